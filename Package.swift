@@ -1,0 +1,96 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let common: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+]
+/// Domain modules hold no pointer, so there the word `unsafe` would mean something; wrappers live by it.
+let safe: [SwiftSetting] = common + [.strictMemorySafety()]
+
+func library(_ name: String) -> Target { .systemLibrary(name: name) }
+func wrapper(_ name: String, _ dependencies: Target.Dependency...) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: common)
+}
+func domain(_ name: String, _ dependencies: Target.Dependency...) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: safe)
+}
+func program(_ name: String, _ dependencies: Target.Dependency...) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, swiftSettings: safe)
+}
+func tests(_ name: String, _ dependencies: Target.Dependency...) -> Target {
+    .testTarget(name: name, dependencies: dependencies, path: "Tests/\(name)", swiftSettings: common)
+}
+
+let package = Package(
+    name: "tapline",
+    products: [
+        .executable(name: "tapline-gate", targets: ["tapline-gate"]),
+        .executable(name: "tapline-publisher", targets: ["tapline-publisher"]),
+        .executable(name: "tapline-center", targets: ["tapline-center"]),
+        .executable(name: "tapline-snapshot", targets: ["tapline-snapshot"]),
+        .executable(name: "tapline-fleet", targets: ["tapline-fleet"]),
+    ],
+    targets: [
+        // C libraries of Debian 12.
+        library("CSQLite"), library("CRabbitMQ"), library("CPostgres"), library("CCurl"), library("CCBOR"),
+        library("CMicrohttpd"), library("CCrypto"), library("CZlib"), library("CLinux"),
+
+        // One wrapper, one library. They know nothing of gates or scans.
+        wrapper("Runtime", "CLinux"),
+        wrapper("SQLite", "CSQLite"),
+        wrapper("AMQP", "CRabbitMQ"),
+        wrapper("Postgres", "CPostgres"),
+        wrapper("HTTPClient", "CCurl"),
+        wrapper("HTTPServer", "CMicrohttpd"),
+        wrapper("Crypto", "CCrypto"),
+        wrapper("Zlib", "CZlib"),
+
+        // The line, in the order of a tap's way.
+        domain("Scans", "Crypto"),
+        wrapper("Batches", "CCBOR", "Scans"),
+        domain("Journal", "SQLite", "Scans", "Runtime"),
+        domain("Snapshots", "SQLite", "Crypto", "Scans", "Runtime"),
+        domain("Gate", "Journal", "Snapshots", "Scans", "Crypto", "Runtime"),
+        domain(
+            "Publishing", "Journal", "Batches", "Snapshots", "Scans", "SQLite", "AMQP", "HTTPClient", "Zlib", "Crypto",
+            "Runtime"),
+        .target(
+            name: "Migrations", path: "migrations", swiftSettings: common),
+        domain("Registry", "Migrations", "Postgres", "Crypto", "Scans", "Runtime"),
+        domain("Exporting", "Postgres", "SQLite", "Snapshots", "Crypto", "Zlib", "Scans", "Runtime"),
+        domain("Tracking", "Postgres", "Scans", "Runtime"),
+        domain("Ingest", "AMQP", "Postgres", "Batches", "Tracking", "Crypto", "Scans", "Runtime"),
+        domain("Web", "HTTPServer", "Runtime"),
+        domain("Fleet", "Gate", "Journal", "Snapshots", "Publishing", "Scans", "Runtime"),
+
+        program("tapline-gate", "Gate", "Journal", "Snapshots", "Scans", "Crypto", "Runtime"),
+        program("tapline-publisher", "Publishing", "Journal", "Snapshots", "Scans", "Runtime"),
+        program(
+            "tapline-center", "Ingest", "Tracking", "Registry", "Exporting", "Web", "Snapshots", "Scans", "Runtime"),
+        program("tapline-snapshot", "Exporting", "Snapshots", "Scans", "Runtime"),
+        program("tapline-fleet", "Fleet", "Publishing", "Scans", "Runtime"),
+
+        // Rings: pure, wrapper on the real library, real servers, real binaries.
+        .target(name: "Support", dependencies: ["Runtime"], path: "Tests/Support", swiftSettings: common),
+        tests("RuntimeTests", "Runtime", "Support"),
+        tests("SQLiteTests", "SQLite", "Support"),
+        tests("CryptoTests", "Crypto", "Zlib", "Support"),
+        tests("ScansTests", "Scans", "Support"),
+        tests("BatchesTests", "Batches", "Scans", "Support"),
+        tests("JournalTests", "Journal", "SQLite", "Scans", "Runtime", "Support"),
+        tests("SnapshotsTests", "Snapshots", "SQLite", "Crypto", "Scans", "Runtime", "Support"),
+        tests("GateTests", "Gate", "Journal", "Snapshots", "SQLite", "Scans", "Crypto", "Runtime", "Support"),
+        tests(
+            "PublishingTests", "Publishing", "Journal", "Batches", "Snapshots", "SQLite", "Scans", "Runtime", "Support"),
+        tests("IngestTests", "Ingest", "Tracking", "Batches", "Scans", "Runtime", "Support"),
+        tests("WebTests", "Web", "HTTPServer", "HTTPClient", "Runtime", "Support"),
+        tests(
+            "Integration", "AMQP", "Postgres", "Ingest", "Tracking", "Registry", "Exporting", "Publishing", "Batches",
+            "Journal", "Snapshots", "SQLite", "Migrations", "Crypto", "Scans", "Runtime", "Support"),
+        tests("EndToEnd", "Support", "Runtime", "Scans", "SQLite", "Crypto", "Postgres"),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,21 @@
+internal import CLinux
+import Glibc
+
+/// An exclusive flock(2) on a file, held as long as the object lives, and freed by the kernel when the process dies.
+public final class FileLock: Sendable {
+    private let descriptor: Int32
+
+    /// Throws `ProgramError` (configuration) when another process holds it.
+    public init(_ path: String) throws {
+        descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else { throw SystemError("open \(path)") }
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+            let code = errno
+            close(descriptor)
+            guard code == EWOULDBLOCK else { throw SystemError("lock \(path)", code: code) }
+            throw ProgramError.configuration("\(path) is locked: another process is using this folder")
+        }
+    }
+
+    deinit { close(descriptor) }
+}

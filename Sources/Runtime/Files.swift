@@ -1,0 +1,125 @@
+import Glibc
+
+/// File operations that survive a power cut: temporary name, fsync, rename, fsync of the folder.
+public enum Files {
+    /// Largest file `read` takes unless told otherwise: these are keys, pointers and manifests.
+    public static let defaultReadLimitBytes = 16 << 20
+
+    /// The whole file. Throws `SystemError`; a file over `limit` bytes is EFBIG.
+    public static func read(_ path: String, limit: Int = defaultReadLimitBytes) throws -> [UInt8] {
+        let file = open(path, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { throw SystemError("open \(path)") }
+        defer { close(file) }
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            let count = Glibc.read(file, &chunk, chunk.count)
+            if count < 0 {
+                if errno == EINTR { continue }
+                throw SystemError("read \(path)")
+            }
+            if count == 0 { return bytes }
+            guard bytes.count + count <= limit else { throw SystemError("read \(path)", code: EFBIG) }
+            bytes.append(contentsOf: chunk[..<count])
+        }
+    }
+
+    public static func readText(_ path: String, limit: Int = defaultReadLimitBytes) throws -> String {
+        String(decoding: try read(path, limit: limit), as: UTF8.self)
+    }
+
+    /// Replaces the file whole or not at all. With `durable` (the default) it is on the disk when this returns.
+    public static func writeAtomically(
+        _ bytes: some Collection<UInt8>, to path: String, mode: UInt32 = 0o644, durable: Bool = true
+    ) throws {
+        let temporary = path + ".tmp-\(getpid())"
+        let file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)
+        guard file >= 0 else { throw SystemError("create \(temporary)") }
+        do {
+            defer { close(file) }
+            guard fchmod(file, mode) == 0 else { throw SystemError("chmod \(temporary)") }
+            let all = Array(bytes)
+            var written = 0
+            while written < all.count {
+                let count = all[written...].withUnsafeBytes { write(file, $0.baseAddress!, $0.count) }
+                if count < 0 {
+                    if errno == EINTR { continue }
+                    throw SystemError("write \(temporary)")
+                }
+                written += count
+            }
+            if durable, fsync(file) != 0 { throw SystemError("fsync \(temporary)") }
+        } catch {
+            unlink(temporary)
+            throw error
+        }
+        try rename(temporary, to: path, durable: durable)
+    }
+
+    /// rename(2), then fsync of the folder.
+    public static func rename(_ from: String, to path: String, durable: Bool = true) throws {
+        guard Glibc.rename(from, path) == 0 else { throw SystemError("rename \(from) to \(path)") }
+        if durable { try syncFolder(of: path) }
+    }
+
+    /// fsync of one file, so that what another writer (SQLite, zlib) put there survives a power cut.
+    public static func sync(_ path: String) throws {
+        let file = open(path, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { throw SystemError("open \(path)") }
+        defer { close(file) }
+        guard fsync(file) == 0 else { throw SystemError("fsync \(path)") }
+    }
+
+    public static func syncFolder(of path: String) throws { try sync(folder(of: path)) }
+
+    public static func folder(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
+    /// Makes the folder and its parents; one that is there already is fine.
+    public static func makeFolder(_ path: String, mode: UInt32 = 0o755) throws {
+        if mkdir(path, mode) == 0 || errno == EEXIST { return }
+        guard errno == ENOENT, folder(of: path) != path else { throw SystemError("mkdir \(path)") }
+        try makeFolder(folder(of: path), mode: mode)
+        guard mkdir(path, mode) == 0 || errno == EEXIST else { throw SystemError("mkdir \(path)") }
+    }
+
+    /// Names in a folder, sorted, without `.` and `..`.
+    public static func list(_ folder: String) throws -> [String] {
+        guard let stream = opendir(folder) else { throw SystemError("open folder \(folder)") }
+        defer { closedir(stream) }
+        var names: [String] = []
+        while let entry = readdir(stream) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != "." && name != ".." { names.append(name) }
+        }
+        return names.sorted()
+    }
+
+    public static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
+    /// Removes a file; one that is not there is fine.
+    public static func remove(_ path: String) throws {
+        guard unlink(path) == 0 || errno == ENOENT else { throw SystemError("remove \(path)") }
+    }
+
+    /// Size in bytes, modification time in nanoseconds since 1970, inode and permission bits; nil when there is no such file.
+    public static func status(_ path: String) -> Status? {
+        var info = stat()
+        guard stat(path, &info) == 0 else { return nil }
+        return Status(
+            size: Int(info.st_size),
+            modifiedNs: Int64(info.st_mtim.tv_sec) * 1_000_000_000 + Int64(info.st_mtim.tv_nsec),
+            inode: UInt64(info.st_ino), mode: UInt32(info.st_mode & 0o7777))
+    }
+
+    public struct Status: Sendable, Equatable {
+        public let size: Int
+        public let modifiedNs: Int64
+        public let inode: UInt64
+        public let mode: UInt32
+    }
+}

@@ -1,0 +1,65 @@
+import Glibc
+
+/// Dotted keys of log records; one enum, so that a key has one spelling.
+public enum LogKey: String, Sendable {
+    case attempt, bytes, code, count
+    case delayMs = "delay.ms"
+    case detail
+    case durationMs = "duration.ms"
+    case error, event, file, folder
+    case gate, host, journal, name, path, port, queue, reason, reader, scanner, seq, service, shards, signal, snapshot
+    case stored, duplicates, conflicts, quarantined, backlog, sqlstate, state, tag, url, user, version
+}
+
+/// A structured log: one JSON object a line on standard error, or plain text when that is a terminal.
+///
+/// Messages are constants; what varies goes into the keys. One line a batch, never one a scan.
+public struct Log: Sendable {
+    public enum Level: Int, Sendable, Comparable {
+        case debug, info, warning, error
+        public static func < (left: Level, right: Level) -> Bool { left.rawValue < right.rawValue }
+    }
+
+    private let label: String
+    private let context: [(LogKey, String)]
+
+    public init(_ label: String, _ context: KeyValuePairs<LogKey, any CustomStringConvertible & Sendable> = [:]) {
+        self.label = label
+        self.context = context.map { ($0.key, $0.value.description) }
+    }
+
+    /// The lowest level that is written; from TAPLINE_LOG_LEVEL, else info.
+    public static let threshold: Level =
+        switch getenv("TAPLINE_LOG_LEVEL").map({ String(cString: $0) }) {
+        case "debug": .debug
+        case "warning": .warning
+        case "error": .error
+        default: .info
+        }
+    private static let onTerminal = isatty(2) == 1
+
+    public typealias Details = KeyValuePairs<LogKey, any CustomStringConvertible & Sendable>
+    public func debug(_ message: StaticString, _ details: Details = [:]) { write(.debug, message, details) }
+    public func info(_ message: StaticString, _ details: Details = [:]) { write(.info, message, details) }
+    public func warning(_ message: StaticString, _ details: Details = [:]) { write(.warning, message, details) }
+    public func error(_ message: StaticString, _ details: Details = [:]) { write(.error, message, details) }
+
+    private func write(_ level: Level, _ message: StaticString, _ details: Details) {
+        guard level >= Log.threshold else { return }
+        let pairs = context + details.map { ($0.key, $0.value.description) }
+        let now = SystemClock.nowMicroseconds()
+        var line: String
+        if Log.onTerminal {
+            line = "\(UTCTime.text(microseconds: now)) \(level) \(label): \(message)"
+            for (key, value) in pairs { line += " \(key.rawValue)=\(value)" }
+        } else {
+            line = #"{"time":"\#(UTCTime.text(microseconds: now))","level":"\#(level)","label":"#
+            line += JSONText.quote(label) + #","message":"# + JSONText.quote(message.description)
+            for (key, value) in pairs { line += "," + JSONText.quote(key.rawValue) + ":" + JSONText.quote(value) }
+            line += "}"
+        }
+        line += "\n"
+        // One write(2) a line, so that lines of several threads never mix.
+        _ = line.utf8.withContiguousStorageIfAvailable { Glibc.write(2, $0.baseAddress!, $0.count) }
+    }
+}

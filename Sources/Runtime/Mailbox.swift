@@ -1,0 +1,55 @@
+internal import CLinux
+import Glibc
+import Synchronization
+
+/// A bounded queue into a thread that sleeps in poll(2) on `descriptor`, or in `receive`.
+public final class Mailbox<Element: Sendable>: Sendable {
+    private let elements = Mutex<[Element]>([])
+    /// Readable while something waits.
+    public let descriptor: Int32
+    public let capacity: Int
+
+    public init(capacity: Int) {
+        self.capacity = capacity
+        descriptor = eventfd(0, Int32(EFD_NONBLOCK | EFD_CLOEXEC))
+        precondition(descriptor >= 0, "eventfd: out of file descriptors")
+    }
+
+    deinit { close(descriptor) }
+
+    /// False when full: the caller keeps the element.
+    @discardableResult
+    public func send(_ element: Element) -> Bool {
+        let sent = elements.withLock { elements in
+            guard elements.count < capacity else { return false }
+            elements.append(element)
+            return true
+        }
+        if sent { eventfd_write(descriptor, 1) }
+        return sent
+    }
+
+    public var count: Int { elements.withLock { $0.count } }
+
+    /// Everything that waits, in order; empty when nothing does. Never blocks.
+    public func drain(atMost limit: Int = .max) -> [Element] {
+        var value: eventfd_t = 0
+        return elements.withLock { elements in
+            eventfd_read(descriptor, &value)
+            guard elements.count > limit else {
+                defer { elements = [] }
+                return elements
+            }
+            let head = Array(elements[..<limit])
+            elements.removeFirst(limit)
+            eventfd_write(descriptor, 1)
+            return head
+        }
+    }
+
+    /// Waits at most `timeoutMs` for something, then drains.
+    public func receive(timeoutMs: Int, atMost limit: Int = .max) -> [Element] {
+        if count == 0 { _ = Poll.wait([descriptor], timeoutMs: timeoutMs) }
+        return drain(atMost: limit)
+    }
+}

@@ -1,0 +1,76 @@
+/// One setting: a flag, and the environment variable `TAPLINE_<FLAG>` that stands in for it. The flag wins.
+public struct Option: Sendable {
+    public enum Kind: Sendable, Equatable {
+        case value, repeated, toggle
+        /// A value that may also come from a file: `--<flag>-file PATH` or `TAPLINE_<FLAG>_FILE`.
+        case secret
+    }
+
+    public let flag: String
+    public let placeholder: String
+    public let help: String
+    public let kind: Kind
+    public let fallback: String?
+    public let isRequired: Bool
+
+    /// - Parameter flag: without the dashes, `database-url`.
+    public init(
+        _ flag: String, _ placeholder: String = "", _ help: String, kind: Kind = .value,
+        default fallback: String? = nil,
+        required: Bool = false
+    ) {
+        (self.flag, self.placeholder, self.help, self.kind) = (flag, placeholder, help, kind)
+        (self.fallback, isRequired) = (fallback, required)
+    }
+
+    public static func toggle(_ flag: String, _ help: String) -> Option { Option(flag, "", help, kind: .toggle) }
+
+    var variable: String {
+        "TAPLINE_" + String(flag.map { $0 == "-" ? "_" : Character($0.uppercased()) })
+    }
+}
+
+/// What was given, after flag > environment > default.
+public struct Arguments: Sendable {
+    let values: [String: [String]]
+    /// The words that are neither command nor flag, in order.
+    public let positionals: [String]
+
+    public init(values: [String: [String]], positionals: [String] = []) {
+        self.values = values
+        self.positionals = positionals
+    }
+
+    /// The setting, or nil when it was neither given nor has a default.
+    public subscript(_ flag: String) -> String? { values[flag]?.last }
+    public func all(_ flag: String) -> [String] { values[flag] ?? [] }
+    public func has(_ flag: String) -> Bool { values[flag] != nil }
+
+    /// Throws `ProgramError` (configuration) when the setting is missing.
+    public func required(_ flag: String) throws -> String {
+        guard let value = self[flag], !value.isEmpty else {
+            throw ProgramError.configuration("--\(flag) is needed (see --help)")
+        }
+        return value
+    }
+
+    /// A whole number within `range`; nil when not given.
+    public func int(_ flag: String, _ range: ClosedRange<Int>) throws -> Int? {
+        guard let text = self[flag] else { return nil }
+        guard let value = Int(text), range.contains(value) else {
+            throw ProgramError.configuration(
+                "--\(flag) \(text): a whole number from \(range.lowerBound) to \(range.upperBound) is needed")
+        }
+        return value
+    }
+
+    public func choice<Choice: RawRepresentable & CaseIterable>(_ flag: String, _ type: Choice.Type) throws -> Choice?
+    where Choice.RawValue == String {
+        guard let text = self[flag] else { return nil }
+        guard let choice = Choice(rawValue: text) else {
+            let names = Choice.allCases.map(\.rawValue).joined(separator: ", ")
+            throw ProgramError.configuration("--\(flag) \(text): one of \(names) is needed")
+        }
+        return choice
+    }
+}

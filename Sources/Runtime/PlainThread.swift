@@ -1,0 +1,70 @@
+internal import CLinux
+import Glibc
+import Synchronization
+
+/// A named plain thread. Its end can be awaited, by a thread (`join`) or by a task (`value`).
+public final class PlainThread: Sendable {
+    private struct State {
+        var finished = false
+        var waiters: [CheckedContinuation<Void, Never>] = []
+    }
+    private let state = Mutex(State())
+
+    /// Starts the thread. `name` is cut to the kernel's 15 bytes.
+    @discardableResult
+    public init(_ name: String, stackBytes: Int = 1 << 20, _ body: @escaping @Sendable () -> Void) {
+        var attributes = pthread_attr_t()
+        pthread_attr_init(&attributes)
+        pthread_attr_setstacksize(&attributes, stackBytes)
+        pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
+        defer { pthread_attr_destroy(&attributes) }
+        let start = Unmanaged.passRetained(
+            Box {
+                shim_name_thread(String(decoding: name.utf8.prefix(15), as: UTF8.self))
+                body()
+                self.finish()
+            })
+        var thread = pthread_t()
+        let code = pthread_create(
+            &thread, &attributes,
+            { argument in
+                Unmanaged<Box>.fromOpaque(argument!).takeRetainedValue().body()
+                return nil
+            }, start.toOpaque())
+        precondition(code == 0, "pthread_create: \(String(cString: strerror(code)))")
+    }
+
+    private final class Box {
+        let body: () -> Void
+        init(_ body: @escaping () -> Void) { self.body = body }
+    }
+
+    private func finish() {
+        let waiters = state.withLock { state in
+            state.finished = true
+            defer { state.waiters = [] }
+            return state.waiters
+        }
+        for waiter in waiters { waiter.resume() }
+    }
+
+    /// Suspends until the thread has ended.
+    public func end() async {
+        await withCheckedContinuation { continuation in
+            let done = state.withLock { state in
+                if !state.finished { state.waiters.append(continuation) }
+                return state.finished
+            }
+            if done { continuation.resume() }
+        }
+    }
+
+    /// Runs a throwing blocking body on a thread of its own and awaits its result.
+    public static func run<Result: Sendable>(
+        _ name: String, _ body: @escaping @Sendable () throws -> Result
+    ) async throws -> Result {
+        try await withCheckedThrowingContinuation { continuation in
+            PlainThread(name) { continuation.resume(with: Swift.Result { try body() }) }
+        }
+    }
+}

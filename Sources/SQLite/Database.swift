@@ -1,0 +1,110 @@
+internal import CSQLite
+
+/// One SQLite connection, closed when the object goes. Confined to one thread at a time: it is opened with
+/// SQLITE_OPEN_NOMUTEX and is not `Sendable`.
+public final class Database {
+    public enum Mode: Sendable, Equatable {
+        /// Makes the file if it is missing.
+        case create
+        case readWrite
+        /// A second process's view of a WAL database: writes nothing, not even the -shm file
+        /// (`mode=ro&readonly_shm=1`). Fails with "cannot open" while the writer has never run.
+        case readOnly
+        /// A file that nobody changes while it is open: no locks, no WAL (`immutable=1`).
+        case immutable
+    }
+
+    let handle: OpaquePointer
+    public let path: String
+
+    /// - Parameters:
+    ///   - busyTimeoutMs: how long a locked database is waited for.
+    public init(_ path: String, _ mode: Mode, busyTimeoutMs: Int32 = 5_000) throws(SQLiteError) {
+        self.path = path
+        var connection: OpaquePointer?
+        let (query, flags): (String, Int32) =
+            switch mode {
+            case .create: ("mode=rwc", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE)
+            case .readWrite: ("mode=rw", SQLITE_OPEN_READWRITE)
+            case .readOnly: ("mode=ro&readonly_shm=1", SQLITE_OPEN_READONLY)
+            case .immutable: ("mode=ro&immutable=1", SQLITE_OPEN_READONLY)
+            }
+        let uri = "file:" + Database.escaped(path) + "?" + query
+        let code = sqlite3_open_v2(
+            uri, &connection, flags | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nil)
+        guard code == SQLITE_OK, let connection else {
+            let error = SQLiteError("open \(path)", code: code, database: connection)
+            sqlite3_close_v2(connection)
+            throw error
+        }
+        handle = connection
+        sqlite3_busy_timeout(handle, busyTimeoutMs)
+    }
+
+    deinit { sqlite3_close_v2(handle) }
+
+    /// Runs statements that return nothing of interest.
+    public func execute(_ sql: String) throws(SQLiteError) {
+        let code = sqlite3_exec(handle, sql, nil, nil, nil)
+        guard code == SQLITE_OK else { throw SQLiteError(sql, code: code, database: handle) }
+    }
+
+    /// Compiles one statement, to be kept and used again.
+    public func prepare(_ sql: String) throws(SQLiteError) -> Statement { try Statement(self, sql) }
+
+    /// The first column of the first row; nil without a row, or for NULL.
+    public func int(_ sql: String, _ values: Value...) throws(SQLiteError) -> Int64? {
+        try first(sql, values) { $0.isNull(0) ? nil : $0.int(0) }
+    }
+
+    /// The first column of the first row; nil without a row, or for NULL.
+    public func text(_ sql: String, _ values: Value...) throws(SQLiteError) -> String? {
+        try first(sql, values) { $0.isNull(0) ? nil : $0.text(0) }
+    }
+
+    private func first<Result>(
+        _ sql: String, _ values: [Value], _ read: (Statement) -> Result?
+    ) throws(SQLiteError) -> Result? {
+        let statement = try prepare(sql)
+        try statement.bind(values)
+        return try statement.step() ? read(statement) : nil
+    }
+
+    /// Runs `body` in one transaction: committed when it returns, rolled back when it throws.
+    public func transaction<Result>(_ kind: String = "IMMEDIATE", _ body: () throws -> Result) throws -> Result {
+        try execute("BEGIN \(kind)")
+        do {
+            let result = try body()
+            try execute("COMMIT")
+            return result
+        } catch {
+            // The first error is the one to tell; SQLite may have rolled back by itself already.
+            try? execute("ROLLBACK")
+            throw error
+        }
+    }
+
+    /// Keeps -wal and -shm when the last connection closes, so that a read-only reader can open the database in every
+    /// state (SQLITE_FCNTL_PERSIST_WAL).
+    public func persistWAL() throws(SQLiteError) {
+        var on: Int32 = 1
+        let code = sqlite3_file_control(handle, "main", SQLITE_FCNTL_PERSIST_WAL, &on)
+        guard code == SQLITE_OK else { throw SQLiteError("persist WAL", code: code, database: handle) }
+    }
+
+    /// Rows that the last INSERT, UPDATE or DELETE changed.
+    public var changes: Int { Int(sqlite3_changes64(handle)) }
+
+    private static func escaped(_ path: String) -> String {
+        var out = ""
+        for character in path {
+            switch character {
+            case "%": out += "%25"
+            case "?": out += "%3f"
+            case "#": out += "%23"
+            default: out.append(character)
+            }
+        }
+        return out
+    }
+}

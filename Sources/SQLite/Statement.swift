@@ -1,0 +1,105 @@
+internal import CSQLite
+
+/// A compiled statement. Parameters are numbered from 1, columns from 0.
+///
+/// `step` gives true for a row; after the last row, or an error, the statement is reset and can be used again. A statement
+/// left on a row keeps a read transaction open: call `reset`, or use `Statement.rows`, which does.
+public final class Statement {
+    private let handle: OpaquePointer
+    private let database: Database
+
+    init(_ database: Database, _ sql: String) throws(SQLiteError) {
+        self.database = database
+        var statement: OpaquePointer?
+        let code = sqlite3_prepare_v3(
+            database.handle, sql, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &statement, nil)
+        guard code == SQLITE_OK, let statement else {
+            throw SQLiteError("prepare \(sql)", code: code, database: database.handle)
+        }
+        handle = statement
+    }
+
+    deinit { sqlite3_finalize(handle) }
+
+    // MARK: Parameters
+
+    public func bind(_ index: Int32, _ value: Int64) throws(SQLiteError) {
+        try check(sqlite3_bind_int64(handle, index, value))
+    }
+
+    public func bind(_ index: Int32, _ value: Value) throws(SQLiteError) {
+        switch value {
+        case .null: try check(sqlite3_bind_null(handle, index))
+        case .int(let value): try bind(index, value)
+        case .text(let value):
+            // SQLITE_TRANSIENT: SQLite copies.
+            try check(sqlite3_bind_text(handle, index, value, -1, Statement.transient))
+        case .blob(let bytes):
+            let code = bytes.withUnsafeBytes {
+                sqlite3_bind_blob(
+                    handle, index, $0.baseAddress ?? Statement.empty, Int32(bytes.count), Statement.transient)
+            }
+            try check(code)
+        }
+    }
+
+    public func bind(_ values: [Value]) throws(SQLiteError) {
+        for (index, value) in values.enumerated() { try bind(Int32(index + 1), value) }
+    }
+
+    // MARK: Running
+
+    /// True when there is a row to read; false when the statement is done (and reset).
+    public func step() throws(SQLiteError) -> Bool {
+        let code = sqlite3_step(handle)
+        if code == SQLITE_ROW { return true }
+        guard code == SQLITE_DONE else {
+            let error = SQLiteError(String(cString: sqlite3_sql(handle)), code: code, database: database.handle)
+            sqlite3_reset(handle)
+            throw error
+        }
+        sqlite3_reset(handle)
+        return false
+    }
+
+    /// Binds, runs to the end, resets.
+    public func run(_ values: Value...) throws(SQLiteError) {
+        try bind(values)
+        while try step() {}
+    }
+
+    /// Binds, calls `body` for each row, resets.
+    public func rows(_ values: Value..., body: (Statement) throws -> Void) throws {
+        try bind(values)
+        defer { reset() }
+        while try step() { try body(self) }
+    }
+
+    public func reset() { sqlite3_reset(handle) }
+
+    // MARK: Columns of the present row
+
+    public func int(_ column: Int32) -> Int64 { sqlite3_column_int64(handle, column) }
+    public func isNull(_ column: Int32) -> Bool { sqlite3_column_type(handle, column) == SQLITE_NULL }
+    public func optionalInt(_ column: Int32) -> Int64? { isNull(column) ? nil : int(column) }
+    public func text(_ column: Int32) -> String {
+        guard let bytes = sqlite3_column_text(handle, column) else { return "" }
+        return String(
+            decoding: UnsafeBufferPointer(start: bytes, count: Int(sqlite3_column_bytes(handle, column))), as: UTF8.self
+        )
+    }
+    public func optionalText(_ column: Int32) -> String? { isNull(column) ? nil : text(column) }
+    public func blob(_ column: Int32) -> [UInt8] {
+        guard let bytes = sqlite3_column_blob(handle, column) else { return [] }
+        return Array(UnsafeRawBufferPointer(start: bytes, count: Int(sqlite3_column_bytes(handle, column))))
+    }
+
+    private func check(_ code: Int32) throws(SQLiteError) {
+        guard code == SQLITE_OK else { throw SQLiteError("bind", code: code, database: database.handle) }
+    }
+
+    private static let transient = unsafeBitCast(-1, to: sqlite3_destructor_type.self)
+    // A zero-length blob needs an address, or SQLite binds NULL.
+    nonisolated(unsafe) private static let empty = UnsafeRawPointer(
+        UnsafeMutableRawPointer.allocate(byteCount: 1, alignment: 1))
+}

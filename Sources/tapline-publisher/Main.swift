@@ -1,0 +1,8 @@
+import Runtime
+
+@main
+struct Main {
+    static func main() async {
+        await Program("tapline-publisher", "placeholder", commands: []).main()
+    }
+}
