@@ -4,6 +4,8 @@ public struct Option: Sendable {
         case value, repeated, toggle
         /// A value that may also come from a file: `--<flag>-file PATH` or `TAPLINE_<FLAG>_FILE`.
         case secret
+        /// Several of those, one a line in the file: broker URLs, which hold passwords.
+        case secrets
     }
 
     public let flag: String
@@ -24,6 +26,9 @@ public struct Option: Sendable {
     }
 
     public static func toggle(_ flag: String, _ help: String) -> Option { Option(flag, "", help, kind: .toggle) }
+
+    var isSecret: Bool { kind == .secret || kind == .secrets }
+    var isRepeatable: Bool { kind == .repeated || kind == .secrets }
 
     var variable: String {
         "TAPLINE_" + String(flag.map { $0 == "-" ? "_" : Character($0.uppercased()) })

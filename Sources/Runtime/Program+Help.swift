@@ -23,8 +23,8 @@ extension Program {
         let width = rows.map(\.left.count).max() ?? 0
         let lines = rows.map { row in
             var text = "  " + padded(row.left, width) + "  " + row.option.help
-            if row.option.kind == .repeated { text += "; repeatable" }
-            if row.option.kind == .secret { text += "; or --\(row.option.flag)-file PATH" }
+            if row.option.isRepeatable { text += "; repeatable" }
+            if row.option.isSecret { text += "; or --\(row.option.flag)-file PATH" }
             if let fallback = row.option.fallback { text += " (default \(fallback))" }
             return text
         }

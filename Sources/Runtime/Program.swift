@@ -117,7 +117,7 @@ public struct Program: Sendable {
             let parts = word.dropFirst(2).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             let flag = String(parts[0])
             let direct = command.options.first { $0.flag == flag }
-            let fromFile = command.options.first { $0.kind == .secret && $0.flag + "-file" == flag }
+            let fromFile = command.options.first { $0.isSecret && $0.flag + "-file" == flag }
             guard let option = direct ?? fromFile else {
                 throw ProgramError.usage("unknown flag --\(flag) (see --help)")
             }
@@ -130,8 +130,8 @@ public struct Program: Sendable {
                 throw ProgramError.usage("--\(flag) needs a value: \(option.placeholder)")
             }
             let resolved = direct == nil ? try secret(value, flag) : value
-            if option.kind == .repeated {
-                values[option.flag, default: []].append(resolved)
+            if option.isRepeatable {
+                values[option.flag, default: []] += direct == nil ? Program.words(resolved) : [resolved]
             } else {
                 values[option.flag] = [resolved]
             }
@@ -140,12 +140,12 @@ public struct Program: Sendable {
             if let value = environment[option.variable], !value.isEmpty {
                 switch option.kind {
                 case .toggle: if value != "0" && value != "false" { values[option.flag] = ["true"] }
-                // Keys and URLs hold no blanks; several of them are told apart by blanks.
-                case .repeated: values[option.flag] = value.split(separator: " ").map(String.init)
+                case .repeated, .secrets: values[option.flag] = Program.words(value)
                 default: values[option.flag] = [value]
                 }
-            } else if option.kind == .secret, let path = environment[option.variable + "_FILE"], !path.isEmpty {
-                values[option.flag] = [try secret(path, option.flag + "-file")]
+            } else if option.isSecret, let path = environment[option.variable + "_FILE"], !path.isEmpty {
+                let value = try secret(path, option.flag + "-file")
+                values[option.flag] = option.isRepeatable ? Program.words(value) : [value]
             } else if let fallback = option.fallback {
                 values[option.flag] = [fallback]
             }
@@ -159,6 +159,11 @@ public struct Program: Sendable {
             throw ProgramError.configuration("--\(option.flag) \(option.placeholder) is needed: \(option.help)")
         }
         return Arguments(values: values, positionals: positionals)
+    }
+
+    // Keys and URLs hold no blanks; several of them are told apart by blanks or line ends.
+    private static func words(_ text: String) -> [String] {
+        text.split(whereSeparator: \.isWhitespace).map(String.init)
     }
 
     private static func secret(_ path: String, _ flag: String) throws -> String {
