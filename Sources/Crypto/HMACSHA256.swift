@@ -1,8 +1,24 @@
-/// HMAC-SHA-256 (RFC 2104, FIPS 180-4).
+/// HMAC-SHA-256 (RFC 2104). Both padded keys are hashed once, at `init`; a short message then costs two blocks and no
+/// allocation but the result.
 public struct HMACSHA256: Sendable {
-    private let key: [UInt8]
-    public init(key: [UInt8]) { self.key = key }
+    private let inner: SHA256
+    private let outer: SHA256
+
+    /// - Parameter key: of any length; one over 64 bytes is hashed first, as the RFC says.
+    public init(key: [UInt8]) {
+        let short = key.count > SHA256.blockLength ? SHA256.hash(key) : key
+        let padded = short + [UInt8](repeating: 0, count: SHA256.blockLength - short.count)
+        var (inner, outer) = (SHA256(), SHA256())
+        inner.update(padded.map { $0 ^ 0x36 })
+        outer.update(padded.map { $0 ^ 0x5c })
+        (self.inner, self.outer) = (inner, outer)
+    }
 
     /// 32 bytes.
-    public func authenticate(_ message: [UInt8]) -> [UInt8] { fatalError("owner: Crypto") }
+    public func authenticate(_ message: [UInt8]) -> [UInt8] {
+        var (first, second) = (inner, outer)
+        first.update(message)
+        second.update(digestOf: first)
+        return second.finish()
+    }
 }

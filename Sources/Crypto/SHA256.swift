@@ -1,0 +1,48 @@
+internal import CCrypto
+
+/// SHA-256 (FIPS 180-4), fed piece by piece. A plain value: a copy goes on from the same state.
+public struct SHA256: Sendable {
+    /// Bytes of a digest.
+    public static let length = 32
+    /// Bytes of a block, the unit of HMAC's padding.
+    static let blockLength = 64
+
+    private var state = SHA256_CTX()
+
+    public init() { SHA256_Init(&state) }
+
+    public mutating func update(_ bytes: [UInt8]) { bytes.withUnsafeBytes { update($0) } }
+    public mutating func update(_ bytes: ArraySlice<UInt8>) { bytes.withUnsafeBytes { update($0) } }
+    public mutating func update(_ text: String) {
+        var text = text
+        text.withUTF8 { update(UnsafeRawBufferPointer($0)) }
+    }
+    public mutating func update(_ bytes: UnsafeRawBufferPointer) {
+        SHA256_Update(&state, bytes.baseAddress, bytes.count)
+    }
+
+    /// The 32-byte digest of all that was fed. The value itself is unchanged and may be fed further.
+    public func finish() -> [UInt8] {
+        var last = state
+        return [UInt8](unsafeUninitializedCapacity: SHA256.length) { buffer, count in
+            SHA256_Final(buffer.baseAddress, &last)
+            count = SHA256.length
+        }
+    }
+
+    /// The 32-byte digest of `bytes`.
+    public static func hash(_ bytes: [UInt8]) -> [UInt8] {
+        var hash = SHA256()
+        hash.update(bytes)
+        return hash.finish()
+    }
+
+    /// Feeds the digest of `other` without making an array of it: the second pass of HMAC.
+    mutating func update(digestOf other: SHA256) {
+        var last = other.state
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: SHA256.length) { buffer in
+            SHA256_Final(buffer.baseAddress, &last)
+            SHA256_Update(&state, buffer.baseAddress, buffer.count)
+        }
+    }
+}
