@@ -29,7 +29,8 @@ public final class Database {
             case .readOnly: ("mode=ro&readonly_shm=1", SQLITE_OPEN_READONLY)
             case .immutable: ("mode=ro&immutable=1", SQLITE_OPEN_READONLY)
             }
-        let uri = "file:" + Database.escaped(path) + "?" + query
+        // With an empty authority, or a path that starts with two slashes would be taken for a host.
+        let uri = (path.hasPrefix("/") ? "file://" : "file:") + Database.escaped(path) + "?" + query
         let code = sqlite3_open_v2(
             uri, &connection, flags | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nil)
         guard code == SQLITE_OK, let connection else {

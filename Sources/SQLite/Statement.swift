@@ -32,8 +32,8 @@ public final class Statement {
         case .null: try check(sqlite3_bind_null(handle, index))
         case .int(let value): try bind(index, value)
         case .text(let value):
-            // SQLITE_TRANSIENT: SQLite copies.
-            try check(sqlite3_bind_text(handle, index, value, -1, Statement.transient))
+            // SQLITE_TRANSIENT: SQLite copies. The length is told, or a NUL would cut the text.
+            try check(sqlite3_bind_text(handle, index, value, Int32(value.utf8.count), Statement.transient))
         case .blob(let bytes):
             let code = bytes.withUnsafeBytes {
                 sqlite3_bind_blob(
