@@ -7,14 +7,16 @@ public final class FileLock: Sendable {
 
     /// Throws `ProgramError` (configuration) when another process holds it.
     public init(_ path: String) throws {
-        descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else { throw SystemError("open \(path)") }
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+        let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+        guard file >= 0 else { throw SystemError("open \(path)") }
+        guard flock(file, LOCK_EX | LOCK_NB) == 0 else {
             let code = errno
-            close(descriptor)
+            close(file)
             guard code == EWOULDBLOCK else { throw SystemError("lock \(path)", code: code) }
             throw ProgramError.configuration("\(path) is locked: another process is using this folder")
         }
+        // Last: an initializer that throws with all properties set runs deinit, which would close a second time.
+        descriptor = file
     }
 
     deinit { close(descriptor) }

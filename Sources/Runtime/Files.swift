@@ -49,11 +49,11 @@ public enum Files {
                 written += count
             }
             if durable, fsync(file) != 0 { throw SystemError("fsync \(temporary)") }
+            try rename(temporary, to: path, durable: durable)
         } catch {
             unlink(temporary)
             throw error
         }
-        try rename(temporary, to: path, durable: durable)
     }
 
     /// rename(2), then fsync of the folder.

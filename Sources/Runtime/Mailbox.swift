@@ -20,13 +20,13 @@ public final class Mailbox<Element: Sendable>: Sendable {
     /// False when full: the caller keeps the element.
     @discardableResult
     public func send(_ element: Element) -> Bool {
-        let sent = elements.withLock { elements in
+        elements.withLock { elements in
             guard elements.count < capacity else { return false }
             elements.append(element)
+            // Under the lock, so that the descriptor is readable exactly while something waits.
+            eventfd_write(descriptor, 1)
             return true
         }
-        if sent { eventfd_write(descriptor, 1) }
-        return sent
     }
 
     public var count: Int { elements.withLock { $0.count } }

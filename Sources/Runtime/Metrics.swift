@@ -24,14 +24,14 @@ public final class Metrics: Sendable {
 
     /// Prometheus text exposition format 0.0.4, families with labels under one header, by name.
     public func render() -> String {
-        let all = families.withLock { $0 }.sorted { $0.name < $1.name }
+        let all = families.withLock { $0 }.map { (base: String($0.name.prefix { $0 != "{" }), family: $0) }
         var text = ""
         var last = ""
-        for family in all {
-            let base = family.name.prefix { $0 != "{" }
+        // By base name first: `a_b` sorts between `a` and `a{...}`.
+        for (base, family) in all.sorted(by: { ($0.base, $0.family.name) < ($1.base, $1.family.name) }) {
             if base != last {
                 text += "# HELP \(base) \(family.help)\n# TYPE \(base) \(family.kind)\n"
-                last = String(base)
+                last = base
             }
             text += family.samples()
         }

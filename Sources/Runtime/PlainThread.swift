@@ -2,7 +2,7 @@ internal import CLinux
 import Glibc
 import Synchronization
 
-/// A named plain thread. Its end can be awaited, by a thread (`join`) or by a task (`value`).
+/// A named plain thread. It keeps itself alive until its body returns; a task can await that with `end`.
 public final class PlainThread: Sendable {
     private struct State {
         var finished = false

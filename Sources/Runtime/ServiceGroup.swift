@@ -4,8 +4,8 @@ import Synchronization
 
 /// A part of a daemon that runs until it is told to stop.
 ///
-/// `run` returns once `stop` was signalled and its work is put away; returning earlier ends a `oneShot` service well and any
-/// other with an error. Throwing ends the daemon.
+/// `run` returns once `stop` was signalled and its work is put away. Returning earlier stops the daemon too, without an
+/// error (the gate's standard input ended); throwing stops it with one.
 public struct Service: Sendable {
     public let name: String
     let run: @Sendable (StopSignal) async throws -> Void
@@ -40,92 +40,96 @@ public struct ServiceGroup: Sendable {
         case signal(Int32)
     }
 
+    /// One service while it runs: told by `stop`, known to be over by `ended`.
+    private struct Running: Sendable {
+        let service: Service
+        let stop = StopSignal()
+        let ended = StopSignal()
+
+        /// The error it ended with.
+        func end() async -> (any Error)? {
+            defer { ended.stop() }
+            do {
+                try await service.run(stop)
+                return nil
+            } catch { return error }
+        }
+    }
+
     /// Returns when all services have ended. Throws the first error of a service.
     public func run() async throws {
+        guard !services.isEmpty else { return }
         let (events, feed) = AsyncStream.makeStream(of: Event.self)
         let signals = SignalWatch { feed.yield(.signal($0)) }
         defer { signals.end() }
-        let stops = services.map { _ in StopSignal() }
-        for (index, service) in services.enumerated() {
-            let stop = stops[index]
-            Task {
-                do {
-                    try await service.run(stop)
-                    feed.yield(.ended(index, nil))
-                } catch {
-                    feed.yield(.ended(index, error))
-                }
-            }
+        let all = services.map { Running(service: $0) }
+        for (index, one) in all.enumerated() {
+            // Immediate: runs here until the service first suspends, so that they start in order.
+            Task.immediate { feed.yield(.ended(index, await one.end())) }
         }
-        var running = Set(services.indices)
+        var running = Set(all.indices)
         var failure: (any Error)?
-        var watchdog: PlainThread?
-        var stopping = false
-
-        func stopLast() {
-            stopping = true
-            guard let last = running.max(), !stops[last].isStopped else { return }
-            stops[last].stop()
-            let (name, limit) = (services[last].name, shutdownMs)
-            let ended = finished[last]
-            watchdog = PlainThread("shutdown-limit") {
-                if !ended.wait(ms: limit) {
-                    log.error("service did not stop in time", [.service: name, .durationMs: limit])
-                    _exit(ExitCode.failed.rawValue)
-                }
-            }
-        }
-        let finished = services.map { _ in StopSignal() }
         for await event in events {
             switch event {
-            case .signal(let number):
-                log.info("stopping", [.signal: number])
-                stopLast()
+            case .signal(let number): log.info("stopping", [.signal: number])
             case .ended(let index, let error):
                 running.remove(index)
-                finished[index].stop()
                 if let error {
-                    log.error("service failed", [.service: services[index].name, .error: "\(error)"])
+                    log.error("service failed", [.service: all[index].service.name, .error: "\(error)"])
                     failure = failure ?? error
+                } else if !all[index].stop.isStopped {
+                    log.info("service ended", [.service: all[index].service.name])
                 }
-                if running.isEmpty { feed.finish() } else { stopLast() }
             }
+            // Whatever happened, from here on all go, the last first.
+            guard let last = running.max() else { break }
+            if !all[last].stop.isStopped { stop(all[last]) }
         }
-        _ = (watchdog, stopping)
         if let failure { throw failure }
+    }
+
+    private func stop(_ one: Running) {
+        one.stop.stop()
+        PlainThread("shutdown-limit") { [shutdownMs, log] in
+            if one.ended.wait(ms: shutdownMs) { return }
+            log.error("service did not stop in time", [.service: one.service.name, .durationMs: shutdownMs])
+            _exit(ExitCode.failed.rawValue)
+        }
     }
 }
 
 /// SIGTERM and SIGINT as calls on a thread of their own; SIGPIPE is ignored. A second signal while the first is being
 /// obeyed is heard as well.
 public final class SignalWatch: Sendable {
-    private let ended = Atomic(false)
+    private let ended = StopSignal()
 
     public init(_ handler: @escaping @Sendable (Int32) -> Void) {
-        signal(SIGPIPE, SIG_IGN)
-        SignalWatch.pipe.withLock { pipe in
-            if pipe < 0 { pipe = SignalWatch.install() }
-        }
-        PlainThread("signals") { [self] in
-            let descriptor = SignalWatch.pipe.withLock { $0 }
-            while !ended.load(ordering: .acquiring) {
-                guard Poll.wait([descriptor], timeoutMs: 100)[0] else { continue }
+        PlainThread("signals") { [source = SignalWatch.source, ended] in
+            while true {
+                _ = Poll.wait([source, ended.descriptor], timeoutMs: -1)
+                // Before the read: a signal that comes later is for the next watch.
+                if ended.isStopped { return }
                 var value: eventfd_t = 0
-                guard eventfd_read(descriptor, &value) == 0 else { continue }
-                if value >> 32 != 0 { handler(SIGINT) } else { handler(SIGTERM) }
+                guard eventfd_read(source, &value) == 0 else { continue }
+                handler(value >> 32 != 0 ? SIGINT : SIGTERM)
             }
         }
     }
 
-    public func end() { ended.store(true, ordering: .releasing) }
+    deinit { ended.stop() }
 
-    // A handler may only do what is async-signal-safe: write(2) on an eventfd, SIGINT in the upper half of the sum.
-    private static let pipe = Mutex<Int32>(-1)
+    public func end() { ended.stop() }
+
+    // A handler may only do what is async-signal-safe: write(2) on an eventfd, SIGINT in the upper half of the sum. It
+    // reads the number from an atomic, because a lazy global that is still being made would lock up.
     private static let descriptor = Atomic<Int32>(-1)
+    private static let source = install()
 
     private static func install() -> Int32 {
         let number = eventfd(0, Int32(EFD_NONBLOCK | EFD_CLOEXEC))
+        precondition(number >= 0, "eventfd: out of file descriptors")
         descriptor.store(number, ordering: .releasing)
+        signal(SIGPIPE, SIG_IGN)
         for code in [SIGTERM, SIGINT] {
             signal(code) { code in
                 var value: UInt64 = code == SIGINT ? 1 << 32 : 1

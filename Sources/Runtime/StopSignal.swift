@@ -4,12 +4,8 @@ import Synchronization
 
 /// Told once, seen by everybody: threads look at `isStopped`, poll(2) loops wait on `descriptor`, tasks await `stopped()`.
 public final class StopSignal: Sendable {
-    private struct State {
-        var stopped = false
-        var waiters: [CheckedContinuation<Void, Never>] = []
-    }
-    private let state = Mutex(State())
     private let flag = Atomic(false)
+    private let waiters = Mutex<[CheckedContinuation<Void, Never>]>([])
     /// Readable (and never drained) once stopped.
     public let descriptor: Int32
 
@@ -23,21 +19,21 @@ public final class StopSignal: Sendable {
     public var isStopped: Bool { flag.load(ordering: .acquiring) }
 
     public func stop() {
-        let waiters = state.withLock { state in
-            state.stopped = true
-            defer { state.waiters = [] }
-            return state.waiters
+        let woken = waiters.withLock { waiters in
+            flag.store(true, ordering: .releasing)
+            defer { waiters = [] }
+            return waiters
         }
-        flag.store(true, ordering: .releasing)
         eventfd_write(descriptor, 1)
-        for waiter in waiters { waiter.resume() }
+        for waiter in woken { waiter.resume() }
     }
 
     public func stopped() async {
         await withCheckedContinuation { continuation in
-            let done = state.withLock { state in
-                if !state.stopped { state.waiters.append(continuation) }
-                return state.stopped
+            let done = waiters.withLock { waiters in
+                let stopped = isStopped
+                if !stopped { waiters.append(continuation) }
+                return stopped
             }
             if done { continuation.resume() }
         }
