@@ -1,0 +1,235 @@
+import Scans
+
+extension ScanBatch {
+    /// Unknown keys that a later version may bring; a body with more is malformed. Bounds the search for duplicates.
+    static let unknownKeysLimit = 64
+    /// Entries of `state` that are kept, and the longest text among them, in bytes: it is decoration for the fleet view,
+    /// so what is over the limit, or not a text or number, or cannot be shown (NUL), is left out and costs no scan.
+    static let stateEntriesLimit = 32
+    static let stateTextLimitBytes = 256
+
+    /// Takes a body as it arrived.
+    ///
+    /// Lenient where SPEC.md section 3 is: any key order, integers longer than needed, unknown text keys of any definite
+    /// value. Reasons are looked for in the order oversized, malformed (structure), version, malformed (missing key, wrong
+    /// type), length, range; so a body of a later version is told as such whatever else it holds. More than 10,000 scans
+    /// are `range`, a column that is not whole elements is `length`.
+    public init(decoding body: UnsafeRawBufferPointer) throws(BatchError) {
+        guard body.count <= ScanBatch.bodyLimitBytes else {
+            throw BatchError(.oversized, "\(body.count) bytes, over \(ScanBatch.bodyLimitBytes)")
+        }
+        var decoder = BatchDecoder(body)
+        try decoder.readMap()
+        self = try decoder.batch()
+    }
+
+    /// The same for an array.
+    public init(decoding body: [UInt8]) throws(BatchError) {
+        let result: Result<ScanBatch, BatchError> = body.withUnsafeBytes { bytes in
+            do throws(BatchError) { return .success(try ScanBatch(decoding: bytes)) } catch { return .failure(error) }
+        }
+        self = try result.get()
+    }
+}
+
+/// Collects the fields of one body, then checks them against each other.
+private struct BatchDecoder: ~Copyable {
+    private enum Key: String, CaseIterable {
+        case v, scanner, log, first, after, base, at, tag, verdict, flags, gate, snapshot, sent, backlog, state
+    }
+
+    /// Any CBOR integer.
+    private enum Number {
+        case uint(UInt64)
+        case negative(UInt64)
+    }
+
+    private var reader: CBORReader
+    private var seen: Set<Key> = []
+    private var unknown: [Range<Int>] = []
+    /// The first wrong type: told only if the version is ours.
+    private var mistake: String?
+
+    private var numbers: [Key: Number] = [:]
+    private var columns: [Key: Range<Int>] = [:]
+    private var scanner = ""
+    private var log = JournalID(high: 0, low: 0)
+    private var after: (log: JournalID, lastSeq: UInt64)?
+    private var state: [String: ScanBatch.StateValue] = [:]
+    private var stateIsInRange = true
+
+    init(_ body: UnsafeRawBufferPointer) { reader = CBORReader(body) }
+
+    // MARK: Structure
+
+    mutating func readMap() throws(BatchError) {
+        guard case .map(let count) = try reader.next() else { throw BatchError(.malformed, "not a map") }
+        for _ in 0..<count {
+            guard case .text(let range) = try reader.next() else {
+                throw BatchError(.malformed, "a key that is not text")
+            }
+            guard let key = Key(rawValue: text(range)) else {
+                try readUnknown(range)
+                continue
+            }
+            guard seen.insert(key).inserted else { throw BatchError(.malformed, "duplicate key \(key.rawValue)") }
+            try readValue(of: key)
+        }
+        guard reader.isAtEnd else { throw BatchError(.malformed, "bytes after the map") }
+    }
+
+    private mutating func readUnknown(_ range: Range<Int>) throws(BatchError) {
+        let bytes = reader.bytes(range)
+        guard unknown.count < ScanBatch.unknownKeysLimit else {
+            throw BatchError(.malformed, "more than \(ScanBatch.unknownKeysLimit) unknown keys")
+        }
+        for other in unknown where reader.bytes(other).elementsEqual(bytes) {
+            throw BatchError(.malformed, "duplicate key")
+        }
+        unknown.append(range)
+        try reader.skip(try reader.next())
+    }
+
+    private mutating func readValue(of key: Key) throws(BatchError) {
+        let head = try reader.next()
+        switch (key, head) {
+        case (.scanner, .text(let range)): scanner = text(range)
+        case (.log, .bytes(let range)):
+            if let id = JournalID(reader.bytes(range)) { log = id } else { note("log is not 16 bytes") }
+        case (.v, .uint(let value)), (.first, .uint(let value)), (.gate, .uint(let value)),
+            (.snapshot, .uint(let value)), (.backlog, .uint(let value)), (.base, .uint(let value)),
+            (.sent, .uint(let value)):
+            numbers[key] = .uint(value)
+        case (.base, .negative(let value)), (.sent, .negative(let value)): numbers[key] = .negative(value)
+        case (.at, .tag(ColumnType.int32.rawValue)), (.tag, .tag(ColumnType.int64.rawValue)),
+            (.verdict, .tag(ColumnType.uint8.rawValue)), (.flags, .tag(ColumnType.uint8.rawValue)):
+            try readColumn(key)
+        case (.after, .array(2)): try readAfter()
+        case (.state, .map(let count)): try readState(count)
+        default:
+            note("wrong type of \(key.rawValue)")
+            try reader.skip(head)
+        }
+    }
+
+    private mutating func readColumn(_ key: Key) throws(BatchError) {
+        let head = try reader.next()
+        guard case .bytes(let range) = head else {
+            note("wrong type of \(key.rawValue)")
+            return try reader.skip(head)
+        }
+        columns[key] = range
+    }
+
+    private mutating func readAfter() throws(BatchError) {
+        let (first, second): (CBORHead, CBORHead)
+        first = try reader.next()
+        try reader.skip(first)
+        second = try reader.next()
+        try reader.skip(second)
+        guard case .bytes(let range) = first, let log = JournalID(reader.bytes(range)), case .uint(let seq) = second
+        else { return note("wrong type of after") }
+        after = (log, seq)
+    }
+
+    private mutating func readState(_ count: UInt64) throws(BatchError) {
+        // By bytes: Swift holds texts of one look for equal.
+        var keys: Set<[UInt8]> = []
+        for _ in 0..<count {
+            guard case .text(let range) = try reader.next() else {
+                throw BatchError(.malformed, "a key of state that is not text")
+            }
+            guard keys.insert(Array(reader.bytes(range))).inserted else {
+                throw BatchError(.malformed, "duplicate key in state")
+            }
+            let head = try reader.next()
+            try reader.skip(head)
+            guard state.count < ScanBatch.stateEntriesLimit, isShort(range) else { continue }
+            switch head {
+            case .text(let value) where isShort(value): state[text(range)] = .text(text(value))
+            case .uint(let value):
+                if value < Bounds.uint { state[text(range)] = .int(Int64(value)) } else { stateIsInRange = false }
+            case .negative(let value):
+                if value < Bounds.uint { state[text(range)] = .int(~Int64(value)) } else { stateIsInRange = false }
+            case .float(let value) where value.isFinite: state[text(range)] = .double(value)
+            default: break
+            }
+        }
+    }
+
+    private func isShort(_ range: Range<Int>) -> Bool {
+        range.count <= ScanBatch.stateTextLimitBytes && !reader.bytes(range).contains(0)
+    }
+
+    private func text(_ range: Range<Int>) -> String { String(decoding: reader.bytes(range), as: UTF8.self) }
+
+    private mutating func note(_ text: String) { mistake = mistake ?? text }
+
+    // MARK: Meaning
+
+    func batch() throws(BatchError) -> ScanBatch {
+        if case .uint(let version) = numbers[.v], version != 1 {
+            throw BatchError(.version, "version \(version), not 1")
+        }
+        if let mistake { throw BatchError(.malformed, mistake) }
+        for key in Key.allCases where !seen.contains(key) && ![.after, .gate, .state].contains(key) {
+            throw BatchError(.malformed, "\(key.rawValue) is missing")
+        }
+        let count = columns[.verdict]!.count
+        for (key, width) in [(Key.at, 4), (.tag, 8), (.flags, 1)] where columns[key]!.count != count * width {
+            throw BatchError(.length, "\(key.rawValue) holds \(columns[key]!.count) bytes for \(count) verdicts")
+        }
+        guard count <= ScanBatch.scansLimit else {
+            throw BatchError(.range, "\(count) scans, over \(ScanBatch.scansLimit)")
+        }
+        let first = try uint(.first)
+        guard first >= 1 else { throw BatchError(.range, "first is 0") }
+        guard first + Int64(count) - 1 < Bounds.uint else { throw BatchError(.range, "seqs of 2^53 and more") }
+        if let after, after.lastSeq >= Bounds.uint { throw BatchError(.range, "after is 2^53 or more") }
+        guard stateIsInRange else { throw BatchError(.range, "a number in state is 2^53 or more") }
+        let base = try int(.base)
+        guard base % 1_000 == 0 else { throw BatchError(.range, "base is not whole milliseconds") }
+        let sent = try int(.sent)
+        guard sent >= 0, Bounds.timesMs.contains(sent / 1_000) else {
+            throw BatchError(.range, "sent is outside 1970 to 2199")
+        }
+        let at = column(.at, of: Int32.self)
+        // Whole columns at once: the smallest and the largest decide, and neither sum can overflow.
+        if let least = at.min(), let most = at.max() {
+            guard Bounds.timesMs.contains(base / 1_000 + Int64(least)),
+                Bounds.timesMs.contains(base / 1_000 + Int64(most))
+            else { throw BatchError(.range, "a scan time is outside 1970 to 2199") }
+        }
+        return ScanBatch(
+            scanner: scanner, log: log, first: first,
+            after: after.map { ScanBatch.After(log: $0.log, lastSeq: Int64($0.lastSeq)) }, baseMicros: base, atMs: at,
+            tags: column(.tag, of: Int64.self), verdicts: column(.verdict, of: UInt8.self),
+            flags: column(.flags, of: UInt8.self), gate: seen.contains(.gate) ? try uint(.gate) : nil,
+            snapshot: try uint(.snapshot), sentMicros: sent, backlog: try uint(.backlog), state: state)
+    }
+
+    private func uint(_ key: Key) throws(BatchError) -> Int64 {
+        guard case .uint(let value) = numbers[key], value < Bounds.uint else {
+            throw BatchError(.range, "\(key.rawValue) is 2^53 or more")
+        }
+        return Int64(value)
+    }
+
+    private func int(_ key: Key) throws(BatchError) -> Int64 {
+        guard case .negative(let value) = numbers[key] else { return try uint(key) }
+        guard value < Bounds.uint else { throw BatchError(.range, "\(key.rawValue) is below -2^53") }
+        return ~Int64(value)
+    }
+
+    /// One allocation for the column, sized by the bytes that have arrived, and one copy.
+    private func column<Element: FixedWidthInteger>(_ key: Key, of type: Element.Type) -> [Element] {
+        let source = reader.bytes(columns[key]!)
+        return [Element](unsafeUninitializedCapacity: source.count / MemoryLayout<Element>.size) { buffer, count in
+            UnsafeMutableRawBufferPointer(buffer).copyMemory(from: source)
+            count = buffer.count
+            #if _endian(big)
+                for index in buffer.indices { buffer[index] = buffer[index].littleEndian }
+            #endif
+        }
+    }
+}

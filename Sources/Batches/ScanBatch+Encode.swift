@@ -1,0 +1,80 @@
+import Scans
+
+extension ScanBatch {
+    /// Appends the body to `body`: deterministic, so the same batch always gives the same bytes.
+    ///
+    /// Numbers outside the bounds of SPEC.md section 3 are encoded as they are; the center will refuse them. State values
+    /// that are not finite are left out.
+    public func encode(into body: inout [UInt8]) {
+        precondition(atMs.count == tags.count && tags.count == verdicts.count && verdicts.count == flags.count)
+        body.reserveCapacity(body.count + 256 + 14 * count)
+        var writer = CBORWriter(appendingTo: body)
+        body = []
+        let state = state.filter { if case .double(let value) = $0.value { value.isFinite } else { true } }
+        writer.map(12 + (after == nil ? 0 : 1) + (gate == nil ? 0 : 1) + (state.isEmpty ? 0 : 1))
+        // In the order of the encoded keys: by length, then by bytes.
+        writer.text("v")
+        writer.int(1)
+        writer.text("at")
+        writer.column(.int32, atMs)
+        writer.text("log")
+        writer.byteString(log.bytes)
+        writer.text("tag")
+        writer.column(.int64, tags)
+        writer.text("base")
+        writer.int(baseMicros)
+        if let gate {
+            writer.text("gate")
+            writer.int(gate)
+        }
+        writer.text("sent")
+        writer.int(sentMicros)
+        if let after {
+            writer.text("after")
+            writer.array(2)
+            writer.byteString(after.log.bytes)
+            writer.int(after.lastSeq)
+        }
+        writer.text("first")
+        writer.int(first)
+        writer.text("flags")
+        writer.column(.uint8, flags)
+        if !state.isEmpty {
+            writer.text("state")
+            ScanBatch.write(state, to: &writer)
+        }
+        writer.text("backlog")
+        writer.int(backlog)
+        writer.text("scanner")
+        writer.text(scanner)
+        writer.text("verdict")
+        writer.column(.uint8, verdicts)
+        writer.text("snapshot")
+        writer.int(snapshot)
+        body = writer.finish()
+    }
+
+    /// The body on its own.
+    public func encoded() -> [UInt8] {
+        var body: [UInt8] = []
+        encode(into: &body)
+        return body
+    }
+
+    private static func write(_ state: [String: StateValue], to writer: inout CBORWriter) {
+        writer.map(state.count)
+        let sorted = state.sorted { left, right in
+            left.key.utf8.count != right.key.utf8.count
+                ? left.key.utf8.count < right.key.utf8.count
+                : left.key.utf8.lexicographicallyPrecedes(right.key.utf8)
+        }
+        for (key, value) in sorted {
+            writer.text(key)
+            switch value {
+            case .text(let text): writer.text(text)
+            case .int(let number): writer.int(number)
+            case .double(let number): writer.double(number)
+            }
+        }
+    }
+}
