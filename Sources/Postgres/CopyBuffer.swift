@@ -1,0 +1,132 @@
+/// Rows in PostgreSQL's binary COPY format, built without an allocation a row: the ingest path.
+///
+/// `beginRow` with the number of columns, then one `put` a column, of exactly the column's type: nothing is converted.
+/// The buffer is kept and used again after `clear`. Confined to one thread.
+public final class CopyBuffer {
+    private var storage: UnsafeMutableRawPointer
+    private var capacity: Int
+    private var count = 0
+    public private(set) var rowCount = 0
+
+    // Signature, no flags, no header extension (https://www.postgresql.org/docs/15/sql-copy.html).
+    private static let header: [UInt8] = [
+        0x50, 0x47, 0x43, 0x4f, 0x50, 0x59, 0x0a, 0xff, 0x0d, 0x0a, 0x00, 0, 0, 0, 0, 0, 0, 0, 0,
+    ]
+    private static let trailerBytes = 2
+
+    public init(capacityBytes: Int = 1 << 16) {
+        capacity = max(capacityBytes, 64)
+        storage = .allocate(byteCount: capacity, alignment: 16)
+        clear()
+    }
+
+    deinit { storage.deallocate() }
+
+    /// Size on the wire, in bytes.
+    public var byteCount: Int { count + Self.trailerBytes }
+    public var isEmpty: Bool { rowCount == 0 }
+
+    /// Empties the buffer and keeps its memory.
+    public func clear() {
+        count = 0
+        rowCount = 0
+        append(Self.header)
+    }
+
+    public func beginRow(_ columns: Int) {
+        reserve(2)
+        store(Int16(columns))
+        rowCount += 1
+    }
+
+    public func putNull() {
+        reserve(4)
+        store(Int32(-1))
+    }
+    public func put(_ value: Int16) { putInteger(value) }
+    public func put(_ value: Int32) { putInteger(value) }
+    public func put(_ value: Int64) { putInteger(value) }
+    public func put(_ value: Int64?) {
+        if let value { putInteger(value) } else { putNull() }
+    }
+    public func put(_ value: Bool) { putInteger(UInt8(value ? 1 : 0)) }
+
+    /// `timestamptz`, in microseconds since 1970-01-01 UTC.
+    public func put(timestamp microseconds: Int64) { putInteger(microseconds &- epochOffsetMicros) }
+    public func put(timestamp microseconds: Int64?) {
+        if let microseconds { put(timestamp: microseconds) } else { putNull() }
+    }
+
+    public func put(_ id: PostgresUUID) {
+        reserve(20)
+        store(Int32(16))
+        store(id.high)
+        store(id.low)
+    }
+
+    /// `bytea`.
+    public func put(_ bytes: [UInt8]) {
+        reserve(4)
+        store(Int32(bytes.count))
+        append(bytes)
+    }
+
+    /// `text`, or any type in its text form only where the column is text.
+    public func put(_ text: String) {
+        var text = text
+        text.withUTF8 { bytes in
+            reserve(4 + bytes.count)
+            store(Int32(bytes.count))
+            if let base = bytes.baseAddress {
+                (storage + count).copyMemory(from: base, byteCount: bytes.count)
+                count += bytes.count
+            }
+        }
+    }
+    public func put(_ text: String?) {
+        if let text { put(text) } else { putNull() }
+    }
+
+    private func putInteger<Integer: FixedWidthInteger>(_ value: Integer) {
+        let width = Integer.bitWidth / 8
+        reserve(4 + width)
+        store(Int32(width))
+        store(value)
+    }
+
+    @inline(__always)
+    private func store<Integer: FixedWidthInteger>(_ value: Integer) {
+        (storage + count).storeBytes(of: value.bigEndian, as: Integer.self)
+        count += Integer.bitWidth / 8
+    }
+
+    private func append(_ bytes: [UInt8]) {
+        reserve(bytes.count)
+        bytes.withUnsafeBytes { source in
+            if let base = source.baseAddress { (storage + count).copyMemory(from: base, byteCount: source.count) }
+        }
+        count += bytes.count
+    }
+
+    /// Room for that many bytes, and always for the trailer.
+    @inline(__always)
+    private func reserve(_ bytes: Int) {
+        if count + bytes + Self.trailerBytes > capacity { grow(bytes) }
+    }
+
+    private func grow(_ bytes: Int) {
+        capacity = max(capacity * 2, count + bytes + Self.trailerBytes)
+        let larger = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 16)
+        larger.copyMemory(from: storage, byteCount: count)
+        storage.deallocate()
+        storage = larger
+    }
+
+    /// All bytes, trailer included; the buffer may go on growing afterwards.
+    func withBytes<Result>(
+        _ body: (UnsafeRawBufferPointer) throws(PostgresError) -> Result
+    ) throws(PostgresError) -> Result {
+        (storage + count).storeBytes(of: Int16(-1).bigEndian, as: Int16.self)
+        return try body(UnsafeRawBufferPointer(start: storage, count: byteCount))
+    }
+}

@@ -1,0 +1,78 @@
+/// A failed PostgreSQL call: what was tried, why it failed, and what that means for a retry.
+public struct PostgresError: Error, CustomStringConvertible, CustomDebugStringConvertible, Sendable {
+    /// Open for more: compare with the constants.
+    public struct Code: RawRepresentable, Hashable, Sendable {
+        public let rawValue: String
+        public init(rawValue: String) { self.rawValue = rawValue }
+
+        /// No connection could be made: server away, wrong address, wrong password.
+        public static let cannotConnect = Code(rawValue: "cannot-connect")
+        /// The connection is gone; what the last statement did is not known.
+        public static let connectionLost = Code(rawValue: "connection-lost")
+        /// The wait was over its bound and the socket was closed; what the last statement did is not known.
+        public static let deadline = Code(rawValue: "deadline")
+        /// The server refused the statement; see `sqlState`.
+        public static let server = Code(rawValue: "server")
+        /// The COMMIT was answered with a WARNING (a cancelled wait for a synchronous standby), or with a ROLLBACK: it
+        /// must be taken as not done.
+        public static let commitWithWarning = Code(rawValue: "commit-with-warning")
+        /// The call does not fit the statement, as in a COPY that is none.
+        public static let misuse = Code(rawValue: "misuse")
+    }
+
+    public let code: Code
+    /// What was tried: `connect`, or the statement's beginning.
+    public let operation: String
+    /// Five characters (https://www.postgresql.org/docs/15/errcodes-appendix.html); nil when the server said nothing.
+    public let sqlState: String?
+    /// The primary message, safe to show.
+    public let message: String
+    /// The server's detail and hint; may quote data.
+    public let detail: String?
+    /// The constraint that was broken, for class 23.
+    public let constraint: String?
+
+    init(
+        _ code: Code, _ operation: String, message: String, sqlState: String? = nil, detail: String? = nil,
+        constraint: String? = nil
+    ) {
+        (self.code, self.operation, self.message) = (code, String(operation.prefix(200)), message)
+        (self.sqlState, self.detail, self.constraint) = (sqlState, detail, constraint)
+    }
+
+    public var description: String { message + (sqlState.map { " (SQLSTATE \($0))" } ?? "") }
+    public var debugDescription: String {
+        "\(operation): \(description)" + (detail.map { "; \($0)" } ?? "")
+    }
+
+    private func isClass(_ classes: String...) -> Bool { classes.contains { sqlState?.hasPrefix($0) == true } }
+
+    /// The connection cannot be used any more, or never could: make a new one, with back-off.
+    public var isConnectionLost: Bool {
+        [.cannotConnect, .connectionLost, .deadline].contains(code) || isClass("08", "57P")
+    }
+    /// Serialization failure or deadlock: the same transaction may succeed when run again.
+    public var isSerializationFailure: Bool { sqlState == "40001" || sqlState == "40P01" }
+    /// The data cannot be stored as they are (classes 22 and 23); a retry would fail again.
+    public var isDataError: Bool { isClass("22", "23") }
+    /// Nothing is wrong with the request: lost connection, serialization failure, resources (disk full, memory, locks,
+    /// time-outs), a server in recovery, a COMMIT that must not be trusted.
+    public var isRetriable: Bool {
+        isConnectionLost || isSerializationFailure || code == .commitWithWarning || sqlState == "25006"
+            || isClass("53", "55", "57", "58")
+    }
+}
+
+/// What the server says beside the answer.
+public struct PostgresNotice: Sendable, Hashable {
+    /// Never translated: `WARNING`, `NOTICE`, `INFO`, `LOG`, `DEBUG`.
+    public let severity: String
+    public let sqlState: String
+    public let message: String
+}
+
+/// A NOTIFY of another session.
+public struct PostgresNotification: Sendable, Hashable {
+    public let channel: String
+    public let payload: String
+}

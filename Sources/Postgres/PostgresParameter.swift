@@ -1,0 +1,144 @@
+/// A 128-bit UUID by its two halves in network order, so that arrays of them need no allocation each.
+public struct PostgresUUID: Hashable, Sendable {
+    public let high: UInt64
+    public let low: UInt64
+    public init(high: UInt64, low: UInt64) { (self.high, self.low) = (high, low) }
+}
+
+/// A parameter of a statement. All but text travel in PostgreSQL's binary formats, so the server needs no cast: `$1` of
+/// `.int64s` is a `bigint[]`.
+///
+/// Times are microseconds since 1970-01-01 UTC; on the server they are `timestamptz`.
+public enum PostgresParameter: Sendable {
+    case null
+    /// Of the type that the statement wants, in text: `text`, `numeric`, `jsonb`, `time`, ... (type inferred by the server).
+    case text(String)
+    case bool(Bool)
+    case int16(Int16)
+    case int32(Int32)
+    case int64(Int64)
+    case double(Double)
+    case bytes([UInt8])
+    case uuid(PostgresUUID)
+    case timestamp(Int64)
+    case bools([Bool])
+    case int16s([Int16])
+    case int32s([Int32])
+    case int64s([Int64])
+    case optionalInt16s([Int16?])
+    case optionalInt32s([Int32?])
+    case optionalInt64s([Int64?])
+    case texts([String])
+    case optionalTexts([String?])
+    case bytesArray([[UInt8]])
+    case uuids([PostgresUUID])
+    case timestamps([Int64])
+    case optionalTimestamps([Int64?])
+
+    public static func optional(_ value: Int64?) -> PostgresParameter { value.map(PostgresParameter.int64) ?? .null }
+    public static func optional(_ value: String?) -> PostgresParameter { value.map(PostgresParameter.text) ?? .null }
+    public static func optionalTimestamp(_ microseconds: Int64?) -> PostgresParameter {
+        microseconds.map(PostgresParameter.timestamp) ?? .null
+    }
+}
+
+/// Object ids of built-in types (pg_type.dat); they never change.
+enum TypeID {
+    static let bool: UInt32 = 16
+    static let bytea: UInt32 = 17
+    static let int8: UInt32 = 20
+    static let int2: UInt32 = 21
+    static let int4: UInt32 = 23
+    static let text: UInt32 = 25
+    static let float8: UInt32 = 701
+    static let timestamptz: UInt32 = 1184
+    static let uuid: UInt32 = 2950
+    static let boolArray: UInt32 = 1000
+    static let byteaArray: UInt32 = 1001
+    static let int2Array: UInt32 = 1005
+    static let int4Array: UInt32 = 1007
+    static let textArray: UInt32 = 1009
+    static let int8Array: UInt32 = 1016
+    static let timestamptzArray: UInt32 = 1185
+    static let uuidArray: UInt32 = 2951
+}
+
+/// PostgreSQL counts time from 2000-01-01: 10,957 days of microseconds after 1970-01-01.
+let epochOffsetMicros: Int64 = 946_684_800_000_000
+
+extension [UInt8] {
+    mutating func appendBigEndian(_ value: some FixedWidthInteger) {
+        Swift.withUnsafeBytes(of: value.bigEndian) { append(contentsOf: $0) }
+    }
+}
+
+extension PostgresParameter {
+    /// Type (0: let the server infer), bytes (nil: NULL), and whether they are binary.
+    var encoded: (type: UInt32, bytes: [UInt8]?, isBinary: Bool) {
+        switch self {
+        case .null: (0, nil, false)
+        case .text(let text): (0, Array(text.utf8) + [0], false)
+        case .bool(let value): (TypeID.bool, [value ? 1 : 0], true)
+        case .int16(let value): (TypeID.int2, Self.bytes(value), true)
+        case .int32(let value): (TypeID.int4, Self.bytes(value), true)
+        case .int64(let value): (TypeID.int8, Self.bytes(value), true)
+        case .double(let value): (TypeID.float8, Self.bytes(value.bitPattern), true)
+        case .bytes(let bytes): (TypeID.bytea, bytes, true)
+        case .uuid(let id): (TypeID.uuid, Self.bytes(id.high) + Self.bytes(id.low), true)
+        case .timestamp(let time): (TypeID.timestamptz, Self.bytes(time &- epochOffsetMicros), true)
+        case .bools(let values): Self.array(TypeID.boolArray, TypeID.bool, values) { $1.append($0 ? 1 : 0) }
+        case .int16s(let values): Self.array(TypeID.int2Array, TypeID.int2, values) { $1.appendBigEndian($0) }
+        case .int32s(let values): Self.array(TypeID.int4Array, TypeID.int4, values) { $1.appendBigEndian($0) }
+        case .int64s(let values): Self.array(TypeID.int8Array, TypeID.int8, values) { $1.appendBigEndian($0) }
+        case .optionalInt16s(let values): Self.array(TypeID.int2Array, TypeID.int2, values) { $1.appendBigEndian($0) }
+        case .optionalInt32s(let values): Self.array(TypeID.int4Array, TypeID.int4, values) { $1.appendBigEndian($0) }
+        case .optionalInt64s(let values): Self.array(TypeID.int8Array, TypeID.int8, values) { $1.appendBigEndian($0) }
+        case .texts(let values):
+            Self.array(TypeID.textArray, TypeID.text, values) { $1.append(contentsOf: $0.utf8) }
+        case .optionalTexts(let values):
+            Self.array(TypeID.textArray, TypeID.text, values) { $1.append(contentsOf: $0.utf8) }
+        case .bytesArray(let values):
+            Self.array(TypeID.byteaArray, TypeID.bytea, values) { $1.append(contentsOf: $0) }
+        case .uuids(let values):
+            Self.array(TypeID.uuidArray, TypeID.uuid, values) {
+                $1.appendBigEndian($0.high)
+                $1.appendBigEndian($0.low)
+            }
+        case .timestamps(let values):
+            Self.array(TypeID.timestamptzArray, TypeID.timestamptz, values) {
+                $1.appendBigEndian($0 &- epochOffsetMicros)
+            }
+        case .optionalTimestamps(let values):
+            Self.array(TypeID.timestamptzArray, TypeID.timestamptz, values) {
+                $1.appendBigEndian($0 &- epochOffsetMicros)
+            }
+        }
+    }
+
+    private static func bytes(_ value: some FixedWidthInteger) -> [UInt8] {
+        withUnsafeBytes(of: value.bigEndian) { Array($0) }
+    }
+
+    /// array_recv: dimensions, has-null flag, element type, length, lower bound; then length and bytes of each element.
+    private static func array<Element>(
+        _ type: UInt32, _ elementType: UInt32, _ values: [Element?], _ put: (Element, inout [UInt8]) -> Void
+    ) -> (type: UInt32, bytes: [UInt8]?, isBinary: Bool) {
+        var out: [UInt8] = []
+        out.reserveCapacity(20 + values.count * 12)
+        out.appendBigEndian(Int32(values.isEmpty ? 0 : 1))
+        out.appendBigEndian(Int32(1))
+        out.appendBigEndian(elementType)
+        guard !values.isEmpty else { return (type, out, true) }
+        out.appendBigEndian(Int32(values.count))
+        out.appendBigEndian(Int32(1))
+        for value in values {
+            let start = out.count
+            out.appendBigEndian(Int32(-1))
+            guard let value else { continue }
+            put(value, &out)
+            let length = UInt32(out.count - start - 4)
+            for byte in 0..<4 { out[start + byte] = UInt8(truncatingIfNeeded: length >> (24 - 8 * byte)) }
+        }
+        return (type, out, true)
+    }
+}

@@ -1,0 +1,225 @@
+import Postgres
+import Testing
+
+@Suite struct PostgresTests {
+    @Test func `every kind of parameter arrives as what it is`() throws {
+        let database = try TestDatabase()
+        let connection = try database.connect()
+        let id = PostgresUUID(high: 0x0123_4567_89ab_cdef, low: 0xfedc_ba98_7654_3210)
+        let parameters: [PostgresParameter] = [
+            .int64(.min), .int32(-7), .int16(-3), .bool(true), .text("ä'\\"), .bytes([0, 255, 7]), .uuid(id),
+            .timestamp(1_764_000_000_123_456), .null, .double(1.5),
+        ]
+        let sql = """
+            SELECT $1::int8, $2::int4, $3::int2, $4::bool, $5::text, $6::bytea, $7::uuid, $8::timestamptz, $9::int8,
+                $10::float8
+            """
+        for binary in [false, true] {
+            let result = try connection.query(sql, parameters, binary: binary)
+            #expect(result.int(0, 0) == .min)
+            #expect(result.int(0, 1) == -7)
+            #expect(result.int(0, 2) == -3)
+            #expect(result.bool(0, 3))
+            #expect(result.text(0, 4) == "ä'\\")
+            #expect(result.bytes(0, 5) == [0, 255, 7])
+            #expect(result.uuid(0, 6) == id)
+            #expect(result.isNull(0, 8))
+            #expect(result.optionalInt(0, 8) == nil)
+            #expect(result.double(0, 9) == 1.5)
+        }
+        let binary = try connection.query(sql, parameters, binary: true)
+        #expect(binary.microseconds(0, 7) == 1_764_000_000_123_456)
+        #expect(try connection.query(sql, parameters).text(0, 7) == "2025-11-24 16:00:00.123456+00")
+    }
+
+    @Test func `arrays arrive with their nulls, empty ones too`() throws {
+        let database = try TestDatabase()
+        let connection = try database.connect()
+        let id = PostgresUUID(high: 1, low: 2)
+        let result = try connection.query(
+            """
+            SELECT array_to_string($1, ',', 'null'), array_to_string($2, ',', 'null'), array_to_string($3, ','),
+                cardinality($4), array_to_string($5, ','), array_to_string($6, ',', 'null'), encode($7[2], 'hex'),
+                $8[1] = to_timestamp(5), array_to_string($9, ',')
+            """,
+            [
+                .int64s([1, -2]), .optionalInt32s([nil, 3]), .int16s([9]), .int64s([]), .uuids([id]),
+                .optionalTexts(["a", nil]), .bytesArray([[], [0xab]]), .timestamps([5_000_000]), .bools([true, false]),
+            ])
+        #expect(result.text(0, 0) == "1,-2")
+        #expect(result.text(0, 1) == "null,3")
+        #expect(result.text(0, 2) == "9")
+        #expect(result.int(0, 3) == 0)
+        #expect(result.text(0, 4) == "00000000-0000-0001-0000-000000000002")
+        #expect(result.text(0, 5) == "a,null")
+        #expect(result.text(0, 6) == "ab")
+        #expect(result.bool(0, 7))
+        #expect(result.text(0, 8) == "t,f")
+    }
+
+    @Test func `a binary COPY stores rows of every type, and grows beyond its first memory`() throws {
+        let database = try TestDatabase()
+        let connection = try database.connect()
+        try connection.execute(
+            "CREATE TABLE t (a int8, b int4, c int2, d timestamptz, e uuid, f bytea, g text, h bool, i int8)")
+        let buffer = CopyBuffer(capacityBytes: 64)
+        let rows = 50_000
+        for row in 0..<rows {
+            buffer.beginRow(9)
+            buffer.put(Int64(row))
+            buffer.put(Int32(-row))
+            buffer.put(Int16(row % 1_000))
+            buffer.put(timestamp: Int64(row) * 1_000_000)
+            buffer.put(PostgresUUID(high: 0, low: UInt64(row)))
+            buffer.put([UInt8(row & 255)])
+            buffer.put("row ü \(row)")
+            buffer.put(row % 2 == 0)
+            buffer.put(row % 3 == 0 ? nil : Int64(row))
+        }
+        #expect(buffer.rowCount == rows)
+        #expect(try connection.copyIn("COPY t FROM STDIN (FORMAT binary)", buffer) == rows)
+        let result = try connection.query(
+            """
+            SELECT count(*), sum(a)::int8, sum(b)::int8, count(*) FILTER (WHERE d = to_timestamp(a)),
+                count(*) FILTER (WHERE g = 'row ü ' || a), count(*) FILTER (WHERE h), count(i),
+                count(*) FILTER (WHERE f = decode(lpad(to_hex(a & 255), 2, '0'), 'hex'))
+            FROM t
+            """)
+        let sum = Int64(rows * (rows - 1) / 2)
+        let expected = [Int64(rows), sum, -sum, Int64(rows), Int64(rows), 25_000, 33_333, Int64(rows)]
+        #expect((0..<8).map { result.int(0, $0) } == expected)
+        buffer.clear()
+        #expect(try connection.copyIn("COPY t FROM STDIN (FORMAT binary)", buffer) == 0)
+    }
+
+    @Test func `a COPY that breaks a constraint says which, and the connection goes on`() throws {
+        let database = try TestDatabase()
+        let connection = try database.connect()
+        try connection.execute("CREATE TABLE t (a int8 CONSTRAINT once PRIMARY KEY)")
+        let buffer = CopyBuffer()
+        for _ in 0..<100_000 {
+            buffer.beginRow(1)
+            buffer.put(Int64(1))
+        }
+        let error = try #require(throws: PostgresError.self) {
+            try connection.copyIn("COPY t FROM STDIN (FORMAT binary)", buffer)
+        }
+        #expect(error.sqlState == "23505")
+        #expect(error.constraint == "once")
+        #expect(error.isDataError && !error.isRetriable && !error.isConnectionLost)
+        #expect(try connection.query("SELECT count(*) FROM t").int(0, 0) == 0)
+    }
+
+    @Test func `COPY goes in and out in text, and stops when its source or sink fails`() throws {
+        struct Enough: Error {}
+        let database = try TestDatabase()
+        let connection = try database.connect()
+        try connection.execute("CREATE TABLE t (a int8, b text)")
+        var left = 3
+        let stored = try connection.copyInStream("COPY t FROM STDIN") {
+            left -= 1
+            return left < 0 ? nil : Array("\(left)\tx\n".utf8)
+        }
+        #expect(stored == 3)
+        #expect(throws: Enough.self) { try connection.copyInStream("COPY t FROM STDIN") { throw Enough() } }
+        var rows: [String] = []
+        try connection.copyOut("COPY (SELECT a FROM t ORDER BY a) TO STDOUT") {
+            rows.append(String(decoding: $0, as: UTF8.self))
+        }
+        #expect(rows == ["0\n", "1\n", "2\n"])
+        #expect(throws: Enough.self) { try connection.copyOut("COPY t TO STDOUT") { _ in throw Enough() } }
+        #expect(throws: PostgresError.self) { try connection.copyOut("SELECT 1") { _ in } }
+        #expect(try connection.query("SELECT count(*) FROM t").int(0, 0) == 3)
+    }
+
+    @Test func `a transaction is whole or not at all`() throws {
+        struct Enough: Error {}
+        let database = try TestDatabase()
+        let connection = try database.connect()
+        try connection.execute("CREATE TABLE t (a int8)")
+        #expect(throws: Enough.self) {
+            try connection.transaction {
+                try connection.execute("INSERT INTO t VALUES (1)")
+                throw Enough()
+            }
+        }
+        #expect(!connection.isInTransaction)
+        try connection.transaction { _ = try connection.execute("INSERT INTO t VALUES (2)") }
+        #expect(try connection.query("SELECT sum(a)::int8 FROM t").int(0, 0) == 2)
+        // A COMMIT of a failed transaction is answered with ROLLBACK, not with an error.
+        try connection.execute("BEGIN")
+        #expect(throws: PostgresError.self) { try connection.execute("SELECT 1/0") }
+        let error = try #require(throws: PostgresError.self) { try connection.commit() }
+        #expect(error.code == .commitWithWarning && error.isRetriable)
+    }
+
+    @Test func `a cancelled wait for a standby is no commit`() throws {
+        let database = try TestDatabase()
+        let connection = try database.connect()
+        let other = try database.connect()
+        try connection.execute("CREATE TABLE t (a int8)")
+        // WARNING and success together, as the server answers a cancelled SyncRepWaitForLSN.
+        try connection.execute(
+            """
+            CREATE FUNCTION warn() RETURNS trigger LANGUAGE plpgsql AS
+                $$ BEGIN RAISE WARNING 'canceling wait for synchronous replication'; RETURN NULL; END $$;
+            CREATE CONSTRAINT TRIGGER late AFTER INSERT ON t DEFERRABLE INITIALLY DEFERRED
+                FOR EACH ROW EXECUTE FUNCTION warn()
+            """)
+        let error = try #require(throws: PostgresError.self) {
+            try connection.transaction { _ = try connection.execute("INSERT INTO t VALUES (2)") }
+        }
+        #expect(error.code == .commitWithWarning)
+        #expect(try other.query("SELECT count(*) FROM t").int(0, 0) == 1)
+        #expect(!connection.isBroken)
+    }
+
+    @Test func `a killed session is a lost connection, and stays one`() throws {
+        let database = try TestDatabase()
+        let connection = try database.connect()
+        let pid = try connection.query("SELECT pg_backend_pid()").int(0, 0)
+        let other = try database.connect()
+        try other.query("SELECT pg_terminate_backend($1, 5000)", [.int32(Int32(pid))])
+        for _ in 0..<2 {
+            let error = try #require(throws: PostgresError.self) { try connection.execute("SELECT 1") }
+            #expect(error.isConnectionLost && error.isRetriable)
+        }
+        #expect(connection.isBroken)
+    }
+
+    @Test func `no wait is without bound`() throws {
+        let database = try TestDatabase()
+        let connection = try database.connect(statementTimeoutMs: 100)
+        let clean = try #require(throws: PostgresError.self) { try connection.execute("SELECT pg_sleep(60)") }
+        #expect(clean.sqlState == "57014" && !clean.isConnectionLost)
+        try connection.execute("SET statement_timeout = 0")
+        let hard = try #require(throws: PostgresError.self) { try connection.execute("SELECT pg_sleep(60)") }
+        #expect(hard.code == .deadline && hard.isConnectionLost)
+        #expect(connection.isBroken)
+    }
+
+    @Test func `notices and notifications are heard`() throws {
+        let database = try TestDatabase()
+        let connection = try database.connect()
+        let other = try database.connect()
+        try connection.execute("DO $$ BEGIN RAISE NOTICE 'hello %', 7; END $$")
+        #expect(connection.lastNotices.map(\.message) == ["hello 7"])
+        try connection.listen("Bell")
+        try other.execute("SELECT pg_notify('Bell', 'ding')")
+        let heard = try connection.notifications(timeoutMs: 5_000)
+        #expect(heard.map(\.channel) == ["Bell"] && heard.map(\.payload) == ["ding"])
+    }
+
+    @Test func `a server that is away and a URL that is none are told apart, without passwords`() throws {
+        let away = try #require(throws: PostgresError.self) {
+            _ = try PostgresConnection(url: "postgresql://u:hush@127.0.0.1:1/x", applicationName: "test")
+        }
+        #expect(away.code == .cannotConnect && away.isConnectionLost)
+        #expect(!"\(away)".contains("hush"))
+        let wrong = try #require(throws: PostgresError.self) {
+            _ = try PostgresConnection(url: "postgresql://u:hush@[::1", applicationName: "test")
+        }
+        #expect(wrong.code == .misuse)
+        #expect(!"\(wrong)".contains("hush"))
+    }
+}
