@@ -1,0 +1,114 @@
+import Glibc
+
+/// Where a broker is and how to log in: `amqp://user:password@host:port/vhost` or `amqps://...`
+/// (https://www.rabbitmq.com/uri-spec.html), with `cacertfile`, `certfile` and `keyfile` as query parameters for TLS
+/// (https://www.rabbitmq.com/uri-query-parameters.html).
+///
+/// The description never shows the password.
+public struct AMQPAddress: Sendable, Hashable, CustomStringConvertible {
+    public let host: String
+    public let port: Int
+    public let user: String
+    let password: String
+    public let virtualHost: String
+    public let usesTLS: Bool
+    /// The bundle of certificate authorities that the broker's certificate must come from; nil: the system's.
+    public let authorityFile: String?
+    /// Client certificate and key, both PEM.
+    public let certificateFile: String?
+    public let keyFile: String?
+
+    /// Throws `AMQPError` of kind `address`, without the text of the URL: it may hold a password.
+    public init(url: String) throws(AMQPError) {
+        func bad(_ detail: String) -> AMQPError { AMQPError(.address, "AMQP URL", detail) }
+        func decoded(_ text: Substring) throws(AMQPError) -> String {
+            guard let plain = AMQPAddress.percentDecoded(text) else { throw bad("broken percent-encoding") }
+            guard !plain.utf8.contains(0) else { throw bad("a zero byte") }
+            return plain
+        }
+        guard let scheme = url.firstRange(of: "://") else { throw bad("amqp://... or amqps://... is needed") }
+        switch url[..<scheme.lowerBound].lowercased() {
+        case "amqp": usesTLS = false
+        case "amqps": usesTLS = true
+        default: throw bad("only the schemes amqp and amqps are known")
+        }
+        var rest = url[scheme.upperBound...]
+        var query: Substring = ""
+        if let mark = rest.firstIndex(of: "?") {
+            query = rest[rest.index(after: mark)...]
+            rest = rest[..<mark]
+        }
+        let slash = rest.firstIndex(of: "/")
+        virtualHost = try slash.map { at throws(AMQPError) in try decoded(rest[rest.index(after: at)...]) } ?? "/"
+        var authority = slash.map { rest[..<$0] } ?? rest
+        var (user, password) = ("guest", "guest")
+        if let at = authority.lastIndex(of: "@") {
+            let login = authority[..<at]
+            authority = authority[authority.index(after: at)...]
+            if let colon = login.firstIndex(of: ":") {
+                (user, password) = (try decoded(login[..<colon]), try decoded(login[login.index(after: colon)...]))
+            } else {
+                user = try decoded(login)
+            }
+        }
+        (self.user, self.password) = (user, password)
+        (host, port) = try AMQPAddress.hostAndPort(authority, defaultPort: usesTLS ? 5_671 : 5_672)
+        var files: [String: String] = [:]
+        for pair in query.split(separator: "&") {
+            let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            guard parts.count == 2, ["cacertfile", "certfile", "keyfile"].contains(String(parts[0])) else {
+                throw bad("only the query parameters cacertfile, certfile and keyfile are known")
+            }
+            files[String(parts[0])] = try decoded(parts[1])
+        }
+        authorityFile = files["cacertfile"]
+        certificateFile = files["certfile"]
+        keyFile = files["keyfile"]
+        guard (certificateFile == nil) == (keyFile == nil) else { throw bad("certfile and keyfile belong together") }
+        guard usesTLS || files.isEmpty else { throw bad("certificates are for amqps") }
+    }
+
+    public var description: String {
+        let vhost = virtualHost == "/" ? "" : "/" + virtualHost
+        return "\(usesTLS ? "amqps" : "amqp")://\(user)@\(host.contains(":") ? "[\(host)]" : host):\(port)\(vhost)"
+    }
+
+    private static func hostAndPort(
+        _ authority: Substring, defaultPort: Int
+    ) throws(AMQPError) -> (host: String, port: Int) {
+        func bad(_ detail: String) -> AMQPError { AMQPError(.address, "AMQP URL", detail) }
+        var host = authority
+        var port: Substring?
+        if authority.first == "[" {
+            guard let end = authority.firstIndex(of: "]") else { throw bad("'[' without ']'") }
+            host = authority[authority.index(after: authority.startIndex)..<end]
+            let after = authority[authority.index(after: end)...]
+            guard after.isEmpty || after.first == ":" else { throw bad("text after ']'") }
+            port = after.isEmpty ? nil : after.dropFirst()
+        } else if let colon = authority.lastIndex(of: ":") {
+            host = authority[..<colon]
+            port = authority[authority.index(after: colon)...]
+        }
+        guard let plain = percentDecoded(host), !plain.utf8.contains(0) else { throw bad("broken host") }
+        guard let port, !port.isEmpty else { return (plain.isEmpty ? "localhost" : plain, defaultPort) }
+        guard let number = Int(port), (1...65_535).contains(number) else { throw bad("the port is not 1 to 65535") }
+        return (plain.isEmpty ? "localhost" : plain, number)
+    }
+
+    static func percentDecoded(_ text: Substring) -> String? {
+        var bytes: [UInt8] = []
+        var rest = Array(text.utf8)[...]
+        while let byte = rest.popFirst() {
+            guard byte == UInt8(ascii: "%") else {
+                bytes.append(byte)
+                continue
+            }
+            guard let high = rest.popFirst(), let low = rest.popFirst(),
+                let upper = Character(UnicodeScalar(high)).hexDigitValue,
+                let lower = Character(UnicodeScalar(low)).hexDigitValue
+            else { return nil }
+            bytes.append(UInt8(upper << 4 | lower))
+        }
+        return String(validating: bytes, as: UTF8.self)
+    }
+}

@@ -1,0 +1,181 @@
+internal import CRabbitMQ
+
+/// A message on its way in: its method frame, then its header frame, then its body frames, perhaps over several polls.
+struct MessageAssembly {
+    enum Kind {
+        case delivery(AMQPDelivery)
+        case returned(AMQPReturn)
+    }
+    var kind: Kind?
+    /// Bytes of the body still to come; nil until the header has come.
+    var missing: UInt64?
+    var body: [UInt8] = []
+}
+
+extension AMQPConnection {
+    /// Everything that has arrived, in order; sends a heartbeat when one is due. Never sleeps.
+    ///
+    /// Throws once the connection is lost, after the events before that have been given. Memory is bounded by what the
+    /// broker may have on its way: the prefetch of the consumers, the confirms of what was published.
+    public func poll() throws(AMQPError) -> [AMQPEvent] {
+        try checkOpen("poll")
+        var events: [AMQPEvent] = []
+        do throws(AMQPError) {
+            while isOpen, let event = try nextEvent() {
+                if let event = event.value { events.append(event) }
+            }
+        } catch {
+            let error = lost(error)
+            guard !events.isEmpty else { throw error }
+            pendingError = error
+        }
+        return events
+    }
+
+    /// One frame, which may complete an event; nil when nothing more is there.
+    private func nextEvent() throws(AMQPError) -> (value: AMQPEvent?, Void)? {
+        // Zeroed: the library does not fill a frame that it does not finish.
+        var frame = amqp_frame_t()
+        var now = AMQPConnection.timeval(ms: 0)
+        let status = amqp_simple_wait_frame_noblock(state, &frame, &now)
+        if status == AMQP_STATUS_TIMEOUT.rawValue { return nil }
+        guard status == AMQP_STATUS_OK.rawValue else {
+            throw AMQPError(.connectionLost, "receive", AMQPConnection.text(status))
+        }
+        // All that is needed of the frame has been copied by then; held longer, buffers only grow.
+        defer { amqp_maybe_release_buffers(state) }
+        if frame.channel == 0 { return (try connectionEvent(frame), ()) }
+        // What is left of a channel that was closed: its tags are void.
+        guard frame.channel == channel, isChannelOpen else { return (nil, ()) }
+        switch frame.frame_type {
+        case UInt8(AMQP_FRAME_METHOD): return (try methodEvent(frame.payload.method), ())
+        case UInt8(AMQP_FRAME_HEADER): return (try headerEvent(frame.payload.properties), ())
+        case UInt8(AMQP_FRAME_BODY): return (try bodyEvent(frame.payload.body_fragment), ())
+        default: return (nil, ())
+        }
+    }
+
+    private func connectionEvent(_ frame: amqp_frame_t) throws(AMQPError) -> AMQPEvent? {
+        guard frame.frame_type == UInt8(AMQP_FRAME_METHOD) else { return nil }
+        let method = frame.payload.method
+        switch method.id {
+        case Method.connectionClose:
+            let (code, text) = answerConnectionClose(method)
+            (isOpen, isChannelOpen) = (false, false)
+            pendingError = AMQPError(.connectionClosed(code: code), "receive", "\(code) \(text)")
+            return .connectionClosed(code: code, text: text)
+        case Method.connectionBlocked:
+            return .blocked(reason: decoded(method, amqp_connection_blocked_t.self)?.reason.text ?? "")
+        case Method.connectionUnblocked:
+            return .unblocked
+        default:
+            return nil
+        }
+    }
+
+    private func methodEvent(_ method: amqp_method_t) throws(AMQPError) -> AMQPEvent? {
+        guard assembly.kind == nil else { throw broken("a method where the rest of a message was due") }
+        switch method.id {
+        case Method.basicAck:
+            guard let ack = decoded(method, amqp_basic_ack_t.self) else { return nil }
+            return .confirmed(tag: ack.delivery_tag, multiple: ack.multiple != 0)
+        case Method.basicNack:
+            guard let nack = decoded(method, amqp_basic_nack_t.self) else { return nil }
+            return .refused(tag: nack.delivery_tag, multiple: nack.multiple != 0)
+        case Method.basicDeliver:
+            guard let deliver = decoded(method, amqp_basic_deliver_t.self) else { return nil }
+            assembly.kind = .delivery(
+                AMQPDelivery(
+                    tag: deliver.delivery_tag, consumerTag: deliver.consumer_tag.text,
+                    routingKey: deliver.routing_key.array, exchange: deliver.exchange.text,
+                    redelivered: deliver.redelivered != 0, userID: nil, deliveryCount: 0, body: []))
+            return nil
+        case Method.basicReturn:
+            guard let back = decoded(method, amqp_basic_return_t.self) else { return nil }
+            assembly.kind = .returned(
+                AMQPReturn(
+                    replyCode: back.reply_code, text: back.reply_text.text, exchange: back.exchange.text,
+                    routingKey: back.routing_key.array, messageID: nil))
+            return nil
+        case Method.basicCancel:
+            return .consumerCancelled(tag: decoded(method, amqp_basic_cancel_t.self)?.consumer_tag.text ?? "")
+        case Method.channelClose:
+            let (code, text) = answerChannelClose(method, channel)
+            isChannelOpen = false
+            return .channelClosed(code: code, text: text)
+        default:
+            return nil
+        }
+    }
+
+    private func headerEvent(
+        _ header: amqp_frame_t.__Unnamed_union_payload.__Unnamed_struct_properties
+    ) throws(AMQPError) -> AMQPEvent? {
+        guard let kind = assembly.kind, assembly.missing == nil else { throw broken("a header without its method") }
+        guard header.body_size <= AMQPConnection.bodyLimitBytes else { throw broken("a body of over 128 MiB") }
+        let basic = header.decoded?.assumingMemoryBound(to: amqp_basic_properties_t.self).pointee
+        switch kind {
+        case .delivery(var delivery):
+            if let basic, basic._flags & PropertyFlag.userID != 0 { delivery.userID = basic.user_id.text }
+            if let basic, basic._flags & PropertyFlag.headers != 0 {
+                delivery.deliveryCount = AMQPConnection.deliveryCount(basic.headers)
+            }
+            assembly.kind = .delivery(delivery)
+        case .returned(var back):
+            if let basic, basic._flags & PropertyFlag.messageID != 0 { back.messageID = basic.message_id.text }
+            assembly.kind = .returned(back)
+        }
+        assembly.missing = header.body_size
+        // Never more than has arrived is believed, but a usual batch fits at once.
+        assembly.body.reserveCapacity(Int(min(header.body_size, 65_536)))
+        return finishIfComplete()
+    }
+
+    private func bodyEvent(_ fragment: amqp_bytes_t) throws(AMQPError) -> AMQPEvent? {
+        guard let missing = assembly.missing, missing >= UInt64(fragment.len) else {
+            throw broken("a body without its header")
+        }
+        if fragment.len > 0 {
+            assembly.body.append(contentsOf: UnsafeRawBufferPointer(start: fragment.bytes, count: fragment.len))
+        }
+        assembly.missing = missing - UInt64(fragment.len)
+        return finishIfComplete()
+    }
+
+    private func finishIfComplete() -> AMQPEvent? {
+        guard assembly.missing == 0, let kind = assembly.kind else { return nil }
+        defer { assembly = MessageAssembly() }
+        switch kind {
+        case .delivery(var delivery):
+            delivery.body = assembly.body
+            return .delivery(delivery)
+        case .returned(let back):
+            return .returned(back)
+        }
+    }
+
+    private func broken(_ detail: String) -> AMQPError { AMQPError(.connectionLost, "receive", detail) }
+
+    private func decoded<Method>(_ method: amqp_method_t, _ type: Method.Type) -> Method? {
+        method.decoded?.assumingMemoryBound(to: type).pointee
+    }
+
+    private static func deliveryCount(_ headers: amqp_table_t) -> Int {
+        for entry in UnsafeBufferPointer(start: headers.entries, count: Int(headers.num_entries))
+        where entry.key.text == "x-delivery-count" {
+            let value = entry.value.value
+            switch entry.value.kind {
+            case UInt8(ascii: "b"): return Int(value.i8)
+            case UInt8(ascii: "B"): return Int(value.u8)
+            case UInt8(ascii: "s"): return Int(value.i16)
+            case UInt8(ascii: "u"): return Int(value.u16)
+            case UInt8(ascii: "I"): return Int(value.i32)
+            case UInt8(ascii: "i"): return Int(value.u32)
+            case UInt8(ascii: "l"): return Int(value.i64)
+            case UInt8(ascii: "L"): return Int(clamping: value.u64)
+            default: return 0
+            }
+        }
+        return 0
+    }
+}

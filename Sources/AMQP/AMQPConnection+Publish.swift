@@ -1,0 +1,57 @@
+internal import CRabbitMQ
+
+extension AMQPConnection {
+    /// Switches publisher confirms on for this channel: from now on each publish has a tag 1, 2, 3 ...
+    public func confirmSelect() throws(AMQPError) {
+        _ = try call("confirm.select") { state, channel, _ in amqp_confirm_select(state, channel) }
+        nextTag = 1
+    }
+
+    /// Writes one message to the socket. Ask `hasRoom` before: a message that does not fit the socket's buffer sleeps here
+    /// until the broker reads, or is found dead by its heartbeat.
+    ///
+    /// - Returns: the tag under which its confirm will come; 0 while confirms are off.
+    @discardableResult
+    public func publish(
+        exchange: String, routingKey: String, mandatory: Bool = false, properties: AMQPProperties, body: [UInt8]
+    ) throws(AMQPError) -> UInt64 {
+        try checkChannel("publish")
+        let arena = Arena()
+        var basic = amqp_basic_properties_t()
+        basic._flags = PropertyFlag.deliveryMode
+        basic.delivery_mode = properties.deliveryMode
+        func set(_ text: String?, _ flag: UInt32, _ field: WritableKeyPath<amqp_basic_properties_t, amqp_bytes_t>) {
+            guard let text else { return }
+            basic._flags |= flag
+            basic[keyPath: field] = arena.bytes(text)
+        }
+        set(properties.contentType, PropertyFlag.contentType, \.content_type)
+        set(properties.type, PropertyFlag.type, \.type)
+        set(properties.messageID, PropertyFlag.messageID, \.message_id)
+        set(properties.userID, PropertyFlag.userID, \.user_id)
+        if !properties.headers.isEmpty {
+            basic._flags |= PropertyFlag.headers
+            basic.headers = arena.table(properties.headers)
+        }
+        let status = body.withUnsafeBytes { bytes in
+            amqp_basic_publish(
+                state, channel, arena.bytes(exchange), arena.bytes(routingKey), mandatory ? 1 : 0, 0, &basic,
+                amqp_bytes_t(len: bytes.count, bytes: UnsafeMutableRawPointer(mutating: bytes.baseAddress)))
+        }
+        withExtendedLifetime(arena) {}
+        try check(status, "publish")
+        guard nextTag > 0 else { return 0 }
+        defer { nextTag += 1 }
+        return nextTag
+    }
+}
+
+/// Which properties a message has (AMQP 0-9-1, 4.2.6.1).
+enum PropertyFlag {
+    static let contentType = UInt32(AMQP_BASIC_CONTENT_TYPE_FLAG)
+    static let headers = UInt32(AMQP_BASIC_HEADERS_FLAG)
+    static let deliveryMode = UInt32(AMQP_BASIC_DELIVERY_MODE_FLAG)
+    static let messageID = UInt32(AMQP_BASIC_MESSAGE_ID_FLAG)
+    static let type = UInt32(AMQP_BASIC_TYPE_FLAG)
+    static let userID = UInt32(AMQP_BASIC_USER_ID_FLAG)
+}
