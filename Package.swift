@@ -74,7 +74,7 @@ let package = Package(
         program("tapline-fleet", "Fleet", "Publishing", "Scans", "Runtime"),
 
         // Rings: pure, wrapper on the real library, real servers, real binaries.
-        .target(name: "Support", dependencies: ["Runtime"], path: "Tests/Support", swiftSettings: common),
+        .target(name: "Support", dependencies: ["CLinux", "Runtime"], path: "Tests/Support", swiftSettings: common),
         tests("RuntimeTests", "Runtime", "Support"),
         tests("SQLiteTests", "SQLite", "Support"),
         tests("CryptoTests", "Crypto", "Zlib", "Support"),

@@ -10,3 +10,12 @@ static inline void shim_name_thread(const char *name) { prctl(PR_SET_NAME, name,
 
 // `stdout` is a C global that Swift 6 takes for shared mutable state.
 static inline void shim_stdout_by_line(void) { setvbuf(stdout, NULL, _IOLBF, 0); }
+
+// glibc hides both behind _GNU_SOURCE, which a module cannot set for headers that others have included before.
+#include <spawn.h>
+extern int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *, int);
+static inline int shim_spawn_close_from(posix_spawn_file_actions_t *actions, int first) {
+    return posix_spawn_file_actions_addclosefrom_np(actions, first);
+}
+extern int pipe2(int[2], int);
+static inline int shim_pipe(int ends[2], int flags) { return pipe2(ends, flags); }

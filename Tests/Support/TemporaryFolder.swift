@@ -2,22 +2,34 @@ import Glibc
 import Runtime
 
 /// A folder of one test, removed with all it holds when the object goes.
+///
+/// Set `TAPLINE_TEST_KEEP=1` to keep the folders and look into them.
 public final class TemporaryFolder: Sendable {
+    /// Absolute, without a slash at the end.
     public let path: String
 
-    public init() {
-        var name = Array("/tmp/tapline-test-XXXXXX".utf8CString)
-        let made = name.withUnsafeMutableBufferPointer { mkdtemp($0.baseAddress!) != nil }
+    public init(_ name: String = "test") {
+        var template = Array("\(Environment.value("TMPDIR") ?? "/tmp")/tapline-\(name)-XXXXXX".utf8CString)
+        let made = template.withUnsafeMutableBufferPointer { mkdtemp($0.baseAddress!) != nil }
         precondition(made, "mkdtemp: \(String(cString: strerror(errno)))")
-        path = String(decoding: name.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
-    deinit { TemporaryFolder.remove(path) }
+    deinit {
+        if Environment.value("TAPLINE_TEST_KEEP") == nil { TemporaryFolder.remove(path) }
+    }
 
-    /// The path of a file in it.
+    /// The path of a file in it; nothing is made.
     public func file(_ name: String) -> String { path + "/" + name }
 
-    private static func remove(_ path: String) {
+    /// The path of a folder in it, made if missing.
+    public func folder(_ name: String) throws -> String {
+        try Files.makeFolder(file(name))
+        return file(name)
+    }
+
+    /// Removes a file, a link, or a folder with all it holds; what is not there is fine.
+    public static func remove(_ path: String) {
         var info = stat()
         guard lstat(path, &info) == 0 else { return }
         if info.st_mode & S_IFMT == S_IFDIR {
@@ -26,5 +38,14 @@ public final class TemporaryFolder: Sendable {
         } else {
             unlink(path)
         }
+    }
+}
+
+/// The environment of the test run.
+public enum Environment {
+    /// Nil also for an empty value.
+    public static func value(_ name: String) -> String? {
+        guard let value = getenv(name), value.pointee != 0 else { return nil }
+        return String(cString: value)
     }
 }

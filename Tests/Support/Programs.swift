@@ -1,0 +1,65 @@
+import Glibc
+import Runtime
+
+/// Where things are.
+public enum Package {
+    /// The package's folder, as it was when the tests were built.
+    public static let folder = String(#filePath.dropLast("/Tests/Support/Programs.swift".count))
+
+    /// The folder of the real binaries: beside the test bundle, or `TAPLINE_BINARIES`.
+    public static let binaries: String = {
+        if let folder = Environment.value("TAPLINE_BINARIES") { return folder }
+        var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
+        let count = buffer.withUnsafeMutableBytes {
+            readlink("/proc/self/exe", $0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count)
+        }
+        return Files.folder(of: String(decoding: buffer.prefix(max(0, count)), as: UTF8.self))
+    }()
+
+    public static func program(_ name: String) -> String { binaries + "/" + name }
+}
+
+/// A finished run of a program.
+public struct Run: Sendable {
+    public let end: ChildProcess.End
+    /// Standard output, line by line.
+    public let lines: [String]
+    /// Standard error.
+    public let errors: String
+
+    /// Runs a program to its end: a name of ours (`tapline-...`) or anything in PATH.
+    /// Throws `TestFailure` when it takes longer.
+    public static func it(
+        _ name: String, _ arguments: [String], environment: [String: String] = [:], input: String = "",
+        withinMs limitMs: Int = 60_000
+    ) throws -> Run {
+        let folder = TemporaryFolder("run")
+        let child = try ChildProcess(
+            name.hasPrefix("tapline-") ? Package.program(name) : name, arguments, environment: environment,
+            output: .file(folder.file("output")), errors: folder.file("errors"))
+        if !input.isEmpty { try? child.write(input) }
+        child.closeInput()
+        let end = try child.wait(withinMs: limitMs)
+        let limit = 256 << 20
+        let output = try Files.readText(folder.file("output"), limit: limit)
+        return Run(
+            end: end,
+            lines: output.split(separator: "\n", omittingEmptySubsequences: false).map(String.init).dropLast(),
+            errors: try Files.readText(folder.file("errors"), limit: limit))
+    }
+
+    /// As `it`, and throws `TestFailure` with what it said unless the exit code is 0.
+    @discardableResult
+    public static func succeeding(
+        _ name: String, _ arguments: [String], environment: [String: String] = [:], input: String = "",
+        withinMs limitMs: Int = 60_000
+    ) throws -> Run {
+        let run = try it(name, arguments, environment: environment, input: input, withinMs: limitMs)
+        guard run.end == .exit(0) else {
+            let said = (run.lines.suffix(6) + run.errors.split(separator: "\n").suffix(12).map(String.init))
+            throw TestFailure(
+                "\(name) \(arguments.joined(separator: " ")): \(run.end)\n\(said.joined(separator: "\n"))")
+        }
+        return run
+    }
+}
