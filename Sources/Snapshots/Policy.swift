@@ -1,0 +1,75 @@
+internal import FoundationEssentials
+
+/// How a gate decides, beyond passes: the JSON of `gates.policy` (SPEC.md section 6). Absent keys mean the defaults.
+public struct Policy: Hashable, Sendable {
+    public enum Antipassback: String, Sendable, CaseIterable, Decodable {
+        /// A tag may come in again and again.
+        case off
+        /// It may, and the scan is flagged.
+        case soft
+        /// It may not before it went out.
+        case hard
+        /// It may not within `minutes` of its last admission.
+        case timed
+    }
+
+    public enum Answer: String, Sendable, CaseIterable, Decodable { case admit, deny }
+
+    public var antipassback: Antipassback = .off
+    /// For `timed` only; there it is needed. 1 to 1,440.
+    public var minutes: Int?
+    /// Milliseconds within which a second tap of the same tag is the first one again. Nil where the policy is silent:
+    /// 2000 for a reader, 0 for stdin.
+    public var debounceMs: Int?
+    /// Seconds by which a pass opens earlier and closes later than it says.
+    public var toleranceS = 0
+    /// The answer to every tap while there is no usable snapshot.
+    public var noSnapshot: Answer = .deny
+    /// Whether a snapshot past its expiry still opens.
+    public var expired: Answer = .admit
+    /// Whether a chip known only by its UID, which can be copied, is taken.
+    public var uidOnly = true
+
+    public init() {}
+
+    /// Throws `PolicyError`. Unknown keys are ignored; a known key with a value that cannot be is not.
+    public init(json: String) throws(PolicyError) {
+        guard !json.isEmpty else { return }
+        let wire: Wire
+        do { wire = try JSONDecoder().decode(Wire.self, from: Data(json.utf8)) } catch {
+            throw PolicyError(detail: "\(error)")
+        }
+        antipassback = wire.antipassback ?? antipassback
+        minutes = try wire.minutes?.within(1...1_440, "minutes")
+        debounceMs = try wire.debounce_ms?.within(0...3_600_000, "debounce_ms")
+        toleranceS = try wire.tolerance_s?.within(0...86_400, "tolerance_s") ?? toleranceS
+        noSnapshot = wire.no_snapshot ?? noSnapshot
+        expired = wire.expired ?? expired
+        uidOnly = wire.uid_only ?? uidOnly
+        guard antipassback != .timed || minutes != nil else {
+            throw PolicyError(detail: "antipassback timed needs minutes")
+        }
+    }
+
+    private struct Wire: Decodable {
+        var antipassback: Antipassback?
+        var minutes, debounce_ms, tolerance_s: Int?
+        var no_snapshot, expired: Answer?
+        var uid_only: Bool?
+    }
+}
+
+/// A policy that cannot be: what is wrong with it.
+public struct PolicyError: Error, CustomStringConvertible, Sendable {
+    let detail: String
+    public var description: String { "gate policy: \(detail)" }
+}
+
+extension Int {
+    fileprivate func within(_ range: ClosedRange<Int>, _ key: String) throws(PolicyError) -> Int {
+        guard range.contains(self) else {
+            throw PolicyError(detail: "\(key) \(self) is not from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return self
+    }
+}

@@ -1,0 +1,112 @@
+internal import SQLite
+public import Scans
+
+/// One open snapshot file: what a gate decides from. Confined to one thread.
+///
+/// The rows of `attendees` stay on the disk, one indexed look-up a tap; everything else is read into memory at `init`.
+public final class Snapshot {
+    /// `PRAGMA application_id`: "TPLN".
+    public static let applicationID: Int64 = 0x5450_4C4E
+    /// `PRAGMA user_version`: the format of SPEC.md section 6.
+    public static let format: Int64 = 1
+
+    public let path: String
+    public let version: Int64
+    /// The event's name.
+    public let event: String
+    /// Seconds since 1970.
+    public let createdS: Int64
+    /// Seconds since 1970.
+    public let expiresS: Int64
+    public let passes: [Int64: Pass]
+    public let zones: [Int64: Zone]
+    public let gates: [Int64: Gate]
+    /// The gate that each enabled scanner serves unless told otherwise; nil for one enrolled without a gate.
+    public let scanners: [String: Int64?]
+    /// In order of their start.
+    public let days: [Day]
+
+    private let database: Database
+    private let lookup: Statement
+
+    /// Opens with `immutable=1`: the file never changes, so no lock is taken and nothing is written beside it.
+    ///
+    /// Throws `SnapshotError` for a file of another kind or with rows that cannot be, `SQLiteError` for a damaged one.
+    public init(path: String) throws {
+        self.path = path
+        database = try Database(path, .immutable)
+        // 16 MiB: the index pages of a million attendees stay in memory once the doors are open.
+        try database.execute("PRAGMA cache_size = -16384; PRAGMA trusted_schema = OFF")
+        try Snapshot.checkKind(database, path)
+        let rows = SnapshotRows(database: database, path: path)
+        version = try rows.metaNumber("version")
+        event = try rows.meta("event")
+        createdS = try rows.metaNumber("created")
+        expiresS = try rows.metaNumber("expires")
+        passes = try rows.passes()
+        zones = try rows.zones()
+        gates = try rows.gates()
+        scanners = try rows.scanners()
+        days = try rows.days()
+        lookup = try database.prepare("SELECT status, pass, attendee FROM attendees WHERE uid = ?")
+    }
+
+    /// The gate's question: one bind, one step down the index, one reset; allocates nothing.
+    ///
+    /// Nil for a tag that is not on the list. A status that this program does not know counts as void: what it cannot
+    /// understand does not open a gate. Throws `SQLiteError` when the file cannot be read.
+    public func attendee(_ tag: TagID) throws -> Attendee? {
+        try lookup.bind(1, tag.rawValue)
+        guard try lookup.step() else { return nil }
+        let found = Attendee(
+            status: Attendee.Status(rawValue: lookup.int(0)) ?? .void, pass: lookup.int(1), attendee: lookup.int(2))
+        lookup.reset()
+        return found
+    }
+
+    /// Rows of `attendees`, by a walk over the whole table.
+    public func count() throws -> Int { Int(try database.int("SELECT count(*) FROM attendees") ?? 0) }
+
+    /// All tags with what is known of them, in order of tag ID: for simulated fleets and for tools, not for gates.
+    public func forEachAttendee(_ body: (TagID, Attendee) throws -> Void) throws {
+        let all = try database.prepare("SELECT uid, status, pass, attendee FROM attendees ORDER BY uid")
+        try all.rows { row in
+            try body(
+                TagID(rawValue: row.int(0)),
+                Attendee(
+                    status: Attendee.Status(rawValue: row.int(1)) ?? .void, pass: row.int(2), attendee: row.int(3)))
+        }
+    }
+
+    /// The day that holds the instant; nil outside all days of the snapshot.
+    public func day(atS seconds: Int64) -> Day? { days.last { $0.starts <= seconds && seconds < $0.ends } }
+
+    /// Asks for the first and the last tag of the list, so that a file whose index cannot be walked is found before a
+    /// tap finds it. Throws `SQLiteError` or `SnapshotError`.
+    public func probe() throws {
+        for order in ["ASC", "DESC"] {
+            guard let uid = try database.int("SELECT uid FROM attendees ORDER BY uid \(order) LIMIT 1") else { return }
+            guard try attendee(TagID(rawValue: uid)) != nil else {
+                throw SnapshotError(path: path, detail: "its index does not find its own rows")
+            }
+        }
+    }
+
+    private static func checkKind(_ database: Database, _ path: String) throws {
+        let application = try database.int("PRAGMA application_id")
+        guard application == applicationID else {
+            throw SnapshotError(path: path, detail: "not a Tapline snapshot (application_id \(application ?? 0))")
+        }
+        let format = try database.int("PRAGMA user_version")
+        guard format == self.format else {
+            throw SnapshotError(path: path, detail: "snapshot format \(format ?? 0), this program reads \(self.format)")
+        }
+    }
+}
+
+/// A file that is no snapshot of ours, or whose rows cannot be.
+public struct SnapshotError: Error, CustomStringConvertible, Sendable {
+    public let path: String
+    public let detail: String
+    public var description: String { "\(path): \(detail)" }
+}

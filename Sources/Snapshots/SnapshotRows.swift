@@ -1,0 +1,77 @@
+internal import SQLite
+
+/// Reads the small tables of a snapshot: each a few hundred rows at most.
+struct SnapshotRows {
+    let database: Database
+    let path: String
+
+    func meta(_ key: String) throws -> String {
+        guard let value = try database.text("SELECT value FROM meta WHERE key = ?", .text(key)) else {
+            throw SnapshotError(path: path, detail: "meta has no \(key)")
+        }
+        return value
+    }
+
+    func metaNumber(_ key: String) throws -> Int64 {
+        let text = try meta(key)
+        guard let number = Int64(text), number >= 0 else {
+            throw SnapshotError(path: path, detail: "meta \(key) is '\(text)', not a number")
+        }
+        return number
+    }
+
+    func passes() throws -> [Int64: Pass] {
+        var access: [Int64: [Access]] = [:]
+        try database.prepare("SELECT pass, zone, valid_from, valid_until FROM access ORDER BY id").rows { row in
+            access[row.int(0), default: []].append(
+                Access(zone: row.int(1), from: row.optionalInt(2), until: row.optionalInt(3)))
+        }
+        var passes: [Int64: Pass] = [:]
+        try database.prepare("SELECT id, name, colour, note, reentry FROM passes").rows { row in
+            guard let reentry = Pass.Reentry(rawValue: row.text(4)) else {
+                throw SnapshotError(path: path, detail: "pass \(row.int(0)) has reentry '\(row.text(4))'")
+            }
+            passes[row.int(0)] = Pass(
+                id: row.int(0), name: row.optionalText(1), colour: row.optionalText(2), note: row.optionalText(3),
+                reentry: reentry, access: access[row.int(0)] ?? [])
+        }
+        return passes
+    }
+
+    func zones() throws -> [Int64: Zone] {
+        var zones: [Int64: Zone] = [:]
+        try database.prepare("SELECT id, name, parent FROM zones").rows { row in
+            zones[row.int(0)] = Zone(id: row.int(0), name: row.text(1), parent: row.optionalInt(2))
+        }
+        return zones
+    }
+
+    func gates() throws -> [Int64: Gate] {
+        var gates: [Int64: Gate] = [:]
+        try database.prepare("SELECT id, name, zone, from_zone, policy FROM gates").rows { row in
+            let policy: Policy
+            do { policy = try Policy(json: row.text(4)) } catch {
+                throw SnapshotError(path: path, detail: "gate \(row.text(1)): \(error)")
+            }
+            gates[row.int(0)] = Gate(
+                id: row.int(0), name: row.text(1), zone: row.int(2), fromZone: row.optionalInt(3), policy: policy)
+        }
+        return gates
+    }
+
+    func scanners() throws -> [String: Int64?] {
+        var scanners: [String: Int64?] = [:]
+        try database.prepare("SELECT scanner, gate FROM scanners").rows { row in
+            scanners[row.text(0)] = .some(row.optionalInt(1))
+        }
+        return scanners
+    }
+
+    func days() throws -> [Day] {
+        var days: [Day] = []
+        try database.prepare("SELECT day, starts, ends FROM days ORDER BY starts").rows { row in
+            days.append(Day(day: row.text(0), starts: row.int(1), ends: row.int(2)))
+        }
+        return days
+    }
+}

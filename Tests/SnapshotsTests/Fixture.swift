@@ -1,0 +1,67 @@
+import Glibc
+import Runtime
+import Scans
+import Snapshots
+
+/// A folder of its own for a test, removed with all in it when the object goes.
+final class Scratch {
+    let path: String
+
+    init() throws {
+        var template = Array("\(getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp")/tapline-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else { throw SystemError("mkdtemp") }
+        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    deinit { Scratch.removeAll(path) }
+
+    static func removeAll(_ path: String) {
+        for name in (try? Files.list(path)) ?? [] {
+            let entry = path + "/" + name
+            if unlink(entry) != 0 { removeAll(entry) }
+        }
+        rmdir(path)
+    }
+}
+
+/// A small event: two zones, a gate each, three passes, five tags.
+enum Sample {
+    static let event = "Campfire 2026"
+    static let created: Int64 = 1_764_000_000
+    static let expires: Int64 = created + 48 * 3_600
+
+    /// Writes a snapshot of the sample; `extra` tags beyond the five let two versions differ.
+    @discardableResult
+    static func write(
+        _ path: String, version: Int64, event: String = event, created: Int64 = created, expires: Int64 = expires,
+        extra: Int64 = 0
+    ) throws -> String {
+        let writer = try SnapshotWriter(path: path)
+        try writer.add(TagID(rawValue: -9_000), Attendee(status: .active, pass: 1, attendee: 1))
+        try writer.add(TagID(rawValue: 5), Attendee(status: .blocked, pass: 1, attendee: 2))
+        try writer.add(TagID(rawValue: 6), Attendee(status: .lost, pass: 2, attendee: 3))
+        try writer.add(TagID(rawValue: 7), Attendee(status: .void, pass: 0, attendee: 4))
+        try writer.add(TagID(rawValue: .max - 1_000_000), Attendee(status: .active, pass: 2, attendee: 5))
+        for index in 0..<extra {
+            try writer.add(
+                TagID(rawValue: .max - 999_999 + index), Attendee(status: .active, pass: 2, attendee: 6 + index))
+        }
+        try writer.addPass(id: 1, name: "Crew", colour: "red", note: "knows the way", reentry: .free)
+        try writer.addPass(id: 2)
+        try writer.addAccess(id: 1, pass: 1, Access(zone: 10))
+        try writer.addAccess(id: 2, pass: 1, Access(zone: 11, from: created, until: created + 3_600))
+        try writer.addAccess(id: 3, pass: 2, Access(zone: 10, from: created))
+        try writer.add(Zone(id: 10, name: "Field"))
+        try writer.add(Zone(id: 11, name: "Backstage", parent: 10))
+        try writer.addGate(id: 100, name: "North", zone: 10)
+        try writer.addGate(
+            id: 101, name: "Stage door", zone: 11, fromZone: 10,
+            policy: #"{"antipassback":"timed","minutes":15,"debounce_ms":500,"tolerance_s":60,"uid_only":false}"#)
+        try writer.addScanner("north-1", gate: 100)
+        try writer.addScanner("spare", gate: nil)
+        try writer.add(Day(day: "2025-11-24", starts: created - 100, ends: created + 86_300))
+        try writer.add(Day(day: "2025-11-25", starts: created + 86_300, ends: created + 172_700))
+        try writer.finish(event: event, version: version, createdS: created, expiresS: expires)
+        return path
+    }
+}

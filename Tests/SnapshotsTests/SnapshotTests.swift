@@ -1,0 +1,96 @@
+import Runtime
+import SQLite
+import Scans
+import Snapshots
+import Testing
+
+@Suite struct SnapshotTests {
+    let folder = try! Scratch()
+    var path: String { folder.path + "/one.sqlite" }
+
+    @Test func answersTheGatesQuestion() throws {
+        let snapshot = try Snapshot(path: Sample.write(path, version: 7))
+        #expect(
+            try snapshot.attendee(TagID(rawValue: -9_000)) == Attendee(status: .active, pass: 1, attendee: 1))
+        #expect(try snapshot.attendee(TagID(rawValue: 5))?.status == .blocked)
+        #expect(try snapshot.attendee(TagID(rawValue: 6))?.status == .lost)
+        #expect(try snapshot.attendee(TagID(rawValue: 7)) == Attendee(status: .void, pass: 0, attendee: 4))
+        #expect(try snapshot.attendee(TagID(rawValue: 8)) == nil)
+        #expect(try snapshot.attendee(.none) == nil)
+        #expect(try snapshot.count() == 5)
+    }
+
+    @Test func knowsTheEvent() throws {
+        let snapshot = try Snapshot(path: Sample.write(path, version: 7))
+        #expect(snapshot.version == 7)
+        #expect(snapshot.event == Sample.event)
+        #expect(snapshot.createdS == Sample.created)
+        #expect(snapshot.expiresS == Sample.expires)
+        #expect(snapshot.zones[11] == Zone(id: 11, name: "Backstage", parent: 10))
+        #expect(snapshot.passes[1]?.reentry == .free)
+        #expect(
+            snapshot.passes[1]?.access
+                == [Access(zone: 10), Access(zone: 11, from: Sample.created, until: Sample.created + 3_600)])
+        #expect(snapshot.passes[2]?.name == nil)
+        #expect(snapshot.gates[100]?.policy == Policy())
+        #expect(snapshot.gates[101]?.fromZone == 10)
+        #expect(snapshot.gates[101]?.policy.antipassback == .timed)
+        #expect(snapshot.scanners["north-1"] == .some(100))
+        #expect(snapshot.scanners["spare"] == .some(nil))
+        #expect(snapshot.scanners["stranger"] == nil)
+        #expect(snapshot.day(atS: Sample.created)?.day == "2025-11-24")
+        #expect(snapshot.day(atS: Sample.created + 86_300)?.day == "2025-11-25")
+        #expect(snapshot.day(atS: Sample.created + 172_700) == nil)
+    }
+
+    @Test func sameRowsGiveTheSameBytes() throws {
+        try Sample.write(path, version: 7)
+        try Sample.write(folder.path + "/two.sqlite", version: 7)
+        #expect(try Files.read(path) == Files.read(folder.path + "/two.sqlite"))
+    }
+
+    @Test func isTheFileOfTheContract() throws {
+        try Sample.write(path, version: 7)
+        let database = try Database(path, .readOnly)
+        #expect(try database.int("PRAGMA application_id") == 0x5450_4C4E)
+        #expect(try database.int("PRAGMA user_version") == 1)
+        #expect(try database.text("PRAGMA journal_mode") != "wal")
+        #expect(try database.int("SELECT status FROM attendees WHERE uid = ?", 5) == 2)
+        #expect(try database.text("SELECT value FROM meta WHERE key = 'version'") == "7")
+    }
+
+    @Test func refusesOtherFiles() throws {
+        let other = folder.path + "/other.sqlite"
+        try Database(other, .create).execute("CREATE TABLE attendees(uid INTEGER PRIMARY KEY)")
+        #expect(throws: SnapshotError.self) { try Snapshot(path: other) }
+        try Database(other, .readWrite).execute("PRAGMA application_id = \(Snapshot.applicationID)")
+        #expect(throws: SnapshotError.self) { try Snapshot(path: other) }
+        try Files.writeAtomically([UInt8](repeating: 65, count: 4_096), to: other)
+        #expect(throws: SQLiteError.self) { try Snapshot(path: other) }
+        #expect(throws: SQLiteError.self) { try Snapshot(path: folder.path + "/none.sqlite") }
+    }
+
+    @Test func policyDefaults() throws {
+        for text in ["", "{}", #"{"colour":"green"}"#] {
+            let policy = try Policy(json: text)
+            #expect(policy.antipassback == .off)
+            #expect(policy.minutes == nil && policy.debounceMs == nil && policy.toleranceS == 0)
+            #expect(policy.noSnapshot == .deny && policy.expired == .admit && policy.uidOnly)
+        }
+        let set = try Policy(
+            json:
+                #"{"antipassback":"hard","debounce_ms":0,"tolerance_s":30,"no_snapshot":"admit","expired":"deny","uid_only":false}"#
+        )
+        #expect(set.antipassback == .hard && set.debounceMs == 0 && set.toleranceS == 30)
+        #expect(set.noSnapshot == .admit && set.expired == .deny && !set.uidOnly)
+    }
+
+    @Test(arguments: [
+        "x", "[]", #"{"antipassback":"sometimes"}"#, #"{"antipassback":"timed"}"#, #"{"minutes":0}"#,
+        #"{"debounce_ms":-1}"#, #"{"tolerance_s":"a"}"#, #"{"uid_only":1}"#,
+        #"{"expired":null,"no_snapshot":"perhaps"}"#,
+    ])
+    func policyThatCannotBe(text: String) {
+        #expect(throws: PolicyError.self) { try Policy(json: text) }
+    }
+}
