@@ -53,7 +53,9 @@ struct CBORReader: ~Copyable {
             guard CBORReader.isUTF8(bytes(range)) else { throw BatchError(.malformed, "text that is not UTF-8") }
         case .array(let count), .map(let count):
             // Each item takes a byte at least.
-            guard count <= body.count - position else { throw BatchError(.malformed, "the body ends within an item") }
+            guard count <= UInt64(body.count - position) else {
+                throw BatchError(.malformed, "the body ends within an item")
+            }
         default: break
         }
         return context.head
@@ -136,8 +138,9 @@ struct CBORReader: ~Copyable {
         table.negint64 = { report($0, .negative($1)) }
         table.byte_string = { report($0, .bytes(range($0, $1, $2))) }
         table.string = { report($0, .text(range($0, $1, $2))) }
-        table.array_start = { report($0, .array(UInt64($1))) }
-        table.map_start = { report($0, .map(UInt64($1))) }
+        // A declared count may be 2^63 and more, which size_t as an Int shows as negative.
+        table.array_start = { report($0, .array(UInt64(UInt(bitPattern: $1)))) }
+        table.map_start = { report($0, .map(UInt64(UInt(bitPattern: $1)))) }
         table.tag = { report($0, .tag($1)) }
         table.float2 = { report($0, .float(Double($1))) }
         table.float4 = { report($0, .float(Double($1))) }

@@ -1,0 +1,82 @@
+/// CBOR made by hand, right and wrong, so that the decoder is not tested by its own encoder.
+indirect enum Item {
+    case uint(UInt64)
+    case negative(UInt64)
+    /// Eight bytes of head, whatever the value.
+    case longUint(UInt64)
+    case bytes([UInt8])
+    case text(String)
+    case array([Item])
+    case map([(Item, Item)])
+    case tagged(UInt64, Item)
+    case raw([UInt8])
+
+    var encoded: [UInt8] {
+        switch self {
+        case .uint(let value): Item.head(0, value)
+        case .negative(let value): Item.head(1, value)
+        case .longUint(let value): [0x1b] + Item.bigEndian(value, 8)
+        case .bytes(let bytes): Item.head(2, UInt64(bytes.count)) + bytes
+        case .text(let text): Item.head(3, UInt64(text.utf8.count)) + Array(text.utf8)
+        case .array(let items): Item.head(4, UInt64(items.count)) + items.flatMap(\.encoded)
+        case .map(let pairs):
+            Item.head(5, UInt64(pairs.count)) + pairs.flatMap { $0.0.encoded + $0.1.encoded }
+        case .tagged(let tag, let item): Item.head(6, tag) + item.encoded
+        case .raw(let bytes): bytes
+        }
+    }
+
+    private static func head(_ major: UInt8, _ value: UInt64) -> [UInt8] {
+        switch value {
+        case 0..<24: [major << 5 | UInt8(value)]
+        case 24..<0x100: [major << 5 | 24] + bigEndian(value, 1)
+        case 0x100..<0x1_0000: [major << 5 | 25] + bigEndian(value, 2)
+        case 0x1_0000..<0x1_0000_0000: [major << 5 | 26] + bigEndian(value, 4)
+        default: [major << 5 | 27] + bigEndian(value, 8)
+        }
+    }
+
+    private static func bigEndian(_ value: UInt64, _ width: Int) -> [UInt8] {
+        (0..<width).reversed().map { UInt8(truncatingIfNeeded: value >> UInt64(8 * $0)) }
+    }
+
+    static func column(_ tag: UInt64, _ width: Int, _ values: [Int64]) -> Item {
+        .tagged(
+            tag, .bytes(values.flatMap { value in (0..<width).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) } }))
+    }
+}
+
+/// The parts of a good body of three scans, to be changed one at a time.
+struct Body {
+    var pairs: [(String, Item)] = [
+        ("v", .uint(1)),
+        ("scanner", .text("gate-7")),
+        ("log", .bytes(Array(0..<16))),
+        ("first", .uint(5)),
+        ("base", .uint(1_795_468_021_123_000)),
+        ("at", .column(78, 4, [0, 250, -3])),
+        ("tag", .column(79, 8, [11, -12, 13])),
+        ("verdict", .column(64, 1, [0, 3, 0])),
+        ("flags", .column(64, 1, [0, 1, 0])),
+        ("gate", .uint(7)),
+        ("snapshot", .uint(1_795_400_000)),
+        ("sent", .uint(1_795_468_031_999_999)),
+        ("backlog", .uint(0)),
+    ]
+
+    subscript(key: String) -> Item? {
+        get { pairs.first { $0.0 == key }?.1 }
+        set {
+            pairs.removeAll { $0.0 == key }
+            if let newValue { pairs.append((key, newValue)) }
+        }
+    }
+
+    func with(_ key: String, _ item: Item?) -> Body {
+        var copy = self
+        copy[key] = item
+        return copy
+    }
+
+    var encoded: [UInt8] { Item.map(pairs.map { (.text($0.0), $0.1) }).encoded }
+}
