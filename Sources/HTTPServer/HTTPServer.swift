@@ -1,1 +1,160 @@
-// Placeholder.
+internal import CMicrohttpd
+import Glibc
+import Synchronization
+
+/// A small HTTP server for GET and HEAD on libmicrohttpd's own polling thread: the handler runs there, so it answers from
+/// memory or with a file and never waits.
+public final class HTTPServer: Sendable {
+    public typealias Handler = @Sendable (HTTPRequest) -> HTTPResponse
+
+    /// Connections at a time: a fleet of a thousand scanners with the manifest's keep-alives, and what a descriptor limit of
+    /// 4,096 leaves room for.
+    public static let connectionLimit: UInt32 = 1_024
+    /// A connection without progress is closed after this.
+    public static let idleLimitS: UInt32 = 30
+
+    private final class Context: Sendable {
+        let handler: Handler
+        let active = Atomic(0)
+        init(_ handler: @escaping Handler) { self.handler = handler }
+    }
+
+    private struct Daemon: @unchecked Sendable {  // libmicrohttpd locks it; this class stops it once
+        let pointer: OpaquePointer
+    }
+
+    private let daemon: Mutex<Daemon?>
+    private let context: Context
+    /// The port in use, also when 0 was asked for.
+    public let port: UInt16
+
+    /// Starts listening. Throws `HTTPServerError`.
+    public init(_ address: HTTPAddress, handler: @escaping Handler) throws(HTTPServerError) {
+        guard let (storage, isIPv6) = address.resolve() else {
+            throw HTTPServerError(description: "\(address) is no address to listen on")
+        }
+        let context = Context(handler)
+        // One thread, epoll where there is one, and a pipe that wakes it to stop.
+        var flags = MHD_USE_AUTO.rawValue | MHD_USE_INTERNAL_POLLING_THREAD.rawValue | MHD_USE_ITC.rawValue
+        if isIPv6 { flags |= MHD_USE_IPv6.rawValue }
+        errno = 0
+        let pointer = withUnsafePointer(to: storage) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                shim_http_start(
+                    flags, $0, HTTPServer.connectionLimit, HTTPServer.idleLimitS, HTTPServer.handle,
+                    HTTPServer.completed,
+                    Unmanaged.passUnretained(context).toOpaque())
+            }
+        }
+        guard let pointer else {
+            throw HTTPServerError(description: "cannot listen on \(address): \(String(cString: strerror(errno)))")
+        }
+        self.context = context
+        daemon = Mutex(Daemon(pointer: pointer))
+        port = UInt16(truncatingIfNeeded: shim_http_port(pointer))
+    }
+
+    deinit { stop(graceMs: 0) }
+
+    /// Stops listening, lets answers under way end for at most `graceMs`, then closes everything.
+    public func stop(graceMs: Int = 2_000) {
+        let pointer: OpaquePointer? = daemon.withLock { daemon in
+            defer { daemon = nil }
+            return daemon?.pointer
+        }
+        guard let pointer else { return }
+        let socket = MHD_quiesce_daemon(pointer)
+        var left = graceMs
+        while left > 0, context.active.load(ordering: .acquiring) > 0 {
+            usleep(10_000)
+            left -= 10
+        }
+        MHD_stop_daemon(pointer)
+        if socket >= 0 { close(socket) }
+    }
+
+    /// Called twice for a request: with its headers, then to answer. The mark tells the calls apart.
+    private static let handle: MHD_AccessHandlerCallback = { context, connection, path, method, _, _, bodySize, mark in
+        let context = Unmanaged<Context>.fromOpaque(context!).takeUnretainedValue()
+        guard let connection, let path, let method, let bodySize, let mark else { return MHD_Result.NO }
+        let verb = String(cString: method)
+        if mark.pointee == nil {
+            mark.pointee = UnsafeMutableRawPointer(bitPattern: 1)
+            context.active.wrappingAdd(1, ordering: .relaxed)
+            guard verb != "GET" && verb != "HEAD" else { return MHD_Result.YES }
+            return HTTPServer.refuse(connection, verb)
+        }
+        // Neither GET nor HEAD has a body here.
+        guard bodySize.pointee == 0 else { return MHD_Result.NO }
+        var headers: [String: String] = [:]
+        withUnsafeMutablePointer(to: &headers) {
+            _ = MHD_get_connection_values(connection, .HEADER_KIND, { HTTPServer.collect($0, $2, $3) }, $0)
+        }
+        let response = context.handler(HTTPRequest(path: String(cString: path), headers: headers))
+        return HTTPServer.send(response, to: connection, requestHeaders: headers)
+    }
+
+    private static let completed: MHD_RequestCompletedCallback = { context, _, mark, _ in
+        guard let context, mark?.pointee != nil else { return }
+        Unmanaged<Context>.fromOpaque(context).takeUnretainedValue().active.wrappingSubtract(1, ordering: .releasing)
+    }
+
+    private static func collect(
+        _ target: UnsafeMutableRawPointer?, _ name: UnsafePointer<CChar>?, _ value: UnsafePointer<CChar>?
+    ) -> MHD_Result {
+        guard let target, let name, let value else { return MHD_Result.YES }
+        target.assumingMemoryBound(to: [String: String].self).pointee[String(cString: name).lowercased()] =
+            String(cString: value)
+        return MHD_Result.YES
+    }
+
+    private static func refuse(_ connection: OpaquePointer, _ verb: String) -> MHD_Result {
+        var response = HTTPResponse.text("405: GET and HEAD only\n", status: 405)
+        response.headers = [("Allow", "GET, HEAD"), ("Connection", "close")]
+        return send(response, to: connection, requestHeaders: [:])
+    }
+
+    private static func send(
+        _ response: HTTPResponse, to connection: OpaquePointer, requestHeaders: [String: String]
+    ) -> MHD_Result {
+        var (status, headers) = (response.status, response.headers + [("Content-Type", response.contentType)])
+        let message: OpaquePointer?
+        switch response.body {
+        case .bytes(let bytes): message = self.message(bytes)
+        case .file(let file):
+            headers += [("ETag", file.etag), ("Accept-Ranges", "bytes")]
+            switch Selection(etag: file.etag, size: file.size, headers: requestHeaders) {
+            case .whole: message = self.message(file, 0, file.size)
+            case .part(let range):
+                status = 206
+                headers.append(("Content-Range", "bytes \(range.lowerBound)-\(range.upperBound)/\(file.size)"))
+                message = self.message(file, range.lowerBound, range.upperBound - range.lowerBound + 1)
+            case .notModified:
+                status = 304
+                message = self.message([])
+            case .unsatisfiable:
+                status = 416
+                headers.append(("Content-Range", "bytes */\(file.size)"))
+                message = self.message([])
+            }
+        }
+        guard let message else { return MHD_Result.NO }
+        defer { MHD_destroy_response(message) }
+        for (name, value) in headers { MHD_add_response_header(message, name, value) }
+        return MHD_queue_response(connection, UInt32(status), message)
+    }
+
+    private static func message(_ bytes: [UInt8]) -> OpaquePointer? {
+        var bytes = bytes
+        return MHD_create_response_from_buffer(bytes.count, &bytes, .RESPMEM_MUST_COPY)
+    }
+
+    /// libmicrohttpd closes the descriptor it is given, so it gets one of its own.
+    private static func message(_ file: HTTPFile, _ offset: Int64, _ count: Int64) -> OpaquePointer? {
+        let own = fcntl(file.descriptor, F_DUPFD_CLOEXEC, 3)
+        guard own >= 0 else { return nil }
+        let message = MHD_create_response_from_fd_at_offset64(UInt64(count), own, UInt64(offset))
+        if message == nil { close(own) }
+        return message
+    }
+}

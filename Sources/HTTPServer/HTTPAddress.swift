@@ -1,0 +1,45 @@
+import Glibc
+
+/// Where a server listens: `ADDRESS:PORT`, the address an IPv4 or `[IPv6]` number, `localhost`, or empty for every
+/// interface; port 0 lets the kernel choose.
+public struct HTTPAddress: Sendable, CustomStringConvertible {
+    public let host: String
+    public let port: UInt16
+
+    /// Nil for what is not `ADDRESS:PORT`.
+    public init?(_ text: String) {
+        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
+            return nil
+        }
+        var host = text[..<colon]
+        if host.hasPrefix("["), host.hasSuffix("]") {
+            host = host.dropFirst().dropLast()
+        } else if host.contains(":") {
+            return nil
+        }
+        self.host = String(host)
+        self.port = port
+        guard resolve() != nil else { return nil }
+    }
+
+    public var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+
+    /// The socket address and whether it is IPv6. Numbers only: a server's own address is not asked of a name server.
+    func resolve() -> (address: sockaddr_storage, isIPv6: Bool)? {
+        var hints = addrinfo()
+        hints.ai_family = AF_UNSPEC
+        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV | AI_NUMERICHOST
+        var list: UnsafeMutablePointer<addrinfo>?
+        let number = host == "localhost" ? "127.0.0.1" : host
+        let code = getaddrinfo(number.isEmpty ? "0.0.0.0" : number, String(port), &hints, &list)
+        guard code == 0, let found = list else { return nil }
+        defer { freeaddrinfo(list) }
+        var storage = sockaddr_storage()
+        withUnsafeMutableBytes(of: &storage) {
+            $0.copyMemory(
+                from: UnsafeRawBufferPointer(start: found.pointee.ai_addr, count: Int(found.pointee.ai_addrlen)))
+        }
+        return (storage, found.pointee.ai_family == AF_INET6)
+    }
+}

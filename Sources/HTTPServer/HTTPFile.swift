@@ -1,0 +1,28 @@
+import Glibc
+
+/// A regular file held open, so that what is sent is one version of it, whatever is renamed meanwhile.
+public final class HTTPFile: Sendable {
+    let descriptor: Int32
+    /// Bytes.
+    public let size: Int64
+    /// Strong, in quotes: inode, size and modification time in nanoseconds. Files that are replaced by rename, never
+    /// written in place, cannot share it with other bytes.
+    public let etag: String
+
+    /// Nil when there is no such regular file, or it cannot be read.
+    public init?(path: String) {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+        guard descriptor >= 0 else { return nil }
+        var info = stat()
+        guard fstat(descriptor, &info) == 0, info.st_mode & S_IFMT == S_IFREG else {
+            close(descriptor)
+            return nil
+        }
+        self.descriptor = descriptor
+        size = Int64(info.st_size)
+        let modifiedNs = UInt64(info.st_mtim.tv_sec) * 1_000_000_000 + UInt64(info.st_mtim.tv_nsec)
+        etag = "\"\(String(info.st_ino, radix: 16))-\(String(size, radix: 16))-\(String(modifiedNs, radix: 16))\""
+    }
+
+    deinit { close(descriptor) }
+}

@@ -1,0 +1,63 @@
+import Glibc
+
+/// A client that sends exactly the bytes it is told to, as no library would: what a server is judged by.
+struct RawHTTP {
+    let port: UInt16
+
+    struct Answer {
+        var status = 0
+        var headers: [String: String] = [:]
+        var body: [UInt8] = []
+        var text: String { String(decoding: body, as: UTF8.self) }
+    }
+
+    /// One request on a connection of its own; reads until the server closes.
+    func send(_ method: String, _ path: String, _ headers: [String: String] = [:], body: String = "") throws -> Answer {
+        var request = "\(method) \(path) HTTP/1.1\r\nHost: test\r\nConnection: close\r\n"
+        for (name, value) in headers { request += "\(name): \(value)\r\n" }
+        return try exchange(request + "\r\n" + body)
+    }
+
+    func get(_ path: String, _ headers: [String: String] = [:]) throws -> Answer { try send("GET", path, headers) }
+
+    func exchange(_ request: String) throws -> Answer {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(descriptor) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = inet_addr("127.0.0.1")
+        let code = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        guard code == 0 else { throw Refused() }
+        _ = Array(request.utf8).withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress!, $0.count, 0) }
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            let count = read(descriptor, &chunk, chunk.count)
+            if count <= 0 { break }
+            bytes += chunk[..<count]
+        }
+        return parse(bytes)
+    }
+
+    struct Refused: Error {}
+
+    private func parse(_ bytes: [UInt8]) -> Answer {
+        var answer = Answer()
+        guard let end = (0..<max(0, bytes.count - 3)).first(where: { Array(bytes[$0..<$0 + 4]) == [13, 10, 13, 10] }) else {
+            return answer
+        }
+        let lines = String(decoding: bytes[..<end], as: UTF8.self).split(separator: "\r\n")
+        answer.status = Int(lines[0].split(separator: " ")[1]) ?? 0
+        for line in lines.dropFirst() {
+            guard let colon = line.firstIndex(of: ":") else { continue }
+            answer.headers[line[..<colon].lowercased()] = String(line[line.index(after: colon)...].drop { $0 == " " })
+        }
+        answer.body = Array(bytes[(end + 4)...])
+        return answer
+    }
+}

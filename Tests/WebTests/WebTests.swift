@@ -1,0 +1,145 @@
+import HTTPServer
+import Runtime
+import Support
+import Synchronization
+import Testing
+
+@testable import Web
+
+/// The center's pages over a real socket.
+struct WebTests {
+    private final class Problems: Sendable {
+        let list = Mutex<[(name: String, problem: String)]>([])
+    }
+
+    private func serve(
+        snapshots: String? = nil, metrics: Metrics = Metrics(), problems: Problems = Problems(),
+        _ body: (RawHTTP) throws -> Void
+    ) throws {
+        let web = Web(metrics: metrics, snapshots: snapshots) { problems.list.withLock { $0 } }
+        let server = try HTTPServer(#require(HTTPAddress("127.0.0.1:0"))) { web.answer($0) }
+        defer { server.stop() }
+        #expect(server.port > 0)
+        try body(RawHTTP(port: server.port))
+    }
+
+    @Test func readinessNamesWhatIsNotConnected() throws {
+        let problems = Problems()
+        try serve(problems: problems) { client in
+            #expect(try client.get("/healthz").status == 200)
+            #expect(try client.get("/readyz").status == 200)
+            problems.list.withLock { $0 = [("broker", "not connected"), ("database", "not connected")] }
+            let answer = try client.get("/readyz")
+            #expect(answer.status == 503)
+            #expect(answer.text == "broker: not connected\ndatabase: not connected\n")
+            #expect(try client.get("/healthz").status == 200)
+        }
+    }
+
+    @Test func metricsAreText() throws {
+        let metrics = Metrics()
+        metrics.counter("tapline_test_total", "A test.").add(3)
+        try serve(metrics: metrics) { client in
+            let answer = try client.get("/metrics")
+            #expect(answer.status == 200)
+            #expect(answer.headers["content-type"]?.hasPrefix("text/plain; version=0.0.4") == true)
+            #expect(answer.text.contains("tapline_test_total 3\n"))
+        }
+    }
+
+    @Test(arguments: ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
+    func onlyReadingIsAllowed(method: String) throws {
+        try serve { client in
+            let answer = try client.send(method, "/healthz", ["Content-Length": "4"], body: "body")
+            #expect(answer.status == 405)
+            #expect(answer.headers["allow"] == "GET, HEAD")
+            #expect(try client.get("/healthz").status == 200)
+        }
+    }
+
+    @Test func headIsGetWithoutBody() throws {
+        try serve { client in
+            let answer = try client.send("HEAD", "/healthz")
+            #expect(answer.status == 200)
+            #expect(answer.headers["content-length"] == "6")
+            #expect(answer.body.isEmpty)
+            #expect(try client.get("/").status == 200)
+            #expect(try client.get("/nothing").status == 404)
+        }
+    }
+
+    @Test func snapshotFilesResumeAndAreKnownAgain() throws {
+        let folder = try TemporaryFolder()
+        let bytes = (0..<300_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+        try Files.writeAtomically(bytes, to: folder.path + "/snapshot-7.sqlite")
+        try serve(snapshots: folder.path) { client in
+            let path = "/snapshot/snapshot-7.sqlite"
+            let whole = try client.get(path)
+            #expect(whole.status == 200)
+            #expect(whole.body == bytes)
+            let etag = try #require(whole.headers["etag"])
+            #expect(etag.hasPrefix("\"") && etag.hasSuffix("\""))
+            #expect(try client.get(path, ["If-None-Match": etag]).status == 304)
+            let rest = try client.get(path, ["Range": "bytes=100000-", "If-Range": etag])
+            #expect(rest.status == 206)
+            #expect(rest.body == Array(bytes[100_000...]))
+            #expect(rest.headers["content-range"] == "bytes 100000-299999/300000")
+            let beyond = try client.get(path, ["Range": "bytes=300000-"])
+            #expect(beyond.status == 416)
+            #expect(beyond.headers["content-range"] == "bytes */300000")
+
+            try Files.writeAtomically([1, 2, 3], to: folder.path + "/snapshot-7.sqlite")
+            let changed = try client.get(path, ["Range": "bytes=1-", "If-Range": etag])
+            #expect(changed.status == 200)
+            #expect(changed.body == [1, 2, 3])
+            #expect(changed.headers["etag"] != etag)
+        }
+    }
+
+    @Test func nothingElseOfTheFolderIsServed() throws {
+        let folder = try TemporaryFolder()
+        let inner = folder.path + "/public"
+        try Files.makeFolder(inner)
+        for name in ["signing.key", "public/snapshot-1.sqlite.tmp-12", "public/manifest.json", "public/secret"] {
+            try Files.writeAtomically(Array("x".utf8), to: folder.path + "/" + name)
+        }
+        try Files.makeFolder(inner + "/snapshot-2.sqlite")
+        try serve(snapshots: inner) { client in
+            #expect(try client.get("/snapshot/manifest.json").status == 200)
+            for name in [
+                "", "../signing.key", "%2e%2e/signing.key", "..%2fsigning.key", "snapshot-1.sqlite.tmp-12", "secret",
+                "snapshot-2.sqlite", "snapshot-3.sqlite", "snapshot-../../signing.key", "snapshot-.sqlite/../secret",
+                "./manifest.json", "manifest.json/", "snapshot-1/../manifest.json",
+            ] {
+                #expect(try client.get("/snapshot/" + name).status == 404, "\(name)")
+            }
+        }
+    }
+
+    @Test func garbageEndsItsConnectionOnly() throws {
+        try serve { client in
+            for garbage in ["\0\0\0\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n"] {
+                #expect(try client.exchange(garbage + "GET /healthz HTTP/1.0\r\n\r\n").text != "alive\n")
+            }
+            let long = String(repeating: "a", count: 100_000)
+            #expect(try client.get("/" + long).status >= 400)
+            #expect(try client.get("/healthz").status == 200)
+        }
+    }
+
+    @Test func addresses() {
+        for good in ["127.0.0.1:8080", "localhost:0", "[::1]:80", ":8080", "0.0.0.0:65535"] {
+            #expect(HTTPAddress(good) != nil, "\(good)")
+        }
+        for bad in ["8080", "127.0.0.1", "::1:80", "example.org:80", "127.0.0.1:65536", "127.0.0.1:-1", ""] {
+            #expect(HTTPAddress(bad) == nil, "\(bad)")
+        }
+    }
+
+    @Test func aPortInUseIsAnError() throws {
+        let first = try HTTPServer(#require(HTTPAddress("127.0.0.1:0"))) { _ in .text("") }
+        defer { first.stop() }
+        let taken = try #require(HTTPAddress("127.0.0.1:\(first.port)"))
+        #expect(throws: HTTPServerError.self) { try HTTPServer(taken) { _ in .text("") } }
+    }
+}
