@@ -18,7 +18,8 @@ public enum Selection: Equatable, Sendable {
             return
         }
         // If-Range takes a strong validator only; a date, or another version, asks for the whole.
-        guard let range = headers["range"], headers["if-range"].map({ Selection.trimmed($0[...]) == etag }) ?? true else {
+        guard let range = headers["range"], headers["if-range"].map({ Selection.trimmed($0[...]) == etag }) ?? true
+        else {
             self = .whole
             return
         }
@@ -28,7 +29,9 @@ public enum Selection: Equatable, Sendable {
     /// One range; several, another unit or nonsense are ignored, as a server may.
     private static func range(_ text: String, size: Int64) -> Selection {
         let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-        guard parts.count == 2, trimmed(parts[0]).lowercased() == "bytes", !parts[1].contains(",") else { return .whole }
+        guard parts.count == 2, trimmed(parts[0]).lowercased() == "bytes", !parts[1].contains(",") else {
+            return .whole
+        }
         let ends = trimmed(parts[1]).split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
         guard ends.count == 2 else { return .whole }
         if ends[0].isEmpty {

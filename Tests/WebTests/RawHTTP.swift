@@ -48,7 +48,8 @@ struct RawHTTP {
 
     private func parse(_ bytes: [UInt8]) -> Answer {
         var answer = Answer()
-        guard let end = (0..<max(0, bytes.count - 3)).first(where: { Array(bytes[$0..<$0 + 4]) == [13, 10, 13, 10] }) else {
+        guard let end = (0..<max(0, bytes.count - 3)).first(where: { Array(bytes[$0..<$0 + 4]) == [13, 10, 13, 10] })
+        else {
             return answer
         }
         let lines = String(decoding: bytes[..<end], as: UTF8.self).split(separator: "\r\n")

@@ -10,7 +10,8 @@ struct SelectionTests {
         ("bytes=99-", .part(99...99)), ("bytes=-1", .part(99...99)), ("bytes=-1000", .part(0...99)),
         ("Bytes = 5-6", .part(5...6)), ("bytes=100-", .unsatisfiable), ("bytes=-0", .unsatisfiable),
         ("bytes=99999999999999999999-", .unsatisfiable), ("bytes=0-99999999999999999999", .part(0...99)),
-        ("bytes=5-4", .whole), ("bytes=", .whole), ("bytes=a-b", .whole), ("bytes=0-1,3-4", .whole), ("lines=0-1", .whole),
+        ("bytes=5-4", .whole), ("bytes=", .whole), ("bytes=a-b", .whole), ("bytes=0-1,3-4", .whole),
+        ("lines=0-1", .whole),
         ("bytes=--5", .whole), ("bytes=+1-2", .whole), ("bytes", .whole),
     ])
     func ranges(text: String, expected: Selection) {

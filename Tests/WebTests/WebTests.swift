@@ -25,7 +25,7 @@ struct WebTests {
 
     @Test func readinessNamesWhatIsNotConnected() throws {
         let problems = Problems()
-        try serve(problems: problems) { client in
+        try serve(problems: problems) { (client: RawHTTP) throws in
             #expect(try client.get("/healthz").status == 200)
             #expect(try client.get("/readyz").status == 200)
             problems.list.withLock { $0 = [("broker", "not connected"), ("database", "not connected")] }
@@ -39,7 +39,7 @@ struct WebTests {
     @Test func metricsAreText() throws {
         let metrics = Metrics()
         metrics.counter("tapline_test_total", "A test.").add(3)
-        try serve(metrics: metrics) { client in
+        try serve(metrics: metrics) { (client: RawHTTP) throws in
             let answer = try client.get("/metrics")
             #expect(answer.status == 200)
             #expect(answer.headers["content-type"]?.hasPrefix("text/plain; version=0.0.4") == true)
@@ -49,7 +49,7 @@ struct WebTests {
 
     @Test(arguments: ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
     func onlyReadingIsAllowed(method: String) throws {
-        try serve { client in
+        try serve { (client: RawHTTP) throws in
             let answer = try client.send(method, "/healthz", ["Content-Length": "4"], body: "body")
             #expect(answer.status == 405)
             #expect(answer.headers["allow"] == "GET, HEAD")
@@ -58,7 +58,7 @@ struct WebTests {
     }
 
     @Test func headIsGetWithoutBody() throws {
-        try serve { client in
+        try serve { (client: RawHTTP) throws in
             let answer = try client.send("HEAD", "/healthz")
             #expect(answer.status == 200)
             #expect(answer.headers["content-length"] == "6")
@@ -69,10 +69,10 @@ struct WebTests {
     }
 
     @Test func snapshotFilesResumeAndAreKnownAgain() throws {
-        let folder = try TemporaryFolder()
+        let folder = TemporaryFolder()
         let bytes = (0..<300_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
         try Files.writeAtomically(bytes, to: folder.path + "/snapshot-7.sqlite")
-        try serve(snapshots: folder.path) { client in
+        try serve(snapshots: folder.path) { (client: RawHTTP) throws in
             let path = "/snapshot/snapshot-7.sqlite"
             let whole = try client.get(path)
             #expect(whole.status == 200)
@@ -97,14 +97,14 @@ struct WebTests {
     }
 
     @Test func nothingElseOfTheFolderIsServed() throws {
-        let folder = try TemporaryFolder()
+        let folder = TemporaryFolder()
         let inner = folder.path + "/public"
         try Files.makeFolder(inner)
         for name in ["signing.key", "public/snapshot-1.sqlite.tmp-12", "public/manifest.json", "public/secret"] {
             try Files.writeAtomically(Array("x".utf8), to: folder.path + "/" + name)
         }
         try Files.makeFolder(inner + "/snapshot-2.sqlite")
-        try serve(snapshots: inner) { client in
+        try serve(snapshots: inner) { (client: RawHTTP) throws in
             #expect(try client.get("/snapshot/manifest.json").status == 200)
             for name in [
                 "", "../signing.key", "%2e%2e/signing.key", "..%2fsigning.key", "snapshot-1.sqlite.tmp-12", "secret",
@@ -116,13 +116,13 @@ struct WebTests {
         }
     }
 
-    @Test func garbageEndsItsConnectionOnly() throws {
-        try serve { client in
-            for garbage in ["\0\0\0\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n"] {
-                #expect(try client.exchange(garbage + "GET /healthz HTTP/1.0\r\n\r\n").text != "alive\n")
-            }
-            let long = String(repeating: "a", count: 100_000)
-            #expect(try client.get("/" + long).status >= 400)
+    @Test(arguments: ["\u{0}\u{0}\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n"])
+    func garbageEndsItsConnectionOnly(garbage: String) throws {
+        try serve { (client: RawHTTP) throws in
+            let answer = try client.exchange(garbage + "GET /healthz HTTP/1.0\r\n\r\n")
+            #expect(answer.text != "alive\n")
+            let long = try client.get("/" + String(repeating: "a", count: 100_000))
+            #expect(long.status == 0 || long.status >= 400)
             #expect(try client.get("/healthz").status == 200)
         }
     }
