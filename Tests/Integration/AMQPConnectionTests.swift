@@ -1,0 +1,193 @@
+import AMQP
+import Glibc
+import Runtime
+import Testing
+
+@Suite("AMQP on a real broker")
+struct AMQPConnectionTests {
+    @Test("What is published comes back as it was, confirmed, and acknowledged once")
+    func roundTrip() throws {
+        let (queue, connection) = (Broker.unique("queue"), try Broker.connect())
+        try connection.declareQueue(queue, arguments: ["x-queue-type": "quorum"])
+        defer { try? connection.deleteQueue(queue) }
+        try connection.confirmSelect()
+        // Larger than a frame, so that the body comes in several.
+        let bodies = [[], [1, 2, 3], [UInt8](repeating: 7, count: 300_000)]
+        let properties = AMQPProperties(
+            contentType: "application/cbor", type: "t", messageID: "m", userID: connection.user)
+        for (index, body) in bodies.enumerated() {
+            let tag = try connection.publish(exchange: "", routingKey: queue, properties: properties, body: body)
+            #expect(tag == UInt64(index + 1))
+        }
+        _ = try connection.events { $0.confirmedUpTo == 3 }
+        try connection.qos(prefetch: 10)
+        try connection.consume(queue, consumerTag: Broker.unique("consumer"))
+        let deliveries = try connection.events { $0.deliveries.count == 3 }.deliveries
+        #expect(deliveries.map(\.body) == bodies)
+        #expect(deliveries.map(\.routingKey) == Array(repeating: Array(queue.utf8), count: 3))
+        #expect(deliveries.allSatisfy { $0.userID == connection.user && !$0.redelivered && $0.deliveryCount == 0 })
+        try connection.ack(deliveries[2].tag, multiple: true)
+        connection.close()
+        let (ready, _) = try Broker.connect().declareQueue(queue, passive: true)
+        #expect(ready == 0)
+    }
+
+    @Test("An unacknowledged delivery comes back marked, with its count")
+    func redelivery() throws {
+        let (queue, first) = (Broker.unique("queue"), try Broker.connect())
+        try first.declareQueue(queue, arguments: ["x-queue-type": "quorum"])
+        try first.publish(exchange: "", routingKey: queue, properties: AMQPProperties(), body: [9])
+        try first.consume(queue, consumerTag: Broker.unique("consumer"))
+        _ = try first.events { $0.deliveries.count == 1 }
+        first.close()
+        let second = try Broker.connect()
+        defer { try? second.deleteQueue(queue) }
+        try second.consume(queue, consumerTag: Broker.unique("consumer"))
+        let delivery = try second.events { $0.deliveries.count == 1 }.deliveries[0]
+        #expect(delivery.redelivered && delivery.deliveryCount == 1 && delivery.body == [9])
+        // A reject without requeue ends it.
+        try second.reject(delivery.tag, requeue: false)
+        second.close()
+    }
+
+    @Test("A mandatory message without a queue comes back before its confirm")
+    func returned() throws {
+        let (exchange, connection) = (Broker.unique("exchange"), try Broker.connect())
+        try connection.declareExchange(exchange, type: "topic")
+        defer { try? connection.deleteExchange(exchange) }
+        try connection.confirmSelect()
+        try connection.publish(
+            exchange: exchange, routingKey: "scan.a", mandatory: true, properties: AMQPProperties(messageID: "one"),
+            body: [UInt8](repeating: 1, count: 200_000))
+        let events = try connection.events { $0.confirmedUpTo == 1 }
+        guard case .returned(let back) = try #require(events.first) else {
+            Issue.record("the first event is \(events[0])")
+            return
+        }
+        #expect(back.replyCode == 312 && back.messageID == "one" && back.exchange == exchange)
+        #expect(back.routingKey == Array("scan.a".utf8))
+    }
+
+    @Test("A missing exchange closes the channel only; a new channel works")
+    func missingExchange() throws {
+        let (queue, connection) = (Broker.unique("queue"), try Broker.connect())
+        try connection.confirmSelect()
+        try connection.publish(exchange: Broker.unique("none"), routingKey: "", properties: AMQPProperties(), body: [])
+        let events = try connection.events { !$0.isEmpty }
+        guard case .channelClosed(404, _) = try #require(events.last) else {
+            Issue.record("the last event is \(events)")
+            return
+        }
+        #expect(!connection.isChannelOpen && connection.isOpen)
+        #expect(throws: AMQPError.self) { try connection.ack(1, multiple: false) }
+        try connection.openChannel()
+        // A refused call closes the channel as well.
+        do {
+            try connection.declareQueue(queue, passive: true)
+            Issue.record("there is no such queue")
+        } catch {
+            #expect(error.kind == .channelClosed(code: 404))
+        }
+        try connection.openChannel()
+        try connection.confirmSelect()
+        try connection.declareQueue(queue)
+        defer { try? connection.deleteQueue(queue) }
+        #expect(try connection.publish(exchange: "", routingKey: queue, properties: AMQPProperties(), body: []) == 1)
+        _ = try connection.events { $0.confirmedUpTo == 1 }
+    }
+
+    @Test("A foreign user id is refused by the broker")
+    func foreignUser() throws {
+        let connection = try Broker.connect()
+        try connection.publish(exchange: "", routingKey: "x", properties: AMQPProperties(userID: "other"), body: [])
+        let events = try connection.events { !$0.isEmpty }
+        guard case .channelClosed(406, _) = try #require(events.last) else {
+            Issue.record("the last event is \(events)")
+            return
+        }
+    }
+
+    @Test("A deleted queue ends its consumer, and says so")
+    func consumerCancelled() throws {
+        let (queue, tag, connection) = (Broker.unique("queue"), Broker.unique("consumer"), try Broker.connect())
+        try connection.declareQueue(queue)
+        try connection.consume(queue, consumerTag: tag)
+        try Broker.connect().deleteQueue(queue)
+        let events = try connection.events { !$0.isEmpty }
+        guard case .consumerCancelled(tag) = try #require(events.last) else {
+            Issue.record("the last event is \(events)")
+            return
+        }
+    }
+
+    @Test("A wrong password, a closed port, a silent and an interrupted broker are told apart, in time")
+    func connectFailures() throws {
+        let good = try Broker.address()
+        func kind(_ url: String, interrupt: Int32 = -1) throws -> AMQPError.Kind? {
+            do {
+                _ = try AMQPConnection(
+                    try AMQPAddress(url: url), loginTimeoutMs: 300, name: "test", interrupt: interrupt)
+                return nil
+            } catch {
+                return error.kind
+            }
+        }
+        #expect(try kind("amqp://nobody:wrong@\(good.host):\(good.port)") == .refused)
+        let listener = try Listener()
+        #expect(try kind("amqp://127.0.0.1:\(listener.port)") == .unreachable)
+        let stop = StopSignal()
+        stop.stop()
+        #expect(try kind("amqp://127.0.0.1:\(listener.port)", interrupt: stop.descriptor) == .interrupted)
+        listener.end()
+        #expect(try kind("amqp://127.0.0.1:\(listener.port)") == .unreachable)
+        #expect(try kind("amqp://no-such-host.invalid") == .unreachable)
+    }
+
+    @Test("TLS to a server that speaks none fails, and so does a missing authority file")
+    func brokenTLS() throws {
+        let good = try Broker.address()
+        #expect(throws: AMQPError.self) {
+            try AMQPConnection(
+                try AMQPAddress(url: "amqps://\(good.host):\(good.port)"), connectTimeoutMs: 1_000, name: "test")
+        }
+        #expect(throws: AMQPError.self) {
+            try AMQPConnection(
+                try AMQPAddress(url: "amqps://\(good.host):\(good.port)/?cacertfile=/none.pem"), name: "test")
+        }
+    }
+}
+
+/// A port that accepts connections (in the kernel's queue) and never says a word.
+struct Listener {
+    let port: UInt16
+    private let descriptor: Int32
+
+    init() throws {
+        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = in_addr_t(0x7f00_0001).bigEndian
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let bound = withUnsafeMutablePointer(to: &address) { [descriptor] in
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, size) == 0 && listen(descriptor, 8) == 0 && getsockname(descriptor, $0, &size) == 0
+            }
+        }
+        guard bound else { throw SystemError("listen") }
+        port = UInt16(bigEndian: address.sin_port)
+    }
+
+    func end() { close(descriptor) }
+}
+
+extension [AMQPEvent] {
+    /// The deliveries among them.
+    var deliveries: [AMQPDelivery] {
+        compactMap { if case .delivery(let delivery) = $0 { delivery } else { nil } }
+    }
+
+    /// The highest tag that was confirmed.
+    var confirmedUpTo: UInt64 {
+        compactMap { if case .confirmed(let tag, _) = $0 { tag } else { nil } }.max() ?? 0
+    }
+}
