@@ -1,1 +1,142 @@
-// Placeholder.
+internal import CCurl
+import Glibc
+
+/// What came back. A `status` other than 200 and 206 has no body.
+public struct HTTPResponse: Sendable {
+    public let status: Int
+    /// As the server wrote it, quotes included: for If-None-Match and If-Range.
+    public let etag: String?
+    /// Empty for a download into a file.
+    public let body: [UInt8]
+    /// Bytes in the file after a download; 0 otherwise.
+    public let fileBytes: Int
+}
+
+/// GET over libcurl, with bounded waits and sizes. Confined to one thread, which sleeps in it; it keeps its connection
+/// between requests.
+///
+/// Only http and https; a redirect (three at most) never leads to another scheme, nor from https to http.
+public final class HTTPClient {
+    public struct Settings: Sendable {
+        /// Name, TCP and TLS together.
+        public var connectTimeoutMs = 5_000
+        /// A transfer slower than this ...
+        public var lowSpeedBytesPerS = 10
+        /// ... for so long is given up. There is no limit on its whole time.
+        public var lowSpeedTimeS = 30
+        /// PEM bundle of certificate authorities; nil: the system's.
+        public var authorityFile: String?
+        public var userAgent = "tapline"
+
+        public init() {}
+    }
+
+    private let handle: UnsafeMutableRawPointer
+    private let settings: Settings
+    private static let initialised = curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK
+
+    public init(_ settings: Settings = Settings()) {
+        precondition(HTTPClient.initialised, "curl_global_init")
+        guard let handle = curl_easy_init() else { fatalError("out of memory") }
+        (self.handle, self.settings) = (handle, settings)
+    }
+
+    deinit { curl_easy_cleanup(handle) }
+
+    /// Fetches into memory.
+    ///
+    /// - Parameters:
+    ///   - ifNoneMatch: an ETag; the server answers 304 when it still holds.
+    ///   - isStopped: asked about once a second; true ends the transfer with `stopped`.
+    public func get(
+        _ url: String, ifNoneMatch: String? = nil, limitBytes: Int, isStopped: @escaping () -> Bool = { false }
+    ) throws(HTTPClientError) -> HTTPResponse {
+        let transfer = Transfer(handle, .memory, limitBytes: limitBytes, isStopped: isStopped)
+        return try run(url, transfer, ifNoneMatch.map { ["If-None-Match: \($0)"] } ?? [])
+    }
+
+    /// Fetches into a file. One that is there is continued when the server still has the same (`etag`), and written anew
+    /// otherwise. What has arrived stays when the transfer breaks. Nothing is synced to the disk.
+    ///
+    /// - Parameters:
+    ///   - etag: what the present part of the file was fetched under; nil: start anew.
+    ///   - onETag: called with the response's ETag when a file is written anew, to be kept for the next attempt.
+    public func download(
+        _ url: String, to path: String, etag: String?, limitBytes: Int, onETag: @escaping (String?) -> Void = { _ in },
+        isStopped: @escaping () -> Bool = { false }
+    ) throws(HTTPClientError) -> HTTPResponse {
+        var info = stat()
+        let have = etag != nil && stat(path, &info) == 0 ? Int(info.st_size) : 0
+        let transfer = Transfer(handle, .file(path, have: have), limitBytes: limitBytes, isStopped: isStopped)
+        transfer.onETag = onETag
+        defer { transfer.closeFile() }
+        var headers: [String] = []
+        if have > 0, let etag { headers = ["Range: bytes=\(have)-", "If-Range: \(etag)"] }
+        return try run(url, transfer, headers)
+    }
+
+    private func run(_ url: String, _ transfer: Transfer, _ headers: [String]) throws(HTTPClientError) -> HTTPResponse {
+        let scheme = url.prefix(while: { $0 != ":" }).lowercased()
+        guard scheme == "http" || scheme == "https" else {
+            throw HTTPClientError(.address, url, "only http and https are known")
+        }
+        guard !headers.contains(where: { $0.utf8.contains { $0 < 0x20 } }) else {
+            throw HTTPClientError(.address, url, "a control character in a header")
+        }
+        curl_easy_reset(handle)
+        let context = Unmanaged.passUnretained(transfer).toOpaque()
+        configure(url, scheme, context)
+        var list: UnsafeMutablePointer<curl_slist>?
+        for header in headers { list = curl_slist_append(list, header) }
+        defer { curl_slist_free_all(list) }
+        if list != nil { shim_set_list(handle, list) }
+        let code = withExtendedLifetime(transfer) { curl_easy_perform(handle) }
+        let finished = code == CURLE_OK && transfer.finish()
+        if let failure = transfer.failure { throw HTTPClientError(failure.kind, url, failure.detail) }
+        guard finished else {
+            throw HTTPClientError(HTTPClient.kind(code), url, String(cString: curl_easy_strerror(code)))
+        }
+        return HTTPResponse(
+            status: transfer.status, etag: transfer.headers["etag"], body: transfer.body, fileBytes: transfer.total ?? 0
+        )
+    }
+
+    private func configure(_ url: String, _ scheme: String, _ context: UnsafeMutableRawPointer) {
+        shim_set_text(handle, CURLOPT_URL, url)
+        shim_set_text(handle, CURLOPT_PROTOCOLS_STR, "http,https")
+        shim_set_text(handle, CURLOPT_REDIR_PROTOCOLS_STR, scheme == "https" ? "https" : "http,https")
+        shim_set_long(handle, CURLOPT_FOLLOWLOCATION, 1)
+        shim_set_long(handle, CURLOPT_MAXREDIRS, 3)
+        // Signals belong to the program: time-outs of name look-ups use libcurl's own threads instead.
+        shim_set_long(handle, CURLOPT_NOSIGNAL, 1)
+        shim_set_long(handle, CURLOPT_CONNECTTIMEOUT_MS, settings.connectTimeoutMs)
+        shim_set_long(handle, CURLOPT_LOW_SPEED_LIMIT, settings.lowSpeedBytesPerS)
+        shim_set_long(handle, CURLOPT_LOW_SPEED_TIME, settings.lowSpeedTimeS)
+        shim_set_text(handle, CURLOPT_USERAGENT, settings.userAgent)
+        if let file = settings.authorityFile { shim_set_text(handle, CURLOPT_CAINFO, file) }
+        shim_set_pointer(handle, CURLOPT_WRITEDATA, context)
+        shim_set_data_function(handle, CURLOPT_WRITEFUNCTION) { bytes, size, count, context in
+            let transfer = Unmanaged<Transfer>.fromOpaque(context!).takeUnretainedValue()
+            return transfer.take(UnsafeRawBufferPointer(start: bytes, count: size * count)) ? size * count : 0
+        }
+        shim_set_pointer(handle, CURLOPT_HEADERDATA, context)
+        shim_set_data_function(handle, CURLOPT_HEADERFUNCTION) { bytes, size, count, context in
+            let transfer = Unmanaged<Transfer>.fromOpaque(context!).takeUnretainedValue()
+            transfer.header(UnsafeRawBufferPointer(start: bytes, count: size * count))
+            return size * count
+        }
+        shim_set_long(handle, CURLOPT_NOPROGRESS, 0)
+        shim_set_pointer(handle, CURLOPT_XFERINFODATA, context)
+        shim_set_progress_function(handle) { context, _, _, _, _ in
+            Unmanaged<Transfer>.fromOpaque(context!).takeUnretainedValue().mayGoOn() ? 0 : 1
+        }
+    }
+
+    private static func kind(_ code: CURLcode) -> HTTPClientError.Kind {
+        switch code {
+        case CURLE_OPERATION_TIMEDOUT: .timedOut
+        case CURLE_URL_MALFORMAT, CURLE_UNSUPPORTED_PROTOCOL: .address
+        default: .unreachable
+        }
+    }
+}
