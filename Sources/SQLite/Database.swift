@@ -8,7 +8,8 @@ public final class Database {
         case create
         case readWrite
         /// A second process's view of a WAL database: writes nothing, not even the -shm file
-        /// (`mode=ro&readonly_shm=1`). Fails with "cannot open" while the writer has never run.
+        /// (`mode=ro&readonly_shm=1`). Fails with "cannot open" while the writer has never run. Within one process the
+        /// writer has to be opened first, and closed last: SQLite shares the -shm file between them as it was opened.
         case readOnly
         /// A file that nobody changes while it is open: no locks, no WAL (`immutable=1`).
         case immutable

@@ -1,0 +1,128 @@
+import Glibc
+import Runtime
+import Support
+import Synchronization
+import Testing
+
+struct FilesTests {
+    let folder = TemporaryFolder()
+
+    @Test func writtenWholeAndWithItsMode() throws {
+        let path = folder.file("key")
+        try Files.writeAtomically([1, 2, 3], to: path, mode: 0o600)
+        #expect(try Files.read(path) == [1, 2, 3])
+        #expect(Files.status(path)?.mode == 0o600)
+        let before = Files.status(path)
+        try Files.writeAtomically([], to: path, durable: false)
+        #expect(try Files.read(path) == [])
+        #expect(Files.status(path)?.mode == 0o644)
+        #expect(Files.status(path)?.inode != before?.inode)
+        #expect(try Files.list(folder.path) == ["key"])
+    }
+
+    @Test func failureLeavesNothingBehind() throws {
+        try Files.makeFolder(folder.file("target/in"))
+        // A folder with something in it cannot be replaced by a file.
+        #expect(throws: SystemError.self) { try Files.writeAtomically([1], to: folder.file("target")) }
+        #expect(try Files.list(folder.path) == ["target"])
+        #expect(throws: SystemError.self) { try Files.writeAtomically([1], to: folder.file("none/file")) }
+    }
+
+    @Test func readersSeeTheOldOrTheNew() async throws {
+        let path = folder.file("pointer")
+        let length = 300_000
+        try Files.writeAtomically([UInt8](repeating: 0, count: length), to: path)
+        let over = StopSignal()
+        let writer = PlainThread("writer") {
+            defer { over.stop() }
+            for number in 1...100 {
+                try? Files.writeAtomically([UInt8](repeating: UInt8(number), count: length), to: path, durable: false)
+            }
+        }
+        var torn = 0
+        while !over.isStopped {
+            let bytes = try Files.read(path)
+            if bytes.count != length || bytes.first != bytes.last { torn += 1 }
+        }
+        await writer.end()
+        #expect(torn == 0)
+        #expect(try Files.read(path).first == 100)
+    }
+
+    @Test func readingHasALimit() throws {
+        let path = folder.file("large")
+        try Files.writeAtomically([UInt8](repeating: 7, count: 70_000), to: path)
+        #expect(try Files.read(path, limit: 70_000).count == 70_000)
+        let error = #expect(throws: SystemError.self) { try Files.read(path, limit: 69_999) }
+        #expect(error?.code == EFBIG)
+        #expect(#expect(throws: SystemError.self) { try Files.read(folder.file("none")) }?.code == ENOENT)
+        #expect(#expect(throws: SystemError.self) { try Files.read(folder.path) }?.code == EISDIR)
+    }
+
+    @Test func foldersAndNames() throws {
+        try Files.makeFolder(folder.file("a/b/c"))
+        try Files.makeFolder(folder.file("a/b/c"))
+        try Files.writeAtomically([1], to: folder.file("a/b/z"))
+        #expect(try Files.list(folder.file("a/b")) == ["c", "z"])
+        #expect(throws: SystemError.self) { try Files.makeFolder(folder.file("a/b/z/d")) }
+        #expect(Files.folder(of: "/x") == "/")
+        #expect(Files.folder(of: "x") == ".")
+        #expect(Files.folder(of: "/x/y/z") == "/x/y")
+        #expect(Files.exists(folder.file("a/b/z")))
+        try Files.remove(folder.file("a/b/z"))
+        try Files.remove(folder.file("a/b/z"))
+        #expect(!Files.exists(folder.file("a/b/z")))
+        #expect(Files.status(folder.file("a/b/z")) == nil)
+    }
+}
+
+struct FileLockTests {
+    let folder = TemporaryFolder()
+
+    @Test func oneHolderAtATime() throws {
+        let path = folder.file("lock")
+        var lock: FileLock? = try FileLock(path)
+        let error = #expect(throws: ProgramError.self) { try FileLock(path) }
+        #expect(error?.code == .configuration)
+        #expect(lock != nil)
+        lock = nil
+        _ = try FileLock(path)
+    }
+
+    /// A second close would hit whatever got the number meanwhile.
+    @Test func aRefusedLockClosesOnce() async throws {
+        await #expect(processExitsWith: .success) { [path = folder.file("lock") as String] in
+            let lock = try FileLock(path)
+            let lost = Atomic(false)
+            let over = StopSignal()
+            let opener = PlainThread("opener") {
+                while !over.isStopped {
+                    let file = open("/dev/null", O_RDONLY)
+                    sched_yield()
+                    if close(file) != 0 { lost.store(true, ordering: .relaxed) }
+                }
+            }
+            for _ in 0..<20_000 { _ = try? FileLock(path) }
+            over.stop()
+            await opener.end()
+            withExtendedLifetime(lock) {}
+            exit(lost.load(ordering: .relaxed) ? 1 : 0)
+        }
+    }
+
+    @Test func anotherProcessIsKeptOutUntilTheHolderDies() async throws {
+        let path = folder.file("lock")
+        let lock = try FileLock(path)
+        await #expect(processExitsWith: .exitCode(3)) { [path = path as String] in
+            do { _ = try FileLock(path) } catch { exit(3) }
+            exit(4)
+        }
+        withExtendedLifetime(lock) {}
+        let other = folder.file("other")
+        await #expect(processExitsWith: .signal(SIGKILL)) { [other = other as String] in
+            let held = try FileLock(other)
+            withExtendedLifetime(held) { _ = kill(getpid(), SIGKILL) }
+        }
+        _ = try FileLock(other)
+    }
+}

@@ -1,0 +1,105 @@
+import Glibc
+import Runtime
+import Testing
+
+@Suite(.timeLimit(.minutes(1)))
+struct ServiceGroupTests {
+    private func service(_ name: String, _ events: Recorder<String>) -> Service {
+        Service(name) { stop in
+            events.record("start \(name)")
+            await stop.stopped()
+            events.record("stop \(name)")
+        }
+    }
+
+    @Test func startedInOrderStoppedInReverse() async throws {
+        for _ in 0..<5 {
+            let events = Recorder<String>()
+            let last = Service("d") { _ in events.record("d ends") }
+            try await ServiceGroup(["a", "b", "c"].map { service($0, events) } + [last]).run()
+            #expect(events.all == ["start a", "start b", "start c", "d ends", "stop c", "stop b", "stop a"])
+        }
+    }
+
+    @Test func oneFailureStopsAllAndIsThrown() async throws {
+        let events = Recorder<String>()
+        let failing = Service.thread("failing") { _ in throw SystemError("broken", code: 5) }
+        let error = await #expect(throws: SystemError.self) {
+            try await ServiceGroup([failing, service("a", events), service("b", events)]).run()
+        }
+        #expect(error?.operation == "broken")
+        #expect(events.all == ["start a", "start b", "stop b", "stop a"])
+    }
+
+    @Test func theFirstErrorIsTheOneToTell() async throws {
+        let failed = StopSignal()
+        let first = Service.thread("first") { _ in
+            defer { failed.stop() }
+            throw SystemError("first", code: 5)
+        }
+        let second = Service.thread("second") { stop in
+            stop.wait(ms: -1)
+            throw SystemError("second", code: 5)
+        }
+        let error = await #expect(throws: SystemError.self) { try await ServiceGroup([second, first]).run() }
+        #expect(error?.operation == "first")
+    }
+
+    /// What runs before is needed by what runs after it: nobody is stopped while a later one still works.
+    @Test func eachIsOverBeforeTheOneBeforeItIsStopped() async throws {
+        let events = Recorder<String>()
+        let names = ["a", "b", "c"]
+        let services = names.map { name in
+            Service.thread(name) { stop in
+                stop.wait(ms: -1)
+                events.record("stopping \(name)")
+                sched_yield()
+                events.record("stopped \(name)")
+            }
+        }
+        try await ServiceGroup(services + [Service("end") { _ in }]).run()
+        #expect(events.all == names.reversed().flatMap { ["stopping \($0)", "stopped \($0)"] })
+    }
+
+    @Test func withoutServicesItIsOverAtOnce() async throws {
+        try await ServiceGroup([]).run()
+    }
+
+    @Test func terminationStopsGracefully() async {
+        await #expect(processExitsWith: .exitCode(7)) {
+            let served = StopSignal()
+            let waiting = Service.thread("waiting") { stop in
+                stop.wait(ms: -1)
+                served.stop()
+            }
+            let sender = Service.thread("sender") { stop in
+                kill(getpid(), SIGTERM)
+                stop.wait(ms: -1)
+            }
+            try await ServiceGroup([waiting, sender]).run()
+            exit(served.isStopped ? 7 : 8)
+        }
+    }
+
+    /// The watch of a group that is over must not eat the signal of the next.
+    @Test func everyWatchHearsItsOwnSignals() async {
+        await #expect(processExitsWith: .exitCode(0)) {
+            for number in [SIGINT, SIGTERM, SIGINT, SIGTERM] {
+                let heard = StopSignal()
+                let watch = SignalWatch { if $0 == number { heard.stop() } }
+                kill(getpid(), number)
+                guard heard.wait(ms: 20_000) else { exit(1) }
+                watch.end()
+            }
+            exit(0)
+        }
+    }
+
+    @Test func whoDoesNotStopInTimeIsGivenUp() async {
+        await #expect(processExitsWith: .exitCode(1)) {
+            let stubborn = Service.thread("stubborn") { _ in StopSignal().wait(ms: -1) }
+            try await ServiceGroup([stubborn, Service("end") { _ in }], shutdownMs: 20).run()
+            exit(9)
+        }
+    }
+}
