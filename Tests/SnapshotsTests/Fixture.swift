@@ -1,28 +1,5 @@
-import Glibc
-import Runtime
 import Scans
 import Snapshots
-
-/// A folder of its own for a test, removed with all in it when the object goes.
-final class Scratch {
-    let path: String
-
-    init() throws {
-        var template = Array("\(getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp")/tapline-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw SystemError("mkdtemp") }
-        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    }
-
-    deinit { Scratch.removeAll(path) }
-
-    static func removeAll(_ path: String) {
-        for name in (try? Files.list(path)) ?? [] {
-            let entry = path + "/" + name
-            if unlink(entry) != 0 { removeAll(entry) }
-        }
-        rmdir(path)
-    }
-}
 
 /// A small event: two zones, a gate each, three passes, five tags.
 enum Sample {

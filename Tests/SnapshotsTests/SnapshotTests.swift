@@ -2,10 +2,11 @@ import Runtime
 import SQLite
 import Scans
 import Snapshots
+import Support
 import Testing
 
 @Suite struct SnapshotTests {
-    let folder = try! Scratch()
+    let folder = TemporaryFolder("snapshots")
     var path: String { folder.path + "/one.sqlite" }
 
     @Test func answersTheGatesQuestion() throws {

@@ -1,10 +1,11 @@
 import Runtime
 import Scans
 import Snapshots
+import Support
 import Testing
 
 @Suite struct SnapshotWatchTests {
-    let folder = try! Scratch()
+    let folder = TemporaryFolder("snapshots")
 
     private func put(_ version: Int64) throws {
         try Sample.write(folder.path + "/" + SnapshotFileName.of(version), version: version)

@@ -1,0 +1,127 @@
+internal import CZlib
+import Glibc
+
+/// Whole files into gzip (RFC 1952) and back, with the memory of two chunks.
+public enum Gzip {
+    static let chunkBytes = 65_536
+
+    /// Compresses `source` into the new file `target`; the same bytes give the same bytes (no time, no name in the header).
+    ///
+    /// Throws `GzipError`; then `target` is gone. Durability is the caller's.
+    ///
+    /// - Parameter level: 1 fast to 9 small.
+    public static func compress(_ source: String, to target: String, level: Int32 = 9) throws(GzipError) {
+        var stream = z_stream()
+        guard shim_gzip_init(&stream, level) == Z_OK else { throw GzipError("start compressing", detail: nil) }
+        defer { deflateEnd(&stream) }
+        try pump(source, target, limitBytes: .max, &stream) { stream, isLast in
+            deflate(stream, isLast ? Z_FINISH : Z_NO_FLUSH)
+        }
+    }
+
+    /// Expands `source` into the new file `target`.
+    ///
+    /// Throws `GzipError` for what is not one whole gzip member, or holds more than `limitBytes`; then `target` is gone.
+    public static func expand(_ source: String, to target: String, limitBytes: Int) throws(GzipError) {
+        var stream = z_stream()
+        guard shim_gunzip_init(&stream) == Z_OK else { throw GzipError("start expanding", detail: nil) }
+        defer { inflateEnd(&stream) }
+        try pump(source, target, limitBytes: limitBytes, &stream) { stream, _ in inflate(stream, Z_NO_FLUSH) }
+    }
+
+    /// Feeds `source` through `step` into `target` until the stream ends; trailing bytes and a missing end are errors.
+    private static func pump(
+        _ source: String, _ target: String, limitBytes: Int, _ stream: inout z_stream,
+        _ step: (UnsafeMutablePointer<z_stream>, Bool) -> Int32
+    ) throws(GzipError) {
+        let input = open(source, O_RDONLY | O_CLOEXEC)
+        guard input >= 0 else { throw GzipError("open \(source)", errno: errno) }
+        defer { close(input) }
+        let output = open(target, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+        guard output >= 0 else { throw GzipError("create \(target)", errno: errno) }
+        do throws(GzipError) {
+            defer { close(output) }
+            try pump(input, output, source, target, limitBytes, &stream, step)
+        } catch {
+            unlink(target)
+            throw error
+        }
+    }
+
+    private static func pump(
+        _ input: Int32, _ output: Int32, _ source: String, _ target: String, _ limitBytes: Int,
+        _ stream: inout z_stream, _ step: (UnsafeMutablePointer<z_stream>, Bool) -> Int32
+    ) throws(GzipError) {
+        let inBuffer = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: chunkBytes)
+        let outBuffer = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: chunkBytes)
+        defer {
+            inBuffer.deallocate()
+            outBuffer.deallocate()
+        }
+        var (written, ended, inputEnded) = (0, false, false)
+        while !ended {
+            if stream.avail_in == 0 && !inputEnded {
+                let count = try readSome(input, inBuffer, source)
+                inputEnded = count == 0
+                stream.next_in = inBuffer.baseAddress
+                stream.avail_in = UInt32(count)
+            }
+            stream.next_out = outBuffer.baseAddress
+            stream.avail_out = UInt32(chunkBytes)
+            let code = step(&stream, inputEnded)
+            ended = code == Z_STREAM_END
+            let made = chunkBytes - Int(stream.avail_out)
+            // Z_BUF_ERROR: no progress possible. With the input at its end, that is a stream cut short.
+            guard code == Z_OK || ended || (code == Z_BUF_ERROR && !inputEnded) else {
+                let detail = stream.msg.map { String(cString: $0) } ?? "the stream is cut short"
+                throw GzipError("read \(source)", detail: detail)
+            }
+            written += made
+            guard written <= limitBytes else {
+                throw GzipError("expand \(source)", detail: "it holds more than \(limitBytes) bytes")
+            }
+            try writeAll(output, UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(outBuffer)[..<made]), target)
+        }
+        let rest = try inputEnded ? 0 : readSome(input, inBuffer, source)
+        guard stream.avail_in == 0, rest == 0 else {
+            throw GzipError("read \(source)", detail: "bytes follow the end of the stream")
+        }
+    }
+
+    private static func readSome(
+        _ file: Int32, _ buffer: UnsafeMutableBufferPointer<UInt8>, _ path: String
+    ) throws(GzipError) -> Int {
+        while true {
+            let count = read(file, buffer.baseAddress, buffer.count)
+            if count >= 0 { return count }
+            guard errno == EINTR else { throw GzipError("read \(path)", errno: errno) }
+        }
+    }
+
+    private static func writeAll(_ file: Int32, _ bytes: UnsafeRawBufferPointer, _ path: String) throws(GzipError) {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = write(file, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+            if count >= 0 {
+                rest = rest.dropFirst(count)
+            } else if errno != EINTR {
+                throw GzipError("write \(path)", errno: errno)
+            }
+        }
+    }
+}
+
+/// A file that could not be compressed or expanded: what was tried, and why it failed.
+public struct GzipError: Error, CustomStringConvertible, Sendable {
+    public let operation: String
+    public let detail: String
+
+    init(_ operation: String, detail: String?) {
+        self.operation = operation
+        self.detail = detail ?? "zlib refused"
+    }
+
+    init(_ operation: String, errno code: Int32) { self.init(operation, detail: String(cString: strerror(code))) }
+
+    public var description: String { "\(operation): \(detail)" }
+}
