@@ -58,7 +58,11 @@ let package = Package(
             "Publishing", "Journal", "Batches", "Snapshots", "Scans", "SQLite", "AMQP", "HTTPClient", "Zlib", "Crypto",
             "Runtime"),
         .target(
-            name: "Migrations", path: "migrations", swiftSettings: common),
+            name: "Migrations", path: "migrations",
+            resources: [
+                .embedInCode("0001_registry.sql"), .embedInCode("0002_scans.sql"), .embedInCode("0003_presence.sql"),
+                .embedInCode("0004_live_views.sql"), .embedInCode("0005_track_views.sql"),
+            ], swiftSettings: common),
         domain("Registry", "Migrations", "Postgres", "Crypto", "Scans", "Runtime"),
         domain("Exporting", "Postgres", "SQLite", "Snapshots", "Crypto", "Zlib", "Scans", "Runtime"),
         domain("Tracking", "Postgres", "Scans", "Runtime"),

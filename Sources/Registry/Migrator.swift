@@ -1,0 +1,111 @@
+internal import Crypto
+public import Migrations
+public import Postgres
+public import Runtime
+
+/// Brings the schema up to date: each migration once, in order, each in a transaction of its own, under an advisory lock, so
+/// that two of them at once do the work once.
+///
+/// A checksum is kept of each. One that was changed since, one that is missing between others, and one that this program
+/// does not know are refused, before anything is done.
+public struct Migrator {
+    private let connection: PostgresConnection
+    private let known: [Migration]
+    private static let log = Log("migrate")
+    /// Any number that nobody else takes: "TAPLINE" on a telephone.
+    private static let lockKey: Int64 = 8_275_463
+
+    public init(_ connection: PostgresConnection, _ known: [Migration] = Migration.all) {
+        (self.connection, self.known) = (connection, known)
+    }
+
+    /// Runs what is missing; gives what was run. Throws `ProgramError` (configuration) for what it refuses.
+    public func migrate() throws -> [Migration] {
+        try connection.query("SELECT pg_advisory_lock($1)", [.int64(Self.lockKey)])
+        defer { _ = try? connection.query("SELECT pg_advisory_unlock($1)", [.int64(Self.lockKey)]) }
+        let rows = try applied()
+        try check(rows)
+        for row in rows where row.checksum == nil {
+            try connection.query(
+                "UPDATE tapline.schema_migrations SET checksum = $2 WHERE version = $1",
+                [.int32(Int32(row.version)), .text(checksum(known[row.version - 1]))])
+            Self.log.info("migration was run by hand; its checksum is kept from now on", [.version: row.version])
+        }
+        let missing = known.dropFirst(rows.count)
+        for migration in missing { try run(migration) }
+        return Array(missing)
+    }
+
+    /// Returns when the schema is what this program needs; throws `ProgramError` (configuration) that says what to do.
+    public func requireCurrent() throws {
+        let rows = try applied()
+        try check(rows)
+        guard rows.count == known.count else {
+            throw ProgramError.configuration(
+                (rows.isEmpty ? "the database has no tapline schema" : "the database schema is out of date")
+                    + ": run `tapline-center migrate` first")
+        }
+    }
+
+    private struct Applied {
+        let version: Int
+        let name: String
+        let checksum: String?
+    }
+
+    private func applied() throws -> [Applied] {
+        guard try !connection.query("SELECT to_regclass('tapline.schema_migrations')").isNull(0, 0) else { return [] }
+        let rows = try connection.query(
+            "SELECT version, name, checksum FROM tapline.schema_migrations ORDER BY version")
+        return (0..<rows.rowCount).map {
+            Applied(version: Int(rows.int($0, 0)), name: rows.text($0, 1), checksum: rows.optionalText($0, 2))
+        }
+    }
+
+    private func check(_ rows: [Applied]) throws {
+        for (index, row) in rows.enumerated() {
+            guard let migration = known.first(where: { $0.version == row.version }) else {
+                throw ProgramError.configuration(
+                    "the database holds migration \(row.version) (\(row.name)), which this program does not know: "
+                        + "it belongs to a newer version of tapline")
+            }
+            guard row.version == known[index].version else {
+                throw ProgramError.configuration(
+                    "the database holds migration \(row.version) but not \(known[index].version): not made by tapline")
+            }
+            guard row.name == migration.name, row.checksum == nil || row.checksum == checksum(migration) else {
+                throw ProgramError.configuration(
+                    "migration \(row.version) (\(migration.name)) is not the one that was run: a published migration must "
+                        + "not change")
+            }
+        }
+    }
+
+    private func run(_ migration: Migration) throws {
+        try connection.transaction {
+            try connection.execute(String(decoding: migration.sql, as: UTF8.self))
+            let marked = try connection.query(
+                "UPDATE tapline.schema_migrations SET checksum = $2 WHERE version = $1 AND name = $3",
+                [.int32(Int32(migration.version)), .text(checksum(migration)), .text(migration.name)])
+            guard marked.affectedRows == 1 else {
+                throw ProgramError.failed("\(migration.fileName) does not insert its row into schema_migrations")
+            }
+        }
+        Self.log.info("migrated", [.version: migration.version, .name: migration.name])
+    }
+
+    private func checksum(_ migration: Migration) -> String { Hex.encode(SHA256.hash(migration.sql)) }
+}
+
+extension ProgramError {
+    /// What a database error means for a command: 69 when the server is away, 78 for a bad URL, else 1.
+    public init(_ error: PostgresError) {
+        if error.isConnectionLost {
+            self = .unreachable("database: \(error)")
+        } else if error.code == .misuse {
+            self = .configuration("\(error)")
+        } else {
+            self = .failed("database: \(error)" + (error.detail.map { "; \($0)" } ?? ""))
+        }
+    }
+}
