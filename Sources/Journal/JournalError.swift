@@ -1,0 +1,23 @@
+import SQLite
+
+/// Why a scan, or a cursor, could not be written or read.
+public struct JournalError: Error, CustomStringConvertible, Sendable {
+    public let path: String
+    public let detail: String
+    /// Nothing more can be written until there is room again.
+    public let isFull: Bool
+    /// The file is not what it should be; the next start sets it aside.
+    public let isDamaged: Bool
+
+    init(_ path: String, _ detail: String, isDamaged: Bool = false) {
+        (self.path, self.detail, isFull, self.isDamaged) = (path, detail, false, isDamaged)
+    }
+
+    init(_ path: String, _ error: SQLiteError) {
+        self.path = path
+        (isFull, isDamaged) = (error.isFull, error.isDamaged)
+        detail = error.isFull ? "the disk is full (\(error))" : error.description
+    }
+
+    public var description: String { "\(path): \(detail)" }
+}

@@ -1,0 +1,137 @@
+import Runtime
+import SQLite
+public import Scans
+
+/// A journal in the file, as it was when it was read.
+public struct JournalRecord: Hashable, Sendable {
+    /// Rises with each new journal of the file.
+    public let id: Int64
+    public let log: JournalID
+    public let scanner: ScannerID
+    /// Device clock, milliseconds since 1970-01-01 UTC.
+    public let createdMs: Int64
+    /// 0: no scan yet.
+    public let lastSeq: Int64
+}
+
+/// The publisher's view of `journal.sqlite`. Writes nothing, and every call ends its read before it returns, so the gate
+/// never waits and its log can always be folded back. Confined to one thread.
+///
+/// A file that is not there yet, cannot be opened yet, or is being recovered by its gate reads as empty: "not yet". One that
+/// the gate set aside and replaced is noticed, and the new one read.
+public final class JournalReader {
+    private let path: String
+    private var open: Open?
+
+    private struct Open {
+        let inode: UInt64
+        let journals: Statement
+        let scans: Statement
+        /// What `journals()` said: an id means nothing in another file.
+        var known: Set<Int64> = []
+    }
+
+    /// - Parameter folder: the scanner's data folder; may be missing.
+    public init(folder: String) { path = DataFolder.journal(folder) }
+
+    /// The journals with ids above `id`, in order of creation. Throws `JournalError` for a damaged file.
+    public func journals(after id: Int64 = 0) throws -> [JournalRecord] {
+        try reading { open in
+            var records: [JournalRecord] = []
+            try open.journals.rows(.int(id)) { row in
+                guard let log = JournalID(row.blob(1)), let scanner = ScannerID(row.text(2)) else {
+                    throw JournalError(path, "a journal without identity", isDamaged: true)
+                }
+                records.append(
+                    JournalRecord(
+                        id: row.int(0), log: log, scanner: scanner, createdMs: row.int(3),
+                        lastSeq: row.isNull(4) ? 0 : row.int(4) & JournalFile.seqLimit))
+            }
+            open.known.formUnion(records.map(\.id))
+            return records
+        } ?? []
+    }
+
+    /// Scans after `seq`, in order, at most `limit`.
+    ///
+    /// Empty also for an id that `journals` has not named since the file was replaced: ask it again. Throws `JournalError`
+    /// for a damaged file.
+    public func read(journal id: Int64, after seq: Int64, limit: Int) throws -> [Scan] {
+        try reading { open in
+            guard open.known.contains(id) else { return [] }
+            var scans: [Scan] = []
+            try open.scans.rows(
+                .int(JournalFile.scanID(id, seq)), .int(JournalFile.scanID(id, JournalFile.seqLimit)),
+                .int(Int64(limit))
+            ) { row in
+                scans.append(
+                    Scan(
+                        seq: row.int(0) & JournalFile.seqLimit, atMs: row.int(1), tag: TagID(rawValue: row.int(2)),
+                        verdict: Verdict(rawValue: UInt8(truncatingIfNeeded: row.int(3))),
+                        flags: Flags(rawValue: UInt8(truncatingIfNeeded: row.int(4))), gate: row.optionalInt(5),
+                        snapshot: row.int(6)))
+            }
+            return scans
+        } ?? []
+    }
+
+    /// Scans of this scanner's journals that lie beyond what was shipped of each. Throws `JournalError` for a damaged file.
+    public func backlog(beyond shipped: [JournalID: Int64], scanner: ScannerID) throws -> Int {
+        try journals().filter { $0.scanner == scanner }
+            .reduce(0) { $0 + max(0, Int($1.lastSeq - shipped[$1.log, default: 0])) }
+    }
+
+    /// Runs a read on the present file; nil for "not yet". What was read while the file was replaced is read again: SQLite
+    /// may have mixed the old database with the log of the new.
+    private func reading<Result>(_ body: (inout Open) throws -> Result) throws -> Result? {
+        for _ in 0..<3 {
+            guard let inode = Files.status(path)?.inode else {
+                open = nil
+                return nil
+            }
+            do {
+                if open?.inode != inode {
+                    open = nil
+                    guard let fresh = try opened(inode) else { return nil }
+                    open = fresh
+                }
+                let result = try body(&open!)
+                if Files.status(path)?.inode == inode { return result }
+            } catch let error as SQLiteError {
+                open = nil
+                if Files.status(path)?.inode != inode { continue }
+                if error.meansNotYet { return nil }
+                throw JournalError(path, error)
+            } catch {
+                open = nil
+                guard Files.status(path)?.inode != inode else { throw error }
+            }
+        }
+        return nil
+    }
+
+    /// Nil while the gate has not made its tables.
+    private func opened(_ inode: UInt64) throws -> Open? {
+        let database = try Database(path, .readOnly)
+        guard try database.int("SELECT count(*) FROM sqlite_master WHERE name = 'scans'") == 1 else { return nil }
+        let (application, format) = (
+            try database.int("PRAGMA application_id"), try database.int("PRAGMA user_version")
+        )
+        guard application == JournalFile.durable.applicationID, format == JournalFile.durable.format else {
+            throw JournalError(path, "not a journal that this program reads (format \(format ?? 0))")
+        }
+        let last = "SELECT s.id FROM scans s WHERE s.id BETWEEN j.id << 32 AND (j.id << 32) + \(JournalFile.seqLimit)"
+        return Open(
+            inode: inode,
+            journals: try database.prepare(
+                """
+                SELECT j.id, j.log, j.scanner, j.created, (\(last) ORDER BY s.id DESC LIMIT 1)
+                FROM journals j WHERE j.id > ? ORDER BY j.id
+                """),
+            scans: try database.prepare(
+                """
+                SELECT id, at, tag, verdict, flags, gate, snapshot FROM scans
+                WHERE id > ? AND id <= ? ORDER BY id LIMIT ?
+                """))
+    }
+}

@@ -1,0 +1,84 @@
+import Runtime
+import SQLite
+public import Scans
+
+/// The publisher's cursor, `shipped.sqlite`: of each journal the last seq of the contiguous prefix that the broker has
+/// confirmed. Written by the publisher alone, confined to one thread.
+public final class Shipped {
+    private static let file = DurableFile(
+        applicationID: 0x5450_4C53, format: 1,
+        schema: """
+            CREATE TABLE shipped(log BLOB PRIMARY KEY NOT NULL, scanner TEXT NOT NULL, last INTEGER NOT NULL)
+            WITHOUT ROWID;
+            """)
+
+    private let path: String
+    private let lock: FileLock
+    private let database: Database
+    private let select: Statement
+    private let upsert: Statement
+
+    /// Takes the folder's publisher lock and opens or makes the file. A damaged one is set aside: then everything is shipped
+    /// again, and the center finds the duplicates.
+    ///
+    /// Throws `ProgramError` (configuration) when another publisher holds the folder, `JournalError` when the file cannot be
+    /// written.
+    public init(folder: String) throws {
+        try Files.makeFolder(folder)
+        lock = try FileLock(DataFolder.publisherLock(folder))
+        path = DataFolder.shipped(folder)
+        database = try Shipped.file.open(path)
+        do {
+            select = try database.prepare("SELECT last FROM shipped WHERE log = ?")
+            upsert = try database.prepare(
+                """
+                INSERT INTO shipped VALUES (?, ?, ?)
+                ON CONFLICT (log) DO UPDATE SET last = excluded.last WHERE excluded.last > last
+                """)
+        } catch { throw JournalError(path, error) }
+    }
+
+    /// 0 when nothing of the journal was shipped. Throws `JournalError`.
+    public func lastSeq(of log: JournalID) throws -> Int64 {
+        var last: Int64 = 0
+        do { try select.rows(.blob(log.bytes)) { last = $0.int(0) } } catch let error as SQLiteError {
+            throw JournalError(path, error)
+        }
+        return last
+    }
+
+    /// Moves the cursor; on the disk when this returns. Never moves back. Throws `JournalError`.
+    public func advance(_ log: JournalID, scanner: ScannerID, to seq: Int64) throws {
+        do throws(SQLiteError) {
+            try upsert.run(.blob(log.bytes), .text(scanner.text), .int(seq))
+        } catch { throw JournalError(path, error) }
+    }
+
+    /// The cursor of every journal. Throws `JournalError`.
+    public func all() throws -> [JournalID: Int64] {
+        do { return try Shipped.all(database) } catch let error as SQLiteError { throw JournalError(path, error) }
+    }
+
+    /// The cursor of every journal, read beside a running publisher without its lock; empty while there is none. Throws
+    /// `JournalError` for a damaged file.
+    public static func read(folder: String) throws -> [JournalID: Int64] {
+        let path = DataFolder.shipped(folder)
+        do {
+            let database = try Database(path, .readOnly)
+            guard try database.int("SELECT count(*) FROM sqlite_master WHERE name = 'shipped'") == 1 else { return [:] }
+            return try all(database)
+        } catch let error as SQLiteError {
+            if error.meansNotYet { return [:] }
+            throw JournalError(path, error)
+        }
+    }
+
+    private static func all(_ database: Database) throws -> [JournalID: Int64] {
+        var cursors: [JournalID: Int64] = [:]
+        try database.prepare("SELECT log, last FROM shipped").rows { row in
+            guard let log = JournalID(row.blob(0)) else { return }
+            cursors[log] = row.int(1)
+        }
+        return cursors
+    }
+}
