@@ -85,6 +85,9 @@ public final class Journal {
         }
     }
 
+    /// Makes the file as good as full at `pages` pages, for tests of a full disk.
+    func limitPages(_ pages: Int) throws { _ = try database.int("PRAGMA max_page_count = \(pages)") }
+
     private func write(_ entry: Entry) throws(SQLiteError) -> Scan {
         let atMs = min(max(entry.atMs, Bounds.timesMs.lowerBound), Bounds.timesMs.upperBound - 1)
         let seq = lastSeq + 1

@@ -19,6 +19,10 @@ public struct JournalRecord: Hashable, Sendable {
 ///
 /// A file that is not there yet, cannot be opened yet, or is being recovered by its gate reads as empty: "not yet". One that
 /// the gate set aside and replaced is noticed, and the new one read.
+///
+/// In one process with the `Journal` of the same folder (a simulated fleet) the journal must be opened before the reader
+/// first reads, and closed after it: SQLite shares the -shm file among the connections of a process, and the first one
+/// decides whether it can be written.
 public final class JournalReader {
     private let path: String
     private var open: Open?
