@@ -24,6 +24,23 @@ public enum Files {
         }
     }
 
+    /// Gives the file to `body` in pieces of at most 64 KiB. Throws `SystemError`.
+    public static func readChunks(_ path: String, _ body: (ArraySlice<UInt8>) throws -> Void) throws {
+        let file = open(path, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { throw SystemError("open \(path)") }
+        defer { close(file) }
+        var chunk = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            let count = Glibc.read(file, &chunk, chunk.count)
+            if count < 0 {
+                if errno == EINTR { continue }
+                throw SystemError("read \(path)")
+            }
+            if count == 0 { return }
+            try body(chunk[..<count])
+        }
+    }
+
     public static func readText(_ path: String, limit: Int = defaultReadLimitBytes) throws -> String {
         String(decoding: try read(path, limit: limit), as: UTF8.self)
     }

@@ -1,5 +1,7 @@
+import Runtime
 import Scans
 import Snapshots
+import Support
 
 /// A small event: two zones, a gate each, three passes, five tags.
 enum Sample {
@@ -40,5 +42,27 @@ enum Sample {
         try writer.add(Day(day: "2025-11-25", starts: created + 86_300, ends: created + 172_700))
         try writer.finish(event: event, version: version, createdS: created, expiresS: expires)
         return path
+    }
+}
+
+/// What a center publishes: a snapshot of the sample, its manifest, its signature.
+struct Publication {
+    var manifest: [UInt8]
+    var signature: [UInt8]
+    /// A candidate for `install`, in a folder of its own.
+    var file: String
+
+    init(
+        _ folder: TemporaryFolder, version: Int64, key: MinisignSecretKey, event: String = Sample.event,
+        created: Int64 = Sample.created, expires: Int64 = Sample.expires, extra: Int64 = 0,
+        change: (inout Manifest) -> Void = { _ in }
+    ) throws {
+        file = folder.file("candidate-\(version)-\(extra)")
+        try Files.remove(file)
+        try Sample.write(file, version: version, event: event, created: created, expires: expires, extra: extra)
+        var manifest = try Manifest(describing: file)
+        change(&manifest)
+        self.manifest = try manifest.json()
+        signature = try MinisignSignature.file(signing: self.manifest, with: key, trustedComment: "version \(version)")
     }
 }

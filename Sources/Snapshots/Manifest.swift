@@ -1,0 +1,139 @@
+internal import FoundationEssentials
+internal import Runtime
+internal import Scans
+
+/// `manifest.json`: names the newest snapshot of an event (SPEC.md section 6).
+public struct Manifest: Codable, Hashable, Sendable {
+    public static let format = 1
+    /// Largest manifest that is read: it holds a dozen short values and a line a delta.
+    public static let maxBytes = 65_536
+    public static let fileName = "manifest.json"
+    public static let signatureFileName = "manifest.json.minisig"
+
+    /// A file that carries the snapshot in another form.
+    public struct Package: Codable, Hashable, Sendable {
+        public var file: String
+        /// Bytes.
+        public var size: Int64
+        /// Hexadecimal, lower case.
+        public var sha256: String
+
+        public init(file: String, size: Int64, sha256: String) {
+            (self.file, self.size, self.sha256) = (file, size, sha256)
+        }
+    }
+
+    /// A SQLite changeset that turns the snapshot of version `from` into this one.
+    public struct Delta: Codable, Hashable, Sendable {
+        public var from: Int64
+        public var file: String
+        public var size: Int64
+        public var sha256: String
+    }
+
+    public var format = Manifest.format
+    public var event: String
+    public var version: Int64
+    /// Seconds since 1970.
+    public var created: Int64
+    /// Seconds since 1970.
+    public var expires: Int64
+    /// `snapshot-<version>.sqlite`
+    public var file: String
+    /// Bytes.
+    public var size: Int64
+    /// Of the file, hexadecimal, lower case.
+    public var sha256: String
+    /// `SnapshotContent.hash`: of the rows, whatever their file's bytes.
+    public var content: String
+    /// Rows of `attendees`: tags, not people.
+    public var attendees: Int64
+    /// The same file under gzip.
+    public var compressed: Package?
+    public var deltas: [Delta]?
+
+    public init(
+        event: String, version: Int64, created: Int64, expires: Int64, size: Int64, sha256: String, content: String,
+        attendees: Int64, compressed: Package? = nil
+    ) {
+        (self.event, self.version, self.created, self.expires) = (event, version, created, expires)
+        (self.size, self.sha256, self.content, self.attendees) = (size, sha256, content, attendees)
+        file = SnapshotFileName.of(version)
+        self.compressed = compressed
+    }
+
+    /// The manifest of a finished snapshot file, by reading it all. Throws what `Snapshot` throws, or `SystemError`.
+    public init(describing path: String, compressed: Package? = nil) throws {
+        let snapshot = try Snapshot(path: path)
+        self.init(
+            event: snapshot.event, version: snapshot.version, created: snapshot.createdS, expires: snapshot.expiresS,
+            size: Int64(Files.status(path)?.size ?? 0), sha256: try Files.sha256Hex(path),
+            content: try SnapshotContent.hash(path: path), attendees: Int64(try snapshot.count()),
+            compressed: compressed)
+    }
+
+    /// Throws `SnapshotRefusal`: malformed, or of a format that this program does not know.
+    public init(json bytes: [UInt8]) throws(SnapshotRefusal) {
+        guard bytes.count <= Manifest.maxBytes else {
+            throw SnapshotRefusal(.malformed, "the manifest is over \(Manifest.maxBytes) bytes")
+        }
+        struct Head: Decodable { var format: Int }
+        let decoder = JSONDecoder()
+        do {
+            let data = Data(bytes)
+            let head = try decoder.decode(Head.self, from: data)
+            guard head.format == Manifest.format else {
+                throw SnapshotRefusal(.format, "manifest format \(head.format), this program reads \(Manifest.format)")
+            }
+            self = try decoder.decode(Manifest.self, from: data)
+        } catch let refusal as SnapshotRefusal {
+            throw refusal
+        } catch {
+            throw SnapshotRefusal(.malformed, "the manifest is not what it should be: \(error)")
+        }
+        try check()
+    }
+
+    /// As it is signed and served: keys in order of name, two blanks of indent, a newline at the end.
+    public func json() throws -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        return Array(try encoder.encode(self)) + [UInt8(ascii: "\n")]
+    }
+
+    /// All files that it names, which therefore must stay where it is served.
+    public var files: [String] { [file] + (compressed.map { [$0.file] } ?? []) + (deltas ?? []).map(\.file) }
+
+    /// What it names becomes part of paths and of allocations, so it must be plain.
+    private func check() throws(SnapshotRefusal) {
+        func demand(_ condition: Bool, _ detail: @autoclosure () -> String) throws(SnapshotRefusal) {
+            guard condition else { throw SnapshotRefusal(.malformed, detail()) }
+        }
+        try demand((1..<Bounds.uint).contains(version), "version \(version)")
+        try demand(file == SnapshotFileName.of(version), "the file of version \(version) cannot be '\(file)'")
+        try demand(created >= 0 && expires > created, "created \(created), expires \(expires)")
+        try demand(attendees >= 0, "attendees \(attendees)")
+        try demand(Manifest.isDigest(content), "content '\(content)' is not a SHA-256")
+        let packages =
+            [Package(file: file, size: size, sha256: sha256)] + (compressed.map { [$0] } ?? [])
+            + (deltas ?? []).map { Package(file: $0.file, size: $0.size, sha256: $0.sha256) }
+        for package in packages {
+            try demand(Manifest.isPlainName(package.file), "'\(package.file)' is not a plain file name")
+            try demand(package.size > 0, "\(package.file) of \(package.size) bytes")
+            try demand(Manifest.isDigest(package.sha256), "'\(package.sha256)' is not a SHA-256")
+        }
+    }
+
+    private static func isDigest(_ text: String) -> Bool {
+        text.utf8.count == 64 && text.utf8.allSatisfy { (48...57).contains($0) || (97...102).contains($0) }
+    }
+
+    private static func isPlainName(_ name: String) -> Bool {
+        let bytes = name.utf8
+        return (1...200).contains(bytes.count) && bytes.first != UInt8(ascii: ".")
+            && bytes.allSatisfy {
+                (48...57).contains($0) || (65...90).contains($0) || (97...122).contains($0) || $0 == 45 || $0 == 46
+                    || $0 == 95
+            }
+    }
+}

@@ -1,0 +1,132 @@
+internal import Crypto
+internal import Runtime
+
+/// A secret key in minisign's format, plain (`minisign -W`) or encrypted with a password.
+public struct MinisignSecretKey: Sendable {
+    public let publicKey: MinisignPublicKey
+    private let seed: [UInt8]
+
+    private init(number: [UInt8], seed: [UInt8]) throws(CryptoError) {
+        self.seed = seed
+        publicKey = MinisignPublicKey(number: number, key: try Ed25519.publicKey(ofSeed: seed))
+    }
+
+    /// A new key with a random number.
+    public static func generate() throws -> MinisignSecretKey {
+        try MinisignSecretKey(number: randomBytes(8), seed: randomBytes(Ed25519.seedLength))
+    }
+
+    func sign(_ message: [UInt8]) throws -> [UInt8] { try Ed25519.sign(message, seed: seed) }
+
+    // MARK: The file
+    //
+    // 158 bytes in base64 under a comment line: "Ed", the key derivation ("Sc" scrypt, or two zeros for none), "B2",
+    // a 32-byte salt, scrypt's ops and memory limits (8 bytes each, little-endian), and 104 bytes which a password hides by
+    // XOR with the derived key: the key's number, seed and public key, and BLAKE2b-256 over "Ed" and those.
+    private static let derivation = Array("Sc".utf8)
+    private static let checksum = Array("B2".utf8)
+    private static let fileLength = 158
+    private static let secretLength = 104
+
+    /// Reads a key file. Refuses one that others than its owner may read.
+    ///
+    /// Throws `ProgramError` (configuration) for a file that is missing, too open, not a key, or needs a password other
+    /// than the one given.
+    public init(path: String, password: String? = nil) throws {
+        guard let status = Files.status(path) else {
+            throw ProgramError.configuration("signing key \(path): no such file")
+        }
+        guard status.mode & 0o077 == 0 else {
+            throw ProgramError.configuration(
+                "signing key \(path) can be read by others (mode 0\(String(status.mode, radix: 8))): chmod 600 it")
+        }
+        let text: String
+        do { text = try Files.readText(path, limit: 4_096) } catch {
+            throw ProgramError.configuration("signing key: \(error)")
+        }
+        do { self = try MinisignSecretKey(file: text, password: password) } catch {
+            throw ProgramError.configuration("signing key \(path): \(error)")
+        }
+    }
+
+    /// Throws `MinisignKeyError`.
+    public init(file text: String, password: String? = nil) throws {
+        let lines = text.split(whereSeparator: \.isNewline)
+        guard lines.count == 2, let bytes = Base64.decode(lines[1].trimmed), bytes.count == Self.fileLength,
+            bytes[..<2].elementsEqual(MinisignPublicKey.algorithm), bytes[4..<6].elementsEqual(Self.checksum)
+        else { throw MinisignKeyError.malformed }
+        var secret = Array(bytes[54...])
+        let isEncrypted = bytes[2..<4].elementsEqual(Self.derivation)
+        guard isEncrypted || bytes[2..<4].elementsEqual([0, 0]) else { throw MinisignKeyError.malformed }
+        if isEncrypted {
+            guard let password else { throw MinisignKeyError.passwordNeeded }
+            let stream = try Self.stream(
+                password, salt: Array(bytes[6..<38]), opsLimit: Self.word(bytes[38..<46]),
+                memoryLimit: Self.word(bytes[46..<54]))
+            secret = zip(secret, stream).map { $0 ^ $1 }
+        }
+        let (keys, sum) = (Array(secret[..<72]), Array(secret[72...]))
+        let expected = BLAKE2b.hash(MinisignPublicKey.algorithm + keys, length: 32)
+        // minisign before 0.11 left the sum of a plain key out.
+        let hasNone = !isEncrypted && sum.allSatisfy { $0 == 0 }
+        guard hasNone || constantTimeEqual(sum, expected) else {
+            throw isEncrypted ? MinisignKeyError.wrongPassword : MinisignKeyError.malformed
+        }
+        try self.init(number: Array(keys[..<8]), seed: Array(keys[8..<40]))
+        guard publicKey.key == Array(keys[40...]) else { throw MinisignKeyError.malformed }
+    }
+
+    /// The key file, encrypted when there is a password.
+    public func file(password: String? = nil) throws -> String {
+        let keys = publicKey.number + seed + publicKey.key
+        var secret = keys + BLAKE2b.hash(MinisignPublicKey.algorithm + keys, length: 32)
+        var head = MinisignPublicKey.algorithm
+        if let password {
+            // scrypt with N = 2^17, r = 8, p = 1: 128 MiB and half a second, what OWASP asks for. minisign's own keys take
+            // 1 GiB, too much for a center on a small machine.
+            let (salt, opsLimit, memoryLimit): ([UInt8], UInt64, UInt64) = (randomBytes(32), 1 << 22, 1 << 27)
+            let stream = try Self.stream(password, salt: salt, opsLimit: opsLimit, memoryLimit: memoryLimit)
+            secret = zip(secret, stream).map { $0 ^ $1 }
+            head += Self.derivation + Self.checksum + salt + Self.bytes(opsLimit) + Self.bytes(memoryLimit)
+        } else {
+            head += [0, 0] + Self.checksum + [UInt8](repeating: 0, count: 48)
+        }
+        let kind = password == nil ? "unencrypted" : "encrypted"
+        return "untrusted comment: minisign \(kind) secret key\n\(Base64.encode(head + secret))\n"
+    }
+
+    /// The key stream of libsodium's crypto_pwhash_scryptsalsa208sha256, whose two limits stand for N, r = 8 and p.
+    private static func stream(
+        _ password: String, salt: [UInt8], opsLimit: UInt64, memoryLimit: UInt64
+    ) throws -> [UInt8] {
+        let ops = max(opsLimit, 32_768)
+        let boundByOps = ops < memoryLimit / 32
+        let largest = boundByOps ? ops / 32 : memoryLimit / 1_024
+        // The smallest power of two that is over half the bound; N over 2^20 would need more than 1 GiB.
+        guard (2...(1 << 21)).contains(largest) else { throw MinisignKeyError.malformed }
+        var n: UInt64 = 2
+        while n <= largest / 2 { n *= 2 }
+        let p = boundByOps ? 1 : min(ops / 4 / n, 0x3fff_ffff) / 8
+        guard (1...64).contains(p) else { throw MinisignKeyError.malformed }
+        return try Scrypt.derive(
+            password: Array(password.utf8), salt: salt, n: n, r: 8, p: p, length: secretLength)
+    }
+
+    private static func word(_ bytes: ArraySlice<UInt8>) -> UInt64 {
+        bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) }
+    }
+    private static func bytes(_ word: UInt64) -> [UInt8] { (0..<8).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) } }
+}
+
+/// Why a key file gives no key.
+public enum MinisignKeyError: Error, CustomStringConvertible, Sendable {
+    case malformed, passwordNeeded, wrongPassword
+
+    public var description: String {
+        switch self {
+        case .malformed: "not a minisign secret key"
+        case .passwordNeeded: "encrypted: its password is needed (--password-file)"
+        case .wrongPassword: "the password is wrong"
+        }
+    }
+}
