@@ -1,0 +1,74 @@
+import Postgres
+
+extension JournalTable {
+    /// Writes what the group did to its journals and their gaps.
+    func write(_ rows: some Collection<JournalRow>) throws(PostgresError) {
+        let rows = rows.sorted { $0.id < $1.id }
+        try writeTouched(rows.filter(\.isTouched))
+        try writeAnnounced(rows.filter { $0.announced > 0 })
+        try writeGaps(rows.filter { $0.ledger.gaps != $0.gapsBefore })
+    }
+
+    private func writeTouched(_ rows: [JournalRow]) throws(PostgresError) {
+        guard !rows.isEmpty else { return }
+        try connection.query(
+            """
+            UPDATE tapline.journals j SET
+                next_seq = n.next_seq, last_seq = n.last_seq, received = j.received + n.received,
+                stored = j.stored + n.stored, duplicates = j.duplicates + n.duplicates,
+                conflicts = j.conflicts + n.conflicts, annulments = n.annulments,
+                last_received_at = greatest(j.last_received_at, n.received_at), backlog = n.backlog,
+                snapshot_version = n.snapshot_version, skews = n.skews::bigint[],
+                clock_skew = n.skew * interval '1 microsecond', state = coalesce(n.state::jsonb, j.state)
+            FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) AS n(
+                id, next_seq, last_seq, received, stored, duplicates, conflicts, annulments, received_at, backlog,
+                snapshot_version, skews, skew, state)
+            WHERE j.id = n.id
+            """,
+            [
+                .int64s(rows.map(\.id)), .int64s(rows.map(\.ledger.next)), .int64s(rows.map(\.ledger.last)),
+                .int64s(rows.map(\.received)), .int64s(rows.map(\.stored)), .int64s(rows.map(\.duplicates)),
+                .int64s(rows.map(\.conflicts)), .int64s(rows.map(\.annulments)),
+                .timestamps(rows.map(\.receivedMicros)), .int64s(rows.map(\.backlog)), .int64s(rows.map(\.snapshot)),
+                .texts(rows.map { "{" + $0.skews.values.map(String.init).joined(separator: ",") + "}" }),
+                .optionalInt64s(rows.map(\.skews.skew)), .optionalTexts(rows.map(\.state)),
+            ])
+    }
+
+    private func writeAnnounced(_ rows: [JournalRow]) throws(PostgresError) {
+        guard !rows.isEmpty else { return }
+        try connection.query(
+            """
+            UPDATE tapline.journals j SET announced_seq = n.seq FROM unnest($1, $2) AS n(id, seq)
+            WHERE j.id = n.id AND j.announced_seq < n.seq
+            """, [.int64s(rows.map(\.id)), .int64s(rows.map(\.announced))])
+    }
+
+    private func writeGaps(_ rows: [JournalRow]) throws(PostgresError) {
+        var deleted: (journals: [Int64], firsts: [Int64]) = ([], [])
+        var inserted: [(journal: Int64, gap: SeqGaps.Gap)] = []
+        for row in rows {
+            let changes = row.ledger.gaps.changes(from: row.gapsBefore)
+            deleted.journals += changes.deleted.map { _ in row.id }
+            deleted.firsts += changes.deleted
+            inserted += changes.inserted.map { (row.id, $0) }
+        }
+        if !deleted.firsts.isEmpty {
+            try connection.query(
+                """
+                DELETE FROM tapline.journal_gaps g USING unnest($1, $2) AS d(journal_id, first_seq)
+                WHERE g.journal_id = d.journal_id AND g.first_seq = d.first_seq
+                """, [.int64s(deleted.journals), .int64s(deleted.firsts)])
+        }
+        guard !inserted.isEmpty else { return }
+        try connection.query(
+            """
+            INSERT INTO tapline.journal_gaps (journal_id, first_seq, last_seq, accepted_at)
+            SELECT * FROM unnest($1, $2, $3, $4)
+            """,
+            [
+                .int64s(inserted.map(\.journal)), .int64s(inserted.map(\.gap.first)), .int64s(inserted.map(\.gap.last)),
+                .optionalTimestamps(inserted.map(\.gap.acceptedAt)),
+            ])
+    }
+}

@@ -1,0 +1,61 @@
+import Batches
+import Crypto
+import Postgres
+import Scans
+
+/// Deliveries on their way into `tapline.quarantine`, each (routing key, reason, SHA-256 of the body) once.
+struct Quarantine {
+    private struct Key: Hashable {
+        let routingKey: String
+        let reason: String
+        let hash: [UInt8]
+    }
+    private struct Row {
+        var receivedMicros: Int64
+        var scanner: String?
+        var userID: String?
+        var detail: String
+        var times: Int64
+        var body: [UInt8]
+    }
+
+    private var rows: [Key: Row] = [:]
+
+    /// A detail is a sentence, or a list of seqs; cut at this many characters.
+    private static let detailLimit = 4_000
+
+    var isEmpty: Bool { rows.isEmpty }
+
+    mutating func add(_ delivery: IngestDelivery, _ reason: BatchError.Reason, _ detail: String) {
+        let key = Key(
+            routingKey: Intake.text(delivery.routingKey), reason: reason.rawValue, hash: SHA256.hash(delivery.body))
+        if rows[key] != nil {
+            rows[key]?.times += 1
+            return
+        }
+        let isOversized = delivery.body.count > ScanBatch.bodyLimitBytes
+        rows[key] = Row(
+            receivedMicros: delivery.receivedMicros, scanner: Intake.scanner(of: delivery.routingKey)?.text,
+            userID: delivery.userID.map { Intake.text(Array($0.utf8)) },
+            detail: String(Intake.text(Array(detail.utf8)).prefix(Quarantine.detailLimit)), times: 1,
+            body: isOversized ? Array(delivery.body[..<Intake.oversizedKeptBytes]) : delivery.body)
+    }
+
+    func write(_ connection: PostgresConnection) throws(PostgresError) {
+        // Sorted, so that two writers with the same poison do not wait for each other in a circle.
+        let sorted = rows.sorted { ($0.key.routingKey, $0.key.reason) < ($1.key.routingKey, $1.key.reason) }
+        for (key, row) in sorted {
+            try connection.query(
+                """
+                INSERT INTO tapline.quarantine AS q
+                    (received_at, routing_key, scanner_id, reason, detail, times, body, sha256, user_id)
+                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+                ON CONFLICT (routing_key, reason, sha256) DO UPDATE SET times = q.times + excluded.times
+                """,
+                [
+                    .timestamp(row.receivedMicros), .text(key.routingKey), .optional(row.scanner), .text(key.reason),
+                    .text(row.detail), .int64(row.times), .bytes(row.body), .bytes(key.hash), .optional(row.userID),
+                ])
+        }
+    }
+}

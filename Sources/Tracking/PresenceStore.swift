@@ -1,0 +1,110 @@
+public import Postgres
+import Scans
+
+/// Writes `tapline.presence`, within the transaction that stores the scans, so that it is never behind the commit.
+public struct PresenceStore {
+    /// Advisory transaction lock: shared by who moves tags forward, exclusive for who computes tags anew, so that a
+    /// recompute sees every scan whose sighting is already written.
+    static let lockKey: Int64 = 0x5450_4c4e_0001
+
+    private let connection: PostgresConnection
+
+    public init(_ connection: PostgresConnection) { self.connection = connection }
+
+    /// - Parameters:
+    ///   - latest: sorted by tag, so that two writers never wait for each other in a circle.
+    ///   - scanners: of each journal that a sighting names.
+    ///   - reachingBack: annulments of scans stored earlier.
+    ///   - anew: tags to be computed from all their scans, which are in the database already.
+    public func write(
+        latest: [(tag: Int64, sighting: Sighting)], scanners: [Int64: String], reachingBack: [PresenceFold.ReachingBack],
+        anew: Set<Int64>
+    ) throws(PostgresError) {
+        guard !latest.isEmpty || !reachingBack.isEmpty || !anew.isEmpty else { return }
+        let isExclusive = !reachingBack.isEmpty || !anew.isEmpty
+        try connection.query(
+            "SELECT pg_advisory_xact_lock\(isExclusive ? "" : "_shared")($1)", [.int64(PresenceStore.lockKey)])
+        if !latest.isEmpty { try move(latest, scanners) }
+        var tags = anew
+        if !reachingBack.isEmpty { tags.formUnion(try doubted(reachingBack)) }
+        if !tags.isEmpty { try recompute(tags.sorted()) }
+    }
+
+    private static let upsert = """
+        INSERT INTO tapline.presence AS p
+            (tag_id, attendee_id, zone_id, since, scanner_id, gate_id, direction, ordered_at, log, journal_id, seq)
+        SELECT n.tag_id, t.attendee_id, CASE n.direction WHEN 0 THEN g.zone_id ELSE g.from_zone_id END, n.ordered_at,
+            n.scanner_id, n.gate_id, n.direction, n.ordered_at, n.log, n.journal_id, n.seq
+        FROM (\(selection)) n
+        LEFT JOIN tapline.tags t ON t.tag_id = n.tag_id
+        LEFT JOIN tapline.gates g ON g.id = n.gate_id
+        ORDER BY n.tag_id
+        ON CONFLICT (tag_id) DO UPDATE SET
+            attendee_id = excluded.attendee_id, zone_id = excluded.zone_id, since = excluded.since,
+            scanner_id = excluded.scanner_id, gate_id = excluded.gate_id, direction = excluded.direction,
+            ordered_at = excluded.ordered_at, log = excluded.log, journal_id = excluded.journal_id, seq = excluded.seq
+        """
+    private static let selection = """
+        SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8)
+            AS u(tag_id, ordered_at, log, journal_id, seq, direction, gate_id, scanner_id)
+        """
+
+    private func move(
+        _ latest: [(tag: Int64, sighting: Sighting)], _ scanners: [Int64: String]
+    ) throws(PostgresError) {
+        try connection.query(
+            PresenceStore.upsert + """
+
+                WHERE (excluded.ordered_at, excluded.log, excluded.seq) > (p.ordered_at, p.log, p.seq)
+                """,
+            [
+                .int64s(latest.map(\.tag)), .timestamps(latest.map(\.sighting.orderedAt)),
+                .uuids(latest.map { PostgresUUID(high: $0.sighting.log.high, low: $0.sighting.log.low) }),
+                .int64s(latest.map(\.sighting.journal)), .int64s(latest.map(\.sighting.seq)),
+                .int16s(latest.map { $0.sighting.isOut ? 1 : 0 }), .optionalInt64s(latest.map(\.sighting.gate)),
+                .texts(latest.map { scanners[$0.sighting.journal] ?? "" }),
+            ])
+    }
+
+    /// The tags whose present sighting may be the annulled one: only those need all their scans looked at.
+    private func doubted(_ annulments: [PresenceFold.ReachingBack]) throws(PostgresError) -> [Int64] {
+        let result = try connection.query(
+            """
+            SELECT DISTINCT p.tag_id FROM unnest($1, $2, $3) AS a(tag_id, journal_id, seq)
+            JOIN tapline.presence p ON p.tag_id = a.tag_id AND p.journal_id = a.journal_id AND p.seq < a.seq
+            """,
+            [
+                .int64s(annulments.map(\.tag)), .int64s(annulments.map(\.journal)), .int64s(annulments.map(\.seq)),
+            ], binary: true)
+        return (0..<result.rowCount).map { result.int($0, 0) }
+    }
+
+    /// Where the given tags are, by definition: SPEC.md section 4 and the row `presence` of section 5, from all scans.
+    private func recompute(_ tags: [Int64]) throws(PostgresError) {
+        try connection.query(
+            """
+            WITH wanted AS (SELECT * FROM unnest($1) AS w(tag_id)),
+            own AS (
+                SELECT s.tag_id, least(s.scanned_at, s.received_at) AS ordered_at, s.journal_id, s.seq, s.verdict, s.flags,
+                    s.gate_id, lead(s.verdict) OVER (PARTITION BY s.journal_id, s.tag_id ORDER BY s.seq) AS following
+                FROM tapline.scans s WHERE s.tag_id = ANY ($1) AND s.verdict IN (0, 64)),
+            last AS (
+                SELECT DISTINCT ON (o.tag_id) o.tag_id, o.ordered_at, j.log, o.journal_id, o.seq,
+                    (o.flags & 1)::smallint AS direction, o.gate_id, j.scanner_id
+                FROM own o JOIN tapline.journals j ON j.id = o.journal_id
+                WHERE o.verdict = 0 AND o.flags & 16 = 0 AND o.following IS DISTINCT FROM 64
+                ORDER BY o.tag_id, o.ordered_at DESC, j.log DESC, o.seq DESC),
+            gone AS (
+                DELETE FROM tapline.presence p USING wanted w
+                WHERE p.tag_id = w.tag_id AND NOT EXISTS (SELECT FROM last l WHERE l.tag_id = w.tag_id))
+            \(PresenceStore.upsert.replacing(PresenceStore.selection, with: "SELECT * FROM last"))
+            """, [.int64s(tags)])
+    }
+}
+
+extension String {
+    fileprivate func replacing(_ part: String, with other: String) -> String {
+        guard let range = firstRange(of: part) else { return self }
+        return self[..<range.lowerBound] + other + self[range.upperBound...]
+    }
+}
