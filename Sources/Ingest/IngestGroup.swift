@@ -97,7 +97,7 @@ struct IngestGroup {
             row.count(verdict, of: batch)
             journals[key] = row
             if let previous = IngestGroup.previous(of: batch) {
-                journals[previous.key]?.announced = max(journals[previous.key]?.announced ?? 0, previous.lastSeq)
+                journals[previous.key]?.announce(previous.lastSeq)
             }
             members[source].verdict = verdict
             outcomes[index] = .taken(
@@ -192,14 +192,15 @@ struct IngestGroup {
         for seq in range {
             let index = Int(seq - batch.first)
             switch batch.verdicts[index] {
-            case Verdict.admitted.rawValue:
+            case Verdict.admitted.rawValue where batch.tags[index] != TagID.none.rawValue:
                 let flags = Flags(rawValue: batch.flags[index])
                 fold.admit(
                     batch.tags[index],
                     Sighting(
                         orderedAt: min(batch.time(index), received), log: batch.log, seq: seq, journal: row.id,
                         isOut: flags.contains(.out), isInspection: flags.contains(.inspection), gate: gate))
-            case Verdict.annulled.rawValue: fold.annul(batch.tags[index], journal: row.id, seq: seq)
+            case Verdict.annulled.rawValue where batch.tags[index] != TagID.none.rawValue:
+                fold.annul(batch.tags[index], journal: row.id, seq: seq)
             default: break
             }
         }
@@ -209,6 +210,7 @@ struct IngestGroup {
         for seq in range {
             let index = Int(seq - batch.first)
             let verdict = batch.verdicts[index]
+            guard batch.tags[index] != TagID.none.rawValue else { continue }
             if verdict == Verdict.admitted.rawValue || verdict == Verdict.annulled.rawValue {
                 tags.insert(batch.tags[index])
             }

@@ -37,7 +37,7 @@ public final class IngestStore {
         _ deliveries: [IngestDelivery], quarantining: Bool = true
     ) throws(PostgresError) -> [IngestOutcome] {
         let intakes = deliveries.map { Intake($0, relayUsers: relayUsers) }
-        do { return try storeAgain(deliveries, intakes, quarantining) } catch where error.isDataError {}
+        do { return try storeAgain(deliveries, intakes, quarantining) } catch  where error.isDataError {}
         var outcomes: [IngestOutcome] = []
         for (delivery, intake) in zip(deliveries, intakes) {
             outcomes.append(try storeAlone(delivery, intake, quarantining))
@@ -49,11 +49,11 @@ public final class IngestStore {
         _ delivery: IngestDelivery, _ intake: Intake, _ quarantining: Bool
     ) throws(PostgresError) -> IngestOutcome {
         let refusal: PostgresError
-        do { return try storeAgain([delivery], [intake], quarantining)[0] } catch where error.isDataError {
+        do { return try storeAgain([delivery], [intake], quarantining)[0] } catch  where error.isDataError {
             refusal = error
         }
         let poison = Intake.poison(BatchError(.range, "refused by the database: \(refusal)"))
-        do { return try storeAgain([delivery], [poison], quarantining)[0] } catch where error.isDataError {
+        do { return try storeAgain([delivery], [poison], quarantining)[0] } catch  where error.isDataError {
             return .refused(detail: "\(error)")
         }
     }

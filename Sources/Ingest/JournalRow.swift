@@ -33,6 +33,8 @@ struct JournalRow {
     var receivedMicros: Int64 = 0
     var backlog: Int64 = 0
     var snapshot: Int64 = 0
+    /// As sent; nil: the scanner's default.
+    var gate: Int64?
     var state: String?
     /// From `after` of a later journal.
     var announced: Int64 = 0
@@ -52,10 +54,12 @@ struct JournalRow {
     mutating func hear(_ batch: ScanBatch, receivedMicros: Int64) {
         isTouched = true
         self.receivedMicros = max(self.receivedMicros, receivedMicros)
-        (backlog, snapshot) = (batch.backlog, batch.snapshot)
+        (backlog, snapshot, gate) = (batch.backlog, batch.snapshot, batch.gate)
         state = StateText.json(batch.state) ?? state
         skews.add(receivedMicros - batch.sentMicros)
     }
+
+    mutating func announce(_ seq: Int64) { announced = max(announced, seq) }
 
     mutating func count(_ verdict: JournalLedger.Verdict, of batch: ScanBatch) {
         received += Int64(batch.count)

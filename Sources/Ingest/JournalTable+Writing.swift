@@ -18,11 +18,11 @@ extension JournalTable {
                 stored = j.stored + n.stored, duplicates = j.duplicates + n.duplicates,
                 conflicts = j.conflicts + n.conflicts, annulments = n.annulments,
                 last_received_at = greatest(j.last_received_at, n.received_at), backlog = n.backlog,
-                snapshot_version = n.snapshot_version, skews = n.skews::bigint[],
+                snapshot_version = n.snapshot_version, gate_id = n.gate_id, skews = n.skews::bigint[],
                 clock_skew = n.skew * interval '1 microsecond', state = coalesce(n.state::jsonb, j.state)
-            FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) AS n(
+            FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) AS n(
                 id, next_seq, last_seq, received, stored, duplicates, conflicts, annulments, received_at, backlog,
-                snapshot_version, skews, skew, state)
+                snapshot_version, gate_id, skews, skew, state)
             WHERE j.id = n.id
             """,
             [
@@ -30,6 +30,7 @@ extension JournalTable {
                 .int64s(rows.map(\.received)), .int64s(rows.map(\.stored)), .int64s(rows.map(\.duplicates)),
                 .int64s(rows.map(\.conflicts)), .int64s(rows.map(\.annulments)),
                 .timestamps(rows.map(\.receivedMicros)), .int64s(rows.map(\.backlog)), .int64s(rows.map(\.snapshot)),
+                .optionalInt64s(rows.map(\.gate)),
                 .texts(rows.map { "{" + $0.skews.values.map(String.init).joined(separator: ",") + "}" }),
                 .optionalInt64s(rows.map(\.skews.skew)), .optionalTexts(rows.map(\.state)),
             ])

@@ -46,7 +46,8 @@ struct JournalTable {
             let key = JournalKey(log: JournalID(high: uuid.high, low: uuid.low), scanner: result.text(row, 2))
             rows[key] = JournalRow(
                 id: result.int(row, 0), key: key, last: result.int(row, 3), next: result.int(row, 4),
-                annulments: result.int(row, 5), skews: result.text(row, 7).split(separator: ",").compactMap { Int64($0) },
+                annulments: result.int(row, 5),
+                skews: result.text(row, 7).split(separator: ",").compactMap { Int64($0) },
                 announced: result.int(row, 6), gaps: SeqGaps())
         }
         return rows

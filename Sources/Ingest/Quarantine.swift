@@ -16,6 +16,8 @@ struct Quarantine {
         var userID: String?
         var detail: String
         var times: Int64
+        /// Of the whole body, bytes.
+        var size: Int64
         var body: [UInt8]
     }
 
@@ -38,6 +40,7 @@ struct Quarantine {
             receivedMicros: delivery.receivedMicros, scanner: Intake.scanner(of: delivery.routingKey)?.text,
             userID: delivery.userID.map { Intake.text(Array($0.utf8)) },
             detail: String(Intake.text(Array(detail.utf8)).prefix(Quarantine.detailLimit)), times: 1,
+            size: Int64(delivery.body.count),
             body: isOversized ? Array(delivery.body[..<Intake.oversizedKeptBytes]) : delivery.body)
     }
 
@@ -48,13 +51,16 @@ struct Quarantine {
             try connection.query(
                 """
                 INSERT INTO tapline.quarantine AS q
-                    (received_at, routing_key, scanner_id, reason, detail, times, body, sha256, user_id)
-                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-                ON CONFLICT (routing_key, reason, sha256) DO UPDATE SET times = q.times + excluded.times
+                    (received_at, last_received_at, routing_key, scanner_id, reason, detail, times, size, body, sha256, user_id)
+                VALUES ($1, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                ON CONFLICT (routing_key, reason, sha256) DO UPDATE SET
+                    times = q.times + excluded.times,
+                    last_received_at = greatest(q.last_received_at, excluded.last_received_at)
                 """,
                 [
                     .timestamp(row.receivedMicros), .text(key.routingKey), .optional(row.scanner), .text(key.reason),
-                    .text(row.detail), .int64(row.times), .bytes(row.body), .bytes(key.hash), .optional(row.userID),
+                    .text(row.detail), .int64(row.times), .int64(row.size), .bytes(row.body), .bytes(key.hash),
+                    .optional(row.userID),
                 ])
         }
     }

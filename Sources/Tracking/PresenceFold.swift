@@ -38,6 +38,10 @@ public struct PresenceFold: Sendable {
         public var tag: Int64
         public var journal: Int64
         public var seq: Int64
+
+        public init(tag: Int64, journal: Int64, seq: Int64) {
+            (self.tag, self.journal, self.seq) = (tag, journal, seq)
+        }
     }
 
     private enum Entry {

@@ -17,7 +17,8 @@ public struct PresenceStore {
     ///   - reachingBack: annulments of scans stored earlier.
     ///   - anew: tags to be computed from all their scans, which are in the database already.
     public func write(
-        latest: [(tag: Int64, sighting: Sighting)], scanners: [Int64: String], reachingBack: [PresenceFold.ReachingBack],
+        latest: [(tag: Int64, sighting: Sighting)], scanners: [Int64: String],
+        reachingBack: [PresenceFold.ReachingBack],
         anew: Set<Int64>
     ) throws(PostgresError) {
         guard !latest.isEmpty || !reachingBack.isEmpty || !anew.isEmpty else { return }
