@@ -12,6 +12,7 @@ import Testing
         child.kill()
         #expect(try child.wait() == .signal(9))
         #expect(try child.line() == nil)
+        #expect(throws: TestFailure.self) { try child.write("three\n") }
     }
 
     @Test func aRunTellsHowItEndedAndWhatItSaid() throws {

@@ -54,6 +54,7 @@ public final class ChildProcess: Sendable {
     ) throws {
         title = ([String(executable.split(separator: "/").last ?? "")] + arguments).joined(separator: " ")
         errorsPath = errors
+        signal(SIGPIPE, SIG_IGN)  // a write to a dead child is an error of that write, not the end of the test run
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
@@ -91,7 +92,7 @@ public final class ChildProcess: Sendable {
         if output >= 0 { close(output) }
     }
 
-    /// Writes the text to standard input. Throws `SystemError`, EPIPE when the program is gone.
+    /// Writes the text to standard input. Throws `TestFailure` when the program is gone.
     public func write(_ text: String) throws {
         try state.withLock { state in
             var rest = Array(text.utf8)[...]
@@ -99,7 +100,7 @@ public final class ChildProcess: Sendable {
                 let count = rest.withUnsafeBytes { Glibc.write(state.input, $0.baseAddress!, $0.count) }
                 if count < 0 {
                     if errno == EINTR { continue }
-                    throw SystemError("write to \(title)")
+                    throw TestFailure("write to \(title): \(String(cString: strerror(errno)))\(errorTail())")
                 }
                 rest = rest.dropFirst(count)
             }
