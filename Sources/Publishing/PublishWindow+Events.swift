@@ -1,0 +1,172 @@
+internal import Runtime
+public import Scans
+
+extension PublishWindow {
+    // MARK: The journal
+
+    /// The journals of this scanner as they are now, in order of creation.
+    public mutating func journals(_ sources: [Source]) {
+        self.sources = sources
+        for source in sources where sent[source.journal] == nil {
+            let cursor = min(shipped[source.log] ?? 0, source.lastSeq)
+            (sent[source.journal], confirmed[source.journal]) = (cursor, cursor)
+        }
+    }
+
+    /// The scans of the last `publish` could not be read: later.
+    public mutating func unreadable(nowMs: Int64) { delay(nowMs) }
+
+    /// A heartbeat is to be sent: the snapshot in force has changed.
+    public mutating func requestHeartbeat() { heartbeatIsDue = true }
+
+    // MARK: The connection
+
+    public mutating func connected(nowMs: Int64) {
+        (link, isBlocked, progressMs) = (.up, false, nowMs)
+    }
+
+    public mutating func connectFailed(nowMs: Int64) {
+        address += 1
+        link = .down(untilMs: nowMs + Int64(connectBackoff.nextDelayMs(using: &random)))
+    }
+
+    /// The connection is gone, and with it what is known of publishes that were not confirmed.
+    public mutating func connectionLost(nowMs: Int64) {
+        if flights.contains(where: { $0.tag != nil && !$0.isConfirmed && $0.count > 0 }) {
+            losses += 1
+            batchScans = max(min(limits.smallestBatchScans, limits.batchScans), batchScans / 2)
+        }
+        rewind()
+        connectFailed(nowMs: nowMs)
+    }
+
+    /// The broker closed the channel (a missing exchange, for one): its publishes are void, the connection stands.
+    public mutating func channelClosed(nowMs: Int64) {
+        rewind()
+        refusals += 1
+        link = .channelClosed
+        delay(nowMs)
+    }
+
+    public mutating func channelOpened(nowMs: Int64) { (link, progressMs) = (.up, nowMs) }
+
+    public mutating func blocked() { isBlocked = true }
+
+    public mutating func unblocked(nowMs: Int64) { (isBlocked, progressMs) = (false, nowMs) }
+
+    /// Bytes in flight have moved.
+    public mutating func progressed(nowMs: Int64) { progressMs = nowMs }
+
+    // MARK: Publishes
+
+    /// The slice was published: `count` scans of it, `bytes` on the wire, under this delivery tag.
+    public mutating func published(_ slice: Slice, count: Int, bytes: Int, tag: UInt64, nowMs: Int64) {
+        precondition(count <= slice.limit && (count > 0 || slice.limit == 0))
+        if inFlight == 0 { progressMs = nowMs }
+        lastPublishMs = nowMs
+        let last = slice.first + Int64(count) - 1
+        if let id = slice.flight {
+            guard let index = flights.firstIndex(where: { $0.id == id }) else { return }
+            if flights[index].last != last {
+                // Cut shorter than before: what follows must be cut anew too.
+                for flight in flights[(index + 1)...].reversed() { sent[flight.journal] = flight.first - 1 }
+                flights.removeSubrange((index + 1)...)
+                flights[index].last = last
+                sent[slice.journal] = last
+            }
+            (flights[index].tag, flights[index].sentMs, flights[index].bytes) = (tag, nowMs, bytes)
+            return
+        }
+        flights.append(
+            Flight(
+                id: nextFlight, journal: slice.journal, log: slice.log, first: slice.first, last: last, bytes: bytes,
+                tag: tag, sentMs: nowMs))
+        nextFlight += 1
+        if count == 0 {
+            heartbeatIsDue = false
+        } else {
+            sent[slice.journal] = last
+            // Scans left over were there already, so they have waited since now at the latest.
+            partialSinceMs = Int64(count) < slice.backlogFromFirst ? nowMs : nil
+        }
+    }
+
+    /// The broker has taken responsibility for this tag, or for all up to it.
+    public mutating func confirmed(tag: UInt64, multiple: Bool, nowMs: Int64) {
+        progressMs = nowMs
+        for index in indices(tag, multiple) {
+            if flights[index].isReturned {
+                fail(index, nowMs)
+            } else {
+                flights[index].isConfirmed = true
+                connectBackoff.reset()
+                resumeBackoff.reset()
+                if flights[index].count == batchScans, nowMs - flights[index].sentMs <= limits.quickMs {
+                    batchScans = min(limits.batchScans, batchScans * 2)
+                }
+            }
+        }
+        settle()
+    }
+
+    /// The broker could not take it: later.
+    public mutating func refused(tag: UInt64, multiple: Bool, nowMs: Int64) {
+        progressMs = nowMs
+        for index in indices(tag, multiple) { fail(index, nowMs) }
+        settle()
+    }
+
+    /// No queue wanted the message that begins with this seq. Its confirm, which follows, does not count.
+    public mutating func returned(_ log: JournalID, first: Int64, nowMs: Int64) {
+        progressMs = nowMs
+        for index in flights.indices
+        where flights[index].log == log && flights[index].first == first && flights[index].tag != nil
+            && !flights[index].isConfirmed
+        {
+            flights[index].isReturned = true
+        }
+    }
+
+    // MARK: Inside
+
+    private func indices(_ tag: UInt64, _ multiple: Bool) -> [Int] {
+        flights.indices.filter { index in
+            guard let own = flights[index].tag, !flights[index].isConfirmed else { return false }
+            return multiple ? own <= tag : own == tag
+        }
+    }
+
+    private mutating func fail(_ index: Int, _ nowMs: Int64) {
+        refusals += 1
+        (flights[index].tag, flights[index].isReturned) = (nil, false)
+        delay(nowMs)
+    }
+
+    private mutating func delay(_ nowMs: Int64) {
+        // Several failures of one moment are one failure.
+        guard resumeMs <= nowMs else { return }
+        resumeMs = nowMs + Int64(resumeBackoff.nextDelayMs(using: &random))
+    }
+
+    /// Moves the cursors over the confirmed prefix. A heartbeat that failed is not repeated as such: a new one is due.
+    private mutating func settle() {
+        let before = flights.count
+        flights.removeAll { $0.count == 0 && $0.tag == nil }
+        if flights.count < before { heartbeatIsDue = true }
+        while let flight = flights.first, flight.isConfirmed {
+            flights.removeFirst()
+            guard flight.count > 0 else { continue }
+            confirmed[flight.journal] = flight.last
+            shipped[flight.log] = flight.last
+            advances[flight.log] = flight.last
+        }
+    }
+
+    /// Forgets the flights: publishing goes on after the confirmed prefix.
+    private mutating func rewind() {
+        if flights.contains(where: { $0.count == 0 && !$0.isConfirmed }) { heartbeatIsDue = true }
+        for flight in flights { sent[flight.journal] = confirmed[flight.journal] }
+        flights = []
+        partialSinceMs = nil
+    }
+}

@@ -1,0 +1,222 @@
+import Publishing
+import Scans
+import Testing
+
+@Suite("Publish window")
+struct PublishWindowTests {
+    @Test("Whatever breaks, every scan arrives, and no cursor runs ahead of what the broker has")
+    func seededFaults() {
+        // Small batches: the same decisions, a twentieth of the scans.
+        var limits = PublishWindow.Limits()
+        (limits.batchScans, limits.smallestBatchScans, limits.windowBytes) = (25, 3, 3_000)
+        for seed in UInt64(1)...1_000 {
+            var random = SeededRandom(seed: seed &* 31)
+            func perThousand(_ most: Int) -> Int {
+                Bool.random(using: &random) ? Int.random(in: 0...most, using: &random) : 0
+            }
+            var model = PublishModel(
+                seed: seed,
+                faults: .init(
+                    cut: perThousand(60), refuse: perThousand(300), unroutable: perThousand(200),
+                    missingExchange: perThousand(50), block: perThousand(30), connectFails: perThousand(500),
+                    disorder: Bool.random(using: &random)),
+                limits: limits)
+            for _ in 0..<40 {
+                if Int.random(in: 0..<8, using: &random) == 0 { model.newJournal() }
+                model.tap(Int64.random(in: 0...45, using: &random))
+                for _ in 0..<Int.random(in: 0..<30, using: &random) { model.step() }
+            }
+            var steps = 0
+            while !model.isDelivered, steps < 50_000 {
+                model.step()
+                steps += 1
+            }
+            guard model.broken == [], model.isDelivered, model.window.backlog == 0 else {
+                Issue.record("seed \(seed), after \(steps) steps: \(model.broken), delivered: \(model.isDelivered)")
+                return
+            }
+        }
+    }
+
+    @Test("A lone scan leaves within the age limit, though nothing follows")
+    func loneScan() {
+        var model = PublishModel(seed: 1)
+        model.newJournal()
+        while model.heartbeats == 0 || model.window.inFlight > 0 { model.step() }
+        let tappedMs = model.nowMs
+        model.tap(1)
+        while model.batches.isEmpty { model.step() }
+        #expect(model.batches == [1])
+        #expect(model.nowMs - tappedMs == model.window.limits.ageMs)
+    }
+
+    @Test("A full batch leaves at once, and so does the rest of a journal that has ended")
+    func fullBatch() {
+        var model = PublishModel(seed: 1, limits: .init())
+        model.tap(1_100)
+        model.newJournal()
+        var window = model.window
+        window.connected(nowMs: 0)
+        var sizes: [Int] = []
+        for tag in UInt64(1)...4 {
+            switch window.next(nowMs: 0) {
+            case .publish(let slice), .heartbeat(let slice):
+                sizes.append(slice.limit)
+                window.published(slice, count: slice.limit, bytes: 1, tag: tag, nowMs: 0)
+            case let other: Issue.record("\(other)")
+            }
+        }
+        #expect(sizes == [0, 500, 500, 100])
+    }
+
+    @Test("The batch halves with each connection lost, down to 50, and doubles with quick confirms")
+    func batchSize() {
+        var model = PublishModel(seed: 3)
+        model.tap(20_000)
+        var sizes: [Int] = []
+        for _ in 0..<6 {
+            let batches = model.batches.count
+            while model.batches.count == batches { model.step(canAnswer: false) }
+            model.faults.cut = 1_000
+            model.step(canAnswer: false)
+            model.faults.cut = 0
+            sizes.append(model.window.batchScans)
+        }
+        #expect(sizes == [250, 125, 62, 50, 50, 50])
+        while !model.isDelivered { model.step() }
+        #expect(model.window.batchScans == 500)
+        #expect(model.broken == [])
+    }
+
+    @Test("A connection lost with nothing in flight costs no batch size")
+    func idleLoss() {
+        var model = PublishModel(seed: 3)
+        model.tap(10)
+        while !model.isDelivered || model.window.inFlight > 0 { model.step() }
+        model.faults.cut = 1_000
+        model.step()
+        #expect(model.window.batchScans == 500 && model.window.losses == 0 && !model.isUp)
+    }
+
+    @Test("Slow confirms do not double the batch, and bytes that move keep the connection")
+    func crawlingLink() {
+        let log = JournalID(high: 1, low: 1)
+        var window = PublishWindow(shipped: [:], seed: 1, nowMs: 0)
+        window.journals([.init(journal: 1, log: log, lastSeq: 500, isFinished: true)])
+        window.connected(nowMs: 0)
+        for tag in UInt64(1)...2 {
+            switch window.next(nowMs: 0) {
+            case .heartbeat(let slice), .publish(let slice):
+                window.published(slice, count: slice.limit, bytes: 7_500, tag: tag, nowMs: 0)
+            case let other: Issue.record("\(other)")
+            }
+        }
+        // Ten minutes for one batch: each minute some bytes are acknowledged.
+        for minute in Int64(1)...10 {
+            let nowMs = minute * 59_000
+            switch window.next(nowMs: nowMs) {
+            case .heartbeat(let slice) where minute == 1:
+                window.published(slice, count: 0, bytes: 100, tag: 3, nowMs: nowMs)
+            case .wait: break
+            case let other: Issue.record("minute \(minute): \(other)")
+            }
+            window.progressed(nowMs: nowMs)
+        }
+        #expect(window.next(nowMs: 590_000 + 60_000) == .giveUpConnection)
+        window.confirmed(tag: 2, multiple: true, nowMs: 600_000)
+        #expect(window.takeAdvances() == [log: 500])
+    }
+
+    @Test("A return makes the confirm worthless; the batch is published again, after a pause")
+    func returned() {
+        var model = PublishModel(seed: 5, faults: .init(unroutable: 1_000))
+        model.tap(600)
+        for _ in 0..<200 { model.step() }
+        #expect(model.cursors.isEmpty && model.window.refusals > 10)
+        // Full jitter up to 5 s: that many steps take a while, so this is no hot loop.
+        #expect(model.nowMs > 20_000)
+        model.faults.unroutable = 0
+        while !model.isDelivered { model.step() }
+        #expect(model.broken == [])
+        #expect(model.taken[1]?.count == 600)
+    }
+
+    @Test("A blocked connection publishes nothing, and is not given up")
+    func blocked() {
+        var window = PublishWindow(shipped: [:], seed: 1, nowMs: 0)
+        window.journals([.init(journal: 1, log: JournalID(high: 1, low: 1), lastSeq: 9_000, isFinished: true)])
+        window.connected(nowMs: 0)
+        window.blocked()
+        for nowMs in stride(from: Int64(0), to: 1_000_000, by: 10_000) {
+            #expect(window.next(nowMs: nowMs) == .wait(ms: 1_000))
+        }
+        window.unblocked(nowMs: 1_000_000)
+        guard case .heartbeat = window.next(nowMs: 1_000_000) else {
+            Issue.record("\(window.next(nowMs: 1_000_000))")
+            return
+        }
+    }
+
+    @Test("Heartbeats: at the start, when asked for, and after fifteen idle seconds")
+    func heartbeats() {
+        var model = PublishModel(seed: 1)
+        model.newJournal()
+        while model.nowMs < 46_000 { model.step() }
+        #expect(model.heartbeats == 4)
+        model.window.requestHeartbeat()
+        model.step()
+        #expect(model.heartbeats == 5)
+    }
+
+    @Test("Without a journal there is nothing to say, and no hurry")
+    func noJournal() {
+        var model = PublishModel(seed: 1)
+        var steps = 0
+        while model.nowMs < 60_000 {
+            model.step()
+            steps += 1
+        }
+        #expect(model.heartbeats == 0 && steps < 100)
+    }
+
+    @Test("What is on disk as shipped is not published again")
+    func resumes() {
+        let log = JournalID(high: 1, low: 1)
+        var window = PublishWindow(shipped: [log: 90], seed: 1, nowMs: 0)
+        window.journals([.init(journal: 4, log: log, lastSeq: 100, isFinished: true)])
+        window.connected(nowMs: 0)
+        guard case .heartbeat(let heartbeat) = window.next(nowMs: 0) else {
+            Issue.record("no heartbeat first")
+            return
+        }
+        #expect(heartbeat.first == 91 && heartbeat.backlogFromFirst == 10)
+        window.published(heartbeat, count: 0, bytes: 100, tag: 1, nowMs: 0)
+        guard case .publish(let slice) = window.next(nowMs: 0) else {
+            Issue.record("no scans")
+            return
+        }
+        #expect(slice.first == 91 && slice.limit == 10 && slice.previous == nil)
+    }
+
+    @Test("Addresses take turns, and attempts have pauses that grow to five seconds")
+    func connecting() {
+        var window = PublishWindow(shipped: [:], seed: 9, nowMs: 0)
+        var nowMs: Int64 = 0
+        var addresses: [Int] = []
+        var longestMs: Int64 = 0
+        while addresses.count < 300 {
+            switch window.next(nowMs: nowMs) {
+            case .connect(let address):
+                addresses.append(address)
+                window.connectFailed(nowMs: nowMs)
+            case .wait(let ms):
+                longestMs = max(longestMs, ms)
+                nowMs += ms
+            case let other: Issue.record("\(other)")
+            }
+        }
+        #expect(addresses == Array(0..<300))
+        #expect((4_000...5_000).contains(longestMs))
+        #expect(nowMs > 300_000)
+    }
+}
