@@ -7,7 +7,8 @@ public enum LogKey: String, Sendable {
     case detail
     case durationMs = "duration.ms"
     case error, event, file, folder
-    case gate, host, journal, name, path, port, queue, reason, reader, scanner, seq, service, shards, signal, snapshot
+    case gate, host, journal, line, name, path, port, queue, reason, reader, scanner, seq, service, shards, signal,
+        snapshot
     case stored, duplicates, conflicts, quarantined, backlog, sqlstate, state, tag, url, user, version
 }
 

@@ -1,0 +1,118 @@
+import FoundationEssentials
+import Journal
+import Runtime
+public import Scans
+import Snapshots
+
+/// What `tapline-gate status` tells, gathered from the data folder beside a running gate, or without one.
+public struct GateStatus: Codable, Sendable {
+    public struct JournalState: Codable, Sendable {
+        public var log: String
+        public var scanner: String
+        public var createdAt: String
+        public var lastSeq: Int64
+        public var shipped: Int64
+    }
+
+    public struct SnapshotState: Codable, Sendable {
+        public var version: Int64
+        public var event: String
+        public var createdAt: String
+        public var expiresAt: String
+        /// Seconds by the device clock; negative for one from the future.
+        public var age: Int64
+        public var expired: Bool
+    }
+
+    public var running: Bool
+    /// Nil where the gate never ran and `--scanner` was not given.
+    public var scanner: String?
+    public var gate: String?
+    public var gateId: Int64?
+    public var zone: String?
+    /// Why the lane has no gate, or the snapshot or journal cannot be read.
+    public var problem: String?
+    /// The last journal, and its last seq.
+    public var log: String?
+    public var seq: Int64?
+    /// Of this scanner's journals.
+    public var scans: Int64
+    public var shipped: Int64
+    public var backlog: Int64
+    /// Of other scanners in the same file, which nobody ships from here.
+    public var foreign: Int64
+    public var snapshot: SnapshotState?
+    public var journals: [JournalState]
+
+    /// Reads only. What cannot be read is told in `problem`.
+    /// - Parameter scanner: nil: the one of the gate that runs or ran last, else of the last journal.
+    public init(folder: String, scanner: ScannerID?) {
+        var problems: [String] = []
+        func attempt<Result>(_ otherwise: Result, _ body: () throws -> Result) -> Result {
+            do { return try body() } catch {
+                problems.append("\(error)")
+                return otherwise
+            }
+        }
+        let state = GateState.read(folder: folder)
+        let records = attempt([]) { try JournalReader(folder: folder).journals() }
+        let cursors = attempt([:]) { try Shipped.read(folder: folder) }
+        let name = scanner?.text ?? state?.scanner ?? records.last?.scanner.text
+        running = state?.isRunning ?? false
+        self.scanner = name
+        (gate, gateId, zone) = (state?.gateName, state?.gate, state?.zone)
+        if running, let problem = state?.problem { problems.append(problem) }
+        (log, seq) = (records.last?.log.description, records.last?.lastSeq)
+        journals = records.map {
+            JournalState(
+                log: $0.log.description, scanner: $0.scanner.text,
+                createdAt: UTCTime.text(microseconds: $0.createdMs * 1_000), lastSeq: $0.lastSeq,
+                shipped: min(cursors[$0.log] ?? 0, $0.lastSeq))
+        }
+        let own = journals.filter { $0.scanner == name }
+        scans = own.reduce(0) { $0 + $1.lastSeq }
+        shipped = own.reduce(0) { $0 + $1.shipped }
+        backlog = scans - shipped
+        foreign = journals.reduce(0) { $0 + $1.lastSeq } - scans
+        if let path = SnapshotStore(folder: folder + "/snapshots").current() {
+            snapshot = attempt(nil) { SnapshotState(try Snapshot(path: path)) }
+        } else {
+            problems.append("no snapshot")
+        }
+        problem = problems.isEmpty ? nil : problems.joined(separator: "; ")
+    }
+
+    public func json() throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
+        encoder.keyEncodingStrategy = .convertToSnakeCase
+        return String(decoding: try encoder.encode(self), as: UTF8.self)
+    }
+
+    public func text() -> String {
+        var lines = [
+            "scanner   \(scanner ?? "-")  (\(running ? "running" : "not running"))",
+            "gate      \(gate ?? "-")\(zone.map { " into \($0)" } ?? "")",
+            "journal   \(log ?? "-")  seq \(seq ?? 0)",
+            "scans     \(scans) in \(journals.count) journals, \(shipped) shipped, \(backlog) waiting",
+        ]
+        if foreign > 0 { lines.append("          \(foreign) scans of other scanners in the same file") }
+        if let snapshot {
+            lines.append(
+                "snapshot  \(snapshot.version) of \(snapshot.event), \(snapshot.age / 3_600) h old, "
+                    + "\(snapshot.expired ? "EXPIRED" : "expires") \(snapshot.expiresAt)")
+        }
+        if let problem { lines.append("problem   \(problem)") }
+        return lines.joined(separator: "\n")
+    }
+}
+
+extension GateStatus.SnapshotState {
+    fileprivate init(_ snapshot: Snapshot) {
+        let nowS = SystemClock.nowMicroseconds() / 1_000_000
+        (version, event) = (snapshot.version, snapshot.event)
+        createdAt = UTCTime.text(microseconds: snapshot.createdS * 1_000_000)
+        expiresAt = UTCTime.text(microseconds: snapshot.expiresS * 1_000_000)
+        (age, expired) = (nowS - snapshot.createdS, nowS >= snapshot.expiresS)
+    }
+}
