@@ -16,7 +16,7 @@ public struct Policy: Hashable, Sendable {
     public enum Answer: String, Sendable, CaseIterable, Decodable { case admit, deny }
 
     public var antipassback: Antipassback = .off
-    /// For `timed` only; there it is needed. 1 to 1,440.
+    /// For `timed` only; there it is needed. 1 to 99,999, as the database has it.
     public var minutes: Int?
     /// Milliseconds within which a second tap of the same tag is the first one again. Nil where the policy is silent:
     /// 2000 for a reader, 0 for stdin.
@@ -40,9 +40,9 @@ public struct Policy: Hashable, Sendable {
             throw PolicyError(detail: "\(error)")
         }
         antipassback = wire.antipassback ?? antipassback
-        minutes = try wire.minutes?.within(1...1_440, "minutes")
-        debounceMs = try wire.debounce_ms?.within(0...3_600_000, "debounce_ms")
-        toleranceS = try wire.tolerance_s?.within(0...86_400, "tolerance_s") ?? toleranceS
+        minutes = try wire.minutes?.within(1...99_999, "minutes")
+        debounceMs = try wire.debounce_ms?.within(0...9_999_999, "debounce_ms")
+        toleranceS = try wire.tolerance_s?.within(0...99_999, "tolerance_s") ?? toleranceS
         noSnapshot = wire.no_snapshot ?? noSnapshot
         expired = wire.expired ?? expired
         uidOnly = wire.uid_only ?? uidOnly
