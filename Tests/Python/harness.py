@@ -1,0 +1,328 @@
+"""The bench: a vhost and a database of its own, the real center, and a client beside it."""
+
+import hashlib
+import itertools
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.parse
+import uuid
+
+import pika
+import psycopg2
+import psycopg2.extras
+
+from batch import Batch, Scan, new_log, now_ms_us
+
+RELAY, STRANGER = "py-relay", "py-stranger"
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+WAIT_S = 20  # how long a state may take to come true
+
+
+def equal(actual, expected, what=""):
+    if actual != expected:
+        raise AssertionError(f"{what}\n  is      {actual!r}\n  must be {expected!r}")
+
+
+def wait_until(condition, what: str, timeout_s: float = WAIT_S):
+    """The first truthy value of condition; what happens in another process can only be asked for."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {timeout_s} s: {what} (last: {value!r})")
+        time.sleep(0.02)
+
+
+def wait_equal(read, expected, what: str, timeout_s: float = WAIT_S):
+    deadline = time.monotonic() + timeout_s
+    while True:
+        actual = read()
+        if actual == expected:
+            return actual
+        if time.monotonic() > deadline:
+            equal(actual, expected, f"not within {timeout_s} s: {what}")
+        time.sleep(0.02)
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+class Client:
+    """One connection to the broker with confirms on; the channel comes back after the broker closed it."""
+
+    def __init__(self, url: str):
+        self.parameters = pika.URLParameters(url)
+        self.parameters.heartbeat = 0
+        self.user = self.parameters.credentials.username
+        self.connection = None
+
+    @property
+    def channel(self):
+        if self.connection is None or self.connection.is_closed:
+            self.connection = pika.BlockingConnection(self.parameters)
+            self._channel = None
+        if self._channel is None or self._channel.is_closed:
+            self._channel = self.connection.channel()
+            self._channel.confirm_delivery()
+        return self._channel
+
+    def publish(self, routing_key, body: bytes, user_id="own"):
+        properties = pika.BasicProperties(
+            delivery_mode=2, content_type="application/cbor", type="tapline.scans.v1",
+            user_id=self.user if user_id == "own" else user_id)
+        self.channel.basic_publish("tapline.scans", routing_key, body, properties, mandatory=True)
+
+    def close(self):
+        if self.connection is not None and self.connection.is_open:
+            self.connection.close()
+
+
+class Bench:
+    def __init__(self, environment):
+        self.environment = environment
+        self.bin = pathlib.Path(environment["TAPLINE_BIN"])
+        self.servers = environment["TAPLINE_SERVERS_DIR"]
+        self.name = "py-" + uuid.uuid4().hex[:10]
+        self.numbers = itertools.count(1)
+        self.center = None
+        self.clients = {}
+
+    # Setting up and tearing down
+
+    def __enter__(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="tapline-python-"))
+        try:
+            self._set_up()
+            return self
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def _set_up(self):
+        subprocess.run([ROOT / "scripts/servers", "vhost", self.servers, self.name], check=True)
+        admin = urllib.parse.urlsplit(self.environment["TAPLINE_TEST_AMQP_URL"])
+        self.amqp_url = admin._replace(path="/" + self.name).geturl()
+        self.database_admin = self.environment["TAPLINE_TEST_DATABASE_URL"]
+        database = urllib.parse.urlsplit(self.database_admin)
+        self.database_url = database._replace(path="/" + self.name).geturl()
+        self._administer(f'CREATE DATABASE "{self.name}"')
+        self.snapshots = self.folder / "snapshots"
+        self.snapshots.mkdir()
+        self.http_port = free_port()
+        self.add_users(RELAY, STRANGER)
+        self.relay, self.stranger = self.client(RELAY), self.client(STRANGER)
+        self.run("tapline-snapshot", "keygen", "--out", self.folder / "event")
+        self.tapline_center("migrate")
+        self.db = psycopg2.connect(self.database_url, cursor_factory=psycopg2.extras.RealDictCursor)
+        self.db.autocommit = True
+        self.sql("INSERT INTO tapline.event (name, time_zone, day_start) VALUES ('Python Days', 'Etc/UTC', '00:00')")
+        self.start_center()
+        # What the center rejects shows here; the queue lives as long as this connection.
+        self.watch = Client(self.amqp_url)
+        self.dead = self.watch.channel.queue_declare("", exclusive=True).method.queue
+        self.watch.channel.queue_bind(self.dead, "tapline.dead", "#")
+
+    def __exit__(self, *_):
+        self.stop_center(signal.SIGKILL)
+        for client in [*self.clients.values(), getattr(self, "watch", None)]:
+            try:
+                if client:
+                    client.close()
+            except Exception:
+                pass
+        if getattr(self, "db", None):
+            self.db.close()
+        self._administer(f'DROP DATABASE IF EXISTS "{self.name}" WITH (FORCE)')
+        names = ", ".join(f'<<"{name}">>' for name in self.clients)
+        self.rabbit(f'rabbit_vhost:delete(<<"{self.name}">>, <<"tests">>), '
+                    f'[rabbit_auth_backend_internal:delete_user(U, <<"tests">>) || U <- [{names}]], ok.')
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _administer(self, statement: str):
+        connection = psycopg2.connect(self.database_admin)
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+        connection.close()
+
+    def rabbit(self, expression: str):
+        subprocess.run(
+            [ROOT / "scripts/servers", "rabbitmqctl", self.servers, "-q", "eval", expression], check=True,
+            stdout=subprocess.DEVNULL)
+
+    def add_users(self, *names: str):
+        """Broker users with the password `secret`; the name of the vhost keeps runs beside each other apart."""
+        listed = ", ".join(f'<<"{name}">>' for name in map(self.user, names))
+        self.rabbit(f'[begin rabbit_auth_backend_internal:add_user(U, <<"secret">>, <<"tests">>), '
+                    f'rabbit_auth_backend_internal:set_permissions(U, <<"{self.name}">>, <<".*">>, <<".*">>, '
+                    f'<<".*">>, <<"tests">>) end || U <- [{listed}]], ok.')
+        for name in names:
+            self.clients[self.user(name)] = Client(self.url_of(name))
+
+    def user(self, name: str) -> str:
+        return f"{name}-{self.name}"
+
+    def url_of(self, name: str) -> str:
+        parts = urllib.parse.urlsplit(self.amqp_url)
+        return parts._replace(netloc=f"{self.user(name)}:secret@{parts.hostname}:{parts.port}").geturl()
+
+    def client(self, name: str) -> Client:
+        return self.clients[self.user(name)]
+
+    # Programs
+
+    def run(self, program, *arguments, code=0, **more) -> subprocess.CompletedProcess:
+        result = subprocess.run(
+            [self.bin / program, *map(str, arguments)], capture_output=True, text=True, timeout=120, **more)
+        equal(result.returncode, code, f"{program} {' '.join(map(str, arguments))}: {result.stdout}{result.stderr}")
+        return result
+
+    def tapline_center(self, *arguments, code=0, **more):
+        return self.run("tapline-center", *arguments, "--database-url", self.database_url, code=code, **more)
+
+    def start_center(self, *more: str):
+        self.log_path = self.folder / "center.log"
+        self.center = subprocess.Popen(
+            [self.bin / "tapline-center", "run", "--amqp-url", self.amqp_url, "--database-url", self.database_url,
+             "--http", f"127.0.0.1:{self.http_port}", "--snapshots", self.snapshots, "--relay-user", self.user(RELAY),
+             "--signing-key", self.folder / "event.key", *more],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.log_path.open("ab"))
+        wait_until(self.is_ready, "the center is ready", 40)
+
+    def is_ready(self) -> bool:
+        if self.center.poll() is not None:
+            raise AssertionError(f"the center ended with {self.center.returncode}:\n{self.center_log()}")
+        import http_client
+        try:
+            return http_client.get(self, "/readyz").status == 200
+        except OSError:
+            return False
+
+    def stop_center(self, number=signal.SIGTERM):
+        if self.center is None:
+            return None
+        self.center.send_signal(number)
+        code = self.center.wait(30)
+        self.center = None
+        return code
+
+    def recover(self):
+        """After a failed test the next ones still find a center."""
+        if self.center is None or self.center.poll() is not None:
+            print(f"the center was gone:\n{self.center_log()}")
+            self.start_center()
+
+    def center_log(self) -> str:
+        return "\n".join(self.log_path.read_text(errors="replace").splitlines()[-30:])
+
+    # The database
+
+    def sql(self, statement: str, *values):
+        with self.db.cursor() as cursor:
+            cursor.execute(statement, values or None)
+            return cursor.fetchall() if cursor.description else None
+
+    def one(self, statement: str, *values):
+        rows = self.sql(statement, *values)
+        return next(iter(rows[0].values())) if rows else None
+
+    # The registry, by plain SQL
+
+    def zone(self, parent=None, capacity=None) -> int:
+        number = next(self.numbers)
+        self.sql("INSERT INTO tapline.zones (id, name, parent_id, capacity) VALUES (%s, %s, %s, %s)",
+                 number, f"zone {number}", parent, capacity)
+        return number
+
+    def gate(self, zone: int, from_zone=None) -> int:
+        number = next(self.numbers)
+        self.sql("INSERT INTO tapline.gates (id, name, zone_id, from_zone_id, policy) VALUES (%s, %s, %s, %s, '{}')",
+                 number, f"gate {number}", zone, from_zone)
+        return number
+
+    def scanner(self, gate=None, enabled=True) -> str:
+        name = f"py-{next(self.numbers)}"
+        self.sql("INSERT INTO tapline.scanners (id, gate_id, enabled, enrolled_at) VALUES (%s, %s, %s, now())",
+                 name, gate if gate is not None else self.gate(self.zone()), enabled)
+        return name
+
+    def attendee(self, *tags: int, status="active") -> int:
+        number = next(self.numbers)
+        self.sql("INSERT INTO tapline.passes (id, name, reentry) VALUES (%s, %s, 'gate')", number, f"pass {number}")
+        self.sql("INSERT INTO tapline.attendees (id, name, category, status, pass_id) VALUES (%s, %s, 'd', %s, %s)",
+                 number, f"Delegate {number}", status, number)
+        for tag in tags:
+            self.sql("INSERT INTO tapline.tags (tag_id, attendee_id, status) VALUES (%s, %s, 'active')", tag, number)
+        return number
+
+    def new_tag(self) -> int:
+        return int.from_bytes(hashlib.sha256(os.urandom(16)).digest()[:8], "big", signed=True) or 1
+
+    # Batches out, rows back
+
+    def some_scans(self, n: int, start_us=None) -> list:
+        start = start_us if start_us is not None else now_ms_us() - 60_000_000
+        return [Scan(start + i * 7_000, self.new_tag(), i % 9, i % 8) for i in range(n)]
+
+    def batch(self, n: int, scanner=None, **more) -> Batch:
+        return Batch(scanner or self.scanner(), new_log(), 1, self.some_scans(n), **more)
+
+    def publish(self, *batches: Batch):
+        for batch in batches:
+            self.relay.publish("scan." + batch.scanner, batch.encode())
+
+    def journal(self, batch: Batch) -> dict:
+        rows = self.sql(
+            "SELECT *, extract(epoch FROM last_received_at) * 1000000 AS last_received_us, "
+            "extract(epoch FROM clock_skew) AS skew_s FROM tapline.journals WHERE log = %s::uuid AND scanner_id = %s",
+            str(uuid.UUID(bytes=batch.log)), batch.scanner)
+        return dict(rows[0]) if rows else {}
+
+    def counters(self, batch: Batch):
+        row = self.journal(batch)
+        return tuple(row.get(name, 0) for name in ("received", "stored", "duplicates", "conflicts"))
+
+    def await_counters(self, batch: Batch, received, stored, duplicates=0, conflicts=0):
+        wait_equal(lambda: self.counters(batch), (received, stored, duplicates, conflicts),
+                   "received, stored, duplicates, conflicts")
+
+    def stored(self, batch: Batch) -> dict:
+        """seq -> what is stored of the journal: time, tag, verdict, flags."""
+        rows = self.sql(
+            "SELECT s.seq, (extract(epoch FROM s.scanned_at) * 1000000)::bigint AS at, s.tag_id, s.verdict, s.flags "
+            "FROM tapline.scans s JOIN tapline.journals j ON j.id = s.journal_id "
+            "WHERE j.log = %s::uuid AND j.scanner_id = %s", str(uuid.UUID(bytes=batch.log)), batch.scanner)
+        result = {row["seq"]: Scan(row["at"], row["tag_id"], row["verdict"], row["flags"]) for row in rows}
+        equal(len(result), len(rows), "each seq stored once")
+        return result
+
+    def check_stored(self, *batches: Batch):
+        """Exactly the scans of these batches are in their journal."""
+        expected = {}
+        for batch in batches:
+            for index, scan in enumerate(batch.scans):
+                expected.setdefault(batch.first + index, scan)
+        equal(self.stored(batches[0]), expected, "the journal holds")
+
+    def gaps(self, batch: Batch) -> list:
+        """The gaps of a journal that the view lists: (first, last)."""
+        rows = self.sql(
+            "SELECT g.first_seq, g.last_seq FROM tapline.seq_gaps g JOIN tapline.journals j ON j.id = g.journal_id "
+            "WHERE j.log = %s::uuid AND j.scanner_id = %s ORDER BY 1",
+            str(uuid.UUID(bytes=batch.log)), batch.scanner)
+        return [(row["first_seq"], row["last_seq"]) for row in rows]
+
+    def quarantine(self, body: bytes) -> list:
+        return [dict(row, body=bytes(row["body"])) for row in self.sql(
+            "SELECT * FROM tapline.quarantine WHERE sha256 = %s ORDER BY id", hashlib.sha256(body).digest())]
