@@ -1,0 +1,47 @@
+public import Postgres
+
+/// The rows of a query for people (aligned columns) or for programs (a JSON array of objects), as `list` and `status` print
+/// them.
+public struct Listing: Sendable {
+    public let columns: [String]
+    /// NULL is "".
+    public let rows: [[String]]
+    /// As PostgreSQL writes it: times in ISO 8601, NULL as null.
+    public let json: String
+
+    /// - Parameters:
+    ///   - sql: a SELECT with names for all columns, and without a semicolon.
+    public init(
+        _ connection: PostgresConnection, _ sql: String, _ parameters: [PostgresParameter] = [], json: Bool
+    ) throws(PostgresError) {
+        if json {
+            let result = try connection.query(
+                "SELECT coalesce(json_agg(to_json(listing)), '[]') FROM (\(sql)) listing", parameters)
+            (columns, rows, self.json) = ([], [], result.text(0, 0))
+            return
+        }
+        let result = try connection.query(sql, parameters)
+        columns = (0..<result.columnCount).map(result.columnName)
+        rows = (0..<result.rowCount).map { row in (0..<result.columnCount).map { result.text(row, $0) } }
+        self.json = ""
+    }
+
+    /// Columns side by side, two blanks between, numbers to the right; no rows give only the header.
+    public var table: String {
+        let widths = columns.indices.map { column in
+            ([columns[column]] + rows.map { $0[column] }).map(\.count).max() ?? 0
+        }
+        let numeric = columns.indices.map { column in
+            !rows.isEmpty && rows.allSatisfy { $0[column].isEmpty || Int64($0[column]) != nil }
+        }
+        return ([columns] + rows).map { cells in
+            var line = ""
+            for column in columns.indices {
+                let padding = String(repeating: " ", count: widths[column] - cells[column].count)
+                line += (column > 0 ? "  " : "") + (numeric[column] ? padding + cells[column] : cells[column] + padding)
+            }
+            while line.last == " " { line.removeLast() }
+            return line
+        }.joined(separator: "\n")
+    }
+}
