@@ -46,9 +46,15 @@ class Batch:
     state: Optional[dict] = None
     more: dict = field(default_factory=dict)
 
+    def __post_init__(self):
+        # Fixed here, so that a batch published again has the same bytes.
+        if self.sent is None:
+            self.sent = now_us()
+        if self.base is None:
+            self.base = self.scans[0].at if self.scans else now_ms_us()
+
     def fields(self) -> dict:
-        base = self.base if self.base is not None else (self.scans[0].at if self.scans else now_ms_us())
-        n = len(self.scans)
+        base, n = self.base, len(self.scans)
         result = {
             "v": 1,
             "scanner": self.scanner,
@@ -60,7 +66,7 @@ class Batch:
             "verdict": cbor2.CBORTag(64, bytes(s.verdict for s in self.scans)),
             "flags": cbor2.CBORTag(64, bytes(s.flags for s in self.scans)),
             "snapshot": self.snapshot,
-            "sent": self.sent if self.sent is not None else now_us(),
+            "sent": self.sent,
             "backlog": self.backlog,
         }
         for name in ("gate", "after", "state"):

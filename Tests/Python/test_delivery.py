@@ -109,7 +109,7 @@ def test_conflicts(b):
     changed[2] = Scan(changed[2].at, changed[2].tag, changed[2].verdict + 1, changed[2].flags)
     changed[5] = Scan(changed[5].at, changed[5].tag, changed[5].verdict, changed[5].flags ^ 1)
     changed[9] = Scan(changed[9].at + 1_000, changed[9].tag, changed[9].verdict, changed[9].flags)
-    other = Batch(batch.scanner, batch.log, 1, changed + b.some_scans(3), base=batch.scans[0].at)
+    other = Batch(batch.scanner, batch.log, 1, changed + b.some_scans(3))
     b.publish(other)
     b.await_counters(batch, 23, 13, 6, 4)
     b.check_stored(batch, other)
@@ -137,7 +137,7 @@ def test_conflict_within_one_group(b):
 
 def test_another_gate_or_snapshot_is_a_duplicate(b):
     batch = b.batch(5, gate=3, snapshot=1)
-    moved = Batch(batch.scanner, batch.log, 1, batch.scans, gate=4, snapshot=2, base=batch.scans[0].at)
+    moved = Batch(batch.scanner, batch.log, 1, batch.scans, gate=4, snapshot=2)
     b.publish(batch, moved)
     b.await_counters(batch, 10, 5, 5)
     rows = b.sql("SELECT DISTINCT gate_id, snapshot_version FROM tapline.scans WHERE journal_id = %s", b.journal(batch)["id"])
