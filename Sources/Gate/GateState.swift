@@ -38,6 +38,13 @@ public struct GateState: Codable, Hashable, Sendable {
         try Files.writeAtomically([UInt8](try encoder.encode(self)), to: GateState.path(folder), durable: false)
     }
 
+    /// Removes what a gate that was killed in the middle of `write` left behind.
+    static func removeLeftovers(folder: String) {
+        for name in (try? Files.list(folder)) ?? [] where name.hasPrefix("gate.json.tmp-") {
+            try? Files.remove(folder + "/" + name)
+        }
+    }
+
     /// Whether the process that wrote it is a running gate.
     public var isRunning: Bool {
         (try? Files.readText("/proc/\(pid)/comm", limit: 64))?.hasPrefix("tapline-gate") ?? false

@@ -58,6 +58,7 @@ public final class Lane {
         log = Log("lane", [.scanner: settings.scanner])
         let journal = try Journal(folder: settings.folder, scanner: settings.scanner)
         self.journal = journal
+        GateState.removeLeftovers(folder: settings.folder)
         clock.lastScanMs = journal.lastAtMs
         takeSnapshot()
         if snapshot == nil { log.warning("no snapshot: every way in is refused", [.folder: settings.folder]) }

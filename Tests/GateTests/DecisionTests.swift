@@ -1,0 +1,184 @@
+import Gate
+import Scans
+import Snapshots
+import Testing
+
+private let hall: Int64 = 3
+private let foyer: Int64 = 4
+/// 2026-11-23T20:00:00Z and what lies around it, in seconds.
+private let now: Int64 = 1_795_464_000
+private let expiry: Int64 = now + 86_400
+
+private func gate(_ change: (inout Policy) -> Void = { _ in }) -> Gate {
+    var policy = Policy()
+    change(&policy)
+    return Gate(id: 7, name: "Hall north", zone: hall, fromZone: foyer, policy: policy)
+}
+
+private func pass(_ access: Access...) -> Pass { Pass(id: 1, name: "Delegate", access: access) }
+private let always = pass(Access(zone: hall))
+
+private func facts(
+    _ status: Attendee.Status? = .active, _ pass: Pass? = always, gate here: Gate? = gate(), atS: Int64 = now,
+    _ change: (inout Decision.Facts) -> Void = { _ in }
+) -> Decision.Facts {
+    var facts = Decision.Facts(
+        direction: .in, atMs: atS * 1_000, gate: here, snapshot: .inForce(expiresS: expiry),
+        attendee: status.map { Attendee(status: $0, pass: 1, attendee: 11) }, pass: pass)
+    change(&facts)
+    return facts
+}
+
+private func verdict(_ facts: Decision.Facts) -> Verdict { Decision(facts).verdict }
+
+@Suite struct DecisionTests {
+    @Test func whoMayComeInComesIn() {
+        #expect(Decision(facts()) == Decision(verdict: .admitted, flags: []))
+    }
+
+    @Test func theTagDecidesFirst() {
+        #expect(verdict(facts(nil, nil)) == .unknownTag)
+        for other in [always, pass(), nil] {
+            #expect(verdict(facts(.blocked, other)) == .blocked)
+            #expect(verdict(facts(.lost, other)) == .lost)
+            #expect(verdict(facts(.void, other)) == .void)
+        }
+    }
+
+    @Test func accessIsToExactlyTheZoneOfTheGate() {
+        #expect(verdict(facts(.active, nil)) == .noAccess)
+        #expect(verdict(facts(.active, pass())) == .noAccess)
+        #expect(verdict(facts(.active, pass(Access(zone: foyer)))) == .noAccess)
+        #expect(verdict(facts(.active, pass(Access(zone: foyer), Access(zone: hall)))) == .admitted)
+    }
+
+    @Test func accessHasItsTime() {
+        let window = pass(Access(zone: hall, from: now, until: now + 3_600))
+        for (atS, expected) in [
+            (now - 1, Verdict.outsideTime), (now, .admitted), (now + 3_599, .admitted), (now + 3_600, .outsideTime),
+        ] { #expect(verdict(facts(.active, window, atS: atS)) == expected) }
+        #expect(verdict(facts(.active, window) { $0.atMs = now * 1_000 - 1 }) == .outsideTime)
+        #expect(verdict(facts(.active, window) { $0.atMs = (now + 3_600) * 1_000 - 1 }) == .admitted)
+        // Time counts only where there is access.
+        #expect(verdict(facts(.active, pass(Access(zone: foyer, from: now)), atS: now)) == .noAccess)
+        // One open row is enough.
+        let two = pass(Access(zone: hall, until: now), Access(zone: hall, from: now + 60))
+        #expect(verdict(facts(.active, two, atS: now - 1)) == .admitted)
+        #expect(verdict(facts(.active, two, atS: now + 30)) == .outsideTime)
+        #expect(verdict(facts(.active, two, atS: now + 60)) == .admitted)
+        let endless = pass(Access(zone: hall, from: .min, until: .max))
+        #expect(verdict(facts(.active, endless)) == .admitted)
+    }
+
+    @Test func toleranceOpensEarlierAndClosesLater() {
+        let window = pass(Access(zone: hall, from: now, until: now + 3_600))
+        let tolerant = gate { $0.toleranceS = 300 }
+        for (atS, expected) in [
+            (now - 301, Verdict.outsideTime), (now - 300, .admitted), (now + 3_899, .admitted),
+            (now + 3_900, .outsideTime),
+        ] { #expect(verdict(facts(.active, window, gate: tolerant, atS: atS)) == expected) }
+        let widest = gate { $0.toleranceS = 86_400 }
+        let endless = pass(Access(zone: hall, from: .min, until: .max))
+        #expect(verdict(facts(.active, endless, gate: widest, atS: 0)) == .admitted)
+        #expect(verdict(facts(.active, endless, gate: widest, atS: 7_258_118_399)) == .admitted)
+    }
+
+    @Test func aClockThatIsNotTrustedRefusesNobodyForTime() {
+        let past = pass(Access(zone: hall, until: 10))
+        let decision = Decision(facts(.active, past) { $0.clockIsTrusted = false })
+        #expect(decision == Decision(verdict: .admitted, flags: .clockNotTrusted))
+        #expect(verdict(facts(.active, pass(Access(zone: foyer))) { $0.clockIsTrusted = false }) == .noAccess)
+        let strict = gate { $0.expired = .deny }
+        let late = Decision(facts(.active, past, gate: strict, atS: expiry) { $0.clockIsTrusted = false })
+        #expect(late == Decision(verdict: .admitted, flags: .clockNotTrusted))
+    }
+
+    @Test func anExpiredSnapshotIsFlaggedAndAsThePolicySays() {
+        #expect(Decision(facts(atS: expiry - 1)) == Decision(verdict: .admitted, flags: []))
+        #expect(Decision(facts(atS: expiry)) == Decision(verdict: .admitted, flags: .snapshotExpired))
+        #expect(Decision(facts(nil, nil, atS: expiry)) == Decision(verdict: .unknownTag, flags: .snapshotExpired))
+        let strict = gate { $0.expired = .deny }
+        #expect(Decision(facts(gate: strict, atS: expiry - 1)) == Decision(verdict: .admitted, flags: []))
+        for status in [Attendee.Status.active, .blocked] {
+            let decision = Decision(facts(status, gate: strict, atS: expiry))
+            #expect(decision == Decision(verdict: .noSnapshot, flags: .snapshotExpired))
+        }
+    }
+
+    @Test func withoutASnapshotThePolicySays() {
+        func unusable(_ here: Gate?) -> Verdict { verdict(facts(nil, nil, gate: here) { $0.snapshot = .unusable }) }
+        #expect(unusable(nil) == .noSnapshot)
+        #expect(unusable(gate()) == .noSnapshot)
+        #expect(unusable(gate { $0.noSnapshot = .admit }) == .admitted)
+    }
+
+    @Test func aLaneThatIsNoGateRefuses() {
+        #expect(Decision(facts(gate: nil)) == Decision(verdict: .noSnapshot, flags: []))
+        #expect(verdict(facts(.blocked, gate: nil)) == .noSnapshot)
+    }
+
+    @Test func aChipKnownOnlyByItsUIDIsAsThePolicySays() {
+        let careful = gate { $0.uidOnly = false }
+        #expect(verdict(facts(gate: careful)) == .notAuthentic)
+        #expect(verdict(facts(gate: careful) { $0.isAuthenticated = true }) == .admitted)
+        #expect(verdict(facts(nil, nil, gate: careful)) == .unknownTag)
+        #expect(verdict(facts(.lost, gate: careful)) == .lost)
+    }
+
+    /// Every combination of what a gate can know.
+    @Test func whatHoldsAlways() {
+        var (count, verdicts) = (0, Set<Verdict>())
+        let policies = [Policy.Answer.admit, .deny].flatMap { missing in
+            [Policy.Answer.admit, .deny].flatMap { expired in
+                [true, false].map { uidOnly in
+                    gate { ($0.noSnapshot, $0.expired, $0.uidOnly) = (missing, expired, uidOnly) }
+                }
+            }
+        }
+        let passes = [nil, pass(), always, pass(Access(zone: foyer)), pass(Access(zone: hall, from: now + 60))]
+        for here in policies + [nil] {
+            for status in Attendee.Status.allCases + [nil] {
+                for pass in passes {
+                    for atS in [0, now, now + 60, expiry] {
+                        for bits in 0..<16 {
+                            let one = facts(status, pass, gate: here, atS: atS) {
+                                $0.direction = bits & 1 == 0 ? .in : .out
+                                $0.clockIsTrusted = bits & 2 == 0
+                                $0.isAuthenticated = bits & 4 == 0
+                                if bits & 8 != 0 { $0.snapshot = .unusable }
+                            }
+                            check(one)
+                            verdicts.insert(verdict(one))
+                            count += 1
+                        }
+                    }
+                }
+            }
+        }
+        #expect(count == 9 * 5 * 5 * 4 * 16)
+        #expect(verdicts.map(\.rawValue).sorted() == [0, 1, 2, 3, 4, 6, 7, 8, 9])
+    }
+
+    private func check(_ facts: Decision.Facts) {
+        let decision = Decision(facts)
+        let isExpired = facts.clockIsTrusted && facts.snapshot != .unusable && facts.atMs / 1_000 >= expiry
+        #expect(decision.flags.contains(.out) == (facts.direction == .out))
+        #expect(decision.flags.contains(.clockNotTrusted) == !facts.clockIsTrusted)
+        #expect(decision.flags.contains(.snapshotExpired) == isExpired)
+        #expect(decision.flags.isSubset(of: [.out, .clockNotTrusted, .snapshotExpired]))
+        if facts.direction == .out { #expect(decision.verdict == .admitted) }
+        if !facts.clockIsTrusted { #expect(decision.verdict != .outsideTime) }
+        guard facts.direction == .in else { return }
+        guard facts.snapshot != .unusable, let here = facts.gate else {
+            let admits = facts.gate?.policy.noSnapshot == .admit
+            #expect(decision.verdict == (admits ? .admitted : .noSnapshot))
+            return
+        }
+        #expect((decision.verdict == .noSnapshot) == (isExpired && here.policy.expired == .deny))
+        if decision.verdict == .admitted {
+            #expect(facts.attendee?.status == .active)
+            #expect(facts.pass?.access.contains { $0.zone == hall } == true)
+            #expect(here.policy.uidOnly || facts.isAuthenticated)
+        }
+    }
+}

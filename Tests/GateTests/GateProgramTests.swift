@@ -1,0 +1,167 @@
+import Gate
+import Glibc
+import Journal
+import Runtime
+import SQLite
+import Scans
+import Support
+import Testing
+
+/// The real program: standard input, kill -9, SIGTERM, a full disk.
+@Suite struct GateProgramTests {
+    private let venue: Venue
+
+    init() throws {
+        venue = try Venue()
+        try venue.install(version: 100)
+    }
+
+    @Test func answersEachTapAndEndsWithItsInput() throws {
+        let run = try Run.it(
+            "tapline-gate", venue.arguments("--output", "json"),
+            input:
+                "\(venue.hex(.delegate)),in,\(Venue.tenOClock)\nbad\n\(venue.hex(.blocked))\n\(venue.hex(.staff)),out")
+        #expect(run.end == .exit(0))
+        #expect(run.lines.count == 3)
+        #expect(run.lines[0].contains(#""seq":1,"verdict":0,"name":"admitted""#))
+        #expect(run.lines[1].contains(#""seq":2,"verdict":2,"name":"blocked""#))
+        #expect(run.lines[2].contains(#""seq":3,"verdict":0,"name":"admitted""#))
+        #expect(run.errors.contains("line is not a tap"))
+        #expect(!run.errors.contains("04a1b2"))
+    }
+
+    @Test func whatWasPrintedIsInTheJournalAfterEveryKill() throws {
+        var printed = 0
+        for round in 0..<12 {
+            let output = venue.folder.file("output-\(round)")
+            let gate = try ChildProcess(
+                Package.program("tapline-gate"), venue.arguments("--output", "json"), output: .file(output),
+                errors: venue.folder.file("errors"))
+            let taps = String(repeating: "\(venue.hex(.delegate))\n", count: 400)
+            try gate.write(taps)
+            try eventually("verdicts are printed", everyMs: 1) {
+                (Files.status(output)?.size ?? 0) > 150 * (1 + round * 7)
+            }
+            gate.kill()
+            // A line that was cut off was not printed.
+            let text = try Files.readText(output)
+            let lines = text.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
+            let reader = JournalReader(folder: venue.data)
+            let record = try #require(try reader.journals().last)
+            #expect(record.lastSeq >= lines.count)
+            #expect(lines.enumerated().allSatisfy { $1.contains("\"log\":\"\(record.log)\",\"seq\":\($0 + 1),") })
+            printed += lines.count
+        }
+        #expect(printed > 12)
+        #expect(try JournalReader(folder: venue.data).journals().count == 12)
+        let path = venue.data + "/journal.sqlite"
+        #expect(try Database(path, .readWrite).text("PRAGMA integrity_check") == "ok")
+    }
+
+    @Test func aReaderSeesEachRunOfTheGate() throws {
+        let reader = JournalReader(folder: venue.data)
+        for round in 1...4 {
+            let gate = try ChildProcess(Package.program("tapline-gate"), venue.arguments("--output", "json"))
+            for seq in 1...5 {
+                try gate.write("\(venue.hex(.delegate))\n")
+                #expect(try gate.line()?.contains("\"seq\":\(seq),") == true)
+                let records = try reader.journals()
+                #expect(records.count == round && records.last?.lastSeq == Int64(seq))
+                #expect(try reader.read(journal: records.last!.id, after: Int64(seq - 1), limit: 9).count == 1)
+            }
+            if round % 2 == 0 { gate.kill() } else { #expect(try gate.stop() == .exit(0)) }
+            #expect(try reader.journals().map(\.lastSeq) == Array(repeating: 5, count: round))
+        }
+    }
+
+    @Test func sigtermFinishesTheTapInHand() throws {
+        let output = venue.folder.file("output")
+        let gate = try ChildProcess(
+            Package.program("tapline-gate"), venue.arguments("--output", "json"), output: .file(output),
+            errors: venue.folder.file("errors"))
+        try gate.write(String(repeating: "\(venue.hex(.delegate))\n", count: 1_000))
+        try eventually("a verdict is printed", everyMs: 1) { (Files.status(output)?.size ?? 0) > 0 }
+        #expect(try gate.stop() == .exit(0))
+        let printed = try Files.readText(output)
+        #expect(printed.hasSuffix("\n"))
+        #expect(try venue.journalled().count == printed.split(separator: "\n").count)
+    }
+
+    @Test func aSecondGateIsRefused() throws {
+        let gate = try ChildProcess(Package.program("tapline-gate"), venue.arguments())
+        try gate.write("\(venue.hex(.delegate))\n")
+        #expect(try gate.line() != nil)
+        #expect(try Run.it("tapline-gate", venue.arguments()).end == .exit(78))
+        #expect(try gate.stop() == .exit(0))
+    }
+
+    @Test func aNewSnapshotComesIntoForceWithoutATap() throws {
+        let gate = try ChildProcess(Package.program("tapline-gate"), venue.arguments("--output", "json"))
+        try gate.write("\(venue.hex(.delegate))\n")
+        #expect(try gate.line()?.contains("admitted") == true)
+        try venue.install(version: 101, without: .delegate)
+        try eventually("the gate has switched") { GateState.read(folder: venue.data)?.snapshot == 101 }
+        try gate.write("\(venue.hex(.delegate))\n")
+        #expect(try gate.line()?.contains("unknown") == true)
+    }
+
+    @Test func aFullDiskRefusesAndPasses() throws {
+        // 64 blocks of 512 or 1,024 bytes, as the shell counts: room for the file and a few taps. Without the trap the kernel
+        // would end the program at the limit.
+        let script = "trap '' XFSZ; ulimit -f 64; exec \"$0\" \"$@\""
+        let run = try Run.it(
+            "/bin/sh", ["-c", script, Package.program("tapline-gate")] + venue.arguments("--output", "json"),
+            input: String(repeating: "\(venue.hex(.delegate))\n", count: 60))
+        #expect(run.end == .exit(1))
+        #expect(!run.lines.isEmpty && run.lines.count < 60)
+        #expect(run.errors.contains("tap could not be logged: refused"))
+        #expect(run.errors.contains("\(60 - run.lines.count) taps could not be logged"))
+        #expect(try venue.journalled().count == run.lines.count)
+        let after = try Run.succeeding("tapline-gate", venue.arguments(), input: "\(venue.hex(.delegate))\n")
+        #expect(after.lines.count == 1)
+    }
+
+    @Test func badSettingsAreToldBeforeAnythingIsMade() throws {
+        let none = venue.folder.file("none")
+        func end(_ arguments: [String]) throws -> ChildProcess.End { try Run.it("tapline-gate", arguments).end }
+        let good = [
+            "run", "--data", none, "--scanner", "gate-7", "--event-key-file", venue.keyFile, "--reader", "stdin",
+        ]
+        #expect(try end(good + ["--check"]) == .exit(0))
+        #expect(try end(good + ["--scanner", "Gate 7", "--check"]) == .exit(78))
+        #expect(try end(good + ["--reader", "nfc:pn532", "--check"]) == .exit(78))
+        #expect(try end(good + ["--turnstile", "serial:/dev/null", "--check"]) == .exit(78))
+        #expect(try end(good + ["--output", "xml"]) == .exit(78))
+        #expect(try end(good + ["--event-key-file", none, "--check"]) == .exit(78))
+        #expect(try end(good + ["--event-key-file", "/dev/null"]) == .exit(78))
+        #expect(try end(Array(good.dropLast(2))) == .exit(78))
+        #expect(try end(["run", "--colour"]) == .exit(64))
+        #expect(try end(["dance"]) == .exit(64))
+        #expect(!Files.exists(none))
+    }
+
+    @Test func statusWithAndWithoutARunningGate() throws {
+        #expect(try Run.it("tapline-gate", ["status", "--data", venue.folder.file("none")]).end == .exit(1))
+        let fresh = GateStatus(folder: venue.data, scanner: nil)
+        #expect(!fresh.running && fresh.scanner == nil && fresh.journals.isEmpty && fresh.snapshot?.version == 100)
+
+        let gate = try ChildProcess(Package.program("tapline-gate"), venue.arguments())
+        for _ in 0..<3 {
+            try gate.write("\(venue.hex(.delegate))\n")
+            #expect(try gate.line() != nil)
+        }
+        let log = try JournalReader(folder: venue.data).journals()[0].log
+        do { try Shipped(folder: venue.data).advance(log, scanner: venue.scanner, to: 2) }
+        let status = GateStatus(folder: venue.data, scanner: nil)
+        #expect(status.running && status.scanner == "gate-7" && status.gate == "Hall north" && status.zone == "Hall")
+        #expect(status.log == log.description && status.seq == 3)
+        #expect(status.scans == 3 && status.shipped == 2 && status.backlog == 1 && status.problem == nil)
+        let json = try Run.succeeding("tapline-gate", ["status", "--data", venue.data, "--output", "json"]).lines
+        #expect(json.contains { $0.contains(#""backlog" : 1"#) } && json.contains { $0.contains(#""running" : true"#) })
+
+        #expect(try gate.stop() == .exit(0))
+        let text = try Run.succeeding("tapline-gate", ["status", "--data", venue.data]).lines
+        #expect(text[0] == "scanner   gate-7  (not running)")
+        #expect(text.contains { $0.contains("3 in 1 journals, 2 shipped, 1 waiting") })
+    }
+}

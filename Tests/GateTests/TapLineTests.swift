@@ -1,0 +1,60 @@
+import Gate
+import Scans
+import Testing
+
+@Suite struct TapLineTests {
+    @Test func aTapIsAUID() throws {
+        let tap = try #require(try TapLine("04a1B2c3"))
+        #expect(tap.uid == [0x04, 0xa1, 0xb2, 0xc3] && tap.direction == .in && tap.atMs == nil)
+    }
+
+    @Test(arguments: [
+        "04A1B2C3D4E5F6", "04:a1:b2:c3:d4:e5:f6", "  04a1b2c3d4e5f6 , in ", "04a1b2c3d4e5f6,\r", "04a1b2c3d4e5f6\r",
+    ]) func spellings(_ line: String) throws {
+        let tap = try #require(try TapLine(line))
+        #expect(tap.uid == [0x04, 0xa1, 0xb2, 0xc3, 0xd4, 0xe5, 0xf6] && tap.direction == .in && tap.atMs == nil)
+    }
+
+    @Test func directionAndTimeFollow() throws {
+        #expect(try TapLine("04,out")?.direction == .out)
+        let tap = try #require(try TapLine("04a1b2c3,out,2026-11-23T21:47:01.1239+01:00"))
+        #expect(tap.direction == .out && tap.atMs == 1_795_466_821_123)
+        #expect(try TapLine("04a1b2c3,,1970-01-01T00:00:00Z")?.atMs == 0)
+        #expect(try TapLine("04a1b2c3,in,2199-12-31T23:59:59.999Z")?.atMs == Bounds.timesMs.upperBound - 1)
+    }
+
+    @Test func lengthsOfUIDs() throws {
+        for count in [1, 4, 7, 10, 32] {
+            #expect(try TapLine(String(repeating: "0a", count: count))?.uid.count == count)
+        }
+        #expect(throws: TapLineError.self) { try TapLine(String(repeating: "0a", count: 33)) }
+    }
+
+    @Test(arguments: ["", "   ", "\r"]) func blankLinesAreNoTaps(_ line: String) throws {
+        #expect(try TapLine(line) == nil)
+    }
+
+    @Test(arguments: [
+        "04a", "xx", "04 a1", "04a1:b2", "04:a1:", ":", "0x04", "04a1b2c3,sideways", "04a1b2c3,IN",
+        "04a1b2c3,in,", "04a1b2c3,in,yesterday", "04a1b2c3,in,2026-02-30T00:00:00Z", "04a1b2c3,in,1969-12-31T23:59:59Z",
+        "04a1b2c3,in,2200-01-01T00:00:00Z", "04a1b2c3,in,2026-11-23T20:47:01Z,", ",in", "\u{661}\u{662}", "ﬀ",
+    ]) func whatIsNoTap(_ line: String) {
+        let error = #expect(throws: TapLineError.self) { try TapLine(line) }
+        // Raw UIDs do not go into a log.
+        #expect(error?.description.contains("04a1") == false)
+    }
+}
+
+@Suite struct DeviceClockTests {
+    @Test func aClockIsDoubtedOnlyWhereItIsEarly() {
+        let clock = DeviceClock(snapshotCreatedS: 1_000, lastScanMs: 1_500_000)
+        for (atMs, isSynchronised, expected) in [
+            (Int64(1_500_000), false, true), (1_499_999, false, false), (1_499_999, true, true),
+            (999_999, false, false),
+            (999_999, true, true),
+        ] { #expect(clock.isTrusted(atMs: atMs) { isSynchronised } == expected) }
+        #expect(DeviceClock().isTrusted(atMs: 0) { false })
+        #expect(!DeviceClock(snapshotCreatedS: 1_000).isTrusted(atMs: 999_999) { false })
+        #expect(!DeviceClock(lastScanMs: 5).isTrusted(atMs: 4) { false })
+    }
+}
