@@ -41,11 +41,11 @@ public struct Policy: Hashable, Sendable {
         }
         antipassback = wire.antipassback ?? antipassback
         minutes = try wire.minutes?.within(1...99_999, "minutes")
-        debounceMs = try wire.debounce_ms?.within(0...9_999_999, "debounce_ms")
-        toleranceS = try wire.tolerance_s?.within(0...99_999, "tolerance_s") ?? toleranceS
-        noSnapshot = wire.no_snapshot ?? noSnapshot
+        debounceMs = try wire.debounceMs?.within(0...9_999_999, "debounce_ms")
+        toleranceS = try wire.toleranceS?.within(0...99_999, "tolerance_s") ?? toleranceS
+        noSnapshot = wire.noSnapshot ?? noSnapshot
         expired = wire.expired ?? expired
-        uidOnly = wire.uid_only ?? uidOnly
+        uidOnly = wire.uidOnly ?? uidOnly
         guard antipassback != .timed || minutes != nil else {
             throw PolicyError(detail: "antipassback timed needs minutes")
         }
@@ -53,9 +53,17 @@ public struct Policy: Hashable, Sendable {
 
     private struct Wire: Decodable {
         var antipassback: Antipassback?
-        var minutes, debounce_ms, tolerance_s: Int?
-        var no_snapshot, expired: Answer?
-        var uid_only: Bool?
+        var minutes, debounceMs, toleranceS: Int?
+        var noSnapshot, expired: Answer?
+        var uidOnly: Bool?
+
+        enum CodingKeys: String, CodingKey {
+            case antipassback, minutes, expired
+            case debounceMs = "debounce_ms"
+            case toleranceS = "tolerance_s"
+            case noSnapshot = "no_snapshot"
+            case uidOnly = "uid_only"
+        }
     }
 }
 

@@ -6,9 +6,9 @@ public enum Package {
     /// The package's folder, as it was when the tests were built.
     public static let folder = String(#filePath.dropLast("/Tests/Support/Programs.swift".count))
 
-    /// The folder of the real binaries: beside the test bundle, or `TAPLINE_BINARIES`.
+    /// The folder of the real binaries: beside the test bundle, or `TAPLINE_BIN`.
     public static let binaries: String = {
-        if let folder = Environment.value("TAPLINE_BINARIES") { return folder }
+        if let folder = Environment.value("TAPLINE_BIN") { return folder }
         var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
         let count = buffer.withUnsafeMutableBytes {
             readlink("/proc/self/exe", $0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count)
