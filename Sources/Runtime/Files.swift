@@ -7,21 +7,12 @@ public enum Files {
 
     /// The whole file. Throws `SystemError`; a file over `limit` bytes is EFBIG.
     public static func read(_ path: String, limit: Int = defaultReadLimitBytes) throws -> [UInt8] {
-        let file = open(path, O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else { throw SystemError("open \(path)") }
-        defer { close(file) }
         var bytes: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 65_536)
-        while true {
-            let count = Glibc.read(file, &chunk, chunk.count)
-            if count < 0 {
-                if errno == EINTR { continue }
-                throw SystemError("read \(path)")
-            }
-            if count == 0 { return bytes }
-            guard bytes.count + count <= limit else { throw SystemError("read \(path)", code: EFBIG) }
-            bytes.append(contentsOf: chunk[..<count])
+        try readChunks(path) { chunk in
+            guard bytes.count + chunk.count <= limit else { throw SystemError("read \(path)", code: EFBIG) }
+            bytes += chunk
         }
+        return bytes
     }
 
     /// Gives the file to `body` in pieces of at most 64 KiB. Throws `SystemError`.
@@ -55,21 +46,24 @@ public enum Files {
         do {
             defer { close(file) }
             guard fchmod(file, mode) == 0 else { throw SystemError("chmod \(temporary)") }
-            let all = Array(bytes)
-            var written = 0
-            while written < all.count {
-                let count = all[written...].withUnsafeBytes { write(file, $0.baseAddress!, $0.count) }
-                if count < 0 {
-                    if errno == EINTR { continue }
-                    throw SystemError("write \(temporary)")
-                }
-                written += count
-            }
+            try writeAll(Array(bytes), to: file, "write \(temporary)")
             if durable, fsync(file) != 0 { throw SystemError("fsync \(temporary)") }
             try rename(temporary, to: path, durable: durable)
         } catch {
             unlink(temporary)
             throw error
+        }
+    }
+
+    static func writeAll(_ bytes: [UInt8], to file: Int32, _ operation: @autoclosure () -> String) throws {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { write(file, $0.baseAddress!, $0.count) }
+            if count < 0 {
+                if errno == EINTR { continue }
+                throw SystemError(operation())
+            }
+            rest = rest.dropFirst(count)
         }
     }
 

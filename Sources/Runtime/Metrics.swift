@@ -1,37 +1,58 @@
-import Glibc
 import Synchronization
 
 /// Metric objects are made once, at start, and are cheap to touch from any thread.
+///
+/// A name may carry labels, as in `tapline_quarantined_batches_total{reason="malformed"}`.
 public final class Metrics: Sendable {
-    private let families = Mutex<[any MetricFamily]>([])
+    private struct Family: Sendable {
+        let name: String
+        let help: String
+        let kind: String
+        let samples: @Sendable () -> String
+        /// Without labels.
+        var base: String { String(name.prefix { $0 != "{" }) }
+    }
+    private let families = Mutex<[Family]>([])
 
     public init() {}
 
-    public func counter(_ name: String, _ help: String) -> Counter { register(Counter(name, help)) }
-    public func gauge(_ name: String, _ help: String) -> Gauge { register(Gauge(name, help)) }
-    public func histogram(_ name: String, _ help: String, bounds: [Double]) -> Histogram {
-        register(Histogram(name, help, bounds: bounds))
-    }
-    /// A metric that is computed when it is read.
-    public func computed(_ name: String, _ help: String, _ value: @escaping @Sendable () -> Double) {
-        _ = register(ComputedGauge(name, help, value))
+    public func counter(_ name: String, _ help: String) -> Counter {
+        let counter = Counter()
+        add(name, help, "counter") { "\(name) \(counter.value)\n" }
+        return counter
     }
 
-    private func register<Family: MetricFamily>(_ family: Family) -> Family {
-        families.withLock { $0.append(family) }
-        return family
+    public func gauge(_ name: String, _ help: String) -> Gauge {
+        let gauge = Gauge()
+        add(name, help, "gauge") { "\(name) \(gauge.value)\n" }
+        return gauge
+    }
+
+    /// - Parameter bounds: upper bounds of the buckets, rising, in the unit that the name ends with. The name has no labels.
+    public func histogram(_ name: String, _ help: String, bounds: [Double]) -> Histogram {
+        let histogram = Histogram(bounds: bounds)
+        add(name, help, "histogram") { histogram.samples(name) }
+        return histogram
+    }
+
+    /// A metric that is computed when it is read.
+    public func computed(_ name: String, _ help: String, _ value: @escaping @Sendable () -> Double) {
+        add(name, help, "gauge") { "\(name) \(value())\n" }
+    }
+
+    private func add(_ name: String, _ help: String, _ kind: String, _ samples: @escaping @Sendable () -> String) {
+        families.withLock { $0.append(Family(name: name, help: help, kind: kind, samples: samples)) }
     }
 
     /// Prometheus text exposition format 0.0.4, families with labels under one header, by name.
     public func render() -> String {
-        let all = families.withLock { $0 }.map { (base: String($0.name.prefix { $0 != "{" }), family: $0) }
         var text = ""
         var last = ""
         // By base name first: `a_b` sorts between `a` and `a{...}`.
-        for (base, family) in all.sorted(by: { ($0.base, $0.family.name) < ($1.base, $1.family.name) }) {
-            if base != last {
-                text += "# HELP \(base) \(family.help)\n# TYPE \(base) \(family.kind)\n"
-                last = base
+        for family in families.withLock({ $0 }).sorted(by: { ($0.base, $0.name) < ($1.base, $1.name) }) {
+            if family.base != last {
+                last = family.base
+                text += "# HELP \(last) \(family.help)\n# TYPE \(last) \(family.kind)\n"
             }
             text += family.samples()
         }
@@ -39,57 +60,25 @@ public final class Metrics: Sendable {
     }
 }
 
-protocol MetricFamily: Sendable {
-    /// With its labels, as in `name{label="value"}`.
-    var name: String { get }
-    var help: String { get }
-    var kind: String { get }
-    func samples() -> String
-}
-
-/// A count that only rises. The name may carry labels: `tapline_quarantined_batches_total{reason="malformed"}`.
-public final class Counter: MetricFamily {
-    let name: String
-    let help: String
-    let kind = "counter"
+/// A count that only rises.
+public final class Counter: Sendable {
     private let count = Atomic<Int>(0)
-    init(_ name: String, _ help: String) { (self.name, self.help) = (name, help) }
 
     public func add(_ amount: Int = 1) { count.wrappingAdd(amount, ordering: .relaxed) }
     public var value: Int { count.load(ordering: .relaxed) }
-    func samples() -> String { "\(name) \(value)\n" }
 }
 
 /// A whole number that rises and falls.
-public final class Gauge: MetricFamily {
-    let name: String
-    let help: String
-    let kind = "gauge"
+public final class Gauge: Sendable {
     private let current = Atomic<Int>(0)
-    init(_ name: String, _ help: String) { (self.name, self.help) = (name, help) }
 
     public func set(_ value: Int) { current.store(value, ordering: .relaxed) }
     public func add(_ amount: Int) { current.wrappingAdd(amount, ordering: .relaxed) }
     public var value: Int { current.load(ordering: .relaxed) }
-    func samples() -> String { "\(name) \(value)\n" }
 }
 
-final class ComputedGauge: MetricFamily {
-    let name: String
-    let help: String
-    let kind = "gauge"
-    private let compute: @Sendable () -> Double
-    init(_ name: String, _ help: String, _ compute: @escaping @Sendable () -> Double) {
-        (self.name, self.help, self.compute) = (name, help, compute)
-    }
-    func samples() -> String { "\(name) \(compute())\n" }
-}
-
-/// Observations in buckets of fixed upper bounds, in the unit that the name ends with.
-public final class Histogram: MetricFamily {
-    let name: String
-    let help: String
-    let kind = "histogram"
+/// Observations in buckets of fixed upper bounds.
+public final class Histogram: Sendable {
     private let bounds: [Double]
     private struct State {
         var counts: [Int]
@@ -97,8 +86,8 @@ public final class Histogram: MetricFamily {
     }
     private let state: Mutex<State>
 
-    init(_ name: String, _ help: String, bounds: [Double]) {
-        (self.name, self.help, self.bounds) = (name, help, bounds)
+    init(bounds: [Double]) {
+        self.bounds = bounds
         state = Mutex(State(counts: Array(repeating: 0, count: bounds.count + 1)))
     }
 
@@ -110,7 +99,7 @@ public final class Histogram: MetricFamily {
         }
     }
 
-    func samples() -> String {
+    func samples(_ name: String) -> String {
         let (counts, sum) = state.withLock { ($0.counts, $0.sum) }
         var text = ""
         var running = 0

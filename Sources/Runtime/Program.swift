@@ -129,23 +129,18 @@ public struct Program: Sendable {
             guard let value = parts.count == 2 ? String(parts[1]) : rest.popFirst() else {
                 throw ProgramError.usage("--\(flag) needs a value: \(option.placeholder)")
             }
-            let resolved = direct == nil ? try secret(value, flag) : value
-            if option.isRepeatable {
-                values[option.flag, default: []] += direct == nil ? Program.words(resolved) : [resolved]
-            } else {
-                values[option.flag] = [resolved]
-            }
+            values[option.flag, default: []] +=
+                direct == nil ? self.values(of: option, try secret(value, flag)) : [value]
         }
         for option in command.options where values[option.flag] == nil {
             if let value = environment[option.variable], !value.isEmpty {
-                switch option.kind {
-                case .toggle: if value != "0" && value != "false" { values[option.flag] = ["true"] }
-                case .repeated, .secrets: values[option.flag] = Program.words(value)
-                default: values[option.flag] = [value]
+                guard option.kind == .toggle else {
+                    values[option.flag] = self.values(of: option, value)
+                    continue
                 }
+                if value != "0" && value != "false" { values[option.flag] = ["true"] }
             } else if option.isSecret, let path = environment[option.variable + "_FILE"], !path.isEmpty {
-                let value = try secret(path, option.flag + "-file")
-                values[option.flag] = option.isRepeatable ? Program.words(value) : [value]
+                values[option.flag] = self.values(of: option, try secret(path, option.flag + "-file"))
             } else if let fallback = option.fallback {
                 values[option.flag] = [fallback]
             }
@@ -162,8 +157,8 @@ public struct Program: Sendable {
     }
 
     // Keys and URLs hold no blanks; several of them are told apart by blanks or line ends.
-    private static func words(_ text: String) -> [String] {
-        text.split(whereSeparator: \.isWhitespace).map(String.init)
+    private static func values(of option: Option, _ text: String) -> [String] {
+        option.isRepeatable ? text.split(whereSeparator: \.isWhitespace).map(String.init) : [text]
     }
 
     private static func secret(_ path: String, _ flag: String) throws -> String {
