@@ -1,0 +1,164 @@
+import AMQP
+import Runtime
+import Synchronization
+
+/// The consuming thread: owns the broker connection, hands deliveries to the writer, acknowledges what it settled.
+final class IngestConsumer {
+    /// Longest sleep in poll(2): heartbeats go out in time.
+    static let pollMs = 250
+
+    /// A connection that lived this long was a good one: the next back-off starts small again.
+    static let steadyMs: Int64 = 5_000
+
+    private enum End {
+        case stopped, databaseAway
+    }
+
+    /// The broker is there, but does not deliver any more.
+    private struct ConsumerLost: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    private let settings: IngestSettings
+    private let link: IngestLink
+    private let health: IngestHealth
+    private let metrics: IngestMetrics
+    private let stop: StopSignal
+    private let log = Log("ingest")
+    private var backoff = Backoff()
+    private var attempt = 0
+    private var connectedAtMs: Int64?
+
+    init(
+        _ settings: IngestSettings, _ link: IngestLink, _ health: IngestHealth, _ metrics: IngestMetrics,
+        _ stop: StopSignal
+    ) {
+        (self.settings, self.link, self.health) = (settings, link, health)
+        (self.metrics, self.stop) = (metrics, stop)
+    }
+
+    /// Runs until the writer has ended and its last settlement is acknowledged.
+    func run() {
+        while !link.writerEnded.isStopped {
+            let shards = link.shards.load(ordering: .acquiring)
+            guard !stop.isStopped, shards > 0, !isDatabaseAwayTooLong else {
+                // Nobody could store anything now: leave the batches to the broker.
+                _ = Poll.wait([link.writerEnded.descriptor], timeoutMs: 50)
+                continue
+            }
+            do {
+                let connection = try connect(shards)
+                switch try consume(connection) {
+                case .stopped: break
+                case .databaseAway:
+                    health.setBroker("not consumed: the database is away")
+                    log.warning("gave the deliveries back: the database is away too long")
+                }
+                connection.close()
+            } catch {
+                lose(error)
+            }
+            // What was not settled comes again, on another channel.
+            link.newGeneration()
+            metrics.unacknowledged.set(0)
+        }
+        health.setBroker("stopped")
+    }
+
+    private var isDatabaseAwayTooLong: Bool { health.databaseAwayMs > Int64(settings.databaseAwayLimitMs) }
+
+    // MARK: The broker
+
+    private func connect(_ shards: Int) throws(AMQPError) -> AMQPConnection {
+        let address = settings.brokers[attempt % settings.brokers.count]
+        attempt += 1
+        let connection = try AMQPConnection(address, name: "tapline-center ingest", interrupt: stop.descriptor)
+        try Topology.declare(connection, shards: shards)
+        let generation = link.newGeneration()
+        try connection.qos(prefetch: UInt16(IngestLink.prefetch(shards: shards)))
+        // Never a tag that was used before: RabbitMQ 3.10 may keep messages of a quorum queue from it for ever.
+        let name = "center-\(UInt64.random(in: .min ... .max))-\(generation)"
+        for shard in 0..<shards {
+            try connection.consume(Topology.queue(shard), consumerTag: "\(name)-\(shard)")
+        }
+        connectedAtMs = SystemClock.monotonicMs()
+        // Stay with a broker that works.
+        attempt -= 1
+        metrics.brokerConnections.add()
+        if health.setBroker(nil) { log.info("consuming", [.host: address, .shards: shards]) }
+        return connection
+    }
+
+    /// Notes an outage, once, and waits.
+    private func lose(_ error: any Error) {
+        if let connectedAtMs {
+            attempt += 1
+            if SystemClock.monotonicMs() - connectedAtMs > IngestConsumer.steadyMs { backoff.reset() }
+        }
+        connectedAtMs = nil
+        if health.setBroker("\(error)"), !stop.isStopped {
+            log.warning("broker away", [.error: "\(error)", .detail: hint(error)])
+        }
+        stop.wait(ms: backoff.nextDelayMs())
+    }
+
+    private func hint(_ error: any Error) -> String {
+        switch (error as? AMQPError)?.replyCode {
+        case 406: "an exchange or queue exists with other arguments than SPEC.md section 3 says: empty and delete it"
+        case 503: "the broker may lack the plugin rabbitmq_consistent_hash_exchange"
+        default: "connecting again"
+        }
+    }
+
+    // MARK: Consuming
+
+    private func consume(_ connection: AMQPConnection) throws -> End {
+        let generation = link.generation.load(ordering: .acquiring)
+        var window = AckWindow()
+        while true {
+            // Once it is told to stop, only the end of the writer matters.
+            let end = stop.isStopped ? link.writerEnded : stop
+            _ = Poll.wait(
+                [connection.descriptor, link.settlements.descriptor, end.descriptor],
+                timeoutMs: IngestConsumer.pollMs)
+            let hasEnded = link.writerEnded.isStopped
+            try take(try connection.poll(), generation, &window)
+            for settlement in link.settlements.drain() where settlement.generation == generation {
+                for action in window.settle(accepted: settlement.accepted, rejected: settlement.rejected) {
+                    switch action {
+                    case .ack(let tag, let multiple): try connection.ack(tag, multiple: multiple)
+                    case .reject(let tag): try connection.reject(tag, requeue: false)
+                    }
+                }
+            }
+            metrics.unacknowledged.set(window.count)
+            if hasEnded { return .stopped }
+            if isDatabaseAwayTooLong { return .databaseAway }
+        }
+    }
+
+    private func take(_ events: [AMQPEvent], _ generation: Int, _ window: inout AckWindow) throws {
+        let now = SystemClock.nowMicroseconds()
+        for event in events {
+            switch event {
+            case .delivery(let delivery):
+                metrics.deliveries.add()
+                if delivery.redelivered { metrics.redeliveries.add() }
+                window.deliver(delivery.tag)
+                let taken = TakenDelivery(
+                    generation: generation, tag: delivery.tag, deliveryCount: delivery.deliveryCount,
+                    delivery: IngestDelivery(
+                        routingKey: delivery.routingKey, userID: delivery.userID, body: delivery.body,
+                        receivedMicros: now))
+                guard link.deliveries.send(taken) else {
+                    throw ConsumerLost(description: "the broker delivers more than the prefetch allows")
+                }
+            case .consumerCancelled(let tag):
+                throw ConsumerLost(description: "the broker cancelled consumer \(tag): its queue is gone")
+            case .channelClosed(let code, let text):
+                throw ConsumerLost(description: "the broker closed the channel: \(code) \(text)")
+            case .connectionClosed, .confirmed, .refused, .returned, .blocked, .unblocked: break
+            }
+        }
+    }
+}
