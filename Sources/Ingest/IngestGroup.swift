@@ -31,6 +31,9 @@ struct IngestGroup {
         outcomes = Array(repeating: .taken(stored: 0, duplicates: 0, conflicts: 0), count: deliveries.count)
     }
 
+    /// When its first delivery came.
+    var receivedMicros: Int64 { deliveries.lazy.map(\.receivedMicros).min() ?? 0 }
+
     var scannersWanted: Set<String> {
         Set(intakes.compactMap { if case .batch(let batch) = $0 { batch.scanner } else { nil } })
     }

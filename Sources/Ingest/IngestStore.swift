@@ -79,7 +79,7 @@ public final class IngestStore {
         group.admit(scanners: try scanners(group.scannersWanted))
         if !group.journalsWanted.isEmpty {
             let table = JournalTable(connection)
-            group.journals = try table.lock(group.journalsWanted)
+            group.journals = try table.lock(group.journalsWanted, receivedMicros: group.receivedMicros)
             let lookups = group.lookups()
             if !lookups.isEmpty { try table.lookUp(lookups, into: &group.journals) }
             group.decide()

@@ -10,7 +10,8 @@ struct JournalTable {
     // MARK: Reading
 
     /// The rows of all `keys`, made where missing, locked in the order of their ids.
-    func lock(_ keys: Set<JournalKey>) throws(PostgresError) -> [JournalKey: JournalRow] {
+    /// - Parameter receivedMicros: when the center first heard of those that are new.
+    func lock(_ keys: Set<JournalKey>, receivedMicros: Int64) throws(PostgresError) -> [JournalKey: JournalRow] {
         // Sorted, so that two writers that insert the same journals do not wait for each other in a circle.
         let keys = keys.sorted { ($0.log, $0.scanner) < ($1.log, $1.scanner) }
         var rows = try select(keys)
@@ -18,9 +19,10 @@ struct JournalTable {
         if !missing.isEmpty {
             try connection.query(
                 """
-                INSERT INTO tapline.journals (log, scanner_id) SELECT * FROM unnest($1, $2)
+                INSERT INTO tapline.journals (log, scanner_id, first_received_at, last_received_at)
+                SELECT log, scanner_id, $3, $3 FROM unnest($1, $2) AS n(log, scanner_id)
                 ON CONFLICT (log, scanner_id) DO NOTHING
-                """, JournalTable.parameters(missing))
+                """, JournalTable.parameters(missing) + [.timestamp(receivedMicros)])
             rows.merge(try select(missing)) { $1 }
         }
         try loadGaps(&rows)

@@ -1,0 +1,105 @@
+import Batches
+import Ingest
+import Postgres
+import Runtime
+import Scans
+import Synchronization
+import Testing
+
+/// The store transaction when the database fails under it, and when two writers meet.
+struct IngestFaultTests {
+    private func journal(_ scanner: String, count: Int) -> MadeJournal {
+        let scans = (1...Int64(count)).map { seq -> Scan in
+            let verdict: Verdict = seq % 7 == 0 ? .annulled : .admitted
+            let tag = TagID(rawValue: seq % 40 + 1)
+            let atMs = IngestFixture.day / 1_000 + seq
+            return Scan(seq: seq, atMs: atMs, tag: tag, verdict: verdict, flags: [], gate: nil, snapshot: 7)
+        }
+        return MadeJournal(scanner: scanner, log: .random(), scans: scans)
+    }
+
+    @Test func aBackendKilledBeforeTheCommitLeavesNothing() throws {
+        let fixture = try IngestFixture()
+        // The deferred trigger runs as the first part of COMMIT, and ends its own server process there.
+        try fixture.connection.execute(
+            """
+            CREATE TABLE public.armed (yes boolean); INSERT INTO public.armed VALUES (true);
+            CREATE FUNCTION public.die() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                IF EXISTS (SELECT FROM public.armed) THEN
+                    PERFORM pg_terminate_backend(pg_backend_pid()); PERFORM pg_sleep(10);
+                END IF;
+                RETURN NULL;
+            END $$;
+            CREATE CONSTRAINT TRIGGER die AFTER UPDATE ON tapline.journals DEFERRABLE INITIALLY DEFERRED
+                FOR EACH ROW EXECUTE FUNCTION public.die();
+            """)
+        let deliveries = [journal("s-1", count: 30).batch(1, 30).delivery()]
+        let store = try fixture.store()
+        let error = #expect(throws: PostgresError.self) { try store.store(deliveries) }
+        #expect(error?.isConnectionLost == true)
+        #expect(try fixture.int("SELECT count(*) FROM tapline.scans") == 0)
+        #expect(try fixture.int("SELECT count(*) FROM tapline.journals") == 0)
+        try fixture.connection.execute("DELETE FROM public.armed")
+        let again = try fixture.store()
+        #expect(try again.store(deliveries) == [.taken(stored: 30, duplicates: 0, conflicts: 0)])
+        #expect(try again.store(deliveries) == [.taken(stored: 0, duplicates: 30, conflicts: 0)])
+        try fixture.checkBooks()
+        try fixture.checkPresence()
+    }
+
+    @Test func aCommitWithAWarningIsNone() throws {
+        let fixture = try IngestFixture()
+        try fixture.connection.execute(
+            """
+            CREATE FUNCTION public.warn() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                RAISE WARNING 'cancelled wait for a standby'; RETURN NULL; END $$;
+            CREATE CONSTRAINT TRIGGER warn AFTER UPDATE ON tapline.journals DEFERRABLE INITIALLY DEFERRED
+                FOR EACH ROW EXECUTE FUNCTION public.warn();
+            """)
+        let deliveries = [journal("s-1", count: 3).batch(1, 3).delivery()]
+        let store = try fixture.store()
+        let error = #expect(throws: PostgresError.self) { try store.store(deliveries) }
+        #expect(error?.code == .commitWithWarning)
+        try fixture.connection.execute("DROP TRIGGER warn ON tapline.journals")
+        #expect(try store.store(deliveries) == [.taken(stored: 0, duplicates: 3, conflicts: 0)])
+        try fixture.checkBooks()
+    }
+
+    @Test func twoWritersOfTheSameJournalsStoreEachScanOnce() async throws {
+        let fixture = try IngestFixture()
+        let journals = ["s-1", "s-2", "s-4"].map { journal($0, count: 120) }
+        var random = SeededRandom(99)
+        var deliveries: [IngestDelivery] = []
+        for journal in journals {
+            for first in stride(from: 1, through: 120, by: 10) {
+                deliveries.append(journal.batch(first, 10).delivery())
+            }
+        }
+        let url = fixture.database.url
+        let orders = [deliveries.shuffled(using: &random), deliveries.shuffled(using: &random)]
+        try await withThrowingTaskGroup(of: Int.self) { group in
+            for order in orders {
+                group.addTask {
+                    try await PlainThread.run("writer") {
+                        let connection = try PostgresConnection(url: url, applicationName: "tapline-test writer")
+                        let store = try IngestStore(connection, relayUsers: [IngestFixture.relay])
+                        var stored = 0
+                        for start in stride(from: 0, to: order.count, by: 4) {
+                            for outcome in try store.store(Array(order[start..<min(order.count, start + 4)])) {
+                                if case .taken(let count, _, 0) = outcome { stored += count }
+                            }
+                        }
+                        return stored
+                    }
+                }
+            }
+            var stored = 0
+            for try await count in group { stored += count }
+            #expect(stored == 360)
+        }
+        #expect(try fixture.int("SELECT count(*) FROM tapline.scans") == 360)
+        #expect(try fixture.int("SELECT sum(received) FROM tapline.journals") == 720)
+        try fixture.checkBooks()
+        try fixture.checkPresence()
+    }
+}

@@ -1,0 +1,130 @@
+import Batches
+import Ingest
+import Postgres
+import Registry
+import Scans
+import Testing
+
+/// A migrated database with two zones, three gates, five scanners and forty tags of twenty people.
+final class IngestFixture {
+    let database: TestDatabase
+    let connection: PostgresConnection
+    static let relay = "relay"
+    /// 2026-06-01T00:00:00Z, microseconds.
+    static let day: Int64 = 1_780_272_000_000_000
+
+    init() throws {
+        database = try TestDatabase()
+        connection = try database.connect()
+        _ = try Migrator(connection).migrate()
+        try connection.execute(
+            """
+            INSERT INTO tapline.zones (id, name) VALUES (1, 'hall'), (2, 'stage');
+            INSERT INTO tapline.gates (id, name, zone_id, from_zone_id)
+                VALUES (1, 'door', 1, NULL), (2, 'steps', 2, 1), (3, 'back', 2, NULL);
+            INSERT INTO tapline.scanners (id, gate_id, enabled)
+                VALUES ('s-1', 1, true), ('s-2', 2, true), ('s-3', NULL, true), ('s-off', 1, false), ('s-4', 3, true);
+            INSERT INTO tapline.attendees (id, name) SELECT n, 'a' || n FROM generate_series(1, 20) n;
+            INSERT INTO tapline.tags (tag_id, attendee_id) SELECT n, (n + 1) / 2 FROM generate_series(1, 40) n;
+            """)
+    }
+
+    func store() throws -> IngestStore {
+        try IngestStore(try database.connect(), relayUsers: [IngestFixture.relay])
+    }
+
+    func int(_ sql: String) throws -> Int64 { try connection.query(sql).int(0, 0) }
+
+    /// First column of all rows.
+    func texts(_ sql: String) throws -> [String] {
+        let result = try connection.query(sql)
+        return (0..<result.rowCount).map { result.text($0, 0) }
+    }
+
+    /// Whether the books agree, in every journal, with what is stored.
+    func checkBooks() throws {
+        #expect(try int("SELECT count(*) FROM tapline.ingest_balance WHERE NOT balanced") == 0)
+        #expect(
+            try int(
+                """
+                SELECT count(*) FROM tapline.journals j
+                LEFT JOIN (SELECT journal_id, count(*) AS n, max(seq) AS last,
+                    count(*) FILTER (WHERE verdict = 64) AS annulments FROM tapline.scans GROUP BY 1) s
+                ON s.journal_id = j.id
+                WHERE j.stored <> coalesce(s.n, 0) OR j.last_seq <> coalesce(s.last, 0)
+                    OR j.annulments <> coalesce(s.annulments, 0)
+                """) == 0)
+        #expect(
+            try int(
+                """
+                SELECT count(*) FROM tapline.journals j WHERE j.next_seq <> (
+                    SELECT min(n) FROM generate_series(1, j.last_seq + 1) n WHERE NOT EXISTS (
+                        SELECT FROM tapline.scans s WHERE s.journal_id = j.id AND s.seq = n))
+                """) == 0)
+    }
+
+    /// Whether presence is what the definition makes of all that is stored.
+    func checkPresence() throws {
+        let truth = """
+            SELECT DISTINCT ON (p.tag_id) p.tag_id, t.attendee_id,
+                CASE p.direction WHEN 0 THEN g.zone_id ELSE g.from_zone_id END AS zone_id, p.ordered_at AS since,
+                j.scanner_id, p.gate_id, p.direction::smallint, j.log, p.seq, p.journal_id
+            FROM tapline.passages p JOIN tapline.journals j ON j.id = p.journal_id
+            LEFT JOIN tapline.tags t ON t.tag_id = p.tag_id LEFT JOIN tapline.gates g ON g.id = p.gate_id
+            ORDER BY p.tag_id, p.ordered_at DESC, j.log DESC, p.seq DESC
+            """
+        let written = """
+            SELECT tag_id, attendee_id, zone_id, since, scanner_id, gate_id, direction, log, seq, journal_id
+            FROM tapline.presence
+            """
+        let wrong = try int(
+            """
+            WITH truth AS (\(truth)), written AS (\(written))
+            SELECT (SELECT count(*) FROM (SELECT * FROM truth EXCEPT SELECT * FROM written) a)
+                + (SELECT count(*) FROM (SELECT * FROM written EXCEPT SELECT * FROM truth) b)
+            """)
+        #expect(wrong == 0)
+    }
+}
+
+/// A journal that a test makes up, cut into deliveries at will.
+struct MadeJournal {
+    var scanner: String
+    var log: JournalID
+    /// In order of seq, from 1.
+    var scans: [Scan]
+    var after: ScanBatch.After?
+
+    /// Seqs first ..< first + count, as a scanner would send them.
+    func batch(_ first: Int, _ count: Int, sentMicros: Int64 = IngestFixture.day) -> ScanBatch {
+        let slice = scans[(first - 1)..<(first - 1 + count)]
+        var batch = ScanBatch(
+            scanner: ScannerID(scanner)!, log: log, scans: slice, sentMicros: sentMicros,
+            backlog: Int64(scans.count - first - count + 1))
+        if first == 1 { batch.after = after }
+        return batch
+    }
+}
+
+extension ScanBatch {
+    func delivery(
+        user: String? = IngestFixture.relay, receivedMicros: Int64 = IngestFixture.day + 86_400_000_000
+    ) -> IngestDelivery {
+        IngestDelivery(
+            routingKey: Array("scan.\(scanner)".utf8), userID: user, body: encoded(), receivedMicros: receivedMicros)
+    }
+}
+
+/// SplitMix64: the same seed, the same run.
+struct SeededRandom: RandomNumberGenerator {
+    private var state: UInt64
+    init(_ seed: Int) { state = UInt64(bitPattern: Int64(seed)) }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var value = state
+        value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
+        return value ^ (value >> 31)
+    }
+}
