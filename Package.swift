@@ -73,7 +73,9 @@ let package = Package(
         program("tapline-gate", "Gate", "Journal", "Snapshots", "Scans", "Crypto", "Runtime"),
         program("tapline-publisher", "Publishing", "Journal", "Snapshots", "Scans", "Runtime"),
         program(
-            "tapline-center", "Ingest", "Tracking", "Registry", "Exporting", "Web", "Snapshots", "Scans", "Runtime"),
+            "tapline-center", "Ingest", "Registry", "Migrations", "Exporting", "Web", "HTTPServer", "Snapshots",
+            "Batches", "AMQP",
+            "Postgres", "Scans", "Runtime"),
         program("tapline-snapshot", "Exporting", "Snapshots", "Scans", "Runtime"),
         program("tapline-fleet", "Fleet", "Publishing", "Scans", "Runtime"),
 

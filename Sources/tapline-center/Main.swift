@@ -3,6 +3,10 @@ import Runtime
 @main
 struct Main {
     static func main() async {
-        await Program("tapline-center", "placeholder", commands: []).main()
+        await Program(
+            "tapline-center", "the command center: takes the scans in, keeps the registry, serves the snapshots",
+            commands: Center.daemon + Center.registration + Center.places + Center.scanners + Center.quarantine
+                + Center.status
+        ).main()
     }
 }

@@ -1,0 +1,120 @@
+import AMQP
+import Exporting
+import HTTPServer
+import Ingest
+import Migrations
+import Postgres
+import Registry
+import Runtime
+import Snapshots
+import Web
+
+extension Center {
+    static let daemon = [run, migrate]
+
+    private static let migrate = Command(
+        "migrate", "make the schema, or bring it up to date", options: [databaseURL]
+    ) { arguments in
+        let url = try database(arguments)
+        return {
+            // A migration may rewrite a table: no limit.
+            let done = try withDatabase(url, statementTimeoutMs: 0) { try Migrator($0).migrate() }
+            print(
+                done.isEmpty
+                    ? "the schema is up to date" : "migrated: " + done.map(\.fileName).joined(separator: ", "))
+        }
+    }
+
+    private static let run = Command(
+        "run", "the daemon: broker to database, HTTP, nightly snapshot",
+        options: [
+            Option(
+                "amqp-url", "URL", "a RabbitMQ node: amqp://USER:PASSWORD@HOST:PORT/VHOST", kind: .repeated,
+                required: true),
+            databaseURL,
+            Option("http", "ADDRESS:PORT", "where to serve HTTP; port 0: any", default: "127.0.0.1:8080"),
+            Option("snapshots", "DIR", "the folder of the snapshot files, served as /snapshot/"),
+            Option("shards", "N", "queues of the broker: 4 at first; may grow, never shrink"),
+            Option("relay-user", "NAME", "a broker user that may publish for any scanner", kind: .repeated),
+            Option("snapshot-at", "HH:MM", "export a snapshot each night at this time of the event"),
+            Option("signing-key", "FILE", "minisign secret key, for --snapshot-at"),
+            Option("signing-key-password", "TEXT", "of an encrypted signing key", kind: .secret),
+        ]
+    ) { arguments in
+        let url = try database(arguments)
+        let metrics = Metrics()
+        let ingest = Ingest(try ingestSettings(arguments, url), metrics: metrics)
+        let address = try arguments.required("http")
+        guard let http = HTTPAddress(address) else {
+            throw ProgramError.configuration("--http \(address): ADDRESS:PORT is needed, as 127.0.0.1:8080")
+        }
+        let web = Web(metrics: metrics, snapshots: arguments["snapshots"], readiness: { ingest.health.problems })
+        let export = try nightlyExport(arguments, url)
+        return {
+            let schema = SchemaGuard(url: url)
+            // An unmigrated schema is told before anything starts; a database that is away is waited for.
+            let isKnown = try schema.check()
+            var services = [ingest.service()]
+            if !isKnown { services.append(schema.service()) }
+            if let export { services.append(export.service()) }
+            services.append(web.service(http))
+            Log("center").info("starting", [.version: Program.version])
+            try await ServiceGroup(services).run()
+        }
+    }
+
+    private static func ingestSettings(_ arguments: Arguments, _ url: String) throws -> IngestSettings {
+        let brokers: [AMQPAddress]
+        do {
+            brokers = try arguments.all("amqp-url").map { (text) throws(AMQPError) in try AMQPAddress(url: text) }
+        } catch { throw ProgramError.configuration("--amqp-url: \(error)") }
+        guard !brokers.isEmpty else { throw ProgramError.configuration("--amqp-url is needed (see --help)") }
+        return IngestSettings(
+            brokers: brokers, databaseURL: url, shards: try arguments.int("shards", IngestSettings.shardsRange),
+            relayUsers: Set(arguments.all("relay-user")))
+    }
+
+    private static func nightlyExport(_ arguments: Arguments, _ url: String) throws -> NightlyExport? {
+        let key = try arguments["signing-key"].map {
+            try MinisignSecretKey(path: $0, password: arguments["signing-key-password"])
+        }
+        guard let time = arguments["snapshot-at"] else { return nil }
+        guard let key, let folder = arguments["snapshots"] else {
+            throw ProgramError.configuration("--snapshot-at needs --snapshots DIR and --signing-key FILE")
+        }
+        return try NightlyExport(databaseURL: url, SnapshotExport.Settings(folder: folder, key: key), at: time)
+    }
+}
+
+/// Ends a daemon whose database has another schema than it needs. A database that is away is no reason to end: a daemon that
+/// boots first waits.
+struct SchemaGuard: Sendable {
+    let url: String
+    private let log = Log("schema")
+
+    init(url: String) { self.url = url }
+
+    /// Whether the schema was seen, and is right. Throws `ProgramError` (configuration) when it is not; gives false when the
+    /// database is away.
+    func check() throws -> Bool {
+        do {
+            try Migrator(PostgresConnection(url: url, applicationName: "tapline-center")).requireCurrent()
+            return true
+        } catch let error as PostgresError {
+            guard error.isRetriable else { throw ProgramError(error) }
+            log.warning("database away, waiting for it", [.error: "\(error)"])
+            return false
+        }
+    }
+
+    /// Checks as soon as the database is there.
+    func service() -> Service {
+        .thread("schema") { stop in
+            var backoff = Backoff()
+            while !stop.wait(ms: backoff.nextDelayMs()) {
+                if try check() { break }
+            }
+            stop.wait(ms: -1)
+        }
+    }
+}

@@ -1,0 +1,86 @@
+import Registry
+import Runtime
+
+extension Center {
+    static let places = [zoneAdd, zoneSet, zoneList, gateAdd, gateSet, gateList]
+
+    private static let capacityRange = 0...100_000_000
+
+    private static let zoneAdd = Command(
+        "zone add", positionals: "NAME", count: 1...1, "make a zone",
+        options: [
+            databaseURL, Option("parent", "ZONE", "the zone that it lies in"),
+            Option("capacity", "N", "people"),
+        ]
+    ) { arguments in
+        let (url, name, parent) = (try database(arguments), arguments.positionals[0], arguments["parent"])
+        let capacity = try arguments.int("capacity", capacityRange)
+        return { try withRegistry(url) { try $0.addZone(name, parent: parent, capacity: capacity) } }
+    }
+
+    private static let zoneSet = Command(
+        "zone set", positionals: "NAME", count: 1...1, "change a zone",
+        options: [
+            databaseURL, Option("name", "NAME", "its new name"),
+            Option("parent", "ZONE", "the zone that it lies in; '' for none"),
+            Option("capacity", "N", "people; '' for no limit"),
+        ]
+    ) { arguments in
+        let (url, name, newName) = (try database(arguments), arguments.positionals[0], arguments["name"])
+        let parent = Registry.Change<String>.text(arguments["parent"])
+        let capacity: Registry.Change<Int> =
+            arguments["capacity"] == ""
+            ? .clear : try arguments.int("capacity", capacityRange).map { .set($0) } ?? .keep
+        return {
+            try withRegistry(url) { try $0.setZone(name, newName: newName, parent: parent, capacity: capacity) }
+        }
+    }
+
+    private static let zoneList = list(
+        "zone list", "zones, their parents, and how full they are",
+        """
+        SELECT zone_id AS id, z.name, p.name AS parent, z.capacity, inside, inside_total, lanes, lanes_silent
+        FROM tapline.live_zones z LEFT JOIN tapline.zones p ON p.id = z.parent_id ORDER BY path
+        """)
+
+    private static let policy = Option(
+        "policy", "JSON", "antipassback, minutes, debounce_ms, tolerance_s, no_snapshot, expired, uid_only")
+
+    private static let gateAdd = Command(
+        "gate add", positionals: "NAME", count: 1...1, "make a gate",
+        options: [
+            databaseURL, Option("zone", "ZONE", "where in leads to", required: true),
+            Option("from-zone", "ZONE", "where out leads to; off site if not given"), policy,
+        ]
+    ) { arguments in
+        let (url, name) = (try database(arguments), arguments.positionals[0])
+        let (zone, from, policy) = (try arguments.required("zone"), arguments["from-zone"], arguments["policy"])
+        return { try withRegistry(url) { try $0.addGate(name, zone: zone, fromZone: from, policy: policy) } }
+    }
+
+    private static let gateSet = Command(
+        "gate set", positionals: "NAME", count: 1...1, "change a gate; its policy is replaced whole",
+        options: [
+            databaseURL, Option("name", "NAME", "its new name"), Option("zone", "ZONE", "where in leads to"),
+            Option("from-zone", "ZONE", "where out leads to; '' for off site"), policy,
+        ]
+    ) { arguments in
+        let (url, name, newName) = (try database(arguments), arguments.positionals[0], arguments["name"])
+        let (zone, policy) = (arguments["zone"], arguments["policy"])
+        let from = Registry.Change<String>.text(arguments["from-zone"])
+        return {
+            try withRegistry(url) {
+                try $0.setGate(name, newName: newName, zone: zone, fromZone: from, policy: policy)
+            }
+        }
+    }
+
+    private static let gateList = list(
+        "gate list", "gates, where they lead, and their policies",
+        """
+        SELECT g.id, g.name, z.name AS zone, f.name AS from_zone, g.policy,
+            (SELECT count(*) FROM tapline.scanners s WHERE s.gate_id = g.id AND s.enabled) AS scanners
+        FROM tapline.gates g JOIN tapline.zones z ON z.id = g.zone_id LEFT JOIN tapline.zones f ON f.id = g.from_zone_id
+        ORDER BY g.name
+        """)
+}

@@ -1,0 +1,202 @@
+import Batches
+import Ingest
+import Postgres
+import Registry
+import Runtime
+import Scans
+
+extension Center {
+    static let quarantine = [quarantineList, quarantineShow, quarantineReplay, quarantineDrop, load]
+
+    private static let quarantineList = list(
+        "quarantine list", "batches that could not be taken",
+        """
+        SELECT id, received_at, routing_key, reason, times, coalesce(size, octet_length(body)) AS bytes,
+            left(detail, 60) AS detail
+        FROM tapline.quarantine ORDER BY id
+        """)
+
+    /// Which rows a command means: ids, a scanner's, or all of them.
+    private struct Selection: Sendable {
+        let ids: [Int64]
+        let scanner: String?
+
+        init(_ arguments: Arguments) throws {
+            ids = try arguments.positionals.map {
+                guard let id = Int64($0) else {
+                    throw ProgramError.usage("'\($0)' is no id (tapline-center quarantine list)")
+                }
+                return id
+            }
+            scanner = try arguments["scanner"].map { try scannerID($0).text }
+            let given = (ids.isEmpty ? 0 : 1) + (scanner == nil ? 0 : 1) + (arguments.has("all") ? 1 : 0)
+            guard given == 1 else { throw ProgramError.usage("one of ID ..., --scanner ID, --all is needed") }
+        }
+
+        static let options = [
+            databaseURL, Option("scanner", "ID", "all batches of this scanner"), .toggle("all", "all batches"),
+        ]
+
+        /// Of `$1` and `$2`.
+        static let condition = "($1::bigint[] = '{}' OR id = ANY ($1)) AND ($2::text IS NULL OR scanner_id = $2)"
+        var parameters: [PostgresParameter] { [.int64s(ids), .optional(scanner)] }
+    }
+
+    private static let quarantineShow = Command(
+        "quarantine show", positionals: "ID", count: 1...1, "one batch, with its detail and its bytes in hex",
+        options: [databaseURL, output]
+    ) { arguments in
+        let url = try database(arguments)
+        let json = try arguments.choice("output", Output.self) == .json
+        guard let id = Int64(arguments.positionals[0]) else { throw ProgramError.usage("an id is needed") }
+        return {
+            try withDatabase(url) { connection in
+                _ = try Registry(connection)
+                let listing = try Listing(
+                    connection,
+                    """
+                    SELECT id, received_at, last_received_at, times, routing_key, user_id, scanner_id, reason, detail,
+                        coalesce(size, octet_length(body)) AS size, encode(sha256, 'hex') AS sha256,
+                        encode(body, 'hex') AS body
+                    FROM tapline.quarantine WHERE id = $1
+                    """, [.int64(id)], json: json)
+                guard json ? listing.json != "[]" : !listing.rows.isEmpty else {
+                    throw ProgramError.failed("there is no quarantined batch \(id)")
+                }
+                if json { return print(listing.json) }
+                for (column, value) in zip(listing.columns, listing.rows[0]) { print("\(column): \(value)") }
+            }
+        }
+    }
+
+    private static let quarantineDrop = Command(
+        "quarantine drop", positionals: "[ID ...]", count: 0...10_000, "forget batches for ever",
+        options: Selection.options
+    ) { arguments in
+        let (url, selection) = (try database(arguments), try Selection(arguments))
+        return {
+            let dropped = try withDatabase(url) { connection in
+                _ = try Registry(connection)
+                return try connection.query(
+                    "DELETE FROM tapline.quarantine WHERE \(Selection.condition)", selection.parameters
+                ).affectedRows
+            }
+            print("\(dropped) dropped")
+            guard dropped > 0 || selection.ids.isEmpty else { throw ProgramError.failed("there are no such batches") }
+        }
+    }
+
+    private static let relayUser = Option(
+        "relay-user", "NAME", "a broker user that may publish for any scanner, as for run", kind: .repeated)
+
+    private static let quarantineReplay = Command(
+        "quarantine replay", positionals: "[ID ...]", count: 0...10_000,
+        "try batches again, each scan still stored once; what is taken leaves the quarantine",
+        options: Selection.options + [relayUser]
+    ) { arguments in
+        let (url, selection) = (try database(arguments), try Selection(arguments))
+        let relayUsers = Set(arguments.all("relay-user"))
+        return {
+            let (taken, left) = try withDatabase(url) { connection in
+                _ = try Registry(connection)
+                return try replay(connection, selection, relayUsers)
+            }
+            print("\(taken) taken, \(left) left")
+            guard left == 0 else { throw ProgramError.failed("\(left) batches could not be taken") }
+        }
+    }
+
+    /// One batch a transaction: a quarantine is small, and one bad batch holds no other back.
+    private static func replay(
+        _ connection: PostgresConnection, _ selection: Selection, _ relayUsers: Set<String>
+    ) throws -> (taken: Int, left: Int) {
+        let store = try IngestStore(connection, relayUsers: relayUsers)
+        let ids = try connection.query(
+            "SELECT id FROM tapline.quarantine WHERE \(Selection.condition) ORDER BY id", selection.parameters)
+        guard ids.rowCount > 0 || selection.ids.isEmpty else { throw ProgramError.failed("there are no such batches") }
+        var taken = 0
+        for index in 0..<ids.rowCount {
+            let id = PostgresParameter.int64(ids.int(index, 0))
+            let row = try connection.query(
+                "SELECT convert_to(routing_key, 'UTF8'), user_id, body, received_at, size FROM tapline.quarantine WHERE id = $1",
+                [id], binary: true)
+            guard row.rowCount == 1 else { continue }
+            let body = row.bytes(0, 2)
+            guard row.isNull(0, 4) || row.int(0, 4) == Int64(body.count) else {
+                print("\(ids.int(index, 0)): only its first \(body.count) bytes are kept")
+                continue
+            }
+            let delivery = IngestDelivery(
+                routingKey: row.bytes(0, 0), userID: row.optionalText(0, 1), body: body,
+                receivedMicros: row.microseconds(0, 3))
+            let outcome = try store.store([delivery], quarantining: false)[0]
+            if case .taken(_, _, conflicts: 0) = outcome {
+                try connection.query("DELETE FROM tapline.quarantine WHERE id = $1", [id])
+                taken += 1
+            } else {
+                print("\(ids.int(index, 0)): \(describe(outcome))")
+            }
+        }
+        return (taken, ids.rowCount - taken)
+    }
+
+    private static func describe(_ outcome: IngestOutcome) -> String {
+        switch outcome {
+        case .taken(let stored, let duplicates, let conflicts):
+            "\(stored) stored, \(duplicates) duplicates, \(conflicts) conflicts"
+        case .quarantined(let reason, let detail): "\(reason.rawValue): \(detail)"
+        case .refused(let detail): "refused: \(detail)"
+        }
+    }
+
+    // MARK: Batch files
+
+    private static let load = Command(
+        "load", positionals: "FILE ...", count: 1...100_000,
+        "batch files or folders of them (tapline-publisher export), through the same deduplication",
+        options: [databaseURL]
+    ) { arguments in
+        let (url, paths) = (try database(arguments), arguments.positionals)
+        return {
+            let failed = try withDatabase(url) { connection in
+                _ = try Registry(connection)
+                return try load(connection, paths)
+            }
+            guard failed == 0 else { throw ProgramError.failed("\(failed) files could not be taken") }
+        }
+    }
+
+    private static func load(_ connection: PostgresConnection, _ paths: [String]) throws -> Int {
+        let store = try IngestStore(connection, relayUsers: [])
+        var (stored, duplicates, failed, files) = (0, 0, 0, 0)
+        for path in try paths.flatMap(batchFiles) {
+            files += 1
+            let body = try Files.read(path, limit: ScanBatch.bodyLimitBytes + 1)
+            let scanner: String
+            do { scanner = try ScanBatch(decoding: body).scanner } catch {
+                print("\(path): \(error)")
+                failed += 1
+                continue
+            }
+            // Who may run this command may speak for any scanner.
+            let delivery = IngestDelivery(
+                routingKey: Array("scan.\(scanner)".utf8), userID: scanner, body: body,
+                receivedMicros: SystemClock.nowMicroseconds())
+            let outcome = try store.store([delivery])[0]
+            if case .taken(let new, let known, conflicts: 0) = outcome {
+                (stored, duplicates) = (stored + new, duplicates + known)
+            } else {
+                print("\(path): \(describe(outcome)); it is in the quarantine")
+                failed += 1
+            }
+        }
+        print("\(files) files: \(stored) scans stored, \(duplicates) known already, \(failed) files not taken")
+        return failed
+    }
+
+    /// A folder stands for its files, by name, hidden and temporary ones left out.
+    private static func batchFiles(_ path: String) throws -> [String] {
+        guard let names = try? Files.list(path) else { return [path] }
+        return names.filter { !$0.hasPrefix(".") && !$0.contains(".tmp") }.map { path + "/" + $0 }
+    }
+}
