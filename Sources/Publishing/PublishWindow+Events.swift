@@ -7,10 +7,9 @@ extension PublishWindow {
     /// The journals of this scanner as they are now, in order of creation.
     public mutating func journals(_ sources: [Source]) {
         self.sources = sources
-        for source in sources where sent[source.journal] == nil {
-            let cursor = min(shipped[source.log] ?? 0, source.lastSeq)
-            (sent[source.journal], confirmed[source.journal]) = (cursor, cursor)
-        }
+        for source in sources where sent[source.log] == nil { sent[source.log] = shipped[source.log] ?? 0 }
+        // A file that was replaced: what was published of the old one cannot be published again.
+        if flights.contains(where: { flight in !sources.contains { $0.log == flight.log } }) { rewind() }
     }
 
     /// The scans of the last `publish` could not be read: later.
@@ -69,23 +68,23 @@ extension PublishWindow {
             guard let index = flights.firstIndex(where: { $0.id == id }) else { return }
             if flights[index].last != last {
                 // Cut shorter than before: what follows must be cut anew too.
-                for flight in flights[(index + 1)...].reversed() { sent[flight.journal] = flight.first - 1 }
+                for flight in flights[(index + 1)...].reversed() { sent[flight.log] = flight.first - 1 }
                 flights.removeSubrange((index + 1)...)
                 flights[index].last = last
-                sent[slice.journal] = last
+                sent[slice.log] = last
             }
             (flights[index].tag, flights[index].sentMs, flights[index].bytes) = (tag, nowMs, bytes)
             return
         }
         flights.append(
             Flight(
-                id: nextFlight, journal: slice.journal, log: slice.log, first: slice.first, last: last, bytes: bytes,
+                id: nextFlight, log: slice.log, first: slice.first, last: last, bytes: bytes,
                 tag: tag, sentMs: nowMs))
         nextFlight += 1
         if count == 0 {
             heartbeatIsDue = false
         } else {
-            sent[slice.journal] = last
+            sent[slice.log] = last
             // Scans left over were there already, so they have waited since now at the latest.
             partialSinceMs = Int64(count) < slice.backlogFromFirst ? nowMs : nil
         }
@@ -156,7 +155,6 @@ extension PublishWindow {
         while let flight = flights.first, flight.isConfirmed {
             flights.removeFirst()
             guard flight.count > 0 else { continue }
-            confirmed[flight.journal] = flight.last
             shipped[flight.log] = flight.last
             advances[flight.log] = flight.last
         }
@@ -165,7 +163,7 @@ extension PublishWindow {
     /// Forgets the flights: publishing goes on after the confirmed prefix.
     private mutating func rewind() {
         if flights.contains(where: { $0.count == 0 && !$0.isConfirmed }) { heartbeatIsDue = true }
-        for flight in flights { sent[flight.journal] = confirmed[flight.journal] }
+        for flight in flights { sent[flight.log] = shipped[flight.log] ?? 0 }
         flights = []
         partialSinceMs = nil
     }

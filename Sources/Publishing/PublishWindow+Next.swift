@@ -21,7 +21,9 @@ extension PublishWindow {
         }
         if nowMs < resumeMs { return .wait(ms: max(1, min(resumeMs, wakeMs) - nowMs)) }
         if hasRoom {
-            if let flight = flights.first(where: { $0.tag == nil }) { return .publish(slice(again: flight)) }
+            if let flight = flights.first(where: { $0.tag == nil }), let slice = slice(again: flight) {
+                return .publish(slice)
+            }
             if flights.count < limits.windowBatches {
                 let heartbeatMs = heartbeatIsDue ? nowMs : lastPublishMs + limits.heartbeatMs
                 // One under way says it all.
@@ -55,12 +57,12 @@ extension PublishWindow {
 
     /// The oldest scans that were not published yet.
     private mutating func nextScans(_ nowMs: Int64) -> Candidate? {
-        guard let index = sources.firstIndex(where: { $0.lastSeq > sent[$0.journal] ?? 0 }) else {
+        guard let index = sources.firstIndex(where: { unsent($0) > 0 }) else {
             partialSinceMs = nil
             return nil
         }
         let source = sources[index]
-        let available = source.lastSeq - (sent[source.journal] ?? 0)
+        let available = unsent(source)
         if available < Int64(batchScans), !source.isFinished {
             let sinceMs = partialSinceMs ?? nowMs
             partialSinceMs = sinceMs
@@ -71,21 +73,20 @@ extension PublishWindow {
 
     private func slice(of index: Int, limit: Int) -> Slice {
         let source = sources[index]
-        let first = (sent[source.journal] ?? 0) + 1
-        let backlog = sources[index...].reduce(0) { $0 + max(0, $1.lastSeq - (sent[$1.journal] ?? 0)) }
+        let first = (sent[source.log] ?? 0) + 1
+        let backlog = sources[index...].reduce(0) { $0 + unsent($1) }
         return Slice(
             journal: source.journal, log: source.log, first: first, limit: limit,
             previous: first == 1 ? previous(index) : nil, backlogFromFirst: backlog, flight: nil)
     }
 
-    private func slice(again flight: Flight) -> Slice {
-        let index = sources.firstIndex { $0.journal == flight.journal }
-        let later = sources.reduce(0) { $0 + max(0, $1.lastSeq - (sent[$1.journal] ?? 0)) }
+    private func slice(again flight: Flight) -> Slice? {
+        guard let index = sources.firstIndex(where: { $0.log == flight.log }) else { return nil }
+        let later = sources.reduce(0) { $0 + unsent($1) }
         let behind = flights.reduce(0) { $0 + ($1.id >= flight.id ? Int64($1.count) : 0) }
         return Slice(
-            journal: flight.journal, log: flight.log, first: flight.first, limit: flight.count,
-            previous: flight.first == 1 ? index.flatMap(previous) : nil, backlogFromFirst: later + behind,
-            flight: flight.id)
+            journal: sources[index].journal, log: flight.log, first: flight.first, limit: flight.count,
+            previous: flight.first == 1 ? previous(index) : nil, backlogFromFirst: later + behind, flight: flight.id)
     }
 
     private func heartbeatSlice() -> Slice? {
@@ -94,7 +95,7 @@ extension PublishWindow {
         // A lost tail is announced by the first scans, which come after those of the journal before: not by a heartbeat
         // that may overtake them.
         slice.previous = nil
-        slice.backlogFromFirst = sources.reduce(0) { $0 + max(0, $1.lastSeq - (sent[$1.journal] ?? 0)) }
+        slice.backlogFromFirst = sources.reduce(0) { $0 + unsent($1) }
         return slice
     }
 

@@ -36,7 +36,7 @@ public struct PublishWindow: Sendable {
 
     /// A journal of this scanner.
     public struct Source: Sendable, Equatable {
-        /// The row of the journal in its file: creation order.
+        /// The journal's number in its file.
         public var journal: Int64
         public var log: JournalID
         /// Scans in it so far.
@@ -85,7 +85,6 @@ public struct PublishWindow: Sendable {
 
     struct Flight: Sendable {
         let id: UInt64
-        let journal: Int64
         let log: JournalID
         let first: Int64
         /// `first - 1` for a heartbeat.
@@ -115,10 +114,9 @@ public struct PublishWindow: Sendable {
     public internal(set) var refusals = 0
 
     var sources: [Source] = []
-    /// Last seq published, and last of the confirmed prefix, by journal row. A journal that is missing has its cursor in
-    /// `shipped`.
-    var sent: [Int64: Int64] = [:]
-    var confirmed: [Int64: Int64] = [:]
+    /// Last seq published, by journal; `shipped` where nothing is in flight.
+    var sent: [JournalID: Int64] = [:]
+    /// Last seq of the confirmed prefix.
     var shipped: [JournalID: Int64]
     var flights: [Flight] = []
     var nextFlight: UInt64 = 1
@@ -149,8 +147,11 @@ public struct PublishWindow: Sendable {
 
     /// Scans of this scanner known and not confirmed.
     public var backlog: Int64 {
-        sources.reduce(0) { $0 + max(0, $1.lastSeq - (confirmed[$1.journal] ?? 0)) }
+        sources.reduce(0) { $0 + max(0, $1.lastSeq - (shipped[$1.log] ?? 0)) }
     }
+
+    /// Scans of a source that were not published yet.
+    func unsent(_ source: Source) -> Int64 { max(0, source.lastSeq - (sent[source.log] ?? 0)) }
 
     /// Batches published and not yet confirmed.
     public var inFlight: Int { flights.count { $0.tag != nil && !$0.isConfirmed } }

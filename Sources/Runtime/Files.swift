@@ -73,6 +73,21 @@ public enum Files {
         if durable { try syncFolder(of: path) }
     }
 
+    /// Copies a file's bytes; an existing target is overwritten, and left in part when this throws. Not synced.
+    public static func copy(_ from: String, to path: String) throws {
+        let source = open(from, O_RDONLY | O_CLOEXEC)
+        guard source >= 0 else { throw SystemError("open \(from)") }
+        defer { close(source) }
+        let target = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        guard target >= 0 else { throw SystemError("create \(path)") }
+        defer { close(target) }
+        while true {
+            let count = sendfile(target, source, nil, 1 << 20)
+            if count == 0 { return }
+            if count < 0 && errno != EINTR { throw SystemError("copy \(from) to \(path)") }
+        }
+    }
+
     /// fsync of one file, so that what another writer (SQLite, zlib) put there survives a power cut.
     public static func sync(_ path: String) throws {
         let file = open(path, O_RDONLY | O_CLOEXEC)
@@ -115,6 +130,13 @@ public enum Files {
     /// Removes a file; one that is not there is fine.
     public static func remove(_ path: String) throws {
         guard unlink(path) == 0 || errno == ENOENT else { throw SystemError("remove \(path)") }
+    }
+
+    /// Bytes that the file system of `path` still takes from us; nil when it cannot be asked.
+    public static func freeBytes(_ path: String) -> Int64? {
+        var info = statvfs()
+        guard statvfs(path, &info) == 0 else { return nil }
+        return Int64(info.f_bavail) * Int64(info.f_frsize)
     }
 
     /// Size in bytes, modification time in nanoseconds since 1970, inode and permission bits; nil when there is no such file.

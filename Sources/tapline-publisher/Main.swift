@@ -1,8 +1,118 @@
+import Publishing
 import Runtime
+import Scans
+import Snapshots
 
 @main
 struct Main {
     static func main() async {
-        await Program("tapline-publisher", "placeholder", commands: []).main()
+        await Program(
+            "tapline-publisher", "ships a scanner's journal to the command center, and brings it snapshots",
+            commands: [run, fetch, status]
+        ).main()
+    }
+
+    private static let data = Option("data", "DIR", "the scanner's data folder: journals and snapshots", required: true)
+    private static let center = [
+        Option("center-url", "URL", "where snapshots are: http://CENTER:PORT"),
+        Option(
+            "trust-key", "KEY", "whose snapshots are installed: a minisign public key, or a .pub file", kind: .repeated),
+        Option("center-ca-file", "FILE", "certificate authorities for https, PEM (default the system's)"),
+    ]
+    private static let output = Option("output", "text|json", "for people or for programs", default: "text")
+
+    private static let run = Command(
+        "run", "publish scans as they come, install snapshots as they come; ends on SIGTERM",
+        options: [
+            data,
+            Option("scanner", "ID", "the identity of this device, [a-z0-9][a-z0-9-]{0,62}", required: true),
+            Option(
+                "amqp-url", "URL", "the broker, amqp:// or amqps://; several are tried in turn", kind: .secrets,
+                required: true),
+        ] + center + [
+            Option("batch-scans", "N", "scans in a batch at the most, 50 to 4000", default: "500"),
+            Option("batch-age-ms", "MS", "how long a scan may wait for others", default: "1000"),
+            Option("snapshot-every-s", "S", "how often the center is asked for a snapshot", default: "30"),
+        ]
+    ) { arguments in
+        let folder = try arguments.required("data")
+        var settings = try Upload.Settings(
+            folder: folder, scanner: scanner(arguments.required("scanner")),
+            urls: arguments.all("amqp-url"))
+        settings.limits.batchScans = try arguments.int("batch-scans", 50...4_000) ?? 500
+        settings.limits.ageMs = Int64(try arguments.int("batch-age-ms", 0...60_000) ?? 1_000)
+        let download = try arguments["center-url"].map { _ in try downloadSettings(arguments) }
+        return { [settings] in
+            try Files.makeFolder(folder)
+            let status = PublisherStatus(folder: folder, scanner: settings.scanner.text)
+            var services = [
+                Service.thread("upload") { stop in try Upload(settings, status).run(stop) }
+            ]
+            if let download {
+                services.append(.thread("download") { stop in Download(download, status).run(stop) })
+            }
+            try await ServiceGroup(services).run()
+        }
+    }
+
+    private static let fetch = Command(
+        "fetch", "install the newest snapshot, once; done too when the present one is the newest",
+        options: [data] + center + [
+            Option("from", "DIR", "a folder with manifest.json and its files, instead of the center")
+        ]
+    ) { arguments in
+        let from = arguments["from"]
+        let settings = try downloadSettings(arguments)
+        guard from != nil || !settings.centerURL.isEmpty else {
+            throw ProgramError.configuration("--center-url or --from is needed")
+        }
+        return {
+            let outcome = try await PlainThread.run("fetch") {
+                let download = Download(settings)
+                return try from.map(download.install(from:)) ?? download.fetch()
+            }
+            switch outcome {
+            case .installed(let version): print("installed \(version)")
+            case .newest(let version): print("newest \(version)")
+            }
+        }
+    }
+
+    private static let status = Command(
+        "status", "what waits, what was shipped, and how the broker is reached",
+        options: [data, Option("scanner", "ID", "whose scans are counted (default the publisher's)"), output]
+    ) { arguments in
+        let folder = try arguments.required("data")
+        let scanner = try arguments["scanner"].map(scanner)
+        let isJSON = try arguments.choice("output", OutputFormat.self) == .json
+        return {
+            guard Files.exists(folder) else { throw ProgramError.failed("--data \(folder): there is no such folder") }
+            let report = try StatusReport(folder: folder, scanner: scanner)
+            print(isJSON ? try report.json() : report.text())
+        }
+    }
+
+    private enum OutputFormat: String, CaseIterable { case text, json }
+
+    private static func downloadSettings(_ arguments: Arguments) throws -> Download.Settings {
+        let keys = try arguments.all("trust-key").map(MinisignPublicKey.init)
+        guard !keys.isEmpty else {
+            throw ProgramError.configuration("--trust-key is needed: nothing is installed that is not signed")
+        }
+        var settings = Download.Settings(
+            folder: try arguments.required("data"), centerURL: arguments["center-url"] ?? "", keys: keys)
+        guard settings.centerURL.isEmpty || ["http://", "https://"].contains(where: settings.centerURL.hasPrefix) else {
+            throw ProgramError.configuration("--center-url \(settings.centerURL): http:// or https:// is needed")
+        }
+        settings.intervalMs = 1_000 * (try arguments.int("snapshot-every-s", 1...86_400) ?? 30)
+        settings.authorityFile = arguments["center-ca-file"]
+        return settings
+    }
+
+    private static func scanner(_ text: String) throws -> ScannerID {
+        guard let id = ScannerID(text) else {
+            throw ProgramError.configuration("--scanner \(text): [a-z0-9][a-z0-9-]{0,62} is needed")
+        }
+        return id
     }
 }

@@ -9,7 +9,7 @@ struct AMQPConnectionTests {
     func roundTrip() throws {
         let (queue, connection) = (Broker.unique("queue"), try Broker.connect())
         try connection.declareQueue(queue, arguments: ["x-queue-type": "quorum"])
-        defer { try? connection.deleteQueue(queue) }
+        defer { try? Broker.connect().deleteQueue(queue) }
         try connection.confirmSelect()
         // Larger than a frame, so that the body comes in several.
         let bodies = [[], [1, 2, 3], [UInt8](repeating: 7, count: 300_000)]
@@ -41,7 +41,7 @@ struct AMQPConnectionTests {
         _ = try first.events { $0.deliveries.count == 1 }
         first.close()
         let second = try Broker.connect()
-        defer { try? second.deleteQueue(queue) }
+        defer { try? Broker.connect().deleteQueue(queue) }
         try second.consume(queue, consumerTag: Broker.unique("consumer"))
         let delivery = try second.events { $0.deliveries.count == 1 }.deliveries[0]
         #expect(delivery.redelivered && delivery.deliveryCount == 1 && delivery.body == [9])
@@ -54,7 +54,7 @@ struct AMQPConnectionTests {
     func returned() throws {
         let (exchange, connection) = (Broker.unique("exchange"), try Broker.connect())
         try connection.declareExchange(exchange, type: "topic")
-        defer { try? connection.deleteExchange(exchange) }
+        defer { try? Broker.connect().deleteExchange(exchange) }
         try connection.confirmSelect()
         try connection.publish(
             exchange: exchange, routingKey: "scan.a", mandatory: true, properties: AMQPProperties(messageID: "one"),
@@ -91,7 +91,7 @@ struct AMQPConnectionTests {
         try connection.openChannel()
         try connection.confirmSelect()
         try connection.declareQueue(queue)
-        defer { try? connection.deleteQueue(queue) }
+        defer { try? Broker.connect().deleteQueue(queue) }
         #expect(try connection.publish(exchange: "", routingKey: queue, properties: AMQPProperties(), body: []) == 1)
         _ = try connection.events { $0.confirmedUpTo == 1 }
     }

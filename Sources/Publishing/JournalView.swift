@@ -1,0 +1,45 @@
+internal import Journal
+internal import Runtime
+internal import Scans
+
+/// What the publisher knows of the journals, read again only when the file has changed. Confined to one thread.
+struct JournalView {
+    private let reader: JournalReader
+    private let scanner: ScannerID
+    private let paths: [String]
+    private var seen: [Files.Status?] = []
+    /// A write within the clock tick of the last look may leave the file's time as it was: look once more.
+    private var isDoubtful = true
+    /// This scanner's, in order of creation.
+    private(set) var sources: [PublishWindow.Source] = []
+    /// Journals made for other scanners: shown, never shipped.
+    private(set) var foreign: [JournalRecord] = []
+
+    init(folder: String, scanner: ScannerID) {
+        reader = JournalReader(folder: folder)
+        self.scanner = scanner
+        paths = ["/journal.sqlite", "/journal.sqlite-wal"].map { folder + $0 }
+    }
+
+    /// True when there may be something new. Throws `JournalError` for a damaged file.
+    mutating func look() throws -> Bool {
+        let now = paths.map(Files.status)
+        guard now != seen || isDoubtful else { return false }
+        isDoubtful = now != seen
+        seen = now
+        let records = try reader.journals()
+        let last = records.last?.id
+        foreign = records.filter { $0.scanner != scanner }
+        let own = records.filter { $0.scanner == scanner }.map {
+            PublishWindow.Source(journal: $0.id, log: $0.log, lastSeq: $0.lastSeq, isFinished: $0.id != last)
+        }
+        guard own != sources else { return false }
+        sources = own
+        return true
+    }
+
+    /// The scans of a slice: those of them that are one batch.
+    func read(_ slice: PublishWindow.Slice) throws -> [Scan] {
+        try reader.read(journal: slice.journal, after: slice.first - 1, limit: slice.limit)
+    }
+}

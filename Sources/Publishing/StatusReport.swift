@@ -1,0 +1,95 @@
+internal import FoundationEssentials
+internal import Journal
+internal import Runtime
+public import Scans
+internal import Snapshots
+
+/// What `tapline-publisher status` tells: read from the data folder, beside a running publisher.
+public struct StatusReport: Codable, Sendable {
+    public struct JournalLine: Codable, Sendable {
+        public var log: String
+        public var scanner: String
+        public var created: String
+        public var lastSeq: Int64
+        public var shipped: Int64
+    }
+
+    public var scanner: String?
+    /// The scanner's scans that the broker has not confirmed.
+    public var backlog: Int64
+    public var journals: [JournalLine]
+    /// Scans that lie here for other scanners, by scanner; they are not shipped.
+    public var foreign: [String: Int64]
+    /// The version of the snapshot in force.
+    public var snapshot: Int64?
+    public var event: String?
+    /// Whether a publisher runs on the folder.
+    public var running: Bool
+    /// What the publisher said last.
+    public var publisher: PublisherStatus.Report?
+
+    /// Throws `JournalError` for a damaged file.
+    ///
+    /// - Parameter scanner: nil: the one that the publisher ships, or else the newest journal's.
+    public init(folder: String, scanner: ScannerID?) throws {
+        let records = try JournalReader(folder: folder).journals()
+        let shipped = try Shipped.read(folder: folder)
+        let publisher = PublisherStatus.read(folder: folder)
+        let own = scanner?.text ?? publisher?.scanner ?? records.last?.scanner.text
+        let store = SnapshotStore(folder: folder + "/snapshots")
+        self.scanner = own
+        self.publisher = publisher
+        backlog = 0
+        foreign = [:]
+        for record in records {
+            let waiting = max(0, record.lastSeq - shipped[record.log, default: 0])
+            if record.scanner.text == own {
+                backlog += waiting
+            } else {
+                foreign[record.scanner.text, default: 0] += waiting
+            }
+        }
+        journals = records.map { record in
+            JournalLine(
+                log: "\(record.log)", scanner: record.scanner.text,
+                created: UTCTime.text(microseconds: record.createdMs * 1_000), lastSeq: record.lastSeq,
+                shipped: shipped[record.log, default: 0])
+        }
+        snapshot = store.currentVersion()
+        event = store.pinnedEvent
+        // By the process, not by asking for its lock: a publisher that starts at that moment would find it taken.
+        running =
+            publisher.map {
+                (try? Files.readText("/proc/\($0.pid)/comm", limit: 64))?.hasPrefix("tapline-publish") ?? false
+            } ?? false
+    }
+
+    /// One JSON object, keys in order of name.
+    public func json() throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(self), as: UTF8.self)
+    }
+
+    /// For people.
+    public func text() -> String {
+        var lines = ["scanner    \(scanner ?? "-")", "running    \(running ? "yes" : "no")", "backlog    \(backlog)"]
+        lines.append("snapshot   " + (snapshot.map { "\($0)" + (event.map { " of \($0)" } ?? "") } ?? "none"))
+        if let publisher {
+            let upload = publisher.upload
+            lines.append(
+                "broker     \(upload.state)" + (upload.address.map { " \($0)" } ?? "")
+                    + (upload.since.map { " since \($0)" } ?? ""))
+            if let last = upload.lastConfirmed { lines.append("confirmed  \(last)") }
+            if let error = upload.lastError { lines.append("trouble    \(error)") }
+            if let error = publisher.download.lastError { lines.append("download   \(error)") }
+        }
+        for (name, count) in foreign.sorted(by: { $0.key < $1.key }) {
+            lines.append("foreign    \(count) scans of \(name), not shipped from here")
+        }
+        for journal in journals.suffix(10) {
+            lines.append("journal    \(journal.log) \(journal.shipped)/\(journal.lastSeq) since \(journal.created)")
+        }
+        return lines.joined(separator: "\n")
+    }
+}

@@ -1,0 +1,84 @@
+internal import AMQP
+internal import Batches
+internal import Journal
+internal import Runtime
+internal import Scans
+
+/// From the journal to a published batch.
+extension Upload {
+    /// Looks for new scans, at most once a tick.
+    func lookAtJournal() {
+        let nowMs = SystemClock.monotonicMs()
+        if let journalsSeenMs, nowMs - journalsSeenMs < Int64(settings.tickMs) { return }
+        journalsSeenMs = nowMs
+        do {
+            if try view.look() { window.journals(view.sources) }
+        } catch { trouble("the journal cannot be read", error) }
+        for record in view.foreign where knownForeign.insert(record.log).inserted {
+            log.warning(
+                "a journal of another scanner lies here and is not shipped",
+                [.journal: record.log, .name: record.scanner, .count: record.lastSeq])
+            status.update { $0.upload.foreign = Set(view.foreign.map(\.scanner.text)).sorted() }
+        }
+        lookAtGate()
+    }
+
+    /// A gate that has switched to another snapshot, or another gate, says so by a heartbeat.
+    private func lookAtGate() {
+        let mark = Files.status(settings.folder + "/gate.json")
+        guard mark != gateMark else { return }
+        gateMark = mark
+        let state = GateState.read(folder: settings.folder)
+        if state.snapshot != gate.snapshot, gate.snapshot != nil { window.requestHeartbeat() }
+        gate = state
+    }
+
+    /// Publishes one slice, or a heartbeat; the window hears of what really went out.
+    func publish(_ slice: PublishWindow.Slice, _ stop: StopSignal) {
+        guard let connection else { return }
+        let scans: [Scan]
+        do {
+            scans = slice.limit == 0 ? [] : try view.read(slice)
+        } catch {
+            trouble("scans cannot be read", error)
+            return window.unreadable(nowMs: SystemClock.monotonicMs())
+        }
+        let count = ScanBatch.cut(scans)
+        guard count > 0 && scans[0].seq == slice.first || slice.limit == 0 else {
+            trouble("scans cannot be read", "\(slice.log) has no seq \(slice.first)")
+            return window.unreadable(nowMs: SystemClock.monotonicMs())
+        }
+        body.removeAll(keepingCapacity: true)
+        batch(slice, scans[..<count]).encode(into: &body)
+        let message = AMQPProperties(
+            contentType: "application/cbor", type: "tapline.scans.v1", messageID: "\(slice.log):\(slice.first)",
+            userID: connection.user, deliveryMode: 2)
+        // What does not fit the socket would put this thread to sleep inside the library: the window asks again.
+        guard connection.hasRoom(forBytes: body.count) else { return sleep(20, stop) }
+        do {
+            let tag = try connection.publish(
+                exchange: settings.exchange, routingKey: "scan.\(settings.scanner)", mandatory: true,
+                properties: message, body: body)
+            unacknowledgedBytes = connection.unacknowledgedBytes
+            window.published(
+                slice, count: count, bytes: body.count, tag: tag, nowMs: SystemClock.monotonicMs())
+            status.publishedBytes.add(body.count)
+            if count > 0 { status.publishedBatches.add() } else { status.heartbeats.add() }
+        } catch { fail(error) }
+    }
+
+    private func batch(_ slice: PublishWindow.Slice, _ scans: ArraySlice<Scan>) -> ScanBatch {
+        let sentMicros = SystemClock.nowMicroseconds()
+        let backlog = max(0, slice.backlogFromFirst - Int64(scans.count))
+        guard !scans.isEmpty else {
+            return ScanBatch(
+                heartbeatOf: settings.scanner, log: slice.log, next: slice.first, gate: gate.gate,
+                snapshot: gate.snapshot ?? 0, sentMicros: sentMicros, backlog: backlog,
+                state: gate.map(folder: settings.folder))
+        }
+        return ScanBatch(
+            scanner: settings.scanner, log: slice.log, scans: scans,
+            after: slice.previous.map { ScanBatch.After(log: $0.log, lastSeq: $0.lastSeq) }, sentMicros: sentMicros,
+            backlog: backlog)
+    }
+}

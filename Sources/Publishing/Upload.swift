@@ -1,0 +1,145 @@
+internal import AMQP
+internal import Batches
+internal import Journal
+public import Runtime
+public import Scans
+
+/// Ships one scanner's journals to the broker: the shell around `PublishWindow`.
+///
+/// One thread owns the connection, the journal's view and the cursor. It sleeps in poll(2) over the socket and the stop
+/// signal; the journal, which another process writes, is looked at by time. No failure of broker, network or journal ends
+/// it: each is "later".
+public final class Upload {
+    public struct Settings: Sendable {
+        public var folder: String
+        public var scanner: ScannerID
+        /// Tried in turn.
+        var addresses: [AMQPAddress]
+        public var limits = PublishWindow.Limits()
+        public var exchange = "tapline.scans"
+        public var heartbeatS = 10
+        /// With `StopSignal` in mind: name resolution apart, a stop is obeyed within this.
+        public var connectTimeoutMs = 5_000
+        public var loginTimeoutMs = 20_000
+        /// How often the journal is looked at, and the most that the socket is slept on.
+        public var tickMs = 100
+        /// How long what is in flight is waited for at a stop.
+        public var drainMs = 2_000
+        /// The cursor is made durable this often at the most.
+        public var cursorMs: Int64 = 100
+        /// Of the jitter.
+        public var seed = UInt64.random(in: 0 ... .max)
+
+        /// - Parameter urls: of the brokers, at least one. Throws `ProgramError` (configuration) for one that is none.
+        public init(folder: String, scanner: ScannerID, urls: [String]) throws {
+            guard !urls.isEmpty else { throw ProgramError.configuration("--amqp-url is needed") }
+            (self.folder, self.scanner) = (folder, scanner)
+            do { addresses = try urls.map { try AMQPAddress(url: $0) } } catch {
+                throw ProgramError.configuration("--amqp-url: \(error)")
+            }
+        }
+    }
+
+    let settings: Settings
+    let status: PublisherStatus
+    let log: Log
+    let shipped: Shipped
+    var view: JournalView
+    var window: PublishWindow
+    var connection: AMQPConnection?
+    var connectedTo: AMQPAddress?
+    /// Cursors that have moved and are not on the disk yet.
+    private var pendingCursors: [JournalID: Int64] = [:]
+    private var cursorsSavedMs: Int64 = 0
+    private var confirmedUpTo: [JournalID: Int64]
+    var unacknowledgedBytes = 0
+    var journalsSeenMs: Int64?
+    var knownForeign: Set<JournalID> = []
+    var gate = GateState()
+    var gateMark: Files.Status?
+    var body: [UInt8] = []
+    /// The last trouble that was logged, so that a night without network is not a night of log lines.
+    var logged: (text: String, atMs: Int64) = ("", 0)
+
+    /// Takes the folder's publisher lock. Throws `ProgramError` (configuration) when another publisher holds it,
+    /// `JournalError` when the cursor cannot be opened.
+    public init(_ settings: Settings, _ status: PublisherStatus) throws {
+        (self.settings, self.status) = (settings, status)
+        log = Log("upload", [.scanner: settings.scanner])
+        shipped = try Shipped(folder: settings.folder)
+        confirmedUpTo = try shipped.all()
+        view = JournalView(folder: settings.folder, scanner: settings.scanner)
+        window = PublishWindow(
+            settings.limits, shipped: confirmedUpTo, seed: settings.seed, nowMs: SystemClock.monotonicMs())
+    }
+
+    /// Runs until stopped; then waits a little for what is in flight, and says good-bye.
+    public func run(_ stop: StopSignal) {
+        status.save(now: true)
+        while !stop.isStopped { turn(stop) }
+        let deadlineMs = SystemClock.monotonicMs() + Int64(settings.drainMs)
+        while let connection, window.inFlight > 0, !window.isBlocked, SystemClock.monotonicMs() < deadlineMs {
+            _ = Poll.wait([connection.descriptor], timeoutMs: 50)
+            receive()
+        }
+        saveCursors(now: true)
+        connection?.close()
+        connection = nil
+        status.update { $0.upload.state = "stopped" }
+        status.save(now: true)
+    }
+
+    /// One decision, carried out, and whatever the broker has said meanwhile.
+    private func turn(_ stop: StopSignal) {
+        lookAtJournal()
+        switch window.next(nowMs: SystemClock.monotonicMs()) {
+        case .connect(let number): connect(number, stop)
+        case .openChannel: openChannel()
+        case .publish(let slice): publish(slice, stop)
+        case .heartbeat(let slice): publish(slice, stop)
+        case .giveUpConnection: lose("no progress for \(settings.limits.stallMs / 1_000) s")
+        case .wait(let ms): sleep(Int(min(ms, Int64(settings.tickMs))), stop)
+        }
+        receive()
+        saveCursors()
+        status.save()
+    }
+
+    func sleep(_ ms: Int, _ stop: StopSignal) {
+        let descriptors = [stop.descriptor] + (connection.map { [$0.descriptor] } ?? [])
+        _ = Poll.wait(descriptors, timeoutMs: ms)
+    }
+
+    /// Moves the durable cursor. A disk that cannot take it is asked again; what is published twice meanwhile is stored
+    /// once.
+    private func saveCursors(now: Bool = false) {
+        if window.hasAdvances {
+            for (log, seq) in window.takeAdvances() {
+                status.confirmedScans.add(Int(seq - confirmedUpTo[log, default: 0]))
+                confirmedUpTo[log] = seq
+                pendingCursors[log] = seq
+            }
+        }
+        guard !pendingCursors.isEmpty else { return }
+        let nowMs = SystemClock.monotonicMs()
+        guard now || nowMs - cursorsSavedMs >= settings.cursorMs else { return }
+        cursorsSavedMs = nowMs
+        do {
+            for (log, seq) in pendingCursors {
+                try shipped.advance(log, scanner: settings.scanner, to: seq)
+                pendingCursors[log] = nil
+            }
+        } catch { trouble("the cursor cannot be saved", error) }
+    }
+
+    /// Logs a trouble once, and again when it is another or an hour old; keeps it in the status.
+    func trouble(_ message: StaticString, _ cause: any Error) { trouble(message, "\(cause)") }
+
+    func trouble(_ message: StaticString, _ cause: String) {
+        status.update { $0.upload.lastError = "\(message): \(cause)" }
+        let (text, nowMs) = ("\(message)\(cause)", SystemClock.monotonicMs())
+        guard text != logged.text || nowMs - logged.atMs >= 3_600_000 else { return }
+        logged = (text, nowMs)
+        log.warning(message, [.error: cause])
+    }
+}
