@@ -1,0 +1,67 @@
+import Testing
+
+@testable import Ingest
+
+/// Acknowledgements against a broker that, as RabbitMQ does, closes the channel for a tag it does not hold.
+struct AckWindowTests {
+    /// What the broker holds unacknowledged.
+    private struct Broker {
+        var held: [UInt64] = []
+        var accepted: Set<UInt64> = []
+        var rejected: Set<UInt64> = []
+
+        mutating func obey(_ action: AckWindow.Action) {
+            switch action {
+            case .reject(let tag):
+                #expect(held.contains(tag), "406 unknown delivery tag \(tag)")
+                held.removeAll { $0 == tag }
+                rejected.insert(tag)
+            case .ack(let tag, let multiple):
+                #expect(held.contains(tag), "406 unknown delivery tag \(tag)")
+                accepted.formUnion(held.filter { multiple ? $0 <= tag : $0 == tag })
+                held.removeAll { multiple ? $0 <= tag : $0 == tag }
+            }
+        }
+    }
+
+    @Test(arguments: 0..<2_000)
+    func everyDeliveryIsSettledOnceAndAsItWasDecided(seed: Int) {
+        var random = SeededRandom(seed)
+        var broker = Broker()
+        var window = AckWindow()
+        var groups: [[UInt64]] = []
+        var next: UInt64 = 1
+        for _ in 0..<Int.random(in: 1...12, using: &random) {
+            let size = UInt64.random(in: 1...6, using: &random)
+            groups.append(Array(next..<next + size))
+            next += size
+        }
+        for tag in 1..<next {
+            broker.held.append(tag)
+            window.deliver(tag)
+        }
+        if seed % 2 == 0 { groups.shuffle(using: &random) }
+        var (accepted, rejected): (Set<UInt64>, Set<UInt64>) = ([], [])
+        for group in groups {
+            let refused = group.filter { _ in Int.random(in: 0..<4, using: &random) == 0 }
+            let taken = group.filter { !refused.contains($0) }
+            accepted.formUnion(taken)
+            rejected.formUnion(refused)
+            for action in window.settle(accepted: taken, rejected: refused) { broker.obey(action) }
+            // Never anything before it was decided.
+            #expect(broker.accepted.isSubset(of: accepted))
+        }
+        #expect(broker.held.isEmpty)
+        #expect(broker.accepted == accepted)
+        #expect(broker.rejected == rejected)
+        #expect(window.count == 0)
+    }
+
+    @Test func aGroupIsOneAcknowledgement() {
+        var window = AckWindow()
+        for tag in UInt64(1)...5 { window.deliver(tag) }
+        #expect(window.settle(accepted: [1]) == [.ack(1, multiple: false)])
+        #expect(window.settle(accepted: [2, 3, 4]) == [.ack(4, multiple: true)])
+        #expect(window.settle(accepted: [], rejected: [5]) == [.reject(5)])
+    }
+}
