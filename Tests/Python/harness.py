@@ -17,6 +17,7 @@ import pika
 import psycopg2
 import psycopg2.extras
 
+import http_client
 from batch import Batch, Scan, new_log, now_ms_us
 
 RELAY, STRANGER = "py-relay", "py-stranger"
@@ -189,7 +190,8 @@ class Bench:
         return result
 
     def tapline_center(self, *arguments, code=0, **more):
-        return self.run("tapline-center", *arguments, "--database-url", self.database_url, code=code, **more)
+        environment = {**self.environment, "TAPLINE_DATABASE_URL": self.database_url}
+        return self.run("tapline-center", *arguments, code=code, env=environment, **more)
 
     def start_center(self, *more: str):
         self.log_path = self.folder / "center.log"
@@ -203,7 +205,6 @@ class Bench:
     def is_ready(self) -> bool:
         if self.center.poll() is not None:
             raise AssertionError(f"the center ended with {self.center.returncode}:\n{self.center_log()}")
-        import http_client
         try:
             return http_client.get(self, "/readyz").status == 200
         except OSError:
@@ -323,6 +324,7 @@ class Bench:
             str(uuid.UUID(bytes=batch.log)), batch.scanner)
         return [(row["first_seq"], row["last_seq"]) for row in rows]
 
-    def quarantine(self, body: bytes) -> list:
+    def quarantine(self, body: bytes, routing_key="%") -> list:
         return [dict(row, body=bytes(row["body"])) for row in self.sql(
-            "SELECT * FROM tapline.quarantine WHERE sha256 = %s ORDER BY id", hashlib.sha256(body).digest())]
+            "SELECT * FROM tapline.quarantine WHERE sha256 = %s AND routing_key LIKE %s ORDER BY id",
+            hashlib.sha256(body).digest(), routing_key)]

@@ -11,7 +11,7 @@ from harness import equal, wait_equal, wait_until
 
 
 def check_row(b, name: str, body: bytes, reasons, routing_key: str, scanner, times: int):
-    rows = b.quarantine(body)
+    rows = b.quarantine(body, routing_key)
     equal(len(rows), 1, f"{name}: rows in quarantine")
     row = rows[0]
     assert row["reason"] in reasons, f"{name}: reason {row['reason']!r} ({row['detail']!r}) must be one of {reasons}"
@@ -63,7 +63,7 @@ def test_one_by_one(b):
     listed = cases(scanner)
     for number, (name, body, reasons) in enumerate(listed[:: len(listed) // 25]):
         b.relay.publish("scan." + scanner, body)
-        wait_until(lambda: b.quarantine(body), name)
+        wait_until(lambda: b.quarantine(body, "scan." + scanner), name)
         check_row(b, name, body, reasons, "scan." + scanner, scanner, 1)
         b.publish(good.part(number, number + 1))
         b.await_counters(good, number + 1, number + 1)
