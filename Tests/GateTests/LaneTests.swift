@@ -171,6 +171,28 @@ import Testing
         #expect(try verdicts() == [0, 0])
     }
 
+    @Test func aJournalDamagedUnderItsGateIsReplaced() throws {
+        try venue.install(version: 100)
+        let lane = try lane()
+        let path = venue.data + "/journal.sqlite"
+        try run(lane, venue.hex(.delegate), venue.hex(.delegate))
+        // Somebody else's change makes SQLite read anew what it held in memory; by another process, because a file that is
+        // closed in this one would lose its locks.
+        do {
+            let other = try Database(path, .readWrite)
+            try other.execute("UPDATE journals SET created = created + 1")
+            #expect(try other.int("PRAGMA wal_checkpoint(TRUNCATE)") == 0)
+        }
+        let pages = try #require(Files.status(path)).size / 4_096
+        try Run.succeeding(
+            "/bin/dd", ["if=/dev/zero", "of=\(path)", "bs=4096", "seek=1", "count=\(pages - 1)", "conv=notrunc"])
+        try run(lane, venue.hex(.delegate))
+        #expect(lane.unlogged == 0)
+        #expect(told.lines.count == 3 && told.lines[2].contains(#""seq":1,"#))
+        #expect(try venue.journalled().count == 1)
+        #expect(try Files.list(venue.data).contains { $0.hasPrefix("journal.sqlite.damaged-") })
+    }
+
     @Test func aStopLeavesTheRestUnread() throws {
         try venue.install(version: 100)
         let lane = try lane()
