@@ -42,6 +42,13 @@ public struct SnapshotExport: Sendable {
         self.settings = settings
     }
 
+    /// Throws `ProgramError` (configuration) for a URL that libpq does not take; connects to nothing.
+    public static func validate(databaseURL: String) throws {
+        do { try PostgresConnection.validate(url: databaseURL) } catch {
+            throw ProgramError.configuration(error.description)
+        }
+    }
+
     /// Exports once, and gives the manifest that is published now.
     ///
     /// Throws `ProgramError`: unreachable (the database), configuration (no schema, no event's name, another export running

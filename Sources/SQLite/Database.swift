@@ -23,17 +23,15 @@ public final class Database {
     public init(_ path: String, _ mode: Mode, busyTimeoutMs: Int32 = 5_000) throws(SQLiteError) {
         self.path = path
         var connection: OpaquePointer?
-        let (query, flags): (String, Int32) =
+        let flags: Int32 =
             switch mode {
-            case .create: ("mode=rwc", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE)
-            case .readWrite: ("mode=rw", SQLITE_OPEN_READWRITE)
-            case .readOnly: ("mode=ro&readonly_shm=1", SQLITE_OPEN_READONLY)
-            case .immutable: ("mode=ro&immutable=1", SQLITE_OPEN_READONLY)
+            case .create: SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+            case .readWrite: SQLITE_OPEN_READWRITE
+            case .readOnly, .immutable: SQLITE_OPEN_READONLY
             }
-        // With an empty authority, or a path that starts with two slashes would be taken for a host.
-        let uri = (path.hasPrefix("/") ? "file://" : "file:") + Database.escaped(path) + "?" + query
         let code = sqlite3_open_v2(
-            uri, &connection, flags | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nil)
+            Database.uri(path, mode), &connection,
+            flags | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nil)
         guard code == SQLITE_OK, let connection else {
             let error = SQLiteError("open \(path)", code: code, database: connection)
             sqlite3_close_v2(connection)
@@ -96,6 +94,19 @@ public final class Database {
 
     /// Rows that the last INSERT, UPDATE or DELETE changed.
     public var changes: Int { Int(sqlite3_changes64(handle)) }
+
+    /// The file and its mode as a URI: what ATTACH takes to open a second file the same way.
+    public static func uri(_ path: String, _ mode: Mode) -> String {
+        let query =
+            switch mode {
+            case .create: "mode=rwc"
+            case .readWrite: "mode=rw"
+            case .readOnly: "mode=ro&readonly_shm=1"
+            case .immutable: "mode=ro&immutable=1"
+            }
+        // With an empty authority, or a path that starts with two slashes would be taken for a host.
+        return (path.hasPrefix("/") ? "file://" : "file:") + escaped(path) + "?" + query
+    }
 
     private static func escaped(_ path: String) -> String {
         var out = ""

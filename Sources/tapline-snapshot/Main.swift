@@ -3,6 +3,9 @@ import Runtime
 @main
 struct Main {
     static func main() async {
-        await Program("tapline-snapshot", "placeholder", commands: []).main()
+        await Program(
+            "tapline-snapshot", "makes, checks and shows the snapshots that gates decide from",
+            commands: [Commands.keygen, Commands.export, Commands.verify, Commands.inspect, Commands.diff]
+        ).main()
     }
 }

@@ -1,0 +1,89 @@
+internal import SQLite
+internal import Snapshots
+
+/// What changed from one snapshot file to another, table by table, row by row.
+public struct SnapshotDiff: Sendable {
+    public enum Change: String, Sendable {
+        case added = "+"
+        case removed = "-"
+        case changed = "~"
+    }
+
+    public struct Row: Sendable {
+        public let table: String
+        public let change: Change
+        /// Values by column, as SQLite quotes them; before and after for a changed row, of the columns that differ and the
+        /// key.
+        public let text: String
+    }
+
+    public struct Count: Sendable {
+        public let table: String
+        public var added = 0
+        public var removed = 0
+        public var changed = 0
+        public var isEmpty: Bool { added + removed + changed == 0 }
+    }
+
+    /// One a table, by name.
+    public private(set) var counts: [Count] = []
+    /// In order of table and key, at most `limit` a table and kind of change.
+    public private(set) var rows: [Row] = []
+
+    public var isEmpty: Bool { counts.allSatisfy(\.isEmpty) }
+
+    /// Compares two snapshot files by the keys of their rows.
+    ///
+    /// Throws what `Snapshot.init` throws.
+    ///
+    /// - Parameter limit: rows to show for each table and kind of change; all are counted.
+    public init(from old: String, to new: String, limit: Int = 20) throws {
+        for path in [old, new] { _ = try Snapshot(path: path) }
+        let database = try Database(old, .immutable)
+        let attach = try database.prepare("ATTACH ? AS new")
+        try attach.run(.text(Database.uri(new, .immutable)))
+        let tables = try database.prepare(
+            "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite!_%' ESCAPE '!' ORDER BY name"
+        )
+        var names: [String] = []
+        try tables.rows { names.append($0.text(0)) }
+        for name in names { try compare(database, name, limit) }
+    }
+
+    private mutating func compare(_ database: Database, _ table: String, _ limit: Int) throws {
+        var columns: [String] = []
+        try database.prepare("PRAGMA main.table_info(\(table))").rows { columns.append($0.text(1)) }
+        let key = columns[0]
+        func shown(_ alias: String) -> String {
+            columns.map { "'\($0)=' || quote(\(alias).\($0))" }.joined(separator: " || ' ' || ")
+        }
+        let differs = columns.map { "a.\($0) IS NOT b.\($0)" }.joined(separator: " OR ")
+        let changes =
+            "'\(key)=' || quote(a.\(key))"
+            + columns.dropFirst().map {
+                " || CASE WHEN a.\($0) IS NOT b.\($0) THEN ' \($0)=' || quote(a.\($0)) || ' -> ' || quote(b.\($0)) ELSE '' END"
+            }.joined()
+        var count = Count(table: table)
+        let removed = "FROM main.\(table) a WHERE NOT EXISTS (SELECT 1 FROM new.\(table) b WHERE b.\(key) = a.\(key))"
+        let added = "FROM new.\(table) b WHERE NOT EXISTS (SELECT 1 FROM main.\(table) a WHERE a.\(key) = b.\(key))"
+        let changed = "FROM main.\(table) a JOIN new.\(table) b ON b.\(key) = a.\(key) WHERE \(differs)"
+        count.removed = try collect(database, table, .removed, shown("a"), removed, "a.\(key)", limit)
+        count.added = try collect(database, table, .added, shown("b"), added, "b.\(key)", limit)
+        count.changed = try collect(database, table, .changed, changes, changed, "a.\(key)", limit)
+        counts.append(count)
+    }
+
+    private mutating func collect(
+        _ database: Database, _ table: String, _ change: Change, _ expression: String, _ source: String,
+        _ order: String, _ limit: Int
+    ) throws -> Int {
+        let total = Int(try database.int("SELECT count(*) \(source)") ?? 0)
+        guard total > 0 else { return 0 }
+        var found: [Row] = []
+        try database.prepare("SELECT \(expression) \(source) ORDER BY \(order) LIMIT \(limit)").rows {
+            found.append(Row(table: table, change: change, text: $0.text(0)))
+        }
+        rows += found
+        return total
+    }
+}
