@@ -49,7 +49,6 @@ public struct NightlyExport: Sendable {
         var schedule: Schedule?
         var computedMs = SystemClock.monotonicMs()
         var backoff = Backoff(baseMs: NightlyExport.backoffBaseMs, capMs: NightlyExport.backoffCapMs)
-        let folder = PublishedFolder(path: settings.folder)
         while !stop.isStopped {
             do {
                 let nowS = SystemClock.nowMicroseconds() / 1_000_000
@@ -58,13 +57,7 @@ public struct NightlyExport: Sendable {
                     schedule = try self.schedule()
                     computedMs = SystemClock.monotonicMs()
                 }
-                let published = folder.published(trusting: settings.key.publicKey)
-                if let schedule, NightlyExport.isDue(publishedCreatedS: published?.created, schedule) {
-                    var settings = settings
-                    // Before anybody is registered there is nothing to tell the gates.
-                    settings.allowEmpty = published != nil
-                    _ = try SnapshotExport(databaseURL: databaseURL, settings).run()
-                }
+                if let schedule { try exportIfDue(schedule) }
                 backoff.reset()
                 stop.wait(ms: NightlyExport.tickMs)
             } catch {
@@ -74,6 +67,17 @@ public struct NightlyExport: Sendable {
                 stop.wait(ms: delayMs)
             }
         }
+    }
+
+    /// Gives the manifest of what it exported; nil when nothing is owed.
+    @discardableResult
+    func exportIfDue(_ schedule: Schedule) throws -> Manifest? {
+        let published = PublishedFolder(path: settings.folder).published(trusting: settings.key.publicKey)
+        guard NightlyExport.isDue(publishedCreatedS: published?.created, schedule) else { return nil }
+        var settings = settings
+        // Before anybody is registered there is nothing to tell the gates.
+        settings.allowEmpty = published != nil
+        return try SnapshotExport(databaseURL: databaseURL, settings).run()
     }
 
     /// The appointed times around now, by the database's calendar.

@@ -30,6 +30,8 @@ public struct SnapshotExport: Sendable {
     public static let defaultKeep = 7
     /// The key of the advisory lock that one export holds in the database: "TPLN" and 1.
     static let advisoryLock: Int64 = 0x5450_4C4E_0001
+    /// Looks at the lock, a tenth of a second apart.
+    static let lockTries = 20
     /// Longest statement: a list of a million tags is read in seconds; a lock may hold it up.
     static let statementTimeoutMs = 600_000
 
@@ -78,9 +80,7 @@ public struct SnapshotExport: Sendable {
         let folder = PublishedFolder(path: settings.folder)
         let lock = try FileLock(folder.path + "/.export.lock")
         defer { withExtendedLifetime(lock) {} }
-        // Held by the session, so it goes with the connection whatever becomes of this process.
-        guard try connection.query("SELECT pg_try_advisory_lock($1)", [.int64(SnapshotExport.advisoryLock)]).bool(0, 0)
-        else { throw ProgramError.failed("another export is running on this database") }
+        try excludeOthers(connection)
         folder.removeUnfinished()
         let building = folder.path + "/.building.sqlite"
         let manifest = try build(connection, building, folder)
@@ -99,6 +99,18 @@ public struct SnapshotExport: Sendable {
         try folder.publish(finished, key: settings.key)
         folder.prune(keep: settings.keep)
         return finished
+    }
+
+    /// Takes the advisory lock for as long as the connection lives, so that it goes whatever becomes of this process. Waits
+    /// a little: the server may not have noticed yet that the last holder died.
+    private func excludeOthers(_ connection: PostgresConnection) throws {
+        let never = StopSignal()
+        for _ in 0..<SnapshotExport.lockTries {
+            let taken = try connection.query("SELECT pg_try_advisory_lock($1)", [.int64(SnapshotExport.advisoryLock)])
+            if taken.bool(0, 0) { return }
+            never.wait(ms: 100)
+        }
+        throw ProgramError.failed("another export is running on this database")
     }
 
     /// Reads the list into a new file.
