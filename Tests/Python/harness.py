@@ -89,6 +89,42 @@ class Client:
             self.connection.close()
 
 
+class Center:
+    """One running `tapline-center run`, ready for work."""
+
+    def __init__(self, bench, name: str):
+        self.bench, self.port = bench, free_port()
+        self.process = subprocess.Popen(
+            [bench.bin / "tapline-center", "run", "--amqp-url", bench.url_of("center"), "--database-url",
+             bench.database_url, "--http", f"127.0.0.1:{self.port}", "--snapshots", bench.snapshots, "--relay-user",
+             bench.user(RELAY), "--signing-key", bench.folder / "event.key"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=bench.log_path.open("ab"))
+        try:
+            wait_until(self.is_ready, f"the {name} center is ready", 40)
+        except BaseException:
+            self.stop(signal.SIGKILL)
+            raise
+
+    def is_ready(self) -> bool:
+        if self.process.poll() is not None:
+            raise AssertionError(f"the center ended with {self.process.returncode}:\n{self.bench.center_log()}")
+        try:
+            return http_client.get(self.bench, "/readyz", port=self.port).status == 200
+        except OSError:
+            return False
+
+    def stop(self, number) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(30)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.stop(signal.SIGKILL)
+
+
 class Bench:
     def __init__(self, environment):
         self.environment = environment
@@ -120,8 +156,8 @@ class Bench:
         self._administer(f'CREATE DATABASE "{self.name}"')
         self.snapshots = self.folder / "snapshots"
         self.snapshots.mkdir()
-        self.http_port = free_port()
-        self.add_users(RELAY, STRANGER)
+        self.log_path = self.folder / "center.log"
+        self.add_users(RELAY, STRANGER, "center")
         self.relay, self.stranger = self.client(RELAY), self.client(STRANGER)
         self.run("tapline-snapshot", "keygen", "--out", self.folder / "event")
         self.tapline_center("migrate")
@@ -193,39 +229,30 @@ class Bench:
         environment = {**self.environment, "TAPLINE_DATABASE_URL": self.database_url}
         return self.run("tapline-center", *arguments, code=code, env=environment, **more)
 
-    def start_center(self, *more: str):
-        self.log_path = self.folder / "center.log"
-        self.center = subprocess.Popen(
-            [self.bin / "tapline-center", "run", "--amqp-url", self.amqp_url, "--database-url", self.database_url,
-             "--http", f"127.0.0.1:{self.http_port}", "--snapshots", self.snapshots, "--relay-user", self.user(RELAY),
-             "--signing-key", self.folder / "event.key", *more],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.log_path.open("ab"))
-        wait_until(self.is_ready, "the center is ready", 40)
+    def start_center(self):
+        self.center = Center(self, "first")
+        self.http_port = self.center.port
 
     def is_ready(self) -> bool:
-        if self.center.poll() is not None:
-            raise AssertionError(f"the center ended with {self.center.returncode}:\n{self.center_log()}")
-        try:
-            return http_client.get(self, "/readyz").status == 200
-        except OSError:
-            return False
+        return self.center.is_ready()
 
     def stop_center(self, number=signal.SIGTERM):
-        if self.center is None:
-            return None
-        self.center.send_signal(number)
-        code = self.center.wait(30)
-        self.center = None
-        return code
+        """Its exit code; nothing is left to stop afterwards."""
+        center, self.center = self.center, None
+        return center.stop(number) if center else None
 
     def recover(self):
         """After a failed test the next ones still find a center."""
-        if self.center is None or self.center.poll() is not None:
+        if self.center is None or self.center.process.poll() is not None:
             print(f"the center was gone:\n{self.center_log()}")
             self.start_center()
 
     def center_log(self) -> str:
         return "\n".join(self.log_path.read_text(errors="replace").splitlines()[-30:])
+
+    def close_connections(self, name: str):
+        subprocess.run([ROOT / "scripts/servers", "rabbitmqctl", self.servers, "-q", "close_all_user_connections",
+                        self.user(name), "a test"], check=True, stdout=subprocess.DEVNULL)
 
     # The database
 
