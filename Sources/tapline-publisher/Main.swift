@@ -57,10 +57,12 @@ struct Main {
 
     private static let fetch = Command(
         "fetch", "install the newest snapshot, once; done too when the present one is the newest",
-        options: [data] + center + [
-            Option("from", "DIR", "a folder with manifest.json and its files, instead of the center")
-        ]
+        options: [data, Option("scanner", "ID", "taken as `run` takes it; a download does not depend on it")] + center
+            + [
+                Option("from", "DIR", "a folder with manifest.json and its files, instead of the center")
+            ]
     ) { arguments in
+        _ = try arguments["scanner"].map(scanner)
         let from = arguments["from"]
         let settings = try downloadSettings(arguments)
         guard from != nil || !settings.centerURL.isEmpty else {
