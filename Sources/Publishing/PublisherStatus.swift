@@ -41,7 +41,8 @@ public final class PublisherStatus: Sendable {
     public let heartbeats: Counter
     public let connects: Counter
 
-    private let path: String
+    /// Nil: nothing is written.
+    private let path: String?
     private struct State {
         var report: Report
         var savedMs: Int64 = 0
@@ -49,9 +50,11 @@ public final class PublisherStatus: Sendable {
     }
     private let state: Mutex<State>
 
-    /// - Parameter folder: the scanner's data folder.
-    public init(folder: String, scanner: String, metrics: Metrics = Metrics()) {
-        path = PublisherStatus.path(folder)
+    /// - Parameters:
+    ///   - folder: the scanner's data folder.
+    ///   - isKept: whether `publisher.json` is written there.
+    public init(folder: String, scanner: String, metrics: Metrics = Metrics(), isKept: Bool = true) {
+        path = isKept ? PublisherStatus.path(folder) : nil
         let report = Report(pid: getpid(), scanner: scanner, started: PublisherStatus.now())
         state = Mutex(State(report: report))
         confirmedScans = metrics.counter("tapline_publisher_confirmed_scans_total", "Scans confirmed by the broker.")
@@ -81,6 +84,7 @@ public final class PublisherStatus: Sendable {
     /// Writes the file when something has changed, once a second at most; `now` writes it anyway. A disk that does not do
     /// is no reason to stop: this is for people to look at.
     func save(now: Bool = false) {
+        guard let path else { return }
         let nowMs = SystemClock.monotonicMs()
         let report: Report? = state.withLock { state in
             guard now || !state.isSaved && nowMs - state.savedMs >= 1_000 else { return nil }

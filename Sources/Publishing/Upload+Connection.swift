@@ -16,7 +16,7 @@ extension Upload {
             status.connects.add()
             window.connected(nowMs: SystemClock.monotonicMs())
             logged = ("", 0)
-            log.info("connected", [.url: address])
+            if settings.logsConnections { log.info("connected", [.url: address]) }
             show("connected")
         } catch {
             window.connectFailed(nowMs: SystemClock.monotonicMs())

@@ -27,6 +27,8 @@ public final class Upload {
         public var drainMs = 2_000
         /// The cursor is made durable this often at the most.
         public var cursorMs: Int64 = 100
+        /// Whether each connection made is a line of the log; trouble always is.
+        public var logsConnections = true
         /// Of the jitter.
         public var seed = UInt64.random(in: 0 ... .max)
 

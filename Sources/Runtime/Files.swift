@@ -111,6 +111,27 @@ public enum Files {
         guard mkdir(path, mode) == 0 || errno == EEXIST else { throw SystemError("mkdir \(path)") }
     }
 
+    /// Makes a new folder of which nobody else knows, in TMPDIR or /tmp, mode 0700.
+    public static func makeTemporaryFolder(_ prefix: String) throws -> String {
+        let base = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+        var name = Array("\(base)/\(prefix)-XXXXXX".utf8CString)
+        let made = name.withUnsafeMutableBufferPointer { mkdtemp($0.baseAddress!) != nil }
+        guard made else { throw SystemError("make a temporary folder in \(base)") }
+        return String(decoding: name.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    /// Removes a folder with all it holds; links are removed, not followed. One that is not there is fine.
+    public static func removeFolder(_ path: String) throws {
+        var info = stat()
+        guard lstat(path, &info) == 0 else {
+            guard errno == ENOENT else { throw SystemError("remove \(path)") }
+            return
+        }
+        guard info.st_mode & S_IFMT == S_IFDIR else { return try remove(path) }
+        for name in try list(path) { try removeFolder(path + "/" + name) }
+        guard rmdir(path) == 0 || errno == ENOENT else { throw SystemError("remove \(path)") }
+    }
+
     /// Names in a folder, sorted, without `.` and `..`.
     public static func list(_ folder: String) throws -> [String] {
         guard let stream = opendir(folder) else { throw SystemError("open folder \(folder)") }

@@ -1,8 +1,83 @@
+import Fleet
+import FoundationEssentials
+import Publishing
 import Runtime
+import Scans
 
 @main
 struct Main {
     static func main() async {
-        await Program("tapline-fleet", "placeholder", commands: []).main()
+        await Program(
+            "tapline-fleet", "a simulated fleet of scanners, on the real journal and publisher code", commands: [run]
+        ).main()
+    }
+
+    private static let run = Command(
+        "run", "tap, publish, wait for the last confirm, print one JSON summary",
+        options: [
+            Option("scanners", "N", "virtual scanners, up to \(FleetSettings.scannersLimit)", default: "10"),
+            Option("scans", "N", "scans over all scanners together (default 10000, or the whole trace)"),
+            Option("attendees", "N", "made-up attendees to draw taps from", default: "1000"),
+            Option("from-snapshot", "FILE", "draw taps, passes and gates from a snapshot instead"),
+            Option(
+                "trace", "FILE",
+                "replay a CSV file instead: scanner (number) or gate (name), tag (ID) or uid (hex), at, direction"),
+            Option("event-key-file", "FILE", "the event key, for a trace with UIDs"),
+            Option(
+                "amqp-url", "URL", "the broker, amqp:// or amqps://; several are tried in turn", kind: .secrets,
+                required: true),
+            Option("rate", "N", "scans a second over all scanners (default: fill the journals first, then publish)"),
+            Option("seed", "N", "of everything that is drawn", default: "1"),
+            Option("prefix", "NAME", "of the scanners' identities: NAME-0001 ...", default: "fleet"),
+            Option("data", "DIR", "where the scanners' folders are (default a temporary folder, removed at the end)"),
+            Option("timeout", "S", "how long the last confirm may take once all is tapped", default: "600"),
+        ]
+    ) { arguments in
+        let settings = try Main.settings(arguments)
+        return {
+            let result = Result()
+            try await ServiceGroup(
+                [
+                    .thread("fleet") { stop in result.set(try Fleet(settings).run(stop)) }
+                ], shutdownMs: 30_000
+            ).run()
+            guard let summary = result.summary else { throw ProgramError.failed("there is no summary") }
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.sortedKeys]
+            print(String(decoding: try encoder.encode(summary), as: UTF8.self))
+            guard summary.complete else { throw ProgramError.failed("not every scan was confirmed") }
+        }
+    }
+
+    private static func settings(_ arguments: Arguments) throws -> FleetSettings {
+        let scans = try arguments.int("scans", 0...1_000_000_000)
+        let source: FleetSettings.Source
+        switch (arguments["trace"], arguments["from-snapshot"]) {
+        case (.some, .some): throw ProgramError.usage("--trace and --from-snapshot exclude each other")
+        case (.some(let path), nil): source = .trace(path: path, key: try arguments["event-key-file"].map(key))
+        case (nil, .some(let path)): source = .snapshot(path: path)
+        case (nil, nil): source = .synthetic(attendees: try arguments.int("attendees", 1...100_000_000) ?? 1_000)
+        }
+        var isTrace = false
+        if case .trace = source { isTrace = true }
+        var settings = FleetSettings(
+            scanners: try arguments.int("scanners", 1...FleetSettings.scannersLimit) ?? 10,
+            scans: scans ?? (isTrace ? nil : 10_000), source: source, urls: arguments.all("amqp-url"))
+        settings.seed = UInt64(try arguments.int("seed", 0...Int.max) ?? 1)
+        settings.rate = try arguments.int("rate", 1...1_000_000)
+        settings.prefix = arguments["prefix"] ?? "fleet"
+        settings.folder = arguments["data"]
+        settings.timeoutS = try arguments.int("timeout", 1...86_400) ?? 600
+        // Fails now, not on a thread, where they are bad.
+        _ = try settings.scanner(settings.scanners - 1)
+        _ = try Upload.Settings(folder: "", scanner: settings.scanner(0), urls: settings.urls)
+        return settings
+    }
+
+    private static func key(_ path: String) throws -> EventKey {
+        guard let bytes = try? Files.read(path, limit: 4_096), let key = EventKey(bytes) else {
+            throw ProgramError.configuration("--event-key-file \(path): 32 raw bytes are needed")
+        }
+        return key
     }
 }

@@ -1,0 +1,102 @@
+internal import Journal
+internal import Publishing
+internal import Runtime
+internal import Scans
+internal import Synchronization
+
+/// The gates of some virtual scanners, on one thread: it owns their journals from the first tap to the end of the run, for
+/// the publishers of the same process read them.
+final class FleetWriter {
+    /// Scans a transaction when journals are filled at full speed.
+    static let fillScans = 5_000
+    /// Simulated time between two taps of a scanner when they are made at once.
+    static let spacingMs: Int64 = 50
+
+    /// Told by the writers, read by the run.
+    struct Progress: Sendable {
+        let scans: Counter
+        let admitted: Counter
+        /// Writers that have tapped all they will.
+        let finished: Counter
+    }
+
+    private struct Lane {
+        let number: Int
+        let journal: Journal
+        let taps: [Journal.Entry]?
+        var left: Int
+        var done = 0
+        var random: SeededRandom
+    }
+
+    private let world: FleetWorld
+    private let progress: Progress
+    private var lanes: [Lane]
+
+    /// - Parameter shares: number, identity, folder, scans and the trace's taps of each scanner.
+    init(_ world: FleetWorld, _ shares: [FleetShare], seed: UInt64, _ progress: Progress) throws {
+        (self.world, self.progress) = (world, progress)
+        lanes = try shares.map { share in
+            Lane(
+                number: share.number, journal: try Journal(folder: share.folder, scanner: share.scanner),
+                taps: share.taps, left: share.scans,
+                random: SeededRandom(seed: seed &+ UInt64(share.number + 1) &* 0x9e37_79b9_7f4a_7c15))
+        }
+    }
+
+    /// Fills all journals at full speed; taps lie in the past, the last of them now.
+    func fill(_ stop: StopSignal) throws {
+        let nowMs = SystemClock.nowMicroseconds() / 1_000
+        for index in lanes.indices {
+            while lanes[index].left > 0, !stop.isStopped {
+                let count = min(lanes[index].left, FleetWriter.fillScans)
+                let left = Int64(lanes[index].left)
+                let entries = (0..<count).map { offset in
+                    tap(index, atMs: nowMs - (left - Int64(offset)) * FleetWriter.spacingMs)
+                }
+                _ = try lanes[index].journal.appendBatch(entries)
+            }
+        }
+        progress.finished.add()
+    }
+
+    /// Taps one by one, each durable before the next, as lanes do; `rate` a second over the lanes of this writer.
+    func tap(rate: Double, _ stop: StopSignal) throws {
+        let startMs = SystemClock.monotonicMs()
+        var tapped = 0
+        var index = 0
+        while lanes.contains(where: { $0.left > 0 }) {
+            let due = Int(Double(SystemClock.monotonicMs() - startMs) * rate / 1_000)
+            while tapped < due, lanes.contains(where: { $0.left > 0 }) {
+                repeat { index = (index + 1) % lanes.count } while lanes[index].left == 0
+                let entry = tap(index, atMs: SystemClock.nowMicroseconds() / 1_000)
+                _ = try lanes[index].journal.append(
+                    atMs: entry.atMs, tag: entry.tag, verdict: entry.verdict, flags: entry.flags, gate: entry.gate,
+                    snapshot: entry.snapshot)
+                tapped += 1
+            }
+            if stop.wait(ms: 10) { break }
+        }
+        progress.finished.add()
+    }
+
+    private func tap(_ index: Int, atMs: Int64) -> Journal.Entry {
+        let entry =
+            lanes[index].taps.map { $0[lanes[index].done] }
+            ?? world.draw(lanes[index].number, atMs: atMs, &lanes[index].random)
+        lanes[index].done += 1
+        lanes[index].left -= 1
+        progress.scans.add()
+        if entry.verdict == .admitted { progress.admitted.add() }
+        return entry
+    }
+}
+
+/// What one virtual scanner is given.
+struct FleetShare: Sendable {
+    let number: Int
+    let scanner: ScannerID
+    let folder: String
+    let scans: Int
+    let taps: [Journal.Entry]?
+}
