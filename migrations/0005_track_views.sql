@@ -8,7 +8,7 @@ SELECT a.id AS attendee_id, a.name, a.external_ref,
     CASE WHEN s.flags & 1 = 0 THEN z.name ELSE f.name END AS zone,  -- where it leads; null: off site
     CASE WHEN s.flags & 1 = 0 THEN 'in' ELSE 'out' END AS direction,
     s.verdict, tapline.verdict_name(s.verdict) AS verdict_name,
-    s.verdict = 0 AND s.flags & 16 = 0 AND x.seq IS NULL AS counts,  -- moved the person: not annulled, no inspection
+    s.verdict = 0 AND s.flags & 16 <> 16 AND x.seq IS NULL AS counts,  -- moved the person: not annulled, no inspection
     s.flags, j.scanner_id, s.tag_id, s.gate_id, s.scanned_at, s.received_at, s.snapshot_version, j.log, s.journal_id,
     s.seq
 FROM (SELECT *, least(scanned_at, received_at) AS ordered_at FROM tapline.scans) s
@@ -67,7 +67,7 @@ SELECT l.scanner_id, l.enabled, g.name AS gate, l.silent, l.last_received_at, no
     l.backlog, l.snapshot_version,
     now() - coalesce(s.created_at, CASE WHEN l.snapshot_version > 0 THEN to_timestamp(l.snapshot_version) END)
         AS snapshot_age,
-    l.snapshot_version < (SELECT max(version) FROM tapline.snapshots) AS snapshot_outdated,
+    coalesce(l.snapshot_version < (SELECT max(version) FROM tapline.snapshots), false) AS snapshot_outdated,
     l.clock_skew, coalesce(abs(extract(epoch FROM l.clock_skew)) > 300, false) AS clock_wrong,
     coalesce(gaps.missing, 0)::bigint AS gaps, coalesce(sums.stored, 0)::bigint AS stored,
     coalesce(sums.duplicates, 0)::bigint AS duplicates, coalesce(sums.conflicts, 0)::bigint AS conflicts,

@@ -208,7 +208,7 @@ import Testing
                 FROM tapline.scanner_health WHERE scanner_id IN ('s1', 's2', 's3', 's5')
                 """) == [
                     "s1|main|f|77|5|1 day|t|t|0", "s2|hall door|f|0|6|00:00:00|f|f|1", "s3|room door|t|0|0|-|t|f|0",
-                    "s5|hall door|t|-|-|-|-|f|0",
+                    "s5|hall door|t|-|-|-|f|f|0",
                 ])
     }
 

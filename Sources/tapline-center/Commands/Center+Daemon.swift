@@ -54,6 +54,7 @@ extension Center {
             let schema = SchemaGuard(url: url)
             // An unmigrated schema is told before anything starts; a database that is away is waited for.
             let isKnown = try schema.check()
+            if !isKnown { Log("center").warning("database away, waiting for it") }
             var services = [ingest.service()]
             if !isKnown { services.append(schema.service()) }
             if let export { services.append(export.service()) }
@@ -90,9 +91,6 @@ extension Center {
 /// boots first waits.
 struct SchemaGuard: Sendable {
     let url: String
-    private let log = Log("schema")
-
-    init(url: String) { self.url = url }
 
     /// Whether the schema was seen, and is right. Throws `ProgramError` (configuration) when it is not; gives false when the
     /// database is away.
@@ -102,7 +100,6 @@ struct SchemaGuard: Sendable {
             return true
         } catch let error as PostgresError {
             guard error.isRetriable else { throw ProgramError(error) }
-            log.warning("database away, waiting for it", [.error: "\(error)"])
             return false
         }
     }
