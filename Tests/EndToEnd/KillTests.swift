@@ -1,0 +1,97 @@
+import Glibc
+import Runtime
+import Support
+import Testing
+
+/// SIGKILL at any moment loses nothing that a gate has printed, and stores nothing twice.
+@Suite struct KillTests {
+    static let kills = 100
+    static let attendees = 40
+
+    @Test func aHundredKillsLoseNothing() async throws {
+        let seed = Environment.value("TAPLINE_TEST_SEED").flatMap { UInt64($0) } ?? .random(in: 1 ... .max)
+        print("aHundredKillsLoseNothing: TAPLINE_TEST_SEED=\(seed)")
+        try await PlainThread.run("kills") {
+            var random = SeededRandom(seed: seed)
+            let servers = try OwnServers()
+            let line = try Line(databaseURL: servers.databaseURL, amqpURL: servers.amqpURL)
+            try prepare(line)
+            let killed = try disturb(line, servers, &random)
+            for victim in ["gate", "publisher", "center", "broker", "database"] {
+                #expect(killed[victim, default: 0] > 0, "seed \(seed): no \(victim) was killed")
+            }
+            for scanner in line.scanners {
+                scanner.gate?.closeInput()
+                #expect(try scanner.gate?.wait() == .exit(0), "seed \(seed): gate \(scanner.id)")
+            }
+            try line.awaitAllStored()
+            let wrong = try line.checkExactlyOnce()
+            #expect(wrong == [], "seed \(seed)")
+            let printed = try line.scanners.reduce(0) { try $0 + $1.printed().count }
+            #expect(printed > KillTests.kills, "seed \(seed): the gates hardly worked")
+            print("aHundredKillsLoseNothing: \(printed) verdicts, killed \(killed.sorted { $0.key < $1.key })")
+        }
+    }
+
+    private func uid(_ attendee: Int) -> String { "04aabbccdd\(attendee / 100)\(attendee / 10 % 10)\(attendee % 10)0" }
+
+    private func prepare(_ line: Line) throws {
+        for id in ["north", "south", "east"] {
+            _ = try line.enrol(id, gate: "Gate \(id)", zone: id == "east" ? "Inner" : "Hall")
+        }
+        // Every fourth is a stranger to the list.
+        let rows = (0..<KillTests.attendees).filter { $0 % 4 != 0 }.map { "\(uid($0)),Person \($0),guest,Hall;Inner" }
+        try line.importing((["uid,name,category,zones"] + rows).joined(separator: "\n") + "\n")
+        try line.export()
+        try line.startCenter()
+        for scanner in line.scanners {
+            try scanner.fetch()
+            try scanner.startGate()
+            try scanner.startPublisher()
+        }
+    }
+
+    /// Taps at all gates, and kills; returns how often each kind of victim was killed.
+    private func disturb(_ line: Line, _ servers: OwnServers, _ random: inout SeededRandom) throws -> [String: Int] {
+        var killed: [String: Int] = [:]
+        for round in 1...KillTests.kills {
+            for scanner in line.scanners { try tap(scanner, &random) }
+            // Some moment in the work that the taps began.
+            usleep(.random(in: 0...40_000, using: &random))
+            let scanner = line.scanners[Int.random(in: 0..<line.scanners.count, using: &random)]
+            let victim: String
+            switch round {
+            case KillTests.kills / 3: victim = "broker"
+            case KillTests.kills / 3 * 2: victim = "database"
+            default:
+                victim = ["gate", "gate", "publisher", "publisher", "center"].randomElement(using: &random) ?? "gate"
+            }
+            killed[victim, default: 0] += 1
+            switch victim {
+            case "gate":
+                scanner.gate?.kill()
+                try scanner.startGate()
+            case "publisher":
+                scanner.publisher?.kill()
+                try scanner.startPublisher()
+            case "center":
+                line.center?.kill()
+                try line.startCenter()
+            default:
+                try servers.command("kill-\(victim)")
+                for scanner in line.scanners { try tap(scanner, &random) }
+                try servers.command("restart-\(victim)")
+            }
+        }
+        return killed
+    }
+
+    /// A few taps in one write; none is waited for.
+    private func tap(_ scanner: Scanner, _ random: inout SeededRandom) throws {
+        let taps = (0..<Int.random(in: 1...8, using: &random)).map { _ in
+            let way = Bool.random(using: &random) ? "in" : "out"
+            return "\(uid(.random(in: 0..<KillTests.attendees, using: &random))),\(way)\n"
+        }
+        try scanner.gate?.write(taps.joined())
+    }
+}

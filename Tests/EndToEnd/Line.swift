@@ -1,0 +1,200 @@
+import Glibc
+import Runtime
+import Support
+
+/// The whole line with the real binaries: a center on its servers, and scanners with their gates and publishers.
+///
+/// One thread drives it. Everything it starts ends with it.
+final class Line {
+    static let event = "Test Event"
+
+    let folder = TemporaryFolder("line")
+    let database: TestDatabase
+    let amqpURL: String
+    let httpPort: Int
+    private(set) var center: ChildProcess?
+    private(set) var scanners: [Scanner] = []
+
+    var eventKeyFile: String { folder.file("event.key") }
+    var signingKeyFile: String { folder.file("signing.key") }
+    var trustKeyFile: String { folder.file("signing.pub") }
+    var snapshots: String { folder.file("published") }
+    var centerURL: String { "http://127.0.0.1:\(httpPort)" }
+
+    /// Makes the keys and an empty, migrated database with an event in it; nothing runs yet.
+    /// - Parameters:
+    ///   - databaseURL: a superuser's, ending in `/postgres`.
+    ///   - amqpURL: an administrator's, of a vhost that nothing else uses.
+    init(databaseURL: String, amqpURL: String) throws {
+        self.amqpURL = amqpURL
+        database = try TestDatabase(administrator: databaseURL)
+        httpPort = try freePort()
+        try Files.makeFolder(snapshots)
+        var random = SystemRandomNumberGenerator()
+        try Files.writeAtomically(
+            (0..<32).map { _ in UInt8.random(in: 0...255, using: &random) }, to: eventKeyFile, mode: 0o600)
+        try Run.succeeding("tapline-snapshot", ["keygen", "--out", folder.file("signing")])
+        try administer("migrate")
+        try administer("event", "set", "--name", Line.event, "--time-zone", "Etc/UTC", "--day-start", "04:00")
+    }
+
+    /// Runs a command of the center on the database, to its end.
+    @discardableResult
+    func administer(_ words: String...) throws -> Run {
+        try Run.succeeding("tapline-center", words + ["--database-url", database.url])
+    }
+
+    /// Imports rows of the registration list.
+    func importing(_ csv: String) throws {
+        let path = folder.file("import.csv")
+        try Files.writeAtomically(Array(csv.utf8), to: path)
+        try administer("import", path, "--event-key-file", eventKeyFile)
+    }
+
+    func export() throws {
+        try Run.succeeding(
+            "tapline-snapshot",
+            [
+                "export", "--database-url", database.url, "--out", snapshots, "--signing-key", signingKeyFile,
+            ])
+    }
+
+    /// Starts the center, or starts it again after it was killed.
+    func startCenter(_ more: [String] = []) throws {
+        center = try ChildProcess(
+            Package.program("tapline-center"),
+            [
+                "run", "--amqp-url", amqpURL, "--database-url", database.url, "--http", "127.0.0.1:\(httpPort)",
+                "--snapshots", snapshots, "--relay-user", TestServers.amqpUser,
+            ] + more, output: .null, errors: folder.file("center.log"))
+    }
+
+    /// Waits until the center is connected to both servers.
+    func awaitCenter() throws {
+        try eventually("the center answers /readyz with 200", withinMs: 60_000) {
+            if let end = center?.end { throw TestFailure("the center ended: \(end)\(center?.errorTail() ?? "")") }
+            return try Run.it("curl", ["-sf", "-m", "5", "\(centerURL)/readyz"]).end == .exit(0)
+        }
+    }
+
+    /// Enrols a scanner at a gate into a zone (made if missing); nothing of it runs yet.
+    func enrol(_ id: String, gate: String, zone: String) throws -> Scanner {
+        try administer("scanner", "add", id, "--gate", gate, "--zone", zone)
+        let scanner = Scanner(id: id, line: self)
+        try Files.makeFolder(scanner.data)
+        scanners.append(scanner)
+        return scanner
+    }
+
+    /// How many scans are stored.
+    func stored() throws -> Int { try database.number("SELECT count(*) FROM tapline.scans") }
+
+    /// How many scans the scanners' journals hold together.
+    func journalled() throws -> Int { try scanners.reduce(0) { try $0 + $1.journalled() } }
+
+    /// Waits until all that was journalled is stored. Throws `TestFailure` with the state of things after the time.
+    func awaitAllStored(withinMs limitMs: Int = 120_000) throws {
+        let journalled = try journalled()
+        do {
+            try eventually("\(journalled) scans are stored", withinMs: limitMs, everyMs: 200) {
+                try stored() >= journalled
+            }
+        } catch let failure as TestFailure {
+            let journals = try database.query(
+                "SELECT scanner_id, log, next_seq, last_seq, received, backlog FROM tapline.journals ORDER BY 1, id")
+            let logs = scanners.map { $0.publisher?.errorTail(lines: 3) ?? "" }.joined()
+            throw TestFailure(
+                """
+                \(failure); stored: \(try stored())
+                journals:\n\(journals.joined(separator: "\n"))
+                quarantine: \(try database.query("SELECT reason, detail, times FROM tapline.quarantine LIMIT 5"))
+                center: \(center?.errorTail() ?? "")\npublishers: \(logs)
+                """)
+        }
+    }
+}
+
+/// One device: a data folder, a gate that reads taps from its standard input, a publisher.
+final class Scanner {
+    let id: String
+    let data: String
+    private unowned let line: Line
+    private(set) var gate: ChildProcess?
+    private(set) var publisher: ChildProcess?
+
+    init(id: String, line: Line) {
+        (self.id, self.line) = (id, line)
+        data = line.folder.file(id)
+    }
+
+    /// The file that holds everything the gate ever printed.
+    var verdicts: String { line.folder.file("\(id).verdicts") }
+
+    func startGate(output: ChildProcess.Output? = nil) throws {
+        gate = try ChildProcess(
+            Package.program("tapline-gate"),
+            [
+                "run", "--data", data, "--scanner", id, "--event-key-file", line.eventKeyFile, "--reader", "stdin",
+                "--output", "json",
+            ], output: output ?? .file(verdicts), errors: line.folder.file("\(id).gate.log"))
+    }
+
+    func startPublisher() throws {
+        publisher = try ChildProcess(
+            Package.program("tapline-publisher"),
+            [
+                "run", "--data", data, "--scanner", id, "--amqp-url", line.amqpURL, "--center-url", line.centerURL,
+                "--trust-key", line.trustKeyFile, "--snapshot-every-s", "1",
+            ], output: .null, errors: line.folder.file("\(id).publisher.log"))
+    }
+
+    /// Installs the newest snapshot from the center's folder, as from a stick.
+    func fetch() throws {
+        try Run.succeeding(
+            "tapline-publisher",
+            [
+                "fetch", "--data", data, "--scanner", id, "--from", line.snapshots, "--trust-key", line.trustKeyFile,
+            ])
+    }
+
+    /// The version in force on the device; 0: none.
+    func snapshotVersion() -> Int {
+        guard let name = try? Files.readText(data + "/snapshots/current") else { return 0 }
+        return Int(name.filter(\.isNumber)) ?? 0
+    }
+
+    /// How many scans its journals hold, asked by another program than ours.
+    func journalled() throws -> Int {
+        guard access(data + "/journal.sqlite", F_OK) == 0 else { return 0 }
+        let run = try Run.succeeding(
+            "sqlite3", ["file:\(data)/journal.sqlite?mode=ro&readonly_shm=1", "SELECT count(*) FROM scans"])
+        return Int(run.lines.first ?? "") ?? 0
+    }
+
+    /// What its gates printed, in order; a last line cut off by SIGKILL does not count.
+    func printed() throws -> [PrintedVerdict] {
+        guard let text = try? Files.readText(verdicts, limit: 1 << 30) else { return [] }
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
+        return try lines.map { try PrintedVerdict(String($0)) }
+    }
+}
+
+/// A free port on loopback, below the range from which outgoing connections are numbered.
+func freePort() throws -> Int {
+    for _ in 0..<100 {
+        let port = UInt16.random(in: 12_000..<20_000)
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(descriptor) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        let bound = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        if bound == 0 { return Int(port) }
+    }
+    throw TestFailure("no free port")
+}

@@ -1,0 +1,87 @@
+import FoundationEssentials
+import Support
+
+/// One line of `tapline-gate --output json` (SPEC.md section 8).
+struct PrintedVerdict: Decodable, Hashable {
+    let log: String
+    let seq: Int64
+    let verdict: Int
+    let name: String
+    let tag: TagText
+    let at: String
+
+    /// A tag ID, which may be printed as a number or as text.
+    struct TagText: Decodable, Hashable {
+        let text: String
+
+        init(from decoder: any Decoder) throws {
+            let value = try decoder.singleValueContainer()
+            text = try (try? value.decode(String.self)) ?? String(value.decode(Int64.self))
+        }
+    }
+
+    init(_ line: String) throws {
+        do {
+            self = try JSONDecoder().decode(PrintedVerdict.self, from: Data(line.utf8))
+        } catch {
+            throw TestFailure("not a verdict of SPEC.md section 8: \(line): \(error)")
+        }
+    }
+
+    /// The same words as `Line.storedVerdicts` gives for a stored scan.
+    var key: String { "\(log)|\(seq)|\(verdict)|\(tag.text)" }
+}
+
+extension Line {
+    /// Every stored scan as `log|seq|verdict|tag`.
+    func storedVerdicts() throws -> [String] {
+        try database.query(
+            "SELECT log, seq, verdict, tag_id FROM tapline.scans JOIN tapline.journals ON journals.id = journal_id")
+    }
+
+    /// Checks what is true after any run, however it was disturbed: each printed verdict is stored exactly once, the
+    /// database holds what the journals hold and nothing else, and its own accounts agree.
+    func checkExactlyOnce() throws -> [String] {
+        var wrong: [String] = []
+        func must(_ what: String, _ rows: [String]) {
+            if !rows.isEmpty { wrong.append("\(what): \(rows.count), such as \(rows.prefix(3))") }
+        }
+        let stored = try storedVerdicts()
+        let counts = Dictionary(stored.map { ($0, 1) }, uniquingKeysWith: +)
+        let printed = try scanners.flatMap { try $0.printed() }.map(\.key)
+        must("printed and not stored", printed.filter { counts[$0] == nil })
+        must("stored twice", counts.filter { $0.value > 1 }.map(\.key))
+        must(
+            "printed twice", Dictionary(printed.map { ($0, 1) }, uniquingKeysWith: +).filter { $0.value > 1 }.map(\.key)
+        )
+        let journalled = try journalled()
+        if stored.count != journalled {
+            wrong.append("journals hold \(journalled) scans, the database \(stored.count)")
+        }
+        must(
+            "journals whose account does not balance",
+            try database.query(
+                """
+                SELECT scanner_id, log, received, stored, duplicates, conflicts FROM tapline.journals
+                WHERE received <> stored + duplicates + conflicts OR conflicts <> 0 OR last_seq <> next_seq - 1
+                    OR stored <> (SELECT count(*) FROM tapline.scans WHERE journal_id = journals.id)
+                """))
+        must("gaps", try database.query("SELECT * FROM tapline.seq_gaps"))
+        must("quarantined", try database.query("SELECT reason, detail FROM tapline.quarantine"))
+        must(
+            "tags whose presence is not their last admitted scan",
+            try database.query(
+                """
+                WITH last AS (
+                    SELECT DISTINCT ON (tag_id) tag_id, scanner_id, scanned_at,
+                        CASE WHEN flags & 1 = 0 THEN zone_id ELSE from_zone_id END AS zone_id
+                    FROM tapline.scans JOIN tapline.journals ON journals.id = journal_id
+                        JOIN tapline.gates ON gates.id = scans.gate_id
+                    WHERE verdict = 0 AND flags & 16 = 0
+                    ORDER BY tag_id, least(scanned_at, received_at) DESC, log DESC, seq DESC)
+                SELECT tag_id, last.zone_id, presence.zone_id FROM last FULL JOIN tapline.presence USING (tag_id)
+                WHERE (last.zone_id, last.scanner_id) IS DISTINCT FROM (presence.zone_id, presence.scanner_id)
+                """))
+        return wrong
+    }
+}
