@@ -76,7 +76,7 @@ let package = Package(
             "tapline-center", "Ingest", "Registry", "Migrations", "Exporting", "Web", "HTTPServer", "Snapshots",
             "Batches", "AMQP",
             "Postgres", "Scans", "Runtime"),
-        program("tapline-snapshot", "Exporting", "Snapshots", "Scans", "Runtime"),
+        program("tapline-snapshot", "Exporting", "Gate", "Snapshots", "Scans", "Crypto", "Runtime"),
         program("tapline-fleet", "Fleet", "Publishing", "Scans", "Runtime"),
 
         // Rings: pure, wrapper on the real library, real servers, real binaries.

@@ -125,7 +125,7 @@ public enum MinisignKeyError: Error, CustomStringConvertible, Sendable {
     public var description: String {
         switch self {
         case .malformed: "not a minisign secret key"
-        case .passwordNeeded: "encrypted: its password is needed (--password-file)"
+        case .passwordNeeded: "encrypted: its password is needed"
         case .wrongPassword: "the password is wrong"
         }
     }

@@ -8,7 +8,7 @@ enum Commands {
 
     private static let trustKeys = Option(
         "trust-key", "KEY", "a minisign public key, the base64 line or a .pub file", kind: .repeated)
-    private static let output = Option("output", "FORMAT", "text or json", default: "text")
+    static let output = Option("output", "FORMAT", "text or json", default: "text")
 
     static let keygen = Command(
         "keygen", "writes PREFIX.key, which signs, and PREFIX.pub, which scanners trust",

@@ -5,7 +5,9 @@ struct Main {
     static func main() async {
         await Program(
             "tapline-snapshot", "makes, checks and shows the snapshots that gates decide from",
-            commands: [Commands.keygen, Commands.export, Commands.verify, Commands.inspect, Commands.diff]
+            commands: [
+                Commands.keygen, Commands.export, Commands.verify, Commands.inspect, Commands.diff, Commands.explain,
+            ]
         ).main()
     }
 }

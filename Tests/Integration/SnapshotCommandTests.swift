@@ -1,0 +1,154 @@
+import Crypto
+import Glibc
+import Runtime
+import Scans
+import Snapshots
+import Support
+import Testing
+
+/// The real tapline-snapshot, by its exit codes and what it prints.
+@Suite struct SnapshotCommandTests {
+    let folder = TemporaryFolder("snapshot-command")
+    var prefix: String { folder.file("keys/event") }
+    var out: String { folder.file("out") }
+
+    private func run(_ arguments: String...) throws -> Run { try Run.it("tapline-snapshot", arguments) }
+
+    /// A published folder, without a database.
+    private func publish(created: Int64, expires: Int64) throws -> Manifest {
+        try Files.makeFolder(out)
+        #expect(try run("keygen", "--out", prefix, "--force").end == .exit(0))
+        let path = out + "/" + SnapshotFileName.of(created)
+        let writer = try SnapshotWriter(path: path)
+        let key = try #require(EventKey([UInt8](repeating: 7, count: 32)))
+        let tags: [(TagID, Attendee)] = [
+            (key.tagID(of: .uid([4, 1, 2, 3])), Attendee(status: .active, pass: 1, attendee: 1)),
+            (TagID(rawValue: 99), Attendee(status: .blocked, pass: 1, attendee: 2)),
+        ]
+        for (tag, attendee) in tags.sorted(by: { $0.0 < $1.0 }) { try writer.add(tag, attendee) }
+        try writer.addPass(id: 1, name: "crew")
+        try writer.addAccess(id: 1, pass: 1, Access(zone: 1, from: nil, until: created))
+        try writer.add(Zone(id: 1, name: "site"))
+        try writer.addGate(id: 1, name: "main", zone: 1)
+        try writer.finish(event: "Fair", version: created, createdS: created, expiresS: expires)
+        let manifest = try Manifest(describing: path)
+        let bytes = try manifest.json()
+        let secret = try MinisignSecretKey(path: prefix + ".key")
+        try Files.writeAtomically(bytes, to: out + "/manifest.json")
+        try Files.writeAtomically(
+            MinisignSignature.file(signing: bytes, with: secret, trustedComment: "t"),
+            to: out + "/manifest.json.minisig")
+        return manifest
+    }
+
+    private var now: Int64 { SystemClock.nowMicroseconds() / 1_000_000 }
+
+    @Test func `keygen writes keys that stock minisign takes, once`() throws {
+        #expect(try run("keygen", "--out", prefix).end == .exit(0))
+        #expect(Files.status(prefix + ".key")?.mode == 0o600)
+        let before = try Files.read(prefix + ".key")
+        #expect(try run("keygen", "--out", prefix).end == .exit(78))
+        #expect(try Files.read(prefix + ".key") == before)
+        try Files.writeAtomically([1, 2], to: folder.file("m"))
+        #expect(try Run.it("minisign", ["-S", "-s", prefix + ".key", "-m", folder.file("m")]).end == .exit(0))
+        #expect(try Run.it("minisign", ["-V", "-p", prefix + ".pub", "-m", folder.file("m")]).end == .exit(0))
+        #expect(try run("keygen", "--out", prefix, "--force").end == .exit(0))
+        #expect(try Files.read(prefix + ".key") != before)
+    }
+
+    @Test func `a password file encrypts the key`() throws {
+        try Files.writeAtomically(Array("open sesame\n".utf8), to: folder.file("password"))
+        #expect(try run("keygen", "--out", prefix, "--password-file", folder.file("password")).end == .exit(0))
+        #expect(throws: ProgramError.self) { try MinisignSecretKey(path: prefix + ".key") }
+        let key = try MinisignSecretKey(path: prefix + ".key", password: "open sesame")
+        #expect(try key.publicKey == MinisignPublicKey(prefix + ".pub"))
+    }
+
+    @Test func `export refuses a key that others may read`() throws {
+        #expect(try run("keygen", "--out", prefix).end == .exit(0))
+        chmod(prefix + ".key", 0o640)
+        let refused = try run(
+            "export", "--database-url", "postgresql://x@127.0.0.1:1/x", "--out", out, "--signing-key", prefix + ".key")
+        #expect(refused.end == .exit(78))
+        #expect(refused.errors.contains("chmod 600"))
+        chmod(prefix + ".key", 0o600)
+        let away = try run(
+            "export", "--database-url", "postgresql://x@127.0.0.1:1/x", "--out", out, "--signing-key", prefix + ".key")
+        #expect(away.end == .exit(69))
+    }
+
+    @Test func `verify takes the folder, the manifest, the line and the file`() throws {
+        let manifest = try publish(created: now, expires: now + 600)
+        let line = try MinisignPublicKey(prefix + ".pub").base64
+        for (path, key) in [(out, prefix + ".pub"), (out + "/manifest.json", line)] {
+            let verified = try run("verify", path, "--trust-key", key)
+            #expect(verified.end == .exit(0), "\(verified.errors)")
+            #expect(verified.lines.first?.contains("\(manifest.version)") == true)
+        }
+        #expect(try run("verify", out).end == .exit(78))
+        #expect(try run("verify", folder.file("nowhere"), "--trust-key", line).end == .exit(78))
+    }
+
+    @Test func `verify names what is wrong`() throws {
+        func reason(_ arguments: String...) throws -> String {
+            let refused = try Run.it("tapline-snapshot", ["verify", out, "--trust-key"] + arguments)
+            #expect(refused.end == .exit(1))
+            let start = try #require(refused.errors.firstRange(of: "refused ("), "\(refused.errors)")
+            return String(refused.errors[start.upperBound...].prefix { $0 != ")" })
+        }
+        let manifest = try publish(created: now, expires: now + 600)
+        let file = out + "/" + manifest.file
+        let whole = try Files.read(file)
+        try Files.writeAtomically(whole.dropLast(), to: file)
+        #expect(try reason(prefix + ".pub") == "size")
+        var bent = whole
+        bent[whole.count / 2] ^= 1
+        try Files.writeAtomically(bent, to: file)
+        #expect(try reason(prefix + ".pub") == "hash")
+        try Files.writeAtomically(try Files.read(out + "/manifest.json") + [32], to: out + "/manifest.json")
+        #expect(try reason(prefix + ".pub") == "signature")
+        #expect(try run("keygen", "--out", folder.file("other")).end == .exit(0))
+        #expect(try reason(folder.file("other.pub")) == "untrusted-key")
+        try Files.remove(file)
+        _ = try publish(created: now - 700, expires: now - 100)
+        #expect(try reason(prefix + ".pub") == "expired")
+        _ = try publish(created: now + 86_400, expires: now + 90_000)
+        #expect(try reason(prefix + ".pub") == "future")
+    }
+
+    @Test func `inspect and explain`() throws {
+        let manifest = try publish(created: now, expires: now + 600)
+        let file = out + "/" + manifest.file
+        let inspected = try run("inspect", file, "--output", "json")
+        #expect(inspected.lines.count == 1)
+        #expect(inspected.lines[0].contains(#""tags":2,"active":1,"blocked":1"#))
+        #expect(inspected.lines[0].contains(#""content":"\#(manifest.content)""#))
+        try Files.writeAtomically([UInt8](repeating: 7, count: 32), to: folder.file("event.key"))
+        func verdict(_ arguments: String...) throws -> String {
+            let said = try Run.succeeding("tapline-snapshot", ["explain", file, "--output", "json"] + arguments).lines[
+                0]
+            let start = try #require(said.firstRange(of: #""verdict_name":""#))
+            return String(said[start.upperBound...].prefix { $0 != "\"" })
+        }
+        let key = folder.file("event.key")
+        #expect(try verdict("--uid", "04010203", "--event-key-file", key) == "outside-time")
+        #expect(try verdict("--uid", "04010203", "--event-key-file", key, "--at", "2025-01-01T00:00:00Z") == "admitted")
+        #expect(try verdict("--sun", "04010203", "--event-key-file", key) == "unknown")
+        #expect(try verdict("--tag", "99") == "blocked")
+        #expect(try run("explain", file).end == .exit(64))
+        #expect(try run("inspect", folder.file("none")).end == .exit(1))
+    }
+
+    @Test func `diff counts and shows`() throws {
+        let manifest = try publish(created: now, expires: now + 600)
+        let (old, new) = (out + "/" + manifest.file, folder.file("new.sqlite"))
+        let writer = try SnapshotWriter(path: new)
+        try writer.add(TagID(rawValue: 99), Attendee(status: .active, pass: 1, attendee: 2))
+        try writer.finish(event: "Fair", version: 2, createdS: 1, expiresS: 2)
+        let said = try run("diff", old, new).lines
+        #expect(said.contains("attendees: 0 added, 1 removed, 1 changed"))
+        #expect(said.contains("  ~ uid=99 status=2 -> 1"))
+        #expect(said.contains("gates: 0 added, 1 removed, 0 changed"))
+        #expect(try run("diff", old, old).lines == ["no difference"])
+    }
+}
