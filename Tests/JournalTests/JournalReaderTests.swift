@@ -98,6 +98,22 @@ import Testing
         #expect(try alive.journals().last?.log == second.id)
     }
 
+    /// The -shm file is never synced: after a power cut it may hold anything.
+    @Test(arguments: [0, 3, 4_096, 40_000]) func readsWhatAPowerCutLeft(_ size: Int) throws {
+        let journal = try Journal(folder: folder.path, scanner: scanner)
+        for number in 1...10 { try journal.tap(Int64(number)) }
+        let copy = try copied("cut")
+        try Files.writeAtomically([UInt8](repeating: 0xa5, count: size), to: copy + "/journal.sqlite-shm")
+        #expect(try JournalReader(folder: copy).journals().map(\.lastSeq) == [10])
+        // A tail that did not reach the disk whole.
+        let whole = try Files.read(copy + "/journal.sqlite-wal")
+        try Files.writeAtomically(whole.dropLast(100), to: copy + "/journal.sqlite-wal")
+        #expect(try JournalReader(folder: copy).journals().map(\.lastSeq) == [9])
+        let second = try Journal(folder: copy, scanner: scanner)
+        try second.tap(1)
+        #expect(try JournalReader(folder: copy).journals().map(\.lastSeq) == [9, 1])
+    }
+
     @Test func mayWriteNothing() throws {
         let journal = try Journal(folder: folder.path, scanner: scanner)
         try journal.tap(1)
