@@ -228,6 +228,81 @@ import Testing
         #expect(try running.fixture.int("SELECT sum(duplicates) FROM tapline.journals") == 0)
     }
 
+    @Test func aGracefulStopStoresNothingTwice() throws {
+        let (fixture, vhost) = (try IngestFixture(), try TestVhost())
+        let journals = ["s-1", "s-2", "s-3", "s-4"].map { journal($0, count: 2_000) }
+        var running = try Running(fixture: fixture, vhost: vhost)
+        try running.waitUntilReady()
+        let publisher = try running.publisher()
+        for first in stride(from: 1, through: 1_981, by: 20) {
+            for journal in journals { try publish(journal.batch(first, 20), publisher) }
+            guard first % 400 == 1 else { continue }
+            try running.wait("some scans") { try fixture.int("SELECT count(*) FROM tapline.scans") > first }
+            #expect(try running.end() == nil)
+            running = try Running(fixture: fixture, vhost: vhost)
+        }
+        try running.waitForScans(8_000)
+        try running.wait("all acknowledged") { try running.queued() == 0 }
+        #expect(try fixture.int("SELECT sum(duplicates) FROM tapline.journals") == 0)
+        try fixture.checkBooks()
+        try fixture.checkPresence()
+    }
+
+    @Test func aSecondCenterTakesOver() throws {
+        let (fixture, vhost) = (try IngestFixture(), try TestVhost())
+        let first = try Running(fixture: fixture, vhost: vhost)
+        try first.waitUntilReady()
+        let second = try Running(fixture: fixture, vhost: vhost)
+        try second.waitUntilReady()
+        let publisher = try first.publisher()
+        let journals = ["s-1", "s-2", "s-3", "s-4"].map { journal($0, count: 200) }
+        for journal in journals { try publish(journal.batch(1, 100), publisher) }
+        try first.waitForScans(400)
+        #expect(try first.end() == nil)
+        for journal in journals { try publish(journal.batch(51, 150), publisher) }
+        try second.waitForScans(800)
+        try fixture.checkBooks()
+        try fixture.checkPresence()
+    }
+
+    /// Unbinding and binding again would move most scanners to other queues.
+    @Test func aRestartMovesNoScannerToAnotherQueue() throws {
+        let (fixture, vhost) = (try IngestFixture(), try TestVhost())
+        func spread() throws -> [Int] {
+            let running = try Running(fixture: fixture, vhost: vhost)
+            try running.waitUntilReady()
+            #expect(try running.end() == nil)
+            let publisher = try running.publisher()
+            try publisher.confirmSelect()
+            var last: UInt64 = 0
+            for key in 0..<64 {
+                last = try publisher.publish(
+                    exchange: "tapline.scans", routingKey: "scan.key-\(key)", mandatory: true,
+                    properties: AMQPProperties(), body: [0])
+            }
+            var confirmed: UInt64 = 0
+            _ = try publisher.events { events in
+                for case .confirmed(let tag, let multiple) in events where multiple || tag == last {
+                    confirmed = max(confirmed, tag)
+                }
+                return confirmed == last
+            }
+            // A confirm of the last may come before the others.
+            var counts: [Int] = []
+            try running.wait("64 messages") {
+                counts = try (0..<4).map {
+                    try publisher.declareQueue("tapline.scans.\($0)", passive: true).messages
+                }
+                return counts.reduce(0, +) == 64
+            }
+            for shard in 0..<4 { try publisher.purgeQueue("tapline.scans.\(shard)") }
+            return counts
+        }
+        let before = try spread()
+        #expect(before.filter { $0 > 0 }.count > 1)
+        #expect(try spread() == before)
+    }
+
     /// What cannot be quarantined either goes to the dead-letter queue, and the line goes on.
     @Test func whatNotEvenTheQuarantineTakesIsDeadLettered() throws {
         let running = try Running()
