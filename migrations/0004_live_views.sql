@@ -4,6 +4,13 @@
 CREATE FUNCTION tapline.silent_after() RETURNS interval LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
     $$ SELECT interval '60 seconds' $$;
 
+-- An age for a narrow column: 59 s, 119 min, 47 h, 12 d.
+CREATE FUNCTION tapline.age_text(age interval) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE WHEN s < 120 THEN s || ' s' WHEN s < 7200 THEN s / 60 || ' min' WHEN s < 172800 THEN s / 3600 || ' h'
+        ELSE s / 86400 || ' d' END
+    FROM (SELECT floor(extract(epoch FROM age))::bigint AS s) seconds
+$$;
+
 -- Each scanner with its journal of the last word, and the gate that it serves.
 CREATE VIEW tapline.lanes AS
 SELECT s.id AS scanner_id, s.enabled, coalesce(j.gate_id, s.gate_id) AS gate_id, j.id AS journal_id, j.log,

@@ -1,0 +1,13 @@
+-- People admitted twice into one zone with no way out between, the latest 30.
+-- once: psql URL -f double_admissions.sql   every 10 s: psql URL -v watch=10 -f double_admissions.sql
+\ir settings.psql
+\pset title 'Admitted twice, with no way out between'
+SELECT left(coalesce(name, 'tag ' || second_tag_id), 18) AS delegate, left(zone, 14) AS zone,
+    left(first_gate, 14) AS "first gate", to_char(first_at, 'MM-DD HH24:MI:SS') AS "first",
+    left(second_gate, 14) AS "second gate", to_char(second_at, 'HH24:MI:SS') AS second
+FROM tapline.double_admissions ORDER BY second_at DESC, second_journal_id, second_seq LIMIT 30
+\if :{?watch}
+\watch :watch
+\else
+\g
+\endif
