@@ -226,7 +226,8 @@ class Bench:
         return result
 
     def tapline_center(self, *arguments, code=0, **more):
-        environment = {**self.environment, "TAPLINE_DATABASE_URL": self.database_url}
+        environment = {**self.environment, "TAPLINE_DATABASE_URL": self.database_url,
+                       "TAPLINE_RELAY_USER": self.user(RELAY)}
         return self.run("tapline-center", *arguments, code=code, env=environment, **more)
 
     def start_center(self):
@@ -267,17 +268,19 @@ class Bench:
 
     # The registry, by plain SQL
 
-    def zone(self, parent=None, capacity=None) -> int:
-        number = next(self.numbers)
-        self.sql("INSERT INTO tapline.zones (id, name, parent_id, capacity) VALUES (%s, %s, %s, %s)",
-                 number, f"zone {number}", parent, capacity)
+    def add(self, table: str, **columns) -> int:
+        """A row with the next free id; names end with it."""
+        number = self.one(f"SELECT coalesce(max(id), 0) + 1 FROM tapline.{table}")
+        columns = {"id": number, "name": f"{table} {number}", **columns}
+        self.sql(f"INSERT INTO tapline.{table} ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))})",
+                 *columns.values())
         return number
 
+    def zone(self, parent=None, capacity=None) -> int:
+        return self.add("zones", parent_id=parent, capacity=capacity)
+
     def gate(self, zone: int, from_zone=None) -> int:
-        number = next(self.numbers)
-        self.sql("INSERT INTO tapline.gates (id, name, zone_id, from_zone_id, policy) VALUES (%s, %s, %s, %s, '{}')",
-                 number, f"gate {number}", zone, from_zone)
-        return number
+        return self.add("gates", zone_id=zone, from_zone_id=from_zone, policy="{}")
 
     def scanner(self, gate=None, enabled=True) -> str:
         name = f"py-{next(self.numbers)}"
@@ -285,11 +288,11 @@ class Bench:
                  name, gate if gate is not None else self.gate(self.zone()), enabled)
         return name
 
+    def new_pass(self) -> int:
+        return self.add("passes", reentry="gate")
+
     def attendee(self, *tags: int, status="active") -> int:
-        number = next(self.numbers)
-        self.sql("INSERT INTO tapline.passes (id, name, reentry) VALUES (%s, %s, 'gate')", number, f"pass {number}")
-        self.sql("INSERT INTO tapline.attendees (id, name, category, status, pass_id) VALUES (%s, %s, 'd', %s, %s)",
-                 number, f"Delegate {number}", status, number)
+        number = self.add("attendees", category="delegate", status=status, pass_id=self.new_pass())
         for tag in tags:
             self.sql("INSERT INTO tapline.tags (tag_id, attendee_id, status) VALUES (%s, %s, 'active')", tag, number)
         return number

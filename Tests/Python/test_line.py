@@ -179,8 +179,7 @@ def test_names_of_verdicts(b):
     b.sql("UPDATE tapline.attendees SET status = 'void' WHERE id = %s", ids[2])
     b.sql("UPDATE tapline.tags SET status = 'lost' WHERE tag_id = %s", tag_of(line.uids[3]))
     for index, ends in ((4, None), (5, 1_000_000_000)):
-        number = next(b.numbers)
-        b.sql("INSERT INTO tapline.passes (id, name, reentry) VALUES (%s, %s, 'gate')", number, f"pass {number}")
+        number = b.new_pass()
         b.sql("UPDATE tapline.attendees SET pass_id = %s WHERE id = %s", number, ids[index])
         if ends:
             b.sql("INSERT INTO tapline.access (pass_id, zone_id, valid_until) SELECT %s, id, to_timestamp(%s) "
