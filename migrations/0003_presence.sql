@@ -16,8 +16,13 @@ CREATE TABLE tapline.presence (
     journal_id bigint NOT NULL
 ) WITH (fillfactor = 70);
 
+-- The center holds this lock shared while it turns new scans into rows by the registry it sees; a change of the registry
+-- holds it alone until its commit. So neither misses the other: the center reads the new registry, or the trigger the new row.
+CREATE FUNCTION tapline.lock_presence() RETURNS void LANGUAGE sql AS $$ SELECT pg_advisory_xact_lock(92703854297089) $$;
+
 CREATE FUNCTION tapline.presence_follows_tags() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    PERFORM tapline.lock_presence();
     -- Rows are locked in the order in which the center locks them.
     PERFORM FROM tapline.presence WHERE tag_id IN (SELECT tag_id FROM changed) ORDER BY tag_id FOR UPDATE;
     UPDATE tapline.presence p
@@ -34,6 +39,7 @@ CREATE TRIGGER presence_delete AFTER DELETE ON tapline.tags REFERENCING OLD TABL
 
 CREATE FUNCTION tapline.presence_follows_gates() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    PERFORM tapline.lock_presence();
     PERFORM FROM tapline.presence WHERE gate_id IN (SELECT id FROM changed) ORDER BY tag_id FOR UPDATE;
     UPDATE tapline.presence p
     SET zone_id = (

@@ -102,4 +102,34 @@ struct IngestFaultTests {
         try fixture.checkBooks()
         try fixture.checkPresence()
     }
+
+    /// Neither misses the other, although neither is committed when the other begins.
+    @Test func aRegistryChangeDuringTheIngestReachesPresence() async throws {
+        let fixture = try IngestFixture()
+        let registry = try fixture.database.connect()
+        try registry.execute(
+            """
+            BEGIN; INSERT INTO tapline.tags (tag_id, attendee_id) VALUES (77, 7);
+            UPDATE tapline.gates SET zone_id = 2 WHERE id = 1
+            """)
+        let scan = Scan(
+            seq: 1, atMs: IngestFixture.day / 1_000, tag: TagID(rawValue: 77), verdict: .admitted, flags: [], gate: nil,
+            snapshot: 7)
+        let delivery = MadeJournal(scanner: "s-1", log: .random(), scans: [scan]).batch(1, 1).delivery()
+        let url = fixture.database.url
+        async let outcomes = PlainThread.run("writer") {
+            let connection = try PostgresConnection(url: url, applicationName: "tapline-test writer")
+            return try IngestStore(connection, relayUsers: [IngestFixture.relay]).store([delivery])
+        }
+        let waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        let deadline = SystemClock.monotonicMs() + 10_000
+        while try fixture.int(waiting) == 0, SystemClock.monotonicMs() < deadline {
+            _ = Poll.wait([], timeoutMs: 10)
+        }
+        #expect(try fixture.int(waiting) == 1)
+        try registry.execute("COMMIT")
+        #expect(try await outcomes == [.taken(stored: 1, duplicates: 0, conflicts: 0)])
+        #expect(try fixture.texts("SELECT attendee_id || ' ' || zone_id FROM tapline.presence") == ["7 2"])
+        try fixture.checkPresence()
+    }
 }
