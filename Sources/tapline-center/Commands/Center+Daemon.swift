@@ -29,7 +29,7 @@ extension Center {
         "run", "the daemon: broker to database, HTTP, nightly snapshot",
         options: [
             Option(
-                "amqp-url", "URL", "a RabbitMQ node: amqp://USER:PASSWORD@HOST:PORT/VHOST", kind: .repeated,
+                "amqp-url", "URL", "a RabbitMQ node: amqp://USER:PASSWORD@HOST:PORT/VHOST", kind: .secrets,
                 required: true),
             databaseURL,
             Option("http", "ADDRESS:PORT", "where to serve HTTP; port 0: any", default: "127.0.0.1:8080"),
