@@ -19,7 +19,8 @@ extension Center {
                 "scanner \(id) is enrolled; "
                     + (waiting == 0
                         ? "no quarantined batches wait"
-                        : "\(waiting) quarantined batches wait: tapline-center quarantine replay --scanner \(id)"))
+                        : "quarantined batches that wait: \(waiting) (tapline-center quarantine replay --scanner \(id))")
+            )
         }
     }
 
