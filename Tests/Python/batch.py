@@ -119,5 +119,15 @@ def decode(body: bytes) -> Batch:
     if "after" in fields:
         assert fields["first"] == 1 and len(fields["after"][0]) == 16 and fields["after"][1] >= 0
     return Batch(
-        fields["scanner"], fields["log"], fields["first"], scans, fields.get("gate"), fields["snapshot"], base,
-        fields["sent"], fields["backlog"], fields.get("after"), fields.get("state"))
+        fields["scanner"],
+        fields["log"],
+        fields["first"],
+        scans,
+        fields.get("gate"),
+        fields["snapshot"],
+        base,
+        fields["sent"],
+        fields["backlog"],
+        fields.get("after"),
+        fields.get("state"),
+    )

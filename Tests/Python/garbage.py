@@ -59,7 +59,11 @@ def cases(scanner: str) -> list:
         ("byte-string key", encode({**fields(), b"x": 2}), MALFORMED),
         ("indefinite map", raw_map(fields(), opening=b"\xbf", closing=b"\xff"), MALFORMED),
         ("indefinite text", raw_map(fields(), {"scanner": b"\x7f" + cbor2.dumps(scanner) + b"\xff"}), MALFORMED),
-        ("indefinite bytes in tag", raw_map(fields(), {"tag": b"\xd8\x4f\x5f" + cbor2.dumps(tags3) + b"\xff"}), MALFORMED),
+        (
+            "indefinite bytes in tag",
+            raw_map(fields(), {"tag": b"\xd8\x4f\x5f" + cbor2.dumps(tags3) + b"\xff"}),
+            MALFORMED,
+        ),
         ("indefinite array in an unknown key", raw_map(fields(), {"x": b"\x9f\x01\xff"}), MALFORMED),
         ("bignum as first", raw_map(fields(), {"first": b"\xc2\x41\x01"}), MALFORMED),
         ("negative bignum as base", raw_map(fields(), {"base": b"\xc3\x49\x01" + bytes(8)}), MALFORMED),
@@ -122,7 +126,9 @@ def cases(scanner: str) -> list:
         ("two mebibytes of zeros", bytes(2 << 20), OVERSIZED),
     ]
     duplicate = fields()
-    result.append(("duplicate key", head(5, len(duplicate) + 1) + encode(duplicate)[1:] + cbor2.dumps("v") + b"\x01", MALFORMED))
+    result.append(
+        ("duplicate key", head(5, len(duplicate) + 1) + encode(duplicate)[1:] + cbor2.dumps("v") + b"\x01", MALFORMED)
+    )
     for name in ("first", "gate", "snapshot", "backlog"):
         result.append((f"{name} of 2^53", encode(fields(**{name: 1 << 53})), RANGE))
         result.append((f"{name} of 2^64 - 1", encode(fields(**{name: (1 << 64) - 1})), RANGE + MALFORMED))

@@ -1,56 +1,24 @@
 """The bench: a vhost and a database of its own, the real center, and a client beside it."""
 
-import hashlib
 import itertools
-import os
 import pathlib
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
-import time
 import urllib.parse
 import uuid
 
 import pika
 import psycopg2
-import psycopg2.extras
 
 import http_client
-from batch import Batch, Scan, new_log, now_ms_us
+from records import Records
+from waiting import equal, wait_until
 
 RELAY, STRANGER = "py-relay", "py-stranger"
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-WAIT_S = 20  # how long a state may take to come true
-
-
-def equal(actual, expected, what=""):
-    if actual != expected:
-        raise AssertionError(f"{what}\n  is      {actual!r}\n  must be {expected!r}")
-
-
-def wait_until(condition, what: str, timeout_s: float = WAIT_S):
-    """The first truthy value of condition; what happens in another process can only be asked for."""
-    deadline = time.monotonic() + timeout_s
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {timeout_s} s: {what} (last: {value!r})")
-        time.sleep(0.02)
-
-
-def wait_equal(read, expected, what: str, timeout_s: float = WAIT_S):
-    deadline = time.monotonic() + timeout_s
-    while True:
-        actual = read()
-        if actual == expected:
-            return actual
-        if time.monotonic() > deadline:
-            equal(actual, expected, f"not within {timeout_s} s: {what}")
-        time.sleep(0.02)
 
 
 def free_port() -> int:
@@ -80,8 +48,11 @@ class Client:
 
     def publish(self, routing_key, body: bytes, user_id="own"):
         properties = pika.BasicProperties(
-            delivery_mode=2, content_type="application/cbor", type="tapline.scans.v1",
-            user_id=self.user if user_id == "own" else user_id)
+            delivery_mode=2,
+            content_type="application/cbor",
+            type="tapline.scans.v1",
+            user_id=self.user if user_id == "own" else user_id,
+        )
         self.channel.basic_publish("tapline.scans", routing_key, body, properties, mandatory=True)
 
     def close(self):
@@ -95,10 +66,26 @@ class Center:
     def __init__(self, bench, name: str):
         self.bench, self.port = bench, free_port()
         self.process = subprocess.Popen(
-            [bench.bin / "tapline-center", "run", "--amqp-url", bench.url_of("center"), "--database-url",
-             bench.database_url, "--http", f"127.0.0.1:{self.port}", "--snapshots", bench.snapshots, "--relay-user",
-             bench.user(RELAY), "--signing-key", bench.folder / "event.key"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=bench.log_path.open("ab"))
+            [
+                bench.bin / "tapline-center",
+                "run",
+                "--amqp-url",
+                bench.url_of("center"),
+                "--database-url",
+                bench.database_url,
+                "--http",
+                f"127.0.0.1:{self.port}",
+                "--snapshots",
+                bench.snapshots,
+                "--relay-user",
+                bench.user(RELAY),
+                "--signing-key",
+                bench.folder / "event.key",
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=bench.log_path.open("ab"),
+        )
         try:
             wait_until(self.is_ready, f"the {name} center is ready", 40)
         except BaseException:
@@ -125,7 +112,7 @@ class Center:
             self.stop(signal.SIGKILL)
 
 
-class Bench:
+class Bench(Records):
     def __init__(self, environment):
         self.environment = environment
         self.bin = pathlib.Path(environment["TAPLINE_BIN"])
@@ -161,8 +148,7 @@ class Bench:
         self.relay, self.stranger = self.client(RELAY), self.client(STRANGER)
         self.run("tapline-snapshot", "keygen", "--out", self.folder / "event")
         self.tapline_center("migrate")
-        self.db = psycopg2.connect(self.database_url, cursor_factory=psycopg2.extras.RealDictCursor)
-        self.db.autocommit = True
+        self.open_database(self.database_url)
         self.sql("INSERT INTO tapline.event (name, time_zone, day_start) VALUES ('Python Days', 'Etc/UTC', '00:00')")
         self.start_center()
         # What the center rejects shows here; the queue lives as long as this connection.
@@ -182,8 +168,10 @@ class Bench:
             self.db.close()
         self._administer(f'DROP DATABASE IF EXISTS "{self.name}" WITH (FORCE)')
         names = ", ".join(f'<<"{name}">>' for name in self.clients)
-        self.rabbit(f'rabbit_vhost:delete(<<"{self.name}">>, <<"tests">>), '
-                    f'[rabbit_auth_backend_internal:delete_user(U, <<"tests">>) || U <- [{names}]], ok.')
+        self.rabbit(
+            f'rabbit_vhost:delete(<<"{self.name}">>, <<"tests">>), '
+            f'[rabbit_auth_backend_internal:delete_user(U, <<"tests">>) || U <- [{names}]], ok.'
+        )
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _administer(self, statement: str):
@@ -195,15 +183,19 @@ class Bench:
 
     def rabbit(self, expression: str):
         subprocess.run(
-            [ROOT / "scripts/servers", "rabbitmqctl", self.servers, "-q", "eval", expression], check=True,
-            stdout=subprocess.DEVNULL)
+            [ROOT / "scripts/servers", "rabbitmqctl", self.servers, "-q", "eval", expression],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
 
     def add_users(self, *names: str):
         """Broker users with the password `secret`; the name of the vhost keeps runs beside each other apart."""
         listed = ", ".join(f'<<"{name}">>' for name in map(self.user, names))
-        self.rabbit(f'[begin rabbit_auth_backend_internal:add_user(U, <<"secret">>, <<"tests">>), '
-                    f'rabbit_auth_backend_internal:set_permissions(U, <<"{self.name}">>, <<".*">>, <<".*">>, '
-                    f'<<".*">>, <<"tests">>) end || U <- [{listed}]], ok.')
+        self.rabbit(
+            f'[begin rabbit_auth_backend_internal:add_user(U, <<"secret">>, <<"tests">>), '
+            f'rabbit_auth_backend_internal:set_permissions(U, <<"{self.name}">>, <<".*">>, <<".*">>, '
+            f'<<".*">>, <<"tests">>) end || U <- [{listed}]], ok.'
+        )
         for name in names:
             self.clients[self.user(name)] = Client(self.url_of(name))
 
@@ -221,13 +213,17 @@ class Bench:
 
     def run(self, program, *arguments, code=0, **more) -> subprocess.CompletedProcess:
         result = subprocess.run(
-            [self.bin / program, *map(str, arguments)], capture_output=True, text=True, timeout=120, **more)
+            [self.bin / program, *map(str, arguments)], capture_output=True, text=True, timeout=120, **more
+        )
         equal(result.returncode, code, f"{program} {' '.join(map(str, arguments))}: {result.stdout}{result.stderr}")
         return result
 
     def tapline_center(self, *arguments, code=0, **more):
-        environment = {**self.environment, "TAPLINE_DATABASE_URL": self.database_url,
-                       "TAPLINE_RELAY_USER": self.user(RELAY)}
+        environment = {
+            **self.environment,
+            "TAPLINE_DATABASE_URL": self.database_url,
+            "TAPLINE_RELAY_USER": self.user(RELAY),
+        }
         return self.run("tapline-center", *arguments, code=code, env=environment, **more)
 
     def start_center(self):
@@ -252,109 +248,16 @@ class Bench:
         return "\n".join(self.log_path.read_text(errors="replace").splitlines()[-30:])
 
     def close_connections(self, name: str):
-        subprocess.run([ROOT / "scripts/servers", "rabbitmqctl", self.servers, "-q", "close_all_user_connections",
-                        self.user(name), "a test"], check=True, stdout=subprocess.DEVNULL)
-
-    # The database
-
-    def sql(self, statement: str, *values):
-        with self.db.cursor() as cursor:
-            cursor.execute(statement, values or None)
-            return cursor.fetchall() if cursor.description else None
-
-    def one(self, statement: str, *values):
-        rows = self.sql(statement, *values)
-        return next(iter(rows[0].values())) if rows else None
-
-    # The registry, by plain SQL
-
-    def add(self, table: str, **columns) -> int:
-        """A row with the next free id; names end with it."""
-        number = self.one(f"SELECT coalesce(max(id), 0) + 1 FROM tapline.{table}")
-        columns = {"id": number, "name": f"{table} {number}", **columns}
-        self.sql(f"INSERT INTO tapline.{table} ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))})",
-                 *columns.values())
-        return number
-
-    def zone(self, parent=None, capacity=None) -> int:
-        return self.add("zones", parent_id=parent, capacity=capacity)
-
-    def gate(self, zone: int, from_zone=None) -> int:
-        return self.add("gates", zone_id=zone, from_zone_id=from_zone, policy="{}")
-
-    def scanner(self, gate=None, enabled=True) -> str:
-        name = f"py-{next(self.numbers)}"
-        self.sql("INSERT INTO tapline.scanners (id, gate_id, enabled, enrolled_at) VALUES (%s, %s, %s, now())",
-                 name, gate if gate is not None else self.gate(self.zone()), enabled)
-        return name
-
-    def new_pass(self) -> int:
-        return self.add("passes", reentry="gate")
-
-    def attendee(self, *tags: int, status="active") -> int:
-        number = self.add("attendees", category="delegate", status=status, pass_id=self.new_pass())
-        for tag in tags:
-            self.sql("INSERT INTO tapline.tags (tag_id, attendee_id, status) VALUES (%s, %s, 'active')", tag, number)
-        return number
-
-    def new_tag(self) -> int:
-        return int.from_bytes(hashlib.sha256(os.urandom(16)).digest()[:8], "big", signed=True) or 1
-
-    # Batches out, rows back
-
-    def some_scans(self, n: int, start_us=None) -> list:
-        start = start_us if start_us is not None else now_ms_us() - 60_000_000
-        return [Scan(start + i * 7_000, self.new_tag(), i % 9, i % 8) for i in range(n)]
-
-    def batch(self, n: int, scanner=None, **more) -> Batch:
-        return Batch(scanner or self.scanner(), new_log(), 1, self.some_scans(n), **more)
-
-    def publish(self, *batches: Batch):
-        for batch in batches:
-            self.relay.publish("scan." + batch.scanner, batch.encode())
-
-    def journal(self, batch: Batch) -> dict:
-        rows = self.sql(
-            "SELECT *, extract(epoch FROM last_received_at) * 1000000 AS last_received_us, "
-            "extract(epoch FROM clock_skew) AS skew_s FROM tapline.journals WHERE log = %s::uuid AND scanner_id = %s",
-            str(uuid.UUID(bytes=batch.log)), batch.scanner)
-        return dict(rows[0]) if rows else {}
-
-    def counters(self, batch: Batch):
-        row = self.journal(batch)
-        return tuple(row.get(name, 0) for name in ("received", "stored", "duplicates", "conflicts"))
-
-    def await_counters(self, batch: Batch, received, stored, duplicates=0, conflicts=0):
-        wait_equal(lambda: self.counters(batch), (received, stored, duplicates, conflicts),
-                   "received, stored, duplicates, conflicts")
-
-    def stored(self, batch: Batch) -> dict:
-        """seq -> what is stored of the journal: time, tag, verdict, flags."""
-        rows = self.sql(
-            "SELECT s.seq, (extract(epoch FROM s.scanned_at) * 1000000)::bigint AS at, s.tag_id, s.verdict, s.flags "
-            "FROM tapline.scans s JOIN tapline.journals j ON j.id = s.journal_id "
-            "WHERE j.log = %s::uuid AND j.scanner_id = %s", str(uuid.UUID(bytes=batch.log)), batch.scanner)
-        result = {row["seq"]: Scan(row["at"], row["tag_id"], row["verdict"], row["flags"]) for row in rows}
-        equal(len(result), len(rows), "each seq stored once")
-        return result
-
-    def check_stored(self, *batches: Batch):
-        """Exactly the scans of these batches are in their journal."""
-        expected = {}
-        for batch in batches:
-            for index, scan in enumerate(batch.scans):
-                expected.setdefault(batch.first + index, scan)
-        equal(self.stored(batches[0]), expected, "the journal holds")
-
-    def gaps(self, batch: Batch) -> list:
-        """The gaps of a journal that the view lists: (first, last)."""
-        rows = self.sql(
-            "SELECT g.first_seq, g.last_seq FROM tapline.seq_gaps g JOIN tapline.journals j ON j.id = g.journal_id "
-            "WHERE j.log = %s::uuid AND j.scanner_id = %s ORDER BY 1",
-            str(uuid.UUID(bytes=batch.log)), batch.scanner)
-        return [(row["first_seq"], row["last_seq"]) for row in rows]
-
-    def quarantine(self, body: bytes, routing_key="%") -> list:
-        return [dict(row, body=bytes(row["body"])) for row in self.sql(
-            "SELECT * FROM tapline.quarantine WHERE sha256 = %s AND routing_key LIKE %s ORDER BY id",
-            hashlib.sha256(body).digest(), routing_key)]
+        subprocess.run(
+            [
+                ROOT / "scripts/servers",
+                "rabbitmqctl",
+                self.servers,
+                "-q",
+                "close_all_user_connections",
+                self.user(name),
+                "a test",
+            ],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )

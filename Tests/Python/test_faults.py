@@ -3,7 +3,8 @@
 import signal
 
 from batch import Batch, Scan, new_log
-from harness import Center, equal, wait_equal, wait_until
+from harness import Center
+from waiting import equal, wait_equal, wait_until
 
 POISON = 0x6666_6666_6666
 
@@ -77,8 +78,10 @@ def test_database_sessions_end(b):
     for number, batch in enumerate(batches):
         b.publish(batch)
         if number % 10 == 5:
-            b.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                  "WHERE datname = current_database() AND pid <> pg_backend_pid()")
+            b.sql(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
     check_all(b, batches)
 
 
@@ -122,10 +125,23 @@ def test_states_of_any_kind(b):
     """Texts that PostgreSQL or JSON refuse: stored without them or put aside, and the neighbours are stored."""
     scanner = b.scanner()
     states = [
-        {"reader": "a\x00b"}, {"a\x00b": 1}, {"": ""}, {"disk": float("nan")}, {"disk": float("inf")}, {"disk": -1.5e300},
-        {"disk": (1 << 64) - 1}, {"disk": -(1 << 64)}, {"power": None}, {"power": True}, {"power": b"x"},
-        {"power": {"a": [1, {"b": 2}]}}, {"x": "y" * 100_000}, {f"k{i}": i for i in range(3_000)}, {"quote": "\"\\\x1f\u2028"},
-        {"astral": "👍"}, {},
+        {"reader": "a\x00b"},
+        {"a\x00b": 1},
+        {"": ""},
+        {"disk": float("nan")},
+        {"disk": float("inf")},
+        {"disk": -1.5e300},
+        {"disk": (1 << 64) - 1},
+        {"disk": -(1 << 64)},
+        {"power": None},
+        {"power": True},
+        {"power": b"x"},
+        {"power": {"a": [1, {"b": 2}]}},
+        {"x": "y" * 100_000},
+        {f"k{i}": i for i in range(3_000)},
+        {"quote": '"\\\x1f\u2028'},
+        {"astral": "👍"},
+        {},
     ]
     good = Batch(scanner, new_log(), 1, b.some_scans(len(states)))
     odd = [Batch(scanner, new_log(), 1, b.some_scans(1), state=state) for state in states]
@@ -133,7 +149,9 @@ def test_states_of_any_kind(b):
         b.publish(batch, good.part(number, number + 1))
     b.await_counters(good, len(states), len(states))
     for batch in odd:
-        aside = wait_until(lambda: b.quarantine(batch.encode()) or b.journal(batch), f"a fate for {str(batch.state)[:60]}")
+        aside = wait_until(
+            lambda: b.quarantine(batch.encode()) or b.journal(batch), f"a fate for {str(batch.state)[:60]}"
+        )
         if isinstance(aside, dict):
             b.await_counters(batch, 1, 1)
     stored = [batch for batch in odd if not b.quarantine(batch.encode())]

@@ -7,7 +7,7 @@ import cbor2
 
 from batch import Batch, encode, new_log
 from garbage import cases
-from harness import equal, wait_equal, wait_until
+from waiting import equal, wait_equal, wait_until
 
 
 def check_row(b, name: str, body: bytes, reasons, routing_key: str, scanner, times: int):
@@ -52,7 +52,9 @@ def test_every_kind_between_good_batches(b):
     random.Random(1).shuffle(shuffled)
     for body in shuffled:
         b.relay.publish("scan." + scanner, body)
-    wait_equal(lambda: b.one("SELECT sum(times) FROM tapline.quarantine WHERE scanner_id = %s", scanner), 2 * n, "times")
+    wait_equal(
+        lambda: b.one("SELECT sum(times) FROM tapline.quarantine WHERE scanner_id = %s", scanner), 2 * n, "times"
+    )
     equal(b.one("SELECT count(*) FROM tapline.quarantine WHERE scanner_id = %s AND times = 2", scanner), n)
 
 
@@ -84,7 +86,7 @@ def test_mutations(b):
             elif what == 1:
                 body[place] = dice.randrange(256)
             elif what == 2:
-                del body[place:place + dice.randint(1, 4)]
+                del body[place : place + dice.randint(1, 4)]
             else:
                 body[place:place] = dice.randbytes(dice.randint(1, 4))
         bodies.add(bytes(body))
@@ -98,6 +100,7 @@ def test_mutations(b):
         aside = b.one("SELECT count(*) FROM tapline.quarantine WHERE routing_key = %s", "scan." + scanner)
         stored = b.one("SELECT count(*) FROM tapline.journals WHERE scanner_id = %s AND stored > 0", scanner)
         return aside + stored - 1
+
     wait_equal(accounted, len(bodies), "each of them is stored or put aside")
 
 
@@ -117,12 +120,24 @@ def test_odd_routing_keys(b):
     """The key may hold anything; only a valid identity becomes the row's scanner."""
     batch = b.batch(1)
     body = batch.encode()
-    odd = ["scan.", "scan." + batch.scanner + ".more", "scan.UPPER", "scan.-dash", "scan." + "x" * 64, "scan.ünï",
-           b"scan.\xff\xfe", b"scan.a\x00b", "scan." + "y" * 250]
+    odd = [
+        "scan.",
+        "scan." + batch.scanner + ".more",
+        "scan.UPPER",
+        "scan.-dash",
+        "scan." + "x" * 64,
+        "scan.ünï",
+        b"scan.\xff\xfe",
+        b"scan.a\x00b",
+        "scan." + "y" * 250,
+    ]
     for key in odd:
         b.relay.publish(key, body)
-    wait_equal(lambda: sorted((r["reason"], r["times"], r["scanner_id"]) for r in b.quarantine(body)),
-               [("identity", 1, None)] * len(odd), "every key is a row of its own")
+    wait_equal(
+        lambda: sorted((r["reason"], r["times"], r["scanner_id"]) for r in b.quarantine(body)),
+        [("identity", 1, None)] * len(odd),
+        "every key is a row of its own",
+    )
     equal(len({row["routing_key"] for row in b.quarantine(body)}), len(odd))
     b.publish(batch)
     b.await_counters(batch, 1, 1)
@@ -133,6 +148,8 @@ def test_sha256_is_of_the_whole_body(b):
     bodies = [bytes(1 << 20) + suffix for suffix in (b"a", b"b")]
     for body in bodies:
         b.relay.publish("scan." + scanner, body)
-    rows = wait_until(lambda: [b.quarantine(body) for body in bodies] if all(map(b.quarantine, bodies)) else None, "rows")
+    rows = wait_until(
+        lambda: [b.quarantine(body) for body in bodies] if all(map(b.quarantine, bodies)) else None, "rows"
+    )
     equal([bytes(row[0]["sha256"]) for row in rows], [hashlib.sha256(body).digest() for body in bodies])
     equal(rows[0][0]["body"], rows[1][0]["body"], "the first 64 KiB are the same")

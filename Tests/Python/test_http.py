@@ -10,13 +10,22 @@ import subprocess
 import time
 
 import http_client
-from harness import equal, free_port, wait_until
+from harness import free_port
+from waiting import equal, wait_until
 
 
 def export(b) -> dict:
     """A snapshot of what the registry holds now, written where the center serves it."""
-    b.run("tapline-snapshot", "export", "--database-url", b.database_url, "--out", b.snapshots, "--signing-key",
-          b.folder / "event.key")
+    b.run(
+        "tapline-snapshot",
+        "export",
+        "--database-url",
+        b.database_url,
+        "--out",
+        b.snapshots,
+        "--signing-key",
+        b.folder / "event.key",
+    )
     return json.loads(http_client.get(b, "/snapshot/manifest.json").body)
 
 
@@ -35,7 +44,9 @@ def test_metrics(b):
     answer = http_client.get(b, "/metrics")
     equal(answer.status, 200)
     assert answer.headers["content-type"].startswith("text/plain"), answer.headers
-    sample = re.compile(r'^[a-zA-Z_:][a-zA-Z0-9_:]*(\{[a-zA-Z_]\w*="[^"]*"(,[a-zA-Z_]\w*="[^"]*")*\})? [-+0-9.eEinfNa]+$')
+    sample = re.compile(
+        r'^[a-zA-Z_:][a-zA-Z0-9_:]*(\{[a-zA-Z_]\w*="[^"]*"(,[a-zA-Z_]\w*="[^"]*")*\})? [-+0-9.eEinfNa]+$'
+    )
     seen, kinds = set(), {}
     for line in answer.body.decode().splitlines():
         if line.startswith("# TYPE "):
@@ -59,19 +70,38 @@ def test_not_ready_without_a_broker(b):
     """503 naming what is not connected; alive all the while, and no exit."""
     port = free_port()
     center = subprocess.Popen(
-        [b.bin / "tapline-center", "run", "--amqp-url", f"amqp://nobody:x@127.0.0.1:{free_port()}/none",
-         "--database-url", b.database_url, "--http", f"127.0.0.1:{port}", "--snapshots", b.folder / "none"],
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        [
+            b.bin / "tapline-center",
+            "run",
+            "--amqp-url",
+            f"amqp://nobody:x@127.0.0.1:{free_port()}/none",
+            "--database-url",
+            b.database_url,
+            "--http",
+            f"127.0.0.1:{port}",
+            "--snapshots",
+            b.folder / "none",
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
+
         def answer(path):
             assert center.poll() is None, f"the center ended with {center.returncode}"
             try:
                 return http_client.get(b, path, port=port)
             except OSError:
                 return None
+
         equal(wait_until(lambda: answer("/healthz"), "alive").status, 200)
-        wait_until(lambda: answer("/readyz").status == 503 and b"broker" in answer("/readyz").body.lower()
-                   and b"database" not in answer("/readyz").body.lower(), "503 names the broker alone")
+        wait_until(
+            lambda: answer("/readyz").status == 503
+            and b"broker" in answer("/readyz").body.lower()
+            and b"database" not in answer("/readyz").body.lower(),
+            "503 names the broker alone",
+        )
     finally:
         center.send_signal(signal.SIGTERM)
         equal(center.wait(30), 0, "SIGTERM without a broker")
@@ -101,7 +131,13 @@ def test_snapshot_by_http(b):
     head = http_client.get(b, path, method="HEAD")
     equal((head.status, head.headers["content-length"], head.body), (200, str(manifest["size"]), b""))
     equal(http_client.get(b, "/snapshot/none.sqlite").status, 404)
-    for bad in ("/snapshot/../event.key", "/snapshot/%2e%2e/event.key", "/snapshot//etc/passwd", "/snapshot/", "/snapshot"):
+    for bad in (
+        "/snapshot/../event.key",
+        "/snapshot/%2e%2e/event.key",
+        "/snapshot//etc/passwd",
+        "/snapshot/",
+        "/snapshot",
+    ):
         assert http_client.get(b, bad).status in (400, 403, 404), bad
 
 
@@ -113,9 +149,13 @@ def test_manifest_and_stock_minisign(b):
         (b.folder / name).write_bytes(body)
 
     def verify(code: int):
-        result = subprocess.run(["minisign", "-V", "-p", b.folder / "event.pub", "-m", b.folder / "manifest.json"],
-                                capture_output=True, text=True)
+        result = subprocess.run(
+            ["minisign", "-V", "-p", b.folder / "event.pub", "-m", b.folder / "manifest.json"],
+            capture_output=True,
+            text=True,
+        )
         equal(result.returncode, code, result.stdout + result.stderr)
+
     verify(0)
     (b.folder / "manifest.json").write_bytes(files["manifest.json"].replace(b"1", b"2", 1))
     verify(1)
@@ -123,8 +163,10 @@ def test_manifest_and_stock_minisign(b):
     assert manifest["created"] <= time.time() < manifest["expires"] and manifest["version"] >= manifest["created"]
     if "compressed" in manifest:
         packed = http_client.get(b, "/snapshot/" + manifest["compressed"]["file"]).body
-        equal((len(packed), hashlib.sha256(packed).hexdigest()),
-              (manifest["compressed"]["size"], manifest["compressed"]["sha256"]))
+        equal(
+            (len(packed), hashlib.sha256(packed).hexdigest()),
+            (manifest["compressed"]["size"], manifest["compressed"]["sha256"]),
+        )
         equal(hashlib.sha256(gzip.decompress(packed)).hexdigest(), manifest["sha256"])
 
 
@@ -132,16 +174,21 @@ def test_snapshot_file(b):
     """Everything that section 6 says of the file, read with sqlite3 alone."""
     tags = {status: b.new_tag() for status in ("active", "blocked", "lost", "void")}
     people = {
-        "active": b.attendee(tags["active"]), "blocked": b.attendee(tags["blocked"], status="blocked"),
-        "lost": b.attendee(tags["lost"]), "void": b.attendee(tags["void"], status="void"),
+        "active": b.attendee(tags["active"]),
+        "blocked": b.attendee(tags["blocked"], status="blocked"),
+        "lost": b.attendee(tags["lost"]),
+        "void": b.attendee(tags["void"], status="void"),
     }
     b.sql("UPDATE tapline.tags SET status = 'lost' WHERE tag_id = %s", tags["lost"])
     zone = b.zone()
     gate = b.gate(zone)
     scanner = b.scanner(gate)
     opened = b.one("SELECT pass_id FROM tapline.attendees WHERE id = %s", people["active"])
-    b.sql("INSERT INTO tapline.access (pass_id, zone_id, valid_from) VALUES (%s, %s, to_timestamp(1700000000))",
-          opened, zone)
+    b.sql(
+        "INSERT INTO tapline.access (pass_id, zone_id, valid_from) VALUES (%s, %s, to_timestamp(1700000000))",
+        opened,
+        zone,
+    )
     first = export(b)["version"]
     manifest = export(b)
     assert manifest["version"] > first, "the version rises, also within one second"
@@ -161,8 +208,10 @@ def test_snapshot_file(b):
     equal(ask("SELECT zone, from_zone FROM gates WHERE id = ?", gate), [(zone, None)])
     equal(ask("SELECT gate FROM scanners WHERE scanner = ?", scanner), [(gate,)])
     meta = dict(ask("SELECT key, value FROM meta"))
-    equal([str(meta[key]) for key in ("event", "version", "created", "expires")],
-          [str(manifest[key]) for key in ("event", "version", "created", "expires")])
+    equal(
+        [str(meta[key]) for key in ("event", "version", "created", "expires")],
+        [str(manifest[key]) for key in ("event", "version", "created", "expires")],
+    )
     days = ask("SELECT day, starts, ends FROM days ORDER BY starts")
     assert days and all(starts < ends for _, starts, ends in days)
     assert all(starts % 86_400 == 0 for _, starts, _ in days), "00:00 UTC, as the event has it"
@@ -171,16 +220,20 @@ def test_snapshot_file(b):
 
 
 def content_of(database) -> str:
-    """SHA-256 over all rows but those of meta: tables by name, rows in key order, quote() joined by commas, one a line."""
+    """SHA-256 over the rows of all tables but meta: tables by name, rows in key order, quote() joined by commas."""
     digest = hashlib.sha256()
-    tables = [name for name, in database.execute(
-        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name")]
+    tables = [
+        name
+        for name, in database.execute(
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
+        )
+    ]
     equal(tables, ["access", "attendees", "days", "gates", "meta", "passes", "scanners", "zones"])
     for table in tables:
         if table == "meta":
             continue
         columns = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
         quoted = " || ',' || ".join(f"quote({name})" for name in columns)
-        for line, in database.execute(f"SELECT {quoted} FROM {table} ORDER BY {columns[0]}"):
+        for (line,) in database.execute(f"SELECT {quoted} FROM {table} ORDER BY {columns[0]}"):
             digest.update(line.encode() + b"\n")
     return digest.hexdigest()

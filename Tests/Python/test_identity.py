@@ -3,7 +3,7 @@
 import re
 
 from batch import Batch, new_log
-from harness import equal, wait_equal, wait_until
+from waiting import equal, wait_equal, wait_until
 
 UNKNOWN, DISABLED, IDENTITY = "unknown-scanner", "disabled-scanner", "identity"
 

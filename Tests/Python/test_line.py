@@ -9,7 +9,8 @@ import time
 import uuid
 
 from batch import decode
-from harness import Client, equal, wait_equal, wait_until
+from harness import Client
+from waiting import equal, wait_equal, wait_until
 
 KEY = bytes(range(1, 33))
 FRAME = 8  # AMQP 0-9-1: seven octets before a frame's payload and one after it
@@ -65,51 +66,114 @@ class Line:
             result.append((method, properties, body))
 
     def fetch(self):
-        self.b.run("tapline-snapshot", "export", "--database-url", self.b.database_url, "--out", self.b.snapshots,
-                   "--signing-key", self.b.folder / "event.key")
-        self.b.run("tapline-publisher", "fetch", "--data", self.data, "--scanner", self.name, "--center-url",
-                   f"http://127.0.0.1:{self.b.http_port}", "--trust-key", self.b.folder / "event.pub")
+        self.b.run(
+            "tapline-snapshot",
+            "export",
+            "--database-url",
+            self.b.database_url,
+            "--out",
+            self.b.snapshots,
+            "--signing-key",
+            self.b.folder / "event.key",
+        )
+        self.b.run(
+            "tapline-publisher",
+            "fetch",
+            "--data",
+            self.data,
+            "--scanner",
+            self.name,
+            "--center-url",
+            f"http://127.0.0.1:{self.b.http_port}",
+            "--trust-key",
+            self.b.folder / "event.pub",
+        )
 
     def tap(self, lines) -> list:
-        result = self.b.run("tapline-gate", "run", "--data", self.data, "--scanner", self.name, "--event-key-file",
-                            self.key, "--reader", "stdin", "--turnstile", "none", "--output", "json",
-                            input="".join(line + "\n" for line in lines))
+        result = self.b.run(
+            "tapline-gate",
+            "run",
+            "--data",
+            self.data,
+            "--scanner",
+            self.name,
+            "--event-key-file",
+            self.key,
+            "--reader",
+            "stdin",
+            "--turnstile",
+            "none",
+            "--output",
+            "json",
+            input="".join(line + "\n" for line in lines),
+        )
         return [json.loads(line) for line in result.stdout.splitlines()]
 
     def publisher(self) -> subprocess.Popen:
         return subprocess.Popen(
-            [self.b.bin / "tapline-publisher", "run", "--data", self.data, "--scanner", self.name, "--amqp-url", self.url,
-             "--center-url", f"http://127.0.0.1:{self.b.http_port}", "--trust-key", self.b.folder / "event.pub"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=(self.b.folder / "publisher.log").open("ab"))
+            [
+                self.b.bin / "tapline-publisher",
+                "run",
+                "--data",
+                self.data,
+                "--scanner",
+                self.name,
+                "--amqp-url",
+                self.url,
+                "--center-url",
+                f"http://127.0.0.1:{self.b.http_port}",
+                "--trust-key",
+                self.b.folder / "event.pub",
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=(self.b.folder / "publisher.log").open("ab"),
+        )
 
 
 def test_from_tap_to_table(b):
     line = Line(b, "line", 60)
-    equal(b.one("SELECT array_agg(t.tag_id ORDER BY t.tag_id) FROM tapline.tags t JOIN tapline.attendees a "
-                "ON a.id = t.attendee_id WHERE a.external_ref LIKE 'line-%%'"), sorted(map(tag_of, line.uids)),
-          "tag IDs of the import")
+    equal(
+        b.one(
+            "SELECT array_agg(t.tag_id ORDER BY t.tag_id) FROM tapline.tags t JOIN tapline.attendees a "
+            "ON a.id = t.attendee_id WHERE a.external_ref LIKE 'line-%%'"
+        ),
+        sorted(map(tag_of, line.uids)),
+        "tag IDs of the import",
+    )
     line.fetch()
     start = (time.time_ns() // 1_000_000 - 3_600_000) * 1_000
     stranger = b"\xde\xad\xbe\xef"
-    taps = [(line.uids[i % 60] if i % 10 else stranger, "out" if i % 7 == 3 else "in", start + i * 1_500_000)
-            for i in range(1_700)]
+    taps = [
+        (line.uids[i % 60] if i % 10 else stranger, "out" if i % 7 == 3 else "in", start + i * 1_500_000)
+        for i in range(1_700)
+    ]
     said = line.tap([f"{uid.hex()},{way},{rfc3339(at)}" for uid, way, at in taps])
     equal([answer["seq"] for answer in said], list(range(1, 1_701)))
     equal([answer["tag"] for answer in said], [tag_of(uid) for uid, _, _ in taps], "tag IDs of the gate")
     equal([answer["at"] for answer in said][:3], [rfc3339(at) for _, _, at in taps][:3])
     for answer, (uid, way, _) in zip(said, taps):
         # Exits are never refused; everybody imported may enter.
-        equal((answer["verdict"], answer["name"]), (1, "unknown") if uid == stranger and way == "in" else (0, "admitted"))
+        equal(
+            (answer["verdict"], answer["name"]), (1, "unknown") if uid == stranger and way == "in" else (0, "admitted")
+        )
     log = uuid.UUID(said[0]["log"])
     publisher = line.publisher()
     try:
-        wait_equal(lambda: b.one("SELECT stored FROM tapline.journals WHERE log = %s::uuid", str(log)), 1_700, "stored", 60)
+        wait_equal(
+            lambda: b.one("SELECT stored FROM tapline.journals WHERE log = %s::uuid", str(log)), 1_700, "stored", 60
+        )
         row = b.sql("SELECT * FROM tapline.journals WHERE log = %s::uuid", str(log))[0]
         equal((row["scanner_id"], row["last_seq"], row["next_seq"], row["conflicts"]), (line.name, 1_700, 1_701, 0))
-        stored = b.sql("SELECT seq, tag_id, verdict, flags, (extract(epoch FROM scanned_at) * 1000000)::bigint AS at "
-                       "FROM tapline.scans WHERE journal_id = %s ORDER BY seq", row["id"])
-        equal([(r["tag_id"], r["verdict"], r["at"], r["flags"] & 1) for r in stored],
-              [(a["tag"], a["verdict"], at, int(way == "out")) for a, (_, way, at) in zip(said, taps)])
+        stored = b.sql(
+            "SELECT seq, tag_id, verdict, flags, (extract(epoch FROM scanned_at) * 1000000)::bigint AS at "
+            "FROM tapline.scans WHERE journal_id = %s ORDER BY seq",
+            row["id"],
+        )
+        equal(
+            [(r["tag_id"], r["verdict"], r["at"], r["flags"] & 1) for r in stored],
+            [(a["tag"], a["verdict"], at, int(way == "out")) for a, (_, way, at) in zip(said, taps)],
+        )
         wait_equal(lambda: b.one("SELECT backlog FROM tapline.journals WHERE id = %s", row["id"]), 0, "backlog")
     finally:
         publisher.send_signal(signal.SIGTERM)
@@ -126,8 +190,10 @@ def check_wire(line, log, said, taps):
         batch = decode(body)
         equal(batch.scanner, line.name)
         equal(method.routing_key, "scan." + line.name)
-        equal((properties.delivery_mode, properties.content_type, properties.type, properties.user_id),
-              (2, "application/cbor", "tapline.scans.v1", line.name))
+        equal(
+            (properties.delivery_mode, properties.content_type, properties.type, properties.user_id),
+            (2, "application/cbor", "tapline.scans.v1", line.name),
+        )
         equal(properties.message_id, f"{uuid.UUID(bytes=batch.log)}:{batch.first}")
         if batch.log == log.bytes:
             for index, scan in enumerate(batch.scans):
@@ -135,24 +201,30 @@ def check_wire(line, log, said, taps):
         if len(batch.scans) >= 500:
             costs.append(wire_bytes(method, properties, body) / len(batch.scans))
     equal(sorted(seen), list(range(1, 1_701)), "every scan was on the wire")
-    equal([(seen[i + 1].at, seen[i + 1].tag, seen[i + 1].verdict) for i in range(len(taps))],
-          [(at, answer["tag"], answer["verdict"]) for (_, _, at), answer in zip(taps, said)])
+    equal(
+        [(seen[i + 1].at, seen[i + 1].tag, seen[i + 1].verdict) for i in range(len(taps))],
+        [(at, answer["tag"], answer["verdict"]) for (_, _, at), answer in zip(taps, said)],
+    )
     assert costs, f"no batch of 500: {[len(decode(body).scans) for _, _, body in heard]}"
     assert max(costs) <= 16, f"bytes per scan: {costs}"
     assert any(not decode(body).scans for _, _, body in heard), "a heartbeat at start"
 
 
 def test_a_lone_scan_leaves_and_a_journal_follows(b):
-    """One tap, then silence: it leaves all the same. The next run of the gate is a new journal that names the one before."""
+    """One tap, then silence: it leaves all the same. The next run is a new journal that names this one."""
     line = Line(b, "lone", 3)
     line.fetch()
     publisher = line.publisher()
     try:
         first = line.tap([f"{line.uids[0].hex()}"])[0]
-        wait_equal(lambda: b.one("SELECT stored FROM tapline.journals WHERE log = %s::uuid", first["log"]), 1, "stored", 30)
+        wait_equal(
+            lambda: b.one("SELECT stored FROM tapline.journals WHERE log = %s::uuid", first["log"]), 1, "stored", 30
+        )
         second = line.tap([f"{line.uids[1].hex()},out"])[0]
         assert second["log"] != first["log"] and second["seq"] == 1
-        wait_equal(lambda: b.one("SELECT stored FROM tapline.journals WHERE log = %s::uuid", second["log"]), 1, "stored", 30)
+        wait_equal(
+            lambda: b.one("SELECT stored FROM tapline.journals WHERE log = %s::uuid", second["log"]), 1, "stored", 30
+        )
     finally:
         publisher.kill()
         publisher.wait()
@@ -182,13 +254,27 @@ def test_names_of_verdicts(b):
         number = b.new_pass()
         b.sql("UPDATE tapline.attendees SET pass_id = %s WHERE id = %s", number, ids[index])
         if ends:
-            b.sql("INSERT INTO tapline.access (pass_id, zone_id, valid_until) SELECT %s, id, to_timestamp(%s) "
-                  "FROM tapline.zones WHERE name = %s", number, ends, line.zone)
+            b.sql(
+                "INSERT INTO tapline.access (pass_id, zone_id, valid_until) SELECT %s, id, to_timestamp(%s) "
+                "FROM tapline.zones WHERE name = %s",
+                number,
+                ends,
+                line.zone,
+            )
     now = rfc3339(time.time_ns() // 1_000)
     without = line.tap([f"{line.uids[0].hex()},in,{now}"])
     equal([(a["verdict"], a["name"]) for a in without], [(6, "no-snapshot")])
     line.fetch()
     said = line.tap([f"{uid.hex()},in,{now}" for uid in line.uids] + [f"{line.uids[1].hex()},out,{now}"])
-    equal([(a["verdict"], a["name"]) for a in said],
-          [(0, "admitted"), (2, "blocked"), (9, "void"), (8, "lost"), (3, "no-access"), (4, "outside-time"),
-           (0, "admitted")])
+    equal(
+        [(a["verdict"], a["name"]) for a in said],
+        [
+            (0, "admitted"),
+            (2, "blocked"),
+            (9, "void"),
+            (8, "lost"),
+            (3, "no-access"),
+            (4, "outside-time"),
+            (0, "admitted"),
+        ],
+    )

@@ -4,14 +4,17 @@ import random
 import time
 
 from batch import ADMITTED, ANNULLED, Batch, INSPECTION, OUT, Scan, new_log, now_ms_us
-from harness import equal, wait_equal
+from waiting import equal, wait_equal
 
 MINUTE = 60_000_000
 
 
 def presence(b, tag: int):
-    rows = b.sql("SELECT attendee_id, zone_id, (extract(epoch FROM since) * 1000000)::bigint AS since, scanner_id "
-                 "FROM tapline.presence WHERE tag_id = %s", tag)
+    rows = b.sql(
+        "SELECT attendee_id, zone_id, (extract(epoch FROM since) * 1000000)::bigint AS since, scanner_id "
+        "FROM tapline.presence WHERE tag_id = %s",
+        tag,
+    )
     return tuple(rows[0].values()) if rows else None
 
 
@@ -43,7 +46,9 @@ def test_in_and_out(b):
     b.publish(inner.batch(Scan(start + 2 * MINUTE, tag)))
     wait_equal(lambda: presence(b, tag), (person, inner.zone, start + 2 * MINUTE, inner.scanner), "in the inner zone")
     b.publish(inner.batch(Scan(start + 3 * MINUTE, tag, ADMITTED, OUT)))
-    wait_equal(lambda: presence(b, tag), (person, place.zone, start + 3 * MINUTE, inner.scanner), "out leads to from_zone")
+    wait_equal(
+        lambda: presence(b, tag), (person, place.zone, start + 3 * MINUTE, inner.scanner), "out leads to from_zone"
+    )
 
 
 def test_refusals_inspections_and_lane_events_move_nobody(b):
@@ -52,7 +57,10 @@ def test_refusals_inspections_and_lane_events_move_nobody(b):
     start = now_ms_us() - 10 * MINUTE
     b.publish(place.batch(Scan(start, tag)))
     refused = [Scan(start + MINUTE + verdict, tag, verdict) for verdict in (1, 2, 3, 4, 5, 6, 7, 8, 9, 63, 65, 255)]
-    checked = [Scan(start + 2 * MINUTE, tag, ADMITTED, INSPECTION), Scan(start + 2 * MINUTE, tag, ADMITTED, INSPECTION | OUT)]
+    checked = [
+        Scan(start + 2 * MINUTE, tag, ADMITTED, INSPECTION),
+        Scan(start + 2 * MINUTE, tag, ADMITTED, INSPECTION | OUT),
+    ]
     lane = [Scan(start + 3 * MINUTE, 0, verdict) for verdict in range(128, 135)]
     scans = [Scan(scan.at // 1_000 * 1_000, scan.tag, scan.verdict, scan.flags) for scan in refused + checked + lane]
     batch = other.batch(*scans)
@@ -115,8 +123,11 @@ def test_a_fast_clock_does_not_win_for_ever(b):
     wait_equal(lambda: (presence(b, tag) or [None] * 2)[1], fast.zone, "there")
     at = now_ms_us() + 1_000
     b.publish(right.batch(Scan(at, tag)))
-    wait_equal(lambda: (presence(b, tag) or [None] * 4)[1:2] + (presence(b, tag) or [None] * 4)[3:],
-               (right.zone, right.scanner), "the later passage")
+    wait_equal(
+        lambda: (presence(b, tag) or [None] * 4)[1:2] + (presence(b, tag) or [None] * 4)[3:],
+        (right.zone, right.scanner),
+        "the later passage",
+    )
     equal(presence(b, tag)[0], person)
 
 
@@ -130,7 +141,7 @@ def test_registered_after_the_scan(b):
 
 
 def test_model(b):
-    """Thousands of random scans in pieces, shuffled and repeated: what is in `presence` is a function of what is stored."""
+    """Thousands of random scans in pieces, shuffled and repeated: presence is a function of what is stored."""
     dice = random.Random("presence")
     places = [Place(b) for _ in range(3)]
     places += [Place(b, places[0].zone), Place(b, places[1].zone)]
@@ -169,7 +180,9 @@ def expected_presence(b, tags, people) -> dict:
     rows = b.sql(
         "SELECT s.*, j.log, j.scanner_id, (extract(epoch FROM scanned_at) * 1000000)::bigint AS at, "
         "(extract(epoch FROM least(scanned_at, received_at)) * 1000000)::bigint AS ordered "
-        "FROM tapline.scans s JOIN tapline.journals j ON j.id = s.journal_id WHERE s.tag_id = ANY(%s)", tags)
+        "FROM tapline.scans s JOIN tapline.journals j ON j.id = s.journal_id WHERE s.tag_id = ANY(%s)",
+        tags,
+    )
     annulled = set()
     rows.sort(key=lambda row: (row["log"], row["seq"]))
     last_admitted = {}
@@ -201,12 +214,15 @@ def test_live_views(b):
     single = b.new_tag()
     b.attendee(single)
     now = now_ms_us()
-    b.publish(Batch(scanners[0], new_log(), 1, [Scan(now - 9_000_000, bands[0]), Scan(now - 8_000_000, single)]),
-              Batch(scanners[1], new_log(), 1, [Scan(now - 7_000_000, bands[1])]))
+    b.publish(
+        Batch(scanners[0], new_log(), 1, [Scan(now - 9_000_000, bands[0]), Scan(now - 8_000_000, single)]),
+        Batch(scanners[1], new_log(), 1, [Scan(now - 7_000_000, bands[1])]),
+    )
 
     def zone(number: int):
         row = b.sql("SELECT * FROM tapline.live_zones WHERE zone_id = %s", number)[0]
         return tuple(row[name] for name in ("inside", "inside_total", "capacity", "lanes", "lanes_silent"))
+
     wait_equal(lambda: (zone(outer), zone(inner)), ((1, 2, 500, 3, 1), (1, 1, None, 1, 0)), "people inside")
     assert b.one("SELECT as_of FROM tapline.live_zones WHERE zone_id = %s", inner) is not None
     equal(b.sql("SELECT * FROM tapline.double_admissions WHERE attendee_id = %s", twice), [])

@@ -3,7 +3,8 @@
 import signal
 
 from batch import Batch, new_log
-from harness import Client, equal, wait_equal
+from harness import Client
+from waiting import equal
 
 
 def test_every_shard_still_consumes(b):
@@ -15,19 +16,23 @@ def test_every_shard_still_consumes(b):
 
 
 def test_counters_balance_and_everything_is_acked(b):
-    wrong = b.sql("SELECT id FROM tapline.journals j WHERE received <> stored + duplicates + conflicts "
-                  "OR stored <> (SELECT count(*) FROM tapline.scans WHERE journal_id = j.id) "
-                  "OR last_seq <> coalesce((SELECT max(seq) FROM tapline.scans WHERE journal_id = j.id), 0) "
-                  "OR next_seq <> (SELECT coalesce(min(n), 1) FROM (SELECT seq + 1 AS n FROM tapline.scans s "
-                  "   WHERE journal_id = j.id AND NOT EXISTS (SELECT FROM tapline.scans x WHERE x.journal_id = j.id "
-                  "   AND x.seq = s.seq + 1) UNION ALL SELECT 1 WHERE NOT EXISTS (SELECT FROM tapline.scans "
-                  "   WHERE journal_id = j.id AND seq = 1)) AS ends)")
+    wrong = b.sql(
+        "SELECT id FROM tapline.journals j WHERE received <> stored + duplicates + conflicts "
+        "OR stored <> (SELECT count(*) FROM tapline.scans WHERE journal_id = j.id) "
+        "OR last_seq <> coalesce((SELECT max(seq) FROM tapline.scans WHERE journal_id = j.id), 0) "
+        "OR next_seq <> (SELECT coalesce(min(n), 1) FROM (SELECT seq + 1 AS n FROM tapline.scans s "
+        "   WHERE journal_id = j.id AND NOT EXISTS (SELECT FROM tapline.scans x WHERE x.journal_id = j.id "
+        "   AND x.seq = s.seq + 1) UNION ALL SELECT 1 WHERE NOT EXISTS (SELECT FROM tapline.scans "
+        "   WHERE journal_id = j.id AND seq = 1)) AS ends)"
+    )
     equal(wrong, [], "journals whose counters are not true")
     equal(b.stop_center(signal.SIGTERM), 0, "SIGTERM drains and ends well")
     # With no consumer left, whatever was not acked is ready again.
     client = Client(b.amqp_url)
-    ready = {f"tapline.scans.{n}": client.channel.queue_declare(f"tapline.scans.{n}", passive=True).method.message_count
-             for n in range(4)}
+    ready = {
+        f"tapline.scans.{n}": client.channel.queue_declare(f"tapline.scans.{n}", passive=True).method.message_count
+        for n in range(4)
+    }
     client.close()
     equal(ready, dict.fromkeys(ready, 0), "messages left")
     equal(b.watch.channel.queue_declare(b.dead, passive=True).method.message_count, 0, "rejected to tapline.dead")
@@ -45,8 +50,11 @@ def test_topology(b):
     """Queue arguments as the contract has them: a declaration with the same ones is taken, another is refused."""
     client = Client(b.amqp_url)
     arguments = {
-        "x-queue-type": "quorum", "x-single-active-consumer": True, "x-overflow": "reject-publish",
-        "x-max-length-bytes": 8 << 30, "x-dead-letter-exchange": "tapline.dead",
+        "x-queue-type": "quorum",
+        "x-single-active-consumer": True,
+        "x-overflow": "reject-publish",
+        "x-max-length-bytes": 8 << 30,
+        "x-dead-letter-exchange": "tapline.dead",
         "x-dead-letter-strategy": "at-least-once",
     }
     for number in range(4):
