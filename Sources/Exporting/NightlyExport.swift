@@ -45,7 +45,7 @@ public struct NightlyExport: Sendable {
     /// The part of the daemon. It never fails: what goes wrong is logged and tried again, from 2 s to a minute later.
     public func service() -> Service { .thread("nightly-export") { stop in self.run(stop) } }
 
-    private func run(_ stop: StopSignal) {
+    func run(_ stop: StopSignal) {
         var schedule: Schedule?
         var computedMs = SystemClock.monotonicMs()
         var backoff = Backoff(baseMs: NightlyExport.backoffBaseMs, capMs: NightlyExport.backoffCapMs)

@@ -48,6 +48,9 @@ public final class Snapshot {
         gates = try rows.gates()
         scanners = try rows.scanners()
         days = try rows.days()
+        // One read transaction for the object's life: without it, every look-up begins one of its own by reading the file's
+        // change counter from the disk. Nobody waits for it, as the file never changes.
+        try database.execute("BEGIN")
         lookup = try database.prepare("SELECT status, pass, attendee FROM attendees WHERE uid = ?")
     }
 

@@ -65,8 +65,8 @@ extension SnapshotStore {
     /// What is refused leaves everything as it is, the candidate included. A power cut at any point leaves the present
     /// snapshot in force or the new one.
     ///
-    /// Throws `SnapshotRefusal`: size, hash, kind, damaged, meta, rows, content, and those of `offer`, which may have become
-    /// true since; `SystemError` for a disk that does not do; `ProgramError` while another process installs.
+    /// Throws `SnapshotRefusal`: size, hash, kind, damaged, meta, rows, content, and event and not-newer, which another
+    /// install may have made true since the offer; `SystemError` for a disk that does not do; `ProgramError` while another process installs.
     ///
     /// - Parameter candidate: the expanded file, on the same file system as the folder.
     /// - Returns: the version in force now.

@@ -282,6 +282,26 @@ private final class Fair {
         #expect(try nightly.exportIfDue(schedule) != nil)
     }
 
+    @Test func `the service exports when it starts, survives a database that is away, and stops at once`() throws {
+        let fair = try Fair()
+        let nowhere = try NightlyExport(databaseURL: "postgresql://x@127.0.0.1:1/x", fair.settings, at: "03:00")
+        let nightly = try NightlyExport(databaseURL: fair.database.url, fair.settings, at: "03:00")
+        let (stop, ended) = (StopSignal(), Mailbox<Int>(capacity: 2))
+        for (number, service) in [nowhere, nightly].enumerated() {
+            PlainThread("nightly-\(number)") {
+                service.run(stop)
+                ended.send(number)
+            }
+        }
+        let deadline = SystemClock.monotonicMs() + 20_000
+        while (try? fair.check()) == nil, SystemClock.monotonicMs() < deadline { usleep(20_000) }
+        _ = try fair.check()
+        stop.stop()
+        var done: Set<Int> = []
+        while done.count < 2, SystemClock.monotonicMs() < deadline { done.formUnion(ended.receive(timeoutMs: 1_000)) }
+        #expect(done == [0, 1])
+    }
+
     @Test func `before anybody is registered it waits`() throws {
         let fair = try Fair()
         try fair.connection.execute("DELETE FROM tapline.tags")
