@@ -7,8 +7,8 @@ import Synchronization
 public final class HTTPServer: Sendable {
     public typealias Handler = @Sendable (HTTPRequest) -> HTTPResponse
 
-    /// Connections at a time: a fleet of a thousand scanners with the manifest's keep-alives, and what a descriptor limit of
-    /// 4,096 leaves room for.
+    /// Connections at a time: a fleet of a thousand scanners that all ask at once; never more than half of the descriptors
+    /// that the process may have, for broker and database must always find one.
     public static let connectionLimit: UInt32 = 1_024
     /// A connection without progress is closed after this.
     public static let idleLimitS: UInt32 = 30
@@ -41,7 +41,7 @@ public final class HTTPServer: Sendable {
         let pointer = withUnsafePointer(to: storage) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 shim_http_start(
-                    flags, $0, HTTPServer.connectionLimit, HTTPServer.idleLimitS, HTTPServer.handle,
+                    flags, $0, HTTPServer.affordableConnections, HTTPServer.idleLimitS, HTTPServer.handle,
                     HTTPServer.completed,
                     Unmanaged.passUnretained(context).toOpaque())
             }
@@ -52,6 +52,14 @@ public final class HTTPServer: Sendable {
         self.context = context
         daemon = Mutex(Daemon(pointer: pointer))
         port = UInt16(truncatingIfNeeded: shim_http_port(pointer))
+    }
+
+    private static var affordableConnections: UInt32 {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(UInt32(RLIMIT_NOFILE.rawValue)), &limit) == 0 else {
+            return connectionLimit
+        }
+        return UInt32(min(UInt64(connectionLimit), UInt64(limit.rlim_cur) / 2))
     }
 
     deinit { stop(graceMs: 0) }
@@ -90,6 +98,8 @@ public final class HTTPServer: Sendable {
         withUnsafeMutablePointer(to: &headers) {
             _ = MHD_get_connection_values(connection, .HEADER_KIND, { HTTPServer.collect($0, $2, $3) }, $0)
         }
+        // A Range has a meaning for GET only (RFC 9110 section 14.2).
+        if verb == "HEAD" { headers["range"] = nil }
         let response = context.handler(HTTPRequest(path: String(cString: path), headers: headers))
         return HTTPServer.send(response, to: connection, requestHeaders: headers)
     }

@@ -74,7 +74,8 @@ public final class IngestStore {
     private func storeOnce(
         _ deliveries: [IngestDelivery], _ intakes: [Intake], _ quarantining: Bool
     ) throws(PostgresError) -> [IngestOutcome] {
-        try connection.execute("BEGIN")
+        // Said, whatever the server's default: each statement must see what committed while its lock was waited for.
+        try connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
         var group = IngestGroup(deliveries, intakes)
         group.admit(scanners: try scanners(group.scannersWanted))
         if !group.journalsWanted.isEmpty {

@@ -9,6 +9,7 @@ extension JournalTable {
         try writeGaps(rows.filter { $0.ledger.gaps != $0.gapsBefore })
     }
 
+    /// What a replay brings was heard long ago: it says nothing on how the scanner is now.
     private func writeTouched(_ rows: [JournalRow]) throws(PostgresError) {
         guard !rows.isEmpty else { return }
         try connection.query(
@@ -17,9 +18,14 @@ extension JournalTable {
                 next_seq = n.next_seq, last_seq = n.last_seq, received = j.received + n.received,
                 stored = j.stored + n.stored, duplicates = j.duplicates + n.duplicates,
                 conflicts = j.conflicts + n.conflicts, annulments = n.annulments,
-                last_received_at = greatest(j.last_received_at, n.received_at), backlog = n.backlog,
-                snapshot_version = n.snapshot_version, gate_id = n.gate_id, skews = n.skews::bigint[],
-                clock_skew = n.skew * interval '1 microsecond', state = coalesce(n.state::jsonb, j.state)
+                last_received_at = greatest(j.last_received_at, n.received_at),
+                backlog = CASE WHEN n.received_at < j.last_received_at THEN j.backlog ELSE n.backlog END,
+                snapshot_version =
+                    CASE WHEN n.received_at < j.last_received_at THEN j.snapshot_version ELSE n.snapshot_version END,
+                gate_id = CASE WHEN n.received_at < j.last_received_at THEN j.gate_id ELSE n.gate_id END,
+                state = CASE WHEN n.received_at < j.last_received_at THEN j.state
+                    ELSE coalesce(n.state::jsonb, j.state) END,
+                skews = n.skews::bigint[], clock_skew = n.skew * interval '1 microsecond'
             FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) AS n(
                 id, next_seq, last_seq, received, stored, duplicates, conflicts, annulments, received_at, backlog,
                 snapshot_version, gate_id, skews, skew, state)

@@ -303,6 +303,33 @@ import Testing
         #expect(try spread() == before)
     }
 
+    /// One of them may be what ended the consumer before: it must not take its neighbours with it for ever.
+    @Test func whatCameBackOftenIsStoredAlone() throws {
+        let (fixture, vhost) = (try IngestFixture(), try TestVhost())
+        let first = try Running(fixture: fixture, vhost: vhost)
+        try first.waitUntilReady()
+        #expect(try first.end() == nil)
+        let publisher = try first.publisher()
+        let journal = journal("s-1", count: 50)
+        for start in stride(from: 1, through: 41, by: 10) { try publish(journal.batch(start, 10), publisher) }
+        for round in 0..<4 {
+            let crashing = try first.publisher()
+            for shard in 0..<4 {
+                try crashing.consume("tapline.scans.\(shard)", consumerTag: "crash-\(round)-\(shard)")
+            }
+            var count = 0
+            _ = try crashing.events { events in
+                count = events.count { if case .delivery = $0 { true } else { false } }
+                return count == 5
+            }
+        }
+        let second = try Running(fixture: fixture, vhost: vhost)
+        try second.waitForScans(50)
+        try second.wait("all acknowledged") { try second.queued() == 0 }
+        #expect(second.metrics.render().contains("tapline_ingest_group_scans_bucket{le=\"10.0\"} 5\n"))
+        #expect(second.metrics.render().contains("tapline_ingest_redeliveries_total 5\n"))
+    }
+
     /// What cannot be quarantined either goes to the dead-letter queue, and the line goes on.
     @Test func whatNotEvenTheQuarantineTakesIsDeadLettered() throws {
         let running = try Running()

@@ -237,6 +237,10 @@ struct IngestStoreTests {
         #expect(row.int(0, 5) == received + 69_000_000)
         #expect(row.int(0, 6) == 3)
         #expect(row.int(0, 7) == 3)
+        // What is replayed was heard long ago.
+        heartbeat.backlog = 99
+        _ = try store.store([heartbeat.delivery(receivedMicros: received)])
+        #expect(try fixture.int("SELECT backlog FROM tapline.journals WHERE log = '\(next.log)'") == 17)
         // Gate absent: the default at receipt; none: null; sent: as it is, known or not.
         var given = journal("s-1", count: 1).batch(1, 1)
         given.gate = 4_711

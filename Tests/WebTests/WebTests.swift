@@ -84,6 +84,7 @@ struct WebTests {
             #expect(rest.status == 206)
             #expect(rest.body == Array(bytes[100_000...]))
             #expect(rest.headers["content-range"] == "bytes 100000-299999/300000")
+            #expect(try client.send("HEAD", path, ["Range": "bytes=1-2"]).headers["content-length"] == "300000")
             let beyond = try client.get(path, ["Range": "bytes=300000-"])
             #expect(beyond.status == 416)
             #expect(beyond.headers["content-range"] == "bytes */300000")
