@@ -215,6 +215,8 @@ class Bench(Records):
         result = subprocess.run(
             [self.bin / program, *map(str, arguments)], capture_output=True, text=True, timeout=120, **more
         )
+        if code is None:
+            return result
         equal(result.returncode, code, f"{program} {' '.join(map(str, arguments))}: {result.stdout}{result.stderr}")
         return result
 
@@ -225,6 +227,10 @@ class Bench(Records):
             "TAPLINE_RELAY_USER": self.user(RELAY),
         }
         return self.run("tapline-center", *arguments, code=code, env=environment, **more)
+
+    def export(self, folder, key="event.key"):
+        settings = ("--database-url", self.database_url, "--out", folder, "--signing-key", self.folder / key)
+        return self.run("tapline-snapshot", "export", *settings)
 
     def start_center(self):
         self.center = Center(self, "first")

@@ -1,5 +1,7 @@
 """SPEC.md section 8: exit codes and commands."""
 
+import hmac
+import json
 import os
 
 from harness import free_port
@@ -89,3 +91,38 @@ def test_registry_commands(b):
     assert f"Door {number}" in b.tapline_center("gate", "list", "--output", "json").stdout
     b.tapline_center("scanner", "add", "Not An Identity", "--gate", "x", "--zone", "y", code=64)
     b.tapline_center("status")
+
+
+def test_json_output(b):
+    """With `--output json` every status, list and inspect prints JSON."""
+    b.publish(b.batch(2))
+    for command in ("status", "zone list", "gate list", "scanner list", "quarantine list"):
+        json.loads(b.tapline_center(*command.split(), "--output", "json").stdout)
+    folder = b.folder / "inspected"
+    b.export(folder)
+    file = folder / json.loads((folder / "manifest.json").read_text())["file"]
+    json.loads(b.run("tapline-snapshot", "inspect", file, "--output", "json").stdout)
+    b.run("tapline-snapshot", "verify", folder, "--trust-key", b.folder / "event.pub")
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    b.run("tapline-snapshot", "verify", folder, "--trust-key", b.folder / "event.pub", code=1)
+    data = b.folder / "empty"
+    data.mkdir()
+    for program in ("tapline-gate", "tapline-publisher"):
+        json.loads(b.run(program, "status", "--data", data, "--scanner", "x", "--output", "json").stdout)
+
+
+def test_import_again_changes_nothing(b):
+    """Tag IDs are the HMAC of the contract, and a list may be taken over twice."""
+    key = b.folder / "tag-key"
+    key.write_bytes(bytes(32))
+    table = b.folder / "tags.csv"
+    zone = b.one("SELECT name FROM tapline.zones WHERE id = %s", b.zone())
+    table.write_text(f"uid,name,category,zones,external_ref\n0a0b0c0d,Eve,vip,{zone},eve-1\n")
+    b.tapline_center("import", "--event-key-file", key, table)
+    tag = int.from_bytes(hmac.digest(bytes(32), bytes.fromhex("0a0b0c0d"), "sha256")[:8], "big", signed=True)
+    equal(b.one("SELECT status FROM tapline.tags WHERE tag_id = %s", tag), "active")
+    person = b.one("SELECT attendee_id FROM tapline.tags WHERE tag_id = %s", tag)
+    # The same list again changes nothing.
+    b.tapline_center("import", "--event-key-file", key, table)
+    equal(b.one("SELECT count(*) FROM tapline.tags WHERE attendee_id = %s", person), 1)
+    equal(b.one("SELECT count(*) FROM tapline.attendees WHERE external_ref = 'eve-1'"), 1)

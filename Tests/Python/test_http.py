@@ -16,16 +16,7 @@ from waiting import equal, wait_until
 
 def export(b) -> dict:
     """A snapshot of what the registry holds now, written where the center serves it."""
-    b.run(
-        "tapline-snapshot",
-        "export",
-        "--database-url",
-        b.database_url,
-        "--out",
-        b.snapshots,
-        "--signing-key",
-        b.folder / "event.key",
-    )
+    b.export(b.snapshots)
     return json.loads(http_client.get(b, "/snapshot/manifest.json").body)
 
 

@@ -1,24 +1,15 @@
 """The real gate and publisher, heard by a client: what they put on the wire is what the contract says."""
 
-import hashlib
-import hmac
-import json
 import signal
-import subprocess
 import time
 import uuid
 
 from batch import decode
-from harness import Client
+from line import Line, rfc3339, tag_of
 from waiting import equal, wait_equal, wait_until
 
-KEY = bytes(range(1, 33))
 FRAME = 8  # AMQP 0-9-1: seven octets before a frame's payload and one after it
 FRAME_MAX = 131_072
-
-
-def tag_of(identity: bytes) -> int:
-    return int.from_bytes(hmac.new(KEY, identity, hashlib.sha256).digest()[:8], "big", signed=True)
 
 
 def wire_bytes(method, properties, body: bytes) -> int:
@@ -27,108 +18,6 @@ def wire_bytes(method, properties, body: bytes) -> int:
     header = FRAME + 12 + sum(len(piece) for piece in properties.encode())
     frames = -(-len(body) // (FRAME_MAX - FRAME))
     return publish + header + FRAME * frames + len(body)
-
-
-def rfc3339(us: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(us // 1_000_000)) + f".{us // 1_000 % 1_000:03}Z"
-
-
-class Line:
-    """One scanner with its gate's zone, attendees by import, its data folder, and an own ear at the exchange."""
-
-    def __init__(self, b, name: str, people: int):
-        self.b = b
-        b.add_users(name)
-        self.name, self.url = b.user(name), b.url_of(name)
-        self.data = b.folder / name
-        self.data.mkdir()
-        self.key = b.folder / "event-key"
-        self.key.write_bytes(KEY)
-        self.zone = f"Zone of {name}"
-        b.tapline_center("scanner", "add", self.name, "--gate", f"Gate of {name}", "--zone", self.zone)
-        self.uids = [hashlib.sha256(f"{name} {i}".encode()).digest()[:7] for i in range(people)]
-        rows = ["uid,name,category,zones,external_ref"]
-        rows += [f"{uid.hex()},Person {i},vip,{self.zone},{name}-{i}" for i, uid in enumerate(self.uids)]
-        table = b.folder / f"{name}.csv"
-        table.write_text("\n".join(rows) + "\n")
-        b.tapline_center("import", "--event-key-file", self.key, table)
-        self.ear = Client(b.amqp_url)
-        self.queue = self.ear.channel.queue_declare("", exclusive=True).method.queue
-        self.ear.channel.queue_bind(self.queue, "tapline.scans", f"scan.{self.name}")
-
-    def hear(self) -> list:
-        """Every message since the last call: (method, properties, body)."""
-        result = []
-        while True:
-            method, properties, body = self.ear.channel.basic_get(self.queue, auto_ack=True)
-            if method is None:
-                return result
-            result.append((method, properties, body))
-
-    def fetch(self):
-        self.b.run(
-            "tapline-snapshot",
-            "export",
-            "--database-url",
-            self.b.database_url,
-            "--out",
-            self.b.snapshots,
-            "--signing-key",
-            self.b.folder / "event.key",
-        )
-        self.b.run(
-            "tapline-publisher",
-            "fetch",
-            "--data",
-            self.data,
-            "--scanner",
-            self.name,
-            "--center-url",
-            f"http://127.0.0.1:{self.b.http_port}",
-            "--trust-key",
-            self.b.folder / "event.pub",
-        )
-
-    def tap(self, lines) -> list:
-        result = self.b.run(
-            "tapline-gate",
-            "run",
-            "--data",
-            self.data,
-            "--scanner",
-            self.name,
-            "--event-key-file",
-            self.key,
-            "--reader",
-            "stdin",
-            "--turnstile",
-            "none",
-            "--output",
-            "json",
-            input="".join(line + "\n" for line in lines),
-        )
-        return [json.loads(line) for line in result.stdout.splitlines()]
-
-    def publisher(self) -> subprocess.Popen:
-        return subprocess.Popen(
-            [
-                self.b.bin / "tapline-publisher",
-                "run",
-                "--data",
-                self.data,
-                "--scanner",
-                self.name,
-                "--amqp-url",
-                self.url,
-                "--center-url",
-                f"http://127.0.0.1:{self.b.http_port}",
-                "--trust-key",
-                self.b.folder / "event.pub",
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=(self.b.folder / "publisher.log").open("ab"),
-        )
 
 
 def test_from_tap_to_table(b):
@@ -150,6 +39,7 @@ def test_from_tap_to_table(b):
     ]
     said = line.tap([f"{uid.hex()},{way},{rfc3339(at)}" for uid, way, at in taps])
     equal([answer["seq"] for answer in said], list(range(1, 1_701)))
+    equal(set(said[0]), {"log", "seq", "verdict", "name", "tag", "zone", "at"}, "keys of the gate's JSON")
     equal([answer["tag"] for answer in said], [tag_of(uid) for uid, _, _ in taps], "tag IDs of the gate")
     equal([answer["at"] for answer in said][:3], [rfc3339(at) for _, _, at in taps][:3])
     for answer, (uid, way, _) in zip(said, taps):
