@@ -65,6 +65,11 @@ public struct Registry {
             case (_, "gates_policy_check"): throw ProgramError.failed("the policy is not valid: \(Self.policyHelp)")
             case (_, "gates_check"):
                 throw ProgramError.failed("a gate cannot lead into the zone that it leads out to")
+            case (_, "zones_name_check"):
+                throw ProgramError.failed("a zone's name is not empty and holds no ';', which joins names in imports")
+            case (_, "gates_name_check"), (_, "event_name_check"):
+                throw ProgramError.failed("the name is empty")
+            case (_, "zones_check"): throw ProgramError.failed("a zone cannot lie within itself")
             case ("23505", _): throw ProgramError.failed("it exists already: \(error.detail ?? error.message)")
             case ("23503", _): throw ProgramError.failed("it is still in use: \(error.detail ?? error.message)")
             case ("23514", _), ("22023", _): throw ProgramError.failed(error.message)

@@ -192,10 +192,19 @@ import Testing
 
         try registry.addZone("Site", parent: nil, capacity: 1_000)
         try registry.addZone("Hall", parent: "Site", capacity: nil)
-        #expect(throws: ProgramError.self) { try registry.addZone("Hall", parent: nil, capacity: nil) }
+        for (name, word) in [("Hall", "exists"), ("A;B", "';'"), ("", "empty")] {
+            let error = try #require(throws: ProgramError.self) {
+                try registry.addZone(name, parent: nil, capacity: nil)
+            }
+            #expect(error.code == .failed && error.description.contains(word))
+        }
         #expect(throws: ProgramError.self) {
             try registry.setZone("Site", newName: nil, parent: .set("Hall"), capacity: .keep)
         }
+        let itself = try #require(throws: ProgramError.self) {
+            try registry.setZone("Site", newName: nil, parent: .set("Site"), capacity: .keep)
+        }
+        #expect(itself.description.contains("within itself"))
         try registry.setZone("Hall", newName: "Great Hall", parent: .clear, capacity: .set(5))
         #expect(
             try rows("SELECT name, parent_id, capacity FROM tapline.zones ORDER BY id") == [
