@@ -24,7 +24,7 @@ public struct PublishWindow: Sendable {
         public var heartbeatMs: Int64 = 15_000
         /// Without any progress of what is in flight for so long, the connection is given up. Progress is a confirm, or
         /// bytes that the other side's kernel has acknowledged; how long a batch takes as a whole does not matter.
-        public var stallMs: Int64 = 60_000
+        public var stallMs: Int64 = 30_000
         /// A full batch confirmed within this doubles the batch.
         public var quickMs: Int64 = 1_000
         /// Back-off after a failure: full jitter, doubling from the first to the second.

@@ -51,7 +51,11 @@ extension Upload {
         switch event {
         case .confirmed(let tag, let multiple):
             window.confirmed(tag: tag, multiple: multiple, nowMs: nowMs)
-            status.update { $0.upload.lastConfirmed = PublisherStatus.now() }
+            status.update { report in
+                report.upload.lastConfirmed = PublisherStatus.now()
+                // A returned message is confirmed too: only a cursor that moves is the end of trouble.
+                if window.hasAdvances { report.upload.lastError = nil }
+            }
             show(window.isBlocked ? "blocked" : "connected")
         case .refused(let tag, let multiple):
             window.refused(tag: tag, multiple: multiple, nowMs: nowMs)
@@ -103,7 +107,6 @@ extension Upload {
             (report.upload.state, report.upload.address) = (state, address)
             (report.upload.batchScans, report.upload.inFlight) = (batch, inFlight)
             (report.upload.losses, report.upload.refusals) = (losses, refusals)
-            if state == "connected", address != nil { report.upload.lastError = nil }
         }
     }
 }

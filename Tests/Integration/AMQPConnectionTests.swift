@@ -160,7 +160,8 @@ struct AMQPConnectionTests {
 /// A port that accepts connections (in the kernel's queue) and never says a word.
 struct Listener {
     let port: UInt16
-    private let descriptor: Int32
+    /// Readable while a connection waits to be accepted.
+    let descriptor: Int32
 
     init() throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)

@@ -111,9 +111,9 @@ struct PublishWindowTests {
             case let other: Issue.record("\(other)")
             }
         }
-        // Ten minutes for one batch: each minute some bytes are acknowledged.
+        // Five minutes for one batch: each half some bytes are acknowledged.
         for minute in Int64(1)...10 {
-            let nowMs = minute * 59_000
+            let nowMs = minute * 29_000
             switch window.next(nowMs: nowMs) {
             case .heartbeat(let slice) where minute == 1:
                 window.published(slice, count: 0, bytes: 100, tag: 3, nowMs: nowMs)
@@ -122,8 +122,8 @@ struct PublishWindowTests {
             }
             window.progressed(nowMs: nowMs)
         }
-        #expect(window.next(nowMs: 590_000 + 60_000) == .giveUpConnection)
-        window.confirmed(tag: 2, multiple: true, nowMs: 600_000)
+        #expect(window.next(nowMs: 290_000 + 30_000) == .giveUpConnection)
+        window.confirmed(tag: 2, multiple: true, nowMs: 321_000)
         #expect(window.takeAdvances() == [log: 500])
     }
 

@@ -1,0 +1,173 @@
+import AMQP
+import Batches
+import Glibc
+import Journal
+import Publishing
+import Runtime
+import Scans
+import Support
+import Testing
+
+@Suite("Upload to a real broker")
+struct UploadTests {
+    @Test("5,000 scans pass a link of 16 kbit/s that is cut every 20 seconds")
+    func sliverOfBandwidth() throws {
+        let vhost = try TestVhost()
+        try UploadRig.declare(vhost.url)
+        // The same link sixteen times as fast, cut sixteen times as often, unless the real one is asked for.
+        let isReal = getenv("TAPLINE_TEST_REAL_LINK") != nil
+        let factor = isReal ? 1 : 16
+        var link = FaultProxy.Link()
+        (link.bytesPerSecond, link.cutEveryMs) = (2_000 * factor, 20_000 / factor)
+        let rig = try UploadRig(url: vhost.url, link: link)
+        try rig.tap(5_000)
+        try rig.start()
+        try rig.awaitConfirmed(5_000, withinMs: 300_000 / (isReal ? 1 : 5))
+        let cuts = rig.proxy?.cuts ?? 0
+        #expect(cuts >= 1, "the link was never cut")
+        _ = rig.end()
+        let batches = try rig.batches()
+        let seqs = batches.seqs(of: rig.journal!.id)
+        #expect(seqs.count == 5_000 && seqs.keys.min() == 1 && seqs.keys.max() == 5_000)
+        // What a cut costs is what was under way.
+        let sent = seqs.values.reduce(0, +)
+        #expect(sent < 5_000 + cuts * 2_000, "\(sent) scans sent, \(cuts) cuts")
+        #expect(try Shipped.read(folder: rig.folder.path) == [rig.journal!.id: 5_000])
+    }
+
+    @Test("A lone scan leaves within the age limit, with every property of the contract")
+    func loneScan() throws {
+        let vhost = try TestVhost()
+        try UploadRig.declare(vhost.url)
+        let rig = try UploadRig(url: vhost.url)
+        try rig.start()
+        try eventually("a heartbeat") { rig.status.heartbeats.value == 1 }
+        let tappedMs = SystemClock.monotonicMs()
+        try rig.tap(1)
+        try rig.awaitConfirmed(1, withinMs: 10_000)
+        // A second, a tick of the journal, and a broker on a busy machine.
+        #expect(SystemClock.monotonicMs() - tappedMs < 3_000)
+        let batches = try rig.batches()
+        #expect(batches.map(\.count) == [0, 1])
+        #expect(batches.map(\.first) == [1, 1])
+        #expect(batches.allSatisfy { $0.scanner == "lane-1" && $0.log == rig.journal!.id && $0.backlog == 0 })
+        #expect(batches[1].gate == 7 && batches[1].snapshot == 9 && batches[1].after == nil)
+        #expect(batches[0].state["software"] == .text(Program.version))
+    }
+
+    @Test("A new journal names the one before; another scanner's is not shipped")
+    func severalJournals() throws {
+        let vhost = try TestVhost()
+        try UploadRig.declare(vhost.url)
+        let rig = try UploadRig(url: vhost.url)
+        try rig.tap(3)
+        let first = rig.journal!.id
+        try rig.restartGate(as: ScannerID("lane-9")!)
+        try rig.tap(5)
+        try rig.restartGate()
+        try rig.tap(2)
+        try rig.start()
+        try rig.awaitConfirmed(5, withinMs: 10_000)
+        _ = rig.end()
+        let batches = try rig.batches().filter { $0.count > 0 }
+        #expect(batches.map(\.count) == [3, 2] && batches.map(\.backlog) == [2, 0])
+        #expect(batches[1].after == .init(log: first, lastSeq: 3))
+        let report = try StatusReport(folder: rig.folder.path, scanner: nil)
+        #expect(report.foreign == ["lane-9": 5] && report.backlog == 0)
+    }
+
+    @Test("No exchange, no queue, a full queue: later, and then everything")
+    func later() throws {
+        let vhost = try TestVhost()
+        let rig = try UploadRig(url: vhost.url)
+        try rig.tap(1_200)
+        try rig.start()
+        func refusals() -> Int { rig.status.report.upload.refusals }
+        func error() -> String { rig.status.report.upload.lastError ?? "" }
+        try eventually("the missing exchange is noticed") { error().contains("404") }
+        try UploadRig.declare(vhost.url, queue: nil)
+        try eventually("the missing queue is noticed") { error().contains("NO_ROUTE") }
+        #expect(rig.status.confirmedScans.value == 0)
+        // A queue that takes one message and refuses the rest.
+        try UploadRig.declare(
+            vhost.url, queue: ["x-max-length": 1, "x-overflow": "reject-publish", "x-queue-type": "classic"])
+        try eventually("the full queue is noticed") { error().contains("full") }
+        var all: [ScanBatch] = []
+        try eventually("everything arrives") {
+            all += try rig.batches()
+            return rig.status.confirmedScans.value == 1_200
+        }
+        _ = rig.end()
+        all += try rig.batches()
+        #expect(all.seqs(of: rig.journal!.id).count == 1_200)
+    }
+
+    @Test("Resets and silence: what is connected again goes on where it was confirmed")
+    func resetsAndSilence() throws {
+        let vhost = try TestVhost()
+        try UploadRig.declare(vhost.url)
+        var link = FaultProxy.Link()
+        link.resets = true
+        let rig = try UploadRig(url: vhost.url, link: link)
+        try rig.start { $0.heartbeatS = 1 }
+        for round in 1...5 {
+            try rig.tap(700)
+            rig.proxy!.cut()
+            try rig.awaitConfirmed(700 * round, withinMs: 30_000)
+        }
+        // Nothing is said any more, and the connection stands: only missed heartbeats tell.
+        let connects = rig.status.connects.value
+        rig.proxy!.set { $0.isSilent = true }
+        try rig.tap(700)
+        try eventually("the silence is noticed") { rig.status.report.upload.state == "waiting" }
+        rig.proxy!.set { $0.isSilent = false }
+        try rig.awaitConfirmed(4_200, withinMs: 60_000)
+        #expect(rig.status.connects.value > connects)
+        #expect(rig.end() < 5_000)
+        #expect(try rig.batches().seqs(of: rig.journal!.id).count == 4_200)
+    }
+
+    @Test("A stop is obeyed while a broker says nothing")
+    func stopWhileConnecting() throws {
+        let listener = try Listener()
+        defer { listener.end() }
+        let rig = try UploadRig(url: "amqp://127.0.0.1:\(listener.port)/")
+        try rig.start()
+        // Connected, so in the handshake, which would take twenty seconds.
+        #expect(Poll.wait([listener.descriptor], timeoutMs: 10_000) == [true])
+        #expect(rig.end() < 2_000)
+    }
+
+    @Test("A broker that is killed, restarted and out of memory loses nothing")
+    func brokerFaults() throws {
+        let servers = try OwnServers()
+        try UploadRig.declare(servers.amqpURL)
+        // A quorum queue that was declared in the same second as the SIGKILL never comes back (RabbitMQ 3.10.8).
+        try servers.command("restart-broker")
+        let rig = try UploadRig(url: servers.amqpURL)
+        try rig.start()
+        try rig.tap(5_000)
+        try rig.awaitConfirmed(1, withinMs: 30_000)
+        try servers.command("kill-broker")
+        try rig.tap(5_000)
+        try servers.command("restart-broker")
+        try rig.awaitConfirmed(10_000, withinMs: 120_000)
+        // An alarm blocks connections that publish, and says so to those that asked for it.
+        try servers.rabbitmqctl("set_vm_memory_high_watermark", "absolute", "1MB")
+        try rig.tap(2_000)
+        try eventually("the alarm is noticed") { rig.status.report.upload.state == "blocked" }
+        let confirmed = rig.status.confirmedScans.value
+        #expect(confirmed < 12_000)
+        try servers.rabbitmqctl("set_vm_memory_high_watermark", "0.4")
+        try rig.awaitConfirmed(12_000, withinMs: 120_000)
+        _ = rig.end()
+        #expect(try rig.batches().seqs(of: rig.journal!.id).count == 12_000)
+    }
+}
+
+extension OwnServers {
+    fileprivate func rabbitmqctl(_ arguments: String...) throws {
+        try Run.succeeding(
+            Package.folder + "/scripts/servers", ["rabbitmqctl", folder.path, "-q"] + arguments, withinMs: 60_000)
+    }
+}

@@ -1,0 +1,219 @@
+import Glibc
+import Runtime
+import Synchronization
+
+/// A bad network between a client and a server on loopback: slow, cut, silent, resetting. One thread; what the link does is
+/// changed while it runs.
+public final class FaultProxy: Sendable {
+    /// What the link does to all connections together.
+    public struct Link: Sendable {
+        /// In each direction; nil: as fast as it goes.
+        public var bytesPerSecond: Int?
+        /// All connections are cut this often; nil: never.
+        public var cutEveryMs: Int?
+        /// Cuts are resets instead of orderly ends.
+        public var resets = false
+        /// Connections stand, new ones are accepted, and nothing gets through.
+        public var isSilent = false
+        /// New connections are closed at once.
+        public var refuses = false
+
+        public init() {}
+    }
+
+    /// Connect here.
+    public let port: UInt16
+    private let target: UInt16
+    private let listener: Int32
+    private let stop = StopSignal()
+    private let ended = StopSignal()
+    private struct State {
+        var link = Link()
+        var cutNow = false
+        var connections = 0
+        var cuts = 0
+    }
+    private let state = Mutex(State())
+
+    /// - Parameter target: the server's port on 127.0.0.1.
+    public init(target: UInt16, _ link: Link = Link()) throws {
+        self.target = target
+        (listener, port) = try FaultProxy.listen()
+        state.withLock { $0.link = link }
+        // The thread holds the object until `end`.
+        PlainThread("fault-proxy") { self.run() }
+    }
+
+    /// Closes everything; to be called once, for the thread keeps the object.
+    public func end() {
+        stop.stop()
+        while !ended.wait(ms: 1_000) {}
+    }
+
+    public func set(_ change: (inout Link) -> Void) { state.withLock { change(&$0.link) } }
+    /// Cuts all connections now.
+    public func cut() { state.withLock { $0.cutNow = true } }
+    /// Connections accepted so far.
+    public var connections: Int { state.withLock { $0.connections } }
+    /// Times that the link was cut with a connection on it.
+    public var cuts: Int { state.withLock { $0.cuts } }
+
+    // MARK: The thread
+
+    private final class Pipe {
+        let from: Int32
+        let to: Int32
+        var waiting: [UInt8] = []
+        var isOver = false
+        init(_ from: Int32, _ to: Int32) { (self.from, self.to) = (from, to) }
+    }
+
+    private struct Pair {
+        let client: Int32
+        let server: Int32
+        let pipes: [Pipe]
+    }
+
+    /// Milliseconds between two looks; also the grain of the rate.
+    private static let tickMs = 5
+    /// The proxy holds no more than this for each direction: the rest stays with the sender, as on a real link.
+    private static let bufferBytes = 2_048
+
+    private func run() {
+        var pairs: [Pair] = []
+        var budgets = [0.0, 0.0]
+        var lastMs = SystemClock.monotonicMs()
+        var lastCutMs = lastMs
+        while !stop.isStopped {
+            let (link, cutNow) = state.withLock { state in
+                defer { state.cutNow = false }
+                return (state.link, state.cutNow)
+            }
+            let nowMs = SystemClock.monotonicMs()
+            if cutNow || link.cutEveryMs.map({ nowMs - lastCutMs >= Int64($0) }) ?? false {
+                lastCutMs = nowMs
+                if !pairs.isEmpty { state.withLock { $0.cuts += 1 } }
+                for pair in pairs { FaultProxy.close(pair, reset: link.resets) }
+                pairs = []
+            }
+            accept(link, &pairs)
+            for direction in 0...1 {
+                // A tick's worth may be saved up, no more.
+                let rate = link.bytesPerSecond.map(Double.init) ?? 1e12
+                let earned = rate * Double(nowMs - lastMs) / 1_000
+                budgets[direction] = min(budgets[direction] + earned, max(rate / 20, 1))
+            }
+            lastMs = nowMs
+            var moved = false
+            if !link.isSilent {
+                for pair in pairs {
+                    for direction in 0...1 where FaultProxy.move(pair.pipes[direction], &budgets[direction]) {
+                        moved = true
+                    }
+                }
+            }
+            pairs.removeAll { pair in
+                guard pair.pipes.contains(where: { $0.isOver }) else { return false }
+                FaultProxy.close(pair, reset: false)
+                return true
+            }
+            if !moved { stop.wait(ms: FaultProxy.tickMs) }
+        }
+        for pair in pairs { FaultProxy.close(pair, reset: false) }
+        Glibc.close(listener)
+        ended.stop()
+    }
+
+    private func accept(_ link: Link, _ pairs: inout [Pair]) {
+        while true {
+            let client = Glibc.accept(listener, nil, nil)
+            guard client >= 0 else { return }
+            _ = fcntl(client, F_SETFL, O_NONBLOCK)
+            _ = fcntl(client, F_SETFD, FD_CLOEXEC)
+            state.withLock { $0.connections += 1 }
+            guard !link.refuses, let server = FaultProxy.connect(target) else {
+                Glibc.close(client)
+                continue
+            }
+            pairs.append(Pair(client: client, server: server, pipes: [Pipe(client, server), Pipe(server, client)]))
+        }
+    }
+
+    /// Moves what the budget allows; true when something moved.
+    private static func move(_ pipe: Pipe, _ budget: inout Double) -> Bool {
+        var moved = false
+        let room = min(bufferBytes - pipe.waiting.count, Int(min(budget, Double(bufferBytes))))
+        if room > 0, !pipe.isOver {
+            var chunk = [UInt8](repeating: 0, count: room)
+            let count = recv(pipe.from, &chunk, room, 0)
+            if count > 0 {
+                pipe.waiting += chunk[..<count]
+                budget -= Double(count)
+                moved = true
+            } else if count == 0 || errno != EAGAIN && errno != EINTR {
+                pipe.isOver = true
+            }
+        }
+        if !pipe.waiting.isEmpty {
+            let count = send(pipe.to, pipe.waiting, pipe.waiting.count, Int32(MSG_NOSIGNAL))
+            if count > 0 {
+                pipe.waiting.removeFirst(count)
+                moved = true
+            } else if errno != EAGAIN && errno != EINTR {
+                pipe.isOver = true
+            }
+        }
+        return moved
+    }
+
+    private static func close(_ pair: Pair, reset: Bool) {
+        for descriptor in [pair.client, pair.server] {
+            if reset {
+                // Lingering for no time makes close(2) send a reset.
+                var option = linger(l_onoff: 1, l_linger: 0)
+                setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
+            }
+            Glibc.close(descriptor)
+        }
+    }
+
+    private static func address(_ port: UInt16) -> sockaddr_in {
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = in_addr_t(0x7f00_0001).bigEndian
+        return address
+    }
+
+    private static func listen() throws -> (Int32, UInt16) {
+        let descriptor = socket(
+            AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        // Small, so that a slow link is felt by the sender and not by a buffer; connections inherit it.
+        var small: Int32 = 4_096
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &small, socklen_t(MemoryLayout<Int32>.size))
+        var address = address(0)
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let bound = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, size) == 0 && Glibc.listen(descriptor, 64) == 0
+                    && getsockname(descriptor, $0, &size) == 0
+            }
+        }
+        guard bound else { throw SystemError("listen") }
+        return (descriptor, UInt16(bigEndian: address.sin_port))
+    }
+
+    private static func connect(_ port: UInt16) -> Int32? {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        var address = address(port)
+        let size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let connected = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { Glibc.connect(descriptor, $0, size) == 0 }
+        }
+        guard connected, fcntl(descriptor, F_SETFL, O_NONBLOCK) == 0 else {
+            Glibc.close(descriptor)
+            return nil
+        }
+        return descriptor
+    }
+}
