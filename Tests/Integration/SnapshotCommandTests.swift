@@ -17,7 +17,7 @@ import Testing
     /// A published folder, without a database.
     private func publish(created: Int64, expires: Int64) throws -> Manifest {
         try Files.makeFolder(out)
-        #expect(try run("keygen", "--out", prefix, "--force").end == .exit(0))
+        if !Files.exists(prefix + ".key") { #expect(try run("keygen", "--out", prefix).end == .exit(0)) }
         let path = out + "/" + SnapshotFileName.of(created)
         let writer = try SnapshotWriter(path: path)
         let key = try #require(EventKey([UInt8](repeating: 7, count: 32)))
@@ -150,5 +150,51 @@ import Testing
         #expect(said.contains("  ~ uid=99 status=2 -> 1"))
         #expect(said.contains("gates: 0 added, 1 removed, 0 changed"))
         #expect(try run("diff", old, old).lines == ["no difference"])
+    }
+
+    /// SIGKILL at any moment of an install: the scanner has the old snapshot or the new one, whole, and goes on.
+    @Test func `an install that is killed leaves a whole snapshot in force`() throws {
+        let store = SnapshotStore(folder: folder.file("data/snapshots"))
+        let began = now
+        func fetch() throws -> ChildProcess {
+            try ChildProcess(
+                Package.program("tapline-publisher"),
+                [
+                    "fetch", "--data", folder.file("data"), "--scanner", "north-1", "--from", out, "--trust-key",
+                    prefix + ".pub",
+                ], output: .null, errors: folder.file("errors"))
+        }
+        var said: String { (try? Files.readText(folder.file("errors"))) ?? "" }
+        _ = try publish(created: began, expires: began + 600)
+        let startMs = SystemClock.monotonicMs()
+        #expect(try fetch().wait() == .exit(0), "\(said)")
+        let wholeMs = SystemClock.monotonicMs() - startMs
+        #expect(store.currentVersion() == began)
+        var installs = 0
+        for step in 1...20 {
+            let before = try #require(store.currentVersion())
+            let next = began + Int64(step)
+            _ = try publish(created: next, expires: began + 600)
+            let child = try fetch()
+            // A pace to spread the kills over the install, not a wait for anything: from its beginning to well after its end.
+            usleep(UInt32(wholeMs) * 1_000 * UInt32(step) / 10)
+            child.kill()
+            let version = try #require(store.currentVersion())
+            #expect(version == before || version == next)
+            let snapshot = try Snapshot(path: try #require(store.current()))
+            #expect(snapshot.version == version)
+            #expect(try snapshot.attendee(TagID(rawValue: 99))?.status == .blocked)
+            #expect(try #require(store.highestVersion) >= version)
+            if version == next { installs += 1 }
+        }
+        #expect(try fetch().wait() == .exit(0), "\(said)")
+        #expect(store.currentVersion() == began + 20)
+        #expect(store.installed()?.version == began + 20)
+        // One killed after the switch leaves its clearing up to the next install, and this was the last.
+        let left = try Files.list(store.folder).filter { $0.hasPrefix("download-") || $0.hasPrefix("snapshot-") }
+        #expect(left.count <= 3, "\(left)")
+        #expect(left.last == SnapshotFileName.of(began + 20))
+        // Otherwise all kills came too early or too late to mean anything.
+        #expect((1...19).contains(installs), "\(installs) of 20 installs were done before the kill")
     }
 }
