@@ -60,6 +60,18 @@ import Testing
         #expect(try database.text("SELECT value FROM meta WHERE key = 'version'") == "7")
     }
 
+    /// Computed from the same file by another program, in another language, from the words of the contract.
+    @Test func contentIsTheHashOfTheContract() throws {
+        try Sample.write(path, version: 7)
+        let golden = "b033d595b858db8346ed1a701a8af0b8933295130505cc7781f5416cd9d27e67"
+        #expect(try SnapshotContent.hash(path: path) == golden)
+        // Whatever the bytes of the file and its meta are.
+        try Database(path, .readWrite).execute("PRAGMA page_size = 512; VACUUM; UPDATE meta SET value = 'x'")
+        #expect(try SnapshotContent.hash(path: path) == golden)
+        try Database(path, .readWrite).execute("UPDATE passes SET note = NULL WHERE id = 1")
+        #expect(try SnapshotContent.hash(path: path) != golden)
+    }
+
     @Test func refusesOtherFiles() throws {
         let other = folder.path + "/other.sqlite"
         try Database(other, .create).execute("CREATE TABLE attendees(uid INTEGER PRIMARY KEY)")
