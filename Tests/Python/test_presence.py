@@ -140,9 +140,21 @@ def test_registered_after_the_scan(b):
     wait_equal(lambda: presence(b, tag), (person, place.zone, start, place.scanner), "now somebody's")
 
 
-def test_model(b):
+def test_model_without_annulments(b):
+    check_model(b, "plain", [ADMITTED] * 7 + [3, 5, 9])
+
+
+def test_model_with_annulments(b):
+    check_model(b, "annulled", [ADMITTED] * 6 + [ANNULLED] * 2 + [3, 5, 9])
+
+
+def test_model_with_few_annulments(b):
+    check_model(b, "few", [ADMITTED] * 200 + [ANNULLED])
+
+
+def check_model(b, seed: str, verdicts: list):
     """Thousands of random scans in pieces, shuffled and repeated: presence is a function of what is stored."""
-    dice = random.Random("presence")
+    dice = random.Random(seed)
     places = [Place(b) for _ in range(3)]
     places += [Place(b, places[0].zone), Place(b, places[1].zone)]
     tags = [b.new_tag() for _ in range(40)]
@@ -156,8 +168,8 @@ def test_model(b):
             for _ in range(dice.randint(100, 300)):
                 # Some times are equal, some lie ahead of the receipt.
                 at = now - dice.randint(-30, 600) * 1_000_000
-                verdict = dice.choice([ADMITTED] * 6 + [ANNULLED] * 2 + [3, 5, 9])
-                scans.append(Scan(at, dice.choice(tags), verdict, dice.choice([0, 0, 0, OUT, OUT, INSPECTION, 32, 33])))
+                flags = dice.choice([0, 0, 0, OUT, OUT, INSPECTION, 32, 33])
+                scans.append(Scan(at, dice.choice(tags), dice.choice(verdicts), flags))
             batch = place.batch(*scans)
             start = 0
             while start < len(scans):
