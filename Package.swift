@@ -90,7 +90,8 @@ let package = Package(
         tests("SnapshotsTests", "Snapshots", "SQLite", "Crypto", "Scans", "Runtime", "Support"),
         tests("GateTests", "Gate", "Journal", "Snapshots", "SQLite", "Scans", "Crypto", "Runtime", "Support"),
         tests(
-            "PublishingTests", "Publishing", "Journal", "Batches", "Snapshots", "SQLite", "Scans", "Runtime", "Support"),
+            "PublishingTests", "Publishing", "Fleet", "Journal", "Batches", "Snapshots", "SQLite", "HTTPServer",
+            "HTTPClient", "Crypto", "Zlib", "Scans", "Runtime", "Support"),
         tests("IngestTests", "Ingest", "Tracking", "Batches", "Scans", "Runtime", "Support"),
         tests("WebTests", "Web", "HTTPServer", "HTTPClient", "Runtime", "Support"),
         tests(

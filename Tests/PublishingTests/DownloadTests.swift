@@ -1,0 +1,172 @@
+import HTTPClient
+import HTTPServer
+import Publishing
+import Runtime
+import Snapshots
+import Support
+import Testing
+
+@Suite("Download of snapshots")
+struct DownloadTests {
+    private func settings(_ center: TestCenter, _ scanner: TemporaryFolder, url: String? = nil) -> Download.Settings {
+        var settings = Download.Settings(
+            folder: scanner.path, centerURL: url ?? center.url + "/", keys: [center.key.publicKey])
+        settings.retryMs = 10
+        return settings
+    }
+
+    private func code(_ body: () throws -> Void) -> ExitCode? {
+        do {
+            try body()
+            return nil
+        } catch { return (error as? ProgramError)?.code ?? .failed }
+    }
+
+    @Test("The newest is installed once; after that the center says it has nothing new")
+    func installs() throws {
+        let (center, scanner) = (try TestCenter(), TemporaryFolder())
+        let download = Download(settings(center, scanner))
+        #expect(code { _ = try download.fetch() } == .failed)
+        try center.publish(version: 7)
+        #expect(try download.fetch() == .installed(version: 7))
+        #expect(SnapshotStore(folder: scanner.file("snapshots")).currentVersion() == 7)
+        let before = center.requests.count
+        #expect(try download.fetch() == .newest(version: 7))
+        #expect(center.requests.count == before + 1)
+        #expect(center.requests.last?.headers["if-none-match"] != nil)
+        try center.publish(version: 8)
+        #expect(try download.fetch() == .installed(version: 8))
+        // Another process, without a memory.
+        #expect(try Download(settings(center, scanner)).fetch() == .newest(version: 8))
+        // The compressed form travelled, and nothing of the journey is left.
+        #expect(center.requests.contains { $0.path.hasSuffix(".gz") })
+        #expect(!center.requests.contains { $0.path.hasSuffix(".sqlite") })
+        #expect(try Files.list(scanner.file("snapshots")).filter { $0.hasPrefix("download-") } == [])
+    }
+
+    @Test("A download that is cut goes on where it was")
+    func resumes() throws {
+        let (center, scanner) = (try TestCenter(), TemporaryFolder())
+        let manifest = try center.publish(version: 7, tags: 60_000)
+        var link = FaultProxy.Link()
+        link.bytesPerSecond = 400_000
+        let proxy = try FaultProxy(target: center.port, link)
+        defer { proxy.end() }
+        let download = Download(settings(center, scanner, url: "http://127.0.0.1:\(proxy.port)"))
+        let part = scanner.file("snapshots/download-7.gz")
+        PlainThread("cutter") {
+            try? eventually("some of it is here", everyMs: 5) { Files.status(part)?.size ?? 0 > 60_000 }
+            proxy.cut()
+        }
+        #expect(code { _ = try download.fetch() } == .unreachable)
+        #expect(Files.status(part)?.size ?? 0 < Int(manifest.compressed?.size ?? 0))
+        proxy.set { $0.bytesPerSecond = nil }
+        #expect(try download.fetch() == .installed(version: 7))
+        let ranges = center.requests.filter { $0.path.hasSuffix(".gz") }.map { $0.headers["range"] }
+        #expect(ranges.count == 2 && ranges[0] == nil)
+        #expect(ranges[1]?.hasPrefix("bytes=") == true && ranges[1] != "bytes=0-")
+    }
+
+    @Test("Manifest and signature caught in the middle of a publication are fetched again, three times")
+    func fetchesAgain() throws {
+        let (center, scanner) = (try TestCenter(), TemporaryFolder())
+        try center.publish(version: 6)
+        let old = try Files.readText(center.folder.file(Manifest.signatureFileName))
+        try center.publish(version: 7)
+        let new = try Files.readText(center.folder.file(Manifest.signatureFileName))
+        center.answer(Manifest.signatureFileName, [.text(old), .text(old), .text(old), .text(new)])
+        #expect(try Download(settings(center, scanner)).fetch() == .installed(version: 7))
+        try center.publish(version: 8)
+        center.answer(Manifest.signatureFileName, [.text(old)])
+        let before = center.requests.count
+        #expect(code { _ = try Download(self.settings(center, scanner)).fetch() } == .failed)
+        #expect(center.requests.count == before + 8)
+        #expect(SnapshotStore(folder: scanner.file("snapshots")).currentVersion() == 7)
+    }
+
+    @Test("A foreign key, a file with other bytes and an older version change nothing")
+    func refuses() throws {
+        let (center, scanner) = (try TestCenter(), TemporaryFolder())
+        try center.publish(version: 7)
+        _ = try Download(settings(center, scanner)).fetch()
+        try center.publish(version: 9, signedBy: try MinisignSecretKey.generate())
+        #expect(code { _ = try Download(self.settings(center, scanner)).fetch() } == .failed)
+        let manifest = try center.publish(version: 10)
+        center.answer(manifest.compressed!.file, [.text(String(repeating: "x", count: Int(manifest.compressed!.size)))])
+        #expect(code { _ = try Download(self.settings(center, scanner)).fetch() } == .failed)
+        center.answer(manifest.compressed!.file, [.text(String(repeating: "x", count: 100_000))])
+        #expect(code { _ = try Download(self.settings(center, scanner)).fetch() } == .unreachable)
+        center.answer(manifest.compressed!.file, [])
+        #expect(SnapshotStore(folder: scanner.file("snapshots")).currentVersion() == 7)
+        #expect(try Download(settings(center, scanner)).fetch() == .installed(version: 10))
+        // A center restored from a backup.
+        try center.publish(version: 8)
+        #expect(try Download(settings(center, scanner)).fetch() == .newest(version: 10))
+    }
+
+    @Test("A center that is away, or faulty, is another thing than one that offers nothing good")
+    func unreachable() throws {
+        let (center, scanner) = (try TestCenter(), TemporaryFolder())
+        try center.publish(version: 7)
+        #expect(
+            code { _ = try Download(self.settings(center, scanner, url: "http://127.0.0.1:1")).fetch() } == .unreachable
+        )
+        center.answer(Manifest.fileName, [.text("no", status: 503)])
+        #expect(code { _ = try Download(self.settings(center, scanner)).fetch() } == .unreachable)
+    }
+
+    @Test("A folder is as good as a center, with the plain file or the compressed one")
+    func fromFolder() throws {
+        let (center, scanner) = (try TestCenter(), TemporaryFolder())
+        let download = Download(settings(center, scanner))
+        #expect(code { _ = try download.install(from: center.folder.path) } == .failed)
+        try center.publish(version: 7)
+        #expect(try download.install(from: center.folder.path) == .installed(version: 7))
+        let next = try center.publish(version: 8)
+        try Files.remove(center.folder.file(next.file))
+        #expect(try download.install(from: center.folder.path) == .installed(version: 8))
+        #expect(try download.install(from: center.folder.path) == .newest(version: 8))
+        #expect(center.requests.isEmpty)
+    }
+
+    @Test("Polling brings a new snapshot, and stops at once")
+    func polls() throws {
+        let (center, scanner) = (try TestCenter(), TemporaryFolder())
+        var settings = settings(center, scanner)
+        settings.intervalMs = 50
+        let (stop, ended) = (StopSignal(), StopSignal())
+        PlainThread("download") { [settings] in
+            Download(settings).run(stop)
+            ended.stop()
+        }
+        let store = SnapshotStore(folder: scanner.file("snapshots"))
+        try eventually("it asks") { center.requests.count > 0 }
+        try center.publish(version: 7)
+        try eventually("the first") { store.currentVersion() == 7 }
+        try center.publish(version: 8)
+        try eventually("the next") { store.currentVersion() == 8 }
+        stop.stop()
+        #expect(ended.wait(ms: 3_000))
+    }
+
+    @Test("The client takes no other scheme, no endless body, and no redirect out of the web")
+    func client() throws {
+        let center = try TestCenter()
+        let client = HTTPClient()
+        func kind(_ body: () throws -> Void) -> HTTPClientError.Kind? {
+            do {
+                try body()
+                return nil
+            } catch { return (error as? HTTPClientError)?.kind }
+        }
+        #expect(kind { _ = try client.get("file:///etc/hostname", limitBytes: 100) } == .address)
+        center.answer("big", [.text(String(repeating: "x", count: 2_000))])
+        #expect(kind { _ = try client.get(center.url + "/big", limitBytes: 1_000) } == .tooLarge)
+        #expect(try client.get(center.url + "/big", limitBytes: 2_000).body.count == 2_000)
+        center.redirect("out", to: "file:///etc/hostname")
+        #expect(kind { _ = try client.get(center.url + "/out", limitBytes: 1_000) } == .address)
+        center.redirect("in", to: "/big")
+        #expect(try client.get(center.url + "/in", limitBytes: 2_000).body.count == 2_000)
+        #expect(kind { _ = try client.get(center.url + "/in", limitBytes: 2_000, isStopped: { true }) } == .stopped)
+    }
+}
