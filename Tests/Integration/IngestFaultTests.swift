@@ -121,7 +121,10 @@ struct IngestFaultTests {
             let connection = try PostgresConnection(url: url, applicationName: "tapline-test writer")
             return try IngestStore(connection, relayUsers: [IngestFixture.relay]).store([delivery])
         }
-        let waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        let waiting = """
+            SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+                AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+            """
         let deadline = SystemClock.monotonicMs() + 10_000
         while try fixture.int(waiting) == 0, SystemClock.monotonicMs() < deadline {
             _ = Poll.wait([], timeoutMs: 10)
