@@ -57,10 +57,11 @@ public struct NightlyExport: Sendable {
                     schedule = try self.schedule()
                     computedMs = SystemClock.monotonicMs()
                 }
-                if let schedule { try exportIfDue(schedule) }
+                if let schedule { try exportIfDue(schedule, stop) }
                 backoff.reset()
                 stop.wait(ms: NightlyExport.tickMs)
             } catch {
+                if stop.isStopped { return }
                 schedule = nil
                 let delayMs = max(1_000, backoff.nextDelayMs())
                 log.warning("no snapshot yet, trying again", [.error: "\(error)", .delayMs: delayMs])
@@ -71,13 +72,13 @@ public struct NightlyExport: Sendable {
 
     /// Gives the manifest of what it exported; nil when nothing is owed.
     @discardableResult
-    func exportIfDue(_ schedule: Schedule) throws -> Manifest? {
+    func exportIfDue(_ schedule: Schedule, _ stop: StopSignal = StopSignal()) throws -> Manifest? {
         let published = PublishedFolder(path: settings.folder).published(trusting: settings.key.publicKey)
         guard NightlyExport.isDue(publishedCreatedS: published?.created, schedule) else { return nil }
         var settings = settings
         // Before anybody is registered there is nothing to tell the gates.
         settings.allowEmpty = published != nil
-        return try SnapshotExport(databaseURL: databaseURL, settings).run()
+        return try SnapshotExport(databaseURL: databaseURL, settings).run(stop)
     }
 
     /// The appointed times around now, by the database's calendar.

@@ -1,4 +1,5 @@
 internal import Postgres
+internal import Runtime
 internal import Scans
 internal import Snapshots
 
@@ -6,7 +7,9 @@ internal import Snapshots
 struct RegistryReader {
     private let connection: PostgresConnection
 
-    init(_ connection: PostgresConnection) { self.connection = connection }
+    private let stop: StopSignal
+
+    init(_ connection: PostgresConnection, _ stop: StopSignal) { (self.connection, self.stop) = (connection, stop) }
 
     /// How many event days a snapshot knows: yesterday's for those who stayed up, and two weeks for a scanner that hears
     /// nothing more.
@@ -53,6 +56,7 @@ struct RegistryReader {
             guard let status = Attendee.Status(rawValue: status) else { throw ExportError(line: line) }
             try writer.add(TagID(rawValue: tag), Attendee(status: status, pass: pass, attendee: attendee))
             count += 1
+            if count.isMultiple(of: 1_000) { try SnapshotExport.goOn(stop) }
         }
         return count
     }

@@ -1,5 +1,5 @@
 internal import Postgres
-internal import Runtime
+public import Runtime
 public import Snapshots
 
 /// Makes a snapshot of the registration list and publishes it in a folder, for HTTP, for `fetch --from`, for a stick.
@@ -56,13 +56,15 @@ public struct SnapshotExport: Sendable {
     /// Throws `ProgramError`: unreachable (the database), configuration (no schema, no event's name, another export running
     /// in this folder), failed (another export running on this database; an empty list that is not allowed); `SnapshotRefusal`
     /// when what was made does not verify; `SystemError` and `SQLiteError` for the disk.
-    public func run() throws -> Manifest {
+    ///
+    /// - Parameter stop: gives up between two steps, with `failed`; the last snapshot stays published.
+    public func run(_ stop: StopSignal = StopSignal()) throws -> Manifest {
         let began = SystemClock.monotonicMs()
         do {
             let connection = try PostgresConnection(
                 url: databaseURL, statementTimeoutMs: SnapshotExport.statementTimeoutMs,
                 applicationName: "tapline-snapshot")
-            let manifest = try export(connection)
+            let manifest = try export(connection, stop)
             log.info(
                 "snapshot published",
                 [
@@ -75,7 +77,7 @@ public struct SnapshotExport: Sendable {
         }
     }
 
-    private func export(_ connection: PostgresConnection) throws -> Manifest {
+    private func export(_ connection: PostgresConnection, _ stop: StopSignal) throws -> Manifest {
         try Files.makeFolder(settings.folder)
         let folder = PublishedFolder(path: settings.folder)
         let lock = try FileLock(folder.path + "/.export.lock")
@@ -83,8 +85,10 @@ public struct SnapshotExport: Sendable {
         try excludeOthers(connection)
         folder.removeUnfinished()
         let building = folder.path + "/.building.sqlite"
-        let manifest = try build(connection, building, folder)
+        let manifest = try build(connection, building, folder, stop)
+        try SnapshotExport.goOn(stop)
         let finished = try package(building, manifest, folder)
+        try SnapshotExport.goOn(stop)
         _ = try connection.transaction {
             try connection.query(
                 """
@@ -115,11 +119,11 @@ public struct SnapshotExport: Sendable {
 
     /// Reads the list into a new file.
     private func build(
-        _ connection: PostgresConnection, _ path: String, _ folder: PublishedFolder
+        _ connection: PostgresConnection, _ path: String, _ folder: PublishedFolder, _ stop: StopSignal
     ) throws -> Manifest {
         var tags = 0
         try connection.transaction("ISOLATION LEVEL REPEATABLE READ READ ONLY") {
-            let registry = RegistryReader(connection)
+            let registry = RegistryReader(connection, stop)
             let event = try eventName(registry.eventName())
             let last = max(try registry.lastVersion(), folder.lastVersion)
             let now = try registry.nowS()
@@ -131,6 +135,7 @@ public struct SnapshotExport: Sendable {
             try writer.finish(
                 event: event, version: max(now, last + 1), createdS: now, expiresS: now + settings.expiresInS)
         }
+        try SnapshotExport.goOn(stop)
         let manifest = try Manifest(describing: path)
         try SnapshotVerification.file(path, manifest)
         guard manifest.attendees == Int64(tags) else {
@@ -145,6 +150,12 @@ public struct SnapshotExport: Sendable {
         manifest.compressed = try folder.compress(building, as: manifest.file + ".gz", expecting: manifest)
         try Files.rename(building, to: folder.path + "/" + manifest.file)
         return manifest
+    }
+
+    static func goOn(_ stop: StopSignal) throws {
+        guard !stop.isStopped else {
+            throw ProgramError.failed("stopped before the snapshot was done; the last one stays published")
+        }
     }
 
     private func eventName(_ inDatabase: String?) throws -> String {

@@ -194,6 +194,16 @@ private final class Fair {
         #expect(try Files.list(fair.out).allSatisfy { !$0.hasPrefix(".building") })
     }
 
+    @Test func `an export that is told to stop leaves the last one published`() throws {
+        let fair = try Fair()
+        let first = try fair.export()
+        let stop = StopSignal()
+        stop.stop()
+        let export = SnapshotExport(databaseURL: fair.database.url, fair.settings)
+        #expect(try #require(throws: ProgramError.self) { try export.run(stop) }.code == .failed)
+        #expect(try fair.check() == first)
+    }
+
     @Test func `what cannot be exported is told apart`() throws {
         func code(_ body: () throws -> Void) throws -> ExitCode {
             try #require(throws: ProgramError.self) { try body() }.code
