@@ -4,7 +4,7 @@
 \pset title 'Ingest: received = stored + duplicates + conflicts'
 SELECT scanner, log, received, stored, duplicates AS dupl, conflicts AS confl, missing, balance, heard
 FROM (
-    SELECT 0 AS place, 'all ' || count(*) || ' journals' AS scanner,
+    SELECT 0 AS place, 'all, ' || count(*) || ' logs' AS scanner,
         (SELECT count(*) FROM tapline.quarantine) || ' quar.' AS log, coalesce(sum(received), 0) AS received,
         coalesce(sum(stored), 0) AS stored, coalesce(sum(duplicates), 0) AS duplicates,
         coalesce(sum(conflicts), 0) AS conflicts, coalesce(sum(missing), 0) AS missing,
@@ -13,7 +13,7 @@ FROM (
     FROM tapline.ingest_balance
     UNION ALL
     SELECT * FROM (
-        SELECT row_number() OVER (ORDER BY last_received_at DESC, journal_id DESC), left(scanner_id, 18), left(log::text, 8),
+        SELECT row_number() OVER (ORDER BY last_received_at DESC, journal_id DESC), left(scanner_id, 14), left(log::text, 8),
             received, stored, duplicates, conflicts, missing, CASE WHEN balanced THEN 'ok' ELSE 'BROKEN' END,
             to_char(last_received_at, 'HH24:MI:SS')
         FROM tapline.ingest_balance ORDER BY last_received_at DESC, journal_id DESC LIMIT 20

@@ -3,6 +3,7 @@ import Ingest
 import Postgres
 import Runtime
 import Scans
+import Support
 import Synchronization
 import Testing
 

@@ -3,6 +3,7 @@ import Ingest
 import Postgres
 import Registry
 import Scans
+import Support
 import Testing
 
 /// A migrated database with two zones, three gates, five scanners and forty tags of twenty people.

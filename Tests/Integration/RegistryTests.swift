@@ -3,6 +3,7 @@ import Postgres
 import Registry
 import Runtime
 import Scans
+import Support
 import Testing
 
 @Suite struct RegistryTests {

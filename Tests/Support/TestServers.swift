@@ -69,7 +69,7 @@ public final class OwnServers: Sendable {
 public final class TestDatabase: Sendable {
     public let url: String
     private let administrator: String
-    private let name: String
+    public let name: String
 
     /// - Parameter administrator: a superuser's URL that ends in `/postgres`; the run's servers unless told otherwise.
     public init(administrator: String? = nil) throws {
