@@ -31,15 +31,13 @@ struct FleetTrace: Sendable {
         var columns: [String: Int] = [:]
         var gates: [Substring: Int] = [:]
         var count = 0
-        for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
-            let fields = line.split(separator: ",", omittingEmptySubsequences: false).map {
-                $0.last == "\r" ? $0.dropLast() : $0
-            }
+        for (number, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
+            let fields = line.split(separator: ",", omittingEmptySubsequences: false)
             if number == 0 {
                 columns = try FleetTrace.columns(fields, name, hasKey: key != nil)
                 continue
             }
-            if line.isEmpty || line == "\r" { continue }
+            if line.isEmpty { continue }
             if let limit, count == limit { break }
             func bad(_ what: String) -> ProgramError { .configuration("\(name), line \(number + 1): \(what)") }
             func field(_ column: String) throws -> Substring? {

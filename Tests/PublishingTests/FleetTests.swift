@@ -1,0 +1,73 @@
+import Journal
+import Publishing
+import Runtime
+import Scans
+import Snapshots
+import Support
+import Testing
+
+@testable import Fleet
+
+@Suite("Fleet")
+struct FleetTests {
+    @Test("The same seed draws the same taps; a made-up world admits everybody")
+    func seeded() {
+        func taps(_ seed: UInt64) -> [Journal.Entry] {
+            let world = FleetWorld(attendees: 50, scanners: 3, seed: seed)
+            var random = SeededRandom(seed: seed)
+            return (0..<500).map { world.draw($0 % 3, atMs: Int64($0), &random) }
+        }
+        #expect(taps(1) == taps(1))
+        #expect(taps(1) != taps(2))
+        #expect(taps(1).allSatisfy { $0.verdict == .admitted && $0.gate == nil && $0.snapshot == 0 })
+        #expect((50...150).contains(taps(1).count { $0.flags.contains(.out) }))
+    }
+
+    @Test("A snapshot's world is decided by the gate's rules")
+    func snapshotWorld() throws {
+        let center = try TestCenter()
+        let manifest = try center.publish(version: 7, tags: 100)
+        let snapshot = try Snapshot(path: center.folder.file(manifest.file))
+        let world = try FleetWorld(snapshot, scanners: [ScannerID("fleet-0001")!])
+        var random = SeededRandom(seed: 1)
+        let taps = (0..<2_000).map { _ in
+            world.draw(0, atMs: SystemClock.nowMicroseconds() / 1_000, &random)
+        }
+        #expect(taps.allSatisfy { $0.gate == 1 && $0.snapshot == 7 })
+        #expect(Set(taps.map(\.verdict)) == [.admitted, .unknownTag])
+        #expect((1...60).contains(taps.count { $0.verdict == .unknownTag }))
+    }
+
+    @Test("A trace: gates become scanners in order, times are kept")
+    func trace() throws {
+        let text = """
+            gate,tag,at,direction
+            North,5,2019-05-06T08:30:28Z,in
+            South,-6,2019-05-06T08:30:29Z,in
+            North,7,2019-05-06T08:30:30.5Z,out
+            """
+        let trace = try FleetTrace(text: text, name: "t", scanners: 2, key: nil, limit: nil)
+        #expect(trace.taps.map { $0.map(\.tag.rawValue) } == [[5, 7], [-6]])
+        #expect(trace.taps[0].map(\.atMs) == [1_557_131_428_000, 1_557_131_430_500])
+        #expect(trace.taps[0].map(\.flags) == [[], .out])
+        #expect(try FleetTrace(text: text, name: "t", scanners: 1, key: nil, limit: 2).count == 2)
+        let key = EventKey([UInt8](repeating: 1, count: 32))!
+        let uids = try FleetTrace(
+            text: "scanner,uid,at\r\n2,04a1,2019-05-06T08:30:28Z\r\n", name: "t", scanners: 2, key: key, limit: nil)
+        #expect(uids.taps[1].map(\.tag) == [key.tagID(of: .uid([0x04, 0xa1]))])
+    }
+
+    @Test(
+        "A bad trace is refused",
+        arguments: [
+            "", "gate,tag", "tag,at", "gate,tag,at,colour", "scanner,uid,at",
+            "scanner,tag,at\n0,1,2019-05-06T08:30:28Z",
+            "scanner,tag,at\n1,x,2019-05-06T08:30:28Z", "scanner,tag,at\n1,1,yesterday", "scanner,tag,at\n1,1",
+            "scanner,tag,at,direction\n1,1,2019-05-06T08:30:28Z,up",
+        ])
+    func badTrace(_ text: String) {
+        #expect(throws: ProgramError.self) {
+            try FleetTrace(text: text, name: "t", scanners: 1, key: nil, limit: nil)
+        }
+    }
+}
