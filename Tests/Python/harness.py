@@ -253,6 +253,16 @@ class Bench(Records):
     def center_log(self) -> str:
         return "\n".join(self.log_path.read_text(errors="replace").splitlines()[-30:])
 
+    def ready(self) -> dict:
+        """Messages in each queue once its last consumer is gone: whatever was not acked is ready again."""
+        names = [f"tapline.scans.{number}" for number in range(4)]
+
+        def queues() -> list:
+            return [self.watch.channel.queue_declare(name, passive=True).method for name in names]
+
+        wait_until(lambda: not any(queue.consumer_count for queue in queues()), "no consumer is left")
+        return dict(zip(names, (queue.message_count for queue in queues())))
+
     def close_connections(self, name: str):
         subprocess.run(
             [

@@ -158,3 +158,34 @@ def test_states_of_any_kind(b):
     for batch in (odd[14], odd[15], odd[16]):
         assert batch in stored, f"{batch.state} is a good state"
         equal(b.journal(batch)["state"], batch.state)
+
+
+def test_a_cancelled_wait_for_a_standby_is_no_commit(b):
+    """Such a COMMIT answers success, with a WARNING, and its rows are there: still nothing is acked."""
+    batch = b.batch(10)
+    waiting = (
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'SyncRep' "
+        "AND application_name <> ''"
+    )
+    b.sql("SET synchronous_commit = local")
+    b.sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+    try:
+        b.sql("SELECT pg_reload_conf()")
+        wait_equal(lambda: b.one("SHOW synchronous_standby_names"), "nobody", "a standby is waited for")
+        b.publish(batch)
+        session = wait_until(lambda: b.one(waiting), "COMMIT waits for the standby")
+        b.sql("SELECT pg_cancel_backend(%s)", session)
+        b.await_counters(batch, 10, 10)
+        wait_until(lambda: b.one(waiting), "it is tried again")
+        equal(b.stop_center(signal.SIGKILL), -signal.SIGKILL)
+        equal(sum(b.ready().values()), 1, "the broker still holds it")
+    finally:
+        b.sql("ALTER SYSTEM RESET synchronous_standby_names")
+        b.sql("SELECT pg_reload_conf()")
+        b.sql("RESET synchronous_commit")
+        if b.center is None:
+            b.start_center()
+    wait_until(lambda: b.journal(batch)["received"] > 10, "it came again")
+    row = b.journal(batch)
+    equal((row["stored"], row["conflicts"], row["received"] - row["duplicates"]), (10, 0, 10))
+    b.check_stored(batch)
