@@ -30,14 +30,14 @@ public final class IngestStore {
 
     /// Stores what can be stored and quarantines the rest; what is returned, in the order of `deliveries`, has committed.
     ///
-    /// A delivery that the database refuses for its data (SQLSTATE 22, 23) is found by storing one by one, and quarantined
-    /// as `range`. Throws what a retry may heal: then nothing of the last transaction is known to be stored.
+    /// A delivery that the database refuses for its data (SQLSTATE 22, 23 and their like) is found by storing one by one,
+    /// and quarantined as `range`. Throws what a retry may heal: then nothing of the last transaction is known to be stored.
     /// - Parameter quarantining: false for a replay: poison is told, and not written again.
     public func store(
         _ deliveries: [IngestDelivery], quarantining: Bool = true
     ) throws(PostgresError) -> [IngestOutcome] {
         let intakes = deliveries.map { Intake($0, relayUsers: relayUsers) }
-        do { return try storeAgain(deliveries, intakes, quarantining) } catch  where error.isDataError {}
+        do { return try storeAgain(deliveries, intakes, quarantining) } catch  where error.blamesData {}
         var outcomes: [IngestOutcome] = []
         for (delivery, intake) in zip(deliveries, intakes) {
             outcomes.append(try storeAlone(delivery, intake, quarantining))
@@ -49,11 +49,11 @@ public final class IngestStore {
         _ delivery: IngestDelivery, _ intake: Intake, _ quarantining: Bool
     ) throws(PostgresError) -> IngestOutcome {
         let refusal: PostgresError
-        do { return try storeAgain([delivery], [intake], quarantining)[0] } catch  where error.isDataError {
+        do { return try storeAgain([delivery], [intake], quarantining)[0] } catch  where error.blamesData {
             refusal = error
         }
         let poison = Intake.poison(BatchError(.range, "refused by the database: \(refusal)"))
-        do { return try storeAgain([delivery], [poison], quarantining)[0] } catch  where error.isDataError {
+        do { return try storeAgain([delivery], [poison], quarantining)[0] } catch  where error.blamesData {
             return .refused(detail: "\(error)")
         }
     }
@@ -115,4 +115,13 @@ struct ScannerRow {
     /// The default gate.
     let gate: Int64?
     let isEnabled: Bool
+}
+
+extension PostgresError {
+    /// Whether the rows are to blame, and no retry can store them: beside classes 22 and 23 cardinality (21), a view's check
+    /// (44), the limits of a value or a statement (54) and what a trigger raises (P0). Held back, such a group would keep
+    /// all behind it from being stored.
+    fileprivate var blamesData: Bool {
+        isDataError || ["21", "44", "54", "P0"].contains { sqlState?.hasPrefix($0) == true }
+    }
 }

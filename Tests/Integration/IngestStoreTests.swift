@@ -178,9 +178,18 @@ struct IngestStoreTests {
             try store.store([delivery], quarantining: false) == [.taken(stored: 0, duplicates: 5, conflicts: 0)])
     }
 
-    @Test func whatTheDatabaseRefusesStopsNobodyElse() throws {
+    private static let refusals = [
+        "23514": "ALTER TABLE tapline.scans ADD CONSTRAINT test CHECK (tag_id <> 13)",
+        "P0001": """
+        CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$;
+        CREATE TRIGGER refuse AFTER INSERT ON tapline.scans FOR EACH ROW WHEN (NEW.tag_id = 13)
+            EXECUTE FUNCTION public.refuse()
+        """,
+    ]
+
+    @Test(arguments: refusals) func whatTheDatabaseRefusesStopsNobodyElse(sqlState: String, rule: String) throws {
         let fixture = try IngestFixture()
-        try fixture.connection.execute("ALTER TABLE tapline.scans ADD CONSTRAINT test CHECK (tag_id <> 13)")
+        try fixture.connection.execute(rule)
         let store = try fixture.store()
         let (good, bad, late) = (journal(), journal("s-2", count: 12), journal("s-4"))
         let outcomes = try store.store([
@@ -194,7 +203,7 @@ struct IngestStoreTests {
             Issue.record("\(outcomes[1])")
             return
         }
-        #expect(detail.contains("23514"))
+        #expect(detail.contains(sqlState))
         #expect(try fixture.int("SELECT count(*) FROM tapline.scans") == 25)
         try fixture.checkBooks()
         try fixture.checkPresence()
