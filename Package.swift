@@ -83,7 +83,7 @@ let package = Package(
         .target(name: "Support", dependencies: ["CLinux", "Runtime"], path: "Tests/Support", swiftSettings: common),
         tests("RuntimeTests", "Runtime", "Support"),
         tests("SQLiteTests", "SQLite", "Support"),
-        tests("CryptoTests", "Crypto", "Zlib", "Support"),
+        tests("CryptoTests", "Crypto", "Zlib", "Runtime", "Support"),
         tests("ScansTests", "Scans", "Support"),
         tests("BatchesTests", "Batches", "Scans", "Support"),
         tests("JournalTests", "Journal", "SQLite", "Scans", "Runtime", "Support"),
