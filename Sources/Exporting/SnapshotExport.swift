@@ -28,8 +28,9 @@ public struct SnapshotExport: Sendable {
     public static let defaultExpiresInS: Int64 = 48 * 3_600
     /// A week of nights.
     public static let defaultKeep = 7
-    /// The key of the advisory lock that one export holds in the database: "TPLN" and 1.
-    static let advisoryLock: Int64 = 0x5450_4C4E_0001
+    /// The key of the advisory lock that one export holds in the database: "TPLN" and 2. 1 is the presence lock
+    /// (`tapline.lock_presence`): scans are stored, and exports begin, while the other goes on.
+    static let advisoryLock: Int64 = 0x5450_4C4E_0002
     /// Looks at the lock, a tenth of a second apart.
     static let lockTries = 20
     /// Longest statement: a list of a million tags is read in seconds; a lock may hold it up.

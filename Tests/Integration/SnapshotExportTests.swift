@@ -182,6 +182,16 @@ private final class Fair {
         #expect(try fair.check() == first)
     }
 
+    @Test func `an export waits for no scan that is being stored, and holds none up`() throws {
+        let fair = try Fair()
+        let ingest = try fair.database.connect()
+        try ingest.execute("BEGIN; SELECT tapline.lock_presence()")
+        #expect(try fair.export() == fair.check())
+        try ingest.execute("COMMIT")
+        try ingest.query("SELECT pg_advisory_lock($1)", [.int64(SnapshotExport.advisoryLock)])
+        try fair.connection.execute("SET statement_timeout = '10s'; BEGIN; SELECT tapline.lock_presence(); COMMIT")
+    }
+
     @Test func `an export that fails leaves the last one published`() throws {
         let fair = try Fair()
         let first = try fair.export()
