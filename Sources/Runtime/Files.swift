@@ -17,18 +17,14 @@ public enum Files {
 
     /// Gives the file to `body` in pieces of at most 64 KiB. Throws `SystemError`.
     public static func readChunks(_ path: String, _ body: (ArraySlice<UInt8>) throws -> Void) throws {
-        let file = open(path, O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else { throw SystemError("open \(path)") }
-        defer { close(file) }
-        var chunk = [UInt8](repeating: 0, count: 65_536)
-        while true {
-            let count = Glibc.read(file, &chunk, chunk.count)
-            if count < 0 {
-                if errno == EINTR { continue }
-                throw SystemError("read \(path)")
+        try withFile(path, O_RDONLY) { file in
+            var chunk = [UInt8](repeating: 0, count: 65_536)
+            while true {
+                let count = Glibc.read(file, &chunk, chunk.count)
+                if count == 0 { return }
+                if count > 0 { try body(chunk[..<count]) }
+                if count < 0 && errno != EINTR { throw SystemError("read \(path)") }
             }
-            if count == 0 { return }
-            try body(chunk[..<count])
         }
     }
 
@@ -41,13 +37,12 @@ public enum Files {
         _ bytes: some Collection<UInt8>, to path: String, mode: UInt32 = 0o644, durable: Bool = true
     ) throws {
         let temporary = path + ".tmp-\(getpid())"
-        let file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)
-        guard file >= 0 else { throw SystemError("create \(temporary)") }
         do {
-            defer { close(file) }
-            guard fchmod(file, mode) == 0 else { throw SystemError("chmod \(temporary)") }
-            try writeAll(Array(bytes), to: file, "write \(temporary)")
-            if durable, fsync(file) != 0 { throw SystemError("fsync \(temporary)") }
+            try withFile(temporary, O_WRONLY | O_CREAT | O_TRUNC, mode) { file in
+                guard fchmod(file, mode) == 0 else { throw SystemError("chmod \(temporary)") }
+                try writeAll(Array(bytes)[...], to: file, "write \(temporary)")
+                if durable, fsync(file) != 0 { throw SystemError("fsync \(temporary)") }
+            }
             try rename(temporary, to: path, durable: durable)
         } catch {
             unlink(temporary)
@@ -55,8 +50,17 @@ public enum Files {
         }
     }
 
-    static func writeAll(_ bytes: [UInt8], to file: Int32, _ operation: @autoclosure () -> String) throws {
-        var rest = bytes[...]
+    private static func withFile(
+        _ path: String, _ flags: Int32, _ mode: UInt32 = 0o644, _ body: (Int32) throws -> Void
+    ) throws {
+        let file = open(path, flags | O_CLOEXEC, mode)
+        guard file >= 0 else { throw SystemError("open \(path)") }
+        defer { close(file) }
+        try body(file)
+    }
+
+    static func writeAll(_ bytes: ArraySlice<UInt8>, to file: Int32, _ operation: @autoclosure () -> String) throws {
+        var rest = bytes
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes { write(file, $0.baseAddress!, $0.count) }
             if count < 0 {
@@ -75,25 +79,16 @@ public enum Files {
 
     /// Copies a file's bytes; an existing target is overwritten, and left in part when this throws. Not synced.
     public static func copy(_ from: String, to path: String) throws {
-        let source = open(from, O_RDONLY | O_CLOEXEC)
-        guard source >= 0 else { throw SystemError("open \(from)") }
-        defer { close(source) }
-        let target = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-        guard target >= 0 else { throw SystemError("create \(path)") }
-        defer { close(target) }
-        while true {
-            let count = sendfile(target, source, nil, 1 << 20)
-            if count == 0 { return }
-            if count < 0 && errno != EINTR { throw SystemError("copy \(from) to \(path)") }
+        try withFile(path, O_WRONLY | O_CREAT | O_TRUNC) { target in
+            try readChunks(from) { try writeAll($0, to: target, "write \(path)") }
         }
     }
 
     /// fsync of one file, so that what another writer (SQLite, zlib) put there survives a power cut.
     public static func sync(_ path: String) throws {
-        let file = open(path, O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else { throw SystemError("open \(path)") }
-        defer { close(file) }
-        guard fsync(file) == 0 else { throw SystemError("fsync \(path)") }
+        try withFile(path, O_RDONLY) { file in
+            guard fsync(file) == 0 else { throw SystemError("fsync \(path)") }
+        }
     }
 
     public static func syncFolder(of path: String) throws { try sync(folder(of: path)) }

@@ -1,14 +1,9 @@
 internal import CLinux
 import Glibc
-import Synchronization
 
 /// A named plain thread. It keeps itself alive until its body returns; a task can await that with `end`.
 public final class PlainThread: Sendable {
-    private struct State {
-        var finished = false
-        var waiters: [CheckedContinuation<Void, Never>] = []
-    }
-    private let state = Mutex(State())
+    private let waiters = Waiters()
 
     /// Starts the thread. `name` is cut to the kernel's 15 bytes.
     @discardableResult
@@ -22,7 +17,7 @@ public final class PlainThread: Sendable {
             Box {
                 shim_name_thread(String(decoding: name.utf8.prefix(15), as: UTF8.self))
                 body()
-                self.finish()
+                self.waiters.release()
             })
         var thread = pthread_t()
         let code = pthread_create(
@@ -39,25 +34,8 @@ public final class PlainThread: Sendable {
         init(_ body: @escaping () -> Void) { self.body = body }
     }
 
-    private func finish() {
-        let waiters = state.withLock { state in
-            state.finished = true
-            defer { state.waiters = [] }
-            return state.waiters
-        }
-        for waiter in waiters { waiter.resume() }
-    }
-
     /// Suspends until the thread has ended.
-    public func end() async {
-        await withCheckedContinuation { continuation in
-            let done = state.withLock { state in
-                if !state.finished { state.waiters.append(continuation) }
-                return state.finished
-            }
-            if done { continuation.resume() }
-        }
-    }
+    public func end() async { await waiters.wait() }
 
     /// Runs a throwing blocking body on a thread of its own and awaits its result.
     public static func run<Result: Sendable>(

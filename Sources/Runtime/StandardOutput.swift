@@ -2,6 +2,6 @@
 public enum StandardOutput {
     /// Adds the newline. Throws `SystemError` (EPIPE when nobody reads any more; SIGPIPE is ignored by `Program`).
     public static func writeLine(_ text: String) throws {
-        try Files.writeAll(Array(text.utf8) + [UInt8(ascii: "\n")], to: 1, "write to standard output")
+        try Files.writeAll(Array((text + "\n").utf8)[...], to: 1, "write to standard output")
     }
 }

@@ -5,7 +5,7 @@ import Synchronization
 /// Told once, seen by everybody: threads look at `isStopped`, poll(2) loops wait on `descriptor`, tasks await `stopped()`.
 public final class StopSignal: Sendable {
     private let flag = Atomic(false)
-    private let waiters = Mutex<[CheckedContinuation<Void, Never>]>([])
+    private let waiters = Waiters()
     /// Readable (and never drained) once stopped.
     public let descriptor: Int32
 
@@ -19,25 +19,12 @@ public final class StopSignal: Sendable {
     public var isStopped: Bool { flag.load(ordering: .acquiring) }
 
     public func stop() {
-        let woken = waiters.withLock { waiters in
-            flag.store(true, ordering: .releasing)
-            defer { waiters = [] }
-            return waiters
-        }
+        flag.store(true, ordering: .releasing)
         eventfd_write(descriptor, 1)
-        for waiter in woken { waiter.resume() }
+        waiters.release()
     }
 
-    public func stopped() async {
-        await withCheckedContinuation { continuation in
-            let done = waiters.withLock { waiters in
-                let stopped = isStopped
-                if !stopped { waiters.append(continuation) }
-                return stopped
-            }
-            if done { continuation.resume() }
-        }
-    }
+    public func stopped() async { await waiters.wait() }
 
     /// Sleeps at most `ms` milliseconds; returns at once, with true, when stopped.
     @discardableResult
