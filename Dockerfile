@@ -7,7 +7,7 @@ COPY Package.swift ./
 COPY Sources Sources
 COPY Tests Tests
 COPY migrations migrations
-RUN swift build -c release --static-swift-stdlib \
+RUN swift build -c release --static-swift-stdlib -Xlinker --strip-all \
     && mkdir /out && for part in gate publisher center snapshot fleet; do cp .build/release/tapline-$part /out/; done
 
 FROM debian:bookworm-slim
