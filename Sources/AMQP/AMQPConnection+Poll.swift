@@ -13,16 +13,22 @@ struct MessageAssembly {
 }
 
 extension AMQPConnection {
-    /// Everything that has arrived, in order; sends a heartbeat when one is due. Never sleeps.
+    /// Bodies that one poll gives, bytes, or one body: the prefetch counts deliveries, and each may have 128 MiB. What is
+    /// left comes with the next poll.
+    static let pollBodiesLimitBytes = 16 << 20
+
+    /// Everything that has arrived, up to `pollBodiesLimitBytes`, in order; sends a heartbeat when one is due. Never sleeps.
     ///
-    /// Throws once the connection is lost, after the events before that have been given. Memory is bounded by what the
-    /// broker may have on its way: the prefetch of the consumers, the confirms of what was published.
+    /// Throws once the connection is lost, after the events before that have been given.
     public func poll() throws(AMQPError) -> [AMQPEvent] {
         try checkOpen("poll")
         var events: [AMQPEvent] = []
+        var bodies = 0
         do throws(AMQPError) {
-            while isOpen, let event = try nextEvent() {
-                if let event = event.value { events.append(event) }
+            while isOpen, bodies < AMQPConnection.pollBodiesLimitBytes, let event = try nextEvent() {
+                guard let event = event.value else { continue }
+                if case .delivery(let delivery) = event { bodies += delivery.body.count }
+                events.append(event)
             }
         } catch {
             let error = lost(error)

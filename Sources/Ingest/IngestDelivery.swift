@@ -1,4 +1,5 @@
 public import Batches
+import Crypto
 
 /// A batch as it came in, from the broker, a file or the quarantine.
 public struct IngestDelivery: Sendable {
@@ -6,12 +7,24 @@ public struct IngestDelivery: Sendable {
     public var routingKey: [UInt8]
     /// The user that the broker validated.
     public var userID: String?
-    public var body: [UInt8]
+    /// Of one over 1 MiB only the first 64 KiB: a thousand deliveries may wait for the database, and the broker takes bodies
+    /// of 128 MiB from anybody.
+    public var body: [UInt8] {
+        didSet { (body, whole) = Self.cut(body) }
+    }
+    /// Bytes and SHA-256 of the whole body, where `body` is its beginning.
+    private(set) var whole: (size: Int, hash: [UInt8])?
     /// Center clock at receipt, microseconds since 1970-01-01 UTC.
     public var receivedMicros: Int64
 
     public init(routingKey: [UInt8], userID: String?, body: [UInt8], receivedMicros: Int64) {
-        (self.routingKey, self.userID, self.body, self.receivedMicros) = (routingKey, userID, body, receivedMicros)
+        (self.routingKey, self.userID, self.receivedMicros) = (routingKey, userID, receivedMicros)
+        (self.body, whole) = Self.cut(body)
+    }
+
+    private static func cut(_ body: [UInt8]) -> (body: [UInt8], whole: (size: Int, hash: [UInt8])?) {
+        guard body.count > ScanBatch.bodyLimitBytes else { return (body, nil) }
+        return (Array(body[..<Intake.oversizedKeptBytes]), (body.count, SHA256.hash(body)))
     }
 }
 

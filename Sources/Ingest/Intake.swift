@@ -15,10 +15,10 @@ enum Intake: Sendable {
     /// - Parameter relayUsers: users that may publish for any scanner.
     init(_ delivery: IngestDelivery, relayUsers: Set<String>) {
         do throws(BatchError) {
-            guard delivery.body.count <= ScanBatch.bodyLimitBytes else {
+            if let whole = delivery.whole {
                 throw BatchError(
                     .oversized,
-                    "\(delivery.body.count) bytes, SHA-256 \(Hex.encode(SHA256.hash(delivery.body))); kept: the first "
+                    "\(whole.size) bytes, SHA-256 \(Hex.encode(whole.hash)); kept: the first "
                         + "\(Intake.oversizedKeptBytes)")
             }
             let batch = try ScanBatch(decoding: delivery.body)

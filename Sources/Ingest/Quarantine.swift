@@ -30,18 +30,17 @@ struct Quarantine {
 
     mutating func add(_ delivery: IngestDelivery, _ reason: BatchError.Reason, _ detail: String) {
         let key = Key(
-            routingKey: Intake.text(delivery.routingKey), reason: reason.rawValue, hash: SHA256.hash(delivery.body))
+            routingKey: Intake.text(delivery.routingKey), reason: reason.rawValue,
+            hash: delivery.whole?.hash ?? SHA256.hash(delivery.body))
         if rows[key] != nil {
             rows[key]?.times += 1
             return
         }
-        let isOversized = delivery.body.count > ScanBatch.bodyLimitBytes
         rows[key] = Row(
             receivedMicros: delivery.receivedMicros, scanner: Intake.scanner(of: delivery.routingKey)?.text,
             userID: delivery.userID.map { Intake.text(Array($0.utf8)) },
             detail: String(Intake.text(Array(detail.utf8)).prefix(Quarantine.detailLimit)), times: 1,
-            size: Int64(delivery.body.count),
-            body: isOversized ? Array(delivery.body[..<Intake.oversizedKeptBytes]) : delivery.body)
+            size: Int64(delivery.whole?.size ?? delivery.body.count), body: delivery.body)
     }
 
     func write(_ connection: PostgresConnection) throws(PostgresError) {

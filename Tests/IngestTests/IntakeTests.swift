@@ -45,6 +45,7 @@ struct IntakeTests {
             return
         }
         #expect(error.reason == .oversized)
+        #expect(good.body.count == Intake.oversizedKeptBytes)
         // SHA-256 of 1,048,577 zero bytes, by sha256sum.
         let hash = "2cb74edba754a81d121c9db6833704a8e7d417e5b13d1a19f4a52f007d644264"
         #expect(error.detail == "1048577 bytes, SHA-256 \(hash); kept: the first 65536")
