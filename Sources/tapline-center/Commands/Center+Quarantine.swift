@@ -177,9 +177,12 @@ extension Center {
         var (stored, duplicates, failed, files) = (0, 0, 0, 0)
         for path in try paths.flatMap(batchFiles) {
             files += 1
-            let body = try Files.read(path, limit: ScanBatch.bodyLimitBytes + 1)
+            let body: [UInt8]
             let scanner: String
-            do { scanner = try ScanBatch(decoding: body).scanner } catch {
+            do {
+                body = try Files.read(path, limit: ScanBatch.bodyLimitBytes + 1)
+                scanner = try ScanBatch(decoding: body).scanner
+            } catch {
                 print("\(path): \(error)")
                 failed += 1
                 continue
