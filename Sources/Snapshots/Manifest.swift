@@ -50,7 +50,8 @@ public struct Manifest: Codable, Hashable, Sendable {
     public var attendees: Int64
     /// The same file under gzip.
     public var compressed: Package?
-    public var deltas: [Delta]?
+    /// None is made yet; an old manifest may lack the key.
+    public var deltas: [Delta]? = []
 
     public init(
         event: String, version: Int64, created: Int64, expires: Int64, size: Int64, sha256: String, content: String,

@@ -118,6 +118,8 @@ private final class Fair {
         let manifest = try fair.export()
         #expect(try fair.check() == manifest)
         let files = try (Files.read(fair.out + "/manifest.json"), Files.read(fair.out + "/manifest.json.minisig"))
+        // Of the keys in SPEC.md only `compressed` is optional.
+        #expect(String(decoding: files.0, as: UTF8.self).contains("\"deltas\""))
         let offer = try fair.store.offer(manifest: files.0, signature: files.1, keys: [fair.key.publicKey])
         try fair.store.install(offer, file: fair.out + "/" + manifest.file)
         #expect(fair.store.currentVersion() == manifest.version)
