@@ -69,7 +69,8 @@ SELECT l.scanner_id, l.enabled, g.name AS gate, l.silent, l.last_received_at, no
         AS snapshot_age,
     coalesce(l.snapshot_version < (SELECT max(version) FROM tapline.snapshots), false) AS snapshot_outdated,
     l.clock_skew, coalesce(abs(extract(epoch FROM l.clock_skew)) > 300, false) AS clock_wrong,
-    coalesce(gaps.missing, 0)::bigint AS gaps, coalesce(sums.stored, 0)::bigint AS stored,
+    -- A broken device may claim 2^53 scans in each of its journals; the sum must not end the view.
+    least(coalesce(gaps.missing, 0), 9007199254740991)::bigint AS gaps, coalesce(sums.stored, 0)::bigint AS stored,
     coalesce(sums.duplicates, 0)::bigint AS duplicates, coalesce(sums.conflicts, 0)::bigint AS conflicts,
     coalesce(q.batches, 0)::bigint AS quarantined, l.state, l.log, l.journal_id
 FROM tapline.lanes l
