@@ -33,7 +33,7 @@ extension Program {
 
             \(lines.joined(separator: "\n"))
 
-            Every flag is also an environment variable: --data-url is TAPLINE_DATA_URL. The flag wins.
+            Every flag is also an environment variable: --database-url is TAPLINE_DATABASE_URL. The flag wins.
             """
     }
 
