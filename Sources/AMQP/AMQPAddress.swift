@@ -39,7 +39,9 @@ public struct AMQPAddress: Sendable, Hashable, CustomStringConvertible {
             rest = rest[..<mark]
         }
         let slash = rest.firstIndex(of: "/")
-        virtualHost = try slash.map { at throws(AMQPError) in try decoded(rest[rest.index(after: at)...]) } ?? "/"
+        let path = try slash.map { at throws(AMQPError) in try decoded(rest[rest.index(after: at)...]) } ?? ""
+        // To the letter a lone slash names the virtual host "", which no broker has: whoever writes it means the default.
+        virtualHost = path.isEmpty ? "/" : path
         var authority = slash.map { rest[..<$0] } ?? rest
         var (user, password) = ("guest", "guest")
         if let at = authority.lastIndex(of: "@") {

@@ -23,9 +23,6 @@ struct IngestGroup {
     /// One for each delivery.
     private(set) var outcomes: [IngestOutcome]
 
-    /// How many conflicting seqs a quarantine row spells out.
-    private static let seqsShown = 200
-
     init(_ deliveries: [IngestDelivery], _ intakes: [Intake]) {
         (self.deliveries, self.intakes) = (deliveries, intakes)
         outcomes = Array(repeating: .taken(stored: 0, duplicates: 0, conflicts: 0), count: deliveries.count)
@@ -113,9 +110,8 @@ struct IngestGroup {
     }
 
     private static func detail(_ batch: ScanBatch, _ conflicts: [Int64]) -> String {
-        let shown = conflicts.prefix(seqsShown).map(String.init).joined(separator: ",")
-        let more = conflicts.count > seqsShown ? ",... (\(conflicts.count) in all)" : ""
-        return "journal \(batch.log) seq \(shown)\(more)"
+        // All of them, each by itself, so that a search for one finds it: 10,000 at the most, which is a batch.
+        "journal \(batch.log) seq \(conflicts.map(String.init).joined(separator: ","))"
     }
 
     // MARK: Scans into the database

@@ -30,6 +30,8 @@ public final class Download {
         case installed(version: Int64)
         /// What is here is what is offered, or newer.
         case newest(version: Int64)
+        /// An older one is offered than was installed here once: a center restored from a backup, an old stick.
+        case older(offered: Int64, highest: Int64)
     }
 
     private let settings: Settings
@@ -96,16 +98,19 @@ public final class Download {
     /// Throws `ProgramError`: failed where nothing is there, or it is refused.
     public func install(from folder: String) throws -> Outcome {
         do {
-            return try install(
-                Files.read(folder + "/" + Manifest.fileName, limit: Manifest.maxBytes),
-                Files.read(folder + "/" + Manifest.signatureFileName, limit: Manifest.maxBytes)
-            ) { manifest in
-                let path = store.candidatePath(for: manifest)
-                try Files.remove(path)
-                if let package = manifest.compressed, !Files.exists(folder + "/" + manifest.file) {
-                    try Gzip.expand(folder + "/" + package.file, to: path, limitBytes: Int(manifest.size))
-                } else {
-                    try Files.copy(folder + "/" + manifest.file, to: path)
+            // Tried again like a download: the folder may be a center's, which writes to it just now.
+            return try attempts(StopSignal()) {
+                try install(
+                    Files.read(folder + "/" + Manifest.fileName, limit: Manifest.maxBytes),
+                    Files.read(folder + "/" + Manifest.signatureFileName, limit: Manifest.maxBytes)
+                ) { manifest in
+                    let path = store.candidatePath(for: manifest)
+                    try Files.remove(path)
+                    if let package = manifest.compressed, !Files.exists(folder + "/" + manifest.file) {
+                        try Gzip.expand(folder + "/" + package.file, to: path, limitBytes: Int(manifest.size))
+                    } else {
+                        try Files.copy(folder + "/" + manifest.file, to: path)
+                    }
                 }
             }
         } catch let error as ProgramError {
@@ -141,12 +146,11 @@ public final class Download {
         do {
             offer = try store.offer(manifest: manifest, signature: signature, keys: settings.keys)
         } catch let refusal where refusal.reason == .notNewer {
-            // A center that was restored from a backup offers what this scanner has left behind; no harm, no news.
             guard let offered = try? Manifest(json: manifest).version, let highest = store.highestVersion,
                 offered < highest
             else { throw refusal }
             log.warning("an older snapshot is offered than was installed here", [.version: offered])
-            return .newest(version: highest)
+            return .older(offered: offered, highest: highest)
         }
         if offer.isInstalled { return .newest(version: offer.manifest.version) }
         try Files.makeFolder(store.folder)

@@ -125,7 +125,7 @@ extension Registry {
 
     /// Enrols a scanner, or enables it again, at a gate that is made if it is missing, leading into a zone that is made if it
     /// is missing. Without a gate the scanner keeps the one it has.
-    /// - Returns: quarantined batches of this scanner that wait to be replayed.
+    /// - Returns: quarantined batches that waited for just this, and can now be replayed.
     public func addScanner(_ id: ScannerID, gate: String?, zone: String?) throws -> Int {
         try change {
             var gateID: Int64?
@@ -142,7 +142,10 @@ extension Registry {
                 """, [.text(id.text), .optional(gateID)])
             return Int(
                 try connection.query(
-                    "SELECT count(*) FROM tapline.quarantine WHERE scanner_id = $1", [.text(id.text)]
+                    """
+                    SELECT count(*) FROM tapline.quarantine
+                    WHERE scanner_id = $1 AND reason IN ('unknown-scanner', 'disabled-scanner')
+                    """, [.text(id.text)]
                 ).int(0, 0))
         }
     }

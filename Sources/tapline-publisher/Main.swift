@@ -76,6 +76,9 @@ struct Main {
             switch outcome {
             case .installed(let version): print("installed \(version)")
             case .newest(let version): print("newest \(version)")
+            case .older(let offered, let highest):
+                throw ProgramError.failed(
+                    "refused (not-newer): version \(offered) is older than \(highest), which was installed here")
             }
         }
     }

@@ -12,7 +12,7 @@ struct AMQPAddressTests {
         #expect(full.usesTLS && full.authorityFile == "/etc/a.pem")
         #expect(try AMQPAddress(url: "amqps://broker").port == 5_671)
         // A URL that ends in a slash names the virtual host without a name.
-        #expect(try AMQPAddress(url: "amqp://broker/").virtualHost == "")
+        #expect(try AMQPAddress(url: "amqp://broker/").virtualHost == "/")
     }
 
     @Test("What is shown never holds the password")
