@@ -52,7 +52,12 @@ import Testing
             let deadline = SystemClock.monotonicMs() + 30_000
             while !(try condition()) {
                 guard SystemClock.monotonicMs() < deadline else {
-                    throw TestFailure("not within 30 s: \(what); problems: \(ingest.health.problems)")
+                    throw TestFailure(
+                        """
+                        not within 30 s: \(what); problems: \(ingest.health.problems); \
+                        queues (ready, unacknowledged, consumers): \((try? queues()) ?? "unknown"); \
+                        received/stored: \((try? fixture.texts("SELECT received || '/' || stored FROM tapline.journals")) ?? [])
+                        """)
                 }
                 _ = Poll.wait([], timeoutMs: 20)
             }
@@ -60,6 +65,17 @@ import Testing
 
         func waitForScans(_ count: Int) throws {
             try wait("\(count) scans") { try self.fixture.int("SELECT count(*) FROM tapline.scans") == count }
+        }
+
+        /// Waits until the broker has taken everything that was published, `count` messages.
+        func waitForConfirms(_ count: UInt64, _ publisher: AMQPConnection) throws {
+            var missing = Set(1...count)
+            try wait("\(count) confirms") {
+                for case .confirmed(let tag, let multiple) in try publisher.poll() {
+                    missing = missing.filter { multiple ? $0 > tag : $0 != tag }
+                }
+                return missing.isEmpty
+            }
         }
 
         /// Stops it and gives its error.
@@ -75,13 +91,22 @@ import Testing
         }
 
         func publisher() throws -> AMQPConnection {
-            try AMQPConnection(try AMQPAddress(url: vhost.url), name: "test publisher")
+            let connection = try AMQPConnection(try AMQPAddress(url: vhost.url), name: "test publisher")
+            try connection.confirmSelect()
+            return connection
         }
 
         func broker(_ arguments: String...) throws {
             try Run.succeeding(
                 Package.folder + "/scripts/servers",
                 ["rabbitmqctl", String(cString: getenv("TAPLINE_SERVERS_DIR")), "-q"] + arguments, withinMs: 60_000)
+        }
+
+        private func queues() throws -> String {
+            try TestServers.command(
+                "rabbitmqctl", "-q", "list_queues", "-p", vhost.name, "--no-table-headers", "messages_ready",
+                "messages_unacknowledged", "consumers"
+            ).lines.joined(separator: " | ")
         }
 
         /// Messages that the broker still holds, ready or not acknowledged.
@@ -145,6 +170,8 @@ import Testing
             for first in stride(from: round * 100 + 1, through: round * 100 + 91, by: 10) {
                 try publish(journal.batch(first, 10), publisher)
             }
+            // What is not confirmed may be lost with its connection, and then no center could store it.
+            try running.waitForConfirms(10, publisher)
             if round % 2 == 0 {
                 publisher.close()
                 try running.broker("close_all_connections", "-p", running.vhost.name, "test")

@@ -159,7 +159,7 @@ extension Center {
 
     private static let load = Command(
         "load", positionals: "FILE ...", count: 1...100_000,
-        "batch files or folders of them , through the same deduplication",
+        "batch files or folders of them, through the same deduplication",
         options: [databaseURL]
     ) { arguments in
         let (url, paths) = (try database(arguments), arguments.positionals)
