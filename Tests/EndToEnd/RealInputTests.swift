@@ -19,6 +19,9 @@ import Testing
             }
             try line.awaitAllStored()
             try check(line, trace)
+            print(
+                "aConferenceIsStoredExactlyOnce: \(trace.name), \(trace.rows.count) rows, \(try line.stored()) scans stored"
+            )
         }
     }
 
@@ -115,6 +118,8 @@ struct Trace: Sendable {
         var time: String { localTime.split(separator: " ").joined(separator: "T") + "-03:00" }
     }
 
+    /// Where it is from.
+    let name: String
     let rows: [Row]
 
     var sessions: [String] { Set(rows.map(\.session)).sorted() }
@@ -131,7 +136,7 @@ struct Trace: Sendable {
             guard fields.count == 4 else { throw TestFailure("sbrc2019.csv: \(line)") }
             return Row(delegate: fields[0], session: fields[1], localTime: fields[3])
         }
-        return Trace(rows: rows)
+        return Trace(name: "sbrc2019.csv", rows: rows)
     }
 
     /// 60 delegates at the doors of 8 sessions in two days, some scanned twice.
@@ -153,6 +158,7 @@ struct Trace: Sendable {
         // Of one delegate no two scans share a second: which came last would be anybody's guess.
         var seen: Set<String> = []
         return Trace(
+            name: "made trace",
             rows: rows.filter { seen.insert($0.localTime + $0.delegate).inserted }.sorted {
                 $0.localTime < $1.localTime
             })
