@@ -17,42 +17,32 @@ CREATE TABLE tapline.presence (
 ) WITH (fillfactor = 70);
 
 -- The center holds this lock shared while it turns new scans into rows by the registry it sees; a change of the registry
--- holds it alone until its commit. So neither misses the other: the center reads the new registry, or the trigger the new row.
+-- holds it alone, only while it commits. So neither misses the other: the center reads the new registry, or the trigger the
+-- new row. And nobody who leaves a transaction open keeps scans from being stored.
 CREATE FUNCTION tapline.lock_presence() RETURNS void LANGUAGE sql AS $$ SELECT pg_advisory_xact_lock(92703854297089) $$;
 
-CREATE FUNCTION tapline.presence_follows_tags() RETURNS trigger LANGUAGE plpgsql AS $$
+-- Deferred to the commit, where the first changed row does the work for all.
+CREATE FUNCTION tapline.presence_follows_registry() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    this constant text := pg_current_xact_id()::text;
 BEGIN
+    IF current_setting('tapline.presence_followed', true) = this THEN RETURN NULL; END IF;
+    PERFORM set_config('tapline.presence_followed', this, true);
     PERFORM tapline.lock_presence();
-    -- Rows are locked in the order in which the center locks them.
-    PERFORM FROM tapline.presence WHERE tag_id IN (SELECT tag_id FROM changed) ORDER BY tag_id FOR UPDATE;
-    UPDATE tapline.presence p
-    SET attendee_id = (SELECT t.attendee_id FROM tapline.tags t WHERE t.tag_id = p.tag_id)
-    WHERE p.tag_id IN (SELECT tag_id FROM changed);
+    UPDATE tapline.presence p SET attendee_id = r.attendee_id, zone_id = r.zone_id
+    FROM (
+        SELECT q.tag_id, t.attendee_id, CASE q.direction WHEN 0 THEN g.zone_id ELSE g.from_zone_id END AS zone_id
+        FROM tapline.presence q
+        LEFT JOIN tapline.tags t ON t.tag_id = q.tag_id
+        LEFT JOIN tapline.gates g ON g.id = q.gate_id
+    ) r
+    WHERE r.tag_id = p.tag_id AND (p.attendee_id, p.zone_id) IS DISTINCT FROM (r.attendee_id, r.zone_id);
     RETURN NULL;
 END $$;
-CREATE TRIGGER presence_insert AFTER INSERT ON tapline.tags REFERENCING NEW TABLE AS changed
-    EXECUTE FUNCTION tapline.presence_follows_tags();
-CREATE TRIGGER presence_update AFTER UPDATE ON tapline.tags REFERENCING NEW TABLE AS changed
-    EXECUTE FUNCTION tapline.presence_follows_tags();
-CREATE TRIGGER presence_delete AFTER DELETE ON tapline.tags REFERENCING OLD TABLE AS changed
-    EXECUTE FUNCTION tapline.presence_follows_tags();
-
-CREATE FUNCTION tapline.presence_follows_gates() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    PERFORM tapline.lock_presence();
-    PERFORM FROM tapline.presence WHERE gate_id IN (SELECT id FROM changed) ORDER BY tag_id FOR UPDATE;
-    UPDATE tapline.presence p
-    SET zone_id = (
-        SELECT CASE p.direction WHEN 0 THEN g.zone_id ELSE g.from_zone_id END FROM tapline.gates g WHERE g.id = p.gate_id)
-    WHERE p.gate_id IN (SELECT id FROM changed);
-    RETURN NULL;
-END $$;
-CREATE TRIGGER presence_insert AFTER INSERT ON tapline.gates REFERENCING NEW TABLE AS changed
-    EXECUTE FUNCTION tapline.presence_follows_gates();
-CREATE TRIGGER presence_update AFTER UPDATE ON tapline.gates REFERENCING NEW TABLE AS changed
-    EXECUTE FUNCTION tapline.presence_follows_gates();
-CREATE TRIGGER presence_delete AFTER DELETE ON tapline.gates REFERENCING OLD TABLE AS changed
-    EXECUTE FUNCTION tapline.presence_follows_gates();
+CREATE CONSTRAINT TRIGGER presence_follows AFTER INSERT OR DELETE OR UPDATE OF tag_id, attendee_id ON tapline.tags
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION tapline.presence_follows_registry();
+CREATE CONSTRAINT TRIGGER presence_follows AFTER INSERT OR DELETE OR UPDATE OF id, zone_id, from_zone_id ON tapline.gates
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION tapline.presence_follows_registry();
 
 -- The nearest earlier verdict-0 scan of its tag in its journal is what a verdict 64 annuls. Nearly always it stands one or
 -- two seqs before: the settings make the planner walk the index backwards instead of sorting a journal.

@@ -4,8 +4,8 @@ import Scans
 /// Writes `tapline.presence`, within the transaction that stores the scans, so that it is never behind the commit.
 public struct PresenceStore {
     /// Advisory transaction lock, as in `tapline.lock_presence()`: shared by who moves tags forward, exclusive for who
-    /// computes tags anew, so that a recompute sees every scan whose sighting is already written, and for the triggers on
-    /// the registry.
+    /// computes tags anew, so that a recompute sees every scan whose sighting is already written, and for a change of the
+    /// registry while it commits.
     static let lockKey: Int64 = 0x5450_4c4e_0001
 
     private let connection: PostgresConnection

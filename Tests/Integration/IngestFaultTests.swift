@@ -105,7 +105,9 @@ struct IngestFaultTests {
     }
 
     /// Neither misses the other, although neither is committed when the other begins.
-    @Test func aRegistryChangeDuringTheIngestReachesPresence() async throws {
+    /// The registry changes in an open transaction while a scan is stored: storing does not wait for it, and its commit
+    /// finds the row.
+    @Test func anOpenRegistryChangeStopsNoScanAndReachesPresence() throws {
         let fixture = try IngestFixture()
         let registry = try fixture.database.connect()
         try registry.execute(
@@ -117,25 +119,44 @@ struct IngestFaultTests {
             seq: 1, atMs: IngestFixture.day / 1_000, tag: TagID(rawValue: 77), verdict: .admitted, flags: [], gate: nil,
             snapshot: 7)
         let delivery = MadeJournal(scanner: "s-1", log: .random(), scans: [scan]).batch(1, 1).delivery()
+        let connection = try fixture.database.connect()
+        try connection.execute("SET statement_timeout = '10s'")
+        let store = try IngestStore(connection, relayUsers: [IngestFixture.relay])
+        #expect(try store.store([delivery]) == [.taken(stored: 1, duplicates: 0, conflicts: 0)])
+        let presence = "SELECT coalesce(attendee_id::text, '-') || ' ' || zone_id FROM tapline.presence"
+        #expect(try fixture.texts(presence) == ["- 1"])
+        try registry.execute("COMMIT")
+        #expect(try fixture.texts(presence) == ["7 2"])
+        try fixture.checkPresence()
+    }
+
+    /// The registry commits while a group is between its look at the registry and its own commit: it waits, and then finds
+    /// the row.
+    @Test func aRegistryCommitWaitsForTheGroupInHand() throws {
+        let fixture = try IngestFixture()
+        let group = try fixture.database.connect()
+        try group.execute("BEGIN; SELECT pg_advisory_xact_lock_shared(92703854297089)")
         let url = fixture.database.url
-        async let outcomes = PlainThread.run("writer") {
-            let connection = try PostgresConnection(url: url, applicationName: "tapline-test writer")
-            return try IngestStore(connection, relayUsers: [IngestFixture.relay]).store([delivery])
+        let ended = StopSignal()
+        PlainThread("registry") {
+            let registry = try? PostgresConnection(url: url, applicationName: "tapline-test registry")
+            _ = try? registry?.execute("INSERT INTO tapline.tags (tag_id, attendee_id) VALUES (77, 7)")
+            ended.stop()
         }
         let waiting = """
             SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
                 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
             """
         let deadline = SystemClock.monotonicMs() + 60_000
-        while try fixture.int(waiting) == 0, SystemClock.monotonicMs() < deadline {
-            // The writer may not have begun: as long as other tests hold all threads of the pool, it needs this one.
-            await Task.yield()
-            _ = Poll.wait([], timeoutMs: 10)
-        }
+        while try fixture.int(waiting) == 0, SystemClock.monotonicMs() < deadline { _ = Poll.wait([], timeoutMs: 10) }
         #expect(try fixture.int(waiting) == 1)
-        try registry.execute("COMMIT")
-        #expect(try await outcomes == [.taken(stored: 1, duplicates: 0, conflicts: 0)])
-        #expect(try fixture.texts("SELECT attendee_id || ' ' || zone_id FROM tapline.presence") == ["7 2"])
-        try fixture.checkPresence()
+        try group.execute(
+            """
+            INSERT INTO tapline.presence (tag_id, since, scanner_id, direction, ordered_at, log, seq, journal_id)
+            VALUES (77, now(), 's-1', 0, now(), gen_random_uuid(), 1, 1);
+            COMMIT
+            """)
+        #expect(ended.wait(ms: 10_000))
+        #expect(try fixture.texts("SELECT attendee_id::text FROM tapline.presence") == ["7"])
     }
 }
