@@ -1,20 +1,9 @@
 import Batches
 import Scans
+import Support
 import Testing
 
-/// SplitMix64: the same numbers for the same seed, on every machine.
-private struct Seeded: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var word = state
-        word = (word ^ (word >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        word = (word ^ (word >> 27)) &* 0x94d0_49bb_1331_11eb
-        return word ^ (word >> 31)
-    }
-}
-
-private func randomBatch(_ random: inout Seeded) -> ScanBatch {
+private func randomBatch(_ random: inout TestRandom) -> ScanBatch {
     var all: [Scan] = []
     let first = Int64.random(in: 1...(1 << 52), using: &random)
     let base = Int64.random(in: 3_000_000_000..<7_200_000_000_000, using: &random)
@@ -42,7 +31,7 @@ private func randomBatch(_ random: inout Seeded) -> ScanBatch {
 
 @Suite struct MutationTests {
     @Test func whatIsEncodedIsDecoded() throws {
-        var random = Seeded(state: 7)
+        var random = TestRandom(seed: 7)
         for _ in 0..<2_000 {
             let batch = randomBatch(&random)
             let body = batch.encoded()
@@ -55,7 +44,7 @@ private func randomBatch(_ random: inout Seeded) -> ScanBatch {
     /// Bytes changed, removed, added, swapped: never a crash; what is still taken has its invariants and survives a
     /// second journey.
     @Test(arguments: 0..<8) func damagedBodiesAreTakenOrRefused(_ seed: Int) throws {
-        var random = Seeded(state: UInt64(seed) &* 1_000_003 &+ 1)
+        var random = TestRandom(seed: UInt64(seed) &* 1_000_003 &+ 1)
         var (taken, refused) = (0, Set<BatchError.Reason>())
         for _ in 0..<4_000 {
             var body = randomBatch(&random).encoded()
@@ -75,7 +64,7 @@ private func randomBatch(_ random: inout Seeded) -> ScanBatch {
         #expect(taken > 0 && refused.isSuperset(of: [.malformed, .range, .version]))
     }
 
-    private func damage(_ body: inout [UInt8], _ random: inout Seeded) {
+    private func damage(_ body: inout [UInt8], _ random: inout TestRandom) {
         guard !body.isEmpty else { return body.append(0) }
         let index = Int.random(in: 0..<body.count, using: &random)
         // Heads stand at the front more often than in the columns.

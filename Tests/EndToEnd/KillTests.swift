@@ -12,7 +12,7 @@ import Testing
         let seed = Environment.value("TAPLINE_TEST_SEED").flatMap { UInt64($0) } ?? .random(in: 1 ... .max)
         print("aHundredKillsLoseNothing: TAPLINE_TEST_SEED=\(seed)")
         try await PlainThread.run("kills") {
-            var random = SeededRandom(seed: seed)
+            var random = TestRandom(seed: seed)
             let servers = try OwnServers()
             let line = try Line(databaseURL: servers.databaseURL, amqpURL: servers.amqpURL)
             try prepare(line)
@@ -54,7 +54,7 @@ import Testing
     }
 
     /// Taps at all gates, and kills; returns how often each kind of victim was killed.
-    private func disturb(_ line: Line, _ servers: OwnServers, _ random: inout SeededRandom) throws -> [String: Int] {
+    private func disturb(_ line: Line, _ servers: OwnServers, _ random: inout TestRandom) throws -> [String: Int] {
         var killed: [String: Int] = [:]
         for round in 1...KillTests.kills {
             for scanner in line.scanners { try tap(scanner, &random) }
@@ -89,7 +89,7 @@ import Testing
     }
 
     /// A few taps in one write; none is waited for.
-    private func tap(_ scanner: Scanner, _ random: inout SeededRandom) throws {
+    private func tap(_ scanner: Scanner, _ random: inout TestRandom) throws {
         let taps = (0..<Int.random(in: 1...8, using: &random)).map { _ in
             let way = Bool.random(using: &random) ? "in" : "out"
             return "\(uid(.random(in: 0..<KillTests.attendees, using: &random))),\(way)\n"

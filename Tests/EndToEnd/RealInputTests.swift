@@ -141,7 +141,7 @@ struct Trace: Sendable {
 
     /// 60 delegates at the doors of 8 sessions in two days, some scanned twice.
     private static func made(seed: UInt64) -> Trace {
-        var random = SeededRandom(seed: seed)
+        var random = TestRandom(seed: seed)
         let delegates = (0..<60).map { _ in
             let digits = String(UInt64.random(in: .min ... .max, using: &random), radix: 16)
             return String(repeating: "0", count: 16 - digits.count) + digits
@@ -162,19 +162,5 @@ struct Trace: Sendable {
             rows: rows.filter { seen.insert($0.localTime + $0.delegate).inserted }.sorted {
                 $0.localTime < $1.localTime
             })
-    }
-}
-
-/// SplitMix64: the same numbers for the same seed, everywhere.
-struct SeededRandom: RandomNumberGenerator {
-    private var state: UInt64
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var value = state
-        value = (value ^ value >> 30) &* 0xbf58_476d_1ce4_e5b9
-        value = (value ^ value >> 27) &* 0x94d0_49bb_1331_11eb
-        return value ^ value >> 31
     }
 }

@@ -1,3 +1,4 @@
+import Support
 import Testing
 
 @testable import Ingest
@@ -26,7 +27,7 @@ struct AckWindowTests {
 
     @Test(arguments: 0..<2_000)
     func everyDeliveryIsSettledOnceAndAsItWasDecided(seed: Int) {
-        var random = SeededRandom(seed)
+        var random = TestRandom(seed)
         var broker = Broker()
         var window = AckWindow()
         var groups: [[UInt64]] = []

@@ -1,3 +1,4 @@
+import Support
 import Testing
 
 @testable import Ingest
@@ -14,7 +15,7 @@ struct JournalLedgerTests {
 
     /// Batches of one journal as a bad network delivers them: repeated, split anew, overlapping, backwards, lost, and
     /// now and then with another content.
-    private func deliveries(_ random: inout SeededRandom) -> [Batch] {
+    private func deliveries(_ random: inout TestRandom) -> [Batch] {
         let length = Int64.random(in: 1...60, using: &random)
         var batches: [Batch] = []
         for _ in 0..<Int.random(in: 1...25, using: &random) {
@@ -40,7 +41,7 @@ struct JournalLedgerTests {
     @Test(arguments: 0..<40)
     func agreesWithTheNaiveModel(block: Int) {
         for seed in block * 250..<(block + 1) * 250 {
-            var random = SeededRandom(seed)
+            var random = TestRandom(seed)
             var database: [Int64: ScanFact] = [:]
             var gaps = SeqGaps()
             var last: Int64 = 0

@@ -1,4 +1,5 @@
 import Scans
+import Support
 import Testing
 import Tracking
 
@@ -29,7 +30,7 @@ struct PresenceFoldTests {
     @Test(arguments: 0..<20)
     func agreesWithTheDefinitionInAnyOrder(block: Int) {
         for seed in block * 250..<(block + 1) * 250 {
-            var random = SeededRandom(seed)
+            var random = TestRandom(seed)
             var facts: [Fact] = []
             for journal in Int64(1)...Int64.random(in: 1...3, using: &random) {
                 for seq in Int64(1)...Int64.random(in: 1...15, using: &random) {

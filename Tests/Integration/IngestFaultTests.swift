@@ -69,7 +69,7 @@ struct IngestFaultTests {
     @Test func twoWritersOfTheSameJournalsStoreEachScanOnce() async throws {
         let fixture = try IngestFixture()
         let journals = ["s-1", "s-2", "s-4"].map { journal($0, count: 120) }
-        var random = SeededRandom(99)
+        var random = TestRandom(99)
         var deliveries: [IngestDelivery] = []
         for journal in journals {
             for first in stride(from: 1, through: 120, by: 10) {

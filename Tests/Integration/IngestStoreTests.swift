@@ -2,12 +2,13 @@ import Batches
 import Ingest
 import Postgres
 import Scans
+import Support
 import Testing
 
 /// The store transaction on a real PostgreSQL, fed by hand.
 struct IngestStoreTests {
     /// Journals of the enrolled scanners with every verdict and flag that presence cares about.
-    private func journals(_ random: inout SeededRandom) -> [MadeJournal] {
+    private func journals(_ random: inout TestRandom) -> [MadeJournal] {
         ["s-1", "s-2", "s-3", "s-4", "s-1"].map { scanner in
             let length = Int.random(in: 1...40, using: &random)
             let scans = (1...length).map { seq in
@@ -27,7 +28,7 @@ struct IngestStoreTests {
     }
 
     /// All scans of all journals at least once, cut, repeated and overlapping at random, in any order.
-    private func deliveries(_ journals: [MadeJournal], _ random: inout SeededRandom) -> [IngestDelivery] {
+    private func deliveries(_ journals: [MadeJournal], _ random: inout TestRandom) -> [IngestDelivery] {
         var all: [IngestDelivery] = []
         for journal in journals {
             var first = 1
@@ -48,7 +49,7 @@ struct IngestStoreTests {
 
     @Test(arguments: 1...12)
     func eachScanOnceAndPresenceOfItsOwnWhateverTheOrder(seed: Int) throws {
-        var random = SeededRandom(seed)
+        var random = TestRandom(seed)
         let fixture = try IngestFixture()
         let store = try fixture.store()
         let journals = journals(&random)

@@ -1,9 +1,10 @@
 import Runtime
+import Support
 import Testing
 
 struct BackoffTests {
     @Test(arguments: [UInt64(1), 2, 3]) func delaysStayBelowTheDoublingCeiling(seed: UInt64) {
-        var random = SeededGenerator(seed: seed)
+        var random = TestRandom(seed: seed)
         for base in [1, 100, 700] {
             var backoff = Backoff(baseMs: base, capMs: 5_000)
             var ceiling = base
@@ -17,7 +18,7 @@ struct BackoffTests {
     }
 
     @Test func jitterIsFull() {
-        var random = SeededGenerator(seed: 7)
+        var random = TestRandom(seed: 7)
         var backoff = Backoff(baseMs: 1_000, capMs: 1_000)
         let delays = (0..<2_000).map { _ in backoff.nextDelayMs(using: &random) }
         #expect(delays.min()! < 50 && delays.max()! > 950)
@@ -25,7 +26,7 @@ struct BackoffTests {
     }
 
     @Test func successStartsOver() {
-        var random = SeededGenerator(seed: 9)
+        var random = TestRandom(seed: 9)
         var backoff = Backoff(baseMs: 10, capMs: 60_000)
         for _ in 0..<30 { _ = backoff.nextDelayMs(using: &random) }
         backoff.reset()

@@ -1,4 +1,5 @@
 import Runtime
+import Support
 import Testing
 
 struct TextTests {
@@ -16,7 +17,7 @@ struct TextTests {
     }
 
     @Test func everyMillisecondComesBack() {
-        var random = SeededGenerator(seed: 11)
+        var random = TestRandom(seed: 11)
         for _ in 0..<20_000 {
             let time = Int64.random(in: 0..<253_402_300_800_000, using: &random) * 1_000
             #expect(UTCTime.microseconds(UTCTime.text(microseconds: time)) == time)
