@@ -36,7 +36,7 @@ let package = Package(
     targets: [
         // C libraries of Debian 12.
         library("CSQLite"), library("CRabbitMQ"), library("CPostgres"), library("CCurl"), library("CCBOR"),
-        library("CMicrohttpd"), library("CCrypto"), library("CZlib"), library("CLinux"),
+        library("CMicrohttpd"), library("CCrypto"), library("CZlib"), library("CNFC"), library("CLinux"),
 
         // One wrapper, one library. They know nothing of gates or scans.
         wrapper("Runtime", "CLinux"),
@@ -47,13 +47,17 @@ let package = Package(
         wrapper("HTTPServer", "CMicrohttpd"),
         wrapper("Crypto", "CCrypto"),
         wrapper("Zlib", "CZlib"),
+        wrapper("NFC", "CNFC"),
+        wrapper("Serial", "Runtime", "CLinux"),
 
         // The line, in the order of a tap's way.
         domain("Scans", "Crypto"),
         wrapper("Batches", "CCBOR", "Scans"),
         domain("Journal", "SQLite", "Scans", "Runtime"),
         domain("Snapshots", "SQLite", "Crypto", "Scans", "Runtime"),
+        domain("Readers", "NFC", "Serial", "Crypto", "Scans", "Runtime"),
         domain("Gate", "Journal", "Snapshots", "Scans", "Crypto", "Runtime"),
+        domain("Signals", "Gate", "Serial", "Snapshots", "Scans", "Runtime"),
         domain(
             "Publishing", "Journal", "Batches", "Snapshots", "Scans", "SQLite", "AMQP", "HTTPClient", "Zlib", "Crypto",
             "Runtime"),
@@ -68,16 +72,23 @@ let package = Package(
         domain("Tracking", "Postgres", "Scans", "Runtime"),
         domain("Ingest", "AMQP", "Postgres", "Batches", "Tracking", "Crypto", "Scans", "Runtime"),
         domain("Web", "HTTPServer", "Runtime"),
-        domain("Fleet", "Gate", "Journal", "Snapshots", "Publishing", "Scans", "Runtime"),
+        // Readers, chips and relay boards on pseudo-terminals: for tests, and for `tapline-fleet reader`.
+        domain("Emulation", "Serial", "Crypto", "Runtime"),
+        domain("Fleet", "Gate", "Readers", "Journal", "Snapshots", "Publishing", "Scans", "Runtime"),
 
-        program("tapline-gate", "Gate", "Journal", "Snapshots", "Scans", "Crypto", "Runtime"),
+        program(
+            "tapline-gate", "Readers", "Gate", "Signals", "Journal", "Snapshots", "Serial", "Scans", "Crypto", "Runtime"
+        ),
         program("tapline-publisher", "Publishing", "Journal", "Snapshots", "Scans", "Runtime"),
         program(
             "tapline-center", "Ingest", "Registry", "Migrations", "Exporting", "Web", "HTTPServer", "Snapshots",
             "Batches", "AMQP",
             "Postgres", "Scans", "Runtime"),
         program("tapline-snapshot", "Exporting", "Gate", "Snapshots", "Scans", "Crypto", "Runtime"),
-        program("tapline-fleet", "Fleet", "Publishing", "Scans", "Runtime"),
+        program(
+            "tapline-fleet", "Fleet", "Readers", "Emulation", "Gate", "Journal", "Snapshots", "Publishing", "Crypto",
+            "Scans",
+            "Runtime"),
 
         // Rings: pure, wrapper on the real library, real servers, real binaries.
         .target(name: "Support", dependencies: ["CLinux", "Runtime"], path: "Tests/Support", swiftSettings: common),
@@ -88,6 +99,10 @@ let package = Package(
         tests("BatchesTests", "Batches", "Scans", "Support"),
         tests("JournalTests", "Journal", "SQLite", "Scans", "Runtime", "Support"),
         tests("SnapshotsTests", "Snapshots", "SQLite", "Crypto", "Scans", "Runtime", "Support"),
+        tests("EmulationTests", "Emulation", "Serial", "Crypto", "Runtime", "Support"),
+        tests("ReadersTests", "Readers", "NFC", "Serial", "Emulation", "Crypto", "Scans", "Runtime", "Support"),
+        tests(
+            "SignalsTests", "Signals", "Gate", "Serial", "Emulation", "Snapshots", "Scans", "Runtime", "Support"),
         tests("GateTests", "Gate", "Journal", "Snapshots", "SQLite", "Scans", "Crypto", "Runtime", "Support"),
         tests(
             "PublishingTests", "Publishing", "Fleet", "Journal", "Batches", "Snapshots", "SQLite", "HTTPServer",
@@ -97,7 +112,8 @@ let package = Package(
         tests(
             "Integration", "AMQP", "Postgres", "Ingest", "Tracking", "Registry", "Exporting", "Publishing", "Batches",
             "Journal", "Snapshots", "SQLite", "Migrations", "Crypto", "Scans", "Runtime", "Support"),
-        tests("EndToEnd", "Support", "Runtime", "Scans", "SQLite", "Crypto", "Postgres"),
+        tests(
+            "EndToEnd", "Emulation", "Serial", "Journal", "Support", "Runtime", "Scans", "SQLite", "Crypto", "Postgres"),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -19,3 +19,15 @@ static inline int shim_spawn_close_from(posix_spawn_file_actions_t *actions, int
 }
 extern int pipe2(int[2], int);
 static inline int shim_pipe(int ends[2], int flags) { return pipe2(ends, flags); }
+
+// ioctl is variadic, which Swift cannot call.
+#include <sys/ioctl.h>
+#include <termios.h>
+static inline int shim_exclusive(int file) { return ioctl(file, TIOCEXCL); }
+
+// cfmakeraw and the pseudo-terminal calls are hidden like those above.
+extern void cfmakeraw(struct termios *);
+extern int posix_openpt(int);
+extern int grantpt(int);
+extern int unlockpt(int);
+extern int ptsname_r(int, char *, unsigned long);

@@ -1,0 +1,40 @@
+public import Scans
+
+/// What reaches the lane's thread from other threads, through one bounded mailbox.
+public enum LaneInput: Sendable {
+    /// From the reader of this index, in the order of `--reader`.
+    case reader(Int, ReaderEvent)
+    /// The sensor behind the turnstile saw somebody pass.
+    case passage
+    /// Nil: the turnstile works; else what is wrong, in words for the crew.
+    case turnstile(problem: String?)
+    /// From the gate chief. `answer` is called once, on the lane's thread, and must not wait.
+    case order(LaneOrder, answer: @Sendable (LaneAnswer) -> Void)
+
+    /// Places in the mailbox: more than a crowd can tap while one journal write is slow.
+    public static let capacity = 256
+}
+
+/// How the lane works at the moment.
+public enum LaneMode: String, Codable, Sendable, CaseIterable {
+    case normal
+    /// The supervisor has opened the lane: everybody passes, taps are still logged.
+    case free
+    /// No way in; the way out stays open.
+    case closed
+}
+
+/// What the gate chief orders through the local socket.
+public enum LaneOrder: Hashable, Sendable {
+    /// Lets one person in by hand: with the UID of their band, or without any.
+    case admit(uid: [UInt8]?, reason: String)
+    case mode(LaneMode)
+    /// Nil: back to the scanner's default, or `--gate`.
+    case assign(gate: String?)
+}
+
+/// What came of an order.
+public enum LaneAnswer: Hashable, Sendable {
+    case done(String)
+    case refused(String)
+}
