@@ -42,6 +42,34 @@ public final class PseudoTerminal: Sendable {
         guard count == bytes.count else { throw SystemError("write \(path)", code: count < 0 ? errno : EAGAIN) }
     }
 
+    /// Makes `link` a symbolic link to `path`, in one step: whoever opens it meets the old device or this one. So a device
+    /// keeps its name when it is plugged in again, as udev gives names under /dev/serial/by-id. Throws `SystemError`; a file
+    /// that is no link is left alone (EEXIST).
+    public func link(at link: String) throws {
+        try PseudoTerminal.refuseFile(link)
+        let temporary = "\(link).\(getpid())-\(descriptor)"
+        unlink(temporary)
+        guard symlink(path, temporary) == 0 else { throw SystemError("link \(link)") }
+        guard rename(temporary, link) == 0 else {
+            let code = errno
+            unlink(temporary)
+            throw SystemError("link \(link)", code: code)
+        }
+    }
+
+    /// Takes such a link away; one that is not there is fine.
+    public static func removeLink(_ link: String) {
+        guard (try? refuseFile(link)) != nil else { return }
+        unlink(link)
+    }
+
+    private static func refuseFile(_ link: String) throws {
+        var info = stat()
+        guard lstat(link, &info) != 0 || info.st_mode & S_IFMT == S_IFLNK else {
+            throw SystemError("link \(link)", code: EEXIST)
+        }
+    }
+
     private static func prepare(_ master: Int32) throws -> String {
         guard grantpt(master) == 0, unlockpt(master) == 0 else { throw SystemError("unlock a pseudo-terminal") }
         var name = [CChar](repeating: 0, count: 64)

@@ -1,0 +1,89 @@
+/// A tag in a reader's field (ISO/IEC 14443 type A).
+public struct EmulatedTag: Sendable {
+    /// 4, 7 or 10 bytes. One that starts with 08 is a random UID.
+    public let uid: [UInt8]
+    /// SENS_RES, as the PN532 reports it.
+    public var sensRes: [UInt8]
+    /// SEL_RES; bit 5 says ISO-DEP.
+    public var selRes: UInt8
+    /// The answer to RATS, its length byte first; empty for a tag without ISO-DEP.
+    public var ats: [UInt8] = []
+    /// What answers its APDUs; nil for a tag without ISO-DEP.
+    var application: Type4Application?
+    /// Exchanges after which the tag leaves the field in the middle of the conversation; nil: it stays.
+    public var leavesAfter: Int?
+
+    /// A chip known only by its UID: MIFARE Classic by its looks with 4 bytes, NTAG with 7, and a rare one with 10.
+    public static func plain(_ uid: [UInt8]) -> EmulatedTag {
+        precondition([4, 7, 10].contains(uid.count), "a UID has 4, 7 or 10 bytes")
+        switch uid.count {
+        case 4: return EmulatedTag(uid: uid, sensRes: [0x00, 0x04], selRes: 0x08)
+        case 7: return EmulatedTag(uid: uid, sensRes: [0x00, 0x44], selRes: 0x00)
+        default: return EmulatedTag(uid: uid, sensRes: [0x00, 0x84], selRes: 0x00)
+        }
+    }
+
+    /// An ISO-DEP tag with the looks of an NTAG 424 DNA.
+    public static func type4(_ uid: [UInt8], _ application: Type4Application) -> EmulatedTag {
+        precondition([4, 7, 10].contains(uid.count), "a UID has 4, 7 or 10 bytes")
+        var tag = EmulatedTag(uid: uid, sensRes: [0x03, uid.count == 4 ? 0x04 : 0x44], selRes: 0x20)
+        tag.ats = [0x06, 0x77, 0x77, 0x71, 0x02, 0x80]
+        tag.application = application
+        return tag
+    }
+
+    private init(uid: [UInt8], sensRes: [UInt8], selRes: UInt8) {
+        (self.uid, self.sensRes, self.selRes) = (uid, sensRes, selRes)
+    }
+
+    var isISODEP: Bool { selRes & 0x20 != 0 }
+
+    /// What the chip reports of a tag it has selected: number, SENS_RES, SEL_RES, UID, ATS.
+    func report(number: UInt8) -> [UInt8] {
+        [number] + sensRes + [selRes, UInt8(uid.count)] + uid + (isISODEP ? ats : [])
+    }
+
+    /// The tag was selected: a new conversation.
+    mutating func select() { application?.reset() }
+
+    /// The answer to one exchange through the chip's own protocol; nil: none came.
+    mutating func exchange(_ data: [UInt8]) -> [UInt8]? {
+        guard stays() else { return nil }
+        if application != nil { return application?.respond(to: data) }
+        return read(data)
+    }
+
+    /// The answer to raw bytes, as libnfc sends them to see whether a tag is still there.
+    mutating func exchangeRaw(_ data: [UInt8]) -> [UInt8]? {
+        guard stays() else { return nil }
+        guard isISODEP else { return read(data) }
+        // R(NAK) is answered by R(ACK) with the same block number, S(DESELECT) by itself.
+        switch data.first {
+        case .some(let block) where block & 0xf6 == 0xb2: return [0xa2 | block & 0x01]
+        case 0xc2: return [0xc2]
+        default: return nil
+        }
+    }
+
+    /// READ of a type 2 tag: four blocks of four bytes; the first three hold the UID.
+    private func read(_ data: [UInt8]) -> [UInt8]? {
+        guard data.count == 2, data[0] == 0x30, uid.count == 7 else { return nil }
+        let blocks: [UInt8] =
+            Array(uid[..<3]) + [0x88 ^ uid[0] ^ uid[1] ^ uid[2]] + Array(uid[3...])
+            + [uid[3] ^ uid[4] ^ uid[5] ^ uid[6], 0x48, 0x00, 0x00, 0xe1, 0x10, 0x12, 0x00]
+        return (0..<16).map { offset in
+            let at = Int(data[1]) * 4 + offset
+            return at < blocks.count ? blocks[at] : 0
+        }
+    }
+
+    private mutating func stays() -> Bool {
+        guard let left = leavesAfter else { return true }
+        guard left > 0 else { return false }
+        leavesAfter = left - 1
+        return true
+    }
+
+    /// Whether the tag has gone by its own script.
+    var hasLeft: Bool { leavesAfter == 0 }
+}

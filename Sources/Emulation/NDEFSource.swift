@@ -1,0 +1,27 @@
+/// Where an emulated tag's NDEF message comes from.
+enum NDEFSource: Sendable {
+    /// The same at every read.
+    case fixed([UInt8])
+
+    mutating func next() -> [UInt8] {
+        switch self {
+        case .fixed(let message): message
+        }
+    }
+
+    private static let prefixes: [(code: UInt8, text: String)] = [(0x04, "https://"), (0x03, "http://")]
+
+    /// One well-known URI record (NFC Forum URI RTD 1.0), short where it fits.
+    static func record(url: String) -> [UInt8] {
+        let prefix = prefixes.first { url.hasPrefix($0.text) }
+        let payload = [prefix?.code ?? 0x00] + Array(url.utf8.dropFirst(prefix?.text.utf8.count ?? 0))
+        let type = UInt8(ascii: "U")
+        guard payload.count > 255 else { return [0xd1, 0x01, UInt8(payload.count), type] + payload }
+        let length = withoutSign(payload.count)
+        return [0xc1, 0x01] + length + [type] + payload
+    }
+
+    private static func withoutSign(_ count: Int) -> [UInt8] {
+        [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: count >> $0) }
+    }
+}

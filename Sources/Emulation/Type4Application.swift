@@ -1,0 +1,112 @@
+/// The NDEF application of a tag (NFC Forum Type 4 Tag 1.2): select it, read the capability container, read the NDEF file.
+public struct Type4Application: Sendable {
+    /// How the tag answers.
+    public enum Manner: Sendable, Equatable {
+        case proper
+        /// It has ISO-DEP but no NDEF application: every SELECT fails (6A82).
+        case foreign
+        /// Every answer is noise, of a length and content made from the seed.
+        case noise(seed: UInt64)
+    }
+
+    /// Gives the NDEF message anew each time the file is read for the first time after a selection of the tag.
+    private var message: NDEFSource
+    private var manner: Manner
+    private var content: [UInt8]?
+    private var isSelected = false
+    private var file: UInt16?
+    private var noise: UInt64 = 0
+
+    private static let name: [UInt8] = [0xd2, 0x76, 0x00, 0x00, 0x85, 0x01, 0x01]
+    private static let containerFile: UInt16 = 0xe103
+    private static let ndefFile: UInt16 = 0xe104
+    /// Size of the NDEF file, as the capability container gives it; an NTAG 424 DNA has 256 bytes.
+    private static let ndefFileBytes = 256
+    /// That of an NTAG 424 DNA: 256 bytes in one read, the NDEF file, and a proprietary file.
+    private static let container: [UInt8] = [
+        0x00, 0x17, 0x20, 0x01, 0x00, 0x00, 0xff, 0x04, 0x06, 0xe1, 0x04, 0x01, 0x00, 0x00, 0x00, 0x05, 0x06, 0xe1,
+        0x05, 0x00, 0x80, 0x82, 0x83,
+    ]
+
+    /// - Parameter message: what the NDEF file holds, without the two bytes of its length.
+    public init(message: [UInt8], manner: Manner = .proper) {
+        self.init(source: .fixed(message), manner: manner)
+    }
+
+    /// A tag with one URI record.
+    public init(url: String) { self.init(message: NDEFSource.record(url: url)) }
+
+    init(source: NDEFSource, manner: Manner = .proper) {
+        (message, self.manner) = (source, manner)
+        if case .noise(let seed) = manner { noise = seed }
+    }
+
+    /// A new conversation.
+    mutating func reset() { (isSelected, file, content) = (false, nil, nil) }
+
+    /// Response data and status word.
+    mutating func respond(to command: [UInt8]) -> [UInt8] {
+        switch manner {
+        case .noise: return someNoise()
+        case .foreign: return [0x6a, 0x82]
+        case .proper: break
+        }
+        guard command.count >= 4 else { return [0x67, 0x00] }
+        guard command[0] == 0x00 else { return [0x6e, 0x00] }
+        switch command[1] {
+        case 0xa4: return select(command)
+        case 0xb0: return read(command)
+        default: return [0x6d, 0x00]
+        }
+    }
+
+    private mutating func select(_ command: [UInt8]) -> [UInt8] {
+        guard command.count >= 5, command.count >= 5 + Int(command[4]) else { return [0x67, 0x00] }
+        let data = Array(command[5..<(5 + Int(command[4]))])
+        switch (command[2], data) {
+        case (0x04, Type4Application.name):
+            (isSelected, file) = (true, nil)
+            return [0x90, 0x00]
+        case (0x00, _) where isSelected && data.count == 2:
+            let wanted = UInt16(data[0]) << 8 | UInt16(data[1])
+            guard [Type4Application.containerFile, Type4Application.ndefFile].contains(wanted) else {
+                return [0x6a, 0x82]
+            }
+            file = wanted
+            return [0x90, 0x00]
+        default: return [0x6a, 0x82]
+        }
+    }
+
+    private mutating func read(_ command: [UInt8]) -> [UInt8] {
+        guard command.count == 5 else { return [0x67, 0x00] }
+        guard let file else { return [0x69, 0x86] }
+        let bytes = file == Type4Application.containerFile ? Type4Application.container : ndef()
+        let offset = Int(command[2]) << 8 | Int(command[3])
+        guard offset < bytes.count else { return [0x6b, 0x00] }
+        let length = command[4] == 0 ? 256 : Int(command[4])
+        return Array(bytes[offset...].prefix(length)) + [0x90, 0x00]
+    }
+
+    private mutating func ndef() -> [UInt8] {
+        if let content { return content }
+        let bytes = message.next()
+        var file = [UInt8(bytes.count >> 8 & 0xff), UInt8(bytes.count & 0xff)] + bytes
+        file += [UInt8](repeating: 0, count: max(0, Type4Application.ndefFileBytes - file.count))
+        content = file
+        return file
+    }
+
+    private mutating func someNoise() -> [UInt8] {
+        (0..<Int(nextNoise() % 64)).map { _ in nextNoise() }
+    }
+
+    // xorshift64; a zero state would stay zero.
+    private mutating func nextNoise() -> UInt8 {
+        if noise == 0 { noise = 0x9e37_79b9_7f4a_7c15 }
+        noise ^= noise << 13
+        noise ^= noise >> 7
+        noise ^= noise << 17
+        return UInt8(truncatingIfNeeded: noise >> 24)
+    }
+}
