@@ -155,14 +155,16 @@ public enum Files {
         return Int64(info.f_bavail) * Int64(info.f_frsize)
     }
 
-    /// Size in bytes, modification time in nanoseconds since 1970, inode and permission bits; nil when there is no such file.
+    /// Size in bytes, modification time in nanoseconds since 1970, inode, permission bits and owner; nil when there is no such
+    /// file.
     public static func status(_ path: String) -> Status? {
         var info = stat()
         guard stat(path, &info) == 0 else { return nil }
         return Status(
             size: Int(info.st_size),
             modifiedNs: Int64(info.st_mtim.tv_sec) * 1_000_000_000 + Int64(info.st_mtim.tv_nsec),
-            inode: UInt64(info.st_ino), mode: UInt32(info.st_mode & 0o7777))
+            inode: UInt64(info.st_ino), mode: UInt32(info.st_mode & 0o7777),
+            owner: info.st_uid)
     }
 
     public struct Status: Sendable, Equatable {
@@ -170,5 +172,9 @@ public enum Files {
         public let modifiedNs: Int64
         public let inode: UInt64
         public let mode: UInt32
+        public let owner: UInt32
+
+        /// Whether the file belongs to root or to this process's user, and is open to nobody else: what a file of secrets must be.
+        public var isPrivate: Bool { mode & 0o077 == 0 && (owner == 0 || owner == geteuid()) }
     }
 }
