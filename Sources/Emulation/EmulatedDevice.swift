@@ -11,6 +11,6 @@ public protocol EmulatedDevice: Sendable {
     /// When it will have something to say without being asked, by the same clock; nil: never.
     var deadlineMs: Int64? { get }
 
-    /// It was plugged in: all that a device forgets without power is forgotten.
-    mutating func powerOn()
+    /// It was plugged in, or pulled out; either way it forgets all that it does not know without power.
+    mutating func power(_ isOn: Bool, nowMs: Int64)
 }

@@ -48,12 +48,13 @@ final class EmulatedPort<Device: EmulatedDevice>: Sendable {
     func unplug() {
         PseudoTerminal.removeLink(path)
         tell { .unplug($0) }
+        device.withLock { $0.power(false, nowMs: SystemClock.monotonicMs()) }
     }
 
     /// Puts the cable back, under the same name. Throws `SystemError`.
     func plug() throws {
         let terminal = try PseudoTerminal()
-        device.withLock { $0.powerOn() }
+        device.withLock { $0.power(true, nowMs: SystemClock.monotonicMs()) }
         orders.send(.plug(terminal))
         try terminal.link(at: path)
     }

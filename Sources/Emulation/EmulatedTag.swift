@@ -19,7 +19,7 @@ public struct EmulatedTag: Sendable {
         switch uid.count {
         case 4: return EmulatedTag(uid: uid, sensRes: [0x00, 0x04], selRes: 0x08)
         case 7: return EmulatedTag(uid: uid, sensRes: [0x00, 0x44], selRes: 0x00)
-        default: return EmulatedTag(uid: uid, sensRes: [0x00, 0x84], selRes: 0x00)
+        default: return EmulatedTag(uid: uid, sensRes: [0x00, 0x84], selRes: 0x08)
         }
     }
 

@@ -46,7 +46,7 @@ struct PN532Chip: EmulatedDevice {
 
     var deadlineMs: Int64? { search?.untilMs }
 
-    mutating func powerOn() {
+    mutating func power(_ isOn: Bool, nowMs: Int64) {
         (isAwake, isConfigured, isFieldOn, waitsForTag, hasSelected) = (false, false, false, true, false)
         (registers, pending, speech, lastResponse, search) = ([:], [], [], [], nil)
     }

@@ -29,7 +29,7 @@ public final class PN532Emulator: Sendable {
     }
 
     /// The reader lost its power for a moment: it sleeps until a host wakes it, as a host does that opens it.
-    public func reset() { port.with { $0.powerOn() } }
+    public func reset() { port.with { $0.power(true, nowMs: 0) } }
 
     /// Its supply dipped: it answers everything and finds no tag, until a host opens it anew.
     public func brownOut() { port.with { $0.brownOut() } }

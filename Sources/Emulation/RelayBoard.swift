@@ -1,0 +1,76 @@
+/// The microcontroller of an LCUS relay board: `A0 channel state sum` switches, `FF` asks. Fed by its USB plug, so that pulling
+/// it lets every relay fall.
+struct RelayBoard: EmulatedDevice {
+    private(set) var isOn: [Bool]
+    private(set) var changes: [RelayBoardEmulator.Change] = []
+    /// Frames with a wrong sum, a channel that is not there, or a state that is none.
+    private(set) var badFrames = 0
+    /// Commands understood, whether they changed something or not.
+    private(set) var commands = 0
+    var isStuck = false
+    private let reply: RelayBoardEmulator.Reply
+    private var pending: [UInt8] = []
+    private var speech: [UInt8] = []
+
+    private static let start: UInt8 = 0xa0
+    private static let question: UInt8 = 0xff
+    private static let frameBytes = 4
+
+    init(channels: Int, reply: RelayBoardEmulator.Reply) {
+        isOn = [Bool](repeating: false, count: channels)
+        self.reply = reply
+    }
+
+    var deadlineMs: Int64? { nil }
+
+    mutating func power(_ isOn: Bool, nowMs: Int64) {
+        (pending, speech) = ([], [])
+        for channel in self.isOn.indices { set(channel, false, nowMs) }
+    }
+
+    mutating func receive(_ bytes: [UInt8], nowMs: Int64) {
+        if isStuck { return }
+        pending += bytes
+        while let first = pending.first {
+            if first == RelayBoard.start {
+                guard pending.count >= RelayBoard.frameBytes else { return }
+                obey(Array(pending.prefix(RelayBoard.frameBytes)), nowMs)
+                pending.removeFirst(RelayBoard.frameBytes)
+            } else {
+                if first == RelayBoard.question { answer() }
+                pending.removeFirst()
+            }
+        }
+    }
+
+    mutating func output(nowMs: Int64) -> [UInt8] {
+        defer { speech = [] }
+        return speech
+    }
+
+    private mutating func obey(_ frame: [UInt8], _ nowMs: Int64) {
+        let channel = Int(frame[1]) - 1
+        guard frame[0] &+ frame[1] &+ frame[2] == frame[3], isOn.indices.contains(channel), frame[2] <= 1 else {
+            badFrames += 1
+            return
+        }
+        commands += 1
+        set(channel, frame[2] == 1, nowMs)
+    }
+
+    private mutating func set(_ channel: Int, _ state: Bool, _ nowMs: Int64) {
+        guard isOn[channel] != state else { return }
+        isOn[channel] = state
+        changes.append(RelayBoardEmulator.Change(channel: channel + 1, isOn: state, atMs: nowMs))
+    }
+
+    private mutating func answer() {
+        switch reply {
+        case .none: return
+        case .bytes: speech += isOn.map { $0 ? 1 : 0 }
+        case .text:
+            let lines = isOn.enumerated().map { "CH\($0.offset + 1):\($0.element ? "ON" : "OFF") \r\n" }
+            speech += Array(lines.joined().utf8)
+        }
+    }
+}
