@@ -8,7 +8,8 @@ import Scans
 struct Main {
     static func main() async {
         await Program(
-            "tapline-fleet", "a simulated fleet of scanners, on the real journal and publisher code", commands: [run]
+            "tapline-fleet", "a simulated fleet of scanners, on the real journal and publisher code",
+            commands: [run, benchSnapshot, benchJournal, benchDecide, benchTap]
         ).main()
     }
 
@@ -74,7 +75,7 @@ struct Main {
         return settings
     }
 
-    private static func key(_ path: String) throws -> EventKey {
+    static func key(_ path: String) throws -> EventKey {
         guard let bytes = try? Files.read(path, limit: 4_096), let key = EventKey(bytes) else {
             throw ProgramError.configuration("--event-key-file \(path): 32 raw bytes are needed")
         }

@@ -1,0 +1,75 @@
+internal import Journal
+internal import Publishing
+internal import Runtime
+public import Scans
+internal import Snapshots
+
+/// The made-up event that the edge is measured in: every attendee has a chip whose UID is a number, so that a measuring
+/// process needs no list to tap them.
+public struct BenchWorld: Sendable {
+    /// Simulated time between two scans of a filled journal: five million of them are the 20 days before now, so none is
+    /// old enough to be pruned, and a day's memory is the size of a busy day's.
+    static let spacingMs: Int64 = 345
+    /// Scans a transaction.
+    static let fillScans = 10_000
+    static let daySeconds: Int64 = 86_400
+
+    public let attendees: Int
+    private let key: EventKey
+
+    public init(attendees: Int, key: EventKey) { (self.attendees, self.key) = (attendees, key) }
+
+    /// Seven bytes, as NTAG chips have.
+    func uid(_ number: Int) -> [UInt8] { [0x04] + (0..<6).map { UInt8(truncatingIfNeeded: number >> (8 * (5 - $0))) } }
+
+    func tag(_ number: Int) -> TagID { key.tagID(of: .uid(uid(number))) }
+
+    /// Makes a snapshot: 50 passes of three zones, one gate, one scanner, the days around now.
+    ///
+    /// Throws `SnapshotError` where the file is there already, `SQLiteError`.
+    public func writeSnapshot(path: String, version: Int64, scanner: ScannerID, policy: String) throws {
+        let nowS = SystemClock.nowMicroseconds() / 1_000_000
+        let writer = try SnapshotWriter(path: path)
+        let tags = (0..<attendees).map { (tag($0), Int64($0 + 1)) }.sorted { $0.0 < $1.0 }
+        for (tag, person) in tags {
+            try writer.add(tag, Attendee(status: .active, pass: person % 50 + 1, attendee: person))
+        }
+        for zone in Int64(1)...3 { try writer.add(Zone(id: zone, name: "Zone \(zone)", parent: zone == 1 ? nil : 1)) }
+        var row: Int64 = 0
+        for pass in Int64(1)...50 {
+            try writer.addPass(id: pass, name: "Pass \(pass)", colour: "green")
+            for zone in Int64(1)...3 {
+                row += 1
+                try writer.addAccess(id: row, pass: pass, Access(zone: zone, from: 0, until: nowS + 30 * 86_400))
+            }
+        }
+        try writer.addGate(id: 1, name: "Main", zone: 1, policy: policy)
+        try writer.addScanner(scanner.text, gate: 1)
+        let first = nowS / BenchWorld.daySeconds - 20
+        for day in first..<first + 25 {
+            let starts = day * BenchWorld.daySeconds
+            try writer.add(Day(day: "day \(day)", starts: starts, ends: starts + BenchWorld.daySeconds))
+        }
+        try writer.finish(
+            event: "Bench", version: version, createdS: nowS - 86_400, expiresS: nowS + 30 * BenchWorld.daySeconds)
+    }
+
+    /// Fills a journal with scans that lie in the past, the last of them now.
+    public func fillJournal(folder: String, scanner: ScannerID, scans: Int, snapshot: Int64, seed: UInt64) throws {
+        let journal = try Journal(folder: folder, scanner: scanner)
+        var random = SeededRandom(seed: seed)
+        let endMs = SystemClock.nowMicroseconds() / 1_000
+        var left = scans
+        while left > 0 {
+            let count = min(left, BenchWorld.fillScans)
+            let entries = (0..<count).map { offset in
+                Journal.Entry(
+                    atMs: endMs - Int64(left - offset) * BenchWorld.spacingMs,
+                    tag: tag(Int.random(in: 0..<attendees, using: &random)), verdict: .admitted, flags: [], gate: 1,
+                    snapshot: snapshot)
+            }
+            _ = try journal.appendBatch(entries)
+            left -= count
+        }
+    }
+}

@@ -1,0 +1,88 @@
+import Fleet
+import Runtime
+import Scans
+
+/// The parts of `scripts/bench edge`.
+extension Main {
+    static let benchSnapshot = Command(
+        "bench snapshot", "make a snapshot of made-up attendees, with one gate",
+        options: benchOptions + [
+            Option("out", "FILE", "must not exist yet", required: true),
+            Option("snapshot-version", "N", "of the snapshot", default: "1"),
+            Option("policy", "JSON", "of the gate", default: #"{"antipassback":"soft"}"#),
+        ]
+    ) { arguments in
+        let (world, _) = try benchWorld(arguments)
+        let (scanner, path) = (try benchScanner(arguments), try arguments.required("out"))
+        let version = Int64(try arguments.int("snapshot-version", 1...Int.max) ?? 1)
+        let policy = try arguments.required("policy")
+        return { try world.writeSnapshot(path: path, version: version, scanner: scanner, policy: policy) }
+    }
+
+    static let benchJournal = Command(
+        "bench journal", "fill a data folder's journal with scans of the days before now",
+        options: benchOptions + [
+            Option("data", "DIR", "the scanner's data folder", required: true),
+            Option("scans", "N", "how many", default: "5000000"),
+        ]
+    ) { arguments in
+        let (world, _) = try benchWorld(arguments)
+        let (scanner, folder) = (try benchScanner(arguments), try arguments.required("data"))
+        let scans = try arguments.int("scans", 1...1_000_000_000) ?? 5_000_000
+        return { try world.fillJournal(folder: folder, scanner: scanner, scans: scans, snapshot: 1, seed: 1) }
+    }
+
+    static let benchDecide = Command(
+        "bench decide", "time UID -> tag ID -> look-up -> decision; prints median, p99, p99.9, slowest in microseconds",
+        options: benchOptions + [
+            Option("snapshot", "FILE", "made by bench snapshot", required: true),
+            Option("count", "N", "decisions", default: "200000"),
+            Option("seed", "N", "of who is looked up", default: "1"),
+        ]
+    ) { arguments in
+        let (world, key) = try benchWorld(arguments)
+        let path = try arguments.required("snapshot")
+        let count = try arguments.int("count", 1...100_000_000) ?? 200_000
+        let bench = LaneBench(world, seed: UInt64(try arguments.int("seed", 0...Int.max) ?? 1))
+        return { print(try bench.decisions(snapshot: path, key: key, count: count)) }
+    }
+
+    static let benchTap = Command(
+        "bench tap",
+        "tap a gate, UIDs to standard output, verdicts (--output json) from standard input; the figures go to --report",
+        options: benchOptions + [
+            Option("report", "FILE", "median, p99, p99.9, slowest in microseconds", required: true),
+            Option("count", "N", "taps", default: "5000"),
+            Option("first", "N", "number of the first attendee who taps", default: "0"),
+            Option("gap-ms", "N", "pause after each verdict", default: "2"),
+        ]
+    ) { arguments in
+        let (world, _) = try benchWorld(arguments)
+        let report = try arguments.required("report")
+        let count = try arguments.int("count", 1...100_000_000) ?? 5_000
+        let first = try arguments.int("first", 0...Int.max) ?? 0
+        let gapMs = try arguments.int("gap-ms", 0...60_000) ?? 2
+        return {
+            let line = try LaneBench(world, seed: 1).taps(count: count, gapMs: gapMs, first: first, stop: StopSignal())
+            try Files.writeAtomically(Array((line + "\n").utf8), to: report, durable: false)
+        }
+    }
+
+    private static let benchOptions = [
+        Option("attendees", "N", "of the made-up event", default: "1000000"),
+        Option("event-key-file", "FILE", "the event key: 32 raw bytes", required: true),
+        Option("scanner", "ID", "the one that serves the gate", default: "bench-1"),
+    ]
+
+    private static func benchWorld(_ arguments: Arguments) throws -> (BenchWorld, EventKey) {
+        let key = try key(arguments.required("event-key-file"))
+        return (BenchWorld(attendees: try arguments.int("attendees", 1...100_000_000) ?? 1_000_000, key: key), key)
+    }
+
+    private static func benchScanner(_ arguments: Arguments) throws -> ScannerID {
+        guard let id = ScannerID(try arguments.required("scanner")) else {
+            throw ProgramError.configuration("--scanner: not a scanner's identity")
+        }
+        return id
+    }
+}
