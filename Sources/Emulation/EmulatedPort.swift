@@ -40,7 +40,8 @@ final class EmulatedPort<Device: EmulatedDevice>: Sendable {
 
     /// Reads or changes the device; what it has to say after that is sent at once.
     func with<Result: Sendable>(_ body: (inout sending Device) throws -> sending Result) rethrows -> Result {
-        defer { orders.send(.look) }
+        // One look is enough for all that happened before it.
+        defer { if orders.count == 0 { orders.send(.look) } }
         return try device.withLock(body)
     }
 

@@ -32,6 +32,16 @@ public struct EmulatedTag: Sendable {
         return tag
     }
 
+    /// An NTAG 424 DNA that signs its messages.
+    /// - Parameter uid: what it shows before it is read; nil: its own. One that starts with 08 is the random UID that such a
+    ///   chip can be told to show.
+    public static func sun(_ chip: SunChip, showing uid: [UInt8]? = nil) -> EmulatedTag {
+        .type4(uid ?? chip.uid, Type4Application(sun: chip))
+    }
+
+    /// The chip inside, with its counter as it is now; nil for a tag that signs nothing.
+    public var sun: SunChip? { application?.sun }
+
     private init(uid: [UInt8], sensRes: [UInt8], selRes: UInt8) {
         (self.uid, self.sensRes, self.selRes) = (uid, sensRes, selRes)
     }

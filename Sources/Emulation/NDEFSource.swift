@@ -2,10 +2,16 @@
 enum NDEFSource: Sendable {
     /// The same at every read.
     case fixed([UInt8])
+    /// Another at every read.
+    case sun(SunChip)
 
     mutating func next() -> [UInt8] {
         switch self {
-        case .fixed(let message): message
+        case .fixed(let message): return message
+        case .sun(var chip):
+            let url = chip.read()
+            self = .sun(chip)
+            return NDEFSource.record(url: url)
         }
     }
 
@@ -17,11 +23,11 @@ enum NDEFSource: Sendable {
         let payload = [prefix?.code ?? 0x00] + Array(url.utf8.dropFirst(prefix?.text.utf8.count ?? 0))
         let type = UInt8(ascii: "U")
         guard payload.count > 255 else { return [0xd1, 0x01, UInt8(payload.count), type] + payload }
-        let length = withoutSign(payload.count)
+        let length = bigEndian(payload.count)
         return [0xc1, 0x01] + length + [type] + payload
     }
 
-    private static func withoutSign(_ count: Int) -> [UInt8] {
+    private static func bigEndian(_ count: Int) -> [UInt8] {
         [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: count >> $0) }
     }
 }

@@ -22,6 +22,8 @@ struct PN532Chip: EmulatedDevice {
     private var waitsForTag = true
     private var isFieldOn = false
     private var hasSelected = false
+    /// Whether the tag in the field was handed to the host since it came.
+    private(set) var isTaken = false
 
     private var pending: [UInt8] = []
     private var speech: [UInt8] = []
@@ -56,7 +58,7 @@ struct PN532Chip: EmulatedDevice {
 
     mutating func put(_ tag: EmulatedTag?) {
         self.tag = tag
-        hasSelected = false
+        (hasSelected, isTaken) = (false, false)
     }
 
     mutating func receive(_ bytes: [UInt8], nowMs: Int64) {
@@ -220,7 +222,7 @@ struct PN532Chip: EmulatedDevice {
         }
         found.select()
         tag = found
-        hasSelected = true
+        (hasSelected, isTaken) = (true, true)
         selections += 1
         return [0x01] + report
     }

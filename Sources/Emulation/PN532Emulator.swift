@@ -19,8 +19,20 @@ public final class PN532Emulator: Sendable {
     /// Puts a tag into the field, in place of the one that is there.
     public func present(_ tag: EmulatedTag) { port.with { $0.put(tag) } }
 
-    /// Takes the tag out of the field.
-    public func removeTag() { port.with { $0.put(nil) } }
+    /// The tag in the field, with all that it has counted.
+    public var tag: EmulatedTag? { port.with { $0.tag } }
+
+    /// Whether a program has taken the tag in the field.
+    public var isTaken: Bool { port.with { $0.isTaken } }
+
+    /// Takes the tag out of the field and gives it, with all that it has counted meanwhile; nil when there was none.
+    @discardableResult
+    public func removeTag() -> EmulatedTag? {
+        port.with { chip in
+            defer { chip.put(nil) }
+            return chip.tag
+        }
+    }
 
     /// What is wrong with the reader, from its next command on.
     public var fault: PN532Fault {

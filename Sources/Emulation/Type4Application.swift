@@ -36,6 +36,14 @@ public struct Type4Application: Sendable {
     /// A tag with one URI record.
     public init(url: String) { self.init(message: NDEFSource.record(url: url)) }
 
+    /// A tag that signs a message of its own at every read.
+    public init(sun: SunChip) { self.init(source: .sun(sun)) }
+
+    /// Nil for a tag that says the same at every read.
+    var sun: SunChip? {
+        if case .sun(let chip) = message { chip } else { nil }
+    }
+
     init(source: NDEFSource, manner: Manner = .proper) {
         (message, self.manner) = (source, manner)
         if case .noise(let seed) = manner { noise = seed }

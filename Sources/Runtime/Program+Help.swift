@@ -32,7 +32,7 @@ extension Program {
             \(name) \(usage(command)): \(command.summary)
 
             \(lines.joined(separator: "\n"))
-
+            \(command.details.isEmpty ? "" : "\n\(command.details)\n")
             Every flag is also an environment variable: --database-url is TAPLINE_DATABASE_URL. The flag wins.
             """
     }

@@ -8,6 +8,7 @@ public struct Command: Sendable {
     let words: [String]
     let positionals: String
     let summary: String
+    let details: String
     let options: [Option]
     let positionalCount: ClosedRange<Int>
     let prepare: @Sendable (Arguments) async throws -> Work
@@ -15,16 +16,17 @@ public struct Command: Sendable {
     /// - Parameters:
     ///   - words: `run`, or `scanner add`.
     ///   - positionals: how help shows them, `ID` or `[FILE ...]`.
+    ///   - details: what its own help says below the options; empty: nothing.
     ///   - prepare: validates every setting and makes the parts, without touching network or data; gives the work. `--check`
     ///     ends after it.
     public init(
         _ words: String, positionals: String = "", count: ClosedRange<Int> = 0...0, _ summary: String,
-        options: [Option],
+        options: [Option], details: String = "",
         prepare: @escaping @Sendable (Arguments) async throws -> Work
     ) {
         self.words = words.split(separator: " ").map(String.init)
         (self.positionals, self.summary, self.options) = (positionals, summary, options)
-        (positionalCount, self.prepare) = (count, prepare)
+        (positionalCount, self.details, self.prepare) = (count, details, prepare)
     }
 }
 

@@ -9,7 +9,7 @@ struct Main {
     static func main() async {
         await Program(
             "tapline-fleet", "a simulated fleet of scanners, on the real journal and publisher code",
-            commands: [run, benchSnapshot, benchJournal, benchDecide, benchTap]
+            commands: [run, reader, benchSnapshot, benchJournal, benchDecide, benchTap]
         ).main()
     }
 

@@ -1,0 +1,174 @@
+internal import Crypto
+public import Runtime
+
+/// Plays a script on an emulated reader, one line a step: `tapline-fleet reader`. Confined to one thread.
+public struct ReaderScript: Sendable {
+    private let reader: PN532Emulator
+    private let meta: AES128
+    private let file: AES128
+    private let isDiversified: Bool
+    /// Chips that have been in the field, by their UID: a counter goes on where it was.
+    private var chips: [[UInt8]: SunChip] = [:]
+    private var randomUIDs: UInt32 = 0
+
+    /// How long `tap` waits for a program to take the tag, ms.
+    public static let tapLimitMs = 10_000
+    /// How long `tap` leaves the tag in the field once it is taken: as long as a hand holds a band, ms.
+    public static let tapMs = 200
+    private static let waitLimitMs = 3_600_000
+
+    /// One line for each step, for help and documentation.
+    public static let steps = [
+        ("tag UID", "a chip known only by its UID (8, 14 or 20 hexadecimal digits) comes into the field and stays"),
+        ("random", "a chip that shows a random UID, 08 and three more bytes, another one each time"),
+        ("url UID URL", "an ISO-DEP chip with that URL in its NDEF file"),
+        ("sun UID [COUNTER]", "an NTAG 424 DNA; it signs each read and counts on, from COUNTER if given"),
+        ("hidden UID [COUNTER]", "the same, showing a random UID until it is read"),
+        ("foreign UID", "an ISO-DEP chip without an NDEF file, such as a bank card"),
+        ("noise UID", "an ISO-DEP chip that answers everything with noise"),
+        ("leave N", "the chip in the field leaves it after N more exchanges"),
+        ("remove", "nothing is in the field"),
+        ("tap [MS]", "waits until a program has taken the chip, at most 10 s, leaves it MS (200) and removes it"),
+        ("silence on|off", "the reader says nothing"),
+        ("garbage on|off", "the reader answers with noise"),
+        ("fault NAME", "one of \(PN532Fault.allCases.map(\.rawValue).joined(separator: ", "))"),
+        ("reset", "the reader lost its power for a moment"),
+        ("brownout", "the reader's supply dipped: it answers, and finds nothing until it is opened anew"),
+        ("unplug", "the cable is pulled"),
+        ("plug", "the cable is put back, under the same name"),
+        ("wait MS", "a pause of the script"),
+        ("status", "prints what the reader has done, as JSON"),
+    ]
+
+    /// - Parameters:
+    ///   - meta: 16 bytes, the key for UID and counter of the chips that sign.
+    ///   - file: 16 bytes, their key for the MAC.
+    ///   - isDiversified: whether each chip holds AN10922(file, UID) in place of `file`.
+    /// Nil for keys of another length.
+    public init?(_ reader: PN532Emulator, meta: [UInt8], file: [UInt8], isDiversified: Bool) {
+        guard let meta = AES128(key: meta), let file = AES128(key: file) else { return nil }
+        (self.reader, self.meta, self.file, self.isDiversified) = (reader, meta, file, isDiversified)
+    }
+
+    /// Why a line was not played.
+    public struct Refusal: Error, CustomStringConvertible, Sendable {
+        public let description: String
+    }
+
+    /// Plays one line and gives what it prints; nil for an empty line and a comment (`#`). Throws `Refusal` for a line that is
+    /// no step, `SystemError` when the port cannot be made.
+    public mutating func play(_ line: String, stop: StopSignal) throws -> String? {
+        let words = line.split(whereSeparator: \.isWhitespace).map(String.init)
+        guard let step = words.first, !step.hasPrefix("#") else { return nil }
+        let rest = Array(words.dropFirst())
+        // A chip that is replaced in the field counts on when it comes again.
+        remember(reader.tag)
+        if try bring(step, rest) { return "ok" }
+        switch (step, rest.count) {
+        case ("remove", 0): remember(reader.removeTag())
+        case ("leave", 1): try leave(rest[0])
+        case ("tap", 0...1): try tap(rest.first, stop)
+        case ("silence", 1): try toggle(.silence, rest[0])
+        case ("garbage", 1): try toggle(.garbage, rest[0])
+        case ("fault", 1):
+            guard let fault = PN532Fault(rawValue: rest[0]) else { throw refusal(line) }
+            reader.fault = fault
+        case ("reset", 0): reader.reset()
+        case ("brownout", 0): reader.brownOut()
+        case ("unplug", 0): reader.unplug()
+        case ("plug", 0): try reader.plug()
+        case ("wait", 1): stop.wait(ms: try number(rest[0], ReaderScript.waitLimitMs))
+        case ("status", 0): return status
+        default: throw refusal(line)
+        }
+        return "ok"
+    }
+
+    // The steps that bring a chip into the field.
+    private mutating func bring(_ step: String, _ rest: [String]) throws -> Bool {
+        let tag: EmulatedTag
+        switch (step, rest.count) {
+        case ("tag", 1): tag = .plain(try uid(rest[0], [4, 7, 10]))
+        case ("random", 0): tag = .plain(nextRandomUID())
+        case ("url", 2): tag = .type4(try uid(rest[0], [4, 7, 10]), Type4Application(url: rest[1]))
+        case ("foreign", 1):
+            tag = .type4(try uid(rest[0], [4, 7, 10]), Type4Application(message: [], manner: .foreign))
+        case ("noise", 1):
+            tag = .type4(
+                try uid(rest[0], [4, 7, 10]),
+                Type4Application(message: [], manner: .noise(seed: UInt64(randomUIDs) + 1)))
+        case ("sun", 1...2): tag = .sun(try chip(rest))
+        case ("hidden", 1...2): tag = .sun(try chip(rest), showing: nextRandomUID())
+        default: return false
+        }
+        reader.present(tag)
+        return true
+    }
+
+    private mutating func remember(_ tag: EmulatedTag?) {
+        if let chip = tag?.sun { chips[chip.uid] = chip }
+    }
+
+    private func chip(_ words: [String]) throws -> SunChip {
+        let uid = try uid(words[0], [SunChip.uidBytes])
+        var chip =
+            chips[uid]
+            ?? SunChip(uid: uid, meta: meta, file: isDiversified ? CMAC.diversifiedKey(of: file, input: uid) : file)
+        if words.count == 2 { chip.counter = UInt32(try number(words[1], 0xff_ffff)) }
+        return chip
+    }
+
+    private mutating func nextRandomUID() -> [UInt8] {
+        randomUIDs += 1
+        let value = randomUIDs &* 0x9e37_79b9
+        return [0x08] + [24, 16, 8].map { UInt8(truncatingIfNeeded: value >> $0) }
+    }
+
+    private mutating func leave(_ count: String) throws {
+        guard var tag = reader.removeTag() else { throw Refusal(description: "leave: no chip is in the field") }
+        tag.leavesAfter = try number(count, 1_000)
+        reader.present(tag)
+    }
+
+    private mutating func tap(_ stay: String?, _ stop: StopSignal) throws {
+        let stayMs = try stay.map { try number($0, ReaderScript.waitLimitMs) } ?? ReaderScript.tapMs
+        let deadline = SystemClock.monotonicMs() + Int64(ReaderScript.tapLimitMs)
+        while !reader.isTaken {
+            guard SystemClock.monotonicMs() < deadline else {
+                throw Refusal(description: "tap: no program has taken the chip")
+            }
+            if stop.wait(ms: 5) { return }
+        }
+        stop.wait(ms: stayMs)
+        remember(reader.removeTag())
+    }
+
+    private func toggle(_ fault: PN532Fault, _ word: String) throws {
+        guard ["on", "off"].contains(word) else { throw Refusal(description: "\(fault.rawValue): on or off") }
+        reader.fault = word == "on" ? fault : .none
+    }
+
+    private var status: String {
+        """
+        {"exchanges":\(reader.exchanges),"fault":"\(reader.fault.rawValue)","selections":\(reader.selections),\
+        "taken":\(reader.isTaken)}
+        """
+    }
+
+    private func uid(_ text: String, _ lengths: [Int]) throws -> [UInt8] {
+        guard let bytes = Hex.decode(text), lengths.contains(bytes.count) else {
+            let digits = lengths.map { String(2 * $0) }.joined(separator: ", ")
+            throw Refusal(description: "\(text): a UID of \(digits) hexadecimal digits is needed")
+        }
+        return bytes
+    }
+
+    private func number(_ text: String, _ limit: Int) throws -> Int {
+        guard let value = Int(text), (0...limit).contains(value) else {
+            throw Refusal(description: "\(text): a whole number from 0 to \(limit) is needed")
+        }
+        return value
+    }
+
+    private func refusal(_ line: String) -> Refusal { Refusal(description: "no such step: \(line) (see --help)") }
+}

@@ -1,0 +1,65 @@
+import Crypto
+import Emulation
+import Runtime
+
+extension Main {
+    /// The steps stand in `--help` too: a script is written with nothing else at hand.
+    private static let steps = ReaderScript.steps.map { step in
+        "  " + step.0 + String(repeating: " ", count: max(0, 23 - step.0.count)) + step.1
+    }.joined(separator: "\n")
+
+    static let reader = Command(
+        "reader",
+        "an NFC reader that is not there: plays the script on standard input, and goes at its end",
+        options: [
+            Option("link", "PATH", "make the port's name PATH (default: one in a new folder)"),
+            Option(
+                "meta-key", "HEX", "of chips that sign: the key for UID and counter", kind: .secret,
+                default: String(repeating: "0", count: 2 * AES128.length)),
+            Option(
+                "mac-key", "HEX", "of chips that sign: the key for their MAC", kind: .secret,
+                default: String(repeating: "0", count: 2 * AES128.length)),
+            .toggle("diversified", "each chip's MAC key is AN10922(mac-key, UID)"),
+        ],
+        details: "Prints the port, for --reader nfc:pn532_uart:PORT, then 'ok' for each step. Steps, one a line:\n"
+            + steps
+    ) { arguments in
+        let keys = try ["meta-key", "mac-key"].map { flag in
+            guard let key = Hex.decode(try arguments.required(flag)), key.count == AES128.length else {
+                throw ProgramError.configuration("--\(flag): 32 hexadecimal digits are needed")
+            }
+            return key
+        }
+        let (link, isDiversified) = (arguments["link"], arguments.has("diversified"))
+        return {
+            try await ServiceGroup([
+                .thread("reader") { stop in
+                    let reader = try PN532Emulator(link: link)
+                    guard
+                        var script = ReaderScript(reader, meta: keys[0], file: keys[1], isDiversified: isDiversified)
+                    else { return }
+                    print(reader.path)
+                    try play(&script, stop)
+                    withExtendedLifetime(reader) {}
+                }
+            ]).run()
+        }
+    }
+
+    /// A line that cannot be played is said on standard error and ends the script with code 1: the next would not mean what its
+    /// author thought.
+    private static func play(_ script: inout ReaderScript, _ stop: StopSignal) throws {
+        let input = LineInput()
+        while true {
+            switch try input.next(or: stop, withinMs: -1) {
+            case .line(let line):
+                do {
+                    if let said = try script.play(line, stop: stop) { print(said) }
+                } catch let refusal as ReaderScript.Refusal { throw ProgramError.failed("\(refusal)") }
+            case .tooLong: throw ProgramError.failed("a line of the script is too long")
+            case .idle: continue
+            case .stopped, .end: return
+            }
+        }
+    }
+}
