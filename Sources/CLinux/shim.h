@@ -25,6 +25,15 @@ static inline int shim_pipe(int ends[2], int flags) { return pipe2(ends, flags);
 #include <termios.h>
 static inline int shim_exclusive(int file) { return ioctl(file, TIOCEXCL); }
 
+// Rows and columns of a terminal, by a variadic call as well; false where it is none or does not know.
+static inline int shim_terminal_size(int file, int *rows, int *columns) {
+    struct winsize size;
+    if (ioctl(file, TIOCGWINSZ, &size) != 0 || size.ws_row == 0 || size.ws_col == 0) return 0;
+    *rows = size.ws_row;
+    *columns = size.ws_col;
+    return 1;
+}
+
 // cfmakeraw and the pseudo-terminal calls are hidden like those above.
 extern void cfmakeraw(struct termios *);
 extern int posix_openpt(int);

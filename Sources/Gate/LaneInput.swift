@@ -8,6 +8,8 @@ public enum LaneInput: Sendable {
     case passage
     /// Nil: the turnstile works; else what is wrong, in words for the crew.
     case turnstile(problem: String?)
+    /// Nil: the passage sensor works; else what is wrong. While something is, a passage that was not seen annuls nobody.
+    case sensor(problem: String?)
     /// From the gate chief. `answer` is called once, on the lane's thread, and must not wait.
     case order(LaneOrder, answer: @Sendable (LaneAnswer) -> Void)
 

@@ -1,0 +1,48 @@
+internal import Runtime
+internal import Serial
+internal import Synchronization
+
+/// Switches every relay off when the thread that drives them has not said in time that it lives: that thread may hang in a
+/// driver, and a turnstile must not stay open for it.
+final class DeadMansSwitch: Sendable {
+    private struct State {
+        var port: SerialPort?
+        var lastBytes: [UInt8] = []
+        var deadlineMs = Int64.max
+    }
+
+    private let state = Mutex(State())
+    /// Looks this often.
+    static let everyMs = 100
+
+    /// The port to switch off from now on; nil: none.
+    func watch(_ port: SerialPort?, lastBytes: [UInt8]) {
+        state.withLock { $0 = State(port: port, lastBytes: lastBytes) }
+    }
+
+    /// Something is switched on, and will be looked after before this time (`SystemClock.monotonicMs`); nil: all is off.
+    func expect(beforeMs: Int64?) { state.withLock { $0.deadlineMs = beforeMs ?? .max } }
+
+    /// Switches off if it is time to. True: it did.
+    @discardableResult
+    func check(nowMs: Int64) -> Bool {
+        let late = state.withLock { state -> (SerialPort, [UInt8])? in
+            guard nowMs >= state.deadlineMs, let port = state.port else { return nil }
+            state.deadlineMs = nowMs + 1_000
+            return (port, state.lastBytes)
+        }
+        guard let (port, bytes) = late else { return false }
+        try? port.write(bytes)
+        return true
+    }
+
+    /// Until `stop`, on a thread of its own.
+    func run(until stop: StopSignal) {
+        let log = Log("turnstile")
+        while !stop.wait(ms: DeadMansSwitch.everyMs) {
+            if check(nowMs: SystemClock.monotonicMs()) {
+                log.error("the turnstile's thread hangs: relays switched off")
+            }
+        }
+    }
+}

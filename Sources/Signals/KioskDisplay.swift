@@ -1,0 +1,73 @@
+public import Gate
+public import Runtime
+internal import Scans
+internal import Snapshots
+
+/// What the lane shows, as one JSON object a line on standard output, for a kiosk's own screen.
+///
+/// `{"show":"answer",...}` for a tap, `{"show":"failed","reason"}` when one could not be logged, `{"show":"state",...}` for the
+/// idle screen, only when it has changed. A kiosk that does not read loses the oldest lines it has not read, never the newest.
+public final class KioskDisplay: Sendable {
+    private let notices = Mailbox<LaneNotice>(capacity: 64)
+
+    public init() {}
+
+    /// From the lane, which does not wait.
+    public func take(_ notice: LaneNotice) { notices.send(notice) }
+
+    public func service() -> Service {
+        Service.thread("kiosk") { stop in
+            var last: String?
+            while !stop.isStopped {
+                _ = Poll.wait([self.notices.descriptor, stop.descriptor], timeoutMs: -1)
+                for notice in self.notices.drain() {
+                    let line = KioskDisplay.line(notice)
+                    if case .state = notice {
+                        if line == last { continue }
+                        last = line
+                    }
+                    try StandardOutput.writeLine(line)
+                }
+            }
+        }
+    }
+
+    static func line(_ notice: LaneNotice) -> String {
+        switch notice {
+        case .failed(let reason): #"{"show":"failed","green":false,"reason":\#(JSONText.quote(reason))}"#
+        case .state(let state): line(state)
+        case .answer(let signal): line(signal)
+        }
+    }
+
+    private static func line(_ signal: LaneSignal) -> String {
+        let scan = signal.scan
+        var text = #"{"show":"answer","green":\#(signal.isGreen),"log":"\#(signal.log)","seq":\#(scan.seq)"#
+        text += #","verdict":\#(scan.verdict.rawValue),"name":\#(JSONText.quote(scan.verdict.name))"#
+        text += #","direction":"\#(signal.direction.rawValue)","zone":\#(quoted(signal.zone))"#
+        text += #","title":{"en":\#(JSONText.quote(DisplayWords.title(signal, .en).joined(separator: " ")))"#
+        text += #","ar":\#(JSONText.quote(DisplayWords.title(signal, .ar).joined(separator: " ")))}"#
+        if let pass = signal.pass {
+            text += #","pass":{"name":\#(quoted(pass.name)),"colour":\#(quoted(pass.colour))"#
+            text += #","note":\#(quoted(pass.note))}"#
+        }
+        text += #","detail":\#(quoted(signal.detail)),"repeat":\#(signal.isRepeat),"opens":\#(signal.opens)"#
+        return text + #","at":"\#(UTCTime.text(microseconds: scan.atMs * 1_000))"}"#
+    }
+
+    private static func line(_ state: LaneState) -> String {
+        let readers = state.readers.map {
+            #"{"name":\#(JSONText.quote($0.name)),"direction":"\#($0.direction)","problem":\#(quoted($0.problem))}"#
+        }
+        var text = #"{"show":"state","scanner":\#(JSONText.quote(state.scanner)),"gate":\#(quoted(state.gate))"#
+        text += #","zone":\#(quoted(state.zone)),"mode":"\#(state.mode.rawValue)""#
+        text += #","inspection":\#(state.isInspection),"readers":[\#(readers.joined(separator: ","))]"#
+        text += #","turnstile_problem":\#(quoted(state.turnstileProblem)),"snapshot":\#(state.snapshot)"#
+        text += #","snapshot_created":\#(number(state.snapshotCreatedS))"#
+        text += #","snapshot_expires":\#(number(state.snapshotExpiresS)),"backlog":\#(number(state.backlog))"#
+        return text + #","alarms":[\#(state.alarms.map(JSONText.quote).joined(separator: ","))]}"#
+    }
+
+    private static func quoted(_ text: String?) -> String { text.map(JSONText.quote) ?? "null" }
+    private static func number(_ value: Int64?) -> String { value.map { "\($0)" } ?? "null" }
+}
