@@ -1,3 +1,4 @@
+import Runtime
 import SQLite
 
 /// The names in a scanner's data folder that belong to the journal.
@@ -5,6 +6,16 @@ enum DataFolder {
     static func journal(_ folder: String) -> String { folder + "/journal.sqlite" }
     static func gateLock(_ folder: String) -> String { folder + "/gate.lock" }
     static func shipped(_ folder: String) -> String { folder + "/shipped.sqlite" }
+    /// Between the name of a file and the time at which it was set aside as damaged.
+    static let damagedMark = ".damaged-"
+
+    /// Journals that were set aside, by name, without their -wal and -shm.
+    static func damagedJournals(_ folder: String) -> [String] {
+        ((try? Files.list(folder)) ?? []).filter {
+            $0.hasPrefix("journal.sqlite" + damagedMark) && !$0.hasSuffix("-wal") && !$0.hasSuffix("-shm")
+        }
+    }
+
     static func publisherLock(_ folder: String) -> String { folder + "/publisher.lock" }
 }
 

@@ -6,15 +6,13 @@ struct DurableFile {
     /// "TPLJ" for the journal, "TPLS" for the cursor.
     let applicationID: Int64
     let format: Int64
-    /// Statements that make the tables.
+    /// Statements that make the tables, each harmless where its table is there: a file made by an older version gets what
+    /// it lacks.
     let schema: String
-
     /// A checkpoint every 1,000 pages (4 MB) keeps the WAL and the time of a restart short; what a long read made it grow
     /// to is given back.
-    private static let pragmas = """
-        PRAGMA wal_autocheckpoint = 1000; PRAGMA journal_size_limit = 8388608; PRAGMA cache_size = -2048;
-        PRAGMA trusted_schema = OFF
-        """
+    var pragmas = "PRAGMA wal_autocheckpoint = 1000; PRAGMA journal_size_limit = 8388608"
+    private static let commonPragmas = "PRAGMA cache_size = -2048; PRAGMA trusted_schema = OFF"
 
     /// Opens the file, or makes it. A damaged one, or one of another kind, is set aside whole under a new name, and an empty
     /// one takes its place: a gate must open. Throws `JournalError`.
@@ -43,7 +41,8 @@ struct DurableFile {
         }
         try database.execute("PRAGMA synchronous = FULL")
         guard try database.int("PRAGMA synchronous") == 2 else { throw JournalError(path, "synchronous is not FULL") }
-        try database.execute(DurableFile.pragmas)
+        try database.execute(DurableFile.commonPragmas)
+        try database.execute(pragmas)
         if isEmpty {
             try database.transaction {
                 try database.execute(schema)
@@ -58,17 +57,18 @@ struct DurableFile {
         }
         let check = try database.text("PRAGMA quick_check(1)") ?? ""
         guard check == "ok" else { throw JournalError(path, "quick_check: \(check)", isDamaged: true) }
+        try database.transaction { try database.execute(schema) }
         return database
     }
 
     /// Moves file, -wal and -shm so that SQLite's tools find them together. The last open connection is gone by now.
     private func setAside(_ path: String, _ reason: String) throws {
         let stamp = UTCTime.text(microseconds: SystemClock.nowMicroseconds()).filter { $0 != ":" }
-        var name = "\(path).damaged-\(stamp)"
+        var name = "\(path)\(DataFolder.damagedMark)\(stamp)"
         var count = 1
         while Files.exists(name) {
             count += 1
-            name = "\(path).damaged-\(stamp)-\(count)"
+            name = "\(path)\(DataFolder.damagedMark)\(stamp)-\(count)"
         }
         for suffix in ["-shm", "-wal", ""] where Files.exists(path + suffix) {
             try Files.rename(path + suffix, to: name + suffix)

@@ -10,6 +10,10 @@ public final class Journal {
     /// A journal is at most this old: 24 hours by the monotonic clock.
     public static let ageLimitMs: Int64 = 24 * 3_600_000
 
+    /// Characters of a reason that are kept.
+    public static let reasonLimit = 500
+    public static let keepDaysDefault = 30
+
     /// A scan before it has its number.
     public struct Entry: Hashable, Sendable {
         /// Device clock, milliseconds since 1970-01-01 UTC.
@@ -28,19 +32,37 @@ public final class Journal {
 
     public let scanner: ScannerID
     /// The present journal.
-    public private(set) var id: JournalID
+    public var id: JournalID { present.id }
     /// The last seq of the present journal; 0 before its first scan.
-    public private(set) var lastSeq: Int64 = 0
+    public var lastSeq: Int64 { present.lastSeq }
     /// Device time of the last scan that the file held at the start, whichever journal it is in; nil without one.
     public let lastAtMs: Int64?
 
-    private let path: String
+    /// What prune may take: shipped, and older than so many days ...
+    public var keepDays = Journal.keepDaysDefault
+    /// ... and before this, which the lane sets to the start of the event day before the present one: its memory is rebuilt
+    /// from these scans. Milliseconds since 1970.
+    public var keepFromMs = Int64.max
+
+    let path: String
+    let folder: String
+    let database: Database
+    let monotonicMs: () -> Int64
     private let lock: FileLock
-    private let database: Database
     private let insert: Statement
-    private let monotonicMs: () -> Int64
-    private var rowid: Int64 = 0
-    private var begunMs: Int64 = 0
+    private let upsertCounter: Statement
+    private let insertReason: Statement
+    var present = Present(id: JournalID.random())
+    /// What the idle moments have done, and when they look again.
+    var chores = Chores()
+
+    /// The present journal as it stands, put back when a transaction fails.
+    struct Present {
+        var id: JournalID
+        var rowid: Int64 = 0
+        var lastSeq: Int64 = 0
+        var begunMs: Int64 = 0
+    }
 
     /// Takes the folder's gate lock, opens or makes the file, and begins a journal.
     ///
@@ -54,14 +76,19 @@ public final class Journal {
     ) throws {
         try Files.makeFolder(folder)
         lock = try FileLock(DataFolder.gateLock(folder))
-        (path, self.scanner, self.monotonicMs) = (DataFolder.journal(folder), scanner, monotonicMs)
+        (self.folder, self.scanner, self.monotonicMs) = (folder, scanner, monotonicMs)
+        path = DataFolder.journal(folder)
         database = try JournalFile.durable.open(path)
         do {
             insert = try database.prepare("INSERT INTO scans VALUES (?, ?, ?, ?, ?, ?, ?)")
+            upsertCounter = try database.prepare(
+                "INSERT INTO counters VALUES (?, ?) ON CONFLICT (tag) DO UPDATE SET counter = excluded.counter")
+            insertReason = try database.prepare("INSERT INTO reasons VALUES (?, ?)")
             lastAtMs = try database.int("SELECT at FROM scans ORDER BY id DESC LIMIT 1")
+            try database.growInSteps(ofBytes: JournalFile.growthBytes)
+            chores.reserveRows = try database.int("SELECT count(*) FROM reserve") ?? 0
+            try begin(JournalID.random())
         } catch { throw JournalError(path, error) }
-        id = JournalID.random()
-        try begin(id)
     }
 
     /// Logs one scan; it is on the disk when this returns. Throws `JournalError`, and then nothing was logged.
@@ -70,28 +97,66 @@ public final class Journal {
     public func append(
         atMs: Int64, tag: TagID, verdict: Verdict, flags: Flags, gate: Int64?, snapshot: Int64
     ) throws -> Scan {
-        let entry = Entry(atMs: atMs, tag: tag, verdict: verdict, flags: flags, gate: gate, snapshot: snapshot)
-        try rollOver()
-        do throws(SQLiteError) { return try write(entry) } catch { throw JournalError(path, error) }
+        try append(Entry(atMs: atMs, tag: tag, verdict: verdict, flags: flags, gate: gate, snapshot: snapshot))
+    }
+
+    /// Logs one scan, and what belongs to it, in one commit: all of it is on the disk when this returns.
+    ///
+    /// Throws `JournalError`, and then nothing was logged.
+    /// - Parameters:
+    ///   - counter: the read counter that the tag's message carried, kept as the tag's newest.
+    ///   - reason: why the supervisor ordered it; cut to `reasonLimit` characters.
+    ///   - continues: the scan belongs to an earlier one of this journal (an annulment): no new journal begins with it.
+    public func append(
+        _ entry: Entry, counter: Int64? = nil, reason: String? = nil, continues: Bool = false
+    ) throws -> Scan {
+        let isOld = !continues && isOld
+        chores.tapped()
+        do {
+            let isShort = try reserveIsNeeded()
+            // One statement is its own transaction.
+            if !isOld, !isShort, counter == nil, reason == nil { return try write(entry) }
+            return try atOnce {
+                if isOld { try begin(JournalID.random()) }
+                if isShort { try releaseReserve() }
+                let scan = try write(entry)
+                if let counter { try upsertCounter.run(.int(entry.tag.rawValue), .int(counter)) }
+                if let reason {
+                    try insertReason.run(
+                        .int(JournalFile.scanID(present.rowid, scan.seq)),
+                        .text(String(reason.prefix(Journal.reasonLimit))))
+                }
+                return scan
+            }
+        } catch let error as SQLiteError { throw JournalError(path, error) }
     }
 
     /// Logs many scans in one transaction: all or none. For simulated fleets; a lane logs each tap by itself.
     public func appendBatch(_ entries: [Entry]) throws -> [Scan] {
-        try rollOver()
-        let before = lastSeq
-        do { return try database.transaction { try entries.map { try write($0) } } } catch {
-            lastSeq = before
-            throw (error as? SQLiteError).map { JournalError(path, $0) } ?? error
-        }
+        do {
+            return try atOnce {
+                if isOld { try begin(JournalID.random()) }
+                return try entries.map { try write($0) }
+            }
+        } catch let error as SQLiteError { throw JournalError(path, error) }
     }
 
     /// Makes the file as good as full at `pages` pages, for tests of a full disk.
     func limitPages(_ pages: Int) throws { _ = try database.int("PRAGMA max_page_count = \(pages)") }
 
+    /// One transaction; `present` is as before when it fails.
+    func atOnce<Result>(_ body: () throws -> Result) throws -> Result {
+        let before = present
+        do { return try database.transaction { try body() } } catch {
+            present = before
+            throw error
+        }
+    }
+
     private func write(_ entry: Entry) throws(SQLiteError) -> Scan {
         let atMs = min(max(entry.atMs, Bounds.timesMs.lowerBound), Bounds.timesMs.upperBound - 1)
-        let seq = lastSeq + 1
-        try insert.bind(1, JournalFile.scanID(rowid, seq))
+        let seq = present.lastSeq + 1
+        try insert.bind(1, JournalFile.scanID(present.rowid, seq))
         try insert.bind(2, atMs)
         try insert.bind(3, entry.tag.rawValue)
         try insert.bind(4, Int64(entry.verdict.rawValue))
@@ -99,44 +164,22 @@ public final class Journal {
         try insert.bind(6, Value(entry.gate))
         try insert.bind(7, entry.snapshot)
         while try insert.step() {}
-        lastSeq = seq
+        present.lastSeq = seq
         return Scan(
             seq: seq, atMs: atMs, tag: entry.tag, verdict: entry.verdict, flags: entry.flags, gate: entry.gate,
             snapshot: entry.snapshot)
     }
 
-    private func rollOver() throws {
-        // Half the room for seqs: a batch may still follow.
-        guard monotonicMs() - begunMs >= Journal.ageLimitMs || lastSeq >= JournalFile.seqLimit / 2 else { return }
-        try begin(JournalID.random())
+    /// Half the room for seqs: a batch may still follow.
+    private var isOld: Bool {
+        monotonicMs() - present.begunMs >= Journal.ageLimitMs || present.lastSeq >= JournalFile.seqLimit / 2
     }
 
-    private func begin(_ new: JournalID) throws {
+    private func begin(_ new: JournalID) throws(SQLiteError) {
         let createdMs = SystemClock.nowMicroseconds() / 1_000
-        do throws(SQLiteError) {
-            let next = (try database.int("SELECT max(id) FROM journals") ?? 0) + 1
-            try database.prepare("INSERT INTO journals VALUES (?, ?, ?, ?)")
-                .run(.int(next), .blob(new.bytes), .text(scanner.text), .int(createdMs))
-            (id, rowid, lastSeq, begunMs) = (new, next, 0, monotonicMs())
-        } catch { throw JournalError(path, error) }
+        let next = (try database.int("SELECT max(id) FROM journals") ?? 0) + 1
+        try database.prepare("INSERT INTO journals VALUES (?, ?, ?, ?)")
+            .run(.int(next), .blob(new.bytes), .text(scanner.text), .int(createdMs))
+        present = Present(id: new, rowid: next, begunMs: monotonicMs())
     }
-}
-
-/// What `journal.sqlite` holds.
-enum JournalFile {
-    static let durable = DurableFile(
-        applicationID: 0x5450_4C4A, format: 1,
-        schema: """
-            CREATE TABLE journals(
-                id INTEGER PRIMARY KEY, log BLOB NOT NULL UNIQUE, scanner TEXT NOT NULL, created INTEGER NOT NULL);
-            CREATE TABLE scans(
-                id INTEGER PRIMARY KEY, at INTEGER NOT NULL, tag INTEGER NOT NULL, verdict INTEGER NOT NULL,
-                flags INTEGER NOT NULL, gate INTEGER, snapshot INTEGER NOT NULL);
-            """)
-
-    /// Seqs have the lower 32 bits of a scan's key.
-    static let seqLimit: Int64 = 0xffff_ffff
-
-    /// Scans lie in the file in the order of journals, then seqs.
-    static func scanID(_ journal: Int64, _ seq: Int64) -> Int64 { journal << 32 | seq }
 }

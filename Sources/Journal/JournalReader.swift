@@ -68,12 +68,7 @@ public final class JournalReader {
                 .int(JournalFile.scanID(id, seq)), .int(JournalFile.scanID(id, JournalFile.seqLimit)),
                 .int(Int64(limit))
             ) { row in
-                scans.append(
-                    Scan(
-                        seq: row.int(0) & JournalFile.seqLimit, atMs: row.int(1), tag: TagID(rawValue: row.int(2)),
-                        verdict: Verdict(rawValue: UInt8(truncatingIfNeeded: row.int(3))),
-                        flags: Flags(rawValue: UInt8(truncatingIfNeeded: row.int(4))), gate: row.optionalInt(5),
-                        snapshot: row.int(6)))
+                scans.append(Scan(row))
             }
             return scans
         } ?? []

@@ -8,7 +8,7 @@ public final class Shipped {
     private static let file = DurableFile(
         applicationID: 0x5450_4C53, format: 1,
         schema: """
-            CREATE TABLE shipped(log BLOB PRIMARY KEY NOT NULL, scanner TEXT NOT NULL, last INTEGER NOT NULL)
+            CREATE TABLE IF NOT EXISTS shipped(log BLOB PRIMARY KEY NOT NULL, scanner TEXT NOT NULL, last INTEGER NOT NULL)
             WITHOUT ROWID;
             """)
 

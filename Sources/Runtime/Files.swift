@@ -155,6 +155,17 @@ public enum Files {
         return Int64(info.f_bavail) * Int64(info.f_frsize)
     }
 
+    /// Appends zeros until the file has `size` bytes, at most `step` of them, really written and synced: overwriting them
+    /// later needs no room on the disk. False when the file has its size already. Throws `SystemError`, ENOSPC on a full disk.
+    public static func extend(_ path: String, toBytes size: Int, step: Int) throws -> Bool {
+        guard let has = status(path)?.size, has < size else { return false }
+        try withFile(path, O_WRONLY | O_APPEND) { file in
+            try writeAll([UInt8](repeating: 0, count: min(step, size - has))[...], to: file, "write \(path)")
+            if fdatasync(file) != 0 { throw SystemError("fdatasync \(path)") }
+        }
+        return true
+    }
+
     /// Size in bytes, modification time in nanoseconds since 1970, inode, permission bits and owner; nil when there is no such
     /// file.
     public static func status(_ path: String) -> Status? {

@@ -92,6 +92,20 @@ public final class Database {
         guard code == SQLITE_OK else { throw SQLiteError("persist WAL", code: code, database: handle) }
     }
 
+    /// The file grows on the disk in steps of so many bytes, and is cut to whole steps (SQLITE_FCNTL_CHUNK_SIZE).
+    public func growInSteps(ofBytes step: Int32) throws(SQLiteError) {
+        var step = step
+        let code = sqlite3_file_control(handle, "main", SQLITE_FCNTL_CHUNK_SIZE, &step)
+        guard code == SQLITE_OK else { throw SQLiteError("set the step of growth", code: code, database: handle) }
+    }
+
+    /// Takes room on the disk for a file of so many bytes (SQLITE_FCNTL_SIZE_HINT), so that a checkpoint which writes them
+    /// cannot find the disk full. False when there is no such room. Needs `growInSteps`.
+    public func takeRoom(forBytes size: Int64) -> Bool {
+        var size = size
+        return sqlite3_file_control(handle, "main", SQLITE_FCNTL_SIZE_HINT, &size) == SQLITE_OK
+    }
+
     /// Rows that the last INSERT, UPDATE or DELETE changed.
     public var changes: Int { Int(sqlite3_changes64(handle)) }
 

@@ -148,6 +148,8 @@ import Testing
         do { _ = try Journal(folder: folder.path, scanner: scanner) }
         try Files.writeAtomically([UInt8](repeating: 7, count: 8_192), to: folder.file("journal.sqlite"))
         let reader = self.reader
+        // The log is kept, and would hide the damage.
+        try Files.writeAtomically([], to: folder.file("journal.sqlite-wal"))
         let error = #expect(throws: JournalError.self) { try reader.journals() }
         #expect(error?.isDamaged == true)
     }
