@@ -1,0 +1,180 @@
+internal import NFC
+public import Runtime
+public import Scans
+internal import Serial
+internal import Synchronization
+
+/// An NFC reader that feeds a lane: opened through libnfc on a thread of its own, opened again for as long as it takes when it
+/// is pulled out, falls silent or forgets what it is, and told as one tap for each tag that comes.
+///
+/// A chip that sends a secure unique message is asked for it where there are keys. One that leaves while it is read is not told:
+/// its holder will hold it there again.
+public final class NFCReader: Sendable {
+    /// Pause between two looks for a tag, ms. A look takes some 20 ms with a real PN532.
+    static let lookPauseMs = 20
+    /// How long a reader may see nothing before it is opened anew, ms: one whose supply dipped answers everything and finds no
+    /// tag ever after, and only opening sets it up whole. A tap meanwhile waits some 0.2 s.
+    static let selfTestMs: Int64 = 10_000
+    /// Limits of one call into libnfc, ms, after which the watchdog acts: well above the library's own.
+    static let callLimitMs: Int64 = 2_000
+    static let openLimitMs: Int64 = 5_000
+    static let watchPauseMs = 250
+    /// Radio errors one after another, without a tag or a clean look between them, after which the reader is opened anew.
+    static let disturbanceLimit = 50
+
+    private let connstring: String?
+    private let keys: SecureMessageKeys?
+    private let direction: Direction
+    private let selfTestMs: Int64
+    private let deliver: @Sendable (ReaderEvent) -> Void
+    private let log: Log
+    private let health: ReaderHealth
+    /// What the watchdog aborts.
+    private let current = Mutex<NFCDevice?>(nil)
+
+    /// - Parameters:
+    ///   - connstring: for libnfc; nil: the only reader that it finds.
+    ///   - keys: nil: every chip is known by its UID only.
+    ///   - deliver: takes what happens, from two threads, in order; must not wait.
+    public convenience init(
+        connstring: String?, keys: SecureMessageKeys?, direction: Direction,
+        deliver: @escaping @Sendable (ReaderEvent) -> Void
+    ) {
+        self.init(
+            connstring: connstring, keys: keys, direction: direction, selfTestMs: NFCReader.selfTestMs, deliver: deliver
+        )
+    }
+
+    init(
+        connstring: String?, keys: SecureMessageKeys?, direction: Direction, selfTestMs: Int64,
+        deliver: @escaping @Sendable (ReaderEvent) -> Void
+    ) {
+        (self.connstring, self.keys, self.direction) = (connstring, keys, direction)
+        (self.selfTestMs, self.deliver) = (selfTestMs, deliver)
+        log = Log("reader", [.reader: "nfc:" + (connstring ?? "auto")])
+        health = ReaderHealth(log: log, deliver: deliver)
+        // Here, where the program has few threads yet: libnfc writes the environment when it starts.
+        NFCLibrary.start()
+    }
+
+    public func service() -> Service {
+        Service.thread("nfc-reader") { stop in
+            let ended = StopSignal()
+            defer { ended.stop() }
+            PlainThread("nfc-watchdog") { self.watch(ended) }
+            self.run(stop)
+        }
+    }
+
+    private func watch(_ ended: StopSignal) {
+        while !ended.wait(ms: NFCReader.watchPauseMs) {
+            guard health.isStuck(nowMs: SystemClock.monotonicMs()) else { continue }
+            health.lost("the reader does not answer")
+            // A copy, so that the device is not closed under the abort.
+            let device = current.withLock { $0 }
+            device?.abort()
+        }
+    }
+
+    private func run(_ stop: StopSignal) {
+        var backoff = Backoff()
+        while !stop.isStopped {
+            do {
+                try session(stop) { backoff.reset() }
+            } catch {
+                health.lost("\(error)")
+                stop.wait(ms: backoff.nextDelayMs())
+            }
+        }
+    }
+
+    /// Opens the reader and looks for tags until it is time for a self-test, or to stop. Throws when the reader is in trouble.
+    private func session(_ stop: StopSignal, worked: () -> Void) throws {
+        let connstring = try self.connstring ?? NFCReader.onlyReader()
+        let lock = try NFCReader.port(of: connstring).map { try PortLock($0) }
+        // The port's own file is closed with the device, before others may have it; and a port that is held open while it
+        // is gone comes back under another name.
+        defer { withExtendedLifetime(lock) {} }
+        var presence = TagPresence()
+        while !stop.isStopped {
+            let device = try opened(connstring)
+            defer { current.withLock { $0 = nil } }
+            worked()
+            health.back()
+            try look(device, &presence, stop)
+        }
+    }
+
+    private func opened(_ connstring: String) throws -> NFCDevice {
+        let device = try health.watch(limitMs: NFCReader.openLimitMs) { try NFCDevice(connstring) }
+        current.withLock { $0 = device }
+        return device
+    }
+
+    /// Returns when the reader has seen nothing for so long that it must be doubted.
+    private func look(_ device: NFCDevice, _ presence: inout TagPresence, _ stop: StopSignal) throws {
+        var lastSignMs = SystemClock.monotonicMs()
+        var disturbances = 0
+        while !stop.isStopped {
+            do {
+                let now = SystemClock.monotonicMs()
+                let tag = try health.watch(limitMs: NFCReader.callLimitMs) { try device.select() }
+                disturbances = 0
+                let isNew = presence.saw(tag?.uid, nowMs: now)
+                if let tag {
+                    lastSignMs = now
+                    if isNew { try read(tag, device, &presence) }
+                    try health.watch(limitMs: NFCReader.callLimitMs) { try device.resetField() }
+                } else if now - lastSignMs >= selfTestMs {
+                    return
+                }
+            } catch let error as NFCError where error.isOfTag {
+                disturbances += 1
+                guard disturbances < NFCReader.disturbanceLimit else { throw error }
+                try health.watch(limitMs: NFCReader.callLimitMs) { try device.resetField() }
+            }
+            stop.wait(ms: NFCReader.lookPauseMs)
+        }
+    }
+
+    private func read(_ tag: NFCTag, _ device: NFCDevice, _ presence: inout TagPresence) throws {
+        var message: [UInt8]?
+        if keys != nil, tag.isISODEP {
+            do { message = try ndef(device) } catch let error as NFCError where error.isOfTag {
+                guard presence.readFailed() else { return }
+            }
+        }
+        let found = keys?.identify(uid: tag.uid, ndef: message) ?? SecureMessageKeys.identify(uid: tag.uid)
+        presence.told()
+        deliver(.tap(Tap(found.identity, proof: found.proof, direction: direction)))
+    }
+
+    /// The NDEF message of the selected chip; nil when it has none. Throws `NFCError`.
+    private func ndef(_ device: NFCDevice) throws -> [UInt8]? {
+        nil
+    }
+
+    /// Throws `ReaderError` when there is none, or more than one.
+    private static func onlyReader() throws -> String {
+        let found = try NFCLibrary.list()
+        guard found.count < 2 else {
+            throw ReaderError("\(found.count) NFC readers: name one, as nfc:\(found[0])")
+        }
+        guard let only = found.first else { throw ReaderError("no NFC reader found") }
+        return only
+    }
+
+    /// The port that a connection string names (`pn532_uart:/dev/ttyUSB0:115200`), to be locked; nil for USB and PC/SC, where the
+    /// system gives a reader to one program only.
+    static func port(of connstring: String) -> String? {
+        let parts = connstring.split(separator: ":")
+        guard parts.count > 1, parts[1].hasPrefix("/") else { return nil }
+        return String(parts[1])
+    }
+}
+
+/// Why a reader cannot be used, in words for the crew.
+struct ReaderError: Error, Hashable, CustomStringConvertible, Sendable {
+    let description: String
+    init(_ description: String) { self.description = description }
+}

@@ -1,1 +1,0 @@
-// Begun here.
