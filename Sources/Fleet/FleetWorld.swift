@@ -15,6 +15,7 @@ struct FleetWorld: Sendable {
 
     let tags: [Tag]
     let passes: [Int64: Pass]
+    let zones: ZoneTree
     /// By scanner; nil: none.
     let gates: [Snapshots.Gate?]
     let snapshotState: Decision.SnapshotState
@@ -36,7 +37,7 @@ struct FleetWorld: Sendable {
                 tag: TagID(rawValue: Int64(bitPattern: random.next())),
                 attendee: Attendee(status: .active, pass: 1, attendee: Int64(number + 1)))
         }
-        passes = [1: pass]
+        (passes, zones) = ([1: pass], ZoneTree())
         gates = Array(repeating: Snapshots.Gate(id: 1, name: "made up", zone: 1), count: scanners)
         (snapshotState, snapshot, namesGates) = (.inForce(expiresS: .max), 0, false)
     }
@@ -47,7 +48,7 @@ struct FleetWorld: Sendable {
         try file.forEachAttendee { tags.append(Tag(tag: $0, attendee: $1)) }
         guard !tags.isEmpty else { throw ProgramError.configuration("\(file.path) holds no attendees") }
         self.tags = tags
-        passes = file.passes
+        (passes, zones) = (file.passes, file.zoneTree)
         let all = file.gates.values.sorted { $0.id < $1.id }
         gates = scanners.enumerated().map { number, scanner in
             GateChoice(file, scanner: scanner, named: nil, previous: nil).gate
@@ -58,7 +59,7 @@ struct FleetWorld: Sendable {
 
     /// Only the taps of a trace: all admitted.
     init(scanners: Int) {
-        (tags, passes) = ([], [:])
+        (tags, passes, zones) = ([], [:], ZoneTree())
         gates = Array(repeating: nil, count: scanners)
         (snapshotState, snapshot, namesGates) = (.unusable, 0, false)
     }
@@ -74,7 +75,7 @@ struct FleetWorld: Sendable {
         let decision = Decision(
             Decision.Facts(
                 direction: isOut ? .out : .in, atMs: atMs, gate: gate, snapshot: snapshotState,
-                attendee: drawn.attendee, pass: drawn.attendee.flatMap { passes[$0.pass] }))
+                attendee: drawn.attendee, pass: drawn.attendee.flatMap { passes[$0.pass] }, zones: zones))
         return Journal.Entry(
             atMs: atMs, tag: drawn.tag, verdict: decision.verdict, flags: decision.flags,
             gate: namesGates ? gate?.id : nil, snapshot: snapshot)

@@ -1,76 +1,74 @@
 public import Scans
-public import Snapshots
+import Snapshots
 
-/// The answer of a gate to one tap: a pure function of what the gate knows.
+/// The answer of a gate to one tap: a pure function of what the gate knows. Allocates nothing.
 ///
 /// In this order, the first that applies:
 /// 1. A way out is never refused, whatever is known of the tag, the gate or the snapshot.
 /// 2. No snapshot, one that cannot be read, or no gate in it that this lane is: "no usable snapshot", unless the policy of
 ///    the gate (known from before) admits.
 /// 3. A snapshot past its expiry, where the policy says deny: "no usable snapshot".
-/// 4. The tag: unknown, lost or replaced, void, blocked.
-/// 5. A chip known only by its UID, where the policy takes none: "not authentic".
-/// 6. The pass: no access to exactly the gate's zone; access, but at another time. `tolerance_s` opens earlier and closes
-///    later. A clock that is not trusted refuses nobody for time, and finds no snapshot expired.
+/// 4. A chip whose secure message did not verify, or was played back, or that draws its UID anew each time: "not authentic".
+///    Where the policy admits without a snapshot, this still holds, and nothing that follows.
+/// 5. The tag: unknown, lost or replaced, void, blocked.
+/// 6. A chip known only by its UID, where the policy takes none: "not authentic". A code is not a UID.
+/// 7. The pass: no access. A row for a zone opens the gates into that zone and into every zone that contains it, because
+///    being in a zone is being in all that contain it; it opens no gate into a zone inside it.
+/// 8. Access, but at another time. `tolerance_s` opens earlier and closes later. A clock that is not trusted refuses nobody
+///    for time, and finds no snapshot expired.
+/// 9. Anti-passback, by the lane's memory: "already inside".
 ///
-/// Anti-passback belongs to the lane's memory, which a later version brings: until then `antipassback` counts as `off`.
+/// Then the mode of the lane: free flow admits everybody, and marks with the operator override those whom the rules would
+/// have refused; a closed lane refuses with the override whom the rules would have let in. Both leave the way out alone.
 public struct Decision: Hashable, Sendable {
     public let verdict: Verdict
     public let flags: Flags
 
     public init(verdict: Verdict, flags: Flags) { (self.verdict, self.flags) = (verdict, flags) }
 
-    /// What a gate decides from.
-    public struct Facts: Sendable {
-        public var direction: Direction
-        /// Milliseconds since 1970-01-01 UTC: the tap's own time, or the device clock.
-        public var atMs: Int64
-        public var clockIsTrusted: Bool
-        /// The chip proved itself by more than its UID.
-        public var isAuthenticated: Bool
-        /// What this lane is; nil where the snapshot, or the lane's settings, name none.
-        public var gate: Gate?
-        public var snapshot: SnapshotState
-        /// Nil: not on the list.
-        public var attendee: Attendee?
-        /// The attendee's pass; nil for one without.
-        public var pass: Pass?
-
-        public init(
-            direction: Direction, atMs: Int64, clockIsTrusted: Bool = true, isAuthenticated: Bool = false, gate: Gate?,
-            snapshot: SnapshotState, attendee: Attendee?, pass: Pass?
-        ) {
-            (self.direction, self.atMs, self.clockIsTrusted) = (direction, atMs, clockIsTrusted)
-            (self.isAuthenticated, self.gate, self.snapshot) = (isAuthenticated, gate, snapshot)
-            (self.attendee, self.pass) = (attendee, pass)
-        }
-    }
-
-    public enum SnapshotState: Hashable, Sendable {
-        /// None is there, or the one that is cannot be read.
-        case unusable
-        /// Seconds since 1970.
-        case inForce(expiresS: Int64)
-    }
-
     public init(_ facts: Facts) {
         let atS = facts.atMs.flooredSeconds
         var flags: Flags = facts.direction == .out ? .out : []
+        if facts.isInspection { flags.insert(.inspection) }
         if !facts.clockIsTrusted { flags.insert(.clockNotTrusted) }
         if facts.clockIsTrusted, case .inForce(let expiresS) = facts.snapshot, atS >= expiresS {
             flags.insert(.snapshotExpired)
         }
-        self.init(
-            verdict: facts.direction == .out
-                ? .admitted : Decision.verdict(facts, atS, isExpired: flags.contains(.snapshotExpired)), flags: flags)
+        guard facts.direction == .in else {
+            self.init(verdict: .admitted, flags: flags)
+            return
+        }
+        var verdict = Decision.listed(facts, atS, isExpired: flags.contains(.snapshotExpired))
+        if verdict == .admitted, let gate = facts.gate, facts.snapshot != .unusable, !facts.isInspection {
+            switch Decision.reuse(facts, gate.policy) {
+            case .allowed: break
+            case .flagged: flags.insert(.reuse)
+            case .refused: verdict = .alreadyInside
+            }
+        }
+        switch facts.mode {
+        case .normal: break
+        case .free:
+            if verdict != .admitted { flags.insert(.operatorOverride) }
+            verdict = .admitted
+        case .closed where verdict == .admitted:
+            verdict = .noAccess
+            // "Admitted although inside" is not true of somebody who was not admitted.
+            flags.remove(.reuse)
+            flags.insert(.operatorOverride)
+        case .closed: break
+        }
+        self.init(verdict: verdict, flags: flags)
     }
 
-    private static func verdict(_ facts: Facts, _ atS: Int64, isExpired: Bool) -> Verdict {
-        let policy = facts.gate?.policy ?? Policy()
+    /// What the list says, before the lane's memory is asked.
+    private static func listed(_ facts: Facts, _ atS: Int64, isExpired: Bool) -> Verdict {
         guard facts.snapshot != .unusable, let gate = facts.gate else {
-            return policy.noSnapshot == .admit ? .admitted : .noSnapshot
+            guard facts.gate?.policy.noSnapshot == .admit else { return .noSnapshot }
+            return facts.isGenuine ? .admitted : .notAuthentic
         }
-        if isExpired && policy.expired == .deny { return .noSnapshot }
+        if isExpired && gate.policy.expired == .deny { return .noSnapshot }
+        guard facts.isGenuine else { return .notAuthentic }
         switch facts.attendee?.status {
         case nil: return .unknownTag
         case .lost: return .lost
@@ -78,15 +76,55 @@ public struct Decision: Hashable, Sendable {
         case .blocked: return .blocked
         case .active: break
         }
-        if !policy.uidOnly && !facts.isAuthenticated { return .notAuthentic }
-        let access = facts.pass?.access.filter { $0.zone == gate.zone } ?? []
-        guard !access.isEmpty else { return .noAccess }
-        let tolerance = Int64(policy.toleranceS)
-        let isOpen = access.contains { row in
-            // Tolerance goes to the tap's side: a pass may open at the beginning of all times.
-            (row.from.map { $0 <= atS + tolerance } ?? true) && (row.until.map { atS - tolerance < $0 } ?? true)
+        if !gate.policy.uidOnly && facts.proof == .uid { return .notAuthentic }
+        guard let pass = facts.pass else { return .noAccess }
+        let tolerance = Int64(gate.policy.toleranceS)
+        var hasAccess = false
+        for row in pass.access where facts.zones.isWithin(row.zone, gate.zone) {
+            if !facts.clockIsTrusted || row.isOpen(atS, tolerance) { return .admitted }
+            hasAccess = true
         }
-        return isOpen || !facts.clockIsTrusted ? .admitted : .outsideTime
+        return hasAccess ? .outsideTime : .noAccess
+    }
+
+    private enum Reuse { case allowed, flagged, refused }
+
+    /// May the person, whom the list lets in, come in once more?
+    private static func reuse(_ facts: Facts, _ policy: Policy) -> Reuse {
+        let memory = facts.memory
+        switch facts.pass?.reentry {
+        case .free: return .allowed
+        case .none? where memory.wasAdmitted: return .refused
+        case .none?, .gate, nil: break
+        }
+        guard memory.isInside else { return .allowed }
+        switch policy.antipassback {
+        case .off: return .allowed
+        case .soft: return .flagged
+        case .hard: return .refused
+        case .timed:
+            guard facts.clockIsTrusted, let admittedMs = memory.admittedMs, let minutes = policy.minutes else {
+                return .allowed
+            }
+            return (0..<Int64(minutes) * 60_000).contains(facts.atMs - admittedMs) ? .refused : .allowed
+        }
+    }
+}
+
+extension Decision.Facts {
+    /// Whether the identity is anybody's at all.
+    fileprivate var isGenuine: Bool {
+        switch proof {
+        case .forged, .randomUID: false
+        case .uid, .code, .authentic: !isReplayed
+        }
+    }
+}
+
+extension Access {
+    fileprivate func isOpen(_ atS: Int64, _ tolerance: Int64) -> Bool {
+        // Tolerance goes to the tap's side: a pass may open at the beginning of all times.
+        (from.map { $0 <= atS + tolerance } ?? true) && (until.map { atS - tolerance < $0 } ?? true)
     }
 }
 

@@ -135,7 +135,7 @@ public final class Lane {
         let pass = attendee.flatMap { snapshot?.passes[$0.pass] }
         let facts = Decision.Facts(
             direction: direction, atMs: atMs, clockIsTrusted: isTrusted, gate: choice.gate, snapshot: state,
-            attendee: attendee, pass: pass)
+            attendee: attendee, pass: pass, zones: snapshot?.zoneTree ?? ZoneTree())
         return (Decision(facts), pass)
     }
 

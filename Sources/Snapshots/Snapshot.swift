@@ -20,11 +20,15 @@ public final class Snapshot {
     public let expiresS: Int64
     public let passes: [Int64: Pass]
     public let zones: [Int64: Zone]
+    /// Which of them lies within which.
+    public let zoneTree: ZoneTree
     public let gates: [Int64: Gate]
     /// The gate that each enabled scanner serves unless told otherwise; nil for one enrolled without a gate.
     public let scanners: [String: Int64?]
     /// In order of their start.
     public let days: [Day]
+    /// When they begin.
+    public let dayStarts: DayStarts
 
     private let database: Database
     private let lookup: Statement
@@ -45,9 +49,11 @@ public final class Snapshot {
         expiresS = try rows.metaNumber("expires")
         passes = try rows.passes()
         zones = try rows.zones()
+        zoneTree = ZoneTree(zones)
         gates = try rows.gates()
         scanners = try rows.scanners()
         days = try rows.days()
+        dayStarts = DayStarts(days)
         // One read transaction for the object's life: without it, every look-up begins one of its own by reading the file's
         // change counter from the disk. Nobody waits for it, as the file never changes.
         try database.execute("BEGIN")

@@ -17,7 +17,9 @@ extension Commands {
         ]
     ) { arguments in
         let format = try arguments.choice("output", Output.self) ?? .text
-        let (path, tag, isAuthenticated) = (arguments.positionals[0], try tag(arguments), arguments.has("sun"))
+        let (path, tag) = (arguments.positionals[0], try tag(arguments))
+        let proof: Tap.Proof =
+            arguments.has("sun") ? .authentic(counter: 1) : arguments.has("code") ? .code : .uid
         var atMs = SystemClock.nowMicroseconds() / 1_000
         if let text = arguments["at"] {
             guard let time = UTCTime.microseconds(text) else {
@@ -28,7 +30,7 @@ extension Commands {
         let at = atMs
         return {
             let explanation = try Explanation(
-                Snapshot(path: path), tag, isAuthenticated: isAuthenticated, atMs: at)
+                Snapshot(path: path), tag, proof: proof, atMs: at)
             print(format == .json ? explanation.json : explanation.text)
         }
     }

@@ -14,16 +14,16 @@ struct Explanation {
     /// By id.
     let answers: [(gate: Snapshots.Gate, verdict: Verdict)]
 
-    /// - Parameter isAuthenticated: the chip proved itself by more than its UID.
-    init(_ snapshot: Snapshot, _ tag: TagID, isAuthenticated: Bool, atMs: Int64) throws {
+    /// - Parameter proof: what stands behind the tag's identity.
+    init(_ snapshot: Snapshot, _ tag: TagID, proof: Tap.Proof, atMs: Int64) throws {
         let attendee = try snapshot.attendee(tag)
         let pass = attendee.flatMap { snapshot.passes[$0.pass] }
         (self.tag, self.atMs, self.attendee, self.pass, zones) = (tag, atMs, attendee, pass, snapshot.zones)
         answers = snapshot.gates.values.sorted { $0.id < $1.id }.map { gate in
             let facts = Decision.Facts(
-                direction: .in, atMs: atMs, isAuthenticated: isAuthenticated, gate: gate,
-                snapshot: .inForce(expiresS: snapshot.expiresS),
-                attendee: attendee, pass: pass)
+                direction: .in, atMs: atMs, proof: proof, gate: gate,
+                snapshot: .inForce(expiresS: snapshot.expiresS), attendee: attendee, pass: pass,
+                zones: snapshot.zoneTree)
             return (gate, Decision(facts).verdict)
         }
     }

@@ -120,7 +120,7 @@ private func verdict(_ facts: Decision.Facts) -> Verdict { Decision(facts).verdi
     @Test func aChipKnownOnlyByItsUIDIsAsThePolicySays() {
         let careful = gate { $0.uidOnly = false }
         #expect(verdict(facts(gate: careful)) == .notAuthentic)
-        #expect(verdict(facts(gate: careful) { $0.isAuthenticated = true }) == .admitted)
+        #expect(verdict(facts(gate: careful) { $0.proof = .authentic(counter: 1) }) == .admitted)
         #expect(verdict(facts(nil, nil, gate: careful)) == .unknownTag)
         #expect(verdict(facts(.lost, gate: careful)) == .lost)
     }
@@ -144,7 +144,7 @@ private func verdict(_ facts: Decision.Facts) -> Verdict { Decision(facts).verdi
                             let one = facts(status, pass, gate: here, atS: atS) {
                                 $0.direction = bits & 1 == 0 ? .in : .out
                                 $0.clockIsTrusted = bits & 2 == 0
-                                $0.isAuthenticated = bits & 4 == 0
+                                $0.proof = bits & 4 == 0 ? .authentic(counter: 1) : .uid
                                 if bits & 8 != 0 { $0.snapshot = .unusable }
                             }
                             check(one)
@@ -178,7 +178,7 @@ private func verdict(_ facts: Decision.Facts) -> Verdict { Decision(facts).verdi
         if decision.verdict == .admitted {
             #expect(facts.attendee?.status == .active)
             #expect(facts.pass?.access.contains { $0.zone == hall } == true)
-            #expect(here.policy.uidOnly || facts.isAuthenticated)
+            #expect(here.policy.uidOnly || facts.proof != .uid)
         }
     }
 }

@@ -1,0 +1,64 @@
+public import Scans
+
+/// The last tap of each tag in each direction, so that a hand that lingers at the reader gets the same answer again and no
+/// second row: within the gate's `debounce_ms` of the tap that is in the journal, by the taps' own times, a tap is that tap.
+///
+/// The lane clears it where the same tap could get another answer: when its mode, its gate or its snapshot changes.
+public struct Debounce: Sendable {
+    /// Tags in each of two generations, of which the older one goes when the younger is full: a tag that comes back after
+    /// so many others is no lingering hand, however long the policy's window is.
+    public static let generation = 1_024
+
+    /// What is in the journal already.
+    public struct Answer: Hashable, Sendable {
+        public var log: JournalID
+        public var scan: Scan
+
+        public init(log: JournalID, scan: Scan) { (self.log, self.scan) = (log, scan) }
+    }
+
+    private struct Key: Hashable {
+        var tag: TagID
+        var isOut: Bool
+    }
+
+    private var young: [Key: Answer] = [:]
+    private var old: [Key: Answer] = [:]
+
+    public init() {}
+
+    /// What the lane said to the same tap already; nil where this one is new.
+    ///
+    /// - Parameter windowMs: 0: every tap is new.
+    public func answer(_ tag: TagID, _ direction: Direction, atMs: Int64, windowMs: Int) -> Answer? {
+        guard windowMs > 0 else { return nil }
+        let key = Key(tag: tag, isOut: direction == .out)
+        guard let last = young[key] ?? old[key] else { return nil }
+        return (0..<Int64(windowMs)).contains(atMs - last.scan.atMs) ? last : nil
+    }
+
+    /// Notes a scan that is in the journal. An annulment makes the tag's next tap a new one; lane events are no taps.
+    public mutating func note(_ answer: Answer) {
+        let scan = answer.scan
+        guard scan.tag != .none else { return }
+        let key = Key(tag: scan.tag, isOut: scan.flags.contains(.out))
+        guard scan.verdict != .annulled else {
+            for isOut in [false, true] {
+                young[Key(tag: scan.tag, isOut: isOut)] = nil
+                old[Key(tag: scan.tag, isOut: isOut)] = nil
+            }
+            return
+        }
+        if young.count >= Debounce.generation {
+            swap(&young, &old)
+            young.removeAll(keepingCapacity: true)
+        }
+        young[key] = answer
+    }
+
+    /// Makes every tap a new one.
+    public mutating func clear() {
+        young.removeAll(keepingCapacity: true)
+        old.removeAll(keepingCapacity: true)
+    }
+}
