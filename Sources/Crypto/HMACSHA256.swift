@@ -14,6 +14,14 @@ public struct HMACSHA256: Sendable {
         (self.inner, self.outer) = (inner, outer)
     }
 
+    /// The first 8 of the 32 bytes, as a big-endian number; allocates nothing.
+    public func authenticate64(_ message: [UInt8]) -> UInt64 {
+        var (first, second) = (inner, outer)
+        first.update(message)
+        second.update(digestOf: first)
+        return second.finish64()
+    }
+
     /// 32 bytes.
     public func authenticate(_ message: [UInt8]) -> [UInt8] {
         var (first, second) = (inner, outer)

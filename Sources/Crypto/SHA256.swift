@@ -37,6 +37,15 @@ public struct SHA256: Sendable {
         return hash.finish()
     }
 
+    /// The first 8 bytes of the digest as a big-endian number, without making an array of it.
+    func finish64() -> UInt64 {
+        var last = state
+        return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: SHA256.length) { buffer in
+            SHA256_Final(buffer.baseAddress, &last)
+            return buffer.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
+        }
+    }
+
     /// Feeds the digest of `other` without making an array of it: the second pass of HMAC.
     mutating func update(digestOf other: SHA256) {
         var last = other.state

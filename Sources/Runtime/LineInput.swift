@@ -21,6 +21,8 @@ public final class LineInput {
     private var taken = 0
     private var isSkipping = false
     private var isAtEnd = false
+    /// Where read(2) puts what it gets; kept, or each line would cost 64 KiB of zeroes.
+    private var chunk = [UInt8](repeating: 0, count: 65_536)
 
     /// - Parameter limitBytes: of a line; what is longer is read past, not kept.
     public init(descriptor: Int32 = 0, limitBytes: Int = 4_096) {
@@ -58,7 +60,6 @@ public final class LineInput {
     }
 
     private func fill() throws {
-        var chunk = [UInt8](repeating: 0, count: 65_536)
         let count = read(descriptor, &chunk, chunk.count)
         if count > 0 { pending += chunk[..<count] }
         if count == 0 { isAtEnd = true }

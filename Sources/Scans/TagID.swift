@@ -41,7 +41,6 @@ public struct EventKey: Sendable {
     }
 
     public func tagID(of identity: TagIdentity) -> TagID {
-        let digest = mac.authenticate(identity.bytes)
-        return TagID(rawValue: digest.prefix(8).reduce(0) { $0 << 8 | Int64($1) })
+        TagID(rawValue: Int64(bitPattern: mac.authenticate64(identity.bytes)))
     }
 }

@@ -2,6 +2,8 @@ import Fleet
 import Runtime
 import Scans
 
+private enum BenchStart: String, CaseIterable { case tag, uid }
+
 /// The parts of `scripts/bench edge`.
 extension Main {
     static let benchSnapshot = Command(
@@ -33,18 +35,20 @@ extension Main {
     }
 
     static let benchDecide = Command(
-        "bench decide", "time UID -> tag ID -> look-up -> decision; prints median, p99, p99.9, slowest in microseconds",
+        "bench decide", "time look-up and decision; prints median, p99, p99.9, slowest in microseconds",
         options: benchOptions + [
             Option("snapshot", "FILE", "made by bench snapshot", required: true),
             Option("count", "N", "decisions", default: "200000"),
+            Option("from", "tag|uid", "where the clock starts: at the tag ID, or before it is made", default: "tag"),
             Option("seed", "N", "of who is looked up", default: "1"),
         ]
     ) { arguments in
         let (world, key) = try benchWorld(arguments)
         let path = try arguments.required("snapshot")
         let count = try arguments.int("count", 1...100_000_000) ?? 200_000
+        let start = try arguments.choice("from", BenchStart.self) ?? .tag
         let bench = LaneBench(world, seed: UInt64(try arguments.int("seed", 0...Int.max) ?? 1))
-        return { print(try bench.decisions(snapshot: path, key: key, count: count)) }
+        return { print(try bench.decisions(snapshot: path, key: key, count: count, fromUID: start == .uid)) }
     }
 
     static let benchTap = Command(

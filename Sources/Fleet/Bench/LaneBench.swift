@@ -18,8 +18,9 @@ public struct LaneBench: Sendable {
 
     public init(_ world: BenchWorld, seed: UInt64) { (self.world, self.seed) = (world, seed) }
 
-    /// From a chip's UID to the verdict, in memory: tag ID, look-up in the snapshot, decision. Gives `Latencies.line`.
-    public func decisions(snapshot path: String, key: EventKey, count: Int) throws -> String {
+    /// Look-up in the snapshot and decision, from the tag ID on, or with `fromUID` from the chip's UID on, which adds an
+    /// HMAC-SHA-256. Gives `Latencies.line`.
+    public func decisions(snapshot path: String, key: EventKey, count: Int, fromUID: Bool) throws -> String {
         let snapshot = try Snapshot(path: path)
         let gate = snapshot.gates[1]
         let atMs = SystemClock.nowMicroseconds() / 1_000
@@ -28,8 +29,9 @@ public struct LaneBench: Sendable {
         var admitted = 0
         for number in 0..<count + LaneBench.warmLookups {
             let uid = world.uid(Int.random(in: 0..<world.attendees, using: &random))
+            var tag = key.tagID(of: .uid(uid))
             let start = SystemClock.monotonicNanoseconds()
-            let tag = key.tagID(of: .uid(uid))
+            if fromUID { tag = key.tagID(of: .uid(uid)) }
             let attendee = try snapshot.attendee(tag)
             let decision = Decision(
                 Decision.Facts(
