@@ -10,7 +10,7 @@ final class EmulatedPort<Device: EmulatedDevice>: Sendable {
     private enum Order: Sendable {
         case look
         case unplug(StopSignal)
-        case plug(PseudoTerminal)
+        case plug(PseudoTerminal, StopSignal)
         case close(StopSignal)
     }
 
@@ -34,8 +34,9 @@ final class EmulatedPort<Device: EmulatedDevice>: Sendable {
         self.device = Mutex(device)
         let terminal = try PseudoTerminal()
         try terminal.link(at: path)
-        orders.send(.plug(terminal))
         PlainThread("emulation") { self.run() }
+        // By an order, not by the closure, which would keep the port open for ever.
+        tell { .plug(terminal, $0) }
     }
 
     /// Reads or changes the device; what it has to say after that is sent at once.
@@ -56,7 +57,8 @@ final class EmulatedPort<Device: EmulatedDevice>: Sendable {
     func plug() throws {
         let terminal = try PseudoTerminal()
         device.withLock { $0.power(true, nowMs: SystemClock.monotonicMs()) }
-        orders.send(.plug(terminal))
+        // Only then the name: what the device says to whoever opens it must not be lost.
+        tell { .plug(terminal, $0) }
         try terminal.link(at: path)
     }
 
@@ -93,7 +95,9 @@ final class EmulatedPort<Device: EmulatedDevice>: Sendable {
             for order in orders.drain() {
                 switch order {
                 case .look: break
-                case .plug(let new): terminal = new
+                case .plug(let new, let done):
+                    terminal = new
+                    done.stop()
                 case .unplug(let done):
                     terminal = nil
                     done.stop()

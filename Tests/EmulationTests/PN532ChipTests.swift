@@ -1,0 +1,184 @@
+import Crypto
+import Support
+import Testing
+
+@testable import Emulation
+
+@Suite struct PN532ChipTests {
+    private static let wakeUp: [UInt8] = [0x55, 0x55, 0, 0, 0]
+    private static let ack = PN532Frame.acknowledgement
+    private static let samConfiguration: [UInt8] = [0x14, 0x01, 0x14, 0x01]
+
+    /// A command as a host sends it.
+    static func frame(_ body: [UInt8]) -> [UInt8] {
+        let text = [0xd4] + body
+        return [0, 0, 0xff, UInt8(text.count), 0 &- UInt8(text.count)] + text + [0 &- text.reduce(0, &+), 0]
+    }
+
+    /// What the chip says to a command, without the acknowledgement; nil when that is all, or nothing came.
+    private static func ask(_ chip: inout PN532Chip, _ body: [UInt8], at nowMs: Int64 = 0) -> [UInt8]? {
+        chip.receive(frame(body), nowMs: nowMs)
+        let said = chip.output(nowMs: nowMs)
+        guard said.starts(with: ack), said.count > ack.count else { return nil }
+        return Array(said.dropFirst(ack.count))
+    }
+
+    private static func awake() -> PN532Chip {
+        var chip = PN532Chip()
+        chip.receive(wakeUp, nowMs: 0)
+        _ = ask(&chip, samConfiguration)
+        return chip
+    }
+
+    @Test func sleepsUntilTheHostWakesIt() {
+        var chip = PN532Chip()
+        #expect(Self.ask(&chip, [0x02]) == nil)
+        chip.receive(Self.wakeUp, nowMs: 0)
+        let version = PN532Frame.response(0x02, [0x32, 0x01, 0x06, 0x07])
+        #expect(Self.ask(&chip, [0x02]) == version)
+        #expect(Self.ask(&chip, [0x16, 0xf0]) == PN532Frame.response(0x16, [0x00]))
+        #expect(Self.ask(&chip, [0x02]) == nil, "it went to sleep")
+        chip.receive(Self.wakeUp, nowMs: 0)
+        #expect(Self.ask(&chip, [0x02]) == version)
+        chip.power(true, nowMs: 0)
+        #expect(Self.ask(&chip, [0x02]) == nil, "it was plugged in anew")
+    }
+
+    @Test func framesSplitAnywhereAndNoiseBetweenThemChangeNothing() {
+        let command = Self.frame([0x00, 0x00, 0x61, 0x62])
+        let expected = Self.ack + PN532Frame.response(0x00, [0x00, 0x61, 0x62])
+        // The last byte is the postamble, which nobody needs.
+        for cut in 1..<(command.count - 1) {
+            var chip = Self.awake()
+            chip.receive([0x00, 0x13, 0xff] + command[..<cut], nowMs: 0)
+            #expect(chip.output(nowMs: 0) == [])
+            chip.receive(Array(command[cut...]), nowMs: 0)
+            #expect(chip.output(nowMs: 0) == expected, "cut at \(cut)")
+        }
+    }
+
+    @Test func aFrameWithAnyByteChangedIsNotObeyed() {
+        let command = Self.frame([0x00, 0x00, 0x61, 0x62])
+        for index in 2..<(command.count - 1) {
+            var (chip, bytes) = (Self.awake(), command)
+            bytes[index] ^= 0x10
+            chip.receive(bytes, nowMs: 0)
+            #expect(chip.output(nowMs: 0) == [], "byte \(index)")
+        }
+    }
+
+    @Test func randomBytesNeverStopIt() {
+        var random = TestRandom(seed: 11)
+        var chip = Self.awake()
+        for _ in 0..<2_000 {
+            let count = Int.random(in: 1...300, using: &random)
+            let pool: [UInt8] = [0x00, 0xff, 0xd4, 0x01, UInt8.random(in: 0...255, using: &random)]
+            chip.receive((0..<count).map { _ in pool.randomElement(using: &random)! }, nowMs: 0)
+            _ = chip.output(nowMs: 0)
+        }
+        // Noise may look like the head of a long frame, which then takes what follows for its own: a host that hears nothing
+        // asks again.
+        let version = PN532Frame.response(0x02, [0x32, 0x01, 0x06, 0x07])
+        let wakes = (0..<100).contains { _ in
+            chip.receive(Self.wakeUp, nowMs: 0)
+            chip.receive(Self.frame([0x02]), nowMs: 0)
+            return chip.output(nowMs: 0).suffix(version.count) == version[...]
+        }
+        #expect(wakes)
+    }
+
+    @Test func longAnswersUseExtendedFrames() {
+        let frame = PN532Frame.response(0x40, [UInt8](repeating: 7, count: 258))
+        #expect(frame[3] == 0xff && frame[4] == 0xff)
+        #expect(frame[5] == 0x01 && frame[6] == 0x04 && frame[5] &+ frame[6] &+ frame[7] == 0)
+        #expect(frame.count == 8 + 260 + 2)
+        #expect(frame[8...].dropLast().reduce(0, &+) == 0)
+        #expect(PN532Frame.response(0x40, [UInt8](repeating: 7, count: 253)).count == 5 + 255 + 2)
+    }
+
+    @Test func otherModulationsFindNothing() {
+        var chip = Self.awake()
+        chip.put(.plain([1, 2, 3, 4]))
+        for modulation in UInt8(1)...4 {
+            #expect(Self.ask(&chip, [0x4a, 1, modulation]) == PN532Frame.response(0x4a, [0]))
+        }
+        #expect(Self.ask(&chip, [0x60, 1, 1, 0x23]) == nil, "it looks for a type B tag")
+        #expect(chip.selections == 0)
+        #expect(
+            Self.ask(&chip, [0x4a, 1, 0]) == PN532Frame.response(0x4a, [1, 1, 0x00, 0x04, 0x08, 4, 1, 2, 3, 4]))
+        #expect(chip.selections == 1 && chip.isTaken)
+        #expect(Self.ask(&chip, [0x99]) == PN532Frame.applicationError)
+    }
+
+    @Test func autoPollAnswersWhenATagComesAndAtItsEnd() {
+        var chip = Self.awake()
+        #expect(Self.ask(&chip, [0x60, 2, 1, 0x20, 0x10], at: 1_000) == nil)
+        #expect(chip.deadlineMs == 1_600)
+        #expect(chip.output(nowMs: 1_599) == [])
+        #expect(chip.output(nowMs: 1_600) == PN532Frame.response(0x60, [0]))
+        #expect(chip.deadlineMs == nil)
+
+        #expect(Self.ask(&chip, [0x60, 0xff, 1, 0x20, 0x10]) == nil)
+        #expect(chip.deadlineMs == nil, "endless")
+        chip.put(.plain([1, 2, 3, 4]))
+        let report: [UInt8] = [1, 0x00, 0x04, 0x08, 4, 1, 2, 3, 4]
+        #expect(chip.output(nowMs: 9_000) == PN532Frame.response(0x60, [1, 0x10, UInt8(report.count)] + report))
+
+        chip.put(nil)
+        #expect(Self.ask(&chip, [0x60, 0xff, 1, 0x10]) == nil)
+        chip.receive(Self.ack, nowMs: 0)  // the host gives up
+        chip.put(.plain([1, 2, 3, 4]))
+        #expect(chip.output(nowMs: 0) == [])
+    }
+
+    @Test func aBrownOutBlindsItUntilItIsSetUpAnew() {
+        var chip = Self.awake()
+        chip.put(.plain([1, 2, 3, 4]))
+        _ = Self.ask(&chip, [0x32, 5, 0xff, 1, 0x02])
+        chip.brownOut()
+        #expect(Self.ask(&chip, [0x02]) != nil)
+        #expect(Self.ask(&chip, [0x4a, 1, 0]) == PN532Frame.response(0x4a, [0]))
+        _ = Self.ask(&chip, Self.samConfiguration)
+        #expect(Self.ask(&chip, [0x4a, 1, 0])?.count ?? 0 > 10)
+    }
+
+    @Test func looksForOneUID() {
+        var chip = Self.awake()
+        chip.put(.plain([1, 2, 3, 4, 5, 6, 7]))
+        #expect(Self.ask(&chip, [0x4a, 1, 0, 0x88, 1, 2, 3, 4, 5, 6, 7])?.count ?? 0 > 15)
+        #expect(Self.ask(&chip, [0x4a, 1, 0, 0x88, 1, 2, 3, 4, 5, 6, 8]) == PN532Frame.response(0x4a, [0]))
+        #expect(
+            PN532Chip.cascaded([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]) == [0x88, 0, 1, 2, 0x88, 3, 4, 5, 6, 7, 8, 9])
+    }
+
+    @Test func aTagLeavesInMidExchange() {
+        var chip = Self.awake()
+        var tag = EmulatedTag.type4([4, 2, 3, 4, 5, 6, 7], Type4Application(url: "https://a.example"))
+        tag.leavesAfter = 1
+        chip.put(tag)
+        _ = Self.ask(&chip, [0x4a, 1, 0])
+        let select: [UInt8] = [0x40, 1, 0x00, 0xa4, 0x04, 0x00, 0x07, 0xd2, 0x76, 0x00, 0x00, 0x85, 0x01, 0x01, 0x00]
+        #expect(Self.ask(&chip, select) == PN532Frame.response(0x40, [0x00, 0x90, 0x00]))
+        #expect(Self.ask(&chip, select) == PN532Frame.response(0x40, [0x01]), "time-out")
+        _ = Self.ask(&chip, [0x32, 5, 0xff, 1, 0x02])
+        #expect(Self.ask(&chip, [0x4a, 1, 0]) == PN532Frame.response(0x4a, [0]))
+    }
+
+    @Test func faultsShowInItsAnswers() {
+        let expected = PN532Frame.response(0x02, [0x32, 0x01, 0x06, 0x07])
+        func said(_ fault: PN532Fault) -> [UInt8] {
+            var chip = Self.awake()
+            chip.fault = fault
+            chip.receive(Self.frame([0x02]), nowMs: 0)
+            return chip.output(nowMs: 0)
+        }
+        #expect(said(.none) == Self.ack + expected)
+        #expect(said(.silence) == [])
+        #expect(said(.acknowledge) == Self.ack)
+        #expect(!said(.garbage).isEmpty && !said(.garbage).starts(with: Self.ack))
+        let wrong = said(.checksum)
+        #expect(wrong.count == Self.ack.count + expected.count && wrong != Self.ack + expected)
+        let half = said(.half)
+        #expect(half.count < Self.ack.count + expected.count && half.starts(with: Self.ack))
+    }
+}
