@@ -40,3 +40,11 @@ extern int posix_openpt(int);
 extern int grantpt(int);
 extern int unlockpt(int);
 extern int ptsname_r(int, char *, unsigned long);
+
+// Input devices: which file is one, and whose keys it types.
+#include <linux/input.h>
+static inline int shim_is_input_device(int file) {
+    int version;
+    return ioctl(file, EVIOCGVERSION, &version) == 0;
+}
+static inline int shim_grab_input(int file) { return ioctl(file, EVIOCGRAB, 1); }

@@ -75,7 +75,7 @@ public struct SecureMessageKeys: Sendable {
     /// The sets in the text of a key file. Throws `SecureMessageKeysError`.
     init(text: String) throws(SecureMessageKeysError) {
         var drafts: [Draft] = []
-        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+        for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
             let content = SecureMessageKeys.trimmed(line.prefix { $0 != "#" })
             if content.isEmpty { continue }
             guard let equals = content.firstIndex(of: "=") else {

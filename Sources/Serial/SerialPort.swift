@@ -2,12 +2,16 @@ internal import CLinux
 import Glibc
 internal import Runtime
 
-/// One serial port in raw mode, 8N1, locked against other processes, closed when the object goes. Confined to one thread at a
+/// One serial port in raw mode, 8N1, or a pipe or an input device in its place, locked against other processes, closed when the
+/// object goes. Confined to one thread at a
 /// time but for `write`, which is one write(2).
 public final class SerialPort: Sendable {
     public let path: String
     /// For poll(2).
     public let descriptor: Int32
+    /// Whether it is an input device, whose bytes are the kernel's key events. It is grabbed, so that what a scanner types
+    /// reaches no console and no other program.
+    public let isKeyboard: Bool
 
     /// Most bytes of one `read`.
     public static let readLimitBytes = 4_096
@@ -18,11 +22,18 @@ public final class SerialPort: Sendable {
     public init(_ path: String, baud: Int = 9_600) throws {
         self.path = path
         let file = try PortLock.open(path)
-        do { try SerialPort.makeRaw(file, path, baud) } catch {
+        let isKeyboard = shim_is_input_device(file) != 0
+        do {
+            if isKeyboard {
+                guard shim_grab_input(file) == 0 else { throw SystemError("grab \(path)") }
+            } else {
+                try SerialPort.makeRaw(file, path, baud)
+            }
+        } catch {
             close(file)
             throw error
         }
-        descriptor = file
+        (descriptor, self.isKeyboard) = (file, isKeyboard)
     }
 
     deinit { close(descriptor) }

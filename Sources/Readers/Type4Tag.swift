@@ -1,0 +1,108 @@
+/// Reads the NDEF message of a Type 4 tag (NFC Forum Type 4 Tag 2.0): which command goes next, and what its answer means. A pure
+/// value; the shell carries commands and answers.
+///
+/// Bounded whatever the chip answers: `commandLimit` commands, a message of `messageLimitBytes`.
+public struct Type4Tag: Sendable {
+    public enum Action: Hashable, Sendable {
+        /// Send these bytes (an ISO 7816-4 command), and give the answer, its status bytes included, to `answered`.
+        case send([UInt8])
+        /// The NDEF message; empty when the file holds none.
+        case message([UInt8])
+        /// The chip answers, but not as a Type 4 tag with a message that fits: it is known by its UID only.
+        case unsupported
+    }
+
+    /// Most bytes of a message: a secure message has about 130, the chip's file 256.
+    public static let messageLimitBytes = 1_024
+    /// Bytes asked for at once: with the two of the length and the two of the status they fit one frame of every reader, and
+    /// hold a whole secure message, so that one exchange does.
+    static let chunkBytes = 0xF0
+    /// Commands a chip can make us send; small chunks cost the most.
+    public static let commandLimit = 96
+
+    private enum Step: Hashable, Sendable {
+        case application, capabilitiesFile, capabilities, file, first
+        /// The message's length and what has been read of the file, length bytes included.
+        case rest(length: Int, read: [UInt8])
+    }
+
+    private var step = Step.application
+    private var sent = 0
+    private var fileID: [UInt8] = []
+    private var fileBytes = 0
+    private var chunk = 0
+
+    public init() {}
+
+    /// The first command.
+    public mutating func begin() -> Action {
+        self = Type4Tag()
+        return send([0x00, 0xA4, 0x04, 0x00, 0x07] + Type4Tag.application + [0x00])
+    }
+
+    /// What follows from the answer to the last command.
+    public mutating func answered(_ response: [UInt8]) -> Action {
+        guard response.count >= 2, Array(response.suffix(2)) == Type4Tag.success else { return .unsupported }
+        let data = Array(response.dropLast(2))
+        switch step {
+        case .application:
+            step = .capabilitiesFile
+            return select([0xE1, 0x03])
+        case .capabilitiesFile:
+            step = .capabilities
+            return read(at: 0, count: Type4Tag.capabilityBytes)
+        case .capabilities:
+            guard take(capabilities: data) else { return .unsupported }
+            step = .file
+            return select(fileID)
+        case .file:
+            step = .first
+            return read(at: 0, count: min(chunk, fileBytes))
+        case .first:
+            guard data.count >= 2, data.count <= chunk else { return .unsupported }
+            let length = Int(data[0]) << 8 | Int(data[1])
+            guard length <= Type4Tag.messageLimitBytes, length + 2 <= fileBytes else { return .unsupported }
+            return next(length, data)
+        case .rest(let length, let read):
+            // An answer without data would have us ask for ever.
+            guard !data.isEmpty, data.count <= chunk else { return .unsupported }
+            return next(length, read + data)
+        }
+    }
+
+    private mutating func next(_ length: Int, _ read: [UInt8]) -> Action {
+        let left = length + 2 - read.count
+        guard left > 0 else { return .message(Array(read[2..<(2 + length)])) }
+        step = .rest(length: length, read: read)
+        return self.read(at: read.count, count: min(chunk, left))
+    }
+
+    /// The capability container: mapping version 2 or 3, most bytes of an answer, and the first NDEF file with free read access.
+    private mutating func take(capabilities data: [UInt8]) -> Bool {
+        guard data.count >= Type4Tag.capabilityBytes, [2, 3].contains(data[2] >> 4) else { return false }
+        let answerBytes = Int(data[3]) << 8 | Int(data[4])
+        // File control TLV: 04, length 6, file, most bytes, read access, write access.
+        guard data[7] == 0x04, data[8] == 0x06, data[13] == 0x00 else { return false }
+        fileID = Array(data[9...10])
+        fileBytes = Int(data[11]) << 8 | Int(data[12])
+        chunk = min(answerBytes, Type4Tag.chunkBytes)
+        // The note's own least values: answers of 15 bytes, a file of 5.
+        return answerBytes >= 15 && fileBytes >= 5
+    }
+
+    private mutating func select(_ file: [UInt8]) -> Action { send([0x00, 0xA4, 0x00, 0x0C, 0x02] + file) }
+
+    private mutating func read(at offset: Int, count: Int) -> Action {
+        send([0x00, 0xB0, UInt8(offset >> 8), UInt8(offset & 0xFF), UInt8(count)])
+    }
+
+    private mutating func send(_ command: [UInt8]) -> Action {
+        sent += 1
+        return sent > Type4Tag.commandLimit ? .unsupported : .send(command)
+    }
+
+    /// D2760000850101, the NDEF application.
+    private static let application: [UInt8] = [0xD2, 0x76, 0x00, 0x00, 0x85, 0x01, 0x01]
+    private static let success: [UInt8] = [0x90, 0x00]
+    private static let capabilityBytes = 15
+}
