@@ -116,6 +116,8 @@ struct PN532Chip: EmulatedDevice {
     private mutating func answer(_ command: UInt8, _ data: [UInt8]) {
         lastResponse = PN532Frame.response(command, data)
         switch fault {
+        // It fell silent while it was looking for a tag.
+        case .silence, .acknowledge: return
         case .checksum: lastResponse[lastResponse.count - 2] ^= 0x5a
         case .half: lastResponse.removeLast(lastResponse.count / 2)
         default: break

@@ -178,6 +178,11 @@ import Testing
         #expect(!said(.garbage).isEmpty && !said(.garbage).starts(with: Self.ack))
         let wrong = said(.checksum)
         #expect(wrong.count == Self.ack.count + expected.count && wrong != Self.ack + expected)
+        var chip = Self.awake()
+        #expect(Self.ask(&chip, [0x60, 0xff, 1, 0x10]) == nil)
+        chip.fault = .silence
+        chip.put(.plain([1, 2, 3, 4]))
+        #expect(chip.output(nowMs: 0) == [], "it fell silent while it looked for a tag")
         let half = said(.half)
         #expect(half.count < Self.ack.count + expected.count && half.starts(with: Self.ack))
     }
