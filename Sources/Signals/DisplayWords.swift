@@ -11,28 +11,31 @@ enum DisplayWords {
     /// The words that stand in big letters, a line each.
     static func title(_ signal: LaneSignal, _ language: DisplayLanguage) -> [String] {
         let isOut = signal.direction == .out
-        let words: (en: [String], ar: [String]) =
+        let words: (en: String, ar: String) =
             switch signal.scan.verdict {
-            case .admitted where signal.scan.flags.contains(.inspection): (["VALID"], ["صالح"])
-            case .admitted, .admittedByHand: isOut ? (["GOODBYE"], ["مع السلامة"]) : (["WELCOME"], ["أهلاً"])
-            case .unknownTag: (["NOT", "KNOWN"], ["غير معروف"])
-            case .blocked: (["BLOCKED"], ["محظور"])
-            case .noAccess: (["NO", "ACCESS"], ["لا دخول هنا"])
-            case .outsideTime: (["WRONG", "TIME"], ["خارج الوقت"])
-            case .alreadyInside: (["ALREADY", "INSIDE"], ["بالداخل"])
-            case .noSnapshot: (["NO LIST"], ["لا قائمة"])
-            case .notAuthentic: (["NOT", "GENUINE"], ["غير أصلي"])
-            case .lost: (["LOST", "BAND"], ["سوار مفقود"])
-            case .void: (["VOID"], ["ملغى"])
-            case .annulled: (["TAP", "AGAIN"], ["أعد المحاولة"])
-            default: (["STOP"], ["قف"])
+            case .admitted where signal.scan.flags.contains(.inspection): ("VALID", "صالح")
+            case .admitted, .admittedByHand: isOut ? ("GOODBYE", "مع السلامة") : ("WELCOME", "أهلاً")
+            case .unknownTag: ("NOT KNOWN", "غير معروف")
+            case .blocked: ("BLOCKED", "محظور")
+            case .noAccess: ("NO ACCESS", "لا دخول هنا")
+            case .outsideTime: ("WRONG TIME", "خارج الوقت")
+            case .alreadyInside: ("ALREADY INSIDE", "بالداخل")
+            case .noSnapshot: ("NO LIST", "لا قائمة")
+            case .notAuthentic: ("NOT GENUINE", "غير أصلي")
+            case .lost: ("LOST BAND", "سوار مفقود")
+            case .void: ("VOID", "ملغى")
+            case .annulled: ("TAP AGAIN", "أعد المحاولة")
+            default: ("STOP", "قف")
             }
-        return language == .en ? words.en : words.ar
+        return lines(language == .en ? words.en : words.ar)
     }
 
     static func failed(_ language: DisplayLanguage) -> [String] {
-        language == .en ? ["CALL", "STAFF"] : ["نادِ الموظف"]
+        lines(language == .en ? "CALL STAFF" : "نادِ الموظف")
     }
+
+    /// A line a word: short lines are big ones.
+    static func lines(_ words: String) -> [String] { words.split(separator: " ").map(String.init) }
 
     /// What the crew should know of an answer beyond its title.
     static func remarks(_ signal: LaneSignal, _ language: DisplayLanguage) -> [String] {
