@@ -7,9 +7,11 @@ internal import Snapshots
 /// The made-up event that the edge is measured in: every attendee has a chip whose UID is a number, so that a measuring
 /// process needs no list to tap them.
 public struct BenchWorld: Sendable {
-    /// Simulated time between two scans of a filled journal: five million of them are the 20 days before now, so none is
-    /// old enough to be pruned, and a day's memory is the size of a busy day's.
-    static let spacingMs: Int64 = 345
+    /// Scans of each of the last days in a filled journal: a lane that lets somebody through every six seconds, all day.
+    static let dayScans = 15_000
+    /// Days with so many; all scans before them share the `olderDays` before these. None is old enough to be pruned.
+    static let recentDays = 5
+    static let olderDays = 20
     /// Scans a transaction.
     static let fillScans = 10_000
     static let daySeconds: Int64 = 86_400
@@ -45,8 +47,8 @@ public struct BenchWorld: Sendable {
         }
         try writer.addGate(id: 1, name: "Main", zone: 1, policy: policy)
         try writer.addScanner(scanner.text, gate: 1)
-        let first = nowS / BenchWorld.daySeconds - 20
-        for day in first..<first + 25 {
+        let first = nowS / BenchWorld.daySeconds - 25
+        for day in first..<first + 30 {
             let starts = day * BenchWorld.daySeconds
             try writer.add(Day(day: "day \(day)", starts: starts, ends: starts + BenchWorld.daySeconds))
         }
@@ -59,12 +61,22 @@ public struct BenchWorld: Sendable {
         let journal = try Journal(folder: folder, scanner: scanner)
         var random = SeededRandom(seed: seed)
         let endMs = SystemClock.nowMicroseconds() / 1_000
+        let dayMs = BenchWorld.daySeconds * 1_000
+        let recent = BenchWorld.recentDays * BenchWorld.dayScans
+        let older = max(1, scans - recent)
+        // Milliseconds before now of the scan that has so many after it.
+        func age(_ after: Int) -> Int64 {
+            after < recent
+                ? Int64(after) * dayMs / Int64(BenchWorld.dayScans)
+                : Int64(BenchWorld.recentDays) * dayMs
+                    + Int64(after - recent) * Int64(BenchWorld.olderDays) * dayMs / Int64(older)
+        }
         var left = scans
         while left > 0 {
             let count = min(left, BenchWorld.fillScans)
             let entries = (0..<count).map { offset in
                 Journal.Entry(
-                    atMs: endMs - Int64(left - offset) * BenchWorld.spacingMs,
+                    atMs: endMs - age(left - offset),
                     tag: tag(Int.random(in: 0..<attendees, using: &random)), verdict: .admitted, flags: [], gate: 1,
                     snapshot: snapshot)
             }

@@ -22,8 +22,10 @@ public struct LaneBench: Sendable {
     /// HMAC-SHA-256. Gives `Latencies.line`.
     public func decisions(snapshot path: String, key: EventKey, count: Int, fromUID: Bool) throws -> String {
         let snapshot = try Snapshot(path: path)
-        let gate = snapshot.gates[1]
+        let gate = snapshot.gates[1]!
         let atMs = SystemClock.nowMicroseconds() / 1_000
+        let days = DayStarts(snapshot.days)
+        let memory = try remembered(snapshot, gate, days, atMs: atMs)
         var random = SeededRandom(seed: seed)
         var latencies = Latencies(count: count)
         var admitted = 0
@@ -36,7 +38,11 @@ public struct LaneBench: Sendable {
             let decision = Decision(
                 Decision.Facts(
                     direction: .in, atMs: atMs, gate: gate, snapshot: .inForce(expiresS: snapshot.expiresS),
-                    attendee: attendee, pass: attendee.flatMap { snapshot.passes[$0.pass] }))
+                    attendee: attendee, pass: attendee.flatMap { snapshot.passes[$0.pass] },
+                    zones: snapshot.zoneTree,
+                    memory: memory.recall(
+                        tag, attendee: attendee?.attendee, zone: gate.zone, atMs: atMs, clockIsTrusted: true,
+                        days: days, tree: snapshot.zoneTree)))
             let end = SystemClock.monotonicNanoseconds()
             if decision.verdict == .admitted { admitted += 1 }
             if number >= LaneBench.warmLookups { latencies.add(end - start) }
@@ -45,6 +51,21 @@ public struct LaneBench: Sendable {
             throw ProgramError.failed("only \(admitted) were admitted")
         }
         return latencies.line()
+    }
+
+    /// A lane's memory of the people of one busy day.
+    private func remembered(_ snapshot: Snapshot, _ gate: Snapshots.Gate, _ days: DayStarts, atMs: Int64) throws
+        -> LaneMemory
+    {
+        var memory = LaneMemory()
+        for number in 0..<min(BenchWorld.dayScans, world.attendees) {
+            let tag = world.tag(number * 61 % world.attendees)
+            memory.note(
+                Scan(
+                    seq: Int64(number + 1), atMs: atMs, tag: tag, verdict: .admitted, flags: [], gate: gate.id,
+                    snapshot: snapshot.version), attendee: try snapshot.attendee(tag)?.attendee, gate: gate, days: days)
+        }
+        return memory
     }
 
     /// Taps a gate that reads standard input, from outside: writes a UID to `output`'s end of its pipe, and waits for the
