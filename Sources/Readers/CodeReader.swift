@@ -51,7 +51,8 @@ public final class CodeReader: Sendable {
         Service.thread("codes") { stop in self.run(stop) }
     }
 
-    private func run(_ stop: StopSignal) {
+    /// Until the stop, on the calling thread.
+    func run(_ stop: StopSignal) {
         var backoff = Backoff(capMs: CodeReader.reopenLimitMs)
         var isLost = false
         while !stop.isStopped {

@@ -1,0 +1,156 @@
+import Glibc
+import Runtime
+import Scans
+import Serial
+import Support
+import Synchronization
+import Testing
+
+@testable import Readers
+
+/// Code readers on pseudo-terminals and pipes.
+@Suite struct CodeReaderTests {
+    /// A reader on a thread of its own, and what it said.
+    private final class Running: Sendable {
+        let stop = StopSignal()
+        private let events = Mutex<[ReaderEvent]>([])
+        private let thread = Mutex<PlainThread?>(nil)
+
+        init(_ path: String, direction: Direction = .in, mode: CodeReader.Mode = .automatic) {
+            let reader = CodeReader(path: path, direction: direction, mode: mode) { [self] event in
+                events.withLock { $0.append(event) }
+            }
+            let stop = stop
+            thread.withLock { $0 = PlainThread("test-codes") { reader.run(stop) } }
+        }
+
+        var all: [ReaderEvent] { events.withLock { $0 } }
+        var codes: [String] {
+            all.compactMap { event in
+                guard case .tap(let tap) = event, case .code(let text) = tap.identity else { return nil }
+                return text
+            }
+        }
+        /// How often it was lost, and how often it was back.
+        var changes: [Bool] {
+            all.compactMap { event in
+                switch event {
+                case .lost: false
+                case .back: true
+                case .tap: nil
+                }
+            }
+        }
+
+        func end() async {
+            stop.stop()
+            await thread.withLock { $0 }?.end()
+        }
+    }
+
+    @Test func codesFromASerialPort() async throws {
+        let terminal = try PseudoTerminal()
+        let reader = Running(terminal.path, direction: .out)
+        try eventually("the port is open", everyMs: 5) { reader.all == [.back] }
+        try terminal.write(Array("TICKET-1\r\nTICKET-2\r".utf8))
+        try eventually("two codes", everyMs: 5) { reader.codes == ["TICKET-1", "TICKET-2"] }
+        #expect(reader.all[1] == .tap(Tap(.code("TICKET-1"), proof: .code, direction: .out)))
+        try terminal.write([0x1B, 0x5B, 0x41] + Array("\rTICKET-3\r".utf8))
+        try eventually("noise is passed over", everyMs: 5) { reader.codes.last == "TICKET-3" }
+        #expect(reader.all.count == 4)
+        await reader.end()
+    }
+
+    @Test func codesFromAPipe() async throws {
+        let folder = TemporaryFolder("codes")
+        let path = folder.file("scanner")
+        #expect(mkfifo(path, 0o600) == 0)
+        let reader = Running(path)
+        try eventually("the pipe is open", everyMs: 5) { reader.all == [.back] }
+        // Writers come and go; the pipe stays.
+        for round in 1...3 {
+            let pipe = open(path, O_WRONLY | O_CLOEXEC)
+            #expect(pipe >= 0)
+            let bytes = Array("CODE-\(round)\n".utf8)
+            #expect(write(pipe, bytes, bytes.count) == bytes.count)
+            close(pipe)
+            try eventually("code \(round)", everyMs: 5) { reader.codes.count == round }
+        }
+        #expect(reader.changes == [true])
+        await reader.end()
+    }
+
+    /// Key events, as an input device gives them, through a pipe.
+    @Test func codesFromAKeyboard() async throws {
+        let folder = TemporaryFolder("codes")
+        let path = folder.file("keys")
+        #expect(mkfifo(path, 0o600) == 0)
+        let reader = Running(path, mode: .keyEvents)
+        try eventually("the pipe is open", everyMs: 5) { reader.all == [.back] }
+        let pipe = open(path, O_WRONLY | O_CLOEXEC)
+        defer { close(pipe) }
+        let bytes =
+            KeyboardWedgeTests.shifted(20) + KeyboardWedgeTests.stroke(12) + KeyboardWedgeTests.stroke(8)
+            + KeyboardWedgeTests.stroke(28)
+        #expect(write(pipe, bytes, bytes.count) == bytes.count)
+        try eventually("a code", everyMs: 5) { reader.codes == ["T-7"] }
+        await reader.end()
+    }
+
+    /// Twenty times pulled and plugged in again, at the same path: one `lost` and one `back` each time, and no code is missing.
+    @Test func aScannerThatIsPluggedInAgainWorks() async throws {
+        let folder = TemporaryFolder("codes")
+        let path = folder.file("ttyScanner")
+        let reader = Running(path)
+        try eventually("no scanner yet", everyMs: 5) { reader.changes == [false] }
+        for round in 1...20 {
+            do {
+                let terminal = try PseudoTerminal()
+                #expect(symlink(terminal.path, path) == 0)
+                try eventually("plugged in, \(round)", everyMs: 5) { reader.changes.count == 2 * round }
+                try terminal.write(Array("HALF-A-CO".utf8))
+                try terminal.write(Array("DE-\(round)\n".utf8))
+                try eventually("code \(round)", everyMs: 5) { reader.codes.count == round }
+                unlink(path)
+            }
+            try eventually("pulled, \(round)", everyMs: 5) { reader.changes.count == 2 * round + 1 }
+        }
+        #expect(reader.codes == (1...20).map { "HALF-A-CODE-\($0)" })
+        #expect(reader.changes == [false] + Array(repeating: [true, false], count: 20).flatMap(\.self))
+        await reader.end()
+    }
+
+    /// Half a code before the cable came out is no part of the next.
+    @Test func halfACodeDoesNotSurviveTheCable() async throws {
+        let folder = TemporaryFolder("codes")
+        let path = folder.file("ttyScanner")
+        var terminal: PseudoTerminal? = try PseudoTerminal()
+        #expect(symlink(terminal!.path, path) == 0)
+        let reader = Running(path)
+        try eventually("open", everyMs: 5) { reader.changes == [true] }
+        try terminal!.write(Array("ONE\nHALF".utf8))
+        try eventually("a code", everyMs: 5) { reader.codes == ["ONE"] }
+        unlink(path)
+        terminal = nil
+        try eventually("pulled", everyMs: 5) { reader.changes == [true, false] }
+        terminal = try PseudoTerminal()
+        #expect(symlink(terminal!.path, path) == 0)
+        try eventually("plugged in", everyMs: 5) { reader.changes == [true, false, true] }
+        try terminal!.write(Array("TWO\n".utf8))
+        try eventually("a code", everyMs: 5) { reader.codes == ["ONE", "TWO"] }
+        await reader.end()
+    }
+
+    @Test func twoReadersDoNotShareAPort() async throws {
+        let terminal = try PseudoTerminal()
+        let first = Running(terminal.path)
+        try eventually("open", everyMs: 5) { first.changes == [true] }
+        let second = Running(terminal.path)
+        try eventually("refused", everyMs: 5) { second.changes == [false] }
+        guard case .lost(let reason) = second.all[0] else { throw TestFailure("no reason") }
+        #expect(reason.contains("lock"))
+        await first.end()
+        try eventually("free again", everyMs: 5) { second.changes == [false, true] }
+        await second.end()
+    }
+}
