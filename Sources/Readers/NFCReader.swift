@@ -19,6 +19,8 @@ public final class NFCReader: Sendable {
     static let callLimitMs: Int64 = 2_000
     static let openLimitMs: Int64 = 5_000
     static let watchPauseMs = 250
+    /// Longest conversation with one chip, ms: seven exchanges of some 30 ms are usual, and nobody holds a band there for longer.
+    static let readLimitMs: Int64 = 1_000
     /// Radio errors one after another, without a tag or a clean look between them, after which the reader is opened anew.
     static let disturbanceLimit = 50
 
@@ -66,7 +68,7 @@ public final class NFCReader: Sendable {
         }
     }
 
-    private func watch(_ ended: StopSignal) {
+    func watch(_ ended: StopSignal) {
         while !ended.wait(ms: NFCReader.watchPauseMs) {
             guard health.isStuck(nowMs: SystemClock.monotonicMs()) else { continue }
             health.lost("the reader does not answer")
@@ -76,7 +78,7 @@ public final class NFCReader: Sendable {
         }
     }
 
-    private func run(_ stop: StopSignal) {
+    func run(_ stop: StopSignal) {
         var backoff = Backoff()
         while !stop.isStopped {
             do {
@@ -149,9 +151,21 @@ public final class NFCReader: Sendable {
         deliver(.tap(Tap(found.identity, proof: found.proof, direction: direction)))
     }
 
-    /// The NDEF message of the selected chip; nil when it has none. Throws `NFCError`.
+    /// The NDEF message of the selected chip; nil when it has none that can be read in time. Throws `NFCError`.
     private func ndef(_ device: NFCDevice) throws -> [UInt8]? {
-        nil
+        let deadline = SystemClock.monotonicMs() + NFCReader.readLimitMs
+        var reading = Type4Tag()
+        var action = reading.begin()
+        while true {
+            switch action {
+            case .message(let message): return message
+            case .unsupported: return nil
+            case .send(let command):
+                guard SystemClock.monotonicMs() < deadline else { return nil }
+                let answer = try health.watch(limitMs: NFCReader.callLimitMs) { try device.exchange(command) }
+                action = reading.answered(answer)
+            }
+        }
     }
 
     /// Throws `ReaderError` when there is none, or more than one.

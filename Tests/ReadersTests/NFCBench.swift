@@ -1,0 +1,93 @@
+import Emulation
+import Glibc
+import Runtime
+import Scans
+import Support
+import Synchronization
+
+@testable import Readers
+
+/// An emulated PN532, the reader on it through the real libnfc, and what it told.
+final class NFCBench: Sendable {
+    let chip: PN532Emulator
+    private let events = Mutex<[ReaderEvent]>([])
+    private let group = Mutex<(StopSignal, StopSignal)?>(nil)
+
+    /// What libnfc lists for `nfc:auto`; before its start, which reads the environment once.
+    static let listed: String = {
+        let path = (Environment.value("TMPDIR") ?? "/tmp") + "/tapline-nfc-listed-\(getpid())"
+        setenv("LIBNFC_DEVICE", "pn532_uart:" + path, 1)
+        return path
+    }()
+
+    init(link: String? = nil) throws {
+        _ = NFCBench.listed
+        chip = try PN532Emulator(link: link)
+    }
+
+    deinit { stop() }
+
+    /// Starts a reader, and waits until it works.
+    func start(
+        keys: SecureMessageKeys? = nil, direction: Direction = .in, selfTestMs: Int64 = NFCReader.selfTestMs,
+        isListed: Bool = false, waits: Bool = true
+    ) throws {
+        let reader = NFCReader(
+            connstring: isListed ? nil : chip.connstring, keys: keys, direction: direction, selfTestMs: selfTestMs
+        ) { [weak self] event in self?.events.withLock { $0.append(event) } }
+        let (stop, ended) = (StopSignal(), StopSignal())
+        group.withLock { $0 = (stop, ended) }
+        PlainThread("test-reader") {
+            let watched = StopSignal()
+            PlainThread("test-watchdog") { reader.watch(watched) }
+            reader.run(stop)
+            watched.stop()
+            ended.stop()
+        }
+        if waits { try hears(.back) }
+    }
+
+    /// Ends the reader and waits for that.
+    func stop() {
+        guard let (stop, ended) = group.withLock({ $0.take() }) else { return }
+        stop.stop()
+        ended.wait(ms: 10_000)
+    }
+
+    var heard: [ReaderEvent] { events.withLock { $0 } }
+    var taps: [Tap] { heard.compactMap { if case .tap(let tap) = $0 { tap } else { nil } } }
+
+    /// Waits for the first event, which must be this one, and takes it.
+    func hears(_ expected: ReaderEvent) throws {
+        let event = try next("\(expected)")
+        guard event == expected else { throw TestFailure("\(event) instead of \(expected)") }
+    }
+
+    /// Waits for the reader to be lost, and gives the reason.
+    @discardableResult
+    func hearsLost() throws -> String {
+        let event = try next("lost")
+        guard case .lost(let reason) = event else { throw TestFailure("\(event) instead of lost") }
+        return reason
+    }
+
+    /// Waits until the reader has looked at the tag again so often.
+    func looks(_ count: Int) throws {
+        let before = chip.selections
+        try eventually("\(count) looks", everyMs: 5) { chip.selections >= before + count }
+    }
+
+    /// Takes the tag away until the reader has seen that it is gone.
+    func clear() throws {
+        chip.removeTag()
+        let (before, since) = (chip.count(of: 0x4a), SystemClock.monotonicMs())
+        try eventually("empty looks", everyMs: 5) {
+            chip.count(of: 0x4a) > before + 3 && SystemClock.monotonicMs() - since > 2 * TagPresence.absenceMs
+        }
+    }
+
+    private func next(_ what: String) throws -> ReaderEvent {
+        try eventually(what, everyMs: 5) { !heard.isEmpty }
+        return events.withLock { $0.removeFirst() }
+    }
+}

@@ -1,0 +1,85 @@
+import Crypto
+import Emulation
+import Runtime
+import Scans
+import Support
+import Testing
+
+@testable import Readers
+
+/// Chips with secure messages, read through the real libnfc.
+@Suite(.serialized) struct NFCMessageTests {
+    private static let uid: [UInt8] = [0x04, 0x95, 0x8c, 0xaa, 0x5c, 0x5e, 0x80]
+    private static let meta = AES128(key: [UInt8](repeating: 0x11, count: 16))!
+    private static let master = AES128(key: [UInt8](repeating: 0x22, count: 16))!
+    private static let keys = SecureMessageKeys([
+        .init(meta: meta, file: master, diversification: .uid(system: [0x54]))
+    ])
+    private static let own = CMAC.diversifiedKey(of: master, input: uid + [0x54])
+
+    private func chip(_ file: AES128 = own, counter: UInt32 = 0) -> EmulatedTag {
+        .type4(
+            NFCMessageTests.uid,
+            Type4Application(
+                sun: SunChip(
+                    uid: NFCMessageTests.uid, meta: NFCMessageTests.meta, file: file, counter: counter)))
+    }
+
+    @Test func aChipProvesItselfAtEveryArrival() throws {
+        let bench = try NFCBench()
+        try bench.start(keys: NFCMessageTests.keys, direction: .out)
+        for counter in [41, 42] {
+            bench.chip.present(chip(counter: UInt32(counter - 1)))
+            let tap = Tap(.sun(NFCMessageTests.uid), proof: .authentic(counter: Int64(counter)), direction: .out)
+            try bench.hears(.tap(tap))
+            // It is read once, however long it stays.
+            let exchanges = bench.chip.exchanges
+            try bench.looks(5)
+            #expect(bench.chip.exchanges == exchanges)
+            try bench.clear()
+        }
+        #expect(bench.heard == [])
+    }
+
+    @Test func aForgeryKeepsItsPlainUID() throws {
+        let bench = try NFCBench()
+        try bench.start(keys: NFCMessageTests.keys)
+        // The master key itself instead of the chip's own.
+        bench.chip.present(chip(NFCMessageTests.master))
+        try bench.hears(.tap(Tap(.uid(NFCMessageTests.uid), proof: .forged)))
+    }
+
+    @Test func withoutKeysNothingIsAsked() throws {
+        let bench = try NFCBench()
+        try bench.start()
+        bench.chip.present(chip())
+        try bench.hears(.tap(Tap(.uid(NFCMessageTests.uid), proof: .uid)))
+        #expect(bench.chip.exchanges == 0)
+    }
+
+    @Test(arguments: [Type4Application.Manner.foreign, .noise(seed: 1), .noise(seed: 2), .noise(seed: 3)])
+    func aChipThatAnswersBadlyIsKnownByItsUID(manner: Type4Application.Manner) throws {
+        let bench = try NFCBench()
+        try bench.start(keys: NFCMessageTests.keys)
+        bench.chip.present(.type4(NFCMessageTests.uid, Type4Application(message: [], manner: manner)))
+        try bench.hears(.tap(Tap(.uid(NFCMessageTests.uid), proof: .uid)))
+    }
+
+    // Five exchanges are a whole reading.
+    @Test(arguments: 0..<5)
+    func aChipThatLeavesWhileItIsReadIsNotTold(exchanges: Int) throws {
+        let bench = try NFCBench()
+        try bench.start(keys: NFCMessageTests.keys)
+        var leaving = chip(counter: 7)
+        leaving.leavesAfter = exchanges
+        let before = bench.chip.exchanges
+        bench.chip.present(leaving)
+        if exchanges > 0 {
+            try eventually("left", everyMs: 5) { bench.chip.exchanges > before + exchanges }
+        }
+        // Its holder holds it there again.
+        bench.chip.present(chip(counter: 8))
+        try bench.hears(.tap(Tap(.sun(NFCMessageTests.uid), proof: .authentic(counter: 9))))
+        #expect(bench.heard == [])
+    }
+}

@@ -1,0 +1,135 @@
+import Emulation
+import Runtime
+import Scans
+import Serial
+import Support
+import Testing
+
+@testable import Readers
+
+/// A reader on the real libnfc, whose chip is emulated.
+@Suite(.serialized) struct NFCReaderTests {
+    private static let uid: [UInt8] = [0x04, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66]
+    private static let tap = Tap(.uid(uid), proof: .uid)
+
+    @Test(arguments: [4, 7, 10])
+    func aTagIsOneTapHoweverLongItStays(length: Int) throws {
+        let bench = try NFCBench()
+        try bench.start(direction: .out)
+        let uid = Array(([0x04] + (1...9).map { UInt8($0) }).prefix(length))
+        bench.chip.present(.plain(uid))
+        try bench.hears(.tap(Tap(.uid(uid), proof: .uid, direction: .out)))
+        try bench.looks(10)
+        #expect(bench.heard == [])
+        // Another takes its place without a gap, and the first comes back.
+        bench.chip.present(.plain([9, 9, 9, 9]))
+        try bench.hears(.tap(Tap(.uid([9, 9, 9, 9]), proof: .uid, direction: .out)))
+        try bench.clear()
+        bench.chip.present(.plain(uid))
+        try bench.hears(.tap(Tap(.uid(uid), proof: .uid, direction: .out)))
+    }
+
+    @Test func aRandomUIDIsSaidToBeOne() throws {
+        let bench = try NFCBench()
+        try bench.start()
+        bench.chip.present(.plain([0x08, 1, 2, 3]))
+        try bench.hears(.tap(Tap(.uid([0x08, 1, 2, 3]), proof: .randomUID)))
+        // As such a chip does at every reset of the field.
+        for number in 2...5 {
+            bench.chip.present(.plain([0x08, UInt8(number), 2, 3]))
+            try bench.looks(2)
+        }
+        #expect(bench.heard == [])
+    }
+
+    @Test func twentyTimesPulledOutAndPutBack() throws {
+        let bench = try NFCBench()
+        try bench.start()
+        for _ in 1...20 {
+            bench.chip.unplug()
+            try bench.hearsLost()
+            try bench.chip.plug()
+            try bench.hears(.back)
+            bench.chip.present(.plain(NFCReaderTests.uid))
+            try bench.hears(.tap(NFCReaderTests.tap))
+            try bench.clear()
+        }
+        #expect(bench.heard == [])
+    }
+
+    @Test(arguments: PN532Fault.allCases.filter { $0 != .none })
+    func aReaderOutOfOrderHealsByItself(fault: PN532Fault) throws {
+        let bench = try NFCBench()
+        try bench.start()
+        bench.chip.fault = fault
+        try bench.hearsLost()
+        bench.chip.fault = .none
+        try bench.hears(.back)
+        bench.chip.present(.plain(NFCReaderTests.uid))
+        try bench.hears(.tap(NFCReaderTests.tap))
+    }
+
+    @Test(arguments: PN532Fault.allCases.filter { $0 != .none })
+    func aReaderOutOfOrderAtTheStart(fault: PN532Fault) throws {
+        let bench = try NFCBench()
+        bench.chip.fault = fault
+        try bench.start(waits: false)
+        try bench.hearsLost()
+        bench.chip.fault = .none
+        try bench.hears(.back)
+    }
+
+    @Test func aResetIsHealed() throws {
+        let bench = try NFCBench()
+        try bench.start()
+        bench.chip.reset()
+        try bench.hearsLost()
+        try bench.hears(.back)
+        bench.chip.present(.plain(NFCReaderTests.uid))
+        try bench.hears(.tap(NFCReaderTests.tap))
+    }
+
+    @Test func aReaderThatForgotItsRadioIsSetUpAnewUnasked() throws {
+        let bench = try NFCBench()
+        try bench.start(selfTestMs: 500)
+        bench.chip.brownOut()
+        bench.chip.present(.plain(NFCReaderTests.uid))
+        // No alarm: the self-test is as quick as a tap.
+        try bench.hears(.tap(NFCReaderTests.tap))
+    }
+
+    @Test func aPortThatAnotherHasIsLeftAlone() throws {
+        let bench = try NFCBench()
+        var other: PortLock? = try PortLock(bench.chip.path)
+        try bench.start(waits: false)
+        #expect(try bench.hearsLost().contains("busy"))
+        #expect(bench.chip.count(of: 0x14) == 0)
+        withExtendedLifetime(other) {}
+        other = nil
+        try bench.hears(.back)
+        // And ours is locked while we have it.
+        #expect(throws: SystemError.self) { try PortLock(bench.chip.path) }
+        bench.stop()
+        _ = try PortLock(bench.chip.path)
+    }
+
+    @Test func twoReadersAtOnce() throws {
+        let (one, other) = (try NFCBench(), try NFCBench())
+        try one.start()
+        try other.start(direction: .out)
+        one.chip.unplug()
+        try one.hearsLost()
+        other.chip.present(.plain(NFCReaderTests.uid))
+        try other.hears(.tap(Tap(.uid(NFCReaderTests.uid), proof: .uid, direction: .out)))
+        try one.chip.plug()
+        try one.hears(.back)
+        #expect(other.heard == [])
+    }
+
+    @Test func theOnlyReaderIsFound() throws {
+        let bench = try NFCBench(link: NFCBench.listed)
+        try bench.start(isListed: true)
+        bench.chip.present(.plain(NFCReaderTests.uid))
+        try bench.hears(.tap(NFCReaderTests.tap))
+    }
+}
