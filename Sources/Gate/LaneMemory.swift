@@ -5,7 +5,8 @@ public import Snapshots
 /// and nothing else, so that a restart makes it again by noting the scans of the journal in their order.
 ///
 /// - **Who.** The person, by the number on the registration list, so that two tags of one person share a memory; a tag
-///   that is on no list stands for itself, until a snapshot says whose it is.
+///   that is on no list stands for itself, until a snapshot says whose it is. What was noted while the list could not be
+///   read knows bands instead of people: make the memory again once it can.
 /// - **Where.** The way in leads into the gate's zone, the way out to the zone before it, or off site.
 /// - **Days.** What was noted before the day of a tap began is as good as forgotten (SPEC.md section 6). Each note keeps its
 ///   instant and the day is asked for at the tap: a new day costs nothing, and a snapshot that moves the beginning of the
@@ -18,6 +19,8 @@ public import Snapshots
 public struct LaneMemory: Sendable {
     /// Days that are remembered, of those on which somebody passed. More than today: a clock may jump ahead and come back.
     public static let dayLimit = 4
+
+    private static let shortestDayMs: Int64 = 12 * 3_600_000
 
     /// By the number on the registration list.
     private var people: [Int64: Person] = [:]
@@ -137,7 +140,11 @@ public struct LaneMemory: Sendable {
     }
 
     private mutating func see(_ dayMs: Int64) {
-        guard !daysMs.contains(dayMs) else { return }
+        // A snapshot may move the beginning of a day by some hours: no new day.
+        let near = max(dayMs, 0)
+        guard !daysMs.contains(where: { $0 == dayMs || abs(max($0, 0) - near) < LaneMemory.shortestDayMs }) else {
+            return
+        }
         daysMs.append(dayMs)
         daysMs.sort()
     }

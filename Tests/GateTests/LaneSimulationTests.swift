@@ -1,0 +1,112 @@
+import Gate
+import Scans
+import Snapshots
+import Support
+import Testing
+
+/// 10,000 simulated lanes under a crowd, with clocks that step, restarts, snapshots that change or cannot be read, other
+/// gates, modes, and people who do not pass: whatever happens in which order, the rules of the issue hold.
+@Suite struct LaneSimulationTests {
+    static let seeds = 10_000
+    static let steps = 60
+
+    /// What became of all runs together: a simulation in which nothing happens proves nothing.
+    private struct Tally {
+        var taps = 0
+        var rows = 0
+        var repeats = 0
+        var annulled = 0
+        var verdicts: [Verdict: Int] = [:]
+        var secondAdmissions = 0
+    }
+
+    @Test(arguments: 0..<4) func theRulesHoldWhateverHappens(_ quarter: Int) {
+        var tally = Tally()
+        let share = LaneSimulationTests.seeds / 4
+        for seed in quarter * share..<(quarter + 1) * share { run(seed, &tally) }
+        #expect(tally.taps == tally.rows - tally.annulled + tally.repeats)
+        #expect(tally.repeats > 1_000 && tally.annulled > 1_000 && tally.secondAdmissions > 1_000)
+        for verdict in [
+            Verdict.admitted, .unknownTag, .blocked, .noAccess, .outsideTime, .alreadyInside, .noSnapshot,
+        ] {
+            #expect(tally.verdicts[verdict, default: 0] > 250, "\(verdict.name)")
+        }
+    }
+
+    private func run(_ seed: Int, _ tally: inout Tally) {
+        var random = TestRandom(seed)
+        var nowMs = SimulatedEvent.startMs + Int64.random(in: 0..<SimulatedEvent.dayMs, using: &random)
+        var lane = SimulatedLane(SimulatedSnapshot(&random, nowMs: nowMs))
+        /// What a wrong clock adds.
+        var offMs: Int64 = 0
+        for _ in 0..<LaneSimulationTests.steps {
+            nowMs += [0, 500, 30_000, 1_200_000].randomElement(using: &random)!
+            switch Int.random(in: 0..<100, using: &random) {
+            case 0..<70:
+                let person = Int.random(in: 0..<SimulatedEvent.persons, using: &random)
+                let tag = SimulatedEvent.tags(person).randomElement(using: &random)!
+                lane.tap(tag, Int.random(in: 0..<4, using: &random) == 0 ? .out : .in, atMs: nowMs + offMs)
+                tally.taps += 1
+            case 70..<76:
+                if let last = lane.journal.indices.last, lane.journal[last].moves {
+                    lane.annul(last)
+                    tally.annulled += 1
+                }
+            case 76..<82:
+                offMs = [0, 0, -600_000, -SimulatedEvent.dayMs, 2 * SimulatedEvent.dayMs].randomElement(
+                    using: &random)!
+            case 82..<84: lane.isSynchronised.toggle()
+            case 84..<88: lane.restart()
+            case 88..<91: lane.take(SimulatedSnapshot(&random, nowMs: nowMs))
+            case 91: lane.take(nil)
+            case 92..<94:
+                lane.gateIndex = Int.random(in: 0..<4, using: &random)
+                lane.debounce.clear()
+            case 94..<97:
+                lane.mode = [.normal, .normal, .normal, .free, .closed].randomElement(using: &random)!
+                lane.debounce.clear()
+            case 97:
+                lane.isInspection.toggle()
+                lane.restart()
+            case 98: lane.memory.tidy()
+            default: nowMs += SimulatedEvent.dayMs / 2
+            }
+        }
+        tally.rows += lane.journal.count
+        tally.repeats += lane.repeats
+        for row in lane.journal { tally.verdicts[row.scan.verdict, default: 0] += 1 }
+        #expect(lane.journal.indices.allSatisfy { lane.journal[$0].scan.seq == Int64($0 + 1) })
+        check(lane, &tally)
+    }
+
+    /// The issue's own words, over the finished journal, without a memory of any kind.
+    private func check(_ lane: SimulatedLane, _ tally: inout Tally) {
+        var lastMove: [Int: SimulatedRow] = [:]
+        for row in lane.journal where row.scan.verdict != .annulled {
+            if row.isOut { #expect(row.scan.verdict == .admitted, "a way out was refused") }
+            if !row.isTrusted { #expect(row.scan.verdict != .outsideTime) }
+            if row.mode == .free { #expect(row.scan.verdict == .admitted) }
+            if row.mode == .closed && !row.isOut { #expect(row.scan.verdict != .admitted) }
+            guard row.moves else { continue }
+            let person = SimulatedEvent.person(row.scan.tag)
+            if let last = lastMove[person], !row.isOut, !last.isOut, last.gate.zone == row.gate.zone {
+                tally.secondAdmissions += 1
+                let isRuled =
+                    row.gate.policy.antipassback == .hard && row.mode == .normal && row.isListReadable
+                    && SimulatedEvent.pass(person).reentry != .free
+                // A second time only on another day: by a journal's instants, no day of 24 hours holds both.
+                if isRuled { #expect(row.effectiveMs - last.effectiveMs > 0, "admitted twice") }
+                if isRuled && row.effectiveMs - last.effectiveMs < SimulatedEvent.dayMs {
+                    let hours = (last.effectiveMs...row.effectiveMs)
+                    let starts = (0..<8).flatMap { day in
+                        (3...5).map {
+                            SimulatedEvent.startMs + Int64(day) * SimulatedEvent.dayMs + $0 * 3_600_000
+                        }
+                    }
+                    #expect(starts.contains { hours.contains($0) }, "admitted twice in one day")
+                }
+            }
+            lastMove[person] = row
+        }
+    }
+}

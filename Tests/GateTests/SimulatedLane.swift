@@ -1,0 +1,219 @@
+import Gate
+import Scans
+import Snapshots
+import Support
+import Testing
+
+/// Zones, gates and people of the simulated event: a hall and a yard on one site, people with one band or two, and passes
+/// of every kind.
+enum SimulatedEvent {
+    static let (site, hall, yard): (Int64, Int64, Int64) = (1, 2, 3)
+    static let tree = ZoneTree([
+        site: Zone(id: site, name: "Site"), hall: Zone(id: hall, name: "Hall", parent: site),
+        yard: Zone(id: yard, name: "Yard", parent: site),
+    ])
+    static let within: [Int64: [Int64]] = [site: [site, hall, yard], hall: [hall], yard: [yard]]
+    static let startMs: Int64 = 1_795_392_000_000
+    static let dayMs: Int64 = 86_400_000
+    static let persons = 8
+
+    /// Tag IDs of a person: every third has two bands. The last person is on no list.
+    static func tags(_ person: Int) -> [TagID] {
+        (0..<(person % 3 == 0 ? 2 : 1)).map { TagID(rawValue: Int64(person * 10 + $0 + 1)) }
+    }
+    static func person(_ tag: TagID) -> Int { Int(tag.rawValue - 1) / 10 }
+
+    static func pass(_ person: Int) -> Pass {
+        let zones = person == 5 ? [hall] : [site, hall, yard]
+        return Pass(
+            id: Int64(person + 1), reentry: Pass.Reentry.allCases[person % 4 % 3],
+            access: zones.map { Access(zone: $0, from: person == 6 ? startMs / 1_000 + 3_600 : nil) })
+    }
+}
+
+/// What a simulated gate decides from.
+struct SimulatedSnapshot {
+    var createdS: Int64
+    var days: DayStarts
+    var dayStartsMs: [Int64]
+    var gates: [Gate]
+    /// People with one band who are not on this list.
+    var missing: Set<Int> = []
+
+    init(_ random: inout TestRandom, nowMs: Int64) {
+        createdS = nowMs / 1_000 - Int64.random(in: 0..<7_200, using: &random)
+        let beginning = Int64.random(in: 3...5, using: &random) * 3_600_000
+        // With the time before the first as many as a lane remembers.
+        dayStartsMs = (0..<3).map { SimulatedEvent.startMs + $0 * SimulatedEvent.dayMs + beginning }
+        if Int.random(in: 0..<10, using: &random) == 0 { dayStartsMs = [] }
+        days = DayStarts(
+            dayStartsMs.map { Day(day: "", starts: $0 / 1_000, ends: $0 / 1_000 + 86_400) })
+        let places: [(Int64, Int64?)] = [
+            (SimulatedEvent.site, nil), (SimulatedEvent.hall, SimulatedEvent.site),
+            (SimulatedEvent.yard, SimulatedEvent.site), (SimulatedEvent.hall, nil),
+        ]
+        gates = []
+        for (index, place) in places.enumerated() {
+            var policy = Policy()
+            policy.antipassback = [.hard, .hard, .soft, .timed, .off].randomElement(using: &random)!
+            policy.minutes = policy.antipassback == .timed ? 30 : nil
+            policy.debounceMs = [0, 2_000, 60_000].randomElement(using: &random)!
+            policy.noSnapshot = Bool.random(using: &random) ? .admit : .deny
+            gates.append(
+                Gate(id: Int64(index + 1), name: "G", zone: place.0, fromZone: place.1, policy: policy))
+        }
+        for person in [1, 2] where Int.random(in: 0..<5, using: &random) == 0 { missing.insert(person) }
+    }
+
+    func attendee(_ tag: TagID) -> Attendee? {
+        let person = SimulatedEvent.person(tag)
+        guard person < SimulatedEvent.persons - 1, !missing.contains(person) else { return nil }
+        return Attendee(
+            status: person == 4 ? .blocked : .active, pass: Int64(person + 1), attendee: Int64(person + 1)
+        )
+    }
+}
+
+/// A row of the simulated journal, with what was true when it was made.
+struct SimulatedRow {
+    var scan: Scan
+    var mode: LaneMode
+    var gate: Gate
+    var isListReadable: Bool
+    /// At its journal's time; for one whose clock was not trusted, the latest before it if that is later.
+    var effectiveMs: Int64
+    var isAnnulled = false
+
+    var moves: Bool { scan.verdict == .admitted && !scan.flags.contains(.inspection) && !isAnnulled }
+    var isOut: Bool { scan.flags.contains(.out) }
+    var isTrusted: Bool { !scan.flags.contains(.clockNotTrusted) }
+}
+
+/// The lane's rules put together as the lane does, without its disk and threads.
+struct SimulatedLane {
+    let log = JournalID(high: 1, low: 1)
+    var snapshot: SimulatedSnapshot
+    /// Nil: it cannot be read.
+    var isListReadable = true
+    var gateIndex = 0
+    var mode = LaneMode.normal
+    var isInspection = false
+    var isSynchronised = true
+    var memory = LaneMemory()
+    var debounce = Debounce()
+    var clock = DeviceClock()
+    private(set) var journal: [SimulatedRow] = []
+    private(set) var repeats = 0
+    private var newestMs: Int64 = .min
+    /// Made in part while no list could tell whose the tags were: to be made again when one can.
+    private var isMemoryAnonymous = false
+
+    init(_ snapshot: SimulatedSnapshot) {
+        self.snapshot = snapshot
+        clock.snapshotCreatedS = snapshot.createdS
+    }
+
+    var gate: Gate { snapshot.gates[gateIndex] }
+    func attendee(_ tag: TagID) -> Attendee? { isListReadable ? snapshot.attendee(tag) : nil }
+
+    mutating func tap(_ tag: TagID, _ direction: Direction, atMs: Int64) {
+        let isTrusted = clock.isTrusted(atMs: atMs) { isSynchronised }
+        if let answer = debounce.answer(
+            tag, direction, atMs: atMs, windowMs: gate.policy.debounceMs ?? 0)
+        {
+            repeats += 1
+            let row = journal[Int(answer.scan.seq) - 1].scan
+            #expect(
+                row == answer.scan && row.tag == tag && row.flags.contains(.out) == (direction == .out))
+            #expect((0..<Int64(gate.policy.debounceMs!)).contains(atMs - row.atMs))
+            return
+        }
+        let attendee = attendee(tag)
+        let recollection = memory.recall(
+            tag, attendee: attendee?.attendee, zone: gate.zone, atMs: atMs, clockIsTrusted: isTrusted,
+            days: snapshot.days, tree: SimulatedEvent.tree)
+        // Without a list nobody is refused by memory, which then knows bands instead of people.
+        if isListReadable {
+            #expect(recollection == recall(SimulatedEvent.person(tag), gate.zone, atMs, isTrusted))
+        }
+        let decision = Decision(
+            Decision.Facts(
+                direction: direction, atMs: atMs, clockIsTrusted: isTrusted, mode: mode,
+                isInspection: isInspection,
+                gate: gate, snapshot: isListReadable ? .inForce(expiresS: .max) : .unusable,
+                attendee: attendee,
+                pass: attendee.map { SimulatedEvent.pass(Int($0.pass) - 1) }, zones: SimulatedEvent.tree,
+                memory: recollection))
+        append(tag, decision.verdict, decision.flags, atMs)
+        if isTrusted { clock.lastScanMs = max(clock.lastScanMs ?? 0, atMs) }
+    }
+
+    /// Nobody passed after the last row of the tag.
+    mutating func annul(_ index: Int) {
+        let row = journal[index]
+        let person = SimulatedEvent.person(row.scan.tag)
+        let isLast = !journal[(index + 1)...].contains {
+            $0.moves && SimulatedEvent.person($0.scan.tag) == person
+        }
+        append(row.scan.tag, .annulled, row.scan.flags.intersection(.out), row.scan.atMs)
+        if isLast { journal[index].isAnnulled = true }
+    }
+
+    private mutating func append(_ tag: TagID, _ verdict: Verdict, _ flags: Flags, _ atMs: Int64) {
+        let scan = Scan(
+            seq: Int64(journal.count + 1), atMs: atMs, tag: tag, verdict: verdict, flags: flags,
+            gate: gate.id,
+            snapshot: 1)
+        var row = SimulatedRow(
+            scan: scan, mode: mode, gate: gate, isListReadable: isListReadable, effectiveMs: atMs)
+        if !row.isTrusted { row.effectiveMs = max(atMs, newestMs) }
+        if row.moves {
+            newestMs = max(newestMs, row.effectiveMs)
+            if !isListReadable { isMemoryAnonymous = true }
+        }
+        journal.append(row)
+        memory.note(scan, attendee: attendee(tag)?.attendee, gate: gate, days: snapshot.days)
+        debounce.note(Debounce.Answer(log: log, scan: scan))
+    }
+
+    mutating func restart() {
+        memory = LaneMemory()
+        for row in journal {
+            let gate = snapshot.gates.first { $0.id == row.scan.gate }
+            memory.note(
+                row.scan, attendee: attendee(row.scan.tag)?.attendee, gate: gate, days: snapshot.days)
+        }
+        debounce.clear()
+        isMemoryAnonymous = !isListReadable
+    }
+
+    mutating func take(_ next: SimulatedSnapshot?) {
+        if let next { snapshot = next }
+        isListReadable = next != nil
+        clock.snapshotCreatedS = snapshot.createdS
+        debounce.clear()
+        if isMemoryAnonymous && isListReadable { restart() }
+    }
+
+    /// What a memory without limits, which keeps every row, would say.
+    private func recall(_ person: Int, _ zone: Int64, _ atMs: Int64, _ isTrusted: Bool)
+        -> Decision.Recollection
+    {
+        let atMs = isTrusted ? atMs : max(atMs, newestMs)
+        let dayMs = snapshot.dayStartsMs.filter { $0 <= atMs }.max() ?? .min
+        let rows = journal.filter { $0.moves && SimulatedEvent.person($0.scan.tag) == person }
+        let into = Set(SimulatedEvent.within[zone]!)
+        var recollection = Decision.Recollection()
+        if let last = rows.last, let place = last.isOut ? last.gate.fromZone : last.gate.zone {
+            let stay = rows.reversed().prefix { !($0.isOut && $0.gate.fromZone == nil) }
+            recollection.isInside = into.contains(place) && stay.contains { $0.effectiveMs >= dayMs }
+        }
+        let today = rows.filter { !$0.isOut && $0.effectiveMs >= dayMs }
+        let zones = Set(today.map(\.gate.zone)).intersection(into)
+        recollection.wasAdmitted = !zones.isEmpty
+        if let last = rows.last(where: { !$0.isOut && zones.contains($0.gate.zone) }), last.isTrusted {
+            recollection.admittedMs = last.scan.atMs
+        }
+        return recollection
+    }
+}
