@@ -28,6 +28,9 @@ enum JournalFile {
     /// 64 pages.
     static let growthBytes: Int32 = 64 * 4_096
 
+    /// A table that only a recovered journal has: in it, seqs may be missing for ever.
+    static let recoveredMark = "recovered"
+
     /// Seqs have the lower 32 bits of a scan's key.
     static let seqLimit: Int64 = 0xffff_ffff
 

@@ -29,6 +29,7 @@ public final class JournalReader {
 
     private struct Open {
         let inode: UInt64
+        let isRecovered: Bool
         let journals: Statement
         let scans: Statement
         /// What `journals()` said: an id means nothing in another file.
@@ -73,6 +74,9 @@ public final class JournalReader {
             return scans
         } ?? []
     }
+
+    /// Whether the file was recovered from a damaged one: only then may seqs be missing between those that it holds.
+    public func mayHaveHoles() throws -> Bool { try reading { $0.isRecovered } ?? false }
 
     /// Scans of this scanner's journals that lie beyond what was shipped of each. Throws `JournalError` for a damaged file.
     public func backlog(beyond shipped: [JournalID: Int64], scanner: ScannerID) throws -> Int {
@@ -122,6 +126,8 @@ public final class JournalReader {
         let last = "SELECT s.id FROM scans s WHERE s.id BETWEEN j.id << 32 AND (j.id << 32) + \(JournalFile.seqLimit)"
         return Open(
             inode: inode,
+            isRecovered: try database.int(
+                "SELECT count(*) FROM sqlite_master WHERE name = ?", .text(JournalFile.recoveredMark)) == 1,
             journals: try database.prepare(
                 """
                 SELECT j.id, j.log, j.scanner, j.created, (\(last) ORDER BY s.id DESC LIMIT 1)

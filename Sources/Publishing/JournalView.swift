@@ -38,6 +38,9 @@ struct JournalView {
         return true
     }
 
+    /// Whether seqs may be missing in the file for ever.
+    func mayHaveHoles() throws -> Bool { try reader.mayHaveHoles() }
+
     /// The scans of a slice: those of them that are one batch.
     func read(_ slice: PublishWindow.Slice) throws -> [Scan] {
         try reader.read(journal: slice.journal, after: slice.first - 1, limit: slice.limit)

@@ -15,6 +15,19 @@ extension PublishWindow {
     /// The scans of the last `publish` could not be read: later.
     public mutating func unreadable(nowMs: Int64) { delay(nowMs) }
 
+    /// The scans of the last `publish` up to this seq do not exist, and never will: the cursor moves over them as over
+    /// confirmed ones.
+    public mutating func missing(_ slice: Slice, upTo last: Int64) {
+        precondition(slice.flight == nil && last >= slice.first)
+        flights.append(
+            Flight(
+                id: nextFlight, log: slice.log, first: slice.first, last: last, bytes: 0, tag: 0, sentMs: 0,
+                isConfirmed: true))
+        nextFlight += 1
+        sent[slice.log] = last
+        settle()
+    }
+
     /// A heartbeat is to be sent: the snapshot in force has changed.
     public mutating func requestHeartbeat() { heartbeatIsDue = true }
 

@@ -36,9 +36,22 @@ extension Upload {
     /// Publishes one slice, or a heartbeat; the window hears of what really went out.
     func publish(_ slice: PublishWindow.Slice, _ stop: StopSignal) {
         guard let connection else { return }
-        let scans: [Scan]
+        var scans: [Scan]
         do {
             scans = slice.limit == 0 ? [] : try view.read(slice)
+            // A recovered journal: what is lost is passed over, and the center lists it as a gap.
+            if let first = scans.first?.seq, first > slice.first, slice.flight == nil, try view.mayHaveHoles() {
+                log.warning(
+                    "scans are missing in a recovered journal",
+                    [
+                        .journal: slice.log, .seq: slice.first,
+                        .count: first - slice.first,
+                    ])
+                return window.missing(slice, upTo: first - 1)
+            }
+            if let hole = scans.indices.first(where: { scans[$0].seq != slice.first + Int64($0) }) {
+                scans.removeSubrange(hole...)
+            }
         } catch {
             trouble("scans cannot be read", error)
             return window.unreadable(nowMs: SystemClock.monotonicMs())

@@ -8,7 +8,7 @@ struct Main {
     static func main() async {
         await Program(
             "tapline-gate", "decides at the lane, from the disk alone, and logs each tap before it tells the verdict",
-            commands: [run, status]
+            commands: [run, status, recover]
         ).main()
     }
 

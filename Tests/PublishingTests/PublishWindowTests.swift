@@ -1,5 +1,6 @@
 import Publishing
 import Scans
+import Support
 import Testing
 
 @Suite("Publish window")
@@ -36,6 +37,40 @@ struct PublishWindowTests {
                 return
             }
         }
+    }
+
+    @Test("What is missing in a recovered journal is passed over in order, and never before what was published earlier")
+    func holes() throws {
+        let log = JournalID.random()
+        var window = PublishWindow(shipped: [:], seed: 1, nowMs: 0)
+        window.journals([.init(journal: 1, log: log, lastSeq: 10, isFinished: true)])
+        _ = window.next(nowMs: 0)
+        window.connected(nowMs: 0)
+        func slice() throws -> PublishWindow.Slice {
+            while true {
+                switch window.next(nowMs: 0) {
+                case .heartbeat(let beat): window.published(beat, count: 0, bytes: 1, tag: 1, nowMs: 0)
+                case .publish(let slice): return slice
+                case let step: throw TestFailure("\(step)")
+                }
+            }
+        }
+        // 1 and 2 are there, 3 to 7 are lost.
+        window.published(try slice(), count: 2, bytes: 1, tag: 2, nowMs: 0)
+        let hole = try slice()
+        #expect(hole.first == 3)
+        window.missing(hole, upTo: 7)
+        #expect(window.takeAdvances().isEmpty, "1 and 2 are not confirmed")
+        let rest = try slice()
+        #expect(rest.first == 8 && rest.limit == 3)
+        window.published(rest, count: 3, bytes: 1, tag: 3, nowMs: 0)
+        window.confirmed(tag: 2, multiple: true, nowMs: 0)
+        #expect(window.takeAdvances() == [log: 7])
+        // A lost connection goes back to what is confirmed, not into the hole.
+        window.connectionLost(nowMs: 0)
+        window.connected(nowMs: 0)
+        #expect(try slice().first == 8)
+        #expect(window.backlog == 3)
     }
 
     @Test("A lone scan leaves within the age limit, though nothing follows")

@@ -1,0 +1,199 @@
+import Runtime
+import SQLite
+public import Scans
+
+/// Takes every readable scan out of damaged journals, and makes a sound journal of them that a publisher ships: the scans
+/// keep their journal and seq, so what the center has already is found out as a duplicate.
+public struct Recovery: Sendable {
+    /// What came of it.
+    public struct Report: Hashable, Codable, Sendable {
+        /// The files that were read, -wal files not named.
+        public var files: [String] = []
+        public var journals = 0
+        public var scans = 0
+        /// Seqs below the last of their journal that were not found.
+        public var missing = 0
+        /// Scans whose journal is not known; they are in `orphans.csv`, for people to judge.
+        public var orphans = 0
+        /// Scans found in two versions, of which the first was kept.
+        public var conflicts = 0
+
+        public init() {}
+    }
+
+    /// A seq beyond this is taken for damage: a lane's day has far fewer.
+    static let seqLimit: Int64 = 1 << 24
+    private static let windowBytes = 1 << 20
+    private static let rowsATransaction = 20_000
+
+    private struct Owner {
+        var log: JournalID
+        var scanner: ScannerID
+        var createdMs: Int64
+    }
+
+    private let folder: String
+    private let scanner: ScannerID?
+
+    /// - Parameters:
+    ///   - folder: the scanner's data folder.
+    ///   - scanner: whose journals those are that do not say it any more; nil: they are orphans, unless all others are of
+    ///     one scanner.
+    public init(folder: String, scanner: ScannerID? = nil) { (self.folder, self.scanner) = (folder, scanner) }
+
+    /// The damaged journals of the folder, oldest first: those set aside, and the present one if it is unsound and nobody
+    /// runs on it.
+    public func sources() -> [String] {
+        var paths = DataFolder.damagedJournals(folder).map { folder + "/" + $0 }
+        let present = DataFolder.journal(folder)
+        if Files.exists(present), !Recovery.isSound(present) { paths.append(present) }
+        return paths
+    }
+
+    private static func isSound(_ path: String) -> Bool {
+        do {
+            return try Database(path, .readOnly).text("PRAGMA quick_check(1)") == "ok"
+        } catch { return error.meansNotYet }
+    }
+
+    /// Reads the sources and writes `journal.sqlite`, and perhaps `orphans.csv`, into a new folder. Nothing of the old one
+    /// is changed. Throws `ProgramError` where the new folder holds a journal already, `JournalError`, `SystemError`.
+    public func run(into out: String) throws -> Report {
+        let path = DataFolder.journal(out)
+        guard !Files.exists(path) else { throw ProgramError.failed("\(path) is there already") }
+        try Files.makeFolder(out)
+        var report = Report()
+        var orphans = ""
+        let database = try JournalFile.durable.open(path)
+        do {
+            try database.execute("CREATE TABLE \(JournalFile.recoveredMark)(source TEXT NOT NULL)")
+            for source in sources() {
+                report.files.append(source)
+                try take(source, into: database, &report, &orphans)
+                try database.prepare("INSERT INTO \(JournalFile.recoveredMark) VALUES (?)").run(.text(source))
+            }
+            report.scans = Int(try database.int("SELECT count(*) FROM scans") ?? 0)
+            report.journals = Int(try database.int("SELECT count(*) FROM journals") ?? 0)
+            let last =
+                try database.int(
+                    "SELECT sum((SELECT max(s.id) & \(JournalFile.seqLimit) FROM scans s WHERE s.id >> 32 = j.id)) "
+                        + "FROM journals j") ?? 0
+            report.missing = Int(last) - report.scans
+            _ = try database.int("PRAGMA wal_checkpoint(TRUNCATE)")
+        } catch let error as SQLiteError { throw JournalError(path, error) }
+        if !orphans.isEmpty {
+            try Files.writeAtomically(
+                Array(("journal,seq,at,tag,verdict,flags,gate,snapshot\n" + orphans).utf8), to: out + "/orphans.csv")
+        }
+        return report
+    }
+
+    private func take(_ source: String, into database: Database, _ report: inout Report, _ orphans: inout String) throws
+    {
+        let owners = try owners(source)
+        var places: [Int64: Int64] = [:]
+        let next = try database.int("SELECT ifnull(max(id), 0) FROM journals") ?? 0
+        for (id, owner) in owners.sorted(by: { $0.key < $1.key }) {
+            // The same journal may lie in two files.
+            let known = try database.int("SELECT id FROM journals WHERE log = ?", .blob(owner.log.bytes))
+            places[id] = known ?? next + Int64(places.count) + 1
+            guard known == nil else { continue }
+            try database.prepare("INSERT INTO journals VALUES (?, ?, ?, ?)").run(
+                .int(places[id] ?? 0), .blob(owner.log.bytes), .text(owner.scanner.text), .int(owner.createdMs))
+        }
+        let writer = try Writer(database)
+        try database.execute("BEGIN IMMEDIATE")
+        var rows = 0
+        try records(source) { record in
+            switch record {
+            case .scan(let id, let scan):
+                if let place = places[id >> 32], scan.seq <= Recovery.seqLimit {
+                    if try !writer.add(JournalFile.scanID(place, scan.seq), scan) { report.conflicts += 1 }
+                } else {
+                    report.orphans += 1
+                    orphans += Recovery.csv(id >> 32, scan)
+                }
+            case .reason(let id, let text):
+                if let place = places[id >> 32] {
+                    try writer.add(JournalFile.scanID(place, id & JournalFile.seqLimit), reason: text)
+                }
+            case .journal, .log: break
+            }
+            rows += 1
+            if rows % Recovery.rowsATransaction == 0 { try database.execute("COMMIT; BEGIN IMMEDIATE") }
+        }
+        try database.execute("DELETE FROM reasons WHERE id NOT IN (SELECT id FROM scans); COMMIT")
+    }
+
+    /// Who the journals of a file are, by their number in it.
+    private func owners(_ source: String) throws -> [Int64: Owner] {
+        var owners: [Int64: Owner] = [:]
+        var logs: [Int64: JournalID] = [:]
+        try records(source) { record in
+            switch record {
+            case .journal(let id, let log, let scanner, let createdMs):
+                if owners[id] == nil { owners[id] = Owner(log: log, scanner: scanner, createdMs: createdMs) }
+            case .log(let id, let log): logs[id] = log
+            case .scan, .reason: break
+            }
+        }
+        let names = Set(owners.values.map(\.scanner))
+        if let name = scanner ?? (names.count == 1 ? names.first : nil) {
+            for (id, log) in logs where owners[id] == nil {
+                owners[id] = Owner(log: log, scanner: name, createdMs: 0)
+            }
+        }
+        return owners
+    }
+
+    /// All rows of a file and its log, in windows that overlap by the longest row.
+    private func records(_ source: String, _ body: (RecordCarver.Record) throws -> Void) throws {
+        for path in [source, source + "-wal"] where Files.exists(path) {
+            var window: [UInt8] = []
+            func flush(_ isLast: Bool) throws {
+                let end = isLast ? window.count : max(0, window.count - RecordCarver.longestRow)
+                try RecordCarver.carve(window[...], in: 0..<end, body)
+                window.removeFirst(end)
+            }
+            try Files.readChunks(path) { chunk in
+                window += chunk
+                if window.count >= Recovery.windowBytes { try flush(false) }
+            }
+            try flush(true)
+        }
+    }
+
+    private static func csv(_ journal: Int64, _ scan: Scan) -> String {
+        "\(journal),\(scan.seq),\(UTCTime.text(microseconds: scan.atMs * 1_000)),\(scan.tag.rawValue),"
+            + "\(scan.verdict.rawValue),\(scan.flags.rawValue),\(scan.gate.map { "\($0)" } ?? ""),\(scan.snapshot)\n"
+    }
+}
+
+extension Recovery {
+    private struct Writer {
+        let insert: Statement
+        let select: Statement
+        let insertReason: Statement
+        let database: Database
+
+        init(_ database: Database) throws {
+            self.database = database
+            insert = try database.prepare("INSERT OR IGNORE INTO scans VALUES (?, ?, ?, ?, ?, ?, ?)")
+            select = try database.prepare("SELECT id, at, tag, verdict, flags, gate, snapshot FROM scans WHERE id = ?")
+            insertReason = try database.prepare("INSERT OR IGNORE INTO reasons VALUES (?, ?)")
+        }
+
+        /// False when another scan has the place. The same row is found often: pages are copied in the log.
+        func add(_ id: Int64, _ scan: Scan) throws -> Bool {
+            try insert.run(
+                .int(id), .int(scan.atMs), .int(scan.tag.rawValue), .int(Int64(scan.verdict.rawValue)),
+                .int(Int64(scan.flags.rawValue)), Value(scan.gate), .int(scan.snapshot))
+            guard database.changes == 0 else { return true }
+            var isSame = true
+            try select.rows(.int(id)) { isSame = Scan($0) == scan }
+            return isSame
+        }
+
+        func add(_ id: Int64, reason: String) throws { try insertReason.run(.int(id), .text(reason)) }
+    }
+}

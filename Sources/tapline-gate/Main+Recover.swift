@@ -1,0 +1,54 @@
+import FoundationEssentials
+import Journal
+import Runtime
+import Scans
+
+extension Main {
+    /// `recover`: what a damaged journal still holds.
+    static let recover = Command(
+        "recover", "take every readable scan out of damaged journals, into a folder that a publisher ships",
+        options: [
+            Option("data", "DIR", "the scanner's data folder, beside a running gate or without one", required: true),
+            Option("out", "DIR", "where the sound journal is made (default recovered, in the data folder)"),
+            Option("scanner", "ID", "whose journals those are that do not say it any more (default as the others say)"),
+            Option("output", "text|json", "for people or for programs", default: "text"),
+        ]
+    ) { arguments in
+        let folder = try arguments.required("data")
+        let out = arguments["out"] ?? folder + "/recovered"
+        let scanner = try arguments["scanner"].map { text in
+            guard let id = ScannerID(text) else {
+                throw ProgramError.configuration("--scanner \(text): not an identity")
+            }
+            return id
+        }
+        let isJSON = arguments["output"] == "json"
+        return {
+            guard Files.exists(folder) else { throw ProgramError.failed("--data \(folder): there is no such folder") }
+            let recovery = Recovery(folder: folder, scanner: scanner)
+            guard !recovery.sources().isEmpty else {
+                throw ProgramError.failed("--data \(folder): no journal in it is damaged")
+            }
+            let report = try recovery.run(into: out)
+            print(isJSON ? try json(report) : text(report, out))
+        }
+    }
+
+    private static func json(_ report: Recovery.Report) throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(report), as: UTF8.self)
+    }
+
+    private static func text(_ report: Recovery.Report, _ out: String) -> String {
+        var lines = report.files.map { "read       \($0)" }
+        lines.append("recovered  \(report.scans) scans of \(report.journals) journals, in \(out)")
+        if report.missing > 0 { lines.append("missing    \(report.missing) scans between them were not readable") }
+        if report.conflicts > 0 { lines.append("conflicts  \(report.conflicts) scans stood there in two versions") }
+        if report.orphans > 0 {
+            lines.append("orphans    \(report.orphans) scans of unknown journals, in \(out)/orphans.csv")
+        }
+        lines.append("ship them  by a publisher on that folder: tapline-publisher run --data \(out) ...")
+        return lines.joined(separator: "\n")
+    }
+}

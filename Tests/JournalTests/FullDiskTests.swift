@@ -1,0 +1,101 @@
+import Runtime
+import SQLite
+import Scans
+import Support
+import Testing
+
+@testable import Journal
+
+/// A disk on which really nothing is left, of the kind that a lane has and of the kind that is quick.
+@Suite(.serialized) struct FullDiskTests {
+    /// The tags of everything in the folder, in order.
+    private func tags(_ folder: String) throws -> [Int64] {
+        let reader = JournalReader(folder: folder)
+        return try reader.journals().flatMap {
+            try reader.read(journal: $0.id, after: 0, limit: 1_000_000).map(\.tag.rawValue)
+        }
+    }
+
+    @Test(arguments: SmallDisk.Kind.allCases) func theReserveLogsThousandsOfTaps(_ kind: SmallDisk.Kind) throws {
+        let disk = try SmallDisk(kind, megabytes: 40)
+        let folder = disk.path + "/data"
+        var number: Int64 = 0
+        func tap(_ journal: Journal, _ count: Int64) throws {
+            for _ in 0..<count {
+                number += 1
+                try journal.tap(number)
+            }
+        }
+        do {
+            let journal = try Journal(folder: folder, scanner: scanner)
+            while try journal.tidy() {}
+            #expect(journal.health.isReserveWhole)
+            try tap(journal, 100)
+            let filler = try disk.fill()
+            // A lane with idle moments ...
+            for _ in 0..<40 {
+                try tap(journal, 250)
+                while try journal.tidy() {}
+            }
+            // ... and one without any.
+            try tap(journal, 10_000)
+            #expect(try journal.database.text("PRAGMA quick_check") == "ok")
+            _ = filler
+        }
+        // A restart changes nothing.
+        let journal = try Journal(folder: folder, scanner: scanner)
+        try tap(journal, 10_000)
+        #expect(journal.health.reserve < Int(Chores.reserveRows))
+        #expect(try tags(folder) == Array(1...number))
+    }
+
+    @Test func aFullDiskIsSurvivedAndToldAndTheReserveComesBack() throws {
+        let disk = try SmallDisk(.tmpfs, megabytes: 40)
+        let folder = disk.path + "/data"
+        var nowMs: Int64 = 0
+        let journal = try Journal(folder: folder, scanner: scanner, monotonicMs: { nowMs })
+        while try journal.tidy() {}
+        let filler = try disk.fill()
+        var number: Int64 = 0
+        // Until even the reserve is gone; a batch a time, for speed.
+        let error = #expect(throws: JournalError.self) {
+            while number < 10_000_000 {
+                let batch = (1...500).map {
+                    Journal.Entry(
+                        atMs: 1, tag: TagID(rawValue: number + $0), verdict: .admitted, flags: [], gate: 7, snapshot: 1)
+                }
+                _ = try journal.appendBatch(batch)
+                number += 500
+                if number % 10_000 == 0 { nowMs += Chores.reserveEveryMs }
+                while try journal.tidy() {}
+            }
+        }
+        #expect(error?.isFull == true)
+        #expect(number > 100_000, "\(number) taps on a full disk")
+        #expect(journal.health.reserve == 0)
+        #expect(journal.health.problem?.contains("full") == true)
+        // Room again: nothing is lost, the lane goes on, and the reserve grows back.
+        try Files.remove(filler)
+        #expect(try journal.tap(number + 1).seq == number + 1)
+        nowMs += Chores.reserveEveryMs
+        while try journal.tidy() {}
+        #expect(journal.health.isReserveWhole && journal.health.problem == nil)
+        #expect(try journal.database.text("PRAGMA quick_check") == "ok")
+        #expect(try tags(folder) == Array(1...number + 1))
+    }
+
+    @Test func aGateStartsOnAFullDisk() throws {
+        let disk = try SmallDisk(.tmpfs, megabytes: 40)
+        let folder = disk.path + "/data"
+        do {
+            let journal = try Journal(folder: folder, scanner: scanner)
+            while try journal.tidy() {}
+        }
+        _ = try disk.fill()
+        for round in 1...20 {
+            let journal = try Journal(folder: folder, scanner: scanner)
+            #expect(try journal.tap(Int64(round)).seq == 1)
+        }
+        #expect(try tags(folder) == Array(1...20))
+    }
+}

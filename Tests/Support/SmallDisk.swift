@@ -1,0 +1,60 @@
+import Glibc
+import Runtime
+
+/// A file system of its own for a test: small enough to be filled, or an image that can be copied as a power cut leaves it.
+///
+/// Needs root, for mount(8), and for an image loop devices; where they are missing the test fails and says so.
+public final class SmallDisk {
+    public enum Kind: String, Sendable, CaseIterable {
+        case tmpfs
+        /// On a loop device. `commit=300`: the kernel flushes nothing by itself while a test lasts.
+        case ext4
+    }
+
+    private let folder = TemporaryFolder("disk")
+    /// Where it is mounted.
+    public let path: String
+    /// The image of an ext4 disk.
+    public let image: String
+
+    /// A new, empty disk of so many MiB. Throws `TestFailure` where it cannot be made.
+    public init(_ kind: Kind, megabytes: Int) throws {
+        (path, image) = (try folder.folder("mounted"), folder.file("image"))
+        switch kind {
+        case .tmpfs: try SmallDisk.run("mount", ["-t", "tmpfs", "-o", "size=\(megabytes)m", "none", path])
+        case .ext4:
+            try SmallDisk.run("truncate", ["-s", "\(megabytes)M", image])
+            try SmallDisk.run("mkfs.ext4", ["-q", "-F", image])
+            try SmallDisk.run("mount", ["-o", "loop,commit=300", image, path])
+        }
+    }
+
+    /// Mounts a copy of the image: what was not flushed is not in it.
+    public init(copyOf disk: SmallDisk) throws {
+        (path, image) = (try folder.folder("mounted"), folder.file("image"))
+        try SmallDisk.run("cp", ["--sparse=always", disk.image, image])
+        try SmallDisk.run("mount", ["-o", "loop", image, path])
+    }
+
+    deinit { _ = try? Run.it("umount", ["-l", path]) }
+
+    /// Writes a file until nothing more fits; remove it to make room.
+    public func fill() throws -> String {
+        let filler = path + "/filler"
+        // From megabytes to single pages, so that really nothing is left.
+        for block in ["1M", "4k"] {
+            _ = try Run.it("dd", ["if=/dev/zero", "of=\(filler)", "bs=\(block)", "oflag=append", "conv=notrunc,fsync"])
+        }
+        guard let free = Files.freeBytes(path), free < 8_192 else { throw TestFailure("\(path) was not filled") }
+        return filler
+    }
+
+    private static func run(_ program: String, _ arguments: [String]) throws {
+        let run = try Run.it(program, arguments)
+        guard run.end == .exit(0) else {
+            throw TestFailure(
+                "THIS TEST CANNOT RUN HERE, which counts as failed: it needs root and loop devices. \(program) "
+                    + "\(arguments.joined(separator: " ")): \(run.end) \(run.errors)")
+        }
+    }
+}
