@@ -37,10 +37,12 @@ import Testing
                 try stop(gate)
                 let lines = try Files.readText(folder.file("printed"), limit: 64 << 20).split(separator: "\n")
                 // Of what nobody has flushed there must be nothing in the copy, or this test proves nothing.
-                try Files.writeAtomically([1, 2, 3], to: disk.path + "/unflushed", durable: false)
+                try Files.writeAtomically([1, 2, 3], to: disk.path + "/unflushed-\(cut)", durable: false)
                 let copy = try SmallDisk(copyOf: disk)
                 gate.kill(SIGCONT)
-                #expect(Files.status(copy.path + "/unflushed")?.size ?? 0 == 0, "cut \(cut): the copy is no power cut")
+                #expect(
+                    Files.status(copy.path + "/unflushed-\(cut)")?.size ?? 0 == 0,
+                    "cut \(cut): the copy is no power cut")
                 let verdicts = try lines.map { try PrintedVerdict(String($0)) }
                 let lost = try Set(verdicts.map(\.key)).subtracting(journalled(copy.path + "/data", verdicts.isEmpty))
                 #expect(
