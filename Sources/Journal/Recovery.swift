@@ -53,7 +53,7 @@ public struct Recovery: Sendable {
     private static func isSound(_ path: String) -> Bool {
         do {
             return try Database(path, .readOnly).text("PRAGMA quick_check(1)") == "ok"
-        } catch { return error.meansNotYet }
+        } catch { return error.meansNotYet && !error.isCannotOpen }
     }
 
     /// Reads the sources and writes `journal.sqlite`, and perhaps `orphans.csv`, into a new folder. Nothing of the old one
