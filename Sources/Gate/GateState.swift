@@ -8,7 +8,7 @@ public struct GateState: Codable, Hashable, Sendable {
     public var scanner: String
     /// The journal it writes.
     public var journal: String
-    /// The reader's name, `stdin`.
+    /// The readers, with what is wrong with them: `stdin`, or `nfc:auto, serial:/dev/ttyACM0 (unplugged)`.
     public var reader: String
     public var software: String
     /// Device clock at its start, seconds since 1970.
@@ -22,6 +22,15 @@ public struct GateState: Codable, Hashable, Sendable {
     public var snapshot: Int64
     /// Seconds since 1970; nil without a snapshot.
     public var snapshotExpiresS: Int64?
+    /// `ok`, or what is wrong; nil without one.
+    public var turnstile: String?
+    /// `normal`, `free`, `closed`; `inspection` for a roaming check.
+    public var mode: String?
+    public var readers: [LaneState.Reader]?
+    /// Of the disk with the data folder, in percent.
+    public var diskUsedPercent: Int?
+    /// What the crew should know or do.
+    public var alarms: [String]?
 
     public static func path(_ folder: String) -> String { folder + "/gate.json" }
 

@@ -1,195 +1,199 @@
-import Glibc
 import Journal
 public import Runtime
-public import Scans
+import Scans
 public import Snapshots
 
 /// One lane, from tag to verdict, synchronous, confined to one plain thread: look up, decide, log, and only then tell.
+///
+/// Everything from other threads (readers, the passage sensor, the gate chief) comes through one bounded mailbox; everything to
+/// them leaves by `notify`, which does not wait. Between two taps, and never before one that waits, the lane does what it
+/// owes: it takes a new snapshot, annuls who did not pass, tidies the journal, says how it is.
 public final class Lane {
-    public struct Settings: Sendable {
-        /// The scanner's data folder.
-        public var folder: String
-        public var scanner: ScannerID
-        public var key: EventKey
-        /// `--gate`; nil: the scanner's default.
-        public var gateName: String?
-        public var format: VerdictLine.Format
-        /// For `gate.json`.
-        public var reader: String
-
-        public init(
-            folder: String, scanner: ScannerID, key: EventKey, gateName: String? = nil,
-            format: VerdictLine.Format = .text, reader: String = "stdin"
-        ) {
-            (self.folder, self.scanner, self.key) = (folder, scanner, key)
-            (self.gateName, self.format, self.reader) = (gateName, format, reader)
-        }
-    }
-
-    /// How often a lane without taps looks for a new snapshot.
+    /// How often a lane without taps looks around.
     public static let idleMs = 500
+    /// So long after the last event a lane begins to tidy up: the next person is not here yet.
+    static let quietMs = 30
+    /// A lane that is never quiet looks around all the same, so often.
+    static let busyMs: Int64 = 2_000
 
     /// Taps that could not be logged, and so were refused.
-    public private(set) var unlogged = 0
+    public internal(set) var unlogged = 0
 
-    private let settings: Settings
-    private let watch: SnapshotWatch
-    private let tell: (String) throws -> Void
-    private let log: Log
-    private let startedS = SystemClock.nowMicroseconds() / 1_000_000
+    let settings: Settings
+    let watch: SnapshotWatch
+    let device: DeviceWatch
+    let mailbox: Mailbox<LaneInput>
+    let tell: (String) throws -> Void
+    let notify: (LaneNotice) -> Void
+    let log: Log
+    let startedS = SystemClock.nowMicroseconds() / 1_000_000
 
     /// Nil only while a damaged one is being replaced.
-    private var journal: Journal?
-    private var clock = DeviceClock()
-    private var snapshot: Snapshot?
-    private var choice = GateChoice.none("there is no snapshot")
-    private var isPublished = false
+    var journal: Journal?
+    var clock = DeviceClock()
+    var snapshot: Snapshot?
+    var choice = GateChoice.none("there is no snapshot")
+    var orders = StandingOrders()
+    /// A file of orders that could not be understood, or orders that could not be kept.
+    var ordersProblem: String?
+    var deskProblem: String?
+    var journalProblem: String?
+    /// What is wrong with each reader; nil: it works.
+    var readerProblems: [String?]
+    var turnstileProblem: String?
+    /// While something is, nobody can be seen passing, and nobody is annulled.
+    var sensorProblem: String?
+    var facts = DeviceWatch.Facts()
+    /// Of this scanner's earlier journals, the last seq: what may still wait to be shipped.
+    var earlier: [JournalID: Int64] = [:]
+    var memory = LaneMemory()
+    var debounce = Debounce()
+    /// Of the last mode that the journal holds; nil: none that is young enough to matter.
+    var loggedMode: LaneMode?
+    /// Who was let in and has not been seen passing, the first first.
+    var due: [DuePassage] = []
+    var isLogging = true
+    var isClockTrusted = true
+    private var lineNumber = 0
+    private var isTidy = false
+    private var lookedMs: Int64 = 0
+    private var isStateKnown = false
+    private var lastState = LaneState()
+    private var lastFile: GateState?
 
-    /// Opens the journal and takes the snapshot in force, which `watch.check()` has opened.
+    /// Opens the journal and takes the snapshot in force, which `watch.check()` has opened; carries on with the mode and the
+    /// gate that were ordered before.
     ///
     /// Throws what `Journal.init` throws.
-    /// - Parameter tell: takes one line a tap, without a newline; what it throws is logged and changes nothing, for the tap
-    ///   is in the journal.
+    /// - Parameters:
+    ///   - device: whose service may run or not; without it no backlog is known.
+    ///   - notify: told on the lane's thread; must not wait.
+    ///   - tell: takes one line a tap, without a newline; what it throws is logged and changes nothing, for the tap is in
+    ///     the journal.
     public init(
-        _ settings: Settings, watch: SnapshotWatch,
-        tell: @escaping (String) throws -> Void = StandardOutput.writeLine
+        _ settings: Settings, watch: SnapshotWatch, device: DeviceWatch? = nil,
+        mailbox: Mailbox<LaneInput> = Mailbox(capacity: LaneInput.capacity),
+        tell: @escaping (String) throws -> Void = StandardOutput.writeLine,
+        notify: @escaping (LaneNotice) -> Void = { _ in }
     ) throws {
-        (self.settings, self.watch, self.tell) = (settings, watch, tell)
+        (self.settings, self.watch, self.mailbox) = (settings, watch, mailbox)
+        (self.notify, self.tell) = (notify, tell)
+        self.device = device ?? DeviceWatch(folder: settings.folder)
         log = Log("lane", [.scanner: settings.scanner])
-        let journal = try Journal(folder: settings.folder, scanner: settings.scanner)
+        readerProblems = Array(repeating: nil, count: settings.readers.count)
+        let journal = try openJournal()
         self.journal = journal
+        countEarlier()
         GateState.removeLeftovers(folder: settings.folder)
         clock.lastScanMs = journal.lastAtMs
         takeSnapshot()
         if snapshot == nil { log.warning("no snapshot: every way in is refused", [.folder: settings.folder]) }
-        log.info("lane open", [.journal: journal.id, .reader: settings.reader])
-        publishState()
+        carryOn()
+        log.info("lane open", [.journal: journal.id, .reader: settings.readers.map(\.name).joined(separator: ", ")])
+        look()
     }
 
-    /// Reads taps until the input ends or `stop` is told, which the tap in hand does not notice.
+    /// Works until the input ends or `stop` is told, which the tap in hand does not notice.
     ///
     /// Throws `SystemError` when the input cannot be read, and `ProgramError` (failed) at its end if a tap could not be
     /// logged.
-    public func run(_ input: LineInput, stop: StopSignal) throws {
-        var number = 0
-        loop: while true {
-            let event = try input.next(or: stop, withinMs: Lane.idleMs)
+    /// - Parameter input: standard input; nil where it is no reader. Its end ends a lane without another reader.
+    public func run(_ input: LineInput?, stop: StopSignal) throws {
+        var input = input
+        while !stop.isStopped {
+            let inputs = mailbox.drain()
+            for item in inputs { handle(item) }
+            let event = try wait(input, stop, !inputs.isEmpty)
             takeSnapshot()
             switch event {
             case .line(let line):
-                number += 1
-                handle(line, number)
+                lineNumber += 1
+                handle(line, lineNumber)
             case .tooLong:
-                number += 1
-                log.error("line is not a tap", [.line: number, .reason: "it is too long"])
-            case .idle: break
-            case .stopped, .end: break loop
+                lineNumber += 1
+                log.error("line is not a tap", [.line: lineNumber, .reason: "it is too long"])
+            case .end:
+                input = nil
+                if settings.readers.count <= 1 { return try close() }
+                log.info("standard input has ended; the other readers go on")
+            case .idle: beQuiet()
+            case .other, .stopped: break
             }
-            publishState()
+            annulOverdue()
+            if SystemClock.monotonicMs() - lookedMs >= Lane.busyMs { look() }
         }
+        try close()
+    }
+
+    private func wait(_ input: LineInput?, _ stop: StopSignal, _ isBusy: Bool) throws -> LineInput.Event {
+        let timeoutMs = timeToNextDuty()
+        guard let input else {
+            let isAwake = Poll.wait([mailbox.descriptor, stop.descriptor], timeoutMs: timeoutMs).contains(true)
+            return stop.isStopped ? .stopped : isAwake ? .other : .idle
+        }
+        return try input.next(or: stop, other: mailbox.descriptor, withinMs: timeoutMs)
+    }
+
+    private func timeToNextDuty() -> Int {
+        let wait = isTidy ? Lane.idleMs : Lane.quietMs
+        guard let first = due.first else { return wait }
+        return Int(max(0, min(Int64(wait), first.untilMs - SystemClock.monotonicMs())))
+    }
+
+    /// Nobody has come for a while: one bounded piece of the work that can wait.
+    private func beQuiet() {
+        look()
+        if !isTidy { isTidy = !tidyJournal() && !memory.tidy() }
+    }
+
+    /// To be called with every event: there may be something to tidy again.
+    func wake() { isTidy = false }
+
+    private func close() throws {
+        for item in mailbox.drain() { handle(item) }
+        look()
         log.info("lane closed", [.journal: journal?.id.description ?? "", .seq: journal?.lastSeq ?? 0])
         if unlogged > 0 { throw ProgramError.failed("\(unlogged) taps could not be logged and were refused") }
     }
 
-    /// One line of the input, numbered from 1. A bad one is told on standard error, and the lane goes on.
+    /// One line of standard input, numbered from 1. A bad one is told on standard error, and the lane goes on.
     public func handle(_ line: String, _ number: Int) {
+        let index = settings.stdin ?? 0
         do throws(TapLineError) {
-            guard let tap = try TapLine(line) else { return }
-            handle(tap)
+            guard let tap = try TapLine(line, otherwise: settings.readers[index].direction) else { return }
+            handle(Tap(.uid(tap.uid), proof: .uid, direction: tap.direction, atMs: tap.atMs), reader: index)
         } catch {
             log.error("line is not a tap", [.line: number, .reason: error])
         }
     }
 
-    private func handle(_ tap: TapLine) {
-        let tag = settings.key.tagID(of: .uid(tap.uid))
-        let atMs = tap.atMs ?? SystemClock.nowMicroseconds() / 1_000
-        // A time that comes with the tap is as good as who gives it.
-        let isTrusted = tap.atMs != nil || clock.isTrusted(atMs: atMs, isSynchronised: SystemClock.isSynchronised)
-        let (decision, pass) = decide(tag, tap.direction, atMs, isTrusted)
-        do {
-            let (id, scan) = try append(atMs: atMs, tag, decision)
-            // The first of a new journal.
-            if scan.seq == 1 { isPublished = false }
-            if tap.atMs == nil, isTrusted { clock.lastScanMs = max(clock.lastScanMs ?? 0, scan.atMs) }
-            print(VerdictLine(log: id, scan: scan, zone: zoneName(tap.direction), pass: pass).text(settings.format))
-        } catch {
-            unlogged += 1
-            log.error("tap could not be logged: refused", [.error: "\(error)", .tag: tag.rawValue])
-            // People at the lane look at one place; a program gets only what is in the journal.
-            if settings.format == .text { print("REFUSED: the tap could not be logged (\(error))") }
+    /// One thing that another thread has sent.
+    public func handle(_ input: LaneInput) {
+        switch input {
+        case .reader(let index, .tap(let tap)): handle(tap, reader: index)
+        case .reader(let index, .lost(let reason)): readerLost(index, reason)
+        case .reader(let index, .back): readerBack(index)
+        case .passage: somebodyPassed()
+        case .turnstile(let problem): turnstile(problem)
+        case .sensor(let problem): sensor(problem)
+        case .order(let order, let answer): answer(obey(order))
         }
     }
 
-    private func decide(
-        _ tag: TagID, _ direction: Direction, _ atMs: Int64, _ isTrusted: Bool
-    ) -> (Decision, Pass?) {
-        var attendee: Attendee?
-        var state = Decision.SnapshotState.unusable
-        if let snapshot {
-            do {
-                attendee = try snapshot.attendee(tag)
-                state = .inForce(expiresS: snapshot.expiresS)
-            } catch { log.error("snapshot cannot be read", [.snapshot: snapshot.version, .error: "\(error)"]) }
+    /// Takes in what has changed, and tells it: `gate.json` and the idle screen. Not in the way of a tap that waits.
+    func look() {
+        lookedMs = SystemClock.monotonicMs()
+        takeSnapshot()
+        if let facts = device.take() { self.facts = facts }
+        let state = state()
+        if !isStateKnown || state != lastState {
+            (isStateKnown, lastState) = (true, state)
+            notify(.state(state))
         }
-        let pass = attendee.flatMap { snapshot?.passes[$0.pass] }
-        let facts = Decision.Facts(
-            direction: direction, atMs: atMs, clockIsTrusted: isTrusted, gate: choice.gate, snapshot: state,
-            attendee: attendee, pass: pass, zones: snapshot?.zoneTree ?? ZoneTree())
-        return (Decision(facts), pass)
-    }
-
-    /// Logs the tap. A journal that turns out to be damaged is set aside and a new one tried, once.
-    private func append(atMs: Int64, _ tag: TagID, _ decision: Decision) throws -> (JournalID, Scan) {
-        func attempt() throws -> (JournalID, Scan) {
-            if self.journal == nil {
-                self.journal = try Journal(folder: settings.folder, scanner: settings.scanner)
-            }
-            let journal = self.journal!
-            let scan = try journal.append(
-                atMs: atMs, tag: tag, verdict: decision.verdict, flags: decision.flags, gate: choice.gate?.id,
-                snapshot: snapshot?.version ?? 0)
-            return (journal.id, scan)
-        }
-        do { return try attempt() } catch let error as JournalError where error.isDamaged {
-            log.error("journal is damaged", [.error: error])
-            journal = nil
-            return try attempt()
-        }
-    }
-
-    private func takeSnapshot() {
-        guard let next = watch.take() else { return }
-        snapshot = next
-        isPublished = false
-        clock.snapshotCreatedS = next.createdS
-        choice = GateChoice(next, scanner: settings.scanner, named: settings.gateName, previous: choice.gate)
-        log.info("snapshot in force", [.snapshot: next.version, .gate: choice.gate?.name ?? "none"])
-        if case .none(let reason) = choice { log.warning("no gate: every way in is refused", [.reason: reason]) }
-    }
-
-    private func zoneName(_ direction: Direction) -> String? {
-        let id = direction == .in ? choice.gate?.zone : choice.gate?.fromZone
-        return id.flatMap { snapshot?.zones[$0]?.name }
-    }
-
-    private func print(_ line: String) {
-        do { try tell(line) } catch { log.error("verdict could not be printed", [.error: "\(error)"]) }
-    }
-
-    /// Writes `gate.json` where something in it has changed.
-    private func publishState() {
-        guard !isPublished else { return }
-        var state = GateState(
-            pid: getpid(), scanner: settings.scanner.text, journal: journal?.id.description ?? "",
-            reader: settings.reader, software: Program.version, startedS: startedS,
-            snapshot: snapshot?.version ?? 0)
-        (state.gate, state.gateName) = (choice.gate?.id, choice.gate?.name)
-        state.zone = zoneName(.in)
-        state.snapshotExpiresS = snapshot?.expiresS
-        if case .none(let reason) = choice { state.problem = reason }
-        isPublished = true
-        do { try state.write(folder: settings.folder) } catch {
+        let file = file(state)
+        guard file != lastFile else { return }
+        lastFile = file
+        do { try file.write(folder: settings.folder) } catch {
             log.warning("gate.json cannot be written", [.error: "\(error)"])
         }
     }

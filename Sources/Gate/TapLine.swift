@@ -3,8 +3,8 @@ public import Scans
 
 /// A tap as a line of text: `<uid hex>[,<in|out>[,<RFC 3339 time>]]` (SPEC.md section 8).
 ///
-/// The UID is 1 to 32 bytes, in hex of either case, with or without colons between the bytes. The direction is `in` unless
-/// given, also where it is empty.
+/// The UID is 1 to 32 bytes, in hex of either case, with or without colons between the bytes. The direction is the
+/// reader's unless given, also where it is empty.
 public struct TapLine: Hashable, Sendable {
     /// Chips have UIDs of 4, 7 or 10 bytes; a tool may stand for other readers.
     public static let uidBytes = 1...32
@@ -15,13 +15,14 @@ public struct TapLine: Hashable, Sendable {
     public let atMs: Int64?
 
     /// Nil for a blank line. Throws `TapLineError` for one that is not a tap.
-    public init?(_ line: String) throws(TapLineError) {
+    /// - Parameter otherwise: the direction of a line that names none.
+    public init?(_ line: String, otherwise: Direction = .in) throws(TapLineError) {
         let fields = line.split(separator: ",", omittingEmptySubsequences: false).map(TapLine.trimmed)
         if fields == [""] { return nil }
         guard fields.count <= 3 else { throw TapLineError("more than three fields") }
         uid = try TapLine.uid(fields[0])
         let way = fields.count > 1 ? fields[1] : ""
-        guard let direction = way.isEmpty ? .in : Direction(rawValue: String(way)) else {
+        guard let direction = way.isEmpty ? otherwise : Direction(rawValue: String(way)) else {
             throw TapLineError("a direction that is neither in nor out")
         }
         self.direction = direction

@@ -91,6 +91,10 @@ public final class Journal {
         } catch { throw JournalError(path, error) }
     }
 
+    /// The lock that a gate holds on its folder, for one who changes what the gate would read at its start. Throws
+    /// `ProgramError` (configuration) while a gate runs there.
+    public static func lock(folder: String) throws -> FileLock { try FileLock(DataFolder.gateLock(folder)) }
+
     /// Logs one scan; it is on the disk when this returns. Throws `JournalError`, and then nothing was logged.
     ///
     /// A time outside 1970 to 2199 becomes the nearest one inside: no batch could carry it.

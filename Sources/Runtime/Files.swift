@@ -166,6 +166,15 @@ public enum Files {
         return true
     }
 
+    /// How full the file system of `path` is for us, 0 to 100, as df(1) counts; nil when it cannot be asked.
+    public static func usedPercent(_ path: String) -> Int? {
+        var info = statvfs()
+        guard statvfs(path, &info) == 0, info.f_blocks > 0 else { return nil }
+        let used = info.f_blocks - info.f_bfree
+        let all = used + info.f_bavail
+        return all == 0 ? 100 : Int((used * 100 + all - 1) / all)
+    }
+
     /// Size in bytes, modification time in nanoseconds since 1970, inode, permission bits and owner; nil when there is no such
     /// file.
     public static func status(_ path: String) -> Status? {

@@ -10,6 +10,8 @@ public final class LineInput {
         case tooLong
         /// Nothing came within the time.
         case idle
+        /// No line is there, but the other descriptor has become readable.
+        case other
         case stopped
         case end
     }
@@ -31,7 +33,8 @@ public final class LineInput {
 
     /// The next line, or what came instead. A stop goes first, also before lines that were read already; the last line needs
     /// no newline. Throws `SystemError` when the descriptor cannot be read.
-    public func next(or stop: StopSignal, withinMs: Int) throws -> Event {
+    /// - Parameter other: a descriptor that ends the wait, a mailbox perhaps; lines that were read already go before it.
+    public func next(or stop: StopSignal, other: Int32? = nil, withinMs: Int) throws -> Event {
         while true {
             if stop.isStopped { return .stopped }
             if let newline = pending[taken...].firstIndex(of: UInt8(ascii: "\n")) {
@@ -54,8 +57,10 @@ public final class LineInput {
                 return isSkipping
                     ? .tooLong : pending.isEmpty ? .end : .line(String(decoding: pending, as: UTF8.self))
             }
-            guard Poll.wait([descriptor, stop.descriptor], timeoutMs: withinMs).contains(true) else { return .idle }
-            if !stop.isStopped { try fill() }
+            let ready = Poll.wait([descriptor, stop.descriptor] + (other.map { [$0] } ?? []), timeoutMs: withinMs)
+            guard ready.contains(true) else { return .idle }
+            if stop.isStopped { return .stopped }
+            if ready[0] { try fill() } else { return .other }
         }
     }
 

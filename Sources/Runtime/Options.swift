@@ -14,18 +14,24 @@ public struct Option: Sendable {
     public let kind: Kind
     public let fallback: String?
     public let isRequired: Bool
+    /// The flag that says the same in another way: given with more weight, it silences this one.
+    public let alternative: String?
 
     /// - Parameter flag: without the dashes, `database-url`.
     public init(
         _ flag: String, _ placeholder: String = "", _ help: String, kind: Kind = .value,
         default fallback: String? = nil,
-        required: Bool = false
+        required: Bool = false, alternative: String? = nil
     ) {
         (self.flag, self.placeholder, self.help, self.kind) = (flag, placeholder, help, kind)
-        (self.fallback, isRequired) = (fallback, required)
+        (self.fallback, isRequired, self.alternative) = (fallback, required, alternative)
     }
 
     public static func toggle(_ flag: String, _ help: String) -> Option { Option(flag, "", help, kind: .toggle) }
+
+    /// For programs of a scanner: the file that the device got when it was enrolled. Weighs less than the environment.
+    public static let enrolment = Option(
+        "enrolment", "FILE", "the device's settings, TAPLINE_...=VALUE a line, mode 600; flags and environment win")
 
     var isSecret: Bool { kind == .secret || kind == .secrets }
     var isRepeatable: Bool { kind == .repeated || kind == .secrets }

@@ -19,6 +19,10 @@ public final class SnapshotWatch: Sendable {
     }
     private let seen = Mutex(Seen())
     private let isReady = Atomic(false)
+    // Put down by the lane, closed by the watching thread.
+    private let retired = Mutex<[Retired]>([])
+    /// A snapshot that the lane has let go: from then on it is the watching thread's alone.
+    private struct Retired: @unchecked Sendable { let snapshot: Snapshot }
     private let store: SnapshotStore
     private let log = Log("snapshots")
 
@@ -35,6 +39,13 @@ public final class SnapshotWatch: Sendable {
             return snapshot
         }
         return taken ?? nil
+    }
+
+    /// Takes over a snapshot that is no longer in force, so that closing it costs no tap anything: its file may be gone, and
+    /// then its last close frees hundreds of megabytes. The caller uses it no more, and neither does anybody else.
+    public func retire(_ snapshot: Snapshot) {
+        let old = Retired(snapshot: snapshot)
+        retired.withLock { $0.append(old) }
     }
 
     /// Looks once, and opens what is new. To be called before the lane opens, so that the first tap has a snapshot.
@@ -70,7 +81,19 @@ public final class SnapshotWatch: Sendable {
     /// The watching loop, as a service of the daemon.
     public func service() -> Service {
         .thread("snapshot-watch") { stop in
-            while !stop.wait(ms: SnapshotWatch.intervalMs) { self.check() }
+            while !stop.wait(ms: SnapshotWatch.intervalMs) {
+                self.check()
+                self.closeRetired()
+            }
         }
+    }
+
+    private func closeRetired() {
+        // Out of the lock first: the lane may be retiring another one.
+        let old = retired.withLock { retired in
+            defer { retired = [] }
+            return retired
+        }
+        if !old.isEmpty { log.debug("old snapshots closed", [.count: old.count]) }
     }
 }

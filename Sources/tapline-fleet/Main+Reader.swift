@@ -57,7 +57,7 @@ extension Main {
                     if let said = try script.play(line, stop: stop) { print(said) }
                 } catch let refusal as ReaderScript.Refusal { throw ProgramError.failed("\(refusal)") }
             case .tooLong: throw ProgramError.failed("a line of the script is too long")
-            case .idle: continue
+            case .idle, .other: continue
             case .stopped, .end: return
             }
         }

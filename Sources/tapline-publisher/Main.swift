@@ -14,6 +14,7 @@ struct Main {
 
     private static let data = Option("data", "DIR", "the scanner's data folder: journals and snapshots", required: true)
     private static let center = [
+        Option.enrolment,
         Option("center-url", "URL", "where snapshots are: http://CENTER:PORT"),
         Option(
             "trust-key", "KEY", "whose snapshots are installed: a minisign public key, or a .pub file", kind: .repeated),

@@ -1,0 +1,154 @@
+import Journal
+import Runtime
+import Scans
+import Snapshots
+
+/// The gate chief's hands.
+extension Lane {
+    /// Carries on with what was ordered before the start.
+    func carryOn() {
+        do { orders = try StandingOrders.read(folder: settings.folder) } catch {
+            ordersProblem = "standing orders cannot be read"
+            log.error("standing orders cannot be read: mode normal, the gate as set", [.error: "\(error)"])
+        }
+        if orders.assigned != nil, let snapshot { choose(snapshot, previous: nil) }
+        // Also back to normal, where the power went before it was logged.
+        if orders.mode != (loggedMode ?? .normal) || orders.mode != .normal { logEvent(orders.mode.verdict) }
+        if orders.mode != .normal { log.warning("the lane is not in its normal mode", [.state: orders.mode.rawValue]) }
+    }
+
+    func obey(_ order: LaneOrder) -> LaneAnswer {
+        wake()
+        switch order {
+        case .admit(let uid?, let reason): return admit(uid, reason)
+        case .admit(nil, let reason): return admitWithoutBand(reason)
+        case .mode(let mode): return set(mode)
+        case .assign(let gate): return assign(gate)
+        }
+    }
+
+    private func admit(_ uid: [UInt8], _ reason: String) -> LaneAnswer {
+        let tag = tag(ofBand: uid)
+        let atMs = SystemClock.nowMicroseconds() / 1_000
+        let tap = Tap(.uid(uid), proof: .uid, direction: .in)
+        isClockTrusted = clock.isTrusted(atMs: atMs, isSynchronised: SystemClock.isSynchronised)
+        var found = decide(tag, tap, atMs, isReplayed: false)
+        found.decision = Decision(
+            verdict: .admitted, flags: found.decision.flags.union(.operatorOverride).subtracting(.reuse))
+        let entry = Journal.Entry(
+            atMs: atMs, tag: tag, verdict: .admitted, flags: found.decision.flags, gate: choice.gate?.id,
+            snapshot: snapshot?.version ?? 0)
+        annulEarlier(tag, .in)
+        do {
+            let (id, scan) = try append(entry, reason: reason)
+            log.warning("admitted by hand", [.reason: reason, .journal: id, .seq: scan.seq])
+            note(id, scan, found.attendee)
+            let signal = LaneSignal(
+                log: id, scan: scan, zone: zoneName(.in), pass: found.pass, detail: "by hand",
+                opens: !settings.isInspection)
+            show(signal)
+            if signal.opens { expectPassage(id, scan) }
+            return .done("admitted, journal \(id), seq \(scan.seq)")
+        } catch {
+            refuseUnlogged(tag, error)
+            return .refused("it could not be logged: \(error)")
+        }
+    }
+
+    /// The tag ID of the chip with this UID: as one that proves itself where the list knows it so, else as a plain one.
+    private func tag(ofBand uid: [UInt8]) -> TagID {
+        let authentic = settings.key.tagID(of: .sun(uid))
+        let isKnown = (try? snapshot?.attendee(authentic)) ?? nil
+        return isKnown == nil ? settings.key.tagID(of: .uid(uid)) : authentic
+    }
+
+    private func admitWithoutBand(_ reason: String) -> LaneAnswer {
+        let flags: Flags = settings.isInspection ? [.operatorOverride, .inspection] : .operatorOverride
+        guard let (id, scan) = logEvent(.admittedByHand, flags: flags, reason: reason) else {
+            notify(.failed(reason: "an admission by hand could not be logged"))
+            return .refused("it could not be logged")
+        }
+        log.warning("admitted by hand without a band", [.reason: reason, .journal: id, .seq: scan.seq])
+        notify(
+            .answer(
+                LaneSignal(
+                    log: id, scan: scan, zone: zoneName(.in), pass: nil, detail: "by hand",
+                    opens: !settings.isInspection)))
+        if !settings.isInspection { expectPassage(id, scan) }
+        return .done("admitted, journal \(id), seq \(scan.seq)")
+    }
+
+    /// The lane obeys at once. An order that could not be made durable or logged is obeyed all the same, and says so: when the
+    /// crowd presses, a full disk keeps no gate shut.
+    private func set(_ mode: LaneMode) -> LaneAnswer {
+        guard mode != orders.mode else { return .done("mode \(mode.rawValue) already") }
+        orders.mode = mode
+        debounce.clear()
+        // The turnstile first, the disk after it.
+        look()
+        let problems = [keepOrders(), logEvent(mode.verdict) == nil ? "it could not be logged" : nil].compactMap(\.self)
+        log.warning("mode ordered", [.state: mode.rawValue])
+        look()
+        return .done((["mode \(mode.rawValue)"] + problems).joined(separator: "; "))
+    }
+
+    private func assign(_ gate: String?) -> LaneAnswer {
+        if let gate, let snapshot, !snapshot.gates.values.contains(where: { $0.name == gate }) {
+            return .refused("the snapshot has no gate named \(gate)")
+        }
+        orders.assigned = gate
+        let problem = keepOrders()
+        if let snapshot { choose(snapshot, previous: nil) }
+        debounce.clear()
+        log.warning("gate assigned", [.gate: gate ?? "default"])
+        look()
+        let answer = choice.gate.map { "the gate is now \($0.name)" } ?? "assigned, but there is no gate yet"
+        return .done([answer, problem].compactMap(\.self).joined(separator: "; "))
+    }
+
+    /// Nil, or what is wrong.
+    private func keepOrders() -> String? {
+        do {
+            try orders.write(folder: settings.folder)
+            ordersProblem = nil
+        } catch {
+            ordersProblem = "orders do not survive a restart"
+            log.error("orders could not be kept", [.error: "\(error)"])
+        }
+        return ordersProblem
+    }
+
+    func takeSnapshot() {
+        guard let next = watch.take() else { return }
+        let old = snapshot
+        snapshot = next
+        // The lane has begun without one, so it could not know where the gates of its journal lead.
+        if let old { watch.retire(old) } else { remember() }
+        clock.snapshotCreatedS = next.createdS
+        debounce.clear()
+        choose(next, previous: choice.gate)
+        log.info("snapshot in force", [.snapshot: next.version, .gate: choice.gate?.name ?? "none"])
+    }
+
+    private func choose(_ snapshot: Snapshot, previous: Gate?) {
+        choice = GateChoice(
+            snapshot, scanner: settings.scanner, named: orders.assigned ?? settings.gateName, previous: previous)
+        if case .none(let reason) = choice { log.warning("no gate: every way in is refused", [.reason: reason]) }
+    }
+
+    func zoneName(_ direction: Direction) -> String? {
+        let id = direction == .in ? choice.gate?.zone : choice.gate?.fromZone
+        return id.flatMap { snapshot?.zones[$0]?.name }
+    }
+}
+
+extension LaneMode {
+    /// The lane event that says so.
+    var verdict: Verdict {
+        switch self {
+        case .normal: .laneNormal
+        case .free: .laneFree
+        case .closed: .laneClosed
+        }
+    }
+}

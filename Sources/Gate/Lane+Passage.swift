@@ -1,0 +1,121 @@
+import Journal
+import Runtime
+import Scans
+import Snapshots
+
+/// Somebody who was let in and must now pass the turnstile.
+struct DuePassage {
+    var log: JournalID
+    /// Of the admission; tag 0 for one by hand without a band.
+    var scan: Scan
+    /// Monotonic.
+    var untilMs: Int64
+}
+
+/// Readers, turnstile and passage sensor: what happens at the lane besides taps.
+extension Lane {
+    /// Most people waited for at once; the turnstile lets one through at a time.
+    private static let dueLimit = 64
+
+    func readerLost(_ index: Int, _ reason: String) {
+        guard readerProblems.indices.contains(index) else { return }
+        let isNews = readerProblems[index] == nil
+        readerProblems[index] = reason
+        if isNews { logEvent(.readerLost) }
+        log.error("reader out of order", [.reader: settings.readers[index].name, .reason: reason])
+        look()
+    }
+
+    func readerBack(_ index: Int) {
+        guard readerProblems.indices.contains(index), readerProblems[index] != nil else { return }
+        readerProblems[index] = nil
+        logEvent(.readerBack)
+        log.info("reader works again", [.reader: settings.readers[index].name])
+        look()
+    }
+
+    func turnstile(_ problem: String?) {
+        guard problem != turnstileProblem else { return }
+        turnstileProblem = problem
+        if let problem {
+            log.error("turnstile out of order", [.reason: problem])
+        } else {
+            log.info("turnstile works again")
+        }
+        look()
+    }
+
+    func sensor(_ problem: String?) {
+        guard problem != sensorProblem else { return }
+        sensorProblem = problem
+        if let problem {
+            due.removeAll()
+            log.error("passage sensor out of order: nobody is annulled", [.reason: problem])
+        } else {
+            log.info("passage sensor works again")
+        }
+        look()
+    }
+
+    /// A lane event: tag 0, the gate and the snapshot in force. One that cannot be logged is told, and that is all.
+    @discardableResult
+    func logEvent(_ verdict: Verdict, flags: Flags = [], reason: String? = nil) -> (JournalID, Scan)? {
+        wake()
+        let atMs = SystemClock.nowMicroseconds() / 1_000
+        var flags = flags
+        if !clock.isTrusted(atMs: atMs, isSynchronised: SystemClock.isSynchronised) { flags.insert(.clockNotTrusted) }
+        let entry = Journal.Entry(
+            atMs: atMs, tag: .none, verdict: verdict, flags: flags, gate: choice.gate?.id,
+            snapshot: snapshot?.version ?? 0)
+        do { return try append(entry, reason: reason) } catch {
+            isLogging = false
+            log.error("lane event could not be logged", [.code: verdict.rawValue, .error: "\(error)"])
+            return nil
+        }
+    }
+
+    /// Waits for the person to pass, where there is a sensor that would see it.
+    func expectPassage(_ log: JournalID, _ scan: Scan) {
+        guard let passageMs = settings.passageMs, sensorProblem == nil else { return }
+        if due.count == Lane.dueLimit { due.removeFirst() }
+        due.append(DuePassage(log: log, scan: scan, untilMs: SystemClock.monotonicMs() + passageMs))
+    }
+
+    func somebodyPassed() {
+        // Too late is too late: who was annulled a moment ago is counted as a passage without a tap.
+        annulOverdue()
+        if due.isEmpty { logEvent(.passageWithoutTap) } else { due.removeFirst() }
+    }
+
+    func annulOverdue() {
+        while let first = due.first, first.untilMs <= SystemClock.monotonicMs() {
+            due.removeFirst()
+            annul(first)
+        }
+    }
+
+    /// Somebody who is due to pass and is admitted once more has not passed. Annulled before the new admission is logged, since
+    /// an annulment means the tag's last admission before it.
+    func annulEarlier(_ tag: TagID, _ direction: Direction) {
+        guard let index = due.firstIndex(where: { $0.scan.tag == tag && $0.scan.tag != .none }) else { return }
+        annul(due.remove(at: index))
+    }
+
+    /// "The person admitted by the previous scan of this tag in this journal did not pass": so never in another journal.
+    private func annul(_ passage: DuePassage) {
+        guard passage.scan.tag != .none, passage.log == journal?.id else { return }
+        let entry = Journal.Entry(
+            atMs: max(SystemClock.nowMicroseconds() / 1_000, passage.scan.atMs), tag: passage.scan.tag,
+            verdict: .annulled, flags: passage.scan.flags.intersection(.out), gate: passage.scan.gate,
+            snapshot: snapshot?.version ?? 0)
+        do {
+            let (id, scan) = try append(entry, continues: true)
+            note(id, scan, nil)
+            let direction: Direction = scan.flags.contains(.out) ? .out : .in
+            show(LaneSignal(log: id, scan: scan, zone: zoneName(direction), pass: nil))
+        } catch {
+            isLogging = false
+            log.error("annulment could not be logged", [.error: "\(error)"])
+        }
+    }
+}

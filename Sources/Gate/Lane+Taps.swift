@@ -1,0 +1,121 @@
+import Journal
+import Runtime
+import Scans
+import Snapshots
+
+/// The way of a tap: repeat? -> look up -> decide -> log -> tell.
+extension Lane {
+    func handle(_ tap: Tap, reader index: Int) {
+        wake()
+        let tag = settings.key.tagID(of: tap.identity)
+        let atMs = tap.atMs ?? SystemClock.nowMicroseconds() / 1_000
+        if let last = debounce.answer(tag, tap.direction, atMs: atMs, windowMs: debounceMs(index)) {
+            return showAgain(last, tap)
+        }
+        // A time that comes with the tap is as good as who gives it.
+        isClockTrusted = tap.atMs != nil || clock.isTrusted(atMs: atMs, isSynchronised: SystemClock.isSynchronised)
+        let counter = counter(of: tap)
+        let found = decide(tag, tap, atMs, isReplayed: isReplayed(tag, counter))
+        let entry = Journal.Entry(
+            atMs: atMs, tag: tag, verdict: found.decision.verdict, flags: found.decision.flags, gate: choice.gate?.id,
+            snapshot: snapshot?.version ?? 0)
+        let isAdmitted = entry.verdict == .admitted
+        if isAdmitted { annulEarlier(tag, tap.direction) }
+        do {
+            let (id, scan) = try append(entry, counter: found.isReplayed ? nil : counter)
+            if tap.atMs == nil, isClockTrusted { clock.lastScanMs = max(clock.lastScanMs ?? 0, scan.atMs) }
+            note(id, scan, found.attendee)
+            let signal = LaneSignal(
+                log: id, scan: scan, zone: zoneName(tap.direction), pass: found.pass,
+                detail: detail(tap.proof, scan), opens: isAdmitted && tap.atMs == nil && !settings.isInspection)
+            show(signal)
+            if signal.opens { expectPassage(id, scan) }
+        } catch { refuseUnlogged(tag, error) }
+    }
+
+    /// Prints a verdict and gives it to those who show it.
+    func show(_ signal: LaneSignal) {
+        print(
+            VerdictLine(log: signal.log, scan: signal.scan, zone: signal.zone, pass: signal.pass).text(
+                settings.format))
+        notify(.answer(signal))
+    }
+
+    /// The same tap again: the same answer, which is in the journal already, and moves nothing.
+    private func showAgain(_ last: Debounce.Answer, _ tap: Tap) {
+        let attendee = (try? snapshot?.attendee(last.scan.tag)) ?? nil
+        show(
+            LaneSignal(
+                log: last.log, scan: last.scan, zone: zoneName(tap.direction),
+                pass: attendee.flatMap { snapshot?.passes[$0.pass] }, detail: detail(tap.proof, last.scan),
+                isRepeat: true))
+    }
+
+    func refuseUnlogged(_ tag: TagID, _ error: any Error) {
+        unlogged += 1
+        isLogging = false
+        log.error("tap could not be logged: refused", [.error: "\(error)", .tag: tag.rawValue])
+        // People at the lane look at one place; a program gets only what is in the journal.
+        if settings.format == .text { print("REFUSED: the tap could not be logged (\(error))") }
+        notify(.failed(reason: "\(error)"))
+    }
+
+    /// Milliseconds: what the gate's policy says, else 2,000 for a reader and 0 for standard input, where a line is a tap.
+    private func debounceMs(_ index: Int) -> Int {
+        choice.gate?.policy.debounceMs ?? (index == settings.stdin ? 0 : Settings.defaultDebounceMs)
+    }
+
+    /// Logs a scan. A journal that turns out to be damaged is set aside and a new one tried, once.
+    func append(
+        _ entry: Journal.Entry, counter: Int64? = nil, reason: String? = nil, continues: Bool = false
+    ) throws -> (JournalID, Scan) {
+        func attempt() throws -> (JournalID, Scan) {
+            if self.journal == nil { self.journal = try openJournal() }
+            let journal = self.journal!
+            let before = (journal.id, journal.lastSeq)
+            let scan = try journal.append(entry, counter: counter, reason: reason, continues: continues)
+            if journal.id != before.0 { earlier[before.0] = before.1 }
+            isLogging = true
+            return (journal.id, scan)
+        }
+        do { return try attempt() } catch let error as JournalError where error.isDamaged {
+            log.error("journal is damaged", [.error: error])
+            // What the old file held is no longer waiting here: it was set aside.
+            (journal, earlier) = (nil, [:])
+            return try attempt()
+        }
+    }
+
+    func print(_ line: String) {
+        do { try tell(line) } catch { log.error("verdict could not be printed", [.error: "\(error)"]) }
+    }
+
+    private func counter(of tap: Tap) -> Int64? {
+        guard case .authentic(let counter) = tap.proof else { return nil }
+        return counter
+    }
+
+    /// A message that was read before, or an older one: somebody kept it.
+    private func isReplayed(_ tag: TagID, _ counter: Int64?) -> Bool {
+        guard let counter, let journal else { return false }
+        do { return try journal.counter(of: tag).map { counter <= $0 } ?? false } catch {
+            log.error("read counters cannot be read", [.error: "\(error)"])
+            return false
+        }
+    }
+
+    /// More than the verdict says, for the crew.
+    private func detail(_ proof: Tap.Proof, _ scan: Scan) -> String? {
+        if scan.verdict == .notAuthentic {
+            switch proof {
+            case .randomUID: return "random UID"
+            case .forged: return "message does not verify"
+            case .authentic: return "message was used before"
+            case .uid: return "UID alone is not enough here"
+            case .code: return nil
+            }
+        }
+        guard scan.flags.contains(.operatorOverride) else { return nil }
+        return scan.verdict == .admitted ? "lane open" : "lane closed"
+    }
+}

@@ -1,0 +1,63 @@
+import Gate
+import Runtime
+
+/// The gate chief's commands: orders to the gate that runs in the folder.
+extension Main {
+    static let admit = Command(
+        "admit", positionals: "[UID]", count: 0...1,
+        "let one person in by hand, with the UID of their band in hex, or without a band",
+        options: [
+            data, Option.enrolment, Option("reason", "TEXT", "why; kept in the journal and in the log", required: true),
+        ]
+    ) { arguments in
+        let reason = try arguments.required("reason")
+        let uid = try arguments.positionals.first.map { text in
+            guard let tap = try? TapLine(text), !text.contains(",") else {
+                throw ProgramError.usage("admit: a UID of 1 to 32 bytes of hex is needed")
+            }
+            return tap.uid
+        }
+        return try give(.admit(uid: uid, reason: reason), arguments)
+    }
+
+    static let mode = Command(
+        "mode", positionals: "normal|free|closed", count: 1...1,
+        "normal; free: the lane is open, everybody passes and is counted; closed: no way in, the way out stays open",
+        options: [data, Option.enrolment]
+    ) { arguments in
+        guard let mode = LaneMode(rawValue: arguments.positionals[0]) else {
+            throw ProgramError.usage("mode \(arguments.positionals[0]): one of normal, free, closed is needed")
+        }
+        return try give(.mode(mode), arguments)
+    }
+
+    static let assign = Command(
+        "assign", positionals: "[GATE]", count: 0...1,
+        "make this device serve the gate of that name, for good, also while no gate is running",
+        options: [
+            data, Option.enrolment,
+            .toggle("default", "back to --gate, or to the scanner's own gate in the snapshot"),
+        ]
+    ) { arguments in
+        let gate = arguments.positionals.first
+        guard arguments.has("default") == (gate == nil) else {
+            throw ProgramError.usage("assign: the name of a gate, or --default, is needed")
+        }
+        let folder = try arguments.required("data")
+        return {
+            print(try told(try Desk.assign(folder: folder, gate: gate)))
+        }
+    }
+
+    private static func give(_ order: LaneOrder, _ arguments: Arguments) throws -> Command.Work {
+        let folder = try arguments.required("data")
+        return { print(try told(try Desk.ask(folder: folder, order))) }
+    }
+
+    private static func told(_ answer: LaneAnswer) throws -> String {
+        switch answer {
+        case .done(let text): return text
+        case .refused(let text): throw ProgramError.failed(text)
+        }
+    }
+}

@@ -1,0 +1,78 @@
+import Crypto
+import Gate
+import Journal
+import Runtime
+import Scans
+import Snapshots
+
+extension Main {
+    private static let settings: [Option] = [
+        data, Option.enrolment,
+        Option("scanner", "ID", "the identity of this device, [a-z0-9][a-z0-9-]{0,62}", required: true),
+        Option("event-key-file", "FILE", "the event key: 32 raw bytes", alternative: "event-key"),
+        Option("event-key", "HEX", "the event key: 64 hex digits", alternative: "event-key-file"),
+        Option("gate", "NAME", "the gate of this lane, by its name in the snapshot (default the scanner's own)"),
+        .toggle("inspection", "a roaming check: flags its scans, moves neither memory nor turnstile"),
+        Option(
+            "keep-days", "N", "days after which shipped scans are pruned, 1 to 3650",
+            default: "\(Journal.keepDaysDefault)"),
+        Option("output", "text|json", "a line for people, or the JSON object of each tap", default: "text"),
+    ]
+
+    static let run = Command(
+        "run", "read taps, decide, log, print one line a tap; ends with its input or on SIGTERM",
+        options: settings + ReaderParts.options + Parts.options
+    ) { (arguments: Arguments) async throws -> Command.Work in
+        let readers = try ReaderParts(arguments)
+        var settings = Lane.Settings(
+            folder: try arguments.required("data"), scanner: try scanner(arguments.required("scanner")),
+            key: try key(arguments), gateName: arguments["gate"],
+            format: try arguments.choice("output", VerdictLine.Format.self) ?? .text,
+            readers: readers.settings)
+        settings.isInspection = arguments.has("inspection")
+        settings.keepDays = try arguments.int("keep-days", 1...3_650) ?? Journal.keepDaysDefault
+        let parts = try Parts(arguments)
+        (settings.hasTurnstile, settings.passageMs) = (parts.hasTurnstile, parts.passageMs)
+        return { [settings] in
+            let watch = SnapshotWatch(SnapshotStore(folder: settings.folder + "/snapshots"))
+            watch.check()
+            let device = DeviceWatch(folder: settings.folder)
+            let mailbox = Mailbox<LaneInput>(capacity: LaneInput.capacity)
+            let (services, notify) = parts.make(mailbox)
+            let lane = Service.thread("lane") { stop in
+                // A display has standard output to itself.
+                let tell: (String) throws -> Void =
+                    if parts.display == .none { StandardOutput.writeLine } else { { _ in } }
+                let lane = try Lane(
+                    settings, watch: watch, device: device, mailbox: mailbox,
+                    tell: tell, notify: notify)
+                try lane.runWithDesk(readers.hasStandardInput ? LineInput() : nil, stop: stop)
+            }
+            // The lane stops first: then nothing moves the turnstile any more.
+            try await ServiceGroup([watch.service(), device.service()] + services + readers.make(mailbox) + [lane])
+                .run()
+        }
+    }
+
+    private static func key(_ arguments: Arguments) throws -> EventKey {
+        switch (arguments["event-key-file"], arguments["event-key"]) {
+        case (let path?, nil):
+            let bytes: [UInt8]
+            do { bytes = try Files.read(path, limit: 4_096) } catch {
+                throw ProgramError.configuration("--event-key-file: \(error)")
+            }
+            guard let key = EventKey(bytes) else {
+                throw ProgramError.configuration(
+                    "--event-key-file \(path): \(bytes.count) bytes, \(EventKey.length) raw bytes are needed")
+            }
+            return key
+        case (nil, let text?):
+            guard let key = Hex.decode(text).flatMap({ EventKey($0) }) else {
+                throw ProgramError.configuration("--event-key: \(2 * EventKey.length) hex digits are needed")
+            }
+            return key
+        case (nil, nil): throw ProgramError.configuration("--event-key-file FILE, or --event-key, is needed")
+        case (_?, _?): throw ProgramError.configuration("--event-key-file and --event-key: one of both is needed")
+        }
+    }
+}

@@ -1,0 +1,81 @@
+import Gate
+import Runtime
+import Signals
+
+/// What stands around a lane, as the settings say: turnstile, passage sensor, display.
+struct Parts: Sendable {
+    enum Display: String, CaseIterable { case none, terminal, json }
+
+    static let options = [
+        Option(
+            "turnstile", "none|serial:PATH[,open=1][,green=N][,red=N][,buzzer=N][,pulse=300]",
+            "the relay board at PATH, and what hangs on its channels; a pulse is 100 to 1000 ms", default: "none"),
+        Option("passage", "serial:PATH", "a sensor behind the turnstile; who does not pass in time is annulled"),
+        Option(
+            "passage-ms", "MS", "how long a person may take to pass, 1000 to 60000",
+            default: "\(Lane.Settings.defaultPassageMs)"),
+        Option(
+            "display", "none|terminal|json",
+            "terminal: full-screen; json: one object a line for a kiosk; both in the place of --output",
+            default: "none"),
+        Option("language", "en|ar", "of the terminal's display", default: DisplayLanguage.en.rawValue),
+    ]
+
+    let display: Display
+    let passageMs: Int64?
+    private let language: DisplayLanguage
+    private let turnstile: TurnstileSettings?
+    private let passage: String?
+
+    /// Throws `ProgramError` (configuration).
+    init(_ arguments: Arguments) throws {
+        display = try arguments.choice("display", Display.self) ?? .none
+        language = try arguments.choice("language", DisplayLanguage.self) ?? .en
+        do { turnstile = try TurnstileSettings.parse(try arguments.required("turnstile")) } catch let error
+            as SettingsError
+        { throw ProgramError.configuration("--turnstile \(error)") }
+        let limitMs = try arguments.int("passage-ms", 1_000...60_000) ?? Lane.Settings.defaultPassageMs
+        passage = try arguments["passage"].map { text in
+            guard text.hasPrefix("serial:"), text != "serial:" else {
+                throw ProgramError.configuration("--passage \(text): serial:PATH is needed")
+            }
+            return String(text.dropFirst("serial:".count))
+        }
+        passageMs = passage == nil ? nil : Int64(limitMs)
+    }
+
+    var hasTurnstile: Bool { turnstile != nil }
+
+    /// The services, in the order of their start, and who takes the lane's notices.
+    func make(_ mailbox: Mailbox<LaneInput>) -> (services: [Service], notify: @Sendable (LaneNotice) -> Void) {
+        var services: [Service] = []
+        var takers: [@Sendable (LaneNotice) -> Void] = []
+        let post = Parts.post(mailbox)
+        if let turnstile {
+            let part = Turnstile(turnstile, report: post)
+            services.append(part.service())
+            takers.append { part.take($0) }
+        }
+        if let passage { services.append(PassageSensor(path: passage, report: post).service()) }
+        switch display {
+        case .none: break
+        case .terminal:
+            let part = TerminalDisplay(language: language)
+            services.append(part.service())
+            takers.append { part.take($0) }
+        case .json:
+            let part = KioskDisplay()
+            services.append(part.service())
+            takers.append { part.take($0) }
+        }
+        return (services, { [takers] notice in for take in takers { take(notice) } })
+    }
+
+    /// Into the lane's mailbox without waiting; a full one means that the journal's disk has stood still for minutes.
+    static func post(_ mailbox: Mailbox<LaneInput>) -> @Sendable (LaneInput) -> Void {
+        let log = Log("lane")
+        return { input in
+            if !mailbox.send(input) { log.error("the lane does not keep up: an event is lost") }
+        }
+    }
+}

@@ -1,0 +1,49 @@
+import Gate
+import Readers
+import Runtime
+import Scans
+
+/// The readers of a lane, as `--reader` names them: their services, which post to the lane's mailbox.
+struct ReaderParts: Sendable {
+    static let options = [
+        Option(
+            "reader", "[in=|out=]READER",
+            "stdin: one tap a line, <uid hex>[,<in|out>[,<RFC 3339 time>]]; nfc:CONNSTRING of libnfc, or nfc:auto; "
+                + "serial:PATH[,BAUD]: a scanner of codes", kind: .repeated, required: true),
+        Option(
+            "tag-keys", "FILE",
+            "the keys of NTAG 424 DNA chips, mode 600; without it every chip is known by its UID only"),
+    ]
+
+    private let specs: [ReaderSpec]
+    private let keys: SecureMessageKeys?
+
+    /// Throws `ProgramError` (configuration).
+    init(_ arguments: Arguments) throws {
+        specs = try arguments.all("reader").map { try ReaderSpec($0) }
+        guard Set(specs.map(\.source)).count == specs.count else {
+            throw ProgramError.configuration("--reader: the same reader is named twice")
+        }
+        keys = try arguments["tag-keys"].map { try SecureMessageKeys(contentsOf: $0) }
+    }
+
+    var settings: [Lane.Settings.Reader] { specs.map { Lane.Settings.Reader($0.name, $0.direction) } }
+    var hasStandardInput: Bool { specs.contains { $0.source == .stdin } }
+
+    /// Of all but standard input, which the lane reads itself.
+    func make(_ mailbox: Mailbox<LaneInput>) -> [Service] {
+        let post = Parts.post(mailbox)
+        return specs.enumerated().compactMap { index, spec -> Service? in
+            switch spec.source {
+            case .stdin: return nil
+            case .nfc(let connstring):
+                return NFCReader(connstring: connstring, keys: keys, direction: spec.direction) {
+                    post(.reader(index, $0))
+                }.service()
+            case .serial(let path, let baud):
+                return CodeReader(path: path, baud: baud, direction: spec.direction) { post(.reader(index, $0)) }
+                    .service()
+            }
+        }
+    }
+}

@@ -1,0 +1,109 @@
+import Gate
+import Journal
+import Runtime
+import Scans
+import Snapshots
+import Support
+import Testing
+
+/// The gate chief's commands against the real program.
+@Suite struct DeskTests {
+    private let venue: Venue
+
+    init() throws {
+        venue = try Venue()
+        try venue.install(version: 100)
+    }
+
+    private func order(_ words: String...) throws -> Run {
+        try Run.it("tapline-gate", words + ["--data", venue.data])
+    }
+
+    /// A running gate that has answered a tap, so its socket is there.
+    private func gate(_ more: [String] = []) throws -> ChildProcess {
+        let gate = try ChildProcess(
+            Package.program("tapline-gate"), venue.arguments("--output", "json") + more)
+        try gate.write("\(venue.hex(.delegate)),out\n")
+        #expect(try gate.line() != nil)
+        return gate
+    }
+
+    @Test func ordersReachTheRunningGate() throws {
+        let gate = try gate()
+        #expect(Files.status(Desk.path(venue.data))?.mode == 0o660)
+        #expect(try order("mode", "free").lines == ["mode free"])
+        #expect(try order("admit", "--reason", "no band").end == .exit(0))
+        #expect(try order("admit", venue.hex(.blocked), "--reason", "the minister").end == .exit(0))
+        #expect(try order("assign", "Entrance").lines == ["the gate is now Entrance"])
+        #expect(try order("assign", "Nowhere").end == .exit(1))
+        #expect(try order("admit").end == .exit(78))
+        #expect(try order("mode", "wide").end == .exit(64))
+        #expect(try gate.stop() == .exit(0))
+        #expect(try venue.journalled().map(\.verdict.rawValue) == [0, 129, 134, 0])
+        #expect(!Files.exists(Desk.path(venue.data)))
+        #expect(try order("mode", "normal").end == .exit(69))
+    }
+
+    @Test func aKilledGatesSocketIsReplaced() throws {
+        do { try gate().kill() }
+        #expect(Files.exists(Desk.path(venue.data)))
+        #expect(try order("mode", "closed").end == .exit(69))
+        let gate = try gate()
+        #expect(try order("mode", "closed").end == .exit(0))
+        #expect(try gate.stop() == .exit(0))
+    }
+
+    @Test func aGateIsAssignedWhileNoneRuns() throws {
+        #expect(try order("assign", "Nowhere").end == .exit(1))
+        #expect(try order("assign", "Entrance").end == .exit(0))
+        do { #expect(try gate(["--gate", "Hall north"]).stop() == .exit(0)) }
+        #expect(try order("assign", "--default").end == .exit(0))
+        do { #expect(try gate(["--gate", "Hall north"]).stop() == .exit(0)) }
+        #expect(try venue.journalled().map(\.gate) == [8, 7])
+        #expect(try order("assign").end == .exit(64))
+    }
+
+    @Test func garbageAtTheDeskHarmsNobody() throws {
+        let gate = try gate()
+        for line in ["", "{}", "[1]", #"{"order":"dance"}"#, #"{"order":"admit"}"#, #"{"order":"mode"}"#] {
+            let client = try LocalSocket.connect(Desk.path(venue.data))
+            #expect(client.writeLine(line))
+            #expect(client.readLine(withinMs: 5_000)?.contains(#""done":false"#) == true)
+        }
+        do {
+            let silent = try LocalSocket.connect(Desk.path(venue.data))
+            withExtendedLifetime(silent) {}
+        }
+        #expect(try order("mode", "free").end == .exit(0))
+        #expect(try gate.stop() == .exit(0))
+    }
+
+    @Test func theEnrolmentFileWeighsLeast() throws {
+        let path = venue.folder.file("enrolment")
+        func write(_ text: String, mode: UInt32 = 0o600) throws {
+            try Files.writeAtomically(Array(text.utf8), to: path, mode: mode)
+        }
+        let good = """
+            # gate 7
+            TAPLINE_DATA=\(venue.data)
+            TAPLINE_SCANNER="gate-7"
+            TAPLINE_EVENT_KEY=\(String(repeating: "00", count: 32))
+            TAPLINE_READER=stdin
+            """
+        func check(_ more: String...) throws -> ChildProcess.End {
+            try Run.it("tapline-gate", ["run", "--enrolment", path, "--check"] + more).end
+        }
+        try write(good)
+        #expect(try check() == .exit(0))
+        #expect(try check("--event-key-file", venue.keyFile) == .exit(0))
+        #expect(try check("--scanner", "Gate 7") == .exit(78))
+        try write(good, mode: 0o640)
+        #expect(try check() == .exit(78))
+        for bad in ["dance", "TAPLINE_SCANNER=gate-8", "scanner=gate-7", "TAPLINE_GATE='x", "TAPLINE_KEEP_DAYS=no"] {
+            try write(good + "\n" + bad)
+            #expect(try check() == .exit(78), "\(bad)")
+        }
+        try write(good.replacing("00", with: "0"))
+        #expect(try check() == .exit(78))
+    }
+}
