@@ -11,17 +11,17 @@ import Testing
 /// The lane over its mailbox: memory, debounce, modes, orders, passages, readers.
 @Suite struct LaneRulesTests {
     private let venue: Venue
-    private let watch: SnapshotWatch
     private let mailbox = Mailbox<LaneInput>(capacity: LaneInput.capacity)
     private let told = Told()
     private let noticed = Noticed()
 
     init() throws {
         venue = try Venue()
-        watch = SnapshotWatch(SnapshotStore(folder: venue.data + "/snapshots"))
     }
 
     private func lane(_ change: (inout Lane.Settings) -> Void = { _ in }) throws -> Lane {
+        // A new one each time, as for each start of the program: it gives a snapshot once.
+        let watch = SnapshotWatch(SnapshotStore(folder: venue.data + "/snapshots"))
         watch.check()
         var settings = venue.settings()
         settings.readers = [Lane.Settings.Reader("stdin"), Lane.Settings.Reader("nfc:test")]
