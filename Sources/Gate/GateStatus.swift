@@ -32,6 +32,16 @@ public struct GateStatus: Codable, Sendable {
     public var zone: String?
     /// Why the lane has no gate, or the snapshot or journal cannot be read.
     public var problem: String?
+    /// Of the gate that runs, or ran last: `normal`, `free`, `closed`, `inspection`.
+    public var mode: String?
+    public var readers: [LaneState.Reader]?
+    /// `ok`, or what is wrong; nil without one.
+    public var turnstile: String?
+    /// Of the gate that runs: what the crew should know or do.
+    public var alarms: [String]?
+    public var diskUsedPercent: Int?
+    /// Journals that were set aside as damaged, by file name; `tapline-gate recover` reads them.
+    public var damaged: [String]
     /// The last journal, and its last seq.
     public var log: String?
     public var seq: Int64?
@@ -61,6 +71,9 @@ public struct GateStatus: Codable, Sendable {
         running = state?.isRunning ?? false
         self.scanner = name
         (gate, gateId, zone) = (state?.gateName, state?.gate, state?.zone)
+        (mode, readers, turnstile) = (state?.mode, state?.readers, state?.turnstile)
+        if running { (alarms, diskUsedPercent) = (state?.alarms, state?.diskUsedPercent) }
+        damaged = Journal.damagedFiles(folder: folder).map { String($0.split(separator: "/").last ?? "") }
         if running, let problem = state?.problem { problems.append(problem) }
         (log, seq) = (records.last?.log.description, records.last?.lastSeq)
         journals = records.map {
@@ -93,6 +106,7 @@ public struct GateStatus: Codable, Sendable {
         var lines = [
             "scanner   \(scanner ?? "-")  (\(running ? "running" : "not running"))",
             "gate      \(gate ?? "-")\(zone.map { " into \($0)" } ?? "")",
+            "lane      \(laneText)",
             "journal   \(log ?? "-")  seq \(seq ?? 0)",
             "scans     \(scans) in \(journals.count) journals, \(shipped) shipped, \(backlog) waiting",
         ]
@@ -102,8 +116,17 @@ public struct GateStatus: Codable, Sendable {
                 "snapshot  \(snapshot.version) of \(snapshot.event), \(snapshot.age / 3_600) h old, "
                     + "\(snapshot.expired ? "EXPIRED" : "expires") \(snapshot.expiresAt)")
         }
+        lines += damaged.map { "damaged   \($0): set aside; tapline-gate recover reads it" }
+        lines += (alarms ?? []).map { "alarm     \($0)" }
         if let problem { lines.append("problem   \(problem)") }
         return lines.joined(separator: "\n")
+    }
+
+    private var laneText: String {
+        var words = [mode ?? "-"]
+        words += (readers ?? []).map { "\($0.direction)=\($0.name) \($0.problem ?? "ok")" }
+        if let turnstile { words.append("turnstile \(turnstile)") }
+        return words.joined(separator: ", ")
     }
 }
 

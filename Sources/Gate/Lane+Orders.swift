@@ -50,7 +50,7 @@ extension Lane {
             if signal.opens { expectPassage(id, scan) }
             return .done("admitted, journal \(id), seq \(scan.seq)")
         } catch {
-            refuseUnlogged(tag, error)
+            tellUnlogged(tag, error)
             return .refused("it could not be logged: \(error)")
         }
     }

@@ -20,6 +20,7 @@ extension Lane {
             atMs: atMs, tag: tag, verdict: found.decision.verdict, flags: found.decision.flags, gate: choice.gate?.id,
             snapshot: snapshot?.version ?? 0)
         let isAdmitted = entry.verdict == .admitted
+        let opens = isAdmitted && tap.atMs == nil && !settings.isInspection
         if isAdmitted { annulEarlier(tag, tap.direction) }
         do {
             let (id, scan) = try append(entry, counter: found.isReplayed ? nil : counter)
@@ -27,10 +28,10 @@ extension Lane {
             note(id, scan, found.attendee)
             let signal = LaneSignal(
                 log: id, scan: scan, zone: zoneName(tap.direction), pass: found.pass,
-                detail: detail(tap.proof, scan), opens: isAdmitted && tap.atMs == nil && !settings.isInspection)
+                detail: detail(tap.proof, scan), opens: opens)
             show(signal)
             if signal.opens { expectPassage(id, scan) }
-        } catch { refuseUnlogged(tag, error) }
+        } catch { tellUnlogged(tag, error, opens: opens && tap.direction == .out) }
     }
 
     /// Prints a verdict and gives it to those who show it.
@@ -51,13 +52,19 @@ extension Lane {
                 isRepeat: true))
     }
 
-    func refuseUnlogged(_ tag: TagID, _ error: any Error) {
+    /// - Parameter opens: a way out: it is never refused, and nobody is kept in because a disk is full.
+    func tellUnlogged(_ tag: TagID, _ error: any Error, opens: Bool = false) {
         unlogged += 1
         isLogging = false
-        log.error("tap could not be logged: refused", [.error: "\(error)", .tag: tag.rawValue])
+        if opens {
+            log.error("way out could not be logged: opened", [.error: "\(error)", .tag: tag.rawValue])
+        } else {
+            log.error("tap could not be logged: refused", [.error: "\(error)", .tag: tag.rawValue])
+        }
         // People at the lane look at one place; a program gets only what is in the journal.
-        if settings.format == .text { print("REFUSED: the tap could not be logged (\(error))") }
-        notify(.failed(reason: "\(error)"))
+        let word = opens ? "OPENED" : "REFUSED"
+        if settings.format == .text { print("\(word): the tap could not be logged (\(error))") }
+        notify(.failed(reason: "\(error)", opens: opens))
     }
 
     /// Milliseconds: what the gate's policy says, else 2,000 for a reader and 0 for standard input, where a line is a tap.

@@ -16,7 +16,7 @@ public final class Lane {
     /// A lane that is never quiet looks around all the same, so often.
     static let busyMs: Int64 = 2_000
 
-    /// Taps that could not be logged, and so were refused.
+    /// Taps that could not be logged: refused, but for the way out.
     public internal(set) var unlogged = 0
 
     let settings: Settings
@@ -153,7 +153,7 @@ public final class Lane {
         for item in mailbox.drain() { handle(item) }
         look()
         log.info("lane closed", [.journal: journal?.id.description ?? "", .seq: journal?.lastSeq ?? 0])
-        if unlogged > 0 { throw ProgramError.failed("\(unlogged) taps could not be logged and were refused") }
+        if unlogged > 0 { throw ProgramError.failed("\(unlogged) taps could not be logged") }
     }
 
     /// One line of standard input, numbered from 1. A bad one is told on standard error, and the lane goes on.

@@ -6,7 +6,9 @@ public enum LaneNotice: Sendable {
     /// A tap has its verdict, which is in the journal.
     case answer(LaneSignal)
     /// A tap could not be logged: red, and the crew must act.
-    case failed(reason: String)
+    ///
+    /// `opens`: it was a way out, which is never refused.
+    case failed(reason: String, opens: Bool = false)
     /// Something that the idle screen shows has changed.
     case state(LaneState)
 }

@@ -34,7 +34,7 @@ public final class KioskDisplay: Sendable {
 
     static func line(_ notice: LaneNotice) -> String {
         switch notice {
-        case .failed(let reason): #"{"show":"failed","green":false,"reason":\#(JSONText.quote(reason))}"#
+        case .failed(let reason, _): #"{"show":"failed","green":false,"reason":\#(JSONText.quote(reason))}"#
         case .state(let state): line(state)
         case .answer(let signal): line(signal)
         }

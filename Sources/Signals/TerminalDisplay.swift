@@ -93,7 +93,7 @@ public final class TerminalDisplay: Sendable {
         let layout = DisplayLayout(rows: size.rows, columns: size.columns, language: language)
         switch shown.notice {
         case .answer(let signal): return layout.answer(signal)
-        case .failed(let reason): return layout.failed(reason)
+        case .failed(let reason, _): return layout.failed(reason)
         case .state, nil: return layout.idle(shown.state, nowS: SystemClock.nowMicroseconds() / 1_000_000)
         }
     }

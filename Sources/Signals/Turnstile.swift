@@ -30,7 +30,7 @@ public final class Turnstile: Sendable {
         case .answer(let signal):
             orders.send(
                 .answer(isGreen: signal.isGreen, opens: signal.opens, direction: signal.direction, atMs: now))
-        case .failed: orders.send(.answer(isGreen: false, opens: false, direction: .in, atMs: now))
+        case .failed(_, let opens): orders.send(.answer(isGreen: false, opens: opens, direction: .out, atMs: now))
         case .state(let state): orders.send(.mode(state.isInspection ? .normal : state.mode))
         }
     }
@@ -53,6 +53,7 @@ public final class Turnstile: Sendable {
         var plan = TurnstilePlan(settings)
         var backoff = Backoff(baseMs: Turnstile.backoffBaseMs, capMs: Turnstile.backoffCapMs)
         var problem: String??
+        var isFirst = true
         while !stop.isStopped {
             do {
                 let board = try RelayBoard(settings, watchdog)
@@ -63,8 +64,10 @@ public final class Turnstile: Sendable {
                     report(.turnstile(problem: nil))
                     log.info("relay board opened", [.path: settings.path])
                 }
-                // Taps answered while there was no board open nothing now; the mode does.
-                obey(&plan, mayOpen: false)
+                // Taps answered while a board was gone open nothing now; the mode does. At the start the board has only just
+                // been asked what it is, and who tapped meanwhile stands there.
+                obey(&plan, mayOpen: isFirst)
+                isFirst = false
                 backoff.reset()
                 try drive(board, &plan, until: stop)
                 return
@@ -76,6 +79,7 @@ public final class Turnstile: Sendable {
                     log.error("no relay board", [.path: settings.path, .error: "\(error)"])
                 }
                 obey(&plan, mayOpen: false)
+                isFirst = false
                 if stop.wait(ms: max(50, backoff.nextDelayMs())) { return }
                 obey(&plan, mayOpen: false)
             }

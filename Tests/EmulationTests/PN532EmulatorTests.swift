@@ -9,7 +9,7 @@ import Testing
 @Suite struct PN532EmulatorTests {
     /// What nfc-list says, without blanks; it polls every modulation it knows.
     private static func list(_ reader: PN532Emulator) throws -> (end: ChildProcess.End, text: String) {
-        let run = try Run.it("nfc-list", ["-v"], environment: ["LIBNFC_DEFAULT_DEVICE": reader.connstring])
+        let run = try Run.it("nfc-list", ["-v"], environment: ["LIBNFC_DEVICE": reader.connstring])
         return (run.end, (run.lines.joined(separator: "\n") + run.errors).filter { $0 != " " })
     }
 

@@ -63,7 +63,7 @@ import Testing
         #expect(try program.line() == link)
         try program.write("tag 04A1B2C3D4E5F6\n")
         #expect(try program.line() == "ok")
-        let list = try Run.succeeding("nfc-list", [], environment: ["LIBNFC_DEFAULT_DEVICE": "pn532_uart:\(link)"])
+        let list = try Run.succeeding("nfc-list", [], environment: ["LIBNFC_DEVICE": "pn532_uart:\(link)"])
         #expect(list.lines.contains { $0.filter { $0 != " " } == "UID(NFCID1):04a1b2c3d4e5f6" })
         try program.write("tap 1\nstatus\n")
         #expect(try program.line() == "ok")

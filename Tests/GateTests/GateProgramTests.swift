@@ -106,9 +106,9 @@ import Testing
     }
 
     @Test(arguments: VerdictLine.Format.allCases) func aFullDiskRefusesAndPasses(_ format: VerdictLine.Format) throws {
-        // 64 blocks of 512 or 1,024 bytes, as the shell counts: room for the file and a few taps. Without the trap the kernel
+        // 192 blocks of 512 or 1,024 bytes, as the shell counts: room for the file and a few taps. Without the trap the kernel
         // would end the program at the limit.
-        let script = "trap '' XFSZ; ulimit -f 64; exec \"$0\" \"$@\""
+        let script = "trap '' XFSZ; ulimit -f 192; exec \"$0\" \"$@\""
         let run = try Run.it(
             "/bin/sh", ["-c", script, Package.program("tapline-gate")] + venue.arguments("--output", format.rawValue),
             input: String(repeating: "\(venue.hex(.delegate))\n", count: 60))
