@@ -26,6 +26,23 @@ enum RecordCarver {
         }
     }
 
+    /// Gives the rows to which a page points, where it is a table's leaf: those in use. Between them lie rows of earlier
+    /// days of the page, whose ends may be written over; their lengths add up all the same.
+    static func linked(_ page: ArraySlice<UInt8>, _ body: (Record) throws -> Void) rethrows {
+        func number(_ offset: Int) -> Int {
+            Int(page[page.startIndex + offset]) << 8 | Int(page[page.startIndex + offset + 1])
+        }
+        guard page.first == leafType, page.count >= leafHead else { return }
+        for index in 0..<min(number(3), (page.count - leafHead) / 2) {
+            let cell = number(leafHead + 2 * index)
+            guard cell < page.count, let record = record(page, page.startIndex + cell) else { continue }
+            try body(record)
+        }
+    }
+
+    private static let leafType: UInt8 = 0x0d
+    private static let leafHead = 8
+
     private static func record(_ bytes: ArraySlice<UInt8>, _ start: Int) -> Record? {
         var reader = Reader(bytes: bytes, at: start)
         guard let length = reader.varint(), length >= 5, length <= Int64(longestRow) else { return nil }

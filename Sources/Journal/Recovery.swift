@@ -15,7 +15,8 @@ public struct Recovery: Sendable {
         public var missing = 0
         /// Scans whose journal is not known; they are in `orphans.csv`, for people to judge.
         public var orphans = 0
-        /// Scans found in two versions, of which the first was kept.
+        /// Scans found in two versions, of which the first was kept, or one to which a page points. The other is most
+        /// often what is left of a row in a page that was used again.
         public var conflicts = 0
 
         public init() {}
@@ -104,12 +105,13 @@ public struct Recovery: Sendable {
         let writer = try Writer(database)
         try database.execute("BEGIN IMMEDIATE")
         var rows = 0
-        try records(source) { record in
+        try records(source) { record, isLinked in
             switch record {
             case .scan(let id, let scan):
                 if let place = places[id >> 32], scan.seq <= Recovery.seqLimit {
-                    if try !writer.add(JournalFile.scanID(place, scan.seq), scan) { report.conflicts += 1 }
-                } else {
+                    let isNewOrSame = try writer.add(JournalFile.scanID(place, scan.seq), scan)
+                    if !isNewOrSame, !isLinked { report.conflicts += 1 }
+                } else if !isLinked {
                     report.orphans += 1
                     orphans += Recovery.csv(id >> 32, scan)
                 }
@@ -129,7 +131,7 @@ public struct Recovery: Sendable {
     private func owners(_ source: String) throws -> [Int64: Owner] {
         var owners: [Int64: Owner] = [:]
         var logs: [Int64: JournalID] = [:]
-        try records(source) { record in
+        try records(source) { record, _ in
             switch record {
             case .journal(let id, let log, let scanner, let createdMs):
                 if owners[id] == nil { owners[id] = Owner(log: log, scanner: scanner, createdMs: createdMs) }
@@ -146,8 +148,35 @@ public struct Recovery: Sendable {
         return owners
     }
 
-    /// All rows of a file and its log, in windows that overlap by the longest row.
-    private func records(_ source: String, _ body: (RecordCarver.Record) throws -> Void) throws {
+    /// All rows of a file and its log: first those to which pages point (true), for they are sound where the page is, and
+    /// then whatever looks like a row, those again among it.
+    private func records(_ source: String, _ body: (RecordCarver.Record, Bool) throws -> Void) throws {
+        try linkedRecords(source) { try body($0, true) }
+        try carvedRecords(source) { try body($0, false) }
+    }
+
+    /// By pages; those of the log have a head each, and the log has one.
+    private func linkedRecords(_ source: String, _ body: (RecordCarver.Record) throws -> Void) throws {
+        for (path, fileHead, pageHead) in [(source, 0, 0), (source + "-wal", 32, 24)] where Files.exists(path) {
+            let step = pageHead + Int(JournalFile.pageBytes)
+            var window: [UInt8] = []
+            var skip = fileHead
+            try Files.readChunks(path) { chunk in
+                window += chunk
+                var at = skip
+                while at + step <= window.count {
+                    try RecordCarver.linked(window[(at + pageHead)..<(at + step)], body)
+                    at += step
+                }
+                guard at <= window.count else { return }
+                window.removeFirst(at)
+                skip = 0
+            }
+        }
+    }
+
+    /// In windows that overlap by the longest row.
+    private func carvedRecords(_ source: String, _ body: (RecordCarver.Record) throws -> Void) throws {
         for path in [source, source + "-wal"] where Files.exists(path) {
             var window: [UInt8] = []
             func flush(_ isLast: Bool) throws {

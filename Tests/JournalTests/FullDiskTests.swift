@@ -19,6 +19,8 @@ import Testing
     @Test(arguments: SmallDisk.Kind.allCases) func theReserveLogsThousandsOfTaps(_ kind: SmallDisk.Kind) throws {
         let disk = try SmallDisk(kind, megabytes: 40)
         let folder = disk.path + "/data"
+        // Each tap waits for a real disk there: fewer, but still more than two logs full.
+        let taps: Int64 = kind == .ext4 ? 4_000 : 10_000
         var number: Int64 = 0
         func tap(_ journal: Journal, _ count: Int64) throws {
             for _ in 0..<count {
@@ -34,17 +36,17 @@ import Testing
             let filler = try disk.fill()
             // A lane with idle moments ...
             for _ in 0..<40 {
-                try tap(journal, 250)
+                try tap(journal, taps / 40)
                 while try journal.tidy() {}
             }
             // ... and one without any.
-            try tap(journal, 10_000)
+            try tap(journal, taps)
             #expect(try journal.database.text("PRAGMA quick_check") == "ok")
             _ = filler
         }
         // A restart changes nothing.
         let journal = try Journal(folder: folder, scanner: scanner)
-        try tap(journal, 10_000)
+        try tap(journal, taps)
         #expect(journal.health.reserve < Int(Chores.reserveRows))
         #expect(try tags(folder) == Array(1...number))
     }

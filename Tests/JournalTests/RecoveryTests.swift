@@ -114,25 +114,71 @@ import Testing
         #expect(try Database(out + "/journal.sqlite", .readOnly).text("PRAGMA integrity_check") == "ok")
     }
 
+    /// Everything is in the file, and the log is empty.
+    private func foldLogBack() throws {
+        let database = try Database(folder.file("journal.sqlite"), .readWrite)
+        try database.persistWAL()
+        #expect(try database.int("PRAGMA wal_checkpoint(TRUNCATE)") == 0)
+    }
+
     @Test func severalFilesThatWereSetAsideGoIntoOne() throws {
-        var logs: [JournalID] = []
+        var logged: [JournalID: [Scan]] = [:]
         for _ in 0..<3 {
-            let logged = try make()
-            logs += logged.keys
+            logged.merge(try make()) { first, _ in first }
+            // The log would make the header whole again.
+            try foldLogBack()
             let path = folder.file("journal.sqlite")
             var bytes = try Files.read(path)
             for index in 0..<100 { bytes[index] = 0 }
             try Files.writeAtomically(bytes, to: path)
-            // The log would make the header whole again.
-            _ = try Journal(folder: folder.path, scanner: scanner).tap(1)
+            // Sets the file aside, and begins one that is in the next round's file, or sound.
+            let journal = try Journal(folder: folder.path, scanner: scanner)
+            logged[journal.id] = [try journal.tap(1)]
         }
+        let present = try JournalReader(folder: folder.path).journals().map(\.log)
         let recovery = Recovery(folder: folder.path)
         let sources = recovery.sources()
-        let report = try recovery.run(into: folder.file("out"))
-        #expect(report.files == sources)
-        let records = try JournalReader(folder: folder.file("out")).journals()
-        #expect(Set(records.map(\.log)).count == records.count)
-        #expect(throws: ProgramError.self) { try recovery.run(into: folder.file("out")) }
+        #expect(sources.count == 3 && present.count == 1)
+        let out = folder.file("out")
+        let report = try recovery.run(into: out)
+        #expect(report.files == sources && report.missing == 0 && report.orphans == 0)
+        let reader = JournalReader(folder: out)
+        var back: [JournalID: [Scan]] = [:]
+        for record in try reader.journals() {
+            #expect(back[record.log] == nil)
+            back[record.log] = try reader.read(journal: record.id, after: 0, limit: 100_000)
+        }
+        // The page that was the first of all is an inner one now, and what is left of its rows is written over in part.
+        #expect(report.conflicts > 0, "nothing here shows that rows in use go before leftovers")
+        // The present journal is sound, and stays where it is.
+        for log in present { logged[log] = nil }
+        #expect(Set(back.keys) == Set(logged.keys))
+        for (log, scans) in logged {
+            let scansBack = back[log] ?? []
+            let odd = zip(scans, scansBack).first { $0 != $1 }
+            #expect(scansBack.count == scans.count && odd == nil, "\(String(describing: odd))")
+        }
+        #expect(throws: ProgramError.self) { try recovery.run(into: out) }
+    }
+
+    /// As after a copy of `journal.sqlite` alone. SQLite's readers cannot open such a file, which is no proof that it is
+    /// sound.
+    @Test func aJournalWithoutItsLogIsRead() throws {
+        let logged = try make()
+        try foldLogBack()
+        let path = folder.file("journal.sqlite")
+        for suffix in ["-wal", "-shm"] { try Files.remove(path + suffix) }
+        let bytes = try Files.read(path)
+        let out = folder.file("out")
+        let report = try Recovery(folder: folder.path).run(into: out)
+        #expect(report.files == [path] && report.missing == 0 && report.orphans == 0)
+        let reader = JournalReader(folder: out)
+        let records = try reader.journals()
+        #expect(Set(records.map(\.log)) == Set(logged.keys))
+        for record in records {
+            #expect(try reader.read(journal: record.id, after: 0, limit: 100_000) == logged[record.log])
+        }
+        #expect(try Files.read(path) == bytes, "what is recovered from stays as it is")
     }
 
     @Test func aSoundJournalIsLeftAlone() throws {
