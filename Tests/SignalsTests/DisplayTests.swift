@@ -1,0 +1,146 @@
+import Gate
+import Scans
+import Serial
+import Snapshots
+import Support
+import Synchronization
+import Testing
+
+@testable import Signals
+
+@Suite struct DisplayTests {
+    private static let verdicts: [Verdict] =
+        (0...9).map { Verdict(rawValue: $0) } + [.annulled, .admittedByHand, Verdict(rawValue: 99)]
+    private static let pass = Pass(id: 1, name: "VIP", colour: "gold", note: "check ID", access: [])
+
+    @Test(arguments: DisplayLanguage.allCases, [(24, 80), (8, 20), (60, 200), (1, 1), (25, 40)])
+    func everyScreenFitsItsTerminal(language: DisplayLanguage, size: (Int, Int)) {
+        let layout = DisplayLayout(rows: size.0, columns: size.1, language: language)
+        var state = LaneState()
+        (state.gate, state.zone, state.snapshot, state.alarms) = ("North 1", "Arena", 5, ["disk 85 % full"])
+        var screens = LaneMode.allCases.map { mode in
+            state.mode = mode
+            return layout.idle(state, nowS: 1_800_000_000)
+        }
+        screens += Self.verdicts.map { layout.answer(signal($0, .reuse, pass: Self.pass, detail: "random UID")) }
+        screens.append(layout.failed("the journal cannot be written"))
+        for screen in screens {
+            #expect(screen.rows.count == max(8, size.0))
+            #expect(screen.rows.allSatisfy { $0.text.count <= max(20, size.1) })
+        }
+    }
+
+    /// Colour, shape and words each tell the answers apart; on the usual terminal every title is drawn big, in both languages.
+    @Test(arguments: DisplayLanguage.allCases) func everyTitleIsBigAndItsOwn(language: DisplayLanguage) {
+        let layout = DisplayLayout(rows: 24, columns: 80, language: language)
+        var seen: Set<String> = []
+        for verdict in Self.verdicts where verdict != .admittedByHand {
+            let words = DisplayWords.title(signal(verdict), language)
+            let screen = layout.answer(signal(verdict, zone: nil))
+            let text = screen.rows.map(\.text).joined(separator: "\n")
+            #expect(seen.insert(text).inserted, "\(verdict.name) looks like another")
+            #expect(!words.contains { text.contains($0) }, "\(words) is not drawn big")
+            #expect(text.contains("█"))
+            let colour: DisplayScreen.Colour = verdict == .admitted ? .green : verdict == .annulled ? .amber : .red
+            #expect(screen.rows.allSatisfy { $0.colour == colour })
+        }
+    }
+
+    @Test func thePassIsShownWithItsColourAndNote() {
+        let layout = DisplayLayout(rows: 30, columns: 100, language: .en)
+        let screen = layout.answer(
+            signal(pass: Pass(id: 1, name: "زائر", colour: "purple", note: "a note of 日本", access: [])))
+        #expect(screen.rows.contains { $0.text.contains("زائر") && $0.colour == .purple })
+        #expect(screen.rows.contains { $0.text.contains("a note of 日本") && $0.colour == .amber })
+        #expect(layout.answer(signal(pass: Self.pass)).rows.count { $0.colour == .amber } == 10)
+    }
+
+    @Test func theIdleScreenSaysWhatTheCrewNeeds() {
+        let layout = DisplayLayout(rows: 30, columns: 100, language: .en)
+        var state = LaneState()
+        (state.scanner, state.gate, state.zone, state.snapshot) = ("lane-7", "Émile", "Arena", 12)
+        (state.snapshotCreatedS, state.snapshotExpiresS, state.backlog) = (1_000, 900_000, 43)
+        state.readers = [
+            .init(name: "nfc:auto", direction: .in), .init(name: "serial:/dev/x", direction: .out, problem: "gone"),
+        ]
+        state.turnstileProblem = "pulled"
+        state.alarms = ["disk 85 % full"]
+        let text = layout.idle(state, nowS: 1_000 + 90_000).rows.map(\.text).joined(separator: "\n")
+        for words in [
+            "lane-7", "Émile", "Arena", "list 12, 1 d 1 h old", "43 scans waiting", "disk 85 % full",
+            "READER OUT OF ORDER: serial:/dev/x: gone", "TURNSTILE OUT OF ORDER: pulled",
+        ] { #expect(text.contains(words), "\(words)") }
+        #expect(!text.contains("EXPIRED"))
+        #expect(layout.idle(state, nowS: 900_000).rows.contains { $0.text.contains("EXPIRED") && $0.colour == .amber })
+        state.readers[0].problem = "mute"
+        let broken = layout.idle(state, nowS: 91_000)
+        #expect(broken.rows.count { $0.colour == .amber } > 15, "all readers are lost: the whole screen says so")
+    }
+
+    @Test func noNameSteersTheTerminal() {
+        let layout = DisplayLayout(rows: 24, columns: 80, language: .en)
+        let evil = "a\u{1b}[2Jb\n\r\u{7}\u{9b}31m\u{202e}"
+        var state = LaneState()
+        (state.gate, state.zone, state.scanner, state.alarms, state.turnstileProblem) = (
+            evil, evil + "z", evil, [evil], evil
+        )
+        let screens = [
+            layout.idle(state, nowS: 0), layout.failed(evil),
+            layout.answer(
+                signal(zone: evil, pass: Pass(id: 1, name: evil, colour: evil, note: evil, access: []), detail: evil)),
+        ]
+        for row in screens.flatMap(\.rows) {
+            #expect(
+                !row.text.unicodeScalars.contains {
+                    $0.value < 32 || (127..<160).contains($0.value) || $0.value == 0x202e
+                })
+        }
+    }
+
+    @Test func kioskLinesAreOneObjectEach() {
+        #expect(
+            KioskDisplay.line(.answer(signal(pass: Self.pass, opens: true)))
+                == #"{"show":"answer","green":true,"log":"00000000-0000-0001-0000-000000000002","seq":7,"verdict":0"#
+                + #","name":"admitted","direction":"in","zone":"Arena","title":{"en":"WELCOME","ar":"أهلاً"}"#
+                + #","pass":{"name":"VIP","colour":"gold","note":"check ID"},"detail":null,"repeat":false,"opens":true"#
+                + #","at":"2027-01-15T08:00:00.000Z"}"#)
+        #expect(
+            KioskDisplay.line(.failed(reason: "disk \"full\"\n"))
+                == #"{"show":"failed","green":false,"reason":"disk \"full\"\n"}"#)
+        #expect(!KioskDisplay.line(.state(LaneState())).contains("\n"))
+    }
+
+    /// On a real terminal: green with one bell, red with three, the idle screen again, and the screen of before at the end.
+    @Test func speaksToARealTerminal() async throws {
+        let terminal = try PseudoTerminal()
+        let port = try SerialPort(terminal.path)
+        let display = TerminalDisplay(language: .en, descriptor: port.descriptor)
+        let running = Running(display.service())
+        var said = ""
+        func until(_ what: String, _ isSo: (String) -> Bool) throws {
+            try eventually(what, everyMs: 1) {
+                said += String(decoding: terminal.read(timeoutMs: 20), as: UTF8.self)
+                return isSo(said)
+            }
+        }
+        try until("idle without a gate") { $0.contains("48;5;214m") && $0.contains("no list") }
+        said = ""
+        display.take(.answer(signal(.admitted)))
+        try until("green, one bell") { $0.contains("48;5;28m") && $0.contains("\u{7}") }
+        try until("idle again") { $0.contains("no list") }
+        #expect(said.count { $0 == "\u{7}" } == 1)
+        said = ""
+        display.take(.answer(signal(.lost)))
+        try until("red, three bells") { $0.contains("48;5;160m") && $0.count { $0 == "\u{7}" } == 3 }
+        display.take(.answer(signal(.admitted)))
+        try until("the next person is not kept waiting") { $0.contains("48;5;28m") }
+        let end = Mutex(false)
+        let ending = Task {
+            try await running.end()
+            end.withLock { $0 = true }
+        }
+        try until("the screen of before") { $0.hasSuffix("\u{1b}[?1049l") }
+        try await ending.value
+        #expect(end.withLock { $0 })
+    }
+}

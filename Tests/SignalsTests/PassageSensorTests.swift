@@ -1,0 +1,43 @@
+import Emulation
+import Gate
+import Serial
+import Support
+import Testing
+
+@testable import Signals
+
+@Suite struct PassageSensorTests {
+    @Test func aLineOrABurstIsOnePerson() {
+        var counter = PassageCounter()
+        #expect(counter.bytes(Array("1\r\n1\r\n".utf8), nowMs: 0) == 2)
+        #expect(counter.bytes([0xff], nowMs: 1_000) == 0)
+        #expect(counter.bytes([0xff], nowMs: 1_100) == 0)
+        #expect(counter.quiet(nowMs: 1_249) == 0)
+        #expect(counter.nextMs == 1_250)
+        #expect(counter.quiet(nowMs: 1_250) == 1)
+        #expect(counter.quiet(nowMs: 2_000) == 0)
+        #expect(counter.bytes(Array("\r\n\r\n".utf8), nowMs: 3_000) == 0)
+    }
+
+    @Test func countsOnARealPort() async throws {
+        let (terminal, reports) = (try PseudoTerminal(), Reports())
+        let running = Running(PassageSensor(path: terminal.path, report: reports.take).service())
+        try eventually("open", everyMs: 5) { reports.sensor == [nil] }
+        // The port is emptied when it is opened; what comes before that says nothing about now.
+        try eventually("the first is counted", everyMs: 300) {
+            try terminal.write(Array("P\n".utf8))
+            return reports.passages > 0
+        }
+        let before = reports.passages
+        try terminal.write([1, 2, 3])
+        try eventually("a burst is one", everyMs: 5) { reports.passages == before + 1 }
+        try await running.end()
+    }
+
+    @Test func aMissingSensorIsTold() async throws {
+        let reports = Reports()
+        let running = Running(PassageSensor(path: "/nowhere/sensor", report: reports.take).service())
+        try eventually("told") { reports.sensor.first??.contains("/nowhere/sensor") == true }
+        try await running.end()
+    }
+}
