@@ -29,6 +29,15 @@ public final class Mailbox<Element: Sendable>: Sendable {
         }
     }
 
+    /// Keeps the newest: in a full one the oldest gives way. For what is shown, where only the present counts.
+    public func push(_ element: Element) {
+        elements.withLock { elements in
+            if elements.count >= capacity { elements.removeFirst() }
+            elements.append(element)
+            eventfd_write(descriptor, 1)
+        }
+    }
+
     public var count: Int { elements.withLock { $0.count } }
 
     /// Everything that waits, in order; empty when nothing does. Never blocks.

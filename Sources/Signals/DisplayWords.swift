@@ -24,7 +24,7 @@ enum DisplayWords {
             case .notAuthentic: ("NOT GENUINE", "غير أصلي")
             case .lost: ("LOST BAND", "سوار مفقود")
             case .void: ("VOID", "ملغى")
-            case .annulled: ("TAP AGAIN", "أعد المحاولة")
+            case .annulled: ("TAP AGAIN", "أعد")
             default: ("STOP", "قف")
             }
         return lines(language == .en ? words.en : words.ar)

@@ -9,15 +9,17 @@ internal import Snapshots
 /// idle screen, only when it has changed. A kiosk that does not read loses the oldest lines it has not read, never the newest.
 public final class KioskDisplay: Sendable {
     private let notices = Mailbox<LaneNotice>(capacity: 64)
+    private let log = Log("kiosk")
 
     public init() {}
 
     /// From the lane, which does not wait.
-    public func take(_ notice: LaneNotice) { notices.send(notice) }
+    public func take(_ notice: LaneNotice) { notices.push(notice) }
 
     public func service() -> Service {
         Service.thread("kiosk") { stop in
             var last: String?
+            var isWorking = true
             while !stop.isStopped {
                 _ = Poll.wait([self.notices.descriptor, stop.descriptor], timeoutMs: -1)
                 for notice in self.notices.drain() {
@@ -26,7 +28,14 @@ public final class KioskDisplay: Sendable {
                         if line == last { continue }
                         last = line
                     }
-                    try StandardOutput.writeLine(line)
+                    do {
+                        try StandardOutput.writeLine(line)
+                        isWorking = true
+                    } catch {
+                        // A kiosk that is gone is no reason to end the gate.
+                        if isWorking { self.log.error("nobody reads the kiosk's lines", [.error: "\(error)"]) }
+                        isWorking = false
+                    }
                 }
             }
         }

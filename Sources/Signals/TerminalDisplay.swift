@@ -31,7 +31,7 @@ public final class TerminalDisplay: Sendable {
     }
 
     /// From the lane, which does not wait.
-    public func take(_ notice: LaneNotice) { notices.send(notice) }
+    public func take(_ notice: LaneNotice) { notices.push(notice) }
 
     public func service() -> Service { Service.thread("display") { stop in self.run(until: stop) } }
 

@@ -15,7 +15,7 @@ public final class Turnstile: Sendable {
 
     let settings: TurnstileSettings
     private let report: @Sendable (LaneInput) -> Void
-    private let orders = Mailbox<Order>(capacity: 64)
+    private let orders = Mailbox<Order>(capacity: 1_024)
     private let log = Log("turnstile")
 
     /// - Parameter report: takes `LaneInput.turnstile(problem:)`, on the turnstile's thread; posts to the lane's mailbox.
@@ -28,10 +28,10 @@ public final class Turnstile: Sendable {
         let now = SystemClock.monotonicMs()
         switch notice {
         case .answer(let signal):
-            orders.send(
+            orders.push(
                 .answer(isGreen: signal.isGreen, opens: signal.opens, direction: signal.direction, atMs: now))
-        case .failed(_, let opens): orders.send(.answer(isGreen: false, opens: opens, direction: .out, atMs: now))
-        case .state(let state): orders.send(.mode(state.isInspection ? .normal : state.mode))
+        case .failed(_, let opens): orders.push(.answer(isGreen: false, opens: opens, direction: .out, atMs: now))
+        case .state(let state): orders.push(.mode(state.isInspection ? .normal : state.mode))
         }
     }
 

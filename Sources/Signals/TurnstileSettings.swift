@@ -16,7 +16,7 @@ public struct TurnstileSettings: Hashable, Sendable {
     public var gapMs = 200
 
     public static let pulsesMs = 100...1_000
-    public static let gapsMs = 0...5_000
+    public static let gapsMs = 50...5_000
 
     public init(path: String) { self.path = path }
 

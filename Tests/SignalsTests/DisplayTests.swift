@@ -135,7 +135,7 @@ import Testing
         display.take(.answer(signal(.admitted)))
         try until("the next person is not kept waiting") { $0.contains("48;5;28m") }
         let end = Mutex(false)
-        let ending = Task {
+        let ending = Task.immediate {
             try await running.end()
             end.withLock { $0 = true }
         }

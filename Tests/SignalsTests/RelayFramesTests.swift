@@ -22,8 +22,9 @@ import Testing
 
     @Test func settingsSayWhatHangsWhere() throws {
         let settings = try #require(
-            try TurnstileSettings.parse("serial:/dev/ttyUSB0,open=2,green=3,red=4,buzzer=1,pulse=500,gap=0"))
-        #expect(settings.path == "/dev/ttyUSB0" && settings.open == 2 && settings.pulseMs == 500 && settings.gapMs == 0)
+            try TurnstileSettings.parse("serial:/dev/ttyUSB0,open=2,green=3,red=4,buzzer=1,pulse=500,gap=50"))
+        #expect(
+            settings.path == "/dev/ttyUSB0" && settings.open == 2 && settings.pulseMs == 500 && settings.gapMs == 50)
         #expect(settings.channels == [2, 3, 4, 1])
         #expect(try TurnstileSettings.parse("none") == nil)
         #expect(try TurnstileSettings.parse("serial:/dev/x")?.pulseMs == 300)

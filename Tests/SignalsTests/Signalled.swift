@@ -11,7 +11,8 @@ final class Running: Sendable {
     private let ended: Task<Void, any Error>
 
     init(_ service: Service) {
-        ended = Task { [stop] in try await service.run(stop) }
+        // Immediate: a test that waits without suspending holds the pool, and the service would not begin.
+        ended = Task.immediate { [stop] in try await service.run(stop) }
     }
 
     func end() async throws {
