@@ -66,6 +66,7 @@ let package = Package(
             resources: [
                 .embedInCode("0001_registry.sql"), .embedInCode("0002_scans.sql"), .embedInCode("0003_presence.sql"),
                 .embedInCode("0004_live_views.sql"), .embedInCode("0005_track_views.sql"),
+                .embedInCode("0007_tracking.sql"), .embedInCode("0008_rebuild.sql"),
             ], swiftSettings: common),
         domain("Registry", "Migrations", "Postgres", "Crypto", "Scans", "Runtime"),
         domain("Exporting", "Postgres", "SQLite", "Snapshots", "Crypto", "Zlib", "Scans", "Runtime"),
@@ -81,7 +82,7 @@ let package = Package(
         ),
         program("tapline-publisher", "Publishing", "Journal", "Snapshots", "Scans", "Runtime"),
         program(
-            "tapline-center", "Ingest", "Registry", "Migrations", "Exporting", "Web", "HTTPServer", "Snapshots",
+            "tapline-center", "Ingest", "Tracking", "Registry", "Migrations", "Exporting", "Web", "HTTPServer", "Snapshots",
             "Batches", "AMQP",
             "Postgres", "Scans", "Runtime"),
         program("tapline-snapshot", "Exporting", "Gate", "Snapshots", "Scans", "Crypto", "Runtime"),

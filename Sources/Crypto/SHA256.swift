@@ -13,6 +13,8 @@ public struct SHA256: Sendable {
 
     public mutating func update(_ bytes: [UInt8]) { bytes.withUnsafeBytes { update($0) } }
     public mutating func update(_ bytes: ArraySlice<UInt8>) { bytes.withUnsafeBytes { update($0) } }
+    /// The bytes of whole numbers as they lie in memory.
+    public mutating func update(column: [some FixedWidthInteger]) { column.withUnsafeBytes { update($0) } }
     public mutating func update(_ text: String) {
         var text = text
         text.withUTF8 { update(UnsafeRawBufferPointer($0)) }

@@ -2,7 +2,8 @@ import AMQP
 import Runtime
 import Synchronization
 
-/// The consuming thread: owns the broker connection, hands deliveries to the writer, acknowledges what it settled.
+/// The consuming thread of a lane: owns the broker connection, decodes deliveries, hands them to the writer, acknowledges what
+/// it settled.
 final class IngestConsumer {
     /// Longest sleep in poll(2): heartbeats go out in time.
     static let pollMs = 250
@@ -21,16 +22,17 @@ final class IngestConsumer {
 
     private let settings: IngestSettings
     private let link: IngestLink
-    private let health: IngestHealth
+    private let health: IngestHealth.Lane
     private let metrics: IngestMetrics
     private let stop: StopSignal
     private let log = Log("ingest")
     private var backoff = Backoff()
     private var attempt = 0
     private var connectedAtMs: Int64?
+    private var held = 0
 
     init(
-        _ settings: IngestSettings, _ link: IngestLink, _ health: IngestHealth, _ metrics: IngestMetrics,
+        _ settings: IngestSettings, _ link: IngestLink, _ health: IngestHealth.Lane, _ metrics: IngestMetrics,
         _ stop: StopSignal
     ) {
         (self.settings, self.link, self.health) = (settings, link, health)
@@ -60,7 +62,7 @@ final class IngestConsumer {
             }
             // What was not settled comes again, on another channel.
             link.newGeneration()
-            metrics.unacknowledged.set(0)
+            holds(0)
         }
         health.setBroker("stopped")
     }
@@ -78,7 +80,7 @@ final class IngestConsumer {
         try connection.qos(prefetch: UInt16(IngestLink.prefetch(shards: shards)))
         // Never a tag that was used before: RabbitMQ 3.10 may keep messages of a quorum queue from it for ever.
         let name = "center-\(UInt64.random(in: .min ... .max))-\(generation)"
-        for shard in 0..<shards {
+        for shard in stride(from: link.lane, to: shards, by: settings.writers) {
             try connection.consume(Topology.queue(shard), consumerTag: "\(name)-\(shard)")
         }
         connectedAtMs = SystemClock.monotonicMs()
@@ -112,6 +114,12 @@ final class IngestConsumer {
 
     // MARK: Consuming
 
+    /// So many deliveries are in hand, of all lanes' in the metric.
+    private func holds(_ count: Int) {
+        metrics.unacknowledged.add(count - held)
+        held = count
+    }
+
     private func consume(_ connection: AMQPConnection) throws -> End {
         let generation = link.generation.load(ordering: .acquiring)
         var window = AckWindow()
@@ -131,7 +139,7 @@ final class IngestConsumer {
                     }
                 }
             }
-            metrics.unacknowledged.set(window.count)
+            holds(window.count)
             if hasEnded { return .stopped }
             if isDatabaseAwayTooLong { return .databaseAway }
         }
@@ -145,11 +153,12 @@ final class IngestConsumer {
                 metrics.deliveries.add()
                 if delivery.redelivered { metrics.redeliveries.add() }
                 window.deliver(delivery.tag)
+                let received = IngestDelivery(
+                    routingKey: delivery.routingKey, userID: delivery.userID, body: delivery.body, receivedMicros: now)
+                // Decoded here, while the writer stores what came before.
                 let taken = TakenDelivery(
                     generation: generation, tag: delivery.tag, deliveryCount: delivery.deliveryCount,
-                    delivery: IngestDelivery(
-                        routingKey: delivery.routingKey, userID: delivery.userID, body: delivery.body,
-                        receivedMicros: now))
+                    delivery: received, intake: Intake(received, relayUsers: settings.relayUsers))
                 guard link.deliveries.send(taken) else {
                     throw ConsumerLost(description: "the broker delivers more than the prefetch allows")
                 }

@@ -9,9 +9,12 @@ struct IngestGroup {
     private struct Member {
         let index: Int
         let batch: ScanBatch
+        let digest: [UInt8]?
         let key: JournalKey
         let gate: Int64?
         var verdict = JournalLedger.Verdict()
+        /// Whether the same batch was stored before, by its digest.
+        var isKnown = false
     }
 
     private let deliveries: [IngestDelivery]
@@ -32,7 +35,7 @@ struct IngestGroup {
     var receivedMicros: Int64 { deliveries.lazy.map(\.receivedMicros).min() ?? 0 }
 
     var scannersWanted: Set<String> {
-        Set(intakes.compactMap { if case .batch(let batch) = $0 { batch.scanner } else { nil } })
+        Set(intakes.compactMap { if case .batch(let batch, _) = $0 { batch.scanner } else { nil } })
     }
 
     /// Sorts batches of enrolled scanners from poison.
@@ -40,7 +43,7 @@ struct IngestGroup {
         for (index, intake) in intakes.enumerated() {
             switch intake {
             case .poison(let error): refuse(index, error.reason, error.detail)
-            case .batch(let batch):
+            case .batch(let batch, let digest):
                 guard let scanner = scanners[batch.scanner] else {
                     refuse(index, .unknownScanner, "\(batch.scanner) is not enrolled")
                     continue
@@ -50,7 +53,8 @@ struct IngestGroup {
                     continue
                 }
                 let key = JournalKey(log: batch.log, scanner: batch.scanner)
-                members.append(Member(index: index, batch: batch, key: key, gate: batch.gate ?? scanner.gate))
+                members.append(
+                    Member(index: index, batch: batch, digest: digest, key: key, gate: batch.gate ?? scanner.gate))
                 journalsWanted.insert(key)
                 if let previous = IngestGroup.previous(of: batch) { journalsWanted.insert(previous.key) }
             }
@@ -67,10 +71,23 @@ struct IngestGroup {
         outcomes[index] = .quarantined(reason, detail: detail)
     }
 
+    /// Batches that may have been stored before, cut as they are: their digests are to be looked up.
+    func suspects() -> [(index: Int, journal: Int64, batch: ScanBatch, digest: [UInt8])] {
+        members.enumerated().compactMap { index, member in
+            guard let digest = member.digest, let row = journals[member.key],
+                row.ledger.lookup(first: member.batch.first, count: member.batch.count) != nil
+            else { return nil }
+            return (index, row.id, member.batch, digest)
+        }
+    }
+
+    /// One of `suspects` was stored before, as it is.
+    mutating func recognise(_ index: Int) { members[index].isKnown = true }
+
     /// What must be compared with stored scans.
     func lookups() -> [JournalKey: [ClosedRange<Int64>]] {
         var ranges: [JournalKey: [ClosedRange<Int64>]] = [:]
-        for member in members {
+        for member in members where !member.isKnown {
             guard let row = journals[member.key] else { continue }
             if let range = row.ledger.lookup(first: member.batch.first, count: member.batch.count) {
                 ranges[member.key, default: []].append(range)
@@ -92,7 +109,10 @@ struct IngestGroup {
         for source in members.indices {
             let (key, batch, index) = (members[source].key, batches[source], members[source].index)
             guard var row = journals.removeValue(forKey: key) else { preconditionFailure("journal not locked") }
-            let verdict = row.ledger.take(first: batch.first, count: batch.count, source: source, fact: fact)
+            let verdict =
+                members[source].isKnown
+                ? JournalLedger.Verdict(duplicates: batch.count, isBehind: true)
+                : row.ledger.take(first: batch.first, count: batch.count, source: source, fact: fact)
             row.hear(batch, receivedMicros: deliveries[index].receivedMicros)
             row.count(verdict, of: batch)
             journals[key] = row
@@ -121,48 +141,35 @@ struct IngestGroup {
         FROM STDIN (FORMAT binary)
         """
 
-    struct Presence {
-        var fold: PresenceFold
-        /// Tags whose older scans may have got another meaning.
-        var anew: Set<Int64> = []
-    }
-
-    /// All new scans as rows, and where they put their tags.
-    mutating func copy(into buffer: CopyBuffer) -> Presence {
+    /// All new scans as rows; gives them once more as runs, for tracking.
+    mutating func copy(into buffer: CopyBuffer) -> [StoredScans] {
         buffer.clear()
-        let doubtful = countAnnulments()
-        var presence = Presence(fold: PresenceFold(doubtful: doubtful))
+        var runs: [StoredScans] = []
         for member in members {
             guard let row = journals[member.key] else { continue }
             let received = deliveries[member.index].receivedMicros
-            // What fills in behind may be what an annulment meant, or an annulment of what stands.
-            let isAnew = member.verdict.isBehind && row.annulments > 0
             for range in member.verdict.new {
                 IngestGroup.copy(range, of: member.batch, row, member.gate, received, into: buffer)
-                if isAnew {
-                    IngestGroup.collect(range, of: member.batch, into: &presence.anew)
-                } else {
-                    IngestGroup.fold(range, of: member.batch, row, member.gate, received, into: &presence.fold)
+                let run = StoredScans(
+                    range, of: member.batch, journal: row.id, gate: member.gate, receivedMicros: received,
+                    isBehind: member.verdict.isBehind)
+                journals[member.key]?.annulments += run.verdicts.reduce(0) {
+                    $0 + ($1 == Verdict.annulled.rawValue ? 1 : 0)
                 }
+                runs.append(run)
             }
         }
-        return presence
+        return runs
     }
 
-    /// Raises the journals' counts of new annulments; gives their tags.
-    private mutating func countAnnulments() -> Set<Int64> {
-        var tags: Set<Int64> = []
-        let annulled = Verdict.annulled.rawValue
-        for member in members where member.batch.verdicts.contains(annulled) {
-            for range in member.verdict.new {
-                for index in Int(range.lowerBound - member.batch.first)...Int(range.upperBound - member.batch.first)
-                where member.batch.verdicts[index] == annulled {
-                    tags.insert(member.batch.tags[index])
-                    journals[member.key]?.annulments += 1
-                }
-            }
+    /// Batches that were new as a whole, to be known by their digests from now on.
+    var fresh: [(journal: Int64, batch: ScanBatch, digest: [UInt8])] {
+        members.compactMap { member in
+            guard let digest = member.digest, let row = journals[member.key],
+                member.verdict.new == [member.batch.first...member.batch.last]
+            else { return nil }
+            return (row.id, member.batch, digest)
         }
-        return tags
     }
 
     private static func copy(
@@ -183,40 +190,19 @@ struct IngestGroup {
             buffer.put(timestamp: received)
         }
     }
+}
 
-    private static func fold(
-        _ range: ClosedRange<Int64>, of batch: ScanBatch, _ row: JournalRow, _ gate: Int64?, _ received: Int64,
-        into fold: inout PresenceFold
+extension StoredScans {
+    /// Some seqs of a batch.
+    fileprivate init(
+        _ range: ClosedRange<Int64>, of batch: ScanBatch, journal: Int64, gate: Int64?, receivedMicros: Int64,
+        isBehind: Bool
     ) {
-        for seq in range {
-            let index = Int(seq - batch.first)
-            switch batch.verdicts[index] {
-            case Verdict.admitted.rawValue where batch.tags[index] != TagID.none.rawValue:
-                let flags = Flags(rawValue: batch.flags[index])
-                fold.admit(
-                    batch.tags[index],
-                    Sighting(
-                        orderedAt: min(batch.time(index), received), log: batch.log, seq: seq, journal: row.id,
-                        isOut: flags.contains(.out), isInspection: flags.contains(.inspection), gate: gate))
-            case Verdict.annulled.rawValue where batch.tags[index] != TagID.none.rawValue:
-                fold.annul(batch.tags[index], journal: row.id, seq: seq)
-            default: break
-            }
-        }
-    }
-
-    private static func collect(_ range: ClosedRange<Int64>, of batch: ScanBatch, into tags: inout Set<Int64>) {
-        for seq in range {
-            let index = Int(seq - batch.first)
-            let verdict = batch.verdicts[index]
-            guard batch.tags[index] != TagID.none.rawValue else { continue }
-            if verdict == Verdict.admitted.rawValue || verdict == Verdict.annulled.rawValue {
-                tags.insert(batch.tags[index])
-            }
-        }
-    }
-
-    var scannersByJournal: [Int64: String] {
-        Dictionary(uniqueKeysWithValues: journals.values.map { ($0.id, $0.key.scanner) })
+        let indices = Int(range.lowerBound - batch.first)...Int(range.upperBound - batch.first)
+        self.init(
+            journal: journal, scanner: batch.scanner, log: batch.log, first: range.lowerBound,
+            baseMicros: batch.baseMicros, atMs: batch.atMs[indices], tags: batch.tags[indices],
+            verdicts: batch.verdicts[indices], flags: batch.flags[indices], gate: gate,
+            receivedMicros: receivedMicros, isBehind: isBehind)
     }
 }

@@ -1,51 +1,70 @@
 import Runtime
 import Synchronization
 
-/// Whether broker and database are connected, for `/readyz`: read from any thread, never waits.
+/// Whether broker and database are connected, for `/readyz`, on every lane of the ingest: read from any thread, never waits.
 public final class IngestHealth: Sendable {
     private struct State {
         var broker: String? = "not connected yet"
         var database: String? = "not connected yet"
         var databaseAwaySinceMs: Int64? = SystemClock.monotonicMs()
     }
-    private let state = Mutex(State())
+    private let states: Mutex<[State]>
 
-    init() {}
+    init(lanes: Int) { states = Mutex(Array(repeating: State(), count: lanes)) }
 
-    /// What is not as it should be; empty only while both are connected.
+    /// What is not as it should be; empty only while all lanes are connected to both.
     public var problems: [(name: String, problem: String)] {
-        state.withLock { state in
-            [("broker", state.broker), ("database", state.database)].compactMap { name, problem in
+        states.withLock { states in
+            [("broker", states.first(\.broker)), ("database", states.first(\.database))].compactMap { name, problem in
                 problem.map { (name, $0) }
             }
         }
     }
 
-    public var isBrokerConnected: Bool { state.withLock { $0.broker == nil } }
-    public var isDatabaseConnected: Bool { state.withLock { $0.database == nil } }
+    public var isBrokerConnected: Bool { states.withLock { $0.first(\.broker) == nil } }
+    public var isDatabaseConnected: Bool { states.withLock { $0.first(\.database) == nil } }
 
-    /// Gives whether this is news.
-    @discardableResult
-    func setBroker(_ problem: String?) -> Bool {
-        state.withLock { state in
-            defer { state.broker = problem }
-            return state.broker != problem
+    /// One lane's view: a consumer and its writer.
+    func lane(_ index: Int) -> Lane { Lane(health: self, index: index) }
+
+    struct Lane: Sendable {
+        fileprivate let health: IngestHealth
+        fileprivate let index: Int
+
+        /// Gives whether this is news: an outage that the other lanes have told already is none.
+        @discardableResult
+        func setBroker(_ problem: String?) -> Bool {
+            health.change(\.broker) { $0[index].broker = problem }
+        }
+
+        /// Gives whether this is news.
+        @discardableResult
+        func setDatabase(_ problem: String?) -> Bool {
+            health.change(\.database) { states in
+                states[index].database = problem
+                let since = states[index].databaseAwaySinceMs ?? SystemClock.monotonicMs()
+                states[index].databaseAwaySinceMs = problem == nil ? nil : since
+            }
+        }
+
+        /// Milliseconds since the database was last of use; 0 while it is.
+        var databaseAwayMs: Int64 {
+            health.states.withLock { states in
+                states[index].databaseAwaySinceMs.map { SystemClock.monotonicMs() - $0 } ?? 0
+            }
         }
     }
 
-    /// Gives whether this is news.
-    @discardableResult
-    func setDatabase(_ problem: String?) -> Bool {
-        state.withLock { state in
-            defer { state.database = problem }
-            let since = state.databaseAwaySinceMs ?? SystemClock.monotonicMs()
-            state.databaseAwaySinceMs = problem == nil ? nil : since
-            return state.database != problem
+    private func change(_ what: KeyPath<State, String?>, _ body: (inout [State]) -> Void) -> Bool {
+        states.withLock { states in
+            let before = states.first(what)
+            body(&states)
+            return states.first(what) != before
         }
     }
+}
 
-    /// Milliseconds since the database was last of use; 0 while it is.
-    var databaseAwayMs: Int64 {
-        state.withLock { $0.databaseAwaySinceMs.map { SystemClock.monotonicMs() - $0 } ?? 0 }
-    }
+extension Array {
+    /// The first problem of any lane.
+    fileprivate func first(_ what: KeyPath<Element, String?>) -> String? { lazy.compactMap { $0[keyPath: what] }.first }
 }

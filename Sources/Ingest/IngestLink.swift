@@ -9,6 +9,7 @@ struct TakenDelivery: Sendable {
     /// How often a consumer got it before and did not settle it.
     let deliveryCount: Int
     let delivery: IngestDelivery
+    let intake: Intake
 }
 
 /// Deliveries that are done.
@@ -18,9 +19,9 @@ struct Settlement: Sendable {
     let rejected: [UInt64]
 }
 
-/// What the consuming and the writing thread share.
+/// What the consuming and the writing thread of one lane share.
 final class IngestLink: Sendable {
-    /// Deliveries that all consumers together may hold. At 500 scans each half a million scans: seconds of work, a few
+    /// Deliveries that the consumers of all lanes together may hold. At 500 scans each half a million scans: seconds of work, a few
     /// megabytes; the bound on memory is this many times 1 MiB.
     static let prefetchTotal = 1_024
     /// Of each consumer at least this many, whatever the number of shards.
@@ -37,17 +38,15 @@ final class IngestLink: Sendable {
     let shards = Atomic(0)
     /// The writer has ended, and sends no more settlements.
     let writerEnded = StopSignal()
-    private let failure = Mutex<ProgramError?>(nil)
+    /// Its number among the lanes: it consumes the queues of its number, and every n-th after.
+    let lane: Int
 
-    init() {
+    init(lane: Int) {
+        self.lane = lane
         // SPEC.md allows 1,024 shards of 16.
         let capacity = IngestLink.prefetchLeast * IngestLink.prefetchTotal
         (deliveries, settlements) = (Mailbox(capacity: capacity), Mailbox(capacity: capacity))
     }
-
-    /// What no retry heals.
-    func fail(_ error: ProgramError) { failure.withLock { $0 = $0 ?? error } }
-    var failed: ProgramError? { failure.withLock { $0 } }
 
     /// A new consuming channel begins: what the old one delivered comes again.
     @discardableResult

@@ -2,23 +2,30 @@ import Batches
 public import Postgres
 import Runtime
 import Scans
-import Tracking
+public import Tracking
 
 /// Stores groups of deliveries, each scan exactly once (SPEC.md sections 3 and 4). Confined to its connection's thread.
 ///
-/// One group is one transaction: scanners looked up, journals locked, old told from new, scans copied, presence moved,
-/// counters raised, poison put aside, COMMIT. Only a caller that sees `store` return may acknowledge.
+/// One group is one transaction: scanners looked up, journals locked, old told from new, scans copied and
+/// noted for tracking, counters raised, poison put aside, COMMIT. Only a caller that sees `store` return may acknowledge.
 public final class IngestStore {
     /// A group that deadlocks or cannot be serialized is run again at once this often; then it is the caller's to wait.
     static let attemptsLimit = 10
 
     let connection: PostgresConnection
+    /// Told what was stored, once it is committed.
+    private let stored: ([StoredScans]) -> Void
     private let relayUsers: Set<String>
     private let buffer = CopyBuffer(capacityBytes: 1 << 20)
 
-    /// - Parameter relayUsers: users that may publish for any scanner.
-    public init(_ connection: PostgresConnection, relayUsers: Set<String>) throws(PostgresError) {
+    /// - Parameters:
+    ///   - relayUsers: users that may publish for any scanner.
+    ///   - stored: takes what each committed group has stored; what it does not take is tracked later, from the database.
+    public init(
+        _ connection: PostgresConnection, relayUsers: Set<String>, stored: @escaping ([StoredScans]) -> Void = { _ in }
+    ) throws(PostgresError) {
         self.connection = connection
+        self.stored = stored
         self.relayUsers = relayUsers
         // What is acked must be on the disk, whatever the server's setting says; stronger is as good.
         try connection.execute(
@@ -36,7 +43,13 @@ public final class IngestStore {
     public func store(
         _ deliveries: [IngestDelivery], quarantining: Bool = true
     ) throws(PostgresError) -> [IngestOutcome] {
-        let intakes = deliveries.map { Intake($0, relayUsers: relayUsers) }
+        try store(deliveries, deliveries.map { Intake($0, relayUsers: relayUsers) }, quarantining)
+    }
+
+    /// The same for deliveries that were decoded before.
+    func store(
+        _ deliveries: [IngestDelivery], _ intakes: [Intake], _ quarantining: Bool = true
+    ) throws(PostgresError) -> [IngestOutcome] {
         do { return try storeAgain(deliveries, intakes, quarantining) } catch  where error.blamesData {}
         var outcomes: [IngestOutcome] = []
         for (delivery, intake) in zip(deliveries, intakes) {
@@ -77,22 +90,24 @@ public final class IngestStore {
         // Said, whatever the server's default: each statement must see what committed while its lock was waited for.
         try connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
         var group = IngestGroup(deliveries, intakes)
+        var runs: [StoredScans] = []
         group.admit(scanners: try scanners(group.scannersWanted))
         if !group.journalsWanted.isEmpty {
             let table = JournalTable(connection)
             group.journals = try table.lock(group.journalsWanted, receivedMicros: group.receivedMicros)
+            for index in try table.known(group.suspects()) { group.recognise(index) }
             let lookups = group.lookups()
             if !lookups.isEmpty { try table.lookUp(lookups, into: &group.journals) }
             group.decide()
-            var presence = group.copy(into: buffer)
+            runs = group.copy(into: buffer)
             if !buffer.isEmpty { try connection.copyIn(IngestGroup.copyStatement, buffer) }
-            let (latest, reachingBack) = presence.fold.finish()
-            try PresenceStore(connection).write(
-                latest: latest, scanners: group.scannersByJournal, reachingBack: reachingBack, anew: presence.anew)
             try table.write(group.journals.values)
+            try table.write(untracked: runs)
+            try table.write(batches: group.fresh)
         }
         if quarantining, !group.quarantine.isEmpty { try group.quarantine.write(connection) }
         try connection.commit()
+        if !runs.isEmpty { stored(runs) }
         return group.outcomes
     }
 

@@ -2,8 +2,9 @@ import Batches
 import Postgres
 import Runtime
 import Synchronization
+import Tracking
 
-/// The writing thread: takes whatever waits as a group, stores it, and sends back what may be acknowledged. Holds what it
+/// The writing thread of a lane: takes whatever waits as a group, stores it, and sends back what may be acknowledged. Holds what it
 /// took while the database is away.
 final class IngestWriter {
     /// Most bytes of bodies in one transaction: about 220,000 scans, a second of work. Larger groups move each tag once for
@@ -18,8 +19,10 @@ final class IngestWriter {
 
     private let settings: IngestSettings
     private let link: IngestLink
-    private let health: IngestHealth
+    private let health: IngestHealth.Lane
     private let metrics: IngestMetrics
+    private let tracker: Tracker
+    private let failure: IngestFailure
     private let stop: StopSignal
     private let log = Log("ingest")
 
@@ -29,16 +32,16 @@ final class IngestWriter {
     private var waiting: ArraySlice<TakenDelivery> = []
 
     init(
-        _ settings: IngestSettings, _ link: IngestLink, _ health: IngestHealth, _ metrics: IngestMetrics,
-        _ stop: StopSignal
+        _ settings: IngestSettings, _ link: IngestLink, _ health: IngestHealth.Lane, _ metrics: IngestMetrics,
+        _ tracker: Tracker, _ failure: IngestFailure, _ stop: StopSignal
     ) {
         (self.settings, self.link, self.health) = (settings, link, health)
-        (self.metrics, self.stop) = (metrics, stop)
+        (self.metrics, self.tracker, self.failure, self.stop) = (metrics, tracker, failure, stop)
     }
 
     /// Runs until it is told to stop; the group in hand is finished.
     func run() {
-        while !stop.isStopped, link.failed == nil {
+        while !stop.isStopped, failure.error == nil {
             do {
                 let store = try connected()
                 let group = nextGroup()
@@ -50,7 +53,7 @@ final class IngestWriter {
                     try settle(group, store)
                 }
             } catch let error as ProgramError {
-                link.fail(error)
+                failure.tell(error)
             } catch {
                 lose(error)
             }
@@ -68,7 +71,7 @@ final class IngestWriter {
             url: settings.databaseURL, statementTimeoutMs: settings.statementTimeoutMs,
             applicationName: "tapline-center ingest")
         link.shards.store(try Topology.shards(new, wanted: settings.shards), ordering: .releasing)
-        let store = try IngestStore(new, relayUsers: settings.relayUsers)
+        let store = try IngestStore(new, relayUsers: settings.relayUsers) { [tracker] in tracker.take($0) }
         (connection, self.store) = (new, store)
         metrics.databaseConnections.add()
         return store
@@ -116,7 +119,7 @@ final class IngestWriter {
     /// Stores a group and sends its settlement; only then does it leave `waiting`.
     private func settle(_ group: [TakenDelivery], _ store: IngestStore) throws {
         let start = SystemClock.monotonicNanoseconds()
-        let outcomes = try store.store(group.map(\.delivery))
+        let outcomes = try store.store(group.map(\.delivery), group.map(\.intake))
         metrics.commitSeconds.observe(Double(SystemClock.monotonicNanoseconds() - start) / 1e9)
         waiting = waiting.dropFirst(group.count)
         recover()

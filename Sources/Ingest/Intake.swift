@@ -4,7 +4,8 @@ import Scans
 
 /// What can be said of a delivery without the database.
 enum Intake: Sendable {
-    case batch(ScanBatch)
+    /// With its `BatchDigest`.
+    case batch(ScanBatch, digest: [UInt8]?)
     case poison(BatchError)
 
     /// The prefix of every routing key.
@@ -23,7 +24,7 @@ enum Intake: Sendable {
             }
             let batch = try ScanBatch(decoding: delivery.body)
             try Intake.checkIdentity(of: batch, delivery, relayUsers)
-            self = .batch(batch)
+            self = .batch(batch, digest: BatchDigest.of(batch))
         } catch {
             self = .poison(error)
         }

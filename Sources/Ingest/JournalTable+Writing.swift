@@ -1,4 +1,6 @@
+import Batches
 import Postgres
+import Tracking
 
 extension JournalTable {
     /// Writes what the group did to its journals and their gaps.
@@ -76,6 +78,28 @@ extension JournalTable {
             [
                 .int64s(inserted.map(\.journal)), .int64s(inserted.map(\.gap.first)), .int64s(inserted.map(\.gap.last)),
                 .optionalTimestamps(inserted.map(\.gap.acceptedAt)),
+            ])
+    }
+
+    /// What the tracker must still look at.
+    func write(untracked runs: [StoredScans]) throws(PostgresError) {
+        guard !runs.isEmpty else { return }
+        try connection.query(
+            "INSERT INTO tapline.untracked (journal_id, first_seq, last_seq) SELECT * FROM unnest($1, $2, $3)",
+            [
+                .int64s(runs.map(\.journal)), .int64s(runs.map(\.first)),
+                .int64s(runs.map { $0.first + Int64($0.count) - 1 }),
+            ])
+    }
+
+    /// Batches that are known by their digest from now on.
+    func write(batches: [(journal: Int64, batch: ScanBatch, digest: [UInt8])]) throws(PostgresError) {
+        guard !batches.isEmpty else { return }
+        try connection.query(
+            "INSERT INTO tapline.batches (journal_id, first_seq, last_seq, digest) SELECT * FROM unnest($1, $2, $3, $4)",
+            [
+                .int64s(batches.map(\.journal)), .int64s(batches.map(\.batch.first)),
+                .int64s(batches.map(\.batch.last)), .bytesArray(batches.map(\.digest)),
             ])
     }
 }

@@ -1,3 +1,4 @@
+import Batches
 import Postgres
 import Scans
 
@@ -76,6 +77,25 @@ struct JournalTable {
                 id: row.id, key: key, last: row.ledger.lastStored, next: row.nextBefore, annulments: row.annulments,
                 skews: row.skews.values, announced: row.announced, gaps: SeqGaps(found))
         }
+    }
+
+    /// Which of the batches were stored before as they are; by their index.
+    func known(
+        _ suspects: [(index: Int, journal: Int64, batch: ScanBatch, digest: [UInt8])]
+    ) throws(PostgresError) -> [Int] {
+        guard !suspects.isEmpty else { return [] }
+        let result = try connection.query(
+            """
+            SELECT n.index FROM unnest($1, $2, $3, $4, $5) AS n(index, journal_id, first_seq, last_seq, digest)
+            JOIN tapline.batches b ON b.journal_id = n.journal_id AND b.first_seq = n.first_seq
+                AND b.last_seq = n.last_seq AND b.digest = n.digest
+            """,
+            [
+                .int64s(suspects.map { Int64($0.index) }), .int64s(suspects.map(\.journal)),
+                .int64s(suspects.map(\.batch.first)), .int64s(suspects.map(\.batch.last)),
+                .bytesArray(suspects.map(\.digest)),
+            ], binary: true)
+        return (0..<result.rowCount).map { Int(result.int($0, 0)) }
     }
 
     /// Every scan that is stored in the ranges, into the ledgers.

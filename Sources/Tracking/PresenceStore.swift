@@ -1,36 +1,11 @@
-public import Postgres
+import Postgres
 import Scans
 
-/// Writes `tapline.presence`, within the transaction that stores the scans, so that it is never behind the commit.
-public struct PresenceStore {
-    /// Advisory transaction lock, as in `tapline.lock_presence()`: shared by who moves tags forward, exclusive for who
-    /// computes tags anew, so that a recompute sees every scan whose sighting is already written, and for a change of the
-    /// registry while it commits.
-    static let lockKey: Int64 = 0x5450_4c4e_0001
-
+/// Writes `tapline.presence`, under the tracker's lock.
+struct PresenceStore {
     private let connection: PostgresConnection
 
-    public init(_ connection: PostgresConnection) { self.connection = connection }
-
-    /// - Parameters:
-    ///   - latest: sorted by tag, so that two writers never wait for each other in a circle.
-    ///   - scanners: of each journal that a sighting names.
-    ///   - reachingBack: annulments of scans stored earlier.
-    ///   - anew: tags to be computed from all their scans, which are in the database already.
-    public func write(
-        latest: [(tag: Int64, sighting: Sighting)], scanners: [Int64: String],
-        reachingBack: [PresenceFold.ReachingBack],
-        anew: Set<Int64>
-    ) throws(PostgresError) {
-        guard !latest.isEmpty || !reachingBack.isEmpty || !anew.isEmpty else { return }
-        let isExclusive = !reachingBack.isEmpty || !anew.isEmpty
-        try connection.query(
-            "SELECT pg_advisory_xact_lock\(isExclusive ? "" : "_shared")($1)", [.int64(PresenceStore.lockKey)])
-        if !latest.isEmpty { try move(latest, scanners) }
-        var tags = anew
-        if !reachingBack.isEmpty { tags.formUnion(try doubted(reachingBack)) }
-        if !tags.isEmpty { try recompute(tags.sorted()) }
-    }
+    init(_ connection: PostgresConnection) { self.connection = connection }
 
     private static let upsert = """
         INSERT INTO tapline.presence AS p
@@ -51,9 +26,14 @@ public struct PresenceStore {
             AS u(tag_id, ordered_at, log, journal_id, seq, direction, gate_id, scanner_id)
         """
 
-    private func move(
-        _ latest: [(tag: Int64, sighting: Sighting)], _ scanners: [Int64: String]
+    /// Moves tags to later sightings; a sighting earlier than what is there moves nobody.
+    /// - Parameters:
+    ///   - latest: sorted by tag.
+    ///   - scanners: of each journal that a sighting names.
+    func move(
+        _ latest: [(tag: Int64, sighting: Sighting)], scanners: [Int64: String]
     ) throws(PostgresError) {
+        guard !latest.isEmpty else { return }
         try connection.query(
             PresenceStore.upsert + """
 
@@ -68,33 +48,34 @@ public struct PresenceStore {
             ])
     }
 
-    /// The tags whose present sighting may be the annulled one: only those need all their scans looked at.
-    private func doubted(_ annulments: [PresenceFold.ReachingBack]) throws(PostgresError) -> [Int64] {
+    /// The tags that stand where they did not pass: only those need all their scans looked at.
+    func standing(on annulled: [AnnulledStore.Change]) throws(PostgresError) -> [Int64] {
+        guard !annulled.isEmpty else { return [] }
         let result = try connection.query(
             """
-            SELECT DISTINCT p.tag_id FROM unnest($1, $2, $3) AS a(tag_id, journal_id, seq)
-            JOIN tapline.presence p ON p.tag_id = a.tag_id AND p.journal_id = a.journal_id AND p.seq < a.seq
+            SELECT p.tag_id FROM unnest($1, $2, $3) AS a(tag_id, journal_id, seq)
+            JOIN tapline.presence p ON p.tag_id = a.tag_id AND p.journal_id = a.journal_id AND p.seq = a.seq
             """,
-            [
-                .int64s(annulments.map(\.tag)), .int64s(annulments.map(\.journal)), .int64s(annulments.map(\.seq)),
-            ], binary: true)
+            [.int64s(annulled.map(\.tag)), .int64s(annulled.map(\.journal)), .int64s(annulled.map(\.seq))], binary: true
+        )
         return (0..<result.rowCount).map { result.int($0, 0) }
     }
 
     /// Where the given tags are, by definition: SPEC.md section 4 and the row `presence` of section 5, from all scans.
-    private func recompute(_ tags: [Int64]) throws(PostgresError) {
+    func recompute(_ tags: [Int64]) throws(PostgresError) {
         try connection.query(
             """
             WITH wanted AS (SELECT * FROM unnest($1) AS w(tag_id)),
             own AS (
-                SELECT s.tag_id, least(s.scanned_at, s.received_at) AS ordered_at, s.journal_id, s.seq, s.verdict, s.flags,
-                    s.gate_id, lead(s.verdict) OVER (PARTITION BY s.journal_id, s.tag_id ORDER BY s.seq) AS following
-                FROM tapline.scans s WHERE s.tag_id = ANY ($1) AND s.verdict IN (0, 64)),
+                SELECT s.tag_id, least(s.scanned_at, s.received_at) AS ordered_at, s.journal_id, s.seq, s.flags, s.gate_id
+                FROM tapline.scans s
+                WHERE s.tag_id = ANY ($1) AND s.verdict = 0 AND s.flags & 16 <> 16
+                    AND NOT EXISTS (
+                        SELECT FROM tapline.annulled x WHERE x.journal_id = s.journal_id AND x.seq = s.seq)),
             last AS (
                 SELECT DISTINCT ON (o.tag_id) o.tag_id, o.ordered_at, j.log, o.journal_id, o.seq,
                     (o.flags & 1)::smallint AS direction, o.gate_id, j.scanner_id
                 FROM own o JOIN tapline.journals j ON j.id = o.journal_id
-                WHERE o.verdict = 0 AND o.flags & 16 = 0 AND o.following IS DISTINCT FROM 64
                 ORDER BY o.tag_id, o.ordered_at DESC, j.log DESC, o.seq DESC),
             gone AS (
                 DELETE FROM tapline.presence p USING wanted w

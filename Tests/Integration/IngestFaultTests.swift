@@ -6,6 +6,7 @@ import Scans
 import Support
 import Synchronization
 import Testing
+import Tracking
 
 /// The store transaction when the database fails under it, and when two writers meet.
 struct IngestFaultTests {
@@ -123,6 +124,7 @@ struct IngestFaultTests {
         try connection.execute("SET statement_timeout = '10s'")
         let store = try IngestStore(connection, relayUsers: [IngestFixture.relay])
         #expect(try store.store([delivery]) == [.taken(stored: 1, duplicates: 0, conflicts: 0)])
+        try TrackingStore(connection).catchUp()
         let presence = "SELECT coalesce(attendee_id::text, '-') || ' ' || zone_id FROM tapline.presence"
         #expect(try fixture.texts(presence) == ["- 1"])
         try registry.execute("COMMIT")

@@ -5,6 +5,7 @@ import Registry
 import Scans
 import Support
 import Testing
+import Tracking
 
 /// A migrated database with two zones, three gates, five scanners and forty tags of twenty people.
 final class IngestFixture {
@@ -64,8 +65,10 @@ final class IngestFixture {
                 """) == 0)
     }
 
-    /// Whether presence is what the definition makes of all that is stored.
+    /// Whether presence is what the definition makes of all that is stored, once it is tracked; and all else that is.
     func checkPresence() throws {
+        try TrackingStore(connection).catchUp()
+        try checkTracking()
         let truth = """
             SELECT DISTINCT ON (p.tag_id) p.tag_id, t.attendee_id,
                 CASE p.direction WHEN 0 THEN g.zone_id ELSE g.from_zone_id END AS zone_id, p.ordered_at AS since,
@@ -85,6 +88,14 @@ final class IngestFixture {
                 + (SELECT count(*) FROM (SELECT * FROM written EXCEPT SELECT * FROM truth) b)
             """)
         #expect(wrong == 0)
+    }
+
+    /// Whether nothing differs from what `tapline.rebuild_tracking` makes of the scans.
+    func checkTracking() throws {
+        let differing = try texts(
+            "SELECT concat_ws(' ', relation, rows_right, rows_missing, rows_wrong) FROM tapline.rebuild_tracking(false) "
+                + "WHERE rows_missing + rows_wrong > 0")
+        #expect(differing == [])
     }
 }
 

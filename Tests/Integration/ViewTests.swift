@@ -46,6 +46,9 @@ import Testing
                 """)
         }
 
+        /// What the center's tracker makes of the scans.
+        func track() throws { try connection.execute("SELECT tapline.rebuild_tracking(true)") }
+
         func presence(_ tag: Int, person: Int?, zone: Int?, secondsAgo: Int, journal: Int, seq: Int) throws {
             try connection.execute(
                 """
@@ -106,6 +109,7 @@ import Testing
         // A late delivery of an old tap is no flow of the last minute.
         try floor.connection.execute(
             "UPDATE tapline.scans SET received_at = now() WHERE journal_id = 1 AND seq = 1")
+        try floor.track()
         #expect(
             try floor.rows(
                 """
@@ -125,6 +129,7 @@ import Testing
         // A device clock an hour ahead: the time of receipt is the order.
         try floor.connection.execute(
             "UPDATE tapline.scans SET scanned_at = now() + interval '1 hour' WHERE journal_id = 2 AND seq = 3")
+        try floor.track()
         #expect(
             try floor.rows(
                 """
@@ -150,6 +155,7 @@ import Testing
         try floor.scan(2, 8, 301, secondsAgo: 68)
         try floor.scan(2, 9, 301, secondsAgo: 67, flags: 16)
         try floor.scan(3, 1, 301, secondsAgo: 66)
+        try floor.track()
         #expect(
             try floor.rows(
                 """

@@ -35,6 +35,9 @@ extension Center {
             Option("http", "ADDRESS:PORT", "where to serve HTTP; port 0: any", default: "127.0.0.1:8080"),
             Option("snapshots", "DIR", "the folder of the snapshot files, served as /snapshot/"),
             Option("shards", "N", "queues of the broker: 4 at first; may grow, never shrink"),
+            Option(
+                "writers", "N", "connections that store side by side, 1 to 16",
+                default: "\(IngestSettings.defaultWriters)"),
             Option("relay-user", "NAME", "a broker user that may publish for any scanner", kind: .repeated),
             Option("snapshot-at", "HH:MM", "export a snapshot each night at this time of the event"),
             Option("signing-key", "FILE", "minisign secret key, for --snapshot-at"),
@@ -72,7 +75,8 @@ extension Center {
         guard !brokers.isEmpty else { throw ProgramError.configuration("--amqp-url is needed (see --help)") }
         return IngestSettings(
             brokers: brokers, databaseURL: url, shards: try arguments.int("shards", IngestSettings.shardsRange),
-            relayUsers: Set(arguments.all("relay-user")))
+            relayUsers: Set(arguments.all("relay-user")),
+            writers: try arguments.int("writers", IngestSettings.writersRange) ?? IngestSettings.defaultWriters)
     }
 
     private static func nightlyExport(_ arguments: Arguments, _ url: String) throws -> NightlyExport? {

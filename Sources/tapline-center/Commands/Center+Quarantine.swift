@@ -4,6 +4,7 @@ import Postgres
 import Registry
 import Runtime
 import Scans
+import Tracking
 
 extension Center {
     static let quarantine = [quarantineList, quarantineShow, quarantineReplay, quarantineDrop, load]
@@ -114,6 +115,8 @@ extension Center {
             "SELECT id FROM tapline.quarantine WHERE \(Selection.condition) ORDER BY id", selection.parameters)
         guard ids.rowCount > 0 || selection.ids.isEmpty else { throw ProgramError.failed("there are no such batches") }
         var taken = 0
+        // So that the operator sees it at once; else the center's tracker would, within seconds.
+        defer { try? TrackingStore(connection).catchUp() }
         for index in 0..<ids.rowCount {
             let id = PostgresParameter.int64(ids.int(index, 0))
             let row = try connection.query(
@@ -174,6 +177,7 @@ extension Center {
 
     private static func load(_ connection: PostgresConnection, _ paths: [String]) throws -> Int {
         let store = try IngestStore(connection, relayUsers: [])
+        defer { try? TrackingStore(connection).catchUp() }
         var (stored, duplicates, failed, files) = (0, 0, 0, 0)
         for path in try paths.flatMap(batchFiles) {
             files += 1

@@ -1,0 +1,87 @@
+import Postgres
+import Scans
+
+/// Writes `tapline.annulled`: which admission each verdict 64 means, the nearest earlier one of its tag in its journal.
+struct AnnulledStore {
+    /// A scan that became annulled, or no longer is.
+    struct Change: Equatable {
+        var isAnnulled: Bool
+        var journal: Int64
+        var seq: Int64
+        var tag: Int64
+        var gate: Int64?
+        /// least(scanned_at, received_at), microseconds since 1970-01-01 UTC.
+        var orderedMicros: Int64
+        var flags: Flags
+    }
+
+    private let connection: PostgresConnection
+
+    init(_ connection: PostgresConnection) { self.connection = connection }
+
+    /// - Parameter again: journals whose annulments are all looked at anew.
+    func write(_ runs: [StoredScans], again: Set<Int64>) throws(PostgresError) -> [Change] {
+        var changes: [Change] = []
+        if !again.isEmpty {
+            let journals = PostgresParameter.int64s(again.sorted())
+            changes += try self.changes(false, AnnulledStore.remove, [journals])
+            changes += try self.changes(true, AnnulledStore.addAll, [journals])
+        }
+        var (journals, seqs, tags): ([Int64], [Int64], [Int64]) = ([], [], [])
+        for run in runs where !again.contains(run.journal) {
+            for offset in run.annulments {
+                journals.append(run.journal)
+                seqs.append(run.first + Int64(offset))
+                tags.append(run.tags[run.tags.startIndex + offset])
+            }
+        }
+        if !journals.isEmpty {
+            changes += try self.changes(true, AnnulledStore.add, [.int64s(journals), .int64s(seqs), .int64s(tags)])
+        }
+        return changes
+    }
+
+    private static let known = """
+        SELECT k.journal_id, k.seq, s.tag_id, s.gate_id, least(s.scanned_at, s.received_at), s.flags
+        FROM changed k CROSS JOIN LATERAL (SELECT * FROM tapline.scans s
+            WHERE s.journal_id = k.journal_id AND s.seq = k.seq OFFSET 0) s
+        """
+    private static let add = """
+        WITH changed AS (
+            INSERT INTO tapline.annulled (journal_id, seq)
+            SELECT DISTINCT a.journal_id, n.seq FROM unnest($1, $2, $3) AS a(journal_id, seq, tag_id)
+            CROSS JOIN LATERAL (SELECT tapline.annulled_seq(a.journal_id, a.seq, a.tag_id) AS seq) n
+            WHERE n.seq IS NOT NULL
+            ON CONFLICT DO NOTHING RETURNING journal_id, seq)
+        \(known)
+        """
+    private static let meant = """
+        SELECT DISTINCT a.journal_id, n.seq FROM tapline.scans a
+        CROSS JOIN LATERAL (SELECT tapline.annulled_seq(a.journal_id, a.seq, a.tag_id) AS seq) n
+        WHERE a.journal_id = ANY ($1) AND a.verdict = 64 AND a.tag_id <> 0 AND n.seq IS NOT NULL
+        """
+    private static let addAll = """
+        WITH changed AS (
+            INSERT INTO tapline.annulled (journal_id, seq) \(meant) ON CONFLICT DO NOTHING RETURNING journal_id, seq)
+        \(known)
+        """
+    private static let remove = """
+        WITH meant AS MATERIALIZED (\(meant)), changed AS (
+            DELETE FROM tapline.annulled x WHERE x.journal_id = ANY ($1)
+                AND NOT EXISTS (SELECT FROM meant m WHERE m.journal_id = x.journal_id AND m.seq = x.seq)
+            RETURNING journal_id, seq)
+        \(known)
+        """
+
+    private func changes(_ isAnnulled: Bool, _ sql: String, _ parameters: [PostgresParameter]) throws(PostgresError)
+        -> [Change]
+    {
+        let result = try connection.query(sql, parameters, binary: true)
+        return (0..<result.rowCount).map { row in
+            Change(
+                isAnnulled: isAnnulled, journal: result.int(row, 0), seq: result.int(row, 1), tag: result.int(row, 2),
+                gate: result.optionalInt(row, 3), orderedMicros: result.microseconds(row, 4),
+                flags: Flags(rawValue: UInt8(truncatingIfNeeded: result.int(row, 5))))
+        }
+    }
+}

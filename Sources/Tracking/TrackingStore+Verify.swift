@@ -1,0 +1,36 @@
+import Postgres
+
+extension TrackingStore {
+    /// How one tracked relation compares with the scans.
+    public struct Report: Hashable, Sendable, CustomStringConvertible {
+        public var relation: String
+        public var right: Int64
+        public var missing: Int64
+        /// There, and otherwise than the scans say.
+        public var wrong: Int64
+
+        public var description: String { "\(relation): \(right) rows right, \(missing) missing, \(wrong) wrong" }
+    }
+
+    /// Computes everything that is tracked anew from the stored scans and compares; with `repair` it is then right. Trackers
+    /// wait meanwhile, who stores scans does not.
+    public func verify(repair: Bool) throws -> [Report] {
+        // Of the session, and before the transaction: its snapshot must be younger than all that was tracked.
+        try connection.query("SELECT pg_advisory_lock($1)", [.int64(TrackingStore.lockKey)])
+        defer { _ = try? connection.query("SELECT pg_advisory_unlock($1)", [.int64(TrackingStore.lockKey)]) }
+        return try connection.transaction("ISOLATION LEVEL REPEATABLE READ READ WRITE") {
+            // What is stored in this snapshot, and waits, is tracked in it: only what is wrong differs.
+            while try trackWaiting(0) {}
+            let result = try connection.query(
+                """
+                SELECT relation, rows_right, rows_missing, rows_wrong
+                FROM tapline.rebuild_tracking($1)
+                """, [.bool(repair)])
+            return (0..<result.rowCount).map {
+                Report(
+                    relation: result.text($0, 0), right: result.int($0, 1), missing: result.int($0, 2),
+                    wrong: result.int($0, 3))
+            }
+        }
+    }
+}

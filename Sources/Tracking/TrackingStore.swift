@@ -1,0 +1,210 @@
+public import Postgres
+import Runtime
+import Scans
+
+/// Writes what is tracked: `tapline.presence`, `annulled` and `gate_flow`, each run of stored scans once.
+///
+/// A transaction takes the runs out of `tapline.untracked` and applies them, so one that somebody else has tracked is left
+/// out, and one that was not committed is found again. All of it under one advisory lock: trackers of several centers take
+/// turns, and what each reads is what the others have committed. Confined to its connection's thread.
+public struct TrackingStore {
+    /// Advisory lock, as in `tapline.lock_presence()`: also of a change of the registry while it commits.
+    static let lockKey: Int64 = 0x5450_4c4e_0001
+    /// Runs that one transaction takes when it catches up, and the scans among them after which it takes no more.
+    static let catchUpRuns = 2_000
+    static let catchUpScans = 200_000
+    /// Said, whatever the server's default: each statement must see what committed while the lock was waited for.
+    private static let mode = "ISOLATION LEVEL READ COMMITTED READ WRITE"
+
+    let connection: PostgresConnection
+
+    /// - Parameter isTracker: the session tracks, and nothing else: what a crash takes back is tracked again, so nobody waits
+    ///   for the disk.
+    public init(_ connection: PostgresConnection, isTracker: Bool = false) throws(PostgresError) {
+        self.connection = connection
+        if isTracker { try connection.execute("SET synchronous_commit = off") }
+    }
+
+    /// Tracks runs as they were stored; what is not waiting in `tapline.untracked` any more is left out.
+    public func track(_ runs: [StoredScans]) throws {
+        guard !runs.isEmpty else { return }
+        try connection.transaction(TrackingStore.mode) {
+            try lock()
+            let waiting = try claim(runs)
+            try apply(waiting.count == runs.count ? runs : runs.filter { waiting.contains(Run($0.journal, $0.first)) })
+        }
+    }
+
+    /// Tracks what nobody has, of what was stored more than `olderThanMs` ago; at most `catchUpRuns` runs. False: nothing.
+    @discardableResult
+    public func catchUp(olderThanMs: Int64) throws -> Bool {
+        guard try isAnythingWaiting(olderThanMs) else { return false }
+        return try connection.transaction(TrackingStore.mode) {
+            try lock()
+            return try trackWaiting(olderThanMs)
+        }
+    }
+
+    /// The same within a transaction that holds the lock.
+    func trackWaiting(_ olderThanMs: Int64) throws(PostgresError) -> Bool {
+        let runs = try loaded(try take(olderThanMs))
+        try apply(runs)
+        return !runs.isEmpty
+    }
+
+    /// Until nothing waits: for who has stored scans beside the center's own tracker and wants to see them.
+    public func catchUp() throws {
+        while try catchUp(olderThanMs: 0) {}
+    }
+
+    private func lock() throws(PostgresError) {
+        try connection.query("SELECT pg_advisory_xact_lock($1)", [.int64(TrackingStore.lockKey)])
+    }
+
+    // MARK: Which runs
+
+    private struct Run: Hashable {
+        let journal: Int64
+        let first: Int64
+        init(_ journal: Int64, _ first: Int64) { (self.journal, self.first) = (journal, first) }
+    }
+
+    private func claim(_ runs: [StoredScans]) throws(PostgresError) -> Set<Run> {
+        let result = try connection.query(
+            """
+            DELETE FROM tapline.untracked u USING unnest($1, $2) AS n(journal_id, first_seq)
+            WHERE u.journal_id = n.journal_id AND u.first_seq = n.first_seq
+            RETURNING u.journal_id, u.first_seq
+            """, [.int64s(runs.map(\.journal)), .int64s(runs.map(\.first))], binary: true)
+        return Set((0..<result.rowCount).map { Run(result.int($0, 0), result.int($0, 1)) })
+    }
+
+    private func isAnythingWaiting(_ olderThanMs: Int64) throws(PostgresError) -> Bool {
+        try connection.query(
+            "SELECT FROM tapline.untracked WHERE stored_at <= clock_timestamp() - $1 * interval '1 millisecond' LIMIT 1",
+            [.int64(olderThanMs)]
+        ).rowCount > 0
+    }
+
+    private func take(_ olderThanMs: Int64) throws(PostgresError) -> PostgresResult {
+        try connection.query(
+            """
+            DELETE FROM tapline.untracked u USING (
+                SELECT journal_id, first_seq, sum(last_seq - first_seq + 1) OVER (ORDER BY journal_id, first_seq) AS scans
+                FROM (SELECT * FROM tapline.untracked WHERE stored_at <= clock_timestamp() - $1 * interval '1 millisecond' LIMIT $2) w
+            ) n
+            WHERE u.journal_id = n.journal_id AND u.first_seq = n.first_seq AND n.scans - (u.last_seq - u.first_seq) <= $3
+            RETURNING u.journal_id, u.first_seq, u.last_seq
+            """,
+            [
+                .int64(olderThanMs), .int64(Int64(TrackingStore.catchUpRuns)),
+                .int64(Int64(TrackingStore.catchUpScans)),
+            ], binary: true)
+    }
+
+    /// The scans of runs that were taken, read back; cut where gate or receipt change.
+    private func loaded(_ taken: PostgresResult) throws(PostgresError) -> [StoredScans] {
+        guard taken.rowCount > 0 else { return [] }
+        let rows = 0..<taken.rowCount
+        let result = try connection.query(
+            """
+            SELECT r.journal_id, s.seq, s.tag_id, s.scanned_at, s.verdict, s.flags, s.gate_id, s.received_at, j.scanner_id, j.log
+            FROM unnest($1, $2, $3) AS r(journal_id, first, last)
+            JOIN tapline.journals j ON j.id = r.journal_id
+            CROSS JOIN LATERAL (SELECT * FROM tapline.scans s
+                WHERE s.journal_id = r.journal_id AND s.seq BETWEEN r.first AND r.last ORDER BY s.seq OFFSET 0) s
+            """,
+            [
+                .int64s(rows.map { taken.int($0, 0) }), .int64s(rows.map { taken.int($0, 1) }),
+                .int64s(rows.map { taken.int($0, 2) }),
+            ], binary: true)
+        var builder = StoredScans.Builder()
+        for row in 0..<result.rowCount {
+            let uuid = result.uuid(row, 9)
+            builder.add(
+                journal: result.int(row, 0), seq: result.int(row, 1), tag: result.int(row, 2),
+                atMicros: result.microseconds(row, 3), verdict: UInt8(truncatingIfNeeded: result.int(row, 4)),
+                flags: UInt8(truncatingIfNeeded: result.int(row, 5)), gate: result.optionalInt(row, 6),
+                receivedMicros: result.microseconds(row, 7), scanner: result.text(row, 8),
+                log: JournalID(high: uuid.high, low: uuid.low))
+        }
+        return builder.finish()
+    }
+
+    // MARK: What they mean
+
+    private func apply(_ runs: [StoredScans]) throws(PostgresError) {
+        guard !runs.isEmpty else { return }
+        var flow = FlowFold(nowMicros: SystemClock.nowMicroseconds())
+        for run in runs { flow.add(run) }
+        let doubtful = try journalsToDoubt(runs)
+        let annulments = try AnnulledStore(connection).write(runs, again: doubtful)
+        for change in annulments {
+            flow.annul(
+                gate: change.gate, orderedMicros: change.orderedMicros, flags: change.flags,
+                by: change.isAnnulled ? 1 : -1)
+        }
+        var (fold, anew) = TrackingStore.fold(runs, doubtful)
+        let latest = fold.finish().latest
+        let presence = PresenceStore(connection)
+        try presence.move(latest, scanners: Dictionary(runs.map { ($0.journal, $0.scanner) }) { first, _ in first })
+        anew.formUnion(annulments.lazy.filter { !$0.isAnnulled }.map(\.tag))
+        anew.formUnion(try presence.standing(on: annulments.filter(\.isAnnulled)))
+        if !anew.isEmpty { try presence.recompute(anew.sorted()) }
+        try FlowStore(connection).add(flow)
+    }
+
+    /// Journals in which scans were filled in below others, and which hold annulments: theirs may mean other scans now.
+    private func journalsToDoubt(_ runs: [StoredScans]) throws(PostgresError) -> Set<Int64> {
+        let behind = Set(runs.lazy.filter(\.isBehind).map(\.journal))
+        guard !behind.isEmpty else { return [] }
+        let result = try connection.query(
+            "SELECT id FROM tapline.journals WHERE id = ANY ($1) AND annulments > 0", [.int64s(behind.sorted())],
+            binary: true)
+        return Set((0..<result.rowCount).map { result.int($0, 0) })
+    }
+
+    /// Where the runs put their tags, and the tags that must be looked up in all their scans instead.
+    private static func fold(_ runs: [StoredScans], _ doubtful: Set<Int64>) -> (PresenceFold, Set<Int64>) {
+        var annulled: Set<Int64> = []
+        for run in runs {
+            for offset in run.annulments { annulled.insert(run.tags[run.tags.startIndex + offset]) }
+        }
+        var fold = PresenceFold(doubtful: annulled)
+        var anew: Set<Int64> = []
+        for run in runs {
+            if run.isBehind, doubtful.contains(run.journal) { run.collectTags(into: &anew) } else { fold.add(run) }
+        }
+        return (fold, anew)
+    }
+}
+
+extension StoredScans {
+    /// Tags that were admitted or annulled.
+    fileprivate func collectTags(into found: inout Set<Int64>) {
+        for (tag, verdict) in zip(tags, verdicts) where tag != TagID.none.rawValue {
+            if verdict == Verdict.admitted.rawValue || verdict == Verdict.annulled.rawValue { found.insert(tag) }
+        }
+    }
+}
+
+extension PresenceFold {
+    fileprivate mutating func add(_ run: StoredScans) {
+        for offset in 0..<run.count {
+            let tag = run.tags[run.tags.startIndex + offset]
+            guard tag != TagID.none.rawValue else { continue }
+            switch run.verdicts[run.verdicts.startIndex + offset] {
+            case Verdict.admitted.rawValue:
+                let flags = Flags(rawValue: run.flags[run.flags.startIndex + offset])
+                admit(
+                    tag,
+                    Sighting(
+                        orderedAt: run.orderedMicros(offset), log: run.log, seq: run.first + Int64(offset),
+                        journal: run.journal, isOut: flags.contains(.out),
+                        isInspection: flags.contains(.inspection), gate: run.gate))
+            case Verdict.annulled.rawValue: annul(tag, journal: run.journal, seq: run.first + Int64(offset))
+            default: break
+            }
+        }
+    }
+}

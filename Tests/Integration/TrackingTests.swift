@@ -1,0 +1,138 @@
+import Batches
+import Ingest
+import Scans
+import Support
+import Testing
+import Tracking
+
+/// What is tracked beside the ingest is what the stored scans say, whoever tracks them, in whatever order, however often a
+/// tracker dies.
+struct TrackingTests {
+    /// Admissions in and out, annulments, refusals, lane events, inspections, of a few tags at three gates, times stepping.
+    private func journals(_ random: inout TestRandom) -> [MadeJournal] {
+        ["s-1", "s-2", "s-3", "s-4", "s-1"].map { scanner in
+            let scans = (1...Int64.random(in: 2...40, using: &random)).map { seq -> Scan in
+                let verdict =
+                    [
+                        Verdict.admitted, .admitted, .admitted, .annulled, .annulled, .noAccess, .passageWithoutTap,
+                        .laneFree,
+                    ]
+                    .randomElement(using: &random)!
+                var flags: Flags = Bool.random(using: &random) ? .out : []
+                if Int.random(in: 0..<8, using: &random) == 0 { flags.insert(.inspection) }
+                return Scan(
+                    seq: seq, atMs: IngestFixture.day / 1_000 + .random(in: 0...400_000, using: &random),
+                    tag: verdict.rawValue >= 128 ? .none : TagID(rawValue: .random(in: 1...6, using: &random)),
+                    verdict: verdict, flags: flags, gate: [nil, 1, 2].randomElement(using: &random)!, snapshot: 7)
+            }
+            return MadeJournal(scanner: scanner, log: .random(), scans: scans)
+        }
+    }
+
+    @Test(arguments: 1...12)
+    func whoeverTracksItIsWhatTheScansSay(seed: Int) throws {
+        var random = TestRandom(seed)
+        let fixture = try IngestFixture()
+        // Two centers, each with a store and a tracker that is behind as it likes, and sometimes dies with what it holds.
+        let held = [Held(), Held()]
+        let stores = try held.map { one in
+            try IngestStore(try fixture.database.connect(), relayUsers: [IngestFixture.relay]) { one.runs += $0 }
+        }
+        let trackers = try (0..<2).map { _ in try TrackingStore(try fixture.database.connect(), isTracker: true) }
+        var deliveries: [IngestDelivery] = []
+        for journal in journals(&random) {
+            var first = 1
+            while first <= journal.scans.count {
+                let rest = ScanBatch.cut(journal.scans[(first - 1)...])
+                let count = Int.random(in: 1...min(rest, 9), using: &random)
+                deliveries.append(journal.batch(first, count).delivery())
+                if Int.random(in: 0..<4, using: &random) == 0 {
+                    deliveries.append(journal.batch(first, count).delivery())
+                }
+                first += count
+            }
+        }
+        deliveries.shuffle(using: &random)
+        while !deliveries.isEmpty {
+            let center = Int.random(in: 0...1, using: &random)
+            let group = deliveries.prefix(Int.random(in: 1...6, using: &random))
+            deliveries.removeFirst(group.count)
+            _ = try stores[center].store(Array(group))
+            switch Int.random(in: 0..<6, using: &random) {
+            case 0: held[center].runs.removeAll()
+            case 1...3:
+                held[center].runs.shuffle(using: &random)
+                let runs = held[center].runs.prefix(Int.random(in: 0...held[center].runs.count, using: &random))
+                try trackers[center].track(Array(runs))
+                // Sometimes they are told twice.
+                if Bool.random(using: &random) { held[center].runs.removeFirst(runs.count) }
+            case 4: try trackers[1 - center].catchUp(olderThanMs: 0)
+            default: break
+            }
+        }
+        try fixture.checkPresence()
+        #expect(try fixture.int("SELECT count(*) FROM tapline.untracked") == 0)
+    }
+
+    private final class Held {
+        var runs: [StoredScans] = []
+    }
+
+    @Test func whatIsWrongIsToldAndMended() throws {
+        let fixture = try IngestFixture()
+        let store = try fixture.store()
+        var random = TestRandom(1)
+        for journal in journals(&random) {
+            _ = try store.store(journal.scans.indices.map { journal.batch($0 + 1, 1).delivery() })
+        }
+        let tracking = try TrackingStore(fixture.connection)
+        // Nothing is tracked yet, and nothing is wrong: what waits is tracked first.
+        #expect(try tracking.verify(repair: false).allSatisfy { $0.missing == 0 && $0.wrong == 0 && $0.right > 0 })
+        try fixture.connection.execute(
+            """
+            DELETE FROM tapline.presence WHERE tag_id = 1;
+            UPDATE tapline.presence SET zone_id = 2, seq = seq + 1 WHERE tag_id = 2;
+            UPDATE tapline.gate_flow SET refused = refused + 1
+                WHERE (gate_id, slot) = (SELECT gate_id, slot FROM tapline.gate_flow ORDER BY 1, 2 LIMIT 1);
+            DELETE FROM tapline.annulled
+                WHERE (journal_id, seq) = (SELECT journal_id, seq FROM tapline.annulled ORDER BY 1, 2 LIMIT 1);
+            """)
+        let found = try tracking.verify(repair: false)
+        #expect(found.first { $0.relation == "presence" }?.missing == 1)
+        #expect(found.first { $0.relation == "presence" }?.wrong == 1)
+        #expect(found.first { $0.relation == "annulled" }?.missing == 1)
+        #expect(found.first { $0.relation == "gate_flow" }.map { $0.wrong >= 1 } == true)
+        _ = try tracking.verify(repair: true)
+        #expect(try tracking.verify(repair: false).allSatisfy { $0.missing == 0 && $0.wrong == 0 })
+        try fixture.checkPresence()
+    }
+
+    @Test func aBatchThatComesAgainIsKnownByItsDigest() throws {
+        let fixture = try IngestFixture()
+        let store = try fixture.store()
+        let scans = (1...Int64(200)).map { seq in
+            Scan(
+                seq: seq, atMs: IngestFixture.day / 1_000 + seq, tag: TagID(rawValue: seq % 40 + 1), verdict: .admitted,
+                flags: [], gate: nil, snapshot: 7)
+        }
+        let journal = MadeJournal(scanner: "s-1", log: .random(), scans: scans)
+        let batch = journal.batch(1, 100)
+        #expect(try store.store([batch.delivery()]) == [.taken(stored: 100, duplicates: 0, conflicts: 0)])
+        #expect(try fixture.int("SELECT count(*) FROM tapline.batches WHERE last_seq = 100") == 1)
+        // The stored scans are not asked: one that was changed behind the center's back is not noticed ...
+        try fixture.connection.execute("UPDATE tapline.scans SET verdict = 3 WHERE seq = 50")
+        #expect(try store.store([batch.delivery()]) == [.taken(stored: 0, duplicates: 100, conflicts: 0)])
+        // ... but by a batch that is cut otherwise, and one with another content is a conflict as ever.
+        #expect(try store.store([journal.batch(1, 60).delivery()]) == [.taken(stored: 0, duplicates: 59, conflicts: 1)])
+        var forged = batch
+        forged.tags[7] += 1
+        #expect(try store.store([forged.delivery()]) == [.taken(stored: 0, duplicates: 98, conflicts: 2)])
+        // New scans behind known ones, in one group.
+        #expect(
+            try store.store([batch.delivery(), journal.batch(101, 100).delivery(), batch.delivery()]) == [
+                .taken(stored: 0, duplicates: 100, conflicts: 0), .taken(stored: 100, duplicates: 0, conflicts: 0),
+                .taken(stored: 0, duplicates: 100, conflicts: 0),
+            ])
+        try fixture.checkBooks()
+    }
+}

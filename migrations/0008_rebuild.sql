@@ -1,0 +1,89 @@
+-- What tracking must be, computed from the scans alone, and the difference from what it is.
+
+-- Where each tag is by definition (SPEC.md section 5, presence).
+CREATE VIEW tapline.presence_truth AS
+SELECT DISTINCT ON (p.tag_id) p.tag_id, t.attendee_id,
+    CASE p.direction WHEN 0 THEN g.zone_id ELSE g.from_zone_id END AS zone_id, p.ordered_at AS since, j.scanner_id,
+    p.gate_id, p.direction::smallint AS direction, p.ordered_at, j.log, p.seq, p.journal_id
+FROM tapline.passages p
+JOIN tapline.journals j ON j.id = p.journal_id
+LEFT JOIN tapline.tags t ON t.tag_id = p.tag_id
+LEFT JOIN tapline.gates g ON g.id = p.gate_id
+ORDER BY p.tag_id, p.ordered_at DESC, j.log DESC, p.seq DESC;
+
+CREATE VIEW tapline.annulled_truth AS
+SELECT DISTINCT a.journal_id, n.seq
+FROM tapline.scans a
+CROSS JOIN LATERAL (SELECT tapline.annulled_seq(a.journal_id, a.seq, a.tag_id) AS seq) n
+WHERE a.verdict = 64 AND a.tag_id <> 0 AND n.seq IS NOT NULL;
+
+-- Computes tracking anew and compares: rows that differed, by table. With `repair` they are then right, and nothing waits to
+-- be tracked; without, nothing is changed.
+--
+-- To be called in a transaction of its own, REPEATABLE READ, by who holds the advisory lock of tapline.lock_presence() as a
+-- session: then no tracker writes meanwhile. Scans whose journal was dropped by retention keep their traces.
+CREATE FUNCTION tapline.rebuild_tracking(repair boolean)
+RETURNS TABLE (relation text, rows_right bigint, rows_missing bigint, rows_wrong bigint) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+    CREATE TEMP TABLE held ON COMMIT DROP AS SELECT id FROM tapline.journals j
+        WHERE EXISTS (SELECT FROM tapline.scans s WHERE s.journal_id = j.id);
+    ALTER TABLE held ADD PRIMARY KEY (id);
+    ANALYZE held;
+
+    CREATE TEMP TABLE new_annulled ON COMMIT DROP AS SELECT * FROM tapline.annulled_truth;
+    RETURN QUERY SELECT 'annulled', count(*) FILTER (WHERE n.seq IS NOT NULL AND o.seq IS NOT NULL),
+        count(*) FILTER (WHERE o.seq IS NULL), count(*) FILTER (WHERE n.seq IS NULL)
+    FROM (SELECT a.* FROM tapline.annulled a JOIN held ON held.id = a.journal_id) o
+    FULL JOIN new_annulled n USING (journal_id, seq);
+    IF repair THEN
+        DELETE FROM tapline.annulled a USING held WHERE held.id = a.journal_id;
+        INSERT INTO tapline.annulled SELECT * FROM new_annulled;
+        DELETE FROM tapline.untracked;
+    END IF;
+
+    CREATE TEMP TABLE new_presence ON COMMIT DROP AS SELECT * FROM tapline.presence_truth;
+    RETURN QUERY SELECT 'presence', count(*) FILTER (WHERE ROW(n.*) IS NOT DISTINCT FROM ROW(o.*)),
+        count(*) FILTER (WHERE o.tag_id IS NULL), count(*) FILTER (WHERE o.tag_id IS NOT NULL AND ROW(n.*) IS DISTINCT FROM ROW(o.*))
+    FROM (SELECT tag_id, attendee_id, zone_id, since, scanner_id, gate_id, direction, ordered_at, log, seq, journal_id
+          FROM tapline.presence p WHERE EXISTS (SELECT FROM held WHERE held.id = p.journal_id)) o
+    FULL JOIN new_presence n ON n.tag_id = o.tag_id;
+    IF repair THEN
+        DELETE FROM tapline.presence p USING held WHERE held.id = p.journal_id;
+        INSERT INTO tapline.presence AS p (tag_id, attendee_id, zone_id, since, scanner_id, gate_id, direction, ordered_at,
+            log, seq, journal_id)
+        SELECT tag_id, attendee_id, zone_id, since, scanner_id, gate_id, direction, ordered_at, log, seq, journal_id
+        FROM new_presence
+        ON CONFLICT (tag_id) DO UPDATE SET
+            attendee_id = excluded.attendee_id, zone_id = excluded.zone_id, since = excluded.since,
+            scanner_id = excluded.scanner_id, gate_id = excluded.gate_id, direction = excluded.direction,
+            ordered_at = excluded.ordered_at, log = excluded.log, journal_id = excluded.journal_id, seq = excluded.seq
+        WHERE (excluded.ordered_at, excluded.log, excluded.seq) > (p.ordered_at, p.log, p.seq);
+    END IF;
+
+    -- By minute: the finer slots hang on when a scan was tracked. Minutes from which scans were dropped keep their sums.
+    CREATE TEMP TABLE new_flow ON COMMIT DROP AS
+    SELECT gate_id, date_trunc('minute', at) AS slot, sum(passed_in)::bigint AS passed_in, sum(passed_out)::bigint AS passed_out,
+        sum(refused)::bigint AS refused, sum(annulled)::bigint AS annulled, sum(untapped)::bigint AS untapped,
+        max(tapped_at) AS last_at
+    FROM tapline.scan_flow GROUP BY 1, 2
+    HAVING sum(passed_in + passed_out + refused + annulled + untapped) > 0 OR max(tapped_at) IS NOT NULL;
+    CREATE TEMP TABLE old_flow ON COMMIT DROP AS
+    SELECT gate_id, date_trunc('minute', slot) AS slot, sum(passed_in)::bigint AS passed_in, sum(passed_out)::bigint AS passed_out,
+        sum(refused)::bigint AS refused, sum(annulled)::bigint AS annulled, sum(untapped)::bigint AS untapped,
+        max(last_at) AS last_at
+    FROM tapline.gate_flow WHERE slot >= (SELECT coalesce(min(slot), 'infinity') FROM new_flow) GROUP BY 1, 2;
+    RETURN QUERY SELECT 'gate_flow', count(*) FILTER (WHERE ROW(n.*) IS NOT DISTINCT FROM ROW(o.*)),
+        count(*) FILTER (WHERE o.gate_id IS NULL), count(*) FILTER (WHERE o.gate_id IS NOT NULL AND ROW(n.*) IS DISTINCT FROM ROW(o.*))
+    FROM old_flow o FULL JOIN new_flow n ON n.gate_id = o.gate_id AND n.slot = o.slot;
+    IF repair THEN
+        DELETE FROM tapline.gate_flow WHERE slot >= (SELECT coalesce(min(slot), 'infinity') FROM new_flow);
+        INSERT INTO tapline.gate_flow SELECT * FROM new_flow;
+    END IF;
+    DROP TABLE held, new_annulled, new_presence, new_flow, old_flow;
+END $$;
+
+-- What was stored before there was a tracker.
+SELECT tapline.rebuild_tracking(true);
+
+INSERT INTO tapline.schema_migrations (version, name) VALUES (8, 'rebuild');
