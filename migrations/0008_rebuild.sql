@@ -61,26 +61,39 @@ BEGIN
         WHERE (excluded.ordered_at, excluded.log, excluded.seq) > (p.ordered_at, p.log, p.seq);
     END IF;
 
-    -- By minute: the finer slots hang on when a scan was tracked. Minutes from which scans were dropped keep their sums.
+    -- Compared by minute, for the finer slots hang on when a scan was tracked. Minutes before the first scan that is held keep
+    -- their sums.
     CREATE TEMP TABLE new_flow ON COMMIT DROP AS
-    SELECT gate_id, date_trunc('minute', at) AS slot, sum(passed_in)::bigint AS passed_in, sum(passed_out)::bigint AS passed_out,
-        sum(refused)::bigint AS refused, sum(annulled)::bigint AS annulled, sum(untapped)::bigint AS untapped,
-        max(tapped_at) AS last_at
+    SELECT gate_id,
+        CASE WHEN at > now() - interval '2 minutes' THEN date_bin('10 seconds', at, 'epoch') ELSE date_trunc('minute', at) END
+            AS slot,
+        sum(passed_in)::bigint AS passed_in, sum(passed_out)::bigint AS passed_out, sum(refused)::bigint AS refused,
+        sum(annulled)::bigint AS annulled, sum(untapped)::bigint AS untapped, max(tapped_at) AS last_at
     FROM tapline.scan_flow GROUP BY 1, 2
     HAVING sum(passed_in + passed_out + refused + annulled + untapped) > 0 OR max(tapped_at) IS NOT NULL;
-    CREATE TEMP TABLE old_flow ON COMMIT DROP AS
-    SELECT gate_id, date_trunc('minute', slot) AS slot, sum(passed_in)::bigint AS passed_in, sum(passed_out)::bigint AS passed_out,
-        sum(refused)::bigint AS refused, sum(annulled)::bigint AS annulled, sum(untapped)::bigint AS untapped,
-        max(last_at) AS last_at
-    FROM tapline.gate_flow WHERE slot >= (SELECT coalesce(min(slot), 'infinity') FROM new_flow) GROUP BY 1, 2;
-    RETURN QUERY SELECT 'gate_flow', count(*) FILTER (WHERE ROW(n.*) IS NOT DISTINCT FROM ROW(o.*)),
-        count(*) FILTER (WHERE o.gate_id IS NULL), count(*) FILTER (WHERE o.gate_id IS NOT NULL AND ROW(n.*) IS DISTINCT FROM ROW(o.*))
-    FROM old_flow o FULL JOIN new_flow n ON n.gate_id = o.gate_id AND n.slot = o.slot;
+    RETURN QUERY
+    WITH each AS (
+        SELECT true AS is_new, * FROM new_flow
+        UNION ALL
+        SELECT false, * FROM tapline.gate_flow
+        WHERE slot >= (SELECT coalesce(date_trunc('minute', min(slot)), 'infinity') FROM new_flow)
+    ), minutes AS (
+        SELECT gate_id, date_trunc('minute', slot) AS minute, is_new,
+            ARRAY[sum(passed_in), sum(passed_out), sum(refused), sum(annulled), sum(untapped)] AS counts, max(last_at) AS last_at
+        FROM each GROUP BY 1, 2, 3
+    )
+    SELECT 'gate_flow', count(*) FILTER (WHERE ROW(n.counts, n.last_at) IS NOT DISTINCT FROM ROW(o.counts, o.last_at)),
+        count(*) FILTER (WHERE o.gate_id IS NULL),
+        count(*) FILTER (WHERE o.gate_id IS NOT NULL
+            AND ROW(n.counts, n.last_at) IS DISTINCT FROM ROW(o.counts, o.last_at))
+    FROM (SELECT * FROM minutes WHERE NOT is_new) o
+    FULL JOIN (SELECT * FROM minutes WHERE is_new) n ON n.gate_id = o.gate_id AND n.minute = o.minute;
     IF repair THEN
-        DELETE FROM tapline.gate_flow WHERE slot >= (SELECT coalesce(min(slot), 'infinity') FROM new_flow);
+        DELETE FROM tapline.gate_flow
+        WHERE slot >= (SELECT coalesce(date_trunc('minute', min(slot)), 'infinity') FROM new_flow);
         INSERT INTO tapline.gate_flow SELECT * FROM new_flow;
     END IF;
-    DROP TABLE held, new_annulled, new_presence, new_flow, old_flow;
+    DROP TABLE held, new_annulled, new_presence, new_flow;
 END $$;
 
 -- What was stored before there was a tracker.

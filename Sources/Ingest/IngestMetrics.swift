@@ -36,7 +36,7 @@ final class IngestMetrics: Sendable {
             "tapline_ingest_group_scans", "Scans in a transaction, redeliveries included.",
             bounds: [1, 10, 100, 500, 1_000, 5_000, 10_000, 50_000, 100_000])
         commitSeconds = metrics.histogram(
-            "tapline_ingest_commit_seconds", "From a group's decoding to its COMMIT, in seconds.",
+            "tapline_ingest_commit_seconds", "From a group's beginning to its COMMIT, in seconds.",
             bounds: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10])
         metrics.computed("tapline_ingest_broker_connected", "1 while the broker is connected and consumed.") {
             health.isBrokerConnected ? 1 : 0

@@ -1,5 +1,6 @@
 import Batches
 import Ingest
+import Postgres
 import Scans
 import Support
 import Testing
