@@ -138,7 +138,7 @@ CREATE FUNCTION tapline.scans_of(tag bigint) RETURNS TABLE (
     snapshot_version bigint, received_at timestamptz, is_annulled boolean)
 LANGUAGE plpgsql STABLE PARALLEL SAFE COST 10000 ROWS 300
 SET enable_seqscan = off SET enable_indexscan = off SET enable_indexonlyscan = off SET jit = off
-SET plan_cache_mode = force_generic_plan AS $$
+SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY SELECT *, verdict = 0 AND coalesce(
