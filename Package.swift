@@ -66,12 +66,13 @@ let package = Package(
             resources: [
                 .embedInCode("0001_registry.sql"), .embedInCode("0002_scans.sql"), .embedInCode("0003_presence.sql"),
                 .embedInCode("0004_live_views.sql"), .embedInCode("0005_track_views.sql"),
-                .embedInCode("0007_tracking.sql"), .embedInCode("0008_rebuild.sql"),
+                .embedInCode("0006_growth.sql"), .embedInCode("0007_tracking.sql"), .embedInCode("0008_rebuild.sql"),
             ], swiftSettings: common),
         domain("Registry", "Migrations", "Postgres", "Crypto", "Scans", "Runtime"),
         domain("Exporting", "Postgres", "SQLite", "Snapshots", "Crypto", "Zlib", "Scans", "Runtime"),
         domain("Tracking", "Postgres", "Scans", "Runtime"),
         domain("Ingest", "AMQP", "Postgres", "Batches", "Tracking", "Crypto", "Scans", "Runtime"),
+        domain("Growth", "Postgres", "Runtime"),
         domain("Web", "HTTPServer", "Runtime"),
         // Readers, chips and relay boards on pseudo-terminals: for tests, and for `tapline-fleet reader`.
         domain("Emulation", "Serial", "Crypto", "Runtime"),
@@ -82,7 +83,8 @@ let package = Package(
         ),
         program("tapline-publisher", "Publishing", "Journal", "Snapshots", "Scans", "Runtime"),
         program(
-            "tapline-center", "Ingest", "Tracking", "Registry", "Migrations", "Exporting", "Web", "HTTPServer", "Snapshots",
+            "tapline-center", "Ingest", "Tracking", "Growth", "Registry", "Migrations", "Exporting", "Web",
+            "HTTPServer", "Snapshots",
             "Batches", "AMQP",
             "Postgres", "Scans", "Runtime"),
         program("tapline-snapshot", "Exporting", "Gate", "Snapshots", "Scans", "Crypto", "Runtime"),
@@ -111,7 +113,8 @@ let package = Package(
         tests("IngestTests", "Ingest", "Tracking", "Batches", "Scans", "Runtime", "Support"),
         tests("WebTests", "Web", "HTTPServer", "HTTPClient", "Runtime", "Support"),
         tests(
-            "Integration", "AMQP", "Postgres", "Ingest", "Tracking", "Registry", "Exporting", "Publishing", "Batches",
+            "Integration", "AMQP", "Postgres", "Ingest", "Tracking", "Growth", "Registry", "Exporting", "Publishing",
+            "Batches",
             "Journal", "Snapshots", "SQLite", "Migrations", "Crypto", "Scans", "Runtime", "Support"),
         tests(
             "EndToEnd", "Emulation", "Serial", "Journal", "Support", "Runtime", "Scans", "SQLite", "Crypto", "Postgres"),

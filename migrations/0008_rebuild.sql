@@ -42,7 +42,10 @@ BEGIN
         DELETE FROM tapline.untracked;
     END IF;
 
-    CREATE TEMP TABLE new_presence ON COMMIT DROP AS SELECT * FROM tapline.presence_truth;
+    CREATE TEMP TABLE new_presence ON COMMIT DROP AS SELECT * FROM tapline.presence_truth t
+        WHERE NOT EXISTS (
+            SELECT FROM tapline.presence p WHERE p.tag_id = t.tag_id AND NOT EXISTS (SELECT FROM held WHERE held.id = p.journal_id)
+                AND (p.ordered_at, p.log, p.seq) > (t.ordered_at, t.log, t.seq));
     RETURN QUERY SELECT 'presence', count(*) FILTER (WHERE ROW(n.*) IS NOT DISTINCT FROM ROW(o.*)),
         count(*) FILTER (WHERE o.tag_id IS NULL), count(*) FILTER (WHERE o.tag_id IS NOT NULL AND ROW(n.*) IS DISTINCT FROM ROW(o.*))
     FROM (SELECT tag_id, attendee_id, zone_id, since, scanner_id, gate_id, direction, ordered_at, log, seq, journal_id

@@ -20,6 +20,7 @@ public struct Migration: Sendable {
         Migration(version: 3, name: "presence", sql: PackageResources._003_presence_sql),
         Migration(version: 4, name: "live_views", sql: PackageResources._004_live_views_sql),
         Migration(version: 5, name: "track_views", sql: PackageResources._005_track_views_sql),
+        Migration(version: 6, name: "growth", sql: PackageResources._006_growth_sql),
         Migration(version: 7, name: "tracking", sql: PackageResources._007_tracking_sql),
         Migration(version: 8, name: "rebuild", sql: PackageResources._008_rebuild_sql),
     ]

@@ -39,8 +39,11 @@ struct JournalLedger: Sendable {
     /// What this group holds, by first seq.
     private var segments: [Segment] = []
 
-    init(last: Int64 = 0, gaps: SeqGaps = SeqGaps()) {
-        (lastStored, self.last, self.gaps) = (last, last, gaps)
+    /// Up to here retention has dropped what was stored: it counts as held, whatever it was.
+    private let retired: Int64
+
+    init(last: Int64 = 0, gaps: SeqGaps = SeqGaps(), retired: Int64 = 0) {
+        (lastStored, self.last, self.gaps, self.retired) = (last, last, gaps, retired)
     }
 
     /// The first seq not yet stored.
@@ -70,6 +73,8 @@ struct JournalLedger: Sendable {
             let held = stored[seq] ?? holder(of: seq).map { fact($0, seq) }
             if let held {
                 if held == fact(source, seq) { verdict.duplicates += 1 } else { verdict.conflicts.append(seq) }
+            } else if seq <= retired, !gaps.contains(seq) {
+                verdict.duplicates += 1
             } else if let end = verdict.new.last, end.upperBound == seq - 1 {
                 verdict.new[verdict.new.count - 1] = end.lowerBound...seq
             } else {

@@ -19,7 +19,6 @@ struct JournalRow {
     let nextBefore: Int64
     /// Scans with verdict 64, stored before and by this group.
     var annulments: Int64
-    let annulmentsBefore: Int64
     var skews: SkewWindow
 
     // Of this group, in scans.
@@ -39,14 +38,17 @@ struct JournalRow {
     /// From `after` of a later journal.
     var announced: Int64 = 0
 
+    let retired: Int64
+
     init(
         id: Int64, key: JournalKey, last: Int64, next: Int64, annulments: Int64, skews: [Int64], announced: Int64,
-        gaps: SeqGaps
+        retired: Int64, gaps: SeqGaps
     ) {
+        self.retired = retired
         (self.id, self.key, self.announced) = (id, key, announced)
-        ledger = JournalLedger(last: last, gaps: gaps)
+        ledger = JournalLedger(last: last, gaps: gaps, retired: retired)
         (gapsBefore, nextBefore) = (gaps, next)
-        (self.annulments, annulmentsBefore) = (annulments, annulments)
+        self.annulments = annulments
         self.skews = SkewWindow(skews)
     }
 

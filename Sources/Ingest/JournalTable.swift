@@ -38,7 +38,7 @@ struct JournalTable {
         let result = try connection.query(
             """
             SELECT j.id, j.log, j.scanner_id, j.last_seq, j.next_seq, j.annulments, j.announced_seq,
-                array_to_string(j.skews, ',')
+                array_to_string(j.skews, ','), j.retired_seq
             FROM unnest($1, $2) AS w(log, scanner_id)
             JOIN tapline.journals j ON j.log = w.log AND j.scanner_id = w.scanner_id
             ORDER BY j.id FOR UPDATE OF j
@@ -51,7 +51,7 @@ struct JournalTable {
                 id: result.int(row, 0), key: key, last: result.int(row, 3), next: result.int(row, 4),
                 annulments: result.int(row, 5),
                 skews: result.text(row, 7).split(separator: ",").compactMap { Int64($0) },
-                announced: result.int(row, 6), gaps: SeqGaps())
+                announced: result.int(row, 6), retired: result.int(row, 8), gaps: SeqGaps())
         }
         return rows
     }
@@ -75,7 +75,8 @@ struct JournalTable {
             guard let found = gaps[row.id] else { continue }
             rows[key] = JournalRow(
                 id: row.id, key: key, last: row.ledger.lastStored, next: row.nextBefore, annulments: row.annulments,
-                skews: row.skews.values, announced: row.announced, gaps: SeqGaps(found))
+                skews: row.skews.values, announced: row.announced,
+                retired: row.retired, gaps: SeqGaps(found))
         }
     }
 

@@ -13,6 +13,11 @@ struct SeqGaps: Equatable, Sendable {
 
     var first: Int64? { all.first?.first }
 
+    func contains(_ seq: Int64) -> Bool {
+        // Few gaps, or none.
+        all.contains { $0.first <= seq && seq <= $0.last }
+    }
+
     /// A new gap above all others.
     mutating func open(_ range: ClosedRange<Int64>) {
         precondition((all.last?.last ?? 0) < range.lowerBound)

@@ -120,6 +120,23 @@ struct IngestStoreTests {
         #expect(try fixture.int("SELECT conflicts FROM tapline.journals") == 6)
     }
 
+    @Test func whatRetentionHasDroppedIsNotStoredAgainAndGapsStillFill() throws {
+        let fixture = try IngestFixture()
+        let store = try fixture.store()
+        let journal = journal(count: 60)
+        _ = try store.store([journal.batch(1, 20).delivery(), journal.batch(25, 36).delivery()])
+        try fixture.connection.execute(
+            """
+            UPDATE tapline.journals SET retired_seq = last_seq, retired_at = now();
+            DELETE FROM tapline.scans; DELETE FROM tapline.batches
+            """)
+        #expect(try store.store([journal.batch(1, 20).delivery()]) == [.taken(stored: 0, duplicates: 20, conflicts: 0)])
+        #expect(try store.store([journal.batch(15, 46).delivery()]) == [.taken(stored: 4, duplicates: 42, conflicts: 0)])
+        #expect(try fixture.texts("SELECT seq FROM tapline.scans ORDER BY seq") == ["21", "22", "23", "24"])
+        #expect(try fixture.int("SELECT count(*) FROM tapline.seq_gaps") == 0)
+        #expect(try fixture.int("SELECT count(*) FROM tapline.ingest_balance WHERE NOT balanced") == 0)
+    }
+
     @Test func everyReasonHasItsRowAndStopsNobody() throws {
         let fixture = try IngestFixture()
         let store = try fixture.store()

@@ -73,30 +73,6 @@ import Testing
         #expect(try connection.query("SELECT to_regclass('tapline.half')").isNull(0, 0))
     }
 
-    @Test func `partitions are there before they are needed`() throws {
-        let database = try TestDatabase()
-        let connection = try database.connect()
-        _ = try Migrator(connection).migrate()
-        try connection.execute("INSERT INTO tapline.scanners (id) VALUES ('one')")
-        for id in [1, 9_999, 10_000, 123_456] {
-            try connection.query(
-                "INSERT INTO tapline.journals (id, log, scanner_id) VALUES ($1, gen_random_uuid(), 'one')",
-                [.int64(Int64(id))])
-            try connection.query(
-                "INSERT INTO tapline.scans VALUES ($1, 1, 7, now(), 0::smallint, 0::smallint, NULL, 0, now())",
-                [.int64(Int64(id))])
-        }
-        let names = try connection.query(
-            """
-            SELECT relname FROM pg_partition_tree('tapline.scans') JOIN pg_class ON oid = relid
-            WHERE isleaf ORDER BY relname
-            """)
-        #expect(
-            (0..<names.rowCount).map { names.text($0, 0) } == [
-                "scans_0", "scans_1", "scans_12",
-            ])
-    }
-
     @Test func `day starts follow the event's clock`() throws {
         let database = try TestDatabase()
         let connection = try database.connect()

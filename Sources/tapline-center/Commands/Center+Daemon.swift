@@ -1,5 +1,6 @@
 import AMQP
 import Exporting
+import Growth
 import HTTPServer
 import Ingest
 import Migrations
@@ -10,7 +11,7 @@ import Snapshots
 import Web
 
 extension Center {
-    static let daemon = [run, migrate]
+    static let daemon = [run, migrate, retention]
 
     private static let migrate = Command(
         "migrate", "make the schema, or bring it up to date", options: [databaseURL]
@@ -42,11 +43,15 @@ extension Center {
             Option("snapshot-at", "HH:MM", "export a snapshot each night at this time of the event"),
             Option("signing-key", "FILE", "minisign secret key, for --snapshot-at"),
             Option("signing-key-password", "TEXT", "of an encrypted signing key", kind: .secret),
+            Option("keep-days", "N", "drop scans N days after their journals were heard of; never if not given"),
         ]
     ) { arguments in
         let url = try database(arguments)
         let metrics = Metrics()
         let ingest = Ingest(try ingestSettings(arguments, url), metrics: metrics)
+        let growth = Growth(
+            databaseURL: url,
+            GrowthSettings(keepDays: try arguments.int("keep-days", GrowthSettings.keepDaysRange)), metrics: metrics)
         let address = try arguments.required("http")
         guard let http = HTTPAddress(address) else {
             throw ProgramError.configuration("--http \(address): ADDRESS:PORT is needed, as 127.0.0.1:8080")
@@ -60,6 +65,7 @@ extension Center {
             if !isKnown { Log("center").warning("database away, waiting for it") }
             var services = [ingest.service()]
             if !isKnown { services.append(schema.service()) }
+            services += growth.services()
             if let export { services.append(export.service()) }
             services.append(web.service(http))
             Log("center").info("starting", [.version: Program.version])

@@ -1,0 +1,116 @@
+public import Postgres
+
+/// Drops old scans, a partition at a time. The rows of their journals stay, with `retired_seq`: they prove the balance, and
+/// tell what comes again from what is new. Where everybody is (`tapline.presence`) is not touched.
+public struct Retention {
+    /// So long the ingest may be kept waiting behind a drop that itself waits for readers.
+    static let lockMs = 500
+
+    /// A partition that is old enough.
+    public struct Old: Sendable, Equatable {
+        public let name: String
+        public let firstJournal: Int64
+        public let scans: Int
+        public let bytes: Int
+        /// Why it must not be dropped yet.
+        public let obstacle: String?
+    }
+
+    private let connection: PostgresConnection
+    private let silentJournalHours: Int
+
+    public init(_ connection: PostgresConnection, silentJournalHours: Int = GrowthSettings().silentJournalHours) {
+        (self.connection, self.silentJournalHours) = (connection, silentJournalHours)
+    }
+
+    /// Partitions of whose journals nothing was heard for `keepDays`, the oldest first.
+    public func survey(keepDays: Int) throws(PostgresError) -> [Old] {
+        let rows = try connection.query(
+            """
+            SELECT name, first_journal, scans, bytes, CASE
+                WHEN gaps > 0 THEN gaps || ' gaps are open: see tapline.seq_gaps and tapline.accept_gap'
+                WHEN unfinished_backlog > 0 THEN 'scanners still hold ' || unfinished_backlog || ' scans'
+                WHEN unfinished_heard_at > now() - $2 * interval '1 hour' THEN unfinished || ' journals are not over' END
+            FROM tapline.scan_partition_state
+            WHERE retired_at IS NULL AND is_full AND coalesce(heard_at, created_at) < now() - $1 * interval '1 day'
+            ORDER BY first_journal
+            """, [.int32(Int32(keepDays)), .int32(Int32(silentJournalHours))])
+        return (0..<rows.rowCount).map {
+            Old(
+                name: rows.text($0, 0), firstJournal: rows.int($0, 1), scans: Int(rows.int($0, 2)),
+                bytes: Int(rows.int($0, 3)), obstacle: rows.optionalText($0, 4))
+        }
+    }
+
+    /// Drops one; gives the number of its scans, or nil when somebody reads or writes it, or when it was heard of since.
+    /// - Parameter force: whatever stands in the way.
+    public func drop(_ old: Old, keepDays: Int, force: Bool = false) throws -> Int? {
+        do {
+            return try connection.transaction {
+                try connection.execute("SET LOCAL lock_timeout = \(Retention.lockMs)")
+                guard let end = try lock(old) else { return nil }
+                guard
+                    try survey(keepDays: keepDays).contains(where: {
+                        $0.firstJournal == old.firstJournal && (force || $0.obstacle == nil)
+                    })
+                else { return nil }
+                let marked = try connection.query(
+                    """
+                    UPDATE tapline.journals SET retired_seq = last_seq, retired_at = now() WHERE id >= $1 AND id < $2
+                    RETURNING stored
+                    """, [.int64(old.firstJournal), .int64(end)])
+                for relation in ["untracked", "annulled", "batches"] {
+                    try connection.query(
+                        "DELETE FROM tapline.\(relation) WHERE journal_id >= $1 AND journal_id < $2",
+                        [.int64(old.firstJournal), .int64(end)])
+                }
+                try replace(old, end)
+                return (0..<marked.rowCount).reduce(0) { $0 + Int(marked.int($1, 0)) }
+            }
+        } catch let error as PostgresError where error.sqlState == "55P03" || error.isSerializationFailure {
+            return nil
+        }
+    }
+
+    /// Rows first, then the lock of the partitions, then the tables: the order of the ingest. Gives the first journal
+    /// beyond, or nil when another was quicker.
+    private func lock(_ old: Old) throws(PostgresError) -> Int64? {
+        try connection.query(
+            """
+            SELECT FROM tapline.journals j JOIN tapline.scan_partitions p ON j.id >= p.first_journal AND j.id < p.end_journal
+            WHERE p.name = $1 ORDER BY j.id FOR UPDATE OF j
+            """, [.text(old.name)])
+        try connection.query("SELECT pg_advisory_xact_lock(hashtext('tapline.scans partition'))")
+        let row = try connection.query(
+            "SELECT end_journal FROM tapline.scan_partitions WHERE name = $1 AND retired_at IS NULL FOR UPDATE",
+            [.text(old.name)])
+        return row.rowCount == 1 ? row.int(0, 0) : nil
+    }
+
+    /// What still comes for the journals is stored as ever: one partition stands in for this one and for its neighbours that
+    /// were retired and are empty.
+    private func replace(_ old: Old, _ oldEnd: Int64) throws(PostgresError) {
+        var (first, end) = (old.firstJournal, oldEnd)
+        try remove(old.name)
+        let neighbours = try connection.query(
+            """
+            SELECT name, first_journal, end_journal FROM tapline.scan_partitions
+            WHERE retired_at IS NOT NULL AND (end_journal = $1 OR first_journal = $2)
+            """, [.int64(first), .int64(end)])
+        for row in 0..<neighbours.rowCount {
+            let name = neighbours.text(row, 0)
+            let used = try connection.query("SELECT EXISTS (SELECT FROM tapline.\(connection.identifier(name)))")
+            if used.bool(0, 0) { continue }
+            try remove(name)
+            (first, end) = (min(first, neighbours.int(row, 1)), max(end, neighbours.int(row, 2)))
+        }
+        try connection.query("SELECT tapline.make_scan_partition($1, $2)", [.int64(first), .int64(end)])
+        try connection.query(
+            "UPDATE tapline.scan_partitions SET retired_at = now() WHERE first_journal = $1", [.int64(first)])
+    }
+
+    private func remove(_ name: String) throws(PostgresError) {
+        try connection.execute("DROP TABLE tapline.\(connection.identifier(name))")
+        try connection.query("DELETE FROM tapline.scan_partitions WHERE name = $1", [.text(name)])
+    }
+}

@@ -1,0 +1,81 @@
+import Growth
+import Migrations
+import Postgres
+import Runtime
+import Support
+import Testing
+
+/// `delegate_track` beside the plain query that it was: the same rows, whatever the scans.
+@Suite struct TrackTests {
+    private let fixture: IngestFixture
+
+    init() throws {
+        fixture = try IngestFixture()
+        let sql = String(decoding: Migration.all[4].sql, as: UTF8.self)
+        let start = try #require(sql.firstRange(of: "CREATE VIEW tapline.delegate_track"))
+        let end = try #require(sql.firstRange(of: "COMMENT ON VIEW tapline.delegate_track"))
+        let plain = sql[start.upperBound..<end.lowerBound]
+        try fixture.connection.execute("CREATE VIEW tapline.plain_track" + plain)
+    }
+
+    /// Journals in three partitions; annulments of what was admitted, annulled or never there, inspections, overrides, clocks
+    /// ahead, twice the same time, lane events, tags of nobody.
+    private func scans(_ random: inout TestRandom) throws {
+        let fixture = fixture
+        var rows: [String] = []
+        for journal in [1, 2, 3, 1_999, 2_000, 3_000, 4_001] {
+            try fixture.connection.execute(
+                """
+                INSERT INTO tapline.journals (id, log, scanner_id)
+                VALUES (\(journal), gen_random_uuid(), 's-\(Int.random(in: 1...4, using: &random))')
+                """)
+            var tag = 1
+            for seq in 1...Int.random(in: 50...300, using: &random) {
+                if !Bool.random(using: &random) { tag = Int.random(in: 1...44, using: &random) }
+                let verdict = [0, 0, 0, 0, 64, 64, 1, 3, 5, 133].randomElement(using: &random)!
+                let flags = [0, 0, 1, 16, 17, 2, 32].randomElement(using: &random)!
+                let gate = ["1", "2", "3", "99", "NULL"].randomElement(using: &random)!
+                let (at, late) = (Int.random(in: 0...90, using: &random), Int.random(in: -30...30, using: &random))
+                rows.append(
+                    """
+                    (\(journal), \(seq), \(verdict == 133 ? 0 : tag), '2026-06-01'::timestamptz + \(at) * interval '1 hour',
+                    \(verdict), \(flags), \(gate), 5, '2026-06-01'::timestamptz + \(at + late) * interval '1 hour')
+                    """)
+            }
+        }
+        rows.shuffle(using: &random)
+        try fixture.connection.execute("INSERT INTO tapline.scans VALUES " + rows.joined(separator: ","))
+        try fixture.connection.execute("INSERT INTO tapline.event (name, time_zone) VALUES ('E', 'Asia/Dubai')")
+    }
+
+    private func check() throws {
+        let wrong = try fixture.int(
+            """
+            SELECT (SELECT count(*) FROM (SELECT * FROM tapline.delegate_track EXCEPT ALL SELECT * FROM tapline.plain_track) a)
+                + (SELECT count(*) FROM (SELECT * FROM tapline.plain_track EXCEPT ALL SELECT * FROM tapline.delegate_track) b)
+            """)
+        #expect(wrong == 0)
+        for condition in ["attendee_id = 7", "name = 'a7'", "external_ref = 'none'", "'a7' IN (name, external_ref)"] {
+            func rows(_ view: String) throws -> [String] {
+                try fixture.texts("SELECT t::text FROM tapline.\(view) t WHERE \(condition)")
+            }
+            #expect(try rows("delegate_track") == rows("plain_track"))
+        }
+    }
+
+    @Test(arguments: 1...8) func `the rows are those of the plain query`(_ seed: Int) throws {
+        var random = TestRandom(seed)
+        try scans(&random)
+        #expect(try fixture.int("SELECT count(*) FROM tapline.plain_track WHERE NOT counts AND verdict = 0") > 0)
+        #expect(try fixture.int("SELECT count(*) FROM tapline.plain_track WHERE counts") > 0)
+        try check()
+        // The first two partitions closed, and the rest summarised as far as it can be.
+        try fixture.connection.execute("SELECT setval('tapline.journals_id_seq', 3999)")
+        let metrics = GrowthMetrics(Metrics())
+        _ = try Partitions(fixture.connection, GrowthSettings(silentJournalHours: 0), metrics).step(StopSignal())
+        try fixture.connection.execute(
+            "SELECT brin_summarize_new_values('tapline.scans_4000_5999_received_at_tag_id_idx')")
+        #expect(try fixture.int("SELECT count(*) FROM tapline.scan_partitions WHERE closed_at IS NOT NULL") == 2)
+        try check()
+    }
+}
