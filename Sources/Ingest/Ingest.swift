@@ -16,8 +16,14 @@ public struct IngestSettings: Sendable {
     public var databaseAwayLimitMs: Int
     /// The server's limit on one statement; a COMMIT gets a little more before its socket is closed.
     public var statementTimeoutMs: Int
+    /// Which of several centers on the same queues this is.
+    public var place = CenterPlace()
+    /// How often each queue is looked at: one that holds messages and delivers none is not to be trusted.
+    public var queueLookMs = 30_000
 
     public static let shardsRange = 1...1_024
+    /// Less than the broker's limit by a safe margin, for it looks at its clock once a minute.
+    public static let databaseAwayRangeS = 1...1_500
 
     public init(
         brokers: [AMQPAddress], databaseURL: String, shards: Int? = nil, relayUsers: Set<String> = [],
