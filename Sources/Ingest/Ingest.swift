@@ -20,11 +20,17 @@ public struct IngestSettings: Sendable {
     public var statementTimeoutMs: Int
     /// Lanes side by side, each a connection to the broker with its share of the queues and a connection to the database.
     public var writers: Int
+    /// Which of several centers on the same queues this is.
+    public var place = CenterPlace()
+    /// How often each queue is looked at: one that holds messages and delivers none is not to be trusted.
+    public var queueLookMs = 30_000
 
     public static let writersRange = 1...16
     /// One more waits for the disk while one works; PostgreSQL fills two cores by then.
     public static let defaultWriters = 2
     public static let shardsRange = 1...1_024
+    /// Less than the broker's limit by a safe margin, for it looks at its clock once a minute.
+    public static let databaseAwayRangeS = 1...1_500
 
     public init(
         brokers: [AMQPAddress], databaseURL: String, shards: Int? = nil, relayUsers: Set<String> = [],

@@ -16,16 +16,16 @@ final class IngestConsumer {
     }
 
     /// The broker is there, but does not deliver any more.
-    private struct ConsumerLost: Error, CustomStringConvertible {
+    struct ConsumerLost: Error, CustomStringConvertible {
         let description: String
     }
 
-    private let settings: IngestSettings
+    let settings: IngestSettings
     private let link: IngestLink
     private let health: IngestHealth.Lane
     private let metrics: IngestMetrics
     private let stop: StopSignal
-    private let log = Log("ingest")
+    let log = Log("ingest")
     private var backoff = Backoff()
     private var attempt = 0
     private var connectedAtMs: Int64?
@@ -49,8 +49,8 @@ final class IngestConsumer {
                 continue
             }
             do {
-                let connection = try connect(shards)
-                switch try consume(connection) {
+                let (connection, rota) = try connect(shards)
+                switch try consume(connection, rota) {
                 case .stopped: break
                 case .databaseAway:
                     health.setBroker("not consumed: the database is away")
@@ -71,24 +71,21 @@ final class IngestConsumer {
 
     // MARK: The broker
 
-    private func connect(_ shards: Int) throws(AMQPError) -> AMQPConnection {
+    private func connect(_ shards: Int) throws -> (AMQPConnection, ShardRota) {
         let address = settings.brokers[attempt % settings.brokers.count]
         attempt += 1
         let connection = try AMQPConnection(address, name: "tapline-center ingest", interrupt: stop.descriptor)
-        try Topology.declare(connection, shards: shards)
+        try Topology.declare(connection, shards: shards, centers: settings.place.count)
         let generation = link.newGeneration()
         try connection.qos(prefetch: UInt16(IngestLink.prefetch(shards: shards)))
-        // Never a tag that was used before: RabbitMQ 3.10 may keep messages of a quorum queue from it for ever.
         let name = "center-\(UInt64.random(in: .min ... .max))-\(generation)"
-        for shard in stride(from: link.lane, to: shards, by: settings.writers) {
-            try connection.consume(Topology.queue(shard), consumerTag: "\(name)-\(shard)")
-        }
+        let rota = try begin(connection, shards, name: name, lane: link.lane)
         connectedAtMs = SystemClock.monotonicMs()
         // Stay with a broker that works.
         attempt -= 1
         metrics.brokerConnections.add()
-        if health.setBroker(nil) { log.info("consuming", [.host: address, .shards: shards]) }
-        return connection
+        if health.setBroker(nil) { log.info("consuming", [.host: address, .shards: shards, .name: settings.place]) }
+        return (connection, rota)
     }
 
     /// Notes an outage, once, and waits.
@@ -120,8 +117,9 @@ final class IngestConsumer {
         held = count
     }
 
-    private func consume(_ connection: AMQPConnection) throws -> End {
+    private func consume(_ connection: AMQPConnection, _ start: ShardRota) throws -> End {
         let generation = link.generation.load(ordering: .acquiring)
+        var rota = start
         var window = AckWindow()
         while true {
             // Once it is told to stop, only the end of the writer matters.
@@ -130,7 +128,9 @@ final class IngestConsumer {
                 [connection.descriptor, link.settlements.descriptor, end.descriptor],
                 timeoutMs: IngestConsumer.pollMs)
             let hasEnded = link.writerEnded.isStopped
-            try take(try connection.poll(), generation, &window)
+            // Before the poll, for its calls may leave deliveries in the library.
+            if !stop.isStopped { try tend(connection, &rota, unsettled: window.count) }
+            try take(try connection.poll(), generation, &window, &rota)
             for settlement in link.settlements.drain() where settlement.generation == generation {
                 for action in window.settle(accepted: settlement.accepted, rejected: settlement.rejected) {
                     switch action {
@@ -145,7 +145,9 @@ final class IngestConsumer {
         }
     }
 
-    private func take(_ events: [AMQPEvent], _ generation: Int, _ window: inout AckWindow) throws {
+    private func take(_ events: [AMQPEvent], _ generation: Int, _ window: inout AckWindow, _ rota: inout ShardRota)
+        throws
+    {
         let now = SystemClock.nowMicroseconds()
         for event in events {
             switch event {
@@ -153,6 +155,9 @@ final class IngestConsumer {
                 metrics.deliveries.add()
                 if delivery.redelivered { metrics.redeliveries.add() }
                 window.deliver(delivery.tag)
+                if let shard = rota.delivered(consumerTag: delivery.consumerTag) {
+                    log.info("took over from another center", [.queue: Topology.queue(shard)])
+                }
                 let received = IngestDelivery(
                     routingKey: delivery.routingKey, userID: delivery.userID, body: delivery.body, receivedMicros: now)
                 // Decoded here, while the writer stores what came before.

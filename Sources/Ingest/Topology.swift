@@ -11,6 +11,8 @@ enum Topology {
     public static let shardsRange = 1...1_024
 
     static func queue(_ shard: Int) -> String { "tapline.scans.\(shard)" }
+    /// An empty queue that a center consumes while it is there, for the others to see.
+    static func presence(_ center: Int) -> String { "tapline.center.\(center)" }
 
     /// For ever: a queue that exists is never declared with others.
     static let queueArguments: [String: AMQPValue] = [
@@ -21,10 +23,15 @@ enum Topology {
 
     /// Declares what is missing. A binding that is there is left alone by the broker, so no key moves to another queue;
     /// the way in is bound last, so nothing is routed to a half-made topology.
-    static func declare(_ connection: AMQPConnection, shards: Int) throws(AMQPError) {
+    static func declare(_ connection: AMQPConnection, shards: Int, centers: Int = 1) throws(AMQPError) {
         try connection.declareExchange(dead, type: "fanout")
         try connection.declareQueue(dead, arguments: ["x-queue-type": "quorum"])
         try connection.bindQueue(dead, exchange: dead, routingKey: "")
+        if centers > 1 {
+            for center in 1...centers {
+                try connection.declareQueue(presence(center), arguments: ["x-queue-type": "quorum"])
+            }
+        }
         try connection.declareExchange(exchange, type: "topic")
         try connection.declareExchange(shardsExchange, type: "x-consistent-hash", internal: true)
         for shard in 0..<shards {

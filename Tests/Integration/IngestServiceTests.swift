@@ -28,15 +28,15 @@ import Testing
 
         init(
             fixture: IngestFixture? = nil, vhost: TestVhost? = nil, shards: Int? = nil,
-            databaseAwayLimitMs: Int = 600_000
+            databaseAwayLimitMs: Int = 600_000, queueLookMs: Int = 30_000
         ) throws {
             self.fixture = try fixture ?? IngestFixture()
             self.vhost = try vhost ?? TestVhost()
-            ingest = Ingest(
-                IngestSettings(
-                    brokers: [try AMQPAddress(url: self.vhost.url)], databaseURL: self.fixture.database.url,
-                    shards: shards, relayUsers: [TestServers.amqpUser], databaseAwayLimitMs: databaseAwayLimitMs),
-                metrics: metrics)
+            var settings = IngestSettings(
+                brokers: [try AMQPAddress(url: self.vhost.url)], databaseURL: self.fixture.database.url,
+                shards: shards, relayUsers: [TestServers.amqpUser], databaseAwayLimitMs: databaseAwayLimitMs)
+            settings.queueLookMs = queueLookMs
+            ingest = Ingest(settings, metrics: metrics)
             let (service, stop, ended, outcome) = (ingest.service(), stop, ended, outcome)
             Task {
                 do { try await service.run(stop) } catch { outcome.failure.withLock { $0 = error } }
@@ -201,6 +201,30 @@ import Testing
             return try running.fixture.int("SELECT count(*) FROM tapline.scans") == 10
         }
         try running.waitUntilReady()
+    }
+
+    /// The broker forgets the consumers and tells nobody: connected, subscribed, and nothing comes.
+    @Test func aQueueThatFallsSilentIsNoticed() throws {
+        let running = try Running(queueLookMs: 400)
+        try running.waitUntilReady()
+        for shard in 0..<4 {
+            try running.broker(
+                "eval",
+                """
+                {ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"\(running.vhost.name)">>, queue,
+                    <<"tapline.scans.\(shard)">>)),
+                [Consumer] = rabbit_amqqueue:consumers(Q),
+                {ok, _, _} = ra:process_command(amqqueue:get_pid(Q), rabbit_fifo:make_checkout(
+                    {element(2, Consumer), element(1, Consumer)}, cancel, #{})).
+                """)
+        }
+        let publisher = try running.publisher()
+        let journals = ["s-1", "s-2", "s-3", "s-4"].map { journal($0, count: 20) }
+        for journal in journals { try publish(journal.batch(1, 20), publisher) }
+        try running.waitForScans(80)
+        try running.wait("all acknowledged") { try running.queued() == 0 }
+        #expect(running.metrics.render().contains("tapline_ingest_redeliveries_total 0\n"))
+        try running.fixture.checkBooks()
     }
 
     @Test func aQueueWithOtherArgumentsIsToldAndTriedAgain() throws {

@@ -131,7 +131,8 @@ struct IngestStoreTests {
             DELETE FROM tapline.scans; DELETE FROM tapline.batches
             """)
         #expect(try store.store([journal.batch(1, 20).delivery()]) == [.taken(stored: 0, duplicates: 20, conflicts: 0)])
-        #expect(try store.store([journal.batch(15, 46).delivery()]) == [.taken(stored: 4, duplicates: 42, conflicts: 0)])
+        #expect(
+            try store.store([journal.batch(15, 46).delivery()]) == [.taken(stored: 4, duplicates: 42, conflicts: 0)])
         #expect(try fixture.texts("SELECT seq FROM tapline.scans ORDER BY seq") == ["21", "22", "23", "24"])
         #expect(try fixture.int("SELECT count(*) FROM tapline.seq_gaps") == 0)
         #expect(try fixture.int("SELECT count(*) FROM tapline.ingest_balance WHERE NOT balanced") == 0)

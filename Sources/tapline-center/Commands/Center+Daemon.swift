@@ -30,7 +30,8 @@ extension Center {
         "run", "the daemon: broker to database, HTTP, nightly snapshot",
         options: [
             Option(
-                "amqp-url", "URL", "a RabbitMQ node: amqp://USER:PASSWORD@HOST:PORT/VHOST", kind: .secrets,
+                "amqp-url", "URL", "a RabbitMQ node: amqp://USER:PASSWORD@HOST:PORT/VHOST; several are tried in turn",
+                kind: .secrets,
                 required: true),
             databaseURL,
             Option("http", "ADDRESS:PORT", "where to serve HTTP; port 0: any", default: "127.0.0.1:8080"),
@@ -39,6 +40,11 @@ extension Center {
             Option(
                 "writers", "N", "connections that store side by side, 1 to 16",
                 default: "\(IngestSettings.defaultWriters)"),
+            Option("center", "K/N", "which of N centers on the same queues this is, as 2/3", default: "1/1"),
+            Option(
+                "database-away-limit-s", "S",
+                "batches in hand are held so long without a database, then given back to the broker, 1 to 1500",
+                default: "600"),
             Option("relay-user", "NAME", "a broker user that may publish for any scanner", kind: .repeated),
             Option("snapshot-at", "HH:MM", "export a snapshot each night at this time of the event"),
             Option("signing-key", "FILE", "minisign secret key, for --snapshot-at"),
@@ -79,10 +85,19 @@ extension Center {
             brokers = try arguments.all("amqp-url").map { (text) throws(AMQPError) in try AMQPAddress(url: text) }
         } catch { throw ProgramError.configuration("--amqp-url: \(error)") }
         guard !brokers.isEmpty else { throw ProgramError.configuration("--amqp-url is needed (see --help)") }
-        return IngestSettings(
+        var settings = IngestSettings(
             brokers: brokers, databaseURL: url, shards: try arguments.int("shards", IngestSettings.shardsRange),
             relayUsers: Set(arguments.all("relay-user")),
             writers: try arguments.int("writers", IngestSettings.writersRange) ?? IngestSettings.defaultWriters)
+        let place = try arguments.required("center")
+        guard let place = CenterPlace(place) else {
+            throw ProgramError.configuration(
+                "--center \(place): K/N is needed, as 2/3, with N up to \(CenterPlace.countLimit)")
+        }
+        settings.place = place
+        let limitS = try arguments.int("database-away-limit-s", IngestSettings.databaseAwayRangeS)
+        settings.databaseAwayLimitMs = 1_000 * (limitS ?? 600)
+        return settings
     }
 
     private static func nightlyExport(_ arguments: Arguments, _ url: String) throws -> NightlyExport? {

@@ -1,0 +1,64 @@
+"""Looks again and again how much of each journal is stored, and remembers when it grew."""
+
+import threading
+import time
+
+import psycopg2
+
+EVERY_S = 0.1
+
+
+class Watch:
+    def __init__(self, url: str):
+        self.url = url
+        self.stored, self.growths = {}, {}
+        self.lock = threading.Lock()
+        self.stop = threading.Event()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _run(self):
+        while not self.stop.is_set():
+            try:
+                connection = psycopg2.connect(self.url, connect_timeout=5)
+                connection.autocommit = True
+                with connection.cursor() as cursor:
+                    while not self.stop.wait(EVERY_S):
+                        cursor.execute("SELECT log::text, stored FROM tapline.journals")
+                        self._note(cursor.fetchall())
+            except psycopg2.Error:
+                self.stop.wait(EVERY_S)
+
+    def _note(self, rows: list):
+        now = time.monotonic()
+        with self.lock:
+            for log, stored in rows:
+                if stored > self.stored.get(log, 0):
+                    self.stored[log] = stored
+                    self.growths.setdefault(log, []).append(now)
+
+    def end(self):
+        self.stop.set()
+        self.thread.join(10)
+
+    def journals(self) -> int:
+        with self.lock:
+            return len(self.growths)
+
+    def total(self) -> int:
+        with self.lock:
+            return sum(self.stored.values())
+
+    def grown_since(self, since: float) -> int:
+        """How many journals have grown since then."""
+        with self.lock:
+            return sum(times[-1] > since for times in self.growths.values())
+
+    def longest_pause(self, since: float) -> float:
+        """The longest time after `since` that a journal did not grow, before it grew again."""
+        longest = 0.0
+        with self.lock:
+            for times in self.growths.values():
+                later = [since] + [moment for moment in times if moment > since]
+                longest = max([longest] + [after - before for before, after in zip(later, later[1:])])
+        return longest
