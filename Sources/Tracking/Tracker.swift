@@ -27,10 +27,12 @@ public final class Tracker: Sendable {
     private let waiting = Atomic(0)
     private let log = Log("tracking")
     private let metrics: TrackingMetrics
+    private let doubles: DoubleAdmissions
 
     public init(databaseURL: String, statementTimeoutMs: Int = 60_000, metrics: Metrics) {
         (self.databaseURL, self.statementTimeoutMs) = (databaseURL, statementTimeoutMs)
         self.metrics = TrackingMetrics(metrics)
+        doubles = DoubleAdmissions(databaseURL: databaseURL)
     }
 
     /// From a writer, once its transaction has committed. Never waits.
@@ -49,6 +51,8 @@ public final class Tracker: Sendable {
     /// Until it is told to stop, which is after the writers: it tracks what they have stored last. Connects again, for ever,
     /// with back-off.
     public func run(_ stop: StopSignal) {
+        // Not waited for: what it does is done again at the next start.
+        PlainThread("doubles") { [doubles] in doubles.run(stop) }
         var backoff = Backoff()
         var isAway = false
         while !stop.isStopped {
@@ -72,7 +76,7 @@ public final class Tracker: Sendable {
         let store = try TrackingStore(
             PostgresConnection(
                 url: databaseURL, statementTimeoutMs: statementTimeoutMs, applicationName: "tapline-center tracking"),
-            isTracker: true)
+            isTracker: true, tracked: { [doubles] in doubles.doubt(from: $0) })
         var held: ArraySlice<StoredScans> = []
         defer { forget(Array(held)) }
         var nextMs: Int64 = 0

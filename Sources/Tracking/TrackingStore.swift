@@ -17,11 +17,16 @@ public struct TrackingStore {
     private static let mode = "ISOLATION LEVEL READ COMMITTED READ WRITE"
 
     let connection: PostgresConnection
+    private let tracked: (Int64) -> Void
 
-    /// - Parameter isTracker: the session tracks, and nothing else: what a crash takes back is tracked again, so nobody waits
-    ///   for the disk.
-    public init(_ connection: PostgresConnection, isTracker: Bool = false) throws(PostgresError) {
-        self.connection = connection
+    /// - Parameters:
+    ///   - isTracker: the session tracks, and nothing else: what a crash takes back is tracked again, so nobody waits for the
+    ///     disk.
+    ///   - tracked: told the earliest time of what was tracked, microseconds since 1970-01-01 UTC.
+    public init(
+        _ connection: PostgresConnection, isTracker: Bool = false, tracked: @escaping (Int64) -> Void = { _ in }
+    ) throws(PostgresError) {
+        (self.connection, self.tracked) = (connection, tracked)
         if isTracker { try connection.execute("SET synchronous_commit = off") }
     }
 
@@ -134,7 +139,9 @@ public struct TrackingStore {
     // MARK: What they mean
 
     private func apply(_ runs: [StoredScans]) throws(PostgresError) {
-        guard !runs.isEmpty else { return }
+        guard let earliest = runs.lazy.map(\.earliestMicros).min() else { return }
+        // Also of what is rolled back: to look once more costs time, and no more.
+        tracked(earliest)
         var flow = FlowFold(nowMicros: SystemClock.nowMicroseconds())
         for run in runs { flow.add(run) }
         let doubtful = try journalsToDoubt(runs)

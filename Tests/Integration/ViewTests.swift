@@ -47,7 +47,10 @@ import Testing
         }
 
         /// What the center's tracker makes of the scans.
-        func track() throws { try connection.execute("SELECT tapline.rebuild_tracking(true)") }
+        func track() throws {
+            try connection.execute("SELECT tapline.rebuild_tracking(true)")
+            try connection.execute("SELECT tapline.refresh_double_admissions('-infinity')")
+        }
 
         func presence(_ tag: Int, person: Int?, zone: Int?, secondsAgo: Int, journal: Int, seq: Int) throws {
             try connection.execute(
