@@ -77,7 +77,8 @@ let package = Package(
         domain("Web", "HTTPServer", "Runtime"),
         // Readers, chips and relay boards on pseudo-terminals: for tests, and for `tapline-fleet reader`.
         domain("Emulation", "Serial", "Crypto", "Runtime"),
-        domain("Fleet", "Gate", "Readers", "Journal", "Snapshots", "Publishing", "Scans", "Runtime"),
+        domain(
+            "Fleet", "Gate", "Readers", "Journal", "Snapshots", "Publishing", "Batches", "AMQP", "Scans", "Runtime"),
 
         program(
             "tapline-gate", "Readers", "Gate", "Signals", "Journal", "Snapshots", "Serial", "Scans", "Crypto", "Runtime"

@@ -38,7 +38,8 @@ public final class Fleet: Sendable {
         let end = StopSignal()
         let statuses = shares.map { PublisherStatus(folder: $0.folder, scanner: $0.scanner.text, isKept: false) }
         var summary = FleetSummary(
-            scanners: shares.count, scans: 0, admitted: 0, confirmed: 0, seconds: 0, rate: 0, fillSeconds: 0,
+            scanners: shares.count, scans: 0, admitted: 0, confirmed: 0, startedMs: 0, seconds: 0, rate: 0,
+            fillSeconds: 0,
             batches: 0, bytes: 0, connects: 0, heartbeats: 0, seed: settings.seed, complete: false)
 
         let startMs = SystemClock.monotonicMs()
@@ -48,7 +49,12 @@ public final class Fleet: Sendable {
         waitUntil(stop) { opened.value >= writers.count }
         if settings.rate == nil { summary.fillSeconds = Double(SystemClock.monotonicMs() - startMs) / 1_000 }
         let waiting = try backlog(shares)
+        if settings.isHeld, failure.withLock({ $0 == nil }) {
+            try StandardOutput.writeLine("filled")
+            _ = try LineInput().next(or: stop, withinMs: -1)
+        }
         let publishMs = SystemClock.monotonicMs()
+        summary.startedMs = SystemClock.nowMicroseconds() / 1_000
         let publishers = failure.withLock { $0 == nil } ? startPublishers(shares, statuses, stop: end) : []
         wait(stop, waiting, writers.count, progress, statuses)
         summary.seconds = max(0.001, Double(SystemClock.monotonicMs() - publishMs) / 1_000)
@@ -161,6 +167,7 @@ public final class Fleet: Sendable {
                     // A thousand cursors on one disk: a device has that disk for itself.
                     upload.cursorMs = 500
                     upload.logsConnections = false
+                    upload.limits.batchScans = settings.batchScans
                     try Upload(upload, status).run(stop)
                 } catch { fail(error) }
             }

@@ -25,6 +25,10 @@ public struct FleetSettings: Sendable {
     public var prefix = "fleet"
     /// The data folders' parent; nil: a temporary one, removed at the end.
     public var folder: String?
+    /// Once the journals are filled: says "filled" on standard output and waits for a line on standard input.
+    public var isHeld = false
+    /// Scans in a batch at the most.
+    public var batchScans = 500
     /// How long everything may take to be confirmed once all is tapped.
     public var timeoutS = 600
 
@@ -55,6 +59,8 @@ public struct FleetSummary: Codable, Sendable, Equatable {
     public var admitted: Int
     /// Scans confirmed by the broker, those left by an earlier run in the same folders included.
     public var confirmed: Int
+    /// When publishing began, milliseconds since 1970.
+    public var startedMs: Int64
     /// From the first connection to the last confirm.
     public var seconds: Double
     /// `confirmed / seconds`.

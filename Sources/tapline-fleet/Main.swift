@@ -9,7 +9,7 @@ struct Main {
     static func main() async {
         await Program(
             "tapline-fleet", "a simulated fleet of scanners, on the real journal and publisher code",
-            commands: [run, reader, benchSnapshot, benchJournal, benchDecide, benchTap]
+            commands: [run, reader, benchSnapshot, benchJournal, benchDecide, benchTap, benchTags, benchPublish]
         ).main()
     }
 
@@ -31,6 +31,8 @@ struct Main {
             Option("seed", "N", "of everything that is drawn", default: "1"),
             Option("prefix", "NAME", "of the scanners' identities: NAME-0001 ...", default: "fleet"),
             Option("data", "DIR", "where the scanners' folders are (default a temporary folder, removed at the end)"),
+            .toggle("hold", "with filled journals say 'filled', and publish after a line on standard input"),
+            Option("batch-scans", "N", "scans in a batch at the most", default: "500"),
             Option("timeout", "S", "how long the last confirm may take once all is tapped", default: "600"),
         ]
     ) { arguments in
@@ -68,6 +70,9 @@ struct Main {
         settings.rate = try arguments.int("rate", 1...1_000_000)
         settings.prefix = arguments["prefix"] ?? "fleet"
         settings.folder = arguments["data"]
+        settings.isHeld = arguments.has("hold")
+        if settings.isHeld, settings.rate != nil { throw ProgramError.usage("--hold and --rate exclude each other") }
+        settings.batchScans = try arguments.int("batch-scans", 1...4_000) ?? 500
         settings.timeoutS = try arguments.int("timeout", 1...86_400) ?? 600
         // Fails now, not on a thread, where they are bad.
         _ = try settings.scanner(settings.scanners - 1)

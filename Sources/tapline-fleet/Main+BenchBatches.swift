@@ -1,0 +1,73 @@
+import Fleet
+import Runtime
+
+/// The parts of `scripts/bench` that measure the center.
+extension Main {
+    static let benchTags = Command(
+        "bench tags", "print the tag IDs of the made-up attendees, one a line",
+        options: [
+            attendees, seed, Option("more", "N", "of attendees who are never drawn, for bench publish", default: "0"),
+        ]
+    ) { arguments in
+        let plan = try plan(arguments)
+        let more = try arguments.int("more", 0...10_000_000) ?? 0
+        return { print(plan.tags(more: more).map { "\($0)" }.joined(separator: "\n")) }
+    }
+
+    static let benchPublish = Command(
+        "bench publish",
+        "publish ready-made batches over one connection, wait until all is confirmed",
+        options: [
+            Option("amqp-url", "URL", "the broker", kind: .secrets, required: true),
+            Option("exchange", "NAME", "where to", default: "tapline.scans"),
+            Option("format", "cbor|json", "scan batch v1, or its columns as JSON", default: "cbor"),
+            Option("scanners", "N", "of the made-up fleet, one journal each", default: "200"),
+            Option("scans", "N", "over all scanners together", default: "2000000"),
+            Option("batch", "N", "scans in a batch", default: "500"),
+            attendees, seed,
+            Option("prefix", "NAME", "of the scanners' identities: NAME-0001 ...", default: "fleet"),
+            Option("starts", "S", "device time of the first scans, seconds since 1970", default: "1700000000"),
+            Option("delivered", "N", "batches of each journal that a run before has delivered", default: "0"),
+            Option("repeat", "PERCENT", "of this run's batches that repeat those", default: "0"),
+            Option("rate", "N", "scans a second, made now; prints '<tag> <microseconds>' of each batch's last scan"),
+            Option("first-marker", "N", "number of the first attendee of those scans, beyond the others", default: "0"),
+        ],
+        details: "The same numbers give the same batches again."
+    ) { arguments in
+        var plan = try plan(arguments)
+        plan.batchScans = try arguments.int("batch", 1...10_000) ?? 500
+        plan.delivered = try arguments.int("delivered", 0...1_000_000) ?? 0
+        plan.repeatedPercent = try arguments.int("repeat", 0...100) ?? 0
+        try plan.check()
+        let format = try arguments.choice("format", BatchPublication.Format.self) ?? .cbor
+        let exchange = try arguments.required("exchange")
+        let rate = try arguments.int("rate", 1...1_000_000)
+        let first = try arguments.int("first-marker", 0...10_000_000) ?? 0
+        return { [plan] in
+            try await ServiceGroup([
+                .thread("publish") { stop in
+                    let publication = try BatchPublication(plan, exchange: exchange, format: format)
+                    let isDone =
+                        try rate.map { try publication.live(rate: $0, firstMarker: first, stop) }
+                        ?? publication.fill(stop)
+                    guard isDone else { throw ProgramError.failed("stopped before all was published") }
+                }
+            ]).run()
+        }
+    }
+
+    private static let attendees = Option("attendees", "N", "of the made-up event", default: "40000")
+    private static let seed = Option("seed", "N", "of everything that is drawn", default: "1")
+
+    private static func plan(_ arguments: Arguments) throws -> BatchPlan {
+        var fleet = FleetSettings(
+            scanners: try arguments.int("scanners", 1...FleetSettings.scannersLimit) ?? 200,
+            scans: try arguments.int("scans", 1...1_000_000_000) ?? 2_000_000,
+            source: .synthetic(attendees: try arguments.int("attendees", 1...10_000_000) ?? 40_000),
+            urls: arguments.all("amqp-url"))
+        fleet.seed = UInt64(try arguments.int("seed", 0...Int.max) ?? 1)
+        fleet.prefix = arguments["prefix"] ?? "fleet"
+        _ = try fleet.scanner(fleet.scanners - 1)
+        return BatchPlan(fleet, startsMs: Int64(try arguments.int("starts", 0...7_000_000_000) ?? 0) * 1_000)
+    }
+}

@@ -1,0 +1,71 @@
+"""Watches scans become visible in tapline.presence, for `scripts/bench freshness` and `storm`.
+
+usage: ... | bench-watch.py DATABASE-URL
+
+Reads lines `<tag> <microseconds since 1970>` from standard input: a tag that nobody else taps, and when its scan was
+published. Asks over one connection, every 5 ms, which of them are there, and prints for each `<published> <microseconds it
+took>`. What has not come 30 s after the end of the input is a line `<published> lost`. The last line on standard error says
+how long the pauses between two answers really were: by so much a figure may be too large.
+"""
+
+import asyncio
+import sys
+import time
+
+import asyncpg
+import uvloop
+
+PAUSE_S = 0.005
+PATIENCE_S = 30
+
+
+def now():
+    return time.time_ns() // 1000
+
+
+async def standard_input():
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    return reader
+
+
+async def main(url):
+    database = await asyncpg.connect(url)
+    # Few tags beside a table without statistics: always by the primary key.
+    await database.execute("SET enable_seqscan = off")
+    question = await database.prepare("SELECT tag_id FROM tapline.presence WHERE tag_id = ANY ($1::bigint[])")
+    awaited, pauses, ended = {}, [], asyncio.Event()
+
+    async def listen():
+        async for line in await standard_input():
+            tag, published = line.split()
+            awaited[int(tag)] = int(published)
+        ended.set()
+
+    listening = asyncio.create_task(listen())
+    answered, deadline = now(), None
+    while not (ended.is_set() and not awaited):
+        if ended.is_set():
+            deadline = deadline or time.monotonic() + PATIENCE_S
+            if time.monotonic() > deadline:
+                break
+        await asyncio.sleep(PAUSE_S)
+        if not awaited:
+            answered = now()
+            continue
+        rows = await question.fetch(list(awaited))
+        pauses.append(now() - answered)
+        answered = now()
+        for (tag,) in rows:
+            published = awaited.pop(tag)
+            print(published, answered - published)
+    await listening
+    for published in awaited.values():
+        print(published, "lost")
+    pauses.sort()
+    if pauses:
+        print(f"asked {len(pauses)} times, every {pauses[len(pauses) // 2] / 1000:.1f} ms, at most "
+              f"{pauses[-1] / 1000:.1f} ms apart", file=sys.stderr)
+
+
+uvloop.run(main(sys.argv[1]))
