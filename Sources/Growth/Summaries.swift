@@ -15,7 +15,7 @@ public struct Summaries {
     /// Pages summarised by one statement: 180,000 scans, about 40 ms.
     static let chunkPages: Int64 = 2_048
     /// How soon it looks again while scans come in, and when none came: at 300,000 scans a second 75,000 gather.
-    static let (busyMs, idleMs) = (250, 1_000)
+    static let (busyMs, idleMs) = (250, 500)
 
     private let connection: PostgresConnection
     private let metrics: GrowthMetrics
