@@ -23,6 +23,11 @@ def test_exit_codes(b):
     b.run(*check, "--amqp-url", b.amqp_url)
     b.run(*check, "--amqp-url", "nonsense", code=78)
     b.run(*check, "--amqp-url", b.amqp_url, "--http", "nowhere", code=78)
+    b.run(*check, "--amqp-url", b.amqp_url, "--amqp-url", b.amqp_url, "--center", "2/2", "--database-away-limit-s", "5")
+    for place in ("3/2", "0/2", "2", "a/b"):
+        b.run(*check, "--amqp-url", b.amqp_url, "--center", place, code=78)
+    # The broker would take the deliveries by force after half an hour.
+    b.run(*check, "--amqp-url", b.amqp_url, "--database-away-limit-s", "1800", code=78)
     unreachable = f"postgresql://x:y@127.0.0.1:{free_port()}/z"
     b.run("tapline-center", "migrate", "--database-url", unreachable, code=69)
 
