@@ -254,12 +254,14 @@ import Testing
         // As a shell hands it on: a write(2) waits.
         let flags = fcntl(port.descriptor, F_GETFL)
         #expect(fcntl(port.descriptor, F_SETFL, flags & ~O_NONBLOCK) == 0)
+        // Until it is full, in pieces of every size: poll(2) promises room, not how much.
+        let screen = Terminal(descriptor: port.descriptor)
+        #expect(throws: SystemError.self) {
+            for length in 1...2_000 { try screen.write(String(repeating: "x", count: length), timeoutMs: 50) }
+        }
         let display = TerminalDisplay(descriptor: port.descriptor)
         let running = Running(display.service())
-        for number in 0..<40 {
-            display.take(.answer(signal(number % 2 == 0 ? .admitted : .lost)))
-            usleep(20_000)
-        }
+        display.take(.answer(signal(.admitted)))
         try await running.end()
         #expect(terminal.read(timeoutMs: 1_000).count > 1_000)
     }
