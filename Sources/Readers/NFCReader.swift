@@ -15,6 +15,9 @@ public final class NFCReader: Sendable {
     /// How long a reader may see nothing before it is opened anew, ms: one whose supply dipped answers everything and finds no
     /// tag ever after, and only opening sets it up whole. A tap meanwhile waits some 0.2 s.
     static let selfTestMs: Int64 = 10_000
+    /// A reader that was opened, and has looked for tags without trouble for so long, or has read one, works: the next trouble is
+    /// met quickly again. One that opens, looks once and fails is tried less and less often.
+    static let settledMs: Int64 = 2_000
     /// Limits of one call into libnfc, ms, after which the watchdog acts: well above the library's own.
     static let callLimitMs: Int64 = 2_000
     static let openLimitMs: Int64 = 5_000
@@ -28,19 +31,20 @@ public final class NFCReader: Sendable {
     private let keys: SecureMessageKeys?
     private let direction: Direction
     private let selfTestMs: Int64
-    private let deliver: @Sendable (ReaderEvent) -> Void
+    private let deliver: @Sendable (ReaderEvent) -> Bool
     private let log: Log
-    private let health: ReaderHealth
+    let health: ReaderHealth
     /// What the watchdog aborts.
     private let current = Mutex<NFCDevice?>(nil)
 
     /// - Parameters:
     ///   - connstring: for libnfc; nil: the only reader that it finds.
     ///   - keys: nil: every chip is known by its UID only.
-    ///   - deliver: takes what happens, from two threads, in order; must not wait.
+    ///   - deliver: takes what happens, from two threads, in order; must not wait. False: it could not. `lost` and `back` then
+    ///     come again, a tap does not.
     public convenience init(
         connstring: String?, keys: SecureMessageKeys?, direction: Direction,
-        deliver: @escaping @Sendable (ReaderEvent) -> Void
+        deliver: @escaping @Sendable (ReaderEvent) -> Bool
     ) {
         self.init(
             connstring: connstring, keys: keys, direction: direction, selfTestMs: NFCReader.selfTestMs, deliver: deliver
@@ -49,7 +53,7 @@ public final class NFCReader: Sendable {
 
     init(
         connstring: String?, keys: SecureMessageKeys?, direction: Direction, selfTestMs: Int64,
-        deliver: @escaping @Sendable (ReaderEvent) -> Void
+        deliver: @escaping @Sendable (ReaderEvent) -> Bool
     ) {
         (self.connstring, self.keys, self.direction) = (connstring, keys, direction)
         (self.selfTestMs, self.deliver) = (selfTestMs, deliver)
@@ -70,11 +74,11 @@ public final class NFCReader: Sendable {
 
     func watch(_ ended: StopSignal) {
         while !ended.wait(ms: NFCReader.watchPauseMs) {
+            health.tellAgain()
             guard health.isStuck(nowMs: SystemClock.monotonicMs()) else { continue }
             health.lost("the reader does not answer")
-            // A copy, so that the device is not closed under the abort.
-            let device = current.withLock { $0 }
-            device?.abort()
+            // Under the lock, so that it is the reader's own thread that closes the device, before it opens the port again.
+            current.withLock { $0?.abort() }
         }
     }
 
@@ -100,10 +104,9 @@ public final class NFCReader: Sendable {
         var presence = TagPresence()
         while !stop.isStopped {
             let device = try opened(connstring)
-            defer { current.withLock { $0 = nil } }
-            worked()
-            health.back()
-            try look(device, &presence, stop)
+            // Closed after the lock is given back.
+            defer { _ = current.withLock { $0.take() } }
+            try look(device, &presence, stop, worked: worked)
         }
     }
 
@@ -114,14 +117,21 @@ public final class NFCReader: Sendable {
     }
 
     /// Returns when the reader has seen nothing for so long that it must be doubted.
-    private func look(_ device: NFCDevice, _ presence: inout TagPresence, _ stop: StopSignal) throws {
-        var lastSignMs = SystemClock.monotonicMs()
+    ///
+    /// That it could be opened says little: only a look that ends well shows that it works, also after the watchdog gave it up.
+    private func look(
+        _ device: NFCDevice, _ presence: inout TagPresence, _ stop: StopSignal, worked: () -> Void
+    ) throws {
+        let openedMs = SystemClock.monotonicMs()
+        var lastSignMs = openedMs
         var disturbances = 0
         while !stop.isStopped {
             do {
                 let now = SystemClock.monotonicMs()
                 let tag = try health.watch(limitMs: NFCReader.callLimitMs) { try device.select() }
                 disturbances = 0
+                health.back()
+                if tag != nil || now - openedMs >= NFCReader.settledMs { worked() }
                 let isNew = presence.saw(tag?.uid, nowMs: now)
                 if let tag {
                     lastSignMs = now
@@ -143,12 +153,12 @@ public final class NFCReader: Sendable {
         var message: [UInt8]?
         if keys != nil, tag.isISODEP {
             do { message = try ndef(device) } catch let error as NFCError where error.isOfTag {
-                guard presence.readFailed() else { return }
+                guard presence.readFailed(nowMs: SystemClock.monotonicMs()) else { return }
             }
         }
         let found = keys?.identify(uid: tag.uid, ndef: message) ?? SecureMessageKeys.identify(uid: tag.uid)
-        presence.told()
-        deliver(.tap(Tap(found.identity, proof: found.proof, direction: direction)))
+        presence.told(nowMs: SystemClock.monotonicMs())
+        _ = deliver(.tap(Tap(found.identity, proof: found.proof, direction: direction)))
     }
 
     /// The NDEF message of the selected chip; nil when it has none that can be read in time. Throws `NFCError`.
