@@ -12,7 +12,7 @@ public final class CodeReader: Sendable {
     /// Longest wait between two tries to open the port: a scanner plugged in again works within this.
     static let reopenLimitMs = 2_000
     /// A port that stays open for so long, or gives a code, works; a broken one hangs up at once, again and again.
-    static let settledMs: Int64 = 250
+    static let settledMs: Int64 = 1_000
     /// Between two log lines about noise, however much there is.
     static let noiseLogMs: Int64 = 60_000
 
@@ -27,6 +27,7 @@ public final class CodeReader: Sendable {
     private let baud: Int
     private let direction: Direction
     private let mode: Mode
+    private let settledMs: Int64
     private let deliver: @Sendable (ReaderEvent) -> Bool
     private let log: Log
     private let health: ReaderHealth
@@ -43,11 +44,11 @@ public final class CodeReader: Sendable {
     }
 
     init(
-        path: String, baud: Int = 9_600, direction: Direction, mode: Mode,
+        path: String, baud: Int = 9_600, direction: Direction, mode: Mode, settledMs: Int64 = CodeReader.settledMs,
         deliver: @escaping @Sendable (ReaderEvent) -> Bool
     ) {
         (self.path, self.baud, self.direction, self.mode) = (path, baud, direction, mode)
-        self.deliver = deliver
+        (self.settledMs, self.deliver) = (settledMs, deliver)
         log = Log("codes", [.reader: path])
         health = ReaderHealth(log: log, deliver: deliver)
     }
@@ -75,14 +76,14 @@ public final class CodeReader: Sendable {
         var wedge: KeyboardWedge? = mode == .keyEvents || mode == .automatic && port.isKeyboard ? KeyboardWedge() : nil
         let openedMs = SystemClock.monotonicMs()
         var logged = (rejected: 0, atMs: openedMs - CodeReader.noiseLogMs)
-        var timeoutMs = Int(CodeReader.settledMs)
+        var timeoutMs = Int(settledMs)
         while true {
             _ = Poll.wait([port.descriptor, stop.descriptor], timeoutMs: timeoutMs)
             if stop.isStopped { return }
             let bytes = try port.read(timeoutMs: 0)
             let nowMs = SystemClock.monotonicMs()
             let codes = lines.take(wedge?.take(bytes) ?? bytes, nowMs: nowMs)
-            if !codes.isEmpty || nowMs - openedMs >= CodeReader.settledMs {
+            if !codes.isEmpty || nowMs - openedMs >= settledMs {
                 worked()
                 health.back()
                 timeoutMs = health.tellAgain() ? -1 : ReaderHealth.tellAgainMs

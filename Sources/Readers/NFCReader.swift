@@ -15,9 +15,12 @@ public final class NFCReader: Sendable {
     /// How long a reader may see nothing before it is opened anew, ms: one whose supply dipped answers everything and finds no
     /// tag ever after, and only opening sets it up whole. A tap meanwhile waits some 0.2 s.
     static let selfTestMs: Int64 = 10_000
-    /// A reader that was opened, and has looked for tags without trouble for so long, or has read one, works: the next trouble is
-    /// met quickly again. One that opens, looks once and fails is tried less and less often.
+    /// A reader that has looked for tags without trouble for so long works, ms. One that failed sooner is tried less and less
+    /// often, and is not said to be back before: a supply that every tag pulls down would make the lane flicker. Tags that it
+    /// reads meanwhile are told all the same.
     static let settledMs: Int64 = 2_000
+    /// Between two looks whether a port that is gone has come back, ms.
+    static let goneMs = 200
     /// Limits of one call into libnfc, ms, after which the watchdog acts: well above the library's own.
     static let callLimitMs: Int64 = 2_000
     static let openLimitMs: Int64 = 5_000
@@ -30,7 +33,7 @@ public final class NFCReader: Sendable {
     private let connstring: String?
     private let keys: SecureMessageKeys?
     private let direction: Direction
-    private let selfTestMs: Int64
+    private let selfTestMs, settledMs: Int64
     private let deliver: @Sendable (ReaderEvent) -> Bool
     private let log: Log
     let health: ReaderHealth
@@ -47,16 +50,16 @@ public final class NFCReader: Sendable {
         deliver: @escaping @Sendable (ReaderEvent) -> Bool
     ) {
         self.init(
-            connstring: connstring, keys: keys, direction: direction, selfTestMs: NFCReader.selfTestMs, deliver: deliver
-        )
+            connstring: connstring, keys: keys, direction: direction, selfTestMs: NFCReader.selfTestMs,
+            settledMs: NFCReader.settledMs, deliver: deliver)
     }
 
     init(
-        connstring: String?, keys: SecureMessageKeys?, direction: Direction, selfTestMs: Int64,
+        connstring: String?, keys: SecureMessageKeys?, direction: Direction, selfTestMs: Int64, settledMs: Int64,
         deliver: @escaping @Sendable (ReaderEvent) -> Bool
     ) {
         (self.connstring, self.keys, self.direction) = (connstring, keys, direction)
-        (self.selfTestMs, self.deliver) = (selfTestMs, deliver)
+        (self.selfTestMs, self.settledMs, self.deliver) = (selfTestMs, settledMs, deliver)
         log = Log("reader", [.reader: "nfc:" + (connstring ?? "auto")])
         health = ReaderHealth(log: log, deliver: deliver)
         // Here, where the program has few threads yet: libnfc writes the environment when it starts.
@@ -82,20 +85,34 @@ public final class NFCReader: Sendable {
         }
     }
 
+    /// How the reader has worked since it was last in trouble.
+    private struct Spell {
+        /// It has looked for a tag.
+        var hasWorked = false
+        /// It has worked for `settledMs`.
+        var isSettled = false
+        /// It did not stay well after the last trouble: only settled it counts as working.
+        var isDoubtful = false
+    }
+
     func run(_ stop: StopSignal) {
         var backoff = Backoff()
+        var spell = Spell()
         while !stop.isStopped {
-            do {
-                try session(stop) { backoff.reset() }
-            } catch {
+            do { try session(stop, &spell) } catch {
                 health.lost("\(error)")
-                stop.wait(ms: backoff.nextDelayMs())
+                // Pulled out is no sign of weakness, and whoever plugs it in stands there and waits.
+                let isGone = connstring.flatMap(NFCReader.port).map { !Files.exists($0) } ?? false
+                if spell.isSettled || isGone { backoff.reset() }
+                let isWeak = spell.hasWorked ? !spell.isSettled : spell.isDoubtful
+                spell = Spell(isDoubtful: isWeak && !isGone)
+                stop.wait(ms: isGone ? NFCReader.goneMs : backoff.nextDelayMs())
             }
         }
     }
 
     /// Opens the reader and looks for tags until it is time for a self-test, or to stop. Throws when the reader is in trouble.
-    private func session(_ stop: StopSignal, worked: () -> Void) throws {
+    private func session(_ stop: StopSignal, _ spell: inout Spell) throws {
         let connstring = try self.connstring ?? NFCReader.onlyReader()
         let lock = try NFCReader.port(of: connstring).map { try PortLock($0) }
         // The port's own file is closed with the device, before others may have it; and a port that is held open while it
@@ -106,7 +123,7 @@ public final class NFCReader: Sendable {
             let device = try opened(connstring)
             // Closed after the lock is given back.
             defer { _ = current.withLock { $0.take() } }
-            try look(device, &presence, stop, worked: worked)
+            try look(device, &presence, &spell, stop)
         }
     }
 
@@ -120,7 +137,7 @@ public final class NFCReader: Sendable {
     ///
     /// That it could be opened says little: only a look that ends well shows that it works, also after the watchdog gave it up.
     private func look(
-        _ device: NFCDevice, _ presence: inout TagPresence, _ stop: StopSignal, worked: () -> Void
+        _ device: NFCDevice, _ presence: inout TagPresence, _ spell: inout Spell, _ stop: StopSignal
     ) throws {
         let openedMs = SystemClock.monotonicMs()
         var lastSignMs = openedMs
@@ -130,8 +147,9 @@ public final class NFCReader: Sendable {
                 let now = SystemClock.monotonicMs()
                 let tag = try health.watch(limitMs: NFCReader.callLimitMs) { try device.select() }
                 disturbances = 0
-                health.back()
-                if tag != nil || now - openedMs >= NFCReader.settledMs { worked() }
+                spell.hasWorked = true
+                if now - openedMs >= settledMs { spell.isSettled = true }
+                if spell.isSettled || !spell.isDoubtful { health.back() }
                 let isNew = presence.saw(tag?.uid, nowMs: now)
                 if let tag {
                     lastSignMs = now

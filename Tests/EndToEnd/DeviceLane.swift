@@ -137,10 +137,24 @@ final class DeviceLane {
         return "\(key.tagID(of: identity).rawValue)"
     }
 
-    /// How many descriptors the gate has open.
-    func descriptors() throws -> Int {
-        guard let gate else { return 0 }
-        return try Files.list("/proc/\(gate.pid)/fd").count
+    /// What the gate has open, one target a descriptor.
+    func descriptors() throws -> [String] {
+        guard let gate else { return [] }
+        return try Files.list("/proc/\(gate.pid)/fd").compactMap { name in
+            var target = [CChar](repeating: 0, count: 256)
+            // One that is closed meanwhile counts no longer.
+            guard readlink("/proc/\(gate.pid)/fd/\(name)", &target, target.count) > 0 else { return nil }
+            return String(decoding: target.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        }
+    }
+
+    /// Waits until nothing more is open than before: what leaks never goes.
+    func awaitNoMore(than before: [String]) throws {
+        do {
+            try eventually("\(before.count) descriptors at most") { try descriptors().count <= before.count }
+        } catch let failure as TestFailure {
+            throw TestFailure("\(failure); before: \(before.sorted()); now: \(try descriptors().sorted())")
+        }
     }
 }
 

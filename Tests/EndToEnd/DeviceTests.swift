@@ -23,8 +23,8 @@ import Testing
                 #expect(verdict.verdict == 0, "round \(round)")
                 #expect(try verdict.tag.text == lane.tagID(.uid(DeviceLane.person(round))))
             }
-            // Nothing is left of the ports that are gone; more than usual is open for a moment while a reader is tested.
-            try eventually("\(open) descriptors, as before") { try lane.descriptors() == open }
+            // Nothing is left of the ports that are gone.
+            try lane.awaitNoMore(than: open)
             let events = try lane.journal().filter(\.isOfReader)
             #expect(events.map(\.verdict) == events.indices.map { $0.isMultiple(of: 2) ? 131 : 132 }, "in turns")
             // More only where the machine is so slow that libnfc gives up.
@@ -40,6 +40,8 @@ import Testing
         try await PlainThread.run("faults") {
             let lane = try DeviceLane()
             try lane.start()
+            #expect(try lane.tap(.plain(DeviceLane.person(9))).verdict == 0)
+            let open = try lane.descriptors()
             for (index, fault) in [PN532Fault.silence, .acknowledge, .garbage, .radio].enumerated() {
                 lane.reader.fault = fault
                 try lane.awaitStatus("out of order by \(fault)") { $0.problems?.count == 1 }
@@ -47,6 +49,7 @@ import Testing
                 try lane.awaitStatus("works after \(fault)") { $0.problems == [] }
                 #expect(try lane.tap(.plain(DeviceLane.person(index))).verdict == 0, "\(fault)")
             }
+            try lane.awaitNoMore(than: open)
             let events = try lane.journal().filter(\.isOfReader).map(\.verdict)
             #expect(events.count >= 8 && events.last == 132)
             try lane.stop()

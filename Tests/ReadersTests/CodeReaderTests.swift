@@ -23,7 +23,7 @@ import Testing
             _ path: String, direction: Direction = .in, mode: CodeReader.Mode = .automatic, isFull: Bool = false
         ) {
             self.isFull.store(isFull, ordering: .releasing)
-            let reader = CodeReader(path: path, direction: direction, mode: mode) { [self] event in
+            let reader = CodeReader(path: path, direction: direction, mode: mode, settledMs: 50) { [self] event in
                 let isRefused = self.isFull.load(ordering: .acquiring)
                 if isRefused {
                     refusals.withLock { $0.append(event) }

@@ -34,10 +34,11 @@ final class NFCBench: Sendable {
     /// Starts a reader, and waits until it works.
     func start(
         keys: SecureMessageKeys? = nil, direction: Direction = .in, selfTestMs: Int64 = NFCReader.selfTestMs,
-        isListed: Bool = false, waits: Bool = true
+        settledMs: Int64 = 200, isListed: Bool = false, waits: Bool = true
     ) throws {
         let reader = NFCReader(
-            connstring: isListed ? nil : chip.connstring, keys: keys, direction: direction, selfTestMs: selfTestMs
+            connstring: isListed ? nil : chip.connstring, keys: keys, direction: direction, selfTestMs: selfTestMs,
+            settledMs: settledMs
         ) { [weak self] event in self?.take(event) ?? false }
         running.withLock { $0 = reader }
         let (stop, ended) = (StopSignal(), StopSignal())

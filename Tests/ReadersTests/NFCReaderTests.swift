@@ -129,6 +129,24 @@ import Testing
         try bench.hears(.back)
     }
 
+    /// A supply that the first tag pulls down: it opens, reads the tag, and is gone. The tags count, and there is one alarm.
+    @Test func aReaderThatNeverStaysWellDoesNotFlicker() throws {
+        let bench = try NFCBench()
+        try bench.start(settledMs: 600_000)
+        for round in 1...4 {
+            let uid: [UInt8] = [0x04, 0, 0, UInt8(round)]
+            bench.chip.present(.plain(uid))
+            try bench.hears(.tap(Tap(.uid(uid), proof: .uid)))
+            let opened = bench.chip.count(of: 0x14)
+            bench.chip.fault = .radio
+            if round == 1 { try bench.hearsLost() }
+            try eventually("opened again", everyMs: 5) { bench.chip.count(of: 0x14) > opened }
+            bench.chip.removeTag()
+            bench.chip.fault = .none
+        }
+        #expect(bench.heard == [])
+    }
+
     /// The watchdog gave a call up that then ended well.
     @Test func aReaderThatWasOnlySlowIsBack() throws {
         let bench = try NFCBench()
