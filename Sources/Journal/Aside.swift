@@ -7,7 +7,7 @@ import Runtime
 enum Aside {
     private static let log = "-wal"
     /// In the order of the move. The -shm must be gone before another file begins: a reader may still hold it open.
-    private static let suffixes = [log, "-shm", ""]
+    static let suffixes = [log, "-shm", ""]
     /// SQLite's log has a head of so many bytes.
     private static let logHeadBytes = 32
 

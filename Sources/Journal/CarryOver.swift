@@ -32,12 +32,22 @@ struct CarryOver {
     /// Scans before this are not of the newest.
     private var firstID = Int64.min
     private var keepsScans = true
+    /// Pages of the log that were read: the last version of each is enough.
+    private var seen: Set<Frame> = []
 
-    /// Reads for `Chores.carryOverMs`, and writes what was found; returns what is left to read. Throws `SQLiteError`.
-    static func take(_ file: String, into database: Database, scanner: ScannerID) throws -> CarryOver? {
+    /// A page in the log, by its number and the salt of the round in which it was written.
+    private struct Frame: Hashable {
+        let page: UInt64
+        let salt: UInt64
+    }
+
+    /// Reads for so long, and writes what was found; returns what is left to read. Throws `SQLiteError`.
+    static func take(
+        _ file: String, into database: Database, scanner: ScannerID, limitMs: Int64 = Chores.carryOverMs
+    ) throws -> CarryOver? {
         guard isOurs(file) else { return nil }
         var carryOver = CarryOver(file)
-        let untilMs = SystemClock.monotonicMs() + Chores.carryOverMs
+        let untilMs = SystemClock.monotonicMs() + limitMs
         repeat {} while carryOver.readPiece() && SystemClock.monotonicMs() < untilMs
         let scans = carryOver.ordered(scanner)
         let count = carryOver.counters.count
@@ -53,6 +63,7 @@ struct CarryOver {
         }
         Log("journal").info("memory taken over from the damaged file", [.file: file, .count: scans.count + count])
         (carryOver.remembered, carryOver.scans, carryOver.keepsScans) = ([:], [:], false)
+        carryOver.seen = []
         return carryOver.pieces.isEmpty ? nil : carryOver
     }
 
@@ -66,8 +77,9 @@ struct CarryOver {
     /// The file from its end backwards, where the newest mostly is; before it, as it is read first, the log.
     private init(_ file: String) {
         let step = CarryOver.stepPages
-        for (path, fileHead, pageHead) in [(file, 0, 0), (file + "-wal", CarryOver.logHeadBytes, CarryOver.frameHeadBytes)]
-        {
+        for (path, fileHead, pageHead) in [
+            (file, 0, 0), (file + "-wal", CarryOver.logHeadBytes, CarryOver.frameHeadBytes),
+        ] {
             let bytes = step * (pageHead + Int(JournalFile.pageBytes))
             for offset in stride(from: fileHead, to: Files.status(path)?.size ?? 0, by: bytes) {
                 pieces.append(Piece(path: path, offset: offset, pageHead: pageHead))
@@ -79,16 +91,25 @@ struct CarryOver {
     private static func isOurs(_ file: String) -> Bool {
         guard let head = try? Files.salvage(file, at: 0, count: 100), head.count == 100 else { return true }
         guard head.starts(with: Array("SQLite format 3".utf8)) else { return true }
-        let application = head[68..<72].reduce(Int64(0)) { $0 << 8 | Int64($1) }
-        return application == 0 || application == JournalFile.durable.applicationID
+        let application = number(head[68..<72])
+        return application == 0 || application == UInt64(JournalFile.durable.applicationID)
     }
+
+    private static func number(_ bytes: ArraySlice<UInt8>) -> UInt64 { bytes.reduce(0) { $0 << 8 | UInt64($1) } }
 
     private mutating func readPiece() -> Bool {
         guard let piece = pieces.popLast() else { return false }
         let pageBytes = Int(JournalFile.pageBytes)
         let step = piece.pageHead + pageBytes
         let bytes = (try? Files.salvage(piece.path, at: piece.offset, count: CarryOver.stepPages * step)) ?? []
-        for start in stride(from: piece.pageHead, through: bytes.count - pageBytes, by: step) {
+        let starts = stride(from: piece.pageHead, through: bytes.count - pageBytes, by: step)
+        for start in starts.reversed() where RecordCarver.isLeaf(bytes[start...]) {
+            if piece.pageHead > 0 {
+                let head = bytes[(start - piece.pageHead)..<start]
+                let frame = Frame(
+                    page: CarryOver.number(head.prefix(4)), salt: CarryOver.number(head.dropFirst(8).prefix(8)))
+                guard seen.insert(frame).inserted else { continue }
+            }
             RecordCarver.linked(bytes[start..<start + pageBytes]) { take($0) }
         }
         return true

@@ -44,6 +44,9 @@ enum RecordCarver {
         }
     }
 
+    /// Whether a page begins as a table's leaf.
+    static func isLeaf(_ page: ArraySlice<UInt8>) -> Bool { page.first == leafType }
+
     private static let leafType: UInt8 = 0x0d
     private static let leafHead = 8
 

@@ -69,7 +69,7 @@ public struct Recovery: Sendable {
         guard !Files.exists(path) else { throw ProgramError.failed("\(path) is there already") }
         try Files.makeFolder(out)
         var report = Report()
-        var orphans = ""
+        var orphans = Orphans()
         let database = try JournalFile.durable.open(path).database
         do {
             try database.execute("CREATE TABLE \(JournalFile.recoveredMark)(source TEXT NOT NULL)")
@@ -87,15 +87,26 @@ public struct Recovery: Sendable {
             report.missing = Int(last) - report.scans
             _ = try database.int("PRAGMA wal_checkpoint(TRUNCATE)")
         } catch let error as SQLiteError { throw JournalError(path, error) }
-        if !orphans.isEmpty {
+        report.orphans = orphans.lines.count
+        if report.orphans > 0 {
             try Files.writeAtomically(
-                Array(("journal,seq,at,tag,verdict,flags,gate,snapshot\n" + orphans).utf8), to: out + "/orphans.csv")
+                Array(("journal,seq,at,tag,verdict,flags,gate,snapshot\n" + orphans.lines.joined()).utf8),
+                to: out + "/orphans.csv")
         }
         return report
     }
 
-    private func take(_ source: String, into database: Database, _ report: inout Report, _ orphans: inout String) throws
-    {
+    /// Lines for people; a page lies in the log in many versions, and each row is told once.
+    private struct Orphans {
+        var lines: [String] = []
+        private var known: Set<String> = []
+
+        mutating func add(_ line: String) { if known.insert(line).inserted { lines.append(line) } }
+    }
+
+    private func take(
+        _ source: String, into database: Database, _ report: inout Report, _ orphans: inout Orphans
+    ) throws {
         let owners = try owners(source)
         var places: [Int64: Int64] = [:]
         let next = try database.int("SELECT ifnull(max(id), 0) FROM journals") ?? 0
@@ -116,9 +127,8 @@ public struct Recovery: Sendable {
                 if let place = places[id >> 32], scan.seq <= Recovery.seqLimit {
                     let isNewOrSame = try writer.add(JournalFile.scanID(place, scan.seq), scan)
                     if !isNewOrSame, !isLinked { report.conflicts += 1 }
-                } else if !isLinked {
-                    report.orphans += 1
-                    orphans += Recovery.csv(id >> 32, scan)
+                } else {
+                    orphans.add(Recovery.csv(id >> 32, scan))
                 }
             case .reason(let id, let text):
                 if let place = places[id >> 32] {
