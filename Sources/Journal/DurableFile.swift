@@ -98,7 +98,7 @@ struct DurableFile {
 
     /// Makes the tables that an older file lacks, and writes what is there already: a file that can be read may still lie
     /// where nothing can be written. A full disk is another matter, and passes.
-    private func proveWritable(_ database: Database) throws {
+    func proveWritable(_ database: Database) throws {
         do {
             try database.transaction {
                 try database.execute(schema)

@@ -7,14 +7,17 @@ public struct SQLiteError: Error, CustomStringConvertible, Sendable {
     /// Extended result code (https://sqlite.org/rescode.html).
     public let code: Int32
     public let message: String
-    /// What the system said, where it was the system that failed; 0 without.
+    /// What the system said; of no meaning where it was not the system that failed.
     public let systemCode: Int32
 
     init(_ operation: String, code: Int32, database: OpaquePointer?) {
+        // A failed commit leaves it here and not in `sqlite3_system_errno`. Asked before anything else is called.
+        let last = errno
+        let recorded = database.map { sqlite3_system_errno($0) } ?? 0
+        systemCode = code & 0xff == SQLITE_IOERR || recorded == 0 ? last : recorded
         self.operation = operation
         self.code = code
         message = database.map { String(cString: sqlite3_errmsg($0)) } ?? String(cString: sqlite3_errstr(code))
-        systemCode = database.map { sqlite3_system_errno($0) } ?? 0
     }
 
     public var description: String { "\(operation): \(message) (SQLite \(code))" }
@@ -24,8 +27,9 @@ public struct SQLiteError: Error, CustomStringConvertible, Sendable {
     public var isBusy: Bool { primary == SQLITE_BUSY || primary == SQLITE_LOCKED }
     public var isCannotOpen: Bool { primary == SQLITE_CANTOPEN }
     public var isDamaged: Bool { primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB }
+    /// No room: of the disk, of a quota, or under a limit of the size of files.
     public var isFull: Bool {
-        primary == SQLITE_FULL || primary == SQLITE_IOERR && (systemCode == ENOSPC || systemCode == EDQUOT)
+        primary == SQLITE_FULL || primary == SQLITE_IOERR && [ENOSPC, EDQUOT, EFBIG].contains(systemCode)
     }
 
     /// The disk does not give what was written, or does not take what is to be: a bad block, a file system that has come to

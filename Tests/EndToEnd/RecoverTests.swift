@@ -31,7 +31,7 @@ import Testing
             })
     }
 
-    private func enrol() throws {
+    @Test func aDamagedJournalIsRecoveredByItsEnrolment() throws {
         try Files.writeAtomically(
             Array(
                 """
@@ -40,36 +40,6 @@ import Testing
                 TAPLINE_DATA=\(data)
 
                 """.utf8), to: folder.file("scanner.env"), mode: 0o600)
-    }
-
-    /// The journal can be read, and nothing can be written where its log goes on: a limit of the size of files, 256 KiB,
-    /// stands for blocks that take nothing.
-    @Test func aJournalThatTakesNothingIsSetAside() throws {
-        try enrol()
-        let arguments = ["run", "--enrolment", folder.file("scanner.env"), "--reader", "stdin", "--output", "json"]
-        let gate = try ChildProcess(
-            Package.program("tapline-gate"), arguments, output: .file(folder.file("printed")),
-            errors: folder.file("errors"))
-        try gate.write((1...100).map { "04aabb\(100_000 + $0),out\n" }.joined())
-        try eventually("100 taps are told", everyMs: 10) {
-            try Files.readText(folder.file("printed")).split(separator: "\n").count == 100
-        }
-        gate.kill()
-        let logged = try scans(data)
-        #expect(logged.values.map(\.count) == [100])
-
-        let limited = try Run.succeeding(
-            "/bin/sh",
-            ["-c", #"trap "" XFSZ; ulimit -f 512; exec "$0" "$@""#, Package.program("tapline-gate")] + arguments,
-            input: "04aabb200001,out\n04aabb200002,out\n")
-        #expect(try limited.lines.map { try PrintedVerdict($0).seq } == [1, 2])
-        #expect(Journal.damagedFiles(folder: data).count == 1, "\(limited.errors)")
-        try Run.succeeding("tapline-gate", ["recover", "--enrolment", folder.file("scanner.env")])
-        #expect(try scans(data + "/recovered") == logged)
-    }
-
-    @Test func aDamagedJournalIsRecoveredByItsEnrolment() throws {
-        try enrol()
         try gate(1...700)
         try gate(701...900)
         let logged = try scans(data)

@@ -80,6 +80,16 @@ import Testing
         #expect(error?.isDamaged == true)
     }
 
+    /// It can be read, and takes nothing: what an opening finds out before the first tap.
+    @Test func aFileThatTakesNothingIsNoticed() throws {
+        let folder = TemporaryFolder("unwritable")
+        let journal = try Journal(folder: folder.path, scanner: scanner)
+        try JournalFile.durable.proveWritable(journal.database)
+        try BadDescriptors.breakAll(of: folder.file("journal.sqlite-wal"))
+        let error = #expect(throws: SQLiteError.self) { try JournalFile.durable.proveWritable(journal.database) }
+        #expect(error?.isDiskFailure == true && error?.isFull == false)
+    }
+
     /// A file system that is read-only by now: nothing can be set aside, the reason is told, and all stays as it is.
     @Test func whatCannotBeSetAsideIsTold() throws {
         let disk = try SmallDisk(.ext4, megabytes: 32)
