@@ -113,7 +113,9 @@ let package = Package(
             "Integration", "AMQP", "Postgres", "Ingest", "Tracking", "Registry", "Exporting", "Publishing", "Batches",
             "Journal", "Snapshots", "SQLite", "Migrations", "Crypto", "Scans", "Runtime", "Support"),
         tests(
-            "EndToEnd", "Emulation", "Serial", "Journal", "Support", "Runtime", "Scans", "SQLite", "Crypto", "Postgres"),
+            "EndToEnd", "Emulation", "Serial", "Journal", "Snapshots", "Support", "Runtime", "Scans", "SQLite",
+            "Crypto",
+            "Postgres"),
     ],
     swiftLanguageModes: [.v6]
 )

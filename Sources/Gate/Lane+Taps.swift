@@ -72,22 +72,32 @@ extension Lane {
         choice.gate?.policy.debounceMs ?? (index == settings.stdin ? 0 : Settings.defaultDebounceMs)
     }
 
-    /// Logs a scan. A journal that turns out to be damaged is set aside and a new one tried, once.
+    /// Logs a scan.
     func append(
         _ entry: Journal.Entry, counter: Int64? = nil, reason: String? = nil, continues: Bool = false
     ) throws -> (JournalID, Scan) {
-        func attempt() throws -> (JournalID, Scan) {
-            if self.journal == nil { self.journal = try openJournal() }
-            let journal = self.journal!
+        try withJournal { journal in
             let before = (journal.id, journal.lastSeq)
             let scan = try journal.append(entry, counter: counter, reason: reason, continues: continues)
             if journal.id != before.0 { earlier[before.0] = before.1 }
             isLogging = true
             return (journal.id, scan)
         }
+    }
+
+    /// Works with the journal. One that turns out to be damaged is opened anew, which sets it aside where needed, and it is
+    /// tried once more.
+    private func withJournal<Result>(_ body: (Journal) throws -> Result) throws -> Result {
+        func attempt() throws -> Result {
+            if let journal { return try body(journal) }
+            let journal = try openJournal()
+            self.journal = journal
+            countEarlier()
+            return try body(journal)
+        }
         do { return try attempt() } catch let error as JournalError where error.isDamaged {
             log.error("journal is damaged", [.error: error])
-            // What the old file held is no longer waiting here: it was set aside.
+            // What a file that is set aside held is no longer waiting here.
             (journal, earlier) = (nil, [:])
             return try attempt()
         }
@@ -104,8 +114,8 @@ extension Lane {
 
     /// A message that was read before, or an older one: somebody kept it.
     private func isReplayed(_ tag: TagID, _ counter: Int64?) -> Bool {
-        guard let counter, let journal else { return false }
-        do { return try journal.counter(of: tag).map { counter <= $0 } ?? false } catch {
+        guard let counter else { return false }
+        do { return try withJournal { try $0.counter(of: tag).map { counter <= $0 } ?? false } } catch {
             log.error("read counters cannot be read", [.error: "\(error)"])
             return false
         }

@@ -20,12 +20,16 @@ extension Journal {
         } catch { throw JournalError(path, error) }
     }
 
-    /// Gives this scanner's scans to `body` in the order they were logged, beginning with the first at or after `sinceMs`.
+    /// Gives this scanner's scans to `body` in the order they were logged, beginning with the first at or after `sinceMs`;
+    /// before them those that are remembered from files that were set aside, admissions and annulments alone, without seq.
     ///
     /// Device clocks step: between those asked for there may be older ones, which are given too. Throws `JournalError`, and
     /// what `body` throws.
     public func forEachScan(sinceMs: Int64, _ body: (Scan) throws -> Void) throws {
         do {
+            try database.prepare(
+                "SELECT 0, at, tag, verdict, flags, gate, 0 FROM remembered WHERE at >= ? ORDER BY id"
+            ).rows(.int(sinceMs)) { try body(Scan($0)) }
             guard let first = try firstScan(sinceMs: sinceMs) else { return }
             try database.prepare(
                 """
