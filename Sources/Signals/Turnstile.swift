@@ -29,7 +29,9 @@ public final class Turnstile: Sendable {
         switch notice {
         case .answer(let signal):
             orders.push(
-                .answer(isGreen: signal.isGreen, opens: signal.opens, direction: signal.direction, atMs: now))
+                .answer(
+                    isGreen: signal.isGreen, opens: signal.opens, direction: signal.direction,
+                    atMs: signal.arrivedMs ?? now))
         case .failed(_, let opens): orders.push(.answer(isGreen: false, opens: opens, direction: .out, atMs: now))
         case .state(let state): orders.push(.mode(state.isInspection ? .normal : state.mode))
         }

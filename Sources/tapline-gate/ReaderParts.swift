@@ -31,7 +31,7 @@ struct ReaderParts: Sendable {
     var hasStandardInput: Bool { specs.contains { $0.source == .stdin } }
 
     /// Of all but standard input, which the lane reads itself.
-    func make(_ mailbox: Mailbox<LaneInput>) -> [Service] {
+    func make(_ mailbox: Mailbox<LaneArrival>) -> [Service] {
         let post = Parts.post(mailbox)
         return specs.enumerated().compactMap { index, spec -> Service? in
             switch spec.source {
