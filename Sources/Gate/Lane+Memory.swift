@@ -61,7 +61,9 @@ extension Lane {
         var isAnonymous = false
         var lookBack = LookBack(snapshot.dayStarts)
         do {
-            try journal.forEachScan(walkingBack: { lookBack.see(atMs: $0, isTrusted: $1) }) { scan in
+            try journal.forEachScan {
+                lookBack.see(atMs: $0, isTrusted: $1)
+            } note: { scan in
                 if let mode = LaneMode.allCases.first(where: { $0.verdict == scan.verdict }) { loggedMode = mode }
                 guard scan.verdict == .admitted || scan.verdict == .annulled else { return }
                 var attendee: Attendee?

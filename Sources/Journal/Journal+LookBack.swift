@@ -2,13 +2,13 @@ import SQLite
 public import Scans
 
 extension Journal {
-    /// Gives this scanner's scans to `body` in the order they were logged, beginning where a walk back from the newest ends.
+    /// Gives this scanner's scans to `note` in the order they were logged, beginning where a walk back from the newest ends.
     ///
-    /// Throws `JournalError`, and what `body` throws.
-    /// - Parameter isWanted: shown the time of each scan, and whether its clock was trusted, the newest first. True: begin at
+    /// Throws `JournalError`, and what `note` throws.
+    /// - Parameter wanted: shown the time of each scan, and whether its clock was trusted, the newest first. True: begin at
     ///   it, or before; nil: look no further.
     public func forEachScan(
-        walkingBack isWanted: (_ atMs: Int64, _ isTrusted: Bool) -> Bool?, _ body: (Scan) throws -> Void
+        wanted isWanted: (_ atMs: Int64, _ isTrusted: Bool) -> Bool?, note body: (Scan) throws -> Void
     ) throws {
         do {
             guard let first = try firstScan(isWanted) else { return }
