@@ -34,7 +34,9 @@ public final class Turnstile: Sendable {
         switch notice {
         case .answer(let signal):
             orders.push(
-                .answer(isGreen: signal.isGreen, opens: signal.opens, direction: signal.direction, atMs: now))
+                .answer(
+                    isGreen: signal.isGreen, opens: signal.opens, direction: signal.direction,
+                    atMs: signal.arrivedMs ?? now))
         case .failed(_, let opens): orders.push(.answer(isGreen: opens, opens: opens, direction: .out, atMs: now))
         case .state(let state):
             mode.withLock { $0 = state.isInspection ? .normal : state.mode }

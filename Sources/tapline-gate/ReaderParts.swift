@@ -31,7 +31,7 @@ struct ReaderParts: Sendable {
     var hasStandardInput: Bool { specs.contains { $0.source == .stdin } }
 
     /// Of all but standard input, which the lane reads itself.
-    func make(_ mailbox: Mailbox<LaneInput>) -> [Service] {
+    func make(_ mailbox: Mailbox<LaneArrival>) -> [Service] {
         specs.enumerated().compactMap { index, spec -> Service? in
             let post = ReaderParts.post(mailbox, index)
             switch spec.source {
@@ -46,10 +46,10 @@ struct ReaderParts: Sendable {
 
     /// Into the lane's mailbox without waiting. What a reader says of itself comes again, so of a full mailbox only a tap that
     /// is lost is worth a word.
-    private static func post(_ mailbox: Mailbox<LaneInput>, _ index: Int) -> @Sendable (ReaderEvent) -> Bool {
+    private static func post(_ mailbox: Mailbox<LaneArrival>, _ index: Int) -> @Sendable (ReaderEvent) -> Bool {
         let log = Log("lane")
         return { event in
-            let isTaken = mailbox.send(.reader(index, event))
+            let isTaken = mailbox.send(LaneArrival(.reader(index, event)))
             if !isTaken, case .tap = event { log.error("the lane does not keep up: a tap is lost") }
             return isTaken
         }
