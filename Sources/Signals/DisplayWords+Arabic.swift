@@ -43,6 +43,8 @@ extension DisplayWords {
         "no snapshot": "لا توجد قائمة",
         "no gate": "لا توجد بوابة",
         "snapshot expired": "القائمة منتهية",
+        "snapshot cannot be read": "لا يمكن قراءة القائمة",
+        "an older snapshot serves": "تعمل قائمة أقدم",
         "disk # % full": "القرص ممتلئ بنسبة # %",
         "clock not trusted": "الساعة غير موثوقة",
         "passage sensor out of order": "حساس المرور معطل",
