@@ -119,7 +119,9 @@ let package = Package(
             "Batches",
             "Journal", "Snapshots", "SQLite", "Migrations", "Crypto", "Scans", "Runtime", "Support"),
         tests(
-            "EndToEnd", "Emulation", "Serial", "Journal", "Support", "Runtime", "Scans", "SQLite", "Crypto", "Postgres"),
+            "EndToEnd", "Emulation", "Serial", "Journal", "Snapshots", "Support", "Runtime", "Scans", "SQLite",
+            "Crypto",
+            "Postgres"),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -104,7 +104,7 @@ struct PN532Chip: EmulatedDevice {
             case .silence: return
             case .garbage: return say(someNoise())
             case .acknowledge: return say(PN532Frame.acknowledgement)
-            case .none, .checksum, .half: break
+            case .none, .checksum, .half, .radio: break
             }
             say(PN532Frame.acknowledgement)
             obey(command, data, nowMs)
@@ -118,6 +118,7 @@ struct PN532Chip: EmulatedDevice {
         switch fault {
         // It fell silent while it was looking for a tag.
         case .silence, .acknowledge: return
+        case .radio where command == 0x4a || command == 0x60: return
         case .checksum: lastResponse[lastResponse.count - 2] ^= 0x5a
         case .half: lastResponse.removeLast(lastResponse.count / 2)
         default: break

@@ -12,4 +12,6 @@ public enum PN532Fault: String, CaseIterable, Sendable {
     case checksum
     /// It stops in the middle of every answer.
     case half
+    /// It can be opened, and answers everything but a look for tags.
+    case radio
 }

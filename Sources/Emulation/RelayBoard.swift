@@ -8,6 +8,8 @@ struct RelayBoard: EmulatedDevice {
     /// Commands understood, whether they changed something or not.
     private(set) var commands = 0
     var isStuck = false
+    /// Relays that stay as they are, whatever is said; from 1.
+    var jammed: Set<Int> = []
     private let reply: RelayBoardEmulator.Reply
     private var pending: [UInt8] = []
     private var speech: [UInt8] = []
@@ -55,6 +57,7 @@ struct RelayBoard: EmulatedDevice {
             return
         }
         commands += 1
+        if jammed.contains(channel + 1) { return }
         set(channel, frame[2] == 1, nowMs)
     }
 

@@ -1,3 +1,5 @@
+internal import Runtime
+
 /// An LCUS relay board of 1, 2, 4 or 8 channels on a pseudo-terminal, which remembers every movement of its relays.
 ///
 /// All calls are safe from any thread. Unplugged for good when the object goes.
@@ -58,6 +60,15 @@ public final class RelayBoardEmulator: Sendable {
         get { port.with { $0.isStuck } }
         set { port.with { $0.isStuck = newValue } }
     }
+
+    /// Relays, from 1, that stay as they are: the board hears, counts and answers, and says truly how they stand.
+    public var jammed: Set<Int> {
+        get { port.with { $0.jammed } }
+        set { port.with { $0.jammed = newValue } }
+    }
+
+    /// The relays' supply fails for a moment: all fall, while the USB chip stays and programs notice nothing.
+    public func brownOut() { port.with { $0.power(true, nowMs: SystemClock.monotonicMs()) } }
 
     /// Pulls the cable: relays fall, programs see a hang-up, the name is gone.
     public func unplug() { port.unplug() }

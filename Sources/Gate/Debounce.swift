@@ -13,8 +13,12 @@ public struct Debounce: Sendable {
     public struct Answer: Hashable, Sendable {
         public var log: JournalID
         public var scan: Scan
+        /// What stood behind the tag's identity; nil for one admitted by hand, which is whatever comes after it.
+        public var proof: Tap.Proof?
 
-        public init(log: JournalID, scan: Scan) { (self.log, self.scan) = (log, scan) }
+        public init(log: JournalID, scan: Scan, proof: Tap.Proof? = nil) {
+            (self.log, self.scan, self.proof) = (log, scan, proof)
+        }
     }
 
     private struct Key: Hashable {
@@ -29,26 +33,34 @@ public struct Debounce: Sendable {
 
     /// What the lane said to the same tap already; nil where this one is new.
     ///
+    /// A chip that is read again while it lingers counts on; a message that is older than the last one is no repeat of it.
+    ///
     /// - Parameter windowMs: 0: every tap is new.
-    public func answer(_ tag: TagID, _ direction: Direction, atMs: Int64, windowMs: Int) -> Answer? {
+    public mutating func answer(
+        _ tag: TagID, _ direction: Direction, _ proof: Tap.Proof, atMs: Int64, windowMs: Int
+    ) -> Answer? {
         guard windowMs > 0 else { return nil }
         let key = Key(tag: tag, isOut: direction == .out)
-        guard let last = young[key] ?? old[key] else { return nil }
-        return (0..<Int64(windowMs)).contains(atMs - last.scan.atMs) ? last : nil
+        guard let last = young[key] ?? old[key], (0..<Int64(windowMs)).contains(atMs - last.scan.atMs),
+            last.proof.map({ proof.isRepeat(of: $0) }) ?? true
+        else { return nil }
+        if young[key] != nil { young[key]?.proof = proof } else { old[key]?.proof = proof }
+        return last
     }
 
-    /// Notes a scan that is in the journal. An annulment makes the tag's next tap a new one; lane events are no taps.
+    /// Notes a scan that is in the journal. An annulment makes the tag's next tap a new one, and an admission its next one the
+    /// other way; lane events are no taps.
     public mutating func note(_ answer: Answer) {
         let scan = answer.scan
         guard scan.tag != .none else { return }
         let key = Key(tag: scan.tag, isOut: scan.flags.contains(.out))
-        guard scan.verdict != .annulled else {
+        if scan.verdict == .annulled || scan.verdict == .admitted {
             for isOut in [false, true] {
                 young[Key(tag: scan.tag, isOut: isOut)] = nil
                 old[Key(tag: scan.tag, isOut: isOut)] = nil
             }
-            return
         }
+        guard scan.verdict != .annulled else { return }
         if young.count >= Debounce.generation {
             swap(&young, &old)
             young.removeAll(keepingCapacity: true)
@@ -60,5 +72,14 @@ public struct Debounce: Sendable {
     public mutating func clear() {
         young.removeAll(keepingCapacity: true)
         old.removeAll(keepingCapacity: true)
+    }
+}
+
+extension Tap.Proof {
+    fileprivate func isRepeat(of last: Tap.Proof) -> Bool {
+        switch (self, last) {
+        case (.authentic(let counter), .authentic(let before)): counter >= before
+        default: self == last
+        }
     }
 }

@@ -4,7 +4,8 @@ import Snapshots
 /// The answer of a gate to one tap: a pure function of what the gate knows. Allocates nothing.
 ///
 /// In this order, the first that applies:
-/// 1. A way out is never refused, whatever is known of the tag, the gate or the snapshot.
+/// 1. A way out is never refused, whatever is known of the tag, the gate or the snapshot. A roaming check is no passage: it
+///    asks what the list says, whichever way the reader's taps lead.
 /// 2. No snapshot, one that cannot be read, or no gate in it that this lane is: "no usable snapshot", unless the policy of
 ///    the gate (known from before) admits.
 /// 3. A snapshot past its expiry, where the policy says deny: "no usable snapshot".
@@ -34,7 +35,7 @@ public struct Decision: Hashable, Sendable {
         if facts.clockIsTrusted, case .inForce(let expiresS) = facts.snapshot, atS >= expiresS {
             flags.insert(.snapshotExpired)
         }
-        guard facts.direction == .in else {
+        guard facts.direction == .in || facts.isInspection else {
             self.init(verdict: .admitted, flags: flags)
             return
         }

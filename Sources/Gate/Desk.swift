@@ -17,13 +17,13 @@ public final class Desk: Sendable {
 
     private let socket: LocalSocket
     private let path: String
-    private let mailbox: Mailbox<LaneInput>
+    private let mailbox: Mailbox<LaneArrival>
     private let stop = StopSignal()
     private let ended = StopSignal()
 
     /// Listens. To be called by the holder of the folder's gate lock: a socket left by a gate that was killed is replaced.
     /// Throws `SystemError`.
-    public init(folder: String, _ mailbox: Mailbox<LaneInput>) throws {
+    public init(folder: String, _ mailbox: Mailbox<LaneArrival>) throws {
         path = Desk.path(folder)
         self.mailbox = mailbox
         socket = try LocalSocket.listen(path, mode: Desk.mode)
@@ -44,13 +44,13 @@ public final class Desk: Sendable {
         try? Files.remove(path)
     }
 
-    private static func serve(_ client: LocalSocket, _ mailbox: Mailbox<LaneInput>, _ stop: StopSignal) {
+    private static func serve(_ client: LocalSocket, _ mailbox: Mailbox<LaneArrival>, _ stop: StopSignal) {
         guard let line = client.readLine(withinMs: requestMs, or: stop) else { return }
         switch DeskMessage.order(line) {
         case .failure(let error): client.writeLine(DeskMessage.line(.refused(error.description)))
         case .success(let order):
             let slot = AnswerSlot()
-            let taken = mailbox.send(.order(order) { answer in slot.put(answer) })
+            let taken = mailbox.send(LaneArrival(.order(order) { answer in slot.put(answer) }))
             let answer = taken ? slot.wait(stop) : nil
             client.writeLine(DeskMessage.line(answer ?? .refused("the lane does not answer; look at its display")))
         }

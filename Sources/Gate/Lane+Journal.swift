@@ -7,7 +7,9 @@ import Snapshots
 extension Lane {
     /// Opens the journal, or the one after a damaged one. Throws what `Journal.init` throws.
     func openJournal() throws -> Journal {
-        let journal = try Journal(folder: settings.folder, scanner: settings.scanner)
+        let journal = try Journal(
+            folder: settings.folder, scanner: settings.scanner, monotonicMs: time.monotonicMs)
+        journalSinceMs = time.monotonicMs()
         journal.keepDays = settings.keepDays
         return journal
     }
@@ -27,11 +29,12 @@ extension Lane {
         }
     }
 
-    /// The start of the event day before the present one: what is younger is kept, shipped or not.
+    /// The start of the event day before the present one: what is younger is kept, shipped or not. So is all that the lane
+    /// remembers, for a clock that is far ahead must not take it away.
     private func keepFromMs() -> Int64 {
-        let nowS = SystemClock.nowMicroseconds() / 1_000_000
+        let nowS = time.nowMs() / 1_000
         let begun = snapshot?.days.filter { $0.starts <= nowS }.suffix(2).first
-        return begun.map { $0.starts * 1_000 } ?? .max
+        return min(begun.map { $0.starts * 1_000 } ?? .max, memory.beginsMs ?? .max)
     }
 
     /// What earlier journals of this scanner hold, for the backlog. To be called while the journal is open, and before it is

@@ -20,7 +20,7 @@ extension Lane {
             do {
                 attendee = try snapshot.attendee(tag)
                 state = .inForce(expiresS: snapshot.expiresS)
-            } catch { log.error("snapshot cannot be read", [.snapshot: snapshot.version, .error: "\(error)"]) }
+            } catch { snapshotFailed(snapshot, error) }
         }
         let pass = attendee.flatMap { snapshot?.passes[$0.pass] }
         let tree = snapshot?.zoneTree ?? ZoneTree()
@@ -28,7 +28,7 @@ extension Lane {
         if tap.direction == .in, let gate = choice.gate {
             recollection = memory.recall(
                 tag, attendee: attendee?.attendee, zone: gate.zone, atMs: atMs, clockIsTrusted: isClockTrusted,
-                days: snapshot?.dayStarts ?? DayStarts(), tree: tree)
+                certainMs: (snapshot?.createdS ?? 0) * 1_000, days: snapshot?.dayStarts ?? DayStarts(), tree: tree)
         }
         let facts = Decision.Facts(
             direction: tap.direction, atMs: atMs, clockIsTrusted: isClockTrusted, proof: tap.proof,
@@ -38,33 +38,50 @@ extension Lane {
     }
 
     /// Notes a scan of a tag that is in the journal: who is where, and what a repeat is told.
-    func note(_ id: JournalID, _ scan: Scan, _ attendee: Attendee?) {
+    func note(_ id: JournalID, _ scan: Scan, _ attendee: Attendee?, _ proof: Tap.Proof?) {
         memory.note(
             scan, attendee: attendee?.attendee, gate: choice.gate, days: snapshot?.dayStarts ?? DayStarts())
-        debounce.note(Debounce.Answer(log: id, scan: scan))
+        if scan.verdict == .admitted, !isSnapshotReadable { isMemoryAnonymous = true }
+        debounce.note(Debounce.Answer(log: id, scan: scan, proof: proof))
+    }
+
+    /// The watching thread is told, and brings a snapshot that can be read, if it is the one before.
+    private func snapshotFailed(_ snapshot: Snapshot, _ error: any Error) {
+        log.error("snapshot cannot be read", [.snapshot: snapshot.version, .error: "\(error)"])
+        isSnapshotReadable = false
+        watch.distrust(snapshot.version)
+        lookSoon()
     }
 
     /// Makes the memory anew from the journal, which is all that a restart has. Without a snapshot it is not known where the
     /// gates lead: then this waits for the first.
     func remember() {
         guard let journal, let snapshot else { return }
-        memory = LaneMemory()
+        var memory = LaneMemory()
+        var isAnonymous = false
+        var lookBack = LookBack(snapshot.dayStarts)
         do {
-            try journal.forEachScan(sinceMs: rememberFromMs(snapshot)) { scan in
+            try journal.forEachScan {
+                lookBack.see(atMs: $0, isTrusted: $1)
+            } note: { scan in
                 if let mode = LaneMode.allCases.first(where: { $0.verdict == scan.verdict }) { loggedMode = mode }
                 guard scan.verdict == .admitted || scan.verdict == .annulled else { return }
+                var attendee: Attendee?
+                do { attendee = try snapshot.attendee(scan.tag) } catch {
+                    if !isAnonymous { snapshotFailed(snapshot, error) }
+                    isAnonymous = true
+                }
                 memory.note(
-                    scan, attendee: try snapshot.attendee(scan.tag)?.attendee,
-                    gate: scan.gate.flatMap { snapshot.gates[$0] }, days: snapshot.dayStarts)
+                    scan, attendee: attendee?.attendee, gate: scan.gate.flatMap { snapshot.gates[$0] },
+                    days: snapshot.dayStarts)
             }
-        } catch { log.error("who is inside cannot be read back", [.error: "\(error)"]) }
+            (self.memory, isMemoryAnonymous) = (memory, isAnonymous)
+        } catch {
+            log.error("who is inside cannot be read back", [.error: "\(error)"])
+            // Some is better than none.
+            if self.memory.count < memory.count { self.memory = memory }
+        }
+        if let newestMs = lookBack.newestMs { clock.lastScanMs = max(clock.lastScanMs ?? newestMs, newestMs) }
         log.info("memory read back", [.count: memory.count])
-    }
-
-    /// The beginning of the days that are remembered; without days in the snapshot there is but one, and it has no beginning.
-    private func rememberFromMs(_ snapshot: Snapshot) -> Int64 {
-        let newestS = max(SystemClock.nowMicroseconds() / 1_000, clock.lastScanMs ?? 0) / 1_000
-        let begun = snapshot.days.filter { $0.starts <= newestS }.suffix(LaneMemory.dayLimit)
-        return begun.first.map { $0.starts * 1_000 } ?? .min
     }
 }

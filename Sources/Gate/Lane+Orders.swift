@@ -5,13 +5,16 @@ import Snapshots
 
 /// The gate chief's hands.
 extension Lane {
-    /// Carries on with what was ordered before the start.
-    func carryOn() {
+    /// What was ordered before the start.
+    func readOrders() {
         do { orders = try StandingOrders.read(folder: settings.folder) } catch {
             ordersProblem = "standing orders cannot be read"
             log.error("standing orders cannot be read: mode normal, the gate as set", [.error: "\(error)"])
         }
-        if orders.assigned != nil, let snapshot { choose(snapshot, previous: nil) }
+    }
+
+    /// Carries on with the mode that was ordered before the start.
+    func carryOn() {
         // Also back to normal, where the power went before it was logged.
         if orders.mode != (loggedMode ?? .normal) || orders.mode != .normal { logEvent(orders.mode.verdict) }
         if orders.mode != .normal { log.warning("the lane is not in its normal mode", [.state: orders.mode.rawValue]) }
@@ -29,25 +32,25 @@ extension Lane {
 
     private func admit(_ uid: [UInt8], _ reason: String) -> LaneAnswer {
         let tag = tag(ofBand: uid)
-        let atMs = SystemClock.nowMicroseconds() / 1_000
+        let atMs = time.nowMs()
         let tap = Tap(.uid(uid), proof: .uid, direction: .in)
-        isClockTrusted = clock.isTrusted(atMs: atMs, isSynchronised: SystemClock.isSynchronised)
+        trustClock(nowMs: atMs)
         var found = decide(tag, tap, atMs, isReplayed: false)
         found.decision = Decision(
             verdict: .admitted, flags: found.decision.flags.union(.operatorOverride).subtracting(.reuse))
         let entry = Journal.Entry(
             atMs: atMs, tag: tag, verdict: .admitted, flags: found.decision.flags, gate: choice.gate?.id,
             snapshot: snapshot?.version ?? 0)
-        annulEarlier(tag, .in)
+        annulEarlier(tag)
         do {
             let (id, scan) = try append(entry, reason: reason)
             log.warning("admitted by hand", [.reason: reason, .journal: id, .seq: scan.seq])
-            note(id, scan, found.attendee)
+            note(id, scan, found.attendee, nil)
             let signal = LaneSignal(
                 log: id, scan: scan, zone: zoneName(.in), pass: found.pass, detail: "by hand",
                 opens: !settings.isInspection)
-            show(signal)
             if signal.opens { expectPassage(id, scan) }
+            show(signal)
             return .done("admitted, journal \(id), seq \(scan.seq)")
         } catch {
             tellUnlogged(tag, error)
@@ -98,7 +101,7 @@ extension Lane {
         }
         orders.assigned = gate
         let problem = keepOrders()
-        if let snapshot { choose(snapshot, previous: nil) }
+        chooseAnew()
         debounce.clear()
         log.warning("gate assigned", [.gate: gate ?? "default"])
         look()
@@ -116,29 +119,6 @@ extension Lane {
             log.error("orders could not be kept", [.error: "\(error)"])
         }
         return ordersProblem
-    }
-
-    func takeSnapshot() {
-        guard let next = watch.take() else { return }
-        let old = snapshot
-        snapshot = next
-        // The lane has begun without one, so it could not know where the gates of its journal lead.
-        if let old { watch.retire(old) } else { remember() }
-        clock.snapshotCreatedS = next.createdS
-        debounce.clear()
-        choose(next, previous: choice.gate)
-        log.info("snapshot in force", [.snapshot: next.version, .gate: choice.gate?.name ?? "none"])
-    }
-
-    private func choose(_ snapshot: Snapshot, previous: Gate?) {
-        choice = GateChoice(
-            snapshot, scanner: settings.scanner, named: orders.assigned ?? settings.gateName, previous: previous)
-        if case .none(let reason) = choice { log.warning("no gate: every way in is refused", [.reason: reason]) }
-    }
-
-    func zoneName(_ direction: Direction) -> String? {
-        let id = direction == .in ? choice.gate?.zone : choice.gate?.fromZone
-        return id.flatMap { snapshot?.zones[$0]?.name }
     }
 }
 

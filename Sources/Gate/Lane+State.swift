@@ -34,7 +34,9 @@ extension Lane {
         var alarms: [String] = []
         if !isLogging { alarms.append("taps cannot be logged") }
         if snapshot == nil { alarms.append("no snapshot") } else if choice.gate == nil { alarms.append("no gate") }
-        if let snapshot, isClockTrusted, SystemClock.nowMicroseconds() / 1_000_000 >= snapshot.expiresS {
+        if !isSnapshotReadable { alarms.append("snapshot cannot be read") }
+        if watch.servesOlder { alarms.append("an older snapshot serves") }
+        if let snapshot, isClockTrusted, time.nowMs() / 1_000 >= snapshot.expiresS {
             alarms.append("snapshot expired")
         }
         if let percent = facts.diskUsedPercent, percent >= Settings.diskAlarmPercent {

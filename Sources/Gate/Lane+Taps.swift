@@ -5,41 +5,54 @@ import Snapshots
 
 /// The way of a tap: repeat? -> look up -> decide -> log -> tell.
 extension Lane {
-    func handle(_ tap: Tap, reader index: Int) {
+    /// - Parameter arrival: when the tap reached the lane, for one from a reader.
+    func handle(_ tap: Tap, reader index: Int, _ arrival: LaneArrival? = nil) {
         wake()
         let tag = settings.key.tagID(of: tap.identity)
-        let atMs = tap.atMs ?? SystemClock.nowMicroseconds() / 1_000
-        if let last = debounce.answer(tag, tap.direction, atMs: atMs, windowMs: debounceMs(index)) {
+        let nowMs = time.nowMs()
+        let atMs = tap.atMs ?? arrival?.atMs ?? nowMs
+        if let last = debounce.answer(
+            tag, tap.direction, tap.proof, atMs: atMs, windowMs: debounceMs(index))
+        {
             return showAgain(last, tap)
         }
         // A time that comes with the tap is as good as who gives it.
-        isClockTrusted = tap.atMs != nil || clock.isTrusted(atMs: atMs, isSynchronised: SystemClock.isSynchronised)
+        if tap.atMs == nil { trustClock(nowMs: nowMs) } else { isClockTrusted = true }
         let counter = counter(of: tap)
-        let found = decide(tag, tap, atMs, isReplayed: isReplayed(tag, counter))
+        let isReplayed = isReplayed(tag, counter)
+        var found = decide(tag, tap, atMs, isReplayed: isReplayed)
+        // Who has not passed was not inside.
+        if found.decision.verdict == .admitted, annulEarlier(tag) {
+            found = decide(tag, tap, atMs, isReplayed: isReplayed)
+        }
         let entry = Journal.Entry(
             atMs: atMs, tag: tag, verdict: found.decision.verdict, flags: found.decision.flags, gate: choice.gate?.id,
             snapshot: snapshot?.version ?? 0)
         let isAdmitted = entry.verdict == .admitted
         let opens = isAdmitted && tap.atMs == nil && !settings.isInspection
-        if isAdmitted { annulEarlier(tag, tap.direction) }
         do {
             let (id, scan) = try append(entry, counter: found.isReplayed ? nil : counter)
             if tap.atMs == nil, isClockTrusted { clock.lastScanMs = max(clock.lastScanMs ?? 0, scan.atMs) }
-            note(id, scan, found.attendee)
+            note(id, scan, found.attendee, tap.proof)
             let signal = LaneSignal(
                 log: id, scan: scan, zone: zoneName(tap.direction), pass: found.pass,
-                detail: detail(tap.proof, scan), opens: opens)
-            show(signal)
+                detail: detail(tap.proof, scan), opens: opens, arrivedMs: arrival?.monotonicMs)
             if signal.opens { expectPassage(id, scan) }
+            show(signal)
         } catch { tellUnlogged(tag, error, opens: opens && tap.direction == .out) }
     }
 
-    /// Prints a verdict and gives it to those who show it.
+    /// Whether the device clock can be true now.
+    func trustClock(nowMs: Int64) {
+        isClockTrusted = clock.isTrusted(atMs: nowMs, isSynchronised: time.isSynchronised)
+    }
+
+    /// Gives a verdict to those who show it and move the turnstile, and only then prints it: who reads it may be slow.
     func show(_ signal: LaneSignal) {
+        notify(.answer(signal))
         print(
             VerdictLine(log: signal.log, scan: signal.scan, zone: signal.zone, pass: signal.pass).text(
                 settings.format))
-        notify(.answer(signal))
     }
 
     /// The same tap again: the same answer, which is in the journal already, and moves nothing.
@@ -62,9 +75,9 @@ extension Lane {
             log.error("tap could not be logged: refused", [.error: "\(error)", .tag: tag.rawValue])
         }
         // People at the lane look at one place; a program gets only what is in the journal.
+        notify(.failed(reason: "\(error)", opens: opens))
         let word = opens ? "OPENED" : "REFUSED"
         if settings.format == .text { print("\(word): the tap could not be logged (\(error))") }
-        notify(.failed(reason: "\(error)", opens: opens))
     }
 
     /// Milliseconds: what the gate's policy says, else 2,000 for a reader and 0 for standard input, where a line is a tap.
@@ -72,22 +85,33 @@ extension Lane {
         choice.gate?.policy.debounceMs ?? (index == settings.stdin ? 0 : Settings.defaultDebounceMs)
     }
 
-    /// Logs a scan. A journal that turns out to be damaged is set aside and a new one tried, once.
+    /// Logs a scan.
     func append(
         _ entry: Journal.Entry, counter: Int64? = nil, reason: String? = nil, continues: Bool = false
     ) throws -> (JournalID, Scan) {
-        func attempt() throws -> (JournalID, Scan) {
-            if self.journal == nil { self.journal = try openJournal() }
-            let journal = self.journal!
+        try withJournal { journal in
             let before = (journal.id, journal.lastSeq)
-            let scan = try journal.append(entry, counter: counter, reason: reason, continues: continues)
-            if journal.id != before.0 { earlier[before.0] = before.1 }
+            let scan = try journal.append(
+                entry, counter: counter, reason: reason, continues: continues || keepsJournal)
+            if journal.id != before.0 { (earlier[before.0], journalSinceMs) = (before.1, time.monotonicMs()) }
             isLogging = true
             return (journal.id, scan)
         }
+    }
+
+    /// Works with the journal. One that turns out to be damaged is opened anew, which sets it aside where needed, and it is
+    /// tried once more.
+    private func withJournal<Result>(_ body: (Journal) throws -> Result) throws -> Result {
+        func attempt() throws -> Result {
+            if let journal { return try body(journal) }
+            let journal = try openJournal()
+            self.journal = journal
+            countEarlier()
+            return try body(journal)
+        }
         do { return try attempt() } catch let error as JournalError where error.isDamaged {
             log.error("journal is damaged", [.error: error])
-            // What the old file held is no longer waiting here: it was set aside.
+            // What a file that is set aside held is no longer waiting here.
             (journal, earlier) = (nil, [:])
             return try attempt()
         }
@@ -104,8 +128,8 @@ extension Lane {
 
     /// A message that was read before, or an older one: somebody kept it.
     private func isReplayed(_ tag: TagID, _ counter: Int64?) -> Bool {
-        guard let counter, let journal else { return false }
-        do { return try journal.counter(of: tag).map { counter <= $0 } ?? false } catch {
+        guard let counter else { return false }
+        do { return try withJournal { try $0.counter(of: tag).map { counter <= $0 } ?? false } } catch {
             log.error("read counters cannot be read", [.error: "\(error)"])
             return false
         }

@@ -22,17 +22,22 @@ public final class Lane {
     let settings: Settings
     let watch: SnapshotWatch
     let device: DeviceWatch
-    let mailbox: Mailbox<LaneInput>
+    let mailbox: Mailbox<LaneArrival>
+    let time: LaneTime
     let tell: (String) throws -> Void
     let notify: (LaneNotice) -> Void
     let log: Log
-    let startedS = SystemClock.nowMicroseconds() / 1_000_000
+    let startedS: Int64
 
     /// Nil only while a damaged one is being replaced.
     var journal: Journal?
     var clock = DeviceClock()
     var snapshot: Snapshot?
+    /// What it says of tags can be read; false until another one comes, once it could not.
+    var isSnapshotReadable = true
     var choice = GateChoice.none("there is no snapshot")
+    /// The choice as the disk has it.
+    var known: KnownGate?
     var orders = StandingOrders()
     /// A file of orders that could not be understood, or orders that could not be kept.
     var ordersProblem: String?
@@ -46,7 +51,11 @@ public final class Lane {
     var facts = DeviceWatch.Facts()
     /// Of this scanner's earlier journals, the last seq: what may still wait to be shipped.
     var earlier: [JournalID: Int64] = [:]
+    /// When the present journal began, by the clock that never steps.
+    var journalSinceMs: Int64 = 0
     var memory = LaneMemory()
+    /// Made in part while no list could tell whose the bands were.
+    var isMemoryAnonymous = false
     var debounce = Debounce()
     /// Of the last mode that the journal holds; nil: none that is young enough to matter.
     var loggedMode: LaneMode?
@@ -67,16 +76,18 @@ public final class Lane {
     /// Throws what `Journal.init` throws.
     /// - Parameters:
     ///   - device: whose service may run or not; without it no backlog is known.
+    ///   - time: the device's clocks.
     ///   - notify: told on the lane's thread; must not wait.
     ///   - tell: takes one line a tap, without a newline; what it throws is logged and changes nothing, for the tap is in
     ///     the journal.
     public init(
         _ settings: Settings, watch: SnapshotWatch, device: DeviceWatch? = nil,
-        mailbox: Mailbox<LaneInput> = Mailbox(capacity: LaneInput.capacity),
+        mailbox: Mailbox<LaneArrival> = Mailbox(capacity: LaneInput.capacity), time: LaneTime = .device,
         tell: @escaping (String) throws -> Void = StandardOutput.writeLine,
         notify: @escaping (LaneNotice) -> Void = { _ in }
     ) throws {
-        (self.settings, self.watch, self.mailbox) = (settings, watch, mailbox)
+        (self.settings, self.watch, self.mailbox, self.time) = (settings, watch, mailbox, time)
+        startedS = time.nowMs() / 1_000
         (self.notify, self.tell) = (notify, tell)
         self.device = device ?? DeviceWatch(folder: settings.folder)
         log = Log("lane", [.scanner: settings.scanner])
@@ -86,8 +97,14 @@ public final class Lane {
         countEarlier()
         GateState.removeLeftovers(folder: settings.folder)
         clock.lastScanMs = journal.lastAtMs
+        readOrders()
+        beginWithKnownGate()
         takeSnapshot()
-        if snapshot == nil { log.warning("no snapshot: every way in is refused", [.folder: settings.folder]) }
+        if snapshot == nil {
+            let answer = choice.gate?.policy.noSnapshot ?? .deny
+            log.warning(
+                "no snapshot: the answer is the gate's policy", [.folder: settings.folder, .state: answer.rawValue])
+        }
         carryOn()
         log.info("lane open", [.journal: journal.id, .reader: settings.readers.map(\.name).joined(separator: ", ")])
         look()
@@ -101,10 +118,12 @@ public final class Lane {
     public func run(_ input: LineInput?, stop: StopSignal) throws {
         var input = input
         while !stop.isStopped {
+            let event = try wait(input, stop)
+            takeSnapshot()
+            // What came until now is heard before anybody is overdue: while the disk was slow it could not be.
+            let heardMs = time.monotonicMs()
             let inputs = mailbox.drain()
             for item in inputs { handle(item) }
-            let event = try wait(input, stop, !inputs.isEmpty)
-            takeSnapshot()
             switch event {
             case .line(let line):
                 lineNumber += 1
@@ -116,16 +135,16 @@ public final class Lane {
                 input = nil
                 if settings.readers.count <= 1 { return try close() }
                 log.info("standard input has ended; the other readers go on")
-            case .idle: beQuiet()
-            case .other, .stopped: break
+            case .idle where inputs.isEmpty: beQuiet()
+            case .idle, .other, .stopped: break
             }
-            annulOverdue()
-            if SystemClock.monotonicMs() - lookedMs >= Lane.busyMs { look() }
+            annulOverdue(heardMs)
+            if time.monotonicMs() - lookedMs >= Lane.busyMs { look() }
         }
         try close()
     }
 
-    private func wait(_ input: LineInput?, _ stop: StopSignal, _ isBusy: Bool) throws -> LineInput.Event {
+    private func wait(_ input: LineInput?, _ stop: StopSignal) throws -> LineInput.Event {
         let timeoutMs = timeToNextDuty()
         guard let input else {
             let isAwake = Poll.wait([mailbox.descriptor, stop.descriptor], timeoutMs: timeoutMs).contains(true)
@@ -137,7 +156,7 @@ public final class Lane {
     private func timeToNextDuty() -> Int {
         let wait = isTidy ? Lane.idleMs : Lane.quietMs
         guard let first = due.first else { return wait }
-        return Int(max(0, min(Int64(wait), first.untilMs - SystemClock.monotonicMs())))
+        return Int(max(0, min(Int64(wait), first.untilMs - time.monotonicMs())))
     }
 
     /// Nobody has come for a while: one bounded piece of the work that can wait.
@@ -167,23 +186,32 @@ public final class Lane {
         }
     }
 
-    /// One thing that another thread has sent.
+    /// One thing that comes just now.
     public func handle(_ input: LaneInput) {
-        switch input {
-        case .reader(let index, .tap(let tap)): handle(tap, reader: index)
+        handle(LaneArrival(input, atMs: time.nowMs(), monotonicMs: time.monotonicMs()))
+    }
+
+    /// One thing that another thread has sent.
+    public func handle(_ arrival: LaneArrival) {
+        switch arrival.input {
+        case .reader(let index, .tap(let tap)): handle(tap, reader: index, arrival)
         case .reader(let index, .lost(let reason)): readerLost(index, reason)
         case .reader(let index, .back): readerBack(index)
-        case .passage: somebodyPassed()
+        case .passage: somebodyPassed(atMs: arrival.monotonicMs)
         case .turnstile(let problem): turnstile(problem)
         case .sensor(let problem): sensor(problem)
         case .order(let order, let answer): answer(obey(order))
         }
     }
 
+    /// Something is wrong that the crew should see at once: after the tap in hand.
+    func lookSoon() { lookedMs = time.monotonicMs() - Lane.busyMs }
+
     /// Takes in what has changed, and tells it: `gate.json` and the idle screen. Not in the way of a tap that waits.
     func look() {
-        lookedMs = SystemClock.monotonicMs()
+        lookedMs = time.monotonicMs()
         takeSnapshot()
+        trustClock(nowMs: time.nowMs())
         if let facts = device.take() { self.facts = facts }
         let state = state()
         if !isStateKnown || state != lastState {

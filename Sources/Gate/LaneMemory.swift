@@ -11,8 +11,9 @@ public import Snapshots
 /// - **Days.** What was noted before the day of a tap began is as good as forgotten (SPEC.md section 6). Each note keeps its
 ///   instant and the day is asked for at the tap: a new day costs nothing, and a snapshot that moves the beginning of the
 ///   day forgets nobody. A clock that steps back forgets nothing, as what was noted later than the tap counts too; nor does
-///   one that jumps ahead and back, as a note never gets older.
-/// - **Clocks.** A scan whose clock was not trusted counts under the latest instant known, if that is later.
+///   one that jumps ahead and back, as a note never gets older and hides none of before it.
+/// - **Clocks.** A scan whose clock was not trusted counts under the latest instant known, if that is later. A tap is asked
+///   for on its own day, unless its clock is certainly wrong: then on that of the latest instant known.
 /// - **Annulment.** Verdict 64 brings back what was there before the tag's last admission.
 ///
 /// About 60 bytes a person; everything but `tidy` takes constant time.
@@ -33,7 +34,8 @@ public struct LaneMemory: Sendable {
     private var undo = UndoLog()
     /// The latest instant of all notes.
     private var newestMs: Int64 = .min
-    /// The beginnings of the latest days with notes, rising; one more than `dayLimit` where there is something to tidy.
+    /// The beginnings of the latest days with notes, in the order in which they were noted last; more than `dayLimit` where
+    /// there is something to tidy.
     private var daysMs: [Int64] = []
 
     public init() {}
@@ -47,17 +49,23 @@ public struct LaneMemory: Sendable {
     /// People and unlisted tags that are remembered.
     public var count: Int { people.count + strangers.count }
 
+    /// The beginning of the earliest day that is remembered, in milliseconds since 1970; nil where none has a beginning.
+    public var beginsMs: Int64? { daysMs.filter { $0 != .min }.min() }
+
     /// What is remembered of the person who taps at the gate to go in.
     ///
     /// - Parameters:
     ///   - attendee: the person's number on the registration list; nil: not listed, or the list cannot be read.
     ///   - zone: into which the gate leads.
+    ///   - certainMs: an instant that has passed for certain, that at which the snapshot was made.
     public func recall(
-        _ tag: TagID, attendee: Int64?, zone: Int64, atMs: Int64, clockIsTrusted: Bool, days: DayStarts, tree: ZoneTree
+        _ tag: TagID, attendee: Int64?, zone: Int64, atMs: Int64, clockIsTrusted: Bool, certainMs: Int64,
+        days: DayStarts, tree: ZoneTree
     ) -> Decision.Recollection {
         var recollection = Decision.Recollection()
         guard let person = person(tag, attendee) else { return recollection }
-        let dayMs = days.start(atMs: clockIsTrusted ? atMs : max(atMs, newestMs))
+        // A clock that is only behind the last scan may be right now, and have been ahead then.
+        let dayMs = days.start(atMs: clockIsTrusted || atMs >= certainMs ? atMs : max(atMs, newestMs))
         if let position = zones.id(person.position.zone), person.position.ms >= dayMs {
             recollection.isInside = tree.isWithin(position, zone)
         }
@@ -94,7 +102,7 @@ public struct LaneMemory: Sendable {
     public mutating func tidy() -> Bool {
         guard daysMs.count > LaneMemory.dayLimit else { return false }
         daysMs.removeFirst(daysMs.count - LaneMemory.dayLimit)
-        let firstMs = daysMs[0]
+        let firstMs = daysMs.min() ?? .min
         people = people.filter { $0.value.newestMs >= firstMs }
         strangers = strangers.filter { $0.value.newestMs >= firstMs }
         let people = people
@@ -142,10 +150,8 @@ public struct LaneMemory: Sendable {
     private mutating func see(_ dayMs: Int64) {
         // A snapshot may move the beginning of a day by some hours: no new day.
         let near = max(dayMs, 0)
-        guard !daysMs.contains(where: { $0 == dayMs || abs(max($0, 0) - near) < LaneMemory.shortestDayMs }) else {
-            return
-        }
-        daysMs.append(dayMs)
-        daysMs.sort()
+        let known = daysMs.firstIndex { $0 == dayMs || abs(max($0, 0) - near) < LaneMemory.shortestDayMs }
+        // By the order of the notes, not of the days: a clock that was ahead for a while does not push the present day out.
+        daysMs.append(known.map { daysMs.remove(at: $0) } ?? dayMs)
     }
 }

@@ -27,13 +27,16 @@ public struct LaneSignal: Sendable {
     public var isRepeat: Bool
     /// Opens the turnstile: a live, admitted tap; never a repeat, a replay, an inspection.
     public var opens: Bool
+    /// When the tap reached the lane, by the clock that never steps, in milliseconds: an opening that comes too late after it
+    /// would let somebody else pass. Nil: just now.
+    public var arrivedMs: Int64?
 
     public init(
         log: JournalID, scan: Scan, zone: String?, pass: Pass?, detail: String? = nil, isRepeat: Bool = false,
-        opens: Bool = false
+        opens: Bool = false, arrivedMs: Int64? = nil
     ) {
         (self.log, self.scan, self.zone, self.pass) = (log, scan, zone, pass)
-        (self.detail, self.isRepeat, self.opens) = (detail, isRepeat, opens)
+        (self.detail, self.isRepeat, self.opens, self.arrivedMs) = (detail, isRepeat, opens, arrivedMs)
     }
 
     public var isGreen: Bool { scan.verdict == .admitted || scan.verdict == .admittedByHand }

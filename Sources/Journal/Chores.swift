@@ -24,6 +24,17 @@ struct Chores {
     /// Scans that one idle moment deletes: about 20 pages.
     static let scansToPrune: Int64 = 2_000
 
+    /// Rows that one idle moment looks through in a file that was too long for its opening: about 40 pages.
+    static let rowsToCheck: Int64 = 4_000
+    /// So long an opening looks for what a file that was set aside knew; the rest of its counters is for idle moments.
+    static let carryOverMs: Int64 = 1_000
+
+    /// What is left to read of a file that was set aside.
+    var carryOver: CarryOver?
+    /// Where the look through a long file stands; nil: it is done, or was not needed.
+    var look: Look?
+    /// What that look has found: the next tap has the file set aside.
+    var damage: String?
     /// Made when the first counter is asked for: most lanes never do.
     var selectCounter: Statement?
     var taps = 0
@@ -33,6 +44,12 @@ struct Chores {
     var problem: String?
     var reserveLookMs = Int64.min
     var pruneLookMs = Int64.min
+
+    /// The next row to look at.
+    struct Look {
+        var table = 0
+        var after = Int64.min
+    }
 
     mutating func tapped() {
         taps &+= 1

@@ -11,9 +11,7 @@ enum DataFolder {
 
     /// Journals that were set aside, by name, without their -wal and -shm.
     static func damagedJournals(_ folder: String) -> [String] {
-        ((try? Files.list(folder)) ?? []).filter {
-            $0.hasPrefix("journal.sqlite" + damagedMark) && !$0.hasSuffix("-wal") && !$0.hasSuffix("-shm")
-        }
+        Aside.names(journal(folder)).map { String($0.dropFirst(folder.count + 1)) }
     }
 
     static func publisherLock(_ folder: String) -> String { folder + "/publisher.lock" }

@@ -12,18 +12,41 @@ struct DurableFile {
     /// A checkpoint every 1,000 pages (4 MB) keeps the WAL and the time of a restart short; what a long read made it grow
     /// to is given back.
     var pragmas = "PRAGMA wal_autocheckpoint = 1000; PRAGMA journal_size_limit = 8388608"
+    /// Those of its tables that are looked through at the opening of a file that is too long for all of it.
+    var shortTables: [String] = []
+
+    /// A file beyond this is not looked through whole at its opening: SQLite's check takes about 30 ms a megabyte on two
+    /// busy cores, and a lane must open.
+    static let checkedBytes: Int64 = 16 << 20
+    /// A table that says why the file is to be set aside: what was found where an opening does not look.
+    static let damagedTable = "damaged"
     private static let commonPragmas = "PRAGMA cache_size = -2048; PRAGMA trusted_schema = OFF"
 
-    /// Opens the file, or makes it. A damaged one, or one of another kind, is set aside whole under a new name, and an empty
-    /// one takes its place: a gate must open. Throws `JournalError`.
-    func open(_ path: String) throws -> Database {
+    /// An open file.
+    struct Opened {
+        let database: Database
+        /// The file that was set aside for it, if one was.
+        let setAside: String?
+    }
+
+    /// Opens the file, or makes it. One that is damaged, of another kind, or on blocks that the disk does not read or write
+    /// any more is set aside whole under a new name, and an empty one takes its place: a gate must open.
+    ///
+    /// Throws `JournalError`, also when it cannot be set aside.
+    func open(_ path: String) throws -> Opened {
         do {
-            do { return try opened(path) } catch let error as SQLiteError where error.isDamaged {
-                try setAside(path, "\(error)")
-            } catch let error as JournalError where error.isDamaged {
-                try setAside(path, error.detail)
+            var aside = try Aside.finish(path)
+            if Aside.isLogAlone(path) {
+                aside = try Aside.move(path, "the file is lost or empty, and its log is not")
             }
-            return try opened(path)
+            do { return Opened(database: try opened(path), setAside: aside) } catch let error as SQLiteError
+                where error.isDamaged || error.isDiskFailure
+            {
+                aside = try Aside.move(path, "\(error)")
+            } catch let error as JournalError where error.isDamaged {
+                aside = try Aside.move(path, error.detail)
+            }
+            return Opened(database: try opened(path), setAside: aside)
         } catch let error as SQLiteError { throw JournalError(path, error) }
     }
 
@@ -55,24 +78,32 @@ struct DurableFile {
         guard version == format else {
             throw JournalError(path, "format \(version), this program writes \(format)", isDamaged: true)
         }
-        let check = try database.text("PRAGMA quick_check(1)") ?? ""
-        guard check == "ok" else { throw JournalError(path, "quick_check: \(check)", isDamaged: true) }
-        try database.transaction { try database.execute(schema) }
+        try check(database)
+        try proveWritable(database)
         return database
     }
 
-    /// Moves file, -wal and -shm so that SQLite's tools find them together. The last open connection is gone by now.
-    private func setAside(_ path: String, _ reason: String) throws {
-        let stamp = UTCTime.text(microseconds: SystemClock.nowMicroseconds()).filter { $0 != ":" }
-        var name = "\(path)\(DataFolder.damagedMark)\(stamp)"
-        var count = 1
-        while Files.exists(name) {
-            count += 1
-            name = "\(path)\(DataFolder.damagedMark)\(stamp)-\(count)"
+    private func check(_ database: Database) throws {
+        if try database.int("SELECT count(*) FROM sqlite_master WHERE name = ?", .text(DurableFile.damagedTable)) == 1 {
+            let reason = try database.text("SELECT reason FROM \(DurableFile.damagedTable)") ?? ""
+            throw JournalError(database.path, "damage was found in it: \(reason)", isDamaged: true)
         }
-        for suffix in ["-shm", "-wal", ""] where Files.exists(path + suffix) {
-            try Files.rename(path + suffix, to: name + suffix)
+        let bytes = (try database.int("PRAGMA page_count") ?? 0) * (try database.int("PRAGMA page_size") ?? 0)
+        let isShort = bytes <= DurableFile.checkedBytes
+        for pragma in isShort ? ["quick_check(1)"] : shortTables.map({ "quick_check('\($0)')" }) {
+            let check = try database.text("PRAGMA \(pragma)") ?? ""
+            guard check == "ok" else { throw JournalError(database.path, "quick_check: \(check)", isDamaged: true) }
         }
-        Log("journal").error("damaged file set aside, a new one starts", [.path: path, .file: name, .reason: reason])
+    }
+
+    /// Makes the tables that an older file lacks, and writes what is there already: a file that can be read may still lie
+    /// where nothing can be written. A full disk is another matter, and passes.
+    func proveWritable(_ database: Database) throws {
+        do {
+            try database.transaction {
+                try database.execute(schema)
+                try database.execute("PRAGMA user_version = \(format)")
+            }
+        } catch let error as SQLiteError where error.isFull {}
     }
 }

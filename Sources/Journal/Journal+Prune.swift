@@ -48,20 +48,28 @@ extension Journal {
             if let log = JournalID(row.blob(1)) { oldest = (row.int(0), log, row.int(2)) }
         }
         guard let oldest else { return nil }
+        let nowMs = SystemClock.nowMicroseconds() / 1_000
         var last: (seq: Int64, atMs: Int64) = (0, oldest.createdMs)
         try database.prepare("SELECT id, at FROM scans WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT 1").rows(
             .int(JournalFile.scanID(oldest.id, 0)), .int(JournalFile.scanID(oldest.id, JournalFile.seqLimit))
         ) { row in last = (row.int(0) & JournalFile.seqLimit, max(oldest.createdMs, row.int(1))) }
-        guard last.atMs < (try cutoffMs()) else { return nil }
+        if last.atMs > nowMs { last.atMs = try createdMs(after: oldest.id, nowMs) ?? last.atMs }
+        guard last.atMs < (try cutoffMs(nowMs)) else { return nil }
         let shipped: [JournalID: Int64]
-        // A cursor that cannot be read keeps everything.
-        do { shipped = try Shipped.read(folder: folder) } catch { return nil }
+        // A cursor that cannot be read keeps everything; one that is being written is for another time: a tap may come.
+        do { shipped = try Shipped.read(folder: folder, busyTimeoutMs: 0) } catch { return nil }
         return shipped[oldest.log, default: 0] >= last.seq ? oldest.id : nil
     }
 
+    /// When the next journal was made whose clock was not ahead: no scan before it is younger, whatever it says itself. Without
+    /// this one scan under a wrong clock would keep its journal, and all that wait behind it, for ever.
+    private func createdMs(after id: Int64, _ nowMs: Int64) throws -> Int64? {
+        try database.int(
+            "SELECT created FROM journals WHERE id > ? AND created <= ? ORDER BY id LIMIT 1", .int(id), .int(nowMs))
+    }
+
     /// A clock that has jumped ahead makes nothing old: the newest scan is "now", if it is earlier.
-    private func cutoffMs() throws -> Int64 {
-        let nowMs = SystemClock.nowMicroseconds() / 1_000
+    private func cutoffMs(_ nowMs: Int64) throws -> Int64 {
         let newestMs = try database.int("SELECT at FROM scans ORDER BY id DESC LIMIT 1") ?? nowMs
         return min(min(nowMs, newestMs) - Int64(max(0, keepDays)) * Journal.dayMs, keepFromMs)
     }

@@ -20,44 +20,17 @@ extension Journal {
         } catch { throw JournalError(path, error) }
     }
 
-    /// Gives this scanner's scans to `body` in the order they were logged, beginning with the first at or after `sinceMs`.
-    ///
-    /// Device clocks step: between those asked for there may be older ones, which are given too. Throws `JournalError`, and
-    /// what `body` throws.
-    public func forEachScan(sinceMs: Int64, _ body: (Scan) throws -> Void) throws {
-        do {
-            guard let first = try firstScan(sinceMs: sinceMs) else { return }
-            try database.prepare(
-                """
-                SELECT s.id, at, tag, verdict, flags, gate, snapshot FROM scans s
-                JOIN journals j ON j.id = s.id >> 32 WHERE s.id >= ? AND j.scanner = ? ORDER BY s.id
-                """
-            ).rows(.int(first), .text(scanner.text)) { try body(Scan($0)) }
-        } catch let error as SQLiteError { throw JournalError(path, error) }
-    }
-
-    /// The scans that `forEachScan` gives, at once.
+    /// At once what `forEachScan` gives, from the first that is at or after `sinceMs` on.
     public func recent(sinceMs: Int64) throws -> [Scan] {
         var scans: [Scan] = []
-        try forEachScan(sinceMs: sinceMs) { scans.append($0) }
-        return scans
-    }
-
-    /// Walks back over the file, whatever its length, only as far as needed.
-    private func firstScan(sinceMs: Int64) throws -> Int64? {
-        let rows = try database.prepare("SELECT id, at FROM scans ORDER BY id DESC")
-        defer { rows.reset() }
-        var first: Int64?
         var older = 0
-        while try rows.step() {
-            if rows.int(1) >= sinceMs {
-                (first, older) = (rows.int(0), 0)
-            } else {
-                older += 1
-                if older >= Journal.lookBackScans { break }
-            }
+        try forEachScan { atMs, _ in
+            older = atMs >= sinceMs ? 0 : older + 1
+            return older >= Journal.lookBackScans ? nil : older == 0
+        } note: {
+            scans.append($0)
         }
-        return first
+        return scans
     }
 }
 

@@ -17,6 +17,7 @@ extension Journal {
                 try checkpoint()
                 return true
             }
+            if try carryOn() { return true }
             let nowMs = monotonicMs()
             if nowMs >= chores.reserveLookMs {
                 if try keepLog() { return true }
@@ -27,7 +28,7 @@ extension Journal {
                 if try prune() { return true }
                 chores.pruneLookMs = nowMs + Chores.pruneEveryMs
             }
-            return false
+            return lookThrough()
         } catch let error as SQLiteError { throw JournalError(path, error) }
     }
 

@@ -78,17 +78,25 @@ public final class Journal {
         lock = try FileLock(DataFolder.gateLock(folder))
         (self.folder, self.scanner, self.monotonicMs) = (folder, scanner, monotonicMs)
         path = DataFolder.journal(folder)
-        database = try JournalFile.durable.open(path)
+        let opened = try JournalFile.durable.open(path)
+        database = opened.database
         do {
+            // Also after a start that was cut off between the two.
+            let isNew = try database.int("SELECT count(*) FROM journals") == 0
+            let old = opened.setAside ?? (isNew ? Aside.names(path).last : nil)
+            if let old { chores.carryOver = try CarryOver.take(old, into: database, scanner: scanner) }
             insert = try database.prepare("INSERT INTO scans VALUES (?, ?, ?, ?, ?, ?, ?)")
             upsertCounter = try database.prepare(
                 "INSERT INTO counters VALUES (?, ?) ON CONFLICT (tag) DO UPDATE SET counter = excluded.counter")
             insertReason = try database.prepare("INSERT INTO reasons VALUES (?, ?)")
-            lastAtMs = try database.int("SELECT at FROM scans ORDER BY id DESC LIMIT 1")
+            lastAtMs =
+                try database.int("SELECT at FROM scans ORDER BY id DESC LIMIT 1")
+                ?? database.int("SELECT at FROM remembered ORDER BY id DESC LIMIT 1")
             try database.growInSteps(ofBytes: JournalFile.growthBytes)
             chores.reserveRows = try database.int("SELECT count(*) FROM reserve") ?? 0
+            if try isLong() { chores.look = Chores.Look() }
             try begin(JournalID.random())
-        } catch { throw JournalError(path, error) }
+        } catch let error as SQLiteError { throw JournalError(path, error) }
     }
 
     /// The lock that a gate holds on its folder, for one who changes what the gate would read at its start. Throws
@@ -114,6 +122,7 @@ public final class Journal {
     public func append(
         _ entry: Entry, counter: Int64? = nil, reason: String? = nil, continues: Bool = false
     ) throws -> Scan {
+        if let damage = chores.damage { throw JournalError(path, damage, isDamaged: true) }
         let isOld = !continues && isOld
         chores.tapped()
         do {

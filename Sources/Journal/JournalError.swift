@@ -6,7 +6,8 @@ public struct JournalError: Error, CustomStringConvertible, Sendable {
     public let detail: String
     /// Nothing more can be written until there is room again.
     public let isFull: Bool
-    /// The file is not what it should be; the next start sets it aside.
+    /// The file is not what it should be, or its disk fails: opening it anew goes on with it where it can be read and
+    /// written after all, and else sets it aside.
     public let isDamaged: Bool
 
     init(_ path: String, _ detail: String, isDamaged: Bool = false) {
@@ -15,7 +16,7 @@ public struct JournalError: Error, CustomStringConvertible, Sendable {
 
     init(_ path: String, _ error: SQLiteError) {
         self.path = path
-        (isFull, isDamaged) = (error.isFull, error.isDamaged)
+        (isFull, isDamaged) = (error.isFull, error.isDamaged || error.isDiskFailure)
         detail = error.isFull ? "the disk is full (\(error))" : error.description
     }
 

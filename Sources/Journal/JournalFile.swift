@@ -1,6 +1,9 @@
 import SQLite
 
 /// What `journal.sqlite` holds.
+///
+/// `remembered` is what the lane knew from a file that was set aside: see `CarryOver`. It is no journal's, and nobody ships it.
+/// Rows of each table differ in shape from those of any other, so that they can be told apart where nothing else is left.
 enum JournalFile {
     static let durable = DurableFile(
         applicationID: 0x5450_4C4A, format: 1,
@@ -14,12 +17,22 @@ enum JournalFile {
             CREATE TABLE IF NOT EXISTS reasons(id INTEGER PRIMARY KEY, reason TEXT NOT NULL);
             CREATE TABLE IF NOT EXISTS reserve(id INTEGER PRIMARY KEY, zeros BLOB NOT NULL);
             CREATE TABLE IF NOT EXISTS pruning(id INTEGER PRIMARY KEY);
+            CREATE TABLE IF NOT EXISTS remembered(
+                id INTEGER PRIMARY KEY, at INTEGER NOT NULL, tag INTEGER NOT NULL, verdict INTEGER NOT NULL,
+                flags INTEGER NOT NULL, gate INTEGER);
             """,
         // The log is never cut, or the next tap of a full disk would have no room; checkpoints belong to idle moments, and
         // this one is for a lane that has none. Deleted scans need no zeros over them: they are on their way to a center.
         pragmas: """
             PRAGMA wal_autocheckpoint = \(backstopPages); PRAGMA journal_size_limit = -1; PRAGMA secure_delete = OFF
-            """)
+            """,
+        shortTables: ["journals", "pruning"])
+
+    /// The tables that an opening of a long file leaves to the idle moments, with their key and last column.
+    static let longTables = [
+        (name: "scans", key: "id", last: "snapshot"), (name: "counters", key: "tag", last: "counter"),
+        (name: "reasons", key: "id", last: "reason"), (name: "remembered", key: "id", last: "gate"),
+    ]
 
     /// Pages in the log at which a tap itself has to wait for a checkpoint. What they take must lie well within
     /// `Chores.logBytes`.

@@ -88,7 +88,8 @@ public final class JournalReader {
     /// may have mixed the old database with the log of the new.
     private func reading<Result>(_ body: (inout Open) throws -> Result) throws -> Result? {
         for _ in 0..<3 {
-            guard let inode = Files.status(path)?.inode else {
+            // An empty one is about to be filled, or to be set aside with its log, which a look at it would delete.
+            guard let inode = Files.status(path)?.inode, !Aside.isEmpty(path) else {
                 open = nil
                 return nil
             }

@@ -12,6 +12,9 @@ enum RecordCarver {
         /// From the index: who the journal was, where its own row is lost.
         case log(id: Int64, JournalID)
         case reason(id: Int64, String)
+        /// Only from pages that are whole: these are short, and mean nothing to a center.
+        case counter(tag: Int64, Int64)
+        case remembered(id: Int64, Scan)
     }
 
     /// No row of a journal is longer: a reason of 500 characters of 4 bytes, and its head.
@@ -35,10 +38,14 @@ enum RecordCarver {
         guard page.first == leafType, page.count >= leafHead else { return }
         for index in 0..<min(number(3), (page.count - leafHead) / 2) {
             let cell = number(leafHead + 2 * index)
-            guard cell < page.count, let record = record(page, page.startIndex + cell) else { continue }
-            try body(record)
+            guard cell < page.count else { continue }
+            let start = page.startIndex + cell
+            if let record = record(page, start) ?? carried(page, start) { try body(record) }
         }
     }
+
+    /// Whether a page begins as a table's leaf.
+    static func isLeaf(_ page: ArraySlice<UInt8>) -> Bool { page.first == leafType }
 
     private static let leafType: UInt8 = 0x0d
     private static let leafHead = 8
@@ -61,6 +68,37 @@ enum RecordCarver {
         default: return reason(rowid, &reader, &values, end, headerEnd: values.at)
         }
     }
+
+    /// A row of `counters` or of `remembered`.
+    private static func carried(_ bytes: ArraySlice<UInt8>, _ start: Int) -> Record? {
+        var reader = Reader(bytes: bytes, at: start)
+        guard let length = reader.varint(), (3...longestCarried).contains(length), let rowid = reader.varint(),
+            let header = reader.peek(), header == 3 || header == 7, reader.peek(1) == 0
+        else { return nil }
+        let end = reader.at + Int(length)
+        guard end <= bytes.endIndex else { return nil }
+        var values = reader
+        values.at += Int(header)
+        reader.at += 2
+        var numbers: [Int64?] = []
+        for _ in 2..<header {
+            guard let type = reader.byte(), let size = intSize(type), values.at + size <= end else { return nil }
+            numbers.append(type == 0 ? nil : values.int(type, size))
+        }
+        guard values.at == end, let first = numbers[0], (0..<Bounds.uint).contains(first) else { return nil }
+        if header == 3 { return .counter(tag: rowid, first) }
+        guard Bounds.timesMs.contains(first), let tag = numbers[1], let verdict = numbers[2], let flags = numbers[3],
+            (0...255).contains(verdict), (0...255).contains(flags), (0..<Bounds.uint).contains(numbers[4] ?? 0)
+        else { return nil }
+        return .remembered(
+            id: rowid,
+            Scan(
+                seq: 0, atMs: first, tag: TagID(rawValue: tag), verdict: Verdict(rawValue: UInt8(verdict)),
+                flags: Flags(rawValue: UInt8(flags)), gate: numbers[4], snapshot: 0))
+    }
+
+    /// Of five values of 8 bytes, and their head.
+    private static let longestCarried: Int64 = 7 + 5 * 8
 
     private static func scan(_ id: Int64, _ types: inout Reader, _ values: inout Reader, _ end: Int) -> Record? {
         guard id >> 32 > 0, id & JournalFile.seqLimit > 0 else { return nil }

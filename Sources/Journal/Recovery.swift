@@ -47,11 +47,16 @@ public struct Recovery: Sendable {
     public func sources() -> [String] {
         var paths = DataFolder.damagedJournals(folder).map { folder + "/" + $0 }
         let present = DataFolder.journal(folder)
-        if Files.exists(present), !Recovery.isSound(present) { paths.append(present) }
+        if Files.exists(present) || Aside.isLogAlone(present), !Recovery.isSound(present) { paths.append(present) }
+        // A log that was moved before its file is read with that.
+        if let moved = Aside.unfinished(present) { paths.removeAll { $0 == moved } }
         return paths
     }
 
     private static func isSound(_ path: String) -> Bool {
+        if Aside.isEmpty(path) || Aside.unfinished(path) != nil {
+            return !Aside.isLogAlone(path) && Aside.unfinished(path) == nil
+        }
         do {
             return try Database(path, .readOnly).text("PRAGMA quick_check(1)") == "ok"
         } catch { return error.meansNotYet && !error.isCannotOpen }
@@ -64,8 +69,8 @@ public struct Recovery: Sendable {
         guard !Files.exists(path) else { throw ProgramError.failed("\(path) is there already") }
         try Files.makeFolder(out)
         var report = Report()
-        var orphans = ""
-        let database = try JournalFile.durable.open(path)
+        var orphans = Orphans()
+        let database = try JournalFile.durable.open(path).database
         do {
             try database.execute("CREATE TABLE \(JournalFile.recoveredMark)(source TEXT NOT NULL)")
             for source in sources() {
@@ -82,15 +87,26 @@ public struct Recovery: Sendable {
             report.missing = Int(last) - report.scans
             _ = try database.int("PRAGMA wal_checkpoint(TRUNCATE)")
         } catch let error as SQLiteError { throw JournalError(path, error) }
-        if !orphans.isEmpty {
+        report.orphans = orphans.lines.count
+        if report.orphans > 0 {
             try Files.writeAtomically(
-                Array(("journal,seq,at,tag,verdict,flags,gate,snapshot\n" + orphans).utf8), to: out + "/orphans.csv")
+                Array(("journal,seq,at,tag,verdict,flags,gate,snapshot\n" + orphans.lines.joined()).utf8),
+                to: out + "/orphans.csv")
         }
         return report
     }
 
-    private func take(_ source: String, into database: Database, _ report: inout Report, _ orphans: inout String) throws
-    {
+    /// Lines for people; a page lies in the log in many versions, and each row is told once.
+    private struct Orphans {
+        var lines: [String] = []
+        private var known: Set<String> = []
+
+        mutating func add(_ line: String) { if known.insert(line).inserted { lines.append(line) } }
+    }
+
+    private func take(
+        _ source: String, into database: Database, _ report: inout Report, _ orphans: inout Orphans
+    ) throws {
         let owners = try owners(source)
         var places: [Int64: Int64] = [:]
         let next = try database.int("SELECT ifnull(max(id), 0) FROM journals") ?? 0
@@ -111,15 +127,14 @@ public struct Recovery: Sendable {
                 if let place = places[id >> 32], scan.seq <= Recovery.seqLimit {
                     let isNewOrSame = try writer.add(JournalFile.scanID(place, scan.seq), scan)
                     if !isNewOrSame, !isLinked { report.conflicts += 1 }
-                } else if !isLinked {
-                    report.orphans += 1
-                    orphans += Recovery.csv(id >> 32, scan)
+                } else {
+                    orphans.add(Recovery.csv(id >> 32, scan))
                 }
             case .reason(let id, let text):
                 if let place = places[id >> 32] {
                     try writer.add(JournalFile.scanID(place, id & JournalFile.seqLimit), reason: text)
                 }
-            case .journal, .log: break
+            case .journal, .log, .counter, .remembered: break
             }
             rows += 1
             if rows % Recovery.rowsATransaction == 0 { try database.execute("COMMIT; BEGIN IMMEDIATE") }
@@ -136,7 +151,7 @@ public struct Recovery: Sendable {
             case .journal(let id, let log, let scanner, let createdMs):
                 if owners[id] == nil { owners[id] = Owner(log: log, scanner: scanner, createdMs: createdMs) }
             case .log(let id, let log): logs[id] = log
-            case .scan, .reason: break
+            case .scan, .reason, .counter, .remembered: break
             }
         }
         let names = Set(owners.values.map(\.scanner))
@@ -157,11 +172,11 @@ public struct Recovery: Sendable {
 
     /// By pages; those of the log have a head each, and the log has one.
     private func linkedRecords(_ source: String, _ body: (RecordCarver.Record) throws -> Void) throws {
-        for (path, fileHead, pageHead) in [(source, 0, 0), (source + "-wal", 32, 24)] where Files.exists(path) {
+        for (path, fileHead, pageHead) in [(source, 0, 0), (Aside.log(of: source), 32, 24)] where Files.exists(path) {
             let step = pageHead + Int(JournalFile.pageBytes)
             var window: [UInt8] = []
             var skip = fileHead
-            try Files.readChunks(path) { chunk in
+            try Files.salvageChunks(path) { chunk in
                 window += chunk
                 var at = skip
                 while at + step <= window.count {
@@ -177,14 +192,14 @@ public struct Recovery: Sendable {
 
     /// In windows that overlap by the longest row.
     private func carvedRecords(_ source: String, _ body: (RecordCarver.Record) throws -> Void) throws {
-        for path in [source, source + "-wal"] where Files.exists(path) {
+        for path in [source, Aside.log(of: source)] where Files.exists(path) {
             var window: [UInt8] = []
             func flush(_ isLast: Bool) throws {
                 let end = isLast ? window.count : max(0, window.count - RecordCarver.longestRow)
                 try RecordCarver.carve(window[...], in: 0..<end, body)
                 window.removeFirst(end)
             }
-            try Files.readChunks(path) { chunk in
+            try Files.salvageChunks(path) { chunk in
                 window += chunk
                 if window.count >= Recovery.windowBytes { try flush(false) }
             }

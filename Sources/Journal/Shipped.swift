@@ -27,7 +27,7 @@ public final class Shipped {
         try Files.makeFolder(folder)
         lock = try FileLock(DataFolder.publisherLock(folder))
         path = DataFolder.shipped(folder)
-        database = try Shipped.file.open(path)
+        database = try Shipped.file.open(path).database
         do {
             select = try database.prepare("SELECT last FROM shipped WHERE log = ?")
             upsert = try database.prepare(
@@ -61,10 +61,13 @@ public final class Shipped {
 
     /// The cursor of every journal, read beside a running publisher without its lock; empty while there is none. Throws
     /// `JournalError` for a damaged file.
-    public static func read(folder: String) throws -> [JournalID: Int64] {
+    /// - Parameter busyTimeoutMs: how long a publisher that is just making or recovering the file is waited for; after it
+    ///   there is none either.
+    public static func read(folder: String, busyTimeoutMs: Int32 = 5_000) throws -> [JournalID: Int64] {
         let path = DataFolder.shipped(folder)
+        guard !Aside.isEmpty(path) else { return [:] }
         do {
-            let database = try Database(path, .readOnly)
+            let database = try Database(path, .readOnly, busyTimeoutMs: busyTimeoutMs)
             guard try database.int("SELECT count(*) FROM sqlite_master WHERE name = 'shipped'") == 1 else { return [:] }
             return try all(database)
         } catch let error as SQLiteError {

@@ -15,6 +15,12 @@ public final class NFCReader: Sendable {
     /// How long a reader may see nothing before it is opened anew, ms: one whose supply dipped answers everything and finds no
     /// tag ever after, and only opening sets it up whole. A tap meanwhile waits some 0.2 s.
     static let selfTestMs: Int64 = 10_000
+    /// A reader that has looked for tags without trouble for so long works, ms. One that failed sooner is tried less and less
+    /// often, and is not said to be back before: a supply that every tag pulls down would make the lane flicker. Tags that it
+    /// reads meanwhile are told all the same.
+    static let settledMs: Int64 = 2_000
+    /// Between two looks whether a port that is gone has come back, ms.
+    static let goneMs = 200
     /// Limits of one call into libnfc, ms, after which the watchdog acts: well above the library's own.
     static let callLimitMs: Int64 = 2_000
     static let openLimitMs: Int64 = 5_000
@@ -27,32 +33,33 @@ public final class NFCReader: Sendable {
     private let connstring: String?
     private let keys: SecureMessageKeys?
     private let direction: Direction
-    private let selfTestMs: Int64
-    private let deliver: @Sendable (ReaderEvent) -> Void
+    private let selfTestMs, settledMs: Int64
+    private let deliver: @Sendable (ReaderEvent) -> Bool
     private let log: Log
-    private let health: ReaderHealth
+    let health: ReaderHealth
     /// What the watchdog aborts.
     private let current = Mutex<NFCDevice?>(nil)
 
     /// - Parameters:
     ///   - connstring: for libnfc; nil: the only reader that it finds.
     ///   - keys: nil: every chip is known by its UID only.
-    ///   - deliver: takes what happens, from two threads, in order; must not wait.
+    ///   - deliver: takes what happens, from two threads, in order; must not wait. False: it could not. `lost` and `back` then
+    ///     come again, a tap does not.
     public convenience init(
         connstring: String?, keys: SecureMessageKeys?, direction: Direction,
-        deliver: @escaping @Sendable (ReaderEvent) -> Void
+        deliver: @escaping @Sendable (ReaderEvent) -> Bool
     ) {
         self.init(
-            connstring: connstring, keys: keys, direction: direction, selfTestMs: NFCReader.selfTestMs, deliver: deliver
-        )
+            connstring: connstring, keys: keys, direction: direction, selfTestMs: NFCReader.selfTestMs,
+            settledMs: NFCReader.settledMs, deliver: deliver)
     }
 
     init(
-        connstring: String?, keys: SecureMessageKeys?, direction: Direction, selfTestMs: Int64,
-        deliver: @escaping @Sendable (ReaderEvent) -> Void
+        connstring: String?, keys: SecureMessageKeys?, direction: Direction, selfTestMs: Int64, settledMs: Int64,
+        deliver: @escaping @Sendable (ReaderEvent) -> Bool
     ) {
         (self.connstring, self.keys, self.direction) = (connstring, keys, direction)
-        (self.selfTestMs, self.deliver) = (selfTestMs, deliver)
+        (self.selfTestMs, self.settledMs, self.deliver) = (selfTestMs, settledMs, deliver)
         log = Log("reader", [.reader: "nfc:" + (connstring ?? "auto")])
         health = ReaderHealth(log: log, deliver: deliver)
         // Here, where the program has few threads yet: libnfc writes the environment when it starts.
@@ -70,28 +77,42 @@ public final class NFCReader: Sendable {
 
     func watch(_ ended: StopSignal) {
         while !ended.wait(ms: NFCReader.watchPauseMs) {
+            health.tellAgain()
             guard health.isStuck(nowMs: SystemClock.monotonicMs()) else { continue }
             health.lost("the reader does not answer")
-            // A copy, so that the device is not closed under the abort.
-            let device = current.withLock { $0 }
-            device?.abort()
+            // Under the lock, so that it is the reader's own thread that closes the device, before it opens the port again.
+            current.withLock { $0?.abort() }
         }
+    }
+
+    /// How the reader has worked since it was last in trouble.
+    private struct Spell {
+        /// It has looked for a tag.
+        var hasWorked = false
+        /// It has worked for `settledMs`.
+        var isSettled = false
+        /// It did not stay well after the last trouble: only settled it counts as working.
+        var isDoubtful = false
     }
 
     func run(_ stop: StopSignal) {
         var backoff = Backoff()
+        var spell = Spell()
         while !stop.isStopped {
-            do {
-                try session(stop) { backoff.reset() }
-            } catch {
+            do { try session(stop, &spell) } catch {
                 health.lost("\(error)")
-                stop.wait(ms: backoff.nextDelayMs())
+                // Pulled out is no sign of weakness, and whoever plugs it in stands there and waits.
+                let isGone = connstring.flatMap(NFCReader.port).map { !Files.exists($0) } ?? false
+                if spell.isSettled || isGone { backoff.reset() }
+                let isWeak = spell.hasWorked ? !spell.isSettled : spell.isDoubtful
+                spell = Spell(isDoubtful: isWeak && !isGone)
+                stop.wait(ms: isGone ? NFCReader.goneMs : backoff.nextDelayMs())
             }
         }
     }
 
     /// Opens the reader and looks for tags until it is time for a self-test, or to stop. Throws when the reader is in trouble.
-    private func session(_ stop: StopSignal, worked: () -> Void) throws {
+    private func session(_ stop: StopSignal, _ spell: inout Spell) throws {
         let connstring = try self.connstring ?? NFCReader.onlyReader()
         let lock = try NFCReader.port(of: connstring).map { try PortLock($0) }
         // The port's own file is closed with the device, before others may have it; and a port that is held open while it
@@ -100,10 +121,9 @@ public final class NFCReader: Sendable {
         var presence = TagPresence()
         while !stop.isStopped {
             let device = try opened(connstring)
-            defer { current.withLock { $0 = nil } }
-            worked()
-            health.back()
-            try look(device, &presence, stop)
+            // Closed after the lock is given back.
+            defer { _ = current.withLock { $0.take() } }
+            try look(device, &presence, &spell, stop)
         }
     }
 
@@ -114,14 +134,22 @@ public final class NFCReader: Sendable {
     }
 
     /// Returns when the reader has seen nothing for so long that it must be doubted.
-    private func look(_ device: NFCDevice, _ presence: inout TagPresence, _ stop: StopSignal) throws {
-        var lastSignMs = SystemClock.monotonicMs()
+    ///
+    /// That it could be opened says little: only a look that ends well shows that it works, also after the watchdog gave it up.
+    private func look(
+        _ device: NFCDevice, _ presence: inout TagPresence, _ spell: inout Spell, _ stop: StopSignal
+    ) throws {
+        let openedMs = SystemClock.monotonicMs()
+        var lastSignMs = openedMs
         var disturbances = 0
         while !stop.isStopped {
             do {
                 let now = SystemClock.monotonicMs()
                 let tag = try health.watch(limitMs: NFCReader.callLimitMs) { try device.select() }
                 disturbances = 0
+                spell.hasWorked = true
+                if now - openedMs >= settledMs { spell.isSettled = true }
+                if spell.isSettled || !spell.isDoubtful { health.back() }
                 let isNew = presence.saw(tag?.uid, nowMs: now)
                 if let tag {
                     lastSignMs = now
@@ -143,12 +171,12 @@ public final class NFCReader: Sendable {
         var message: [UInt8]?
         if keys != nil, tag.isISODEP {
             do { message = try ndef(device) } catch let error as NFCError where error.isOfTag {
-                guard presence.readFailed() else { return }
+                guard presence.readFailed(nowMs: SystemClock.monotonicMs()) else { return }
             }
         }
         let found = keys?.identify(uid: tag.uid, ndef: message) ?? SecureMessageKeys.identify(uid: tag.uid)
-        presence.told()
-        deliver(.tap(Tap(found.identity, proof: found.proof, direction: direction)))
+        presence.told(nowMs: SystemClock.monotonicMs())
+        _ = deliver(.tap(Tap(found.identity, proof: found.proof, direction: direction)))
     }
 
     /// The NDEF message of the selected chip; nil when it has none that can be read in time. Throws `NFCError`.

@@ -27,10 +27,12 @@ struct TagPresence: Sendable {
     }
 
     /// It was told, and is not again until it has left.
-    mutating func told() { isTold = true }
+    /// - Parameter nowMs: when it had been read: reading a message may take longer than a tag needs to leave.
+    mutating func told(nowMs: Int64) { (isTold, lastSeenMs) = (true, nowMs) }
 
     /// The tag was lost while it was read. Whether to give up on its message: it is there all the same, time after time.
-    mutating func readFailed() -> Bool {
+    mutating func readFailed(nowMs: Int64) -> Bool {
+        lastSeenMs = nowMs
         failedReads += 1
         return failedReads >= TagPresence.readLimit
     }

@@ -2,10 +2,19 @@
 /// it is enrolled, secrets among them.
 ///
 /// Blank lines and lines that begin with `#` say nothing; a value may stand in single or double quotes, and nothing in it is
-/// replaced. Keys are the names of environment variables, `TAPLINE_...`.
+/// replaced. Keys are the names of environment variables, `TAPLINE_...`: those of the gate and of the publisher, which both read
+/// the same file. A key that neither knows is a slip of the pen, and what it was to set would silently be missing.
 public enum EnvironmentFile {
     /// Largest file, in bytes.
     static let limitBytes = 65_536
+
+    /// All settings of `tapline-gate` and `tapline-publisher`, without their prefix; a test compares them with the programs.
+    static let settings: Set<String> = [
+        "AMQP_URL", "AMQP_URL_FILE", "BATCH_AGE_MS", "BATCH_SCANS", "CENTER_CA_FILE", "CENTER_URL", "DATA", "DISPLAY",
+        "EVENT_KEY", "EVENT_KEY_FILE", "FROM", "GATE", "INSPECTION", "KEEP_DAYS", "LANGUAGE", "LOG_LEVEL", "OUTPUT",
+        "PASSAGE",
+        "PASSAGE_MS", "READER", "SCANNER", "SNAPSHOT_EVERY_S", "TAG_KEYS", "TRUST_KEY", "TURNSTILE",
+    ]
 
     /// Throws `ProgramError` (configuration) for a file that others than its owner may touch, that cannot be read, or that
     /// has a line which is no setting. Never tells a value.
@@ -26,6 +35,9 @@ public enum EnvironmentFile {
             let key = String(trim(parts[0]))
             guard key.hasPrefix("TAPLINE_"), key.utf8.allSatisfy(isKeyByte) else {
                 throw refused("line \(index + 1): the key is not TAPLINE_ and a setting's name")
+            }
+            guard settings.contains(String(key.dropFirst("TAPLINE_".count))) else {
+                throw refused("line \(index + 1): \(key) is no setting of a scanner")
             }
             guard values[key] == nil else { throw refused("line \(index + 1): \(key) is set twice") }
             guard let value = unquoted(trim(parts[1])) else {

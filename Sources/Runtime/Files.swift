@@ -28,6 +28,40 @@ public enum Files {
         }
     }
 
+    /// Up to `count` bytes from `offset`, of which those of a block of 4 KiB that the disk does not give any more are zeros;
+    /// fewer only at the end of the file. Throws `SystemError` for a file that cannot be opened.
+    public static func salvage(_ path: String, at offset: Int, count: Int) throws -> [UInt8] {
+        let blockBytes = 4_096
+        let count = min(count, max(0, (status(path)?.size ?? 0) - offset))
+        var bytes = [UInt8](repeating: 0, count: count)
+        try withFile(path, O_RDONLY) { file in
+            var at = 0
+            var isBad = false
+            while at < count {
+                // A long read says nothing of its parts: after a failure, block by block.
+                let most = isBad ? blockBytes - (offset + at) % blockBytes : count - at
+                let length = min(most, count - at)
+                let got = bytes.withUnsafeMutableBytes {
+                    pread(file, $0.baseAddress! + at, length, off_t(offset + at))
+                }
+                if got > 0 { at += got }
+                if got == 0 { return }
+                guard got < 0, errno != EINTR else { continue }
+                if isBad { at += length }
+                isBad = true
+            }
+        }
+        return bytes
+    }
+
+    /// As `readChunks`, over blocks that the disk does not give any more: see `salvage`.
+    public static func salvageChunks(_ path: String, _ body: (ArraySlice<UInt8>) throws -> Void) throws {
+        let size = status(path)?.size ?? 0
+        for offset in stride(from: 0, to: size, by: 65_536) {
+            try body(salvage(path, at: offset, count: 65_536)[...])
+        }
+    }
+
     public static func readText(_ path: String, limit: Int = defaultReadLimitBytes) throws -> String {
         String(decoding: try read(path, limit: limit), as: UTF8.self)
     }

@@ -14,7 +14,8 @@ public enum LogKey: String, Sendable {
 
 /// A structured log: one JSON object a line on standard error, or plain text when that is a terminal.
 ///
-/// Messages are constants; what varies goes into the keys. One line a batch, never one a scan.
+/// Messages are constants; what varies goes into the keys. One line a batch, never one a scan. Nobody waits for the log: while
+/// its reader stands still, lines are dropped and counted, and the number is told when it reads again.
 public struct Log: Sendable {
     public enum Level: Int, Sendable, Comparable {
         case debug, info, warning, error
@@ -59,8 +60,13 @@ public struct Log: Sendable {
             for (key, value) in pairs { line += "," + JSONText.quote(key.rawValue) + ":" + JSONText.quote(value) }
             line += "}"
         }
-        line += "\n"
-        // One write(2) a line, so that lines of several threads never mix.
-        _ = line.utf8.withContiguousStorageIfAvailable { Glibc.write(2, $0.baseAddress!, $0.count) }
+        Log.standardError.write(line + "\n") { count in
+            Log.onTerminal
+                ? "\(UTCTime.text(microseconds: now)) warning log: lines were lost, nobody read them count=\(count)\n"
+                : #"{"time":"\#(UTCTime.text(microseconds: now))","level":"warning","label":"log","#
+                    + #""message":"lines were lost, nobody read them","count":"\#(count)"}"# + "\n"
+        }
     }
+
+    private static let standardError = PatientOutput(descriptor: 2)
 }

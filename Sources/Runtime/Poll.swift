@@ -1,6 +1,6 @@
 import Glibc
 
-/// poll(2) for reading, restarted after signals.
+/// poll(2), restarted after signals.
 public enum Poll {
     /// Which of `descriptors` are readable (or hung up) after at most `timeoutMs`; -1 waits for ever.
     public static func wait(_ descriptors: [Int32], timeoutMs: Int) -> [Bool] {
@@ -12,5 +12,25 @@ public enum Poll {
             if count < 0 && errno == EINTR { continue }
             return entries.map { $0.revents != 0 }
         }
+    }
+
+    /// Whether a write of up to PIPE_BUF bytes would not have to wait; waits for that until `other` is readable, for ever.
+    static func isWritable(_ descriptor: Int32, or other: Int32) -> Bool {
+        isWritable(descriptor, other, timeoutMs: -1)
+    }
+
+    /// Whether a write of up to PIPE_BUF bytes would not have to wait.
+    static func isWritable(_ descriptor: Int32) -> Bool { isWritable(descriptor, -1, timeoutMs: 0) }
+
+    private static func isWritable(_ descriptor: Int32, _ other: Int32, timeoutMs: Int32) -> Bool {
+        var entries = [
+            pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0),
+            pollfd(fd: other, events: Int16(POLLIN), revents: 0),
+        ]
+        while poll(&entries, nfds_t(entries.count), timeoutMs) < 0 {
+            guard errno == EINTR else { return false }
+        }
+        // Also one that nobody reads any more: the write says so at once.
+        return entries[0].revents != 0
     }
 }

@@ -1,6 +1,7 @@
 internal import CLinux
 import Glibc
 internal import Runtime
+internal import Synchronization
 
 /// Writes some last bytes to a port when this process is gone, however it went: a tiny child holds the port and waits for the
 /// end of a pipe that only this process has open, which the kernel closes even after SIGKILL.
@@ -8,7 +9,8 @@ internal import Runtime
 /// The child has a session of its own and obeys no stop of ours, so a Ctrl-C that ends both cannot end it first. It holds the
 /// port's lock until the bytes are written: the next process opens the port after that.
 public final class PortGuard: Sendable {
-    private let pid: pid_t
+    /// The child; nil once it is dead and buried, for its number may be another's then.
+    private let child: Mutex<pid_t?>
     private let pipe: Int32
 
     /// - Parameter lastBytes: at most 64: written in one go.
@@ -37,17 +39,28 @@ public final class PortGuard: Sendable {
             let digits = String(byte, radix: 8)
             return "\\" + String(repeating: "0", count: 3 - digits.count) + digits
         }
-        let script = "trap '' INT TERM HUP QUIT PIPE; read -r line; printf '\(octal.joined())'"
+        let script = "trap '' INT TERM HUP QUIT PIPE; read -r line; printf '\(octal.joined())' 2>/dev/null"
         var words: [UnsafeMutablePointer<CChar>?] = (["sh", "-c", script] as [String]).map { strdup($0) } + [nil]
         var nothing: [UnsafeMutablePointer<CChar>?] = [nil]
         defer { for word in words { free(word) } }
-        var child = pid_t()
-        let code = posix_spawn(&child, "/bin/sh", &actions, &attributes, &words, &nothing)
+        var pid = pid_t()
+        let code = posix_spawn(&pid, "/bin/sh", &actions, &attributes, &words, &nothing)
         guard code == 0 else {
             close(ends[1])
             throw SystemError("start the port's guard", code: code)
         }
-        (pid, pipe) = (child, ends[1])
+        child = Mutex(pid)
+        pipe = ends[1]
+    }
+
+    /// Whether the child still stands by. One that is dead guards nothing, and needs a successor.
+    public func isAlive() -> Bool {
+        child.withLock { child in
+            guard let pid = child else { return false }
+            var status: Int32 = 0
+            if waitpid(pid, &status, WNOHANG) != 0 { child = nil }
+            return child != nil
+        }
     }
 
     /// Lets the child write its bytes and go; waits for that.
@@ -55,10 +68,10 @@ public final class PortGuard: Sendable {
         close(pipe)
         // It has one write left, which the port takes or refuses at once; a stuck port must not hold the caller.
         let deadline = SystemClock.monotonicMs() + PortGuard.endMs
-        var status: Int32 = 0
-        while waitpid(pid, &status, WNOHANG) == 0 {
-            if SystemClock.monotonicMs() >= deadline {
+        while isAlive() {
+            if SystemClock.monotonicMs() >= deadline, let pid = child.withLock({ $0 }) {
                 kill(pid, SIGKILL)
+                var status: Int32 = 0
                 while waitpid(pid, &status, 0) < 0 && errno == EINTR {}
                 return
             }

@@ -1,12 +1,22 @@
 internal import CLinux
 import Glibc
-internal import Runtime
+public import Runtime
 
-/// The screen that a descriptor leads to.
-public struct Terminal: Sendable {
+/// The screen that a descriptor leads to, or a pipe in its place.
+public final class Terminal: Sendable {
     public let descriptor: Int32
+    /// An open description of its own, which does not wait, where there is one: that of `descriptor` is shared with the shell
+    /// and stays as it is.
+    private let output: Int32
 
-    public init(descriptor: Int32) { self.descriptor = descriptor }
+    public init(descriptor: Int32) {
+        self.descriptor = descriptor
+        let path = "/proc/self/fd/\(descriptor)"
+        let own = isatty(descriptor) == 1 ? open(path, O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC) : -1
+        output = own >= 0 ? own : descriptor
+    }
+
+    deinit { if output != descriptor { close(output) } }
 
     public var isTerminal: Bool { isatty(descriptor) == 1 }
 
@@ -17,21 +27,22 @@ public struct Terminal: Sendable {
         return (Int(rows), Int(columns))
     }
 
-    /// Waits at most `timeoutMs` in all; a terminal that was stopped (Ctrl-S) keeps nobody. Throws `SystemError`: ETIMEDOUT, or
-    /// EIO when it is gone.
-    public func write(_ text: String, timeoutMs: Int = 500) throws {
-        let deadline = SystemClock.monotonicMs() + Int64(timeoutMs)
+    /// Waits for room, at most `timeoutMs` in all (-1: as long as it takes) and not past `stop`; a terminal that was stopped
+    /// (Ctrl-S) keeps nobody. Throws `SystemError`: ETIMEDOUT, EIO or EPIPE when it is gone.
+    public func write(_ text: String, timeoutMs: Int = 500, until stop: StopSignal? = nil) throws {
+        let deadline = SystemClock.monotonicMs() + Int64(max(0, timeoutMs))
         var rest = Array(text.utf8)[...]
         while !rest.isEmpty {
-            var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-            let left = deadline - SystemClock.monotonicMs()
-            guard left > 0, poll(&entry, 1, Int32(left)) > 0 else {
+            var entries = [pollfd(fd: output, events: Int16(POLLOUT), revents: 0)]
+            if let stop { entries.append(pollfd(fd: stop.descriptor, events: Int16(POLLIN), revents: 0)) }
+            let left = timeoutMs < 0 ? -1 : max(0, deadline - SystemClock.monotonicMs())
+            if poll(&entries, nfds_t(entries.count), Int32(left)) < 0 && errno == EINTR { continue }
+            guard entries[0].revents != 0, left != 0 else {
                 throw SystemError("write to the screen", code: ETIMEDOUT)
             }
-            // Small pieces: poll(2) promises room for some bytes only, and the descriptor is shared with the shell, so it stays
-            // one that blocks.
+            // A pipe with room takes so much without waiting.
             let count = rest.prefix(Terminal.pieceBytes).withUnsafeBytes {
-                Glibc.write(descriptor, $0.baseAddress!, $0.count)
+                Glibc.write(output, $0.baseAddress!, $0.count)
             }
             if count < 0 && (errno == EINTR || errno == EAGAIN) { continue }
             guard count > 0 else { throw SystemError("write to the screen") }

@@ -9,6 +9,7 @@ final class DeadMansSwitch: Sendable {
         var port: SerialPort?
         var lastBytes: [UInt8] = []
         var deadlineMs = Int64.max
+        var hasFired = false
     }
 
     private let state = Mutex(State())
@@ -23,6 +24,15 @@ final class DeadMansSwitch: Sendable {
     /// Something is switched on, and will be looked after before this time (`SystemClock.monotonicMs`); nil: all is off.
     func expect(beforeMs: Int64?) { state.withLock { $0.deadlineMs = beforeMs ?? .max } }
 
+    /// Whether it has switched off since the last call: whoever drives the relays and was only late must know, for what it
+    /// takes for pulled is not.
+    func hasFired() -> Bool {
+        state.withLock { state in
+            defer { state.hasFired = false }
+            return state.hasFired
+        }
+    }
+
     /// Switches off if it is time to. True: it did.
     @discardableResult
     func check(nowMs: Int64) -> Bool {
@@ -33,6 +43,9 @@ final class DeadMansSwitch: Sendable {
         }
         guard let (port, bytes) = late else { return false }
         try? port.write(bytes)
+        // After the write, so that what is switched on for it comes after these bytes; and without the lock during it, so that
+        // a driver that hangs for this thread does not hang the other one as well.
+        state.withLock { if $0.port === port { $0.hasFired = true } }
         return true
     }
 

@@ -19,24 +19,30 @@ extension DisplayLayout {
         return screen(shape, DisplayWords.title(signal, language), bottom: bottom, colour)
     }
 
-    /// A tap that could not be logged.
-    func failed(_ reason: String) -> DisplayScreen {
-        screen(.warning, DisplayWords.failed(language), bottom: [line(reason, .red)], .red)
+    /// A tap that could not be logged. Where it `opens`, the person sees a way that is open, and the crew that it must look.
+    func failed(_ reason: String, opens: Bool = false) -> DisplayScreen {
+        let title = DisplayWords.failed(opens: opens, language)
+        let words = DisplayWords.said(reason, language)
+        guard opens else { return screen(.warning, title, bottom: [line(words, .red)], .red) }
+        let bottom = bar(DisplayWords.callStaff(language), .amber)
+        let label = DisplayWords.Label.notLogged.text(language)
+        return screen(.check, title, bottom: bottom + [line("\(label): \(words)", .amber)], .green)
     }
 
     /// Between taps.
     func idle(_ state: LaneState, nowS: Int64) -> DisplayScreen {
         func word(_ label: DisplayWords.Label) -> String { label.text(language) }
+        func said(_ words: String) -> String { DisplayWords.said(words, language) }
         let top = [line(state.scanner, LocalTime.clock(nowS), .grey)]
         var bottom: [DisplayScreen.Row] = []
         let lost = state.readers.filter { $0.problem != nil }
         for reader in lost {
-            bottom.append(line("\(word(.readerLost)): \(reader.name): \(reader.problem ?? "")", .amber))
+            bottom.append(line("\(word(.readerLost)): \(reader.name): \(said(reader.problem ?? ""))", .amber))
         }
         if let problem = state.turnstileProblem {
-            bottom.append(line("\(word(.turnstileLost)): \(problem)", .amber))
+            bottom.append(line("\(word(.turnstileLost)): \(said(problem))", .amber))
         }
-        bottom += state.alarms.map { line($0, .amber) }
+        bottom += state.alarms.map { line(said($0), .amber) }
         if let zone = state.zone, zone != state.gate { bottom.append(line(zone, .black)) }
         let waiting = state.backlog.map { $0 == 0 ? word(.allSent) : "\($0) \(word(.waiting))" } ?? ""
         bottom.append(line(age(state, nowS), waiting, isStale(state, nowS) ? .amber : .grey))

@@ -14,7 +14,7 @@ enum DisplayWords {
         let words: (en: String, ar: String) =
             switch signal.scan.verdict {
             case .admitted where signal.scan.flags.contains(.inspection): ("VALID", "صالح")
-            case .admitted, .admittedByHand: isOut ? ("GOODBYE", "مع السلامة") : ("WELCOME", "أهلاً")
+            case .admitted, .admittedByHand: isOut ? goodbye : ("WELCOME", "أهلاً")
             case .unknownTag: ("NOT KNOWN", "غير معروف")
             case .blocked: ("BLOCKED", "محظور")
             case .noAccess: ("NO ACCESS", "لا دخول هنا")
@@ -30,9 +30,15 @@ enum DisplayWords {
         return lines(language == .en ? words.en : words.ar)
     }
 
-    static func failed(_ language: DisplayLanguage) -> [String] {
-        lines(language == .en ? "CALL STAFF" : "نادِ الموظف")
+    private static let goodbye = (en: "GOODBYE", ar: "مع السلامة")
+
+    /// A tap that could not be logged. A way out is open all the same, and its title says so.
+    static func failed(opens: Bool, _ language: DisplayLanguage) -> [String] {
+        guard opens else { return lines(callStaff(language)) }
+        return lines(language == .en ? goodbye.en : goodbye.ar)
     }
+
+    static func callStaff(_ language: DisplayLanguage) -> String { language == .en ? "CALL STAFF" : "نادِ الموظف" }
 
     /// A line a word: short lines are big ones.
     static func lines(_ words: String) -> [String] { words.split(separator: " ").map(String.init) }
@@ -47,14 +53,14 @@ enum DisplayWords {
         if flags.contains(.inspection) { add("inspection", "تفتيش") }
         if flags.contains(.clockNotTrusted) { add("clock not trusted", "الساعة غير موثوقة") }
         if flags.contains(.snapshotExpired) { add("list expired", "القائمة منتهية") }
-        if let detail = signal.detail { words.append(detail) }
+        if let detail = signal.detail { words.append(said(detail, language)) }
         return words
     }
 
     /// Labels of the idle screen.
     enum Label: CaseIterable {
         case noGate, tapHere, wayIn, wayOut, list, noList, waiting, allSent, readerLost, readerReady, turnstileLost
-        case normal, free, closed, inspection, old, days, hours, minutes, expired
+        case normal, free, closed, inspection, old, days, hours, minutes, expired, notLogged
 
         func text(_ language: DisplayLanguage) -> String { language == .en ? both.en : both.ar }
 
@@ -80,6 +86,7 @@ enum DisplayWords {
             case .hours: ("h", "س")
             case .minutes: ("min", "د")
             case .expired: ("EXPIRED", "منتهية")
+            case .notLogged: ("not logged", "لم يسجل")
             }
         }
     }

@@ -1,17 +1,21 @@
 public import Gate
 public import Runtime
 internal import Scans
+internal import Serial
 internal import Snapshots
 
 /// What the lane shows, as one JSON object a line on standard output, for a kiosk's own screen.
 ///
-/// `{"show":"answer",...}` for a tap, `{"show":"failed","reason"}` when one could not be logged, `{"show":"state",...}` for the
-/// idle screen, only when it has changed. A kiosk that does not read loses the oldest lines it has not read, never the newest.
+/// `{"show":"answer",...}` for a tap, `{"show":"failed","opens","reason",...}` when one could not be logged,
+/// `{"show":"state",...}` for the idle screen, only when it has changed. A kiosk that does not read loses the oldest lines it
+/// has not read, never the newest, and keeps nobody from stopping.
 public final class KioskDisplay: Sendable {
     private let notices = Mailbox<LaneNotice>(capacity: 64)
     private let log = Log("kiosk")
+    private let output: Terminal
 
-    public init() {}
+    /// - Parameter descriptor: of the pipe; standard output unless told otherwise.
+    public init(descriptor: Int32 = 1) { output = Terminal(descriptor: descriptor) }
 
     /// From the lane, which does not wait.
     public func take(_ notice: LaneNotice) { notices.push(notice) }
@@ -29,9 +33,10 @@ public final class KioskDisplay: Sendable {
                         last = line
                     }
                     do {
-                        try StandardOutput.writeLine(line)
+                        try self.output.write(line + "\n", timeoutMs: -1, until: stop)
                         isWorking = true
                     } catch {
+                        if stop.isStopped { return }
                         // A kiosk that is gone is no reason to end the gate.
                         if isWorking { self.log.error("nobody reads the kiosk's lines", [.error: "\(error)"]) }
                         isWorking = false
@@ -43,10 +48,21 @@ public final class KioskDisplay: Sendable {
 
     static func line(_ notice: LaneNotice) -> String {
         switch notice {
-        case .failed(let reason, _): #"{"show":"failed","green":false,"reason":\#(JSONText.quote(reason))}"#
+        case .failed(let reason, let opens): line(reason, opens)
         case .state(let state): line(state)
         case .answer(let signal): line(signal)
         }
+    }
+
+    private static func line(_ reason: String, _ opens: Bool) -> String {
+        var text = #"{"show":"failed","green":\#(opens),"opens":\#(opens)"#
+        text += #","title":\#(title { DisplayWords.failed(opens: opens, $0) })"#
+        return text + #","reason":\#(JSONText.quote(reason))}"#
+    }
+
+    private static func title(_ words: (DisplayLanguage) -> [String]) -> String {
+        func text(_ language: DisplayLanguage) -> String { JSONText.quote(words(language).joined(separator: " ")) }
+        return #"{"en":\#(text(.en)),"ar":\#(text(.ar))}"#
     }
 
     private static func line(_ signal: LaneSignal) -> String {
@@ -54,8 +70,7 @@ public final class KioskDisplay: Sendable {
         var text = #"{"show":"answer","green":\#(signal.isGreen),"log":"\#(signal.log)","seq":\#(scan.seq)"#
         text += #","verdict":\#(scan.verdict.rawValue),"name":\#(JSONText.quote(scan.verdict.name))"#
         text += #","direction":"\#(signal.direction.rawValue)","zone":\#(quoted(signal.zone))"#
-        text += #","title":{"en":\#(JSONText.quote(DisplayWords.title(signal, .en).joined(separator: " ")))"#
-        text += #","ar":\#(JSONText.quote(DisplayWords.title(signal, .ar).joined(separator: " ")))}"#
+        text += #","title":\#(title { DisplayWords.title(signal, $0) })"#
         if let pass = signal.pass {
             text += #","pass":{"name":\#(quoted(pass.name)),"colour":\#(quoted(pass.colour))"#
             text += #","note":\#(quoted(pass.note))}"#

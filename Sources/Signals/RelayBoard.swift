@@ -3,18 +3,32 @@ internal import Serial
 
 /// One open relay board. Confined to one thread.
 ///
-/// Boards that answer are asked every few seconds: a hung USB chip takes every byte and does nothing. Boards of one channel
-/// never answer, so of them only a pulled plug is noticed.
+/// Boards that answer are asked every few seconds and compared with what they were told: a hung USB chip takes every byte and
+/// does nothing, and relays fall when their supply fails for a moment. Boards of one channel never answer; they are told again
+/// how they should stand, and of them only a pulled plug is noticed.
 final class RelayBoard {
     private let port: SerialPort
-    private let portGuard: PortGuard
     private let watchdog: DeadMansSwitch
+    private let log = Log("turnstile")
+    private let channels: [Int]
     private let off: [UInt8]
-    private var answered: [UInt8] = []
-    private var askedMs: Int64?
-    private var nextQuestionMs = Int64.max
     private let needed: Int
+    /// Whether this board says how its relays stand.
+    let answers: Bool
+    /// What it does not do although it hears; nil: it obeys. No reason to give it up: its other relays work.
+    private(set) var problem: String?
+
+    private var portGuard: PortGuard?
+    private var nextGuardMs = Int64.min
+    private var isGuardTold = false
+
+    private var answered: [UInt8] = []
+    /// What was pulled when the board was asked; nil: no answer is due.
+    private var asked: Set<Int>?
+    private var nextCheckMs: Int64
     private var missed = 0
+    /// Answers in a row in which a channel stood as it was not told to.
+    private var disobeyed: [Int: Int] = [:]
 
     /// The longest sleep of the thread that drives it.
     static let roundMs = 1_000
@@ -22,46 +36,60 @@ final class RelayBoard {
     static let patienceMs: Int64 = 500
     /// An answer takes about 60 ms at 9600 baud for 8 channels.
     static let answerMs = 400
-    static let questionEveryMs: Int64 = 5_000
-    /// Questions without an answer after which a board that used to answer counts as hung.
+    /// Silence after which an answer is over: a board may have more channels than are used.
+    static let quietMs = 50
+    static let checkEveryMs: Int64 = 5_000
+    /// Questions without an answer after which a board that used to answer counts as hung, and answers after which a relay
+    /// counts as one that does not obey.
     static let missedLimit = 2
+    static let guardEveryMs: Int64 = 1_000
+    private static let answerLimitBytes = 512
 
     struct Problem: Error, CustomStringConvertible {
         let description: String
     }
 
-    /// Opens the port and switches all channels off. Throws `SystemError` or `Problem`.
-    init(_ settings: TurnstileSettings, _ watchdog: DeadMansSwitch) throws {
+    /// Opens the port and switches all channels off.
+    ///
+    /// - Parameter mustAnswer: this board has answered before, so one that is silent now is hung, not one of the silent kind.
+    /// Throws `SystemError` or `Problem`.
+    init(_ settings: TurnstileSettings, _ watchdog: DeadMansSwitch, mustAnswer: Bool = false) throws {
         port = try SerialPort(settings.path)
-        off = RelayFrames.allOff(settings.channels.sorted())
-        (self.watchdog, needed) = (watchdog, settings.channels.max() ?? 1)
+        channels = settings.channels.sorted()
+        off = RelayFrames.allOff(channels)
+        (self.watchdog, needed) = (watchdog, channels.last ?? 1)
         try port.write(off)
         portGuard = try PortGuard(port, lastBytes: off)
-        watchdog.watch(port, lastBytes: off)
-        // Bytes that stood in the port belong to another program's question.
-        _ = try port.read(timeoutMs: 0)
-        try port.write(RelayFrames.question)
-        let deadline = SystemClock.monotonicMs() + Int64(RelayBoard.answerMs)
-        while RelayFrames.states(answered).count < needed || !isComplete {
-            let left = deadline - SystemClock.monotonicMs()
-            guard left > 0 else { break }
-            answered += try port.read(timeoutMs: Int(left))
-            guard answered.count <= RelayBoard.answerLimitBytes else { break }
-        }
-        // Once more: a board that took the question for the begin of a frame is in step again after this.
+        let states = try RelayBoard.ask(port, needed: needed)
+        // Once more: the first may have been lost in a port that was just opened, and a board that took the question for the
+        // begin of a frame is in step again after this.
         try port.write(off)
-        let states = RelayFrames.states(answered)
+        guard !(states.isEmpty && mustAnswer) else { throw RelayBoard.isMute }
         guard states.isEmpty || states.count >= needed else {
             throw Problem(description: "the relay board has \(states.count) channels, channel \(needed) is used")
         }
-        guard !states.contains(true) || states.count > needed else {
-            // The first off may have been lost in a port that was just opened; the second is not.
-            answered = []
-            nextQuestionMs = SystemClock.monotonicMs()
-            return
+        answers = !states.isEmpty
+        nextCheckMs = SystemClock.monotonicMs() + (answers ? 0 : RelayBoard.checkEveryMs)
+        // Last: a port that the watchdog knows of stays open, also when this throws.
+        watchdog.watch(port, lastBytes: off)
+    }
+
+    private static let isMute = Problem(description: "the relay board does not answer")
+
+    private static func ask(_ port: SerialPort, needed: Int) throws -> [Bool] {
+        // Bytes that stood in the port belong to another program's question.
+        _ = try port.read(timeoutMs: 0)
+        try port.write(RelayFrames.question)
+        var answer: [UInt8] = []
+        let deadline = SystemClock.monotonicMs() + Int64(answerMs)
+        while answer.count <= answerLimitBytes {
+            let isWhole = RelayFrames.states(answer).count >= needed
+            let left = Int(max(0, deadline - SystemClock.monotonicMs()))
+            let more = try port.read(timeoutMs: isWhole ? min(left, quietMs) : left)
+            if more.isEmpty && (isWhole || SystemClock.monotonicMs() >= deadline) { break }
+            answer += more
         }
-        if !states.isEmpty { nextQuestionMs = SystemClock.monotonicMs() + RelayBoard.questionEveryMs }
-        answered = []
+        return RelayFrames.states(answer)
     }
 
     /// All channels off, as far as the port still takes it.
@@ -81,40 +109,80 @@ final class RelayBoard {
         if pulled.isEmpty { watchdog.expect(beforeMs: nil) } else { expectCare() }
     }
 
+    /// Whether the watchdog has switched all off meanwhile. Then all is off when this returns, also what was switched on by a
+    /// thread that had not heard of it.
+    func wasSwitchedOff() throws -> Bool {
+        guard watchdog.hasFired() else { return false }
+        try port.write(off)
+        asked = nil
+        return true
+    }
+
     /// Sleeps until one of the descriptors or the board has something, and takes what the board says. Throws `SystemError`
     /// when it is gone.
     func wait(_ descriptors: [Int32], timeoutMs: Int) throws {
-        var limit = Int64(timeoutMs)
-        if nextQuestionMs < .max { limit = min(limit, max(0, nextQuestionMs - SystemClock.monotonicMs())) }
+        let limit = min(Int64(timeoutMs), max(0, nextCheckMs - SystemClock.monotonicMs()))
         guard Poll.wait([port.descriptor] + descriptors, timeoutMs: Int(limit))[0] else { return }
         answered += try port.read(timeoutMs: 0)
         if answered.count > RelayBoard.answerLimitBytes { answered.removeFirst(answered.count / 2) }
     }
 
-    /// Asks a board that answers how it stands, and compares. Throws `Problem` when it no longer answers or does not obey.
+    /// Sees to it that the relays stand as they should, and that the guard lives. Throws `Problem` when a board that answers no
+    /// longer does.
     func check(expected pulled: Set<Int>) throws {
+        renewGuard()
         let now = SystemClock.monotonicMs()
-        guard now >= nextQuestionMs else { return }
-        if askedMs != nil {
-            let states = RelayFrames.states(answered)
-            missed = states.isEmpty ? missed + 1 : 0
-            guard missed < RelayBoard.missedLimit else { throw Problem(description: "the relay board does not answer") }
-            (askedMs, answered) = (nil, [])
-            nextQuestionMs = now + (missed > 0 ? 0 : RelayBoard.questionEveryMs)
-            // Only what ought to be off is compared: that it stays pulled is the danger.
-            let stuck = states.indices.filter { states[$0] && $0 < needed && !pulled.contains($0 + 1) }
-            if !stuck.isEmpty && pulled.isEmpty {
-                try port.write(off)
-                nextQuestionMs = now
-                missed = 1
-            }
+        guard now >= nextCheckMs else { return }
+        guard answers else {
+            // What it stands at already moves nothing.
+            try port.write(channels.flatMap { RelayFrames.set($0, pulled.contains($0)) })
+            nextCheckMs = now + RelayBoard.checkEveryMs
             return
         }
-        (askedMs, answered) = (now, [])
-        try port.write(RelayFrames.question)
-        nextQuestionMs = now + Int64(RelayBoard.answerMs)
+        guard let asked else {
+            (asked, answered) = (pulled, [])
+            try port.write(RelayFrames.question)
+            nextCheckMs = now + Int64(RelayBoard.answerMs)
+            return
+        }
+        self.asked = nil
+        // This thread may have slept since the answer came.
+        answered += try port.read(timeoutMs: 0)
+        let states = RelayFrames.states(answered)
+        guard states.count >= needed else {
+            missed += 1
+            guard missed < RelayBoard.missedLimit else { throw RelayBoard.isMute }
+            nextCheckMs = now
+            return
+        }
+        missed = 0
+        // A board obeys and answers in turn, so its answer is of the moment of the question.
+        let wrong = channels.filter { states[$0 - 1] != asked.contains($0) }
+        try tellAgain(wrong, asked: asked, pulled: pulled)
+        nextCheckMs = now + (wrong.isEmpty || problem != nil ? RelayBoard.checkEveryMs : 0)
     }
 
-    private var isComplete: Bool { answered.last == 10 || answered.allSatisfy { $0 <= 1 } }
-    private static let answerLimitBytes = 512
+    /// Tells channels again how they should stand by now, and finds the one that has not obeyed for too long.
+    private func tellAgain(_ wrong: [Int], asked: Set<Int>, pulled: Set<Int>) throws {
+        for channel in wrong { try set(channel, pulled.contains(channel)) }
+        disobeyed = Dictionary(uniqueKeysWithValues: wrong.map { ($0, disobeyed[$0, default: 0] + 1) })
+        let worst = wrong.first { disobeyed[$0, default: 0] >= RelayBoard.missedLimit }
+        problem = worst.map { "relay \($0) does not switch \(asked.contains($0) ? "on" : "off")" }
+    }
+
+    /// The guard is a process like any other: one that was killed is replaced, or nothing switches off when this one dies.
+    private func renewGuard() {
+        if portGuard?.isAlive() == true { return }
+        let now = SystemClock.monotonicMs()
+        guard now >= nextGuardMs else { return }
+        nextGuardMs = now + RelayBoard.guardEveryMs
+        do {
+            portGuard = nil
+            portGuard = try PortGuard(port, lastBytes: off)
+            if !isGuardTold { log.error("the process that guards the port was gone: started again") }
+        } catch {
+            if !isGuardTold { log.error("the port has no guard", [.error: "\(error)"]) }
+        }
+        isGuardTold = true
+    }
 }

@@ -83,8 +83,9 @@ public final class TerminalDisplay: Sendable {
                 let bells = signal.isGreen ? 1 : signal.scan.verdict == .annulled ? 2 : 3
                 (shown.notice, shown.bells, shown.nextBellMs) = (notice, bells, nowMs)
                 shown.untilMs = nowMs + (signal.isGreen ? TerminalDisplay.greenMs : TerminalDisplay.redMs)
-            case .failed:
-                (shown.notice, shown.bells, shown.nextBellMs) = (notice, 3, nowMs)
+            case .failed(_, let opens):
+                (shown.notice, shown.bells, shown.nextBellMs) = (notice, opens ? 1 : 3, nowMs)
+                // Also where it opens: the crew reads why.
                 shown.untilMs = nowMs + TerminalDisplay.redMs
             }
         }
@@ -93,7 +94,7 @@ public final class TerminalDisplay: Sendable {
         let layout = DisplayLayout(rows: size.rows, columns: size.columns, language: language)
         switch shown.notice {
         case .answer(let signal): return layout.answer(signal)
-        case .failed(let reason, _): return layout.failed(reason)
+        case .failed(let reason, let opens): return layout.failed(reason, opens: opens)
         case .state, nil: return layout.idle(shown.state, nowS: SystemClock.nowMicroseconds() / 1_000_000)
         }
     }

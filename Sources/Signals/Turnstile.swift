@@ -1,7 +1,9 @@
 public import Gate
+internal import Glibc
 public import Runtime
 internal import Scans
 internal import Serial
+internal import Synchronization
 
 /// Drives the relay board of a lane: turnstile, lights, buzzer. One thread, and a second one that watches it.
 ///
@@ -10,12 +12,15 @@ internal import Serial
 public final class Turnstile: Sendable {
     private enum Order: Sendable {
         case answer(isGreen: Bool, opens: Bool, direction: Direction, atMs: Int64)
-        case mode(LaneMode)
+        /// The mode may be another.
+        case look
     }
 
     let settings: TurnstileSettings
     private let report: @Sendable (LaneInput) -> Void
     private let orders = Mailbox<Order>(capacity: 1_024)
+    /// Not among the orders: what a full mailbox drops must never be the end of a hold.
+    private let mode = Mutex(LaneMode.normal)
     private let log = Log("turnstile")
 
     /// - Parameter report: takes `LaneInput.turnstile(problem:)`, on the turnstile's thread; posts to the lane's mailbox.
@@ -29,9 +34,13 @@ public final class Turnstile: Sendable {
         switch notice {
         case .answer(let signal):
             orders.push(
-                .answer(isGreen: signal.isGreen, opens: signal.opens, direction: signal.direction, atMs: now))
-        case .failed(_, let opens): orders.push(.answer(isGreen: false, opens: opens, direction: .out, atMs: now))
-        case .state(let state): orders.push(.mode(state.isInspection ? .normal : state.mode))
+                .answer(
+                    isGreen: signal.isGreen, opens: signal.opens, direction: signal.direction,
+                    atMs: signal.arrivedMs ?? now))
+        case .failed(_, let opens): orders.push(.answer(isGreen: opens, opens: opens, direction: .out, atMs: now))
+        case .state(let state):
+            mode.withLock { $0 = state.isInspection ? .normal : state.mode }
+            orders.push(.look)
         }
     }
 
@@ -49,35 +58,28 @@ public final class Turnstile: Sendable {
     private static let backoffBaseMs = 200
     private static let backoffCapMs = 3_000
 
-    private func run(_ watchdog: DeadMansSwitch, until stop: StopSignal) {
+    func run(_ watchdog: DeadMansSwitch, until stop: StopSignal) {
         var plan = TurnstilePlan(settings)
         var backoff = Backoff(baseMs: Turnstile.backoffBaseMs, capMs: Turnstile.backoffCapMs)
-        var problem: String??
-        var isFirst = true
+        var told: String??
+        var (isFirst, mustAnswer) = (true, false)
         while !stop.isStopped {
             do {
-                let board = try RelayBoard(settings, watchdog)
+                let board = try RelayBoard(settings, watchdog, mustAnswer: mustAnswer)
                 defer { board.close() }
+                mustAnswer = board.answers
                 plan.restart(nowMs: SystemClock.monotonicMs())
-                if problem != .some(nil) {
-                    problem = .some(nil)
-                    report(.turnstile(problem: nil))
-                    log.info("relay board opened", [.path: settings.path])
-                }
                 // Taps answered while a board was gone open nothing now; the mode does. At the start the board has only just
-                // been asked what it is, and who tapped meanwhile stands there.
+                // been asked what it is, and who tapped meanwhile stands there. A tap after the lane was told does open.
                 obey(&plan, mayOpen: isFirst)
                 isFirst = false
+                tell(nil, &told)
                 backoff.reset()
-                try drive(board, &plan, until: stop)
+                try drive(board, &plan, &told, until: stop)
                 return
             } catch {
-                // Once a change, not once an attempt.
-                if problem != .some("\(error)") {
-                    problem = .some("\(error)")
-                    report(.turnstile(problem: "\(error)"))
-                    log.error("no relay board", [.path: settings.path, .error: "\(error)"])
-                }
+                tell("\(error)", &told)
+                if Turnstile.isGone(error) { mustAnswer = false }
                 obey(&plan, mayOpen: false)
                 isFirst = false
                 if stop.wait(ms: max(50, backoff.nextDelayMs())) { return }
@@ -86,9 +88,29 @@ public final class Turnstile: Sendable {
         }
     }
 
-    /// The loop while the board is there. Throws when it is gone or answers what it must not.
-    private func drive(_ board: RelayBoard, _ plan: inout TurnstilePlan, until stop: StopSignal) throws {
+    /// Tells lane and log of a change, not of every attempt.
+    private func tell(_ problem: String?, _ told: inout String??) {
+        guard told != .some(problem) else { return }
+        told = .some(problem)
+        report(.turnstile(problem: problem))
+        if let problem {
+            log.error("relay board out of order", [.path: settings.path, .error: problem])
+        } else {
+            log.info("relay board ready", [.path: settings.path])
+        }
+    }
+
+    /// Whether the cable was pulled: what is plugged in after that may be a board of another kind.
+    private static func isGone(_ error: any Error) -> Bool {
+        (error as? SystemError).map { [EIO, ENOENT, ENXIO, ENODEV].contains($0.code) } ?? false
+    }
+
+    /// The loop while the board is there. Throws when it is gone or no longer answers.
+    private func drive(
+        _ board: RelayBoard, _ plan: inout TurnstilePlan, _ told: inout String??, until stop: StopSignal
+    ) throws {
         while !stop.isStopped {
+            if try board.wasSwitchedOff() { plan.restart(nowMs: SystemClock.monotonicMs()) }
             obey(&plan, mayOpen: true)
             for step in plan.due(nowMs: SystemClock.monotonicMs()) {
                 if step.isOn { board.expectCare() }
@@ -96,6 +118,7 @@ public final class Turnstile: Sendable {
                 plan.done(step)
             }
             try board.check(expected: plan.pulled)
+            tell(board.problem, &told)
             board.expectCare(of: plan.pulled)
             let until = plan.nextMs.map { max(0, $0 - SystemClock.monotonicMs()) } ?? Int64(RelayBoard.roundMs)
             try board.wait(
@@ -105,16 +128,13 @@ public final class Turnstile: Sendable {
 
     private func obey(_ plan: inout TurnstilePlan, mayOpen: Bool) {
         let now = SystemClock.monotonicMs()
-        for order in orders.drain() {
-            switch order {
-            case .mode(let mode): plan.mode(mode, nowMs: now)
-            case .answer(let isGreen, let opens, let direction, let atMs):
-                guard mayOpen else { continue }
-                let isLate = now - atMs > TurnstilePlan.latestMs
-                let isInTime = plan.answer(
-                    isGreen: isGreen, opens: opens && !isLate, direction: direction, nowMs: now)
-                if (opens && isLate) || !isInTime { log.warning("an opening came too late and was dropped") }
-            }
+        let answers = orders.drain()
+        // After the orders were taken: one that comes now wakes the loop again.
+        plan.mode(mode.withLock { $0 }, nowMs: now)
+        for case .answer(let isGreen, let opens, let direction, let atMs) in answers where mayOpen {
+            let isLate = now - atMs > TurnstilePlan.latestMs
+            let isInTime = plan.answer(isGreen: isGreen, opens: opens && !isLate, direction: direction, nowMs: now)
+            if (opens && isLate) || !isInTime { log.warning("an opening came too late and was dropped") }
         }
     }
 }

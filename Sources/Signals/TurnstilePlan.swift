@@ -75,9 +75,9 @@ struct TurnstilePlan: Sendable {
     /// When the next step is due; nil: nothing is.
     var nextMs: Int64? { steps.map(\.atMs).min() }
 
-    /// The board was lost, or is new: all its relays are off, and no pulse is made again. Only a hold goes on.
+    /// The board was lost or switched off, or is new: all its relays are off, and no pulse is made again. Only a hold goes on.
     mutating func restart(nowMs: Int64) {
-        (steps, pulled, freeFromMs) = ([], [], .min)
+        (steps, pulled, freeFromMs) = ([], [], nowMs + Int64(settings.gapMs))
         guard isHeld else { return }
         for channel in heldChannels { steps.append(Step(atMs: nowMs, channel: channel, isOn: true)) }
     }

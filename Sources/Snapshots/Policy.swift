@@ -2,7 +2,7 @@ internal import FoundationEssentials
 
 /// How a gate decides, beyond passes: the JSON of `gates.policy` (SPEC.md section 6). Absent keys mean the defaults.
 public struct Policy: Hashable, Sendable {
-    public enum Antipassback: String, Sendable, CaseIterable, Decodable {
+    public enum Antipassback: String, Sendable, CaseIterable, Codable {
         /// A tag may come in again and again.
         case off
         /// It may, and the scan is flagged.
@@ -13,7 +13,7 @@ public struct Policy: Hashable, Sendable {
         case timed
     }
 
-    public enum Answer: String, Sendable, CaseIterable, Decodable { case admit, deny }
+    public enum Answer: String, Sendable, CaseIterable, Codable { case admit, deny }
 
     public var antipassback: Antipassback = .off
     /// For `timed` only; there it is needed. 1 to 99,999, as the database has it.
@@ -51,7 +51,18 @@ public struct Policy: Hashable, Sendable {
         }
     }
 
-    private struct Wire: Decodable {
+    /// What `init(json:)` makes the same policy of.
+    public var json: String {
+        let wire = Wire(
+            antipassback: antipassback, minutes: minutes, debounceMs: debounceMs, toleranceS: toleranceS,
+            noSnapshot: noSnapshot, expired: expired, uidOnly: uidOnly)
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys]
+        // Strings, numbers and Booleans always encode.
+        return (try? encoder.encode(wire)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
+    }
+
+    private struct Wire: Codable {
         var antipassback: Antipassback?
         var minutes, debounceMs, toleranceS: Int?
         var noSnapshot, expired: Answer?

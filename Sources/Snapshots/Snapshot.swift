@@ -103,6 +103,14 @@ public final class Snapshot {
         }
     }
 
+    /// Reads the whole file: for one whose rows could not be read in use. Takes a second or two for a million tags. Throws
+    /// `SQLiteError` or `SnapshotError`.
+    public func check() throws {
+        let verdict = try database.text("PRAGMA quick_check(1)") ?? "quick_check says nothing"
+        guard verdict == "ok" else { throw SnapshotError(path: path, detail: verdict) }
+        try probe()
+    }
+
     private static func checkKind(_ database: Database, _ path: String) throws {
         let application = try database.int("PRAGMA application_id")
         guard application == applicationID else {

@@ -9,6 +9,8 @@ public final class SnapshotWatch: Sendable {
     public static let intervalMs = 500
     /// How long a file that could not be opened is left alone.
     public static let retryMs: Int64 = 10_000
+    /// How long one is left alone that was read whole and found bad: that costs the device a second or two.
+    static let wholeRetryMs: Int64 = 60_000
 
     // Held by the watching thread while it opens a file; the lane only ever tries it.
     private let slot = Mutex<Snapshot?>(nil)
@@ -16,8 +18,14 @@ public final class SnapshotWatch: Sendable {
         var mark: Files.Status?
         /// Monotonic milliseconds; set after a file could not be opened, for want of descriptors perhaps.
         var retryAtMs: Int64?
+        /// The file in force could not be read in use: the next time all of it must be good.
+        var mustBeWhole = false
+        var distrusted: (version: Int64, atMs: Int64)?
     }
     private let seen = Mutex(Seen())
+    // Told by the lane: the version whose rows it could not read.
+    private let doubted = Mutex<Int64?>(nil)
+    private let isOlder = Atomic(false)
     private let isReady = Atomic(false)
     // Put down by the lane, closed by the watching thread.
     private let retired = Mutex<[Retired]>([])
@@ -48,34 +56,65 @@ public final class SnapshotWatch: Sendable {
         retired.withLock { $0.append(old) }
     }
 
+    /// From the lane: a tag could not be looked up in this snapshot. The watching thread reads the files whole, and hands over
+    /// the best that is good: the one in force opened anew, or the one before it.
+    public func distrust(_ version: Int64) { doubted.withLock { $0 = version } }
+
+    /// Whether the snapshot that was handed over last is an older one than that in force, which cannot be read.
+    public var servesOlder: Bool { isOlder.load(ordering: .relaxed) }
+
     /// Looks once, and opens what is new. To be called before the lane opens, so that the first tap has a snapshot.
     ///
-    /// A file that cannot be opened or probed leaves the present snapshot in force; at the start, where there is none, the
-    /// newest other one that can be opened serves.
+    /// A file that cannot be opened or probed leaves the present snapshot in force; at the start, where there is none, and when
+    /// the present one cannot be read any more, the newest other one that is good serves.
     public func check() {
+        let doubt = doubted.withLock { doubted in
+            defer { doubted = nil }
+            return doubted
+        }
         guard let mark = store.mark(), let path = store.current() else { return }
         let now = SystemClock.monotonicMs()
-        let (isNew, isFirst) = seen.withLock { seen in
-            let isNew = mark != seen.mark || seen.retryAtMs.map { $0 <= now } ?? false
-            defer { if isNew { seen = Seen(mark: mark) } }
-            return (isNew, seen.mark == nil)
-        }
-        guard isNew else { return }
+        let look = seen.withLock { SnapshotWatch.look(&$0, mark, doubt, now) }
+        guard let look else { return }
         slot.withLock { slot in
-            for candidate in [path] + (isFirst ? store.others() : []) {
+            for candidate in [path] + (look.takesOthers ? store.others() : []) {
                 do {
                     let snapshot = try Snapshot(path: candidate)
-                    try snapshot.probe()
+                    if look.mustBeWhole { try snapshot.check() } else { try snapshot.probe() }
                     log.info("snapshot opened", [.version: snapshot.version, .event: snapshot.event, .path: candidate])
                     slot = snapshot
+                    isOlder.store(candidate != path, ordering: .relaxed)
                     isReady.store(true, ordering: .releasing)
                     return
                 } catch {
                     log.error("snapshot cannot be opened", [.path: candidate, .error: "\(error)"])
-                    seen.withLock { $0.retryAtMs = now + SnapshotWatch.retryMs }
+                    let waitMs = look.mustBeWhole ? SnapshotWatch.wholeRetryMs : SnapshotWatch.retryMs
+                    seen.withLock { $0.retryAtMs = now + waitMs }
                 }
             }
         }
+    }
+
+    private struct Look {
+        var takesOthers: Bool
+        var mustBeWhole: Bool
+    }
+
+    /// Nil: there is nothing new.
+    private static func look(_ seen: inout Seen, _ mark: Files.Status, _ doubt: Int64?, _ now: Int64) -> Look? {
+        if mark != seen.mark {
+            defer { seen = Seen(mark: mark) }
+            return Look(takesOthers: seen.mark == nil, mustBeWhole: false)
+        }
+        // Once in a while: what was good as a whole, or the best there is, is not read over and over.
+        let isAnswered = seen.distrusted.map { $0.version == doubt && now - $0.atMs < wholeRetryMs } ?? false
+        if let doubt, !isAnswered {
+            (seen.distrusted, seen.mustBeWhole, seen.retryAtMs) = ((doubt, now), true, nil)
+            return Look(takesOthers: true, mustBeWhole: true)
+        }
+        guard let retryAtMs = seen.retryAtMs, retryAtMs <= now else { return nil }
+        seen.retryAtMs = nil
+        return Look(takesOthers: false, mustBeWhole: seen.mustBeWhole)
     }
 
     /// The watching loop, as a service of the daemon.

@@ -28,7 +28,7 @@ public struct ZoneTree: Sendable {
     }
 }
 
-/// When the days of an event begin.
+/// When the days of an event begin; after the last that is known, every 24 hours.
 public struct DayStarts: Sendable {
     /// Milliseconds since 1970, rising.
     private let startsMs: [Int64]
@@ -41,5 +41,10 @@ public struct DayStarts: Sendable {
     }
 
     /// Milliseconds since 1970 at which the day of the instant began; the beginning of all times for one before the first.
-    public func start(atMs: Int64) -> Int64 { startsMs.last { $0 <= atMs } ?? .min }
+    public func start(atMs: Int64) -> Int64 {
+        guard let last = startsMs.last, last <= atMs else { return startsMs.last { $0 <= atMs } ?? .min }
+        return atMs - (atMs - last) % DayStarts.dayMs
+    }
+
+    private static let dayMs: Int64 = 24 * 3_600_000
 }

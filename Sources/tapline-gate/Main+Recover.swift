@@ -9,6 +9,7 @@ extension Main {
         "recover", "take every readable scan out of damaged journals, into a folder that a publisher ships",
         options: [
             Option("data", "DIR", "the scanner's data folder, beside a running gate or without one", required: true),
+            Option.enrolment,
             Option("out", "DIR", "where the sound journal is made (default recovered, in the data folder)"),
             Option("scanner", "ID", "whose journals those are that do not say it any more (default as the others say)"),
             Option("output", "text|json", "for people or for programs", default: "text"),
@@ -16,12 +17,7 @@ extension Main {
     ) { arguments in
         let folder = try arguments.required("data")
         let out = arguments["out"] ?? folder + "/recovered"
-        let scanner = try arguments["scanner"].map { text in
-            guard let id = ScannerID(text) else {
-                throw ProgramError.configuration("--scanner \(text): not an identity")
-            }
-            return id
-        }
+        let scanner = try arguments["scanner"].map(scanner)
         let isJSON = arguments["output"] == "json"
         return {
             guard Files.exists(folder) else { throw ProgramError.failed("--data \(folder): there is no such folder") }

@@ -37,20 +37,26 @@ extension Main {
             let watch = SnapshotWatch(SnapshotStore(folder: settings.folder + "/snapshots"))
             watch.check()
             let device = DeviceWatch(folder: settings.folder)
-            let mailbox = Mailbox<LaneInput>(capacity: LaneInput.capacity)
+            let mailbox = Mailbox<LaneArrival>(capacity: LaneInput.capacity)
             let (services, notify) = parts.make(mailbox)
+            let printer = VerdictPrinter()
             let lane = Service.thread("lane") { stop in
-                // A display has standard output to itself.
+                // A display has standard output to itself. Who writes taps waits for their verdicts, each in its turn; people
+                // at a reader wait for nobody's log.
                 let tell: (String) throws -> Void =
-                    if parts.display == .none { StandardOutput.writeLine } else { { _ in } }
+                    switch (parts.display, readers.hasStandardInput) {
+                    case (.none, true): StandardOutput.writeLine
+                    case (.none, false): printer.take
+                    default: { _ in }
+                    }
                 let lane = try Lane(
                     settings, watch: watch, device: device, mailbox: mailbox,
                     tell: tell, notify: notify)
                 try lane.runWithDesk(readers.hasStandardInput ? LineInput() : nil, stop: stop)
             }
             // The lane stops first: then nothing moves the turnstile any more.
-            try await ServiceGroup([watch.service(), device.service()] + services + readers.make(mailbox) + [lane])
-                .run()
+            let own = [watch.service(), device.service(), printer.service()]
+            try await ServiceGroup(own + services + readers.make(mailbox) + [lane]).run()
         }
     }
 
@@ -60,6 +66,10 @@ extension Main {
             let bytes: [UInt8]
             do { bytes = try Files.read(path, limit: 4_096) } catch {
                 throw ProgramError.configuration("--event-key-file: \(error)")
+            }
+            // Told only: a key made by `head -c 32 /dev/urandom` under a usual umask must do for a first try.
+            if Files.status(path)?.isPrivate == false {
+                Log("gate").warning("the event key can be read by others: mode 600 is right", [.path: path])
             }
             guard let key = EventKey(bytes) else {
                 throw ProgramError.configuration(

@@ -47,7 +47,7 @@ struct Parts: Sendable {
     var hasTurnstile: Bool { turnstile != nil }
 
     /// The services, in the order of their start, and who takes the lane's notices.
-    func make(_ mailbox: Mailbox<LaneInput>) -> (services: [Service], notify: @Sendable (LaneNotice) -> Void) {
+    func make(_ mailbox: Mailbox<LaneArrival>) -> (services: [Service], notify: @Sendable (LaneNotice) -> Void) {
         var services: [Service] = []
         var takers: [@Sendable (LaneNotice) -> Void] = []
         let post = Parts.post(mailbox)
@@ -71,11 +71,11 @@ struct Parts: Sendable {
         return (services, { [takers] notice in for take in takers { take(notice) } })
     }
 
-    /// Into the lane's mailbox without waiting; a full one means that the journal's disk has stood still for minutes.
-    static func post(_ mailbox: Mailbox<LaneInput>) -> @Sendable (LaneInput) -> Void {
+    /// Into the lane's mailbox without waiting, with the time of arrival; a full one means that the journal's disk has stood still for minutes.
+    static func post(_ mailbox: Mailbox<LaneArrival>) -> @Sendable (LaneInput) -> Void {
         let log = Log("lane")
         return { input in
-            if !mailbox.send(input) { log.error("the lane does not keep up: an event is lost") }
+            if !mailbox.send(LaneArrival(input)) { log.error("the lane does not keep up: an event is lost") }
         }
     }
 }

@@ -31,19 +31,27 @@ struct ReaderParts: Sendable {
     var hasStandardInput: Bool { specs.contains { $0.source == .stdin } }
 
     /// Of all but standard input, which the lane reads itself.
-    func make(_ mailbox: Mailbox<LaneInput>) -> [Service] {
-        let post = Parts.post(mailbox)
-        return specs.enumerated().compactMap { index, spec -> Service? in
+    func make(_ mailbox: Mailbox<LaneArrival>) -> [Service] {
+        specs.enumerated().compactMap { index, spec -> Service? in
+            let post = ReaderParts.post(mailbox, index)
             switch spec.source {
             case .stdin: return nil
             case .nfc(let connstring):
-                return NFCReader(connstring: connstring, keys: keys, direction: spec.direction) {
-                    post(.reader(index, $0))
-                }.service()
+                return NFCReader(connstring: connstring, keys: keys, direction: spec.direction, deliver: post).service()
             case .serial(let path, let baud):
-                return CodeReader(path: path, baud: baud, direction: spec.direction) { post(.reader(index, $0)) }
-                    .service()
+                return CodeReader(path: path, baud: baud, direction: spec.direction, deliver: post).service()
             }
+        }
+    }
+
+    /// Into the lane's mailbox without waiting. What a reader says of itself comes again, so of a full mailbox only a tap that
+    /// is lost is worth a word.
+    private static func post(_ mailbox: Mailbox<LaneArrival>, _ index: Int) -> @Sendable (ReaderEvent) -> Bool {
+        let log = Log("lane")
+        return { event in
+            let isTaken = mailbox.send(LaneArrival(.reader(index, event)))
+            if !isTaken, case .tap = event { log.error("the lane does not keep up: a tap is lost") }
+            return isTaken
         }
     }
 }

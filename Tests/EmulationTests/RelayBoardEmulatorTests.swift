@@ -75,6 +75,32 @@ import Testing
         try eventually("it works again") { board.isOn(2) }
     }
 
+    @Test func aJammedRelayAnswersAndDoesNotObey() throws {
+        let board = try RelayBoardEmulator(channels: 2)
+        let port = try SerialPort(board.path)
+        try port.write(Self.command(1, 1))
+        try eventually("pulled") { board.isOn(1) }
+        board.jammed = [1, 2]
+        try port.write(Self.command(1, 0) + Self.command(2, 1) + [0xff])
+        let expected = "CH1:ON \r\nCH2:OFF \r\n"
+        #expect(String(decoding: try Self.read(port, expected.utf8.count), as: UTF8.self) == expected)
+        #expect(board.states == [true, false] && board.commands == 3)
+        board.jammed = []
+        try port.write(Self.command(1, 0))
+        try eventually("it obeys again") { !board.isOn(1) }
+    }
+
+    @Test func aBrownOutLetsRelaysFallAndKeepsThePort() throws {
+        let board = try RelayBoardEmulator(channels: 2)
+        let port = try SerialPort(board.path)
+        try port.write(Self.command(2, 1))
+        try eventually("pulled") { board.isOn(2) }
+        board.brownOut()
+        #expect(board.states == [false, false])
+        try port.write(Self.command(1, 1))
+        try eventually("the same port works") { board.isOn(1) }
+    }
+
     @Test func linesAndNoise() throws {
         let scanner = try LineEmulator()
         let port = try SerialPort(scanner.path)

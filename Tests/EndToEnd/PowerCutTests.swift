@@ -1,16 +1,58 @@
+import Crypto
 import Glibc
 import Journal
 import Runtime
 import Scans
+import Snapshots
 import Support
 import Testing
 
 /// The power goes at any moment: what a verdict was shown for is on the disk.
 ///
 /// The disk is an image. While the gate stands still, the image is copied as it is: what the kernel has not flushed is not
-/// in the copy, just as after a real cut.
+/// in the copy, just as after a real cut. The next gate starts on the copy, and remembers whom it was shown to have let in.
 @Suite struct PowerCutTests {
     static let cuts = 50
+    /// Of so many cuts one is followed by a real gate that people tap at.
+    static let cutsToStart = 5
+    /// People who tap there again, at most.
+    static let people = 60
+
+    private let key = EventKey([UInt8](0..<32))!
+
+    /// Everybody who is listed: UIDs in hex by tag ID.
+    private var listed: [String: String] {
+        Dictionary(
+            uniqueKeysWithValues: (1_000...9_999).map { number in
+                let uid = "04aabbcc\(number)00"
+                return ("\(key.tagID(of: .uid(Hex.decode(uid) ?? [])).rawValue)", uid)
+            })
+    }
+
+    /// A gate into a hall, with hard anti-passback, for everybody who is listed.
+    private func install(_ folder: String, _ listed: [String: String]) throws {
+        try Files.makeFolder(folder)
+        let name = SnapshotFileName.of(1_795_400_000)
+        let writer = try SnapshotWriter(path: folder + "/" + name)
+        for (index, tag) in listed.keys.compactMap({ Int64($0) }).sorted().enumerated() {
+            try writer.add(
+                TagID(rawValue: tag), Attendee(status: .active, pass: 1, attendee: Int64(index + 1)))
+        }
+        try writer.addPass(id: 1, name: "Delegate")
+        try writer.addAccess(id: 1, pass: 1, Access(zone: 3))
+        try writer.add(Zone(id: 3, name: "Hall"))
+        try writer.addGate(id: 7, name: "North", zone: 3, policy: #"{"antipassback":"hard"}"#)
+        try writer.addScanner("north", gate: 7)
+        try writer.finish(event: "Test", version: 1_795_400_000, createdS: 1_795_400_000, expiresS: 7_000_000_000)
+        try Files.writeAtomically(Array((name + "\n").utf8), to: folder + "/current")
+    }
+
+    private func arguments(_ data: String, _ keyFile: String) -> [String] {
+        [
+            "run", "--data", data, "--scanner", "north", "--event-key-file", keyFile, "--reader", "stdin", "--output",
+            "json",
+        ]
+    }
 
     @Test func fiftyPowerCutsLoseNoShownVerdict() async throws {
         let seed = Environment.value("TAPLINE_TEST_SEED").flatMap { UInt64($0) } ?? .random(in: 1 ... .max)
@@ -20,16 +62,15 @@ import Testing
             let folder = TemporaryFolder("cut")
             try Files.writeAtomically([UInt8](0..<32), to: folder.file("event.key"), mode: 0o600)
             let disk = try SmallDisk(.ext4, megabytes: 64)
+            let listed = self.listed
+            try install(disk.path + "/data/snapshots", listed)
             let gate = try ChildProcess(
-                Package.program("tapline-gate"),
-                [
-                    "run", "--data", disk.path + "/data", "--scanner", "north", "--event-key-file",
-                    folder.file("event.key"), "--reader", "stdin", "--output", "json",
-                ], output: .file(folder.file("printed")), errors: folder.file("errors"))
-            var printed = 0
+                Package.program("tapline-gate"), arguments(disk.path + "/data", folder.file("event.key")),
+                output: .file(folder.file("printed")), errors: folder.file("errors"))
+            var (printed, refused) = (0, 0)
             for cut in 1...PowerCutTests.cuts {
                 let taps = (0..<Int.random(in: 1...60, using: &random)).map { _ in
-                    "04aabbcc\(Int.random(in: 1_000...9_999, using: &random))00,out\n"
+                    "04aabbcc\(Int.random(in: 1_000...9_999, using: &random))00,in\n"
                 }
                 try gate.write(taps.joined())
                 // Some moment in the work that the taps began.
@@ -48,12 +89,33 @@ import Testing
                 #expect(
                     lost.isEmpty, "seed \(seed), cut \(cut): \(lost.count) of \(lines.count) shown verdicts are lost")
                 printed = lines.count
+                guard cut % PowerCutTests.cutsToStart == 0 else { continue }
+                let admitted = verdicts.filter { $0.verdict == 0 }.compactMap { listed[$0.tag.text] }
+                refused += try tapAgain(
+                    Set(admitted).shuffled(using: &random), in: copy.path + "/data", folder.file("event.key"),
+                    "seed \(seed), cut \(cut)")
             }
+            #expect(refused > 0, "seed \(seed): nobody was there to be refused")
             gate.closeInput()
             #expect(try gate.wait() == .exit(0))
             #expect(printed > PowerCutTests.cuts * 10, "seed \(seed): the gate hardly worked")
-            print("fiftyPowerCutsLoseNoShownVerdict: \(printed) verdicts, \(PowerCutTests.cuts) cuts")
+            print(
+                "fiftyPowerCutsLoseNoShownVerdict: \(printed) verdicts, \(PowerCutTests.cuts) cuts, "
+                    + "\(refused) refused to come in twice")
         }
+    }
+
+    /// A real gate on the disk as the cut left it: who was shown as admitted is inside. Returns how many
+    /// were refused.
+    private func tapAgain(_ admitted: [String], in data: String, _ keyFile: String, _ place: String) throws -> Int {
+        let again = admitted.prefix(PowerCutTests.people)
+        // And one on the way out, who is never refused.
+        let run = try Run.succeeding(
+            "tapline-gate", arguments(data, keyFile), input: again.map { "\($0),in\n" }.joined() + "0499,out\n")
+        let verdicts = try run.lines.map { try PrintedVerdict($0).verdict }
+        #expect(verdicts.count == again.count + 1 && verdicts.last == 0, "\(place): \(run.errors)")
+        #expect(verdicts.dropLast().allSatisfy { $0 == 5 }, "\(place): \(verdicts): somebody comes in twice")
+        return again.count
     }
 
     /// Stops the gate where it is, and waits until the kernel says so.

@@ -19,11 +19,12 @@ import Testing
         let first = answer(1, atMs: 10_000)
         debounce.note(first)
         for (atMs, isRepeat) in [(10_000, true), (11_999, true), (12_000, false), (9_999, false)] as [(Int64, Bool)] {
-            #expect(debounce.answer(band, .in, atMs: atMs, windowMs: 2_000) == (isRepeat ? first : nil))
+            let answer = debounce.answer(band, .in, .uid, atMs: atMs, windowMs: 2_000)
+            #expect(answer?.scan == (isRepeat ? first.scan : nil))
         }
-        #expect(debounce.answer(band, .in, atMs: 10_000, windowMs: 0) == nil)
-        #expect(debounce.answer(band, .out, atMs: 10_000, windowMs: 2_000) == nil)
-        #expect(debounce.answer(TagID(rawValue: 78), .in, atMs: 10_000, windowMs: 2_000) == nil)
+        #expect(debounce.answer(band, .in, .uid, atMs: 10_000, windowMs: 0) == nil)
+        #expect(debounce.answer(band, .out, .uid, atMs: 10_000, windowMs: 2_000) == nil)
+        #expect(debounce.answer(TagID(rawValue: 78), .in, .uid, atMs: 10_000, windowMs: 2_000) == nil)
     }
 
     @Test func aRefusalIsRepeatedTooAndALaneEventIsNoTap() {
@@ -31,8 +32,8 @@ import Testing
         let refusal = answer(1, atMs: 10_000, .blocked)
         debounce.note(refusal)
         debounce.note(answer(2, TagID.none, atMs: 10_001, .laneFree))
-        #expect(debounce.answer(band, .in, atMs: 10_002, windowMs: 2_000) == refusal)
-        #expect(debounce.answer(.none, .in, atMs: 10_002, windowMs: 2_000) == nil)
+        #expect(debounce.answer(band, .in, .uid, atMs: 10_002, windowMs: 2_000) == refusal)
+        #expect(debounce.answer(.none, .in, .uid, atMs: 10_002, windowMs: 2_000) == nil)
     }
 
     @Test func anAnnulmentAndAClearMakeTheNextTapNew() {
@@ -40,10 +41,45 @@ import Testing
         debounce.note(answer(1, atMs: 10_000))
         debounce.note(answer(2, TagID(rawValue: 78), atMs: 10_000))
         debounce.note(answer(3, atMs: 10_100, .annulled))
-        #expect(debounce.answer(band, .in, atMs: 10_200, windowMs: 2_000) == nil)
-        #expect(debounce.answer(TagID(rawValue: 78), .in, atMs: 10_200, windowMs: 2_000)?.scan.seq == 2)
+        #expect(debounce.answer(band, .in, .uid, atMs: 10_200, windowMs: 2_000) == nil)
+        #expect(debounce.answer(TagID(rawValue: 78), .in, .uid, atMs: 10_200, windowMs: 2_000)?.scan.seq == 2)
         debounce.clear()
-        #expect(debounce.answer(TagID(rawValue: 78), .in, atMs: 10_200, windowMs: 2_000) == nil)
+        #expect(debounce.answer(TagID(rawValue: 78), .in, .uid, atMs: 10_200, windowMs: 2_000) == nil)
+    }
+
+    @Test func anAdmissionTheOtherWayMakesTheNextTapNew() {
+        var debounce = Debounce()
+        debounce.note(answer(1, atMs: 0))
+        debounce.note(answer(2, atMs: 3_000, .admitted, .out))
+        let back = debounce.answer(band, .in, .uid, atMs: 6_000, windowMs: 10_000)
+        let out = debounce.answer(band, .out, .uid, atMs: 6_000, windowMs: 10_000)
+        #expect(back == nil && out?.scan.seq == 2)
+        // A refusal has moved nobody.
+        debounce.note(answer(3, atMs: 7_000, .blocked))
+        let still = debounce.answer(band, .out, .uid, atMs: 8_000, windowMs: 10_000)
+        #expect(still?.scan.seq == 2)
+    }
+
+    @Test func anOlderMessageOrAnotherProofIsNoRepeat() {
+        func repeats(_ debounce: inout Debounce, _ proof: Tap.Proof) -> Bool {
+            debounce.answer(band, .in, proof, atMs: 1_000, windowMs: 2_000) != nil
+        }
+        var debounce = Debounce()
+        debounce.note(Debounce.Answer(log: log, scan: answer(1, atMs: 0).scan, proof: .authentic(counter: 7)))
+        for (counter, isRepeat) in [(7, true), (6, false), (9, true), (8, false), (7, false), (9, true)]
+            as [(Int64, Bool)]
+        {
+            let repeated = repeats(&debounce, .authentic(counter: counter))
+            #expect(repeated == isRepeat, "\(counter)")
+        }
+        for proof in [Tap.Proof.uid, .forged, .randomUID, .code] {
+            let repeated = repeats(&debounce, proof)
+            #expect(!repeated)
+        }
+        // By hand: the tap after it is whatever it is.
+        debounce.note(answer(2, atMs: 500))
+        let afterHand = repeats(&debounce, .authentic(counter: 1))
+        #expect(afterHand)
     }
 
     @Test func aCrowdOfAnySizeTakesBoundedRoom() {
@@ -52,8 +88,8 @@ import Testing
         for number in 1...Int64(crowd * 5) {
             debounce.note(answer(number, TagID(rawValue: number), atMs: 10_000))
             let back = TagID(rawValue: max(1, number - Int64(Debounce.generation) + 1))
-            #expect(debounce.answer(back, .in, atMs: 10_000, windowMs: 2_000)?.scan.seq == back.rawValue)
+            #expect(debounce.answer(back, .in, .uid, atMs: 10_000, windowMs: 2_000)?.scan.seq == back.rawValue)
         }
-        #expect(debounce.answer(TagID(rawValue: 1), .in, atMs: 10_000, windowMs: 2_000) == nil)
+        #expect(debounce.answer(TagID(rawValue: 1), .in, .uid, atMs: 10_000, windowMs: 2_000) == nil)
     }
 }

@@ -65,7 +65,7 @@ private struct Model {
         if !facts.clockIsTrusted { flags.insert(.clockNotTrusted) }
         if expired { flags.insert(.snapshotExpired) }
         if facts.isInspection { flags.insert(.inspection) }
-        if facts.direction == .out { return Decision(verdict: .admitted, flags: flags) }
+        if facts.direction == .out && !facts.isInspection { return Decision(verdict: .admitted, flags: flags) }
         let refusal = reasons.first { $0.0 }?.1
         let isSoft =
             refusal == nil && !isListless && policy.antipassback == .soft && facts.memory.isInside

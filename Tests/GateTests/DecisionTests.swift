@@ -112,6 +112,22 @@ private func verdict(_ facts: Decision.Facts) -> Verdict { Decision(facts).verdi
         #expect(unusable(gate { $0.noSnapshot = .admit }) == .admitted)
     }
 
+    @Test(arguments: [Direction.in, .out]) func anInspectionAsksTheListBothWays(_ direction: Direction) {
+        func inspected(_ status: Attendee.Status?, _ pass: Pass? = always, atS: Int64 = now) -> Decision {
+            Decision(
+                facts(status, pass, atS: atS) {
+                    ($0.direction, $0.isInspection) = (direction, true)
+                    $0.memory = Decision.Recollection(isInside: true, wasAdmitted: true)
+                })
+        }
+        let flags: Flags = direction == .out ? [.out, .inspection] : .inspection
+        #expect(inspected(.active) == Decision(verdict: .admitted, flags: flags))
+        #expect(inspected(.blocked) == Decision(verdict: .blocked, flags: flags))
+        #expect(inspected(nil, nil) == Decision(verdict: .unknownTag, flags: flags))
+        #expect(inspected(.active, pass(Access(zone: foyer))).verdict == .noAccess)
+        #expect(inspected(.active, pass(Access(zone: hall, until: now))).verdict == .outsideTime)
+    }
+
     @Test func aLaneThatIsNoGateRefuses() {
         #expect(Decision(facts(gate: nil)) == Decision(verdict: .noSnapshot, flags: []))
         #expect(verdict(facts(.blocked, gate: nil)) == .noSnapshot)

@@ -103,7 +103,51 @@ import Testing
             try write(good + "\n" + bad)
             #expect(try check() == .exit(78), "\(bad)")
         }
+        // A slip of the pen, by its line; and what is the publisher's alone is none.
+        try write(good + "\nTAPLINE_TRUST_KEY=RW\nTAPLINE_TURNSTYLE=serial:/dev/ttyUSB2")
+        let slip = try Run.it("tapline-gate", ["run", "--enrolment", path, "--check"])
+        #expect(slip.end == .exit(78) && slip.errors.contains("line 7: TAPLINE_TURNSTYLE is no setting"))
         try write(good.replacing("00", with: "0"))
         #expect(try check() == .exit(78))
+    }
+
+    @Test func thePublisherReadsTheSameEnrolmentFile() throws {
+        let path = venue.folder.file("enrolment")
+        func end(_ text: String, mode: UInt32 = 0o600) throws -> (ChildProcess.End, String) {
+            try Files.writeAtomically(Array(text.utf8), to: path, mode: mode)
+            let run = try Run.it("tapline-publisher", ["run", "--enrolment", path, "--check"])
+            return (run.end, run.errors)
+        }
+        let good = """
+            TAPLINE_DATA=\(venue.data)
+            TAPLINE_SCANNER=gate-7
+            TAPLINE_EVENT_KEY_FILE=\(venue.keyFile)
+            TAPLINE_READER=nfc:auto
+            TAPLINE_AMQP_URL=amqp://gate-7:secret@127.0.0.1:1
+            """
+        #expect(try end(good).0 == .exit(0))
+        #expect(try end(good, mode: 0o604).0 == .exit(78))
+        #expect(try end(good.replacing("SCANNER=gate-7", with: "SCANNER=Gate 7")).0 == .exit(78))
+        let slip = try end(good + "\nTAPLINE_CENTRE_URL=http://127.0.0.1:1")
+        #expect(slip.0 == .exit(78) && slip.1.contains("line 6: TAPLINE_CENTRE_URL is no setting"))
+        #expect(!slip.1.contains("secret"))
+    }
+
+    /// Both programs take every setting that they have from the file.
+    @Test(arguments: ["tapline-gate", "tapline-publisher"]) func noSettingIsMissingFromThoseOfAnEnrolment(
+        _ program: String
+    ) throws {
+        let path = venue.folder.file("enrolment")
+        let help = try Run.succeeding(program, ["run", "--help"])
+        let flags = help.lines.compactMap { line in
+            line.hasPrefix("  --") ? line.dropFirst(4).prefix { $0 == "-" || $0.isLetter } : nil
+        }
+        #expect(flags.count > 8)
+        for flag in flags where !["check", "help", "enrolment"].contains(flag) {
+            let name = "TAPLINE_" + flag.uppercased().replacing("-", with: "_")
+            try Files.writeAtomically(Array("\(name)=x\n".utf8), to: path, mode: 0o600)
+            let run = try Run.it(program, ["run", "--enrolment", path, "--check"])
+            #expect(!run.errors.contains("is no setting"), "\(name)")
+        }
     }
 }

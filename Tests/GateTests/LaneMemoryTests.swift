@@ -44,8 +44,8 @@ private struct Notes {
         who attendee: Int64? = 11
     ) -> Decision.Recollection {
         memory.recall(
-            tag, attendee: attendee, zone: zone, atMs: atMs, clockIsTrusted: isTrusted, days: days,
-            tree: tree)
+            tag, attendee: attendee, zone: zone, atMs: atMs, clockIsTrusted: isTrusted, certainMs: dayMs,
+            days: days, tree: tree)
     }
 }
 
@@ -125,6 +125,37 @@ private struct Notes {
         #expect(notes.recall(ms: 0).isInside)
     }
 
+    @Test func aDayStartsAnewAlsoAfterTheLastThatIsKnown() {
+        var notes = Notes()
+        // The last of the twelve begins at four on day 11.
+        notes.note(ms: 13 * dayMs + 12 * hourMs)
+        #expect(notes.recall(ms: 14 * dayMs + 4 * hourMs - 1).isInside)
+        #expect(notes.recall(ms: 14 * dayMs + 4 * hourMs) == Decision.Recollection())
+        #expect(notes.recall(ms: 13 * dayMs + 5 * hourMs).isInside)
+    }
+
+    @Test func aNoteOfALaterDayHidesNoneOfBeforeIt() {
+        var notes = Notes()
+        notes.note(ms: noon)
+        notes.note(secondBand, ms: noon + dayMs, who: 12)
+        // The clock was ahead, and has come back: not trusted, but after all that is certain.
+        #expect(notes.recall(ms: noon + hourMs, isTrusted: false).isInside)
+        #expect(notes.recall(secondBand, ms: noon + hourMs, isTrusted: false, who: 12).isInside)
+        // One that is certainly wrong says nothing: the latest day counts.
+        #expect(notes.recall(ms: 1_000, isTrusted: false) == Decision.Recollection())
+        #expect(notes.recall(secondBand, ms: 1_000, isTrusted: false, who: 12).isInside)
+    }
+
+    @Test func aClockThatWasAheadForManyDaysPushesNobodyOut() {
+        var notes = Notes()
+        for ahead in 1...Int64(LaneMemory.dayLimit + 2) {
+            notes.note(ms: noon)
+            notes.note(secondBand, ms: noon + 2 * ahead * dayMs, who: 12)
+            notes.memory.tidy()
+        }
+        #expect(notes.recall(ms: noon + hourMs).isInside)
+    }
+
     @Test func clocksThatStepForgetNobody() {
         var notes = Notes()
         notes.note(ms: noon)
@@ -192,8 +223,7 @@ private struct Notes {
                 let answers = [notes.memory, again].map {
                     $0.recall(
                         TagID(rawValue: Int64(tag)), attendee: Int64(tag / 2), zone: zone, atMs: atMs,
-                        clockIsTrusted: true,
-                        days: days(), tree: tree)
+                        clockIsTrusted: true, certainMs: 0, days: days(), tree: tree)
                 }
                 #expect(answers[0] == answers[1])
             }

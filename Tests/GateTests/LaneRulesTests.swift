@@ -11,7 +11,7 @@ import Testing
 /// The lane over its mailbox: memory, debounce, modes, orders, passages, readers.
 @Suite struct LaneRulesTests {
     private let venue: Venue
-    private let mailbox = Mailbox<LaneInput>(capacity: LaneInput.capacity)
+    private let mailbox = Mailbox<LaneArrival>(capacity: LaneInput.capacity)
     private let told = Told()
     private let noticed = Noticed()
 
@@ -85,7 +85,7 @@ import Testing
     /// Lets the lane look around once: an order that changes nothing stops it.
     private func run(_ lane: Lane) throws {
         let stop = StopSignal()
-        #expect(mailbox.send(.order(.mode(.normal)) { _ in stop.stop() }))
+        #expect(mailbox.send(LaneArrival(.order(.mode(.normal)) { _ in stop.stop() })))
         try lane.run(nil, stop: stop)
     }
 

@@ -16,6 +16,8 @@ enum SimulatedEvent {
     static let startMs: Int64 = 1_795_392_000_000
     static let dayMs: Int64 = 86_400_000
     static let persons = 8
+    /// Those of a snapshot: the day before, and two weeks ahead.
+    static let days = (Int64(-1)...14)
 
     /// Tag IDs of a person: every third has two bands. The last person is on no list.
     static func tags(_ person: Int) -> [TagID] {
@@ -43,8 +45,8 @@ struct SimulatedSnapshot {
     init(_ random: inout TestRandom, nowMs: Int64) {
         createdS = nowMs / 1_000 - Int64.random(in: 0..<7_200, using: &random)
         let beginning = Int64.random(in: 3...5, using: &random) * 3_600_000
-        // With the time before the first as many as a lane remembers.
-        dayStartsMs = (0..<3).map { SimulatedEvent.startMs + $0 * SimulatedEvent.dayMs + beginning }
+        // As many as are exported, from the day before to two weeks ahead.
+        dayStartsMs = SimulatedEvent.days.map { SimulatedEvent.startMs + $0 * SimulatedEvent.dayMs + beginning }
         if Int.random(in: 0..<10, using: &random) == 0 { dayStartsMs = [] }
         days = DayStarts(
             dayStartsMs.map { Day(day: "", starts: $0 / 1_000, ends: $0 / 1_000 + 86_400) })
@@ -80,6 +82,10 @@ struct SimulatedRow {
     var mode: LaneMode
     var gate: Gate
     var isListReadable: Bool
+    /// The true time, which no part of the lane knows.
+    var trueMs: Int64
+    /// When the day of an instant began, by the list in force then.
+    var days: DayStarts
     /// At its journal's time; for one whose clock was not trusted, the latest before it if that is later.
     var effectiveMs: Int64
     var isAnnulled = false
@@ -116,10 +122,10 @@ struct SimulatedLane {
     var gate: Gate { snapshot.gates[gateIndex] }
     func attendee(_ tag: TagID) -> Attendee? { isListReadable ? snapshot.attendee(tag) : nil }
 
-    mutating func tap(_ tag: TagID, _ direction: Direction, atMs: Int64) {
+    mutating func tap(_ tag: TagID, _ direction: Direction, atMs: Int64, trueMs: Int64) {
         let isTrusted = clock.isTrusted(atMs: atMs) { isSynchronised }
         if let answer = debounce.answer(
-            tag, direction, atMs: atMs, windowMs: gate.policy.debounceMs ?? 0)
+            tag, direction, .uid, atMs: atMs, windowMs: gate.policy.debounceMs ?? 0)
         {
             repeats += 1
             let row = journal[Int(answer.scan.seq) - 1].scan
@@ -131,7 +137,7 @@ struct SimulatedLane {
         let attendee = attendee(tag)
         let recollection = memory.recall(
             tag, attendee: attendee?.attendee, zone: gate.zone, atMs: atMs, clockIsTrusted: isTrusted,
-            days: snapshot.days, tree: SimulatedEvent.tree)
+            certainMs: snapshot.createdS * 1_000, days: snapshot.days, tree: SimulatedEvent.tree)
         // Without a list nobody is refused by memory, which then knows bands instead of people.
         if isListReadable {
             #expect(recollection == recall(SimulatedEvent.person(tag), gate.zone, atMs, isTrusted))
@@ -144,7 +150,7 @@ struct SimulatedLane {
                 attendee: attendee,
                 pass: attendee.map { SimulatedEvent.pass(Int($0.pass) - 1) }, zones: SimulatedEvent.tree,
                 memory: recollection))
-        append(tag, decision.verdict, decision.flags, atMs)
+        append(tag, decision.verdict, decision.flags, atMs, trueMs)
         if isTrusted { clock.lastScanMs = max(clock.lastScanMs ?? 0, atMs) }
     }
 
@@ -155,17 +161,18 @@ struct SimulatedLane {
         let isLast = !journal[(index + 1)...].contains {
             $0.moves && SimulatedEvent.person($0.scan.tag) == person
         }
-        append(row.scan.tag, .annulled, row.scan.flags.intersection(.out), row.scan.atMs)
+        append(row.scan.tag, .annulled, row.scan.flags.intersection(.out), row.scan.atMs, row.trueMs)
         if isLast { journal[index].isAnnulled = true }
     }
 
-    private mutating func append(_ tag: TagID, _ verdict: Verdict, _ flags: Flags, _ atMs: Int64) {
+    private mutating func append(_ tag: TagID, _ verdict: Verdict, _ flags: Flags, _ atMs: Int64, _ trueMs: Int64) {
         let scan = Scan(
             seq: Int64(journal.count + 1), atMs: atMs, tag: tag, verdict: verdict, flags: flags,
             gate: gate.id,
             snapshot: 1)
         var row = SimulatedRow(
-            scan: scan, mode: mode, gate: gate, isListReadable: isListReadable, effectiveMs: atMs)
+            scan: scan, mode: mode, gate: gate, isListReadable: isListReadable, trueMs: trueMs,
+            days: snapshot.days, effectiveMs: atMs)
         if !row.isTrusted { row.effectiveMs = max(atMs, newestMs) }
         if row.moves {
             newestMs = max(newestMs, row.effectiveMs)
@@ -173,7 +180,7 @@ struct SimulatedLane {
         }
         journal.append(row)
         memory.note(scan, attendee: attendee(tag)?.attendee, gate: gate, days: snapshot.days)
-        debounce.note(Debounce.Answer(log: log, scan: scan))
+        debounce.note(Debounce.Answer(log: log, scan: scan, proof: .uid))
     }
 
     mutating func restart() {
@@ -199,8 +206,10 @@ struct SimulatedLane {
     private func recall(_ person: Int, _ zone: Int64, _ atMs: Int64, _ isTrusted: Bool)
         -> Decision.Recollection
     {
-        let atMs = isTrusted ? atMs : max(atMs, newestMs)
-        let dayMs = snapshot.dayStartsMs.filter { $0 <= atMs }.max() ?? .min
+        let atMs = isTrusted || atMs >= snapshot.createdS * 1_000 ? atMs : max(atMs, newestMs)
+        let known = snapshot.dayStartsMs
+        let later = known.last.map { last in (1...40).map { last + $0 * SimulatedEvent.dayMs } } ?? []
+        let dayMs = (known + later).filter { $0 <= atMs }.max() ?? .min
         let rows = journal.filter { $0.moves && SimulatedEvent.person($0.scan.tag) == person }
         let into = Set(SimulatedEvent.within[zone]!)
         var recollection = Decision.Recollection()

@@ -35,7 +35,8 @@ struct Venue {
     func install(
         version: Int64, policy: String = "{}", hall: String = "Hall", gate: String = "Hall north",
         expiresS: Int64? = nil,
-        lists scanner: String? = "gate-7", without missing: Person? = nil
+        lists scanner: String? = "gate-7", without missing: Person? = nil, days: ClosedRange<Int64>? = nil,
+        createdS: Int64 = Venue.day, crowd: Int64 = 0, isOpenToAll: Bool = false
     ) throws {
         let name = SnapshotFileName.of(version)
         let writer = try SnapshotWriter(path: data + "/snapshots/" + name)
@@ -43,12 +44,23 @@ struct Venue {
             (
                 tag(person),
                 Attendee(
-                    status: person == .blocked ? .blocked : .active,
-                    pass: person == .staff ? 2 : person == .early ? 3 : 1,
+                    status: person == .blocked && !isOpenToAll ? .blocked : .active,
+                    pass: isOpenToAll ? 1 : person == .staff ? 2 : person == .early ? 3 : 1,
                     attendee: Int64(person.rawValue))
             )
         }
-        for (tag, attendee) in rows.sorted(by: { $0.0 < $1.0 }) { try writer.add(tag, attendee) }
+        let others = (0..<crowd).map {
+            (
+                TagID(rawValue: Int64.min + $0 * (Int64.max / max(1, crowd))),
+                Attendee(status: .active, pass: 1, attendee: 100 + $0)
+            )
+        }
+        for (tag, attendee) in (rows + others).sorted(by: { $0.0 < $1.0 }) { try writer.add(tag, attendee) }
+        // Each begins at four in the morning.
+        for day in days.map(Array.init) ?? [] {
+            let starts = Venue.day + day * 86_400 + 4 * 3_600
+            try writer.add(Day(day: "\(day)", starts: starts, ends: starts + 86_400))
+        }
         try writer.addPass(id: 1, name: "Delegate", colour: "blue", note: "no bags")
         try writer.addPass(id: 2)
         try writer.addPass(id: 3, name: "Early")
@@ -62,7 +74,7 @@ struct Venue {
         if let scanner { try writer.addScanner(scanner, gate: 7) }
         try writer.addScanner("spare", gate: nil)
         try writer.finish(
-            event: "Test", version: version, createdS: Venue.day, expiresS: expiresS ?? Venue.day + 10 * 365 * 86_400)
+            event: "Test", version: version, createdS: createdS, expiresS: expiresS ?? Venue.day + 10 * 365 * 86_400)
         try Files.writeAtomically(Array((name + "\n").utf8), to: data + "/snapshots/current")
     }
 

@@ -154,6 +154,34 @@ private func entry(_ number: Int64, atMs: Int64 = 1_795_468_021_123) -> Journal.
         #expect(try !tidied(now - 200 * Self.day).contains(logs[0]))
     }
 
+    /// One tap with a time of the far future keeps neither its journal for ever nor those that wait behind it.
+    @Test func aScanOfTheFutureStopsNoPruning() throws {
+        let now = SystemClock.nowMicroseconds() / 1_000
+        let logs = try years([100, 50, 40, 3], now: now)
+        do {
+            for log in logs { try Shipped(folder: folder.path).advance(log, scanner: scanner, to: 3_000) }
+            let journal = try Journal(folder: folder.path, scanner: scanner)
+            try journal.database.execute(
+                "UPDATE scans SET at = \(now + 900 * Self.day) WHERE id IN (1 << 32 | 3000, 2 << 32 | 3000)")
+        }
+        #expect(try tidied(now).first == logs[3])
+    }
+
+    @Test func pruningWaitsForNoPublisher() throws {
+        let now = SystemClock.nowMicroseconds() / 1_000
+        let logs = try years([100, 50], now: now)
+        do { for log in logs { try Shipped(folder: folder.path).advance(log, scanner: scanner, to: 3_000) } }
+        // A publisher that is just recovering its file after a kill holds it like this.
+        var holder: Database? = try Database(folder.file("shipped.sqlite"), .readWrite)
+        try holder?.execute("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE")
+        let begunMs = SystemClock.monotonicMs()
+        #expect(try Shipped.read(folder: folder.path, busyTimeoutMs: 0).isEmpty)
+        #expect(try tidied(now).prefix(2) == logs[...], "what is not known to be shipped stays")
+        #expect(SystemClock.monotonicMs() - begunMs < 4_000, "as long as a tap would have waited")
+        holder = nil
+        #expect(try !tidied(now).contains(logs[0]))
+    }
+
     @Test func journalsOfOthersStay() throws {
         let now = SystemClock.nowMicroseconds() / 1_000
         do {

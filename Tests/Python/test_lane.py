@@ -302,3 +302,80 @@ def test_the_relay_board_opens_and_closes(b):
     assert not hear(on), "neither a refusal nor a replay opens"
     os.close(device)
     os.close(port)
+
+
+def gate_once(lane, *more, lines=(), code=0, **options) -> list:
+    """One run of the gate with other settings than usual; the answers."""
+    settings = lane.line.flags(event_key_file=lane.line.key, reader="stdin", output="json", **options)
+    result = lane.b.run(
+        "tapline-gate", "run", *settings, *more, input="".join(line + "\n" for line in lines), code=code
+    )
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_an_inspection_asks_the_list_and_moves_nobody(b):
+    lane = Lane(b, "roaming", people=2, antipassback="hard")
+    b.sql("UPDATE tapline.attendees SET status = 'blocked' WHERE external_ref = 'roaming-1'")
+    lane.line.fetch()
+    equal(lane.said((0, "in", 0)), ["admitted"])
+    good, blocked = lane.line.uids[0].hex(), lane.line.uids[1].hex()
+    at = rfc3339(lane.noon + 60_000_000)
+    taps = [f"{uid},{way},{at}" for uid in (good, blocked, "deadbeef") for way in ("in", "out")]
+    answers = gate_once(lane, "--inspection", lines=taps)
+    equal([a["name"] for a in answers], ["admitted"] * 2 + ["blocked"] * 2 + ["unknown"] * 2, "the list, both ways")
+    equal([lane.flags(a) & 17 for a in answers], [16, 17] * 3, "bit 4, and the way of the reader")
+    # The way out of the check was none.
+    equal(lane.said((0, "in", 120)), ["inside"])
+
+
+def test_a_uid_alone_may_not_do(b):
+    lane = Lane(b, "strict", people=1, uid_only=False)
+    equal(lane.said((0, "in", 0), (b"\xde\xad\xbe\xef", "in", 1), (0, "out", 2)), ["not-authentic", "unknown", "admitted"])
+    lane.policy(uid_only=True)
+    equal(lane.said((0, "in", 60)), ["admitted"])
+
+
+def spoil(lane):
+    """What a power cut on a bad card leaves of the snapshots."""
+    for path in (lane.line.data / "snapshots").glob("*.sqlite"):
+        path.write_bytes(b"\0" * 100)
+
+
+def test_without_a_snapshot_the_gate_does_as_it_was_told(b):
+    for word, name in (("admit", "admitted"), ("deny", "no-snapshot")):
+        lane = Lane(b, f"blind-{word}", people=1, no_snapshot=word)
+        equal(lane.said((0, "in", 0)), ["admitted"])
+        spoil(lane)
+        for seconds in (60, 120):
+            equal(lane.said((0, "in", seconds), (0, "out", seconds + 1)), [name, "admitted"], f"{word}, after a restart")
+    fresh = Line(b, "fresh", 1)
+    equal([a["name"] for a in fresh.tap([fresh.uids[0].hex()])], ["no-snapshot"], "before the first snapshot")
+
+
+def test_an_expired_snapshot_does_as_the_policy_says(b):
+    for word, name in (("admit", "admitted"), ("deny", "no-snapshot")):
+        lane = Lane(b, f"late-{word}", people=1, expired=word)
+        late = 400 * 86_400
+        answers = lane.answers((0, "in", 0), (0, "in", late), (0, "out", late + 1))
+        equal([a["name"] for a in answers], ["admitted", name, "admitted"], word)
+        equal([lane.flags(a) & 8 for a in answers], [0, 8, 8], "flag bit 3")
+
+
+def test_a_damaged_journal_is_set_aside_and_told(b):
+    lane = Lane(b, "damaged", people=1)
+    equal(lane.said((0, "in", 0)), ["admitted"])
+    # The log holds the newest pages of the file: a card that loses one loses the other.
+    for name in ("journal.sqlite-wal", "journal.sqlite-shm"):
+        (lane.line.data / name).unlink()
+    with (lane.line.data / "journal.sqlite").open("r+b") as file:
+        file.write(b"\xff" * 8_192)
+    with Gate(lane.line) as gate:
+        answer = gate.tap(lane.line.uids[0].hex())
+        equal((answer["name"], answer["seq"]), ("admitted", 1), "the lane is open")
+        wait_until(lambda: any("damaged" in alarm for alarm in gate.status().get("alarms", [])), "the alarm")
+        status = gate.status()
+    equal(len(status["damaged"]), 1)
+    assert status["damaged"][0].startswith("journal.sqlite.damaged-"), status["damaged"]
+    assert (lane.line.data / status["damaged"][0]).exists()
+    text = b.run("tapline-gate", "status", "--data", lane.line.data).stdout
+    assert "tapline-gate recover reads it" in text, text

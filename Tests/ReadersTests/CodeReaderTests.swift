@@ -15,16 +15,29 @@ import Testing
         let stop = StopSignal()
         private let events = Mutex<[ReaderEvent]>([])
         private let thread = Mutex<PlainThread?>(nil)
+        /// Set: the lane takes nothing, as with a full mailbox.
+        let isFull = Atomic(false)
+        private let refusals = Mutex<[ReaderEvent]>([])
 
-        init(_ path: String, direction: Direction = .in, mode: CodeReader.Mode = .automatic) {
-            let reader = CodeReader(path: path, direction: direction, mode: mode) { [self] event in
-                events.withLock { $0.append(event) }
+        init(
+            _ path: String, direction: Direction = .in, mode: CodeReader.Mode = .automatic, isFull: Bool = false
+        ) {
+            self.isFull.store(isFull, ordering: .releasing)
+            let reader = CodeReader(path: path, direction: direction, mode: mode, settledMs: 50) { [self] event in
+                let isRefused = self.isFull.load(ordering: .acquiring)
+                if isRefused {
+                    refusals.withLock { $0.append(event) }
+                } else {
+                    events.withLock { $0.append(event) }
+                }
+                return !isRefused
             }
             let stop = stop
             thread.withLock { $0 = PlainThread("test-codes") { reader.run(stop) } }
         }
 
         var all: [ReaderEvent] { events.withLock { $0 } }
+        var refused: [ReaderEvent] { refusals.withLock { $0 } }
         var codes: [String] {
             all.compactMap { event in
                 guard case .tap(let tap) = event, case .code(let text) = tap.identity else { return nil }
@@ -138,6 +151,46 @@ import Testing
         try eventually("plugged in", everyMs: 5) { reader.changes == [true, false, true] }
         try terminal!.write(Array("TWO\n".utf8))
         try eventually("a code", everyMs: 5) { reader.codes == ["ONE", "TWO"] }
+        await reader.end()
+    }
+
+    /// A port that hangs up as soon as it is opened never works, however often it can be opened.
+    @Test func aPortThatHangsUpAtOnceIsOneAlarm() async throws {
+        let folder = TemporaryFolder("codes")
+        let path = folder.file("ttyScanner")
+        // A file that is at its end reads like a port that hangs up.
+        try Files.writeAtomically([], to: path)
+        let reader = Running(path, isFull: true)
+        // A lane that takes nothing is told at every failure.
+        try eventually("opened again and again", everyMs: 5) { reader.refused.count >= 5 }
+        #expect(!reader.refused.contains(.back))
+        reader.isFull.store(false, ordering: .releasing)
+        try eventually("one alarm", everyMs: 5) { reader.changes == [false] }
+        let terminal = try PseudoTerminal()
+        unlink(path)
+        #expect(symlink(terminal.path, path) == 0)
+        try eventually("it works", everyMs: 5) { reader.changes == [false, true] }
+        await reader.end()
+    }
+
+    /// What a lane that stood still could not take is told once it can.
+    @Test func aFullMailboxHearsOfItLater() async throws {
+        let folder = TemporaryFolder("codes")
+        let path = folder.file("ttyScanner")
+        let reader = Running(path)
+        try eventually("no scanner yet", everyMs: 5) { reader.changes == [false] }
+        reader.isFull.store(true, ordering: .releasing)
+        var terminal: PseudoTerminal? = try PseudoTerminal()
+        #expect(symlink(terminal!.path, path) == 0)
+        try eventually("back, and not taken", everyMs: 5) { reader.refused.last == .back }
+        reader.isFull.store(false, ordering: .releasing)
+        try eventually("back", everyMs: 5) { reader.changes == [false, true] }
+        reader.isFull.store(true, ordering: .releasing)
+        unlink(path)
+        terminal = nil
+        try eventually("lost, and not taken", everyMs: 5) { reader.refused.last != .back }
+        reader.isFull.store(false, ordering: .releasing)
+        try eventually("lost", everyMs: 5) { reader.changes == [false, true, false] }
         await reader.end()
     }
 

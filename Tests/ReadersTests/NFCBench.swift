@@ -11,6 +11,10 @@ import Synchronization
 final class NFCBench: Sendable {
     let chip: PN532Emulator
     private let events = Mutex<[ReaderEvent]>([])
+    /// Set: the lane takes nothing, as with a full mailbox.
+    let isFull = Atomic(false)
+    private let refusals = Mutex<[ReaderEvent]>([])
+    private let running = Mutex<NFCReader?>(nil)
     private let group = Mutex<(StopSignal, StopSignal)?>(nil)
 
     /// What libnfc lists for `nfc:auto`; before its start, which reads the environment once.
@@ -30,11 +34,13 @@ final class NFCBench: Sendable {
     /// Starts a reader, and waits until it works.
     func start(
         keys: SecureMessageKeys? = nil, direction: Direction = .in, selfTestMs: Int64 = NFCReader.selfTestMs,
-        isListed: Bool = false, waits: Bool = true
+        settledMs: Int64 = 200, isListed: Bool = false, waits: Bool = true
     ) throws {
         let reader = NFCReader(
-            connstring: isListed ? nil : chip.connstring, keys: keys, direction: direction, selfTestMs: selfTestMs
-        ) { [weak self] event in self?.events.withLock { $0.append(event) } }
+            connstring: isListed ? nil : chip.connstring, keys: keys, direction: direction, selfTestMs: selfTestMs,
+            settledMs: settledMs
+        ) { [weak self] event in self?.take(event) ?? false }
+        running.withLock { $0 = reader }
         let (stop, ended) = (StopSignal(), StopSignal())
         group.withLock { $0 = (stop, ended) }
         PlainThread("test-reader") {
@@ -54,6 +60,20 @@ final class NFCBench: Sendable {
         ended.wait(ms: 10_000)
     }
 
+    private func take(_ event: ReaderEvent) -> Bool {
+        let isRefused = isFull.load(ordering: .acquiring)
+        if isRefused {
+            refusals.withLock { $0.append(event) }
+        } else {
+            events.withLock { $0.append(event) }
+        }
+        return !isRefused
+    }
+
+    /// The reader that was started.
+    var reader: NFCReader? { running.withLock { $0 } }
+    /// What was not taken.
+    var refused: [ReaderEvent] { refusals.withLock { $0 } }
     var heard: [ReaderEvent] { events.withLock { $0 } }
     var taps: [Tap] { heard.compactMap { if case .tap(let tap) = $0 { tap } else { nil } } }
 
@@ -75,6 +95,12 @@ final class NFCBench: Sendable {
     func looks(_ count: Int) throws {
         let before = chip.selections
         try eventually("\(count) looks", everyMs: 5) { chip.selections >= before + count }
+    }
+
+    /// Waits until the reader has looked so often, whatever it found.
+    func looks(atNothing count: Int) throws {
+        let before = chip.count(of: 0x4a)
+        try eventually("\(count) looks", everyMs: 5) { chip.count(of: 0x4a) >= before + count }
     }
 
     /// Takes the tag away until the reader has seen that it is gone.

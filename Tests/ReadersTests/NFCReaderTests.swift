@@ -1,8 +1,10 @@
 import Emulation
+import Glibc
 import Runtime
 import Scans
 import Serial
 import Support
+import Synchronization
 import Testing
 
 @testable import Readers
@@ -96,6 +98,82 @@ import Testing
         bench.chip.present(.plain(NFCReaderTests.uid))
         // No alarm: the self-test is as quick as a tap.
         try bench.hears(.tap(NFCReaderTests.tap))
+    }
+
+    /// The self-test opens the reader anew: whoever taps in that moment is read, once, and the lane hears nothing of it.
+    @Test func noTapIsLostInASelfTest() throws {
+        let bench = try NFCBench()
+        // Opened anew after every look that finds nothing.
+        try bench.start(selfTestMs: 0)
+        for round in 1...20 {
+            let uid: [UInt8] = [0x04, 1, 2, 3, 4, 5, UInt8(round)]
+            // Some moment of the opening.
+            usleep(.random(in: 0...60_000))
+            bench.chip.present(.plain(uid))
+            try bench.hears(.tap(Tap(.uid(uid), proof: .uid)))
+            bench.chip.removeTag()
+        }
+        #expect(bench.heard == [])
+    }
+
+    /// One alarm, however often it can be opened.
+    @Test func aReaderThatOpensAndThenFailsIsOutOfOrder() throws {
+        let bench = try NFCBench()
+        try bench.start()
+        bench.chip.fault = .radio
+        try bench.hearsLost()
+        let opened = bench.chip.count(of: 0x14)
+        try eventually("opened again and again", everyMs: 5) { bench.chip.count(of: 0x14) >= opened + 5 }
+        #expect(bench.heard == [])
+        bench.chip.fault = .none
+        try bench.hears(.back)
+    }
+
+    /// A supply that the first tag pulls down: it opens, reads the tag, and is gone. The tags count, and there is one alarm.
+    @Test func aReaderThatNeverStaysWellDoesNotFlicker() throws {
+        let bench = try NFCBench()
+        try bench.start(settledMs: 600_000)
+        for round in 1...4 {
+            let uid: [UInt8] = [0x04, 0, 0, UInt8(round)]
+            bench.chip.present(.plain(uid))
+            try bench.hears(.tap(Tap(.uid(uid), proof: .uid)))
+            let opened = bench.chip.count(of: 0x14)
+            bench.chip.fault = .radio
+            if round == 1 { try bench.hearsLost() }
+            try eventually("opened again", everyMs: 5) { bench.chip.count(of: 0x14) > opened }
+            bench.chip.removeTag()
+            bench.chip.fault = .none
+        }
+        #expect(bench.heard == [])
+    }
+
+    /// The watchdog gave a call up that then ended well.
+    @Test func aReaderThatWasOnlySlowIsBack() throws {
+        let bench = try NFCBench()
+        try bench.start()
+        let opened = bench.chip.count(of: 0x14)
+        bench.reader?.health.lost("slow")
+        try bench.hears(.lost(reason: "slow"))
+        try bench.hears(.back)
+        #expect(bench.chip.count(of: 0x14) == opened, "by a look, not by a self-test")
+    }
+
+    /// What a lane that stood still could not take is told once it can.
+    @Test func aFullMailboxHearsOfItLater() throws {
+        let bench = try NFCBench()
+        try bench.start()
+        bench.isFull.store(true, ordering: .releasing)
+        bench.chip.unplug()
+        try eventually("lost, and not taken", everyMs: 5) { !bench.refused.isEmpty }
+        bench.isFull.store(false, ordering: .releasing)
+        try bench.hearsLost()
+        bench.isFull.store(true, ordering: .releasing)
+        try bench.chip.plug()
+        try eventually("back, and not taken", everyMs: 5) { bench.refused.last == .back }
+        bench.isFull.store(false, ordering: .releasing)
+        try bench.hears(.back)
+        try bench.looks(atNothing: 5)
+        #expect(bench.heard == [], "each once")
     }
 
     @Test func aPortThatAnotherHasIsLeftAlone() throws {

@@ -54,14 +54,14 @@ struct TagPresenceTests {
         check(&presence, [1, 2, 3, 4], nowMs: 1_000, true)
         // Until somebody says so, it is still to be told.
         check(&presence, [1, 2, 3, 4], nowMs: 1_020, true)
-        presence.told()
+        presence.told(nowMs: 1_020)
         for step in 0..<1_000 { check(&presence, [1, 2, 3, 4], nowMs: 1_040 + Int64(step) * 299, false) }
     }
 
     @Test func aMissIsNoLeaving() {
         var presence = TagPresence()
         check(&presence, [1], nowMs: 0, true)
-        presence.told()
+        presence.told(nowMs: 0)
         check(&presence, nil, nowMs: 100, false)
         check(&presence, [1], nowMs: 299, false)
         check(&presence, nil, nowMs: 299 + 300, false)
@@ -71,28 +71,44 @@ struct TagPresenceTests {
     @Test func anotherTagIsAnArrivalButForRandomOnes() {
         var presence = TagPresence()
         check(&presence, [8, 1, 1, 1], nowMs: 0, true)
-        presence.told()
+        presence.told(nowMs: 0)
         check(&presence, [8, 2, 2, 2], nowMs: 20, false)
         check(&presence, [4, 2, 2, 2], nowMs: 40, true)
-        presence.told()
+        presence.told(nowMs: 40)
         check(&presence, [8, 2, 2, 2], nowMs: 60, true)
     }
 
     @Test func aReadIsTriedThreeTimes() {
         var presence = TagPresence()
         _ = presence.saw([1], nowMs: 0)
-        let givesUp = (1...3).map { _ in presence.readFailed() }
+        let givesUp = (1...3).map { _ in presence.readFailed(nowMs: 0) }
         #expect(givesUp == [false, false, true])
         _ = presence.saw([2], nowMs: 20)
-        let givesUpAnew = presence.readFailed()
+        let givesUpAnew = presence.readFailed(nowMs: 20)
         #expect(!givesUpAnew)
+    }
+
+    /// A message that takes longer to read than a tag needs to leave does not make the tag arrive again and again.
+    @Test func aSlowReadIsNoLeaving() {
+        var presence = TagPresence()
+        check(&presence, [1], nowMs: 0, true)
+        presence.told(nowMs: 900)
+        check(&presence, [1], nowMs: 920, false)
+        check(&presence, [1], nowMs: 1_219, false)
+        check(&presence, [2], nowMs: 2_000, true)
+        var givesUp: [Bool] = []
+        for attempt in 0..<3 {
+            check(&presence, [2], nowMs: 2_000 + Int64(attempt) * 800, true)
+            givesUp.append(presence.readFailed(nowMs: 2_000 + Int64(attempt) * 800 + 780))
+        }
+        #expect(givesUp == [false, false, true])
     }
 }
 
 struct ReaderHealthTests {
     @Test func lostAndBackTakeTurns() {
         let events = Recorded()
-        let health = ReaderHealth(log: Log("test")) { events.add($0) }
+        let health = ReaderHealth(log: Log("test")) { events.take($0) }
         health.lost("a")
         health.lost("b")
         health.back()
@@ -101,22 +117,50 @@ struct ReaderHealthTests {
         #expect(events.all == [.lost(reason: "a"), .back, .lost(reason: "c")])
     }
 
-    @Test func aCallIsStuckOnce() {
-        let health = ReaderHealth(log: Log("test")) { _ in }
+    /// Through a real mailbox that is full. The lane hears how the reader is when it can, not all that it was.
+    @Test func aFullMailboxHearsTheLastWord() {
+        let mailbox = Mailbox<ReaderEvent>(capacity: 1)
+        let health = ReaderHealth(log: Log("test")) { mailbox.send($0) }
+        health.back()
+        health.lost("a")
+        health.back()
+        health.lost("b")
+        #expect(!health.tellAgain())
+        #expect(mailbox.drain() == [.back])
+        #expect(health.tellAgain())
+        #expect(mailbox.drain() == [.lost(reason: "b")])
+        #expect(health.tellAgain())
+        health.lost("c")
+        #expect(mailbox.drain() == [], "once")
+        health.back()
+        health.lost("d")
+        #expect(mailbox.drain() == [.back])
+        // At the next failure, or the next look, without being asked.
+        health.lost("e")
+        #expect(mailbox.drain() == [.lost(reason: "d")])
+    }
+
+    /// Once in each time limit: an abort may have met the driver between two waits.
+    @Test func aStuckCallIsSaidToBeOne() {
+        let health = ReaderHealth(log: Log("test")) { _ in true }
         let now = SystemClock.monotonicMs()
         #expect(!health.isStuck(nowMs: now + 10_000))
         health.watch(limitMs: 1_000) {
             #expect(!health.isStuck(nowMs: now + 900))
             #expect(health.isStuck(nowMs: now + 10_000))
             #expect(!health.isStuck(nowMs: now + 11_000))
+            #expect(health.isStuck(nowMs: now + 11_001))
         }
-        #expect(!health.isStuck(nowMs: now + 12_000))
+        #expect(!health.isStuck(nowMs: now + 13_000))
         health.watch(limitMs: 1_000) { #expect(health.isStuck(nowMs: now + 20_000)) }
     }
 }
 
 private final class Recorded: Sendable {
     private let events = Mutex<[ReaderEvent]>([])
-    func add(_ event: ReaderEvent) { events.withLock { $0.append(event) } }
+    func take(_ event: ReaderEvent) -> Bool {
+        events.withLock { $0.append(event) }
+        return true
+    }
     var all: [ReaderEvent] { events.withLock { $0 } }
 }

@@ -98,6 +98,15 @@ import Testing
         #expect(run(&plan, from: 5_010, until: 5_020) == [.init(atMs: 5_010, channel: 1, isOn: true)])
     }
 
+    @Test func theGapIsKeptAlsoAfterAPulseThatWasCutShort() throws {
+        var plan = TurnstilePlan(try Self.settings("serial:/dev/x,gap=500"))
+        plan.answer(isGreen: true, opens: true, direction: .in, nowMs: 0)
+        _ = run(&plan, from: 0, until: 100)
+        plan.restart(nowMs: 110)
+        plan.answer(isGreen: true, opens: true, direction: .in, nowMs: 120)
+        #expect(run(&plan, from: 120, until: 5_000).map(\.atMs).first == 610)
+    }
+
     @Test func aThreadThatSleptThroughAPulseDoesNotMakeUpForIt() throws {
         var plan = TurnstilePlan(try Self.settings("serial:/dev/x"))
         plan.answer(isGreen: true, opens: true, direction: .in, nowMs: 0)

@@ -38,6 +38,28 @@ public final class SmallDisk {
 
     deinit { _ = try? Run.it("umount", ["-l", path]) }
 
+    /// Breaks an ext4 disk: all that lies behind this byte of a file on the disk is unreadable, with the EIO of a bad block,
+    /// until something is written there or beyond. The file must be flushed.
+    public func breakFrom(_ byte: Int, of file: String) throws {
+        // Number, first and last block in the file, first and last block on the disk.
+        let map = try Run.succeeding("filefrag", ["-b1024", "-v", file])
+        let extents = map.lines.filter { $0.contains("..") }.map { line in
+            line.split(whereSeparator: { $0 == ":" || $0 == "." || $0 == " " }).prefix(5).compactMap { Int($0) }
+        }
+        guard let extent = extents.first(where: { $0.count == 5 && $0[1]...$0[2] ~= byte / 1_024 })
+        else { throw TestFailure("where \(file) lies is not understood: \(map.lines)") }
+        let size = (extent[3] - extent[1]) * 1_024 + byte
+        guard truncate(image, off_t(size)) == 0 else { throw SystemError("truncate \(image)") }
+        let descriptor = open(file, O_RDONLY)
+        defer { close(descriptor) }
+        // What the kernel still knows of it would hide the damage.
+        guard posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED) == 0 else { throw SystemError("fadvise \(file)") }
+        var bytes = [UInt8](repeating: 0, count: 4_096)
+        guard pread(descriptor, &bytes, bytes.count, off_t(byte)) < 0, errno == EIO else {
+            throw TestFailure("\(file) can still be read at \(byte)")
+        }
+    }
+
     /// Writes a file until nothing more fits; remove it to make room.
     public func fill() throws -> String {
         let filler = path + "/filler"

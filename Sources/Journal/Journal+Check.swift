@@ -1,0 +1,62 @@
+import Runtime
+import SQLite
+
+/// What an opening leaves to idle moments, because the lane must open: the look through a long file, and the rest of what
+/// one that was set aside knew.
+extension Journal {
+    /// Whether the file was too long to be looked through at its opening.
+    func isLong() throws(SQLiteError) -> Bool {
+        let pages = try database.int("PRAGMA page_count") ?? 0
+        return pages * JournalFile.pageBytes > DurableFile.checkedBytes
+    }
+
+    /// One step of the look through a long file; false when it is done, and for a file that needs none.
+    ///
+    /// What reads as damaged is marked in the file, so that this is known also after a restart, and the next tap has it set
+    /// aside.
+    func lookThrough() -> Bool {
+        guard let look = chores.look else { return false }
+        let table = JournalFile.longTables[look.table]
+        do {
+            // The last column of a row is not read without the rest of it.
+            let last = try database.int(
+                """
+                SELECT max(key) FROM (
+                    SELECT \(table.key) AS key, length(\(table.last)) AS last FROM \(table.name)
+                    WHERE \(table.key) > ? ORDER BY \(table.key) LIMIT \(Chores.rowsToCheck))
+                    WHERE last >= 0 OR last IS NULL
+                """, .int(look.after))
+            if let last {
+                chores.look?.after = last
+            } else if look.table + 1 < JournalFile.longTables.count {
+                chores.look = Chores.Look(table: look.table + 1)
+            } else {
+                chores.look = nil
+            }
+        } catch {
+            chores.look = nil
+            if error.isDamaged || error.isDiskFailure { markDamaged("\(error)") }
+        }
+        return true
+    }
+
+    private func markDamaged(_ reason: String) {
+        chores.damage = reason
+        Log("journal").error("damage found in the journal", [.path: path, .reason: reason])
+        do {
+            try database.transaction {
+                try database.execute("CREATE TABLE IF NOT EXISTS \(DurableFile.damagedTable)(reason TEXT NOT NULL)")
+                try database.prepare("INSERT INTO \(DurableFile.damagedTable) VALUES (?)").run(.text(reason))
+            }
+        } catch { Log("journal").error("the damage cannot be marked in it", [.path: path, .error: "\(error)"]) }
+    }
+
+    /// One step of taking over what a file that was set aside knew; false when there is nothing left of it.
+    func carryOn() throws -> Bool {
+        guard try chores.carryOver?.goOn(into: database) == true else {
+            chores.carryOver = nil
+            return false
+        }
+        return true
+    }
+}

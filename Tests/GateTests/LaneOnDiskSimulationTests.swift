@@ -1,0 +1,93 @@
+import Gate
+import Journal
+import Runtime
+import Scans
+import Snapshots
+import Support
+import Testing
+
+/// A share of the simulated lanes on the disk: the real lane with its real journal, its restarts, its new journal each day, and
+/// its own way to read back who is inside, under clocks that are days off.
+@Suite struct LaneOnDiskSimulationTests {
+    static let seeds = 120
+    static let steps = 60
+    private static let hourMs: Int64 = 3_600_000
+    private static let people: [Venue.Person] = [.delegate, .blocked, .early, .staff]
+
+    private struct Move {
+        var verdict: Verdict
+        var isOut: Bool
+        var told: ToldTime
+    }
+
+    @Test(arguments: 0..<4) func nobodyIsAdmittedTwiceOnOneTrueDay(_ quarter: Int) throws {
+        var (seconds, journals) = (0, 0)
+        let share = LaneOnDiskSimulationTests.seeds / 4
+        for seed in quarter * share..<(quarter + 1) * share { try run(seed, &seconds, &journals) }
+        // That people did come in again, and journals did end.
+        #expect(seconds > 50 && journals > 5 * share)
+    }
+
+    private func run(_ seed: Int, _ seconds: inout Int, _ journals: inout Int) throws {
+        var random = TestRandom(seed)
+        let world = try LaneWorld()
+        var version: Int64 = 100
+        func install() throws {
+            version += 1
+            try world.venue.install(
+                version: version, policy: #"{"antipassback":"hard","debounce_ms":2000}"#, days: -1...14,
+                createdS: world.device.now.trueMs / 1_000 - 3_600, isOpenToAll: true)
+        }
+        try install()
+        try world.start()
+        var moves: [Venue.Person: [Move]] = [:]
+        var (taps, repeats) = (0, 0)
+        for _ in 0..<LaneOnDiskSimulationTests.steps {
+            world.pass([0, 500, 30_000, 1_200_000].randomElement(using: &random)!)
+            switch Int.random(in: 0..<100, using: &random) {
+            case 0..<70:
+                let person = LaneOnDiskSimulationTests.people.randomElement(using: &random)!
+                let direction: Direction = Int.random(in: 0..<4, using: &random) == 0 ? .out : .in
+                let clocks = world.device.now
+                let signal = try #require(world.tap(person, direction))
+                taps += 1
+                if signal.isRepeat { repeats += 1 }
+                if direction == .out { #expect(signal.scan.verdict == .admitted) }
+                guard signal.scan.verdict == .admitted, !signal.isRepeat else { continue }
+                let told = ToldTime(clockMs: clocks.trueMs + clocks.offMs, trueMs: clocks.trueMs)
+                moves[person, default: []].append(
+                    Move(verdict: signal.scan.verdict, isOut: direction == .out, told: told))
+            case 70..<78:
+                world.turn(
+                    offMs: [0, 0, 0, -600_000, -24, 24, 5 * 24, 40 * 24].randomElement(using: &random)!
+                        .offset)
+            case 78..<80: world.synchronise(Bool.random(using: &random))
+            case 80..<90: try world.start()
+            case 90..<93:
+                try install()
+                world.watch.check()
+            case 93..<96: try world.lookAround()
+            default: world.pass(12 * LaneOnDiskSimulationTests.hourMs)
+            }
+        }
+        world.stop()
+        let scans = try world.venue.journalled().filter { $0.tag != .none }
+        #expect(scans.count == taps - repeats, "seed \(seed)")
+        journals += try JournalReader(folder: world.venue.data).journals().count
+        let days = DayStarts(
+            (-1...14).map {
+                Day(day: "", starts: Venue.day + $0 * 86_400 + 4 * 3_600, ends: 0)
+            })
+        for (person, moves) in moves {
+            for (last, move) in zip(moves, moves.dropFirst()) where !last.isOut && !move.isOut {
+                seconds += 1
+                #expect(!days.isSecond(move.told, after: last.told), "seed \(seed): \(person) was admitted twice")
+            }
+        }
+    }
+}
+
+extension Int64 {
+    /// Hours as milliseconds; what is no hour is milliseconds already.
+    fileprivate var offset: Int64 { abs(self) < 10_000 ? self * 3_600_000 : self }
+}

@@ -1,0 +1,71 @@
+import Runtime
+import SQLite
+import Scans
+import Support
+import Testing
+
+@testable import Journal
+
+/// A file that is too long to be looked through while people wait.
+@Suite struct LongFileTests {
+    private let folder = TemporaryFolder("long")
+    private var path: String { folder.file("journal.sqlite") }
+
+    private func make() throws {
+        let journal = try Journal(folder: folder.path, scanner: scanner)
+        _ = try journal.appendBatch(
+            (1...20_000).map {
+                Journal.Entry(
+                    atMs: Int64($0), tag: TagID(rawValue: Int64($0)), verdict: .admitted, flags: [], gate: 7,
+                    snapshot: 9)
+            })
+        try journal.database.execute("INSERT INTO reserve VALUES (99, zeroblob(\(DurableFile.checkedBytes)))")
+        _ = try journal.database.int("PRAGMA wal_checkpoint(TRUNCATE)")
+    }
+
+    /// A page of scans from the middle.
+    private func damage() throws {
+        var bytes = try Files.read(path, limit: 1 << 28)
+        let page = try #require(
+            stride(from: 4_096, to: bytes.count, by: 4_096).first { start in
+                var isIt = false
+                RecordCarver.linked(bytes[start..<start + 4_096]) {
+                    if case .scan(_, let scan) = $0 { isIt = isIt || scan.seq == 9_000 }
+                }
+                return isIt
+            })
+        // Its pointers lead out of the page.
+        for index in page + 8..<page + 40 { bytes[index] = 0xff }
+        try Files.writeAtomically(bytes, to: path)
+    }
+
+    @Test func isOpenedWithoutAndLookedThroughInIdleMoments() throws {
+        try make()
+        let journal = try Journal(folder: folder.path, scanner: scanner)
+        #expect(journal.chores.look != nil)
+        while try journal.tidy() {}
+        #expect(journal.chores.look == nil && journal.chores.damage == nil)
+        #expect(try journal.tap(1).seq == 1)
+        #expect(journal.health.damaged.isEmpty)
+    }
+
+    @Test(arguments: [true, false]) func damageThatIsFoundThenIsSetAside(_ byTap: Bool) throws {
+        try make()
+        try damage()
+        var journal: Journal? = try Journal(folder: folder.path, scanner: scanner)
+        #expect(journal?.health.damaged.isEmpty == true)
+        #expect(try journal?.tap(1).seq == 1)
+        while try journal!.tidy() {}
+        // By a tap, as the lane does it, or at the next start.
+        if byTap {
+            let error = #expect(throws: JournalError.self) { try journal!.tap(2) }
+            #expect(error?.isDamaged == true)
+        }
+        journal = nil
+        let next = try Journal(folder: folder.path, scanner: scanner)
+        #expect(next.health.damaged.count == 1)
+        #expect(try next.tap(2).seq == 1)
+        let report = try Recovery(folder: folder.path).run(into: folder.file("out"))
+        #expect(report.scans == 20_001)
+    }
+}

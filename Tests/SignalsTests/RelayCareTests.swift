@@ -1,0 +1,176 @@
+import Emulation
+import Gate
+import Glibc
+import Runtime
+import Serial
+import Support
+import Testing
+
+@testable import Signals
+
+/// Relays that do not stand as they were told, and the processes and threads that see to it.
+@Suite struct RelayCareTests {
+    private static func start(
+        _ board: RelayBoardEmulator, _ reports: Reports, _ more: String = ""
+    ) throws -> (Turnstile, Running) {
+        let settings = try #require(try TurnstileSettings.parse("serial:\(board.path)\(more)"))
+        let turnstile = Turnstile(settings, report: reports.take)
+        let running = Running(turnstile.service())
+        try eventually("the board is open", everyMs: 5) { reports.turnstile.last == .some(nil) }
+        return (turnstile, running)
+    }
+
+    private static func state(_ mode: LaneMode) -> LaneNotice {
+        var state = LaneState()
+        state.mode = mode
+        return .state(state)
+    }
+
+    /// A board that answers is asked; one that does not is told again.
+    @Test(arguments: RelayBoardEmulator.Reply.allCases)
+    func aHoldGoesOnAfterABrownOut(reply: RelayBoardEmulator.Reply) async throws {
+        let (board, reports) = (try RelayBoardEmulator(channels: 4, reply: reply), Reports())
+        let (turnstile, running) = try Self.start(board, reports, ",open=2,green=3")
+        turnstile.take(Self.state(.free))
+        try eventually("held") { board.states == [false, true, true, false] }
+        for _ in 1...2 {
+            board.brownOut()
+            try eventually("held again") { board.states == [false, true, true, false] }
+        }
+        turnstile.take(Self.state(.normal))
+        try eventually("released") { board.states == [false, false, false, false] }
+        try await running.end()
+        #expect(reports.turnstile == [nil], "what could be put right at once is no news")
+        #expect(board.changes.count == 12, "a relay chattered")
+    }
+
+    /// A frame that was lost on the way to a board that never answers.
+    @Test func aSilentBoardIsToldAgainWhatIsOff() async throws {
+        let (board, reports) = (try RelayBoardEmulator(channels: 1), Reports())
+        let (turnstile, running) = try Self.start(board, reports, ",pulse=1000")
+        turnstile.take(.answer(signal(opens: true)))
+        try eventually("open", everyMs: 1) { board.isOn(1) }
+        board.jammed = [1]
+        let before = board.commands
+        try eventually("told to close", everyMs: 5) { board.commands > before + 1 }
+        #expect(board.isOn(1))
+        board.jammed = []
+        try eventually("closed") { !board.isOn(1) }
+        try await running.end()
+    }
+
+    @Test func aRelayThatStaysOnIsToldAndTheOthersGoOn() async throws {
+        let (board, reports) = (try RelayBoardEmulator(channels: 2), Reports())
+        let (turnstile, running) = try Self.start(board, reports, ",green=2")
+        // Stuck while another is pulled, and while people pass.
+        turnstile.take(.answer(signal(opens: true)))
+        try eventually("open", everyMs: 1) { board.isOn(1) }
+        board.jammed = [1]
+        try eventually("told") { reports.turnstile == [nil, "relay 1 does not switch off"] }
+        turnstile.take(.answer(signal(opens: true)))
+        try eventually("the green light works", everyMs: 5) { board.isOn(2) }
+        board.jammed = []
+        try eventually("healed") { reports.turnstile.count == 3 && !board.isOn(1) }
+        #expect(reports.turnstile.last == .some(nil))
+        try await running.end()
+    }
+
+    @Test func aRelayThatIsStuckFromTheStartIsTold() async throws {
+        let (board, reports) = (try RelayBoardEmulator(channels: 8, reply: .bytes), Reports())
+        try SerialPort(board.path).write(RelayFrames.set(1, true))
+        try eventually("on") { board.isOn(1) }
+        board.jammed = [1]
+        let (_, running) = try Self.start(board, reports)
+        try eventually("told") { reports.turnstile == [nil, "relay 1 does not switch off"] }
+        try await running.end()
+    }
+
+    @Test func aHoldThatDoesNotHoldIsTold() async throws {
+        let (board, reports) = (try RelayBoardEmulator(channels: 2), Reports())
+        let (turnstile, running) = try Self.start(board, reports)
+        board.jammed = [1]
+        turnstile.take(Self.state(.free))
+        try eventually("told") { reports.turnstile == [nil, "relay 1 does not switch on"] }
+        board.jammed = []
+        try eventually("held") { board.isOn(1) && reports.turnstile.last == .some(nil) }
+        try await running.end()
+    }
+
+    /// A process that is stopped and goes on again: the watchdog finds its deadline past, and the hold must not end by it.
+    @Test func aHoldGoesOnAfterTheWatchdogHasSwitchedOff() throws {
+        let board = try RelayBoardEmulator(channels: 1)
+        let settings = try #require(try TurnstileSettings.parse("serial:\(board.path)"))
+        let (watchdog, stop) = (DeadMansSwitch(), StopSignal())
+        let reports = Reports()
+        let turnstile = Turnstile(settings, report: reports.take)
+        let thread = PlainThread("test-turnstile") { turnstile.run(watchdog, until: stop) }
+        turnstile.take(Self.state(.free))
+        try eventually("held", everyMs: 5) { board.isOn(1) }
+        for round in 1...3 {
+            #expect(watchdog.check(nowMs: SystemClock.monotonicMs() + 60_000))
+            try eventually("held again", everyMs: 5) { board.isOn(1) && board.changes.count == 1 + 2 * round }
+        }
+        // A pulse that was cut short is not made again.
+        turnstile.take(Self.state(.normal))
+        try eventually("released", everyMs: 5) { !board.isOn(1) }
+        stop.stop()
+        _ = thread
+    }
+
+    /// Whoever was late and switched something on before it heard that all was off.
+    @Test func nothingStaysOnThatNobodySwitchesOffAnyMore() throws {
+        let board = try RelayBoardEmulator(channels: 1)
+        let settings = try #require(try TurnstileSettings.parse("serial:\(board.path)"))
+        let watchdog = DeadMansSwitch()
+        let relays = try RelayBoard(settings, watchdog)
+        relays.expectCare()
+        #expect(watchdog.check(nowMs: SystemClock.monotonicMs() + 60_000))
+        try relays.set(1, true)
+        try eventually("on") { board.isOn(1) }
+        #expect(try relays.wasSwitchedOff())
+        try eventually("off") { !board.isOn(1) }
+        #expect(try !relays.wasSwitchedOff())
+        relays.close()
+    }
+
+    @Test func aGuardThatWasKilledIsReplaced() async throws {
+        let (board, reports) = (try RelayBoardEmulator(channels: 2), Reports())
+        let (turnstile, running) = try Self.start(board, reports)
+        turnstile.take(Self.state(.free))
+        try eventually("held") { board.isOn(1) }
+        var last: pid_t?
+        for _ in 1...2 {
+            var guardian: pid_t?
+            try eventually("a guard of its own session") {
+                guardian = Self.guards(of: board.path).first
+                return guardian != nil && guardian != last
+            }
+            let pid = try #require(guardian)
+            #expect(getsid(pid) == pid && getpgid(pid) == pid)
+            kill(pid, SIGKILL)
+            last = pid
+        }
+        try eventually("another", everyMs: 5) { Self.guards(of: board.path).contains { $0 != last } }
+        #expect(board.isOn(1), "the death of a guard moved the turnstile")
+        try await running.end()
+        try eventually("no guard is left") { Self.guards(of: board.path).isEmpty }
+    }
+
+    /// The processes whose standard output is the port.
+    private static func guards(of path: String) -> [pid_t] {
+        guard let port = realpath(path, nil) else { return [] }
+        defer { free(port) }
+        guard let folder = opendir("/proc") else { return [] }
+        defer { closedir(folder) }
+        var found: [pid_t] = []
+        while let entry = readdir(folder) {
+            let name = withUnsafeBytes(of: entry.pointee.d_name) {
+                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            var target = [CChar](repeating: 0, count: 256)
+            guard let pid = pid_t(name), readlink("/proc/\(name)/fd/1", &target, 255) > 0 else { continue }
+            if strcmp(target, port) == 0 { found.append(pid) }
+        }
+        return found
+    }
+}

@@ -1,0 +1,31 @@
+import Glibc
+import Runtime
+
+/// Files whose disk has gone, in this process.
+public enum BadDescriptors {
+    /// Reads as EIO at any place that a database has, and takes no bytes: the memory of the process, where none is mapped.
+    private static let source = "/proc/self/mem"
+
+    /// Every descriptor that is open on the file fails from now on, for reading and writing. Returns how many there are.
+    @discardableResult
+    public static func breakAll(of path: String) throws -> Int {
+        let bad = open(source, O_RDONLY | O_CLOEXEC)
+        guard bad >= 0 else { throw SystemError("open \(source)") }
+        defer { close(bad) }
+        var count = 0
+        for descriptor in try Files.list("/proc/self/fd").compactMap({ Int32($0) }) where descriptor != bad {
+            guard link("/proc/self/fd/\(descriptor)") == path else { continue }
+            guard dup2(bad, descriptor) == descriptor else { throw SystemError("dup2") }
+            count += 1
+        }
+        return count
+    }
+
+    private static func link(_ path: String) -> String? {
+        var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
+        let count = buffer.withUnsafeMutableBytes {
+            readlink(path, $0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count)
+        }
+        return count > 0 ? String(decoding: buffer[..<count], as: UTF8.self) : nil
+    }
+}
