@@ -141,21 +141,16 @@ struct IngestGroup {
         FROM STDIN (FORMAT binary)
         """
 
-    /// All new scans as rows; gives them once more as runs, for tracking.
-    mutating func copy(into buffer: CopyBuffer) -> [StoredScans] {
-        buffer.clear()
+    /// All new scans. Counts their annulments.
+    mutating func runs() -> [StoredScans] {
         var runs: [StoredScans] = []
         for member in members {
             guard let row = journals[member.key] else { continue }
-            let received = deliveries[member.index].receivedMicros
             for range in member.verdict.new {
-                IngestGroup.copy(range, of: member.batch, row, member.gate, received, into: buffer)
                 let run = StoredScans(
-                    range, of: member.batch, journal: row.id, gate: member.gate, receivedMicros: received,
-                    isBehind: member.verdict.isBehind)
-                journals[member.key]?.annulments += run.verdicts.reduce(0) {
-                    $0 + ($1 == Verdict.annulled.rawValue ? 1 : 0)
-                }
+                    range, of: member.batch, journal: row.id, gate: member.gate,
+                    receivedMicros: deliveries[member.index].receivedMicros, isBehind: member.verdict.isBehind)
+                journals[member.key]?.annulments += Int64(run.verdicts.count { $0 == Verdict.annulled.rawValue })
                 runs.append(run)
             }
         }
@@ -171,23 +166,22 @@ struct IngestGroup {
             return (row.id, member.batch, digest)
         }
     }
+}
 
-    private static func copy(
-        _ range: ClosedRange<Int64>, of batch: ScanBatch, _ row: JournalRow, _ gate: Int64?, _ received: Int64,
-        into buffer: CopyBuffer
-    ) {
-        for seq in range {
-            let index = Int(seq - batch.first)
-            buffer.beginRow(9)
-            buffer.put(row.id)
-            buffer.put(seq)
-            buffer.put(batch.tags[index])
-            buffer.put(timestamp: batch.time(index))
-            buffer.put(Int16(batch.verdicts[index]))
-            buffer.put(Int16(batch.flags[index]))
-            buffer.put(gate)
-            buffer.put(batch.snapshot)
-            buffer.put(timestamp: received)
+extension CopyBuffer {
+    /// The rows of a run, for `IngestGroup.copyStatement`.
+    func put(_ run: StoredScans) {
+        for index in run.tags.indices {
+            beginRow(9)
+            put(run.journal)
+            put(run.first + Int64(index - run.tags.startIndex))
+            put(run.tags[index])
+            put(timestamp: run.baseMicros + Int64(run.atMs[index]) * 1_000)
+            put(Int16(run.verdicts[index]))
+            put(Int16(run.flags[index]))
+            put(run.gate)
+            put(run.snapshot)
+            put(timestamp: run.receivedMicros)
         }
     }
 }
@@ -203,6 +197,6 @@ extension StoredScans {
             journal: journal, scanner: batch.scanner, log: batch.log, first: range.lowerBound,
             baseMicros: batch.baseMicros, atMs: batch.atMs[indices], tags: batch.tags[indices],
             verdicts: batch.verdicts[indices], flags: batch.flags[indices], gate: gate,
-            receivedMicros: receivedMicros, isBehind: isBehind)
+            snapshot: batch.snapshot, receivedMicros: receivedMicros, isBehind: isBehind)
     }
 }

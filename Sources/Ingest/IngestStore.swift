@@ -16,7 +16,7 @@ public final class IngestStore {
     /// Told what was stored, once it is committed.
     private let stored: ([StoredScans]) -> Void
     private let relayUsers: Set<String>
-    private let buffer = CopyBuffer(capacityBytes: 1 << 20)
+    private let buffer = CopyBuffer(capacityBytes: 1 << 17)
 
     /// - Parameters:
     ///   - relayUsers: users that may publish for any scanner.
@@ -99,8 +99,15 @@ public final class IngestStore {
             let lookups = group.lookups()
             if !lookups.isEmpty { try table.lookUp(lookups, into: &group.journals) }
             group.decide()
-            runs = group.copy(into: buffer)
-            if !buffer.isEmpty { try connection.copyIn(IngestGroup.copyStatement, buffer) }
+            runs = group.runs()
+            if !runs.isEmpty {
+                try connection.copyIn(IngestGroup.copyStatement, buffer) { (send) throws(PostgresError) in
+                    for run in runs {
+                        buffer.put(run)
+                        try send()
+                    }
+                }
+            }
             try table.write(group.journals.values)
             try table.write(untracked: runs)
             try table.write(batches: group.fresh)

@@ -122,6 +122,14 @@ public final class CopyBuffer {
         storage = larger
     }
 
+    /// All bytes so far, which are then forgotten; rows go on behind them.
+    func takeBytes<Result>(
+        _ body: (UnsafeRawBufferPointer) throws(PostgresError) -> Result
+    ) throws(PostgresError) -> Result {
+        defer { count = 0 }
+        return try body(UnsafeRawBufferPointer(start: storage, count: count))
+    }
+
     /// All bytes, trailer included; the buffer may go on growing afterwards.
     func withBytes<Result>(
         _ body: (UnsafeRawBufferPointer) throws(PostgresError) -> Result

@@ -13,6 +13,29 @@ extension PostgresConnection {
         return try endCopyIn(sql)
     }
 
+    /// The same in pieces: the server works on what was sent while `fill` makes more, and the buffer stays small. `fill` puts
+    /// rows and calls the closure it is given between them, after each few thousand: it sends what is there. An error of
+    /// `fill` ends the COPY (and the transaction it stands in) and is thrown on.
+    @discardableResult
+    public func copyIn(
+        _ sql: String, _ buffer: CopyBuffer,
+        fill: (_ send: () throws(PostgresError) -> Void) throws(PostgresError) -> Void
+    ) throws(PostgresError) -> Int {
+        buffer.clear()
+        try startCopy(sql, expecting: PGRES_COPY_IN)
+        do throws(PostgresError) {
+            try fill { () throws(PostgresError) in
+                guard buffer.byteCount >= Self.pieceBytes else { return }
+                try buffer.takeBytes { (bytes) throws(PostgresError) in try put(bytes, sql) }
+            }
+        } catch {
+            if !isBroken, PQputCopyEnd(handle, "given up by the client") >= 0 { _ = try? finish(sql) }
+            throw error
+        }
+        try buffer.withBytes { (bytes) throws(PostgresError) in try put(bytes, sql) }
+        return try endCopyIn(sql)
+    }
+
     /// A whole `COPY ... FROM STDIN` in any format, from chunks of any size; nil ends it. An error of `nextChunk` ends the
     /// COPY (and the transaction it stands in) and is thrown on.
     @discardableResult

@@ -61,14 +61,19 @@ struct PresenceStore {
         return (0..<result.rowCount).map { result.int($0, 0) }
     }
 
-    /// Where the given tags are, by definition: SPEC.md section 4 and the row `presence` of section 5, from all scans.
+    /// Up to so many tags are looked up each by itself, where a search by tag takes milliseconds; more, in one pass over all
+    /// scans.
+    private static let searchesLimit = 200
+
+    /// Where the given tags are, by definition: SPEC.md section 4 and the row `presence` of section 5, from all scans. Who stands
+    /// where retention has dropped the scan stays there.
     func recompute(_ tags: [Int64]) throws(PostgresError) {
         try connection.query(
             """
             WITH wanted AS (SELECT * FROM unnest($1) AS w(tag_id)),
             own AS (
                 SELECT s.tag_id, least(s.scanned_at, s.received_at) AS ordered_at, s.journal_id, s.seq, s.flags, s.gate_id
-                FROM tapline.scans s
+                FROM \(tags.count > PresenceStore.searchesLimit ? "tapline.scans s" : "wanted w, tapline.scans_of(w.tag_id) s")
                 WHERE s.tag_id = ANY ($1) AND s.verdict = 0 AND s.flags & 16 <> 16
                     AND NOT EXISTS (
                         SELECT FROM tapline.annulled x WHERE x.journal_id = s.journal_id AND x.seq = s.seq)),
@@ -79,7 +84,8 @@ struct PresenceStore {
                 ORDER BY o.tag_id, o.ordered_at DESC, j.log DESC, o.seq DESC),
             gone AS (
                 DELETE FROM tapline.presence p USING wanted w
-                WHERE p.tag_id = w.tag_id AND NOT EXISTS (SELECT FROM last l WHERE l.tag_id = w.tag_id))
+                WHERE p.tag_id = w.tag_id AND NOT EXISTS (SELECT FROM last l WHERE l.tag_id = w.tag_id)
+                    AND NOT EXISTS (SELECT FROM tapline.journals j WHERE j.id = p.journal_id AND p.seq <= j.retired_seq))
             \(PresenceStore.upsert.replacing(PresenceStore.selection, with: "SELECT * FROM last"))
             """, [.int64s(tags)])
     }

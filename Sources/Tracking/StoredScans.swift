@@ -16,6 +16,7 @@ public struct StoredScans: Sendable {
     public var verdicts: ArraySlice<UInt8>
     public var flags: ArraySlice<UInt8>
     public var gate: Int64?
+    public var snapshot: Int64
     /// Center clock, microseconds since 1970-01-01 UTC.
     public var receivedMicros: Int64
     /// The journal held scans above these already: what an annulment means may have changed.
@@ -24,12 +25,12 @@ public struct StoredScans: Sendable {
     public init(
         journal: Int64, scanner: String, log: JournalID, first: Int64, baseMicros: Int64, atMs: ArraySlice<Int32>,
         tags: ArraySlice<Int64>, verdicts: ArraySlice<UInt8>, flags: ArraySlice<UInt8>, gate: Int64?,
-        receivedMicros: Int64, isBehind: Bool
+        snapshot: Int64 = 0, receivedMicros: Int64, isBehind: Bool
     ) {
         precondition(atMs.count == tags.count && atMs.count == verdicts.count && atMs.count == flags.count)
         (self.journal, self.scanner, self.log, self.first) = (journal, scanner, log, first)
         (self.baseMicros, self.atMs, self.tags) = (baseMicros, atMs, tags)
-        (self.verdicts, self.flags, self.gate) = (verdicts, flags, gate)
+        (self.verdicts, self.flags, self.gate, self.snapshot) = (verdicts, flags, gate, snapshot)
         (self.receivedMicros, self.isBehind) = (receivedMicros, isBehind)
     }
 
