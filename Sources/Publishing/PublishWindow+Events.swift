@@ -34,7 +34,7 @@ extension PublishWindow {
     // MARK: The connection
 
     public mutating func connected(nowMs: Int64) {
-        (link, isBlocked, progressMs) = (.up, false, nowMs)
+        (link, isBlocked, progressMs, refusedSinceMs) = (.up, false, nowMs, nil)
     }
 
     public mutating func connectFailed(nowMs: Int64) {
@@ -111,6 +111,7 @@ extension PublishWindow {
                 fail(index, nowMs)
             } else {
                 flights[index].isConfirmed = true
+                (refusedSinceMs, refusedLimitMs) = (nil, limits.refusedMs)
                 connectBackoff.reset()
                 resumeBackoff.reset()
                 if flights[index].count == batchScans, nowMs - flights[index].sentMs <= limits.quickMs {
@@ -124,6 +125,7 @@ extension PublishWindow {
     /// The broker could not take it: later.
     public mutating func refused(tag: UInt64, multiple: Bool, nowMs: Int64) {
         progressMs = nowMs
+        refusedSinceMs = refusedSinceMs ?? nowMs
         for index in indices(tag, multiple) { fail(index, nowMs) }
         settle()
     }
