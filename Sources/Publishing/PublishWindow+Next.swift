@@ -14,7 +14,7 @@ extension PublishWindow {
         }
         // An alarm lasts as long as it lasts; what is in flight makes no progress then, through no fault of the link.
         if isBlocked { return .wait(ms: 1_000) }
-        if let since = refusedSinceMs, nowMs - since >= refusedLimitMs {
+        if isRefusedTooLong {
             refusedLimitMs = min(limits.refusedCapMs, 2 * refusedLimitMs)
             return .giveUpConnection
         }

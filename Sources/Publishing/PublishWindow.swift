@@ -134,6 +134,7 @@ public struct PublishWindow: Sendable {
     /// Since when this connection has refused and confirmed nothing.
     var refusedSinceMs: Int64?
     var refusedLimitMs: Int64
+    var isRefusedTooLong = false
     var lastPublishMs: Int64
     /// Since when scans wait that do not fill a batch.
     var partialSinceMs: Int64?
