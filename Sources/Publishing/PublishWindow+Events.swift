@@ -35,6 +35,7 @@ extension PublishWindow {
 
     public mutating func connected(nowMs: Int64) {
         (link, isBlocked, progressMs) = (.up, false, nowMs)
+        (refusedSinceMs, isRefusedTooLong) = (nil, false)
     }
 
     public mutating func connectFailed(nowMs: Int64) {
@@ -111,6 +112,7 @@ extension PublishWindow {
                 fail(index, nowMs)
             } else {
                 flights[index].isConfirmed = true
+                (refusedSinceMs, refusedLimitMs, isRefusedTooLong) = (nil, limits.refusedMs, false)
                 connectBackoff.reset()
                 resumeBackoff.reset()
                 if flights[index].count == batchScans, nowMs - flights[index].sentMs <= limits.quickMs {
@@ -124,6 +126,8 @@ extension PublishWindow {
     /// The broker could not take it: later.
     public mutating func refused(tag: UInt64, multiple: Bool, nowMs: Int64) {
         progressMs = nowMs
+        let sinceMs = refusedSinceMs ?? nowMs
+        (refusedSinceMs, isRefusedTooLong) = (sinceMs, nowMs - sinceMs >= refusedLimitMs)
         for index in indices(tag, multiple) { fail(index, nowMs) }
         settle()
     }

@@ -14,6 +14,10 @@ extension PublishWindow {
         }
         // An alarm lasts as long as it lasts; what is in flight makes no progress then, through no fault of the link.
         if isBlocked { return .wait(ms: 1_000) }
+        if isRefusedTooLong {
+            refusedLimitMs = min(limits.refusedCapMs, 2 * refusedLimitMs)
+            return .giveUpConnection
+        }
         var wakeMs = nowMs + 1_000
         if inFlight > 0 {
             guard nowMs - progressMs < limits.stallMs else { return .giveUpConnection }

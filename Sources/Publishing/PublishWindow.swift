@@ -25,6 +25,11 @@ public struct PublishWindow: Sendable {
         /// Without any progress of what is in flight for so long, the connection is given up. Progress is a confirm, or
         /// bytes that the other side's kernel has acknowledged; how long a batch takes as a whole does not matter.
         public var stallMs: Int64 = 30_000
+        /// A connection on which batches are only refused is given up after so long; each time that does not help, after twice
+        /// as long, up to the second. A queue may be full for hours, but a channel of RabbitMQ 3.10 that met a queue while its
+        /// leader was dead refuses for it as long as that node is away, and another channel would not.
+        public var refusedMs: Int64 = 5_000
+        public var refusedCapMs: Int64 = 160_000
         /// A full batch confirmed within this doubles the batch.
         public var quickMs: Int64 = 1_000
         /// Back-off after a failure: full jitter, doubling from the first to the second.
@@ -126,6 +131,10 @@ public struct PublishWindow: Sendable {
     /// No publish before this: the broker said "later".
     var resumeMs: Int64 = 0
     var progressMs: Int64 = 0
+    /// Since when this connection has refused and confirmed nothing.
+    var refusedSinceMs: Int64?
+    var refusedLimitMs: Int64
+    var isRefusedTooLong = false
     var lastPublishMs: Int64
     /// Since when scans wait that do not fill a batch.
     var partialSinceMs: Int64?
@@ -140,6 +149,7 @@ public struct PublishWindow: Sendable {
     public init(_ limits: Limits = Limits(), shipped: [JournalID: Int64], seed: UInt64, nowMs: Int64) {
         precondition(limits.batchScans > 0 && limits.windowBatches > 0)
         (self.limits, self.shipped, batchScans, lastPublishMs) = (limits, shipped, limits.batchScans, nowMs)
+        refusedLimitMs = limits.refusedMs
         connectBackoff = Backoff(baseMs: limits.backoffBaseMs, capMs: limits.backoffCapMs)
         resumeBackoff = connectBackoff
         random = SeededRandom(seed: seed)

@@ -99,7 +99,7 @@ public final class Upload {
         case .openChannel: openChannel()
         case .publish(let slice): publish(slice, stop)
         case .heartbeat(let slice): publish(slice, stop)
-        case .giveUpConnection: lose("no progress for \(settings.limits.stallMs / 1_000) s")
+        case .giveUpConnection: lose("no progress: the broker confirms nothing")
         case .wait(let ms): sleep(Int(min(ms, Int64(settings.tickMs))), stop)
         }
         receive()

@@ -31,3 +31,22 @@ def test_any_node_dies(stage):
     stage.finish(fleet, faults)
     for center in centers:
         equal(center.process.poll(), None, "the center never ended")
+
+
+def test_no_majority(stage):
+    """With two nodes of three away nothing is confirmed: the scanners keep their scans until the second one is back."""
+    center = stage.center()
+    center.await_ready()
+    fleet = stage.flow()
+    killed = time.monotonic()
+    for node in (1, 2):
+        stage.servers.do("kill-node", node)
+    wait_until(lambda: fleet.backlog() > 5_000, "the scanners keep what they tap", LIMIT_S)
+    confirmed = fleet.confirmed()
+    wait_until(lambda: fleet.backlog() > 10_000, "and go on tapping", LIMIT_S)
+    equal(fleet.confirmed(), confirmed, "confirmed without a majority")
+    stage.servers.do("start-node", 2)
+    stage.await_flow(fleet, time.monotonic())
+    center.await_ready()
+    stage.servers.do("start-node", 1)
+    stage.finish(fleet, [killed])

@@ -127,6 +127,28 @@ struct UploadTests {
         #expect(try rig.batches().seqs(of: rig.journal!.id).count == 4_200)
     }
 
+    @Test("A broker that takes batches and heartbeats and confirms nothing is given up")
+    func neverConfirmed() throws {
+        let vhost = try TestVhost()
+        try UploadRig.declare(vhost.url)
+        let rig = try UploadRig(url: vhost.url)
+        // A queue that is there and does nothing, as in a cluster that has lost two nodes of three.
+        let server = """
+            {ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"\(vhost.name)">>, queue, <<"\(UploadRig.queue)">>)),
+            ok = sys:DO(element(1, amqqueue:get_pid(Q))).
+            """
+        try TestServers.command("rabbitmqctl", "-q", "eval", server.replacing("DO", with: "suspend"))
+        try rig.tap(700)
+        // Heartbeats come more often than the limit.
+        try rig.start { ($0.heartbeatS, $0.limits.stallMs) = (2, 4_000) }
+        try eventually("it is given up") { rig.status.report.upload.lastError?.contains("no progress") == true }
+        try TestServers.command("rabbitmqctl", "-q", "eval", server.replacing("DO", with: "resume"))
+        try rig.awaitConfirmed(700, withinMs: 60_000)
+        #expect(rig.status.connects.value > 1)
+        _ = rig.end()
+        #expect(try rig.batches().seqs(of: rig.journal!.id).count == 700)
+    }
+
     @Test("A stop is obeyed while a broker says nothing")
     func stopWhileConnecting() throws {
         let listener = try Listener()

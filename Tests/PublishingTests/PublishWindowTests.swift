@@ -39,6 +39,52 @@ struct PublishWindowTests {
         }
     }
 
+    @Test("A connection that only refuses is given up, later each time, and at once again after a confirm")
+    func refusedForLong() {
+        let log = JournalID.random()
+        var window = PublishWindow(shipped: [:], seed: 1, nowMs: 0)
+        window.journals([.init(journal: 1, log: log, lastSeq: 1_000_000, isFinished: false)])
+        var (nowMs, tag) = (Int64(0), UInt64(0))
+        /// Answers every publish until the connection is given up or the time is over; gives the seconds that took.
+        func run(confirming: Bool, forMs limitMs: Int64) -> Int64? {
+            let startMs = nowMs
+            while nowMs < startMs + limitMs {
+                switch window.next(nowMs: nowMs) {
+                case .connect:
+                    window.connected(nowMs: nowMs)
+                    tag = 0
+                case .publish(let slice), .heartbeat(let slice):
+                    tag += 1
+                    window.published(slice, count: slice.limit, bytes: 100, tag: tag, nowMs: nowMs)
+                    if confirming {
+                        window.confirmed(tag: tag, multiple: false, nowMs: nowMs)
+                        nowMs += 100
+                    } else {
+                        window.refused(tag: tag, multiple: false, nowMs: nowMs)
+                    }
+                case .giveUpConnection:
+                    window.connectionLost(nowMs: nowMs)
+                    return (nowMs - startMs) / 1_000
+                case .wait(let ms): nowMs += min(ms, 50)
+                case .openChannel: break
+                }
+            }
+            return nil
+        }
+        let (first, second) = (run(confirming: false, forMs: 60_000), run(confirming: false, forMs: 60_000))
+        #expect(first.map { (5...10).contains($0) } == true, "\(first ?? -1)")
+        #expect(second.map { (10...20).contains($0) } == true, "\(second ?? -1)")
+        for _ in 0..<6 { _ = run(confirming: false, forMs: 600_000) }
+        let last = run(confirming: false, forMs: 600_000)
+        #expect(last.map { (160...175).contains($0) } == true, "\(last ?? -1)")
+        // A refusal now and then is no reason.
+        for _ in 0..<30 {
+            #expect(run(confirming: true, forMs: 6_000) == nil)
+            #expect(run(confirming: false, forMs: 3_000) == nil)
+        }
+        #expect(window.batchScans == window.limits.batchScans)
+    }
+
     @Test("What is missing in a recovered journal is passed over in order, and never before what was published earlier")
     func holes() throws {
         let log = JournalID.random()
