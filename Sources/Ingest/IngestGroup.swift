@@ -154,6 +154,8 @@ struct IngestGroup {
                 runs.append(run)
             }
         }
+        // In the order of the primary key: what lies together in its index is written together.
+        runs.sort { ($0.journal, $0.first) < ($1.journal, $1.first) }
         return runs
     }
 

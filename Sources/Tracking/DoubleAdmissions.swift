@@ -8,29 +8,55 @@ final class DoubleAdmissions: Sendable {
     /// Between two looks, at least, and so many times what the last one took: at most a twentieth of a core.
     static let quickestMs: Int64 = 1_000
     static let paceFactor: Int64 = 20
+    /// While scans pour in, more than `pouringScans` between two looks at the clock, it waits, but no longer than this: what
+    /// is looked at now would have to be looked at again.
+    static let patienceMs: Int64 = 60_000
+    static let pouringScans = 10_000
     /// What a center tracked before it died may not have been looked at.
     private static let firstMicros: Int64 = 86_400_000_000
 
     private let databaseURL: String
-    private let since: Mutex<Int64?>
+    private struct State {
+        var sinceMicros: Int64?
+        /// Scans tracked since the last look at it.
+        var scans = 0
+    }
+    private let state: Mutex<State>
     private let log = Log("tracking")
 
     init(databaseURL: String) {
         self.databaseURL = databaseURL
-        since = Mutex(SystemClock.nowMicroseconds() - DoubleAdmissions.firstMicros)
+        state = Mutex(State(sinceMicros: SystemClock.nowMicroseconds() - DoubleAdmissions.firstMicros))
     }
 
     /// Scans of this time and later were tracked: the event day that it lies in, and those after, are looked at again.
-    func doubt(from micros: Int64) { since.withLock { $0 = min(micros, $0 ?? micros) } }
+    func doubt(from micros: Int64, scans: Int = 0) {
+        state.withLock { state in
+            state.sinceMicros = min(micros, state.sinceMicros ?? micros)
+            state.scans += scans
+        }
+    }
+
+    /// Since when it must be looked, now; nil: not now.
+    private func due(waitedMs: Int64) -> Int64? {
+        state.withLock { state in
+            defer { state.scans = 0 }
+            guard state.scans < DoubleAdmissions.pouringScans || waitedMs >= DoubleAdmissions.patienceMs else {
+                return nil
+            }
+            return state.sinceMicros.take()
+        }
+    }
 
     func run(_ stop: StopSignal) {
         var connection: PostgresConnection?
         var isAway = false
         var pauseMs = DoubleAdmissions.quickestMs
+        var lookedMs = SystemClock.monotonicMs()
         while !stop.wait(ms: Int(pauseMs)) {
             pauseMs = DoubleAdmissions.quickestMs
-            guard let micros = since.withLock({ $0.take() }) else { continue }
             let start = SystemClock.monotonicMs()
+            guard let micros = due(waitedMs: start - lookedMs) else { continue }
             do {
                 if connection?.isBroken != false { connection = try connect() }
                 try connection?.query(
@@ -42,7 +68,8 @@ final class DoubleAdmissions: Sendable {
                 if !isAway { log.warning("double admissions not looked at", [.error: "\(error)"]) }
                 isAway = true
             }
-            pauseMs = max(pauseMs, DoubleAdmissions.paceFactor * (SystemClock.monotonicMs() - start))
+            lookedMs = SystemClock.monotonicMs()
+            pauseMs = max(pauseMs, DoubleAdmissions.paceFactor * (lookedMs - start))
         }
     }
 

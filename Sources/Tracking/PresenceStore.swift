@@ -7,26 +7,28 @@ struct PresenceStore {
 
     init(_ connection: PostgresConnection) { self.connection = connection }
 
-    private static let upsert = """
-        INSERT INTO tapline.presence AS p
-            (tag_id, attendee_id, zone_id, since, scanner_id, gate_id, direction, ordered_at, log, journal_id, seq)
+    private static let columns = """
+        tag_id, attendee_id, zone_id, since, scanner_id, gate_id, direction, ordered_at, log, journal_id, seq
+        """
+    /// Sightings `n` as rows of presence.
+    private static func rows(of sightings: String) -> String {
+        """
         SELECT n.tag_id, t.attendee_id, CASE n.direction WHEN 0 THEN g.zone_id ELSE g.from_zone_id END, n.ordered_at,
             n.scanner_id, n.gate_id, n.direction, n.ordered_at, n.log, n.journal_id, n.seq
-        FROM (\(selection)) n
+        FROM \(sightings) n
         LEFT JOIN tapline.tags t ON t.tag_id = n.tag_id
         LEFT JOIN tapline.gates g ON g.id = n.gate_id
-        ORDER BY n.tag_id
-        ON CONFLICT (tag_id) DO UPDATE SET
-            attendee_id = excluded.attendee_id, zone_id = excluded.zone_id, since = excluded.since,
-            scanner_id = excluded.scanner_id, gate_id = excluded.gate_id, direction = excluded.direction,
-            ordered_at = excluded.ordered_at, log = excluded.log, journal_id = excluded.journal_id, seq = excluded.seq
         """
-    private static let selection = """
-        SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8)
-            AS u(tag_id, ordered_at, log, journal_id, seq, direction, gate_id, scanner_id)
+    }
+
+    private static let sightings = """
+        unnest($1, $2, $3, $4, $5, $6, $7, $8) AS n(tag_id, ordered_at, log, journal_id, seq, direction, gate_id, scanner_id)
         """
 
     /// Moves tags to later sightings; a sighting earlier than what is there moves nobody.
+    ///
+    /// Most tags stand somewhere already: an UPDATE costs half of an upsert, and whose tag it is it need not ask, for a trigger
+    /// keeps that.
     /// - Parameters:
     ///   - latest: sorted by tag.
     ///   - scanners: of each journal that a sighting names.
@@ -35,17 +37,37 @@ struct PresenceStore {
     ) throws(PostgresError) {
         guard !latest.isEmpty else { return }
         try connection.query(
-            PresenceStore.upsert + """
+            """
+            UPDATE tapline.presence p SET
+                zone_id = CASE n.direction WHEN 0 THEN g.zone_id ELSE g.from_zone_id END, since = n.ordered_at,
+                scanner_id = n.scanner_id, gate_id = n.gate_id, direction = n.direction, ordered_at = n.ordered_at,
+                log = n.log, journal_id = n.journal_id, seq = n.seq
+            FROM \(PresenceStore.sightings) LEFT JOIN tapline.gates g ON g.id = n.gate_id
+            WHERE p.tag_id = n.tag_id AND (n.ordered_at, n.log, n.seq) > (p.ordered_at, p.log, p.seq)
+            """, PresenceStore.parameters(latest, scanners))
+        let missing = try connection.query(
+            """
+            SELECT n.tag_id FROM unnest($1) AS n(tag_id)
+            WHERE NOT EXISTS (SELECT FROM tapline.presence p WHERE p.tag_id = n.tag_id)
+            """, [.int64s(latest.map(\.tag))], binary: true)
+        guard missing.rowCount > 0 else { return }
+        let new = Set((0..<missing.rowCount).map { missing.int($0, 0) })
+        try connection.query(
+            "INSERT INTO tapline.presence (\(PresenceStore.columns)) "
+                + PresenceStore.rows(of: "(SELECT * FROM \(PresenceStore.sightings))"),
+            PresenceStore.parameters(latest.filter { new.contains($0.tag) }, scanners))
+    }
 
-                WHERE (excluded.ordered_at, excluded.log, excluded.seq) > (p.ordered_at, p.log, p.seq)
-                """,
-            [
-                .int64s(latest.map(\.tag)), .timestamps(latest.map(\.sighting.orderedAt)),
-                .uuids(latest.map { PostgresUUID(high: $0.sighting.log.high, low: $0.sighting.log.low) }),
-                .int64s(latest.map(\.sighting.journal)), .int64s(latest.map(\.sighting.seq)),
-                .int16s(latest.map { $0.sighting.isOut ? 1 : 0 }), .optionalInt64s(latest.map(\.sighting.gate)),
-                .texts(latest.map { scanners[$0.sighting.journal] ?? "" }),
-            ])
+    private static func parameters(
+        _ latest: [(tag: Int64, sighting: Sighting)], _ scanners: [Int64: String]
+    ) -> [PostgresParameter] {
+        [
+            .int64s(latest.map(\.tag)), .timestamps(latest.map(\.sighting.orderedAt)),
+            .uuids(latest.map { PostgresUUID(high: $0.sighting.log.high, low: $0.sighting.log.low) }),
+            .int64s(latest.map(\.sighting.journal)), .int64s(latest.map(\.sighting.seq)),
+            .int16s(latest.map { $0.sighting.isOut ? 1 : 0 }), .optionalInt64s(latest.map(\.sighting.gate)),
+            .texts(latest.map { scanners[$0.sighting.journal] ?? "" }),
+        ]
     }
 
     /// The tags that stand where they did not pass: only those need all their scans looked at.
@@ -86,14 +108,12 @@ struct PresenceStore {
                 DELETE FROM tapline.presence p USING wanted w
                 WHERE p.tag_id = w.tag_id AND NOT EXISTS (SELECT FROM last l WHERE l.tag_id = w.tag_id)
                     AND NOT EXISTS (SELECT FROM tapline.journals j WHERE j.id = p.journal_id AND p.seq <= j.retired_seq))
-            \(PresenceStore.upsert.replacing(PresenceStore.selection, with: "SELECT * FROM last"))
+            INSERT INTO tapline.presence AS p (\(PresenceStore.columns))
+            \(PresenceStore.rows(of: "last"))
+            ON CONFLICT (tag_id) DO UPDATE SET
+                attendee_id = excluded.attendee_id, zone_id = excluded.zone_id, since = excluded.since,
+                scanner_id = excluded.scanner_id, gate_id = excluded.gate_id, direction = excluded.direction,
+                ordered_at = excluded.ordered_at, log = excluded.log, journal_id = excluded.journal_id, seq = excluded.seq
             """, [.int64s(tags)])
-    }
-}
-
-extension String {
-    fileprivate func replacing(_ part: String, with other: String) -> String {
-        guard let range = firstRange(of: part) else { return self }
-        return self[..<range.lowerBound] + other + self[range.upperBound...]
     }
 }

@@ -76,7 +76,7 @@ public final class Tracker: Sendable {
         let store = try TrackingStore(
             PostgresConnection(
                 url: databaseURL, statementTimeoutMs: statementTimeoutMs, applicationName: "tapline-center tracking"),
-            isTracker: true, tracked: { [doubles] in doubles.doubt(from: $0) })
+            isTracker: true, tracked: { [doubles] in doubles.doubt(from: $0, scans: $1) })
         var held: ArraySlice<StoredScans> = []
         defer { forget(Array(held)) }
         var nextMs: Int64 = 0

@@ -17,17 +17,18 @@ public struct TrackingStore {
     private static let mode = "ISOLATION LEVEL READ COMMITTED READ WRITE"
 
     let connection: PostgresConnection
-    private let tracked: (Int64) -> Void
+    private let tracked: (Int64, Int) -> Void
 
     /// - Parameters:
     ///   - isTracker: the session tracks, and nothing else: what a crash takes back is tracked again, so nobody waits for the
     ///     disk.
-    ///   - tracked: told the earliest time of what was tracked, microseconds since 1970-01-01 UTC.
+    ///   - tracked: told the earliest time of what was tracked, microseconds since 1970-01-01 UTC, and how many scans.
     public init(
-        _ connection: PostgresConnection, isTracker: Bool = false, tracked: @escaping (Int64) -> Void = { _ in }
+        _ connection: PostgresConnection, isTracker: Bool = false, tracked: @escaping (Int64, Int) -> Void = { _, _ in }
     ) throws(PostgresError) {
         (self.connection, self.tracked) = (connection, tracked)
-        if isTracker { try connection.execute("SET synchronous_commit = off") }
+        // Room for the sightings of a group, which else go through a file.
+        if isTracker { try connection.execute("SET synchronous_commit = off; SET work_mem = '64MB'") }
     }
 
     /// Tracks runs as they were stored; what is not waiting in `tapline.untracked` any more is left out.
@@ -141,7 +142,7 @@ public struct TrackingStore {
     private func apply(_ runs: [StoredScans]) throws(PostgresError) {
         guard let earliest = runs.lazy.map(\.earliestMicros).min() else { return }
         // Also of what is rolled back: to look once more costs time, and no more.
-        tracked(earliest)
+        tracked(earliest, runs.reduce(0) { $0 + $1.count })
         var flow = FlowFold(nowMicros: SystemClock.nowMicroseconds())
         for run in runs { flow.add(run) }
         let doubtful = try journalsToDoubt(runs)
