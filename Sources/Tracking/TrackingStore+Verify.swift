@@ -1,6 +1,9 @@
 import Postgres
+import Runtime
 
 extension TrackingStore {
+    private static let dayMicros: Int64 = 86_400_000_000
+
     /// How one tracked relation compares with the scans.
     public struct Report: Hashable, Sendable, CustomStringConvertible {
         public var relation: String
@@ -20,14 +23,15 @@ extension TrackingStore {
         defer { _ = try? connection.query("SELECT pg_advisory_unlock($1)", [.int64(TrackingStore.lockKey)]) }
         return try connection.transaction("ISOLATION LEVEL REPEATABLE READ READ WRITE") {
             // What is stored in this snapshot, and waits, is tracked in it: only what is wrong differs.
-            while try trackWaiting(0) {}
+            var since = SystemClock.nowMicroseconds() - TrackingStore.dayMicros
+            while let earliest = try trackWaiting(0) { since = min(since, earliest) }
             let result = try connection.query(
                 """
                 SELECT relation, rows_right, rows_missing, rows_wrong
                 FROM tapline.rebuild_tracking($1)
                 """, [.bool(repair)])
-            // Kept at a pace of its own: the present day is brought up to date first.
-            try connection.execute("SELECT tapline.refresh_double_admissions(now() - interval '1 day')")
+            // Kept at a pace of its own: the days that are in the making are brought up to date first.
+            try connection.query("SELECT tapline.refresh_double_admissions($1)", [.timestamp(since)])
             let doubles = try connection.query(
                 "SELECT 'double_admissions', rows_right, rows_missing, rows_wrong "
                     + "FROM tapline.refresh_double_admissions('-infinity', $1)", [.bool(repair)])

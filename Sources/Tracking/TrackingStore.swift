@@ -47,15 +47,15 @@ public struct TrackingStore {
         guard try isAnythingWaiting(olderThanMs) else { return false }
         return try connection.transaction(TrackingStore.mode) {
             try lock()
-            return try trackWaiting(olderThanMs)
+            return try trackWaiting(olderThanMs) != nil
         }
     }
 
-    /// The same within a transaction that holds the lock.
-    func trackWaiting(_ olderThanMs: Int64) throws(PostgresError) -> Bool {
+    /// The same within a transaction that holds the lock. Gives the earliest time of what was tracked; nil: nothing was.
+    func trackWaiting(_ olderThanMs: Int64) throws(PostgresError) -> Int64? {
         let runs = try loaded(try take(olderThanMs))
         try apply(runs)
-        return !runs.isEmpty
+        return runs.lazy.map(\.earliestMicros).min()
     }
 
     /// Until nothing waits: for who has stored scans beside the center's own tracker and wants to see them.

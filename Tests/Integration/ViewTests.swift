@@ -169,6 +169,7 @@ import Testing
         try floor.scan(2, 10, 999, secondsAgo: 60)
         try floor.scan(2, 11, 998, secondsAgo: 60)
         try floor.scan(2, 12, 999, secondsAgo: 50)
+        try floor.track()
         #expect(
             try floor.rows("SELECT name, second_tag_id FROM tapline.double_admissions WHERE name IS NULL") == ["-|999"])
     }
