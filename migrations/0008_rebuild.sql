@@ -25,8 +25,10 @@ WHERE a.verdict = 64 AND a.tag_id <> 0 AND n.seq IS NOT NULL;
 CREATE FUNCTION tapline.rebuild_tracking(repair boolean)
 RETURNS TABLE (relation text, rows_right bigint, rows_missing bigint, rows_wrong bigint) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
+DECLARE
+    whole_from timestamptz;
 BEGIN
-    CREATE TEMP TABLE held ON COMMIT DROP AS SELECT id FROM tapline.journals j
+    CREATE TEMP TABLE held ON COMMIT DROP AS SELECT id, retired_seq FROM tapline.journals j
         WHERE EXISTS (SELECT FROM tapline.scans s WHERE s.journal_id = j.id);
     ALTER TABLE held ADD PRIMARY KEY (id);
     ANALYZE held;
@@ -44,15 +46,16 @@ BEGIN
 
     CREATE TEMP TABLE new_presence ON COMMIT DROP AS SELECT * FROM tapline.presence_truth t
         WHERE NOT EXISTS (
-            SELECT FROM tapline.presence p WHERE p.tag_id = t.tag_id AND NOT EXISTS (SELECT FROM held WHERE held.id = p.journal_id)
+            SELECT FROM tapline.presence p WHERE p.tag_id = t.tag_id AND NOT EXISTS (
+                    SELECT FROM held WHERE held.id = p.journal_id AND p.seq > held.retired_seq)
                 AND (p.ordered_at, p.log, p.seq) > (t.ordered_at, t.log, t.seq));
     RETURN QUERY SELECT 'presence', count(*) FILTER (WHERE ROW(n.*) IS NOT DISTINCT FROM ROW(o.*)),
         count(*) FILTER (WHERE o.tag_id IS NULL), count(*) FILTER (WHERE o.tag_id IS NOT NULL AND ROW(n.*) IS DISTINCT FROM ROW(o.*))
     FROM (SELECT tag_id, attendee_id, zone_id, since, scanner_id, gate_id, direction, ordered_at, log, seq, journal_id
-          FROM tapline.presence p WHERE EXISTS (SELECT FROM held WHERE held.id = p.journal_id)) o
+          FROM tapline.presence p WHERE EXISTS (SELECT FROM held WHERE held.id = p.journal_id AND p.seq > held.retired_seq)) o
     FULL JOIN new_presence n ON n.tag_id = o.tag_id;
     IF repair THEN
-        DELETE FROM tapline.presence p USING held WHERE held.id = p.journal_id;
+        DELETE FROM tapline.presence p USING held WHERE held.id = p.journal_id AND p.seq > held.retired_seq;
         INSERT INTO tapline.presence AS p (tag_id, attendee_id, zone_id, since, scanner_id, gate_id, direction, ordered_at,
             log, seq, journal_id)
         SELECT tag_id, attendee_id, zone_id, since, scanner_id, gate_id, direction, ordered_at, log, seq, journal_id
@@ -64,22 +67,26 @@ BEGIN
         WHERE (excluded.ordered_at, excluded.log, excluded.seq) > (p.ordered_at, p.log, p.seq);
     END IF;
 
-    -- Compared by minute, for the finer slots hang on when a scan was tracked. Minutes before the first scan that is held keep
-    -- their sums.
+    -- Compared by minute, for the finer slots hang on when a scan was tracked. Minutes of which scans may be
+    -- missing, before the first that is held or dropped by retention, keep their sums.
+    SELECT greatest(
+        (SELECT date_trunc('minute', min(least(scanned_at, received_at))) FROM tapline.scans WHERE gate_id IS NOT NULL),
+        (SELECT date_trunc('minute', max(last_received_at)) + interval '1 minute' FROM tapline.journals WHERE retired_seq > 0))
+        INTO whole_from;
     CREATE TEMP TABLE new_flow ON COMMIT DROP AS
     SELECT gate_id,
         CASE WHEN at > now() - interval '2 minutes' THEN date_bin('10 seconds', at, 'epoch') ELSE date_trunc('minute', at) END
             AS slot,
         sum(passed_in)::bigint AS passed_in, sum(passed_out)::bigint AS passed_out, sum(refused)::bigint AS refused,
         sum(annulled)::bigint AS annulled, sum(untapped)::bigint AS untapped, max(tapped_at) AS last_at
-    FROM tapline.scan_flow GROUP BY 1, 2
+    FROM tapline.scan_flow WHERE at >= whole_from GROUP BY 1, 2
     HAVING sum(passed_in + passed_out + refused + annulled + untapped) > 0 OR max(tapped_at) IS NOT NULL;
     RETURN QUERY
     WITH each AS (
         SELECT true AS is_new, * FROM new_flow
         UNION ALL
         SELECT false, * FROM tapline.gate_flow
-        WHERE slot >= (SELECT coalesce(date_trunc('minute', min(slot)), 'infinity') FROM new_flow)
+        WHERE slot >= whole_from
     ), minutes AS (
         SELECT gate_id, date_trunc('minute', slot) AS minute, is_new,
             ARRAY[sum(passed_in), sum(passed_out), sum(refused), sum(annulled), sum(untapped)] AS counts, max(last_at) AS last_at
@@ -92,8 +99,7 @@ BEGIN
     FROM (SELECT * FROM minutes WHERE NOT is_new) o
     FULL JOIN (SELECT * FROM minutes WHERE is_new) n ON n.gate_id = o.gate_id AND n.minute = o.minute;
     IF repair THEN
-        DELETE FROM tapline.gate_flow
-        WHERE slot >= (SELECT coalesce(date_trunc('minute', min(slot)), 'infinity') FROM new_flow);
+        DELETE FROM tapline.gate_flow WHERE slot >= whole_from;
         INSERT INTO tapline.gate_flow SELECT * FROM new_flow;
     END IF;
     DROP TABLE held, new_annulled, new_presence, new_flow;

@@ -49,6 +49,8 @@ public struct Retention {
             return try connection.transaction {
                 try connection.execute("SET LOCAL lock_timeout = \(Retention.lockMs)")
                 guard let end = try lock(old) else { return nil }
+                // Who stores into it now, in a journal that nobody sees yet, commits first and is seen by the survey.
+                try connection.execute("LOCK TABLE tapline.scans IN ACCESS EXCLUSIVE MODE")
                 guard
                     try survey(keepDays: keepDays).contains(where: {
                         $0.firstJournal == old.firstJournal && (force || $0.obstacle == nil)

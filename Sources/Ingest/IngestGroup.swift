@@ -195,10 +195,14 @@ extension StoredScans {
         isBehind: Bool
     ) {
         let indices = Int(range.lowerBound - batch.first)...Int(range.upperBound - batch.first)
+        // A slice keeps all of its batch in memory: of a few scans only a copy.
+        func part<Element>(_ column: [Element]) -> ArraySlice<Element> {
+            2 * indices.count < column.count ? Array(column[indices])[...] : column[indices]
+        }
         self.init(
             journal: journal, scanner: batch.scanner, log: batch.log, first: range.lowerBound,
-            baseMicros: batch.baseMicros, atMs: batch.atMs[indices], tags: batch.tags[indices],
-            verdicts: batch.verdicts[indices], flags: batch.flags[indices], gate: gate,
+            baseMicros: batch.baseMicros, atMs: part(batch.atMs), tags: part(batch.tags),
+            verdicts: part(batch.verdicts), flags: part(batch.flags), gate: gate,
             snapshot: batch.snapshot, receivedMicros: receivedMicros, isBehind: isBehind)
     }
 }

@@ -19,9 +19,16 @@ struct AnnulledStore {
 
     init(_ connection: PostgresConnection) { self.connection = connection }
 
+    /// Of a journal with more new annulments than this all are found in one pass over it: each by itself walks back to its
+    /// admission, and one that has none walks back to the first scan.
+    private static let walksLimit = 50
+
     /// - Parameter again: journals whose annulments are all looked at anew.
     func write(_ runs: [StoredScans], again: Set<Int64>) throws(PostgresError) -> [Change] {
         var changes: [Change] = []
+        var counts: [Int64: Int] = [:]
+        for run in runs { counts[run.journal, default: 0] += run.annulments.count }
+        let again = again.union(counts.lazy.filter { $0.value > AnnulledStore.walksLimit }.map(\.key))
         if !again.isEmpty {
             let journals = PostgresParameter.int64s(again.sorted())
             changes += try self.changes(false, AnnulledStore.remove, [journals])
@@ -55,10 +62,12 @@ struct AnnulledStore {
             ON CONFLICT DO NOTHING RETURNING journal_id, seq)
         \(known)
         """
+    /// An admission is annulled when the next of its tag in its journal, admissions and annulments alone, is a 64.
     private static let meant = """
-        SELECT DISTINCT a.journal_id, n.seq FROM tapline.scans a
-        CROSS JOIN LATERAL (SELECT tapline.annulled_seq(a.journal_id, a.seq, a.tag_id) AS seq) n
-        WHERE a.journal_id = ANY ($1) AND a.verdict = 64 AND a.tag_id <> 0 AND n.seq IS NOT NULL
+        SELECT journal_id, seq FROM (
+            SELECT journal_id, seq, verdict, lead(verdict) OVER (PARTITION BY journal_id, tag_id ORDER BY seq) AS following
+            FROM tapline.scans WHERE journal_id = ANY ($1) AND verdict IN (0, 64) AND tag_id <> 0) w
+        WHERE verdict = 0 AND following = 64
         """
     private static let addAll = """
         WITH changed AS (
@@ -72,6 +81,23 @@ struct AnnulledStore {
             RETURNING journal_id, seq)
         \(known)
         """
+
+    /// What is annulled of the scans of these runs: seqs by journal.
+    func held(in runs: [StoredScans]) throws(PostgresError) -> [Int64: Set<Int64>] {
+        let result = try connection.query(
+            """
+            SELECT x.journal_id, x.seq FROM unnest($1, $2, $3) AS r(journal_id, first, last)
+            CROSS JOIN LATERAL (SELECT * FROM tapline.annulled x
+                WHERE x.journal_id = r.journal_id AND x.seq BETWEEN r.first AND r.last OFFSET 0) x
+            """,
+            [
+                .int64s(runs.map(\.journal)), .int64s(runs.map(\.first)),
+                .int64s(runs.map { $0.first + Int64($0.count) - 1 }),
+            ], binary: true)
+        var held: [Int64: Set<Int64>] = [:]
+        for row in 0..<result.rowCount { held[result.int(row, 0), default: []].insert(result.int(row, 1)) }
+        return held
+    }
 
     private func changes(_ isAnnulled: Bool, _ sql: String, _ parameters: [PostgresParameter]) throws(PostgresError)
         -> [Change]

@@ -114,6 +114,8 @@ struct PresenceStore {
                 attendee_id = excluded.attendee_id, zone_id = excluded.zone_id, since = excluded.since,
                 scanner_id = excluded.scanner_id, gate_id = excluded.gate_id, direction = excluded.direction,
                 ordered_at = excluded.ordered_at, log = excluded.log, journal_id = excluded.journal_id, seq = excluded.seq
+            WHERE (excluded.ordered_at, excluded.log, excluded.seq) > (p.ordered_at, p.log, p.seq)
+                OR NOT EXISTS (SELECT FROM tapline.journals j WHERE j.id = p.journal_id AND p.seq <= j.retired_seq)
             """, [.int64s(tags)])
     }
 }

@@ -41,8 +41,11 @@ public struct StoredScans: Sendable {
         min(baseMicros + Int64(atMs[atMs.startIndex + offset]) * 1_000, receivedMicros)
     }
 
-    /// The earliest device time, or the receipt where that is earlier; microseconds since 1970-01-01 UTC.
-    var earliestMicros: Int64 { min(baseMicros + Int64(atMs.min() ?? 0) * 1_000, receivedMicros) }
+    /// The earliest and the latest time of its scans (`orderedMicros`).
+    var span: ClosedRange<Int64> {
+        let first = min(baseMicros + Int64(atMs.min() ?? 0) * 1_000, receivedMicros)
+        return first...max(first, min(baseMicros + Int64(atMs.max() ?? 0) * 1_000, receivedMicros))
+    }
 
     /// Annulments of a tag: the offsets of verdict 64.
     var annulments: [Int] {

@@ -76,7 +76,7 @@ public final class Tracker: Sendable {
         let store = try TrackingStore(
             PostgresConnection(
                 url: databaseURL, statementTimeoutMs: statementTimeoutMs, applicationName: "tapline-center tracking"),
-            isTracker: true, tracked: { [doubles] in doubles.doubt(from: $0, scans: $1) })
+            isTracker: true)
         var held: ArraySlice<StoredScans> = []
         defer { forget(Array(held)) }
         var nextMs: Int64 = 0
@@ -120,7 +120,8 @@ public final class Tracker: Sendable {
         let start = SystemClock.monotonicNanoseconds()
         try store.track(runs)
         metrics.seconds.observe(Double(SystemClock.monotonicNanoseconds() - start) / 1e9)
-        metrics.tracked.add(runs.reduce(0) { $0 + $1.count })
+        metrics.tracked.add(scans)
+        doubles.tracked(scans)
     }
 
     private func forget(_ runs: [StoredScans]) {

@@ -1,9 +1,6 @@
 import Postgres
-import Runtime
 
 extension TrackingStore {
-    private static let dayMicros: Int64 = 86_400_000_000
-
     /// How one tracked relation compares with the scans.
     public struct Report: Hashable, Sendable, CustomStringConvertible {
         public var relation: String
@@ -20,18 +17,18 @@ extension TrackingStore {
     public func verify(repair: Bool) throws -> [Report] {
         // Of the session, and before the transaction: its snapshot must be younger than all that was tracked.
         try connection.query("SELECT pg_advisory_lock($1)", [.int64(TrackingStore.lockKey)])
-        defer { _ = try? connection.query("SELECT pg_advisory_unlock($1)", [.int64(TrackingStore.lockKey)]) }
+        defer { _ = try? connection.execute("SELECT pg_advisory_unlock_all()") }
+        try connection.execute("SELECT pg_advisory_lock(hashtext('tapline.kept_double_admissions'))")
         return try connection.transaction("ISOLATION LEVEL REPEATABLE READ READ WRITE") {
             // What is stored in this snapshot, and waits, is tracked in it: only what is wrong differs.
-            var since = SystemClock.nowMicroseconds() - TrackingStore.dayMicros
-            while let earliest = try trackWaiting(0) { since = min(since, earliest) }
+            while try trackWaiting(0) {}
             let result = try connection.query(
                 """
                 SELECT relation, rows_right, rows_missing, rows_wrong
                 FROM tapline.rebuild_tracking($1)
                 """, [.bool(repair)])
-            // Kept at a pace of its own: the days that are in the making are brought up to date first.
-            try connection.query("SELECT tapline.refresh_double_admissions($1)", [.timestamp(since)])
+            // Kept at a pace of their own: the days that are due are brought up to date first.
+            try DoubleAdmissions.refreshDue(connection)
             let doubles = try connection.query(
                 "SELECT 'double_admissions', rows_right, rows_missing, rows_wrong "
                     + "FROM tapline.refresh_double_admissions('-infinity', $1)", [.bool(repair)])

@@ -17,16 +17,11 @@ public struct TrackingStore {
     private static let mode = "ISOLATION LEVEL READ COMMITTED READ WRITE"
 
     let connection: PostgresConnection
-    private let tracked: (Int64, Int) -> Void
 
-    /// - Parameters:
-    ///   - isTracker: the session tracks, and nothing else: what a crash takes back is tracked again, so nobody waits for the
-    ///     disk.
-    ///   - tracked: told the earliest time of what was tracked, microseconds since 1970-01-01 UTC, and how many scans.
-    public init(
-        _ connection: PostgresConnection, isTracker: Bool = false, tracked: @escaping (Int64, Int) -> Void = { _, _ in }
-    ) throws(PostgresError) {
-        (self.connection, self.tracked) = (connection, tracked)
+    /// - Parameter isTracker: the session tracks, and nothing else: what a crash takes back is tracked again, so nobody waits
+    ///   for the disk.
+    public init(_ connection: PostgresConnection, isTracker: Bool = false) throws(PostgresError) {
+        self.connection = connection
         // Room for the sightings of a group, which else go through a file.
         if isTracker { try connection.execute("SET synchronous_commit = off; SET work_mem = '64MB'") }
     }
@@ -47,15 +42,15 @@ public struct TrackingStore {
         guard try isAnythingWaiting(olderThanMs) else { return false }
         return try connection.transaction(TrackingStore.mode) {
             try lock()
-            return try trackWaiting(olderThanMs) != nil
+            return try trackWaiting(olderThanMs)
         }
     }
 
-    /// The same within a transaction that holds the lock. Gives the earliest time of what was tracked; nil: nothing was.
-    func trackWaiting(_ olderThanMs: Int64) throws(PostgresError) -> Int64? {
+    /// The same within a transaction that holds the lock.
+    func trackWaiting(_ olderThanMs: Int64) throws(PostgresError) -> Bool {
         let runs = try loaded(try take(olderThanMs))
         try apply(runs)
-        return runs.lazy.map(\.earliestMicros).min()
+        return !runs.isEmpty
     }
 
     /// Until nothing waits: for who has stored scans beside the center's own tracker and wants to see them.
@@ -97,7 +92,8 @@ public struct TrackingStore {
             """
             DELETE FROM tapline.untracked u USING (
                 SELECT journal_id, first_seq, sum(last_seq - first_seq + 1) OVER (ORDER BY journal_id, first_seq) AS scans
-                FROM (SELECT * FROM tapline.untracked WHERE stored_at <= clock_timestamp() - $1 * interval '1 millisecond' LIMIT $2) w
+                FROM (SELECT * FROM tapline.untracked WHERE stored_at <= clock_timestamp() - $1 * interval '1 millisecond'
+                    ORDER BY stored_at LIMIT $2) w
             ) n
             WHERE u.journal_id = n.journal_id AND u.first_seq = n.first_seq AND n.scans - (u.last_seq - u.first_seq) <= $3
             RETURNING u.journal_id, u.first_seq, u.last_seq
@@ -140,26 +136,29 @@ public struct TrackingStore {
     // MARK: What they mean
 
     private func apply(_ runs: [StoredScans]) throws(PostgresError) {
-        guard let earliest = runs.lazy.map(\.earliestMicros).min() else { return }
-        // Also of what is rolled back: to look once more costs time, and no more.
-        tracked(earliest, runs.reduce(0) { $0 + $1.count })
+        guard !runs.isEmpty else { return }
         var flow = FlowFold(nowMicros: SystemClock.nowMicroseconds())
         for run in runs { flow.add(run) }
-        let doubtful = try journalsToDoubt(runs)
-        let annulments = try AnnulledStore(connection).write(runs, again: doubtful)
-        for change in annulments {
+        let annulled = AnnulledStore(connection)
+        let changes = try annulled.write(runs, again: try journalsToDoubt(runs))
+        for change in changes {
             flow.annul(
                 gate: change.gate, orderedMicros: change.orderedMicros, flags: change.flags,
                 by: change.isAnnulled ? 1 : -1)
         }
-        var (fold, anew) = TrackingStore.fold(runs, doubtful)
-        let latest = fold.finish().latest
+        // Whoever tracked the annulment, before or now: what is annulled moves nobody.
+        let known = try annulled.held(in: runs)
+        var fold = PresenceFold()
+        for run in runs { fold.add(run, except: known) }
         let presence = PresenceStore(connection)
-        try presence.move(latest, scanners: Dictionary(runs.map { ($0.journal, $0.scanner) }) { first, _ in first })
-        anew.formUnion(annulments.lazy.filter { !$0.isAnnulled }.map(\.tag))
-        anew.formUnion(try presence.standing(on: annulments.filter(\.isAnnulled)))
-        if !anew.isEmpty { try presence.recompute(anew.sorted()) }
+        try presence.move(
+            fold.sorted, scanners: Dictionary(runs.map { ($0.journal, $0.scanner) }) { first, _ in first })
+        // Who did not pass where they stand, and who passed after all: only these are looked up in all their scans.
+        let anew =
+            try presence.standing(on: changes.filter(\.isAnnulled)) + changes.filter { !$0.isAnnulled }.map(\.tag)
+        if !anew.isEmpty { try presence.recompute(Set(anew).sorted()) }
         try FlowStore(connection).add(flow)
+        try DoubleAdmissions.doubt(runs, connection)
     }
 
     /// Journals in which scans were filled in below others, and which hold annulments: theirs may mean other scans now.
@@ -171,48 +170,24 @@ public struct TrackingStore {
             binary: true)
         return Set((0..<result.rowCount).map { result.int($0, 0) })
     }
-
-    /// Where the runs put their tags, and the tags that must be looked up in all their scans instead.
-    private static func fold(_ runs: [StoredScans], _ doubtful: Set<Int64>) -> (PresenceFold, Set<Int64>) {
-        var annulled: Set<Int64> = []
-        for run in runs {
-            for offset in run.annulments { annulled.insert(run.tags[run.tags.startIndex + offset]) }
-        }
-        var fold = PresenceFold(doubtful: annulled)
-        var anew: Set<Int64> = []
-        for run in runs {
-            if run.isBehind, doubtful.contains(run.journal) { run.collectTags(into: &anew) } else { fold.add(run) }
-        }
-        return (fold, anew)
-    }
-}
-
-extension StoredScans {
-    /// Tags that were admitted or annulled.
-    fileprivate func collectTags(into found: inout Set<Int64>) {
-        for (tag, verdict) in zip(tags, verdicts) where tag != TagID.none.rawValue {
-            if verdict == Verdict.admitted.rawValue || verdict == Verdict.annulled.rawValue { found.insert(tag) }
-        }
-    }
 }
 
 extension PresenceFold {
-    fileprivate mutating func add(_ run: StoredScans) {
+    fileprivate mutating func add(_ run: StoredScans, except annulled: [Int64: Set<Int64>]) {
+        let annulled = annulled[run.journal] ?? []
         for offset in 0..<run.count {
             let tag = run.tags[run.tags.startIndex + offset]
-            guard tag != TagID.none.rawValue else { continue }
-            switch run.verdicts[run.verdicts.startIndex + offset] {
-            case Verdict.admitted.rawValue:
-                let flags = Flags(rawValue: run.flags[run.flags.startIndex + offset])
-                admit(
-                    tag,
-                    Sighting(
-                        orderedAt: run.orderedMicros(offset), log: run.log, seq: run.first + Int64(offset),
-                        journal: run.journal, isOut: flags.contains(.out),
-                        isInspection: flags.contains(.inspection), gate: run.gate))
-            case Verdict.annulled.rawValue: annul(tag, journal: run.journal, seq: run.first + Int64(offset))
-            default: break
-            }
+            let seq = run.first + Int64(offset)
+            guard tag != TagID.none.rawValue,
+                run.verdicts[run.verdicts.startIndex + offset] == Verdict.admitted.rawValue,
+                annulled.isEmpty || !annulled.contains(seq)
+            else { continue }
+            let flags = Flags(rawValue: run.flags[run.flags.startIndex + offset])
+            admit(
+                tag,
+                Sighting(
+                    orderedAt: run.orderedMicros(offset), log: run.log, seq: seq, journal: run.journal,
+                    isOut: flags.contains(.out), isInspection: flags.contains(.inspection), gate: run.gate))
         }
     }
 }

@@ -1,6 +1,7 @@
 import Batches
 import Ingest
 import Postgres
+import Runtime
 import Scans
 import Support
 import Testing
@@ -77,6 +78,72 @@ struct TrackingTests {
 
     private final class Held {
         var runs: [StoredScans] = []
+    }
+
+    /// A journal whose batches went to two centers: the one with the annulment is quicker.
+    @Test func anAnnulmentThatIsTrackedBeforeItsAdmissionHolds() throws {
+        let fixture = try IngestFixture()
+        let (slow, quick) = (Held(), Held())
+        let tracker = try TrackingStore(fixture.connection)
+        let scans = [Verdict.admitted, .admitted, .annulled].enumerated().map { index, verdict in
+            Scan(
+                seq: Int64(index + 1), atMs: IngestFixture.day / 1_000 + Int64(index), tag: TagID(rawValue: 7),
+                verdict: verdict, flags: [], gate: 1, snapshot: 7)
+        }
+        let journal = MadeJournal(scanner: "s-1", log: .random(), scans: scans)
+        func store(_ held: Held) throws -> IngestStore {
+            try IngestStore(fixture.database.connect(), relayUsers: [IngestFixture.relay]) { held.runs += $0 }
+        }
+        _ = try store(quick).store([journal.batch(1, 1).delivery()])
+        _ = try store(slow).store([journal.batch(2, 1).delivery()])
+        _ = try store(quick).store([journal.batch(3, 1).delivery()])
+        try tracker.track(quick.runs)
+        #expect(try fixture.int("SELECT seq FROM tapline.presence") == 1)
+        try tracker.track(slow.runs)
+        #expect(try fixture.int("SELECT seq FROM tapline.presence") == 1)
+        try fixture.checkPresence()
+    }
+
+    /// More annulments than are looked for one by one, most of which mean nobody.
+    @Test func aJournalFullOfAnnulmentsIsReadOnce() throws {
+        let fixture = try IngestFixture()
+        let scans = (1...Int64(400)).map { seq in
+            Scan(
+                seq: seq, atMs: IngestFixture.day / 1_000 + seq, tag: TagID(rawValue: seq % 40 + 1),
+                verdict: seq % 5 == 0 ? .admitted : .annulled, flags: [], gate: 1, snapshot: 7)
+        }
+        _ = try fixture.store().store([
+            MadeJournal(scanner: "s-1", log: .random(), scans: scans).batch(1, 400).delivery()
+        ])
+        try fixture.checkPresence()
+    }
+
+    /// Two bands of one person, seconds apart, a week ago and today; then one becomes another's.
+    @Test func doubleAdmissionsFollowTheScansAndTheRegistry() throws {
+        let fixture = try IngestFixture()
+        let store = try fixture.store()
+        let nowMs = SystemClock.nowMicroseconds() / 1_000
+        for atMs in [nowMs - 7 * 86_400_000, nowMs - 60_000] {
+            let scans = (1...Int64(2)).map { seq in
+                Scan(
+                    seq: seq, atMs: atMs + seq, tag: TagID(rawValue: seq), verdict: .admitted, flags: [], gate: 1,
+                    snapshot: 7)
+            }
+            let delivery = MadeJournal(scanner: "s-1", log: .random(), scans: scans).batch(
+                1, 2, sentMicros: nowMs * 1_000
+            )
+            .delivery(receivedMicros: nowMs * 1_000)
+            _ = try store.store([delivery])
+        }
+        let count = "SELECT count(*) FROM tapline.double_admissions"
+        let tracking = try TrackingStore(fixture.connection)
+        #expect(try tracking.verify(repair: false).allSatisfy { $0.missing == 0 && $0.wrong == 0 })
+        #expect(try fixture.int(count) == 2)
+        try fixture.connection.execute("UPDATE tapline.tags SET attendee_id = 9 WHERE tag_id = 1")
+        #expect(try fixture.int("SELECT count(*) FROM tapline.double_admissions_due") == 1)
+        // The present day by itself, the older one when asked for.
+        _ = try tracking.verify(repair: true)
+        #expect(try fixture.int(count) == 0)
     }
 
     @Test func whatIsWrongIsToldAndMended() throws {
