@@ -18,8 +18,8 @@ public final class Tracker: Sendable {
     static let paceFactor: Int64 = 4
     static let slowestMs: Int64 = 700
     /// What waits longer than this in the database is nobody's: its center is gone, or its queue was full.
-    static let abandonedMs: Int64 = 2_500
-    static let lookMs: Int64 = 1_000
+    static let abandonedMs: Int64 = 1_500
+    static let lookMs: Int64 = 500
 
     private let databaseURL: String
     private let statementTimeoutMs: Int
@@ -77,6 +77,9 @@ public final class Tracker: Sendable {
             PostgresConnection(
                 url: databaseURL, statementTimeoutMs: statementTimeoutMs, applicationName: "tapline-center tracking"),
             isTracker: true)
+        // What was left when this center, or its connection, ended. Of what others have in hand they leave out the rest.
+        try store.catchUp()
+        succeeded()
         var held: ArraySlice<StoredScans> = []
         defer { forget(Array(held)) }
         var nextMs: Int64 = 0

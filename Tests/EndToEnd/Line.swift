@@ -99,6 +99,10 @@ final class Line {
             try eventually("\(journalled) scans are stored", withinMs: limitMs, everyMs: 200) {
                 try stored() >= journalled
             }
+            // Tracking may be a second behind, and after the death of a center a moment more.
+            try eventually("all of them are tracked", withinMs: 30_000, everyMs: 100) {
+                try database.query("SELECT 1 FROM tapline.untracked LIMIT 1").isEmpty
+            }
         } catch let failure as TestFailure {
             let journals = try database.query(
                 "SELECT scanner_id, log, next_seq, last_seq, received, backlog FROM tapline.journals ORDER BY 1, id")
