@@ -53,8 +53,9 @@ final class IngestConsumer {
                 switch try consume(connection, rota) {
                 case .stopped: break
                 case .databaseAway:
-                    health.setBroker("not consumed: the database is away")
-                    log.warning("gave the deliveries back: the database is away too long")
+                    if health.setBroker("not consumed: the database is away") {
+                        log.warning("gave the deliveries back: the database is away too long")
+                    }
                 }
                 connection.close()
             } catch {

@@ -36,7 +36,10 @@ def test_cancelled_wait_and_promotion(stage):
 
 def cancel_a_wait(stage, center):
     """The standby stops to confirm, a COMMIT waits for it, and somebody cancels that."""
-    waiting = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'SyncRep'"
+    waiting = (
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'SyncRep' "
+        "AND application_name = 'tapline-center ingest'"
+    )
     stage.sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
     stage.sql("SELECT pg_reload_conf()")
     try:
