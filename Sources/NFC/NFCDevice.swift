@@ -81,12 +81,6 @@ public final class NFCDevice: Sendable {
         }
     }
 
-    /// Sets the reader up anew, which also shows whether it answers. Throws `NFCError`.
-    public func initialise() throws {
-        let result = NFCDevice.prepare(handle.pointer)
-        guard result >= 0 else { throw NFCError("set up the reader", code: result) }
-    }
-
     /// Makes a call that waits on another thread give up, if the driver can (pn532_uart and pn53x_usb can while they wait for an
     /// answer). Costs a descriptor where nothing waits, so it is for calls known to be stuck.
     public func abort() {
