@@ -29,6 +29,13 @@ public struct Manifest: Codable, Hashable, Sendable {
         public var file: String
         public var size: Int64
         public var sha256: String
+
+        public init(from: Int64, file: String, size: Int64, sha256: String) {
+            (self.from, self.file, self.size, self.sha256) = (from, file, size, sha256)
+        }
+
+        /// `delta-<from>-<to>.changeset`
+        public static func fileName(from: Int64, to: Int64) -> String { "delta-\(from)-\(to).changeset" }
     }
 
     public var format = Manifest.format

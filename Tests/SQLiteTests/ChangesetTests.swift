@@ -1,0 +1,70 @@
+import SQLite
+import Support
+import Testing
+
+struct ChangesetTests {
+    let folder = TemporaryFolder()
+
+    /// A file with the two kinds of tables that snapshots have.
+    private func file(_ name: String, _ rows: [Int64: Int64], meta: String) throws -> String {
+        let path = folder.file(name)
+        let database = try Database(path, .create)
+        try database.execute(
+            """
+            PRAGMA journal_mode = OFF;
+            CREATE TABLE a (id INTEGER PRIMARY KEY, value INTEGER NOT NULL);
+            CREATE TABLE meta (key TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) WITHOUT ROWID;
+            """)
+        let insert = try database.prepare("INSERT INTO a VALUES (?, ?)")
+        for (id, value) in rows.sorted(by: { $0.key < $1.key }) { try insert.run(.int(id), .int(value)) }
+        try database.prepare("INSERT INTO meta VALUES ('version', ?)").run(.text(meta))
+        return path
+    }
+
+    private func content(_ path: String) throws -> [String] {
+        var lines: [String] = []
+        let database = try Database(path, .readOnly)
+        try database.prepare("SELECT id || ',' || value FROM a ORDER BY id").rows { lines.append($0.text(0)) }
+        try database.prepare("SELECT value FROM meta").rows { lines.append($0.text(0)) }
+        return lines
+    }
+
+    @Test func whatIsBetweenTwoFilesTurnsOneIntoTheOther() throws {
+        let old = try file("old", [1: 10, 2: 20, -3: 30], meta: "1")
+        let new = try file("new", [1: 10, 2: 21, 4: 40], meta: "2")
+        let change = try Changeset.between(old, new: new)
+        #expect(try Changeset.between(old, new: new) == change, "the same twice")
+        try Database(old, .readWrite).apply(change)
+        #expect(try content(old) == content(new))
+        #expect(try Changeset.between(old, new: new).isEmpty)
+    }
+
+    @Test func twoAreJoinedToOne() throws {
+        let first = try file("1", [1: 10, 2: 20, 3: 30], meta: "1")
+        let second = try file("2", [1: 11, 3: 30, 4: 40], meta: "2")
+        let third = try file("3", [1: 12, 2: 20, 3: 30], meta: "3")
+        let joined = try Changeset.joined(
+            Changeset.between(first, new: second), Changeset.between(second, new: third))
+        try Database(first, .readWrite).apply(joined)
+        #expect(try content(first) == content(third))
+        #expect(try Changeset.joined([], []).isEmpty)
+    }
+
+    @Test func oneThatWasMadeForOtherRowsChangesNothing() throws {
+        let change = try Changeset.between(
+            file("old", [1: 10, 2: 20], meta: "1"), new: file("new", [1: 11, 2: 21, 3: 31], meta: "2"))
+        let other = try file("other", [1: 10, 2: 22], meta: "1")
+        let before = try content(other)
+        let error = #expect(throws: SQLiteError.self) { try Database(other, .readWrite).apply(change) }
+        #expect(error?.primary == 4, "SQLITE_ABORT")
+        #expect(try content(other) == before)
+    }
+
+    @Test func bytesThatAreNoneAreRefused() throws {
+        let path = try file("x", [1: 10], meta: "1")
+        for bytes: [UInt8] in [[0], [0x54, 0xff, 0xff], Array("no changeset".utf8)] {
+            #expect(throws: SQLiteError.self) { try Database(path, .readWrite).apply(bytes) }
+        }
+        #expect(try content(path) == ["1,10", "1"])
+    }
+}
