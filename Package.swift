@@ -67,7 +67,7 @@ let package = Package(
                 .embedInCode("0001_registry.sql"), .embedInCode("0002_scans.sql"), .embedInCode("0003_presence.sql"),
                 .embedInCode("0004_live_views.sql"), .embedInCode("0005_track_views.sql"),
                 .embedInCode("0006_growth.sql"), .embedInCode("0007_tracking.sql"), .embedInCode("0008_rebuild.sql"),
-                .embedInCode("0009_double_admissions.sql"),
+                .embedInCode("0009_double_admissions.sql"), .embedInCode("0010_live_double_admissions.sql"),
             ], swiftSettings: common),
         domain("Registry", "Migrations", "Postgres", "Crypto", "Scans", "Runtime"),
         domain("Exporting", "Postgres", "SQLite", "Snapshots", "Crypto", "Zlib", "Scans", "Runtime"),

@@ -138,12 +138,3 @@ struct ScannerRow {
     let gate: Int64?
     let isEnabled: Bool
 }
-
-extension PostgresError {
-    /// Whether the rows are to blame, and no retry can store them: beside classes 22 and 23 cardinality (21), a view's check
-    /// (44), the limits of a value or a statement (54) and what a trigger raises (P0). Held back, such a group would keep
-    /// all behind it from being stored.
-    fileprivate var blamesData: Bool {
-        isDataError || ["21", "44", "54", "P0"].contains { sqlState?.hasPrefix($0) == true }
-    }
-}

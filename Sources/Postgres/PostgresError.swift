@@ -55,6 +55,9 @@ public struct PostgresError: Error, CustomStringConvertible, CustomDebugStringCo
     public var isSerializationFailure: Bool { sqlState == "40001" || sqlState == "40P01" }
     /// The data cannot be stored as they are (classes 22 and 23); a retry would fail again.
     public var isDataError: Bool { isClass("22", "23") }
+    /// Whether the rows are to blame, and no retry can write them: beside data errors cardinality (class 21), a view's check
+    /// (44), the limits of a value or a statement (54) and what a trigger raises (P0).
+    public var blamesData: Bool { isDataError || isClass("21", "44", "54", "P0") }
     /// Nothing is wrong with the request: lost connection, serialization failure, resources (disk full, memory, locks,
     /// time-outs), a server in recovery, a COMMIT that must not be trusted.
     public var isRetriable: Bool {

@@ -30,13 +30,20 @@ public struct Sighting: Sendable, Equatable {
 
 /// Folds stored scans into the last sighting of each tag: pure, so that any order of arrival can be tried.
 public struct PresenceFold: Sendable {
+    /// Of so many passages all are kept, in the order in which they came; of more, none.
+    public static let passagesLimit = 2_000
+
     private var latest: [Int64: Sighting] = [:]
+    private var kept: [(tag: Int64, sighting: Sighting)] = []
+    private var count = 0
 
     public init() {}
 
     /// A scan with verdict 0 that nothing annuls. An inspection moves nobody.
     public mutating func admit(_ tag: Int64, _ sighting: Sighting) {
         if sighting.isInspection { return }
+        count += 1
+        if count <= PresenceFold.passagesLimit { kept.append((tag, sighting)) }
         if let known = latest[tag], !sighting.isAfter(known) { return }
         latest[tag] = sighting
     }
@@ -45,4 +52,7 @@ public struct PresenceFold: Sendable {
     public var sorted: [(tag: Int64, sighting: Sighting)] {
         latest.map { (tag: $0.key, sighting: $0.value) }.sorted { $0.tag < $1.tag }
     }
+
+    /// All that moved somebody, in no order; nil when they are more than `passagesLimit`.
+    public var passages: [(tag: Int64, sighting: Sighting)]? { count <= PresenceFold.passagesLimit ? kept : nil }
 }

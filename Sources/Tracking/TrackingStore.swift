@@ -7,16 +7,24 @@ import Scans
 /// A transaction takes the runs out of `tapline.untracked` and applies them, so one that somebody else has tracked is left
 /// out, and one that was not committed is found again. All of it under one advisory lock: trackers of several centers take
 /// turns, and what each reads is what the others have committed. Confined to its connection's thread.
-public struct TrackingStore {
+///
+/// What the database refuses for its data is found by tracking run by run, and left out: it waits in `tapline.untracked`, and
+/// keeps no other run from being tracked.
+public final class TrackingStore {
     /// Advisory lock, as in `tapline.lock_presence()`: also of a change of the registry while it commits.
     static let lockKey: Int64 = 0x5450_4c4e_0001
     /// Runs that one transaction takes when it catches up, and the scans among them after which it takes no more.
     static let catchUpRuns = 2_000
     static let catchUpScans = 200_000
+    /// How long a run that was refused is left alone: somebody may mend what it met.
+    static let refusedMs: Int64 = 600_000
     /// Said, whatever the server's default: each statement must see what committed while the lock was waited for.
     private static let mode = "ISOLATION LEVEL READ COMMITTED READ WRITE"
 
     let connection: PostgresConnection
+    private let log = Log("tracking")
+    /// Runs that were refused for their data, and when they may be tried again (monotonic milliseconds).
+    private var refused: [Run: Int64] = [:]
 
     /// - Parameter isTracker: the session tracks, and nothing else: what a crash takes back is tracked again, so nobody waits
     ///   for the disk.
@@ -29,6 +37,12 @@ public struct TrackingStore {
     /// Tracks runs as they were stored; what is not waiting in `tapline.untracked` any more is left out.
     public func track(_ runs: [StoredScans]) throws {
         guard !runs.isEmpty else { return }
+        do { try trackAtOnce(runs) } catch let error as PostgresError where error.blamesData {
+            try each(runs.map { Run($0.journal, $0.first) }, error) { try trackAtOnce([runs[$0]]) }
+        }
+    }
+
+    private func trackAtOnce(_ runs: [StoredScans]) throws {
         try connection.transaction(TrackingStore.mode) {
             try lock()
             let waiting = try claim(runs)
@@ -39,10 +53,22 @@ public struct TrackingStore {
     /// Tracks what nobody has, of what was stored more than `olderThanMs` ago; at most `catchUpRuns` runs. False: nothing.
     @discardableResult
     public func catchUp(olderThanMs: Int64) throws -> Bool {
+        refused = refused.filter { $0.value > SystemClock.monotonicMs() }
         guard try isAnythingWaiting(olderThanMs) else { return false }
-        return try connection.transaction(TrackingStore.mode) {
-            try lock()
-            return try trackWaiting(olderThanMs)
+        do {
+            return try connection.transaction(TrackingStore.mode) {
+                try lock()
+                return try trackWaiting(olderThanMs)
+            }
+        } catch let error as PostgresError where error.blamesData {
+            let runs = try waiting(olderThanMs)
+            try each(runs, error) { index in
+                try connection.transaction(TrackingStore.mode) {
+                    try lock()
+                    try apply(try loaded(try take(runs[index])))
+                }
+            }
+            return true
         }
     }
 
@@ -51,6 +77,21 @@ public struct TrackingStore {
         let runs = try loaded(try take(olderThanMs))
         try apply(runs)
         return !runs.isEmpty
+    }
+
+    /// Runs `body` for each by itself, after all of them together were refused; remembers and tells which cannot be tracked.
+    private func each(_ runs: [Run], _ together: PostgresError, _ body: (Int) throws -> Void) throws {
+        var found: [(run: Run, error: PostgresError)] = []
+        for index in runs.indices {
+            do { try body(index) } catch let error as PostgresError where error.blamesData {
+                refused[runs[index]] = SystemClock.monotonicMs() + TrackingStore.refusedMs
+                found.append((runs[index], error))
+            }
+        }
+        guard let first = found.first else { return }
+        log.error(
+            "scans cannot be tracked: they wait in tapline.untracked",
+            [.count: found.count, .journal: first.run.journal, .seq: first.run.first, .error: "\(first.error)"])
     }
 
     /// Until nothing waits: for who has stored scans beside the center's own tracker and wants to see them.
@@ -80,11 +121,36 @@ public struct TrackingStore {
         return Set((0..<result.rowCount).map { Run(result.int($0, 0), result.int($0, 1)) })
     }
 
+    /// Runs that wait for longer than $1 milliseconds and were not refused ($2, $3).
+    private static let waiting = """
+        FROM tapline.untracked WHERE stored_at <= clock_timestamp() - $1 * interval '1 millisecond'
+            AND (journal_id, first_seq) NOT IN (SELECT * FROM unnest($2, $3))
+        """
+
+    private func waitingParameters(_ olderThanMs: Int64) -> [PostgresParameter] {
+        let left = Array(refused.keys)
+        return [.int64(olderThanMs), .int64s(left.map(\.journal)), .int64s(left.map(\.first))]
+    }
+
     private func isAnythingWaiting(_ olderThanMs: Int64) throws(PostgresError) -> Bool {
         try connection.query(
-            "SELECT FROM tapline.untracked WHERE stored_at <= clock_timestamp() - $1 * interval '1 millisecond' LIMIT 1",
-            [.int64(olderThanMs)]
+            "SELECT \(TrackingStore.waiting) LIMIT 1", waitingParameters(olderThanMs)
         ).rowCount > 0
+    }
+
+    private func waiting(_ olderThanMs: Int64) throws(PostgresError) -> [Run] {
+        let result = try connection.query(
+            "SELECT journal_id, first_seq \(TrackingStore.waiting) ORDER BY stored_at LIMIT \(TrackingStore.catchUpRuns)",
+            waitingParameters(olderThanMs), binary: true)
+        return (0..<result.rowCount).map { Run(result.int($0, 0), result.int($0, 1)) }
+    }
+
+    private func take(_ run: Run) throws(PostgresError) -> PostgresResult {
+        try connection.query(
+            """
+            DELETE FROM tapline.untracked WHERE journal_id = $1 AND first_seq = $2
+            RETURNING journal_id, first_seq, last_seq
+            """, [.int64(run.journal), .int64(run.first)], binary: true)
     }
 
     private func take(_ olderThanMs: Int64) throws(PostgresError) -> PostgresResult {
@@ -92,16 +158,12 @@ public struct TrackingStore {
             """
             DELETE FROM tapline.untracked u USING (
                 SELECT journal_id, first_seq, sum(last_seq - first_seq + 1) OVER (ORDER BY journal_id, first_seq) AS scans
-                FROM (SELECT * FROM tapline.untracked WHERE stored_at <= clock_timestamp() - $1 * interval '1 millisecond'
-                    ORDER BY stored_at LIMIT $2) w
+                FROM (SELECT * \(TrackingStore.waiting) ORDER BY stored_at LIMIT \(TrackingStore.catchUpRuns)) w
             ) n
-            WHERE u.journal_id = n.journal_id AND u.first_seq = n.first_seq AND n.scans - (u.last_seq - u.first_seq) <= $3
+            WHERE u.journal_id = n.journal_id AND u.first_seq = n.first_seq
+                AND n.scans - (u.last_seq - u.first_seq) <= \(TrackingStore.catchUpScans)
             RETURNING u.journal_id, u.first_seq, u.last_seq
-            """,
-            [
-                .int64(olderThanMs), .int64(Int64(TrackingStore.catchUpRuns)),
-                .int64(Int64(TrackingStore.catchUpScans)),
-            ], binary: true)
+            """, waitingParameters(olderThanMs), binary: true)
     }
 
     /// The scans of runs that were taken, read back; cut where gate or receipt change.
@@ -151,6 +213,9 @@ public struct TrackingStore {
         var fold = PresenceFold()
         for run in runs { fold.add(run, except: known) }
         let presence = PresenceStore(connection)
+        if let passages = fold.passages {
+            try DoubleAdmissions.note(passages, doubting: changes.map(\.tag), connection)
+        }
         try presence.move(
             fold.sorted, scanners: Dictionary(runs.map { ($0.journal, $0.scanner) }) { first, _ in first })
         // Who did not pass where they stand, and who passed after all: only these are looked up in all their scans.

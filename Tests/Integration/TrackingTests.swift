@@ -146,6 +146,112 @@ struct TrackingTests {
         #expect(try fixture.int(count) == 0)
     }
 
+    private static let found = "SELECT * FROM tapline.find_double_admissions('-infinity', 'infinity')"
+
+    /// Scans that come in the order of their times are known at once; only after an annulment the day has to be looked at.
+    @Test(arguments: 1...3)
+    func doubleAdmissionsAreSeenAsTheyCome(seed: Int) throws {
+        var random = TestRandom(seed)
+        let fixture = try IngestFixture()
+        let (held, tracking) = (Held(), try TrackingStore(fixture.connection))
+        let store = try IngestStore(fixture.database.connect(), relayUsers: [IngestFixture.relay]) { held.runs += $0 }
+        let logs = (1...4).map { _ in JournalID.random() }
+        var lanes: [[Scan]] = logs.map { _ in [] }
+        var atMs = IngestFixture.day / 1_000
+        for _ in 1...60 {
+            var hasAnnulment = false
+            for _ in 1...Int.random(in: 1...3, using: &random) {
+                let lane = lanes.indices.randomElement(using: &random)!
+                atMs += .random(in: 1...2_000_000, using: &random)
+                var scan = Scan(
+                    seq: Int64(lanes[lane].count + 1), atMs: atMs,
+                    tag: TagID(rawValue: .random(in: 1...6, using: &random)),
+                    verdict: .admitted, flags: Int.random(in: 0..<4, using: &random) == 0 ? .out : [],
+                    gate: [1, 2, 3].randomElement(using: &random)!, snapshot: 7)
+                if let last = lanes[lane].last, last.verdict == .admitted, Int.random(in: 0..<8, using: &random) == 0 {
+                    (scan.tag, scan.verdict, hasAnnulment) = (last.tag, .annulled, true)
+                }
+                lanes[lane].append(scan)
+                let journal = MadeJournal(scanner: "s-\(lane + 1)", log: logs[lane], scans: lanes[lane])
+                _ = try store.store([
+                    journal.batch(lanes[lane].count, 1).delivery(receivedMicros: IngestFixture.day + 86_400_000_000 * 7)
+                ])
+            }
+            try tracking.track(held.runs)
+            held.runs.removeAll()
+            if hasAnnulment { try fixture.connection.query("SELECT tapline.refresh_double_admissions('-infinity')") }
+            #expect(
+                try fixture.int(
+                    """
+                    WITH found AS (\(Self.found)), kept AS (SELECT * FROM tapline.kept_double_admissions)
+                    SELECT (SELECT count(*) FROM (SELECT * FROM found EXCEPT SELECT * FROM kept) a)
+                        + (SELECT count(*) FROM (SELECT * FROM kept EXCEPT SELECT * FROM found) b)
+                    """) == 0)
+        }
+        #expect(try fixture.int("SELECT count(*) FROM tapline.kept_double_admissions") > 0)
+    }
+
+    /// In any other order some are not seen at once, but none is seen that is none.
+    @Test(arguments: 1...6)
+    func noDoubleAdmissionIsMadeUp(seed: Int) throws {
+        var random = TestRandom(seed)
+        let fixture = try IngestFixture()
+        let (held, tracking) = (Held(), try TrackingStore(fixture.connection))
+        let store = try IngestStore(fixture.database.connect(), relayUsers: [IngestFixture.relay]) { held.runs += $0 }
+        var deliveries = journals(&random).flatMap { journal in
+            journal.scans.indices.map { journal.batch($0 + 1, 1).delivery() }
+        }
+        deliveries.shuffle(using: &random)
+        try fixture.connection.execute("CREATE TEMP TABLE before AS SELECT * FROM tapline.kept_double_admissions")
+        while !deliveries.isEmpty {
+            let group = deliveries.prefix(Int.random(in: 1...5, using: &random))
+            deliveries.removeFirst(group.count)
+            _ = try store.store(Array(group))
+            try tracking.track(held.runs)
+            held.runs.removeAll()
+            let madeUp = try fixture.int(
+                """
+                SELECT count(*) FROM (
+                    SELECT * FROM tapline.kept_double_admissions EXCEPT SELECT * FROM before EXCEPT \(Self.found)) x
+                """)
+            #expect(madeUp == 0)
+            try fixture.connection.execute(
+                "TRUNCATE before; INSERT INTO before SELECT * FROM tapline.kept_double_admissions")
+        }
+        #expect(try tracking.verify(repair: false).allSatisfy { $0.missing == 0 && $0.wrong == 0 })
+    }
+
+    /// A row that the database does not take keeps nobody else from being tracked, and is tracked when its cause is gone.
+    @Test func whatCannotBeTrackedStopsNobody() throws {
+        let fixture = try IngestFixture()
+        let (held, tracking) = (Held(), try TrackingStore(fixture.connection))
+        let store = try IngestStore(fixture.database.connect(), relayUsers: [IngestFixture.relay]) { held.runs += $0 }
+        try fixture.connection.execute("ALTER TABLE tapline.presence ADD CONSTRAINT no_tag_2 CHECK (tag_id <> 2)")
+        func put(_ tags: ClosedRange<Int64>) throws {
+            for tag in tags {
+                let scan = Scan(
+                    seq: 1, atMs: IngestFixture.day / 1_000 + tag, tag: TagID(rawValue: tag), verdict: .admitted,
+                    flags: [], gate: 1, snapshot: 7)
+                let journal = MadeJournal(scanner: "s-\((tag - 1) % 4 + 1)", log: .random(), scans: [scan])
+                _ = try store.store([journal.batch(1, 1).delivery()])
+            }
+        }
+        try put(1...3)
+        try tracking.track(held.runs)
+        let tags = "SELECT tag_id::text FROM tapline.presence ORDER BY tag_id"
+        #expect(try fixture.texts(tags) == ["1", "3"])
+        #expect(try fixture.int("SELECT count(*) FROM tapline.untracked") == 1)
+        // The same for what is read back: by a tracker that knows of nothing, and by one that has learnt.
+        try put(4...5)
+        let other = try TrackingStore(fixture.connection)
+        while try other.catchUp(olderThanMs: 0) {}
+        #expect(try fixture.texts(tags) == ["1", "3", "4", "5"])
+        #expect(try !tracking.catchUp(olderThanMs: 0))
+        try fixture.connection.execute("ALTER TABLE tapline.presence DROP CONSTRAINT no_tag_2")
+        try fixture.checkPresence()
+        #expect(try fixture.texts(tags) == ["1", "2", "3", "4", "5"])
+    }
+
     @Test func whatIsWrongIsToldAndMended() throws {
         let fixture = try IngestFixture()
         let store = try fixture.store()

@@ -32,11 +32,11 @@ struct ChangesetTests {
     @Test func whatIsBetweenTwoFilesTurnsOneIntoTheOther() throws {
         let old = try file("old", [1: 10, 2: 20, -3: 30], meta: "1")
         let new = try file("new", [1: 10, 2: 21, 4: 40], meta: "2")
-        let change = try Changeset.between(old, new: new)
-        #expect(try Changeset.between(old, new: new) == change, "the same twice")
+        let change = try Changeset.between(old, and: new)
+        #expect(try Changeset.between(old, and: new) == change, "the same twice")
         try Database(old, .readWrite).apply(change)
         #expect(try content(old) == content(new))
-        #expect(try Changeset.between(old, new: new).isEmpty)
+        #expect(try Changeset.between(old, and: new).isEmpty)
     }
 
     @Test func twoAreJoinedToOne() throws {
@@ -44,7 +44,7 @@ struct ChangesetTests {
         let second = try file("2", [1: 11, 3: 30, 4: 40], meta: "2")
         let third = try file("3", [1: 12, 2: 20, 3: 30], meta: "3")
         let joined = try Changeset.joined(
-            Changeset.between(first, new: second), Changeset.between(second, new: third))
+            Changeset.between(first, and: second), Changeset.between(second, and: third))
         try Database(first, .readWrite).apply(joined)
         #expect(try content(first) == content(third))
         #expect(try Changeset.joined([], []).isEmpty)
@@ -52,7 +52,7 @@ struct ChangesetTests {
 
     @Test func oneThatWasMadeForOtherRowsChangesNothing() throws {
         let change = try Changeset.between(
-            file("old", [1: 10, 2: 20], meta: "1"), new: file("new", [1: 11, 2: 21, 3: 31], meta: "2"))
+            file("old", [1: 10, 2: 20], meta: "1"), and: file("new", [1: 11, 2: 21, 3: 31], meta: "2"))
         let other = try file("other", [1: 10, 2: 22], meta: "1")
         let before = try content(other)
         let error = #expect(throws: SQLiteError.self) { try Database(other, .readWrite).apply(change) }
