@@ -19,5 +19,10 @@ public final class FileLock: Sendable {
         descriptor = file
     }
 
-    deinit { close(descriptor) }
+    deinit {
+        // Said, and not left to close(2): a child that another thread is just starting holds a copy of the descriptor until it
+        // has become its program, and with it the lock.
+        flock(descriptor, LOCK_UN)
+        close(descriptor)
+    }
 }

@@ -110,6 +110,25 @@ struct FileLockTests {
         }
     }
 
+    /// A child that is just being started has copies of its parent's descriptors until it becomes its program.
+    @Test func aChildThatIsStartingKeepsNoLock() async throws {
+        await #expect(processExitsWith: .success) { [path = folder.file("lock") as String] in
+            let over = StopSignal()
+            let starter = PlainThread("starter") {
+                var arguments: [UnsafeMutablePointer<CChar>?] = [strdup("true"), nil]
+                while !over.isStopped {
+                    var child: pid_t = 0
+                    if posix_spawn(&child, "/bin/true", nil, nil, &arguments, nil) == 0 { waitpid(child, nil, 0) }
+                }
+            }
+            var refused = 0
+            for _ in 0..<20_000 { do { _ = try FileLock(path) } catch { refused += 1 } }
+            over.stop()
+            await starter.end()
+            exit(refused == 0 ? 0 : 1)
+        }
+    }
+
     @Test func anotherProcessIsKeptOutUntilTheHolderDies() async throws {
         let path = folder.file("lock")
         let lock = try FileLock(path)

@@ -31,8 +31,6 @@ import Testing
         try eventually("one pulse", everyMs: 5) { board.changes.count == 2 }
         let changes = board.changes
         #expect(changes.map(\.channel) == [channels, channels] && changes.map(\.isOn) == [true, false])
-        let length = changes[1].atMs - changes[0].atMs
-        #expect(length >= 150 && length < 1_000, "a pulse of 200 ms took \(length)")
         try await running.end()
         #expect(board.changes.count == 2 && board.badFrames == 0)
         #expect(reports.turnstile == [nil])
