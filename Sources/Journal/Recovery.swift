@@ -45,13 +45,16 @@ public struct Recovery: Sendable {
     /// The damaged journals of the folder, oldest first: those set aside, and the present one if it is unsound and nobody
     /// runs on it.
     public func sources() -> [String] {
-        var paths = DataFolder.damagedJournals(folder).map { folder + "/" + $0 }
+        var paths = setAside
         let present = DataFolder.journal(folder)
         if Files.exists(present) || Aside.isLogAlone(present), !Recovery.isSound(present) { paths.append(present) }
         // A log that was moved before its file is read with that.
         if let moved = Aside.unfinished(present) { paths.removeAll { $0 == moved } }
         return paths
     }
+
+    /// Those that were set aside, oldest first: known without a look into the present one, which a gate may be using.
+    public var setAside: [String] { DataFolder.damagedJournals(folder).map { folder + "/" + $0 } }
 
     private static func isSound(_ path: String) -> Bool {
         if Aside.isEmpty(path) || Aside.unfinished(path) != nil {

@@ -118,6 +118,19 @@ public enum Files {
         }
     }
 
+    /// The same of a file on a disk that may be failing: blocks that it does not give any more are zeros (see `salvage`), and
+    /// then the result is false. Throws `SystemError` for a file that cannot be opened, and where the copy cannot be written.
+    public static func copyReadable(_ from: String, to path: String) throws -> Bool {
+        do {
+            try copy(from, to: path)
+            return true
+        } catch let error as SystemError where [EIO, EUCLEAN, EBADMSG].contains(error.code) {}
+        try withFile(path, O_WRONLY | O_CREAT | O_TRUNC) { target in
+            try salvageChunks(from) { try writeAll($0, to: target, "write \(path)") }
+        }
+        return false
+    }
+
     /// fsync of one file, so that what another writer (SQLite, zlib) put there survives a power cut.
     public static func sync(_ path: String) throws {
         try withFile(path, O_RDONLY) { file in

@@ -11,5 +11,8 @@ public struct SystemError: Error, CustomStringConvertible, Sendable {
         self.operation = operation
     }
 
+    /// No room: of the disk, or of a quota.
+    public var isFull: Bool { code == ENOSPC || code == EDQUOT }
+
     public var description: String { "\(operation): \(String(cString: strerror(code)))" }
 }

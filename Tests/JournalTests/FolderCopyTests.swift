@@ -1,0 +1,177 @@
+import Runtime
+import SQLite
+import Scans
+import Support
+import Testing
+
+@testable import Journal
+
+/// The folder of a dead device, as it comes out of a drawer.
+@Suite(.serialized) struct FolderCopyTests {
+    private let folder = TemporaryFolder("dead")
+    private var data: String { folder.file("data") }
+
+    /// A gate that dies: what it committed last is in the log alone, and the -shm file is of no use to anybody.
+    private func die(_ data: String, _ taps: ClosedRange<Int64>, folded: Int64 = 0) throws -> JournalID {
+        let living = TemporaryFolder("living")
+        let log: JournalID
+        do {
+            if Files.exists(data + "/journal.sqlite") { try move(data, to: living.path) }
+            let journal = try Journal(folder: living.path, scanner: scanner)
+            log = journal.id
+            for number in taps {
+                try journal.tap(number)
+                if number == folded { #expect(try journal.database.int("PRAGMA wal_checkpoint(TRUNCATE)") == 0) }
+            }
+            try Files.makeFolder(data)
+            // Taken while it is open: closing would fold the log back.
+            try move(living.path, to: data)
+        }
+        return log
+    }
+
+    private func move(_ from: String, to: String) throws {
+        for name in ["journal.sqlite", "journal.sqlite-wal"] {
+            _ = try Files.copyReadable(from + "/" + name, to: to + "/" + name)
+        }
+    }
+
+    private func contents(_ data: String) throws -> [String: [UInt8]] {
+        try Dictionary(uniqueKeysWithValues: Files.list(data).map { ($0, try Files.read(data + "/" + $0)) })
+    }
+
+    /// Tags by journal, over all folders of a copy.
+    private func tags(_ copy: FolderCopy) throws -> [JournalID: [Int64]] {
+        var tags: [JournalID: [Int64]] = [:]
+        for folder in copy.folders {
+            let reader = JournalReader(folder: folder)
+            for record in try reader.journals() {
+                tags[record.log, default: []] += try reader.read(journal: record.id, after: 0, limit: 100_000)
+                    .map(\.tag.rawValue)
+            }
+        }
+        return tags
+    }
+
+    @Test func theLogIsReadThoughNobodyFoldedItBack() throws {
+        let log = try die(data, 1...300, folded: 200)
+        #expect(try JournalReader(folder: data).journals().isEmpty, "such a folder cannot be read in place")
+        let before = try contents(data)
+        var copy: FolderCopy? = try FolderCopy(of: data, scanner: nil)
+        let place = try #require(copy?.folders.first)
+        #expect(try copy.map(tags) == [log: Array(1...300)])
+        #expect(copy?.recovery == nil && copy?.shipped == [:])
+        #expect(try contents(data) == before)
+        copy = nil
+        #expect(!Files.exists(place), "the copy stays behind")
+    }
+
+    @Test func whatWasShippedIsKnown() throws {
+        let log = try die(data, 1...10)
+        let shipped = TemporaryFolder("shipped")
+        do {
+            let cursor = try Shipped(folder: shipped.path)
+            try cursor.advance(log, scanner: scanner, to: 7)
+            for name in ["shipped.sqlite", "shipped.sqlite-wal"] {
+                _ = try Files.copyReadable(shipped.file(name), to: data + "/" + name)
+            }
+        }
+        #expect(try FolderCopy(of: data, scanner: nil).shipped == [log: 7])
+        // One that is damaged says nothing: everything is shipped again.
+        try Files.writeAtomically([UInt8](repeating: 7, count: 8_192), to: data + "/shipped.sqlite")
+        try Files.remove(data + "/shipped.sqlite-wal")
+        let copy = try FolderCopy(of: data, scanner: nil)
+        #expect(copy.shipped == [:])
+        #expect(try tags(copy) == [log: Array(1...10)])
+    }
+
+    @Test func mediaThatCannotBeWrittenAreNoObstacle() throws {
+        let disk = try SmallDisk(.tmpfs, megabytes: 16)
+        let log = try die(disk.path + "/data", 1...50)
+        try Files.writeAtomically([], to: disk.path + "/data/gate.lock")
+        try Run.succeeding("mount", ["-o", "remount,ro", disk.path])
+        let copy = try FolderCopy(of: disk.path + "/data", scanner: nil)
+        #expect(try tags(copy) == [log: Array(1...50)])
+    }
+
+    @Test func aGateThatRunsIsLeftAlone() throws {
+        let journal = try Journal(folder: data, scanner: scanner)
+        let error = #expect(throws: ProgramError.self) { try FolderCopy(of: data, scanner: nil) }
+        #expect(error?.code == .configuration)
+        _ = journal.id
+    }
+
+    @Test func aFolderWithoutAJournalHasNothing() throws {
+        try Files.makeFolder(data)
+        #expect(try FolderCopy(of: data, scanner: nil).folders == [])
+        // A gate that was cut off while it made the file.
+        try Files.writeAtomically([], to: data + "/journal.sqlite")
+        #expect(try FolderCopy(of: data, scanner: nil).folders == [])
+        #expect(throws: SystemError.self) { try FolderCopy(of: data + "/none", scanner: nil) }
+    }
+
+    enum Damage: CaseIterable {
+        case header, lost, movedInPart
+    }
+
+    @Test(arguments: Damage.allCases) func whatADamagedFolderStillHoldsIsTaken(_ damage: Damage) throws {
+        let first = try die(data, 1...300, folded: 200)
+        let path = data + "/journal.sqlite"
+        switch damage {
+        case .header:
+            for suffix in ["", "-wal"] {
+                var bytes = try Files.read(path + suffix)
+                for index in 0..<24 { bytes[index] = 0x5a }
+                try Files.writeAtomically(bytes, to: path + suffix)
+            }
+        case .lost: try Files.writeAtomically([], to: path)
+        // Cut off while the gate set it aside.
+        case .movedInPart: try Files.rename(path + "-wal", to: path + ".damaged-2026-11-25T100000.000Z-wal")
+        }
+        let before = try contents(data)
+        let copy = try FolderCopy(of: data, scanner: scanner)
+        let report = try #require(copy.recovery)
+        #expect(report.files.count == 1)
+        let back = try tags(copy)[first] ?? []
+        if damage == .lost {
+            // The log has the last pages; whose they are only the file said.
+            #expect(back.count + report.orphans >= 100)
+        } else {
+            #expect(back == Array(1...300))
+        }
+        #expect(try contents(data) == before)
+    }
+
+    @Test func whatWasSetAsideComesBeforeWhatIsThere() throws {
+        let old = try die(data, 1...300, folded: 300)
+        let path = data + "/journal.sqlite"
+        try Files.writeAtomically([UInt8](repeating: 0, count: 100) + Files.read(path)[100...], to: path)
+        try Files.remove(path + "-wal")
+        // The gate that starts next sets it aside.
+        let present = try Journal(folder: data, scanner: scanner)
+        try present.tap(1_000)
+        let log = present.id
+        let dead = try folder.folder("card")
+        for name in try Files.list(data) where !name.hasSuffix("-shm") {
+            _ = try Files.copyReadable(data + "/" + name, to: dead + "/" + name)
+        }
+        let copy = try FolderCopy(of: dead, scanner: nil)
+        #expect(copy.folders.count == 2)
+        #expect(try JournalReader(folder: copy.folders[0]).journals().map(\.log) == [old])
+        #expect(try tags(copy) == [old: Array(1...300), log: [1_000]])
+    }
+
+    /// Zeros in the log look like its end: what lies behind them is found all the same.
+    @Test func blocksThatCannotBeReadAreNotTakenForTheEnd() throws {
+        let disk = try SmallDisk(.ext4, megabytes: 32)
+        let log = try die(disk.path + "/data", 1...400, folded: 1)
+        let wal = disk.path + "/data/journal.sqlite-wal"
+        try Run.succeeding("sync", ["-f", disk.path])
+        let size = try #require(Files.status(wal)).size
+        try disk.breakFrom(size / 2 / 4_096 * 4_096, of: wal)
+        let copy = try FolderCopy(of: disk.path + "/data", scanner: nil)
+        #expect(copy.recovery?.files.count == 1)
+        let back = try tags(copy)[log] ?? []
+        #expect(back.count > 100 && back == back.sorted() && back.first == 1)
+    }
+}
