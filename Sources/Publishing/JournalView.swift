@@ -7,6 +7,8 @@ struct JournalView {
     private let reader: JournalReader
     private let scanner: ScannerID
     private let paths: [String]
+    /// Of each journal the last seq that is of interest; nil: all of them, and what comes.
+    private let ends: [JournalID: Int64]?
     private var seen: [Files.Status?] = []
     /// A write within the clock tick of the last look may leave the file's time as it was: look once more.
     private var isDoubtful = true
@@ -14,10 +16,12 @@ struct JournalView {
     private(set) var sources: [PublishWindow.Source] = []
     /// Journals made for other scanners: shown, never shipped.
     private(set) var foreign: [JournalRecord] = []
+    /// Whether the file could be read, and is not being made just now.
+    private(set) var isThere = false
 
-    init(folder: String, scanner: ScannerID) {
+    init(folder: String, scanner: ScannerID, ends: [JournalID: Int64]? = nil) {
         reader = JournalReader(folder: folder)
-        self.scanner = scanner
+        (self.scanner, self.ends) = (scanner, ends)
         paths = ["/journal.sqlite", "/journal.sqlite-wal"].map { folder + $0 }
     }
 
@@ -28,10 +32,13 @@ struct JournalView {
         isDoubtful = now != seen
         seen = now
         let records = try reader.journals()
+        isThere = !records.isEmpty
         let last = records.last?.id
         foreign = records.filter { $0.scanner != scanner }
-        let own = records.filter { $0.scanner == scanner }.map {
-            PublishWindow.Source(journal: $0.id, log: $0.log, lastSeq: $0.lastSeq, isFinished: $0.id != last)
+        let own = records.filter { $0.scanner == scanner }.compactMap { record -> PublishWindow.Source? in
+            guard let end = ends == nil ? record.lastSeq : ends?[record.log] else { return nil }
+            return PublishWindow.Source(
+                journal: record.id, log: record.log, lastSeq: min(record.lastSeq, end), isFinished: record.id != last)
         }
         guard own != sources else { return false }
         sources = own

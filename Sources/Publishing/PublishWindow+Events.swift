@@ -21,8 +21,8 @@ extension PublishWindow {
         precondition(slice.flight == nil && last >= slice.first)
         flights.append(
             Flight(
-                id: nextFlight, log: slice.log, first: slice.first, last: last, bytes: 0, tag: 0, sentMs: 0,
-                isConfirmed: true))
+                id: nextFlight, log: slice.log, first: slice.first, last: last, bytes: 0, tag: PublishWindow.noTag,
+                sentMs: 0, isConfirmed: true))
         nextFlight += 1
         sent[slice.log] = last
         settle()
@@ -145,6 +145,9 @@ extension PublishWindow {
 
     // MARK: Inside
 
+    /// Of what is missing: the broker's begin at 1.
+    private static let noTag: UInt64 = 0
+
     private func indices(_ tag: UInt64, _ multiple: Bool) -> [Int] {
         flights.indices.filter { index in
             guard let own = flights[index].tag, !flights[index].isConfirmed else { return false }
@@ -172,6 +175,7 @@ extension PublishWindow {
         while let flight = flights.first, flight.isConfirmed {
             flights.removeFirst()
             guard flight.count > 0 else { continue }
+            if flight.tag == PublishWindow.noTag { missing += Int64(flight.count) }
             shipped[flight.log] = flight.last
             advances[flight.log] = flight.last
         }

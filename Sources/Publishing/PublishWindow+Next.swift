@@ -31,7 +31,9 @@ extension PublishWindow {
             if flights.count < limits.windowBatches {
                 let heartbeatMs = heartbeatIsDue ? nowMs : lastPublishMs + limits.heartbeatMs
                 // One under way says it all.
-                if !flights.contains(where: { $0.count == 0 && !$0.isConfirmed }), let slice = heartbeatSlice() {
+                if limits.sendsHeartbeats, !flights.contains(where: { $0.count == 0 && !$0.isConfirmed }),
+                    let slice = heartbeatSlice()
+                {
                     guard nowMs < heartbeatMs else { return .heartbeat(slice) }
                     wakeMs = min(wakeMs, heartbeatMs)
                 }

@@ -20,6 +20,8 @@ public struct PublishWindow: Sendable {
         public var windowBatches = 16
         /// Their bytes: what a connection that breaks makes us send again.
         public var windowBytes = 128 << 10
+        /// Whether heartbeats are sent at all: they say that the device lives.
+        public var sendsHeartbeats = true
         /// A heartbeat after so long without a publish.
         public var heartbeatMs: Int64 = 15_000
         /// Without any progress of what is in flight for so long, the connection is given up. Progress is a confirm, or
@@ -117,6 +119,8 @@ public struct PublishWindow: Sendable {
     public internal(set) var losses = 0
     /// Publishes that were refused or returned.
     public internal(set) var refusals = 0
+    /// Scans that do not exist any more, and over which the cursors have moved.
+    public internal(set) var missing: Int64 = 0
 
     var sources: [Source] = []
     /// Last seq published, by journal; `shipped` where nothing is in flight.

@@ -13,7 +13,10 @@ extension Upload {
         journalsSeenMs = nowMs
         do {
             if try view.look() { window.journals(view.sources) }
-        } catch { trouble("the journal cannot be read", error) }
+        } catch {
+            unreadable = "\(error)"
+            trouble("the journal cannot be read", error)
+        }
         for record in view.foreign where knownForeign.insert(record.log).inserted {
             log.warning(
                 "a journal of another scanner lies here and is not shipped",
@@ -52,15 +55,12 @@ extension Upload {
             if let hole = scans.indices.first(where: { scans[$0].seq != slice.first + Int64($0) }) {
                 scans.removeSubrange(hole...)
             }
-        } catch {
-            trouble("scans cannot be read", error)
-            return window.unreadable(nowMs: SystemClock.monotonicMs())
-        }
+        } catch { return cannotRead("\(error)") }
         let count = ScanBatch.cut(scans)
         guard count > 0 && scans[0].seq == slice.first || slice.limit == 0 else {
-            trouble("scans cannot be read", "\(slice.log) has no seq \(slice.first)")
-            return window.unreadable(nowMs: SystemClock.monotonicMs())
+            return cannotRead("\(slice.log) has no seq \(slice.first)")
         }
+        unreadable = nil
         body.removeAll(keepingCapacity: true)
         batch(slice, scans[..<count]).encode(into: &body)
         let message = AMQPProperties(
@@ -78,6 +78,12 @@ extension Upload {
             status.publishedBytes.add(body.count)
             if count > 0 { status.publishedBatches.add() } else { status.heartbeats.add() }
         } catch { fail(error) }
+    }
+
+    private func cannotRead(_ cause: String) {
+        unreadable = cause
+        trouble("scans cannot be read", cause)
+        window.unreadable(nowMs: SystemClock.monotonicMs())
     }
 
     private func batch(_ slice: PublishWindow.Slice, _ scans: ArraySlice<Scan>) -> ScanBatch {

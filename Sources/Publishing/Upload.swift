@@ -34,9 +34,16 @@ public final class Upload {
 
         /// - Parameter urls: of the brokers, at least one. Throws `ProgramError` (configuration) for one that is none.
         public init(folder: String, scanner: ScannerID, urls: [String]) throws {
+            self.init(folder: folder, scanner: scanner, addresses: try Settings.addresses(urls))
+        }
+
+        init(folder: String, scanner: ScannerID, addresses: [AMQPAddress]) {
+            (self.folder, self.scanner, self.addresses) = (folder, scanner, addresses)
+        }
+
+        static func addresses(_ urls: [String]) throws -> [AMQPAddress] {
             guard !urls.isEmpty else { throw ProgramError.configuration("--amqp-url is needed") }
-            (self.folder, self.scanner) = (folder, scanner)
-            do { addresses = try urls.map { try AMQPAddress(url: $0) } } catch {
+            do { return try urls.map { try AMQPAddress(url: $0) } } catch {
                 throw ProgramError.configuration("--amqp-url: \(error)")
             }
         }
@@ -45,7 +52,8 @@ public final class Upload {
     let settings: Settings
     let status: PublisherStatus
     let log: Log
-    let shipped: Shipped
+    /// The durable cursor; nil: it is somebody else's, and stays as it is.
+    private let shipped: Shipped?
     var view: JournalView
     var window: PublishWindow
     var connection: AMQPConnection?
@@ -53,7 +61,9 @@ public final class Upload {
     /// Cursors that have moved and are not on the disk yet.
     private var pendingCursors: [JournalID: Int64] = [:]
     private var cursorsSavedMs: Int64 = 0
-    private var confirmedUpTo: [JournalID: Int64]
+    private(set) var confirmedUpTo: [JournalID: Int64]
+    /// Why the last scans could not be read; nil: they could.
+    var unreadable: String?
     var unacknowledgedBytes = 0
     var journalsSeenMs: Int64?
     var knownForeign: Set<JournalID> = []
@@ -65,12 +75,21 @@ public final class Upload {
 
     /// Takes the folder's publisher lock. Throws `ProgramError` (configuration) when another publisher holds it,
     /// `JournalError` when the cursor cannot be opened.
-    public init(_ settings: Settings, _ status: PublisherStatus) throws {
-        (self.settings, self.status) = (settings, status)
+    public convenience init(_ settings: Settings, _ status: PublisherStatus) throws {
+        let shipped = try Shipped(folder: settings.folder)
+        self.init(
+            settings, status, JournalView(folder: settings.folder, scanner: settings.scanner),
+            confirmedUpTo: try shipped.all(), shipped)
+    }
+
+    /// - Parameter confirmedUpTo: the last seq of each journal that is not to be published.
+    init(
+        _ settings: Settings, _ status: PublisherStatus, _ view: JournalView, confirmedUpTo: [JournalID: Int64],
+        _ shipped: Shipped? = nil
+    ) {
+        (self.settings, self.status, self.view) = (settings, status, view)
+        (self.confirmedUpTo, self.shipped) = (confirmedUpTo, shipped)
         log = Log("upload", [.scanner: settings.scanner])
-        shipped = try Shipped(folder: settings.folder)
-        confirmedUpTo = try shipped.all()
-        view = JournalView(folder: settings.folder, scanner: settings.scanner)
         window = PublishWindow(
             settings.limits, shipped: confirmedUpTo, seed: settings.seed, nowMs: SystemClock.monotonicMs())
     }
@@ -92,7 +111,7 @@ public final class Upload {
     }
 
     /// One decision, carried out, and whatever the broker has said meanwhile.
-    private func turn(_ stop: StopSignal) {
+    func turn(_ stop: StopSignal) {
         lookAtJournal()
         switch window.next(nowMs: SystemClock.monotonicMs()) {
         case .connect(let number): connect(number, stop)
@@ -119,10 +138,10 @@ public final class Upload {
             for (log, seq) in window.takeAdvances() {
                 status.confirmedScans.add(Int(seq - confirmedUpTo[log, default: 0]))
                 confirmedUpTo[log] = seq
-                pendingCursors[log] = seq
+                if shipped != nil { pendingCursors[log] = seq }
             }
         }
-        guard !pendingCursors.isEmpty else { return }
+        guard let shipped, !pendingCursors.isEmpty else { return }
         let nowMs = SystemClock.monotonicMs()
         guard now || nowMs - cursorsSavedMs >= settings.cursorMs else { return }
         cursorsSavedMs = nowMs

@@ -8,11 +8,13 @@ struct Main {
     static func main() async {
         await Program(
             "tapline-publisher", "ships a scanner's journal to the command center, and brings it snapshots",
-            commands: [run, fetch, status]
+            commands: [run, fetch, export, ship, resend, status]
         ).main()
     }
 
-    private static let data = Option("data", "DIR", "the scanner's data folder: journals and snapshots", required: true)
+    static let data = Option("data", "DIR", "the scanner's data folder: journals and snapshots", required: true)
+    static let broker = Option(
+        "amqp-url", "URL", "the broker, amqp:// or amqps://; several are tried in turn", kind: .secrets, required: true)
     private static let center = [
         Option.enrolment,
         Option("center-url", "URL", "where snapshots are: http://CENTER:PORT"),
@@ -20,16 +22,13 @@ struct Main {
             "trust-key", "KEY", "whose snapshots are installed: a minisign public key, or a .pub file", kind: .repeated),
         Option("center-ca-file", "FILE", "certificate authorities for https, PEM (default the system's)"),
     ]
-    private static let output = Option("output", "text|json", "for people or for programs", default: "text")
+    static let output = Option("output", "text|json", "for people or for programs", default: "text")
 
     private static let run = Command(
         "run", "publish scans as they come, install snapshots as they come; ends on SIGTERM",
         options: [
             data,
-            Option("scanner", "ID", "the identity of this device, [a-z0-9][a-z0-9-]{0,62}", required: true),
-            Option(
-                "amqp-url", "URL", "the broker, amqp:// or amqps://; several are tried in turn", kind: .secrets,
-                required: true),
+            Option("scanner", "ID", "the identity of this device, [a-z0-9][a-z0-9-]{0,62}", required: true), broker,
         ] + center + [
             Option("batch-scans", "N", "scans in a batch at the most, 50 to 4000", default: "500"),
             Option("batch-age-ms", "MS", "how long a scan may wait for others", default: "1000"),
@@ -98,7 +97,7 @@ struct Main {
         }
     }
 
-    private enum OutputFormat: String, CaseIterable { case text, json }
+    enum OutputFormat: String, CaseIterable { case text, json }
 
     private static func downloadSettings(_ arguments: Arguments) throws -> Download.Settings {
         let keys = try arguments.all("trust-key").map(MinisignPublicKey.init)
@@ -115,7 +114,7 @@ struct Main {
         return settings
     }
 
-    private static func scanner(_ text: String) throws -> ScannerID {
+    static func scanner(_ text: String) throws -> ScannerID {
         guard let id = ScannerID(text) else {
             throw ProgramError.configuration("--scanner \(text): [a-z0-9][a-z0-9-]{0,62} is needed")
         }

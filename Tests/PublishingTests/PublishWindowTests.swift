@@ -116,7 +116,22 @@ struct PublishWindowTests {
         window.connectionLost(nowMs: 0)
         window.connected(nowMs: 0)
         #expect(try slice().first == 8)
-        #expect(window.backlog == 3)
+        #expect(window.backlog == 3 && window.missing == 5)
+    }
+
+    @Test("Who speaks for a device that may be dead sends no heartbeats")
+    func withoutHeartbeats() throws {
+        var limits = PublishWindow.Limits()
+        limits.sendsHeartbeats = false
+        let log = JournalID.random()
+        var window = PublishWindow(limits, shipped: [log: 10], seed: 1, nowMs: 0)
+        window.journals([.init(journal: 1, log: log, lastSeq: 10, isFinished: true)])
+        window.connected(nowMs: 0)
+        window.requestHeartbeat()
+        for nowMs in stride(from: Int64(0), to: 60_000, by: 500) {
+            let step = window.next(nowMs: nowMs)
+            guard case .wait = step else { throw TestFailure("\(step) at \(nowMs) ms") }
+        }
     }
 
     @Test("A lone scan leaves within the age limit, though nothing follows")

@@ -1,0 +1,180 @@
+internal import Batches
+internal import FoundationEssentials
+internal import Journal
+internal import Runtime
+public import Scans
+
+/// Scans as batch files in a folder, which a runner carries to the center on a stick.
+///
+/// Nothing counts as shipped by it: a stick may get lost, and what arrives twice is stored once. Files that are there already
+/// stay, so a stick can be taken round again; a file is whole or not there.
+public struct BatchExport: Sendable {
+    /// Which scans.
+    public enum Choice: Sendable {
+        /// Those that the broker has not confirmed.
+        case unshipped
+        /// All from the first on that was made at this time or later, in milliseconds since 1970 by the device's clock.
+        case since(Int64)
+        case all
+    }
+
+    /// What came of it.
+    public struct Report: Codable, Sendable {
+        public var scanner: String
+        /// Files that were written, and the scans in them.
+        public var written = 0
+        public var scans: Int64 = 0
+        /// Whole files of an earlier export that hold what is asked for, and the scans asked for in them.
+        public var kept = 0
+        public var keptScans: Int64 = 0
+        public var bytes = 0
+        /// Scans that lie there for other scanners and were not exported, by scanner.
+        public var foreign: [String: Int64]
+        /// Damaged files, of which all that is readable was taken.
+        public var recovered: [String]
+        /// Scans that are lost between others of those files.
+        public var missing: Int64 = 0
+        /// Damaged files that were set aside beside a journal in use, and were not read.
+        public var unread: [String]
+    }
+
+    /// Scans in a file at the most: 60 kB. A bad sector costs one file.
+    static let fileScans = 4_000
+
+    private let folder: String
+    private let scanner: ScannerID?
+    private let out: String
+    private let choice: Choice
+
+    /// - Parameters:
+    ///   - folder: a scanner's data folder, in use or not.
+    ///   - scanner: nil: the only one that has journals there.
+    ///   - out: made if missing, but not the folder that it is in.
+    public init(_ choice: Choice, folder: String, scanner: ScannerID?, out: String) {
+        (self.choice, self.folder, self.scanner, self.out) = (choice, folder, scanner, out)
+    }
+
+    /// Throws `ProgramError`: failed for a full stick, and what `JournalSource` throws; `JournalError`, `SystemError`.
+    public func run() throws -> Report {
+        let source = try JournalSource(live: folder, scanner: scanner)
+        let choice: Consignment.Choice =
+            switch choice {
+            case .unshipped: .after(source.shipped)
+            case .since(let sinceMs): .since(sinceMs)
+            case .all: .all
+            }
+        let plan = try source.plan(choice, scanner: scanner)
+        // A stick that is not mounted leaves its place empty or missing: then nothing is written in its stead.
+        guard Files.exists(out) || Files.exists(Files.folder(of: out)) else {
+            throw ProgramError.failed("--out \(out): there is no such folder; is the stick mounted?")
+        }
+        try Files.makeFolder(out)
+        let there = BatchFiles(in: out, of: plan.scanner)
+        var writing = Writing(
+            out: out, left: plan.consignments.reduce(0) { $0 + $1.scans },
+            report: Report(
+                scanner: plan.scanner.text, foreign: plan.foreign, recovered: source.recoveredNames,
+                unread: source.unreadNames))
+        for consignment in plan.consignments {
+            let reader = JournalReader(folder: consignment.folder)
+            // Its journals are known by their numbers once it has named them.
+            _ = try reader.journals()
+            for part in consignment.parts {
+                try writing.write(part, of: plan.scanner, reader, there)
+            }
+        }
+        return writing.report
+    }
+}
+
+extension BatchExport {
+    private struct Writing {
+        let out: String
+        /// Scans asked for that are not dealt with yet.
+        var left: Int64
+        var report: Report
+        private var body: [UInt8] = []
+
+        init(out: String, left: Int64, report: Report) { (self.out, self.left, self.report) = (out, left, report) }
+
+        mutating func write(
+            _ part: Consignment.Part, of scanner: ScannerID, _ reader: JournalReader, _ there: BatchFiles
+        ) throws {
+            var after = part.after
+            func read(_ seq: Int64, _ limit: Int) throws -> [Scan] {
+                try reader.read(journal: part.journal, after: seq - 1, limit: limit)
+            }
+            while after < part.last {
+                if let last = try there.last(of: part.log, holding: after + 1, journal: read) {
+                    report.kept += 1
+                    pass(to: min(last, part.last), &after, counting: \.keptScans)
+                    continue
+                }
+                let limit = min(BatchExport.fileScans, Int(part.last - after))
+                let scans = try read(after + 1, limit)
+                guard let first = scans.first?.seq, try first == after + 1 || reader.mayHaveHoles() else {
+                    throw ProgramError.failed("journal \(part.log) cannot be read just now: try again")
+                }
+                if first > after + 1 {
+                    pass(to: first - 1, &after, counting: \.missing)
+                    continue
+                }
+                let count = ScanBatch.cut(scans)
+                left -= Int64(count)
+                let previous = first == 1 ? part.previous : nil
+                try save(
+                    ScanBatch(
+                        scanner: scanner, log: part.log, scans: scans[..<count],
+                        after: previous.map { ScanBatch.After(log: $0.log, lastSeq: $0.lastSeq) },
+                        sentMicros: SystemClock.nowMicroseconds(), backlog: left),
+                    as: BatchFileName(scanner: scanner, log: part.log, first: first))
+                report.written += 1
+                report.scans += Int64(count)
+                after += Int64(count)
+            }
+        }
+
+        private mutating func pass(
+            to last: Int64, _ after: inout Int64, counting count: WritableKeyPath<Report, Int64>
+        ) {
+            report[keyPath: count] += last - after
+            left -= last - after
+            after = last
+        }
+
+        private mutating func save(_ batch: ScanBatch, as name: BatchFileName) throws {
+            body.removeAll(keepingCapacity: true)
+            batch.encode(into: &body)
+            do { try Files.writeAtomically(body, to: "\(out)/\(name)") } catch let error as SystemError
+                where error.isFull
+            {
+                throw ProgramError.failed(
+                    "\(out) is full: \(report.written) files with \(report.scans) scans are there, each whole; "
+                        + "\(left + Int64(batch.count)) scans have no room. Bring these, or make room and export again")
+            }
+            report.bytes += body.count
+        }
+    }
+}
+
+extension BatchExport.Report {
+    /// Whether nothing is known to be left behind.
+    public var isWhole: Bool { missing == 0 }
+
+    /// One JSON object, keys in order of name.
+    public func json() throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(self), as: UTF8.self)
+    }
+
+    /// For people: what was written, and what was not.
+    public func text() -> String {
+        var lines = ["written    \(scans) scans of \(scanner) in \(written) files, \(bytes) bytes"]
+        if kept > 0 { lines.append("kept       \(keptScans) scans in \(kept) files that are there already") }
+        lines += recovered.map { "damaged    \($0): what is readable of it was taken" }
+        if missing > 0 { lines.append("lost       \(missing) scans between others: the center lists them as a gap") }
+        lines += HandDelivery.unreadLines(unread) + HandDelivery.foreignLines(foreign)
+        return lines.joined(separator: "\n")
+    }
+}

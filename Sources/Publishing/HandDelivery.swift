@@ -1,0 +1,117 @@
+internal import AMQP
+internal import FoundationEssentials
+internal import Journal
+public import Runtime
+public import Scans
+
+/// The scans of a folder once to the broker, by hand: those of a dead device (`ship`), or what was shipped before (`resend`).
+public struct HandDelivery: Sendable {
+    public enum Kind: Sendable {
+        /// The folder of a dead device, read as a copy: what was not shipped, or all of it.
+        case dead(all: Bool)
+        /// A folder that may be in use: all from the first scan on that was made at this time or later, in milliseconds
+        /// since 1970 by the device's clock.
+        case since(Int64)
+    }
+
+    /// What came of it.
+    public struct Report: Codable, Sendable {
+        public var scanner: String
+        /// Confirmed by the broker.
+        public var scans: Int64 = 0
+        public var journals = 0
+        /// Scans that lie there for other scanners and were not shipped, by scanner.
+        public var foreign: [String: Int64]
+        /// Damaged files, of which all that is readable was taken.
+        public var recovered: [String]
+        /// Scans that are lost between others of those files ...
+        public var missing: Int64 = 0
+        /// ... and scans of them whose journal is not known.
+        public var orphans: Int
+        /// Damaged files that were set aside beside a journal in use, and were not read.
+        public var unread: [String]
+
+        /// Whether nothing is known to be left behind.
+        public var isWhole: Bool { missing == 0 && orphans == 0 }
+    }
+
+    private let kind: Kind
+    private let folder: String
+    private let scanner: ScannerID?
+    private let addresses: [AMQPAddress]
+    private let patienceMs: Int64
+
+    /// Throws `ProgramError` (configuration) for a URL that is none.
+    ///
+    /// - Parameters:
+    ///   - folder: a scanner's data folder, or a copy of one.
+    ///   - scanner: nil: the only one that has journals there.
+    ///   - urls: of the brokers, tried in turn.
+    ///   - patienceMs: it is given up when nothing was confirmed for so long.
+    public init(_ kind: Kind, folder: String, scanner: ScannerID?, urls: [String], patienceMs: Int64) throws {
+        (self.kind, self.folder, self.scanner, self.patienceMs) = (kind, folder, scanner, patienceMs)
+        addresses = try Upload.Settings.addresses(urls)
+    }
+
+    /// Returns when all is confirmed.
+    ///
+    /// Throws `ProgramError`: unreachable when the broker confirms nothing any more, failed and configuration for what is
+    /// wrong with the folder; `JournalError`, `SystemError`.
+    public func run(_ stop: StopSignal) throws -> Report {
+        let source: JournalSource
+        let choice: Consignment.Choice
+        switch kind {
+        case .dead(let all):
+            source = try JournalSource(dead: folder, scanner: scanner)
+            choice = all ? .all : .after(source.shipped)
+        case .since(let sinceMs):
+            source = try JournalSource(live: folder, scanner: scanner)
+            choice = .since(sinceMs)
+        }
+        let plan = try source.plan(choice, scanner: scanner)
+        var report = Report(
+            scanner: plan.scanner.text, foreign: plan.foreign, recovered: source.recoveredNames,
+            orphans: source.recovery?.orphans ?? 0, unread: source.unreadNames)
+        for consignment in plan.consignments {
+            let upload = Upload(consignment, addresses, patienceMs: patienceMs)
+            let delivered = try upload.deliver(consignment, patienceMs: patienceMs, stop)
+            report.scans += delivered.scans
+            report.missing += delivered.missing
+            report.journals += consignment.parts.count { $0.last > $0.after }
+        }
+        return report
+    }
+}
+
+extension HandDelivery.Report {
+    /// One JSON object, keys in order of name.
+    public func json() throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(self), as: UTF8.self)
+    }
+
+    /// For people: what was brought, and what was not.
+    public func text() -> String {
+        var lines = ["confirmed  \(scans) scans of \(scanner), of \(journals) journals"]
+        lines += recovered.map { "damaged    \($0): what is readable of it was taken" }
+        if missing > 0 { lines.append("lost       \(missing) scans between others: the center lists them as a gap") }
+        if orphans > 0 {
+            lines.append("unknown    \(orphans) scans of unknown journals: tapline-gate recover lists them")
+        }
+        lines += HandDelivery.unreadLines(unread) + HandDelivery.foreignLines(foreign)
+        return lines.joined(separator: "\n")
+    }
+}
+
+extension HandDelivery {
+    static func unreadLines(_ unread: [String]) -> [String] {
+        unread.map { "not read   \($0) was set aside as damaged: tapline-gate recover, then ship what it makes" }
+    }
+
+    static func foreignLines(_ foreign: [String: Int64]) -> [String] {
+        foreign.sorted { $0.key < $1.key }.map {
+            "foreign    \($0.value) scans lie there for \($0.key): again with --scanner \($0.key)"
+        }
+    }
+}

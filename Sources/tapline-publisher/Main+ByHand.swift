@@ -1,0 +1,84 @@
+import Publishing
+import Runtime
+import Scans
+
+/// What a runner does when nothing connects: docs/by-hand.md.
+extension Main {
+    private static let whose = Option("scanner", "ID", "whose scans (default the only scanner that has any there)")
+    private static let patience = Option(
+        "give-up-s", "S", "end when the broker has confirmed nothing for so long, 1 to 86400", default: "60")
+
+    static let export = Command(
+        "export", "write scans as batch files, for tapline-center load; nothing counts as shipped by it",
+        options: [
+            data, whose, Option.enrolment,
+            Option("out", "DIR", "a folder on the stick; whole files that are there already stay", required: true),
+            .toggle("all", "also scans that the broker has confirmed"),
+            Option("since", "TIME", "scans from this time on (RFC 3339), confirmed or not"), output,
+        ]
+    ) { arguments in
+        let choice: BatchExport.Choice
+        switch (try arguments["since"].map(time), arguments.has("all")) {
+        case (nil, false): choice = .unshipped
+        case (nil, true): choice = .all
+        case (let sinceMs?, false): choice = .since(sinceMs)
+        case (_?, true): throw ProgramError.usage("--all and --since exclude each other")
+        }
+        let export = BatchExport(
+            choice, folder: try arguments.required("data"), scanner: try arguments["scanner"].map(scanner),
+            out: try arguments.required("out"))
+        let isJSON = try arguments.choice("output", OutputFormat.self) == .json
+        return {
+            let report = try await PlainThread.run("export") { try export.run() }
+            print(isJSON ? try report.json() : report.text())
+            guard report.isWhole else { throw ProgramError.failed("not everything could be read: see above") }
+        }
+    }
+
+    static let ship = Command(
+        "ship", "bring the scans of a dead device's data folder to the broker, once; the folder stays as it is",
+        options: [
+            Option("data", "DIR", "the data folder, or a copy of it; it may be read-only", required: true), whose,
+            Option.enrolment, broker,
+            .toggle("all", "also scans that the broker had confirmed to the device"), patience, output,
+        ]
+    ) { arguments in try delivery(.dead(all: arguments.has("all")), arguments) }
+
+    static let resend = Command(
+        "resend", "publish scans again, beside a running publisher or without one: after the center lost some",
+        options: [
+            data, whose, Option.enrolment, broker,
+            Option(
+                "since", "TIME", "all from the first scan of this time on (RFC 3339, by the device's clock)",
+                required: true), patience, output,
+        ]
+    ) { arguments in
+        try delivery(.since(time(arguments.required("since"))), arguments)
+    }
+
+    private static func delivery(_ kind: HandDelivery.Kind, _ arguments: Arguments) throws -> Command.Work {
+        let seconds = try arguments.int("give-up-s", 1...86_400) ?? 60
+        let delivery = try HandDelivery(
+            kind, folder: try arguments.required("data"), scanner: try arguments["scanner"].map(scanner),
+            urls: arguments.all("amqp-url"), patienceMs: Int64(seconds) * 1_000)
+        let isJSON = try arguments.choice("output", OutputFormat.self) == .json
+        return {
+            let stop = StopSignal()
+            let signals = SignalWatch { _ in stop.stop() }
+            defer { signals.end() }
+            let report = try await PlainThread.run("delivery") { try delivery.run(stop) }
+            print(isJSON ? try report.json() : report.text())
+            guard report.isWhole else {
+                throw ProgramError.failed("all that is readable is confirmed; not everything was: see above")
+            }
+        }
+    }
+
+    /// Milliseconds since 1970.
+    private static func time(_ text: String) throws -> Int64 {
+        guard let microseconds = UTCTime.microseconds(text) else {
+            throw ProgramError.configuration("--since \(text): an RFC 3339 time is needed, as 2026-11-25T03:00:00Z")
+        }
+        return microseconds / 1_000
+    }
+}

@@ -1,0 +1,199 @@
+import Batches
+import Journal
+import Runtime
+import SQLite
+import Scans
+import Support
+import Testing
+
+@testable import Publishing
+
+@Suite("Export to a stick")
+struct BatchExportTests {
+    private let folder = TemporaryFolder("export")
+    private let scanner = ScannerID("gate-7")!
+    private var data: String { folder.file("data") }
+    private var stick: String { folder.file("stick") }
+
+    private func entries(_ count: Int, gate: Int64 = 7, atMs: Int64 = 1_795_468_021_123, flags: Flags = [])
+        -> [Journal.Entry]
+    {
+        (1...count).map {
+            Journal.Entry(
+                atMs: atMs + Int64($0) * 1_000, tag: TagID(rawValue: Int64($0) &* 0x5851_f42d_4c95_7f2d),
+                verdict: .admitted, flags: flags, gate: gate, snapshot: 9)
+        }
+    }
+
+    private func export(_ choice: BatchExport.Choice = .unshipped, to out: String? = nil) throws -> BatchExport.Report {
+        try BatchExport(choice, folder: data, scanner: nil, out: out ?? stick).run()
+    }
+
+    private func batches(_ folder: String? = nil) throws -> [ScanBatch] {
+        let folder = folder ?? stick
+        return try Files.list(folder).map { try ScanBatch(decoding: Files.read(folder + "/" + $0)) }
+    }
+
+    /// How often each seq of a journal is in files.
+    private func seqs(_ log: JournalID) throws -> [Int64: Int] {
+        var seqs: [Int64: Int] = [:]
+        for batch in try batches() where batch.log == log {
+            for seq in batch.first...batch.last { seqs[seq, default: 0] += 1 }
+        }
+        return seqs
+    }
+
+    @Test("Files are batches of the contract under names that sort, and a gate that runs does not mind")
+    func files() throws {
+        let journal = try Journal(folder: data, scanner: scanner)
+        _ = try journal.appendBatch(entries(4_500))
+        let logged = try journal.appendBatch(entries(100, gate: 8))
+        let report = try export()
+        #expect(report.scanner == "gate-7" && report.scans == 4_600 && report.written == 3 && report.kept == 0)
+        let batches = try batches()
+        #expect(batches.map(\.first) == [1, 4_001, 4_501] && batches.map(\.count) == [4_000, 500, 100])
+        #expect(batches.map(\.backlog) == [600, 100, 0] && batches.map(\.gate) == [7, 7, 8])
+        #expect((0..<100).map { batches[2][$0] } == logged)
+        for (name, batch) in zip(try Files.list(stick), batches) {
+            #expect(BatchFileName(name) == BatchFileName(scanner: scanner, log: journal.id, first: batch.first))
+            // Deterministic: what is read and written again has the same bytes.
+            #expect(try Files.read(stick + "/" + name) == batch.encoded())
+        }
+        // The gate goes on, and so does the journal.
+        #expect(try journal.appendBatch(entries(1)).map(\.seq) == [4_601])
+        #expect(try Shipped.read(folder: data) == [:], "nothing is shipped by an export")
+    }
+
+    @Test("A stick that comes round again gets what is new; whole files stay as they are")
+    func again() throws {
+        let journal = try Journal(folder: data, scanner: scanner)
+        _ = try journal.appendBatch(entries(100))
+        _ = try export()
+        let names = try Files.list(stick)
+        let first = try Files.read(stick + "/" + names[0])
+        _ = try journal.appendBatch(entries(50))
+        let second = try export()
+        #expect(second.written == 1 && second.scans == 50 && second.kept == 1 && second.keptScans == 100)
+        #expect(try Files.read(stick + "/" + names[0]) == first)
+        #expect(try export().written == 0)
+        // The network came for a moment.
+        let cursor = try Shipped(folder: data)
+        try cursor.advance(journal.id, scanner: scanner, to: 120)
+        _ = try journal.appendBatch(entries(10))
+        let third = try export()
+        #expect(third.written == 1 && third.scans == 10 && third.keptScans == 30)
+        #expect(try seqs(journal.id) == Dictionary(uniqueKeysWithValues: (1...160).map { ($0, 1) }))
+        // Everything is confirmed: another stick stays empty, but for who asks for all.
+        try cursor.advance(journal.id, scanner: scanner, to: 160)
+        #expect(try export(to: folder.file("other")).written == 0)
+        #expect(try export(.all, to: folder.file("other")).scans == 160)
+    }
+
+    @Test("A file that is torn, altered, or another's is not relied on")
+    func badFiles() throws {
+        let journal = try Journal(folder: data, scanner: scanner)
+        _ = try journal.appendBatch(entries(9_000))
+        _ = try export()
+        let names = try Files.list(stick)
+        let whole = try names.map { try Files.read(stick + "/" + $0) }
+        #expect(names.count == 3)
+        var batch = try ScanBatch(decoding: whole[0])
+        batch.tags[5] ^= 1
+        try Files.writeAtomically(batch.encoded(), to: stick + "/" + names[0])
+        try Files.writeAtomically(whole[1].dropLast(), to: stick + "/" + names[1])
+        try Files.writeAtomically(whole[1], to: stick + "/" + names[2])
+        // What a killed export leaves takes room; what is another's is not touched.
+        try Files.writeAtomically(whole[0].prefix(100), to: stick + "/" + names[0] + ".tmp-77")
+        let foreign = "\(stick)/\(BatchFileName(scanner: ScannerID("gate-9")!, log: journal.id, first: 1)).tmp-77"
+        try Files.writeAtomically([1], to: foreign)
+        #expect(try export().written == 3)
+        #expect(try Files.list(stick).count == 4 && Files.exists(foreign))
+        try Files.remove(foreign)
+        let again = try batches()
+        let before = try whole.map { try ScanBatch(decoding: $0) }
+        #expect(again.map(\.tags) == before.map(\.tags) && again.map(\.first) == before.map(\.first))
+    }
+
+    @Test("A new journal names the one before it, and scans of another scanner are told, not taken")
+    func severalJournals() throws {
+        var logs: [JournalID] = []
+        for (id, count) in [("gate-7", 3), ("gate-9", 5), ("gate-7", 2)] {
+            let journal = try Journal(folder: data, scanner: ScannerID(id)!)
+            logs.append(journal.id)
+            _ = try journal.appendBatch(entries(count))
+        }
+        let error = #expect(throws: ProgramError.self) { try export() }
+        #expect(error?.code == .configuration && error?.description.contains("gate-9 (5 scans)") == true)
+        let report = try BatchExport(.unshipped, folder: data, scanner: scanner, out: stick).run()
+        #expect(report.scans == 5 && report.foreign == ["gate-9": 5])
+        let second = try #require(try batches().first { $0.log == logs[2] })
+        #expect(second.after == ScanBatch.After(log: logs[0], lastSeq: 3) && second.backlog == 0)
+        #expect(try BatchExport(.all, folder: data, scanner: ScannerID("gate-1")!, out: stick).run().scans == 0)
+    }
+
+    @Test(
+        "What a time asks for begins with its first scan, or one whose clock may have been wrong, and goes on to the end"
+    )
+    func since() throws {
+        let hour: Int64 = 3_600_000
+        let begin: Int64 = 1_795_468_021_123
+        var logs: [JournalID] = []
+        // The third journal was made with a clock that stood in the past, and knew no better.
+        for atMs in [begin, begin + hour, begin - 1_000 * hour, begin + 2 * hour] {
+            let journal = try Journal(folder: data, scanner: scanner)
+            logs.append(journal.id)
+            _ = try journal.appendBatch(entries(10, atMs: atMs))
+        }
+        func asked(_ sinceMs: Int64) throws -> [Int64] {
+            let consignment = try Consignment(.since(sinceMs), of: scanner, in: data)
+            return consignment.parts.map { $0.last - $0.after }
+        }
+        #expect(try asked(0) == [10, 10, 10, 10])
+        #expect(try asked(begin + 5_000) == [6, 10, 10, 10])
+        #expect(try asked(begin + hour) == [0, 10, 10, 10])
+        #expect(try asked(begin + 2 * hour) == [0, 0, 0, 10])
+        #expect(try asked(begin + 3 * hour) == [0, 0, 0, 0])
+        let journal = try Journal(folder: data, scanner: scanner)
+        _ = try journal.appendBatch(entries(3, atMs: begin - hour))
+        _ = try journal.appendBatch(entries(3, atMs: begin - hour, flags: .clockNotTrusted))
+        #expect(try asked(begin + 3 * hour) == [0, 0, 0, 0, 3])
+        #expect(try export(.since(begin + 3 * hour)).scans == 3)
+    }
+
+    @Test("A folder whose gate is dead is read all the same; one without a journal is told")
+    func deadFolder() throws {
+        let living = folder.file("living")
+        let journal = try Journal(folder: living, scanner: scanner)
+        _ = try journal.appendBatch(entries(20))
+        try Files.makeFolder(data)
+        for name in ["journal.sqlite", "journal.sqlite-wal"] {
+            try Files.writeAtomically(Files.read(living + "/" + name), to: data + "/" + name)
+        }
+        #expect(try export().scans == 20)
+        try Files.makeFolder(folder.file("empty"))
+        for (data, words) in [(folder.file("empty"), "no gate has written"), (folder.file("none"), "no such folder")] {
+            let error = #expect(throws: ProgramError.self) {
+                try BatchExport(.all, folder: data, scanner: nil, out: stick).run()
+            }
+            #expect(error?.code == .failed && error?.description.contains(words) == true)
+        }
+    }
+
+    @Test("A full stick is told, and holds whole files; with room it goes on")
+    func fullStick() throws {
+        let disk = try SmallDisk(.tmpfs, megabytes: 1)
+        let journal = try Journal(folder: data, scanner: scanner)
+        _ = try journal.appendBatch(entries(40_000))
+        let filler = disk.path + "/filler"
+        try Files.writeAtomically([UInt8](repeating: 0, count: 700_000), to: filler)
+        let error = #expect(throws: ProgramError.self) { try export(to: disk.path) }
+        #expect(
+            error?.code == .failed && error?.description.contains("is full") == true, "\(String(describing: error))")
+        try Files.remove(filler)
+        let there = try batches(disk.path)
+        #expect((1...9).contains(there.count) && there.allSatisfy { $0.count == 4_000 })
+        let report = try export(to: disk.path)
+        #expect(report.kept == there.count && report.written == 10 - there.count)
+        #expect(throws: ProgramError.self) { try export(to: folder.file("not/mounted")) }
+    }
+}
