@@ -1,5 +1,7 @@
 public import Batches
 import Crypto
+import Runtime
+import Scans
 
 /// A batch as it came in, from the broker, a file or the quarantine.
 public struct IngestDelivery: Sendable {
@@ -16,10 +18,33 @@ public struct IngestDelivery: Sendable {
     private(set) var whole: (size: Int, hash: [UInt8])?
     /// Center clock at receipt, microseconds since 1970-01-01 UTC.
     public var receivedMicros: Int64
+    /// Carried here as a file: the time between `sent` and receipt is the runner's, and says nothing of the device's clock.
+    public private(set) var isByHand = false
 
     public init(routingKey: [UInt8], userID: String?, body: [UInt8], receivedMicros: Int64) {
         (self.routingKey, self.userID, self.receivedMicros) = (routingKey, userID, receivedMicros)
         (self.body, whole) = Self.cut(body)
+    }
+
+    /// A batch file. Who may read files into the database may speak for any scanner, so the identity is the one that the batch
+    /// names; one that is no batch goes by its own name.
+    ///
+    /// Throws `SystemError` for a file that cannot be read.
+    public init(file path: String, receivedMicros: Int64) throws {
+        var (bytes, size, hash): ([UInt8], Int, SHA256) = ([], 0, SHA256())
+        try Files.readChunks(path) { chunk in
+            size += chunk.count
+            hash.update(chunk)
+            // One byte over the limit tells as much as all of them.
+            bytes += chunk.prefix(ScanBatch.bodyLimitBytes + 1 - bytes.count)
+        }
+        let name = path.split(separator: "/").last.map(String.init) ?? path
+        let scanner = (try? ScanBatch(decoding: bytes))?.scanner ?? BatchFileName(name)?.scanner.text
+        self.init(
+            routingKey: scanner.map { Intake.routingPrefix + Array($0.utf8) } ?? Array("file \(name)".utf8),
+            userID: scanner, body: bytes, receivedMicros: receivedMicros)
+        if whole != nil { whole = (size, hash.finish()) }
+        isByHand = true
     }
 
     private static func cut(_ body: [UInt8]) -> (body: [UInt8], whole: (size: Int, hash: [UInt8])?) {

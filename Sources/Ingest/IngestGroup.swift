@@ -113,7 +113,7 @@ struct IngestGroup {
                 members[source].isKnown
                 ? JournalLedger.Verdict(duplicates: batch.count, isBehind: true)
                 : row.ledger.take(first: batch.first, count: batch.count, source: source, fact: fact)
-            row.hear(batch, receivedMicros: deliveries[index].receivedMicros)
+            row.hear(batch, deliveries[index])
             row.count(verdict, of: batch)
             journals[key] = row
             if let previous = IngestGroup.previous(of: batch) {

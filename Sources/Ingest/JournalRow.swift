@@ -53,12 +53,12 @@ struct JournalRow {
     }
 
     /// Takes note of a publish, heartbeats included.
-    mutating func hear(_ batch: ScanBatch, receivedMicros: Int64) {
+    mutating func hear(_ batch: ScanBatch, _ delivery: IngestDelivery) {
         isTouched = true
-        self.receivedMicros = max(self.receivedMicros, receivedMicros)
+        receivedMicros = max(receivedMicros, delivery.receivedMicros)
         (backlog, snapshot, gate) = (batch.backlog, batch.snapshot, batch.gate)
         state = StateText.json(batch.state) ?? state
-        skews.add(receivedMicros - batch.sentMicros)
+        if !delivery.isByHand { skews.add(delivery.receivedMicros - batch.sentMicros) }
     }
 
     mutating func announce(_ seq: Int64) { announced = max(announced, seq) }

@@ -94,6 +94,9 @@ public final class TrackingStore {
             [.count: found.count, .journal: first.run.journal, .seq: first.run.first, .error: "\(first.error)"])
     }
 
+    /// Runs that were refused for their data, and are not tracked.
+    public var refusedRuns: Int { refused.count }
+
     /// Until nothing waits: for who has stored scans beside the center's own tracker and wants to see them.
     public func catchUp() throws {
         while try catchUp(olderThanMs: 0) {}

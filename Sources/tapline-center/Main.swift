@@ -6,7 +6,7 @@ struct Main {
         await Program(
             "tapline-center", "the command center: takes the scans in, keeps the registry, serves the snapshots",
             commands: Center.daemon + Center.registration + Center.places + Center.scanners + Center.quarantine
-                + Center.tracking
+                + Center.byHand + Center.tracking
                 + Center.status
         ).main()
     }

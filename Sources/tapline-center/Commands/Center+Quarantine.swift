@@ -7,7 +7,7 @@ import Scans
 import Tracking
 
 extension Center {
-    static let quarantine = [quarantineList, quarantineShow, quarantineReplay, quarantineDrop, load]
+    static let quarantine = [quarantineList, quarantineShow, quarantineReplay, quarantineDrop]
 
     private static let quarantineList = list(
         "quarantine list", "batches that could not be taken",
@@ -98,11 +98,13 @@ extension Center {
         let (url, selection) = (try database(arguments), try Selection(arguments))
         let relayUsers = Set(arguments.all("relay-user"))
         return {
-            let (taken, left) = try withDatabase(url) { connection in
+            let (_, left) = try withDatabase(url) { connection in
                 _ = try Registry(connection)
-                return try replay(connection, selection, relayUsers)
+                let result = try replay(connection, selection, relayUsers)
+                print("\(result.taken) taken, \(result.left) left")
+                try trackNow(connection)
+                return result
             }
-            print("\(taken) taken, \(left) left")
             guard left == 0 else { throw ProgramError.failed("\(left) batches could not be taken") }
         }
     }
@@ -115,8 +117,6 @@ extension Center {
             "SELECT id FROM tapline.quarantine WHERE \(Selection.condition) ORDER BY id", selection.parameters)
         guard ids.rowCount > 0 || selection.ids.isEmpty else { throw ProgramError.failed("there are no such batches") }
         var taken = 0
-        // So that the operator sees it at once; else the center's tracker would, within seconds.
-        defer { try? TrackingStore(connection).catchUp() }
         for index in 0..<ids.rowCount {
             let id = PostgresParameter.int64(ids.int(index, 0))
             let row = try connection.query(
@@ -149,67 +149,12 @@ extension Center {
         return (taken, ids.rowCount - taken)
     }
 
-    private static func describe(_ outcome: IngestOutcome) -> String {
+    static func describe(_ outcome: IngestOutcome) -> String {
         switch outcome {
         case .taken(let stored, let duplicates, let conflicts):
             "\(stored) stored, \(duplicates) duplicates, \(conflicts) conflicts"
         case .quarantined(let reason, let detail): "\(reason.rawValue): \(detail)"
         case .refused(let detail): "refused: \(detail)"
         }
-    }
-
-    // MARK: Batch files
-
-    private static let load = Command(
-        "load", positionals: "FILE ...", count: 1...100_000,
-        "batch files or folders of them, through the same deduplication",
-        options: [databaseURL]
-    ) { arguments in
-        let (url, paths) = (try database(arguments), arguments.positionals)
-        return {
-            let failed = try withDatabase(url) { connection in
-                _ = try Registry(connection)
-                return try load(connection, paths)
-            }
-            guard failed == 0 else { throw ProgramError.failed("\(failed) files could not be taken") }
-        }
-    }
-
-    private static func load(_ connection: PostgresConnection, _ paths: [String]) throws -> Int {
-        let store = try IngestStore(connection, relayUsers: [])
-        defer { try? TrackingStore(connection).catchUp() }
-        var (stored, duplicates, failed, files) = (0, 0, 0, 0)
-        for path in try paths.flatMap(batchFiles) {
-            files += 1
-            let body: [UInt8]
-            let scanner: String
-            do {
-                body = try Files.read(path, limit: ScanBatch.bodyLimitBytes + 1)
-                scanner = try ScanBatch(decoding: body).scanner
-            } catch {
-                print("\(path): \(error)")
-                failed += 1
-                continue
-            }
-            // Who may run this command may speak for any scanner.
-            let delivery = IngestDelivery(
-                routingKey: Array("scan.\(scanner)".utf8), userID: scanner, body: body,
-                receivedMicros: SystemClock.nowMicroseconds())
-            let outcome = try store.store([delivery])[0]
-            if case .taken(let new, let known, conflicts: 0) = outcome {
-                (stored, duplicates) = (stored + new, duplicates + known)
-            } else {
-                print("\(path): \(describe(outcome)); it is in the quarantine")
-                failed += 1
-            }
-        }
-        print("\(files) files: \(stored) scans stored, \(duplicates) known already, \(failed) files not taken")
-        return failed
-    }
-
-    /// A folder stands for its files, by name, hidden and temporary ones left out.
-    private static func batchFiles(_ path: String) throws -> [String] {
-        guard let names = try? Files.list(path) else { return [path] }
-        return names.filter { !$0.hasPrefix(".") && !$0.contains(".tmp") }.map { path + "/" + $0 }
     }
 }
