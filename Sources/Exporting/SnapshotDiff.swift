@@ -32,12 +32,16 @@ public struct SnapshotDiff: Sendable {
 
     public var isEmpty: Bool { counts.allSatisfy(\.isEmpty) }
 
-    /// Compares two snapshot files by the keys of their rows.
+    /// Compares two snapshots by the keys of their rows.
     ///
-    /// Throws what `Snapshot.init` throws.
+    /// Throws what `Snapshot.init` throws; `ExportError` for a folder without a manifest.
     ///
-    /// - Parameter limit: rows to show for each table and kind of change; all are counted.
+    /// - Parameters:
+    ///   - old: as `NewestSnapshot` takes it.
+    ///   - new: the same.
+    ///   - limit: rows to show for each table and kind of change; all are counted.
     public init(from old: String, to new: String, limit: Int = 20) throws {
+        let (old, new) = (try NewestSnapshot.file(old), try NewestSnapshot.file(new))
         for path in [old, new] { _ = try Snapshot(path: path) }
         let database = try Database(old, .immutable)
         let attach = try database.prepare("ATTACH ? AS new")

@@ -1,37 +1,50 @@
 import Crypto
+import Exporting
 import Runtime
 import Scans
 import Snapshots
 
 extension Commands {
     static let explain = Command(
-        "explain", positionals: "FILE", count: 1...1, "shows what every gate says to one tag, and what its pass opens",
+        "explain", positionals: "FILE|DIR", count: 1...1,
+        "shows what a gate, or every gate, says to one tag at a time, and why; and what its pass opens",
         options: [
             Option("tag", "N", "the tag ID, as the database has it"),
             Option("uid", "HEX", "instead: the UID of a chip; needs --event-key-file"),
             Option("sun", "HEX", "instead: the UID of a chip that authenticated itself; needs --event-key-file"),
             Option("code", "TEXT", "instead: the text of a code; needs --event-key-file"),
             Option("event-key-file", "FILE", "32 raw bytes"),
+            Option("gate", "NAME", "one gate; all unless given"),
+            Option("direction", "in|out", "which way", default: "in"),
             Option("at", "TIME", "RFC 3339; now unless given"),
+            Option(
+                "inside-since", "TIME",
+                "as if the lane had let the person in then, and not out again; who is inside stands in no snapshot"),
             output,
         ]
     ) { arguments in
         let format = try arguments.choice("output", Output.self) ?? .text
-        let (path, tag) = (arguments.positionals[0], try tag(arguments))
+        let path = arguments.positionals[0]
         let proof: Tap.Proof =
             arguments.has("sun") ? .authentic(counter: 1) : arguments.has("code") ? .code : .uid
-        var atMs = SystemClock.nowMicroseconds() / 1_000
-        if let text = arguments["at"] {
-            guard let time = UTCTime.microseconds(text) else {
-                throw ProgramError.configuration("--at \(text): an RFC 3339 time is needed")
-            }
-            atMs = time / 1_000
-        }
-        let at = atMs
+        let question = Explanation.Question(
+            tag: try tag(arguments), proof: proof,
+            atMs: try time("at", arguments) ?? SystemClock.nowMicroseconds() / 1_000,
+            direction: try arguments.choice("direction", Direction.self) ?? .in, gate: arguments["gate"],
+            insideSinceMs: try time("inside-since", arguments))
         return {
-            let explanation = try Explanation(
-                Snapshot(path: path), tag, proof: proof, atMs: at)
+            let explanation = try Explanation(Snapshot(path: NewestSnapshot.file(path)), question)
             print(format == .json ? explanation.json : explanation.text)
+        }
+    }
+
+    /// Milliseconds since 1970; nil when not given.
+    private static func time(_ flag: String, _ arguments: Arguments) throws -> Int64? {
+        try arguments[flag].map { text in
+            guard let time = UTCTime.microseconds(text) else {
+                throw ProgramError.configuration("--\(flag) \(text): an RFC 3339 time is needed")
+            }
+            return time / 1_000
         }
     }
 
@@ -55,7 +68,7 @@ extension Commands {
             throw ProgramError.configuration("--event-key-file \(path): \(EventKey.length) raw bytes are needed")
         }
         if given[0] == "code" { return key.tagID(of: .code(text)) }
-        guard let bytes = Hex.decode(text), !bytes.isEmpty else {
+        guard let bytes = Hex.decode(text.filter { $0 != ":" }), !bytes.isEmpty else {
             throw ProgramError.configuration("--\(given[0]) \(text): hexadecimal digits are needed")
         }
         return key.tagID(of: given[0] == "sun" ? .sun(bytes) : .uid(bytes))

@@ -84,19 +84,21 @@ enum Commands {
     }
 
     static let inspect = Command(
-        "inspect", positionals: "FILE", count: 1...1, "shows what a snapshot file holds; verifies no signature",
+        "inspect", positionals: "FILE|DIR", count: 1...1,
+        "shows what a snapshot holds, a file or the newest of a folder; verifies no signature",
         options: [output]
     ) { arguments in
         let format = try arguments.choice("output", Output.self) ?? .text
         let path = arguments.positionals[0]
         return {
-            let summary = try SnapshotSummary(path: path)
+            let summary = try SnapshotSummary(path: NewestSnapshot.file(path))
             print(format == .json ? summary.json : summary.text)
         }
     }
 
     static let diff = Command(
-        "diff", positionals: "OLD NEW", count: 2...2, "shows what changed between two snapshot files",
+        "diff", positionals: "OLD NEW", count: 2...2,
+        "shows what changed between two snapshots: files, or folders, which stand for the newest in them",
         options: [Option("limit", "N", "rows to show for each table and kind of change", default: "20"), output]
     ) { arguments in
         let format = try arguments.choice("output", Output.self) ?? .text

@@ -3,28 +3,57 @@ import Runtime
 import Scans
 import Snapshots
 
-/// What each gate of a snapshot says to one tag at one time, by the gates' own decision, and why.
+/// What gates of a snapshot say to one tag at one time, by the gates' own decision, and why.
 struct Explanation {
-    let tag: TagID
-    /// Milliseconds since 1970.
-    let atMs: Int64
+    /// What is asked.
+    struct Question {
+        var tag: TagID
+        /// What stands behind the tag's identity.
+        var proof: Tap.Proof
+        /// Milliseconds since 1970.
+        var atMs: Int64
+        var direction = Direction.in
+        /// By name; nil: all.
+        var gate: String?
+        /// As if the lane had let the person in at this time, and not out again; milliseconds since 1970.
+        var insideSinceMs: Int64?
+    }
+
+    struct Answer {
+        let gate: Snapshots.Gate
+        let decision: Decision
+        let reason: Reason
+    }
+
+    let question: Question
     let attendee: Attendee?
     let pass: Pass?
     let zones: [Int64: Zone]
-    /// By id.
-    let answers: [(gate: Snapshots.Gate, verdict: Verdict)]
+    /// By gate id.
+    let answers: [Answer]
 
-    /// - Parameter proof: what stands behind the tag's identity.
-    init(_ snapshot: Snapshot, _ tag: TagID, proof: Tap.Proof, atMs: Int64) throws {
-        let attendee = try snapshot.attendee(tag)
+    /// Throws `ProgramError` (failed) for a gate that the snapshot does not have, `SQLiteError`.
+    init(_ snapshot: Snapshot, _ question: Question) throws {
+        let attendee = try snapshot.attendee(question.tag)
         let pass = attendee.flatMap { snapshot.passes[$0.pass] }
-        (self.tag, self.atMs, self.attendee, self.pass, zones) = (tag, atMs, attendee, pass, snapshot.zones)
-        answers = snapshot.gates.values.sorted { $0.id < $1.id }.map { gate in
+        let all = snapshot.gates.values.sorted { $0.id < $1.id }
+        let gates = all.filter { question.gate == nil || $0.name == question.gate }
+        if let name = question.gate, gates.isEmpty {
+            let known = all.map { "'\($0.name)'" }.joined(separator: ", ")
+            throw ProgramError.failed("the snapshot has no gate '\(name)'; it has \(known.isEmpty ? "none" : known)")
+        }
+        let memory = question.insideSinceMs.map {
+            Decision.Recollection(isInside: true, wasAdmitted: true, admittedMs: $0)
+        }
+        (self.question, self.attendee, self.pass, zones) = (question, attendee, pass, snapshot.zones)
+        answers = gates.map { gate in
             let facts = Decision.Facts(
-                direction: .in, atMs: atMs, proof: proof, gate: gate,
+                direction: question.direction, atMs: question.atMs, proof: question.proof, gate: gate,
                 snapshot: .inForce(expiresS: snapshot.expiresS), attendee: attendee, pass: pass,
-                zones: snapshot.zoneTree)
-            return (gate, Decision(facts).verdict)
+                zones: snapshot.zoneTree, memory: memory ?? Decision.Recollection())
+            let decision = Decision(facts)
+            return Answer(
+                gate: gate, decision: decision, reason: Reason(decision, facts, zones: snapshot.zones))
         }
     }
 
@@ -32,53 +61,68 @@ struct Explanation {
     var text: String {
         var lines: [String] = []
         if let attendee {
-            lines.append("tag \(tag.rawValue): attendee \(attendee.attendee), \(attendee.status), \(passText)")
-            lines += (pass?.access ?? []).map { "  opens \(zoneName($0.zone)) \(times($0))" }
+            let held = pass.map(Explanation.name) ?? "without a pass"
+            lines.append("tag \(question.tag.rawValue): attendee \(attendee.attendee), \(attendee.status), \(held)")
+            lines += (pass?.access ?? []).map {
+                "  opens \(Explanation.name($0.zone, zones)) \(Explanation.times($0))"
+            }
         } else {
-            lines.append("tag \(tag.rawValue): not on the list")
+            lines.append("tag \(question.tag.rawValue): not on the list")
         }
-        lines.append("at \(UTCTime.text(microseconds: atMs * 1_000)), going in:")
+        lines.append("at \(UTCTime.text(microseconds: question.atMs * 1_000)), going \(question.direction.rawValue):")
         let width = answers.map(\.gate.name.count).max() ?? 0
-        lines += answers.map { gate, verdict in
-            let name = gate.name + String(repeating: " ", count: width - gate.name.count)
-            return "  \(name)  into \(zoneName(gate.zone)): \(verdict.name)"
+        lines += answers.map { answer in
+            let name = answer.gate.name + String(repeating: " ", count: width - answer.gate.name.count)
+            return "  \(name)  \(leads(answer.gate)): \(answer.decision.verdict.name): \(answer.reason.text)"
         }
         return lines.joined(separator: "\n")
+    }
+
+    private func leads(_ gate: Snapshots.Gate) -> String {
+        switch question.direction {
+        case .in: "into \(Explanation.name(gate.zone, zones))"
+        case .out: gate.fromZone.map { "out to \(Explanation.name($0, zones))" } ?? "out, off site"
+        }
     }
 
     /// One JSON object on one line.
     var json: String {
         let access = (pass?.access ?? []).map {
-            #"{"zone":\#(JSONText.quote(zoneName($0.zone))),"from":\#(instant($0.from)),"until":\#(instant($0.until))}"#
+            #"{"zone":\#(JSONText.quote(Explanation.name($0.zone, zones))),"from":\#(optional($0.from)),"#
+                + #""until":\#(optional($0.until))}"#
         }
-        let gates = answers.map { gate, verdict in
-            #"{"gate":\#(gate.id),"name":\#(JSONText.quote(gate.name)),"verdict":\#(verdict.rawValue),"#
-                + #""verdict_name":\#(JSONText.quote(verdict.name))}"#
+        let gates = answers.map { answer in
+            #"{"gate":\#(answer.gate.id),"name":\#(JSONText.quote(answer.gate.name)),"#
+                + #""verdict":\#(answer.decision.verdict.rawValue),"#
+                + #""verdict_name":\#(JSONText.quote(answer.decision.verdict.name)),"#
+                + #""flags":\#(answer.decision.flags.rawValue),"rule":"\#(answer.reason.rule.rawValue)","#
+                + #""reason":\#(JSONText.quote(answer.reason.text))}"#
         }
         let known = attendee.map { #""attendee":\#($0.attendee),"status":"\#($0.status)","pass":\#($0.pass),"# } ?? ""
-        return #"{"tag":\#(tag.rawValue),"known":\#(attendee != nil),"# + known
-            + #""at":\#(JSONText.quote(UTCTime.text(microseconds: atMs * 1_000))),"#
+        return #"{"tag":\#(question.tag.rawValue),"known":\#(attendee != nil),"# + known
+            + #""at":\#(JSONText.quote(UTCTime.text(microseconds: question.atMs * 1_000))),"#
+            + #""direction":"\#(question.direction.rawValue)","#
             + #""access":[\#(access.joined(separator: ","))],"gates":[\#(gates.joined(separator: ","))]}"#
     }
 
-    private var passText: String {
-        guard let pass else { return "without a pass" }
-        return "pass \(pass.id)" + (pass.name.map { " '\($0)'" } ?? "")
+    private func optional(_ seconds: Int64?) -> String {
+        seconds.map { JSONText.quote(Explanation.instant($0)) } ?? "null"
     }
 
-    private func zoneName(_ id: Int64) -> String { zones[id]?.name ?? "zone \(id)" }
+    // MARK: Words
 
-    private func times(_ access: Access) -> String {
-        func text(_ seconds: Int64) -> String { UTCTime.text(microseconds: seconds * 1_000_000) }
+    static func name(_ pass: Pass) -> String { "pass \(pass.id)" + (pass.name.map { " '\($0)'" } ?? "") }
+
+    static func name(_ zone: Int64, _ zones: [Int64: Zone]) -> String { zones[zone]?.name ?? "zone \(zone)" }
+
+    static func instant(_ seconds: Int64) -> String { UTCTime.text(microseconds: seconds * 1_000_000) }
+
+    static func times(_ access: Access) -> String {
         switch (access.from, access.until) {
-        case (nil, nil): return "always"
-        case (let from?, nil): return "from \(text(from))"
-        case (nil, let until?): return "until \(text(until))"
-        case (let from?, let until?): return "from \(text(from)) until \(text(until))"
+        case (nil, nil): "always"
+        case (let from?, nil): "from \(instant(from))"
+        case (nil, let until?): "until \(instant(until))"
+        case (let from?, let until?): "from \(instant(from)) until \(instant(until))"
         }
-    }
-
-    private func instant(_ seconds: Int64?) -> String {
-        seconds.map { JSONText.quote(UTCTime.text(microseconds: $0 * 1_000_000)) } ?? "null"
     }
 }

@@ -1,0 +1,138 @@
+import Gate
+import Runtime
+import Scans
+import Snapshots
+
+/// Why a gate answers as it does, in words: the verdict is `Decision`'s, and so is the choice of the row that opens; this only
+/// says which of the facts it went by.
+struct Reason {
+    /// For programs.
+    enum Rule: String, CaseIterable {
+        case wayOut = "way-out"
+        case open
+        case expired
+        case uidOnly = "uid-only"
+        case forged
+        case unknown
+        case lost
+        case void
+        case blocked
+        case noPass = "no-pass"
+        case noAccess = "no-access"
+        case outsideTime = "outside-time"
+        case oneEntry = "one-entry"
+        case antipassback
+        case noSnapshot = "no-snapshot"
+    }
+
+    let rule: Rule
+    let text: String
+
+    /// - Parameters:
+    ///   - facts: those that the decision was made from, with a gate in them.
+    ///   - zones: for their names.
+    init(_ decision: Decision, _ facts: Decision.Facts, zones: [Int64: Zone]) {
+        let words = Words(facts: facts, zones: zones)
+        let (rule, text) = words.why(decision)
+        self.rule = rule
+        guard decision.flags.contains(.snapshotExpired), rule != .expired else {
+            self.text = text
+            return
+        }
+        self.text = text + "; the snapshot has expired (\(words.expiry)), which the gate's policy admits"
+    }
+}
+
+private struct Words {
+    let facts: Decision.Facts
+    let zones: [Int64: Zone]
+
+    func why(_ decision: Decision) -> (Reason.Rule, String) {
+        switch decision.verdict {
+        case .admitted where facts.direction == .out && !facts.isInspection:
+            (.wayOut, "the way out is never refused")
+        case .admitted: (.open, admitted(decision))
+        case .noSnapshot where decision.flags.contains(.snapshotExpired):
+            (.expired, "the snapshot has expired (\(expiry)), and the gate's policy says expired: deny")
+        case .notAuthentic where facts.proof == .uid:
+            (.uidOnly, "the chip is known only by its UID, and the gate's policy says uid_only: false")
+        case .notAuthentic: (.forged, "the chip's message does not verify, or was used before")
+        case .unknownTag: (.unknown, "the tag is not on the list of this snapshot")
+        case .lost: (.lost, "the tag is lost, or was replaced by another")
+        case .void: (.void, "the tag, or the attendee's ticket, is void")
+        case .blocked: (.blocked, "the attendee is blocked")
+        case .noAccess: noAccess
+        case .outsideTime: (.outsideTime, outsideTime)
+        case .alreadyInside: alreadyInside
+        default: (.noSnapshot, "there is no usable snapshot")
+        }
+    }
+
+    var expiry: String {
+        guard case .inForce(let expiresS) = facts.snapshot else { return "" }
+        return "at \(Explanation.instant(expiresS))"
+    }
+
+    private var pass: String { facts.pass.map { Explanation.name($0) } ?? "no pass" }
+    private var gateZone: Int64 { facts.gate?.zone ?? 0 }
+
+    private func name(_ zone: Int64) -> String { Explanation.name(zone, zones) }
+
+    /// The rows that open this gate, now or at another time.
+    private var rows: [Access] {
+        (facts.pass?.access ?? []).filter { facts.zones.isWithin($0.zone, gateZone) }
+    }
+
+    private func admitted(_ decision: Decision) -> String {
+        // The row by which the same decision would be made alone.
+        let row = rows.first { row in
+            var alone = facts
+            alone.pass = facts.pass.map { Pass(id: $0.id, reentry: $0.reentry, access: [row]) }
+            return Decision(alone).verdict == .admitted
+        }
+        let opens = row.map { opening($0) } ?? "opens the gate"
+        let again =
+            decision.flags.contains(.reuse) ? "; already inside, which the gate's policy only flags (soft)" : ""
+        return "\(pass) \(opens)\(again)"
+    }
+
+    private func opening(_ row: Access) -> String {
+        let within = row.zone == gateZone ? "" : ", which lies in \(name(gateZone))"
+        return "opens \(name(row.zone))\(within) \(Explanation.times(row))"
+    }
+
+    private var noAccess: (Reason.Rule, String) {
+        guard let held = facts.pass else { return (.noPass, "the attendee has no pass") }
+        guard !held.access.isEmpty else { return (.noAccess, "\(pass) opens nothing") }
+        var seen: Set<Int64> = []
+        let others = held.access.map(\.zone).filter { seen.insert($0).inserted }.map(name)
+        return (
+            .noAccess,
+            "\(pass) opens \(others.joined(separator: ", ")), and this gate leads into \(name(gateZone))"
+        )
+    }
+
+    private var outsideTime: String {
+        let tolerance = Int64(facts.gate?.policy.toleranceS ?? 0)
+        let atS = facts.atMs / 1_000
+        let next = rows.compactMap(\.from).map { $0 - tolerance }.filter { $0 > atS }.min()
+        let closed = rows.compactMap(\.until).map { $0 + tolerance }.filter { $0 <= atS }.max()
+        var text = "\(pass) \(rows.map(opening).joined(separator: ", and "))"
+        if tolerance > 0 { text += ", give or take \(tolerance) s" }
+        if let next { return text + ": opens at \(Explanation.instant(next))" }
+        return closed.map { text + ": closed since \(Explanation.instant($0))" } ?? text
+    }
+
+    private var alreadyInside: (Reason.Rule, String) {
+        if facts.pass?.reentry == Pass.Reentry.none {
+            return (.oneEntry, "\(pass) lets in once a day, and the person was let in")
+        }
+        let policy = facts.gate?.policy
+        if policy?.antipassback == .timed, let minutes = policy?.minutes {
+            return (
+                .antipassback, "let in less than \(minutes) minutes before, and not out again (antipassback: timed)"
+            )
+        }
+        return (.antipassback, "let in before, and not out again (antipassback: hard)")
+    }
+}
