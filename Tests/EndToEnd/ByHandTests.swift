@@ -1,0 +1,228 @@
+import FoundationEssentials
+import Glibc
+import Runtime
+import Support
+import Testing
+
+/// A runner carries a stick: the four ways of docs/by-hand.md, with the real programs on real servers.
+@Suite struct ByHandTests {
+    private struct Exported: Decodable { let written, kept, scans, keptScans: Int }
+    private struct Delivered: Decodable {
+        let scanner: String
+        let scans, missing: Int
+        let recovered: [String]
+    }
+    private struct Loaded: Decodable { let files, stored, duplicates, conflicts, quarantined, unreadable: Int }
+
+    private static let people = 30
+
+    private func uid(_ number: Int) -> String { "04aabbccdd\(number / 100)\(number / 10 % 10)\(number % 10)0" }
+
+    /// An event with its list on a stick, and a device that has it from there; neither center nor publisher runs.
+    private func begin() throws -> (line: Line, scanner: Scanner, vhost: TestVhost) {
+        let vhost = try TestVhost()
+        let line = try Line(databaseURL: try TestServers.databaseURL(), amqpURL: vhost.url)
+        let scanner = try line.enrol("main-1", gate: "Main", zone: "Hall")
+        let rows = (0..<ByHandTests.people).map { "\(uid($0)),Person \($0),guest,Hall" }
+        try line.importing((["uid,name,category,zones"] + rows).joined(separator: "\n") + "\n")
+        try line.export()
+        let stick = try line.folder.folder("list")
+        for name in try Files.list(line.snapshots) where name.hasPrefix("manifest.json") || name.hasSuffix(".gz") {
+            try Files.copy(line.snapshots + "/" + name, to: stick + "/" + name)
+        }
+        try Run.succeeding(
+            "tapline-publisher",
+            ["fetch", "--data", scanner.data, "--from", stick, "--trust-key", line.trustKeyFile])
+        return (line, scanner, vhost)
+    }
+
+    /// Taps, and waits for the verdicts: everything is in the journal when this returns.
+    private func tap(_ scanner: Scanner, _ numbers: Range<Int>, direction: String = "in") throws {
+        let before = try scanner.printed().count
+        try scanner.gate?.write(numbers.map { "\(uid($0)),\(direction)\n" }.joined())
+        try eventually("\(numbers.count) verdicts") { try scanner.printed().count == before + numbers.count }
+    }
+
+    private func publisher(_ scanner: Scanner, _ words: String...) throws -> Run {
+        try Run.it("tapline-publisher", words + ["--output", "json"])
+    }
+
+    private func decoded<Result: Decodable>(_ run: Run, _ type: Result.Type) throws -> Result {
+        guard run.end == .exit(0) else { throw TestFailure("\(run.end): \(run.lines) \(run.errors)") }
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        return try decoder.decode(type, from: Data(run.lines.joined().utf8))
+    }
+
+    private func load(_ line: Line, _ folder: String) throws -> Loaded {
+        try decoded(line.administer("load", folder, "--output", "json"), Loaded.self)
+    }
+
+    private func sum(_ line: Line, _ column: String) throws -> Int {
+        try line.database.number("SELECT coalesce(sum(\(column)), 0) FROM tapline.journals")
+    }
+
+    @Test func withADeadNetworkAStickBringsTheScansAndTheNetworkBringsNothingTwice() async throws {
+        try await PlainThread.run("stick") {
+            let (line, scanner, vhost) = try begin()
+            defer { withExtendedLifetime(vhost) {} }
+            let stick = line.folder.file("stick")
+            try scanner.startGate()
+            try tap(scanner, 0..<20)
+            // Strangers: the list that came by stick decides.
+            try tap(scanner, 100..<105)
+            let verdicts = Set(try scanner.printed().map(\.name))
+            #expect(verdicts == ["admitted", "unknown"])
+            func export() throws -> Exported {
+                try decoded(publisher(scanner, "export", "--data", scanner.data, "--out", stick), Exported.self)
+            }
+            let journalled = try scanner.journalled()
+            #expect(try export().scans == journalled)
+            #expect(try load(line, stick).stored == journalled)
+            #expect(try line.stored() == journalled)
+            #expect(try line.database.number("SELECT count(*) FROM tapline.presence") == 20)
+
+            // A second round with the same stick brings what is new.
+            try tap(scanner, 0..<10, direction: "out")
+            let second = try export()
+            #expect(second.scans == 10 && second.kept >= 1 && second.keptScans == journalled)
+            let loaded = try load(line, stick)
+            #expect(loaded.stored == 10 && loaded.duplicates == journalled && loaded.conflicts == 0)
+            #expect(try sum(line, "received") == 2 * journalled + 10)
+
+            // The network is back: everything comes once more.
+            try line.startCenter()
+            try scanner.startPublisher()
+            try eventually("what was loaded arrives by the broker too", withinMs: 60_000) {
+                try sum(line, "received") >= 3 * journalled + 20
+            }
+            try line.awaitAllStored()
+            #expect(try sum(line, "stored") == journalled + 10)
+            #expect(try sum(line, "duplicates") >= 2 * journalled + 10)
+            #expect(try line.checkExactlyOnce() == [])
+            #expect(try line.database.query("SELECT 1 FROM tapline.scanner_health WHERE clock_wrong") == [])
+            // What the broker has confirmed needs no stick any more.
+            try eventually("the publisher's cursor is on the disk") {
+                try decoded(
+                    publisher(scanner, "export", "--data", scanner.data, "--out", line.folder.file("empty")),
+                    Exported.self
+                ).scans == 0
+            }
+        }
+    }
+
+    @Test func theFolderOfADeadDeviceIsShippedFromReadOnlyMedia() async throws {
+        try await PlainThread.run("dead device") {
+            let (line, scanner, vhost) = try begin()
+            defer { withExtendedLifetime(vhost) {} }
+            try line.startCenter()
+            try line.awaitCenter()
+            try scanner.startGate()
+            try scanner.startPublisher()
+            try tap(scanner, 0..<10)
+            try line.awaitAllStored()
+            try eventually("the cursor is on the disk") {
+                let run = try publisher(scanner, "status", "--data", scanner.data)
+                return run.lines.joined().contains(#""backlog":0"#)
+            }
+            scanner.publisher?.kill()
+            try tap(scanner, 10..<30)
+            scanner.gate?.kill()
+
+            // Its card, put into another machine: without the -shm file, which no card brings along, and write-protected.
+            let disk = try SmallDisk(.tmpfs, megabytes: 32)
+            let card = disk.path + "/data"
+            try Files.makeFolder(card)
+            for name in try Files.list(scanner.data) where !name.hasSuffix("-shm") && name != "snapshots" {
+                if name.hasSuffix(".sock") { continue }
+                try Files.copy(scanner.data + "/" + name, to: card + "/" + name)
+            }
+            try Run.succeeding("mount", ["-o", "remount,ro", disk.path])
+            func ship(_ words: String...) throws -> Run {
+                try Run.it("tapline-publisher", ["ship", "--data", card, "--output", "json"] + words)
+            }
+            let away = try ship("--amqp-url", "amqp://127.0.0.1:1/", "--give-up-s", "1")
+            #expect(away.end == .exit(69) && away.errors.contains("0 of 20 scans"), "\(away.errors)")
+            let report = try decoded(ship("--amqp-url", line.amqpURL), Delivered.self)
+            #expect(report.scanner == "main-1" && report.scans == 20 && report.recovered == [])
+            try line.awaitAllStored()
+            #expect(try line.checkExactlyOnce() == [])
+            // Confirmed means stored or on its way: nothing is asked of who ships twice, or all.
+            #expect(try decoded(ship("--amqp-url", line.amqpURL), Delivered.self).scans == 20)
+            let journalled = try scanner.journalled()
+            #expect(try decoded(ship("--amqp-url", line.amqpURL, "--all"), Delivered.self).scans == journalled)
+            try eventually("all of it is counted") { try sum(line, "received") >= journalled + 20 + journalled }
+            #expect(try line.checkExactlyOnce() == [])
+            #expect(try ship("--amqp-url", line.amqpURL, "--scanner", "No!").end == .exit(78))
+        }
+    }
+
+    @Test func aDamagedCardBringsWhatCanBeRead() async throws {
+        try await PlainThread.run("damaged card") {
+            let (line, scanner, vhost) = try begin()
+            defer { withExtendedLifetime(vhost) {} }
+            try line.startCenter()
+            try line.awaitCenter()
+            try scanner.startGate()
+            for round in 0..<10 { try tap(scanner, 0..<ByHandTests.people, direction: round % 2 == 0 ? "in" : "out") }
+            scanner.gate?.kill()
+            let journalled = try scanner.journalled()
+            let card = try line.folder.folder("card")
+            for name in ["journal.sqlite", "journal.sqlite-wal"] {
+                var bytes = try Files.read(scanner.data + "/" + name)
+                for index in 0..<24 { bytes[index] = 0x5a }
+                try Files.writeAtomically(bytes, to: card + "/" + name)
+            }
+            let run = try Run.it(
+                "tapline-publisher", ["ship", "--data", card, "--amqp-url", line.amqpURL, "--output", "json"])
+            let report = try decoded(run, Delivered.self)
+            #expect(report.recovered.count == 1 && report.scans == journalled && report.missing == 0)
+            try line.awaitAllStored()
+            #expect(try line.checkExactlyOnce() == [])
+        }
+    }
+
+    @Test func afterARestoreFromBackupEverythingIsThereOnceAgain() async throws {
+        try await PlainThread.run("restore") {
+            let (line, scanner, vhost) = try begin()
+            defer { withExtendedLifetime(vhost) {} }
+            try line.startCenter()
+            try scanner.startGate()
+            try scanner.startPublisher()
+            try tap(scanner, 0..<10)
+            try line.awaitAllStored()
+            let backup = line.folder.file("backup.sql")
+            try Run.succeeding("pg_dump", ["-f", backup, line.database.url])
+            let backedUp = UTCTime.text(microseconds: SystemClock.nowMicroseconds())
+            try tap(scanner, 10..<30)
+            try line.awaitAllStored()
+            let journalled = try scanner.journalled()
+
+            line.center?.kill()
+            let administrator = try TestServers.databaseURL()
+            for sql in ["DROP DATABASE \"NAME\" WITH (FORCE)", "CREATE DATABASE \"NAME\""] {
+                try Psql.run(administrator, sql.replacing("NAME", with: line.database.name))
+            }
+            try Run.succeeding("psql", ["-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", backup, line.database.url])
+            #expect(try line.stored() == journalled - 20)
+            try line.startCenter()
+            try line.awaitCenter()
+            // The publisher goes on where it was, and the center sees what it lacks.
+            try tap(scanner, 0..<5, direction: "out")
+            try eventually("the gap is seen", withinMs: 60_000) {
+                try line.database.number("SELECT coalesce(sum(missing), 0) FROM tapline.seq_gaps") == 20
+            }
+            let run = try publisher(
+                scanner, "resend", "--data", scanner.data, "--amqp-url", line.amqpURL, "--since", backedUp)
+            let report = try decoded(run, Delivered.self)
+            #expect(report.scans == 25 && report.missing == 0)
+            try line.awaitAllStored()
+            #expect(try line.checkExactlyOnce() == [])
+            // The publisher beside it lives, and has lost no place.
+            try tap(scanner, 5..<10, direction: "out")
+            try line.awaitAllStored()
+            #expect(scanner.publisher?.end == nil)
+            #expect(try line.checkExactlyOnce() == [])
+        }
+    }
+}
