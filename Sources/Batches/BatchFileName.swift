@@ -1,37 +1,45 @@
 public import Scans
 
-/// The name of a batch that is carried by hand: `<scanner>-<journal>-<first>.batch`.
+/// The name of a batch that is carried by hand: `<scanner>-<journal>-<first>-<digest>.batch`.
 ///
 /// ASCII without a colon, which any stick takes. The seq of the first scan has ten digits, so that names sort as the scans of
-/// a journal do.
+/// a journal do. The digest tells bytes that a stick has altered, which may still be a batch: no broker vouches for them.
 public struct BatchFileName: Hashable, Sendable, CustomStringConvertible {
     public static let suffix = ".batch"
+    /// The first so many bytes of the SHA-256 of the body stand in the name, as hex.
+    public static let digestBytes = 8
     private static let firstDigits = 10
     private static let logCharacters = 36
 
     public let scanner: ScannerID
     public let log: JournalID
     public let first: Int64
+    /// Lower case.
+    public let digest: String
 
-    public init(scanner: ScannerID, log: JournalID, first: Int64) {
-        (self.scanner, self.log, self.first) = (scanner, log, first)
+    public init(scanner: ScannerID, log: JournalID, first: Int64, digest: String) {
+        (self.scanner, self.log, self.first, self.digest) = (scanner, log, first, digest)
     }
 
     /// Nil for a name of anything else.
     public init?(_ name: some StringProtocol) {
         guard name.hasSuffix(BatchFileName.suffix) else { return nil }
-        let stem = name.dropLast(BatchFileName.suffix.count)
-        guard let cut = stem.lastIndex(of: "-"), let first = Int64(stem[stem.index(after: cut)...]), first >= 1,
-            let log = JournalID(String(stem[..<cut].suffix(BatchFileName.logCharacters))),
-            let scanner = ScannerID(stem[..<cut].dropLast(BatchFileName.logCharacters + 1))
+        let parts = name.dropLast(BatchFileName.suffix.count).split(separator: "-", omittingEmptySubsequences: false)
+        guard parts.count >= 3, let digest = parts.last, digest.utf8.count == 2 * BatchFileName.digestBytes,
+            digest.utf8.allSatisfy({ (48...57).contains($0) || (97...102).contains($0) }),
+            let first = Int64(parts[parts.count - 2]), first >= 1
         else { return nil }
-        self.init(scanner: scanner, log: log, first: first)
+        let owner = parts.dropLast(2).joined(separator: "-")
+        guard let log = JournalID(String(owner.suffix(BatchFileName.logCharacters))),
+            let scanner = ScannerID(owner.dropLast(BatchFileName.logCharacters + 1))
+        else { return nil }
+        self.init(scanner: scanner, log: log, first: first, digest: String(digest))
         guard description == name else { return nil }
     }
 
     public var description: String {
         let digits = String(first)
         let zeros = String(repeating: "0", count: max(0, BatchFileName.firstDigits - digits.count))
-        return "\(scanner)-\(log)-\(zeros)\(digits)\(BatchFileName.suffix)"
+        return "\(scanner)-\(log)-\(zeros)\(digits)-\(digest)\(BatchFileName.suffix)"
     }
 }

@@ -20,6 +20,8 @@ public struct IngestDelivery: Sendable {
     public var receivedMicros: Int64
     /// Carried here as a file: the time between `sent` and receipt is the runner's, and says nothing of the device's clock.
     public private(set) var isByHand = false
+    /// A file that holds other bytes than were written under its name.
+    private(set) var isAltered = false
 
     public init(routingKey: [UInt8], userID: String?, body: [UInt8], receivedMicros: Int64) {
         (self.routingKey, self.userID, self.receivedMicros) = (routingKey, userID, receivedMicros)
@@ -27,24 +29,28 @@ public struct IngestDelivery: Sendable {
     }
 
     /// A batch file. Who may read files into the database may speak for any scanner, so the identity is the one that the batch
-    /// names; one that is no batch goes by its own name.
+    /// names. One that is no batch, or whose bytes are not those that its name promises, goes by its name alone: what a stick
+    /// has altered must not be stored when the quarantine is replayed either.
     ///
     /// Throws `SystemError` for a file that cannot be read.
     public init(file path: String, receivedMicros: Int64) throws {
-        var (bytes, size, hash): ([UInt8], Int, SHA256) = ([], 0, SHA256())
+        var (bytes, size, sum): ([UInt8], Int, SHA256) = ([], 0, SHA256())
         try Files.readChunks(path) { chunk in
             size += chunk.count
-            hash.update(chunk)
+            sum.update(chunk)
             // One byte over the limit tells as much as all of them.
             bytes += chunk.prefix(ScanBatch.bodyLimitBytes + 1 - bytes.count)
         }
-        let name = path.split(separator: "/").last.map(String.init) ?? path
-        let scanner = (try? ScanBatch(decoding: bytes))?.scanner ?? BatchFileName(name)?.scanner.text
+        let hash = sum.finish()
+        let text = path.split(separator: "/").last.map(String.init) ?? path
+        let name = BatchFileName(text)
+        let isAltered = name.map { $0.digest != Hex.encode(Array(hash.prefix(BatchFileName.digestBytes))) } ?? false
+        let scanner = isAltered ? nil : (try? ScanBatch(decoding: bytes))?.scanner ?? name?.scanner.text
         self.init(
-            routingKey: scanner.map { Intake.routingPrefix + Array($0.utf8) } ?? Array("file \(name)".utf8),
+            routingKey: scanner.map { Intake.routingPrefix + Array($0.utf8) } ?? Array("file \(text)".utf8),
             userID: scanner, body: bytes, receivedMicros: receivedMicros)
-        if whole != nil { whole = (size, hash.finish()) }
-        isByHand = true
+        if whole != nil { whole = (size, hash) }
+        (isByHand, self.isAltered) = (true, isAltered)
     }
 
     private static func cut(_ body: [UInt8]) -> (body: [UInt8], whole: (size: Int, hash: [UInt8])?) {

@@ -22,6 +22,10 @@ enum Intake: Sendable {
                     "\(whole.size) bytes, SHA-256 \(Hex.encode(whole.hash)); kept: the first "
                         + "\(Intake.oversizedKeptBytes)")
             }
+            if delivery.isAltered {
+                throw BatchError(
+                    .malformed, "other bytes than were written under this name: torn or altered on its way")
+            }
             let batch = try ScanBatch(decoding: delivery.body)
             try Intake.checkIdentity(of: batch, delivery, relayUsers)
             self = .batch(batch, digest: BatchDigest.of(batch))

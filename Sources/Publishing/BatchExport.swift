@@ -32,8 +32,10 @@ public struct BatchExport: Sendable {
         public var foreign: [String: Int64]
         /// Damaged files, of which all that is readable was taken.
         public var recovered: [String]
-        /// Scans that are lost between others of those files.
+        /// Scans that are lost between others of those files ...
         public var missing: Int64 = 0
+        /// ... and scans of them whose journal is not known.
+        public var orphans: Int
         /// Damaged files that were set aside beside a journal in use, and were not read.
         public var unread: [String]
     }
@@ -74,7 +76,7 @@ public struct BatchExport: Sendable {
             out: out, left: plan.consignments.reduce(0) { $0 + $1.scans },
             report: Report(
                 scanner: plan.scanner.text, foreign: plan.foreign, recovered: source.recoveredNames,
-                unread: source.unreadNames))
+                orphans: source.recovery?.orphans ?? 0, unread: source.unreadNames))
         for consignment in plan.consignments {
             let reader = JournalReader(folder: consignment.folder)
             // Its journals are known by their numbers once it has named them.
@@ -101,17 +103,14 @@ extension BatchExport {
             _ part: Consignment.Part, of scanner: ScannerID, _ reader: JournalReader, _ there: BatchFiles
         ) throws {
             var after = part.after
-            func read(_ seq: Int64, _ limit: Int) throws -> [Scan] {
-                try reader.read(journal: part.journal, after: seq - 1, limit: limit)
-            }
             while after < part.last {
-                if let last = try there.last(of: part.log, holding: after + 1, journal: read) {
+                if let last = there.last(of: part.log, holding: after + 1) {
                     report.kept += 1
                     pass(to: min(last, part.last), &after, counting: \.keptScans)
                     continue
                 }
                 let limit = min(BatchExport.fileScans, Int(part.last - after))
-                let scans = try read(after + 1, limit)
+                let scans = try reader.read(journal: part.journal, after: after, limit: limit)
                 guard let first = scans.first?.seq, try first == after + 1 || reader.mayHaveHoles() else {
                     throw ProgramError.failed("journal \(part.log) cannot be read just now: try again")
                 }
@@ -126,12 +125,12 @@ extension BatchExport {
                     ScanBatch(
                         scanner: scanner, log: part.log, scans: scans[..<count],
                         after: previous.map { ScanBatch.After(log: $0.log, lastSeq: $0.lastSeq) },
-                        sentMicros: SystemClock.nowMicroseconds(), backlog: left),
-                    as: BatchFileName(scanner: scanner, log: part.log, first: first))
+                        sentMicros: SystemClock.nowMicroseconds(), backlog: left), of: scanner)
                 report.written += 1
                 report.scans += Int64(count)
                 after += Int64(count)
             }
+            there.removeAltered(of: part.log)
         }
 
         private mutating func pass(
@@ -142,10 +141,11 @@ extension BatchExport {
             after = last
         }
 
-        private mutating func save(_ batch: ScanBatch, as name: BatchFileName) throws {
+        private mutating func save(_ batch: ScanBatch, of scanner: ScannerID) throws {
             body.removeAll(keepingCapacity: true)
             batch.encode(into: &body)
-            do { try Files.writeAtomically(body, to: "\(out)/\(name)") } catch let error as SystemError
+            let path = "\(out)/\(BatchFiles.name(body, of: batch, scanner))"
+            do { try Files.writeAtomically(body, to: path) } catch let error as SystemError
                 where error.isFull
             {
                 throw ProgramError.failed(
@@ -159,7 +159,7 @@ extension BatchExport {
 
 extension BatchExport.Report {
     /// Whether nothing is known to be left behind.
-    public var isWhole: Bool { missing == 0 }
+    public var isWhole: Bool { missing == 0 && orphans == 0 }
 
     /// One JSON object, keys in order of name.
     public func json() throws -> String {
@@ -172,9 +172,7 @@ extension BatchExport.Report {
     public func text() -> String {
         var lines = ["written    \(scans) scans of \(scanner) in \(written) files, \(bytes) bytes"]
         if kept > 0 { lines.append("kept       \(keptScans) scans in \(kept) files that are there already") }
-        lines += recovered.map { "damaged    \($0): what is readable of it was taken" }
-        if missing > 0 { lines.append("lost       \(missing) scans between others: the center lists them as a gap") }
-        lines += HandDelivery.unreadLines(unread) + HandDelivery.foreignLines(foreign)
+        lines += HandDelivery.lines(recovered: recovered, missing: missing, orphans: orphans, unread: unread, foreign)
         return lines.joined(separator: "\n")
     }
 }

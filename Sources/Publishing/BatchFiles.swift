@@ -1,53 +1,57 @@
 internal import Batches
+internal import Crypto
 internal import Runtime
 internal import Scans
 
 /// The batch files of one scanner that a folder holds already.
 struct BatchFiles {
-    private struct File {
-        let path: String
-        let seqs: ClosedRange<Int64>
-    }
+    private let folder: String
+    /// Whole files, by journal.
+    private var whole: [JournalID: [ClosedRange<Int64>]] = [:]
+    /// Files whose bytes are not those that were written, by journal.
+    private var altered: [JournalID: [String]] = [:]
 
-    /// By journal, in order of their first seq.
-    private var files: [JournalID: [File]] = [:]
-
-    /// What is not whole, or is not what its name says, is no such file.
+    /// Reads them all. What an export left that was killed goes: nobody would load it, and it takes room.
     init(in folder: String, of scanner: ScannerID) {
+        self.folder = folder
         for text in (try? Files.list(folder)) ?? [] {
             if BatchFiles.isLeftover(text, of: scanner) { try? Files.remove(folder + "/" + text) }
             guard let name = BatchFileName(text), name.scanner == scanner else { continue }
-            let path = folder + "/" + text
-            guard let batch = BatchFiles.read(path), batch.count > 0, batch.scanner == scanner.text,
-                batch.log == name.log, batch.first == name.first
-            else { continue }
-            files[name.log, default: []].append(File(path: path, seqs: batch.first...batch.last))
+            if let batch = BatchFiles.read(folder + "/" + text, name) {
+                whole[name.log, default: []].append(batch.first...batch.last)
+            } else {
+                altered[name.log, default: []].append(text)
+            }
         }
     }
 
-    /// What an export that was killed had under its pen.
+    /// The name of a body that holds scans.
+    static func name(_ body: [UInt8], of batch: ScanBatch, _ scanner: ScannerID) -> BatchFileName {
+        let digest = Hex.encode(Array(SHA256.hash(body).prefix(BatchFileName.digestBytes)))
+        return BatchFileName(scanner: scanner, log: batch.log, first: batch.first, digest: digest)
+    }
+
+    /// Nil unless the bytes are those that the name promises.
+    private static func read(_ path: String, _ name: BatchFileName) -> ScanBatch? {
+        guard let bytes = try? Files.read(path, limit: ScanBatch.bodyLimitBytes),
+            let batch = try? ScanBatch(decoding: bytes), batch.count > 0,
+            BatchFiles.name(bytes, of: batch, name.scanner) == name
+        else { return nil }
+        return batch
+    }
+
     private static func isLeftover(_ text: String, of scanner: ScannerID) -> Bool {
         guard let mark = text.firstRange(of: "\(BatchFileName.suffix).tmp-") else { return false }
         return BatchFileName(text[..<mark.lowerBound] + BatchFileName.suffix)?.scanner == scanner
     }
 
-    private static func read(_ path: String) -> ScanBatch? {
-        guard let bytes = try? Files.read(path, limit: ScanBatch.bodyLimitBytes) else { return nil }
-        return try? ScanBatch(decoding: bytes)
+    /// The last seq of a file that holds this one; nil: there is none.
+    func last(of log: JournalID, holding seq: Int64) -> Int64? {
+        whole[log]?.first { $0.contains(seq) }?.upperBound
     }
 
-    /// The last seq of a file that holds this one, and says of all its scans what the journal says; nil: there is none.
-    ///
-    /// - Parameter journal: scans of the journal from a seq on, so many at the most.
-    func last(
-        of log: JournalID, holding seq: Int64, journal: (Int64, Int) throws -> [Scan]
-    ) rethrows -> Int64? {
-        for file in files[log] ?? [] where file.seqs.contains(seq) {
-            guard let batch = BatchFiles.read(file.path), batch.first...batch.last == file.seqs else { continue }
-            // A sector of a stick may have come back as another.
-            let scans = try journal(batch.first, batch.count)
-            if scans.count == batch.count, scans.indices.allSatisfy({ scans[$0] == batch[$0] }) { return batch.last }
-        }
-        return nil
+    /// Removes the altered files of a journal: its scans are in other files now, or at the broker.
+    func removeAltered(of log: JournalID) {
+        for name in altered[log] ?? [] { try? Files.remove(folder + "/" + name) }
     }
 }

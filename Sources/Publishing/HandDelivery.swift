@@ -94,24 +94,27 @@ extension HandDelivery.Report {
     /// For people: what was brought, and what was not.
     public func text() -> String {
         var lines = ["confirmed  \(scans) scans of \(scanner), of \(journals) journals"]
-        lines += recovered.map { "damaged    \($0): what is readable of it was taken" }
-        if missing > 0 { lines.append("lost       \(missing) scans between others: the center lists them as a gap") }
-        if orphans > 0 {
-            lines.append("unknown    \(orphans) scans of unknown journals: tapline-gate recover lists them")
-        }
-        lines += HandDelivery.unreadLines(unread) + HandDelivery.foreignLines(foreign)
+        lines += HandDelivery.lines(recovered: recovered, missing: missing, orphans: orphans, unread: unread, foreign)
         return lines.joined(separator: "\n")
     }
 }
 
 extension HandDelivery {
-    static func unreadLines(_ unread: [String]) -> [String] {
-        unread.map { "not read   \($0) was set aside as damaged: tapline-gate recover, then ship what it makes" }
-    }
-
-    static func foreignLines(_ foreign: [String: Int64]) -> [String] {
-        foreign.sorted { $0.key < $1.key }.map {
-            "foreign    \($0.value) scans lie there for \($0.key): again with --scanner \($0.key)"
+    /// What was damaged, lost, or not touched, a line each.
+    static func lines(
+        recovered: [String], missing: Int64, orphans: Int, unread: [String], _ foreign: [String: Int64]
+    ) -> [String] {
+        var lines = recovered.map { "damaged    \($0): what is readable of it was taken" }
+        if missing > 0 { lines.append("lost       \(missing) scans between others: the center lists them as a gap") }
+        if orphans > 0 {
+            lines.append("unknown    \(orphans) scans of unknown journals: tapline-gate recover lists them")
         }
+        lines += unread.map {
+            "not read   \($0) was set aside as damaged: tapline-gate recover, then ship what it makes"
+        }
+        return lines
+            + foreign.sorted { $0.key < $1.key }.map {
+                "foreign    \($0.value) scans lie there for \($0.key): again with --scanner \($0.key)"
+            }
     }
 }

@@ -35,7 +35,7 @@ struct Reason {
         let words = Words(facts: facts, zones: zones)
         let (rule, text) = words.why(decision)
         self.rule = rule
-        guard decision.flags.contains(.snapshotExpired), rule != .expired else {
+        guard decision.flags.contains(.snapshotExpired), facts.gate?.policy.expired == .admit else {
             self.text = text
             return
         }

@@ -1,4 +1,5 @@
 import Batches
+import Crypto
 import Glibc
 import Ingest
 import Postgres
@@ -28,7 +29,9 @@ struct BatchLoadTests {
     @discardableResult
     private func put(_ batch: ScanBatch, in name: String = "stick") throws -> String {
         let scanner = try #require(ScannerID(batch.scanner))
-        let path = try "\(folder.folder(name))/\(BatchFileName(scanner: scanner, log: batch.log, first: batch.first))"
+        let digest = Hex.encode(Array(SHA256.hash(batch.encoded()).prefix(BatchFileName.digestBytes)))
+        let file = BatchFileName(scanner: scanner, log: batch.log, first: batch.first, digest: digest)
+        let path = try "\(folder.folder(name))/\(file)"
         try Files.writeAtomically(batch.encoded(), to: path)
         return path
     }
@@ -90,7 +93,8 @@ struct BatchLoadTests {
         #expect(report.stored == 20 && report.duplicates == 0 && report.quarantined == 5 && report.unreadable == 3)
         func line(_ name: String) -> String { told.first { $0.contains(name) } ?? "not told: \(told)" }
         for (name, words) in [
-            (torn, "malformed"), ("empty.batch", "malformed"), ("large.batch", "oversized: 3145728 bytes"),
+            (torn, "malformed: other bytes than were written"), ("empty.batch", "malformed"),
+            ("large.batch", "oversized: 3145728 bytes"),
             ("/stranger-", "unknown-scanner"), ("/s-off-", "disabled-scanner"), ("folder.batch", "Is a directory"),
             ("missing.batch", "No such file"), ("/nothing", "no batch files in it"),
         ] { #expect(line(name).contains(words), "\(line(name))") }
@@ -102,8 +106,7 @@ struct BatchLoadTests {
             """)
         #expect(
             rows.filter { !$0.hasPrefix("unknown") && !$0.hasPrefix("disabled") } == [
-                // Who a torn file is of is known by its name.
-                "malformed - file 0 0", "malformed s-1 scan.s-1 \(whole.count / 2) \(whole.count / 2)",
+                "malformed - file 0 0", "malformed - file \(whole.count / 2) \(whole.count / 2)",
                 "oversized - file \(large.count) 65536",
             ])
         #expect(rows.count == 5)
@@ -129,6 +132,34 @@ struct BatchLoadTests {
         #expect(try fixture.int("SELECT count(*) FROM tapline.scans WHERE verdict <> 0") == 0)
         #expect(try fixture.texts("SELECT detail FROM tapline.quarantine") == ["journal \(made.log) seq 4,9"])
         try fixture.checkBooks()
+    }
+
+    /// A stick that has turned a bit: it is still a batch, and what it says was never so.
+    @Test func whatWasAlteredOnItsWayIsNotStoredAndNotByAReplay() throws {
+        let made = journal("s-1", 20)
+        let path = try put(made.batch(1, 20))
+        var other = made.batch(1, 20)
+        other.tags[3] ^= 1 << 40
+        try Files.writeAtomically(other.encoded(), to: path)
+        #expect(try load(path).told.first?.contains("altered on its way") == true)
+        let replay = try Run.it(
+            "tapline-center", ["quarantine", "replay", "--all", "--database-url", fixture.database.url])
+        #expect(replay.end == .exit(1))
+        #expect(try fixture.int("SELECT count(*) FROM tapline.scans") == 0)
+        // Under another name it is whoever's who gives it.
+        try Files.rename(path, to: folder.file("given.batch"))
+        #expect(try load(folder.file("given.batch")).report.stored == 20)
+        // A later version of the batch, whole: for the center that will know it.
+        let body = made.batch(1, 5).encoded()
+        var later = body
+        let version = try #require(body.firstRange(of: Array("av".utf8))).upperBound
+        later[version] = 2
+        let digest = Hex.encode(Array(SHA256.hash(later).prefix(BatchFileName.digestBytes)))
+        let file = BatchFileName(scanner: ScannerID("s-1")!, log: .random(), first: 1, digest: digest)
+        try Files.writeAtomically(later, to: folder.file("\(file)"))
+        #expect(try load(folder.file("\(file)")).told.first?.contains("version: version 2") == true)
+        #expect(
+            try fixture.texts("SELECT routing_key FROM tapline.quarantine WHERE scanner_id = 's-1'") == ["scan.s-1"])
     }
 
     /// A stick takes hours: that says nothing of the device's clock, which raises an alarm beyond five minutes.

@@ -55,9 +55,9 @@ struct BatchExportTests {
         #expect(batches.map(\.backlog) == [600, 100, 0] && batches.map(\.gate) == [7, 7, 8])
         #expect((0..<100).map { batches[2][$0] } == logged)
         for (name, batch) in zip(try Files.list(stick), batches) {
-            #expect(BatchFileName(name) == BatchFileName(scanner: scanner, log: journal.id, first: batch.first))
-            // Deterministic: what is read and written again has the same bytes.
+            // Deterministic: what is read and written again has the same bytes, and the name tells them.
             #expect(try Files.read(stick + "/" + name) == batch.encoded())
+            #expect("\(BatchFiles.name(batch.encoded(), of: batch, scanner))" == name)
         }
         // The gate goes on, and so does the journal.
         #expect(try journal.appendBatch(entries(1)).map(\.seq) == [4_601])
@@ -97,21 +97,26 @@ struct BatchExportTests {
         let names = try Files.list(stick)
         let whole = try names.map { try Files.read(stick + "/" + $0) }
         #expect(names.count == 3)
-        var batch = try ScanBatch(decoding: whole[0])
+        let before = try batches()
+        // Altered into another batch, torn, and another's bytes.
+        var batch = before[0]
         batch.tags[5] ^= 1
         try Files.writeAtomically(batch.encoded(), to: stick + "/" + names[0])
         try Files.writeAtomically(whole[1].dropLast(), to: stick + "/" + names[1])
         try Files.writeAtomically(whole[1], to: stick + "/" + names[2])
-        // What a killed export leaves takes room; what is another's is not touched.
+        // What a killed export leaves takes room; what is another scanner's, or another journal's, is not touched.
         try Files.writeAtomically(whole[0].prefix(100), to: stick + "/" + names[0] + ".tmp-77")
-        let foreign = "\(stick)/\(BatchFileName(scanner: ScannerID("gate-9")!, log: journal.id, first: 1)).tmp-77"
-        try Files.writeAtomically([1], to: foreign)
+        let other = "\(stick)/" + names[0].replacing("gate-7", with: "gate-9")
+        let lost = "\(stick)/" + names[0].replacing("\(journal.id)", with: "\(JournalID.random())")
+        for path in [other, other + ".tmp-77", lost] { try Files.writeAtomically([1], to: path) }
         #expect(try export().written == 3)
-        #expect(try Files.list(stick).count == 4 && Files.exists(foreign))
-        try Files.remove(foreign)
+        for path in [other, other + ".tmp-77", lost] {
+            #expect(Files.exists(path))
+            try Files.remove(path)
+        }
         let again = try batches()
-        let before = try whole.map { try ScanBatch(decoding: $0) }
         #expect(again.map(\.tags) == before.map(\.tags) && again.map(\.first) == before.map(\.first))
+        #expect(try export().kept == 3)
     }
 
     @Test("A new journal names the one before it, and scans of another scanner are told, not taken")

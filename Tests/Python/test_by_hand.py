@@ -1,7 +1,9 @@
 """SPEC.md sections 3 and 8 by hand: batch files on a stick, a dead device's folder, and shipping again, from outside."""
 
+import hashlib
 import json
 import shutil
+import uuid
 
 from batch import Batch, decode, new_log
 from harness import RELAY, STRANGER, free_port
@@ -48,7 +50,11 @@ def test_what_a_device_exports_is_the_contract(b):
     answers = line.tap([uid.hex() for uid in line.uids] + ["04ffffffffffff"])
     stick = b.folder / "stick"
     b.run("tapline-publisher", "export", *line.flags(out=stick))
-    batches = [decode(path.read_bytes()) for path in sorted(stick.iterdir())]
+    files = sorted(stick.iterdir())
+    batches = [decode(path.read_bytes()) for path in files]
+    digest = hashlib.sha256(files[0].read_bytes()).hexdigest()[:16]
+    log = uuid.UUID(bytes=batches[0].log)
+    equal([path.name for path in files], [f"{line.name}-{log}-0000000001-{digest}.batch"])
     equal([(batch.scanner, batch.first) for batch in batches], [(line.name, 1)])
     said = [(answer["seq"], answer["verdict"], int(answer["tag"])) for answer in answers]
     held = [(seq + 1, scan.verdict, scan.tag) for seq, scan in enumerate(batches[0].scans)]
