@@ -66,7 +66,7 @@ public struct BatchExport: Sendable {
             case .all: .all
             }
         let plan = try source.plan(choice, scanner: scanner)
-        // A stick that is not mounted leaves its place empty or missing: then nothing is written in its stead.
+        // The place of a stick mostly comes and goes with it: then nothing is written in its stead.
         guard Files.exists(out) || Files.exists(Files.folder(of: out)) else {
             throw ProgramError.failed("--out \(out): there is no such folder; is the stick mounted?")
         }

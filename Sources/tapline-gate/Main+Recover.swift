@@ -44,7 +44,7 @@ extension Main {
         if report.orphans > 0 {
             lines.append("orphans    \(report.orphans) scans of unknown journals, in \(out)/orphans.csv")
         }
-        lines.append("ship them  by a publisher on that folder: tapline-publisher run --data \(out) ...")
+        lines.append("ship them  tapline-publisher ship --data \(out) --amqp-url ...")
         return lines.joined(separator: "\n")
     }
 }

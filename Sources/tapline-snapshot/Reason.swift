@@ -12,7 +12,6 @@ struct Reason {
         case open
         case expired
         case uidOnly = "uid-only"
-        case forged
         case unknown
         case lost
         case void
@@ -22,7 +21,7 @@ struct Reason {
         case outsideTime = "outside-time"
         case oneEntry = "one-entry"
         case antipassback
-        case noSnapshot = "no-snapshot"
+        case other
     }
 
     let rule: Rule
@@ -56,7 +55,6 @@ private struct Words {
             (.expired, "the snapshot has expired (\(expiry)), and the gate's policy says expired: deny")
         case .notAuthentic where facts.proof == .uid:
             (.uidOnly, "the chip is known only by its UID, and the gate's policy says uid_only: false")
-        case .notAuthentic: (.forged, "the chip's message does not verify, or was used before")
         case .unknownTag: (.unknown, "the tag is not on the list of this snapshot")
         case .lost: (.lost, "the tag is lost, or was replaced by another")
         case .void: (.void, "the tag, or the attendee's ticket, is void")
@@ -64,7 +62,8 @@ private struct Words {
         case .noAccess: noAccess
         case .outsideTime: (.outsideTime, outsideTime)
         case .alreadyInside: alreadyInside
-        default: (.noSnapshot, "there is no usable snapshot")
+        // What a reader finds out at the lane, and no question here can hold.
+        default: (.other, decision.verdict.name)
         }
     }
 

@@ -140,6 +140,11 @@ import Testing
             #expect(back == Array(1...300))
         }
         #expect(try contents(data) == before)
+        // What the gate's own recovery makes can be shipped the same way.
+        let out = folder.file("out")
+        _ = try Recovery(folder: data, scanner: scanner).run(into: out)
+        let second = try FolderCopy(of: out, scanner: nil)
+        #expect(try second.recovery == nil && tags(second) == tags(copy))
     }
 
     @Test func whatWasSetAsideComesBeforeWhatIsThere() throws {

@@ -4,7 +4,6 @@ import Postgres
 import Registry
 import Runtime
 import Scans
-import Tracking
 
 extension Center {
     static let quarantine = [quarantineList, quarantineShow, quarantineReplay, quarantineDrop]
@@ -98,12 +97,12 @@ extension Center {
         let (url, selection) = (try database(arguments), try Selection(arguments))
         let relayUsers = Set(arguments.all("relay-user"))
         return {
-            let (_, left) = try withDatabase(url) { connection in
+            let left = try withDatabase(url) { connection in
                 _ = try Registry(connection)
-                let result = try replay(connection, selection, relayUsers)
-                print("\(result.taken) taken, \(result.left) left")
+                let (taken, left) = try replay(connection, selection, relayUsers)
+                print("\(taken) taken, \(left) left")
                 try trackNow(connection)
-                return result
+                return left
             }
             guard left == 0 else { throw ProgramError.failed("\(left) batches could not be taken") }
         }
@@ -149,7 +148,7 @@ extension Center {
         return (taken, ids.rowCount - taken)
     }
 
-    static func describe(_ outcome: IngestOutcome) -> String {
+    private static func describe(_ outcome: IngestOutcome) -> String {
         switch outcome {
         case .taken(let stored, let duplicates, let conflicts):
             "\(stored) stored, \(duplicates) duplicates, \(conflicts) conflicts"
