@@ -32,6 +32,8 @@ public struct SnapshotRefusal: Error, CustomStringConvertible, Sendable {
         case rows
         /// Other rows than signed.
         case content
+        /// A delta that does not fit the file in force. Never the end: the full file is fetched.
+        case base
     }
 
     public let reason: Reason

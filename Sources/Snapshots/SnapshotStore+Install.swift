@@ -1,4 +1,3 @@
-internal import FoundationEssentials
 internal import Runtime
 
 /// A manifest that may be installed here: signed by a trusted key, of this event, in time, newer than what is here.
@@ -6,19 +5,8 @@ public struct SnapshotOffer: Sendable {
     public let manifest: Manifest
     let manifestBytes: [UInt8]
     let signatureBytes: [UInt8]
-    /// Nothing to do: this very version is in force, and its file is whole.
+    /// Nothing to do: this very version is in force.
     public let isInstalled: Bool
-}
-
-/// What a scanner never forgets about its snapshots: `trust.json`.
-struct SnapshotTrust: Codable, Sendable, Equatable {
-    /// Pinned by the first install.
-    var event: String
-    /// The highest version ever installed, and its file's SHA-256.
-    var version: Int64
-    var sha256: String
-    /// `created` of that version, seconds since 1970.
-    var created: Int64
 }
 
 extension SnapshotStore {
@@ -32,22 +20,15 @@ extension SnapshotStore {
     ///   - signature: the bytes of manifest.json.minisig.
     ///   - keys: the trusted ones; the signature of any of them will do.
     ///   - clock: nil: the device's.
+    ///   - readsFile: whether the file in force is read for damage: a tenth of a second, or a second after a delta.
     public func offer(
-        manifest bytes: [UInt8], signature: [UInt8], keys: [MinisignPublicKey], clock: InstallClock? = nil
+        manifest bytes: [UInt8], signature: [UInt8], keys: [MinisignPublicKey], clock: InstallClock? = nil,
+        readsFile: Bool = true
     ) throws(SnapshotRefusal) -> SnapshotOffer {
         let manifest = try SnapshotVerification.manifest(bytes, signature: signature, keys: keys)
         let trust = trust()
-        if let trust, trust.event != manifest.event {
-            throw SnapshotRefusal(.event, "'\(manifest.event)'; this scanner belongs to '\(trust.event)'")
-        }
-        var isInstalled = false
-        if let trust, manifest.version <= trust.version {
-            // The same file again is no step back: it is in force, or it mends what is here.
-            guard manifest.version == trust.version, manifest.sha256 == trust.sha256 else {
-                throw SnapshotRefusal(.notNewer, "version \(manifest.version); \(trust.version) was installed here")
-            }
-            isInstalled = isInForce(manifest)
-        }
+        try trust?.check(manifest)
+        let isInstalled = trust.map { isInForce(manifest, $0, readsFile: readsFile) } ?? false
         if !isInstalled {
             try SnapshotVerification.times(of: manifest, clock ?? .device(knownS: trust?.created ?? 0))
         }
@@ -72,31 +53,34 @@ extension SnapshotStore {
     /// - Returns: the version in force now.
     @discardableResult
     public func install(_ offer: SnapshotOffer, file candidate: String) throws -> Int64 {
+        try locked {
+            try SnapshotVerification.file(candidate, offer.manifest)
+            return try putInForce(offer, candidate, fileSHA256: offer.manifest.sha256)
+        }
+    }
+
+    /// Runs `body` alone among the processes that install here. Throws `ProgramError` while another one does.
+    func locked<Result>(_ body: () throws -> Result) throws -> Result {
         try Files.makeFolder(folder)
         let lock = try FileLock(folder + "/install.lock")
         defer { withExtendedLifetime(lock) {} }
+        return try body()
+    }
+
+    /// The last step, for a file that is verified.
+    func putInForce(_ offer: SnapshotOffer, _ candidate: String, fileSHA256: String) throws -> Int64 {
         let manifest = offer.manifest
-        try SnapshotVerification.file(candidate, manifest)
-        if let trust = trust() {
-            guard trust.event == manifest.event else {
-                throw SnapshotRefusal(.event, "'\(manifest.event)'; this scanner belongs to '\(trust.event)'")
-            }
-            let isSame = manifest.version == trust.version && manifest.sha256 == trust.sha256
-            guard manifest.version > trust.version || isSame else {
-                throw SnapshotRefusal(.notNewer, "version \(manifest.version); \(trust.version) was installed here")
-            }
-        }
-        let previous = currentVersion()
+        try trust()?.check(manifest)
+        let previous = currentName
+        let name = freeName(for: manifest.version)
         try Files.sync(candidate)
-        try Files.rename(candidate, to: folder + "/" + manifest.file)
+        try Files.rename(candidate, to: folder + "/" + name)
         // Remembered before it is in force: what was once in force can never be followed by an older one.
-        let trust = SnapshotTrust(
-            event: manifest.event, version: manifest.version, sha256: manifest.sha256, created: manifest.created)
-        try Files.writeAtomically(try JSONEncoder().encode(trust), to: folder + "/trust.json")
+        try keep(SnapshotTrust(manifest, fileSHA256: fileSHA256))
         try Files.writeAtomically(offer.manifestBytes, to: folder + "/" + Manifest.fileName)
         try Files.writeAtomically(offer.signatureBytes, to: folder + "/" + Manifest.signatureFileName)
-        try Files.writeAtomically(Array((manifest.file + "\n").utf8), to: pointer)
-        removeOld(keeping: [manifest.version, previous ?? manifest.version])
+        try Files.writeAtomically(Array((name + "\n").utf8), to: pointer)
+        removeOld(name, after: previous)
         return manifest.version
     }
 
@@ -108,42 +92,55 @@ extension SnapshotStore {
         return manifest
     }
 
-    /// The event that this scanner belongs to since its first install; nil before.
-    public var pinnedEvent: String? { trust()?.event }
-    /// The highest version ever installed; nil before the first.
-    public var highestVersion: Int64? { trust()?.version }
-
-    /// Whether the file in force is the manifest's, byte by byte.
-    private func isInForce(_ manifest: Manifest) -> Bool {
-        guard currentVersion() == manifest.version, let path = current(), let status = Files.status(path),
-            Int64(status.size) == manifest.size
+    /// Whether the manifest's snapshot is in force; after a look into its file, in the state in which it was installed.
+    private func isInForce(_ manifest: Manifest, _ trust: SnapshotTrust, readsFile: Bool) -> Bool {
+        guard manifest.version == trust.version, currentVersion() == manifest.version, let path = current(),
+            Files.exists(path)
         else { return false }
-        return (try? Files.sha256Hex(path)) == manifest.sha256
+        guard readsFile else { return true }
+        guard let sum = trust.fileSHA256 else { return (try? SnapshotVerification.rows(path, manifest)) != nil }
+        return (try? Files.sha256Hex(path)) == sum
     }
 
-    /// What the folder remembers. A memory that cannot be read is made up from the snapshot in force, so that a bad sector
-    /// does not keep a scanner from its snapshots for ever.
-    func trust() -> SnapshotTrust? {
-        if let bytes = try? Files.read(folder + "/trust.json", limit: 65_536),
-            let trust = try? JSONDecoder().decode(SnapshotTrust.self, from: Data(bytes))
-        {
-            return trust
+    /// Removes what was begun of other snapshots than this one: each may be as large as a list.
+    public func removeCandidates(butOf manifest: Manifest) {
+        let own = "download-\(manifest.version)."
+        for name in (try? Files.list(folder)) ?? [] where name.hasPrefix("download-") && !name.hasPrefix(own) {
+            try? Files.remove(folder + "/" + name)
         }
-        for path in (current().map { [$0] } ?? []) + others() {
-            if let snapshot = try? Snapshot(path: path), let sum = try? Files.sha256Hex(path) {
-                return SnapshotTrust(
-                    event: snapshot.event, version: snapshot.version, sha256: sum, created: snapshot.createdS)
+    }
+
+    /// The one before stays: a gate may be opening it, and it serves if the new one turns out unreadable. A file that was
+    /// mended is not one before.
+    private func removeOld(_ name: String, after previous: String?) {
+        let version = SnapshotFileName.version(of: name)
+        let names = (try? Files.list(folder)) ?? []
+        let others = others().map { String($0.split(separator: "/").last ?? "") }
+            .filter { SnapshotFileName.version(of: $0) != version }
+        let kept = others.first { $0 == previous } ?? others.first
+        for other in names where other != name && other != kept {
+            if SnapshotFileName.version(of: other) != nil || other.hasPrefix("download-") {
+                try? Files.remove(folder + "/" + other)
             }
         }
-        return nil
     }
+}
 
-    /// The one before stays: a gate may be opening it, and it serves if the new one turns out unreadable.
-    private func removeOld(keeping versions: Set<Int64>) {
-        for name in (try? Files.list(folder)) ?? [] {
-            let version = SnapshotFileName.version(of: name)
-            let isOld = version.map { !versions.contains($0) } ?? name.hasPrefix("download-")
-            if isOld { try? Files.remove(folder + "/" + name) }
+extension SnapshotTrust {
+    /// Throws `SnapshotRefusal`: event, not-newer.
+    fileprivate func check(_ manifest: Manifest) throws(SnapshotRefusal) {
+        guard event == manifest.event else {
+            throw SnapshotRefusal(
+                .event,
+                "'\(manifest.event)'; this scanner belongs to '\(event)', and moves with an empty data folder only")
+        }
+        // The same file again is no step back: it is in force, or it mends what is here.
+        let isSame = manifest.version == version && manifest.sha256 == sha256
+        guard manifest.version > version || isSame else {
+            throw SnapshotRefusal(.notNewer, "version \(manifest.version); \(version) was installed here")
+        }
+        guard manifest.version >= seen else {
+            throw SnapshotRefusal(.notNewer, "version \(manifest.version); \(seen) was offered here")
         }
     }
 }

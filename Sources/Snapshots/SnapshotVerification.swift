@@ -67,7 +67,11 @@ public enum SnapshotVerification {
         try rows(path, manifest)
     }
 
-    private static func rows(_ path: String, _ manifest: Manifest) throws {
+    /// That the file is a sound snapshot with the rows that the manifest speaks of, whatever its bytes: all that can be said
+    /// of one that a delta gave.
+    ///
+    /// Throws `SnapshotRefusal`: kind, damaged, meta, rows, content; `SystemError` when it cannot be read.
+    static func rows(_ path: String, _ manifest: Manifest) throws {
         let snapshot: Snapshot
         do {
             let database = try Database(path, .immutable)

@@ -60,7 +60,8 @@ public final class SnapshotWatch: Sendable {
     /// the best that is good: the one in force opened anew, or the one before it.
     public func distrust(_ version: Int64) { doubted.withLock { $0 = version } }
 
-    /// Whether the snapshot that was handed over last is an older one than that in force, which cannot be read.
+    /// Whether the snapshot that was handed over last, if any was, is an older one than that in force, which cannot be opened
+    /// or read.
     public var servesOlder: Bool { isOlder.load(ordering: .relaxed) }
 
     /// Looks once, and opens what is new. To be called before the lane opens, so that the first tap has a snapshot.
@@ -88,6 +89,7 @@ public final class SnapshotWatch: Sendable {
                     return
                 } catch {
                     log.error("snapshot cannot be opened", [.path: candidate, .error: "\(error)"])
+                    if candidate == path { isOlder.store(true, ordering: .relaxed) }
                     let waitMs = look.mustBeWhole ? SnapshotWatch.wholeRetryMs : SnapshotWatch.retryMs
                     seen.withLock { $0.retryAtMs = now + waitMs }
                 }

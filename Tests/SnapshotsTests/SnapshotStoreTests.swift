@@ -89,25 +89,6 @@ import Testing
         #expect(try offer(published(100), keys: [other, key.publicKey]).manifest.version == 100)
     }
 
-    @Test func theHighestVersionOutlivesTheFiles() throws {
-        try install(published(100))
-        for name in try Files.list(store.folder) where name != "trust.json" {
-            try Files.remove(store.folder + "/" + name)
-        }
-        let older = try published(99)
-        #expect(try refusal { _ = try offer(older) } == .notNewer)
-    }
-
-    @Test func aLostMemoryIsMadeUpFromTheFileInForce() throws {
-        try install(published(100))
-        try Files.writeAtomically([0, 1, 2], to: store.folder + "/trust.json")
-        let (older, other) = (try published(99), try published(101, event: "Another"))
-        #expect(try refusal { _ = try offer(older) } == .notNewer)
-        #expect(try refusal { _ = try offer(other) } == .event)
-        try install(published(101))
-        #expect(store.highestVersion == 101)
-    }
-
     // MARK: Attacks on the manifest
 
     @Test func anotherKey() throws {
@@ -237,6 +218,9 @@ import Testing
         #expect(try refusal { try install(publication) } == reason, sourceLocation: location)
         #expect(store.currentVersion() == 100, sourceLocation: location)
         #expect(store.highestVersion == 100, sourceLocation: location)
+        // And it decides.
+        let path = try #require(store.current(), sourceLocation: location)
+        #expect(try Snapshot(path: path).attendee(TagID(rawValue: 5))?.status == .blocked, sourceLocation: location)
     }
 
     @Test func truncatedExtendedFlippedSwapped() throws {

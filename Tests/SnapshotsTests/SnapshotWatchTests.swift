@@ -39,10 +39,29 @@ import Testing
         try point(to: "snapshot-1.sqlite")
         watch.check()
         #expect(watch.take()?.version == 1)
+        #expect(!watch.servesOlder)
         try Files.writeAtomically([1, 2, 3], to: folder.path + "/snapshot-2.sqlite")
         try point(to: "snapshot-2.sqlite")
         watch.check()
         #expect(watch.take() == nil)
+        // And that is known, until a good one comes.
+        #expect(watch.servesOlder)
+        try put(3)
+        try point(to: "snapshot-3.sqlite")
+        watch.check()
+        #expect(watch.take()?.version == 3 && !watch.servesOlder)
+    }
+
+    @Test func aFileThatMendsAnotherIsHandedOver() throws {
+        let watch = SnapshotWatch(SnapshotStore(folder: folder.path))
+        try put(1)
+        try point(to: "snapshot-1.sqlite")
+        watch.check()
+        #expect(watch.take()?.version == 1)
+        try Sample.write(folder.path + "/snapshot-1b.sqlite", version: 1)
+        try point(to: "snapshot-1b.sqlite")
+        watch.check()
+        #expect(watch.take()?.path.hasSuffix("/snapshot-1b.sqlite") == true)
     }
 
     @Test func atTheStartAnOlderOneServesForADamagedOne() throws {
@@ -55,7 +74,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "../snapshot-1.sqlite", "snapshot-01.sqlite", "snapshot--1.sqlite", "snapshot-1.sqlite.x", "", "x",
+        "../snapshot-1.sqlite", "snapshot-01.sqlite", "snapshot-01b.sqlite", "snapshot-1bb.sqlite", "snapshot-b.sqlite",
+        "snapshot--1.sqlite", "snapshot-1.sqlite.x", "", "x",
     ])
     func thePointerNamesOnlySnapshots(name: String) throws {
         try point(to: name)

@@ -1,0 +1,138 @@
+import Runtime
+import Snapshots
+import Support
+import Testing
+
+/// What a scanner never forgets: its event, and the highest version.
+@Suite struct SnapshotTrustTests {
+    let folder = TemporaryFolder("trust")
+    let key = try! MinisignSecretKey.generate()
+    let clock = InstallClock(nowS: Sample.created + 600, isSynchronised: true)
+    var store: SnapshotStore { SnapshotStore(folder: folder.file("snapshots")) }
+    /// Both places of the memory.
+    var files: [String] { [folder.file("snapshot-trust.json"), folder.file("snapshots/trust.json")] }
+
+    private func offer(_ version: Int64, event: String = Sample.event) throws -> (SnapshotOffer, file: String) {
+        let publication = try Publication(folder, version: version, key: key, event: event)
+        let offer = try store.offer(
+            manifest: publication.manifest, signature: publication.signature, keys: [key.publicKey], clock: clock)
+        return (offer, publication.file)
+    }
+
+    private func install(_ version: Int64) throws {
+        let (offer, file) = try offer(version)
+        try store.install(offer, file: file)
+    }
+
+    private func reason(_ version: Int64, event: String = Sample.event) throws -> SnapshotRefusal.Reason? {
+        do {
+            _ = try offer(version, event: event)
+            return nil
+        } catch let refusal as SnapshotRefusal { return refusal.reason }
+    }
+
+    @Test func itOutlivesTheFolderOfSnapshots() throws {
+        try install(100)
+        try Files.removeFolder(store.folder)
+        #expect(store.current() == nil && store.highestVersion == 100 && store.pinnedEvent == Sample.event)
+        #expect(try reason(99) == .notNewer)
+        #expect(try reason(101, event: "Another") == .event)
+        #expect(try reason(101) == nil)
+    }
+
+    @Test func eitherCopyWillDo() throws {
+        try install(100)
+        for path in files {
+            let bytes = try Files.read(path)
+            try Files.remove(path)
+            #expect(try reason(99) == .notNewer)
+            try Files.writeAtomically([0, 1, 2], to: path)
+            #expect(try reason(99) == .notNewer)
+            try Files.writeAtomically(bytes, to: path)
+        }
+    }
+
+    /// A digit that flips must neither open the way back nor close the way on.
+    @Test func aFlippedBitIsNotBelieved() throws {
+        try install(100)
+        try Files.removeFolder(store.folder)
+        let path = files[0]
+        let whole = try Files.read(path)
+        for bit in 0..<whole.count * 8 {
+            var bent = whole
+            bent[bit / 8] ^= 1 << (bit % 8)
+            try Files.writeAtomically(bent, to: path, durable: false)
+            let highest = store.highestVersion
+            #expect(highest == nil || highest == 100, "bit \(bit): \(highest ?? 0)")
+        }
+    }
+
+    /// Both copies gone: the manifest of what is in force knows as much, and without it the file itself.
+    @Test func aMemoryThatIsLostIsMadeUp() throws {
+        try install(100)
+        for path in files { try Files.remove(path) }
+        #expect(try reason(99) == .notNewer)
+        #expect(try offer(100).0.isInstalled)
+        try Files.remove(store.folder + "/" + Manifest.fileName)
+        #expect(try reason(99) == .notNewer)
+        #expect(try reason(101, event: "Another") == .event)
+        #expect(try offer(100).0.isInstalled)
+        try install(101)
+        #expect(files.allSatisfy(Files.exists))
+    }
+
+    @Test func whatWasSetOutForIsRemembered() throws {
+        let first = try offer(100).0
+        try store.setOut(for: first)
+        #expect(store.highestVersion == nil, "the first install pins the event, and nothing before it")
+        try install(100)
+        try store.setOut(for: offer(105).0)
+        #expect(store.highestVersion == 105 && store.currentVersion() == 100)
+        for path in files {
+            #expect(try reason(104) == .notNewer)
+            #expect(try reason(105) == nil)
+            try Files.remove(path)
+        }
+        // With both copies gone, what is known is what is in force.
+        #expect(try reason(104) == nil)
+    }
+
+    @Test func anOlderOfferThatWasMadeBeforeIsNotInstalledAfter() throws {
+        try install(100)
+        let (older, file) = try offer(101)
+        try store.setOut(for: offer(102).0)
+        #expect(throws: SnapshotRefusal.self) { try store.install(older, file: file) }
+        #expect(store.currentVersion() == 100)
+    }
+
+    /// A gate may have the damaged file open: the good one gets another name.
+    @Test func aFileIsMendedUnderAnotherName() throws {
+        try install(99)
+        try install(100)
+        var names: [String] = []
+        for _ in 0..<4 {
+            let path = try #require(store.current())
+            names.append(String(path.dropFirst(store.folder.count + 1)))
+            let gate = try Snapshot(path: path)
+            let inode = Files.status(path)?.inode
+            try Files.writeAtomically([1, 2, 3], to: folder.file("x"))
+            try overwrite(path)
+            #expect(try !offer(100).0.isInstalled)
+            try install(100)
+            #expect(store.current() != path && store.currentVersion() == 100)
+            #expect(Files.status(path)?.inode == nil || Files.status(path)?.inode == inode)
+            #expect(gate.version == 100)
+            // What was bad does not serve as the one before.
+            let kept = try Files.list(store.folder).filter { $0.hasPrefix("snapshot-") }
+            #expect(kept.count == 2 && kept.contains("snapshot-99.sqlite"), "\(kept)")
+        }
+        #expect(Set(names) == ["snapshot-100.sqlite", "snapshot-100b.sqlite"])
+    }
+
+    /// In place, as a bad disk does it.
+    private func overwrite(_ path: String) throws {
+        let size = Files.status(path)?.size ?? 0
+        try Files.copy(folder.file("x"), to: path)
+        #expect(Files.status(path)?.size ?? 0 < size)
+    }
+}
