@@ -97,6 +97,10 @@ let package = Package(
 
         // Rings: pure, wrapper on the real library, real servers, real binaries.
         .target(name: "Support", dependencies: ["CLinux", "Runtime"], path: "Tests/Support", swiftSettings: common),
+        .target(
+            name: "CenterDouble",
+            dependencies: ["HTTPServer", "SQLite", "Snapshots", "Scans", "Zlib", "Runtime", "Support"],
+            path: "Tests/CenterDouble", swiftSettings: common),
         tests("RuntimeTests", "Runtime", "Support"),
         tests("SQLiteTests", "SQLite", "Support"),
         tests("CryptoTests", "Crypto", "Zlib", "Runtime", "Support"),
@@ -111,7 +115,7 @@ let package = Package(
         tests("GateTests", "Gate", "Journal", "Snapshots", "SQLite", "Scans", "Crypto", "Runtime", "Support"),
         tests(
             "PublishingTests", "Publishing", "Fleet", "Journal", "Batches", "Snapshots", "SQLite", "HTTPServer",
-            "HTTPClient", "Crypto", "Zlib", "Scans", "Runtime", "Support"),
+            "HTTPClient", "Crypto", "Zlib", "Scans", "Runtime", "Support", "CenterDouble"),
         tests("IngestTests", "Ingest", "Tracking", "Batches", "Scans", "Runtime", "Support"),
         tests("WebTests", "Web", "HTTPServer", "HTTPClient", "Runtime", "Support"),
         tests(
@@ -121,7 +125,7 @@ let package = Package(
         tests(
             "EndToEnd", "Emulation", "Serial", "Journal", "Snapshots", "Support", "Runtime", "Scans", "SQLite",
             "Crypto",
-            "Postgres"),
+            "Postgres", "CenterDouble"),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -4,7 +4,7 @@ import Glibc
 /// What came back. A `status` other than 200 and 206 has no body.
 public struct HTTPResponse: Sendable {
     public let status: Int
-    /// As the server wrote it, quotes included: for If-None-Match and If-Range.
+    /// As the server wrote it, quotes included: for If-None-Match.
     public let etag: String?
     /// Empty for a download into a file.
     public let body: [UInt8]
@@ -20,11 +20,11 @@ public final class HTTPClient {
     public struct Settings: Sendable {
         /// Name, TCP and TLS together.
         public var connectTimeoutMs = 5_000
-        /// A transfer slower than this ...
-        public var lowSpeedBytesPerS = 10
+        /// A transfer slower than this: a list of a million (13 MB) would take longer than the two days it is good for ...
+        public var lowSpeedBytesPerS = 100
         /// ... for so long is given up. There is no limit on its whole time.
         public var lowSpeedTimeS = 30
-        /// PEM bundle of certificate authorities; nil: the system's.
+        /// PEM bundle of certificate authorities, and no others; nil: the system's.
         public var authorityFile: String?
         public var userAgent = "tapline"
 
@@ -33,6 +33,8 @@ public final class HTTPClient {
 
     private let handle: UnsafeMutableRawPointer
     private let settings: Settings
+    /// libcurl's own words on the last failure.
+    private let words = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
     private static let initialised = curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK
 
     public init(_ settings: Settings = Settings()) {
@@ -41,7 +43,10 @@ public final class HTTPClient {
         (self.handle, self.settings) = (handle, settings)
     }
 
-    deinit { curl_easy_cleanup(handle) }
+    deinit {
+        curl_easy_cleanup(handle)
+        words.deallocate()
+    }
 
     /// Fetches into memory.
     ///
@@ -55,23 +60,34 @@ public final class HTTPClient {
         return try run(url, transfer, ifNoneMatch.map { ["If-None-Match: \($0)"] } ?? [])
     }
 
-    /// Fetches into a file. One that is there is continued when the server still has the same (`etag`), and written anew
-    /// otherwise. What has arrived stays when the transfer breaks. Nothing is synced to the disk.
+    /// What is known of the part of a file that lies there.
+    public enum Part: Sendable, Equatable {
+        /// Nothing: the file is fetched anew.
+        case unknown
+        /// It came under this validator: continued while the server still has the same, fetched anew otherwise.
+        case of(validator: String)
+        /// It is continued, whatever the server has by now: for a caller who knows what the whole must be.
+        case any
+    }
+
+    /// Fetches into a file, or the rest of one. What has arrived stays when the transfer breaks. Nothing is synced to the
+    /// disk. A server that knows no ranges sends the whole, and the file is written anew.
     ///
     /// - Parameters:
-    ///   - etag: what the present part of the file was fetched under; nil: start anew.
-    ///   - onETag: called with the response's ETag when a file is written anew, to be kept for the next attempt.
+    ///   - onStart: called when the file is written anew, with what names the bytes for `Part.of`: the ETag, or else the
+    ///     Last-Modified, where it is a strong one (RFC 9110 section 8.8); nil without either.
     public func download(
-        _ url: String, to path: String, etag: String?, limitBytes: Int, onETag: @escaping (String?) -> Void = { _ in },
+        _ url: String, to path: String, part: Part, limitBytes: Int, onStart: @escaping (String?) -> Void = { _ in },
         isStopped: @escaping () -> Bool = { false }
     ) throws(HTTPClientError) -> HTTPResponse {
         var info = stat()
-        let have = etag != nil && stat(path, &info) == 0 ? Int(info.st_size) : 0
+        let have = part != .unknown && stat(path, &info) == 0 ? Int(info.st_size) : 0
         let transfer = Transfer(handle, .file(path, have: have), limitBytes: limitBytes, isStopped: isStopped)
-        transfer.onETag = onETag
+        transfer.onStart = onStart
         defer { transfer.closeFile() }
         var headers: [String] = []
-        if have > 0, let etag { headers = ["Range: bytes=\(have)-", "If-Range: \(etag)"] }
+        if have > 0 { headers.append("Range: bytes=\(have)-") }
+        if have > 0, case .of(let validator) = part { headers.append("If-Range: \(validator)") }
         return try run(url, transfer, headers)
     }
 
@@ -94,7 +110,9 @@ public final class HTTPClient {
         let finished = code == CURLE_OK && transfer.finish()
         if let failure = transfer.failure { throw HTTPClientError(failure.kind, url, failure.detail) }
         guard finished else {
-            throw HTTPClientError(HTTPClient.kind(code), url, String(cString: curl_easy_strerror(code)))
+            let text = String(cString: words)
+            throw HTTPClientError(
+                HTTPClient.kind(code), url, text.isEmpty ? String(cString: curl_easy_strerror(code)) : text)
         }
         return HTTPResponse(
             status: transfer.status, etag: transfer.headers["etag"], body: transfer.body, fileBytes: transfer.total ?? 0
@@ -113,7 +131,13 @@ public final class HTTPClient {
         shim_set_long(handle, CURLOPT_LOW_SPEED_LIMIT, settings.lowSpeedBytesPerS)
         shim_set_long(handle, CURLOPT_LOW_SPEED_TIME, settings.lowSpeedTimeS)
         shim_set_text(handle, CURLOPT_USERAGENT, settings.userAgent)
-        if let file = settings.authorityFile { shim_set_text(handle, CURLOPT_CAINFO, file) }
+        if let file = settings.authorityFile {
+            shim_set_text(handle, CURLOPT_CAINFO, file)
+            // Or Debian's folder of authorities would count as well.
+            shim_set_text(handle, CURLOPT_CAPATH, nil)
+        }
+        words[0] = 0
+        shim_set_pointer(handle, CURLOPT_ERRORBUFFER, words)
         shim_set_pointer(handle, CURLOPT_WRITEDATA, context)
         shim_set_data_function(handle, CURLOPT_WRITEFUNCTION) { bytes, size, count, context in
             let transfer = Unmanaged<Transfer>.fromOpaque(context!).takeUnretainedValue()

@@ -13,7 +13,7 @@ final class Transfer {
     private(set) var headers: [String: String] = [:]
     /// Bytes in the file that the response continues or starts; nil until the response shows it.
     private(set) var total: Int?
-    var onETag: (String?) -> Void = { _ in }
+    var onStart: (String?) -> Void = { _ in }
     var failure: (kind: HTTPClientError.Kind, detail: String)?
 
     private let handle: UnsafeMutableRawPointer
@@ -94,22 +94,34 @@ final class Transfer {
 
     private func openFile() -> Bool {
         guard case .file(let path, let have) = sink else { return false }
-        var start = 0
-        if status == 206 {
-            guard headers["content-range"]?.hasPrefix("bytes \(have)-") == true else {
-                failure = (.unreachable, "the server sent another range than was asked for")
-                return false
-            }
-            start = have
-        } else {
-            onETag(headers["etag"])
+        let isRest = status == 206
+        guard !isRest || headers["content-range"]?.hasPrefix("bytes \(have)-") == true else {
+            failure = (.unreachable, "the server sent another range than was asked for")
+            return false
+        }
+        let start = isRest ? have : 0
+        // One that says so is not taken up to the limit first.
+        if let length = headers["content-length"].flatMap({ Int($0) }), length > limitBytes - start {
+            return tooLarge()
         }
         descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
         guard descriptor >= 0, ftruncate(descriptor, start) == 0, lseek(descriptor, start, SEEK_SET) == start else {
             failure = (.file, "open \(path): \(String(cString: strerror(errno)))")
             return false
         }
+        // After the old bytes are gone: a crash in between never leaves them under the new name.
+        if !isRest { onStart(validator) }
         total = start
         return true
+    }
+
+    /// What names the bytes of this response in If-Range, which takes strong validators only (RFC 9110 section 13.1.5).
+    private var validator: String? {
+        if let tag = headers["etag"], !tag.hasPrefix("W/") { return tag }
+        // A date is strong if the file was not changed in the very second of the answer.
+        guard let modified = headers["last-modified"], modified != headers["date"], headers["date"] != nil else {
+            return nil
+        }
+        return modified
     }
 }

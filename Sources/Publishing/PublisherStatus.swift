@@ -25,6 +25,10 @@ public final class PublisherStatus: Sendable {
         public struct Download: Codable, Sendable, Equatable {
             public var lastChecked: String?
             public var installed: Int64?
+            /// `full` or `delta`: as which it came.
+            public var form: String?
+            /// The newer version that is known, and when this scanner's turn to fetch it comes.
+            public var due: String?
             public var lastError: String?
         }
         public var pid: Int32

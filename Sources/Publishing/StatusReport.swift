@@ -22,6 +22,8 @@ public struct StatusReport: Codable, Sendable {
     public var foreign: [String: Int64]
     /// The version of the snapshot in force.
     public var snapshot: Int64?
+    /// The version that the running gate decides from, where that is another one.
+    public var gateSnapshot: Int64?
     public var event: String?
     /// Whether a publisher runs on the folder.
     public var running: Bool
@@ -57,6 +59,7 @@ public struct StatusReport: Codable, Sendable {
         }
         snapshot = store.currentVersion()
         event = store.pinnedEvent
+        gateSnapshot = GateState.read(folder: folder).snapshot.flatMap { $0 == store.currentVersion() ? nil : $0 }
         // By the process, not by asking for its lock: a publisher that starts at that moment would find it taken.
         running =
             publisher.map {
@@ -75,6 +78,9 @@ public struct StatusReport: Codable, Sendable {
     public func text() -> String {
         var lines = ["scanner    \(scanner ?? "-")", "running    \(running ? "yes" : "no")", "backlog    \(backlog)"]
         lines.append("snapshot   " + (snapshot.map { "\($0)" + (event.map { " of \($0)" } ?? "") } ?? "none"))
+        if let gateSnapshot {
+            lines.append("gate       decides from \(gateSnapshot == 0 ? "none" : "\(gateSnapshot)")")
+        }
         if let publisher {
             let upload = publisher.upload
             lines.append(
@@ -82,6 +88,7 @@ public struct StatusReport: Codable, Sendable {
                     + (upload.since.map { " since \($0)" } ?? ""))
             if let last = upload.lastConfirmed { lines.append("confirmed  \(last)") }
             if let error = upload.lastError { lines.append("trouble    \(error)") }
+            if let due = publisher.download.due { lines.append("newer      \(due)") }
             if let error = publisher.download.lastError { lines.append("download   \(error)") }
         }
         for (name, count) in foreign.sorted(by: { $0.key < $1.key }) {

@@ -17,7 +17,9 @@ struct Main {
         "amqp-url", "URL", "the broker, amqp:// or amqps://; several are tried in turn", kind: .secrets, required: true)
     private static let center = [
         Option.enrolment,
-        Option("center-url", "URL", "where snapshots are: http://CENTER:PORT"),
+        Option(
+            "center-url", "URL", "where snapshots are: http://CENTER:PORT; of several the first that has a good one",
+            kind: .repeated),
         Option(
             "trust-key", "KEY", "whose snapshots are installed: a minisign public key, or a .pub file", kind: .repeated),
         Option("center-ca-file", "FILE", "certificate authorities for https, PEM (default the system's)"),
@@ -41,7 +43,7 @@ struct Main {
             urls: arguments.all("amqp-url"))
         settings.limits.batchScans = try arguments.int("batch-scans", 50...4_000) ?? 500
         settings.limits.ageMs = Int64(try arguments.int("batch-age-ms", 0...60_000) ?? 1_000)
-        let download = try arguments["center-url"].map { _ in try downloadSettings(arguments) }
+        let download = arguments.has("center-url") ? try downloadSettings(arguments) : nil
         return { [settings] in
             try Files.makeFolder(folder)
             let status = PublisherStatus(folder: folder, scanner: settings.scanner.text)
@@ -65,7 +67,7 @@ struct Main {
         _ = try arguments["scanner"].map(scanner)
         let from = arguments["from"]
         let settings = try downloadSettings(arguments)
-        guard from != nil || !settings.centerURL.isEmpty else {
+        guard from != nil || !settings.centerURLs.isEmpty else {
             throw ProgramError.configuration("--center-url or --from is needed")
         }
         return {
@@ -76,6 +78,7 @@ struct Main {
             switch outcome {
             case .installed(let version): print("installed \(version)")
             case .newest(let version): print("newest \(version)")
+            case .waiting(let version, let ms): print("\(version) in \(ms) ms")
             case .older(let offered, let highest):
                 throw ProgramError.failed(
                     "refused (not-newer): version \(offered) is older than \(highest), which was installed here")
@@ -105,9 +108,9 @@ struct Main {
             throw ProgramError.configuration("--trust-key is needed: nothing is installed that is not signed")
         }
         var settings = Download.Settings(
-            folder: try arguments.required("data"), centerURL: arguments["center-url"] ?? "", keys: keys)
-        guard settings.centerURL.isEmpty || ["http://", "https://"].contains(where: settings.centerURL.hasPrefix) else {
-            throw ProgramError.configuration("--center-url \(settings.centerURL): http:// or https:// is needed")
+            folder: try arguments.required("data"), centerURLs: arguments.all("center-url"), keys: keys)
+        for url in settings.centerURLs where !["http://", "https://"].contains(where: url.hasPrefix) {
+            throw ProgramError.configuration("--center-url \(url): http:// or https:// is needed")
         }
         settings.intervalMs = 1_000 * (try arguments.int("snapshot-every-s", 1...86_400) ?? 30)
         settings.authorityFile = arguments["center-ca-file"]

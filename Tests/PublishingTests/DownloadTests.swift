@@ -1,3 +1,4 @@
+import CenterDouble
 import HTTPClient
 import HTTPServer
 import Publishing
@@ -10,7 +11,7 @@ import Testing
 struct DownloadTests {
     private func settings(_ center: TestCenter, _ scanner: TemporaryFolder, url: String? = nil) -> Download.Settings {
         var settings = Download.Settings(
-            folder: scanner.path, centerURL: url ?? center.url + "/", keys: [center.key.publicKey])
+            folder: scanner.path, centerURLs: [url ?? center.url + "/"], keys: [center.key.publicKey])
         settings.retryMs = 10
         return settings
     }
@@ -47,7 +48,7 @@ struct DownloadTests {
     @Test("A download that is cut goes on where it was")
     func resumes() throws {
         let (center, scanner) = (try TestCenter(), TemporaryFolder())
-        let manifest = try center.publish(version: 7, tags: 60_000)
+        let manifest = try center.publish(version: 7, people: 60_000)
         var link = FaultProxy.Link()
         link.bytesPerSecond = 400_000
         let proxy = try FaultProxy(target: center.port, link)

@@ -1,3 +1,4 @@
+import CenterDouble
 import Journal
 import Publishing
 import Runtime
@@ -26,7 +27,7 @@ struct FleetTests {
     @Test("A snapshot's world is decided by the gate's rules")
     func snapshotWorld() throws {
         let center = try TestCenter()
-        let manifest = try center.publish(version: 7, tags: 100)
+        let manifest = try center.publish(version: 7, people: 100)
         let snapshot = try Snapshot(path: center.folder.file(manifest.file))
         let world = try FleetWorld(snapshot, scanners: [ScannerID("fleet-0001")!])
         var random = SeededRandom(seed: 1)

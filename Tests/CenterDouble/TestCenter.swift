@@ -1,0 +1,193 @@
+public import HTTPServer
+import Runtime
+import SQLite
+public import Scans
+public import Snapshots
+public import Support
+import Synchronization
+import Zlib
+
+/// A center that serves a snapshot folder over HTTP, and remembers who asked for what.
+///
+/// Everybody on its lists wears a chip (`uid`); the event's key is the bytes 0 to 31. One gate, `North`, into one zone.
+public final class TestCenter: Sendable {
+    public static let event = "Campfire"
+    public static let eventKey = [UInt8](0..<32)
+
+    public let folder = TemporaryFolder("center")
+    public let key: MinisignSecretKey
+    private let served: Served
+    private let server: HTTPServer
+
+    /// What the server's threads share with the test.
+    private final class Served: Sendable {
+        struct State {
+            var requests: [HTTPRequest] = []
+            /// Answers instead of the folder: by file name, one a request, the last for ever.
+            var instead: [String: [HTTPResponse]] = [:]
+        }
+        let state = Mutex(State())
+    }
+
+    public init(key: MinisignSecretKey? = nil) throws {
+        self.key = try key ?? MinisignSecretKey.generate()
+        let (served, path) = (Served(), folder.path)
+        self.served = served
+        guard let address = HTTPAddress("127.0.0.1:0") else { throw TestFailure("no loopback") }
+        server = try HTTPServer(address) { request in
+            let name = String(request.path.split(separator: "/").last ?? "")
+            let instead: HTTPResponse? = served.state.withLock { state in
+                state.requests.append(request)
+                guard var answers = state.instead[name], let answer = answers.first else { return nil }
+                if answers.count > 1 { answers.removeFirst() }
+                state.instead[name] = answers
+                return answer
+            }
+            if let instead { return instead }
+            guard request.path.hasPrefix("/snapshot/"), let file = HTTPFile(path: path + "/" + name) else {
+                return .text("not here", status: 404)
+            }
+            return HTTPResponse(contentType: "application/octet-stream", body: .file(file))
+        }
+    }
+
+    deinit { server.stop() }
+
+    public var port: UInt16 { server.port }
+    public var url: String { "http://127.0.0.1:\(server.port)" }
+    public var requests: [HTTPRequest] { served.state.withLock { $0.requests } }
+
+    /// Names of the files that were asked for since the first `count` requests, in order.
+    public func asked(since count: Int = 0) -> [String] {
+        requests.dropFirst(count).map { String($0.path.split(separator: "/").last ?? "") }
+    }
+
+    /// Answers instead of the folder's file; none: the folder's again.
+    public func answer(_ name: String, _ answers: [HTTPResponse]) {
+        served.state.withLock { $0.instead[name] = answers }
+    }
+
+    public func answer(_ name: String, bytes: [UInt8]) {
+        answer(name, [HTTPResponse(contentType: "application/octet-stream", body: .bytes(bytes))])
+    }
+
+    public func redirect(_ name: String, to target: String) {
+        var answer = HTTPResponse.text("", status: 302)
+        answer.headers = [("Location", target)]
+        self.answer(name, [answer])
+    }
+
+    public func bytes(_ name: String) throws -> [UInt8] { try Files.read(folder.file(name)) }
+
+    // MARK: Lists
+
+    /// The chip of one of the people, in hexadecimal.
+    public static func uid(_ person: Int) -> String {
+        let digits = String(person, radix: 16)
+        return "04aabb" + String(repeating: "0", count: 8 - digits.count) + digits
+    }
+
+    /// Tag IDs by person, of so many people: made once, as each costs an HMAC.
+    private static let tags = Mutex<[TagID]>([])
+    public static func tag(_ person: Int) -> TagID { tags(person + 1)[person] }
+    private static func tags(_ count: Int) -> [TagID] {
+        guard let key = EventKey(eventKey) else { return [] }
+        return tags.withLock { tags in
+            for person in tags.count..<max(tags.count, count) {
+                var bytes: [UInt8] = [0x04, 0xaa, 0xbb]
+                for shift in [24, 16, 8, 0] { bytes.append(UInt8(truncatingIfNeeded: person >> shift)) }
+                tags.append(key.tagID(of: .uid(bytes)))
+            }
+            return Array(tags.prefix(count))
+        }
+    }
+
+    /// A snapshot file of so many people, of whom some have lost their bands.
+    public func write(
+        _ path: String, version: Int64, people: Int, lost: Set<Int> = [], event: String = event,
+        createdS: Int64? = nil, expiresS: Int64? = nil
+    ) throws {
+        let nowS = SystemClock.nowMicroseconds() / 1_000_000
+        let writer = try SnapshotWriter(path: path)
+        for (person, tag) in TestCenter.tags(people).enumerated().sorted(by: { $0.element < $1.element }) {
+            try writer.add(
+                tag,
+                Attendee(status: lost.contains(person) ? .lost : .active, pass: 1, attendee: Int64(person + 1)))
+        }
+        try writer.addPass(id: 1, name: "Crew")
+        try writer.add(Zone(id: 1, name: "Field"))
+        try writer.addAccess(id: 1, pass: 1, Access(zone: 1))
+        try writer.addGate(id: 1, name: "North", zone: 1)
+        try writer.addScanner("north-1", gate: 1)
+        try writer.finish(
+            event: event, version: version, createdS: createdS ?? nowS - 10, expiresS: expiresS ?? nowS + 86_400)
+    }
+
+    // MARK: Publishing
+
+    /// Writes a snapshot, compressed too, with manifest and signature.
+    ///
+    /// - Parameters:
+    ///   - deltas: the versions from which there is a delta; their files must be here.
+    ///   - hasMeta: whether the deltas hold the rows of `meta`.
+    @discardableResult
+    public func publish(
+        version: Int64, people: Int = 5, lost: Set<Int> = [], deltas: [Int64] = [], hasMeta: Bool = true,
+        isCompressed: Bool = true, event: String = event, createdS: Int64? = nil, expiresS: Int64? = nil,
+        signedBy other: MinisignSecretKey? = nil, change: (inout Manifest) throws -> Void = { _ in }
+    ) throws -> Manifest {
+        let name = SnapshotFileName.of(version)
+        let path = folder.file(name)
+        for old in [path, path + ".gz"] { try Files.remove(old) }
+        try write(
+            path, version: version, people: people, lost: lost, event: event, createdS: createdS, expiresS: expiresS)
+        var manifest = try Manifest(describing: path)
+        if isCompressed {
+            try Gzip.compress(path, to: path + ".gz", level: 1)
+            manifest.compressed = try package(name + ".gz")
+        }
+        for from in deltas {
+            let delta = try package(changeset(from: from, to: version, hasMeta: hasMeta))
+            manifest.deltas =
+                (manifest.deltas ?? []) + [
+                    Manifest.Delta(from: from, file: delta.file, size: delta.size, sha256: delta.sha256)
+                ]
+        }
+        try change(&manifest)
+        try sign(manifest, by: other)
+        return manifest
+    }
+
+    /// Publishes the manifest as it is.
+    public func sign(_ manifest: Manifest, by other: MinisignSecretKey? = nil) throws {
+        let bytes = try manifest.json()
+        try Files.writeAtomically(bytes, to: folder.file(Manifest.fileName), durable: false)
+        try Files.writeAtomically(
+            try MinisignSignature.file(
+                signing: bytes, with: other ?? key, trustedComment: "version \(manifest.version)"),
+            to: folder.file(Manifest.signatureFileName), durable: false)
+    }
+
+    public func package(_ name: String) throws -> Manifest.Package {
+        Manifest.Package(
+            file: name, size: Int64(Files.status(folder.file(name))?.size ?? 0),
+            sha256: try Files.sha256Hex(folder.file(name)))
+    }
+
+    /// Writes the delta; gives its name.
+    private func changeset(from: Int64, to version: Int64, hasMeta: Bool) throws -> String {
+        let (old, new) = (folder.file(SnapshotFileName.of(from)), folder.file(SnapshotFileName.of(version)))
+        var target = new
+        if !hasMeta {
+            // Without a difference in `meta` there is none in the changeset.
+            target = folder.file("same-meta")
+            try Files.copy(new, to: target)
+            let database = try Database(target, .readWrite)
+            try database.prepare("ATTACH ? AS old").run(.text(old))
+            try database.execute("DELETE FROM main.meta; INSERT INTO main.meta SELECT * FROM old.meta")
+        }
+        let name = Manifest.Delta.fileName(from: from, to: version)
+        try Files.writeAtomically(try Changeset.between(old, and: target), to: folder.file(name), durable: false)
+        return name
+    }
+}

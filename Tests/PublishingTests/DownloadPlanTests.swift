@@ -1,0 +1,134 @@
+import Snapshots
+import Support
+import Testing
+
+@testable import Publishing
+
+/// What is fetched, in which form, and when: as plain values.
+@Suite struct DownloadPlanTests {
+    static let intervalMs = 30_000
+
+    private func manifest(
+        _ version: Int64, size: Int64 = 23_000_000, compressed: Int64? = 12_000_000,
+        deltas: [(from: Int64, size: Int64)]
+    ) -> Manifest {
+        let sum = String(repeating: "0", count: 64)
+        var manifest = Manifest(
+            event: "E", version: version, created: 1, expires: 2, size: size, sha256: sum, content: sum, attendees: 1,
+            compressed: compressed.map { Manifest.Package(file: "x.gz", size: $0, sha256: sum) })
+        manifest.deltas = deltas.map { from, size in
+            Manifest.Delta(
+                from: from, file: Manifest.Delta.fileName(from: from, to: version), size: size,
+                sha256: "\(from)-\(version)")
+        }
+        return manifest
+    }
+
+    private func from(_ form: DownloadPlan.Form) -> Int64? {
+        guard case .delta(let delta) = form else { return nil }
+        return delta.from
+    }
+
+    @Test func aDeltaFromTheVersionInForceIsTheShortWay() {
+        let plan = DownloadPlan(intervalMs: Self.intervalMs)
+        let offered = manifest(9, deltas: [(7, 900), (8, 300)])
+        #expect(from(plan.form(of: offered, from: 8)) == 8)
+        #expect(from(plan.form(of: offered, from: 7)) == 7)
+        #expect(plan.form(of: offered, from: 6) == .full)
+        #expect(plan.form(of: offered, from: nil) == .full)
+        #expect(plan.form(of: manifest(9, deltas: []), from: 8) == .full)
+    }
+
+    @Test func aDeltaThatIsNotSmallerThanTheFileIsNone() {
+        let plan = DownloadPlan(intervalMs: Self.intervalMs)
+        func form(_ size: Int64, compressed: Int64?) -> Int64? {
+            from(plan.form(of: manifest(9, size: 1_000, compressed: compressed, deltas: [(8, size)]), from: 8))
+        }
+        #expect(form(499, compressed: 500) == 8)
+        #expect(form(500, compressed: 500) == nil)
+        #expect(form(999, compressed: nil) == 8)
+        #expect(form(1_000, compressed: nil) == nil)
+        let large = SnapshotStore.maxDeltaBytes
+        let huge = manifest(9, size: 1 << 29, compressed: 1 << 28, deltas: [(7, large), (8, large + 1)])
+        #expect(from(plan.form(of: huge, from: 7)) == 7)
+        #expect(plan.form(of: huge, from: 8) == .full)
+    }
+
+    @Test func aDeltaOfNoUseIsNotTriedAgain() throws {
+        var plan = DownloadPlan(intervalMs: Self.intervalMs)
+        let offered = manifest(9, deltas: [(8, 300)])
+        guard case .delta(let delta) = plan.form(of: offered, from: 8) else { throw TestFailure("no delta") }
+        plan.spend(delta)
+        #expect(plan.form(of: offered, from: 8) == .full)
+        // The next version has another one.
+        #expect(from(plan.form(of: manifest(10, deltas: [(8, 300)]), from: 8)) == 8)
+        plan.settle()
+        #expect(from(plan.form(of: offered, from: 8)) == 8)
+    }
+
+    @Test func whatIsSmallGoesAtOnce() {
+        var random = TestRandom(1)
+        for seed in 0..<100 {
+            var plan = DownloadPlan(intervalMs: Self.intervalMs)
+            let bytes = Int64(seed) * 6_000
+            #expect(plan.waitMs(forBytes: bytes, isUrgent: false, nowMs: 5, using: &random) == 0, "\(bytes)")
+        }
+    }
+
+    /// A thousand scanners that see a new list of a million tags at the same time: what they fetch in any half minute is what
+    /// a center can serve, and none waits longer than is said.
+    @Test func aFleetDoesNotMeet() {
+        var random = TestRandom(2)
+        let bytes: Int64 = 12_000_000
+        var turns: [Int64: Int] = [:]
+        for _ in 0..<1_000 {
+            var plan = DownloadPlan(intervalMs: Self.intervalMs)
+            let waitMs = plan.waitMs(forBytes: bytes, isUrgent: false, nowMs: 0, using: &random)
+            #expect((0...DownloadPlan.longestWaitMs).contains(waitMs))
+            turns[waitMs / 30_000, default: 0] += 1
+        }
+        let most = turns.values.max() ?? 0
+        #expect(Int64(most) * bytes < 30_000 * 1_000 * DownloadPlan.bytesPerMs * 2, "\(most) within half a minute")
+        #expect(turns.count > 15)
+    }
+
+    @Test func aTurnComesOnceAndIsKept() {
+        var random = TestRandom(3)
+        var plan = DownloadPlan(intervalMs: Self.intervalMs)
+        let first = plan.waitMs(forBytes: 12_000_000, isUrgent: false, nowMs: 0, using: &random)
+        #expect(first > 0)
+        // However often it looks, and whatever comes out meanwhile.
+        #expect(plan.waitMs(forBytes: 12_000_000, isUrgent: false, nowMs: 1_000, using: &random) == first - 1_000)
+        #expect(plan.waitMs(forBytes: 13_000_000, isUrgent: false, nowMs: first, using: &random) == 0)
+        // A download that was cut goes on at once.
+        #expect(plan.waitMs(forBytes: 13_000_000, isUrgent: false, nowMs: first + 60_000, using: &random) == 0)
+        plan.settle()
+        #expect(plan.waitMs(forBytes: 13_000_000, isUrgent: false, nowMs: first + 90_000, using: &random) > 0)
+    }
+
+    @Test func whoHasNothingGoodWaitsSeconds() {
+        var random = TestRandom(4)
+        var longest: Int64 = 0
+        for _ in 0..<1_000 {
+            var plan = DownloadPlan(intervalMs: Self.intervalMs)
+            _ = plan.waitMs(forBytes: 12_000_000, isUrgent: false, nowMs: 0, using: &random)
+            longest = max(longest, plan.waitMs(forBytes: 12_000_000, isUrgent: true, nowMs: 0, using: &random))
+        }
+        #expect(longest > 5_000 && longest <= DownloadPlan.longestUrgentWaitMs)
+    }
+
+    @Test func looksAreSpread() {
+        var random = TestRandom(5)
+        let plan = DownloadPlan(intervalMs: Self.intervalMs)
+        let pauses = (0..<1_000).map { _ in plan.pauseMs(using: &random) }
+        #expect(pauses.allSatisfy { (24_000...36_000).contains($0) } && Set(pauses).count > 500)
+        let starts = (0..<1_000).map { _ in
+            DownloadPlan.firstLookMs(hasSnapshot: true, intervalMs: Self.intervalMs, using: &random)
+        }
+        #expect(starts.allSatisfy { (0...30_000).contains($0) } && starts.contains { $0 > 20_000 })
+        let empty = (0..<1_000).map { _ in
+            DownloadPlan.firstLookMs(hasSnapshot: false, intervalMs: Self.intervalMs, using: &random)
+        }
+        #expect(empty.allSatisfy { (0...2_000).contains($0) } && empty.contains { $0 > 1_000 })
+    }
+}
