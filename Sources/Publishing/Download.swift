@@ -39,11 +39,6 @@ public final class Download {
         case waiting(version: Int64, ms: Int)
     }
 
-    /// The file in force is read for damage this often ...
-    static let readEveryMs: Int64 = 3_600_000
-    /// ... and while the gate decides from another version than that in force, which it could not open then.
-    static let readAgainMs: Int64 = 60_000
-
     let settings: Settings
     let status: PublisherStatus?
     let store: SnapshotStore
@@ -54,7 +49,6 @@ public final class Download {
     /// A full file whose fetching has begun: it is brought to its end although a newer one is out, or a slow link would
     /// never bring any.
     var begun: DownloadSource.Known?
-    private var lastReadMs: Int64?
 
     public init(_ settings: Settings, _ status: PublisherStatus? = nil) {
         (self.settings, self.status) = (settings, status)
@@ -137,14 +131,10 @@ public final class Download {
         }
     }
 
-    /// Whether the file in force is to be read for damage now: at the start, and then seldom, as it costs reading it all.
+    /// Whether the file in force is to be read for damage now.
     func readsFile() -> Bool {
         let gate = GateState.read(folder: settings.folder).snapshot
-        let isGateBehind = gate.map { $0 != store.currentVersion() } ?? false
-        let nowMs = SystemClock.monotonicMs()
-        let everyMs = isGateBehind ? Download.readAgainMs : Download.readEveryMs
-        guard lastReadMs.map({ nowMs - $0 >= everyMs }) ?? true else { return false }
-        lastReadMs = nowMs
-        return true
+        return plan.readsFile(
+            isGateElsewhere: gate.map { $0 != store.currentVersion() } ?? false, nowMs: SystemClock.monotonicMs())
     }
 }

@@ -19,6 +19,10 @@ struct DownloadPlan: Sendable {
     static let longestUrgentWaitMs: Int64 = 10_000
     /// A scanner without a snapshot asks for one this soon after its start, at the latest.
     static let firstLookMs = 2_000
+    /// The file in force is read for damage this often ...
+    static let readEveryMs: Int64 = 3_600_000
+    /// ... and while the gate decides from another version: it could not open this one.
+    static let readAgainMs: Int64 = 60_000
 
     let intervalMs: Int
     /// By SHA-256: deltas that were of no use, and are not fetched again.
@@ -26,6 +30,7 @@ struct DownloadPlan: Sendable {
     /// When something large may be fetched; drawn once, and kept until something was installed, or a fleet that gets a new
     /// version every minute would wait for ever.
     private var turnMs: Int64?
+    private var lastReadMs: Int64?
 
     init(intervalMs: Int) { self.intervalMs = intervalMs }
 
@@ -63,6 +68,14 @@ struct DownloadPlan: Sendable {
     mutating func settle() {
         turnMs = nil
         spent = []
+    }
+
+    /// Whether the file in force is to be read for damage now, which costs reading all of it: at the start, and then seldom.
+    mutating func readsFile(isGateElsewhere: Bool, nowMs: Int64) -> Bool {
+        let everyMs = isGateElsewhere ? DownloadPlan.readAgainMs : DownloadPlan.readEveryMs
+        guard lastReadMs.map({ nowMs - $0 >= everyMs }) ?? true else { return false }
+        lastReadMs = nowMs
+        return true
     }
 
     // MARK: Looks

@@ -114,6 +114,9 @@ struct Main {
         }
         settings.intervalMs = 1_000 * (try arguments.int("snapshot-every-s", 1...86_400) ?? 30)
         settings.authorityFile = arguments["center-ca-file"]
+        if let file = settings.authorityFile, !Files.exists(file) {
+            throw ProgramError.configuration("--center-ca-file \(file): there is no such file")
+        }
         return settings
     }
 

@@ -117,6 +117,16 @@ import Testing
         #expect(longest > 5_000 && longest <= DownloadPlan.longestUrgentWaitMs)
     }
 
+    @Test func theFileInForceIsReadSeldomAndSoonerWhenTheGateDoesNotDecideFromIt() {
+        var plan = DownloadPlan(intervalMs: Self.intervalMs)
+        let looks: [(isGateElsewhere: Bool, nowMs: Int64)] = [
+            (false, 7), (true, 60_006), (false, 60_007), (true, 60_007), (true, 60_008), (false, 3_660_006),
+            (false, 3_660_007),
+        ]
+        let answers = looks.map { plan.readsFile(isGateElsewhere: $0.isGateElsewhere, nowMs: $0.nowMs) }
+        #expect(answers == [true, false, false, true, false, false, true])
+    }
+
     @Test func looksAreSpread() {
         var random = TestRandom(5)
         let plan = DownloadPlan(intervalMs: Self.intervalMs)

@@ -11,6 +11,8 @@ public final class FaultProxy: Sendable {
         public var bytesPerSecond: Int?
         /// All connections are cut this often; nil: never.
         public var cutEveryMs: Int?
+        /// A connection is cut when it has brought so many bytes to the client; nil: never.
+        public var cutAfterBytes: Int?
         /// Cuts are resets instead of orderly ends.
         public var resets = false
         /// Connections stand, new ones are accepted, and nothing gets through.
@@ -64,6 +66,8 @@ public final class FaultProxy: Sendable {
         let from: Int32
         let to: Int32
         var waiting: [UInt8] = []
+        /// Bytes delivered so far.
+        var delivered = 0
         var isOver = false
         init(_ from: Int32, _ to: Int32) { (self.from, self.to) = (from, to) }
     }
@@ -107,10 +111,19 @@ public final class FaultProxy: Sendable {
             var moved = false
             if !link.isSilent {
                 for pair in pairs {
-                    for direction in 0...1 where FaultProxy.move(pair.pipes[direction], &budgets[direction]) {
+                    for direction in 0...1
+                    where FaultProxy.move(pair.pipes[direction], &budgets[direction], direction == 1 ? link : nil) {
                         moved = true
                     }
                 }
+            }
+            if let limit = link.cutAfterBytes {
+                let worn = pairs.filter { $0.pipes[1].delivered >= limit }
+                for pair in worn {
+                    FaultProxy.close(pair, reset: link.resets)
+                    pairs.removeAll { $0.client == pair.client }
+                }
+                state.withLock { $0.cuts += worn.count }
             }
             pairs.removeAll { pair in
                 guard pair.pipes.contains(where: { $0.isOver }) else { return false }
@@ -139,10 +152,11 @@ public final class FaultProxy: Sendable {
         }
     }
 
-    /// Moves what the budget allows; true when something moved.
-    private static func move(_ pipe: Pipe, _ budget: inout Double) -> Bool {
+    /// Moves what the budget allows, and the link's limit of bytes if it is given; true when something moved.
+    private static func move(_ pipe: Pipe, _ budget: inout Double, _ link: Link?) -> Bool {
         var moved = false
-        let room = min(bufferBytes - pipe.waiting.count, Int(min(budget, Double(bufferBytes))))
+        let left = (link?.cutAfterBytes ?? .max) - pipe.delivered - pipe.waiting.count
+        let room = min(bufferBytes - pipe.waiting.count, Int(min(budget, Double(bufferBytes))), left)
         if room > 0, !pipe.isOver {
             var chunk = [UInt8](repeating: 0, count: room)
             let count = recv(pipe.from, &chunk, room, 0)
@@ -158,6 +172,7 @@ public final class FaultProxy: Sendable {
             let count = send(pipe.to, pipe.waiting, pipe.waiting.count, Int32(MSG_NOSIGNAL))
             if count > 0 {
                 pipe.waiting.removeFirst(count)
+                pipe.delivered += count
                 moved = true
             } else if errno != EAGAIN && errno != EINTR {
                 pipe.isOver = true

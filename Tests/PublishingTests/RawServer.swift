@@ -1,0 +1,79 @@
+import Glibc
+import Runtime
+import Support
+import Synchronization
+
+/// A server that answers each connection with exactly the bytes it is told to, however wrong, and then closes it.
+final class RawServer: Sendable {
+    /// What is sent, piece by piece, with a pause before each.
+    struct Answer {
+        var pieces: [[UInt8]]
+        var pauseMs = 0
+        /// The connection stays open without a byte more, until the client goes.
+        var hangs = false
+
+        init(_ head: String, _ body: [UInt8] = [], pauseMs: Int = 0, hangs: Bool = false) {
+            pieces = [Array((head.split(separator: "\n").joined(separator: "\r\n") + "\r\n\r\n").utf8) + body]
+            (self.pauseMs, self.hangs) = (pauseMs, hangs)
+        }
+    }
+
+    let port: UInt16
+    private let listener: Int32
+    private let requested = Mutex<[String]>([])
+
+    /// - Parameter answer: gets the whole head of a request.
+    init(_ answer: @escaping @Sendable (String) -> Answer) throws {
+        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = in_addr_t(0x7f00_0001).bigEndian
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let isBound = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(listener, $0, size) == 0 && listen(listener, 16) == 0 && getsockname(listener, $0, &size) == 0
+            }
+        }
+        guard isBound else { throw SystemError("listen") }
+        (self.listener, port) = (listener, UInt16(bigEndian: address.sin_port))
+        PlainThread("raw-server") { [self] in
+            while true {
+                let client = accept(listener, nil, nil)
+                guard client >= 0 else { return }
+                serve(client, answer)
+            }
+        }
+    }
+
+    /// To be called once, for the thread keeps the object.
+    func end() {
+        shutdown(listener, Int32(SHUT_RDWR))
+        close(listener)
+    }
+
+    var url: String { "http://127.0.0.1:\(port)" }
+    /// The heads of all requests.
+    var requests: [String] { requested.withLock { $0 } }
+
+    private func serve(_ client: Int32, _ answer: (String) -> Answer) {
+        defer { close(client) }
+        var head = ""
+        var byte: UInt8 = 0
+        while !head.hasSuffix("\r\n\r\n") {
+            guard read(client, &byte, 1) == 1 else { return }
+            head.unicodeScalars.append(Unicode.Scalar(byte))
+        }
+        requested.withLock { $0.append(head) }
+        let answer = answer(head)
+        for piece in answer.pieces {
+            if answer.pauseMs > 0 { usleep(UInt32(answer.pauseMs) * 1_000) }
+            var rest = piece[...]
+            while !rest.isEmpty {
+                let count = rest.withUnsafeBytes { send(client, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+                guard count > 0 else { return }
+                rest = rest.dropFirst(count)
+            }
+        }
+        if answer.hangs { _ = read(client, &byte, 1) }
+    }
+}
