@@ -3,20 +3,34 @@ import Glibc
 import Synchronization
 
 /// A small HTTP server for GET and HEAD on libmicrohttpd's own polling thread: the handler runs there, so it answers from
-/// memory or with a file and never waits.
+/// memory or with a file and never waits. Files leave by sendfile(2), so a slow reader costs a socket and no memory.
 public final class HTTPServer: Sendable {
     public typealias Handler = @Sendable (HTTPRequest) -> HTTPResponse
 
-    /// Connections at a time: a fleet of a thousand scanners that all ask at once; never more than half of the descriptors
-    /// that the process may have, for broker and database must always find one.
-    public static let connectionLimit: UInt32 = 1_024
-    /// A connection without progress is closed after this.
-    public static let idleLimitS: UInt32 = 30
+    public struct Limits: Sendable {
+        /// Connections at a time: a fleet of a thousand scanners that all ask at once, their kept connections, and people.
+        /// Who comes beyond gets 503 and is let go; never more than a quarter of the descriptors that the process may have: each
+        /// may take two, its socket and a file, and broker and database must always find one.
+        public var connections = 4_096
+        /// A connection without progress is closed after this, in seconds.
+        public var idleS = 30
+        /// ... and one that has sent no whole request for so long when `closeStalled` is called: a byte now and then is no
+        /// progress.
+        public var requestS = 40
+
+        public init() {}
+    }
+
+    /// Connections that are taken beyond the limit, to be told so.
+    private static let spareConnections = 64
+    /// For request line and headers; what is longer is refused. 64 MiB if all connections come at once.
+    private static let connectionMemoryBytes = 16_384
 
     private final class Context: Sendable {
         let handler: Handler
-        let active = Atomic(0)
-        init(_ handler: @escaping Handler) { self.handler = handler }
+        let limits: Limits
+        let connections = Connections()
+        init(_ handler: @escaping Handler, _ limits: Limits) { (self.handler, self.limits) = (handler, limits) }
     }
 
     private struct Daemon: @unchecked Sendable {  // libmicrohttpd locks it; this class stops it once
@@ -29,11 +43,15 @@ public final class HTTPServer: Sendable {
     public let port: UInt16
 
     /// Starts listening. Throws `HTTPServerError`.
-    public init(_ address: HTTPAddress, handler: @escaping Handler) throws(HTTPServerError) {
+    public init(
+        _ address: HTTPAddress, limits: Limits = Limits(), handler: @escaping Handler
+    ) throws(HTTPServerError) {
         guard let (storage, isIPv6) = address.resolve() else {
             throw HTTPServerError(description: "\(address) is no address to listen on")
         }
-        let context = Context(handler)
+        var limits = limits
+        limits.connections = HTTPServer.affordable(limits.connections)
+        let context = Context(handler, limits)
         // One thread, epoll where there is one, and a pipe that wakes it to stop.
         var flags = MHD_USE_AUTO.rawValue | MHD_USE_INTERNAL_POLLING_THREAD.rawValue | MHD_USE_ITC.rawValue
         if isIPv6 { flags |= MHD_USE_IPv6.rawValue }
@@ -41,8 +59,8 @@ public final class HTTPServer: Sendable {
         let pointer = withUnsafePointer(to: storage) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 shim_http_start(
-                    flags, $0, HTTPServer.affordableConnections, HTTPServer.idleLimitS, HTTPServer.handle,
-                    HTTPServer.completed,
+                    flags, $0, UInt32(limits.connections + HTTPServer.spareConnections), UInt32(limits.idleS),
+                    HTTPServer.connectionMemoryBytes, HTTPServer.handle, HTTPServer.completed, HTTPServer.connection,
                     Unmanaged.passUnretained(context).toOpaque())
             }
         }
@@ -54,13 +72,17 @@ public final class HTTPServer: Sendable {
         port = UInt16(truncatingIfNeeded: shim_http_port(pointer))
     }
 
-    private static var affordableConnections: UInt32 {
+    private static func affordable(_ connections: Int) -> Int {
         var limit = rlimit()
-        guard getrlimit(__rlimit_resource_t(UInt32(RLIMIT_NOFILE.rawValue)), &limit) == 0 else {
-            return connectionLimit
-        }
-        return UInt32(min(UInt64(connectionLimit), UInt64(limit.rlim_cur) / 2))
+        guard getrlimit(__rlimit_resource_t(UInt32(RLIMIT_NOFILE.rawValue)), &limit) == 0 else { return connections }
+        return min(connections, Int(clamping: limit.rlim_cur / 4))
     }
+
+    /// Connections at present.
+    public var connections: Int { context.connections.count }
+
+    /// Ends connections that keep the server waiting for a request (`Limits.requestS`). To be called once in a while.
+    public func closeStalled() { context.connections.shutDown(waitingForS: context.limits.requestS) }
 
     deinit { stop(graceMs: 0) }
 
@@ -73,7 +95,7 @@ public final class HTTPServer: Sendable {
         guard let pointer else { return }
         let socket = MHD_quiesce_daemon(pointer)
         var left = graceMs
-        while left > 0, context.active.load(ordering: .acquiring) > 0 {
+        while left > 0, context.connections.answering > 0 {
             usleep(10_000)
             left -= 10
         }
@@ -88,9 +110,12 @@ public final class HTTPServer: Sendable {
         let verb = String(cString: method)
         if mark.pointee == nil {
             mark.pointee = UnsafeMutableRawPointer(bitPattern: 1)
-            context.active.wrappingAdd(1, ordering: .relaxed)
+            context.connections.began(shim_http_socket(connection))
+            guard context.connections.count <= context.limits.connections else {
+                return HTTPServer.refuse(connection, "503: too many connections\n", 503, [("Retry-After", "5")])
+            }
             guard verb != "GET" && verb != "HEAD" else { return MHD_Result.YES }
-            return HTTPServer.refuse(connection, verb)
+            return HTTPServer.refuse(connection, "405: GET and HEAD only\n", 405, [("Allow", "GET, HEAD")])
         }
         // Neither GET nor HEAD has a body here.
         guard bodySize.pointee == 0 else { return MHD_Result.NO }
@@ -100,13 +125,24 @@ public final class HTTPServer: Sendable {
         }
         // A Range has a meaning for GET only (RFC 9110 section 14.2).
         if verb == "HEAD" { headers["range"] = nil }
-        let response = context.handler(HTTPRequest(path: String(cString: path), headers: headers))
+        var response = context.handler(HTTPRequest(path: String(cString: path), headers: headers))
+        // While it is crowded nobody keeps a place that he does not use.
+        if context.connections.count > context.limits.connections / 2 {
+            response.headers.append(("Connection", "close"))
+        }
         return HTTPServer.send(response, to: connection, requestHeaders: headers)
     }
 
-    private static let completed: MHD_RequestCompletedCallback = { context, _, mark, _ in
-        guard let context, mark?.pointee != nil else { return }
-        Unmanaged<Context>.fromOpaque(context).takeUnretainedValue().active.wrappingSubtract(1, ordering: .releasing)
+    private static let completed: MHD_RequestCompletedCallback = { context, connection, mark, _ in
+        guard let context, let connection, mark?.pointee != nil else { return }
+        Unmanaged<Context>.fromOpaque(context).takeUnretainedValue().connections.ended(shim_http_socket(connection))
+    }
+
+    private static let connection: MHD_NotifyConnectionCallback = { context, connection, _, event in
+        guard let context, let connection else { return }
+        let connections = Unmanaged<Context>.fromOpaque(context).takeUnretainedValue().connections
+        let socket = shim_http_socket(connection)
+        if event == .CONNECTION_NOTIFY_STARTED { connections.opened(socket) } else { connections.closed(socket) }
     }
 
     private static func collect(
@@ -118,9 +154,11 @@ public final class HTTPServer: Sendable {
         return MHD_Result.YES
     }
 
-    private static func refuse(_ connection: OpaquePointer, _ verb: String) -> MHD_Result {
-        var response = HTTPResponse.text("405: GET and HEAD only\n", status: 405)
-        response.headers = [("Allow", "GET, HEAD"), ("Connection", "close")]
+    private static func refuse(
+        _ connection: OpaquePointer, _ text: String, _ status: Int, _ headers: [(name: String, value: String)]
+    ) -> MHD_Result {
+        var response = HTTPResponse.text(text, status: status)
+        response.headers = headers + [("Connection", "close")]
         return send(response, to: connection, requestHeaders: [:])
     }
 

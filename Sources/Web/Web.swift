@@ -6,6 +6,11 @@ public struct Web: Sendable {
     /// What is not as it should be, each a name and what is wrong with it; empty when all is well.
     public typealias Readiness = @Sendable () -> [(name: String, problem: String)]
 
+    /// Four for each connection of the server, as it counts. systemd allows so many, and by default only 1,024.
+    private static let openFiles = 4 * HTTPServer.Limits().connections
+    /// How often it is looked for connections that only hold a place.
+    private static let stalledMs = 5_000
+
     private let metrics: Metrics
     private let snapshots: String?
     private let readiness: Readiness
@@ -20,12 +25,13 @@ public struct Web: Sendable {
     /// Listens until it is told to stop. An address that cannot be bound ends the daemon.
     public func service(_ address: HTTPAddress) -> Service {
         Service.thread("http") { stop in
+            ProcessLimits.raiseOpenFiles(to: Web.openFiles)
             let server: HTTPServer
             do { server = try HTTPServer(address) { answer($0) } } catch {
                 throw ProgramError.failed("\(error)")
             }
             Log("http").info("listening", [.host: address.host, .port: server.port])
-            stop.wait(ms: -1)
+            while !stop.wait(ms: Web.stalledMs) { server.closeStalled() }
             server.stop()
         }
     }
