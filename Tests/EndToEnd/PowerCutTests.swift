@@ -75,7 +75,7 @@ import Testing
                 try gate.write(taps.joined())
                 // Some moment in the work that the taps began.
                 usleep(.random(in: 0...25_000, using: &random))
-                try stop(gate)
+                try gate.freeze()
                 let lines = try Files.readText(folder.file("printed"), limit: 64 << 20).split(separator: "\n")
                 // Of what nobody has flushed there must be nothing in the copy, or this test proves nothing.
                 try Files.writeAtomically([1, 2, 3], to: disk.path + "/unflushed-\(cut)", durable: false)
@@ -116,18 +116,6 @@ import Testing
         #expect(verdicts.count == again.count + 1 && verdicts.last == 0, "\(place): \(run.errors)")
         #expect(verdicts.dropLast().allSatisfy { $0 == 5 }, "\(place): \(verdicts): somebody comes in twice")
         return again.count
-    }
-
-    /// Stops the gate where it is, and waits until the kernel says so.
-    private func stop(_ gate: ChildProcess) throws {
-        gate.kill(SIGSTOP)
-        try eventually("the gate stands still", everyMs: 1) {
-            let tasks = try Files.list("/proc/\(gate.pid)/task")
-            return try tasks.allSatisfy { task in
-                let stat = try Files.readText("/proc/\(gate.pid)/task/\(task)/stat", limit: 4_096)
-                return stat.split(separator: ")").last?.hasPrefix(" T") == true
-            }
-        }
     }
 
     /// What the next gate finds after the cut, as `PrintedVerdict.key` puts it.

@@ -152,6 +152,21 @@ public final class ChildProcess: Sendable {
         }
     }
 
+    /// Stops the program where it is, and waits until the kernel says so of all its threads; SIGCONT lets it go on. Nothing
+    /// happens when it has ended.
+    public func freeze() throws {
+        kill(SIGSTOP)
+        try eventually("\(title) stands still", everyMs: 1) {
+            guard let tasks = try? Files.list("/proc/\(pid)/task") else { return true }
+            return tasks.allSatisfy { task in
+                guard let stat = try? Files.readText("/proc/\(pid)/task/\(task)/stat", limit: 4_096) else {
+                    return true
+                }
+                return ["T", "Z"].contains { stat.split(separator: ")").last?.hasPrefix(" \($0)") == true }
+            }
+        }
+    }
+
     /// How the program ended; nil while it runs.
     public var end: End? {
         state.withLock { state in
