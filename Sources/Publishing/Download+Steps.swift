@@ -66,7 +66,6 @@ extension Download {
             guard let offered = try? Manifest(json: known.manifest).version, let highest = store.highestVersion,
                 offered < highest
             else { throw refusal }
-            log.warning("an older snapshot is offered than was installed here", [.version: offered])
             return .older(offered: offered, highest: highest)
         }
         if offer.isInstalled {

@@ -49,6 +49,7 @@ public final class Download {
     /// A full file whose fetching has begun: it is brought to its end although a newer one is out, or a slow link would
     /// never bring any.
     var begun: DownloadSource.Known?
+    private var lastTrouble: String?
 
     public init(_ settings: Settings, _ status: PublisherStatus? = nil) {
         (self.settings, self.status) = (settings, status)
@@ -65,7 +66,6 @@ public final class Download {
     public func run(_ stop: StopSignal) {
         var random = SystemRandomNumberGenerator()
         var backoff = Backoff(baseMs: 1_000, capMs: max(1_000, settings.intervalMs))
-        var lastTrouble = ""
         var pauseMs = DownloadPlan.firstLookMs(
             hasSnapshot: store.current() != nil, intervalMs: settings.intervalMs, using: &random)
         while !stop.wait(ms: pauseMs) {
@@ -73,27 +73,39 @@ public final class Download {
             do {
                 let outcome = try look(stop, isPatient: true)
                 backoff.reset()
-                lastTrouble = ""
-                status?.update { report in
-                    report.download.lastChecked = PublisherStatus.now()
-                    report.download.lastError = nil
-                    report.download.due = nil
-                }
-                guard case .waiting(let version, let ms) = outcome else { continue }
-                pauseMs = min(pauseMs, ms)
-                status?.update { report in
-                    let due = UTCTime.text(microseconds: SystemClock.nowMicroseconds() + 1_000 * Int64(ms))
-                    report.download.due = "\(version) at \(due)"
-                }
+                if case .waiting(_, let ms) = outcome { pauseMs = min(pauseMs, ms) }
+                tell(outcome)
             } catch {
                 if stop.isStopped { return }
                 pauseMs = min(pauseMs, backoff.nextDelayMs() + 500)
-                status?.update { $0.download.lastError = "\(error)" }
-                // A night without network is not a night of log lines.
-                if "\(error)" != lastTrouble { log.warning("no snapshot from the center: later", [.error: "\(error)"]) }
-                lastTrouble = "\(error)"
+                tell("\(error)")
             }
         }
+    }
+
+    private func tell(_ outcome: Outcome) {
+        var due: String?
+        if case .waiting(let version, let ms) = outcome {
+            due = "\(version) at \(UTCTime.text(microseconds: SystemClock.nowMicroseconds() + 1_000 * Int64(ms)))"
+        }
+        status?.update { report in
+            (report.download.lastChecked, report.download.due) = (PublisherStatus.now(), due)
+        }
+        if case .older(let offered, let highest) = outcome {
+            tell(
+                "version \(offered) is offered, and \(highest) was before: a center restored from a backup, or an old copy"
+            )
+        } else {
+            lastTrouble = nil
+            status?.update { $0.download.lastError = nil }
+        }
+    }
+
+    /// A night without network is not a night of log lines.
+    private func tell(_ trouble: String) {
+        status?.update { $0.download.lastError = trouble }
+        if trouble != lastTrouble { log.warning("no snapshot from the center: later", [.error: trouble]) }
+        lastTrouble = trouble
     }
 
     /// Asks the center once, and installs what it has if that is newer.

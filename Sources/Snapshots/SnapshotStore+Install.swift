@@ -111,7 +111,7 @@ extension SnapshotStore {
     }
 
     /// The one before stays: a gate may be opening it, and it serves if the new one turns out unreadable. A file that was
-    /// mended is not one before.
+    /// mended is not one before. What installers that were killed left behind goes, too.
     private func removeOld(_ name: String, after previous: String?) {
         let version = SnapshotFileName.version(of: name)
         let names = (try? Files.list(folder)) ?? []
@@ -119,10 +119,11 @@ extension SnapshotStore {
             .filter { SnapshotFileName.version(of: $0) != version }
         let kept = others.first { $0 == previous } ?? others.first
         for other in names where other != name && other != kept {
-            if SnapshotFileName.version(of: other) != nil || other.hasPrefix("download-") {
+            if SnapshotFileName.version(of: other) != nil || other.hasPrefix("download-") || other.contains(".tmp-") {
                 try? Files.remove(folder + "/" + other)
             }
         }
+        removeLeftoversOfTrust()
     }
 }
 

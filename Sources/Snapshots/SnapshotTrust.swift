@@ -49,7 +49,10 @@ struct SnapshotTrust: Codable, Sendable, Equatable {
 }
 
 extension SnapshotStore {
-    private var trustFiles: [String] { [Files.folder(of: folder) + "/snapshot-trust.json", folder + "/trust.json"] }
+    private static let outerTrustName = "snapshot-trust.json"
+    private var trustFiles: [String] {
+        [Files.folder(of: folder) + "/" + SnapshotStore.outerTrustName, folder + "/trust.json"]
+    }
 
     /// The event that this scanner belongs to since its first install; nil before.
     public var pinnedEvent: String? { trust()?.event }
@@ -76,6 +79,14 @@ extension SnapshotStore {
     func keep(_ trust: SnapshotTrust) throws {
         let bytes = try trust.file()
         for path in trustFiles { try Files.writeAtomically(bytes, to: path) }
+    }
+
+    /// Of installers that were killed while they kept it; the inner ones go with the rest of their folder.
+    func removeLeftoversOfTrust() {
+        let outer = Files.folder(of: folder)
+        for name in (try? Files.list(outer)) ?? [] where name.hasPrefix(SnapshotStore.outerTrustName + ".tmp-") {
+            try? Files.remove(outer + "/" + name)
+        }
     }
 
     /// Remembers that this version is being brought: an older one is not installed any more, whatever becomes of it. Nothing

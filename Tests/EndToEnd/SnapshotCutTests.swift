@@ -249,7 +249,11 @@ struct CutStage {
         try Run.succeeding("tapline-publisher", arguments)
         #expect(store.currentVersion() == version)
         try check(.max)
-        #expect(try Files.list(store.folder).filter { $0.hasPrefix("download-") } == [])
+        #expect(
+            try (Files.list(store.folder) + Files.list(data)).filter {
+                $0.contains("download-") || $0.contains(".tmp-")
+            }
+                == [])
         proxy.end()
     }
 }

@@ -132,6 +132,10 @@ import Testing
             status.report.download.installed == 9 && status.report.download.form == "delta"
                 && status.report.download.due == nil
         }
+        try center.publish(version: 8, people: 400)
+        try eventually("an older one is told") {
+            status.report.download.lastError?.hasPrefix("version 8 is offered") == true
+        }
         stop.stop()
         #expect(ended.wait(ms: 3_000))
         // By hand it does not wait either: it goes for the file at once.
