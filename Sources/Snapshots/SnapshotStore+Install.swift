@@ -140,7 +140,7 @@ extension SnapshotTrust {
         guard manifest.version > version || isSame else {
             throw SnapshotRefusal(.notNewer, "version \(manifest.version); \(version) was installed here")
         }
-        guard manifest.version >= seen else {
+        guard isSame || manifest.version >= seen else {
             throw SnapshotRefusal(.notNewer, "version \(manifest.version); \(seen) was offered here")
         }
     }

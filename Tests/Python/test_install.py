@@ -2,10 +2,13 @@
 
 import gzip
 import hashlib
+import http.server
 import json
 import shutil
 import sqlite3
+import struct
 import subprocess
+import threading
 import time
 
 from line import Line, rfc3339, tag_of
@@ -170,3 +173,83 @@ def test_signed_and_unsound(b):
     folder.sign()
     case.line.install(**{"from": folder.path})
     case.expect("admitted", "from the compressed file")
+
+
+def changeset(tag: int, old: int, new: int) -> bytes:
+    """One UPDATE of a tag's status, byte by byte as SQLite documents the format (sqlite3session.c)."""
+    integer = lambda value: b"\x01" + struct.pack(">q", value)
+    table = b"T\x04" + bytes([1, 0, 0, 0]) + b"attendees\0"
+    before = integer(tag) + integer(old) + b"\0\0"
+    after = b"\0" + integer(new) + b"\0\0"
+    return table + bytes([23, 0]) + before + after
+
+
+class FileServer:
+    """The folder below /snapshot/, by Python's own server, and the names that were asked for."""
+
+    def __init__(self, folder):
+        names = self.names = []
+
+        class Handler(http.server.SimpleHTTPRequestHandler):
+            def __init__(self, *arguments):
+                super().__init__(*arguments, directory=str(folder))
+
+            def do_GET(self):
+                self.path = self.path.removeprefix("/snapshot")
+                names.append(self.path.strip("/"))
+                super().do_GET()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def test_deltas(b):
+    """A changeset of another exporter, which leaves `meta` out; and one that is not what the manifest says."""
+    for spoil in (False, True):
+        case = Case(b, f"delta-{spoil}".lower())
+        folder = case.copy()
+        was = json.loads((case.old / "manifest.json").read_text())["version"]
+        name = f"delta-{was}-{folder.manifest['version']}.changeset"
+        delta = changeset(tag_of(case.newcomer), 3, 1)
+        folder.manifest["deltas"] = [
+            {"from": was, "file": name, "size": len(delta), "sha256": hashlib.sha256(delta).hexdigest()}
+        ]
+        folder.sign()
+        # The same length, another status: "blocked".
+        (folder.path / name).write_bytes(changeset(tag_of(case.newcomer), 3, 2) if spoil else delta)
+        with FileServer(folder.path) as server:
+            case.line.install(center_url=server.url)
+            case.expect("admitted", f"by a delta, spoilt: {spoil}")
+            files = ["manifest.json", "manifest.json.minisig", name] + ([folder.manifest["file"]] if spoil else [])
+            equal(server.names, files)
+            case.line.install(center_url=server.url)
+            equal(server.names, files + files[:2], "nothing new")
+        version, event = folder.manifest["version"], folder.manifest["event"]
+        path = case.line.data / "snapshots" / f"snapshot-{version}.sqlite"
+        with sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True) as database:
+            meta = dict(database.execute("SELECT key, value FROM meta"))
+        equal((meta["version"], meta["event"]), (str(version), event))
+
+
+def test_mirrors(b):
+    """Of several places the first that has something good serves, and nobody has to trust it."""
+    case = Case(b, "mirrors")
+    forged = case.copy()
+    forged.manifest["version"] += 1
+    (forged.path / "manifest.json").write_text(json.dumps(forged.manifest))
+    with FileServer(forged.path) as bad, FileServer(case.copy().path) as good:
+        trust = ("--trust-key", b.folder / "event.pub", "--data", case.line.data)
+        urls = [word for url in ("http://127.0.0.1:1", bad.url, good.url) for word in ("--center-url", url)]
+        b.run("tapline-publisher", "fetch", *trust, *urls)
+        case.expect("admitted", "from the last of three")
