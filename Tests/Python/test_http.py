@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import signal
+import socket
 import sqlite3
 import subprocess
 import time
@@ -130,6 +131,27 @@ def test_snapshot_by_http(b):
         "/snapshot",
     ):
         assert http_client.get(b, bad).status in (400, 403, 404), bad
+
+
+def test_slow_readers(b):
+    """Who asks for a file and does not read it costs the center a socket, and nobody a wait."""
+    resident = lambda: int(re.search(r"VmRSS:\s+(\d+)", open(f"/proc/{b.center.process.pid}/status").read())[1]) // 1024
+    size = 8 << 20
+    (b.snapshots / "snapshot-1.sqlite").write_bytes(bytes(size))
+    before, readers = resident(), []
+    try:
+        for _ in range(200):
+            readers.append(socket.create_connection(("127.0.0.1", b.http_port)))
+            readers[-1].sendall(b"GET /snapshot/snapshot-1.sqlite HTTP/1.1\r\nHost: center\r\n\r\n")
+        for reader in readers:
+            assert reader.recv(12) == b"HTTP/1.1 200", "each is being answered"
+        for _ in range(20):
+            equal(http_client.get(b, "/healthz").status, 200)
+        assert resident() - before < 200, f"{resident() - before} MB for files of {200 * size >> 20} MB"
+    finally:
+        for reader in readers:
+            reader.close()
+        (b.snapshots / "snapshot-1.sqlite").unlink()
 
 
 def test_manifest_and_stock_minisign(b):
