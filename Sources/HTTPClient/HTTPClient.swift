@@ -115,7 +115,7 @@ public final class HTTPClient {
                 HTTPClient.kind(code), url, text.isEmpty ? String(cString: curl_easy_strerror(code)) : text)
         }
         return HTTPResponse(
-            status: transfer.status, etag: transfer.headers["etag"], body: transfer.body, fileBytes: transfer.total ?? 0
+            status: transfer.status, etag: transfer.etag, body: transfer.body, fileBytes: transfer.total ?? 0
         )
     }
 

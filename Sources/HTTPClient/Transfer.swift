@@ -115,11 +115,18 @@ final class Transfer {
         return true
     }
 
+    var etag: String? { sendable("etag") }
+
+    /// The header's value if it can be sent back: a server that puts control characters into it must not keep us from asking.
+    private func sendable(_ name: String) -> String? {
+        headers[name].flatMap { $0.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7f } && !$0.isEmpty ? $0 : nil }
+    }
+
     /// What names the bytes of this response in If-Range, which takes strong validators only (RFC 9110 section 13.1.5).
     private var validator: String? {
-        if let tag = headers["etag"], !tag.hasPrefix("W/") { return tag }
+        if let tag = etag, !tag.hasPrefix("W/") { return tag }
         // A date is strong if the file was not changed in the very second of the answer.
-        guard let modified = headers["last-modified"], modified != headers["date"], headers["date"] != nil else {
+        guard let modified = sendable("last-modified"), modified != headers["date"], headers["date"] != nil else {
             return nil
         }
         return modified

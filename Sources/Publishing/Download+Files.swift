@@ -79,7 +79,10 @@ extension Download {
         var part: HTTPClient.Part {
             guard let text = try? Files.readText(path, limit: 8_192) else { return .unknown }
             let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
-            guard lines.count == 3, lines[0] == baseURL, !lines[1].isEmpty else { return .any }
+            guard lines.count == 3, lines[0] == baseURL, !lines[1].isEmpty,
+                // Or a bit that flipped on the disk would make a header that cannot be sent.
+                lines[1].utf8.allSatisfy({ $0 >= 0x20 })
+            else { return .any }
             return .of(validator: String(lines[1]))
         }
 

@@ -4,23 +4,29 @@ import Snapshots
 
 /// From a manifest to a snapshot in force.
 extension Download {
-    /// Asks the sources in turn, until one has something good.
+    /// Asks the sources in turn until one has something newer: one that stands still, by mistake or to hold something back,
+    /// must not hide what the next one has.
     func look(_ stop: StopSignal, isPatient: Bool) throws -> Outcome {
+        var newest: Outcome?
         var older: Outcome?
         var troubles: [any Error] = []
         for index in sources.indices {
             do {
                 let outcome = try attempts(stop) { try look(at: index, stop, isPatient: isPatient) }
-                guard case .older = outcome else { return outcome }
-                older = older ?? outcome
+                switch outcome {
+                case .installed, .waiting: return outcome
+                case .newest: newest = outcome
+                case .older: older = outcome
+                }
             } catch {
                 if stop.isStopped { throw error }
                 troubles.append(error)
             }
         }
-        if let older { return older }
-        guard troubles.count > 1 else { throw troubles.first ?? ProgramError.configuration("--center-url is needed") }
         let text = troubles.map { "\($0)" }.joined(separator: "; ")
+        trouble = troubles.isEmpty ? nil : text
+        if let outcome = newest ?? older { return outcome }
+        guard troubles.count > 1 else { throw troubles.first ?? ProgramError.configuration("--center-url is needed") }
         let areAway = troubles.allSatisfy { ($0 as? ProgramError)?.code == .unreachable }
         throw areAway ? ProgramError.unreachable(text) : ProgramError.failed(text)
     }
@@ -115,7 +121,7 @@ extension Download {
             try store.setOut(for: offer)
             try fetch(delta.file, to: path, size: delta.size, from: source, stop)
             return .installed(version: told(try store.install(offer, delta: delta, file: path), delta: delta.size))
-        } catch  where !stop.isStopped && !Download.isPassing(error) {
+        } catch let error where !stop.isStopped && !Download.isPassing(error) {
             plan.spend(delta)
             try? Files.remove(path)
             log.warning("a delta is of no use: the full file is fetched", [.file: delta.file, .error: "\(error)"])
@@ -139,9 +145,13 @@ extension Download {
         do {
             let offer = try store.offer(
                 manifest: known.manifest, signature: known.signature, keys: settings.keys, readsFile: false)
+            guard !offer.isInstalled else {
+                begun = nil
+                return false
+            }
             _ = try install(offer) { try fetchFile(of: manifest, from: source, stop) }
             return true
-        } catch  where !stop.isStopped && !Download.isPassing(error) {
+        } catch let error where !stop.isStopped && !Download.isPassing(error) {
             begun = nil
             log.info("the snapshot that was begun is dropped", [.version: manifest.version, .error: "\(error)"])
             return false

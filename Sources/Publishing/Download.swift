@@ -11,8 +11,8 @@ public final class Download {
     public struct Settings: Sendable {
         /// The scanner's data folder.
         public var folder: String
-        /// `http://center:8080`; the files are below `/snapshot/`. The first that has something good serves, so mirrors, which
-        /// nobody has to trust, may follow the center.
+        /// `http://center:8080`; the files are below `/snapshot/`. All are asked until one has something newer; mirrors need
+        /// not be trusted.
         public var centerURLs: [String]
         public var keys: [MinisignPublicKey]
         /// The center is asked this often, give or take a fifth, so that a fleet does not ask in step.
@@ -49,6 +49,8 @@ public final class Download {
     /// A full file whose fetching has begun: it is brought to its end although a newer one is out, or a slow link would
     /// never bring any.
     var begun: DownloadSource.Known?
+    /// Of sources that failed while another one did not.
+    var trouble: String?
     private var lastTrouble: String?
 
     public init(_ settings: Settings, _ status: PublisherStatus? = nil) {
@@ -71,6 +73,7 @@ public final class Download {
         while !stop.wait(ms: pauseMs) {
             pauseMs = plan.pauseMs(using: &random)
             do {
+                trouble = nil
                 let outcome = try look(stop, isPatient: true)
                 backoff.reset()
                 if case .waiting(_, let ms) = outcome { pauseMs = min(pauseMs, ms) }
@@ -95,6 +98,8 @@ public final class Download {
             tell(
                 "version \(offered) is offered, and \(highest) was before: a center restored from a backup, or an old copy"
             )
+        } else if let trouble {
+            tell(trouble)
         } else {
             lastTrouble = nil
             status?.update { $0.download.lastError = nil }

@@ -18,7 +18,7 @@ struct Main {
     private static let center = [
         Option.enrolment,
         Option(
-            "center-url", "URL", "where snapshots are: http://CENTER:PORT; of several the first that has a good one",
+            "center-url", "URL", "where snapshots are: http://CENTER:PORT; all are asked until one has a newer one",
             kind: .repeated),
         Option(
             "trust-key", "KEY", "whose snapshots are installed: a minisign public key, or a .pub file", kind: .repeated),

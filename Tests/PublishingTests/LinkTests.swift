@@ -154,6 +154,15 @@ import Testing
         #expect(headers.count == 1 && headers[0].hasPrefix("Range: bytes="), "\(headers)")
     }
 
+    /// What cannot be sent back names nothing either, for the part of a file or for the manifest.
+    @Test func aTagWithControlCharacters() throws {
+        let headers = try resume("ETag: \"a\u{1}b\"")
+        #expect(headers.count == 1 && headers[0].hasPrefix("Range: bytes="), "\(headers)")
+        let server = try RawServer { _ in .init("HTTP/1.1 200 OK\nContent-Length: 0\nETag: \"a\u{1}b\"") }
+        defer { server.end() }
+        #expect(try HTTPClient().get(server.url + "/x", limitBytes: 10).etag == nil)
+    }
+
     @Test func aServerThatKnowsNoRangesSendsTheWhole() throws {
         #expect(try resume("ETag: \"abc\"", knowsRanges: false).count == 2)
     }
@@ -165,7 +174,7 @@ import Testing
         let rig = DownloadRig(center)
         let part = rig.store.folder + "/download-7.gz"
         try Files.makeFolder(rig.store.folder)
-        for origin in ["http://elsewhere\n\"x\"\n", "\(center.url)\n\n", "rubbish"] {
+        for origin in ["http://elsewhere\n\"x\"\n", "\(center.url)\n\n", "rubbish", "\(center.url)\n\u{1}\n"] {
             try Files.writeAtomically([UInt8](repeating: 7, count: Int(package.size) / 2), to: part)
             try Files.writeAtomically(Array(origin.utf8), to: part + ".origin")
             #expect("\(try rig.refusal())".contains("(hash)"))

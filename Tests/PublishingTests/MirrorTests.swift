@@ -36,10 +36,14 @@ import Testing
         try center.publish(version: 8, lost: [2])
         #expect(try download.fetch() == .installed(version: 8))
         #expect(try rig.decides(2) == (8, .lost))
-        // One that stands still, and one that holds back: older ones are no reason to stop asking.
+        // One that holds back, and one that stands still: that is no reason to stop asking.
         try mirror.publish(version: 6)
         try center.publish(version: 10)
         #expect(try download.fetch() == .installed(version: 10))
+        try copy()
+        #expect(try download.fetch() == .newest(version: 10))
+        try center.publish(version: 11)
+        #expect(try download.fetch() == .installed(version: 11))
     }
 
     @Test func whenNoneIsGoodAllAreNamed() throws {
