@@ -4,6 +4,8 @@ import Glibc
 extension PostgresConnection {
     /// Bytes handed to libpq at once; between two pieces the socket is drained, so that libpq's buffer stays small.
     private static let pieceBytes = 1 << 16
+    /// Values of `copyOutIntegers` that are collected before they are handed on: they stay in the processor's cache.
+    private static let pieceValues = 1 << 13
 
     /// A whole `COPY ... FROM STDIN (FORMAT binary)`; gives the number of rows.
     @discardableResult
@@ -55,19 +57,40 @@ extension PostgresConnection {
     /// A whole `COPY ... TO STDOUT`: `body` gets one row a call in text format (line break included), and pieces
     /// of any size in binary. An error of `body` is thrown on once the rest has been read away.
     public func copyOut(_ sql: String, _ body: ([UInt8]) throws -> Void) throws {
+        try receiveCopy(sql) { try body(Array($0)) }
+    }
+
+    /// A whole `COPY ... TO STDOUT (FORMAT binary)` of whole numbers, `columns` a row, none of them NULL: `body` gets the
+    /// values of a few thousand rows a call, one row after the other, and how many bytes have come so far. An error of `body`
+    /// is thrown on once the rest has been read away.
+    public func copyOutIntegers(
+        _ sql: String, columns: Int, _ body: (_ values: [Int64], _ bytes: Int64) throws -> Void
+    ) throws {
+        var rows = CopiedIntegers(columns: columns)
+        var bytes: Int64 = 0
+        try receiveCopy(sql) { piece in
+            bytes += Int64(piece.count)
+            try rows.take(piece, sql)
+            guard rows.values.count >= Self.pieceValues else { return }
+            try body(rows.values, bytes)
+            rows.values.removeAll(keepingCapacity: true)
+        }
+        try rows.checkEnd(sql)
+        if !rows.values.isEmpty { try body(rows.values, bytes) }
+    }
+
+    private func receiveCopy(_ sql: String, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
         try startCopy(sql, expecting: PGRES_COPY_OUT)
         var failure: (any Error)?
-        var deadline = deadline()
         while true {
             var row: UnsafeMutablePointer<CChar>?
             let count = PQgetCopyData(handle, &row, 1)
             if count > 0, let row {
                 defer { PQfreemem(row) }
                 guard failure == nil else { continue }
-                do { try body(Array(UnsafeRawBufferPointer(start: row, count: Int(count)))) } catch { failure = error }
-                deadline = self.deadline()
+                do { try body(UnsafeRawBufferPointer(start: row, count: Int(count))) } catch { failure = error }
             } else if count == 0 {
-                try wait(writing: false, until: deadline, sql)
+                try wait(writing: false, until: deadline(), sql)
             } else {
                 break
             }

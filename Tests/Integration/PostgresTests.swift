@@ -1,6 +1,7 @@
-import Postgres
 import Support
 import Testing
+
+@testable import Postgres
 
 @Suite struct PostgresTests {
     @Test func `every kind of parameter arrives as what it is`() throws {
@@ -131,6 +132,55 @@ import Testing
         #expect(throws: Enough.self) { try connection.copyOut("COPY t TO STDOUT") { _ in throw Enough() } }
         #expect(throws: PostgresError.self) { try connection.copyOut("SELECT 1") { _ in } }
         #expect(try connection.query("SELECT count(*) FROM t").int(0, 0) == 3)
+    }
+
+    @Test func `whole numbers come out of a binary COPY in pieces of any size`() throws {
+        struct Enough: Error {}
+        let database = try TestDatabase()
+        let connection = try database.connect()
+        let sql = """
+            COPY (SELECT i::smallint, -i::integer, i * 1000000007::bigint FROM generate_series(0, 20000) AS i)
+            TO STDOUT (FORMAT binary)
+            """
+        var (found, calls, size): ([Int64], Int, Int64) = ([], 0, 0)
+        try connection.copyOutIntegers(sql, columns: 3) { values, bytes in
+            found += values
+            calls += 1
+            size = bytes
+        }
+        let expected = (Int64(0)...20_000).flatMap { [$0, -$0, $0 * 1_000_000_007] }
+        #expect(found == expected && calls > 3)
+        #expect(size == 19 + 20_001 * (2 + 3 * 4 + 2 + 4 + 8) + 2)
+        #expect(throws: Enough.self) { try connection.copyOutIntegers(sql, columns: 3) { _, _ in throw Enough() } }
+        var empty = 0
+        try connection.copyOutIntegers("COPY (SELECT 1 WHERE false) TO STDOUT (FORMAT binary)", columns: 1) { _, _ in
+            empty += 1
+        }
+        #expect(empty == 0)
+        for query in ["SELECT NULL::bigint", "SELECT 'a'", "SELECT 1, 2", "SELECT 1.5"] {
+            #expect(throws: PostgresError.self, "\(query)") {
+                try connection.copyOutIntegers("COPY (\(query)) TO STDOUT (FORMAT binary)", columns: 1) { _, _ in }
+            }
+        }
+        // The same stream, cut anywhere.
+        var stream: [UInt8] = []
+        try connection.copyOut(
+            "COPY (SELECT 1::smallint, 2, 3::bigint FROM generate_series(1, 3)) TO STDOUT (FORMAT binary)"
+        ) {
+            stream += $0
+        }
+        for step in 1...stream.count {
+            var rows = CopiedIntegers(columns: 3)
+            for start in stride(from: 0, to: stream.count, by: step) {
+                let piece = Array(stream[start..<min(start + step, stream.count)])
+                try piece.withUnsafeBytes { try rows.take($0, "test") }
+            }
+            try rows.checkEnd("test")
+            #expect(rows.values == [1, 2, 3, 1, 2, 3, 1, 2, 3])
+        }
+        var cut = CopiedIntegers(columns: 3)
+        try stream.dropLast().withUnsafeBytes { try cut.take($0, "test") }
+        #expect(throws: PostgresError.self) { try cut.checkEnd("test") }
     }
 
     @Test func `a transaction is whole or not at all`() throws {
