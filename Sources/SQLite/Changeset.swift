@@ -11,29 +11,22 @@ public enum Changeset {
     ///   - old: a file that nobody changes meanwhile.
     ///   - new: the same.
     public static func between(_ old: String, and new: String) throws(SQLiteError) -> [UInt8] {
-        let database = try Database(new, .immutable)
-        try database.prepare("ATTACH ? AS old").run(.text(Database.uri(old, .immutable)))
-        let tables = try database.prepare(
-            """
-            SELECT name FROM main.sqlite_schema
-            WHERE type = 'table' AND name NOT LIKE 'sqlite!_%' ESCAPE '!' ORDER BY name
-            """)
+        let rows = try DifferingRows(old, new)
         var session: OpaquePointer?
-        try check(sqlite3session_create(database.handle, "main", &session), "session", database)
+        try check(sqlite3session_create(rows.database.handle, "main", &session), "session", rows.database)
         defer { sqlite3session_delete(session) }
-        while try tables.step() {
-            let table = tables.text(0)
-            try check(sqlite3session_attach(session, table), "attach \(table)", database)
+        for table in rows.tables {
+            try check(sqlite3session_attach(session, table), "attach \(table)", rows.database)
             var message: UnsafeMutablePointer<CChar>?
             let code = sqlite3session_diff(session, "old", table, &message)
             let text = message.map { String(cString: $0) } ?? ""
             sqlite3_free(message)
             guard code == SQLITE_OK else {
-                throw SQLiteError("compare \(table) \(text)", code: code, database: database.handle)
+                throw SQLiteError("compare \(table) \(text)", code: code, database: rows.database.handle)
             }
         }
         var (size, bytes): (Int32, UnsafeMutableRawPointer?) = (0, nil)
-        try check(sqlite3session_changeset(session, &size, &bytes), "changeset", database)
+        try check(sqlite3session_changeset(session, &size, &bytes), "changeset", rows.database)
         return take(bytes, size)
     }
 

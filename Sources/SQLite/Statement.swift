@@ -63,7 +63,9 @@ public final class Statement {
     }
 
     /// Binds, runs to the end, resets.
-    public func run(_ values: Value...) throws(SQLiteError) {
+    public func run(_ values: Value...) throws(SQLiteError) { try run(values) }
+
+    public func run(_ values: [Value]) throws(SQLiteError) {
         try bind(values)
         while try step() {}
     }
@@ -79,6 +81,19 @@ public final class Statement {
 
     // MARK: Columns of the present row
 
+    /// What SQLite stored, whatever the column's declared type.
+    public enum Kind: Sendable { case integer, real, text, blob, null }
+
+    public func kind(_ column: Int32) -> Kind {
+        switch sqlite3_column_type(handle, column) {
+        case SQLITE_INTEGER: .integer
+        case SQLITE_FLOAT: .real
+        case SQLITE_TEXT: .text
+        case SQLITE_BLOB: .blob
+        default: .null
+        }
+    }
+
     public func int(_ column: Int32) -> Int64 { sqlite3_column_int64(handle, column) }
     public func isNull(_ column: Int32) -> Bool { sqlite3_column_type(handle, column) == SQLITE_NULL }
     public func optionalInt(_ column: Int32) -> Int64? { isNull(column) ? nil : int(column) }
@@ -89,9 +104,36 @@ public final class Statement {
         )
     }
     public func optionalText(_ column: Int32) -> String? { isNull(column) ? nil : text(column) }
+    /// Of a text, its bytes in UTF-8.
     public func blob(_ column: Int32) -> [UInt8] {
         guard let bytes = sqlite3_column_blob(handle, column) else { return [] }
         return Array(UnsafeRawBufferPointer(start: bytes, count: Int(sqlite3_column_bytes(handle, column))))
+    }
+
+    // MARK: Whole rows
+
+    /// Whether the present row has the same values as that of another statement with as many columns.
+    func hasSameRow(as other: Statement) -> Bool {
+        (0..<columnCount).allSatisfy { column in
+            let kind = kind(column)
+            guard kind == other.kind(column) else { return false }
+            switch kind {
+            case .integer: return int(column) == other.int(column)
+            case .real: return sqlite3_column_double(handle, column) == sqlite3_column_double(other.handle, column)
+            case .text, .blob: return blob(column) == other.blob(column)
+            case .null: return true
+            }
+        }
+    }
+
+    var columnCount: Int32 { sqlite3_column_count(handle) }
+
+    /// Runs this statement with the present row of another as its parameters.
+    func run(withRowOf other: Statement) throws(SQLiteError) {
+        for column in 0..<other.columnCount {
+            try check(sqlite3_bind_value(handle, column + 1, sqlite3_column_value(other.handle, column)))
+        }
+        while try step() {}
     }
 
     private func check(_ code: Int32) throws(SQLiteError) {
