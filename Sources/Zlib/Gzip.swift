@@ -29,19 +29,34 @@ public enum Gzip {
         try pump(source, target, limitBytes: limitBytes, &stream) { stream, _ in inflate(stream, Z_NO_FLUSH) }
     }
 
+    /// Expands `source` and gives what it holds to `body`, piece by piece.
+    ///
+    /// Throws `GzipError` for what is not one whole gzip member, or holds more than `limitBytes`.
+    public static func expand(
+        _ source: String, limitBytes: Int, _ body: (ArraySlice<UInt8>) -> Void
+    ) throws(GzipError) {
+        var stream = z_stream()
+        guard shim_gunzip_init(&stream) == Z_OK else { throw GzipError("start expanding", detail: nil) }
+        defer { inflateEnd(&stream) }
+        let input = try openToRead(source)
+        defer { close(input) }
+        func step(_ stream: UnsafeMutablePointer<z_stream>, _ isLast: Bool) -> Int32 { inflate(stream, Z_NO_FLUSH) }
+        try pump(input, source, limitBytes, &stream, step) { body(Array($0)[...]) }
+    }
+
     /// Feeds `source` through `step` into `target` until the stream ends; trailing bytes and a missing end are errors.
     private static func pump(
         _ source: String, _ target: String, limitBytes: Int, _ stream: inout z_stream,
         _ step: (UnsafeMutablePointer<z_stream>, Bool) -> Int32
     ) throws(GzipError) {
-        let input = open(source, O_RDONLY | O_CLOEXEC)
-        guard input >= 0 else { throw GzipError("open \(source)", errno: errno) }
+        let input = try openToRead(source)
         defer { close(input) }
-        let output = open(target, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
-        guard output >= 0 else { throw GzipError("create \(target)", errno: errno) }
+        let output = try create(target)
         do throws(GzipError) {
             defer { close(output) }
-            try pump(input, output, source, target, limitBytes, &stream, step)
+            try pump(input, source, limitBytes, &stream, step) { (piece) throws(GzipError) in
+                try writeAll(output, piece, target)
+            }
         } catch {
             unlink(target)
             throw error
@@ -49,8 +64,9 @@ public enum Gzip {
     }
 
     private static func pump(
-        _ input: Int32, _ output: Int32, _ source: String, _ target: String, _ limitBytes: Int,
-        _ stream: inout z_stream, _ step: (UnsafeMutablePointer<z_stream>, Bool) -> Int32
+        _ input: Int32, _ source: String, _ limitBytes: Int, _ stream: inout z_stream,
+        _ step: (UnsafeMutablePointer<z_stream>, Bool) -> Int32,
+        _ sink: (UnsafeRawBufferPointer) throws(GzipError) -> Void
     ) throws(GzipError) {
         let inBuffer = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: chunkBytes)
         let outBuffer = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: chunkBytes)
@@ -80,7 +96,7 @@ public enum Gzip {
             guard written <= limitBytes else {
                 throw GzipError("expand \(source)", detail: "it holds more than \(limitBytes) bytes")
             }
-            try writeAll(output, UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(outBuffer)[..<made]), target)
+            try sink(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(outBuffer)[..<made]))
         }
         let rest = try inputEnded ? 0 : readSome(input, inBuffer, source)
         guard stream.avail_in == 0, rest == 0 else {
@@ -88,7 +104,19 @@ public enum Gzip {
         }
     }
 
-    private static func readSome(
+    static func create(_ path: String) throws(GzipError) -> Int32 {
+        let file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+        guard file >= 0 else { throw GzipError("create \(path)", errno: errno) }
+        return file
+    }
+
+    static func openToRead(_ path: String) throws(GzipError) -> Int32 {
+        let file = open(path, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { throw GzipError("open \(path)", errno: errno) }
+        return file
+    }
+
+    static func readSome(
         _ file: Int32, _ buffer: UnsafeMutableBufferPointer<UInt8>, _ path: String
     ) throws(GzipError) -> Int {
         while true {
@@ -98,7 +126,7 @@ public enum Gzip {
         }
     }
 
-    private static func writeAll(_ file: Int32, _ bytes: UnsafeRawBufferPointer, _ path: String) throws(GzipError) {
+    static func writeAll(_ file: Int32, _ bytes: UnsafeRawBufferPointer, _ path: String) throws(GzipError) {
         var rest = bytes[...]
         while !rest.isEmpty {
             let count = write(file, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)

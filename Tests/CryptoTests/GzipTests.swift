@@ -46,4 +46,34 @@ import Zlib
         #expect(throws: GzipError.self) { try Gzip.compress(plain, to: packed) }
         #expect(try Files.read(packed) == [2])
     }
+
+    /// Parts of any size, empty ones too, are one file to any gunzip.
+    @Test(arguments: [[0], [1], [0, 0, 5], [65_536, 65_536], [1, 65_535, 200_000, 0], [300_000, 1, 0, 70_000]])
+    func partsAreOneFile(sizes: [Int]) throws {
+        let all = bytes(sizes.reduce(0, +))
+        try Files.writeAtomically(all, to: plain)
+        var (parts, start) = ([Gzip.Part](), 0)
+        for (index, size) in sizes.enumerated() {
+            parts.append(
+                try Gzip.compressPart(
+                    of: plain, start..<start + size, isLast: index == sizes.count - 1, to: folder.file("part-\(index)"),
+                    level: 5))
+            start += size
+        }
+        try Gzip.join(parts, to: packed)
+        var back: [UInt8] = []
+        try Gzip.expand(packed, limitBytes: all.count) { back += $0 }
+        #expect(back == all)
+        #expect(throws: GzipError.self) { try Gzip.expand(packed, limitBytes: all.count - 1) { _ in } }
+        #expect(try Run.succeeding("gzip", ["-t", packed]).lines.isEmpty)
+        #expect(try Files.list(folder.path) == ["packed.gz", "plain"])
+    }
+
+    @Test func aPartOfAShorterFileIsAnError() throws {
+        try Files.writeAtomically(bytes(10), to: plain)
+        #expect(throws: GzipError.self) {
+            try Gzip.compressPart(of: plain, 5..<11, isLast: true, to: packed, level: 5)
+        }
+        #expect(!Files.exists(packed))
+    }
 }
