@@ -84,6 +84,14 @@ public enum Files {
         }
     }
 
+    /// Writes bytes into a file that is there, from `offset` on. Not synced. Throws `SystemError`.
+    public static func put(_ bytes: [UInt8], into path: String, at offset: Int) throws {
+        try withFile(path, O_WRONLY) { file in
+            guard lseek(file, off_t(offset), SEEK_SET) >= 0 else { throw SystemError("seek in \(path)") }
+            try writeAll(bytes[...], to: file, "write \(path)")
+        }
+    }
+
     private static func withFile(
         _ path: String, _ flags: Int32, _ mode: UInt32 = 0o644, _ body: (Int32) throws -> Void
     ) throws {
