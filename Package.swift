@@ -68,6 +68,7 @@ let package = Package(
                 .embedInCode("0004_live_views.sql"), .embedInCode("0005_track_views.sql"),
                 .embedInCode("0006_growth.sql"), .embedInCode("0007_tracking.sql"), .embedInCode("0008_rebuild.sql"),
                 .embedInCode("0009_double_admissions.sql"), .embedInCode("0010_live_double_admissions.sql"),
+                .embedInCode("0011_registry_changes.sql"),
             ], swiftSettings: common),
         domain("Registry", "Migrations", "Postgres", "Crypto", "Scans", "Runtime"),
         domain("Exporting", "Postgres", "SQLite", "Snapshots", "Crypto", "Zlib", "Scans", "Runtime"),
@@ -117,11 +118,13 @@ let package = Package(
             "PublishingTests", "Publishing", "Fleet", "Journal", "Batches", "Snapshots", "SQLite", "HTTPServer",
             "HTTPClient", "Crypto", "Zlib", "Scans", "Runtime", "Support", "CenterDouble"),
         tests("IngestTests", "Ingest", "Tracking", "Batches", "Scans", "Runtime", "Support"),
+        tests(
+            "ExportingTests", "Exporting", "Snapshots", "SQLite", "Crypto", "Zlib", "Scans", "Runtime", "Support"),
         tests("WebTests", "Web", "HTTPServer", "HTTPClient", "Runtime", "Support"),
         tests(
             "Integration", "AMQP", "Postgres", "Ingest", "Tracking", "Growth", "Registry", "Exporting", "Publishing",
             "Batches",
-            "Journal", "Snapshots", "SQLite", "Migrations", "Crypto", "Scans", "Runtime", "Support"),
+            "Journal", "Serial", "Snapshots", "SQLite", "Migrations", "Crypto", "Scans", "Runtime", "Support"),
         tests(
             "EndToEnd", "Emulation", "Serial", "Journal", "Snapshots", "Support", "Runtime", "Scans", "SQLite",
             "Crypto",

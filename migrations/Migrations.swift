@@ -25,5 +25,6 @@ public struct Migration: Sendable {
         Migration(version: 8, name: "rebuild", sql: PackageResources._008_rebuild_sql),
         Migration(version: 9, name: "double_admissions", sql: PackageResources._009_double_admissions_sql),
         Migration(version: 10, name: "live_double_admissions", sql: PackageResources._010_live_double_admissions_sql),
+        Migration(version: 11, name: "registry_changes", sql: PackageResources._011_registry_changes_sql),
     ]
 }
