@@ -1,14 +1,24 @@
 internal import Runtime
 internal import Snapshots
-internal import Zlib
 
-/// The folder that scanners download from: `snapshot-<version>.sqlite`, each with its `.gz`, the manifest of the newest, and
-/// its signature. Names that begin with a dot are not for them.
+/// The folder that scanners download from: `snapshot-<version>.sqlite`, each with its `.gz`, deltas, the manifest of the
+/// newest, and its signature. Names that begin with a dot are not for them.
 struct PublishedFolder {
+    /// How long a version can still be downloaded that another has followed, in seconds: a slow link needs its time, and
+    /// changes may follow each other faster.
+    static let graceS: Int64 = 3_600
+    /// ... and how many such versions there are at most: an hour of changes without a pause.
+    static let graceVersions = 150
+
     let path: String
 
     private var manifestPath: String { path + "/" + Manifest.fileName }
     private var signaturePath: String { path + "/" + Manifest.signatureFileName }
+    /// What an export works on.
+    var building: String { path + "/.building.sqlite" }
+    var buildingPackage: String { path + "/.building.gz" }
+    private var buildingManifest: String { path + "/.building.json" }
+    private var buildingSignature: String { path + "/.building.minisig" }
 
     /// The manifest as it lies there, unverified; nil when there is none, or none that can be read.
     var manifest: Manifest? {
@@ -17,21 +27,30 @@ struct PublishedFolder {
     }
 
     /// The highest version of which there is a trace here; 0 without any.
-    var lastVersion: Int64 { max(manifest?.version ?? 0, versions().max() ?? 0) }
+    var lastVersion: Int64 { max(manifest?.version ?? 0, versions().first ?? 0) }
 
     /// What is published, if a scanner that trusts `key` could install it: signed by it, all files there in their size.
-    func published(trusting key: MinisignPublicKey) -> Manifest? {
+    func published(trusting key: MinisignPublicKey) -> Manifest? { published(manifestPath, trusting: key) }
+
+    private func published(_ manifestPath: String, trusting key: MinisignPublicKey) -> Manifest? {
         guard let bytes = try? Files.read(manifestPath, limit: Manifest.maxBytes),
             let signature = try? Files.read(signaturePath, limit: Manifest.maxBytes),
-            let manifest = try? SnapshotVerification.manifest(bytes, signature: signature, keys: [key]),
-            hasSize(manifest.file, manifest.size),
-            manifest.compressed.map({ hasSize($0.file, $0.size) }) ?? true
+            let manifest = try? SnapshotVerification.manifest(bytes, signature: signature, keys: [key])
         else { return nil }
-        return manifest
+        func hasSize(_ name: String, _ size: Int64) -> Bool {
+            Files.status(path + "/" + name).map { Int64($0.size) == size } ?? false
+        }
+        let isWhole =
+            hasSize(manifest.file, manifest.size)
+            && (manifest.compressed.map { hasSize($0.file, $0.size) } ?? true)
+            && (manifest.deltas ?? []).allSatisfy { hasSize($0.file, $0.size) }
+        return isWhole ? manifest : nil
     }
 
-    private func hasSize(_ name: String, _ size: Int64) -> Bool {
-        Files.status(path + "/" + name).map { Int64($0.size) == size } ?? false
+    /// Completes a publication that was cut off between its two renames.
+    func mend(trusting key: MinisignPublicKey) {
+        guard published(trusting: key) == nil, published(buildingManifest, trusting: key) != nil else { return }
+        try? Files.rename(buildingManifest, to: manifestPath)
     }
 
     /// What an export that was killed left behind.
@@ -41,25 +60,9 @@ struct PublishedFolder {
         }
     }
 
-    /// Compresses the file into `name`, durably, and proves that it expands to what the manifest says.
-    func compress(_ source: String, as name: String, expecting manifest: Manifest) throws -> Manifest.Package {
-        let (packed, again) = (path + "/.building.gz", path + "/.building.again")
-        // Tag IDs are random: a higher level takes twice the time for nothing.
-        try Gzip.compress(source, to: packed, level: 6)
-        try Gzip.expand(packed, to: again, limitBytes: Int(manifest.size))
-        let sum = try Files.sha256Hex(again)
-        try Files.remove(again)
-        guard sum == manifest.sha256 else { throw ExportError(detail: "\(name) does not expand to its source") }
-        try Files.sync(packed)
-        let package = Manifest.Package(
-            file: name, size: Int64(Files.status(packed)?.size ?? 0), sha256: try Files.sha256Hex(packed))
-        try Files.rename(packed, to: path + "/" + name)
-        return package
-    }
-
     /// Signs the manifest and puts it in force: the two files are complete and on the disk under other names, then renamed
     /// one after the other. Between the renames they do not match; who reads them then reads them again. A crash between
-    /// them is mended by the next export, and the center looks for it when it starts.
+    /// them is mended by `mend`: the next export begins with it, and the center looks for it when it starts.
     func publish(_ manifest: Manifest, key: MinisignSecretKey) throws {
         let bytes = try manifest.json()
         let signature = try MinisignSignature.file(
@@ -69,30 +72,53 @@ struct PublishedFolder {
         guard try SnapshotVerification.manifest(bytes, signature: signature, keys: [key.publicKey]) == manifest else {
             throw ExportError(detail: "the signed manifest does not read back")
         }
-        let (newManifest, newSignature) = (path + "/.building.json", path + "/.building.minisig")
-        try Files.writeAtomically(bytes, to: newManifest)
-        try Files.writeAtomically(signature, to: newSignature)
-        try Files.rename(newSignature, to: signaturePath, durable: false)
-        try Files.rename(newManifest, to: manifestPath)
+        try Files.writeAtomically(bytes, to: buildingManifest)
+        try Files.writeAtomically(signature, to: buildingSignature)
+        try Files.rename(buildingSignature, to: signaturePath, durable: false)
+        try Files.rename(buildingManifest, to: manifestPath)
     }
 
     /// A comment is one line; an event's name need not be.
     private static func oneLine(_ text: String) -> String { String(text.map { $0.isNewline ? " " : $0 }) }
 
-    /// Removes all but the newest `keep` versions, and never what the manifest names.
-    func prune(keep: Int) {
+    /// Removes all but the newest `keep` versions; of an older one, what is downloaded (compressed file, deltas) stays until
+    /// it has been superseded for a while. Never removes what the manifest names.
+    func prune(keep: Int, nowS: Int64 = SystemClock.nowMicroseconds() / 1_000_000) {
         let named = Set(manifest?.files ?? [])
-        let old = versions().sorted(by: >).dropFirst(max(1, keep))
-        for version in old {
-            let name = SnapshotFileName.of(version)
-            for name in [name, name + ".gz"] where !named.contains(name) { try? Files.remove(path + "/" + name) }
+        let versions = versions()
+        var gone: Set<Int64> = []
+        for (rank, version) in versions.enumerated().dropFirst(max(1, keep)) {
+            let file = SnapshotFileName.of(version)
+            if !named.contains(file) { try? Files.remove(path + "/" + file) }
+            let successor = Files.status(path + "/" + SnapshotFileName.of(versions[rank - 1]) + ".gz")
+            let sinceS = (successor?.modifiedNs ?? 0) / 1_000_000_000
+            if rank < PublishedFolder.graceVersions, nowS - sinceS < PublishedFolder.graceS { continue }
+            gone.insert(version)
+            if !named.contains(file + ".gz") { try? Files.remove(path + "/" + file + ".gz") }
+        }
+        let known = Set(versions).subtracting(gone)
+        for name in names() where !named.contains(name) {
+            if let to = PublishedFolder.deltaTarget(of: name), !known.contains(to) {
+                try? Files.remove(path + "/" + name)
+            }
         }
     }
 
-    private func versions() -> Set<Int64> {
+    private func names() -> [String] { (try? Files.list(path)) ?? [] }
+
+    /// The newest first.
+    private func versions() -> [Int64] {
         Set(
-            ((try? Files.list(path)) ?? []).compactMap {
-                SnapshotFileName.version(of: $0.hasSuffix(".gz") ? $0.dropLast(3) : $0[...])
-            })
+            names().compactMap { SnapshotFileName.version(of: $0.hasSuffix(".gz") ? $0.dropLast(3) : $0[...]) }
+        ).sorted(by: >)
+    }
+
+    /// The version that a delta leads to; nil for another name.
+    static func deltaTarget(of name: String) -> Int64? {
+        let numbers = name.drop { !$0.isNumber }.prefix { $0.isNumber || $0 == "-" }.split(separator: "-")
+        guard numbers.count == 2, let from = Int64(numbers[0]), let to = Int64(numbers[1]),
+            name == Manifest.Delta.fileName(from: from, to: to)
+        else { return nil }
+        return to
     }
 }

@@ -1,5 +1,6 @@
 internal import Postgres
 public import Runtime
+internal import Scans
 public import Snapshots
 
 /// Makes a snapshot of the registration list and publishes it in a folder, for HTTP, for `fetch --from`, for a stick.
@@ -18,31 +19,50 @@ public struct SnapshotExport: Sendable {
         public var expiresInS: Int64 = SnapshotExport.defaultExpiresInS
         /// How many versions stay in the folder, the new one included.
         public var keep = SnapshotExport.defaultKeep
+        /// From how many older versions a delta leads to the new one, at most.
+        public var deltas = SnapshotExport.defaultDeltas
         /// Whether a list without a single tag is published.
         public var allowEmpty = true
+        /// Whether a list with far fewer tags than the last one is published.
+        public var allowShrink = false
+        /// Seconds since 1970. What was published since then, with the same content, is as good as a new version, and none
+        /// is made; nil: one is made in any case.
+        public var freshSinceS: Int64?
+        /// How long another export is waited for, in milliseconds.
+        public var lockWaitMs = 60_000
+        /// Told how far it is, often; on the thread that exports.
+        public var progress: (@Sendable (ExportProgress) -> Void)?
 
         public init(folder: String, key: MinisignSecretKey) { (self.folder, self.key) = (folder, key) }
+    }
+
+    public struct Outcome: Sendable, Equatable {
+        /// What is published now.
+        public let manifest: Manifest
+        /// False when what was published already is as good (`freshSinceS`).
+        public let isNew: Bool
     }
 
     /// Two nights: a center that misses one does not lock the gates.
     public static let defaultExpiresInS: Int64 = 48 * 3_600
     /// A week of nights.
     public static let defaultKeep = 7
-    /// The key of the advisory lock that one export holds in the database: "TPLN" and 2. 1 is the presence lock
-    /// (`tapline.lock_presence`): scans are stored, and exports begin, while the other goes on.
-    static let advisoryLock: Int64 = 0x5450_4C4E_0002
-    /// Looks at the lock, a tenth of a second apart.
-    static let lockTries = 20
+    /// Four minutes of changes without a pause, and every scanner reads a line a delta in each new manifest.
+    public static let defaultDeltas = 8
+    /// A manifest stays under 64 KiB: about 250 bytes a delta.
+    public static let deltasRange = 0...100
     /// Longest statement: a list of a million tags is read in seconds; a lock may hold it up.
     static let statementTimeoutMs = 600_000
 
     private let databaseURL: String
     private let settings: Settings
+    private let folder: PublishedFolder
     private let log = Log("export")
 
     public init(databaseURL: String, _ settings: Settings) {
         self.databaseURL = databaseURL
         self.settings = settings
+        folder = PublishedFolder(path: settings.folder)
     }
 
     /// Throws `ProgramError` (configuration) for a URL that libpq does not take; connects to nothing.
@@ -52,44 +72,130 @@ public struct SnapshotExport: Sendable {
         }
     }
 
-    /// Exports once, and gives the manifest that is published now.
+    /// Exports once.
     ///
-    /// Throws `ProgramError`: unreachable (the database), configuration (no schema, no event's name, another export running
-    /// in this folder), failed (another export running on this database; an empty list that is not allowed); `SnapshotRefusal`
-    /// when what was made does not verify; `SystemError` and `SQLiteError` for the disk.
+    /// Throws `ProgramError`: unreachable (the database), configuration (no schema, no event's name), failed (another export
+    /// runs for too long); `ExportRefusal` for a list that is empty, or shrunk, where that is not allowed; `ExportError` for one
+    /// that cannot be; `SnapshotRefusal` when what was made does not verify; `SystemError` and `SQLiteError` for the disk.
     ///
     /// - Parameter stop: gives up between two steps, with `failed`; the last snapshot stays published.
-    public func run(_ stop: StopSignal = StopSignal()) throws -> Manifest {
+    public func run(_ stop: StopSignal = StopSignal()) throws -> Outcome {
         let began = SystemClock.monotonicMs()
         do {
             let connection = try PostgresConnection(
                 url: databaseURL, statementTimeoutMs: SnapshotExport.statementTimeoutMs,
                 applicationName: "tapline-snapshot")
-            let manifest = try export(connection, stop)
+            let outcome = try export(connection, stop)
+            let manifest = outcome.manifest
             log.info(
-                "snapshot published",
+                outcome.isNew ? "snapshot published" : "nothing has changed since the last snapshot",
                 [
                     .version: manifest.version, .event: manifest.event, .count: manifest.attendees,
                     .bytes: manifest.size, .folder: settings.folder, .durationMs: SystemClock.monotonicMs() - began,
                 ])
-            return manifest
+            return outcome
         } catch let error as PostgresError {
             throw SnapshotExport.explained(error)
         }
     }
 
-    private func export(_ connection: PostgresConnection, _ stop: StopSignal) throws -> Manifest {
-        try Files.makeFolder(settings.folder)
-        let folder = PublishedFolder(path: settings.folder)
-        let lock = try FileLock(folder.path + "/.export.lock")
+    private func export(_ connection: PostgresConnection, _ stop: StopSignal) throws -> Outcome {
+        try Files.makeFolder(folder.path)
+        let lock = try ExportLock(folder.path, connection, waitMs: settings.lockWaitMs, stop)
         defer { withExtendedLifetime(lock) {} }
-        try excludeOthers(connection)
+        folder.mend(trusting: settings.key.publicKey)
         folder.removeUnfinished()
-        let building = folder.path + "/.building.sqlite"
-        let manifest = try build(connection, building, folder, stop)
+        let published = folder.published(trusting: settings.key.publicKey)
+        guard let made = try build(connection, instead: published, stop) else {
+            guard let published else { throw ExportError(detail: "there is nothing published, and nothing new") }
+            return Outcome(manifest: published, isNew: false)
+        }
         try SnapshotExport.goOn(stop)
-        let finished = try package(building, manifest, folder)
+        settings.progress?(.verifying(tags: made.attendees, bytes: made.size))
+        let manifest = try folder.package(made, after: published, deltas: settings.deltas)
         try SnapshotExport.goOn(stop)
+        try record(manifest, connection)
+        try folder.publish(manifest, key: settings.key)
+        folder.prune(keep: settings.keep)
+        return Outcome(manifest: manifest, isNew: true)
+    }
+
+    /// Reads the list into a new file, whose manifest says all but how it may be had compressed or as a delta. Nil when what is
+    /// published is as good.
+    private func build(
+        _ connection: PostgresConnection, instead published: Manifest?, _ stop: StopSignal
+    ) throws -> Manifest? {
+        // The transaction ends before the file is made: nothing old is held in the database for it.
+        var list = try connection.transaction("ISOLATION LEVEL REPEATABLE READ READ ONLY") {
+            try read(RegistryReader(connection, stop))
+        }
+        try list.tags.drain { rows in
+            for row in rows {
+                guard let status = Attendee.Status(rawValue: row.status) else {
+                    throw ExportError(detail: "tag \(row.tag): status \(row.status)")
+                }
+                try list.writer.add(
+                    TagID(rawValue: row.tag), Attendee(status: status, pass: row.pass, attendee: row.attendee))
+            }
+            try SnapshotExport.goOn(stop)
+        }
+        guard let content = list.writer.content else {
+            throw ExportError(detail: "rows came in another order than they must")
+        }
+        list.manifest.content = content
+        if let freshSinceS = settings.freshSinceS, let published, published.created >= freshSinceS,
+            published.event == list.manifest.event, published.content == content
+        {
+            folder.removeUnfinished()
+            return nil
+        }
+        try list.writer.finish(
+            event: list.manifest.event, version: list.manifest.version, createdS: list.manifest.created,
+            expiresS: list.manifest.expires)
+        list.manifest.size = Int64(Files.status(folder.building)?.size ?? 0)
+        list.manifest.sha256 = try Files.sha256Hex(folder.building)
+        return list.manifest
+    }
+
+    /// A registration list as it was read.
+    private struct List {
+        /// Lacks what is known only of a finished file.
+        var manifest: Manifest
+        /// Has all but the tags.
+        let writer: SnapshotWriter
+        var tags: SortedTags
+    }
+
+    private func read(_ registry: RegistryReader) throws -> List {
+        let event = try eventName(registry.eventName())
+        let published = try lastPublished(registry)
+        let now = try registry.nowS()
+        let largest = try registry.largest()
+        let writer = try SnapshotWriter(
+            path: folder.building, largestPass: largest.pass, largestAttendee: largest.attendee)
+        try registry.copyPasses(to: writer)
+        try registry.copyPlaces(to: writer)
+        try registry.copyDays(to: writer)
+        let tags = try registry.tags { settings.progress?(.reading(tags: $0, bytes: $1)) }
+        guard tags.count > 0 || settings.allowEmpty else { throw ExportRefusal.empty }
+        if let published, !settings.allowShrink, ExportRefusal.isShrunk(tags.count, from: published.attendees) {
+            throw ExportRefusal.shrunk(
+                attendees: tags.count, last: published.attendees, lastVersion: published.version)
+        }
+        let manifest = Manifest(
+            event: event, version: max(now, max(published?.version ?? 0, folder.lastVersion) + 1), created: now,
+            expires: now + settings.expiresInS, size: 0, sha256: "", content: "", attendees: tags.count)
+        return List(manifest: manifest, writer: writer, tags: tags)
+    }
+
+    /// As the database or the folder remembers it, whichever knows the later: either may have been restored from a backup.
+    private func lastPublished(_ registry: RegistryReader) throws -> (version: Int64, attendees: Int64)? {
+        let known = try registry.lastPublished()
+        guard let here = folder.manifest, here.version > known?.version ?? 0 else { return known }
+        return (here.version, here.attendees)
+    }
+
+    private func record(_ manifest: Manifest, _ connection: PostgresConnection) throws {
         _ = try connection.transaction {
             try connection.query(
                 """
@@ -97,60 +203,10 @@ public struct SnapshotExport: Sendable {
                 VALUES ($1, to_timestamp($2), to_timestamp($3), $4, $5, $6, $7)
                 """,
                 [
-                    .int64(finished.version), .double(Double(finished.created)), .double(Double(finished.expires)),
-                    .int64(finished.attendees), .int64(finished.size), .text(finished.sha256), .text(finished.file),
+                    .int64(manifest.version), .double(Double(manifest.created)), .double(Double(manifest.expires)),
+                    .int64(manifest.attendees), .int64(manifest.size), .text(manifest.sha256), .text(manifest.file),
                 ])
         }
-        try folder.publish(finished, key: settings.key)
-        folder.prune(keep: settings.keep)
-        return finished
-    }
-
-    /// Takes the advisory lock for as long as the connection lives, so that it goes whatever becomes of this process. Waits
-    /// a little: the server may not have noticed yet that the last holder died.
-    private func excludeOthers(_ connection: PostgresConnection) throws {
-        let never = StopSignal()
-        for _ in 0..<SnapshotExport.lockTries {
-            let taken = try connection.query("SELECT pg_try_advisory_lock($1)", [.int64(SnapshotExport.advisoryLock)])
-            if taken.bool(0, 0) { return }
-            never.wait(ms: 100)
-        }
-        throw ProgramError.failed("another export is running on this database")
-    }
-
-    /// Reads the list into a new file.
-    private func build(
-        _ connection: PostgresConnection, _ path: String, _ folder: PublishedFolder, _ stop: StopSignal
-    ) throws -> Manifest {
-        var tags = 0
-        try connection.transaction("ISOLATION LEVEL REPEATABLE READ READ ONLY") {
-            let registry = RegistryReader(connection, stop)
-            let event = try eventName(registry.eventName())
-            let last = max(try registry.lastVersion(), folder.lastVersion)
-            let now = try registry.nowS()
-            let writer = try SnapshotWriter(path: path)
-            tags = try registry.copyAll(to: writer)
-            guard tags > 0 || settings.allowEmpty else {
-                throw ProgramError.failed("the registration list has no tags yet")
-            }
-            try writer.finish(
-                event: event, version: max(now, last + 1), createdS: now, expiresS: now + settings.expiresInS)
-        }
-        try SnapshotExport.goOn(stop)
-        let manifest = try Manifest(describing: path)
-        try SnapshotVerification.file(path, manifest)
-        guard manifest.attendees == Int64(tags) else {
-            throw SnapshotRefusal(.rows, "\(manifest.attendees) rows in the file, \(tags) tags in the database")
-        }
-        return manifest
-    }
-
-    /// Gives the file its name, and its compressed twin, which is expanded again to be sure of it.
-    private func package(_ building: String, _ manifest: Manifest, _ folder: PublishedFolder) throws -> Manifest {
-        var manifest = manifest
-        manifest.compressed = try folder.compress(building, as: manifest.file + ".gz", expecting: manifest)
-        try Files.rename(building, to: folder.path + "/" + manifest.file)
-        return manifest
     }
 
     static func goOn(_ stop: StopSignal) throws {

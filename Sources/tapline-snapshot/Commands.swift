@@ -40,6 +40,11 @@ enum Commands {
                 "expires-in", "TIME", "how long scanners may install it, as 48h or 3d",
                 default: "\(SnapshotExport.defaultExpiresInS / 3_600)h"),
             Option("keep", "N", "versions that stay in the folder", default: String(SnapshotExport.defaultKeep)),
+            Option(
+                "deltas", "N",
+                "older versions that a delta leads from, \(SnapshotExport.deltasRange.upperBound) at most",
+                default: String(SnapshotExport.defaultDeltas)),
+            .toggle("allow-shrink", "publishes also a list with under 90 % of the last one's tags"),
             output,
         ]
     ) { arguments in
@@ -49,12 +54,17 @@ enum Commands {
         settings.event = arguments["event"]
         settings.expiresInS = try seconds(arguments.required("expires-in"))
         settings.keep = try arguments.int("keep", 1...10_000) ?? SnapshotExport.defaultKeep
+        settings.deltas = try arguments.int("deltas", SnapshotExport.deltasRange) ?? SnapshotExport.defaultDeltas
+        settings.allowShrink = arguments.has("allow-shrink")
+        let progress = ProgressLine()
+        if let progress { settings.progress = { progress.show($0.description) } }
         let url = try arguments.required("database-url")
         try SnapshotExport.validate(databaseURL: url)
         let format = try arguments.choice("output", Output.self) ?? .text
         let export = SnapshotExport(databaseURL: url, settings)
         return {
-            let manifest = try export.run()
+            defer { progress?.clear() }
+            let manifest = try export.run().manifest
             switch format {
             case .text:
                 print(

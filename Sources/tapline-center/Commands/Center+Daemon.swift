@@ -27,7 +27,7 @@ extension Center {
     }
 
     private static let run = Command(
-        "run", "the daemon: broker to database, HTTP, nightly snapshot",
+        "run", "the daemon: broker to database, HTTP, snapshots",
         options: [
             Option(
                 "amqp-url", "URL", "a RabbitMQ node: amqp://USER:PASSWORD@HOST:PORT/VHOST; several are tried in turn",
@@ -46,9 +46,11 @@ extension Center {
                 "batches in hand are held so long without a database, then given back to the broker, 1 to 1500",
                 default: "600"),
             Option("relay-user", "NAME", "a broker user that may publish for any scanner", kind: .repeated),
-            Option("snapshot-at", "HH:MM", "export a snapshot each night at this time of the event"),
-            Option("signing-key", "FILE", "minisign secret key, for --snapshot-at"),
+            Option(
+                "signing-key", "FILE",
+                "minisign secret key; with --snapshots: publish a snapshot whenever the registration list has changed"),
             Option("signing-key-password", "TEXT", "of an encrypted signing key", kind: .secret),
+            Option("snapshot-at", "HH:MM", "publish one each night at this time of the event, too"),
             Option("keep-days", "N", "drop scans N days after their journals were heard of; never if not given"),
         ]
     ) { arguments in
@@ -63,7 +65,7 @@ extension Center {
             throw ProgramError.configuration("--http \(address): ADDRESS:PORT is needed, as 127.0.0.1:8080")
         }
         let web = Web(metrics: metrics, snapshots: arguments["snapshots"], readiness: { ingest.health.problems })
-        let export = try nightlyExport(arguments, url)
+        let snapshots = try snapshotService(arguments, url)
         return {
             let schema = SchemaGuard(url: url)
             // An unmigrated schema is told before anything starts; a database that is away is waited for.
@@ -72,7 +74,7 @@ extension Center {
             var services = [ingest.service()]
             if !isKnown { services.append(schema.service()) }
             services += growth.services()
-            if let export { services.append(export.service()) }
+            if let snapshots { services.append(snapshots.service()) }
             services.append(web.service(http))
             Log("center").info("starting", [.version: Program.version])
             try await ServiceGroup(services).run()
@@ -100,15 +102,19 @@ extension Center {
         return settings
     }
 
-    private static func nightlyExport(_ arguments: Arguments, _ url: String) throws -> NightlyExport? {
+    private static func snapshotService(_ arguments: Arguments, _ url: String) throws -> SnapshotService? {
         let key = try arguments["signing-key"].map {
             try MinisignSecretKey(path: $0, password: arguments["signing-key-password"])
         }
-        guard let time = arguments["snapshot-at"] else { return nil }
+        let night = try arguments["snapshot-at"].map { try NightTime($0) }
         guard let key, let folder = arguments["snapshots"] else {
-            throw ProgramError.configuration("--snapshot-at needs --snapshots DIR and --signing-key FILE")
+            guard night == nil else {
+                throw ProgramError.configuration("--snapshot-at needs --snapshots DIR and --signing-key FILE")
+            }
+            return nil
         }
-        return try NightlyExport(databaseURL: url, SnapshotExport.Settings(folder: folder, key: key), at: time)
+        return SnapshotService(
+            databaseURL: url, SnapshotExport.Settings(folder: folder, key: key), night: night)
     }
 }
 

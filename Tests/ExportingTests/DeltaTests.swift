@@ -1,0 +1,100 @@
+import Crypto
+import Runtime
+import SQLite
+import Snapshots
+import Support
+import Testing
+
+@testable import Exporting
+
+@Suite struct DeltaTests {
+    /// Every delta of every manifest leads where it says, through whatever changes.
+    @Test(arguments: [1, 2, 3])
+    func everyListedDeltaGivesTheNewRows(seed: UInt64) throws {
+        let world = try World(seed: seed, tags: 400)
+        var proved = 0
+        for step in 1...30 {
+            let manifest = try world.publish()
+            let deltas = try #require(manifest.deltas)
+            #expect(deltas.map(\.from) == ((world.version - Int64(deltas.count))..<world.version).reversed())
+            #expect(deltas.count == min(step - 1, 6), "seed \(seed), step \(step)")
+            for delta in deltas {
+                #expect(delta.file == Manifest.Delta.fileName(from: delta.from, to: manifest.version))
+                let path = world.out.path + "/" + delta.file
+                #expect(Files.status(path)?.size == Int(delta.size))
+                #expect(try Files.sha256Hex(path) == delta.sha256)
+                #expect(try world.content(after: delta) == manifest.content, "seed \(seed), step \(step)")
+                proved += 1
+            }
+            world.change()
+            world.out.prune(keep: 3)
+        }
+        #expect(proved > 100)
+    }
+
+    @Test func oneRevocationIsAFewHundredBytes() throws {
+        let world = try World(seed: 4, tags: 2_000)
+        try world.publish()
+        let tag = try #require(world.tags.keys.min())
+        world.revoke(tag)
+        let delta = try #require(try world.publish().deltas?.first)
+        #expect(delta.size < 300)
+    }
+
+    @Test func aDeltaThatIsLongerThanHalfTheFileIsNotListed() throws {
+        let world = try World(seed: 5, tags: 300)
+        try world.publish()
+        let old = world.tags
+        world.tags = [:]
+        for _ in 0..<300 { world.add() }
+        #expect(try world.publish().deltas == [])
+        // And nothing is joined with what is not there.
+        let tag = try #require(world.tags.keys.min())
+        world.revoke(tag)
+        #expect(try world.publish().deltas?.map(\.from) == [world.version - 1])
+        #expect(!old.isEmpty)
+    }
+
+    @Test func noneIsMadeFromAFileThatIsNotThePublishedOne() throws {
+        let world = try World(seed: 6, tags: 300)
+        let first = try world.publish()
+        let path = world.out.path + "/" + first.file
+        var bytes = try Files.read(path)
+        bytes[bytes.count / 2] ^= 1
+        try Files.writeAtomically(bytes, to: path)
+        #expect(try world.publish().deltas == [])
+        // The next one has a whole file to begin with.
+        #expect(try world.publish().deltas?.count == 1)
+    }
+
+    @Test func anOlderDeltaThatWasAlteredIsNotJoined() throws {
+        let world = try World(seed: 7, tags: 300)
+        try world.publish()
+        let second = try world.publish()
+        let delta = try #require(second.deltas?.first)
+        var bytes = try Files.read(world.out.path + "/" + delta.file)
+        bytes[bytes.count - 1] ^= 1
+        try Files.writeAtomically(bytes, to: world.out.path + "/" + delta.file)
+        #expect(try world.publish().deltas?.map(\.from) == [second.version])
+    }
+
+    @Test func noneIsMadeWhereNoneIsWanted() throws {
+        let world = try World(seed: 8, tags: 50)
+        world.deltas = 0
+        try world.publish()
+        #expect(try world.publish().deltas == [])
+    }
+
+    @Test func theLargestManifestIsRead() throws {
+        let world = try World(seed: 9, tags: 5)
+        var manifest = try world.publish()
+        let far: Int64 = 9_007_199_254_740_000
+        manifest.deltas = SnapshotExport.deltasRange.dropFirst().map {
+            let from = far - Int64($0)
+            return Manifest.Delta(
+                from: from, file: Manifest.Delta.fileName(from: from, to: far), size: 1 << 30,
+                sha256: manifest.sha256)
+        }
+        #expect(try manifest.json().count < Manifest.maxBytes / 2)
+    }
+}

@@ -1,0 +1,104 @@
+import Support
+import Testing
+
+@testable import Exporting
+
+@Suite struct ExportPlanTests {
+    @Test func nothingIsDoneWithoutAReason() {
+        let plan = ExportPlan()
+        #expect(plan.delayMs(nowMs: 1_000, isOwed: false) == nil)
+        #expect(plan.delayMs(nowMs: 1_000, isOwed: true) == 0)
+    }
+
+    @Test func aChangeWaitsForMoreButNotForTheLast() {
+        var plan = ExportPlan()
+        plan.changed(nowMs: 1_000)
+        #expect(plan.delayMs(nowMs: 1_000, isOwed: false) == 5_000)
+        plan.changed(nowMs: 4_000)
+        #expect(plan.delayMs(nowMs: 4_000, isOwed: false) == 2_000)
+        #expect(plan.delayMs(nowMs: 9_000, isOwed: false) == 0)
+        #expect(plan.delayMs(nowMs: 4_000, isOwed: true) == 0)
+        plan.begin(nowMs: 9_000)
+        plan.ended(nowMs: 9_100)
+        #expect(plan.delayMs(nowMs: 9_100, isOwed: false) == nil)
+    }
+
+    @Test func afterAnExportItRests() {
+        var plan = ExportPlan()
+        plan.begin(nowMs: 0)
+        plan.changed(nowMs: 10)
+        plan.ended(nowMs: 4_000)
+        #expect(plan.delayMs(nowMs: 4_000, isOwed: false) == 12_000)
+        #expect(plan.delayMs(nowMs: 4_000, isOwed: true) == 12_000)
+        plan.begin(nowMs: 16_000)
+        plan.changed(nowMs: 16_001)
+        plan.ended(nowMs: 26_000)
+        #expect(plan.delayMs(nowMs: 26_000, isOwed: false) == ExportPlan.restLimitMs)
+    }
+
+    @Test func whatIsRefusedWaitsForTheNextChange() {
+        var plan = ExportPlan()
+        plan.changed(nowMs: 0)
+        plan.begin(nowMs: 5_000)
+        plan.refused(nowMs: 5_100)
+        #expect(plan.delayMs(nowMs: 6_000, isOwed: false) == nil)
+        #expect(plan.delayMs(nowMs: 5_100, isOwed: true) == ExportPlan.refusedPauseMs)
+        plan.changed(nowMs: 10_000)
+        #expect(plan.delayMs(nowMs: 10_000, isOwed: true) == 5_000)
+    }
+
+    @Test func whatFailedIsTriedAgainMoreAndMoreSeldom() {
+        var plan = ExportPlan()
+        plan.changed(nowMs: 0)
+        var now: Int64 = 5_000
+        for _ in 0..<50 {
+            #expect(plan.delayMs(nowMs: now, isOwed: false) == 0)
+            plan.begin(nowMs: now)
+            let pause = plan.failed(nowMs: now)
+            #expect((1_000...Int64(ExportPlan.backoffCapMs)).contains(pause))
+            #expect(plan.isChanged)
+            now += max(pause, 5_000)
+        }
+        plan.begin(nowMs: now)
+        plan.ended(nowMs: now)
+        #expect(!plan.isChanged)
+        plan.begin(nowMs: now)
+        #expect(plan.failed(nowMs: now) <= 2_000)
+    }
+
+    /// Whatever comes when: every change is in a snapshot within half a minute, and exports leave the machine to others.
+    @Test(arguments: 0..<50)
+    func everyChangeIsPublishedInTime(seed: UInt64) {
+        var random = TestRandom(seed: seed)
+        let exportMs = Int64.random(in: 50...5_000, using: &random)
+        let gapMs = Int64.random(in: 1...20_000, using: &random)
+        var (plan, now, nextChange, busyMs): (ExportPlan, Int64, Int64, Int64) = (ExportPlan(), 0, 100, 0)
+        var (unread, slowestMs): ([Int64], Int64) = ([], 0)
+        func hear(until time: Int64) {
+            while nextChange <= time {
+                unread.append(nextChange)
+                nextChange += Int64.random(in: 1...gapMs, using: &random)
+            }
+        }
+        let endMs: Int64 = 600_000
+        while now < endMs {
+            hear(until: now)
+            if !unread.isEmpty { plan.changed(nowMs: now) }
+            guard let delay = plan.delayMs(nowMs: now, isOwed: false) else {
+                now = nextChange
+                continue
+            }
+            now += delay
+            hear(until: now)
+            plan.begin(nowMs: now)
+            now += exportMs
+            busyMs += exportMs
+            slowestMs = max(slowestMs, unread.map { now - $0 }.max() ?? 0)
+            unread = []
+            plan.ended(nowMs: now)
+        }
+        #expect(slowestMs < 30_000, "seed \(seed)")
+        #expect(busyMs * 3 < now, "seed \(seed)")
+        #expect(busyMs > 0, "seed \(seed)")
+    }
+}
