@@ -20,6 +20,13 @@ final class RegistryWatch {
         do { return try connection.notifications().map(\.payload) } catch { throw SnapshotExport.explained(error) }
     }
 
+    /// By the clock of the database, which is the one that snapshots are made by. Seconds since 1970.
+    func nowS() throws -> Int64 {
+        do {
+            return try connection.query("SELECT floor(extract(epoch FROM now()))::bigint").int(0, 0)
+        } catch { throw SnapshotExport.explained(error) }
+    }
+
     /// Sleeps until something is to be heard, or `stop`, or for at most so long.
     func wait(_ stop: StopSignal, ms: Int) { _ = Poll.wait([connection.descriptor, stop.descriptor], timeoutMs: ms) }
 

@@ -37,12 +37,13 @@ public struct SnapshotService: Sendable {
                 let (listening, isNew) =
                     try watch.map { ($0, false) } ?? (RegistryWatch(databaseURL: databaseURL), true)
                 watch = listening
-                // While nobody listened, anything may have happened.
-                if try !listening.heard().isEmpty || isNew { plan.changed(nowMs: nowMs) }
-                let nowS = SystemClock.nowMicroseconds() / 1_000_000
+                let nowS = try listening.nowS()
                 if let night, appointments.map({ nowMs > $0.untilMs || nowS >= $0.known.nextS }) ?? true {
                     appointments = (try listening.appointments(night), nowMs + SnapshotService.appointmentLifeMs)
                 }
+                // After all that is asked, for with an answer a message may come, and then nothing more to wait for. While nobody
+                // listened, anything may have happened.
+                if try !listening.heard().isEmpty || isNew { plan.changed(nowMs: nowMs) }
                 let freshSinceS = freshSinceS(nowS: nowS, nightS: appointments?.known.previousS)
                 let delayMs = plan.delayMs(nowMs: nowMs, isOwed: isOwed(freshSinceS: freshSinceS))
                 guard delayMs == 0 else {

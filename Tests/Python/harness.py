@@ -79,8 +79,6 @@ class Center:
                 bench.snapshots,
                 "--relay-user",
                 bench.user(RELAY),
-                "--signing-key",
-                bench.folder / "event.key",
             ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

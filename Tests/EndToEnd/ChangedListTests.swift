@@ -1,0 +1,71 @@
+import Runtime
+import Support
+import Testing
+
+/// The way back: what the center knows now is what the gates decide from within a minute.
+@Suite struct ChangedListTests {
+    /// The minute that is promised, less the half of it that a scanner may wait before it asks: here it asks each second.
+    static let limitMs = 30_000
+
+    @Test func aRevokedBandIsRefusedAndANewOneAdmittedByARunningGate() async throws {
+        try await PlainThread.run("changed list") {
+            let vhost = try TestVhost()
+            let line = try Line(databaseURL: try TestServers.databaseURL(), amqpURL: vhost.url)
+            let scanner = try line.enrol("main-1", gate: "Main", zone: "Hall")
+            try line.importing("uid,name,category,zones\n04a1b2c3d4e5f6,Early Bird,guest,Hall\n")
+            try line.export()
+            try verifyWithMinisign(line)
+            try scanner.fetch()
+            let first = scanner.snapshotVersion()
+            try line.startCenter(["--snapshot-at", "03:00", "--signing-key", line.signingKeyFile])
+            try scanner.startPublisher()
+            try scanner.startGate(output: .lines)
+            #expect(try tap(scanner, "04a1b2c3d4e5f6").name == "admitted")
+            let stranger = try tap(scanner, "04ffffffffffff")
+            #expect(stranger.name == "unknown")
+
+            // One by a command, one by plain SQL.
+            let changedMs = SystemClock.monotonicMs()
+            try line.importing("uid,name,category,zones\n04ffffffffffff,Late Comer,guest,Hall\n")
+            try line.database.query("UPDATE tapline.attendees SET status = 'blocked' WHERE name = 'Early Bird'")
+            var seq = stranger.seq
+            func taps(_ uid: String, until name: String) throws {
+                try eventually("the running gate says \(name)", withinMs: ChangedListTests.limitMs, everyMs: 200) {
+                    let verdict = try tap(scanner, uid)
+                    seq += 1
+                    guard verdict.log == stranger.log, verdict.seq == seq else {
+                        throw TestFailure("the switch lost a tap: \(verdict) after seq \(seq - 1)")
+                    }
+                    return verdict.name == name
+                }
+            }
+            try taps("04ffffffffffff", until: "admitted")
+            try taps("04a1b2c3d4e5f6", until: "blocked")
+            #expect(SystemClock.monotonicMs() - changedMs < Int64(ChangedListTests.limitMs))
+            #expect(scanner.snapshotVersion() > first)
+            try verifyWithMinisign(line)
+            scanner.gate?.closeInput()
+            #expect(try scanner.gate?.wait() == .exit(0))
+            try line.awaitAllStored()
+            let unknown = try line.database.query(
+                "SELECT DISTINCT snapshot_version FROM tapline.scans EXCEPT SELECT version FROM tapline.snapshots")
+            #expect(unknown.isEmpty)
+            // What was told once is published once, however often the center looked.
+            #expect(try line.database.number("SELECT count(*) FROM tapline.snapshots") <= 3)
+        }
+    }
+
+    private func tap(_ scanner: Scanner, _ uid: String) throws -> PrintedVerdict {
+        try scanner.gate?.write(uid + "\n")
+        guard let line = try scanner.gate?.line() else {
+            throw TestFailure("the gate ended: \(scanner.gate?.errorTail() ?? "")")
+        }
+        return try PrintedVerdict(line)
+    }
+
+    /// Debian's own minisign, which knows nothing of Tapline.
+    private func verifyWithMinisign(_ line: Line) throws {
+        try Run.succeeding(
+            "minisign", ["-V", "-q", "-p", line.trustKeyFile, "-m", line.snapshots + "/manifest.json"])
+    }
+}

@@ -1,0 +1,75 @@
+import Glibc
+import Postgres
+import Runtime
+import Snapshots
+import Support
+import Testing
+
+@testable import Exporting
+
+/// What an export leaves on a disk that is full, or loses its power.
+@Suite struct SnapshotDiskTests {
+    private func fair(on disk: SmallDisk, tags: Int) throws -> Fair {
+        let fair = try Fair()
+        fair.settings.folder = disk.path + "/out"
+        try fair.connection.query(
+            """
+            INSERT INTO tapline.tags
+            SELECT ('x' || left(md5(i::text), 16))::bit(64)::bigint, 1 + i % 4 FROM generate_series(1, $1::bigint) AS i
+            """, [.int64(Int64(tags))])
+        return fair
+    }
+
+    @Test func `a full disk leaves the last snapshot published`() throws {
+        let disk = try SmallDisk(.tmpfs, megabytes: 2)
+        let fair = try fair(on: disk, tags: 10_000)
+        // Five versions fit, and a part of the sixth: its file, or its compressed twin.
+        var last: Manifest?
+        #expect(throws: (any Error).self) { while true { last = try fair.export() } }
+        #expect(try fair.check() == last)
+        for _ in 0..<2 {
+            #expect(throws: (any Error).self) { try fair.export() }
+            #expect(try fair.check() == last)
+        }
+        for name in try Files.list(fair.out) where name.hasPrefix("snapshot-") {
+            try Files.remove(fair.out + "/" + name)
+        }
+        #expect(try fair.export() == fair.check())
+    }
+
+    /// The disk as it is at some moment of an export, without what was not flushed.
+    @Test func `a power cut leaves a whole snapshot published`() throws {
+        let disk = try SmallDisk(.ext4, megabytes: 64)
+        let fair = try fair(on: disk, tags: 20_000)
+        var last = try fair.export()
+        try Files.writeAtomically(Array(try fair.key.file().utf8), to: fair.folder.file("k.key"), mode: 0o600)
+        let arguments = [
+            "export", "--database-url", fair.database.url, "--out", fair.out, "--signing-key",
+            fair.folder.file("k.key"),
+        ]
+        let seed = Environment.value("TAPLINE_TEST_SEED").flatMap { UInt64($0) } ?? UInt64.random(in: 0...99_999)
+        var random = TestRandom(seed: seed)
+        func cut() throws -> Manifest {
+            let copy = try SmallDisk(copyOf: disk)
+            let folder = PublishedFolder(path: copy.path + "/out")
+            folder.mend(trusting: fair.key.publicKey)
+            return try PublicationCheck(path: folder.path, keys: [fair.key.publicKey]).manifest
+        }
+        #expect(try cut() == last)
+        for _ in 0..<8 {
+            try fair.connection.execute(
+                "UPDATE tapline.tags SET status = 'void' WHERE tag_id % 50 = \(last.version % 50)")
+            let child = try ChildProcess(
+                Package.program("tapline-snapshot"), arguments, output: .null, errors: fair.folder.file("errors"))
+            // A pace to spread the cuts over the export, not a wait for anything.
+            usleep(UInt32.random(in: 0...400_000, using: &random))
+            #expect(try cut().version >= last.version, "seed \(seed)")
+            #expect(try child.wait() == .exit(0), "seed \(seed)")
+            let now = try fair.check()
+            #expect(now.version > last.version, "seed \(seed)")
+            // What was said to be published is on the disk.
+            #expect(try cut() == now, "seed \(seed)")
+            last = now
+        }
+    }
+}
