@@ -9,7 +9,7 @@ internal import Snapshots
 /// `meta` included. Joined ones are made of proved ones, and proved again where that costs little. What cannot be proved is not
 /// listed and said in the log; the scanners then fetch the whole file.
 struct Deltas {
-    /// Joined deltas of larger lists are not proved once more: a million tags take a second each.
+    /// Joined deltas of larger lists are not proved once more: a million tags take half a second each.
     static let joinedProofTags: Int64 = 100_000
 
     let folder: PublishedFolder

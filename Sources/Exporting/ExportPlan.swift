@@ -7,8 +7,9 @@ struct ExportPlan {
     var debounceMs: Int64 = 5_000
     /// After an export nothing begins for so many times its length: changes without a pause cost a quarter of a core.
     static let restFactor: Int64 = 3
-    /// ... but for no longer than this: the gates of a large event, too, hear of a change within half a minute.
-    static let restLimitMs: Int64 = 15_000
+    /// ... but not for less than the first, for scanners ask twice a minute and gain nothing from more versions, and not for more
+    /// than the second: the gates of a large event, too, hear of a change within half a minute.
+    var restMs: ClosedRange<Int64> = 10_000...15_000
     /// What is refused though it is owed is tried again, and said in the log again, this often.
     static let refusedPauseMs: Int64 = 600_000
     /// The first wait after a failure, and the longest: the database may be away for hours.
@@ -44,7 +45,8 @@ struct ExportPlan {
 
     mutating func ended(nowMs: Int64) {
         backoff.reset()
-        notBeforeMs = nowMs + min((nowMs - beganMs) * ExportPlan.restFactor, ExportPlan.restLimitMs)
+        let rest = (nowMs - beganMs) * ExportPlan.restFactor
+        notBeforeMs = nowMs + min(max(rest, restMs.lowerBound), restMs.upperBound)
     }
 
     /// The list is not published as it is: the next change is tried again, and until then nothing but now and then.

@@ -7,8 +7,8 @@ struct PublishedFolder {
     /// How long a version can still be downloaded that another has followed, in seconds: a slow link needs its time, and
     /// changes may follow each other faster.
     static let graceS: Int64 = 3_600
-    /// ... and how many such versions there are at most: an hour of changes without a pause.
-    static let graceVersions = 150
+    /// ... and how many bytes of such files there are at most: half an hour of changes without a pause, of a million tags.
+    static let graceBytes = 2 << 30
 
     let path: String
 
@@ -85,22 +85,26 @@ struct PublishedFolder {
     /// it has been superseded for a while. Never removes what the manifest names.
     func prune(keep: Int, nowS: Int64 = SystemClock.nowMicroseconds() / 1_000_000) {
         let named = Set(manifest?.files ?? [])
-        let versions = versions()
-        var gone: Set<Int64> = []
-        for (rank, version) in versions.enumerated().dropFirst(max(1, keep)) {
-            let file = SnapshotFileName.of(version)
-            if !named.contains(file) { try? Files.remove(path + "/" + file) }
-            let successor = Files.status(path + "/" + SnapshotFileName.of(versions[rank - 1]) + ".gz")
-            let sinceS = (successor?.modifiedNs ?? 0) / 1_000_000_000
-            if rank < PublishedFolder.graceVersions, nowS - sinceS < PublishedFolder.graceS { continue }
-            gone.insert(version)
-            if !named.contains(file + ".gz") { try? Files.remove(path + "/" + file + ".gz") }
+        func remove(_ name: String) {
+            if !named.contains(name) { try? Files.remove(path + "/" + name) }
         }
-        let known = Set(versions).subtracting(gone)
-        for name in names() where !named.contains(name) {
-            if let to = PublishedFolder.deltaTarget(of: name), !known.contains(to) {
-                try? Files.remove(path + "/" + name)
-            }
+        let versions = versions()
+        func package(_ version: Int64) -> (name: String, status: Files.Status?) {
+            let name = SnapshotFileName.of(version) + ".gz"
+            return (name, Files.status(path + "/" + name))
+        }
+        var (known, bytes) = (Set(versions), 0)
+        for (rank, version) in versions.enumerated().dropFirst(max(1, keep)) {
+            remove(SnapshotFileName.of(version))
+            let supersededS = (package(versions[rank - 1]).status?.modifiedNs ?? 0) / 1_000_000_000
+            let old = package(version)
+            bytes += old.status?.size ?? 0
+            if nowS - supersededS < PublishedFolder.graceS, bytes <= PublishedFolder.graceBytes { continue }
+            remove(old.name)
+            known.remove(version)
+        }
+        for name in names() {
+            if let to = PublishedFolder.deltaTarget(of: name), !known.contains(to) { remove(name) }
         }
     }
 

@@ -47,8 +47,9 @@ public struct SnapshotExport: Sendable {
     public static let defaultExpiresInS: Int64 = 48 * 3_600
     /// A week of nights.
     public static let defaultKeep = 7
-    /// Four minutes of changes without a pause, and every scanner reads a line a delta in each new manifest.
-    public static let defaultDeltas = 8
+    /// With changes that never pause, a scanner that missed two of its looks still finds its version; and each reads about 200
+    /// bytes a delta in every new manifest.
+    public static let defaultDeltas = 10
     /// A manifest stays under 64 KiB: about 250 bytes a delta.
     public static let deltasRange = 0...100
     /// Longest statement: a list of a million tags is read in seconds; a lock may hold it up.

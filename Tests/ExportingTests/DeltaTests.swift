@@ -9,11 +9,11 @@ import Testing
 
 @Suite struct DeltaTests {
     /// Every delta of every manifest leads where it says, through whatever changes.
-    @Test(arguments: [1, 2, 3])
+    @Test(arguments: [1, 2])
     func everyListedDeltaGivesTheNewRows(seed: UInt64) throws {
         let world = try World(seed: seed, tags: 400)
         var proved = 0
-        for step in 1...30 {
+        for step in 1...20 {
             let manifest = try world.publish()
             let deltas = try #require(manifest.deltas)
             #expect(deltas.map(\.from) == ((world.version - Int64(deltas.count))..<world.version).reversed())
@@ -29,7 +29,7 @@ import Testing
             world.change()
             world.out.prune(keep: 3)
         }
-        #expect(proved > 100)
+        #expect(proved > 80)
     }
 
     @Test func oneRevocationIsAFewHundredBytes() throws {

@@ -25,15 +25,15 @@ import Testing
 
     @Test func afterAnExportItRests() {
         var plan = ExportPlan()
-        plan.begin(nowMs: 0)
-        plan.changed(nowMs: 10)
-        plan.ended(nowMs: 4_000)
-        #expect(plan.delayMs(nowMs: 4_000, isOwed: false) == 12_000)
-        #expect(plan.delayMs(nowMs: 4_000, isOwed: true) == 12_000)
-        plan.begin(nowMs: 16_000)
-        plan.changed(nowMs: 16_001)
-        plan.ended(nowMs: 26_000)
-        #expect(plan.delayMs(nowMs: 26_000, isOwed: false) == ExportPlan.restLimitMs)
+        for (began, length, rest) in [(0, 4_000, 12_000), (100_000, 10_000, 15_000), (200_000, 100, 10_000)]
+            as [(Int64, Int64, Int64)]
+        {
+            plan.begin(nowMs: began)
+            plan.changed(nowMs: began + 10)
+            plan.ended(nowMs: began + length)
+            #expect(plan.delayMs(nowMs: began + length, isOwed: false) == rest)
+            #expect(plan.delayMs(nowMs: began + length, isOwed: true) == rest)
+        }
     }
 
     @Test func whatIsRefusedWaitsForTheNextChange() {
@@ -43,8 +43,8 @@ import Testing
         plan.refused(nowMs: 5_100)
         #expect(plan.delayMs(nowMs: 6_000, isOwed: false) == nil)
         #expect(plan.delayMs(nowMs: 5_100, isOwed: true) == ExportPlan.refusedPauseMs)
-        plan.changed(nowMs: 10_000)
-        #expect(plan.delayMs(nowMs: 10_000, isOwed: true) == 5_000)
+        plan.changed(nowMs: 20_000)
+        #expect(plan.delayMs(nowMs: 20_000, isOwed: true) == 5_000)
     }
 
     @Test func whatFailedIsTriedAgainMoreAndMoreSeldom() {

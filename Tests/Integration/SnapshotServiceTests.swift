@@ -31,8 +31,16 @@ import Testing
 @Suite struct SnapshotServiceTests {
     private func service(_ fair: Fair, databaseURL: String? = nil, night: NightTime? = nil) -> SnapshotService {
         var service = SnapshotService(databaseURL: databaseURL ?? fair.database.url, fair.settings, night: night)
-        service.plan.debounceMs = debounceMs
+        service.plan = quickPlan
         return service
+    }
+
+    /// As the real one, but for how long it waits.
+    private var quickPlan: ExportPlan {
+        var plan = ExportPlan()
+        plan.debounceMs = debounceMs
+        plan.restMs = 100...1_000
+        return plan
     }
 
     private let debounceMs: Int64 = 300
@@ -225,7 +233,7 @@ import Testing
         fair.settings.lockWaitMs = 20_000
         other.lockWaitMs = 20_000
         var apart = SnapshotService(databaseURL: fair.database.url, other)
-        apart.plan.debounceMs = debounceMs
+        apart.plan = quickPlan
         try running(service(fair), service(fair), apart) {
             let (first, second) = (try eventually(fair) { _ in true }, try eventually(fair, other.folder) { _ in true })
             #expect(first.version != second.version && first.content == second.content)
