@@ -70,11 +70,20 @@ public enum Files {
     public static func writeAtomically(
         _ bytes: some Collection<UInt8>, to path: String, mode: UInt32 = 0o644, durable: Bool = true
     ) throws {
+        try writeAtomically(to: path, mode: mode, durable: durable) { write in try write(Array(bytes)[...]) }
+    }
+
+    /// The same in pieces, for what is too large to be held: `body` gives them to the closure that it gets. The file is not
+    /// replaced when it throws.
+    public static func writeAtomically(
+        to path: String, mode: UInt32 = 0o644, durable: Bool = true,
+        _ body: (_ write: (ArraySlice<UInt8>) throws -> Void) throws -> Void
+    ) throws {
         let temporary = path + ".tmp-\(getpid())"
         do {
             try withFile(temporary, O_WRONLY | O_CREAT | O_TRUNC, mode) { file in
                 guard fchmod(file, mode) == 0 else { throw SystemError("chmod \(temporary)") }
-                try writeAll(Array(bytes)[...], to: file, "write \(temporary)")
+                try body { try writeAll($0, to: file, "write \(temporary)") }
                 if durable, fsync(file) != 0 { throw SystemError("fsync \(temporary)") }
             }
             try rename(temporary, to: path, durable: durable)
