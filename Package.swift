@@ -120,6 +120,7 @@ let package = Package(
         tests("IngestTests", "Ingest", "Tracking", "Batches", "Scans", "Runtime", "Support"),
         tests(
             "ExportingTests", "Exporting", "Snapshots", "SQLite", "Crypto", "Zlib", "Scans", "Runtime", "Support"),
+        tests("RegistryTests", "Registry", "Scans", "Runtime", "Support"),
         tests("WebTests", "Web", "HTTPServer", "HTTPClient", "Runtime", "Support"),
         tests(
             "Integration", "AMQP", "Postgres", "Ingest", "Tracking", "Growth", "Registry", "Exporting", "Publishing",

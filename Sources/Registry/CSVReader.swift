@@ -1,102 +1,216 @@
-/// Comma-separated values after RFC 4180: quoted fields with doubled quotes, line breaks within quotes, CRLF or LF, and a
-/// byte order mark that is passed over. Empty lines are skipped.
+internal import Runtime
+
+/// Comma-separated values after RFC 4180, fed in pieces of any size: quoted fields with doubled quotes, line breaks within
+/// quotes; lines end with CRLF, LF or CR. What spreadsheets make of it is taken too: a byte order mark, a first line `sep=;`,
+/// semicolons or tabs instead of commas (as the header has them), empty lines and lines of separators alone.
 ///
-/// A pure value: bytes in, records out, each with the number of the line that it begins on.
+/// A pure value: bytes in, records out, each with the number of the line that it begins on. It holds one record, and the
+/// header.
 public struct CSVReader {
-    /// What is wrong with a line; the records after it are still read where that makes sense.
-    public struct Problem: Error, Hashable, Sendable, CustomStringConvertible {
-        public let line: Int
-        public let message: String
-        public var description: String { "line \(line): \(message)" }
+    /// Longest field and longest header, in bytes: an open quote must not swallow a file of a gigabyte.
+    public static let fieldLimitBytes = 65_536
 
-        public init(_ line: Int, _ message: String) { (self.line, self.message) = (line, message) }
+    /// The fields of one record.
+    public struct Record: Sendable {
+        public fileprivate(set) var line = 1
+        fileprivate var bytes: [UInt8] = []
+        fileprivate var ends: [Int] = []
+
+        public var count: Int { ends.count }
+
+        /// A field without blanks at its ends; nil when nothing is left.
+        public func cell(_ index: Int) -> String? {
+            var (start, end) = (index == 0 ? 0 : ends[index - 1], ends[index])
+            while start < end, CSVReader.isBlank(bytes[start]) { start += 1 }
+            while end > start, CSVReader.isBlank(bytes[end - 1]) { end -= 1 }
+            return start == end ? nil : String(decoding: bytes[start..<end], as: UTF8.self)
+        }
+
+        public var cells: [String?] { ends.indices.map(cell) }
     }
 
-    public struct Record: Hashable, Sendable {
-        public let line: Int
-        public let fields: [String]
+    public enum Item {
+        case record(Record)
+        case problem(RowProblem)
     }
 
-    private let bytes: [UInt8]
-    private var position: Int
+    private enum State { case fieldStart, plain, quoted, quoteSeen, skipping }
+
+    private var separator: UInt8?
+    private var head: [UInt8] = []
+    private var state = State.fieldStart
+    private var record = Record()
+    private var fieldStart = 0
     private var line = 1
+    private var afterCR = false
 
-    public init(_ bytes: [UInt8]) {
-        self.bytes = bytes
-        position = bytes.starts(with: [0xef, 0xbb, 0xbf]) ? 3 : 0
+    public init() {}
+
+    /// All of a file; `-` is standard input. Throws `SystemError`, and what `read` throws.
+    public static func read(file path: String, _ each: (Item) throws -> Void) throws {
+        var reader = CSVReader()
+        try Files.readChunks(path == "-" ? "/dev/stdin" : path) { try reader.read($0, each) }
+        try reader.finish(each)
     }
 
-    /// The next record; nil at the end. Throws for a record that is none, and goes on after its line.
-    public mutating func next() throws(Problem) -> Record? {
-        skipEmptyLines()
-        guard position < bytes.count else { return nil }
-        let start = line
-        var fields: [String] = []
-        while true {
-            let field: [UInt8]
-            if position < bytes.count, bytes[position] == UInt8(ascii: "\"") {
-                field = try quoted(start)
-            } else {
-                field = plain()
-            }
-            guard !field.contains(0), let text = String(validating: field, as: UTF8.self) else {
-                skipLine()
-                throw Problem(start, "not UTF-8 text (or with a NUL byte)")
-            }
-            fields.append(text)
-            guard position < bytes.count else { break }
-            if bytes[position] == UInt8(ascii: ",") {
-                position += 1
-                continue
-            }
-            if lineBreak() { break }
-            skipLine()
-            throw Problem(start, "text after a closing quote")
+    /// Takes a piece, and gives what was completed by it. Throws `RowProblem` for a file that is no such text at all, and
+    /// what `each` throws.
+    public mutating func read(_ piece: ArraySlice<UInt8>, _ each: (Item) throws -> Void) throws {
+        guard separator == nil else { return try parse(piece, each) }
+        head += piece
+        guard head.count > Self.fieldLimitBytes || CSVHead.isComplete(head) else { return }
+        try begin(each)
+    }
+
+    /// The end of the file.
+    public mutating func finish(_ each: (Item) throws -> Void) throws {
+        if separator == nil { try begin(each) }
+        switch state {
+        case .quoted: try fail("a quote is opened and never closed", each)
+        case .fieldStart where record.ends.isEmpty && record.bytes.isEmpty: break
+        case .fieldStart, .plain, .quoteSeen:
+            endField()
+            try endRecord(each)
+        case .skipping: break
         }
-        return Record(line: start, fields: fields)
     }
 
-    private mutating func plain() -> [UInt8] {
-        let start = position
-        while position < bytes.count, bytes[position] != UInt8(ascii: ","), !isLineBreak() { position += 1 }
-        return Array(bytes[start..<position])
+    private mutating func begin(_ each: (Item) throws -> Void) throws {
+        let found = try CSVHead(head)
+        separator = found.separator
+        line += found.linesBefore
+        record.line = line
+        let bytes = head
+        head = []
+        try parse(bytes[found.start...], each)
     }
 
-    private mutating func quoted(_ start: Int) throws(Problem) -> [UInt8] {
-        var field: [UInt8] = []
-        position += 1
-        while position < bytes.count {
-            let byte = bytes[position]
-            position += 1
-            if byte == UInt8(ascii: "\"") {
-                guard position < bytes.count, bytes[position] == UInt8(ascii: "\"") else { return field }
-                position += 1
-            } else if byte == UInt8(ascii: "\n") {
-                line += 1
+    private mutating func parse(_ bytes: ArraySlice<UInt8>, _ each: (Item) throws -> Void) throws {
+        var at = bytes.startIndex
+        while at < bytes.endIndex {
+            let byte = bytes[at]
+            if afterCR, state != .quoted {
+                // The second half of a line end that was counted.
+                afterCR = false
+                if byte == .lineFeed {
+                    at += 1
+                    continue
+                }
             }
-            field.append(byte)
+            switch state {
+            case .fieldStart:
+                state = byte == .quote ? .quoted : .plain
+                if byte == .quote { at += 1 }
+            case .plain:
+                let end = bytes[at...].firstIndex { $0 == separator || $0 == .lineFeed || $0 == .carriageReturn }
+                at = try take(bytes[at..<(end ?? bytes.endIndex)], each)
+                guard let end, state == .plain else { continue }
+                try endPlain(bytes[end], each)
+                at += 1
+            case .quoted:
+                let end = bytes[at...].firstIndex(of: .quote)
+                at = try take(bytes[at..<(end ?? bytes.endIndex)], each)
+                guard end != nil, state == .quoted else { continue }
+                (state, afterCR) = (.quoteSeen, false)
+                at += 1
+            case .quoteSeen:
+                at += 1
+                if byte == .quote {
+                    state = .quoted
+                    _ = try take([byte], each)
+                } else if byte == separator || byte == .lineFeed || byte == .carriageReturn {
+                    try endPlain(byte, each)
+                } else {
+                    try fail("text after a closing quote", each)
+                }
+            case .skipping:
+                let end = bytes[at...].firstIndex { $0 == .lineFeed || $0 == .carriageReturn }
+                at = end.map { $0 + 1 } ?? bytes.endIndex
+                if let end { startRecord(after: bytes[end]) }
+            }
         }
-        throw Problem(start, "a quote is opened and never closed")
     }
 
-    private func isLineBreak() -> Bool {
-        bytes[position] == UInt8(ascii: "\n")
-            || (bytes[position] == UInt8(ascii: "\r")
-                && (position + 1 == bytes.count || bytes[position + 1] == UInt8(ascii: "\n")))
+    /// The separator or line end behind a field.
+    private mutating func endPlain(_ byte: UInt8, _ each: (Item) throws -> Void) throws {
+        endField()
+        state = .fieldStart
+        guard byte != separator else { return }
+        try endRecord(each)
+        startRecord(after: byte)
     }
 
-    private mutating func lineBreak() -> Bool {
-        guard position < bytes.count, isLineBreak() else { return false }
-        position += bytes[position] == UInt8(ascii: "\r") && position + 1 < bytes.count ? 2 : 1
+    /// Adds to the field what there is room for; gives the index behind it.
+    private mutating func take(_ part: ArraySlice<UInt8>, _ each: (Item) throws -> Void) throws -> Int {
+        let fitting = part.prefix(Self.fieldLimitBytes - (record.bytes.count - fieldStart))
+        if state == .quoted { countLines(fitting) }
+        record.bytes += fitting
+        if fitting.count < part.count {
+            let cause = state == .plain ? "" : ": is a quote opened and never closed?"
+            try fail("a field of more than \(Self.fieldLimitBytes) bytes\(cause)", each)
+        }
+        return fitting.endIndex
+    }
+
+    private mutating func endField() {
+        record.ends.append(record.bytes.count)
+        fieldStart = record.bytes.count
+    }
+
+    private mutating func endRecord(_ each: (Item) throws -> Void) throws {
+        guard !record.bytes.isEmpty else { return }
+        if let problem = Self.textProblem(record) {
+            try each(.problem(RowProblem(line: record.line, problem)))
+        } else {
+            try each(.record(record))
+        }
+    }
+
+    private mutating func startRecord(after byte: UInt8) {
         line += 1
-        return true
+        afterCR = byte == .carriageReturn
+        state = .fieldStart
+        record.bytes.removeAll(keepingCapacity: true)
+        record.ends.removeAll(keepingCapacity: true)
+        fieldStart = 0
+        record.line = line
     }
 
-    private mutating func skipEmptyLines() {
-        while lineBreak() {}
+    /// Gives the record up; what is left of its line is passed over.
+    private mutating func fail(_ message: String, _ each: (Item) throws -> Void) throws {
+        state = .skipping
+        afterCR = false
+        try each(.problem(RowProblem(line: record.line, message)))
     }
 
-    private mutating func skipLine() {
-        while position < bytes.count, !lineBreak() { position += 1 }
+    private mutating func countLines(_ part: ArraySlice<UInt8>) {
+        for byte in part {
+            if byte == .carriageReturn || (byte == .lineFeed && !afterCR) { line += 1 }
+            afterCR = byte == .carriageReturn
+        }
     }
+
+    private static func textProblem(_ record: Record) -> String? {
+        guard record.bytes.contains(where: { $0 == 0 || $0 >= 0x80 }) else { return nil }
+        guard !record.bytes.contains(0) else { return "a NUL byte: this is not CSV, or it is in UTF-16" }
+        var start = 0
+        for end in record.ends {
+            let field = record.bytes[start..<end]
+            if String(validating: field, as: UTF8.self) == nil {
+                return
+                    "'\(String(decoding: field.prefix(40), as: UTF8.self))' is not UTF-8 text (Latin-1, Windows-1252?): "
+                    + "save the file as CSV in UTF-8"
+            }
+            start = end
+        }
+        return nil
+    }
+
+    fileprivate static func isBlank(_ byte: UInt8) -> Bool { byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
+}
+
+extension UInt8 {
+    static let quote = UInt8(ascii: "\"")
+    static let lineFeed = UInt8(ascii: "\n")
+    static let carriageReturn = UInt8(ascii: "\r")
 }

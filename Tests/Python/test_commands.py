@@ -131,3 +131,89 @@ def test_import_again_changes_nothing(b):
     b.tapline_center("import", "--event-key-file", key, table)
     equal(b.one("SELECT count(*) FROM tapline.tags WHERE attendee_id = %s", person), 1)
     equal(b.one("SELECT count(*) FROM tapline.attendees WHERE external_ref = 'eve-1'"), 1)
+
+
+def test_import_by_night(b):
+    """A dry run tells what comes; who is gone from the list becomes void; the list comes back out as it went in."""
+    key = b.folder / "night-key"
+    key.write_bytes(bytes(range(32)))
+    number = next(b.numbers)
+    passes, table, out = (b.folder / f"night-{number}-{name}" for name in ("passes", "list", "out"))
+    passes.write_text(f"name;reentry;zone;valid_until\nNight {number};none;Hall {number};2027-01-01T00:00:00Z\n")
+    head = "uid,name,pass,external_ref\n"
+    rows = [f"77{number:04x}{i:02x},Person {i},Night {number},night-{number}-{i}\n" for i in range(12)]
+    table.write_text(head + "".join(rows))
+
+    def load(*more, code=0):
+        command = ("import", "--event-key-file", key, "--output", "json", *more)
+        result = b.tapline_center(*command, code=code)
+        return json.loads(result.stdout) if code == 0 else result.stderr
+
+    count = lambda: b.one("SELECT count(*) FROM tapline.attendees WHERE external_ref LIKE %s", f"night-{number}-%")
+    assert f"there is no pass 'Night {number}'" in load(table, code=1)
+    dry = load(table, "--passes", passes, "--dry-run")
+    equal((dry["dry_run"], dry["attendees"]["added"], dry["passes"]["made"], count()), (True, 12, 1, 0))
+    done = load(table, "--passes", passes)
+    equal({**done, "dry_run": True}, dry)
+    equal((load("--passes", passes)["passes"], count()), ({"made": 0, "changed": 0}, 12))
+
+    table.write_text(head + "".join(rows[:5]))
+    assert "--allow-shrink" in load(table, "--void-missing", code=1)
+    # Others of the database are not in this list.
+    b.sql("UPDATE tapline.attendees SET external_ref = NULL WHERE external_ref NOT LIKE %s", f"night-{number}-%")
+    table.write_text(head + "".join(rows[1:]))
+    equal(load(table, "--void-missing")["attendees"], {"added": 0, "changed": 0, "unchanged": 11, "voided": 1})
+    status = lambda: b.one("SELECT status FROM tapline.attendees WHERE external_ref = %s", f"night-{number}-0")
+    equal(status(), "void")
+    table.write_text(head + "".join(rows))
+    equal(load(table, "--void-missing")["attendees"]["changed"], 1)
+    equal(status(), "active")
+
+    b.tapline_center("export", "--out", out)
+    equal(out.stat().st_mode & 0o777, 0o600)
+    again = load(out)
+    equal((again["attendees"]["added"], again["attendees"]["changed"], again["tags"]["added"]), (0, 0, 0))
+    assert f"Person 0,,active,Night {number}" in out.read_text()
+
+
+def test_import_of_tickets(b):
+    """Lists of ticket shops; codes are tags by the HMAC of the contract."""
+    key = b.folder / "ticket-key"
+    key.write_bytes(bytes(32))
+    passes = b.folder / "ticket-passes"
+    passes.write_text("name,zone\nGala,Gala Hall\n")
+    b.tapline_center("import", "--passes", passes)
+    orders, items = b.folder / "orders.json", b.folder / "items.json"
+    position = {"id": 5, "order": "XYZ", "positionid": 1, "item": 8, "attendee_name": "Zoe", "secret": "s3cret"}
+    orders.write_text(json.dumps({"results": [{"code": "XYZ", "status": "p", "positions": [position]}]}))
+    items.write_text(json.dumps({"results": [{"id": 8, "name": {"en": "Gala"}, "admission": True}]}))
+    pretix = ("import", "--event-key-file", key, "--format", "pretix")
+    assert "item 8" in b.tapline_center(*pretix, orders, code=1).stderr
+    b.tapline_center(*pretix, orders, items)
+    tag = int.from_bytes(hmac.digest(bytes(32), b"code:s3cret", "sha256")[:8], "big", signed=True)
+    owner = "SELECT external_ref FROM tapline.attendees a JOIN tapline.tags t ON t.attendee_id = a.id WHERE tag_id = %s"
+    equal(b.one(owner, tag), "pretix:XYZ-1")
+    report = b.folder / "report.csv"
+    report.write_text("Attendee #,Name,Ticket Type,Attendee Status,Barcode #\n77,Yan,Gala,Attending,0077\n")
+    b.tapline_center("import", "--event-key-file", key, "--format", "eventbrite", report)
+    tag = int.from_bytes(hmac.digest(bytes(32), b"code:0077", "sha256")[:8], "big", signed=True)
+    equal(b.one(owner, tag), "eventbrite:77")
+
+
+def test_import_settings(b):
+    key = b.folder / "settings-key"
+    key.write_bytes(bytes(32))
+    table = b.folder / "settings.csv"
+    table.write_text("uid,name\n3300040964,Decimal\n")
+    load = ("import", "--event-key-file", key)
+    b.tapline_center("import", code=64)
+    b.tapline_center(*load, table, table, code=64)
+    b.tapline_center(*load, "--passes", table, "--void-missing", code=64)
+    b.tapline_center(*load, "--uid-format", "octal", table, code=78)
+    b.tapline_center(*load, "--uid-format", "decimal", "--uid-bytes", "9", table, code=78)
+    b.tapline_center("import", table, code=78)
+    b.tapline_center("import", "--format", "pretix", table, code=78)
+    b.tapline_center(*load, b.folder / "nowhere", code=1)
+    b.tapline_center(*load, "--uid-format", "decimal-reversed", table)
+    tag = int.from_bytes(hmac.digest(bytes(32), bytes.fromhex("04a1b2c4"), "sha256")[:8], "big", signed=True)
+    equal(b.one("SELECT count(*) FROM tapline.tags WHERE tag_id = %s", tag), 1)

@@ -1,0 +1,134 @@
+import Postgres
+import Registry
+import Runtime
+
+extension Center {
+    private enum Format: String, CaseIterable { case csv, pretix, eventbrite }
+
+    /// As long as a list of a million rows takes on a slow disk.
+    private static let importStatementLimitMs = 1_800_000
+
+    static let importList = Command(
+        "import", positionals: "[FILE ...]", count: 0...100_000,
+        "take a registration list over, whole or not at all; - is standard input",
+        options: [
+            databaseURL, eventKeyFile, output,
+            Option("format", "csv|pretix|eventbrite", "what the files are", default: "csv"),
+            Option("passes", "FILE", "CSV of passes with their access, taken over first; alone, too"),
+            Option(
+                "uid-format", "FORMAT", "how UIDs are written: hex, hex-reversed, decimal, decimal-reversed",
+                default: "hex"),
+            Option("uid-bytes", "N", "bytes that each UID must have; else numbers of up to 10 digits have 4, others 7"),
+            .toggle("dry-run", "do everything, tell, and undo it"),
+            .toggle(
+                "void-missing",
+                "who has an external_ref and is not in the list becomes void, and active when listed again"),
+            .toggle("replace-tags", "other tags of those who are listed become lost"),
+            .toggle(
+                "allow-shrink",
+                "let the two above take more than \(ImportOptions.shrinkLimitPercent) % of attendees or tags away"),
+        ],
+        details: """
+            CSV has a header of name; uid, sun, code or tag_id; external_ref; category; zones or pass; valid_from, valid_until; status.
+            pretix: orders, positions and items of its API, in any number of files. eventbrite: its report of attendees.
+            """
+    ) { arguments in
+        let url = try database(arguments)
+        let json = try arguments.choice("output", Output.self) == .json
+        var options = ImportOptions()
+        options.isDryRun = arguments.has("dry-run")
+        options.voidMissing = arguments.has("void-missing")
+        options.replaceTags = arguments.has("replace-tags")
+        options.allowShrink = arguments.has("allow-shrink")
+        let (sources, passes) = (try sources(of: arguments), arguments["passes"])
+        return { [options] in
+            let passes = try passes.map { path in try refusable(path) { try PassList(path) } }
+            let list = try sources?.open()
+            let line = ProgressLine()
+            let done = try withDatabase(url, statementTimeoutMs: importStatementLimitMs) { connection in
+                defer { line?.clear() }
+                return try refusable(sources?.name ?? "") {
+                    try Registry(connection).import(list, passes: passes, options) { progress in
+                        line?.show(progress.description)
+                    }
+                }
+            }
+            print(json ? done.json : done.description)
+        }
+    }
+
+    /// Where a list comes from; opened when the work begins.
+    private struct Sources: Sendable {
+        let name: String
+        let open: @Sendable () throws -> any RegistrationSource
+    }
+
+    /// Nil when only passes are imported.
+    private static func sources(of arguments: Arguments) throws -> Sources? {
+        let paths = arguments.positionals
+        let format = try arguments.choice("format", Format.self) ?? .csv
+        guard let path = paths.first else {
+            guard arguments.has("passes") else { throw ProgramError.usage("a FILE is needed, or --passes FILE") }
+            for flag in ["void-missing", "replace-tags"] where arguments.has(flag) {
+                throw ProgramError.usage("--\(flag) needs a FILE")
+            }
+            return nil
+        }
+        guard format == .pretix || paths.count == 1 else {
+            throw ProgramError.usage("one FILE is needed, not \(paths.count) (only pretix's come in several)")
+        }
+        switch format {
+        case .csv:
+            var identities = RegistrationCSV.Identities(
+                key: arguments.has("event-key-file") ? try eventKey(arguments) : nil)
+            identities.format = try arguments.choice("uid-format", UIDFormat.self) ?? .hex
+            identities.uidBytes = try arguments.int("uid-bytes", uidLengths(identities.format))
+            return Sources(name: path) { [identities] in RegistrationCSV(path, identities) }
+        case .pretix:
+            let key = try eventKey(arguments)
+            return Sources(name: paths.joined(separator: ", ")) { try PretixExport(paths, key: key) }
+        case .eventbrite:
+            let key = try eventKey(arguments)
+            return Sources(name: path) { EventbriteCSV(path, key: key) }
+        }
+    }
+
+    private static func uidLengths(_ format: UIDFormat) -> ClosedRange<Int> {
+        switch format {
+        case .hex, .hexReversed: UIDFormat.lengths
+        case .decimal, .decimalReversed: UIDFormat.numberLengths
+        }
+    }
+
+    /// Gives a refused list the words of an error.
+    private static func refusable<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
+        do { return try body() } catch let refused as ListRefused {
+            throw ProgramError.failed(
+                "\(path): \(refused.count) bad row\(refused.count == 1 ? "" : "s"), nothing was stored\n\(refused)")
+        }
+    }
+
+    static let exportList = Command(
+        "export", "write the registration list as CSV, which import takes back without a change",
+        options: [
+            databaseURL, Option("out", "FILE", "where to, mode 600: it has names", required: true),
+            Option("passes", "FILE", "write the named passes with their access too"),
+        ]
+    ) { arguments in
+        let (url, path, passes) = (try database(arguments), try arguments.required("out"), arguments["passes"])
+        return {
+            try withDatabase(url, statementTimeoutMs: importStatementLimitMs) { connection in
+                let registry = try Registry(connection)
+                var done = Registry.Exported()
+                try Files.writeAtomically(to: path, mode: 0o600) { done = try registry.exportList(to: $0) }
+                print(
+                    "\(path): \(done.rows) attendees"
+                        + (done.leftOut > 0 ? ", and \(done.leftOut) without reference and tag left out" : ""))
+                guard let passes else { return }
+                var count = 0
+                try Files.writeAtomically(to: passes) { count = try registry.exportPasses(to: $0) }
+                print("\(passes): \(count) passes")
+            }
+        }
+    }
+}

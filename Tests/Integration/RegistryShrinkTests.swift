@@ -1,0 +1,152 @@
+import Postgres
+import Registry
+import Runtime
+import Scans
+import Support
+import Testing
+
+/// What an import takes away, undoes and keeps apart.
+@Suite struct RegistryShrinkTests {
+    private let world: RegistryWorld
+
+    init() throws { world = try RegistryWorld() }
+
+    private func people(_ numbers: some Sequence<Int>, status: String = "") -> String {
+        numbers.map { "\(String(0x10_00 + $0, radix: 16)),Person \($0),R-\($0)\(status)\n" }.joined()
+    }
+
+    private let header = "uid,name,external_ref\n"
+
+    private func statuses() throws -> [String] {
+        try world.rows("SELECT status, count(*) FROM tapline.attendees GROUP BY status ORDER BY status")
+    }
+
+    @Test func `who is not listed any more becomes void, and what the list says when listed again`() throws {
+        try world.import(header + people(1...20))
+        try world.import("uid,name\naaaa,By hand\n")
+        try world.connection.execute(
+            """
+            UPDATE tapline.attendees SET status = 'blocked' WHERE external_ref = 'R-3';
+            INSERT INTO tapline.attendees (name, external_ref) VALUES ('From a shop', 'pretix:A-1'), ('Another', 'eventbrite:7');
+            """)
+        let done = try world.import(header + people(3...20)) { $0.voidMissing = true }
+        #expect(done.voided == 2 && done.changed == 0 && done.unchanged == 18)
+        #expect(try statuses() == ["active|20", "blocked|1", "void|2"])
+        #expect(
+            try world.rows("SELECT external_ref FROM tapline.attendees WHERE status = 'void' ORDER BY id") == [
+                "R-1", "R-2",
+            ])
+        // Nothing more to void, so nothing is written.
+        let picture = try world.picture()
+        #expect(try world.import(header + people(3...20)) { $0.voidMissing = true }.voided == 0)
+        #expect(try world.picture() == picture)
+        // A list that says nothing of status does not bring anybody back by itself, one that is the whole truth does; nobody
+        // is unblocked.
+        try world.import(header + people(1...20))
+        #expect(try statuses() == ["active|20", "blocked|1", "void|2"])
+        let back = try world.import(header + people(1...20)) { $0.voidMissing = true }
+        #expect(back.changed == 2 && back.voided == 0)
+        #expect(try statuses() == ["active|22", "blocked|1"])
+        try world.import(
+            "uid,name,external_ref,status\n" + people(1...19, status: ",void") + people([20], status: ",blocked")
+        ) {
+            $0.voidMissing = true
+        }
+        #expect(try statuses() == ["active|3", "blocked|1", "void|19"])
+    }
+
+    @Test func `more than a tenth is not taken away by mistake`() throws {
+        try world.import(header + people(1...20))
+        let picture = try world.picture()
+        let refused = try world.failed(header + people(1...17)) { $0.voidMissing = true }
+        #expect(refused.contains("3 of 20 attendees void") && refused.contains("--allow-shrink"))
+        #expect(try world.failed(header) { $0.voidMissing = true }.contains("20 of 20"))
+        #expect(
+            try world.failed(header + "bbbb,Person 1,R-1\ncccc,Person 2,R-2\ndddd,Person 3,R-3\n") {
+                $0.replaceTags = true
+            }.contains("3 of 6 tags"))
+        #expect(try world.picture() == picture)
+        #expect(try world.import(header + people(1...18)) { $0.voidMissing = true }.voided == 2)
+        let all = try world.import(header) { ($0.voidMissing, $0.allowShrink) = (true, true) }
+        #expect(all.voided == 18 && all.rows == 0)
+        #expect(try statuses() == ["void|20"])
+    }
+
+    @Test func `a new tag is added to the old, or replaces it when asked to`() throws {
+        try world.import(header + people(1...20))
+        try world.import("uid,name\naaaa,By hand\n")
+        let second = "uid,name,external_ref\nbbbb,Person 1,R-1\n"
+        #expect(try world.import(second).tagsAdded == 1)
+        let tags = "SELECT status, count(*) FROM tapline.tags GROUP BY status ORDER BY status"
+        #expect(try world.rows(tags) == ["active|22"])
+        let replaced = try world.import(second + people(2...20)) { $0.replaceTags = true }
+        #expect(replaced.tagsLost == 1 && replaced.tagsAdded == 0)
+        #expect(try world.rows("SELECT tag_id FROM tapline.tags WHERE status = 'lost'") == ["\(world.tag(0x10, 0x01))"])
+        // A list does not bring back what is lost.
+        #expect(try world.import(header + people(1...20)).tagsAdded == 0)
+        #expect(try world.rows(tags) == ["active|21", "lost|1"])
+        #expect(
+            try world.failed("name,external_ref\nPerson 1,R-1\n") { $0.replaceTags = true }.contains(
+                "no column of tags"))
+    }
+
+    @Test func `a dry run tells what would be done, and does nothing`() throws {
+        try world.import(header + people(1...20))
+        let picture = try world.picture()
+        let csv =
+            "uid,external_ref,name,zones\nbbbb,R-1,Person 1,Hall;Lobby\n1002,R-2,Person Two,\ncccc,R-99,New,Hall\n"
+            + (3...19).map { "\(String(0x10_00 + $0, radix: 16)),R-\($0),Person \($0),\n" }.joined()
+        let dry = try world.import(csv) { ($0.isDryRun, $0.voidMissing, $0.replaceTags) = (true, true, true) }
+        #expect(try world.picture() == picture)
+        #expect(dry.isDryRun && dry.added == 1 && dry.changed == 2 && dry.unchanged == 17 && dry.voided == 1)
+        #expect(dry.tagsAdded == 2 && dry.tagsLost == 1 && dry.passesMade == 2 && dry.zonesMade == ["Hall", "Lobby"])
+        #expect(
+            dry.json
+                == #"{"dry_run":true,"rows":20,"skipped":0,"attendees":{"added":1,"changed":2,"unchanged":17,"voided":1},"#
+                + #""tags":{"added":2,"lost":1},"passes":{"made":2,"changed":0},"zones_made":["Hall","Lobby"]}"#)
+        #expect(dry.description.hasPrefix("would do: 20 rows; attendees: 1 added, 2 changed, 17 as they were, 1 void"))
+        var real = try world.import(csv) { ($0.voidMissing, $0.replaceTags) = (true, true) }
+        real.isDryRun = true
+        #expect(real == dry)
+    }
+
+    @Test func `imports come one after the other`() async throws {
+        let holder = try world.database.connect()
+        // As an import holds it: see Registry.importLock.
+        try holder.execute("BEGIN; SELECT pg_advisory_xact_lock(\(0x5450_4C4E_0003 as Int64))")
+        let url = world.database.url
+        let path = try world.write(header + people(1...3))
+        let key = world.key
+        let waiting = Task.detached {
+            let connection = try PostgresConnection(url: url, applicationName: "waiting-import")
+            return try Registry(connection).import(RegistrationCSV(path, RegistrationCSV.Identities(key: key)))
+        }
+        let other = try world.database.connect()
+        let isWaiting =
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'waiting-import' AND wait_event = 'advisory'"
+        try eventually("the import waits") { try other.query(isWaiting).int(0, 0) == 1 }
+        #expect(try world.rows("SELECT count(*) FROM tapline.attendees") == ["0"])
+        try holder.execute("COMMIT")
+        #expect(try await waiting.value.added == 3)
+    }
+
+    @Test func `what goes wrong in the middle leaves nothing`() throws {
+        try world.import(header + people(1...3))
+        let picture = try world.picture()
+        // Reading fails behind good rows: the file is not there.
+        let path = try world.write(header + people(4...9))
+        try Files.remove(path)
+        #expect(throws: SystemError.self) {
+            try world.registry.import(RegistrationCSV(path, RegistrationCSV.Identities(key: world.key)))
+        }
+        // Storing fails: a trigger refuses the tags.
+        try world.connection.execute(
+            """
+            CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$;
+            CREATE TRIGGER refuse BEFORE INSERT ON tapline.tags EXECUTE FUNCTION refuse()
+            """)
+        #expect(throws: PostgresError.self) { try world.import("uid,name,zones,external_ref\neeee,New,Hall,R-50\n") }
+        #expect(try world.picture() == picture)
+        #expect(!world.connection.isInTransaction)
+    }
+}

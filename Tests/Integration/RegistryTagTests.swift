@@ -1,0 +1,62 @@
+import Exporting
+import Registry
+import Runtime
+import Scans
+import Snapshots
+import Support
+import Testing
+
+@Suite struct RegistryTagTests {
+    private let world: RegistryWorld
+
+    init() throws { world = try RegistryWorld() }
+
+    private func id(_ uid: UInt8) -> TagID { world.key.tagID(of: .uid([uid])) }
+
+    @Test func `a lost tag is revoked, and replaced`() throws {
+        try world.import("uid,name\n01,Ann\n02,Ben\n")
+        #expect(try world.registry.setTag(id(1), .void) == "Ann")
+        #expect(throws: ProgramError.self) { try world.registry.setTag(TagID(rawValue: 5), .lost) }
+        #expect(throws: ProgramError.self) { try world.registry.replaceTag(id(1), by: id(2)) }
+        #expect(throws: ProgramError.self) { try world.registry.replaceTag(id(1), by: id(1)) }
+        #expect(try world.registry.replaceTag(id(1), by: id(3)) == "Ann")
+        #expect(
+            try world.rows(
+                """
+                SELECT t.status, count(*) FROM tapline.tags t JOIN tapline.attendees a ON a.id = t.attendee_id
+                WHERE a.name = 'Ann' GROUP BY t.status ORDER BY t.status
+                """) == ["active|1", "lost|1"])
+        // Importing the list again does not bring the lost tag back.
+        try world.import("uid,name\n01,Ann\n02,Ben\n")
+        #expect(try world.rows("SELECT status FROM tapline.tags WHERE tag_id = \(id(1).rawValue)") == ["lost"])
+    }
+
+    @Test func `after an export the new band works, and the old is refused`() throws {
+        try world.import(
+            "uid,name,zones,external_ref\n01,Ann,Hall,R-1\n02,Ann,Hall,R-1\n03,Ben,Hall,R-2\n04,Cem,Hall,R-3\n")
+        _ = try world.registry.replaceTag(id(1), by: id(5))
+        _ = try world.registry.setTag(id(3), .lost)
+        try world.import("uid,name,zones,external_ref\n06,Cem,Hall,R-3\n01,Ann,Hall,R-1\n02,Ann,Hall,R-1\n") {
+            ($0.voidMissing, $0.replaceTags, $0.allowShrink) = (true, true, true)
+        }
+        let folder = TemporaryFolder("tags")
+        var settings = SnapshotExport.Settings(folder: folder.path, key: try MinisignSecretKey.generate())
+        settings.event = "Fair"
+        let manifest = try SnapshotExport(databaseURL: world.database.url, settings).run()
+        let snapshot = try Snapshot(path: folder.file(manifest.file))
+        var statuses: [TagID: Attendee.Status] = [:]
+        try snapshot.forEachAttendee { statuses[$0] = $1.status }
+        // 5 was given out by hand, and --replace-tags means that the list knows better.
+        #expect(
+            statuses == [
+                id(1): .lost, id(2): .active, id(3): .lost, id(4): .lost, id(5): .lost, id(6): .active,
+            ])
+        _ = try world.registry.setTag(id(5), .active)
+        _ = try world.registry.setTag(id(3), .active)
+        let next = try Snapshot(
+            path: folder.file(try SnapshotExport(databaseURL: world.database.url, settings).run().file))
+        try next.forEachAttendee { statuses[$0] = $1.status }
+        // Ben himself is void: he was not in the list.
+        #expect(statuses[id(5)] == .active && statuses[id(1)] == .lost && statuses[id(3)] == .void)
+    }
+}

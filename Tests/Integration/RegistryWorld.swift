@@ -1,0 +1,79 @@
+import Postgres
+import Registry
+import Runtime
+import Scans
+import Support
+import Testing
+
+/// A database with the schema, and lists on their way into it.
+final class RegistryWorld {
+    let database: TestDatabase
+    let connection: PostgresConnection
+    let registry: Registry
+    let key: EventKey
+    private let folder = TemporaryFolder("registry")
+
+    init() throws {
+        database = try TestDatabase()
+        connection = try database.connect()
+        _ = try Migrator(connection).migrate()
+        registry = try Registry(connection)
+        key = try #require(EventKey([UInt8](repeating: 7, count: 32)))
+    }
+
+    func write(_ text: String, _ name: String = "list.csv") throws -> String {
+        try Files.writeAtomically(Array(text.utf8), to: folder.file(name), durable: false)
+        return folder.file(name)
+    }
+
+    func list(_ csv: String) throws -> RegistrationCSV {
+        RegistrationCSV(try write(csv), RegistrationCSV.Identities(key: key))
+    }
+
+    @discardableResult
+    func `import`(_ csv: String, _ set: (inout ImportOptions) -> Void = { _ in }) throws -> Imported {
+        var options = ImportOptions()
+        set(&options)
+        return try registry.import(try list(csv), options)
+    }
+
+    @discardableResult
+    func importPasses(_ csv: String) throws -> Imported {
+        try registry.import(nil, passes: try PassList(try write(csv, "passes.csv")))
+    }
+
+    /// The problems of a list that is refused.
+    func refused(_ csv: String, _ set: (inout ImportOptions) -> Void = { _ in }) throws -> [String] {
+        try #require(throws: ListRefused.self) { try self.import(csv, set) }.problems.map(\.description)
+    }
+
+    /// The words of an import that is given up.
+    func failed(_ csv: String, _ set: (inout ImportOptions) -> Void) throws -> String {
+        try #require(throws: ProgramError.self) { try self.import(csv, set) }.description
+    }
+
+    /// Rows, columns joined by `|`, `-` for null.
+    func rows(_ sql: String) throws -> [String] {
+        let result = try connection.execute(sql)
+        return (0..<result.rowCount).map { row in
+            (0..<result.columnCount).map { result.optionalText(row, $0) ?? "-" }.joined(separator: "|")
+        }
+    }
+
+    func tag(_ uid: UInt8...) -> Int64 { key.tagID(of: .uid(uid)).rawValue }
+
+    /// All that an import may write, with the places of the rows: two pictures are equal only if nothing was written, or all
+    /// of it was undone.
+    func picture() throws -> [String] {
+        try ["attendees", "tags", "passes", "access", "zones"].flatMap { table in
+            try rows("SELECT '\(table)', ctid, xmin, t.* FROM tapline.\(table) t ORDER BY ctid")
+        }
+    }
+
+    /// The list that an export writes, without its header.
+    func exported() throws -> [String] {
+        var bytes: [UInt8] = []
+        _ = try registry.exportList { bytes += $0 }
+        return String(decoding: bytes, as: UTF8.self).split(separator: "\n").dropFirst().map(String.init)
+    }
+}

@@ -1,0 +1,135 @@
+import Registry
+import Runtime
+import Scans
+import Testing
+
+/// Lists of ticket shops on their way into the database; how they are read is tested with the readers.
+@Suite struct TicketImportTests {
+    private let world: RegistryWorld
+
+    init() throws { world = try RegistryWorld() }
+
+    private static let passes = """
+        name,colour,reentry,zone,valid_from,valid_until
+        Festival,green,none,Site,,2026-05-09T00:00:00Z
+        Camping,,,Camp,,
+        """
+
+    private func order(_ code: String, _ status: String, _ positions: String) -> String {
+        #"{"code": "\#(code)", "status": "\#(status)", "email": "buyer@example.org", "total": "99.00", "positions": [\#(positions)]}"#
+    }
+
+    private func position(_ id: Int, _ order: String, _ number: Int, item: Int = 1, _ more: String = "") -> String {
+        #"{"id": \#(id), "order": "\#(order)", "positionid": \#(number), "item": \#(item), "attendee_name": "Person \#(id)", "secret": "secret-\#(id)", "price": "99.00", "attendee_email": "p@example.org"\#(more)}"#
+    }
+
+    private let items = """
+        [{"id": 1, "name": {"en": "Festival"}, "admission": true, "variations": []},
+         {"id": 2, "name": {"en": "Camping"}, "admission": false, "variations": []}]
+        """
+
+    private func importPretix(_ orders: String..., set: (inout ImportOptions) -> Void = { _ in }) throws -> Imported {
+        let paths = [
+            try world.write("[" + orders.joined(separator: ",") + "]", "orders.json"),
+            try world.write(items, "items.json"),
+        ]
+        var options = ImportOptions()
+        set(&options)
+        return try world.registry.import(PretixExport(paths, key: world.key), options)
+    }
+
+    private func people() throws -> [String] {
+        try world.rows(
+            """
+            SELECT external_ref, a.name, category, a.status, p.name, (SELECT count(*) FROM tapline.tags t WHERE t.attendee_id = a.id)
+            FROM tapline.attendees a LEFT JOIN tapline.passes p ON p.id = a.pass_id ORDER BY a.id
+            """)
+    }
+
+    @Test func `pretix, again and again`() throws {
+        try world.importPasses(Self.passes)
+        let camper = position(1, "AAA", 1) + "," + position(2, "AAA", 2, item: 2, #", "addon_to": 1"#)
+        let friday = position(4, "CCC", 1, item: 1, #", "valid_from": "2026-05-08T06:00:00Z", "valid_until": null"#)
+        let first = try importPretix(
+            order("AAA", "p", camper), order("BBB", "p", position(3, "BBB", 1)), order("CCC", "p", friday))
+        #expect(first.added == 3 && first.tagsAdded == 4 && first.passesMade == 2)
+        #expect(
+            try people() == [
+                "pretix:AAA-1|Person 1|Festival|active|Festival + Camping|2",
+                "pretix:BBB-1|Person 3|Festival|active|Festival|1",
+                "pretix:CCC-1|Person 4|Festival|active|Festival (from 2026-05-08T06:00:00.000Z)|1",
+            ])
+        #expect(
+            try world.rows(
+                """
+                SELECT p.name, p.colour, p.reentry, z.name, a.valid_from, a.valid_until FROM tapline.passes p
+                JOIN tapline.access a ON a.pass_id = p.id JOIN tapline.zones z ON z.id = a.zone_id WHERE p.id > 2 ORDER BY p.id, z.id
+                """) == [
+                    "Festival + Camping|green|none|Site|-|2026-05-09 00:00:00+00",
+                    "Festival + Camping|green|none|Camp|-|-",
+                    "Festival (from 2026-05-08T06:00:00.000Z)|green|none|Site|2026-05-08 06:00:00+00|2026-05-09 00:00:00+00",
+                ])
+        let picture = try world.picture()
+        let again = try importPretix(
+            order("AAA", "p", camper), order("BBB", "p", position(3, "BBB", 1)), order("CCC", "p", friday))
+        #expect(again.unchanged == 3 && again.changed == 0 && again.passesMade == 0 && again.passesChanged == 0)
+        #expect(try world.picture() == picture)
+
+        // A cancelled order, an order that is gone, a festival that closes earlier: and passes made of others follow.
+        try world.import("name,external_ref\nBy hand,R-1\n")
+        try world.importPasses("name,zone,valid_until\nFestival,Site,2026-05-08T20:00:00Z\n")
+        let later = try importPretix(order("AAA", "p", camper), order("CCC", "c", friday)) {
+            ($0.voidMissing, $0.allowShrink) = (true, true)
+        }
+        #expect(later.changed == 1 && later.voided == 1 && later.passesChanged == 1)
+        #expect(
+            try world.rows("SELECT external_ref, status FROM tapline.attendees ORDER BY id") == [
+                "pretix:AAA-1|active", "pretix:BBB-1|void", "pretix:CCC-1|void", "R-1|active",
+            ])
+        #expect(
+            try world.rows(
+                """
+                SELECT DISTINCT valid_until FROM tapline.access a JOIN tapline.passes p ON p.id = a.pass_id
+                WHERE p.name IN ('Festival', 'Festival + Camping') AND valid_until IS NOT NULL
+                """) == ["2026-05-08 20:00:00+00"])
+        // Nothing of money or mail is anywhere.
+        let all = try world.picture().joined()
+        #expect(!all.contains("example.org") && !all.contains("99.00"))
+    }
+
+    @Test func `pretix: a row that contradicts the database is named by its order`() throws {
+        try world.importPasses(Self.passes)
+        try world.import("code,name\nsecret-1,Somebody\n")
+        let error = try #require(throws: ListRefused.self) {
+            try importPretix(order("AAA", "p", position(1, "AAA", 1)))
+        }
+        #expect(error.description == "order AAA-1: the tag of Person 1 already belongs to Somebody in the database")
+    }
+
+    @Test func `eventbrite, again and cancelled`() throws {
+        try world.importPasses(Self.passes)
+        func report(_ status: String) throws -> EventbriteCSV {
+            let text = """
+                Order #,First Name,Last Name,Email,Ticket Type,Attendee #,Barcode #,Attendee Status,Total Paid
+                1,Rosa,Delgado,rosa@example.org,Festival,11,100110001,Attending,99.00
+                2,Sam,Ortiz,sam@example.org,Camping,12,100120001,\(status),99.00
+                """
+            return EventbriteCSV(try world.write(text), key: world.key)
+        }
+        let first = try world.registry.import(try report("Attending"))
+        #expect(first.added == 2 && first.tagsAdded == 2)
+        let picture = try world.picture()
+        #expect(try world.registry.import(try report("Checked In")).unchanged == 2)
+        #expect(try world.picture() == picture)
+        #expect(try world.registry.import(try report("Not Attending")).changed == 1)
+        #expect(
+            try people() == [
+                "eventbrite:11|Rosa Delgado|Festival|active|Festival|1",
+                "eventbrite:12|Sam Ortiz|Camping|void|Camping|1",
+            ])
+        #expect(
+            try world.rows(
+                "SELECT count(*) FROM tapline.tags WHERE tag_id = \(world.key.tagID(of: .code("100110001")).rawValue)")
+                == ["1"])
+    }
+}

@@ -1,0 +1,41 @@
+import Runtime
+import Scans
+import Support
+import Testing
+
+@testable import Registry
+
+/// Lists in files, and what is read of them.
+final class ListFiles {
+    private let folder = TemporaryFolder("lists")
+    let key: EventKey
+
+    init() throws { key = try #require(EventKey([UInt8](repeating: 7, count: 32))) }
+
+    func write(_ text: String, _ name: String = "list.csv") throws -> String {
+        try Files.writeAtomically(Array(text.utf8), to: folder.file(name), durable: false)
+        return folder.file(name)
+    }
+
+    /// What a source gives: rows, problems in their words, `skipped`.
+    struct Found {
+        var rows: [RegistrationRow] = []
+        var problems: [String] = []
+        var skipped = 0
+    }
+
+    func read(_ source: some RegistrationSource, passes: Set<String> = []) throws -> Found {
+        var source = source
+        var found = Found()
+        try source.read(passes: passes) { item in
+            switch item {
+            case .row(let row): found.rows.append(row)
+            case .problem(let problem): found.problems.append(problem.description)
+            case .skipped: found.skipped += 1
+            }
+        }
+        return found
+    }
+
+    func tag(_ code: String) -> TagID { key.tagID(of: .code(code)) }
+}
