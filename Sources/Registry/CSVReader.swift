@@ -1,11 +1,12 @@
 internal import Runtime
 
-/// Comma-separated values after RFC 4180, fed in pieces of any size: quoted fields with doubled quotes, line breaks within
-/// quotes; lines end with CRLF, LF or CR. What spreadsheets make of it is taken too: a byte order mark, a first line `sep=;`,
-/// semicolons or tabs instead of commas (as the header has them), empty lines and lines of separators alone.
+/// Comma-separated values after RFC 4180, fed in pieces of any size: quoted fields with doubled quotes, line breaks
+/// within quotes; lines end with CRLF, LF or CR. What spreadsheets make of it is taken too: a byte order mark, a first
+/// line `sep=;`, semicolons or tabs instead of commas (as the header has them), empty lines and lines of separators
+/// alone.
 ///
-/// A pure value: bytes in, records out, each with the number of the line that it begins on. It holds one record, and the
-/// header.
+/// A pure value: bytes in, records out, each with the number of the line that it begins on. It holds one record, and
+/// the header.
 public struct CSVReader {
     /// Longest field and longest header, in bytes: an open quote must not swallow a file of a gigabyte.
     public static let fieldLimitBytes = 65_536
@@ -53,8 +54,8 @@ public struct CSVReader {
         try reader.finish(each)
     }
 
-    /// Takes a piece, and gives what was completed by it. Throws `RowProblem` for a file that is no such text at all, and
-    /// what `each` throws.
+    /// Takes a piece, and gives what was completed by it. Throws `RowProblem` for a file that is no such text at all,
+    /// and what `each` throws.
     public mutating func read(_ piece: ArraySlice<UInt8>, _ each: (Item) throws -> Void) throws {
         guard separator == nil else { return try parse(piece, each) }
         head += piece
@@ -198,8 +199,8 @@ public struct CSVReader {
             let field = record.bytes[start..<end]
             if String(validating: field, as: UTF8.self) == nil {
                 return
-                    "'\(String(decoding: field.prefix(40), as: UTF8.self))' is not UTF-8 text (Latin-1, Windows-1252?): "
-                    + "save the file as CSV in UTF-8"
+                    "'\(String(decoding: field.prefix(40), as: UTF8.self))' is not UTF-8 text "
+                    + "(Latin-1, Windows-1252?): save the file as CSV in UTF-8"
             }
             start = end
         }

@@ -50,7 +50,7 @@ public struct EventbriteCSV: RegistrationSource {
     /// - Parameter path: `-` is standard input.
     public init(_ path: String, key: EventKey) { (self.path, self.key) = (path, key) }
 
-    public func place(_ number: Int, _ externalRef: String?) -> String { "line \(number)" }
+    public static func place(_ number: Int, _ externalRef: String?) -> String { "line \(number)" }
 
     public mutating func read(passes: Set<String>, _ each: (RegistrationItem) throws -> Void) throws {
         var columns: CSVColumns<Column>?

@@ -2,8 +2,8 @@ internal import Postgres
 internal import Scans
 
 extension ListImport {
-    /// Rows of one reference are one attendee, whose first row tells: `import_same` has the references of several rows, with
-    /// the first. Refuses rows that tell otherwise, and tags of two attendees.
+    /// Rows of one reference are one attendee, whose first row tells: `import_same` has the references of several rows,
+    /// with the first. Refuses rows that tell otherwise, and tags of two attendees.
     func matchWithinList(_ list: any RegistrationSource, _ refused: inout ListRefused) throws {
         let same = try connection.execute(
             """
@@ -36,8 +36,9 @@ extension ListImport {
         ) { "the tag of \($0.name) is already that of \($0.otherName) in \($0.otherPlace)" }
     }
 
-    /// Makes `import_match`, a row for each of `import_rows`: whose first row tells (`person`), the attendee found for it, who owns
-    /// the tag, and whether the attendee differs from the list. Then refuses what contradicts the database.
+    /// Makes `import_match`, a row for each of `import_rows`: whose first row tells (`person`), the attendee found for
+    /// it, who owns the tag, and whether the attendee differs from the list. Then refuses what contradicts the
+    /// database.
     func match(_ list: any RegistrationSource, _ refused: inout ListRefused) throws {
         try connection.execute(
             """
@@ -66,7 +67,8 @@ extension ListImport {
         ) { "the tag of \($0.name) already belongs to \($0.otherName) in the database" }
     }
 
-    /// Who has no reference, or one that is new, is found by a tag whose owner has the same name and no other reference.
+    /// Who has no reference, or one that is new, is found by a tag whose owner has the same name and no other
+    /// reference.
     private func matchByTag(_ list: any RegistrationSource, _ refused: inout ListRefused) throws {
         try connection.execute(
             """
@@ -134,9 +136,9 @@ extension ListImport {
             let (number, ref) = (Int(found.int(row, 0)), found.optionalText(row, 1))
             let bad = Contradiction(
                 name: found.text(row, 2),
-                otherPlace: list.place(Int(found.int(row, 3)), found.optionalText(row, 4)),
+                otherPlace: type(of: list).place(Int(found.int(row, 3)), found.optionalText(row, 4)),
                 otherName: found.text(row, 5))
-            return RowProblem(number, at: list.place(number, ref), message(bad))
+            return RowProblem(number, at: type(of: list).place(number, ref), message(bad))
         }
         refused.add(problems, andMore: Int(found.int(0, 6)) - problems.count)
     }

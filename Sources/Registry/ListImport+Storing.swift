@@ -32,7 +32,8 @@ extension ListImport {
             ANALYZE import_new;
             INSERT INTO tapline.attendees (id, name, category, status, pass_id, external_ref)
             SELECT n.attendee_id, r.name, r.category, r.status, w.pass_id, r.external_ref
-            FROM import_new n JOIN import_rows r ON r.line = n.person AND r.leads LEFT JOIN import_ways w ON w.way = r.way
+            FROM import_new n JOIN import_rows r ON r.line = n.person AND r.leads
+            LEFT JOIN import_ways w ON w.way = r.way
             """)
     }
 
@@ -42,7 +43,8 @@ extension ListImport {
         try connection.execute(
             """
             UPDATE tapline.attendees a SET \(assignments)
-            FROM import_match m JOIN import_rows r ON r.line = m.person AND r.leads LEFT JOIN import_ways w ON w.way = r.way
+            FROM import_match m JOIN import_rows r ON r.line = m.person AND r.leads
+            LEFT JOIN import_ways w ON w.way = r.way
             WHERE m.leads AND m.differs AND a.id = m.attendee_id
             """)
     }
@@ -83,20 +85,22 @@ extension ListImport {
             "UPDATE tapline.tags SET status = 'lost' WHERE tag_id IN (SELECT id FROM import_gone)")
     }
 
+    /// A blocked attendee stays blocked: it is not forgotten when the list has the attendee again.
     /// - Parameter prefix: of the references that the list is about; nil: all but those of other formats.
     private func voidMissing(_ prefix: String?) throws -> Int {
         let others = [EventbriteCSV.referencePrefix, PretixExport.referencePrefix].compactMap(\.self)
         let scope =
             prefix.map { "starts_with(external_ref, \(connection.literal($0)))" }
             ?? others.map { "NOT starts_with(external_ref, \(connection.literal($0)))" }.joined(separator: " AND ")
-        let all = "SELECT id FROM tapline.attendees a WHERE external_ref IS NOT NULL AND status <> 'void' AND \(scope)"
+        let all = "SELECT id FROM tapline.attendees a WHERE external_ref IS NOT NULL AND status = 'active' AND \(scope)"
         return try takeAway(
-            "--void-missing", "attendees void", all: all,
+            "--void-missing", "active attendees void", all: all,
             gone: "\(all) AND NOT EXISTS (SELECT FROM import_match m WHERE m.attendee_id = a.id)",
             "UPDATE tapline.attendees SET status = 'void' WHERE id IN (SELECT id FROM import_gone)")
     }
 
-    /// Runs `update` for the ids in `import_gone`, those of the query `gone`, unless they are too many of those of `all`.
+    /// Runs `update` for the ids in `import_gone`, those of the query `gone`, unless they are too many of those of
+    /// `all`.
     private func takeAway(
         _ flag: String, _ what: String, all: String, gone: String, _ update: String
     ) throws -> Int {

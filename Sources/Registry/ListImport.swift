@@ -4,16 +4,19 @@ internal import Scans
 
 /// One registration list on its way into the database, within the caller's transaction.
 ///
-/// Rows are streamed into a temporary table (`stage`), compared with what is stored by a few statements over all of them
-/// (`match`, `refuse`), and what differs is stored (`store`). A statement that would change no row is not run: triggers fire for
-/// those too.
+/// Rows are streamed into a temporary table (`stage`), compared with what is stored by a few statements over all of
+/// them (`match`, `refuse`), and what differs is stored (`store`). A statement that would change no row is not run:
+/// triggers fire for those too.
 struct ListImport {
     /// Different ways to open (zones and times, passes), at most: gates hold all passes in memory.
     static let waysLimit = 100_000
-    /// Memory of the server for one hash table or sort, twice this for hashes: a million rows are matched without files.
+    /// Memory of the server for one hash table or sort, twice this for hashes: a million rows are matched without
+    /// files.
     private static let workMemory = "96MB"
-    /// From so many rows on no nested loop is planned: statistics of tables that just grew may know nothing of it, and a loop
-    /// within a loop over a million rows would take hours. Fewer rows are better looked up in the indexes.
+    /// How long, in seconds, changes by hand may keep an import waiting; others would wait behind it.
+    private static let lockLimitS = 60
+    /// From so many rows on no nested loop is planned: statistics of tables that just grew may know nothing of it, and
+    /// a loop within a loop over a million rows would take hours. Fewer rows are better looked up in the indexes.
     private static let manyRows = 10_000
     /// Rows between two looks at the progress.
     private static let progressRows = 1_000
@@ -33,24 +36,37 @@ struct ListImport {
         var list = list
         // An import that is killed gives its locks back at once, not at the end of its statement.
         try connection.execute(
-            "SET LOCAL work_mem = '\(Self.workMemory)'; SET LOCAL jit = off; SET LOCAL client_connection_check_interval = '2s'"
-        )
+            """
+            SET LOCAL work_mem = '\(Self.workMemory)'; SET LOCAL jit = off;
+            SET LOCAL client_connection_check_interval = '2s'; SET LOCAL lock_timeout = '\(Self.lockLimitS)s'
+            """)
         var refused = ListRefused()
         let ways = try stage(&list, book.names, &refused, &done, progress)
         progress(.comparing)
         try matchWithinList(list, &refused)
         guard refused.isEmpty else { throw refused }
         try storeWays(ways, &book)
-        // Changes by hand one after the other with this; scans go on, they only read here.
-        try connection.execute("LOCK TABLE tapline.attendees, tapline.tags IN SHARE ROW EXCLUSIVE MODE")
+        try lock()
         try match(list, &refused)
         guard refused.isEmpty else { throw refused }
         progress(.storing)
         try store(list, &done)
     }
 
-    /// Copies the rows into `import_rows`, one for each tag of each row, and one for a row without any; gives the ways to
-    /// open, by their number there. Bad rows are told, and reading goes on: all of them are named at once.
+    /// Changes by hand and this come one after the other; scans, gates and views go on, they only read here.
+    private func lock() throws {
+        do {
+            try connection.execute("LOCK TABLE tapline.attendees, tapline.tags IN SHARE ROW EXCLUSIVE MODE")
+        } catch {
+            guard error.sqlState == "55P03" else { throw error }
+            throw ProgramError.failed(
+                "somebody else held attendees or tags for \(Self.lockLimitS) s (a transaction that was left open?): "
+                    + "nothing was stored, try again")
+        }
+    }
+
+    /// Copies the rows into `import_rows`, one for each tag of each row, and one for a row without any; gives the ways
+    /// to open, by their number there. Bad rows are told, and reading goes on: all of them are named at once.
     private func stage(
         _ list: inout any RegistrationSource, _ passes: Set<String>, _ refused: inout ListRefused,
         _ done: inout Imported, _ progress: (ImportProgress) -> Void
@@ -62,7 +78,7 @@ struct ListImport {
                 ON COMMIT DROP
             """)
         var ways: [RegistrationRow.Opens: Int32] = [:]
-        let buffer = CopyBuffer()
+        let (buffer, format) = (CopyBuffer(), type(of: list))
         // The file's, not the database's: it must not look like one of COPY.
         var failure: (any Error)?
         try connection.copyIn("COPY import_rows FROM STDIN (FORMAT binary)", buffer) {
@@ -72,7 +88,14 @@ struct ListImport {
                     switch item {
                     case .row(let row):
                         done.rows += 1
-                        Self.put(row, ways.number(of: row, &refused), buffer)
+                        let way = row.opens.flatMap { ways.number(of: $0) }
+                        if way == nil, row.opens != nil {
+                            refused.add(
+                                RowProblem(
+                                    row.number, at: format.place(row.number, row.externalRef),
+                                    "more than \(Self.waysLimit) different sets of zones and times: give passes"))
+                        }
+                        Self.put(row, way, buffer)
                         try send()
                     case .problem(let problem):
                         done.rows += 1
@@ -124,18 +147,12 @@ struct ListImport {
 }
 
 extension [RegistrationRow.Opens: Int32] {
-    /// The number of what a row opens, counted from 0; nil for nothing.
-    fileprivate mutating func number(of row: RegistrationRow, _ refused: inout ListRefused) -> Int32? {
-        guard let opens = row.opens else { return nil }
-        if let number = self[opens] { return number }
-        guard count < ListImport.waysLimit else {
-            refused.add(
-                RowProblem(
-                    row.number, at: "row \(row.number)",
-                    "more than \(ListImport.waysLimit) different sets of zones and times: give passes"))
-            return nil
-        }
-        self[opens] = Int32(count)
-        return self[opens]
+    /// The number of a way to open, counted from 0; nil for one too many.
+    fileprivate mutating func number(of way: RegistrationRow.Opens) -> Int32? {
+        if let number = self[way] { return number }
+        guard count < ListImport.waysLimit else { return nil }
+        let number = Int32(count)
+        self[way] = number
+        return number
     }
 }

@@ -1,7 +1,7 @@
 internal import Postgres
 
-/// The zones and passes of the database while an import works; what is missing is made, what differs is changed, and nothing
-/// else is written.
+/// The zones and passes of the database while an import works; what is missing is made, what differs is changed, and
+/// nothing else is written.
 struct PassBook {
     struct Access: Hashable {
         let zone: Int64

@@ -1,8 +1,8 @@
 /// Passes with their access, as CSV: one row an access, a pass may have several rows, or one without a zone.
 ///
-/// The header names the columns, in any order: `name`, `zone`, `valid_from`, `valid_until` (RFC 3339), `colour`, `note`, `reentry`
-/// (`gate`, `free`, `none`). A column that is not there leaves what the database has; an empty cell empties it, or is what
-/// another row of the pass says.
+/// The header names the columns, in any order: `name`, `zone`, `valid_from`, `valid_until` (RFC 3339), `colour`,
+/// `note`, `reentry` (`gate`, `free`, `none`). A column that is not there leaves what the database has; an empty cell
+/// empties it, or is what another row of the pass says.
 public struct PassList: Sendable {
     enum Column: String, CaseIterable {
         case name, colour, note, reentry, zone

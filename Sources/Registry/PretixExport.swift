@@ -14,8 +14,8 @@ public import Scans
 /// | order pending and not `valid_if_pending`, expired, cancelled or not approved; position `canceled` | void |
 /// | `blocked` | blocked |
 ///
-/// Orders in test mode, and what is no admission and has no pass of its name, are passed over. Prices, addresses and answers are
-/// not read. All files are held in memory, some hundred bytes a position.
+/// Orders in test mode, and what is no admission and has no pass of its name, are passed over. Prices, addresses and
+/// answers are not read. All files are held in memory, some hundred bytes a position.
 public struct PretixExport: RegistrationSource {
     public static let referencePrefix: String? = "pretix:"
     /// Largest file, in bytes: a page of the API has 50 orders; a file of all of them at once is read too.
@@ -75,7 +75,7 @@ public struct PretixExport: RegistrationSource {
         }
     }
 
-    public func place(_ number: Int, _ externalRef: String?) -> String {
+    public static func place(_ number: Int, _ externalRef: String?) -> String {
         "order " + (externalRef.map { String($0.dropFirst("pretix:".count)) } ?? "number \(number)")
     }
 
@@ -130,8 +130,11 @@ public struct PretixExport: RegistrationSource {
         guard isForRegistry else { return .skipped }
         let person = [position.attendeeName, order?.buyer].compactMap { $0?.trimmed }.first { !$0.isEmpty } ?? name
         let category = items.name(of: position)
-        for text in [person, category ?? "", name] where text.utf8.count > RegistrationRow.textLimitBytes {
-            throw RowProblem(number, at: "order \(name.prefix(40))", "a text of \(text.utf8.count) bytes is too long")
+        for text in [person, category ?? "", name]
+        where text.utf8.count > RegistrationRow.textLimitBytes || text.utf8.contains(0) {
+            throw RowProblem(
+                number, at: "order \(name.prefix(40))",
+                "a text of \(text.utf8.count) bytes, or with a NUL byte, cannot be stored")
         }
         return .row(
             RegistrationRow(

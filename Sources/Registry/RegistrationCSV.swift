@@ -3,10 +3,10 @@ public import Scans
 
 /// A registration list as CSV with the columns of SPEC.md section 8, streamed.
 ///
-/// The header names the columns, in any order: `name`; `uid`, `sun` (as `UIDFormat` says), `code` (text) or `tag_id` (as
-/// `tapline-center export` writes it); `category`; `zones` (names joined by `;`) or `pass`; `valid_from`, `valid_until`
-/// (RFC 3339); `status`; `external_ref`. A column that is not there leaves what the database has; an empty cell empties it.
-/// Rows of one `external_ref` are one attendee with several tags.
+/// The header names the columns, in any order: `name`; `uid`, `sun` (as `UIDFormat` says), `code` (text) or `tag_id`
+/// (as `tapline-center export` writes it); `category`; `zones` (names joined by `;`) or `pass`; `valid_from`,
+/// `valid_until` (RFC 3339); `status`; `external_ref`. A column that is not there leaves what the database has; an
+/// empty cell empties it. Rows of one `external_ref` are one attendee with several tags.
 public struct RegistrationCSV: RegistrationSource {
     enum Column: String, CaseIterable {
         case uid, sun, code, name, category, zones, pass, status
@@ -56,5 +56,5 @@ public struct RegistrationCSV: RegistrationSource {
         fields = rows.fields
     }
 
-    public func place(_ number: Int, _ externalRef: String?) -> String { "line \(number)" }
+    public static func place(_ number: Int, _ externalRef: String?) -> String { "line \(number)" }
 }

@@ -12,7 +12,8 @@ struct RegistrationCSVRows {
     /// What was opened by rows before, by the cells that said so: most rows open what another one does.
     private var known: [String: RegistrationRow.Opens] = [:]
 
-    /// Throws `RowProblem` for columns that are unknown, double or missing, `ProgramError` (configuration) for a missing key.
+    /// Throws `RowProblem` for columns that are unknown, double or missing, `ProgramError` (configuration) for a
+    /// missing key.
     init(header: CSVReader.Record, _ identities: RegistrationCSV.Identities, _ passes: Set<String>) throws {
         (self.identities, self.passes) = (identities, passes)
         columns = try CSVColumns(header) { (name) throws(RowProblem) in
@@ -111,7 +112,7 @@ struct RegistrationCSVRows {
         let key = cells.joined(separator: "\u{0}")
         if let opens = known[key] { return opens }
         let opens = try newOpens(record)
-        known[key] = opens
+        if known.count < ListImport.waysLimit { known[key] = opens }
         return opens
     }
 

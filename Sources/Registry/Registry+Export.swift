@@ -2,7 +2,8 @@ internal import Postgres
 internal import Runtime
 
 extension Registry {
-    /// What was written, in rows, and who was not: they have neither reference nor tag, so nobody could find them again.
+    /// What was written, in rows, and who was not: they have neither reference nor tag, so nobody could find them
+    /// again.
     public struct Exported: Sendable, Hashable {
         public var rows = 0
         public var leftOut = 0
@@ -13,15 +14,16 @@ extension Registry {
     /// Bytes that are gathered between two writes.
     private static let pieceBytes = 1 << 16
 
-    /// The attendees as a registration list in CSV, a row each, all as they are at one instant. Importing it again changes
-    /// nothing: tags stand there by their IDs (`tag_id`), for nobody knows their UIDs.
+    /// The attendees as a registration list in CSV, a row each, all as they are at one instant. Importing it again
+    /// changes nothing: tags stand there by their IDs (`tag_id`), for nobody knows their UIDs.
     ///
     /// Throws `ProgramError` (failed) for passes that a list cannot tell: unnamed ones that no import made.
     public func exportList(to write: (ArraySlice<UInt8>) throws -> Void) throws -> Exported {
         try reading {
             let untold = try connection.query(
                 """
-                SELECT id FROM tapline.passes p WHERE name IS NULL AND id IN (SELECT pass_id FROM tapline.attendees) AND (
+                SELECT id FROM tapline.passes p WHERE name IS NULL
+                    AND id IN (SELECT pass_id FROM tapline.attendees) AND (
                     colour IS NOT NULL OR note IS NOT NULL OR reentry <> 'gate'
                     OR (SELECT count(DISTINCT (valid_from, valid_until)) <> 1 OR NOT bool_and(
                         isfinite(coalesce(valid_from, now())) AND isfinite(coalesce(valid_until, now())))
@@ -49,8 +51,10 @@ extension Registry {
         try reading {
             try copy(
                 """
-                SELECT p.name, colour, note, reentry, z.name AS zone, \(Self.time("valid_from")), \(Self.time("valid_until"))
-                FROM tapline.passes p LEFT JOIN tapline.access a ON a.pass_id = p.id LEFT JOIN tapline.zones z ON z.id = a.zone_id
+                SELECT p.name, colour, note, reentry, z.name AS zone,
+                    \(Self.time("valid_from")), \(Self.time("valid_until"))
+                FROM tapline.passes p LEFT JOIN tapline.access a ON a.pass_id = p.id
+                LEFT JOIN tapline.zones z ON z.id = a.zone_id
                 WHERE p.name IS NOT NULL ORDER BY p.id, a.id
                 """, to: write)
             return Int(try connection.query("SELECT count(*) FROM tapline.passes WHERE name IS NOT NULL").int(0, 0))
@@ -58,7 +62,8 @@ extension Registry {
     }
 
     private static let list = """
-        SELECT a.external_ref, a.name, a.category, a.status, p.name AS pass, z.zones, z.valid_from, z.valid_until, t.tag_id
+        SELECT a.external_ref, a.name, a.category, a.status, p.name AS pass,
+            z.zones, z.valid_from, z.valid_until, t.tag_id
         FROM tapline.attendees a
         LEFT JOIN tapline.passes p ON p.id = a.pass_id
         LEFT JOIN (
@@ -67,8 +72,8 @@ extension Registry {
             FROM tapline.access a JOIN tapline.zones z ON z.id = a.zone_id JOIN tapline.passes p ON p.id = a.pass_id
             WHERE p.name IS NULL GROUP BY a.pass_id) z ON z.pass_id = a.pass_id
         LEFT JOIN (
-            SELECT attendee_id,
-                string_agg(tag_id || CASE status WHEN 'active' THEN '' ELSE ':' || status END, ';' ORDER BY tag_id) AS tag_id
+            SELECT attendee_id, string_agg(
+                tag_id || CASE status WHEN 'active' THEN '' ELSE ':' || status END, ';' ORDER BY tag_id) AS tag_id
             FROM tapline.tags GROUP BY attendee_id) t ON t.attendee_id = a.id
         WHERE a.external_ref IS NOT NULL OR t.tag_id IS NOT NULL ORDER BY a.id
         """

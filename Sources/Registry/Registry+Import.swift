@@ -7,10 +7,10 @@ extension Registry {
 
     /// Brings passes and a registration list over: whole, or not at all.
     ///
-    /// Passes are found by name. An attendee is found by `external_ref`, else by a tag and the same name; what is found is
-    /// brought up to date where it differs, what is not is added, and nobody is removed. Importing the same list again writes
-    /// nothing. Zones that are named and do not exist are made. Imports come one after the other; changes by hand wait while
-    /// one compares and stores.
+    /// Passes are found by name. An attendee is found by `external_ref`, else by a tag and the same name; what is found
+    /// is brought up to date where it differs, what is not is added, and nobody is removed. Importing the same list
+    /// again writes nothing. Zones that are named and do not exist are made. Imports come one after the other; changes
+    /// by hand wait while one compares and stores.
     ///
     /// Throws `ListRefused` for bad rows and for rows that contradict the database (an unknown pass, a tag of another
     /// attendee); `ProgramError` (failed) when more would be taken away than `ImportOptions` allows.

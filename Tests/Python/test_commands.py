@@ -214,6 +214,6 @@ def test_import_settings(b):
     b.tapline_center("import", table, code=78)
     b.tapline_center("import", "--format", "pretix", table, code=78)
     b.tapline_center(*load, b.folder / "nowhere", code=1)
-    b.tapline_center(*load, "--uid-format", "decimal-reversed", table)
+    b.tapline_center(*load, "--uid-format", "decimal-reversed", "-", input=table.read_text())
     tag = int.from_bytes(hmac.digest(bytes(32), bytes.fromhex("04a1b2c4"), "sha256")[:8], "big", signed=True)
     equal(b.one("SELECT count(*) FROM tapline.tags WHERE tag_id = %s", tag), 1)

@@ -20,6 +20,21 @@ struct FilesTests {
         #expect(try Files.list(folder.path) == ["key"])
     }
 
+    @Test func writtenInPiecesWholeOrNotAtAll() throws {
+        let path = folder.file("list")
+        try Files.writeAtomically(to: path, mode: 0o600) { write in for byte in UInt8(1)...3 { try write([byte]) } }
+        #expect(try Files.read(path) == [1, 2, 3])
+        struct GivenUp: Error {}
+        #expect(throws: GivenUp.self) {
+            try Files.writeAtomically(to: path) { write in
+                try write([9])
+                throw GivenUp()
+            }
+        }
+        #expect(try Files.read(path) == [1, 2, 3])
+        #expect(try Files.list(folder.path) == ["list"])
+    }
+
     @Test func failureLeavesNothingBehind() throws {
         try Files.makeFolder(folder.file("target/in"))
         // A folder with something in it cannot be replaced by a file.

@@ -22,14 +22,15 @@ extension Center {
             .toggle("dry-run", "do everything, tell, and undo it"),
             .toggle(
                 "void-missing",
-                "who has an external_ref and is not in the list becomes void, and active when listed again"),
+                "active ones with an external_ref who are not in the list become void, until they are listed again"),
             .toggle("replace-tags", "other tags of those who are listed become lost"),
             .toggle(
                 "allow-shrink",
                 "let the two above take more than \(ImportOptions.shrinkLimitPercent) % of attendees or tags away"),
         ],
         details: """
-            CSV has a header of name; uid, sun, code or tag_id; external_ref; category; zones or pass; valid_from, valid_until; status.
+            CSV has a header of name; uid, sun, code or tag_id; external_ref; category; zones or pass; valid_from,
+            valid_until; status (docs/registry.md).
             pretix: orders, positions and items of its API, in any number of files. eventbrite: its report of attendees.
             """
     ) { arguments in
