@@ -45,7 +45,8 @@ extension ListImport {
             CREATE TEMPORARY TABLE import_match ON COMMIT DROP AS
             SELECT coalesce(s.first, r.line) AS person, r.leads AND coalesce(s.first, r.line) = r.line AS leads,
                 r.tag_id, r.tag_status, a.id AS attendee_id, t.attendee_id AS owner_id, t.status AS stored_status,
-                \(differs(list)) AS differs
+                \(differs(wantedColumns(list))) AS differs,
+                \(differs(wantedColumns(list, ofGates: true))) AS differs_at_gates
             FROM import_rows r
             LEFT JOIN import_same s ON s.external_ref = r.external_ref
             LEFT JOIN import_ways w ON w.way = r.way
@@ -72,8 +73,11 @@ extension ListImport {
     private func matchByTag(_ list: any RegistrationSource, _ refused: inout ListRefused) throws {
         try connection.execute(
             """
-            UPDATE import_match m SET attendee_id = found.id, differs = found.differs FROM (
-                SELECT DISTINCT ON (m.person) m.person, a.id, \(differs(list)) AS differs
+            UPDATE import_match m SET attendee_id = found.id, differs = found.differs,
+                differs_at_gates = found.differs_at_gates
+            FROM (
+                SELECT DISTINCT ON (m.person) m.person, a.id, \(differs(wantedColumns(list))) AS differs,
+                    \(differs(wantedColumns(list, ofGates: true))) AS differs_at_gates
                 FROM import_match m JOIN import_rows r ON r.line = m.person AND r.leads
                 JOIN tapline.attendees a ON a.id = m.owner_id LEFT JOIN import_ways w ON w.way = r.way
                 WHERE m.attendee_id IS NULL AND a.name = r.name AND (r.external_ref IS NULL OR a.external_ref IS NULL)
@@ -94,16 +98,23 @@ extension ListImport {
     }
 
     /// Whether the stored attendee `a` is other than row `r` of the list says, whose pass is that of `w`.
-    private func differs(_ list: any RegistrationSource) -> String {
-        let wanted = wantedColumns(list).map(\.value).joined(separator: ", ")
-        let stored = wantedColumns(list).map { "a." + $0.column }.joined(separator: ", ")
-        return "coalesce(a.id IS NOT NULL AND (\(stored)) IS DISTINCT FROM (\(wanted)), false)"
+    private func differs(_ columns: [(column: String, value: String)]) -> String {
+        guard !columns.isEmpty else { return "false" }
+        let wanted = columns.map(\.value).joined(separator: ", ")
+        let stored = columns.map { "a." + $0.column }.joined(separator: ", ")
+        return "a.id IS NOT NULL AND ROW(\(stored)) IS DISTINCT FROM ROW(\(wanted))"
     }
 
     /// What the list wants of an attendee that is there, in terms of `a`, `r` and `w`.
-    func wantedColumns(_ list: any RegistrationSource) -> [(column: String, value: String)] {
-        var columns = [("name", "r.name"), ("external_ref", "coalesce(r.external_ref, a.external_ref)")]
-        if list.fields.contains(.category) { columns.append(("category", "r.category")) }
+    /// - Parameter ofGates: only what gates know of an attendee.
+    func wantedColumns(
+        _ list: any RegistrationSource, ofGates: Bool = false
+    ) -> [(column: String, value: String)] {
+        var columns: [(column: String, value: String)] = []
+        if !ofGates {
+            columns += [("name", "r.name"), ("external_ref", "coalesce(r.external_ref, a.external_ref)")]
+            if list.fields.contains(.category) { columns.append(("category", "r.category")) }
+        }
         if list.fields.contains(.opens) { columns.append(("pass_id", "w.pass_id")) }
         if list.fields.contains(.status) {
             columns.append(("status", "r.status"))

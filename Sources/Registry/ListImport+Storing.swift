@@ -9,7 +9,8 @@ extension ListImport {
             SELECT count(*) FILTER (WHERE leads), count(*) FILTER (WHERE leads AND differs),
                 count(*) FILTER (WHERE leads AND attendee_id IS NULL),
                 count(*) FILTER (WHERE tag_id IS NOT NULL AND owner_id IS NULL),
-                count(*) FILTER (WHERE tag_status <> 'active' AND stored_status <> tag_status)
+                count(*) FILTER (WHERE tag_status <> 'active' AND stored_status <> tag_status),
+                count(*) FILTER (WHERE leads AND differs_at_gates)
             FROM import_match
             """)
         (done.changed, done.added) = (Int(counts.int(0, 1)), Int(counts.int(0, 2)))
@@ -19,7 +20,7 @@ extension ListImport {
         if options.voidMissing { done.voided = try voidMissing(type(of: list).referencePrefix) }
         try connection.execute("CREATE TEMPORARY TABLE import_new (person integer, attendee_id bigint) ON COMMIT DROP")
         if done.added > 0 { try add(list) }
-        if done.changed > 0 { try change(list) }
+        if done.changed > 0 { try change(list, atGates: counts.int(0, 5) > 0) }
         if counts.int(0, 3) > 0 { done.tagsAdded = try addTags() }
         if counts.int(0, 4) > 0 { done.tagsLost += try endTags() }
     }
@@ -37,9 +38,11 @@ extension ListImport {
             """)
     }
 
-    private func change(_ list: any RegistrationSource) throws {
-        let assignments = wantedColumns(list).map { "\($0.column) = \($0.value)" }.joined(separator: ", ")
-        // PostgreSQL's UPDATE knows its own table by one name only, and the others must not see it.
+    /// Columns that gates know are left out where they stay: naming them alone tells the centers that a new snapshot is due.
+    private func change(_ list: any RegistrationSource, atGates: Bool) throws {
+        let ofGates = wantedColumns(list, ofGates: true).map(\.column)
+        let assignments = wantedColumns(list).filter { atGates || !ofGates.contains($0.column) }
+            .map { "\($0.column) = \($0.value)" }.joined(separator: ", ")
         try connection.execute(
             """
             UPDATE tapline.attendees a SET \(assignments)

@@ -71,6 +71,23 @@ import Testing
         #expect(try world.rows("SELECT * FROM fired") == ["tags"])
     }
 
+    @Test func `centers hear of a list only when gates must`() throws {
+        try world.connection.listen("tapline_registry")
+        func told(_ csv: String) throws -> Int {
+            try world.import(csv) { $0.voidMissing = true }
+            return try world.connection.notifications().count
+        }
+        let head = "uid,name,category,zones,external_ref\n"
+        #expect(try told(head + "01,Ann,guest,Hall,R-1\n02,Ben,guest,Hall,R-2\n") == 1)
+        #expect(try told(head + "01,Ann,guest,Hall,R-1\n02,Ben,guest,Hall,R-2\n") == 0)
+        #expect(try told(head + "01,Anna,vip,Hall,R-1\n02,Ben,guest,Hall,R-2\n") == 0)
+        #expect(try told(head + "01,Anna,vip,Hall,R-1\n02,Ben,guest,,R-2\n") == 1)
+        #expect(
+            try world.rows("SELECT name, category, pass_id IS NULL FROM tapline.attendees ORDER BY id") == [
+                "Anna|vip|f", "Ben|guest|t",
+            ])
+    }
+
     @Test func `a second list changes what it has columns for`() throws {
         try world.import("uid,name,category,zones,external_ref\n01,Ann,vip,Hall,R-1\n02,Ben,guest,Hall,R-2\n")
         let before = try world.rows("SELECT xmin FROM tapline.attendees WHERE name = 'Ben'")

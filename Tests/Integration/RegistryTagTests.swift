@@ -42,7 +42,8 @@ import Testing
         let folder = TemporaryFolder("tags")
         var settings = SnapshotExport.Settings(folder: folder.path, key: try MinisignSecretKey.generate())
         settings.event = "Fair"
-        let manifest = try SnapshotExport(databaseURL: world.database.url, settings).run()
+        let export = SnapshotExport(databaseURL: world.database.url, settings)
+        let manifest = try export.run().manifest
         let snapshot = try Snapshot(path: folder.file(manifest.file))
         var statuses: [TagID: Attendee.Status] = [:]
         try snapshot.forEachAttendee { statuses[$0] = $1.status }
@@ -54,7 +55,7 @@ import Testing
         _ = try world.registry.setTag(id(5), .active)
         _ = try world.registry.setTag(id(3), .active)
         let next = try Snapshot(
-            path: folder.file(try SnapshotExport(databaseURL: world.database.url, settings).run().file))
+            path: folder.file(try export.run().manifest.file))
         try next.forEachAttendee { statuses[$0] = $1.status }
         // Ben himself is void: he was not in the list.
         #expect(statuses[id(5)] == .active && statuses[id(1)] == .lost && statuses[id(3)] == .void)
