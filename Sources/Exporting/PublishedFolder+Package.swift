@@ -28,9 +28,9 @@ extension PublishedFolder {
         let compressed = try compressing.result()
         manifest.compressed = compressed
         if let published, let step = try stepping.result() {
-            // Of a delta of this size, applying it takes longer than it saves.
-            manifest.deltas = try deltas.list(
-                step, after: published, to: made, limitBytes: Int(compressed.size) / 2)
+            // A longer one saves little, or is not taken by scanners.
+            let limitBytes = Int(min(compressed.size / 2, SnapshotStore.maxDeltaBytes))
+            manifest.deltas = try deltas.list(step, after: published, to: made, limitBytes: limitBytes)
         }
         try nameFinished(manifest)
         return manifest

@@ -130,17 +130,18 @@ public struct SnapshotExport: Sendable {
         var list = try connection.transaction("ISOLATION LEVEL REPEATABLE READ READ ONLY") {
             try read(RegistryReader(connection, stop))
         }
+        let writer = list.writer
         try list.tags.drain { rows in
             for row in rows {
                 guard let status = Attendee.Status(rawValue: row.status) else {
                     throw ExportError(detail: "tag \(row.tag): status \(row.status)")
                 }
-                try list.writer.add(
+                try writer.add(
                     TagID(rawValue: row.tag), Attendee(status: status, pass: row.pass, attendee: row.attendee))
             }
             try SnapshotExport.goOn(stop)
         }
-        guard let content = list.writer.content else {
+        guard let content = writer.content else {
             throw ExportError(detail: "rows came in another order than they must")
         }
         list.manifest.content = content
@@ -150,7 +151,7 @@ public struct SnapshotExport: Sendable {
             folder.removeUnfinished()
             return nil
         }
-        try list.writer.finish(
+        try writer.finish(
             event: list.manifest.event, version: list.manifest.version, createdS: list.manifest.created,
             expiresS: list.manifest.expires)
         list.manifest.size = Int64(Files.status(folder.building)?.size ?? 0)

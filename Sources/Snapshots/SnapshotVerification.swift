@@ -71,7 +71,7 @@ public enum SnapshotVerification {
     /// of one that a delta gave.
     ///
     /// Throws `SnapshotRefusal`: kind, damaged, meta, rows, content; `SystemError` when it cannot be read.
-    static func rows(_ path: String, _ manifest: Manifest) throws {
+    public static func rows(_ path: String, _ manifest: Manifest) throws {
         let snapshot: Snapshot
         do {
             let database = try Database(path, .immutable)
