@@ -25,4 +25,8 @@ CREATE TRIGGER tell_change AFTER INSERT OR DELETE OR TRUNCATE OR UPDATE ON tapli
 CREATE TRIGGER tell_change AFTER INSERT OR DELETE OR TRUNCATE OR UPDATE ON tapline.event
     FOR EACH STATEMENT EXECUTE FUNCTION tapline.tell_registry_change();
 
+-- What the snapshot says, apart from its version and times (SPEC.md section 6): a center finds that another has published the
+-- same list, and publishes the same file under the same version.
+ALTER TABLE tapline.snapshots ADD COLUMN content text CHECK (content ~ '^[0-9a-f]{64}$');
+
 INSERT INTO tapline.schema_migrations (version, name) VALUES (11, 'registry_changes');

@@ -19,11 +19,26 @@ struct RegistryReader {
         return rows.rowCount == 0 ? nil : rows.text(0, 0)
     }
 
-    /// Of the last snapshot that was published from this database.
-    func lastPublished() throws -> (version: Int64, attendees: Int64)? {
+    /// A snapshot that was published from this database. Times in seconds since 1970.
+    struct Published {
+        let version, attendees, createdS, expiresS: Int64
+        let sha256: String
+        /// Empty for one of an older program.
+        let content: String
+    }
+
+    /// The last one.
+    func lastPublished() throws -> Published? {
         let rows = try connection.query(
-            "SELECT version, attendees FROM tapline.snapshots ORDER BY version DESC LIMIT 1")
-        return rows.rowCount == 0 ? nil : (rows.int(0, 0), rows.int(0, 1))
+            """
+            SELECT version, attendees, floor(extract(epoch FROM created_at))::bigint,
+                floor(extract(epoch FROM expires_at))::bigint, sha256, content
+            FROM tapline.snapshots ORDER BY version DESC LIMIT 1
+            """)
+        guard rows.rowCount > 0 else { return nil }
+        return Published(
+            version: rows.int(0, 0), attendees: rows.int(0, 1), createdS: rows.int(0, 2), expiresS: rows.int(0, 3),
+            sha256: rows.text(0, 4), content: rows.text(0, 5))
     }
 
     /// The transaction's time in seconds since 1970, by the clock of the database.

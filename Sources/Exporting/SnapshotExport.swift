@@ -107,31 +107,82 @@ public struct SnapshotExport: Sendable {
         folder.mend(trusting: settings.key.publicKey)
         folder.removeUnfinished()
         let published = folder.published(trusting: settings.key.publicKey)
-        guard let made = try build(connection, instead: published, stop) else {
-            guard let published else { throw ExportError(detail: "there is nothing published, and nothing new") }
-            return Outcome(manifest: published, isNew: false)
+        let made: Made
+        switch try build(connection, instead: published, stop) {
+        case .published(let manifest): return Outcome(manifest: manifest, isNew: false)
+        case .made(let new): made = new
         }
         try SnapshotExport.goOn(stop)
-        settings.progress?(.verifying(tags: made.attendees, bytes: made.size))
-        let manifest = try folder.package(made, after: published, deltas: settings.deltas)
+        settings.progress?(.verifying(tags: made.manifest.attendees, bytes: made.manifest.size))
+        let manifest = try folder.package(made.manifest, after: published, deltas: settings.deltas)
         try SnapshotExport.goOn(stop)
-        try record(manifest, connection)
+        if !made.isKnown { try record(manifest, connection) }
         try folder.publish(manifest, key: settings.key)
         folder.prune(keep: settings.keep)
         return Outcome(manifest: manifest, isNew: true)
     }
 
-    /// Reads the list into a new file, whose manifest says all but how it may be had compressed or as a delta. Nil when what is
-    /// published is as good.
+    /// A finished file. Its manifest says all but how it may be had compressed or as a delta.
+    private struct Made {
+        let manifest: Manifest
+        /// Whether the database has its row: another center published the same file.
+        let isKnown: Bool
+    }
+
+    private enum Build {
+        case made(Made)
+        /// What is published here is as good.
+        case published(Manifest)
+    }
+
+    /// Reads the list into a new file.
+    ///
+    /// - Parameter mayJoin: whether a version that another center published may be published here, too.
     private func build(
-        _ connection: PostgresConnection, instead published: Manifest?, _ stop: StopSignal
-    ) throws -> Manifest? {
+        _ connection: PostgresConnection, instead published: Manifest?, mayJoin: Bool = true, _ stop: StopSignal
+    ) throws -> Build {
         // The transaction ends before the file is made: nothing old is held in the database for it.
         var list = try connection.transaction("ISOLATION LEVEL REPEATABLE READ READ ONLY") {
             try read(RegistryReader(connection, stop))
         }
-        let writer = list.writer
-        try list.tags.drain { rows in
+        let content = try write(&list.tags, to: list.writer, stop)
+        var manifest = list.manifest
+        manifest.content = content
+        if let freshSinceS = settings.freshSinceS, let published, published.created >= freshSinceS,
+            published.event == manifest.event, published.content == content
+        {
+            folder.removeUnfinished()
+            return .published(published)
+        }
+        let other = list.last.flatMap { mayJoin && canJoin($0, content) ? $0 : nil }
+        if let other {
+            manifest = Manifest(
+                event: manifest.event, version: other.version, created: other.createdS, expires: other.expiresS,
+                size: 0,
+                sha256: "", content: content, attendees: manifest.attendees)
+        }
+        try list.writer.finish(
+            event: manifest.event, version: manifest.version, createdS: manifest.created, expiresS: manifest.expires)
+        manifest.size = Int64(Files.status(folder.building)?.size ?? 0)
+        manifest.sha256 = try Files.sha256Hex(folder.building)
+        guard other.map({ $0.sha256 == manifest.sha256 }) ?? true else {
+            // Made by another program, or before the event got another name. Under one version there is one file.
+            folder.removeUnfinished()
+            return try build(connection, instead: published, mayJoin: false, stop)
+        }
+        return .made(Made(manifest: manifest, isKnown: other != nil))
+    }
+
+    /// Whether another center has published this very list, under a version that is new here. Then it is published here as the
+    /// same file, so that scanners may go from one center to the other.
+    private func canJoin(_ other: RegistryReader.Published, _ content: String) -> Bool {
+        guard let freshSinceS = settings.freshSinceS else { return false }
+        return other.content == content && other.createdS >= freshSinceS && other.version > folder.lastVersion
+    }
+
+    /// Gives the content.
+    private func write(_ tags: inout SortedTags, to writer: SnapshotWriter, _ stop: StopSignal) throws -> String {
+        try tags.drain { rows in
             for row in rows {
                 guard let status = Attendee.Status(rawValue: row.status) else {
                     throw ExportError(detail: "tag \(row.tag): status \(row.status)")
@@ -144,33 +195,23 @@ public struct SnapshotExport: Sendable {
         guard let content = writer.content else {
             throw ExportError(detail: "rows came in another order than they must")
         }
-        list.manifest.content = content
-        if let freshSinceS = settings.freshSinceS, let published, published.created >= freshSinceS,
-            published.event == list.manifest.event, published.content == content
-        {
-            folder.removeUnfinished()
-            return nil
-        }
-        try writer.finish(
-            event: list.manifest.event, version: list.manifest.version, createdS: list.manifest.created,
-            expiresS: list.manifest.expires)
-        list.manifest.size = Int64(Files.status(folder.building)?.size ?? 0)
-        list.manifest.sha256 = try Files.sha256Hex(folder.building)
-        return list.manifest
+        return content
     }
 
     /// A registration list as it was read.
     private struct List {
         /// Lacks what is known only of a finished file.
-        var manifest: Manifest
+        let manifest: Manifest
         /// Has all but the tags.
         let writer: SnapshotWriter
         var tags: SortedTags
+        /// The last snapshot that the database knows.
+        let last: RegistryReader.Published?
     }
 
     private func read(_ registry: RegistryReader) throws -> List {
         let event = try eventName(registry.eventName())
-        let published = try lastPublished(registry)
+        let last = try registry.lastPublished()
         let now = try registry.nowS()
         let largest = try registry.largest()
         let writer = try SnapshotWriter(
@@ -180,33 +221,30 @@ public struct SnapshotExport: Sendable {
         try registry.copyDays(to: writer)
         let tags = try registry.tags { settings.progress?(.reading(tags: $0, bytes: $1)) }
         guard tags.count > 0 || settings.allowEmpty else { throw ExportRefusal.empty }
-        if let published, !settings.allowShrink, ExportRefusal.isShrunk(tags.count, from: published.attendees) {
-            throw ExportRefusal.shrunk(
-                attendees: tags.count, last: published.attendees, lastVersion: published.version)
+        // Database and folder remember it, and either may have been restored from a backup: whichever knows the later version.
+        var measure = (version: last?.version ?? 0, attendees: last?.attendees ?? 0)
+        if let here = folder.manifest, here.version > measure.version { measure = (here.version, here.attendees) }
+        if !settings.allowShrink, ExportRefusal.isShrunk(tags.count, from: measure.attendees) {
+            throw ExportRefusal.shrunk(attendees: tags.count, last: measure.attendees, lastVersion: measure.version)
         }
+        let version = max(now, max(last?.version ?? 0, folder.lastVersion) + 1)
         let manifest = Manifest(
-            event: event, version: max(now, max(published?.version ?? 0, folder.lastVersion) + 1), created: now,
-            expires: now + settings.expiresInS, size: 0, sha256: "", content: "", attendees: tags.count)
-        return List(manifest: manifest, writer: writer, tags: tags)
-    }
-
-    /// As the database or the folder remembers it, whichever knows the later: either may have been restored from a backup.
-    private func lastPublished(_ registry: RegistryReader) throws -> (version: Int64, attendees: Int64)? {
-        let known = try registry.lastPublished()
-        guard let here = folder.manifest, here.version > known?.version ?? 0 else { return known }
-        return (here.version, here.attendees)
+            event: event, version: version, created: now, expires: now + settings.expiresInS, size: 0, sha256: "",
+            content: "", attendees: tags.count)
+        return List(manifest: manifest, writer: writer, tags: tags, last: last)
     }
 
     private func record(_ manifest: Manifest, _ connection: PostgresConnection) throws {
         _ = try connection.transaction {
             try connection.query(
                 """
-                INSERT INTO tapline.snapshots (version, created_at, expires_at, attendees, size, sha256, file)
-                VALUES ($1, to_timestamp($2), to_timestamp($3), $4, $5, $6, $7)
+                INSERT INTO tapline.snapshots (version, created_at, expires_at, attendees, size, sha256, file, content)
+                VALUES ($1, to_timestamp($2), to_timestamp($3), $4, $5, $6, $7, $8)
                 """,
                 [
                     .int64(manifest.version), .double(Double(manifest.created)), .double(Double(manifest.expires)),
                     .int64(manifest.attendees), .int64(manifest.size), .text(manifest.sha256), .text(manifest.file),
+                    .text(manifest.content),
                 ])
         }
     }

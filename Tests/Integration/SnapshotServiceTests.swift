@@ -226,7 +226,7 @@ import Testing
         }
     }
 
-    @Test func `two centers publish in their own folders, or once in a common one`() throws {
+    @Test func `two centers publish the same file in their own folders, or once in a common one`() throws {
         let fair = try Fair()
         var other = fair.settings
         other.folder = fair.folder.file("other")
@@ -235,16 +235,40 @@ import Testing
         var apart = SnapshotService(databaseURL: fair.database.url, other)
         apart.plan = quickPlan
         try running(service(fair), service(fair), apart) {
-            let (first, second) = (try eventually(fair) { _ in true }, try eventually(fair, other.folder) { _ in true })
-            #expect(first.version != second.version && first.content == second.content)
+            let first = try eventually(fair) { _ in true }
+            #expect(try eventually(fair, other.folder) { _ in true } == first)
             try fair.connection.execute("UPDATE tapline.tags SET status = 'lost' WHERE tag_id = 41")
-            let (third, fourth) = (
-                try eventually(fair) { $0.content != first.content },
-                try eventually(fair, other.folder) { $0.content != first.content }
-            )
-            #expect(third.content == fourth.content && third.version != fourth.version)
-            #expect(min(third.version, fourth.version) > max(first.version, second.version))
-            #expect(try fair.rows("SELECT count(*) FROM tapline.snapshots") == ["4"])
+            let second = try eventually(fair) { $0.content != first.content }
+            #expect(try eventually(fair, other.folder) { $0.content != first.content } == second)
+            #expect(second.version > first.version && second.deltas?.map(\.from) == [first.version])
+            #expect(try fair.rows("SELECT count(*) FROM tapline.snapshots") == ["2"])
         }
+    }
+
+    @Test func `under one version there is one file`() throws {
+        let fair = try Fair()
+        let first = try service(fair).export(freshSinceS: 0).manifest
+        func elsewhere(_ name: String) throws -> Manifest {
+            fair.settings.folder = fair.folder.file(name)
+            return try service(fair).export(freshSinceS: 0).manifest
+        }
+        #expect(try elsewhere("joined") == first)
+        // Too old to be joined.
+        fair.settings.folder = fair.folder.file("late")
+        let late = try service(fair).export(freshSinceS: first.created + 1).manifest
+        #expect(late.version > first.version && late.content == first.content)
+        // By another program: the same list, other bytes.
+        try fair.connection.execute("UPDATE tapline.snapshots SET sha256 = repeat('0', 64)")
+        let differing = try elsewhere("differing")
+        #expect(differing.version > late.version && differing.content == first.content)
+        #expect(try elsewhere("joined again") == differing)
+        try fair.connection.execute("UPDATE tapline.event SET name = 'Another'")
+        let renamed = try elsewhere("renamed")
+        #expect(renamed.version > differing.version && renamed.event == "Another")
+        // Who exports by hand means it.
+        fair.settings.folder = fair.folder.file("by hand")
+        #expect(try fair.export().version > renamed.version)
+        let rows = try fair.rows("SELECT count(*), count(DISTINCT content) FROM tapline.snapshots")
+        #expect(rows == ["5|1"])
     }
 }
