@@ -17,6 +17,11 @@ public final class HTTPServer: Sendable {
         /// ... and one that has sent no whole request for so long when `closeStalled` is called: a byte now and then is no
         /// progress.
         public var requestS = 40
+        /// ... and one that takes an answer for so long, in seconds, without taking `answerBytes` of it: some bytes now and
+        /// then are no progress either.
+        public var answerS = 60
+        /// 100 bytes/s, below which scanners give up, too: a twentieth of what a link of 16 kbit/s brings.
+        public var answerBytes: Int64 = 6_000
 
         public init() {}
     }
@@ -81,8 +86,9 @@ public final class HTTPServer: Sendable {
     /// Connections at present.
     public var connections: Int { context.connections.count }
 
-    /// Ends connections that keep the server waiting for a request (`Limits.requestS`). To be called once in a while.
-    public func closeStalled() { context.connections.shutDown(waitingForS: context.limits.requestS) }
+    /// Ends connections that keep the server waiting for a request (`Limits.requestS`), or with an answer (`Limits.answerS`).
+    /// To be called once in a while.
+    public func closeStalled() { context.connections.shutDownStalled(context.limits) }
 
     deinit { stop(graceMs: 0) }
 

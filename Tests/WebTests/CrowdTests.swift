@@ -77,6 +77,30 @@ import Testing
         }
     }
 
+    @Test func whoTakesHardlyAnyOfAnAnswerIsLetGo() throws {
+        let path = try publish(bytes: 8 << 20)
+        var limits = HTTPServer.Limits()
+        (limits.answerS, limits.answerBytes) = (0, .max)
+        try serve(limits) { server in
+            let (slow, idle) = (try Visitor(server.port), try Visitor(server.port))
+            #expect(slow.ask("GET \(path) HTTP/1.1\r\nHost: x\r\n\r\n"))
+            try eventually("it is being answered") { slow.peek() && server.connections == 2 }
+            server.closeStalled()
+            // Nothing is read before, or the buffers would have room for all of it.
+            try eventually("it is let go") { server.connections == 1 }
+            try eventually("what was under way is told to be all") {
+                slow.read()
+                return slow.isOver
+            }
+            #expect(slow.status == 200 && slow.received < 8 << 20)
+            #expect(idle.ask("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"))
+            try eventually("the other has its place") {
+                idle.read()
+                return idle.status == 200
+            }
+        }
+    }
+
     @Test func whoComesBeyondTheLimitIsTold() throws {
         var limits = HTTPServer.Limits()
         limits.connections = 4
