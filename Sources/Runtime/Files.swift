@@ -162,12 +162,29 @@ public enum Files {
         return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 
-    /// Makes the folder and its parents; one that is there already is fine.
+    /// Makes the folder and its parents; one that is there already is fine. What it made is on the disk when this returns.
     public static func makeFolder(_ path: String, mode: UInt32 = 0o755) throws {
-        if mkdir(path, mode) == 0 || errno == EEXIST { return }
-        guard errno == ENOENT, folder(of: path) != path else { throw SystemError("mkdir \(path)") }
+        // "a/" is in the folder of "a".
+        if path.count > 1, path.hasSuffix("/") { return try makeFolder(String(path.dropLast()), mode: mode) }
+        if try makeOneFolder(path, mode) { return }
+        guard folder(of: path) != path else { throw SystemError("mkdir \(path)", code: ENOENT) }
         try makeFolder(folder(of: path), mode: mode)
-        guard mkdir(path, mode) == 0 || errno == EEXIST else { throw SystemError("mkdir \(path)") }
+        guard try makeOneFolder(path, mode) else { throw SystemError("mkdir \(path)", code: ENOENT) }
+    }
+
+    /// False: the folder that it is to be in is not there.
+    private static func makeOneFolder(_ path: String, _ mode: UInt32) throws -> Bool {
+        guard mkdir(path, mode) == 0 else {
+            if errno == EEXIST { return true }
+            if errno == ENOENT { return false }
+            throw SystemError("mkdir \(path)")
+        }
+        do { try syncFolder(of: path) } catch {
+            // Who tries again would find it there, and rely on it.
+            rmdir(path)
+            throw error
+        }
+        return true
     }
 
     /// Makes a new folder of which nobody else knows, in TMPDIR or /tmp, mode 0700.

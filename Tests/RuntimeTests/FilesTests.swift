@@ -74,7 +74,19 @@ struct FilesTests {
         #expect(#expect(throws: SystemError.self) { try Files.read(folder.path) }?.code == EISDIR)
     }
 
+    @Test func aFolderIsDurableOrNotThere() async throws {
+        await #expect(processExitsWith: .success) { [path = folder.file("a") as String] in
+            // No descriptor is left to sync the folder in which it was made.
+            var limit = rlimit(rlim_cur: 0, rlim_max: 0)
+            guard setrlimit(__rlimit_resource_t(UInt32(RLIMIT_NOFILE.rawValue)), &limit) == 0 else { exit(2) }
+            do { try Files.makeFolder(path) } catch { exit(Files.exists(path) ? 3 : 0) }
+            exit(4)
+        }
+    }
+
     @Test func foldersAndNames() throws {
+        try Files.makeFolder(folder.file("x/y//"))
+        #expect(Files.exists(folder.file("x/y")))
         try Files.makeFolder(folder.file("a/b/c"))
         try Files.makeFolder(folder.file("a/b/c"))
         try Files.writeAtomically([1], to: folder.file("a/b/z"))
