@@ -3,10 +3,12 @@ internal import Snapshots
 
 /// What stands for a snapshot on the command line: its file, or a folder, which stands for the newest in it.
 public enum NewestSnapshot {
-    /// The file that is meant by a path: that of a folder is named by its manifest, be it a published folder or a
-    /// scanner's. Throws `ExportError` for a folder without one.
+    /// The file that is meant by a path: of a scanner's folder the one in force, of a published folder the one that its
+    /// manifest names. Throws `ExportError` for a folder without either.
     public static func file(_ path: String) throws -> String {
         guard (try? Files.list(path)) != nil else { return path }
+        // The manifest does not know the second name that a scanner gives to a file which mends another.
+        if let current = SnapshotStore(folder: path).current() { return current }
         guard let manifest = PublishedFolder(path: path).manifest else {
             throw ExportError(detail: "\(path): no manifest in it names a snapshot")
         }

@@ -1,0 +1,42 @@
+import Runtime
+import Snapshots
+import Testing
+
+@testable import Exporting
+
+@Suite struct NewestSnapshotTests {
+    @Test func aFolderStandsForTheOneThatItsManifestNames() throws {
+        let world = try World(seed: 1, tags: 3)
+        #expect(throws: ExportError.self) { try NewestSnapshot.file(world.out.path) }
+        let manifest = try world.publish()
+        let file = world.out.path + "/" + manifest.file
+        #expect(try NewestSnapshot.file(world.out.path) == file)
+        #expect(try NewestSnapshot.file(file) == file)
+    }
+
+    @Test func aScannersFolderStandsForTheOneInForceAlsoWhenItWasMended() throws {
+        let world = try World(seed: 2, tags: 3)
+        let manifest = try world.publish()
+        func offer(_ store: SnapshotStore) throws -> SnapshotOffer {
+            let (bytes, signature) = (
+                try Files.read(world.out.path + "/manifest.json"),
+                try Files.read(world.out.path + "/manifest.json.minisig")
+            )
+            return try store.offer(
+                manifest: bytes, signature: signature, keys: [world.key.publicKey],
+                clock: InstallClock(nowS: manifest.created, isSynchronised: true))
+        }
+        let store = SnapshotStore(folder: world.folder.file("snapshots"))
+        for _ in 0..<2 {
+            let offer = try offer(store)
+            try Files.makeFolder(store.folder)
+            try Files.copy(world.out.path + "/" + manifest.file, to: store.candidatePath(for: manifest))
+            try store.install(offer, file: store.candidatePath(for: manifest))
+            #expect(try NewestSnapshot.file(store.folder) == store.current())
+            // A bad block: the next round mends it.
+            try Files.put([0xa5, 0x5a], into: NewestSnapshot.file(store.folder), at: 5_000)
+        }
+        #expect(
+            try Files.list(store.folder).filter { $0.hasSuffix(".sqlite") } == ["snapshot-\(manifest.version)b.sqlite"])
+    }
+}
