@@ -56,6 +56,20 @@ public struct Recovery: Sendable {
     /// Those that were set aside, oldest first: known without a look into the present one, which a gate may be using.
     public var setAside: [String] { DataFolder.damagedJournals(folder).map { folder + "/" + $0 } }
 
+    /// Where a data folder's damaged journals are read into unless another place is named.
+    public static func usualOut(_ folder: String) -> String { folder + "/recovered" }
+
+    /// The names of the files that a journal in the usual place was made of; empty while there is none that can be read.
+    public var taken: Set<String> {
+        let path = DataFolder.journal(Recovery.usualOut(folder))
+        var names: Set<String> = []
+        guard !Aside.isEmpty(path), let database = try? Database(path, .readOnly),
+            let sources = try? database.prepare("SELECT source FROM \(JournalFile.recoveredMark)")
+        else { return names }
+        try? sources.rows { row in names.insert(row.text(0).split(separator: "/").last.map(String.init) ?? "") }
+        return names
+    }
+
     private static func isSound(_ path: String) -> Bool {
         if Aside.isEmpty(path) || Aside.unfinished(path) != nil {
             return !Aside.isLogAlone(path) && Aside.unfinished(path) == nil

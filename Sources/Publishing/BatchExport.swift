@@ -36,8 +36,10 @@ public struct BatchExport: Sendable {
         public var missing: Int64 = 0
         /// ... and scans of them whose journal is not known.
         public var orphans: Int
-        /// Damaged files that were set aside beside a journal in use, and were not read.
+        /// Damaged files that were set aside beside a journal in use, and that nobody has read ...
         public var unread: [String]
+        /// ... and those of which `tapline-gate recover` has made a folder, to be brought by itself.
+        public var apart: [String]
     }
 
     /// Scans in a file at the most: 60 kB. A bad sector costs one file.
@@ -76,13 +78,16 @@ public struct BatchExport: Sendable {
             out: out, left: plan.consignments.reduce(0) { $0 + $1.scans },
             report: Report(
                 scanner: plan.scanner.text, foreign: plan.foreign, recovered: source.recoveredNames,
-                orphans: source.recovery?.orphans ?? 0, unread: source.unreadNames))
+                orphans: source.recovery?.orphans ?? 0, unread: source.unread, apart: source.apart))
         for consignment in plan.consignments {
             let reader = JournalReader(folder: consignment.folder)
             // Its journals are known by their numbers once it has named them.
             _ = try reader.journals()
             for part in consignment.parts {
                 try writing.write(part, of: plan.scanner, reader, there)
+                // Scans from before a time that was asked for are nowhere else, for all that is known.
+                let isFromATime = if case .since = choice { true } else { false }
+                there.removeAltered(of: part.log, from: isFromATime ? part.after + 1 : 1)
             }
         }
         return writing.report
@@ -130,7 +135,6 @@ extension BatchExport {
                 report.scans += Int64(count)
                 after += Int64(count)
             }
-            there.removeAltered(of: part.log)
         }
 
         private mutating func pass(
@@ -159,7 +163,7 @@ extension BatchExport {
 
 extension BatchExport.Report {
     /// Whether nothing is known to be left behind.
-    public var isWhole: Bool { missing == 0 && orphans == 0 }
+    public var isWhole: Bool { missing == 0 && orphans == 0 && unread.isEmpty }
 
     /// One JSON object, keys in order of name.
     public func json() throws -> String {
@@ -172,7 +176,8 @@ extension BatchExport.Report {
     public func text() -> String {
         var lines = ["written    \(scans) scans of \(scanner) in \(written) files, \(bytes) bytes"]
         if kept > 0 { lines.append("kept       \(keptScans) scans in \(kept) files that are there already") }
-        lines += HandDelivery.lines(recovered: recovered, missing: missing, orphans: orphans, unread: unread, foreign)
+        lines += HandDelivery.lines(
+            recovered: recovered, missing: missing, orphans: orphans, unread: unread, apart: apart, foreign)
         return lines.joined(separator: "\n")
     }
 }

@@ -9,7 +9,7 @@ struct BatchFiles {
     /// Whole files, by journal.
     private var whole: [JournalID: [ClosedRange<Int64>]] = [:]
     /// Files whose bytes are not those that were written, by journal.
-    private var altered: [JournalID: [String]] = [:]
+    private var altered: [JournalID: [BatchFileName]] = [:]
 
     /// Reads them all. What an export left that was killed goes: nobody would load it, and it takes room.
     init(in folder: String, of scanner: ScannerID) {
@@ -20,7 +20,7 @@ struct BatchFiles {
             if let batch = BatchFiles.read(folder + "/" + text, name) {
                 whole[name.log, default: []].append(batch.first...batch.last)
             } else {
-                altered[name.log, default: []].append(text)
+                altered[name.log, default: []].append(name)
             }
         }
     }
@@ -50,8 +50,9 @@ struct BatchFiles {
         whole[log]?.first { $0.contains(seq) }?.upperBound
     }
 
-    /// Removes the altered files of a journal: its scans are in other files now, or at the broker.
-    func removeAltered(of log: JournalID) {
-        for name in altered[log] ?? [] { try? Files.remove(folder + "/" + name) }
+    /// Removes the altered files of a journal that begin with this seq or a later one: their scans are in other files now, or at
+    /// the broker.
+    func removeAltered(of log: JournalID, from seq: Int64) {
+        for name in altered[log] ?? [] where name.first >= seq { try? Files.remove("\(folder)/\(name)") }
     }
 }

@@ -28,11 +28,13 @@ public struct HandDelivery: Sendable {
         public var missing: Int64 = 0
         /// ... and scans of them whose journal is not known.
         public var orphans: Int
-        /// Damaged files that were set aside beside a journal in use, and were not read.
+        /// Damaged files that were set aside beside a journal in use, and that nobody has read ...
         public var unread: [String]
+        /// ... and those of which `tapline-gate recover` has made a folder, to be brought by itself.
+        public var apart: [String]
 
         /// Whether nothing is known to be left behind.
-        public var isWhole: Bool { missing == 0 && orphans == 0 }
+        public var isWhole: Bool { missing == 0 && orphans == 0 && unread.isEmpty }
     }
 
     private let kind: Kind
@@ -71,7 +73,7 @@ public struct HandDelivery: Sendable {
         let plan = try source.plan(choice, scanner: scanner)
         var report = Report(
             scanner: plan.scanner.text, foreign: plan.foreign, recovered: source.recoveredNames,
-            orphans: source.recovery?.orphans ?? 0, unread: source.unreadNames)
+            orphans: source.recovery?.orphans ?? 0, unread: source.unread, apart: source.apart)
         for consignment in plan.consignments {
             let upload = Upload(consignment, addresses, patienceMs: patienceMs)
             let delivered = try upload.deliver(consignment, patienceMs: patienceMs, stop)
@@ -94,7 +96,8 @@ extension HandDelivery.Report {
     /// For people: what was brought, and what was not.
     public func text() -> String {
         var lines = ["confirmed  \(scans) scans of \(scanner), of \(journals) journals"]
-        lines += HandDelivery.lines(recovered: recovered, missing: missing, orphans: orphans, unread: unread, foreign)
+        lines += HandDelivery.lines(
+            recovered: recovered, missing: missing, orphans: orphans, unread: unread, apart: apart, foreign)
         return lines.joined(separator: "\n")
     }
 }
@@ -102,7 +105,8 @@ extension HandDelivery.Report {
 extension HandDelivery {
     /// What was damaged, lost, or not touched, a line each.
     static func lines(
-        recovered: [String], missing: Int64, orphans: Int, unread: [String], _ foreign: [String: Int64]
+        recovered: [String], missing: Int64, orphans: Int, unread: [String], apart: [String],
+        _ foreign: [String: Int64]
     ) -> [String] {
         var lines = recovered.map { "damaged    \($0): what is readable of it was taken" }
         if missing > 0 { lines.append("lost       \(missing) scans between others: the center lists them as a gap") }
@@ -112,6 +116,7 @@ extension HandDelivery {
         lines += unread.map {
             "not read   \($0) was set aside as damaged: tapline-gate recover, then ship what it makes"
         }
+        lines += apart.map { "apart      \($0) was read into the folder recovered: bring that, too, unless it is done" }
         return lines
             + foreign.sorted { $0.key < $1.key }.map {
                 "foreign    \($0.value) scans lie there for \($0.key): again with --scanner \($0.key)"

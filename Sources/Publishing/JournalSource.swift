@@ -14,8 +14,10 @@ struct JournalSource {
     let shipped: [JournalID: Int64]
     /// What came out of damaged files of a copy.
     let recovery: Recovery.Report?
-    /// Damaged files that were set aside in a folder in use, and are not read.
-    let setAside: [String]
+    /// Damaged files by name that were set aside in a folder in use and are not read: those that nobody has read yet ...
+    let unread: [String]
+    /// ... and those that `tapline-gate recover` has read. They may lie there for ever, so they are no failure.
+    let apart: [String]
     /// Kept as long as it is read.
     private let copy: FolderCopy?
 
@@ -26,7 +28,7 @@ struct JournalSource {
         try JournalSource.demand(folder)
         let copy = try FolderCopy(of: folder, scanner: scanner)
         (self.folder, folders, shipped, recovery) = (folder, copy.folders, copy.shipped, copy.recovery)
-        (setAside, self.copy) = ([], copy)
+        (unread, apart, self.copy) = ([], [], copy)
     }
 
     /// A folder in place where it can be read so, beside a running gate; else as a dead one.
@@ -50,17 +52,27 @@ struct JournalSource {
             }
         }
         (self.folder, folders, recovery, copy) = (folder, [folder], nil, nil)
-        shipped = try Shipped.read(folder: folder)
-        setAside = Recovery(folder: folder).setAside
+        shipped = try JournalSource.shipped(folder)
+        let recovery = Recovery(folder: folder)
+        let (setAside, taken) = (recovery.setAside.map(JournalSource.name), recovery.taken)
+        unread = setAside.filter { !taken.contains($0) }
+        apart = setAside.filter { taken.contains($0) }
+    }
+
+    /// A cursor that cannot be read is none: what the center has already is found out there.
+    private static func shipped(_ folder: String) throws -> [JournalID: Int64] {
+        do { return try Shipped.read(folder: folder) } catch let error as JournalError where error.isDamaged {
+            Log("journal").warning("what was shipped cannot be read, everything counts as not shipped", [.error: error])
+            return [:]
+        }
     }
 
     private static func demand(_ folder: String) throws {
         guard Files.exists(folder) else { throw ProgramError.failed("--data \(folder): there is no such folder") }
     }
 
-    /// Damaged files by name: those that were read, and those that were not.
+    /// Damaged files by name that were read.
     var recoveredNames: [String] { (recovery?.files ?? []).map(JournalSource.name) }
-    var unreadNames: [String] { setAside.map(JournalSource.name) }
 
     private static func name(_ path: String) -> String { path.split(separator: "/").last.map(String.init) ?? path }
 

@@ -119,6 +119,56 @@ struct BatchExportTests {
         #expect(try export().kept == 3)
     }
 
+    @Test("An altered file whose scans were not written anew stays")
+    func badFileBeforeATime() throws {
+        let journal = try Journal(folder: data, scanner: scanner)
+        _ = try journal.appendBatch(entries(6_000))
+        _ = try export()
+        let names = try Files.list(stick)
+        #expect(names.count == 2)
+        for name in names {
+            try Files.writeAtomically(Files.read(stick + "/" + name).dropLast(), to: stick + "/" + name)
+        }
+        // From scan 4,001 on, with which the second begins.
+        #expect(try export(.since(1_795_468_021_123 + 4_001_000)).scans == 2_000)
+        let left = try Files.list(stick)
+        #expect(left.count == 2 && left.contains(names[0]) && !left.contains(names[1]))
+        let report = try export()
+        #expect(report.scans == 4_000 && report.kept == 1)
+        #expect(try batches().map(\.count) == [4_000, 2_000])
+    }
+
+    @Test("Without knowing what was shipped, everything is exported")
+    func damagedCursor() throws {
+        let journal = try Journal(folder: data, scanner: scanner)
+        _ = try journal.appendBatch(entries(20))
+        do { try Shipped(folder: data).advance(journal.id, scanner: scanner, to: 15) }
+        #expect(try export(to: folder.file("other")).scans == 5)
+        try Files.writeAtomically([UInt8](repeating: 0x5a, count: 8_192), to: data + "/shipped.sqlite")
+        #expect(throws: JournalError.self) { try Shipped.read(folder: data) }
+        let report = try export()
+        #expect(report.scans == 20 && report.isWhole)
+    }
+
+    @Test("A file that was set aside is a failure until it has been read")
+    func setAside() throws {
+        do { _ = try Journal(folder: data, scanner: scanner).appendBatch(entries(20)) }
+        let path = data + "/journal.sqlite"
+        try Files.put([UInt8](repeating: 0x5a, count: 24), into: path, at: 0)
+        let journal = try Journal(folder: data, scanner: scanner)
+        _ = try journal.appendBatch(entries(3))
+        let aside = try #require(Recovery(folder: data).setAside.first).split(separator: "/").last.map(String.init)
+        let before = try export()
+        #expect(before.scans == 3 && before.unread == [aside] && before.apart == [] && !before.isWhole)
+        #expect(before.text().contains("not read   "))
+        #expect(try Recovery(folder: data).run(into: Recovery.usualOut(data)).scans == 20)
+        let after = try export()
+        #expect(after.keptScans == 3 && after.unread == [] && after.apart == [aside] && after.isWhole)
+        #expect(after.text().contains("apart      "))
+        let recovered = try BatchExport(.unshipped, folder: Recovery.usualOut(data), scanner: nil, out: stick).run()
+        #expect(recovered.scans == 20 && recovered.isWhole)
+    }
+
     @Test("A new journal names the one before it, and scans of another scanner are told, not taken")
     func severalJournals() throws {
         var logs: [JournalID] = []
