@@ -1,5 +1,6 @@
 import Runtime
 import Snapshots
+import Support
 import Testing
 
 @testable import Exporting
@@ -28,10 +29,10 @@ import Testing
         }
         let store = SnapshotStore(folder: world.folder.file("snapshots"))
         for _ in 0..<2 {
-            let offer = try offer(store)
+            let offered = try offer(store)
             try Files.makeFolder(store.folder)
             try Files.copy(world.out.path + "/" + manifest.file, to: store.candidatePath(for: manifest))
-            try store.install(offer, file: store.candidatePath(for: manifest))
+            try store.install(offered, file: store.candidatePath(for: manifest))
             #expect(try NewestSnapshot.file(store.folder) == store.current())
             // A bad block: the next round mends it.
             try Files.put([0xa5, 0x5a], into: NewestSnapshot.file(store.folder), at: 5_000)

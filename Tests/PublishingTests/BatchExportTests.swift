@@ -153,8 +153,10 @@ struct BatchExportTests {
     @Test("A file that was set aside is a failure until it has been read")
     func setAside() throws {
         do { _ = try Journal(folder: data, scanner: scanner).appendBatch(entries(20)) }
-        let path = data + "/journal.sqlite"
-        try Files.put([UInt8](repeating: 0x5a, count: 24), into: path, at: 0)
+        // The head of the file, and of the log, which could make it whole again.
+        for name in ["journal.sqlite", "journal.sqlite-wal"] where Files.exists(data + "/" + name) {
+            try Files.put([UInt8](repeating: 0x5a, count: 24), into: data + "/" + name, at: 0)
+        }
         let journal = try Journal(folder: data, scanner: scanner)
         _ = try journal.appendBatch(entries(3))
         let aside = try #require(Recovery(folder: data).setAside.first).split(separator: "/").last.map(String.init)
