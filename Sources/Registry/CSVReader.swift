@@ -2,8 +2,8 @@ internal import Runtime
 
 /// Comma-separated values after RFC 4180, fed in pieces of any size: quoted fields with doubled quotes, line breaks
 /// within quotes; lines end with CRLF, LF or CR. What spreadsheets make of it is taken too: a byte order mark, a first
-/// line `sep=;`, semicolons or tabs instead of commas (as the header has them), empty lines and lines of separators
-/// alone.
+/// line `sep=;`, semicolons or tabs instead of commas (as the header has them), blanks in front of a quote, empty lines
+/// and lines of separators alone.
 ///
 /// A pure value: bytes in, records out, each with the number of the line that it begins on. It holds one record, and
 /// the header.
@@ -100,6 +100,11 @@ public struct CSVReader {
             }
             switch state {
             case .fieldStart:
+                // Blanks in front of a quote must not make it a part of the text; cells have none at their ends anyway.
+                if byte != separator, Self.isBlank(byte) {
+                    at += 1
+                    continue
+                }
                 state = byte == .quote ? .quoted : .plain
                 if byte == .quote { at += 1 }
             case .plain:

@@ -60,6 +60,18 @@ import Testing
         #expect(try read("\r\n\r\n").isEmpty)
     }
 
+    @Test func `blanks in front of a quote are none of the text`() throws {
+        let text = "name, code\nAnn, \"Smith, \"\"x\"\"\"\n \t\"Ben\",  \n \t \n, \n  Cem \"the\" cook, 5"
+        for size in [1, 2, .max] {
+            #expect(
+                try read(text, pieces: size) == [
+                    "1: name|code", #"2: Ann|Smith, "x""#, "3: Ben|-", #"6: Cem "the" cook|5"#,
+                ])
+        }
+        // Where blanks are the separator, they are.
+        #expect(try read("sep=\t\na\tb\n\t\"x\"\n") == ["2: a|b", "3: -|x"])
+    }
+
     @Test func `a bad record is named by its line, and the next ones are read`() throws {
         let found = try read("a,b\n\"x\"y,1\ngood,2\n\"open,3\n")
         #expect(
