@@ -22,7 +22,8 @@ extension Registry {
         try reading {
             let untold = try connection.query(
                 """
-                SELECT id FROM tapline.passes p WHERE name IS NULL
+                SELECT id, NOT EXISTS (SELECT FROM tapline.access a WHERE a.pass_id = p.id)
+                FROM tapline.passes p WHERE name IS NULL
                     AND id IN (SELECT pass_id FROM tapline.attendees) AND (
                     colour IS NOT NULL OR note IS NOT NULL OR reentry <> 'gate'
                     OR (SELECT count(DISTINCT (valid_from, valid_until)) <> 1 OR NOT bool_and(
@@ -31,8 +32,10 @@ extension Registry {
                 ORDER BY id LIMIT 1
                 """)
             guard untold.rowCount == 0 else {
+                let what = untold.bool(0, 1) ? "opens nothing" : "more than zones of equal times"
                 throw ProgramError.failed(
-                    "pass \(untold.int(0, 0)) has no name, and more than zones of equal times: give it a name first")
+                    "pass \(untold.int(0, 0)) has no name, and \(what): give it a name first, "
+                        + "or its attendees another pass")
             }
             let left = try connection.query(
                 """
@@ -46,7 +49,8 @@ extension Registry {
         }
     }
 
-    /// The named passes with their access, as `PassList` reads them; gives how many.
+    /// The named passes with their access, as `PassList` reads them; gives how many. Access that is never valid (from
+    /// infinity on) is left out: a file cannot tell it, and without times it would be valid always.
     public func exportPasses(to write: (ArraySlice<UInt8>) throws -> Void) throws -> Int {
         try reading {
             try copy(
@@ -54,6 +58,7 @@ extension Registry {
                 SELECT p.name, colour, note, reentry, z.name AS zone,
                     \(Self.time("valid_from")), \(Self.time("valid_until"))
                 FROM tapline.passes p LEFT JOIN tapline.access a ON a.pass_id = p.id
+                    AND valid_from IS DISTINCT FROM 'infinity' AND valid_until IS DISTINCT FROM '-infinity'
                 LEFT JOIN tapline.zones z ON z.id = a.zone_id
                 WHERE p.name IS NOT NULL ORDER BY p.id, a.id
                 """, to: write)

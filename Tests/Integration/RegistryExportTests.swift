@@ -80,20 +80,45 @@ import Testing
             """)
         let nobody = try world.registry.exportList { _ in }
         #expect(nobody.rows == 0 && nobody.leftOut == 1)
-        for (change, pass) in [
-            ("UPDATE tapline.attendees SET pass_id = 1", 1), ("UPDATE tapline.attendees SET pass_id = 2", 2),
-            ("INSERT INTO tapline.access (pass_id, zone_id, valid_until) VALUES (2, 1, 'infinity')", 2),
+        for (change, pass, what) in [
+            ("UPDATE tapline.attendees SET pass_id = 1", 1, "more than zones of equal times"),
+            ("UPDATE tapline.attendees SET pass_id = 2", 2, "opens nothing"),
+            (
+                "INSERT INTO tapline.access (pass_id, zone_id, valid_until) VALUES (2, 1, 'infinity')", 2,
+                "more than zones of equal times"
+            ),
             (
                 "UPDATE tapline.access SET valid_until = NULL; UPDATE tapline.passes SET reentry = 'free' WHERE id = 2",
-                2
+                2, "more than zones of equal times"
             ),
         ] {
             try world.connection.execute(change)
             let error = try #require(throws: ProgramError.self) { try world.registry.exportList { _ in } }
-            #expect(error.code == .failed && error.description.contains("pass \(pass) has no name"), "\(change)")
+            let words = "pass \(pass) has no name, and \(what): give it a name"
+            #expect(error.code == .failed && error.description.contains(words), "\(change)")
         }
         try world.connection.execute("UPDATE tapline.passes SET name = 'Now it has one' WHERE id = 2")
         #expect(try world.registry.exportList { _ in }.rows == 0)
+    }
+
+    @Test func `access that is never valid does not become valid on its way through a file`() throws {
+        try world.connection.execute(
+            """
+            INSERT INTO tapline.zones (name) VALUES ('A'), ('B');
+            INSERT INTO tapline.passes (id, name) VALUES (1, 'Never'), (2, 'Always'), (3, 'Both');
+            INSERT INTO tapline.access (pass_id, zone_id, valid_from, valid_until) VALUES
+                (1, 1, 'infinity', NULL), (1, 2, NULL, '-infinity'), (2, 1, '-infinity', 'infinity'),
+                (3, 1, 'infinity', NULL), (3, 2, NULL, NULL);
+            """)
+        let passes = try file { write in
+            let count = try world.registry.exportPasses(to: write)
+            #expect(count == 3)
+        }
+        #expect(
+            passes.split(separator: "\n").dropFirst() == ["Never,,,gate,,,", "Always,,,gate,A,,", "Both,,,gate,B,,"])
+        let picture = try world.picture()
+        try world.importPasses(passes)
+        #expect(try world.picture() == picture)
     }
 
     @Test func `tag IDs in a list are checked`() throws {
