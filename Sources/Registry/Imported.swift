@@ -45,6 +45,8 @@ public struct Imported: Sendable, Hashable {
     public var voided = 0
     public var tagsAdded = 0
     public var tagsLost = 0
+    /// Void ones that are active again.
+    public var tagsRestored = 0
     public var passesMade = 0
     public var passesChanged = 0
     public var zonesMade: [String] = []
@@ -55,7 +57,7 @@ public struct Imported: Sendable, Hashable {
         let zones = zonesMade.map(JSONText.quote).joined(separator: ",")
         return #"{"dry_run":\#(isDryRun),"rows":\#(rows),"skipped":\#(skipped),"attendees":{"added":\#(added),"#
             + #""changed":\#(changed),"unchanged":\#(unchanged),"voided":\#(voided)},"#
-            + #""tags":{"added":\#(tagsAdded),"lost":\#(tagsLost)},"#
+            + #""tags":{"added":\#(tagsAdded),"lost":\#(tagsLost),"restored":\#(tagsRestored)},"#
             + #""passes":{"made":\#(passesMade),"changed":\#(passesChanged)},"zones_made":[\#(zones)]}"#
     }
 }
@@ -66,7 +68,8 @@ extension Imported: CustomStringConvertible {
             "\(rows) rows" + (skipped > 0 ? ", \(skipped) passed over" : ""),
             "attendees: \(added) added, \(changed) changed, \(unchanged) as they were"
                 + (voided > 0 ? ", \(voided) void because they are not in the list" : ""),
-            "tags: \(tagsAdded) added" + (tagsLost > 0 ? ", \(tagsLost) lost" : ""),
+            "tags: \(tagsAdded) added" + (tagsLost > 0 ? ", \(tagsLost) lost" : "")
+                + (tagsRestored > 0 ? ", \(tagsRestored) active again" : ""),
             "passes: \(passesMade) made, \(passesChanged) changed",
         ]
         if !zonesMade.isEmpty { parts.append("zones made: " + zonesMade.joined(separator: ", ")) }

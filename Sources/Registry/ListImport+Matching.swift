@@ -44,7 +44,8 @@ extension ListImport {
             """
             CREATE TEMPORARY TABLE import_match ON COMMIT DROP AS
             SELECT coalesce(s.first, r.line) AS person, r.leads AND coalesce(s.first, r.line) = r.line AS leads,
-                r.tag_id, r.tag_status, a.id AS attendee_id, t.attendee_id AS owner_id, t.status AS stored_status,
+                r.tag_id, r.tag_status, r.tag_returns, a.id AS attendee_id, t.attendee_id AS owner_id,
+                t.status AS stored_status,
                 \(differs(wantedColumns(list))) AS differs,
                 \(differs(wantedColumns(list, ofGates: true))) AS differs_at_gates
             FROM import_rows r
@@ -117,7 +118,10 @@ extension ListImport {
         }
         if list.fields.contains(.opens) { columns.append(("pass_id", "w.pass_id")) }
         if list.fields.contains(.status) {
-            columns.append(("status", "r.status"))
+            // Who was blocked by hand is not let in again by a shop, which knows nothing of it.
+            let isShop = type(of: list).referencePrefix != nil
+            columns.append(
+                ("status", isShop ? "CASE a.status WHEN 'blocked' THEN a.status ELSE r.status END" : "r.status"))
         } else if options.voidMissing {
             // Void is who was not in the list, then; and now they are.
             columns.append(("status", "CASE a.status WHEN 'void' THEN 'active' ELSE a.status END"))

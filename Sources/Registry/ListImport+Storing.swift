@@ -9,7 +9,7 @@ extension ListImport {
             SELECT count(*) FILTER (WHERE leads), count(*) FILTER (WHERE leads AND differs),
                 count(*) FILTER (WHERE leads AND attendee_id IS NULL),
                 count(*) FILTER (WHERE tag_id IS NOT NULL AND owner_id IS NULL),
-                count(*) FILTER (WHERE tag_status <> 'active' AND stored_status <> tag_status),
+                count(*) FILTER (WHERE \(Self.tagDiffers("stored_status"))),
                 count(*) FILTER (WHERE leads AND differs_at_gates)
             FROM import_match
             """)
@@ -22,7 +22,9 @@ extension ListImport {
         if done.added > 0 { try add(list) }
         if done.changed > 0 { try change(list, atGates: counts.int(0, 5) > 0) }
         if counts.int(0, 3) > 0 { done.tagsAdded = try addTags() }
-        if counts.int(0, 4) > 0 { done.tagsLost += try endTags() }
+        guard counts.int(0, 4) > 0 else { return }
+        done.tagsLost += try setTags("<> 'active'")
+        done.tagsRestored = try setTags("= 'active'")
     }
 
     private func add(_ list: any RegistrationSource) throws {
@@ -64,14 +66,19 @@ extension ListImport {
         ).affectedRows
     }
 
-    /// Tags that the list calls lost or void. A list never brings one back.
-    private func endTags() throws -> Int {
+    /// Tags that the list calls lost or void, and those that it voids itself and now has active; it brings back no other,
+    /// and none that is lost.
+    private func setTags(_ to: String) throws -> Int {
         try connection.execute(
             """
             UPDATE tapline.tags t SET status = m.tag_status FROM import_match m
-            WHERE m.tag_id = t.tag_id AND m.tag_status <> 'active' AND t.status <> m.tag_status
+            WHERE m.tag_id = t.tag_id AND m.tag_status \(to) AND \(Self.tagDiffers("t.status"))
             """
         ).affectedRows
+    }
+
+    private static func tagDiffers(_ stored: String) -> String {
+        "\(stored) <> tag_status AND CASE WHEN tag_returns THEN \(stored) <> 'lost' ELSE tag_status <> 'active' END"
     }
 
     private func replaceTags(_ list: any RegistrationSource) throws -> Int {

@@ -38,7 +38,7 @@ struct ListImport {
         try connection.execute(
             """
             SET LOCAL work_mem = '\(Self.workMemory)'; SET LOCAL jit = off;
-            SET LOCAL client_connection_check_interval = '2s'; SET LOCAL lock_timeout = '\(Self.lockLimitS)s'
+            SET LOCAL client_connection_check_interval = '2s'
             """)
         var refused = ListRefused()
         let ways = try stage(&list, book.names, &refused, &done, progress)
@@ -53,10 +53,16 @@ struct ListImport {
         try store(list, &done)
     }
 
-    /// Changes by hand and this come one after the other; scans, gates and views go on, they only read here.
+    /// Changes by hand and this come one after the other; scans, gates and views go on, they only read here. The limit
+    /// is for this lock alone: the commit waits its turn as that of any other change does.
     private func lock() throws {
         do {
-            try connection.execute("LOCK TABLE tapline.attendees, tapline.tags IN SHARE ROW EXCLUSIVE MODE")
+            try connection.execute(
+                """
+                SET LOCAL lock_timeout = '\(Self.lockLimitS)s';
+                LOCK TABLE tapline.attendees, tapline.tags IN SHARE ROW EXCLUSIVE MODE;
+                SET LOCAL lock_timeout TO DEFAULT
+                """)
         } catch {
             guard error.sqlState == "55P03" else { throw error }
             throw ProgramError.failed(
@@ -74,7 +80,8 @@ struct ListImport {
         try connection.execute(
             """
             CREATE TEMPORARY TABLE import_rows (line integer NOT NULL, leads boolean NOT NULL, external_ref text,
-                name text NOT NULL, category text, status text NOT NULL, way integer, tag_id bigint, tag_status text)
+                name text NOT NULL, category text, status text NOT NULL, way integer, tag_id bigint, tag_status text,
+                tag_returns boolean)
                 ON COMMIT DROP
             """)
         var ways: [RegistrationRow.Opens: Int32] = [:]
@@ -116,7 +123,7 @@ struct ListImport {
 
     private static func put(_ row: RegistrationRow, _ way: Int32?, _ buffer: CopyBuffer) {
         for index in 0..<max(1, row.tags.count) {
-            buffer.beginRow(9)
+            buffer.beginRow(10)
             buffer.put(Int32(clamping: row.number))
             buffer.put(index == 0)
             buffer.put(row.externalRef)
@@ -127,10 +134,12 @@ struct ListImport {
             guard index < row.tags.count else {
                 buffer.putNull()
                 buffer.putNull()
+                buffer.putNull()
                 continue
             }
             buffer.put(row.tags[index].id.rawValue)
             buffer.put(row.tags[index].status.rawValue)
+            buffer.put(row.tags[index].returns)
         }
     }
 

@@ -1,4 +1,5 @@
 internal import Postgres
+internal import Runtime
 
 /// The zones and passes of the database while an import works; what is missing is made, what differs is changed, and
 /// nothing else is written.
@@ -10,7 +11,7 @@ struct PassBook {
         let until: Int64?
     }
 
-    private struct Pass {
+    struct Pass {
         let id: Int64
         let name: String?
         var colour: String?
@@ -30,7 +31,7 @@ struct PassBook {
 
     private let connection: PostgresConnection
     private var zones: [String: Int64] = [:]
-    private var named: [String: Pass] = [:]
+    private(set) var named: [String: Pass] = [:]
     private var shared: [Set<Access>: Int64] = [:]
     private(set) var zonesMade: [String] = []
     private(set) var passesMade = 0
@@ -73,8 +74,9 @@ struct PassBook {
 
     // MARK: A list of passes
 
-    /// Makes and changes passes until they are as the list has them; others stay.
+    /// Makes and changes passes until they are as the list has them, and those that were joined of them; others stay.
     mutating func store(_ list: PassList) throws {
+        let joined = joinedPasses(except: Set(list.entries.map(\.name)))
         for entry in list.entries {
             let present = named[entry.name]
             func text(_ column: PassList.Column, _ now: String?) -> String? {
@@ -88,6 +90,12 @@ struct PassBook {
                 entry.name, colour: text(.colour, present?.colour), note: text(.note, present?.note),
                 reentry: text(.reentry, present?.reentry) ?? "gate", access)
         }
+        for (name, parts) in joined { try store(name, parts) }
+    }
+
+    private mutating func store(_ name: String, _ parts: [RegistrationRow.Opens.Part]) throws {
+        guard let first = parts.first.flatMap({ named[$0.pass] }) else { preconditionFailure("passes that are there") }
+        try store(name, colour: first.colour, note: first.note, reentry: first.reentry, access(of: parts))
     }
 
     private mutating func store(
@@ -162,21 +170,15 @@ struct PassBook {
         }
     }
 
-    /// A pass of its own, with the parts in its name, made to be what they give now.
+    /// A pass of its own, with the parts in its name. One of that name is taken as it is: `store` keeps what was joined up
+    /// to date, and the rest somebody made so.
     private mutating func joined(_ parts: [RegistrationRow.Opens.Part]) throws -> Int64 {
-        let name = parts.map(\.description).joined(separator: " + ")
-        guard let first = parts.first.flatMap({ named[$0.pass] }) else { preconditionFailure("passes that are there") }
-        var access: Set<Access> = []
-        for part in parts {
-            for (_, row) in named[part.pass]?.access ?? [] {
-                let from = [row.from, part.from].compactMap(\.self).max()
-                let until = [row.until, part.until].compactMap(\.self).min()
-                if let from, let until, from >= until { continue }
-                access.insert(Access(zone: row.zone, from: from, until: until))
-            }
-        }
-        try store(name, colour: first.colour, note: first.note, reentry: first.reentry, access)
+        let name = parts.map(\.description).joined(separator: Self.joint)
+        if named[name] == nil { try store(name, parts) }
         guard let pass = named[name] else { preconditionFailure("just stored") }
+        if !isJoined(pass, parts) {
+            Log("registry").info("pass used as it is, other than its parts give", [.name: name])
+        }
         return pass.id
     }
 

@@ -13,6 +13,7 @@ public import Scans
 /// | `valid_from`, `valid_until` | narrow the pass |
 /// | order pending and not `valid_if_pending`, expired, cancelled or not approved; position `canceled` | void |
 /// | `blocked` | blocked |
+/// | an add-on that is `canceled` or `blocked` itself | no pass, and its code void until it is neither |
 ///
 /// Orders in test mode, and what is no admission and has no pass of its name, are passed over. Prices, addresses and
 /// answers are not read. All files are held in memory, some hundred bytes a position.
@@ -110,7 +111,10 @@ public struct PretixExport: RegistrationSource {
         var tags: [RegistrationRow.Tag] = []
         var isForRegistry = false
         for part in [position] + addOns {
-            let isValid = status != .void && !(part.canceled ?? false)
+            let isAddOn = part.id != position.id
+            // Its own affair. That the whole ticket is void says the attendee, and a code would not come back with it.
+            let isEnded = isAddOn && ((part.canceled ?? false) || !(part.blocked?.isEmpty ?? true))
+            let isValid = status != .void && !isEnded
             let choice = try explained { () throws(CellProblem) in try items.pass(of: part, passes, isNeeded: isValid) }
             isForRegistry = isForRegistry || choice.isAdmission || choice.pass != nil
             if isValid, let pass = choice.pass {
@@ -118,13 +122,13 @@ public struct PretixExport: RegistrationSource {
                 parts.append(RegistrationRow.Opens.Part(pass: pass, from: times.from, until: times.until))
             }
             guard let secret = part.secret, !secret.isEmpty else {
-                guard part.id != position.id || !isValid else {
+                guard isAddOn || !isValid else {
                     throw RowProblem(number, at: "order \(name)", "no secret: the API user may not see it")
                 }
                 continue
             }
             var tag = try explained { () throws(CellProblem) in try RegistrationRow.tag(code: secret, key) }
-            if part.id != position.id, !isValid { tag.status = .void }
+            (tag.status, tag.returns) = (isEnded ? .void : .active, isAddOn)
             if !tags.contains(where: { $0.id == tag.id }) { tags.append(tag) }
         }
         guard isForRegistry else { return .skipped }

@@ -12,6 +12,8 @@ public struct RegistrationRow: Sendable {
         public let id: TagID
         /// As the list has it; active unless it says otherwise.
         public var status = Registry.TagStatus.active
+        /// The list voids it and brings it back; what is lost stays lost. Else a list only ends tags.
+        public var returns = false
     }
 
     public enum Status: String, CaseIterable, Sendable { case active, blocked, void }

@@ -2,7 +2,7 @@ internal import Postgres
 internal import Runtime
 
 extension Registry {
-    /// The advisory lock of imports: "TPLN" and 3; see `SnapshotExport.advisoryLock`.
+    /// The advisory lock of imports: "TPLN" and 3; 2 is `ExportLock.advisoryKey`.
     private static let importLock: Int64 = 0x5450_4C4E_0003
 
     /// Brings passes and a registration list over: whole, or not at all.

@@ -97,7 +97,8 @@ import Testing
         #expect(
             dry.json
                 == #"{"dry_run":true,"rows":20,"skipped":0,"attendees":{"added":1,"changed":2,"unchanged":17,"voided":1},"#
-                + #""tags":{"added":2,"lost":1},"passes":{"made":2,"changed":0},"zones_made":["Hall","Lobby"]}"#)
+                + #""tags":{"added":2,"lost":1,"restored":0},"passes":{"made":2,"changed":0},"zones_made":["Hall","Lobby"]}"#
+        )
         #expect(dry.description.hasPrefix("would do: 20 rows; attendees: 1 added, 2 changed, 17 as they were, 1 void"))
         var real = try world.import(csv) { ($0.voidMissing, $0.replaceTags) = (true, true) }
         real.isDryRun = true
@@ -122,6 +123,21 @@ import Testing
         #expect(try world.rows("SELECT count(*) FROM tapline.attendees") == ["0"])
         try holder.execute("COMMIT")
         #expect(try await waiting.value.added == 3)
+    }
+
+    /// A commit may wait longer than the lock on the tables: it takes its turn among the scans.
+    @Test func `the limit on waiting for changes by hand is not one on the commit`() throws {
+        try world.connection.execute(
+            """
+            CREATE TABLE noted (stage text, lock_timeout text);
+            CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$
+                BEGIN INSERT INTO noted VALUES (TG_NAME, current_setting('lock_timeout')); RETURN NULL; END $$;
+            CREATE TRIGGER storing AFTER INSERT ON tapline.attendees FOR EACH ROW EXECUTE FUNCTION note();
+            CREATE CONSTRAINT TRIGGER commit AFTER INSERT ON tapline.attendees
+                DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION note()
+            """)
+        try world.import(header + people([1]))
+        #expect(try world.rows("SELECT * FROM noted ORDER BY stage") == ["commit|0", "storing|0"])
     }
 
     @Test func `what goes wrong in the middle leaves nothing`() throws {

@@ -78,6 +78,34 @@ import Testing
             ])
     }
 
+    @Test func `an add-on that is cancelled or blocked opens nothing; one that is not paid for yet keeps its code`()
+        throws
+    {
+        func order(_ code: String, _ id: Int, _ status: String, _ more: String = "") -> String {
+            Self.order(
+                code, status: status, Self.position(id, code, 1),
+                Self.position(id + 1, code, 2, item: "1346", more: #""addon_to": \#(id)"# + more))
+        }
+        let found = try read(
+            Self.items,
+            Self.page(
+                order("OPEN", 1, "n"), order("PAID", 3, "p"), order("CANC", 5, "p", #", "canceled": true"#),
+                order("BLOCK", 7, "p", #", "blocked": ["api:x"]"#), order("GONE", 9, "c", #", "canceled": true"#)))
+        let (festival, camping) = (
+            RegistrationRow.Opens.Part(pass: "Festival"), RegistrationRow.Opens.Part(pass: "Camping")
+        )
+        #expect(
+            found.rows.map(\.opens) == [
+                nil, .passes([festival, camping]), .passes([festival]), .passes([festival]), nil,
+            ])
+        #expect(found.rows.map(\.status) == [.void, .active, .active, .active, .void])
+        #expect(
+            found.rows.map { $0.tags.map(\.status) } == [
+                [.active, .active], [.active, .active], [.active, .void], [.active, .void], [.active, .void],
+            ])
+        #expect(found.rows.allSatisfy { $0.tags.map(\.returns) == [false, true] })
+    }
+
     @Test func `who is paid for, cancelled, blocked, in test`() throws {
         var id = 0
         func one(

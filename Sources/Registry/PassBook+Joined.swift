@@ -1,0 +1,71 @@
+internal import Runtime
+
+/// Passes that an import joined of others, as those of a ticket and its add-ons.
+extension PassBook {
+    /// Between the parts in the name of a joined pass.
+    static let joint = " + "
+
+    private typealias Part = RegistrationRow.Opens.Part
+
+    /// What the parts give together now.
+    func access(of parts: [RegistrationRow.Opens.Part]) -> Set<Access> {
+        var access: Set<Access> = []
+        for part in parts {
+            for (_, row) in named[part.pass]?.access ?? [] {
+                let from = [row.from, part.from].compactMap(\.self).max()
+                let until = [row.until, part.until].compactMap(\.self).min()
+                if let from, let until, from >= until { continue }
+                access.insert(Access(zone: row.zone, from: from, until: until))
+            }
+        }
+        return access
+    }
+
+    /// Those that are what the parts in their names give. Any other is somebody's own, whatever its name.
+    /// - Returns: in the order in which they can be made anew: parts before what was joined of them.
+    func joinedPasses(
+        except listed: Set<String>
+    ) -> [(name: String, parts: [RegistrationRow.Opens.Part])] {
+        named.values.compactMap { pass in
+            guard let name = pass.name, !listed.contains(name), let parts = parts(name), isJoined(pass, parts) else {
+                return nil
+            }
+            return (name, parts)
+        }.sorted { ($0.name.utf8.count, $0.name) < ($1.name.utf8.count, $1.name) }
+    }
+
+    func isJoined(_ pass: Pass, _ parts: [RegistrationRow.Opens.Part]) -> Bool {
+        guard let first = parts.first.flatMap({ named[$0.pass] }) else { return false }
+        return (pass.colour, pass.note, pass.reentry) == (first.colour, first.note, first.reentry)
+            && Set(pass.access.map(\.1)) == access(of: parts)
+    }
+
+    /// The parts that a name tells; nil: it is not one of a joined pass.
+    private func parts(_ name: String) -> [Part]? {
+        var parts: [Part] = []
+        var pieces = name.split(separator: Self.joint, omittingEmptySubsequences: false)[...]
+        while !pieces.isEmpty {
+            // The longest first: a pass that is a part may have the joint in its own name.
+            let found = (1...pieces.count).reversed().lazy.compactMap { count in
+                part(pieces.prefix(count).joined(separator: Self.joint), of: name).map { (count, $0) }
+            }.first
+            guard let (count, part) = found else { return nil }
+            parts.append(part)
+            pieces = pieces.dropFirst(count)
+        }
+        return parts
+    }
+
+    private func part(_ text: String, of name: String) -> Part? {
+        if text != name, named[text] != nil { return Part(pass: text) }
+        // As `Part.description` writes times.
+        guard let times = text.split(separator: " (").last, times.count + 2 < text.count else { return nil }
+        var part = Part(pass: String(text.dropLast(times.count + 2)))
+        let words = times.dropLast().split(separator: " ")
+        for (word, time) in zip(words, words.dropFirst()) {
+            if word == "from" { part.from = UTCTime.microseconds(time) }
+            if word == "until" { part.until = UTCTime.microseconds(time) }
+        }
+        return named[part.pass] != nil && part.description == text ? part : nil
+    }
+}
