@@ -1,32 +1,24 @@
 internal import CZlib
 import Glibc
 
-/// Whole files into gzip (RFC 1952) and back, with the memory of two chunks.
+/// Files into gzip (RFC 1952), in parts, and back, with the memory of two chunks each.
 public enum Gzip {
     static let chunkBytes = 65_536
-
-    /// Compresses `source` into the new file `target`; the same bytes give the same bytes (no time, no name in the header).
-    ///
-    /// Throws `GzipError`; then `target` is gone. Durability is the caller's.
-    ///
-    /// - Parameter level: 1 fast to 9 small.
-    public static func compress(_ source: String, to target: String, level: Int32 = 9) throws(GzipError) {
-        var stream = z_stream()
-        guard shim_gzip_init(&stream, level) == Z_OK else { throw GzipError("start compressing", detail: nil) }
-        defer { deflateEnd(&stream) }
-        try pump(source, target, limitBytes: .max, &stream) { stream, isLast in
-            deflate(stream, isLast ? Z_FINISH : Z_NO_FLUSH)
-        }
-    }
 
     /// Expands `source` into the new file `target`.
     ///
     /// Throws `GzipError` for what is not one whole gzip member, or holds more than `limitBytes`; then `target` is gone.
     public static func expand(_ source: String, to target: String, limitBytes: Int) throws(GzipError) {
-        var stream = z_stream()
-        guard shim_gunzip_init(&stream) == Z_OK else { throw GzipError("start expanding", detail: nil) }
-        defer { inflateEnd(&stream) }
-        try pump(source, target, limitBytes: limitBytes, &stream) { stream, _ in inflate(stream, Z_NO_FLUSH) }
+        let input = try openToRead(source)
+        defer { close(input) }
+        let output = try create(target)
+        do throws(GzipError) {
+            defer { close(output) }
+            try pump(input, source, limitBytes) { (piece) throws(GzipError) in try writeAll(output, piece, target) }
+        } catch {
+            unlink(target)
+            throw error
+        }
     }
 
     /// Expands `source` and gives what it holds to `body`, piece by piece.
@@ -35,39 +27,19 @@ public enum Gzip {
     public static func expand(
         _ source: String, limitBytes: Int, _ body: (ArraySlice<UInt8>) -> Void
     ) throws(GzipError) {
+        let input = try openToRead(source)
+        defer { close(input) }
+        try pump(input, source, limitBytes) { body(Array($0)[...]) }
+    }
+
+    /// Expands all of a file into `sink`; trailing bytes and a missing end are errors.
+    private static func pump(
+        _ input: Int32, _ source: String, _ limitBytes: Int,
+        _ sink: (UnsafeRawBufferPointer) throws(GzipError) -> Void
+    ) throws(GzipError) {
         var stream = z_stream()
         guard shim_gunzip_init(&stream) == Z_OK else { throw GzipError("start expanding", detail: nil) }
         defer { inflateEnd(&stream) }
-        let input = try openToRead(source)
-        defer { close(input) }
-        func step(_ stream: UnsafeMutablePointer<z_stream>, _ isLast: Bool) -> Int32 { inflate(stream, Z_NO_FLUSH) }
-        try pump(input, source, limitBytes, &stream, step) { body(Array($0)[...]) }
-    }
-
-    /// Feeds `source` through `step` into `target` until the stream ends; trailing bytes and a missing end are errors.
-    private static func pump(
-        _ source: String, _ target: String, limitBytes: Int, _ stream: inout z_stream,
-        _ step: (UnsafeMutablePointer<z_stream>, Bool) -> Int32
-    ) throws(GzipError) {
-        let input = try openToRead(source)
-        defer { close(input) }
-        let output = try create(target)
-        do throws(GzipError) {
-            defer { close(output) }
-            try pump(input, source, limitBytes, &stream, step) { (piece) throws(GzipError) in
-                try writeAll(output, piece, target)
-            }
-        } catch {
-            unlink(target)
-            throw error
-        }
-    }
-
-    private static func pump(
-        _ input: Int32, _ source: String, _ limitBytes: Int, _ stream: inout z_stream,
-        _ step: (UnsafeMutablePointer<z_stream>, Bool) -> Int32,
-        _ sink: (UnsafeRawBufferPointer) throws(GzipError) -> Void
-    ) throws(GzipError) {
         let inBuffer = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: chunkBytes)
         let outBuffer = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: chunkBytes)
         defer {
@@ -84,7 +56,7 @@ public enum Gzip {
             }
             stream.next_out = outBuffer.baseAddress
             stream.avail_out = UInt32(chunkBytes)
-            let code = step(&stream, inputEnded)
+            let code = inflate(&stream, Z_NO_FLUSH)
             ended = code == Z_STREAM_END
             let made = chunkBytes - Int(stream.avail_out)
             // Z_BUF_ERROR: no progress possible. With the input at its end, that is a stream cut short.

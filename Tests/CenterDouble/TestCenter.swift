@@ -143,7 +143,9 @@ public final class TestCenter: Sendable {
             path, version: version, people: people, lost: lost, event: event, createdS: createdS, expiresS: expiresS)
         var manifest = try Manifest(describing: path)
         if isCompressed {
-            try Gzip.compress(path, to: path + ".gz", level: 1)
+            let part = try Gzip.compressPart(
+                of: path, 0..<Int(manifest.size), isLast: true, to: path + ".part", level: 1)
+            try Gzip.join([part], to: path + ".gz")
             manifest.compressed = try package(name + ".gz")
         }
         for from in deltas {

@@ -9,12 +9,19 @@ import Zlib
     var packed: String { folder.file("packed.gz") }
     var back: String { folder.file("back") }
 
+    /// In one part.
+    private func pack() throws {
+        let size = Files.status(plain)?.size ?? 0
+        let part = try Gzip.compressPart(of: plain, 0..<size, isLast: true, to: folder.file("part"), level: 9)
+        try Gzip.join([part], to: packed)
+    }
+
     private func bytes(_ count: Int) -> [UInt8] { (0..<count).map { UInt8(truncatingIfNeeded: $0 &* $0 >> 7) } }
 
     @Test(arguments: [0, 1, 65_535, 65_536, 65_537, 1_000_000])
     func thereAndBack(count: Int) throws {
         try Files.writeAtomically(bytes(count), to: plain)
-        try Gzip.compress(plain, to: packed)
+        try pack()
         try Gzip.expand(packed, to: back, limitBytes: count)
         #expect(try Files.read(back) == bytes(count))
         #expect(try Files.read(packed).starts(with: [0x1f, 0x8b, 8, 0, 0, 0, 0, 0]))
@@ -22,14 +29,14 @@ import Zlib
 
     @Test func theLimitHolds() throws {
         try Files.writeAtomically([UInt8](repeating: 0, count: 10_000_000), to: plain)
-        try Gzip.compress(plain, to: packed)
+        try pack()
         #expect(throws: GzipError.self) { try Gzip.expand(packed, to: back, limitBytes: 9_999_999) }
         #expect(!Files.exists(back))
     }
 
     @Test func damageIsSeen() throws {
         try Files.writeAtomically(bytes(200_000), to: plain)
-        try Gzip.compress(plain, to: packed)
+        try pack()
         let whole = try Files.read(packed)
         var flipped = whole
         flipped[whole.count / 2] ^= 4
@@ -43,7 +50,7 @@ import Zlib
     @Test func neverOverwrites() throws {
         try Files.writeAtomically([1], to: plain)
         try Files.writeAtomically([2], to: packed)
-        #expect(throws: GzipError.self) { try Gzip.compress(plain, to: packed) }
+        #expect(throws: GzipError.self) { try pack() }
         #expect(try Files.read(packed) == [2])
     }
 
