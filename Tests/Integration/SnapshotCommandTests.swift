@@ -77,6 +77,22 @@ import Testing
         #expect(away.end == .exit(69))
     }
 
+    @Test func `a center that has a key and no folder to publish in is told`() throws {
+        #expect(try run("keygen", "--out", prefix).end == .exit(0))
+        func check(_ more: String...) throws -> Run {
+            try Run.it(
+                "tapline-center",
+                [
+                    "run", "--check", "--database-url", "postgresql://x@127.0.0.1:1/x", "--amqp-url",
+                    "amqp://x:y@127.0.0.1:1/x",
+                ] + more)
+        }
+        let refused = try check("--signing-key", prefix + ".key")
+        #expect(refused.end == .exit(78))
+        #expect(refused.errors.contains("--snapshots DIR"), "\(refused.errors)")
+        #expect(try check("--signing-key", prefix + ".key", "--snapshots", out).end == .exit(0))
+    }
+
     @Test func `verify takes the folder, the manifest, the line and the file`() throws {
         let manifest = try publish(created: now, expires: now + 600)
         let line = try MinisignPublicKey(prefix + ".pub").base64

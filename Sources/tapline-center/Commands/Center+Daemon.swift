@@ -48,7 +48,7 @@ extension Center {
             Option("relay-user", "NAME", "a broker user that may publish for any scanner", kind: .repeated),
             Option(
                 "signing-key", "FILE",
-                "minisign secret key; with --snapshots: publish a snapshot whenever the registration list has changed"),
+                "minisign secret key; publish a snapshot in --snapshots whenever the registration list has changed"),
             Option("signing-key-password", "TEXT", "of an encrypted signing key", kind: .secret),
             Option("snapshot-at", "HH:MM", "publish one each night at this time of the event, too"),
             Option("keep-days", "N", "drop scans N days after their journals were heard of; never if not given"),
@@ -103,16 +103,17 @@ extension Center {
     }
 
     private static func snapshotService(_ arguments: Arguments, _ url: String) throws -> SnapshotService? {
-        let key = try arguments["signing-key"].map {
-            try MinisignSecretKey(path: $0, password: arguments["signing-key-password"])
-        }
         let night = try arguments["snapshot-at"].map { try NightTime($0) }
-        guard let key, let folder = arguments["snapshots"] else {
+        guard let keyFile = arguments["signing-key"] else {
             guard night == nil else {
                 throw ProgramError.configuration("--snapshot-at needs --snapshots DIR and --signing-key FILE")
             }
             return nil
         }
+        guard let folder = arguments["snapshots"] else {
+            throw ProgramError.configuration("--signing-key needs --snapshots DIR, the folder to publish in")
+        }
+        let key = try MinisignSecretKey(path: keyFile, password: arguments["signing-key-password"])
         return SnapshotService(
             databaseURL: url, SnapshotExport.Settings(folder: folder, key: key), night: night)
     }
