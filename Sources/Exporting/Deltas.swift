@@ -12,12 +12,19 @@ struct Deltas {
     /// Joined deltas of larger lists are not proved once more: a million tags take half a second each.
     static let joinedProofTags: Int64 = 100_000
 
+    /// Up to so many rows that differ a delta is computed, of however small a list: a few megabytes of memory.
+    static let fewRows = 10_000
+
     let folder: PublishedFolder
     /// From how many versions at most.
     let limit: Int
     private let log = Log("export")
 
     init(folder: PublishedFolder, limit: Int) { (self.folder, self.limit) = (folder, limit) }
+
+    /// A delta of more rows than this is given up while the files are compared, which holds the rows in memory: with a quarter
+    /// of all, it is about as long as it may be to be listed.
+    static func limitRows(tags: Int64) -> Int { max(fewRows, Int(tags) / 4) }
 
     /// From what is published to what was built; nil without one.
     func step(from published: Manifest, to made: Manifest) -> [UInt8]? {
@@ -27,7 +34,8 @@ struct Deltas {
             guard try Files.sha256Hex(old) == published.sha256 else {
                 throw ExportError(detail: "\(published.file) is not what was published")
             }
-            let change = try Changeset.between(old, and: folder.building)
+            let change = try Changeset.between(
+                old, and: folder.building, limitRows: Deltas.limitRows(tags: made.attendees))
             try prove(change, on: old, gives: made)
             return change
         } catch {

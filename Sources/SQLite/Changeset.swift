@@ -10,8 +10,12 @@ public enum Changeset {
     /// - Parameters:
     ///   - old: a file that nobody changes meanwhile.
     ///   - new: the same.
-    public static func between(_ old: String, and new: String) throws(SQLiteError) -> [UInt8] {
-        let rows = try DifferingRows(old, new)
+    ///   - limitRows: with more rows that differ, of tables whose key is a whole number, it is given up with SQLITE_TOOBIG: they
+    ///     are held in memory.
+    public static func between(
+        _ old: String, and new: String, limitRows: Int = .max
+    ) throws(SQLiteError) -> [UInt8] {
+        let rows = try DifferingRows(old, new, limit: limitRows)
         var session: OpaquePointer?
         try check(sqlite3session_create(rows.database.handle, "main", &session), "session", rows.database)
         defer { sqlite3session_delete(session) }

@@ -1,3 +1,5 @@
+internal import CSQLite
+
 /// The rows in which two files of one schema differ, in memory: those of the old in the schema `old`, those of the new in
 /// `main`. Tables whose key is a whole number are walked side by side; of the others, which are small, all rows are taken.
 ///
@@ -5,8 +7,12 @@
 struct DifferingRows {
     let database: Database
     private(set) var tables: [String] = []
+    /// How many more rows may differ in the tables that are walked.
+    private var left: Int
 
-    init(_ old: String, _ new: String) throws(SQLiteError) {
+    /// - Parameter limit: with more rows that differ in tables that are walked, it ends with SQLITE_TOOBIG.
+    init(_ old: String, _ new: String, limit: Int) throws(SQLiteError) {
+        left = limit
         database = try Database(":memory:", .create)
         try database.execute("ATTACH ':memory:' AS old")
         try database.prepare("ATTACH ? AS old_file").run(.text(Database.uri(old, .immutable)))
@@ -40,7 +46,7 @@ struct DifferingRows {
         }
     }
 
-    private func walk(_ table: String, _ key: String, _ place: Int32) throws(SQLiteError) {
+    private mutating func walk(_ table: String, _ key: String, _ place: Int32) throws(SQLiteError) {
         let old = try database.prepare("SELECT * FROM old_file.\"\(table)\" ORDER BY \"\(key)\"")
         let new = try database.prepare("SELECT * FROM new_file.\"\(table)\" ORDER BY \"\(key)\"")
         let places = Array(repeating: "?", count: Int(new.columnCount)).joined(separator: ", ")
@@ -51,6 +57,10 @@ struct DifferingRows {
             let isOld = hasOld && (!hasNew || old.int(place) <= new.int(place))
             let isNew = hasNew && (!hasOld || new.int(place) <= old.int(place))
             if !isOld || !isNew || !old.hasSameRow(as: new) {
+                guard left > 0 else {
+                    throw SQLiteError("compare \(table): too many rows differ", code: SQLITE_TOOBIG, database: nil)
+                }
+                left -= 1
                 if isOld { try intoOld.run(withRowOf: old) }
                 if isNew { try intoNew.run(withRowOf: new) }
             }

@@ -57,7 +57,7 @@ public struct Manifest: Codable, Hashable, Sendable {
     public var attendees: Int64
     /// The same file under gzip.
     public var compressed: Package?
-    /// None is made yet; an old manifest may lack the key.
+    /// Those that lead here from older versions, the newest first; a manifest made before there were any may lack the key.
     public var deltas: [Delta]? = []
 
     public init(

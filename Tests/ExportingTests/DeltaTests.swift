@@ -55,6 +55,24 @@ import Testing
         #expect(!old.isEmpty)
     }
 
+    @Test(
+        arguments: [(0, 10_000), (40_000, 10_000), (40_004, 10_001), (1_000_000, 250_000)] as [(Int64, Int)])
+    func aQuarterOfALargeListIsComparedAtMost(tags: Int64, rows: Int) {
+        #expect(Deltas.limitRows(tags: tags) == rows)
+    }
+
+    @Test func oneOfTooManyRowsIsGivenUp() throws {
+        let world = try World(seed: 10, tags: Deltas.fewRows / 2 + 100)
+        let first = try world.publish()
+        let deltas = Deltas(folder: world.out, limit: 1)
+        #expect(try deltas.step(from: first, to: world.build()) != nil)
+        world.out.removeUnfinished()
+        let count = world.tags.count
+        world.tags = [:]
+        for _ in 0..<count { world.add() }
+        #expect(try deltas.step(from: first, to: world.build()) == nil)
+    }
+
     @Test func noneIsMadeFromAFileThatIsNotThePublishedOne() throws {
         let world = try World(seed: 6, tags: 300)
         let first = try world.publish()

@@ -39,6 +39,14 @@ struct ChangesetTests {
         #expect(try Changeset.between(old, and: new).isEmpty)
     }
 
+    @Test func tooManyRowsAreNotHeldInMemory() throws {
+        let old = try file("old", [1: 10, 2: 20, -3: 30], meta: "1")
+        let new = try file("new", [1: 10, 2: 21, 4: 40], meta: "2")
+        #expect(try Changeset.between(old, and: new, limitRows: 3) == Changeset.between(old, and: new))
+        let error = #expect(throws: SQLiteError.self) { try Changeset.between(old, and: new, limitRows: 2) }
+        #expect(error?.primary == 18, "SQLITE_TOOBIG")
+    }
+
     @Test func twoAreJoinedToOne() throws {
         let first = try file("1", [1: 10, 2: 20, 3: 30], meta: "1")
         let second = try file("2", [1: 11, 3: 30, 4: 40], meta: "2")
