@@ -15,7 +15,7 @@ final class ExportLock {
     /// Waits for others: a center exports when somebody changed the list, and who exports by hand just then gets his turn.
     ///
     /// Throws `ProgramError` (failed) when they take longer than `waitMs`, or when stopped.
-    init(_ folder: String, _ connection: PostgresConnection, waitMs: Int, _ stop: StopSignal) throws {
+    init(_ folder: PublishedFolder, _ connection: PostgresConnection, waitMs: Int, _ stop: StopSignal) throws {
         let deadline = SystemClock.monotonicMs() + Int64(waitMs)
         func pause(_ place: String) throws {
             try SnapshotExport.goOn(stop)
@@ -26,9 +26,9 @@ final class ExportLock {
         }
         while true {
             do {
-                file = try FileLock(folder + "/.export.lock")
+                file = try FileLock(folder.lockPath)
                 break
-            } catch let error as ProgramError where error.code == .configuration { try pause("in \(folder)") }
+            } catch let error as ProgramError where error.code == .configuration { try pause("in \(folder.path)") }
         }
         while try !connection.query("SELECT pg_try_advisory_lock($1)", [.int64(ExportLock.advisoryKey)]).bool(0, 0) {
             try pause("on this database")

@@ -12,6 +12,8 @@ struct PublishedFolder {
 
     let path: String
 
+    /// Of who exports into the folder.
+    var lockPath: String { path + "/.export.lock" }
     private var manifestPath: String { path + "/" + Manifest.fileName }
     private var signaturePath: String { path + "/" + Manifest.signatureFileName }
     /// What an export works on.
@@ -53,6 +55,23 @@ struct PublishedFolder {
         try? Files.rename(buildingManifest, to: manifestPath)
     }
 
+    /// The same, for one who does not hold the lock, before anything else that may fail: it needs no database. While somebody
+    /// exports there is nothing to do, for he began with it.
+    func mendIfIdle(trusting key: MinisignPublicKey) {
+        guard let lock = try? FileLock(lockPath) else { return }
+        mend(trusting: key)
+        withExtendedLifetime(lock) {}
+    }
+
+    /// How many tags are active in the file that the manifest names; nil where it cannot be read: then it says nothing, and
+    /// another is to follow it in any case.
+    func lastActive() -> (version: Int64, active: Int64)? {
+        guard let manifest, let snapshot = try? Snapshot(path: path + "/" + manifest.file),
+            let active = try? snapshot.count(.active)
+        else { return nil }
+        return (manifest.version, Int64(active))
+    }
+
     /// What an export that was killed left behind.
     func removeUnfinished() {
         for name in (try? Files.list(path)) ?? [] where name.hasPrefix(".building") {
@@ -62,7 +81,8 @@ struct PublishedFolder {
 
     /// Signs the manifest and puts it in force: the two files are complete and on the disk under other names, then renamed
     /// one after the other. Between the renames they do not match; who reads them then reads them again. A crash between
-    /// them is mended by `mend`: the next export begins with it, and the center looks for it when it starts.
+    /// them is mended by `mend`: each export begins with it, before it needs the database, and so does the center, when it
+    /// starts and whenever an export failed.
     func publish(_ manifest: Manifest, key: MinisignSecretKey) throws {
         let bytes = try manifest.json()
         let signature = try MinisignSignature.file(

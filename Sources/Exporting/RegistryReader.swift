@@ -27,18 +27,24 @@ struct RegistryReader {
         let content: String
     }
 
-    /// The last one.
-    func lastPublished() throws -> Published? {
+    /// Those of the window of `ShrinkGuard`, and in any case the last one; the oldest first.
+    func published() throws -> [Published] {
+        // A version is the second of its making or more, which spares a look at those of long ago.
         let rows = try connection.query(
             """
-            SELECT version, attendees, floor(extract(epoch FROM created_at))::bigint,
+            WITH last AS (SELECT max(version) AS version FROM tapline.snapshots)
+            SELECT s.version, attendees, floor(extract(epoch FROM created_at))::bigint,
                 floor(extract(epoch FROM expires_at))::bigint, sha256, content
-            FROM tapline.snapshots ORDER BY version DESC LIMIT 1
-            """)
-        guard rows.rowCount > 0 else { return nil }
-        return Published(
-            version: rows.int(0, 0), attendees: rows.int(0, 1), createdS: rows.int(0, 2), expiresS: rows.int(0, 3),
-            sha256: rows.text(0, 4), content: rows.text(0, 5))
+            FROM tapline.snapshots s, last
+            WHERE s.version >= least(last.version, floor(extract(epoch FROM now()))::bigint - $1)
+                AND (s.version = last.version OR created_at > now() - make_interval(secs => $1))
+            ORDER BY s.version
+            """, [.int64(ShrinkGuard.windowS)])
+        return (0..<rows.rowCount).map { row in
+            Published(
+                version: rows.int(row, 0), attendees: rows.int(row, 1), createdS: rows.int(row, 2),
+                expiresS: rows.int(row, 3), sha256: rows.text(row, 4), content: rows.text(row, 5))
+        }
     }
 
     /// The transaction's time in seconds since 1970, by the clock of the database.

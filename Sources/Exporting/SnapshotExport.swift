@@ -23,10 +23,10 @@ public struct SnapshotExport: Sendable {
         public var deltas = SnapshotExport.defaultDeltas
         /// Whether a list without a single tag is published.
         public var allowEmpty = true
-        /// Whether a list with far fewer tags than the last one is published.
+        /// Whether a list with far fewer tags, or active tags, than before is published.
         public var allowShrink = false
-        /// Seconds since 1970. What was published since then, with the same content, is as good as a new version, and none
-        /// is made; nil: one is made in any case.
+        /// Seconds since 1970. What was published since then, with the same content, is as good as a new version until half of
+        /// its time is over, and none is made; nil: one is made in any case.
         public var freshSinceS: Int64?
         /// How long another export is waited for, in milliseconds.
         public var lockWaitMs = 60_000
@@ -82,6 +82,7 @@ public struct SnapshotExport: Sendable {
     /// - Parameter stop: gives up between two steps, with `failed`; the last snapshot stays published.
     public func run(_ stop: StopSignal = StopSignal()) throws -> Outcome {
         let began = SystemClock.monotonicMs()
+        folder.mendIfIdle(trusting: settings.key.publicKey)
         do {
             let connection = try PostgresConnection(
                 url: databaseURL, statementTimeoutMs: SnapshotExport.statementTimeoutMs,
@@ -102,7 +103,7 @@ public struct SnapshotExport: Sendable {
 
     private func export(_ connection: PostgresConnection, _ stop: StopSignal) throws -> Outcome {
         try Files.makeFolder(folder.path)
-        let lock = try ExportLock(folder.path, connection, waitMs: settings.lockWaitMs, stop)
+        let lock = try ExportLock(folder, connection, waitMs: settings.lockWaitMs, stop)
         defer { withExtendedLifetime(lock) {} }
         folder.mend(trusting: settings.key.publicKey)
         folder.removeUnfinished()
@@ -145,16 +146,20 @@ public struct SnapshotExport: Sendable {
         var list = try connection.transaction("ISOLATION LEVEL REPEATABLE READ READ ONLY") {
             try read(RegistryReader(connection, stop))
         }
+        let active = list.tags.active
         let content = try write(&list.tags, to: list.writer, stop)
+        // What another center has published was measured there, or allowed.
+        if !settings.allowShrink, content != list.last?.content { try measure(active: active) }
         var manifest = list.manifest
         manifest.content = content
-        if let freshSinceS = settings.freshSinceS, let published, published.created >= freshSinceS,
-            published.event == manifest.event, published.content == content
+        if let freshSinceS = settings.freshSinceS, let published,
+            !published.isDue(freshSinceS: freshSinceS, nowS: manifest.created), published.event == manifest.event,
+            published.content == content
         {
             folder.removeUnfinished()
             return .published(published)
         }
-        let other = list.last.flatMap { mayJoin && canJoin($0, content) ? $0 : nil }
+        let other = list.last.flatMap { mayJoin && canJoin($0, content, nowS: manifest.created) ? $0 : nil }
         if let other {
             manifest = Manifest(
                 event: manifest.event, version: other.version, created: other.createdS, expires: other.expiresS,
@@ -175,9 +180,11 @@ public struct SnapshotExport: Sendable {
 
     /// Whether another center has published this very list, under a version that is new here. Then it is published here as the
     /// same file, so that scanners may go from one center to the other.
-    private func canJoin(_ other: RegistryReader.Published, _ content: String) -> Bool {
+    private func canJoin(_ other: RegistryReader.Published, _ content: String, nowS: Int64) -> Bool {
         guard let freshSinceS = settings.freshSinceS else { return false }
-        return other.content == content && other.createdS >= freshSinceS && other.version > folder.lastVersion
+        let isDue = Manifest.isDue(
+            createdS: other.createdS, expiresS: other.expiresS, freshSinceS: freshSinceS, nowS: nowS)
+        return other.content == content && !isDue && other.version > folder.lastVersion
     }
 
     /// Gives the content.
@@ -211,7 +218,7 @@ public struct SnapshotExport: Sendable {
 
     private func read(_ registry: RegistryReader) throws -> List {
         let event = try eventName(registry.eventName())
-        let last = try registry.lastPublished()
+        let published = try registry.published()
         let now = try registry.nowS()
         let largest = try registry.largest()
         let writer = try SnapshotWriter(
@@ -221,17 +228,29 @@ public struct SnapshotExport: Sendable {
         try registry.copyDays(to: writer)
         let tags = try registry.tags { settings.progress?(.reading(tags: $0, bytes: $1)) }
         guard tags.count > 0 || settings.allowEmpty else { throw ExportRefusal.empty }
-        // Database and folder remember it, and either may have been restored from a backup: whichever knows the later version.
-        var measure = (version: last?.version ?? 0, attendees: last?.attendees ?? 0)
-        if let here = folder.manifest, here.version > measure.version { measure = (here.version, here.attendees) }
-        if !settings.allowShrink, ExportRefusal.isShrunk(tags.count, from: measure.attendees) {
-            throw ExportRefusal.shrunk(attendees: tags.count, last: measure.attendees, lastVersion: measure.version)
-        }
-        let version = max(now, max(last?.version ?? 0, folder.lastVersion) + 1)
+        if !settings.allowShrink { try measure(tags.count, by: published) }
+        let version = max(now, max(published.last?.version ?? 0, folder.lastVersion) + 1)
         let manifest = Manifest(
             event: event, version: version, created: now, expires: now + settings.expiresInS, size: 0, sha256: "",
             content: "", attendees: tags.count)
-        return List(manifest: manifest, writer: writer, tags: tags, last: last)
+        return List(manifest: manifest, writer: writer, tags: tags, last: published.last)
+    }
+
+    /// Throws `ExportRefusal` for a list that only seems to have shrunk. The database or the folder may know the later version:
+    /// either may have been restored from a backup.
+    private func measure(_ attendees: Int64, by published: [RegistryReader.Published]) throws {
+        var shrinking = ShrinkGuard()
+        for one in published { shrinking.published(version: one.version, attendees: one.attendees) }
+        if let here = folder.manifest, here.version > published.last?.version ?? 0 {
+            shrinking.published(version: here.version, attendees: here.attendees)
+        }
+        if let refusal = shrinking.refusal(of: attendees) { throw refusal }
+    }
+
+    /// The same, for one whose tags are there, but no longer active.
+    private func measure(active: Int64) throws {
+        guard let last = folder.lastActive(), ExportRefusal.hasFewerActive(active, than: last.active) else { return }
+        throw ExportRefusal.fewerActive(active: active, last: last.active, lastVersion: last.version)
     }
 
     private func record(_ manifest: Manifest, _ connection: PostgresConnection) throws {

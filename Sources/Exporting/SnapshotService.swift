@@ -18,6 +18,7 @@ public struct SnapshotService: Sendable {
     /// As it is at the start.
     var plan = ExportPlan()
     private let log = Log("snapshots")
+    private var folder: PublishedFolder { PublishedFolder(path: settings.folder) }
 
     /// - Parameter night: when there is a new version whatever has changed; nil: only when something has, or expiry nears.
     public init(databaseURL: String, _ settings: SnapshotExport.Settings, night: NightTime? = nil) {
@@ -31,6 +32,8 @@ public struct SnapshotService: Sendable {
         var plan = plan
         var watch: RegistryWatch?
         var appointments: (known: NightTime.Appointments, untilMs: Int64)?
+        // What scanners can install must not wait for a database that may be away.
+        folder.mendIfIdle(trusting: settings.key.publicKey)
         while !stop.isStopped {
             let nowMs = SystemClock.monotonicMs()
             do {
@@ -45,7 +48,7 @@ public struct SnapshotService: Sendable {
                 // listened, anything may have happened.
                 if try !listening.heard().isEmpty || isNew { plan.changed(nowMs: nowMs) }
                 let freshSinceS = freshSinceS(nowS: nowS, nightS: appointments?.known.previousS)
-                let delayMs = plan.delayMs(nowMs: nowMs, isOwed: isOwed(freshSinceS: freshSinceS))
+                let delayMs = plan.delayMs(nowMs: nowMs, isOwed: isOwed(freshSinceS: freshSinceS, nowS: nowS))
                 guard delayMs == 0 else {
                     let waitMs = Int(min(delayMs ?? .max, SnapshotService.tickMs))
                     // More changes are no news while one waits.
@@ -66,6 +69,7 @@ public struct SnapshotService: Sendable {
                 if stop.isStopped { return }
                 // The next one looks whether the database is there.
                 watch = nil
+                folder.mendIfIdle(trusting: settings.key.publicKey)
                 let delayMs = plan.failed(nowMs: SystemClock.monotonicMs())
                 log.warning("no snapshot now, trying again", [.error: "\(error)", .delayMs: delayMs])
                 stop.wait(ms: Int(delayMs))
@@ -73,12 +77,13 @@ public struct SnapshotService: Sendable {
         }
     }
 
-    /// A snapshot made before this is to be followed by another, though nothing has changed. Seconds since 1970.
+    /// A snapshot made before this is to be followed by another, though nothing has changed; one that expires sooner than the
+    /// center's own, sooner (`Manifest.isDue`). Seconds since 1970.
     func freshSinceS(nowS: Int64, nightS: Int64?) -> Int64 { max(nightS ?? .min, nowS - settings.expiresInS / 2) }
 
-    func isOwed(freshSinceS: Int64) -> Bool {
-        let folder = PublishedFolder(path: settings.folder)
-        return folder.published(trusting: settings.key.publicKey).map { $0.created < freshSinceS } ?? true
+    func isOwed(freshSinceS: Int64, nowS: Int64) -> Bool {
+        folder.published(trusting: settings.key.publicKey).map { $0.isDue(freshSinceS: freshSinceS, nowS: nowS) }
+            ?? true
     }
 
     @discardableResult
@@ -86,7 +91,7 @@ public struct SnapshotService: Sendable {
         var settings = settings
         settings.freshSinceS = freshSinceS
         // Before anybody is registered there is nothing to tell the gates.
-        settings.allowEmpty = PublishedFolder(path: settings.folder).manifest != nil
+        settings.allowEmpty = folder.manifest != nil
         return try SnapshotExport(databaseURL: databaseURL, settings).run(stop)
     }
 }

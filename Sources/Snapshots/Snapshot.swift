@@ -78,6 +78,11 @@ public final class Snapshot {
     /// Rows of `attendees`, by a walk over the whole table.
     public func count() throws -> Int { Int(try database.int("SELECT count(*) FROM attendees") ?? 0) }
 
+    /// Those among them of a status, as well.
+    public func count(_ status: Attendee.Status) throws -> Int {
+        Int(try database.int("SELECT count(*) FROM attendees WHERE status = ?", .int(status.rawValue)) ?? 0)
+    }
+
     /// All tags with what is known of them, in order of tag ID: for simulated fleets and for tools, not for gates.
     public func forEachAttendee(_ body: (TagID, Attendee) throws -> Void) throws {
         let all = try database.prepare("SELECT uid, status, pass, attendee FROM attendees ORDER BY uid")

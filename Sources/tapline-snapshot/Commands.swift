@@ -44,7 +44,7 @@ enum Commands {
                 "deltas", "N",
                 "older versions that a delta leads from, \(SnapshotExport.deltasRange.upperBound) at most",
                 default: String(SnapshotExport.defaultDeltas)),
-            .toggle("allow-shrink", "publishes also a list with under 90 % of the last one's tags"),
+            .toggle("allow-shrink", "publishes also a list with under 90 % of the tags, or active tags, of before"),
             output,
         ]
     ) { arguments in

@@ -42,16 +42,46 @@ import Testing
         #expect(try names(world).filter { $0.hasSuffix(".sqlite") }.count == 2)
     }
 
+    /// As if the second rename had not come: the new signature beside the old manifest.
+    private func publishCutOff(_ world: World) throws -> Manifest {
+        let old = try Files.read(world.out.path + "/manifest.json")
+        let manifest = try world.publish()
+        try Files.copy(world.out.path + "/manifest.json", to: world.out.path + "/.building.json")
+        try Files.writeAtomically(old, to: world.out.path + "/manifest.json")
+        #expect(world.out.published(trusting: world.key.publicKey) == nil)
+        return manifest
+    }
+
+    /// Scanners must not wait for a database that is away.
+    @Test func itIsCompletedWithoutADatabase() throws {
+        let world = try World(seed: 5, tags: 40)
+        try world.publish()
+        let settings = SnapshotExport.Settings(folder: world.out.path, key: world.key)
+        let nowhere = "postgresql://x@127.0.0.1:1/x"
+        let second = try publishCutOff(world)
+        #expect(throws: ProgramError.self) { try SnapshotExport(databaseURL: nowhere, settings).run() }
+        #expect(world.out.published(trusting: world.key.publicKey) == second)
+        let third = try publishCutOff(world)
+        // Who exports has begun with it, or will.
+        do {
+            let lock = try FileLock(world.out.lockPath)
+            world.out.mendIfIdle(trusting: world.key.publicKey)
+            #expect(world.out.published(trusting: world.key.publicKey) == nil)
+            withExtendedLifetime(lock) {}
+        }
+        // A center that is stopped at once: at its start.
+        let stop = StopSignal()
+        stop.stop()
+        SnapshotService(databaseURL: nowhere, settings).run(stop)
+        #expect(world.out.published(trusting: world.key.publicKey) == third)
+    }
+
     @Test func aPublicationCutOffBetweenItsTwoRenamesIsCompleted() throws {
         let world = try World(seed: 3, tags: 40)
         let first = try world.publish()
         let old = try Files.read(world.out.path + "/manifest.json")
-        let second = try world.publish()
-        // As if the second rename had not come: the new signature beside the old manifest.
-        let new = try Files.read(world.out.path + "/manifest.json")
-        try Files.writeAtomically(old, to: world.out.path + "/manifest.json")
-        #expect(world.out.published(trusting: world.key.publicKey) == nil)
-        try Files.writeAtomically(new, to: world.out.path + "/.building.json")
+        let second = try publishCutOff(world)
+        let new = try Files.read(world.out.path + "/.building.json")
         world.out.mend(trusting: world.key.publicKey)
         #expect(world.out.published(trusting: world.key.publicKey) == second)
         #expect(second.version > first.version)

@@ -66,6 +66,48 @@ import Testing
         #expect(throws: ExportRefusal.self) { try fair.export() }
     }
 
+    @Test func `a list that loses a little with each version is not published for ever`() throws {
+        let fair = try Fair()
+        try fill(fair, tags: 91)
+        let first = try fair.export()
+        try fair.connection.execute("DELETE FROM tapline.tags WHERE tag_id BETWEEN 1000003 AND 6000018")
+        #expect(try fair.export().attendees == 94)
+        try fair.connection.execute("DELETE FROM tapline.tags WHERE tag_id BETWEEN 7000021 AND 12000036")
+        #expect(
+            try #require(throws: ExportRefusal.self) { try fair.export() }
+                == .shrunk(attendees: 88, last: 100, lastVersion: first.version))
+        // A day later that one does not count any more.
+        try fair.connection.execute(
+            "UPDATE tapline.snapshots SET created_at = created_at - interval '25 hours' WHERE version = \(first.version)"
+        )
+        #expect(try fair.export().attendees == 88)
+        // But the last one does, however old.
+        try fair.connection.execute(
+            "UPDATE tapline.snapshots SET created_at = created_at - interval '25 hours', version = version - 90000")
+        for name in try Files.list(fair.out) { try Files.remove(fair.out + "/" + name) }
+        try fair.connection.execute("DELETE FROM tapline.tags WHERE tag_id BETWEEN 13000039 AND 30000090")
+        #expect(throws: ExportRefusal.self) { try fair.export() }
+        fair.settings.allowShrink = true
+        #expect(try fair.export().attendees == 70)
+        fair.settings.allowShrink = false
+        #expect(try fair.export().attendees == 70)
+    }
+
+    @Test func `a crowd that became void is published only by who says so`() throws {
+        let fair = try Fair()
+        try fill(fair, tags: 200)
+        let first = try fair.export()
+        try fair.connection.execute("UPDATE tapline.tags SET status = 'void' WHERE tag_id > 1000")
+        #expect(
+            try #require(throws: ExportRefusal.self) { try fair.export() }
+                == .fewerActive(active: 2, last: 102, lastVersion: first.version))
+        #expect(try export(fair).errors.contains("--allow-shrink"))
+        #expect(try fair.check() == first)
+        #expect(try export(fair, "--allow-shrink").end == .exit(0))
+        // From here on that is the measure.
+        #expect(try fair.export().content != first.content)
+    }
+
     @Test func `the same list gives the same bytes but for version and times`() throws {
         let fair = try Fair()
         try fill(fair, tags: 20_000)

@@ -87,27 +87,43 @@ import Testing
         let fresh = service.freshSinceS(nowS: now, nightS: nil)
         #expect(fresh == now - 24 * 3_600)
         #expect(service.freshSinceS(nowS: now, nightS: now - 60) == now - 60)
-        #expect(service.isOwed(freshSinceS: fresh))
+        #expect(service.isOwed(freshSinceS: fresh, nowS: now))
         let first = try service.export(freshSinceS: fresh)
-        #expect(first.isNew && !service.isOwed(freshSinceS: fresh))
+        #expect(first.isNew && !service.isOwed(freshSinceS: fresh, nowS: now))
         let again = try service.export(freshSinceS: fresh)
         #expect(!again.isNew && again.manifest == first.manifest)
         #expect(try fair.rows("SELECT count(*) FROM tapline.snapshots") == ["1"])
         // A night later, or when half of its time is over.
         let later = first.manifest.created + 1
-        #expect(service.isOwed(freshSinceS: later))
+        #expect(service.isOwed(freshSinceS: later, nowS: now))
         let second = try service.export(freshSinceS: later)
         #expect(second.isNew && second.manifest.version > first.manifest.version)
         #expect(second.manifest.content == first.manifest.content)
         // A crash between the two renames left another manifest's signature.
         try Files.writeAtomically([1], to: fair.out + "/manifest.json.minisig")
-        #expect(service.isOwed(freshSinceS: fresh))
+        #expect(service.isOwed(freshSinceS: fresh, nowS: now))
         let third = try service.export(freshSinceS: fresh)
         #expect(try third.isNew && fair.check() == third.manifest)
         // Somebody removed a file.
         try Files.remove(fair.out + "/" + third.manifest.file)
-        #expect(service.isOwed(freshSinceS: fresh))
+        #expect(service.isOwed(freshSinceS: fresh, nowS: now))
         #expect(try service.export(freshSinceS: fresh).isNew)
+    }
+
+    /// By hand, with a shorter `--expires-in`: it must not end before the center's next one is there.
+    @Test func `one that expires sooner is followed sooner`() throws {
+        let fair = try Fair()
+        let service = service(fair)
+        fair.settings.expiresInS = 3_600
+        let hour = try fair.export()
+        #expect(!service.isOwed(freshSinceS: 0, nowS: hour.created + 1_799))
+        #expect(service.isOwed(freshSinceS: 0, nowS: hour.created + 1_800))
+        #expect(try !service.export(freshSinceS: 0).isNew)
+        fair.settings.expiresInS = 1
+        let short = try fair.export()
+        let next = try service.export(freshSinceS: 0)
+        #expect(next.isNew && next.manifest.content == short.content)
+        #expect(next.manifest.expires - next.manifest.created == SnapshotExport.defaultExpiresInS)
     }
 
     @Test func `before anybody is registered it waits`() throws {
