@@ -22,7 +22,7 @@ public final class HTTPClient {
         public var connectTimeoutMs = 5_000
         /// A transfer slower than this: a list of a million (13 MB) would take longer than the two days it is good for ...
         public var lowSpeedBytesPerS = 100
-        /// ... for so long is given up. There is no limit on its whole time.
+        /// ... for so long is given up. Its whole time is limited where a caller says so.
         public var lowSpeedTimeS = 30
         /// PEM bundle of certificate authorities, and no others; nil: the system's.
         public var authorityFile: String?
@@ -52,12 +52,14 @@ public final class HTTPClient {
     ///
     /// - Parameters:
     ///   - ifNoneMatch: an ETag; the server answers 304 when it still holds.
+    ///   - limitMs: longest time for all of it, `timedOut` after that; nil: only the lowest speed counts.
     ///   - isStopped: asked about once a second; true ends the transfer with `stopped`.
     public func get(
-        _ url: String, ifNoneMatch: String? = nil, limitBytes: Int, isStopped: @escaping () -> Bool = { false }
+        _ url: String, ifNoneMatch: String? = nil, limitBytes: Int, limitMs: Int? = nil,
+        isStopped: @escaping () -> Bool = { false }
     ) throws(HTTPClientError) -> HTTPResponse {
         let transfer = Transfer(handle, .memory, limitBytes: limitBytes, isStopped: isStopped)
-        return try run(url, transfer, ifNoneMatch.map { ["If-None-Match: \($0)"] } ?? [])
+        return try run(url, transfer, limitMs, ifNoneMatch.map { ["If-None-Match: \($0)"] } ?? [])
     }
 
     /// What is known of the part of a file that lies there.
@@ -74,11 +76,12 @@ public final class HTTPClient {
     /// disk. A server that knows no ranges sends the whole, and the file is written anew.
     ///
     /// - Parameters:
+    ///   - limitMs: as for `get`.
     ///   - onStart: called when the file is written anew, with what names the bytes for `Part.of`: the ETag, or else the
     ///     Last-Modified, where it is a strong one (RFC 9110 section 8.8); nil without either.
     public func download(
-        _ url: String, to path: String, part: Part, limitBytes: Int, onStart: @escaping (String?) -> Void = { _ in },
-        isStopped: @escaping () -> Bool = { false }
+        _ url: String, to path: String, part: Part, limitBytes: Int, limitMs: Int? = nil,
+        onStart: @escaping (String?) -> Void = { _ in }, isStopped: @escaping () -> Bool = { false }
     ) throws(HTTPClientError) -> HTTPResponse {
         var info = stat()
         let have = part != .unknown && stat(path, &info) == 0 ? Int(info.st_size) : 0
@@ -88,10 +91,12 @@ public final class HTTPClient {
         var headers: [String] = []
         if have > 0 { headers.append("Range: bytes=\(have)-") }
         if have > 0, case .of(let validator) = part { headers.append("If-Range: \(validator)") }
-        return try run(url, transfer, headers)
+        return try run(url, transfer, limitMs, headers)
     }
 
-    private func run(_ url: String, _ transfer: Transfer, _ headers: [String]) throws(HTTPClientError) -> HTTPResponse {
+    private func run(
+        _ url: String, _ transfer: Transfer, _ limitMs: Int?, _ headers: [String]
+    ) throws(HTTPClientError) -> HTTPResponse {
         let scheme = url.prefix(while: { $0 != ":" }).lowercased()
         guard scheme == "http" || scheme == "https" else {
             throw HTTPClientError(.address, url, "only http and https are known")
@@ -102,6 +107,7 @@ public final class HTTPClient {
         curl_easy_reset(handle)
         let context = Unmanaged.passUnretained(transfer).toOpaque()
         configure(url, scheme, context)
+        if let limitMs { shim_set_long(handle, CURLOPT_TIMEOUT_MS, limitMs) }
         var list: UnsafeMutablePointer<curl_slist>?
         for header in headers { list = curl_slist_append(list, header) }
         defer { curl_slist_free_all(list) }

@@ -5,7 +5,7 @@ public struct HTTPClientError: Error, CustomStringConvertible, Sendable, Equatab
         case address
         /// No connection, a certificate that is not accepted, or a connection that broke.
         case unreachable
-        /// Not connected in time, or slower than the lowest speed for too long.
+        /// Not connected in time, or slower than the lowest speed for too long, or not done in time.
         case timedOut
         /// More bytes than the limit.
         case tooLarge

@@ -9,10 +9,20 @@ public final class HTTPFile: Sendable {
     /// written in place, cannot share it with other bytes.
     public let etag: String
 
-    /// Nil when there is no such regular file, or it cannot be read.
-    public init?(path: String) {
+    /// It is, or may be, there, and cannot be opened: for want of descriptors, of permission, or of a sound disk.
+    public struct Unreadable: Error {
+        /// errno
+        public let code: Int32
+    }
+
+    /// Nil when there is no such regular file.
+    public init?(path: String) throws(Unreadable) {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
-        guard descriptor >= 0 else { return nil }
+        guard descriptor >= 0 else {
+            let code = errno
+            guard [ENOENT, ENOTDIR, ELOOP, ENXIO, ENAMETOOLONG].contains(code) else { throw Unreadable(code: code) }
+            return nil
+        }
         var info = stat()
         guard fstat(descriptor, &info) == 0, info.st_mode & S_IFMT == S_IFREG else {
             close(descriptor)

@@ -2,104 +2,19 @@ import HTTPClient
 import Runtime
 import Snapshots
 
-/// From a manifest to a snapshot in force.
+/// From an offer to a snapshot in force.
 extension Download {
-    /// Asks the sources in turn until one has something newer: one that stands still, by mistake or to hold something back,
-    /// must not hide what the next one has.
-    func look(_ stop: StopSignal, isPatient: Bool) throws -> Outcome {
-        var newest: Outcome?
-        var older: Outcome?
-        var troubles: [any Error] = []
-        for index in sources.indices {
-            do {
-                let outcome = try attempts(stop) { try look(at: index, stop, isPatient: isPatient) }
-                switch outcome {
-                case .installed, .waiting: return outcome
-                case .newest: newest = outcome
-                case .older: older = outcome
-                }
-            } catch {
-                if stop.isStopped { throw error }
-                troubles.append(error)
-            }
-        }
-        let text = troubles.map { "\($0)" }.joined(separator: "; ")
-        trouble = troubles.isEmpty ? nil : text
-        if let outcome = newest ?? older { return outcome }
-        guard troubles.count > 1 else { throw troubles.first ?? ProgramError.configuration("--center-url is needed") }
-        let areAway = troubles.allSatisfy { ($0 as? ProgramError)?.code == .unreachable }
-        throw areAway ? ProgramError.unreachable(text) : ProgramError.failed(text)
-    }
-
-    /// Runs `body`, and again after a refusal that another try may mend.
-    func attempts(_ stop: StopSignal, _ body: () throws -> Outcome) throws -> Outcome {
-        var left = settings.retries
-        while true {
-            do {
-                return try body()
-            } catch let refusal as SnapshotRefusal {
-                guard refusal.isRetriable, left > 0, !stop.wait(ms: settings.retryMs) else {
-                    throw ProgramError.failed("\(refusal)")
-                }
-                left -= 1
-                log.warning("fetching the snapshot again", [.reason: refusal.reason.rawValue, .detail: refusal.detail])
-            } catch let error as HTTPClientError {
-                throw error.kind == .file
-                    ? ProgramError.failed("\(error)") : ProgramError.unreachable("\(error)")
-            }
-        }
-    }
-
-    private func look(at index: Int, _ stop: StopSignal, isPatient: Bool) throws -> Outcome {
-        let known = try fetchManifest(from: sources[index], stop)
-        // What is refused is fetched anew: two files that do not match may each be the newest of their server.
-        sources[index].known = nil
-        let outcome = try taking(known) { offer in
-            sources[index].known = known
-            return try bring(offer, known, from: sources[index], stop, isPatient: isPatient)
-        }
-        if case .newest = outcome { sources[index].known = known }
-        return outcome
-    }
-
-    /// Calls `body` where there is something to install.
-    func taking(_ known: DownloadSource.Known, _ body: (SnapshotOffer) throws -> Outcome) throws -> Outcome {
-        let offer: SnapshotOffer
-        do {
-            offer = try store.offer(
-                manifest: known.manifest, signature: known.signature, keys: settings.keys, readsFile: readsFile())
-        } catch let refusal where refusal.reason == .notNewer {
-            guard let offered = try? Manifest(json: known.manifest).version, let highest = store.highestVersion,
-                offered < highest
-            else { throw refusal }
-            return .older(offered: offered, highest: highest)
-        }
-        if offer.isInstalled {
-            plan.settle()
-            return .newest(version: offer.manifest.version)
-        }
-        return try body(offer)
-    }
-
-    private func bring(
-        _ offer: SnapshotOffer, _ known: DownloadSource.Known, from source: DownloadSource, _ stop: StopSignal,
-        isPatient: Bool
-    ) throws -> Outcome {
-        let manifest = offer.manifest
-        if case .delta(let delta) = plan.form(of: manifest, from: store.currentVersion()) {
-            if isPatient, let waiting = turn(delta.size, offer) { return waiting }
-            if let outcome = try bring(delta, of: offer, from: source, stop) { return outcome }
-        }
-        if try finishBegun(before: manifest, from: source, stop) {
+    /// Brings what all of `found` have: by a delta of any of them, or else as the full file of any of them.
+    func bring(_ found: [Found], _ stop: StopSignal, isPatient: Bool) throws -> Outcome {
+        if let outcome = try bringDelta(found, stop, isPatient: isPatient) { return outcome }
+        if try finishBegun(found, stop) {
             // From here a delta may lead on.
-            return try bring(offer, known, from: source, stop, isPatient: isPatient)
+            return try bring(found, stop, isPatient: isPatient)
         }
-        if isPatient, let waiting = turn(manifest.compressed?.size ?? manifest.size, offer) { return waiting }
-        begun = known
-        return try install(offer) { try fetchFile(of: manifest, from: source, stop) }
+        return try bringFile(found, stop, isPatient: isPatient)
     }
 
-    /// Nil: now.
+    /// Milliseconds until so many bytes of this offer may be fetched; nil: now.
     private func turn(_ bytes: Int64, _ offer: SnapshotOffer) -> Outcome? {
         let isGood = store.installed().map { present in
             let clock = InstallClock.device(knownS: present.created)
@@ -111,51 +26,133 @@ extension Download {
         return ms > 0 ? .waiting(version: offer.manifest.version, ms: Int(ms)) : nil
     }
 
-    /// Nil when the delta is of no use, which is told once: the full file is next. One that did not come because of the
-    /// network goes on where it was at the next look.
-    private func bring(
-        _ delta: Manifest.Delta, of offer: SnapshotOffer, from source: DownloadSource, _ stop: StopSignal
-    ) throws -> Outcome? {
-        let path = store.candidatePath(for: delta, of: offer.manifest)
+    // MARK: Deltas
+
+    /// Nil when none of the sources has one that is of use: the full file is next. Where all that is wrong is the network,
+    /// the delta goes on where it was at the next look.
+    private func bringDelta(_ found: [Found], _ stop: StopSignal, isPatient: Bool) throws -> Outcome? {
+        var late = 0
+        for found in found {
+            let form = plan.form(of: found.offer.manifest, from: store.currentVersion(), at: found.index)
+            guard case .delta(let delta) = form else { continue }
+            if isPatient, let waiting = turn(delta.size, found.offer) { return waiting }
+            var outcome: Outcome?
+            try sparing(stop) {
+                do {
+                    outcome = try attempts(min(1, settings.retries), stop) { try bring(delta, found, stop) }
+                } catch let error where Download.isPassing(error) {
+                    late += 1
+                    throw error
+                } catch let error where !stop.isStopped && !Download.isLocal(error) {
+                    giveUp(delta, at: found.index, error)
+                }
+            }
+            if let outcome { return outcome }
+        }
+        guard late < found.count else { throw allTroubles() }
+        return nil
+    }
+
+    private func bring(_ delta: Manifest.Delta, _ found: Found, _ stop: StopSignal) throws -> Outcome {
+        let manifest = found.offer.manifest
+        let path = store.candidatePath(for: delta, of: manifest)
         do {
-            try store.setOut(for: offer)
-            try fetch(delta.file, to: path, size: delta.size, from: source, stop)
-            return .installed(version: told(try store.install(offer, delta: delta, file: path), delta: delta.size))
-        } catch let error where !stop.isStopped && !Download.isPassing(error) {
-            plan.spend(delta)
-            try? Files.remove(path)
-            log.warning("a delta is of no use: the full file is fetched", [.file: delta.file, .error: "\(error)"])
-            return nil
+            try store.setOut(for: found.offer)
+            store.removeCandidates(
+                butOf: [manifest, begun.flatMap { try? Manifest(json: $0.manifest) }].compactMap(\.self))
+            // The copy that it is applied to needs room, too.
+            try demandRoom(for: delta.size + manifest.size, at: path)
+            let limitMs = Download.limitMs(bytes: delta.size, perS: Download.deltaBytesPerS)
+            try fetch(delta.file, to: path, size: delta.size, from: sources[found.index], limitMs: limitMs, stop)
+            return .installed(
+                version: told(try store.install(found.offer, delta: delta, file: path), delta: delta.size))
+        } catch let error where !stop.isStopped && !Download.isLocal(error) && !Download.isPassing(error) {
+            for name in [path, path + ".origin"] { try? Files.remove(name) }
+            throw error
         }
     }
 
-    /// Whether it is the network, the center or another installer that failed, and not what was fetched.
-    private static func isPassing(_ error: any Error) -> Bool {
-        switch error {
-        case let error as HTTPClientError: error.kind != .tooLarge && error.kind != .file
-        case let error as ProgramError: error.code != .failed
-        default: false
-        }
+    /// It is told once, and not tried again.
+    private func giveUp(_ delta: Manifest.Delta, at source: Int, _ error: any Error) {
+        let refusal = error as? SnapshotRefusal
+        // Signed bytes that are of no use are so wherever they come from.
+        plan.spend(delta, at: refusal?.isRetriable == false ? nil : source)
+        if refusal?.reason == .base { plan.read(isWhole: store.isWhole(), nowMs: SystemClock.monotonicMs()) }
+        log.warning("a delta is of no use: the full file is fetched", [.file: delta.file, .error: "\(error)"])
     }
+
+    // MARK: Full files
 
     /// Goes on with a full file that was begun while a newer one came out. True when it was installed.
-    private func finishBegun(before next: Manifest, from source: DownloadSource, _ stop: StopSignal) throws -> Bool {
-        guard let known = begun, let manifest = try? Manifest(json: known.manifest), manifest.version < next.version
+    private func finishBegun(_ found: [Found], _ stop: StopSignal) throws -> Bool {
+        guard let known = begun, let manifest = try? Manifest(json: known.manifest),
+            let next = found.first?.offer.manifest, manifest.version < next.version
         else { return false }
-        do {
-            let offer = try store.offer(
-                manifest: known.manifest, signature: known.signature, keys: settings.keys, readsFile: false)
-            guard !offer.isInstalled else {
-                begun = nil
-                return false
+        var late = 0
+        var last: (any Error)?
+        for found in found where begun != nil {
+            var isDone = false
+            try sparing(stop) {
+                do {
+                    let offer = try store.offer(
+                        manifest: known.manifest, signature: known.signature, keys: settings.keys, readsFile: false)
+                    if offer.isInstalled {
+                        begun = nil
+                        return
+                    }
+                    _ = try install(offer) { try fetchFile(of: manifest, from: sources[found.index], stop) }
+                    isDone = true
+                } catch let error where Download.isPassing(error) {
+                    late += 1
+                    throw error
+                } catch let error where !stop.isStopped && !Download.isLocal(error) {
+                    last = error
+                }
             }
-            _ = try install(offer) { try fetchFile(of: manifest, from: source, stop) }
-            return true
-        } catch let error where !stop.isStopped && !Download.isPassing(error) {
-            begun = nil
-            log.info("the snapshot that was begun is dropped", [.version: manifest.version, .error: "\(error)"])
-            return false
+            if isDone { return true }
         }
+        // One of them may still have it, and goes on at the next look.
+        guard late == 0 || begun == nil else { throw allTroubles() }
+        begun = nil
+        if let last {
+            log.info("the snapshot that was begun is dropped", [.version: manifest.version, .error: "\(last)"])
+        }
+        return false
+    }
+
+    /// The full file from the first source that has it. One that was refused is left alone for a while, unless somebody
+    /// asks by hand.
+    private func bringFile(_ found: [Found], _ stop: StopSignal, isPatient: Bool) throws -> Outcome {
+        for found in found {
+            let (manifest, source) = (found.offer.manifest, sources[found.index])
+            if isPatient, let waiting = turn(manifest.compressed?.size ?? manifest.size, found.offer) { return waiting }
+            if isPatient,
+                let reason = plan.reasonToHold(
+                    manifest.sha256, at: found.index, nowMs: SystemClock.monotonicMs())
+            {
+                troubles.append(ProgramError.failed(reason))
+                continue
+            }
+            var outcome: Outcome?
+            try sparing(stop) {
+                begun = found.known
+                // A part may be of something else, or spoilt by the source before: then once more, all of it from this one.
+                let hasPart = [packedPath(of: manifest), store.candidatePath(for: manifest)].contains {
+                    Files.exists($0)
+                }
+                do {
+                    outcome = try attempts(hasPart ? min(1, settings.retries) : 0, stop) {
+                        try install(found.offer) { try fetchFile(of: manifest, from: source, stop) }
+                    }
+                } catch let refusal as SnapshotRefusal {
+                    plan.hold(
+                        manifest.sha256, at: found.index, "\(refusal)", nowMs: SystemClock.monotonicMs())
+                    throw refusal
+                }
+            }
+            if let outcome { return outcome }
+        }
+        throw allTroubles()
     }
 
     /// Brings the full file to its candidate path with `bring`, and installs it.
@@ -163,7 +160,7 @@ extension Download {
         let manifest = offer.manifest
         try store.setOut(for: offer)
         try Files.makeFolder(store.folder)
-        store.removeCandidates(butOf: manifest)
+        store.removeCandidates(butOf: [manifest])
         do {
             try bring()
             return .installed(version: told(try store.install(offer, file: store.candidatePath(for: manifest))))
@@ -184,6 +181,7 @@ extension Download {
             (report.download.installed, report.download.form) = (version, form)
         }
         plan.settle()
+        plan.read(isWhole: true, nowMs: SystemClock.monotonicMs())
         return version
     }
 }

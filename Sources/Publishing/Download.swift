@@ -11,15 +11,16 @@ public final class Download {
     public struct Settings: Sendable {
         /// The scanner's data folder.
         public var folder: String
-        /// `http://center:8080`; the files are below `/snapshot/`. All are asked until one has something newer; mirrors need
-        /// not be trusted.
+        /// `http://center:8080`; the files are below `/snapshot/`. All are asked, and the newest is fetched from those
+        /// that have it; mirrors need not be trusted.
         public var centerURLs: [String]
         public var keys: [MinisignPublicKey]
         /// The center is asked this often, give or take a fifth, so that a fleet does not ask in step.
         public var intervalMs = 30_000
         /// PEM bundle; nil: the system's.
         public var authorityFile: String?
-        /// Manifest and signature, or a file, that do not match are fetched again this often.
+        /// Manifest and signature that do not match are fetched again this often, and once at most a delta, or a full file
+        /// of which a part had come before.
         public var retries = 3
         /// ... after this pause: a publication takes a moment.
         public var retryMs = 1_000
@@ -49,8 +50,8 @@ public final class Download {
     /// A full file whose fetching has begun: it is brought to its end although a newer one is out, or a slow link would
     /// never bring any.
     var begun: DownloadSource.Known?
-    /// Of sources that failed while another one did not.
-    var trouble: String?
+    /// Of sources that failed in this look.
+    var troubles: [any Error] = []
     private var lastTrouble: String?
 
     public init(_ settings: Settings, _ status: PublisherStatus? = nil) {
@@ -73,7 +74,6 @@ public final class Download {
         while !stop.wait(ms: pauseMs) {
             pauseMs = plan.pauseMs(using: &random)
             do {
-                trouble = nil
                 let outcome = try look(stop, isPatient: true)
                 backoff.reset()
                 if case .waiting(_, let ms) = outcome { pauseMs = min(pauseMs, ms) }
@@ -98,8 +98,8 @@ public final class Download {
             tell(
                 "version \(offered) is offered, and \(highest) was before: a center restored from a backup, or an old copy"
             )
-        } else if let trouble {
-            tell(trouble)
+        } else if !troubles.isEmpty {
+            tell(troubleText)
         } else {
             lastTrouble = nil
             status?.update { $0.download.lastError = nil }
@@ -124,18 +124,18 @@ public final class Download {
     /// Throws `ProgramError`: failed where nothing is there, or it is refused.
     public func install(from folder: String) throws -> Outcome {
         do {
-            // Tried again like a download: the folder may be a center's, which writes to it just now.
-            return try attempts(StopSignal()) {
+            readFile()
+            // Tried again: the folder may be a center's, which writes to it just now.
+            return try attempts(settings.retries, StopSignal()) {
                 let known = DownloadSource.Known(
                     manifest: try Files.read(folder + "/" + Manifest.fileName, limit: Manifest.maxBytes),
                     signature: try Files.read(folder + "/" + Manifest.signatureFileName, limit: Manifest.maxBytes))
-                return try taking(known) { offer in
-                    try install(offer) { try bring(offer.manifest, from: folder) }
+                switch try judge(known) {
+                case .nothing(let outcome): return outcome
+                case .newer(let offer): return try install(offer) { try bring(offer.manifest, from: folder) }
                 }
             }
-        } catch let error as ProgramError {
-            throw error
-        } catch { throw ProgramError.failed("\(error)") }
+        } catch { throw Download.programError(error) }
     }
 
     private func bring(_ manifest: Manifest, from folder: String) throws {
@@ -148,10 +148,13 @@ public final class Download {
         }
     }
 
-    /// Whether the file in force is to be read for damage now.
-    func readsFile() -> Bool {
+    /// Reads the file in force for damage when that is due.
+    func readFile() {
         let gate = GateState.read(folder: settings.folder).snapshot
-        return plan.readsFile(
-            isGateElsewhere: gate.map { $0 != store.currentVersion() } ?? false, nowMs: SystemClock.monotonicMs())
+        let isGateElsewhere = gate.map { $0 != store.currentVersion() } ?? false
+        let nowMs = SystemClock.monotonicMs()
+        if plan.isReadDue(isGateElsewhere: isGateElsewhere, nowMs: nowMs) {
+            plan.read(isWhole: store.isWhole(), nowMs: nowMs)
+        }
     }
 }

@@ -29,7 +29,11 @@ extension SnapshotStore {
             // The journal of an apply that was killed would be rolled back into the new copy.
             for leftover in [candidate, candidate + "-journal"] { try Files.remove(leftover) }
             defer { try? Files.remove(candidate) }
-            try Files.copy(base, to: candidate)
+            do {
+                try Files.copy(base, to: candidate)
+            } catch let error as SystemError where !error.isFull {
+                throw SnapshotRefusal(.base, "the file in force cannot be copied: \(error)")
+            }
             if let trust = trust(), trust.version == delta.from, let sum = trust.fileSHA256,
                 try Files.sha256Hex(candidate) != sum
             {

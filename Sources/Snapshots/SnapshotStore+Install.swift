@@ -74,12 +74,18 @@ extension SnapshotStore {
         let previous = currentName
         let name = freeName(for: manifest.version)
         try Files.sync(candidate)
-        try Files.rename(candidate, to: folder + "/" + name)
-        // Remembered before it is in force: what was once in force can never be followed by an older one.
-        try keep(SnapshotTrust(manifest, fileSHA256: fileSHA256))
-        try Files.writeAtomically(offer.manifestBytes, to: folder + "/" + Manifest.fileName)
-        try Files.writeAtomically(offer.signatureBytes, to: folder + "/" + Manifest.signatureFileName)
-        try Files.writeAtomically(Array((name + "\n").utf8), to: pointer)
+        do {
+            try Files.rename(candidate, to: folder + "/" + name)
+            // Remembered before it is in force: what was once in force can never be followed by an older one.
+            try keep(SnapshotTrust(manifest, fileSHA256: fileSHA256))
+            try Files.writeAtomically(offer.manifestBytes, to: folder + "/" + Manifest.fileName)
+            try Files.writeAtomically(offer.signatureBytes, to: folder + "/" + Manifest.signatureFileName)
+            try Files.writeAtomically(Array((name + "\n").utf8), to: pointer)
+        } catch {
+            // Or it would pass for one that was in force before.
+            if currentName != name { try? Files.remove(folder + "/" + name) }
+            throw error
+        }
         removeOld(name, after: previous)
         return manifest.version
     }
@@ -97,15 +103,24 @@ extension SnapshotStore {
         guard manifest.version == trust.version, currentVersion() == manifest.version, let path = current(),
             Files.exists(path)
         else { return false }
-        guard readsFile else { return true }
-        guard let sum = trust.fileSHA256 else { return (try? SnapshotVerification.rows(path, manifest)) != nil }
-        return (try? Files.sha256Hex(path)) == sum
+        return readsFile ? isWhole() : true
     }
 
-    /// Removes what was begun of other snapshots than this one: each may be as large as a list.
-    public func removeCandidates(butOf manifest: Manifest) {
-        let own = "download-\(manifest.version)."
-        for name in (try? Files.list(folder)) ?? [] where name.hasPrefix("download-") && !name.hasPrefix(own) {
+    /// Whether the file in force is in the state in which it was installed, by reading all of it; true while there is none.
+    public func isWhole() -> Bool {
+        guard let path = current() else { return true }
+        if let trust = trust(), trust.version == currentVersion(), let sum = trust.fileSHA256 {
+            return (try? Files.sha256Hex(path)) == sum
+        }
+        guard let manifest = installed() else { return Files.exists(path) }
+        return (try? SnapshotVerification.rows(path, manifest)) != nil
+    }
+
+    /// Removes what was begun of other snapshots than these: each may be as large as a list.
+    public func removeCandidates(butOf manifests: [Manifest]) {
+        let own = manifests.map { "download-\($0.version)." }
+        for name in (try? Files.list(folder)) ?? []
+        where name.hasPrefix("download-") && !own.contains(where: { name.hasPrefix($0) }) {
             try? Files.remove(folder + "/" + name)
         }
     }

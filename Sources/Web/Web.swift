@@ -56,9 +56,15 @@ public struct Web: Sendable {
     private func snapshot(_ path: String) -> HTTPResponse? {
         guard let folder = snapshots, path.hasPrefix("/snapshot/") else { return nil }
         let name = String(path.dropFirst("/snapshot/".count))
-        guard let type = SnapshotName.contentType(of: name), let file = HTTPFile(path: folder + "/" + name) else {
-            return nil
+        guard let type = SnapshotName.contentType(of: name) else { return nil }
+        let opened: HTTPFile?
+        do {
+            opened = try HTTPFile(path: folder + "/" + name)
+        } catch {
+            // To a scanner 404 would mean that it is gone for good.
+            return .text("503: it cannot be read now\n", status: 503)
         }
+        guard let file = opened else { return nil }
         // Names of versions never get other bytes; the manifest is asked for again each time.
         let caching = name.hasPrefix("manifest") ? "no-cache" : "public, max-age=86400, immutable"
         return HTTPResponse(contentType: type, body: .file(file), headers: [("Cache-Control", caching)])

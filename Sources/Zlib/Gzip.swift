@@ -115,13 +115,18 @@ public enum Gzip {
 public struct GzipError: Error, CustomStringConvertible, Sendable {
     public let operation: String
     public let detail: String
+    /// The errno of a file that could not be read or written; nil where the bytes are at fault.
+    public let code: Int32?
 
     init(_ operation: String, detail: String?) {
         self.operation = operation
         self.detail = detail ?? "zlib refused"
+        code = nil
     }
 
-    init(_ operation: String, errno code: Int32) { self.init(operation, detail: String(cString: strerror(code))) }
+    init(_ operation: String, errno code: Int32) {
+        (self.operation, self.detail, self.code) = (operation, String(cString: strerror(code)), code)
+    }
 
     public var description: String { "\(operation): \(detail)" }
 }

@@ -44,7 +44,7 @@ public final class TestCenter: Sendable {
                 return answer
             }
             if let instead { return instead }
-            guard request.path.hasPrefix("/snapshot/"), let file = HTTPFile(path: path + "/" + name) else {
+            guard request.path.hasPrefix("/snapshot/"), let file = try? HTTPFile(path: path + "/" + name) else {
                 return .text("not here", status: 404)
             }
             return HTTPResponse(contentType: "application/octet-stream", body: .file(file))

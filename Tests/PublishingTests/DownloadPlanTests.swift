@@ -32,17 +32,17 @@ import Testing
     @Test func aDeltaFromTheVersionInForceIsTheShortWay() {
         let plan = DownloadPlan(intervalMs: Self.intervalMs)
         let offered = manifest(9, deltas: [(7, 900), (8, 300)])
-        #expect(from(plan.form(of: offered, from: 8)) == 8)
-        #expect(from(plan.form(of: offered, from: 7)) == 7)
-        #expect(plan.form(of: offered, from: 6) == .full)
-        #expect(plan.form(of: offered, from: nil) == .full)
-        #expect(plan.form(of: manifest(9, deltas: []), from: 8) == .full)
+        #expect(from(plan.form(of: offered, from: 8, at: 0)) == 8)
+        #expect(from(plan.form(of: offered, from: 7, at: 0)) == 7)
+        #expect(plan.form(of: offered, from: 6, at: 0) == .full)
+        #expect(plan.form(of: offered, from: nil, at: 0) == .full)
+        #expect(plan.form(of: manifest(9, deltas: []), from: 8, at: 0) == .full)
     }
 
     @Test func aDeltaThatIsNotSmallerThanTheFileIsNone() {
         let plan = DownloadPlan(intervalMs: Self.intervalMs)
         func form(_ size: Int64, compressed: Int64?) -> Int64? {
-            from(plan.form(of: manifest(9, size: 1_000, compressed: compressed, deltas: [(8, size)]), from: 8))
+            from(plan.form(of: manifest(9, size: 1_000, compressed: compressed, deltas: [(8, size)]), from: 8, at: 0))
         }
         #expect(form(499, compressed: 500) == 8)
         #expect(form(500, compressed: 500) == nil)
@@ -50,20 +50,25 @@ import Testing
         #expect(form(1_000, compressed: nil) == nil)
         let large = SnapshotStore.maxDeltaBytes
         let huge = manifest(9, size: 1 << 29, compressed: 1 << 28, deltas: [(7, large), (8, large + 1)])
-        #expect(from(plan.form(of: huge, from: 7)) == 7)
-        #expect(plan.form(of: huge, from: 8) == .full)
+        #expect(from(plan.form(of: huge, from: 7, at: 0)) == 7)
+        #expect(plan.form(of: huge, from: 8, at: 0) == .full)
     }
 
     @Test func aDeltaOfNoUseIsNotTriedAgain() throws {
         var plan = DownloadPlan(intervalMs: Self.intervalMs)
         let offered = manifest(9, deltas: [(8, 300)])
-        guard case .delta(let delta) = plan.form(of: offered, from: 8) else { throw TestFailure("no delta") }
-        plan.spend(delta)
-        #expect(plan.form(of: offered, from: 8) == .full)
+        guard case .delta(let delta) = plan.form(of: offered, from: 8, at: 0) else { throw TestFailure("no delta") }
+        plan.spend(delta, at: 0)
+        #expect(plan.form(of: offered, from: 8, at: 0) == .full)
+        // Another source may have the true one ...
+        #expect(from(plan.form(of: offered, from: 8, at: 1)) == 8)
+        // ... unless the true one is of no use.
+        plan.spend(delta, at: nil)
+        #expect(plan.form(of: offered, from: 8, at: 1) == .full)
         // The next version has another one.
-        #expect(from(plan.form(of: manifest(10, deltas: [(8, 300)]), from: 8)) == 8)
+        #expect(from(plan.form(of: manifest(10, deltas: [(8, 300)]), from: 8, at: 0)) == 8)
         plan.settle()
-        #expect(from(plan.form(of: offered, from: 8)) == 8)
+        #expect(from(plan.form(of: offered, from: 8, at: 0)) == 8)
     }
 
     @Test func whatIsSmallGoesAtOnce() {
@@ -123,8 +128,44 @@ import Testing
             (false, 7), (true, 60_006), (false, 60_007), (true, 60_007), (true, 60_008), (false, 3_660_006),
             (false, 3_660_007),
         ]
-        let answers = looks.map { plan.readsFile(isGateElsewhere: $0.isGateElsewhere, nowMs: $0.nowMs) }
+        let answers = looks.map { look in
+            let isDue = plan.isReadDue(isGateElsewhere: look.isGateElsewhere, nowMs: look.nowMs)
+            if isDue { plan.read(isWhole: true, nowMs: look.nowMs) }
+            return isDue
+        }
         #expect(answers == [true, false, false, true, false, false, true])
+    }
+
+    /// It is no base of a delta, it is fetched within seconds, and nobody takes it for good at the next look.
+    @Test func aDamagedFileIsUrgentUntilItWasRead() {
+        var random = TestRandom(6)
+        var plan = DownloadPlan(intervalMs: Self.intervalMs)
+        plan.read(isWhole: false, nowMs: 5)
+        let offered = manifest(9, deltas: [(8, 300)])
+        #expect(plan.form(of: offered, from: 8, at: 0) == .full)
+        #expect(plan.isReadDue(isGateElsewhere: false, nowMs: 6))
+        let waitMs = plan.waitMs(forBytes: 12_000_000, isUrgent: false, nowMs: 6, using: &random)
+        #expect(waitMs > 0 && waitMs <= DownloadPlan.longestUrgentWaitMs)
+        plan.read(isWhole: true, nowMs: 7)
+        #expect(!plan.isReadDue(isGateElsewhere: false, nowMs: 8))
+        #expect(from(plan.form(of: offered, from: 8, at: 0)) == 8)
+    }
+
+    @Test func aFullFileThatWasRefusedIsLeftAloneForAWhile() {
+        var plan = DownloadPlan(intervalMs: Self.intervalMs)
+        func reason(_ source: Int, _ nowMs: Int64) -> String? { plan.reasonToHold("a", at: source, nowMs: nowMs) }
+        var (nowMs, pauses): (Int64, [Int64]) = (0, [])
+        for _ in 0..<7 {
+            plan.hold("a", at: 1, "hash", nowMs: nowMs)
+            #expect(reason(1, nowMs) == "hash" && reason(0, nowMs) == nil)
+            let length = (1...60).map { Int64($0) * 30_000 }.first { reason(1, nowMs + $0) == nil } ?? 0
+            pauses.append(length)
+            nowMs += length
+        }
+        #expect(pauses == [60_000, 120_000, 240_000, 480_000, 900_000, 900_000, 900_000])
+        plan.hold("a", at: 1, "hash", nowMs: nowMs)
+        plan.settle()
+        #expect(reason(1, nowMs) == nil)
     }
 
     @Test func looksAreSpread() {

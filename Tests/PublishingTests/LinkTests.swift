@@ -201,7 +201,8 @@ import Testing
     // MARK: Servers that lie or dawdle
 
     private func kind(
-        _ answer: RawServer.Answer, limitBytes: Int = 1_000, to path: String? = nil, isPatient: Bool = true
+        _ answer: RawServer.Answer, limitBytes: Int = 1_000, to path: String? = nil, isPatient: Bool = true,
+        limitMs: Int? = nil
     ) throws -> HTTPClientError.Kind? {
         let server = try RawServer { _ in answer }
         defer { server.end() }
@@ -212,7 +213,7 @@ import Testing
             if let path {
                 _ = try client.download(server.url + "/x", to: path, part: .unknown, limitBytes: limitBytes)
             } else {
-                _ = try client.get(server.url + "/x", limitBytes: limitBytes)
+                _ = try client.get(server.url + "/x", limitBytes: limitBytes, limitMs: limitMs)
             }
             return nil
         } catch { return error.kind }
@@ -250,6 +251,8 @@ import Testing
         var drips = RawServer.Answer("HTTP/1.1 200 OK\nContent-Length: 900", [], pauseMs: 50)
         drips.pieces += (0..<400).map { _ in [65] }
         #expect(try kind(drips, isPatient: false) == .timedOut)
+        // Fast enough not to be left for that; but all of it has its time.
+        #expect(try kind(drips, limitMs: 300) == .timedOut)
     }
 
     @Test func redirectsEnd() throws {

@@ -30,7 +30,7 @@ import Testing
         let rig = DownloadRig(center, urls: ["http://127.0.0.1:1", mirror.url + "/", center.url])
         let download = rig.download()
         #expect(try download.fetch() == .installed(version: 7))
-        #expect(center.requests.isEmpty)
+        #expect(center.asked() == [Manifest.fileName, Manifest.signatureFileName])
         // A mirror that somebody took over.
         try mirror.publish(version: 9, signedBy: try MinisignSecretKey.generate())
         try center.publish(version: 8, lost: [2])
@@ -145,6 +145,85 @@ import Testing
         // By hand it does not wait either: it goes for the file at once.
         try center.publish(version: 10, people: 400) { $0.compressed?.size = 500_000_000 }
         #expect("\(try rig.refusal())".contains("(size)"))
+    }
+
+    /// With two sources, of which one stands still: it must not cost the turn that was drawn for what the other has.
+    @Test func aTurnIsKeptThoughOneSourceHasNothingNew() throws {
+        try center.publish(version: 7, people: 400)
+        try copy()
+        let rig = DownloadRig(center, urls: [mirror.url, center.url])
+        let download = rig.download()
+        let stop = StopSignal()
+        #expect(try download.fetch() == .installed(version: 7))
+        // So long that no draw is zero.
+        try center.publish(version: 8, people: 400) { $0.compressed?.size = 500_000_000 }
+        guard case .waiting(8, let first) = try download.look(stop, isPatient: true) else {
+            throw TestFailure("it does not wait")
+        }
+        for _ in 0..<5 {
+            guard case .waiting(8, let next) = try download.look(stop, isPatient: true) else {
+                throw TestFailure("it does not wait any more")
+            }
+            #expect((first - 60_000...first).contains(next))
+        }
+    }
+
+    /// The delta of the first is spoilt, gone or faulty: it comes from the next, and no full file is waited for.
+    @Test(arguments: [200, 404, 503]) func aDeltaComesFromTheSourceThatHasIt(status: Int) throws {
+        try center.publish(version: 7, people: 400)
+        try copy()
+        let rig = DownloadRig(center, urls: [mirror.url, center.url])
+        let download = rig.download()
+        let stop = StopSignal()
+        #expect(try download.fetch() == .installed(version: 7))
+        let manifest = try center.publish(version: 8, people: 400, lost: [3], deltas: [7]) {
+            $0.compressed?.size = 500_000_000
+        }
+        try copy()
+        let delta = try #require(manifest.deltas?.first)
+        mirror.answer(delta.file, [.text(String(repeating: "x", count: Int(delta.size)), status: status)])
+        #expect(try download.look(stop, isPatient: true) == .installed(version: 8))
+        #expect(try rig.decides(3) == (8, .lost))
+        #expect(center.asked().contains(delta.file))
+    }
+
+    /// A bad full file is not fetched at each look: the manifest is all that is asked for.
+    @Test func aFullFileThatIsRefusedIsLeftAlone() throws {
+        try center.publish(version: 7, people: 400)
+        let rig = DownloadRig(center)
+        let download = rig.download { $0.retries = 3 }
+        #expect(try download.fetch() == .installed(version: 7))
+        let packed = try #require(try center.publish(version: 8, people: 400).compressed)
+        center.answer(packed.file, bytes: [UInt8](repeating: 7, count: Int(packed.size)))
+        let stop = StopSignal()
+        for _ in 0..<3 { #expect(throws: ProgramError.self) { try download.look(stop, isPatient: true) } }
+        #expect(center.asked().filter { $0 == packed.file }.count == 1)
+        center.answer(packed.file, [])
+        // By hand it goes at once.
+        #expect(try download.fetch() == .installed(version: 8))
+    }
+
+    /// Its turn, a few seconds away, outlives the looks in between, although the manifest says nothing new.
+    @Test func aDamagedFileIsMendedByAPatientPublisher() throws {
+        try center.publish(version: 7, people: 400) { $0.compressed?.size = 500_000_000 }
+        let rig = DownloadRig(center)
+        #expect(try rig.download().install(from: center.folder.path) == .installed(version: 7))
+        let download = rig.download()
+        let stop = StopSignal()
+        #expect(try download.look(stop, isPatient: true) == .newest(version: 7))
+        let path = try #require(rig.store.current())
+        var bytes = try Files.read(path)
+        bytes[bytes.count / 2] ^= 4
+        try Files.writeAtomically(bytes, to: path)
+        // As if an hour had passed.
+        download.plan.read(isWhole: false, nowMs: SystemClock.monotonicMs())
+        for _ in 0..<3 {
+            // A turn of a few milliseconds is over at once; then it goes for the file.
+            let outcome = try? download.look(stop, isPatient: true)
+            #expect(outcome != .newest(version: 7), "it is taken for good")
+            guard case .waiting(7, let ms) = outcome else { continue }
+            #expect(Int64(ms) <= DownloadPlan.longestUrgentWaitMs)
+        }
     }
 
     @Test func aFileInForceThatGotDamagedIsFetchedAgain() throws {

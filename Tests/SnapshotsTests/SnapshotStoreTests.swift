@@ -56,6 +56,19 @@ import Testing
         #expect(try Snapshot(path: path).attendee(TagID(rawValue: 5))?.status == .blocked)
     }
 
+    /// A disk that fails between the file and the pointer: what was never in force does not look as if it had been.
+    @Test func whatDidNotComeIntoForceLeavesNoFile() throws {
+        try install(published(100))
+        try Files.remove(folder.file("snapshots/manifest.json"))
+        try Files.makeFolder(folder.file("snapshots/manifest.json"))
+        #expect(throws: SystemError.self) { try install(published(101)) }
+        #expect(store.currentVersion() == 100)
+        #expect(try Files.list(store.folder).filter { $0.hasPrefix("snapshot-1") } == ["snapshot-100.sqlite"])
+        try Files.removeFolder(folder.file("snapshots/manifest.json"))
+        try install(published(102))
+        #expect(store.currentVersion() == 102)
+    }
+
     @Test func aNewerOneReplacesItAndTheOneBeforeStays() throws {
         for version: Int64 in [100, 101, 102] { try install(published(version)) }
         #expect(store.currentVersion() == 102)
