@@ -1,9 +1,9 @@
-/// The table of attendees as pages of a SQLite file (https://www.sqlite.org/fileformat2.html), made here instead of by INSERT: a
-/// million rows in a tenth of the time, and laid out so that they compress.
+/// The table of attendees as pages of a SQLite file (https://www.sqlite.org/fileformat2.html), made here instead of by INSERT:
+/// quicker, and laid out so that they compress.
 ///
 /// SQLite stores a number as short as it can, so rows differ in length, and in each page lies another list of where they
 /// begin; those lists do not compress. Here all rows of a file are alike: a number may take more bytes than it needs, as the
-/// format allows. That is a seventh less to download.
+/// format allows. That is less to download.
 ///
 /// The pages are for a table that is empty so far. SQLite reads them as its own; a scanner may change them by a delta.
 struct AttendeePages {
