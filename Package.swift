@@ -10,18 +10,18 @@ let common: [SwiftSetting] = [
 /// Domain modules hold no pointer, so there the word `unsafe` would mean something; wrappers live by it.
 let safe: [SwiftSetting] = common + [.strictMemorySafety()]
 
-func library(_ name: String) -> Target { .systemLibrary(name: name) }
-func wrapper(_ name: String, _ dependencies: Target.Dependency...) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: common)
+func library(_ name: String) -> Target { .systemLibrary(name: name, path: "Sources/Libraries/C/\(name)") }
+func wrapper(_ name: String, _ folder: String, _ dependencies: Target.Dependency...) -> Target {
+    .target(name: name, dependencies: dependencies, path: "Sources/\(folder)", swiftSettings: common)
 }
-func domain(_ name: String, _ dependencies: Target.Dependency...) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: safe)
+func domain(_ name: String, _ folder: String, _ dependencies: Target.Dependency...) -> Target {
+    .target(name: name, dependencies: dependencies, path: "Sources/\(folder)", swiftSettings: safe)
 }
 func program(_ name: String, _ dependencies: Target.Dependency...) -> Target {
-    .executableTarget(name: name, dependencies: dependencies, swiftSettings: safe)
+    .executableTarget(name: name, dependencies: dependencies, path: "Sources/Programs/\(name)", swiftSettings: safe)
 }
-func tests(_ name: String, _ dependencies: Target.Dependency...) -> Target {
-    .testTarget(name: name, dependencies: dependencies, path: "Tests/\(name)", swiftSettings: common)
+func tests(_ name: String, _ folder: String, _ dependencies: Target.Dependency...) -> Target {
+    .testTarget(name: name, dependencies: dependencies, path: "Tests/\(folder)", swiftSettings: common)
 }
 
 let package = Package(
@@ -39,27 +39,28 @@ let package = Package(
         library("CMicrohttpd"), library("CCrypto"), library("CZlib"), library("CNFC"), library("CLinux"),
 
         // One wrapper, one library. They know nothing of gates or scans.
-        wrapper("Runtime", "CLinux"),
-        wrapper("SQLite", "CSQLite"),
-        wrapper("AMQP", "CRabbitMQ"),
-        wrapper("Postgres", "CPostgres"),
-        wrapper("HTTPClient", "CCurl"),
-        wrapper("HTTPServer", "CMicrohttpd"),
-        wrapper("Crypto", "CCrypto"),
-        wrapper("Zlib", "CZlib"),
-        wrapper("NFC", "CNFC"),
-        wrapper("Serial", "Runtime", "CLinux"),
+        wrapper("Runtime", "Shared/Runtime", "CLinux"),
+        wrapper("SQLite", "Libraries/SQLite", "CSQLite"),
+        wrapper("AMQP", "Libraries/AMQP", "CRabbitMQ"),
+        wrapper("Postgres", "Libraries/Postgres", "CPostgres"),
+        wrapper("HTTPClient", "Libraries/HTTPClient", "CCurl"),
+        wrapper("HTTPServer", "Libraries/HTTPServer", "CMicrohttpd"),
+        wrapper("Crypto", "Libraries/Crypto", "CCrypto"),
+        wrapper("Zlib", "Libraries/Gzip", "CZlib"),
+        wrapper("NFC", "Libraries/NFC", "CNFC"),
+        wrapper("Serial", "Libraries/SerialPorts", "Runtime", "CLinux"),
 
         // The line, in the order of a tap's way.
-        domain("Scans", "Crypto"),
-        wrapper("Batches", "CCBOR", "Scans"),
-        domain("Journal", "SQLite", "Scans", "Runtime"),
-        domain("Snapshots", "SQLite", "Crypto", "Scans", "Runtime"),
-        domain("Readers", "NFC", "Serial", "Crypto", "Scans", "Runtime"),
-        domain("Gate", "Journal", "Snapshots", "Scans", "Crypto", "Runtime"),
-        domain("Signals", "Gate", "Serial", "Snapshots", "Scans", "Runtime"),
+        domain("Scans", "Shared/ScanModel", "Crypto"),
+        wrapper("Batches", "Shared/ScanBatchCodec", "CCBOR", "Scans"),
+        domain("Journal", "Scanner/ScanJournal", "SQLite", "Scans", "Runtime"),
+        domain("Snapshots", "Shared/Snapshots", "SQLite", "Crypto", "Scans", "Runtime"),
+        domain("Readers", "Scanner/Readers", "NFC", "Serial", "Crypto", "Scans", "Runtime"),
+        domain("Gate", "Scanner/GateController", "Journal", "Snapshots", "Scans", "Crypto", "Runtime"),
+        domain("Signals", "Scanner/TurnstileControl", "Gate", "Serial", "Snapshots", "Scans", "Runtime"),
         domain(
-            "Publishing", "Journal", "Batches", "Snapshots", "Scans", "SQLite", "AMQP", "HTTPClient", "Zlib", "Crypto",
+            "Publishing", "Scanner/ScanUpload", "Journal", "Batches", "Snapshots", "Scans", "SQLite", "AMQP",
+            "HTTPClient", "Zlib", "Crypto",
             "Runtime"),
         .target(
             name: "Migrations", path: "migrations",
@@ -70,16 +71,19 @@ let package = Package(
                 .embedInCode("0009_double_admissions.sql"), .embedInCode("0010_live_double_admissions.sql"),
                 .embedInCode("0011_registry_changes.sql"),
             ], swiftSettings: common),
-        domain("Registry", "Migrations", "Postgres", "Crypto", "Scans", "Runtime"),
-        domain("Exporting", "Postgres", "SQLite", "Snapshots", "Crypto", "Zlib", "Scans", "Runtime"),
-        domain("Tracking", "Postgres", "Scans", "Runtime"),
-        domain("Ingest", "AMQP", "Postgres", "Batches", "Tracking", "Crypto", "Scans", "Runtime"),
-        domain("Growth", "Postgres", "Runtime"),
-        domain("Web", "HTTPServer", "Runtime"),
-        // Readers, chips and relay boards on pseudo-terminals: for tests, and for `tapline-fleet reader`.
-        domain("Emulation", "Serial", "Crypto", "Runtime"),
+        domain("Registry", "Center/Registry", "Migrations", "Postgres", "Crypto", "Scans", "Runtime"),
         domain(
-            "Fleet", "Gate", "Readers", "Journal", "Snapshots", "Publishing", "Batches", "AMQP", "Scans", "Runtime"),
+            "Exporting", "Center/SnapshotExport", "Postgres", "SQLite", "Snapshots", "Crypto", "Zlib", "Scans",
+            "Runtime"),
+        domain("Tracking", "Center/Tracking", "Postgres", "Scans", "Runtime"),
+        domain("Ingest", "Center/Ingest", "AMQP", "Postgres", "Batches", "Tracking", "Crypto", "Scans", "Runtime"),
+        domain("Growth", "Center/PartitionMaintenance", "Postgres", "Runtime"),
+        domain("Web", "Center/CenterHTTP", "HTTPServer", "Runtime"),
+        // Readers, chips and relay boards on pseudo-terminals: for tests, and for `tapline-fleet reader`.
+        domain("Emulation", "Simulation/DeviceEmulation", "Serial", "Crypto", "Runtime"),
+        domain(
+            "Fleet", "Simulation/FleetSimulation", "Gate", "Readers", "Journal", "Snapshots", "Publishing", "Batches",
+            "AMQP", "Scans", "Runtime"),
 
         program(
             "tapline-gate", "Readers", "Gate", "Signals", "Journal", "Snapshots", "Serial", "Scans", "Crypto", "Runtime"
@@ -97,37 +101,47 @@ let package = Package(
             "Runtime"),
 
         // Rings: pure, wrapper on the real library, real servers, real binaries.
-        .target(name: "Support", dependencies: ["CLinux", "Runtime"], path: "Tests/Support", swiftSettings: common),
+        .target(
+            name: "Support", dependencies: ["CLinux", "Runtime"], path: "Tests/TestSupport", swiftSettings: common),
         .target(
             name: "CenterDouble",
             dependencies: ["HTTPServer", "SQLite", "Snapshots", "Scans", "Zlib", "Runtime", "Support"],
-            path: "Tests/CenterDouble", swiftSettings: common),
-        tests("RuntimeTests", "Runtime", "Support"),
-        tests("SQLiteTests", "SQLite", "Support"),
-        tests("CryptoTests", "Crypto", "Zlib", "Runtime", "Support"),
-        tests("ScansTests", "Scans", "Support"),
-        tests("BatchesTests", "Batches", "Scans", "Support"),
-        tests("JournalTests", "Journal", "SQLite", "Scans", "Runtime", "Support"),
-        tests("SnapshotsTests", "Snapshots", "SQLite", "Crypto", "Scans", "Runtime", "Support"),
-        tests("EmulationTests", "Emulation", "Serial", "Crypto", "Runtime", "Support"),
-        tests("ReadersTests", "Readers", "NFC", "Serial", "Emulation", "Crypto", "Scans", "Runtime", "Support"),
+            path: "Tests/FakeCenter", swiftSettings: common),
+        tests("RuntimeTests", "Unit/RuntimeTests", "Runtime", "Support"),
+        tests("SQLiteTests", "Unit/SQLiteTests", "SQLite", "Support"),
+        tests("CryptoTests", "Unit/CryptoTests", "Crypto", "Zlib", "Runtime", "Support"),
+        tests("ScansTests", "Unit/ScanModelTests", "Scans", "Support"),
+        tests("BatchesTests", "Unit/ScanBatchCodecTests", "Batches", "Scans", "Support"),
+        tests("JournalTests", "Unit/ScanJournalTests", "Journal", "SQLite", "Scans", "Runtime", "Support"),
+        tests("SnapshotsTests", "Unit/SnapshotsTests", "Snapshots", "SQLite", "Crypto", "Scans", "Runtime", "Support"),
+        tests("EmulationTests", "Unit/DeviceEmulationTests", "Emulation", "Serial", "Crypto", "Runtime", "Support"),
         tests(
-            "SignalsTests", "Signals", "Gate", "Serial", "Emulation", "Snapshots", "Scans", "Runtime", "Support"),
-        tests("GateTests", "Gate", "Journal", "Snapshots", "SQLite", "Scans", "Crypto", "Runtime", "Support"),
+            "ReadersTests", "Unit/ReadersTests", "Readers", "NFC", "Serial", "Emulation", "Crypto", "Scans", "Runtime",
+            "Support"),
         tests(
-            "PublishingTests", "Publishing", "Fleet", "Journal", "Batches", "Snapshots", "SQLite", "HTTPServer",
+            "SignalsTests", "Unit/TurnstileControlTests", "Signals", "Gate", "Serial", "Emulation", "Snapshots",
+            "Scans", "Runtime", "Support"),
+        tests(
+            "GateTests", "Unit/GateControllerTests", "Gate", "Journal", "Snapshots", "SQLite", "Scans", "Crypto",
+            "Runtime", "Support"),
+        tests(
+            "PublishingTests", "Unit/ScanUploadTests", "Publishing", "Fleet", "Journal", "Batches", "Snapshots",
+            "SQLite", "HTTPServer",
             "HTTPClient", "Crypto", "Zlib", "Scans", "Runtime", "Support", "CenterDouble"),
-        tests("IngestTests", "Ingest", "Tracking", "Batches", "Scans", "Runtime", "Support"),
+        tests("IngestTests", "Unit/IngestTests", "Ingest", "Tracking", "Batches", "Scans", "Runtime", "Support"),
         tests(
-            "ExportingTests", "Exporting", "Snapshots", "SQLite", "Crypto", "Zlib", "Scans", "Runtime", "Support"),
-        tests("RegistryTests", "Registry", "Scans", "Runtime", "Support"),
-        tests("WebTests", "Web", "HTTPServer", "HTTPClient", "Runtime", "Support"),
+            "ExportingTests", "Unit/SnapshotExportTests", "Exporting", "Snapshots", "SQLite", "Crypto", "Zlib", "Scans",
+            "Runtime", "Support"),
+        tests("RegistryTests", "Unit/RegistryTests", "Registry", "Scans", "Runtime", "Support"),
+        tests("WebTests", "Unit/CenterHTTPTests", "Web", "HTTPServer", "HTTPClient", "Runtime", "Support"),
         tests(
-            "Integration", "AMQP", "Postgres", "Ingest", "Tracking", "Growth", "Registry", "Exporting", "Publishing",
+            "Integration", "Integration", "AMQP", "Postgres", "Ingest", "Tracking", "Growth", "Registry", "Exporting",
+            "Publishing",
             "Batches",
             "Journal", "Serial", "Snapshots", "SQLite", "Migrations", "Crypto", "Scans", "Runtime", "Support"),
         tests(
-            "EndToEnd", "Emulation", "Serial", "Journal", "Snapshots", "Support", "Runtime", "Scans", "SQLite",
+            "EndToEnd", "EndToEnd", "Emulation", "Serial", "Journal", "Snapshots", "Support", "Runtime", "Scans",
+            "SQLite",
             "Crypto",
             "Postgres", "CenterDouble"),
     ],
