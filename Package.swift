@@ -10,18 +10,21 @@ let common: [SwiftSetting] = [
 /// Domain modules hold no pointer, so there the word `unsafe` would mean something; wrappers live by it.
 let safe: [SwiftSetting] = common + [.strictMemorySafety()]
 
-func library(_ name: String) -> Target { .systemLibrary(name: name, path: "Sources/Libraries/C/\(name)") }
-func wrapper(_ name: String, _ folder: String, _ dependencies: Target.Dependency...) -> Target {
-    .target(name: name, dependencies: dependencies, path: "Sources/\(folder)", swiftSettings: common)
+func cLibrary(_ name: String) -> Target { .systemLibrary(name: name, path: "Sources/Libraries/C/\(name)") }
+func wrapper(_ name: String, in wing: String, _ dependencies: Target.Dependency...) -> Target {
+    .target(name: name, dependencies: dependencies, path: "Sources/\(wing)/\(name)", swiftSettings: common)
 }
-func domain(_ name: String, _ folder: String, _ dependencies: Target.Dependency...) -> Target {
-    .target(name: name, dependencies: dependencies, path: "Sources/\(folder)", swiftSettings: safe)
+func domain(_ name: String, in wing: String, _ dependencies: Target.Dependency...) -> Target {
+    .target(name: name, dependencies: dependencies, path: "Sources/\(wing)/\(name)", swiftSettings: safe)
 }
 func program(_ name: String, _ dependencies: Target.Dependency...) -> Target {
     .executableTarget(name: name, dependencies: dependencies, path: "Sources/Programs/\(name)", swiftSettings: safe)
 }
-func tests(_ name: String, _ folder: String, _ dependencies: Target.Dependency...) -> Target {
-    .testTarget(name: name, dependencies: dependencies, path: "Tests/\(folder)", swiftSettings: common)
+func unitTests(_ name: String, _ dependencies: Target.Dependency...) -> Target {
+    .testTarget(name: name, dependencies: dependencies, path: "Tests/Unit/\(name)", swiftSettings: common)
+}
+func tests(_ name: String, _ dependencies: Target.Dependency...) -> Target {
+    .testTarget(name: name, dependencies: dependencies, path: "Tests/\(name)", swiftSettings: common)
 }
 
 let package = Package(
@@ -35,33 +38,62 @@ let package = Package(
     ],
     targets: [
         // C libraries of Debian 12.
-        library("CSQLite"), library("CRabbitMQ"), library("CPostgres"), library("CCurl"), library("CCBOR"),
-        library("CMicrohttpd"), library("CCrypto"), library("CZlib"), library("CNFC"), library("CLinux"),
+        cLibrary("CSQLite"), cLibrary("CRabbitMQ"), cLibrary("CPostgres"), cLibrary("CCurl"), cLibrary("CCBOR"),
+        cLibrary("CMicrohttpd"), cLibrary("CCrypto"), cLibrary("CZlib"), cLibrary("CNFC"), cLibrary("CLinux"),
 
-        // One wrapper, one library. They know nothing of gates or scans.
-        wrapper("Runtime", "Shared/Runtime", "CLinux"),
-        wrapper("SQLite", "Libraries/SQLite", "CSQLite"),
-        wrapper("AMQP", "Libraries/AMQP", "CRabbitMQ"),
-        wrapper("Postgres", "Libraries/Postgres", "CPostgres"),
-        wrapper("HTTPClient", "Libraries/HTTPClient", "CCurl"),
-        wrapper("HTTPServer", "Libraries/HTTPServer", "CMicrohttpd"),
-        wrapper("Crypto", "Libraries/Crypto", "CCrypto"),
-        wrapper("Zlib", "Libraries/Gzip", "CZlib"),
-        wrapper("NFC", "Libraries/NFC", "CNFC"),
-        wrapper("Serial", "Libraries/SerialPorts", "Runtime", "CLinux"),
+        // One wrapper per C library, and file formats of other programs. No knowledge of gates or scans.
+        domain("ErrorModel", in: "Libraries"),
+        wrapper("LinuxSystem", in: "Libraries", "CLinux"),
+        wrapper("SQLite", in: "Libraries", "CSQLite"),
+        wrapper("AMQP", in: "Libraries", "CRabbitMQ"),
+        wrapper("Postgres", in: "Libraries", "CPostgres"),
+        wrapper("HTTPClient", in: "Libraries", "CCurl"),
+        wrapper("HTTPServer", in: "Libraries", "CMicrohttpd"),
+        wrapper("Crypto", in: "Libraries", "CCrypto"),
+        wrapper("Minisign", in: "Libraries", "Crypto"),
+        wrapper("Compression", in: "Libraries", "CZlib"),
+        wrapper("NFC", in: "Libraries", "CNFC"),
+        wrapper("SerialPorts", in: "Libraries", "CLinux", "LinuxSystem"),
 
-        // The line, in the order of a tap's way.
-        domain("Scans", "Shared/ScanModel", "Crypto"),
-        wrapper("Batches", "Shared/ScanBatchCodec", "CCBOR", "Scans"),
-        domain("Journal", "Scanner/ScanJournal", "SQLite", "Scans", "Runtime"),
-        domain("Snapshots", "Shared/Snapshots", "SQLite", "Crypto", "Scans", "Runtime"),
-        domain("Readers", "Scanner/Readers", "NFC", "Serial", "Crypto", "Scans", "Runtime"),
-        domain("Gate", "Scanner/GateController", "Journal", "Snapshots", "Scans", "Crypto", "Runtime"),
-        domain("Signals", "Scanner/TurnstileControl", "Gate", "Serial", "Snapshots", "Scans", "Runtime"),
+        // Used by scanner and center.
+        wrapper("FileSystem", in: "Shared", "CLinux", "ErrorModel", "LinuxSystem"),
+        wrapper("Runtime", in: "Shared", "CLinux", "LinuxSystem", "FileSystem"),
+        wrapper("CLI", in: "Shared", "CLinux", "ErrorModel", "LinuxSystem", "FileSystem", "Runtime"),
+        domain("ScanModel", in: "Shared", "Crypto"),
+        wrapper("ScanBatchCodec", in: "Shared", "CCBOR", "ScanModel"),
         domain(
-            "Publishing", "Scanner/ScanUpload", "Journal", "Batches", "Snapshots", "Scans", "SQLite", "AMQP",
-            "HTTPClient", "Zlib", "Crypto",
-            "Runtime"),
+            "Snapshots", in: "Shared", "ErrorModel", "LinuxSystem", "SQLite", "Crypto", "Minisign", "FileSystem",
+            "Runtime", "ScanModel"),
+        domain("AccessControl", in: "Shared", "ScanModel", "Snapshots"),
+
+        // The scanner: gate and publisher.
+        domain("DataFolder", in: "Scanner", "LinuxSystem", "SQLite", "FileSystem", "Runtime", "ScanModel"),
+        domain(
+            "ScanJournal", in: "Scanner", "LinuxSystem", "SQLite", "FileSystem", "Runtime", "CLI", "ScanModel",
+            "DataFolder"),
+        domain(
+            "Readers", in: "Scanner", "LinuxSystem", "Crypto", "NFC", "SerialPorts", "FileSystem", "Runtime", "CLI",
+            "ScanModel"),
+        domain(
+            "TurnstileControl", in: "Scanner", "LinuxSystem", "SerialPorts", "Runtime", "ScanModel", "AccessControl",
+            "GateController"),
+        domain(
+            "LaneDisplay", in: "Scanner", "LinuxSystem", "Runtime", "ScanModel", "Snapshots", "AccessControl",
+            "DataFolder", "GateController"),
+        domain(
+            "GateController", in: "Scanner", "LinuxSystem", "Crypto", "FileSystem", "Runtime", "CLI", "ScanModel",
+            "Snapshots", "AccessControl", "DataFolder", "ScanJournal", "SnapshotInstall"),
+        domain(
+            "SnapshotInstall", in: "Scanner", "LinuxSystem", "SQLite", "Crypto", "Minisign", "FileSystem", "Runtime",
+            "ScanModel", "Snapshots"),
+        domain(
+            "SnapshotDownload", in: "Scanner", "LinuxSystem", "SQLite", "HTTPClient", "Minisign", "Compression",
+            "FileSystem", "Runtime", "CLI", "Snapshots", "DataFolder", "SnapshotInstall"),
+        domain(
+            "ScanUpload", in: "Scanner", "LinuxSystem", "AMQP", "Crypto", "FileSystem", "Runtime", "CLI", "ScanModel",
+            "ScanBatchCodec", "DataFolder", "ScanJournal", "SnapshotInstall"),
+
+        // The command center: ingestion, registry, snapshots.
         .target(
             name: "Migrations", path: "migrations",
             resources: [
@@ -71,79 +103,120 @@ let package = Package(
                 .embedInCode("0009_double_admissions.sql"), .embedInCode("0010_live_double_admissions.sql"),
                 .embedInCode("0011_registry_changes.sql"),
             ], swiftSettings: common),
-        domain("Registry", "Center/Registry", "Migrations", "Postgres", "Crypto", "Scans", "Runtime"),
+        domain("Schema", in: "Center", "Postgres", "Crypto", "Runtime", "CLI", "Migrations"),
+        domain("RegistrationLists", in: "Center", "Crypto", "FileSystem", "Runtime", "CLI", "ScanModel"),
+        domain("Registry", in: "Center", "Postgres", "Runtime", "CLI", "ScanModel", "Schema", "RegistrationLists"),
         domain(
-            "Exporting", "Center/SnapshotExport", "Postgres", "SQLite", "Snapshots", "Crypto", "Zlib", "Scans",
-            "Runtime"),
-        domain("Tracking", "Center/Tracking", "Postgres", "Scans", "Runtime"),
-        domain("Ingest", "Center/Ingest", "AMQP", "Postgres", "Batches", "Tracking", "Crypto", "Scans", "Runtime"),
-        domain("Growth", "Center/PartitionMaintenance", "Postgres", "Runtime"),
-        domain("Web", "Center/CenterHTTP", "HTTPServer", "Runtime"),
-        // Readers, chips and relay boards on pseudo-terminals: for tests, and for `tapline-fleet reader`.
-        domain("Emulation", "Simulation/DeviceEmulation", "Serial", "Crypto", "Runtime"),
+            "SnapshotExport", in: "Center", "LinuxSystem", "SQLite", "Postgres", "Crypto", "Minisign", "Compression",
+            "FileSystem", "Runtime", "CLI", "ScanModel", "Snapshots"),
+        domain("Tracking", in: "Center", "LinuxSystem", "Postgres", "Runtime", "ScanModel"),
         domain(
-            "Fleet", "Simulation/FleetSimulation", "Gate", "Readers", "Journal", "Snapshots", "Publishing", "Batches",
-            "AMQP", "Scans", "Runtime"),
+            "Ingest", in: "Center", "LinuxSystem", "AMQP", "Postgres", "Crypto", "FileSystem", "Runtime", "CLI",
+            "ScanModel", "ScanBatchCodec", "Tracking"),
+        domain("PartitionMaintenance", in: "Center", "LinuxSystem", "Postgres", "Runtime"),
+        domain("CenterHTTP", in: "Center", "LinuxSystem", "HTTPServer", "Runtime", "CLI"),
 
-        program(
-            "tapline-gate", "Readers", "Gate", "Signals", "Journal", "Snapshots", "Serial", "Scans", "Crypto", "Runtime"
-        ),
-        program("tapline-publisher", "Publishing", "Journal", "Snapshots", "Scans", "Runtime"),
-        program(
-            "tapline-center", "Ingest", "Tracking", "Growth", "Registry", "Migrations", "Exporting", "Web",
-            "HTTPServer", "Snapshots",
-            "Batches", "AMQP",
-            "Postgres", "Scans", "Runtime"),
-        program("tapline-snapshot", "Exporting", "Gate", "Snapshots", "Scans", "Crypto", "Runtime"),
-        program(
-            "tapline-fleet", "Fleet", "Readers", "Emulation", "Gate", "Journal", "Snapshots", "Publishing", "Crypto",
-            "Scans",
-            "Runtime"),
+        // Emulated devices, simulated fleets and benchmark loads.
+        wrapper("DeviceEmulation", in: "Simulation", "CLinux", "LinuxSystem", "Crypto", "FileSystem", "Runtime"),
+        domain(
+            "FleetSimulation", in: "Simulation", "LinuxSystem", "FileSystem", "Runtime", "CLI", "ScanModel",
+            "Snapshots", "AccessControl", "DataFolder", "ScanJournal", "ScanUpload"),
+        domain(
+            "Benchmarks", in: "Simulation", "LinuxSystem", "AMQP", "Runtime", "CLI", "ScanModel", "ScanBatchCodec",
+            "Snapshots", "AccessControl", "ScanJournal", "SnapshotExport", "FleetSimulation"),
 
-        // Rings: pure, wrapper on the real library, real servers, real binaries.
+        // The executables.
+        program(
+            "tapline-gate", "Crypto", "FileSystem", "Runtime", "CLI", "ScanModel", "AccessControl", "ScanJournal",
+            "Readers", "TurnstileControl", "LaneDisplay", "GateController", "SnapshotInstall"),
+        program(
+            "tapline-publisher", "Minisign", "FileSystem", "Runtime", "CLI", "ScanModel", "Snapshots", "DataFolder",
+            "SnapshotDownload", "ScanUpload"),
+        program(
+            "tapline-center", "LinuxSystem", "AMQP", "Postgres", "HTTPServer", "Minisign", "FileSystem", "Runtime",
+            "CLI", "ScanModel", "ScanBatchCodec", "Snapshots", "Migrations", "Schema", "RegistrationLists", "Registry",
+            "SnapshotExport", "Tracking", "Ingest", "PartitionMaintenance", "CenterHTTP"),
+        program(
+            "tapline-snapshot", "LinuxSystem", "Crypto", "Minisign", "FileSystem", "Runtime", "CLI", "ScanModel",
+            "Snapshots", "AccessControl", "SnapshotExport"),
+        program(
+            "tapline-fleet", "Crypto", "FileSystem", "Runtime", "CLI", "ScanModel", "ScanUpload", "DeviceEmulation",
+            "FleetSimulation", "Benchmarks"),
+
+        // Support code of the tests.
         .target(
-            name: "Support", dependencies: ["CLinux", "Runtime"], path: "Tests/TestSupport", swiftSettings: common),
+            name: "TestSupport", dependencies: ["CLinux", "LinuxSystem", "FileSystem", "Runtime"],
+            path: "Tests/TestSupport", swiftSettings: common),
         .target(
-            name: "CenterDouble",
-            dependencies: ["HTTPServer", "SQLite", "Snapshots", "Scans", "Zlib", "Runtime", "Support"],
-            path: "Tests/FakeCenter", swiftSettings: common),
-        tests("RuntimeTests", "Unit/RuntimeTests", "Runtime", "Support"),
-        tests("SQLiteTests", "Unit/SQLiteTests", "SQLite", "Support"),
-        tests("CryptoTests", "Unit/CryptoTests", "Crypto", "Zlib", "Runtime", "Support"),
-        tests("ScansTests", "Unit/ScanModelTests", "Scans", "Support"),
-        tests("BatchesTests", "Unit/ScanBatchCodecTests", "Batches", "Scans", "Support"),
-        tests("JournalTests", "Unit/ScanJournalTests", "Journal", "SQLite", "Scans", "Runtime", "Support"),
-        tests("SnapshotsTests", "Unit/SnapshotsTests", "Snapshots", "SQLite", "Crypto", "Scans", "Runtime", "Support"),
-        tests("EmulationTests", "Unit/DeviceEmulationTests", "Emulation", "Serial", "Crypto", "Runtime", "Support"),
+            name: "FakeCenter",
+            dependencies: [
+                "LinuxSystem", "SQLite", "HTTPServer", "Minisign", "Compression", "FileSystem", "ScanModel",
+                "Snapshots", "SnapshotExport", "TestSupport",
+            ], path: "Tests/FakeCenter", swiftSettings: common),
+
+        // Tests: one target per module, then real servers, then real binaries.
+        unitTests("AccessControlTests", "ScanModel", "Snapshots", "AccessControl"),
+        unitTests("BenchmarksTests", "CLI", "ScanModel", "ScanBatchCodec", "FleetSimulation", "Benchmarks"),
+        unitTests("CLITests", "LinuxSystem", "FileSystem", "CLI", "TestSupport"),
+        unitTests("CenterHTTPTests", "HTTPServer", "FileSystem", "Runtime", "CenterHTTP", "TestSupport"),
+        unitTests("CompressionTests", "Compression", "FileSystem", "TestSupport"),
+        unitTests("CryptoTests", "Crypto"),
+        unitTests("DataFolderTests", "SQLite", "FileSystem", "CLI", "ScanModel", "DataFolder", "TestSupport"),
+        unitTests(
+            "DeviceEmulationTests", "LinuxSystem", "Crypto", "SerialPorts", "FileSystem", "Runtime", "DeviceEmulation",
+            "TestSupport"),
+        unitTests("FileSystemTests", "ErrorModel", "LinuxSystem", "FileSystem", "Runtime", "TestSupport"),
+        unitTests(
+            "FleetSimulationTests", "LinuxSystem", "Runtime", "CLI", "ScanModel", "Snapshots", "ScanJournal",
+            "FleetSimulation", "FakeCenter", "TestSupport"),
+        unitTests(
+            "GateControllerTests", "LinuxSystem", "SQLite", "FileSystem", "Runtime", "ScanModel", "Snapshots",
+            "AccessControl", "DataFolder", "ScanJournal", "GateController", "SnapshotInstall", "SnapshotExport",
+            "TestSupport"),
+        unitTests("HTTPServerTests", "LinuxSystem", "HTTPServer", "FileSystem", "Runtime", "CenterHTTP", "TestSupport"),
+        unitTests("IngestTests", "ScanModel", "ScanBatchCodec", "Ingest", "TestSupport"),
+        unitTests("MinisignTests", "ErrorModel", "Minisign", "FileSystem", "Snapshots", "TestSupport"),
+        unitTests(
+            "ReadersTests", "LinuxSystem", "Crypto", "NFC", "SerialPorts", "FileSystem", "Runtime", "CLI", "ScanModel",
+            "Readers", "DeviceEmulation", "TestSupport"),
+        unitTests("RegistrationListsTests", "FileSystem", "CLI", "ScanModel", "RegistrationLists", "TestSupport"),
+        unitTests("RuntimeTests", "LinuxSystem", "FileSystem", "Runtime", "TestSupport"),
+        unitTests("SQLiteTests", "SQLite", "FileSystem", "TestSupport"),
+        unitTests("ScanBatchCodecTests", "ScanModel", "ScanBatchCodec", "TestSupport"),
+        unitTests(
+            "ScanJournalTests", "LinuxSystem", "SQLite", "FileSystem", "Runtime", "CLI", "ScanModel", "DataFolder",
+            "ScanJournal", "TestSupport"),
+        unitTests("ScanModelTests", "ScanModel"),
+        unitTests(
+            "ScanUploadTests", "SQLite", "FileSystem", "Runtime", "CLI", "ScanModel", "ScanBatchCodec", "DataFolder",
+            "ScanJournal", "ScanUpload", "TestSupport"),
+        unitTests(
+            "SnapshotDownloadTests", "LinuxSystem", "SQLite", "HTTPClient", "HTTPServer", "Minisign", "FileSystem",
+            "Runtime", "CLI", "ScanModel", "Snapshots", "DataFolder", "SnapshotInstall", "SnapshotDownload",
+            "FakeCenter", "TestSupport"),
+        unitTests(
+            "SnapshotExportTests", "LinuxSystem", "SQLite", "Crypto", "Minisign", "FileSystem", "Runtime", "CLI",
+            "ScanModel", "Snapshots", "SnapshotInstall", "SnapshotExport", "TestSupport"),
+        unitTests(
+            "SnapshotInstallTests", "LinuxSystem", "SQLite", "Minisign", "FileSystem", "CLI", "ScanModel", "Snapshots",
+            "SnapshotInstall", "FakeCenter", "TestSupport"),
+        unitTests(
+            "SnapshotsTests", "SQLite", "Crypto", "FileSystem", "ScanModel", "Snapshots", "SnapshotExport",
+            "FakeCenter", "TestSupport"),
+        unitTests("TestSupportTests", "TestSupport"),
+        unitTests("TrackingTests", "ScanModel", "Tracking", "TestSupport"),
+        unitTests(
+            "TurnstileControlTests", "LinuxSystem", "SerialPorts", "FileSystem", "Runtime", "ScanModel", "Snapshots",
+            "AccessControl", "DataFolder", "TurnstileControl", "LaneDisplay", "GateController", "DeviceEmulation",
+            "TestSupport"),
         tests(
-            "ReadersTests", "Unit/ReadersTests", "Readers", "NFC", "Serial", "Emulation", "Crypto", "Scans", "Runtime",
-            "Support"),
+            "Integration", "LinuxSystem", "SQLite", "AMQP", "Postgres", "Crypto", "Minisign", "FileSystem", "Runtime",
+            "CLI", "ScanModel", "ScanBatchCodec", "Snapshots", "DataFolder", "ScanJournal", "SnapshotInstall",
+            "ScanUpload", "Migrations", "Schema", "RegistrationLists", "Registry", "SnapshotExport", "Tracking",
+            "Ingest", "PartitionMaintenance", "DeviceEmulation", "TestSupport"),
         tests(
-            "SignalsTests", "Unit/TurnstileControlTests", "Signals", "Gate", "Serial", "Emulation", "Snapshots",
-            "Scans", "Runtime", "Support"),
-        tests(
-            "GateTests", "Unit/GateControllerTests", "Gate", "Journal", "Snapshots", "SQLite", "Scans", "Crypto",
-            "Runtime", "Support"),
-        tests(
-            "PublishingTests", "Unit/ScanUploadTests", "Publishing", "Fleet", "Journal", "Batches", "Snapshots",
-            "SQLite", "HTTPServer",
-            "HTTPClient", "Crypto", "Zlib", "Scans", "Runtime", "Support", "CenterDouble"),
-        tests("IngestTests", "Unit/IngestTests", "Ingest", "Tracking", "Batches", "Scans", "Runtime", "Support"),
-        tests(
-            "ExportingTests", "Unit/SnapshotExportTests", "Exporting", "Snapshots", "SQLite", "Crypto", "Zlib", "Scans",
-            "Runtime", "Support"),
-        tests("RegistryTests", "Unit/RegistryTests", "Registry", "Scans", "Runtime", "Support"),
-        tests("WebTests", "Unit/CenterHTTPTests", "Web", "HTTPServer", "HTTPClient", "Runtime", "Support"),
-        tests(
-            "Integration", "Integration", "AMQP", "Postgres", "Ingest", "Tracking", "Growth", "Registry", "Exporting",
-            "Publishing",
-            "Batches",
-            "Journal", "Serial", "Snapshots", "SQLite", "Migrations", "Crypto", "Scans", "Runtime", "Support"),
-        tests(
-            "EndToEnd", "EndToEnd", "Emulation", "Serial", "Journal", "Snapshots", "Support", "Runtime", "Scans",
-            "SQLite",
-            "Crypto",
-            "Postgres", "CenterDouble"),
+            "EndToEnd", "LinuxSystem", "Crypto", "Minisign", "FileSystem", "Runtime", "ScanModel", "Snapshots",
+            "ScanJournal", "SnapshotInstall", "SnapshotExport", "DeviceEmulation", "FakeCenter", "TestSupport"),
     ],
     swiftLanguageModes: [.v6]
 )

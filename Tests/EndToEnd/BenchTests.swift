@@ -1,11 +1,12 @@
+import LinuxSystem
 import Runtime
-import Support
+import TestSupport
 import Testing
 
 /// What the benchmarks of the center stand on: their batches are real ones, and come again as the same.
 @Suite struct BenchTests {
     @Test func madeBatchesAreStoredAndComeAgainAsDuplicates() async throws {
-        try await PlainThread.run("bench publish") {
+        try await NamedThread.run("bench publish") {
             let vhost = try TestVhost()
             let line = try Line(databaseURL: try TestServers.databaseURL(), amqpURL: vhost.url)
             for id in ["fleet-0001", "fleet-0002", "live-0001"] {
@@ -43,7 +44,7 @@ import Testing
     }
 
     @Test func aHeldFleetPublishesNothingUntilItIsTold() async throws {
-        try await PlainThread.run("held fleet") {
+        try await NamedThread.run("held fleet") {
             let vhost = try TestVhost()
             let line = try Line(databaseURL: try TestServers.databaseURL(), amqpURL: vhost.url)
             for id in ["fleet-0001", "fleet-0002"] {

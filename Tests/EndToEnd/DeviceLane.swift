@@ -1,9 +1,10 @@
-import Emulation
+import DeviceEmulation
+import FileSystem
 import FoundationEssentials
 import Glibc
-import Runtime
-import Scans
-import Support
+import LinuxSystem
+import ScanModel
+import TestSupport
 
 /// One lane: the real gate with its hardware on pseudo-terminals, and a list that came the whole way, imported, exported, signed
 /// and fetched. Nothing of the network runs.

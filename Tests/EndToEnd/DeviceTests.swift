@@ -1,15 +1,16 @@
 import Crypto
-import Emulation
+import DeviceEmulation
+import FileSystem
 import Runtime
-import Scans
-import Support
+import ScanModel
+import TestSupport
 import Testing
 
 /// The real gate and the devices of its lane: pulled out, mute, mad, copied and replayed. The lane says what is wrong, keeps its
 /// rules, and heals by itself.
 @Suite struct DeviceTests {
     @Test func aReaderPulledOutTwentyTimesNeedsNoHands() async throws {
-        try await PlainThread.run("replug") {
+        try await NamedThread.run("replug") {
             let lane = try DeviceLane()
             try lane.start()
             #expect(try lane.tap(.plain(DeviceLane.person(0))).verdict == 0)
@@ -37,7 +38,7 @@ import Testing
 
     /// It says nothing, only acknowledges, talks nonsense, or opens well and finds nothing: told, and healed when it ends.
     @Test func aReaderOutOfOrderIsToldAndHeals() async throws {
-        try await PlainThread.run("faults") {
+        try await NamedThread.run("faults") {
             let lane = try DeviceLane()
             try lane.start()
             #expect(try lane.tap(.plain(DeviceLane.person(9))).verdict == 0)
@@ -58,7 +59,7 @@ import Testing
 
     /// The worst: it answers everything and finds nothing. The lane cannot know, and heals it all the same.
     @Test func aReaderThatForgotItsRadioHeals() async throws {
-        try await PlainThread.run("brownout") {
+        try await NamedThread.run("brownout") {
             let lane = try DeviceLane()
             try lane.start()
             #expect(try lane.tap(.plain(DeviceLane.person(0))).verdict == 0)
@@ -76,7 +77,7 @@ import Testing
     }
 
     @Test func aChipProvesItselfAndACopyDoesNot() async throws {
-        try await PlainThread.run("sun") {
+        try await NamedThread.run("sun") {
             let lane = try DeviceLane()
             let keys = try SunKeys(lane)
             try lane.start(keys.flags)
@@ -107,7 +108,7 @@ import Testing
     }
 
     @Test func aRelayBoardPulledOutMakesUpForNothing() async throws {
-        try await PlainThread.run("relays") {
+        try await NamedThread.run("relays") {
             let lane = try DeviceLane()
             let board = try RelayBoardEmulator(channels: 4)
             func pulses() -> [Bool] { board.changes.filter { $0.channel == 1 }.map(\.isOn) }
@@ -132,7 +133,7 @@ import Testing
     }
 
     @Test func whoDoesNotPassMayTapAgain() async throws {
-        try await PlainThread.run("passage") {
+        try await NamedThread.run("passage") {
             let lane = try DeviceLane(antipassback: "hard")
             let sensor = try LineEmulator()
             try lane.start(["--passage", "serial:\(sensor.path)", "--passage-ms", "3000"])
@@ -160,7 +161,7 @@ import Testing
     }
 
     @Test func twoReadersServeOneGate() async throws {
-        try await PlainThread.run("two readers") {
+        try await NamedThread.run("two readers") {
             let lane = try DeviceLane(antipassback: "hard")
             let codes = try LineEmulator()
             try lane.start(readers: ["in=nfc:\(lane.reader.connstring)", "out=serial:\(codes.path)"])

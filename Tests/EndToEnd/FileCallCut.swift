@@ -1,5 +1,5 @@
-import Runtime
-import Support
+import FileSystem
+import TestSupport
 
 /// A library for LD_PRELOAD that ends a program by SIGKILL at the n-th of its calls that change a file, in the middle of it if
 /// it is a write: closer to the point than any signal from outside.

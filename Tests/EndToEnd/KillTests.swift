@@ -1,6 +1,6 @@
 import Glibc
 import Runtime
-import Support
+import TestSupport
 import Testing
 
 /// SIGKILL at any moment loses nothing that a gate has printed, and stores nothing twice.
@@ -11,7 +11,7 @@ import Testing
     @Test func aHundredKillsLoseNothing() async throws {
         let seed = Environment.value("TAPLINE_TEST_SEED").flatMap { UInt64($0) } ?? .random(in: 1 ... .max)
         print("aHundredKillsLoseNothing: TAPLINE_TEST_SEED=\(seed)")
-        try await PlainThread.run("kills") {
+        try await NamedThread.run("kills") {
             var random = TestRandom(seed: seed)
             let servers = try OwnServers()
             let line = try Line(databaseURL: servers.databaseURL, amqpURL: servers.amqpURL)

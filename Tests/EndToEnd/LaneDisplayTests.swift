@@ -1,14 +1,13 @@
-import Emulation
+import DeviceEmulation
 import FoundationEssentials
 import Runtime
-import Serial
-import Support
+import TestSupport
 import Testing
 
 /// What the real gate shows, on a terminal and to a kiosk, is what it journals.
 @Suite struct LaneDisplayTests {
     @Test func theTerminalIsGreenAndRed() async throws {
-        try await PlainThread.run("terminal") {
+        try await NamedThread.run("terminal") {
             let lane = try DeviceLane()
             let screen = try PseudoTerminal()
             var said = ""
@@ -42,7 +41,7 @@ import Testing
     }
 
     @Test func theKioskHearsWhatIsInTheJournal() async throws {
-        try await PlainThread.run("kiosk") {
+        try await NamedThread.run("kiosk") {
             let lane = try DeviceLane()
             try lane.start(["--display", "json"])
             func next(_ what: String, _ isSo: (KioskLine) -> Bool) throws -> KioskLine {

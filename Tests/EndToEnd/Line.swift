@@ -1,6 +1,6 @@
+import FileSystem
 import Glibc
-import Runtime
-import Support
+import TestSupport
 
 /// The whole line with the real binaries: a center on its servers, and scanners with their gates and publishers.
 ///

@@ -1,7 +1,9 @@
+import FileSystem
 import FoundationEssentials
 import Glibc
+import LinuxSystem
 import Runtime
-import Support
+import TestSupport
 import Testing
 
 /// A runner carries a stick: the four ways of docs/by-hand.md, with the real programs on real servers.
@@ -63,7 +65,7 @@ import Testing
     }
 
     @Test func withADeadNetworkAStickBringsTheScansAndTheNetworkBringsNothingTwice() async throws {
-        try await PlainThread.run("stick") {
+        try await NamedThread.run("stick") {
             let (line, scanner, vhost) = try begin()
             defer { withExtendedLifetime(vhost) {} }
             let stick = line.folder.file("stick")
@@ -112,7 +114,7 @@ import Testing
     }
 
     @Test func theFolderOfADeadDeviceIsShippedFromReadOnlyMedia() async throws {
-        try await PlainThread.run("dead device") {
+        try await NamedThread.run("dead device") {
             let (line, scanner, vhost) = try begin()
             defer { withExtendedLifetime(vhost) {} }
             try line.startCenter()
@@ -158,7 +160,7 @@ import Testing
     }
 
     @Test func aDamagedCardBringsWhatCanBeRead() async throws {
-        try await PlainThread.run("damaged card") {
+        try await NamedThread.run("damaged card") {
             let (line, scanner, vhost) = try begin()
             defer { withExtendedLifetime(vhost) {} }
             try line.startCenter()
@@ -183,7 +185,7 @@ import Testing
     }
 
     @Test func afterARestoreFromBackupEverythingIsThereOnceAgain() async throws {
-        try await PlainThread.run("restore") {
+        try await NamedThread.run("restore") {
             let (line, scanner, vhost) = try begin()
             defer { withExtendedLifetime(vhost) {} }
             try line.startCenter()

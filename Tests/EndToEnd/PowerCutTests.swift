@@ -1,10 +1,12 @@
 import Crypto
+import FileSystem
 import Glibc
-import Journal
 import Runtime
-import Scans
+import ScanJournal
+import ScanModel
+import SnapshotExport
 import Snapshots
-import Support
+import TestSupport
 import Testing
 
 /// The power goes at any moment: what a verdict was shown for is on the disk.
@@ -57,7 +59,7 @@ import Testing
     @Test func fiftyPowerCutsLoseNoShownVerdict() async throws {
         let seed = Environment.value("TAPLINE_TEST_SEED").flatMap { UInt64($0) } ?? .random(in: 1 ... .max)
         print("fiftyPowerCutsLoseNoShownVerdict: TAPLINE_TEST_SEED=\(seed)")
-        try await PlainThread.run("power cuts") {
+        try await NamedThread.run("power cuts") {
             var random = TestRandom(seed: seed)
             let folder = TemporaryFolder("cut")
             try Files.writeAtomically([UInt8](0..<32), to: folder.file("event.key"), mode: 0o600)

@@ -1,5 +1,5 @@
 import FoundationEssentials
-import Support
+import TestSupport
 
 /// One line of `tapline-gate --output json` (SPEC.md section 8).
 struct PrintedVerdict: Decodable, Hashable {

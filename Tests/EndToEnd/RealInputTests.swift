@@ -1,13 +1,14 @@
+import FileSystem
 import Glibc
 import Runtime
-import Support
+import TestSupport
 import Testing
 
 /// The main job on real input: every badge scan of a five-day conference, one gate a session, while publishers, center
 /// and broker die and come back.
 @Suite struct RealInputTests {
     @Test func aConferenceIsStoredExactlyOnce() async throws {
-        try await PlainThread.run("conference") {
+        try await NamedThread.run("conference") {
             let trace = try Trace.conference()
             let servers = try OwnServers()
             let line = try Line(databaseURL: servers.databaseURL, amqpURL: servers.amqpURL)

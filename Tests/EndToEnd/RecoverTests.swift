@@ -1,8 +1,8 @@
+import FileSystem
 import FoundationEssentials
-import Journal
-import Runtime
-import Scans
-import Support
+import ScanJournal
+import ScanModel
+import TestSupport
 import Testing
 
 /// `tapline-gate recover` as the crew runs it.

@@ -1,5 +1,6 @@
+import LinuxSystem
 import Runtime
-import Support
+import TestSupport
 import Testing
 
 /// The way back: what the center knows now is what the gates decide from within a minute.
@@ -8,7 +9,7 @@ import Testing
     static let limitMs = 30_000
 
     @Test func aRevokedBandIsRefusedAndANewOneAdmittedByARunningGate() async throws {
-        try await PlainThread.run("changed list") {
+        try await NamedThread.run("changed list") {
             let vhost = try TestVhost()
             let line = try Line(databaseURL: try TestServers.databaseURL(), amqpURL: vhost.url)
             let scanner = try line.enrol("main-1", gate: "Main", zone: "Hall")

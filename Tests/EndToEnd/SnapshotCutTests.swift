@@ -1,9 +1,14 @@
-import CenterDouble
+import FakeCenter
+import FileSystem
 import Glibc
+import LinuxSystem
 import Runtime
+import SnapshotInstall
 import Snapshots
-import Support
+import TestSupport
 import Testing
+
+@testable import Minisign
 
 /// Whatever moment a download, a check, an apply or a switch is cut at, a gate opens and decides from a snapshot that is whole.
 @Suite struct SnapshotCutTests {
@@ -16,7 +21,7 @@ import Testing
     @Test func noCutTakesTheSnapshotAway() async throws {
         let seed = Environment.value("TAPLINE_TEST_SEED").flatMap { UInt64($0) } ?? .random(in: 1 ... .max)
         print("noCutTakesTheSnapshotAway: TAPLINE_TEST_SEED=\(seed)")
-        try await PlainThread.run("cuts") {
+        try await NamedThread.run("cuts") {
             var stage = try CutStage(seed: seed, people: SnapshotCutTests.people)
             try stage.begin()
             for number in 1...SnapshotCutTests.cuts {
@@ -35,7 +40,7 @@ import Testing
     @Test func noPowerCutTakesTheSnapshotAway() async throws {
         let seed = Environment.value("TAPLINE_TEST_SEED").flatMap { UInt64($0) } ?? .random(in: 1 ... .max)
         print("noPowerCutTakesTheSnapshotAway: TAPLINE_TEST_SEED=\(seed)")
-        try await PlainThread.run("power cuts") {
+        try await NamedThread.run("power cuts") {
             let disk = try SmallDisk(.ext4, megabytes: 32)
             var stage = try CutStage(seed: seed, people: 500, data: disk.path + "/data")
             try stage.begin()
@@ -89,7 +94,7 @@ struct CutStage {
     private var kills = 0
     private var installs = 0
     /// A gate that runs all the while: it has what it took between two taps.
-    private let watch: SnapshotWatch
+    private let watch: SnapshotReloader
     private let gate = RunningGate()
     private final class RunningGate { var snapshot: Snapshot? }
 
@@ -101,7 +106,7 @@ struct CutStage {
         proxy = try FaultProxy(target: center.port)
         self.data = data ?? folder.file("data")
         callCut = try FileCallCut(folder)
-        watch = SnapshotWatch(SnapshotStore(folder: self.data + "/snapshots"))
+        watch = SnapshotReloader(SnapshotStore(folder: self.data + "/snapshots"))
         try Files.writeAtomically(TestCenter.eventKey, to: folder.file("event.key"), mode: 0o600)
     }
 
@@ -213,7 +218,7 @@ struct CutStage {
         let path = try #require(store.current())
         #expect(try SnapshotContent.hash(path: path) == contents[now], "\(place)")
         // A gate that starts now.
-        let watch = SnapshotWatch(store)
+        let watch = SnapshotReloader(store)
         watch.check()
         let snapshot = try #require(watch.take(), "\(place): no gate opens")
         #expect(!watch.servesOlder && snapshot.version == now, "\(place)")

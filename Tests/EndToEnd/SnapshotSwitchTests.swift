@@ -1,11 +1,15 @@
-import CenterDouble
+import FakeCenter
+import FileSystem
 import Glibc
-import Journal
 import Runtime
-import Scans
-import Snapshots
-import Support
+import ScanJournal
+import ScanModel
+import SnapshotInstall
+import TestSupport
 import Testing
+
+@testable import Minisign
+@testable import Snapshots
 
 /// A real gate at which people tap without a pause, while a real publisher brings one snapshot after the other.
 @Suite struct SnapshotSwitchTests {
@@ -14,11 +18,11 @@ import Testing
     static let last: Int64 = 106
 
     @Test func eachTapIsDecidedByTheOldListOrTheNew() async throws {
-        try await PlainThread.run("switch") {
+        try await NamedThread.run("switch") {
             let scene = try Scene()
             let (stop, ended) = (StopSignal(), StopSignal())
             let gate = scene.gate
-            PlainThread("people") {
+            NamedThread("people") {
                 // One after the other; the pipe holds them back while the gate is busy.
                 while !stop.isStopped {
                     guard (try? gate.write("\(TestCenter.uid(Scene.band))\n")) != nil else { break }
@@ -46,7 +50,7 @@ import Testing
     /// What is in force cannot be opened: the lane goes on with what it has and says so, and so does the publisher, which
     /// brings it again.
     @Test func aLaneThatCannotOpenTheNewOneStaysOnTheOld() async throws {
-        try await PlainThread.run("damaged") {
+        try await NamedThread.run("damaged") {
             let scene = try Scene()
             #expect(try scene.tap() == "admitted")
             // The publisher sleeps, or it would mend this before anybody can see it.

@@ -1,17 +1,19 @@
-import Runtime
-import Scans
-import Snapshots
-import Support
+import FileSystem
+package import Minisign
+import ScanModel
+import SnapshotExport
+package import Snapshots
+package import TestSupport
 
 /// A small event: two zones, a gate each, three passes, five tags.
-enum Sample {
-    static let event = "Campfire 2026"
-    static let created: Int64 = 1_764_000_000
-    static let expires: Int64 = created + 48 * 3_600
+package enum Sample {
+    package static let event = "Campfire 2026"
+    package static let created: Int64 = 1_764_000_000
+    package static let expires: Int64 = created + 48 * 3_600
 
     /// Writes a snapshot of the sample; `extra` tags beyond the five let two versions differ.
     @discardableResult
-    static func write(
+    package static func write(
         _ path: String, version: Int64, event: String = event, created: Int64 = created, expires: Int64 = expires,
         extra: Int64 = 0
     ) throws -> String {
@@ -46,13 +48,13 @@ enum Sample {
 }
 
 /// What a center publishes: a snapshot of the sample, its manifest, its signature.
-struct Publication {
-    var manifest: [UInt8]
-    var signature: [UInt8]
+package struct Publication {
+    package var manifest: [UInt8]
+    package var signature: [UInt8]
     /// A candidate for `install`, in a folder of its own.
-    var file: String
+    package var file: String
 
-    init(
+    package init(
         _ folder: TemporaryFolder, version: Int64, key: MinisignSecretKey, event: String = Sample.event,
         created: Int64 = Sample.created, expires: Int64 = Sample.expires, extra: Int64 = 0,
         change: (inout Manifest) -> Void = { _ in }

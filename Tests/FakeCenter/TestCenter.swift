@@ -1,23 +1,26 @@
-public import HTTPServer
-import Runtime
+import Compression
+import FileSystem
+package import HTTPServer
+import LinuxSystem
+package import Minisign
 import SQLite
-public import Scans
-public import Snapshots
-public import Support
+package import ScanModel
+import SnapshotExport
+package import Snapshots
 import Synchronization
-import Zlib
+package import TestSupport
 
 /// A center that serves a snapshot folder over HTTP, and remembers who asked for what.
 ///
 /// Everybody on its lists wears a chip (`uid`); the event's key is the bytes 0 to 31. One gate, `North`, into one zone.
-public final class TestCenter: Sendable {
-    public static let event = "Campfire"
-    public static let eventKey = [UInt8](0..<32)
+package final class TestCenter: Sendable {
+    package static let event = "Campfire"
+    package static let eventKey = [UInt8](0..<32)
 
-    public let folder = TemporaryFolder("center")
-    public let key: MinisignSecretKey
+    package let folder = TemporaryFolder("center")
+    package let key: MinisignSecretKey
     private let served: Served
-    private let server: HTTPServer
+    private let server: HTTPListener
 
     /// What the server's threads share with the test.
     private final class Served: Sendable {
@@ -29,12 +32,12 @@ public final class TestCenter: Sendable {
         let state = Mutex(State())
     }
 
-    public init(key: MinisignSecretKey? = nil) throws {
+    package init(key: MinisignSecretKey? = nil) throws {
         self.key = try key ?? MinisignSecretKey.generate()
         let (served, path) = (Served(), folder.path)
         self.served = served
         guard let address = HTTPAddress("127.0.0.1:0") else { throw TestFailure("no loopback") }
-        server = try HTTPServer(address) { request in
+        server = try HTTPListener(address) { request in
             let name = String(request.path.split(separator: "/").last ?? "")
             let instead: HTTPResponse? = served.state.withLock { state in
                 state.requests.append(request)
@@ -53,43 +56,43 @@ public final class TestCenter: Sendable {
 
     deinit { server.stop() }
 
-    public var port: UInt16 { server.port }
-    public var url: String { "http://127.0.0.1:\(server.port)" }
-    public var requests: [HTTPRequest] { served.state.withLock { $0.requests } }
+    package var port: UInt16 { server.port }
+    package var url: String { "http://127.0.0.1:\(server.port)" }
+    package var requests: [HTTPRequest] { served.state.withLock { $0.requests } }
 
     /// Names of the files that were asked for since the first `count` requests, in order.
-    public func asked(since count: Int = 0) -> [String] {
+    package func asked(since count: Int = 0) -> [String] {
         requests.dropFirst(count).map { String($0.path.split(separator: "/").last ?? "") }
     }
 
     /// Answers instead of the folder's file; none: the folder's again.
-    public func answer(_ name: String, _ answers: [HTTPResponse]) {
+    package func answer(_ name: String, _ answers: [HTTPResponse]) {
         served.state.withLock { $0.instead[name] = answers }
     }
 
-    public func answer(_ name: String, bytes: [UInt8]) {
+    package func answer(_ name: String, bytes: [UInt8]) {
         answer(name, [HTTPResponse(contentType: "application/octet-stream", body: .bytes(bytes))])
     }
 
-    public func redirect(_ name: String, to target: String) {
+    package func redirect(_ name: String, to target: String) {
         var answer = HTTPResponse.text("", status: 302)
         answer.headers = [("Location", target)]
         self.answer(name, [answer])
     }
 
-    public func bytes(_ name: String) throws -> [UInt8] { try Files.read(folder.file(name)) }
+    package func bytes(_ name: String) throws -> [UInt8] { try Files.read(folder.file(name)) }
 
     // MARK: Lists
 
     /// The chip of one of the people, in hexadecimal.
-    public static func uid(_ person: Int) -> String {
+    package static func uid(_ person: Int) -> String {
         let digits = String(person, radix: 16)
         return "04aabb" + String(repeating: "0", count: 8 - digits.count) + digits
     }
 
     /// Tag IDs by person, of so many people: made once, as each costs an HMAC.
     private static let tags = Mutex<[TagID]>([])
-    public static func tag(_ person: Int) -> TagID { tags(person + 1)[person] }
+    package static func tag(_ person: Int) -> TagID { tags(person + 1)[person] }
     private static func tags(_ count: Int) -> [TagID] {
         guard let key = EventKey(eventKey) else { return [] }
         return tags.withLock { tags in
@@ -103,7 +106,7 @@ public final class TestCenter: Sendable {
     }
 
     /// A snapshot file of so many people, of whom some have lost their bands.
-    public func write(
+    package func write(
         _ path: String, version: Int64, people: Int, lost: Set<Int> = [], event: String = event,
         createdS: Int64? = nil, expiresS: Int64? = nil
     ) throws {
@@ -131,7 +134,7 @@ public final class TestCenter: Sendable {
     ///   - deltas: the versions from which there is a delta; their files must be here.
     ///   - hasMeta: whether the deltas hold the rows of `meta`.
     @discardableResult
-    public func publish(
+    package func publish(
         version: Int64, people: Int = 5, lost: Set<Int> = [], deltas: [Int64] = [], hasMeta: Bool = true,
         isCompressed: Bool = true, event: String = event, createdS: Int64? = nil, expiresS: Int64? = nil,
         signedBy other: MinisignSecretKey? = nil, change: (inout Manifest) throws -> Void = { _ in }
@@ -161,7 +164,7 @@ public final class TestCenter: Sendable {
     }
 
     /// Publishes the manifest as it is.
-    public func sign(_ manifest: Manifest, by other: MinisignSecretKey? = nil) throws {
+    package func sign(_ manifest: Manifest, by other: MinisignSecretKey? = nil) throws {
         let bytes = try manifest.json()
         try Files.writeAtomically(bytes, to: folder.file(Manifest.fileName), durable: false)
         try Files.writeAtomically(
@@ -170,7 +173,7 @@ public final class TestCenter: Sendable {
             to: folder.file(Manifest.signatureFileName), durable: false)
     }
 
-    public func package(_ name: String) throws -> Manifest.Package {
+    package func package(_ name: String) throws -> Manifest.Package {
         Manifest.Package(
             file: name, size: Int64(Files.status(folder.file(name))?.size ?? 0),
             sha256: try Files.sha256Hex(folder.file(name)))

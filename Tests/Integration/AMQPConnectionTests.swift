@@ -1,5 +1,6 @@
 import AMQP
 import Glibc
+import LinuxSystem
 import Runtime
 import Testing
 

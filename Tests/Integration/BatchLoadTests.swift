@@ -1,11 +1,12 @@
-import Batches
 import Crypto
+import FileSystem
 import Glibc
 import Ingest
+import LinuxSystem
 import Postgres
-import Runtime
-import Scans
-import Support
+import ScanBatchCodec
+import ScanModel
+import TestSupport
 import Testing
 
 /// `tapline-center load`, by its parts and as the operator runs it.

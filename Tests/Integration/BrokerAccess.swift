@@ -1,6 +1,6 @@
 import AMQP
-import Runtime
-import Support
+import LinuxSystem
+import TestSupport
 import Testing
 
 /// The broker that the tests share, and what they need to watch one connection.

@@ -1,7 +1,7 @@
+import FileSystem
 import Postgres
-import Registry
-import Runtime
-import Support
+import Schema
+import TestSupport
 import Testing
 
 /// The scripts of `dashboards/`, run by psql itself.

@@ -1,8 +1,9 @@
+import FileSystem
 import FoundationEssentials
-import Runtime
-import Scans
+import ScanModel
+import SnapshotExport
 import Snapshots
-import Support
+import TestSupport
 import Testing
 
 /// `tapline-snapshot explain`, as the help desk asks: each verdict with its reason.

@@ -1,10 +1,11 @@
+import Minisign
 import Postgres
-import Registry
-import Runtime
+import Schema
+import SnapshotInstall
 import Snapshots
-import Support
+import TestSupport
 
-@testable import Exporting
+@testable import SnapshotExport
 
 /// A database with a small event, and a folder to publish in.
 final class Fair {
@@ -12,7 +13,7 @@ final class Fair {
     let connection: PostgresConnection
     let folder = TemporaryFolder("export")
     let key: MinisignSecretKey
-    var settings: SnapshotExport.Settings
+    var settings: SnapshotExporter.Settings
     var out: String { settings.folder }
     var store: SnapshotStore { SnapshotStore(folder: folder.file("scanner")) }
 
@@ -21,7 +22,7 @@ final class Fair {
         connection = try database.connect()
         _ = try Migrator(connection).migrate()
         key = try MinisignSecretKey.generate()
-        settings = SnapshotExport.Settings(folder: folder.file("out"), key: key)
+        settings = SnapshotExporter.Settings(folder: folder.file("out"), key: key)
         settings.lockWaitMs = 300
         if let event {
             try connection.query(
@@ -48,7 +49,7 @@ final class Fair {
             """)
     }
 
-    func export() throws -> Manifest { try SnapshotExport(databaseURL: database.url, settings).run().manifest }
+    func export() throws -> Manifest { try SnapshotExporter(databaseURL: database.url, settings).run().manifest }
     /// Rows by psql, columns joined by `|`.
     func rows(_ sql: String) throws -> [String] { try Psql.run(database.url, sql) }
     func check() throws -> Manifest { try PublicationCheck(path: out, keys: [key.publicKey]).manifest }

@@ -1,10 +1,11 @@
-import Batches
 import Ingest
+import LinuxSystem
 import Postgres
 import Runtime
-import Scans
-import Support
+import ScanBatchCodec
+import ScanModel
 import Synchronization
+import TestSupport
 import Testing
 import Tracking
 
@@ -82,7 +83,7 @@ struct IngestFaultTests {
         try await withThrowingTaskGroup(of: Int.self) { group in
             for order in orders {
                 group.addTask {
-                    try await PlainThread.run("writer") {
+                    try await NamedThread.run("writer") {
                         let connection = try PostgresConnection(url: url, applicationName: "tapline-test writer")
                         let store = try IngestStore(connection, relayUsers: [IngestFixture.relay])
                         var stored = 0
@@ -140,7 +141,7 @@ struct IngestFaultTests {
         try group.execute("BEGIN; SELECT pg_advisory_xact_lock_shared(92703854297089)")
         let url = fixture.database.url
         let ended = StopSignal()
-        PlainThread("registry") {
+        NamedThread("registry") {
             let registry = try? PostgresConnection(url: url, applicationName: "tapline-test registry")
             _ = try? registry?.execute("INSERT INTO tapline.tags (tag_id, attendee_id) VALUES (77, 7)")
             ended.stop()

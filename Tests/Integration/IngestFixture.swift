@@ -1,9 +1,9 @@
-import Batches
 import Ingest
 import Postgres
-import Registry
-import Scans
-import Support
+import ScanBatchCodec
+import ScanModel
+import Schema
+import TestSupport
 import Testing
 import Tracking
 

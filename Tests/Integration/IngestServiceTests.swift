@@ -1,13 +1,15 @@
 import AMQP
-import Batches
 import Glibc
 import Ingest
 import Postgres
-import Scans
-import Support
+import ScanBatchCodec
+import ScanModel
 import Synchronization
+import TestSupport
 import Testing
 
+@testable import CLI
+@testable import LinuxSystem
 @testable import Runtime
 
 /// The running ingest between a real broker and a real database, with both failing under it.
@@ -16,7 +18,7 @@ import Testing
     final class Running {
         let fixture: IngestFixture
         let vhost: TestVhost
-        let ingest: Ingest
+        let ingest: IngestService
         let metrics = Metrics()
         private let stop = StopSignal()
         private let ended = StopSignal()
@@ -36,7 +38,7 @@ import Testing
                 brokers: [try AMQPAddress(url: self.vhost.url)], databaseURL: self.fixture.database.url,
                 shards: shards, relayUsers: [TestServers.amqpUser], databaseAwayLimitMs: databaseAwayLimitMs)
             settings.queueLookMs = queueLookMs
-            ingest = Ingest(settings, metrics: metrics)
+            ingest = IngestService(settings, metrics: metrics)
             let (service, stop, ended, outcome) = (ingest.service(), stop, ended, outcome)
             Task {
                 do { try await service.run(stop) } catch { outcome.failure.withLock { $0 = error } }

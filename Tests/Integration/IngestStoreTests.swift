@@ -1,8 +1,8 @@
-import Batches
 import Ingest
 import Postgres
-import Scans
-import Support
+import ScanBatchCodec
+import ScanModel
+import TestSupport
 import Testing
 
 /// The store transaction on a real PostgreSQL, fed by hand.

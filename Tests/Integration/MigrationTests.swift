@@ -1,8 +1,9 @@
+import CLI
+import FileSystem
 import Migrations
 import Postgres
-import Registry
-import Runtime
-import Support
+import Schema
+import TestSupport
 import Testing
 
 @Suite struct MigrationTests {

@@ -1,12 +1,17 @@
 import AMQP
-import Batches
-import Journal
-import Publishing
+import CLI
+import DataFolder
+import FileSystem
+import LinuxSystem
 import Runtime
 import SQLite
-import Scans
-import Support
+import ScanBatchCodec
+import ScanModel
+import ScanUpload
+import TestSupport
 import Testing
+
+@testable import ScanJournal
 
 /// `ship` and `resend` by their parts, on a real broker.
 struct HandDeliveryTests {
@@ -19,8 +24,8 @@ struct HandDeliveryTests {
 
     private func resend(
         _ rig: UploadRig, since sinceMs: Int64 = 0, url: String? = nil, patienceMs: Int64 = 30_000
-    ) throws -> HandDelivery.Report {
-        try HandDelivery(
+    ) throws -> OfflineDelivery.Report {
+        try OfflineDelivery(
             .since(sinceMs), folder: rig.folder.path, scanner: nil, urls: [url ?? vhost.url], patienceMs: patienceMs
         ).run(StopSignal())
     }
@@ -36,12 +41,12 @@ struct HandDeliveryTests {
         try rig.start()
         try rig.awaitConfirmed(1_300, withinMs: 20_000)
         try eventually("the cursor is on the disk") {
-            try Shipped.read(folder: rig.folder.path) == [first: 700, second: 600]
+            try UploadCursors.read(folder: rig.folder.path) == [first: 700, second: 600]
         }
         let before = try rig.batches()
         let report = try resend(rig)
         #expect(report.scanner == "lane-1" && report.scans == 1_300 && report.journals == 2 && report.missing == 0)
-        #expect(try Shipped.read(folder: rig.folder.path) == [first: 700, second: 600])
+        #expect(try UploadCursors.read(folder: rig.folder.path) == [first: 700, second: 600])
         let again = try rig.batches().filter { $0.count > 0 }
         for log in [first, second] {
             #expect(again.seqs(of: log) == before.seqs(of: log))
@@ -97,7 +102,7 @@ struct HandDeliveryTests {
             for index in bytes.count / 2..<min(bytes.count, bytes.count / 2 + 20_000) { bytes[index] = 0 }
             try Files.writeAtomically(bytes, to: card + "/" + name)
         }
-        let report = try HandDelivery(
+        let report = try OfflineDelivery(
             .dead(all: false), folder: card, scanner: UploadRig.scanner, urls: [vhost.url], patienceMs: 20_000
         ).run(StopSignal())
         #expect(report.recovered.count == 1 && report.missing > 0 && report.scans + report.missing == 3_000)

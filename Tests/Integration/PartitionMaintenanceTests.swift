@@ -1,12 +1,13 @@
-import Growth
 import Ingest
 import Migrations
+import PartitionMaintenance
 import Postgres
-import Registry
-import Scans
-import Support
+import ScanModel
+import Schema
+import TestSupport
 import Testing
 
+@testable import LinuxSystem
 @testable import Runtime
 
 /// The partitions of the scans: made ahead, summarised, turned, closed.
@@ -24,8 +25,8 @@ import Testing
 
     /// What the daemon's second thread does once.
     private func tidy(silentJournalHours: Int = 48, keepDays: Int? = nil) throws {
-        let settings = GrowthSettings(silentJournalHours: silentJournalHours, keepDays: keepDays)
-        _ = try Partitions(connection, settings, GrowthMetrics(Metrics())).step(StopSignal())
+        let settings = MaintenanceSettings(silentJournalHours: silentJournalHours, keepDays: keepDays)
+        _ = try Partitions(connection, settings, MaintenanceMetrics(Metrics())).step(StopSignal())
     }
 
     private func addJournal(_ id: Int, _ scanner: String = "s-1") throws {
@@ -96,7 +97,7 @@ import Testing
         #expect(try first.query("SELECT tapline.ensure_scan_partition(50001)").int(0, 0) == 52_000)
         let url = fixture.database.url
         let asked = StopSignal()
-        PlainThread("second") {
+        NamedThread("second") {
             let other = try? PostgresConnection(url: url, applicationName: "second center")
             #expect((try? other?.query("SELECT tapline.ensure_scan_partition(50002)").int(0, 0)) == 52_000)
             asked.stop()
@@ -232,7 +233,7 @@ import Testing
         let tags = [1_000_020, 1_012_345, 1_024_999, 1_000_000]
         for tag in tags { #expect(try search(tag).pages >= pages) }
 
-        let summaries = Summaries(connection, GrowthMetrics(Metrics()))
+        let summaries = BRINSummarizer(connection, MaintenanceMetrics(Metrics()))
         let stop = StopSignal()
         #expect(try summaries.step(stop) < summaries.step(stop), "busy, then idle")
         #expect(
@@ -257,7 +258,7 @@ import Testing
         try addJournal(1)
         let fill = "INSERT INTO tapline.scans SELECT 1, n, n, now(), 0, 0, 1, 0, now() FROM generate_series(1, 30000) n"
         try connection.execute(fill)
-        let summaries = Summaries(connection, GrowthMetrics(Metrics()))
+        let summaries = BRINSummarizer(connection, MaintenanceMetrics(Metrics()))
         let done = "SELECT summarised_blocks FROM tapline.scan_partitions WHERE first_journal = 0"
         let other = try fixture.database.connect()
         try other.execute("BEGIN; LOCK TABLE tapline.scans_0_1999 IN SHARE UPDATE EXCLUSIVE MODE")
@@ -285,7 +286,7 @@ import Testing
         var centers: [(stop: StopSignal, ended: [StopSignal])] = []
         for _ in 1...2 {
             let stop = StopSignal()
-            let services = Growth(databaseURL: fixture.database.url, metrics: Metrics()).services()
+            let services = MaintenanceService(databaseURL: fixture.database.url, metrics: Metrics()).services()
             let ended = services.map { service in
                 let ended = StopSignal()
                 Task {

@@ -1,10 +1,12 @@
 import Crypto
-import Exporting
-import Runtime
+import FileSystem
+import LinuxSystem
+import Minisign
 import SQLite
-import Scans
+import ScanModel
+import SnapshotExport
 import Snapshots
-import Support
+import TestSupport
 import Testing
 
 /// What `tapline-snapshot verify` and `diff` say of a folder with deltas in it, published without a database.

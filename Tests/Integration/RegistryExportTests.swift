@@ -1,8 +1,10 @@
+import CLI
 import Postgres
-import Registry
-import Runtime
-import Scans
+import RegistrationLists
+import ScanModel
 import Testing
+
+@testable import Registry
 
 @Suite struct RegistryExportTests {
     private let world: RegistryWorld
@@ -51,12 +53,12 @@ import Testing
         let identities = RegistrationCSV.Identities(key: nil)
         let path = try world.write(list)
         let passPath = try world.write(passes, "passes.csv")
-        let again = try world.registry.import(RegistrationCSV(path, identities), passes: try PassList(passPath))
+        let again = try world.registry.import(RegistrationCSV(path, identities), passes: try PassCSV(passPath))
         #expect(again.rows == 6 && again.unchanged == 6)
         #expect(try world.picture() == picture)
 
         let other = try RegistryWorld()
-        let moved = try other.registry.import(RegistrationCSV(path, identities), passes: try PassList(passPath))
+        let moved = try other.registry.import(RegistrationCSV(path, identities), passes: try PassCSV(passPath))
         #expect(moved.added == 6 && moved.tagsAdded == 7)
         #expect(try file { _ = try other.registry.exportList(to: $0) } == list)
         #expect(try file { _ = try other.registry.exportPasses(to: $0) } == passes)

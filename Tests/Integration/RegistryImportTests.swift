@@ -1,7 +1,8 @@
+import CLI
 import Postgres
+import RegistrationLists
 import Registry
-import Runtime
-import Scans
+import ScanModel
 import Testing
 
 @Suite struct RegistryImportTests {
@@ -149,10 +150,10 @@ import Testing
         #expect(try world.refused("name\nx\n").first?.contains("needed") == true)
         #expect(try world.refused("").first?.contains("empty") == true)
         #expect(try world.refused("uid,name\n01,\"open").first?.contains("never closed") == true)
-        let many = try #require(throws: ListRefused.self) {
+        let many = try #require(throws: ImportRejected.self) {
             try world.import("uid,name\n" + String(repeating: "xyz,Ann\n", count: 200))
         }
-        #expect(many.count == 200 && many.problems.count == ListRefused.limit)
+        #expect(many.count == 200 && many.problems.count == ImportRejected.limit)
         #expect(many.problems.map(\.number) == Array(2...51))
     }
 
@@ -161,7 +162,7 @@ import Testing
         for number in 0..<120 { csv += "\(String(0x1000 + number, radix: 16)),Person \(number)\n" }
         try world.import(csv)
         let others = csv.split(separator: "\n").map { $0.hasPrefix("uid") ? String($0) : $0 + " the second" }
-        let refused = try #require(throws: ListRefused.self) { try world.import(others.joined(separator: "\n")) }
+        let refused = try #require(throws: ImportRejected.self) { try world.import(others.joined(separator: "\n")) }
         #expect(refused.count == 120 && refused.problems.map(\.number) == Array(2...51))
         #expect(refused.description.hasSuffix("... and 70 more"))
     }
@@ -206,7 +207,7 @@ import Testing
             ])
         let path = try world.write("uid,name\n04A1B2C3,Ann\n")
         (identities.format, identities.uidBytes) = (.hex, 7)
-        let refused = try #require(throws: ListRefused.self) {
+        let refused = try #require(throws: ImportRejected.self) {
             try world.registry.import(RegistrationCSV(path, identities))
         }
         #expect(refused.problems.map(\.description) == ["line 2: uid '04A1B2C3' has 4 bytes where all have 7"])

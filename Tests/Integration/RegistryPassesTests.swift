@@ -1,7 +1,8 @@
 import Postgres
-import Registry
-import Runtime
+import RegistrationLists
 import Testing
+
+@testable import Registry
 
 @Suite struct RegistryPassesTests {
     private let world: RegistryWorld
@@ -68,7 +69,7 @@ import Testing
     }
 
     @Test func `every bad row is named by its line, and nothing is stored`() throws {
-        let refused = try #require(throws: ListRefused.self) {
+        let refused = try #require(throws: ImportRejected.self) {
             try world.importPasses(
                 """
                 name,colour,reentry,zone,valid_from,valid_until
@@ -88,7 +89,7 @@ import Testing
         #expect(refused.problems[2].description == "line 6: pass 'Good' begins in line 2 with another colour")
         for (text, word) in [("name,zone,shoe\n", "'shoe'"), ("name\n", "'zone'"), ("zone\n", "'name'"), ("", "empty")]
         {
-            let error = try #require(throws: ListRefused.self) { try world.importPasses(text) }
+            let error = try #require(throws: ImportRejected.self) { try world.importPasses(text) }
             #expect(error.description.contains(word))
         }
         #expect(try passes().isEmpty)
@@ -98,13 +99,13 @@ import Testing
         let path = try world.write(Self.table, "passes.csv")
         let list = "uid,name,pass\n01,Ann,Crew\n02,Ben,Festival\n"
         #expect(try world.refused(list).count == 2)
-        let done = try world.registry.import(try world.list(list), passes: try PassList(path))
+        let done = try world.registry.import(try world.list(list), passes: try PassCSV(path))
         #expect(done.added == 2 && done.passesMade == 3)
         // Bad rows undo the passes too.
         try world.connection.execute(
             "DELETE FROM tapline.tags; DELETE FROM tapline.attendees; DELETE FROM tapline.passes")
         let bad = try world.list("uid,name,pass\n01,Ann,Crew\n02,Ben,Gold\n")
-        #expect(throws: ListRefused.self) { try world.registry.import(bad, passes: try PassList(path)) }
+        #expect(throws: ImportRejected.self) { try world.registry.import(bad, passes: try PassCSV(path)) }
         #expect(try passes().isEmpty)
     }
 

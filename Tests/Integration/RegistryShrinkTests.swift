@@ -1,8 +1,10 @@
+import FileSystem
+import LinuxSystem
 import Postgres
+import RegistrationLists
 import Registry
-import Runtime
-import Scans
-import Support
+import ScanModel
+import TestSupport
 import Testing
 
 /// What an import takes away, undoes and keeps apart.
@@ -107,14 +109,14 @@ import Testing
 
     @Test func `imports come one after the other`() async throws {
         let holder = try world.database.connect()
-        // As an import holds it: see Registry.importLock.
+        // As an import holds it: see RegistryStore.importLock.
         try holder.execute("BEGIN; SELECT pg_advisory_xact_lock(\(0x5450_4C4E_0003 as Int64))")
         let url = world.database.url
         let path = try world.write(header + people(1...3))
         let key = world.key
         let waiting = Task.detached {
             let connection = try PostgresConnection(url: url, applicationName: "waiting-import")
-            return try Registry(connection).import(RegistrationCSV(path, RegistrationCSV.Identities(key: key)))
+            return try RegistryStore(connection).import(RegistrationCSV(path, RegistrationCSV.Identities(key: key)))
         }
         let other = try world.database.connect()
         let isWaiting =

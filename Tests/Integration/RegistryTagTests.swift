@@ -1,10 +1,13 @@
-import Exporting
-import Registry
-import Runtime
-import Scans
+import CLI
+import Minisign
+import ScanModel
+import SnapshotExport
 import Snapshots
-import Support
+import TestSupport
 import Testing
+
+@testable import RegistrationLists
+@testable import Registry
 
 @Suite struct RegistryTagTests {
     private let world: RegistryWorld
@@ -40,9 +43,9 @@ import Testing
             ($0.voidMissing, $0.replaceTags, $0.allowShrink) = (true, true, true)
         }
         let folder = TemporaryFolder("tags")
-        var settings = SnapshotExport.Settings(folder: folder.path, key: try MinisignSecretKey.generate())
+        var settings = SnapshotExporter.Settings(folder: folder.path, key: try MinisignSecretKey.generate())
         settings.event = "Fair"
-        let export = SnapshotExport(databaseURL: world.database.url, settings)
+        let export = SnapshotExporter(databaseURL: world.database.url, settings)
         let manifest = try export.run().manifest
         let snapshot = try Snapshot(path: folder.file(manifest.file))
         var statuses: [TagID: Attendee.Status] = [:]

@@ -1,14 +1,14 @@
+import CLI
 import Postgres
 import Registry
-import Runtime
-import Scans
-import Support
+import ScanModel
+import TestSupport
 import Testing
 
 @Suite struct RegistryTests {
     private let world: RegistryWorld
     private var connection: PostgresConnection { world.connection }
-    private var registry: Registry { world.registry }
+    private var registry: RegistryStore { world.registry }
 
     init() throws { world = try RegistryWorld() }
 

@@ -1,15 +1,18 @@
+import CLI
+import FileSystem
 import Postgres
+import RegistrationLists
 import Registry
-import Runtime
-import Scans
-import Support
+import ScanModel
+import Schema
+import TestSupport
 import Testing
 
 /// A database with the schema, and lists on their way into it.
 final class RegistryWorld {
     let database: TestDatabase
     let connection: PostgresConnection
-    let registry: Registry
+    let registry: RegistryStore
     let key: EventKey
     private let folder = TemporaryFolder("registry")
 
@@ -17,7 +20,7 @@ final class RegistryWorld {
         database = try TestDatabase()
         connection = try database.connect()
         _ = try Migrator(connection).migrate()
-        registry = try Registry(connection)
+        registry = try RegistryStore(connection)
         key = try #require(EventKey([UInt8](repeating: 7, count: 32)))
     }
 
@@ -31,20 +34,20 @@ final class RegistryWorld {
     }
 
     @discardableResult
-    func `import`(_ csv: String, _ set: (inout ImportOptions) -> Void = { _ in }) throws -> Imported {
+    func `import`(_ csv: String, _ set: (inout ImportOptions) -> Void = { _ in }) throws -> ImportSummary {
         var options = ImportOptions()
         set(&options)
         return try registry.import(try list(csv), options)
     }
 
     @discardableResult
-    func importPasses(_ csv: String) throws -> Imported {
-        try registry.import(nil, passes: try PassList(try write(csv, "passes.csv")))
+    func importPasses(_ csv: String) throws -> ImportSummary {
+        try registry.import(nil, passes: try PassCSV(try write(csv, "passes.csv")))
     }
 
     /// The problems of a list that is refused.
     func refused(_ csv: String, _ set: (inout ImportOptions) -> Void = { _ in }) throws -> [String] {
-        try #require(throws: ListRefused.self) { try self.import(csv, set) }.problems.map(\.description)
+        try #require(throws: ImportRejected.self) { try self.import(csv, set) }.problems.map(\.description)
     }
 
     /// The words of an import that is given up.

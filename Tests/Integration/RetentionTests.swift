@@ -1,7 +1,7 @@
-import Growth
+import PartitionMaintenance
 import Postgres
 import Runtime
-import Support
+import TestSupport
 import Testing
 
 /// Dropping old partitions, with all that must not be dropped.
@@ -131,8 +131,8 @@ import Testing
     }
 
     @Test func `the center drops by itself what it is told to keep no longer`() throws {
-        let settings = GrowthSettings(keepDays: 35)
-        _ = try Partitions(connection, settings, GrowthMetrics(Metrics())).step(StopSignal())
+        let settings = MaintenanceSettings(keepDays: 35)
+        _ = try Partitions(connection, settings, MaintenanceMetrics(Metrics())).step(StopSignal())
         #expect(try partitions().prefix(2) == ["scans_0_1999 retired", "scans_2000_3999"])
         #expect(try fixture.int("SELECT count(*) FROM tapline.scans") == 400)
     }

@@ -1,9 +1,14 @@
+import CLI
 import Crypto
+import FileSystem
 import Glibc
-import Runtime
-import Scans
+import LinuxSystem
+import Minisign
+import ScanModel
+import SnapshotExport
+import SnapshotInstall
 import Snapshots
-import Support
+import TestSupport
 import Testing
 
 /// The real tapline-snapshot, by its exit codes and what it prints.
@@ -61,7 +66,7 @@ import Testing
         #expect(try run("keygen", "--out", prefix, "--password-file", folder.file("password")).end == .exit(0))
         #expect(throws: ProgramError.self) { try MinisignSecretKey(path: prefix + ".key") }
         let key = try MinisignSecretKey(path: prefix + ".key", password: "open sesame")
-        #expect(try key.publicKey == MinisignPublicKey(prefix + ".pub"))
+        #expect(try key.publicKey == MinisignPublicKey(setting: prefix + ".pub"))
     }
 
     @Test func `export refuses a key that others may read`() throws {
@@ -95,7 +100,7 @@ import Testing
 
     @Test func `verify takes the folder, the manifest, the line and the file`() throws {
         let manifest = try publish(created: now, expires: now + 600)
-        let line = try MinisignPublicKey(prefix + ".pub").base64
+        let line = try MinisignPublicKey(setting: prefix + ".pub").base64
         for (path, key) in [(out, prefix + ".pub"), (out + "/manifest.json", line)] {
             let verified = try run("verify", path, "--trust-key", key)
             #expect(verified.end == .exit(0), "\(verified.errors)")

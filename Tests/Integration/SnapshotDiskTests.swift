@@ -1,11 +1,12 @@
+import FileSystem
 import Glibc
 import Postgres
-import Runtime
 import Snapshots
-import Support
+import TestSupport
 import Testing
 
-@testable import Exporting
+@testable import Minisign
+@testable import SnapshotExport
 
 /// What an export leaves on a disk that is full, or loses its power.
 @Suite struct SnapshotDiskTests {

@@ -1,12 +1,17 @@
+import CLI
+import FileSystem
 import Glibc
+import LinuxSystem
 import Postgres
 import Runtime
-import Scans
+import ScanModel
 import Snapshots
-import Support
+import TestSupport
 import Testing
 
-@testable import Exporting
+@testable import Minisign
+@testable import SnapshotExport
+@testable import SnapshotInstall
 
 @Suite struct SnapshotExportTests {
     @Test func `a snapshot says what the registry says`() throws {
@@ -162,7 +167,7 @@ import Testing
         let first = try fair.export()
         let stop = StopSignal()
         stop.stop()
-        let export = SnapshotExport(databaseURL: fair.database.url, fair.settings)
+        let export = SnapshotExporter(databaseURL: fair.database.url, fair.settings)
         #expect(try #require(throws: ProgramError.self) { try export.run(stop) }.code == .failed)
         #expect(try fair.check() == first)
     }
@@ -181,9 +186,9 @@ import Testing
         fair.settings.event = nil
         let bare = try TestDatabase()
         #expect(
-            try code { _ = try SnapshotExport(databaseURL: bare.url, fair.settings).run() } == .configuration)
+            try code { _ = try SnapshotExporter(databaseURL: bare.url, fair.settings).run() } == .configuration)
         let nowhere = "postgresql://x@127.0.0.1:1/x"
-        #expect(try code { _ = try SnapshotExport(databaseURL: nowhere, fair.settings).run() } == .unreachable)
+        #expect(try code { _ = try SnapshotExporter(databaseURL: nowhere, fair.settings).run() } == .unreachable)
         try fair.connection.execute("DELETE FROM tapline.tags")
         fair.settings.allowShrink = true
         #expect(try fair.export().attendees == 0)

@@ -1,13 +1,15 @@
+import DeviceEmulation
+import FileSystem
 import Glibc
+import LinuxSystem
 import Postgres
-import Runtime
 import SQLite
-import Serial
 import Snapshots
-import Support
+import TestSupport
 import Testing
 
-@testable import Exporting
+@testable import Minisign
+@testable import SnapshotExport
 
 /// What an export may not lose: the last snapshot, whatever ends it; and a list that only seems to have shrunk.
 @Suite struct SnapshotGuardTests {

@@ -1,22 +1,26 @@
+import CLI
+import FileSystem
 import Glibc
+import LinuxSystem
 import Postgres
 import Runtime
-import Scans
+import ScanModel
 import Snapshots
-import Support
+import TestSupport
 import Testing
 
-@testable import Exporting
+@testable import Minisign
+@testable import SnapshotExport
 
 @Suite struct NightTimeTests {
     @Test(arguments: ["", "3:00", "24:00", "03:60", "0300", "03:00:00", "-1:00", "+3:00", "03:0 "])
     func `a time that is none is refused`(time: String) throws {
-        #expect(throws: ProgramError.self) { try NightTime(time) }
+        #expect(throws: ProgramError.self) { try DailySchedule(time) }
     }
 
     @Test func `the night's time is the event's local time`() throws {
         let fair = try Fair()
-        let night = try NightTime("03:00").appointments(fair.connection)
+        let night = try DailySchedule("03:00").appointments(fair.connection)
         let now = SystemClock.nowMicroseconds() / 1_000_000
         #expect(night.previousS <= now && now < night.nextS)
         #expect((23 * 3_600...25 * 3_600).contains(night.nextS - night.previousS))
@@ -29,7 +33,7 @@ import Testing
 }
 
 @Suite struct SnapshotServiceTests {
-    private func service(_ fair: Fair, databaseURL: String? = nil, night: NightTime? = nil) -> SnapshotService {
+    private func service(_ fair: Fair, databaseURL: String? = nil, night: DailySchedule? = nil) -> SnapshotService {
         var service = SnapshotService(databaseURL: databaseURL ?? fair.database.url, fair.settings, night: night)
         service.plan = quickPlan
         return service
@@ -49,7 +53,7 @@ import Testing
     private func running(_ services: SnapshotService..., while body: () throws -> Void) throws {
         let (stop, ended) = (StopSignal(), Mailbox<Int>(capacity: services.count))
         for (number, service) in services.enumerated() {
-            PlainThread("snapshots-\(number)") {
+            NamedThread("snapshots-\(number)") {
                 service.run(stop)
                 ended.send(number)
             }
@@ -123,7 +127,7 @@ import Testing
         let short = try fair.export()
         let next = try service.export(freshSinceS: 0)
         #expect(next.isNew && next.manifest.content == short.content)
-        #expect(next.manifest.expires - next.manifest.created == SnapshotExport.defaultExpiresInS)
+        #expect(next.manifest.expires - next.manifest.created == SnapshotExporter.defaultExpiresInS)
     }
 
     @Test func `before anybody is registered it waits`() throws {
@@ -158,12 +162,12 @@ import Testing
 
     @Test func `each table tells, and what is in no snapshot does not`() throws {
         let fair = try Fair()
-        let watch = try RegistryWatch(databaseURL: fair.database.url)
+        let watch = try RegistryChangeListener(databaseURL: fair.database.url)
         let stop = StopSignal()
         func isTold(_ sql: String) throws -> Bool {
             try fair.connection.execute(sql)
             // What was told comes in order: after this one, all that was told before is there.
-            try fair.connection.execute("NOTIFY \(RegistryWatch.channel), 'end'")
+            try fair.connection.execute("NOTIFY \(RegistryChangeListener.channel), 'end'")
             var count = 0
             let deadline = SystemClock.monotonicMs() + 10_000
             while SystemClock.monotonicMs() < deadline {

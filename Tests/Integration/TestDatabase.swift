@@ -1,7 +1,7 @@
 import Postgres
-import Support
+import TestSupport
 
-typealias TestDatabase = Support.TestDatabase
+typealias TestDatabase = TestSupport.TestDatabase
 
 extension TestDatabase {
     /// A connection by our own wrapper.

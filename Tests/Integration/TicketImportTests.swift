@@ -1,7 +1,7 @@
 import Postgres
+import RegistrationLists
 import Registry
-import Runtime
-import Scans
+import ScanModel
 import Testing
 
 /// Lists of ticket shops on their way into the database; how they are read is tested with the readers.
@@ -29,7 +29,9 @@ import Testing
          {"id": 2, "name": {"en": "Camping"}, "admission": false, "variations": []}]
         """
 
-    private func importPretix(_ orders: String..., set: (inout ImportOptions) -> Void = { _ in }) throws -> Imported {
+    private func importPretix(_ orders: String..., set: (inout ImportOptions) -> Void = { _ in }) throws
+        -> ImportSummary
+    {
         let paths = [
             try world.write("[" + orders.joined(separator: ",") + "]", "orders.json"),
             try world.write(items, "items.json"),
@@ -186,7 +188,7 @@ import Testing
     @Test func `pretix: a row that contradicts the database is named by its order`() throws {
         try world.importPasses(Self.passes)
         try world.import("code,name\nsecret-1,Somebody\n")
-        let error = try #require(throws: ListRefused.self) {
+        let error = try #require(throws: ImportRejected.self) {
             try importPretix(order("AAA", "p", position(1, "AAA", 1)))
         }
         #expect(error.description == "order AAA-1: the tag of Person 1 already belongs to Somebody in the database")

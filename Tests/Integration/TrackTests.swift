@@ -1,8 +1,8 @@
-import Growth
 import Migrations
+import PartitionMaintenance
 import Postgres
 import Runtime
-import Support
+import TestSupport
 import Testing
 
 /// `delegate_track` beside the plain query that it was: the same rows, whatever the scans.
@@ -74,8 +74,8 @@ import Testing
         try check()
         // The first two partitions closed, and the rest summarised as far as it can be.
         try fixture.connection.execute("SELECT setval('tapline.journals_id_seq', 3999)")
-        let metrics = GrowthMetrics(Metrics())
-        _ = try Partitions(fixture.connection, GrowthSettings(silentJournalHours: 0), metrics).step(StopSignal())
+        let metrics = MaintenanceMetrics(Metrics())
+        _ = try Partitions(fixture.connection, MaintenanceSettings(silentJournalHours: 0), metrics).step(StopSignal())
         try fixture.connection.execute(
             "SELECT brin_summarize_new_values('tapline.scans_4000_5999_received_at_tag_id_idx')")
         #expect(try fixture.int("SELECT count(*) FROM tapline.scan_partitions WHERE closed_at IS NOT NULL") == 2)

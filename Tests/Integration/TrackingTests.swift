@@ -1,9 +1,9 @@
-import Batches
 import Ingest
+import LinuxSystem
 import Postgres
-import Runtime
-import Scans
-import Support
+import ScanBatchCodec
+import ScanModel
+import TestSupport
 import Testing
 import Tracking
 

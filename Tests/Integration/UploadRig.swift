@@ -1,11 +1,13 @@
 import AMQP
-import Batches
-import Journal
-import Publishing
+import DataFolder
+import LinuxSystem
 import Runtime
-import Scans
-import Support
+import ScanBatchCodec
+import ScanJournal
+import ScanModel
+import ScanUpload
 import Synchronization
+import TestSupport
 
 /// One scanner's publisher on a real broker: a journal to fill, a queue to look into, and perhaps a bad link between.
 final class UploadRig {
@@ -73,7 +75,7 @@ final class UploadRig {
         change(&settings)
         let ended = StopSignal()
         self.ended = ended
-        PlainThread("upload") { [settings, status, stop] in
+        NamedThread("upload") { [settings, status, stop] in
             do { try Upload(settings, status).run(stop) } catch { print("upload: \(error)") }
             ended.stop()
         }

@@ -1,12 +1,15 @@
 import AMQP
-import Batches
+import DataFolder
 import Glibc
-import Journal
-import Publishing
+import LinuxSystem
 import Runtime
-import Scans
-import Support
+import ScanBatchCodec
+import ScanModel
+import ScanUpload
+import TestSupport
 import Testing
+
+@testable import ScanJournal
 
 @Suite("Upload to a real broker")
 struct UploadTests {
@@ -32,7 +35,7 @@ struct UploadTests {
         // What a cut costs is what was under way.
         let sent = seqs.values.reduce(0, +)
         #expect(sent < 5_000 + cuts * 2_000, "\(sent) scans sent, \(cuts) cuts")
-        #expect(try Shipped.read(folder: rig.folder.path) == [rig.journal!.id: 5_000])
+        #expect(try UploadCursors.read(folder: rig.folder.path) == [rig.journal!.id: 5_000])
     }
 
     @Test("A lone scan leaves within the age limit, with every property of the contract")
@@ -52,7 +55,7 @@ struct UploadTests {
         #expect(batches.map(\.first) == [1, 1])
         #expect(batches.allSatisfy { $0.scanner == "lane-1" && $0.log == rig.journal!.id && $0.backlog == 0 })
         #expect(batches[1].gate == 7 && batches[1].snapshot == 9 && batches[1].after == nil)
-        #expect(batches[0].state["software"] == .text(Program.version))
+        #expect(batches[0].state["software"] == .text(Software.version))
     }
 
     @Test("A new journal names the one before; another scanner's is not shipped")

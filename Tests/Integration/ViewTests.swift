@@ -1,7 +1,7 @@
 import Migrations
 import Postgres
-import Registry
-import Support
+import Schema
+import TestSupport
 import Testing
 
 /// The views over rows made by hand. The event day began six hours ago, whenever the test runs.

@@ -1,14 +1,15 @@
+import FileSystem
 import Glibc
-import Runtime
+import LinuxSystem
 
 /// Files whose disk has gone, in this process.
-public enum BadDescriptors {
+package enum BadDescriptors {
     /// Reads as EIO at any place that a database has, and takes no bytes: the memory of the process, where none is mapped.
     private static let source = "/proc/self/mem"
 
     /// Every descriptor that is open on the file fails from now on, for reading and writing. Returns how many there are.
     @discardableResult
-    public static func breakAll(of path: String) throws -> Int {
+    package static func breakAll(of path: String) throws -> Int {
         let bad = open(source, O_RDONLY | O_CLOEXEC)
         guard bad >= 0 else { throw SystemError("open \(source)") }
         defer { close(bad) }

@@ -1,14 +1,15 @@
-internal import CLinux
+import CLinux
+import FileSystem
 import Glibc
-import Runtime
+import LinuxSystem
 import Synchronization
 
 /// A real program under test: started, fed, watched, killed and reaped. It is killed when the object goes.
 ///
 /// Calls from several threads are safe, but only one at a time may wait for output.
-public final class ChildProcess: Sendable {
+package final class ChildProcess: Sendable {
     /// Where standard output goes.
-    public enum Output: Sendable {
+    package enum Output: Sendable {
         /// To `line(withinMs:)`, which must be called often enough for the pipe not to fill.
         case lines
         /// To the end of a file: what stands there was printed, also after SIGKILL.
@@ -16,11 +17,11 @@ public final class ChildProcess: Sendable {
         case null
     }
 
-    public enum End: Equatable, Sendable, CustomStringConvertible {
+    package enum End: Equatable, Sendable, CustomStringConvertible {
         case exit(Int32)
         case signal(Int32)
 
-        public var description: String {
+        package var description: String {
             switch self {
             case .exit(let code): "exit code \(code)"
             case .signal(let number): "signal \(number)"
@@ -35,9 +36,9 @@ public final class ChildProcess: Sendable {
         var outputEnded = false
     }
 
-    public let pid: Int32
+    package let pid: Int32
     /// The program's name and arguments, for messages.
-    public let title: String
+    package let title: String
     private let output: Int32
     private let errorsPath: String?
     private let state: Mutex<State>
@@ -48,7 +49,7 @@ public final class ChildProcess: Sendable {
     ///   - environment: added to the environment of the test run.
     ///   - errors: the file to whose end standard error goes; nil: where that of the test run goes.
     /// Throws `SystemError`.
-    public init(
+    package init(
         _ executable: String, _ arguments: [String], environment: [String: String] = [:], output: Output = .lines,
         errors: String? = nil
     ) throws {
@@ -93,7 +94,7 @@ public final class ChildProcess: Sendable {
     }
 
     /// Writes the text to standard input. Throws `TestFailure` when the program is gone.
-    public func write(_ text: String) throws {
+    package func write(_ text: String) throws {
         try state.withLock { state in
             var rest = Array(text.utf8)[...]
             while !rest.isEmpty {
@@ -108,7 +109,7 @@ public final class ChildProcess: Sendable {
     }
 
     /// Ends standard input; the program sees the end of the file.
-    public func closeInput() {
+    package func closeInput() {
         state.withLock { state in
             if state.input >= 0 { close(state.input) }
             state.input = -1
@@ -116,7 +117,7 @@ public final class ChildProcess: Sendable {
     }
 
     /// The next line of standard output without its newline; nil at its end. Throws `TestFailure` after the time.
-    public func line(withinMs limitMs: Int = 10_000) throws -> String? {
+    package func line(withinMs limitMs: Int = 10_000) throws -> String? {
         let deadline = SystemClock.monotonicMs() + Int64(limitMs)
         while true {
             let ready: String?? = state.withLock { state in
@@ -141,7 +142,7 @@ public final class ChildProcess: Sendable {
     }
 
     /// Sends a signal, SIGKILL unless told otherwise; nothing happens when the program has been reaped. After SIGKILL, reaps it.
-    public func kill(_ signal: Int32 = 9) {
+    package func kill(_ signal: Int32 = 9) {
         state.withLock { state in
             guard state.end == nil else { return }
             Glibc.kill(pid, signal)
@@ -154,7 +155,7 @@ public final class ChildProcess: Sendable {
 
     /// Stops the program where it is, and waits until the kernel says so of all its threads; SIGCONT lets it go on. Nothing
     /// happens when it has ended.
-    public func freeze() throws {
+    package func freeze() throws {
         kill(SIGSTOP)
         try eventually("\(title) stands still", everyMs: 1) {
             guard let tasks = try? Files.list("/proc/\(pid)/task") else { return true }
@@ -168,7 +169,7 @@ public final class ChildProcess: Sendable {
     }
 
     /// How the program ended; nil while it runs.
-    public var end: End? {
+    package var end: End? {
         state.withLock { state in
             if state.end == nil {
                 var status: Int32 = 0
@@ -180,7 +181,7 @@ public final class ChildProcess: Sendable {
 
     /// Waits for the end. Throws `TestFailure` after the time, with what the program last said on standard error.
     @discardableResult
-    public func wait(withinMs limitMs: Int = 30_000) throws -> End {
+    package func wait(withinMs limitMs: Int = 30_000) throws -> End {
         let deadline = SystemClock.monotonicMs() + Int64(limitMs)
         while true {
             if let end { return end }
@@ -194,13 +195,13 @@ public final class ChildProcess: Sendable {
 
     /// Asks for the end with SIGTERM and waits for it.
     @discardableResult
-    public func stop(withinMs limitMs: Int = 30_000) throws -> End {
+    package func stop(withinMs limitMs: Int = 30_000) throws -> End {
         kill(SIGTERM)
         return try wait(withinMs: limitMs)
     }
 
     /// The last lines of standard error, where it went to a file.
-    public func errorTail(lines: Int = 12) -> String {
+    package func errorTail(lines: Int = 12) -> String {
         guard let errorsPath, let text = try? Files.readText(errorsPath) else { return "" }
         return "\n" + text.split(separator: "\n").suffix(lines).joined(separator: "\n")
     }

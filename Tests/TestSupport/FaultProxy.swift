@@ -1,30 +1,31 @@
 import Glibc
+import LinuxSystem
 import Runtime
 import Synchronization
 
 /// A bad network between a client and a server on loopback: slow, cut, silent, resetting. One thread; what the link does is
 /// changed while it runs.
-public final class FaultProxy: Sendable {
+package final class FaultProxy: Sendable {
     /// What the link does to all connections together.
-    public struct Link: Sendable {
+    package struct Link: Sendable {
         /// In each direction; nil: as fast as it goes.
-        public var bytesPerSecond: Int?
+        package var bytesPerSecond: Int?
         /// All connections are cut this often; nil: never.
-        public var cutEveryMs: Int?
+        package var cutEveryMs: Int?
         /// A connection is cut when it has brought so many bytes to the client; nil: never.
-        public var cutAfterBytes: Int?
+        package var cutAfterBytes: Int?
         /// Cuts are resets instead of orderly ends.
-        public var resets = false
+        package var resets = false
         /// Connections stand, new ones are accepted, and nothing gets through.
-        public var isSilent = false
+        package var isSilent = false
         /// New connections are closed at once.
-        public var refuses = false
+        package var refuses = false
 
-        public init() {}
+        package init() {}
     }
 
     /// Connect here.
-    public let port: UInt16
+    package let port: UInt16
     private let target: UInt16
     private let listener: Int32
     private let stop = StopSignal()
@@ -38,27 +39,27 @@ public final class FaultProxy: Sendable {
     private let state = Mutex(State())
 
     /// - Parameter target: the server's port on 127.0.0.1.
-    public init(target: UInt16, _ link: Link = Link()) throws {
+    package init(target: UInt16, _ link: Link = Link()) throws {
         self.target = target
         (listener, port) = try FaultProxy.listen()
         state.withLock { $0.link = link }
         // The thread holds the object until `end`.
-        PlainThread("fault-proxy") { self.run() }
+        NamedThread("fault-proxy") { self.run() }
     }
 
     /// Closes everything; to be called once, for the thread keeps the object.
-    public func end() {
+    package func end() {
         stop.stop()
         while !ended.wait(ms: 1_000) {}
     }
 
-    public func set(_ change: (inout Link) -> Void) { state.withLock { change(&$0.link) } }
+    package func set(_ change: (inout Link) -> Void) { state.withLock { change(&$0.link) } }
     /// Cuts all connections now.
-    public func cut() { state.withLock { $0.cutNow = true } }
+    package func cut() { state.withLock { $0.cutNow = true } }
     /// Connections accepted so far.
-    public var connections: Int { state.withLock { $0.connections } }
+    package var connections: Int { state.withLock { $0.connections } }
     /// Times that the link was cut with a connection on it.
-    public var cuts: Int { state.withLock { $0.cuts } }
+    package var cuts: Int { state.withLock { $0.cuts } }
 
     // MARK: The thread
 

@@ -1,13 +1,13 @@
+import FileSystem
 import Glibc
-import Runtime
 
 /// Where things are.
-public enum Package {
+package enum Package {
     /// The package's folder, as it was when the tests were built.
-    public static let folder = String(#filePath.dropLast("/Tests/Support/Programs.swift".count))
+    package static let folder = String(#filePath.dropLast("/Tests/TestSupport/Programs.swift".count))
 
     /// The folder of the real binaries: beside the test bundle, or `TAPLINE_BIN`.
-    public static let binaries: String = {
+    package static let binaries: String = {
         if let folder = Environment.value("TAPLINE_BIN") { return folder }
         var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
         let count = buffer.withUnsafeMutableBytes {
@@ -16,20 +16,20 @@ public enum Package {
         return Files.folder(of: String(decoding: buffer.prefix(max(0, count)), as: UTF8.self))
     }()
 
-    public static func program(_ name: String) -> String { binaries + "/" + name }
+    package static func program(_ name: String) -> String { binaries + "/" + name }
 }
 
 /// A finished run of a program.
-public struct Run: Sendable {
-    public let end: ChildProcess.End
+package struct Run: Sendable {
+    package let end: ChildProcess.End
     /// Standard output, line by line.
-    public let lines: [String]
+    package let lines: [String]
     /// Standard error.
-    public let errors: String
+    package let errors: String
 
     /// Runs a program to its end: a name of ours (`tapline-...`) or anything in PATH.
     /// Throws `TestFailure` when it takes longer.
-    public static func it(
+    package static func it(
         _ name: String, _ arguments: [String], environment: [String: String] = [:], input: String = "",
         withinMs limitMs: Int = 60_000
     ) throws -> Run {
@@ -50,7 +50,7 @@ public struct Run: Sendable {
 
     /// As `it`, and throws `TestFailure` with what it said unless the exit code is 0.
     @discardableResult
-    public static func succeeding(
+    package static func succeeding(
         _ name: String, _ arguments: [String], environment: [String: String] = [:], input: String = "",
         withinMs limitMs: Int = 60_000
     ) throws -> Run {

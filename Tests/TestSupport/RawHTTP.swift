@@ -1,26 +1,34 @@
 import Glibc
 
 /// A client that sends exactly the bytes it is told to, as no library would: what a server is judged by.
-struct RawHTTP {
+package struct RawHTTP {
     let port: UInt16
 
-    struct Answer {
-        var status = 0
-        var headers: [String: String] = [:]
-        var body: [UInt8] = []
-        var text: String { String(decoding: body, as: UTF8.self) }
+    package init(port: UInt16) {
+        self.port = port
+    }
+
+    package struct Answer {
+        package var status = 0
+        package var headers: [String: String] = [:]
+        package var body: [UInt8] = []
+        package var text: String { String(decoding: body, as: UTF8.self) }
     }
 
     /// One request on a connection of its own; reads until the server closes.
-    func send(_ method: String, _ path: String, _ headers: [String: String] = [:], body: String = "") throws -> Answer {
+    package func send(_ method: String, _ path: String, _ headers: [String: String] = [:], body: String = "") throws
+        -> Answer
+    {
         var request = "\(method) \(path) HTTP/1.1\r\nHost: test\r\nConnection: close\r\n"
         for (name, value) in headers { request += "\(name): \(value)\r\n" }
         return try exchange(request + "\r\n" + body)
     }
 
-    func get(_ path: String, _ headers: [String: String] = [:]) throws -> Answer { try send("GET", path, headers) }
+    package func get(_ path: String, _ headers: [String: String] = [:]) throws -> Answer {
+        try send("GET", path, headers)
+    }
 
-    func exchange(_ request: String) throws -> Answer {
+    package func exchange(_ request: String) throws -> Answer {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         defer { close(descriptor) }
         var address = sockaddr_in()
@@ -44,7 +52,7 @@ struct RawHTTP {
         return parse(bytes)
     }
 
-    struct Refused: Error {}
+    package struct Refused: Error {}
 
     private func parse(_ bytes: [UInt8]) -> Answer {
         var answer = Answer()

@@ -1,8 +1,10 @@
 import Synchronization
 
 /// What happened, in order, from any thread.
-final class Recorder<Element: Sendable>: Sendable {
+package final class Recorder<Element: Sendable>: Sendable {
     private let elements = Mutex<[Element]>([])
-    func record(_ element: Element) { elements.withLock { $0.append(element) } }
-    var all: [Element] { elements.withLock { $0 } }
+
+    package init() {}
+    package func record(_ element: Element) { elements.withLock { $0.append(element) } }
+    package var all: [Element] { elements.withLock { $0 } }
 }

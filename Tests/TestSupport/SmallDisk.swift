@@ -1,11 +1,12 @@
+import FileSystem
 import Glibc
-import Runtime
+import LinuxSystem
 
 /// A file system of its own for a test: small enough to be filled, or an image that can be copied as a power cut leaves it.
 ///
 /// Needs root, for mount(8), and for an image loop devices; where they are missing the test fails and says so.
-public final class SmallDisk {
-    public enum Kind: String, Sendable, CaseIterable {
+package final class SmallDisk {
+    package enum Kind: String, Sendable, CaseIterable {
         case tmpfs
         /// On a loop device. `commit=300`: the kernel flushes nothing by itself while a test lasts.
         case ext4
@@ -13,12 +14,12 @@ public final class SmallDisk {
 
     private let folder = TemporaryFolder("disk")
     /// Where it is mounted.
-    public let path: String
+    package let path: String
     /// The image of an ext4 disk.
-    public let image: String
+    package let image: String
 
     /// A new, empty disk of so many MiB. Throws `TestFailure` where it cannot be made.
-    public init(_ kind: Kind, megabytes: Int) throws {
+    package init(_ kind: Kind, megabytes: Int) throws {
         (path, image) = (try folder.folder("mounted"), folder.file("image"))
         switch kind {
         case .tmpfs: try SmallDisk.run("mount", ["-t", "tmpfs", "-o", "size=\(megabytes)m", "none", path])
@@ -30,7 +31,7 @@ public final class SmallDisk {
     }
 
     /// Mounts a copy of the image: what was not flushed is not in it.
-    public init(copyOf disk: SmallDisk) throws {
+    package init(copyOf disk: SmallDisk) throws {
         (path, image) = (try folder.folder("mounted"), folder.file("image"))
         try SmallDisk.run("cp", ["--sparse=always", disk.image, image])
         try SmallDisk.run("mount", ["-o", "loop", image, path])
@@ -40,7 +41,7 @@ public final class SmallDisk {
 
     /// Breaks an ext4 disk: all that lies behind this byte of a file on the disk is unreadable, with the EIO of a bad block,
     /// until something is written there or beyond. The file must be flushed.
-    public func breakFrom(_ byte: Int, of file: String) throws {
+    package func breakFrom(_ byte: Int, of file: String) throws {
         // Number, first and last block in the file, first and last block on the disk.
         let map = try Run.succeeding("filefrag", ["-b1024", "-v", file])
         let extents = map.lines.filter { $0.contains("..") }.map { line in
@@ -61,7 +62,7 @@ public final class SmallDisk {
     }
 
     /// Writes a file until nothing more fits; remove it to make room.
-    public func fill() throws -> String {
+    package func fill() throws -> String {
         let filler = path + "/filler"
         // From megabytes to single pages, so that really nothing is left.
         for block in ["1M", "4k"] {

@@ -1,14 +1,14 @@
+import FileSystem
 import Glibc
-import Runtime
 
 /// A folder of one test, removed with all it holds when the object goes.
 ///
 /// Set `TAPLINE_TEST_KEEP=1` to keep the folders and look into them.
-public final class TemporaryFolder: Sendable {
+package final class TemporaryFolder: Sendable {
     /// Absolute, without a slash at the end.
-    public let path: String
+    package let path: String
 
-    public init(_ name: String = "test") {
+    package init(_ name: String = "test") {
         var template = Array("\(Environment.value("TMPDIR") ?? "/tmp")/tapline-\(name)-XXXXXX".utf8CString)
         let made = template.withUnsafeMutableBufferPointer { mkdtemp($0.baseAddress!) != nil }
         precondition(made, "mkdtemp: \(String(cString: strerror(errno)))")
@@ -20,16 +20,16 @@ public final class TemporaryFolder: Sendable {
     }
 
     /// The path of a file in it; nothing is made.
-    public func file(_ name: String) -> String { path + "/" + name }
+    package func file(_ name: String) -> String { path + "/" + name }
 
     /// The path of a folder in it, made if missing.
-    public func folder(_ name: String) throws -> String {
+    package func folder(_ name: String) throws -> String {
         try Files.makeFolder(file(name))
         return file(name)
     }
 
     /// Removes a file, a link, or a folder with all it holds; what is not there is fine.
-    public static func remove(_ path: String) {
+    package static func remove(_ path: String) {
         var info = stat()
         guard lstat(path, &info) == 0 else { return }
         if info.st_mode & S_IFMT == S_IFDIR {
@@ -42,9 +42,9 @@ public final class TemporaryFolder: Sendable {
 }
 
 /// The environment of the test run.
-public enum Environment {
+package enum Environment {
     /// Nil also for an empty value.
-    public static func value(_ name: String) -> String? {
+    package static func value(_ name: String) -> String? {
         guard let value = getenv(name), value.pointee != 0 else { return nil }
         return String(cString: value)
     }

@@ -1,11 +1,11 @@
 /// SplitMix64 (Steele, Lea, Flood 2014): the same numbers for the same seed, everywhere, so that a run can be repeated.
-public struct TestRandom: RandomNumberGenerator, Sendable {
+package struct TestRandom: RandomNumberGenerator, Sendable {
     private var state: UInt64
 
-    public init(seed: UInt64) { state = seed }
-    public init(_ seed: Int) { state = UInt64(bitPattern: Int64(seed)) }
+    package init(seed: UInt64) { state = seed }
+    package init(_ seed: Int) { state = UInt64(bitPattern: Int64(seed)) }
 
-    public mutating func next() -> UInt64 {
+    package mutating func next() -> UInt64 {
         state &+= 0x9e37_79b9_7f4a_7c15
         var value = state
         value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9

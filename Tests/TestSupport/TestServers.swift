@@ -1,15 +1,15 @@
+import FileSystem
 import Glibc
-import Runtime
 
 /// The private RabbitMQ and PostgreSQL that `scripts/servers start` runs for the tests. A missing one is a failure,
 /// never a skipped test.
-public enum TestServers {
+package enum TestServers {
     /// An administrator's URL, default vhost.
-    public static func amqpURL() throws -> String { try value("TAPLINE_TEST_AMQP_URL") }
+    package static func amqpURL() throws -> String { try value("TAPLINE_TEST_AMQP_URL") }
     /// A superuser's URL.
-    public static func databaseURL() throws -> String { try value("TAPLINE_TEST_DATABASE_URL") }
+    package static func databaseURL() throws -> String { try value("TAPLINE_TEST_DATABASE_URL") }
     /// The administrator's user name in RabbitMQ.
-    public static let amqpUser = "tapline"
+    package static let amqpUser = "tapline"
 
     private static func value(_ name: String) throws -> String {
         guard let value = Environment.value(name) else {
@@ -20,7 +20,7 @@ public enum TestServers {
 
     /// Runs `scripts/servers COMMAND DIR ARGUMENT...` on the servers of this run.
     @discardableResult
-    public static func command(_ command: String, _ arguments: String...) throws -> Run {
+    package static func command(_ command: String, _ arguments: String...) throws -> Run {
         try Run.succeeding(
             Package.folder + "/scripts/servers", [command, try value("TAPLINE_SERVERS_DIR")] + arguments,
             withinMs: 180_000)
@@ -32,12 +32,12 @@ public enum TestServers {
 }
 
 /// A set of servers for one test alone, which may kill and restart them while others run. About six seconds.
-public final class OwnServers: Sendable {
-    public let folder: TemporaryFolder
-    public let amqpURL: String
-    public let databaseURL: String
+package final class OwnServers: Sendable {
+    package let folder: TemporaryFolder
+    package let amqpURL: String
+    package let databaseURL: String
 
-    public init() throws {
+    package init() throws {
         folder = TemporaryFolder("servers")
         do {
             try OwnServers.run("start", folder.path)
@@ -58,7 +58,7 @@ public final class OwnServers: Sendable {
     deinit { try? OwnServers.run("stop", folder.path) }
 
     /// Runs `scripts/servers COMMAND DIR`.
-    public func command(_ command: String) throws { try OwnServers.run(command, folder.path) }
+    package func command(_ command: String) throws { try OwnServers.run(command, folder.path) }
 
     private static func run(_ command: String, _ folder: String) throws {
         try Run.succeeding(Package.folder + "/scripts/servers", [command, folder], withinMs: 180_000)
@@ -66,13 +66,13 @@ public final class OwnServers: Sendable {
 }
 
 /// An empty database for one test, dropped when the object goes.
-public final class TestDatabase: Sendable {
-    public let url: String
+package final class TestDatabase: Sendable {
+    package let url: String
     private let administrator: String
-    public let name: String
+    package let name: String
 
     /// - Parameter administrator: a superuser's URL that ends in `/postgres`; the run's servers unless told otherwise.
-    public init(administrator: String? = nil) throws {
+    package init(administrator: String? = nil) throws {
         self.administrator = try administrator ?? TestServers.databaseURL()
         name = TestServers.uniqueName()
         guard self.administrator.hasSuffix("/postgres") else {
@@ -86,10 +86,10 @@ public final class TestDatabase: Sendable {
 
     /// The rows of a query by psql, one string a row, columns joined by `|`, nulls empty.
     @discardableResult
-    public func query(_ sql: String) throws -> [String] { try Psql.run(url, sql) }
+    package func query(_ sql: String) throws -> [String] { try Psql.run(url, sql) }
 
     /// The one number a query gives.
-    public func number(_ sql: String) throws -> Int {
+    package func number(_ sql: String) throws -> Int {
         let rows = try query(sql)
         guard rows.count == 1, let value = Int(rows[0]) else { throw TestFailure("\(sql): not a number: \(rows)") }
         return value
@@ -97,10 +97,10 @@ public final class TestDatabase: Sendable {
 }
 
 /// psql, another program than ours, to look at the database with.
-public enum Psql {
+package enum Psql {
     /// The rows of a query, one string a row, columns joined by `|`, nulls empty. Throws `TestFailure` with the error.
     @discardableResult
-    public static func run(_ url: String, _ sql: String) throws -> [String] {
+    package static func run(_ url: String, _ sql: String) throws -> [String] {
         try Run.succeeding(
             "psql", ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-f", "-", url],
             environment: ["PGCONNECT_TIMEOUT": "10"], input: sql
@@ -109,11 +109,11 @@ public enum Psql {
 }
 
 /// A vhost for one test, deleted when the object goes.
-public final class TestVhost: Sendable {
-    public let name: String
-    public let url: String
+package final class TestVhost: Sendable {
+    package let name: String
+    package let url: String
 
-    public init() throws {
+    package init() throws {
         name = TestServers.uniqueName()
         let base = try TestServers.amqpURL()
         guard base.hasSuffix("/%2F") else { throw TestFailure("TAPLINE_TEST_AMQP_URL must end in /%2F") }

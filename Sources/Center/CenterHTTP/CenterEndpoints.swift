@@ -1,13 +1,15 @@
-public import HTTPServer
-public import Runtime
+import CLI
+package import HTTPServer
+import LinuxSystem
+package import Runtime
 
 /// The center's pages (SPEC.md section 7): health, metrics and the snapshot files. The live wall comes with its own issue.
-public struct Web: Sendable {
+package struct CenterEndpoints: Sendable {
     /// What is not as it should be, each a name and what is wrong with it; empty when all is well.
-    public typealias Readiness = @Sendable () -> [(name: String, problem: String)]
+    package typealias Readiness = @Sendable () -> [(name: String, problem: String)]
 
     /// Four for each connection of the server, as it counts. systemd allows so many, and by default only 1,024.
-    private static let openFiles = 4 * HTTPServer.Limits().connections
+    private static let openFiles = 4 * HTTPListener.Limits().connections
     /// How often it is looked for connections that only hold a place.
     private static let stalledMs = 5_000
 
@@ -18,28 +20,28 @@ public struct Web: Sendable {
     /// - Parameters:
     ///   - snapshots: the folder of the snapshot files; nil serves none.
     ///   - readiness: asked at each `/readyz`; answers from memory.
-    public init(metrics: Metrics, snapshots: String?, readiness: @escaping Readiness) {
+    package init(metrics: Metrics, snapshots: String?, readiness: @escaping Readiness) {
         (self.metrics, self.snapshots, self.readiness) = (metrics, snapshots, readiness)
     }
 
     /// Listens until it is told to stop. An address that cannot be bound ends the daemon.
-    public func service(_ address: HTTPAddress) -> Service {
+    package func service(_ address: HTTPAddress) -> Service {
         Service.thread("http") { stop in
-            ProcessLimits.raiseOpenFiles(to: Web.openFiles)
-            let server: HTTPServer
-            do { server = try HTTPServer(address) { answer($0) } } catch {
+            ProcessLimits.raiseOpenFiles(to: CenterEndpoints.openFiles)
+            let server: HTTPListener
+            do { server = try HTTPListener(address) { answer($0) } } catch {
                 throw ProgramError.failed("\(error)")
             }
             Log("http").info("listening", [.host: address.host, .port: server.port])
-            while !stop.wait(ms: Web.stalledMs) { server.closeStalled() }
+            while !stop.wait(ms: CenterEndpoints.stalledMs) { server.closeStalled() }
             server.stop()
         }
     }
 
     /// The answer to one request. Never waits.
-    public func answer(_ request: HTTPRequest) -> HTTPResponse {
+    package func answer(_ request: HTTPRequest) -> HTTPResponse {
         switch request.path {
-        case "/": HTTPResponse.text(Web.start, contentType: "text/html; charset=utf-8")
+        case "/": HTTPResponse.text(CenterEndpoints.start, contentType: "text/html; charset=utf-8")
         case "/healthz": .text("alive\n")
         case "/readyz": ready()
         case "/metrics": .text(metrics.render(), contentType: "text/plain; version=0.0.4; charset=utf-8")

@@ -1,5 +1,5 @@
-import Batches
 import Crypto
+import ScanBatchCodec
 
 /// The SHA-256 of what a batch says of its scans, so that the same batch again is known without comparing scan by scan: who
 /// sends it again usually sends it cut as before.
@@ -11,7 +11,7 @@ enum BatchDigest {
     static func of(_ batch: ScanBatch) -> [UInt8]? {
         guard batch.count >= leastScans else { return nil }
         var hash = SHA256()
-        // What makes two scans the same (ScanFact), as columns; equal scans under another base only miss the short cut.
+        // What makes two scans the same (ScanContent), as columns; equal scans under another base only miss the short cut.
         hash.update(column: [batch.baseMicros])
         hash.update(column: batch.atMs)
         hash.update(column: batch.tags)

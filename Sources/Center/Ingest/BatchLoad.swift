@@ -1,40 +1,41 @@
-import Batches
-public import Postgres
-import Runtime
+import FileSystem
+import LinuxSystem
+package import Postgres
+import ScanBatchCodec
 
 /// Batch files into the database, by the same way as what comes from the broker: each scan exactly once, and what cannot be
 /// stored into the quarantine. Loading a file again finds duplicates.
-public struct BatchLoad {
+package struct BatchLoad {
     /// What came of the files so far.
-    public struct Report: Sendable, Equatable {
+    package struct Report: Sendable, Equatable {
         /// Files, those that could not be read included.
-        public var files = 0
+        package var files = 0
         /// In scans.
-        public var stored = 0
-        public var duplicates = 0
-        public var conflicts = 0
+        package var stored = 0
+        package var duplicates = 0
+        package var conflicts = 0
         /// Files in the quarantine: not taken at all, or with conflicts.
-        public var quarantined = 0
+        package var quarantined = 0
         /// Files, and folders without batches, that nothing could be read of.
-        public var unreadable = 0
+        package var unreadable = 0
 
-        public init() {}
+        package init() {}
         /// Whether everything was stored, now or before.
-        public var isWhole: Bool { quarantined + unreadable == 0 }
+        package var isWhole: Bool { quarantined + unreadable == 0 }
     }
 
-    public private(set) var report = Report()
+    package private(set) var report = Report()
     private let store: IngestStore
     private let tell: (String) -> Void
 
     /// - Parameter tell: takes a line for each file that was not taken as it is, with its name and the reason.
-    public init(_ store: IngestStore, tell: @escaping (String) -> Void) { (self.store, self.tell) = (store, tell) }
+    package init(_ store: IngestStore, tell: @escaping (String) -> Void) { (self.store, self.tell) = (store, tell) }
 
     /// A file, or a folder, which stands for the batch files in it (`*.batch`), in order of their names. Each file is stored
     /// by itself, and one that is bad keeps no other from being stored.
     ///
     /// Throws `PostgresError` when the database is away: what was counted so far is stored.
-    public mutating func take(_ path: String) throws(PostgresError) {
+    package mutating func take(_ path: String) throws(PostgresError) {
         guard let names = try? Files.list(path) else { return try takeFile(path) }
         // macOS leaves a hidden file beside each file that it copies.
         let batches = names.filter { $0.hasSuffix(BatchFileName.suffix) && !$0.hasPrefix(".") }

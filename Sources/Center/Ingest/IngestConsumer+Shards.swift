@@ -1,11 +1,12 @@
 import AMQP
+import LinuxSystem
 import Runtime
 
-/// Which queues are consumed: the shell around `ShardRota`.
+/// Which queues are consumed: the shell around `ShardAssignment`.
 extension IngestConsumer {
     /// Carries out what is due. Each step is one call that waits for the broker's answer; deliveries that come meanwhile are
     /// kept by the library for the next poll.
-    func tend(_ connection: AMQPConnection, _ rota: inout ShardRota, unsettled: Int) throws {
+    func tend(_ connection: AMQPConnection, _ rota: inout ShardAssignment, unsettled: Int) throws {
         while let step = rota.next(nowMs: SystemClock.monotonicMs()) {
             switch step {
             case .subscribe(let shard, let tag):
@@ -31,8 +32,8 @@ extension IngestConsumer {
     }
 
     /// Takes up the work: its own shards first, so that whoever sees it present finds it waiting there.
-    func begin(_ connection: AMQPConnection, _ shards: Int, name: String, lane: Int) throws -> ShardRota {
-        var rota = ShardRota(
+    func begin(_ connection: AMQPConnection, _ shards: Int, name: String, lane: Int) throws -> ShardAssignment {
+        var rota = ShardAssignment(
             shards: shards, place: settings.place, lane: lane, lanes: settings.writers, name: name,
             queueLookMs: settings.queueLookMs,
             nowMs: SystemClock.monotonicMs())

@@ -1,4 +1,5 @@
 import AMQP
+import LinuxSystem
 import Runtime
 import Synchronization
 
@@ -21,7 +22,7 @@ final class IngestConsumer {
     }
 
     let settings: IngestSettings
-    private let link: IngestLink
+    private let link: WorkerChannel
     private let health: IngestHealth.Lane
     private let metrics: IngestMetrics
     private let stop: StopSignal
@@ -32,7 +33,7 @@ final class IngestConsumer {
     private var held = 0
 
     init(
-        _ settings: IngestSettings, _ link: IngestLink, _ health: IngestHealth.Lane, _ metrics: IngestMetrics,
+        _ settings: IngestSettings, _ link: WorkerChannel, _ health: IngestHealth.Lane, _ metrics: IngestMetrics,
         _ stop: StopSignal
     ) {
         (self.settings, self.link, self.health) = (settings, link, health)
@@ -72,13 +73,13 @@ final class IngestConsumer {
 
     // MARK: The broker
 
-    private func connect(_ shards: Int) throws -> (AMQPConnection, ShardRota) {
+    private func connect(_ shards: Int) throws -> (AMQPConnection, ShardAssignment) {
         let address = settings.brokers[attempt % settings.brokers.count]
         attempt += 1
         let connection = try AMQPConnection(address, name: "tapline-center ingest", interrupt: stop.descriptor)
         try Topology.declare(connection, shards: shards, centers: settings.place.count)
         let generation = link.newGeneration()
-        try connection.qos(prefetch: UInt16(IngestLink.prefetch(shards: shards)))
+        try connection.qos(prefetch: UInt16(WorkerChannel.prefetch(shards: shards)))
         let name = "center-\(UInt64.random(in: .min ... .max))-\(generation)"
         let rota = try begin(connection, shards, name: name, lane: link.lane)
         connectedAtMs = SystemClock.monotonicMs()
@@ -118,7 +119,7 @@ final class IngestConsumer {
         held = count
     }
 
-    private func consume(_ connection: AMQPConnection, _ start: ShardRota) throws -> End {
+    private func consume(_ connection: AMQPConnection, _ start: ShardAssignment) throws -> End {
         let generation = link.generation.load(ordering: .acquiring)
         var rota = start
         var window = AckWindow()
@@ -146,7 +147,9 @@ final class IngestConsumer {
         }
     }
 
-    private func take(_ events: [AMQPEvent], _ generation: Int, _ window: inout AckWindow, _ rota: inout ShardRota)
+    private func take(
+        _ events: [AMQPEvent], _ generation: Int, _ window: inout AckWindow, _ rota: inout ShardAssignment
+    )
         throws
     {
         let now = SystemClock.nowMicroseconds()
@@ -164,7 +167,7 @@ final class IngestConsumer {
                 // Decoded here, while the writer stores what came before.
                 let taken = TakenDelivery(
                     generation: generation, tag: delivery.tag, deliveryCount: delivery.deliveryCount,
-                    delivery: received, intake: Intake(received, relayUsers: settings.relayUsers))
+                    delivery: received, intake: ValidatedDelivery(received, relayUsers: settings.relayUsers))
                 guard link.deliveries.send(taken) else {
                     throw ConsumerLost(description: "the broker delivers more than the prefetch allows")
                 }

@@ -1,6 +1,6 @@
-import Batches
 import Postgres
-import Scans
+import ScanBatchCodec
+import ScanModel
 import Tracking
 
 /// The deliveries of one transaction, and what is decided about each: no I/O here.
@@ -12,13 +12,13 @@ struct IngestGroup {
         let digest: [UInt8]?
         let key: JournalKey
         let gate: Int64?
-        var verdict = JournalLedger.Verdict()
+        var verdict = JournalLedger.Classification()
         /// Whether the same batch was stored before, by its digest.
         var isKnown = false
     }
 
     private let deliveries: [IngestDelivery]
-    private let intakes: [Intake]
+    private let intakes: [ValidatedDelivery]
     private var members: [Member] = []
     var journals: [JournalKey: JournalRow] = [:]
     private(set) var journalsWanted: Set<JournalKey> = []
@@ -26,7 +26,7 @@ struct IngestGroup {
     /// One for each delivery.
     private(set) var outcomes: [IngestOutcome]
 
-    init(_ deliveries: [IngestDelivery], _ intakes: [Intake]) {
+    init(_ deliveries: [IngestDelivery], _ intakes: [ValidatedDelivery]) {
         (self.deliveries, self.intakes) = (deliveries, intakes)
         outcomes = Array(repeating: .taken(stored: 0, duplicates: 0, conflicts: 0), count: deliveries.count)
     }
@@ -99,10 +99,10 @@ struct IngestGroup {
     /// Tells new from old, in order of arrival.
     mutating func decide() {
         let batches = members.map(\.batch)
-        func fact(_ source: Int, _ seq: Int64) -> ScanFact {
+        func fact(_ source: Int, _ seq: Int64) -> ScanContent {
             let batch = batches[source]
             let index = Int(seq - batch.first)
-            return ScanFact(
+            return ScanContent(
                 tag: batch.tags[index], atMicros: batch.time(index), verdict: batch.verdicts[index],
                 flags: batch.flags[index])
         }
@@ -111,7 +111,7 @@ struct IngestGroup {
             guard var row = journals.removeValue(forKey: key) else { preconditionFailure("journal not locked") }
             let verdict =
                 members[source].isKnown
-                ? JournalLedger.Verdict(duplicates: batch.count, isBehind: true)
+                ? JournalLedger.Classification(duplicates: batch.count, isBehind: true)
                 : row.ledger.take(first: batch.first, count: batch.count, source: source, fact: fact)
             row.hear(batch, deliveries[index])
             row.count(verdict, of: batch)

@@ -1,8 +1,8 @@
-import Runtime
+import LinuxSystem
 import Synchronization
 
 /// Whether broker and database are connected, for `/readyz`, on every lane of the ingest: read from any thread, never waits.
-public final class IngestHealth: Sendable {
+package final class IngestHealth: Sendable {
     private struct State {
         var broker: String? = "not connected yet"
         var database: String? = "not connected yet"
@@ -13,7 +13,7 @@ public final class IngestHealth: Sendable {
     init(lanes: Int) { states = Mutex(Array(repeating: State(), count: lanes)) }
 
     /// What is not as it should be; empty only while all lanes are connected to both.
-    public var problems: [(name: String, problem: String)] {
+    package var problems: [(name: String, problem: String)] {
         states.withLock { states in
             [("broker", states.first(\.broker)), ("database", states.first(\.database))].compactMap { name, problem in
                 problem.map { (name, $0) }
@@ -21,8 +21,8 @@ public final class IngestHealth: Sendable {
         }
     }
 
-    public var isBrokerConnected: Bool { states.withLock { $0.first(\.broker) == nil } }
-    public var isDatabaseConnected: Bool { states.withLock { $0.first(\.database) == nil } }
+    package var isBrokerConnected: Bool { states.withLock { $0.first(\.broker) == nil } }
+    package var isDatabaseConnected: Bool { states.withLock { $0.first(\.database) == nil } }
 
     /// One lane's view: a consumer and its writer.
     func lane(_ index: Int) -> Lane { Lane(health: self, index: index) }

@@ -1,5 +1,5 @@
-import Batches
 import Runtime
+import ScanBatchCodec
 
 /// The ingest's metric objects; docs/metrics.md is their table.
 final class IngestMetrics: Sendable {

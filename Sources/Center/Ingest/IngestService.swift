@@ -1,38 +1,39 @@
-public import AMQP
-public import Runtime
+package import AMQP
+import CLI
+package import Runtime
 import Synchronization
 import Tracking
 
 /// What the ingest needs to know.
-public struct IngestSettings: Sendable {
+package struct IngestSettings: Sendable {
     /// Tried in turn.
-    public var brokers: [AMQPAddress]
+    package var brokers: [AMQPAddress]
     /// As libpq takes it.
-    public var databaseURL: String
+    package var databaseURL: String
     /// Number of queues; nil: as it is, 4 at first.
-    public var shards: Int?
+    package var shards: Int?
     /// Users that may publish for any scanner.
-    public var relayUsers: Set<String>
+    package var relayUsers: Set<String>
     /// So long the deliveries in hand are held when the database is away; then they are given back to the broker, which
     /// would take them by force after 30 minutes (`consumer_timeout`).
-    public var databaseAwayLimitMs: Int
+    package var databaseAwayLimitMs: Int
     /// The server's limit on one statement; a COMMIT gets a little more before its socket is closed.
-    public var statementTimeoutMs: Int
+    package var statementTimeoutMs: Int
     /// Lanes side by side, each a connection to the broker with its share of the queues and a connection to the database.
-    public var writers: Int
+    package var writers: Int
     /// Which of several centers on the same queues this is.
-    public var place = CenterPlace()
+    package var place = CenterInstance()
     /// How often each queue is looked at: one that holds messages and delivers none is not to be trusted.
-    public var queueLookMs = 30_000
+    package var queueLookMs = 30_000
 
-    public static let writersRange = 1...16
+    package static let writersRange = 1...16
     /// One more waits for the disk while one works; PostgreSQL fills two cores by then.
-    public static let defaultWriters = 2
-    public static let shardsRange = 1...1_024
+    package static let defaultWriters = 2
+    package static let shardsRange = 1...1_024
     /// Less than the broker's limit by a safe margin, for it looks at its clock once a minute.
-    public static let databaseAwayRangeS = 1...1_500
+    package static let databaseAwayRangeS = 1...1_500
 
-    public init(
+    package init(
         brokers: [AMQPAddress], databaseURL: String, shards: Int? = nil, relayUsers: Set<String> = [],
         databaseAwayLimitMs: Int = 600_000, statementTimeoutMs: Int = 60_000,
         writers: Int = IngestSettings.defaultWriters
@@ -48,13 +49,13 @@ public struct IngestSettings: Sendable {
 /// Takes the batches from the broker and stores every scan exactly once, in lanes side by side: on each, one thread consumes,
 /// decodes and acknowledges, another stores and commits. A tracker follows them. Either server may go and come back; both
 /// are connected to again, for ever, with back-off.
-public final class Ingest: Sendable {
-    public let health: IngestHealth
+package final class IngestService: Sendable {
+    package let health: IngestHealth
     private let settings: IngestSettings
     private let metrics: IngestMetrics
     private let tracker: Tracker
 
-    public init(_ settings: IngestSettings, metrics: Metrics) {
+    package init(_ settings: IngestSettings, metrics: Metrics) {
         self.settings = settings
         health = IngestHealth(lanes: settings.writers)
         self.metrics = IngestMetrics(metrics, health: health)
@@ -64,10 +65,10 @@ public final class Ingest: Sendable {
 
     /// Told to stop, each lane finishes the group in hand, acknowledges it, and closes; then the tracker tracks what it has.
     /// Throws `ProgramError` for what no retry heals: a number of shards below what there is.
-    public func service() -> Service {
+    package func service() -> Service {
         Service("ingest") { [self] stop in
             let trackerStop = StopSignal()
-            let tracking = PlainThread("tracker") { [tracker] in tracker.run(trackerStop) }
+            let tracking = NamedThread("tracker") { [tracker] in tracker.run(trackerStop) }
             let failure = IngestFailure()
             let lanes = (0..<settings.writers).flatMap { lane($0, failure, stop) }
             for thread in lanes { await thread.end() }
@@ -77,15 +78,15 @@ public final class Ingest: Sendable {
         }
     }
 
-    private func lane(_ index: Int, _ failure: IngestFailure, _ stop: StopSignal) -> [PlainThread] {
-        let link = IngestLink(lane: index)
+    private func lane(_ index: Int, _ failure: IngestFailure, _ stop: StopSignal) -> [NamedThread] {
+        let link = WorkerChannel(lane: index)
         let health = health.lane(index)
         return [
-            PlainThread("ingest-writer") { [self] in
+            NamedThread("ingest-writer") { [self] in
                 IngestWriter(settings, link, health, metrics, tracker, failure, stop).run()
                 link.writerEnded.stop()
             },
-            PlainThread("ingest") { [self] in IngestConsumer(settings, link, health, metrics, stop).run() },
+            NamedThread("ingest") { [self] in IngestConsumer(settings, link, health, metrics, stop).run() },
         ]
     }
 }

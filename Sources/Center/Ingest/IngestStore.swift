@@ -1,14 +1,13 @@
-import Batches
-public import Postgres
-import Runtime
-import Scans
-public import Tracking
+package import Postgres
+import ScanBatchCodec
+import ScanModel
+package import Tracking
 
 /// Stores groups of deliveries, each scan exactly once (SPEC.md sections 3 and 4). Confined to its connection's thread.
 ///
 /// One group is one transaction: scanners looked up, journals locked, old told from new, scans copied and
 /// noted for tracking, counters raised, poison put aside, COMMIT. Only a caller that sees `store` return may acknowledge.
-public final class IngestStore {
+package final class IngestStore {
     /// A group that deadlocks or cannot be serialized is run again at once this often; then it is the caller's to wait.
     static let attemptsLimit = 10
 
@@ -21,7 +20,7 @@ public final class IngestStore {
     /// - Parameters:
     ///   - relayUsers: users that may publish for any scanner.
     ///   - stored: takes what each committed group has stored; what it does not take is tracked later, from the database.
-    public init(
+    package init(
         _ connection: PostgresConnection, relayUsers: Set<String>, stored: @escaping ([StoredScans]) -> Void = { _ in }
     ) throws(PostgresError) {
         self.connection = connection
@@ -40,15 +39,15 @@ public final class IngestStore {
     /// A delivery that the database refuses for its data (SQLSTATE 22, 23 and their like) is found by storing one by one,
     /// and quarantined as `range`. Throws what a retry may heal: then nothing of the last transaction is known to be stored.
     /// - Parameter quarantining: false for a replay: poison is told, and not written again.
-    public func store(
+    package func store(
         _ deliveries: [IngestDelivery], quarantining: Bool = true
     ) throws(PostgresError) -> [IngestOutcome] {
-        try store(deliveries, deliveries.map { Intake($0, relayUsers: relayUsers) }, quarantining)
+        try store(deliveries, deliveries.map { ValidatedDelivery($0, relayUsers: relayUsers) }, quarantining)
     }
 
     /// The same for deliveries that were decoded before.
     func store(
-        _ deliveries: [IngestDelivery], _ intakes: [Intake], _ quarantining: Bool = true
+        _ deliveries: [IngestDelivery], _ intakes: [ValidatedDelivery], _ quarantining: Bool = true
     ) throws(PostgresError) -> [IngestOutcome] {
         do { return try storeAgain(deliveries, intakes, quarantining) } catch  where error.blamesData {}
         var outcomes: [IngestOutcome] = []
@@ -59,20 +58,20 @@ public final class IngestStore {
     }
 
     private func storeAlone(
-        _ delivery: IngestDelivery, _ intake: Intake, _ quarantining: Bool
+        _ delivery: IngestDelivery, _ intake: ValidatedDelivery, _ quarantining: Bool
     ) throws(PostgresError) -> IngestOutcome {
         let refusal: PostgresError
         do { return try storeAgain([delivery], [intake], quarantining)[0] } catch  where error.blamesData {
             refusal = error
         }
-        let poison = Intake.poison(BatchError(.range, "refused by the database: \(refusal)"))
+        let poison = ValidatedDelivery.poison(BatchError(.range, "refused by the database: \(refusal)"))
         do { return try storeAgain([delivery], [poison], quarantining)[0] } catch  where error.blamesData {
             return .refused(detail: "\(error)")
         }
     }
 
     private func storeAgain(
-        _ deliveries: [IngestDelivery], _ intakes: [Intake], _ quarantining: Bool
+        _ deliveries: [IngestDelivery], _ intakes: [ValidatedDelivery], _ quarantining: Bool
     ) throws(PostgresError) -> [IngestOutcome] {
         var attempt = 1
         while true {
@@ -85,7 +84,7 @@ public final class IngestStore {
     }
 
     private func storeOnce(
-        _ deliveries: [IngestDelivery], _ intakes: [Intake], _ quarantining: Bool
+        _ deliveries: [IngestDelivery], _ intakes: [ValidatedDelivery], _ quarantining: Bool
     ) throws(PostgresError) -> [IngestOutcome] {
         // Said, whatever the server's default: each statement must see what committed while its lock was waited for.
         try connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")

@@ -1,6 +1,8 @@
-import Batches
+import CLI
+import LinuxSystem
 import Postgres
 import Runtime
+import ScanBatchCodec
 import Synchronization
 import Tracking
 
@@ -18,7 +20,7 @@ final class IngestWriter {
     static let idleCheckMs = 250
 
     private let settings: IngestSettings
-    private let link: IngestLink
+    private let link: WorkerChannel
     private let health: IngestHealth.Lane
     private let metrics: IngestMetrics
     private let tracker: Tracker
@@ -32,7 +34,7 @@ final class IngestWriter {
     private var waiting: ArraySlice<TakenDelivery> = []
 
     init(
-        _ settings: IngestSettings, _ link: IngestLink, _ health: IngestHealth.Lane, _ metrics: IngestMetrics,
+        _ settings: IngestSettings, _ link: WorkerChannel, _ health: IngestHealth.Lane, _ metrics: IngestMetrics,
         _ tracker: Tracker, _ failure: IngestFailure, _ stop: StopSignal
     ) {
         (self.settings, self.link, self.health) = (settings, link, health)

@@ -1,5 +1,5 @@
 /// What makes two scans with the same number the same scan (SPEC.md section 4).
-struct ScanFact: Hashable, Sendable {
+struct ScanContent: Hashable, Sendable {
     var tag: Int64
     /// Microseconds since 1970-01-01 UTC.
     var atMicros: Int64
@@ -13,7 +13,7 @@ struct ScanFact: Hashable, Sendable {
 /// above the last seq is new without a look at any scan.
 struct JournalLedger: Sendable {
     /// What becomes of a batch.
-    struct Verdict: Equatable, Sendable {
+    struct Classification: Equatable, Sendable {
         /// To be stored: ascending, disjoint.
         var new: [ClosedRange<Int64>] = []
         var duplicates = 0
@@ -35,7 +35,7 @@ struct JournalLedger: Sendable {
     private(set) var last: Int64
     private(set) var gaps: SeqGaps
     /// By seq, what the database holds of the ranges that were looked up.
-    var stored: [Int64: ScanFact] = [:]
+    var stored: [Int64: ScanContent] = [:]
     /// What this group holds, by first seq.
     private var segments: [Segment] = []
 
@@ -59,16 +59,16 @@ struct JournalLedger: Sendable {
     /// - Parameters:
     ///   - source: the number of the batch.
     ///   - fact: the scan of a batch (source, seq), asked only for scans that may be there already.
-    mutating func take(first: Int64, count: Int, source: Int, fact: (Int, Int64) -> ScanFact) -> Verdict {
-        guard count > 0 else { return Verdict() }
+    mutating func take(first: Int64, count: Int, source: Int, fact: (Int, Int64) -> ScanContent) -> Classification {
+        guard count > 0 else { return Classification() }
         let batch = first...first + Int64(count) - 1
         if first > last {
             if first > last + 1 { gaps.open(last + 1...first - 1) }
             last = batch.upperBound
             segments.append(Segment(range: batch, source: source))
-            return Verdict(new: [batch])
+            return Classification(new: [batch])
         }
-        var verdict = Verdict(isBehind: true)
+        var verdict = Classification(isBehind: true)
         for seq in batch {
             let held = stored[seq] ?? holder(of: seq).map { fact($0, seq) }
             if let held {

@@ -1,6 +1,6 @@
-import Batches
 import Postgres
-import Scans
+import ScanBatchCodec
+import ScanModel
 
 /// A scanner's journal, as the center knows it.
 struct JournalKey: Hashable {
@@ -63,7 +63,7 @@ struct JournalRow {
 
     mutating func announce(_ seq: Int64) { announced = max(announced, seq) }
 
-    mutating func count(_ verdict: JournalLedger.Verdict, of batch: ScanBatch) {
+    mutating func count(_ verdict: JournalLedger.Classification, of batch: ScanBatch) {
         received += Int64(batch.count)
         duplicates += Int64(verdict.duplicates)
         conflicts += Int64(verdict.conflicts.count)

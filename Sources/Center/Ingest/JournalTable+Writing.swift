@@ -1,5 +1,5 @@
-import Batches
 import Postgres
+import ScanBatchCodec
 import Tracking
 
 extension JournalTable {

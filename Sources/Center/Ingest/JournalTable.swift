@@ -1,6 +1,6 @@
-import Batches
 import Postgres
-import Scans
+import ScanBatchCodec
+import ScanModel
 
 /// `tapline.journals` and `tapline.journal_gaps`: rows locked before anything is decided, written once a group.
 struct JournalTable {
@@ -124,7 +124,7 @@ struct JournalTable {
             """, [.int64s(journals), .int64s(firsts), .int64s(lasts)], binary: true)
         for row in 0..<result.rowCount {
             guard let key = keys[result.int(row, 0)] else { continue }
-            rows[key]?.ledger.stored[result.int(row, 1)] = ScanFact(
+            rows[key]?.ledger.stored[result.int(row, 1)] = ScanContent(
                 tag: result.int(row, 2), atMicros: result.microseconds(row, 3),
                 verdict: UInt8(truncatingIfNeeded: result.int(row, 4)),
                 flags: UInt8(truncatingIfNeeded: result.int(row, 5)))

@@ -1,7 +1,7 @@
-import Batches
 import Crypto
 import Postgres
-import Scans
+import ScanBatchCodec
+import ScanModel
 
 /// Deliveries on their way into `tapline.quarantine`, each (routing key, reason, SHA-256 of the body) once.
 struct Quarantine {
@@ -30,16 +30,16 @@ struct Quarantine {
 
     mutating func add(_ delivery: IngestDelivery, _ reason: BatchError.Reason, _ detail: String) {
         let key = Key(
-            routingKey: Intake.text(delivery.routingKey), reason: reason.rawValue,
+            routingKey: ValidatedDelivery.text(delivery.routingKey), reason: reason.rawValue,
             hash: delivery.whole?.hash ?? SHA256.hash(delivery.body))
         if rows[key] != nil {
             rows[key]?.times += 1
             return
         }
         rows[key] = Row(
-            receivedMicros: delivery.receivedMicros, scanner: Intake.scanner(of: delivery.routingKey)?.text,
-            userID: delivery.userID.map { Intake.text(Array($0.utf8)) },
-            detail: String(Intake.text(Array(detail.utf8)).prefix(Quarantine.detailLimit)), times: 1,
+            receivedMicros: delivery.receivedMicros, scanner: ValidatedDelivery.scanner(of: delivery.routingKey)?.text,
+            userID: delivery.userID.map { ValidatedDelivery.text(Array($0.utf8)) },
+            detail: String(ValidatedDelivery.text(Array(detail.utf8)).prefix(Quarantine.detailLimit)), times: 1,
             size: Int64(delivery.whole?.size ?? delivery.body.count), body: delivery.body)
     }
 

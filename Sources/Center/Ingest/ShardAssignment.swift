@@ -4,7 +4,7 @@
 /// A queue has a single active consumer, the one that subscribed first; the others stand by, and the broker makes the next
 /// one active when it goes. So each center subscribes to its own shards at once and stands by at the rest a little later.
 /// Whoever has taken over from a center that was gone lets go when that one is back, and stands by again.
-struct ShardRota: Sendable {
+struct ShardAssignment: Sendable {
     /// A center stands by at the shards of the others so much later than it consumes its own: centers that start together
     /// share.
     static let standByMs: Int64 = 10_000
@@ -34,7 +34,7 @@ struct ShardRota: Sendable {
         var quietLooks = 0
     }
 
-    let place: CenterPlace
+    let place: CenterInstance
     private let name: String
     private let queueLookMs: Int64
     private var shards: [Shard]
@@ -51,16 +51,16 @@ struct ShardRota: Sendable {
     ///     queue from it for ever.
     ///   - queueLookMs: how often each queue is looked at.
     init(
-        shards count: Int, place: CenterPlace, lane: Int = 0, lanes: Int = 1, name: String, queueLookMs: Int,
+        shards count: Int, place: CenterInstance, lane: Int = 0, lanes: Int = 1, name: String, queueLookMs: Int,
         nowMs: Int64
     ) {
         (self.place, self.name) = (place, name)
         self.queueLookMs = max(1, Int64(queueLookMs / max(1, count)))
         shards = (0..<count).map {
             guard $0 / place.count % lanes == lane else { return Shard(subscribeAtMs: .max) }
-            return Shard(subscribeAtMs: place.owner(of: $0) == place.number ? nowMs : nowMs + ShardRota.standByMs)
+            return Shard(subscribeAtMs: place.owner(of: $0) == place.number ? nowMs : nowMs + ShardAssignment.standByMs)
         }
-        (queueLookAtMs, ownerLookAtMs) = (nowMs + self.queueLookMs, nowMs + ShardRota.ownerLookMs)
+        (queueLookAtMs, ownerLookAtMs) = (nowMs + self.queueLookMs, nowMs + ShardAssignment.ownerLookMs)
     }
 
     /// What to do now; nil: nothing. What it names counts as done.
@@ -73,7 +73,7 @@ struct ShardRota: Sendable {
             return .subscribe(shard: shard, consumerTag: tag)
         }
         if ownerLookAtMs <= nowMs {
-            ownerLookAtMs = nowMs + ShardRota.ownerLookMs
+            ownerLookAtMs = nowMs + ShardAssignment.ownerLookMs
             owners = ownersStoodInFor
         }
         if let owner = owners.popLast() { return .lookAtOwner(owner) }
@@ -107,7 +107,7 @@ struct ShardRota: Sendable {
             guard let tag = shards[index].consumerTag, shards[index].deliveries > 0 else { continue }
             ended.append((index, tag))
             shardOfTag[tag] = nil
-            shards[index] = Shard(subscribeAtMs: nowMs + ShardRota.standByMs)
+            shards[index] = Shard(subscribeAtMs: nowMs + ShardAssignment.standByMs)
         }
         return ended
     }
@@ -128,7 +128,7 @@ struct ShardRota: Sendable {
         let isSilent = isQuiet && (isOurs || shard.quietLooks == 0 || ready >= shard.readySeen)
         shards[index].quietLooks = isSilent ? shard.quietLooks + 1 : 0
         (shards[index].deliveriesSeen, shards[index].readySeen) = (shard.deliveries, ready)
-        let limit = isOurs ? ShardRota.quietLooksLimit : ShardRota.standByLooksLimit
+        let limit = isOurs ? ShardAssignment.quietLooksLimit : ShardAssignment.standByLooksLimit
         return shards[index].quietLooks >= limit
     }
 }

@@ -1,5 +1,5 @@
-import Batches
 import Runtime
+import ScanBatchCodec
 
 /// `state` of a batch as JSON text.
 enum StateText {

@@ -1,6 +1,6 @@
 import AMQP
+import CLI
 import Postgres
-import Runtime
 
 /// Exchanges, queues and bindings of SPEC.md section 3.
 enum Topology {
@@ -8,7 +8,7 @@ enum Topology {
     static let shardsExchange = "tapline.shards"
     static let dead = "tapline.dead"
     static let defaultShards = 4
-    public static let shardsRange = 1...1_024
+    package static let shardsRange = 1...1_024
 
     static func queue(_ shard: Int) -> String { "tapline.scans.\(shard)" }
     /// An empty queue that a center consumes while it is there, for the others to see.

@@ -1,9 +1,9 @@
-import Batches
 import Crypto
-import Scans
+import ScanBatchCodec
+import ScanModel
 
 /// What can be said of a delivery without the database.
-enum Intake: Sendable {
+enum ValidatedDelivery: Sendable {
     /// With its `BatchDigest`.
     case batch(ScanBatch, digest: [UInt8]?)
     case poison(BatchError)
@@ -20,14 +20,14 @@ enum Intake: Sendable {
                 throw BatchError(
                     .oversized,
                     "\(whole.size) bytes, SHA-256 \(Hex.encode(whole.hash)); kept: the first "
-                        + "\(Intake.oversizedKeptBytes)")
+                        + "\(ValidatedDelivery.oversizedKeptBytes)")
             }
             if delivery.isAltered {
                 throw BatchError(
                     .malformed, "other bytes than were written under this name: torn or altered on its way")
             }
             let batch = try ScanBatch(decoding: delivery.body)
-            try Intake.checkIdentity(of: batch, delivery, relayUsers)
+            try ValidatedDelivery.checkIdentity(of: batch, delivery, relayUsers)
             self = .batch(batch, digest: BatchDigest.of(batch))
         } catch {
             self = .poison(error)

@@ -9,7 +9,7 @@ struct TakenDelivery: Sendable {
     /// How often a consumer got it before and did not settle it.
     let deliveryCount: Int
     let delivery: IngestDelivery
-    let intake: Intake
+    let intake: ValidatedDelivery
 }
 
 /// Deliveries that are done.
@@ -20,7 +20,7 @@ struct Settlement: Sendable {
 }
 
 /// What the consuming and the writing thread of one lane share.
-final class IngestLink: Sendable {
+final class WorkerChannel: Sendable {
     /// Deliveries that the consumers of all lanes together may hold. At 500 scans each half a million scans: seconds of work, a few
     /// megabytes; the bound on memory is this many times 1 MiB.
     static let prefetchTotal = 1_024
@@ -44,7 +44,7 @@ final class IngestLink: Sendable {
     init(lane: Int) {
         self.lane = lane
         // SPEC.md allows 1,024 shards of 16.
-        let capacity = IngestLink.prefetchLeast * IngestLink.prefetchTotal
+        let capacity = WorkerChannel.prefetchLeast * WorkerChannel.prefetchTotal
         (deliveries, settlements) = (Mailbox(capacity: capacity), Mailbox(capacity: capacity))
     }
 

@@ -1,12 +1,12 @@
-public import Postgres
-public import Runtime
+package import Postgres
+package import Runtime
 
 /// Summarises the index of block ranges (`tapline.scans_blocks`) of open partitions, close behind the writers: so a search
 /// for a tag reads only the ranges whose bloom filter may hold it, and the last pages. Confined to its connection's thread.
 ///
 /// An insert into a range that is summarised would have to change the summary, which costs more than the insert; so ranges
 /// that writers may still fill are left alone.
-public struct Summaries {
+package struct BRINSummarizer {
     /// Pages of a range, as in 0006_growth.sql.
     static let rangePages: Int64 = 4
     /// Pages at the end of a partition that writers may still fill: each has a page of its own in hand, and each extends the
@@ -18,9 +18,9 @@ public struct Summaries {
     static let (busyMs, idleMs) = (250, 500)
 
     private let connection: PostgresConnection
-    private let metrics: GrowthMetrics
+    private let metrics: MaintenanceMetrics
 
-    public init(_ connection: PostgresConnection, _ metrics: GrowthMetrics) {
+    package init(_ connection: PostgresConnection, _ metrics: MaintenanceMetrics) {
         (self.connection, self.metrics) = (connection, metrics)
     }
 
@@ -33,7 +33,7 @@ public struct Summaries {
     }
 
     /// Summarises what can be; gives the milliseconds until it is worth a look again.
-    public func step(_ stop: StopSignal) throws(PostgresError) -> Int {
+    package func step(_ stop: StopSignal) throws(PostgresError) -> Int {
         var (isBusy, left) = (false, Int64(0))
         for partition in try open() {
             var done = partition.summarised
@@ -44,16 +44,17 @@ public struct Summaries {
                     "UPDATE tapline.scan_partitions SET summarised_blocks = 0 WHERE first_journal = $1",
                     [.int64(partition.firstJournal)])
             }
-            let end = (partition.pages - Summaries.marginPages) / Summaries.rangePages * Summaries.rangePages
+            let end =
+                (partition.pages - BRINSummarizer.marginPages) / BRINSummarizer.rangePages * BRINSummarizer.rangePages
             while done < end, !stop.isStopped {
-                let next = min(done + Summaries.chunkPages, end)
+                let next = min(done + BRINSummarizer.chunkPages, end)
                 guard try summarise(partition, done, next) else { break }
                 (done, isBusy) = (next, true)
             }
             left += partition.pages - done
         }
         metrics.unsummarised.set(Int(left))
-        return isBusy ? Summaries.busyMs : Summaries.idleMs
+        return isBusy ? BRINSummarizer.busyMs : BRINSummarizer.idleMs
     }
 
     private func open() throws(PostgresError) -> [Open] {
@@ -83,7 +84,7 @@ public struct Summaries {
                 """
                 WITH done AS (
                     SELECT count(brin_summarize_range($1::oid::regclass, page))
-                    FROM generate_series($2, $3 - 1, \(Summaries.rangePages)) AS page)
+                    FROM generate_series($2, $3 - 1, \(BRINSummarizer.rangePages)) AS page)
                 UPDATE tapline.scan_partitions SET summarised_blocks = $3 FROM done WHERE first_journal = $4
                 """, [.int64(partition.index), .int64(first), .int64(end), .int64(partition.firstJournal)])
             return true

@@ -1,9 +1,10 @@
+import LinuxSystem
 import Postgres
 import Runtime
 import Synchronization
 
 /// Work that comes again and again, on a thread and a connection of its own, in one center at a time.
-struct Chore: Sendable {
+struct LeaderJob: Sendable {
     /// How often a center that stands by asks for the lock.
     static let standbyMs = 2_000
     /// How often a statement is cancelled once the daemon stops: the first may come before it has begun.
@@ -29,7 +30,7 @@ struct Chore: Sendable {
         .thread(name) { stop in
             let (backend, ended) = (Backend(), StopSignal())
             defer { ended.stop() }
-            PlainThread("\(name)-end") { backend.cancel(databaseURL, when: stop, until: ended) }
+            NamedThread("\(name)-end") { backend.cancel(databaseURL, when: stop, until: ended) }
             run(databaseURL, backend, stop)
         }
     }
@@ -41,11 +42,11 @@ struct Chore: Sendable {
         while !stop.isStopped {
             do {
                 let connection = try PostgresConnection(
-                    url: databaseURL, statementTimeoutMs: Chore.statementLimitMs,
+                    url: databaseURL, statementTimeoutMs: LeaderJob.statementLimitMs,
                     applicationName: "tapline-center \(name)")
                 backend.pid.store(try connection.query("SELECT pg_backend_pid()").int(0, 0), ordering: .releasing)
                 while try !connection.query("SELECT pg_try_advisory_lock($1)", [.int64(lockKey)]).bool(0, 0) {
-                    if stop.wait(ms: Chore.standbyMs) { return }
+                    if stop.wait(ms: LeaderJob.standbyMs) { return }
                 }
                 while !stop.isStopped {
                     let waitMs = try step(connection, stop)
@@ -72,7 +73,7 @@ private final class Backend: Sendable {
     func cancel(_ databaseURL: String, when stop: StopSignal, until ended: StopSignal) {
         _ = Poll.wait([stop.descriptor, ended.descriptor], timeoutMs: -1)
         var connection: PostgresConnection?
-        while !ended.wait(ms: Chore.cancelMs) {
+        while !ended.wait(ms: LeaderJob.cancelMs) {
             if connection == nil {
                 connection = try? PostgresConnection(
                     url: databaseURL, statementTimeoutMs: 2_000, applicationName: "tapline-center stop")

@@ -1,22 +1,23 @@
-public import Postgres
-public import Runtime
+import LinuxSystem
+package import Postgres
+package import Runtime
 
 /// Makes partitions ahead, turns to the next one, closes those whose journals are over, and drops the old ones. Confined to
 /// its connection's thread.
-public struct Partitions {
+package struct Partitions {
     static let tickMs = 30_000
 
     private let connection: PostgresConnection
-    private let settings: GrowthSettings
-    private let metrics: GrowthMetrics
+    private let settings: MaintenanceSettings
+    private let metrics: MaintenanceMetrics
     private let log = Log("scan-partitions")
 
-    public init(_ connection: PostgresConnection, _ settings: GrowthSettings, _ metrics: GrowthMetrics) {
+    package init(_ connection: PostgresConnection, _ settings: MaintenanceSettings, _ metrics: MaintenanceMetrics) {
         (self.connection, self.settings, self.metrics) = (connection, settings, metrics)
     }
 
     /// Does what is to be done; gives the milliseconds until it is worth a look again.
-    public func step(_ stop: StopSignal) throws -> Int {
+    package func step(_ stop: StopSignal) throws -> Int {
         try connection.execute("SET lock_timeout = '5s'; SET vacuum_cost_delay = '2ms'")
         try makeAhead()
         if try connection.query("SELECT tapline.turn_scan_partition()").bool(0, 0) { log.info("turned") }
@@ -27,7 +28,7 @@ public struct Partitions {
 
     /// The partition of the next journal and two more: one more than the trigger of a new journal asks for, so that no
     /// transaction of the ingest ever makes one.
-    public func makeAhead() throws(PostgresError) {
+    package func makeAhead() throws(PostgresError) {
         try connection.query(
             """
             SELECT tapline.ensure_scan_partition(tapline.ensure_scan_partition(tapline.ensure_scan_partition(last_value)))

@@ -1,30 +1,30 @@
-public import Postgres
+package import Postgres
 
 /// Drops old scans, a partition at a time. The rows of their journals stay, with `retired_seq`: they prove the balance, and
 /// tell what comes again from what is new. Where everybody is (`tapline.presence`) is not touched.
-public struct Retention {
+package struct Retention {
     /// So long the ingest may be kept waiting behind a drop that itself waits for readers.
     static let lockMs = 500
 
     /// A partition that is old enough.
-    public struct Old: Sendable, Equatable {
-        public let name: String
-        public let firstJournal: Int64
-        public let scans: Int
-        public let bytes: Int
+    package struct Old: Sendable, Equatable {
+        package let name: String
+        package let firstJournal: Int64
+        package let scans: Int
+        package let bytes: Int
         /// Why it must not be dropped yet.
-        public let obstacle: String?
+        package let obstacle: String?
     }
 
     private let connection: PostgresConnection
     private let silentJournalHours: Int
 
-    public init(_ connection: PostgresConnection, silentJournalHours: Int = GrowthSettings().silentJournalHours) {
+    package init(_ connection: PostgresConnection, silentJournalHours: Int = MaintenanceSettings().silentJournalHours) {
         (self.connection, self.silentJournalHours) = (connection, silentJournalHours)
     }
 
     /// Partitions of whose journals nothing was heard for `keepDays`, the oldest first.
-    public func survey(keepDays: Int) throws(PostgresError) -> [Old] {
+    package func survey(keepDays: Int) throws(PostgresError) -> [Old] {
         let rows = try connection.query(
             """
             SELECT name, first_journal, scans, bytes, CASE
@@ -44,7 +44,7 @@ public struct Retention {
 
     /// Drops one; gives the number of its scans, or nil when somebody reads or writes it, or when it was heard of since.
     /// - Parameter force: whatever stands in the way.
-    public func drop(_ old: Old, keepDays: Int, force: Bool = false) throws -> Int? {
+    package func drop(_ old: Old, keepDays: Int, force: Bool = false) throws -> Int? {
         do {
             return try connection.transaction {
                 try connection.execute("SET LOCAL lock_timeout = \(Retention.lockMs)")

@@ -10,14 +10,14 @@ struct CSVHead {
     /// In the order in which they win when a header has as many of two.
     private static let separators = [UInt8(ascii: ","), UInt8(ascii: ";"), UInt8(ascii: "\t")]
 
-    /// - Parameter bytes: the first line with text at least, or all there is. Throws `RowProblem`.
-    init(_ bytes: [UInt8]) throws(RowProblem) {
+    /// - Parameter bytes: the first line with text at least, or all there is. Throws `RowError`.
+    init(_ bytes: [UInt8]) throws(RowError) {
         guard !bytes.starts(with: [0xff, 0xfe]), !bytes.starts(with: [0xfe, 0xff]), !bytes.prefix(4).contains(0) else {
-            throw RowProblem(line: 1, "the file is in UTF-16: save it as CSV in UTF-8")
+            throw RowError(line: 1, "the file is in UTF-16: save it as CSV in UTF-8")
         }
         // What a spreadsheet's own file and a compressed one begin with.
         guard !bytes.starts(with: Array("PK".utf8)) else {
-            throw RowProblem(line: 1, "the file is a spreadsheet or a ZIP file: save it as CSV in UTF-8")
+            throw RowError(line: 1, "the file is a spreadsheet or a ZIP file: save it as CSV in UTF-8")
         }
         let text = bytes.starts(with: Self.byteOrderMark) ? Self.byteOrderMark.count : 0
         let said = bytes[text...].prefix(6)

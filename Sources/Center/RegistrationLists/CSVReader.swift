@@ -1,4 +1,4 @@
-internal import Runtime
+import FileSystem
 
 /// Comma-separated values after RFC 4180, fed in pieces of any size: quoted fields with doubled quotes, line breaks
 /// within quotes; lines end with CRLF, LF or CR. What spreadsheets make of it is taken too: a byte order mark, a first
@@ -7,32 +7,32 @@ internal import Runtime
 ///
 /// A pure value: bytes in, records out, each with the number of the line that it begins on. It holds one record, and
 /// the header.
-public struct CSVReader {
+package struct CSVReader {
     /// Longest field and longest header, in bytes: an open quote must not swallow a file of a gigabyte.
-    public static let fieldLimitBytes = 65_536
+    package static let fieldLimitBytes = 65_536
 
     /// The fields of one record.
-    public struct Record: Sendable {
-        public fileprivate(set) var line = 1
+    package struct Record: Sendable {
+        package fileprivate(set) var line = 1
         fileprivate var bytes: [UInt8] = []
         fileprivate var ends: [Int] = []
 
-        public var count: Int { ends.count }
+        package var count: Int { ends.count }
 
         /// A field without blanks at its ends; nil when nothing is left.
-        public func cell(_ index: Int) -> String? {
+        package func cell(_ index: Int) -> String? {
             var (start, end) = (index == 0 ? 0 : ends[index - 1], ends[index])
             while start < end, CSVReader.isBlank(bytes[start]) { start += 1 }
             while end > start, CSVReader.isBlank(bytes[end - 1]) { end -= 1 }
             return start == end ? nil : String(decoding: bytes[start..<end], as: UTF8.self)
         }
 
-        public var cells: [String?] { ends.indices.map(cell) }
+        package var cells: [String?] { ends.indices.map(cell) }
     }
 
-    public enum Item {
+    package enum Item {
         case record(Record)
-        case problem(RowProblem)
+        case problem(RowError)
     }
 
     private enum State { case fieldStart, plain, quoted, quoteSeen, skipping }
@@ -45,18 +45,18 @@ public struct CSVReader {
     private var line = 1
     private var afterCR = false
 
-    public init() {}
+    package init() {}
 
     /// All of a file; `-` is standard input. Throws `SystemError`, and what `read` throws.
-    public static func read(file path: String, _ each: (Item) throws -> Void) throws {
+    package static func read(file path: String, _ each: (Item) throws -> Void) throws {
         var reader = CSVReader()
         try Files.readChunks(path == "-" ? "/dev/stdin" : path) { try reader.read($0, each) }
         try reader.finish(each)
     }
 
-    /// Takes a piece, and gives what was completed by it. Throws `RowProblem` for a file that is no such text at all,
+    /// Takes a piece, and gives what was completed by it. Throws `RowError` for a file that is no such text at all,
     /// and what `each` throws.
-    public mutating func read(_ piece: ArraySlice<UInt8>, _ each: (Item) throws -> Void) throws {
+    package mutating func read(_ piece: ArraySlice<UInt8>, _ each: (Item) throws -> Void) throws {
         guard separator == nil else { return try parse(piece, each) }
         head += piece
         guard head.count > Self.fieldLimitBytes || CSVHead.isComplete(head) else { return }
@@ -64,7 +64,7 @@ public struct CSVReader {
     }
 
     /// The end of the file.
-    public mutating func finish(_ each: (Item) throws -> Void) throws {
+    package mutating func finish(_ each: (Item) throws -> Void) throws {
         if separator == nil { try begin(each) }
         switch state {
         case .quoted: try fail("a quote is opened and never closed", each)
@@ -166,7 +166,7 @@ public struct CSVReader {
     private mutating func endRecord(_ each: (Item) throws -> Void) throws {
         guard !record.bytes.isEmpty else { return }
         if let problem = Self.textProblem(record) {
-            try each(.problem(RowProblem(line: record.line, problem)))
+            try each(.problem(RowError(line: record.line, problem)))
         } else {
             try each(.record(record))
         }
@@ -186,7 +186,7 @@ public struct CSVReader {
     private mutating func fail(_ message: String, _ each: (Item) throws -> Void) throws {
         state = .skipping
         afterCR = false
-        try each(.problem(RowProblem(line: record.line, message)))
+        try each(.problem(RowError(line: record.line, message)))
     }
 
     private mutating func countLines(_ part: ArraySlice<UInt8>) {

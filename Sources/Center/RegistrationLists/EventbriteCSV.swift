@@ -1,4 +1,4 @@
-public import Scans
+package import ScanModel
 
 /// The attendee report of Eventbrite as CSV: one row an attendee, found again by its number.
 ///
@@ -11,8 +11,8 @@ public import Scans
 /// | `Attendee Status` | Attending, Checked In: active; what is cancelled, not paid or handed on: void |
 ///
 /// Other columns (answers to questions, prices, addresses) are not read. Names of columns are taken in any case.
-public struct EventbriteCSV: RegistrationSource {
-    public static let referencePrefix: String? = "eventbrite:"
+package struct EventbriteCSV: RegistrationSource {
+    package static let referencePrefix: String? = "eventbrite:"
 
     private enum Column: String, CaseIterable {
         case attendee = "Attendee #"
@@ -45,14 +45,14 @@ public struct EventbriteCSV: RegistrationSource {
 
     private let path: String
     private let key: EventKey
-    public let fields: Set<RegistrationField> = [.category, .status, .opens, .tags]
+    package let fields: Set<RegistrationField> = [.category, .status, .opens, .tags]
 
     /// - Parameter path: `-` is standard input.
-    public init(_ path: String, key: EventKey) { (self.path, self.key) = (path, key) }
+    package init(_ path: String, key: EventKey) { (self.path, self.key) = (path, key) }
 
-    public static func place(_ number: Int, _ externalRef: String?) -> String { "line \(number)" }
+    package static func place(_ number: Int, _ externalRef: String?) -> String { "line \(number)" }
 
-    public mutating func read(passes: Set<String>, _ each: (RegistrationItem) throws -> Void) throws {
+    package mutating func read(passes: Set<String>, _ each: (RegistrationItem) throws -> Void) throws {
         var columns: CSVColumns<Column>?
         try CSVReader.read(file: path) { item in
             switch item {
@@ -65,31 +65,31 @@ public struct EventbriteCSV: RegistrationSource {
                     return
                 }
                 let row: RegistrationItem
-                do throws(RowProblem) { row = try self.row(record, columns, passes) } catch { row = .problem(error) }
+                do throws(RowError) { row = try self.row(record, columns, passes) } catch { row = .problem(error) }
                 try each(row)
             }
         }
-        guard columns != nil else { throw RowProblem(line: 1, "the file is empty") }
+        guard columns != nil else { throw RowError(line: 1, "the file is empty") }
     }
 
-    private static func header(_ record: CSVReader.Record) throws(RowProblem) -> CSVColumns<Column> {
+    private static func header(_ record: CSVReader.Record) throws(RowError) -> CSVColumns<Column> {
         let columns = try CSVColumns<Column>(record) { Column.names[$0.lowercased()] }
         for column in [Column.attendee, .ticket, .barcode, .status] where !columns.known.contains(column) {
-            throw RowProblem(
+            throw RowError(
                 line: record.line,
                 "column '\(column.rawValue)' is missing: choose it when you export the report of attendees")
         }
         guard columns.known.contains(.name) || columns.known.isSuperset(of: [.firstName, .lastName]) else {
-            throw RowProblem(line: record.line, "columns 'First Name' and 'Last Name' are missing")
+            throw RowError(line: record.line, "columns 'First Name' and 'Last Name' are missing")
         }
         return columns
     }
 
     private func row(
         _ record: CSVReader.Record, _ columns: CSVColumns<Column>, _ passes: Set<String>
-    ) throws(RowProblem) -> RegistrationItem {
+    ) throws(RowError) -> RegistrationItem {
         try columns.check(record)
-        func problem(_ message: String) -> RowProblem { RowProblem(line: record.line, message) }
+        func problem(_ message: String) -> RowError { RowError(line: record.line, message) }
         guard let attendee = try columns.text(.attendee, record) else {
             // Reports may end with a row of sums.
             if columns.cell(.barcode, record) == nil, columns.cell(.status, record) == nil { return .skipped }

@@ -1,5 +1,7 @@
-internal import Runtime
-public import Scans
+import CLI
+import FileSystem
+import Runtime
+package import ScanModel
 
 /// Orders, order positions (of a check-in list, too) and items, as pretix's REST API gives them, in files.
 ///
@@ -17,10 +19,10 @@ public import Scans
 ///
 /// Orders in test mode, and what is no admission and has no pass of its name, are passed over. Prices, addresses and
 /// answers are not read. All files are held in memory, some hundred bytes a position.
-public struct PretixExport: RegistrationSource {
-    public static let referencePrefix: String? = "pretix:"
+package struct PretixExport: RegistrationSource {
+    package static let referencePrefix: String? = "pretix:"
     /// Largest file, in bytes: a page of the API has 50 orders; a file of all of them at once is read too.
-    public static let fileLimitBytes = 256 << 20
+    package static let fileLimitBytes = 256 << 20
 
     struct Order {
         let status: String
@@ -35,10 +37,10 @@ public struct PretixExport: RegistrationSource {
     private var positions: [PretixPosition] = []
     private var indices: [Int: Int] = [:]
     private var items = PretixItems()
-    public let fields: Set<RegistrationField> = [.category, .status, .opens, .tags]
+    package let fields: Set<RegistrationField> = [.category, .status, .opens, .tags]
 
     /// Reads the files. Throws `ProgramError` (failed) that names file and place, `SystemError`.
-    public init(_ paths: [String], key: EventKey) throws {
+    package init(_ paths: [String], key: EventKey) throws {
         self.key = key
         for path in paths {
             let json = try Files.read(path == "-" ? "/dev/stdin" : path, limit: Self.fileLimitBytes)
@@ -76,11 +78,11 @@ public struct PretixExport: RegistrationSource {
         }
     }
 
-    public static func place(_ number: Int, _ externalRef: String?) -> String {
+    package static func place(_ number: Int, _ externalRef: String?) -> String {
         "order " + (externalRef.map { String($0.dropFirst("pretix:".count)) } ?? "number \(number)")
     }
 
-    public mutating func read(passes: Set<String>, _ each: (RegistrationItem) throws -> Void) throws {
+    package mutating func read(passes: Set<String>, _ each: (RegistrationItem) throws -> Void) throws {
         var addOns: [Int: [PretixPosition]] = [:]
         for position in positions {
             // One whose ticket is not in the files stands for itself.
@@ -90,7 +92,7 @@ public struct PretixExport: RegistrationSource {
         for position in positions where position.addonTo.map({ indices[$0] == nil }) ?? true {
             number += 1
             let item: RegistrationItem
-            do throws(RowProblem) {
+            do throws(RowError) {
                 item = try self.item(number, position, addOns[position.id] ?? [], passes)
             } catch { item = .problem(error) }
             try each(item)
@@ -99,14 +101,14 @@ public struct PretixExport: RegistrationSource {
 
     private func item(
         _ number: Int, _ position: PretixPosition, _ addOns: [PretixPosition], _ passes: Set<String>
-    ) throws(RowProblem) -> RegistrationItem {
+    ) throws(RowError) -> RegistrationItem {
         let name = "\(position.order)-\(position.positionid)"
-        func explained<Value>(_ body: () throws(CellProblem) -> Value) throws(RowProblem) -> Value {
-            do { return try body() } catch { throw RowProblem(number, at: "order \(name)", error.description) }
+        func explained<Value>(_ body: () throws(CellError) -> Value) throws(RowError) -> Value {
+            do { return try body() } catch { throw RowError(number, at: "order \(name)", error.description) }
         }
         let order = orders[position.order]
         if order?.isTest ?? false { return .skipped }
-        let status = try explained { () throws(CellProblem) in try self.status(position, order) }
+        let status = try explained { () throws(CellError) in try self.status(position, order) }
         var parts: [RegistrationRow.Opens.Part] = []
         var tags: [RegistrationRow.Tag] = []
         var isForRegistry = false
@@ -115,19 +117,19 @@ public struct PretixExport: RegistrationSource {
             // Its own affair. That the whole ticket is void says the attendee, and a code would not come back with it.
             let isEnded = isAddOn && ((part.canceled ?? false) || !(part.blocked?.isEmpty ?? true))
             let isValid = status != .void && !isEnded
-            let choice = try explained { () throws(CellProblem) in try items.pass(of: part, passes, isNeeded: isValid) }
+            let choice = try explained { () throws(CellError) in try items.pass(of: part, passes, isNeeded: isValid) }
             isForRegistry = isForRegistry || choice.isAdmission || choice.pass != nil
             if isValid, let pass = choice.pass {
-                let times = try explained { () throws(CellProblem) in try Self.times(part) }
+                let times = try explained { () throws(CellError) in try Self.times(part) }
                 parts.append(RegistrationRow.Opens.Part(pass: pass, from: times.from, until: times.until))
             }
             guard let secret = part.secret, !secret.isEmpty else {
                 guard isAddOn || !isValid else {
-                    throw RowProblem(number, at: "order \(name)", "no secret: the API user may not see it")
+                    throw RowError(number, at: "order \(name)", "no secret: the API user may not see it")
                 }
                 continue
             }
-            var tag = try explained { () throws(CellProblem) in try RegistrationRow.tag(code: secret, key) }
+            var tag = try explained { () throws(CellError) in try RegistrationRow.tag(code: secret, key) }
             (tag.status, tag.returns) = (isEnded ? .void : .active, isAddOn)
             if !tags.contains(where: { $0.id == tag.id }) { tags.append(tag) }
         }
@@ -136,7 +138,7 @@ public struct PretixExport: RegistrationSource {
         let category = items.name(of: position)
         for text in [person, category ?? "", name]
         where text.utf8.count > RegistrationRow.textLimitBytes || text.utf8.contains(0) {
-            throw RowProblem(
+            throw RowError(
                 number, at: "order \(name.prefix(40))",
                 "a text of \(text.utf8.count) bytes, or with a NUL byte, cannot be stored")
         }
@@ -148,7 +150,7 @@ public struct PretixExport: RegistrationSource {
 
     private func status(
         _ position: PretixPosition, _ order: Order?
-    ) throws(CellProblem) -> RegistrationRow.Status {
+    ) throws(CellError) -> RegistrationRow.Status {
         let isPendingValid = order?.validIfPending ?? position.orderValidIfPending ?? false
         let isApproved = order?.isApproved ?? !(position.orderRequireApproval ?? false)
         // A check-in list holds valid tickets, unless it was asked for with `ignore_status`.
@@ -157,25 +159,25 @@ public struct PretixExport: RegistrationSource {
         case "p": isValid = true
         case "n": isValid = isPendingValid
         case "e", "c", "r": isValid = false
-        case let other: throw CellProblem("status '\(other)' is none of n, p, e, c, r")
+        case let other: throw CellError("status '\(other)' is none of n, p, e, c, r")
         }
         guard isValid, isApproved, !(position.canceled ?? false) else { return .void }
         return position.blocked?.isEmpty ?? true ? .active : .blocked
     }
 
     /// In whole seconds, as gates have them.
-    private static func times(_ position: PretixPosition) throws(CellProblem) -> (from: Int64?, until: Int64?) {
-        func time(_ text: String?, _ name: String) throws(CellProblem) -> Int64? {
+    private static func times(_ position: PretixPosition) throws(CellError) -> (from: Int64?, until: Int64?) {
+        func time(_ text: String?, _ name: String) throws(CellError) -> Int64? {
             guard let text else { return nil }
             guard let time = UTCTime.microseconds(text) else {
-                throw CellProblem("\(name) '\(text)' is not an RFC 3339 time")
+                throw CellError("\(name) '\(text)' is not an RFC 3339 time")
             }
             return time - time % 1_000_000
         }
         let (from, until) = (
             try time(position.validFrom, "valid_from"), try time(position.validUntil, "valid_until")
         )
-        if let from, let until, from >= until { throw CellProblem("valid_from is not before valid_until") }
+        if let from, let until, from >= until { throw CellError("valid_from is not before valid_until") }
         return (from, until)
     }
 }

@@ -32,16 +32,16 @@ struct PretixItems {
     /// The pass that a position stands for. Throws the reason, for the user, when there is none and one is needed.
     func pass(
         of position: PretixPosition, _ passes: Set<String>, isNeeded: Bool
-    ) throws(CellProblem) -> (pass: String?, isAdmission: Bool) {
+    ) throws(CellError) -> (pass: String?, isAdmission: Bool) {
         guard let item = items[position.item.id], let full = name(of: position) else {
             guard isNeeded else { return (nil, true) }
-            throw CellProblem(
+            throw CellError(
                 "item \(position.item.id) has no name here: give the event's items too (.../items/, as a file)")
         }
         let names = full == item.name ? [full] : [full, item.name]
         if let pass = names.first(where: passes.contains) { return (pass, item.isAdmission) }
         guard isNeeded, item.isAdmission else { return (nil, item.isAdmission) }
         let wanted = names.map { "'\($0)'" }.joined(separator: " or ")
-        throw CellProblem("there is no pass \(wanted) (import --passes makes passes)")
+        throw CellError("there is no pass \(wanted) (import --passes makes passes)")
     }
 }

@@ -1,4 +1,4 @@
-internal import FoundationEssentials
+import FoundationEssentials
 
 /// What is read of the answers of pretix's REST API: a page (`{"results": [...]}`), an array, or one object. Prices,
 /// addresses and answers are not even decoded.

@@ -1,5 +1,4 @@
-internal import Runtime
-public import Scans
+package import ScanModel
 
 /// A registration list as CSV with the columns of SPEC.md section 8, streamed.
 ///
@@ -7,7 +6,7 @@ public import Scans
 /// (as `tapline-center export` writes it); `category`; `zones` (names joined by `;`) or `pass`; `valid_from`,
 /// `valid_until` (RFC 3339); `status`; `external_ref`. A column that is not there leaves what the database has; an
 /// empty cell empties it. Rows of one `external_ref` are one attendee with several tags.
-public struct RegistrationCSV: RegistrationSource {
+package struct RegistrationCSV: RegistrationSource {
     enum Column: String, CaseIterable {
         case uid, sun, code, name, category, zones, pass, status
         case tagID = "tag_id"
@@ -17,25 +16,25 @@ public struct RegistrationCSV: RegistrationSource {
     }
 
     /// What makes tag IDs of the identities in a list.
-    public struct Identities: Sendable {
+    package struct Identities: Sendable {
         /// Nil: a list with UIDs or codes is refused.
-        public var key: EventKey?
-        public var format = UIDFormat.hex
+        package var key: EventKey?
+        package var format = UIDFormat.hex
         /// Bytes that each UID must have; nil: any number.
-        public var uidBytes: Int?
+        package var uidBytes: Int?
 
-        public init(key: EventKey?) { self.key = key }
+        package init(key: EventKey?) { self.key = key }
     }
 
-    public static let referencePrefix: String? = nil
+    package static let referencePrefix: String? = nil
     private let path: String
     private let identities: Identities
-    public private(set) var fields: Set<RegistrationField> = []
+    package private(set) var fields: Set<RegistrationField> = []
 
     /// - Parameter path: `-` is standard input.
-    public init(_ path: String, _ identities: Identities) { (self.path, self.identities) = (path, identities) }
+    package init(_ path: String, _ identities: Identities) { (self.path, self.identities) = (path, identities) }
 
-    public mutating func read(passes: Set<String>, _ each: (RegistrationItem) throws -> Void) throws {
+    package mutating func read(passes: Set<String>, _ each: (RegistrationItem) throws -> Void) throws {
         var rows: RegistrationCSVRows?
         try CSVReader.read(file: path) { item in
             switch item {
@@ -48,13 +47,13 @@ public struct RegistrationCSV: RegistrationSource {
                     return
                 }
                 let row: RegistrationRow?
-                do throws(RowProblem) { row = try rows?.row(record) } catch { return try each(.problem(error)) }
+                do throws(RowError) { row = try rows?.row(record) } catch { return try each(.problem(error)) }
                 if let row { try each(.row(row)) }
             }
         }
-        guard let rows else { throw RowProblem(line: 1, "the file is empty") }
+        guard let rows else { throw RowError(line: 1, "the file is empty") }
         fields = rows.fields
     }
 
-    public static func place(_ number: Int, _ externalRef: String?) -> String { "line \(number)" }
+    package static func place(_ number: Int, _ externalRef: String?) -> String { "line \(number)" }
 }

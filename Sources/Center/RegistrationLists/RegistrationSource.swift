@@ -1,12 +1,12 @@
 /// A registration list, read row by row.
-public protocol RegistrationSource {
+package protocol RegistrationSource {
     /// What the list says of attendees; known once it was read. What it does not say stays as the database has it.
     var fields: Set<RegistrationField> { get }
     /// What the references of this format begin with, so that `--void-missing` knows whose list it is; nil: with
     /// anything else.
     static var referencePrefix: String? { get }
 
-    /// Gives every row, or what is wrong with it. Throws what `each` throws; `SystemError` for a file; `RowProblem`
+    /// Gives every row, or what is wrong with it. Throws what `each` throws; `SystemError` for a file; `RowError`
     /// when nothing can be read.
     /// - Parameter passes: names of the passes that there are.
     mutating func read(passes: Set<String>, _ each: (RegistrationItem) throws -> Void) throws
@@ -16,13 +16,13 @@ public protocol RegistrationSource {
 }
 
 /// What a list may say of an attendee, or not.
-public enum RegistrationField: Hashable, Sendable {
+package enum RegistrationField: Hashable, Sendable {
     case category, status, opens, tags
 }
 
-public enum RegistrationItem: Sendable {
+package enum RegistrationItem: Sendable {
     case row(RegistrationRow)
-    case problem(RowProblem)
+    case problem(RowError)
     /// What is not for the registry: a T-shirt, an order of a test.
     case skipped
 }

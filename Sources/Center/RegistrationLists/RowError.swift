@@ -1,33 +1,33 @@
 /// What is wrong with one row of a list: where it stands, and what to do about it.
-public struct RowProblem: Error, Hashable, Sendable, CustomStringConvertible {
+package struct RowError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The rows of a list are numbered in their order; a CSV's by the line they begin on.
-    public let number: Int
+    package let number: Int
     /// `line 12`, `order ABC12-1`.
-    public let place: String
-    public let message: String
-    public var description: String { "\(place): \(message)" }
+    package let place: String
+    package let message: String
+    package var description: String { "\(place): \(message)" }
 
-    public init(_ number: Int, at place: String, _ message: String) {
+    package init(_ number: Int, at place: String, _ message: String) {
         (self.number, self.place, self.message) = (number, place, message)
     }
 
-    public init(line: Int, _ message: String) { self.init(line, at: "line \(line)", message) }
+    package init(line: Int, _ message: String) { self.init(line, at: "line \(line)", message) }
 }
 
 /// Why a list was refused: the first problems in the order of its rows, and how many there were.
-public struct ListRefused: Error, Sendable, CustomStringConvertible {
+package struct ImportRejected: Error, Sendable, CustomStringConvertible {
     /// Problems that are kept: a list in the wrong format would have one for every row.
-    public static let limit = 50
-    public private(set) var problems: [RowProblem] = []
-    public private(set) var count = 0
+    package static let limit = 50
+    package private(set) var problems: [RowError] = []
+    package private(set) var count = 0
 
-    public init() {}
-    public init(_ problem: RowProblem) { add(problem) }
+    package init() {}
+    package init(_ problem: RowError) { add(problem) }
 
-    public var isEmpty: Bool { count == 0 }
+    package var isEmpty: Bool { count == 0 }
 
     /// Rows come in order when a list is read; what the database finds afterwards is sorted in.
-    public mutating func add(_ problem: RowProblem) {
+    package mutating func add(_ problem: RowError) {
         count += 1
         guard problems.count < Self.limit || problem.number < problems[Self.limit - 1].number else { return }
         let place = problems.lastIndex { $0.number <= problem.number }.map { $0 + 1 } ?? 0
@@ -36,12 +36,12 @@ public struct ListRefused: Error, Sendable, CustomStringConvertible {
     }
 
     /// - Parameter more: problems that were counted and not kept.
-    mutating func add(_ others: [RowProblem], andMore more: Int) {
+    package mutating func add(_ others: [RowError], andMore more: Int) {
         for problem in others { add(problem) }
         count += more
     }
 
-    public var description: String {
+    package var description: String {
         let shown = problems.map(\.description).joined(separator: "\n")
         return shown + (count > problems.count ? "\n... and \(count - problems.count) more" : "")
     }

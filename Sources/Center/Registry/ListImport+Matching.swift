@@ -1,10 +1,11 @@
-internal import Postgres
-internal import Scans
+import Postgres
+import RegistrationLists
+import ScanModel
 
 extension ListImport {
     /// Rows of one reference are one attendee, whose first row tells: `import_same` has the references of several rows,
     /// with the first. Refuses rows that tell otherwise, and tags of two attendees.
-    func matchWithinList(_ list: any RegistrationSource, _ refused: inout ListRefused) throws {
+    func matchWithinList(_ list: any RegistrationSource, _ refused: inout ImportRejected) throws {
         let same = try connection.execute(
             """
             CREATE TEMPORARY TABLE import_same ON COMMIT DROP AS
@@ -39,7 +40,7 @@ extension ListImport {
     /// Makes `import_match`, a row for each of `import_rows`: whose first row tells (`person`), the attendee found for
     /// it, who owns the tag, and whether the attendee differs from the list. Then refuses what contradicts the
     /// database.
-    func match(_ list: any RegistrationSource, _ refused: inout ListRefused) throws {
+    func match(_ list: any RegistrationSource, _ refused: inout ImportRejected) throws {
         try connection.execute(
             """
             CREATE TEMPORARY TABLE import_match ON COMMIT DROP AS
@@ -71,7 +72,7 @@ extension ListImport {
 
     /// Who has no reference, or one that is new, is found by a tag whose owner has the same name and no other
     /// reference.
-    private func matchByTag(_ list: any RegistrationSource, _ refused: inout ListRefused) throws {
+    private func matchByTag(_ list: any RegistrationSource, _ refused: inout ImportRejected) throws {
         try connection.execute(
             """
             UPDATE import_match m SET attendee_id = found.id, differs = found.differs,
@@ -138,13 +139,13 @@ extension ListImport {
 
     /// - Parameter sql: gives number, reference and name of the row, and of the other one.
     private func refuse(
-        _ list: any RegistrationSource, _ refused: inout ListRefused, _ sql: String,
+        _ list: any RegistrationSource, _ refused: inout ImportRejected, _ sql: String,
         _ message: (Contradiction) -> String
     ) throws {
         let found = try connection.query(
             """
             SELECT *, count(*) OVER () FROM (\(sql)) bad(line, ref, name, other, other_ref, other_name)
-            ORDER BY line LIMIT \(ListRefused.limit)
+            ORDER BY line LIMIT \(ImportRejected.limit)
             """)
         guard found.rowCount > 0 else { return }
         let problems = (0..<found.rowCount).map { row in
@@ -153,7 +154,7 @@ extension ListImport {
                 name: found.text(row, 2),
                 otherPlace: type(of: list).place(Int(found.int(row, 3)), found.optionalText(row, 4)),
                 otherName: found.text(row, 5))
-            return RowProblem(number, at: type(of: list).place(number, ref), message(bad))
+            return RowError(number, at: type(of: list).place(number, ref), message(bad))
         }
         refused.add(problems, andMore: Int(found.int(0, 6)) - problems.count)
     }

@@ -1,9 +1,10 @@
-internal import Postgres
-internal import Runtime
+import CLI
+import Postgres
+import RegistrationLists
 
 extension ListImport {
     /// Stores what differs.
-    func store(_ list: any RegistrationSource, _ done: inout Imported) throws {
+    func store(_ list: any RegistrationSource, _ done: inout ImportSummary) throws {
         let counts = try connection.query(
             """
             SELECT count(*) FILTER (WHERE leads), count(*) FILTER (WHERE leads AND differs),

@@ -1,6 +1,7 @@
-internal import Postgres
-internal import Runtime
-internal import Scans
+import CLI
+import Postgres
+import RegistrationLists
+import ScanModel
 
 /// One registration list on its way into the database, within the caller's transaction.
 ///
@@ -8,8 +9,6 @@ internal import Scans
 /// them (`match`, `refuse`), and what differs is stored (`store`). A statement that would change no row is not run:
 /// triggers fire for those too.
 struct ListImport {
-    /// Different ways to open (zones and times, passes), at most: gates hold all passes in memory.
-    static let waysLimit = 100_000
     /// Memory of the server for one hash table or sort, twice this for hashes: a million rows are matched without
     /// files.
     private static let workMemory = "96MB"
@@ -28,9 +27,9 @@ struct ListImport {
         (self.connection, self.options) = (connection, options)
     }
 
-    /// Throws what `Registry.import` does.
+    /// Throws what `RegistryStore.import` does.
     func run(
-        _ list: any RegistrationSource, _ book: inout PassBook, _ done: inout Imported,
+        _ list: any RegistrationSource, _ book: inout PassResolver, _ done: inout ImportSummary,
         _ progress: (ImportProgress) -> Void
     ) throws {
         var list = list
@@ -40,7 +39,7 @@ struct ListImport {
             SET LOCAL work_mem = '\(Self.workMemory)'; SET LOCAL jit = off;
             SET LOCAL client_connection_check_interval = '2s'
             """)
-        var refused = ListRefused()
+        var refused = ImportRejected()
         let ways = try stage(&list, book.names, &refused, &done, progress)
         progress(.comparing)
         try matchWithinList(list, &refused)
@@ -74,8 +73,8 @@ struct ListImport {
     /// Copies the rows into `import_rows`, one for each tag of each row, and one for a row without any; gives the ways
     /// to open, by their number there. Bad rows are told, and reading goes on: all of them are named at once.
     private func stage(
-        _ list: inout any RegistrationSource, _ passes: Set<String>, _ refused: inout ListRefused,
-        _ done: inout Imported, _ progress: (ImportProgress) -> Void
+        _ list: inout any RegistrationSource, _ passes: Set<String>, _ refused: inout ImportRejected,
+        _ done: inout ImportSummary, _ progress: (ImportProgress) -> Void
     ) throws -> [RegistrationRow.Opens: Int32] {
         try connection.execute(
             """
@@ -98,9 +97,10 @@ struct ListImport {
                         let way = row.opens.flatMap { ways.number(of: $0) }
                         if way == nil, row.opens != nil {
                             refused.add(
-                                RowProblem(
+                                RowError(
                                     row.number, at: format.place(row.number, row.externalRef),
-                                    "more than \(Self.waysLimit) different sets of zones and times: give passes"))
+                                    "more than \(RegistrationRow.accessSetLimit) different sets of zones and times: give passes"
+                                ))
                         }
                         Self.put(row, way, buffer)
                         try send()
@@ -113,7 +113,7 @@ struct ListImport {
                 }
             } catch let error as PostgresError { throw error } catch { failure = error }
         }
-        if let problem = failure as? RowProblem { throw ListRefused(problem) }
+        if let problem = failure as? RowError { throw ImportRejected(problem) }
         if let failure { throw failure }
         progress(.reading(rows: done.rows))
         try connection.execute("ANALYZE import_rows")
@@ -143,7 +143,7 @@ struct ListImport {
         }
     }
 
-    private func storeWays(_ ways: [RegistrationRow.Opens: Int32], _ book: inout PassBook) throws {
+    private func storeWays(_ ways: [RegistrationRow.Opens: Int32], _ book: inout PassResolver) throws {
         let ordered = ways.sorted { $0.value < $1.value }
         let passes = try ordered.map { try book.pass(for: $0.key) }
         try connection.execute(
@@ -159,7 +159,7 @@ extension [RegistrationRow.Opens: Int32] {
     /// The number of a way to open, counted from 0; nil for one too many.
     fileprivate mutating func number(of way: RegistrationRow.Opens) -> Int32? {
         if let number = self[way] { return number }
-        guard count < ListImport.waysLimit else { return nil }
+        guard count < RegistrationRow.accessSetLimit else { return nil }
         let number = Int32(count)
         self[way] = number
         return number

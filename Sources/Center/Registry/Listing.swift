@@ -1,17 +1,17 @@
-public import Postgres
+package import Postgres
 
 /// The rows of a query for people (aligned columns) or for programs (a JSON array of objects), as `list` and `status` print
 /// them.
-public struct Listing: Sendable {
-    public let columns: [String]
+package struct Listing: Sendable {
+    package let columns: [String]
     /// NULL is "".
-    public let rows: [[String]]
+    package let rows: [[String]]
     /// As PostgreSQL writes it: times in ISO 8601, NULL as null.
-    public let json: String
+    package let json: String
 
     /// - Parameters:
     ///   - sql: a SELECT with names for all columns, and without a semicolon.
-    public init(
+    package init(
         _ connection: PostgresConnection, _ sql: String, _ parameters: [PostgresParameter] = [], json: Bool
     ) throws(PostgresError) {
         if json {
@@ -27,7 +27,7 @@ public struct Listing: Sendable {
     }
 
     /// Columns side by side, two blanks between, numbers to the right; no rows give only the header.
-    public var table: String {
+    package var table: String {
         let widths = columns.indices.map { column in
             ([columns[column]] + rows.map { $0[column] }).map(\.count).max() ?? 0
         }

@@ -1,7 +1,8 @@
-internal import Runtime
+import RegistrationLists
+import Runtime
 
 /// Passes that an import joined of others, as those of a ticket and its add-ons.
-extension PassBook {
+extension PassResolver {
     /// Between the parts in the name of a joined pass.
     static let joint = " + "
 

@@ -1,9 +1,10 @@
-internal import Postgres
-internal import Runtime
+import Postgres
+import RegistrationLists
+import Runtime
 
 /// The zones and passes of the database while an import works; what is missing is made, what differs is changed, and
 /// nothing else is written.
-struct PassBook {
+struct PassResolver {
     struct Access: Hashable {
         let zone: Int64
         /// Microseconds since 1970; nil: no bound.
@@ -75,11 +76,11 @@ struct PassBook {
     // MARK: A list of passes
 
     /// Makes and changes passes until they are as the list has them, and those that were joined of them; others stay.
-    mutating func store(_ list: PassList) throws {
+    mutating func store(_ list: PassCSV) throws {
         let joined = joinedPasses(except: Set(list.entries.map(\.name)))
         for entry in list.entries {
             let present = named[entry.name]
-            func text(_ column: PassList.Column, _ now: String?) -> String? {
+            func text(_ column: PassCSV.Column, _ now: String?) -> String? {
                 list.columns.contains(column) ? entry.texts[column] : now
             }
             var access: Set<Access> = []

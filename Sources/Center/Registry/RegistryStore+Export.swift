@@ -1,14 +1,14 @@
-internal import Postgres
-internal import Runtime
+import CLI
+import Postgres
 
-extension Registry {
+extension RegistryStore {
     /// What was written, in rows, and who was not: they have neither reference nor tag, so nobody could find them
     /// again.
-    public struct Exported: Sendable, Hashable {
-        public var rows = 0
-        public var leftOut = 0
+    package struct Exported: Sendable, Hashable {
+        package var rows = 0
+        package var leftOut = 0
 
-        public init() {}
+        package init() {}
     }
 
     /// Bytes that are gathered between two writes.
@@ -18,7 +18,7 @@ extension Registry {
     /// changes nothing: tags stand there by their IDs (`tag_id`), for nobody knows their UIDs.
     ///
     /// Throws `ProgramError` (failed) for passes that a list cannot tell: unnamed ones that no import made.
-    public func exportList(to write: (ArraySlice<UInt8>) throws -> Void) throws -> Exported {
+    package func exportList(to write: (ArraySlice<UInt8>) throws -> Void) throws -> Exported {
         try reading {
             let untold = try connection.query(
                 """
@@ -49,9 +49,9 @@ extension Registry {
         }
     }
 
-    /// The named passes with their access, as `PassList` reads them; gives how many. Access that is never valid (from
+    /// The named passes with their access, as `PassCSV` reads them; gives how many. Access that is never valid (from
     /// infinity on) is left out: a file cannot tell it, and without times it would be valid always.
-    public func exportPasses(to write: (ArraySlice<UInt8>) throws -> Void) throws -> Int {
+    package func exportPasses(to write: (ArraySlice<UInt8>) throws -> Void) throws -> Int {
         try reading {
             try copy(
                 """

@@ -1,7 +1,8 @@
-internal import Postgres
-internal import Runtime
+import Postgres
+package import RegistrationLists
+import Runtime
 
-extension Registry {
+extension RegistryStore {
     /// The advisory lock of imports: "TPLN" and 3; 2 is `ExportLock.advisoryKey`.
     private static let importLock: Int64 = 0x5450_4C4E_0003
 
@@ -12,18 +13,18 @@ extension Registry {
     /// again writes nothing. Zones that are named and do not exist are made. Imports come one after the other; changes
     /// by hand wait while one compares and stores.
     ///
-    /// Throws `ListRefused` for bad rows and for rows that contradict the database (an unknown pass, a tag of another
+    /// Throws `ImportRejected` for bad rows and for rows that contradict the database (an unknown pass, a tag of another
     /// attendee); `ProgramError` (failed) when more would be taken away than `ImportOptions` allows.
-    public func `import`(
-        _ list: (any RegistrationSource)?, passes: PassList? = nil, _ options: ImportOptions = ImportOptions(),
+    package func `import`(
+        _ list: (any RegistrationSource)?, passes: PassCSV? = nil, _ options: ImportOptions = ImportOptions(),
         progress: (ImportProgress) -> Void = { _ in }
-    ) throws -> Imported {
+    ) throws -> ImportSummary {
         do {
             return try change {
                 try waitForOtherImports()
-                var done = Imported()
+                var done = ImportSummary()
                 done.isDryRun = options.isDryRun
-                var book = try PassBook(connection)
+                var book = try PassResolver(connection)
                 if let passes { try book.store(passes) }
                 if let list { try ListImport(connection, options).run(list, &book, &done, progress) }
                 (done.passesMade, done.passesChanged) = (book.passesMade, book.passesChanged)
@@ -35,7 +36,7 @@ extension Registry {
     }
 
     /// Undoes a dry run.
-    private struct Undone: Error { let done: Imported }
+    private struct Undone: Error { let done: ImportSummary }
 
     private func waitForOtherImports() throws {
         let key = PostgresParameter.int64(Self.importLock)

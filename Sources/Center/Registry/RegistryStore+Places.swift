@@ -1,13 +1,14 @@
-internal import Postgres
-internal import Runtime
-public import Scans
+import CLI
+import Postgres
+import Runtime
+package import ScanModel
 
-extension Registry {
+extension RegistryStore {
     // MARK: Event
 
     /// Sets what is given; the name is needed the first time. Time zones are PostgreSQL's (`Asia/Dubai`), the day's start a
     /// time of day (`06:00`) in it.
-    public func setEvent(name: String?, timeZone: String?, dayStart: String?) throws {
+    package func setEvent(name: String?, timeZone: String?, dayStart: String?) throws {
         try change {
             if let dayStart { try requireTime(dayStart) }
             let parameters = [PostgresParameter.optional(name), .optional(timeZone), .optional(dayStart)]
@@ -38,7 +39,7 @@ extension Registry {
     /// - Parameters:
     ///   - parent: the zone that it lies in.
     ///   - capacity: people.
-    public func addZone(_ name: String, parent: String?, capacity: Int?) throws {
+    package func addZone(_ name: String, parent: String?, capacity: Int?) throws {
         try change {
             _ = try connection.query(
                 "INSERT INTO tapline.zones (name, parent_id, capacity) VALUES ($1, $2, $3)",
@@ -46,7 +47,7 @@ extension Registry {
         }
     }
 
-    public func setZone(
+    package func setZone(
         _ name: String, newName: String?, parent: Change<String>, capacity: Change<Int>
     ) throws {
         try change {
@@ -77,7 +78,7 @@ extension Registry {
     ///   - zone: where in leads to.
     ///   - fromZone: where out leads to; nil: off site.
     ///   - policy: JSON, as SPEC.md section 6 has it.
-    public func addGate(_ name: String, zone: String, fromZone: String?, policy: String?) throws {
+    package func addGate(_ name: String, zone: String, fromZone: String?, policy: String?) throws {
         try change {
             try requireJSON(policy)
             _ = try connection.query(
@@ -88,7 +89,7 @@ extension Registry {
         }
     }
 
-    public func setGate(
+    package func setGate(
         _ name: String, newName: String?, zone: String?, fromZone: Change<String>, policy: String?
     ) throws {
         try change {
@@ -126,7 +127,7 @@ extension Registry {
     /// Enrols a scanner, or enables it again, at a gate that is made if it is missing, leading into a zone that is made if it
     /// is missing. Without a gate the scanner keeps the one it has.
     /// - Returns: quarantined batches that waited for just this, and can now be replayed.
-    public func addScanner(_ id: ScannerID, gate: String?, zone: String?) throws -> Int {
+    package func addScanner(_ id: ScannerID, gate: String?, zone: String?) throws -> Int {
         try change {
             var gateID: Int64?
             if let gate {
@@ -172,10 +173,10 @@ extension Registry {
         return made.int(0, 0)
     }
 
-    public enum Removed: Sendable { case deleted, disabled }
+    package enum Removed: Sendable { case deleted, disabled }
 
     /// A scanner that has journals is disabled, so that its scans keep their owner; any other is deleted.
-    public func removeScanner(_ id: ScannerID) throws -> Removed {
+    package func removeScanner(_ id: ScannerID) throws -> Removed {
         try change {
             let found = try connection.query(
                 "SELECT EXISTS (SELECT FROM tapline.journals WHERE scanner_id = $1) FROM tapline.scanners WHERE id = $1 FOR UPDATE",

@@ -1,13 +1,12 @@
-internal import Postgres
-internal import Runtime
-public import Scans
+import CLI
+import Postgres
+package import RegistrationLists
+package import ScanModel
 
-extension Registry {
-    public enum TagStatus: String, CaseIterable, Sendable { case active, lost, void }
-
+extension RegistryStore {
     /// Takes a tag out of use (or back into it); gates know with their next snapshot.
     /// - Returns: the attendee's name.
-    public func setTag(_ tag: TagID, _ status: TagStatus) throws -> String {
+    package func setTag(_ tag: TagID, _ status: TagStatus) throws -> String {
         try change {
             let (_, name) = try owner(tag)
             try connection.query(
@@ -18,7 +17,7 @@ extension Registry {
 
     /// Gives the attendee of a lost tag a new one.
     /// - Returns: the attendee's name.
-    public func replaceTag(_ old: TagID, by new: TagID) throws -> String {
+    package func replaceTag(_ old: TagID, by new: TagID) throws -> String {
         try change {
             guard old != new else { throw ProgramError.usage("the new tag is the old one") }
             let (attendee, name) = try owner(old)

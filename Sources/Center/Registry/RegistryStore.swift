@@ -1,27 +1,29 @@
-public import Postgres
-internal import Runtime
+import CLI
+package import Postgres
+import Runtime
+import Schema
 
 /// What an event knows of people, zones, gates and scanners, and how it is changed: every command of `tapline-center` that
 /// does so is one call here, in one transaction.
 ///
 /// Calls throw `ProgramError` with what to tell the user, or `PostgresError`.
-public struct Registry {
+package struct RegistryStore {
     let connection: PostgresConnection
     let log = Log("registry")
 
     /// Throws `ProgramError` (configuration) unless the schema is what this program needs.
-    public init(_ connection: PostgresConnection) throws {
+    package init(_ connection: PostgresConnection) throws {
         self.connection = connection
         try Migrator(connection).requireCurrent()
     }
 
     /// A value that may be left as it is, emptied, or set.
-    public enum Change<Value: Sendable>: Sendable {
+    package enum Change<Value: Sendable>: Sendable {
         case keep, clear
         case set(Value)
 
         /// Nil keeps; an empty text clears.
-        public static func text(_ text: String?) -> Change<String> {
+        package static func text(_ text: String?) -> Change<String> {
             guard let text else { return .keep }
             return text.isEmpty ? .clear : .set(text)
         }

@@ -1,26 +1,27 @@
-internal import Crypto
-public import Migrations
-public import Postgres
-public import Runtime
+package import CLI
+import Crypto
+package import Migrations
+package import Postgres
+import Runtime
 
 /// Brings the schema up to date: each migration once, in order, each in a transaction of its own, under an advisory lock, so
 /// that two of them at once do the work once.
 ///
 /// A checksum is kept of each. One that was changed since, one that is missing between others, and one that this program
 /// does not know are refused, before anything is done.
-public struct Migrator {
+package struct Migrator {
     private let connection: PostgresConnection
     private let known: [Migration]
     private static let log = Log("migrate")
     /// Any number that nobody else takes: "TAPLINE" on a telephone.
     private static let lockKey: Int64 = 8_275_463
 
-    public init(_ connection: PostgresConnection, _ known: [Migration] = Migration.all) {
+    package init(_ connection: PostgresConnection, _ known: [Migration] = Migration.all) {
         (self.connection, self.known) = (connection, known)
     }
 
     /// Runs what is missing; gives what was run. Throws `ProgramError` (configuration) for what it refuses.
-    public func migrate() throws -> [Migration] {
+    package func migrate() throws -> [Migration] {
         try connection.query("SELECT pg_advisory_lock($1)", [.int64(Self.lockKey)])
         defer { _ = try? connection.query("SELECT pg_advisory_unlock($1)", [.int64(Self.lockKey)]) }
         let rows = try applied()
@@ -37,7 +38,7 @@ public struct Migrator {
     }
 
     /// Returns when the schema is what this program needs; throws `ProgramError` (configuration) that says what to do.
-    public func requireCurrent() throws {
+    package func requireCurrent() throws {
         let rows = try applied()
         try check(rows)
         guard rows.count == known.count else {
@@ -99,7 +100,7 @@ public struct Migrator {
 
 extension ProgramError {
     /// What a database error means for a command: 69 when the server is away, 78 for a bad URL, else 1.
-    public init(_ error: PostgresError) {
+    package init(_ error: PostgresError) {
         if error.isConnectionLost {
             self = .unreachable("database: \(error)")
         } else if error.code == .misuse {

@@ -1,13 +1,13 @@
-internal import Runtime
-internal import Synchronization
+import Runtime
+import Synchronization
 
 /// Work on a thread of its own, beside that of its maker.
-final class SideWork<Value: Sendable>: Sendable {
+final class BackgroundTask<Value: Sendable>: Sendable {
     private let outcome = Mutex<Result<Value, any Error>?>(nil)
     private let ended = StopSignal()
 
     init(_ name: String, _ body: @escaping @Sendable () throws -> Value) {
-        PlainThread(name) { [self] in
+        NamedThread(name) { [self] in
             let result = Result { try body() }
             outcome.withLock { $0 = result }
             ended.stop()

@@ -1,13 +1,13 @@
-internal import Postgres
-internal import Runtime
+import CLI
+import Postgres
 
 /// A time of day by the event's own clock, at which a snapshot is made each night.
-public struct NightTime: Sendable {
+package struct DailySchedule: Sendable {
     private let text: String
 
     /// - Parameter text: `HH:MM`, local time of the event; PostgreSQL knows what that means on the days the clocks change.
     ///   Throws `ProgramError` (configuration) for anything else.
-    public init(_ text: String) throws {
+    package init(_ text: String) throws {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
         guard parts.count == 2, parts.allSatisfy({ $0.count == 2 && $0.utf8.allSatisfy { (48...57).contains($0) } }),
             let hour = Int(parts[0]), let minute = Int(parts[1]), hour < 24, minute < 60

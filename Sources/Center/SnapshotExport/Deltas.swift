@@ -1,6 +1,7 @@
-internal import Runtime
-internal import SQLite
-internal import Snapshots
+import FileSystem
+import Runtime
+import SQLite
+import Snapshots
 
 /// The changesets that lead from older versions to a new one. One alone is computed, from the version before; the others are
 /// those of the last manifest, joined with it.

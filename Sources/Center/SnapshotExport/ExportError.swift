@@ -1,12 +1,12 @@
 /// A registration list that no snapshot can be made of: what is wrong with it.
-public struct ExportError: Error, CustomStringConvertible, Sendable {
+package struct ExportError: Error, CustomStringConvertible, Sendable {
     let detail: String
 
-    public var description: String { "export: \(detail)" }
+    package var description: String { "export: \(detail)" }
 }
 
 /// A registration list that is not published until somebody says so, or until it changes.
-public enum ExportRefusal: Error, CustomStringConvertible, Sendable, Equatable {
+package enum ExportRefusal: Error, CustomStringConvertible, Sendable, Equatable {
     /// Nobody is registered, and nothing is published yet.
     case empty
     /// Far fewer tags than a snapshot of the last day had, or than the last one: an import that went wrong, or a list that was
@@ -27,7 +27,7 @@ public enum ExportRefusal: Error, CustomStringConvertible, Sendable, Equatable {
         last - active > fewTags && isShrunk(active, from: last)
     }
 
-    public var description: String {
+    package var description: String {
         switch self {
         case .empty: "the registration list has no tags yet"
         case .shrunk(let attendees, let last, let version):

@@ -1,5 +1,8 @@
-internal import Postgres
-internal import Runtime
+import CLI
+import FileSystem
+import LinuxSystem
+import Postgres
+import Runtime
 
 /// One export at a time: in a folder, by a lock file; on a database, by an advisory lock, so that versions rise. Held as long
 /// as the object and the connection live, and gone with the process, whatever becomes of it.
@@ -18,7 +21,7 @@ final class ExportLock {
     init(_ folder: PublishedFolder, _ connection: PostgresConnection, waitMs: Int, _ stop: StopSignal) throws {
         let deadline = SystemClock.monotonicMs() + Int64(waitMs)
         func pause(_ place: String) throws {
-            try SnapshotExport.goOn(stop)
+            try SnapshotExporter.goOn(stop)
             guard SystemClock.monotonicMs() < deadline else {
                 throw ProgramError.failed("another export is running \(place)")
             }
@@ -28,7 +31,7 @@ final class ExportLock {
             do {
                 file = try FileLock(folder.lockPath)
                 break
-            } catch let error as ProgramError where error.code == .configuration { try pause("in \(folder.path)") }
+            } catch is FileLock.Held { try pause("in \(folder.path)") }
         }
         while try !connection.query("SELECT pg_try_advisory_lock($1)", [.int64(ExportLock.advisoryKey)]).bool(0, 0) {
             try pause("on this database")

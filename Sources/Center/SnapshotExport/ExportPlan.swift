@@ -1,4 +1,4 @@
-internal import Runtime
+import Runtime
 
 /// When the center exports: soon after a change, at once when a snapshot is owed, and never so often that exports keep a core
 /// busy. A plain value; times are milliseconds of a monotonic clock.

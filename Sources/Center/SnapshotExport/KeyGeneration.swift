@@ -1,13 +1,14 @@
-internal import Runtime
-internal import Snapshots
+import CLI
+import FileSystem
+import Minisign
 
 /// Writes a new pair of minisign keys: `PREFIX.key`, readable by its owner alone, and `PREFIX.pub`.
-public enum KeyGeneration {
+package enum KeyGeneration {
     /// Throws `ProgramError` (configuration) when one of the files is there and `force` is not; `SystemError`.
     ///
     /// - Parameter password: encrypts the secret key.
     /// - Returns: the base64 line that scanners trust.
-    public static func write(prefix: String, password: String?, force: Bool) throws -> String {
+    package static func write(prefix: String, password: String?, force: Bool) throws -> String {
         let (secret, open) = (prefix + ".key", prefix + ".pub")
         for path in [secret, open] where Files.exists(path) && !force {
             throw ProgramError.configuration(

@@ -1,4 +1,4 @@
-internal import Snapshots
+import Snapshots
 
 extension Manifest {
     /// Whether another is to follow, though nothing has changed: it is older than is wanted, or half of its own time until expiry

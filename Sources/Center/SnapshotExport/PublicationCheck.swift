@@ -1,22 +1,25 @@
-internal import Runtime
-internal import SQLite
-public import Snapshots
-internal import Zlib
+import CLI
+import Compression
+import FileSystem
+package import Minisign
+import Runtime
+import SQLite
+package import Snapshots
 
 /// Checks a published folder as a scanner would that has nothing installed yet: for `tapline-snapshot verify`.
-public struct PublicationCheck: Sendable {
-    public let manifest: Manifest
+package struct PublicationCheck: Sendable {
+    package let manifest: Manifest
     /// Versions from which a delta leads to this one: their size and hash are right.
-    public private(set) var deltas: [Int64] = []
+    package private(set) var deltas: [Int64] = []
     /// Those among them that were applied to their file, which lies in the folder too, and gave the signed content.
-    public private(set) var applied: [Int64] = []
+    package private(set) var applied: [Int64] = []
     private let folder: String
 
     /// Throws `SnapshotRefusal` with the reason, `ProgramError` (configuration) when there is nothing to check,
     /// `SystemError`.
     ///
     /// - Parameter path: the folder, or the manifest in it.
-    public init(path: String, keys: [MinisignPublicKey]) throws {
+    package init(path: String, keys: [MinisignPublicKey]) throws {
         let manifestPath = path.hasSuffix(".json") ? path : path + "/" + Manifest.fileName
         folder = Files.folder(of: manifestPath)
         let bytes: [UInt8]
@@ -81,7 +84,7 @@ public struct PublicationCheck: Sendable {
     }
 
     /// For people.
-    public var text: String {
+    package var text: String {
         var lines = [
             "snapshot \(manifest.version) of \(manifest.event) is good: signature, size, SHA-256, quick_check, rows, content",
             "\(manifest.attendees) tags, created \(UTCTime.text(microseconds: manifest.created * 1_000_000)), "

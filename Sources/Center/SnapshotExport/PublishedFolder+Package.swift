@@ -1,7 +1,7 @@
-internal import Crypto
-internal import Runtime
-internal import Snapshots
-internal import Zlib
+import Compression
+import Crypto
+import FileSystem
+import Snapshots
 
 /// From a finished file to all that the manifest names. Nothing of it is published yet.
 extension PublishedFolder {
@@ -17,8 +17,8 @@ extension PublishedFolder {
     func package(_ made: Manifest, after published: Manifest?, deltas limit: Int) throws -> Manifest {
         var manifest = made
         let deltas = Deltas(folder: self, limit: limit)
-        let compressing = SideWork("compress") { try compress(expecting: made) }
-        let stepping = SideWork("delta") { published.flatMap { deltas.step(from: $0, to: made) } }
+        let compressing = BackgroundTask("compress") { try compress(expecting: made) }
+        let stepping = BackgroundTask("delta") { published.flatMap { deltas.step(from: $0, to: made) } }
         // Whatever happens here: nothing is left running in a folder that is no longer ours.
         defer {
             compressing.finish()
@@ -29,7 +29,7 @@ extension PublishedFolder {
         manifest.compressed = compressed
         if let published, let step = try stepping.result() {
             // A longer one saves little, or is not taken by scanners.
-            let limitBytes = Int(min(compressed.size / 2, SnapshotStore.maxDeltaBytes))
+            let limitBytes = Int(min(compressed.size / 2, Manifest.maxDeltaBytes))
             manifest.deltas = try deltas.list(step, after: published, to: made, limitBytes: limitBytes)
         }
         try nameFinished(manifest)
@@ -45,7 +45,7 @@ extension PublishedFolder {
     private func compress(expecting manifest: Manifest) throws -> Manifest.Package {
         let (size, count) = (Int(manifest.size), PublishedFolder.compressedParts)
         let works = (0..<count).map { index in
-            SideWork("compress") { [building, buildingPackage] in
+            BackgroundTask("compress") { [building, buildingPackage] in
                 try Gzip.compressPart(
                     of: building, size * index / count..<size * (index + 1) / count, isLast: index == count - 1,
                     to: buildingPackage + ".\(index)", level: PublishedFolder.compressionLevel)

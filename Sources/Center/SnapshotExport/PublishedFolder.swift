@@ -1,5 +1,7 @@
-internal import Runtime
-internal import Snapshots
+import FileSystem
+import LinuxSystem
+import Minisign
+import Snapshots
 
 /// The folder that scanners download from: `snapshot-<version>.sqlite`, each with its `.gz`, deltas, the manifest of the
 /// newest, and its signature. Names that begin with a dot are not for them.

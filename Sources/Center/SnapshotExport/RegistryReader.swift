@@ -1,7 +1,7 @@
-internal import Postgres
-internal import Runtime
-internal import Scans
-internal import Snapshots
+import Postgres
+import Runtime
+import ScanModel
+import Snapshots
 
 /// Reads the registration list into a snapshot file, within the caller's transaction.
 struct RegistryReader {
@@ -81,7 +81,7 @@ struct RegistryReader {
             """, columns: 4
         ) { values, bytes in
             tags.add(values)
-            try SnapshotExport.goOn(stop)
+            try SnapshotExporter.goOn(stop)
             progress(tags.count, bytes)
         }
         return tags

@@ -1,8 +1,8 @@
-internal import Runtime
+import Runtime
 
 extension SnapshotDiff {
     /// One JSON object on one line: counts by table, and the rows shown.
-    public var json: String {
+    package var json: String {
         let tables = counts.map {
             JSONText.quote($0.table) + #":{"added":\#($0.added),"removed":\#($0.removed),"changed":\#($0.changed)}"#
         }
@@ -13,7 +13,7 @@ extension SnapshotDiff {
     }
 
     /// For people: a line a table, a line a row, and how many rows are not shown.
-    public var text: String {
+    package var text: String {
         if isEmpty { return "no difference" }
         var lines: [String] = []
         for count in counts where !count.isEmpty {

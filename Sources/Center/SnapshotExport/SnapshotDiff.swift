@@ -1,36 +1,36 @@
-internal import SQLite
-internal import Snapshots
+import SQLite
+import Snapshots
 
 /// What changed from one snapshot file to another, table by table, row by row.
-public struct SnapshotDiff: Sendable {
-    public enum Change: String, Sendable {
+package struct SnapshotDiff: Sendable {
+    package enum Change: String, Sendable {
         case added = "+"
         case removed = "-"
         case changed = "~"
     }
 
-    public struct Row: Sendable {
-        public let table: String
-        public let change: Change
+    package struct Row: Sendable {
+        package let table: String
+        package let change: Change
         /// Values by column, as SQLite quotes them; before and after for a changed row, of the columns that differ and the
         /// key.
-        public let text: String
+        package let text: String
     }
 
-    public struct Count: Sendable {
-        public let table: String
-        public var added = 0
-        public var removed = 0
-        public var changed = 0
-        public var isEmpty: Bool { added + removed + changed == 0 }
+    package struct Count: Sendable {
+        package let table: String
+        package var added = 0
+        package var removed = 0
+        package var changed = 0
+        package var isEmpty: Bool { added + removed + changed == 0 }
     }
 
     /// One a table, by name.
-    public private(set) var counts: [Count] = []
+    package private(set) var counts: [Count] = []
     /// In order of table and key, at most `limit` a table and kind of change.
-    public private(set) var rows: [Row] = []
+    package private(set) var rows: [Row] = []
 
-    public var isEmpty: Bool { counts.allSatisfy(\.isEmpty) }
+    package var isEmpty: Bool { counts.allSatisfy(\.isEmpty) }
 
     /// Compares two snapshots by the keys of their rows.
     ///
@@ -40,7 +40,7 @@ public struct SnapshotDiff: Sendable {
     ///   - old: as `NewestSnapshot` takes it.
     ///   - new: the same.
     ///   - limit: rows to show for each table and kind of change; all are counted.
-    public init(from old: String, to new: String, limit: Int = 20) throws {
+    package init(from old: String, to new: String, limit: Int = 20) throws {
         let (old, new) = (try NewestSnapshot.file(old), try NewestSnapshot.file(new))
         for path in [old, new] { _ = try Snapshot(path: path) }
         let database = try Database(old, .immutable)

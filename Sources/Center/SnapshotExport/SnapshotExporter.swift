@@ -1,57 +1,61 @@
-internal import Postgres
-public import Runtime
-internal import Scans
-public import Snapshots
+import CLI
+import FileSystem
+import LinuxSystem
+package import Minisign
+import Postgres
+package import Runtime
+import ScanModel
+package import Snapshots
 
 /// Makes a snapshot of the registration list and publishes it in a folder, for HTTP, for `fetch --from`, for a stick.
 ///
 /// The list is read in one REPEATABLE READ READ ONLY transaction, so the snapshot is the list as it was at one instant. It is
 /// verified as a scanner would before anything names it; the manifest is switched last. A crash at any point leaves the
 /// last snapshot published, and the next export goes on from there.
-public struct SnapshotExport: Sendable {
-    public struct Settings: Sendable {
+package struct SnapshotExporter: Sendable {
+    package struct Settings: Sendable {
         /// Made if missing.
-        public var folder: String
-        public var key: MinisignSecretKey
+        package var folder: String
+        package var key: MinisignSecretKey
         /// For a database whose event has no name yet; nil: the database's.
-        public var event: String?
+        package var event: String?
         /// Seconds until scanners no longer install it.
-        public var expiresInS: Int64 = SnapshotExport.defaultExpiresInS
+        package var expiresInS: Int64 = SnapshotExporter.defaultExpiresInS
         /// How many versions stay in the folder, the new one included.
-        public var keep = SnapshotExport.defaultKeep
+        package var keep = SnapshotExporter.defaultKeep
         /// From how many older versions a delta leads to the new one, at most.
-        public var deltas = SnapshotExport.defaultDeltas
+        package var deltas = SnapshotExporter.defaultDeltas
         /// Whether a list without a single tag is published.
-        public var allowEmpty = true
+        package var allowEmpty = true
         /// Whether a list with far fewer tags, or active tags, than before is published.
-        public var allowShrink = false
+        package var allowShrink = false
         /// Seconds since 1970. What was published since then, with the same content, is as good as a new version until half of
         /// its time is over, and none is made; nil: one is made in any case.
-        public var freshSinceS: Int64?
+        package var freshSinceS: Int64?
         /// How long another export is waited for, in milliseconds.
-        public var lockWaitMs = 60_000
+        package var lockWaitMs = 60_000
         /// Told how far it is, often; on the thread that exports.
-        public var progress: (@Sendable (ExportProgress) -> Void)?
+        package var progress: (@Sendable (ExportProgress) -> Void)?
 
-        public init(folder: String, key: MinisignSecretKey) { (self.folder, self.key) = (folder, key) }
+        package init(folder: String, key: MinisignSecretKey) { (self.folder, self.key) = (folder, key) }
     }
 
-    public struct Outcome: Sendable, Equatable {
+    package struct Outcome: Sendable, Equatable {
         /// What is published now.
-        public let manifest: Manifest
+        package let manifest: Manifest
         /// False when what was published already is as good (`freshSinceS`).
-        public let isNew: Bool
+        package let isNew: Bool
     }
 
     /// Two nights: a center that misses one does not lock the gates.
-    public static let defaultExpiresInS: Int64 = 48 * 3_600
+    package static let defaultExpiresInS: Int64 = 48 * 3_600
     /// A week of nights.
-    public static let defaultKeep = 7
+    package static let defaultKeep = 7
     /// With changes that never pause, a scanner that missed two of its looks still finds its version; and each reads about 200
     /// bytes a delta in every new manifest.
-    public static let defaultDeltas = 10
+    package static let defaultDeltas = 10
     /// A manifest stays under 64 KiB: about 250 bytes a delta.
-    public static let deltasRange = 0...100
+    package static let deltasRange = 0...100
     /// Longest statement: a list of a million tags is read in seconds; a lock may hold it up.
     static let statementTimeoutMs = 600_000
 
@@ -60,14 +64,14 @@ public struct SnapshotExport: Sendable {
     private let folder: PublishedFolder
     private let log = Log("export")
 
-    public init(databaseURL: String, _ settings: Settings) {
+    package init(databaseURL: String, _ settings: Settings) {
         self.databaseURL = databaseURL
         self.settings = settings
         folder = PublishedFolder(path: settings.folder)
     }
 
     /// Throws `ProgramError` (configuration) for a URL that libpq does not take; connects to nothing.
-    public static func validate(databaseURL: String) throws {
+    package static func validate(databaseURL: String) throws {
         do { try PostgresConnection.validate(url: databaseURL) } catch {
             throw ProgramError.configuration(error.description)
         }
@@ -80,12 +84,12 @@ public struct SnapshotExport: Sendable {
     /// that cannot be; `SnapshotRefusal` when what was made does not verify; `SystemError` and `SQLiteError` for the disk.
     ///
     /// - Parameter stop: gives up between two steps, with `failed`; the last snapshot stays published.
-    public func run(_ stop: StopSignal = StopSignal()) throws -> Outcome {
+    package func run(_ stop: StopSignal = StopSignal()) throws -> Outcome {
         let began = SystemClock.monotonicMs()
         folder.mendIfIdle(trusting: settings.key.publicKey)
         do {
             let connection = try PostgresConnection(
-                url: databaseURL, statementTimeoutMs: SnapshotExport.statementTimeoutMs,
+                url: databaseURL, statementTimeoutMs: SnapshotExporter.statementTimeoutMs,
                 applicationName: "tapline-snapshot")
             let outcome = try export(connection, stop)
             let manifest = outcome.manifest
@@ -97,7 +101,7 @@ public struct SnapshotExport: Sendable {
                 ])
             return outcome
         } catch let error as PostgresError {
-            throw SnapshotExport.explained(error)
+            throw SnapshotExporter.explained(error)
         }
     }
 
@@ -113,10 +117,10 @@ public struct SnapshotExport: Sendable {
         case .published(let manifest): return Outcome(manifest: manifest, isNew: false)
         case .made(let new): made = new
         }
-        try SnapshotExport.goOn(stop)
+        try SnapshotExporter.goOn(stop)
         settings.progress?(.verifying(tags: made.manifest.attendees, bytes: made.manifest.size))
         let manifest = try folder.package(made.manifest, after: published, deltas: settings.deltas)
-        try SnapshotExport.goOn(stop)
+        try SnapshotExporter.goOn(stop)
         if !made.isKnown { try record(manifest, connection) }
         try folder.publish(manifest, key: settings.key)
         folder.prune(keep: settings.keep)
@@ -197,7 +201,7 @@ public struct SnapshotExport: Sendable {
                 try writer.add(
                     TagID(rawValue: row.tag), Attendee(status: status, pass: row.pass, attendee: row.attendee))
             }
-            try SnapshotExport.goOn(stop)
+            try SnapshotExporter.goOn(stop)
         }
         guard let content = writer.content else {
             throw ExportError(detail: "rows came in another order than they must")

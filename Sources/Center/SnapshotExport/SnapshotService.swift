@@ -1,44 +1,45 @@
-public import Runtime
-internal import Snapshots
+import LinuxSystem
+import Minisign
+package import Runtime
 
 /// Keeps what is published current, inside the center: soon after the registration list has changed, each night, when half
 /// of its time until expiry is over, and at the start, when nothing is published or it does not fit together.
 ///
 /// It has connections of its own and takes no lock that a scan could wait for. Several centers on one database take turns: each
 /// publishes in its own folder, or the first for all in a common one.
-public struct SnapshotService: Sendable {
+package struct SnapshotService: Sendable {
     /// How often the wall clock is looked at, and a manifest that somebody damaged is noticed.
     static let tickMs: Int64 = 30_000
     /// How long a computed instant is believed: somebody may move the event to another time zone.
     static let appointmentLifeMs: Int64 = 600_000
 
     private let databaseURL: String
-    private let settings: SnapshotExport.Settings
-    private let night: NightTime?
+    private let settings: SnapshotExporter.Settings
+    private let night: DailySchedule?
     /// As it is at the start.
     var plan = ExportPlan()
     private let log = Log("snapshots")
     private var folder: PublishedFolder { PublishedFolder(path: settings.folder) }
 
     /// - Parameter night: when there is a new version whatever has changed; nil: only when something has, or expiry nears.
-    public init(databaseURL: String, _ settings: SnapshotExport.Settings, night: NightTime? = nil) {
+    package init(databaseURL: String, _ settings: SnapshotExporter.Settings, night: DailySchedule? = nil) {
         (self.databaseURL, self.settings, self.night) = (databaseURL, settings, night)
     }
 
     /// The part of the daemon. It never fails: what goes wrong is logged and tried again.
-    public func service() -> Service { .thread("snapshots") { stop in self.run(stop) } }
+    package func service() -> Service { .thread("snapshots") { stop in self.run(stop) } }
 
     func run(_ stop: StopSignal) {
         var plan = plan
-        var watch: RegistryWatch?
-        var appointments: (known: NightTime.Appointments, untilMs: Int64)?
+        var watch: RegistryChangeListener?
+        var appointments: (known: DailySchedule.Appointments, untilMs: Int64)?
         // What scanners can install must not wait for a database that may be away.
         folder.mendIfIdle(trusting: settings.key.publicKey)
         while !stop.isStopped {
             let nowMs = SystemClock.monotonicMs()
             do {
                 let (listening, isNew) =
-                    try watch.map { ($0, false) } ?? (RegistryWatch(databaseURL: databaseURL), true)
+                    try watch.map { ($0, false) } ?? (RegistryChangeListener(databaseURL: databaseURL), true)
                 watch = listening
                 let nowS = try listening.nowS()
                 if let night, appointments.map({ nowMs > $0.untilMs || nowS >= $0.known.nextS }) ?? true {
@@ -87,11 +88,11 @@ public struct SnapshotService: Sendable {
     }
 
     @discardableResult
-    func export(freshSinceS: Int64, _ stop: StopSignal = StopSignal()) throws -> SnapshotExport.Outcome {
+    func export(freshSinceS: Int64, _ stop: StopSignal = StopSignal()) throws -> SnapshotExporter.Outcome {
         var settings = settings
         settings.freshSinceS = freshSinceS
         // Before anybody is registered there is nothing to tell the gates.
         settings.allowEmpty = folder.manifest != nil
-        return try SnapshotExport(databaseURL: databaseURL, settings).run(stop)
+        return try SnapshotExporter(databaseURL: databaseURL, settings).run(stop)
     }
 }

@@ -1,11 +1,12 @@
-internal import Runtime
-internal import SQLite
-public import Scans
+import FileSystem
+import SQLite
+package import ScanModel
+package import Snapshots
 
 /// Makes a snapshot file: the rows of SPEC.md section 6 in key order, so that the same rows give the same bytes. Confined to
 /// one thread; the file is of no use before `finish`. The attendees, by far most of it, are held in memory until then: about
 /// 23 bytes each.
-public final class SnapshotWriter {
+package final class SnapshotWriter {
     private let path: String
     /// Of all but the attendees; nil once it is finished.
     private var database: Database?
@@ -19,7 +20,7 @@ public final class SnapshotWriter {
     ///   - path: must not exist yet.
     ///   - largestPass: of all passes that will come, where it is known: then the file is laid out to compress better.
     ///   - largestAttendee: the same.
-    public init(path: String, largestPass: Int64 = 0, largestAttendee: Int64 = 0) throws {
+    package init(path: String, largestPass: Int64 = 0, largestAttendee: Int64 = 0) throws {
         guard !Files.exists(path) else { throw SnapshotError(path: path, detail: "is there already") }
         self.path = path
         attendees = AttendeePages(largestPass: largestPass, largestAttendee: largestAttendee)
@@ -49,7 +50,7 @@ public final class SnapshotWriter {
     }
 
     /// To be called in order of tag ID. Throws `SnapshotError` for a tag that is not behind the last one.
-    public func add(_ tag: TagID, _ attendee: Attendee) throws {
+    package func add(_ tag: TagID, _ attendee: Attendee) throws {
         let (uid, status) = (tag.rawValue, attendee.status.rawValue)
         guard attendees.add(uid, status, attendee.pass, attendee.attendee) else {
             throw SnapshotError(path: path, detail: "tag \(uid) does not come in order, or twice")
@@ -58,30 +59,30 @@ public final class SnapshotWriter {
     }
 
     /// The pass alone: its rows of `access` have ids of their own and are added by themselves.
-    public func addPass(
+    package func addPass(
         id: Int64, name: String? = nil, colour: String? = nil, note: String? = nil, reentry: Pass.Reentry = .gate
     ) throws {
         try add(.passes, [.int(id), Value(name), Value(colour), Value(note), .text(reentry.rawValue)])
     }
 
-    public func addAccess(id: Int64, pass: Int64, _ access: Access) throws {
+    package func addAccess(id: Int64, pass: Int64, _ access: Access) throws {
         try add(.access, [.int(id), .int(pass), .int(access.zone), Value(access.from), Value(access.until)])
     }
 
-    public func add(_ zone: Zone) throws { try add(.zones, [.int(zone.id), .text(zone.name), Value(zone.parent)]) }
+    package func add(_ zone: Zone) throws { try add(.zones, [.int(zone.id), .text(zone.name), Value(zone.parent)]) }
 
     /// - Parameter policy: JSON; checked, and stored as it is. Throws `PolicyError` for one that cannot be.
-    public func addGate(id: Int64, name: String, zone: Int64, fromZone: Int64? = nil, policy: String = "{}") throws {
+    package func addGate(id: Int64, name: String, zone: Int64, fromZone: Int64? = nil, policy: String = "{}") throws {
         _ = try Policy(json: policy)
         try add(.gates, [.int(id), .text(name), .int(zone), Value(fromZone), .text(policy)])
     }
 
     /// - Parameter gate: the one it serves unless told otherwise, if any.
-    public func addScanner(_ scanner: String, gate: Int64?) throws {
+    package func addScanner(_ scanner: String, gate: Int64?) throws {
         try add(.scanners, [.text(scanner), Value(gate)])
     }
 
-    public func add(_ day: Day) throws { try add(.days, [.text(day.day), .int(day.starts), .int(day.ends)]) }
+    package func add(_ day: Day) throws { try add(.days, [.text(day.day), .int(day.starts), .int(day.ends)]) }
 
     private func add(_ table: WrittenContent.Table, _ values: [Value]) throws {
         try insert(into: table, columns: values.count).run(values)
@@ -103,10 +104,10 @@ public final class SnapshotWriter {
 
     /// The content (`SnapshotContent.hash`) of what was added so far, without reading it again, if the rows of each table came
     /// in order of their keys. Nil when rows of `access` came after many of `attendees`, or hold what snapshots cannot.
-    public var content: String? { written.finish() }
+    package var content: String? { written.finish() }
 
     /// Bytes that the file would have if it ended here, but for a page or two.
-    public var size: Int64 {
+    package var size: Int64 {
         Int64(attendees.leaves.count) + (database.flatMap { try? $0.int("PRAGMA page_count") } ?? 0)
             * Int64(AttendeePages.pageBytes)
     }
@@ -116,7 +117,7 @@ public final class SnapshotWriter {
     /// - Parameters:
     ///   - createdS: seconds since 1970.
     ///   - expiresS: seconds since 1970.
-    public func finish(event: String, version: Int64, createdS: Int64, expiresS: Int64) throws {
+    package func finish(event: String, version: Int64, createdS: Int64, expiresS: Int64) throws {
         let database = try unfinished()
         let meta = try database.prepare("INSERT INTO meta VALUES (?, ?)")
         for (key, value) in [

@@ -1,4 +1,4 @@
-internal import Snapshots
+import Snapshots
 
 /// Tags of a registration list in order of their ID, however they came: PostgreSQL reads them in the order in which they lie
 /// in half the time that it takes to sort them. Held in memory, 32 bytes each.

@@ -1,5 +1,6 @@
-internal import Crypto
-internal import SQLite
+import Crypto
+import SQLite
+import Snapshots
 
 /// The content of a snapshot (`SnapshotContent`) while it is written, without reading it again. Rows come in key order. Only
 /// those of `access`, the table before, must all have come before the many of `attendees`.

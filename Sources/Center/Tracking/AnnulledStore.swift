@@ -1,5 +1,5 @@
 import Postgres
-import Scans
+import ScanModel
 
 /// Writes `tapline.annulled`: which admission each verdict 64 means, the nearest earlier one of its tag in its journal.
 struct AnnulledStore {

@@ -1,5 +1,5 @@
 import Postgres
-import Scans
+import ScanModel
 
 extension DoubleAdmissions {
     /// Notes those that follow from passages as they come, before `presence` moves: it still says where their people stood.

@@ -1,3 +1,4 @@
+import LinuxSystem
 import Postgres
 import Runtime
 import Synchronization

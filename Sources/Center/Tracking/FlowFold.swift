@@ -1,4 +1,4 @@
-import Scans
+import ScanModel
 
 /// Counts what happens at each gate, in slots of time: pure, and additive, so it is right in any order of arrival.
 struct FlowFold: Sendable {

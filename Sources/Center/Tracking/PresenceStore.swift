@@ -1,5 +1,5 @@
 import Postgres
-import Scans
+import ScanModel
 
 /// Writes `tapline.presence`, under the tracker's lock.
 struct PresenceStore {

@@ -1,4 +1,4 @@
-import Scans
+import ScanModel
 
 extension StoredScans {
     /// Puts rows of the database together again as runs: scans that follow each other in one journal, with one gate and one

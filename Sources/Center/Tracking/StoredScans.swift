@@ -1,28 +1,28 @@
-public import Scans
+package import ScanModel
 
 /// A run of scans of one batch that a committed transaction has stored: one row of `tapline.untracked`, with its content.
 ///
 /// Columns of equal length, one element a scan; seqs rise by one from `first`.
-public struct StoredScans: Sendable {
+package struct StoredScans: Sendable {
     /// The journal's row in the database.
-    public var journal: Int64
-    public var scanner: String
-    public var log: JournalID
-    public var first: Int64
+    package var journal: Int64
+    package var scanner: String
+    package var log: JournalID
+    package var first: Int64
     /// Device times: `baseMicros`, microseconds since 1970-01-01 UTC, and milliseconds from it.
-    public var baseMicros: Int64
-    public var atMs: ArraySlice<Int32>
-    public var tags: ArraySlice<Int64>
-    public var verdicts: ArraySlice<UInt8>
-    public var flags: ArraySlice<UInt8>
-    public var gate: Int64?
-    public var snapshot: Int64
+    package var baseMicros: Int64
+    package var atMs: ArraySlice<Int32>
+    package var tags: ArraySlice<Int64>
+    package var verdicts: ArraySlice<UInt8>
+    package var flags: ArraySlice<UInt8>
+    package var gate: Int64?
+    package var snapshot: Int64
     /// Center clock, microseconds since 1970-01-01 UTC.
-    public var receivedMicros: Int64
+    package var receivedMicros: Int64
     /// The journal held scans above these already: what an annulment means may have changed.
-    public var isBehind: Bool
+    package var isBehind: Bool
 
-    public init(
+    package init(
         journal: Int64, scanner: String, log: JournalID, first: Int64, baseMicros: Int64, atMs: ArraySlice<Int32>,
         tags: ArraySlice<Int64>, verdicts: ArraySlice<UInt8>, flags: ArraySlice<UInt8>, gate: Int64?,
         snapshot: Int64 = 0, receivedMicros: Int64, isBehind: Bool
@@ -34,7 +34,7 @@ public struct StoredScans: Sendable {
         (self.receivedMicros, self.isBehind) = (receivedMicros, isBehind)
     }
 
-    public var count: Int { atMs.count }
+    package var count: Int { atMs.count }
 
     /// least(scanned_at, received_at) of the scan at an offset (0 ..< count), microseconds since 1970-01-01 UTC.
     func orderedMicros(_ offset: Int) -> Int64 {

@@ -1,12 +1,13 @@
+import LinuxSystem
 import Postgres
-public import Runtime
+package import Runtime
 import Synchronization
 
 /// The center's tracker: takes what the writers have stored, and keeps presence, annulments and flow at most a second behind.
 ///
 /// Its queue is a short cut. What does not fit, what was in it when the center died, and what another program stored waits in
 /// `tapline.untracked`, and is read back from there.
-public final class Tracker: Sendable {
+package final class Tracker: Sendable {
     /// Scans that wait in memory, with their columns 14 bytes each: about two seconds of a backlog at full speed.
     static let scansLimit = 1_000_000
     static let runsLimit = 16_384
@@ -29,14 +30,14 @@ public final class Tracker: Sendable {
     private let metrics: TrackingMetrics
     private let doubles: DoubleAdmissions
 
-    public init(databaseURL: String, statementTimeoutMs: Int = 60_000, metrics: Metrics) {
+    package init(databaseURL: String, statementTimeoutMs: Int = 60_000, metrics: Metrics) {
         (self.databaseURL, self.statementTimeoutMs) = (databaseURL, statementTimeoutMs)
         self.metrics = TrackingMetrics(metrics)
         doubles = DoubleAdmissions(databaseURL: databaseURL)
     }
 
     /// From a writer, once its transaction has committed. Never waits.
-    public func take(_ runs: [StoredScans]) {
+    package func take(_ runs: [StoredScans]) {
         for run in runs {
             guard waiting.load(ordering: .relaxed) + run.count <= Tracker.scansLimit else { return }
             // Before it is sent: it may be taken out, and counted off, at once.
@@ -50,9 +51,9 @@ public final class Tracker: Sendable {
 
     /// Until it is told to stop, which is after the writers: it tracks what they have stored last. Connects again, for ever,
     /// with back-off.
-    public func run(_ stop: StopSignal) {
+    package func run(_ stop: StopSignal) {
         // Not waited for: what it does is done again at the next start.
-        PlainThread("doubles") { [doubles] in doubles.run(stop) }
+        NamedThread("doubles") { [doubles] in doubles.run(stop) }
         var backoff = Backoff()
         var isAway = false
         while !stop.isStopped {

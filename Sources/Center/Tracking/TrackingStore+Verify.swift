@@ -2,19 +2,19 @@ import Postgres
 
 extension TrackingStore {
     /// How one tracked relation compares with the scans.
-    public struct Report: Hashable, Sendable, CustomStringConvertible {
-        public var relation: String
-        public var right: Int64
-        public var missing: Int64
+    package struct Report: Hashable, Sendable, CustomStringConvertible {
+        package var relation: String
+        package var right: Int64
+        package var missing: Int64
         /// There, and otherwise than the scans say.
-        public var wrong: Int64
+        package var wrong: Int64
 
-        public var description: String { "\(relation): \(right) rows right, \(missing) missing, \(wrong) wrong" }
+        package var description: String { "\(relation): \(right) rows right, \(missing) missing, \(wrong) wrong" }
     }
 
     /// Computes everything that is tracked anew from the stored scans and compares; with `repair` it is then right. Trackers
     /// wait meanwhile, who stores scans does not.
-    public func verify(repair: Bool) throws -> [Report] {
+    package func verify(repair: Bool) throws -> [Report] {
         // Of the session, and before the transaction: its snapshot must be younger than all that was tracked.
         try connection.query("SELECT pg_advisory_lock($1)", [.int64(TrackingStore.lockKey)])
         defer { _ = try? connection.execute("SELECT pg_advisory_unlock_all()") }

@@ -1,6 +1,7 @@
-public import Postgres
+import LinuxSystem
+package import Postgres
 import Runtime
-import Scans
+import ScanModel
 
 /// Writes what is tracked: `tapline.presence`, `annulled` and `gate_flow`, each run of stored scans once.
 ///
@@ -10,7 +11,7 @@ import Scans
 ///
 /// What the database refuses for its data is found by tracking run by run, and left out: it waits in `tapline.untracked`, and
 /// keeps no other run from being tracked.
-public final class TrackingStore {
+package final class TrackingStore {
     /// Advisory lock, as in `tapline.lock_presence()`: also of a change of the registry while it commits.
     static let lockKey: Int64 = 0x5450_4c4e_0001
     /// Runs that one transaction takes when it catches up, and the scans among them after which it takes no more.
@@ -28,14 +29,14 @@ public final class TrackingStore {
 
     /// - Parameter isTracker: the session tracks, and nothing else: what a crash takes back is tracked again, so nobody waits
     ///   for the disk.
-    public init(_ connection: PostgresConnection, isTracker: Bool = false) throws(PostgresError) {
+    package init(_ connection: PostgresConnection, isTracker: Bool = false) throws(PostgresError) {
         self.connection = connection
         // Room for the sightings of a group, which else go through a file.
         if isTracker { try connection.execute("SET synchronous_commit = off; SET work_mem = '64MB'") }
     }
 
     /// Tracks runs as they were stored; what is not waiting in `tapline.untracked` any more is left out.
-    public func track(_ runs: [StoredScans]) throws {
+    package func track(_ runs: [StoredScans]) throws {
         guard !runs.isEmpty else { return }
         do { try trackAtOnce(runs) } catch let error as PostgresError where error.blamesData {
             try each(runs.map { Run($0.journal, $0.first) }, error) { try trackAtOnce([runs[$0]]) }
@@ -52,7 +53,7 @@ public final class TrackingStore {
 
     /// Tracks what nobody has, of what was stored more than `olderThanMs` ago; at most `catchUpRuns` runs. False: nothing.
     @discardableResult
-    public func catchUp(olderThanMs: Int64) throws -> Bool {
+    package func catchUp(olderThanMs: Int64) throws -> Bool {
         refused = refused.filter { $0.value > SystemClock.monotonicMs() }
         guard try isAnythingWaiting(olderThanMs) else { return false }
         do {
@@ -95,10 +96,10 @@ public final class TrackingStore {
     }
 
     /// Runs that were refused for their data, and are not tracked.
-    public var refusedRuns: Int { refused.count }
+    package var refusedRuns: Int { refused.count }
 
     /// Until nothing waits: for who has stored scans beside the center's own tracker and wants to see them.
-    public func catchUp() throws {
+    package func catchUp() throws {
         while try catchUp(olderThanMs: 0) {}
     }
 

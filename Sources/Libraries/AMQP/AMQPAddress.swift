@@ -5,21 +5,21 @@ import Glibc
 /// (https://www.rabbitmq.com/uri-query-parameters.html).
 ///
 /// The description never shows the password.
-public struct AMQPAddress: Sendable, Hashable, CustomStringConvertible {
-    public let host: String
-    public let port: Int
-    public let user: String
+package struct AMQPAddress: Sendable, Hashable, CustomStringConvertible {
+    package let host: String
+    package let port: Int
+    package let user: String
     let password: String
-    public let virtualHost: String
-    public let usesTLS: Bool
+    package let virtualHost: String
+    package let usesTLS: Bool
     /// The bundle of certificate authorities that the broker's certificate must come from; nil: the system's.
-    public let authorityFile: String?
+    package let authorityFile: String?
     /// Client certificate and key, both PEM.
-    public let certificateFile: String?
-    public let keyFile: String?
+    package let certificateFile: String?
+    package let keyFile: String?
 
     /// Throws `AMQPError` of kind `address`, without the text of the URL: it may hold a password.
-    public init(url: String) throws(AMQPError) {
+    package init(url: String) throws(AMQPError) {
         func bad(_ detail: String) -> AMQPError { AMQPError(.address, "AMQP URL", detail) }
         func decoded(_ text: Substring) throws(AMQPError) -> String {
             guard let plain = AMQPAddress.percentDecoded(text) else { throw bad("broken percent-encoding") }
@@ -70,7 +70,7 @@ public struct AMQPAddress: Sendable, Hashable, CustomStringConvertible {
         guard usesTLS || files.isEmpty else { throw bad("certificates are for amqps") }
     }
 
-    public var description: String {
+    package var description: String {
         let vhost = virtualHost == "/" ? "" : "/" + virtualHost
         return "\(usesTLS ? "amqps" : "amqp")://\(user)@\(host.contains(":") ? "[\(host)]" : host):\(port)\(vhost)"
     }

@@ -1,4 +1,4 @@
-internal import CRabbitMQ
+import CRabbitMQ
 
 /// Calls that wait for the broker's answer, and how every failure becomes an `AMQPError`.
 extension AMQPConnection {

@@ -1,4 +1,4 @@
-internal import CRabbitMQ
+import CRabbitMQ
 
 /// A message on its way in: its method frame, then its header frame, then its body frames, perhaps over several polls.
 struct MessageAssembly {
@@ -20,7 +20,7 @@ extension AMQPConnection {
     /// Everything that has arrived, up to `pollBodiesLimitBytes`, in order; sends a heartbeat when one is due. Never sleeps.
     ///
     /// Throws once the connection is lost, after the events before that have been given.
-    public func poll() throws(AMQPError) -> [AMQPEvent] {
+    package func poll() throws(AMQPError) -> [AMQPEvent] {
         try checkOpen("poll")
         var events: [AMQPEvent] = []
         var bodies = 0

@@ -1,8 +1,8 @@
-internal import CRabbitMQ
+import CRabbitMQ
 
 extension AMQPConnection {
     /// Switches publisher confirms on for this channel: from now on each publish has a tag 1, 2, 3 ...
-    public func confirmSelect() throws(AMQPError) {
+    package func confirmSelect() throws(AMQPError) {
         _ = try call("confirm.select") { state, channel, _ in amqp_confirm_select(state, channel) }
         nextTag = 1
     }
@@ -12,7 +12,7 @@ extension AMQPConnection {
     ///
     /// - Returns: the tag under which its confirm will come; 0 while confirms are off.
     @discardableResult
-    public func publish(
+    package func publish(
         exchange: String, routingKey: String, mandatory: Bool = false, properties: AMQPProperties, body: [UInt8]
     ) throws(AMQPError) -> UInt64 {
         try checkChannel("publish")

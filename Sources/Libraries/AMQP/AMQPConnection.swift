@@ -1,4 +1,4 @@
-internal import CRabbitMQ
+import CRabbitMQ
 import Glibc
 
 /// One connection to a broker with one open channel, owned by one thread: librabbitmq is not thread-safe, and neither
@@ -8,7 +8,7 @@ import Glibc
 /// `poll()`, also after every publish and every other call, for those may take events off the socket. Nothing here
 /// sleeps but connecting, closing and the calls that declare or subscribe, all within the time-outs given.
 /// After an error that is not `isChannelOnly` the connection is of no use any more.
-public final class AMQPConnection {
+package final class AMQPConnection {
     /// Largest frame offered to the broker, bytes: the usual 128 KiB.
     static let frameMaxBytes: Int32 = 131_072
     /// A broker that wants smaller frames than the standard allows is refused (a small one crashed old libraries).
@@ -18,15 +18,15 @@ public final class AMQPConnection {
     /// Kernel's send buffer, bytes: fixed, so that `hasRoom` knows what fits without sleeping.
     static let sendBufferBytes: Int32 = 512 << 10
 
-    public let address: AMQPAddress
+    package let address: AMQPAddress
     /// The user of the connection, for the property `user_id`.
-    public var user: String { address.user }
+    package var user: String { address.user }
     /// Number of the open channel; a new channel is a new number, and delivery tags belong to one channel.
-    public private(set) var channel: UInt16 = 0
+    package private(set) var channel: UInt16 = 0
     /// False once the broker has closed the channel.
-    public internal(set) var isChannelOpen = false
+    package internal(set) var isChannelOpen = false
     /// False once the connection is lost or closed.
-    public internal(set) var isOpen = true
+    package internal(set) var isOpen = true
 
     let state: amqp_connection_state_t
     private var roomBytes = 0
@@ -44,7 +44,7 @@ public final class AMQPConnection {
     ///   - loginTimeoutMs: for the handshake, and for every later call that waits for an answer.
     ///   - name: how the broker's management shows this connection.
     ///   - interrupt: a descriptor that ends the attempt when it becomes readable (`StopSignal.descriptor`); -1: none.
-    public init(
+    package init(
         _ address: AMQPAddress, heartbeatS: Int = 10, connectTimeoutMs: Int = 5_000, loginTimeoutMs: Int = 10_000,
         name: String, interrupt: Int32 = -1
     ) throws(AMQPError) {
@@ -76,17 +76,17 @@ public final class AMQPConnection {
     }
 
     /// The socket, to be waited on for reading; -1 when the library has closed it.
-    public var descriptor: Int32 { amqp_get_sockfd(state) }
+    package var descriptor: Int32 { amqp_get_sockfd(state) }
 
     /// Bytes written that the other side's kernel has not acknowledged; shrinking means progress. 0 on a closed socket.
-    public var unacknowledgedBytes: Int { max(0, Int(shim_unacknowledged_bytes(descriptor))) }
+    package var unacknowledgedBytes: Int { max(0, Int(shim_unacknowledged_bytes(descriptor))) }
 
     /// Whether a publish of that many bytes (body and properties) certainly fits the kernel's send buffer now. One that
     /// does not could put the thread to sleep inside the library for as long as the broker does not read.
-    public func hasRoom(forBytes count: Int) -> Bool { unacknowledgedBytes + count + 1_024 <= roomBytes }
+    package func hasRoom(forBytes count: Int) -> Bool { unacknowledgedBytes + count + 1_024 <= roomBytes }
 
     /// Opens a new channel in place of one that the broker closed. Its delivery tags start at 1, and confirms are off.
-    public func openChannel() throws(AMQPError) {
+    package func openChannel() throws(AMQPError) {
         try checkOpen("open channel")
         channel += 1
         nextTag = 0
@@ -99,7 +99,7 @@ public final class AMQPConnection {
     }
 
     /// Says good-bye and waits for the answer at most `timeoutMs`. Whatever was not confirmed before stays unknown.
-    public func close(timeoutMs: Int = 1_000) {
+    package func close(timeoutMs: Int = 1_000) {
         guard isOpen else { return }
         isOpen = false
         isChannelOpen = false

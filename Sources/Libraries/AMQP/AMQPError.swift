@@ -1,6 +1,6 @@
 /// A failed AMQP operation: what was tried, what went wrong, and what it means for the connection.
-public struct AMQPError: Error, CustomStringConvertible, Sendable, Equatable {
-    public enum Kind: Sendable, Equatable {
+package struct AMQPError: Error, CustomStringConvertible, Sendable, Equatable {
+    package enum Kind: Sendable, Equatable {
         /// The URL cannot be understood.
         case address
         /// No connection: name not found, refused, handshake failed, certificate not accepted.
@@ -20,19 +20,19 @@ public struct AMQPError: Error, CustomStringConvertible, Sendable, Equatable {
         case interrupted
     }
 
-    public let kind: Kind
-    public let operation: String
+    package let kind: Kind
+    package let operation: String
     /// Safe to show: never holds a password.
-    public let detail: String
+    package let detail: String
 
     init(_ kind: Kind, _ operation: String, _ detail: String) {
         (self.kind, self.operation, self.detail) = (kind, operation, detail)
     }
 
-    public var description: String { "\(operation): \(detail)" }
+    package var description: String { "\(operation): \(detail)" }
 
     /// The reply code, if the broker gave one.
-    public var replyCode: UInt16? {
+    package var replyCode: UInt16? {
         switch kind {
         case .connectionClosed(let code), .channelClosed(let code): code
         default: nil
@@ -40,7 +40,7 @@ public struct AMQPError: Error, CustomStringConvertible, Sendable, Equatable {
     }
 
     /// Whether only the channel was lost.
-    public var isChannelOnly: Bool {
+    package var isChannelOnly: Bool {
         if case .channelClosed = kind { true } else { false }
     }
 }

@@ -1,5 +1,5 @@
 /// What the broker sent, in the order in which it came.
-public enum AMQPEvent: Sendable {
+package enum AMQPEvent: Sendable {
     case delivery(AMQPDelivery)
     /// Publisher confirm: the broker has taken responsibility for this tag, or with `multiple` for all up to it.
     case confirmed(tag: UInt64, multiple: Bool)
@@ -19,26 +19,26 @@ public enum AMQPEvent: Sendable {
 }
 
 /// A message for a consumer.
-public struct AMQPDelivery: Sendable {
+package struct AMQPDelivery: Sendable {
     /// Counts within one channel; void once that is closed.
-    public var tag: UInt64
-    public var consumerTag: String
+    package var tag: UInt64
+    package var consumerTag: String
     /// As it came: it may hold zero bytes and broken UTF-8.
-    public var routingKey: [UInt8]
-    public var exchange: String
-    public var redelivered: Bool
+    package var routingKey: [UInt8]
+    package var exchange: String
+    package var redelivered: Bool
     /// The user that the broker has checked; nil when the publisher gave none.
-    public var userID: String?
+    package var userID: String?
     /// How often a quorum queue has delivered this before (header `x-delivery-count`); 0 when absent.
-    public var deliveryCount: Int
-    public var body: [UInt8]
+    package var deliveryCount: Int
+    package var body: [UInt8]
 }
 
 /// A message that came back.
-public struct AMQPReturn: Sendable {
-    public var replyCode: UInt16
-    public var text: String
-    public var exchange: String
-    public var routingKey: [UInt8]
-    public var messageID: String?
+package struct AMQPReturn: Sendable {
+    package var replyCode: UInt16
+    package var text: String
+    package var exchange: String
+    package var routingKey: [UInt8]
+    package var messageID: String?
 }

@@ -1,5 +1,5 @@
 /// A value of an AMQP table: queue arguments, message headers, capabilities.
-public enum AMQPValue: Sendable, Hashable, ExpressibleByStringLiteral, ExpressibleByIntegerLiteral,
+package enum AMQPValue: Sendable, Hashable, ExpressibleByStringLiteral, ExpressibleByIntegerLiteral,
     ExpressibleByBooleanLiteral
 {
     case text(String)
@@ -7,23 +7,23 @@ public enum AMQPValue: Sendable, Hashable, ExpressibleByStringLiteral, Expressib
     case bool(Bool)
     case table([String: AMQPValue])
 
-    public init(stringLiteral value: String) { self = .text(value) }
-    public init(integerLiteral value: Int64) { self = .int(value) }
-    public init(booleanLiteral value: Bool) { self = .bool(value) }
+    package init(stringLiteral value: String) { self = .text(value) }
+    package init(integerLiteral value: Int64) { self = .int(value) }
+    package init(booleanLiteral value: Bool) { self = .bool(value) }
 }
 
 /// Properties of a message that is published; nil: absent.
-public struct AMQPProperties: Sendable, Hashable {
-    public var contentType: String?
-    public var type: String?
-    public var messageID: String?
+package struct AMQPProperties: Sendable, Hashable {
+    package var contentType: String?
+    package var type: String?
+    package var messageID: String?
     /// Checked by the broker against the user of the connection.
-    public var userID: String?
+    package var userID: String?
     /// 2: persistent.
-    public var deliveryMode: UInt8
-    public var headers: [String: AMQPValue]
+    package var deliveryMode: UInt8
+    package var headers: [String: AMQPValue]
 
-    public init(
+    package init(
         contentType: String? = nil, type: String? = nil, messageID: String? = nil, userID: String? = nil,
         deliveryMode: UInt8 = 2, headers: [String: AMQPValue] = [:]
     ) {

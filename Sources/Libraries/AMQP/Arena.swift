@@ -1,4 +1,4 @@
-internal import CRabbitMQ
+import CRabbitMQ
 import Glibc
 
 /// Memory for the arguments of one call into librabbitmq, freed when the object goes. Keep it alive over the call.

@@ -1,4 +1,4 @@
-internal import CRabbitMQ  // sys/socket.h: in release builds Glibc alone does not show SHUT_RDWR
+import CRabbitMQ  // sys/socket.h: in release builds Glibc alone does not show SHUT_RDWR
 import Glibc
 
 /// Ends a login that waits for a silent broker as soon as a descriptor becomes readable: librabbitmq sleeps in its own

@@ -1,11 +1,11 @@
-internal import CZlib
+import CZlib
 import Glibc
 
 /// A file compressed in parts, on several threads, that together are one gzip member (RFC 1952): each part is a run of whole
 /// deflate blocks that ends at a byte.
 extension Gzip {
     /// A compressed part, in a file of its own.
-    public struct Part: Sendable {
+    package struct Part: Sendable {
         let path: String
         /// Of what it expands to.
         let bytes: Int
@@ -19,7 +19,7 @@ extension Gzip {
     /// - Parameters:
     ///   - isLast: whether nothing follows.
     ///   - level: 1 fast to 9 small.
-    public static func compressPart(
+    package static func compressPart(
         of source: String, _ range: Range<Int>, isLast: Bool, to target: String, level: Int32
     ) throws(GzipError) -> Part {
         var stream = z_stream()
@@ -61,7 +61,7 @@ extension Gzip {
     /// Makes the new file `target` of all parts, in order; they are removed. Durability is the caller's.
     ///
     /// Throws `GzipError`; then `target` is gone.
-    public static func join(_ parts: [Part], to target: String) throws(GzipError) {
+    package static func join(_ parts: [Part], to target: String) throws(GzipError) {
         let output = try create(target)
         defer { close(output) }
         do throws(GzipError) {

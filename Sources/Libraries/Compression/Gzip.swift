@@ -1,14 +1,14 @@
-internal import CZlib
+import CZlib
 import Glibc
 
 /// Files into gzip (RFC 1952), in parts, and back, with the memory of two chunks each.
-public enum Gzip {
+package enum Gzip {
     static let chunkBytes = 65_536
 
     /// Expands `source` into the new file `target`.
     ///
     /// Throws `GzipError` for what is not one whole gzip member, or holds more than `limitBytes`; then `target` is gone.
-    public static func expand(_ source: String, to target: String, limitBytes: Int) throws(GzipError) {
+    package static func expand(_ source: String, to target: String, limitBytes: Int) throws(GzipError) {
         let input = try openToRead(source)
         defer { close(input) }
         let output = try create(target)
@@ -24,7 +24,7 @@ public enum Gzip {
     /// Expands `source` and gives what it holds to `body`, piece by piece.
     ///
     /// Throws `GzipError` for what is not one whole gzip member, or holds more than `limitBytes`.
-    public static func expand(
+    package static func expand(
         _ source: String, limitBytes: Int, _ body: (ArraySlice<UInt8>) -> Void
     ) throws(GzipError) {
         let input = try openToRead(source)
@@ -112,11 +112,11 @@ public enum Gzip {
 }
 
 /// A file that could not be compressed or expanded: what was tried, and why it failed.
-public struct GzipError: Error, CustomStringConvertible, Sendable {
-    public let operation: String
-    public let detail: String
+package struct GzipError: Error, CustomStringConvertible, Sendable {
+    package let operation: String
+    package let detail: String
     /// The errno of a file that could not be read or written; nil where the bytes are at fault.
-    public let code: Int32?
+    package let code: Int32?
 
     init(_ operation: String, detail: String?) {
         self.operation = operation
@@ -128,5 +128,5 @@ public struct GzipError: Error, CustomStringConvertible, Sendable {
         (self.operation, self.detail, self.code) = (operation, String(cString: strerror(code)), code)
     }
 
-    public var description: String { "\(operation): \(detail)" }
+    package var description: String { "\(operation): \(detail)" }
 }

@@ -1,21 +1,21 @@
-internal import CCrypto
+import CCrypto
 
 /// AES with a 128-bit key (FIPS 197), in blocks and in CBC mode without padding (NIST SP 800-38A), by libcrypto.
-public struct AES128: Sendable {
+package struct AES128: Sendable {
     /// Bytes of a key, and of a block.
-    public static let length = 16
+    package static let length = 16
     private static let zeros = [UInt8](repeating: 0, count: length)
 
     private let key: [UInt8]
 
     /// Nil unless there are exactly 16 bytes.
-    public init?(key: [UInt8]) {
+    package init?(key: [UInt8]) {
         guard key.count == AES128.length else { return nil }
         self.key = key
     }
 
     /// One block of 16 bytes alone (ECB).
-    public func encrypt(block: [UInt8]) -> [UInt8] {
+    package func encrypt(block: [UInt8]) -> [UInt8] {
         precondition(block.count == AES128.length)
         return run(block, AES128.zeros, encrypting: true)
     }
@@ -23,14 +23,14 @@ public struct AES128: Sendable {
     /// - Parameters:
     ///   - bytes: whole blocks.
     ///   - iv: 16 bytes; zeros unless given.
-    public func encrypt(_ bytes: [UInt8], iv: [UInt8]? = nil) -> [UInt8] {
+    package func encrypt(_ bytes: [UInt8], iv: [UInt8]? = nil) -> [UInt8] {
         run(bytes, iv ?? AES128.zeros, encrypting: true)
     }
 
     /// - Parameters:
     ///   - bytes: whole blocks.
     ///   - iv: 16 bytes; zeros unless given.
-    public func decrypt(_ bytes: [UInt8], iv: [UInt8]? = nil) -> [UInt8] {
+    package func decrypt(_ bytes: [UInt8], iv: [UInt8]? = nil) -> [UInt8] {
         run(bytes, iv ?? AES128.zeros, encrypting: false)
     }
 

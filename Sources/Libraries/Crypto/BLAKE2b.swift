@@ -1,6 +1,6 @@
 /// BLAKE2b (RFC 7693) without key, of any digest length. Written out because OpenSSL 3.0 knows the 64-byte digest only,
 /// and minisign needs the 32-byte one too; it hashes manifests and keys, a few hundred bytes.
-public enum BLAKE2b {
+package enum BLAKE2b {
     private static let blockLength = 128
     private static let initial: [UInt64] = [
         0x6a09_e667_f3bc_c908, 0xbb67_ae85_84ca_a73b, 0x3c6e_f372_fe94_f82b, 0xa54f_f53a_5f1d_36f1,
@@ -21,7 +21,7 @@ public enum BLAKE2b {
     ]
 
     /// - Parameter length: bytes of the digest, 1 to 64.
-    public static func hash(_ message: [UInt8], length: Int = 64) -> [UInt8] {
+    package static func hash(_ message: [UInt8], length: Int = 64) -> [UInt8] {
         precondition((1...64).contains(length))
         var state = initial
         // Parameter block: digest length, no key, fan-out 1, depth 1.

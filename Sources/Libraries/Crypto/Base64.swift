@@ -1,8 +1,8 @@
 /// Base64 with padding (RFC 4648, section 4).
-public enum Base64 {
+package enum Base64 {
     private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 
-    public static func encode(_ bytes: some Collection<UInt8>) -> String {
+    package static func encode(_ bytes: some Collection<UInt8>) -> String {
         var text: [UInt8] = []
         text.reserveCapacity((bytes.count + 2) / 3 * 4)
         var (word, held): (UInt32, Int) = (0, 0)
@@ -23,7 +23,7 @@ public enum Base64 {
     }
 
     /// Nil unless it is the one padded spelling of some bytes: no white space, no bits left over.
-    public static func decode(_ text: some StringProtocol) -> [UInt8]? {
+    package static func decode(_ text: some StringProtocol) -> [UInt8]? {
         let digits = Array(text.utf8)
         guard digits.count.isMultiple(of: 4) else { return nil }
         let padding = digits.reversed().prefix { $0 == UInt8(ascii: "=") }.count

@@ -2,9 +2,9 @@
 ///
 /// Written on AES-CBC instead of taken from libcrypto, because the key diversification of AN10922 needs the subkeys with a
 /// padding of its own.
-public struct CMAC: Sendable {
+package struct CMAC: Sendable {
     /// Bytes of a MAC.
-    public static let length = AES128.length
+    package static let length = AES128.length
 
     private let cipher: AES128
     /// For a last block that is whole.
@@ -12,14 +12,14 @@ public struct CMAC: Sendable {
     /// For a last block that was padded.
     private let padded: [UInt8]
 
-    public init(_ cipher: AES128) {
+    package init(_ cipher: AES128) {
         self.cipher = cipher
         whole = CMAC.doubled(cipher.encrypt(block: [UInt8](repeating: 0, count: AES128.length)))
         padded = CMAC.doubled(whole)
     }
 
     /// 16 bytes.
-    public func authenticate(_ message: [UInt8]) -> [UInt8] { mac(message, atLeast: AES128.length) }
+    package func authenticate(_ message: [UInt8]) -> [UInt8] { mac(message, atLeast: AES128.length) }
 
     /// A key for one chip out of a master key (NXP AN10922, AES-128): the CMAC over the constant 01 and `input`, which is
     /// padded to two blocks even where one would do.
@@ -27,7 +27,7 @@ public struct CMAC: Sendable {
     /// - Parameters:
     ///   - master: the key that is never on a chip.
     ///   - input: 1 to 31 bytes, different for each chip: its UID, and perhaps what names application and system.
-    public static func diversifiedKey(of master: AES128, input: [UInt8]) -> AES128 {
+    package static func diversifiedKey(of master: AES128, input: [UInt8]) -> AES128 {
         precondition((1..<2 * AES128.length).contains(input.count))
         let key = CMAC(master).mac([0x01] + input, atLeast: 2 * AES128.length)
         return AES128(key: key)!

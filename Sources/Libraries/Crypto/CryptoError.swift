@@ -1,10 +1,10 @@
-internal import CCrypto
+import CCrypto
 
 /// A failed call of libcrypto: what was tried, and its own reason where it gave one.
-public struct CryptoError: Error, CustomStringConvertible, Sendable {
-    public let operation: String
+package struct CryptoError: Error, CustomStringConvertible, Sendable {
+    package let operation: String
     /// libcrypto's packed error code; 0 when it gave none.
-    public let code: UInt
+    package let code: UInt
     private let reason: String
 
     init(_ operation: String) {
@@ -14,5 +14,5 @@ public struct CryptoError: Error, CustomStringConvertible, Sendable {
         reason = code == 0 ? "refused" : ERR_reason_error_string(code).map { String(cString: $0) } ?? "error \(code)"
     }
 
-    public var description: String { "\(operation): \(reason)" }
+    package var description: String { "\(operation): \(reason)" }
 }

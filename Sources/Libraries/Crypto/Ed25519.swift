@@ -1,16 +1,16 @@
-internal import CCrypto
+import CCrypto
 
 /// Ed25519 signatures (RFC 8032) by libcrypto.
-public enum Ed25519 {
+package enum Ed25519 {
     /// Bytes of a private key's seed.
-    public static let seedLength = 32
+    package static let seedLength = 32
     /// Bytes of a public key.
-    public static let publicKeyLength = 32
+    package static let publicKeyLength = 32
     /// Bytes of a signature.
-    public static let signatureLength = 64
+    package static let signatureLength = 64
 
     /// The public key of a 32-byte seed. Throws `CryptoError`.
-    public static func publicKey(ofSeed seed: [UInt8]) throws(CryptoError) -> [UInt8] {
+    package static func publicKey(ofSeed seed: [UInt8]) throws(CryptoError) -> [UInt8] {
         let key = try Key(seed: seed)
         var bytes = [UInt8](repeating: 0, count: publicKeyLength)
         var count = bytes.count
@@ -21,7 +21,7 @@ public enum Ed25519 {
     }
 
     /// The 64-byte signature of `message`. Throws `CryptoError`.
-    public static func sign(_ message: [UInt8], seed: [UInt8]) throws(CryptoError) -> [UInt8] {
+    package static func sign(_ message: [UInt8], seed: [UInt8]) throws(CryptoError) -> [UInt8] {
         let key = try Key(seed: seed)
         let context = EVP_MD_CTX_new()
         defer { EVP_MD_CTX_free(context) }
@@ -34,7 +34,7 @@ public enum Ed25519 {
     }
 
     /// Whether `signature` is the key's over `message`; false for keys and signatures of the wrong length, too.
-    public static func verify(_ signature: [UInt8], of message: [UInt8], publicKey: [UInt8]) -> Bool {
+    package static func verify(_ signature: [UInt8], of message: [UInt8], publicKey: [UInt8]) -> Bool {
         guard signature.count == signatureLength, publicKey.count == publicKeyLength,
             let key = EVP_PKEY_new_raw_public_key_ex(nil, "ED25519", nil, publicKey, publicKey.count)
         else { return false }

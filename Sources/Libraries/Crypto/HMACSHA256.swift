@@ -1,11 +1,11 @@
 /// HMAC-SHA-256 (RFC 2104). Both padded keys are hashed once, at `init`; a short message then costs two blocks and no
 /// allocation but the result.
-public struct HMACSHA256: Sendable {
+package struct HMACSHA256: Sendable {
     private let inner: SHA256
     private let outer: SHA256
 
     /// - Parameter key: of any length; one over 64 bytes is hashed first, as the RFC says.
-    public init(key: [UInt8]) {
+    package init(key: [UInt8]) {
         let short = key.count > SHA256.blockLength ? SHA256.hash(key) : key
         let padded = short + [UInt8](repeating: 0, count: SHA256.blockLength - short.count)
         var (inner, outer) = (SHA256(), SHA256())
@@ -15,7 +15,7 @@ public struct HMACSHA256: Sendable {
     }
 
     /// The first 8 of the 32 bytes, as a big-endian number; allocates nothing.
-    public func authenticate64(_ message: [UInt8]) -> UInt64 {
+    package func authenticate64(_ message: [UInt8]) -> UInt64 {
         var (first, second) = (inner, outer)
         first.update(message)
         second.update(digestOf: first)
@@ -23,7 +23,7 @@ public struct HMACSHA256: Sendable {
     }
 
     /// 32 bytes.
-    public func authenticate(_ message: [UInt8]) -> [UInt8] {
+    package func authenticate(_ message: [UInt8]) -> [UInt8] {
         var (first, second) = (inner, outer)
         first.update(message)
         second.update(digestOf: first)

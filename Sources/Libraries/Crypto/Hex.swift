@@ -1,9 +1,9 @@
 /// Bytes as hexadecimal text.
-public enum Hex {
+package enum Hex {
     private static let digits = Array("0123456789abcdef".utf8)
 
     /// Lower case, two digits a byte.
-    public static func encode(_ bytes: some Collection<UInt8>) -> String {
+    package static func encode(_ bytes: some Collection<UInt8>) -> String {
         String(unsafeUninitializedCapacity: 2 * bytes.count) { buffer in
             var at = 0
             for byte in bytes {
@@ -16,7 +16,7 @@ public enum Hex {
     }
 
     /// Either case, an even number of digits and nothing else; nil otherwise. Empty text is no bytes.
-    public static func decode(_ text: some StringProtocol) -> [UInt8]? {
+    package static func decode(_ text: some StringProtocol) -> [UInt8]? {
         let digits = text.utf8
         guard digits.count.isMultiple(of: 2) else { return nil }
         var bytes: [UInt8] = []

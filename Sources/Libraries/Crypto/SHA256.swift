@@ -1,30 +1,30 @@
-internal import CCrypto
+import CCrypto
 
 /// SHA-256 (FIPS 180-4), fed piece by piece. A plain value: a copy goes on from the same state.
-public struct SHA256: Sendable {
+package struct SHA256: Sendable {
     /// Bytes of a digest.
-    public static let length = 32
+    package static let length = 32
     /// Bytes of a block, the unit of HMAC's padding.
     static let blockLength = 64
 
     private var state = SHA256_CTX()
 
-    public init() { SHA256_Init(&state) }
+    package init() { SHA256_Init(&state) }
 
-    public mutating func update(_ bytes: [UInt8]) { bytes.withUnsafeBytes { update($0) } }
-    public mutating func update(_ bytes: ArraySlice<UInt8>) { bytes.withUnsafeBytes { update($0) } }
+    package mutating func update(_ bytes: [UInt8]) { bytes.withUnsafeBytes { update($0) } }
+    package mutating func update(_ bytes: ArraySlice<UInt8>) { bytes.withUnsafeBytes { update($0) } }
     /// The bytes of whole numbers as they lie in memory.
-    public mutating func update(column: [some FixedWidthInteger]) { column.withUnsafeBytes { update($0) } }
-    public mutating func update(_ text: String) {
+    package mutating func update(column: [some FixedWidthInteger]) { column.withUnsafeBytes { update($0) } }
+    package mutating func update(_ text: String) {
         var text = text
         text.withUTF8 { update(UnsafeRawBufferPointer($0)) }
     }
-    public mutating func update(_ bytes: UnsafeRawBufferPointer) {
+    package mutating func update(_ bytes: UnsafeRawBufferPointer) {
         SHA256_Update(&state, bytes.baseAddress, bytes.count)
     }
 
     /// The 32-byte digest of all that was fed. The value itself is unchanged and may be fed further.
-    public func finish() -> [UInt8] {
+    package func finish() -> [UInt8] {
         var last = state
         return [UInt8](unsafeUninitializedCapacity: SHA256.length) { buffer, count in
             SHA256_Final(buffer.baseAddress, &last)
@@ -33,7 +33,7 @@ public struct SHA256: Sendable {
     }
 
     /// The 32-byte digest of `bytes`.
-    public static func hash(_ bytes: [UInt8]) -> [UInt8] {
+    package static func hash(_ bytes: [UInt8]) -> [UInt8] {
         var hash = SHA256()
         hash.update(bytes)
         return hash.finish()

@@ -1,7 +1,7 @@
-internal import CCrypto
+import CCrypto
 
 /// scrypt (RFC 7914): a key from a password, at a chosen price.
-public enum Scrypt {
+package enum Scrypt {
     /// Most memory a call may ask for: 1 GiB for the table and a little for the rest, what minisign's own keys need.
     static let memoryLimitBytes: UInt64 = 1 << 30 + 64 << 20
 
@@ -12,7 +12,7 @@ public enum Scrypt {
     ///   - length: bytes of the key.
     ///
     /// Throws `CryptoError` for parameters that cannot be or that need over 1 GiB.
-    public static func derive(
+    package static func derive(
         password: [UInt8], salt: [UInt8], n: UInt64, r: UInt64, p: UInt64, length: Int
     ) throws(CryptoError) -> [UInt8] {
         var key = [UInt8](repeating: 0, count: length)

@@ -1,7 +1,7 @@
-internal import CCrypto
+import CCrypto
 
 /// Bytes that nobody can guess, by libcrypto's generator.
-public func randomBytes(_ count: Int) -> [UInt8] {
+package func randomBytes(_ count: Int) -> [UInt8] {
     [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
         // It fails only when the kernel gives no randomness at all; then nothing may go on.
         precondition(RAND_bytes(buffer.baseAddress, Int32(count)) == 1, "no random bytes")
@@ -10,6 +10,6 @@ public func randomBytes(_ count: Int) -> [UInt8] {
 }
 
 /// Compares without telling by its duration where the first difference is. Lengths are no secret.
-public func constantTimeEqual(_ left: [UInt8], _ right: [UInt8]) -> Bool {
+package func constantTimeEqual(_ left: [UInt8], _ right: [UInt8]) -> Bool {
     left.count == right.count && CRYPTO_memcmp(left, right, left.count) == 0
 }

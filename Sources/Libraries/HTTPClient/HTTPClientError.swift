@@ -1,6 +1,6 @@
 /// A request that gave no response worth having.
-public struct HTTPClientError: Error, CustomStringConvertible, Sendable, Equatable {
-    public enum Kind: Sendable, Equatable {
+package struct HTTPClientError: Error, CustomStringConvertible, Sendable, Equatable {
+    package enum Kind: Sendable, Equatable {
         /// The URL cannot be used: not http or https, or malformed.
         case address
         /// No connection, a certificate that is not accepted, or a connection that broke.
@@ -15,13 +15,13 @@ public struct HTTPClientError: Error, CustomStringConvertible, Sendable, Equatab
         case file
     }
 
-    public let kind: Kind
-    public let url: String
-    public let detail: String
+    package let kind: Kind
+    package let url: String
+    package let detail: String
 
     init(_ kind: Kind, _ url: String, _ detail: String) {
         (self.kind, self.url, self.detail) = (kind, url, detail)
     }
 
-    public var description: String { "GET \(url): \(detail)" }
+    package var description: String { "GET \(url): \(detail)" }
 }

@@ -1,34 +1,34 @@
-internal import CCurl
+import CCurl
 import Glibc
 
 /// What came back. A `status` other than 200 and 206 has no body.
-public struct HTTPResponse: Sendable {
-    public let status: Int
+package struct HTTPResponse: Sendable {
+    package let status: Int
     /// As the server wrote it, quotes included: for If-None-Match.
-    public let etag: String?
+    package let etag: String?
     /// Empty for a download into a file.
-    public let body: [UInt8]
+    package let body: [UInt8]
     /// Bytes in the file after a download; 0 otherwise.
-    public let fileBytes: Int
+    package let fileBytes: Int
 }
 
 /// GET over libcurl, with bounded waits and sizes. Confined to one thread, which sleeps in it; it keeps its connection
 /// between requests.
 ///
 /// Only http and https; a redirect (three at most) never leads to another scheme, nor from https to http.
-public final class HTTPClient {
-    public struct Settings: Sendable {
+package final class HTTPSession {
+    package struct Settings: Sendable {
         /// Name, TCP and TLS together.
-        public var connectTimeoutMs = 5_000
+        package var connectTimeoutMs = 5_000
         /// A transfer slower than this: a list of a million (13 MB) would take longer than the two days it is good for ...
-        public var lowSpeedBytesPerS = 100
+        package var lowSpeedBytesPerS = 100
         /// ... for so long is given up. Its whole time is limited where a caller says so.
-        public var lowSpeedTimeS = 30
+        package var lowSpeedTimeS = 30
         /// PEM bundle of certificate authorities, and no others; nil: the system's.
-        public var authorityFile: String?
-        public var userAgent = "tapline"
+        package var authorityFile: String?
+        package var userAgent = "tapline"
 
-        public init() {}
+        package init() {}
     }
 
     private let handle: UnsafeMutableRawPointer
@@ -37,8 +37,8 @@ public final class HTTPClient {
     private let words = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
     private static let initialised = curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK
 
-    public init(_ settings: Settings = Settings()) {
-        precondition(HTTPClient.initialised, "curl_global_init")
+    package init(_ settings: Settings = Settings()) {
+        precondition(HTTPSession.initialised, "curl_global_init")
         guard let handle = curl_easy_init() else { fatalError("out of memory") }
         (self.handle, self.settings) = (handle, settings)
     }
@@ -54,7 +54,7 @@ public final class HTTPClient {
     ///   - ifNoneMatch: an ETag; the server answers 304 when it still holds.
     ///   - limitMs: longest time for all of it, `timedOut` after that; nil: only the lowest speed counts.
     ///   - isStopped: asked about once a second; true ends the transfer with `stopped`.
-    public func get(
+    package func get(
         _ url: String, ifNoneMatch: String? = nil, limitBytes: Int, limitMs: Int? = nil,
         isStopped: @escaping () -> Bool = { false }
     ) throws(HTTPClientError) -> HTTPResponse {
@@ -63,7 +63,7 @@ public final class HTTPClient {
     }
 
     /// What is known of the part of a file that lies there.
-    public enum Part: Sendable, Equatable {
+    package enum Part: Sendable, Equatable {
         /// Nothing: the file is fetched anew.
         case unknown
         /// It came under this validator: continued while the server still has the same, fetched anew otherwise.
@@ -79,7 +79,7 @@ public final class HTTPClient {
     ///   - limitMs: as for `get`.
     ///   - onStart: called when the file is written anew, with what names the bytes for `Part.of`: the ETag, or else the
     ///     Last-Modified, where it is a strong one (RFC 9110 section 8.8); nil without either.
-    public func download(
+    package func download(
         _ url: String, to path: String, part: Part, limitBytes: Int, limitMs: Int? = nil,
         onStart: @escaping (String?) -> Void = { _ in }, isStopped: @escaping () -> Bool = { false }
     ) throws(HTTPClientError) -> HTTPResponse {
@@ -118,7 +118,7 @@ public final class HTTPClient {
         guard finished else {
             let text = String(cString: words)
             throw HTTPClientError(
-                HTTPClient.kind(code), url, text.isEmpty ? String(cString: curl_easy_strerror(code)) : text)
+                HTTPSession.kind(code), url, text.isEmpty ? String(cString: curl_easy_strerror(code)) : text)
         }
         return HTTPResponse(
             status: transfer.status, etag: transfer.etag, body: transfer.body, fileBytes: transfer.total ?? 0

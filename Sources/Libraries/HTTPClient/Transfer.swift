@@ -1,4 +1,4 @@
-internal import CCurl
+import CCurl
 import Glibc
 
 /// What one request takes in: headers of the last response, and the body, into memory or a file.

@@ -41,7 +41,7 @@ final class Connections: Sendable {
 
     /// Ends the connections that have sent no whole request for too long, and those that take their answer too slowly. Under
     /// the lock, so that no number changes hands.
-    func shutDownStalled(_ limits: HTTPServer.Limits) {
+    func shutDownStalled(_ limits: HTTPListener.Limits) {
         let nowS = Connections.nowS()
         state.withLock { state in
             for (socket, activity) in state.activities {

@@ -2,12 +2,12 @@ import Glibc
 
 /// Where a server listens: `ADDRESS:PORT`, the address an IPv4 or `[IPv6]` number, `localhost`, or empty for every
 /// interface; port 0 lets the kernel choose.
-public struct HTTPAddress: Sendable, CustomStringConvertible {
-    public let host: String
-    public let port: UInt16
+package struct HTTPAddress: Sendable, CustomStringConvertible {
+    package let host: String
+    package let port: UInt16
 
     /// Nil for what is not `ADDRESS:PORT`.
-    public init?(_ text: String) {
+    package init?(_ text: String) {
         guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
             return nil
         }
@@ -22,7 +22,7 @@ public struct HTTPAddress: Sendable, CustomStringConvertible {
         guard resolve() != nil else { return nil }
     }
 
-    public var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+    package var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 
     /// The socket address and whether it is IPv6. Numbers only: a server's own address is not asked of a name server.
     func resolve() -> (address: sockaddr_storage, isIPv6: Bool)? {

@@ -1,22 +1,22 @@
 import Glibc
 
 /// A regular file held open, so that what is sent is one version of it, whatever is renamed meanwhile.
-public final class HTTPFile: Sendable {
+package final class HTTPFile: Sendable {
     let descriptor: Int32
     /// Bytes.
-    public let size: Int64
+    package let size: Int64
     /// Strong, in quotes: inode, size and modification time in nanoseconds. Files that are replaced by rename, never
     /// written in place, cannot share it with other bytes.
-    public let etag: String
+    package let etag: String
 
     /// It is, or may be, there, and cannot be opened: for want of descriptors, of permission, or of a sound disk.
-    public struct Unreadable: Error {
+    package struct Unreadable: Error {
         /// errno
-        public let code: Int32
+        package let code: Int32
     }
 
     /// Nil when there is no such regular file.
-    public init?(path: String) throws(Unreadable) {
+    package init?(path: String) throws(Unreadable) {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
         guard descriptor >= 0 else {
             let code = errno

@@ -1,29 +1,29 @@
-internal import CMicrohttpd
+import CMicrohttpd
 import Glibc
 import Synchronization
 
 /// A small HTTP server for GET and HEAD on libmicrohttpd's own polling thread: the handler runs there, so it answers from
 /// memory or with a file and never waits. Files leave by sendfile(2), so a slow reader costs a socket and no memory.
-public final class HTTPServer: Sendable {
-    public typealias Handler = @Sendable (HTTPRequest) -> HTTPResponse
+package final class HTTPListener: Sendable {
+    package typealias Handler = @Sendable (HTTPRequest) -> HTTPResponse
 
-    public struct Limits: Sendable {
+    package struct Limits: Sendable {
         /// Connections at a time: a fleet of a thousand scanners that all ask at once, their kept connections, and people.
         /// Who comes beyond gets 503 and is let go; never more than a quarter of the descriptors that the process may have: each
         /// may take two, its socket and a file, and broker and database must always find one.
-        public var connections = 4_096
+        package var connections = 4_096
         /// A connection without progress is closed after this, in seconds.
-        public var idleS = 30
+        package var idleS = 30
         /// ... and one that has sent no whole request for so long when `closeStalled` is called: a byte now and then is no
         /// progress.
-        public var requestS = 40
+        package var requestS = 40
         /// ... and one that takes an answer for so long, in seconds, without taking `answerBytes` of it: some bytes now and
         /// then are no progress either.
-        public var answerS = 60
+        package var answerS = 60
         /// 100 bytes/s, below which scanners give up, too: a twentieth of what a link of 16 kbit/s brings.
-        public var answerBytes: Int64 = 6_000
+        package var answerBytes: Int64 = 6_000
 
-        public init() {}
+        package init() {}
     }
 
     /// Connections that are taken beyond the limit, to be told so.
@@ -45,17 +45,17 @@ public final class HTTPServer: Sendable {
     private let daemon: Mutex<Daemon?>
     private let context: Context
     /// The port in use, also when 0 was asked for.
-    public let port: UInt16
+    package let port: UInt16
 
     /// Starts listening. Throws `HTTPServerError`.
-    public init(
+    package init(
         _ address: HTTPAddress, limits: Limits = Limits(), handler: @escaping Handler
     ) throws(HTTPServerError) {
         guard let (storage, isIPv6) = address.resolve() else {
             throw HTTPServerError(description: "\(address) is no address to listen on")
         }
         var limits = limits
-        limits.connections = HTTPServer.affordable(limits.connections)
+        limits.connections = HTTPListener.affordable(limits.connections)
         let context = Context(handler, limits)
         // One thread, epoll where there is one, and a pipe that wakes it to stop.
         var flags = MHD_USE_AUTO.rawValue | MHD_USE_INTERNAL_POLLING_THREAD.rawValue | MHD_USE_ITC.rawValue
@@ -64,8 +64,9 @@ public final class HTTPServer: Sendable {
         let pointer = withUnsafePointer(to: storage) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 shim_http_start(
-                    flags, $0, UInt32(limits.connections + HTTPServer.spareConnections), UInt32(limits.idleS),
-                    HTTPServer.connectionMemoryBytes, HTTPServer.handle, HTTPServer.completed, HTTPServer.connection,
+                    flags, $0, UInt32(limits.connections + HTTPListener.spareConnections), UInt32(limits.idleS),
+                    HTTPListener.connectionMemoryBytes, HTTPListener.handle, HTTPListener.completed,
+                    HTTPListener.connection,
                     Unmanaged.passUnretained(context).toOpaque())
             }
         }
@@ -84,16 +85,16 @@ public final class HTTPServer: Sendable {
     }
 
     /// Connections at present.
-    public var connections: Int { context.connections.count }
+    package var connections: Int { context.connections.count }
 
     /// Ends connections that keep the server waiting for a request (`Limits.requestS`), or with an answer (`Limits.answerS`).
     /// To be called once in a while.
-    public func closeStalled() { context.connections.shutDownStalled(context.limits) }
+    package func closeStalled() { context.connections.shutDownStalled(context.limits) }
 
     deinit { stop(graceMs: 0) }
 
     /// Stops listening, lets answers under way end for at most `graceMs`, then closes everything.
-    public func stop(graceMs: Int = 2_000) {
+    package func stop(graceMs: Int = 2_000) {
         let pointer: OpaquePointer? = daemon.withLock { daemon in
             defer { daemon = nil }
             return daemon?.pointer
@@ -118,16 +119,16 @@ public final class HTTPServer: Sendable {
             mark.pointee = UnsafeMutableRawPointer(bitPattern: 1)
             context.connections.began(shim_http_socket(connection))
             guard context.connections.count <= context.limits.connections else {
-                return HTTPServer.refuse(connection, "503: too many connections\n", 503, [("Retry-After", "5")])
+                return HTTPListener.refuse(connection, "503: too many connections\n", 503, [("Retry-After", "5")])
             }
             guard verb != "GET" && verb != "HEAD" else { return MHD_Result.YES }
-            return HTTPServer.refuse(connection, "405: GET and HEAD only\n", 405, [("Allow", "GET, HEAD")])
+            return HTTPListener.refuse(connection, "405: GET and HEAD only\n", 405, [("Allow", "GET, HEAD")])
         }
         // Neither GET nor HEAD has a body here.
         guard bodySize.pointee == 0 else { return MHD_Result.NO }
         var headers: [String: String] = [:]
         withUnsafeMutablePointer(to: &headers) {
-            _ = MHD_get_connection_values(connection, .HEADER_KIND, { HTTPServer.collect($0, $2, $3) }, $0)
+            _ = MHD_get_connection_values(connection, .HEADER_KIND, { HTTPListener.collect($0, $2, $3) }, $0)
         }
         // A Range has a meaning for GET only (RFC 9110 section 14.2).
         if verb == "HEAD" { headers["range"] = nil }
@@ -136,7 +137,7 @@ public final class HTTPServer: Sendable {
         if context.connections.count > context.limits.connections / 2 {
             response.headers.append(("Connection", "close"))
         }
-        return HTTPServer.send(response, to: connection, requestHeaders: headers)
+        return HTTPListener.send(response, to: connection, requestHeaders: headers)
     }
 
     private static let completed: MHD_RequestCompletedCallback = { context, connection, mark, _ in

@@ -1,5 +1,5 @@
 /// Which part of a representation a GET gets (RFC 9110 sections 13.1, 13.2 and 14): pure, so that every rule is testable.
-public enum Selection: Equatable, Sendable {
+package enum Selection: Equatable, Sendable {
     case whole
     /// 206: these bytes, first and last included.
     case part(ClosedRange<Int64>)
@@ -12,7 +12,7 @@ public enum Selection: Equatable, Sendable {
     ///   - etag: strong, with its quotes.
     ///   - size: bytes of the whole.
     ///   - headers: by lower-case name.
-    public init(etag: String, size: Int64, headers: [String: String]) {
+    package init(etag: String, size: Int64, headers: [String: String]) {
         if let known = headers["if-none-match"], Selection.names(known, etag) {
             self = .notModified
             return

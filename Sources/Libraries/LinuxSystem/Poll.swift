@@ -1,9 +1,9 @@
 import Glibc
 
 /// poll(2), restarted after signals.
-public enum Poll {
+package enum Poll {
     /// Which of `descriptors` are readable (or hung up) after at most `timeoutMs`; -1 waits for ever.
-    public static func wait(_ descriptors: [Int32], timeoutMs: Int) -> [Bool] {
+    package static func wait(_ descriptors: [Int32], timeoutMs: Int) -> [Bool] {
         var entries = descriptors.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
         let deadline = SystemClock.monotonicMs() + Int64(Int32(clamping: max(0, timeoutMs)))
         while true {
@@ -15,12 +15,12 @@ public enum Poll {
     }
 
     /// Whether a write of up to PIPE_BUF bytes would not have to wait; waits for that until `other` is readable, for ever.
-    static func isWritable(_ descriptor: Int32, or other: Int32) -> Bool {
+    package static func isWritable(_ descriptor: Int32, or other: Int32) -> Bool {
         isWritable(descriptor, other, timeoutMs: -1)
     }
 
     /// Whether a write of up to PIPE_BUF bytes would not have to wait.
-    static func isWritable(_ descriptor: Int32) -> Bool { isWritable(descriptor, -1, timeoutMs: 0) }
+    package static func isWritable(_ descriptor: Int32) -> Bool { isWritable(descriptor, -1, timeoutMs: 0) }
 
     private static func isWritable(_ descriptor: Int32, _ other: Int32, timeoutMs: Int32) -> Bool {
         var entries = [

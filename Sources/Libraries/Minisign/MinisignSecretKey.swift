@@ -1,9 +1,8 @@
-internal import Crypto
-internal import Runtime
+import Crypto
 
 /// A secret key in minisign's format, plain (`minisign -W`) or encrypted with a password.
-public struct MinisignSecretKey: Sendable {
-    public let publicKey: MinisignPublicKey
+package struct MinisignSecretKey: Sendable {
+    package let publicKey: MinisignPublicKey
     private let seed: [UInt8]
 
     private init(number: [UInt8], seed: [UInt8]) throws(CryptoError) {
@@ -12,7 +11,7 @@ public struct MinisignSecretKey: Sendable {
     }
 
     /// A new key with a random number.
-    public static func generate() throws -> MinisignSecretKey {
+    package static func generate() throws -> MinisignSecretKey {
         try MinisignSecretKey(number: randomBytes(8), seed: randomBytes(Ed25519.seedLength))
     }
 
@@ -28,29 +27,8 @@ public struct MinisignSecretKey: Sendable {
     private static let fileLength = 158
     private static let secretLength = 104
 
-    /// Reads a key file. Refuses one that others than its owner may read.
-    ///
-    /// Throws `ProgramError` (configuration) for a file that is missing, too open, not a key, or needs a password other
-    /// than the one given.
-    public init(path: String, password: String? = nil) throws {
-        guard let status = Files.status(path) else {
-            throw ProgramError.configuration("signing key \(path): no such file")
-        }
-        guard status.mode & 0o077 == 0 else {
-            throw ProgramError.configuration(
-                "signing key \(path) can be read by others (mode 0\(String(status.mode, radix: 8))): chmod 600 it")
-        }
-        let text: String
-        do { text = try Files.readText(path, limit: 4_096) } catch {
-            throw ProgramError.configuration("signing key: \(error)")
-        }
-        do { self = try MinisignSecretKey(file: text, password: password) } catch {
-            throw ProgramError.configuration("signing key \(path): \(error)")
-        }
-    }
-
     /// Throws `MinisignKeyError`.
-    public init(file text: String, password: String? = nil) throws {
+    package init(file text: String, password: String? = nil) throws {
         let lines = text.split(whereSeparator: \.isNewline)
         guard lines.count == 2, let bytes = Base64.decode(lines[1].trimmed), bytes.count == Self.fileLength,
             bytes[..<2].elementsEqual(MinisignPublicKey.algorithm), bytes[4..<6].elementsEqual(Self.checksum)
@@ -77,7 +55,7 @@ public struct MinisignSecretKey: Sendable {
     }
 
     /// The key file, encrypted when there is a password.
-    public func file(password: String? = nil) throws -> String {
+    package func file(password: String? = nil) throws -> String {
         let keys = publicKey.number + seed + publicKey.key
         var secret = keys + BLAKE2b.hash(MinisignPublicKey.algorithm + keys, length: 32)
         var head = MinisignPublicKey.algorithm
@@ -119,10 +97,10 @@ public struct MinisignSecretKey: Sendable {
 }
 
 /// Why a key file gives no key.
-public enum MinisignKeyError: Error, CustomStringConvertible, Sendable {
+package enum MinisignKeyError: Error, CustomStringConvertible, Sendable {
     case malformed, passwordNeeded, wrongPassword
 
-    public var description: String {
+    package var description: String {
         switch self {
         case .malformed: "not a minisign secret key"
         case .passwordNeeded: "encrypted: its password is needed"

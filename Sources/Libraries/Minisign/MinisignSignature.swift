@@ -1,10 +1,10 @@
-internal import Crypto
+import Crypto
 
 /// A signature file in minisign's format: what `minisign -V` verifies.
 ///
 /// Four lines: an untrusted comment; the algorithm, the key's number and the signature of the file; a trusted comment;
 /// the signature of the first signature and that comment.
-public struct MinisignSignature: Sendable {
+package struct MinisignSignature: Sendable {
     /// Of the file's BLAKE2b-512, as minisign signs today.
     static let prehashed = Array("ED".utf8)
     /// Of the file itself, as it did before 2021 (`minisign -l`).
@@ -12,13 +12,13 @@ public struct MinisignSignature: Sendable {
     static let trustedPrefix = "trusted comment: "
 
     let algorithm: [UInt8]
-    public let keyNumber: [UInt8]
+    package let keyNumber: [UInt8]
     let signature: [UInt8]
-    public let trustedComment: String
+    package let trustedComment: String
     let commentSignature: [UInt8]
 
     /// Nil for anything that is not a signature file.
-    public init?(file bytes: [UInt8]) {
+    package init?(file bytes: [UInt8]) {
         let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
         guard lines.count == 4 || lines.count == 5 && lines[4].isEmpty, lines[0].hasPrefix("untrusted comment: "),
             let first = Base64.decode(lines[1].trimmed), first.count == 74,
@@ -34,7 +34,7 @@ public struct MinisignSignature: Sendable {
     }
 
     /// Whether this is the key's signature of `message`, and the trusted comment its own.
-    public func isValid(for message: [UInt8], by key: MinisignPublicKey) -> Bool {
+    package func isValid(for message: [UInt8], by key: MinisignPublicKey) -> Bool {
         let signed = algorithm == MinisignSignature.prehashed ? BLAKE2b.hash(message) : message
         return keyNumber == key.number && Ed25519.verify(signature, of: signed, publicKey: key.key)
             && Ed25519.verify(
@@ -44,7 +44,7 @@ public struct MinisignSignature: Sendable {
     /// The signature file over `message`.
     ///
     /// - Parameter comment: one line, covered by the signature; `minisign -V` shows it.
-    public static func file(
+    package static func file(
         signing message: [UInt8], with key: MinisignSecretKey, trustedComment comment: String
     ) throws -> [UInt8] {
         precondition(!comment.contains(where: \.isNewline))

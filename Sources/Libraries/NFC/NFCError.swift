@@ -1,20 +1,20 @@
-internal import CNFC
+import CNFC
 
 /// What libnfc, or a reader behind it, refused.
-public struct NFCError: Error, Hashable, CustomStringConvertible, Sendable {
-    public let operation: String
+package struct NFCError: Error, Hashable, CustomStringConvertible, Sendable {
+    package let operation: String
     /// One of libnfc's (nfc.h), below zero; 0 where libnfc says only that it failed.
-    public let code: Int32
+    package let code: Int32
 
     /// - Parameter code: as libnfc returned it.
-    public init(_ operation: String, code: Int32 = 0) {
+    package init(_ operation: String, code: Int32 = 0) {
         (self.operation, self.code) = (operation, code)
     }
 
     /// Whether the tag is to blame and the reader works: it left, or the radio was disturbed.
-    public var isOfTag: Bool { NFCError.tagCodes.contains(code) }
+    package var isOfTag: Bool { NFCError.tagCodes.contains(code) }
 
-    public var description: String {
+    package var description: String {
         if code == 0 { return "\(operation) failed" }
         return "\(operation): \(NFCError.texts[code] ?? "error \(code)")"
     }

@@ -1,12 +1,12 @@
-internal import CNFC
+import CNFC
 import Glibc
-internal import Synchronization
+import Synchronization
 
 /// libnfc itself: one context for the process.
 ///
 /// Its list of drivers is a global that nfc_exit frees under whoever is opening a reader, and nfc_init and every message that
 /// libnfc logs read and set the environment. So there is one context, made once and never given back.
-public enum NFCLibrary {
+package enum NFCLibrary {
     /// libnfc reads its context and never writes it once it is made.
     private struct Context: @unchecked Sendable { let pointer: OpaquePointer? }
 
@@ -22,14 +22,14 @@ public enum NFCLibrary {
     private static let opening = Mutex(())
 
     /// To be called before other threads read the environment.
-    public static func start() { _ = context }
+    package static func start() { _ = context }
 
     /// Most readers listed.
-    public static let listLimit = 8
+    package static let listLimit = 8
 
     /// The connection strings of the readers that libnfc finds without disturbing serial ports (unless libnfc's own settings
     /// allow that), and of those its settings name. Throws `NFCError`.
-    public static func list() throws -> [String] {
+    package static func list() throws -> [String] {
         guard let pointer = context.pointer else { throw NFCError("start libnfc") }
         let length = Int(NFC_BUFSIZE_CONNSTRING)
         var texts = [CChar](repeating: 0, count: length * listLimit)

@@ -2,11 +2,11 @@
 ///
 /// `beginRow` with the number of columns, then one `put` a column, of exactly the column's type: nothing is converted.
 /// The buffer is kept and used again after `clear`. Confined to one thread.
-public final class CopyBuffer {
+package final class CopyBuffer {
     private var storage: UnsafeMutableRawPointer
     private var capacity: Int
     private var count = 0
-    public private(set) var rowCount = 0
+    package private(set) var rowCount = 0
 
     // Signature, no flags, no header extension (https://www.postgresql.org/docs/15/sql-copy.html).
     private static let header: [UInt8] = [
@@ -14,7 +14,7 @@ public final class CopyBuffer {
     ]
     private static let trailerBytes = 2
 
-    public init(capacityBytes: Int = 1 << 16) {
+    package init(capacityBytes: Int = 1 << 16) {
         capacity = max(capacityBytes, 64)
         storage = .allocate(byteCount: capacity, alignment: 16)
         clear()
@@ -23,41 +23,41 @@ public final class CopyBuffer {
     deinit { storage.deallocate() }
 
     /// Size on the wire, in bytes.
-    public var byteCount: Int { count + Self.trailerBytes }
-    public var isEmpty: Bool { rowCount == 0 }
+    package var byteCount: Int { count + Self.trailerBytes }
+    package var isEmpty: Bool { rowCount == 0 }
 
     /// Empties the buffer and keeps its memory.
-    public func clear() {
+    package func clear() {
         count = 0
         rowCount = 0
         append(Self.header)
     }
 
-    public func beginRow(_ columns: Int) {
+    package func beginRow(_ columns: Int) {
         reserve(2)
         store(Int16(columns))
         rowCount += 1
     }
 
-    public func putNull() {
+    package func putNull() {
         reserve(4)
         store(Int32(-1))
     }
-    public func put(_ value: Int16) { putInteger(value) }
-    public func put(_ value: Int32) { putInteger(value) }
-    public func put(_ value: Int64) { putInteger(value) }
-    public func put(_ value: Int64?) {
+    package func put(_ value: Int16) { putInteger(value) }
+    package func put(_ value: Int32) { putInteger(value) }
+    package func put(_ value: Int64) { putInteger(value) }
+    package func put(_ value: Int64?) {
         if let value { putInteger(value) } else { putNull() }
     }
-    public func put(_ value: Bool) { putInteger(UInt8(value ? 1 : 0)) }
+    package func put(_ value: Bool) { putInteger(UInt8(value ? 1 : 0)) }
 
     /// `timestamptz`, in microseconds since 1970-01-01 UTC.
-    public func put(timestamp microseconds: Int64) { putInteger(microseconds &- epochOffsetMicros) }
-    public func put(timestamp microseconds: Int64?) {
+    package func put(timestamp microseconds: Int64) { putInteger(microseconds &- epochOffsetMicros) }
+    package func put(timestamp microseconds: Int64?) {
         if let microseconds { put(timestamp: microseconds) } else { putNull() }
     }
 
-    public func put(_ id: PostgresUUID) {
+    package func put(_ id: PostgresUUID) {
         reserve(20)
         store(Int32(16))
         store(id.high)
@@ -65,14 +65,14 @@ public final class CopyBuffer {
     }
 
     /// `bytea`.
-    public func put(_ bytes: [UInt8]) {
+    package func put(_ bytes: [UInt8]) {
         reserve(4)
         store(Int32(bytes.count))
         append(bytes)
     }
 
     /// `text`, or any type in its text form only where the column is text.
-    public func put(_ text: String) {
+    package func put(_ text: String) {
         var text = text
         text.withUTF8 { bytes in
             reserve(4 + bytes.count)
@@ -83,7 +83,7 @@ public final class CopyBuffer {
             }
         }
     }
-    public func put(_ text: String?) {
+    package func put(_ text: String?) {
         if let text { put(text) } else { putNull() }
     }
 

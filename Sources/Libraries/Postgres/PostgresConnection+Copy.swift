@@ -1,4 +1,4 @@
-internal import CPostgres
+import CPostgres
 import Glibc
 
 extension PostgresConnection {
@@ -9,7 +9,7 @@ extension PostgresConnection {
 
     /// A whole `COPY ... FROM STDIN (FORMAT binary)`; gives the number of rows.
     @discardableResult
-    public func copyIn(_ sql: String, _ buffer: CopyBuffer) throws(PostgresError) -> Int {
+    package func copyIn(_ sql: String, _ buffer: CopyBuffer) throws(PostgresError) -> Int {
         try startCopy(sql, expecting: PGRES_COPY_IN)
         try buffer.withBytes { (bytes) throws(PostgresError) in try put(bytes, sql) }
         return try endCopyIn(sql)
@@ -19,7 +19,7 @@ extension PostgresConnection {
     /// rows and calls the closure it is given between them, after each few thousand: it sends what is there. An error of
     /// `fill` ends the COPY (and the transaction it stands in) and is thrown on.
     @discardableResult
-    public func copyIn(
+    package func copyIn(
         _ sql: String, _ buffer: CopyBuffer,
         fill: (_ send: () throws(PostgresError) -> Void) throws(PostgresError) -> Void
     ) throws(PostgresError) -> Int {
@@ -41,7 +41,7 @@ extension PostgresConnection {
     /// A whole `COPY ... FROM STDIN` in any format, from chunks of any size; nil ends it. An error of `nextChunk` ends the
     /// COPY (and the transaction it stands in) and is thrown on.
     @discardableResult
-    public func copyInStream(_ sql: String, _ nextChunk: () throws -> [UInt8]?) throws -> Int {
+    package func copyInStream(_ sql: String, _ nextChunk: () throws -> [UInt8]?) throws -> Int {
         try startCopy(sql, expecting: PGRES_COPY_IN)
         do {
             while let chunk = try nextChunk() {
@@ -56,14 +56,14 @@ extension PostgresConnection {
 
     /// A whole `COPY ... TO STDOUT`: `body` gets one row a call in text format (line break included), and pieces
     /// of any size in binary. An error of `body` is thrown on once the rest has been read away.
-    public func copyOut(_ sql: String, _ body: ([UInt8]) throws -> Void) throws {
+    package func copyOut(_ sql: String, _ body: ([UInt8]) throws -> Void) throws {
         try receiveCopy(sql) { try body(Array($0)) }
     }
 
     /// A whole `COPY ... TO STDOUT (FORMAT binary)` of whole numbers, `columns` a row, none of them NULL: `body` gets the
     /// values of a few thousand rows a call, one row after the other, and how many bytes have come so far. An error of `body`
     /// is thrown on once the rest has been read away.
-    public func copyOutIntegers(
+    package func copyOutIntegers(
         _ sql: String, columns: Int, _ body: (_ values: [Int64], _ bytes: Int64) throws -> Void
     ) throws {
         var rows = CopiedIntegers(columns: columns)

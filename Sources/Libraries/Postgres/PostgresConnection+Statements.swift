@@ -1,11 +1,11 @@
-internal import CPostgres
+import CPostgres
 
 extension PostgresConnection {
     /// Runs one or several statements by the simple protocol; gives the last result.
     ///
     /// Several statements without BEGIN are one transaction.
     @discardableResult
-    public func execute(_ sql: String) throws(PostgresError) -> PostgresResult {
+    package func execute(_ sql: String) throws(PostgresError) -> PostgresResult {
         try start(sql) { PQsendQuery(handle, sql) }
         return try finish(sql)
     }
@@ -13,7 +13,7 @@ extension PostgresConnection {
     /// Runs one statement with parameters `$1`, `$2` ...
     /// - Parameter binary: results in binary format, for hot paths and for `microseconds`; see `PostgresResult`.
     @discardableResult
-    public func query(
+    package func query(
         _ sql: String, _ parameters: [PostgresParameter] = [], binary: Bool = false
     ) throws(PostgresError) -> PostgresResult {
         try withEncoded(parameters) { (types, values, lengths, formats) throws(PostgresError) in
@@ -28,13 +28,13 @@ extension PostgresConnection {
     /// Prepares a statement under a name for this connection's life.
     /// - Parameter types: of the parameters, as many as need saying: the server infers what is left out, and
     ///   `queryPrepared` must send what fits.
-    public func prepare(_ name: String, _ sql: String) throws(PostgresError) {
+    package func prepare(_ name: String, _ sql: String) throws(PostgresError) {
         try start(sql) { PQsendPrepare(handle, name, sql, 0, nil) }
         _ = try finish(sql)
     }
 
     @discardableResult
-    public func queryPrepared(
+    package func queryPrepared(
         _ name: String, _ parameters: [PostgresParameter] = [], binary: Bool = false
     ) throws(PostgresError) -> PostgresResult {
         try withEncoded(parameters) { (_, values, lengths, formats) throws(PostgresError) in
@@ -49,7 +49,7 @@ extension PostgresConnection {
 
     /// BEGIN, `body`, COMMIT; ROLLBACK when it throws (the first error is the one that is thrown).
     /// - Parameter mode: what follows BEGIN, as `ISOLATION LEVEL REPEATABLE READ READ ONLY`.
-    public func transaction<Result>(_ mode: String = "", _ body: () throws -> Result) throws -> Result {
+    package func transaction<Result>(_ mode: String = "", _ body: () throws -> Result) throws -> Result {
         try execute("BEGIN \(mode)")
         let result: Result
         do { result = try body() } catch {
@@ -62,7 +62,7 @@ extension PostgresConnection {
 
     /// COMMIT. Throws `commitWithWarning` when the server answered with a WARNING or rolled back instead; any
     /// error with `isConnectionLost` means that nobody knows whether it happened.
-    public func commit() throws(PostgresError) {
+    package func commit() throws(PostgresError) {
         let result = try execute("COMMIT")
         if let warning = lastNotices.first(where: { $0.severity == "WARNING" }) {
             throw PostgresError(
@@ -74,18 +74,18 @@ extension PostgresConnection {
     }
 
     /// ROLLBACK; what goes wrong with it shows in `isBroken`.
-    public func rollback() {
+    package func rollback() {
         if !isBroken && isInTransaction { _ = try? execute("ROLLBACK") }
     }
 
     // MARK: Notifications
 
-    public func listen(_ channel: String) throws(PostgresError) {
+    package func listen(_ channel: String) throws(PostgresError) {
         try execute("LISTEN \(identifier(channel))")
     }
 
     /// Notifications that have arrived; waits at most `timeoutMs` for the first. Throws when the connection is lost.
-    public func notifications(timeoutMs: Int = 0) throws(PostgresError) -> [PostgresNotification] {
+    package func notifications(timeoutMs: Int = 0) throws(PostgresError) -> [PostgresNotification] {
         guard !isBroken else { throw lost("notifications") }
         var found = takeNotifications()
         if found.isEmpty {

@@ -1,4 +1,4 @@
-internal import CPostgres
+import CPostgres
 import Glibc
 
 /// One PostgreSQL connection, closed when the object goes. Confined to one thread at a time, and not `Sendable`.
@@ -6,7 +6,7 @@ import Glibc
 /// Every wait is bounded: statements by the server's `statement_timeout`, and everything, a COMMIT too, by a deadline
 /// `graceMs` later, at which the socket is shut and the connection is broken for good. A broken connection throws
 /// `connectionLost` at every call; make a new one.
-public final class PostgresConnection {
+package final class PostgresConnection {
     let handle: OpaquePointer
     let notices = NoticeBox()
     let statementTimeoutMs: Int
@@ -20,7 +20,7 @@ public final class PostgresConnection {
     ///   - url: as libpq takes it, several hosts included; what stands in it wins over the settings here.
     ///   - connectTimeoutMs: for each host, rounded up to whole seconds, 2 s at least.
     ///   - statementTimeoutMs: 0 for no limit.
-    public init(
+    package init(
         url: String, connectTimeoutMs: Int = 5_000, statementTimeoutMs: Int = 60_000, applicationName: String
     ) throws(PostgresError) {
         self.statementTimeoutMs = statementTimeoutMs
@@ -62,7 +62,7 @@ public final class PostgresConnection {
     deinit { PQfinish(handle) }
 
     /// Whether libpq takes the URL; throws `misuse` without repeating it, for it may hold a password.
-    public static func validate(url: String) throws(PostgresError) {
+    package static func validate(url: String) throws(PostgresError) {
         var message: UnsafeMutablePointer<CChar>?
         let options = PQconninfoParse(url, &message)
         defer {
@@ -76,36 +76,36 @@ public final class PostgresConnection {
     }
 
     /// Host and database, for logs; never the password.
-    public var address: String {
+    package var address: String {
         let host = PQhost(handle).map { String(cString: $0) } ?? ""
         let port = PQport(handle).map { String(cString: $0) } ?? ""
         return "\(host):\(port)/\(PQdb(handle).map { String(cString: $0) } ?? "")"
     }
 
     /// True when this connection is of no use any more.
-    public var isBroken: Bool { failed || PQstatus(handle) != CONNECTION_OK }
+    package var isBroken: Bool { failed || PQstatus(handle) != CONNECTION_OK }
 
     /// True between BEGIN and its end, failed transactions included.
-    public var isInTransaction: Bool {
+    package var isInTransaction: Bool {
         let status = PQtransactionStatus(handle)
         return status == PQTRANS_INTRANS || status == PQTRANS_INERROR
     }
 
     /// For poll(2): readable when something came by itself, as a notification or the connection's end.
-    public var descriptor: Int32 { PQsocket(handle) }
+    package var descriptor: Int32 { PQsocket(handle) }
 
     /// What the server said during the last call, 100 at most.
-    public var lastNotices: [PostgresNotice] { notices.collected }
+    package var lastNotices: [PostgresNotice] { notices.collected }
 
     /// A text as SQL literal, quotes included.
-    public func literal(_ text: String) -> String {
+    package func literal(_ text: String) -> String {
         guard let quoted = PQescapeLiteral(handle, text, text.utf8.count) else { return "''" }
         defer { PQfreemem(quoted) }
         return String(cString: quoted)
     }
 
     /// A name as SQL identifier, quotes included.
-    public func identifier(_ name: String) -> String {
+    package func identifier(_ name: String) -> String {
         guard let quoted = PQescapeIdentifier(handle, name, name.utf8.count) else { return "\"\"" }
         defer { PQfreemem(quoted) }
         return String(cString: quoted)

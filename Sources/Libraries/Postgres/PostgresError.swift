@@ -1,36 +1,36 @@
 /// A failed PostgreSQL call: what was tried, why it failed, and what that means for a retry.
-public struct PostgresError: Error, CustomStringConvertible, CustomDebugStringConvertible, Sendable {
+package struct PostgresError: Error, CustomStringConvertible, CustomDebugStringConvertible, Sendable {
     /// Open for more: compare with the constants.
-    public struct Code: RawRepresentable, Hashable, Sendable {
-        public let rawValue: String
-        public init(rawValue: String) { self.rawValue = rawValue }
+    package struct Code: RawRepresentable, Hashable, Sendable {
+        package let rawValue: String
+        package init(rawValue: String) { self.rawValue = rawValue }
 
         /// No connection could be made: server away, wrong address, wrong password.
-        public static let cannotConnect = Code(rawValue: "cannot-connect")
+        package static let cannotConnect = Code(rawValue: "cannot-connect")
         /// The connection is gone; what the last statement did is not known.
-        public static let connectionLost = Code(rawValue: "connection-lost")
+        package static let connectionLost = Code(rawValue: "connection-lost")
         /// The wait was over its bound and the socket was closed; what the last statement did is not known.
-        public static let deadline = Code(rawValue: "deadline")
+        package static let deadline = Code(rawValue: "deadline")
         /// The server refused the statement; see `sqlState`.
-        public static let server = Code(rawValue: "server")
+        package static let server = Code(rawValue: "server")
         /// The COMMIT was answered with a WARNING (a cancelled wait for a synchronous standby), or with a ROLLBACK: it
         /// must be taken as not done.
-        public static let commitWithWarning = Code(rawValue: "commit-with-warning")
+        package static let commitWithWarning = Code(rawValue: "commit-with-warning")
         /// The call does not fit the statement, as in a COPY that is none.
-        public static let misuse = Code(rawValue: "misuse")
+        package static let misuse = Code(rawValue: "misuse")
     }
 
-    public let code: Code
+    package let code: Code
     /// What was tried: `connect`, or the statement's beginning.
-    public let operation: String
+    package let operation: String
     /// Five characters (https://www.postgresql.org/docs/15/errcodes-appendix.html); nil when the server said nothing.
-    public let sqlState: String?
+    package let sqlState: String?
     /// The primary message, safe to show.
-    public let message: String
+    package let message: String
     /// The server's detail and hint; may quote data.
-    public let detail: String?
+    package let detail: String?
     /// The constraint that was broken, for class 23.
-    public let constraint: String?
+    package let constraint: String?
 
     init(
         _ code: Code, _ operation: String, message: String, sqlState: String? = nil, detail: String? = nil,
@@ -40,42 +40,42 @@ public struct PostgresError: Error, CustomStringConvertible, CustomDebugStringCo
         (self.sqlState, self.detail, self.constraint) = (sqlState, detail, constraint)
     }
 
-    public var description: String { message + (sqlState.map { " (SQLSTATE \($0))" } ?? "") }
-    public var debugDescription: String {
+    package var description: String { message + (sqlState.map { " (SQLSTATE \($0))" } ?? "") }
+    package var debugDescription: String {
         "\(operation): \(description)" + (detail.map { "; \($0)" } ?? "")
     }
 
     private func isClass(_ classes: String...) -> Bool { classes.contains { sqlState?.hasPrefix($0) == true } }
 
     /// The connection cannot be used any more, or never could: make a new one, with back-off.
-    public var isConnectionLost: Bool {
+    package var isConnectionLost: Bool {
         [.cannotConnect, .connectionLost, .deadline].contains(code) || isClass("08", "57P")
     }
     /// Serialization failure or deadlock: the same transaction may succeed when run again.
-    public var isSerializationFailure: Bool { sqlState == "40001" || sqlState == "40P01" }
+    package var isSerializationFailure: Bool { sqlState == "40001" || sqlState == "40P01" }
     /// The data cannot be stored as they are (classes 22 and 23); a retry would fail again.
-    public var isDataError: Bool { isClass("22", "23") }
+    package var isDataError: Bool { isClass("22", "23") }
     /// Whether the rows are to blame, and no retry can write them: beside data errors cardinality (class 21), a view's check
     /// (44), the limits of a value or a statement (54) and what a trigger raises (P0).
-    public var blamesData: Bool { isDataError || isClass("21", "44", "54", "P0") }
+    package var blamesData: Bool { isDataError || isClass("21", "44", "54", "P0") }
     /// Nothing is wrong with the request: lost connection, serialization failure, resources (disk full, memory, locks,
     /// time-outs), a server in recovery, a COMMIT that must not be trusted.
-    public var isRetriable: Bool {
+    package var isRetriable: Bool {
         isConnectionLost || isSerializationFailure || code == .commitWithWarning || sqlState == "25006"
             || isClass("53", "55", "57", "58")
     }
 }
 
 /// What the server says beside the answer.
-public struct PostgresNotice: Sendable, Hashable {
+package struct PostgresNotice: Sendable, Hashable {
     /// Never translated: `WARNING`, `NOTICE`, `INFO`, `LOG`, `DEBUG`.
-    public let severity: String
-    public let sqlState: String
-    public let message: String
+    package let severity: String
+    package let sqlState: String
+    package let message: String
 }
 
 /// A NOTIFY of another session.
-public struct PostgresNotification: Sendable, Hashable {
-    public let channel: String
-    public let payload: String
+package struct PostgresNotification: Sendable, Hashable {
+    package let channel: String
+    package let payload: String
 }

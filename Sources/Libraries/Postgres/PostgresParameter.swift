@@ -1,15 +1,15 @@
 /// A 128-bit UUID by its two halves in network order, so that arrays of them need no allocation each.
-public struct PostgresUUID: Hashable, Sendable {
-    public let high: UInt64
-    public let low: UInt64
-    public init(high: UInt64, low: UInt64) { (self.high, self.low) = (high, low) }
+package struct PostgresUUID: Hashable, Sendable {
+    package let high: UInt64
+    package let low: UInt64
+    package init(high: UInt64, low: UInt64) { (self.high, self.low) = (high, low) }
 }
 
 /// A parameter of a statement. All but text travel in PostgreSQL's binary formats, so the server needs no cast: `$1` of
 /// `.int64s` is a `bigint[]`.
 ///
 /// Times are microseconds since 1970-01-01 UTC; on the server they are `timestamptz`.
-public enum PostgresParameter: Sendable {
+package enum PostgresParameter: Sendable {
     case null
     /// Of the type that the statement wants, in text: `text`, `numeric`, `jsonb`, `time`, ... (type inferred by the server).
     case text(String)
@@ -35,9 +35,9 @@ public enum PostgresParameter: Sendable {
     case timestamps([Int64])
     case optionalTimestamps([Int64?])
 
-    public static func optional(_ value: Int64?) -> PostgresParameter { value.map(PostgresParameter.int64) ?? .null }
-    public static func optional(_ value: String?) -> PostgresParameter { value.map(PostgresParameter.text) ?? .null }
-    public static func optionalTimestamp(_ microseconds: Int64?) -> PostgresParameter {
+    package static func optional(_ value: Int64?) -> PostgresParameter { value.map(PostgresParameter.int64) ?? .null }
+    package static func optional(_ value: String?) -> PostgresParameter { value.map(PostgresParameter.text) ?? .null }
+    package static func optionalTimestamp(_ microseconds: Int64?) -> PostgresParameter {
         microseconds.map(PostgresParameter.timestamp) ?? .null
     }
 }

@@ -1,13 +1,13 @@
-internal import CPostgres
+import CPostgres
 
 /// The answer to a statement. Rows and columns are numbered from 0; asking beyond them is a programmer's error.
 ///
 /// The readers take both formats, text (the default) and binary; a reader that does not fit the column's type is a
 /// programmer's error. NULL reads as 0, "", [] or false: ask `isNull`, or use the optional readers.
-public final class PostgresResult {
+package final class PostgresResult {
     private let handle: OpaquePointer
-    public let rowCount: Int
-    public let columnCount: Int
+    package let rowCount: Int
+    package let columnCount: Int
 
     init(_ handle: OpaquePointer) {
         self.handle = handle
@@ -18,12 +18,12 @@ public final class PostgresResult {
     deinit { PQclear(handle) }
 
     /// Rows that the statement inserted, changed, deleted, copied or gave.
-    public var affectedRows: Int { Int(String(cString: PQcmdTuples(handle))) ?? 0 }
+    package var affectedRows: Int { Int(String(cString: PQcmdTuples(handle))) ?? 0 }
     /// As in `INSERT 0 1`, `COMMIT`.
-    public var commandTag: String { String(cString: PQcmdStatus(handle)) }
-    public func columnName(_ column: Int) -> String { String(cString: PQfname(handle, Int32(column))) }
+    package var commandTag: String { String(cString: PQcmdStatus(handle)) }
+    package func columnName(_ column: Int) -> String { String(cString: PQfname(handle, Int32(column))) }
 
-    public func isNull(_ row: Int, _ column: Int) -> Bool {
+    package func isNull(_ row: Int, _ column: Int) -> Bool {
         precondition(
             row >= 0 && row < rowCount && column >= 0 && column < columnCount, "no such row or column in the result")
         return PQgetisnull(handle, Int32(row), Int32(column)) == 1
@@ -40,7 +40,7 @@ public final class PostgresResult {
     private func isBinary(_ column: Int) -> Bool { PQfformat(handle, Int32(column)) == 1 }
 
     /// `smallint`, `integer`, `bigint`, and in text format anything that reads as a whole number.
-    public func int(_ row: Int, _ column: Int) -> Int64 {
+    package func int(_ row: Int, _ column: Int) -> Int64 {
         let bytes = raw(row, column)
         guard !bytes.isEmpty else { return 0 }
         if isBinary(column) {
@@ -58,19 +58,19 @@ public final class PostgresResult {
         return isNegative ? value : 0 &- value
     }
 
-    public func optionalInt(_ row: Int, _ column: Int) -> Int64? { isNull(row, column) ? nil : int(row, column) }
+    package func optionalInt(_ row: Int, _ column: Int) -> Int64? { isNull(row, column) ? nil : int(row, column) }
 
     /// In text format any type; in binary format text types only.
-    public func text(_ row: Int, _ column: Int) -> String { String(decoding: raw(row, column), as: UTF8.self) }
-    public func optionalText(_ row: Int, _ column: Int) -> String? { isNull(row, column) ? nil : text(row, column) }
+    package func text(_ row: Int, _ column: Int) -> String { String(decoding: raw(row, column), as: UTF8.self) }
+    package func optionalText(_ row: Int, _ column: Int) -> String? { isNull(row, column) ? nil : text(row, column) }
 
-    public func bool(_ row: Int, _ column: Int) -> Bool {
+    package func bool(_ row: Int, _ column: Int) -> Bool {
         guard let first = raw(row, column).first else { return false }
         return first == 1 || first == UInt8(ascii: "t")
     }
 
     /// `double precision`, and in text format anything that reads as a number.
-    public func double(_ row: Int, _ column: Int) -> Double {
+    package func double(_ row: Int, _ column: Int) -> Double {
         let bytes = raw(row, column)
         if isBinary(column), bytes.count == 8 {
             return Double(bitPattern: bytes.reduce(0) { $0 << 8 | UInt64($1) })
@@ -79,7 +79,7 @@ public final class PostgresResult {
     }
 
     /// `bytea`; in binary format the bytes of any type.
-    public func bytes(_ row: Int, _ column: Int) -> [UInt8] {
+    package func bytes(_ row: Int, _ column: Int) -> [UInt8] {
         let bytes = raw(row, column)
         if isBinary(column) { return Array(bytes) }
         precondition(
@@ -89,7 +89,7 @@ public final class PostgresResult {
         return stride(from: 2, to: bytes.count, by: 2).map { digit(bytes[$0]) << 4 | digit(bytes[$0 + 1]) }
     }
 
-    public func uuid(_ row: Int, _ column: Int) -> PostgresUUID {
+    package func uuid(_ row: Int, _ column: Int) -> PostgresUUID {
         let bytes = raw(row, column)
         if isBinary(column) {
             precondition(bytes.count == 16, "column \(columnName(column)) is no uuid")
@@ -109,11 +109,11 @@ public final class PostgresResult {
 
     /// `timestamptz` as microseconds since 1970-01-01 UTC, in binary format only; in SQL for text results:
     /// `(extract(epoch from t) * 1000000)::bigint`.
-    public func microseconds(_ row: Int, _ column: Int) -> Int64 {
+    package func microseconds(_ row: Int, _ column: Int) -> Int64 {
         precondition(isBinary(column), "times are read in binary format: query(..., binary: true)")
         return int(row, column) &+ epochOffsetMicros
     }
-    public func optionalMicroseconds(_ row: Int, _ column: Int) -> Int64? {
+    package func optionalMicroseconds(_ row: Int, _ column: Int) -> Int64? {
         isNull(row, column) ? nil : microseconds(row, column)
     }
 

@@ -1,10 +1,10 @@
-internal import CSQLite
+import CSQLite
 
 /// Changesets of SQLite's session extension (https://sqlite.org/sessionintro.html): the rows that were added, removed and
 /// changed, with the values from before. Tables need a primary key.
 ///
 /// The library trusts what it parses (CVE-2023-7104): verify bytes from outside before they come here.
-public enum Changeset {
+package enum Changeset {
     /// What turns the rows of one file into those of another of the same schema; empty when there is no difference.
     ///
     /// - Parameters:
@@ -12,7 +12,7 @@ public enum Changeset {
     ///   - new: the same.
     ///   - limitRows: with more rows that differ, of tables whose key is a whole number, it is given up with SQLITE_TOOBIG: they
     ///     are held in memory.
-    public static func between(
+    package static func between(
         _ old: String, and new: String, limitRows: Int = .max
     ) throws(SQLiteError) -> [UInt8] {
         let rows = try DifferingRows(old, new, limit: limitRows)
@@ -35,7 +35,7 @@ public enum Changeset {
     }
 
     /// One changeset that does what `first` and then `second` do.
-    public static func joined(_ first: [UInt8], _ second: [UInt8]) throws(SQLiteError) -> [UInt8] {
+    package static func joined(_ first: [UInt8], _ second: [UInt8]) throws(SQLiteError) -> [UInt8] {
         var group: OpaquePointer?
         try check(sqlite3changegroup_new(&group), "changegroup", nil)
         defer { sqlite3changegroup_delete(group) }
@@ -62,7 +62,7 @@ public enum Changeset {
 extension Database {
     /// Makes the changes of a changeset, all or none. One that meets a row other than it expects is refused with
     /// SQLITE_ABORT: it was made for other rows than these.
-    public func apply(_ changeset: [UInt8]) throws(SQLiteError) {
+    package func apply(_ changeset: [UInt8]) throws(SQLiteError) {
         guard !changeset.isEmpty else { return }
         var changeset = changeset
         let code = changeset.withUnsafeMutableBytes {

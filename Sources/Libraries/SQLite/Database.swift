@@ -1,9 +1,9 @@
-internal import CSQLite
+import CSQLite
 
 /// One SQLite connection, closed when the object goes. Confined to one thread at a time: it is opened with
 /// SQLITE_OPEN_NOMUTEX and is not `Sendable`.
-public final class Database {
-    public enum Mode: Sendable, Equatable {
+package final class Database {
+    package enum Mode: Sendable, Equatable {
         /// Makes the file if it is missing.
         case create
         case readWrite
@@ -16,11 +16,11 @@ public final class Database {
     }
 
     let handle: OpaquePointer
-    public let path: String
+    package let path: String
 
     /// - Parameters:
     ///   - busyTimeoutMs: how long a locked database is waited for.
-    public init(_ path: String, _ mode: Mode, busyTimeoutMs: Int32 = 5_000) throws(SQLiteError) {
+    package init(_ path: String, _ mode: Mode, busyTimeoutMs: Int32 = 5_000) throws(SQLiteError) {
         self.path = path
         var connection: OpaquePointer?
         let flags: Int32 =
@@ -44,21 +44,21 @@ public final class Database {
     deinit { sqlite3_close_v2(handle) }
 
     /// Runs statements that return nothing of interest.
-    public func execute(_ sql: String) throws(SQLiteError) {
+    package func execute(_ sql: String) throws(SQLiteError) {
         let code = sqlite3_exec(handle, sql, nil, nil, nil)
         guard code == SQLITE_OK else { throw SQLiteError(sql, code: code, database: handle) }
     }
 
     /// Compiles one statement, to be kept and used again.
-    public func prepare(_ sql: String) throws(SQLiteError) -> Statement { try Statement(self, sql) }
+    package func prepare(_ sql: String) throws(SQLiteError) -> Statement { try Statement(self, sql) }
 
     /// The first column of the first row; nil without a row, or for NULL.
-    public func int(_ sql: String, _ values: Value...) throws(SQLiteError) -> Int64? {
+    package func int(_ sql: String, _ values: Value...) throws(SQLiteError) -> Int64? {
         try first(sql, values) { $0.isNull(0) ? nil : $0.int(0) }
     }
 
     /// The first column of the first row; nil without a row, or for NULL.
-    public func text(_ sql: String, _ values: Value...) throws(SQLiteError) -> String? {
+    package func text(_ sql: String, _ values: Value...) throws(SQLiteError) -> String? {
         try first(sql, values) { $0.isNull(0) ? nil : $0.text(0) }
     }
 
@@ -71,7 +71,7 @@ public final class Database {
     }
 
     /// Runs `body` in one transaction: committed when it returns, rolled back when it throws.
-    public func transaction<Result>(_ kind: String = "IMMEDIATE", _ body: () throws -> Result) throws -> Result {
+    package func transaction<Result>(_ kind: String = "IMMEDIATE", _ body: () throws -> Result) throws -> Result {
         try execute("BEGIN \(kind)")
         do {
             let result = try body()
@@ -86,14 +86,14 @@ public final class Database {
 
     /// Keeps -wal and -shm when the last connection closes, so that a read-only reader can open the database in every
     /// state (SQLITE_FCNTL_PERSIST_WAL).
-    public func persistWAL() throws(SQLiteError) {
+    package func persistWAL() throws(SQLiteError) {
         var on: Int32 = 1
         let code = sqlite3_file_control(handle, "main", SQLITE_FCNTL_PERSIST_WAL, &on)
         guard code == SQLITE_OK else { throw SQLiteError("persist WAL", code: code, database: handle) }
     }
 
     /// The file grows on the disk in steps of so many bytes, and is cut to whole steps (SQLITE_FCNTL_CHUNK_SIZE).
-    public func growInSteps(ofBytes step: Int32) throws(SQLiteError) {
+    package func growInSteps(ofBytes step: Int32) throws(SQLiteError) {
         var step = step
         let code = sqlite3_file_control(handle, "main", SQLITE_FCNTL_CHUNK_SIZE, &step)
         guard code == SQLITE_OK else { throw SQLiteError("set the step of growth", code: code, database: handle) }
@@ -101,16 +101,16 @@ public final class Database {
 
     /// Takes room on the disk for a file of so many bytes (SQLITE_FCNTL_SIZE_HINT), so that a checkpoint which writes them
     /// cannot find the disk full. False when there is no such room. Needs `growInSteps`.
-    public func takeRoom(forBytes size: Int64) -> Bool {
+    package func takeRoom(forBytes size: Int64) -> Bool {
         var size = size
         return sqlite3_file_control(handle, "main", SQLITE_FCNTL_SIZE_HINT, &size) == SQLITE_OK
     }
 
     /// Rows that the last INSERT, UPDATE or DELETE changed.
-    public var changes: Int { Int(sqlite3_changes64(handle)) }
+    package var changes: Int { Int(sqlite3_changes64(handle)) }
 
     /// The file and its mode as a URI: what ATTACH takes to open a second file the same way.
-    public static func uri(_ path: String, _ mode: Mode) -> String {
+    package static func uri(_ path: String, _ mode: Mode) -> String {
         let query =
             switch mode {
             case .create: "mode=rwc"

@@ -1,4 +1,4 @@
-internal import CSQLite
+import CSQLite
 
 /// The rows in which two files of one schema differ, in memory: those of the old in the schema `old`, those of the new in
 /// `main`. Tables whose key is a whole number are walked side by side; of the others, which are small, all rows are taken.

@@ -1,14 +1,14 @@
-internal import CSQLite
-internal import Glibc
+import CSQLite
+import Glibc
 
 /// A failed SQLite call: what was tried, the extended result code, and SQLite's message.
-public struct SQLiteError: Error, CustomStringConvertible, Sendable {
-    public let operation: String
+package struct SQLiteError: Error, CustomStringConvertible, Sendable {
+    package let operation: String
     /// Extended result code (https://sqlite.org/rescode.html).
-    public let code: Int32
-    public let message: String
+    package let code: Int32
+    package let message: String
     /// What the system said; of no meaning where it was not the system that failed.
-    public let systemCode: Int32
+    package let systemCode: Int32
 
     init(_ operation: String, code: Int32, database: OpaquePointer?) {
         // A failed commit leaves it here and not in `sqlite3_system_errno`. Asked before anything else is called.
@@ -20,21 +20,21 @@ public struct SQLiteError: Error, CustomStringConvertible, Sendable {
         message = database.map { String(cString: sqlite3_errmsg($0)) } ?? String(cString: sqlite3_errstr(code))
     }
 
-    public var description: String { "\(operation): \(message) (SQLite \(code))" }
+    package var description: String { "\(operation): \(message) (SQLite \(code))" }
 
     /// The primary result code: the low byte.
-    public var primary: Int32 { code & 0xff }
-    public var isBusy: Bool { primary == SQLITE_BUSY || primary == SQLITE_LOCKED }
-    public var isCannotOpen: Bool { primary == SQLITE_CANTOPEN }
-    public var isDamaged: Bool { primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB }
+    package var primary: Int32 { code & 0xff }
+    package var isBusy: Bool { primary == SQLITE_BUSY || primary == SQLITE_LOCKED }
+    package var isCannotOpen: Bool { primary == SQLITE_CANTOPEN }
+    package var isDamaged: Bool { primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB }
     /// No room: of the disk, of a quota, or under a limit of the size of files.
-    public var isFull: Bool {
+    package var isFull: Bool {
         primary == SQLITE_FULL || primary == SQLITE_IOERR && [ENOSPC, EDQUOT, EFBIG].contains(systemCode)
     }
 
     /// The disk does not give what was written, or does not take what is to be: a bad block, a file system that has come to
     /// harm. Never for a full disk, nor for want of memory, locks or room in the -shm file, which pass.
-    public var isDiskFailure: Bool {
+    package var isDiskFailure: Bool {
         if isCannotOpen { return SQLiteError.harm.contains(systemCode) }
         return primary == SQLITE_IOERR && !isFull && SQLiteError.diskFailures.contains(code >> 8)
     }

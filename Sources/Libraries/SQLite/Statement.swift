@@ -1,10 +1,10 @@
-internal import CSQLite
+import CSQLite
 
 /// A compiled statement. Parameters are numbered from 1, columns from 0.
 ///
 /// `step` gives true for a row; after the last row, or an error, the statement is reset and can be used again. A statement
 /// left on a row keeps a read transaction open: call `reset`, or use `Statement.rows`, which does.
-public final class Statement {
+package final class Statement {
     private let handle: OpaquePointer
     private let database: Database
 
@@ -23,11 +23,11 @@ public final class Statement {
 
     // MARK: Parameters
 
-    public func bind(_ index: Int32, _ value: Int64) throws(SQLiteError) {
+    package func bind(_ index: Int32, _ value: Int64) throws(SQLiteError) {
         try check(sqlite3_bind_int64(handle, index, value))
     }
 
-    public func bind(_ index: Int32, _ value: Value) throws(SQLiteError) {
+    package func bind(_ index: Int32, _ value: Value) throws(SQLiteError) {
         switch value {
         case .null: try check(sqlite3_bind_null(handle, index))
         case .int(let value): try bind(index, value)
@@ -43,14 +43,14 @@ public final class Statement {
         }
     }
 
-    public func bind(_ values: [Value]) throws(SQLiteError) {
+    package func bind(_ values: [Value]) throws(SQLiteError) {
         for (index, value) in values.enumerated() { try bind(Int32(index + 1), value) }
     }
 
     // MARK: Running
 
     /// True when there is a row to read; false when the statement is done (and reset).
-    public func step() throws(SQLiteError) -> Bool {
+    package func step() throws(SQLiteError) -> Bool {
         let code = sqlite3_step(handle)
         if code == SQLITE_ROW { return true }
         guard code == SQLITE_DONE else {
@@ -63,28 +63,28 @@ public final class Statement {
     }
 
     /// Binds, runs to the end, resets.
-    public func run(_ values: Value...) throws(SQLiteError) { try run(values) }
+    package func run(_ values: Value...) throws(SQLiteError) { try run(values) }
 
-    public func run(_ values: [Value]) throws(SQLiteError) {
+    package func run(_ values: [Value]) throws(SQLiteError) {
         try bind(values)
         while try step() {}
     }
 
     /// Binds, calls `body` for each row, resets.
-    public func rows(_ values: Value..., body: (Statement) throws -> Void) throws {
+    package func rows(_ values: Value..., body: (Statement) throws -> Void) throws {
         try bind(values)
         defer { reset() }
         while try step() { try body(self) }
     }
 
-    public func reset() { sqlite3_reset(handle) }
+    package func reset() { sqlite3_reset(handle) }
 
     // MARK: Columns of the present row
 
     /// What SQLite stored, whatever the column's declared type.
-    public enum Kind: Sendable { case integer, real, text, blob, null }
+    package enum Kind: Sendable { case integer, real, text, blob, null }
 
-    public func kind(_ column: Int32) -> Kind {
+    package func kind(_ column: Int32) -> Kind {
         switch sqlite3_column_type(handle, column) {
         case SQLITE_INTEGER: .integer
         case SQLITE_FLOAT: .real
@@ -94,18 +94,18 @@ public final class Statement {
         }
     }
 
-    public func int(_ column: Int32) -> Int64 { sqlite3_column_int64(handle, column) }
-    public func isNull(_ column: Int32) -> Bool { sqlite3_column_type(handle, column) == SQLITE_NULL }
-    public func optionalInt(_ column: Int32) -> Int64? { isNull(column) ? nil : int(column) }
-    public func text(_ column: Int32) -> String {
+    package func int(_ column: Int32) -> Int64 { sqlite3_column_int64(handle, column) }
+    package func isNull(_ column: Int32) -> Bool { sqlite3_column_type(handle, column) == SQLITE_NULL }
+    package func optionalInt(_ column: Int32) -> Int64? { isNull(column) ? nil : int(column) }
+    package func text(_ column: Int32) -> String {
         guard let bytes = sqlite3_column_text(handle, column) else { return "" }
         return String(
             decoding: UnsafeBufferPointer(start: bytes, count: Int(sqlite3_column_bytes(handle, column))), as: UTF8.self
         )
     }
-    public func optionalText(_ column: Int32) -> String? { isNull(column) ? nil : text(column) }
+    package func optionalText(_ column: Int32) -> String? { isNull(column) ? nil : text(column) }
     /// Of a text, its bytes in UTF-8.
-    public func blob(_ column: Int32) -> [UInt8] {
+    package func blob(_ column: Int32) -> [UInt8] {
         guard let bytes = sqlite3_column_blob(handle, column) else { return [] }
         return Array(UnsafeRawBufferPointer(start: bytes, count: Int(sqlite3_column_bytes(handle, column))))
     }

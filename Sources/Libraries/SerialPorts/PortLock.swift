@@ -1,15 +1,15 @@
-internal import CLinux
+import CLinux
 import Glibc
-internal import Runtime
+import LinuxSystem
 
 /// Keeps a second process off a port: an flock(2) on the device itself, freed by the kernel when this one dies.
 ///
 /// libnfc opens its ports itself and marks them in a way that Linux does not keep, so its ports are locked by this, too.
-public final class PortLock: Sendable {
+package final class PortLock: Sendable {
     private let descriptor: Int32
 
     /// Throws `SystemError`; EBUSY when another process has the port.
-    public init(_ path: String) throws {
+    package init(_ path: String) throws {
         descriptor = try PortLock.open(path)
     }
 

@@ -1,21 +1,21 @@
-internal import CLinux
+import CLinux
 import Glibc
-internal import Runtime
-internal import Synchronization
+import LinuxSystem
+import Synchronization
 
 /// Writes some last bytes to a port when this process is gone, however it went: a tiny child holds the port and waits for the
 /// end of a pipe that only this process has open, which the kernel closes even after SIGKILL.
 ///
 /// The child has a session of its own and obeys no stop of ours, so a Ctrl-C that ends both cannot end it first. It holds the
 /// port's lock until the bytes are written: the next process opens the port after that.
-public final class PortGuard: Sendable {
+package final class RelayFailSafe: Sendable {
     /// The child; nil once it is dead and buried, for its number may be another's then.
     private let child: Mutex<pid_t?>
     private let pipe: Int32
 
     /// - Parameter lastBytes: at most 64: written in one go.
     /// Throws `SystemError` when there is no process to be had.
-    public init(_ port: SerialPort, lastBytes: [UInt8]) throws {
+    package init(_ port: SerialPort, lastBytes: [UInt8]) throws {
         precondition(lastBytes.count <= 64)
         var ends: [Int32] = [-1, -1]
         guard shim_pipe(&ends, O_CLOEXEC) == 0 else { throw SystemError("pipe") }
@@ -33,7 +33,7 @@ public final class PortGuard: Sendable {
         sigemptyset(&signals)
         posix_spawnattr_setsigmask(&attributes, &signals)
         // A program that ignores SIGPIPE would hand that on.
-        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK) | PortGuard.newSession)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK) | RelayFailSafe.newSession)
 
         let octal = lastBytes.map { byte in
             let digits = String(byte, radix: 8)
@@ -54,7 +54,7 @@ public final class PortGuard: Sendable {
     }
 
     /// Whether the child still stands by. One that is dead guards nothing, and needs a successor.
-    public func isAlive() -> Bool {
+    package func isAlive() -> Bool {
         child.withLock { child in
             guard let pid = child else { return false }
             var status: Int32 = 0
@@ -67,7 +67,7 @@ public final class PortGuard: Sendable {
     deinit {
         close(pipe)
         // It has one write left, which the port takes or refuses at once; a stuck port must not hold the caller.
-        let deadline = SystemClock.monotonicMs() + PortGuard.endMs
+        let deadline = SystemClock.monotonicMs() + RelayFailSafe.endMs
         while isAlive() {
             if SystemClock.monotonicMs() >= deadline, let pid = child.withLock({ $0 }) {
                 kill(pid, SIGKILL)

@@ -1,25 +1,25 @@
-internal import CLinux
+import CLinux
 import Glibc
-internal import Runtime
+import LinuxSystem
 
 /// One serial port in raw mode, 8N1, or a pipe or an input device in its place, locked against other processes, closed when the
 /// object goes. Confined to one thread at a
 /// time but for `write`, which is one write(2).
-public final class SerialPort: Sendable {
-    public let path: String
+package final class SerialPort: Sendable {
+    package let path: String
     /// For poll(2).
-    public let descriptor: Int32
+    package let descriptor: Int32
     /// Whether it is an input device, whose bytes are the kernel's key events. It is grabbed, so that what a scanner types
     /// reaches no console and no other program.
-    public let isKeyboard: Bool
+    package let isKeyboard: Bool
 
     /// Most bytes of one `read`.
-    public static let readLimitBytes = 4_096
+    package static let readLimitBytes = 4_096
 
     /// - Parameter baud: 1200 to 115200, one of the usual ones; ignored by pseudo-terminals and by anything that is no
     ///   terminal (a pipe).
     /// Throws `SystemError`: EBUSY when another process has the port, EINVAL for a baud rate that is none.
-    public init(_ path: String, baud: Int = 9_600) throws {
+    package init(_ path: String, baud: Int = 9_600) throws {
         self.path = path
         let file = try PortLock.open(path)
         let isKeyboard = shim_is_input_device(file) != 0
@@ -40,7 +40,7 @@ public final class SerialPort: Sendable {
 
     /// What has arrived, waiting at most `timeoutMs` for it; empty when nothing has. Throws `SystemError` when the port is
     /// gone (EIO after a hang-up).
-    public func read(timeoutMs: Int) throws -> [UInt8] {
+    package func read(timeoutMs: Int) throws -> [UInt8] {
         guard Poll.wait([descriptor], timeoutMs: timeoutMs)[0] else { return [] }
         var bytes = [UInt8](repeating: 0, count: SerialPort.readLimitBytes)
         let count = Glibc.read(descriptor, &bytes, bytes.count)
@@ -51,7 +51,7 @@ public final class SerialPort: Sendable {
     }
 
     /// All of it, waiting at most `timeoutMs` for room. Throws `SystemError`, ETIMEDOUT when there was none.
-    public func write(_ bytes: [UInt8], timeoutMs: Int = 200) throws {
+    package func write(_ bytes: [UInt8], timeoutMs: Int = 200) throws {
         let deadline = SystemClock.monotonicMs() + Int64(timeoutMs)
         var rest = bytes[...]
         while !rest.isEmpty {

@@ -1,4 +1,4 @@
-import Runtime
+import CLI
 
 @main
 struct Main {

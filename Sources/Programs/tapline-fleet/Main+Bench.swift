@@ -1,6 +1,8 @@
-import Fleet
+import Benchmarks
+import CLI
+import FileSystem
 import Runtime
-import Scans
+import ScanModel
 
 private enum BenchStart: String, CaseIterable { case tag, uid }
 

@@ -1,4 +1,6 @@
-import Fleet
+import Benchmarks
+import CLI
+import FleetSimulation
 import Runtime
 
 /// The parts of `scripts/bench` that measure the center.

@@ -1,5 +1,6 @@
+import CLI
 import Crypto
-import Emulation
+import DeviceEmulation
 import Runtime
 
 extension Main {

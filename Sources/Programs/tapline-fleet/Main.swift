@@ -1,8 +1,10 @@
-import Fleet
+import CLI
+import FileSystem
+import FleetSimulation
 import FoundationEssentials
-import Publishing
 import Runtime
-import Scans
+import ScanModel
+import ScanUpload
 
 @main
 struct Main {

@@ -1,4 +1,4 @@
-import Fleet
+import FleetSimulation
 import Synchronization
 
 /// Carries the summary from the fleet's thread to the end of the program.

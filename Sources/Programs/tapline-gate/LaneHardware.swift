@@ -1,9 +1,11 @@
-import Gate
+import CLI
+import GateController
+import LaneDisplay
 import Runtime
-import Signals
+import TurnstileControl
 
 /// What stands around a lane, as the settings say: turnstile, passage sensor, display.
-struct Parts: Sendable {
+struct LaneHardware: Sendable {
     enum Display: String, CaseIterable { case none, terminal, json }
 
     static let options = [
@@ -47,10 +49,10 @@ struct Parts: Sendable {
     var hasTurnstile: Bool { turnstile != nil }
 
     /// The services, in the order of their start, and who takes the lane's notices.
-    func make(_ mailbox: Mailbox<LaneArrival>) -> (services: [Service], notify: @Sendable (LaneNotice) -> Void) {
+    func make(_ mailbox: Mailbox<TimestampedEvent>) -> (services: [Service], notify: @Sendable (LaneUpdate) -> Void) {
         var services: [Service] = []
-        var takers: [@Sendable (LaneNotice) -> Void] = []
-        let post = Parts.post(mailbox)
+        var takers: [@Sendable (LaneUpdate) -> Void] = []
+        let post = LaneHardware.post(mailbox)
         if let turnstile {
             let part = Turnstile(turnstile, report: post)
             services.append(part.service())
@@ -72,10 +74,10 @@ struct Parts: Sendable {
     }
 
     /// Into the lane's mailbox without waiting, with the time of arrival; a full one means that the journal's disk has stood still for minutes.
-    static func post(_ mailbox: Mailbox<LaneArrival>) -> @Sendable (LaneInput) -> Void {
+    static func post(_ mailbox: Mailbox<TimestampedEvent>) -> @Sendable (LaneEvent) -> Void {
         let log = Log("lane")
         return { input in
-            if !mailbox.send(LaneArrival(input)) { log.error("the lane does not keep up: an event is lost") }
+            if !mailbox.send(TimestampedEvent(input)) { log.error("the lane does not keep up: an event is lost") }
         }
     }
 }

@@ -1,5 +1,6 @@
-import Gate
-import Runtime
+import AccessControl
+import CLI
+import GateController
 
 /// The gate chief's commands: orders to the gate that runs in the folder.
 extension Main {
@@ -45,16 +46,16 @@ extension Main {
         }
         let folder = try arguments.required("data")
         return {
-            print(try told(try Desk.assign(folder: folder, gate: gate)))
+            print(try told(try ControlServer.assign(folder: folder, gate: gate)))
         }
     }
 
-    private static func give(_ order: LaneOrder, _ arguments: Arguments) throws -> Command.Work {
+    private static func give(_ order: LaneCommand, _ arguments: Arguments) throws -> Command.Work {
         let folder = try arguments.required("data")
-        return { print(try told(try Desk.ask(folder: folder, order))) }
+        return { print(try told(try ControlServer.ask(folder: folder, order))) }
     }
 
-    private static func told(_ answer: LaneAnswer) throws -> String {
+    private static func told(_ answer: CommandResult) throws -> String {
         switch answer {
         case .done(let text): return text
         case .refused(let text): throw ProgramError.failed(text)

@@ -1,7 +1,8 @@
+import CLI
+import FileSystem
 import FoundationEssentials
-import Journal
-import Runtime
-import Scans
+import ScanJournal
+import ScanModel
 
 extension Main {
     /// `recover`: what a damaged journal still holds.

@@ -1,9 +1,11 @@
+import CLI
 import Crypto
-import Gate
-import Journal
+import FileSystem
+import GateController
 import Runtime
-import Scans
-import Snapshots
+import ScanJournal
+import ScanModel
+import SnapshotInstall
 
 extension Main {
     private static let settings: [Option] = [
@@ -21,9 +23,9 @@ extension Main {
 
     static let run = Command(
         "run", "read taps, decide, log, print one line a tap; ends with its input or on SIGTERM",
-        options: settings + ReaderParts.options + Parts.options
+        options: settings + ReaderFactory.options + LaneHardware.options
     ) { (arguments: Arguments) async throws -> Command.Work in
-        let readers = try ReaderParts(arguments)
+        let readers = try ReaderFactory(arguments)
         var settings = Lane.Settings(
             folder: try arguments.required("data"), scanner: try scanner(arguments.required("scanner")),
             key: try key(arguments), gateName: arguments["gate"],
@@ -31,13 +33,13 @@ extension Main {
             readers: readers.settings)
         settings.isInspection = arguments.has("inspection")
         settings.keepDays = try arguments.int("keep-days", 1...3_650) ?? Journal.keepDaysDefault
-        let parts = try Parts(arguments)
+        let parts = try LaneHardware(arguments)
         (settings.hasTurnstile, settings.passageMs) = (parts.hasTurnstile, parts.passageMs)
         return { [settings] in
-            let watch = SnapshotWatch(SnapshotStore(folder: settings.folder + "/snapshots"))
+            let watch = SnapshotReloader(SnapshotStore(folder: settings.folder + "/snapshots"))
             watch.check()
-            let device = DeviceWatch(folder: settings.folder)
-            let mailbox = Mailbox<LaneArrival>(capacity: LaneInput.capacity)
+            let device = DeviceMonitor(folder: settings.folder)
+            let mailbox = Mailbox<TimestampedEvent>(capacity: LaneEvent.capacity)
             let (services, notify) = parts.make(mailbox)
             let printer = VerdictPrinter()
             let lane = Service.thread("lane") { stop in

@@ -1,6 +1,7 @@
-import Gate
-import Runtime
-import Scans
+import CLI
+import FileSystem
+import GateController
+import ScanModel
 
 @main
 struct Main {

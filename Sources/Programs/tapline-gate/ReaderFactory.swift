@@ -1,10 +1,11 @@
-import Gate
+import CLI
+import GateController
 import Readers
 import Runtime
-import Scans
+import ScanModel
 
 /// The readers of a lane, as `--reader` names them: their services, which post to the lane's mailbox.
-struct ReaderParts: Sendable {
+struct ReaderFactory: Sendable {
     static let options = [
         Option(
             "reader", "[in=|out=]READER",
@@ -31,9 +32,9 @@ struct ReaderParts: Sendable {
     var hasStandardInput: Bool { specs.contains { $0.source == .stdin } }
 
     /// Of all but standard input, which the lane reads itself.
-    func make(_ mailbox: Mailbox<LaneArrival>) -> [Service] {
+    func make(_ mailbox: Mailbox<TimestampedEvent>) -> [Service] {
         specs.enumerated().compactMap { index, spec -> Service? in
-            let post = ReaderParts.post(mailbox, index)
+            let post = ReaderFactory.post(mailbox, index)
             switch spec.source {
             case .stdin: return nil
             case .nfc(let connstring):
@@ -46,10 +47,10 @@ struct ReaderParts: Sendable {
 
     /// Into the lane's mailbox without waiting. What a reader says of itself comes again, so of a full mailbox only a tap that
     /// is lost is worth a word.
-    private static func post(_ mailbox: Mailbox<LaneArrival>, _ index: Int) -> @Sendable (ReaderEvent) -> Bool {
+    private static func post(_ mailbox: Mailbox<TimestampedEvent>, _ index: Int) -> @Sendable (ReaderEvent) -> Bool {
         let log = Log("lane")
         return { event in
-            let isTaken = mailbox.send(LaneArrival(.reader(index, event)))
+            let isTaken = mailbox.send(TimestampedEvent(.reader(index, event)))
             if !isTaken, case .tap = event { log.error("the lane does not keep up: a tap is lost") }
             return isTaken
         }

@@ -1,6 +1,7 @@
-import Publishing
+import CLI
 import Runtime
-import Scans
+import ScanModel
+import ScanUpload
 
 /// What a runner does when nothing connects: docs/by-hand.md.
 extension Main {
@@ -29,7 +30,7 @@ extension Main {
             out: try arguments.required("out"))
         let isJSON = try arguments.choice("output", OutputFormat.self) == .json
         return {
-            let report = try await PlainThread.run("export") { try export.run() }
+            let report = try await NamedThread.run("export") { try export.run() }
             print(isJSON ? try report.json() : report.text())
             guard report.isWhole else { throw ProgramError.failed("not everything could be read: see above") }
         }
@@ -56,9 +57,9 @@ extension Main {
         try delivery(.since(time(arguments.required("since"))), arguments)
     }
 
-    private static func delivery(_ kind: HandDelivery.Kind, _ arguments: Arguments) throws -> Command.Work {
+    private static func delivery(_ kind: OfflineDelivery.Kind, _ arguments: Arguments) throws -> Command.Work {
         let seconds = try arguments.int("give-up-s", 1...86_400) ?? 60
-        let delivery = try HandDelivery(
+        let delivery = try OfflineDelivery(
             kind, folder: try arguments.required("data"), scanner: try arguments["scanner"].map(scanner),
             urls: arguments.all("amqp-url"), patienceMs: Int64(seconds) * 1_000)
         let isJSON = try arguments.choice("output", OutputFormat.self) == .json
@@ -66,7 +67,7 @@ extension Main {
             let stop = StopSignal()
             let signals = SignalWatch { _ in stop.stop() }
             defer { signals.end() }
-            let report = try await PlainThread.run("delivery") { try delivery.run(stop) }
+            let report = try await NamedThread.run("delivery") { try delivery.run(stop) }
             print(isJSON ? try report.json() : report.text())
             guard report.isWhole else {
                 throw ProgramError.failed("all that is readable is confirmed; not everything was: see above")

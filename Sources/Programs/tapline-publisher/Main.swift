@@ -1,6 +1,11 @@
-import Publishing
+import CLI
+import DataFolder
+import FileSystem
+import Minisign
 import Runtime
-import Scans
+import ScanModel
+import ScanUpload
+import SnapshotDownload
 import Snapshots
 
 @main
@@ -71,7 +76,7 @@ struct Main {
             throw ProgramError.configuration("--center-url or --from is needed")
         }
         return {
-            let outcome = try await PlainThread.run("fetch") {
+            let outcome = try await NamedThread.run("fetch") {
                 let download = Download(settings)
                 return try from.map(download.install(from:)) ?? download.fetch()
             }
@@ -103,7 +108,7 @@ struct Main {
     enum OutputFormat: String, CaseIterable { case text, json }
 
     private static func downloadSettings(_ arguments: Arguments) throws -> Download.Settings {
-        let keys = try arguments.all("trust-key").map(MinisignPublicKey.init)
+        let keys = try arguments.all("trust-key").map { try MinisignPublicKey(setting: $0) }
         guard !keys.isEmpty else {
             throw ProgramError.configuration("--trust-key is needed: nothing is installed that is not signed")
         }

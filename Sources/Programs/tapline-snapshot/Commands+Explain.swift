@@ -1,7 +1,10 @@
+import CLI
 import Crypto
-import Exporting
+import FileSystem
+import LinuxSystem
 import Runtime
-import Scans
+import ScanModel
+import SnapshotExport
 import Snapshots
 
 extension Commands {

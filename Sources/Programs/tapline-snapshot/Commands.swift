@@ -1,5 +1,6 @@
-import Exporting
-import Runtime
+import CLI
+import Minisign
+import SnapshotExport
 import Snapshots
 
 /// The commands of tapline-snapshot: settings in, parts out.
@@ -38,30 +39,30 @@ enum Commands {
             Option("event", "NAME", "the event's name, where the database has none"),
             Option(
                 "expires-in", "TIME", "how long scanners may install it, as 48h or 3d",
-                default: "\(SnapshotExport.defaultExpiresInS / 3_600)h"),
-            Option("keep", "N", "versions that stay in the folder", default: String(SnapshotExport.defaultKeep)),
+                default: "\(SnapshotExporter.defaultExpiresInS / 3_600)h"),
+            Option("keep", "N", "versions that stay in the folder", default: String(SnapshotExporter.defaultKeep)),
             Option(
                 "deltas", "N",
-                "older versions that a delta leads from, \(SnapshotExport.deltasRange.upperBound) at most",
-                default: String(SnapshotExport.defaultDeltas)),
+                "older versions that a delta leads from, \(SnapshotExporter.deltasRange.upperBound) at most",
+                default: String(SnapshotExporter.defaultDeltas)),
             .toggle("allow-shrink", "publishes also a list with under 90 % of the tags, or active tags, of before"),
             output,
         ]
     ) { arguments in
         let key = try MinisignSecretKey(
             path: try arguments.required("signing-key"), password: arguments["password"])
-        var settings = SnapshotExport.Settings(folder: try arguments.required("out"), key: key)
+        var settings = SnapshotExporter.Settings(folder: try arguments.required("out"), key: key)
         settings.event = arguments["event"]
         settings.expiresInS = try seconds(arguments.required("expires-in"))
-        settings.keep = try arguments.int("keep", 1...10_000) ?? SnapshotExport.defaultKeep
-        settings.deltas = try arguments.int("deltas", SnapshotExport.deltasRange) ?? SnapshotExport.defaultDeltas
+        settings.keep = try arguments.int("keep", 1...10_000) ?? SnapshotExporter.defaultKeep
+        settings.deltas = try arguments.int("deltas", SnapshotExporter.deltasRange) ?? SnapshotExporter.defaultDeltas
         settings.allowShrink = arguments.has("allow-shrink")
         let progress = ProgressLine()
         if let progress { settings.progress = { progress.show($0.description) } }
         let url = try arguments.required("database-url")
-        try SnapshotExport.validate(databaseURL: url)
+        try SnapshotExporter.validate(databaseURL: url)
         let format = try arguments.choice("output", Output.self) ?? .text
-        let export = SnapshotExport(databaseURL: url, settings)
+        let export = SnapshotExporter(databaseURL: url, settings)
         return {
             defer { progress?.clear() }
             let manifest = try export.run().manifest
@@ -80,7 +81,7 @@ enum Commands {
         "checks a published folder, or its manifest.json, as a scanner would; exits 1 with the reason if it would not install",
         options: [trustKeys, output]
     ) { arguments in
-        let keys = try arguments.all("trust-key").map { try MinisignPublicKey($0) }
+        let keys = try arguments.all("trust-key").map { try MinisignPublicKey(setting: $0) }
         guard !keys.isEmpty else { throw ProgramError.configuration("--trust-key is needed (see --help)") }
         let format = try arguments.choice("output", Output.self) ?? .text
         let path = arguments.positionals[0]

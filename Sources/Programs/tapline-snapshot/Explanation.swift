@@ -1,6 +1,7 @@
-import Gate
+import AccessControl
+import CLI
 import Runtime
-import Scans
+import ScanModel
 import Snapshots
 
 /// What gates of a snapshot say to one tag at one time, by the gates' own decision, and why.
@@ -20,7 +21,7 @@ struct Explanation {
     }
 
     struct Answer {
-        let gate: Snapshots.Gate
+        let gate: Gate
         let decision: Decision
         let reason: Reason
     }
@@ -43,14 +44,14 @@ struct Explanation {
             throw ProgramError.failed("the snapshot has no gate '\(name)'; it has \(known.isEmpty ? "none" : known)")
         }
         let memory = question.insideSinceMs.map {
-            Decision.Recollection(isInside: true, wasAdmitted: true, admittedMs: $0)
+            PriorPresence(isInside: true, wasAdmitted: true, admittedMs: $0)
         }
         (self.question, self.attendee, self.pass, zones) = (question, attendee, pass, snapshot.zones)
         answers = gates.map { gate in
-            let facts = Decision.Facts(
+            let facts = DecisionInput(
                 direction: question.direction, atMs: question.atMs, proof: question.proof, gate: gate,
                 snapshot: .inForce(expiresS: snapshot.expiresS), attendee: attendee, pass: pass,
-                zones: snapshot.zoneTree, memory: memory ?? Decision.Recollection())
+                zones: snapshot.zoneTree, memory: memory ?? PriorPresence())
             let decision = Decision(facts)
             return Answer(
                 gate: gate, decision: decision, reason: Reason(decision, facts, zones: snapshot.zones))
@@ -78,7 +79,7 @@ struct Explanation {
         return lines.joined(separator: "\n")
     }
 
-    private func leads(_ gate: Snapshots.Gate) -> String {
+    private func leads(_ gate: Gate) -> String {
         switch question.direction {
         case .in: "into \(Explanation.name(gate.zone, zones))"
         case .out: gate.fromZone.map { "out to \(Explanation.name($0, zones))" } ?? "out, off site"

@@ -1,6 +1,5 @@
-import Gate
-import Runtime
-import Scans
+import AccessControl
+import ScanModel
 import Snapshots
 
 /// Why a gate answers as it does, in words: the verdict is `Decision`'s, and so is the choice of the row that opens; this only
@@ -30,7 +29,7 @@ struct Reason {
     /// - Parameters:
     ///   - facts: those that the decision was made from, with a gate in them.
     ///   - zones: for their names.
-    init(_ decision: Decision, _ facts: Decision.Facts, zones: [Int64: Zone]) {
+    init(_ decision: Decision, _ facts: DecisionInput, zones: [Int64: Zone]) {
         let words = Words(facts: facts, zones: zones)
         let (rule, text) = words.why(decision)
         self.rule = rule
@@ -43,7 +42,7 @@ struct Reason {
 }
 
 private struct Words {
-    let facts: Decision.Facts
+    let facts: DecisionInput
     let zones: [Int64: Zone]
 
     func why(_ decision: Decision) -> (Reason.Rule, String) {

@@ -1,61 +1,118 @@
+import FileSystem
 import FoundationEssentials
-import Runtime
+package import ScanModel
 
 /// `gate.json`: what the gate is, or last was, for `status` and for the fleet view. Replaced whole; not durable, because the
 /// next start writes it anew.
-public struct GateState: Codable, Hashable, Sendable {
-    public var pid: Int32
-    public var scanner: String
-    /// The journal it writes.
-    public var journal: String
-    /// The readers, with what is wrong with them: `stdin`, or `nfc:auto, serial:/dev/ttyACM0 (unplugged)`.
-    public var reader: String
-    public var software: String
-    /// Device clock at its start, seconds since 1970.
-    public var startedS: Int64
-    /// The gate it is; nil where none could be chosen, and then `problem` says why.
-    public var gate: Int64?
-    public var gateName: String?
-    public var zone: String?
-    public var problem: String?
-    /// The snapshot in force; 0: none.
-    public var snapshot: Int64
-    /// Seconds since 1970; nil without a snapshot.
-    public var snapshotExpiresS: Int64?
-    /// `ok`, or what is wrong; nil without one.
-    public var turnstile: String?
-    /// `normal`, `free`, `closed`; `inspection` for a roaming check.
-    public var mode: String?
-    public var readers: [LaneState.Reader]?
-    /// Of the disk with the data folder, in percent.
-    public var diskUsedPercent: Int?
-    /// What the crew should know or do.
-    public var alarms: [String]?
+///
+/// Written by the gate; read by the publisher for heartbeats and by both `status` commands. The reader may be older or newer
+/// than the writer: a field that is missing or of another type is ignored.
+package struct GateState: Hashable, Sendable {
+    /// One reader of the lane.
+    package struct Reader: Hashable, Sendable, Codable {
+        /// As given with `--reader`.
+        package var name: String
+        /// `in` or `out`.
+        package var direction: String
+        /// `nil` if the reader works.
+        package var problem: String?
 
-    public static func path(_ folder: String) -> String { folder + "/gate.json" }
+        package init(name: String, direction: Direction, problem: String? = nil) {
+            (self.name, self.direction, self.problem) = (name, direction.rawValue, problem)
+        }
+    }
+
+    package var pid: Int32
+    package var scanner: String
+    /// The journal it writes.
+    package var journal: String
+    /// The readers, with what is wrong with them: `stdin`, or `nfc:auto, serial:/dev/ttyACM0 (unplugged)`.
+    package var reader: String
+    package var software: String
+    /// Device clock at its start, seconds since 1970.
+    package var startedS: Int64
+    /// The gate it is; nil where none could be chosen, and then `problem` says why.
+    package var gate: Int64?
+    package var gateName: String?
+    package var zone: String?
+    package var problem: String?
+    /// The snapshot in force; 0: none.
+    package var snapshot: Int64
+    /// Seconds since 1970; nil without a snapshot.
+    package var snapshotExpiresS: Int64?
+    /// `ok`, or what is wrong; nil without one.
+    package var turnstile: String?
+    /// `normal`, `free`, `closed`; `inspection` for a roaming check.
+    package var mode: String?
+    package var readers: [Reader]?
+    /// Of the disk with the data folder, in percent.
+    package var diskUsedPercent: Int?
+    /// What the crew should know or do.
+    package var alarms: [String]?
+
+    package init(
+        pid: Int32, scanner: String, journal: String, reader: String, software: String, startedS: Int64, snapshot: Int64
+    ) {
+        (self.pid, self.scanner, self.journal, self.reader) = (pid, scanner, journal, reader)
+        (self.software, self.startedS, self.snapshot) = (software, startedS, snapshot)
+    }
+
+    package static func path(_ folder: String) -> String { folder + "/gate.json" }
 
     /// Nil when there is none that can be read.
-    public static func read(folder: String) -> GateState? {
+    package static func read(folder: String) -> GateState? {
         guard let bytes = try? Files.read(path(folder), limit: 65_536) else { return nil }
         return try? JSONDecoder().decode(GateState.self, from: Data(bytes))
     }
 
     /// Throws `SystemError`.
-    func write(folder: String) throws {
+    package func write(folder: String) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys]
         try Files.writeAtomically([UInt8](try encoder.encode(self)), to: GateState.path(folder), durable: false)
     }
 
     /// Removes what a gate that was killed in the middle of `write` left behind.
-    static func removeLeftovers(folder: String) {
+    package static func removeLeftovers(folder: String) {
         for name in (try? Files.list(folder)) ?? [] where name.hasPrefix("gate.json.tmp-") {
             try? Files.remove(folder + "/" + name)
         }
     }
 
     /// Whether the process that wrote it is a running gate.
-    public var isRunning: Bool {
+    package var isRunning: Bool {
         (try? Files.readText("/proc/\(pid)/comm", limit: 64))?.hasPrefix("tapline-gate") ?? false
+    }
+}
+
+extension GateState: Codable {
+    private enum CodingKeys: String, CodingKey {
+        case pid, scanner, journal, reader, software, startedS, gate, gateName, zone, problem, snapshot,
+            snapshotExpiresS
+        case turnstile, mode, readers, diskUsedPercent, alarms
+    }
+
+    package init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        func value<Value: Decodable>(_ key: CodingKeys) -> Value? {
+            (try? values.decodeIfPresent(Value.self, forKey: key)) ?? nil
+        }
+        pid = value(.pid) ?? 0
+        scanner = value(.scanner) ?? ""
+        journal = value(.journal) ?? ""
+        reader = value(.reader) ?? ""
+        software = value(.software) ?? ""
+        startedS = value(.startedS) ?? 0
+        snapshot = value(.snapshot) ?? 0
+        gate = value(.gate)
+        gateName = value(.gateName)
+        zone = value(.zone)
+        problem = value(.problem)
+        snapshotExpiresS = value(.snapshotExpiresS)
+        turnstile = value(.turnstile)
+        mode = value(.mode)
+        readers = value(.readers)
+        diskUsedPercent = value(.diskUsedPercent)
+        alarms = value(.alarms)
     }
 }

@@ -1,8 +1,9 @@
+import AccessControl
 import Crypto
 import FoundationEssentials
 
 /// What goes over the desk socket: one JSON object, one line each way.
-enum DeskMessage {
+enum ControlMessage {
     struct Request: Codable, Hashable {
         enum Kind: String, Codable { case admit, mode, assign }
         var order: Kind
@@ -22,7 +23,7 @@ enum DeskMessage {
     /// Longest reason or gate name, in bytes of UTF-8.
     static let textLimitBytes = 500
 
-    static func line(_ order: LaneOrder) -> String {
+    static func line(_ order: LaneCommand) -> String {
         switch order {
         case .admit(let uid, let reason):
             encode(Request(order: .admit, uid: uid.map { Hex.encode($0) }, reason: reason))
@@ -32,36 +33,36 @@ enum DeskMessage {
     }
 
     /// Nil, with what is wrong, for a line that is no order.
-    static func order(_ line: String) -> Result<LaneOrder, DeskError> {
+    static func order(_ line: String) -> Result<LaneCommand, ControlError> {
         guard let request = try? JSONDecoder().decode(Request.self, from: Data(line.utf8)) else {
-            return .failure(DeskError("not an order that this gate knows"))
+            return .failure(ControlError("not an order that this gate knows"))
         }
         switch request.order {
         case .admit:
-            guard let reason = text(request.reason) else { return .failure(DeskError("a reason is needed")) }
+            guard let reason = text(request.reason) else { return .failure(ControlError("a reason is needed")) }
             guard let hex = request.uid else { return .success(.admit(uid: nil, reason: reason)) }
             guard let uid = Hex.decode(hex), TapLine.uidBytes.contains(uid.count) else {
-                return .failure(DeskError("a UID of 1 to 32 bytes of hex is needed"))
+                return .failure(ControlError("a UID of 1 to 32 bytes of hex is needed"))
             }
             return .success(.admit(uid: uid, reason: reason))
         case .mode:
-            guard let mode = request.mode else { return .failure(DeskError("a mode is needed")) }
+            guard let mode = request.mode else { return .failure(ControlError("a mode is needed")) }
             return .success(.mode(mode))
         case .assign:
             guard let given = request.gate else { return .success(.assign(gate: nil)) }
-            guard let gate = text(given) else { return .failure(DeskError("a gate's name is needed")) }
+            guard let gate = text(given) else { return .failure(ControlError("a gate's name is needed")) }
             return .success(.assign(gate: gate))
         }
     }
 
-    static func line(_ answer: LaneAnswer) -> String {
+    static func line(_ answer: CommandResult) -> String {
         switch answer {
         case .done(let text): encode(Answer(done: true, text: text))
         case .refused(let text): encode(Answer(done: false, text: text))
         }
     }
 
-    static func answer(_ line: String) -> LaneAnswer? {
+    static func answer(_ line: String) -> CommandResult? {
         guard let answer = try? JSONDecoder().decode(Answer.self, from: Data(line.utf8)) else { return nil }
         return answer.done ? .done(answer.text) : .refused(answer.text)
     }
@@ -83,7 +84,7 @@ enum DeskMessage {
 }
 
 /// Why an order did not reach a lane, or is none.
-public struct DeskError: Error, Hashable, CustomStringConvertible, Sendable {
-    public let description: String
+package struct ControlError: Error, Hashable, CustomStringConvertible, Sendable {
+    package let description: String
     init(_ description: String) { self.description = description }
 }

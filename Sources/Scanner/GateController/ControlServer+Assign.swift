@@ -1,13 +1,15 @@
-import Journal
-import Runtime
+import CLI
+import FileSystem
+import ScanJournal
+import SnapshotInstall
 import Snapshots
 
-extension Desk {
+extension ControlServer {
     /// Assigns a gate through the running gate, or, where none runs, by writing the order for the next one.
     ///
     /// Throws `ProgramError`: failed for a gate that the snapshot in force does not have, or where a gate runs that does not
     /// answer.
-    public static func assign(folder: String, gate: String?) throws -> LaneAnswer {
+    package static func assign(folder: String, gate: String?) throws -> CommandResult {
         do { return try ask(folder: folder, .assign(gate: gate)) } catch let error as ProgramError
             where error.code == .unreachable
         {
@@ -21,9 +23,9 @@ extension Desk {
         }
     }
 
-    private static func keep(_ folder: String, _ gate: String?) throws -> LaneAnswer {
+    private static func keep(_ folder: String, _ gate: String?) throws -> CommandResult {
         if let gate {
-            guard DeskMessage.isText(gate) else { return .refused("a gate's name is needed") }
+            guard ControlMessage.isText(gate) else { return .refused("a gate's name is needed") }
             if let path = SnapshotStore(folder: folder + "/snapshots").current(),
                 let snapshot = try? Snapshot(path: path),
                 !snapshot.gates.values.contains(where: { $0.name == gate })
@@ -32,7 +34,7 @@ extension Desk {
             }
         }
         // Orders that cannot be read are replaced: there is nothing in them to keep.
-        var orders = (try? StandingOrders.read(folder: folder)) ?? StandingOrders()
+        var orders = (try? PersistedCommands.read(folder: folder)) ?? PersistedCommands()
         orders.assigned = gate
         try orders.write(folder: folder)
         return .done(

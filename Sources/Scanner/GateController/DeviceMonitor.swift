@@ -1,33 +1,25 @@
-import Journal
-public import Runtime
-public import Scans
+import DataFolder
+import FileSystem
+package import Runtime
+import ScanJournal
+package import ScanModel
 import Synchronization
 
 /// What a lane wants to know of its device but may not wait for: how full the disk is, and what has been shipped. Looked at on
 /// a thread of its own.
-public final class DeviceWatch: Sendable {
-    /// What was seen last.
-    public struct Facts: Hashable, Sendable {
-        /// Of the disk with the data folder, in percent; nil when it cannot be asked.
-        public var diskUsedPercent: Int?
-        public var shipped: [JournalID: Int64] = [:]
-        /// Damaged journals that were set aside, by file name.
-        public var damaged: [String] = []
-        public init() {}
-    }
-
+package final class DeviceMonitor: Sendable {
     /// Between two looks.
-    public static let intervalMs = 2_000
+    package static let intervalMs = 2_000
 
     private let folder: String
-    private let slot = Mutex<Facts?>(nil)
+    private let slot = Mutex<DeviceStatus?>(nil)
     private let log = Log("device")
 
-    public init(folder: String) { self.folder = folder }
+    package init(folder: String) { self.folder = folder }
 
     /// The newest facts since the last call; nil when nothing has changed, or just now is not the moment.
-    public func take() -> Facts? {
-        let taken: Facts?? = slot.withLockIfAvailable { slot in
+    package func take() -> DeviceStatus? {
+        let taken: DeviceStatus?? = slot.withLockIfAvailable { slot in
             defer { slot = nil }
             return slot
         }
@@ -35,14 +27,14 @@ public final class DeviceWatch: Sendable {
     }
 
     /// The watching loop, as a service of the daemon.
-    public func service() -> Service {
+    package func service() -> Service {
         .thread("device-watch") { stop in
-            var seen: Facts?
+            var seen: DeviceStatus?
             repeat {
-                var facts = Facts()
+                var facts = DeviceStatus()
                 facts.diskUsedPercent = Files.usedPercent(self.folder)
                 facts.damaged = Journal.damagedFiles(folder: self.folder)
-                do { facts.shipped = try Shipped.read(folder: self.folder) } catch {
+                do { facts.shipped = try UploadCursors.read(folder: self.folder) } catch {
                     // The publisher will set it aside; until then what was seen last is the best there is.
                     self.log.warning("what was shipped cannot be read", [.error: "\(error)"])
                     facts.shipped = seen?.shipped ?? [:]
@@ -51,7 +43,17 @@ public final class DeviceWatch: Sendable {
                     seen = facts
                     self.slot.withLock { $0 = facts }
                 }
-            } while !stop.wait(ms: DeviceWatch.intervalMs)
+            } while !stop.wait(ms: DeviceMonitor.intervalMs)
         }
     }
+}
+
+/// What was seen last.
+package struct DeviceStatus: Hashable, Sendable {
+    /// Of the disk with the data folder, in percent; nil when it cannot be asked.
+    package var diskUsedPercent: Int?
+    package var shipped: [JournalID: Int64] = [:]
+    /// Damaged journals that were set aside, by file name.
+    package var damaged: [String] = []
+    package init() {}
 }

@@ -1,62 +1,65 @@
+import DataFolder
 import FoundationEssentials
-import Journal
+import LinuxSystem
 import Runtime
-public import Scans
+import ScanJournal
+package import ScanModel
+import SnapshotInstall
 import Snapshots
 
 /// What `tapline-gate status` tells, gathered from the data folder beside a running gate, or without one.
-public struct GateStatus: Codable, Sendable {
-    public struct JournalState: Codable, Sendable {
-        public var log: String
-        public var scanner: String
-        public var createdAt: String
-        public var lastSeq: Int64
-        public var shipped: Int64
+package struct GateStatus: Codable, Sendable {
+    package struct JournalState: Codable, Sendable {
+        package var log: String
+        package var scanner: String
+        package var createdAt: String
+        package var lastSeq: Int64
+        package var shipped: Int64
     }
 
-    public struct SnapshotState: Codable, Sendable {
-        public var version: Int64
-        public var event: String
-        public var createdAt: String
-        public var expiresAt: String
+    package struct SnapshotState: Codable, Sendable {
+        package var version: Int64
+        package var event: String
+        package var createdAt: String
+        package var expiresAt: String
         /// Seconds by the device clock; negative for one from the future.
-        public var age: Int64
-        public var expired: Bool
+        package var age: Int64
+        package var expired: Bool
     }
 
-    public var running: Bool
+    package var running: Bool
     /// Nil where the gate never ran and `--scanner` was not given.
-    public var scanner: String?
-    public var gate: String?
-    public var gateId: Int64?
-    public var zone: String?
+    package var scanner: String?
+    package var gate: String?
+    package var gateId: Int64?
+    package var zone: String?
     /// Why the lane has no gate, or the snapshot or journal cannot be read.
-    public var problem: String?
+    package var problem: String?
     /// Of the gate that runs, or ran last: `normal`, `free`, `closed`, `inspection`.
-    public var mode: String?
-    public var readers: [LaneState.Reader]?
+    package var mode: String?
+    package var readers: [LaneState.Reader]?
     /// `ok`, or what is wrong; nil without one.
-    public var turnstile: String?
+    package var turnstile: String?
     /// Of the gate that runs: what the crew should know or do.
-    public var alarms: [String]?
-    public var diskUsedPercent: Int?
+    package var alarms: [String]?
+    package var diskUsedPercent: Int?
     /// Journals that were set aside as damaged, by file name; `tapline-gate recover` reads them.
-    public var damaged: [String]
+    package var damaged: [String]
     /// The last journal, and its last seq.
-    public var log: String?
-    public var seq: Int64?
+    package var log: String?
+    package var seq: Int64?
     /// Of this scanner's journals.
-    public var scans: Int64
-    public var shipped: Int64
-    public var backlog: Int64
+    package var scans: Int64
+    package var shipped: Int64
+    package var backlog: Int64
     /// Of other scanners in the same file, which nobody ships from here.
-    public var foreign: Int64
-    public var snapshot: SnapshotState?
-    public var journals: [JournalState]
+    package var foreign: Int64
+    package var snapshot: SnapshotState?
+    package var journals: [JournalState]
 
     /// Reads only. What cannot be read is told in `problem`.
     /// - Parameter scanner: nil: the one of the gate that runs or ran last, else of the last journal.
-    public init(folder: String, scanner: ScannerID?) {
+    package init(folder: String, scanner: ScannerID?) {
         var problems: [String] = []
         func attempt<Result>(_ otherwise: Result, _ body: () throws -> Result) -> Result {
             do { return try body() } catch {
@@ -66,7 +69,7 @@ public struct GateStatus: Codable, Sendable {
         }
         let state = GateState.read(folder: folder)
         let records = attempt([]) { try JournalReader(folder: folder).journals() }
-        let cursors = attempt([:]) { try Shipped.read(folder: folder) }
+        let cursors = attempt([:]) { try UploadCursors.read(folder: folder) }
         let name = scanner?.text ?? state?.scanner ?? records.last?.scanner.text
         running = state?.isRunning ?? false
         self.scanner = name
@@ -95,14 +98,14 @@ public struct GateStatus: Codable, Sendable {
         problem = problems.isEmpty ? nil : problems.joined(separator: "; ")
     }
 
-    public func json() throws -> String {
+    package func json() throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
         encoder.keyEncodingStrategy = .convertToSnakeCase
         return String(decoding: try encoder.encode(self), as: UTF8.self)
     }
 
-    public func text() -> String {
+    package func text() -> String {
         var lines = [
             "scanner   \(scanner ?? "-")  (\(running ? "running" : "not running"))",
             "gate      \(gate ?? "-")\(zone.map { " into \($0)" } ?? "")",

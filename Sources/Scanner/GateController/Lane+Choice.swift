@@ -1,6 +1,8 @@
-import Journal
+import AccessControl
+import FileSystem
 import Runtime
-import Scans
+import ScanModel
+import SnapshotInstall
 import Snapshots
 
 /// The snapshot in force, and which gate of it the lane is.
@@ -10,7 +12,7 @@ extension Lane {
 
     /// What the lane was last, where that is still what is asked for: all it has until the first snapshot.
     func beginWithKnownGate() {
-        known = KnownGate.read(folder: settings.folder)
+        known = LastKnownGate.read(folder: settings.folder)
         chooseKnown()
     }
 
@@ -47,15 +49,15 @@ extension Lane {
 
     private func keepChoice(_ snapshot: Snapshot) {
         let next = choice.gate.map {
-            KnownGate($0, scanner: settings.scanner, asked: asked, zones: snapshot.zones)
+            LastKnownGate($0, scanner: settings.scanner, asked: asked, zones: snapshot.zones)
         }
         guard next != known else { return }
         known = next
         do {
             if let next {
                 try next.write(folder: settings.folder)
-            } else if Files.exists(KnownGate.path(settings.folder)) {
-                try Files.remove(KnownGate.path(settings.folder))
+            } else if Files.exists(LastKnownGate.path(settings.folder)) {
+                try Files.remove(LastKnownGate.path(settings.folder))
             }
         } catch { log.warning("the gate cannot be kept for a start without a snapshot", [.error: "\(error)"]) }
     }

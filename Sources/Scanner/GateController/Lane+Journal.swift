@@ -1,6 +1,7 @@
-import Journal
+import AccessControl
 import Runtime
-import Scans
+import ScanJournal
+import ScanModel
 import Snapshots
 
 /// The lane's journal besides appending: what it does for it in idle moments, and how it stands.

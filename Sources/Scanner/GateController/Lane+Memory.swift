@@ -1,6 +1,8 @@
-import Journal
+import AccessControl
 import Runtime
-import Scans
+import ScanJournal
+import ScanModel
+import SnapshotInstall
 import Snapshots
 
 /// What the lane knows of people: the list, and its own memory of who is where.
@@ -15,7 +17,7 @@ extension Lane {
 
     func decide(_ tag: TagID, _ tap: Tap, _ atMs: Int64, isReplayed: Bool) -> Found {
         var attendee: Attendee?
-        var state = Decision.SnapshotState.unusable
+        var state = SnapshotValidity.unusable
         if let snapshot {
             do {
                 attendee = try snapshot.attendee(tag)
@@ -24,13 +26,13 @@ extension Lane {
         }
         let pass = attendee.flatMap { snapshot?.passes[$0.pass] }
         let tree = snapshot?.zoneTree ?? ZoneTree()
-        var recollection = Decision.Recollection()
+        var recollection = PriorPresence()
         if tap.direction == .in, let gate = choice.gate {
             recollection = memory.recall(
                 tag, attendee: attendee?.attendee, zone: gate.zone, atMs: atMs, clockIsTrusted: isClockTrusted,
                 certainMs: (snapshot?.createdS ?? 0) * 1_000, days: snapshot?.dayStarts ?? DayStarts(), tree: tree)
         }
-        let facts = Decision.Facts(
+        let facts = DecisionInput(
             direction: tap.direction, atMs: atMs, clockIsTrusted: isClockTrusted, proof: tap.proof,
             isReplayed: isReplayed, mode: orders.mode, isInspection: settings.isInspection, gate: choice.gate,
             snapshot: state, attendee: attendee, pass: pass, zones: tree, memory: recollection)
@@ -57,9 +59,9 @@ extension Lane {
     /// gates lead: then this waits for the first.
     func remember() {
         guard let journal, let snapshot else { return }
-        var memory = LaneMemory()
+        var memory = AntiPassbackMemory()
         var isAnonymous = false
-        var lookBack = LookBack(snapshot.dayStarts)
+        var lookBack = ReplayWindow(snapshot.dayStarts)
         do {
             try journal.forEachScan {
                 lookBack.see(atMs: $0, isTrusted: $1)

@@ -1,13 +1,14 @@
-import Journal
+import AccessControl
 import Runtime
-import Scans
+import ScanJournal
+import ScanModel
 import Snapshots
 
 /// The gate chief's hands.
 extension Lane {
     /// What was ordered before the start.
     func readOrders() {
-        do { orders = try StandingOrders.read(folder: settings.folder) } catch {
+        do { orders = try PersistedCommands.read(folder: settings.folder) } catch {
             ordersProblem = "standing orders cannot be read"
             log.error("standing orders cannot be read: mode normal, the gate as set", [.error: "\(error)"])
         }
@@ -20,7 +21,7 @@ extension Lane {
         if orders.mode != .normal { log.warning("the lane is not in its normal mode", [.state: orders.mode.rawValue]) }
     }
 
-    func obey(_ order: LaneOrder) -> LaneAnswer {
+    func obey(_ order: LaneCommand) -> CommandResult {
         wake()
         switch order {
         case .admit(let uid?, let reason): return admit(uid, reason)
@@ -30,7 +31,7 @@ extension Lane {
         }
     }
 
-    private func admit(_ uid: [UInt8], _ reason: String) -> LaneAnswer {
+    private func admit(_ uid: [UInt8], _ reason: String) -> CommandResult {
         let tag = tag(ofBand: uid)
         let atMs = time.nowMs()
         let tap = Tap(.uid(uid), proof: .uid, direction: .in)
@@ -46,7 +47,7 @@ extension Lane {
             let (id, scan) = try append(entry, reason: reason)
             log.warning("admitted by hand", [.reason: reason, .journal: id, .seq: scan.seq])
             note(id, scan, found.attendee, nil)
-            let signal = LaneSignal(
+            let signal = TapResult(
                 log: id, scan: scan, zone: zoneName(.in), pass: found.pass, detail: "by hand",
                 opens: !settings.isInspection)
             if signal.opens { expectPassage(id, scan) }
@@ -65,7 +66,7 @@ extension Lane {
         return isKnown == nil ? settings.key.tagID(of: .uid(uid)) : authentic
     }
 
-    private func admitWithoutBand(_ reason: String) -> LaneAnswer {
+    private func admitWithoutBand(_ reason: String) -> CommandResult {
         let flags: Flags = settings.isInspection ? [.operatorOverride, .inspection] : .operatorOverride
         guard let (id, scan) = logEvent(.admittedByHand, flags: flags, reason: reason) else {
             notify(.failed(reason: "an admission by hand could not be logged"))
@@ -74,7 +75,7 @@ extension Lane {
         log.warning("admitted by hand without a band", [.reason: reason, .journal: id, .seq: scan.seq])
         notify(
             .answer(
-                LaneSignal(
+                TapResult(
                     log: id, scan: scan, zone: zoneName(.in), pass: nil, detail: "by hand",
                     opens: !settings.isInspection)))
         if !settings.isInspection { expectPassage(id, scan) }
@@ -83,7 +84,7 @@ extension Lane {
 
     /// The lane obeys at once. An order that could not be made durable or logged is obeyed all the same, and says so: when the
     /// crowd presses, a full disk keeps no gate shut.
-    private func set(_ mode: LaneMode) -> LaneAnswer {
+    private func set(_ mode: LaneMode) -> CommandResult {
         guard mode != orders.mode else { return .done("mode \(mode.rawValue) already") }
         orders.mode = mode
         debounce.clear()
@@ -95,7 +96,7 @@ extension Lane {
         return .done((["mode \(mode.rawValue)"] + problems).joined(separator: "; "))
     }
 
-    private func assign(_ gate: String?) -> LaneAnswer {
+    private func assign(_ gate: String?) -> CommandResult {
         if let gate, let snapshot, !snapshot.gates.values.contains(where: { $0.name == gate }) {
             return .refused("the snapshot has no gate named \(gate)")
         }

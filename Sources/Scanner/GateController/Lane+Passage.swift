@@ -1,10 +1,11 @@
-import Journal
+import AccessControl
 import Runtime
-import Scans
+import ScanJournal
+import ScanModel
 import Snapshots
 
 /// Somebody who was let in and must now pass the turnstile.
-struct DuePassage {
+struct PendingPassage {
     var log: JournalID
     /// Of the admission; tag 0 for one by hand without a band.
     var scan: Scan
@@ -80,7 +81,7 @@ extension Lane {
     func expectPassage(_ log: JournalID, _ scan: Scan) {
         guard let passageMs = settings.passageMs, sensorProblem == nil else { return }
         if due.count == Lane.dueLimit { due.removeFirst() }
-        due.append(DuePassage(log: log, scan: scan, untilMs: time.monotonicMs() + passageMs))
+        due.append(PendingPassage(log: log, scan: scan, untilMs: time.monotonicMs() + passageMs))
     }
 
     /// - Parameter atMs: when that was, by the clock that never steps; the lane may hear of it later.
@@ -116,7 +117,7 @@ extension Lane {
 
     /// "The person admitted by the previous scan of this tag in this journal did not pass": so no row in another journal can
     /// say it, where the old one was damaged perhaps; but the lane forgets the admission, and the person may tap again.
-    private func annul(_ passage: DuePassage) {
+    private func annul(_ passage: PendingPassage) {
         guard passage.scan.tag != .none else { return }
         let entry = Journal.Entry(
             atMs: max(time.nowMs(), passage.scan.atMs), tag: passage.scan.tag,
@@ -132,7 +133,7 @@ extension Lane {
             let (id, scan) = try append(entry, continues: true)
             note(id, scan, nil, nil)
             let direction: Direction = scan.flags.contains(.out) ? .out : .in
-            show(LaneSignal(log: id, scan: scan, zone: zoneName(direction), pass: nil))
+            show(TapResult(log: id, scan: scan, zone: zoneName(direction), pass: nil))
         } catch {
             isLogging = false
             log.error("annulment could not be logged", [.error: "\(error)"])

@@ -1,7 +1,10 @@
+import AccessControl
+import DataFolder
 import Glibc
-import Journal
 import Runtime
-import Scans
+import ScanJournal
+import ScanModel
+import SnapshotInstall
 import Snapshots
 
 /// How the lane is, for the people beside it and for the fleet view.
@@ -52,7 +55,7 @@ extension Lane {
         let readers = state.readers.map { reader in reader.name + (reader.problem.map { " (\($0))" } ?? "") }
         var file = GateState(
             pid: getpid(), scanner: settings.scanner.text, journal: journal?.id.description ?? "",
-            reader: readers.joined(separator: ", "), software: Program.version, startedS: startedS,
+            reader: readers.joined(separator: ", "), software: Software.version, startedS: startedS,
             snapshot: state.snapshot)
         (file.gate, file.gateName, file.zone) = (choice.gate?.id, choice.gate?.name, state.zone)
         file.snapshotExpiresS = state.snapshotExpiresS

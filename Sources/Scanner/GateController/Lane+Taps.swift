@@ -1,12 +1,14 @@
-import Journal
+import AccessControl
+import DataFolder
 import Runtime
-import Scans
+import ScanJournal
+import ScanModel
 import Snapshots
 
 /// The way of a tap: repeat? -> look up -> decide -> log -> tell.
 extension Lane {
     /// - Parameter arrival: when the tap reached the lane, for one from a reader.
-    func handle(_ tap: Tap, reader index: Int, _ arrival: LaneArrival? = nil) {
+    func handle(_ tap: Tap, reader index: Int, _ arrival: TimestampedEvent? = nil) {
         wake()
         let tag = settings.key.tagID(of: tap.identity)
         let nowMs = time.nowMs()
@@ -34,7 +36,7 @@ extension Lane {
             let (id, scan) = try append(entry, counter: found.isReplayed ? nil : counter)
             if tap.atMs == nil, isClockTrusted { clock.lastScanMs = max(clock.lastScanMs ?? 0, scan.atMs) }
             note(id, scan, found.attendee, tap.proof)
-            let signal = LaneSignal(
+            let signal = TapResult(
                 log: id, scan: scan, zone: zoneName(tap.direction), pass: found.pass,
                 detail: detail(tap.proof, scan), opens: opens, arrivedMs: arrival?.monotonicMs)
             if signal.opens { expectPassage(id, scan) }
@@ -48,7 +50,7 @@ extension Lane {
     }
 
     /// Gives a verdict to those who show it and move the turnstile, and only then prints it: who reads it may be slow.
-    func show(_ signal: LaneSignal) {
+    func show(_ signal: TapResult) {
         notify(.answer(signal))
         print(
             VerdictLine(log: signal.log, scan: signal.scan, zone: signal.zone, pass: signal.pass).text(
@@ -59,7 +61,7 @@ extension Lane {
     private func showAgain(_ last: Debounce.Answer, _ tap: Tap) {
         let attendee = (try? snapshot?.attendee(last.scan.tag)) ?? nil
         show(
-            LaneSignal(
+            TapResult(
                 log: last.log, scan: last.scan, zone: zoneName(tap.direction),
                 pass: attendee.flatMap { snapshot?.passes[$0.pass] }, detail: detail(tap.proof, last.scan),
                 isRepeat: true))
@@ -109,7 +111,7 @@ extension Lane {
             countEarlier()
             return try body(journal)
         }
-        do { return try attempt() } catch let error as JournalError where error.isDamaged {
+        do { return try attempt() } catch let error as DataFileError where error.isDamaged {
             log.error("journal is damaged", [.error: error])
             // What a file that is set aside held is no longer waiting here.
             (journal, earlier) = (nil, [:])

@@ -1,31 +1,36 @@
-import Journal
-public import Runtime
-import Scans
-public import Snapshots
+import AccessControl
+import CLI
+import DataFolder
+import LinuxSystem
+package import Runtime
+import ScanJournal
+import ScanModel
+package import SnapshotInstall
+import Snapshots
 
 /// One lane, from tag to verdict, synchronous, confined to one plain thread: look up, decide, log, and only then tell.
 ///
 /// Everything from other threads (readers, the passage sensor, the gate chief) comes through one bounded mailbox; everything to
 /// them leaves by `notify`, which does not wait. Between two taps, and never before one that waits, the lane does what it
 /// owes: it takes a new snapshot, annuls who did not pass, tidies the journal, says how it is.
-public final class Lane {
+package final class Lane {
     /// How often a lane without taps looks around.
-    public static let idleMs = 500
+    package static let idleMs = 500
     /// So long after the last event a lane begins to tidy up: the next person is not here yet.
     static let quietMs = 30
     /// A lane that is never quiet looks around all the same, so often.
     static let busyMs: Int64 = 2_000
 
     /// Taps that could not be logged: refused, but for the way out.
-    public internal(set) var unlogged = 0
+    package internal(set) var unlogged = 0
 
     let settings: Settings
-    let watch: SnapshotWatch
-    let device: DeviceWatch
-    let mailbox: Mailbox<LaneArrival>
+    let watch: SnapshotReloader
+    let device: DeviceMonitor
+    let mailbox: Mailbox<TimestampedEvent>
     let time: LaneTime
     let tell: (String) throws -> Void
-    let notify: (LaneNotice) -> Void
+    let notify: (LaneUpdate) -> Void
     let log: Log
     let startedS: Int64
 
@@ -37,8 +42,8 @@ public final class Lane {
     var isSnapshotReadable = true
     var choice = GateChoice.none("there is no snapshot")
     /// The choice as the disk has it.
-    var known: KnownGate?
-    var orders = StandingOrders()
+    var known: LastKnownGate?
+    var orders = PersistedCommands()
     /// A file of orders that could not be understood, or orders that could not be kept.
     var ordersProblem: String?
     var deskProblem: String?
@@ -48,19 +53,19 @@ public final class Lane {
     var turnstileProblem: String?
     /// While something is, nobody can be seen passing, and nobody is annulled.
     var sensorProblem: String?
-    var facts = DeviceWatch.Facts()
+    var facts = DeviceStatus()
     /// Of this scanner's earlier journals, the last seq: what may still wait to be shipped.
     var earlier: [JournalID: Int64] = [:]
     /// When the present journal began, by the clock that never steps.
     var journalSinceMs: Int64 = 0
-    var memory = LaneMemory()
+    var memory = AntiPassbackMemory()
     /// Made in part while no list could tell whose the bands were.
     var isMemoryAnonymous = false
     var debounce = Debounce()
     /// Of the last mode that the journal holds; nil: none that is young enough to matter.
     var loggedMode: LaneMode?
     /// Who was let in and has not been seen passing, the first first.
-    var due: [DuePassage] = []
+    var due: [PendingPassage] = []
     var isLogging = true
     var isClockTrusted = true
     private var lineNumber = 0
@@ -80,16 +85,16 @@ public final class Lane {
     ///   - notify: told on the lane's thread; must not wait.
     ///   - tell: takes one line a tap, without a newline; what it throws is logged and changes nothing, for the tap is in
     ///     the journal.
-    public init(
-        _ settings: Settings, watch: SnapshotWatch, device: DeviceWatch? = nil,
-        mailbox: Mailbox<LaneArrival> = Mailbox(capacity: LaneInput.capacity), time: LaneTime = .device,
+    package init(
+        _ settings: Settings, watch: SnapshotReloader, device: DeviceMonitor? = nil,
+        mailbox: Mailbox<TimestampedEvent> = Mailbox(capacity: LaneEvent.capacity), time: LaneTime = .device,
         tell: @escaping (String) throws -> Void = StandardOutput.writeLine,
-        notify: @escaping (LaneNotice) -> Void = { _ in }
+        notify: @escaping (LaneUpdate) -> Void = { _ in }
     ) throws {
         (self.settings, self.watch, self.mailbox, self.time) = (settings, watch, mailbox, time)
         startedS = time.nowMs() / 1_000
         (self.notify, self.tell) = (notify, tell)
-        self.device = device ?? DeviceWatch(folder: settings.folder)
+        self.device = device ?? DeviceMonitor(folder: settings.folder)
         log = Log("lane", [.scanner: settings.scanner])
         readerProblems = Array(repeating: nil, count: settings.readers.count)
         let journal = try openJournal()
@@ -115,7 +120,7 @@ public final class Lane {
     /// Throws `SystemError` when the input cannot be read, and `ProgramError` (failed) at its end if a tap could not be
     /// logged.
     /// - Parameter input: standard input; nil where it is no reader. Its end ends a lane without another reader.
-    public func run(_ input: LineInput?, stop: StopSignal) throws {
+    package func run(_ input: LineInput?, stop: StopSignal) throws {
         var input = input
         while !stop.isStopped {
             let event = try wait(input, stop)
@@ -176,7 +181,7 @@ public final class Lane {
     }
 
     /// One line of standard input, numbered from 1. A bad one is told on standard error, and the lane goes on.
-    public func handle(_ line: String, _ number: Int) {
+    package func handle(_ line: String, _ number: Int) {
         let index = settings.stdin ?? 0
         do throws(TapLineError) {
             guard let tap = try TapLine(line, otherwise: settings.readers[index].direction) else { return }
@@ -187,12 +192,12 @@ public final class Lane {
     }
 
     /// One thing that comes just now.
-    public func handle(_ input: LaneInput) {
-        handle(LaneArrival(input, atMs: time.nowMs(), monotonicMs: time.monotonicMs()))
+    package func handle(_ input: LaneEvent) {
+        handle(TimestampedEvent(input, atMs: time.nowMs(), monotonicMs: time.monotonicMs()))
     }
 
     /// One thing that another thread has sent.
-    public func handle(_ arrival: LaneArrival) {
+    package func handle(_ arrival: TimestampedEvent) {
         switch arrival.input {
         case .reader(let index, .tap(let tap)): handle(tap, reader: index, arrival)
         case .reader(let index, .lost(let reason)): readerLost(index, reason)

@@ -1,7 +1,8 @@
-public import Scans
+package import AccessControl
+package import ScanModel
 
 /// What reaches the lane's thread from other threads, through one bounded mailbox.
-public enum LaneInput: Sendable {
+package enum LaneEvent: Sendable {
     /// From the reader of this index, in the order of `--reader`.
     case reader(Int, ReaderEvent)
     /// The sensor behind the turnstile saw somebody pass.
@@ -11,23 +12,14 @@ public enum LaneInput: Sendable {
     /// Nil: the passage sensor works; else what is wrong. While something is, a passage that was not seen annuls nobody.
     case sensor(problem: String?)
     /// From the gate chief. `answer` is called once, on the lane's thread, and must not wait.
-    case order(LaneOrder, answer: @Sendable (LaneAnswer) -> Void)
+    case order(LaneCommand, answer: @Sendable (CommandResult) -> Void)
 
     /// Places in the mailbox: more than a crowd can tap while one journal write is slow.
-    public static let capacity = 256
-}
-
-/// How the lane works at the moment.
-public enum LaneMode: String, Codable, Sendable, CaseIterable {
-    case normal
-    /// The supervisor has opened the lane: everybody passes, taps are still logged.
-    case free
-    /// No way in; the way out stays open.
-    case closed
+    package static let capacity = 256
 }
 
 /// What the gate chief orders through the local socket.
-public enum LaneOrder: Hashable, Sendable {
+package enum LaneCommand: Hashable, Sendable {
     /// Lets one person in by hand: with the UID of their band, or without any.
     case admit(uid: [UInt8]?, reason: String)
     case mode(LaneMode)
@@ -36,7 +28,7 @@ public enum LaneOrder: Hashable, Sendable {
 }
 
 /// What came of an order.
-public enum LaneAnswer: Hashable, Sendable {
+package enum CommandResult: Hashable, Sendable {
     case done(String)
     case refused(String)
 }

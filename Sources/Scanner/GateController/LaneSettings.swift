@@ -1,50 +1,50 @@
-import Journal
-public import Scans
+import ScanJournal
+package import ScanModel
 
 extension Lane {
     /// What a lane is told at its start and keeps.
-    public struct Settings: Sendable {
+    package struct Settings: Sendable {
         /// One source of taps.
-        public struct Reader: Hashable, Sendable {
+        package struct Reader: Hashable, Sendable {
             /// As given with `--reader`.
-            public var name: String
+            package var name: String
             /// Of its taps; on standard input of the lines that name none.
-            public var direction: Direction
+            package var direction: Direction
 
-            public init(_ name: String, _ direction: Direction = .in) {
+            package init(_ name: String, _ direction: Direction = .in) {
                 (self.name, self.direction) = (name, direction)
             }
 
             /// The name of the reader that is standard input.
-            public static let stdin = "stdin"
+            package static let stdin = "stdin"
         }
 
         /// The scanner's data folder.
-        public var folder: String
-        public var scanner: ScannerID
-        public var key: EventKey
+        package var folder: String
+        package var scanner: ScannerID
+        package var key: EventKey
         /// `--gate`; nil: the scanner's default.
-        public var gateName: String?
-        public var format: VerdictLine.Format
-        /// In the order of their indices in `LaneInput.reader`.
-        public var readers: [Reader]
+        package var gateName: String?
+        package var format: VerdictLine.Format
+        /// In the order of their indices in `LaneEvent.reader`.
+        package var readers: [Reader]
         /// A roaming check: nothing is moved, neither memory nor turnstile.
-        public var isInspection = false
+        package var isInspection = false
         /// How long an admitted person may take to pass; nil without a passage sensor.
-        public var passageMs: Int64?
+        package var passageMs: Int64?
         /// Whether there is a turnstile, for `gate.json`.
-        public var hasTurnstile = false
+        package var hasTurnstile = false
         /// Days after which shipped scans are pruned.
-        public var keepDays = Journal.keepDaysDefault
+        package var keepDays = Journal.keepDaysDefault
 
         /// Milliseconds within which a tag at a reader is the same tap, where the gate's policy is silent.
         static let defaultDebounceMs = 2_000
         /// `--passage-ms` unless set: a person with a suitcase.
-        public static let defaultPassageMs = 5_000
+        package static let defaultPassageMs = 5_000
         /// From this part of the disk on the crew is told.
-        public static let diskAlarmPercent = 80
+        package static let diskAlarmPercent = 80
 
-        public init(
+        package init(
             folder: String, scanner: ScannerID, key: EventKey, gateName: String? = nil,
             format: VerdictLine.Format = .text, readers: [Reader] = [Reader(Reader.stdin)]
         ) {

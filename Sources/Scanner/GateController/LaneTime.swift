@@ -1,15 +1,15 @@
-import Runtime
+import LinuxSystem
 
 /// The clocks of a lane's device.
-public struct LaneTime: Sendable {
+package struct LaneTime: Sendable {
     /// The device clock, milliseconds since 1970; it may step.
-    public var nowMs: @Sendable () -> Int64
+    package var nowMs: @Sendable () -> Int64
     /// A clock that never steps; for durations only.
-    public var monotonicMs: @Sendable () -> Int64
+    package var monotonicMs: @Sendable () -> Int64
     /// Whether the device clock follows a better one.
-    public var isSynchronised: @Sendable () -> Bool
+    package var isSynchronised: @Sendable () -> Bool
 
-    public init(
+    package init(
         nowMs: @escaping @Sendable () -> Int64, monotonicMs: @escaping @Sendable () -> Int64,
         isSynchronised: @escaping @Sendable () -> Bool
     ) {
@@ -17,7 +17,7 @@ public struct LaneTime: Sendable {
     }
 
     /// Those of this machine.
-    public static let device = LaneTime(
+    package static let device = LaneTime(
         nowMs: { SystemClock.nowMicroseconds() / 1_000 }, monotonicMs: SystemClock.monotonicMs,
         isSynchronised: SystemClock.isSynchronised)
 }

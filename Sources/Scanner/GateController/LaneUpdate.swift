@@ -1,10 +1,12 @@
-public import Scans
-public import Snapshots
+package import AccessControl
+package import DataFolder
+package import ScanModel
+package import Snapshots
 
 /// What the lane tells those who show it and move the turnstile. Takers must not wait: the lane does not.
-public enum LaneNotice: Sendable {
+package enum LaneUpdate: Sendable {
     /// A tap has its verdict, which is in the journal.
-    case answer(LaneSignal)
+    case answer(TapResult)
     /// A tap could not be logged: red, and the crew must act.
     ///
     /// `opens`: it was a way out, which is never refused.
@@ -14,24 +16,24 @@ public enum LaneNotice: Sendable {
 }
 
 /// The verdict of one tap, as people at the lane need it.
-public struct LaneSignal: Sendable {
-    public var log: JournalID
-    public var scan: Scan
+package struct TapResult: Sendable {
+    package var log: JournalID
+    package var scan: Scan
     /// The zone that the tap leads into; nil: off site, or not known.
-    public var zone: String?
+    package var zone: String?
     /// For the steward: name, colour and note.
-    public var pass: Pass?
+    package var pass: Pass?
     /// More than the verdict says, for the crew: `random UID`, `lane closed`; nil where the verdict says it all.
-    public var detail: String?
+    package var detail: String?
     /// The same tap again within the debounce time: shown once more, moves nothing.
-    public var isRepeat: Bool
+    package var isRepeat: Bool
     /// Opens the turnstile: a live, admitted tap; never a repeat, a replay, an inspection.
-    public var opens: Bool
+    package var opens: Bool
     /// When the tap reached the lane, by the clock that never steps, in milliseconds: an opening that comes too late after it
     /// would let somebody else pass. Nil: just now.
-    public var arrivedMs: Int64?
+    package var arrivedMs: Int64?
 
-    public init(
+    package init(
         log: JournalID, scan: Scan, zone: String?, pass: Pass?, detail: String? = nil, isRepeat: Bool = false,
         opens: Bool = false, arrivedMs: Int64? = nil
     ) {
@@ -39,41 +41,31 @@ public struct LaneSignal: Sendable {
         (self.detail, self.isRepeat, self.opens, self.arrivedMs) = (detail, isRepeat, opens, arrivedMs)
     }
 
-    public var isGreen: Bool { scan.verdict == .admitted || scan.verdict == .admittedByHand }
-    public var direction: Direction { scan.flags.contains(.out) ? .out : .in }
+    package var isGreen: Bool { scan.verdict == .admitted || scan.verdict == .admittedByHand }
+    package var direction: Direction { scan.flags.contains(.out) ? .out : .in }
 }
 
 /// What the idle screen shows, and `gate.json` says.
-public struct LaneState: Hashable, Sendable {
-    public struct Reader: Hashable, Sendable, Codable {
-        /// As given with `--reader`.
-        public var name: String
-        public var direction: String
-        /// Nil: it works.
-        public var problem: String?
+package struct LaneState: Hashable, Sendable {
+    package typealias Reader = GateState.Reader
 
-        public init(name: String, direction: Direction, problem: String? = nil) {
-            (self.name, self.direction, self.problem) = (name, direction.rawValue, problem)
-        }
-    }
-
-    public var scanner = ""
-    public var gate: String?
-    public var zone: String?
-    public var mode = LaneMode.normal
-    public var isInspection = false
-    public var readers: [Reader] = []
+    package var scanner = ""
+    package var gate: String?
+    package var zone: String?
+    package var mode = LaneMode.normal
+    package var isInspection = false
+    package var readers: [Reader] = []
     /// Nil: none, or it works.
-    public var turnstileProblem: String?
+    package var turnstileProblem: String?
     /// 0: none.
-    public var snapshot: Int64 = 0
+    package var snapshot: Int64 = 0
     /// Seconds since 1970.
-    public var snapshotCreatedS: Int64?
-    public var snapshotExpiresS: Int64?
+    package var snapshotCreatedS: Int64?
+    package var snapshotExpiresS: Int64?
     /// Scans not shipped yet; nil while it is not known.
-    public var backlog: Int64?
+    package var backlog: Int64?
     /// What the crew should know or do: disk, journal, clock, gate; constant words, the worst first.
-    public var alarms: [String] = []
+    package var alarms: [String] = []
 
-    public init() {}
+    package init() {}
 }

@@ -1,11 +1,11 @@
+import FileSystem
 import FoundationEssentials
-import Runtime
-import Scans
+import ScanModel
 import Snapshots
 
 /// `last-gate.json`: the gate that this lane was last, with its policy, for a start at which no snapshot can be read: what the
 /// policy says of that case must outlive a power cut. Durable, replaced whole.
-struct KnownGate: Codable, Hashable {
+struct LastKnownGate: Codable, Hashable {
     var scanner: String
     /// What was asked for by `assign` or `--gate`; nil: the scanner's own.
     var asked: String?
@@ -40,15 +40,15 @@ struct KnownGate: Codable, Hashable {
     static func path(_ folder: String) -> String { folder + "/last-gate.json" }
 
     /// Nil where there is none that can be read.
-    static func read(folder: String) -> KnownGate? {
+    static func read(folder: String) -> LastKnownGate? {
         guard let bytes = try? Files.read(path(folder), limit: limitBytes) else { return nil }
-        return try? JSONDecoder().decode(KnownGate.self, from: Data(bytes))
+        return try? JSONDecoder().decode(LastKnownGate.self, from: Data(bytes))
     }
 
     /// On the disk when this returns. Throws `SystemError`.
     func write(folder: String) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys]
-        try Files.writeAtomically([UInt8](try encoder.encode(self)), to: KnownGate.path(folder))
+        try Files.writeAtomically([UInt8](try encoder.encode(self)), to: LastKnownGate.path(folder))
     }
 }

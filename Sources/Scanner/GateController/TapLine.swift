@@ -1,22 +1,22 @@
 import Runtime
-public import Scans
+package import ScanModel
 
 /// A tap as a line of text: `<uid hex>[,<in|out>[,<RFC 3339 time>]]` (SPEC.md section 8).
 ///
 /// The UID is 1 to 32 bytes, in hex of either case, with or without colons between the bytes. The direction is the
 /// reader's unless given, also where it is empty.
-public struct TapLine: Hashable, Sendable {
+package struct TapLine: Hashable, Sendable {
     /// Chips have UIDs of 4, 7 or 10 bytes; a tool may stand for other readers.
-    public static let uidBytes = 1...32
+    package static let uidBytes = 1...32
 
-    public let uid: [UInt8]
-    public let direction: Direction
+    package let uid: [UInt8]
+    package let direction: Direction
     /// Milliseconds since 1970-01-01 UTC, rounded down; nil: the device clock counts.
-    public let atMs: Int64?
+    package let atMs: Int64?
 
     /// Nil for a blank line. Throws `TapLineError` for one that is not a tap.
     /// - Parameter otherwise: the direction of a line that names none.
-    public init?(_ line: String, otherwise: Direction = .in) throws(TapLineError) {
+    package init?(_ line: String, otherwise: Direction = .in) throws(TapLineError) {
         let fields = line.split(separator: ",", omittingEmptySubsequences: false).map(TapLine.trimmed)
         if fields == [""] { return nil }
         guard fields.count <= 3 else { throw TapLineError("more than three fields") }
@@ -70,7 +70,7 @@ public struct TapLine: Hashable, Sendable {
 }
 
 /// What is wrong with a line. Never holds the line: raw UIDs do not leave the gate, not in a log either.
-public struct TapLineError: Error, Hashable, CustomStringConvertible, Sendable {
-    public let description: String
+package struct TapLineError: Error, Hashable, CustomStringConvertible, Sendable {
+    package let description: String
     init(_ description: String) { self.description = description }
 }

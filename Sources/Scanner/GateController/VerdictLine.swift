@@ -1,28 +1,28 @@
 import Runtime
-public import Scans
-public import Snapshots
+package import ScanModel
+package import Snapshots
 
 /// What a gate prints for a tap that is in the journal.
-public struct VerdictLine: Sendable {
-    public enum Format: String, Sendable, CaseIterable {
+package struct VerdictLine: Sendable {
+    package enum Format: String, Sendable, CaseIterable {
         /// One line for people.
         case text
         /// The object of SPEC.md section 8.
         case json
     }
 
-    public let log: JournalID
-    public let scan: Scan
+    package let log: JournalID
+    package let scan: Scan
     /// The zone that the tap leads into: the gate's zone, or on the way out the one before it. Nil: off site, or not known.
-    public let zone: String?
+    package let zone: String?
     /// For the steward: the name and note of the pass.
-    public let pass: Pass?
+    package let pass: Pass?
 
-    public init(log: JournalID, scan: Scan, zone: String?, pass: Pass?) {
+    package init(log: JournalID, scan: Scan, zone: String?, pass: Pass?) {
         (self.log, self.scan, self.zone, self.pass) = (log, scan, zone, pass)
     }
 
-    public func text(_ format: Format) -> String {
+    package func text(_ format: Format) -> String {
         let at = UTCTime.text(microseconds: scan.atMs * 1_000)
         switch format {
         case .json:

@@ -1,21 +1,22 @@
-public import Runtime
+import LinuxSystem
+package import Runtime
 
 /// Prints the lane's lines on a thread of its own, so that no tap waits for one who reads them slowly, or not at all. Who does
 /// not read loses the oldest lines that he has not read; the journal has them all.
-public final class VerdictPrinter: Sendable {
+package final class VerdictPrinter: Sendable {
     /// Lines that wait for their reader at the most: those of some minutes.
     static let capacity = 1_024
 
     private let lines = Mailbox<String>(capacity: VerdictPrinter.capacity)
     private let log = Log("output")
 
-    public init() {}
+    package init() {}
 
     /// From the lane, which does not wait.
-    public func take(_ line: String) { lines.push(line) }
+    package func take(_ line: String) { lines.push(line) }
 
     /// Prints until it is stopped, and then what is left, as far as there is room for it.
-    public func service() -> Service {
+    package func service() -> Service {
         .thread("output") { stop in
             var isWorking = true
             while true {

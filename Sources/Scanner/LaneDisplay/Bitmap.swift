@@ -1,5 +1,5 @@
 /// Pixels, on or off: big letters and shapes for a screen that is read from two metres.
-struct Picture: Equatable, Sendable {
+struct Bitmap: Equatable, Sendable {
     let width: Int
     let height: Int
     private(set) var isOn: [Bool]
@@ -28,7 +28,7 @@ struct Picture: Equatable, Sendable {
     }
 
     /// Puts another one on top, each of its pixels `scale` wide and high, in the middle of a rectangle.
-    mutating func draw(_ other: Picture, scale: Int, inX: Int, y inY: Int, width areaWidth: Int, height areaHeight: Int)
+    mutating func draw(_ other: Bitmap, scale: Int, inX: Int, y inY: Int, width areaWidth: Int, height areaHeight: Int)
     {
         let left = inX + max(0, (areaWidth - other.width * scale) / 2)
         let top = inY + max(0, (areaHeight - other.height * scale) / 2)
@@ -57,8 +57,8 @@ struct Picture: Equatable, Sendable {
 enum DisplayShape: Sendable {
     case check, cross, warning
 
-    func picture(side: Int) -> Picture {
-        var picture = Picture(width: side, height: side)
+    func picture(side: Int) -> Bitmap {
+        var picture = Bitmap(width: side, height: side)
         guard side > 2 else { return picture }
         for y in 0..<side {
             for x in 0..<side {

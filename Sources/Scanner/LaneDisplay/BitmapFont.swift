@@ -1,13 +1,13 @@
 /// Latin capitals, digits and a few signs, 5 pixels wide and 7 high.
-enum BlockLetters {
+enum BitmapFont {
     static let height = 7
     private static let advance = 6
 
     /// Nil where a character has no letter here: then the words are shown as the terminal has them.
-    static func picture(_ words: String) -> Picture? {
+    static func picture(_ words: String) -> Bitmap? {
         let letters = words.uppercased().map { rows[$0] }
         guard !letters.isEmpty, !letters.contains(nil) else { return nil }
-        var picture = Picture(width: letters.count * advance - 1, height: height)
+        var picture = Bitmap(width: letters.count * advance - 1, height: height)
         for (index, letter) in letters.enumerated() {
             for (y, bits) in (letter ?? []).enumerated() {
                 for x in 0..<5 where bits & (16 >> x) != 0 { picture[index * advance + x, y] = true }

@@ -1,11 +1,13 @@
-internal import Gate
-internal import Runtime
-internal import Scans
-internal import Snapshots
+import AccessControl
+import DataFolder
+import GateController
+import Runtime
+import ScanModel
+import Snapshots
 
 extension DisplayLayout {
     /// The answer to a tap: colour, shape and words all say the same.
-    func answer(_ signal: LaneSignal) -> DisplayScreen {
+    func answer(_ signal: TapResult) -> DisplayScreen {
         let colour: DisplayScreen.Colour =
             signal.isGreen ? .green : signal.scan.verdict == .annulled ? .amber : .red
         var bottom: [DisplayScreen.Row] = []

@@ -1,7 +1,4 @@
-internal import Gate
-internal import Runtime
-internal import Scans
-internal import Snapshots
+import ScanModel
 
 /// One picture of the lane's screen, made of text: a pure value of what is shown, the language and the size.
 struct DisplayScreen: Equatable, Sendable {
@@ -70,7 +67,7 @@ struct DisplayLayout: Sendable {
     func banner(_ shape: DisplayShape?, _ words: [String], rowCount: Int, _ colour: DisplayScreen.Colour)
         -> [DisplayScreen.Row]
     {
-        var canvas = Picture(width: columns, height: rowCount * 2)
+        var canvas = Bitmap(width: columns, height: rowCount * 2)
         let margin = 2
         let pictures = words.map { picture($0) }
         // The shape leaves room for the words; they say more.
@@ -113,7 +110,7 @@ struct DisplayLayout: Sendable {
         guard let picture = picture(words), picture.width <= columns - 2, picture.height <= 8 else {
             return [line(words, colour)]
         }
-        var canvas = Picture(width: columns, height: 10)
+        var canvas = Bitmap(width: columns, height: 10)
         canvas.draw(picture, scale: 1, inX: 0, y: 1, width: columns, height: 8)
         return canvas.rows.map { DisplayScreen.Row(text: $0, colour: colour) }
     }
@@ -143,7 +140,7 @@ struct DisplayLayout: Sendable {
         return DisplayScreen(rows: top + banner(shape, words, rowCount: rest, colour) + bottom)
     }
 
-    private func picture(_ words: String) -> Picture? { ArabicPictures.picture(words) ?? BlockLetters.picture(words) }
+    private func picture(_ words: String) -> Bitmap? { ArabicBitmapFont.picture(words) ?? BitmapFont.picture(words) }
 
     private func fit(_ text: String) -> String { String(text.prefix(columns)) }
 }

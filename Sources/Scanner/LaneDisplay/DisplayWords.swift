@@ -1,15 +1,15 @@
-internal import Gate
-internal import Scans
+import GateController
+import ScanModel
 
 /// The language of what people at the lane read.
-public enum DisplayLanguage: String, Sendable, CaseIterable {
+package enum DisplayLanguage: String, Sendable, CaseIterable {
     case en, ar
 }
 
 /// What the lane says to people: few, short words, in both languages.
 enum DisplayWords {
     /// The words that stand in big letters, a line each.
-    static func title(_ signal: LaneSignal, _ language: DisplayLanguage) -> [String] {
+    static func title(_ signal: TapResult, _ language: DisplayLanguage) -> [String] {
         let isOut = signal.direction == .out
         let words: (en: String, ar: String) =
             switch signal.scan.verdict {
@@ -44,7 +44,7 @@ enum DisplayWords {
     static func lines(_ words: String) -> [String] { words.split(separator: " ").map(String.init) }
 
     /// What the crew should know of an answer beyond its title.
-    static func remarks(_ signal: LaneSignal, _ language: DisplayLanguage) -> [String] {
+    static func remarks(_ signal: TapResult, _ language: DisplayLanguage) -> [String] {
         let flags = signal.scan.flags
         var words: [String] = []
         func add(_ en: String, _ ar: String) { words.append(language == .en ? en : ar) }

@@ -1,26 +1,28 @@
-public import Gate
-public import Runtime
-internal import Scans
-internal import Serial
-internal import Snapshots
+import AccessControl
+import DataFolder
+package import GateController
+import LinuxSystem
+package import Runtime
+import ScanModel
+import Snapshots
 
 /// What the lane shows, as one JSON object a line on standard output, for a kiosk's own screen.
 ///
 /// `{"show":"answer",...}` for a tap, `{"show":"failed","opens","reason",...}` when one could not be logged,
 /// `{"show":"state",...}` for the idle screen, only when it has changed. A kiosk that does not read loses the oldest lines it
 /// has not read, never the newest, and keeps nobody from stopping.
-public final class KioskDisplay: Sendable {
-    private let notices = Mailbox<LaneNotice>(capacity: 64)
+package final class KioskDisplay: Sendable {
+    private let notices = Mailbox<LaneUpdate>(capacity: 64)
     private let log = Log("kiosk")
     private let output: Terminal
 
     /// - Parameter descriptor: of the pipe; standard output unless told otherwise.
-    public init(descriptor: Int32 = 1) { output = Terminal(descriptor: descriptor) }
+    package init(descriptor: Int32 = 1) { output = Terminal(descriptor: descriptor) }
 
     /// From the lane, which does not wait.
-    public func take(_ notice: LaneNotice) { notices.push(notice) }
+    package func take(_ notice: LaneUpdate) { notices.push(notice) }
 
-    public func service() -> Service {
+    package func service() -> Service {
         Service.thread("kiosk") { stop in
             var last: String?
             var isWorking = true
@@ -46,7 +48,7 @@ public final class KioskDisplay: Sendable {
         }
     }
 
-    static func line(_ notice: LaneNotice) -> String {
+    static func line(_ notice: LaneUpdate) -> String {
         switch notice {
         case .failed(let reason, let opens): line(reason, opens)
         case .state(let state): line(state)
@@ -65,7 +67,7 @@ public final class KioskDisplay: Sendable {
         return #"{"en":\#(text(.en)),"ar":\#(text(.ar))}"#
     }
 
-    private static func line(_ signal: LaneSignal) -> String {
+    private static func line(_ signal: TapResult) -> String {
         let scan = signal.scan
         var text = #"{"show":"answer","green":\#(signal.isGreen),"log":"\#(signal.log)","seq":\#(scan.seq)"#
         text += #","verdict":\#(scan.verdict.rawValue),"name":\#(JSONText.quote(scan.verdict.name))"#

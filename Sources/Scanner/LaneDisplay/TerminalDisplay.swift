@@ -1,16 +1,16 @@
-public import Gate
-public import Runtime
-internal import Scans
-internal import Serial
+package import GateController
+import LinuxSystem
+package import Runtime
+import ScanModel
 
 /// The screen at the lane, on a terminal: full-screen green or red with a shape, the reason and a sound of their own, and between
 /// taps an idle screen. Big words are drawn of blocks, Arabic as well, so they need nothing of the terminal but 256 colours.
 ///
 /// A screen that is slow, stopped or gone keeps nobody: the lane posts and goes on.
-public final class TerminalDisplay: Sendable {
+package final class TerminalDisplay: Sendable {
     private let language: DisplayLanguage
     private let terminal: Terminal
-    private let notices = Mailbox<LaneNotice>(capacity: 64)
+    private let notices = Mailbox<LaneUpdate>(capacity: 64)
     private let log = Log("display")
 
     /// A green answer stays this long, unless another tap comes: the next person is already there.
@@ -25,21 +25,21 @@ public final class TerminalDisplay: Sendable {
     static let usualSize = (rows: 24, columns: 80)
 
     /// - Parameter descriptor: of the terminal; standard output unless told otherwise.
-    public init(language: DisplayLanguage = .en, descriptor: Int32 = 1) {
+    package init(language: DisplayLanguage = .en, descriptor: Int32 = 1) {
         self.language = language
         terminal = Terminal(descriptor: descriptor)
     }
 
     /// From the lane, which does not wait.
-    public func take(_ notice: LaneNotice) { notices.push(notice) }
+    package func take(_ notice: LaneUpdate) { notices.push(notice) }
 
-    public func service() -> Service { Service.thread("display") { stop in self.run(until: stop) } }
+    package func service() -> Service { Service.thread("display") { stop in self.run(until: stop) } }
 
     /// What the thread knows.
     private struct Shown {
         var state = LaneState()
         /// The answer or failure on the screen; nil: idle.
-        var notice: LaneNotice?
+        var notice: LaneUpdate?
         var untilMs = Int64.min
         var bells = 0
         var nextBellMs = Int64.min

@@ -1,6 +1,7 @@
-public import Runtime
-public import Scans
-internal import Serial
+import LinuxSystem
+package import Runtime
+package import ScanModel
+import SerialPorts
 
 /// A 2D-barcode scanner: on a serial port, one code a line; as a keyboard (an input device of Linux, such as
 /// `/dev/input/by-id/...-event-kbd`); or whatever writes lines into a named pipe. Which of them a path is shows when it is opened.
@@ -8,7 +9,7 @@ internal import Serial
 /// It keeps a thread of its own. When the port cannot be opened or hangs up it says `.lost` once, tries again with back-off, and
 /// says `.back` when it has stayed open for a moment or has given a code, also at the start. A scanner that has nothing to say is
 /// silent, so one that is mute cannot be told from one that waits.
-public final class CodeReader: Sendable {
+package final class CodeReader: Sendable {
     /// Longest wait between two tries to open the port: a scanner plugged in again works within this.
     static let reopenLimitMs = 2_000
     /// A port that stays open for so long, or gives a code, works; a broken one hangs up at once, again and again.
@@ -37,7 +38,7 @@ public final class CodeReader: Sendable {
     ///   - direction: of the taps it reads.
     ///   - deliver: called on the reader's thread; must not wait. False: it could not take the event. `lost` and `back` then come
     ///     again, a code does not.
-    public convenience init(
+    package convenience init(
         path: String, baud: Int = 9_600, direction: Direction, deliver: @escaping @Sendable (ReaderEvent) -> Bool
     ) {
         self.init(path: path, baud: baud, direction: direction, mode: .automatic, deliver: deliver)
@@ -53,7 +54,7 @@ public final class CodeReader: Sendable {
         health = ReaderHealth(log: log, deliver: deliver)
     }
 
-    public func service() -> Service {
+    package func service() -> Service {
         Service.thread("codes") { stop in self.run(stop) }
     }
 

@@ -1,15 +1,17 @@
-internal import NFC
-public import Runtime
-public import Scans
-internal import Serial
-internal import Synchronization
+import FileSystem
+import LinuxSystem
+import NFC
+package import Runtime
+package import ScanModel
+import SerialPorts
+import Synchronization
 
 /// An NFC reader that feeds a lane: opened through libnfc on a thread of its own, opened again for as long as it takes when it
 /// is pulled out, falls silent or forgets what it is, and told as one tap for each tag that comes.
 ///
 /// A chip that sends a secure unique message is asked for it where there are keys. One that leaves while it is read is not told:
 /// its holder will hold it there again.
-public final class NFCReader: Sendable {
+package final class NFCReader: Sendable {
     /// Pause between two looks for a tag, ms. A look takes some 20 ms with a real PN532.
     static let lookPauseMs = 20
     /// How long a reader may see nothing before it is opened anew, ms: one whose supply dipped answers everything and finds no
@@ -45,7 +47,7 @@ public final class NFCReader: Sendable {
     ///   - keys: nil: every chip is known by its UID only.
     ///   - deliver: takes what happens, from two threads, in order; must not wait. False: it could not. `lost` and `back` then
     ///     come again, a tap does not.
-    public convenience init(
+    package convenience init(
         connstring: String?, keys: SecureMessageKeys?, direction: Direction,
         deliver: @escaping @Sendable (ReaderEvent) -> Bool
     ) {
@@ -66,11 +68,11 @@ public final class NFCReader: Sendable {
         NFCLibrary.start()
     }
 
-    public func service() -> Service {
+    package func service() -> Service {
         Service.thread("nfc-reader") { stop in
             let ended = StopSignal()
             defer { ended.stop() }
-            PlainThread("nfc-watchdog") { self.watch(ended) }
+            NamedThread("nfc-watchdog") { self.watch(ended) }
             self.run(stop)
         }
     }

@@ -1,6 +1,7 @@
-internal import Runtime
-internal import Scans
-internal import Synchronization
+import LinuxSystem
+import Runtime
+import ScanModel
+import Synchronization
 
 /// What a reader has told its lane of itself, and since when a call into its driver lasts.
 ///

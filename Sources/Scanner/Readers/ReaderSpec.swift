@@ -1,9 +1,9 @@
-internal import Runtime
-public import Scans
+import CLI
+package import ScanModel
 
 /// What `--reader` names: `[in=|out=]` and then `stdin`, `nfc:CONNSTRING`, `nfc:auto` or `serial:PATH[,BAUD]`.
-public struct ReaderSpec: Hashable, Sendable {
-    public enum Source: Hashable, Sendable {
+package struct ReaderSpec: Hashable, Sendable {
+    package enum Source: Hashable, Sendable {
         /// One tap a line, each with a direction of its own if it says so.
         case stdin
         /// For libnfc, as `pn532_uart:/dev/ttyUSB0`; nil: the only reader that it finds.
@@ -12,16 +12,16 @@ public struct ReaderSpec: Hashable, Sendable {
         case serial(path: String, baud: Int)
     }
 
-    public let source: Source
+    package let source: Source
     /// The way that its taps go, where they do not say so themselves.
-    public let direction: Direction
+    package let direction: Direction
 
-    public static let defaultBaud = 9_600
+    package static let defaultBaud = 9_600
     /// Bytes of a connection string; libnfc cuts longer ones.
-    public static let connstringLimitBytes = 1_023
+    package static let connstringLimitBytes = 1_023
 
     /// Throws `ProgramError` (configuration) that says what is wrong.
-    public init(_ text: String) throws {
+    package init(_ text: String) throws {
         var rest = text[...]
         var direction = Direction.in
         for (prefix, meant) in [("in=", Direction.in), ("out=", .out)] where text.hasPrefix(prefix) {
@@ -32,7 +32,7 @@ public struct ReaderSpec: Hashable, Sendable {
     }
 
     /// As `--reader` would name it, without the direction: for the status and the log.
-    public var name: String {
+    package var name: String {
         switch source {
         case .stdin: "stdin"
         case .nfc(let connstring): "nfc:" + (connstring ?? "auto")

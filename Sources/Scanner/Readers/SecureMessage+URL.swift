@@ -1,4 +1,4 @@
-internal import Crypto
+import Crypto
 
 extension SecureMessage {
     /// What the URI of a chip holds; nil when it does not look like a secure message at all.

@@ -1,5 +1,5 @@
-internal import Crypto
-public import Scans
+import Crypto
+package import ScanModel
 
 /// A secure unique NFC message (SUN, also SDM) of an NTAG 424 DNA, as its NDEF file gives it (NXP AN12196, chapter 4): UID and
 /// read counter, encrypted or plain, perhaps encrypted file data, and a MAC over what follows from them. A pure value.
@@ -7,7 +7,7 @@ public import Scans
 /// The chip writes them into the query of a URL: `picc_data` (also `e`, `p`, `d`, `picc`) with the encrypted UID and counter, or
 /// `uid` and `ctr` in plain; `enc` with the file data; `cmac` (also `c`, `m`, `mac`) with the MAC. One parameter may hold all three
 /// behind one another. The MAC covers the text from the file data to the MAC, or nothing where there is no file data.
-public struct SecureMessage: Hashable, Sendable {
+package struct SecureMessage: Hashable, Sendable {
     /// UID and counter as they were sent.
     enum Identity: Hashable, Sendable {
         /// 16 bytes under the meta key.
@@ -16,17 +16,17 @@ public struct SecureMessage: Hashable, Sendable {
     }
 
     /// What a verified message says.
-    public struct Content: Hashable, Sendable {
+    package struct Content: Hashable, Sendable {
         /// 7 bytes.
-        public let uid: [UInt8]
+        package let uid: [UInt8]
         /// How often the chip was read, this time included: 24 bits.
-        public let counter: Int64
+        package let counter: Int64
         /// Decrypted; empty when the message has none.
-        public let fileData: [UInt8]
+        package let fileData: [UInt8]
     }
 
     /// Bytes of the UID of such a chip.
-    public static let uidLength = 7
+    package static let uidLength = 7
     static let macLength = 8
     /// Most bytes of file data: the NDEF file has 256, in which each takes two digits.
     static let fileDataLimitBytes = 112
@@ -40,7 +40,7 @@ public struct SecureMessage: Hashable, Sendable {
 
     /// What the message says, if one of the key sets made it; nil if none did. The MACs are compared in constant time, and a
     /// message whose decryption is no UID still costs a MAC, so that the time tells nothing of either key.
-    public func content(_ keys: SecureMessageKeys) -> Content? {
+    package func content(_ keys: SecureMessageKeys) -> Content? {
         var content: Content?
         // No early end: which set fits shall not show.
         for set in keys.sets {
@@ -96,7 +96,7 @@ extension SecureMessageKeys {
     /// - Parameters:
     ///   - uid: as the chip shows it when it is selected; 4 bytes from 08 when it draws a new one each time.
     ///   - ndef: its NDEF message; nil or anything but a secure message: the chip is known by its UID only.
-    public func identify(uid: [UInt8], ndef: [UInt8]?) -> (identity: TagIdentity, proof: Tap.Proof) {
+    package func identify(uid: [UInt8], ndef: [UInt8]?) -> (identity: TagIdentity, proof: Tap.Proof) {
         guard let ndef, let message = NDEF.uri(ndef).flatMap({ SecureMessage.Finding(uri: $0) }) else {
             return SecureMessageKeys.identify(uid: uid)
         }
@@ -107,7 +107,7 @@ extension SecureMessageKeys {
     }
 
     /// Who a chip is that sent nothing but its UID.
-    public static func identify(uid: [UInt8]) -> (identity: TagIdentity, proof: Tap.Proof) {
+    package static func identify(uid: [UInt8]) -> (identity: TagIdentity, proof: Tap.Proof) {
         (.uid(uid), isRandom(uid) ? .randomUID : .uid)
     }
 

@@ -1,5 +1,6 @@
-public import Crypto
-internal import Runtime
+import CLI
+package import Crypto
+import FileSystem
 
 /// The AES-128 keys of chips that send secure unique NFC messages (NTAG 424 DNA, NXP AN12196).
 ///
@@ -14,19 +15,19 @@ internal import Runtime
 /// `diversify = uid+HEX` AN10922(file, UID || HEX), up to 24 bytes that name application and system; with `diversify = no`
 /// every chip holds `file` itself. All three must be there. A second `meta` begins a second set, up to `setLimit`: bands of an
 /// older order.
-public struct SecureMessageKeys: Sendable {
+package struct SecureMessageKeys: Sendable {
     /// Key sets in one file: each costs a decryption a tap.
-    public static let setLimit = 4
+    package static let setLimit = 4
     /// Bytes of the key file; it is a few lines.
     static let fileLimitBytes = 16_384
 
     /// One set.
-    public struct KeySet: Sendable {
+    package struct KeySet: Sendable {
         let meta: AES128
         let file: AES128
         let diversification: Diversification
 
-        public init(meta: AES128, file: AES128, diversification: Diversification) {
+        package init(meta: AES128, file: AES128, diversification: Diversification) {
             (self.meta, self.file, self.diversification) = (meta, file, diversification)
         }
 
@@ -40,19 +41,19 @@ public struct SecureMessageKeys: Sendable {
     }
 
     /// How a chip's own key comes from the master key.
-    public enum Diversification: Hashable, Sendable {
+    package enum Diversification: Hashable, Sendable {
         case none
         /// AN10922 with the chip's UID, followed by the bytes given: at most `systemLimitBytes`.
         case uid(system: [UInt8])
 
         /// AN10922 takes 31 bytes, 7 are the UID.
-        public static let systemLimitBytes = 24
+        package static let systemLimitBytes = 24
     }
 
     let sets: [KeySet]
 
     /// - Parameter sets: 1 to `setLimit`.
-    public init(_ sets: [KeySet]) {
+    package init(_ sets: [KeySet]) {
         precondition((1...SecureMessageKeys.setLimit).contains(sets.count))
         self.sets = sets
     }
@@ -60,7 +61,7 @@ public struct SecureMessageKeys: Sendable {
     /// Reads a key file, which must belong to this process's user or to root and be open to nobody else.
     ///
     /// Throws `ProgramError` (configuration) that says what is wrong, never what the file holds.
-    public init(contentsOf path: String) throws {
+    package init(contentsOf path: String) throws {
         guard let status = Files.status(path) else { throw ProgramError.configuration("\(path): no such file") }
         guard status.isPrivate else {
             throw ProgramError.configuration("\(path): it must belong to root or to the gate's user, with mode 0600")

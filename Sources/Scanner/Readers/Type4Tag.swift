@@ -2,8 +2,8 @@
 /// value; the shell carries commands and answers.
 ///
 /// Bounded whatever the chip answers: `commandLimit` commands, a message of `messageLimitBytes`.
-public struct Type4Tag: Sendable {
-    public enum Action: Hashable, Sendable {
+package struct Type4Tag: Sendable {
+    package enum Action: Hashable, Sendable {
         /// Send these bytes (an ISO 7816-4 command), and give the answer, its status bytes included, to `answered`.
         case send([UInt8])
         /// The NDEF message; empty when the file holds none.
@@ -13,12 +13,12 @@ public struct Type4Tag: Sendable {
     }
 
     /// Most bytes of a message: a secure message has about 130, the chip's file 256.
-    public static let messageLimitBytes = 1_024
+    package static let messageLimitBytes = 1_024
     /// Bytes asked for at once: with the two of the length and the two of the status they fit one frame of every reader, and
     /// hold a whole secure message, so that one exchange does.
     static let chunkBytes = 0xF0
     /// Commands a chip can make us send; small chunks cost the most.
-    public static let commandLimit = 96
+    package static let commandLimit = 96
 
     private enum Step: Hashable, Sendable {
         case application, capabilitiesFile, capabilities, file, first
@@ -32,16 +32,16 @@ public struct Type4Tag: Sendable {
     private var fileBytes = 0
     private var chunk = 0
 
-    public init() {}
+    package init() {}
 
     /// The first command.
-    public mutating func begin() -> Action {
+    package mutating func begin() -> Action {
         self = Type4Tag()
         return send([0x00, 0xA4, 0x04, 0x00, 0x07] + Type4Tag.application + [0x00])
     }
 
     /// What follows from the answer to the last command.
-    public mutating func answered(_ response: [UInt8]) -> Action {
+    package mutating func answered(_ response: [UInt8]) -> Action {
         guard response.count >= 2, Array(response.suffix(2)) == Type4Tag.success else { return .unsupported }
         let data = Array(response.dropLast(2))
         switch step {

@@ -1,3 +1,4 @@
+import DataFolder
 import Runtime
 import SQLite
 
@@ -23,13 +24,13 @@ extension Journal {
                 """
                 SELECT max(key) FROM (
                     SELECT \(table.key) AS key, length(\(table.last)) AS last FROM \(table.name)
-                    WHERE \(table.key) > ? ORDER BY \(table.key) LIMIT \(Chores.rowsToCheck))
+                    WHERE \(table.key) > ? ORDER BY \(table.key) LIMIT \(MaintenanceState.rowsToCheck))
                     WHERE last >= 0 OR last IS NULL
                 """, .int(look.after))
             if let last {
                 chores.look?.after = last
             } else if look.table + 1 < JournalFile.longTables.count {
-                chores.look = Chores.Look(table: look.table + 1)
+                chores.look = MaintenanceState.Look(table: look.table + 1)
             } else {
                 chores.look = nil
             }

@@ -1,4 +1,5 @@
-import Runtime
+import DataFolder
+import FileSystem
 import SQLite
 
 /// What a lane does for its journal while nobody taps: fold the log back, keep the emergency reserve, prune.
@@ -10,10 +11,10 @@ import SQLite
 extension Journal {
     /// One bounded piece of the work of idle moments. True: there is more to do, call again when no tap waits.
     ///
-    /// A disk without room is no error: see `health`. Throws `JournalError`.
-    public func tidy() throws -> Bool {
+    /// A disk without room is no error: see `health`. Throws `DataFileError`.
+    package func tidy() throws -> Bool {
         do {
-            if chores.tapsSinceCheckpoint >= Chores.tapsToCheckpoint {
+            if chores.tapsSinceCheckpoint >= MaintenanceState.tapsToCheckpoint {
                 try checkpoint()
                 return true
             }
@@ -22,37 +23,37 @@ extension Journal {
             if nowMs >= chores.reserveLookMs {
                 if try keepLog() { return true }
                 if try keepReserve() { return true }
-                chores.reserveLookMs = nowMs + Chores.reserveEveryMs
+                chores.reserveLookMs = nowMs + MaintenanceState.reserveEveryMs
             }
             if nowMs >= chores.pruneLookMs {
                 if try prune() { return true }
-                chores.pruneLookMs = nowMs + Chores.pruneEveryMs
+                chores.pruneLookMs = nowMs + MaintenanceState.pruneEveryMs
             }
             return lookThrough()
-        } catch let error as SQLiteError { throw JournalError(path, error) }
+        } catch let error as SQLiteError { throw DataFileError(path, error) }
     }
 
     /// How the journal stands, for the status of the lane.
-    public struct Health: Hashable, Sendable {
+    package struct Health: Hashable, Sendable {
         /// Rows of 64 pages that are left of the reserve, of `reserveFull`.
-        public var reserve: Int
-        public var reserveFull: Int
+        package var reserve: Int
+        package var reserveFull: Int
         /// Why the reserve is not whole, or the log not of its size; nil while all is well, or not yet looked at.
-        public var problem: String?
+        package var problem: String?
         /// Damaged journals that were set aside in this folder, by file name.
-        public var damaged: [String]
+        package var damaged: [String]
 
-        public var isReserveWhole: Bool { reserve >= reserveFull }
+        package var isReserveWhole: Bool { reserve >= reserveFull }
     }
 
-    public var health: Health {
+    package var health: Health {
         Health(
-            reserve: Int(chores.reserveRows), reserveFull: Int(Chores.reserveRows), problem: chores.problem,
-            damaged: DataFolder.damagedJournals(folder))
+            reserve: Int(chores.reserveRows), reserveFull: Int(MaintenanceState.reserveRows), problem: chores.problem,
+            damaged: DataFolderPaths.damagedJournals(folder))
     }
 
     /// Names of the damaged journals that were set aside in a data folder, for a status without the journal itself.
-    public static func damagedFiles(folder: String) -> [String] { DataFolder.damagedJournals(folder) }
+    package static func damagedFiles(folder: String) -> [String] { DataFolderPaths.damagedJournals(folder) }
 
     // MARK: The log
 
@@ -67,13 +68,14 @@ extension Journal {
     /// Brings the log nearer to its size; true when it was not there.
     private func keepLog() throws -> Bool {
         let log = path + "-wal"
-        if (Files.status(log)?.size ?? 0) > 2 * Chores.logBytes {
+        if (Files.status(log)?.size ?? 0) > 2 * MaintenanceState.logBytes {
             // Grown under a long read. Nobody is waited for: if a reader is at it, another time.
             try database.execute("PRAGMA busy_timeout = 0")
             _ = try database.int("PRAGMA wal_checkpoint(TRUNCATE)")
             try database.execute("PRAGMA busy_timeout = 5000")
         }
-        do { return try Files.extend(log, toBytes: Chores.logBytes, step: Chores.stepBytes) } catch {
+        do { return try Files.extend(log, toBytes: MaintenanceState.logBytes, step: MaintenanceState.stepBytes) } catch
+        {
             chores.problem = "no room for the journal's log: \(error)"
             return false
         }
@@ -85,8 +87,8 @@ extension Journal {
 
     /// Whether the tap in hand must give up a row of the reserve, because no idle moment came to do it.
     func reserveIsNeeded() throws -> Bool {
-        guard chores.reserveRows > 0, chores.taps % Chores.tapsToLook == 0 else { return false }
-        return try freePages() < Chores.leastFreePages
+        guard chores.reserveRows > 0, chores.taps % MaintenanceState.tapsToLook == 0 else { return false }
+        return try freePages() < MaintenanceState.leastFreePages
     }
 
     /// Makes the pages of one row free, within the transaction of the caller or as its own.
@@ -98,25 +100,27 @@ extension Journal {
     /// One step towards enough free pages and a whole reserve; false when there is none to take.
     private func keepReserve() throws -> Bool {
         let free = try freePages()
-        if free < Chores.fewFreePages, chores.reserveRows > 0 {
+        if free < MaintenanceState.fewFreePages, chores.reserveRows > 0 {
             try releaseReserve()
             return true
         }
-        guard chores.reserveRows < Chores.reserveRows else {
+        guard chores.reserveRows < MaintenanceState.reserveRows else {
             chores.problem = nil
             return false
         }
         // Whether from free pages or from the disk: what is free stays as it is, or is still enough.
-        let takesFree = free >= Chores.fewFreePages + Chores.reserveRowPages
+        let takesFree = free >= MaintenanceState.fewFreePages + MaintenanceState.reserveRowPages
         if !takesFree {
             let pages = try database.int("PRAGMA page_count") ?? 0
-            guard database.takeRoom(forBytes: (pages + 2 * Chores.reserveRowPages) * JournalFile.pageBytes) else {
-                chores.problem = "the disk is full: \(chores.reserveRows) of \(Chores.reserveRows) reserves are left"
+            guard database.takeRoom(forBytes: (pages + 2 * MaintenanceState.reserveRowPages) * JournalFile.pageBytes)
+            else {
+                chores.problem =
+                    "the disk is full: \(chores.reserveRows) of \(MaintenanceState.reserveRows) reserves are left"
                 return false
             }
         }
         // A row of nearly 64 overflow pages of 4,092 bytes.
-        let bytes = (Chores.reserveRowPages - 1) * (JournalFile.pageBytes - 4)
+        let bytes = (MaintenanceState.reserveRowPages - 1) * (JournalFile.pageBytes - 4)
         try atOnce {
             // SQLite takes free pages first: they are held while the row takes new ones.
             let held = takesFree ? 0 : free
@@ -131,7 +135,7 @@ extension Journal {
         }
         chores.reserveRows += 1
         // Its pages are in the log; a few rows, and they are folded back.
-        chores.tapsSinceCheckpoint += Int(Chores.reserveRowPages)
+        chores.tapsSinceCheckpoint += Int(MaintenanceState.reserveRowPages)
         return true
     }
 }

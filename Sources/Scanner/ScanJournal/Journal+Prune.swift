@@ -1,6 +1,8 @@
+import DataFolder
+import LinuxSystem
 import Runtime
 import SQLite
-import Scans
+import ScanModel
 
 /// Old scans go once the broker has them: whole journals, the oldest first.
 ///
@@ -30,7 +32,7 @@ extension Journal {
             let end =
                 try database.int(
                     "SELECT id FROM scans WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 1 OFFSET ?", .int(first),
-                    .int(last), .int(Chores.scansToPrune)) ?? last
+                    .int(last), .int(MaintenanceState.scansToPrune)) ?? last
             try database.prepare("DELETE FROM scans WHERE id BETWEEN ? AND ?").run(.int(first), .int(end))
             try database.prepare("DELETE FROM reasons WHERE id BETWEEN ? AND ?").run(.int(first), .int(end))
             if end == last { try database.prepare("DELETE FROM pruning WHERE id = ?").run(.int(id)) }
@@ -57,7 +59,7 @@ extension Journal {
         guard last.atMs < (try cutoffMs(nowMs)) else { return nil }
         let shipped: [JournalID: Int64]
         // A cursor that cannot be read keeps everything; one that is being written is for another time: a tap may come.
-        do { shipped = try Shipped.read(folder: folder, busyTimeoutMs: 0) } catch { return nil }
+        do { shipped = try UploadCursors.read(folder: folder, busyTimeoutMs: 0) } catch { return nil }
         return shipped[oldest.log, default: 0] >= last.seq ? oldest.id : nil
     }
 

@@ -1,5 +1,6 @@
+import DataFolder
 import SQLite
-public import Scans
+package import ScanModel
 
 /// What the lane reads back of its own journal.
 extension Journal {
@@ -7,8 +8,8 @@ extension Journal {
     /// under an accidentally wrong clock may have logged.
     static let lookBackScans = 20_000
 
-    /// The newest read counter of a tag that was logged with one; nil without. Throws `JournalError`.
-    public func counter(of tag: TagID) throws -> Int64? {
+    /// The newest read counter of a tag that was logged with one; nil without. Throws `DataFileError`.
+    package func counter(of tag: TagID) throws -> Int64? {
         do {
             if chores.selectCounter == nil {
                 chores.selectCounter = try database.prepare("SELECT counter FROM counters WHERE tag = ?")
@@ -17,11 +18,11 @@ extension Journal {
             try select.bind(1, tag.rawValue)
             defer { select.reset() }
             return try select.step() ? select.int(0) : nil
-        } catch { throw JournalError(path, error) }
+        } catch { throw DataFileError(path, error) }
     }
 
     /// At once what `forEachScan` gives, from the first that is at or after `sinceMs` on.
-    public func recent(sinceMs: Int64) throws -> [Scan] {
+    package func recent(sinceMs: Int64) throws -> [Scan] {
         var scans: [Scan] = []
         var older = 0
         try forEachScan { atMs, _ in

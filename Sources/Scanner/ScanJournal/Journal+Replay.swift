@@ -1,14 +1,15 @@
+import DataFolder
 import SQLite
-public import Scans
+package import ScanModel
 
 extension Journal {
     /// Gives this scanner's scans to `note` in the order they were logged, beginning where a walk back from the newest ends;
     /// before them those that are remembered from files that were set aside, admissions and annulments alone, without seq.
     ///
-    /// Throws `JournalError`, and what `note` throws.
+    /// Throws `DataFileError`, and what `note` throws.
     /// - Parameter wanted: shown the time of each scan, and whether its clock was trusted, the newest first. True: begin at
     ///   it, or before; nil: look no further.
-    public func forEachScan(
+    package func forEachScan(
         wanted isWanted: (_ atMs: Int64, _ isTrusted: Bool) -> Bool?, note body: (Scan) throws -> Void
     ) throws {
         do {
@@ -25,7 +26,7 @@ extension Journal {
                 JOIN journals j ON j.id = s.id >> 32 WHERE s.id >= ? AND j.scanner = ? ORDER BY s.id
                 """
             ).rows(.int(scan), .text(scanner.text)) { try body(Scan($0)) }
-        } catch let error as SQLiteError { throw JournalError(path, error) }
+        } catch let error as SQLiteError { throw DataFileError(path, error) }
     }
 
     /// Where the walk ends among the scans, and, where it goes on beyond them, among what is remembered; nil: wants none.

@@ -1,48 +1,50 @@
-public import Runtime
+import DataFolder
+package import FileSystem
+import LinuxSystem
 import SQLite
-public import Scans
+package import ScanModel
 
 /// The gate's log of taps: the one writer of `journal.sqlite`, on one connection, confined to the lane's thread.
 ///
 /// A scan is on the disk when `append` returns. Each start begins a new journal with a random identity, and so does each
 /// day of running; the file holds them in order.
-public final class Journal {
+package final class Journal {
     /// A journal is at most this old: 24 hours by the monotonic clock.
-    public static let ageLimitMs: Int64 = 24 * 3_600_000
+    package static let ageLimitMs: Int64 = 24 * 3_600_000
 
     /// Characters of a reason that are kept.
-    public static let reasonLimit = 500
-    public static let keepDaysDefault = 30
+    package static let reasonLimit = 500
+    package static let keepDaysDefault = 30
 
     /// A scan before it has its number.
-    public struct Entry: Hashable, Sendable {
+    package struct Entry: Hashable, Sendable {
         /// Device clock, milliseconds since 1970-01-01 UTC.
-        public var atMs: Int64
-        public var tag: TagID
-        public var verdict: Verdict
-        public var flags: Flags
-        public var gate: Int64?
-        public var snapshot: Int64
+        package var atMs: Int64
+        package var tag: TagID
+        package var verdict: Verdict
+        package var flags: Flags
+        package var gate: Int64?
+        package var snapshot: Int64
 
-        public init(atMs: Int64, tag: TagID, verdict: Verdict, flags: Flags, gate: Int64?, snapshot: Int64) {
+        package init(atMs: Int64, tag: TagID, verdict: Verdict, flags: Flags, gate: Int64?, snapshot: Int64) {
             (self.atMs, self.tag, self.verdict, self.flags) = (atMs, tag, verdict, flags)
             (self.gate, self.snapshot) = (gate, snapshot)
         }
     }
 
-    public let scanner: ScannerID
+    package let scanner: ScannerID
     /// The present journal.
-    public var id: JournalID { present.id }
+    package var id: JournalID { present.id }
     /// The last seq of the present journal; 0 before its first scan.
-    public var lastSeq: Int64 { present.lastSeq }
+    package var lastSeq: Int64 { present.lastSeq }
     /// Device time of the last scan that the file held at the start, whichever journal it is in; nil without one.
-    public let lastAtMs: Int64?
+    package let lastAtMs: Int64?
 
     /// What prune may take: shipped, and older than so many days ...
-    public var keepDays = Journal.keepDaysDefault
+    package var keepDays = Journal.keepDaysDefault
     /// ... and before this, which the lane sets to the start of the event day before the present one: its memory is rebuilt
     /// from these scans. Milliseconds since 1970.
-    public var keepFromMs = Int64.max
+    package var keepFromMs = Int64.max
 
     let path: String
     let folder: String
@@ -54,7 +56,7 @@ public final class Journal {
     private let insertReason: Statement
     var present = Present(id: JournalID.random())
     /// What the idle moments have done, and when they look again.
-    var chores = Chores()
+    var chores = MaintenanceState()
 
     /// The present journal as it stands, put back when a transaction fails.
     struct Present {
@@ -67,24 +69,24 @@ public final class Journal {
     /// Takes the folder's gate lock, opens or makes the file, and begins a journal.
     ///
     /// A damaged file is set aside and a new one starts. Throws `ProgramError` (configuration) when another gate holds the
-    /// folder, `JournalError` when the file cannot be written.
+    /// folder, `DataFileError` when the file cannot be written.
     /// - Parameters:
     ///   - folder: the scanner's data folder; made if missing.
     ///   - monotonicMs: milliseconds of a clock that never steps.
-    public init(
+    package init(
         folder: String, scanner: ScannerID, monotonicMs: @escaping () -> Int64 = SystemClock.monotonicMs
     ) throws {
         try Files.makeFolder(folder)
-        lock = try FileLock(DataFolder.gateLock(folder))
+        lock = try FileLock(DataFolderPaths.gateLock(folder))
         (self.folder, self.scanner, self.monotonicMs) = (folder, scanner, monotonicMs)
-        path = DataFolder.journal(folder)
+        path = DataFolderPaths.journal(folder)
         let opened = try JournalFile.durable.open(path)
         database = opened.database
         do {
             // Also after a start that was cut off between the two.
             let isNew = try database.int("SELECT count(*) FROM journals") == 0
-            let old = opened.setAside ?? (isNew ? Aside.names(path).last : nil)
-            if let old { chores.carryOver = try CarryOver.take(old, into: database, scanner: scanner) }
+            let old = opened.setAside ?? (isNew ? CorruptFile.names(path).last : nil)
+            if let old { chores.carryOver = try StateSalvage.take(old, into: database, scanner: scanner) }
             insert = try database.prepare("INSERT INTO scans VALUES (?, ?, ?, ?, ?, ?, ?)")
             upsertCounter = try database.prepare(
                 "INSERT INTO counters VALUES (?, ?) ON CONFLICT (tag) DO UPDATE SET counter = excluded.counter")
@@ -94,19 +96,19 @@ public final class Journal {
                 ?? database.int("SELECT at FROM remembered ORDER BY id DESC LIMIT 1")
             try database.growInSteps(ofBytes: JournalFile.growthBytes)
             chores.reserveRows = try database.int("SELECT count(*) FROM reserve") ?? 0
-            if try isLong() { chores.look = Chores.Look() }
+            if try isLong() { chores.look = MaintenanceState.Look() }
             try begin(JournalID.random())
-        } catch let error as SQLiteError { throw JournalError(path, error) }
+        } catch let error as SQLiteError { throw DataFileError(path, error) }
     }
 
     /// The lock that a gate holds on its folder, for one who changes what the gate would read at its start. Throws
     /// `ProgramError` (configuration) while a gate runs there.
-    public static func lock(folder: String) throws -> FileLock { try FileLock(DataFolder.gateLock(folder)) }
+    package static func lock(folder: String) throws -> FileLock { try FileLock(DataFolderPaths.gateLock(folder)) }
 
-    /// Logs one scan; it is on the disk when this returns. Throws `JournalError`, and then nothing was logged.
+    /// Logs one scan; it is on the disk when this returns. Throws `DataFileError`, and then nothing was logged.
     ///
     /// A time outside 1970 to 2199 becomes the nearest one inside: no batch could carry it.
-    public func append(
+    package func append(
         atMs: Int64, tag: TagID, verdict: Verdict, flags: Flags, gate: Int64?, snapshot: Int64
     ) throws -> Scan {
         try append(Entry(atMs: atMs, tag: tag, verdict: verdict, flags: flags, gate: gate, snapshot: snapshot))
@@ -114,15 +116,15 @@ public final class Journal {
 
     /// Logs one scan, and what belongs to it, in one commit: all of it is on the disk when this returns.
     ///
-    /// Throws `JournalError`, and then nothing was logged.
+    /// Throws `DataFileError`, and then nothing was logged.
     /// - Parameters:
     ///   - counter: the read counter that the tag's message carried, kept as the tag's newest.
     ///   - reason: why the supervisor ordered it; cut to `reasonLimit` characters.
     ///   - continues: the scan belongs to an earlier one of this journal (an annulment): no new journal begins with it.
-    public func append(
+    package func append(
         _ entry: Entry, counter: Int64? = nil, reason: String? = nil, continues: Bool = false
     ) throws -> Scan {
-        if let damage = chores.damage { throw JournalError(path, damage, isDamaged: true) }
+        if let damage = chores.damage { throw DataFileError(path, damage, isDamaged: true) }
         let isOld = !continues && isOld
         chores.tapped()
         do {
@@ -141,17 +143,17 @@ public final class Journal {
                 }
                 return scan
             }
-        } catch let error as SQLiteError { throw JournalError(path, error) }
+        } catch let error as SQLiteError { throw DataFileError(path, error) }
     }
 
     /// Logs many scans in one transaction: all or none. For simulated fleets; a lane logs each tap by itself.
-    public func appendBatch(_ entries: [Entry]) throws -> [Scan] {
+    package func appendBatch(_ entries: [Entry]) throws -> [Scan] {
         do {
             return try atOnce {
                 if isOld { try begin(JournalID.random()) }
                 return try entries.map { try write($0) }
             }
-        } catch let error as SQLiteError { throw JournalError(path, error) }
+        } catch let error as SQLiteError { throw DataFileError(path, error) }
     }
 
     /// Makes the file as good as full at `pages` pages, for tests of a full disk.

@@ -1,8 +1,9 @@
+import DataFolder
 import SQLite
 
 /// What `journal.sqlite` holds.
 ///
-/// `remembered` is what the lane knew from a file that was set aside: see `CarryOver`. It is no journal's, and nobody ships it.
+/// `remembered` is what the lane knew from a file that was set aside: see `StateSalvage`. It is no journal's, and nobody ships it.
 /// Rows of each table differ in shape from those of any other, so that they can be told apart where nothing else is left.
 enum JournalFile {
     static let durable = DurableFile(
@@ -35,7 +36,7 @@ enum JournalFile {
     ]
 
     /// Pages in the log at which a tap itself has to wait for a checkpoint. What they take must lie well within
-    /// `Chores.logBytes`.
+    /// `MaintenanceState.logBytes`.
     static let backstopPages = 1_500
     static let pageBytes: Int64 = 4_096
     /// 64 pages.

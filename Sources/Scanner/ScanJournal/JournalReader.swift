@@ -1,17 +1,18 @@
-import Runtime
+import DataFolder
+import FileSystem
 import SQLite
-public import Scans
+package import ScanModel
 
 /// A journal in the file, as it was when it was read.
-public struct JournalRecord: Hashable, Sendable {
+package struct JournalRecord: Hashable, Sendable {
     /// Rises with each new journal of the file.
-    public let id: Int64
-    public let log: JournalID
-    public let scanner: ScannerID
+    package let id: Int64
+    package let log: JournalID
+    package let scanner: ScannerID
     /// Device clock, milliseconds since 1970-01-01 UTC.
-    public let createdMs: Int64
+    package let createdMs: Int64
     /// 0: no scan yet.
-    public let lastSeq: Int64
+    package let lastSeq: Int64
 }
 
 /// The publisher's view of `journal.sqlite`. Writes nothing, and every call ends its read before it returns, so the gate
@@ -23,7 +24,7 @@ public struct JournalRecord: Hashable, Sendable {
 /// In one process with the `Journal` of the same folder (a simulated fleet) the journal must be opened before the reader
 /// first reads, and closed after it: SQLite shares the -shm file among the connections of a process, and the first one
 /// decides whether it can be written.
-public final class JournalReader {
+package final class JournalReader {
     private let path: String
     private var open: Open?
 
@@ -37,15 +38,15 @@ public final class JournalReader {
     }
 
     /// - Parameter folder: the scanner's data folder; may be missing.
-    public init(folder: String) { path = DataFolder.journal(folder) }
+    package init(folder: String) { path = DataFolderPaths.journal(folder) }
 
-    /// The journals with ids above `id`, in order of creation. Throws `JournalError` for a damaged file.
-    public func journals(after id: Int64 = 0) throws -> [JournalRecord] {
+    /// The journals with ids above `id`, in order of creation. Throws `DataFileError` for a damaged file.
+    package func journals(after id: Int64 = 0) throws -> [JournalRecord] {
         try reading { open in
             var records: [JournalRecord] = []
             try open.journals.rows(.int(id)) { row in
                 guard let log = JournalID(row.blob(1)), let scanner = ScannerID(row.text(2)) else {
-                    throw JournalError(path, "a journal without identity", isDamaged: true)
+                    throw DataFileError(path, "a journal without identity", isDamaged: true)
                 }
                 records.append(
                     JournalRecord(
@@ -59,9 +60,9 @@ public final class JournalReader {
 
     /// Scans after `seq`, in order, at most `limit`.
     ///
-    /// Empty also for an id that `journals` has not named since the file was replaced: ask it again. Throws `JournalError`
+    /// Empty also for an id that `journals` has not named since the file was replaced: ask it again. Throws `DataFileError`
     /// for a damaged file.
-    public func read(journal id: Int64, after seq: Int64, limit: Int) throws -> [Scan] {
+    package func read(journal id: Int64, after seq: Int64, limit: Int) throws -> [Scan] {
         try reading { open in
             guard open.known.contains(id) else { return [] }
             var scans: [Scan] = []
@@ -76,10 +77,10 @@ public final class JournalReader {
     }
 
     /// Whether the file was recovered from a damaged one: only then may seqs be missing between those that it holds.
-    public func mayHaveHoles() throws -> Bool { try reading { $0.isRecovered } ?? false }
+    package func mayHaveHoles() throws -> Bool { try reading { $0.isRecovered } ?? false }
 
-    /// Scans of this scanner's journals that lie beyond what was shipped of each. Throws `JournalError` for a damaged file.
-    public func backlog(beyond shipped: [JournalID: Int64], scanner: ScannerID) throws -> Int {
+    /// Scans of this scanner's journals that lie beyond what was shipped of each. Throws `DataFileError` for a damaged file.
+    package func backlog(beyond shipped: [JournalID: Int64], scanner: ScannerID) throws -> Int {
         try journals().filter { $0.scanner == scanner }
             .reduce(0) { $0 + max(0, Int($1.lastSeq - shipped[$1.log, default: 0])) }
     }
@@ -89,7 +90,7 @@ public final class JournalReader {
     private func reading<Result>(_ body: (inout Open) throws -> Result) throws -> Result? {
         for _ in 0..<3 {
             // An empty one is about to be filled, or to be set aside with its log, which a look at it would delete.
-            guard let inode = Files.status(path)?.inode, !Aside.isEmpty(path) else {
+            guard let inode = Files.status(path)?.inode, !CorruptFile.isEmpty(path) else {
                 open = nil
                 return nil
             }
@@ -105,7 +106,7 @@ public final class JournalReader {
                 open = nil
                 if Files.status(path)?.inode != inode { continue }
                 if error.meansNotYet { return nil }
-                throw JournalError(path, error)
+                throw DataFileError(path, error)
             } catch {
                 open = nil
                 guard Files.status(path)?.inode != inode else { throw error }
@@ -122,7 +123,7 @@ public final class JournalReader {
             try database.int("PRAGMA application_id"), try database.int("PRAGMA user_version")
         )
         guard application == JournalFile.durable.applicationID, format == JournalFile.durable.format else {
-            throw JournalError(path, "not a journal that this program reads (format \(format ?? 0))")
+            throw DataFileError(path, "not a journal that this program reads (format \(format ?? 0))")
         }
         let last = "SELECT s.id FROM scans s WHERE s.id BETWEEN j.id << 32 AND (j.id << 32) + \(JournalFile.seqLimit)"
         return Open(

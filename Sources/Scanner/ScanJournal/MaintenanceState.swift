@@ -1,7 +1,7 @@
 import SQLite
 
 /// What the journal's idle moments have done, and when they look again. Times are of the monotonic clock.
-struct Chores {
+struct MaintenanceState {
     /// The log (-wal) is kept at this size, written once for real: its pages are overwritten for ever after, which needs no
     /// room on the disk and no change to the file's size. 2,035 pages, one block of the -shm file.
     static let logBytes = 8 << 20
@@ -30,7 +30,7 @@ struct Chores {
     static let carryOverMs: Int64 = 1_000
 
     /// What is left to read of a file that was set aside.
-    var carryOver: CarryOver?
+    var carryOver: StateSalvage?
     /// Where the look through a long file stands; nil: it is done, or was not needed.
     var look: Look?
     /// What that look has found: the next tap has the file set aside.

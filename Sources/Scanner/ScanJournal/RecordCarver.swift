@@ -1,4 +1,4 @@
-import Scans
+import ScanModel
 
 /// Finds the rows of a journal in bytes that need not be a sound database any more: a damaged file, its log, a fragment.
 ///

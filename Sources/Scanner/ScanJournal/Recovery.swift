@@ -1,25 +1,28 @@
+import CLI
+import DataFolder
+import FileSystem
 import Runtime
 import SQLite
-public import Scans
+package import ScanModel
 
 /// Takes every readable scan out of damaged journals, and makes a sound journal of them that a publisher ships: the scans
 /// keep their journal and seq, so what the center has already is found out as a duplicate.
-public struct Recovery: Sendable {
+package struct Recovery: Sendable {
     /// What came of it.
-    public struct Report: Hashable, Codable, Sendable {
+    package struct Report: Hashable, Codable, Sendable {
         /// The files that were read, -wal files not named.
-        public var files: [String] = []
-        public var journals = 0
-        public var scans = 0
+        package var files: [String] = []
+        package var journals = 0
+        package var scans = 0
         /// Seqs below the last of their journal that were not found.
-        public var missing = 0
+        package var missing = 0
         /// Scans whose journal is not known; they are in `orphans.csv`, for people to judge.
-        public var orphans = 0
+        package var orphans = 0
         /// Scans found in two versions, of which the first was kept, or one to which a page points. The other is most
         /// often what is left of a row in a page that was used again.
-        public var conflicts = 0
+        package var conflicts = 0
 
-        public init() {}
+        package init() {}
     }
 
     /// A seq beyond this is taken for damage: a lane's day has far fewer.
@@ -40,30 +43,32 @@ public struct Recovery: Sendable {
     ///   - folder: the scanner's data folder.
     ///   - scanner: whose journals those are that do not say it any more; nil: they are orphans, unless all others are of
     ///     one scanner.
-    public init(folder: String, scanner: ScannerID? = nil) { (self.folder, self.scanner) = (folder, scanner) }
+    package init(folder: String, scanner: ScannerID? = nil) { (self.folder, self.scanner) = (folder, scanner) }
 
     /// The damaged journals of the folder, oldest first: those set aside, and the present one if it is unsound and nobody
     /// runs on it.
-    public func sources() -> [String] {
+    package func sources() -> [String] {
         var paths = setAside
-        let present = DataFolder.journal(folder)
-        if Files.exists(present) || Aside.isLogAlone(present), !Recovery.isSound(present) { paths.append(present) }
+        let present = DataFolderPaths.journal(folder)
+        if Files.exists(present) || CorruptFile.isLogAlone(present), !Recovery.isSound(present) {
+            paths.append(present)
+        }
         // A log that was moved before its file is read with that.
-        if let moved = Aside.unfinished(present) { paths.removeAll { $0 == moved } }
+        if let moved = CorruptFile.unfinished(present) { paths.removeAll { $0 == moved } }
         return paths
     }
 
     /// Those that were set aside, oldest first: known without a look into the present one, which a gate may be using.
-    public var setAside: [String] { DataFolder.damagedJournals(folder).map { folder + "/" + $0 } }
+    package var setAside: [String] { DataFolderPaths.damagedJournals(folder).map { folder + "/" + $0 } }
 
     /// Where a data folder's damaged journals are read into unless another place is named.
-    public static func usualOut(_ folder: String) -> String { folder + "/recovered" }
+    package static func usualOut(_ folder: String) -> String { folder + "/recovered" }
 
     /// The names of the files that a journal in the usual place was made of; empty while there is none that can be read.
-    public var taken: Set<String> {
-        let path = DataFolder.journal(Recovery.usualOut(folder))
+    package var taken: Set<String> {
+        let path = DataFolderPaths.journal(Recovery.usualOut(folder))
         var names: Set<String> = []
-        guard !Aside.isEmpty(path), let database = try? Database(path, .readOnly),
+        guard !CorruptFile.isEmpty(path), let database = try? Database(path, .readOnly),
             let sources = try? database.prepare("SELECT source FROM \(JournalFile.recoveredMark)")
         else { return names }
         try? sources.rows { row in names.insert(row.text(0).split(separator: "/").last.map(String.init) ?? "") }
@@ -71,8 +76,8 @@ public struct Recovery: Sendable {
     }
 
     private static func isSound(_ path: String) -> Bool {
-        if Aside.isEmpty(path) || Aside.unfinished(path) != nil {
-            return !Aside.isLogAlone(path) && Aside.unfinished(path) == nil
+        if CorruptFile.isEmpty(path) || CorruptFile.unfinished(path) != nil {
+            return !CorruptFile.isLogAlone(path) && CorruptFile.unfinished(path) == nil
         }
         do {
             return try Database(path, .readOnly).text("PRAGMA quick_check(1)") == "ok"
@@ -80,9 +85,9 @@ public struct Recovery: Sendable {
     }
 
     /// Reads the sources and writes `journal.sqlite`, and perhaps `orphans.csv`, into a new folder. Nothing of the old one
-    /// is changed. Throws `ProgramError` where the new folder holds a journal already, `JournalError`, `SystemError`.
-    public func run(into out: String) throws -> Report {
-        let path = DataFolder.journal(out)
+    /// is changed. Throws `ProgramError` where the new folder holds a journal already, `DataFileError`, `SystemError`.
+    package func run(into out: String) throws -> Report {
+        let path = DataFolderPaths.journal(out)
         guard !Files.exists(path) else { throw ProgramError.failed("\(path) is there already") }
         try Files.makeFolder(out)
         var report = Report()
@@ -103,7 +108,7 @@ public struct Recovery: Sendable {
                         + "FROM journals j") ?? 0
             report.missing = Int(last) - report.scans
             _ = try database.int("PRAGMA wal_checkpoint(TRUNCATE)")
-        } catch let error as SQLiteError { throw JournalError(path, error) }
+        } catch let error as SQLiteError { throw DataFileError(path, error) }
         report.orphans = orphans.lines.count
         if report.orphans > 0 {
             try Files.writeAtomically(
@@ -189,7 +194,8 @@ public struct Recovery: Sendable {
 
     /// By pages; those of the log have a head each, and the log has one.
     private func linkedRecords(_ source: String, _ body: (RecordCarver.Record) throws -> Void) throws {
-        for (path, fileHead, pageHead) in [(source, 0, 0), (Aside.log(of: source), 32, 24)] where Files.exists(path) {
+        for (path, fileHead, pageHead) in [(source, 0, 0), (CorruptFile.log(of: source), 32, 24)]
+        where Files.exists(path) {
             let step = pageHead + Int(JournalFile.pageBytes)
             var window: [UInt8] = []
             var skip = fileHead
@@ -209,7 +215,7 @@ public struct Recovery: Sendable {
 
     /// In windows that overlap by the longest row.
     private func carvedRecords(_ source: String, _ body: (RecordCarver.Record) throws -> Void) throws {
-        for path in [source, Aside.log(of: source)] where Files.exists(path) {
+        for path in [source, CorruptFile.log(of: source)] where Files.exists(path) {
             var window: [UInt8] = []
             func flush(_ isLast: Bool) throws {
                 let end = isLast ? window.count : max(0, window.count - RecordCarver.longestRow)

@@ -1,13 +1,16 @@
+import DataFolder
+import FileSystem
+import LinuxSystem
 import Runtime
 import SQLite
-import Scans
+import ScanModel
 
 /// What a new file takes over from one that was set aside, so that a lane keeps its memory: read counters, or every message
 /// recorded from a chip would work once more, and who was admitted, or everybody might come in again after a restart.
 ///
 /// Best effort: read from the pages as they lie there, whatever the damage, for a bounded time. The scans stay where they are,
 /// for `Recovery`: what is remembered of them has no journal and no seq, and is never shipped.
-struct CarryOver {
+struct StateSalvage {
     /// The newest so many admissions and annulments: several days of a busy lane.
     static let rememberedLimit = 100_000
     /// The pages of one step.
@@ -43,10 +46,10 @@ struct CarryOver {
 
     /// Reads for so long, and writes what was found; returns what is left to read. Throws `SQLiteError`.
     static func take(
-        _ file: String, into database: Database, scanner: ScannerID, limitMs: Int64 = Chores.carryOverMs
-    ) throws -> CarryOver? {
+        _ file: String, into database: Database, scanner: ScannerID, limitMs: Int64 = MaintenanceState.carryOverMs
+    ) throws -> StateSalvage? {
         guard isOurs(file) else { return nil }
-        var carryOver = CarryOver(file)
+        var carryOver = StateSalvage(file)
         let untilMs = SystemClock.monotonicMs() + limitMs
         repeat {} while carryOver.readPiece() && SystemClock.monotonicMs() < untilMs
         let scans = carryOver.ordered(scanner)
@@ -76,9 +79,9 @@ struct CarryOver {
 
     /// The file from its end backwards, where the newest mostly is; before it, as it is read first, the log.
     private init(_ file: String) {
-        let step = CarryOver.stepPages
+        let step = StateSalvage.stepPages
         for (path, fileHead, pageHead) in [
-            (file, 0, 0), (file + "-wal", CarryOver.logHeadBytes, CarryOver.frameHeadBytes),
+            (file, 0, 0), (file + "-wal", StateSalvage.logHeadBytes, StateSalvage.frameHeadBytes),
         ] {
             let bytes = step * (pageHead + Int(JournalFile.pageBytes))
             for offset in stride(from: fileHead, to: Files.status(path)?.size ?? 0, by: bytes) {
@@ -101,13 +104,13 @@ struct CarryOver {
         guard let piece = pieces.popLast() else { return false }
         let pageBytes = Int(JournalFile.pageBytes)
         let step = piece.pageHead + pageBytes
-        let bytes = (try? Files.salvage(piece.path, at: piece.offset, count: CarryOver.stepPages * step)) ?? []
+        let bytes = (try? Files.salvage(piece.path, at: piece.offset, count: StateSalvage.stepPages * step)) ?? []
         let starts = stride(from: piece.pageHead, through: bytes.count - pageBytes, by: step)
         for start in starts.reversed() where RecordCarver.isLeaf(bytes[start...]) {
             if piece.pageHead > 0 {
                 let head = bytes[(start - piece.pageHead)..<start]
                 let frame = Frame(
-                    page: CarryOver.number(head.prefix(4)), salt: CarryOver.number(head.dropFirst(8).prefix(8)))
+                    page: StateSalvage.number(head.prefix(4)), salt: StateSalvage.number(head.dropFirst(8).prefix(8)))
                 guard seen.insert(frame).inserted else { continue }
             }
             RecordCarver.linked(bytes[start..<start + pageBytes]) { take($0) }
@@ -123,14 +126,14 @@ struct CarryOver {
         case .scan(let id, let scan):
             guard keepsScans, id >= firstID, scan.verdict == .admitted || scan.verdict == .annulled else { return }
             scans[id] = scan
-            if scans.count >= 2 * CarryOver.rememberedLimit { forgetOldest() }
+            if scans.count >= 2 * StateSalvage.rememberedLimit { forgetOldest() }
         case .journal(let id, _, let scanner, _): scanners[id] = scanner
         case .log, .reason: break
         }
     }
 
     private mutating func forgetOldest() {
-        let first = scans.keys.sorted()[scans.count - CarryOver.rememberedLimit]
+        let first = scans.keys.sorted()[scans.count - StateSalvage.rememberedLimit]
         firstID = first
         scans = scans.filter { $0.key >= first }
     }
@@ -139,7 +142,7 @@ struct CarryOver {
     private func ordered(_ scanner: ScannerID) -> ArraySlice<Scan> {
         func inOrder(_ scans: [Int64: Scan]) -> [Scan] { scans.sorted { $0.key < $1.key }.map(\.value) }
         let own = scans.filter { scanners[$0.key >> 32] ?? scanner == scanner }
-        return (inOrder(remembered) + inOrder(own)).suffix(CarryOver.rememberedLimit)
+        return (inOrder(remembered) + inOrder(own)).suffix(StateSalvage.rememberedLimit)
     }
 
     private mutating func writeCounters(to database: Database) throws {

@@ -1,16 +1,18 @@
-internal import Batches
-internal import FoundationEssentials
-internal import Journal
-internal import Runtime
-public import Scans
+import CLI
+import FileSystem
+import FoundationEssentials
+import LinuxSystem
+import ScanBatchCodec
+import ScanJournal
+package import ScanModel
 
 /// Scans as batch files in a folder, which a runner carries to the center on a stick.
 ///
 /// Nothing counts as shipped by it: a stick may get lost, and what arrives twice is stored once. Files that are there already
 /// stay, so a stick can be taken round again; a file is whole or not there.
-public struct BatchExport: Sendable {
+package struct BatchExport: Sendable {
     /// Which scans.
-    public enum Choice: Sendable {
+    package enum Choice: Sendable {
         /// Those that the broker has not confirmed.
         case unshipped
         /// All from the first on that was made at this time or later, in milliseconds since 1970 by the device's clock.
@@ -19,27 +21,27 @@ public struct BatchExport: Sendable {
     }
 
     /// What came of it.
-    public struct Report: Codable, Sendable {
-        public var scanner: String
+    package struct Report: Codable, Sendable {
+        package var scanner: String
         /// Files that were written, and the scans in them.
-        public var written = 0
-        public var scans: Int64 = 0
+        package var written = 0
+        package var scans: Int64 = 0
         /// Whole files of an earlier export that hold what is asked for, and the scans asked for in them.
-        public var kept = 0
-        public var keptScans: Int64 = 0
-        public var bytes = 0
+        package var kept = 0
+        package var keptScans: Int64 = 0
+        package var bytes = 0
         /// Scans that lie there for other scanners and were not exported, by scanner.
-        public var foreign: [String: Int64]
+        package var foreign: [String: Int64]
         /// Damaged files, of which all that is readable was taken.
-        public var recovered: [String]
+        package var recovered: [String]
         /// Scans that are lost between others of those files ...
-        public var missing: Int64 = 0
+        package var missing: Int64 = 0
         /// ... and scans of them whose journal is not known.
-        public var orphans: Int
+        package var orphans: Int
         /// Damaged files that were set aside beside a journal in use, and that nobody has read ...
-        public var unread: [String]
+        package var unread: [String]
         /// ... and those of which `tapline-gate recover` has made a folder, to be brought by itself.
-        public var apart: [String]
+        package var apart: [String]
     }
 
     /// Scans in a file at the most: 60 kB. A bad sector costs one file.
@@ -54,14 +56,14 @@ public struct BatchExport: Sendable {
     ///   - folder: a scanner's data folder, in use or not.
     ///   - scanner: nil: the only one that has journals there.
     ///   - out: made if missing, but not the folder that it is in.
-    public init(_ choice: Choice, folder: String, scanner: ScannerID?, out: String) {
+    package init(_ choice: Choice, folder: String, scanner: ScannerID?, out: String) {
         (self.choice, self.folder, self.scanner, self.out) = (choice, folder, scanner, out)
     }
 
-    /// Throws `ProgramError`: failed for a full stick, and what `JournalSource` throws; `JournalError`, `SystemError`.
-    public func run() throws -> Report {
+    /// Throws `ProgramError`: failed for a full stick, and what `JournalSource` throws; `DataFileError`, `SystemError`.
+    package func run() throws -> Report {
         let source = try JournalSource(live: folder, scanner: scanner)
-        let choice: Consignment.Choice =
+        let choice: JournalSelection.Choice =
             switch choice {
             case .unshipped: .after(source.shipped)
             case .since(let sinceMs): .since(sinceMs)
@@ -105,7 +107,7 @@ extension BatchExport {
         init(out: String, left: Int64, report: Report) { (self.out, self.left, self.report) = (out, left, report) }
 
         mutating func write(
-            _ part: Consignment.Part, of scanner: ScannerID, _ reader: JournalReader, _ there: BatchFiles
+            _ part: JournalSelection.Part, of scanner: ScannerID, _ reader: JournalReader, _ there: BatchFiles
         ) throws {
             var after = part.after
             while after < part.last {
@@ -163,20 +165,20 @@ extension BatchExport {
 
 extension BatchExport.Report {
     /// Whether nothing is known to be left behind.
-    public var isWhole: Bool { missing == 0 && orphans == 0 && unread.isEmpty }
+    package var isWhole: Bool { missing == 0 && orphans == 0 && unread.isEmpty }
 
     /// One JSON object, keys in order of name.
-    public func json() throws -> String {
+    package func json() throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         return String(decoding: try encoder.encode(self), as: UTF8.self)
     }
 
     /// For people: what was written, and what was not.
-    public func text() -> String {
+    package func text() -> String {
         var lines = ["written    \(scans) scans of \(scanner) in \(written) files, \(bytes) bytes"]
         if kept > 0 { lines.append("kept       \(keptScans) scans in \(kept) files that are there already") }
-        lines += HandDelivery.lines(
+        lines += OfflineDelivery.lines(
             recovered: recovered, missing: missing, orphans: orphans, unread: unread, apart: apart, foreign)
         return lines.joined(separator: "\n")
     }

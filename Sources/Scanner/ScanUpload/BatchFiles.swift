@@ -1,7 +1,7 @@
-internal import Batches
-internal import Crypto
-internal import Runtime
-internal import Scans
+import Crypto
+import FileSystem
+import ScanBatchCodec
+import ScanModel
 
 /// The batch files of one scanner that a folder holds already.
 struct BatchFiles {

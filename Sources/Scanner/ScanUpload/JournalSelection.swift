@@ -1,10 +1,10 @@
-internal import Journal
-internal import Runtime
-internal import Scans
+import CLI
+import ScanJournal
+import ScanModel
 
 /// Scans of one scanner that are to be brought to the center once: of each of its journals in a folder a last part, fixed when
 /// it was looked at.
-struct Consignment {
+struct JournalSelection {
     struct Part {
         let journal: Int64
         let log: JournalID
@@ -35,7 +35,7 @@ struct Consignment {
 
     var scans: Int64 { parts.reduce(0) { $0 + $1.last - $1.after } }
 
-    /// Throws `JournalError`, and `ProgramError` (failed) where the journals cannot be read just now.
+    /// Throws `DataFileError`, and `ProgramError` (failed) where the journals cannot be read just now.
     init(_ choice: Choice, of scanner: ScannerID, in folder: String) throws {
         (self.folder, self.scanner) = (folder, scanner)
         let reader = JournalReader(folder: folder)
@@ -62,7 +62,7 @@ struct Consignment {
             var after: Int64 = 0
             while after < parts[index].last {
                 let scans = try reader.read(
-                    journal: parts[index].journal, after: after, limit: Consignment.lookScans)
+                    journal: parts[index].journal, after: after, limit: JournalSelection.lookScans)
                 guard let last = scans.last?.seq else {
                     throw ProgramError.failed("journal \(parts[index].log) cannot be read just now: try again")
                 }

@@ -1,6 +1,10 @@
-internal import Journal
-internal import Runtime
-internal import Scans
+import CLI
+import DataFolder
+import FileSystem
+import LinuxSystem
+import Runtime
+import ScanJournal
+import ScanModel
 
 /// Where the scans of a data folder are read: in the folder itself, beside its gate, or in a copy of it.
 struct JournalSource {
@@ -19,14 +23,14 @@ struct JournalSource {
     /// ... and those that `tapline-gate recover` has read. They may lie there for ever, so they are no failure.
     let apart: [String]
     /// Kept as long as it is read.
-    private let copy: FolderCopy?
+    private let copy: DataFolderCopy?
 
     /// The folder of a dead device, as a copy: read-only media and damaged files are no obstacle.
     ///
-    /// Throws what `FolderCopy` throws; `ProgramError` (failed) where there is no such folder.
+    /// Throws what `DataFolderCopy` throws; `ProgramError` (failed) where there is no such folder.
     init(dead folder: String, scanner: ScannerID?) throws {
         try JournalSource.demand(folder)
-        let copy = try FolderCopy(of: folder, scanner: scanner)
+        let copy = try DataFolderCopy(of: folder, scanner: scanner)
         (self.folder, folders, shipped, recovery) = (folder, copy.folders, copy.shipped, copy.recovery)
         (unread, apart, self.copy) = ([], [], copy)
     }
@@ -39,7 +43,7 @@ struct JournalSource {
             var trouble = "it is being made"
             do {
                 if try !JournalReader(folder: folder).journals().isEmpty { break }
-            } catch let error as JournalError where error.isDamaged { trouble = "\(error)" }
+            } catch let error as DataFileError where error.isDamaged { trouble = "\(error)" }
             do {
                 self = try JournalSource(dead: folder, scanner: scanner)
                 return
@@ -61,7 +65,7 @@ struct JournalSource {
 
     /// A cursor that cannot be read is none: what the center has already is found out there.
     private static func shipped(_ folder: String) throws -> [JournalID: Int64] {
-        do { return try Shipped.read(folder: folder) } catch let error as JournalError where error.isDamaged {
+        do { return try UploadCursors.read(folder: folder) } catch let error as DataFileError where error.isDamaged {
             Log("journal").warning("what was shipped cannot be read, everything counts as not shipped", [.error: error])
             return [:]
         }
@@ -79,7 +83,7 @@ struct JournalSource {
     struct Plan {
         let scanner: ScannerID
         /// One a folder.
-        let consignments: [Consignment]
+        let consignments: [JournalSelection]
         /// Scans that lie there for other scanners, by scanner.
         let foreign: [String: Int64]
     }
@@ -87,9 +91,9 @@ struct JournalSource {
     /// What is to be brought.
     ///
     /// Throws `ProgramError`: configuration where several scanners have journals and none is named, failed where there is no
-    /// journal; `JournalError`.
+    /// journal; `DataFileError`.
     /// - Parameter asked: whose scans; nil: those of the only scanner that has any.
-    func plan(_ choice: Consignment.Choice, scanner asked: ScannerID?) throws -> Plan {
+    func plan(_ choice: JournalSelection.Choice, scanner asked: ScannerID?) throws -> Plan {
         var counts: [ScannerID: Int64] = [:]
         for folder in folders {
             for record in try JournalReader(folder: folder).journals() {
@@ -105,11 +109,11 @@ struct JournalSource {
                 "--scanner is needed: the journals in \(folder) are of \(list.joined(separator: ", "))")
         }
         let scanner = asked ?? first
-        var consignments: [Consignment] = []
+        var consignments: [JournalSelection] = []
         for folder in folders {
             // What follows a scan of the time asked for is younger.
             let isBegun = if case .since = choice { consignments.contains { $0.scans > 0 } } else { false }
-            consignments.append(try Consignment(isBegun ? .all : choice, of: scanner, in: folder))
+            consignments.append(try JournalSelection(isBegun ? .all : choice, of: scanner, in: folder))
         }
         counts[scanner] = nil
         return Plan(

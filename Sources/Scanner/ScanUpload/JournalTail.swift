@@ -1,9 +1,9 @@
-internal import Journal
-internal import Runtime
-internal import Scans
+import FileSystem
+import ScanJournal
+import ScanModel
 
 /// What the publisher knows of the journals, read again only when the file has changed. Confined to one thread.
-struct JournalView {
+struct JournalTail {
     private let reader: JournalReader
     private let scanner: ScannerID
     private let paths: [String]
@@ -25,7 +25,7 @@ struct JournalView {
         paths = ["/journal.sqlite", "/journal.sqlite-wal"].map { folder + $0 }
     }
 
-    /// True when there may be something new. Throws `JournalError` for a damaged file.
+    /// True when there may be something new. Throws `DataFileError` for a damaged file.
     mutating func look() throws -> Bool {
         let now = paths.map(Files.status)
         guard now != seen || isDoubtful else { return false }

@@ -1,12 +1,12 @@
-internal import AMQP
-internal import FoundationEssentials
-internal import Journal
-public import Runtime
-public import Scans
+import AMQP
+import FoundationEssentials
+package import Runtime
+import ScanJournal
+package import ScanModel
 
 /// The scans of a folder once to the broker, by hand: those of a dead device (`ship`), or what was shipped before (`resend`).
-public struct HandDelivery: Sendable {
-    public enum Kind: Sendable {
+package struct OfflineDelivery: Sendable {
+    package enum Kind: Sendable {
         /// The folder of a dead device, read as a copy: what was not shipped, or all of it.
         case dead(all: Bool)
         /// A folder that may be in use: all from the first scan on that was made at this time or later, in milliseconds
@@ -15,26 +15,26 @@ public struct HandDelivery: Sendable {
     }
 
     /// What came of it.
-    public struct Report: Codable, Sendable {
-        public var scanner: String
+    package struct Report: Codable, Sendable {
+        package var scanner: String
         /// Confirmed by the broker.
-        public var scans: Int64 = 0
-        public var journals = 0
+        package var scans: Int64 = 0
+        package var journals = 0
         /// Scans that lie there for other scanners and were not shipped, by scanner.
-        public var foreign: [String: Int64]
+        package var foreign: [String: Int64]
         /// Damaged files, of which all that is readable was taken.
-        public var recovered: [String]
+        package var recovered: [String]
         /// Scans that are lost between others of those files ...
-        public var missing: Int64 = 0
+        package var missing: Int64 = 0
         /// ... and scans of them whose journal is not known.
-        public var orphans: Int
+        package var orphans: Int
         /// Damaged files that were set aside beside a journal in use, and that nobody has read ...
-        public var unread: [String]
+        package var unread: [String]
         /// ... and those of which `tapline-gate recover` has made a folder, to be brought by itself.
-        public var apart: [String]
+        package var apart: [String]
 
         /// Whether nothing is known to be left behind.
-        public var isWhole: Bool { missing == 0 && orphans == 0 && unread.isEmpty }
+        package var isWhole: Bool { missing == 0 && orphans == 0 && unread.isEmpty }
     }
 
     private let kind: Kind
@@ -50,7 +50,7 @@ public struct HandDelivery: Sendable {
     ///   - scanner: nil: the only one that has journals there.
     ///   - urls: of the brokers, tried in turn.
     ///   - patienceMs: it is given up when nothing was confirmed for so long.
-    public init(_ kind: Kind, folder: String, scanner: ScannerID?, urls: [String], patienceMs: Int64) throws {
+    package init(_ kind: Kind, folder: String, scanner: ScannerID?, urls: [String], patienceMs: Int64) throws {
         (self.kind, self.folder, self.scanner, self.patienceMs) = (kind, folder, scanner, patienceMs)
         addresses = try Upload.Settings.addresses(urls)
     }
@@ -58,10 +58,10 @@ public struct HandDelivery: Sendable {
     /// Returns when all is confirmed.
     ///
     /// Throws `ProgramError`: unreachable when the broker confirms nothing any more, failed and configuration for what is
-    /// wrong with the folder; `JournalError`, `SystemError`.
-    public func run(_ stop: StopSignal) throws -> Report {
+    /// wrong with the folder; `DataFileError`, `SystemError`.
+    package func run(_ stop: StopSignal) throws -> Report {
         let source: JournalSource
-        let choice: Consignment.Choice
+        let choice: JournalSelection.Choice
         switch kind {
         case .dead(let all):
             source = try JournalSource(dead: folder, scanner: scanner)
@@ -85,24 +85,24 @@ public struct HandDelivery: Sendable {
     }
 }
 
-extension HandDelivery.Report {
+extension OfflineDelivery.Report {
     /// One JSON object, keys in order of name.
-    public func json() throws -> String {
+    package func json() throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         return String(decoding: try encoder.encode(self), as: UTF8.self)
     }
 
     /// For people: what was brought, and what was not.
-    public func text() -> String {
+    package func text() -> String {
         var lines = ["confirmed  \(scans) scans of \(scanner), of \(journals) journals"]
-        lines += HandDelivery.lines(
+        lines += OfflineDelivery.lines(
             recovered: recovered, missing: missing, orphans: orphans, unread: unread, apart: apart, foreign)
         return lines.joined(separator: "\n")
     }
 }
 
-extension HandDelivery {
+extension OfflineDelivery {
     /// What was damaged, lost, or not touched, a line each.
     static func lines(
         recovered: [String], missing: Int64, orphans: Int, unread: [String], apart: [String],

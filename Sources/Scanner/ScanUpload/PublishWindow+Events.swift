@@ -1,11 +1,11 @@
-internal import Runtime
-public import Scans
+import Runtime
+package import ScanModel
 
 extension PublishWindow {
     // MARK: The journal
 
     /// The journals of this scanner as they are now, in order of creation.
-    public mutating func journals(_ sources: [Source]) {
+    package mutating func journals(_ sources: [Source]) {
         self.sources = sources
         for source in sources where sent[source.log] == nil { sent[source.log] = shipped[source.log] ?? 0 }
         // A file that was replaced: what was published of the old one cannot be published again.
@@ -13,11 +13,11 @@ extension PublishWindow {
     }
 
     /// The scans of the last `publish` could not be read: later.
-    public mutating func unreadable(nowMs: Int64) { delay(nowMs) }
+    package mutating func unreadable(nowMs: Int64) { delay(nowMs) }
 
     /// The scans of the last `publish` up to this seq do not exist, and never will: the cursor moves over them as over
     /// confirmed ones.
-    public mutating func missing(_ slice: Slice, upTo last: Int64) {
+    package mutating func missing(_ slice: Slice, upTo last: Int64) {
         precondition(slice.flight == nil && last >= slice.first)
         flights.append(
             Flight(
@@ -29,22 +29,22 @@ extension PublishWindow {
     }
 
     /// A heartbeat is to be sent: the snapshot in force has changed.
-    public mutating func requestHeartbeat() { heartbeatIsDue = true }
+    package mutating func requestHeartbeat() { heartbeatIsDue = true }
 
     // MARK: The connection
 
-    public mutating func connected(nowMs: Int64) {
+    package mutating func connected(nowMs: Int64) {
         (link, isBlocked, progressMs) = (.up, false, nowMs)
         (refusedSinceMs, isRefusedTooLong) = (nil, false)
     }
 
-    public mutating func connectFailed(nowMs: Int64) {
+    package mutating func connectFailed(nowMs: Int64) {
         address += 1
         link = .down(untilMs: nowMs + Int64(connectBackoff.nextDelayMs(using: &random)))
     }
 
     /// The connection is gone, and with it what is known of publishes that were not confirmed.
-    public mutating func connectionLost(nowMs: Int64) {
+    package mutating func connectionLost(nowMs: Int64) {
         if flights.contains(where: { $0.tag != nil && !$0.isConfirmed && $0.count > 0 }) {
             losses += 1
             batchScans = max(min(limits.smallestBatchScans, limits.batchScans), batchScans / 2)
@@ -54,26 +54,26 @@ extension PublishWindow {
     }
 
     /// The broker closed the channel (a missing exchange, for one): its publishes are void, the connection stands.
-    public mutating func channelClosed(nowMs: Int64) {
+    package mutating func channelClosed(nowMs: Int64) {
         rewind()
         refusals += 1
         link = .channelClosed
         delay(nowMs)
     }
 
-    public mutating func channelOpened(nowMs: Int64) { (link, progressMs) = (.up, nowMs) }
+    package mutating func channelOpened(nowMs: Int64) { (link, progressMs) = (.up, nowMs) }
 
-    public mutating func blocked() { isBlocked = true }
+    package mutating func blocked() { isBlocked = true }
 
-    public mutating func unblocked(nowMs: Int64) { (isBlocked, progressMs) = (false, nowMs) }
+    package mutating func unblocked(nowMs: Int64) { (isBlocked, progressMs) = (false, nowMs) }
 
     /// Bytes in flight have moved.
-    public mutating func progressed(nowMs: Int64) { progressMs = nowMs }
+    package mutating func progressed(nowMs: Int64) { progressMs = nowMs }
 
     // MARK: Publishes
 
     /// The slice was published: `count` scans of it, `bytes` on the wire, under this delivery tag.
-    public mutating func published(_ slice: Slice, count: Int, bytes: Int, tag: UInt64, nowMs: Int64) {
+    package mutating func published(_ slice: Slice, count: Int, bytes: Int, tag: UInt64, nowMs: Int64) {
         precondition(count <= slice.limit && (count > 0 || slice.limit == 0))
         if inFlight == 0 { progressMs = nowMs }
         lastPublishMs = nowMs
@@ -105,7 +105,7 @@ extension PublishWindow {
     }
 
     /// The broker has taken responsibility for this tag, or for all up to it.
-    public mutating func confirmed(tag: UInt64, multiple: Bool, nowMs: Int64) {
+    package mutating func confirmed(tag: UInt64, multiple: Bool, nowMs: Int64) {
         progressMs = nowMs
         for index in indices(tag, multiple) {
             if flights[index].isReturned {
@@ -124,7 +124,7 @@ extension PublishWindow {
     }
 
     /// The broker could not take it: later.
-    public mutating func refused(tag: UInt64, multiple: Bool, nowMs: Int64) {
+    package mutating func refused(tag: UInt64, multiple: Bool, nowMs: Int64) {
         progressMs = nowMs
         let sinceMs = refusedSinceMs ?? nowMs
         (refusedSinceMs, isRefusedTooLong) = (sinceMs, nowMs - sinceMs >= refusedLimitMs)
@@ -133,7 +133,7 @@ extension PublishWindow {
     }
 
     /// No queue wanted the message that begins with this seq. Its confirm, which follows, does not count.
-    public mutating func returned(_ log: JournalID, first: Int64, nowMs: Int64) {
+    package mutating func returned(_ log: JournalID, first: Int64, nowMs: Int64) {
         progressMs = nowMs
         for index in flights.indices
         where flights[index].log == log && flights[index].first == first && flights[index].tag != nil

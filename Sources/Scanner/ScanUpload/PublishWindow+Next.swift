@@ -1,9 +1,9 @@
-internal import Scans
+import ScanModel
 
 extension PublishWindow {
     /// What to do now. A `publish` or `heartbeat` must be answered by `published`, `unreadable` or `connectionLost` before
     /// the next call, a `connect` by `connected` or `connectFailed`, an `openChannel` by `channelOpened` or a loss.
-    public mutating func next(nowMs: Int64) -> Step {
+    package mutating func next(nowMs: Int64) -> Step {
         switch link {
         case .down(let untilMs):
             return nowMs >= untilMs ? .connect(address: address) : .wait(ms: untilMs - nowMs)

@@ -1,5 +1,5 @@
-internal import Runtime
-public import Scans
+import Runtime
+package import ScanModel
 
 /// Decides what a publisher does next: connect, publish, wait. Events go in, `next` says what to do; it has no clock, no
 /// socket and no file, and its memory is bounded by the window, whatever waits in the journal.
@@ -8,75 +8,75 @@ public import Scans
 /// and not returned. Everything else is published again, later; the center stores a scan once however often it comes.
 ///
 /// Times are milliseconds of a clock that never steps.
-public struct PublishWindow: Sendable {
-    public struct Limits: Sendable {
+package struct PublishWindow: Sendable {
+    package struct Limits: Sendable {
         /// Scans in a batch at the most; lost connections halve the batch in force, quick confirms double it.
-        public var batchScans = 500
+        package var batchScans = 500
         /// ... but never below this: 50 scans are about a kilobyte, which any link carries between two cuts.
-        public var smallestBatchScans = 50
+        package var smallestBatchScans = 50
         /// How long a scan may wait for others to fill its batch.
-        public var ageMs: Int64 = 1_000
+        package var ageMs: Int64 = 1_000
         /// Batches published and not yet confirmed.
-        public var windowBatches = 16
+        package var windowBatches = 16
         /// Their bytes: what a connection that breaks makes us send again.
-        public var windowBytes = 128 << 10
+        package var windowBytes = 128 << 10
         /// Whether heartbeats are sent at all: they say that the device lives.
-        public var sendsHeartbeats = true
+        package var sendsHeartbeats = true
         /// A heartbeat after so long without a publish.
-        public var heartbeatMs: Int64 = 15_000
+        package var heartbeatMs: Int64 = 15_000
         /// Without any progress of what is in flight for so long, the connection is given up. Progress is a confirm, or
         /// bytes that the other side's kernel has acknowledged; how long a batch takes as a whole does not matter.
-        public var stallMs: Int64 = 30_000
+        package var stallMs: Int64 = 30_000
         /// A connection on which batches are only refused is given up after so long; each time that does not help, after twice
         /// as long, up to the second. A queue may be full for hours, but a channel of RabbitMQ 3.10 that met a queue while its
         /// leader was dead refuses for it as long as that node is away, and another channel would not.
-        public var refusedMs: Int64 = 5_000
-        public var refusedCapMs: Int64 = 160_000
+        package var refusedMs: Int64 = 5_000
+        package var refusedCapMs: Int64 = 160_000
         /// A full batch confirmed within this doubles the batch.
-        public var quickMs: Int64 = 1_000
+        package var quickMs: Int64 = 1_000
         /// Back-off after a failure: full jitter, doubling from the first to the second.
-        public var backoffBaseMs = 100
-        public var backoffCapMs = 5_000
+        package var backoffBaseMs = 100
+        package var backoffCapMs = 5_000
 
-        public init() {}
+        package init() {}
     }
 
     /// A journal of this scanner.
-    public struct Source: Sendable, Equatable {
+    package struct Source: Sendable, Equatable {
         /// The journal's number in its file.
-        public var journal: Int64
-        public var log: JournalID
+        package var journal: Int64
+        package var log: JournalID
         /// Scans in it so far.
-        public var lastSeq: Int64
+        package var lastSeq: Int64
         /// Nothing will be added to it.
-        public var isFinished: Bool
+        package var isFinished: Bool
 
-        public init(journal: Int64, log: JournalID, lastSeq: Int64, isFinished: Bool) {
+        package init(journal: Int64, log: JournalID, lastSeq: Int64, isFinished: Bool) {
             (self.journal, self.log, self.lastSeq, self.isFinished) = (journal, log, lastSeq, isFinished)
         }
     }
 
     /// Scans to publish as one batch: as many of `first ..< first + limit` as fit one.
-    public struct Slice: Sendable, Equatable {
-        public var journal: Int64
-        public var log: JournalID
-        public var first: Int64
-        public var limit: Int
+    package struct Slice: Sendable, Equatable {
+        package var journal: Int64
+        package var log: JournalID
+        package var first: Int64
+        package var limit: Int
         /// The scanner's journal before, with its last seq; given with seq 1.
-        public var previous: (log: JournalID, lastSeq: Int64)?
+        package var previous: (log: JournalID, lastSeq: Int64)?
         /// Scans of this scanner known beyond `first - 1`.
-        public var backlogFromFirst: Int64
+        package var backlogFromFirst: Int64
         /// Which flight is published again; nil: a new one.
         var flight: UInt64?
 
-        public static func == (left: Slice, right: Slice) -> Bool {
+        package static func == (left: Slice, right: Slice) -> Bool {
             (left.journal, left.first, left.limit, left.flight) == (
                 right.journal, right.first, right.limit, right.flight
             )
         }
     }
 
-    public enum Step: Sendable, Equatable {
+    package enum Step: Sendable, Equatable {
         /// Connect to the address with this number (counted up for ever; take it modulo the addresses).
         case connect(address: Int)
         /// Open a channel in place of the one that was closed.
@@ -111,16 +111,16 @@ public struct PublishWindow: Sendable {
         case up
     }
 
-    public let limits: Limits
+    package let limits: Limits
     /// Scans in a batch at present.
-    public internal(set) var batchScans: Int
-    public internal(set) var isBlocked = false
+    package internal(set) var batchScans: Int
+    package internal(set) var isBlocked = false
     /// Connections lost with scans unconfirmed.
-    public internal(set) var losses = 0
+    package internal(set) var losses = 0
     /// Publishes that were refused or returned.
-    public internal(set) var refusals = 0
+    package internal(set) var refusals = 0
     /// Scans that do not exist any more, and over which the cursors have moved.
-    public internal(set) var missing: Int64 = 0
+    package internal(set) var missing: Int64 = 0
 
     var sources: [Source] = []
     /// Last seq published, by journal; `shipped` where nothing is in flight.
@@ -150,7 +150,7 @@ public struct PublishWindow: Sendable {
     /// - Parameters:
     ///   - shipped: the last seq of the confirmed prefix of each journal, as kept on disk.
     ///   - seed: of the jitter.
-    public init(_ limits: Limits = Limits(), shipped: [JournalID: Int64], seed: UInt64, nowMs: Int64) {
+    package init(_ limits: Limits = Limits(), shipped: [JournalID: Int64], seed: UInt64, nowMs: Int64) {
         precondition(limits.batchScans > 0 && limits.windowBatches > 0)
         (self.limits, self.shipped, batchScans, lastPublishMs) = (limits, shipped, limits.batchScans, nowMs)
         refusedLimitMs = limits.refusedMs
@@ -160,7 +160,7 @@ public struct PublishWindow: Sendable {
     }
 
     /// Scans of this scanner known and not confirmed.
-    public var backlog: Int64 {
+    package var backlog: Int64 {
         sources.reduce(0) { $0 + max(0, $1.lastSeq - (shipped[$1.log] ?? 0)) }
     }
 
@@ -168,17 +168,17 @@ public struct PublishWindow: Sendable {
     func unsent(_ source: Source) -> Int64 { max(0, source.lastSeq - (sent[source.log] ?? 0)) }
 
     /// Batches published and not yet confirmed.
-    public var inFlight: Int { flights.count { $0.tag != nil && !$0.isConfirmed } }
+    package var inFlight: Int { flights.count { $0.tag != nil && !$0.isConfirmed } }
 
     /// Whether all scans known are confirmed.
-    public var isIdle: Bool { flights.isEmpty && backlog == 0 }
+    package var isIdle: Bool { flights.isEmpty && backlog == 0 }
 
     /// How far the cursors have moved since the last call: to be made durable.
-    public mutating func takeAdvances() -> [JournalID: Int64] {
+    package mutating func takeAdvances() -> [JournalID: Int64] {
         defer { advances = [:] }
         return advances
     }
 
     /// Whether `takeAdvances` would give anything.
-    public var hasAdvances: Bool { !advances.isEmpty }
+    package var hasAdvances: Bool { !advances.isEmpty }
 }

@@ -1,41 +1,43 @@
-internal import FoundationEssentials
-internal import Journal
-internal import Runtime
-public import Scans
-internal import Snapshots
+package import DataFolder
+import FileSystem
+import FoundationEssentials
+import Runtime
+import ScanJournal
+package import ScanModel
+import SnapshotInstall
 
 /// What `tapline-publisher status` tells: read from the data folder, beside a running publisher.
-public struct StatusReport: Codable, Sendable {
-    public struct JournalLine: Codable, Sendable {
-        public var log: String
-        public var scanner: String
-        public var created: String
-        public var lastSeq: Int64
-        public var shipped: Int64
+package struct StatusReport: Codable, Sendable {
+    package struct JournalLine: Codable, Sendable {
+        package var log: String
+        package var scanner: String
+        package var created: String
+        package var lastSeq: Int64
+        package var shipped: Int64
     }
 
-    public var scanner: String?
+    package var scanner: String?
     /// The scanner's scans that the broker has not confirmed.
-    public var backlog: Int64
-    public var journals: [JournalLine]
+    package var backlog: Int64
+    package var journals: [JournalLine]
     /// Scans that lie here for other scanners, by scanner; they are not shipped.
-    public var foreign: [String: Int64]
+    package var foreign: [String: Int64]
     /// The version of the snapshot in force.
-    public var snapshot: Int64?
+    package var snapshot: Int64?
     /// The version that the running gate decides from, where that is another one.
-    public var gateSnapshot: Int64?
-    public var event: String?
+    package var gateSnapshot: Int64?
+    package var event: String?
     /// Whether a publisher runs on the folder.
-    public var running: Bool
+    package var running: Bool
     /// What the publisher said last.
-    public var publisher: PublisherStatus.Report?
+    package var publisher: PublisherStatus.Report?
 
-    /// Throws `JournalError` for a damaged file.
+    /// Throws `DataFileError` for a damaged file.
     ///
     /// - Parameter scanner: nil: the one that the publisher ships, or else the newest journal's.
-    public init(folder: String, scanner: ScannerID?) throws {
+    package init(folder: String, scanner: ScannerID?) throws {
         let records = try JournalReader(folder: folder).journals()
-        let shipped = try Shipped.read(folder: folder)
+        let shipped = try UploadCursors.read(folder: folder)
         let publisher = PublisherStatus.read(folder: folder)
         let own = scanner?.text ?? publisher?.scanner ?? records.last?.scanner.text
         let store = SnapshotStore(folder: folder + "/snapshots")
@@ -59,7 +61,9 @@ public struct StatusReport: Codable, Sendable {
         }
         snapshot = store.currentVersion()
         event = store.pinnedEvent
-        gateSnapshot = GateState.read(folder: folder).snapshot.flatMap { $0 == store.currentVersion() ? nil : $0 }
+        gateSnapshot = GateState.read(folder: folder).map(\.snapshot).flatMap {
+            $0 == store.currentVersion() ? nil : $0
+        }
         // By the process, not by asking for its lock: a publisher that starts at that moment would find it taken.
         running =
             publisher.map {
@@ -68,14 +72,14 @@ public struct StatusReport: Codable, Sendable {
     }
 
     /// One JSON object, keys in order of name.
-    public func json() throws -> String {
+    package func json() throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         return String(decoding: try encoder.encode(self), as: UTF8.self)
     }
 
     /// For people.
-    public func text() -> String {
+    package func text() -> String {
         var lines = ["scanner    \(scanner ?? "-")", "running    \(running ? "yes" : "no")", "backlog    \(backlog)"]
         lines.append("snapshot   " + (snapshot.map { "\($0)" + (event.map { " of \($0)" } ?? "") } ?? "none"))
         if let gateSnapshot {

@@ -1,6 +1,8 @@
-internal import AMQP
-internal import Runtime
-internal import Scans
+import AMQP
+import DataFolder
+import LinuxSystem
+import Runtime
+import ScanModel
 
 /// The connection: made, listened to, lost.
 extension Upload {

@@ -1,8 +1,11 @@
-internal import AMQP
-internal import Batches
-internal import Journal
-internal import Runtime
-internal import Scans
+import AMQP
+import DataFolder
+import FileSystem
+import LinuxSystem
+import Runtime
+import ScanBatchCodec
+import ScanJournal
+import ScanModel
 
 /// From the journal to a published batch.
 extension Upload {
@@ -32,7 +35,7 @@ extension Upload {
         guard mark != gateMark else { return }
         gateMark = mark
         let state = GateState.read(folder: settings.folder)
-        if state.snapshot != gate.snapshot, gate.snapshot != nil { window.requestHeartbeat() }
+        if let gate, state?.snapshot != gate.snapshot { window.requestHeartbeat() }
         gate = state
     }
 
@@ -91,9 +94,9 @@ extension Upload {
         let backlog = max(0, slice.backlogFromFirst - Int64(scans.count))
         guard !scans.isEmpty else {
             return ScanBatch(
-                heartbeatOf: settings.scanner, log: slice.log, next: slice.first, gate: gate.gate,
-                snapshot: gate.snapshot ?? 0, sentMicros: sentMicros, backlog: backlog,
-                state: gate.map(folder: settings.folder))
+                heartbeatOf: settings.scanner, log: slice.log, next: slice.first, gate: gate?.gate,
+                snapshot: gate?.snapshot ?? 0, sentMicros: sentMicros, backlog: backlog,
+                state: GateState.heartbeat(of: gate, folder: settings.folder))
         }
         return ScanBatch(
             scanner: settings.scanner, log: slice.log, scans: scans,

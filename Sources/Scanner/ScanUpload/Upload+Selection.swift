@@ -1,6 +1,9 @@
-internal import AMQP
-internal import Runtime
-internal import Scans
+import AMQP
+import CLI
+import DataFolder
+import LinuxSystem
+import Runtime
+import ScanModel
 
 /// What was delivered of a consignment.
 struct Delivered {
@@ -16,20 +19,20 @@ extension Upload {
     private static let tellMs: Int64 = 5_000
 
     /// - Parameter patienceMs: as for `deliver`: no single step takes longer.
-    convenience init(_ consignment: Consignment, _ addresses: [AMQPAddress], patienceMs: Int64) {
+    convenience init(_ consignment: JournalSelection, _ addresses: [AMQPAddress], patienceMs: Int64) {
         var settings = Settings(folder: consignment.folder, scanner: consignment.scanner, addresses: addresses)
         // Nothing is waited for, and nobody lives there who could say so.
         (settings.limits.ageMs, settings.limits.sendsHeartbeats) = (0, false)
         settings.connectTimeoutMs = min(settings.connectTimeoutMs, Int(patienceMs))
         settings.loginTimeoutMs = min(settings.loginTimeoutMs, Int(patienceMs))
         settings.logsConnections = false
-        func bySeq(_ seq: KeyPath<Consignment.Part, Int64>) -> [JournalID: Int64] {
+        func bySeq(_ seq: KeyPath<JournalSelection.Part, Int64>) -> [JournalID: Int64] {
             Dictionary(consignment.parts.map { ($0.log, $0[keyPath: seq]) }) { first, _ in first }
         }
         self.init(
             settings,
             PublisherStatus(folder: consignment.folder, scanner: consignment.scanner.text, isKept: false),
-            JournalView(folder: consignment.folder, scanner: consignment.scanner, ends: bySeq(\.last)),
+            JournalTail(folder: consignment.folder, scanner: consignment.scanner, ends: bySeq(\.last)),
             confirmedUpTo: bySeq(\.after))
     }
 
@@ -37,7 +40,7 @@ extension Upload {
     ///
     /// Throws `ProgramError`: unreachable when the broker has confirmed nothing for `patienceMs`, failed when the journal
     /// could not be read for so long, has vanished, or `stop` was told.
-    func deliver(_ consignment: Consignment, patienceMs: Int64, _ stop: StopSignal) throws -> Delivered {
+    func deliver(_ consignment: JournalSelection, patienceMs: Int64, _ stop: StopSignal) throws -> Delivered {
         var delivered = Delivered()
         let startMs = SystemClock.monotonicMs()
         var (progressMs, toldMs) = (startMs, startMs)

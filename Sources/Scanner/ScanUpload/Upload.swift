@@ -1,39 +1,42 @@
-internal import AMQP
-internal import Batches
-internal import Journal
-public import Runtime
-public import Scans
+import AMQP
+import CLI
+package import DataFolder
+import FileSystem
+import LinuxSystem
+package import Runtime
+import ScanBatchCodec
+package import ScanModel
 
 /// Ships one scanner's journals to the broker: the shell around `PublishWindow`.
 ///
 /// One thread owns the connection, the journal's view and the cursor. It sleeps in poll(2) over the socket and the stop
 /// signal; the journal, which another process writes, is looked at by time. No failure of broker, network or journal ends
 /// it: each is "later".
-public final class Upload {
-    public struct Settings: Sendable {
-        public var folder: String
-        public var scanner: ScannerID
+package final class Upload {
+    package struct Settings: Sendable {
+        package var folder: String
+        package var scanner: ScannerID
         /// Tried in turn.
         var addresses: [AMQPAddress]
-        public var limits = PublishWindow.Limits()
-        public var exchange = "tapline.scans"
-        public var heartbeatS = 10
+        package var limits = PublishWindow.Limits()
+        package var exchange = "tapline.scans"
+        package var heartbeatS = 10
         /// With `StopSignal` in mind: name resolution apart, a stop is obeyed within this.
-        public var connectTimeoutMs = 5_000
-        public var loginTimeoutMs = 20_000
+        package var connectTimeoutMs = 5_000
+        package var loginTimeoutMs = 20_000
         /// How often the journal is looked at, and the most that the socket is slept on.
-        public var tickMs = 100
+        package var tickMs = 100
         /// How long what is in flight is waited for at a stop.
-        public var drainMs = 2_000
+        package var drainMs = 2_000
         /// The cursor is made durable this often at the most.
-        public var cursorMs: Int64 = 100
+        package var cursorMs: Int64 = 100
         /// Whether each connection made is a line of the log; trouble always is.
-        public var logsConnections = true
+        package var logsConnections = true
         /// Of the jitter.
-        public var seed = UInt64.random(in: 0 ... .max)
+        package var seed = UInt64.random(in: 0 ... .max)
 
         /// - Parameter urls: of the brokers, at least one. Throws `ProgramError` (configuration) for one that is none.
-        public init(folder: String, scanner: ScannerID, urls: [String]) throws {
+        package init(folder: String, scanner: ScannerID, urls: [String]) throws {
             self.init(folder: folder, scanner: scanner, addresses: try Settings.addresses(urls))
         }
 
@@ -53,8 +56,8 @@ public final class Upload {
     let status: PublisherStatus
     let log: Log
     /// The durable cursor; nil: it is somebody else's, and stays as it is.
-    private let shipped: Shipped?
-    var view: JournalView
+    private let shipped: UploadCursors?
+    var view: JournalTail
     var window: PublishWindow
     var connection: AMQPConnection?
     var connectedTo: AMQPAddress?
@@ -67,25 +70,25 @@ public final class Upload {
     var unacknowledgedBytes = 0
     var journalsSeenMs: Int64?
     var knownForeign: Set<JournalID> = []
-    var gate = GateState()
+    var gate: GateState?
     var gateMark: Files.Status?
     var body: [UInt8] = []
     /// The last trouble that was logged, so that a night without network is not a night of log lines.
     var logged: (text: String, atMs: Int64) = ("", 0)
 
     /// Takes the folder's publisher lock. Throws `ProgramError` (configuration) when another publisher holds it,
-    /// `JournalError` when the cursor cannot be opened.
-    public convenience init(_ settings: Settings, _ status: PublisherStatus) throws {
-        let shipped = try Shipped(folder: settings.folder)
+    /// `DataFileError` when the cursor cannot be opened.
+    package convenience init(_ settings: Settings, _ status: PublisherStatus) throws {
+        let shipped = try UploadCursors(folder: settings.folder)
         self.init(
-            settings, status, JournalView(folder: settings.folder, scanner: settings.scanner),
+            settings, status, JournalTail(folder: settings.folder, scanner: settings.scanner),
             confirmedUpTo: try shipped.all(), shipped)
     }
 
     /// - Parameter confirmedUpTo: the last seq of each journal that is not to be published.
     init(
-        _ settings: Settings, _ status: PublisherStatus, _ view: JournalView, confirmedUpTo: [JournalID: Int64],
-        _ shipped: Shipped? = nil
+        _ settings: Settings, _ status: PublisherStatus, _ view: JournalTail, confirmedUpTo: [JournalID: Int64],
+        _ shipped: UploadCursors? = nil
     ) {
         (self.settings, self.status, self.view) = (settings, status, view)
         (self.confirmedUpTo, self.shipped) = (confirmedUpTo, shipped)
@@ -95,7 +98,7 @@ public final class Upload {
     }
 
     /// Runs until stopped; then waits a little for what is in flight, and says good-bye.
-    public func run(_ stop: StopSignal) {
+    package func run(_ stop: StopSignal) {
         status.save(now: true)
         while !stop.isStopped { turn(stop) }
         let deadlineMs = SystemClock.monotonicMs() + Int64(settings.drainMs)

@@ -1,8 +1,12 @@
+import CLI
+import Compression
+import FileSystem
 import Glibc
 import HTTPClient
+import LinuxSystem
 import Runtime
+import SnapshotInstall
 import Snapshots
-import Zlib
 
 /// From a server to the disk.
 extension Download {
@@ -116,7 +120,7 @@ extension Download {
 
         /// A part from elsewhere, or without a validator, is continued all the same: a name with a version in it never gets
         /// other bytes, and the whole is verified before it is used. If that fails it is fetched anew.
-        var part: HTTPClient.Part {
+        var part: HTTPSession.Part {
             guard let text = try? Files.readText(path, limit: 8_192) else { return .unknown }
             let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
             guard lines.count == 3, lines[0] == baseURL, !lines[1].isEmpty,

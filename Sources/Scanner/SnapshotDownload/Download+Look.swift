@@ -1,8 +1,11 @@
+import CLI
+import Compression
 import HTTPClient
+import LinuxSystem
 import Runtime
 import SQLite
+import SnapshotInstall
 import Snapshots
-import Zlib
 
 /// One look at all sources: who has the newest, and what became of those who failed.
 extension Download {

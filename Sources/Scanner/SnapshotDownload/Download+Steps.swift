@@ -1,5 +1,10 @@
+import CLI
+import DataFolder
+import FileSystem
 import HTTPClient
+import LinuxSystem
 import Runtime
+import SnapshotInstall
 import Snapshots
 
 /// From an offer to a snapshot in force.

@@ -1,36 +1,41 @@
-internal import HTTPClient
-public import Runtime
-public import Snapshots
-internal import Zlib
+import Compression
+package import DataFolder
+import FileSystem
+import HTTPClient
+import LinuxSystem
+package import Minisign
+package import Runtime
+import SnapshotInstall
+import Snapshots
 
 /// Brings the newest snapshot from the center, from a mirror, or from a folder, and installs it. Independent of the upload,
 /// on a thread of its own; what is not good leaves the present snapshot in force.
 ///
 /// `DownloadPlan` decides what is fetched and when, `SnapshotStore` what is installed; this class fetches.
-public final class Download {
-    public struct Settings: Sendable {
+package final class Download {
+    package struct Settings: Sendable {
         /// The scanner's data folder.
-        public var folder: String
+        package var folder: String
         /// `http://center:8080`; the files are below `/snapshot/`. All are asked, and the newest is fetched from those
         /// that have it; mirrors need not be trusted.
-        public var centerURLs: [String]
-        public var keys: [MinisignPublicKey]
+        package var centerURLs: [String]
+        package var keys: [MinisignPublicKey]
         /// The center is asked this often, give or take a fifth, so that a fleet does not ask in step.
-        public var intervalMs = 30_000
+        package var intervalMs = 30_000
         /// PEM bundle; nil: the system's.
-        public var authorityFile: String?
+        package var authorityFile: String?
         /// Manifest and signature that do not match are fetched again this often, and once at most a delta, or a full file
         /// of which a part had come before.
-        public var retries = 3
+        package var retries = 3
         /// ... after this pause: a publication takes a moment.
-        public var retryMs = 1_000
+        package var retryMs = 1_000
 
-        public init(folder: String, centerURLs: [String], keys: [MinisignPublicKey]) {
+        package init(folder: String, centerURLs: [String], keys: [MinisignPublicKey]) {
             (self.folder, self.centerURLs, self.keys) = (folder, centerURLs, keys)
         }
     }
 
-    public enum Outcome: Sendable, Equatable {
+    package enum Outcome: Sendable, Equatable {
         case installed(version: Int64)
         /// What is here is what is offered, or newer.
         case newest(version: Int64)
@@ -43,7 +48,7 @@ public final class Download {
     let settings: Settings
     let status: PublisherStatus?
     let store: SnapshotStore
-    let client: HTTPClient
+    let client: HTTPSession
     let log = Log("download")
     var plan: DownloadPlan
     var sources: [DownloadSource]
@@ -54,19 +59,19 @@ public final class Download {
     var troubles: [any Error] = []
     private var lastTrouble: String?
 
-    public init(_ settings: Settings, _ status: PublisherStatus? = nil) {
+    package init(_ settings: Settings, _ status: PublisherStatus? = nil) {
         (self.settings, self.status) = (settings, status)
         store = SnapshotStore(folder: settings.folder + "/snapshots")
         plan = DownloadPlan(intervalMs: settings.intervalMs)
         sources = settings.centerURLs.map { DownloadSource($0) }
-        var http = HTTPClient.Settings()
+        var http = HTTPSession.Settings()
         http.authorityFile = settings.authorityFile
-        http.userAgent = "tapline-publisher/\(Program.version)"
-        client = HTTPClient(http)
+        http.userAgent = "tapline-publisher/\(Software.version)"
+        client = HTTPSession(http)
     }
 
     /// Asks again and again until stopped; failures are logged and retried with back-off.
-    public func run(_ stop: StopSignal) {
+    package func run(_ stop: StopSignal) {
         var random = SystemRandomNumberGenerator()
         var backoff = Backoff(baseMs: 1_000, capMs: max(1_000, settings.intervalMs))
         var pauseMs = DownloadPlan.firstLookMs(
@@ -117,12 +122,12 @@ public final class Download {
     ///
     /// Throws `ProgramError`: unreachable for a center that cannot be reached or has a fault of its own, failed for one
     /// without a snapshot and for a snapshot that is refused.
-    public func fetch(_ stop: StopSignal = StopSignal()) throws -> Outcome { try look(stop, isPatient: false) }
+    package func fetch(_ stop: StopSignal = StopSignal()) throws -> Outcome { try look(stop, isPatient: false) }
 
     /// The same from a folder or a stick; always the full file.
     ///
     /// Throws `ProgramError`: failed where nothing is there, or it is refused.
-    public func install(from folder: String) throws -> Outcome {
+    package func install(from folder: String) throws -> Outcome {
         do {
             readFile()
             // Tried again: the folder may be a center's, which writes to it just now.
@@ -150,7 +155,7 @@ public final class Download {
 
     /// Reads the file in force for damage when that is due.
     func readFile() {
-        let gate = GateState.read(folder: settings.folder).snapshot
+        let gate = GateState.read(folder: settings.folder)?.snapshot
         let isGateElsewhere = gate.map { $0 != store.currentVersion() } ?? false
         let nowMs = SystemClock.monotonicMs()
         if plan.isReadDue(isGateElsewhere: isGateElsewhere, nowMs: nowMs) {

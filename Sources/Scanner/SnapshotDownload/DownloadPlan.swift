@@ -1,4 +1,4 @@
-internal import Snapshots
+import Snapshots
 
 /// In which form a scanner fetches a snapshot, and when, so that a fleet does not meet at the center. Pure: facts come in as
 /// arguments.
@@ -59,7 +59,7 @@ struct DownloadPlan: Sendable {
     func form(of manifest: Manifest, from version: Int64?, at source: Int) -> Form {
         let whole = manifest.compressed?.size ?? manifest.size
         let delta = manifest.deltas?.first { $0.from == version }
-        guard let delta, !isDamaged, delta.size < whole, delta.size <= SnapshotStore.maxDeltaBytes,
+        guard let delta, !isDamaged, delta.size < whole, delta.size <= Manifest.maxDeltaBytes,
             !spent.contains(Place(sha256: delta.sha256, source: source)),
             !spent.contains(Place(sha256: delta.sha256, source: nil))
         else { return .full }

@@ -1,14 +1,17 @@
-public import Runtime
-internal import Scans
-internal import Synchronization
+import FileSystem
+import LinuxSystem
+package import Runtime
+import ScanModel
+package import Snapshots
+import Synchronization
 
 /// Sees when another snapshot comes into force, opens and probes it on a thread of its own, and hands it to the lane
 /// between two taps. Nothing that a tap could wait for: `take` looks, and never waits.
-public final class SnapshotWatch: Sendable {
+package final class SnapshotReloader: Sendable {
     /// Twice a second: a switch is felt within the time of a tap or two, and the look is one stat(2).
-    public static let intervalMs = 500
+    package static let intervalMs = 500
     /// How long a file that could not be opened is left alone.
-    public static let retryMs: Int64 = 10_000
+    package static let retryMs: Int64 = 10_000
     /// How long one is left alone that was read whole and found bad: that costs the device a second or two.
     static let wholeRetryMs: Int64 = 60_000
 
@@ -34,11 +37,11 @@ public final class SnapshotWatch: Sendable {
     private let store: SnapshotStore
     private let log = Log("snapshots")
 
-    public init(_ store: SnapshotStore) { self.store = store }
+    package init(_ store: SnapshotStore) { self.store = store }
 
     /// The newest snapshot since the last call; nil when there is no other. The first call after `check` gives the one in
     /// force.
-    public func take() -> Snapshot? {
+    package func take() -> Snapshot? {
         guard isReady.load(ordering: .acquiring) else { return nil }
         let taken: Snapshot?? = slot.withLockIfAvailable { slot in
             isReady.store(false, ordering: .relaxed)
@@ -51,31 +54,31 @@ public final class SnapshotWatch: Sendable {
 
     /// Takes over a snapshot that is no longer in force, so that closing it costs no tap anything: its file may be gone, and
     /// then its last close frees hundreds of megabytes. The caller uses it no more, and neither does anybody else.
-    public func retire(_ snapshot: Snapshot) {
+    package func retire(_ snapshot: Snapshot) {
         let old = Retired(snapshot: snapshot)
         retired.withLock { $0.append(old) }
     }
 
     /// From the lane: a tag could not be looked up in this snapshot. The watching thread reads the files whole, and hands over
     /// the best that is good: the one in force opened anew, or the one before it.
-    public func distrust(_ version: Int64) { doubted.withLock { $0 = version } }
+    package func distrust(_ version: Int64) { doubted.withLock { $0 = version } }
 
     /// Whether the snapshot that was handed over last, if any was, is an older one than that in force, which cannot be opened
     /// or read.
-    public var servesOlder: Bool { isOlder.load(ordering: .relaxed) }
+    package var servesOlder: Bool { isOlder.load(ordering: .relaxed) }
 
     /// Looks once, and opens what is new. To be called before the lane opens, so that the first tap has a snapshot.
     ///
     /// A file that cannot be opened or probed leaves the present snapshot in force; at the start, where there is none, and when
     /// the present one cannot be read any more, the newest other one that is good serves.
-    public func check() {
+    package func check() {
         let doubt = doubted.withLock { doubted in
             defer { doubted = nil }
             return doubted
         }
         guard let mark = store.mark(), let path = store.current() else { return }
         let now = SystemClock.monotonicMs()
-        let look = seen.withLock { SnapshotWatch.look(&$0, mark, doubt, now) }
+        let look = seen.withLock { SnapshotReloader.look(&$0, mark, doubt, now) }
         guard let look else { return }
         slot.withLock { slot in
             for candidate in [path] + (look.takesOthers ? store.others() : []) {
@@ -90,7 +93,7 @@ public final class SnapshotWatch: Sendable {
                 } catch {
                     log.error("snapshot cannot be opened", [.path: candidate, .error: "\(error)"])
                     if candidate == path { isOlder.store(true, ordering: .relaxed) }
-                    let waitMs = look.mustBeWhole ? SnapshotWatch.wholeRetryMs : SnapshotWatch.retryMs
+                    let waitMs = look.mustBeWhole ? SnapshotReloader.wholeRetryMs : SnapshotReloader.retryMs
                     seen.withLock { $0.retryAtMs = now + waitMs }
                 }
             }
@@ -120,9 +123,9 @@ public final class SnapshotWatch: Sendable {
     }
 
     /// The watching loop, as a service of the daemon.
-    public func service() -> Service {
+    package func service() -> Service {
         .thread("snapshot-watch") { stop in
-            while !stop.wait(ms: SnapshotWatch.intervalMs) {
+            while !stop.wait(ms: SnapshotReloader.intervalMs) {
                 self.check()
                 self.closeRetired()
             }

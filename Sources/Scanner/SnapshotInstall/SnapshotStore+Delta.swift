@@ -1,13 +1,13 @@
-internal import Crypto
-internal import Runtime
-internal import SQLite
+import Crypto
+import FileSystem
+import LinuxSystem
+import SQLite
+package import Snapshots
 
 extension SnapshotStore {
-    /// Largest delta that is applied, for it is held in memory: some 400,000 changed tags at 34 to 38 bytes. Bytes.
-    public static let maxDeltaBytes: Int64 = 16 << 20
 
     /// Where the file of a delta is to be put before `install`.
-    public func candidatePath(for delta: Manifest.Delta, of manifest: Manifest) -> String {
+    package func candidatePath(for delta: Manifest.Delta, of manifest: Manifest) -> String {
         folder + "/download-\(manifest.version).from-\(delta.from)"
     }
 
@@ -19,7 +19,7 @@ extension SnapshotStore {
     /// Throws as `install(_:file:)`, and `SnapshotRefusal` base where the delta does not fit the file in force, or that is
     /// not as it was installed.
     @discardableResult
-    public func install(_ offer: SnapshotOffer, delta: Manifest.Delta, file path: String) throws -> Int64 {
+    package func install(_ offer: SnapshotOffer, delta: Manifest.Delta, file path: String) throws -> Int64 {
         try locked {
             let changeset = try SnapshotStore.read(delta, path)
             guard let base = current(), currentVersion() == delta.from else {
@@ -47,14 +47,14 @@ extension SnapshotStore {
 
     /// The delta's bytes, which are the signed ones.
     private static func read(_ delta: Manifest.Delta, _ path: String) throws -> [UInt8] {
-        guard delta.size <= maxDeltaBytes else {
+        guard delta.size <= Manifest.maxDeltaBytes else {
             throw SnapshotRefusal(
-                .oversized, "\(delta.file) has \(delta.size) bytes; at most \(maxDeltaBytes) are taken")
+                .oversized, "\(delta.file) has \(delta.size) bytes; at most \(Manifest.maxDeltaBytes) are taken")
         }
         guard let size = Files.status(path)?.size, Int64(size) == delta.size else {
             throw SnapshotRefusal(.size, "\(delta.file) has not the \(delta.size) bytes of the manifest")
         }
-        let bytes = try Files.read(path, limit: Int(maxDeltaBytes))
+        let bytes = try Files.read(path, limit: Int(Manifest.maxDeltaBytes))
         guard Hex.encode(SHA256.hash(bytes)) == delta.sha256 else {
             throw SnapshotRefusal(.hash, "\(delta.file) is not what the manifest says")
         }

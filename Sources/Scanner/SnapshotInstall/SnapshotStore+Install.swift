@@ -1,12 +1,14 @@
-internal import Runtime
+import FileSystem
+package import Minisign
+package import Snapshots
 
 /// A manifest that may be installed here: signed by a trusted key, of this event, in time, newer than what is here.
-public struct SnapshotOffer: Sendable {
-    public let manifest: Manifest
+package struct SnapshotOffer: Sendable {
+    package let manifest: Manifest
     let manifestBytes: [UInt8]
     let signatureBytes: [UInt8]
     /// Nothing to do: this very version is in force.
-    public let isInstalled: Bool
+    package let isInstalled: Bool
 }
 
 extension SnapshotStore {
@@ -21,7 +23,7 @@ extension SnapshotStore {
     ///   - keys: the trusted ones; the signature of any of them will do.
     ///   - clock: nil: the device's.
     ///   - readsFile: whether the file in force is read for damage: a tenth of a second, or a second after a delta.
-    public func offer(
+    package func offer(
         manifest bytes: [UInt8], signature: [UInt8], keys: [MinisignPublicKey], clock: InstallClock? = nil,
         readsFile: Bool = true
     ) throws(SnapshotRefusal) -> SnapshotOffer {
@@ -38,7 +40,7 @@ extension SnapshotStore {
 
     /// Where the file of an offer is to be put before `install`: in the folder itself, so that it can be renamed. Free to
     /// be resumed; removed by the next install.
-    public func candidatePath(for manifest: Manifest) -> String { folder + "/download-\(manifest.version).part" }
+    package func candidatePath(for manifest: Manifest) -> String { folder + "/download-\(manifest.version).part" }
 
     /// Step 2: verifies the file, brings it to the disk, and puts it in force. The file is moved; the lane's thread takes
     /// it over between two taps.
@@ -52,7 +54,7 @@ extension SnapshotStore {
     /// - Parameter candidate: the expanded file, on the same file system as the folder.
     /// - Returns: the version in force now.
     @discardableResult
-    public func install(_ offer: SnapshotOffer, file candidate: String) throws -> Int64 {
+    package func install(_ offer: SnapshotOffer, file candidate: String) throws -> Int64 {
         try locked {
             try SnapshotVerification.file(candidate, offer.manifest)
             return try putInForce(offer, candidate, fileSHA256: offer.manifest.sha256)
@@ -91,7 +93,7 @@ extension SnapshotStore {
     }
 
     /// The manifest of the snapshot in force; nil while there is none.
-    public func installed() -> Manifest? {
+    package func installed() -> Manifest? {
         guard let bytes = try? Files.read(folder + "/" + Manifest.fileName, limit: Manifest.maxBytes),
             let manifest = try? Manifest(json: bytes), manifest.version == currentVersion()
         else { return nil }
@@ -107,7 +109,7 @@ extension SnapshotStore {
     }
 
     /// Whether the file in force is in the state in which it was installed, by reading all of it; true while there is none.
-    public func isWhole() -> Bool {
+    package func isWhole() -> Bool {
         guard let path = current() else { return true }
         if let trust = trust(), trust.version == currentVersion(), let sum = trust.fileSHA256 {
             return (try? Files.sha256Hex(path)) == sum
@@ -117,7 +119,7 @@ extension SnapshotStore {
     }
 
     /// Removes what was begun of other snapshots than these: each may be as large as a list.
-    public func removeCandidates(butOf manifests: [Manifest]) {
+    package func removeCandidates(butOf manifests: [Manifest]) {
         let own = manifests.map { "download-\($0.version)." }
         for name in (try? Files.list(folder)) ?? []
         where name.hasPrefix("download-") && !own.contains(where: { name.hasPrefix($0) }) {

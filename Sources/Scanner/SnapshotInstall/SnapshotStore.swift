@@ -1,27 +1,24 @@
-public import Runtime
+package import FileSystem
+import Snapshots
 
 /// The snapshots of a scanner: `DIR/snapshots`.
-public struct SnapshotStore: Sendable {
-    public let folder: String
+package struct SnapshotStore: Sendable {
+    package let folder: String
 
     /// - Parameter folder: made by the first install; may be missing until then.
-    public init(folder: String) { self.folder = folder }
+    package init(folder: String) { self.folder = folder }
 
     /// Holds the name of the file in force, one line.
     var pointer: String { folder + "/current" }
 
     /// The name of the file in force; nil while there is none.
-    var currentName: String? {
-        guard let text = try? Files.readText(pointer, limit: 4_096) else { return nil }
-        let name = String(text.prefix { $0 != "\n" })
-        return SnapshotFileName.version(of: name) == nil ? nil : name
-    }
+    var currentName: String? { SnapshotFileName.current(in: folder) }
 
     /// The path of the snapshot in force; nil while there is none.
-    public func current() -> String? { currentName.map { folder + "/" + $0 } }
+    package func current() -> String? { currentName.map { folder + "/" + $0 } }
 
     /// The version of the snapshot in force, by its name; nil while there is none.
-    public func currentVersion() -> Int64? { currentName.flatMap { SnapshotFileName.version(of: $0) } }
+    package func currentVersion() -> Int64? { currentName.flatMap { SnapshotFileName.version(of: $0) } }
 
     /// Paths of the snapshots that were in force before and are still here, newest first. Only what was verified whole ever
     /// gets such a name.
@@ -41,23 +38,5 @@ public struct SnapshotStore: Sendable {
     }
 
     /// Changes when another snapshot comes into force; cheap enough to be asked twice a second.
-    public func mark() -> Files.Status? { Files.status(pointer) }
-}
-
-/// `snapshot-<version>.sqlite`; on a scanner also `snapshot-<version>b.sqlite`: a file that mends a damaged one of the same
-/// version cannot take its name, for a gate may have that open.
-public enum SnapshotFileName {
-    public static func of(_ version: Int64) -> String { "snapshot-\(version).sqlite" }
-
-    static func second(_ version: Int64) -> String { "snapshot-\(version)b.sqlite" }
-
-    /// Nil for anything that is not exactly such a name: it may come from outside and becomes part of a path.
-    public static func version(of name: some StringProtocol) -> Int64? {
-        guard name.hasPrefix("snapshot-"), name.hasSuffix(".sqlite") else { return nil }
-        let number = name.dropFirst(9).dropLast(7)
-        guard let version = Int64(number.last == "b" ? number.dropLast() : number), version > 0,
-            name == of(version) || name == second(version)
-        else { return nil }
-        return version
-    }
+    package func mark() -> Files.Status? { Files.status(pointer) }
 }

@@ -1,6 +1,7 @@
-internal import Crypto
-internal import FoundationEssentials
-internal import Runtime
+import Crypto
+import FileSystem
+import FoundationEssentials
+import Snapshots
 
 /// What a scanner never forgets about its snapshots.
 ///
@@ -55,9 +56,9 @@ extension SnapshotStore {
     }
 
     /// The event that this scanner belongs to since its first install; nil before.
-    public var pinnedEvent: String? { trust()?.event }
+    package var pinnedEvent: String? { trust()?.event }
     /// The highest version ever installed, or set out to; nil before the first.
-    public var highestVersion: Int64? { trust().map { max($0.version, $0.seen) } }
+    package var highestVersion: Int64? { trust().map { max($0.version, $0.seen) } }
 
     /// What is remembered: of two copies the newer. A memory that cannot be read is made up from the snapshot in force, so
     /// that a bad disk does not keep a scanner from its snapshots for ever.
@@ -93,7 +94,7 @@ extension SnapshotStore {
     /// is remembered before the first install, which pins the event.
     ///
     /// Throws `SystemError`; `ProgramError` while another process installs.
-    public func setOut(for offer: SnapshotOffer) throws {
+    package func setOut(for offer: SnapshotOffer) throws {
         guard let known = trust(), known.seen < offer.manifest.version else { return }
         try locked {
             guard var trust = trust(), trust.seen < offer.manifest.version else { return }

@@ -1,6 +1,7 @@
-public import Gate
-public import Runtime
-internal import Serial
+package import GateController
+import LinuxSystem
+package import Runtime
+import SerialPorts
 
 /// Counts people from what a sensor says: a line each, or a burst of bytes without line ends. A pure value.
 struct PassageCounter: Sendable {
@@ -37,18 +38,18 @@ struct PassageCounter: Sendable {
 }
 
 /// The sensor behind the turnstile, on a serial port: each line, or burst of bytes, is one person who passed.
-public final class PassageSensor: Sendable {
+package final class PassageSensor: Sendable {
     private let path: String
     private let baud: Int
-    private let report: @Sendable (LaneInput) -> Void
+    private let report: @Sendable (LaneEvent) -> Void
     private let log = Log("sensor")
 
     /// - Parameter report: takes `.passage` and `.sensor(problem:)`, on the sensor's thread; posts to the lane's mailbox.
-    public init(path: String, baud: Int = 9_600, report: @escaping @Sendable (LaneInput) -> Void) {
+    package init(path: String, baud: Int = 9_600, report: @escaping @Sendable (LaneEvent) -> Void) {
         (self.path, self.baud, self.report) = (path, baud, report)
     }
 
-    public func service() -> Service { Service.thread("sensor") { stop in self.run(until: stop) } }
+    package func service() -> Service { Service.thread("sensor") { stop in self.run(until: stop) } }
 
     private func run(until stop: StopSignal) {
         var backoff = Backoff(baseMs: 200, capMs: 3_000)

@@ -1,5 +1,6 @@
-internal import Runtime
-internal import Serial
+import LinuxSystem
+import Runtime
+import SerialPorts
 
 /// One open relay board. Confined to one thread.
 ///
@@ -8,7 +9,7 @@ internal import Serial
 /// how they should stand, and of them only a pulled plug is noticed.
 final class RelayBoard {
     private let port: SerialPort
-    private let watchdog: DeadMansSwitch
+    private let watchdog: TurnstileWatchdog
     private let log = Log("turnstile")
     private let channels: [Int]
     private let off: [UInt8]
@@ -18,7 +19,7 @@ final class RelayBoard {
     /// What it does not do although it hears; nil: it obeys. No reason to give it up: its other relays work.
     private(set) var problem: String?
 
-    private var portGuard: PortGuard?
+    private var portGuard: RelayFailSafe?
     private var nextGuardMs = Int64.min
     private var isGuardTold = false
 
@@ -53,13 +54,13 @@ final class RelayBoard {
     ///
     /// - Parameter mustAnswer: this board has answered before, so one that is silent now is hung, not one of the silent kind.
     /// Throws `SystemError` or `Problem`.
-    init(_ settings: TurnstileSettings, _ watchdog: DeadMansSwitch, mustAnswer: Bool = false) throws {
+    init(_ settings: TurnstileSettings, _ watchdog: TurnstileWatchdog, mustAnswer: Bool = false) throws {
         port = try SerialPort(settings.path)
         channels = settings.channels.sorted()
         off = RelayFrames.allOff(channels)
         (self.watchdog, needed) = (watchdog, channels.last ?? 1)
         try port.write(off)
-        portGuard = try PortGuard(port, lastBytes: off)
+        portGuard = try RelayFailSafe(port, lastBytes: off)
         let states = try RelayBoard.ask(port, needed: needed)
         // Once more: the first may have been lost in a port that was just opened, and a board that took the question for the
         // begin of a frame is in step again after this.
@@ -178,7 +179,7 @@ final class RelayBoard {
         nextGuardMs = now + RelayBoard.guardEveryMs
         do {
             portGuard = nil
-            portGuard = try PortGuard(port, lastBytes: off)
+            portGuard = try RelayFailSafe(port, lastBytes: off)
             if !isGuardTold { log.error("the process that guards the port was gone: started again") }
         } catch {
             if !isGuardTold { log.error("the port has no guard", [.error: "\(error)"]) }

@@ -1,15 +1,16 @@
-public import Gate
-internal import Glibc
-public import Runtime
-internal import Scans
-internal import Serial
-internal import Synchronization
+import AccessControl
+package import GateController
+import Glibc
+import LinuxSystem
+package import Runtime
+import ScanModel
+import Synchronization
 
 /// Drives the relay board of a lane: turnstile, lights, buzzer. One thread, and a second one that watches it.
 ///
-/// Relays are off at the start and at the end, and a guard process switches them off when this one dies (`PortGuard`). A board
+/// Relays are off at the start and at the end, and a guard process switches them off when this one dies (`RelayFailSafe`). A board
 /// that is gone is told to the lane and opened again with back-off; what was missed meanwhile is never made up for.
-public final class Turnstile: Sendable {
+package final class Turnstile: Sendable {
     private enum Order: Sendable {
         case answer(isGreen: Bool, opens: Bool, direction: Direction, atMs: Int64)
         /// The mode may be another.
@@ -17,19 +18,19 @@ public final class Turnstile: Sendable {
     }
 
     let settings: TurnstileSettings
-    private let report: @Sendable (LaneInput) -> Void
+    private let report: @Sendable (LaneEvent) -> Void
     private let orders = Mailbox<Order>(capacity: 1_024)
     /// Not among the orders: what a full mailbox drops must never be the end of a hold.
     private let mode = Mutex(LaneMode.normal)
     private let log = Log("turnstile")
 
-    /// - Parameter report: takes `LaneInput.turnstile(problem:)`, on the turnstile's thread; posts to the lane's mailbox.
-    public init(_ settings: TurnstileSettings, report: @escaping @Sendable (LaneInput) -> Void) {
+    /// - Parameter report: takes `LaneEvent.turnstile(problem:)`, on the turnstile's thread; posts to the lane's mailbox.
+    package init(_ settings: TurnstileSettings, report: @escaping @Sendable (LaneEvent) -> Void) {
         (self.settings, self.report) = (settings, report)
     }
 
     /// From the lane, which does not wait.
-    public func take(_ notice: LaneNotice) {
+    package func take(_ notice: LaneUpdate) {
         let now = SystemClock.monotonicMs()
         switch notice {
         case .answer(let signal):
@@ -44,11 +45,11 @@ public final class Turnstile: Sendable {
         }
     }
 
-    public func service() -> Service {
+    package func service() -> Service {
         Service.thread("turnstile") { stop in
-            let board = DeadMansSwitch()
+            let board = TurnstileWatchdog()
             let watchdogStop = StopSignal()
-            PlainThread("turnstile-off") { board.run(until: watchdogStop) }
+            NamedThread("turnstile-off") { board.run(until: watchdogStop) }
             defer { watchdogStop.stop() }
             self.run(board, until: stop)
         }
@@ -58,7 +59,7 @@ public final class Turnstile: Sendable {
     private static let backoffBaseMs = 200
     private static let backoffCapMs = 3_000
 
-    func run(_ watchdog: DeadMansSwitch, until stop: StopSignal) {
+    func run(_ watchdog: TurnstileWatchdog, until stop: StopSignal) {
         var plan = TurnstilePlan(settings)
         var backoff = Backoff(baseMs: Turnstile.backoffBaseMs, capMs: Turnstile.backoffCapMs)
         var told: String??

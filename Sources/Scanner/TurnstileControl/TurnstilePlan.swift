@@ -1,5 +1,5 @@
-internal import Gate
-internal import Scans
+import AccessControl
+import ScanModel
 
 /// Which relays are pulled when: a pure value, told of answers and of the time.
 ///

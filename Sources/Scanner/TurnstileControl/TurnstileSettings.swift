@@ -1,27 +1,27 @@
 /// What `--turnstile` says: the port of a relay board, what hangs on its channels, how long a pulse is.
 ///
 /// `serial:PATH[,open=N][,open-out=N][,green=N][,red=N][,buzzer=N][,pulse=MS][,gap=MS]`; channels from 1 to 8.
-public struct TurnstileSettings: Hashable, Sendable {
-    public var path: String
+package struct TurnstileSettings: Hashable, Sendable {
+    package var path: String
     /// Unlocks the turnstile.
-    public var open = 1
+    package var open = 1
     /// Unlocks it for the way out, where that is a relay of its own; nil: `open` does both.
-    public var openOut: Int?
-    public var green: Int?
-    public var red: Int?
-    public var buzzer: Int?
+    package var openOut: Int?
+    package var green: Int?
+    package var red: Int?
+    package var buzzer: Int?
     /// Milliseconds that the relay is pulled: most turnstiles want at least 100, and some open twice for a long one.
-    public var pulseMs = 300
+    package var pulseMs = 300
     /// Milliseconds at least between two pulses.
-    public var gapMs = 200
+    package var gapMs = 200
 
-    public static let pulsesMs = 100...1_000
-    public static let gapsMs = 50...5_000
+    package static let pulsesMs = 100...1_000
+    package static let gapsMs = 50...5_000
 
-    public init(path: String) { self.path = path }
+    package init(path: String) { self.path = path }
 
     /// Nil for `none`. Throws `SettingsError`.
-    public static func parse(_ text: String) throws(SettingsError) -> TurnstileSettings? {
+    package static func parse(_ text: String) throws(SettingsError) -> TurnstileSettings? {
         if text == "none" { return nil }
         let words = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
         guard words[0].hasPrefix("serial:"), words[0] != "serial:" else {
@@ -35,7 +35,7 @@ public struct TurnstileSettings: Hashable, Sendable {
     }
 
     /// Every channel in use.
-    public var channels: [Int] { [open, openOut, green, red, buzzer].compactMap(\.self) }
+    package var channels: [Int] { [open, openOut, green, red, buzzer].compactMap(\.self) }
 
     private mutating func read(_ word: String) throws(SettingsError) {
         let pair = word.split(separator: "=", maxSplits: 1).map(String.init)
@@ -65,7 +65,7 @@ public struct TurnstileSettings: Hashable, Sendable {
 }
 
 /// A setting that cannot be, in words for the person who wrote it.
-public struct SettingsError: Error, CustomStringConvertible, Sendable {
-    public let description: String
+package struct SettingsError: Error, CustomStringConvertible, Sendable {
+    package let description: String
     init(_ description: String) { self.description = description }
 }

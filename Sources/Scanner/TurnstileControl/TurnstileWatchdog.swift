@@ -1,10 +1,11 @@
-internal import Runtime
-internal import Serial
-internal import Synchronization
+import LinuxSystem
+import Runtime
+import SerialPorts
+import Synchronization
 
 /// Switches every relay off when the thread that drives them has not said in time that it lives: that thread may hang in a
 /// driver, and a turnstile must not stay open for it.
-final class DeadMansSwitch: Sendable {
+final class TurnstileWatchdog: Sendable {
     private struct State {
         var port: SerialPort?
         var lastBytes: [UInt8] = []
@@ -52,7 +53,7 @@ final class DeadMansSwitch: Sendable {
     /// Until `stop`, on a thread of its own.
     func run(until stop: StopSignal) {
         let log = Log("turnstile")
-        while !stop.wait(ms: DeadMansSwitch.everyMs) {
+        while !stop.wait(ms: TurnstileWatchdog.everyMs) {
             if check(nowMs: SystemClock.monotonicMs()) {
                 log.error("the turnstile's thread hangs: relays switched off")
             }

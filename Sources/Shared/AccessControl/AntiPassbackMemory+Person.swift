@@ -1,4 +1,4 @@
-import Scans
+import ScanModel
 
 /// The notes of one person. Made to be small: a lane keeps some 10,000 of them.
 struct Person: Hashable, Sendable {

@@ -1,5 +1,5 @@
-public import Scans
-public import Snapshots
+package import ScanModel
+package import Snapshots
 
 /// What a lane remembers of the people it has let through, for anti-passback: a plain value, made from the lane's own scans
 /// and nothing else, so that a restart makes it again by noting the scans of the journal in their order.
@@ -17,9 +17,9 @@ public import Snapshots
 /// - **Annulment.** Verdict 64 brings back what was there before the tag's last admission.
 ///
 /// About 60 bytes a person; everything but `tidy` takes constant time.
-public struct LaneMemory: Sendable {
+package struct AntiPassbackMemory: Sendable {
     /// Days that are remembered, of those on which somebody passed. More than today: a clock may jump ahead and come back.
-    public static let dayLimit = 4
+    package static let dayLimit = 4
 
     private static let shortestDayMs: Int64 = 12 * 3_600_000
 
@@ -38,19 +38,19 @@ public struct LaneMemory: Sendable {
     /// there is something to tidy.
     private var daysMs: [Int64] = []
 
-    public init() {}
+    package init() {}
 
     /// Room for so many people, so that the first crowd does not wait for the table to grow.
-    public init(capacity: Int) {
+    package init(capacity: Int) {
         people.reserveCapacity(capacity)
         owners.reserveCapacity(capacity)
     }
 
     /// People and unlisted tags that are remembered.
-    public var count: Int { people.count + strangers.count }
+    package var count: Int { people.count + strangers.count }
 
     /// The beginning of the earliest day that is remembered, in milliseconds since 1970; nil where none has a beginning.
-    public var beginsMs: Int64? { daysMs.filter { $0 != .min }.min() }
+    package var beginsMs: Int64? { daysMs.filter { $0 != .min }.min() }
 
     /// What is remembered of the person who taps at the gate to go in.
     ///
@@ -58,11 +58,11 @@ public struct LaneMemory: Sendable {
     ///   - attendee: the person's number on the registration list; nil: not listed, or the list cannot be read.
     ///   - zone: into which the gate leads.
     ///   - certainMs: an instant that has passed for certain, that at which the snapshot was made.
-    public func recall(
+    package func recall(
         _ tag: TagID, attendee: Int64?, zone: Int64, atMs: Int64, clockIsTrusted: Bool, certainMs: Int64,
         days: DayStarts, tree: ZoneTree
-    ) -> Decision.Recollection {
-        var recollection = Decision.Recollection()
+    ) -> PriorPresence {
+        var recollection = PriorPresence()
         guard let person = person(tag, attendee) else { return recollection }
         // A clock that is only behind the last scan may be right now, and have been ahead then.
         let dayMs = days.start(atMs: clockIsTrusted || atMs >= certainMs ? atMs : max(atMs, newestMs))
@@ -85,7 +85,7 @@ public struct LaneMemory: Sendable {
     /// - Parameters:
     ///   - attendee: as the snapshot says of the tag; nil: not listed, or no list.
     ///   - gate: at which the scan was made; nil: not known, and then it is not known where the person went.
-    public mutating func note(_ scan: Scan, attendee: Int64?, gate: Gate?, days: DayStarts) {
+    package mutating func note(_ scan: Scan, attendee: Int64?, gate: Gate?, days: DayStarts) {
         guard scan.tag != .none, !scan.flags.contains(.inspection) else { return }
         switch scan.verdict {
         case .admitted:
@@ -99,9 +99,9 @@ public struct LaneMemory: Sendable {
     /// Forgets those who passed last before the days that are remembered. Takes a few milliseconds once a day, and then a
     /// good moment is one without taps. False: there was nothing to do.
     @discardableResult
-    public mutating func tidy() -> Bool {
-        guard daysMs.count > LaneMemory.dayLimit else { return false }
-        daysMs.removeFirst(daysMs.count - LaneMemory.dayLimit)
+    package mutating func tidy() -> Bool {
+        guard daysMs.count > AntiPassbackMemory.dayLimit else { return false }
+        daysMs.removeFirst(daysMs.count - AntiPassbackMemory.dayLimit)
         let firstMs = daysMs.min() ?? .min
         people = people.filter { $0.value.newestMs >= firstMs }
         strangers = strangers.filter { $0.value.newestMs >= firstMs }
@@ -150,7 +150,7 @@ public struct LaneMemory: Sendable {
     private mutating func see(_ dayMs: Int64) {
         // A snapshot may move the beginning of a day by some hours: no new day.
         let near = max(dayMs, 0)
-        let known = daysMs.firstIndex { $0 == dayMs || abs(max($0, 0) - near) < LaneMemory.shortestDayMs }
+        let known = daysMs.firstIndex { $0 == dayMs || abs(max($0, 0) - near) < AntiPassbackMemory.shortestDayMs }
         // By the order of the notes, not of the days: a clock that was ahead for a while does not push the present day out.
         daysMs.append(known.map { daysMs.remove(at: $0) } ?? dayMs)
     }

@@ -1,22 +1,22 @@
-public import Scans
+package import ScanModel
 
 /// The last tap of each tag in each direction, so that a hand that lingers at the reader gets the same answer again and no
 /// second row: within the gate's `debounce_ms` of the tap that is in the journal, by the taps' own times, a tap is that tap.
 ///
 /// The lane clears it where the same tap could get another answer: when its mode, its gate or its snapshot changes.
-public struct Debounce: Sendable {
+package struct Debounce: Sendable {
     /// Tags in each of two generations, of which the older one goes when the younger is full: a tag that comes back after
     /// so many others is no lingering hand, however long the policy's window is.
-    public static let generation = 1_024
+    package static let generation = 1_024
 
     /// What is in the journal already.
-    public struct Answer: Hashable, Sendable {
-        public var log: JournalID
-        public var scan: Scan
+    package struct Answer: Hashable, Sendable {
+        package var log: JournalID
+        package var scan: Scan
         /// What stood behind the tag's identity; nil for one admitted by hand, which is whatever comes after it.
-        public var proof: Tap.Proof?
+        package var proof: Tap.Proof?
 
-        public init(log: JournalID, scan: Scan, proof: Tap.Proof? = nil) {
+        package init(log: JournalID, scan: Scan, proof: Tap.Proof? = nil) {
             (self.log, self.scan, self.proof) = (log, scan, proof)
         }
     }
@@ -29,14 +29,14 @@ public struct Debounce: Sendable {
     private var young: [Key: Answer] = [:]
     private var old: [Key: Answer] = [:]
 
-    public init() {}
+    package init() {}
 
     /// What the lane said to the same tap already; nil where this one is new.
     ///
     /// A chip that is read again while it lingers counts on; a message that is older than the last one is no repeat of it.
     ///
     /// - Parameter windowMs: 0: every tap is new.
-    public mutating func answer(
+    package mutating func answer(
         _ tag: TagID, _ direction: Direction, _ proof: Tap.Proof, atMs: Int64, windowMs: Int
     ) -> Answer? {
         guard windowMs > 0 else { return nil }
@@ -50,7 +50,7 @@ public struct Debounce: Sendable {
 
     /// Notes a scan that is in the journal. An annulment makes the tag's next tap a new one, and an admission its next one the
     /// other way; lane events are no taps.
-    public mutating func note(_ answer: Answer) {
+    package mutating func note(_ answer: Answer) {
         let scan = answer.scan
         guard scan.tag != .none else { return }
         let key = Key(tag: scan.tag, isOut: scan.flags.contains(.out))
@@ -69,7 +69,7 @@ public struct Debounce: Sendable {
     }
 
     /// Makes every tap a new one.
-    public mutating func clear() {
+    package mutating func clear() {
         young.removeAll(keepingCapacity: true)
         old.removeAll(keepingCapacity: true)
     }

@@ -1,4 +1,4 @@
-public import Scans
+package import ScanModel
 import Snapshots
 
 /// The answer of a gate to one tap: a pure function of what the gate knows. Allocates nothing.
@@ -21,13 +21,13 @@ import Snapshots
 ///
 /// Then the mode of the lane: free flow admits everybody, and marks with the operator override those whom the rules would
 /// have refused; a closed lane refuses with the override whom the rules would have let in. Both leave the way out alone.
-public struct Decision: Hashable, Sendable {
-    public let verdict: Verdict
-    public let flags: Flags
+package struct Decision: Hashable, Sendable {
+    package let verdict: Verdict
+    package let flags: Flags
 
-    public init(verdict: Verdict, flags: Flags) { (self.verdict, self.flags) = (verdict, flags) }
+    package init(verdict: Verdict, flags: Flags) { (self.verdict, self.flags) = (verdict, flags) }
 
-    public init(_ facts: Facts) {
+    package init(_ facts: DecisionInput) {
         let atS = facts.atMs.flooredSeconds
         var flags: Flags = facts.direction == .out ? .out : []
         if facts.isInspection { flags.insert(.inspection) }
@@ -63,7 +63,7 @@ public struct Decision: Hashable, Sendable {
     }
 
     /// What the list says, before the lane's memory is asked.
-    private static func listed(_ facts: Facts, _ atS: Int64, isExpired: Bool) -> Verdict {
+    private static func listed(_ facts: DecisionInput, _ atS: Int64, isExpired: Bool) -> Verdict {
         guard facts.snapshot != .unusable, let gate = facts.gate else {
             guard facts.gate?.policy.noSnapshot == .admit else { return .noSnapshot }
             return facts.isGenuine ? .admitted : .notAuthentic
@@ -91,7 +91,7 @@ public struct Decision: Hashable, Sendable {
     private enum Reuse { case allowed, flagged, refused }
 
     /// May the person, whom the list lets in, come in once more?
-    private static func reuse(_ facts: Facts, _ policy: Policy) -> Reuse {
+    private static func reuse(_ facts: DecisionInput, _ policy: Policy) -> Reuse {
         let memory = facts.memory
         switch facts.pass?.reentry {
         case .free: return .allowed
@@ -112,7 +112,7 @@ public struct Decision: Hashable, Sendable {
     }
 }
 
-extension Decision.Facts {
+extension DecisionInput {
     /// Whether the identity is anybody's at all.
     fileprivate var isGenuine: Bool {
         switch proof {

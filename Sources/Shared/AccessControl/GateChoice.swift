@@ -1,13 +1,13 @@
-public import Scans
-public import Snapshots
+package import ScanModel
+package import Snapshots
 
 /// Which gate of the snapshot a lane is: the one named by `--gate`, else the scanner's default.
-public enum GateChoice: Equatable, Sendable {
+package enum GateChoice: Equatable, Sendable {
     case chosen(Gate)
     /// Why none can be.
     case none(String)
 
-    public var gate: Gate? {
+    package var gate: Gate? {
         switch self {
         case .chosen(let gate): gate
         case .none: nil
@@ -17,7 +17,7 @@ public enum GateChoice: Equatable, Sendable {
     /// - Parameters:
     ///   - previous: what a lane with `--gate` was under the snapshot before: it stays that gate by its number when it has
     ///     another name now, so that a renamed gate does not close its lanes.
-    public init(_ snapshot: Snapshot, scanner: ScannerID, named name: String?, previous: Gate?) {
+    package init(_ snapshot: Snapshot, scanner: ScannerID, named name: String?, previous: Gate?) {
         guard let name else {
             guard let entry = snapshot.scanners[scanner.text] else {
                 self = .none("the snapshot does not list this scanner, and no --gate is given")

@@ -1,10 +1,12 @@
+import FileSystem
+
 /// Settings of a device in one file, `KEY=VALUE` a line, as systemd's `EnvironmentFile=` has them: what a scanner is given when
 /// it is enrolled, secrets among them.
 ///
 /// Blank lines and lines that begin with `#` say nothing; a value may stand in single or double quotes, and nothing in it is
 /// replaced. Keys are the names of environment variables, `TAPLINE_...`: those of the gate and of the publisher, which both read
 /// the same file. A key that neither knows is a slip of the pen, and what it was to set would silently be missing.
-public enum EnvironmentFile {
+package enum EnvironmentFile {
     /// Largest file, in bytes.
     static let limitBytes = 65_536
 
@@ -18,7 +20,7 @@ public enum EnvironmentFile {
 
     /// Throws `ProgramError` (configuration) for a file that others than its owner may touch, that cannot be read, or that
     /// has a line which is no setting. Never tells a value.
-    public static func read(_ path: String) throws -> [String: String] {
+    package static func read(_ path: String) throws -> [String: String] {
         func refused(_ reason: String) -> ProgramError { .configuration("--enrolment \(path): \(reason)") }
         guard let status = Files.status(path) else { throw refused("there is no such file") }
         guard status.mode & 0o177 == 0 else {

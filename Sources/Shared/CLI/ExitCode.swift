@@ -1,24 +1,40 @@
+import ErrorModel
+
 /// Exit codes of every tapline program (SPEC.md section 8, after sysexits.h).
-public enum ExitCode: Int32, Sendable {
+package enum ExitCode: Int32, Sendable {
     case done = 0
     case failed = 1
     case usage = 64
     case unreachable = 69
     case configuration = 78
+
+    /// The one mapping from an error to the code that a program exits with.
+    package init(for error: any Error) {
+        switch error {
+        case let error as ProgramError: self = error.code
+        case let error as any OperationError:
+            switch error.category {
+            case .configuration: self = .configuration
+            case .unavailable: self = .unreachable
+            case .failure: self = .failed
+            }
+        default: self = .failed
+        }
+    }
 }
 
 /// An error that ends a program: what to tell the user, and with which code.
-public struct ProgramError: Error, CustomStringConvertible, Sendable {
-    public var code: ExitCode
-    public var description: String
+package struct ProgramError: Error, CustomStringConvertible, Sendable {
+    package var code: ExitCode
+    package var description: String
 
-    public init(_ code: ExitCode, _ description: String) {
+    package init(_ code: ExitCode, _ description: String) {
         self.code = code
         self.description = description
     }
 
-    public static func usage(_ message: String) -> ProgramError { .init(.usage, message) }
-    public static func configuration(_ message: String) -> ProgramError { .init(.configuration, message) }
-    public static func unreachable(_ message: String) -> ProgramError { .init(.unreachable, message) }
-    public static func failed(_ message: String) -> ProgramError { .init(.failed, message) }
+    package static func usage(_ message: String) -> ProgramError { .init(.usage, message) }
+    package static func configuration(_ message: String) -> ProgramError { .init(.configuration, message) }
+    package static func unreachable(_ message: String) -> ProgramError { .init(.unreachable, message) }
+    package static func failed(_ message: String) -> ProgramError { .init(.failed, message) }
 }

@@ -1,6 +1,6 @@
 /// One setting: a flag, and the environment variable `TAPLINE_<FLAG>` that stands in for it. The flag wins.
-public struct Option: Sendable {
-    public enum Kind: Sendable, Equatable {
+package struct Option: Sendable {
+    package enum Kind: Sendable, Equatable {
         case value, repeated, toggle
         /// A value that may also come from a file: `--<flag>-file PATH` or `TAPLINE_<FLAG>_FILE`.
         case secret
@@ -8,17 +8,17 @@ public struct Option: Sendable {
         case secrets
     }
 
-    public let flag: String
-    public let placeholder: String
-    public let help: String
-    public let kind: Kind
-    public let fallback: String?
-    public let isRequired: Bool
+    package let flag: String
+    package let placeholder: String
+    package let help: String
+    package let kind: Kind
+    package let fallback: String?
+    package let isRequired: Bool
     /// The flag that says the same in another way: given with more weight, it silences this one.
-    public let alternative: String?
+    package let alternative: String?
 
     /// - Parameter flag: without the dashes, `database-url`.
-    public init(
+    package init(
         _ flag: String, _ placeholder: String = "", _ help: String, kind: Kind = .value,
         default fallback: String? = nil,
         required: Bool = false, alternative: String? = nil
@@ -27,10 +27,10 @@ public struct Option: Sendable {
         (self.fallback, isRequired, self.alternative) = (fallback, required, alternative)
     }
 
-    public static func toggle(_ flag: String, _ help: String) -> Option { Option(flag, "", help, kind: .toggle) }
+    package static func toggle(_ flag: String, _ help: String) -> Option { Option(flag, "", help, kind: .toggle) }
 
     /// For programs of a scanner: the file that the device got when it was enrolled. Weighs less than the environment.
-    public static let enrolment = Option(
+    package static let enrolment = Option(
         "enrolment", "FILE", "the device's settings, TAPLINE_...=VALUE a line, mode 600; flags and environment win")
 
     var isSecret: Bool { kind == .secret || kind == .secrets }
@@ -42,23 +42,23 @@ public struct Option: Sendable {
 }
 
 /// What was given, after flag > environment > default.
-public struct Arguments: Sendable {
+package struct Arguments: Sendable {
     let values: [String: [String]]
     /// The words that are neither command nor flag, in order.
-    public let positionals: [String]
+    package let positionals: [String]
 
-    public init(values: [String: [String]], positionals: [String] = []) {
+    package init(values: [String: [String]], positionals: [String] = []) {
         self.values = values
         self.positionals = positionals
     }
 
     /// The setting, or nil when it was neither given nor has a default.
-    public subscript(_ flag: String) -> String? { values[flag]?.last }
-    public func all(_ flag: String) -> [String] { values[flag] ?? [] }
-    public func has(_ flag: String) -> Bool { values[flag] != nil }
+    package subscript(_ flag: String) -> String? { values[flag]?.last }
+    package func all(_ flag: String) -> [String] { values[flag] ?? [] }
+    package func has(_ flag: String) -> Bool { values[flag] != nil }
 
     /// Throws `ProgramError` (configuration) when the setting is missing.
-    public func required(_ flag: String) throws -> String {
+    package func required(_ flag: String) throws -> String {
         guard let value = self[flag], !value.isEmpty else {
             throw ProgramError.configuration("--\(flag) is needed (see --help)")
         }
@@ -66,7 +66,7 @@ public struct Arguments: Sendable {
     }
 
     /// A whole number within `range`; nil when not given.
-    public func int(_ flag: String, _ range: ClosedRange<Int>) throws -> Int? {
+    package func int(_ flag: String, _ range: ClosedRange<Int>) throws -> Int? {
         guard let text = self[flag] else { return nil }
         guard let value = Int(text), range.contains(value) else {
             throw ProgramError.configuration(
@@ -75,7 +75,7 @@ public struct Arguments: Sendable {
         return value
     }
 
-    public func choice<Choice: RawRepresentable & CaseIterable>(_ flag: String, _ type: Choice.Type) throws -> Choice?
+    package func choice<Choice: RawRepresentable & CaseIterable>(_ flag: String, _ type: Choice.Type) throws -> Choice?
     where Choice.RawValue == String {
         guard let text = self[flag] else { return nil }
         guard let choice = Choice(rawValue: text) else {

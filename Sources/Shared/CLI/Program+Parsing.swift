@@ -1,3 +1,5 @@
+import FileSystem
+
 extension Program {
     /// Flag, else environment, else enrolment file, else default. Throws `ProgramError`.
     static func parse(_ words: [String], _ command: Command, _ environment: [String: String]) throws -> Arguments {

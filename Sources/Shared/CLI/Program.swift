@@ -1,9 +1,10 @@
-internal import CLinux
+import CLinux
 import Glibc
+import Runtime
 
 /// A command of a program: its words, what it takes, and how its parts are made.
-public struct Command: Sendable {
-    public typealias Work = @Sendable () async throws -> Void
+package struct Command: Sendable {
+    package typealias Work = @Sendable () async throws -> Void
 
     let words: [String]
     let positionals: String
@@ -19,7 +20,7 @@ public struct Command: Sendable {
     ///   - details: what its own help says below the options; empty: nothing.
     ///   - prepare: validates every setting and makes the parts, without touching network or data; gives the work. `--check`
     ///     ends after it.
-    public init(
+    package init(
         _ words: String, positionals: String = "", count: ClosedRange<Int> = 0...0, _ summary: String,
         options: [Option], details: String = "",
         prepare: @escaping @Sendable (Arguments) async throws -> Work
@@ -31,30 +32,27 @@ public struct Command: Sendable {
 }
 
 /// A program of several commands: reads the command line, gives help, ends with the exit codes of SPEC.md section 8.
-public struct Program: Sendable {
-    public static let version = "0.1.0"
+package struct Program: Sendable {
     let name: String
     let summary: String
     let commands: [Command]
 
-    public init(_ name: String, _ summary: String, commands: [Command]) {
+    package init(_ name: String, _ summary: String, commands: [Command]) {
         (self.name, self.summary, self.commands) = (name, summary, commands)
     }
 
     /// Runs and ends the process.
-    public func main() async -> Never {
+    package func main() async -> Never {
         // Line by line, also into a pipe: who reads verdicts must not wait for a full buffer.
         shim_stdout_by_line()
         signal(SIGPIPE, SIG_IGN)
         do {
             try await run(Array(CommandLine.arguments.dropFirst()), environment: Program.environment())
             exit(ExitCode.done.rawValue)
-        } catch let error as ProgramError {
-            Log(name).error("failed", [.error: error.description, .code: error.code.rawValue])
-            exit(error.code.rawValue)
         } catch {
-            Log(name).error("failed", [.error: "\(error)"])
-            exit(ExitCode.failed.rawValue)
+            let code = ExitCode(for: error)
+            Log(name).error("failed", [.error: "\(error)", .code: code.rawValue])
+            exit(code.rawValue)
         }
     }
 
@@ -70,8 +68,8 @@ public struct Program: Sendable {
     }
 
     /// The same without ending the process, for tests.
-    public func run(_ words: [String], environment: [String: String]) async throws {
-        if words.contains("--version") { return print("\(name) \(Program.version)") }
+    package func run(_ words: [String], environment: [String: String]) async throws {
+        if words.contains("--version") { return print("\(name) \(Software.version)") }
         guard let command = match(words) else {
             if words.contains("--help") || words.contains("-h") || words.first == "help" { return print(help()) }
             let known = commands.map { $0.words.joined(separator: " ") }.joined(separator: ", ")

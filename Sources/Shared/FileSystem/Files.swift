@@ -1,12 +1,13 @@
 import Glibc
+import LinuxSystem
 
 /// File operations that survive a power cut: temporary name, fsync, rename, fsync of the folder.
-public enum Files {
+package enum Files {
     /// Largest file `read` takes unless told otherwise: these are keys, pointers and manifests.
-    public static let defaultReadLimitBytes = 16 << 20
+    package static let defaultReadLimitBytes = 16 << 20
 
     /// The whole file. Throws `SystemError`; a file over `limit` bytes is EFBIG.
-    public static func read(_ path: String, limit: Int = defaultReadLimitBytes) throws -> [UInt8] {
+    package static func read(_ path: String, limit: Int = defaultReadLimitBytes) throws -> [UInt8] {
         var bytes: [UInt8] = []
         try readChunks(path) { chunk in
             guard bytes.count + chunk.count <= limit else { throw SystemError("read \(path)", code: EFBIG) }
@@ -16,7 +17,7 @@ public enum Files {
     }
 
     /// Gives the file to `body` in pieces of at most 64 KiB. Throws `SystemError`.
-    public static func readChunks(_ path: String, _ body: (ArraySlice<UInt8>) throws -> Void) throws {
+    package static func readChunks(_ path: String, _ body: (ArraySlice<UInt8>) throws -> Void) throws {
         try withFile(path, O_RDONLY) { file in
             var chunk = [UInt8](repeating: 0, count: 65_536)
             while true {
@@ -30,7 +31,7 @@ public enum Files {
 
     /// Up to `count` bytes from `offset`, of which those of a block of 4 KiB that the disk does not give any more are zeros;
     /// fewer only at the end of the file. Throws `SystemError` for a file that cannot be opened.
-    public static func salvage(_ path: String, at offset: Int, count: Int) throws -> [UInt8] {
+    package static func salvage(_ path: String, at offset: Int, count: Int) throws -> [UInt8] {
         let blockBytes = 4_096
         let count = min(count, max(0, (status(path)?.size ?? 0) - offset))
         var bytes = [UInt8](repeating: 0, count: count)
@@ -55,19 +56,19 @@ public enum Files {
     }
 
     /// As `readChunks`, over blocks that the disk does not give any more: see `salvage`.
-    public static func salvageChunks(_ path: String, _ body: (ArraySlice<UInt8>) throws -> Void) throws {
+    package static func salvageChunks(_ path: String, _ body: (ArraySlice<UInt8>) throws -> Void) throws {
         let size = status(path)?.size ?? 0
         for offset in stride(from: 0, to: size, by: 65_536) {
             try body(salvage(path, at: offset, count: 65_536)[...])
         }
     }
 
-    public static func readText(_ path: String, limit: Int = defaultReadLimitBytes) throws -> String {
+    package static func readText(_ path: String, limit: Int = defaultReadLimitBytes) throws -> String {
         String(decoding: try read(path, limit: limit), as: UTF8.self)
     }
 
     /// Replaces the file whole or not at all. With `durable` (the default) it is on the disk when this returns.
-    public static func writeAtomically(
+    package static func writeAtomically(
         _ bytes: some Collection<UInt8>, to path: String, mode: UInt32 = 0o644, durable: Bool = true
     ) throws {
         try writeAtomically(to: path, mode: mode, durable: durable) { write in try write(Array(bytes)[...]) }
@@ -75,7 +76,7 @@ public enum Files {
 
     /// The same in pieces, for what is too large to be held: `body` gives them to the closure that it gets. The file is not
     /// replaced when it throws.
-    public static func writeAtomically(
+    package static func writeAtomically(
         to path: String, mode: UInt32 = 0o644, durable: Bool = true,
         _ body: (_ write: (ArraySlice<UInt8>) throws -> Void) throws -> Void
     ) throws {
@@ -94,7 +95,7 @@ public enum Files {
     }
 
     /// Writes bytes into a file that is there, from `offset` on. Not synced. Throws `SystemError`.
-    public static func put(_ bytes: [UInt8], into path: String, at offset: Int) throws {
+    package static func put(_ bytes: [UInt8], into path: String, at offset: Int) throws {
         try withFile(path, O_WRONLY) { file in
             guard lseek(file, off_t(offset), SEEK_SET) >= 0 else { throw SystemError("seek in \(path)") }
             try writeAll(bytes[...], to: file, "write \(path)")
@@ -110,7 +111,9 @@ public enum Files {
         try body(file)
     }
 
-    static func writeAll(_ bytes: ArraySlice<UInt8>, to file: Int32, _ operation: @autoclosure () -> String) throws {
+    package static func writeAll(_ bytes: ArraySlice<UInt8>, to file: Int32, _ operation: @autoclosure () -> String)
+        throws
+    {
         var rest = bytes
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes { write(file, $0.baseAddress!, $0.count) }
@@ -123,13 +126,13 @@ public enum Files {
     }
 
     /// rename(2), then fsync of the folder.
-    public static func rename(_ from: String, to path: String, durable: Bool = true) throws {
+    package static func rename(_ from: String, to path: String, durable: Bool = true) throws {
         guard Glibc.rename(from, path) == 0 else { throw SystemError("rename \(from) to \(path)") }
         if durable { try syncFolder(of: path) }
     }
 
     /// Copies a file's bytes; an existing target is overwritten, and left in part when this throws. Not synced.
-    public static func copy(_ from: String, to path: String) throws {
+    package static func copy(_ from: String, to path: String) throws {
         try withFile(path, O_WRONLY | O_CREAT | O_TRUNC) { target in
             try readChunks(from) { try writeAll($0, to: target, "write \(path)") }
         }
@@ -137,7 +140,7 @@ public enum Files {
 
     /// The same of a file on a disk that may be failing: blocks that it does not give any more are zeros (see `salvage`), and
     /// then the result is false. Throws `SystemError` for a file that cannot be opened, and where the copy cannot be written.
-    public static func copyReadable(_ from: String, to path: String) throws -> Bool {
+    package static func copyReadable(_ from: String, to path: String) throws -> Bool {
         do {
             try copy(from, to: path)
             return true
@@ -149,21 +152,21 @@ public enum Files {
     }
 
     /// fsync of one file, so that what another writer (SQLite, zlib) put there survives a power cut.
-    public static func sync(_ path: String) throws {
+    package static func sync(_ path: String) throws {
         try withFile(path, O_RDONLY) { file in
             guard fsync(file) == 0 else { throw SystemError("fsync \(path)") }
         }
     }
 
-    public static func syncFolder(of path: String) throws { try sync(folder(of: path)) }
+    package static func syncFolder(of path: String) throws { try sync(folder(of: path)) }
 
-    public static func folder(of path: String) -> String {
+    package static func folder(of path: String) -> String {
         guard let slash = path.lastIndex(of: "/") else { return "." }
         return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 
     /// Makes the folder and its parents; one that is there already is fine. What it made is on the disk when this returns.
-    public static func makeFolder(_ path: String, mode: UInt32 = 0o755) throws {
+    package static func makeFolder(_ path: String, mode: UInt32 = 0o755) throws {
         // "a/" is in the folder of "a".
         if path.count > 1, path.hasSuffix("/") { return try makeFolder(String(path.dropLast()), mode: mode) }
         if try makeOneFolder(path, mode) { return }
@@ -188,7 +191,7 @@ public enum Files {
     }
 
     /// Makes a new folder of which nobody else knows, in TMPDIR or /tmp, mode 0700.
-    public static func makeTemporaryFolder(_ prefix: String) throws -> String {
+    package static func makeTemporaryFolder(_ prefix: String) throws -> String {
         let base = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
         var name = Array("\(base)/\(prefix)-XXXXXX".utf8CString)
         let made = name.withUnsafeMutableBufferPointer { mkdtemp($0.baseAddress!) != nil }
@@ -197,7 +200,7 @@ public enum Files {
     }
 
     /// Removes a folder with all it holds; links are removed, not followed. One that is not there is fine.
-    public static func removeFolder(_ path: String) throws {
+    package static func removeFolder(_ path: String) throws {
         var info = stat()
         guard lstat(path, &info) == 0 else {
             guard errno == ENOENT else { throw SystemError("remove \(path)") }
@@ -209,7 +212,7 @@ public enum Files {
     }
 
     /// Names in a folder, sorted, without `.` and `..`.
-    public static func list(_ folder: String) throws -> [String] {
+    package static func list(_ folder: String) throws -> [String] {
         guard let stream = opendir(folder) else { throw SystemError("open folder \(folder)") }
         defer { closedir(stream) }
         var names: [String] = []
@@ -222,15 +225,15 @@ public enum Files {
         return names.sorted()
     }
 
-    public static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+    package static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
     /// Removes a file; one that is not there is fine.
-    public static func remove(_ path: String) throws {
+    package static func remove(_ path: String) throws {
         guard unlink(path) == 0 || errno == ENOENT else { throw SystemError("remove \(path)") }
     }
 
     /// Bytes that the file system of `path` still takes from us; nil when it cannot be asked.
-    public static func freeBytes(_ path: String) -> Int64? {
+    package static func freeBytes(_ path: String) -> Int64? {
         var info = statvfs()
         guard statvfs(path, &info) == 0 else { return nil }
         return Int64(info.f_bavail) * Int64(info.f_frsize)
@@ -238,7 +241,7 @@ public enum Files {
 
     /// Appends zeros until the file has `size` bytes, at most `step` of them, really written and synced: overwriting them
     /// later needs no room on the disk. False when the file has its size already. Throws `SystemError`, ENOSPC on a full disk.
-    public static func extend(_ path: String, toBytes size: Int, step: Int) throws -> Bool {
+    package static func extend(_ path: String, toBytes size: Int, step: Int) throws -> Bool {
         guard let has = status(path)?.size, has < size else { return false }
         try withFile(path, O_WRONLY | O_APPEND) { file in
             try writeAll([UInt8](repeating: 0, count: min(step, size - has))[...], to: file, "write \(path)")
@@ -248,7 +251,7 @@ public enum Files {
     }
 
     /// How full the file system of `path` is for us, 0 to 100, as df(1) counts; nil when it cannot be asked.
-    public static func usedPercent(_ path: String) -> Int? {
+    package static func usedPercent(_ path: String) -> Int? {
         var info = statvfs()
         guard statvfs(path, &info) == 0, info.f_blocks > 0 else { return nil }
         let used = info.f_blocks - info.f_bfree
@@ -258,7 +261,7 @@ public enum Files {
 
     /// Size in bytes, modification time in nanoseconds since 1970, inode, permission bits and owner; nil when there is no such
     /// file.
-    public static func status(_ path: String) -> Status? {
+    package static func status(_ path: String) -> Status? {
         var info = stat()
         guard stat(path, &info) == 0 else { return nil }
         return Status(
@@ -268,14 +271,14 @@ public enum Files {
             owner: info.st_uid)
     }
 
-    public struct Status: Sendable, Equatable {
-        public let size: Int
-        public let modifiedNs: Int64
-        public let inode: UInt64
-        public let mode: UInt32
-        public let owner: UInt32
+    package struct Status: Sendable, Equatable {
+        package let size: Int
+        package let modifiedNs: Int64
+        package let inode: UInt64
+        package let mode: UInt32
+        package let owner: UInt32
 
         /// Whether the file belongs to root or to this process's user, and is open to nobody else: what a file of secrets must be.
-        public var isPrivate: Bool { mode & 0o077 == 0 && (owner == 0 || owner == geteuid()) }
+        package var isPrivate: Bool { mode & 0o077 == 0 && (owner == 0 || owner == geteuid()) }
     }
 }

@@ -1,6 +1,6 @@
 /// Quoting for JSON that is written by hand: log lines and verdict lines, where an encoder would cost more than the work.
-public enum JSONText {
-    public static func quote(_ text: String) -> String {
+package enum JSONText {
+    package static func quote(_ text: String) -> String {
         var out = "\""
         for scalar in text.unicodeScalars {
             switch scalar {

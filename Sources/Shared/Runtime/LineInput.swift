@@ -1,9 +1,10 @@
 import Glibc
+import LinuxSystem
 
 /// Lines from a descriptor, one at a time, without sleeping in read(2): the wait is one poll(2) that also hears the stop.
 /// Confined to one thread.
-public final class LineInput {
-    public enum Event: Equatable, Sendable {
+package final class LineInput {
+    package enum Event: Equatable, Sendable {
         /// Without its newline; bytes that are not UTF-8 are replaced.
         case line(String)
         /// A line over the limit; what it held is gone.
@@ -27,14 +28,14 @@ public final class LineInput {
     private var chunk = [UInt8](repeating: 0, count: 65_536)
 
     /// - Parameter limitBytes: of a line; what is longer is read past, not kept.
-    public init(descriptor: Int32 = 0, limitBytes: Int = 4_096) {
+    package init(descriptor: Int32 = 0, limitBytes: Int = 4_096) {
         (self.descriptor, self.limitBytes) = (descriptor, limitBytes)
     }
 
     /// The next line, or what came instead. A stop goes first, also before lines that were read already; the last line needs
     /// no newline. Throws `SystemError` when the descriptor cannot be read.
     /// - Parameter other: a descriptor that ends the wait, a mailbox perhaps; lines that were read already go before it.
-    public func next(or stop: StopSignal, other: Int32? = nil, withinMs: Int) throws -> Event {
+    package func next(or stop: StopSignal, other: Int32? = nil, withinMs: Int) throws -> Event {
         while true {
             if stop.isStopped { return .stopped }
             if let newline = pending[taken...].firstIndex(of: UInt8(ascii: "\n")) {

@@ -1,11 +1,13 @@
-internal import CLinux
+import CLinux
+import FileSystem
 import Glibc
+import LinuxSystem
 
 /// A socket in the file system, for one line of text each way between programs of one device. Who may connect is said by the
 /// permissions of its file.
-public final class LocalSocket: Sendable {
+package final class LocalSocket: Sendable {
     /// For poll(2).
-    public let descriptor: Int32
+    package let descriptor: Int32
 
     private init(_ descriptor: Int32) { self.descriptor = descriptor }
 
@@ -14,11 +16,11 @@ public final class LocalSocket: Sendable {
     /// Connections that may wait to be taken.
     private static let backlog: Int32 = 8
     /// Bytes of a line, in either direction.
-    public static let lineLimitBytes = 8_192
+    package static let lineLimitBytes = 8_192
 
     /// Listens at `path`, whose file gets `mode`. A file that is there already is replaced: the caller knows, by a lock,
     /// that nobody else listens. Throws `SystemError`.
-    public static func listen(_ path: String, mode: UInt32) throws -> LocalSocket {
+    package static func listen(_ path: String, mode: UInt32) throws -> LocalSocket {
         let socket = try LocalSocket.make()
         // Linux makes the file with the mode of the unbound socket: at no time is it open to more people.
         guard fchmod(socket.descriptor, mode) == 0 else { throw SystemError("chmod \(path)") }
@@ -33,7 +35,7 @@ public final class LocalSocket: Sendable {
     }
 
     /// Throws `SystemError`: ENOENT or ECONNREFUSED where nobody listens, EACCES where one may not.
-    public static func connect(_ path: String) throws -> LocalSocket {
+    package static func connect(_ path: String) throws -> LocalSocket {
         let socket = try LocalSocket.make()
         try withAddress(path) { address, length in
             guard Glibc.connect(socket.descriptor, address, length) == 0 else {
@@ -44,7 +46,7 @@ public final class LocalSocket: Sendable {
     }
 
     /// Who connected; nil when they are gone again. Never waits.
-    public func accept() -> LocalSocket? {
+    package func accept() -> LocalSocket? {
         let file = Glibc.accept(descriptor, nil, nil)
         guard file >= 0 else { return nil }
         guard fcntl(file, F_SETFD, FD_CLOEXEC) == 0, fcntl(file, F_SETFL, O_NONBLOCK) == 0 else {
@@ -56,7 +58,7 @@ public final class LocalSocket: Sendable {
 
     /// One line without its newline, waiting at most `withinMs` for all of it; what follows it is dropped. Nil when the other
     /// side is gone, too slow, too long, told to stop, or speaks no UTF-8.
-    public func readLine(withinMs: Int, or stop: StopSignal? = nil) -> String? {
+    package func readLine(withinMs: Int, or stop: StopSignal? = nil) -> String? {
         let deadline = SystemClock.monotonicMs() + Int64(withinMs)
         var line: [UInt8] = []
         while line.count <= LocalSocket.lineLimitBytes {
@@ -78,7 +80,7 @@ public final class LocalSocket: Sendable {
 
     /// Writes a line; false where the other side is gone or does not read.
     @discardableResult
-    public func writeLine(_ text: String) -> Bool {
+    package func writeLine(_ text: String) -> Bool {
         let bytes = Array(text.utf8) + [UInt8(ascii: "\n")]
         // One small line fits the socket's buffer: no wait, and none for a client that has stopped reading.
         return send(descriptor, bytes, bytes.count, Int32(MSG_DONTWAIT | MSG_NOSIGNAL)) == bytes.count

@@ -1,9 +1,9 @@
 import Glibc
 
 /// The wall clock of this place, for people: by the C library, which knows time zones.
-public enum LocalTime {
+package enum LocalTime {
     /// `HH:MM` of an instant in seconds since 1970.
-    public static func clock(_ seconds: Int64) -> String {
+    package static func clock(_ seconds: Int64) -> String {
         var instant = time_t(seconds)
         var parts = tm()
         localtime_r(&instant, &parts)

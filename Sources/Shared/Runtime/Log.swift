@@ -1,7 +1,8 @@
 import Glibc
+import LinuxSystem
 
 /// Dotted keys of log records; one enum, so that a key has one spelling.
-public enum LogKey: String, Sendable {
+package enum LogKey: String, Sendable {
     case attempt, bytes, code, count
     case delayMs = "delay.ms"
     case detail
@@ -16,22 +17,22 @@ public enum LogKey: String, Sendable {
 ///
 /// Messages are constants; what varies goes into the keys. One line a batch, never one a scan. Nobody waits for the log: while
 /// its reader stands still, lines are dropped and counted, and the number is told when it reads again.
-public struct Log: Sendable {
-    public enum Level: Int, Sendable, Comparable {
+package struct Log: Sendable {
+    package enum Level: Int, Sendable, Comparable {
         case debug, info, warning, error
-        public static func < (left: Level, right: Level) -> Bool { left.rawValue < right.rawValue }
+        package static func < (left: Level, right: Level) -> Bool { left.rawValue < right.rawValue }
     }
 
     private let label: String
     private let context: [(LogKey, String)]
 
-    public init(_ label: String, _ context: KeyValuePairs<LogKey, any CustomStringConvertible & Sendable> = [:]) {
+    package init(_ label: String, _ context: KeyValuePairs<LogKey, any CustomStringConvertible & Sendable> = [:]) {
         self.label = label
         self.context = context.map { ($0.key, $0.value.description) }
     }
 
     /// The lowest level that is written; from TAPLINE_LOG_LEVEL, else info.
-    public static let threshold: Level =
+    package static let threshold: Level =
         switch getenv("TAPLINE_LOG_LEVEL").map({ String(cString: $0) }) {
         case "debug": .debug
         case "warning": .warning
@@ -40,11 +41,11 @@ public struct Log: Sendable {
         }
     private static let onTerminal = isatty(2) == 1
 
-    public typealias Details = KeyValuePairs<LogKey, any CustomStringConvertible & Sendable>
-    public func debug(_ message: StaticString, _ details: Details = [:]) { write(.debug, message, details) }
-    public func info(_ message: StaticString, _ details: Details = [:]) { write(.info, message, details) }
-    public func warning(_ message: StaticString, _ details: Details = [:]) { write(.warning, message, details) }
-    public func error(_ message: StaticString, _ details: Details = [:]) { write(.error, message, details) }
+    package typealias Details = KeyValuePairs<LogKey, any CustomStringConvertible & Sendable>
+    package func debug(_ message: StaticString, _ details: Details = [:]) { write(.debug, message, details) }
+    package func info(_ message: StaticString, _ details: Details = [:]) { write(.info, message, details) }
+    package func warning(_ message: StaticString, _ details: Details = [:]) { write(.warning, message, details) }
+    package func error(_ message: StaticString, _ details: Details = [:]) { write(.error, message, details) }
 
     private func write(_ level: Level, _ message: StaticString, _ details: Details) {
         guard level >= Log.threshold else { return }
@@ -68,5 +69,5 @@ public struct Log: Sendable {
         }
     }
 
-    private static let standardError = PatientOutput(descriptor: 2)
+    private static let standardError = NonBlockingWriter(descriptor: 2)
 }

@@ -1,15 +1,16 @@
-internal import CLinux
+import CLinux
 import Glibc
+import LinuxSystem
 import Synchronization
 
 /// A bounded queue into a thread that sleeps in poll(2) on `descriptor`, or in `receive`.
-public final class Mailbox<Element: Sendable>: Sendable {
+package final class Mailbox<Element: Sendable>: Sendable {
     private let elements = Mutex<[Element]>([])
     /// Readable while something waits.
-    public let descriptor: Int32
-    public let capacity: Int
+    package let descriptor: Int32
+    package let capacity: Int
 
-    public init(capacity: Int) {
+    package init(capacity: Int) {
         self.capacity = capacity
         descriptor = eventfd(0, Int32(EFD_NONBLOCK | EFD_CLOEXEC))
         precondition(descriptor >= 0, "eventfd: out of file descriptors")
@@ -19,7 +20,7 @@ public final class Mailbox<Element: Sendable>: Sendable {
 
     /// False when full: the caller keeps the element.
     @discardableResult
-    public func send(_ element: Element) -> Bool {
+    package func send(_ element: Element) -> Bool {
         elements.withLock { elements in
             guard elements.count < capacity else { return false }
             elements.append(element)
@@ -30,7 +31,7 @@ public final class Mailbox<Element: Sendable>: Sendable {
     }
 
     /// Keeps the newest: in a full one the oldest gives way. For what is shown, where only the present counts.
-    public func push(_ element: Element) {
+    package func push(_ element: Element) {
         elements.withLock { elements in
             if elements.count >= capacity { elements.removeFirst() }
             elements.append(element)
@@ -38,10 +39,10 @@ public final class Mailbox<Element: Sendable>: Sendable {
         }
     }
 
-    public var count: Int { elements.withLock { $0.count } }
+    package var count: Int { elements.withLock { $0.count } }
 
     /// Everything that waits, in order; empty when nothing does. Never blocks.
-    public func drain(atMost limit: Int = .max) -> [Element] {
+    package func drain(atMost limit: Int = .max) -> [Element] {
         var value: eventfd_t = 0
         return elements.withLock { elements in
             eventfd_read(descriptor, &value)
@@ -57,7 +58,7 @@ public final class Mailbox<Element: Sendable>: Sendable {
     }
 
     /// Waits at most `timeoutMs` for something, then drains.
-    public func receive(timeoutMs: Int, atMost limit: Int = .max) -> [Element] {
+    package func receive(timeoutMs: Int, atMost limit: Int = .max) -> [Element] {
         if count == 0 { _ = Poll.wait([descriptor], timeoutMs: timeoutMs) }
         return drain(atMost: limit)
     }

@@ -3,7 +3,7 @@ import Synchronization
 /// Metric objects are made once, at start, and are cheap to touch from any thread.
 ///
 /// A name may carry labels, as in `tapline_quarantined_batches_total{reason="malformed"}`.
-public final class Metrics: Sendable {
+package final class Metrics: Sendable {
     private struct Family: Sendable {
         let name: String
         let help: String
@@ -14,29 +14,29 @@ public final class Metrics: Sendable {
     }
     private let families = Mutex<[Family]>([])
 
-    public init() {}
+    package init() {}
 
-    public func counter(_ name: String, _ help: String) -> Counter {
+    package func counter(_ name: String, _ help: String) -> Counter {
         let counter = Counter()
         add(name, help, "counter") { "\(name) \(counter.value)\n" }
         return counter
     }
 
-    public func gauge(_ name: String, _ help: String) -> Gauge {
+    package func gauge(_ name: String, _ help: String) -> Gauge {
         let gauge = Gauge()
         add(name, help, "gauge") { "\(name) \(gauge.value)\n" }
         return gauge
     }
 
     /// - Parameter bounds: upper bounds of the buckets, rising, in the unit that the name ends with. The name has no labels.
-    public func histogram(_ name: String, _ help: String, bounds: [Double]) -> Histogram {
+    package func histogram(_ name: String, _ help: String, bounds: [Double]) -> Histogram {
         let histogram = Histogram(bounds: bounds)
         add(name, help, "histogram") { histogram.samples(name) }
         return histogram
     }
 
     /// A metric that is computed when it is read.
-    public func computed(_ name: String, _ help: String, _ value: @escaping @Sendable () -> Double) {
+    package func computed(_ name: String, _ help: String, _ value: @escaping @Sendable () -> Double) {
         add(name, help, "gauge") { "\(name) \(value())\n" }
     }
 
@@ -45,7 +45,7 @@ public final class Metrics: Sendable {
     }
 
     /// Prometheus text exposition format 0.0.4, families with labels under one header, by name.
-    public func render() -> String {
+    package func render() -> String {
         var text = ""
         var last = ""
         // By base name first: `a_b` sorts between `a` and `a{...}`.
@@ -61,24 +61,24 @@ public final class Metrics: Sendable {
 }
 
 /// A count that only rises.
-public final class Counter: Sendable {
+package final class Counter: Sendable {
     private let count = Atomic<Int>(0)
 
-    public func add(_ amount: Int = 1) { count.wrappingAdd(amount, ordering: .relaxed) }
-    public var value: Int { count.load(ordering: .relaxed) }
+    package func add(_ amount: Int = 1) { count.wrappingAdd(amount, ordering: .relaxed) }
+    package var value: Int { count.load(ordering: .relaxed) }
 }
 
 /// A whole number that rises and falls.
-public final class Gauge: Sendable {
+package final class Gauge: Sendable {
     private let current = Atomic<Int>(0)
 
-    public func set(_ value: Int) { current.store(value, ordering: .relaxed) }
-    public func add(_ amount: Int) { current.wrappingAdd(amount, ordering: .relaxed) }
-    public var value: Int { current.load(ordering: .relaxed) }
+    package func set(_ value: Int) { current.store(value, ordering: .relaxed) }
+    package func add(_ amount: Int) { current.wrappingAdd(amount, ordering: .relaxed) }
+    package var value: Int { current.load(ordering: .relaxed) }
 }
 
 /// Observations in buckets of fixed upper bounds.
-public final class Histogram: Sendable {
+package final class Histogram: Sendable {
     private let bounds: [Double]
     private struct State {
         var counts: [Int]
@@ -91,7 +91,7 @@ public final class Histogram: Sendable {
         state = Mutex(State(counts: Array(repeating: 0, count: bounds.count + 1)))
     }
 
-    public func observe(_ value: Double) {
+    package func observe(_ value: Double) {
         let bucket = bounds.firstIndex { value <= $0 } ?? bounds.count
         state.withLock { state in
             state.counts[bucket] += 1

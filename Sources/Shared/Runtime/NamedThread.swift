@@ -1,13 +1,13 @@
-internal import CLinux
+import CLinux
 import Glibc
 
 /// A named plain thread. It keeps itself alive until its body returns; a task can await that with `end`.
-public final class PlainThread: Sendable {
-    private let waiters = Waiters()
+package final class NamedThread: Sendable {
+    private let waiters = OneShotEvent()
 
     /// Starts the thread. `name` is cut to the kernel's 15 bytes.
     @discardableResult
-    public init(_ name: String, stackBytes: Int = 1 << 20, _ body: @escaping @Sendable () -> Void) {
+    package init(_ name: String, stackBytes: Int = 1 << 20, _ body: @escaping @Sendable () -> Void) {
         var attributes = pthread_attr_t()
         pthread_attr_init(&attributes)
         pthread_attr_setstacksize(&attributes, stackBytes)
@@ -35,14 +35,14 @@ public final class PlainThread: Sendable {
     }
 
     /// Suspends until the thread has ended.
-    public func end() async { await waiters.wait() }
+    package func end() async { await waiters.wait() }
 
     /// Runs a throwing blocking body on a thread of its own and awaits its result.
-    public static func run<Result: Sendable>(
+    package static func run<Result: Sendable>(
         _ name: String, _ body: @escaping @Sendable () throws -> Result
     ) async throws -> Result {
         try await withCheckedThrowingContinuation { continuation in
-            PlainThread(name) { continuation.resume(with: Swift.Result { try body() }) }
+            NamedThread(name) { continuation.resume(with: Swift.Result { try body() }) }
         }
     }
 }

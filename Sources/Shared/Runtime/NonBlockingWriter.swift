@@ -1,9 +1,10 @@
 import Glibc
+import LinuxSystem
 import Synchronization
 
 /// Whole lines to a descriptor that somebody reads, or does not: what a pipe or a terminal has no room for is dropped and
 /// counted, and no thread ever waits. (A file on a disk takes what it is given.)
-final class PatientOutput: Sendable {
+package final class NonBlockingWriter: Sendable {
     private struct State {
         var dropped = 0
         /// A line was begun and its rest dropped.
@@ -14,10 +15,10 @@ final class PatientOutput: Sendable {
     // Held while a line is written, so that lines of several threads never mix, nor take each other's room.
     private let state = Mutex(State())
 
-    init(descriptor: Int32) { self.descriptor = descriptor }
+    package init(descriptor: Int32) { self.descriptor = descriptor }
 
     /// - Parameter report: the line that says how many were lost; written before the first that there is room for again.
-    func write(_ line: String, _ report: (Int) -> String) {
+    package func write(_ line: String, _ report: (Int) -> String) {
         state.withLock { state in
             var text = state.isTorn ? "\n" : ""
             if state.dropped > 0 { text += report(state.dropped) }

@@ -1,7 +1,7 @@
 import Synchronization
 
 /// Tasks that wait for something to be over, which happens once.
-final class Waiters: Sendable {
+final class OneShotEvent: Sendable {
     private struct State {
         var isOver = false
         var waiting: [CheckedContinuation<Void, Never>] = []

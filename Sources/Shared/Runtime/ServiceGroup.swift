@@ -1,23 +1,24 @@
-internal import CLinux
+import CLinux
 import Glibc
+import LinuxSystem
 import Synchronization
 
 /// A part of a daemon that runs until it is told to stop.
 ///
 /// `run` returns once `stop` was signalled and its work is put away. Returning earlier stops the daemon too, without an
 /// error (the gate's standard input ended); throwing stops it with one.
-public struct Service: Sendable {
-    public let name: String
+package struct Service: Sendable {
+    package let name: String
     let run: @Sendable (StopSignal) async throws -> Void
 
-    public init(_ name: String, run: @escaping @Sendable (StopSignal) async throws -> Void) {
+    package init(_ name: String, run: @escaping @Sendable (StopSignal) async throws -> Void) {
         self.name = name
         self.run = run
     }
 
     /// A service that is a blocking loop on a thread of its own.
-    public static func thread(_ name: String, _ body: @escaping @Sendable (StopSignal) throws -> Void) -> Service {
-        Service(name) { stop in try await PlainThread.run(name) { try body(stop) } }
+    package static func thread(_ name: String, _ body: @escaping @Sendable (StopSignal) throws -> Void) -> Service {
+        Service(name) { stop in try await NamedThread.run(name) { try body(stop) } }
     }
 }
 
@@ -25,12 +26,14 @@ public struct Service: Sendable {
 ///
 /// Graceful stop is not cancellation: a service learns of it by its `StopSignal` and finishes what it holds. One that has not
 /// ended after `shutdownMs` is given up: the process leaves with code 1, and what was durable is what counts.
-public struct ServiceGroup: Sendable {
+package struct ServiceGroup: Sendable {
     private let services: [Service]
     private let shutdownMs: Int
     private let log = Log("services")
+    /// Exit status of a process that abandons a service: "failed" in contract.md section 8.
+    private static let abandonedExitStatus: Int32 = 1
 
-    public init(_ services: [Service], shutdownMs: Int = 10_000) {
+    package init(_ services: [Service], shutdownMs: Int = 10_000) {
         self.services = services
         self.shutdownMs = shutdownMs
     }
@@ -57,7 +60,7 @@ public struct ServiceGroup: Sendable {
     }
 
     /// Returns when all services have ended. Throws the first error of a service.
-    public func run() async throws {
+    package func run() async throws {
         guard !services.isEmpty else { return }
         let (events, feed) = AsyncStream.makeStream(of: Event.self)
         let signals = SignalWatch { feed.yield(.signal($0)) }
@@ -90,21 +93,21 @@ public struct ServiceGroup: Sendable {
 
     private func stop(_ one: Running) {
         one.stop.stop()
-        PlainThread("shutdown-limit") { [shutdownMs, log] in
+        NamedThread("shutdown-limit") { [shutdownMs, log] in
             if one.ended.wait(ms: shutdownMs) { return }
             log.error("service did not stop in time", [.service: one.service.name, .durationMs: shutdownMs])
-            _exit(ExitCode.failed.rawValue)
+            _exit(ServiceGroup.abandonedExitStatus)
         }
     }
 }
 
 /// SIGTERM and SIGINT as calls on a thread of their own; SIGPIPE is ignored. A second signal while the first is being
 /// obeyed is heard as well.
-public final class SignalWatch: Sendable {
+package final class SignalWatch: Sendable {
     private let ended = StopSignal()
 
-    public init(_ handler: @escaping @Sendable (Int32) -> Void) {
-        PlainThread("signals") { [source = SignalWatch.source, ended] in
+    package init(_ handler: @escaping @Sendable (Int32) -> Void) {
+        NamedThread("signals") { [source = SignalWatch.source, ended] in
             while true {
                 _ = Poll.wait([source, ended.descriptor], timeoutMs: -1)
                 // Before the read: a signal that comes later is for the next watch.
@@ -118,7 +121,7 @@ public final class SignalWatch: Sendable {
 
     deinit { ended.stop() }
 
-    public func end() { ended.stop() }
+    package func end() { ended.stop() }
 
     // A handler may only do what is async-signal-safe: write(2) on an eventfd, SIGINT in the upper half of the sum. It
     // reads the number from an atomic, because a lazy global that is still being made would lock up.

@@ -1,7 +1,7 @@
 /// RFC 3339 in UTC. FoundationEssentials knows it too, at a hundred times the cost for a line a tap.
-public enum UTCTime {
+package enum UTCTime {
     /// `2026-11-23T20:47:01.123Z`: milliseconds, rounded down; years 1970 to 9999.
-    public static func text(microseconds: Int64) -> String {
+    package static func text(microseconds: Int64) -> String {
         let (days, rest) = microseconds.flooredDivision(by: 86_400_000_000)
         let (year, month, day) = civil(daysSince1970: days)
         let ms = rest / 1_000
@@ -12,7 +12,7 @@ public enum UTCTime {
 
     /// Microseconds since 1970 of an RFC 3339 time (`Z`, `z` or an offset; a space may stand for the T; any number of
     /// fraction digits, cut at microseconds). Nil for anything else, impossible dates included.
-    public static func microseconds(_ text: some StringProtocol) -> Int64? {
+    package static func microseconds(_ text: some StringProtocol) -> Int64? {
         var bytes = Array(text.utf8)[...]
         func number(_ digits: Int) -> Int64? {
             guard bytes.count >= digits else { return nil }

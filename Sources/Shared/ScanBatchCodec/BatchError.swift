@@ -1,8 +1,8 @@
 /// Why a body is not taken as a scan batch: the reason that goes into the quarantine, and what is wrong with it.
-public struct BatchError: Error, Hashable, Sendable, CustomStringConvertible {
+package struct BatchError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The quarantine reasons of SPEC.md section 3. The decoder finds the first five; the others need the delivery's
     /// properties or the database.
-    public enum Reason: String, Sendable, CaseIterable {
+    package enum Reason: String, Sendable, CaseIterable {
         /// Not CBOR, or not of the shape of a scan batch.
         case malformed
         /// Over 1 MiB.
@@ -21,11 +21,11 @@ public struct BatchError: Error, Hashable, Sendable, CustomStringConvertible {
         case conflict
     }
 
-    public let reason: Reason
+    package let reason: Reason
     /// One short sentence in printable ASCII; never bytes of the body.
-    public let detail: String
+    package let detail: String
 
-    public init(_ reason: Reason, _ detail: String) { (self.reason, self.detail) = (reason, detail) }
+    package init(_ reason: Reason, _ detail: String) { (self.reason, self.detail) = (reason, detail) }
 
-    public var description: String { "\(reason.rawValue): \(detail)" }
+    package var description: String { "\(reason.rawValue): \(detail)" }
 }

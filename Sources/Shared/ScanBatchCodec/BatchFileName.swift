@@ -1,28 +1,28 @@
-public import Scans
+package import ScanModel
 
 /// The name of a batch that is carried by hand: `<scanner>-<journal>-<first>-<digest>.batch`.
 ///
 /// ASCII without a colon, which any stick takes. The seq of the first scan has ten digits, so that names sort as the scans of
 /// a journal do. The digest tells bytes that a stick has altered, which may still be a batch: no broker vouches for them.
-public struct BatchFileName: Hashable, Sendable, CustomStringConvertible {
-    public static let suffix = ".batch"
+package struct BatchFileName: Hashable, Sendable, CustomStringConvertible {
+    package static let suffix = ".batch"
     /// The first so many bytes of the SHA-256 of the body stand in the name, as hex.
-    public static let digestBytes = 8
+    package static let digestBytes = 8
     private static let firstDigits = 10
     private static let logCharacters = 36
 
-    public let scanner: ScannerID
-    public let log: JournalID
-    public let first: Int64
+    package let scanner: ScannerID
+    package let log: JournalID
+    package let first: Int64
     /// Lower case.
-    public let digest: String
+    package let digest: String
 
-    public init(scanner: ScannerID, log: JournalID, first: Int64, digest: String) {
+    package init(scanner: ScannerID, log: JournalID, first: Int64, digest: String) {
         (self.scanner, self.log, self.first, self.digest) = (scanner, log, first, digest)
     }
 
     /// Nil for a name of anything else.
-    public init?(_ name: some StringProtocol) {
+    package init?(_ name: some StringProtocol) {
         guard name.hasSuffix(BatchFileName.suffix) else { return nil }
         let parts = name.dropLast(BatchFileName.suffix.count).split(separator: "-", omittingEmptySubsequences: false)
         guard parts.count >= 3, let digest = parts.last, digest.utf8.count == 2 * BatchFileName.digestBytes,
@@ -37,7 +37,7 @@ public struct BatchFileName: Hashable, Sendable, CustomStringConvertible {
         guard description == name else { return nil }
     }
 
-    public var description: String {
+    package var description: String {
         let digits = String(first)
         let zeros = String(repeating: "0", count: max(0, BatchFileName.firstDigits - digits.count))
         return "\(scanner)-\(log)-\(zeros)\(digits)-\(digest)\(BatchFileName.suffix)"

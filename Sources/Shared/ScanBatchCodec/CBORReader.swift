@@ -1,4 +1,4 @@
-internal import CCBOR
+import CCBOR
 
 /// What stands at the front of a CBOR item. Strings are ranges of the body: nothing is copied.
 enum CBORHead {

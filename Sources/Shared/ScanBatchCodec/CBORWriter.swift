@@ -1,4 +1,4 @@
-internal import CCBOR
+import CCBOR
 
 /// Appends CBOR in core deterministic encoding (RFC 8949 section 4.2.1): libcbor's encoders choose the shortest head.
 struct CBORWriter: ~Copyable {

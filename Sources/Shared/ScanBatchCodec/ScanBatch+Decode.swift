@@ -1,4 +1,4 @@
-import Scans
+import ScanModel
 
 extension ScanBatch {
     /// Unknown keys that a later version may bring; a body with more is malformed. Bounds the search for duplicates.
@@ -14,7 +14,7 @@ extension ScanBatch {
     /// value. Reasons are looked for in the order oversized, malformed (structure), version, malformed (missing key, wrong
     /// type), length, range; so a body of a later version is told as such whatever else it holds. More than 10,000 scans
     /// are `range`, a column that is not whole elements is `length`.
-    public init(decoding body: UnsafeRawBufferPointer) throws(BatchError) {
+    package init(decoding body: UnsafeRawBufferPointer) throws(BatchError) {
         guard body.count <= ScanBatch.bodyLimitBytes else {
             throw BatchError(.oversized, "\(body.count) bytes, over \(ScanBatch.bodyLimitBytes)")
         }
@@ -24,7 +24,7 @@ extension ScanBatch {
     }
 
     /// The same for an array.
-    public init(decoding body: [UInt8]) throws(BatchError) {
+    package init(decoding body: [UInt8]) throws(BatchError) {
         let result: Result<ScanBatch, BatchError> = body.withUnsafeBytes { bytes in
             do throws(BatchError) { return .success(try ScanBatch(decoding: bytes)) } catch { return .failure(error) }
         }

@@ -1,11 +1,11 @@
-import Scans
+import ScanModel
 
 extension ScanBatch {
     /// Appends the body to `body`: deterministic, so the same batch always gives the same bytes.
     ///
     /// Numbers outside the bounds of SPEC.md section 3 are encoded as they are; the center will refuse them. State values
     /// that are not finite are left out.
-    public func encode(into body: inout [UInt8]) {
+    package func encode(into body: inout [UInt8]) {
         precondition(atMs.count == tags.count && tags.count == verdicts.count && verdicts.count == flags.count)
         body.reserveCapacity(body.count + 256 + 14 * count)
         var writer = CBORWriter(appendingTo: body)
@@ -55,7 +55,7 @@ extension ScanBatch {
     }
 
     /// The body on its own.
-    public func encoded() -> [UInt8] {
+    package func encoded() -> [UInt8] {
         var body: [UInt8] = []
         encode(into: &body)
         return body

@@ -1,19 +1,19 @@
-public import Scans
+package import ScanModel
 
 /// A scan batch, version 1 (SPEC.md section 3): scans `first`, `first + 1`, ... of one journal, column by column, all
 /// under one gate and one snapshot. Without scans it is a heartbeat, and `first` is the next unsent seq.
-public struct ScanBatch: Equatable, Sendable {
+package struct ScanBatch: Equatable, Sendable {
     /// The scanner's journal before this one, and its last seq: makes a lost tail visible as a gap.
-    public struct After: Hashable, Sendable {
-        public var log: JournalID
+    package struct After: Hashable, Sendable {
+        package var log: JournalID
         /// 0: that journal held no scan.
-        public var lastSeq: Int64
+        package var lastSeq: Int64
 
-        public init(log: JournalID, lastSeq: Int64) { (self.log, self.lastSeq) = (log, lastSeq) }
+        package init(log: JournalID, lastSeq: Int64) { (self.log, self.lastSeq) = (log, lastSeq) }
     }
 
     /// A value of `state`, for the fleet view.
-    public enum StateValue: Hashable, Sendable {
+    package enum StateValue: Hashable, Sendable {
         case text(String)
         case int(Int64)
         /// Finite.
@@ -21,36 +21,36 @@ public struct ScanBatch: Equatable, Sendable {
     }
 
     /// As sent: whether it is an identity, and whose, is found out by comparing it with the routing key.
-    public var scanner: String
-    public var log: JournalID
+    package var scanner: String
+    package var log: JournalID
     /// 1 and more.
-    public var first: Int64
-    public var after: After?
+    package var first: Int64
+    package var after: After?
     /// Device clock, microseconds since 1970-01-01 UTC, a multiple of 1,000.
-    public var baseMicros: Int64
+    package var baseMicros: Int64
     /// Milliseconds from `baseMicros`, one a scan.
-    public var atMs: [Int32]
-    public var tags: [Int64]
-    public var verdicts: [UInt8]
-    public var flags: [UInt8]
+    package var atMs: [Int32]
+    package var tags: [Int64]
+    package var verdicts: [UInt8]
+    package var flags: [UInt8]
     /// Nil: the scanner's default gate at receipt.
-    public var gate: Int64?
+    package var gate: Int64?
     /// 0: none.
-    public var snapshot: Int64
+    package var snapshot: Int64
     /// Device clock at this publish, microseconds since 1970-01-01 UTC.
-    public var sentMicros: Int64
+    package var sentMicros: Int64
     /// Scans in the scanner's journals after this batch.
-    public var backlog: Int64
-    public var state: [String: StateValue]
+    package var backlog: Int64
+    package var state: [String: StateValue]
 
     /// Scans in it.
-    public var count: Int { atMs.count }
+    package var count: Int { atMs.count }
     /// The seq of its last scan; `first - 1` for a heartbeat.
-    public var last: Int64 { first + Int64(count) - 1 }
+    package var last: Int64 { first + Int64(count) - 1 }
     /// Device time of the scan at `index` (0 ..< count), microseconds since 1970-01-01 UTC.
-    public func time(_ index: Int) -> Int64 { baseMicros + Int64(atMs[index]) * 1_000 }
+    package func time(_ index: Int) -> Int64 { baseMicros + Int64(atMs[index]) * 1_000 }
     /// The scan at `index` (0 ..< count).
-    public subscript(index: Int) -> Scan {
+    package subscript(index: Int) -> Scan {
         Scan(
             seq: first + Int64(index), atMs: time(index) / 1_000, tag: TagID(rawValue: tags[index]),
             verdict: Verdict(rawValue: verdicts[index]), flags: Flags(rawValue: flags[index]), gate: gate,
@@ -60,13 +60,13 @@ public struct ScanBatch: Equatable, Sendable {
 
 extension ScanBatch {
     /// Largest body, in bytes.
-    public static let bodyLimitBytes = 1 << 20
+    package static let bodyLimitBytes = 1 << 20
     /// Most scans in a batch: 14 bytes each leave the body far below its limit.
-    public static let scansLimit = 10_000
+    package static let scansLimit = 10_000
 
     /// How many of the leading `scans` fit into one batch: seqs without a gap, one gate, one snapshot, times within
     /// 24 days of the first (sint32 milliseconds), at most 10,000. 0 only when there are none.
-    public static func cut(_ scans: ArraySlice<Scan>) -> Int {
+    package static func cut(_ scans: ArraySlice<Scan>) -> Int {
         guard let head = scans.first else { return 0 }
         var count = 0
         for scan in scans.prefix(scansLimit) {
@@ -79,10 +79,10 @@ extension ScanBatch {
     }
 
     /// The same for a whole array.
-    public static func cut(_ scans: [Scan]) -> Int { cut(scans[...]) }
+    package static func cut(_ scans: [Scan]) -> Int { cut(scans[...]) }
 
     /// A batch of one or more scans that fit together (`cut`); anything else is a programmer's error.
-    public init(
+    package init(
         scanner: ScannerID, log: JournalID, scans: ArraySlice<Scan>, after: After? = nil, sentMicros: Int64,
         backlog: Int64, state: [String: StateValue] = [:]
     ) {
@@ -101,7 +101,7 @@ extension ScanBatch {
     }
 
     /// A batch without scans: "alive, and this is the next seq".
-    public init(
+    package init(
         heartbeatOf scanner: ScannerID, log: JournalID, next: Int64, gate: Int64?, snapshot: Int64, sentMicros: Int64,
         backlog: Int64, state: [String: StateValue] = [:]
     ) {

@@ -1,9 +1,9 @@
 /// The identity of a device: `[a-z0-9][a-z0-9-]{0,62}` (SPEC.md section 2).
-public struct ScannerID: Hashable, Sendable, Comparable, CustomStringConvertible {
-    public let text: String
+package struct ScannerID: Hashable, Sendable, Comparable, CustomStringConvertible {
+    package let text: String
 
     /// Nil for anything that is not an identity.
-    public init?(_ text: some StringProtocol) {
+    package init?(_ text: some StringProtocol) {
         let bytes = text.utf8
         guard (1...63).contains(bytes.count), bytes.first != UInt8(ascii: "-"),
             bytes.allSatisfy({ (97...122).contains($0) || (48...57).contains($0) || $0 == 45 })
@@ -11,6 +11,6 @@ public struct ScannerID: Hashable, Sendable, Comparable, CustomStringConvertible
         self.text = String(text)
     }
 
-    public var description: String { text }
-    public static func < (left: ScannerID, right: ScannerID) -> Bool { left.text < right.text }
+    package var description: String { text }
+    package static func < (left: ScannerID, right: ScannerID) -> Bool { left.text < right.text }
 }

@@ -1,7 +1,7 @@
 /// One tap as a reader saw it, before anybody decided.
-public struct Tap: Hashable, Sendable {
+package struct Tap: Hashable, Sendable {
     /// What stands behind the identity.
-    public enum Proof: Hashable, Sendable {
+    package enum Proof: Hashable, Sendable {
         /// A chip known only by its UID, which can be copied.
         case uid
         /// A chip whose secure message verified, with its read counter (24 bits).
@@ -14,19 +14,19 @@ public struct Tap: Hashable, Sendable {
         case randomUID
     }
 
-    public var identity: TagIdentity
-    public var proof: Proof
-    public var direction: Direction
+    package var identity: TagIdentity
+    package var proof: Proof
+    package var direction: Direction
     /// Milliseconds since 1970-01-01 UTC, given with the tap: a replay. Nil: the device clock counts.
-    public var atMs: Int64?
+    package var atMs: Int64?
 
-    public init(_ identity: TagIdentity, proof: Proof, direction: Direction = .in, atMs: Int64? = nil) {
+    package init(_ identity: TagIdentity, proof: Proof, direction: Direction = .in, atMs: Int64? = nil) {
         (self.identity, self.proof, self.direction, self.atMs) = (identity, proof, direction, atMs)
     }
 }
 
 /// What a reader tells its lane.
-public enum ReaderEvent: Hashable, Sendable {
+package enum ReaderEvent: Hashable, Sendable {
     case tap(Tap)
     /// It cannot be reached or does not answer: why, in words for the crew.
     case lost(reason: String)

@@ -1,10 +1,12 @@
 /// Rows as text, as a snapshot's content is defined (SPEC.md section 6): values as SQLite's `quote()` gives them, joined by
 /// `,`, one row a line. Made by hand, for a million rows through `quote()` and String take seconds.
-struct ContentText {
-    private(set) var bytes: [UInt8] = []
+package struct ContentText {
+    package private(set) var bytes: [UInt8] = []
     private var isInsideRow = false
 
-    mutating func append(_ number: Int64) {
+    package init() {}
+
+    package mutating func append(_ number: Int64) {
         separate()
         if number < 0 { bytes.append(UInt8(ascii: "-")) }
         var rest = number.magnitude
@@ -26,13 +28,13 @@ struct ContentText {
         }
     }
 
-    mutating func appendNull() {
+    package mutating func appendNull() {
         separate()
         bytes.append(contentsOf: "NULL".utf8)
     }
 
     /// UTF-8 without NUL, at which `quote()` would stop.
-    mutating func append(text: some Sequence<UInt8>) {
+    package mutating func append(text: some Sequence<UInt8>) {
         separate()
         bytes.append(UInt8(ascii: "'"))
         for byte in text {
@@ -42,12 +44,12 @@ struct ContentText {
         bytes.append(UInt8(ascii: "'"))
     }
 
-    mutating func endRow() {
+    package mutating func endRow() {
         bytes.append(UInt8(ascii: "\n"))
         isInsideRow = false
     }
 
-    mutating func clear() { bytes.removeAll(keepingCapacity: true) }
+    package mutating func clear() { bytes.removeAll(keepingCapacity: true) }
 
     private mutating func separate() {
         if isInsideRow { bytes.append(UInt8(ascii: ",")) }

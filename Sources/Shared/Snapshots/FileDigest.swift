@@ -1,14 +1,14 @@
-internal import Crypto
-public import Runtime
+import Crypto
+package import FileSystem
 
 extension Files {
     /// The SHA-256 of a file, read piece by piece. Throws `SystemError`.
-    public static func sha256(_ path: String) throws -> [UInt8] {
+    package static func sha256(_ path: String) throws -> [UInt8] {
         var hash = SHA256()
         try readChunks(path) { hash.update($0) }
         return hash.finish()
     }
 
     /// The same in hexadecimal, lower case.
-    public static func sha256Hex(_ path: String) throws -> String { Hex.encode(try sha256(path)) }
+    package static func sha256Hex(_ path: String) throws -> String { Hex.encode(try sha256(path)) }
 }

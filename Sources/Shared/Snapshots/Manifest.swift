@@ -1,66 +1,69 @@
-internal import FoundationEssentials
-internal import Runtime
-internal import Scans
+import FileSystem
+import FoundationEssentials
+import ScanModel
 
 /// `manifest.json`: names the newest snapshot of an event (SPEC.md section 6).
-public struct Manifest: Codable, Hashable, Sendable {
-    public static let format = 1
+package struct Manifest: Codable, Hashable, Sendable {
+    /// Largest delta that is applied, for it is held in memory: some 400,000 changed tags at 34 to 38 bytes. Bytes.
+    package static let maxDeltaBytes: Int64 = 16 << 20
+
+    package static let format = 1
     /// Largest manifest that is read: it holds a dozen short values and a line a delta.
-    public static let maxBytes = 65_536
-    public static let fileName = "manifest.json"
-    public static let signatureFileName = "manifest.json.minisig"
+    package static let maxBytes = 65_536
+    package static let fileName = "manifest.json"
+    package static let signatureFileName = "manifest.json.minisig"
 
     /// A file that carries the snapshot in another form.
-    public struct Package: Codable, Hashable, Sendable {
-        public var file: String
+    package struct Package: Codable, Hashable, Sendable {
+        package var file: String
         /// Bytes.
-        public var size: Int64
+        package var size: Int64
         /// Hexadecimal, lower case.
-        public var sha256: String
+        package var sha256: String
 
-        public init(file: String, size: Int64, sha256: String) {
+        package init(file: String, size: Int64, sha256: String) {
             (self.file, self.size, self.sha256) = (file, size, sha256)
         }
     }
 
     /// A SQLite changeset that turns the snapshot of version `from` into this one.
-    public struct Delta: Codable, Hashable, Sendable {
-        public var from: Int64
-        public var file: String
-        public var size: Int64
-        public var sha256: String
+    package struct Delta: Codable, Hashable, Sendable {
+        package var from: Int64
+        package var file: String
+        package var size: Int64
+        package var sha256: String
 
-        public init(from: Int64, file: String, size: Int64, sha256: String) {
+        package init(from: Int64, file: String, size: Int64, sha256: String) {
             (self.from, self.file, self.size, self.sha256) = (from, file, size, sha256)
         }
 
         /// `delta-<from>-<to>.changeset`
-        public static func fileName(from: Int64, to: Int64) -> String { "delta-\(from)-\(to).changeset" }
+        package static func fileName(from: Int64, to: Int64) -> String { "delta-\(from)-\(to).changeset" }
     }
 
-    public var format = Manifest.format
-    public var event: String
-    public var version: Int64
+    package var format = Manifest.format
+    package var event: String
+    package var version: Int64
     /// Seconds since 1970.
-    public var created: Int64
+    package var created: Int64
     /// Seconds since 1970.
-    public var expires: Int64
+    package var expires: Int64
     /// `snapshot-<version>.sqlite`
-    public var file: String
+    package var file: String
     /// Bytes.
-    public var size: Int64
+    package var size: Int64
     /// Of the file, hexadecimal, lower case.
-    public var sha256: String
+    package var sha256: String
     /// `SnapshotContent.hash`: of the rows, whatever their file's bytes.
-    public var content: String
+    package var content: String
     /// Rows of `attendees`: tags, not people.
-    public var attendees: Int64
+    package var attendees: Int64
     /// The same file under gzip.
-    public var compressed: Package?
+    package var compressed: Package?
     /// Those that lead here from older versions, the newest first; a manifest made before there were any may lack the key.
-    public var deltas: [Delta]? = []
+    package var deltas: [Delta]? = []
 
-    public init(
+    package init(
         event: String, version: Int64, created: Int64, expires: Int64, size: Int64, sha256: String, content: String,
         attendees: Int64, compressed: Package? = nil
     ) {
@@ -71,7 +74,7 @@ public struct Manifest: Codable, Hashable, Sendable {
     }
 
     /// The manifest of a finished snapshot file, by reading it all. Throws what `Snapshot` throws, or `SystemError`.
-    public init(describing path: String, compressed: Package? = nil) throws {
+    package init(describing path: String, compressed: Package? = nil) throws {
         let snapshot = try Snapshot(path: path)
         self.init(
             event: snapshot.event, version: snapshot.version, created: snapshot.createdS, expires: snapshot.expiresS,
@@ -81,7 +84,7 @@ public struct Manifest: Codable, Hashable, Sendable {
     }
 
     /// Throws `SnapshotRefusal`: malformed, or of a format that this program does not know.
-    public init(json bytes: [UInt8]) throws(SnapshotRefusal) {
+    package init(json bytes: [UInt8]) throws(SnapshotRefusal) {
         guard bytes.count <= Manifest.maxBytes else {
             throw SnapshotRefusal(.malformed, "the manifest is over \(Manifest.maxBytes) bytes")
         }
@@ -103,14 +106,14 @@ public struct Manifest: Codable, Hashable, Sendable {
     }
 
     /// As it is signed and served: keys in order of name, two blanks of indent, a newline at the end.
-    public func json() throws -> [UInt8] {
+    package func json() throws -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         return Array(try encoder.encode(self)) + [UInt8(ascii: "\n")]
     }
 
     /// All files that it names, which therefore must stay where it is served.
-    public var files: [String] { [file] + (compressed.map { [$0.file] } ?? []) + (deltas ?? []).map(\.file) }
+    package var files: [String] { [file] + (compressed.map { [$0.file] } ?? []) + (deltas ?? []).map(\.file) }
 
     /// What it names becomes part of paths and of allocations, so it must be plain.
     private func check() throws(SnapshotRefusal) {

@@ -1,7 +1,7 @@
 /// What a ticket or accreditation opens.
-public struct Pass: Hashable, Sendable, Identifiable {
+package struct Pass: Hashable, Sendable, Identifiable {
     /// May its holder come in again?
-    public enum Reentry: String, Sendable, CaseIterable {
+    package enum Reentry: String, Sendable, CaseIterable {
         /// As the gate's policy says.
         case gate
         /// Always, whatever the gate's policy says.
@@ -10,17 +10,17 @@ public struct Pass: Hashable, Sendable, Identifiable {
         case none
     }
 
-    public let id: Int64
+    package let id: Int64
     /// Nil for a pass that an import made for rows of equal zones and times.
-    public let name: String?
-    public let colour: String?
+    package let name: String?
+    package let colour: String?
     /// For the steward at the lane.
-    public let note: String?
-    public let reentry: Reentry
+    package let note: String?
+    package let reentry: Reentry
     /// Where and when it opens; by id. A pass that opens nothing has none.
-    public let access: [Access]
+    package let access: [Access]
 
-    public init(
+    package init(
         id: Int64, name: String? = nil, colour: String? = nil, note: String? = nil, reentry: Reentry = .gate,
         access: [Access]
     ) {
@@ -30,14 +30,14 @@ public struct Pass: Hashable, Sendable, Identifiable {
 }
 
 /// One zone that a pass opens, and when.
-public struct Access: Hashable, Sendable {
-    public let zone: Int64
+package struct Access: Hashable, Sendable {
+    package let zone: Int64
     /// Seconds since 1970, inclusive; nil: since ever.
-    public let from: Int64?
+    package let from: Int64?
     /// Seconds since 1970, exclusive; nil: for ever.
-    public let until: Int64?
+    package let until: Int64?
 
-    public init(zone: Int64, from: Int64? = nil, until: Int64? = nil) {
+    package init(zone: Int64, from: Int64? = nil, until: Int64? = nil) {
         (self.zone, self.from, self.until) = (zone, from, until)
     }
 }

@@ -1,8 +1,8 @@
-internal import FoundationEssentials
+import FoundationEssentials
 
 /// How a gate decides, beyond passes: the JSON of `gates.policy` (SPEC.md section 6). Absent keys mean the defaults.
-public struct Policy: Hashable, Sendable {
-    public enum Antipassback: String, Sendable, CaseIterable, Codable {
+package struct Policy: Hashable, Sendable {
+    package enum Antipassback: String, Sendable, CaseIterable, Codable {
         /// A tag may come in again and again.
         case off
         /// It may, and the scan is flagged.
@@ -13,27 +13,27 @@ public struct Policy: Hashable, Sendable {
         case timed
     }
 
-    public enum Answer: String, Sendable, CaseIterable, Codable { case admit, deny }
+    package enum Answer: String, Sendable, CaseIterable, Codable { case admit, deny }
 
-    public var antipassback: Antipassback = .off
+    package var antipassback: Antipassback = .off
     /// For `timed` only; there it is needed. 1 to 99,999, as the database has it.
-    public var minutes: Int?
+    package var minutes: Int?
     /// Milliseconds within which a second tap of the same tag is the first one again. Nil where the policy is silent:
     /// 2000 for a reader, 0 for stdin.
-    public var debounceMs: Int?
+    package var debounceMs: Int?
     /// Seconds by which a pass opens earlier and closes later than it says.
-    public var toleranceS = 0
+    package var toleranceS = 0
     /// The answer to every tap while there is no usable snapshot.
-    public var noSnapshot: Answer = .deny
+    package var noSnapshot: Answer = .deny
     /// Whether a snapshot past its expiry still opens.
-    public var expired: Answer = .admit
+    package var expired: Answer = .admit
     /// Whether a chip known only by its UID, which can be copied, is taken.
-    public var uidOnly = true
+    package var uidOnly = true
 
-    public init() {}
+    package init() {}
 
     /// Throws `PolicyError`. Unknown keys are ignored; a known key with a value that cannot be is not.
-    public init(json: String) throws(PolicyError) {
+    package init(json: String) throws(PolicyError) {
         guard !json.isEmpty else { return }
         let wire: Wire
         do { wire = try JSONDecoder().decode(Wire.self, from: Data(json.utf8)) } catch {
@@ -52,7 +52,7 @@ public struct Policy: Hashable, Sendable {
     }
 
     /// What `init(json:)` makes the same policy of.
-    public var json: String {
+    package var json: String {
         let wire = Wire(
             antipassback: antipassback, minutes: minutes, debounceMs: debounceMs, toleranceS: toleranceS,
             noSnapshot: noSnapshot, expired: expired, uidOnly: uidOnly)
@@ -79,9 +79,9 @@ public struct Policy: Hashable, Sendable {
 }
 
 /// A policy that cannot be: what is wrong with it.
-public struct PolicyError: Error, CustomStringConvertible, Sendable {
+package struct PolicyError: Error, CustomStringConvertible, Sendable {
     let detail: String
-    public var description: String { "gate policy: \(detail)" }
+    package var description: String { "gate policy: \(detail)" }
 }
 
 extension Int {

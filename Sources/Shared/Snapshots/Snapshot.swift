@@ -1,34 +1,34 @@
-internal import SQLite
-public import Scans
+import SQLite
+package import ScanModel
 
 /// One open snapshot file: what a gate decides from. Confined to one thread.
 ///
 /// The rows of `attendees` stay on the disk, one indexed look-up a tap; everything else is read into memory at `init`.
-public final class Snapshot {
+package final class Snapshot {
     /// `PRAGMA application_id`: "TPLN".
-    public static let applicationID: Int64 = 0x5450_4C4E
+    package static let applicationID: Int64 = 0x5450_4C4E
     /// `PRAGMA user_version`: the format of SPEC.md section 6.
-    public static let format: Int64 = 1
+    package static let format: Int64 = 1
 
-    public let path: String
-    public let version: Int64
+    package let path: String
+    package let version: Int64
     /// The event's name.
-    public let event: String
+    package let event: String
     /// Seconds since 1970.
-    public let createdS: Int64
+    package let createdS: Int64
     /// Seconds since 1970.
-    public let expiresS: Int64
-    public let passes: [Int64: Pass]
-    public let zones: [Int64: Zone]
+    package let expiresS: Int64
+    package let passes: [Int64: Pass]
+    package let zones: [Int64: Zone]
     /// Which of them lies within which.
-    public let zoneTree: ZoneTree
-    public let gates: [Int64: Gate]
+    package let zoneTree: ZoneTree
+    package let gates: [Int64: Gate]
     /// The gate that each enabled scanner serves unless told otherwise; nil for one enrolled without a gate.
-    public let scanners: [String: Int64?]
+    package let scanners: [String: Int64?]
     /// In order of their start.
-    public let days: [Day]
+    package let days: [Day]
     /// When they begin.
-    public let dayStarts: DayStarts
+    package let dayStarts: DayStarts
 
     private let database: Database
     private let lookup: Statement
@@ -36,7 +36,7 @@ public final class Snapshot {
     /// Opens with `immutable=1`: the file never changes, so no lock is taken and nothing is written beside it.
     ///
     /// Throws `SnapshotError` for a file of another kind or with rows that cannot be, `SQLiteError` for a damaged one.
-    public init(path: String) throws {
+    package init(path: String) throws {
         self.path = path
         database = try Database(path, .immutable)
         // 1 MiB: the inner pages of a million attendees' tree (a dozen) stay in memory, and each look-up reads its one leaf
@@ -66,7 +66,7 @@ public final class Snapshot {
     ///
     /// Nil for a tag that is not on the list. A status that this program does not know counts as void: what it cannot
     /// understand does not open a gate. Throws `SQLiteError` when the file cannot be read.
-    public func attendee(_ tag: TagID) throws -> Attendee? {
+    package func attendee(_ tag: TagID) throws -> Attendee? {
         try lookup.bind(1, tag.rawValue)
         guard try lookup.step() else { return nil }
         let found = Attendee(
@@ -76,15 +76,15 @@ public final class Snapshot {
     }
 
     /// Rows of `attendees`, by a walk over the whole table.
-    public func count() throws -> Int { Int(try database.int("SELECT count(*) FROM attendees") ?? 0) }
+    package func count() throws -> Int { Int(try database.int("SELECT count(*) FROM attendees") ?? 0) }
 
     /// Those among them of a status, as well.
-    public func count(_ status: Attendee.Status) throws -> Int {
+    package func count(_ status: Attendee.Status) throws -> Int {
         Int(try database.int("SELECT count(*) FROM attendees WHERE status = ?", .int(status.rawValue)) ?? 0)
     }
 
     /// All tags with what is known of them, in order of tag ID: for simulated fleets and for tools, not for gates.
-    public func forEachAttendee(_ body: (TagID, Attendee) throws -> Void) throws {
+    package func forEachAttendee(_ body: (TagID, Attendee) throws -> Void) throws {
         let all = try database.prepare("SELECT uid, status, pass, attendee FROM attendees ORDER BY uid")
         try all.rows { row in
             try body(
@@ -95,11 +95,11 @@ public final class Snapshot {
     }
 
     /// The day that holds the instant; nil outside all days of the snapshot.
-    public func day(atS seconds: Int64) -> Day? { days.last { $0.starts <= seconds && seconds < $0.ends } }
+    package func day(atS seconds: Int64) -> Day? { days.last { $0.starts <= seconds && seconds < $0.ends } }
 
     /// Asks for the first and the last tag of the list, so that a file whose index cannot be walked is found before a
     /// tap finds it. Throws `SQLiteError` or `SnapshotError`.
-    public func probe() throws {
+    package func probe() throws {
         for order in ["ASC", "DESC"] {
             guard let uid = try database.int("SELECT uid FROM attendees ORDER BY uid \(order) LIMIT 1") else { return }
             guard try attendee(TagID(rawValue: uid)) != nil else {
@@ -110,7 +110,7 @@ public final class Snapshot {
 
     /// Reads the whole file: for one whose rows could not be read in use. Takes a second or two for a million tags. Throws
     /// `SQLiteError` or `SnapshotError`.
-    public func check() throws {
+    package func check() throws {
         let verdict = try database.text("PRAGMA quick_check(1)") ?? "quick_check says nothing"
         guard verdict == "ok" else { throw SnapshotError(path: path, detail: verdict) }
         try probe()
@@ -129,8 +129,13 @@ public final class Snapshot {
 }
 
 /// A file that is no snapshot of ours, or whose rows cannot be.
-public struct SnapshotError: Error, CustomStringConvertible, Sendable {
-    public let path: String
-    public let detail: String
-    public var description: String { "\(path): \(detail)" }
+package struct SnapshotError: Error, CustomStringConvertible, Sendable {
+    package let path: String
+    package let detail: String
+
+    package init(path: String, detail: String) {
+        self.path = path
+        self.detail = detail
+    }
+    package var description: String { "\(path): \(detail)" }
 }

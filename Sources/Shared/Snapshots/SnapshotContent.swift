@@ -1,14 +1,14 @@
-internal import Crypto
-internal import SQLite
+import Crypto
+import SQLite
 
 /// What a snapshot says, apart from the bytes of its file: two files with the same rows have the same content.
-public enum SnapshotContent {
+package enum SnapshotContent {
     /// Bytes of text that are collected before they are hashed.
-    static let pieceBytes = 1 << 16
+    package static let pieceBytes = 1 << 16
 
     /// SHA-256, hexadecimal, over all rows but those of `meta`: tables by name, rows in key order, values as SQLite's
     /// `quote()` joined by `,`, one row a line (SPEC.md section 6). Throws `SQLiteError`.
-    public static func hash(path: String) throws -> String {
+    package static func hash(path: String) throws -> String {
         let database = try Database(path, .immutable)
         var hash = SHA256()
         for table in try tables(of: database) {

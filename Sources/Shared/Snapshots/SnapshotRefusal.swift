@@ -1,6 +1,6 @@
 /// Why a snapshot is not installed; the present one stays in force.
-public struct SnapshotRefusal: Error, CustomStringConvertible, Sendable {
-    public enum Reason: String, Sendable, CaseIterable {
+package struct SnapshotRefusal: Error, CustomStringConvertible, Sendable {
+    package enum Reason: String, Sendable, CaseIterable {
         /// The manifest or the signature file is not one.
         case malformed
         /// A manifest of another format.
@@ -36,17 +36,17 @@ public struct SnapshotRefusal: Error, CustomStringConvertible, Sendable {
         case base
     }
 
-    public let reason: Reason
-    public let detail: String
+    package let reason: Reason
+    package let detail: String
 
-    public init(_ reason: Reason, _ detail: String) {
+    package init(_ reason: Reason, _ detail: String) {
         self.reason = reason
         self.detail = detail
     }
 
     /// Whether fetching again may help: a manifest and its signature, or a file, caught in the middle of a publication or
     /// of a broken download.
-    public var isRetriable: Bool { [.malformed, .signature, .size, .hash].contains(reason) }
+    package var isRetriable: Bool { [.malformed, .signature, .size, .hash].contains(reason) }
 
-    public var description: String { "snapshot refused (\(reason.rawValue)): \(detail)" }
+    package var description: String { "snapshot refused (\(reason.rawValue)): \(detail)" }
 }

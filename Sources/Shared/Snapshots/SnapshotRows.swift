@@ -1,4 +1,4 @@
-internal import SQLite
+import SQLite
 
 /// Reads the small tables of a snapshot: each a few hundred rows at most.
 struct SnapshotRows {

@@ -1,16 +1,17 @@
-internal import Runtime
+import FileSystem
+import Runtime
 
 /// What `tapline-snapshot inspect` tells of a snapshot file.
-public struct SnapshotSummary: Sendable {
+package struct SnapshotSummary: Sendable {
     /// Label and value, in order; numbers as `.number`, so that JSON shows them as such.
-    public enum Value: Sendable {
+    package enum Value: Sendable {
         case text(String)
         case number(Int64)
     }
-    public let entries: [(key: String, value: Value)]
+    package let entries: [(key: String, value: Value)]
 
     /// Reads the whole file. Throws what `Snapshot` throws.
-    public init(path: String) throws {
+    package init(path: String) throws {
         let snapshot = try Snapshot(path: path)
         var byStatus: [Attendee.Status: Int64] = [:]
         var people: Set<Int64> = []
@@ -37,7 +38,7 @@ public struct SnapshotSummary: Sendable {
     }
 
     /// One JSON object on one line.
-    public var json: String {
+    package var json: String {
         let pairs = entries.map { key, value in
             switch value {
             case .text(let text): JSONText.quote(key) + ":" + JSONText.quote(text)
@@ -48,7 +49,7 @@ public struct SnapshotSummary: Sendable {
     }
 
     /// A line an entry, labels aligned.
-    public var text: String {
+    package var text: String {
         let width = entries.map(\.key.count).max() ?? 0
         return entries.map { key, value in
             let shown =

@@ -1,20 +1,22 @@
-internal import Crypto
-internal import Runtime
-internal import SQLite
+import Crypto
+import FileSystem
+import LinuxSystem
+package import Minisign
+import SQLite
 
 /// The checks of SPEC.md section 6, each refusal with its own reason. Who publishes, who installs and `tapline-snapshot
 /// verify` all come through here.
-public enum SnapshotVerification {
+package enum SnapshotVerification {
     /// Largest snapshot that is taken: forty million tags, far beyond any event, and a bound on what a download may fill.
-    public static let maxBytes: Int64 = 1 << 30
+    package static let maxBytes: Int64 = 1 << 30
     /// How far a device clock may lag behind the center's before a snapshot counts as from the future: it is off for a
     /// minute after a night without network, not for an hour. Seconds.
-    public static let clockToleranceS: Int64 = 3_600
+    package static let clockToleranceS: Int64 = 3_600
 
     /// The manifest, once its signature is one of a trusted key over exactly these bytes. Nothing is read from it before.
     ///
     /// Throws `SnapshotRefusal`: malformed, format, untrusted-key, signature, oversized.
-    public static func manifest(
+    package static func manifest(
         _ bytes: [UInt8], signature file: [UInt8], keys: [MinisignPublicKey]
     ) throws(SnapshotRefusal) -> Manifest {
         guard bytes.count <= Manifest.maxBytes, file.count <= Manifest.maxBytes else {
@@ -41,7 +43,7 @@ public enum SnapshotVerification {
     }
 
     /// Throws `SnapshotRefusal`: expired or future. A clock that is not to be trusted refuses nothing.
-    public static func times(of manifest: Manifest, _ clock: InstallClock) throws(SnapshotRefusal) {
+    package static func times(of manifest: Manifest, _ clock: InstallClock) throws(SnapshotRefusal) {
         guard clock.isTrusted else { return }
         guard manifest.expires > clock.nowS else {
             throw SnapshotRefusal(.expired, "it expired \(clock.nowS - manifest.expires) s ago")
@@ -55,7 +57,7 @@ public enum SnapshotVerification {
     /// SQLite reads any of them.
     ///
     /// Throws `SnapshotRefusal`: size, hash, kind, damaged, meta, rows, content; `SystemError` when it cannot be read.
-    public static func file(_ path: String, _ manifest: Manifest) throws {
+    package static func file(_ path: String, _ manifest: Manifest) throws {
         guard let status = Files.status(path) else { throw SnapshotRefusal(.size, "\(path): no such file") }
         guard Int64(status.size) == manifest.size else {
             throw SnapshotRefusal(.size, "\(status.size) bytes instead of \(manifest.size)")
@@ -71,7 +73,7 @@ public enum SnapshotVerification {
     /// of one that a delta gave.
     ///
     /// Throws `SnapshotRefusal`: kind, damaged, meta, rows, content; `SystemError` when it cannot be read.
-    public static func rows(_ path: String, _ manifest: Manifest) throws {
+    package static func rows(_ path: String, _ manifest: Manifest) throws {
         let snapshot: Snapshot
         do {
             let database = try Database(path, .immutable)
@@ -103,11 +105,11 @@ public enum SnapshotVerification {
 }
 
 /// The device clock, and what is known of it.
-public struct InstallClock: Sendable {
+package struct InstallClock: Sendable {
     /// Seconds since 1970.
-    public let nowS: Int64
+    package let nowS: Int64
     /// False for a clock that nobody set: not synchronised, and earlier than it can be. It says nothing about expiry.
-    public let isTrusted: Bool
+    package let isTrusted: Bool
 
     /// No snapshot was made before this program: 2025-01-01.
     static let earliestS: Int64 = 1_735_689_600
@@ -115,13 +117,13 @@ public struct InstallClock: Sendable {
     /// - Parameters:
     ///   - nowS: seconds since 1970.
     ///   - knownS: a time that has certainly passed, such as `created` of the snapshot in force.
-    public init(nowS: Int64, isSynchronised: Bool, knownS: Int64 = 0) {
+    package init(nowS: Int64, isSynchronised: Bool, knownS: Int64 = 0) {
         self.nowS = nowS
         isTrusted = isSynchronised || nowS >= max(knownS, InstallClock.earliestS)
     }
 
     /// The clock of this machine.
-    public static func device(knownS: Int64 = 0) -> InstallClock {
+    package static func device(knownS: Int64 = 0) -> InstallClock {
         InstallClock(
             nowS: SystemClock.nowMicroseconds() / 1_000_000, isSynchronised: SystemClock.isSynchronised(),
             knownS: knownS)

@@ -1,14 +1,14 @@
 /// Which zone lies within which: being in a zone is being in all that contain it (SPEC.md section 2).
-public struct ZoneTree: Sendable {
+package struct ZoneTree: Sendable {
     /// For each zone that lies in another, all that contain it, the nearest first.
     private let around: [Int64: [Int64]]
 
     /// No zone lies in another.
-    public init() { around = [:] }
+    package init() { around = [:] }
 
     /// A parent that is not there ends the way up, and so does one that was met before: parents in a circle contain each
     /// other, and nobody waits for the end of it.
-    public init(_ zones: [Int64: Zone]) {
+    package init(_ zones: [Int64: Zone]) {
         var around: [Int64: [Int64]] = [:]
         for zone in zones.values {
             var above: [Int64] = []
@@ -23,25 +23,25 @@ public struct ZoneTree: Sendable {
     }
 
     /// Whether being in `inner` is being in `outer`: the same zone, or one within it. Allocates nothing.
-    public func isWithin(_ inner: Int64, _ outer: Int64) -> Bool {
+    package func isWithin(_ inner: Int64, _ outer: Int64) -> Bool {
         inner == outer || (around[inner]?.contains(outer) ?? false)
     }
 }
 
 /// When the days of an event begin; after the last that is known, every 24 hours.
-public struct DayStarts: Sendable {
+package struct DayStarts: Sendable {
     /// Milliseconds since 1970, rising.
     private let startsMs: [Int64]
 
     /// One day without beginning or end.
-    public init() { startsMs = [] }
+    package init() { startsMs = [] }
 
-    public init(_ days: [Day]) {
+    package init(_ days: [Day]) {
         startsMs = days.map { $0.starts > .max / 1_000 ? .max : max($0.starts, 0) * 1_000 }.sorted()
     }
 
     /// Milliseconds since 1970 at which the day of the instant began; the beginning of all times for one before the first.
-    public func start(atMs: Int64) -> Int64 {
+    package func start(atMs: Int64) -> Int64 {
         guard let last = startsMs.last, last <= atMs else { return startsMs.last { $0 <= atMs } ?? .min }
         return atMs - (atMs - last) % DayStarts.dayMs
     }

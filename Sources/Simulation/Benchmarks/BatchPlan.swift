@@ -1,26 +1,27 @@
-internal import Batches
-internal import Journal
-internal import Publishing
-internal import Runtime
-internal import Scans
+import CLI
+package import FleetSimulation
+import Runtime
+import ScanBatchCodec
+import ScanJournal
+import ScanModel
 
 /// Ready-made scan batches of a made-up fleet, for benchmarks of the center: a pure function of its numbers, so that another
 /// run delivers the same batches again.
 ///
 /// Each scanner has one journal. The batches of a run take the scanners in turn, as many connections at once would.
-public struct BatchPlan: Sendable {
+package struct BatchPlan: Sendable {
     /// Device time between two scans of a scanner.
     static let spacingMs: Int64 = 50
 
     /// Scanners, scans over all of them together, attendees, seed, prefix; the source must be `.synthetic`.
-    public var fleet: FleetSettings
-    public var batchScans = 500
+    package var fleet: FleetSettings
+    package var batchScans = 500
     /// Device time of each scanner's first scan, milliseconds since 1970.
-    public var startsMs: Int64
+    package var startsMs: Int64
     /// Batches of each journal that an earlier run has delivered.
-    public var delivered = 0
+    package var delivered = 0
     /// Of the batches of this run, how many in a hundred repeat those, evenly between the new ones.
-    public var repeatedPercent = 0
+    package var repeatedPercent = 0
 
     /// One batch of a run.
     struct Step: Hashable, Sendable {
@@ -31,10 +32,10 @@ public struct BatchPlan: Sendable {
         var isRepeated: Bool
     }
 
-    public init(_ fleet: FleetSettings, startsMs: Int64) { (self.fleet, self.startsMs) = (fleet, startsMs) }
+    package init(_ fleet: FleetSettings, startsMs: Int64) { (self.fleet, self.startsMs) = (fleet, startsMs) }
 
     /// Throws `ProgramError` (configuration) for numbers that do not fit each other.
-    public func check() throws {
+    package func check() throws {
         guard (1...ScanBatch.scansLimit).contains(batchScans) else {
             throw ProgramError.configuration("a batch holds 1 to \(ScanBatch.scansLimit) scans")
         }
@@ -65,7 +66,7 @@ public struct BatchPlan: Sendable {
     }
 
     /// Tag IDs of the attendees, and of `more` who are never drawn.
-    public func tags(more: Int = 0) -> [Int64] {
+    package func tags(more: Int = 0) -> [Int64] {
         FleetWorld(attendees: attendees + more, scanners: 1, seed: fleet.seed).tags.map(\.tag.rawValue)
     }
 

@@ -1,17 +1,20 @@
-internal import AMQP
-internal import Batches
-public import Runtime
-internal import Scans
+import AMQP
+import CLI
+import FleetSimulation
+import LinuxSystem
+package import Runtime
+import ScanBatchCodec
+import ScanModel
 
 /// Publishes a `BatchPlan` over one connection, straight from memory: fills a broker as fast as it confirms, or sends live
 /// batches at a steady pace and says when. For benchmarks of the center; of real publishers, `Fleet` has the code.
-public final class BatchPublication {
+package final class BatchPublication {
     /// Batches published and not confirmed.
     static let windowBatches = 256
     /// A broker that confirms nothing for so long has failed.
     static let stallLimitMs: Int64 = 60_000
 
-    public enum Format: String, CaseIterable, Sendable {
+    package enum Format: String, CaseIterable, Sendable {
         /// Scan batch v1.
         case cbor
         /// The same columns as a JSON object, for a peer that speaks JSON.
@@ -25,7 +28,7 @@ public final class BatchPublication {
     private var unconfirmed: Set<UInt64> = []
 
     /// Connects. Throws `ProgramError`, configuration for numbers that do not fit and unreachable without a broker.
-    public init(_ plan: BatchPlan, exchange: String, format: Format) throws {
+    package init(_ plan: BatchPlan, exchange: String, format: Format) throws {
         try plan.check()
         (self.plan, self.exchange, self.format) = (plan, exchange, format)
         let address: AMQPAddress
@@ -39,7 +42,7 @@ public final class BatchPublication {
     }
 
     /// Publishes everything and waits until all is confirmed; true when it was not stopped before.
-    public func fill(_ stop: StopSignal) throws -> Bool {
+    package func fill(_ stop: StopSignal) throws -> Bool {
         let world = plan.world()
         for index in 0..<plan.count {
             let step = plan.step(index)
@@ -53,7 +56,7 @@ public final class BatchPublication {
     /// `<tag> <microseconds since 1970>` is written to standard output, with the time just before the publish.
     ///
     /// - Parameter first: number of the first of those attendees beyond the plan's own, `count` are needed.
-    public func live(rate: Int, firstMarker first: Int, _ stop: StopSignal) throws -> Bool {
+    package func live(rate: Int, firstMarker first: Int, _ stop: StopSignal) throws -> Bool {
         let world = plan.world()
         let markers = plan.tags(more: first + plan.count).suffix(plan.count)
         let startMs = SystemClock.monotonicMs()

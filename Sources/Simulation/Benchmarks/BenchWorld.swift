@@ -1,12 +1,13 @@
-internal import Journal
-internal import Publishing
-internal import Runtime
-public import Scans
-internal import Snapshots
+import LinuxSystem
+import Runtime
+import ScanJournal
+package import ScanModel
+import SnapshotExport
+import Snapshots
 
 /// The made-up event that the edge is measured in: every attendee has a chip whose UID is a number, so that a measuring
 /// process needs no list to tap them.
-public struct BenchWorld: Sendable {
+package struct BenchWorld: Sendable {
     /// Scans of each of the last days in a filled journal: a lane that lets somebody through every six seconds, all day.
     static let dayScans = 15_000
     /// Days with so many; all scans before them share the `olderDays` before these. None is old enough to be pruned.
@@ -16,10 +17,10 @@ public struct BenchWorld: Sendable {
     static let fillScans = 10_000
     static let daySeconds: Int64 = 86_400
 
-    public let attendees: Int
+    package let attendees: Int
     private let key: EventKey
 
-    public init(attendees: Int, key: EventKey) { (self.attendees, self.key) = (attendees, key) }
+    package init(attendees: Int, key: EventKey) { (self.attendees, self.key) = (attendees, key) }
 
     /// Seven bytes, as NTAG chips have.
     func uid(_ number: Int) -> [UInt8] { [0x04] + (0..<6).map { UInt8(truncatingIfNeeded: number >> (8 * (5 - $0))) } }
@@ -29,7 +30,7 @@ public struct BenchWorld: Sendable {
     /// Makes a snapshot: 50 passes of three zones, one gate, one scanner, the days around now.
     ///
     /// Throws `SnapshotError` where the file is there already, `SQLiteError`.
-    public func writeSnapshot(path: String, version: Int64, scanner: ScannerID, policy: String) throws {
+    package func writeSnapshot(path: String, version: Int64, scanner: ScannerID, policy: String) throws {
         let nowS = SystemClock.nowMicroseconds() / 1_000_000
         let writer = try SnapshotWriter(path: path)
         let tags = (0..<attendees).map { (tag($0), Int64($0 + 1)) }.sorted { $0.0 < $1.0 }
@@ -57,7 +58,7 @@ public struct BenchWorld: Sendable {
     }
 
     /// Fills a journal with scans that lie in the past, the last of them now.
-    public func fillJournal(folder: String, scanner: ScannerID, scans: Int, snapshot: Int64, seed: UInt64) throws {
+    package func fillJournal(folder: String, scanner: ScannerID, scans: Int, snapshot: Int64, seed: UInt64) throws {
         let journal = try Journal(folder: folder, scanner: scanner)
         var random = SeededRandom(seed: seed)
         let endMs = SystemClock.nowMicroseconds() / 1_000

@@ -1,11 +1,12 @@
-internal import Gate
-internal import Publishing
-public import Runtime
-public import Scans
-internal import Snapshots
+import AccessControl
+import CLI
+import LinuxSystem
+package import Runtime
+package import ScanModel
+import Snapshots
 
 /// Measures the lane: its look-up and decision in this process, its taps from outside.
-public struct LaneBench: Sendable {
+package struct LaneBench: Sendable {
     /// Looked up before the clock runs, as many as the floor program does.
     static let warmLookups = 20_000
     /// Tapped before the clock runs: the snapshot's pages and the journal's first ones are in memory then.
@@ -16,11 +17,11 @@ public struct LaneBench: Sendable {
     private let world: BenchWorld
     private let seed: UInt64
 
-    public init(_ world: BenchWorld, seed: UInt64) { (self.world, self.seed) = (world, seed) }
+    package init(_ world: BenchWorld, seed: UInt64) { (self.world, self.seed) = (world, seed) }
 
     /// Look-up in the snapshot and decision, from the tag ID on, or with `fromUID` from the chip's UID on, which adds an
     /// HMAC-SHA-256. Gives `Latencies.line`.
-    public func decisions(snapshot path: String, key: EventKey, count: Int, fromUID: Bool) throws -> String {
+    package func decisions(snapshot path: String, key: EventKey, count: Int, fromUID: Bool) throws -> String {
         let snapshot = try Snapshot(path: path)
         let gate = snapshot.gates[1]!
         let atMs = SystemClock.nowMicroseconds() / 1_000
@@ -36,7 +37,7 @@ public struct LaneBench: Sendable {
             if fromUID { tag = key.tagID(of: .uid(uid)) }
             let attendee = try snapshot.attendee(tag)
             let decision = Decision(
-                Decision.Facts(
+                DecisionInput(
                     direction: .in, atMs: atMs, gate: gate, snapshot: .inForce(expiresS: snapshot.expiresS),
                     attendee: attendee, pass: attendee.flatMap { snapshot.passes[$0.pass] },
                     zones: snapshot.zoneTree,
@@ -54,10 +55,10 @@ public struct LaneBench: Sendable {
     }
 
     /// A lane's memory of the people of one busy day.
-    private func remembered(_ snapshot: Snapshot, _ gate: Snapshots.Gate, _ days: DayStarts, atMs: Int64) throws
-        -> LaneMemory
+    private func remembered(_ snapshot: Snapshot, _ gate: Gate, _ days: DayStarts, atMs: Int64) throws
+        -> AntiPassbackMemory
     {
-        var memory = LaneMemory()
+        var memory = AntiPassbackMemory()
         for number in 0..<min(BenchWorld.dayScans, world.attendees) {
             let tag = world.tag(number * 61 % world.attendees)
             memory.note(
@@ -75,7 +76,7 @@ public struct LaneBench: Sendable {
     /// - Parameters:
     ///   - gapMs: pause between a verdict and the next tap.
     ///   - first: number of the first attendee; they come one after the other, so that nobody taps twice.
-    public func taps(count: Int, gapMs: Int, first: Int, stop: StopSignal) throws -> String {
+    package func taps(count: Int, gapMs: Int, first: Int, stop: StopSignal) throws -> String {
         let answers = LineInput()
         var latencies = Latencies(count: count)
         var admitted = 0

@@ -1,4 +1,4 @@
-internal import Batches
+import ScanBatchCodec
 
 extension ScanBatch {
     /// The columns as one JSON object: what a peer that speaks JSON parses fastest.

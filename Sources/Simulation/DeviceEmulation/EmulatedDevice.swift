@@ -1,7 +1,7 @@
 /// What plays a piece of hardware on a serial line: a pure state machine, so that time is an argument and tests need no clock.
 ///
 /// `EmulatedPort` runs it on a pseudo-terminal.
-public protocol EmulatedDevice: Sendable {
+package protocol EmulatedDevice: Sendable {
     /// Takes what the program wrote.
     mutating func receive(_ bytes: [UInt8], nowMs: Int64)
 

@@ -1,6 +1,7 @@
-internal import Runtime
-internal import Serial
-internal import Synchronization
+import FileSystem
+import LinuxSystem
+import Runtime
+import Synchronization
 
 /// A device on a pseudo-terminal: its thread, its port, and the cable, which can be pulled and put back.
 ///
@@ -34,7 +35,7 @@ final class EmulatedPort<Device: EmulatedDevice>: Sendable {
         self.device = Mutex(device)
         let terminal = try PseudoTerminal()
         try terminal.link(at: path)
-        PlainThread("emulation") { self.run() }
+        NamedThread("emulation") { self.run() }
         // By an order, not by the closure, which would keep the port open for ever.
         tell { .plug(terminal, $0) }
     }

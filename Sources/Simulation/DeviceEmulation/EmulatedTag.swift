@@ -1,20 +1,20 @@
 /// A tag in a reader's field (ISO/IEC 14443 type A).
-public struct EmulatedTag: Sendable {
+package struct EmulatedTag: Sendable {
     /// 4, 7 or 10 bytes. One that starts with 08 is a random UID.
-    public let uid: [UInt8]
+    package let uid: [UInt8]
     /// SENS_RES, as the PN532 reports it.
-    public var sensRes: [UInt8]
+    package var sensRes: [UInt8]
     /// SEL_RES; bit 5 says ISO-DEP.
-    public var selRes: UInt8
+    package var selRes: UInt8
     /// The answer to RATS, its length byte first; empty for a tag without ISO-DEP.
-    public var ats: [UInt8] = []
+    package var ats: [UInt8] = []
     /// What answers its APDUs; nil for a tag without ISO-DEP.
     var application: Type4Application?
     /// Exchanges after which the tag leaves the field in the middle of the conversation; nil: it stays.
-    public var leavesAfter: Int?
+    package var leavesAfter: Int?
 
     /// A chip known only by its UID: MIFARE Classic by its looks with 4 bytes, NTAG with 7, and a rare one with 10.
-    public static func plain(_ uid: [UInt8]) -> EmulatedTag {
+    package static func plain(_ uid: [UInt8]) -> EmulatedTag {
         precondition([4, 7, 10].contains(uid.count), "a UID has 4, 7 or 10 bytes")
         switch uid.count {
         case 4: return EmulatedTag(uid: uid, sensRes: [0x00, 0x04], selRes: 0x08)
@@ -24,7 +24,7 @@ public struct EmulatedTag: Sendable {
     }
 
     /// An ISO-DEP tag with the looks of an NTAG 424 DNA.
-    public static func type4(_ uid: [UInt8], _ application: Type4Application) -> EmulatedTag {
+    package static func type4(_ uid: [UInt8], _ application: Type4Application) -> EmulatedTag {
         precondition([4, 7, 10].contains(uid.count), "a UID has 4, 7 or 10 bytes")
         var tag = EmulatedTag(uid: uid, sensRes: [0x03, uid.count == 4 ? 0x04 : 0x44], selRes: 0x20)
         tag.ats = [0x06, 0x77, 0x77, 0x71, 0x02, 0x80]
@@ -35,12 +35,12 @@ public struct EmulatedTag: Sendable {
     /// An NTAG 424 DNA that signs its messages.
     /// - Parameter uid: what it shows before it is read; nil: its own. One that starts with 08 is the random UID that such a
     ///   chip can be told to show.
-    public static func sun(_ chip: SunChip, showing uid: [UInt8]? = nil) -> EmulatedTag {
+    package static func sun(_ chip: SunChip, showing uid: [UInt8]? = nil) -> EmulatedTag {
         .type4(uid ?? chip.uid, Type4Application(sun: chip))
     }
 
     /// The chip inside, with its counter as it is now; nil for a tag that signs nothing.
-    public var sun: SunChip? { application?.sun }
+    package var sun: SunChip? { application?.sun }
 
     private init(uid: [UInt8], sensRes: [UInt8], selRes: UInt8) {
         (self.uid, self.sensRes, self.selRes) = (uid, sensRes, selRes)

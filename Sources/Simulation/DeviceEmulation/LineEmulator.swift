@@ -1,7 +1,7 @@
 /// A device that only speaks: a code scanner in serial mode, or a passage sensor, on a pseudo-terminal.
 ///
 /// All calls are safe from any thread. Unplugged for good when the object goes.
-public final class LineEmulator: Sendable {
+package final class LineEmulator: Sendable {
     private let port: EmulatedPort<Speaker>
     private let ending: [UInt8]
 
@@ -9,7 +9,7 @@ public final class LineEmulator: Sendable {
     ///   - ending: what the device sends after each line.
     ///   - link: the port's name; nil: one in a new folder.
     /// Throws `SystemError`.
-    public init(ending: String = "\r\n", link: String? = nil) throws {
+    package init(ending: String = "\r\n", link: String? = nil) throws {
         self.ending = Array(ending.utf8)
         port = try EmulatedPort(Speaker(), link: link)
     }
@@ -17,22 +17,22 @@ public final class LineEmulator: Sendable {
     deinit { port.close() }
 
     /// What a program opens; the same after `unplug` and `plug`.
-    public var path: String { port.path }
+    package var path: String { port.path }
 
     /// Sends one line.
-    public func send(line: String) { send(Array(line.utf8) + ending) }
+    package func send(line: String) { send(Array(line.utf8) + ending) }
 
     /// Sends bytes as they are.
-    public func send(_ bytes: [UInt8]) { port.with { $0.speech += bytes } }
+    package func send(_ bytes: [UInt8]) { port.with { $0.speech += bytes } }
 
     /// What the program has written to it.
-    public var heard: [UInt8] { port.with { $0.heard } }
+    package var heard: [UInt8] { port.with { $0.heard } }
 
     /// Pulls the cable: programs see a hang-up, and the name is gone.
-    public func unplug() { port.unplug() }
+    package func unplug() { port.unplug() }
 
     /// Puts the cable back under the same name. Throws `SystemError`.
-    public func plug() throws { try port.plug() }
+    package func plug() throws { try port.plug() }
 }
 
 struct Speaker: EmulatedDevice {

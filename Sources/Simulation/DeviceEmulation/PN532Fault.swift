@@ -1,5 +1,5 @@
 /// What may be wrong with an emulated reader.
-public enum PN532Fault: String, CaseIterable, Sendable {
+package enum PN532Fault: String, CaseIterable, Sendable {
     /// It works.
     case none
     /// It hears and says nothing.

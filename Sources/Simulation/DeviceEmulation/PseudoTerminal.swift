@@ -1,16 +1,16 @@
-internal import CLinux
+import CLinux
 import Glibc
-internal import Runtime
+import LinuxSystem
 
 /// A pseudo-terminal: this side plays the device, a program opens `path` as it would open a serial port.
-public final class PseudoTerminal: Sendable {
+package final class PseudoTerminal: Sendable {
     /// This side, for poll(2); non-blocking.
-    public let descriptor: Int32
+    package let descriptor: Int32
     /// `/dev/pts/N`, raw: no echo, no line ends translated.
-    public let path: String
+    package let path: String
 
     /// Throws `SystemError`.
-    public init() throws {
+    package init() throws {
         let master = posix_openpt(O_RDWR | O_NOCTTY)
         guard master >= 0 else { throw SystemError("open a pseudo-terminal") }
         do { path = try PseudoTerminal.prepare(master) } catch {
@@ -24,7 +24,7 @@ public final class PseudoTerminal: Sendable {
 
     /// What the program wrote, waiting at most `timeoutMs` for it; empty when nothing has come, also while no program has
     /// opened `path`.
-    public func read(timeoutMs: Int) -> [UInt8] {
+    package func read(timeoutMs: Int) -> [UInt8] {
         guard Poll.wait([descriptor], timeoutMs: timeoutMs)[0] else { return [] }
         var bytes = [UInt8](repeating: 0, count: 4_096)
         let count = Glibc.read(descriptor, &bytes, bytes.count)
@@ -37,7 +37,7 @@ public final class PseudoTerminal: Sendable {
     }
 
     /// Throws `SystemError`, EAGAIN where the program does not read.
-    public func write(_ bytes: [UInt8]) throws {
+    package func write(_ bytes: [UInt8]) throws {
         let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
         guard count == bytes.count else { throw SystemError("write \(path)", code: count < 0 ? errno : EAGAIN) }
     }
@@ -45,7 +45,7 @@ public final class PseudoTerminal: Sendable {
     /// Makes `link` a symbolic link to `path`, in one step: whoever opens it meets the old device or this one. So a device
     /// keeps its name when it is plugged in again, as udev gives names under /dev/serial/by-id. Throws `SystemError`; a file
     /// that is no link is left alone (EEXIST).
-    public func link(at link: String) throws {
+    package func link(at link: String) throws {
         try PseudoTerminal.refuseFile(link)
         let temporary = "\(link).\(getpid())-\(descriptor)"
         unlink(temporary)
@@ -58,7 +58,7 @@ public final class PseudoTerminal: Sendable {
     }
 
     /// Takes such a link away; one that is not there is fine.
-    public static func removeLink(_ link: String) {
+    package static func removeLink(_ link: String) {
         guard (try? refuseFile(link)) != nil else { return }
         unlink(link)
     }

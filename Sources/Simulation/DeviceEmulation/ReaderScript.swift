@@ -1,8 +1,9 @@
-internal import Crypto
-public import Runtime
+import Crypto
+import LinuxSystem
+package import Runtime
 
 /// Plays a script on an emulated reader, one line a step: `tapline-fleet reader`. Confined to one thread.
-public struct ReaderScript: Sendable {
+package struct ReaderScript: Sendable {
     private let reader: PN532Emulator
     private let meta: AES128
     private let file: AES128
@@ -12,13 +13,13 @@ public struct ReaderScript: Sendable {
     private var randomUIDs: UInt32 = 0
 
     /// How long `tap` waits for a program to take the tag, ms.
-    public static let tapLimitMs = 10_000
+    package static let tapLimitMs = 10_000
     /// How long `tap` leaves the tag in the field once it is taken: as long as a hand holds a band, ms.
-    public static let tapMs = 200
+    package static let tapMs = 200
     private static let waitLimitMs = 3_600_000
 
     /// One line for each step, for help and documentation.
-    public static let steps = [
+    package static let steps = [
         ("tag UID", "a chip known only by its UID (8, 14 or 20 hexadecimal digits) comes into the field and stays"),
         ("random", "a chip that shows a random UID, 08 and three more bytes, another one each time"),
         ("url UID URL", "an ISO-DEP chip with that URL in its NDEF file"),
@@ -45,19 +46,19 @@ public struct ReaderScript: Sendable {
     ///   - file: 16 bytes, their key for the MAC.
     ///   - isDiversified: whether each chip holds AN10922(file, UID) in place of `file`.
     /// Nil for keys of another length.
-    public init?(_ reader: PN532Emulator, meta: [UInt8], file: [UInt8], isDiversified: Bool) {
+    package init?(_ reader: PN532Emulator, meta: [UInt8], file: [UInt8], isDiversified: Bool) {
         guard let meta = AES128(key: meta), let file = AES128(key: file) else { return nil }
         (self.reader, self.meta, self.file, self.isDiversified) = (reader, meta, file, isDiversified)
     }
 
     /// Why a line was not played.
-    public struct Refusal: Error, CustomStringConvertible, Sendable {
-        public let description: String
+    package struct Refusal: Error, CustomStringConvertible, Sendable {
+        package let description: String
     }
 
     /// Plays one line and gives what it prints; nil for an empty line and a comment (`#`). Throws `Refusal` for a line that is
     /// no step, `SystemError` when the port cannot be made.
-    public mutating func play(_ line: String, stop: StopSignal) throws -> String? {
+    package mutating func play(_ line: String, stop: StopSignal) throws -> String? {
         let words = line.split(whereSeparator: \.isWhitespace).map(String.init)
         guard let step = words.first, !step.hasPrefix("#") else { return nil }
         let rest = Array(words.dropFirst())

@@ -1,20 +1,20 @@
-internal import Runtime
+import LinuxSystem
 
 /// An LCUS relay board of 1, 2, 4 or 8 channels on a pseudo-terminal, which remembers every movement of its relays.
 ///
 /// All calls are safe from any thread. Unplugged for good when the object goes.
-public final class RelayBoardEmulator: Sendable {
+package final class RelayBoardEmulator: Sendable {
     /// One relay moved.
-    public struct Change: Equatable, Sendable {
+    package struct Change: Equatable, Sendable {
         /// From 1.
-        public let channel: Int
-        public let isOn: Bool
+        package let channel: Int
+        package let isOn: Bool
         /// By the clock that never steps (`SystemClock.monotonicMs`).
-        public let atMs: Int64
+        package let atMs: Int64
     }
 
     /// What it says when asked for its state with `FF`. Boards of the same name differ.
-    public enum Reply: String, CaseIterable, Sendable {
+    package enum Reply: String, CaseIterable, Sendable {
         /// Nothing, as an LCUS-1.
         case none
         /// A line a channel: `CH1:ON `.
@@ -23,56 +23,56 @@ public final class RelayBoardEmulator: Sendable {
         case bytes
     }
 
-    private let port: EmulatedPort<RelayBoard>
+    private let port: EmulatedPort<EmulatedRelayBoard>
 
     /// - Parameters:
     ///   - reply: nil: nothing with one channel, else text.
     ///   - link: the port's name; nil: one in a new folder.
     /// Throws `SystemError`.
-    public init(channels: Int, reply: Reply? = nil, link: String? = nil) throws {
+    package init(channels: Int, reply: Reply? = nil, link: String? = nil) throws {
         precondition([1, 2, 4, 8].contains(channels), "there are boards with 1, 2, 4 and 8 channels")
         port = try EmulatedPort(
-            RelayBoard(channels: channels, reply: reply ?? (channels == 1 ? .none : .text)), link: link)
+            EmulatedRelayBoard(channels: channels, reply: reply ?? (channels == 1 ? .none : .text)), link: link)
     }
 
     deinit { port.close() }
 
     /// What a program opens; the same after `unplug` and `plug`.
-    public var path: String { port.path }
+    package var path: String { port.path }
 
     /// Which relays are pulled, channel 1 first.
-    public var states: [Bool] { port.with { $0.isOn } }
+    package var states: [Bool] { port.with { $0.isOn } }
 
     /// Whether the relay of a channel, from 1, is pulled.
-    public func isOn(_ channel: Int) -> Bool { states[channel - 1] }
+    package func isOn(_ channel: Int) -> Bool { states[channel - 1] }
 
     /// Every movement since it was made, also those by a pulled cable.
-    public var changes: [Change] { port.with { $0.changes } }
+    package var changes: [Change] { port.with { $0.changes } }
 
     /// Commands understood, whether they moved a relay or not.
-    public var commands: Int { port.with { $0.commands } }
+    package var commands: Int { port.with { $0.commands } }
 
     /// Frames that a board does not obey: wrong sum, channel or state.
-    public var badFrames: Int { port.with { $0.badFrames } }
+    package var badFrames: Int { port.with { $0.badFrames } }
 
     /// Hears and says nothing, its relays stay as they are: what a hung USB chip does.
-    public var isStuck: Bool {
+    package var isStuck: Bool {
         get { port.with { $0.isStuck } }
         set { port.with { $0.isStuck = newValue } }
     }
 
     /// Relays, from 1, that stay as they are: the board hears, counts and answers, and says truly how they stand.
-    public var jammed: Set<Int> {
+    package var jammed: Set<Int> {
         get { port.with { $0.jammed } }
         set { port.with { $0.jammed = newValue } }
     }
 
     /// The relays' supply fails for a moment: all fall, while the USB chip stays and programs notice nothing.
-    public func brownOut() { port.with { $0.power(true, nowMs: SystemClock.monotonicMs()) } }
+    package func brownOut() { port.with { $0.power(true, nowMs: SystemClock.monotonicMs()) } }
 
     /// Pulls the cable: relays fall, programs see a hang-up, the name is gone.
-    public func unplug() { port.unplug() }
+    package func unplug() { port.unplug() }
 
     /// Puts the cable back under the same name, all relays off. Throws `SystemError`.
-    public func plug() throws { try port.plug() }
+    package func plug() throws { try port.plug() }
 }

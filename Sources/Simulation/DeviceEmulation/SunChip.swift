@@ -1,19 +1,19 @@
-public import Crypto
+package import Crypto
 
 /// What an NTAG 424 DNA adds to the URL in its NDEF file at each read: its encrypted UID and read counter, and a MAC over them
 /// (NXP AN12196, secure unique NFC messages).
 ///
 /// The UID and counter part ends with five bytes that a chip draws at random; here they come from the counter, so that a run
 /// can be repeated.
-public struct SunChip: Sendable {
+package struct SunChip: Sendable {
     /// 7 bytes.
-    public let uid: [UInt8]
+    package let uid: [UInt8]
     /// Reads so far; the next message has one more. 24 bits.
-    public var counter: UInt32
+    package var counter: UInt32
     /// Where the URL leads; the message is its query.
-    public var url = "https://band.example/"
+    package var url = "https://band.example/"
     /// 16 bytes a block, sent encrypted in front of the MAC, which then covers them too; empty: none.
-    public var fileData: [UInt8] = []
+    package var fileData: [UInt8] = []
 
     private let meta: AES128
     private let file: AES128
@@ -26,7 +26,7 @@ public struct SunChip: Sendable {
     /// - Parameters:
     ///   - meta: the key for UID and counter, shared by all chips.
     ///   - file: this chip's own key, diversified already where that is the custom.
-    public init(uid: [UInt8], meta: AES128, file: AES128, counter: UInt32 = 0) {
+    package init(uid: [UInt8], meta: AES128, file: AES128, counter: UInt32 = 0) {
         precondition(uid.count == SunChip.uidBytes, "these chips have 7 bytes of UID")
         (self.uid, self.meta, self.file, self.counter) = (uid, meta, file, counter)
     }

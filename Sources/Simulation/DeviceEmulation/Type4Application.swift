@@ -1,7 +1,7 @@
 /// The NDEF application of a tag (NFC Forum Type 4 Tag 1.2): select it, read the capability container, read the NDEF file.
-public struct Type4Application: Sendable {
+package struct Type4Application: Sendable {
     /// How the tag answers.
-    public enum Manner: Sendable, Equatable {
+    package enum Manner: Sendable, Equatable {
         case proper
         /// It has ISO-DEP but no NDEF application: every SELECT fails (6A82).
         case foreign
@@ -29,15 +29,15 @@ public struct Type4Application: Sendable {
     ]
 
     /// - Parameter message: what the NDEF file holds, without the two bytes of its length.
-    public init(message: [UInt8], manner: Manner = .proper) {
+    package init(message: [UInt8], manner: Manner = .proper) {
         self.init(source: .fixed(message), manner: manner)
     }
 
     /// A tag with one URI record.
-    public init(url: String) { self.init(message: NDEFSource.record(url: url)) }
+    package init(url: String) { self.init(message: NDEFSource.record(url: url)) }
 
     /// A tag that signs a message of its own at every read.
-    public init(sun: SunChip) { self.init(source: .sun(sun)) }
+    package init(sun: SunChip) { self.init(source: .sun(sun)) }
 
     /// Nil for a tag that says the same at every read.
     var sun: SunChip? {

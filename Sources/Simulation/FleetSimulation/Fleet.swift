@@ -1,13 +1,17 @@
-internal import Journal
-internal import Publishing
-public import Runtime
-internal import Scans
-internal import Snapshots
-internal import Synchronization
+import CLI
+import DataFolder
+import FileSystem
+import LinuxSystem
+package import Runtime
+import ScanJournal
+import ScanModel
+import ScanUpload
+import Snapshots
+import Synchronization
 
 /// A simulated fleet in one process, on the real journal and publisher code: each virtual scanner has a data folder, a
 /// journal, and a publisher with a connection of its own.
-public final class Fleet: Sendable {
+package final class Fleet: Sendable {
     /// Threads that tap; publishing takes a thread a scanner.
     static let writers = 4
     /// A publisher calls nothing deep; a thousand stacks of a megabyte would be all address space.
@@ -17,12 +21,12 @@ public final class Fleet: Sendable {
     private let log = Log("fleet")
     private let failure = Mutex<(any Error)?>(nil)
 
-    public init(_ settings: FleetSettings) { self.settings = settings }
+    package init(_ settings: FleetSettings) { self.settings = settings }
 
     /// Taps, publishes, and waits until all is confirmed, the time is over, or `stop` is told.
     ///
-    /// Throws `ProgramError` for settings that cannot be, `JournalError`, and whatever ends a publisher.
-    public func run(_ stop: StopSignal) throws -> FleetSummary {
+    /// Throws `ProgramError` for settings that cannot be, `DataFileError`, and whatever ends a publisher.
+    package func run(_ stop: StopSignal) throws -> FleetSummary {
         let isTemporary = settings.folder == nil
         let folder = try settings.folder ?? Files.makeTemporaryFolder("tapline-fleet")
         defer { if isTemporary { try? Files.removeFolder(folder) } }
@@ -123,7 +127,7 @@ public final class Fleet: Sendable {
         return try shares.reduce(0) { sum, share in
             sum
                 + (try JournalReader(folder: share.folder).backlog(
-                    beyond: try Shipped.read(folder: share.folder), scanner: share.scanner))
+                    beyond: try UploadCursors.read(folder: share.folder), scanner: share.scanner))
         }
     }
 
@@ -208,7 +212,7 @@ private struct JoinedThread: Sendable {
 
     init(_ name: String, stackBytes: Int, _ body: @escaping @Sendable () -> Void) {
         let ended = ended
-        PlainThread(name, stackBytes: stackBytes) {
+        NamedThread(name, stackBytes: stackBytes) {
             body()
             ended.stop()
         }

@@ -1,6 +1,8 @@
-internal import Journal
-internal import Runtime
-internal import Scans
+import CLI
+import FileSystem
+import Runtime
+import ScanJournal
+import ScanModel
 
 /// Taps from a file: CSV with a header.
 ///

@@ -1,24 +1,24 @@
-internal import Gate
-internal import Journal
-internal import Publishing
-internal import Runtime
-internal import Scans
-internal import Snapshots
+import AccessControl
+import CLI
+package import Runtime
+package import ScanJournal
+package import ScanModel
+import Snapshots
 
 /// Who is tapped, and what each virtual gate knows: made once, read by all threads.
-struct FleetWorld: Sendable {
-    struct Tag: Sendable {
-        var tag: TagID
+package struct FleetWorld: Sendable {
+    package struct Tag: Sendable {
+        package var tag: TagID
         /// Nil: not on the list.
         var attendee: Attendee?
     }
 
-    let tags: [Tag]
+    package let tags: [Tag]
     let passes: [Int64: Pass]
     let zones: ZoneTree
     /// By scanner; nil: none.
-    let gates: [Snapshots.Gate?]
-    let snapshotState: Decision.SnapshotState
+    let gates: [Gate?]
+    let snapshotState: SnapshotValidity
     /// What journals name: 0 and nothing for a made-up world.
     let snapshot: Int64
     let namesGates: Bool
@@ -29,7 +29,7 @@ struct FleetWorld: Sendable {
     static let outPerThousand = 200
 
     /// Made-up attendees with one pass for the one zone.
-    init(attendees: Int, scanners: Int, seed: UInt64) {
+    package init(attendees: Int, scanners: Int, seed: UInt64) {
         var random = SeededRandom(seed: seed)
         let pass = Pass(id: 1, access: [Access(zone: 1)])
         tags = (0..<attendees).map { number in
@@ -38,7 +38,7 @@ struct FleetWorld: Sendable {
                 attendee: Attendee(status: .active, pass: 1, attendee: Int64(number + 1)))
         }
         (passes, zones) = ([1: pass], ZoneTree())
-        gates = Array(repeating: Snapshots.Gate(id: 1, name: "made up", zone: 1), count: scanners)
+        gates = Array(repeating: Gate(id: 1, name: "made up", zone: 1), count: scanners)
         (snapshotState, snapshot, namesGates) = (.inForce(expiresS: .max), 0, false)
     }
 
@@ -65,7 +65,7 @@ struct FleetWorld: Sendable {
     }
 
     /// A tap drawn for a scanner, decided by the real gate's rules.
-    func draw(_ scanner: Int, atMs: Int64, _ random: inout SeededRandom) -> Journal.Entry {
+    package func draw(_ scanner: Int, atMs: Int64, _ random: inout SeededRandom) -> Journal.Entry {
         var drawn = tags[Int.random(in: tags.indices, using: &random)]
         if namesGates, Int.random(in: 0..<1_000, using: &random) < FleetWorld.unknownPerThousand {
             drawn = Tag(tag: TagID(rawValue: Int64(bitPattern: random.next())), attendee: nil)
@@ -73,7 +73,7 @@ struct FleetWorld: Sendable {
         let isOut = Int.random(in: 0..<1_000, using: &random) < FleetWorld.outPerThousand
         let gate = gates[scanner]
         let decision = Decision(
-            Decision.Facts(
+            DecisionInput(
                 direction: isOut ? .out : .in, atMs: atMs, gate: gate, snapshot: snapshotState,
                 attendee: drawn.attendee, pass: drawn.attendee.flatMap { passes[$0.pass] }, zones: zones))
         return Journal.Entry(

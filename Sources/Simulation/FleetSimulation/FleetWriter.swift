@@ -1,8 +1,8 @@
-internal import Journal
-internal import Publishing
-internal import Runtime
-internal import Scans
-internal import Synchronization
+import LinuxSystem
+import Runtime
+import ScanJournal
+import ScanModel
+import Synchronization
 
 /// The gates of some virtual scanners, on one thread: it owns their journals from the first tap to the end of the run, for
 /// the publishers of the same process read them.

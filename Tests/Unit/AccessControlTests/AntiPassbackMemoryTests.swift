@@ -1,5 +1,5 @@
-import Gate
-import Scans
+import AccessControl
+import ScanModel
 import Snapshots
 import Testing
 
@@ -22,7 +22,7 @@ private func days(_ hour: Int64 = 4) -> DayStarts {
 
 /// A memory, and the scans that made it.
 private struct Notes {
-    var memory = LaneMemory()
+    var memory = AntiPassbackMemory()
     var scans: [(Scan, Gate)] = []
 
     mutating func note(
@@ -42,7 +42,7 @@ private struct Notes {
         _ tag: TagID = band, zone: Int64 = site, ms atMs: Int64, isTrusted: Bool = true,
         days: DayStarts = days(),
         who attendee: Int64? = 11
-    ) -> Decision.Recollection {
+    ) -> PriorPresence {
         memory.recall(
             tag, attendee: attendee, zone: zone, atMs: atMs, clockIsTrusted: isTrusted, certainMs: dayMs,
             days: days, tree: tree)
@@ -54,16 +54,16 @@ private struct Notes {
 
     @Test func whoCameInIsInsideUntilTheWayOut() {
         var notes = Notes()
-        #expect(notes.recall(ms: noon) == Decision.Recollection())
+        #expect(notes.recall(ms: noon) == PriorPresence())
         notes.note(ms: noon)
         #expect(
             notes.recall(ms: noon + 1)
-                == Decision.Recollection(isInside: true, wasAdmitted: true, admittedMs: noon))
-        #expect(notes.recall(zone: hall, ms: noon + 1) == Decision.Recollection())
+                == PriorPresence(isInside: true, wasAdmitted: true, admittedMs: noon))
+        #expect(notes.recall(zone: hall, ms: noon + 1) == PriorPresence())
         notes.note(band, .admitted, .out, ms: noon + 2)
         #expect(
             notes.recall(ms: noon + 3)
-                == Decision.Recollection(isInside: false, wasAdmitted: true, admittedMs: noon))
+                == PriorPresence(isInside: false, wasAdmitted: true, admittedMs: noon))
     }
 
     @Test func beingInAZoneIsBeingInAllThatContainIt() {
@@ -115,7 +115,7 @@ private struct Notes {
         notes.note(ms: noon)
         let morning = 3 * dayMs + 4 * hourMs
         #expect(notes.recall(ms: morning - 1).isInside)
-        #expect(notes.recall(ms: morning) == Decision.Recollection())
+        #expect(notes.recall(ms: morning) == PriorPresence())
         // A snapshot that moves the beginning of the day forgets nobody who came on this day.
         #expect(notes.recall(ms: noon + hourMs, days: days(11)).isInside)
         #expect(!notes.recall(ms: noon + 2 * hourMs, days: days(13)).isInside)
@@ -130,7 +130,7 @@ private struct Notes {
         // The last of the twelve begins at four on day 11.
         notes.note(ms: 13 * dayMs + 12 * hourMs)
         #expect(notes.recall(ms: 14 * dayMs + 4 * hourMs - 1).isInside)
-        #expect(notes.recall(ms: 14 * dayMs + 4 * hourMs) == Decision.Recollection())
+        #expect(notes.recall(ms: 14 * dayMs + 4 * hourMs) == PriorPresence())
         #expect(notes.recall(ms: 13 * dayMs + 5 * hourMs).isInside)
     }
 
@@ -142,13 +142,13 @@ private struct Notes {
         #expect(notes.recall(ms: noon + hourMs, isTrusted: false).isInside)
         #expect(notes.recall(secondBand, ms: noon + hourMs, isTrusted: false, who: 12).isInside)
         // One that is certainly wrong says nothing: the latest day counts.
-        #expect(notes.recall(ms: 1_000, isTrusted: false) == Decision.Recollection())
+        #expect(notes.recall(ms: 1_000, isTrusted: false) == PriorPresence())
         #expect(notes.recall(secondBand, ms: 1_000, isTrusted: false, who: 12).isInside)
     }
 
     @Test func aClockThatWasAheadForManyDaysPushesNobodyOut() {
         var notes = Notes()
-        for ahead in 1...Int64(LaneMemory.dayLimit + 2) {
+        for ahead in 1...Int64(AntiPassbackMemory.dayLimit + 2) {
             notes.note(ms: noon)
             notes.note(secondBand, ms: noon + 2 * ahead * dayMs, who: 12)
             notes.memory.tidy()
@@ -179,7 +179,7 @@ private struct Notes {
         notes.note(secondBand, .admitted, .clockNotTrusted, ms: 1_000, who: 12)
         #expect(notes.recall(ms: 1_000, isTrusted: false).isInside)
         let other = notes.recall(secondBand, ms: noon, who: 12)
-        #expect(other == Decision.Recollection(isInside: true, wasAdmitted: true, admittedMs: nil))
+        #expect(other == PriorPresence(isInside: true, wasAdmitted: true, admittedMs: nil))
         #expect(!notes.recall(secondBand, ms: noon + dayMs, who: 12).isInside)
     }
 
@@ -187,7 +187,7 @@ private struct Notes {
         var notes = Notes()
         notes.note(ms: noon)
         notes.note(band, .annulled, ms: noon + 5_000)
-        #expect(notes.recall(ms: noon + 5_001) == Decision.Recollection())
+        #expect(notes.recall(ms: noon + 5_001) == PriorPresence())
         notes.note(ms: noon + 6_000)
         notes.note(band, .admitted, .out, ms: noon + 7_000)
         notes.note(band, .annulled, .out, ms: noon + 12_000)
@@ -211,7 +211,7 @@ private struct Notes {
                 tag, verdict, number % 3 == 0 ? .out : [], at: number % 2 == 0 ? door : entrance,
                 ms: noon + Int64(number * 7_919 % 500_000), who: number % 5 == 0 ? nil : tag.rawValue / 2)
         }
-        var again = LaneMemory(capacity: 700)
+        var again = AntiPassbackMemory(capacity: 700)
         for (number, (scan, gate)) in notes.scans.enumerated() {
             again.note(
                 scan, attendee: number % 5 == 0 ? nil : scan.tag.rawValue / 2, gate: gate, days: days())
@@ -232,14 +232,14 @@ private struct Notes {
 
     @Test func onlyTheLatestDaysAreKept() {
         var notes = Notes()
-        for day in 0..<LaneMemory.dayLimit {
+        for day in 0..<AntiPassbackMemory.dayLimit {
             notes.note(TagID(rawValue: Int64(day + 1)), ms: noon + Int64(day) * dayMs, who: nil)
         }
         let early = notes.memory.tidy()
-        #expect(!early && notes.memory.count == LaneMemory.dayLimit)
-        notes.note(ms: noon + Int64(LaneMemory.dayLimit) * dayMs)
+        #expect(!early && notes.memory.count == AntiPassbackMemory.dayLimit)
+        notes.note(ms: noon + Int64(AntiPassbackMemory.dayLimit) * dayMs)
         let late = notes.memory.tidy()
-        #expect(late && notes.memory.count == LaneMemory.dayLimit)
+        #expect(late && notes.memory.count == AntiPassbackMemory.dayLimit)
         #expect(notes.recall(TagID(rawValue: 2), ms: noon + dayMs, who: nil).isInside)
         #expect(!notes.recall(TagID(rawValue: 1), ms: noon, who: nil).isInside)
         let again = notes.memory.tidy()

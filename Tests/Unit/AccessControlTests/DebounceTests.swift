@@ -1,5 +1,5 @@
-import Gate
-import Scans
+import AccessControl
+import ScanModel
 import Testing
 
 @Suite struct DebounceTests {

@@ -1,12 +1,12 @@
-import Gate
-import Scans
+import AccessControl
+import ScanModel
 import Snapshots
 import Testing
 
 /// What SPEC.md and the decision's own description say, once more, as a list of reasons, from what weighs most to what
 /// weighs least: slow, and written without a look at how the gate does it.
 private struct Model {
-    let facts: Decision.Facts
+    let facts: DecisionInput
     var atS: Int64 { Int64((Double(facts.atMs) / 1_000).rounded(.down)) }
     var policy: Policy { facts.gate?.policy ?? Policy() }
     var isListless: Bool { facts.snapshot == .unusable || facts.gate == nil }
@@ -122,10 +122,10 @@ private let tree = ZoneTree([
             }
     }
 
-    private static var memories: [Decision.Recollection] {
+    private static var memories: [PriorPresence] {
         [nil, now * 1_000 - 599_999, now * 1_000 - 600_000, now * 1_000, now * 1_000 + 1].flatMap { admitted in
             [(false, false), (true, false), (false, true), (true, true)].map {
-                Decision.Recollection(isInside: $0.0, wasAdmitted: $0.1, admittedMs: admitted)
+                PriorPresence(isInside: $0.0, wasAdmitted: $0.1, admittedMs: admitted)
             }
         }
     }
@@ -139,7 +139,7 @@ private let tree = ZoneTree([
     @Test(arguments: Policy.Antipassback.allCases)
     func theGateAndTheModelAgreeOnEverything(_ antipassback: Policy.Antipassback) {
         var (count, differences, seen) = (0, 0, Set<Verdict>())
-        func compare(_ facts: Decision.Facts) {
+        func compare(_ facts: DecisionInput) {
             let (real, model) = (Decision(facts), Model(facts: facts).decision)
             count += 1
             seen.insert(real.verdict)
@@ -154,7 +154,7 @@ private let tree = ZoneTree([
             for pass in DecisionModelTests.passes {
                 for (proof, isReplayed) in DecisionModelTests.proofs {
                     for bits in 0..<24 {
-                        var facts = Decision.Facts(
+                        var facts = DecisionInput(
                             direction: .in, atMs: (bits & 4 == 0 ? now : expiry) * 1_000,
                             clockIsTrusted: bits & 1 == 0, proof: proof, isReplayed: isReplayed,
                             mode: LaneMode.allCases[bits / 8], isInspection: bits & 2 != 0, gate: gate,

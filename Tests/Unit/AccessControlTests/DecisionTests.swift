@@ -1,5 +1,5 @@
-import Gate
-import Scans
+import AccessControl
+import ScanModel
 import Snapshots
 import Testing
 
@@ -20,16 +20,16 @@ private let always = pass(Access(zone: hall))
 
 private func facts(
     _ status: Attendee.Status? = .active, _ pass: Pass? = always, gate here: Gate? = gate(), atS: Int64 = now,
-    _ change: (inout Decision.Facts) -> Void = { _ in }
-) -> Decision.Facts {
-    var facts = Decision.Facts(
+    _ change: (inout DecisionInput) -> Void = { _ in }
+) -> DecisionInput {
+    var facts = DecisionInput(
         direction: .in, atMs: atS * 1_000, gate: here, snapshot: .inForce(expiresS: expiry),
         attendee: status.map { Attendee(status: $0, pass: 1, attendee: 11) }, pass: pass)
     change(&facts)
     return facts
 }
 
-private func verdict(_ facts: Decision.Facts) -> Verdict { Decision(facts).verdict }
+private func verdict(_ facts: DecisionInput) -> Verdict { Decision(facts).verdict }
 
 @Suite struct DecisionTests {
     @Test func whoMayComeInComesIn() {
@@ -117,7 +117,7 @@ private func verdict(_ facts: Decision.Facts) -> Verdict { Decision(facts).verdi
             Decision(
                 facts(status, pass, atS: atS) {
                     ($0.direction, $0.isInspection) = (direction, true)
-                    $0.memory = Decision.Recollection(isInside: true, wasAdmitted: true)
+                    $0.memory = PriorPresence(isInside: true, wasAdmitted: true)
                 })
         }
         let flags: Flags = direction == .out ? [.out, .inspection] : .inspection
@@ -175,7 +175,7 @@ private func verdict(_ facts: Decision.Facts) -> Verdict { Decision(facts).verdi
         #expect(verdicts.map(\.rawValue).sorted() == [0, 1, 2, 3, 4, 6, 7, 8, 9])
     }
 
-    private func check(_ facts: Decision.Facts) {
+    private func check(_ facts: DecisionInput) {
         let decision = Decision(facts)
         let isExpired = facts.clockIsTrusted && facts.snapshot != .unusable && facts.atMs / 1_000 >= expiry
         #expect(decision.flags.contains(.out) == (facts.direction == .out))

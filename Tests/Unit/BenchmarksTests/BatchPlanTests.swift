@@ -1,9 +1,10 @@
-import Batches
-import Runtime
-import Scans
+import CLI
+import ScanBatchCodec
+import ScanModel
 import Testing
 
-@testable import Fleet
+@testable import Benchmarks
+@testable import FleetSimulation
 
 @Suite("Batches of the center's benchmarks")
 struct BatchPlanTests {

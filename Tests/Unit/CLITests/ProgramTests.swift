@@ -1,5 +1,7 @@
-import Runtime
-import Support
+import CLI
+import FileSystem
+import LinuxSystem
+import TestSupport
 import Testing
 
 /// Settings: flag > environment > default, and the exit codes of SPEC.md section 8.

@@ -1,10 +1,11 @@
+import FileSystem
 import HTTPServer
 import Runtime
-import Support
 import Synchronization
+import TestSupport
 import Testing
 
-@testable import Web
+@testable import CenterHTTP
 
 /// The center's pages over a real socket.
 struct WebTests {
@@ -16,8 +17,8 @@ struct WebTests {
         snapshots: String? = nil, metrics: Metrics = Metrics(), problems: Problems = Problems(),
         _ body: (RawHTTP) throws -> Void
     ) throws {
-        let web = Web(metrics: metrics, snapshots: snapshots) { problems.list.withLock { $0 } }
-        let server = try HTTPServer(#require(HTTPAddress("127.0.0.1:0"))) { web.answer($0) }
+        let web = CenterEndpoints(metrics: metrics, snapshots: snapshots) { problems.list.withLock { $0 } }
+        let server = try HTTPListener(#require(HTTPAddress("127.0.0.1:0"))) { web.answer($0) }
         defer { server.stop() }
         #expect(server.port > 0)
         try body(RawHTTP(port: server.port))
@@ -137,9 +138,9 @@ struct WebTests {
     }
 
     @Test func aPortInUseIsAnError() throws {
-        let first = try HTTPServer(#require(HTTPAddress("127.0.0.1:0"))) { _ in .text("") }
+        let first = try HTTPListener(#require(HTTPAddress("127.0.0.1:0"))) { _ in .text("") }
         defer { first.stop() }
         let taken = try #require(HTTPAddress("127.0.0.1:\(first.port)"))
-        #expect(throws: HTTPServerError.self) { try HTTPServer(taken) { _ in .text("") } }
+        #expect(throws: HTTPServerError.self) { try HTTPListener(taken) { _ in .text("") } }
     }
 }

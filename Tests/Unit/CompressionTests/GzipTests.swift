@@ -1,7 +1,7 @@
-import Runtime
-import Support
+import Compression
+import FileSystem
+import TestSupport
 import Testing
-import Zlib
 
 @Suite struct GzipTests {
     let folder = TemporaryFolder("gzip")

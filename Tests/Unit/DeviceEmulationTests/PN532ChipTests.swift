@@ -1,8 +1,8 @@
 import Crypto
-import Support
+import TestSupport
 import Testing
 
-@testable import Emulation
+@testable import DeviceEmulation
 
 @Suite struct PN532ChipTests {
     private static let wakeUp: [UInt8] = [0x55, 0x55, 0, 0, 0]

@@ -1,8 +1,9 @@
-import Emulation
+import DeviceEmulation
+import FileSystem
 import Glibc
-import Runtime
-import Serial
-import Support
+import LinuxSystem
+import SerialPorts
+import TestSupport
 import Testing
 
 /// Asked by the real libnfc: its own `nfc-list`, as Debian ships it.

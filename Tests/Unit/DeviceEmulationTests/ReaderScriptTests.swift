@@ -1,7 +1,7 @@
-import Emulation
+import DeviceEmulation
+import FileSystem
 import Runtime
-import Serial
-import Support
+import TestSupport
 import Testing
 
 @Suite struct ReaderScriptTests {

@@ -1,7 +1,7 @@
-import Emulation
-import Runtime
-import Serial
-import Support
+import DeviceEmulation
+import LinuxSystem
+import SerialPorts
+import TestSupport
 import Testing
 
 @Suite struct RelayBoardEmulatorTests {

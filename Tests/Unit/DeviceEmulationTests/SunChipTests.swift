@@ -1,7 +1,7 @@
 import Crypto
 import Testing
 
-@testable import Emulation
+@testable import DeviceEmulation
 
 @Suite struct SunChipTests {
     private struct Vector: Sendable {

@@ -1,8 +1,12 @@
+import FileSystem
 import Glibc
+import LinuxSystem
 import Runtime
-import Support
 import Synchronization
+import TestSupport
 import Testing
+
+@testable import ErrorModel
 
 struct FilesTests {
     let folder = TemporaryFolder()
@@ -48,7 +52,7 @@ struct FilesTests {
         let length = 300_000
         try Files.writeAtomically([UInt8](repeating: 0, count: length), to: path)
         let over = StopSignal()
-        let writer = PlainThread("writer") {
+        let writer = NamedThread("writer") {
             defer { over.stop() }
             for number in 1...100 {
                 try? Files.writeAtomically([UInt8](repeating: UInt8(number), count: length), to: path, durable: false)
@@ -109,8 +113,8 @@ struct FileLockTests {
     @Test func oneHolderAtATime() throws {
         let path = folder.file("lock")
         var lock: FileLock? = try FileLock(path)
-        let error = #expect(throws: ProgramError.self) { try FileLock(path) }
-        #expect(error?.code == .configuration)
+        let error = #expect(throws: FileLock.Held.self) { try FileLock(path) }
+        #expect(error?.category == .configuration)
         #expect(lock != nil)
         lock = nil
         _ = try FileLock(path)
@@ -122,7 +126,7 @@ struct FileLockTests {
             let lock = try FileLock(path)
             let lost = Atomic(false)
             let over = StopSignal()
-            let opener = PlainThread("opener") {
+            let opener = NamedThread("opener") {
                 while !over.isStopped {
                     let file = open("/dev/null", O_RDONLY)
                     sched_yield()
@@ -141,7 +145,7 @@ struct FileLockTests {
     @Test func aChildThatIsStartingKeepsNoLock() async throws {
         await #expect(processExitsWith: .success) { [path = folder.file("lock") as String] in
             let over = StopSignal()
-            let starter = PlainThread("starter") {
+            let starter = NamedThread("starter") {
                 var arguments: [UnsafeMutablePointer<CChar>?] = [strdup("true"), nil]
                 while !over.isStopped {
                     var child: pid_t = 0

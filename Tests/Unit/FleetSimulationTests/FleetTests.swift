@@ -1,13 +1,14 @@
-import CenterDouble
-import Journal
-import Publishing
+import CLI
+import FakeCenter
+import LinuxSystem
 import Runtime
-import Scans
+import ScanJournal
+import ScanModel
 import Snapshots
-import Support
+import TestSupport
 import Testing
 
-@testable import Fleet
+@testable import FleetSimulation
 
 @Suite("Fleet")
 struct FleetTests {

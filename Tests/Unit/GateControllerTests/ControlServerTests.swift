@@ -1,9 +1,9 @@
-import Gate
-import Journal
+import FileSystem
+import GateController
 import Runtime
-import Scans
+import ScanModel
 import Snapshots
-import Support
+import TestSupport
 import Testing
 
 /// The gate chief's commands against the real program.
@@ -30,7 +30,7 @@ import Testing
 
     @Test func ordersReachTheRunningGate() throws {
         let gate = try gate()
-        #expect(Files.status(Desk.path(venue.data))?.mode == 0o660)
+        #expect(Files.status(ControlServer.path(venue.data))?.mode == 0o660)
         #expect(try order("mode", "free").lines == ["mode free"])
         #expect(try order("admit", "--reason", "no band").end == .exit(0))
         #expect(try order("admit", venue.hex(.blocked), "--reason", "the minister").end == .exit(0))
@@ -40,13 +40,13 @@ import Testing
         #expect(try order("mode", "wide").end == .exit(64))
         #expect(try gate.stop() == .exit(0))
         #expect(try venue.journalled().map(\.verdict.rawValue) == [0, 129, 134, 0])
-        #expect(!Files.exists(Desk.path(venue.data)))
+        #expect(!Files.exists(ControlServer.path(venue.data)))
         #expect(try order("mode", "normal").end == .exit(69))
     }
 
     @Test func aKilledGatesSocketIsReplaced() throws {
         do { try gate().kill() }
-        #expect(Files.exists(Desk.path(venue.data)))
+        #expect(Files.exists(ControlServer.path(venue.data)))
         #expect(try order("mode", "closed").end == .exit(69))
         let gate = try gate()
         #expect(try order("mode", "closed").end == .exit(0))
@@ -66,12 +66,12 @@ import Testing
     @Test func garbageAtTheDeskHarmsNobody() throws {
         let gate = try gate()
         for line in ["", "{}", "[1]", #"{"order":"dance"}"#, #"{"order":"admit"}"#, #"{"order":"mode"}"#] {
-            let client = try LocalSocket.connect(Desk.path(venue.data))
+            let client = try LocalSocket.connect(ControlServer.path(venue.data))
             #expect(client.writeLine(line))
             #expect(client.readLine(withinMs: 5_000)?.contains(#""done":false"#) == true)
         }
         do {
-            let silent = try LocalSocket.connect(Desk.path(venue.data))
+            let silent = try LocalSocket.connect(ControlServer.path(venue.data))
             withExtendedLifetime(silent) {}
         }
         #expect(try order("mode", "free").end == .exit(0))

@@ -1,10 +1,11 @@
-import Gate
+import DataFolder
+import FileSystem
+import GateController
 import Glibc
-import Journal
-import Runtime
 import SQLite
-import Scans
-import Support
+import ScanJournal
+import ScanModel
+import TestSupport
 import Testing
 
 /// The real program: standard input, kill -9, SIGTERM, a full disk.
@@ -155,7 +156,7 @@ import Testing
             #expect(try gate.line() != nil)
         }
         let log = try JournalReader(folder: venue.data).journals()[0].log
-        do { try Shipped(folder: venue.data).advance(log, scanner: venue.scanner, to: 2) }
+        do { try UploadCursors(folder: venue.data).advance(log, scanner: venue.scanner, to: 2) }
         let status = GateStatus(folder: venue.data, scanner: nil)
         #expect(status.running && status.scanner == "gate-7" && status.gate == "Hall north" && status.zone == "Hall")
         #expect(status.log == log.description && status.seq == 3)

@@ -1,10 +1,10 @@
-import Gate
-import Journal
-import Runtime
-import Scans
-import Snapshots
-import Support
+import LinuxSystem
+import ScanJournal
+import ScanModel
+import TestSupport
 import Testing
+
+@testable import GateController
 
 private let dayMs: Int64 = 24 * 3_600_000
 private let hard = #"{"antipassback":"hard","debounce_ms":0}"#

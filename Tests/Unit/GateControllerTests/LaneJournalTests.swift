@@ -1,10 +1,11 @@
-import Gate
-import Journal
-import Runtime
+import AccessControl
+import FileSystem
+import GateController
 import SQLite
-import Scans
-import Snapshots
-import Support
+import ScanJournal
+import ScanModel
+import SnapshotInstall
+import TestSupport
 import Testing
 
 /// A lane whose disk fails: nobody is refused for it, and nothing that protects the gate is forgotten.
@@ -19,12 +20,12 @@ import Testing
     }
 
     private func lane() throws -> Lane {
-        let watch = SnapshotWatch(SnapshotStore(folder: venue.data + "/snapshots"))
+        let watch = SnapshotReloader(SnapshotStore(folder: venue.data + "/snapshots"))
         watch.check()
         return try Lane(venue.settings(), watch: watch) { told.lines.append($0) }
     }
 
-    private func tap(_ person: Venue.Person, counter: Int64? = nil) -> LaneInput {
+    private func tap(_ person: Venue.Person, counter: Int64? = nil) -> LaneEvent {
         let proof: Tap.Proof = counter.map { .authentic(counter: $0) } ?? .uid
         return .reader(0, .tap(Tap(.uid(venue.uid(person)), proof: proof, direction: .in, atMs: nil)))
     }

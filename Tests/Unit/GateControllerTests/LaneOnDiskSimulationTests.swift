@@ -1,10 +1,12 @@
-import Gate
-import Journal
-import Runtime
-import Scans
+import AccessControl
+import ScanJournal
+import ScanModel
 import Snapshots
-import Support
+import TestSupport
 import Testing
+
+@testable import GateController
+@testable import SnapshotInstall
 
 /// A share of the simulated lanes on the disk: the real lane with its real journal, its restarts, its new journal each day, and
 /// its own way to read back who is inside, under clocks that are days off.

@@ -1,8 +1,9 @@
-import Gate
-import Runtime
-import Scans
-import Support
+import ScanModel
+import TestSupport
 import Testing
+
+@testable import GateController
+@testable import Runtime
 
 private let hourMs: Int64 = 3_600_000
 

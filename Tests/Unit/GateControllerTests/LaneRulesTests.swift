@@ -1,17 +1,19 @@
-import Gate
+import AccessControl
+import DataFolder
+import FileSystem
+import GateController
 import Glibc
-import Journal
 import Runtime
-import Scans
-import Snapshots
-import Support
+import ScanModel
+import SnapshotInstall
 import Synchronization
+import TestSupport
 import Testing
 
 /// The lane over its mailbox: memory, debounce, modes, orders, passages, readers.
 @Suite struct LaneRulesTests {
     private let venue: Venue
-    private let mailbox = Mailbox<LaneArrival>(capacity: LaneInput.capacity)
+    private let mailbox = Mailbox<TimestampedEvent>(capacity: LaneEvent.capacity)
     private let told = Told()
     private let noticed = Noticed()
 
@@ -21,7 +23,7 @@ import Testing
 
     private func lane(_ change: (inout Lane.Settings) -> Void = { _ in }) throws -> Lane {
         // A new one each time, as for each start of the program: it gives a snapshot once.
-        let watch = SnapshotWatch(SnapshotStore(folder: venue.data + "/snapshots"))
+        let watch = SnapshotReloader(SnapshotStore(folder: venue.data + "/snapshots"))
         watch.check()
         var settings = venue.settings()
         settings.readers = [Lane.Settings.Reader("stdin"), Lane.Settings.Reader("nfc:test")]
@@ -35,7 +37,7 @@ import Testing
 
     private func tap(
         _ person: Venue.Person, _ direction: Direction = .in, proof: Tap.Proof = .uid, at seconds: Int64? = nil
-    ) -> LaneInput {
+    ) -> LaneEvent {
         .reader(
             1,
             .tap(
@@ -46,8 +48,8 @@ import Testing
 
     private func verdicts() throws -> [UInt8] { try venue.journalled().map(\.verdict.rawValue) }
 
-    private func obey(_ lane: Lane, _ order: LaneOrder) -> LaneAnswer {
-        let answers = Mutex<[LaneAnswer]>([])
+    private func obey(_ lane: Lane, _ order: LaneCommand) -> CommandResult {
+        let answers = Mutex<[CommandResult]>([])
         lane.handle(.order(order) { answer in answers.withLock { $0.append(answer) } })
         return answers.withLock { $0[0] }
     }
@@ -72,7 +74,7 @@ import Testing
         try venue.install(version: 100, policy: #"{"antipassback":"hard","debounce_ms":0}"#)
         do { try lane().handle(tap(.delegate, at: 10)) }
         try Files.rename(venue.data + "/snapshots", to: venue.data + "/away")
-        let blind = SnapshotWatch(SnapshotStore(folder: venue.data + "/snapshots"))
+        let blind = SnapshotReloader(SnapshotStore(folder: venue.data + "/snapshots"))
         let lane = try Lane(venue.settings(), watch: blind, mailbox: mailbox) { _ in }
         try Files.rename(venue.data + "/away", to: venue.data + "/snapshots")
         blind.check()
@@ -85,7 +87,7 @@ import Testing
     /// Lets the lane look around once: an order that changes nothing stops it.
     private func run(_ lane: Lane) throws {
         let stop = StopSignal()
-        #expect(mailbox.send(LaneArrival(.order(.mode(.normal)) { _ in stop.stop() })))
+        #expect(mailbox.send(TimestampedEvent(.order(.mode(.normal)) { _ in stop.stop() })))
         try lane.run(nil, stop: stop)
     }
 
@@ -247,7 +249,7 @@ import Testing
 
 /// What a lane gave notice of.
 final class Noticed {
-    var notices: [LaneNotice] = []
-    var signals: [LaneSignal] { notices.compactMap { if case .answer(let signal) = $0 { signal } else { nil } } }
+    var notices: [LaneUpdate] = []
+    var signals: [TapResult] { notices.compactMap { if case .answer(let signal) = $0 { signal } else { nil } } }
     var states: [LaneState] { notices.compactMap { if case .state(let state) = $0 { state } else { nil } } }
 }

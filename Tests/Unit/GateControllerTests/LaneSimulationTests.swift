@@ -1,8 +1,9 @@
-import Gate
-import Scans
+import ScanModel
 import Snapshots
-import Support
+import TestSupport
 import Testing
+
+@testable import AccessControl
 
 /// 10,000 simulated lanes under a crowd, with clocks that step, restarts, snapshots that change or cannot be read, other
 /// gates, modes, and people who do not pass: whatever happens in which order, the rules of the issue hold.

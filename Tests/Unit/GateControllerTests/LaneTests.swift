@@ -1,21 +1,25 @@
-import Gate
+import AccessControl
+import DataFolder
+import FileSystem
+import GateController
 import Glibc
-import Journal
+import LinuxSystem
 import Runtime
 import SQLite
-import Scans
-import Snapshots
-import Support
+import ScanJournal
+import ScanModel
+import SnapshotInstall
+import TestSupport
 import Testing
 
 @Suite struct LaneTests {
     private let venue: Venue
-    private let watch: SnapshotWatch
+    private let watch: SnapshotReloader
     private let told = Told()
 
     init() throws {
         venue = try Venue()
-        watch = SnapshotWatch(SnapshotStore(folder: venue.data + "/snapshots"))
+        watch = SnapshotReloader(SnapshotStore(folder: venue.data + "/snapshots"))
     }
 
     private func lane(_ settings: Lane.Settings? = nil) throws -> Lane {

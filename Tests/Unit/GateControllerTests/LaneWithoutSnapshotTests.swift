@@ -1,10 +1,13 @@
-import Gate
+import DataFolder
+import FileSystem
+import GateController
 import Glibc
-import Runtime
-import Scans
-import Snapshots
-import Support
+import ScanModel
+import TestSupport
 import Testing
+
+@testable import SnapshotInstall
+@testable import Snapshots
 
 /// Snapshots that are missing, expired, or go bad in use.
 @Suite struct LaneWithoutListTests {

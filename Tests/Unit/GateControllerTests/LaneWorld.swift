@@ -1,10 +1,10 @@
-import Gate
-import Journal
+import AccessControl
+import GateController
 import Runtime
-import Scans
-import Snapshots
-import Support
+import ScanModel
+import SnapshotInstall
 import Synchronization
+import TestSupport
 
 /// A lane on the disk whose clocks the test turns: the real journal, real snapshots, real restarts.
 final class LaneWorld {
@@ -25,24 +25,24 @@ final class LaneWorld {
 
     let venue: Venue
     let device = Device()
-    let mailbox = Mailbox<LaneArrival>(capacity: LaneInput.capacity)
+    let mailbox = Mailbox<TimestampedEvent>(capacity: LaneEvent.capacity)
     let noticed = Noticed()
     let told = Told()
-    private(set) var watch: SnapshotWatch
+    private(set) var watch: SnapshotReloader
     private var running: Lane?
     private let change: (inout Lane.Settings) -> Void
 
     init(_ change: @escaping (inout Lane.Settings) -> Void = { _ in }) throws {
         venue = try Venue()
         self.change = change
-        watch = SnapshotWatch(SnapshotStore(folder: venue.data + "/snapshots"))
+        watch = SnapshotReloader(SnapshotStore(folder: venue.data + "/snapshots"))
     }
 
     /// A new start of the program, with the snapshot that is there.
     @discardableResult
     func start() throws -> Lane {
         running = nil
-        watch = SnapshotWatch(SnapshotStore(folder: venue.data + "/snapshots"))
+        watch = SnapshotReloader(SnapshotStore(folder: venue.data + "/snapshots"))
         watch.check()
         var settings = venue.settings()
         settings.readers = [Lane.Settings.Reader("nfc:test")]
@@ -75,18 +75,18 @@ final class LaneWorld {
     func synchronise(_ isSynchronised: Bool) { device.clocks.withLock { $0.isSynchronised = isSynchronised } }
 
     /// As it reaches the lane now.
-    func arrival(_ input: LaneInput) -> LaneArrival {
+    func arrival(_ input: LaneEvent) -> TimestampedEvent {
         let clocks = device.now
-        return LaneArrival(input, atMs: clocks.trueMs + clocks.offMs, monotonicMs: clocks.monotonicMs)
+        return TimestampedEvent(input, atMs: clocks.trueMs + clocks.offMs, monotonicMs: clocks.monotonicMs)
     }
 
-    func tap(_ uid: [UInt8], _ direction: Direction = .in, _ proof: Tap.Proof = .uid) -> LaneInput {
+    func tap(_ uid: [UInt8], _ direction: Direction = .in, _ proof: Tap.Proof = .uid) -> LaneEvent {
         .reader(0, .tap(Tap(.uid(uid), proof: proof, direction: direction)))
     }
 
     /// Taps now, and gives the answer.
     @discardableResult
-    func tap(_ person: Venue.Person, _ direction: Direction = .in, _ proof: Tap.Proof = .uid) -> LaneSignal? {
+    func tap(_ person: Venue.Person, _ direction: Direction = .in, _ proof: Tap.Proof = .uid) -> TapResult? {
         let before = noticed.signals.count
         lane.handle(arrival(tap(venue.uid(person), direction, proof)))
         return noticed.signals.count > before ? noticed.signals.last : nil

@@ -1,7 +1,7 @@
-import Gate
-import Scans
+import AccessControl
+import ScanModel
 import Snapshots
-import Support
+import TestSupport
 import Testing
 
 /// Zones, gates and people of the simulated event: a hall and a yard on one site, people with one band or two, and passes
@@ -105,7 +105,7 @@ struct SimulatedLane {
     var mode = LaneMode.normal
     var isInspection = false
     var isSynchronised = true
-    var memory = LaneMemory()
+    var memory = AntiPassbackMemory()
     var debounce = Debounce()
     var clock = DeviceClock()
     private(set) var journal: [SimulatedRow] = []
@@ -143,7 +143,7 @@ struct SimulatedLane {
             #expect(recollection == recall(SimulatedEvent.person(tag), gate.zone, atMs, isTrusted))
         }
         let decision = Decision(
-            Decision.Facts(
+            DecisionInput(
                 direction: direction, atMs: atMs, clockIsTrusted: isTrusted, mode: mode,
                 isInspection: isInspection,
                 gate: gate, snapshot: isListReadable ? .inForce(expiresS: .max) : .unusable,
@@ -184,7 +184,7 @@ struct SimulatedLane {
     }
 
     mutating func restart() {
-        memory = LaneMemory()
+        memory = AntiPassbackMemory()
         for row in journal {
             let gate = snapshot.gates.first { $0.id == row.scan.gate }
             memory.note(
@@ -204,7 +204,7 @@ struct SimulatedLane {
 
     /// What a memory without limits, which keeps every row, would say.
     private func recall(_ person: Int, _ zone: Int64, _ atMs: Int64, _ isTrusted: Bool)
-        -> Decision.Recollection
+        -> PriorPresence
     {
         let atMs = isTrusted || atMs >= snapshot.createdS * 1_000 ? atMs : max(atMs, newestMs)
         let known = snapshot.dayStartsMs
@@ -212,7 +212,7 @@ struct SimulatedLane {
         let dayMs = (known + later).filter { $0 <= atMs }.max() ?? .min
         let rows = journal.filter { $0.moves && SimulatedEvent.person($0.scan.tag) == person }
         let into = Set(SimulatedEvent.within[zone]!)
-        var recollection = Decision.Recollection()
+        var recollection = PriorPresence()
         if let last = rows.last, let place = last.isOut ? last.gate.fromZone : last.gate.zone {
             let stay = rows.reversed().prefix { !($0.isOut && $0.gate.fromZone == nil) }
             recollection.isInside = into.contains(place) && stay.contains { $0.effectiveMs >= dayMs }

@@ -1,8 +1,7 @@
-import Gate
 import Glibc
-import Journal
-import Runtime
-import Support
+import LinuxSystem
+import ScanJournal
+import TestSupport
 import Testing
 
 /// The real program beside readers of its output that stand still.

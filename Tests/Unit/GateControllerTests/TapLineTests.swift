@@ -1,5 +1,6 @@
-import Gate
-import Scans
+import AccessControl
+import GateController
+import ScanModel
 import Testing
 
 @Suite struct TapLineTests {

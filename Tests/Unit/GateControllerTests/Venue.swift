@@ -1,9 +1,11 @@
-import Gate
-import Journal
-import Runtime
-import Scans
+import AccessControl
+import FileSystem
+import GateController
+import ScanJournal
+import ScanModel
+import SnapshotExport
 import Snapshots
-import Support
+import TestSupport
 
 /// A small event on the disk: three people, two zones, two gates, and the data folder of one scanner.
 struct Venue {

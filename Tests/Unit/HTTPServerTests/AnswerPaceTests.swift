@@ -6,7 +6,7 @@ import Testing
 @Suite struct AnswerPaceTests {
     /// Seconds until a client is let go that has `bytes(s)` after so many seconds; nil: not within an hour.
     private func end(_ bytes: (Int) -> Int) -> Int? {
-        let limits = HTTPServer.Limits()
+        let limits = HTTPListener.Limits()
         var pace = AnswerPace(bytes: Int64(bytes(0)), nowS: 1_000)
         return stride(from: 5, through: 3_600, by: 5).first {
             pace.isTooSlow(

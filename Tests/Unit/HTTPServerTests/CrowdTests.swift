@@ -1,10 +1,12 @@
+import FileSystem
 import Glibc
 import HTTPServer
+import LinuxSystem
 import Runtime
-import Support
+import TestSupport
 import Testing
 
-@testable import Web
+@testable import CenterHTTP
 
 /// A fleet that comes at once, and clients that hold a place without using it.
 @Suite(.serialized) struct CrowdTests {
@@ -13,10 +15,10 @@ import Testing
     init() { ProcessLimits.raiseOpenFiles(to: 16_384) }
 
     private func serve(
-        _ limits: HTTPServer.Limits = HTTPServer.Limits(), _ body: (HTTPServer) throws -> Void
+        _ limits: HTTPListener.Limits = HTTPListener.Limits(), _ body: (HTTPListener) throws -> Void
     ) throws {
-        let web = Web(metrics: Metrics(), snapshots: folder.path) { [] }
-        let server = try HTTPServer(#require(HTTPAddress("127.0.0.1:0")), limits: limits) { web.answer($0) }
+        let web = CenterEndpoints(metrics: Metrics(), snapshots: folder.path) { [] }
+        let server = try HTTPListener(#require(HTTPAddress("127.0.0.1:0")), limits: limits) { web.answer($0) }
         defer { server.stop(graceMs: 0) }
         try body(server)
     }
@@ -57,7 +59,7 @@ import Testing
 
     @Test func whoNeverFinishesARequestIsLetGo() throws {
         let path = try publish(bytes: 4 << 20)
-        var limits = HTTPServer.Limits()
+        var limits = HTTPListener.Limits()
         limits.requestS = 0
         try serve(limits) { server in
             let (mute, slow) = (try Visitor(server.port), try Visitor(server.port))
@@ -79,7 +81,7 @@ import Testing
 
     @Test func whoTakesHardlyAnyOfAnAnswerIsLetGo() throws {
         let path = try publish(bytes: 8 << 20)
-        var limits = HTTPServer.Limits()
+        var limits = HTTPListener.Limits()
         (limits.answerS, limits.answerBytes) = (0, .max)
         try serve(limits) { server in
             let (slow, idle) = (try Visitor(server.port), try Visitor(server.port))
@@ -102,7 +104,7 @@ import Testing
     }
 
     @Test func whoComesBeyondTheLimitIsTold() throws {
-        var limits = HTTPServer.Limits()
+        var limits = HTTPListener.Limits()
         limits.connections = 4
         try serve(limits) { server in
             var kept: [Visitor] = []
@@ -119,7 +121,7 @@ import Testing
     }
 
     @Test func whileItIsCrowdedNobodyKeepsAPlace() throws {
-        var limits = HTTPServer.Limits()
+        var limits = HTTPListener.Limits()
         limits.connections = 4
         try serve(limits) { server in
             let first = try Visitor(server.port)

@@ -1,4 +1,4 @@
-import Support
+import TestSupport
 import Testing
 
 @testable import Ingest
@@ -7,11 +7,13 @@ import Testing
 struct JournalLedgerTests {
     private struct Batch {
         var first: Int64
-        var facts: [ScanFact]
+        var facts: [ScanContent]
         var range: ClosedRange<Int64> { first...first + Int64(facts.count) - 1 }
     }
 
-    private func truth(_ seq: Int64) -> ScanFact { ScanFact(tag: seq * 7, atMicros: seq * 1_000, verdict: 0, flags: 0) }
+    private func truth(_ seq: Int64) -> ScanContent {
+        ScanContent(tag: seq * 7, atMicros: seq * 1_000, verdict: 0, flags: 0)
+    }
 
     /// Batches of one journal as a bad network delivers them: repeated, split anew, overlapping, backwards, lost, and
     /// now and then with another content.
@@ -42,7 +44,7 @@ struct JournalLedgerTests {
     func agreesWithTheNaiveModel(block: Int) {
         for seed in block * 250..<(block + 1) * 250 {
             var random = TestRandom(seed)
-            var database: [Int64: ScanFact] = [:]
+            var database: [Int64: ScanContent] = [:]
             var gaps = SeqGaps()
             var last: Int64 = 0
             var rest = deliveries(&random)[...]
@@ -73,7 +75,7 @@ struct JournalLedgerTests {
     }
 
     private func check(
-        _ verdict: JournalLedger.Verdict, of batch: Batch, on database: inout [Int64: ScanFact], _ seed: Int
+        _ verdict: JournalLedger.Classification, of batch: Batch, on database: inout [Int64: ScanContent], _ seed: Int
     ) {
         var new: [Int64] = []
         var conflicts: [Int64] = []

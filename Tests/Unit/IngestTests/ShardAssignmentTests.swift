@@ -4,33 +4,33 @@ import Testing
 
 /// Which queues a center consumes when, as plain values.
 struct ShardRotaTests {
-    private func rota(_ place: String = "1/1", shards: Int = 4, queueLookMs: Int = 4_000) -> ShardRota {
-        ShardRota(shards: shards, place: CenterPlace(place)!, name: "c", queueLookMs: queueLookMs, nowMs: 0)
+    private func rota(_ place: String = "1/1", shards: Int = 4, queueLookMs: Int = 4_000) -> ShardAssignment {
+        ShardAssignment(shards: shards, place: CenterInstance(place)!, name: "c", queueLookMs: queueLookMs, nowMs: 0)
     }
 
     /// Everything that is due at that time.
-    private func steps(_ rota: inout ShardRota, _ nowMs: Int64) -> [ShardRota.Step] {
-        var steps: [ShardRota.Step] = []
+    private func steps(_ rota: inout ShardAssignment, _ nowMs: Int64) -> [ShardAssignment.Step] {
+        var steps: [ShardAssignment.Step] = []
         while let step = rota.next(nowMs: nowMs) { steps.append(step) }
         return steps
     }
 
-    private func subscribed(_ steps: [ShardRota.Step]) -> [Int] {
+    private func subscribed(_ steps: [ShardAssignment.Step]) -> [Int] {
         steps.compactMap { if case .subscribe(let shard, _) = $0 { shard } else { nil } }
     }
 
     /// Subscribes to all, and gives the tag of each shard.
-    private func begun(_ rota: inout ShardRota, at nowMs: Int64 = ShardRota.standByMs) -> [String] {
+    private func begun(_ rota: inout ShardAssignment, at nowMs: Int64 = ShardAssignment.standByMs) -> [String] {
         var tags: [Int: String] = [:]
         for case .subscribe(let shard, let tag) in steps(&rota, nowMs) { tags[shard] = tag }
         return (0..<tags.count).map { tags[$0]! }
     }
 
     @Test func places() {
-        #expect(CenterPlace("2/3").map { [$0.number, $0.count] } == [2, 3])
-        #expect(CenterPlace().description == "1/1")
+        #expect(CenterInstance("2/3").map { [$0.number, $0.count] } == [2, 3])
+        #expect(CenterInstance().description == "1/1")
         for text in ["", "1", "0/1", "2/1", "1/0", "1/65", "a/2", "1/2/3", "-1/2", "1/ 2", "/", "1/"] {
-            #expect(CenterPlace(text) == nil, "\(text)")
+            #expect(CenterInstance(text) == nil, "\(text)")
         }
     }
 
@@ -38,10 +38,10 @@ struct ShardRotaTests {
         for count in 1...8 {
             var owned: [Int] = []
             for number in 1...count {
-                var rota = ShardRota(
-                    shards: 13, place: CenterPlace("\(number)/\(count)")!, name: "c", queueLookMs: 30_000, nowMs: 0)
+                var rota = ShardAssignment(
+                    shards: 13, place: CenterInstance("\(number)/\(count)")!, name: "c", queueLookMs: 30_000, nowMs: 0)
                 owned += subscribed(steps(&rota, 0))
-                let rest = subscribed(steps(&rota, ShardRota.standByMs))
+                let rest = subscribed(steps(&rota, ShardAssignment.standByMs))
                 #expect(rest.count + owned.count >= 13)
             }
             #expect(owned.sorted() == Array(0..<13), "\(count) centers")
@@ -60,8 +60,8 @@ struct ShardRotaTests {
     @Test func standsByLaterTakesOverAndHandsBackOnce() {
         var rota = rota("1/2", queueLookMs: 1_000_000)
         #expect(subscribed(steps(&rota, 0)) == [0, 2])
-        #expect(subscribed(steps(&rota, ShardRota.standByMs - 1)) == [])
-        let standBy = steps(&rota, ShardRota.standByMs)
+        #expect(subscribed(steps(&rota, ShardAssignment.standByMs - 1)) == [])
+        let standBy = steps(&rota, ShardAssignment.standByMs)
         #expect(subscribed(standBy) == [1, 3])
         guard case .subscribe(_, let tag) = standBy[0] else { return }
         // Nothing came from the other's shards: nobody is asked for.
@@ -75,7 +75,7 @@ struct ShardRotaTests {
         // What was still on its way is no take-over.
         #expect(rota.delivered(consumerTag: tag) == nil)
         #expect(steps(&rota, 49_999) == [])
-        let again = steps(&rota, 40_000 + ShardRota.standByMs)
+        let again = steps(&rota, 40_000 + ShardAssignment.standByMs)
         guard case .subscribe(1, let other) = again.first, again.count == 1 else {
             Issue.record("not subscribed again: \(again)")
             return

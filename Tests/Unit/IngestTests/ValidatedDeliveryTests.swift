@@ -1,5 +1,5 @@
-import Batches
-import Scans
+import ScanBatchCodec
+import ScanModel
 import Testing
 
 @testable import Ingest
@@ -17,7 +17,7 @@ struct IntakeTests {
     }
 
     private func reason(_ delivery: IngestDelivery) -> BatchError.Reason? {
-        guard case .poison(let error) = Intake(delivery, relayUsers: ["relay"]) else { return nil }
+        guard case .poison(let error) = ValidatedDelivery(delivery, relayUsers: ["relay"]) else { return nil }
         return error.reason
     }
 
@@ -40,20 +40,20 @@ struct IntakeTests {
         good.body = [1, 2, 3]
         #expect(reason(good) == .malformed)
         good.body = Array(repeating: 0, count: ScanBatch.bodyLimitBytes + 1)
-        guard case .poison(let error) = Intake(good, relayUsers: []) else {
+        guard case .poison(let error) = ValidatedDelivery(good, relayUsers: []) else {
             Issue.record("taken")
             return
         }
         #expect(error.reason == .oversized)
-        #expect(good.body.count == Intake.oversizedKeptBytes)
+        #expect(good.body.count == ValidatedDelivery.oversizedKeptBytes)
         // SHA-256 of 1,048,577 zero bytes, by sha256sum.
         let hash = "2cb74edba754a81d121c9db6833704a8e7d417e5b13d1a19f4a52f007d644264"
         #expect(error.detail == "1048577 bytes, SHA-256 \(hash); kept: the first 65536")
     }
 
     @Test func textIsSafeForTheDatabase() {
-        #expect(Intake.text(Array("scan.gaté".utf8)) == "scan.gaté")
-        #expect(Intake.text([0x61, 0, 0xff]) == "a\\x00\\xff")
+        #expect(ValidatedDelivery.text(Array("scan.gaté".utf8)) == "scan.gaté")
+        #expect(ValidatedDelivery.text([0x61, 0, 0xff]) == "a\\x00\\xff")
         #expect(
             StateText.json(["b": .text("x\u{0}\"y"), "a": .int(-1), "c": .double(.nan)])
                 == #"{"a":-1,"b":"x\#u{fffd}\"y","c":null}"#)

@@ -1,8 +1,11 @@
+import FileSystem
 import Glibc
-import Runtime
-import Snapshots
-import Support
+import Minisign
+import TestSupport
 import Testing
+
+@testable import ErrorModel
+@testable import Snapshots
 
 /// Against the real minisign of Debian, both ways.
 @Suite struct MinisignTests {
@@ -42,7 +45,7 @@ import Testing
         let message = try write("a manifest", "m")
         let child = try ChildProcess("minisign", ["-S", "-s", secret, "-m", message, "-t", "kept"] + flags)
         #expect(try child.wait() == .exit(0))
-        let key = try MinisignPublicKey(pub)
+        let key = try MinisignPublicKey(setting: pub)
         let signature = try #require(MinisignSignature(file: Files.read(message + ".minisig")))
         #expect(signature.trustedComment == "kept")
         #expect(signature.isValid(for: Array("a manifest".utf8), by: key))
@@ -59,7 +62,7 @@ import Testing
         let (secret, pub) = (folder.file("s.key"), folder.file("s.pub"))
         #expect(try minisign("-G", "-W", "-s", secret, "-p", pub) == .exit(0))
         chmod(secret, 0o600)
-        #expect(try MinisignSecretKey(path: secret).publicKey == MinisignPublicKey(pub))
+        #expect(try MinisignSecretKey(path: secret).publicKey == MinisignPublicKey(setting: pub))
     }
 
     /// Made by minisign 0.11 with the password `pw`, kept here because making one takes it a minute on a busy machine.
@@ -88,7 +91,7 @@ import Testing
         // minisign makes the public key again from the secret one.
         let again = folder.file("again.pub")
         #expect(try minisign("-R", "-s", secret, "-p", again, input: password.map { $0 + "\n" } ?? "") == .exit(0))
-        #expect(try MinisignPublicKey(again) == key.publicKey)
+        #expect(try MinisignPublicKey(setting: again) == key.publicKey)
         #expect(try MinisignSecretKey(path: secret, password: password).publicKey == key.publicKey)
     }
 
@@ -103,18 +106,18 @@ import Testing
     func aKeyThatOthersMayReadIsRefused(mode: UInt32) throws {
         let secret = try write(MinisignSecretKey.generate().file(), "our.key")
         chmod(secret, mode)
-        let error = #expect(throws: ProgramError.self) { try MinisignSecretKey(path: secret) }
-        #expect(error?.code == .configuration)
+        let error = #expect(throws: SigningKeyError.self) { try MinisignSecretKey(path: secret) }
+        #expect(error?.category == .configuration)
         #expect(error?.description.contains("chmod 600") == true)
     }
 
     @Test func trustKeys() throws {
         let key = try MinisignSecretKey.generate().publicKey
-        #expect(try MinisignPublicKey(key.base64) == key)
-        #expect(try MinisignPublicKey(write(key.file, "k.pub")) == key)
-        #expect(try MinisignPublicKey(write(key.base64 + "\n", "line.pub")) == key)
+        #expect(try MinisignPublicKey(setting: key.base64) == key)
+        #expect(try MinisignPublicKey(setting: write(key.file, "k.pub")) == key)
+        #expect(try MinisignPublicKey(setting: write(key.base64 + "\n", "line.pub")) == key)
         for bad in ["", "RWQ", "/nowhere/k.pub", try write("", "empty"), try write("x\ny\nz\n", "three")] {
-            #expect(throws: ProgramError.self) { try MinisignPublicKey(bad) }
+            #expect(throws: SigningKeyError.self) { try MinisignPublicKey(setting: bad) }
         }
     }
 

@@ -1,9 +1,10 @@
+import DeviceEmulation
+import FileSystem
 import Glibc
 import Runtime
-import Scans
-import Serial
-import Support
+import ScanModel
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Readers
@@ -14,7 +15,7 @@ import Testing
     private final class Running: Sendable {
         let stop = StopSignal()
         private let events = Mutex<[ReaderEvent]>([])
-        private let thread = Mutex<PlainThread?>(nil)
+        private let thread = Mutex<NamedThread?>(nil)
         /// Set: the lane takes nothing, as with a full mailbox.
         let isFull = Atomic(false)
         private let refusals = Mutex<[ReaderEvent]>([])
@@ -33,7 +34,7 @@ import Testing
                 return !isRefused
             }
             let stop = stop
-            thread.withLock { $0 = PlainThread("test-codes") { reader.run(stop) } }
+            thread.withLock { $0 = NamedThread("test-codes") { reader.run(stop) } }
         }
 
         var all: [ReaderEvent] { events.withLock { $0 } }

@@ -1,9 +1,10 @@
-import Emulation
+import DeviceEmulation
 import Glibc
+import LinuxSystem
 import Runtime
-import Scans
-import Support
+import ScanModel
 import Synchronization
+import TestSupport
 
 @testable import Readers
 
@@ -43,9 +44,9 @@ final class NFCBench: Sendable {
         running.withLock { $0 = reader }
         let (stop, ended) = (StopSignal(), StopSignal())
         group.withLock { $0 = (stop, ended) }
-        PlainThread("test-reader") {
+        NamedThread("test-reader") {
             let watched = StopSignal()
-            PlainThread("test-watchdog") { reader.watch(watched) }
+            NamedThread("test-watchdog") { reader.watch(watched) }
             reader.run(stop)
             watched.stop()
             ended.stop()

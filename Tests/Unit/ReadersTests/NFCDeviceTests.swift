@@ -1,8 +1,9 @@
-import Emulation
+import DeviceEmulation
+import LinuxSystem
 import NFC
 import Runtime
-import Support
 import Synchronization
+import TestSupport
 import Testing
 
 /// The wrapper alone, on the real libnfc.
@@ -18,7 +19,7 @@ import Testing
         chip.fault = .acknowledge
         let result = Mutex<NFCError?>(nil)
         let ended = StopSignal()
-        PlainThread("exchange") {
+        NamedThread("exchange") {
             do { _ = try device.exchange([0x00], timeoutMs: 60_000) } catch {
                 result.withLock { $0 = error as? NFCError }
             }

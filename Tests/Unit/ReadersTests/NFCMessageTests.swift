@@ -1,8 +1,7 @@
 import Crypto
-import Emulation
-import Runtime
-import Scans
-import Support
+import DeviceEmulation
+import ScanModel
+import TestSupport
 import Testing
 
 @testable import Readers

@@ -1,10 +1,10 @@
-import Emulation
+import DeviceEmulation
 import Glibc
-import Runtime
-import Scans
-import Serial
-import Support
+import LinuxSystem
+import ScanModel
+import SerialPorts
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Readers

@@ -1,7 +1,9 @@
+import CLI
+import LinuxSystem
 import Runtime
-import Scans
-import Support
+import ScanModel
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Readers

@@ -1,6 +1,7 @@
+import CLI
+import FileSystem
 import Glibc
-import Runtime
-import Support
+import TestSupport
 import Testing
 
 @testable import Readers

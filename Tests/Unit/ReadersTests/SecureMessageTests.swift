@@ -1,6 +1,6 @@
 import Crypto
-import Scans
-import Support
+import ScanModel
+import TestSupport
 import Testing
 
 @testable import Readers

@@ -1,7 +1,7 @@
 import Crypto
+import FileSystem
 import FoundationEssentials
-import Runtime
-import Support
+import TestSupport
 import Testing
 
 @testable import Readers
@@ -29,7 +29,7 @@ import Testing
     }
 
     static let path: String? = {
-        let project = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
+        let project = #filePath.split(separator: "/").dropLast(4).joined(separator: "/")
         let above = project.split(separator: "/").dropLast().joined(separator: "/")
         let candidates = [
             Environment.value("TAPLINE_TEST_VECTORS"), "/" + above + "/shared/vectors/an12196-ntag424.json",

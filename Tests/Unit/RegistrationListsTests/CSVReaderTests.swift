@@ -1,8 +1,7 @@
-import Runtime
-import Support
+import TestSupport
 import Testing
 
-@testable import Registry
+@testable import RegistrationLists
 
 @Suite struct CSVReaderTests {
     /// The cells of all records with the line of each, `-` for an empty one, and problems by their line.
@@ -94,7 +93,7 @@ import Testing
             ([0x61, 0x00, 0x62, 0x00], "UTF-16"),
             (Array("PK\u{3}\u{4}".utf8), "spreadsheet"),
         ] as [([UInt8], String)] {
-            let problem = try #require(throws: RowProblem.self) { try read(bytes) }
+            let problem = try #require(throws: RowError.self) { try read(bytes) }
             #expect(problem.number == 1 && problem.message.contains(word))
         }
     }

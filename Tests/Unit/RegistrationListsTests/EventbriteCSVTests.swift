@@ -1,7 +1,7 @@
-import Scans
+import ScanModel
 import Testing
 
-@testable import Registry
+@testable import RegistrationLists
 
 @Suite struct EventbriteCSVTests {
     private let files: ListFiles
@@ -82,7 +82,7 @@ import Testing
             ("Attendee #,First Name,Ticket Type,Attendee Status,Barcode #\n", "'Last Name'"), ("", "empty"),
             ("Attendee #,Attendee ID,Name,Ticket Type,Attendee Status,Barcode #\n", "twice"),
         ] {
-            let problem = try #require(throws: RowProblem.self) { try read(header) }
+            let problem = try #require(throws: RowError.self) { try read(header) }
             #expect(problem.message.contains(word), "\(problem)")
         }
     }

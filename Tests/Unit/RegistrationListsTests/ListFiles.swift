@@ -1,9 +1,9 @@
-import Runtime
-import Scans
-import Support
+import FileSystem
+import ScanModel
+import TestSupport
 import Testing
 
-@testable import Registry
+@testable import RegistrationLists
 
 /// Lists in files, and what is read of them.
 final class ListFiles {

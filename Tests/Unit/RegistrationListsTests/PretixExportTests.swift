@@ -1,8 +1,8 @@
-import Runtime
-import Scans
+import CLI
+import ScanModel
 import Testing
 
-@testable import Registry
+@testable import RegistrationLists
 
 @Suite struct PretixExportTests {
     private let files: ListFiles

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Registry
+@testable import RegistrationLists
 
 @Suite struct UIDFormatTests {
     private func bytes(_ text: String, _ format: UIDFormat, length: Int? = nil) -> [UInt8]? {
@@ -8,7 +8,7 @@ import Testing
     }
 
     private func reason(_ text: String, _ format: UIDFormat, length: Int? = nil) throws -> String {
-        try #require(throws: CellProblem.self) { _ = try format.bytes(text, length: length) }.description
+        try #require(throws: CellError.self) { _ = try format.bytes(text, length: length) }.description
     }
 
     @Test func `one chip in all formats`() {

@@ -1,5 +1,5 @@
 import Runtime
-import Support
+import TestSupport
 import Testing
 
 struct BackoffTests {

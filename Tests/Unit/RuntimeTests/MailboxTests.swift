@@ -1,5 +1,7 @@
 import Glibc
+import LinuxSystem
 import Runtime
+import TestSupport
 import Testing
 
 struct MailboxTests {
@@ -38,14 +40,14 @@ struct MailboxTests {
         let mailbox = Mailbox<(Int, Int)>(capacity: 16)
         let (senders, each) = (4, 5_000)
         let threads = (0..<senders).map { sender in
-            PlainThread("sender") {
+            NamedThread("sender") {
                 for number in 0..<each {
                     while !mailbox.send((sender, number)) { sched_yield() }
                 }
             }
         }
         let received = Recorder<[Int]>()
-        let reader = PlainThread("reader") {
+        let reader = NamedThread("reader") {
             var next = [Int](repeating: 0, count: senders)
             while next.contains(where: { $0 < each }) {
                 for (sender, number) in mailbox.receive(timeoutMs: -1, atMost: 5) {

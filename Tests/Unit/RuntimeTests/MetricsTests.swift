@@ -50,7 +50,7 @@ struct MetricsTests {
 
     @Test func countersCountFromAnyThread() async {
         let counter = Metrics().counter("n", "n")
-        let threads = (0..<4).map { _ in PlainThread("adder") { for _ in 0..<10_000 { counter.add() } } }
+        let threads = (0..<4).map { _ in NamedThread("adder") { for _ in 0..<10_000 { counter.add() } } }
         for thread in threads { await thread.end() }
         #expect(counter.value == 40_000)
     }

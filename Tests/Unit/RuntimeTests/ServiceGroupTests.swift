@@ -1,5 +1,7 @@
 import Glibc
+import LinuxSystem
 import Runtime
+import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(1)))

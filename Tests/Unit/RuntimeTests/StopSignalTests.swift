@@ -1,3 +1,5 @@
+import FileSystem
+import LinuxSystem
 import Runtime
 import Testing
 
@@ -19,7 +21,7 @@ struct StopSignalTests {
     @Test(.timeLimit(.minutes(1))) func everyWaiterWakes() async {
         for _ in 0..<300 {
             let signal = StopSignal()
-            let thread = PlainThread("waiter") { signal.wait(ms: -1) }
+            let thread = NamedThread("waiter") { signal.wait(ms: -1) }
             await withTaskGroup { group in
                 for _ in 0..<8 { group.addTask { await signal.stopped() } }
                 group.addTask { signal.stop() }
@@ -36,12 +38,12 @@ struct StopSignalTests {
     }
 
     @Test func threadGivesItsResult() async throws {
-        let name = try await PlainThread.run("a name longer than fifteen bytes") {
+        let name = try await NamedThread.run("a name longer than fifteen bytes") {
             try Files.readText("/proc/thread-self/comm")
         }
         #expect(name == "a name longer t\n")
         await #expect(throws: SystemError.self) {
-            try await PlainThread.run("thrower") { throw SystemError("test", code: 5) }
+            try await NamedThread.run("thrower") { throw SystemError("test", code: 5) }
         }
     }
 }

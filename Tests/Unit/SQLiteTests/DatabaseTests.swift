@@ -1,7 +1,7 @@
+import FileSystem
 import Glibc
-import Runtime
 import SQLite
-import Support
+import TestSupport
 import Testing
 
 struct DatabaseTests {

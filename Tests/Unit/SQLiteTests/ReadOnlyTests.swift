@@ -1,7 +1,7 @@
+import FileSystem
 import Glibc
-import Runtime
 import SQLite
-import Support
+import TestSupport
 import Testing
 
 /// A second process reads a journal in every state that its writer may leave, and writes nothing.

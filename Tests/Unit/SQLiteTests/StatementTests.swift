@@ -1,5 +1,5 @@
 import SQLite
-import Support
+import TestSupport
 import Testing
 
 struct StatementTests {

@@ -1,5 +1,5 @@
-import Batches
-import Scans
+import ScanBatchCodec
+import ScanModel
 import Testing
 
 private let log = JournalID(Array(0..<16))!

@@ -1,6 +1,6 @@
-import Batches
-import Scans
-import Support
+import ScanBatchCodec
+import ScanModel
+import TestSupport
 import Testing
 
 private func randomBatch(_ random: inout TestRandom) -> ScanBatch {

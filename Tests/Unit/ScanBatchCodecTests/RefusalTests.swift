@@ -1,4 +1,4 @@
-import Batches
+import ScanBatchCodec
 import Testing
 
 private func reason(_ body: [UInt8]) -> BatchError.Reason? {

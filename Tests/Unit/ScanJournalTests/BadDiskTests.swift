@@ -1,10 +1,11 @@
-import Runtime
+import FileSystem
 import SQLite
-import Scans
-import Support
+import ScanModel
+import TestSupport
 import Testing
 
-@testable import Journal
+@testable import DataFolder
+@testable import ScanJournal
 
 /// A card that fails: blocks that cannot be read, files that cannot be written. The lane opens all the same.
 @Suite(.serialized) struct BadDiskTests {
@@ -60,7 +61,7 @@ import Testing
         var journal: Journal? = try Journal(folder: folder.path, scanner: scanner)
         for number in 1...5 { try journal!.tap(Int64(number)) }
         #expect(try BadDescriptors.breakAll(of: folder.file("journal.sqlite-wal")) > 0)
-        let error = #expect(throws: JournalError.self) { try journal!.tap(6) }
+        let error = #expect(throws: DataFileError.self) { try journal!.tap(6) }
         #expect(error?.isDamaged == true && error?.isFull == false)
         journal = nil
         let next = try Journal(folder: folder.path, scanner: scanner)
@@ -76,7 +77,7 @@ import Testing
         _ = try journal.database.int("PRAGMA wal_checkpoint(TRUNCATE)")
         try BadDescriptors.breakAll(of: folder.file("journal.sqlite"))
         try journal.database.execute("PRAGMA shrink_memory")
-        let error = #expect(throws: JournalError.self) { try journal.tap(1) }
+        let error = #expect(throws: DataFileError.self) { try journal.tap(1) }
         #expect(error?.isDamaged == true)
     }
 
@@ -99,7 +100,7 @@ import Testing
         try Files.writeAtomically([UInt8](repeating: 7, count: 8_192), to: path)
         try Run.succeeding("mount", ["-o", "remount,ro", disk.path])
         let names = try Files.list(folder)
-        let error = #expect(throws: JournalError.self) { try JournalFile.durable.open(path) }
+        let error = #expect(throws: DataFileError.self) { try JournalFile.durable.open(path) }
         #expect(error?.detail.contains("cannot be set aside") == true && error?.isDamaged == false)
         #expect(try Files.list(folder) == names)
     }

@@ -1,10 +1,11 @@
-import Runtime
+import FileSystem
 import SQLite
-import Scans
-import Support
+import ScanModel
+import TestSupport
 import Testing
 
-@testable import Journal
+@testable import DataFolder
+@testable import ScanJournal
 
 /// A power cut between any two steps of setting a file aside, and a file that is lost beside its log.
 @Suite struct AsideTests {
@@ -44,7 +45,7 @@ import Testing
         try Files.writeAtomically(bytes, to: path)
         let logBytes = try Files.read(path + "-wal")
         let name = path + ".damaged-2026-11-25T150000Z"
-        for suffix in Aside.suffixes.prefix(steps) { try Files.rename(path + suffix, to: name + suffix) }
+        for suffix in CorruptFile.suffixes.prefix(steps) { try Files.rename(path + suffix, to: name + suffix) }
 
         let sources = Recovery(folder: folder.path).sources()
         #expect(sources == [steps == 3 ? name : path])
@@ -79,7 +80,7 @@ import Testing
         // As a kill leaves it: a publisher that ends by itself leaves no log.
         let killed = try folder.folder("killed")
         do {
-            let shipped = try Shipped(folder: folder.path)
+            let shipped = try UploadCursors(folder: folder.path)
             try shipped.advance(.random(), scanner: scanner, to: 3)
             for suffix in ["-wal", "-shm"] {
                 try Files.copy(folder.file("shipped.sqlite" + suffix), to: killed + "/shipped.sqlite" + suffix)
@@ -88,10 +89,10 @@ import Testing
         let path = killed + "/shipped.sqlite"
         try Files.writeAtomically([], to: path)
         let logBytes = try Files.read(path + "-wal")
-        #expect(try Shipped.read(folder: killed).isEmpty)
+        #expect(try UploadCursors.read(folder: killed).isEmpty)
         #expect(try Files.read(path + "-wal") == logBytes)
-        do { _ = try Shipped(folder: killed) }
-        let aside = try #require(Aside.names(path).first)
+        do { _ = try UploadCursors(folder: killed) }
+        let aside = try #require(CorruptFile.names(path).first)
         #expect(try Files.read(aside + "-wal") == logBytes)
     }
 

@@ -1,10 +1,13 @@
-import Runtime
+import CLI
+import FileSystem
+import LinuxSystem
 import SQLite
-import Scans
-import Support
+import ScanModel
+import TestSupport
 import Testing
 
-@testable import Journal
+@testable import DataFolder
+@testable import ScanJournal
 
 /// The folder of a dead device, as it comes out of a drawer.
 @Suite(.serialized) struct FolderCopyTests {
@@ -41,7 +44,7 @@ import Testing
     }
 
     /// Tags by journal, over all folders of a copy.
-    private func tags(_ copy: FolderCopy) throws -> [JournalID: [Int64]] {
+    private func tags(_ copy: DataFolderCopy) throws -> [JournalID: [Int64]] {
         var tags: [JournalID: [Int64]] = [:]
         for folder in copy.folders {
             let reader = JournalReader(folder: folder)
@@ -57,7 +60,7 @@ import Testing
         let log = try die(data, 1...300, folded: 200)
         #expect(try JournalReader(folder: data).journals().isEmpty, "such a folder cannot be read in place")
         let before = try contents(data)
-        var copy: FolderCopy? = try FolderCopy(of: data, scanner: nil)
+        var copy: DataFolderCopy? = try DataFolderCopy(of: data, scanner: nil)
         let place = try #require(copy?.folders.first)
         #expect(try copy.map(tags) == [log: Array(1...300)])
         #expect(copy?.recovery == nil && copy?.shipped == [:])
@@ -70,17 +73,17 @@ import Testing
         let log = try die(data, 1...10)
         let shipped = TemporaryFolder("shipped")
         do {
-            let cursor = try Shipped(folder: shipped.path)
+            let cursor = try UploadCursors(folder: shipped.path)
             try cursor.advance(log, scanner: scanner, to: 7)
             for name in ["shipped.sqlite", "shipped.sqlite-wal"] {
                 _ = try Files.copyReadable(shipped.file(name), to: data + "/" + name)
             }
         }
-        #expect(try FolderCopy(of: data, scanner: nil).shipped == [log: 7])
+        #expect(try DataFolderCopy(of: data, scanner: nil).shipped == [log: 7])
         // One that is damaged says nothing: everything is shipped again.
         try Files.writeAtomically([UInt8](repeating: 7, count: 8_192), to: data + "/shipped.sqlite")
         try Files.remove(data + "/shipped.sqlite-wal")
-        let copy = try FolderCopy(of: data, scanner: nil)
+        let copy = try DataFolderCopy(of: data, scanner: nil)
         #expect(copy.shipped == [:])
         #expect(try tags(copy) == [log: Array(1...10)])
     }
@@ -90,24 +93,24 @@ import Testing
         let log = try die(disk.path + "/data", 1...50)
         try Files.writeAtomically([], to: disk.path + "/data/gate.lock")
         try Run.succeeding("mount", ["-o", "remount,ro", disk.path])
-        let copy = try FolderCopy(of: disk.path + "/data", scanner: nil)
+        let copy = try DataFolderCopy(of: disk.path + "/data", scanner: nil)
         #expect(try tags(copy) == [log: Array(1...50)])
     }
 
     @Test func aGateThatRunsIsLeftAlone() throws {
         let journal = try Journal(folder: data, scanner: scanner)
-        let error = #expect(throws: ProgramError.self) { try FolderCopy(of: data, scanner: nil) }
+        let error = #expect(throws: ProgramError.self) { try DataFolderCopy(of: data, scanner: nil) }
         #expect(error?.code == .configuration)
         _ = journal.id
     }
 
     @Test func aFolderWithoutAJournalHasNothing() throws {
         try Files.makeFolder(data)
-        #expect(try FolderCopy(of: data, scanner: nil).folders == [])
+        #expect(try DataFolderCopy(of: data, scanner: nil).folders == [])
         // A gate that was cut off while it made the file.
         try Files.writeAtomically([], to: data + "/journal.sqlite")
-        #expect(try FolderCopy(of: data, scanner: nil).folders == [])
-        #expect(throws: SystemError.self) { try FolderCopy(of: data + "/none", scanner: nil) }
+        #expect(try DataFolderCopy(of: data, scanner: nil).folders == [])
+        #expect(throws: SystemError.self) { try DataFolderCopy(of: data + "/none", scanner: nil) }
     }
 
     enum Damage: CaseIterable {
@@ -129,7 +132,7 @@ import Testing
         case .movedInPart: try Files.rename(path + "-wal", to: path + ".damaged-2026-11-25T100000.000Z-wal")
         }
         let before = try contents(data)
-        let copy = try FolderCopy(of: data, scanner: scanner)
+        let copy = try DataFolderCopy(of: data, scanner: scanner)
         let report = try #require(copy.recovery)
         #expect(report.files.count == 1)
         let back = try tags(copy)[first] ?? []
@@ -143,7 +146,7 @@ import Testing
         // What the gate's own recovery makes can be shipped the same way.
         let out = folder.file("out")
         _ = try Recovery(folder: data, scanner: scanner).run(into: out)
-        let second = try FolderCopy(of: out, scanner: nil)
+        let second = try DataFolderCopy(of: out, scanner: nil)
         #expect(try second.recovery == nil && tags(second) == tags(copy))
     }
 
@@ -160,7 +163,7 @@ import Testing
         for name in try Files.list(data) where !name.hasSuffix("-shm") {
             _ = try Files.copyReadable(data + "/" + name, to: dead + "/" + name)
         }
-        let copy = try FolderCopy(of: dead, scanner: nil)
+        let copy = try DataFolderCopy(of: dead, scanner: nil)
         #expect(copy.folders.count == 2)
         #expect(try JournalReader(folder: copy.folders[0]).journals().map(\.log) == [old])
         #expect(try tags(copy) == [old: Array(1...300), log: [1_000]])
@@ -174,7 +177,7 @@ import Testing
         try Run.succeeding("sync", ["-f", disk.path])
         let size = try #require(Files.status(wal)).size
         try disk.breakFrom(size / 2 / 4_096 * 4_096, of: wal)
-        let copy = try FolderCopy(of: disk.path + "/data", scanner: nil)
+        let copy = try DataFolderCopy(of: disk.path + "/data", scanner: nil)
         #expect(copy.recovery?.files.count == 1)
         let back = try tags(copy)[log] ?? []
         #expect(back.count > 100 && back == back.sorted() && back.first == 1)

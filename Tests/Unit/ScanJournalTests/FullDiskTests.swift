@@ -1,10 +1,11 @@
-import Runtime
+import FileSystem
 import SQLite
-import Scans
-import Support
+import ScanModel
+import TestSupport
 import Testing
 
-@testable import Journal
+@testable import DataFolder
+@testable import ScanJournal
 
 /// A disk on which really nothing is left, of the kind that a lane has and of the kind that is quick.
 @Suite(.serialized) struct FullDiskTests {
@@ -47,7 +48,7 @@ import Testing
         // A restart changes nothing.
         let journal = try Journal(folder: folder, scanner: scanner)
         try tap(journal, taps)
-        #expect(journal.health.reserve < Int(Chores.reserveRows))
+        #expect(journal.health.reserve < Int(MaintenanceState.reserveRows))
         #expect(try tags(folder) == Array(1...number))
     }
 
@@ -60,7 +61,7 @@ import Testing
         let filler = try disk.fill()
         var number: Int64 = 0
         // Until even the reserve is gone; a batch a time, for speed.
-        let error = #expect(throws: JournalError.self) {
+        let error = #expect(throws: DataFileError.self) {
             while number < 10_000_000 {
                 let batch = (1...500).map {
                     Journal.Entry(
@@ -68,7 +69,7 @@ import Testing
                 }
                 _ = try journal.appendBatch(batch)
                 number += 500
-                if number % 10_000 == 0 { nowMs += Chores.reserveEveryMs }
+                if number % 10_000 == 0 { nowMs += MaintenanceState.reserveEveryMs }
                 while try journal.tidy() {}
             }
         }
@@ -79,7 +80,7 @@ import Testing
         // Room again: nothing is lost, the lane goes on, and the reserve grows back.
         try Files.remove(filler)
         #expect(try journal.tap(number + 1).seq == number + 1)
-        nowMs += Chores.reserveEveryMs
+        nowMs += MaintenanceState.reserveEveryMs
         while try journal.tidy() {}
         #expect(journal.health.isReserveWhole && journal.health.problem == nil)
         #expect(try journal.database.text("PRAGMA quick_check") == "ok")

@@ -1,10 +1,12 @@
-import Runtime
+import FileSystem
+import LinuxSystem
 import SQLite
-import Scans
-import Support
+import ScanModel
+import TestSupport
 import Testing
 
-@testable import Journal
+@testable import DataFolder
+@testable import ScanJournal
 
 private func entry(_ number: Int64, atMs: Int64 = 1_795_468_021_123) -> Journal.Entry {
     Journal.Entry(
@@ -36,7 +38,7 @@ private func entry(_ number: Int64, atMs: Int64 = 1_795_468_021_123) -> Journal.
         try journal.database.execute(
             "DROP TABLE reasons; CREATE TABLE reasons(id INTEGER PRIMARY KEY, reason INTEGER CHECK (0))")
         try journal.tap(1)
-        #expect(throws: JournalError.self) { try journal.append(entry(5), counter: 7, reason: "no") }
+        #expect(throws: DataFileError.self) { try journal.append(entry(5), counter: 7, reason: "no") }
         #expect(journal.lastSeq == 1)
         #expect(try journal.counter(of: TagID(rawValue: 5)) == nil)
         #expect(try journal.append(entry(5), counter: 8).seq == 2)
@@ -90,14 +92,14 @@ private func entry(_ number: Int64, atMs: Int64 = 1_795_468_021_123) -> Journal.
         while try journal.tidy() { steps += 1 }
         #expect(steps > 20 && steps < 200)
         #expect(journal.health.isReserveWhole && journal.health.problem == nil)
-        #expect(Files.status(folder.file("journal.sqlite-wal"))?.size == Chores.logBytes)
+        #expect(Files.status(folder.file("journal.sqlite-wal"))?.size == MaintenanceState.logBytes)
         #expect(try !journal.tidy())
         // The log is never made longer, and the file does not grow with the taps: its room was taken before.
         for round in 1...20 {
             for number in 1...300 { try journal.tap(Int64(round * 300 + number)) }
             while try journal.tidy() {}
         }
-        #expect(Files.status(folder.file("journal.sqlite-wal"))?.size == Chores.logBytes)
+        #expect(Files.status(folder.file("journal.sqlite-wal"))?.size == MaintenanceState.logBytes)
         #expect(try journal.database.text("PRAGMA quick_check") == "ok")
         #expect(try JournalReader(folder: folder.path).journals()[0].lastSeq == 6_000)
     }
@@ -132,24 +134,24 @@ private func entry(_ number: Int64, atMs: Int64 = 1_795_468_021_123) -> Journal.
         let logs = try years([100, 50, 40, 3, 1], now: now)
         #expect(try tidied(now) == logs, "nothing is shipped")
         do {
-            let shipped = try Shipped(folder: folder.path)
+            let shipped = try UploadCursors(folder: folder.path)
             try shipped.advance(logs[0], scanner: scanner, to: 3_000)
             try shipped.advance(logs[1], scanner: scanner, to: 2_999)
             for log in logs[2...] { try shipped.advance(log, scanner: scanner, to: 3_000) }
         }
         #expect(try tidied(now).prefix(4) == logs[1...])
-        do { try Shipped(folder: folder.path).advance(logs[1], scanner: scanner, to: 3_000) }
+        do { try UploadCursors(folder: folder.path).advance(logs[1], scanner: scanner, to: 3_000) }
         // The event day before this one goes on since the 45th day: the lane needs its scans.
         #expect(try tidied(now, keepFromMs: now - 45 * Self.day).prefix(3) == logs[2...])
         #expect(try tidied(now).prefix(2) == logs[3...])
-        let shipped = try Shipped.read(folder: folder.path)
+        let shipped = try UploadCursors.read(folder: folder.path)
         #expect(try JournalReader(folder: folder.path).backlog(beyond: shipped, scanner: scanner) < 100)
     }
 
     @Test func aClockThatJumpsAheadPrunesNothing() throws {
         let now = SystemClock.nowMicroseconds() / 1_000
         let logs = try years([31, 29], now: now - 200 * Self.day)
-        do { for log in logs { try Shipped(folder: folder.path).advance(log, scanner: scanner, to: 3_000) } }
+        do { for log in logs { try UploadCursors(folder: folder.path).advance(log, scanner: scanner, to: 3_000) } }
         #expect(try tidied(now - 200 * Self.day).contains(logs[1]))
         #expect(try !tidied(now - 200 * Self.day).contains(logs[0]))
     }
@@ -159,7 +161,7 @@ private func entry(_ number: Int64, atMs: Int64 = 1_795_468_021_123) -> Journal.
         let now = SystemClock.nowMicroseconds() / 1_000
         let logs = try years([100, 50, 40, 3], now: now)
         do {
-            for log in logs { try Shipped(folder: folder.path).advance(log, scanner: scanner, to: 3_000) }
+            for log in logs { try UploadCursors(folder: folder.path).advance(log, scanner: scanner, to: 3_000) }
             let journal = try Journal(folder: folder.path, scanner: scanner)
             try journal.database.execute(
                 "UPDATE scans SET at = \(now + 900 * Self.day) WHERE id IN (1 << 32 | 3000, 2 << 32 | 3000)")
@@ -170,12 +172,12 @@ private func entry(_ number: Int64, atMs: Int64 = 1_795_468_021_123) -> Journal.
     @Test func pruningWaitsForNoPublisher() throws {
         let now = SystemClock.nowMicroseconds() / 1_000
         let logs = try years([100, 50], now: now)
-        do { for log in logs { try Shipped(folder: folder.path).advance(log, scanner: scanner, to: 3_000) } }
+        do { for log in logs { try UploadCursors(folder: folder.path).advance(log, scanner: scanner, to: 3_000) } }
         // A publisher that is just recovering its file after a kill holds it like this.
         var holder: Database? = try Database(folder.file("shipped.sqlite"), .readWrite)
         try holder?.execute("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE")
         let begunMs = SystemClock.monotonicMs()
-        #expect(try Shipped.read(folder: folder.path, busyTimeoutMs: 0).isEmpty)
+        #expect(try UploadCursors.read(folder: folder.path, busyTimeoutMs: 0).isEmpty)
         #expect(try tidied(now).prefix(2) == logs[...], "what is not known to be shipped stays")
         #expect(SystemClock.monotonicMs() - begunMs < 4_000, "as long as a tap would have waited")
         holder = nil
@@ -187,7 +189,7 @@ private func entry(_ number: Int64, atMs: Int64 = 1_795_468_021_123) -> Journal.
         do {
             let other = try Journal(folder: folder.path, scanner: ScannerID("gate-8")!)
             _ = try other.appendBatch((1...10).map { entry($0, atMs: now - 100 * Self.day) })
-            try Shipped(folder: folder.path).advance(other.id, scanner: ScannerID("gate-8")!, to: 10)
+            try UploadCursors(folder: folder.path).advance(other.id, scanner: ScannerID("gate-8")!, to: 10)
         }
         #expect(try tidied(now).count == 1)
     }
@@ -195,7 +197,7 @@ private func entry(_ number: Int64, atMs: Int64 = 1_795_468_021_123) -> Journal.
     @Test func pruningIsTakenUpAfterAKill() throws {
         let now = SystemClock.nowMicroseconds() / 1_000
         let logs = try years([100, 50], now: now)
-        do { for log in logs { try Shipped(folder: folder.path).advance(log, scanner: scanner, to: 3_000) } }
+        do { for log in logs { try UploadCursors(folder: folder.path).advance(log, scanner: scanner, to: 3_000) } }
         do {
             let journal = try Journal(folder: folder.path, scanner: scanner)
             try journal.database.execute("UPDATE journals SET created = 0")

@@ -1,11 +1,13 @@
+import FileSystem
 import Glibc
 import Runtime
 import SQLite
-import Scans
-import Support
+import ScanModel
+import TestSupport
 import Testing
 
-@testable import Journal
+@testable import DataFolder
+@testable import ScanJournal
 
 @Suite struct JournalReaderTests {
     private let folder = TemporaryFolder("reader")
@@ -49,7 +51,7 @@ import Testing
 
     @Test func readsWhileTheWriterCommitsOnAnotherThread() async throws {
         let path = folder.path
-        let writer = PlainThread("writer") {
+        let writer = NamedThread("writer") {
             let journal = try! Journal(folder: path, scanner: scanner)
             for number in 1...3_000 { try! journal.tap(Int64(number)) }
         }
@@ -150,7 +152,7 @@ import Testing
         let reader = self.reader
         // The log is kept, and would hide the damage.
         try Files.writeAtomically([], to: folder.file("journal.sqlite-wal"))
-        let error = #expect(throws: JournalError.self) { try reader.journals() }
+        let error = #expect(throws: DataFileError.self) { try reader.journals() }
         #expect(error?.isDamaged == true)
     }
 }

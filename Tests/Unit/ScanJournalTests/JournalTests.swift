@@ -1,10 +1,12 @@
-import Runtime
+import CLI
+import FileSystem
 import SQLite
-import Scans
-import Support
+import ScanModel
+import TestSupport
 import Testing
 
-@testable import Journal
+@testable import DataFolder
+@testable import ScanJournal
 
 let scanner = ScannerID("gate-7")!
 
@@ -202,7 +204,7 @@ extension Journal {
                 atMs: Int64($0), tag: TagID(rawValue: Int64($0)), verdict: .admitted, flags: [], gate: 7, snapshot: 9)
         }
         try journal.limitPages(8)
-        let error = #expect(throws: JournalError.self) { try journal.appendBatch(entries) }
+        let error = #expect(throws: DataFileError.self) { try journal.appendBatch(entries) }
         #expect(error?.isFull == true && error?.isDamaged == false)
         #expect(error?.description.contains("the disk is full") == true)
         #expect(journal.lastSeq == 1)

@@ -1,10 +1,11 @@
-import Runtime
+import FileSystem
 import SQLite
-import Scans
-import Support
+import ScanModel
+import TestSupport
 import Testing
 
-@testable import Journal
+@testable import DataFolder
+@testable import ScanJournal
 
 /// A file that is too long to be looked through while people wait.
 @Suite struct LongFileTests {
@@ -58,7 +59,7 @@ import Testing
         while try journal!.tidy() {}
         // By a tap, as the lane does it, or at the next start.
         if byTap {
-            let error = #expect(throws: JournalError.self) { try journal!.tap(2) }
+            let error = #expect(throws: DataFileError.self) { try journal!.tap(2) }
             #expect(error?.isDamaged == true)
         }
         journal = nil

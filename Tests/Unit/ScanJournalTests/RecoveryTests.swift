@@ -1,10 +1,11 @@
-import Runtime
+import CLI
+import FileSystem
 import SQLite
-import Scans
-import Support
+import ScanModel
+import TestSupport
 import Testing
 
-@testable import Journal
+@testable import ScanJournal
 
 /// Damage of many kinds, and what comes back.
 @Suite struct RecoveryTests {

@@ -1,10 +1,11 @@
-import Runtime
+import FileSystem
 import SQLite
-import Scans
-import Support
+import ScanModel
+import TestSupport
 import Testing
 
-@testable import Journal
+@testable import DataFolder
+@testable import ScanJournal
 
 /// A damaged file is gone, and what the lane knew is not.
 @Suite struct CarryOverTests {
@@ -98,10 +99,10 @@ import Testing
             _ = try journal.database.int("PRAGMA wal_checkpoint(TRUNCATE)")
         }
         try damage()
-        let aside = try Aside.move(path, "test")
+        let aside = try CorruptFile.move(path, "test")
         let journal = try Journal(folder: folder.path, scanner: ScannerID("another")!)
         try journal.database.execute("DELETE FROM counters; DELETE FROM remembered")
-        journal.chores.carryOver = try CarryOver.take(aside, into: journal.database, scanner: scanner, limitMs: 0)
+        journal.chores.carryOver = try StateSalvage.take(aside, into: journal.database, scanner: scanner, limitMs: 0)
         #expect(try journal.counter(of: Self.entry(4).tag) == nil)
         while try journal.tidy() {}
         #expect(journal.chores.carryOver == nil)

@@ -1,4 +1,4 @@
-import Scans
+import ScanModel
 import Testing
 
 /// Values computed with Python: `int.from_bytes(hmac.digest(key, identity, "sha256")[:8], "big", signed=True)`.

@@ -1,4 +1,4 @@
-import Scans
+import ScanModel
 import Testing
 
 struct WordsTests {

@@ -1,12 +1,14 @@
-import Batches
-import Journal
-import Runtime
+import CLI
+import FileSystem
 import SQLite
-import Scans
-import Support
+import ScanBatchCodec
+import ScanJournal
+import ScanModel
+import TestSupport
 import Testing
 
-@testable import Publishing
+@testable import DataFolder
+@testable import ScanUpload
 
 @Suite("Export to a stick")
 struct BatchExportTests {
@@ -61,7 +63,7 @@ struct BatchExportTests {
         }
         // The gate goes on, and so does the journal.
         #expect(try journal.appendBatch(entries(1)).map(\.seq) == [4_601])
-        #expect(try Shipped.read(folder: data) == [:], "nothing is shipped by an export")
+        #expect(try UploadCursors.read(folder: data) == [:], "nothing is shipped by an export")
     }
 
     @Test("A stick that comes round again gets what is new; whole files stay as they are")
@@ -77,7 +79,7 @@ struct BatchExportTests {
         #expect(try Files.read(stick + "/" + names[0]) == first)
         #expect(try export().written == 0)
         // The network came for a moment.
-        let cursor = try Shipped(folder: data)
+        let cursor = try UploadCursors(folder: data)
         try cursor.advance(journal.id, scanner: scanner, to: 120)
         _ = try journal.appendBatch(entries(10))
         let third = try export()
@@ -142,10 +144,10 @@ struct BatchExportTests {
     func damagedCursor() throws {
         let journal = try Journal(folder: data, scanner: scanner)
         _ = try journal.appendBatch(entries(20))
-        do { try Shipped(folder: data).advance(journal.id, scanner: scanner, to: 15) }
+        do { try UploadCursors(folder: data).advance(journal.id, scanner: scanner, to: 15) }
         #expect(try export(to: folder.file("other")).scans == 5)
         try Files.writeAtomically([UInt8](repeating: 0x5a, count: 8_192), to: data + "/shipped.sqlite")
-        #expect(throws: JournalError.self) { try Shipped.read(folder: data) }
+        #expect(throws: DataFileError.self) { try UploadCursors.read(folder: data) }
         let report = try export()
         #expect(report.scans == 20 && report.isWhole)
     }
@@ -202,7 +204,7 @@ struct BatchExportTests {
             _ = try journal.appendBatch(entries(10, atMs: atMs))
         }
         func asked(_ sinceMs: Int64) throws -> [Int64] {
-            let consignment = try Consignment(.since(sinceMs), of: scanner, in: data)
+            let consignment = try JournalSelection(.since(sinceMs), of: scanner, in: data)
             return consignment.parts.map { $0.last - $0.after }
         }
         #expect(try asked(0) == [10, 10, 10, 10])

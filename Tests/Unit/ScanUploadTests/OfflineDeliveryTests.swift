@@ -1,17 +1,18 @@
-import Journal
-import Publishing
+import CLI
 import Runtime
-import Scans
-import Support
+import ScanJournal
+import ScanModel
+import ScanUpload
+import TestSupport
 import Testing
 
 @Suite("Delivery by hand, without a broker")
 struct HandDeliveryTests {
     private let folder = TemporaryFolder("delivery")
 
-    private func deliver(_ kind: HandDelivery.Kind, patienceMs: Int64, _ stop: StopSignal) -> ProgramError? {
+    private func deliver(_ kind: OfflineDelivery.Kind, patienceMs: Int64, _ stop: StopSignal) -> ProgramError? {
         #expect(throws: ProgramError.self) {
-            try HandDelivery(
+            try OfflineDelivery(
                 kind, folder: folder.path, scanner: nil, urls: ["amqp://127.0.0.1:1/"], patienceMs: patienceMs
             ).run(stop)
         }
@@ -34,13 +35,13 @@ struct HandDeliveryTests {
     @Test("Where there is nothing to bring, no broker is asked")
     func nothing() throws {
         let journal = try Journal(folder: folder.path, scanner: ScannerID("gate-7")!)
-        let delivery = try HandDelivery(
+        let delivery = try OfflineDelivery(
             .since(0), folder: folder.path, scanner: nil, urls: ["amqp://127.0.0.1:1/"], patienceMs: 60_000)
         let report = try delivery.run(StopSignal())
         #expect(report.scans == 0 && report.scanner == "gate-7" && report.isWhole)
         #expect(journal.lastSeq == 0)
         #expect(throws: ProgramError.self) {
-            try HandDelivery(.since(0), folder: folder.path, scanner: nil, urls: ["http://x"], patienceMs: 1)
+            try OfflineDelivery(.since(0), folder: folder.path, scanner: nil, urls: ["http://x"], patienceMs: 1)
         }
     }
 }

@@ -1,5 +1,6 @@
-import Publishing
-import Scans
+import Runtime
+import ScanModel
+import ScanUpload
 
 /// A journal, a broker and a network as plain values, driven by one seed: what a `PublishWindow` says is done to them, and
 /// their events, good and bad, come back to it.

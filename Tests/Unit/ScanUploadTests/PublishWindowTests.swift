@@ -1,6 +1,7 @@
-import Publishing
-import Scans
-import Support
+import Runtime
+import ScanModel
+import ScanUpload
+import TestSupport
 import Testing
 
 @Suite("Publish window")

@@ -1,10 +1,15 @@
-import CenterDouble
+import FakeCenter
+import FileSystem
 import HTTPServer
-import Publishing
-import Runtime
+import LinuxSystem
+import Minisign
+import SnapshotDownload
 import Snapshots
-import Support
+import TestSupport
 import Testing
+
+@testable import CLI
+@testable import SnapshotInstall
 
 /// Everything that somebody between center and scanner, or with an old stick, may try: each is refused under its name, and
 /// the snapshot in force goes on deciding.

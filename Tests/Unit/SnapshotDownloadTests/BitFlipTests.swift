@@ -1,9 +1,11 @@
-import CenterDouble
-import Publishing
-import Runtime
+import FakeCenter
+import FileSystem
 import Snapshots
-import Support
+import TestSupport
 import Testing
+
+@testable import SnapshotDownload
+@testable import SnapshotInstall
 
 /// One bit, anywhere in anything that travels, is never installed.
 @Suite struct BitFlipTests {

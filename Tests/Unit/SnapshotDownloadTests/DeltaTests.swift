@@ -1,11 +1,15 @@
-import CenterDouble
+import FakeCenter
+import FileSystem
 import HTTPServer
-import Publishing
 import Runtime
 import SQLite
+import SnapshotDownload
 import Snapshots
-import Support
+import TestSupport
 import Testing
+
+@testable import CLI
+@testable import SnapshotInstall
 
 /// A snapshot by way of a delta, and the way back to the full file from everything that can be wrong with one.
 @Suite struct DeltaTests {
@@ -192,7 +196,7 @@ import Testing
         defer { proxy.end() }
         let download = Download(rig.settings { $0.centerURLs = ["http://127.0.0.1:\(proxy.port)"] })
         let part = rig.store.candidatePath(for: delta, of: manifest)
-        PlainThread("cutter") {
+        NamedThread("cutter") {
             try? eventually("some of it is here", everyMs: 2) { Files.status(part)?.size ?? 0 > 8_000 }
             proxy.cut()
         }

@@ -1,8 +1,9 @@
+import SnapshotInstall
 import Snapshots
-import Support
+import TestSupport
 import Testing
 
-@testable import Publishing
+@testable import SnapshotDownload
 
 /// What is fetched, in which form, and when: as plain values.
 @Suite struct DownloadPlanTests {
@@ -48,7 +49,7 @@ import Testing
         #expect(form(500, compressed: 500) == nil)
         #expect(form(999, compressed: nil) == 8)
         #expect(form(1_000, compressed: nil) == nil)
-        let large = SnapshotStore.maxDeltaBytes
+        let large = Manifest.maxDeltaBytes
         let huge = manifest(9, size: 1 << 29, compressed: 1 << 28, deltas: [(7, large), (8, large + 1)])
         #expect(from(plan.form(of: huge, from: 7, at: 0)) == 7)
         #expect(plan.form(of: huge, from: 8, at: 0) == .full)

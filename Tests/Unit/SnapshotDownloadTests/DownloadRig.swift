@@ -1,16 +1,19 @@
-import CenterDouble
-import Runtime
-import Scans
+import CLI
+import FakeCenter
+import FileSystem
+import Minisign
+import ScanModel
+import SnapshotInstall
 import Snapshots
-import Support
+import TestSupport
 
-@testable import Publishing
+@testable import SnapshotDownload
 
 /// One scanner's data folder, a download into it, and what a gate would do with it.
 final class DownloadRig {
     let center: TestCenter
     let scanner = TemporaryFolder("scanner")
-    let watch: SnapshotWatch
+    let watch: SnapshotReloader
     private let urls: [String]
     private var snapshot: Snapshot?
 
@@ -18,7 +21,7 @@ final class DownloadRig {
     init(_ center: TestCenter, urls: [String]? = nil) {
         self.center = center
         self.urls = urls ?? [center.url]
-        watch = SnapshotWatch(SnapshotStore(folder: scanner.file("snapshots")))
+        watch = SnapshotReloader(SnapshotStore(folder: scanner.file("snapshots")))
     }
 
     var store: SnapshotStore { SnapshotStore(folder: scanner.file("snapshots")) }

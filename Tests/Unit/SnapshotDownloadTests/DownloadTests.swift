@@ -1,10 +1,14 @@
-import CenterDouble
+import CLI
+import FakeCenter
+import FileSystem
 import HTTPClient
 import HTTPServer
-import Publishing
+import Minisign
 import Runtime
+import SnapshotDownload
+import SnapshotInstall
 import Snapshots
-import Support
+import TestSupport
 import Testing
 
 @Suite("Download of snapshots")
@@ -55,7 +59,7 @@ struct DownloadTests {
         defer { proxy.end() }
         let download = Download(settings(center, scanner, url: "http://127.0.0.1:\(proxy.port)"))
         let part = scanner.file("snapshots/download-7.gz")
-        PlainThread("cutter") {
+        NamedThread("cutter") {
             try? eventually("some of it is here", everyMs: 5) { Files.status(part)?.size ?? 0 > 60_000 }
             proxy.cut()
         }
@@ -136,7 +140,7 @@ struct DownloadTests {
         var settings = settings(center, scanner)
         settings.intervalMs = 50
         let (stop, ended) = (StopSignal(), StopSignal())
-        PlainThread("download") { [settings] in
+        NamedThread("download") { [settings] in
             Download(settings).run(stop)
             ended.stop()
         }
@@ -153,7 +157,7 @@ struct DownloadTests {
     @Test("The client takes no other scheme, no endless body, and no redirect out of the web")
     func client() throws {
         let center = try TestCenter()
-        let client = HTTPClient()
+        let client = HTTPSession()
         func kind(_ body: () throws -> Void) -> HTTPClientError.Kind? {
             do {
                 try body()

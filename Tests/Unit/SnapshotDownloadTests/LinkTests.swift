@@ -1,13 +1,16 @@
-import CenterDouble
+import FakeCenter
+import FileSystem
 import Glibc
 import HTTPClient
 import HTTPServer
-import Runtime
+import LinuxSystem
 import Snapshots
-import Support
+import TestSupport
 import Testing
 
-@testable import Publishing
+@testable import CLI
+@testable import SnapshotDownload
+@testable import SnapshotInstall
 
 /// Bad links and odd servers: what has come is kept, what is wrong is not, and nobody waits for ever.
 @Suite struct LinkTests {
@@ -160,7 +163,7 @@ import Testing
         #expect(headers.count == 1 && headers[0].hasPrefix("Range: bytes="), "\(headers)")
         let server = try RawServer { _ in .init("HTTP/1.1 200 OK\nContent-Length: 0\nETag: \"a\u{1}b\"") }
         defer { server.end() }
-        #expect(try HTTPClient().get(server.url + "/x", limitBytes: 10).etag == nil)
+        #expect(try HTTPSession().get(server.url + "/x", limitBytes: 10).etag == nil)
     }
 
     @Test func aServerThatKnowsNoRangesSendsTheWhole() throws {
@@ -206,9 +209,9 @@ import Testing
     ) throws -> HTTPClientError.Kind? {
         let server = try RawServer { _ in answer }
         defer { server.end() }
-        var settings = HTTPClient.Settings()
+        var settings = HTTPSession.Settings()
         if !isPatient { settings.lowSpeedTimeS = 1 }
-        let client = HTTPClient(settings)
+        let client = HTTPSession(settings)
         do {
             if let path {
                 _ = try client.download(server.url + "/x", to: path, part: .unknown, limitBytes: limitBytes)
@@ -258,7 +261,7 @@ import Testing
     @Test func redirectsEnd() throws {
         let server = try RawServer { _ in .init("HTTP/1.1 302 Found\nLocation: /again\nContent-Length: 0") }
         defer { server.end() }
-        let client = HTTPClient()
+        let client = HTTPSession()
         #expect(throws: HTTPClientError.self) { try client.get(server.url + "/x", limitBytes: 1_000) }
         #expect(server.requests.count == 4, "three are followed")
     }

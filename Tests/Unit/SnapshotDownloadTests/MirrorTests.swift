@@ -1,11 +1,17 @@
-import CenterDouble
+import CLI
+import FakeCenter
+import FileSystem
 import HTTPServer
-import Runtime
+import LinuxSystem
+import Minisign
 import Snapshots
-import Support
+import TestSupport
 import Testing
 
-@testable import Publishing
+@testable import DataFolder
+@testable import Runtime
+@testable import SnapshotDownload
+@testable import SnapshotInstall
 
 /// Several sources, several versions, and whose turn it is.
 @Suite struct MirrorTests {
@@ -122,7 +128,7 @@ import Testing
         let status = PublisherStatus(folder: rig.scanner.path, scanner: "lane-1", isKept: false)
         let stop = StopSignal()
         let ended = StopSignal()
-        PlainThread("download") { [settings = rig.settings { $0.intervalMs = 50 }] in
+        NamedThread("download") { [settings = rig.settings { $0.intervalMs = 50 }] in
             Download(settings, status).run(stop)
             ended.stop()
         }

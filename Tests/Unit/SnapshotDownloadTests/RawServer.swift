@@ -1,7 +1,8 @@
 import Glibc
+import LinuxSystem
 import Runtime
-import Support
 import Synchronization
+import TestSupport
 
 /// A server that answers each connection with exactly the bytes it is told to, however wrong, and then closes it.
 final class RawServer: Sendable {
@@ -36,7 +37,7 @@ final class RawServer: Sendable {
         }
         guard isBound else { throw SystemError("listen") }
         (self.listener, port) = (listener, UInt16(bigEndian: address.sin_port))
-        PlainThread("raw-server") { [self] in
+        NamedThread("raw-server") { [self] in
             while true {
                 let client = accept(listener, nil, nil)
                 guard client >= 0 else { return }

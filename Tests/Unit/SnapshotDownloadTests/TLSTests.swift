@@ -1,11 +1,13 @@
-import CenterDouble
+import FakeCenter
 import Glibc
 import HTTPClient
-import Publishing
-import Runtime
-import Snapshots
-import Support
+import TestSupport
 import Testing
+
+@testable import CLI
+@testable import Minisign
+@testable import SnapshotDownload
+@testable import Snapshots
 
 /// The center behind TLS, with an authority of the event's own: the server is Python's, the certificates are openssl's.
 @Suite struct TLSTests {
@@ -92,9 +94,9 @@ import Testing
 
     /// From https nothing leads back to http.
     @Test func noRedirectLeavesTLS() throws {
-        var settings = HTTPClient.Settings()
+        var settings = HTTPSession.Settings()
         settings.authorityFile = folder.file("ours.pem")
-        let client = HTTPClient(settings)
+        let client = HTTPSession(settings)
         let error = #expect(throws: HTTPClientError.self) {
             try client.get("https://localhost:\(port)/out", limitBytes: 100)
         }

@@ -1,8 +1,9 @@
-import Runtime
+import FileSystem
 import SQLite
-import Scans
+import ScanModel
+import SnapshotExport
 import Snapshots
-import Support
+import TestSupport
 import Testing
 
 /// Pages that are made by hand, read and changed by the real SQLite.

@@ -1,11 +1,11 @@
 import Crypto
-import Runtime
+import FileSystem
 import SQLite
 import Snapshots
-import Support
+import TestSupport
 import Testing
 
-@testable import Exporting
+@testable import SnapshotExport
 
 @Suite struct DeltaTests {
     /// Every delta of every manifest leads where it says, through whatever changes.
@@ -107,7 +107,7 @@ import Testing
         let world = try World(seed: 9, tags: 5)
         var manifest = try world.publish()
         let far: Int64 = 9_007_199_254_740_000
-        manifest.deltas = SnapshotExport.deltasRange.dropFirst().map {
+        manifest.deltas = SnapshotExporter.deltasRange.dropFirst().map {
             let from = far - Int64($0)
             return Manifest.Delta(
                 from: from, file: Manifest.Delta.fileName(from: from, to: far), size: 1 << 30,

@@ -1,7 +1,7 @@
-import Support
+import TestSupport
 import Testing
 
-@testable import Exporting
+@testable import SnapshotExport
 
 @Suite struct ExportPlanTests {
     @Test func nothingIsDoneWithoutAReason() {

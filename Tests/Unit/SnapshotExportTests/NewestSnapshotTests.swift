@@ -1,9 +1,11 @@
-import Runtime
+import FileSystem
+import SnapshotInstall
 import Snapshots
-import Support
+import TestSupport
 import Testing
 
-@testable import Exporting
+@testable import Minisign
+@testable import SnapshotExport
 
 @Suite struct NewestSnapshotTests {
     @Test func aFolderStandsForTheOneThatItsManifestNames() throws {

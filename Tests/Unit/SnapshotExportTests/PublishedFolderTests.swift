@@ -1,9 +1,13 @@
+import CLI
+import FileSystem
+import LinuxSystem
 import Runtime
 import Snapshots
-import Support
+import TestSupport
 import Testing
 
-@testable import Exporting
+@testable import Minisign
+@testable import SnapshotExport
 
 @Suite struct PublishedFolderTests {
     private func names(_ world: World) throws -> [String] { try Files.list(world.out.path) }
@@ -56,10 +60,10 @@ import Testing
     @Test func itIsCompletedWithoutADatabase() throws {
         let world = try World(seed: 5, tags: 40)
         try world.publish()
-        let settings = SnapshotExport.Settings(folder: world.out.path, key: world.key)
+        let settings = SnapshotExporter.Settings(folder: world.out.path, key: world.key)
         let nowhere = "postgresql://x@127.0.0.1:1/x"
         let second = try publishCutOff(world)
-        #expect(throws: ProgramError.self) { try SnapshotExport(databaseURL: nowhere, settings).run() }
+        #expect(throws: ProgramError.self) { try SnapshotExporter(databaseURL: nowhere, settings).run() }
         #expect(world.out.published(trusting: world.key.publicKey) == second)
         let third = try publishCutOff(world)
         // Who exports has begun with it, or will.

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Exporting
+@testable import SnapshotExport
 
 @Suite struct ShrinkGuardTests {
     private func measured(_ lengths: [Int64]) -> ShrinkGuard {
@@ -17,7 +17,7 @@ import Testing
             ([], 0, nil), ([0], 0, nil), ([100], 90, nil), ([100], 89, 1),
             // A little less each time.
             ([100, 96, 92], 90, nil), ([100, 96, 92], 89, 1),
-            // Growth is the new measure.
+            // MaintenanceService is the new measure.
             ([100, 200], 179, 2), ([100, 200], 180, nil),
             // What somebody allowed is, too, be it far shorter than the last or than the longest.
             ([100, 96, 50], 45, nil), ([100, 96, 50], 44, 3), ([100, 92, 88], 80, nil), ([100, 92, 88], 79, 3),

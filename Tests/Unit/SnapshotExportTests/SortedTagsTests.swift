@@ -1,7 +1,7 @@
-import Support
+import TestSupport
 import Testing
 
-@testable import Exporting
+@testable import SnapshotExport
 
 @Suite struct SortedTagsTests {
     @Test(arguments: [0, 1, 2, 1_000, 50_000])

@@ -1,11 +1,12 @@
 import Crypto
-import Runtime
+import FileSystem
+import Minisign
 import SQLite
-import Scans
+import ScanModel
 import Snapshots
-import Support
+import TestSupport
 
-@testable import Exporting
+@testable import SnapshotExport
 
 /// A registration list that changes, and the folder that it is published in.
 final class World {

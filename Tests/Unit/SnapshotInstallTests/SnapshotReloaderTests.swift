@@ -1,8 +1,11 @@
-import Runtime
-import Scans
-import Snapshots
-import Support
+import FakeCenter
+import FileSystem
+import ScanModel
+import SnapshotInstall
+import TestSupport
 import Testing
+
+@testable import Snapshots
 
 @Suite struct SnapshotWatchTests {
     let folder = TemporaryFolder("snapshots")
@@ -15,7 +18,7 @@ import Testing
     }
 
     @Test func handsOverEachSnapshotOnce() throws {
-        let watch = SnapshotWatch(SnapshotStore(folder: folder.path))
+        let watch = SnapshotReloader(SnapshotStore(folder: folder.path))
         watch.check()
         #expect(watch.take() == nil)
         try put(1)
@@ -34,7 +37,7 @@ import Testing
     }
 
     @Test func aDamagedFileChangesNothing() throws {
-        let watch = SnapshotWatch(SnapshotStore(folder: folder.path))
+        let watch = SnapshotReloader(SnapshotStore(folder: folder.path))
         try put(1)
         try point(to: "snapshot-1.sqlite")
         watch.check()
@@ -53,7 +56,7 @@ import Testing
     }
 
     @Test func aFileThatMendsAnotherIsHandedOver() throws {
-        let watch = SnapshotWatch(SnapshotStore(folder: folder.path))
+        let watch = SnapshotReloader(SnapshotStore(folder: folder.path))
         try put(1)
         try point(to: "snapshot-1.sqlite")
         watch.check()
@@ -68,7 +71,7 @@ import Testing
         try put(1)
         try Files.writeAtomically([1, 2, 3], to: folder.path + "/snapshot-2.sqlite")
         try point(to: "snapshot-2.sqlite")
-        let watch = SnapshotWatch(SnapshotStore(folder: folder.path))
+        let watch = SnapshotReloader(SnapshotStore(folder: folder.path))
         watch.check()
         #expect(watch.take()?.version == 1)
     }

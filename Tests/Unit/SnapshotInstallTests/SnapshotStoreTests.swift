@@ -1,9 +1,14 @@
+import CLI
+import FakeCenter
+import FileSystem
 import Glibc
-import Runtime
+import LinuxSystem
+import Minisign
 import SQLite
-import Scans
+import ScanModel
+import SnapshotInstall
 import Snapshots
-import Support
+import TestSupport
 import Testing
 
 /// Every attack of SPEC.md section 6, and what the store does about it.

@@ -1,6 +1,9 @@
-import Runtime
+import FakeCenter
+import FileSystem
+import Minisign
+import SnapshotInstall
 import Snapshots
-import Support
+import TestSupport
 import Testing
 
 /// What a scanner never forgets: its event, and the highest version.

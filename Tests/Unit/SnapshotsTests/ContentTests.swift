@@ -1,8 +1,9 @@
 import Crypto
 import SQLite
-import Scans
+import ScanModel
+import SnapshotExport
 import Snapshots
-import Support
+import TestSupport
 import Testing
 
 /// The two ways to the content of a snapshot, while it is written and from its file, beside the words of the contract.

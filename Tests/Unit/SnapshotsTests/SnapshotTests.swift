@@ -1,8 +1,9 @@
-import Runtime
+import FakeCenter
+import FileSystem
 import SQLite
-import Scans
+import ScanModel
 import Snapshots
-import Support
+import TestSupport
 import Testing
 
 @Suite struct SnapshotTests {

@@ -1,4 +1,4 @@
-import Support
+import TestSupport
 import Testing
 
 @Suite struct SupportTests {

@@ -1,5 +1,5 @@
-import Scans
-import Support
+import ScanModel
+import TestSupport
 import Testing
 
 @testable import Tracking

@@ -1,14 +1,19 @@
-import Gate
+import AccessControl
+import DeviceEmulation
+import FileSystem
+import GateController
 import Glibc
-import Runtime
-import Scans
-import Serial
+import LinuxSystem
+import ScanModel
+import SerialPorts
 import Snapshots
-import Support
 import Synchronization
+import TestSupport
 import Testing
 
-@testable import Signals
+@testable import DataFolder
+@testable import LaneDisplay
+@testable import Runtime
 
 @Suite struct DisplayTests {
     private static let verdicts: [Verdict] =
@@ -152,11 +157,12 @@ import Testing
 
     /// The words stand in the lane's sources; a new one without its Arabic is found here.
     @Test func everyConstantWordOfTheLaneIsKnownInArabic() throws {
-        let folder = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined() + "/Sources/Gate/"
+        let folder = #filePath.split(separator: "/").dropLast(4).map { "/" + $0 }.joined() + "/Sources/Scanner/GateController/"
         var found = 0
         for (file, marks) in [
             ("Lane+State.swift", ["alarms.append(\""]), ("Lane+Taps.swift", ["return \"", "? \"lane", ": \"lane"]),
-            ("Lane+Orders.swift", ["ordersProblem = \"", "detail: \""]), ("Desk.swift", ["deskProblem) = (nil, \""]),
+            ("Lane+Orders.swift", ["ordersProblem = \"", "detail: \""]),
+            ("ControlServer.swift", ["deskProblem) = (nil, \""]),
         ] {
             let text = String(decoding: try Files.read(folder + file, limit: 100_000), as: UTF8.self)
             for line in text.split(separator: "\n") {

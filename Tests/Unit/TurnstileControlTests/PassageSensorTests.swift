@@ -1,10 +1,8 @@
-import Emulation
-import Gate
-import Serial
-import Support
+import DeviceEmulation
+import TestSupport
 import Testing
 
-@testable import Signals
+@testable import TurnstileControl
 
 @Suite struct PassageSensorTests {
     @Test func aLineOrABurstIsOnePerson() {

@@ -1,12 +1,14 @@
-import Emulation
-import Gate
+import AccessControl
+import DeviceEmulation
+import GateController
 import Glibc
+import LinuxSystem
 import Runtime
-import Serial
-import Support
+import SerialPorts
+import TestSupport
 import Testing
 
-@testable import Signals
+@testable import TurnstileControl
 
 /// Relays that do not stand as they were told, and the processes and threads that see to it.
 @Suite struct RelayCareTests {
@@ -20,7 +22,7 @@ import Testing
         return (turnstile, running)
     }
 
-    private static func state(_ mode: LaneMode) -> LaneNotice {
+    private static func state(_ mode: LaneMode) -> LaneUpdate {
         var state = LaneState()
         state.mode = mode
         return .state(state)
@@ -100,10 +102,10 @@ import Testing
     @Test func aHoldGoesOnAfterTheWatchdogHasSwitchedOff() throws {
         let board = try RelayBoardEmulator(channels: 1)
         let settings = try #require(try TurnstileSettings.parse("serial:\(board.path)"))
-        let (watchdog, stop) = (DeadMansSwitch(), StopSignal())
+        let (watchdog, stop) = (TurnstileWatchdog(), StopSignal())
         let reports = Reports()
         let turnstile = Turnstile(settings, report: reports.take)
-        let thread = PlainThread("test-turnstile") { turnstile.run(watchdog, until: stop) }
+        let thread = NamedThread("test-turnstile") { turnstile.run(watchdog, until: stop) }
         turnstile.take(Self.state(.free))
         try eventually("held", everyMs: 5) { board.isOn(1) }
         for round in 1...3 {
@@ -121,7 +123,7 @@ import Testing
     @Test func nothingStaysOnThatNobodySwitchesOffAnyMore() throws {
         let board = try RelayBoardEmulator(channels: 1)
         let settings = try #require(try TurnstileSettings.parse("serial:\(board.path)"))
-        let watchdog = DeadMansSwitch()
+        let watchdog = TurnstileWatchdog()
         let relays = try RelayBoard(settings, watchdog)
         relays.expectCare()
         #expect(watchdog.check(nowMs: SystemClock.monotonicMs() + 60_000))

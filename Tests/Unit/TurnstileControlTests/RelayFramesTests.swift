@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Signals
+@testable import TurnstileControl
 
 @Suite struct RelayFramesTests {
     @Test func switchesAsTheBoardsExpect() {

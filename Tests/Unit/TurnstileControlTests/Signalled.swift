@@ -1,5 +1,5 @@
-import Gate
-import Scans
+import GateController
+import ScanModel
 import Snapshots
 import Synchronization
 
@@ -25,8 +25,8 @@ final class Running: Sendable {
 
 /// What was reported to the lane.
 final class Reports: Sendable {
-    private let list = Mutex<[LaneInput]>([])
-    var take: @Sendable (LaneInput) -> Void { { input in self.list.withLock { $0.append(input) } } }
+    private let list = Mutex<[LaneEvent]>([])
+    var take: @Sendable (LaneEvent) -> Void { { input in self.list.withLock { $0.append(input) } } }
 
     /// The turnstile's problems, nil for "works".
     var turnstile: [String?] {
@@ -43,8 +43,8 @@ final class Reports: Sendable {
 func signal(
     _ verdict: Verdict = .admitted, _ flags: Flags = [], zone: String? = "Arena", pass: Pass? = nil,
     detail: String? = nil, opens: Bool = false
-) -> LaneSignal {
-    LaneSignal(
+) -> TapResult {
+    TapResult(
         log: JournalID(high: 1, low: 2),
         scan: Scan(
             seq: 7, atMs: 1_800_000_000_000, tag: TagID(rawValue: 42), verdict: verdict, flags: flags, gate: 1,

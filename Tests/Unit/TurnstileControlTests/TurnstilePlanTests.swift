@@ -1,9 +1,9 @@
-import Gate
-import Scans
-import Support
+import ScanModel
+import TestSupport
 import Testing
 
-@testable import Signals
+@testable import AccessControl
+@testable import TurnstileControl
 
 @Suite struct TurnstilePlanTests {
     private static func settings(_ text: String) throws -> TurnstileSettings {

@@ -1,13 +1,13 @@
-import Emulation
-import Gate
+import DeviceEmulation
+import GateController
 import Glibc
-import Runtime
-import Scans
-import Serial
-import Support
+import ScanModel
+import SerialPorts
+import TestSupport
 import Testing
 
-@testable import Signals
+@testable import AccessControl
+@testable import TurnstileControl
 
 /// The turnstile on boards that are played by a pseudo-terminal, through the real serial port.
 @Suite struct TurnstileTests {
@@ -132,7 +132,7 @@ import Testing
     @Test func theWatchdogSwitchesOffWhatAHungThreadLeftOn() throws {
         let board = try RelayBoardEmulator(channels: 1)
         let port = try SerialPort(board.path)
-        let watchdog = DeadMansSwitch()
+        let watchdog = TurnstileWatchdog()
         watchdog.watch(port, lastBytes: RelayFrames.allOff([1]))
         watchdog.expect(beforeMs: 1_000)
         try port.write(RelayFrames.set(1, true))

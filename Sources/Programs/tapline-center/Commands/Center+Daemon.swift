@@ -1,14 +1,16 @@
 import AMQP
-import Exporting
-import Growth
+import CLI
+import CenterHTTP
 import HTTPServer
 import Ingest
 import Migrations
+import Minisign
+import PartitionMaintenance
 import Postgres
-import Registry
 import Runtime
+import Schema
+import SnapshotExport
 import Snapshots
-import Web
 
 extension Center {
     static let daemon = [run, migrate, retention]
@@ -56,15 +58,17 @@ extension Center {
     ) { arguments in
         let url = try database(arguments)
         let metrics = Metrics()
-        let ingest = Ingest(try ingestSettings(arguments, url), metrics: metrics)
-        let growth = Growth(
+        let ingest = IngestService(try ingestSettings(arguments, url), metrics: metrics)
+        let growth = MaintenanceService(
             databaseURL: url,
-            GrowthSettings(keepDays: try arguments.int("keep-days", GrowthSettings.keepDaysRange)), metrics: metrics)
+            MaintenanceSettings(keepDays: try arguments.int("keep-days", MaintenanceSettings.keepDaysRange)),
+            metrics: metrics)
         let address = try arguments.required("http")
         guard let http = HTTPAddress(address) else {
             throw ProgramError.configuration("--http \(address): ADDRESS:PORT is needed, as 127.0.0.1:8080")
         }
-        let web = Web(metrics: metrics, snapshots: arguments["snapshots"], readiness: { ingest.health.problems })
+        let web = CenterEndpoints(
+            metrics: metrics, snapshots: arguments["snapshots"], readiness: { ingest.health.problems })
         let snapshots = try snapshotService(arguments, url)
         return {
             let schema = SchemaGuard(url: url)
@@ -76,7 +80,7 @@ extension Center {
             services += growth.services()
             if let snapshots { services.append(snapshots.service()) }
             services.append(web.service(http))
-            Log("center").info("starting", [.version: Program.version])
+            Log("center").info("starting", [.version: Software.version])
             try await ServiceGroup(services).run()
         }
     }
@@ -92,9 +96,9 @@ extension Center {
             relayUsers: Set(arguments.all("relay-user")),
             writers: try arguments.int("writers", IngestSettings.writersRange) ?? IngestSettings.defaultWriters)
         let place = try arguments.required("center")
-        guard let place = CenterPlace(place) else {
+        guard let place = CenterInstance(place) else {
             throw ProgramError.configuration(
-                "--center \(place): K/N is needed, as 2/3, with N up to \(CenterPlace.countLimit)")
+                "--center \(place): K/N is needed, as 2/3, with N up to \(CenterInstance.countLimit)")
         }
         settings.place = place
         let limitS = try arguments.int("database-away-limit-s", IngestSettings.databaseAwayRangeS)
@@ -103,7 +107,7 @@ extension Center {
     }
 
     private static func snapshotService(_ arguments: Arguments, _ url: String) throws -> SnapshotService? {
-        let night = try arguments["snapshot-at"].map { try NightTime($0) }
+        let night = try arguments["snapshot-at"].map { try DailySchedule($0) }
         guard let keyFile = arguments["signing-key"] else {
             guard night == nil else {
                 throw ProgramError.configuration("--snapshot-at needs --snapshots DIR and --signing-key FILE")
@@ -115,7 +119,7 @@ extension Center {
         }
         let key = try MinisignSecretKey(path: keyFile, password: arguments["signing-key-password"])
         return SnapshotService(
-            databaseURL: url, SnapshotExport.Settings(folder: folder, key: key), night: night)
+            databaseURL: url, SnapshotExporter.Settings(folder: folder, key: key), night: night)
     }
 }
 

@@ -1,6 +1,8 @@
+import CLI
+import FileSystem
 import Postgres
+import RegistrationLists
 import Registry
-import Runtime
 
 extension Center {
     private enum Format: String, CaseIterable { case csv, pretix, eventbrite }
@@ -43,13 +45,13 @@ extension Center {
         options.allowShrink = arguments.has("allow-shrink")
         let (sources, passes) = (try sources(of: arguments), arguments["passes"])
         return { [options] in
-            let passes = try passes.map { path in try refusable(path) { try PassList(path) } }
+            let passes = try passes.map { path in try refusable(path) { try PassCSV(path) } }
             let list = try sources?.open()
             let line = ProgressLine()
             let done = try withDatabase(url, statementTimeoutMs: importStatementLimitMs) { connection in
                 defer { line?.clear() }
                 return try refusable(sources?.name ?? "") {
-                    try Registry(connection).import(list, passes: passes, options) { progress in
+                    try RegistryStore(connection).import(list, passes: passes, options) { progress in
                         line?.show(progress.description)
                     }
                 }
@@ -103,7 +105,7 @@ extension Center {
 
     /// Gives a refused list the words of an error.
     private static func refusable<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
-        do { return try body() } catch let refused as ListRefused {
+        do { return try body() } catch let refused as ImportRejected {
             throw ProgramError.failed(
                 "\(path): \(refused.count) bad row\(refused.count == 1 ? "" : "s"), nothing was stored\n\(refused)")
         }
@@ -119,8 +121,8 @@ extension Center {
         let (url, path, passes) = (try database(arguments), try arguments.required("out"), arguments["passes"])
         return {
             try withDatabase(url, statementTimeoutMs: importStatementLimitMs) { connection in
-                let registry = try Registry(connection)
-                var done = Registry.Exported()
+                let registry = try RegistryStore(connection)
+                var done = RegistryStore.Exported()
                 try Files.writeAtomically(to: path, mode: 0o600) { done = try registry.exportList(to: $0) }
                 print(
                     "\(path): \(done.rows) attendees"

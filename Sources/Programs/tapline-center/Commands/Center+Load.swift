@@ -1,3 +1,4 @@
+import CLI
 import Ingest
 import Postgres
 import Registry
@@ -16,7 +17,7 @@ extension Center {
         let isJSON = try arguments.choice("output", Output.self) == .json
         return {
             let report = try withDatabase(url) { connection in
-                _ = try Registry(connection)
+                _ = try RegistryStore(connection)
                 // Bad files are told as they come, and not among the JSON.
                 var load = BatchLoad(try IngestStore(connection, relayUsers: [])) { line in
                     if isJSON { Log("load").warning("not taken", [.detail: line]) } else { print(line) }

@@ -1,5 +1,5 @@
+import CLI
 import Registry
-import Runtime
 
 extension Center {
     static let places = [zoneAdd, zoneSet, zoneList, gateAdd, gateSet, gateList]
@@ -27,8 +27,8 @@ extension Center {
         ]
     ) { arguments in
         let (url, name, newName) = (try database(arguments), arguments.positionals[0], arguments["name"])
-        let parent = Registry.Change<String>.text(arguments["parent"])
-        let capacity: Registry.Change<Int> =
+        let parent = RegistryStore.Change<String>.text(arguments["parent"])
+        let capacity: RegistryStore.Change<Int> =
             arguments["capacity"] == ""
             ? .clear : try arguments.int("capacity", capacityRange).map { .set($0) } ?? .keep
         return {
@@ -67,7 +67,7 @@ extension Center {
     ) { arguments in
         let (url, name, newName) = (try database(arguments), arguments.positionals[0], arguments["name"])
         let (zone, policy) = (arguments["zone"], arguments["policy"])
-        let from = Registry.Change<String>.text(arguments["from-zone"])
+        let from = RegistryStore.Change<String>.text(arguments["from-zone"])
         return {
             try withRegistry(url) {
                 try $0.setGate(name, newName: newName, zone: zone, fromZone: from, policy: policy)

@@ -1,9 +1,9 @@
-import Batches
+import CLI
 import Ingest
 import Postgres
 import Registry
-import Runtime
-import Scans
+import ScanBatchCodec
+import ScanModel
 
 extension Center {
     static let quarantine = [quarantineList, quarantineShow, quarantineReplay, quarantineDrop]
@@ -51,7 +51,7 @@ extension Center {
         guard let id = Int64(arguments.positionals[0]) else { throw ProgramError.usage("an id is needed") }
         return {
             try withDatabase(url) { connection in
-                _ = try Registry(connection)
+                _ = try RegistryStore(connection)
                 let listing = try Listing(
                     connection,
                     """
@@ -76,7 +76,7 @@ extension Center {
         let (url, selection) = (try database(arguments), try Selection(arguments))
         return {
             let dropped = try withDatabase(url) { connection in
-                _ = try Registry(connection)
+                _ = try RegistryStore(connection)
                 return try connection.query(
                     "DELETE FROM tapline.quarantine WHERE \(Selection.condition)", selection.parameters
                 ).affectedRows
@@ -98,7 +98,7 @@ extension Center {
         let relayUsers = Set(arguments.all("relay-user"))
         return {
             let left = try withDatabase(url) { connection in
-                _ = try Registry(connection)
+                _ = try RegistryStore(connection)
                 let (taken, left) = try replay(connection, selection, relayUsers)
                 print("\(taken) taken, \(left) left")
                 try trackNow(connection)

@@ -1,5 +1,5 @@
+import CLI
 import Registry
-import Runtime
 
 extension Center {
     static let registration = [importList, exportList, setEvent] + tags

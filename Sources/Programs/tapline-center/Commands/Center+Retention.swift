@@ -1,7 +1,8 @@
-import Growth
+import CLI
+import LinuxSystem
+import PartitionMaintenance
 import Postgres
 import Registry
-import Runtime
 
 extension Center {
     /// How often a drop is tried that waits for readers, and how long apart.
@@ -18,11 +19,11 @@ extension Center {
     ) { arguments in
         let url = try database(arguments)
         _ = try arguments.required("keep-days")
-        let keepDays = try arguments.int("keep-days", GrowthSettings.keepDaysRange) ?? 0
+        let keepDays = try arguments.int("keep-days", MaintenanceSettings.keepDaysRange) ?? 0
         let (isDry, force) = (arguments.has("dry-run"), arguments.has("force"))
         return {
             try withDatabase(url, statementTimeoutMs: 600_000) { connection in
-                _ = try Registry(connection)
+                _ = try RegistryStore(connection)
                 let retention = Retention(connection)
                 let old = try retention.survey(keepDays: keepDays)
                 if old.isEmpty { print("nothing is older than \(keepDays) days") }

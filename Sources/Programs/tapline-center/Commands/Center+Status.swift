@@ -1,6 +1,6 @@
+import CLI
 import Postgres
 import Registry
-import Runtime
 
 extension Center {
     static let status = [
@@ -9,7 +9,7 @@ extension Center {
             let json = try arguments.choice("output", Output.self) == .json
             return {
                 try withDatabase(url) { connection in
-                    _ = try Registry(connection)
+                    _ = try RegistryStore(connection)
                     let row = try connection.query(overview)
                     if json { return print(row.text(0, 0)) }
                     let facts = try Listing(

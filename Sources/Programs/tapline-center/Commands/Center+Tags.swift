@@ -1,6 +1,7 @@
+import CLI
+import RegistrationLists
 import Registry
-import Runtime
-import Scans
+import ScanModel
 
 extension Center {
     static let tags = [revoke, replace]
@@ -38,7 +39,7 @@ extension Center {
             + [Option("status", "lost|void|active", "what it becomes", default: "lost")]
     ) { arguments in
         let (url, tag) = (try database(arguments), try tag(arguments, ""))
-        let status = try arguments.choice("status", Registry.TagStatus.self) ?? .lost
+        let status = try arguments.choice("status", TagStatus.self) ?? .lost
         return {
             let name = try withRegistry(url) { try $0.setTag(tag, status) }
             print("tag \(tag.rawValue) of \(name) is \(status.rawValue)")

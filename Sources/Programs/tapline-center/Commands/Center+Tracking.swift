@@ -1,3 +1,4 @@
+import CLI
 import Postgres
 import Registry
 import Runtime
@@ -22,7 +23,7 @@ extension Center {
         return {
             // As long as the scans need: no limit.
             let reports = try withDatabase(url, statementTimeoutMs: 0) { connection in
-                _ = try Registry(connection)
+                _ = try RegistryStore(connection)
                 return try TrackingStore(connection).verify(repair: repair)
             }
             if json {

@@ -1,7 +1,9 @@
+import CLI
+import FileSystem
 import Postgres
 import Registry
-import Runtime
-import Scans
+import ScanModel
+import Schema
 
 /// The commands, a file a group.
 enum Center {
@@ -53,8 +55,8 @@ enum Center {
     }
 
     /// The same over a schema that is up to date.
-    static func withRegistry<Result>(_ url: String, _ body: (Registry) throws -> Result) throws -> Result {
-        try withDatabase(url) { try body(Registry($0)) }
+    static func withRegistry<Result>(_ url: String, _ body: (RegistryStore) throws -> Result) throws -> Result {
+        try withDatabase(url) { try body(RegistryStore($0)) }
     }
 
     /// A command that prints the rows of a query.
@@ -64,7 +66,7 @@ enum Center {
             let json = try arguments.choice("output", Output.self) == .json
             return {
                 try withDatabase(url) { connection in
-                    _ = try Registry(connection)
+                    _ = try RegistryStore(connection)
                     let listing = try Listing(connection, sql, json: json)
                     print(json ? listing.json : listing.table)
                 }

@@ -1,49 +1,51 @@
-internal import FoundationEssentials
-internal import Glibc
-public import Runtime
-internal import Synchronization
+import FileSystem
+import FoundationEssentials
+import Glibc
+import LinuxSystem
+package import Runtime
+import Synchronization
 
 /// How a publisher fares: told by its threads, kept in `DIR/publisher.json` for the `status` command, and counted.
-public final class PublisherStatus: Sendable {
+package final class PublisherStatus: Sendable {
     /// What stands in `publisher.json`.
-    public struct Report: Codable, Sendable, Equatable {
-        public struct Upload: Codable, Sendable, Equatable {
+    package struct Report: Codable, Sendable, Equatable {
+        package struct Upload: Codable, Sendable, Equatable {
             /// `starting`, `connected`, `blocked`, `waiting` (for the broker), `stopped`.
-            public var state = "starting"
-            public var address: String?
+            package var state = "starting"
+            package var address: String?
             /// RFC 3339.
-            public var since: String?
-            public var lastConfirmed: String?
-            public var lastError: String?
-            public var batchScans = 0
-            public var inFlight = 0
-            public var losses = 0
-            public var refusals = 0
+            package var since: String?
+            package var lastConfirmed: String?
+            package var lastError: String?
+            package var batchScans = 0
+            package var inFlight = 0
+            package var losses = 0
+            package var refusals = 0
             /// Scanners whose journals lie here and are not shipped.
-            public var foreign: [String] = []
+            package var foreign: [String] = []
         }
-        public struct Download: Codable, Sendable, Equatable {
-            public var lastChecked: String?
-            public var installed: Int64?
+        package struct Download: Codable, Sendable, Equatable {
+            package var lastChecked: String?
+            package var installed: Int64?
             /// `full` or `delta`: as which it came.
-            public var form: String?
+            package var form: String?
             /// The newer version that is known, and when this scanner's turn to fetch it comes.
-            public var due: String?
-            public var lastError: String?
+            package var due: String?
+            package var lastError: String?
         }
-        public var pid: Int32
-        public var scanner: String
-        public var started: String
-        public var upload = Upload()
-        public var download = Download()
+        package var pid: Int32
+        package var scanner: String
+        package var started: String
+        package var upload = Upload()
+        package var download = Download()
     }
 
     /// Scans over which the cursors have moved.
-    public let confirmedScans: Counter
-    public let publishedBatches: Counter
-    public let publishedBytes: Counter
-    public let heartbeats: Counter
-    public let connects: Counter
+    package let confirmedScans: Counter
+    package let publishedBatches: Counter
+    package let publishedBytes: Counter
+    package let heartbeats: Counter
+    package let connects: Counter
 
     /// Nil: nothing is written.
     private let path: String?
@@ -57,7 +59,7 @@ public final class PublisherStatus: Sendable {
     /// - Parameters:
     ///   - folder: the scanner's data folder.
     ///   - isKept: whether `publisher.json` is written there.
-    public init(folder: String, scanner: String, metrics: Metrics = Metrics(), isKept: Bool = true) {
+    package init(folder: String, scanner: String, metrics: Metrics = Metrics(), isKept: Bool = true) {
         path = isKept ? PublisherStatus.path(folder) : nil
         let report = Report(pid: getpid(), scanner: scanner, started: PublisherStatus.now())
         state = Mutex(State(report: report))
@@ -69,15 +71,15 @@ public final class PublisherStatus: Sendable {
     }
 
     /// What a publisher last said; nil when none has run in this folder.
-    public static func read(folder: String) -> Report? {
+    package static func read(folder: String) -> Report? {
         guard let bytes = try? Files.read(path(folder), limit: 1 << 20) else { return nil }
         return try? JSONDecoder().decode(Report.self, from: Data(bytes))
     }
 
     /// The report as it is now.
-    public var report: Report { state.withLock { $0.report } }
+    package var report: Report { state.withLock { $0.report } }
 
-    func update(_ change: (inout Report) -> Void) {
+    package func update(_ change: (inout Report) -> Void) {
         state.withLock { state in
             let before = state.report
             change(&state.report)
@@ -87,7 +89,7 @@ public final class PublisherStatus: Sendable {
 
     /// Writes the file when something has changed, once a second at most; `now` writes it anyway. A disk that does not do
     /// is no reason to stop: this is for people to look at.
-    func save(now: Bool = false) {
+    package func save(now: Bool = false) {
         guard let path else { return }
         let nowMs = SystemClock.monotonicMs()
         let report: Report? = state.withLock { state in
@@ -102,6 +104,6 @@ public final class PublisherStatus: Sendable {
         try? Files.writeAtomically(bytes, to: path, durable: false)
     }
 
-    static func now() -> String { UTCTime.text(microseconds: SystemClock.nowMicroseconds()) }
+    package static func now() -> String { UTCTime.text(microseconds: SystemClock.nowMicroseconds()) }
     private static func path(_ folder: String) -> String { folder + "/publisher.json" }
 }

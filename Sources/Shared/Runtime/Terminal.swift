@@ -1,15 +1,15 @@
-internal import CLinux
+import CLinux
 import Glibc
-public import Runtime
+import LinuxSystem
 
 /// The screen that a descriptor leads to, or a pipe in its place.
-public final class Terminal: Sendable {
-    public let descriptor: Int32
+package final class Terminal: Sendable {
+    package let descriptor: Int32
     /// An open description of its own, which does not wait, where there is one: that of `descriptor` is shared with the shell
     /// and stays as it is.
     private let output: Int32
 
-    public init(descriptor: Int32) {
+    package init(descriptor: Int32) {
         self.descriptor = descriptor
         let path = "/proc/self/fd/\(descriptor)"
         let own = isatty(descriptor) == 1 ? open(path, O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC) : -1
@@ -18,10 +18,10 @@ public final class Terminal: Sendable {
 
     deinit { if output != descriptor { close(output) } }
 
-    public var isTerminal: Bool { isatty(descriptor) == 1 }
+    package var isTerminal: Bool { isatty(descriptor) == 1 }
 
     /// Rows and columns; nil where it does not know.
-    public var size: (rows: Int, columns: Int)? {
+    package var size: (rows: Int, columns: Int)? {
         var (rows, columns): (Int32, Int32) = (0, 0)
         guard shim_terminal_size(descriptor, &rows, &columns) != 0 else { return nil }
         return (Int(rows), Int(columns))
@@ -29,7 +29,7 @@ public final class Terminal: Sendable {
 
     /// Waits for room, at most `timeoutMs` in all (-1: as long as it takes) and not past `stop`; a terminal that was stopped
     /// (Ctrl-S) keeps nobody. Throws `SystemError`: ETIMEDOUT, EIO or EPIPE when it is gone.
-    public func write(_ text: String, timeoutMs: Int = 500, until stop: StopSignal? = nil) throws {
+    package func write(_ text: String, timeoutMs: Int = 500, until stop: StopSignal? = nil) throws {
         let deadline = SystemClock.monotonicMs() + Int64(max(0, timeoutMs))
         var rest = Array(text.utf8)[...]
         while !rest.isEmpty {

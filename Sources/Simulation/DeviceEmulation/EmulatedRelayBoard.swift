@@ -1,6 +1,6 @@
 /// The microcontroller of an LCUS relay board: `A0 channel state sum` switches, `FF` asks. Fed by its USB plug, so that pulling
 /// it lets every relay fall.
-struct RelayBoard: EmulatedDevice {
+struct EmulatedRelayBoard: EmulatedDevice {
     private(set) var isOn: [Bool]
     private(set) var changes: [RelayBoardEmulator.Change] = []
     /// Frames with a wrong sum, a channel that is not there, or a state that is none.
@@ -34,12 +34,12 @@ struct RelayBoard: EmulatedDevice {
         if isStuck { return }
         pending += bytes
         while let first = pending.first {
-            if first == RelayBoard.start {
-                guard pending.count >= RelayBoard.frameBytes else { return }
-                obey(Array(pending.prefix(RelayBoard.frameBytes)), nowMs)
-                pending.removeFirst(RelayBoard.frameBytes)
+            if first == EmulatedRelayBoard.start {
+                guard pending.count >= EmulatedRelayBoard.frameBytes else { return }
+                obey(Array(pending.prefix(EmulatedRelayBoard.frameBytes)), nowMs)
+                pending.removeFirst(EmulatedRelayBoard.frameBytes)
             } else {
-                if first == RelayBoard.question { answer() }
+                if first == EmulatedRelayBoard.question { answer() }
                 pending.removeFirst()
             }
         }

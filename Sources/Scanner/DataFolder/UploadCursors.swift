@@ -1,10 +1,10 @@
-import Runtime
+import FileSystem
 import SQLite
-public import Scans
+package import ScanModel
 
 /// The publisher's cursor, `shipped.sqlite`: of each journal the last seq of the contiguous prefix that the broker has
 /// confirmed. Written by the publisher alone, confined to one thread.
-public final class Shipped {
+package final class UploadCursors {
     private static let file = DurableFile(
         applicationID: 0x5450_4C53, format: 1,
         schema: """
@@ -21,13 +21,13 @@ public final class Shipped {
     /// Takes the folder's publisher lock and opens or makes the file. A damaged one is set aside: then everything is shipped
     /// again, and the center finds the duplicates.
     ///
-    /// Throws `ProgramError` (configuration) when another publisher holds the folder, `JournalError` when the file cannot be
+    /// Throws `ProgramError` (configuration) when another publisher holds the folder, `DataFileError` when the file cannot be
     /// written.
-    public init(folder: String) throws {
+    package init(folder: String) throws {
         try Files.makeFolder(folder)
-        lock = try FileLock(DataFolder.publisherLock(folder))
-        path = DataFolder.shipped(folder)
-        database = try Shipped.file.open(path).database
+        lock = try FileLock(DataFolderPaths.publisherLock(folder))
+        path = DataFolderPaths.shipped(folder)
+        database = try UploadCursors.file.open(path).database
         do {
             select = try database.prepare("SELECT last FROM shipped WHERE log = ?")
             upsert = try database.prepare(
@@ -35,44 +35,46 @@ public final class Shipped {
                 INSERT INTO shipped VALUES (?, ?, ?)
                 ON CONFLICT (log) DO UPDATE SET last = excluded.last WHERE excluded.last > last
                 """)
-        } catch { throw JournalError(path, error) }
+        } catch { throw DataFileError(path, error) }
     }
 
-    /// 0 when nothing of the journal was shipped. Throws `JournalError`.
-    public func lastSeq(of log: JournalID) throws -> Int64 {
+    /// 0 when nothing of the journal was shipped. Throws `DataFileError`.
+    package func lastSeq(of log: JournalID) throws -> Int64 {
         var last: Int64 = 0
         do { try select.rows(.blob(log.bytes)) { last = $0.int(0) } } catch let error as SQLiteError {
-            throw JournalError(path, error)
+            throw DataFileError(path, error)
         }
         return last
     }
 
-    /// Moves the cursor; on the disk when this returns. Never moves back. Throws `JournalError`.
-    public func advance(_ log: JournalID, scanner: ScannerID, to seq: Int64) throws {
+    /// Moves the cursor; on the disk when this returns. Never moves back. Throws `DataFileError`.
+    package func advance(_ log: JournalID, scanner: ScannerID, to seq: Int64) throws {
         do throws(SQLiteError) {
             try upsert.run(.blob(log.bytes), .text(scanner.text), .int(seq))
-        } catch { throw JournalError(path, error) }
+        } catch { throw DataFileError(path, error) }
     }
 
-    /// The cursor of every journal. Throws `JournalError`.
-    public func all() throws -> [JournalID: Int64] {
-        do { return try Shipped.all(database) } catch let error as SQLiteError { throw JournalError(path, error) }
+    /// The cursor of every journal. Throws `DataFileError`.
+    package func all() throws -> [JournalID: Int64] {
+        do { return try UploadCursors.all(database) } catch let error as SQLiteError {
+            throw DataFileError(path, error)
+        }
     }
 
     /// The cursor of every journal, read beside a running publisher without its lock; empty while there is none. Throws
-    /// `JournalError` for a damaged file.
+    /// `DataFileError` for a damaged file.
     /// - Parameter busyTimeoutMs: how long a publisher that is just making or recovering the file is waited for; after it
     ///   there is none either.
-    public static func read(folder: String, busyTimeoutMs: Int32 = 5_000) throws -> [JournalID: Int64] {
-        let path = DataFolder.shipped(folder)
-        guard !Aside.isEmpty(path) else { return [:] }
+    package static func read(folder: String, busyTimeoutMs: Int32 = 5_000) throws -> [JournalID: Int64] {
+        let path = DataFolderPaths.shipped(folder)
+        guard !CorruptFile.isEmpty(path) else { return [:] }
         do {
             let database = try Database(path, .readOnly, busyTimeoutMs: busyTimeoutMs)
             guard try database.int("SELECT count(*) FROM sqlite_master WHERE name = 'shipped'") == 1 else { return [:] }
             return try all(database)
         } catch let error as SQLiteError {
             if error.meansNotYet { return [:] }
-            throw JournalError(path, error)
+            throw DataFileError(path, error)
         }
     }
 

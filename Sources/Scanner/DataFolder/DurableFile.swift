@@ -1,11 +1,11 @@
-import Runtime
-import SQLite
+import FileSystem
+package import SQLite
 
 /// A database of ours that one process writes and that another may read: WAL, `synchronous=FULL`, kept -wal and -shm.
-struct DurableFile {
+package struct DurableFile {
     /// "TPLJ" for the journal, "TPLS" for the cursor.
-    let applicationID: Int64
-    let format: Int64
+    package let applicationID: Int64
+    package let format: Int64
     /// Statements that make the tables, each harmless where its table is there: a file made by an older version gets what
     /// it lacks.
     let schema: String
@@ -15,39 +15,51 @@ struct DurableFile {
     /// Those of its tables that are looked through at the opening of a file that is too long for all of it.
     var shortTables: [String] = []
 
+    package init(
+        applicationID: Int64, format: Int64, schema: String,
+        pragmas: String = "PRAGMA wal_autocheckpoint = 1000; PRAGMA journal_size_limit = 8388608",
+        shortTables: [String] = []
+    ) {
+        self.applicationID = applicationID
+        self.format = format
+        self.schema = schema
+        self.pragmas = pragmas
+        self.shortTables = shortTables
+    }
+
     /// A file beyond this is not looked through whole at its opening: SQLite's check takes about 30 ms a megabyte on two
     /// busy cores, and a lane must open.
-    static let checkedBytes: Int64 = 16 << 20
+    package static let checkedBytes: Int64 = 16 << 20
     /// A table that says why the file is to be set aside: what was found where an opening does not look.
-    static let damagedTable = "damaged"
+    package static let damagedTable = "damaged"
     private static let commonPragmas = "PRAGMA cache_size = -2048; PRAGMA trusted_schema = OFF"
 
     /// An open file.
-    struct Opened {
-        let database: Database
+    package struct Opened {
+        package let database: Database
         /// The file that was set aside for it, if one was.
-        let setAside: String?
+        package let setAside: String?
     }
 
     /// Opens the file, or makes it. One that is damaged, of another kind, or on blocks that the disk does not read or write
     /// any more is set aside whole under a new name, and an empty one takes its place: a gate must open.
     ///
-    /// Throws `JournalError`, also when it cannot be set aside.
-    func open(_ path: String) throws -> Opened {
+    /// Throws `DataFileError`, also when it cannot be set aside.
+    package func open(_ path: String) throws -> Opened {
         do {
-            var aside = try Aside.finish(path)
-            if Aside.isLogAlone(path) {
-                aside = try Aside.move(path, "the file is lost or empty, and its log is not")
+            var aside = try CorruptFile.finish(path)
+            if CorruptFile.isLogAlone(path) {
+                aside = try CorruptFile.move(path, "the file is lost or empty, and its log is not")
             }
             do { return Opened(database: try opened(path), setAside: aside) } catch let error as SQLiteError
                 where error.isDamaged || error.isDiskFailure
             {
-                aside = try Aside.move(path, "\(error)")
-            } catch let error as JournalError where error.isDamaged {
-                aside = try Aside.move(path, error.detail)
+                aside = try CorruptFile.move(path, "\(error)")
+            } catch let error as DataFileError where error.isDamaged {
+                aside = try CorruptFile.move(path, error.detail)
             }
             return Opened(database: try opened(path), setAside: aside)
-        } catch let error as SQLiteError { throw JournalError(path, error) }
+        } catch let error as SQLiteError { throw DataFileError(path, error) }
     }
 
     private func opened(_ path: String) throws -> Database {
@@ -57,13 +69,13 @@ struct DurableFile {
         let application = try database.int("PRAGMA application_id") ?? 0
         let isEmpty = try database.int("SELECT count(*) FROM sqlite_master") == 0
         guard isEmpty || application == applicationID else {
-            throw JournalError(path, "a database of another kind (application_id \(application))", isDamaged: true)
+            throw DataFileError(path, "a database of another kind (application_id \(application))", isDamaged: true)
         }
         guard try database.text("PRAGMA journal_mode = WAL") == "wal" else {
-            throw JournalError(path, "no write-ahead log on this file system")
+            throw DataFileError(path, "no write-ahead log on this file system")
         }
         try database.execute("PRAGMA synchronous = FULL")
-        guard try database.int("PRAGMA synchronous") == 2 else { throw JournalError(path, "synchronous is not FULL") }
+        guard try database.int("PRAGMA synchronous") == 2 else { throw DataFileError(path, "synchronous is not FULL") }
         try database.execute(DurableFile.commonPragmas)
         try database.execute(pragmas)
         if isEmpty {
@@ -76,7 +88,7 @@ struct DurableFile {
         }
         let version = try database.int("PRAGMA user_version") ?? 0
         guard version == format else {
-            throw JournalError(path, "format \(version), this program writes \(format)", isDamaged: true)
+            throw DataFileError(path, "format \(version), this program writes \(format)", isDamaged: true)
         }
         try check(database)
         try proveWritable(database)
@@ -86,13 +98,13 @@ struct DurableFile {
     private func check(_ database: Database) throws {
         if try database.int("SELECT count(*) FROM sqlite_master WHERE name = ?", .text(DurableFile.damagedTable)) == 1 {
             let reason = try database.text("SELECT reason FROM \(DurableFile.damagedTable)") ?? ""
-            throw JournalError(database.path, "damage was found in it: \(reason)", isDamaged: true)
+            throw DataFileError(database.path, "damage was found in it: \(reason)", isDamaged: true)
         }
         let bytes = (try database.int("PRAGMA page_count") ?? 0) * (try database.int("PRAGMA page_size") ?? 0)
         let isShort = bytes <= DurableFile.checkedBytes
         for pragma in isShort ? ["quick_check(1)"] : shortTables.map({ "quick_check('\($0)')" }) {
             let check = try database.text("PRAGMA \(pragma)") ?? ""
-            guard check == "ok" else { throw JournalError(database.path, "quick_check: \(check)", isDamaged: true) }
+            guard check == "ok" else { throw DataFileError(database.path, "quick_check: \(check)", isDamaged: true) }
         }
     }
 

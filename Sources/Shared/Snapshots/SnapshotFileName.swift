@@ -1,0 +1,28 @@
+import FileSystem
+
+/// `snapshot-<version>.sqlite`; on a scanner also `snapshot-<version>b.sqlite`: a file that mends a damaged one of the same
+/// version cannot take its name, for a gate may have that open.
+package enum SnapshotFileName {
+    package static func of(_ version: Int64) -> String { "snapshot-\(version).sqlite" }
+
+    package static func second(_ version: Int64) -> String { "snapshot-\(version)b.sqlite" }
+
+    /// Nil for anything that is not exactly such a name: it may come from outside and becomes part of a path.
+    package static func version(of name: some StringProtocol) -> Int64? {
+        guard name.hasPrefix("snapshot-"), name.hasSuffix(".sqlite") else { return nil }
+        let number = name.dropFirst(9).dropLast(7)
+        guard let version = Int64(number.last == "b" ? number.dropLast() : number), version > 0,
+            name == of(version) || name == second(version)
+        else { return nil }
+        return version
+    }
+
+    /// The name of the installed snapshot in a scanner's snapshot folder: the line of its file `current`.
+    ///
+    /// - Returns: `nil` if there is no such file, or it holds no snapshot name.
+    package static func current(in folder: String) -> String? {
+        guard let text = try? Files.readText(folder + "/current", limit: 4_096) else { return nil }
+        let name = String(text.prefix { $0 != "\n" })
+        return version(of: name) == nil ? nil : name
+    }
+}
