@@ -1,27 +1,25 @@
--- The live views: people, not bands, since the event's last day start.
+-- Live views. They count people, not bands, since the event's last day start. Their columns are described in
+-- 0010_live_view_comments.sql.
 
--- A publisher speaks every 15 s at least; after four missed words it counts as silent.
-CREATE FUNCTION tapline.silent_after() RETURNS interval LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
+-- A publisher sends a heartbeat at least every 15 s. A scanner counts as silent after four missed ones.
+CREATE FUNCTION tapline_internal.silent_after() RETURNS interval LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
     $$ SELECT interval '60 seconds' $$;
 
--- An age for a narrow column: 59 s, 119 min, 47 h, 12 d.
 CREATE FUNCTION tapline.age_text(age interval) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT CASE WHEN s < 120 THEN s || ' s' WHEN s < 7200 THEN s / 60 || ' min' WHEN s < 172800 THEN s / 3600 || ' h'
         ELSE s / 86400 || ' d' END
     FROM (SELECT floor(extract(epoch FROM age))::bigint AS s) seconds
 $$;
 
--- Each scanner with its journal of the last word, and the gate that it serves.
-CREATE VIEW tapline.lanes AS
+CREATE VIEW tapline.scanner_overview AS
 SELECT s.id AS scanner_id, s.enabled, coalesce(j.gate_id, s.gate_id) AS gate_id, j.id AS journal_id, j.log,
     j.last_received_at, j.backlog, j.snapshot_version, j.clock_skew, j.state,
-    s.enabled AND coalesce(j.last_received_at < now() - tapline.silent_after(), true) AS silent
+    s.enabled AND coalesce(j.last_received_at < now() - tapline_internal.silent_after(), true) AS silent
 FROM tapline.scanners s
 LEFT JOIN (
     SELECT DISTINCT ON (scanner_id) * FROM tapline.journals ORDER BY scanner_id, last_received_at DESC, id DESC
 ) j ON j.scanner_id = s.id;
 
--- One row a person: the latest of all his bands. A tag that nobody is registered for is a person of its own.
 CREATE VIEW tapline.live_delegates AS
 SELECT DISTINCT ON (t.attendee_id, CASE WHEN t.attendee_id IS NULL THEN p.tag_id END)
     t.attendee_id, a.name, a.category, a.external_ref, p.zone_id, z.name AS zone, p.since, p.tag_id, p.gate_id,
@@ -33,11 +31,11 @@ LEFT JOIN tapline.zones z ON z.id = p.zone_id
 LEFT JOIN tapline.gates g ON g.id = p.gate_id
 WHERE p.ordered_at >= (SELECT tapline.day_start())
 ORDER BY t.attendee_id, CASE WHEN t.attendee_id IS NULL THEN p.tag_id END, p.ordered_at DESC, p.log DESC, p.seq DESC;
-COMMENT ON VIEW tapline.live_delegates IS 'Where each person is now; zone null: off site';
 
--- Each zone with its ancestors, the outermost first and itself last, by id and by name. A function, for its ROWS: the planner
--- takes a recursive query for millions of rows, and compiles for seconds what runs for milliseconds.
-CREATE FUNCTION tapline.zone_paths() RETURNS TABLE (zone_id smallint, ids smallint[], path text[])
+-- Each zone with its ancestors, outermost first and itself last, as ids and as names. A function because of ROWS: the
+-- planner estimates a recursive query at millions of rows and spends seconds on JIT compilation of a query that runs
+-- for milliseconds.
+CREATE FUNCTION tapline_internal.zone_paths() RETURNS TABLE (zone_id smallint, ids smallint[], path text[])
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 100 AS $$
 BEGIN
     RETURN QUERY
@@ -50,7 +48,7 @@ END $$;
 
 CREATE VIEW tapline.live_zones AS
 WITH tree AS MATERIALIZED (
-    SELECT * FROM tapline.zone_paths()
+    SELECT * FROM tapline_internal.zone_paths()
 ), within AS (
     SELECT unnest(ids) AS zone_id, zone_id AS inner_id FROM tree
 ), here AS (
@@ -59,12 +57,12 @@ WITH tree AS MATERIALIZED (
     SELECT w.zone_id, sum(h.people) AS people
     FROM within w JOIN here h ON h.zone_id = w.inner_id GROUP BY w.zone_id
 ), heard AS (
-    -- The lanes that a zone's count hangs on: of all gates that lead into it or out of it, or of a zone within.
+    -- The lanes that a zone's count depends on: of all gates that lead into or out of the zone or a zone within.
     SELECT zone_id, count(*) AS lanes, count(*) FILTER (WHERE silent) AS silent,
         min(last_received_at) FILTER (WHERE NOT silent) AS as_of
     FROM (
         SELECT DISTINCT w.zone_id, l.scanner_id, l.silent, l.last_received_at
-        FROM tapline.lanes l
+        FROM tapline.scanner_overview l
         JOIN tapline.gates g ON g.id = l.gate_id
         JOIN within w ON w.inner_id IN (g.zone_id, g.from_zone_id)
         WHERE l.enabled
@@ -80,34 +78,21 @@ LEFT JOIN here ON here.zone_id = z.id
 LEFT JOIN total ON total.zone_id = z.id
 LEFT JOIN heard ON heard.zone_id = z.id
 ORDER BY tree.path;
-COMMENT ON VIEW tapline.live_zones IS
-    'People in each zone (inside) and with the zones within (inside_total). as_of: every lane that is not silent has spoken since';
 
 CREATE VIEW tapline.live_gates AS
-WITH today AS (
-    SELECT s.gate_id, s.verdict, s.flags & 1 AS direction, least(s.scanned_at, s.received_at) AS at,
-        s.verdict = 0 AND s.flags & 16 <> 16 AND s.tag_id <> 0 AND x.seq IS NULL AS passed, s.flags & 16 <> 0 AS inspection
-    FROM tapline.scans s
-    LEFT JOIN tapline.annulled_scans x ON x.journal_id = s.journal_id AND x.seq = s.seq
-    -- The first condition lets the index skip; the second is the rule.
-    WHERE s.received_at >= (SELECT tapline.day_start())
-        AND least(s.scanned_at, s.received_at) >= (SELECT tapline.day_start())
-), flow AS (
-    SELECT gate_id,
-        count(*) FILTER (WHERE passed AND direction = 0) AS in_today,
-        count(*) FILTER (WHERE passed AND direction = 1) AS out_today,
-        count(*) FILTER (WHERE passed AND direction = 0 AND at > now() - interval '1 minute') AS in_minute,
-        count(*) FILTER (WHERE passed AND direction = 1 AND at > now() - interval '1 minute') AS out_minute,
-        count(*) FILTER (WHERE verdict BETWEEN 1 AND 63 AND NOT inspection) AS refused_today,
-        count(*) FILTER (WHERE verdict BETWEEN 1 AND 63 AND NOT inspection
-            AND at > now() - interval '1 minute') AS refused_minute,
-        count(*) FILTER (WHERE verdict = 64) AS annulled_today,
-        count(*) FILTER (WHERE verdict IN (133, 134)) AS untapped_today,
-        max(at) FILTER (WHERE verdict < 128) AS last_at
-    FROM today GROUP BY gate_id
+WITH flow AS (
+    SELECT f.gate_id, sum(f.passed_in)::bigint AS in_today, sum(f.passed_out)::bigint AS out_today,
+        coalesce(sum(f.passed_in) FILTER (WHERE recent), 0)::bigint AS in_minute,
+        coalesce(sum(f.passed_out) FILTER (WHERE recent), 0)::bigint AS out_minute,
+        sum(f.refused)::bigint AS refused_today,
+        coalesce(sum(f.refused) FILTER (WHERE recent), 0)::bigint AS refused_minute,
+        sum(f.annulled)::bigint AS annulled_today, sum(f.untapped)::bigint AS untapped_today, max(f.last_at) AS last_at
+    FROM (SELECT *, slot > now() - interval '1 minute' AS recent FROM tapline_internal.gate_flow
+          WHERE slot >= date_trunc('minute', (SELECT tapline.day_start()))) f
+    GROUP BY f.gate_id
 ), lanes AS (
     SELECT gate_id, count(*) AS lanes, count(*) FILTER (WHERE silent) AS silent, max(last_received_at) AS as_of
-    FROM tapline.lanes WHERE enabled GROUP BY gate_id
+    FROM tapline.scanner_overview WHERE enabled GROUP BY gate_id
 )
 SELECT g.id AS gate_id, g.name, z.name AS zone, f.name AS from_zone,
     coalesce(in_minute, 0) AS in_minute, coalesce(out_minute, 0) AS out_minute,
@@ -121,6 +106,5 @@ LEFT JOIN tapline.zones f ON f.id = g.from_zone_id
 LEFT JOIN flow ON flow.gate_id = g.id
 LEFT JOIN lanes ON lanes.gate_id = g.id
 ORDER BY g.name;
-COMMENT ON VIEW tapline.live_gates IS 'Flow at each gate, by the time of the tap: the last minute, and since the day start';
 
-INSERT INTO tapline.schema_migrations (version, name) VALUES (4, 'live_views');
+INSERT INTO tapline.schema_migrations (version, name) VALUES (6, 'live_views');
