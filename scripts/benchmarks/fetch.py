@@ -1,10 +1,11 @@
-"""A fleet that downloads the snapshot, for `scripts/bench download`: what travels, without the scanners' own work on it.
+"""Downloads the snapshot as a fleet of scanners does, for `scripts/bench download`. Installs nothing.
 
-usage: bench-fetch.py URL SCANNERS SECONDS
+usage: fetch.py URL SCANNERS SECONDS
 
-So many scanners, whose first looks are spread over so many seconds (0: all in the same instant), each on a connection of its
-own: manifest, signature, the packed file, whose size and SHA-256 must be the manifest's, and the manifest once more, which must
-not have changed. Prints seconds from the first connection to the last answer, requests, megabytes, errors.
+The first requests of the SCANNERS are spread over SECONDS; 0 means all at the same time. Each scanner has a separate
+connection. It requests the manifest, the signature, the compressed file, whose size and SHA-256 must match the
+manifest, and the manifest again, which must be unchanged. Prints the seconds from the first connection to the last
+answer, the number of requests, megabytes and the number of errors.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ class Fleet:
         self.errors: list[str] = []
 
     async def get(self, stream, name: str, etag: str = ""):
-        """Status, ETag and body."""
+        """Requests a file below /snapshot/ and returns status, ETag and body."""
         reader, writer = stream
         condition = f"If-None-Match: {etag}\r\n" if etag else ""
         writer.write(f"GET /snapshot/{name} HTTP/1.1\r\nHost: center\r\n{condition}\r\n".encode())
@@ -44,7 +45,7 @@ class Fleet:
             packed = json.loads(body)["compressed"]
             status, _, body = await self.get(stream, packed["file"])
             assert status == 200 and len(body) == packed["size"], (status, len(body))
-            assert hashlib.sha256(body).hexdigest() == packed["sha256"], "the file is another"
+            assert hashlib.sha256(body).hexdigest() == packed["sha256"], "SHA-256 differs from the manifest"
             assert (await self.get(stream, "manifest.json", etag))[0] == 304
             stream[1].close()
         except (OSError, AssertionError, asyncio.IncompleteReadError) as error:
@@ -54,13 +55,13 @@ class Fleet:
 async def main(url: str, scanners: int, seconds: float):
     fleet = Fleet(url)
     started = time.monotonic()
-    looks = set()
+    downloads = set()
     for number in range(scanners):
         pause = started + seconds * number / scanners - time.monotonic()
         if pause > 0:
             await asyncio.sleep(pause)
-        looks.add(asyncio.create_task(fleet.scanner()))
-    await asyncio.gather(*looks)
+        downloads.add(asyncio.create_task(fleet.scanner()))
+    await asyncio.gather(*downloads)
     took = time.monotonic() - started
     print(f"{took:.2f} {fleet.requests} {fleet.bytes / 1e6:.1f} {len(fleet.errors)}")
     if fleet.errors:

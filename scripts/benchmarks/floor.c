@@ -1,11 +1,11 @@
-/* What the machine can do at best, without Tapline: the floor that `scripts/bench edge` sets beside the lane.
+/* The lower limit of the machine without Tapline: `scripts/bench edge` compares the lane with these loops.
  *
  * usage: floor lookup SNAPSHOT COUNT CACHE_KIB    one prepared SELECT by key, bound, stepped and reset
- *        floor sync FILE COUNT GAP_US             pwrite of 4 KiB + fdatasync, round and round a file of 4 MiB
+ *        floor sync FILE COUNT GAP_US             pwrite of 4 KiB + fdatasync, cyclically in a file of 4 MiB
  *        floor append FILE COUNT GAP_US           the same at the end of a file that grows
- *        floor wal FILE COUNT GAP_US              one row in a transaction of its own, WAL, synchronous=FULL
+ *        floor wal FILE COUNT GAP_US              one row per transaction, WAL, synchronous=FULL
  *
- * Prints median, p99, p99.9 and the slowest in microseconds. Each call is timed by itself, by the monotonic clock.
+ * Prints median, p99, p99.9 and maximum in microseconds. The monotonic clock times each call separately.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -18,9 +18,9 @@
 #include <unistd.h>
 
 #define PAGE 4096
-/* As many as a WAL has before its checkpoint. */
+/* The size of a WAL at its checkpoint. */
 #define PAGES 1024
-/* Looked up before the clock runs, so that both sides meet a warm cache. */
+/* Look-ups before the measurement, so that both sides have a warm cache. */
 #define WARM 20000
 
 static uint64_t now_ns(void) {
@@ -82,7 +82,7 @@ static void lookup(const char *path, uint64_t *ns, long count, const char *cache
         int64_t wanted = tag[draw() % tags];
         uint64_t start = now_ns();
         sqlite3_bind_int64(one, 1, wanted);
-        if (sqlite3_step(one) != SQLITE_ROW) fail("a tag is gone");
+        if (sqlite3_step(one) != SQLITE_ROW) fail("tag not found");
         sum += sqlite3_column_int64(one, 0) + sqlite3_column_int64(one, 1) + sqlite3_column_int64(one, 2);
         sqlite3_reset(one);
         if (i >= 0) ns[i] = now_ns() - start;

@@ -1,13 +1,13 @@
 # shellcheck shell=bash disable=SC2034
-# What the benchmarks share; sourced from the project's folder, under `set -euo pipefail`.
+# Functions shared by the benchmarks. Source it from the project folder, under `set -euo pipefail`.
 #
-# A benchmark calls `begin`, then for each round `round NAME`, `start_center`, ..., `end_center`, `drop`. Everything is on
-# loopback, in a throw-away folder, and ended in every case.
+# A benchmark calls `begin`, then for each round `round NAME`, `start_center`, ..., `end_center`, `drop`. All servers
+# listen on loopback, all files are in a temporary folder, and both are removed in every case.
 
-# No round takes longer, or something hangs.
+# A round that takes longer has hung.
 limit_s=600
 
-begin() { # PRODUCT...: builds them, makes the folder $work
+begin() { # PRODUCT...: builds the products and creates the folder $work
     scripts/bootstrap
     local product
     for product in "$@"; do swift build -c release --product "$product" >&2; done
@@ -20,7 +20,7 @@ begin() { # PRODUCT...: builds them, makes the folder $work
 }
 finish() {
     local code=$? child
-    # 130: interrupted, which needs no explanation.
+    # 130 means interrupted: no log is needed to explain that.
     [ $code -eq 0 ] || [ $code -eq 130 ] || tail -n 3 "$work"/*.log >&2 || true
     for child in "${children[@]}"; do kill "$child" 2>/dev/null || true; done
     wait 2>/dev/null || true
@@ -32,46 +32,46 @@ start_servers() {
     # shellcheck source=/dev/null
     . "$work/servers/env"
 }
-# The peer and the watchers speak to broker and database as anybody's Python would.
+# Sets $python, an interpreter with the packages that the peer and the watchers need.
 start_python() {
     local venv=.build/bench-python
-    if ! cmp -s scripts/bench-requirements.txt "$venv/installed"; then
+    if ! cmp -s scripts/benchmarks/requirements.txt "$venv/installed"; then
         python3 -m venv "$venv"
-        "$venv/bin/pip" install --quiet --disable-pip-version-check -r scripts/bench-requirements.txt
-        cp scripts/bench-requirements.txt "$venv/installed"
+        "$venv/bin/pip" install --quiet --disable-pip-version-check -r scripts/benchmarks/requirements.txt
+        cp scripts/benchmarks/requirements.txt "$venv/installed"
     fi
     python=$PWD/$venv/bin/python
     export PYTHONDONTWRITEBYTECODE=1
 }
-# Starts a command that is talked to: $told is the descriptor of its standard input, $said of its output, $talking its id.
-# (Of coprocesses bash closes what was not read yet when they end, and has one at a time.)
-talk() { # COMMAND...
-    rm -f "$work/told" "$work/said"
-    mkfifo "$work/told" "$work/said"
-    "$@" <"$work/told" >"$work/said" 2>>"$work/talk.log" &
-    talking=$!
-    children+=("$talking")
-    exec {told}>"$work/told" {said}<"$work/said"
+# Starts a command with pipes to its standard input ($input) and standard output ($output); $piped is its process ID.
+# A coprocess does not fit: bash allows one at a time, and closes its unread output when it ends.
+start_piped() { # COMMAND...
+    rm -f "$work/input" "$work/output"
+    mkfifo "$work/input" "$work/output"
+    "$@" <"$work/input" >"$work/output" 2>>"$work/piped.log" &
+    piped=$!
+    children+=("$piped")
+    exec {input}>"$work/input" {output}<"$work/output"
 }
 await_word() { # DESCRIPTOR WORD
     local word=
     read -rt "$limit_s" -u "$1" word || true
-    [ "$word" = "$2" ] || die "'$word' came instead of '$2'"
+    [ "$word" = "$2" ] || die "expected '$2', received '$word'"
 }
-hang_up() { # TOLD SAID TALKING
-    local told=$1 said=$2
-    exec {told}>&- {said}<&-
+end_piped() { # INPUT OUTPUT PROCESS
+    local input=$1 output=$2
+    exec {input}>&- {output}<&-
     wait "$3" || true
 }
 die() { echo "$*" >&2; exit 1; }
 
-# Databases, each with a vhost of its own.
+# Databases, each with a separate vhost.
 
 on_server() { psql -XqAt -v ON_ERROR_STOP=1 "$TAPLINE_TEST_DATABASE_URL" -c "$1"; }
 sql() { psql -XqAt -v ON_ERROR_STOP=1 "$database" -c "$1"; }
 database_url() { printf '%s/bench_%s' "${TAPLINE_TEST_DATABASE_URL%/*}" "$1"; }
 
-# The registry that every round begins with: 40,000 attendees with a tag each, and $1 more who tap once.
+# Creates the registry that every round starts with: 40,000 attendees with one tag each, and $1 more who tap once.
 attendees=40000
 make_registry() { # MARKERS PREFIX SCANNERS [PREFIX SCANNERS]...
     local markers=$1
@@ -94,7 +94,7 @@ make_registry() { # MARKERS PREFIX SCANNERS [PREFIX SCANNERS]...
             INSERT INTO tapline.tags (tag_id, attendee_id) SELECT tag, id FROM list"
     psql -Xq "$database" -c "VACUUM ANALYZE"
 }
-round() { # NAME [TEMPLATE]: so that every round meets the same empty tables
+round() { # NAME [TEMPLATE]: a fresh copy of the database, so that every round starts with the same empty tables
     name=$1
     on_server "CREATE DATABASE bench_$name TEMPLATE bench_${2:-registry}"
     scripts/servers vhost "$work/servers" "bench-$name"
@@ -127,7 +127,7 @@ end_center() {
     kill "$center" 2>/dev/null || true
     wait "$center" || true
 }
-# The topology is the center's to make; then the broker fills while it is away.
+# Only the center creates the topology. It then stops, so that the broker can fill up.
 make_topology() {
     start_center
     await_ready
@@ -136,38 +136,38 @@ make_topology() {
 cpu_seconds() { awk -v hz="$(getconf CLK_TCK)" '{ printf "%.2f", ($14 + $15) / hz }' "/proc/$1/stat"; } # PID
 peak_mb() { awk '/^VmHWM/ { printf "%.0f", $2 / 1024 }' "/proc/$1/status"; } # PID
 
-# Waits until the journals have received so many scans, redeliveries included, and every delivery is acknowledged; $ended is
-# then the time. One session asks, fifty times a second: it costs the database next to nothing.
+# Waits until the journals have received that number of scans, redeliveries included, and every delivery is
+# acknowledged. Sets $ended to that time. One session polls 50 times per second, which costs the database little.
 await_received() { # SCANS [SQL-CONDITION]
-    local received deadline=$((SECONDS + limit_s)) silence told said talking
-    exec {silence}<> <(:)
-    talk psql -XqAt "$database"
+    local received deadline=$((SECONDS + limit_s)) never input output piped
+    exec {never}<> <(:)
+    start_piped psql -XqAt "$database"
     while :; do
-        echo "SELECT coalesce(sum(received), 0) FROM tapline.journals WHERE ${2:-true};" >&"$told"
-        read -r received <&"$said" || die "the database does not answer"
+        echo "SELECT coalesce(sum(received), 0) FROM tapline.journals WHERE ${2:-true};" >&"$input"
+        read -r received <&"$output" || die "the database does not answer"
         [ "$received" -lt "$1" ] || break
         check_center
         [ $SECONDS -lt $deadline ] || die "$received of $1 scans stored after $limit_s s"
-        read -rt 0.02 -u "$silence" || true
+        read -rt 0.02 -u "$never" || true
     done
-    # With others publishing meanwhile there are always some.
+    # With a condition, other scanners keep publishing, so there are always unacknowledged deliveries.
     until [ -n "${2:-}" ] || curl -fsS "http://$http/metrics" | grep -q '^tapline_ingest_unacknowledged_deliveries 0$'; do
         check_center
         [ $SECONDS -lt $deadline ] || die "deliveries are not acknowledged"
     done
     ended=$(now)
-    exec {silence}>&-
-    hang_up "$told" "$said" "$talking"
+    exec {never}>&-
+    end_piped "$input" "$output" "$piped"
 }
-# What a round must leave behind, or its figure is worth nothing.
+# Fails unless every scan was stored exactly once: the figure of an incomplete round is worthless.
 check_balance() { # RECEIVED STORED
     local found
     found=$(sql "SELECT sum(received), sum(stored), sum(duplicates), sum(conflicts), (SELECT count(*) FROM tapline.scans),
         (SELECT count(*) FROM tapline.quarantine) FROM tapline.journals")
     [ "$found" = "$1|$2|$(($1 - $2))|0|$2|0" ] || die "received|stored|duplicates|conflicts|rows|quarantine: $found"
 }
-# Once the center has ended: who is where must be what the stored scans say (SPEC.md sections 4 and 5; made batches annul
-# nothing).
+# Call it after the center has ended. Fails unless presence matches the stored scans (contract.md sections 4 and 5).
+# Generated batches contain no annulments.
 check_presence() {
     local wrong
     wrong=$(sql "SET work_mem = '256MB'; SELECT count(*) FROM (
@@ -181,9 +181,9 @@ check_presence() {
     [ "$wrong" = 0 ] || die "presence is wrong for $wrong tags"
 }
 
-# The gate, in a folder with two snapshots; $world is what `tapline-fleet bench` is told of the attendees.
+# The gate, in a folder with two snapshots; $world holds the options that describe the attendees to `tapline-fleet bench`.
 
-start_gate() { # FOLDER: its standard input and output become descriptors 8 and 9
+start_gate() { # FOLDER: descriptors 8 and 9 are its standard input and output
     rm -f "$work/taps" "$work/verdicts"
     mkfifo "$work/taps" "$work/verdicts"
     "$bin/tapline-gate" run --data "$work/$1" --scanner bench-1 --event-key-file "$work/event.key" --reader stdin \
@@ -196,13 +196,13 @@ end_gate() {
     exec 8>&- 9<&-
     wait "$gate" || { tail "$work/gate.log" >&2; echo "the gate failed" >&2; exit 1; }
 }
-tap() { # FIRST: median, p99, p99.9, slowest
+tap() { # FIRST: prints median, p99, p99.9 and maximum
     rm -f "$work/report"
     "$bin/tapline-fleet" bench tap "${world[@]}" --report "$work/report" --first "$1" --count "$taps" \
         --gap-ms "$gap_ms" >&8 <&9
     cat "$work/report"
 }
-switch_snapshots() { # FOLDER: every second the other of its two comes into force
+switch_snapshots() { # FOLDER: makes the other of its two snapshots current every second
     local version=1
     while sleep 1; do
         version=$((3 - version))
@@ -221,12 +221,12 @@ note() { figures[$1]+="$2"$'\n'; printf '%-12s %s\n' "$1" "$2" >&2; } # NAME FIG
 median() {
     sort -n | awk '{ v[NR] = $1 } END { printf "%.10g", NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'
 }
-column() { printf '%s' "${figures[$1]}" | awk -v c="${2:-1}" '{ print $c }'; } # NAME [COLUMN]: one line a round
+column() { printf '%s' "${figures[$1]}" | awk -v c="${2:-1}" '{ print $c }'; } # NAME [COLUMN]: one line per round
 of() { column "$@" | median; } # NAME [COLUMN]
-# Of what stood side by side in a round, so that a machine that is slow for a while is slow for both.
+# Median of the ratios within a round. Both sides of a ratio ran close together, so a slow phase affects both.
 ratio() { printf '%.2f' "$(paste <(column "$1") <(column "$2") | awk '{ print $1 / $2 }' | median)"; } # NAME NAME
-field() { sed "s/.*\"$1\":\([0-9.]*\).*/\1/"; } # NAME of a JSON line on standard input
-# Median, p99, p99.9, maximum and count of the numbers on standard input, which are microseconds, in milliseconds.
+field() { sed "s/.*\"$1\":\([0-9.]*\).*/\1/"; } # NAME: a number in the JSON line on standard input
+# Reads microseconds from standard input, prints median, p99, p99.9 and maximum in milliseconds, and the count.
 quantiles() {
     sort -n | awk '{ v[NR] = $1 / 1000 }
         function at(q) { i = int(NR * q) + 1; return v[i > NR ? NR : i] }

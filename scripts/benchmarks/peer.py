@@ -1,15 +1,15 @@
-"""The peer that `scripts/bench ingest` sets beside the center: what a good engineer would write in Python.
+"""A well-written Python consumer, which `scripts/bench ingest` compares the center with.
 
-usage: bench-peer.py topology AMQP-URL
-       bench-peer.py drain AMQP-URL DATABASE-URL SCANS [PROCESSES]
+usage: peer.py topology AMQP-URL
+       peer.py drain AMQP-URL DATABASE-URL SCANS [PROCESSES]
 
-aio-pika on uvloop; batches of 500 scans as columns in JSON, parsed by orjson; asyncpg's binary COPY into a temporary
-table, from there ON CONFLICT DO NOTHING into tapline.scans (the same table and indexes as the center's), which makes it
-exactly-once; the acknowledgement follows the commit, many deliveries at once. It tracks nobody, counts nothing, and
-believes every batch.
+It uses aio-pika on uvloop. Batches of 500 scans are columns in JSON, parsed by orjson. asyncpg's binary COPY writes them
+to a temporary table, and ON CONFLICT DO NOTHING copies them to tapline.scans (with the indexes of the center), which
+stores each scan exactly once. One acknowledgement after the commit covers many deliveries. There is no tracking, no
+counting and no validation.
 
-`drain` says "ready" when all is connected, begins at a line on standard input, and says "done" when so many scans were
-committed and acknowledged.
+`drain` prints "ready" when everything is connected, starts on a line from standard input, and prints "done" when SCANS
+scans are committed and acknowledged.
 """
 
 import asyncio
@@ -27,10 +27,10 @@ import uvloop
 
 EXCHANGE = "peer.scans"
 QUEUES = 4
-# Found by trial: smaller groups commit more often, larger ones wait longer for their turn.
+# Found by experiment: smaller groups commit more often, larger groups wait longer for the database.
 GROUP = 40
 PREFETCH = 4 * GROUP
-LANES = 2
+WORKERS = 2
 COLUMNS = ("journal_id", "seq", "tag_id", "micros", "verdict", "flags", "gate_id", "snapshot_version")
 STORE = """
     INSERT INTO tapline.scans (journal_id, seq, tag_id, scanned_at, verdict, flags, gate_id, snapshot_version, received_at)
@@ -50,8 +50,8 @@ async def topology(url):
     await connection.close()
 
 
-class Lane:
-    """A channel and a connection to the database: while one lane parses and copies, another one's commit is under way."""
+class Worker:
+    """A channel and a database connection. While one worker parses and copies, another one commits."""
 
     def __init__(self, done, journals):
         self.done, self.journals, self.inbox = done, journals, asyncio.Queue()
@@ -103,12 +103,12 @@ def process(amqp_url, database_url, done, barrier):
     async def main():
         connection = await aio_pika.connect(amqp_url)
         journals = {}
-        lanes = [Lane(done, journals) for _ in range(LANES)]
-        for lane in lanes:
-            await lane.connect(connection, database_url)
+        workers = [Worker(done, journals) for _ in range(WORKERS)]
+        for worker in workers:
+            await worker.connect(connection, database_url)
         barrier.wait()
         barrier.wait()
-        await asyncio.gather(*(lane.run() for lane in lanes))
+        await asyncio.gather(*(worker.run() for worker in workers))
 
     uvloop.run(main())
 

@@ -1,9 +1,9 @@
-"""Counts what a TCP connection carries, for `scripts/bench wire`.
+"""Counts the bytes of TCP connections, for `scripts/bench wire`.
 
-usage: bench-proxy.py PORT
+usage: proxy.py PORT
 
-Prints the port it listens on, passes everything to PORT on loopback, and at the end of its standard input prints the bytes
-that clients sent and the bytes they received.
+Prints the port it listens on and forwards every connection to PORT on loopback. At the end of its standard input it
+prints the number of bytes that clients sent and received.
 """
 
 import asyncio

@@ -1,11 +1,12 @@
-"""Watches scans become visible in tapline.presence, for `scripts/bench freshness` and `storm`.
+"""Measures when scans become visible in tapline.presence, for `scripts/bench freshness` and `storm`.
 
-usage: ... | bench-watch.py DATABASE-URL
+usage: ... | watch.py DATABASE-URL
 
-Reads lines `<tag> <microseconds since 1970>` from standard input: a tag that nobody else taps, and when its scan was
-published. Asks over one connection, every 5 ms, which of them are there, and prints for each `<published> <microseconds it
-took>`. What has not come 30 s after the end of the input is a line `<published> lost`. The last line on standard error says
-how long the pauses between two answers really were: by so much a figure may be too large.
+Reads lines `<tag> <microseconds since 1970>` from standard input: a tag that occurs once, and the time at which its scan
+was published. Queries over one connection, every 5 ms, which of the tags are present, and prints for each
+`<published> <microseconds until visible>`. A tag that is missing 30 s after the end of the input is printed as
+`<published> lost`. The last line on standard error reports the real intervals between two queries, which is the
+resolution of the figures.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ import asyncpg
 import uvloop
 
 PAUSE_S = 0.005
-PATIENCE_S = 30
+LOST_AFTER_S = 30
 
 
 def now():
@@ -31,7 +32,7 @@ async def standard_input():
 
 async def main(url):
     database = await asyncpg.connect(url)
-    # Few tags beside a table without statistics: always by the primary key.
+    # The table has no statistics and the tags are few: always use the primary key.
     await database.execute("SET enable_seqscan = off")
     question = await database.prepare("SELECT tag_id FROM tapline.presence WHERE tag_id = ANY ($1::bigint[])")
     awaited, pauses, ended = {}, [], asyncio.Event()
@@ -46,7 +47,7 @@ async def main(url):
     answered, deadline = now(), None
     while not (ended.is_set() and not awaited):
         if ended.is_set():
-            deadline = deadline or time.monotonic() + PATIENCE_S
+            deadline = deadline or time.monotonic() + LOST_AFTER_S
             if time.monotonic() > deadline:
                 break
         await asyncio.sleep(PAUSE_S)
@@ -64,7 +65,7 @@ async def main(url):
         print(published, "lost")
     pauses.sort()
     if pauses:
-        print(f"asked {len(pauses)} times, every {pauses[len(pauses) // 2] / 1000:.1f} ms, at most "
+        print(f"{len(pauses)} queries, every {pauses[len(pauses) // 2] / 1000:.1f} ms, at most "
               f"{pauses[-1] / 1000:.1f} ms apart", file=sys.stderr)
 
 
