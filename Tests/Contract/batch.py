@@ -1,4 +1,4 @@
-"""Scan batch v1 (SPEC.md section 3), encoded and decoded with cbor2 alone."""
+"""Scan batch v1 (contract.md section 3), encoded and decoded with cbor2 only."""
 
 import struct
 import time
@@ -19,7 +19,7 @@ def now_us() -> int:
 
 
 def now_ms_us() -> int:
-    """Now in microseconds, cut to whole milliseconds, as devices count."""
+    """Returns the current time in microseconds, truncated to whole milliseconds as on devices."""
     return time.time_ns() // 1_000_000 * 1_000
 
 
@@ -47,7 +47,7 @@ class Batch:
     more: dict = field(default_factory=dict)
 
     def __post_init__(self):
-        # Fixed here, so that a batch published again has the same bytes.
+        # Set once, so that a batch that is published again has the same bytes.
         if self.sent is None:
             self.sent = now_us()
         if self.base is None:
@@ -79,7 +79,7 @@ class Batch:
         return encode(self.fields())
 
     def part(self, start: int, end: int) -> "Batch":
-        """The batch that holds its scans start..<end (counted from 0) alone."""
+        """Returns a batch with the scans from index `start` to before index `end`."""
         values = dict(self.__dict__, first=self.first + start, scans=self.scans[start:end])
         if start > 0:
             values["after"] = None
@@ -101,7 +101,7 @@ def typed(value, tag: int, code: str, size: int) -> list:
 
 
 def decode(body: bytes) -> Batch:
-    """What a publisher sent; every rule of the contract that a body can break is asserted."""
+    """Decodes the body of a publisher, and asserts every rule of the contract for bodies."""
     fields = cbor2.loads(body)
     assert encode(fields) == body, "the encoding is not deterministic"
     assert fields["v"] == 1 and len(fields["log"]) == 16 and fields["first"] >= 1
@@ -111,7 +111,7 @@ def decode(body: bytes) -> Batch:
     assert base % 1_000 == 0
     columns = [typed(fields["at"], 78, "i", 4), typed(fields["tag"], 79, "q", 8)]
     columns += [typed(fields["verdict"], 64, "B", 1), typed(fields["flags"], 64, "B", 1)]
-    assert len({len(column) for column in columns}) == 1, "arrays disagree"
+    assert len({len(column) for column in columns}) == 1, "the arrays differ in length"
     assert len(columns[0]) <= 10_000 and len(body) <= 1 << 20
     scans = [Scan(base + at * 1_000, tag, verdict, flags) for at, tag, verdict, flags in zip(*columns)]
     for time_us in [fields["sent"]] + [scan.at for scan in scans]:

@@ -1,4 +1,4 @@
-"""Bodies that cannot be stored, each with the reasons that SPEC.md section 3 allows for it."""
+"""Invalid bodies, each with the quarantine reasons that contract.md section 3 allows for it."""
 
 import struct
 
@@ -14,7 +14,7 @@ def head(major: int, value: int) -> bytes:
 
 
 def raw_map(fields: dict, raw=None, opening=None, closing=b"") -> bytes:
-    """A map in which the values of `raw` are bytes to be taken as they are."""
+    """Encodes a map. The values of `raw` are inserted as encoded bytes."""
     values = {name: cbor2.dumps(value) for name, value in fields.items()}
     values.update(raw or {})
     body = b"".join(cbor2.dumps(name) + value for name, value in values.items())
@@ -22,8 +22,9 @@ def raw_map(fields: dict, raw=None, opening=None, closing=b"") -> bytes:
 
 
 def cases(scanner: str) -> list:
-    """(name, body, allowed reasons). Each is the batch of one scanner with one thing wrong; journals differ, so that
-    no two bodies are the same."""
+    """Returns (name, body, allowed reasons) for each case. Each body is a batch of the scanner with one error. The journal
+    IDs differ, so that all bodies are different.
+    """
     start = now_ms_us() - 60_000_000
 
     def fields(n=3, **changes) -> dict:
@@ -51,7 +52,7 @@ def cases(scanner: str) -> list:
         ("last byte missing", encode(fields())[:-1], MALFORMED),
         ("trailing byte", encode(fields()) + b"\x00", MALFORMED),
         ("two maps", encode(fields()) + encode(fields()), MALFORMED),
-        ("an array around it", b"\x81" + encode(fields()), MALFORMED),
+        ("inside an array", b"\x81" + encode(fields()), MALFORMED),
         ("self-described tag", b"\xd9\xd9\xf7" + encode(fields()), MALFORMED),
         ("an integer", b"\x01", MALFORMED),
         ("empty map", b"\xa0", MALFORMED),

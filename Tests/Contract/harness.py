@@ -1,4 +1,4 @@
-"""The bench: a vhost and a database of its own, the real center, and a client beside it."""
+"""The system under test: the real center with a separate vhost and a separate database, and AMQP clients."""
 
 import itertools
 import pathlib
@@ -15,9 +15,10 @@ import psycopg2
 
 import http_client
 from records import Records
-from waiting import equal, wait_until
+from waiting import LIMIT_S, equal, wait_until
 
-RELAY, STRANGER = "py-relay", "py-stranger"
+# Broker users: one that the center accepts for every scanner, and one that it does not know.
+RELAY, UNAUTHORIZED = "py-relay", "py-unauthorized"
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
@@ -28,7 +29,7 @@ def free_port() -> int:
 
 
 class Client:
-    """One connection to the broker with confirms on; the channel comes back after the broker closed it."""
+    """A connection to the broker with publisher confirms. Reopens the channel after the broker has closed it."""
 
     def __init__(self, url: str):
         self.parameters = pika.URLParameters(url)
@@ -61,46 +62,48 @@ class Client:
 
 
 class Center:
-    """One running `tapline-center run`, ready for work."""
+    """A running `tapline-center run`; the initializer returns when it is ready."""
 
-    def __init__(self, bench, name: str):
-        self.bench, self.port = bench, free_port()
+    def __init__(self, system, name: str):
+        self.system, self.port = system, free_port()
         self.process = subprocess.Popen(
             [
-                bench.bin / "tapline-center",
+                system.bin / "tapline-center",
                 "run",
                 "--amqp-url",
-                bench.url_of("center"),
+                system.url_of("center"),
                 "--database-url",
-                bench.database_url,
+                system.database_url,
                 "--http",
                 f"127.0.0.1:{self.port}",
                 "--snapshots",
-                bench.snapshots,
+                system.snapshots,
                 "--relay-user",
-                bench.user(RELAY),
+                system.user(RELAY),
             ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=bench.log_path.open("ab"),
+            stderr=system.log_path.open("ab"),
         )
         try:
-            wait_until(self.is_ready, f"the {name} center is ready", 40)
+            wait_until(self.is_ready, f"the {name} center is ready")
         except BaseException:
             self.stop(signal.SIGKILL)
             raise
 
     def is_ready(self) -> bool:
         if self.process.poll() is not None:
-            raise AssertionError(f"the center ended with {self.process.returncode}:\n{self.bench.center_log()}")
+            raise AssertionError(
+                f"the center ended with exit code {self.process.returncode}:\n{self.system.center_log()}"
+            )
         try:
-            return http_client.get(self.bench, "/readyz", port=self.port).status == 200
+            return http_client.get(self.system, "/readyz", port=self.port).status == 200
         except OSError:
             return False
 
     def stop(self, number) -> int:
         self.process.send_signal(number)
-        return self.process.wait(30)
+        return self.process.wait(LIMIT_S)
 
     def __enter__(self):
         return self
@@ -110,7 +113,7 @@ class Center:
             self.stop(signal.SIGKILL)
 
 
-class Bench(Records):
+class SystemUnderTest(Records):
     def __init__(self, environment):
         self.environment = environment
         self.bin = pathlib.Path(environment["TAPLINE_BIN"])
@@ -120,7 +123,7 @@ class Bench(Records):
         self.center = None
         self.clients = {}
 
-    # Setting up and tearing down
+    # Set-up and tear-down
 
     def __enter__(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="tapline-python-"))
@@ -142,21 +145,21 @@ class Bench(Records):
         self.snapshots = self.folder / "snapshots"
         self.snapshots.mkdir()
         self.log_path = self.folder / "center.log"
-        self.add_users(RELAY, STRANGER, "center")
-        self.relay, self.stranger = self.client(RELAY), self.client(STRANGER)
+        self.add_users(RELAY, UNAUTHORIZED, "center")
+        self.relay, self.unauthorized = self.client(RELAY), self.client(UNAUTHORIZED)
         self.run("tapline-snapshot", "keygen", "--out", self.folder / "event")
         self.tapline_center("migrate")
         self.open_database(self.database_url)
         self.sql("INSERT INTO tapline.event (name, time_zone, day_start) VALUES ('Python Days', 'Etc/UTC', '00:00')")
         self.start_center()
-        # What the center rejects shows here; the queue lives as long as this connection.
-        self.watch = Client(self.amqp_url)
-        self.dead = self.watch.channel.queue_declare("", exclusive=True).method.queue
-        self.watch.channel.queue_bind(self.dead, "tapline.dead", "#")
+        # Receives the dead letters; the broker deletes the queue when this connection closes.
+        self.observer = Client(self.amqp_url)
+        self.dead = self.observer.channel.queue_declare("", exclusive=True).method.queue
+        self.observer.channel.queue_bind(self.dead, "tapline.dead", "#")
 
     def __exit__(self, *_):
         self.stop_center(signal.SIGKILL)
-        for client in [*self.clients.values(), getattr(self, "watch", None)]:
+        for client in [*self.clients.values(), getattr(self, "observer", None)]:
             try:
                 if client:
                     client.close()
@@ -187,7 +190,7 @@ class Bench(Records):
         )
 
     def add_users(self, *names: str):
-        """Broker users with the password `secret`; the name of the vhost keeps runs beside each other apart."""
+        """Adds broker users with the password `secret`. Their names contain the vhost, so that parallel runs do not clash."""
         listed = ", ".join(f'<<"{name}">>' for name in map(self.user, names))
         self.rabbit(
             f'[begin rabbit_auth_backend_internal:add_user(U, <<"secret">>, <<"tests">>), '
@@ -211,7 +214,7 @@ class Bench(Records):
 
     def run(self, program, *arguments, code=0, **more) -> subprocess.CompletedProcess:
         result = subprocess.run(
-            [self.bin / program, *map(str, arguments)], capture_output=True, text=True, timeout=120, **more
+            [self.bin / program, *map(str, arguments)], capture_output=True, text=True, timeout=5 * LIMIT_S, **more
         )
         if code is None:
             return result
@@ -238,27 +241,28 @@ class Bench(Records):
         return self.center.is_ready()
 
     def stop_center(self, number=signal.SIGTERM):
-        """Its exit code; nothing is left to stop afterwards."""
+        """Stops the center with a signal and returns its exit code."""
         center, self.center = self.center, None
         return center.stop(number) if center else None
 
     def recover(self):
-        """After a failed test the next ones still find a center."""
+        """Restarts a center that has ended, so that the tests after a failed one can run."""
         if self.center is None or self.center.process.poll() is not None:
-            print(f"the center was gone:\n{self.center_log()}")
             self.start_center()
 
     def center_log(self) -> str:
         return "\n".join(self.log_path.read_text(errors="replace").splitlines()[-30:])
 
-    def ready(self) -> dict:
-        """Messages in each queue once its last consumer is gone: whatever was not acked is ready again."""
+    def ready_messages(self) -> dict:
+        """Waits until no queue has a consumer, and returns the number of ready messages per queue. The broker then counts
+        unacknowledged messages as ready again.
+        """
         names = [f"tapline.scans.{number}" for number in range(4)]
 
         def queues() -> list:
-            return [self.watch.channel.queue_declare(name, passive=True).method for name in names]
+            return [self.observer.channel.queue_declare(name, passive=True).method for name in names]
 
-        wait_until(lambda: not any(queue.consumer_count for queue in queues()), "no consumer is left")
+        wait_until(lambda: not any(queue.consumer_count for queue in queues()), "no queue has a consumer")
         return dict(zip(names, (queue.message_count for queue in queues())))
 
     def close_connections(self, name: str):

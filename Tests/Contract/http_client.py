@@ -1,7 +1,9 @@
-"""HTTP/1.1 by the standard library."""
+"""HTTP/1.1 with the standard library."""
 
 import http.client
 from dataclasses import dataclass
+
+from waiting import LIMIT_S
 
 
 @dataclass
@@ -11,8 +13,8 @@ class Answer:
     body: bytes
 
 
-def get(bench, path: str, headers=None, method="GET", port=None) -> Answer:
-    connection = http.client.HTTPConnection("127.0.0.1", port or bench.http_port, timeout=10)
+def get(system, path: str, headers=None, method="GET", port=None) -> Answer:
+    connection = http.client.HTTPConnection("127.0.0.1", port or system.http_port, timeout=LIMIT_S)
     try:
         connection.putrequest(method, path, skip_accept_encoding=True)
         for name, value in (headers or {}).items():

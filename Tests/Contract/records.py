@@ -1,4 +1,4 @@
-"""What a test asks of the database and puts there, by plain SQL on the names of SPEC.md section 5."""
+"""Rows that the tests write and read, by plain SQL on the names of contract.md section 5."""
 
 import hashlib
 import os
@@ -25,10 +25,10 @@ class Records:
         rows = self.sql(statement, *values)
         return next(iter(rows[0].values())) if rows else None
 
-    # The registry, by plain SQL
+    # Registry
 
     def add(self, table: str, **columns) -> int:
-        """A row with the next free id; names end with it."""
+        """Inserts a row with the next free ID, which is also part of its name, and returns the ID."""
         number = self.one(f"SELECT coalesce(max(id), 0) + 1 FROM tapline.{table}")
         columns = {"id": number, "name": f"{table} {number}", **columns}
         self.sql(
@@ -65,7 +65,7 @@ class Records:
     def new_tag(self) -> int:
         return int.from_bytes(hashlib.sha256(os.urandom(16)).digest()[:8], "big", signed=True) or 1
 
-    # Batches out, rows back
+    # Batches and stored scans
 
     def some_scans(self, n: int, start_us=None) -> list:
         start = start_us if start_us is not None else now_ms_us() - 60_000_000
@@ -99,7 +99,7 @@ class Records:
         )
 
     def stored(self, batch: Batch) -> dict:
-        """seq -> what is stored of the journal: time, tag, verdict, flags."""
+        """Returns the stored scans of the batch's journal by seq."""
         rows = self.sql(
             "SELECT s.seq, (extract(epoch FROM s.scanned_at) * 1000000)::bigint AS at, s.tag_id, s.verdict, s.flags "
             "FROM tapline.scans s JOIN tapline.journals j ON j.id = s.journal_id "
@@ -108,19 +108,19 @@ class Records:
             batch.scanner,
         )
         result = {row["seq"]: Scan(row["at"], row["tag_id"], row["verdict"], row["flags"]) for row in rows}
-        equal(len(result), len(rows), "each seq stored once")
+        equal(len(result), len(rows), "number of different seqs")
         return result
 
     def check_stored(self, *batches: Batch):
-        """Exactly the scans of these batches are in their journal."""
+        """Asserts that the journal contains exactly the scans of these batches. The first scan with a seq counts."""
         expected = {}
         for batch in batches:
             for index, scan in enumerate(batch.scans):
                 expected.setdefault(batch.first + index, scan)
-        equal(self.stored(batches[0]), expected, "the journal holds")
+        equal(self.stored(batches[0]), expected, "the stored scans of the journal")
 
     def gaps(self, batch: Batch) -> list:
-        """The gaps of a journal that the view lists: (first, last)."""
+        """Returns the gaps in the batch's journal, each as (first, last)."""
         rows = self.sql(
             "SELECT g.first_seq, g.last_seq FROM tapline.seq_gaps g JOIN tapline.journals j ON j.id = g.journal_id "
             "WHERE j.log = %s::uuid AND j.scanner_id = %s ORDER BY 1",

@@ -1,4 +1,4 @@
-"""SPEC.md sections 6 and 7: health, metrics, and snapshots that stock tools can verify."""
+"""contract.md sections 6 and 7: health, metrics, and snapshots that stock tools can verify."""
 
 import gzip
 import hashlib
@@ -12,28 +12,28 @@ import time
 
 import http_client
 from harness import free_port
-from waiting import equal, wait_until
+from waiting import LIMIT_S, equal, wait_until
 
 
-def export(b) -> dict:
-    """A snapshot of what the registry holds now, written where the center serves it."""
-    b.export(b.snapshots)
-    return json.loads(http_client.get(b, "/snapshot/manifest.json").body)
+def export(system) -> dict:
+    """Exports a snapshot of the registry into the folder of the center, and returns its manifest."""
+    system.export(system.snapshots)
+    return json.loads(http_client.get(system, "/snapshot/manifest.json").body)
 
 
-def test_health(b):
-    equal(http_client.get(b, "/healthz").status, 200)
-    equal(http_client.get(b, "/readyz").status, 200)
-    equal(http_client.get(b, "/nothing").status, 404)
-    assert http_client.get(b, "/healthz", method="POST").status in (404, 405)
-    equal(http_client.get(b, "/healthz", method="HEAD").body, b"")
+def test_health_endpoints(system):
+    equal(http_client.get(system, "/healthz").status, 200)
+    equal(http_client.get(system, "/readyz").status, 200)
+    equal(http_client.get(system, "/nothing").status, 404)
+    assert http_client.get(system, "/healthz", method="POST").status in (404, 405)
+    equal(http_client.get(system, "/healthz", method="HEAD").body, b"")
 
 
-def test_metrics(b):
-    batch = b.batch(3)
-    b.publish(batch)
-    b.await_counters(batch, 3, 3)
-    answer = http_client.get(b, "/metrics")
+def test_metrics_are_valid_prometheus_text(system):
+    batch = system.batch(3)
+    system.publish(batch)
+    system.await_counters(batch, 3, 3)
+    answer = http_client.get(system, "/metrics")
     equal(answer.status, 200)
     assert answer.headers["content-type"].startswith("text/plain"), answer.headers
     sample = re.compile(
@@ -43,36 +43,36 @@ def test_metrics(b):
     for line in answer.body.decode().splitlines():
         if line.startswith("# TYPE "):
             _, _, name, kind = line.split(" ")
-            assert name not in kinds, f"{name} has two headers"
+            assert name not in kinds, f"{name} has two TYPE lines"
             kinds[name] = kind
         elif not line.startswith("#"):
             assert sample.match(line), line
             name = line.rsplit(" ", 1)[0]
-            assert name not in seen, f"{name} twice"
+            assert name not in seen, f"{name} occurs twice"
             seen.add(name)
-    assert any(name.startswith("tapline_") for name in seen), "names start with tapline_"
+    assert any(name.startswith("tapline_") for name in seen), "no name starts with tapline_"
 
 
-def test_start_page(b):
-    page = http_client.get(b, "/")
+def test_start_page_is_html(system):
+    page = http_client.get(system, "/")
     equal((page.status, page.headers["content-type"].split(";")[0]), (200, "text/html"))
 
 
-def test_not_ready_without_a_broker(b):
-    """503 naming what is not connected; alive all the while, and no exit."""
+def test_center_without_a_broker_is_alive_and_not_ready(system):
+    """The answer 503 names the broker, and the process does not end."""
     port = free_port()
     center = subprocess.Popen(
         [
-            b.bin / "tapline-center",
+            system.bin / "tapline-center",
             "run",
             "--amqp-url",
-            f"amqp://nobody:x@127.0.0.1:{free_port()}/none",
+            f"amqp://tapline:x@127.0.0.1:{free_port()}/none",
             "--database-url",
-            b.database_url,
+            system.database_url,
             "--http",
             f"127.0.0.1:{port}",
             "--snapshots",
-            b.folder / "none",
+            system.folder / "none",
         ],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -81,48 +81,48 @@ def test_not_ready_without_a_broker(b):
     try:
 
         def answer(path):
-            assert center.poll() is None, f"the center ended with {center.returncode}"
+            assert center.poll() is None, f"the center ended with exit code {center.returncode}"
             try:
-                return http_client.get(b, path, port=port)
+                return http_client.get(system, path, port=port)
             except OSError:
                 return None
 
-        equal(wait_until(lambda: answer("/healthz"), "alive").status, 200)
+        equal(wait_until(lambda: answer("/healthz"), "the center answers").status, 200)
         wait_until(
             lambda: answer("/readyz").status == 503
             and b"broker" in answer("/readyz").body.lower()
             and b"database" not in answer("/readyz").body.lower(),
-            "503 names the broker alone",
+            "the answer 503 names only the broker",
         )
     finally:
         center.send_signal(signal.SIGTERM)
-        equal(center.wait(30), 0, "SIGTERM without a broker")
+        equal(center.wait(LIMIT_S), 0, "exit code after SIGTERM")
 
 
-def test_snapshot_by_http(b):
-    tag = b.new_tag()
-    b.attendee(tag)
-    manifest = export(b)
+def test_snapshot_download_with_ranges_and_etags(system):
+    tag = system.new_tag()
+    system.attendee(tag)
+    manifest = export(system)
     path = f"/snapshot/{manifest['file']}"
-    whole = http_client.get(b, path)
+    whole = http_client.get(system, path)
     equal((whole.status, len(whole.body)), (200, manifest["size"]))
     equal(hashlib.sha256(whole.body).hexdigest(), manifest["sha256"])
     tag_of_file = whole.headers["etag"]
-    equal(http_client.get(b, path, {"If-None-Match": tag_of_file}).status, 304)
-    equal(http_client.get(b, path, {"If-None-Match": '"other"'}).status, 200)
-    part = http_client.get(b, path, {"Range": "bytes=10-19"})
+    equal(http_client.get(system, path, {"If-None-Match": tag_of_file}).status, 304)
+    equal(http_client.get(system, path, {"If-None-Match": '"other"'}).status, 200)
+    part = http_client.get(system, path, {"Range": "bytes=10-19"})
     equal((part.status, part.body), (206, whole.body[10:20]))
     equal(part.headers["content-range"], f"bytes 10-19/{manifest['size']}")
-    rest = http_client.get(b, path, {"Range": "bytes=4096-", "If-Range": tag_of_file})
+    rest = http_client.get(system, path, {"Range": "bytes=4096-", "If-Range": tag_of_file})
     equal((rest.status, rest.body), (206, whole.body[4096:]))
-    stale = http_client.get(b, path, {"Range": "bytes=4096-", "If-Range": '"stale"'})
-    equal((stale.status, len(stale.body)), (200, manifest["size"]), "another file: the whole of it")
-    equal(http_client.get(b, path, {"Range": f"bytes={manifest['size']}-"}).status, 416)
-    suffix = http_client.get(b, path, {"Range": "bytes=-5"})
+    stale = http_client.get(system, path, {"Range": "bytes=4096-", "If-Range": '"stale"'})
+    equal((stale.status, len(stale.body)), (200, manifest["size"]), "the whole file")
+    equal(http_client.get(system, path, {"Range": f"bytes={manifest['size']}-"}).status, 416)
+    suffix = http_client.get(system, path, {"Range": "bytes=-5"})
     equal((suffix.status, suffix.body), (206, whole.body[-5:]))
-    head = http_client.get(b, path, method="HEAD")
+    head = http_client.get(system, path, method="HEAD")
     equal((head.status, head.headers["content-length"], head.body), (200, str(manifest["size"]), b""))
-    equal(http_client.get(b, "/snapshot/none.sqlite").status, 404)
+    equal(http_client.get(system, "/snapshot/none.sqlite").status, 404)
     for bad in (
         "/snapshot/../event.key",
         "/snapshot/%2e%2e/event.key",
@@ -130,52 +130,56 @@ def test_snapshot_by_http(b):
         "/snapshot/",
         "/snapshot",
     ):
-        assert http_client.get(b, bad).status in (400, 403, 404), bad
+        assert http_client.get(system, bad).status in (400, 403, 404), bad
 
 
-def test_slow_readers(b):
-    """Who asks for a file and does not read it costs the center a socket, and nobody a wait."""
-    resident = lambda: int(re.search(r"VmRSS:\s+(\d+)", open(f"/proc/{b.center.process.pid}/status").read())[1]) // 1024
+def test_slow_readers_use_little_memory_and_delay_no_other_request(system):
+    """200 clients request a file and do not read it."""
+    resident = (
+        lambda: int(re.search(r"VmRSS:\s+(\d+)", open(f"/proc/{system.center.process.pid}/status").read())[1]) // 1024
+    )
     size = 8 << 20
-    (b.snapshots / "snapshot-1.sqlite").write_bytes(bytes(size))
+    (system.snapshots / "snapshot-1.sqlite").write_bytes(bytes(size))
     before, readers = resident(), []
     try:
         for _ in range(200):
-            readers.append(socket.create_connection(("127.0.0.1", b.http_port)))
+            readers.append(socket.create_connection(("127.0.0.1", system.http_port)))
             readers[-1].sendall(b"GET /snapshot/snapshot-1.sqlite HTTP/1.1\r\nHost: center\r\n\r\n")
         for reader in readers:
-            assert reader.recv(12) == b"HTTP/1.1 200", "each is being answered"
+            assert reader.recv(12) == b"HTTP/1.1 200", "a client got no answer"
         for _ in range(20):
-            equal(http_client.get(b, "/healthz").status, 200)
-        assert resident() - before < 200, f"{resident() - before} MB for files of {200 * size >> 20} MB"
+            equal(http_client.get(system, "/healthz").status, 200)
+        assert resident() - before < 200, f"{resident() - before} MB of memory for files of {200 * size >> 20} MB"
     finally:
         for reader in readers:
             reader.close()
-        (b.snapshots / "snapshot-1.sqlite").unlink()
+        (system.snapshots / "snapshot-1.sqlite").unlink()
 
 
-def test_manifest_and_stock_minisign(b):
-    b.attendee(b.new_tag())
-    manifest = export(b)
-    files = {name: http_client.get(b, "/snapshot/" + name).body for name in ("manifest.json", "manifest.json.minisig")}
+def test_stock_minisign_verifies_the_manifest(system):
+    system.attendee(system.new_tag())
+    manifest = export(system)
+    files = {
+        name: http_client.get(system, "/snapshot/" + name).body for name in ("manifest.json", "manifest.json.minisig")
+    }
     for name, body in files.items():
-        (b.folder / name).write_bytes(body)
+        (system.folder / name).write_bytes(body)
 
     def verify(code: int):
         result = subprocess.run(
-            ["minisign", "-V", "-p", b.folder / "event.pub", "-m", b.folder / "manifest.json"],
+            ["minisign", "-V", "-p", system.folder / "event.pub", "-m", system.folder / "manifest.json"],
             capture_output=True,
             text=True,
         )
         equal(result.returncode, code, result.stdout + result.stderr)
 
     verify(0)
-    (b.folder / "manifest.json").write_bytes(files["manifest.json"].replace(b"1", b"2", 1))
+    (system.folder / "manifest.json").write_bytes(files["manifest.json"].replace(b"1", b"2", 1))
     verify(1)
     equal((manifest["format"], manifest["event"]), (1, "Python Days"))
     assert manifest["created"] <= time.time() < manifest["expires"] and manifest["version"] >= manifest["created"]
     if "compressed" in manifest:
-        packed = http_client.get(b, "/snapshot/" + manifest["compressed"]["file"]).body
+        packed = http_client.get(system, "/snapshot/" + manifest["compressed"]["file"]).body
         equal(
             (len(packed), hashlib.sha256(packed).hexdigest()),
             (manifest["compressed"]["size"], manifest["compressed"]["sha256"]),
@@ -183,36 +187,36 @@ def test_manifest_and_stock_minisign(b):
         equal(hashlib.sha256(gzip.decompress(packed)).hexdigest(), manifest["sha256"])
 
 
-def test_snapshot_file(b):
-    """Everything that section 6 says of the file, read with sqlite3 alone."""
-    tags = {status: b.new_tag() for status in ("active", "blocked", "lost", "void")}
+def test_snapshot_file_follows_the_contract(system):
+    """Checks every rule of section 6 for the file, with sqlite3 only."""
+    tags = {status: system.new_tag() for status in ("active", "blocked", "lost", "void")}
     people = {
-        "active": b.attendee(tags["active"]),
-        "blocked": b.attendee(tags["blocked"], status="blocked"),
-        "lost": b.attendee(tags["lost"]),
-        "void": b.attendee(tags["void"], status="void"),
+        "active": system.attendee(tags["active"]),
+        "blocked": system.attendee(tags["blocked"], status="blocked"),
+        "lost": system.attendee(tags["lost"]),
+        "void": system.attendee(tags["void"], status="void"),
     }
-    b.sql("UPDATE tapline.tags SET status = 'lost' WHERE tag_id = %s", tags["lost"])
-    zone = b.zone()
-    gate = b.gate(zone)
-    scanner = b.scanner(gate)
-    opened = b.one("SELECT pass_id FROM tapline.attendees WHERE id = %s", people["active"])
-    b.sql(
+    system.sql("UPDATE tapline.tags SET status = 'lost' WHERE tag_id = %s", tags["lost"])
+    zone = system.zone()
+    gate = system.gate(zone)
+    scanner = system.scanner(gate)
+    opened = system.one("SELECT pass_id FROM tapline.attendees WHERE id = %s", people["active"])
+    system.sql(
         "INSERT INTO tapline.access (pass_id, zone_id, valid_from) VALUES (%s, %s, to_timestamp(1700000000))",
         opened,
         zone,
     )
-    first = export(b)["version"]
-    manifest = export(b)
-    assert manifest["version"] > first, "the version rises, also within one second"
-    path = b.folder / manifest["file"]
-    path.write_bytes(http_client.get(b, "/snapshot/" + manifest["file"]).body)
+    first = export(system)["version"]
+    manifest = export(system)
+    assert manifest["version"] > first, "the version did not increase within one second"
+    path = system.folder / manifest["file"]
+    path.write_bytes(http_client.get(system, "/snapshot/" + manifest["file"]).body)
     database = sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)
     ask = lambda sql, *values: database.execute(sql, values).fetchall()
     equal(ask("PRAGMA application_id"), [(0x54504C4E,)])
     equal(ask("PRAGMA user_version"), [(1,)])
     equal(ask("PRAGMA integrity_check"), [("ok",)])
-    equal(path.read_bytes()[18:20], b"\x01\x01", "no WAL")
+    equal(path.read_bytes()[18:20], b"\x01\x01", "the journal mode bytes: no WAL")
     numbers = {"active": 1, "blocked": 2, "lost": 3, "void": 4}
     for name, tag in tags.items():
         equal(ask("SELECT status, attendee FROM attendees WHERE uid = ?", tag), [(numbers[name], people[name])], name)
@@ -227,13 +231,15 @@ def test_snapshot_file(b):
     )
     days = ask("SELECT day, starts, ends FROM days ORDER BY starts")
     assert days and all(starts < ends for _, starts, ends in days)
-    assert all(starts % 86_400 == 0 for _, starts, _ in days), "00:00 UTC, as the event has it"
+    assert all(
+        starts % 86_400 == 0 for _, starts, _ in days
+    ), "a day does not start at 00:00 UTC, the setting of the event"
     equal(content_of(database), manifest["content"])
-    assert b"attendees 1" not in path.read_bytes(), "no names of people"
+    assert b"attendees 1" not in path.read_bytes(), "the file contains a name"
 
 
 def content_of(database) -> str:
-    """SHA-256 over the rows of all tables but meta: tables by name, rows in key order, quote() joined by commas."""
+    """Returns the SHA-256 of all tables except meta: tables by name, rows in key order, quote() joined by commas."""
     digest = hashlib.sha256()
     tables = [
         name

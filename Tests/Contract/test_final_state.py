@@ -1,22 +1,26 @@
-"""After everything the others did: all acked, all balanced, nothing rejected."""
+"""The state after all other tests: every batch acknowledged, all counters correct, no dead letter."""
 
 import signal
+
+import pytest
 
 from batch import Batch, new_log
 from harness import Client
 from waiting import equal
 
+pytestmark = pytest.mark.runs_last
 
-def test_every_shard_still_consumes(b):
-    """Twenty scanners reach all four queues."""
-    batches = [b.batch(3) for _ in range(20)]
-    b.publish(*batches)
+
+def test_every_shard_is_consumed(system):
+    """The batches of twenty scanners are distributed over all four queues."""
+    batches = [system.batch(3) for _ in range(20)]
+    system.publish(*batches)
     for batch in batches:
-        b.await_counters(batch, 3, 3)
+        system.await_counters(batch, 3, 3)
 
 
-def test_counters_balance_and_everything_is_acked(b):
-    wrong = b.sql(
+def test_counters_are_correct_and_all_batches_are_acknowledged(system):
+    wrong = system.sql(
         "SELECT id FROM tapline.journals j WHERE received <> stored + duplicates + conflicts "
         "OR stored <> (SELECT count(*) FROM tapline.scans WHERE journal_id = j.id) "
         "OR last_seq <> coalesce((SELECT max(seq) FROM tapline.scans WHERE journal_id = j.id), 0) "
@@ -25,24 +29,24 @@ def test_counters_balance_and_everything_is_acked(b):
         "   AND x.seq = s.seq + 1) UNION ALL SELECT 1 WHERE NOT EXISTS (SELECT FROM tapline.scans "
         "   WHERE journal_id = j.id AND seq = 1)) AS ends)"
     )
-    equal(wrong, [], "journals whose counters are not true")
-    equal(b.stop_center(signal.SIGTERM), 0, "SIGTERM drains and ends well")
-    ready = b.ready()
-    equal(ready, dict.fromkeys(ready, 0), "messages left")
-    equal(b.watch.channel.queue_declare(b.dead, passive=True).method.message_count, 0, "rejected to tapline.dead")
+    equal(wrong, [], "journals with wrong counters")
+    equal(system.stop_center(signal.SIGTERM), 0, "exit code after SIGTERM")
+    ready = system.ready_messages()
+    equal(ready, dict.fromkeys(ready, 0), "messages in the queues")
+    equal(system.observer.channel.queue_declare(system.dead, passive=True).method.message_count, 0, "dead letters")
 
 
-def test_started_again_it_goes_on(b):
-    if b.center is None:
-        b.start_center()
-    batch = Batch(b.scanner(), new_log(), 1, b.some_scans(2))
-    b.publish(batch)
-    b.await_counters(batch, 2, 2)
+def test_restarted_center_continues(system):
+    if system.center is None:
+        system.start_center()
+    batch = Batch(system.scanner(), new_log(), 1, system.some_scans(2))
+    system.publish(batch)
+    system.await_counters(batch, 2, 2)
 
 
-def test_topology(b):
-    """Queue arguments as the contract has them: a declaration with the same ones is taken, another is refused."""
-    client = Client(b.amqp_url)
+def test_queue_arguments_follow_the_contract(system):
+    """The broker accepts a declaration of an existing queue only if the arguments are equal."""
+    client = Client(system.amqp_url)
     arguments = {
         "x-queue-type": "quorum",
         "x-single-active-consumer": True,
