@@ -44,8 +44,7 @@ async def topology(url):
     channel = await connection.channel()
     exchange = await channel.declare_exchange(EXCHANGE, "x-consistent-hash", durable=True)
     for number in range(QUEUES):
-        queue = await channel.declare_queue(
-            f"peer.scans.{number}", durable=True, arguments={"x-queue-type": "quorum"})
+        queue = await channel.declare_queue(f"peer.scans.{number}", durable=True, arguments={"x-queue-type": "quorum"})
         await queue.bind(exchange, routing_key="1")
     await connection.close()
 
@@ -78,7 +77,8 @@ class Worker:
                 await self.journal(batch)
             async with self.database.transaction():
                 await self.database.copy_records_to_table(
-                    "staging", records=itertools.chain.from_iterable(map(self.rows, batches)), columns=COLUMNS)
+                    "staging", records=itertools.chain.from_iterable(map(self.rows, batches)), columns=COLUMNS
+                )
                 await self.store.fetch(datetime.datetime.now(datetime.timezone.utc))
             await messages[-1].ack(multiple=True)
             with self.done.get_lock():
@@ -87,16 +87,26 @@ class Worker:
     def rows(self, batch):
         first, base, tags = batch["first"], batch["base"], batch["tag"]
         return zip(
-            itertools.repeat(self.journals[batch["log"], batch["scanner"]]), range(first, first + len(tags)), tags,
-            [base + at * 1000 for at in batch["at"]], batch["verdict"], batch["flags"], itertools.repeat(batch["gate"]),
-            itertools.repeat(batch["snapshot"]))
+            itertools.repeat(self.journals[batch["log"], batch["scanner"]]),
+            range(first, first + len(tags)),
+            tags,
+            [base + at * 1000 for at in batch["at"]],
+            batch["verdict"],
+            batch["flags"],
+            itertools.repeat(batch["gate"]),
+            itertools.repeat(batch["snapshot"]),
+        )
 
     async def journal(self, batch):
         key = batch["log"], batch["scanner"]
         if key not in self.journals:
-            self.journals[key] = await self.database.fetchval("""
+            self.journals[key] = await self.database.fetchval(
+                """
                 INSERT INTO tapline.journals (log, scanner_id) VALUES ($1, $2)
-                ON CONFLICT (scanner_id, log) DO UPDATE SET log = excluded.log RETURNING id""", uuid.UUID(key[0]), key[1])
+                ON CONFLICT (scanner_id, log) DO UPDATE SET log = excluded.log RETURNING id""",
+                uuid.UUID(key[0]),
+                key[1],
+            )
 
 
 def process(amqp_url, database_url, done, barrier):

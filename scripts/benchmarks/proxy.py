@@ -27,7 +27,9 @@ async def main(port):
                 await target.drain()
             target.close()
 
-        await asyncio.gather(carry(reader, other_writer, True), carry(other_reader, writer, False), return_exceptions=True)
+        await asyncio.gather(
+            carry(reader, other_writer, True), carry(other_reader, writer, False), return_exceptions=True
+        )
 
     server = await asyncio.start_server(client, "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)

@@ -65,8 +65,11 @@ async def main(url):
         print(published, "lost")
     pauses.sort()
     if pauses:
-        print(f"{len(pauses)} queries, every {pauses[len(pauses) // 2] / 1000:.1f} ms, at most "
-              f"{pauses[-1] / 1000:.1f} ms apart", file=sys.stderr)
+        print(
+            f"{len(pauses)} queries, every {pauses[len(pauses) // 2] / 1000:.1f} ms, at most "
+            f"{pauses[-1] / 1000:.1f} ms apart",
+            file=sys.stderr,
+        )
 
 
 uvloop.run(main(sys.argv[1]))

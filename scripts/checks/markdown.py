@@ -62,7 +62,9 @@ def main() -> int:
     root = pathlib.Path.cwd().resolve()
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", "--", "*.md"],
-        check=True, capture_output=True, text=True,
+        check=True,
+        capture_output=True,
+        text=True,
     ).stdout.split("\0")
     found, files = [], [path for path in map(pathlib.Path, filter(None, listed)) if path.is_file()]
     for path in sorted(files):

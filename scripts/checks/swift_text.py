@@ -4,9 +4,7 @@ import re
 
 # Order matters: a raw or multi-line literal begins with a quote, too. Nested interpolated strings end the literal early,
 # which is good enough for a search.
-PIECES = re.compile(
-    r'(?P<comment>//[^\n]*|/\*.*?\*/)|(?P<string>#+".*?"#+|""".*?"""|"(?:\\.|[^"\\\n])*")', re.DOTALL
-)
+PIECES = re.compile(r'(?P<comment>//[^\n]*|/\*.*?\*/)|(?P<string>#+".*?"#+|""".*?"""|"(?:\\.|[^"\\\n])*")', re.DOTALL)
 
 
 def pieces(text: str):

@@ -37,7 +37,9 @@ def words() -> list:
 def files(arguments: list) -> list:
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", "--", *arguments],
-        check=True, capture_output=True, text=True,
+        check=True,
+        capture_output=True,
+        text=True,
     ).stdout.split("\0")
     return sorted(path for path in map(pathlib.Path, filter(None, listed)) if path.is_file() and is_text(path))
 
