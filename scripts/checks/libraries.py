@@ -33,7 +33,10 @@ def problems(path: pathlib.Path) -> list:
 def main() -> int:
     found = []
     for wing in WINGS:
-        for path in sorted(pathlib.Path("Sources", wing).rglob("*.swift")):
+        paths = sorted(pathlib.Path("Sources", wing).rglob("*.swift"))
+        if not paths:
+            found.append(f"Sources/{wing} has no Swift file")
+        for path in paths:
             if not str(path).startswith(EXEMPT):
                 found += problems(path)
     print("\n".join(found) if found else "no command line below Programs")
