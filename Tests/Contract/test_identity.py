@@ -50,7 +50,7 @@ def test_user_of_a_scanner_publishes_only_for_that_scanner(system):
     wait_equal(lambda: reasons(system, foreign.encode()), [(IDENTITY, 1)], "quarantined")
 
 
-def test_batches_of_an_unknown_scanner_are_replayed_after_its_enrolment(system):
+def test_batches_of_unknown_scanner_are_replayed_after_enrolment(system):
     name = f"py-late-{next(system.numbers)}"
     first = Batch(name, new_log(), 1, system.some_scans(5))
     second = Batch(name, first.log, 6, system.some_scans(5))
@@ -76,7 +76,7 @@ def test_batches_of_an_unknown_scanner_are_replayed_after_its_enrolment(system):
     system.await_counters(first, 16, 11, 5)
 
 
-def test_batches_of_a_disabled_scanner_are_replayed_after_it_is_enabled(system):
+def test_batches_of_disabled_scanner_are_replayed_after_enabling(system):
     batch = system.batch(4)
     system.publish(batch.part(0, 2))
     system.await_counters(batch, 2, 2)

@@ -218,7 +218,7 @@ class FileServer:
         self.server.server_close()
 
 
-def test_delta_of_another_exporter_is_applied_and_a_corrupt_one_is_not(system):
+def test_valid_delta_is_applied_and_corrupt_delta_is_replaced(system):
     """The delta does not contain `meta`. The corrupt delta differs from its hash in the manifest."""
     for corrupt in (False, True):
         case = Case(system, f"delta-{corrupt}".lower())

@@ -74,7 +74,7 @@ def test_exported_batch_files_follow_the_contract(system):
         publisher.wait()
 
 
-def test_journal_of_a_failed_device_is_uploaded_by_an_authorized_user(system):
+def test_journal_of_failed_device_is_uploaded_by_relay_user(system):
     device = ScannerDevice(system, "failed", 3)
     device.fetch()
     device.tap([uid.hex() for uid in device.uids])

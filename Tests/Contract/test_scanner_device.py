@@ -103,7 +103,7 @@ def check_wire(device, log, answers, taps):
     assert any(not decode(body).scans for _, _, body in received), "no heartbeat at the start"
 
 
-def test_single_scan_is_uploaded_and_the_next_journal_names_its_predecessor(system):
+def test_single_scan_is_uploaded_and_next_journal_names_it(system):
     """The publisher does not wait for more scans. The next run of the gate starts a new journal."""
     device = ScannerDevice(system, "single", 3)
     device.fetch()
