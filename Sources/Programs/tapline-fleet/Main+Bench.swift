@@ -6,14 +6,14 @@ import ScanModel
 
 private enum BenchStart: String, CaseIterable { case tag, uid }
 
-/// The parts of `scripts/bench edge`.
+/// The commands of `scripts/bench edge`.
 extension Main {
     static let benchSnapshot = Command(
-        "bench snapshot", "make a snapshot of made-up attendees, with one gate",
+        "bench snapshot", "write a snapshot of synthetic attendees, with one gate",
         options: benchOptions + [
-            Option("out", "FILE", "must not exist yet", required: true),
-            Option("snapshot-version", "N", "of the snapshot", default: "1"),
-            Option("policy", "JSON", "of the gate", default: #"{"antipassback":"soft"}"#),
+            Option("out", "FILE", "the snapshot; must not exist", required: true),
+            Option("snapshot-version", "N", "version of the snapshot", default: "1"),
+            Option("policy", "JSON", "policy of the gate", default: #"{"antipassback":"soft"}"#),
         ]
     ) { arguments in
         let (world, _) = try benchWorld(arguments)
@@ -24,10 +24,10 @@ extension Main {
     }
 
     static let benchJournal = Command(
-        "bench journal", "fill a data folder's journal with scans of the days before now",
+        "bench journal", "fill the journal of a data folder with scans of the last days",
         options: benchOptions + [
             Option("data", "DIR", "the scanner's data folder", required: true),
-            Option("scans", "N", "how many", default: "5000000"),
+            Option("scans", "N", "number of scans", default: "5000000"),
         ]
     ) { arguments in
         let (world, _) = try benchWorld(arguments)
@@ -37,12 +37,12 @@ extension Main {
     }
 
     static let benchDecide = Command(
-        "bench decide", "time look-up and decision; prints median, p99, p99.9, slowest in microseconds",
+        "bench decide", "measure look-up and decision; prints median, p99, p99.9 and maximum in microseconds",
         options: benchOptions + [
-            Option("snapshot", "FILE", "made by bench snapshot", required: true),
-            Option("count", "N", "decisions", default: "200000"),
-            Option("from", "tag|uid", "where the clock starts: at the tag ID, or before it is made", default: "tag"),
-            Option("seed", "N", "of who is looked up", default: "1"),
+            Option("snapshot", "FILE", "a snapshot of bench snapshot", required: true),
+            Option("count", "N", "number of decisions", default: "200000"),
+            Option("from", "tag|uid", "start of the clock: at the tag ID, or at the UID", default: "tag"),
+            Option("seed", "N", "seed of the choice of attendees", default: "1"),
         ]
     ) { arguments in
         let (world, key) = try benchWorld(arguments)
@@ -55,12 +55,12 @@ extension Main {
 
     static let benchTap = Command(
         "bench tap",
-        "tap a gate, UIDs to standard output, verdicts (--output json) from standard input; the figures go to --report",
+        "measure taps of a gate: UIDs to standard output, verdicts (--output json) from standard input",
         options: benchOptions + [
-            Option("report", "FILE", "median, p99, p99.9, slowest in microseconds", required: true),
-            Option("count", "N", "taps", default: "5000"),
+            Option("report", "FILE", "file for median, p99, p99.9 and maximum in microseconds", required: true),
+            Option("count", "N", "number of taps", default: "5000"),
             Option("first", "N", "number of the first attendee who taps", default: "0"),
-            Option("gap-ms", "N", "pause after each verdict", default: "2"),
+            Option("gap-ms", "N", "pause after each verdict, in milliseconds", default: "2"),
         ]
     ) { arguments in
         let (world, _) = try benchWorld(arguments)
@@ -75,9 +75,9 @@ extension Main {
     }
 
     private static let benchOptions = [
-        Option("attendees", "N", "of the made-up event", default: "1000000"),
+        Option("attendees", "N", "number of synthetic attendees", default: "1000000"),
         Option("event-key-file", "FILE", "the event key: 32 raw bytes", required: true),
-        Option("scanner", "ID", "the one that serves the gate", default: "bench-1"),
+        Option("scanner", "ID", "scanner of the gate", default: "bench-1"),
     ]
 
     private static func benchWorld(_ arguments: Arguments) throws -> (BenchWorld, EventKey) {
@@ -87,7 +87,7 @@ extension Main {
 
     private static func benchScanner(_ arguments: Arguments) throws -> ScannerID {
         guard let id = ScannerID(try arguments.required("scanner")) else {
-            throw ProgramError.configuration("--scanner: not a scanner's identity")
+            throw ProgramError.configuration("--scanner: not a scanner ID")
         }
         return id
     }

@@ -1,16 +1,16 @@
-/// What plays a piece of hardware on a serial line: a pure state machine, so that time is an argument and tests need no clock.
+/// The state machine of a device on a serial line, without clock or I/O. `EmulatedPort` runs it on a pseudo-terminal.
 ///
-/// `EmulatedPort` runs it on a pseudo-terminal.
+/// Times are in milliseconds, by a clock that never steps.
 package protocol EmulatedDevice: Sendable {
-    /// Takes what the program wrote.
+    /// Processes bytes that the program wrote.
     mutating func receive(_ bytes: [UInt8], nowMs: Int64)
 
-    /// What the device says now; empty when it has nothing to say.
+    /// Returns the bytes that the device sends now, and removes them from the device.
     mutating func output(nowMs: Int64) -> [UInt8]
 
-    /// When it will have something to say without being asked, by the same clock; nil: never.
+    /// The time at which the device sends bytes unasked; `nil` for never.
     var deadlineMs: Int64? { get }
 
-    /// It was plugged in, or pulled out; either way it forgets all that it does not know without power.
+    /// Connects or disconnects the power. Either way the device loses its volatile state.
     mutating func power(_ isOn: Bool, nowMs: Int64)
 }

@@ -1,17 +1,17 @@
-/// What may be wrong with an emulated reader.
+/// A fault of an emulated reader.
 package enum PN532Fault: String, CaseIterable, Sendable {
-    /// It works.
+    /// No fault.
     case none
-    /// It hears and says nothing.
+    /// Does not answer at all.
     case silence
-    /// It acknowledges every command and never answers.
+    /// Acknowledges each command but sends no response.
     case acknowledge
-    /// It answers every command with noise in place of frames.
+    /// Answers each command with noise instead of frames.
     case garbage
-    /// Its answers are right but for their checksum.
+    /// Sends responses with a wrong checksum.
     case checksum
-    /// It stops in the middle of every answer.
+    /// Sends only the first half of each response.
     case half
-    /// It can be opened, and answers everything but a look for tags.
+    /// Answers every command except those that search for tags.
     case radio
 }
