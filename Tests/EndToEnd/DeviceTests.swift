@@ -6,8 +6,8 @@ import ScanModel
 import TestSupport
 import Testing
 
-/// The real gate with devices that are disconnected, silent, faulty, copied or replayed. The lane reports the fault, keeps
-/// its rules, and recovers without an operator.
+/// The real gate with devices that are disconnected, silent, faulty, copied or replayed. The lane reports the fault,
+/// keeps its rules, and recovers without an operator.
 @Suite struct DeviceTests {
     @Test func readerRecoversAfterTwentyDisconnections() async throws {
         try await NamedThread.run("replug") {
@@ -56,7 +56,8 @@ import Testing
         }
     }
 
-    /// The reader answers every command and finds no tag. The lane cannot detect this fault, but repeats the configuration.
+    /// The reader answers every command and finds no tag. The lane cannot detect this fault, but repeats the
+    /// configuration.
     @Test func readerWithoutRadioRecovers() async throws {
         try await NamedThread.run("brownout") {
             let lane = try DeviceLane()

@@ -11,8 +11,8 @@ import Testing
 
 /// A power cut at a random moment loses no shown verdict.
 ///
-/// The disk is an image. While the gate is stopped, the image is copied. Data that the kernel has not flushed are not in the
-/// copy, as after a real power cut. The next gate starts on the copy and restores the admissions.
+/// The disk is an image. While the gate is stopped, the image is copied. Data that the kernel has not flushed are not
+/// in the copy, as after a real power cut. The next gate starts on the copy and restores the admissions.
 @Suite struct PowerCutTests {
     static let cuts = 50
     /// After every fifth cut, a real gate starts on the copy.

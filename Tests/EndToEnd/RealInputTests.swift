@@ -4,8 +4,8 @@ import Runtime
 import TestSupport
 import Testing
 
-/// Real input: every badge scan of a five-day conference, one gate per session. Publishers, center and broker are killed
-/// and started again during the replay.
+/// Real input: every badge scan of a five-day conference, one gate per session. Publishers, center and broker are
+/// killed and started again during the replay.
 @Suite struct RealInputTests {
     @Test func conferenceIsStoredExactlyOnce() async throws {
         try await NamedThread.run("conference") {
@@ -97,8 +97,8 @@ import Testing
 
         let times = try line.database.query(
             """
-            SELECT to_char(scanned_at AT TIME ZONE interval '-3 hours', 'YYYY-MM-DD HH24:MI:SS'), a.external_ref FROM tapline.scans
-            JOIN tapline.tags t USING (tag_id) JOIN tapline.attendees a ON a.id = t.attendee_id
+            SELECT to_char(scanned_at AT TIME ZONE interval '-3 hours', 'YYYY-MM-DD HH24:MI:SS'), a.external_ref
+            FROM tapline.scans JOIN tapline.tags t USING (tag_id) JOIN tapline.attendees a ON a.id = t.attendee_id
             """)
         #expect(times.sorted() == trace.rows.map { "\($0.localTime)|\($0.delegate)" }.sorted())
     }
@@ -126,7 +126,8 @@ struct Trace: Sendable {
         Set(rows.map(\.delegate)).sorted().map { ($0, String($0.prefix(14))) }
     }
 
-    /// The real trace if its file exists (`TAPLINE_SHARED`, or `../shared` beside the package), otherwise a similar one.
+    /// The real trace if its file exists (`TAPLINE_SHARED`, or `../shared` beside the package), otherwise a similar
+    /// one.
     static func conference() throws -> Trace {
         let shared = Environment.value("TAPLINE_SHARED") ?? Package.folder + "/../shared"
         guard let text = try? Files.readText(shared + "/data/sbrc2019.csv") else { return synthetic(seed: 2019) }

@@ -5,7 +5,8 @@ import Testing
 
 /// Changes of the registry reach the running gates within a minute.
 @Suite struct RegistryChangeTests {
-    /// The promised minute without the 30 s of the default polling interval. The scanner of this test polls every second.
+    /// The promised minute without the 30 s of the default polling interval. The scanner of this test polls every
+    /// second.
     static let limitMs = 30_000
 
     @Test func runningGateAppliesRevocationAndNewTag() async throws {

@@ -10,8 +10,8 @@ import Testing
 
 @testable import Minisign
 
-/// A download, verification, delta or installation is interrupted at a random moment. A gate then still opens a complete
-/// snapshot and decides by it.
+/// A download, verification, delta or installation is interrupted at a random moment. A gate then still opens a
+/// complete snapshot and decides by it.
 @Suite struct SnapshotCutTests {
     /// Number of interruptions, 500 with `scripts/test --all`.
     static let cuts = Environment.value("TAPLINE_TEST_CUTS").flatMap { Int($0) } ?? 100

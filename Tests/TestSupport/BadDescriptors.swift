@@ -4,8 +4,8 @@ import LinuxSystem
 
 /// Simulates a lost disk for open files of this process.
 package enum BadDescriptors {
-    /// The memory of the process. Reads at the offsets of a database fail with EIO, because no page is mapped there, and
-    /// writes fail.
+    /// The memory of the process. Reads at the offsets of a database fail with EIO, because no page is mapped there,
+    /// and writes fail.
     private static let source = "/proc/self/mem"
 
     /// Makes reads and writes fail on every open descriptor of the file.

@@ -158,8 +158,8 @@ package final class ChildProcess: Sendable {
         }
     }
 
-    /// Stops the program, and waits until the kernel has stopped all its threads. SIGCONT resumes it. Does nothing if the
-    /// program has ended.
+    /// Stops the program, and waits until the kernel has stopped all its threads. SIGCONT resumes it. Does nothing if
+    /// the program has ended.
     package func freeze() throws {
         kill(SIGSTOP)
         try eventually("\(title) is stopped", everyMs: 1) {

@@ -2,7 +2,8 @@ import FileSystem
 import Glibc
 import LinuxSystem
 
-/// A separate file system for a test: small enough to be filled, or an image whose copy has the state after a power cut.
+/// A separate file system for a test: small enough to be filled, or an image whose copy has the state after a power
+/// cut.
 ///
 /// Requires root for mount(8), and loop devices for an image. Without them the test fails with a message.
 package final class SmallDisk {

@@ -1,8 +1,8 @@
 import FileSystem
 import Glibc
 
-/// The private RabbitMQ and PostgreSQL that `scripts/servers start` runs for the tests. Without them a test fails, and is
-/// never skipped.
+/// The private RabbitMQ and PostgreSQL that `scripts/servers start` runs for the tests. Without them a test fails, and
+/// is never skipped.
 package enum TestServers {
     /// URL of an administrator, with the default vhost.
     package static func amqpURL() throws -> String { try value("TAPLINE_TEST_AMQP_URL") }

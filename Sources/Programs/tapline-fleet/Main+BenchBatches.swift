@@ -37,7 +37,8 @@ extension Main {
             Option("first-marker", "N", "number of the first marker", default: "0"),
         ],
         details:
-            "The same numbers produce the same batches. The last scan of a batch with --rate is its marker: an attendee who\ntaps only once."
+            "The same numbers produce the same batches. With --rate, the last scan of each batch is its marker: an\n"
+            + "attendee who taps only once."
     ) { arguments in
         var plan = try plan(arguments)
         plan.batchScans = try arguments.int("batch", 1...10_000) ?? 500

@@ -46,7 +46,8 @@ extension Main {
         }
     }
 
-    /// Runs the steps from standard input. An invalid step ends the script, because the steps after it may depend on it.
+    /// Runs the steps from standard input. An invalid step ends the script, because the steps after it may depend on
+    /// it.
     private static func run(_ script: inout ReaderScript, _ stop: StopSignal) throws {
         let input = LineInput()
         while true {

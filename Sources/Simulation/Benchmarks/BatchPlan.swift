@@ -7,7 +7,8 @@ import ScanModel
 /// Scan batches of a synthetic fleet, for benchmarks of the center.
 ///
 /// The batches are a pure function of the numbers of the plan, so a later run can deliver the same batches again. Each
-/// scanner has one journal. The batches of a run take the scanners in turn, as batches of many connections would arrive.
+/// scanner has one journal. The batches of a run take the scanners in turn, as batches of many connections would
+/// arrive.
 package struct BatchPlan: Sendable {
     /// Device time between two scans of a scanner, in milliseconds.
     static let spacingMs: Int64 = 50
@@ -93,7 +94,8 @@ package struct BatchPlan: Sendable {
     ///
     /// - Parameters:
     ///   - sentMicros: time of sending, in microseconds since 1970.
-    ///   - lastMs: device time of the last scan; `nil` derives it from the position in the journal, which is repeatable.
+    ///   - lastMs: device time of the last scan; `nil` derives it from the position in the journal, which is
+    ///     repeatable.
     func batch(_ step: Step, in world: FleetWorld, sentMicros: Int64, lastMs: Int64? = nil) throws -> ScanBatch {
         var random = SeededRandom(seed: mixed(step.scanner, step.number))
         let done = step.number * batchScans

@@ -77,8 +77,8 @@ package struct LaneBench: Sendable {
 
     /// Measures taps of a gate process. Standard output must be the gate's input, and standard input its output.
     ///
-    /// Writes a UID and waits for the verdict, which the gate prints after the scan is durable. The figures include both
-    /// pipes.
+    /// Writes a UID and waits for the verdict, which the gate prints after the scan is durable. The figures include
+    /// both pipes.
     ///
     /// - Parameters:
     ///   - count: number of measured taps.

@@ -42,7 +42,8 @@ package final class Fleet: Sendable {
 
     private var hasFailed: Bool { failure.withLock { $0 != nil } }
 
-    /// Taps, publishes, and waits until the broker has confirmed every scan, the time limit is reached, or `stop` is set.
+    /// Taps, publishes, and waits until the broker has confirmed every scan, the time limit is reached, or `stop` is
+    /// set.
     ///
     /// - Returns: the figures of the run; `complete` is `false` if scans are not confirmed.
     /// - Throws: `FleetError` for unusable settings, `DataFileError` for a journal, and errors that end a publisher.
@@ -115,7 +116,8 @@ package final class Fleet: Sendable {
         return Plan(world: world, shares: shares, scans: scans)
     }
 
-    /// The number of scans in the journals that are not confirmed, including those of an earlier run in the same folders.
+    /// The number of scans in the journals that are not confirmed, including those of an earlier run in the same
+    /// folders.
     private func backlog(_ shares: [FleetShare]) throws -> Int {
         guard settings.rate == nil else { return 0 }
         return try shares.reduce(0) { sum, share in

@@ -27,7 +27,8 @@ package struct FleetSettings: Sendable {
     package var prefix = "fleet"
     /// Parent of the data folders; `nil` for a temporary folder that is removed at the end.
     package var folder: String?
-    /// Whether the fleet writes `filled` to standard output before it publishes, and waits for a line of standard input.
+    /// Whether the fleet writes `filled` to standard output before it publishes, and waits for a line of standard
+    /// input.
     package var isHeld = false
     /// Maximum number of scans in a batch.
     package var batchScans = 500

@@ -7,8 +7,8 @@ import LinuxSystem
 import ScanModel
 import TestSupport
 
-/// One lane: the real gate with hardware on pseudo-terminals, and an imported, exported, signed and fetched snapshot. No
-/// center, publisher or broker runs.
+/// One lane: the real gate with hardware on pseudo-terminals, and an imported, exported, signed and fetched snapshot.
+/// No center, publisher or broker runs.
 ///
 /// Confined to one thread. Every program ends when the object is released.
 final class DeviceLane {

@@ -14,8 +14,8 @@ struct FileCallCut {
         try Run.succeeding("clang", ["-shared", "-fPIC", "-O1", "-Wall", "-o", library, folder.file("cut.c"), "-ldl"])
     }
 
-    /// The environment of a program that is killed at its call `number`, from 1. With 0 it runs to its end, and writes the
-    /// number of its calls to the file `count`.
+    /// The environment of a program that is killed at its call `number`, from 1. With 0 it runs to its end, and writes
+    /// the number of its calls to the file `count`.
     func environment(at number: Int, count: String? = nil) -> [String: String] {
         var environment = ["LD_PRELOAD": library, "CUT_AT": "\(number)"]
         if let count { environment["CUT_COUNT"] = count }

@@ -41,8 +41,8 @@ extension Line {
 
     /// Checks the conditions that hold after any disturbed run.
     ///
-    /// Each printed verdict is stored exactly once, the database holds exactly the scans of the journals, and its counters
-    /// and its presence agree with the scans.
+    /// Each printed verdict is stored exactly once, the database holds exactly the scans of the journals, and its
+    /// counters and its presence agree with the scans.
     ///
     /// - Returns: a description of each violated condition.
     func checkExactlyOnce() throws -> [String] {

@@ -24,7 +24,8 @@ final class EmulatedPort<Device: EmulatedDevice>: Sendable {
 
     /// Time limit for the thread to execute a command, in milliseconds. The thread never blocks longer than a write(2).
     private static var commandLimitMs: Int { 5_000 }
-    /// Interval at which the thread polls whether a program has opened the port, in milliseconds. No signal reports that.
+    /// Interval at which the thread polls whether a program has opened the port, in milliseconds. No signal reports
+    /// that.
     private static var openPollMs: Int { 5 }
 
     /// Plugs the device in.

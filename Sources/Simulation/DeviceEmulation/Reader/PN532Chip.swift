@@ -1,7 +1,7 @@
 /// The state machine of an NXP PN532 on its serial line (HSU), with at most one tag in its field.
 ///
-/// Supports the commands of libnfc 1.8's pn532_uart driver. Polls type A at 106 kbit/s only; every other modulation finds
-/// no target. Source: PN532 User Manual, UM0701-02.
+/// Supports the commands of libnfc 1.8's pn532_uart driver. Polls type A at 106 kbit/s only; every other modulation
+/// finds no target. Source: PN532 User Manual, UM0701-02.
 struct PN532Chip: EmulatedDevice {
     /// The tag in the field.
     private(set) var tag: EmulatedTag?

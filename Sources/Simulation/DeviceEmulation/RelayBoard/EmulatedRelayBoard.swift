@@ -1,7 +1,7 @@
 /// The microcontroller of an LCUS relay board.
 ///
-/// `A0 channel state sum` switches a relay, `FF` queries the states. USB powers the board, so that every relay is released
-/// when the cable is unplugged.
+/// `A0 channel state sum` switches a relay, `FF` queries the states. USB powers the board, so that every relay is
+/// released when the cable is unplugged.
 struct EmulatedRelayBoard: EmulatedDevice {
     private(set) var isOn: [Bool]
     private(set) var changes: [RelayBoardEmulator.Change] = []

@@ -1,4 +1,5 @@
-/// The NDEF application of a tag (NFC Forum Type 4 Tag 1.2): SELECT and READ of the capability container and the NDEF file.
+/// The NDEF application of a tag (NFC Forum Type 4 Tag 1.2): SELECT and READ of the capability container and the NDEF
+/// file.
 package struct Type4Application: Sendable {
     /// How the tag answers.
     package enum Behavior: Sendable, Equatable {
