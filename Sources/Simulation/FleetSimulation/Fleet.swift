@@ -14,7 +14,7 @@ import Synchronization
 package final class Fleet: Sendable {
     /// Threads that tap. Publishing takes one thread per scanner.
     static let writers = 4
-    /// Stack of a publisher thread, in bytes. 2,000 default stacks of 8 MiB would use 16 GB of address space.
+    /// Stack of a publisher thread, in bytes. Its calls are not deep, and a large fleet has 2,000 of these threads.
     static let stackBytes = 512 << 10
     /// Open files of one scanner: journal, WAL, shared memory, cursor, socket, pipes, and a reserve.
     static let filesPerScanner = 12
