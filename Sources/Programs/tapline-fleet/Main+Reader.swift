@@ -10,18 +10,18 @@ extension Main {
 
     static let reader = Command(
         "reader",
-        "emulate an NFC reader, run a script from standard input, and exit at its end",
+        "emulate an NFC reader that runs a script from standard input, until end of input",
         options: [
-            Option("link", "PATH", "path of the port (default: a path in a new folder)"),
+            Option("link", "PATH", "path of the emulated port (default in a new folder)"),
             Option(
-                "meta-key", "HEX", "the key of signing chips for UID and counter", kind: .secret,
+                "meta-key", "HEX", "key of authenticating chips for UID and counter", kind: .secret,
                 default: String(repeating: "0", count: 2 * AES128.length)),
             Option(
-                "mac-key", "HEX", "the key of signing chips for the MAC", kind: .secret,
+                "mac-key", "HEX", "key of authenticating chips for their MAC", kind: .secret,
                 default: String(repeating: "0", count: 2 * AES128.length)),
-            .toggle("diversified", "derive the MAC key of each chip: AN10922(mac-key, UID)"),
+            .toggle("diversified", "derive the MAC key of each chip from its UID (AN10922)"),
         ],
-        details: "Prints the port, for --reader nfc:pn532_uart:PORT, then 'ok' for each step. One step per line:\n"
+        details: "Prints the port, for --reader nfc:pn532_uart:PORT, then 'ok' for each step. Steps, one per line:\n"
             + steps
     ) { arguments in
         let keys = try ["meta-key", "mac-key"].map { flag in
@@ -46,8 +46,7 @@ extension Main {
         }
     }
 
-    /// Runs the steps from standard input. An invalid step ends the script, because the steps after it may depend on
-    /// it.
+    /// Runs the steps from standard input. An invalid step ends the script, because later steps may depend on it.
     private static func run(_ script: inout ReaderScript, _ stop: StopSignal) throws {
         let input = LineInput()
         while true {
