@@ -17,13 +17,13 @@ struct BatchLoadTests {
     init() throws { fixture = try IngestFixture() }
 
     private func journal(_ scanner: String, _ count: Int, log: JournalID = .random()) -> MadeJournal {
-        let dayMs = IngestFixture.day / 1_000
-        let scans = (1...Int64(count)).map { (seq: Int64) -> Scan in
-            let tag = TagID(rawValue: seq % 40 + 1)
-            return Scan(
-                seq: seq, atMs: dayMs + seq * 1_000, tag: tag, verdict: .admitted, flags: [], gate: nil, snapshot: 7)
-        }
-        return MadeJournal(scanner: scanner, log: log, scans: scans)
+        MadeJournal(
+            scanner: scanner, log: log,
+            scans: (1...count).map {
+                Scan(
+                    seq: Int64($0), atMs: IngestFixture.day / 1_000 + Int64($0) * 1_000,
+                    tag: TagID(rawValue: Int64($0 % 40 + 1)), verdict: .admitted, flags: [], gate: nil, snapshot: 7)
+            })
     }
 
     /// The batch under its name in a folder of the stick.

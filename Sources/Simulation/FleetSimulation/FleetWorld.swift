@@ -38,7 +38,7 @@ package struct FleetWorld: Sendable {
                 attendee: Attendee(status: .active, pass: 1, attendee: Int64(number + 1)))
         }
         (passes, zones) = ([1: pass], ZoneTree())
-        gates = Array(repeating: Gate(id: 1, name: "synthetic", zone: 1), count: scanners)
+        gates = Array(repeating: Gate(id: 1, name: "made up", zone: 1), count: scanners)
         (snapshotState, snapshot, namesGates) = (.inForce(expiresS: .max), 0, false)
     }
 
