@@ -39,6 +39,12 @@ extension Line {
             "SELECT log, seq, verdict, tag_id FROM tapline.scans JOIN tapline.journals ON journals.id = journal_id")
     }
 
+    /// The keys that occur more than once.
+    private func repeated(_ keys: [String]) -> [String] {
+        var seen: Set<String> = []
+        return keys.filter { !seen.insert($0).inserted }
+    }
+
     /// Checks the conditions that hold after any disturbed run.
     ///
     /// Each printed verdict is stored exactly once, the database holds exactly the scans of the journals, and its
@@ -51,13 +57,11 @@ extension Line {
             if !rows.isEmpty { wrong.append("\(what): \(rows.count), such as \(rows.prefix(3))") }
         }
         let stored = try storedVerdicts()
-        let counts = Dictionary(stored.map { ($0, 1) }, uniquingKeysWith: +)
+        let isStored = Set(stored)
         let printed = try scanners.flatMap { try $0.printed() }.map(\.key)
-        expectNone("printed and not stored", printed.filter { counts[$0] == nil })
-        expectNone("stored twice", counts.filter { $0.value > 1 }.map(\.key))
-        expectNone(
-            "printed twice", Dictionary(printed.map { ($0, 1) }, uniquingKeysWith: +).filter { $0.value > 1 }.map(\.key)
-        )
+        expectNone("printed and not stored", printed.filter { !isStored.contains($0) })
+        expectNone("stored twice", repeated(stored))
+        expectNone("printed twice", repeated(printed))
         let journalled = try journalled()
         if stored.count != journalled {
             wrong.append("journals hold \(journalled) scans, the database \(stored.count)")
