@@ -3,155 +3,149 @@ import LinuxSystem
 import Runtime
 import Synchronization
 
-/// The consuming thread of a lane: owns the broker connection, decodes deliveries, hands them to the writer, acknowledges what
-/// it settled.
+/// The consuming thread of a worker: owns the broker connection, decodes deliveries for the writer, and acknowledges what the
+/// writer has settled (`IngestConsumer+Acknowledgement.swift`).
 final class IngestConsumer {
-    /// Longest sleep in poll(2): heartbeats go out in time.
+    /// Longest wait in poll(2), in milliseconds, so that heartbeats are sent in time.
     static let pollMs = 250
 
-    /// A connection that lived this long was a good one: the next back-off starts small again.
-    static let steadyMs: Int64 = 5_000
+    /// A connection that lasted longer than this was stable: the next back-off starts at its minimum.
+    static let stableConnectionMs: Int64 = 5_000
 
     private enum End {
-        case stopped, databaseAway
-    }
-
-    /// The broker is there, but does not deliver any more.
-    struct ConsumerLost: Error, CustomStringConvertible {
-        let description: String
+        case stopped, databaseUnavailable
     }
 
     let settings: IngestSettings
-    private let link: WorkerChannel
-    private let health: IngestHealth.Lane
+    let channel: WorkerChannel
+    private let health: IngestHealth.Worker
     private let metrics: IngestMetrics
     private let stop: StopSignal
     let log = Log("ingest")
     private var backoff = Backoff()
+    /// Selects the broker address: increased after each failed or lost connection.
     private var attempt = 0
     private var connectedAtMs: Int64?
-    private var held = 0
+    private var unacknowledged = 0
 
     init(
-        _ settings: IngestSettings, _ link: WorkerChannel, _ health: IngestHealth.Lane, _ metrics: IngestMetrics,
-        _ stop: StopSignal
+        settings: IngestSettings, channel: WorkerChannel, health: IngestHealth.Worker, metrics: IngestMetrics,
+        stop: StopSignal
     ) {
-        (self.settings, self.link, self.health) = (settings, link, health)
-        (self.metrics, self.stop) = (metrics, stop)
+        self.settings = settings
+        self.channel = channel
+        self.health = health
+        self.metrics = metrics
+        self.stop = stop
     }
 
     /// Runs until the writer has ended and its last settlement is acknowledged.
     func run() {
-        while !link.writerEnded.isStopped {
-            let shards = link.shards.load(ordering: .acquiring)
-            guard !stop.isStopped, shards > 0, !isDatabaseAwayTooLong else {
-                // Nobody could store anything now: leave the batches to the broker.
-                _ = Poll.wait([link.writerEnded.descriptor], timeoutMs: 50)
+        while !channel.writerEnded.isStopped {
+            let shards = channel.shards.load(ordering: .acquiring)
+            guard !stop.isStopped, shards > 0, !isDatabaseUnavailableTooLong else {
+                // The database is unavailable: stop consuming so that messages stay queued.
+                _ = Poll.wait([channel.writerEnded.descriptor], timeoutMs: 50)
                 continue
             }
             do {
-                let (connection, rota) = try connect(shards)
-                switch try consume(connection, rota) {
+                let (connection, assignment) = try connect(shards)
+                switch try consume(connection, assignment) {
                 case .stopped: break
-                case .databaseAway:
-                    if health.setBroker("not consumed: the database is away") {
-                        log.warning("gave the deliveries back: the database is away too long")
+                case .databaseUnavailable:
+                    if health.setBroker("not consumed: the database is unavailable") {
+                        log.warning("database unavailable, unacknowledged deliveries requeued")
                     }
                 }
                 connection.close()
             } catch {
-                lose(error)
+                handleConnectionLoss(error)
             }
-            // What was not settled comes again, on another channel.
-            link.newGeneration()
-            holds(0)
+            // Unsettled deliveries are redelivered on the next channel.
+            channel.newGeneration()
+            setUnacknowledged(0)
         }
         health.setBroker("stopped")
     }
 
-    private var isDatabaseAwayTooLong: Bool { health.databaseAwayMs > Int64(settings.databaseAwayLimitMs) }
+    private var isDatabaseUnavailableTooLong: Bool {
+        health.databaseUnavailableMs > Int64(settings.databaseAwayLimitMs)
+    }
 
-    // MARK: The broker
+    // MARK: The broker connection
 
     private func connect(_ shards: Int) throws -> (AMQPConnection, ShardAssignment) {
         let address = settings.brokers[attempt % settings.brokers.count]
         attempt += 1
         let connection = try AMQPConnection(address, name: "tapline-center ingest", interrupt: stop.descriptor)
-        try Topology.declare(connection, shards: shards, centers: settings.place.count)
-        let generation = link.newGeneration()
+        try Topology.declare(connection, shards: shards, centers: settings.instance.count)
+        let generation = channel.newGeneration()
         try connection.qos(prefetch: UInt16(WorkerChannel.prefetch(shards: shards)))
         let name = "center-\(UInt64.random(in: .min ... .max))-\(generation)"
-        let rota = try begin(connection, shards, name: name, lane: link.lane)
+        let assignment = try subscribe(connection, shards: shards, name: name)
         connectedAtMs = SystemClock.monotonicMs()
         // Stay with a broker that works.
         attempt -= 1
         metrics.brokerConnections.add()
-        if health.setBroker(nil) { log.info("consuming", [.host: address, .shards: shards, .name: settings.place]) }
-        return (connection, rota)
+        if health.setBroker(nil) {
+            log.info("consuming", [.host: address, .shards: shards, .name: settings.instance])
+        }
+        return (connection, assignment)
     }
 
-    /// Notes an outage, once, and waits.
-    private func lose(_ error: any Error) {
+    /// Logs an outage once and waits for the back-off.
+    private func handleConnectionLoss(_ error: any Error) {
         if let connectedAtMs {
             attempt += 1
-            if SystemClock.monotonicMs() - connectedAtMs > IngestConsumer.steadyMs { backoff.reset() }
+            if SystemClock.monotonicMs() - connectedAtMs > IngestConsumer.stableConnectionMs { backoff.reset() }
         }
         connectedAtMs = nil
         if health.setBroker("\(error)"), !stop.isStopped {
-            log.warning("broker away", [.error: "\(error)", .detail: hint(error)])
+            log.warning("broker connection lost", [.error: "\(error)", .detail: hint(for: error)])
         }
         stop.wait(ms: backoff.nextDelayMs())
     }
 
-    private func hint(_ error: any Error) -> String {
+    private func hint(for error: any Error) -> String {
         switch (error as? AMQPError)?.replyCode {
-        case 406: "an exchange or queue exists with other arguments than SPEC.md section 3 says: empty and delete it"
+        case 406: "an exchange or queue has other arguments than contract.md section 3 says: empty and delete it"
         case 503: "the broker may lack the plugin rabbitmq_consistent_hash_exchange"
-        default: "connecting again"
+        default: "reconnecting"
         }
     }
 
     // MARK: Consuming
 
-    /// So many deliveries are in hand, of all lanes' in the metric.
-    private func holds(_ count: Int) {
-        metrics.unacknowledged.add(count - held)
-        held = count
+    /// Reports the number of deliveries in hand. The metric is the sum over all workers.
+    private func setUnacknowledged(_ count: Int) {
+        metrics.unacknowledged.add(count - unacknowledged)
+        unacknowledged = count
     }
 
     private func consume(_ connection: AMQPConnection, _ start: ShardAssignment) throws -> End {
-        let generation = link.generation.load(ordering: .acquiring)
-        var rota = start
+        let generation = channel.generation.load(ordering: .acquiring)
+        var assignment = start
         var window = AckWindow()
         while true {
-            // Once it is told to stop, only the end of the writer matters.
-            let end = stop.isStopped ? link.writerEnded : stop
+            // After the stop signal only the end of the writer matters.
+            let end = stop.isStopped ? channel.writerEnded : stop
             _ = Poll.wait(
-                [connection.descriptor, link.settlements.descriptor, end.descriptor],
+                [connection.descriptor, channel.settlements.descriptor, end.descriptor],
                 timeoutMs: IngestConsumer.pollMs)
-            let hasEnded = link.writerEnded.isStopped
-            // Before the poll, for its calls may leave deliveries in the library.
-            if !stop.isStopped { try tend(connection, &rota, unsettled: window.count) }
-            try take(try connection.poll(), generation, &window, &rota)
-            for settlement in link.settlements.drain() where settlement.generation == generation {
-                for action in window.settle(accepted: settlement.accepted, rejected: settlement.rejected) {
-                    switch action {
-                    case .ack(let tag, let multiple): try connection.ack(tag, multiple: multiple)
-                    case .reject(let tag): try connection.reject(tag, requeue: false)
-                    }
-                }
-            }
-            holds(window.count)
+            let hasEnded = channel.writerEnded.isStopped
+            // Before the poll, because its calls may leave deliveries in the library.
+            if !stop.isStopped { try updateSubscriptions(connection, &assignment, unsettled: window.count) }
+            try receive(try connection.poll(), generation, &window, &assignment)
+            try acknowledgeSettled(connection, generation, &window)
+            setUnacknowledged(window.count)
             if hasEnded { return .stopped }
-            if isDatabaseAwayTooLong { return .databaseAway }
+            if isDatabaseUnavailableTooLong { return .databaseUnavailable }
         }
     }
 
-    private func take(
-        _ events: [AMQPEvent], _ generation: Int, _ window: inout AckWindow, _ rota: inout ShardAssignment
-    )
-        throws
-    {
+    private func receive(
+        _ events: [AMQPEvent], _ generation: Int, _ window: inout AckWindow, _ assignment: inout ShardAssignment
+    ) throws {
         let now = SystemClock.nowMicroseconds()
         for event in events {
             switch event {
@@ -159,22 +153,22 @@ final class IngestConsumer {
                 metrics.deliveries.add()
                 if delivery.redelivered { metrics.redeliveries.add() }
                 window.deliver(delivery.tag)
-                if let shard = rota.delivered(consumerTag: delivery.consumerTag) {
-                    log.info("took over from another center", [.queue: Topology.queue(shard)])
+                if let shard = assignment.recordDelivery(consumerTag: delivery.consumerTag) {
+                    log.info("shard taken over from another center", [.queue: Topology.queue(shard)])
                 }
-                let received = IngestDelivery(
+                let batch = IngestDelivery(
                     routingKey: delivery.routingKey, userID: delivery.userID, body: delivery.body, receivedMicros: now)
-                // Decoded here, while the writer stores what came before.
-                let taken = TakenDelivery(
+                // Decoded on this thread, while the writer stores the previous group.
+                let received = ReceivedDelivery(
                     generation: generation, tag: delivery.tag, deliveryCount: delivery.deliveryCount,
-                    delivery: received, intake: ValidatedDelivery(received, relayUsers: settings.relayUsers))
-                guard link.deliveries.send(taken) else {
-                    throw ConsumerLost(description: "the broker delivers more than the prefetch allows")
+                    delivery: batch, validated: ValidatedDelivery(batch, relayUsers: settings.relayUsers))
+                guard channel.deliveries.send(received) else {
+                    throw IngestError.consumerLost("the broker delivers more than the prefetch allows")
                 }
             case .consumerCancelled(let tag):
-                throw ConsumerLost(description: "the broker cancelled consumer \(tag): its queue is gone")
+                throw IngestError.consumerLost("the broker cancelled consumer \(tag): its queue was deleted")
             case .channelClosed(let code, let text):
-                throw ConsumerLost(description: "the broker closed the channel: \(code) \(text)")
+                throw IngestError.consumerLost("the broker closed the channel: \(code) \(text)")
             case .connectionClosed, .confirmed, .refused, .returned, .blocked, .unblocked: break
             }
         }

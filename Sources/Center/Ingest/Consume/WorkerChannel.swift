@@ -1,54 +1,60 @@
 import Runtime
 import Synchronization
 
-/// A delivery and where its acknowledgement belongs.
-struct TakenDelivery: Sendable {
-    /// Which consuming channel; tags of an older one are void.
+/// A decoded delivery and the channel that its acknowledgement belongs to.
+struct ReceivedDelivery: Sendable {
+    /// The generation of the consuming channel. Tags of an older generation are void.
     let generation: Int
     let tag: UInt64
-    /// How often a consumer got it before and did not settle it.
+    /// How many times the broker delivered it before without a settlement.
     let deliveryCount: Int
     let delivery: IngestDelivery
-    let intake: ValidatedDelivery
+    let validated: ValidatedDelivery
 }
 
-/// Deliveries that are done.
+/// The result of a committed group: what the consumer may acknowledge, and what it rejects.
 struct Settlement: Sendable {
     let generation: Int
     let accepted: [UInt64]
     let rejected: [UInt64]
 }
 
-/// What the consuming and the writing thread of one lane share.
+/// The shared state of one worker's two threads: deliveries from the consumer to the writer, settlements back.
 final class WorkerChannel: Sendable {
-    /// Deliveries that the consumers of all lanes together may hold. At 500 scans each half a million scans: seconds of work, a few
-    /// megabytes; the bound on memory is this many times 1 MiB.
+    /// Maximum number of unacknowledged deliveries of all workers together.
+    ///
+    /// At 500 scans each these are half a million scans: seconds of work, a few megabytes. Memory is bounded by this
+    /// number times 1 MiB.
     static let prefetchTotal = 1_024
-    /// Of each consumer at least this many, whatever the number of shards.
-    static let prefetchLeast = 16
+    /// Minimum prefetch of each consumer, whatever the number of shards.
+    static let prefetchMinimum = 16
 
-    static func prefetch(shards: Int) -> Int { max(prefetchLeast, prefetchTotal / shards) }
+    /// The prefetch of each consumer, which subscribes to one shard.
+    static func prefetch(shards: Int) -> Int { max(prefetchMinimum, prefetchTotal / shards) }
 
-    let deliveries: Mailbox<TakenDelivery>
-    /// A settlement stands for one delivery at least.
+    let deliveries: Mailbox<ReceivedDelivery>
+    /// Each settlement covers at least one delivery.
     let settlements: Mailbox<Settlement>
-    /// The consuming channel now; what is of another one was given back to the broker.
+    /// The current consuming channel. The broker has requeued the deliveries of every other one.
     let generation = Atomic(0)
-    /// How many queues there are; 0 until the database said so.
+    /// The number of shards; 0 until it is read from the database.
     let shards = Atomic(0)
-    /// The writer has ended, and sends no more settlements.
+    /// Set when the writer has ended and sends no more settlements.
     let writerEnded = StopSignal()
-    /// Its number among the lanes: it consumes the queues of its number, and every n-th after.
-    let lane: Int
+    /// The worker's index, from 0. With N workers it consumes every N-th shard of a center, from this one on.
+    let worker: Int
 
-    init(lane: Int) {
-        self.lane = lane
-        // SPEC.md allows 1,024 shards of 16.
-        let capacity = WorkerChannel.prefetchLeast * WorkerChannel.prefetchTotal
-        (deliveries, settlements) = (Mailbox(capacity: capacity), Mailbox(capacity: capacity))
+    init(worker: Int) {
+        self.worker = worker
+        // Enough for the limit of 1,024 shards (IngestSettings.shardsRange) with the minimum prefetch.
+        let capacity = WorkerChannel.prefetchMinimum * WorkerChannel.prefetchTotal
+        deliveries = Mailbox(capacity: capacity)
+        settlements = Mailbox(capacity: capacity)
     }
 
-    /// A new consuming channel begins: what the old one delivered comes again.
+    /// Begins a new consuming channel. The broker redelivers what the old one delivered.
+    ///
+    /// - Returns: the new generation.
     @discardableResult
     func newGeneration() -> Int {
         let new = generation.wrappingAdd(1, ordering: .acquiringAndReleasing).newValue

@@ -3,70 +3,78 @@ import LinuxSystem
 package import Postgres
 import ScanBatchCodec
 
-/// Batch files into the database, by the same way as what comes from the broker: each scan exactly once, and what cannot be
-/// stored into the quarantine. Loading a file again finds duplicates.
+/// Loads batch files into the database, through the same checks and deduplication as deliveries from the broker.
+///
+/// Loading a file again only finds duplicates.
 package struct BatchLoad {
-    /// What came of the files so far.
+    /// The totals of the files so far.
     package struct Report: Sendable, Equatable {
-        /// Files, those that could not be read included.
+        /// Number of files, including unreadable ones.
         package var files = 0
         /// In scans.
         package var stored = 0
         package var duplicates = 0
         package var conflicts = 0
-        /// Files in the quarantine: not taken at all, or with conflicts.
+        /// Files in the quarantine: rejected completely, or with conflicts.
         package var quarantined = 0
-        /// Files, and folders without batches, that nothing could be read of.
+        /// Files that could not be read or stored at all, and folders without batch files.
         package var unreadable = 0
 
         package init() {}
-        /// Whether everything was stored, now or before.
-        package var isWhole: Bool { quarantined + unreadable == 0 }
+        /// Whether every scan of every file is stored.
+        package var isComplete: Bool { quarantined + unreadable == 0 }
     }
 
     package private(set) var report = Report()
     private let store: IngestStore
-    private let tell: (String) -> Void
+    private let reportProblem: (String) -> Void
 
-    /// - Parameter tell: takes a line for each file that was not taken as it is, with its name and the reason.
-    package init(_ store: IngestStore, tell: @escaping (String) -> Void) { (self.store, self.tell) = (store, tell) }
+    /// - Parameters:
+    ///   - store: where the batches are stored.
+    ///   - reportProblem: receives one line for each file that was not stored completely, with its name and the reason.
+    package init(_ store: IngestStore, reportProblem: @escaping (String) -> Void) {
+        self.store = store
+        self.reportProblem = reportProblem
+    }
 
-    /// A file, or a folder, which stands for the batch files in it (`*.batch`), in order of their names. Each file is stored
-    /// by itself, and one that is bad keeps no other from being stored.
+    /// Loads a file, or the batch files (`*.batch`) of a folder in the order of their names.
     ///
-    /// Throws `PostgresError` when the database is away: what was counted so far is stored.
-    package mutating func take(_ path: String) throws(PostgresError) {
-        guard let names = try? Files.list(path) else { return try takeFile(path) }
-        // macOS leaves a hidden file beside each file that it copies.
+    /// Each file is a transaction of its own, so an invalid one does not affect the others.
+    ///
+    /// - Parameter path: the file or folder.
+    /// - Throws: `PostgresError` if the database is unavailable. Everything counted so far is stored.
+    package mutating func load(_ path: String) throws(PostgresError) {
+        guard let names = try? Files.list(path) else { return try loadFile(path) }
+        // macOS creates a hidden file for each file that it copies.
         let batches = names.filter { $0.hasSuffix(BatchFileName.suffix) && !$0.hasPrefix(".") }
         guard !batches.isEmpty else {
             report.unreadable += 1
-            return tell("\(path): no batch files in it (*\(BatchFileName.suffix))")
+            return reportProblem("\(path): no batch files (*\(BatchFileName.suffix)) in this folder")
         }
-        for name in batches { try takeFile(path + "/" + name) }
+        for name in batches { try loadFile(path + "/" + name) }
     }
 
-    private mutating func takeFile(_ path: String) throws(PostgresError) {
+    private mutating func loadFile(_ path: String) throws(PostgresError) {
         report.files += 1
         let delivery: IngestDelivery
         do { delivery = try IngestDelivery(file: path, receivedMicros: SystemClock.nowMicroseconds()) } catch {
             report.unreadable += 1
-            return tell("\(path): \(error)")
+            return reportProblem("\(path): \(error)")
         }
         switch try store.store([delivery])[0] {
-        case .taken(let stored, let duplicates, let conflicts):
+        case .accepted(let stored, let duplicates, let conflicts):
             report.stored += stored
             report.duplicates += duplicates
             report.conflicts += conflicts
             guard conflicts > 0 else { return }
             report.quarantined += 1
-            tell("\(path): \(conflicts) of its scans are stored already with other contents; it is in the quarantine")
+            reportProblem("\(path): quarantined: \(conflicts) scans are stored already with other contents")
         case .quarantined(let reason, let detail):
             report.quarantined += 1
-            tell("\(path): \(reason.rawValue): \(detail); it is in the quarantine")
-        case .refused(let detail):
+            reportProblem("\(path): quarantined: \(reason.rawValue): \(detail)")
+        case .rejected(let detail):
             report.unreadable += 1
-            tell("\(path): the database refuses even to keep it: \(detail)")
+            reportProblem("\(path): rejected by the database, and by the quarantine as well: \(detail)")
         }
     }
 }

@@ -1,32 +1,37 @@
 package import Postgres
 import ScanBatchCodec
-import ScanModel
 package import Tracking
 
-/// Stores groups of deliveries, each scan exactly once (SPEC.md sections 3 and 4). Confined to its connection's thread.
+/// Stores groups of deliveries, each scan exactly once (contract.md sections 3 and 4). Confined to its connection's thread.
 ///
-/// One group is one transaction: scanners looked up, journals locked, old told from new, scans copied and
-/// noted for tracking, counters raised, poison put aside, COMMIT. Only a caller that sees `store` return may acknowledge.
+/// Each group is one transaction. `StoreStages.swift` defines its steps and their order. A delivery may be acknowledged only
+/// after `store` has returned.
 package final class IngestStore {
-    /// A group that deadlocks or cannot be serialized is run again at once this often; then it is the caller's to wait.
+    /// Maximum number of immediate attempts for a group that deadlocks or cannot be serialized. After that the error is
+    /// thrown, so that the caller waits.
     static let attemptsLimit = 10
 
-    let connection: PostgresConnection
-    /// Told what was stored, once it is committed.
-    private let stored: ([StoredScans]) -> Void
+    private let connection: PostgresConnection
+    private let onCommit: ([StoredScans]) -> Void
     private let relayUsers: Set<String>
     private let buffer = CopyBuffer(capacityBytes: 1 << 17)
 
+    /// Prepares a connection for storing.
+    ///
     /// - Parameters:
-    ///   - relayUsers: users that may publish for any scanner.
-    ///   - stored: takes what each committed group has stored; what it does not take is tracked later, from the database.
+    ///   - connection: used by this store alone while a call is running.
+    ///   - relayUsers: broker users that may publish for any scanner.
+    ///   - onCommit: receives the stored scans of each committed group. Scans that it drops are tracked later, from the
+    ///     database.
+    /// - Throws: `PostgresError` if the session cannot be set up.
     package init(
-        _ connection: PostgresConnection, relayUsers: Set<String>, stored: @escaping ([StoredScans]) -> Void = { _ in }
+        _ connection: PostgresConnection, relayUsers: Set<String>,
+        onCommit: @escaping ([StoredScans]) -> Void = { _ in }
     ) throws(PostgresError) {
         self.connection = connection
-        self.stored = stored
+        self.onCommit = onCommit
         self.relayUsers = relayUsers
-        // What is acked must be on the disk, whatever the server's setting says; stronger is as good.
+        // An acknowledged batch must be on disk whatever the server's default. A stronger setting is kept.
         try connection.execute(
             """
             SELECT set_config('synchronous_commit', 'on', false)
@@ -34,48 +39,56 @@ package final class IngestStore {
             """)
     }
 
-    /// Stores what can be stored and quarantines the rest; what is returned, in the order of `deliveries`, has committed.
+    /// Stores valid batches and quarantines the other deliveries.
     ///
-    /// A delivery that the database refuses for its data (SQLSTATE 22, 23 and their like) is found by storing one by one,
-    /// and quarantined as `range`. Throws what a retry may heal: then nothing of the last transaction is known to be stored.
-    /// - Parameter quarantining: false for a replay: poison is told, and not written again.
+    /// If the database rejects the data (SQLSTATE classes 22, 23 and similar, `PostgresError.blamesData`), the deliveries are
+    /// stored one by one, and those that fail alone are quarantined with the reason `range`.
+    ///
+    /// - Parameters:
+    ///   - deliveries: the group, at most a few megabytes.
+    ///   - quarantining: `false` for a replay: an invalid delivery is reported, and not written to the quarantine again.
+    /// - Returns: the outcome of each delivery, in the same order. All of them are committed.
+    /// - Throws: `PostgresError` that a retry may correct. The result of the last transaction is then unknown.
     package func store(
         _ deliveries: [IngestDelivery], quarantining: Bool = true
     ) throws(PostgresError) -> [IngestOutcome] {
-        try store(deliveries, deliveries.map { ValidatedDelivery($0, relayUsers: relayUsers) }, quarantining)
+        let validated = deliveries.map { ValidatedDelivery($0, relayUsers: relayUsers) }
+        return try store(deliveries, validated: validated, quarantining: quarantining)
     }
 
-    /// The same for deliveries that were decoded before.
+    /// Stores deliveries that are validated already.
     func store(
-        _ deliveries: [IngestDelivery], _ intakes: [ValidatedDelivery], _ quarantining: Bool = true
+        _ deliveries: [IngestDelivery], validated: [ValidatedDelivery], quarantining: Bool = true
     ) throws(PostgresError) -> [IngestOutcome] {
-        do { return try storeAgain(deliveries, intakes, quarantining) } catch  where error.blamesData {}
+        do { return try storeGroup(deliveries, validated, quarantining) } catch  where error.blamesData {}
         var outcomes: [IngestOutcome] = []
-        for (delivery, intake) in zip(deliveries, intakes) {
-            outcomes.append(try storeAlone(delivery, intake, quarantining))
+        for (delivery, validated) in zip(deliveries, validated) {
+            outcomes.append(try storeAlone(delivery, validated, quarantining))
         }
         return outcomes
     }
 
     private func storeAlone(
-        _ delivery: IngestDelivery, _ intake: ValidatedDelivery, _ quarantining: Bool
+        _ delivery: IngestDelivery, _ validated: ValidatedDelivery, _ quarantining: Bool
     ) throws(PostgresError) -> IngestOutcome {
-        let refusal: PostgresError
-        do { return try storeAgain([delivery], [intake], quarantining)[0] } catch  where error.blamesData {
-            refusal = error
+        let rejection: PostgresError
+        do { return try storeGroup([delivery], [validated], quarantining)[0] } catch  where error.blamesData {
+            rejection = error
         }
-        let poison = ValidatedDelivery.poison(BatchError(.range, "refused by the database: \(refusal)"))
-        do { return try storeAgain([delivery], [poison], quarantining)[0] } catch  where error.blamesData {
-            return .refused(detail: "\(error)")
+        // `quarantine replay` searches for the first words of this detail.
+        let invalid = ValidatedDelivery.invalid(BatchError(.range, "refused by the database: \(rejection)"))
+        do { return try storeGroup([delivery], [invalid], quarantining)[0] } catch  where error.blamesData {
+            return .rejected(detail: "\(error)")
         }
     }
 
-    private func storeAgain(
-        _ deliveries: [IngestDelivery], _ intakes: [ValidatedDelivery], _ quarantining: Bool
+    /// Stores a group, and repeats the transaction after a deadlock or a serialization failure.
+    private func storeGroup(
+        _ deliveries: [IngestDelivery], _ validated: [ValidatedDelivery], _ quarantining: Bool
     ) throws(PostgresError) -> [IngestOutcome] {
         var attempt = 1
         while true {
-            do { return try storeOnce(deliveries, intakes, quarantining) } catch {
+            do { return try storeOnce(deliveries, validated, quarantining) } catch {
                 connection.rollback()
                 guard error.isSerializationFailure, attempt < IngestStore.attemptsLimit else { throw error }
                 attempt += 1
@@ -84,56 +97,19 @@ package final class IngestStore {
     }
 
     private func storeOnce(
-        _ deliveries: [IngestDelivery], _ intakes: [ValidatedDelivery], _ quarantining: Bool
+        _ deliveries: [IngestDelivery], _ validated: [ValidatedDelivery], _ quarantining: Bool
     ) throws(PostgresError) -> [IngestOutcome] {
-        // Said, whatever the server's default: each statement must see what committed while its lock was waited for.
+        // Explicit, whatever the server's default: each statement must see what was committed while it waited for a lock.
         try connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
-        var group = IngestGroup(deliveries, intakes)
-        var runs: [StoredScans] = []
-        group.admit(scanners: try scanners(group.scannersWanted))
-        if !group.journalsWanted.isEmpty {
-            let table = JournalTable(connection)
-            group.journals = try table.lock(group.journalsWanted, receivedMicros: group.receivedMicros)
-            for index in try table.known(group.suspects()) { group.recognise(index) }
-            let lookups = group.lookups()
-            if !lookups.isEmpty { try table.lookUp(lookups, into: &group.journals) }
-            group.decide()
-            runs = group.runs()
-            if !runs.isEmpty {
-                try connection.copyIn(IngestGroup.copyStatement, buffer) { (send) throws(PostgresError) in
-                    for run in runs {
-                        buffer.put(run)
-                        try send()
-                    }
-                }
-            }
-            try table.write(group.journals.values)
-            try table.write(untracked: runs)
-            try table.write(batches: group.fresh)
-        }
-        if quarantining, !group.quarantine.isEmpty { try group.quarantine.write(connection) }
-        try connection.commit()
-        if !runs.isEmpty { stored(runs) }
+        let journals = JournalTable(connection: connection)
+        let group = try ReceivedGroup(deliveries, validated)
+            .admit(ScannerTable(connection: connection))
+            .lockJournals(journals)
+            .recognise(journals)
+            .classify(journals)
+            .write(journals, buffer, quarantining: quarantining)
+            .commit(connection)
+        if !group.runs.isEmpty { onCommit(group.runs) }
         return group.outcomes
     }
-
-    private func scanners(_ ids: Set<String>) throws(PostgresError) -> [String: ScannerRow] {
-        guard !ids.isEmpty else { return [:] }
-        let result = try connection.query(
-            "SELECT id, gate_id, enabled FROM tapline.scanners WHERE id = ANY ($1)", [.texts(ids.sorted())],
-            binary: true)
-        var rows: [String: ScannerRow] = [:]
-        for row in 0..<result.rowCount {
-            rows[result.text(row, 0)] = ScannerRow(
-                gate: result.optionalInt(row, 1), isEnabled: result.bool(row, 2))
-        }
-        return rows
-    }
-}
-
-/// What the registry says of a scanner.
-struct ScannerRow {
-    /// The default gate.
-    let gate: Int64?
-    let isEnabled: Bool
 }

@@ -1,4 +1,3 @@
-import CLI
 import LinuxSystem
 import Postgres
 import Runtime
@@ -6,22 +5,26 @@ import ScanBatchCodec
 import Synchronization
 import Tracking
 
-/// The writing thread of a lane: takes whatever waits as a group, stores it, and sends back what may be acknowledged. Holds what it
-/// took while the database is away.
+/// The writing thread of a worker: stores the waiting deliveries in groups and reports each settlement to the consumer.
+///
+/// While the database is unavailable, the deliveries in hand are kept and stored again.
 final class IngestWriter {
-    /// Most bytes of bodies in one transaction: about 220,000 scans, a second of work. Larger groups move each tag once for
-    /// more of its scans; smaller ones lose less when they must be done again. Only a backlog fills them.
+    /// Maximum total size of the bodies in one transaction, in bytes: about 220,000 scans, one second of work.
+    ///
+    /// A larger group updates each tag's presence once for more scans. A smaller one loses less if it must be repeated.
+    /// Only a backlog fills it.
     static let groupBytesLimit = 3 << 20
-    /// Most deliveries in one transaction: heartbeats are small.
+    /// Maximum number of deliveries in one transaction, because heartbeats are small.
     static let groupDeliveriesLimit = 1_000
-    /// A delivery that came back more often is stored alone: it may be what ended the consumer before.
+    /// Deliveries redelivered more than this many times are stored in a transaction of their own, because they may have
+    /// crashed the previous consumer.
     static let deliveryCountLimit = 2
-    /// How often an idle connection is looked at.
+    /// Interval at which an idle connection is checked, in milliseconds.
     static let idleCheckMs = 250
 
     private let settings: IngestSettings
-    private let link: WorkerChannel
-    private let health: IngestHealth.Lane
+    private let channel: WorkerChannel
+    private let health: IngestHealth.Worker
     private let metrics: IngestMetrics
     private let tracker: Tracker
     private let failure: IngestFailure
@@ -31,77 +34,90 @@ final class IngestWriter {
     private var connection: PostgresConnection?
     private var store: IngestStore?
     private var backoff = Backoff()
-    private var waiting: ArraySlice<TakenDelivery> = []
+    private var waiting: ArraySlice<ReceivedDelivery> = []
 
     init(
-        _ settings: IngestSettings, _ link: WorkerChannel, _ health: IngestHealth.Lane, _ metrics: IngestMetrics,
-        _ tracker: Tracker, _ failure: IngestFailure, _ stop: StopSignal
+        settings: IngestSettings, channel: WorkerChannel, health: IngestHealth.Worker, metrics: IngestMetrics,
+        tracker: Tracker, failure: IngestFailure, stop: StopSignal
     ) {
-        (self.settings, self.link, self.health) = (settings, link, health)
-        (self.metrics, self.tracker, self.failure, self.stop) = (metrics, tracker, failure, stop)
+        self.settings = settings
+        self.channel = channel
+        self.health = health
+        self.metrics = metrics
+        self.tracker = tracker
+        self.failure = failure
+        self.stop = stop
     }
 
-    /// Runs until it is told to stop; the group in hand is finished.
+    /// Runs until the stop signal, and finishes the group in hand.
     func run() {
         while !stop.isStopped, failure.error == nil {
             do {
-                let store = try connected()
+                let store = try connectedStore()
                 let group = nextGroup()
                 if group.isEmpty {
-                    // Throws when the server has gone: /readyz must know although nothing is stored.
+                    // Throws if the server is gone: /readyz must report it although nothing is stored.
                     _ = try connection?.notifications()
-                    recover()
+                    recordSuccess()
                 } else {
-                    try settle(group, store)
+                    try storeAndSettle(group, store)
                 }
-            } catch let error as ProgramError {
-                failure.tell(error)
+            } catch let error as IngestError {
+                failure.report(error)
             } catch {
-                lose(error)
+                handleConnectionLoss(error)
             }
         }
         connection = nil
         health.setDatabase("stopped")
     }
 
-    // MARK: The database
+    // MARK: The database connection
 
-    private func connected() throws -> IngestStore {
+    private func connectedStore() throws -> IngestStore {
         if let store, connection?.isBroken == false { return store }
-        (store, connection) = (nil, nil)
+        disconnect()
         let new = try PostgresConnection(
             url: settings.databaseURL, statementTimeoutMs: settings.statementTimeoutMs,
             applicationName: "tapline-center ingest")
-        link.shards.store(try Topology.shards(new, wanted: settings.shards), ordering: .releasing)
-        let store = try IngestStore(new, relayUsers: settings.relayUsers) { [tracker] in tracker.take($0) }
-        (connection, self.store) = (new, store)
+        channel.shards.store(try Topology.shards(new, wanted: settings.shards), ordering: .releasing)
+        let newStore = try IngestStore(new, relayUsers: settings.relayUsers) { [tracker] in tracker.enqueue($0) }
+        connection = new
+        store = newStore
         metrics.databaseConnections.add()
-        return store
+        return newStore
     }
 
-    private func recover() {
+    private func disconnect() {
+        store = nil
+        connection = nil
+    }
+
+    private func recordSuccess() {
         backoff.reset()
         if health.setDatabase(nil) { log.info("database connected", [.host: connection?.address ?? ""]) }
     }
 
-    /// Notes an outage, once, and waits; what is in hand is kept.
-    private func lose(_ error: any Error) {
+    /// Logs an outage once and waits for the back-off. The deliveries in hand are kept.
+    private func handleConnectionLoss(_ error: any Error) {
         let problem = "\(error)"
         if health.setDatabase(problem) {
             let code = (error as? PostgresError)?.sqlState ?? ""
-            log.warning("database away", [.error: problem, .sqlstate: code])
+            log.warning("database connection lost", [.error: problem, .sqlstate: code])
         }
-        // Also when only a statement failed: behind the same address another server may be the right one by now.
-        (store, connection) = (nil, nil)
+        // Also if only a statement failed: after a failover the same address may lead to another server.
+        disconnect()
         stop.wait(ms: backoff.nextDelayMs())
     }
 
     // MARK: Groups
 
-    /// What waits, up to the limits, of the present channel; waits a little for the first.
-    private func nextGroup() -> [TakenDelivery] {
-        waiting += link.deliveries.receive(timeoutMs: waiting.isEmpty ? IngestWriter.idleCheckMs : 0)
-        let generation = link.generation.load(ordering: .acquiring)
+    /// Returns the waiting deliveries of the current channel, up to the limits of a group.
+    ///
+    /// If none is waiting, waits up to `idleCheckMs` for the first one.
+    private func nextGroup() -> [ReceivedDelivery] {
+        waiting += channel.deliveries.receive(timeoutMs: waiting.isEmpty ? IngestWriter.idleCheckMs : 0)
+        let generation = channel.generation.load(ordering: .acquiring)
         if waiting.contains(where: { $0.generation != generation }) {
             waiting = ArraySlice(waiting.filter { $0.generation == generation })
         }
@@ -109,47 +125,48 @@ final class IngestWriter {
         if first.deliveryCount > IngestWriter.deliveryCountLimit { return [first] }
         var bytes = 0
         var count = 0
-        for taken in waiting.prefix(IngestWriter.groupDeliveriesLimit) {
-            bytes += taken.delivery.body.count
-            if taken.deliveryCount > IngestWriter.deliveryCountLimit { break }
+        for received in waiting.prefix(IngestWriter.groupDeliveriesLimit) {
+            bytes += received.delivery.body.count
+            if received.deliveryCount > IngestWriter.deliveryCountLimit { break }
             if count > 0, bytes > IngestWriter.groupBytesLimit { break }
             count += 1
         }
         return Array(waiting.prefix(count))
     }
 
-    /// Stores a group and sends its settlement; only then does it leave `waiting`.
-    private func settle(_ group: [TakenDelivery], _ store: IngestStore) throws {
+    /// Stores a group and reports its settlement. Only then is it removed from `waiting`.
+    private func storeAndSettle(_ group: [ReceivedDelivery], _ store: IngestStore) throws {
         let start = SystemClock.monotonicNanoseconds()
-        let outcomes = try store.store(group.map(\.delivery), group.map(\.intake))
+        let outcomes = try store.store(group.map(\.delivery), validated: group.map(\.validated))
         metrics.commitSeconds.observe(Double(SystemClock.monotonicNanoseconds() - start) / 1e9)
         waiting = waiting.dropFirst(group.count)
-        recover()
+        recordSuccess()
         metrics.count(outcomes)
-        var (accepted, rejected): ([UInt64], [UInt64]) = ([], [])
-        for (taken, outcome) in zip(group, outcomes) {
-            if case .refused = outcome { rejected.append(taken.tag) } else { accepted.append(taken.tag) }
+        var accepted: [UInt64] = []
+        var rejected: [UInt64] = []
+        for (received, outcome) in zip(group, outcomes) {
+            if case .rejected = outcome { rejected.append(received.tag) } else { accepted.append(received.tag) }
         }
-        link.settlements.send(
+        channel.settlements.send(
             Settlement(generation: group[0].generation, accepted: accepted, rejected: rejected))
-        tell(outcomes)
+        logProblems(outcomes)
     }
 
-    /// One line a group, and only when something is wrong with it.
-    private func tell(_ outcomes: [IngestOutcome]) {
+    /// Logs at most one line of each kind for a group, and nothing for a group without problems.
+    private func logProblems(_ outcomes: [IngestOutcome]) {
         var conflicts = 0
         var reasons: [String: Int] = [:]
         for outcome in outcomes {
             switch outcome {
-            case .taken(_, _, let count): conflicts += count
+            case .accepted(_, _, let count): conflicts += count
             case .quarantined(let reason, _): reasons[reason.rawValue, default: 0] += 1
-            case .refused(let detail): log.error("dead-lettered", [.detail: detail])
+            case .rejected(let detail): log.error("delivery dead-lettered", [.detail: detail])
             }
         }
-        if conflicts > 0 { log.error("conflicting scans", [.conflicts: conflicts]) }
+        if conflicts > 0 { log.error("conflicting scans quarantined", [.conflicts: conflicts]) }
         if !reasons.isEmpty {
-            let list = reasons.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
-            log.warning("quarantined", [.reason: list, .quarantined: reasons.values.reduce(0, +)])
+            let text = reasons.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
+            log.warning("deliveries quarantined", [.reason: text, .quarantined: reasons.values.reduce(0, +)])
         }
     }
 }

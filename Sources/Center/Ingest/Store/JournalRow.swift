@@ -1,72 +1,128 @@
 import Postgres
+import Runtime
 import ScanBatchCodec
 import ScanModel
 
-/// A scanner's journal, as the center knows it.
+/// The identity of a journal in the center: its journal ID and its scanner.
 struct JournalKey: Hashable {
-    let log: JournalID
+    let journalID: JournalID
     let scanner: String
 
-    var uuid: PostgresUUID { PostgresUUID(high: log.high, low: log.low) }
+    var uuid: PostgresUUID { PostgresUUID(high: journalID.high, low: journalID.low) }
 }
 
-/// One row of `tapline.journals`, locked, and what the group does to it.
+/// A locked row of `tapline.journals`, and the changes that the group makes to it.
 struct JournalRow {
+    /// The columns as read.
+    struct Columns {
+        var id: Int64
+        var last: Int64
+        var next: Int64
+        var annulments: Int64
+        /// Received - sent of the last publishes, in microseconds, oldest first.
+        var skews: [Int64]
+        var announced: Int64
+        var retired: Int64
+    }
+
     let id: Int64
     let key: JournalKey
     var ledger: JournalLedger
     let gapsBefore: SeqGaps
-    let nextBefore: Int64
     /// Scans with verdict 64, stored before and by this group.
     var annulments: Int64
-    var skews: SkewWindow
+    private(set) var skews: SkewWindow
 
     // Of this group, in scans.
-    var received: Int64 = 0
-    var stored: Int64 = 0
-    var duplicates: Int64 = 0
-    var conflicts: Int64 = 0
+    private(set) var received: Int64 = 0
+    private(set) var stored: Int64 = 0
+    private(set) var duplicates: Int64 = 0
+    private(set) var conflicts: Int64 = 0
 
-    // As the last batch said.
-    var isTouched = false
-    var receivedMicros: Int64 = 0
-    var backlog: Int64 = 0
-    var snapshot: Int64 = 0
-    /// As sent; nil: the scanner's default.
-    var gate: Int64?
-    var state: String?
-    /// From `after` of a later journal.
-    var announced: Int64 = 0
+    // From the last batch of this group.
+    /// Whether the group holds a batch of this journal.
+    private(set) var isTouched = false
+    private(set) var receivedMicros: Int64 = 0
+    private(set) var backlog: Int64 = 0
+    private(set) var snapshot: Int64 = 0
+    /// As sent; `nil` for the scanner's default.
+    private(set) var gate: Int64?
+    private(set) var state: String?
+    /// The last seq of this journal according to the scanner's next one (`after`); 0 if not known.
+    private(set) var announced: Int64
 
-    let retired: Int64
-
-    init(
-        id: Int64, key: JournalKey, last: Int64, next: Int64, annulments: Int64, skews: [Int64], announced: Int64,
-        retired: Int64, gaps: SeqGaps
-    ) {
-        self.retired = retired
-        (self.id, self.key, self.announced) = (id, key, announced)
-        ledger = JournalLedger(last: last, gaps: gaps, retired: retired)
-        (gapsBefore, nextBefore) = (gaps, next)
-        self.annulments = annulments
-        self.skews = SkewWindow(skews)
+    init(_ columns: Columns, key: JournalKey, gaps: SeqGaps = SeqGaps()) {
+        id = columns.id
+        self.key = key
+        ledger = JournalLedger(last: columns.last, gaps: gaps, retired: columns.retired)
+        gapsBefore = gaps
+        annulments = columns.annulments
+        skews = SkewWindow(columns.skews)
+        announced = columns.announced
     }
 
-    /// Takes note of a publish, heartbeats included.
-    mutating func hear(_ batch: ScanBatch, _ delivery: IngestDelivery) {
+    /// Records what a batch, or a heartbeat, says about the scanner.
+    mutating func recordPublish(_ batch: ScanBatch, _ delivery: IngestDelivery) {
         isTouched = true
         receivedMicros = max(receivedMicros, delivery.receivedMicros)
-        (backlog, snapshot, gate) = (batch.backlog, batch.snapshot, batch.gate)
+        backlog = batch.backlog
+        snapshot = batch.snapshot
+        gate = batch.gate
         state = StateText.json(batch.state) ?? state
-        if !delivery.isByHand { skews.add(delivery.receivedMicros - batch.sentMicros) }
+        if !delivery.isOffline { skews.add(delivery.receivedMicros - batch.sentMicros) }
     }
 
-    mutating func announce(_ seq: Int64) { announced = max(announced, seq) }
+    /// Records the last seq of this journal, from a batch of the next one.
+    mutating func recordEnd(_ seq: Int64) { announced = max(announced, seq) }
 
-    mutating func count(_ verdict: JournalLedger.Classification, of batch: ScanBatch) {
+    mutating func count(_ classification: JournalLedger.Classification, of batch: ScanBatch) {
         received += Int64(batch.count)
-        duplicates += Int64(verdict.duplicates)
-        conflicts += Int64(verdict.conflicts.count)
-        stored += Int64(batch.count - verdict.duplicates - verdict.conflicts.count)
+        duplicates += Int64(classification.duplicates)
+        conflicts += Int64(classification.conflicts.count)
+        stored += Int64(batch.count - classification.duplicates - classification.conflicts.count)
+    }
+}
+
+/// Received - sent of a journal's last publishes, in microseconds.
+///
+/// The smallest value is an upper bound of how far the device's clock is behind (contract.md section 4).
+struct SkewWindow: Equatable, Sendable {
+    static let size = 20
+
+    /// Oldest first.
+    private(set) var values: [Int64]
+
+    init(_ values: [Int64] = []) { self.values = Array(values.suffix(SkewWindow.size)) }
+
+    mutating func add(_ skew: Int64) {
+        if values.count == SkewWindow.size { values.removeFirst() }
+        values.append(skew)
+    }
+
+    /// `nil` before the first publish.
+    var skew: Int64? { values.min() }
+}
+
+/// The `state` of a batch as JSON text.
+enum StateText {
+    /// Returns the JSON object; `nil` for an empty map, so that the row keeps its value.
+    static func json(_ state: [String: ScanBatch.StateValue]) -> String? {
+        guard !state.isEmpty else { return nil }
+        let pairs = state.sorted { $0.key < $1.key }.map { key, value in
+            let text =
+                switch value {
+                case .text(let text): JSONText.quote(withoutNUL(text))
+                case .int(let number): String(number)
+                case .double(let number): number.isFinite ? "\(number)" : "null"
+                }
+            return JSONText.quote(withoutNUL(key)) + ":" + text
+        }
+        return "{" + pairs.joined(separator: ",") + "}"
+    }
+
+    /// Replaces NUL, which jsonb cannot hold.
+    private static func withoutNUL(_ text: String) -> String {
+        guard text.utf8.contains(0) else { return text }
+        return String(String.UnicodeScalarView(text.unicodeScalars.map { $0.value == 0 ? "\u{fffd}" : $0 }))
     }
 }

@@ -1,9 +1,24 @@
 import Postgres
-import ScanBatchCodec
 import Tracking
 
 extension JournalTable {
-    /// Writes what the group did to its journals and their gaps.
+    private static let copyStatement = """
+        COPY tapline.scans (journal_id, seq, tag_id, scanned_at, verdict, flags, gate_id, snapshot_version, received_at)
+        FROM STDIN (FORMAT binary)
+        """
+
+    /// Copies new scans into `tapline.scans`.
+    func copy(_ runs: [StoredScans], _ buffer: CopyBuffer) throws(PostgresError) {
+        guard !runs.isEmpty else { return }
+        try connection.copyIn(JournalTable.copyStatement, buffer) { (send) throws(PostgresError) in
+            for run in runs {
+                buffer.put(run)
+                try send()
+            }
+        }
+    }
+
+    /// Writes the changes of the group to its journals and their gaps.
     func write(_ rows: some Collection<JournalRow>) throws(PostgresError) {
         let rows = rows.sorted { $0.id < $1.id }
         try writeTouched(rows.filter(\.isTouched))
@@ -11,7 +26,7 @@ extension JournalTable {
         try writeGaps(rows.filter { $0.ledger.gaps != $0.gapsBefore })
     }
 
-    /// What a replay brings was heard long ago: it says nothing on how the scanner is now.
+    /// An older batch, from a replay or a file, says nothing about the current state of the scanner.
     private func writeTouched(_ rows: [JournalRow]) throws(PostgresError) {
         guard !rows.isEmpty else { return }
         try connection.query(
@@ -81,8 +96,8 @@ extension JournalTable {
             ])
     }
 
-    /// What the tracker must still look at.
-    func write(untracked runs: [StoredScans]) throws(PostgresError) {
+    /// Queues the new scans for tracking.
+    func queueForTracking(_ runs: [StoredScans]) throws(PostgresError) {
         guard !runs.isEmpty else { return }
         try connection.query(
             "INSERT INTO tapline.untracked (journal_id, first_seq, last_seq) SELECT * FROM unnest($1, $2, $3)",
@@ -92,14 +107,32 @@ extension JournalTable {
             ])
     }
 
-    /// Batches that are known by their digest from now on.
-    func write(batches: [(journal: Int64, batch: ScanBatch, digest: [UInt8])]) throws(PostgresError) {
+    /// Writes the batches that are recognised by their digests from now on.
+    func write(batches: [BatchIdentity]) throws(PostgresError) {
         guard !batches.isEmpty else { return }
         try connection.query(
             "INSERT INTO tapline.batches (journal_id, first_seq, last_seq, digest) SELECT * FROM unnest($1, $2, $3, $4)",
             [
-                .int64s(batches.map(\.journal)), .int64s(batches.map(\.batch.first)),
-                .int64s(batches.map(\.batch.last)), .bytesArray(batches.map(\.digest)),
+                .int64s(batches.map(\.journal)), .int64s(batches.map(\.first)), .int64s(batches.map(\.last)),
+                .bytesArray(batches.map(\.digest)),
             ])
+    }
+}
+
+extension CopyBuffer {
+    /// Appends the rows of a run, for `JournalTable.copyStatement`.
+    fileprivate func put(_ run: StoredScans) {
+        for index in run.tags.indices {
+            beginRow(9)
+            put(run.journal)
+            put(run.first + Int64(index - run.tags.startIndex))
+            put(run.tags[index])
+            put(timestamp: run.baseMicros + Int64(run.atMs[index]) * 1_000)
+            put(Int16(run.verdicts[index]))
+            put(Int16(run.flags[index]))
+            put(run.gate)
+            put(run.snapshot)
+            put(timestamp: run.receivedMicros)
+        }
     }
 }

@@ -3,7 +3,7 @@ import Postgres
 import ScanBatchCodec
 import ScanModel
 
-/// Deliveries on their way into `tapline.quarantine`, each (routing key, reason, SHA-256 of the body) once.
+/// The deliveries of a group that go to `tapline.quarantine`. Each (routing key, reason, SHA-256 of the body) is one row.
 struct Quarantine {
     private struct Key: Hashable {
         let routingKey: String
@@ -16,18 +16,17 @@ struct Quarantine {
         var userID: String?
         var detail: String
         var times: Int64
-        /// Of the whole body, bytes.
+        /// Size of the whole body, in bytes.
         var size: Int64
         var body: [UInt8]
     }
 
     private var rows: [Key: Row] = [:]
 
-    /// A detail is a sentence, or a list of seqs; cut at this many characters.
+    /// Maximum length of a detail, in characters. It is a sentence or a list of seqs.
     private static let detailLimit = 4_000
 
-    var isEmpty: Bool { rows.isEmpty }
-
+    /// Adds a delivery, or counts it if the same one is held already.
     mutating func add(_ delivery: IngestDelivery, _ reason: BatchError.Reason, _ detail: String) {
         let key = Key(
             routingKey: ValidatedDelivery.text(delivery.routingKey), reason: reason.rawValue,
@@ -43,8 +42,9 @@ struct Quarantine {
             size: Int64(delivery.whole?.size ?? delivery.body.count), body: delivery.body)
     }
 
+    /// Writes the rows within the transaction of the group.
     func write(_ connection: PostgresConnection) throws(PostgresError) {
-        // Sorted, so that two writers with the same poison do not wait for each other in a circle.
+        // Sorted, so that two writers with the same deliveries do not deadlock.
         let sorted = rows.sorted { ($0.key.routingKey, $0.key.reason) < ($1.key.routingKey, $1.key.reason) }
         for (key, row) in sorted {
             try connection.query(

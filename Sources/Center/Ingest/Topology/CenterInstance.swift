@@ -1,25 +1,32 @@
-/// Which of several centers this one is, where they share the queues: `number` of `count`, both from 1.
+/// The number of this center among several that share the queues: `number` of `count`, both from 1.
 package struct CenterInstance: Sendable, Hashable, CustomStringConvertible {
-    /// Most centers: each keeps a queue of its own and looks at those of the others.
+    /// Maximum number of centers. Each one has a presence queue, and checks those of the others.
     package static let countLimit = 64
 
     package let number: Int
     package let count: Int
 
-    /// The only one.
-    package init() { (number, count) = (1, 1) }
+    /// The only center, `1/1`.
+    package init() {
+        number = 1
+        count = 1
+    }
 
-    /// `2/3`, the second of three; nil for anything else.
+    /// Parses `K/N`, as `2/3` for the second of three.
+    ///
+    /// - Parameter text: the setting.
+    /// - Returns: `nil` if the text has another form, or if not 1 <= K <= N <= `countLimit`.
     package init?(_ text: String) {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
         guard parts.count == 2, let number = Int(parts[0]), let count = Int(parts[1]),
             (1...CenterInstance.countLimit).contains(count), (1...count).contains(number)
         else { return nil }
-        (self.number, self.count) = (number, count)
+        self.number = number
+        self.count = count
     }
 
     package var description: String { "\(number)/\(count)" }
 
-    /// The center whose shard this is, as long as it is there.
+    /// Returns the number of the center that consumes a shard while it is running.
     func owner(of shard: Int) -> Int { shard % count + 1 }
 }

@@ -1,69 +1,85 @@
-/// Decides which queues a center consumes when, when it hands one back to its owner, and when one has fallen silent: pure.
-/// One for each channel, for subscriptions end with it.
+/// Decides which queues a worker subscribes to and when, when a shard returns to its owner, and when a queue has stalled. Pure.
 ///
-/// A queue has a single active consumer, the one that subscribed first; the others stand by, and the broker makes the next
-/// one active when it goes. So each center subscribes to its own shards at once and stands by at the rest a little later.
-/// Whoever has taken over from a center that was gone lets go when that one is back, and stands by again.
+/// Each channel has its own assignment, because subscriptions end with the channel.
+///
+/// A queue has a single active consumer: the first subscriber. The others are standbys, and the broker activates the next
+/// one when the active consumer leaves. So each center subscribes to its own shards at once, and to the others as a standby
+/// after a delay. A center that took over the shards of a lost one unsubscribes when the owner is back, and becomes a
+/// standby again.
 struct ShardAssignment: Sendable {
-    /// A center stands by at the shards of the others so much later than it consumes its own: centers that start together
-    /// share.
-    static let standByMs: Int64 = 10_000
-    /// How often a center that consumes for another asks whether that one is back.
-    static let ownerLookMs: Int64 = 2_000
-    /// So often in a row a queue that has delivered before may be seen with messages and without delivering.
-    static let quietLooksLimit = 2
-    /// The same for one that has never delivered here: most likely another center is its active consumer, and busy.
-    static let standByLooksLimit = 4
+    /// Delay before subscribing to other centers' shards as standby, in milliseconds. Gives centers that start together time
+    /// to claim their own.
+    static let standbyDelayMs: Int64 = 10_000
+    /// Interval at which a center that consumes for another one checks whether the owner is back, in milliseconds.
+    static let ownerCheckMs: Int64 = 2_000
+    /// Number of consecutive checks without a delivery, although messages are ready, after which a queue that has delivered
+    /// before counts as stalled.
+    static let quietChecksLimit = 2
+    /// The same limit for a queue that has never delivered here. Most likely another center is its active consumer, and busy.
+    static let standbyChecksLimit = 4
 
+    /// A call to the broker that is due.
     enum Step: Equatable, Sendable {
         case subscribe(shard: Int, consumerTag: String)
-        /// Ask whether this center consumes its presence queue.
-        case lookAtOwner(Int)
-        /// Ask how much waits in the shard's queue.
-        case lookAtQueue(Int)
+        /// Check whether this center consumes its presence queue.
+        case checkOwner(Int)
+        /// Read the number of ready messages of the shard's queue.
+        case checkQueue(Int)
     }
 
     private struct Shard: Sendable {
+        /// `nil` if not subscribed.
         var consumerTag: String?
         var subscribeAtMs: Int64
-        /// Deliveries of this subscription, and how many of them at the last look.
+        /// Deliveries of this subscription, and how many there were at the last check.
         var deliveries = 0
         var deliveriesSeen = 0
-        /// Messages that waited at the last look.
+        /// Ready messages at the last check.
         var readySeen = 0
-        var quietLooks = 0
+        var quietChecks = 0
     }
 
-    let place: CenterInstance
+    let instance: CenterInstance
     private let name: String
-    private let queueLookMs: Int64
+    /// Between two checks, of which each covers one queue.
+    private let queueCheckMs: Int64
     private var shards: [Shard]
     private var shardOfTag: [String: Int] = [:]
     private var subscriptions = 0
     private var nextQueue = 0
-    private var queueLookAtMs: Int64
-    private var ownerLookAtMs: Int64
-    private var owners: [Int] = []
+    private var queueCheckAtMs: Int64
+    private var ownerCheckAtMs: Int64
+    private var ownersToCheck: [Int] = []
 
+    /// Creates the assignment of one worker on a new channel.
+    ///
     /// - Parameters:
-    ///   - lane: of `lanes` that share the shards of this center, and those of each other one, among them: from 0.
-    ///   - name: begins every consumer tag. Never one that was used before: RabbitMQ 3.10 may keep messages of a quorum
-    ///     queue from it for ever.
-    ///   - queueLookMs: how often each queue is looked at.
+    ///   - count: number of shards.
+    ///   - instance: this center.
+    ///   - worker: index of the worker, from 0. The `workers` of a center divide its own shards, and those of each other
+    ///     center, among themselves.
+    ///   - workers: number of workers of this center.
+    ///   - name: prefix of every consumer tag. It must be new for each channel: RabbitMQ 3.10 may never deliver the messages
+    ///     of a quorum queue to a tag that was used before.
+    ///   - queueCheckMs: interval at which each queue is checked, in milliseconds.
+    ///   - nowMs: monotonic clock, in milliseconds.
     init(
-        shards count: Int, place: CenterInstance, lane: Int = 0, lanes: Int = 1, name: String, queueLookMs: Int,
-        nowMs: Int64
+        shards count: Int, instance: CenterInstance, worker: Int = 0, workers: Int = 1, name: String,
+        queueCheckMs: Int, nowMs: Int64
     ) {
-        (self.place, self.name) = (place, name)
-        self.queueLookMs = max(1, Int64(queueLookMs / max(1, count)))
-        shards = (0..<count).map {
-            guard $0 / place.count % lanes == lane else { return Shard(subscribeAtMs: .max) }
-            return Shard(subscribeAtMs: place.owner(of: $0) == place.number ? nowMs : nowMs + ShardAssignment.standByMs)
+        self.instance = instance
+        self.name = name
+        self.queueCheckMs = max(1, Int64(queueCheckMs / max(1, count)))
+        shards = (0..<count).map { shard in
+            guard shard / instance.count % workers == worker else { return Shard(subscribeAtMs: .max) }
+            let isOwn = instance.owner(of: shard) == instance.number
+            return Shard(subscribeAtMs: isOwn ? nowMs : nowMs + ShardAssignment.standbyDelayMs)
         }
-        (queueLookAtMs, ownerLookAtMs) = (nowMs + self.queueLookMs, nowMs + ShardAssignment.ownerLookMs)
+        queueCheckAtMs = nowMs + self.queueCheckMs
+        ownerCheckAtMs = nowMs + ShardAssignment.ownerCheckMs
     }
 
-    /// What to do now; nil: nothing. What it names counts as done.
+    /// Returns the next due step and records it as done; `nil` if none is due.
     mutating func next(nowMs: Int64) -> Step? {
         if let shard = shards.firstIndex(where: { $0.consumerTag == nil && $0.subscribeAtMs <= nowMs }) {
             subscriptions += 1
@@ -72,63 +88,70 @@ struct ShardAssignment: Sendable {
             shardOfTag[tag] = shard
             return .subscribe(shard: shard, consumerTag: tag)
         }
-        if ownerLookAtMs <= nowMs {
-            ownerLookAtMs = nowMs + ShardAssignment.ownerLookMs
-            owners = ownersStoodInFor
+        if ownerCheckAtMs <= nowMs {
+            ownerCheckAtMs = nowMs + ShardAssignment.ownerCheckMs
+            ownersToCheck = replacedOwners
         }
-        if let owner = owners.popLast() { return .lookAtOwner(owner) }
-        guard queueLookAtMs <= nowMs else { return nil }
-        queueLookAtMs = nowMs + queueLookMs
+        if let owner = ownersToCheck.popLast() { return .checkOwner(owner) }
+        guard queueCheckAtMs <= nowMs else { return nil }
+        queueCheckAtMs = nowMs + queueCheckMs
         defer { nextQueue = (nextQueue + 1) % shards.count }
-        return shards[nextQueue].consumerTag == nil ? nil : .lookAtQueue(nextQueue)
+        return shards[nextQueue].consumerTag == nil ? nil : .checkQueue(nextQueue)
     }
 
-    /// Centers whose shards deliver here.
-    private var ownersStoodInFor: [Int] {
+    /// Other centers whose shards deliver here.
+    private var replacedOwners: [Int] {
         var owners: Set<Int> = []
         for (index, shard) in shards.enumerated() where shard.consumerTag != nil && shard.deliveries > 0 {
-            owners.insert(place.owner(of: index))
+            owners.insert(instance.owner(of: index))
         }
-        return owners.subtracting([place.number]).sorted()
+        return owners.subtracting([instance.number]).sorted()
     }
 
-    /// A delivery came. Gives the shard when it is the first of another center's: it was taken over.
-    mutating func delivered(consumerTag: String) -> Int? {
+    /// Records a delivery.
+    ///
+    /// - Returns: the shard if this is the first delivery of another center's shard, that is, a takeover; else `nil`.
+    mutating func recordDelivery(consumerTag: String) -> Int? {
         guard let shard = shardOfTag[consumerTag], shards[shard].consumerTag == consumerTag else { return nil }
         shards[shard].deliveries += 1
-        return shards[shard].deliveries == 1 && place.owner(of: shard) != place.number ? shard : nil
+        return shards[shard].deliveries == 1 && instance.owner(of: shard) != instance.number ? shard : nil
     }
 
-    /// The owner of shards that deliver here is back: gives the subscriptions to end. What they have delivered is settled as
-    /// usual; later they are stood by at again.
-    mutating func handBack(to owner: Int, nowMs: Int64) -> [(shard: Int, consumerTag: String)] {
-        var ended: [(shard: Int, consumerTag: String)] = []
-        for index in shards.indices where place.owner(of: index) == owner && owner != place.number {
+    /// Releases the shards of a center that is back.
+    ///
+    /// Deliveries in hand are settled as usual. After `standbyDelayMs` the worker subscribes again, as a standby.
+    ///
+    /// - Returns: the subscriptions to cancel: those of the owner's shards that deliver here.
+    mutating func release(to owner: Int, nowMs: Int64) -> [(shard: Int, consumerTag: String)] {
+        var released: [(shard: Int, consumerTag: String)] = []
+        for index in shards.indices where instance.owner(of: index) == owner && owner != instance.number {
             guard let tag = shards[index].consumerTag, shards[index].deliveries > 0 else { continue }
-            ended.append((index, tag))
+            released.append((index, tag))
             shardOfTag[tag] = nil
-            shards[index] = Shard(subscribeAtMs: nowMs + ShardAssignment.standByMs)
+            shards[index] = Shard(subscribeAtMs: nowMs + ShardAssignment.standbyDelayMs)
         }
-        return ended
+        return released
     }
 
-    /// A look at a queue that is subscribed to.
+    /// Records a check of a subscribed queue.
     ///
     /// - Parameters:
-    ///   - ready: messages that wait to be delivered.
-    ///   - consumers: those that the broker would deliver to; who stands by is not counted.
-    ///   - unsettled: deliveries in hand, of all queues: while there are any, not to get more proves nothing.
-    /// - Returns: whether the queue has fallen silent: only another connection helps.
-    mutating func looked(at index: Int, ready: Int, consumers: Int, unsettled: Int) -> Bool {
+    ///   - index: the shard.
+    ///   - ready: messages that are ready for delivery.
+    ///   - consumers: consumers that the broker would deliver to. Standbys are not counted.
+    ///   - unsettled: deliveries in hand, of all queues. While there are any, the absence of new ones proves nothing.
+    /// - Returns: `true` if the queue has stalled, and only a new connection helps.
+    mutating func recordQueueCheck(shard index: Int, ready: Int, consumers: Int, unsettled: Int) -> Bool {
         let shard = shards[index]
         guard shard.consumerTag != nil else { return false }
         let isQuiet = ready > 0 && unsettled == 0 && shard.deliveries == shard.deliveriesSeen
-        // At a queue that another center works off, the number falls sooner or later.
+        // If another center processes the queue, the number of ready messages falls sooner or later.
         let isOurs = shard.deliveries > 0 || consumers == 0
-        let isSilent = isQuiet && (isOurs || shard.quietLooks == 0 || ready >= shard.readySeen)
-        shards[index].quietLooks = isSilent ? shard.quietLooks + 1 : 0
-        (shards[index].deliveriesSeen, shards[index].readySeen) = (shard.deliveries, ready)
-        let limit = isOurs ? ShardAssignment.quietLooksLimit : ShardAssignment.standByLooksLimit
-        return shards[index].quietLooks >= limit
+        let isSuspect = isQuiet && (isOurs || shard.quietChecks == 0 || ready >= shard.readySeen)
+        shards[index].quietChecks = isSuspect ? shard.quietChecks + 1 : 0
+        shards[index].deliveriesSeen = shard.deliveries
+        shards[index].readySeen = ready
+        let limit = isOurs ? ShardAssignment.quietChecksLimit : ShardAssignment.standbyChecksLimit
+        return shards[index].quietChecks >= limit
     }
 }

@@ -1,28 +1,29 @@
 import AMQP
-import CLI
 import Postgres
 
-/// Exchanges, queues and bindings of SPEC.md section 3.
+/// Exchanges, queues and bindings of contract.md section 3.
 enum Topology {
     static let exchange = "tapline.scans"
     static let shardsExchange = "tapline.shards"
     static let dead = "tapline.dead"
+    /// The number of shards unless set at the first start.
     static let defaultShards = 4
-    package static let shardsRange = 1...1_024
 
     static func queue(_ shard: Int) -> String { "tapline.scans.\(shard)" }
-    /// An empty queue that a center consumes while it is there, for the others to see.
+    /// An empty queue that a running center consumes, so that the other centers can see that it is present.
     static func presence(_ center: Int) -> String { "tapline.center.\(center)" }
 
-    /// For ever: a queue that exists is never declared with others.
+    /// Fixed for ever: RabbitMQ closes the channel (406) if an existing queue is declared with other arguments.
     static let queueArguments: [String: AMQPValue] = [
         "x-queue-type": "quorum", "x-single-active-consumer": true, "x-overflow": "reject-publish",
         "x-max-length-bytes": .int(8 << 30), "x-dead-letter-exchange": .text(dead),
         "x-dead-letter-strategy": "at-least-once",
     ]
 
-    /// Declares what is missing. A binding that is there is left alone by the broker, so no key moves to another queue;
-    /// the way in is bound last, so nothing is routed to a half-made topology.
+    /// Declares what is missing.
+    ///
+    /// The broker leaves existing bindings unchanged, so no routing key moves to another queue. The entry exchange is bound
+    /// last, so nothing is routed to an incomplete topology.
     static func declare(_ connection: AMQPConnection, shards: Int, centers: Int = 1) throws(AMQPError) {
         try connection.declareExchange(dead, type: "fanout")
         try connection.declareQueue(dead, arguments: ["x-queue-type": "quorum"])
@@ -41,7 +42,14 @@ enum Topology {
         try connection.bindExchange(destination: shardsExchange, source: exchange, routingKey: "scan.#")
     }
 
-    /// The number of shards, kept in the database: set by the first start, raised by `wanted`, never lowered.
+    /// Returns the number of shards, which is kept in the database.
+    ///
+    /// The first start sets it, `wanted` can raise it, and nothing lowers it.
+    ///
+    /// - Parameters:
+    ///   - connection: the database.
+    ///   - wanted: the setting; `nil` for the stored number, or `defaultShards` at the first start.
+    /// - Throws: `IngestError.shardReduction` if `wanted` is below the stored number; `PostgresError`.
     static func shards(_ connection: PostgresConnection, wanted: Int?) throws -> Int {
         try connection.query(
             "INSERT INTO tapline.topology (shards) VALUES ($1) ON CONFLICT DO NOTHING",
@@ -51,10 +59,7 @@ enum Topology {
         }
         let result = try connection.query("SELECT shards FROM tapline.topology", [], binary: true)
         let shards = Int(result.int(0, 0))
-        if let wanted, wanted < shards {
-            throw ProgramError.configuration(
-                "--shards \(wanted): there are \(shards) already, and queues with scans in them are never given up")
-        }
+        if let wanted, wanted < shards { throw IngestError.shardReduction(from: shards, to: wanted) }
         return shards
     }
 }

@@ -1,6 +1,6 @@
 import ScanModel
 
-/// Counts what happens at each gate, in slots of time: pure, and additive, so it is right in any order of arrival.
+/// Counts the events at each gate in time slots. Pure and additive, so the result does not depend on the order of arrival.
 struct FlowFold: Sendable {
     struct Slot: Hashable, Sendable {
         var gate: Int64
@@ -14,10 +14,10 @@ struct FlowFold: Sendable {
         var refused: Int64 = 0
         var annulled: Int64 = 0
         var untapped: Int64 = 0
-        /// Of the last tap; nil: none.
+        /// Time of the last tap; `nil` if there was none.
         var lastMicros: Int64?
 
-        var isNothing: Bool { self == Counts() }
+        var isEmpty: Bool { self == Counts() }
 
         mutating func add(_ other: Counts) {
             passedIn += other.passedIn
@@ -30,7 +30,7 @@ struct FlowFold: Sendable {
     }
 
     static let minuteMicros: Int64 = 60_000_000
-    /// Slots of what is counted within `fineAgeMicros` of the tap: the last minute is shown in these steps.
+    /// Slot width for scans that are counted within `fineAgeMicros` of the tap. Views show the last minute in these steps.
     static let fineMicros: Int64 = 10_000_000
     static let fineAgeMicros: Int64 = 120_000_000
 
@@ -39,24 +39,25 @@ struct FlowFold: Sendable {
 
     init(nowMicros: Int64) { self.nowMicros = nowMicros }
 
-    /// The slot of an instant, by its age.
+    /// Returns the start of the slot of an instant. The slot width depends on its age.
     private func start(_ micros: Int64) -> Int64 {
         let width = nowMicros - micros < FlowFold.fineAgeMicros ? FlowFold.fineMicros : FlowFold.minuteMicros
         return micros - ((micros % width) + width) % width
     }
 
-    /// All scans of a run; an admission counts as passed until `annul` says otherwise.
+    /// Adds all scans of a run. An admission counts as passed unless `annul` subtracts it.
     mutating func add(_ scans: StoredScans) {
         guard let gate = scans.gate else { return }
-        // Scans of a run follow each other: the table is asked once a slot, not once a scan.
+        // The scans of a run are consecutive, so the dictionary is accessed once per slot instead of once per scan.
         var slot = Slot(gate: gate, startMicros: .min)
         var counts = Counts()
         for offset in 0..<scans.count {
             let at = scans.orderedMicros(offset)
             let start = start(at)
             if start != slot.startMicros {
-                keep(slot, counts)
-                (slot.startMicros, counts) = (start, Counts())
+                add(counts, to: slot)
+                slot.startMicros = start
+                counts = Counts()
             }
             let verdict = scans.verdicts[scans.verdicts.startIndex + offset]
             let flags = Flags(rawValue: scans.flags[scans.flags.startIndex + offset])
@@ -72,20 +73,21 @@ struct FlowFold: Sendable {
             }
             if verdict < Verdict.laneNormal.rawValue { counts.lastMicros = max(at, counts.lastMicros ?? at) }
         }
-        keep(slot, counts)
+        add(counts, to: slot)
     }
 
-    /// An admission that turned out not to have passed (`by` 1), or to have passed after all (-1).
+    /// Corrects the count of an admission that became annulled (`by` 1), or is no longer annulled (`by` -1).
     mutating func annul(gate: Int64?, orderedMicros: Int64, flags: Flags, by count: Int64) {
         guard let gate, !flags.contains(.inspection) else { return }
         var counts = Counts()
         if flags.contains(.out) { counts.passedOut = -count } else { counts.passedIn = -count }
-        // In whole minutes, wherever it was counted: sums of a day and of a minute stay right.
-        keep(Slot(gate: gate, startMicros: start(orderedMicros)), counts)
+        // The slot width follows the present age, and may differ from that of the counted admission. The sums of a minute
+        // and of a day are correct in either case.
+        add(counts, to: Slot(gate: gate, startMicros: start(orderedMicros)))
     }
 
-    private mutating func keep(_ slot: Slot, _ counts: Counts) {
-        if counts.isNothing { return }
+    private mutating func add(_ counts: Counts, to slot: Slot) {
+        if counts.isEmpty { return }
         slots[slot, default: Counts()].add(counts)
     }
 }
