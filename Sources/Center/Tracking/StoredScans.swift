@@ -1,6 +1,6 @@
 package import ScanModel
 
-/// A run of scans of one batch that a committed transaction has stored: one row of `tapline.untracked`, with its contents.
+/// A run of stored scans of one batch: one row of `tapline_internal.tracking_queue`, with its contents.
 ///
 /// Columns of equal length, one element per scan. Seqs increase by one from `first`.
 package struct StoredScans: Sendable {

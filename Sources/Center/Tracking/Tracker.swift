@@ -6,7 +6,7 @@ import Synchronization
 /// Keeps presence, annulments and flow at most one second behind the stored scans.
 ///
 /// Its queue in memory is a short cut. Runs that do not fit, runs that were queued when the center crashed, and runs that
-/// another program stored are read from `tapline.untracked`.
+/// another program stored are read from `tapline_internal.tracking_queue`.
 package final class Tracker: Sendable {
     /// Maximum number of queued scans, at 14 bytes each: about two seconds of a backlog at full speed.
     static let scansLimit = 1_000_000

@@ -80,14 +80,14 @@ extension JournalTable {
         if !deleted.firsts.isEmpty {
             try connection.query(
                 """
-                DELETE FROM tapline.journal_gaps g USING unnest($1, $2) AS d(journal_id, first_seq)
+                DELETE FROM tapline_internal.journal_gaps g USING unnest($1, $2) AS d(journal_id, first_seq)
                 WHERE g.journal_id = d.journal_id AND g.first_seq = d.first_seq
                 """, [.int64s(deleted.journals), .int64s(deleted.firsts)])
         }
         guard !inserted.isEmpty else { return }
         try connection.query(
             """
-            INSERT INTO tapline.journal_gaps (journal_id, first_seq, last_seq, accepted_at)
+            INSERT INTO tapline_internal.journal_gaps (journal_id, first_seq, last_seq, accepted_at)
             SELECT * FROM unnest($1, $2, $3, $4)
             """,
             [
@@ -100,7 +100,10 @@ extension JournalTable {
     func queueForTracking(_ runs: [StoredScans]) throws(PostgresError) {
         guard !runs.isEmpty else { return }
         try connection.query(
-            "INSERT INTO tapline.untracked (journal_id, first_seq, last_seq) SELECT * FROM unnest($1, $2, $3)",
+            """
+            INSERT INTO tapline_internal.tracking_queue (journal_id, first_seq, last_seq)
+            SELECT * FROM unnest($1, $2, $3)
+            """,
             [
                 .int64s(runs.map(\.journal)), .int64s(runs.map(\.first)),
                 .int64s(runs.map { $0.first + Int64($0.count) - 1 }),
@@ -111,7 +114,10 @@ extension JournalTable {
     func write(batches: [BatchIdentity]) throws(PostgresError) {
         guard !batches.isEmpty else { return }
         try connection.query(
-            "INSERT INTO tapline.batches (journal_id, first_seq, last_seq, digest) SELECT * FROM unnest($1, $2, $3, $4)",
+            """
+            INSERT INTO tapline_internal.batches (journal_id, first_seq, last_seq, digest)
+            SELECT * FROM unnest($1, $2, $3, $4)
+            """,
             [
                 .int64s(batches.map(\.journal)), .int64s(batches.map(\.first)), .int64s(batches.map(\.last)),
                 .bytesArray(batches.map(\.digest)),

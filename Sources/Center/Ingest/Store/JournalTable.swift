@@ -68,7 +68,8 @@ struct JournalTable {
         guard !journals.isEmpty else { return [:] }
         let result = try connection.query(
             """
-            SELECT journal_id, first_seq, last_seq, accepted_at FROM tapline.journal_gaps WHERE journal_id = ANY ($1)
+            SELECT journal_id, first_seq, last_seq, accepted_at
+            FROM tapline_internal.journal_gaps WHERE journal_id = ANY ($1)
             ORDER BY journal_id, first_seq FOR UPDATE
             """, [.int64s(journals)], binary: true)
         var gaps: [Int64: [SeqGaps.Gap]] = [:]
@@ -89,7 +90,7 @@ struct JournalTable {
         let result = try connection.query(
             """
             SELECT n.index FROM unnest($1, $2, $3, $4, $5) AS n(index, journal_id, first_seq, last_seq, digest)
-            JOIN tapline.batches b ON b.journal_id = n.journal_id AND b.first_seq = n.first_seq
+            JOIN tapline_internal.batches b ON b.journal_id = n.journal_id AND b.first_seq = n.first_seq
                 AND b.last_seq = n.last_seq AND b.digest = n.digest
             """,
             [

@@ -52,12 +52,13 @@ enum Topology {
     /// - Throws: `IngestError.shardReduction` if `wanted` is below the stored number; `PostgresError`.
     static func shards(_ connection: PostgresConnection, wanted: Int?) throws -> Int {
         try connection.query(
-            "INSERT INTO tapline.topology (shards) VALUES ($1) ON CONFLICT DO NOTHING",
+            "INSERT INTO tapline_internal.topology (shards) VALUES ($1) ON CONFLICT DO NOTHING",
             [.int32(Int32(wanted ?? defaultShards))])
         if let wanted {
-            try connection.query("UPDATE tapline.topology SET shards = $1 WHERE shards < $1", [.int32(Int32(wanted))])
+            try connection.query(
+                "UPDATE tapline_internal.topology SET shards = $1 WHERE shards < $1", [.int32(Int32(wanted))])
         }
-        let result = try connection.query("SELECT shards FROM tapline.topology", [], binary: true)
+        let result = try connection.query("SELECT shards FROM tapline_internal.topology", [], binary: true)
         let shards = Int(result.int(0, 0))
         if let wanted, wanted < shards { throw IngestError.shardReduction(from: shards, to: wanted) }
         return shards
