@@ -34,7 +34,7 @@ package final class Tracker: Sendable {
     private let waiting = Atomic(0)
     private let log = Log("tracking")
     private let metrics: TrackingMetrics
-    private let doubleAdmissions: DoubleAdmissions
+    private let doubleAdmissions: DoubleAdmissionRefresher
 
     /// - Parameters:
     ///   - databaseURL: connection string or URL, in libpq's format.
@@ -44,7 +44,7 @@ package final class Tracker: Sendable {
         self.databaseURL = databaseURL
         self.statementTimeoutMs = statementTimeoutMs
         self.metrics = TrackingMetrics(metrics)
-        doubleAdmissions = DoubleAdmissions(databaseURL: databaseURL)
+        doubleAdmissions = DoubleAdmissionRefresher(databaseURL: databaseURL)
     }
 
     /// Queues stored scans. Called by writers after their commit. Never blocks.

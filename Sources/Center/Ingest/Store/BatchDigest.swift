@@ -5,7 +5,7 @@ import ScanBatchCodec
 ///
 /// A repeated batch usually has the same boundaries as before. Its digest identifies it without a comparison scan by scan.
 enum BatchDigest {
-    /// Minimum number of scans. Smaller batches are compared scan by scan: a row of `tapline.batches` for each would cost
+    /// Minimum number of scans. Smaller batches are compared scan by scan: a row of `tapline_internal.batches` for each would cost
     /// more.
     static let minimumScans = 32
 
@@ -24,7 +24,7 @@ enum BatchDigest {
     }
 }
 
-/// A row of `tapline.batches`: the boundaries and the digest of a batch.
+/// A row of `tapline_internal.batches`: the boundaries and the digest of a batch.
 struct BatchIdentity {
     /// The row ID of the journal.
     let journal: Int64

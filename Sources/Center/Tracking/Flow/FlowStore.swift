@@ -1,13 +1,13 @@
 import Postgres
 
-/// Adds to `tapline_internal.gate_flow`, within the transaction that tracks the scans: counts are added once.
+/// Adds counts to `tapline_internal.gate_flow`, within the transaction that tracks the scans, so each scan is counted once.
 struct FlowStore {
     private let connection: PostgresConnection
 
     init(_ connection: PostgresConnection) { self.connection = connection }
 
     func add(_ fold: FlowFold) throws(PostgresError) {
-        let rows = fold.slots.filter { !$0.value.isNothing }
+        let rows = fold.slots.filter { !$0.value.isEmpty }
             .sorted { ($0.key.gate, $0.key.startMicros) < ($1.key.gate, $1.key.startMicros) }
         guard !rows.isEmpty else { return }
         try connection.query(

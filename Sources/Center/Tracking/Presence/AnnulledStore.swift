@@ -1,9 +1,11 @@
 import Postgres
 import ScanModel
 
-/// Writes `tapline_internal.annulled`: which admission each verdict 64 means, the nearest earlier one of its tag in its journal.
+/// Writes `tapline_internal.annulled`: the admissions that a verdict 64 annulled.
+///
+/// A verdict 64 annuls the nearest earlier admission of its tag in its journal.
 struct AnnulledStore {
-    /// A scan that became annulled, or no longer is.
+    /// A scan that became annulled, or is no longer annulled.
     struct Change: Equatable {
         var isAnnulled: Bool
         var journal: Int64
@@ -19,23 +21,28 @@ struct AnnulledStore {
 
     init(_ connection: PostgresConnection) { self.connection = connection }
 
-    /// Of a journal with more new annulments than this all are found in one pass over it: each by itself walks back to its
-    /// admission, and one that has none walks back to the first scan.
-    private static let walksLimit = 50
+    /// Maximum number of new annulments of a journal whose admissions are searched one by one. A search without a result reads
+    /// the journal back to its first scan. More annulments are matched in one pass over the journal.
+    private static let searchesLimit = 50
 
-    /// - Parameter again: journals whose annulments are all looked at anew.
-    func write(_ runs: [StoredScans], again: Set<Int64>) throws(PostgresError) -> [Change] {
+    /// Writes the admissions that the annulments of these runs refer to.
+    ///
+    /// - Parameters:
+    ///   - runs: the runs that are being tracked.
+    ///   - reviewing: journals whose annulments are all matched again.
+    /// - Returns: the scans that changed.
+    func write(_ runs: [StoredScans], reviewing: Set<Int64>) throws(PostgresError) -> [Change] {
         var changes: [Change] = []
         var counts: [Int64: Int] = [:]
         for run in runs { counts[run.journal, default: 0] += run.annulments.count }
-        let again = again.union(counts.lazy.filter { $0.value > AnnulledStore.walksLimit }.map(\.key))
-        if !again.isEmpty {
-            let journals = PostgresParameter.int64s(again.sorted())
+        let whole = reviewing.union(counts.lazy.filter { $0.value > AnnulledStore.searchesLimit }.map(\.key))
+        if !whole.isEmpty {
+            let journals = PostgresParameter.int64s(whole.sorted())
             changes += try self.changes(false, AnnulledStore.remove, [journals])
             changes += try self.changes(true, AnnulledStore.addAll, [journals])
         }
         var (journals, seqs, tags): ([Int64], [Int64], [Int64]) = ([], [], [])
-        for run in runs where !again.contains(run.journal) {
+        for run in runs where !whole.contains(run.journal) {
             for offset in run.annulments {
                 journals.append(run.journal)
                 seqs.append(run.first + Int64(offset))
@@ -48,7 +55,7 @@ struct AnnulledStore {
         return changes
     }
 
-    private static let known = """
+    private static let changedScans = """
         SELECT k.journal_id, k.seq, s.tag_id, s.gate_id, least(s.scanned_at, s.received_at), s.flags
         FROM changed k CROSS JOIN LATERAL (SELECT * FROM tapline.scans s
             WHERE s.journal_id = k.journal_id AND s.seq = k.seq OFFSET 0) s
@@ -60,10 +67,10 @@ struct AnnulledStore {
             CROSS JOIN LATERAL (SELECT tapline_internal.annulled_seq(a.journal_id, a.seq, a.tag_id) AS seq) n
             WHERE n.seq IS NOT NULL
             ON CONFLICT DO NOTHING RETURNING journal_id, seq)
-        \(known)
+        \(changedScans)
         """
-    /// An admission is annulled when the next of its tag in its journal, admissions and annulments alone, is a 64.
-    private static let meant = """
+    /// An admission is annulled if the next admission or annulment of its tag in its journal is an annulment.
+    private static let expected = """
         SELECT journal_id, seq FROM (
             SELECT journal_id, seq, verdict, lead(verdict) OVER (PARTITION BY journal_id, tag_id ORDER BY seq) AS following
             FROM tapline.scans WHERE journal_id = ANY ($1) AND verdict IN (0, 64) AND tag_id <> 0) w
@@ -71,19 +78,19 @@ struct AnnulledStore {
         """
     private static let addAll = """
         WITH changed AS (
-            INSERT INTO tapline_internal.annulled (journal_id, seq) \(meant) ON CONFLICT DO NOTHING RETURNING journal_id, seq)
-        \(known)
+            INSERT INTO tapline_internal.annulled (journal_id, seq) \(expected) ON CONFLICT DO NOTHING RETURNING journal_id, seq)
+        \(changedScans)
         """
     private static let remove = """
-        WITH meant AS MATERIALIZED (\(meant)), changed AS (
+        WITH expected AS MATERIALIZED (\(expected)), changed AS (
             DELETE FROM tapline_internal.annulled x WHERE x.journal_id = ANY ($1)
-                AND NOT EXISTS (SELECT FROM meant m WHERE m.journal_id = x.journal_id AND m.seq = x.seq)
+                AND NOT EXISTS (SELECT FROM expected e WHERE e.journal_id = x.journal_id AND e.seq = x.seq)
             RETURNING journal_id, seq)
-        \(known)
+        \(changedScans)
         """
 
-    /// What is annulled of the scans of these runs: seqs by journal.
-    func held(in runs: [StoredScans]) throws(PostgresError) -> [Int64: Set<Int64>] {
+    /// Returns the annulled scans of these runs, as seqs by journal.
+    func annulledSeqs(in runs: [StoredScans]) throws(PostgresError) -> [Int64: Set<Int64>] {
         let result = try connection.query(
             """
             SELECT x.journal_id, x.seq FROM unnest($1, $2, $3) AS r(journal_id, first, last)
@@ -94,14 +101,14 @@ struct AnnulledStore {
                 .int64s(runs.map(\.journal)), .int64s(runs.map(\.first)),
                 .int64s(runs.map { $0.first + Int64($0.count) - 1 }),
             ], binary: true)
-        var held: [Int64: Set<Int64>] = [:]
-        for row in 0..<result.rowCount { held[result.int(row, 0), default: []].insert(result.int(row, 1)) }
-        return held
+        var seqs: [Int64: Set<Int64>] = [:]
+        for row in 0..<result.rowCount { seqs[result.int(row, 0), default: []].insert(result.int(row, 1)) }
+        return seqs
     }
 
-    private func changes(_ isAnnulled: Bool, _ sql: String, _ parameters: [PostgresParameter]) throws(PostgresError)
-        -> [Change]
-    {
+    private func changes(
+        _ isAnnulled: Bool, _ sql: String, _ parameters: [PostgresParameter]
+    ) throws(PostgresError) -> [Change] {
         let result = try connection.query(sql, parameters, binary: true)
         return (0..<result.rowCount).map { row in
             Change(

@@ -1,7 +1,7 @@
 import Postgres
 import ScanModel
 
-/// Writes `tapline.presence`, under the tracker's lock.
+/// Writes `tapline.presence`, within a transaction that holds the tracker's lock.
 struct PresenceStore {
     private let connection: PostgresConnection
 
@@ -10,7 +10,7 @@ struct PresenceStore {
     private static let columns = """
         tag_id, attendee_id, zone_id, since, scanner_id, gate_id, direction, ordered_at, log, journal_id, seq
         """
-    /// Sightings `n` as rows of presence.
+    /// A query that turns sightings `n` into rows of `presence`.
     private static func rows(of sightings: String) -> String {
         """
         SELECT n.tag_id, t.attendee_id, CASE n.direction WHEN 0 THEN g.zone_id ELSE g.from_zone_id END, n.ordered_at,
@@ -25,13 +25,14 @@ struct PresenceStore {
         unnest($1, $2, $3, $4, $5, $6, $7, $8) AS n(tag_id, ordered_at, log, journal_id, seq, direction, gate_id, scanner_id)
         """
 
-    /// Moves tags to later sightings; a sighting earlier than what is there moves nobody.
+    /// Moves tags to later sightings. A sighting that is earlier than the row of its tag has no effect.
     ///
-    /// Most tags stand somewhere already: an UPDATE costs half of an upsert, and whose tag it is it need not ask, for a trigger
-    /// keeps that.
+    /// Most tags have a row already. An UPDATE costs half of an upsert. It need not look up the attendee, which a trigger keeps
+    /// current.
+    ///
     /// - Parameters:
-    ///   - latest: sorted by tag.
-    ///   - scanners: of each journal that a sighting names.
+    ///   - latest: one sighting per tag, sorted by tag.
+    ///   - scanners: the scanner of each journal that a sighting names.
     func move(
         _ latest: [(tag: Int64, sighting: Sighting)], scanners: [Int64: String]
     ) throws(PostgresError) {
@@ -63,15 +64,15 @@ struct PresenceStore {
     ) -> [PostgresParameter] {
         [
             .int64s(latest.map(\.tag)), .timestamps(latest.map(\.sighting.orderedAt)),
-            .uuids(latest.map { PostgresUUID(high: $0.sighting.log.high, low: $0.sighting.log.low) }),
+            .uuids(latest.map(\.sighting.uuid)),
             .int64s(latest.map(\.sighting.journal)), .int64s(latest.map(\.sighting.seq)),
-            .int16s(latest.map { $0.sighting.isOut ? 1 : 0 }), .optionalInt64s(latest.map(\.sighting.gate)),
+            .int16s(latest.map(\.sighting.direction)), .optionalInt64s(latest.map(\.sighting.gate)),
             .texts(latest.map { scanners[$0.sighting.journal] ?? "" }),
         ]
     }
 
-    /// The tags that stand where they did not pass: only those need all their scans looked at.
-    func standing(on annulled: [AnnulledStore.Change]) throws(PostgresError) -> [Int64] {
+    /// Returns the tags whose position is one of these annulled admissions. Only these need a recomputation.
+    func tags(at annulled: [AnnulledStore.Change]) throws(PostgresError) -> [Int64] {
         guard !annulled.isEmpty else { return [] }
         let result = try connection.query(
             """
@@ -83,12 +84,13 @@ struct PresenceStore {
         return (0..<result.rowCount).map { result.int($0, 0) }
     }
 
-    /// Up to so many tags are looked up each by itself, where a search by tag takes milliseconds; more, in one pass over all
+    /// Maximum number of tags that are searched one by one, which takes milliseconds each. More are found in one pass over all
     /// scans.
     private static let searchesLimit = 200
 
-    /// Where the given tags are, by definition: SPEC.md section 4 and the row `presence` of section 5, from all scans. Who stands
-    /// where retention has dropped the scan stays there.
+    /// Computes the rows of these tags from all their scans, as defined in contract.md sections 4 and 5.
+    ///
+    /// A row stays as it is if retention has dropped its scan and no later scan is stored.
     func recompute(_ tags: [Int64]) throws(PostgresError) {
         try connection.query(
             """
