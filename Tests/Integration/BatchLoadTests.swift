@@ -41,7 +41,7 @@ struct BatchLoadTests {
         final class Told { var lines: [String] = [] }
         let told = Told()
         var load = BatchLoad(try fixture.store()) { told.lines.append($0) }
-        for path in paths { try load.take(path) }
+        for path in paths { try load.load(path) }
         return (load.report, told.lines)
     }
 
@@ -60,12 +60,12 @@ struct BatchLoadTests {
         #expect(once.told == [])
         #expect(
             once.report.files == 4 && once.report.stored == 370 && once.report.duplicates == 50
-                && once.report.conflicts == 0 && once.report.isWhole)
+                && once.report.conflicts == 0 && once.report.isComplete)
         let again = try load(folder.file("stick"))
-        #expect(again.report.stored == 0 && again.report.duplicates == 420 && again.report.isWhole)
+        #expect(again.report.stored == 0 && again.report.duplicates == 420 && again.report.isComplete)
         // What the broker brings later is known, and is counted.
         let outcome = try fixture.store().store([first.batch(101, 200).delivery()])
-        #expect(outcome == [.taken(stored: 0, duplicates: 200, conflicts: 0)])
+        #expect(outcome == [.accepted(stored: 0, duplicates: 200, conflicts: 0)])
         try fixture.checkBooks()
         try fixture.checkPresence()
         #expect(try fixture.int("SELECT count(*) FROM tapline.scans") == 370)
@@ -94,10 +94,10 @@ struct BatchLoadTests {
         #expect(report.stored == 20 && report.duplicates == 0 && report.quarantined == 5 && report.unreadable == 3)
         func line(_ name: String) -> String { told.first { $0.contains(name) } ?? "not told: \(told)" }
         for (name, words) in [
-            (torn, "malformed: other bytes than were written"), ("empty.batch", "malformed"),
+            (torn, "malformed: the bytes do not match the digest"), ("empty.batch", "malformed"),
             ("large.batch", "oversized: 3145728 bytes"),
             ("/stranger-", "unknown-scanner"), ("/s-off-", "disabled-scanner"), ("folder.batch", "Is a directory"),
-            ("missing.batch", "No such file"), ("/nothing", "no batch files in it"),
+            ("missing.batch", "No such file"), ("/nothing", "no batch files"),
         ] { #expect(line(name).contains(words), "\(line(name))") }
         #expect(told.count == 8)
         let rows = try fixture.texts(
@@ -128,7 +128,7 @@ struct BatchLoadTests {
         (other.verdicts[3], other.verdicts[8]) = (1, 2)
         let path = try put(other, in: "other")
         let (report, told) = try load(path)
-        #expect(report.duplicates == 18 && report.conflicts == 2 && report.quarantined == 1 && !report.isWhole)
+        #expect(report.duplicates == 18 && report.conflicts == 2 && report.quarantined == 1 && !report.isComplete)
         #expect(told.count == 1 && told[0].hasPrefix(path))
         #expect(try fixture.int("SELECT count(*) FROM tapline.scans WHERE verdict <> 0") == 0)
         #expect(try fixture.texts("SELECT detail FROM tapline.quarantine") == ["journal \(made.log) seq 4,9"])
@@ -142,7 +142,7 @@ struct BatchLoadTests {
         var other = made.batch(1, 20)
         other.tags[3] ^= 1 << 40
         try Files.writeAtomically(other.encoded(), to: path)
-        #expect(try load(path).told.first?.contains("altered on its way") == true)
+        #expect(try load(path).told.first?.contains("file altered") == true)
         let replay = try Run.it(
             "tapline-center", ["quarantine", "replay", "--all", "--database-url", fixture.database.url])
         #expect(replay.end == .exit(1))

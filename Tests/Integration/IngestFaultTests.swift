@@ -44,8 +44,8 @@ struct IngestFaultTests {
         #expect(try fixture.int("SELECT count(*) FROM tapline.journals") == 0)
         try fixture.connection.execute("DELETE FROM public.armed")
         let again = try fixture.store()
-        #expect(try again.store(deliveries) == [.taken(stored: 30, duplicates: 0, conflicts: 0)])
-        #expect(try again.store(deliveries) == [.taken(stored: 0, duplicates: 30, conflicts: 0)])
+        #expect(try again.store(deliveries) == [.accepted(stored: 30, duplicates: 0, conflicts: 0)])
+        #expect(try again.store(deliveries) == [.accepted(stored: 0, duplicates: 30, conflicts: 0)])
         try fixture.checkBooks()
         try fixture.checkPresence()
     }
@@ -64,7 +64,7 @@ struct IngestFaultTests {
         let error = #expect(throws: PostgresError.self) { try store.store(deliveries) }
         #expect(error?.code == .commitWithWarning)
         try fixture.connection.execute("DROP TRIGGER warn ON tapline.journals")
-        #expect(try store.store(deliveries) == [.taken(stored: 0, duplicates: 3, conflicts: 0)])
+        #expect(try store.store(deliveries) == [.accepted(stored: 0, duplicates: 3, conflicts: 0)])
         try fixture.checkBooks()
     }
 
@@ -89,7 +89,7 @@ struct IngestFaultTests {
                         var stored = 0
                         for start in stride(from: 0, to: order.count, by: 4) {
                             for outcome in try store.store(Array(order[start..<min(order.count, start + 4)])) {
-                                if case .taken(let count, _, 0) = outcome { stored += count }
+                                if case .accepted(let count, _, 0) = outcome { stored += count }
                             }
                         }
                         return stored
@@ -124,7 +124,7 @@ struct IngestFaultTests {
         let connection = try fixture.database.connect()
         try connection.execute("SET statement_timeout = '10s'")
         let store = try IngestStore(connection, relayUsers: [IngestFixture.relay])
-        #expect(try store.store([delivery]) == [.taken(stored: 1, duplicates: 0, conflicts: 0)])
+        #expect(try store.store([delivery]) == [.accepted(stored: 1, duplicates: 0, conflicts: 0)])
         try TrackingStore(connection).catchUp()
         let presence = "SELECT coalesce(attendee_id::text, '-') || ' ' || zone_id FROM tapline.presence"
         #expect(try fixture.texts(presence) == ["- 1"])

@@ -30,14 +30,14 @@ import Testing
 
         init(
             fixture: IngestFixture? = nil, vhost: TestVhost? = nil, shards: Int? = nil,
-            databaseAwayLimitMs: Int = 600_000, queueLookMs: Int = 30_000
+            databaseAwayLimitMs: Int = 600_000, queueCheckMs: Int = 30_000
         ) throws {
             self.fixture = try fixture ?? IngestFixture()
             self.vhost = try vhost ?? TestVhost()
             var settings = IngestSettings(
                 brokers: [try AMQPAddress(url: self.vhost.url)], databaseURL: self.fixture.database.url,
                 shards: shards, relayUsers: [TestServers.amqpUser], databaseAwayLimitMs: databaseAwayLimitMs)
-            settings.queueLookMs = queueLookMs
+            settings.queueCheckMs = queueCheckMs
             ingest = IngestService(settings, metrics: metrics)
             let (service, stop, ended, outcome) = (ingest.service(), stop, ended, outcome)
             Task {
@@ -207,7 +207,7 @@ import Testing
 
     /// The broker forgets the consumers and tells nobody: connected, subscribed, and nothing comes.
     @Test func aQueueThatFallsSilentIsNoticed() throws {
-        let running = try Running(queueLookMs: 400)
+        let running = try Running(queueCheckMs: 400)
         try running.waitUntilReady()
         for shard in 0..<4 {
             try running.broker(

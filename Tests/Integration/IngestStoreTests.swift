@@ -59,7 +59,7 @@ struct IngestStoreTests {
             let group = Array(rest.prefix(Int.random(in: 1...8, using: &random)))
             rest = rest.dropFirst(group.count)
             for outcome in try store.store(group) {
-                guard case .taken(let stored, let duplicates, 0) = outcome else {
+                guard case .accepted(let stored, let duplicates, 0) = outcome else {
                     Issue.record("seed \(seed): \(outcome)")
                     continue
                 }
@@ -106,9 +106,9 @@ struct IngestStoreTests {
         forged.atMs[3] += 1
         // Within one group, and then against what is stored.
         let first = try store.store([journal.batch(1, 10).delivery(), forged.delivery()])
-        #expect(first[1] == .taken(stored: 0, duplicates: 1, conflicts: 3))
+        #expect(first[1] == .accepted(stored: 0, duplicates: 1, conflicts: 3))
         let again = try store.store([forged.delivery()])
-        #expect(again == [.taken(stored: 0, duplicates: 1, conflicts: 3)])
+        #expect(again == [.accepted(stored: 0, duplicates: 1, conflicts: 3)])
         try fixture.checkBooks()
         #expect(try fixture.int("SELECT tag_id FROM tapline.scans WHERE seq = 4") == 5)
         let row = try fixture.connection.query("SELECT reason, detail, times, body FROM tapline.quarantine")
@@ -130,9 +130,9 @@ struct IngestStoreTests {
             UPDATE tapline.journals SET retired_seq = last_seq, retired_at = now();
             DELETE FROM tapline.scans; DELETE FROM tapline_internal.batches
             """)
-        #expect(try store.store([journal.batch(1, 20).delivery()]) == [.taken(stored: 0, duplicates: 20, conflicts: 0)])
+        #expect(try store.store([journal.batch(1, 20).delivery()]) == [.accepted(stored: 0, duplicates: 20, conflicts: 0)])
         #expect(
-            try store.store([journal.batch(15, 46).delivery()]) == [.taken(stored: 4, duplicates: 42, conflicts: 0)])
+            try store.store([journal.batch(15, 46).delivery()]) == [.accepted(stored: 4, duplicates: 42, conflicts: 0)])
         #expect(try fixture.texts("SELECT seq FROM tapline.scans ORDER BY seq") == ["21", "22", "23", "24"])
         #expect(try fixture.int("SELECT count(*) FROM tapline.seq_gaps") == 0)
         #expect(try fixture.int("SELECT count(*) FROM tapline.ingest_balance WHERE NOT balanced") == 0)
@@ -158,7 +158,7 @@ struct IngestStoreTests {
         nobody.userID = nil
         let poison = [wrongKey, nul, garbage, huge, unknown, disabled, stranger, nobody, garbage]
         let outcomes = try store.store(poison + [good])
-        #expect(outcomes.last == .taken(stored: 10, duplicates: 0, conflicts: 0))
+        #expect(outcomes.last == .accepted(stored: 10, duplicates: 0, conflicts: 0))
         _ = try store.store(poison)
         let rows = try fixture.texts(
             """
@@ -192,9 +192,9 @@ struct IngestStoreTests {
         #expect(try fixture.int("SELECT times FROM tapline.quarantine") == 1)
         try fixture.connection.execute("INSERT INTO tapline.scanners (id) VALUES ('s-9')")
         #expect(
-            try store.store([delivery], quarantining: false) == [.taken(stored: 5, duplicates: 0, conflicts: 0)])
+            try store.store([delivery], quarantining: false) == [.accepted(stored: 5, duplicates: 0, conflicts: 0)])
         #expect(
-            try store.store([delivery], quarantining: false) == [.taken(stored: 0, duplicates: 5, conflicts: 0)])
+            try store.store([delivery], quarantining: false) == [.accepted(stored: 0, duplicates: 5, conflicts: 0)])
     }
 
     private static let refusals = [
@@ -215,9 +215,9 @@ struct IngestStoreTests {
             good.batch(1, 10).delivery(), bad.batch(1, 12).delivery(), late.batch(1, 10).delivery(),
             bad.batch(1, 5).delivery(),
         ])
-        #expect(outcomes[0] == .taken(stored: 10, duplicates: 0, conflicts: 0))
-        #expect(outcomes[2] == .taken(stored: 10, duplicates: 0, conflicts: 0))
-        #expect(outcomes[3] == .taken(stored: 5, duplicates: 0, conflicts: 0))
+        #expect(outcomes[0] == .accepted(stored: 10, duplicates: 0, conflicts: 0))
+        #expect(outcomes[2] == .accepted(stored: 10, duplicates: 0, conflicts: 0))
+        #expect(outcomes[3] == .accepted(stored: 5, duplicates: 0, conflicts: 0))
         guard case .quarantined(.range, let detail) = outcomes[1] else {
             Issue.record("\(outcomes[1])")
             return

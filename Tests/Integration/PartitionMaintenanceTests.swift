@@ -199,8 +199,8 @@ import Testing
         #expect(
             try fixture.int("SELECT count(*) FROM tapline_internal.scan_partitions WHERE closed_at IS NOT NULL") == 1)
         let late = journal.batch(6, 15).delivery()
-        #expect(try store.store([late]) == [.taken(stored: 10, duplicates: 5, conflicts: 0)])
-        #expect(try store.store([late]) == [.taken(stored: 0, duplicates: 15, conflicts: 0)])
+        #expect(try store.store([late]) == [.accepted(stored: 10, duplicates: 5, conflicts: 0)])
+        #expect(try store.store([late]) == [.accepted(stored: 0, duplicates: 15, conflicts: 0)])
         try fixture.checkBooks()
         try fixture.checkPresence()
         #expect(try fixture.int("SELECT count(*) FROM tapline.scans_of(20)") == 1)

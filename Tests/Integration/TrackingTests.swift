@@ -294,21 +294,21 @@ struct TrackingTests {
         }
         let journal = MadeJournal(scanner: "s-1", log: .random(), scans: scans)
         let batch = journal.batch(1, 100)
-        #expect(try store.store([batch.delivery()]) == [.taken(stored: 100, duplicates: 0, conflicts: 0)])
+        #expect(try store.store([batch.delivery()]) == [.accepted(stored: 100, duplicates: 0, conflicts: 0)])
         #expect(try fixture.int("SELECT count(*) FROM tapline_internal.batches WHERE last_seq = 100") == 1)
         // The stored scans are not asked: one that was changed behind the center's back is not noticed ...
         try fixture.connection.execute("UPDATE tapline.scans SET verdict = 3 WHERE seq = 50")
-        #expect(try store.store([batch.delivery()]) == [.taken(stored: 0, duplicates: 100, conflicts: 0)])
+        #expect(try store.store([batch.delivery()]) == [.accepted(stored: 0, duplicates: 100, conflicts: 0)])
         // ... but by a batch that is cut otherwise, and one with another content is a conflict as ever.
-        #expect(try store.store([journal.batch(1, 60).delivery()]) == [.taken(stored: 0, duplicates: 59, conflicts: 1)])
+        #expect(try store.store([journal.batch(1, 60).delivery()]) == [.accepted(stored: 0, duplicates: 59, conflicts: 1)])
         var forged = batch
         forged.tags[7] += 1
-        #expect(try store.store([forged.delivery()]) == [.taken(stored: 0, duplicates: 98, conflicts: 2)])
+        #expect(try store.store([forged.delivery()]) == [.accepted(stored: 0, duplicates: 98, conflicts: 2)])
         // New scans behind known ones, in one group.
         #expect(
             try store.store([batch.delivery(), journal.batch(101, 100).delivery(), batch.delivery()]) == [
-                .taken(stored: 0, duplicates: 100, conflicts: 0), .taken(stored: 100, duplicates: 0, conflicts: 0),
-                .taken(stored: 0, duplicates: 100, conflicts: 0),
+                .accepted(stored: 0, duplicates: 100, conflicts: 0), .accepted(stored: 100, duplicates: 0, conflicts: 0),
+                .accepted(stored: 0, duplicates: 100, conflicts: 0),
             ])
         try fixture.checkBooks()
     }

@@ -18,7 +18,7 @@ struct WebTests {
         _ body: (RawHTTP) throws -> Void
     ) throws {
         let web = CenterEndpoints(metrics: metrics, snapshots: snapshots) { problems.list.withLock { $0 } }
-        let server = try HTTPListener(#require(HTTPAddress("127.0.0.1:0"))) { web.answer($0) }
+        let server = try HTTPListener(#require(HTTPAddress("127.0.0.1:0"))) { web.respond(to: $0) }
         defer { server.stop() }
         #expect(server.port > 0)
         try body(RawHTTP(port: server.port))

@@ -59,7 +59,7 @@ struct JournalLedgerTests {
                 }
                 for (source, batch) in group.enumerated() {
                     let before = database
-                    let verdict = ledger.take(first: batch.first, count: batch.facts.count, source: source) {
+                    let verdict = ledger.classify(first: batch.first, count: batch.facts.count, source: source) {
                         group[$0].facts[Int($1 - group[$0].first)]
                     }
                     check(verdict, of: batch, on: &database, seed)
@@ -103,7 +103,7 @@ struct JournalLedgerTests {
         #expect(ledger.lookup(first: 10, count: 5) == 10...10)
         #expect(ledger.lookup(first: 3, count: 2) == 3...4)
         #expect(ledger.lookup(first: 3, count: 0) == nil)
-        let verdict = ledger.take(first: 13, count: 2, source: 0) { _, _ in
+        let verdict = ledger.classify(first: 13, count: 2, source: 0) { _, _ in
             Issue.record("looked at a new scan")
             return truth(0)
         }
@@ -114,7 +114,7 @@ struct JournalLedgerTests {
 
     @Test func aHeartbeatChangesNothing() {
         var ledger = JournalLedger(last: 10)
-        let verdict = ledger.take(first: 99, count: 0, source: 0) { _, _ in truth(0) }
+        let verdict = ledger.classify(first: 99, count: 0, source: 0) { _, _ in truth(0) }
         #expect(verdict == .init())
         #expect(ledger.last == 10)
         #expect(ledger.gaps.all.isEmpty)

@@ -17,7 +17,7 @@ struct IntakeTests {
     }
 
     private func reason(_ delivery: IngestDelivery) -> BatchError.Reason? {
-        guard case .poison(let error) = ValidatedDelivery(delivery, relayUsers: ["relay"]) else { return nil }
+        guard case .invalid(let error) = ValidatedDelivery(delivery, relayUsers: ["relay"]) else { return nil }
         return error.reason
     }
 
@@ -40,7 +40,7 @@ struct IntakeTests {
         good.body = [1, 2, 3]
         #expect(reason(good) == .malformed)
         good.body = Array(repeating: 0, count: ScanBatch.bodyLimitBytes + 1)
-        guard case .poison(let error) = ValidatedDelivery(good, relayUsers: []) else {
+        guard case .invalid(let error) = ValidatedDelivery(good, relayUsers: []) else {
             Issue.record("taken")
             return
         }

@@ -11,7 +11,7 @@ struct FlowFoldTests {
     private func run(_ gate: Int64?, _ scans: [(ageMs: Int64, verdict: UInt8, flags: UInt8, tag: Int64)]) -> StoredScans
     {
         StoredScans(
-            journal: 1, scanner: "s", log: .random(), first: 1, baseMicros: FlowFoldTests.now,
+            journal: 1, scanner: "s", journalID: .random(), first: 1, baseMicros: FlowFoldTests.now,
             atMs: scans.map { Int32(-$0.ageMs) }[...], tags: scans.map(\.tag)[...], verdicts: scans.map(\.verdict)[...],
             flags: scans.map(\.flags)[...], gate: gate, receivedMicros: FlowFoldTests.now, isBehind: false)
     }

@@ -17,7 +17,7 @@ struct PresenceFoldTests {
                             Int64.random(in: 1...4, using: &random),
                             Sighting(
                                 orderedAt: Int64.random(in: 1...12, using: &random),
-                                log: JournalID(high: 0, low: UInt64(journal)), seq: seq, journal: journal,
+                                journalID: JournalID(high: 0, low: UInt64(journal)), seq: seq, journal: journal,
                                 isOut: Bool.random(using: &random),
                                 isInspection: Int.random(in: 0..<6, using: &random) == 0, gate: journal)
                         ))
@@ -37,7 +37,7 @@ struct PresenceFoldTests {
     @Test func orderIsTimeThenLogThenSeq() {
         func sighting(_ at: Int64, _ log: UInt64, _ seq: Int64) -> Sighting {
             Sighting(
-                orderedAt: at, log: JournalID(high: 0, low: log), seq: seq, journal: 1, isOut: false,
+                orderedAt: at, journalID: JournalID(high: 0, low: log), seq: seq, journal: 1, isOut: false,
                 isInspection: false, gate: nil)
         }
         #expect(sighting(2, 1, 1).isAfter(sighting(1, 9, 9)))

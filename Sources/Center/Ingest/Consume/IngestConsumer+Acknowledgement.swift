@@ -1,4 +1,5 @@
 import AMQP
+import Runtime
 
 /// The only place where batches are acknowledged or rejected: after the writer's commit, reported as a `Settlement`.
 extension IngestConsumer {
