@@ -31,11 +31,11 @@ import Testing
     }
 
     private func drop(_ name: String, force: Bool = false) throws -> Int? {
-        guard let old = try retention.survey(keepDays: 20).first(where: { $0.name == name }) else { return nil }
+        guard let old = try retention.candidates(keepDays: 20).first(where: { $0.name == name }) else { return nil }
         return try retention.drop(old, keepDays: 20, force: force)
     }
 
-    private func obstacles() throws -> [String?] { try retention.survey(keepDays: 20).map(\.obstacle) }
+    private func obstacles() throws -> [String?] { try retention.candidates(keepDays: 20).map(\.obstacle) }
 
     private func partitions() throws -> [String] {
         try fixture.texts(
@@ -46,9 +46,9 @@ import Testing
     }
 
     @Test func `what is old and over is dropped; its journals stay, and so does presence`() throws {
-        #expect(try retention.survey(keepDays: 41).isEmpty)
-        #expect(try retention.survey(keepDays: 35).map(\.name) == ["scans_0_1999"])
-        let old = try retention.survey(keepDays: 20)
+        #expect(try retention.candidates(keepDays: 41).isEmpty)
+        #expect(try retention.candidates(keepDays: 35).map(\.name) == ["scans_0_1999"])
+        let old = try retention.candidates(keepDays: 20)
         #expect(old.map(\.name) == ["scans_0_1999", "scans_2000_3999"])
         #expect(old.map(\.scans) == [200, 200])
         #expect(try obstacles() == [nil, nil])
@@ -61,7 +61,7 @@ import Testing
         #expect(try fixture.int("SELECT count(*) FROM tapline.ingest_balance WHERE NOT balanced") == 0)
         #expect(try fixture.texts("SELECT tag_id || ' ' || journal_id FROM tapline.presence") == ["7 1"])
         #expect(try partitions().first == "scans_0_1999 retired")
-        #expect(try retention.survey(keepDays: 20).map(\.name) == ["scans_2000_3999"])
+        #expect(try retention.candidates(keepDays: 20).map(\.name) == ["scans_2000_3999"])
         #expect(try retention.drop(old[0], keepDays: 20) == nil, "it was dropped")
     }
 
@@ -105,13 +105,13 @@ import Testing
         try connection.execute("UPDATE tapline.journals SET backlog = 0")
         #expect(try obstacles() == [nil, nil])
         let patient = Retention(connection, silentJournalHours: 24 * 31)
-        #expect(try patient.survey(keepDays: 20).map(\.obstacle) == [nil, "1 journals are not over"])
+        #expect(try patient.candidates(keepDays: 20).map(\.obstacle) == [nil, "1 journals are not finished"])
         try connection.execute("UPDATE tapline.journals SET backlog = 5 WHERE id = 2002")
         #expect(try drop("scans_2000_3999", force: true) == 200)
     }
 
     @Test func `what is heard of before the drop stays`() throws {
-        let old = try #require(try retention.survey(keepDays: 20).first)
+        let old = try #require(try retention.candidates(keepDays: 20).first)
         try connection.execute("UPDATE tapline.journals SET last_received_at = now() WHERE id = 1")
         #expect(try retention.drop(old, keepDays: 20, force: true) == nil)
         #expect(try fixture.int("SELECT count(*) FROM tapline.scans") == 600)
