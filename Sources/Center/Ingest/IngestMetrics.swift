@@ -18,7 +18,8 @@ final class IngestMetrics: Sendable {
             "tapline_ingest_dead_lettered_total",
             "Deliveries rejected to tapline.dead, because they could not be quarantined.")
         stored = metrics.counter("tapline_ingest_scans_stored_total", "Scans stored.")
-        duplicates = metrics.counter("tapline_ingest_scans_duplicate_total", "Scans that were stored already, with the same contents.")
+        duplicates = metrics.counter(
+            "tapline_ingest_scans_duplicate_total", "Scans that were stored already, with the same contents.")
         conflicts = metrics.counter(
             "tapline_ingest_scans_conflicting_total", "Scans whose seq is stored already with other contents.")
         quarantined = Dictionary(
@@ -38,7 +39,9 @@ final class IngestMetrics: Sendable {
         commitSeconds = metrics.histogram(
             "tapline_ingest_commit_seconds", "Time from the beginning of a group to its COMMIT, in seconds.",
             bounds: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10])
-        metrics.computed("tapline_ingest_broker_connected", "1 while the broker is connected and its queues are consumed.") {
+        metrics.computed(
+            "tapline_ingest_broker_connected", "1 while the broker is connected and its queues are consumed."
+        ) {
             health.isBrokerConnected ? 1 : 0
         }
         metrics.computed("tapline_ingest_database_connected", "1 while the database is connected.") {

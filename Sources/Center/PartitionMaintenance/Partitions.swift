@@ -69,7 +69,9 @@ package struct Partitions {
         let isIndexed = known.rowCount == 1 && known.bool(0, 0)
         // Waits for readers and writers of the partition without blocking new ones.
         try connection.execute("SET lock_timeout = 0")
-        if known.rowCount == 1, !isIndexed { try connection.execute("DROP INDEX CONCURRENTLY tapline_internal.\(index)") }
+        if known.rowCount == 1, !isIndexed {
+            try connection.execute("DROP INDEX CONCURRENTLY tapline_internal.\(index)")
+        }
         if !isIndexed {
             // Leaves the other cores to the ingestion.
             try connection.execute("SET max_parallel_maintenance_workers = 0")

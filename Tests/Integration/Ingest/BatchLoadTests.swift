@@ -1,6 +1,5 @@
 import Crypto
 import FileSystem
-import Glibc
 import Ingest
 import LinuxSystem
 import Postgres
@@ -9,24 +8,14 @@ import ScanModel
 import TestSupport
 import Testing
 
-/// `tapline-center load`, by its parts and as the operator runs it.
+/// Tests `BatchLoad` and the command `tapline-center load`.
 struct BatchLoadTests {
     private let folder = TemporaryFolder("load")
     private let fixture: IngestFixture
 
     init() throws { fixture = try IngestFixture() }
 
-    private func journal(_ scanner: String, _ count: Int, log: JournalID = .random()) -> MadeJournal {
-        MadeJournal(
-            scanner: scanner, log: log,
-            scans: (1...count).map {
-                Scan(
-                    seq: Int64($0), atMs: IngestFixture.day / 1_000 + Int64($0) * 1_000,
-                    tag: TagID(rawValue: Int64($0 % 40 + 1)), verdict: .admitted, flags: [], gate: nil, snapshot: 7)
-            })
-    }
-
-    /// The batch under its name in a folder of the stick.
+    /// Writes a batch file under its name into a folder.
     @discardableResult
     private func put(_ batch: ScanBatch, in name: String = "stick") throws -> String {
         let scanner = try #require(ScannerID(batch.scanner))
@@ -37,33 +26,33 @@ struct BatchLoadTests {
         return path
     }
 
-    private func load(_ paths: String...) throws -> (report: BatchLoad.Report, told: [String]) {
-        final class Told { var lines: [String] = [] }
-        let told = Told()
-        var load = BatchLoad(try fixture.store()) { told.lines.append($0) }
+    private func load(_ paths: String...) throws -> (report: BatchLoad.Report, problems: [String]) {
+        final class Problems { var lines: [String] = [] }
+        let problems = Problems()
+        var load = BatchLoad(try fixture.store()) { problems.lines.append($0) }
         for path in paths { try load.load(path) }
-        return (load.report, told.lines)
+        return (load.report, problems.lines)
     }
 
     private func run(_ paths: String...) throws -> Run {
         try Run.it("tapline-center", ["load", "--database-url", fixture.database.url] + paths)
     }
 
-    @Test func aFolderIsStoredOnceInWhateverOrderAndHoweverOften() throws {
-        let (first, second) = (journal("s-1", 300), journal("s-2", 50))
-        var third = journal("s-1", 20)
-        third.after = ScanBatch.After(log: first.log, lastSeq: 300)
+    @Test func folderIsStoredOnceInAnyOrder() throws {
+        let (first, second) = (MadeJournal.admissions("s-1", count: 300), MadeJournal.admissions("s-2", count: 50))
+        var third = MadeJournal.admissions("s-1", count: 20)
+        third.after = ScanBatch.After(log: first.journalID, lastSeq: 300)
         for batch in [first.batch(1, 200), first.batch(151, 150), second.batch(1, 50), third.batch(1, 20)] {
             try put(batch)
         }
         let once = try load(folder.file("stick"))
-        #expect(once.told == [])
+        #expect(once.problems == [])
         #expect(
             once.report.files == 4 && once.report.stored == 370 && once.report.duplicates == 50
                 && once.report.conflicts == 0 && once.report.isComplete)
         let again = try load(folder.file("stick"))
         #expect(again.report.stored == 0 && again.report.duplicates == 420 && again.report.isComplete)
-        // What the broker brings later is known, and is counted.
+        // A later delivery from the broker is counted as duplicates.
         let outcome = try fixture.store().store([first.batch(101, 200).delivery()])
         #expect(outcome == [.accepted(stored: 0, duplicates: 200, conflicts: 0)])
         try fixture.checkBooks()
@@ -73,8 +62,8 @@ struct BatchLoadTests {
         #expect(try fixture.int("SELECT count(*) FROM tapline.quarantine") == 0)
     }
 
-    @Test func aBadFileIsToldByNameAndKeepsNoOtherFromBeingStored() throws {
-        let good = journal("s-1", 30)
+    @Test func invalidFileIsReportedAndBlocksNoOther() throws {
+        let good = MadeJournal.admissions("s-1", count: 30)
         let stick = try folder.folder("stick")
         let whole = good.batch(1, 10).encoded()
         let torn = try put(good.batch(11, 10))
@@ -83,23 +72,23 @@ struct BatchLoadTests {
         let large = [UInt8](repeating: 7, count: 3 << 20)
         try Files.writeAtomically(large, to: stick + "/large.batch")
         try Files.makeFolder(stick + "/folder.batch")
-        // Not batches, and not spoken of.
+        // Not batch files, and not reported.
         try Files.writeAtomically([1], to: stick + "/manifest.json")
         try Files.writeAtomically([1], to: stick + "/._\(BatchFileName.suffix)")
-        try put(journal("stranger", 5).batch(1, 5))
-        try put(journal("s-off", 5).batch(1, 5))
+        try put(MadeJournal.admissions("stranger", count: 5).batch(1, 5))
+        try put(MadeJournal.admissions("s-off", count: 5).batch(1, 5))
         try put(good.batch(1, 10))
         try put(good.batch(21, 10))
-        let (report, told) = try load(stick, folder.file("missing.batch"), try folder.folder("nothing"))
+        let (report, problems) = try load(stick, folder.file("missing.batch"), try folder.folder("nothing"))
         #expect(report.stored == 20 && report.duplicates == 0 && report.quarantined == 5 && report.unreadable == 3)
-        func line(_ name: String) -> String { told.first { $0.contains(name) } ?? "not told: \(told)" }
+        func line(_ name: String) -> String { problems.first { $0.contains(name) } ?? "not reported: \(problems)" }
         for (name, words) in [
             (torn, "malformed: the bytes do not match the digest"), ("empty.batch", "malformed"),
             ("large.batch", "oversized: 3145728 bytes"),
             ("/stranger-", "unknown-scanner"), ("/s-off-", "disabled-scanner"), ("folder.batch", "Is a directory"),
             ("missing.batch", "No such file"), ("/nothing", "no batch files"),
         ] { #expect(line(name).contains(words), "\(line(name))") }
-        #expect(told.count == 8)
+        #expect(problems.count == 8)
         let rows = try fixture.texts(
             """
             SELECT concat_ws(' ', reason, coalesce(scanner_id, '-'), split_part(routing_key, ' ', 1), size, octet_length(body))
@@ -111,7 +100,7 @@ struct BatchLoadTests {
                 "oversized - file \(large.count) 65536",
             ])
         #expect(rows.count == 5)
-        // Once its cause is gone, a quarantined file is stored like any other.
+        // After its cause is corrected, a quarantined file can be stored.
         try fixture.connection.execute("INSERT INTO tapline.scanners (id, enabled) VALUES ('stranger', true)")
         let replay = try Run.it(
             "tapline-center", ["quarantine", "replay", "--scanner", "stranger", "--database-url", fixture.database.url])
@@ -120,37 +109,37 @@ struct BatchLoadTests {
         try fixture.checkBooks()
     }
 
-    @Test func aConflictKeepsWhatIsStored() throws {
-        let made = journal("s-1", 20)
+    @Test func conflictKeepsTheStoredScans() throws {
+        let made = MadeJournal.admissions("s-1", count: 20)
         try put(made.batch(1, 20))
         #expect(try load(folder.file("stick")).report.stored == 20)
         var other = made.batch(1, 20)
         (other.verdicts[3], other.verdicts[8]) = (1, 2)
         let path = try put(other, in: "other")
-        let (report, told) = try load(path)
+        let (report, problems) = try load(path)
         #expect(report.duplicates == 18 && report.conflicts == 2 && report.quarantined == 1 && !report.isComplete)
-        #expect(told.count == 1 && told[0].hasPrefix(path))
+        #expect(problems.count == 1 && problems[0].hasPrefix(path))
         #expect(try fixture.int("SELECT count(*) FROM tapline.scans WHERE verdict <> 0") == 0)
-        #expect(try fixture.texts("SELECT detail FROM tapline.quarantine") == ["journal \(made.log) seq 4,9"])
+        #expect(try fixture.texts("SELECT detail FROM tapline.quarantine") == ["journal \(made.journalID) seq 4,9"])
         try fixture.checkBooks()
     }
 
-    /// A stick that has turned a bit: it is still a batch, and what it says was never so.
-    @Test func whatWasAlteredOnItsWayIsNotStoredAndNotByAReplay() throws {
-        let made = journal("s-1", 20)
+    /// A flipped bit leaves a valid batch with false contents. The digest in the file name reveals it.
+    @Test func alteredFileIsStoredNeitherAtOnceNorByAReplay() throws {
+        let made = MadeJournal.admissions("s-1", count: 20)
         let path = try put(made.batch(1, 20))
         var other = made.batch(1, 20)
         other.tags[3] ^= 1 << 40
         try Files.writeAtomically(other.encoded(), to: path)
-        #expect(try load(path).told.first?.contains("file altered") == true)
+        #expect(try load(path).problems.first?.contains("file altered") == true)
         let replay = try Run.it(
             "tapline-center", ["quarantine", "replay", "--all", "--database-url", fixture.database.url])
         #expect(replay.end == .exit(1))
         #expect(try fixture.int("SELECT count(*) FROM tapline.scans") == 0)
-        // Under another name it is whoever's who gives it.
+        // A name without a digest proves nothing, and the batch is stored.
         try Files.rename(path, to: folder.file("given.batch"))
         #expect(try load(folder.file("given.batch")).report.stored == 20)
-        // A later version of the batch, whole: for the center that will know it.
+        // An intact batch of a later format version is kept for a later center.
         let body = made.batch(1, 5).encoded()
         var later = body
         let version = try #require(body.firstRange(of: Array("av".utf8))).upperBound
@@ -158,14 +147,14 @@ struct BatchLoadTests {
         let digest = Hex.encode(Array(SHA256.hash(later).prefix(BatchFileName.digestBytes)))
         let file = BatchFileName(scanner: ScannerID("s-1")!, log: .random(), first: 1, digest: digest)
         try Files.writeAtomically(later, to: folder.file("\(file)"))
-        #expect(try load(folder.file("\(file)")).told.first?.contains("version: version 2") == true)
+        #expect(try load(folder.file("\(file)")).problems.first?.contains("version: version 2") == true)
         #expect(
             try fixture.texts("SELECT routing_key FROM tapline.quarantine WHERE scanner_id = 's-1'") == ["scan.s-1"])
     }
 
-    /// A stick takes hours: that says nothing of the device's clock, which raises an alarm beyond five minutes.
-    @Test func theRunnersWayIsNoClockError() throws {
-        let made = journal("s-1", 30)
+    /// Transport on a USB stick takes hours. Only a skew of more than five minutes of the device's clock is an alarm.
+    @Test func transportTimeOfAFileIsNoClockSkew() throws {
+        let made = MadeJournal.admissions("s-1", count: 30)
         let nowMicros = SystemClock.nowMicroseconds()
         _ = try fixture.store().store([
             made.batch(1, 10, sentMicros: nowMicros - 40_000).delivery(receivedMicros: nowMicros)
@@ -173,8 +162,10 @@ struct BatchLoadTests {
         for first in [11, 21] { try put(made.batch(first, 10, sentMicros: nowMicros - 5 * 3_600_000_000)) }
         #expect(try load(folder.file("stick")).report.stored == 20)
         #expect(try fixture.texts("SELECT array_to_string(skews, ',') FROM tapline.journals") == ["40000"])
-        // Nor is it one where nothing else was ever heard.
-        try put(journal("s-2", 5).batch(1, 5, sentMicros: nowMicros - 5 * 3_600_000_000), in: "second")
+        // The same holds for a scanner without any other delivery.
+        try put(
+            MadeJournal.admissions("s-2", count: 5).batch(1, 5, sentMicros: nowMicros - 5 * 3_600_000_000), in: "second"
+        )
         _ = try load(folder.file("second"))
         #expect(
             try fixture.int("SELECT count(*) FROM tapline.journals WHERE scanner_id = 's-2' AND clock_skew IS NULL")
@@ -183,15 +174,15 @@ struct BatchLoadTests {
         #expect(try fixture.int("SELECT count(*) FROM tapline.scanner_health WHERE clock_wrong") == 0)
     }
 
-    @Test func theCommandSaysWhatItDid() throws {
-        try put(journal("s-1", 8).batch(1, 8))
+    @Test func commandReportsTheTotals() throws {
+        try put(MadeJournal.admissions("s-1", count: 8).batch(1, 8))
         let good = try run(folder.file("stick"))
         #expect(good.end == .exit(0), "\(good.errors)")
         #expect(
             good.lines == [
                 "1 files: 8 scans stored, 0 duplicates, 0 conflicts; 0 files in quarantine, 0 not readable"
             ])
-        #expect(try fixture.int("SELECT count(*) FROM tapline.presence") == 8, "it tracks by itself")
+        #expect(try fixture.int("SELECT count(*) FROM tapline.presence") == 8, "the command tracks the scans")
         try Files.writeAtomically([1, 2, 3], to: folder.file("stick/torn.batch"))
         let bad = try run("--output", "json", folder.file("stick"))
         #expect(bad.end == .exit(1))
@@ -200,20 +191,20 @@ struct BatchLoadTests {
                 #"{"files":2,"stored":0,"duplicates":8,"conflicts":0,"quarantined":1,"unreadable":0}"#
             ])
         #expect(bad.errors.contains("torn.batch"))
-        let away = try Run.it(
+        let unreachable = try Run.it(
             "tapline-center", ["load", "--database-url", "postgresql://x@127.0.0.1:1/x", "/dev/null"])
-        #expect(away.end == .exit(69))
+        #expect(unreachable.end == .exit(69))
         #expect(try run().end == .exit(64))
     }
 
-    /// Stored is stored, but who looks for it in the live views must know.
-    @Test func whatCouldNotBeTrackedIsSaid() throws {
+    /// Stored scans that are not tracked are missing in the live views, so the command reports them.
+    @Test func commandReportsScansThatAreNotTracked() throws {
         try fixture.connection.execute(
             """
             CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no room'; END $$;
             CREATE TRIGGER fail BEFORE INSERT ON tapline.presence EXECUTE FUNCTION fail();
             """)
-        try put(journal("s-1", 8).batch(1, 8))
+        try put(MadeJournal.admissions("s-1", count: 8).batch(1, 8))
         let run = try run(folder.file("stick"))
         #expect(run.end == .exit(1))
         #expect(run.lines.first?.contains("8 scans stored") == true)

@@ -1,15 +1,13 @@
 import Ingest
-import LinuxSystem
 import Postgres
 import Runtime
 import ScanBatchCodec
 import ScanModel
-import Synchronization
 import TestSupport
 import Testing
 import Tracking
 
-/// The store transaction when the database fails under it, and when two writers meet.
+/// Tests the store transaction while the database fails, and with concurrent transactions.
 struct IngestFaultTests {
     private func journal(_ scanner: String, count: Int) -> MadeJournal {
         let scans = (1...Int64(count)).map { seq -> Scan in
@@ -18,12 +16,12 @@ struct IngestFaultTests {
             let atMs = IngestFixture.day / 1_000 + seq
             return Scan(seq: seq, atMs: atMs, tag: tag, verdict: verdict, flags: [], gate: nil, snapshot: 7)
         }
-        return MadeJournal(scanner: scanner, log: .random(), scans: scans)
+        return MadeJournal(scanner: scanner, journalID: .random(), scans: scans)
     }
 
-    @Test func aBackendKilledBeforeTheCommitLeavesNothing() throws {
+    @Test func backendKilledBeforeTheCommitStoresNothing() throws {
         let fixture = try IngestFixture()
-        // The deferred trigger runs as the first part of COMMIT, and ends its own server process there.
+        // The deferred trigger runs as the first part of COMMIT and ends its server process.
         try fixture.connection.execute(
             """
             CREATE TABLE public.armed (yes boolean); INSERT INTO public.armed VALUES (true);
@@ -50,7 +48,7 @@ struct IngestFaultTests {
         try fixture.checkPresence()
     }
 
-    @Test func aCommitWithAWarningIsNone() throws {
+    @Test func commitWithAWarningIsAnError() throws {
         let fixture = try IngestFixture()
         try fixture.connection.execute(
             """
@@ -106,10 +104,9 @@ struct IngestFaultTests {
         try fixture.checkPresence()
     }
 
-    /// Neither misses the other, although neither is committed when the other begins.
-    /// The registry changes in an open transaction while a scan is stored: storing does not wait for it, and its commit
-    /// finds the row.
-    @Test func anOpenRegistryChangeStopsNoScanAndReachesPresence() throws {
+    /// A scan is stored during an open transaction that changes the registry. The store does not wait for it, and its commit
+    /// corrects the row of presence.
+    @Test func openRegistryTransactionDoesNotBlockScans() throws {
         let fixture = try IngestFixture()
         let registry = try fixture.database.connect()
         try registry.execute(
@@ -120,7 +117,7 @@ struct IngestFaultTests {
         let scan = Scan(
             seq: 1, atMs: IngestFixture.day / 1_000, tag: TagID(rawValue: 77), verdict: .admitted, flags: [], gate: nil,
             snapshot: 7)
-        let delivery = MadeJournal(scanner: "s-1", log: .random(), scans: [scan]).batch(1, 1).delivery()
+        let delivery = MadeJournal(scanner: "s-1", journalID: .random(), scans: [scan]).batch(1, 1).delivery()
         let connection = try fixture.database.connect()
         try connection.execute("SET statement_timeout = '10s'")
         let store = try IngestStore(connection, relayUsers: [IngestFixture.relay])
@@ -133,12 +130,12 @@ struct IngestFaultTests {
         try fixture.checkPresence()
     }
 
-    /// The registry commits while a group is between its look at the registry and its own commit: it waits, and then finds
-    /// the row.
-    @Test func aRegistryCommitWaitsForTheGroupInHand() throws {
+    /// The registry commits after a tracker has read the registry and before the tracker commits. It waits, and then corrects
+    /// the row of presence.
+    @Test func registryCommitWaitsForTheTracker() throws {
         let fixture = try IngestFixture()
-        let group = try fixture.database.connect()
-        try group.execute("BEGIN; SELECT pg_advisory_xact_lock_shared(92703854297089)")
+        let tracker = try fixture.database.connect()
+        try tracker.execute("BEGIN; SELECT pg_advisory_xact_lock_shared(92703854297089)")
         let url = fixture.database.url
         let ended = StopSignal()
         NamedThread("registry") {
@@ -150,10 +147,8 @@ struct IngestFaultTests {
             SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
                 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
             """
-        let deadline = SystemClock.monotonicMs() + 60_000
-        while try fixture.int(waiting) == 0, SystemClock.monotonicMs() < deadline { _ = Poll.wait([], timeoutMs: 10) }
-        #expect(try fixture.int(waiting) == 1)
-        try group.execute(
+        try eventually("the registry waits", withinMs: 60_000) { try fixture.int(waiting) == 1 }
+        try tracker.execute(
             """
             INSERT INTO tapline.presence (tag_id, since, scanner_id, direction, ordered_at, log, seq, journal_id)
             VALUES (77, now(), 's-1', 0, now(), gen_random_uuid(), 1, 1);

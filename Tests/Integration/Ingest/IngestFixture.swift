@@ -37,13 +37,13 @@ final class IngestFixture {
 
     func int(_ sql: String) throws -> Int64 { try connection.query(sql).int(0, 0) }
 
-    /// First column of all rows.
+    /// Returns the first column of all rows.
     func texts(_ sql: String) throws -> [String] {
         let result = try connection.query(sql)
         return (0..<result.rowCount).map { result.text($0, 0) }
     }
 
-    /// Whether the books agree, in every journal, with what is stored.
+    /// Checks that the counters of every journal match its stored scans.
     func checkBooks() throws {
         #expect(try int("SELECT count(*) FROM tapline.ingest_balance WHERE NOT balanced") == 0)
         #expect(
@@ -65,11 +65,11 @@ final class IngestFixture {
                 """) == 0)
     }
 
-    /// Whether presence is what the definition makes of all that is stored, once it is tracked; and all else that is.
+    /// Tracks the stored scans, then checks presence by its definition and all other tracked relations.
     func checkPresence() throws {
         try TrackingStore(connection).catchUp()
         try checkTracking()
-        let truth = """
+        let expected = """
             SELECT DISTINCT ON (p.tag_id) p.tag_id, t.attendee_id,
                 CASE p.direction WHEN 0 THEN g.zone_id ELSE g.from_zone_id END AS zone_id, p.ordered_at AS since,
                 j.scanner_id, p.gate_id, p.direction::smallint, j.log, p.seq, p.journal_id
@@ -83,14 +83,14 @@ final class IngestFixture {
             """
         let wrong = try int(
             """
-            WITH truth AS (\(truth)), written AS (\(written))
-            SELECT (SELECT count(*) FROM (SELECT * FROM truth EXCEPT SELECT * FROM written) a)
-                + (SELECT count(*) FROM (SELECT * FROM written EXCEPT SELECT * FROM truth) b)
+            WITH expected AS (\(expected)), written AS (\(written))
+            SELECT (SELECT count(*) FROM (SELECT * FROM expected EXCEPT SELECT * FROM written) a)
+                + (SELECT count(*) FROM (SELECT * FROM written EXCEPT SELECT * FROM expected) b)
             """)
         #expect(wrong == 0)
     }
 
-    /// Whether nothing differs from what `tapline_internal.rebuild_tracking` makes of the scans.
+    /// Checks that the tracked relations are those that `rebuild_tracking` computes from the scans.
     func checkTracking() throws {
         let differing = try texts(
             "SELECT concat_ws(' ', relation, rows_right, rows_missing, rows_wrong) FROM tapline_internal.rebuild_tracking(false) "
@@ -99,19 +99,31 @@ final class IngestFixture {
     }
 }
 
-/// A journal that a test makes up, cut into deliveries at will.
+/// An artificial journal, which a test cuts into deliveries.
 struct MadeJournal {
     var scanner: String
-    var log: JournalID
-    /// In order of seq, from 1.
+    var journalID: JournalID
+    /// In the order of their seqs, from 1.
     var scans: [Scan]
     var after: ScanBatch.After?
 
-    /// Seqs first ..< first + count, as a scanner would send them.
+    /// Returns a journal of admissions with the tags 1 to 40 in turn, one second apart.
+    static func admissions(
+        _ scanner: String = "s-1", count: Int = 10, journalID: JournalID = .random()
+    ) -> MadeJournal {
+        let scans = (1...Int64(count)).map { seq in
+            Scan(
+                seq: seq, atMs: IngestFixture.day / 1_000 + seq * 1_000, tag: TagID(rawValue: seq % 40 + 1),
+                verdict: .admitted, flags: [], gate: nil, snapshot: 7)
+        }
+        return MadeJournal(scanner: scanner, journalID: journalID, scans: scans)
+    }
+
+    /// Returns the batch of seqs first ..< first + count, as a scanner sends it.
     func batch(_ first: Int, _ count: Int, sentMicros: Int64 = IngestFixture.day) -> ScanBatch {
         let slice = scans[(first - 1)..<(first - 1 + count)]
         var batch = ScanBatch(
-            scanner: ScannerID(scanner)!, log: log, scans: slice, sentMicros: sentMicros,
+            scanner: ScannerID(scanner)!, log: journalID, scans: slice, sentMicros: sentMicros,
             backlog: Int64(scans.count - first - count + 1))
         if first == 1 { batch.after = after }
         return batch

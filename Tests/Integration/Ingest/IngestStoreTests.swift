@@ -5,14 +5,14 @@ import ScanModel
 import TestSupport
 import Testing
 
-/// The store transaction on a real PostgreSQL, fed by hand.
+/// Tests the store transaction on a real PostgreSQL, without a broker.
 struct IngestStoreTests {
-    /// Journals of the enrolled scanners with every verdict and flag that presence cares about.
+    /// Returns journals of the enrolled scanners with all verdicts and flags that affect presence.
     private func journals(_ random: inout TestRandom) -> [MadeJournal] {
         ["s-1", "s-2", "s-3", "s-4", "s-1"].map { scanner in
             let length = Int.random(in: 1...40, using: &random)
             let scans = (1...length).map { seq in
-                // Times over some seconds only, so that journals overlap, and some devices live in the future.
+                // Times within a few seconds, so that journals overlap. Some device clocks are ahead.
                 let ahead: Int64 = Int.random(in: 0..<10, using: &random) == 0 ? 200_000_000 : 0
                 var flags: Flags = Bool.random(using: &random) ? .out : []
                 if Int.random(in: 0..<6, using: &random) == 0 { flags.insert(.inspection) }
@@ -23,11 +23,11 @@ struct IngestStoreTests {
                     tag: TagID(rawValue: .random(in: 0...44, using: &random) % 9), verdict: verdict, flags: flags,
                     gate: nil, snapshot: 7)
             }
-            return MadeJournal(scanner: scanner, log: .random(), scans: scans)
+            return MadeJournal(scanner: scanner, journalID: .random(), scans: scans)
         }
     }
 
-    /// All scans of all journals at least once, cut, repeated and overlapping at random, in any order.
+    /// Returns all scans of all journals at least once, cut, repeated and overlapping at random, in any order.
     private func deliveries(_ journals: [MadeJournal], _ random: inout TestRandom) -> [IngestDelivery] {
         var all: [IngestDelivery] = []
         for journal in journals {
@@ -48,7 +48,7 @@ struct IngestStoreTests {
     }
 
     @Test(arguments: 1...12)
-    func eachScanOnceAndPresenceOfItsOwnWhateverTheOrder(seed: Int) throws {
+    func eachScanIsStoredOnceInAnyOrder(seed: Int) throws {
         var random = TestRandom(seed)
         let fixture = try IngestFixture()
         let store = try fixture.store()
@@ -78,7 +78,7 @@ struct IngestStoreTests {
                 """
                 SELECT concat_ws(',', s.seq, s.tag_id, (extract(epoch FROM s.scanned_at) * 1000)::bigint, s.verdict, s.flags)
                 FROM tapline.scans s JOIN tapline.journals j ON j.id = s.journal_id
-                WHERE j.log = '\(journal.log)' ORDER BY s.seq
+                WHERE j.log = '\(journal.journalID)' ORDER BY s.seq
                 """)
             let expected = journal.scans.map {
                 "\($0.seq),\($0.tag.rawValue),\($0.atMs),\($0.verdict.rawValue),\($0.flags.rawValue)"
@@ -87,24 +87,15 @@ struct IngestStoreTests {
         }
     }
 
-    private func journal(_ scanner: String = "s-1", count: Int = 10) -> MadeJournal {
-        let scans = (1...Int64(count)).map { seq -> Scan in
-            let tag = TagID(rawValue: seq % 40 + 1)
-            let atMs = IngestFixture.day / 1_000 + seq * 1_000
-            return Scan(seq: seq, atMs: atMs, tag: tag, verdict: .admitted, flags: [], gate: nil, snapshot: 7)
-        }
-        return MadeJournal(scanner: scanner, log: .random(), scans: scans)
-    }
-
-    @Test func aConflictKeepsTheFirstAndQuarantinesTheSecond() throws {
+    @Test func conflictKeepsTheFirstScanAndQuarantinesTheSecond() throws {
         let fixture = try IngestFixture()
         let store = try fixture.store()
-        let journal = journal()
+        let journal = MadeJournal.admissions()
         var forged = journal.batch(3, 4)
         forged.tags[1] += 1
         forged.flags[2] = 1
         forged.atMs[3] += 1
-        // Within one group, and then against what is stored.
+        // First within one group, then with stored scans.
         let first = try store.store([journal.batch(1, 10).delivery(), forged.delivery()])
         #expect(first[1] == .accepted(stored: 0, duplicates: 1, conflicts: 3))
         let again = try store.store([forged.delivery()])
@@ -114,23 +105,50 @@ struct IngestStoreTests {
         let row = try fixture.connection.query("SELECT reason, detail, times, body FROM tapline.quarantine")
         #expect(row.rowCount == 1)
         #expect(row.text(0, 0) == "conflict")
-        #expect(row.text(0, 1) == "journal \(journal.log) seq 4,5,6")
+        #expect(row.text(0, 1) == "journal \(journal.journalID) seq 4,5,6")
         #expect(row.int(0, 2) == 2)
         #expect(row.bytes(0, 3) == forged.encoded())
         #expect(try fixture.int("SELECT conflicts FROM tapline.journals") == 6)
     }
 
-    @Test func whatRetentionHasDroppedIsNotStoredAgainAndGapsStillFill() throws {
+    @Test func repeatedBatchIsRecognisedByItsDigest() throws {
         let fixture = try IngestFixture()
         let store = try fixture.store()
-        let journal = journal(count: 60)
+        let journal = MadeJournal.admissions(count: 200)
+        let batch = journal.batch(1, 100)
+        #expect(try store.store([batch.delivery()]) == [.accepted(stored: 100, duplicates: 0, conflicts: 0)])
+        #expect(try fixture.int("SELECT count(*) FROM tapline_internal.batches WHERE last_seq = 100") == 1)
+        // The stored scans are not read, so a change of one in the database is not noticed.
+        try fixture.connection.execute("UPDATE tapline.scans SET verdict = 3 WHERE seq = 50")
+        #expect(try store.store([batch.delivery()]) == [.accepted(stored: 0, duplicates: 100, conflicts: 0)])
+        // A batch with other boundaries is compared scan by scan, and other contents are a conflict.
+        #expect(
+            try store.store([journal.batch(1, 60).delivery()]) == [.accepted(stored: 0, duplicates: 59, conflicts: 1)])
+        var forged = batch
+        forged.tags[7] += 1
+        #expect(try store.store([forged.delivery()]) == [.accepted(stored: 0, duplicates: 98, conflicts: 2)])
+        // New scans after repeated ones, in one group.
+        #expect(
+            try store.store([batch.delivery(), journal.batch(101, 100).delivery(), batch.delivery()]) == [
+                .accepted(stored: 0, duplicates: 100, conflicts: 0),
+                .accepted(stored: 100, duplicates: 0, conflicts: 0),
+                .accepted(stored: 0, duplicates: 100, conflicts: 0),
+            ])
+        try fixture.checkBooks()
+    }
+
+    @Test func droppedScansAreNotStoredAgainAndGapsStillFill() throws {
+        let fixture = try IngestFixture()
+        let store = try fixture.store()
+        let journal = MadeJournal.admissions(count: 60)
         _ = try store.store([journal.batch(1, 20).delivery(), journal.batch(25, 36).delivery()])
         try fixture.connection.execute(
             """
             UPDATE tapline.journals SET retired_seq = last_seq, retired_at = now();
             DELETE FROM tapline.scans; DELETE FROM tapline_internal.batches
             """)
-        #expect(try store.store([journal.batch(1, 20).delivery()]) == [.accepted(stored: 0, duplicates: 20, conflicts: 0)])
+        #expect(
+            try store.store([journal.batch(1, 20).delivery()]) == [.accepted(stored: 0, duplicates: 20, conflicts: 0)])
         #expect(
             try store.store([journal.batch(15, 46).delivery()]) == [.accepted(stored: 4, duplicates: 42, conflicts: 0)])
         #expect(try fixture.texts("SELECT seq FROM tapline.scans ORDER BY seq") == ["21", "22", "23", "24"])
@@ -138,154 +156,10 @@ struct IngestStoreTests {
         #expect(try fixture.int("SELECT count(*) FROM tapline.ingest_balance WHERE NOT balanced") == 0)
     }
 
-    @Test func everyReasonHasItsRowAndStopsNobody() throws {
-        let fixture = try IngestFixture()
-        let store = try fixture.store()
-        let good = journal().batch(1, 10).delivery()
-        var wrongKey = good
-        wrongKey.routingKey = Array("scan.s-2".utf8)
-        var nul = good
-        nul.routingKey = Array("scan.s-1".utf8) + [0, 0xff]
-        var garbage = good
-        garbage.body = Array("garbage".utf8)
-        var huge = good
-        huge.body = (0..<(1 << 20) + 1).map { UInt8(truncatingIfNeeded: $0) }
-        let unknown = journal("s-9").batch(1, 1).delivery()
-        let disabled = journal("s-off").batch(1, 1).delivery()
-        var stranger = good
-        stranger.userID = "s-2"
-        var nobody = good
-        nobody.userID = nil
-        let poison = [wrongKey, nul, garbage, huge, unknown, disabled, stranger, nobody, garbage]
-        let outcomes = try store.store(poison + [good])
-        #expect(outcomes.last == .accepted(stored: 10, duplicates: 0, conflicts: 0))
-        _ = try store.store(poison)
-        let rows = try fixture.texts(
-            """
-            SELECT concat_ws(' ', routing_key, reason, times, scanner_id, octet_length(body), size) FROM tapline.quarantine
-            ORDER BY routing_key, reason
-            """)
-        let size = good.body.count
-        #expect(
-            rows == [
-                // Wrong and missing user share a row: same key, same reason, same body.
-                "scan.s-1 identity 4 s-1 \(size) \(size)",
-                "scan.s-1 malformed 4 s-1 7 7",
-                "scan.s-1 oversized 2 s-1 65536 1048577",
-                "scan.s-1\\x00\\xff identity 2 \(size) \(size)",
-                "scan.s-2 identity 2 s-2 \(size) \(size)",
-                "scan.s-9 unknown-scanner 2 s-9 \(unknown.body.count) \(unknown.body.count)",
-                "scan.s-off disabled-scanner 2 s-off \(disabled.body.count) \(disabled.body.count)",
-            ])
-        try fixture.checkBooks()
-    }
-
-    @Test func aReplayStoresWhatItsCauseNoLongerStops() throws {
-        let fixture = try IngestFixture()
-        let store = try fixture.store()
-        let delivery = journal("s-9").batch(1, 5).delivery()
-        _ = try store.store([delivery])
-        guard case .quarantined(.unknownScanner, _) = try store.store([delivery], quarantining: false)[0] else {
-            Issue.record("taken")
-            return
-        }
-        #expect(try fixture.int("SELECT times FROM tapline.quarantine") == 1)
-        try fixture.connection.execute("INSERT INTO tapline.scanners (id) VALUES ('s-9')")
-        #expect(
-            try store.store([delivery], quarantining: false) == [.accepted(stored: 5, duplicates: 0, conflicts: 0)])
-        #expect(
-            try store.store([delivery], quarantining: false) == [.accepted(stored: 0, duplicates: 5, conflicts: 0)])
-    }
-
-    private static let refusals = [
-        "23514": "ALTER TABLE tapline.scans ADD CONSTRAINT test CHECK (tag_id <> 13)",
-        "P0001": """
-        CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$;
-        CREATE TRIGGER refuse AFTER INSERT ON tapline.scans FOR EACH ROW WHEN (NEW.tag_id = 13)
-            EXECUTE FUNCTION public.refuse()
-        """,
-    ]
-
-    @Test(arguments: refusals) func whatTheDatabaseRefusesStopsNobodyElse(sqlState: String, rule: String) throws {
-        let fixture = try IngestFixture()
-        try fixture.connection.execute(rule)
-        let store = try fixture.store()
-        let (good, bad, late) = (journal(), journal("s-2", count: 12), journal("s-4"))
-        let outcomes = try store.store([
-            good.batch(1, 10).delivery(), bad.batch(1, 12).delivery(), late.batch(1, 10).delivery(),
-            bad.batch(1, 5).delivery(),
-        ])
-        #expect(outcomes[0] == .accepted(stored: 10, duplicates: 0, conflicts: 0))
-        #expect(outcomes[2] == .accepted(stored: 10, duplicates: 0, conflicts: 0))
-        #expect(outcomes[3] == .accepted(stored: 5, duplicates: 0, conflicts: 0))
-        guard case .quarantined(.range, let detail) = outcomes[1] else {
-            Issue.record("\(outcomes[1])")
-            return
-        }
-        #expect(detail.contains(sqlState))
-        #expect(try fixture.int("SELECT count(*) FROM tapline.scans") == 25)
-        try fixture.checkBooks()
-        try fixture.checkPresence()
-    }
-
-    @Test func heartbeatsGatesSkewAndTheEndOfTheJournalBefore() throws {
-        let fixture = try IngestFixture()
-        let store = try fixture.store()
-        let before = journal("s-2", count: 5)
-        var next = journal("s-2", count: 3)
-        next.after = ScanBatch.After(log: before.log, lastSeq: 5)
-        // The next journal comes first, and the tail of the one before is still missing.
-        let received = IngestFixture.day + 5_000_000
-        _ = try store.store([next.batch(1, 3).delivery(receivedMicros: received)])
-        #expect(
-            try fixture.texts("SELECT concat_ws(' ', kind, first_seq, last_seq) FROM tapline.seq_gaps") == ["tail 1 5"])
-        _ = try store.store([before.batch(3, 3).delivery()])
-        #expect(
-            try fixture.texts("SELECT concat_ws(' ', kind, first_seq, last_seq) FROM tapline.seq_gaps") == ["gap 1 2"])
-        _ = try store.store([before.batch(1, 2).delivery()])
-        #expect(try fixture.int("SELECT count(*) FROM tapline.seq_gaps") == 0)
-
-        var heartbeat = ScanBatch(
-            heartbeatOf: ScannerID("s-2")!, log: next.log, next: 4, gate: 3, snapshot: 8,
-            sentMicros: received + 60_000_000, backlog: 17, state: ["reader": .text("ok"), "disk": .int(5)])
-        _ = try store.store([heartbeat.delivery(receivedMicros: received + 59_000_000)])
-        heartbeat.state = [:]
-        _ = try store.store([heartbeat.delivery(receivedMicros: received + 69_000_000)])
-        let row = try fixture.connection.query(
-            """
-            SELECT snapshot_version, backlog, (extract(epoch FROM clock_skew) * 1000000)::bigint, state ->> 'reader', received,
-                (extract(epoch FROM last_received_at) * 1000000)::bigint, cardinality(skews), gate_id
-            FROM tapline.journals WHERE log = '\(next.log)'
-            """)
-        #expect(row.int(0, 0) == 8)
-        #expect(row.int(0, 1) == 17)
-        #expect(row.int(0, 2) == -1_000_000)
-        #expect(row.text(0, 3) == "ok")
-        #expect(row.int(0, 4) == 3)
-        #expect(row.int(0, 5) == received + 69_000_000)
-        #expect(row.int(0, 6) == 3)
-        #expect(row.int(0, 7) == 3)
-        // What is replayed was heard long ago.
-        heartbeat.backlog = 99
-        _ = try store.store([heartbeat.delivery(receivedMicros: received)])
-        #expect(try fixture.int("SELECT backlog FROM tapline.journals WHERE log = '\(next.log)'") == 17)
-        // Gate absent: the default at receipt; none: null; sent: as it is, known or not.
-        var given = journal("s-1", count: 1).batch(1, 1)
-        given.gate = 4_711
-        _ = try store.store([given.delivery(), journal("s-3", count: 1).batch(1, 1).delivery()])
-        #expect(
-            try fixture.texts(
-                """
-                SELECT DISTINCT concat_ws(' ', j.scanner_id, coalesce(s.gate_id, -1)) FROM tapline.scans s
-                JOIN tapline.journals j ON j.id = s.journal_id ORDER BY 1
-                """) == ["s-1 4711", "s-2 2", "s-3 -1"])
-        try fixture.checkPresence()
-    }
-
     @Test func acceptedGapsStayAcceptedAndStillFill() throws {
         let fixture = try IngestFixture()
         let store = try fixture.store()
-        let journal = journal(count: 20)
+        let journal = MadeJournal.admissions(count: 20)
         _ = try store.store([journal.batch(11, 2).delivery()])
         _ = try fixture.connection.query("SELECT tapline.accept_gap(1, 1, 10)")
         #expect(try fixture.int("SELECT count(*) FROM tapline.seq_gaps") == 0)
@@ -297,5 +171,59 @@ struct IngestStoreTests {
                 ORDER BY first_seq
                 """) == ["1 3 t", "7 10 t", "13 18 f"])
         try fixture.checkBooks()
+    }
+
+    @Test func batchesUpdateTheirJournalAndThePreviousOne() throws {
+        let fixture = try IngestFixture()
+        let store = try fixture.store()
+        let before = MadeJournal.admissions("s-2", count: 5)
+        var next = MadeJournal.admissions("s-2", count: 3)
+        next.after = ScanBatch.After(log: before.journalID, lastSeq: 5)
+        // The next journal arrives first, while the tail of the previous one is missing.
+        let received = IngestFixture.day + 5_000_000
+        _ = try store.store([next.batch(1, 3).delivery(receivedMicros: received)])
+        #expect(
+            try fixture.texts("SELECT concat_ws(' ', kind, first_seq, last_seq) FROM tapline.seq_gaps") == ["tail 1 5"])
+        _ = try store.store([before.batch(3, 3).delivery()])
+        #expect(
+            try fixture.texts("SELECT concat_ws(' ', kind, first_seq, last_seq) FROM tapline.seq_gaps") == ["gap 1 2"])
+        _ = try store.store([before.batch(1, 2).delivery()])
+        #expect(try fixture.int("SELECT count(*) FROM tapline.seq_gaps") == 0)
+
+        var heartbeat = ScanBatch(
+            heartbeatOf: ScannerID("s-2")!, log: next.journalID, next: 4, gate: 3, snapshot: 8,
+            sentMicros: received + 60_000_000, backlog: 17, state: ["reader": .text("ok"), "disk": .int(5)])
+        _ = try store.store([heartbeat.delivery(receivedMicros: received + 59_000_000)])
+        heartbeat.state = [:]
+        _ = try store.store([heartbeat.delivery(receivedMicros: received + 69_000_000)])
+        let row = try fixture.connection.query(
+            """
+            SELECT snapshot_version, backlog, (extract(epoch FROM clock_skew) * 1000000)::bigint, state ->> 'reader', received,
+                (extract(epoch FROM last_received_at) * 1000000)::bigint, cardinality(skews), gate_id
+            FROM tapline.journals WHERE log = '\(next.journalID)'
+            """)
+        #expect(row.int(0, 0) == 8)
+        #expect(row.int(0, 1) == 17)
+        #expect(row.int(0, 2) == -1_000_000)
+        #expect(row.text(0, 3) == "ok")
+        #expect(row.int(0, 4) == 3)
+        #expect(row.int(0, 5) == received + 69_000_000)
+        #expect(row.int(0, 6) == 3)
+        #expect(row.int(0, 7) == 3)
+        // A replayed heartbeat is older than the row.
+        heartbeat.backlog = 99
+        _ = try store.store([heartbeat.delivery(receivedMicros: received)])
+        #expect(try fixture.int("SELECT backlog FROM tapline.journals WHERE log = '\(next.journalID)'") == 17)
+        // A gate that was sent is stored, known or not. Otherwise the scanner's default gate is, or NULL without one.
+        var given = MadeJournal.admissions("s-1", count: 1).batch(1, 1)
+        given.gate = 4_711
+        _ = try store.store([given.delivery(), MadeJournal.admissions("s-3", count: 1).batch(1, 1).delivery()])
+        #expect(
+            try fixture.texts(
+                """
+                SELECT DISTINCT concat_ws(' ', j.scanner_id, coalesce(s.gate_id, -1)) FROM tapline.scans s
+                JOIN tapline.journals j ON j.id = s.journal_id ORDER BY 1
+                """) == ["s-1 4711", "s-2 2", "s-3 -1"])
+        try fixture.checkPresence()
     }
 }

@@ -1,16 +1,16 @@
 import PartitionMaintenance
 import Postgres
-import Runtime
 import TestSupport
 import Testing
 
-/// Dropping old partitions, with all that must not be dropped.
+/// Tests which partitions are dropped, and what stays.
 @Suite struct RetentionTests {
     private let fixture: IngestFixture
     private let retention: Retention
     private var connection: PostgresConnection { fixture.connection }
 
-    /// Journals of s-1 and s-2 in three partitions, 40, 30 and 0 days old, each with 100 scans; presence stands in the first.
+    /// Journals of s-1 and s-2 in three partitions, 40, 30 and 0 days old, with 100 scans each. A row of presence refers to the
+    /// first.
     init() throws {
         fixture = try IngestFixture()
         retention = Retention(fixture.connection)
@@ -31,8 +31,10 @@ import Testing
     }
 
     private func drop(_ name: String, force: Bool = false) throws -> Int? {
-        guard let old = try retention.candidates(keepDays: 20).first(where: { $0.name == name }) else { return nil }
-        return try retention.drop(old, keepDays: 20, force: force)
+        guard let partition = try retention.candidates(keepDays: 20).first(where: { $0.name == name }) else {
+            return nil
+        }
+        return try retention.drop(partition, keepDays: 20, force: force)
     }
 
     private func obstacles() throws -> [String?] { try retention.candidates(keepDays: 20).map(\.obstacle) }
@@ -45,7 +47,7 @@ import Testing
             """)
     }
 
-    @Test func `what is old and over is dropped; its journals stay, and so does presence`() throws {
+    @Test func oldPartitionIsDroppedAndItsJournalsStay() throws {
         #expect(try retention.candidates(keepDays: 41).isEmpty)
         #expect(try retention.candidates(keepDays: 35).map(\.name) == ["scans_0_1999"])
         let old = try retention.candidates(keepDays: 20)
@@ -62,16 +64,16 @@ import Testing
         #expect(try fixture.texts("SELECT tag_id || ' ' || journal_id FROM tapline.presence") == ["7 1"])
         #expect(try partitions().first == "scans_0_1999 retired")
         #expect(try retention.candidates(keepDays: 20).map(\.name) == ["scans_2000_3999"])
-        #expect(try retention.drop(old[0], keepDays: 20) == nil, "it was dropped")
+        #expect(try retention.drop(old[0], keepDays: 20) == nil, "dropped already")
     }
 
-    @Test func `what still comes finds a place; empty neighbours become one`() throws {
+    @Test func lateScansAreStoredAndEmptyNeighboursAreMerged() throws {
         #expect(try drop("scans_0_1999") == 200)
         #expect(try drop("scans_2000_3999") == 200)
         #expect(try partitions().prefix(2) == ["scans_0_3999 retired", "scans_4000_5999"])
         try connection.execute("INSERT INTO tapline.scans VALUES (2000, 101, 7, now(), 0, 0, 1, 0, now())")
         #expect(try fixture.int("SELECT count(*) FROM tapline.scans_of(7) WHERE journal_id = 2000") == 1)
-        // Behind one that is used a second one begins.
+        // A partition that is used is not merged.
         try connection.execute(
             """
             UPDATE tapline.journals SET last_received_at = now() - interval '25 days';
@@ -83,7 +85,7 @@ import Testing
         #expect(try fixture.int("SELECT count(*) FROM tapline.scans") == 1)
     }
 
-    @Test func `open gaps, backlogs and journals that go on are kept, unless forced`() throws {
+    @Test func obstaclesPreventADropUnlessForced() throws {
         try connection.execute(
             """
             UPDATE tapline.journals SET last_seq = 103, next_seq = 101, stored = 101, received = 101 WHERE id = 1;
@@ -110,14 +112,14 @@ import Testing
         #expect(try drop("scans_2000_3999", force: true) == 200)
     }
 
-    @Test func `what is heard of before the drop stays`() throws {
+    @Test func partitionWithANewBatchIsKept() throws {
         let old = try #require(try retention.candidates(keepDays: 20).first)
         try connection.execute("UPDATE tapline.journals SET last_received_at = now() WHERE id = 1")
         #expect(try retention.drop(old, keepDays: 20, force: true) == nil)
         #expect(try fixture.int("SELECT count(*) FROM tapline.scans") == 600)
     }
 
-    @Test func `a reader or a writer is not waited for`() throws {
+    @Test func dropDoesNotWaitForReadersOrWriters() throws {
         let reader = try fixture.database.connect()
         for busy in ["SELECT count(*) FROM tapline.scans", "SELECT FROM tapline.journals WHERE id = 2 FOR UPDATE"] {
             try reader.execute("BEGIN")
@@ -130,14 +132,13 @@ import Testing
         #expect(try drop("scans_0_1999") == 200)
     }
 
-    @Test func `the center drops by itself what it is told to keep no longer`() throws {
-        let settings = MaintenanceSettings(keepDays: 35)
-        _ = try Partitions(connection, settings, MaintenanceMetrics(Metrics())).step(StopSignal())
+    @Test func centerDropsPartitionsOlderThanKeepDays() throws {
+        try fixture.maintainPartitions(keepDays: 35)
         #expect(try partitions().prefix(2) == ["scans_0_1999 retired", "scans_2000_3999"])
         #expect(try fixture.int("SELECT count(*) FROM tapline.scans") == 400)
     }
 
-    @Test func `the command tells first, then drops, and says what it keeps`() throws {
+    @Test func commandListsDropsAndReportsObstacles() throws {
         try connection.execute("UPDATE tapline.journals SET announced_seq = 120 WHERE id = 2000")
         func run(_ more: String...) throws -> Run {
             try Run.it("tapline-center", ["retention", "--database-url", fixture.database.url] + more)

@@ -1,14 +1,12 @@
-import PartitionMaintenance
 import Postgres
-import Runtime
 import TestSupport
 import Testing
 
-/// `delegate_track` compared with a plain query over all scans: the rows must be equal for any scans.
-@Suite struct TrackTests {
+/// Tests that `delegate_track` has the rows of a plain query over all scans.
+@Suite struct DelegateTrackTests {
     private let fixture: IngestFixture
 
-    /// Joins all scans, and takes the annulments by definition: these scans are not tracked.
+    /// Joins all scans, with the annulments by their definition, because these scans are not tracked.
     private static let plain = """
         SELECT a.id AS attendee_id, a.name, a.external_ref,
             ((s.ordered_at AT TIME ZONE e.time_zone) - e.day_start)::date AS day,
@@ -36,9 +34,9 @@ import Testing
         try fixture.connection.execute("CREATE VIEW tapline.plain_track AS \(Self.plain)")
     }
 
-    /// Journals in three partitions; annulments of what was admitted, annulled or never there, inspections, overrides, clocks
-    /// ahead, twice the same time, lane events, tags of nobody.
-    private func scans(_ random: inout TestRandom) throws {
+    /// Inserts journals in three partitions: annulments with and without an admission, inspections, overrides, device clocks
+    /// ahead, equal times, lane events, unregistered tags.
+    private func insertScans(_ random: inout TestRandom) throws {
         let fixture = fixture
         var rows: [String] = []
         for journal in [1, 2, 3, 1_999, 2_000, 3_000, 4_001] {
@@ -81,20 +79,18 @@ import Testing
         }
     }
 
-    @Test(arguments: 1...8) func `the rows are those of the plain query`(_ seed: Int) throws {
+    @Test(arguments: 1...8) func rowsAreThoseOfThePlainQuery(_ seed: Int) throws {
         var random = TestRandom(seed)
-        try scans(&random)
+        try insertScans(&random)
         #expect(try fixture.int("SELECT count(*) FROM tapline.plain_track WHERE NOT counts AND verdict = 0") > 0)
         #expect(try fixture.int("SELECT count(*) FROM tapline.plain_track WHERE counts") > 0)
         try check()
-        // The first two partitions closed, and the rest summarised as far as it can be.
+        // Closes the first two partitions and summarises the rest.
         try fixture.connection.execute("SELECT setval('tapline.journals_id_seq', 3999)")
-        let metrics = MaintenanceMetrics(Metrics())
-        _ = try Partitions(fixture.connection, MaintenanceSettings(silentJournalHours: 0), metrics).step(StopSignal())
+        try fixture.maintainPartitions(silentJournalHours: 0)
         try fixture.connection.execute(
             "SELECT brin_summarize_new_values('tapline_internal.scans_4000_5999_received_at_tag_id_idx')")
-        #expect(
-            try fixture.int("SELECT count(*) FROM tapline_internal.scan_partitions WHERE closed_at IS NOT NULL") == 2)
+        #expect(try fixture.closedPartitions().count == 2)
         try check()
     }
 }

@@ -4,11 +4,11 @@ import Schema
 import TestSupport
 import Testing
 
-/// The scripts of `dashboards/`, run by psql itself.
+/// Tests the scripts of `dashboards/` with psql.
 @Suite struct DashboardTests {
     private let database: TestDatabase
 
-    /// Names and numbers as wide as they come.
+    /// Rows with the widest names and numbers.
     init() throws {
         database = try TestDatabase()
         let connection = try database.connect()
@@ -50,7 +50,7 @@ import Testing
             ("delegate_track.sql", "not-authentic"), ("scanner_health.sql", "NEVER HEARD"),
             ("double_admissions.sql", "A person with a ve"), ("ingest.sql", "199999998"),
         ])
-    func `each script shows its view in a hundred columns`(_ script: String, _ expected: String) throws {
+    func scriptFitsInAHundredColumns(_ script: String, _ expected: String) throws {
         let run = try show(script)
         #expect(run.end == .exit(0), "\(run.errors)")
         #expect(run.errors.isEmpty)
@@ -59,7 +59,7 @@ import Testing
         #expect(widest <= 100, "\(widest): \(run.lines)")
     }
 
-    @Test func `no script is left out here`() throws {
+    @Test func allScriptsAreTested() throws {
         let scripts = try Files.list("\(Package.folder)/dashboards").filter { $0.hasSuffix(".sql") }
         #expect(
             scripts == [
@@ -68,7 +68,7 @@ import Testing
             ])
     }
 
-    @Test func `watching shows it again and again, until the server goes`() throws {
+    @Test func watchRepeatsTheQuery() throws {
         let watch = try ChildProcess(
             "psql",
             ["-X", "-v", "watch=0.01", "-f", "\(Package.folder)/dashboards/live_zones.sql", database.url])

@@ -4,7 +4,7 @@ import Schema
 import TestSupport
 import Testing
 
-/// The views over rows made by hand. The event day began six hours ago, whenever the test runs.
+/// Tests the views over inserted rows. The event day began six hours before the test.
 @Suite struct ViewTests {
     private struct Floor {
         let database: TestDatabase
@@ -46,7 +46,7 @@ import Testing
                 """)
         }
 
-        /// What the center's tracker makes of the scans.
+        /// Derives the tracked relations from the scans.
         func track() throws {
             try connection.execute("SELECT tapline_internal.rebuild_tracking(true)")
             try connection.execute("SELECT tapline_internal.refresh_double_admissions('-infinity')")
@@ -64,7 +64,7 @@ import Testing
                 """)
         }
 
-        /// Rows as texts joined by `|`, NULL as `-`.
+        /// Returns rows as texts joined by `|`, with `-` for NULL.
         func rows(_ sql: String) throws -> [String] {
             let result = try connection.execute(sql)
             return (0..<result.rowCount).map { row in
@@ -73,14 +73,14 @@ import Testing
         }
     }
 
-    @Test func `zones count people where their later scan is, with the zones within`() throws {
+    @Test func zonesCountPeopleByTheirLatestScan() throws {
         let floor = try Floor()
         try floor.presence(101, person: 1, zone: 2, secondsAgo: 300, journal: 2, seq: 1)
         try floor.presence(102, person: 1, zone: 3, secondsAgo: 200, journal: 3, seq: 1)
         try floor.presence(201, person: 2, zone: 2, secondsAgo: 100, journal: 2, seq: 2)
         try floor.presence(999, person: nil, zone: 1, secondsAgo: 90, journal: 1, seq: 1)
         try floor.presence(998, person: nil, zone: 1, secondsAgo: 90, journal: 1, seq: 2)
-        // Went home; and a ghost of yesterday.
+        // A person off site, and a tag of the previous day.
         try floor.presence(301, person: 3, zone: nil, secondsAgo: 50, journal: 1, seq: 3)
         try floor.presence(997, person: nil, zone: 4, secondsAgo: 7 * 3_600, journal: 4, seq: 1)
         #expect(
@@ -89,7 +89,7 @@ import Testing
                 SELECT name, inside, inside_total, capacity, lanes, lanes_silent, now() - as_of < interval '1 minute'
                 FROM tapline.live_zones ORDER BY zone_id
                 """) == [
-                    // s5 serves the hall door and was never heard, s3 is silent for two minutes.
+                    // s5 is a lane of the hall door and was never heard. s3 is silent for two minutes.
                     "site|2|4|1000|4|2|t", "hall|1|2|100|3|2|t", "room|1|1|10|1|1|-", "annex|0|0|-|1|0|t",
                 ])
         #expect(
@@ -98,7 +98,7 @@ import Testing
             ])
     }
 
-    @Test func `gates count what passed, by the time of the tap`() throws {
+    @Test func gatesCountPassagesByTheTimeOfTheTap() throws {
         let floor = try Floor()
         try floor.scan(1, 1, 101, secondsAgo: 3_600)
         try floor.scan(1, 2, 201, secondsAgo: 30)
@@ -109,7 +109,7 @@ import Testing
         try floor.scan(1, 7, 101, secondsAgo: 10, flags: 1)
         try floor.scan(1, 8, 0, secondsAgo: 9, verdict: 133)
         try floor.scan(1, 9, 201, secondsAgo: 7 * 3_600)
-        // A late delivery of an old tap is no flow of the last minute.
+        // An old tap that arrives late does not count in the last minute.
         try floor.connection.execute(
             "UPDATE tapline.scans SET received_at = now() WHERE journal_id = 1 AND seq = 1")
         try floor.track()
@@ -122,14 +122,14 @@ import Testing
                 """) == ["main|1|1|1|2|1|1|1|1|1|0", "hall door|0|0|0|0|0|0|0|0|2|1"])
     }
 
-    @Test func `a track is in the order of a person's scans, over all his tags`() throws {
+    @Test func trackOrdersTheScansOfAllTagsOfAPerson() throws {
         let floor = try Floor()
         try floor.scan(2, 1, 101, secondsAgo: 100)
         try floor.scan(1, 1, 102, secondsAgo: 200)
         try floor.scan(2, 2, 101, secondsAgo: 90, verdict: 64)
         try floor.scan(2, 3, 101, secondsAgo: 80, flags: 1)
         try floor.scan(2, 4, 201, secondsAgo: 70)
-        // A device clock an hour ahead: the time of receipt is the order.
+        // The device clock is an hour ahead, so the time of receipt determines the order.
         try floor.connection.execute(
             "UPDATE tapline.scans SET scanned_at = now() + interval '1 hour' WHERE journal_id = 2 AND seq = 3")
         try floor.track()
@@ -144,9 +144,9 @@ import Testing
                 ])
     }
 
-    @Test func `admitted twice without a way out is told, with both gates`() throws {
+    @Test func doubleAdmissionsNameBothGates() throws {
         let floor = try Floor()
-        // Ada: into the hall by both bands. Bob: annulled once. Cem: out between, and yesterday does not count.
+        // Ada enters the hall with both bands. Bob's first admission is annulled. Cem exits between his, or is a day apart.
         try floor.scan(2, 1, 101, secondsAgo: 100)
         try floor.scan(4, 1, 102, secondsAgo: 90, gate: 12)
         try floor.scan(2, 2, 201, secondsAgo: 80)
@@ -165,7 +165,7 @@ import Testing
                 SELECT name, zone, first_gate, first_scanner_id, second_gate, second_scanner_id, round(extract(epoch FROM apart))
                 FROM tapline.double_admissions
                 """) == ["Ada|hall|hall door|s2|hall door|s4|10"])
-        // A stranger's tag is a person of its own.
+        // A tag that is not registered counts as a person.
         try floor.scan(2, 10, 999, secondsAgo: 60)
         try floor.scan(2, 11, 998, secondsAgo: 60)
         try floor.scan(2, 12, 999, secondsAgo: 50)
@@ -174,7 +174,7 @@ import Testing
             try floor.rows("SELECT name, second_tag_id FROM tapline.double_admissions WHERE name IS NULL") == ["-|999"])
     }
 
-    @Test func `gaps are listed until filled or accepted, and the balance holds`() throws {
+    @Test func gapsAreListedUntilFilledOrAccepted() throws {
         let floor = try Floor()
         try floor.connection.execute(
             """
@@ -200,7 +200,7 @@ import Testing
         }
     }
 
-    @Test func `a scanner's health tells who is silent, behind, or wrong about the time`() throws {
+    @Test func scannerHealthShowsSilenceBacklogAndClockSkew() throws {
         let floor = try Floor()
         try floor.connection.execute(
             """
@@ -223,7 +223,7 @@ import Testing
                 ])
     }
 
-    @Test func `a device that claims impossible scans ends no view`() throws {
+    @Test func impossibleAnnouncedSeqBreaksNoView() throws {
         let floor = try Floor()
         try floor.connection.execute(
             """
@@ -234,7 +234,7 @@ import Testing
         #expect(gaps.int(0, 0) == 9_007_199_254_740_991)
     }
 
-    @Test func `presence follows the registry`() throws {
+    @Test func presenceFollowsTheRegistry() throws {
         let floor = try Floor()
         try floor.presence(101, person: 1, zone: 1, secondsAgo: 10, journal: 1, seq: 1)
         try floor.presence(555, person: nil, zone: 2, secondsAgo: 10, journal: 2, seq: 1)
@@ -250,7 +250,7 @@ import Testing
         #expect(try floor.rows(presence) == ["101|2|4", "555|-|2"])
     }
 
-    @Test func `the registry's rules hold for plain SQL too`() throws {
+    @Test func registryRulesHoldForPlainSQL() throws {
         let floor = try Floor()
         for wrong in [
             "UPDATE tapline.zones SET parent_id = 3 WHERE id = 1",
