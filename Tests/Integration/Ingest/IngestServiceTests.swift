@@ -1,6 +1,7 @@
 import AMQP
 import Ingest
 import Postgres
+import Runtime
 import TestSupport
 import Testing
 

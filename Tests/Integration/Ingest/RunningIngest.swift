@@ -1,13 +1,11 @@
 import AMQP
 import Glibc
 import Ingest
+import LinuxSystem
 import Postgres
+import Runtime
 import ScanBatchCodec
-import Synchronization
 import TestSupport
-
-@testable import LinuxSystem
-@testable import Runtime
 
 /// The ingest service on its own thread, with a vhost and a database.
 final class RunningIngest {
@@ -15,13 +13,7 @@ final class RunningIngest {
     let vhost: TestVhost
     let ingest: IngestService
     let metrics = Metrics()
-    private let stop = StopSignal()
-    private let ended = StopSignal()
-    private let outcome = Outcome()
-
-    private final class Outcome: Sendable {
-        let failure = Mutex<(any Error)?>(nil)
-    }
+    private let service: RunningService
 
     init(
         fixture: IngestFixture? = nil, vhost: TestVhost? = nil, shards: Int? = nil,
@@ -34,14 +26,8 @@ final class RunningIngest {
             shards: shards, relayUsers: [TestServers.amqpUser], databaseAwayLimitMs: databaseAwayLimitMs)
         settings.queueCheckMs = queueCheckMs
         ingest = IngestService(settings, metrics: metrics)
-        let (service, stop, ended, outcome) = (ingest.service(), stop, ended, outcome)
-        Task {
-            do { try await service.run(stop) } catch { outcome.failure.withLock { $0 = error } }
-            ended.stop()
-        }
+        service = RunningService(ingest.service())
     }
-
-    deinit { stop.stop() }
 
     func waitUntilReady() throws { try wait("ready") { self.ingest.health.problems.isEmpty } }
 
@@ -78,15 +64,11 @@ final class RunningIngest {
 
     /// Stops the service and returns its error.
     func end() throws -> (any Error)? {
-        stop.stop()
-        guard ended.wait(ms: 10_000) else { throw TestFailure("did not stop within 10 s") }
-        return outcome.failure.withLock { $0 }
+        service.stop()
+        return try service.waitForEnd()
     }
 
-    func waitForEnd() throws -> (any Error)? {
-        guard ended.wait(ms: 10_000) else { throw TestFailure("did not end within 10 s") }
-        return outcome.failure.withLock { $0 }
-    }
+    func waitForEnd() throws -> (any Error)? { try service.waitForEnd() }
 
     func publisher() throws -> AMQPConnection {
         let connection = try AMQPConnection(try AMQPAddress(url: vhost.url), name: "test publisher")

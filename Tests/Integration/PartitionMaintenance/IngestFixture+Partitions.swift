@@ -1,4 +1,5 @@
 import PartitionMaintenance
+import Postgres
 import Runtime
 
 extension IngestFixture {

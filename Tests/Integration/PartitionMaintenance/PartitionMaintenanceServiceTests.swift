@@ -14,19 +14,9 @@ import Testing
         // A backup, for which an index build waits.
         let reader = try fixture.database.connect()
         try reader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM tapline.scans")
-        var centers: [(stop: StopSignal, ended: [StopSignal])] = []
-        for _ in 1...2 {
-            let stop = StopSignal()
-            let services = MaintenanceService(databaseURL: fixture.database.url, metrics: Metrics()).services()
-            let ended = services.map { service in
-                let ended = StopSignal()
-                Task {
-                    try await service.run(stop)
-                    ended.stop()
-                }
-                return ended
-            }
-            centers.append((stop, ended))
+        let centers = (1...2).map { _ in
+            MaintenanceService(databaseURL: fixture.database.url, metrics: Metrics()).services().map(
+                RunningService.init)
         }
         let building = """
             SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'CREATE INDEX CONC%'
@@ -39,8 +29,8 @@ import Testing
             """
         #expect(try fixture.int(locks) == 2)
         for center in centers {
-            center.stop.stop()
-            for ended in center.ended { #expect(ended.wait(ms: 10_000)) }
+            for service in center { service.stop() }
+            for service in center { #expect(try service.waitForEnd() == nil) }
         }
         try eventually("the build is cancelled") { try fixture.int(building) == 0 }
         #expect(try fixture.closedPartitions() == [])

@@ -1,3 +1,4 @@
+import Ingest
 import Postgres
 import Runtime
 import TestSupport

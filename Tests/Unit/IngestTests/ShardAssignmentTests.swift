@@ -107,10 +107,10 @@ struct ShardAssignmentTests {
         let tags = subscribeToAll(&assignment)
         _ = assignment.recordDelivery(consumerTag: tags[1])
         // The first check sees the delivery before it.
-        #expect(!assignment.recordQueueCheck(shard: 1, ready: 5, consumers: 1, unsettled: 0))
-        #expect(!assignment.recordQueueCheck(shard: 1, ready: 5, consumers: 1, unsettled: 0))
-        #expect(assignment.recordQueueCheck(shard: 1, ready: 4, consumers: 1, unsettled: 0))
-        #expect(!assignment.recordQueueCheck(shard: 0, ready: 0, consumers: 1, unsettled: 0))
+        #expect(assignment.recordQueueCheck(shard: 1, ready: 5, consumers: 1, unsettled: 0) == false)
+        #expect(assignment.recordQueueCheck(shard: 1, ready: 5, consumers: 1, unsettled: 0) == false)
+        #expect(assignment.recordQueueCheck(shard: 1, ready: 4, consumers: 1, unsettled: 0) == true)
+        #expect(assignment.recordQueueCheck(shard: 0, ready: 0, consumers: 1, unsettled: 0) == false)
     }
 
     @Test func queueThatDeliversOrMayNotDeliverHasNotStalled() throws {
@@ -119,22 +119,22 @@ struct ShardAssignmentTests {
         _ = assignment.recordDelivery(consumerTag: tags[1])
         for check in 0..<20 {
             // Deliveries in hand: the prefetch may be used up.
-            #expect(!assignment.recordQueueCheck(shard: 1, ready: 1_000 + check, consumers: 1, unsettled: 1))
+            #expect(assignment.recordQueueCheck(shard: 1, ready: 1_000 + check, consumers: 1, unsettled: 1) == false)
         }
         for _ in 0..<20 {
             _ = assignment.recordDelivery(consumerTag: tags[1])
-            #expect(!assignment.recordQueueCheck(shard: 1, ready: 1_000, consumers: 1, unsettled: 0))
+            #expect(assignment.recordQueueCheck(shard: 1, ready: 1_000, consumers: 1, unsettled: 0) == false)
         }
         for check in 0..<20 {
-            #expect(!assignment.recordQueueCheck(shard: 1, ready: check % 2, consumers: 1, unsettled: 0))
+            #expect(assignment.recordQueueCheck(shard: 1, ready: check % 2, consumers: 1, unsettled: 0) == false)
         }
     }
 
     @Test func queueWithoutConsumersHasStalled() throws {
         var assignment = try assignment()
         _ = subscribeToAll(&assignment)
-        #expect(!assignment.recordQueueCheck(shard: 2, ready: 1, consumers: 0, unsettled: 0))
-        #expect(assignment.recordQueueCheck(shard: 2, ready: 1, consumers: 0, unsettled: 0))
+        #expect(assignment.recordQueueCheck(shard: 2, ready: 1, consumers: 0, unsettled: 0) == false)
+        #expect(assignment.recordQueueCheck(shard: 2, ready: 1, consumers: 0, unsettled: 0) == true)
     }
 
     /// Another center is the active consumer. Only a number of messages that never falls shows that it has stalled.
@@ -142,7 +142,7 @@ struct ShardAssignmentTests {
         var assignment = try assignment("1/2")
         _ = subscribeToAll(&assignment)
         for check in 0..<20 {
-            #expect(!assignment.recordQueueCheck(shard: 1, ready: 100 - check, consumers: 1, unsettled: 0))
+            #expect(assignment.recordQueueCheck(shard: 1, ready: 100 - check, consumers: 1, unsettled: 0) == false)
         }
         let stalled = (1...ShardAssignment.standbyChecksLimit).map {
             assignment.recordQueueCheck(shard: 1, ready: 80 + $0, consumers: 1, unsettled: 0)

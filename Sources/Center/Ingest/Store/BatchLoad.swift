@@ -39,7 +39,7 @@ package struct BatchLoad {
 
     /// Loads a file, or the batch files (`*.batch`) of a folder in the order of their names.
     ///
-    /// Each file is a transaction of its own, so an invalid one does not affect the others.
+    /// Each file has a separate transaction, so an invalid one does not affect the others.
     ///
     /// - Parameter path: the file or folder.
     /// - Throws: `PostgresError` if the database is unavailable. Everything counted so far is stored.

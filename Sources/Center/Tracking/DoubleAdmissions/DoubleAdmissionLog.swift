@@ -56,7 +56,7 @@ struct DoubleAdmissionLog {
 
     /// Refreshes the due event days, the latest first, because a dashboard most likely shows it.
     ///
-    /// Each day is a transaction of its own, unless the caller has begun one.
+    /// Each day has a separate transaction, unless the caller has begun one.
     func refreshDueDays() throws(PostgresError) {
         let due = try connection.query(
             "SELECT min(instant), array_agg(id)::text FROM (SELECT id, instant, tapline.day_start(instant) AS day "
