@@ -1,156 +1,159 @@
 import AccessControl
-import CLI
 import DataFolder
+package import ErrorModel
 import LinuxSystem
 package import Runtime
-import ScanJournal
 import ScanModel
 package import SnapshotInstall
 import Snapshots
 
-/// One lane, from tag to verdict, synchronous, confined to one plain thread: look up, decide, log, and only then tell.
+/// One lane: a synchronous loop on one thread, which takes events and hands them to the types that own the state.
 ///
-/// Everything from other threads (readers, the passage sensor, the gate chief) comes through one bounded mailbox; everything to
-/// them leaves by `notify`, which does not wait. Between two taps, and never before one that waits, the lane does what it
-/// owes: it takes a new snapshot, annuls who did not pass, tidies the journal, says how it is.
+/// Events from other threads (readers, passage sensor, operators) arrive through one bounded mailbox; updates to other
+/// threads leave by `notify`, which does not wait. Between taps, and only when none is queued, the lane does its background
+/// work: reload the snapshot, annul admissions without a passage, run journal maintenance, publish its status.
+///
+/// A tap goes from here to `TapHandler`, which decides (`Decision`), journals and shows it.
 package final class Lane {
-    /// How often a lane without taps looks around.
+    /// Interval of the background work when the lane is idle, in milliseconds.
     package static let idleMs = 500
-    /// So long after the last event a lane begins to tidy up: the next person is not here yet.
+    /// Idle time before background work starts, in milliseconds.
     static let quietMs = 30
-    /// A lane that is never quiet looks around all the same, so often.
-    static let busyMs: Int64 = 2_000
+    /// Maximum interval between two publications of the status when the lane is never idle, in milliseconds.
+    static let statusIntervalMs: Int64 = 2_000
 
-    /// Taps that could not be logged: refused, but for the way out.
-    package internal(set) var unlogged = 0
-
-    let settings: Settings
-    let watch: SnapshotReloader
-    let device: DeviceMonitor
-    let mailbox: Mailbox<TimestampedEvent>
-    let time: LaneTime
-    let tell: (String) throws -> Void
-    let notify: (LaneUpdate) -> Void
-    let log: Log
-    let startedS: Int64
-
-    /// Nil only while a damaged one is being replaced.
-    var journal: Journal?
-    var clock = DeviceClock()
-    var snapshot: Snapshot?
-    /// What it says of tags can be read; false until another one comes, once it could not.
-    var isSnapshotReadable = true
-    var choice = GateChoice.none("there is no snapshot")
-    /// The choice as the disk has it.
-    var known: LastKnownGate?
-    var orders = PersistedCommands()
-    /// A file of orders that could not be understood, or orders that could not be kept.
-    var ordersProblem: String?
-    var deskProblem: String?
-    var journalProblem: String?
-    /// What is wrong with each reader; nil: it works.
-    var readerProblems: [String?]
-    var turnstileProblem: String?
-    /// While something is, nobody can be seen passing, and nobody is annulled.
-    var sensorProblem: String?
-    var facts = DeviceStatus()
-    /// Of this scanner's earlier journals, the last seq: what may still wait to be shipped.
-    var earlier: [JournalID: Int64] = [:]
-    /// When the present journal began, by the clock that never steps.
-    var journalSinceMs: Int64 = 0
-    var memory = AntiPassbackMemory()
-    /// Made in part while no list could tell whose the bands were.
-    var isMemoryAnonymous = false
-    var debounce = Debounce()
-    /// Of the last mode that the journal holds; nil: none that is young enough to matter.
-    var loggedMode: LaneMode?
-    /// Who was let in and has not been seen passing, the first first.
-    var due: [PendingPassage] = []
-    var isLogging = true
-    var isClockTrusted = true
+    private let settings: Settings
+    private let mailbox: Mailbox<TimestampedEvent>
+    private let clock: LaneClock
+    private let journal: LaneJournal
+    private let memory: TapMemory
+    private let binding: SnapshotBinding
+    private let pending: PendingPassages
+    private let taps: TapHandler
+    private let commands: OperatorCommands
+    private let monitor: LaneMonitor
+    private let log: Log
     private var lineNumber = 0
-    private var isTidy = false
-    private var lookedMs: Int64 = 0
-    private var isStateKnown = false
-    private var lastState = LaneState()
-    private var lastFile: GateState?
+    private var isMaintenanceDone = false
 
-    /// Opens the journal and takes the snapshot in force, which `watch.check()` has opened; carries on with the mode and the
-    /// gate that were ordered before.
+    /// Opens the journal, takes the snapshot that `reloader.check()` has opened, and resumes the saved mode and gate.
     ///
-    /// Throws what `Journal.init` throws.
     /// - Parameters:
-    ///   - device: whose service may run or not; without it no backlog is known.
-    ///   - time: the device's clocks.
-    ///   - notify: told on the lane's thread; must not wait.
-    ///   - tell: takes one line a tap, without a newline; what it throws is logged and changes nothing, for the tap is in
-    ///     the journal.
+    ///   - reloader: opens new snapshots on a thread of its own.
+    ///   - deviceMonitor: its service may run or not; without it the backlog is not known.
+    ///   - mailbox: receives the events of other threads.
+    ///   - time: the clocks of the device.
+    ///   - writeVerdict: writes one line per tap, without a newline. An error is logged and changes nothing, because the
+    ///     tap is in the journal.
+    ///   - notify: receives updates on the lane's thread; must not wait.
+    /// - Throws: the errors of `Journal.init`.
     package init(
-        _ settings: Settings, watch: SnapshotReloader, device: DeviceMonitor? = nil,
+        _ settings: Settings, reloader: SnapshotReloader, deviceMonitor: DeviceMonitor? = nil,
         mailbox: Mailbox<TimestampedEvent> = Mailbox(capacity: LaneEvent.capacity), time: LaneTime = .device,
-        tell: @escaping (String) throws -> Void = StandardOutput.writeLine,
+        writeVerdict: @escaping (String) throws -> Void = StandardOutput.writeLine,
         notify: @escaping (LaneUpdate) -> Void = { _ in }
     ) throws {
-        (self.settings, self.watch, self.mailbox, self.time) = (settings, watch, mailbox, time)
-        startedS = time.nowMs() / 1_000
-        (self.notify, self.tell) = (notify, tell)
-        self.device = device ?? DeviceMonitor(folder: settings.folder)
-        log = Log("lane", [.scanner: settings.scanner])
-        readerProblems = Array(repeating: nil, count: settings.readers.count)
-        let journal = try openJournal()
+        let log = Log("lane", [.scanner: settings.scanner])
+        let clock = LaneClock(time)
+        let startedS = clock.nowMs / 1_000
+        let pending = PendingPassages(passageMs: settings.passageMs, clock: clock)
+        let journal = try LaneJournal(settings: settings, clock: clock, pending: pending, log: log)
+        let memory = TapMemory(log: log)
+        let store = CommandStore(folder: settings.folder, log: log)
+        let binding = SnapshotBinding(
+            settings: settings, reloader: reloader, commands: store, journal: journal, memory: memory, clock: clock,
+            log: log)
+        let output = VerdictOutput(format: settings.format, writeVerdict: writeVerdict, notify: notify, log: log)
+        taps = TapHandler(
+            settings: settings, clock: clock, journal: journal, memory: memory, binding: binding, pending: pending,
+            commands: store, output: output, log: log)
+        monitor = LaneMonitor(
+            settings: settings, clock: clock, journal: journal, binding: binding, pending: pending, commands: store,
+            deviceMonitor: deviceMonitor ?? DeviceMonitor(folder: settings.folder), output: output,
+            startedS: startedS, log: log)
+        commands = OperatorCommands(
+            settings: settings, store: store, clock: clock, journal: journal, memory: memory, binding: binding,
+            pending: pending, taps: taps, output: output, monitor: monitor, log: log)
+        self.settings = settings
+        self.mailbox = mailbox
+        self.clock = clock
         self.journal = journal
-        countEarlier()
-        GateState.removeLeftovers(folder: settings.folder)
-        clock.lastScanMs = journal.lastAtMs
-        readOrders()
-        beginWithKnownGate()
-        takeSnapshot()
-        if snapshot == nil {
-            let answer = choice.gate?.policy.noSnapshot ?? .deny
-            log.warning(
-                "no snapshot: the answer is the gate's policy", [.folder: settings.folder, .state: answer.rawValue])
-        }
-        carryOn()
-        log.info("lane open", [.journal: journal.id, .reader: settings.readers.map(\.name).joined(separator: ", ")])
-        look()
+        self.memory = memory
+        self.binding = binding
+        self.pending = pending
+        self.log = log
+        open()
     }
 
-    /// Works until the input ends or `stop` is told, which the tap in hand does not notice.
+    private func open() {
+        binding.reload()
+        if binding.snapshot == nil {
+            let answer = binding.gate?.policy.noSnapshot ?? .deny
+            log.warning("no snapshot: the gate's policy decides", [.folder: settings.folder, .state: answer.rawValue])
+        }
+        commands.resumeMode()
+        let readers = settings.readers.map(\.name).joined(separator: ", ")
+        log.info("lane open", [.journal: journal.id?.description ?? "", .reader: readers])
+        monitor.publish()
+    }
+
+    /// Number of taps that could not be journaled: they were rejected, except for ways out.
+    package var notJournaled: Int { taps.notJournaled }
+
+    // MARK: Loop
+
+    /// Opens the control socket and runs the loop. A failure of the socket raises an alarm and does not close the lane.
     ///
-    /// Throws `SystemError` when the input cannot be read, and `ProgramError` (failed) at its end if a tap could not be
-    /// logged.
-    /// - Parameter input: standard input; nil where it is no reader. Its end ends a lane without another reader.
+    /// - Parameters: see `run`.
+    /// - Throws: the errors of `run`.
+    package func runWithControlSocket(_ input: LineInput?, stop: StopSignal) throws {
+        var server: ControlServer?
+        do { server = try ControlServer(folder: settings.folder, mailbox: mailbox) } catch {
+            monitor.controlSocketFailed(error)
+        }
+        defer { server?.close() }
+        try run(input, stop: stop)
+    }
+
+    /// Runs until the input ends or `stop` is set. A tap in progress is finished first.
+    ///
+    /// - Parameters:
+    ///   - input: standard input; `nil` if it is not a reader. Its end ends a lane without another reader.
+    ///   - stop: ends the loop.
+    /// - Throws: `SystemError` if the input cannot be read; `LaneError` at the end if a tap could not be journaled.
     package func run(_ input: LineInput?, stop: StopSignal) throws {
         var input = input
         while !stop.isStopped {
-            let event = try wait(input, stop)
-            takeSnapshot()
-            // What came until now is heard before anybody is overdue: while the disk was slow it could not be.
-            let heardMs = time.monotonicMs()
-            let inputs = mailbox.drain()
-            for item in inputs { handle(item) }
-            switch event {
+            let inputEvent = try wait(input, stop)
+            binding.reload()
+            // Passages that arrived until now are handled before overdue admissions are annulled: while the disk was slow,
+            // they could not be.
+            let drainedMs = clock.monotonicMs
+            let events = mailbox.drain()
+            for event in events { dispatch(event) }
+            switch inputEvent {
             case .line(let line):
                 lineNumber += 1
-                handle(line, lineNumber)
+                handleLine(line, number: lineNumber)
             case .tooLong:
                 lineNumber += 1
                 log.error("line is not a tap", [.line: lineNumber, .reason: "it is too long"])
             case .end:
                 input = nil
                 if settings.readers.count <= 1 { return try close() }
-                log.info("standard input has ended; the other readers go on")
-            case .idle where inputs.isEmpty: beQuiet()
+                log.info("standard input ended, other readers continue")
+            case .idle where events.isEmpty: performBackgroundWork()
             case .idle, .other, .stopped: break
             }
-            annulOverdue(heardMs)
-            if time.monotonicMs() - lookedMs >= Lane.busyMs { look() }
+            taps.annulOverdue(atMs: drainedMs)
+            if monitor.isPublishDue() { monitor.publish() }
         }
         try close()
     }
 
+    /// Waits for a line, an event, the stop, or the time of background work.
     private func wait(_ input: LineInput?, _ stop: StopSignal) throws -> LineInput.Event {
-        let timeoutMs = timeToNextDuty()
+        let timeoutMs = timeToBackgroundWorkMs()
         guard let input else {
             let isAwake = Poll.wait([mailbox.descriptor, stop.descriptor], timeoutMs: timeoutMs).contains(true)
             return stop.isStopped ? .stopped : isAwake ? .other : .idle
@@ -158,76 +161,83 @@ package final class Lane {
         return try input.next(or: stop, other: mailbox.descriptor, withinMs: timeoutMs)
     }
 
-    private func timeToNextDuty() -> Int {
-        let wait = isTidy ? Lane.idleMs : Lane.quietMs
-        guard let first = due.first else { return wait }
-        return Int(max(0, min(Int64(wait), first.untilMs - time.monotonicMs())))
+    private func timeToBackgroundWorkMs() -> Int {
+        let waitMs = isMaintenanceDone ? Lane.idleMs : Lane.quietMs
+        guard let deadlineMs = pending.nextDeadlineMs else { return waitMs }
+        return Int(max(0, min(Int64(waitMs), deadlineMs - clock.monotonicMs)))
     }
 
-    /// Nobody has come for a while: one bounded piece of the work that can wait.
-    private func beQuiet() {
-        look()
-        if !isTidy { isTidy = !tidyJournal() && !memory.tidy() }
+    /// Publishes the status and performs one bounded step of maintenance.
+    private func performBackgroundWork() {
+        monitor.publish()
+        guard !isMaintenanceDone else { return }
+        isMaintenanceDone =
+            !journal.performMaintenance(keepFromMs: keepFromMs()) && !memory.performMaintenance()
     }
 
-    /// To be called with every event: there may be something to tidy again.
-    func wake() { isTidy = false }
+    /// The time from which on rows are never pruned, uploaded or not: the start of the previous event day.
+    ///
+    /// Rows of remembered persons are kept as well, because a device clock that is far ahead must not remove them.
+    private func keepFromMs() -> Int64 {
+        let nowS = clock.nowMs / 1_000
+        let previousDay = binding.snapshot?.days.filter { $0.starts <= nowS }.suffix(2).first
+        return min(previousDay.map { $0.starts * 1_000 } ?? .max, memory.beginsMs ?? .max)
+    }
 
     private func close() throws {
-        for item in mailbox.drain() { handle(item) }
-        look()
-        log.info("lane closed", [.journal: journal?.id.description ?? "", .seq: journal?.lastSeq ?? 0])
-        if unlogged > 0 { throw ProgramError.failed("\(unlogged) taps could not be logged") }
+        for event in mailbox.drain() { dispatch(event) }
+        monitor.publish()
+        log.info("lane closed", [.journal: journal.id?.description ?? "", .seq: journal.lastSeq])
+        if notJournaled > 0 { throw LaneError.tapsNotJournaled(notJournaled) }
     }
 
-    /// One line of standard input, numbered from 1. A bad one is told on standard error, and the lane goes on.
-    package func handle(_ line: String, _ number: Int) {
+    // MARK: Events
+
+    /// Handles one line of standard input. A line that is not a tap is logged.
+    ///
+    /// - Parameter number: line number from 1, for the log.
+    package func handleLine(_ line: String, number: Int) {
+        isMaintenanceDone = false
         let index = settings.stdin ?? 0
         do throws(TapLineError) {
-            guard let tap = try TapLine(line, otherwise: settings.readers[index].direction) else { return }
-            handle(Tap(.uid(tap.uid), proof: .uid, direction: tap.direction, atMs: tap.atMs), reader: index)
+            guard let tap = try TapLine(line, defaultDirection: settings.readers[index].direction) else { return }
+            taps.handle(
+                Tap(.uid(tap.uid), proof: .uid, direction: tap.direction, atMs: tap.atMs), reader: index)
         } catch {
             log.error("line is not a tap", [.line: number, .reason: error])
         }
     }
 
-    /// One thing that comes just now.
-    package func handle(_ input: LaneEvent) {
-        handle(TimestampedEvent(input, atMs: time.nowMs(), monotonicMs: time.monotonicMs()))
+    /// Handles one event that arrives now.
+    package func dispatchNow(_ event: LaneEvent) {
+        dispatch(TimestampedEvent(event, atMs: clock.nowMs, monotonicMs: clock.monotonicMs))
     }
 
-    /// One thing that another thread has sent.
-    package func handle(_ arrival: TimestampedEvent) {
-        switch arrival.input {
-        case .reader(let index, .tap(let tap)): handle(tap, reader: index, arrival)
-        case .reader(let index, .lost(let reason)): readerLost(index, reason)
-        case .reader(let index, .back): readerBack(index)
-        case .passage: somebodyPassed(atMs: arrival.monotonicMs)
-        case .turnstile(let problem): turnstile(problem)
-        case .sensor(let problem): sensor(problem)
-        case .order(let order, let answer): answer(obey(order))
+    /// Handles one event of another thread.
+    package func dispatch(_ arrival: TimestampedEvent) {
+        isMaintenanceDone = false
+        switch arrival.event {
+        case .reader(let index, .tap(let tap)): taps.handle(tap, reader: index, arrival: arrival)
+        case .reader(let index, .lost(let problem)): monitor.readerLost(index, problem)
+        case .reader(let index, .back): monitor.readerBack(index)
+        case .passage: taps.handlePassage(atMs: arrival.monotonicMs)
+        case .turnstile(let problem): monitor.turnstileChanged(problem)
+        case .sensor(let problem): monitor.sensorChanged(problem)
+        case .command(let command, let reply): reply(commands.execute(command))
         }
     }
+}
 
-    /// Something is wrong that the crew should see at once: after the tap in hand.
-    func lookSoon() { lookedMs = time.monotonicMs() - Lane.busyMs }
+/// An error of a lane.
+package enum LaneError: OperationError {
+    /// Number of taps that could not be journaled.
+    case tapsNotJournaled(Int)
 
-    /// Takes in what has changed, and tells it: `gate.json` and the idle screen. Not in the way of a tap that waits.
-    func look() {
-        lookedMs = time.monotonicMs()
-        takeSnapshot()
-        trustClock(nowMs: time.nowMs())
-        if let facts = device.take() { self.facts = facts }
-        let state = state()
-        if !isStateKnown || state != lastState {
-            (isStateKnown, lastState) = (true, state)
-            notify(.state(state))
-        }
-        let file = file(state)
-        guard file != lastFile else { return }
-        lastFile = file
-        do { try file.write(folder: settings.folder) } catch {
-            log.warning("gate.json cannot be written", [.error: "\(error)"])
+    package var category: ErrorCategory { .failure }
+
+    package var description: String {
+        switch self {
+        case .tapsNotJournaled(let count): "\(count) taps could not be journaled"
         }
     }
 }

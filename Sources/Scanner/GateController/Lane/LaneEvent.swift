@@ -1,34 +1,111 @@
 package import AccessControl
+package import LinuxSystem
 package import ScanModel
 
-/// What reaches the lane's thread from other threads, through one bounded mailbox.
+/// Events that other threads send to the lane through one bounded mailbox.
 package enum LaneEvent: Sendable {
-    /// From the reader of this index, in the order of `--reader`.
+    /// From the reader with this index, in the order of `Lane.Settings.readers`.
     case reader(Int, ReaderEvent)
-    /// The sensor behind the turnstile saw somebody pass.
+    /// The sensor behind the turnstile detected a passage.
     case passage
-    /// Nil: the turnstile works; else what is wrong, in words for the crew.
-    case turnstile(problem: String?)
-    /// Nil: the passage sensor works; else what is wrong. While something is, a passage that was not seen annuls nobody.
-    case sensor(problem: String?)
-    /// From the gate chief. `answer` is called once, on the lane's thread, and must not wait.
-    case order(LaneCommand, answer: @Sendable (CommandResult) -> Void)
+    /// `nil` if the turnstile works.
+    case turnstile(problem: TurnstileProblem?)
+    /// `nil` if the passage sensor works. While it does not, no admission is annulled.
+    case sensor(problem: PassageSensorProblem?)
+    /// From an operator. `reply` is called once, on the lane's thread, and must not wait.
+    case command(LaneCommand, reply: @Sendable (CommandResult) -> Void)
 
-    /// Places in the mailbox: more than a crowd can tap while one journal write is slow.
+    /// Capacity of the mailbox: more events than a crowd can cause during one slow journal write.
     package static let capacity = 256
 }
 
-/// What the gate chief orders through the local socket.
+/// An event with its time of arrival.
+///
+/// While the disk is slow, events wait in the mailbox. Taps and passages count from their arrival.
+package struct TimestampedEvent: Sendable {
+    package var event: LaneEvent
+    /// Device clock, in milliseconds since 1970-01-01 UTC.
+    package var atMs: Int64
+    /// Monotonic clock, in milliseconds.
+    package var monotonicMs: Int64
+
+    /// Stamps an event with the present time of this machine.
+    package init(_ event: LaneEvent) {
+        let time = LaneTime.device
+        self.init(event, atMs: time.nowMs(), monotonicMs: time.monotonicMs())
+    }
+
+    package init(_ event: LaneEvent, atMs: Int64, monotonicMs: Int64) {
+        self.event = event
+        self.atMs = atMs
+        self.monotonicMs = monotonicMs
+    }
+}
+
+/// A command of an operator, received over the control socket.
 package enum LaneCommand: Hashable, Sendable {
-    /// Lets one person in by hand: with the UID of their band, or without any.
+    /// Admits one person manually.
+    ///
+    /// - Parameters:
+    ///   - uid: the UID of the person's wristband; `nil` without a wristband.
+    ///   - reason: kept in the journal and in the log.
     case admit(uid: [UInt8]?, reason: String)
+    /// Sets the mode of the lane until the next such command, also across restarts.
     case mode(LaneMode)
-    /// Nil: back to the scanner's default, or `--gate`.
+    /// Assigns a gate by its name, also across restarts.
+    ///
+    /// - Parameter gate: `nil` returns to the configured gate, or the scanner's own.
     case assign(gate: String?)
 }
 
-/// What came of an order.
+/// The result of a command, as the operator reads it.
 package enum CommandResult: Hashable, Sendable {
     case done(String)
-    case refused(String)
+    case rejected(String)
+}
+
+/// Why the turnstile does not work.
+package enum TurnstileProblem: Hashable, Sendable, CustomStringConvertible {
+    case boardNotResponding
+    /// A relay did not switch.
+    ///
+    /// - Parameter isOn: whether it should be on.
+    case relayStuck(channel: Int, isOn: Bool)
+    /// The board has fewer channels than the settings use.
+    case tooFewChannels(count: Int, used: Int)
+    /// A system call on the port failed.
+    case system(SystemError)
+    /// Any other error, by its description.
+    case other(String)
+
+    /// Plain English, for log and status.
+    package var description: String {
+        switch self {
+        case .boardNotResponding: "the relay board does not answer"
+        case .relayStuck(let channel, let isOn): "relay \(channel) does not switch \(isOn ? "on" : "off")"
+        case .tooFewChannels(let count, let used): "the relay board has \(count) channels, channel \(used) is used"
+        case .system(let error): error.description
+        case .other(let text): text
+        }
+    }
+}
+
+/// Why the passage sensor does not work.
+package enum PassageSensorProblem: Hashable, Sendable, CustomStringConvertible {
+    /// A system call on the port failed.
+    case system(SystemError)
+    /// Any other error, by its description.
+    case other(String)
+
+    package init(_ error: any Error) {
+        self = (error as? SystemError).map(PassageSensorProblem.system) ?? .other("\(error)")
+    }
+
+    /// Plain English, for the log.
+    package var description: String {
+        switch self {
+        case .system(let error): error.description
+        case .other(let text): text
+        }
+    }
 }
