@@ -59,7 +59,7 @@ let package = Package(
         wrapper("FileSystem", in: "Shared", "CLinux", "ErrorModel", "LinuxSystem"),
         wrapper("Runtime", in: "Shared", "CLinux", "LinuxSystem", "FileSystem"),
         wrapper("CLI", in: "Shared", "CLinux", "ErrorModel", "LinuxSystem", "FileSystem", "Runtime"),
-        domain("ScanModel", in: "Shared", "Crypto"),
+        domain("ScanModel", in: "Shared", "LinuxSystem", "Crypto"),
         wrapper("ScanBatchCodec", in: "Shared", "CCBOR", "ScanModel"),
         domain(
             "Snapshots", in: "Shared", "ErrorModel", "LinuxSystem", "SQLite", "Crypto", "Minisign", "FileSystem",
@@ -81,7 +81,7 @@ let package = Package(
             "LaneDisplay", in: "Scanner", "LinuxSystem", "Runtime", "ScanModel", "Snapshots", "AccessControl",
             "DataFolder", "GateController"),
         domain(
-            "GateController", in: "Scanner", "LinuxSystem", "Crypto", "FileSystem", "Runtime", "CLI", "ScanModel",
+            "GateController", in: "Scanner", "ErrorModel", "LinuxSystem", "Crypto", "FileSystem", "Runtime", "CLI", "ScanModel",
             "Snapshots", "AccessControl", "DataFolder", "ScanJournal", "SnapshotInstall"),
         domain(
             "SnapshotInstall", in: "Scanner", "LinuxSystem", "SQLite", "Crypto", "Minisign", "FileSystem", "Runtime",
