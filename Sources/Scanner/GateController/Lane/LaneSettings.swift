@@ -2,17 +2,18 @@ import ScanJournal
 package import ScanModel
 
 extension Lane {
-    /// What a lane is told at its start and keeps.
+    /// The settings of a lane, constant while it runs.
     package struct Settings: Sendable {
         /// One source of taps.
         package struct Reader: Hashable, Sendable {
-            /// As given with `--reader`.
+            /// The name in the settings, such as `stdin` or `nfc:auto`.
             package var name: String
-            /// Of its taps; on standard input of the lines that name none.
+            /// Direction of its taps; on standard input, of lines without a direction.
             package var direction: Direction
 
             package init(_ name: String, _ direction: Direction = .in) {
-                (self.name, self.direction) = (name, direction)
+                self.name = name
+                self.direction = direction
             }
 
             /// The name of the reader that is standard input.
@@ -23,36 +24,40 @@ extension Lane {
         package var folder: String
         package var scanner: ScannerID
         package var key: EventKey
-        /// `--gate`; nil: the scanner's default.
+        /// Name of the configured gate; `nil` for the scanner's own.
         package var gateName: String?
         package var format: VerdictLine.Format
         /// In the order of their indices in `LaneEvent.reader`.
         package var readers: [Reader]
-        /// A roaming check: nothing is moved, neither memory nor turnstile.
+        /// Whether this is a roaming check, which changes neither presence nor turnstile.
         package var isInspection = false
-        /// How long an admitted person may take to pass; nil without a passage sensor.
+        /// Time to pass after an admission, in milliseconds; `nil` without a passage sensor.
         package var passageMs: Int64?
         /// Whether there is a turnstile, for `gate.json`.
         package var hasTurnstile = false
-        /// Days after which shipped scans are pruned.
+        /// Days after which uploaded scans are pruned.
         package var keepDays = Journal.keepDaysDefault
 
-        /// Milliseconds within which a tag at a reader is the same tap, where the gate's policy is silent.
+        /// Debounce window of a reader in milliseconds, if the gate's policy sets none.
         static let defaultDebounceMs = 2_000
-        /// `--passage-ms` unless set: a person with a suitcase.
+        /// Default of `passageMs`: enough for a person with a suitcase.
         package static let defaultPassageMs = 5_000
-        /// From this part of the disk on the crew is told.
+        /// Use of the disk from which on an alarm is raised, in percent.
         package static let diskAlarmPercent = 80
 
         package init(
             folder: String, scanner: ScannerID, key: EventKey, gateName: String? = nil,
             format: VerdictLine.Format = .text, readers: [Reader] = [Reader(Reader.stdin)]
         ) {
-            (self.folder, self.scanner, self.key) = (folder, scanner, key)
-            (self.gateName, self.format, self.readers) = (gateName, format, readers)
+            self.folder = folder
+            self.scanner = scanner
+            self.key = key
+            self.gateName = gateName
+            self.format = format
+            self.readers = readers
         }
 
-        /// The index of standard input; nil where it is no reader.
+        /// Index of standard input in `readers`; `nil` if it is not a reader.
         var stdin: Int? { readers.firstIndex { $0.name == Reader.stdin } }
     }
 }

@@ -1,4 +1,5 @@
 import AccessControl
+import DataFolder
 import Runtime
 import ScanJournal
 import ScanModel
@@ -132,8 +133,11 @@ final class TapHandler {
     /// - Parameter opens: `true` for a way out: it is never rejected, because a full disk must not lock anyone in.
     func reportNotJournaled(_ tag: TagID, _ error: any Error, opens: Bool = false) {
         notJournaled += 1
-        let text = opens ? "exit not journaled, opened by policy" : "tap not journaled, rejected"
-        log.error(text, [.error: "\(error)", .tag: tag.rawValue])
+        if opens {
+            log.error("exit not journaled, opened by policy", [.error: "\(error)", .tag: tag.rawValue])
+        } else {
+            log.error("tap not journaled, rejected", [.error: "\(error)", .tag: tag.rawValue])
+        }
         output.showFailure(.notJournaled(StorageFault(error)), opens: opens)
     }
 

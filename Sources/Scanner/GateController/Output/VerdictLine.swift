@@ -2,32 +2,37 @@ import Runtime
 package import ScanModel
 package import Snapshots
 
-/// What a gate prints for a tap that is in the journal.
+/// The line that a gate writes for a journaled tap.
 package struct VerdictLine: Sendable {
     package enum Format: String, Sendable, CaseIterable {
-        /// One line for people.
+        /// One line to read.
         case text
-        /// The object of SPEC.md section 8.
+        /// The JSON object of contract.md section 8.
         case json
     }
 
-    package let log: JournalID
+    package let journalID: JournalID
     package let scan: Scan
-    /// The zone that the tap leads into: the gate's zone, or on the way out the one before it. Nil: off site, or not known.
+    /// The zone that the tap leads into: the gate's zone, or on the way out the zone before it. `nil` if it leads off site
+    /// or the zone is not known.
     package let zone: String?
-    /// For the steward: the name and note of the pass.
+    /// For the crew: the name and note of the pass.
     package let pass: Pass?
 
-    package init(log: JournalID, scan: Scan, zone: String?, pass: Pass?) {
-        (self.log, self.scan, self.zone, self.pass) = (log, scan, zone, pass)
+    package init(journalID: JournalID, scan: Scan, zone: String?, pass: Pass?) {
+        self.journalID = journalID
+        self.scan = scan
+        self.zone = zone
+        self.pass = pass
     }
 
+    /// The line, without a newline.
     package func text(_ format: Format) -> String {
         let at = UTCTime.text(microseconds: scan.atMs * 1_000)
         switch format {
         case .json:
-            // The tag is a whole number of 64 bits, as in the database: not every reader of JSON keeps all of them.
-            return #"{"log":"\#(log)","seq":\#(scan.seq),"verdict":\#(scan.verdict.rawValue)"#
+            // The tag is an integer of 64 bits, as in the database. Some JSON parsers lose the lowest bits.
+            return #"{"log":"\#(journalID)","seq":\#(scan.seq),"verdict":\#(scan.verdict.rawValue)"#
                 + #","name":\#(JSONText.quote(scan.verdict.name)),"tag":\#(scan.tag.rawValue)"#
                 + #","zone":\#(zone.map(JSONText.quote) ?? "null"),"at":"\#(at)"}"#
         case .text:
@@ -43,7 +48,7 @@ package struct VerdictLine: Sendable {
     }
 
     private static let remarks: [(Flags, String)] = [
-        (.clockNotTrusted, "clock not trusted"), (.snapshotExpired, "list expired"),
+        (.clockNotTrusted, "clock not trusted"), (.snapshotExpired, "snapshot expired"),
     ]
 
     private func padded(_ text: String, _ width: Int) -> String {

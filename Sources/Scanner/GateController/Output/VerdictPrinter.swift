@@ -1,10 +1,11 @@
 import LinuxSystem
 package import Runtime
 
-/// Prints the lane's lines on a thread of its own, so that no tap waits for one who reads them slowly, or not at all. Who does
-/// not read loses the oldest lines that he has not read; the journal has them all.
+/// Writes verdict lines on its own thread, so a slow consumer never delays a tap.
+///
+/// When the buffer is full, the oldest lines are dropped. All scans are in the journal.
 package final class VerdictPrinter: Sendable {
-    /// Lines that wait for their reader at the most: those of some minutes.
+    /// Maximum number of buffered lines: the taps of some minutes.
     static let capacity = 1_024
 
     private let lines = Mailbox<String>(capacity: VerdictPrinter.capacity)
@@ -12,10 +13,10 @@ package final class VerdictPrinter: Sendable {
 
     package init() {}
 
-    /// From the lane, which does not wait.
+    /// Buffers a line. Does not wait.
     package func take(_ line: String) { lines.push(line) }
 
-    /// Prints until it is stopped, and then what is left, as far as there is room for it.
+    /// Writes until it is stopped, then the buffered lines as far as the pipe takes them.
     package func service() -> Service {
         .thread("output") { stop in
             var isWorking = true
@@ -26,7 +27,7 @@ package final class VerdictPrinter: Sendable {
                         guard try StandardOutput.writeLine(line, until: stop) else { return }
                         isWorking = true
                     } catch {
-                        if isWorking { self.log.error("verdicts cannot be printed", [.error: "\(error)"]) }
+                        if isWorking { self.log.error("verdict lines cannot be written", [.error: "\(error)"]) }
                         isWorking = false
                     }
                 }

@@ -5,19 +5,20 @@ import ScanJournal
 package import ScanModel
 import Synchronization
 
-/// What a lane wants to know of its device but may not wait for: how full the disk is, and what has been shipped. Looked at on
-/// a thread of its own.
+/// Reads the device status on a thread of its own, because the lane must not wait for the disk.
 package final class DeviceMonitor: Sendable {
-    /// Between two looks.
+    /// Interval between two readings, in milliseconds.
     package static let intervalMs = 2_000
 
     private let folder: String
     private let slot = Mutex<DeviceStatus?>(nil)
     private let log = Log("device")
 
+    /// - Parameter folder: the scanner's data folder.
     package init(folder: String) { self.folder = folder }
 
-    /// The newest facts since the last call; nil when nothing has changed, or just now is not the moment.
+    /// Returns the latest device status, or `nil` if it has not changed since the last call or the lock is busy. Never
+    /// blocks.
     package func take() -> DeviceStatus? {
         let taken: DeviceStatus?? = slot.withLockIfAvailable { slot in
             defer { slot = nil }
@@ -26,34 +27,36 @@ package final class DeviceMonitor: Sendable {
         return taken ?? nil
     }
 
-    /// The watching loop, as a service of the daemon.
+    /// The reading loop, as a service of the daemon.
     package func service() -> Service {
-        .thread("device-watch") { stop in
-            var seen: DeviceStatus?
+        .thread("device-monitor") { stop in
+            var last: DeviceStatus?
             repeat {
-                var facts = DeviceStatus()
-                facts.diskUsedPercent = Files.usedPercent(self.folder)
-                facts.damaged = Journal.damagedFiles(folder: self.folder)
-                do { facts.shipped = try UploadCursors.read(folder: self.folder) } catch {
-                    // The publisher will set it aside; until then what was seen last is the best there is.
-                    self.log.warning("what was shipped cannot be read", [.error: "\(error)"])
-                    facts.shipped = seen?.shipped ?? [:]
+                var status = DeviceStatus()
+                status.diskUsedPercent = Files.usedPercent(self.folder)
+                status.damaged = Journal.damagedFiles(folder: self.folder)
+                do { status.uploaded = try UploadCursors.read(folder: self.folder) } catch {
+                    // The publisher will replace the damaged file. The last known cursors are the best value until then.
+                    self.log.warning("upload cursors cannot be read", [.error: "\(error)"])
+                    status.uploaded = last?.uploaded ?? [:]
                 }
-                if facts != seen {
-                    seen = facts
-                    self.slot.withLock { $0 = facts }
+                if status != last {
+                    last = status
+                    self.slot.withLock { $0 = status }
                 }
             } while !stop.wait(ms: DeviceMonitor.intervalMs)
         }
     }
 }
 
-/// What was seen last.
+/// The state of the device, apart from its readers and turnstile.
 package struct DeviceStatus: Hashable, Sendable {
-    /// Of the disk with the data folder, in percent; nil when it cannot be asked.
+    /// Use of the disk with the data folder, in percent; `nil` if it is not known.
     package var diskUsedPercent: Int?
-    package var shipped: [JournalID: Int64] = [:]
-    /// Damaged journals that were set aside, by file name.
+    /// The last seq of each journal that the broker has confirmed.
+    package var uploaded: [JournalID: Int64] = [:]
+    /// File names of the quarantined journals.
     package var damaged: [String] = []
+
     package init() {}
 }

@@ -1,4 +1,4 @@
-import DataFolder
+package import DataFolder
 import FoundationEssentials
 import LinuxSystem
 import Runtime
@@ -7,7 +7,7 @@ package import ScanModel
 import SnapshotInstall
 import Snapshots
 
-/// What `tapline-gate status` tells, gathered from the data folder beside a running gate, or without one.
+/// The status of a gate, gathered from its data folder. The gate may run or not.
 package struct GateStatus: Codable, Sendable {
     package struct JournalState: Codable, Sendable {
         package var log: String
@@ -22,13 +22,13 @@ package struct GateStatus: Codable, Sendable {
         package var event: String
         package var createdAt: String
         package var expiresAt: String
-        /// Seconds by the device clock; negative for one from the future.
+        /// Seconds by the device clock; negative if the creation is in the future.
         package var age: Int64
         package var expired: Bool
     }
 
     package var running: Bool
-    /// Nil where the gate never ran and `--scanner` was not given.
+    /// `nil` if the gate never ran and no scanner was given.
     package var scanner: String?
     package var gate: String?
     package var gateId: Int64?
@@ -37,34 +37,37 @@ package struct GateStatus: Codable, Sendable {
     package var problem: String?
     /// Of the gate that runs, or ran last: `normal`, `free`, `closed`, `inspection`.
     package var mode: String?
-    package var readers: [LaneState.Reader]?
-    /// `ok`, or what is wrong; nil without one.
+    package var readers: [GateState.Reader]?
+    /// `ok`, or its problem; `nil` without a turnstile.
     package var turnstile: String?
-    /// Of the gate that runs: what the crew should know or do.
+    /// English texts of the alarms; `nil` if no gate runs.
     package var alarms: [String]?
     package var diskUsedPercent: Int?
-    /// Journals that were set aside as damaged, by file name; `tapline-gate recover` reads them.
+    /// File names of the quarantined journals, for `tapline-gate recover`.
     package var damaged: [String]
-    /// The last journal, and its last seq.
+    /// ID of the last journal.
     package var log: String?
+    /// Last seq of the last journal.
     package var seq: Int64?
-    /// Of this scanner's journals.
+    /// Number of scans in this scanner's journals.
     package var scans: Int64
     package var shipped: Int64
     package var backlog: Int64
-    /// Of other scanners in the same file, which nobody ships from here.
+    /// Number of scans of other scanners in the same file. No publisher uploads them from this folder.
     package var foreign: Int64
     package var snapshot: SnapshotState?
     package var journals: [JournalState]
 
-    /// Reads only. What cannot be read is told in `problem`.
-    /// - Parameter scanner: nil: the one of the gate that runs or ran last, else of the last journal.
+    /// Reads the data folder and changes nothing. Read errors are reported in `problem`.
+    ///
+    /// - Parameter scanner: the scanner whose scans are counted; `nil` for the one of the gate that runs or ran last,
+    ///   otherwise of the last journal.
     package init(folder: String, scanner: ScannerID?) {
         var problems: [String] = []
-        func attempt<Result>(_ otherwise: Result, _ body: () throws -> Result) -> Result {
+        func attempt<Result>(_ fallback: Result, _ body: () throws -> Result) -> Result {
             do { return try body() } catch {
                 problems.append("\(error)")
-                return otherwise
+                return fallback
             }
         }
         let state = GateState.read(folder: folder)
@@ -73,12 +76,20 @@ package struct GateStatus: Codable, Sendable {
         let name = scanner?.text ?? state?.scanner ?? records.last?.scanner.text
         running = state?.isRunning ?? false
         self.scanner = name
-        (gate, gateId, zone) = (state?.gateName, state?.gate, state?.zone)
-        (mode, readers, turnstile) = (state?.mode, state?.readers, state?.turnstile)
-        if running { (alarms, diskUsedPercent) = (state?.alarms, state?.diskUsedPercent) }
+        gate = state?.gateName
+        gateId = state?.gate
+        zone = state?.zone
+        mode = state?.mode
+        readers = state?.readers
+        turnstile = state?.turnstile
         damaged = Journal.damagedFiles(folder: folder).map { String($0.split(separator: "/").last ?? "") }
-        if running, let problem = state?.problem { problems.append(problem) }
-        (log, seq) = (records.last?.log.description, records.last?.lastSeq)
+        if running {
+            alarms = state?.alarms
+            diskUsedPercent = state?.diskUsedPercent
+            if let problem = state?.problem { problems.append(problem) }
+        }
+        log = records.last?.log.description
+        seq = records.last?.lastSeq
         journals = records.map {
             JournalState(
                 log: $0.log.description, scanner: $0.scanner.text,
@@ -98,6 +109,7 @@ package struct GateStatus: Codable, Sendable {
         problem = problems.isEmpty ? nil : problems.joined(separator: "; ")
     }
 
+    /// The status as one JSON object.
     package func json() throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
@@ -105,6 +117,7 @@ package struct GateStatus: Codable, Sendable {
         return String(decoding: try encoder.encode(self), as: UTF8.self)
     }
 
+    /// The status as lines to read.
     package func text() -> String {
         var lines = [
             "scanner   \(scanner ?? "-")  (\(running ? "running" : "not running"))",
@@ -119,7 +132,7 @@ package struct GateStatus: Codable, Sendable {
                 "snapshot  \(snapshot.version) of \(snapshot.event), \(snapshot.age / 3_600) h old, "
                     + "\(snapshot.expired ? "EXPIRED" : "expires") \(snapshot.expiresAt)")
         }
-        lines += damaged.map { "damaged   \($0): set aside; tapline-gate recover reads it" }
+        lines += damaged.map { "damaged   \($0): tapline-gate recover reads it" }
         lines += (alarms ?? []).map { "alarm     \($0)" }
         if let problem { lines.append("problem   \(problem)") }
         return lines.joined(separator: "\n")
@@ -136,9 +149,11 @@ package struct GateStatus: Codable, Sendable {
 extension GateStatus.SnapshotState {
     fileprivate init(_ snapshot: Snapshot) {
         let nowS = SystemClock.nowMicroseconds() / 1_000_000
-        (version, event) = (snapshot.version, snapshot.event)
+        version = snapshot.version
+        event = snapshot.event
         createdAt = UTCTime.text(microseconds: snapshot.createdS * 1_000_000)
         expiresAt = UTCTime.text(microseconds: snapshot.expiresS * 1_000_000)
-        (age, expired) = (nowS - snapshot.createdS, nowS >= snapshot.expiresS)
+        age = nowS - snapshot.createdS
+        expired = nowS >= snapshot.expiresS
     }
 }
