@@ -75,7 +75,7 @@ let package = Package(
             "Readers", in: "Scanner", "LinuxSystem", "Crypto", "NFC", "SerialPorts", "FileSystem", "Runtime", "CLI",
             "ScanModel"),
         domain(
-            "TurnstileControl", in: "Scanner", "LinuxSystem", "SerialPorts", "Runtime", "ScanModel", "AccessControl",
+            "TurnstileControl", in: "Scanner", "ErrorModel", "LinuxSystem", "SerialPorts", "Runtime", "ScanModel", "AccessControl",
             "GateController"),
         domain(
             "LaneDisplay", in: "Scanner", "LinuxSystem", "Runtime", "ScanModel", "Snapshots", "AccessControl",

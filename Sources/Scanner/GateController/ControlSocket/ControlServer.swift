@@ -1,4 +1,5 @@
 import FileSystem
+import LinuxSystem
 package import Runtime
 import Synchronization
 

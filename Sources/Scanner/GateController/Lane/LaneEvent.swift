@@ -65,7 +65,7 @@ package enum CommandResult: Hashable, Sendable {
 }
 
 /// Why the turnstile does not work.
-package enum TurnstileProblem: Hashable, Sendable, CustomStringConvertible {
+package enum TurnstileProblem: Error, Hashable, CustomStringConvertible {
     case boardNotResponding
     /// A relay did not switch.
     ///
@@ -77,6 +77,15 @@ package enum TurnstileProblem: Hashable, Sendable, CustomStringConvertible {
     case system(SystemError)
     /// Any other error, by its description.
     case other(String)
+
+    /// Classifies an error of the relay board.
+    package init(_ error: any Error) {
+        switch error {
+        case let problem as TurnstileProblem: self = problem
+        case let error as SystemError: self = .system(error)
+        default: self = .other("\(error)")
+        }
+    }
 
     /// Plain English, for log and status.
     package var description: String {
@@ -97,6 +106,7 @@ package enum PassageSensorProblem: Hashable, Sendable, CustomStringConvertible {
     /// Any other error, by its description.
     case other(String)
 
+    /// Classifies an error of the port.
     package init(_ error: any Error) {
         self = (error as? SystemError).map(PassageSensorProblem.system) ?? .other("\(error)")
     }
