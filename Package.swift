@@ -79,10 +79,10 @@ let package = Package(
             "GateController"),
         domain(
             "LaneDisplay", in: "Scanner", "LinuxSystem", "Runtime", "ScanModel", "Snapshots", "AccessControl",
-            "DataFolder", "GateController"),
+            "DataFolder", "ScanJournal", "GateController"),
         domain(
-            "GateController", in: "Scanner", "ErrorModel", "LinuxSystem", "Crypto", "FileSystem", "Runtime", "CLI", "ScanModel",
-            "Snapshots", "AccessControl", "DataFolder", "ScanJournal", "SnapshotInstall"),
+            "GateController", in: "Scanner", "ErrorModel", "LinuxSystem", "Crypto", "FileSystem", "Runtime",
+            "ScanModel", "Snapshots", "AccessControl", "DataFolder", "ScanJournal", "SnapshotInstall"),
         domain(
             "SnapshotInstall", in: "Scanner", "LinuxSystem", "SQLite", "Crypto", "Minisign", "FileSystem", "Runtime",
             "ScanModel", "Snapshots"),

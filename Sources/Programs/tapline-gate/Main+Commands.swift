@@ -2,13 +2,14 @@ import AccessControl
 import CLI
 import GateController
 
-/// The gate chief's commands: orders to the gate that runs in the folder.
+/// Operator commands for the gate that runs in the folder.
 extension Main {
     static let admit = Command(
         "admit", positionals: "[UID]", count: 0...1,
-        "let one person in by hand, with the UID of their band in hex, or without a band",
+        "admit one person manually, with the UID of the wristband in hex, or without a wristband",
         options: [
-            data, Option.enrolment, Option("reason", "TEXT", "why; kept in the journal and in the log", required: true),
+            data, Option.enrolment,
+            Option("reason", "TEXT", "the reason, kept in the journal and in the log", required: true),
         ]
     ) { arguments in
         let reason = try arguments.required("reason")
@@ -18,26 +19,26 @@ extension Main {
             }
             return tap.uid
         }
-        return try give(.admit(uid: uid, reason: reason), arguments)
+        return try send(.admit(uid: uid, reason: reason), arguments)
     }
 
     static let mode = Command(
         "mode", positionals: "normal|free|closed", count: 1...1,
-        "normal; free: the lane is open, everybody passes and is counted; closed: no way in, the way out stays open",
+        "normal; free: the lane is open, every tap is admitted and counted; closed: no entry, the way out stays open",
         options: [data, Option.enrolment]
     ) { arguments in
         guard let mode = LaneMode(rawValue: arguments.positionals[0]) else {
             throw ProgramError.usage("mode \(arguments.positionals[0]): one of normal, free, closed is needed")
         }
-        return try give(.mode(mode), arguments)
+        return try send(.mode(mode), arguments)
     }
 
     static let assign = Command(
         "assign", positionals: "[GATE]", count: 0...1,
-        "make this device serve the gate of that name, for good, also while no gate is running",
+        "assign this device to a gate by its name, permanently; also while no gate is running",
         options: [
             data, Option.enrolment,
-            .toggle("default", "back to --gate, or to the scanner's own gate in the snapshot"),
+            .toggle("default", "return to --gate, or to the scanner's own gate in the snapshot"),
         ]
     ) { arguments in
         let gate = arguments.positionals.first
@@ -45,20 +46,20 @@ extension Main {
             throw ProgramError.usage("assign: the name of a gate, or --default, is needed")
         }
         let folder = try arguments.required("data")
-        return {
-            print(try told(try ControlServer.assign(folder: folder, gate: gate)))
-        }
+        return { print(try result { try ControlClient.assign(gate, folder: folder) }) }
     }
 
-    private static func give(_ order: LaneCommand, _ arguments: Arguments) throws -> Command.Work {
+    private static func send(_ command: LaneCommand, _ arguments: Arguments) throws -> Command.Work {
         let folder = try arguments.required("data")
-        return { print(try told(try ControlServer.ask(folder: folder, order))) }
+        return { print(try result { try ControlClient.send(command, folder: folder) }) }
     }
 
-    private static func told(_ answer: CommandResult) throws -> String {
-        switch answer {
-        case .done(let text): return text
-        case .refused(let text): throw ProgramError.failed(text)
-        }
+    private static func result(_ body: () throws -> CommandResult) throws -> String {
+        do {
+            switch try body() {
+            case .done(let text): return text
+            case .rejected(let text): throw ProgramError.failed(text)
+            }
+        } catch ControlError.noSuchFolder(let folder) { throw noSuchFolder(folder) }
     }
 }

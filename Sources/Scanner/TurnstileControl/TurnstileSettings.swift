@@ -29,7 +29,8 @@ package struct TurnstileSettings: Hashable, Sendable {
         if text == "none" { return nil }
         let words = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
         guard words[0].hasPrefix("serial:"), words[0] != "serial:" else {
-            throw TurnstileSettingsError("'\(text)': none or serial:PATH[,open=1][,green=2][,red=3][,buzzer=4][,pulse=300] is needed")
+            throw TurnstileSettingsError(
+                "'\(text)': none or serial:PATH[,open=1][,green=2][,red=3][,buzzer=4][,pulse=300] is needed")
         }
         var settings = TurnstileSettings(path: String(words[0].dropFirst("serial:".count)))
         for word in words.dropFirst() { try settings.read(word) }
@@ -53,7 +54,8 @@ package struct TurnstileSettings: Hashable, Sendable {
             default: RelayFrames.channels
             }
         guard range.contains(number) else {
-            throw TurnstileSettingsError("'\(word)': a number from \(range.lowerBound) to \(range.upperBound) is needed")
+            throw TurnstileSettingsError(
+                "'\(word)': a number from \(range.lowerBound) to \(range.upperBound) is needed")
         }
         switch pair[0] {
         case "open": open = number
@@ -63,7 +65,8 @@ package struct TurnstileSettings: Hashable, Sendable {
         case "buzzer": buzzer = number
         case "pulse": pulseMs = number
         case "gap": gapMs = number
-        default: throw TurnstileSettingsError("'\(word)': one of open, open-out, green, red, buzzer, pulse, gap is needed")
+        default:
+            throw TurnstileSettingsError("'\(word)': one of open, open-out, green, red, buzzer, pulse, gap is needed")
         }
     }
 }

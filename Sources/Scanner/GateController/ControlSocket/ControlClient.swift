@@ -55,7 +55,8 @@ package enum ControlClient {
         var commands = (try? PersistedCommands.read(folder: folder)) ?? PersistedCommands()
         commands.assigned = gate
         try commands.write(folder: folder)
-        return .done(gate.map { "the gate will be \($0)" } ?? "the gate will be the configured one, or the scanner's own")
+        return .done(
+            gate.map { "the gate will be \($0)" } ?? "the gate will be the configured one, or the scanner's own")
     }
 }
 

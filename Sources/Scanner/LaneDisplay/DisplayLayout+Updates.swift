@@ -6,47 +6,49 @@ import ScanModel
 import Snapshots
 
 extension DisplayLayout {
-    /// The answer to a tap: colour, shape and words all say the same.
-    func answer(_ signal: TapResult) -> DisplayScreen {
+    /// The answer to a tap. Colour, shape and words have the same meaning.
+    func answer(_ result: TapResult) -> DisplayScreen {
         let colour: DisplayScreen.Colour =
-            signal.isGreen ? .green : signal.scan.verdict == .annulled ? .amber : .red
+            result.isGreen ? .green : result.scan.verdict == .annulled ? .amber : .red
         var bottom: [DisplayScreen.Row] = []
-        if let pass = signal.pass {
+        if let pass = result.pass {
             if let name = pass.name { bottom += bar(name, DisplayScreen.Colour(pass: pass.colour)) }
             if let note = pass.note { bottom += bar(note, .amber) }
         }
-        for remark in DisplayWords.remarks(signal, language) { bottom.append(line(remark, colour)) }
-        if let zone = signal.zone { bottom.append(line(zone, colour)) }
-        let shape: DisplayShape = signal.isGreen ? .check : signal.scan.verdict == .annulled ? .warning : .cross
-        return screen(shape, DisplayWords.title(signal, language), bottom: bottom, colour)
+        for remark in DisplayWords.remarks(result, language) { bottom.append(line(remark, colour)) }
+        if let zone = result.zone { bottom.append(line(zone, colour)) }
+        let shape: DisplayShape = result.isGreen ? .check : result.scan.verdict == .annulled ? .warning : .cross
+        return screen(shape, DisplayWords.title(result, language), bottom: bottom, colour)
     }
 
-    /// A tap that could not be logged. Where it `opens`, the person sees a way that is open, and the crew that it must look.
-    func failed(_ reason: String, opens: Bool = false) -> DisplayScreen {
+    /// A tap that could not be journaled.
+    ///
+    /// - Parameter opens: `true` for a way out: the person sees an open way, and a bar calls the crew.
+    func failed(_ failure: TapFailure, opens: Bool = false) -> DisplayScreen {
         let title = DisplayWords.failed(opens: opens, language)
-        let words = DisplayWords.said(reason, language)
+        let words = failure.text(language)
         guard opens else { return screen(.warning, title, bottom: [line(words, .red)], .red) }
         let bottom = bar(DisplayWords.callStaff(language), .amber)
-        let label = DisplayWords.Label.notLogged.text(language)
+        let label = DisplayWords.Label.notJournaled.text(language)
         return screen(.check, title, bottom: bottom + [line("\(label): \(words)", .amber)], .green)
     }
 
     /// Between taps.
     func idle(_ state: LaneState, nowS: Int64) -> DisplayScreen {
         func word(_ label: DisplayWords.Label) -> String { label.text(language) }
-        func said(_ words: String) -> String { DisplayWords.said(words, language) }
         let top = [line(state.scanner, LocalTime.clock(nowS), .grey)]
         var bottom: [DisplayScreen.Row] = []
         let lost = state.readers.filter { $0.problem != nil }
         for reader in lost {
-            bottom.append(line("\(word(.readerLost)): \(reader.name): \(said(reader.problem ?? ""))", .amber))
+            let cause = reader.problem?.text(language) ?? ""
+            bottom.append(line("\(word(.readerLost)): \(reader.name): \(cause)", .amber))
         }
         if let problem = state.turnstileProblem {
-            bottom.append(line("\(word(.turnstileLost)): \(said(problem))", .amber))
+            bottom.append(line("\(word(.turnstileLost)): \(problem.text(language))", .amber))
         }
-        bottom += state.alarms.map { line(said($0), .amber) }
+        bottom += state.alarms.map { line($0.text(language), .amber) }
         if let zone = state.zone, zone != state.gate { bottom.append(line(zone, .black)) }
-        let waiting = state.backlog.map { $0 == 0 ? word(.allSent) : "\($0) \(word(.waiting))" } ?? ""
+        let waiting = state.backlog.map { $0 == 0 ? word(.allUploaded) : "\($0) \(word(.waiting))" } ?? ""
         bottom.append(line(age(state, nowS), waiting, isStale(state, nowS) ? .amber : .grey))
         if lost.isEmpty && !state.readers.isEmpty { bottom.append(line(word(.readerReady), .grey)) }
 
@@ -65,7 +67,7 @@ extension DisplayLayout {
         case .normal:
             if state.isInspection { bottom.insert(line(word(.inspection), .purple), at: 0) }
             let ways = Set(state.readers.map(\.direction))
-            let way = [Direction.in, .out].filter { ways.contains($0.rawValue) }
+            let way = [Direction.in, .out].filter { ways.contains($0) }
                 .map { word($0 == .in ? .wayIn : .wayOut) }
             let names = DisplayScreen.safe(gate).split(separator: " ").map(String.init)
             let big = names.count <= 2 ? names : [names.joined(separator: " ")]
@@ -80,11 +82,11 @@ extension DisplayLayout {
         state.snapshot == 0 || state.snapshotExpiresS.map { $0 <= nowS } ?? false
     }
 
-    /// How old the list is; an absurd clock shows no age.
+    /// The version and age of the snapshot. A clock before its creation shows no age.
     private func age(_ state: LaneState, _ nowS: Int64) -> String {
         func word(_ label: DisplayWords.Label) -> String { label.text(language) }
-        guard state.snapshot != 0 else { return word(.noList) }
-        var text = "\(word(.list)) \(state.snapshot)"
+        guard state.snapshot != 0 else { return word(.noSnapshot) }
+        var text = "\(word(.snapshot)) \(state.snapshot)"
         if let created = state.snapshotCreatedS, nowS >= created {
             let minutes = (nowS - created) / 60
             let (days, hours) = (minutes / 1_440, minutes / 60 % 24)
@@ -101,7 +103,7 @@ extension DisplayLayout {
 }
 
 extension DisplayScreen.Colour {
-    /// The nearest of a few to a pass's colour, which is a word or `#rrggbb`.
+    /// The colour of the screen that is nearest to a pass's colour: a word or `#rrggbb`.
     init(pass colour: String?) {
         let text = (colour ?? "").lowercased()
         let named: [String: DisplayScreen.Colour] = [
