@@ -213,7 +213,7 @@ let package = Package(
         unitTests("TrackingTests", "ScanModel", "Tracking", "TestSupport"),
         unitTests(
             "TurnstileControlTests", "LinuxSystem", "SerialPorts", "FileSystem", "Runtime", "ScanModel", "Snapshots",
-            "AccessControl", "DataFolder", "TurnstileControl", "LaneDisplay", "GateController", "DeviceEmulation",
+            "AccessControl", "DataFolder", "ScanJournal", "TurnstileControl", "LaneDisplay", "GateController",
             "TestSupport"),
         tests(
             "Integration", "LinuxSystem", "SQLite", "AMQP", "Postgres", "Crypto", "Minisign", "FileSystem", "Runtime",

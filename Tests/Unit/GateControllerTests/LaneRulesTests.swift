@@ -113,7 +113,7 @@ import Testing
         try venue.install(version: 100)
         let lane = try lane()
         for input in [tap(.delegate), tap(.delegate), tap(.blocked), tap(.staff, .out), tap(.early, .out, at: 5)] {
-            lane.dispatch(input)
+            lane.dispatchNow(input)
         }
         #expect(updates.results.map(\.opens) == [true, false, false, true, false])
     }
@@ -252,7 +252,7 @@ import Testing
 
 /// The updates that a lane sent.
 final class ReceivedUpdates {
-    var notices: [LaneUpdate] = []
-    var signals: [TapResult] { notices.compactMap { if case .answer(let signal) = $0 { signal } else { nil } } }
-    var states: [LaneState] { notices.compactMap { if case .state(let state) = $0 { state } else { nil } } }
+    var list: [LaneUpdate] = []
+    var results: [TapResult] { list.compactMap { if case .answer(let result) = $0 { result } else { nil } } }
+    var states: [LaneState] { list.compactMap { if case .state(let state) = $0 { state } else { nil } } }
 }

@@ -10,8 +10,8 @@ import Testing
 
 @testable import TurnstileControl
 
-/// Relays that do not stand as they were told, and the processes and threads that see to it.
-@Suite struct RelayCareTests {
+/// Relays that do not match their commands, and the process and thread that switch them off.
+@Suite struct RelayStateTests {
     private static func start(
         _ board: RelayBoardEmulator, _ reports: Reports, _ more: String = ""
     ) throws -> (Turnstile, Running) {
@@ -28,9 +28,9 @@ import Testing
         return .state(state)
     }
 
-    /// A board that answers is asked; one that does not is told again.
+    /// Boards that report their state, and boards that do not.
     @Test(arguments: RelayBoardEmulator.Reply.allCases)
-    func aHoldGoesOnAfterABrownOut(reply: RelayBoardEmulator.Reply) async throws {
+    func holdContinuesAfterABrownOut(reply: RelayBoardEmulator.Reply) async throws {
         let (board, reports) = (try RelayBoardEmulator(channels: 4, reply: reply), Reports())
         let (turnstile, running) = try Self.start(board, reports, ",open=2,green=3")
         turnstile.take(Self.state(.free))
@@ -42,34 +42,34 @@ import Testing
         turnstile.take(Self.state(.normal))
         try eventually("released") { board.states == [false, false, false, false] }
         try await running.end()
-        #expect(reports.turnstile == [nil], "what could be put right at once is no news")
+        #expect(reports.turnstile == [nil], "a fault that was corrected at once is not reported")
         #expect(board.changes.count == 12, "a relay chattered")
     }
 
-    /// A frame that was lost on the way to a board that never answers.
-    @Test func aSilentBoardIsToldAgainWhatIsOff() async throws {
+    /// The close command is lost.
+    @Test func offCommandsAreRepeatedToASilentBoard() async throws {
         let (board, reports) = (try RelayBoardEmulator(channels: 1), Reports())
         let (turnstile, running) = try Self.start(board, reports, ",pulse=1000")
-        turnstile.take(.answer(signal(opens: true)))
+        turnstile.take(.answer(result(opens: true)))
         try eventually("open", everyMs: 1) { board.isOn(1) }
         board.jammed = [1]
         let before = board.commands
-        try eventually("told to close", everyMs: 5) { board.commands > before + 1 }
+        try eventually("the command is repeated", everyMs: 5) { board.commands > before + 1 }
         #expect(board.isOn(1))
         board.jammed = []
         try eventually("closed") { !board.isOn(1) }
         try await running.end()
     }
 
-    @Test func aRelayThatStaysOnIsToldAndTheOthersGoOn() async throws {
+    @Test func stuckRelayIsReportedAndOthersWork() async throws {
         let (board, reports) = (try RelayBoardEmulator(channels: 2), Reports())
         let (turnstile, running) = try Self.start(board, reports, ",green=2")
-        // Stuck while another is pulled, and while people pass.
-        turnstile.take(.answer(signal(opens: true)))
+        // Stuck while another relay is on, and while people pass.
+        turnstile.take(.answer(result(opens: true)))
         try eventually("open", everyMs: 1) { board.isOn(1) }
         board.jammed = [1]
-        try eventually("told") { reports.turnstile == [nil, "relay 1 does not switch off"] }
-        turnstile.take(.answer(signal(opens: true)))
+        try eventually("reported") { reports.turnstile == [nil, .relayStuck(channel: 1, isOn: false)] }
+        turnstile.take(.answer(result(opens: true)))
         try eventually("the green light works", everyMs: 5) { board.isOn(2) }
         board.jammed = []
         try eventually("healed") { reports.turnstile.count == 3 && !board.isOn(1) }
@@ -77,29 +77,29 @@ import Testing
         try await running.end()
     }
 
-    @Test func aRelayThatIsStuckFromTheStartIsTold() async throws {
+    @Test func relayStuckFromTheStartIsReported() async throws {
         let (board, reports) = (try RelayBoardEmulator(channels: 8, reply: .bytes), Reports())
         try SerialPort(board.path).write(RelayFrames.set(1, true))
         try eventually("on") { board.isOn(1) }
         board.jammed = [1]
         let (_, running) = try Self.start(board, reports)
-        try eventually("told") { reports.turnstile == [nil, "relay 1 does not switch off"] }
+        try eventually("reported") { reports.turnstile == [nil, .relayStuck(channel: 1, isOn: false)] }
         try await running.end()
     }
 
-    @Test func aHoldThatDoesNotHoldIsTold() async throws {
+    @Test func holdThatDoesNotSwitchIsReported() async throws {
         let (board, reports) = (try RelayBoardEmulator(channels: 2), Reports())
         let (turnstile, running) = try Self.start(board, reports)
         board.jammed = [1]
         turnstile.take(Self.state(.free))
-        try eventually("told") { reports.turnstile == [nil, "relay 1 does not switch on"] }
+        try eventually("reported") { reports.turnstile == [nil, .relayStuck(channel: 1, isOn: true)] }
         board.jammed = []
         try eventually("held") { board.isOn(1) && reports.turnstile.last == .some(nil) }
         try await running.end()
     }
 
-    /// A process that is stopped and goes on again: the watchdog finds its deadline past, and the hold must not end by it.
-    @Test func aHoldGoesOnAfterTheWatchdogHasSwitchedOff() throws {
+    /// The watchdog fires after a process was stopped and continued. The hold must not end.
+    @Test func holdContinuesAfterTheWatchdogHasFired() throws {
         let board = try RelayBoardEmulator(channels: 1)
         let settings = try #require(try TurnstileSettings.parse("serial:\(board.path)"))
         let (watchdog, stop) = (TurnstileWatchdog(), StopSignal())
@@ -112,20 +112,20 @@ import Testing
             #expect(watchdog.check(nowMs: SystemClock.monotonicMs() + 60_000))
             try eventually("held again", everyMs: 5) { board.isOn(1) && board.changes.count == 1 + 2 * round }
         }
-        // A pulse that was cut short is not made again.
+        // An interrupted pulse is not repeated.
         turnstile.take(Self.state(.normal))
         try eventually("released", everyMs: 5) { !board.isOn(1) }
         stop.stop()
         _ = thread
     }
 
-    /// Whoever was late and switched something on before it heard that all was off.
-    @Test func nothingStaysOnThatNobodySwitchesOffAnyMore() throws {
+    /// The driving thread switches a relay on after the watchdog has fired, and before it notices that.
+    @Test func relaySwitchedOnAfterTheWatchdogIsSwitchedOff() throws {
         let board = try RelayBoardEmulator(channels: 1)
         let settings = try #require(try TurnstileSettings.parse("serial:\(board.path)"))
         let watchdog = TurnstileWatchdog()
         let relays = try RelayBoard(settings, watchdog)
-        relays.expectCare()
+        relays.startDeadline()
         #expect(watchdog.check(nowMs: SystemClock.monotonicMs() + 60_000))
         try relays.set(1, true)
         try eventually("on") { board.isOn(1) }
@@ -135,31 +135,31 @@ import Testing
         relays.close()
     }
 
-    @Test func aGuardThatWasKilledIsReplaced() async throws {
+    @Test func killedFailSafeProcessIsReplaced() async throws {
         let (board, reports) = (try RelayBoardEmulator(channels: 2), Reports())
         let (turnstile, running) = try Self.start(board, reports)
         turnstile.take(Self.state(.free))
         try eventually("held") { board.isOn(1) }
         var last: pid_t?
         for _ in 1...2 {
-            var guardian: pid_t?
-            try eventually("a guard of its own session") {
-                guardian = Self.guards(of: board.path).first
-                return guardian != nil && guardian != last
+            var failSafe: pid_t?
+            try eventually("a fail-safe process in a session apart") {
+                failSafe = Self.failSafes(of: board.path).first
+                return failSafe != nil && failSafe != last
             }
-            let pid = try #require(guardian)
+            let pid = try #require(failSafe)
             #expect(getsid(pid) == pid && getpgid(pid) == pid)
             kill(pid, SIGKILL)
             last = pid
         }
-        try eventually("another", everyMs: 5) { Self.guards(of: board.path).contains { $0 != last } }
-        #expect(board.isOn(1), "the death of a guard moved the turnstile")
+        try eventually("another", everyMs: 5) { Self.failSafes(of: board.path).contains { $0 != last } }
+        #expect(board.isOn(1), "the end of the fail-safe process moved the turnstile")
         try await running.end()
-        try eventually("no guard is left") { Self.guards(of: board.path).isEmpty }
+        try eventually("no fail-safe process is left") { Self.failSafes(of: board.path).isEmpty }
     }
 
     /// The processes whose standard output is the port.
-    private static func guards(of path: String) -> [pid_t] {
+    private static func failSafes(of path: String) -> [pid_t] {
         guard let port = realpath(path, nil) else { return [] }
         defer { free(port) }
         guard let folder = opendir("/proc") else { return [] }

@@ -5,13 +5,13 @@ import Synchronization
 
 @testable import Runtime
 
-/// A service that runs while a test does.
+/// Runs a service during a test.
 final class Running: Sendable {
     private let stop = StopSignal()
     private let ended: Task<Void, any Error>
 
     init(_ service: Service) {
-        // Immediate: a test that waits without suspending holds the pool, and the service would not begin.
+        // Immediate, because a test that waits without suspending would keep the service from starting.
         ended = Task.immediate { [stop] in try await service.run(stop) }
     }
 
@@ -23,16 +23,16 @@ final class Running: Sendable {
     deinit { stop.stop() }
 }
 
-/// What was reported to the lane.
+/// The events that were sent to the lane.
 final class Reports: Sendable {
     private let list = Mutex<[LaneEvent]>([])
-    var take: @Sendable (LaneEvent) -> Void { { input in self.list.withLock { $0.append(input) } } }
+    var take: @Sendable (LaneEvent) -> Void { { event in self.list.withLock { $0.append(event) } } }
 
-    /// The turnstile's problems, nil for "works".
-    var turnstile: [String?] {
+    /// The reported states of the turnstile; `nil` if it works.
+    var turnstile: [TurnstileProblem?] {
         list.withLock { $0.compactMap { if case .turnstile(let problem) = $0 { .some(problem) } else { nil } } }
     }
-    var sensor: [String?] {
+    var sensor: [PassageSensorProblem?] {
         list.withLock { $0.compactMap { if case .sensor(let problem) = $0 { .some(problem) } else { nil } } }
     }
     var passages: Int {
@@ -40,12 +40,12 @@ final class Reports: Sendable {
     }
 }
 
-func signal(
+func result(
     _ verdict: Verdict = .admitted, _ flags: Flags = [], zone: String? = "Arena", pass: Pass? = nil,
-    detail: String? = nil, opens: Bool = false
+    detail: TapDetail? = nil, opens: Bool = false
 ) -> TapResult {
     TapResult(
-        log: JournalID(high: 1, low: 2),
+        journalID: JournalID(high: 1, low: 2),
         scan: Scan(
             seq: 7, atMs: 1_800_000_000_000, tag: TagID(rawValue: 42), verdict: verdict, flags: flags, gate: 1,
             snapshot: 3), zone: zone, pass: pass, detail: detail, opens: opens)
