@@ -59,7 +59,7 @@ let package = Package(
         wrapper("FileSystem", in: "Shared", "CLinux", "ErrorModel", "LinuxSystem"),
         wrapper("Runtime", in: "Shared", "CLinux", "LinuxSystem", "FileSystem"),
         wrapper("CLI", in: "Shared", "CLinux", "ErrorModel", "LinuxSystem", "FileSystem", "Runtime"),
-        domain("ScanModel", in: "Shared", "Crypto"),
+        domain("ScanModel", in: "Shared", "LinuxSystem", "Crypto"),
         wrapper("ScanBatchCodec", in: "Shared", "CCBOR", "ScanModel"),
         domain(
             "Snapshots", in: "Shared", "ErrorModel", "LinuxSystem", "SQLite", "Crypto", "Minisign", "FileSystem",
@@ -75,14 +75,14 @@ let package = Package(
             "Readers", in: "Scanner", "LinuxSystem", "Crypto", "NFC", "SerialPorts", "FileSystem", "Runtime", "CLI",
             "ScanModel"),
         domain(
-            "TurnstileControl", in: "Scanner", "LinuxSystem", "SerialPorts", "Runtime", "ScanModel", "AccessControl",
+            "TurnstileControl", in: "Scanner", "ErrorModel", "LinuxSystem", "SerialPorts", "Runtime", "ScanModel", "AccessControl",
             "GateController"),
         domain(
             "LaneDisplay", in: "Scanner", "LinuxSystem", "Runtime", "ScanModel", "Snapshots", "AccessControl",
-            "DataFolder", "GateController"),
+            "DataFolder", "ScanJournal", "GateController"),
         domain(
-            "GateController", in: "Scanner", "LinuxSystem", "Crypto", "FileSystem", "Runtime", "CLI", "ScanModel",
-            "Snapshots", "AccessControl", "DataFolder", "ScanJournal", "SnapshotInstall"),
+            "GateController", in: "Scanner", "ErrorModel", "LinuxSystem", "Crypto", "FileSystem", "Runtime",
+            "ScanModel", "Snapshots", "AccessControl", "DataFolder", "ScanJournal", "SnapshotInstall"),
         domain(
             "SnapshotInstall", in: "Scanner", "LinuxSystem", "SQLite", "Crypto", "Minisign", "FileSystem", "Runtime",
             "ScanModel", "Snapshots"),
@@ -213,7 +213,7 @@ let package = Package(
         unitTests("TrackingTests", "ScanModel", "Tracking", "TestSupport"),
         unitTests(
             "TurnstileControlTests", "LinuxSystem", "SerialPorts", "FileSystem", "Runtime", "ScanModel", "Snapshots",
-            "AccessControl", "DataFolder", "TurnstileControl", "LaneDisplay", "GateController", "DeviceEmulation",
+            "AccessControl", "DataFolder", "ScanJournal", "TurnstileControl", "LaneDisplay", "GateController",
             "TestSupport"),
         tests(
             "Integration", "LinuxSystem", "SQLite", "AMQP", "Postgres", "Crypto", "Minisign", "FileSystem", "Runtime",
