@@ -21,7 +21,7 @@ extension Lane {
         if let snapshot {
             do {
                 attendee = try snapshot.attendee(tag)
-                state = .inForce(expiresS: snapshot.expiresS)
+                state = .usable(expiresS: snapshot.expiresS)
             } catch { snapshotFailed(snapshot, error) }
         }
         let pass = attendee.flatMap { snapshot?.passes[$0.pass] }
@@ -44,14 +44,14 @@ extension Lane {
         memory.note(
             scan, attendee: attendee?.attendee, gate: choice.gate, days: snapshot?.dayStarts ?? DayStarts())
         if scan.verdict == .admitted, !isSnapshotReadable { isMemoryAnonymous = true }
-        debounce.note(Debounce.Answer(log: id, scan: scan, proof: proof))
+        debounce.note(Debounce.Answer(journalID: id, scan: scan, proof: proof))
     }
 
     /// The watching thread is told, and brings a snapshot that can be read, if it is the one before.
     private func snapshotFailed(_ snapshot: Snapshot, _ error: any Error) {
         log.error("snapshot cannot be read", [.snapshot: snapshot.version, .error: "\(error)"])
         isSnapshotReadable = false
-        watch.distrust(snapshot.version)
+        watch.reportUnreadable(snapshot.version)
         lookSoon()
     }
 
@@ -64,7 +64,7 @@ extension Lane {
         var lookBack = ReplayWindow(snapshot.dayStarts)
         do {
             try journal.forEachScan {
-                lookBack.see(atMs: $0, isTrusted: $1)
+                lookBack.add(atMs: $0, isTrusted: $1)
             } note: { scan in
                 if let mode = LaneMode.allCases.first(where: { $0.verdict == scan.verdict }) { loggedMode = mode }
                 guard scan.verdict == .admitted || scan.verdict == .annulled else { return }

@@ -38,7 +38,7 @@ extension Lane {
         if !isLogging { alarms.append("taps cannot be logged") }
         if snapshot == nil { alarms.append("no snapshot") } else if choice.gate == nil { alarms.append("no gate") }
         if !isSnapshotReadable { alarms.append("snapshot cannot be read") }
-        if snapshot != nil, watch.servesOlder { alarms.append("an older snapshot serves") }
+        if snapshot != nil, watch.isOlderThanCurrent { alarms.append("an older snapshot serves") }
         if let snapshot, isClockTrusted, time.nowMs() / 1_000 >= snapshot.expiresS {
             alarms.append("snapshot expired")
         }

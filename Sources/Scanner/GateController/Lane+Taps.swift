@@ -62,7 +62,7 @@ extension Lane {
         let attendee = (try? snapshot?.attendee(last.scan.tag)) ?? nil
         show(
             TapResult(
-                log: last.log, scan: last.scan, zone: zoneName(tap.direction),
+                log: last.journalID, scan: last.scan, zone: zoneName(tap.direction),
                 pass: attendee.flatMap { snapshot?.passes[$0.pass] }, detail: detail(tap.proof, last.scan),
                 isRepeat: true))
     }

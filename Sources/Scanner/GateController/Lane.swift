@@ -167,7 +167,7 @@ package final class Lane {
     /// Nobody has come for a while: one bounded piece of the work that can wait.
     private func beQuiet() {
         look()
-        if !isTidy { isTidy = !tidyJournal() && !memory.tidy() }
+        if !isTidy { isTidy = !tidyJournal() && !memory.dropOldDays() }
     }
 
     /// To be called with every event: there may be something to tidy again.

@@ -1,22 +1,24 @@
-/// Where the files are: the center or a mirror, and what it offered last.
+/// A place that publishes snapshots: the center or a mirror.
 struct DownloadSource {
-    /// A manifest and its signature, as they came.
-    struct Known {
+    /// A manifest and its signature, as received.
+    struct SignedManifest {
         var manifest: [UInt8]
         var signature: [UInt8]
-        /// Of the manifest; nil from a server that gives none.
+        /// The manifest's ETag; `nil` from a server that sends none.
         var etag: String?
     }
 
     let baseURL: String
-    /// What was good of it, to be told that nothing has changed.
-    var known: Known?
+    /// The last accepted manifest. Its ETag lets the source answer "not modified".
+    var accepted: SignedManifest?
 
+    /// - Parameter url: the base URL; slashes at its end are ignored.
     init(_ url: String) {
         var base = url[...]
         while base.last == "/" { base.removeLast() }
         baseURL = String(base)
     }
 
+    /// The URL of a published file.
     func url(_ name: String) -> String { baseURL + "/snapshot/" + name }
 }

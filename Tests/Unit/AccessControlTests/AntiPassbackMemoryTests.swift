@@ -151,7 +151,7 @@ private struct Notes {
         for ahead in 1...Int64(AntiPassbackMemory.dayLimit + 2) {
             notes.note(ms: noon)
             notes.note(secondBand, ms: noon + 2 * ahead * dayMs, who: 12)
-            notes.memory.tidy()
+            notes.memory.dropOldDays()
         }
         #expect(notes.recall(ms: noon + hourMs).isInside)
     }
@@ -235,14 +235,14 @@ private struct Notes {
         for day in 0..<AntiPassbackMemory.dayLimit {
             notes.note(TagID(rawValue: Int64(day + 1)), ms: noon + Int64(day) * dayMs, who: nil)
         }
-        let early = notes.memory.tidy()
+        let early = notes.memory.dropOldDays()
         #expect(!early && notes.memory.count == AntiPassbackMemory.dayLimit)
         notes.note(ms: noon + Int64(AntiPassbackMemory.dayLimit) * dayMs)
-        let late = notes.memory.tidy()
+        let late = notes.memory.dropOldDays()
         #expect(late && notes.memory.count == AntiPassbackMemory.dayLimit)
         #expect(notes.recall(TagID(rawValue: 2), ms: noon + dayMs, who: nil).isInside)
         #expect(!notes.recall(TagID(rawValue: 1), ms: noon, who: nil).isInside)
-        let again = notes.memory.tidy()
+        let again = notes.memory.dropOldDays()
         #expect(!again)
     }
 }

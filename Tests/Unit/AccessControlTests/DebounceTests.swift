@@ -65,7 +65,7 @@ import Testing
             debounce.answer(band, .in, proof, atMs: 1_000, windowMs: 2_000) != nil
         }
         var debounce = Debounce()
-        debounce.note(Debounce.Answer(log: log, scan: answer(1, atMs: 0).scan, proof: .authentic(counter: 7)))
+        debounce.note(Debounce.Answer(journalID: log, scan: answer(1, atMs: 0).scan, proof: .authentic(counter: 7)))
         for (counter, isRepeat) in [(7, true), (6, false), (9, true), (8, false), (7, false), (9, true)]
             as [(Int64, Bool)]
         {

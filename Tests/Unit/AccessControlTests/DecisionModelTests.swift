@@ -11,7 +11,7 @@ private struct Model {
     var policy: Policy { facts.gate?.policy ?? Policy() }
     var isListless: Bool { facts.snapshot == .unusable || facts.gate == nil }
     var expired: Bool {
-        guard facts.clockIsTrusted, case .inForce(let expiresS) = facts.snapshot else { return false }
+        guard facts.clockIsTrusted, case .usable(let expiresS) = facts.snapshot else { return false }
         return expiresS <= atS
     }
 
@@ -158,7 +158,7 @@ private let tree = ZoneTree([
                             direction: .in, atMs: (bits & 4 == 0 ? now : expiry) * 1_000,
                             clockIsTrusted: bits & 1 == 0, proof: proof, isReplayed: isReplayed,
                             mode: LaneMode.allCases[bits / 8], isInspection: bits & 2 != 0, gate: gate,
-                            snapshot: .inForce(expiresS: expiry),
+                            snapshot: .usable(expiresS: expiry),
                             attendee: Attendee(status: .active, pass: 1, attendee: 11), pass: pass, zones: tree)
                         for memory in memories {
                             facts.memory = memory
@@ -175,7 +175,7 @@ private let tree = ZoneTree([
                             compare(other)
                             other.gate = nil
                             compare(other)
-                            other.snapshot = .inForce(expiresS: expiry)
+                            other.snapshot = .usable(expiresS: expiry)
                             compare(other)
                         }
                     }

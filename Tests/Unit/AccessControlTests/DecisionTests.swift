@@ -23,7 +23,7 @@ private func facts(
     _ change: (inout DecisionInput) -> Void = { _ in }
 ) -> DecisionInput {
     var facts = DecisionInput(
-        direction: .in, atMs: atS * 1_000, gate: here, snapshot: .inForce(expiresS: expiry),
+        direction: .in, atMs: atS * 1_000, gate: here, snapshot: .usable(expiresS: expiry),
         attendee: status.map { Attendee(status: $0, pass: 1, attendee: 11) }, pass: pass)
     change(&facts)
     return facts

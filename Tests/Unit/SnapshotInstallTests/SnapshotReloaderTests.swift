@@ -42,17 +42,17 @@ import Testing
         try point(to: "snapshot-1.sqlite")
         watch.check()
         #expect(watch.take()?.version == 1)
-        #expect(!watch.servesOlder)
+        #expect(!watch.isOlderThanCurrent)
         try Files.writeAtomically([1, 2, 3], to: folder.path + "/snapshot-2.sqlite")
         try point(to: "snapshot-2.sqlite")
         watch.check()
         #expect(watch.take() == nil)
         // And that is known, until a good one comes.
-        #expect(watch.servesOlder)
+        #expect(watch.isOlderThanCurrent)
         try put(3)
         try point(to: "snapshot-3.sqlite")
         watch.check()
-        #expect(watch.take()?.version == 3 && !watch.servesOlder)
+        #expect(watch.take()?.version == 3 && !watch.isOlderThanCurrent)
     }
 
     @Test func aFileThatMendsAnotherIsHandedOver() throws {
