@@ -1,4 +1,5 @@
 import DataFolder
+import ErrorModel
 import FileSystem
 import LinuxSystem
 import Runtime
@@ -60,7 +61,8 @@ extension Download {
         return nil
     }
 
-    private func transferAndApply(_ delta: Manifest.Delta, _ source: SourceOffer, _ stop: StopSignal) throws -> Outcome {
+    private func transferAndApply(_ delta: Manifest.Delta, _ source: SourceOffer, _ stop: StopSignal) throws -> Outcome
+    {
         let manifest = source.offer.manifest
         let path = store.candidatePath(for: delta, of: manifest)
         do {
@@ -144,7 +146,9 @@ extension Download {
         let outcome: Outcome? = try tryEachSource(offers, stop) { source in
             let manifest = source.offer.manifest
             if waitsForTurn {
-                if let waiting = waitForTurn(manifest.compressed?.size ?? manifest.size, source.offer) { return waiting }
+                if let waiting = waitForTurn(manifest.compressed?.size ?? manifest.size, source.offer) {
+                    return waiting
+                }
                 let nowMs = SystemClock.monotonicMs()
                 if let reason = plan.holdReason(manifest.sha256, at: source.index, nowMs: nowMs) {
                     throw DownloadError(.failure, reason)

@@ -1,3 +1,4 @@
+import ErrorModel
 import LinuxSystem
 import Runtime
 import SnapshotInstall

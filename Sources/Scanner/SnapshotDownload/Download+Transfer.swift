@@ -1,4 +1,5 @@
 import Compression
+import ErrorModel
 import FileSystem
 import Glibc
 import HTTPClient
@@ -88,7 +89,8 @@ extension Download {
     func requireSpace(for bytes: Int64, at path: String) throws {
         let needed = bytes - Int64(Files.status(path)?.size ?? 0) + Download.reserveBytes
         guard let free = Files.freeBytes(store.folder), free < needed else { return }
-        throw SystemError("download a snapshot: \(free) bytes are free and \(needed) needed; free some space", code: ENOSPC)
+        throw SystemError(
+            "download a snapshot: \(free) bytes are free and \(needed) needed; free some space", code: ENOSPC)
     }
 
     /// Downloads a file, or continues a partial one of an earlier attempt or process. Checks only its size.

@@ -1,8 +1,8 @@
+import Compression
 package import ErrorModel
 import FileSystem
 import HTTPClient
 import LinuxSystem
-import Compression
 import SQLite
 import Snapshots
 
@@ -47,7 +47,8 @@ enum FailureKind: Equatable {
         case let error as FileLock.Held: self = .local(error.category)
         // Without a code the bytes are at fault, not the disk.
         case let error as GzipError: self = error.code == nil ? .unusable(.failure) : .local(.failure)
-        case let error as SQLiteError: self = error.isFull || error.isDiskFailure ? .local(.failure) : .unusable(.failure)
+        case let error as SQLiteError:
+            self = error.isFull || error.isDiskFailure ? .local(.failure) : .unusable(.failure)
         case is SystemError: self = .local(.failure)
         case let error as any OperationError:
             self = error.category == .unavailable ? .temporary : .unusable(error.category)

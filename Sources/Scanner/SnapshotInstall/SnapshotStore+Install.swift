@@ -147,7 +147,8 @@ extension SnapshotTrust {
         guard event == manifest.event else {
             throw SnapshotRefusal(
                 .event,
-                "'\(manifest.event)'; this scanner is pinned to '\(event)' (use an empty data folder for another event)")
+                "'\(manifest.event)'; this scanner is pinned to '\(event)' (use an empty data folder for another event)"
+            )
         }
         // The same file again is no rollback: it is current, or it replaces a damaged file.
         let isSame = manifest.version == version && manifest.sha256 == sha256

@@ -1,4 +1,4 @@
-package import FileSystem
+import FileSystem
 package import Snapshots
 
 /// The snapshots of a scanner: its folder `DIR/snapshots`.

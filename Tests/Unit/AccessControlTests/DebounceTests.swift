@@ -10,7 +10,7 @@ import Testing
         _ seq: Int64, _ tag: TagID? = nil, atMs: Int64, _ verdict: Verdict = .admitted, _ flags: Flags = []
     ) -> Debounce.Answer {
         Debounce.Answer(
-            log: log,
+            journalID: log,
             scan: Scan(seq: seq, atMs: atMs, tag: tag ?? band, verdict: verdict, flags: flags, gate: 7, snapshot: 1))
     }
 

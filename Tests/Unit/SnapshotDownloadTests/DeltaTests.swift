@@ -1,3 +1,4 @@
+import ErrorModel
 import FakeCenter
 import FileSystem
 import HTTPServer
@@ -8,7 +9,6 @@ import Snapshots
 import TestSupport
 import Testing
 
-@testable import CLI
 @testable import SnapshotInstall
 
 /// A snapshot by way of a delta, and the way back to the full file from everything that can be wrong with one.
@@ -90,8 +90,8 @@ import Testing
         center.answer(full.file, [.text("no", status: 503)])
         let download = rig.download()
         let before = center.requests.count
-        #expect(try rig.refusal(download).code == .unreachable)
-        #expect(try rig.refusal(download).code == .unreachable)
+        #expect(try rig.refusal(download).category == .unavailable)
+        #expect(try rig.refusal(download).category == .unavailable)
         #expect(try rig.decides(3) == (7, .active))
         #expect(center.asked(since: before).filter { $0 == delta.file }.count == (triesDelta ? 1 : 0))
         center.answer(full.file, [])
@@ -200,7 +200,7 @@ import Testing
             try? eventually("some of it is here", everyMs: 2) { Files.status(part)?.size ?? 0 > 8_000 }
             proxy.cut()
         }
-        #expect(try rig.refusal(download).code == .unreachable)
+        #expect(try rig.refusal(download).category == .unavailable)
         proxy.set { $0.bytesPerSecond = nil }
         let before = center.requests.count
         #expect(try download.fetch() == .installed(version: 9))
@@ -230,7 +230,7 @@ import Testing
     @Test func twoInstallersExcludeEachOther() throws {
         let manifest = try publish8()
         let lock = try FileLock(rig.store.folder + "/install.lock")
-        #expect(try rig.refusal().code == .configuration)
+        #expect(try rig.refusal().category == .configuration)
         withExtendedLifetime(lock) {}
         #expect(rig.version == 7)
         _ = manifest

@@ -59,16 +59,16 @@ import Testing
         var plan = DownloadPlan(intervalMs: Self.intervalMs)
         let offered = manifest(9, deltas: [(8, 300)])
         guard case .delta(let delta) = plan.form(of: offered, from: 8, at: 0) else { throw TestFailure("no delta") }
-        plan.spend(delta, at: 0)
+        plan.exclude(delta, at: 0)
         #expect(plan.form(of: offered, from: 8, at: 0) == .full)
         // Another source may have the true one ...
         #expect(from(plan.form(of: offered, from: 8, at: 1)) == 8)
         // ... unless the true one is of no use.
-        plan.spend(delta, at: nil)
+        plan.exclude(delta, at: nil)
         #expect(plan.form(of: offered, from: 8, at: 1) == .full)
         // The next version has another one.
         #expect(from(plan.form(of: manifest(10, deltas: [(8, 300)]), from: 8, at: 0)) == 8)
-        plan.settle()
+        plan.reset()
         #expect(from(plan.form(of: offered, from: 8, at: 0)) == 8)
     }
 
@@ -108,7 +108,7 @@ import Testing
         #expect(plan.waitMs(forBytes: 13_000_000, isUrgent: false, nowMs: first, using: &random) == 0)
         // A download that was cut goes on at once.
         #expect(plan.waitMs(forBytes: 13_000_000, isUrgent: false, nowMs: first + 60_000, using: &random) == 0)
-        plan.settle()
+        plan.reset()
         #expect(plan.waitMs(forBytes: 13_000_000, isUrgent: false, nowMs: first + 90_000, using: &random) > 0)
     }
 
@@ -130,8 +130,8 @@ import Testing
             (false, 3_660_007),
         ]
         let answers = looks.map { look in
-            let isDue = plan.isReadDue(isGateElsewhere: look.isGateElsewhere, nowMs: look.nowMs)
-            if isDue { plan.read(isWhole: true, nowMs: look.nowMs) }
+            let isDue = plan.isFileCheckDue(isGateElsewhere: look.isGateElsewhere, nowMs: look.nowMs)
+            if isDue { plan.noteFileCheck(isIntact: true, nowMs: look.nowMs) }
             return isDue
         }
         #expect(answers == [true, false, false, true, false, false, true])
@@ -141,20 +141,20 @@ import Testing
     @Test func aDamagedFileIsUrgentUntilItWasRead() {
         var random = TestRandom(6)
         var plan = DownloadPlan(intervalMs: Self.intervalMs)
-        plan.read(isWhole: false, nowMs: 5)
+        plan.noteFileCheck(isIntact: false, nowMs: 5)
         let offered = manifest(9, deltas: [(8, 300)])
         #expect(plan.form(of: offered, from: 8, at: 0) == .full)
-        #expect(plan.isReadDue(isGateElsewhere: false, nowMs: 6))
+        #expect(plan.isFileCheckDue(isGateElsewhere: false, nowMs: 6))
         let waitMs = plan.waitMs(forBytes: 12_000_000, isUrgent: false, nowMs: 6, using: &random)
         #expect(waitMs > 0 && waitMs <= DownloadPlan.longestUrgentWaitMs)
-        plan.read(isWhole: true, nowMs: 7)
-        #expect(!plan.isReadDue(isGateElsewhere: false, nowMs: 8))
+        plan.noteFileCheck(isIntact: true, nowMs: 7)
+        #expect(!plan.isFileCheckDue(isGateElsewhere: false, nowMs: 8))
         #expect(from(plan.form(of: offered, from: 8, at: 0)) == 8)
     }
 
     @Test func aFullFileThatWasRefusedIsLeftAloneForAWhile() {
         var plan = DownloadPlan(intervalMs: Self.intervalMs)
-        func reason(_ source: Int, _ nowMs: Int64) -> String? { plan.reasonToHold("a", at: source, nowMs: nowMs) }
+        func reason(_ source: Int, _ nowMs: Int64) -> String? { plan.holdReason("a", at: source, nowMs: nowMs) }
         var (nowMs, pauses): (Int64, [Int64]) = (0, [])
         for _ in 0..<7 {
             plan.hold("a", at: 1, "hash", nowMs: nowMs)
@@ -165,7 +165,7 @@ import Testing
         }
         #expect(pauses == [60_000, 120_000, 240_000, 480_000, 900_000, 900_000, 900_000])
         plan.hold("a", at: 1, "hash", nowMs: nowMs)
-        plan.settle()
+        plan.reset()
         #expect(reason(1, nowMs) == nil)
     }
 
@@ -175,11 +175,11 @@ import Testing
         let pauses = (0..<1_000).map { _ in plan.pauseMs(using: &random) }
         #expect(pauses.allSatisfy { (24_000...36_000).contains($0) } && Set(pauses).count > 500)
         let starts = (0..<1_000).map { _ in
-            DownloadPlan.firstLookMs(hasSnapshot: true, intervalMs: Self.intervalMs, using: &random)
+            DownloadPlan.firstCheckMs(hasSnapshot: true, intervalMs: Self.intervalMs, using: &random)
         }
         #expect(starts.allSatisfy { (0...30_000).contains($0) } && starts.contains { $0 > 20_000 })
         let empty = (0..<1_000).map { _ in
-            DownloadPlan.firstLookMs(hasSnapshot: false, intervalMs: Self.intervalMs, using: &random)
+            DownloadPlan.firstCheckMs(hasSnapshot: false, intervalMs: Self.intervalMs, using: &random)
         }
         #expect(empty.allSatisfy { (0...2_000).contains($0) } && empty.contains { $0 > 1_000 })
     }

@@ -1,4 +1,3 @@
-import CLI
 import FakeCenter
 import FileSystem
 import Minisign
@@ -43,11 +42,11 @@ final class DownloadRig {
     }
 
     /// The error of a fetch that has to fail, as it is told.
-    func refusal(_ download: Download? = nil) throws -> ProgramError {
+    func refusal(_ download: Download? = nil) throws -> DownloadError {
         do {
             let outcome = try (download ?? self.download()).fetch()
             throw TestFailure("it was taken: \(outcome)")
-        } catch let error as ProgramError { return error }
+        } catch let error as DownloadError { return error }
     }
 
     /// What a gate answers for one of the people: it looks for a new snapshot as a gate does, between two taps.

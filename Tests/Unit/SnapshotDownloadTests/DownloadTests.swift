@@ -1,4 +1,4 @@
-import CLI
+import ErrorModel
 import FakeCenter
 import FileSystem
 import HTTPClient
@@ -20,18 +20,18 @@ struct DownloadTests {
         return settings
     }
 
-    private func code(_ body: () throws -> Void) -> ExitCode? {
+    private func category(_ body: () throws -> Void) -> ErrorCategory? {
         do {
             try body()
             return nil
-        } catch { return (error as? ProgramError)?.code ?? .failed }
+        } catch { return (error as? DownloadError)?.category ?? .failure }
     }
 
     @Test("The newest is installed once; after that the center says it has nothing new")
     func installs() throws {
         let (center, scanner) = (try TestCenter(), TemporaryFolder())
         let download = Download(settings(center, scanner))
-        #expect(code { _ = try download.fetch() } == .failed)
+        #expect(category { _ = try download.fetch() } == .failure)
         try center.publish(version: 7)
         #expect(try download.fetch() == .installed(version: 7))
         #expect(SnapshotStore(folder: scanner.file("snapshots")).currentVersion() == 7)
@@ -63,7 +63,7 @@ struct DownloadTests {
             try? eventually("some of it is here", everyMs: 5) { Files.status(part)?.size ?? 0 > 60_000 }
             proxy.cut()
         }
-        #expect(code { _ = try download.fetch() } == .unreachable)
+        #expect(category { _ = try download.fetch() } == .unavailable)
         #expect(Files.status(part)?.size ?? 0 < Int(manifest.compressed?.size ?? 0))
         proxy.set { $0.bytesPerSecond = nil }
         #expect(try download.fetch() == .installed(version: 7))
@@ -84,7 +84,7 @@ struct DownloadTests {
         try center.publish(version: 8)
         center.answer(Manifest.signatureFileName, [.text(old)])
         let before = center.requests.count
-        #expect(code { _ = try Download(self.settings(center, scanner)).fetch() } == .failed)
+        #expect(category { _ = try Download(self.settings(center, scanner)).fetch() } == .failure)
         #expect(center.requests.count == before + 8)
         #expect(SnapshotStore(folder: scanner.file("snapshots")).currentVersion() == 7)
     }
@@ -95,12 +95,12 @@ struct DownloadTests {
         try center.publish(version: 7)
         _ = try Download(settings(center, scanner)).fetch()
         try center.publish(version: 9, signedBy: try MinisignSecretKey.generate())
-        #expect(code { _ = try Download(self.settings(center, scanner)).fetch() } == .failed)
+        #expect(category { _ = try Download(self.settings(center, scanner)).fetch() } == .failure)
         let manifest = try center.publish(version: 10)
         center.answer(manifest.compressed!.file, [.text(String(repeating: "x", count: Int(manifest.compressed!.size)))])
-        #expect(code { _ = try Download(self.settings(center, scanner)).fetch() } == .failed)
+        #expect(category { _ = try Download(self.settings(center, scanner)).fetch() } == .failure)
         center.answer(manifest.compressed!.file, [.text(String(repeating: "x", count: 100_000))])
-        #expect(code { _ = try Download(self.settings(center, scanner)).fetch() } == .unreachable)
+        #expect(category { _ = try Download(self.settings(center, scanner)).fetch() } == .unavailable)
         center.answer(manifest.compressed!.file, [])
         #expect(SnapshotStore(folder: scanner.file("snapshots")).currentVersion() == 7)
         #expect(try Download(settings(center, scanner)).fetch() == .installed(version: 10))
@@ -114,17 +114,18 @@ struct DownloadTests {
         let (center, scanner) = (try TestCenter(), TemporaryFolder())
         try center.publish(version: 7)
         #expect(
-            code { _ = try Download(self.settings(center, scanner, url: "http://127.0.0.1:1")).fetch() } == .unreachable
+            category { _ = try Download(self.settings(center, scanner, url: "http://127.0.0.1:1")).fetch() }
+                == .unavailable
         )
         center.answer(Manifest.fileName, [.text("no", status: 503)])
-        #expect(code { _ = try Download(self.settings(center, scanner)).fetch() } == .unreachable)
+        #expect(category { _ = try Download(self.settings(center, scanner)).fetch() } == .unavailable)
     }
 
     @Test("A folder is as good as a center, with the plain file or the compressed one")
     func fromFolder() throws {
         let (center, scanner) = (try TestCenter(), TemporaryFolder())
         let download = Download(settings(center, scanner))
-        #expect(code { _ = try download.install(from: center.folder.path) } == .failed)
+        #expect(category { _ = try download.install(from: center.folder.path) } == .failure)
         try center.publish(version: 7)
         #expect(try download.install(from: center.folder.path) == .installed(version: 7))
         let next = try center.publish(version: 8)

@@ -1,3 +1,4 @@
+import ErrorModel
 import FakeCenter
 import FileSystem
 import Glibc
@@ -8,7 +9,6 @@ import Snapshots
 import TestSupport
 import Testing
 
-@testable import CLI
 @testable import SnapshotDownload
 @testable import SnapshotInstall
 
@@ -90,7 +90,7 @@ import Testing
         // Cut in the middle, twice; it has to begin anew each time, and does.
         for _ in 0..<2 {
             proxy.set { $0.cutAfterBytes = 100_000 }
-            #expect(try rig.refusal(download).code == .unreachable)
+            #expect(try rig.refusal(download).category == .unavailable)
             #expect(Files.status(rig.store.folder + "/download-7.gz")?.size ?? 0 > 50_000)
         }
         proxy.set { $0.cutAfterBytes = nil }
@@ -128,7 +128,7 @@ import Testing
         defer { server.end() }
         let rig = DownloadRig(center, urls: [server.url])
         let download = rig.download()
-        #expect(try rig.refusal(download).code == .unreachable)
+        #expect(try rig.refusal(download).category == .unavailable)
         #expect(try download.fetch() == .installed(version: 7))
         #expect(try rig.decides(1) == (7, .active))
         let second = try #require(server.requests.last { $0.contains("/\(packed) ") })
@@ -197,7 +197,7 @@ import Testing
         try Files.makeFolder(rig.store.folder)
         try Files.writeAtomically([UInt8](repeating: 7, count: Int(manifest.size) * 2), to: part)
         try Files.writeAtomically(Array("\(center.url)\n\n".utf8), to: part + ".origin")
-        #expect(try rig.refusal().code == .unreachable)
+        #expect(try rig.refusal().category == .unavailable)
         #expect(try rig.download().fetch() == .installed(version: 7))
     }
 

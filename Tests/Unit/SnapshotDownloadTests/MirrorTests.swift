@@ -1,4 +1,4 @@
-import CLI
+import ErrorModel
 import FakeCenter
 import FileSystem
 import HTTPServer
@@ -56,10 +56,10 @@ import Testing
         try center.publish(version: 7)
         let dead = DownloadRig(center, urls: ["http://127.0.0.1:1", "http://127.0.0.1:2"])
         let error = try dead.refusal()
-        #expect(error.code == .unreachable)
+        #expect(error.category == .unavailable)
         #expect("\(error)".contains("127.0.0.1:1/") && "\(error)".contains("127.0.0.1:2/"))
         let mixed = DownloadRig(center, urls: ["http://127.0.0.1:1", mirror.url])
-        #expect(try mixed.refusal().code == .failed)
+        #expect(try mixed.refusal().category == .failure)
     }
 
     @Test func whatOneHasBegunTheOtherContinues() throws {
@@ -87,7 +87,7 @@ import Testing
         let rig = DownloadRig(center, urls: ["http://127.0.0.1:\(proxy.port)"])
         let download = rig.download()
         try center.publish(version: 7, people: 20_000)
-        #expect(try rig.refusal(download).code == .unreachable)
+        #expect(try rig.refusal(download).category == .unavailable)
         for version: Int64 in 8...9 {
             try center.publish(version: version, people: 20_000, lost: [Int(version)], deltas: [7])
         }
@@ -109,7 +109,7 @@ import Testing
         let rig = DownloadRig(center, urls: ["http://127.0.0.1:\(proxy.port)"])
         let download = rig.download()
         try center.publish(version: 7, people: 20_000)
-        #expect(try rig.refusal(download).code == .unreachable)
+        #expect(try rig.refusal(download).category == .unavailable)
         try center.publish(version: 8, people: 20_000)
         try Files.remove(center.folder.file("snapshot-7.sqlite.gz"))
         proxy.set { $0.cutAfterBytes = nil }
@@ -163,11 +163,11 @@ import Testing
         #expect(try download.fetch() == .installed(version: 7))
         // So long that no draw is zero.
         try center.publish(version: 8, people: 400) { $0.compressed?.size = 500_000_000 }
-        guard case .waiting(8, let first) = try download.look(stop, isPatient: true) else {
+        guard case .waiting(8, let first) = try download.checkSources(stop, waitsForTurn: true) else {
             throw TestFailure("it does not wait")
         }
         for _ in 0..<5 {
-            guard case .waiting(8, let next) = try download.look(stop, isPatient: true) else {
+            guard case .waiting(8, let next) = try download.checkSources(stop, waitsForTurn: true) else {
                 throw TestFailure("it does not wait any more")
             }
             #expect((first - 60_000...first).contains(next))
@@ -188,7 +188,7 @@ import Testing
         try copy()
         let delta = try #require(manifest.deltas?.first)
         mirror.answer(delta.file, [.text(String(repeating: "x", count: Int(delta.size)), status: status)])
-        #expect(try download.look(stop, isPatient: true) == .installed(version: 8))
+        #expect(try download.checkSources(stop, waitsForTurn: true) == .installed(version: 8))
         #expect(try rig.decides(3) == (8, .lost))
         #expect(center.asked().contains(delta.file))
     }
@@ -202,7 +202,7 @@ import Testing
         let packed = try #require(try center.publish(version: 8, people: 400).compressed)
         center.answer(packed.file, bytes: [UInt8](repeating: 7, count: Int(packed.size)))
         let stop = StopSignal()
-        for _ in 0..<3 { #expect(throws: ProgramError.self) { try download.look(stop, isPatient: true) } }
+        for _ in 0..<3 { #expect(throws: DownloadError.self) { try download.checkSources(stop, waitsForTurn: true) } }
         #expect(center.asked().filter { $0 == packed.file }.count == 1)
         center.answer(packed.file, [])
         // By hand it goes at once.
@@ -216,16 +216,16 @@ import Testing
         #expect(try rig.download().install(from: center.folder.path) == .installed(version: 7))
         let download = rig.download()
         let stop = StopSignal()
-        #expect(try download.look(stop, isPatient: true) == .newest(version: 7))
+        #expect(try download.checkSources(stop, waitsForTurn: true) == .newest(version: 7))
         let path = try #require(rig.store.current())
         var bytes = try Files.read(path)
         bytes[bytes.count / 2] ^= 4
         try Files.writeAtomically(bytes, to: path)
         // As if an hour had passed.
-        download.plan.read(isWhole: false, nowMs: SystemClock.monotonicMs())
+        download.plan.noteFileCheck(isIntact: false, nowMs: SystemClock.monotonicMs())
         for _ in 0..<3 {
             // A turn of a few milliseconds is over at once; then it goes for the file.
-            let outcome = try? download.look(stop, isPatient: true)
+            let outcome = try? download.checkSources(stop, waitsForTurn: true)
             #expect(outcome != .newest(version: 7), "it is taken for good")
             guard case .waiting(7, let ms) = outcome else { continue }
             #expect(Int64(ms) <= DownloadPlan.longestUrgentWaitMs)

@@ -1,10 +1,10 @@
+import ErrorModel
 import FakeCenter
 import Glibc
 import HTTPClient
 import TestSupport
 import Testing
 
-@testable import CLI
 @testable import Minisign
 @testable import SnapshotDownload
 @testable import Snapshots
@@ -81,7 +81,7 @@ import Testing
         for authority in [folder.file("theirs.pem"), "/etc/ssl/certs/ca-certificates.crt", nil] {
             let rig = rig()
             let error = try rig.refusal(rig.download { $0.authorityFile = authority })
-            #expect(error.code == .unreachable && "\(error)".contains("certificate"), "\(error)")
+            #expect(error.category == .unavailable && "\(error)".contains("certificate"), "\(error)")
             #expect(rig.version == nil)
         }
     }
@@ -89,7 +89,7 @@ import Testing
     @Test func aCertificateForAnotherNameIsRefused() throws {
         let rig = rig("127.0.0.1")
         let error = try rig.refusal(rig.download { $0.authorityFile = folder.file("ours.pem") })
-        #expect(error.code == .unreachable && "\(error)".contains("127.0.0.1"), "\(error)")
+        #expect(error.category == .unavailable && "\(error)".contains("127.0.0.1"), "\(error)")
     }
 
     /// From https nothing leads back to http.

@@ -1,4 +1,3 @@
-import CLI
 import FakeCenter
 import FileSystem
 import Glibc
@@ -312,7 +311,7 @@ import Testing
         try install(published(100))
         let lock = try FileLock(store.folder + "/install.lock")
         let publication = try published(101)
-        #expect(throws: ProgramError.self) { try install(publication) }
+        #expect(throws: FileLock.Held.self) { try install(publication) }
         withExtendedLifetime(lock) {}
         #expect(store.currentVersion() == 100)
     }

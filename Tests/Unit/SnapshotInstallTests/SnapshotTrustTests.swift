@@ -86,10 +86,10 @@ import Testing
 
     @Test func whatWasSetOutForIsRemembered() throws {
         let first = try offer(100).0
-        try store.recordOffered( first)
+        try store.recordOffered(first)
         #expect(store.highestVersion == nil, "the first install pins the event, and nothing before it")
         try install(100)
-        try store.recordOffered( offer(105).0)
+        try store.recordOffered(offer(105).0)
         #expect(store.highestVersion == 105 && store.currentVersion() == 100)
         for path in files {
             #expect(try reason(104) == .notNewer)
@@ -105,7 +105,7 @@ import Testing
     @Test func anOlderOfferThatWasMadeBeforeIsNotInstalledAfter() throws {
         try install(100)
         let (older, file) = try offer(101)
-        try store.recordOffered( offer(102).0)
+        try store.recordOffered(offer(102).0)
         #expect(throws: SnapshotRefusal.self) { try store.install(older, file: file) }
         #expect(store.currentVersion() == 100)
     }
