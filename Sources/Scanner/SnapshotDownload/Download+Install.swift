@@ -37,27 +37,20 @@ extension Download {
     /// - Returns: `nil` if no source has one. Then the full file is needed.
     /// - Throws: `DownloadError` if all sources failed only temporarily. The next check continues the delta.
     private func fetchDelta(_ offers: [SourceOffer], _ stop: StopSignal, waitsForTurn: Bool) throws -> Outcome? {
-        var unavailable = 0
+        let failuresBefore = failures.count
         let outcome: Outcome? = try tryEachSource(offers, stop) { source in
             let form = plan.form(of: source.offer.manifest, from: store.currentVersion(), at: source.index)
             guard case .delta(let delta) = form else { return nil }
             if waitsForTurn, let waiting = waitForTurn(delta.size, source.offer) { return waiting }
             do {
                 return try retryRefused(min(1, settings.retries), stop) { try transferAndApply(delta, source, stop) }
-            } catch {
-                switch FailureKind(error) {
-                case .temporary:
-                    unavailable += 1
-                    throw error
-                case .unusable where !stop.isStopped:
-                    exclude(delta, at: source.index, error)
-                    return nil
-                case .unusable, .local, .stopped: throw error
-                }
+            } catch let error where DownloadError(error).kind == .unusable && !stop.isStopped {
+                exclude(delta, at: source.index, error)
+                return nil
             }
         }
         if let outcome { return outcome }
-        guard unavailable < offers.count else { throw combinedFailure() }
+        guard failures.count - failuresBefore < offers.count else { throw combinedFailure() }
         return nil
     }
 
@@ -77,7 +70,7 @@ extension Download {
             recordInstallation(version, deltaBytes: delta.size)
             return .installed(version: version)
         } catch {
-            if case .unusable = FailureKind(error), !stop.isStopped {
+            if DownloadError(error).kind == .unusable && !stop.isStopped {
                 for name in [path, path + ".origin"] { try? Files.remove(name) }
             }
             throw error
@@ -106,7 +99,7 @@ extension Download {
         guard let signed = partialDownload, let manifest = try? Manifest(json: signed.manifest),
             let next = offers.first?.offer.manifest, manifest.version < next.version
         else { return false }
-        var unavailable = 0
+        let failuresBefore = failures.count
         var lastError: (any Error)?
         let isInstalled: Bool? = try tryEachSource(offers, stop) { source in
             guard partialDownload != nil else { return nil }
@@ -119,20 +112,13 @@ extension Download {
                 }
                 _ = try installFullFile(offer) { try transferFullFile(of: manifest, from: sources[source.index], stop) }
                 return true
-            } catch {
-                switch FailureKind(error) {
-                case .temporary:
-                    unavailable += 1
-                    throw error
-                case .unusable where !stop.isStopped:
-                    lastError = error
-                    return nil
-                case .unusable, .local, .stopped: throw error
-                }
+            } catch let error where DownloadError(error).kind == .unusable && !stop.isStopped {
+                lastError = error
+                return nil
             }
         }
         if isInstalled == true { return true }
-        guard unavailable == 0 || partialDownload == nil else { throw combinedFailure() }
+        guard failures.count == failuresBefore || partialDownload == nil else { throw combinedFailure() }
         partialDownload = nil
         if let lastError {
             log.info("partial snapshot download dropped", [.version: manifest.version, .error: "\(lastError)"])
@@ -151,7 +137,7 @@ extension Download {
                 }
                 let nowMs = SystemClock.monotonicMs()
                 if let reason = plan.holdReason(manifest.sha256, at: source.index, nowMs: nowMs) {
-                    throw DownloadError(.failure, reason)
+                    throw DownloadError(.unusable, .failure, reason)
                 }
             }
             partialDownload = source.signed

@@ -111,19 +111,22 @@ extension Download {
             do {
                 if let result = try body(source) { return result }
             } catch {
-                if stop.isStopped || FailureKind(error).endsAllSources { throw DownloadError(error) }
-                failures.append(error)
+                let failure = DownloadError(error)
+                if stop.isStopped || failure.kind == .local || failure.kind == .stopped { throw failure }
+                failures.append(failure)
             }
         }
         return nil
     }
 
-    var failureText: String { failures.map { "\($0)" }.joined(separator: "; ") }
+    var failureText: String { failures.map(\.description).joined(separator: "; ") }
 
     /// The error of a check in which no source helped.
     func combinedFailure() -> DownloadError {
-        guard !failures.isEmpty else { return DownloadError(.configuration, "no snapshot source is configured") }
-        let areUnavailable = failures.allSatisfy { FailureKind($0).category == .unavailable }
-        return DownloadError(areUnavailable ? .unavailable : .failure, failureText)
+        guard !failures.isEmpty else {
+            return DownloadError(.local, .configuration, "no snapshot source is configured")
+        }
+        let areUnavailable = failures.allSatisfy { $0.category == .unavailable }
+        return DownloadError(.temporary, areUnavailable ? .unavailable : .failure, failureText)
     }
 }

@@ -35,9 +35,12 @@ extension Download {
     private func get(
         _ name: String, ifNoneMatch: String?, from source: DownloadSource, _ stop: StopSignal
     ) throws -> HTTPResponse {
-        let response = try client.get(
-            source.url(name), ifNoneMatch: ifNoneMatch, limitBytes: Manifest.maxBytes,
-            limitMs: Download.manifestLimitMs, isStopped: { stop.isStopped })
+        let response: HTTPResponse
+        do {
+            response = try client.get(
+                source.url(name), ifNoneMatch: ifNoneMatch, limitBytes: Manifest.maxBytes,
+                limitMs: Download.manifestLimitMs, isStopped: { stop.isStopped })
+        } catch { throw DownloadError(error) }
         try checkStatus(response, source.url(name))
         return response
     }
@@ -46,8 +49,9 @@ extension Download {
         switch response.status {
         case 200, 206, 304: return
         case 404:
-            throw DownloadError(.failure, "\(url): not found; no snapshot is published, or one is being replaced")
-        case let status: throw DownloadError(.unavailable, "GET \(url): HTTP status \(status)")
+            throw DownloadError(
+                .unusable, .failure, "\(url): not found; no snapshot is published, or one is being replaced")
+        case let status: throw DownloadError(.temporary, .unavailable, "GET \(url): HTTP status \(status)")
         }
     }
 
@@ -108,7 +112,7 @@ extension Download {
         } catch {
             // The disk is full or broken. The journal needs the space more than this file.
             if error.kind == .file { try Files.remove(path) }
-            throw error
+            throw DownloadError(error)
         }
         // 416: the partial file is longer than the published one.
         if response.status == 416 { try Files.remove(path) }

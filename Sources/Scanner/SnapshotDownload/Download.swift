@@ -63,7 +63,7 @@ package final class Download {
     /// The manifest of a full file whose download has started.
     var partialDownload: DownloadSource.SignedManifest?
     /// The failures of sources in the current check.
-    var failures: [any Error] = []
+    var failures: [DownloadError] = []
     private var lastProblem: String?
 
     /// - Parameter status: receives the progress; `nil` for a single download.

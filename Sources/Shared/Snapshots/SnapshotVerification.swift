@@ -61,7 +61,8 @@ package enum SnapshotVerification {
 
     /// Checks that a file has the bytes and the rows of the manifest. The bytes are checked before SQLite reads the file.
     ///
-    /// - Throws: `SnapshotRefusal` size, hash, kind, damaged, meta, rows or content; `SystemError` if the file cannot be read.
+    /// - Throws: `SnapshotRefusal` size, hash, kind, damaged, meta, rows or content; `SystemError` or
+    ///   `SQLiteError` if the disk fails.
     package static func file(_ path: String, _ manifest: Manifest) throws {
         guard let status = Files.status(path) else { throw SnapshotRefusal(.size, "\(path): no such file") }
         guard Int64(status.size) == manifest.size else {
@@ -77,19 +78,21 @@ package enum SnapshotVerification {
     /// Checks that a file is an undamaged snapshot with the rows of the manifest, whatever its bytes. The bytes of a file
     /// made by a delta differ from those of the full file, so only its rows can be checked.
     ///
-    /// - Throws: `SnapshotRefusal` kind, damaged, meta, rows or content; `SystemError` if the file cannot be read.
+    /// - Throws: `SnapshotRefusal` kind, damaged, meta, rows or content; `SQLiteError` if the disk fails.
     package static func rows(_ path: String, _ manifest: Manifest) throws {
-        let snapshot: Snapshot
         do {
             let database = try Database(path, .immutable)
             let result = try database.text("PRAGMA quick_check(1)")
             guard result == "ok" else { throw SnapshotRefusal(.damaged, result ?? "quick_check gave no result") }
-            snapshot = try Snapshot(path: path)
-        } catch let error as SQLiteError {
+            try compare(Snapshot(path: path), manifest)
+        } catch let error as SQLiteError where !error.isFull && !error.isDiskFailure {
             throw SnapshotRefusal(error.isDamaged ? .damaged : .kind, error.description)
         } catch let error as SnapshotError {
             throw SnapshotRefusal(.kind, error.description)
         }
+    }
+
+    private static func compare(_ snapshot: Snapshot, _ manifest: Manifest) throws {
         guard snapshot.event == manifest.event, snapshot.version == manifest.version,
             snapshot.createdS == manifest.created, snapshot.expiresS == manifest.expires
         else {
@@ -102,7 +105,7 @@ package enum SnapshotVerification {
         guard Int64(count) == manifest.attendees else {
             throw SnapshotRefusal(.rows, "\(count) rows instead of \(manifest.attendees)")
         }
-        let content = try SnapshotContent.hash(path: path)
+        let content = try SnapshotContent.hash(path: snapshot.path)
         guard content == manifest.content else {
             throw SnapshotRefusal(.content, "content \(content) instead of \(manifest.content)")
         }
