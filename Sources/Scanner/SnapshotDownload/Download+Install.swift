@@ -6,9 +6,11 @@ import Runtime
 import SnapshotInstall
 import Snapshots
 
-/// From an offer to an installed snapshot: by a delta, by a partial download that is finished first, or by the full file.
+/// From an offer to an installed snapshot: by a delta, by a partial download that is finished first, or by the full
+/// file.
 extension Download {
-    /// Installs the snapshot that all `offers` have: by a delta from any of them, else by the full file from any of them.
+    /// Installs the snapshot that all `offers` have: by a delta from any of them, else by the full file from any of
+    /// them.
     func fetchAndInstall(_ offers: [SourceOffer], _ stop: StopSignal, waitsForTurn: Bool) throws -> Outcome {
         if let outcome = try fetchDelta(offers, stop, waitsForTurn: waitsForTurn) { return outcome }
         if try finishPartialDownload(offers, stop) {
@@ -90,8 +92,8 @@ extension Download {
 
     // MARK: Full files
 
-    /// Finishes the download of a full file that was started before a newer snapshot was published. Otherwise a slow link
-    /// would never complete any.
+    /// Finishes the download of a full file that was started before a newer snapshot was published. Otherwise a slow
+    /// link would never complete any.
     ///
     /// - Returns: whether that snapshot was installed.
     /// - Throws: `DownloadError` if a source that may have the file failed temporarily. The next check continues it.
@@ -126,8 +128,8 @@ extension Download {
         return false
     }
 
-    /// Installs the full file from the first source that has a good one. While the publisher runs, a source whose file was
-    /// refused is skipped for a while.
+    /// Installs the full file from the first source that has a good one. While the publisher runs, a source whose file
+    /// was refused is skipped for a while.
     private func fetchFullFile(_ offers: [SourceOffer], _ stop: StopSignal, waitsForTurn: Bool) throws -> Outcome {
         let outcome: Outcome? = try tryEachSource(offers, stop) { source in
             let manifest = source.offer.manifest
@@ -141,7 +143,8 @@ extension Download {
                 }
             }
             partialDownload = source.signed
-            // An existing part may be of another file or damaged. Then the whole file is downloaded once more from here.
+            // An existing part may be of another file or damaged. Then the whole file is downloaded once more from
+            // here.
             let hasPart = [packedPath(of: manifest), store.candidatePath(for: manifest)].contains { Files.exists($0) }
             do {
                 return try retryRefused(hasPart ? min(1, settings.retries) : 0, stop) {

@@ -23,7 +23,8 @@ extension Download {
 
     /// Asks all sources and installs the newest snapshot that any of them has.
     ///
-    /// All sources are asked, because one that is slow, broken or outdated must not hide a newer snapshot of another one.
+    /// All sources are asked, because one that is slow, broken or outdated must not hide a newer snapshot of another
+    /// one.
     ///
     /// - Parameter waitsForTurn: whether large files wait for this scanner's turn and refused files are held back.
     /// - Throws: `DownloadError`, also if no source answered.
@@ -55,8 +56,8 @@ extension Download {
         ofSource index: Int, _ stop: StopSignal
     ) throws -> (DownloadSource.SignedManifest, ManifestCheck) {
         let signed = try fetchManifest(from: sources[index], stop)
-        // A refused manifest must be requested again without its ETag: manifest and signature that do not match may each be
-        // the newest of the server.
+        // A refused manifest must be requested again without its ETag: manifest and signature that do not match may
+        // each be the newest of the server.
         sources[index].accepted = nil
         let check = try checkManifest(signed)
         if case .nothing(.older) = check { return (signed, check) }

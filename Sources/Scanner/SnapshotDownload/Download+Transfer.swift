@@ -10,15 +10,15 @@ import Snapshots
 
 /// HTTP requests, and the files that they write.
 extension Download {
-    /// Time limit for a manifest or a signature, in milliseconds. Three kilobytes take two seconds at 16 kbit/s. A slower
-    /// source must not keep the scanner from the others.
+    /// Time limit for a manifest or a signature, in milliseconds. Three kilobytes take two seconds at 16 kbit/s. A
+    /// slower source must not keep the scanner from the others.
     static let manifestLimitMs = 20_000
     /// Constant part of the time limit for other files, in milliseconds.
     static let limitBaseMs = 60_000
     /// Lowest accepted rate of a delta: a quarter of 16 kbit/s.
     static let deltaBytesPerS = 500
-    /// Lowest accepted rate of a full file if there are several sources: half of a scanner's share while the whole fleet
-    /// downloads. Below it the next source continues the file. A single source has no limit.
+    /// Lowest accepted rate of a full file if there are several sources: half of a scanner's share while the whole
+    /// fleet downloads. Below it the next source continues the file. A single source has no limit.
     static let fileBytesPerS = 10_000
     /// Disk space that is left for the journal, in bytes.
     static let reserveBytes: Int64 = 16 << 20
@@ -130,8 +130,9 @@ extension Download {
 
         /// What is known of the partial file.
         ///
-        /// A part from another source, or without a validator, is continued too. File names contain the version and their
-        /// content never changes, and the whole file is verified before use. If that fails, it is downloaded again.
+        /// A part from another source, or without a validator, is continued too. File names contain the version and
+        /// their content never changes, and the whole file is verified before use. If that fails, it is downloaded
+        /// again.
         var part: HTTPSession.Part {
             guard let text = try? Files.readText(path, limit: 8_192) else { return .unknown }
             let lines = text.split(separator: "\n", omittingEmptySubsequences: false)

@@ -10,7 +10,7 @@ import Snapshots
 
 /// Downloads and installs the newest snapshot from the center, a mirror or a folder.
 ///
-/// Runs on a thread of its own, independent of the upload. If a snapshot is refused, the current one stays installed.
+/// Runs on a separate thread, independent of the upload. If a snapshot is refused, the current one stays installed.
 /// `DownloadPlan` decides what is downloaded and when, `SnapshotStore` verifies and installs. This class transfers:
 ///
 /// 1. `checkSources` (Download+Sources.swift) asks all sources for their manifest.
@@ -20,8 +20,8 @@ package final class Download {
     package struct Settings: Sendable {
         /// The scanner's data folder.
         package var folder: String
-        /// Base URLs such as `http://center:8080`; the files are below `/snapshot/`. All are asked, and the newest snapshot
-        /// is downloaded from those that have it. Mirrors need not be trusted.
+        /// Base URLs such as `http://center:8080`; the files are below `/snapshot/`. All are asked, and the newest
+        /// snapshot is downloaded from those that have it. Mirrors need not be trusted.
         package var centerURLs: [String]
         /// The trusted keys.
         package var keys: [MinisignPublicKey]
@@ -29,8 +29,8 @@ package final class Download {
         package var intervalMs = 30_000
         /// PEM bundle; `nil` for the system's certificate authorities.
         package var authorityFile: String?
-        /// Number of repetitions if manifest and signature do not match. A delta, or a full file of which a part existed, is
-        /// repeated at most once.
+        /// Number of repetitions if manifest and signature do not match. A delta, or a full file of which a part
+        /// existed, is repeated at most once.
         package var retries = 3
         /// Pause before a repetition, in milliseconds, because a publication takes a moment.
         package var retryMs = 1_000
@@ -46,10 +46,11 @@ package final class Download {
         case installed(version: Int64)
         /// The installed snapshot is the newest one.
         case newest(version: Int64)
-        /// The offered snapshot is older than one that was installed here: the center was restored from a backup, or the
-        /// folder is an old copy.
+        /// The offered snapshot is older than one that was installed here: the center was restored from a backup, or
+        /// the folder is an old copy.
         case older(offered: Int64, highest: Int64)
-        /// A newer snapshot is offered, and this scanner's turn to download it comes in `ms` milliseconds. Only from `run`.
+        /// A newer snapshot is offered, and this scanner's turn to download it comes in `ms` milliseconds. Only from
+        /// `run`.
         case waiting(version: Int64, ms: Int)
     }
 
@@ -130,8 +131,8 @@ package final class Download {
 
     /// Checks the sources once and installs a newer snapshot.
     ///
-    /// - Throws: `DownloadError`: unavailable if no source can be reached or all have a fault; failure if no snapshot is
-    ///   published or it is refused; configuration while another process installs.
+    /// - Throws: `DownloadError`: unavailable if no source can be reached or all have a fault; failure if no snapshot
+    ///   is published or it is refused; configuration while another process installs.
     package func fetch(_ stop: StopSignal = StopSignal()) throws -> Outcome {
         try checkSources(stop, waitsForTurn: false)
     }

@@ -2,16 +2,17 @@ import Snapshots
 
 /// Decides in which form a scanner downloads a snapshot, and when. Pure: facts come in as arguments.
 ///
-/// Checks are spread over the interval. What the center can send to the whole fleet within one interval is downloaded at
-/// once, so that a revocation reaches every online gate within a minute. For larger files each scanner waits for a random
-/// turn, so that a fleet does not overload the center.
+/// Checks are spread over the interval. What the center can send to the whole fleet within one interval is downloaded
+/// at once, so that a revocation reaches every online gate within a minute. For larger files each scanner waits for a
+/// random turn, so that a fleet does not overload the center.
 struct DownloadPlan: Sendable {
     enum Form: Equatable {
         case delta(Manifest.Delta)
         case full
     }
 
-    /// A scanner's share of the bandwidth while the whole fleet downloads: 20 kB/s, a sixth of a gigabit for a thousand.
+    /// A scanner's share of the bandwidth while the whole fleet downloads: 20 kB/s, a sixth of a gigabit for a
+    /// thousand.
     static let bytesPerMs: Int64 = 20
     /// Maximum wait for a turn, in milliseconds. It bounds how long a scanner decides from an older snapshot.
     static let longestWaitMs: Int64 = 900_000
@@ -21,7 +22,8 @@ struct DownloadPlan: Sendable {
     static let firstCheckMs = 2_000
     /// Interval of the damage check of the current file, in milliseconds.
     static let fileCheckMs: Int64 = 3_600_000
-    /// Interval of the damage check while the gate decides from another version, because it could not open the current one.
+    /// Interval of the damage check while the gate decides from another version, because it could not open the current
+    /// one.
     static let urgentFileCheckMs: Int64 = 60_000
 
     /// First hold of a full file that was refused, in milliseconds. Each further hold is twice as long.
@@ -48,14 +50,15 @@ struct DownloadPlan: Sendable {
     private var excluded: Set<FileAtSource> = []
     /// Full files that were refused.
     private var held: [FileAtSource: Hold] = [:]
-    /// The time from which large files may be downloaded. Drawn once and kept until an installation; otherwise a fleet that
-    /// gets a new version every minute would wait forever.
+    /// The time from which large files may be downloaded. Drawn once and kept until an installation; otherwise a fleet
+    /// that gets a new version every minute would wait forever.
     private var turnMs: Int64?
     private var lastFileCheckMs: Int64?
 
     init(intervalMs: Int) { self.intervalMs = intervalMs }
 
-    /// Chooses the form: a delta from the current version if that is intact and the delta is smaller than the full file.
+    /// Chooses the form: a delta from the current version if that is intact and the delta is smaller than the full
+    /// file.
     ///
     /// - Parameters:
     ///   - version: the current version; `nil` without one.
@@ -82,7 +85,8 @@ struct DownloadPlan: Sendable {
             ? min(spreadMs, DownloadPlan.longestUrgentWaitMs)
             : min(spreadMs - Int64(intervalMs), DownloadPlan.longestWaitMs)
         guard windowMs > 0 else { return 0 }
-        // Capped by the present window: a download that becomes urgent while it waits must not wait longer than an urgent one.
+        // Capped by the present window: a download that becomes urgent while it waits must not wait longer than an
+        // urgent one.
         let turn = min(turnMs ?? nowMs + Int64.random(in: 0...windowMs, using: &random), nowMs + windowMs)
         turnMs = turn
         return max(0, turn - nowMs)
@@ -114,8 +118,8 @@ struct DownloadPlan: Sendable {
         held = [:]
     }
 
-    /// Returns whether the current file has to be read for damage, which means reading all of it: at the start, then rarely,
-    /// but at each check while it is damaged.
+    /// Returns whether the current file has to be read for damage, which means reading all of it: at the start, then
+    /// rarely, but at each check while it is damaged.
     ///
     /// - Parameter isGateElsewhere: whether the gate decides from another version.
     func isFileCheckDue(isGateElsewhere: Bool, nowMs: Int64) -> Bool {
@@ -131,8 +135,8 @@ struct DownloadPlan: Sendable {
 
     // MARK: Checks
 
-    /// Returns the delay of the first check, in milliseconds. It is random, because after a power cut all scanners start in
-    /// the same second.
+    /// Returns the delay of the first check, in milliseconds. It is random, because after a power cut all scanners
+    /// start in the same second.
     static func firstCheckMs(
         hasSnapshot: Bool, intervalMs: Int, using random: inout some RandomNumberGenerator
     ) -> Int {

@@ -13,16 +13,17 @@ extension SnapshotStore {
 
     /// Applies a delta to a copy of the current file, verifies the result and installs it.
     ///
-    /// SQLite reads the delta only after its bytes match the manifest. The result has the rows of the full file but other
-    /// bytes, so its content hash is verified. If the delta is refused, the current snapshot and all files stay unchanged.
+    /// SQLite reads the delta only after its bytes match the manifest. The result has the rows of the full file but
+    /// other bytes, so its content hash is verified. If the delta is refused, the current snapshot and all files stay
+    /// unchanged.
     ///
     /// - Parameters:
     ///   - delta: the delta in the manifest of `offer`.
     ///   - offer: the snapshot to install.
     ///   - path: the downloaded file of the delta.
     /// - Returns: the version that is now installed.
-    /// - Throws: the errors of `install(_:file:)`, and `SnapshotRefusal` base if the delta does not apply to the current
-    ///   file or that file is not as it was installed.
+    /// - Throws: the errors of `install(_:file:)`, and `SnapshotRefusal` base if the delta does not apply to the
+    ///   current file or that file is not as it was installed.
     @discardableResult
     package func installDelta(_ delta: Manifest.Delta, of offer: SnapshotOffer, file path: String) throws -> Int64 {
         try withInstallLock {
@@ -76,8 +77,8 @@ extension SnapshotStore {
             try database.execute("PRAGMA journal_mode = DELETE; PRAGMA synchronous = OFF; PRAGMA trusted_schema = OFF")
             try database.transaction {
                 try database.apply(changeset)
-                // The exporter may leave `meta` out of a delta. The signed manifest has the same values. They are compared
-                // with the file again when it is verified.
+                // The exporter may leave `meta` out of a delta. The signed manifest has the same values. They are
+                // compared with the file again when it is verified.
                 for (key, value) in manifest.meta
                 where try database.text("SELECT value FROM meta WHERE key = ?", .text(key)) != value {
                     try database.prepare("INSERT OR REPLACE INTO meta(key, value) VALUES (?, ?)")

@@ -7,15 +7,15 @@ import Synchronization
 
 /// Opens newly installed snapshots for the lane.
 ///
-/// A thread of the reloader opens and checks each new snapshot. The lane takes it between two taps with `take`, which never
-/// blocks.
+/// A thread of the reloader opens and checks each new snapshot. The lane takes it between two taps with `take`, which
+/// never blocks.
 package final class SnapshotReloader: Sendable {
     /// Interval of the checks, in milliseconds. One stat(2) each; a new snapshot decides within a tap or two.
     package static let intervalMs = 500
     /// Pause before a file that could not be opened is tried again, in milliseconds.
     package static let retryMs: Int64 = 10_000
-    /// Pause before a file that failed the check of the whole file is checked again, in milliseconds. The check takes the
-    /// device one to two seconds.
+    /// Pause before a file that failed the check of the whole file is checked again, in milliseconds. The check takes
+    /// the device one to two seconds.
     static let wholeRetryMs: Int64 = 60_000
 
     // The reloader's thread holds it while it opens a file. The lane only tries it.
@@ -68,16 +68,19 @@ package final class SnapshotReloader: Sendable {
 
     /// Reports that the lane could not read a tag from this version.
     ///
-    /// The reloader then checks the whole files and opens the best intact one: the current file again, or the previous one.
+    /// The reloader then checks the whole files and opens the best intact one: the current file again, or the previous
+    /// one.
     package func reportUnreadable(_ version: Int64) { reportedUnreadable.withLock { $0 = version } }
 
-    /// Whether the snapshot opened last is older than the current one, because the current one cannot be opened or read.
+    /// Whether the snapshot opened last is older than the current one, because the current one cannot be opened or
+    /// read.
     package var isOlderThanCurrent: Bool { isOlder.load(ordering: .relaxed) }
 
-    /// Checks once for a new snapshot and opens it. Call it before the lane opens, so that the first tap has a snapshot.
+    /// Checks once for a new snapshot and opens it. Call it before the lane opens, so that the first tap has a
+    /// snapshot.
     ///
-    /// If a new file cannot be opened, the lane keeps its snapshot. At start-up, and after `reportUnreadable`, the newest
-    /// other intact file is opened instead.
+    /// If a new file cannot be opened, the lane keeps its snapshot. At start-up, and after `reportUnreadable`, the
+    /// newest other intact file is opened instead.
     package func check() {
         let unreadable = reportedUnreadable.withLock { reported in
             defer { reported = nil }

@@ -2,8 +2,8 @@ import FileSystem
 package import Minisign
 package import Snapshots
 
-/// A manifest that may be installed on this scanner: signed by a trusted key, of this event, in time, and newer than the
-/// current snapshot.
+/// A manifest that may be installed on this scanner: signed by a trusted key, of this event, in time, and newer than
+/// the current snapshot.
 package struct SnapshotOffer: Sendable {
     package let manifest: Manifest
     let manifestBytes: [UInt8]
@@ -12,13 +12,13 @@ package struct SnapshotOffer: Sendable {
     package let isInstalled: Bool
 }
 
-/// Installation in two steps: `offer` checks a manifest before anything is downloaded, `install` verifies the file and makes
-/// it current.
+/// Installation in two steps: `offer` checks a manifest before anything is downloaded, `install` verifies the file and
+/// makes it current.
 extension SnapshotStore {
     /// Step 1: checks whether a manifest may be installed here.
     ///
-    /// A snapshot that is already installed is not refused: the offer says `isInstalled`. If its file is damaged, it may be
-    /// installed again.
+    /// A snapshot that is already installed is not refused: the offer says `isInstalled`. If its file is damaged, it
+    /// may be installed again.
     ///
     /// - Parameters:
     ///   - bytes: the content of manifest.json.
@@ -45,21 +45,22 @@ extension SnapshotStore {
 
     /// The path at which the full file of a manifest has to be placed before `install`.
     ///
-    /// It is in the snapshot folder, so that the file can be renamed. A partial file may be resumed. The next installation
-    /// removes it.
+    /// It is in the snapshot folder, so that the file can be renamed. A partial file may be resumed. The next
+    /// installation removes it.
     package func candidatePath(for manifest: Manifest) -> String { folder + "/download-\(manifest.version).part" }
 
     /// Step 2: verifies the full file, syncs it and makes it current. The file is moved.
     ///
-    /// If the file is refused, everything stays unchanged, including the candidate. After a power cut at any point either
-    /// the previous snapshot or the new one is current.
+    /// If the file is refused, everything stays unchanged, including the candidate. After a power cut at any point
+    /// either the previous snapshot or the new one is current.
     ///
     /// - Parameters:
     ///   - offer: the result of step 1.
     ///   - candidate: the expanded file, on the same file system as the folder.
     /// - Returns: the version that is now installed.
-    /// - Throws: `SnapshotRefusal` size, hash, kind, damaged, meta, rows or content; also event or not-newer, if another
-    ///   installation came first. `SystemError` if the disk fails. `FileLock.Held` while another process installs.
+    /// - Throws: `SnapshotRefusal` size, hash, kind, damaged, meta, rows or content; also event or not-newer, if
+    ///   another installation came first. `SystemError` if the disk fails. `FileLock.Held` while another process
+    ///   installs.
     @discardableResult
     package func install(_ offer: SnapshotOffer, file candidate: String) throws -> Int64 {
         try withInstallLock {
@@ -122,8 +123,8 @@ extension SnapshotStore {
 
     /// Removes old snapshots and the files of killed installations.
     ///
-    /// The previous snapshot stays: a gate may be opening it, and it is the fallback if the new one is unreadable. A damaged
-    /// file of the same version that was replaced does not count as previous.
+    /// The previous snapshot stays: a gate may be opening it, and it is the fallback if the new one is unreadable. A
+    /// damaged file of the same version that was replaced does not count as previous.
     private func removeOldFiles(current name: String, previous: String?) {
         let version = SnapshotFileName.version(of: name)
         let names = (try? Files.list(folder)) ?? []

@@ -3,8 +3,8 @@ package import Snapshots
 
 /// The snapshots of a scanner: its folder `DIR/snapshots`.
 ///
-/// The file `current` names the installed snapshot. Readers need no lock: a snapshot file never changes, and `current` is
-/// replaced atomically.
+/// The file `current` names the installed snapshot. Readers need no lock: a snapshot file never changes, and `current`
+/// is replaced atomically.
 package struct SnapshotStore: Sendable {
     package let folder: String
 
@@ -31,8 +31,8 @@ package struct SnapshotStore: Sendable {
         return manifest
     }
 
-    /// The paths of the snapshots that were installed before and are still here, newest first. Only verified files get such
-    /// a name.
+    /// The paths of the snapshots that were installed before and are still here, newest first. Only verified files get
+    /// such a name.
     func others() -> [String] {
         let present = currentName
         let named = ((try? Files.list(folder)) ?? []).compactMap { name in
@@ -41,8 +41,8 @@ package struct SnapshotStore: Sendable {
         return named.filter { $0.name != present }.sorted { $0.version > $1.version }.map { folder + "/" + $0.name }
     }
 
-    /// A name for a file of `version` that no gate has open. A version has two names: the one without a file is chosen, else
-    /// the one that is not current.
+    /// A name for a file of `version` that no gate has open. A version has two names: the one without a file is chosen,
+    /// else the one that is not current.
     func freeName(for version: Int64) -> String {
         let names = [SnapshotFileName.of(version), SnapshotFileName.second(version)]
         return names.first { !Files.exists(folder + "/" + $0) } ?? names.first { $0 != currentName } ?? names[0]
@@ -51,8 +51,8 @@ package struct SnapshotStore: Sendable {
     /// Returns the status of the file `current`, which changes with each installation. One stat(2).
     func pointerStatus() -> Files.Status? { Files.status(pointer) }
 
-    /// Returns whether the current file is as it was installed, by reading all of it: a tenth of a second, or a second after
-    /// a delta. `true` if none is installed.
+    /// Returns whether the current file is as it was installed, by reading all of it: a tenth of a second, or a second
+    /// after a delta. `true` if none is installed.
     package func isIntact() -> Bool {
         guard let path = current() else { return true }
         if let trust = trust(), trust.version == currentVersion(), let sum = trust.fileSHA256 {

@@ -5,9 +5,9 @@ import Snapshots
 
 /// The facts about its snapshots that a scanner must not lose: the pinned event and the highest version.
 ///
-/// Stored twice with a checksum: `trust.json` among the snapshots and `snapshot-trust.json` in the folder above. So neither a
-/// bad sector nor an emptied snapshot folder makes a scanner accept an older snapshot. A flipped digit does not make it refuse
-/// all newer ones.
+/// Stored twice with a checksum: `trust.json` among the snapshots and `snapshot-trust.json` in the folder above. So
+/// neither a bad sector nor an emptied snapshot folder makes a scanner accept an older snapshot. A flipped digit does
+/// not make it refuse all newer ones.
 struct SnapshotTrust: Codable, Sendable, Equatable {
     /// The event that the first installation pinned.
     var event: String
@@ -71,8 +71,8 @@ extension SnapshotStore {
 
     /// Reads the trust files; of two copies the newer one counts.
     ///
-    /// If neither can be read, the trust is derived from the current snapshot, so that a bad disk does not lock the scanner
-    /// out of all snapshots.
+    /// If neither can be read, the trust is derived from the current snapshot, so that a bad disk does not lock the
+    /// scanner out of all snapshots.
     ///
     /// - Returns: `nil` before the first installation.
     func trust() -> SnapshotTrust? {

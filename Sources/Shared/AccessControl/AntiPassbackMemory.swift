@@ -3,18 +3,19 @@ package import Snapshots
 
 /// A lane's memory of the people it has admitted, for anti-passback.
 ///
-/// A plain value, made only from the lane's own scans. A restart rebuilds it by noting the scans of the journal in order.
+/// A plain value, made only from the lane's own scans. A restart rebuilds it by noting the scans of the journal in
+/// order.
 ///
-/// - **Person.** People are identified by attendee number, so that two tags of one person share a history. A tag that is in
-///   no snapshot has a history of its own until a snapshot names its attendee. Scans noted while no snapshot is readable
-///   are kept by tag; rebuild the memory once a snapshot is readable.
+/// - **Person.** People are identified by attendee number, so that two tags of one person share a history. A tag that
+///   is in no snapshot has a separate history until a snapshot names its attendee. Scans noted while no snapshot is
+///   readable are kept by tag; rebuild the memory once a snapshot is readable.
 /// - **Place.** The way in leads into the gate's zone. The way out leads to the gate's `fromZone`, or off site.
-/// - **Day.** Notes from before the day of a tap do not count (contract.md section 6). Each note keeps its time, and the day
-///   is computed at the tap. So a new day costs nothing, and a snapshot that moves the start of a day loses no notes.
-///   A clock that steps back loses nothing, because notes later than the tap count too. A clock that jumps ahead and back
-///   loses nothing, because the time of a note never decreases and later notes hide none before them.
-/// - **Clock.** A scan with an untrusted clock counts under the latest time known, if that is later. A tap is looked up on
-///   its own day. If its clock is certainly wrong, it is looked up on the day of the latest time known.
+/// - **Day.** Notes from before the day of a tap do not count (contract.md section 6). Each note keeps its time, and
+///   the day is computed at the tap. So a new day costs nothing, and a snapshot that moves the start of a day loses no
+///   notes. A clock that steps back loses nothing, because notes later than the tap count too. A clock that jumps ahead
+///   and back loses nothing, because the time of a note never decreases and later notes hide none before them.
+/// - **Clock.** A scan with an untrusted clock counts under the latest time known, if that is later. A tap is looked up
+///   on its own day. If its clock is certainly wrong, it is looked up on the day of the latest time known.
 /// - **Annulment.** Verdict 64 restores the history from before the tag's last admission.
 ///
 /// Takes about 60 bytes a person. Every operation except `dropOldDays` takes constant time.
@@ -60,7 +61,8 @@ package struct AntiPassbackMemory: Sendable {
     ///   - zone: the zone that the gate leads into.
     ///   - atMs: time of the tap, in milliseconds since 1970.
     ///   - clockIsTrusted: whether that time is trusted.
-    ///   - certainMs: a time that has certainly passed, such as the creation of the snapshot, in milliseconds since 1970.
+    ///   - certainMs: a time that has certainly passed, such as the creation of the snapshot, in milliseconds since
+    ///     1970.
     ///   - days: the starts of the event's days.
     ///   - tree: the zones of the snapshot.
     package func recall(
@@ -89,7 +91,7 @@ package struct AntiPassbackMemory: Sendable {
     ///
     /// - Parameters:
     ///   - scan: the journaled scan.
-    ///   - attendee: the tag's attendee number in the snapshot; `nil` if the tag is not in it or there is none.
+    ///   - attendee: the tag's attendee number in the snapshot; `nil` if the tag is not in it or there is no snapshot.
     ///   - gate: the gate of the scan; `nil` if it is not known, and then the admission is ignored.
     ///   - days: the starts of the event's days.
     package mutating func note(_ scan: Scan, attendee: Int64?, gate: Gate?, days: DayStarts) {

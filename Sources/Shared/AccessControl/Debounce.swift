@@ -2,13 +2,13 @@ package import ScanModel
 
 /// The last tap of each tag in each direction.
 ///
-/// A tag that stays at the reader is read again and again. A tap within the gate's `debounce_ms` of a journaled tap of the
-/// same tag and direction repeats that answer and adds no second row. Times are those of the taps.
+/// A tag that stays at the reader is read again and again. A tap within the gate's `debounce_ms` of a journaled tap of
+/// the same tag and direction repeats that answer and adds no second row. Times are those of the taps.
 ///
 /// The lane clears this memory when its mode, its gate or its snapshot changes, because the answer may then differ.
 package struct Debounce: Sendable {
-    /// Tags in each of two generations. When the younger one is full, the older one is dropped: after that many other tags a
-    /// tag is not still at the reader, however long the policy's window is.
+    /// Tags in each of two generations. When the younger one is full, the older one is dropped: after that many other
+    /// tags a tag is not still at the reader, however long the policy's window is.
     package static let generation = 1_024
 
     /// A journaled answer.
@@ -37,8 +37,8 @@ package struct Debounce: Sendable {
 
     /// Returns the journaled answer that this tap repeats, and remembers the tap's proof.
     ///
-    /// A chip's counter increases on each read while it stays in the field. A lower counter than the last one is a different
-    /// message, not a repeat of it.
+    /// A chip's counter increases on each read while it stays in the field. A lower counter than the last one is a
+    /// different message, not a repeat of it.
     ///
     /// - Parameters:
     ///   - atMs: time of the tap, in milliseconds since 1970.
@@ -58,8 +58,8 @@ package struct Debounce: Sendable {
 
     /// Remembers a journaled scan.
     ///
-    /// After an annulment the tag's next tap is a new one in both directions. After an admission its next tap in the other
-    /// direction is a new one. Lane events are ignored.
+    /// After an annulment the tag's next tap is a new one in both directions. After an admission its next tap in the
+    /// other direction is a new one. Lane events are ignored.
     package mutating func note(_ answer: Answer) {
         let scan = answer.scan
         guard scan.tag != .none else { return }

@@ -7,7 +7,7 @@ package enum GateChoice: Equatable, Sendable {
     /// No gate can be chosen; the value is the reason.
     case none(String)
 
-    /// The chosen gate; `nil` if there is none.
+    /// The chosen gate; `nil` if none could be chosen.
     package var gate: Gate? {
         switch self {
         case .chosen(let gate): gate
@@ -21,8 +21,8 @@ package enum GateChoice: Equatable, Sendable {
     ///   - snapshot: the snapshot that the lane decides from.
     ///   - scanner: the identity of this device.
     ///   - name: the gate named in the lane's settings; `nil` for the scanner's default.
-    ///   - previous: the lane's gate under the snapshot before. A lane with a named gate keeps it by its number if the name
-    ///     no longer exists, so that renaming a gate does not close its lanes.
+    ///   - previous: the lane's gate under the snapshot before. A lane with a named gate keeps it by its number if the
+    ///     name no longer exists, so that renaming a gate does not close its lanes.
     package init(_ snapshot: Snapshot, scanner: ScannerID, named name: String?, previous: Gate?) {
         guard let name else {
             guard let entry = snapshot.scanners[scanner.text] else {

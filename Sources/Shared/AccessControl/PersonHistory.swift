@@ -4,7 +4,8 @@ import ScanModel
 struct PersonHistory: Hashable, Sendable {
     /// A zone, a time and whether the clock was trusted, packed into one word.
     ///
-    /// Marks are compared by the order in which they were noted, not by time: the latest time is not always the last noted.
+    /// Marks are compared by the order in which they were noted, not by time: the latest time is not always the last
+    /// noted.
     struct Mark: Hashable, Sendable {
         private static let zoneBits: UInt64 = 20
         private let word: UInt64
@@ -25,7 +26,7 @@ struct PersonHistory: Hashable, Sendable {
     struct Admission: Hashable, Sendable {
         /// The latest time of all admissions into the zone. It decides on which day the person was admitted.
         var newest: Mark
-        /// The admission noted last, with the time of its own clock.
+        /// The admission noted last, with the time of the device clock.
         var last: Mark
     }
 

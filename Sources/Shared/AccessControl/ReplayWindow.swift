@@ -2,8 +2,9 @@ package import Snapshots
 
 /// Decides how many scans of the journal a lane replays at start-up. It is fed with scans, the newest first.
 ///
-/// Days are taken from the scans, not from the device clock. The clock may be wrong now, or may have been wrong when the
-/// newest scans were made. The window covers the `AntiPassbackMemory.dayLimit` days met first, and at least `leastScans`.
+/// Days are taken from the scans, not from the device clock. The clock may be wrong now, or may have been wrong when
+/// the newest scans were made. The window covers the `AntiPassbackMemory.dayLimit` days met first, and at least
+/// `leastScans`.
 package struct ReplayWindow {
     /// Number of newest scans that are always replayed: about the scans of a lane in two days. After this many scans of
     /// other days in a row, no more scans of the wanted days are expected.
@@ -25,8 +26,8 @@ package struct ReplayWindow {
     /// - Parameters:
     ///   - atMs: time of the scan, in milliseconds since 1970.
     ///   - isTrusted: whether the clock was trusted.
-    /// - Returns: `true` if the replay has to start at this scan or before it, `false` if this scan is not needed but older
-    ///   ones may be, `nil` if the search is complete.
+    /// - Returns: `true` if the replay has to start at this scan or before it, `false` if this scan is not needed but
+    ///   older ones may be, `nil` if the search is complete.
     package mutating func add(atMs: Int64, isTrusted: Bool) -> Bool? {
         scans += 1
         guard scans <= ReplayWindow.mostScans else { return nil }

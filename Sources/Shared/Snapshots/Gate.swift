@@ -2,7 +2,7 @@
 package struct Zone: Hashable, Sendable, Identifiable {
     package let id: Int64
     package let name: String
-    /// The zone around it; `nil` if there is none.
+    /// The zone around it; `nil` for an outermost zone.
     package let parent: Int64?
 
     package init(id: Int64, name: String, parent: Int64? = nil) {

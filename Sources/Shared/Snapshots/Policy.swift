@@ -1,7 +1,8 @@
 package import ErrorModel
 import FoundationEssentials
 
-/// The rules of a gate beyond passes: the JSON of `gates.policy` (contract.md section 6). An absent key means the default.
+/// The rules of a gate beyond passes: the JSON of `gates.policy` (contract.md section 6). An absent key means the
+/// default.
 package struct Policy: Hashable, Sendable {
     /// Whether a tag may enter again before it left.
     package enum Antipassback: String, Sendable, CaseIterable, Codable {
@@ -21,8 +22,8 @@ package struct Policy: Hashable, Sendable {
     package var antipassback: Antipassback = .off
     /// Required for `timed`, unused otherwise. 1 to 99,999, the range of the database.
     package var minutes: Int?
-    /// Time within which a second tap of the same tag repeats the first one, in milliseconds. `nil` if the policy does not
-    /// set it: then 2000 for a reader and 0 for stdin.
+    /// Time within which a second tap of the same tag repeats the first one, in milliseconds. `nil` if the policy does
+    /// not set it: then 2000 for a reader and 0 for stdin.
     package var debounceMs: Int?
     /// Time by which a pass opens earlier and closes later, in seconds.
     package var toleranceS = 0

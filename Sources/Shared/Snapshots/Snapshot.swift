@@ -35,15 +35,16 @@ package final class Snapshot {
     private let database: Database
     private let lookup: Statement
 
-    /// Opens a snapshot file with `immutable=1`: the file never changes, so SQLite takes no lock and writes nothing beside it.
+    /// Opens a snapshot file with `immutable=1`: the file never changes, so SQLite takes no lock and writes nothing
+    /// beside it.
     ///
     /// - Throws: `SnapshotError` for a file of another kind or with invalid rows, `SQLiteError` for a damaged one.
     package init(path: String) throws {
         self.path = path
         database = try Database(path, .immutable)
-        // 1 MiB keeps the inner pages of a tree of a million attendees (a dozen) in memory. Each look-up reads its leaf page
-        // from the kernel's cache, about a microsecond. 16 MiB would save that microsecond and take two thirds of a gate's
-        // memory, twice that while snapshots are switched.
+        // 1 MiB keeps the inner pages of a tree of a million attendees (a dozen) in memory. Each look-up reads its leaf
+        // page from the kernel's cache, about a microsecond. 16 MiB would save that microsecond and take two thirds of
+        // a gate's memory, twice that while snapshots are switched.
         try database.execute("PRAGMA cache_size = -1024; PRAGMA trusted_schema = OFF")
         try Snapshot.checkKind(database, path)
         let rows = SnapshotRows(database: database, path: path)

@@ -2,8 +2,8 @@ import FileSystem
 
 /// File names of snapshots: `snapshot-<version>.sqlite`, on a scanner also `snapshot-<version>b.sqlite`.
 ///
-/// The second name is for a file that replaces a damaged one of the same version. It cannot reuse the first name, because a
-/// gate may have that file open.
+/// The second name is for a file that replaces a damaged one of the same version. It cannot reuse the first name,
+/// because a gate may have that file open.
 package enum SnapshotFileName {
     package static func of(_ version: Int64) -> String { "snapshot-\(version).sqlite" }
 
@@ -11,8 +11,8 @@ package enum SnapshotFileName {
 
     /// Returns the version in a file name.
     ///
-    /// - Returns: `nil` for anything that is not exactly such a name, because the name may come from outside and becomes
-    ///   part of a path.
+    /// - Returns: `nil` for anything that is not exactly such a name, because the name may come from outside and
+    ///   becomes part of a path.
     package static func version(of name: some StringProtocol) -> Int64? {
         guard name.hasPrefix("snapshot-"), name.hasSuffix(".sqlite") else { return nil }
         let number = name.dropFirst(9).dropLast(7)

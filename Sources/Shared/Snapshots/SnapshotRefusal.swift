@@ -49,8 +49,8 @@ package struct SnapshotRefusal: OperationError {
 
     package var category: ErrorCategory { .failure }
 
-    /// Whether another download may succeed: the manifest, its signature or a file may have been read during a publication,
-    /// or the transfer was incomplete.
+    /// Whether another download may succeed: the manifest, its signature or a file may have been read during a
+    /// publication, or the transfer was incomplete.
     package var isRetriable: Bool { [.malformed, .signature, .size, .hash].contains(reason) }
 
     package var description: String { "snapshot refused (\(reason.rawValue)): \(detail)" }

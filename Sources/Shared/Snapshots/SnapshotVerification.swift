@@ -7,10 +7,11 @@ import SQLite
 /// The checks of contract.md section 6, each with its own refusal reason. Used by the exporter, the installer and
 /// `tapline-snapshot verify`.
 package enum SnapshotVerification {
-    /// Maximum size of a snapshot in bytes: forty million tags, far beyond any event. It bounds the disk space of a download.
+    /// Maximum size of a snapshot in bytes: forty million tags, far beyond any event. It bounds the disk space of a
+    /// download.
     package static let maxBytes: Int64 = 1 << 30
-    /// Maximum lag of a device clock behind the center's clock, in seconds. A snapshot created later than this is from the
-    /// future. After a night without network a clock is off by a minute, not by an hour.
+    /// Maximum lag of a device clock behind the center's clock, in seconds. A snapshot created later than this is from
+    /// the future. After a night without network a clock is off by a minute, not by an hour.
     package static let clockToleranceS: Int64 = 3_600
 
     /// Verifies the signature of a manifest and then parses it. No value of the manifest is read before that.
@@ -59,7 +60,8 @@ package enum SnapshotVerification {
         }
     }
 
-    /// Checks that a file has the bytes and the rows of the manifest. The bytes are checked before SQLite reads the file.
+    /// Checks that a file has the bytes and the rows of the manifest. The bytes are checked before SQLite reads the
+    /// file.
     ///
     /// - Throws: `SnapshotRefusal` size, hash, kind, damaged, meta, rows or content; `SystemError` or
     ///   `SQLiteError` if the disk fails.
@@ -75,8 +77,8 @@ package enum SnapshotVerification {
         try rows(path, manifest)
     }
 
-    /// Checks that a file is an undamaged snapshot with the rows of the manifest, whatever its bytes. The bytes of a file
-    /// made by a delta differ from those of the full file, so only its rows can be checked.
+    /// Checks that a file is an undamaged snapshot with the rows of the manifest, whatever its bytes. The bytes of a
+    /// file made by a delta differ from those of the full file, so only its rows can be checked.
     ///
     /// - Throws: `SnapshotRefusal` kind, damaged, meta, rows or content; `SQLiteError` if the disk fails.
     package static func rows(_ path: String, _ manifest: Manifest) throws {
@@ -116,8 +118,8 @@ package enum SnapshotVerification {
 package struct InstallClock: Sendable {
     /// Seconds since 1970.
     package let nowS: Int64
-    /// `false` for a clock that was never set: it is not synchronised and earlier than possible. Such a clock cannot decide
-    /// about expiry.
+    /// `false` for a clock that was never set: it is not synchronised and earlier than possible. Such a clock cannot
+    /// decide about expiry.
     package let isTrusted: Bool
 
     /// Earliest possible time, 2025-01-01 in seconds since 1970: no snapshot is older than this program.
