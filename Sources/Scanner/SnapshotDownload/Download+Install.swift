@@ -21,7 +21,7 @@ extension Download {
     }
 
     /// Returns `.waiting` if this scanner's turn to download that many bytes has not come; `nil` if it has.
-    private func waitForTurn(_ bytes: Int64, _ offer: SnapshotOffer) -> Outcome? {
+    private func pendingTurn(_ bytes: Int64, _ offer: SnapshotOffer) -> Outcome? {
         let hasUsableSnapshot = store.installed().map { current in
             let clock = InstallClock.device(knownS: current.created)
             return current.version < offer.manifest.version && (current.expires > clock.nowS || !clock.isTrusted)
@@ -43,7 +43,7 @@ extension Download {
         let outcome: Outcome? = try tryEachSource(offers, stop) { source in
             let form = plan.form(of: source.offer.manifest, from: store.currentVersion(), at: source.index)
             guard case .delta(let delta) = form else { return nil }
-            if waitsForTurn, let waiting = waitForTurn(delta.size, source.offer) { return waiting }
+            if waitsForTurn, let waiting = pendingTurn(delta.size, source.offer) { return waiting }
             do {
                 return try retryRefused(min(1, settings.retries), stop) { try transferAndApply(delta, source, stop) }
             } catch let error where DownloadError(error).kind == .unusable && !stop.isStopped {
@@ -134,7 +134,7 @@ extension Download {
         let outcome: Outcome? = try tryEachSource(offers, stop) { source in
             let manifest = source.offer.manifest
             if waitsForTurn {
-                if let waiting = waitForTurn(manifest.compressed?.size ?? manifest.size, source.offer) {
+                if let waiting = pendingTurn(manifest.compressed?.size ?? manifest.size, source.offer) {
                     return waiting
                 }
                 let nowMs = SystemClock.monotonicMs()

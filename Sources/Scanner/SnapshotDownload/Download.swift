@@ -17,6 +17,7 @@ import Snapshots
 /// 2. `fetchAndInstall` (Download+Install.swift) chooses delta, partial download or full file.
 /// 3. `transfer` (Download+Transfer.swift) downloads one file.
 package final class Download {
+    /// Sources, trust and timing of downloads.
     package struct Settings: Sendable {
         /// The scanner's data folder.
         package var folder: String
@@ -42,6 +43,7 @@ package final class Download {
         }
     }
 
+    /// The result of a check that did not fail.
     package enum Outcome: Sendable, Equatable {
         case installed(version: Int64)
         /// The installed snapshot is the newest one.
@@ -112,8 +114,8 @@ package final class Download {
         }
         if case .older(let offered, let highest) = outcome {
             reportProblem(
-                "version \(offered) is offered, but \(highest) was known before: the center was restored from a backup, "
-                    + "or this is an old copy")
+                "version \(offered) is offered, but \(highest) was known before: the center was restored "
+                    + "from a backup, or this is an old copy")
         } else if !failures.isEmpty {
             reportProblem(failureText)
         } else {

@@ -140,7 +140,7 @@ package final class SnapshotReloader: Sendable {
 
     /// The checking loop, as a service of the daemon.
     package func service() -> Service {
-        .thread("snapshot-watch") { stop in
+        .thread("snapshot-reload") { stop in
             while !stop.wait(ms: SnapshotReloader.intervalMs) {
                 self.check()
                 self.closeRetired()

@@ -21,6 +21,7 @@ package struct DecisionInput: Sendable {
     package var attendee: Attendee?
     /// The attendee's pass; `nil` for an attendee without one.
     package var pass: Pass?
+    /// The nesting of the zones, for the pass and the gate.
     package var zones: ZoneTree
     /// What the lane remembers of the person at this gate on this day.
     package var memory: PriorPresence

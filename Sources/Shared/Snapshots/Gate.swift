@@ -16,8 +16,9 @@ package struct Zone: Hashable, Sendable, Identifiable {
 package struct Gate: Hashable, Sendable, Identifiable {
     package let id: Int64
     package let name: String
+    /// The zone that the way in leads into.
     package let zone: Int64
-    /// `nil` if the way out leads off site.
+    /// The zone that the way out leads into; `nil` if it leads off site.
     package let fromZone: Int64?
     package let policy: Policy
 

@@ -7,6 +7,7 @@ package struct Manifest: Codable, Hashable, Sendable {
     /// Maximum size of a delta in bytes. It is held in memory: about 400,000 changed tags at 34 to 38 bytes each.
     package static let maxDeltaBytes: Int64 = 16 << 20
 
+    /// The format number that this program writes and reads.
     package static let format = 1
     /// Maximum size of a manifest in bytes. It holds a dozen short values and one entry per delta.
     package static let maxBytes = 65_536
@@ -30,6 +31,7 @@ package struct Manifest: Codable, Hashable, Sendable {
 
     /// A SQLite changeset that turns the snapshot of version `from` into this one.
     package struct Delta: Codable, Hashable, Sendable {
+        /// The version that the delta applies to.
         package var from: Int64
         package var file: String
         package var size: Int64

@@ -19,6 +19,7 @@ package struct Policy: Hashable, Sendable {
     /// The answer in a situation that the snapshot does not cover.
     package enum Answer: String, Sendable, CaseIterable, Codable { case admit, deny }
 
+    /// The rule for a person who is already inside.
     package var antipassback: Antipassback = .off
     /// Required for `timed`, unused otherwise. 1 to 99,999, the range of the database.
     package var minutes: Int?

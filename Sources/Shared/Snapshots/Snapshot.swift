@@ -20,10 +20,13 @@ package final class Snapshot {
     package let createdS: Int64
     /// Seconds since 1970.
     package let expiresS: Int64
+    /// By pass ID.
     package let passes: [Int64: Pass]
+    /// By zone ID.
     package let zones: [Int64: Zone]
     /// The nesting of `zones`.
     package let zoneTree: ZoneTree
+    /// By gate ID.
     package let gates: [Int64: Gate]
     /// The default gate of each enabled scanner; `nil` for a scanner enrolled without a gate.
     package let scanners: [String: Int64?]

@@ -5,8 +5,10 @@ import FileSystem
 /// The second name is for a file that replaces a damaged one of the same version. It cannot reuse the first name,
 /// because a gate may have that file open.
 package enum SnapshotFileName {
+    /// Returns the first name of a version.
     package static func of(_ version: Int64) -> String { "snapshot-\(version).sqlite" }
 
+    /// Returns the second name of a version.
     package static func second(_ version: Int64) -> String { "snapshot-\(version)b.sqlite" }
 
     /// Returns the version in a file name.

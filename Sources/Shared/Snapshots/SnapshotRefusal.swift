@@ -2,6 +2,7 @@ package import ErrorModel
 
 /// The reason why a snapshot is not installed. The current snapshot stays installed.
 package struct SnapshotRefusal: OperationError {
+    /// The raw values are part of log lines and error messages, and operators search for them.
     package enum Reason: String, Sendable, CaseIterable {
         /// The manifest or the signature file cannot be parsed.
         case malformed

@@ -37,6 +37,7 @@ package struct DayStarts: Sendable {
     /// One day without a start or an end.
     package init() { startsMs = [] }
 
+    /// - Parameter days: the days of the event, in any order.
     package init(_ days: [Day]) {
         startsMs = days.map { $0.starts > .max / 1_000 ? .max : max($0.starts, 0) * 1_000 }.sorted()
     }
