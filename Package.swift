@@ -87,8 +87,8 @@ let package = Package(
             "SnapshotInstall", in: "Scanner", "LinuxSystem", "SQLite", "Crypto", "Minisign", "FileSystem", "Runtime",
             "ScanModel", "Snapshots"),
         domain(
-            "SnapshotDownload", in: "Scanner", "LinuxSystem", "SQLite", "HTTPClient", "Minisign", "Compression",
-            "FileSystem", "Runtime", "CLI", "Snapshots", "DataFolder", "SnapshotInstall"),
+            "SnapshotDownload", in: "Scanner", "ErrorModel", "LinuxSystem", "HTTPClient", "Minisign", "Compression",
+            "FileSystem", "Runtime", "Snapshots", "DataFolder", "SnapshotInstall"),
         domain(
             "ScanUpload", in: "Scanner", "LinuxSystem", "AMQP", "Crypto", "FileSystem", "Runtime", "CLI", "ScanModel",
             "ScanBatchCodec", "DataFolder", "ScanJournal", "SnapshotInstall"),
@@ -197,14 +197,14 @@ let package = Package(
             "ScanUploadTests", "SQLite", "FileSystem", "Runtime", "CLI", "ScanModel", "ScanBatchCodec", "DataFolder",
             "ScanJournal", "ScanUpload", "TestSupport"),
         unitTests(
-            "SnapshotDownloadTests", "LinuxSystem", "SQLite", "HTTPClient", "HTTPServer", "Minisign", "FileSystem",
-            "Runtime", "CLI", "ScanModel", "Snapshots", "DataFolder", "SnapshotInstall", "SnapshotDownload",
+            "SnapshotDownloadTests", "ErrorModel", "LinuxSystem", "SQLite", "HTTPClient", "HTTPServer", "Minisign",
+            "FileSystem", "Runtime", "ScanModel", "Snapshots", "DataFolder", "SnapshotInstall", "SnapshotDownload",
             "FakeCenter", "TestSupport"),
         unitTests(
             "SnapshotExportTests", "LinuxSystem", "SQLite", "Crypto", "Minisign", "FileSystem", "Runtime", "CLI",
             "ScanModel", "Snapshots", "SnapshotInstall", "SnapshotExport", "TestSupport"),
         unitTests(
-            "SnapshotInstallTests", "LinuxSystem", "SQLite", "Minisign", "FileSystem", "CLI", "ScanModel", "Snapshots",
+            "SnapshotInstallTests", "LinuxSystem", "SQLite", "Minisign", "FileSystem", "ScanModel", "Snapshots",
             "SnapshotInstall", "FakeCenter", "TestSupport"),
         unitTests(
             "SnapshotsTests", "SQLite", "Crypto", "FileSystem", "ScanModel", "Snapshots", "SnapshotExport",

@@ -77,7 +77,7 @@ import Testing
             case 97:
                 lane.isInspection.toggle()
                 lane.restart()
-            case 98: lane.memory.tidy()
+            case 98: lane.memory.dropOldDays()
             default: nowMs += SimulatedEvent.dayMs / 2
             }
         }

@@ -146,7 +146,7 @@ struct SimulatedLane {
             DecisionInput(
                 direction: direction, atMs: atMs, clockIsTrusted: isTrusted, mode: mode,
                 isInspection: isInspection,
-                gate: gate, snapshot: isSnapshotReadable ? .inForce(expiresS: .max) : .unusable,
+                gate: gate, snapshot: isSnapshotReadable ? .usable(expiresS: .max) : .unusable,
                 attendee: attendee,
                 pass: attendee.map { SimulatedEvent.pass(Int($0.pass) - 1) }, zones: SimulatedEvent.tree,
                 memory: recollection))
@@ -180,7 +180,7 @@ struct SimulatedLane {
         }
         journal.append(row)
         memory.note(scan, attendee: attendee(tag)?.attendee, gate: gate, days: snapshot.days)
-        debounce.note(Debounce.Answer(log: log, scan: scan, proof: .uid))
+        debounce.note(Debounce.Answer(journalID: log, scan: scan, proof: .uid))
     }
 
     mutating func restart() {

@@ -43,7 +43,7 @@ final class SnapshotBinding {
     /// What each row of the journal records.
     var rowContext: RowContext { RowContext(gate: choice.gate?.id, snapshot: snapshot?.version ?? 0) }
     /// Whether the lane uses an older snapshot because the installed one cannot be opened or read.
-    var usesOlderSnapshot: Bool { snapshot != nil && reloader.servesOlder }
+    var usesOlderSnapshot: Bool { snapshot != nil && reloader.isOlderThanCurrent }
 
     /// Whether a look-up has failed since the last call.
     func takeFault() -> Bool {
@@ -58,7 +58,7 @@ final class SnapshotBinding {
     /// - Returns: the person of the tag, `nil` if the tag is unknown; and whether the snapshot could tell.
     func lookUp(_ tag: TagID) -> (attendee: Attendee?, validity: SnapshotValidity) {
         guard let snapshot else { return (nil, .unusable) }
-        do { return (try snapshot.attendee(tag), .inForce(expiresS: snapshot.expiresS)) } catch {
+        do { return (try snapshot.attendee(tag), .usable(expiresS: snapshot.expiresS)) } catch {
             lookupFailed(snapshot, error)
             return (nil, .unusable)
         }
@@ -80,7 +80,7 @@ final class SnapshotBinding {
     private func lookupFailed(_ snapshot: Snapshot, _ error: any Error) {
         log.error("snapshot cannot be read", [.snapshot: snapshot.version, .error: "\(error)"])
         isReadable = false
-        reloader.distrust(snapshot.version)
+        reloader.reportUnreadable(snapshot.version)
         hasUnreportedFault = true
     }
 

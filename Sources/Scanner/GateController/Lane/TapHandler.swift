@@ -123,7 +123,7 @@ final class TapHandler {
     private func showRepeat(_ last: Debounce.Answer, _ tap: Tap) {
         output.show(
             TapResult(
-                JournaledScan(journalID: last.log, scan: last.scan), zone: binding.zoneName(tap.direction),
+                JournaledScan(journalID: last.journalID, scan: last.scan), zone: binding.zoneName(tap.direction),
                 pass: binding.pass(of: binding.attendee(last.scan.tag)),
                 detail: TapDetail(proof: tap.proof, scan: last.scan), isRepeat: true))
     }

@@ -50,7 +50,7 @@ final class TapMemory {
             row.scan, attendee: attendee?.attendee, gate: binding.gate,
             days: binding.snapshot?.dayStarts ?? DayStarts())
         if row.scan.verdict == .admitted, !binding.isReadable { isAnonymous = true }
-        debounce.note(Debounce.Answer(log: row.journalID, scan: row.scan, proof: proof))
+        debounce.note(Debounce.Answer(journalID: row.journalID, scan: row.scan, proof: proof))
     }
 
     /// The start of the earliest remembered day, in milliseconds since 1970-01-01 UTC; `nil` if there is none.
@@ -59,7 +59,7 @@ final class TapMemory {
     /// Forgets persons of past days.
     ///
     /// - Returns: `false` if there was nothing to do.
-    func performMaintenance() -> Bool { presence.tidy() }
+    func performMaintenance() -> Bool { presence.dropOldDays() }
 
     // MARK: Replay
 
@@ -82,7 +82,7 @@ final class TapMemory {
         var window = ReplayWindow(snapshot.dayStarts)
         do {
             try journal.forEachScan {
-                window.see(atMs: $0, isTrusted: $1)
+                window.add(atMs: $0, isTrusted: $1)
             } note: { scan in
                 if let mode = LaneMode.allCases.first(where: { $0.verdict == scan.verdict }) { replay.mode = mode }
                 guard scan.verdict == .admitted || scan.verdict == .annulled else { return }
