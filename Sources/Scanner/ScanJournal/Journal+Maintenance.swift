@@ -39,7 +39,7 @@ extension Journal {
         package var reserve: Int
         package var reserveFull: Int
         /// Why the reserve is not whole, or the log not of its size; nil while all is well, or not yet looked at.
-        package var problem: String?
+        package var problem: JournalProblem?
         /// Damaged journals that were set aside in this folder, by file name.
         package var damaged: [String]
 
@@ -76,7 +76,7 @@ extension Journal {
         }
         do { return try Files.extend(log, toBytes: MaintenanceState.logBytes, step: MaintenanceState.stepBytes) } catch
         {
-            chores.problem = "no room for the journal's log: \(error)"
+            chores.problem = .walNotPreallocated(StorageFault(error))
             return false
         }
     }
@@ -114,8 +114,8 @@ extension Journal {
             let pages = try database.int("PRAGMA page_count") ?? 0
             guard database.takeRoom(forBytes: (pages + 2 * MaintenanceState.reserveRowPages) * JournalFile.pageBytes)
             else {
-                chores.problem =
-                    "the disk is full: \(chores.reserveRows) of \(MaintenanceState.reserveRows) reserves are left"
+                chores.problem = .reserveInUse(
+                    remaining: Int(chores.reserveRows), total: Int(MaintenanceState.reserveRows))
                 return false
             }
         }

@@ -40,8 +40,8 @@ struct MaintenanceState {
     var taps = 0
     var tapsSinceCheckpoint = 0
     var reserveRows: Int64 = 0
-    /// What kept the reserve or the log from their size, in words for the crew.
-    var problem: String?
+    /// What keeps the reserve or the WAL from its size.
+    var problem: JournalProblem?
     var reserveLookMs = Int64.min
     var pruneLookMs = Int64.min
 

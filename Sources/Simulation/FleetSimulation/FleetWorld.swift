@@ -39,7 +39,7 @@ package struct FleetWorld: Sendable {
         }
         (passes, zones) = ([1: pass], ZoneTree())
         gates = Array(repeating: Gate(id: 1, name: "made up", zone: 1), count: scanners)
-        (snapshotState, snapshot, namesGates) = (.inForce(expiresS: .max), 0, false)
+        (snapshotState, snapshot, namesGates) = (.usable(expiresS: .max), 0, false)
     }
 
     /// The attendees, passes and gates of a snapshot. Scanners that it does not name get its gates in turn.
@@ -56,7 +56,7 @@ package struct FleetWorld: Sendable {
             GateChoice(file, scanner: scanner, named: nil, previous: nil).gate
                 ?? (all.isEmpty ? nil : all[number % all.count])
         }
-        (snapshotState, snapshot, namesGates) = (.inForce(expiresS: file.expiresS), file.version, true)
+        (snapshotState, snapshot, namesGates) = (.usable(expiresS: file.expiresS), file.version, true)
     }
 
     /// A world without tags, for the taps of a trace.

@@ -111,12 +111,12 @@ struct ReaderHealthTests {
     @Test func lostAndBackTakeTurns() {
         let events = Recorded()
         let health = ReaderHealth(log: Log("test")) { events.take($0) }
-        health.lost("a")
-        health.lost("b")
+        health.lost(.other("a"))
+        health.lost(.other("b"))
         health.back()
         health.back()
-        health.lost("c")
-        #expect(events.all == [.lost(reason: "a"), .back, .lost(reason: "c")])
+        health.lost(.other("c"))
+        #expect(events.all == [.lost(.other("a")), .back, .lost(.other("c"))])
     }
 
     /// Through a real mailbox that is full. The lane hears how the reader is when it can, not all that it was.
@@ -124,22 +124,22 @@ struct ReaderHealthTests {
         let mailbox = Mailbox<ReaderEvent>(capacity: 1)
         let health = ReaderHealth(log: Log("test")) { mailbox.send($0) }
         health.back()
-        health.lost("a")
+        health.lost(.other("a"))
         health.back()
-        health.lost("b")
+        health.lost(.other("b"))
         #expect(!health.tellAgain())
         #expect(mailbox.drain() == [.back])
         #expect(health.tellAgain())
-        #expect(mailbox.drain() == [.lost(reason: "b")])
+        #expect(mailbox.drain() == [.lost(.other("b"))])
         #expect(health.tellAgain())
-        health.lost("c")
+        health.lost(.other("c"))
         #expect(mailbox.drain() == [], "once")
         health.back()
-        health.lost("d")
+        health.lost(.other("d"))
         #expect(mailbox.drain() == [.back])
         // At the next failure, or the next look, without being asked.
-        health.lost("e")
-        #expect(mailbox.drain() == [.lost(reason: "d")])
+        health.lost(.other("e"))
+        #expect(mailbox.drain() == [.lost(.other("d"))])
     }
 
     /// Once in each time limit: an abort may have met the driver between two waits.

@@ -76,7 +76,7 @@ import Testing
         #expect(error?.isFull == true)
         #expect(number > 100_000, "\(number) taps on a full disk")
         #expect(journal.health.reserve == 0)
-        #expect(journal.health.problem?.contains("full") == true)
+        #expect(journal.health.problem?.description.contains("full") == true)
         // Room again: nothing is lost, the lane goes on, and the reserve grows back.
         try Files.remove(filler)
         #expect(try journal.tap(number + 1).seq == number + 1)
