@@ -216,7 +216,7 @@ let package = Package(
         unitTests(
             "TurnstileControlTests", "LinuxSystem", "SerialPorts", "FileSystem", "Runtime", "ScanModel", "Snapshots",
             "AccessControl", "DataFolder", "ScanJournal", "TurnstileControl", "LaneDisplay", "GateController",
-            "TestSupport"),
+            "DeviceEmulation", "TestSupport"),
         tests(
             "Integration", "LinuxSystem", "SQLite", "AMQP", "Postgres", "Crypto", "Minisign", "FileSystem", "Runtime",
             "CLI", "ScanModel", "ScanBatchCodec", "Snapshots", "DataFolder", "ScanJournal", "SnapshotInstall",

@@ -4,6 +4,7 @@ import FileSystem
 import GateController
 import Glibc
 import LinuxSystem
+import ScanJournal
 import ScanModel
 import SerialPorts
 import Snapshots

@@ -1,4 +1,5 @@
 import DeviceEmulation
+import GateController
 import TestSupport
 import Testing
 
