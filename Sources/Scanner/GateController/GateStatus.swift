@@ -78,12 +78,12 @@ package struct GateStatus: Codable, Sendable {
         if running { (alarms, diskUsedPercent) = (state?.alarms, state?.diskUsedPercent) }
         damaged = Journal.damagedFiles(folder: folder).map { String($0.split(separator: "/").last ?? "") }
         if running, let problem = state?.problem { problems.append(problem) }
-        (log, seq) = (records.last?.log.description, records.last?.lastSeq)
+        (log, seq) = (records.last?.journalID.description, records.last?.lastSeq)
         journals = records.map {
             JournalState(
-                log: $0.log.description, scanner: $0.scanner.text,
+                log: $0.journalID.description, scanner: $0.scanner.text,
                 createdAt: UTCTime.text(microseconds: $0.createdMs * 1_000), lastSeq: $0.lastSeq,
-                shipped: min(cursors[$0.log] ?? 0, $0.lastSeq))
+                shipped: min(cursors[$0.journalID] ?? 0, $0.lastSeq))
         }
         let own = journals.filter { $0.scanner == name }
         scans = own.reduce(0) { $0 + $1.lastSeq }

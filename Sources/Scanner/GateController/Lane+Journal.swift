@@ -20,7 +20,7 @@ extension Lane {
         guard let journal else { return false }
         do {
             journal.keepFromMs = keepFromMs()
-            let hasMore = try journal.tidy()
+            let hasMore = try journal.performMaintenance()
             if !hasMore { journalProblem = journal.health.problem }
             return hasMore
         } catch {
@@ -43,8 +43,8 @@ extension Lane {
     func countEarlier() {
         do {
             for record in try JournalReader(folder: settings.folder).journals()
-            where record.scanner == settings.scanner && record.log != journal?.id && record.lastSeq > 0 {
-                earlier[record.log] = record.lastSeq
+            where record.scanner == settings.scanner && record.journalID != journal?.id && record.lastSeq > 0 {
+                earlier[record.journalID] = record.lastSeq
             }
         } catch { log.warning("earlier journals cannot be counted", [.error: "\(error)"]) }
     }

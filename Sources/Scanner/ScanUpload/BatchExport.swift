@@ -118,7 +118,7 @@ extension BatchExport {
                 }
                 let limit = min(BatchExport.fileScans, Int(part.last - after))
                 let scans = try reader.read(journal: part.journal, after: after, limit: limit)
-                guard let first = scans.first?.seq, try first == after + 1 || reader.mayHaveHoles() else {
+                guard let first = scans.first?.seq, try first == after + 1 || reader.mayHaveGaps() else {
                     throw ProgramError.failed("journal \(part.log) cannot be read just now: try again")
                 }
                 if first > after + 1 {

@@ -42,13 +42,13 @@ struct JournalSelection {
         for record in try reader.journals() where record.scanner == scanner {
             let after: Int64 =
                 switch choice {
-                case .after(let cursors): min(cursors[record.log, default: 0], record.lastSeq)
+                case .after(let cursors): min(cursors[record.journalID, default: 0], record.lastSeq)
                 case .since: record.lastSeq
                 case .all: 0
                 }
             parts.append(
                 Part(
-                    journal: record.id, log: record.log, previous: parts.last.map { ($0.log, $0.last) }, after: after,
+                    journal: record.id, log: record.journalID, previous: parts.last.map { ($0.log, $0.last) }, after: after,
                     last: record.lastSeq))
         }
         if case .since(let sinceMs) = choice { try begin(sinceMs, reader) }

@@ -31,7 +31,7 @@ struct JournalSource {
     init(dead folder: String, scanner: ScannerID?) throws {
         try JournalSource.demand(folder)
         let copy = try DataFolderCopy(of: folder, scanner: scanner)
-        (self.folder, folders, shipped, recovery) = (folder, copy.folders, copy.shipped, copy.recovery)
+        (self.folder, folders, shipped, recovery) = (folder, copy.folders, copy.uploadCursors, copy.recovery)
         (unread, apart, self.copy) = ([], [], copy)
     }
 
@@ -58,7 +58,7 @@ struct JournalSource {
         (self.folder, folders, recovery, copy) = (folder, [folder], nil, nil)
         shipped = try JournalSource.shipped(folder)
         let recovery = Recovery(folder: folder)
-        let (setAside, taken) = (recovery.setAside.map(JournalSource.name), recovery.taken)
+        let (setAside, taken) = (recovery.renamedFiles.map(JournalSource.name), recovery.recoveredFileNames)
         unread = setAside.filter { !taken.contains($0) }
         apart = setAside.filter { taken.contains($0) }
     }

@@ -36,9 +36,9 @@ struct JournalTail {
         let last = records.last?.id
         foreign = records.filter { $0.scanner != scanner }
         let own = records.filter { $0.scanner == scanner }.compactMap { record -> PublishWindow.Source? in
-            guard let end = ends == nil ? record.lastSeq : ends?[record.log] else { return nil }
+            guard let end = ends == nil ? record.lastSeq : ends?[record.journalID] else { return nil }
             return PublishWindow.Source(
-                journal: record.id, log: record.log, lastSeq: min(record.lastSeq, end), isFinished: record.id != last)
+                journal: record.id, log: record.journalID, lastSeq: min(record.lastSeq, end), isFinished: record.id != last)
         }
         guard own != sources else { return false }
         sources = own
@@ -46,7 +46,7 @@ struct JournalTail {
     }
 
     /// Whether seqs may be missing in the file for ever.
-    func mayHaveHoles() throws -> Bool { try reader.mayHaveHoles() }
+    func mayHaveGaps() throws -> Bool { try reader.mayHaveGaps() }
 
     /// The scans of a slice: those of them that are one batch.
     func read(_ slice: PublishWindow.Slice) throws -> [Scan] {

@@ -46,7 +46,7 @@ package struct StatusReport: Codable, Sendable {
         backlog = 0
         foreign = [:]
         for record in records {
-            let waiting = max(0, record.lastSeq - shipped[record.log, default: 0])
+            let waiting = max(0, record.lastSeq - shipped[record.journalID, default: 0])
             if record.scanner.text == own {
                 backlog += waiting
             } else {
@@ -55,9 +55,9 @@ package struct StatusReport: Codable, Sendable {
         }
         journals = records.map { record in
             JournalLine(
-                log: "\(record.log)", scanner: record.scanner.text,
+                log: "\(record.journalID)", scanner: record.scanner.text,
                 created: UTCTime.text(microseconds: record.createdMs * 1_000), lastSeq: record.lastSeq,
-                shipped: shipped[record.log, default: 0])
+                shipped: shipped[record.journalID, default: 0])
         }
         snapshot = store.currentVersion()
         event = store.pinnedEvent

@@ -20,10 +20,10 @@ extension Upload {
             unreadable = "\(error)"
             trouble("the journal cannot be read", error)
         }
-        for record in view.foreign where knownForeign.insert(record.log).inserted {
+        for record in view.foreign where knownForeign.insert(record.journalID).inserted {
             log.warning(
                 "a journal of another scanner lies here and is not shipped",
-                [.journal: record.log, .name: record.scanner, .count: record.lastSeq])
+                [.journal: record.journalID, .name: record.scanner, .count: record.lastSeq])
             status.update { $0.upload.foreign = Set(view.foreign.map(\.scanner.text)).sorted() }
         }
         lookAtGate()
@@ -46,7 +46,7 @@ extension Upload {
         do {
             scans = slice.limit == 0 ? [] : try view.read(slice)
             // A recovered journal: what is lost is passed over, and the center lists it as a gap.
-            if let first = scans.first?.seq, first > slice.first, slice.flight == nil, try view.mayHaveHoles() {
+            if let first = scans.first?.seq, first > slice.first, slice.flight == nil, try view.mayHaveGaps() {
                 log.warning(
                     "scans are missing in a recovered journal",
                     [

@@ -32,7 +32,7 @@ import Testing
         let journal = try Journal(folder: folder, scanner: scanner)
         #expect(journal.health.damaged.count == 1 && journal.id != old)
         #expect(try journal.tap(1).seq == 1)
-        #expect(try JournalReader(folder: folder).journals().map(\.log) == [journal.id])
+        #expect(try JournalReader(folder: folder).journals().map(\.journalID) == [journal.id])
     }
 
     @Test func whatLiesBeforeTheBadBlocksIsRecovered() throws {
@@ -49,7 +49,7 @@ import Testing
         #expect(report.files.count == 1)
         let reader = JournalReader(folder: out.path)
         let records = try reader.journals()
-        #expect(records.map(\.log) == [old])
+        #expect(records.map(\.journalID) == [old])
         // 20 pages, of which some are others'.
         let scans = try reader.read(journal: records[0].id, after: 0, limit: 10_000)
         #expect(scans.count > 1_000 && scans.count < 4_000 && scans.allSatisfy { $0.tag.rawValue == $0.seq })

@@ -33,7 +33,7 @@ import Testing
         let reader = JournalReader(folder: out)
         return try Dictionary(
             uniqueKeysWithValues: reader.journals().map {
-                ($0.log, try reader.read(journal: $0.id, after: 0, limit: 100_000))
+                ($0.journalID, try reader.read(journal: $0.id, after: 0, limit: 100_000))
             })
     }
 
@@ -101,6 +101,6 @@ import Testing
         let (log, _) = try make()
         try Files.copy(path + "-wal", to: path + ".damaged-2026-11-01T000000Z-wal")
         let journal = try Journal(folder: folder.path, scanner: scanner)
-        #expect(try JournalReader(folder: folder.path).journals().map(\.log) == [log, journal.id])
+        #expect(try JournalReader(folder: folder.path).journals().map(\.journalID) == [log, journal.id])
     }
 }

@@ -49,7 +49,7 @@ import Testing
         for folder in copy.folders {
             let reader = JournalReader(folder: folder)
             for record in try reader.journals() {
-                tags[record.log, default: []] += try reader.read(journal: record.id, after: 0, limit: 100_000)
+                tags[record.journalID, default: []] += try reader.read(journal: record.id, after: 0, limit: 100_000)
                     .map(\.tag.rawValue)
             }
         }
@@ -63,7 +63,7 @@ import Testing
         var copy: DataFolderCopy? = try DataFolderCopy(of: data, scanner: nil)
         let place = try #require(copy?.folders.first)
         #expect(try copy.map(tags) == [log: Array(1...300)])
-        #expect(copy?.recovery == nil && copy?.shipped == [:])
+        #expect(copy?.recovery == nil && copy?.uploadCursors == [:])
         #expect(try contents(data) == before)
         copy = nil
         #expect(!Files.exists(place), "the copy stays behind")
@@ -84,7 +84,7 @@ import Testing
         try Files.writeAtomically([UInt8](repeating: 7, count: 8_192), to: data + "/shipped.sqlite")
         try Files.remove(data + "/shipped.sqlite-wal")
         let copy = try DataFolderCopy(of: data, scanner: nil)
-        #expect(copy.shipped == [:])
+        #expect(copy.uploadCursors == [:])
         #expect(try tags(copy) == [log: Array(1...10)])
     }
 
@@ -165,7 +165,7 @@ import Testing
         }
         let copy = try DataFolderCopy(of: dead, scanner: nil)
         #expect(copy.folders.count == 2)
-        #expect(try JournalReader(folder: copy.folders[0]).journals().map(\.log) == [old])
+        #expect(try JournalReader(folder: copy.folders[0]).journals().map(\.journalID) == [old])
         #expect(try tags(copy) == [old: Array(1...300), log: [1_000]])
     }
 

@@ -31,14 +31,14 @@ import Testing
         }
         do {
             let journal = try Journal(folder: folder, scanner: scanner)
-            while try journal.tidy() {}
+            while try journal.performMaintenance() {}
             #expect(journal.health.isReserveWhole)
             try tap(journal, 100)
             let filler = try disk.fill()
             // A lane with idle moments ...
             for _ in 0..<40 {
                 try tap(journal, taps / 40)
-                while try journal.tidy() {}
+                while try journal.performMaintenance() {}
             }
             // ... and one without any.
             try tap(journal, taps)
@@ -57,7 +57,7 @@ import Testing
         let folder = disk.path + "/data"
         var nowMs: Int64 = 0
         let journal = try Journal(folder: folder, scanner: scanner, monotonicMs: { nowMs })
-        while try journal.tidy() {}
+        while try journal.performMaintenance() {}
         let filler = try disk.fill()
         var number: Int64 = 0
         // Until even the reserve is gone; a batch a time, for speed.
@@ -70,7 +70,7 @@ import Testing
                 _ = try journal.appendBatch(batch)
                 number += 500
                 if number % 10_000 == 0 { nowMs += MaintenanceState.reserveEveryMs }
-                while try journal.tidy() {}
+                while try journal.performMaintenance() {}
             }
         }
         #expect(error?.isFull == true)
@@ -81,7 +81,7 @@ import Testing
         try Files.remove(filler)
         #expect(try journal.tap(number + 1).seq == number + 1)
         nowMs += MaintenanceState.reserveEveryMs
-        while try journal.tidy() {}
+        while try journal.performMaintenance() {}
         #expect(journal.health.isReserveWhole && journal.health.problem == nil)
         #expect(try journal.database.text("PRAGMA quick_check") == "ok")
         #expect(try tags(folder) == Array(1...number + 1))
@@ -92,7 +92,7 @@ import Testing
         let folder = disk.path + "/data"
         do {
             let journal = try Journal(folder: folder, scanner: scanner)
-            while try journal.tidy() {}
+            while try journal.performMaintenance() {}
         }
         _ = try disk.fill()
         for round in 1...20 {

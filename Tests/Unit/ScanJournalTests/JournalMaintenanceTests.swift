@@ -89,15 +89,15 @@ private func entry(_ number: Int64, atMs: Int64 = 1_795_468_021_123) -> Journal.
         let journal = try Journal(folder: folder.path, scanner: scanner, monotonicMs: { 5_000 })
         #expect(!journal.health.isReserveWhole)
         var steps = 0
-        while try journal.tidy() { steps += 1 }
+        while try journal.performMaintenance() { steps += 1 }
         #expect(steps > 20 && steps < 200)
         #expect(journal.health.isReserveWhole && journal.health.problem == nil)
         #expect(Files.status(folder.file("journal.sqlite-wal"))?.size == MaintenanceState.logBytes)
-        #expect(try !journal.tidy())
+        #expect(try !journal.performMaintenance())
         // The log is never made longer, and the file does not grow with the taps: its room was taken before.
         for round in 1...20 {
             for number in 1...300 { try journal.tap(Int64(round * 300 + number)) }
-            while try journal.tidy() {}
+            while try journal.performMaintenance() {}
         }
         #expect(Files.status(folder.file("journal.sqlite-wal"))?.size == MaintenanceState.logBytes)
         #expect(try journal.database.text("PRAGMA quick_check") == "ok")
@@ -121,12 +121,12 @@ private func entry(_ number: Int64, atMs: Int64 = 1_795_468_021_123) -> Journal.
         )
         try journal.tap(1, atMs: now)
         journal.keepFromMs = keepFromMs
-        while try journal.tidy() {}
+        while try journal.performMaintenance() {}
         #expect(try journal.database.int("SELECT count(*) FROM pruning") == 0)
         #expect(
             try journal.database.int(
                 "SELECT count(*) FROM scans WHERE id >> 32 NOT IN (SELECT id FROM journals)") == 0)
-        return try JournalReader(folder: folder.path).journals().dropLast().map(\.log)
+        return try JournalReader(folder: folder.path).journals().dropLast().map(\.journalID)
     }
 
     @Test func whatIsShippedAndOldIsPrunedAndNothingElse() throws {
@@ -203,9 +203,9 @@ private func entry(_ number: Int64, atMs: Int64 = 1_795_468_021_123) -> Journal.
             try journal.database.execute("UPDATE journals SET created = 0")
             try journal.tap(1, atMs: now)
             // The first leaves the readers' view at once, its scans follow.
-            while try journal.database.int("SELECT count(*) FROM pruning") == 0 { _ = try journal.tidy() }
-            _ = try journal.tidy()
-            #expect(try JournalReader(folder: folder.path).journals().first?.log == logs[1])
+            while try journal.database.int("SELECT count(*) FROM pruning") == 0 { _ = try journal.performMaintenance() }
+            _ = try journal.performMaintenance()
+            #expect(try JournalReader(folder: folder.path).journals().first?.journalID == logs[1])
             #expect(
                 try (1..<3_000).contains(journal.database.int("SELECT count(*) FROM scans WHERE id >> 32 = 1") ?? 0))
         }

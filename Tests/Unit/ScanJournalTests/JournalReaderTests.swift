@@ -97,7 +97,7 @@ import Testing
         try second.tap(1)
         let alive = JournalReader(folder: copy)
         #expect(try alive.journals().map(\.lastSeq) == [10, 1])
-        #expect(try alive.journals().last?.log == second.id)
+        #expect(try alive.journals().last?.journalID == second.id)
     }
 
     /// The -shm file is never synced: after a power cut it may hold anything.
@@ -142,7 +142,7 @@ import Testing
         // The same id, but of another journal: nobody may take these scans for those of the first.
         #expect(try reader.read(journal: id, after: 0, limit: 9).isEmpty)
         let records = try reader.journals()
-        #expect(records.map(\.log) == [next.id] && next.id != old)
+        #expect(records.map(\.journalID) == [next.id] && next.id != old)
         #expect(try reader.read(journal: records[0].id, after: 0, limit: 9).map(\.tag.rawValue) == [101, 102, 103])
     }
 

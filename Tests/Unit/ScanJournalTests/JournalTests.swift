@@ -34,7 +34,7 @@ extension Journal {
         let reader = JournalReader(folder: folder.path)
         let records = try reader.journals()
         #expect(records.count == 1)
-        #expect(records[0].log == journal.id && records[0].scanner == scanner && records[0].lastSeq == 5)
+        #expect(records[0].journalID == journal.id && records[0].scanner == scanner && records[0].lastSeq == 5)
         let scans = try reader.read(journal: records[0].id, after: 0, limit: 100)
         #expect(scans.map(\.seq) == [1, 2, 3, 4, 5])
         #expect(
@@ -90,7 +90,7 @@ extension Journal {
         }
         let records = try JournalReader(folder: folder.path).journals()
         #expect(Set(logs).count == 3)
-        #expect(records.map(\.log) == logs)
+        #expect(records.map(\.journalID) == logs)
         #expect(records.map(\.scanner.text) == ["gate-7", "gate-8", "gate-7"])
         #expect(records.map(\.lastSeq) == [1, 2, 3])
         let reader = JournalReader(folder: folder.path)
@@ -193,7 +193,7 @@ extension Journal {
         }
         #expect(aside.count == 1)
         #expect(try Files.read(folder.file(aside[0])).count == bytes.count)
-        #expect(try JournalReader(folder: folder.path).journals().map(\.log) == [journal.id])
+        #expect(try JournalReader(folder: folder.path).journals().map(\.journalID) == [journal.id])
     }
 
     @Test func aFullDiskIsToldAndPasses() throws {

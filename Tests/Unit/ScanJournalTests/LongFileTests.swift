@@ -44,7 +44,7 @@ import Testing
         try make()
         let journal = try Journal(folder: folder.path, scanner: scanner)
         #expect(journal.chores.look != nil)
-        while try journal.tidy() {}
+        while try journal.performMaintenance() {}
         #expect(journal.chores.look == nil && journal.chores.damage == nil)
         #expect(try journal.tap(1).seq == 1)
         #expect(journal.health.damaged.isEmpty)
@@ -56,7 +56,7 @@ import Testing
         var journal: Journal? = try Journal(folder: folder.path, scanner: scanner)
         #expect(journal?.health.damaged.isEmpty == true)
         #expect(try journal?.tap(1).seq == 1)
-        while try journal!.tidy() {}
+        while try journal!.performMaintenance() {}
         // By a tap, as the lane does it, or at the next start.
         if byTap {
             let error = #expect(throws: DataFileError.self) { try journal!.tap(2) }

@@ -87,7 +87,7 @@ import Testing
         let reader = JournalReader(folder: out)
         var back = 0
         for record in try reader.journals() {
-            let original = try #require(logged[record.log], "a journal that never was")
+            let original = try #require(logged[record.journalID], "a journal that never was")
             let scans = try reader.read(journal: record.id, after: 0, limit: 100_000)
             // Whatever comes back is as it was, but for the rows in which a hole begins or ends: values have no checksum.
             let wrong = Set(scans).subtracting(original).count
@@ -106,7 +106,7 @@ import Testing
         case .fileLost: #expect(back + report.orphans >= 50)
         }
         #expect(Files.exists(out + "/orphans.csv") == (report.orphans > 0))
-        #expect(try reader.mayHaveHoles())
+        #expect(try reader.mayHaveGaps())
         if kind == .reasonsInLog {
             let reasons = try Database(out + "/journal.sqlite", .readOnly).int(
                 "SELECT count(*) FROM reasons WHERE reason LIKE '%نعم%'")
@@ -136,7 +136,7 @@ import Testing
             let journal = try Journal(folder: folder.path, scanner: scanner)
             logged[journal.id] = [try journal.tap(1)]
         }
-        let present = try JournalReader(folder: folder.path).journals().map(\.log)
+        let present = try JournalReader(folder: folder.path).journals().map(\.journalID)
         let recovery = Recovery(folder: folder.path)
         let sources = recovery.sources()
         #expect(sources.count == 3 && present.count == 1)
@@ -146,8 +146,8 @@ import Testing
         let reader = JournalReader(folder: out)
         var back: [JournalID: [Scan]] = [:]
         for record in try reader.journals() {
-            #expect(back[record.log] == nil)
-            back[record.log] = try reader.read(journal: record.id, after: 0, limit: 100_000)
+            #expect(back[record.journalID] == nil)
+            back[record.journalID] = try reader.read(journal: record.id, after: 0, limit: 100_000)
         }
         // The page that was the first of all is an inner one now, and what is left of its rows is written over in part.
         #expect(report.conflicts > 0, "nothing here shows that rows in use go before leftovers")
@@ -175,9 +175,9 @@ import Testing
         #expect(report.files == [path] && report.missing == 0 && report.orphans == 0)
         let reader = JournalReader(folder: out)
         let records = try reader.journals()
-        #expect(Set(records.map(\.log)) == Set(logged.keys))
+        #expect(Set(records.map(\.journalID)) == Set(logged.keys))
         for record in records {
-            #expect(try reader.read(journal: record.id, after: 0, limit: 100_000) == logged[record.log])
+            #expect(try reader.read(journal: record.id, after: 0, limit: 100_000) == logged[record.journalID])
         }
         #expect(try Files.read(path) == bytes, "what is recovered from stays as it is")
     }
@@ -185,7 +185,7 @@ import Testing
     @Test func aSoundJournalIsLeftAlone() throws {
         _ = try make()
         #expect(Recovery(folder: folder.path).sources().isEmpty)
-        #expect(try !JournalReader(folder: folder.path).mayHaveHoles())
+        #expect(try !JournalReader(folder: folder.path).mayHaveGaps())
     }
 
     /// Noise makes no scans.

@@ -76,7 +76,7 @@ import Testing
         let report = try Recovery(folder: folder.path, scanner: scanner).run(into: out)
         #expect(report.scans == 1_203 && report.conflicts == 0 && report.orphans == 0 && report.missing == 0)
         let recovered = JournalReader(folder: out)
-        #expect(try recovered.journals().map(\.log) == logs)
+        #expect(try recovered.journals().map(\.journalID) == logs)
         // And it survives a restart that is none of damage.
         #expect(try journal.recent(sinceMs: 0).count == Self.known(logged).count)
     }
@@ -104,7 +104,7 @@ import Testing
         try journal.database.execute("DELETE FROM counters; DELETE FROM remembered")
         journal.chores.carryOver = try StateSalvage.take(aside, into: journal.database, scanner: scanner, limitMs: 0)
         #expect(try journal.counter(of: Self.entry(4).tag) == nil)
-        while try journal.tidy() {}
+        while try journal.performMaintenance() {}
         #expect(journal.chores.carryOver == nil)
         for number in stride(from: 4, through: 100, by: 4) {
             #expect(try journal.counter(of: Self.entry(number).tag) == Int64(number))

@@ -165,11 +165,11 @@ struct BatchExportTests {
         let before = try export()
         #expect(before.scans == 3 && before.unread == [aside] && before.apart == [] && !before.isWhole)
         #expect(before.text().contains("not read   "))
-        #expect(try Recovery(folder: data).run(into: Recovery.usualOut(data)).scans == 20)
+        #expect(try Recovery(folder: data).run(into: Recovery.defaultOutput(data)).scans == 20)
         let after = try export()
         #expect(after.keptScans == 3 && after.unread == [] && after.apart == [aside] && after.isWhole)
         #expect(after.text().contains("apart      "))
-        let recovered = try BatchExport(.unshipped, folder: Recovery.usualOut(data), scanner: nil, out: stick).run()
+        let recovered = try BatchExport(.unshipped, folder: Recovery.defaultOutput(data), scanner: nil, out: stick).run()
         #expect(recovered.scans == 20 && recovered.isWhole)
     }
 

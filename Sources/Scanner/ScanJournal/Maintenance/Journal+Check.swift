@@ -6,7 +6,7 @@ import SQLite
 /// one that was set aside knew.
 extension Journal {
     /// Whether the file was too long to be looked through at its opening.
-    func isLong() throws(SQLiteError) -> Bool {
+    func exceedsOpeningCheck() throws(SQLiteError) -> Bool {
         let pages = try database.int("PRAGMA page_count") ?? 0
         return pages * JournalFile.pageBytes > DurableFile.checkedBytes
     }
@@ -15,8 +15,8 @@ extension Journal {
     ///
     /// What reads as damaged is marked in the file, so that this is known also after a restart, and the next tap has it set
     /// aside.
-    func lookThrough() -> Bool {
-        guard let look = chores.look else { return false }
+    func checkContents() -> Bool {
+        guard let look = maintenance.contentCheck else { return false }
         let table = JournalFile.longTables[look.table]
         do {
             // The last column of a row is not read without the rest of it.
@@ -28,21 +28,21 @@ extension Journal {
                     WHERE last >= 0 OR last IS NULL
                 """, .int(look.after))
             if let last {
-                chores.look?.after = last
+                maintenance.contentCheck?.after = last
             } else if look.table + 1 < JournalFile.longTables.count {
-                chores.look = MaintenanceState.Look(table: look.table + 1)
+                maintenance.contentCheck = MaintenanceState.ContentCheck(table: look.table + 1)
             } else {
-                chores.look = nil
+                maintenance.contentCheck = nil
             }
         } catch {
-            chores.look = nil
+            maintenance.contentCheck = nil
             if error.isDamaged || error.isDiskFailure { markDamaged("\(error)") }
         }
         return true
     }
 
     private func markDamaged(_ reason: String) {
-        chores.damage = reason
+        maintenance.damage = reason
         Log("journal").error("damage found in the journal", [.path: path, .reason: reason])
         do {
             try database.transaction {
@@ -53,9 +53,9 @@ extension Journal {
     }
 
     /// One step of taking over what a file that was set aside knew; false when there is nothing left of it.
-    func carryOn() throws -> Bool {
-        guard try chores.carryOver?.goOn(into: database) == true else {
-            chores.carryOver = nil
+    func continueSalvage() throws -> Bool {
+        guard try maintenance.salvage?.goOn(into: database) == true else {
+            maintenance.salvage = nil
             return false
         }
         return true

@@ -12,24 +12,24 @@ extension Journal {
     /// One bounded piece of the work of idle moments. True: there is more to do, call again when no tap waits.
     ///
     /// A disk without room is no error: see `health`. Throws `DataFileError`.
-    package func tidy() throws -> Bool {
+    package func performMaintenance() throws -> Bool {
         do {
-            if chores.tapsSinceCheckpoint >= MaintenanceState.tapsToCheckpoint {
+            if maintenance.tapsSinceCheckpoint >= MaintenanceState.tapsToCheckpoint {
                 try checkpoint()
                 return true
             }
-            if try carryOn() { return true }
+            if try continueSalvage() { return true }
             let nowMs = monotonicMs()
-            if nowMs >= chores.reserveLookMs {
-                if try keepLog() { return true }
-                if try keepReserve() { return true }
-                chores.reserveLookMs = nowMs + MaintenanceState.reserveEveryMs
+            if nowMs >= maintenance.nextReserveCheckMs {
+                if try maintainWAL() { return true }
+                if try maintainReserve() { return true }
+                maintenance.nextReserveCheckMs = nowMs + MaintenanceState.reserveEveryMs
             }
-            if nowMs >= chores.pruneLookMs {
+            if nowMs >= maintenance.nextPruneCheckMs {
                 if try prune() { return true }
-                chores.pruneLookMs = nowMs + MaintenanceState.pruneEveryMs
+                maintenance.nextPruneCheckMs = nowMs + MaintenanceState.pruneEveryMs
             }
-            return lookThrough()
+            return checkContents()
         } catch let error as SQLiteError { throw DataFileError(path, error) }
     }
 
@@ -48,7 +48,7 @@ extension Journal {
 
     package var health: Health {
         Health(
-            reserve: Int(chores.reserveRows), reserveFull: Int(MaintenanceState.reserveRows), problem: chores.problem,
+            reserve: Int(maintenance.reserveRows), reserveFull: Int(MaintenanceState.reserveRows), problem: maintenance.problem,
             damaged: DataFolderPaths.damagedJournals(folder))
     }
 
@@ -59,24 +59,24 @@ extension Journal {
 
     /// Folds the log back into the file, and begins it anew. Waits for no reader.
     private func checkpoint() throws {
-        chores.tapsSinceCheckpoint = 0
+        maintenance.tapsSinceCheckpoint = 0
         _ = try database.int("PRAGMA wal_checkpoint(PASSIVE)")
         // The first write after it begins the log anew, with an fdatasync of its own for the log's head: not with a tap.
         try database.execute("PRAGMA user_version = \(JournalFile.durable.format)")
     }
 
     /// Brings the log nearer to its size; true when it was not there.
-    private func keepLog() throws -> Bool {
+    private func maintainWAL() throws -> Bool {
         let log = path + "-wal"
-        if (Files.status(log)?.size ?? 0) > 2 * MaintenanceState.logBytes {
+        if (Files.status(log)?.size ?? 0) > 2 * MaintenanceState.walBytes {
             // Grown under a long read. Nobody is waited for: if a reader is at it, another time.
             try database.execute("PRAGMA busy_timeout = 0")
             _ = try database.int("PRAGMA wal_checkpoint(TRUNCATE)")
             try database.execute("PRAGMA busy_timeout = 5000")
         }
-        do { return try Files.extend(log, toBytes: MaintenanceState.logBytes, step: MaintenanceState.stepBytes) } catch
+        do { return try Files.extend(log, toBytes: MaintenanceState.walBytes, step: MaintenanceState.stepBytes) } catch
         {
-            chores.problem = "no room for the journal's log: \(error)"
+            maintenance.problem = "no room for the journal's log: \(error)"
             return false
         }
     }
@@ -86,26 +86,26 @@ extension Journal {
     private func freePages() throws -> Int64 { try database.int("PRAGMA freelist_count") ?? 0 }
 
     /// Whether the tap in hand must give up a row of the reserve, because no idle moment came to do it.
-    func reserveIsNeeded() throws -> Bool {
-        guard chores.reserveRows > 0, chores.taps % MaintenanceState.tapsToLook == 0 else { return false }
+    func needsReserve() throws -> Bool {
+        guard maintenance.reserveRows > 0, maintenance.taps % MaintenanceState.tapsPerReserveCheck == 0 else { return false }
         return try freePages() < MaintenanceState.leastFreePages
     }
 
     /// Makes the pages of one row free, within the transaction of the caller or as its own.
     func releaseReserve() throws {
         try database.execute("DELETE FROM reserve WHERE id = (SELECT max(id) FROM reserve)")
-        chores.reserveRows -= Int64(database.changes)
+        maintenance.reserveRows -= Int64(database.changes)
     }
 
     /// One step towards enough free pages and a whole reserve; false when there is none to take.
-    private func keepReserve() throws -> Bool {
+    private func maintainReserve() throws -> Bool {
         let free = try freePages()
-        if free < MaintenanceState.fewFreePages, chores.reserveRows > 0 {
+        if free < MaintenanceState.fewFreePages, maintenance.reserveRows > 0 {
             try releaseReserve()
             return true
         }
-        guard chores.reserveRows < MaintenanceState.reserveRows else {
-            chores.problem = nil
+        guard maintenance.reserveRows < MaintenanceState.reserveRows else {
+            maintenance.problem = nil
             return false
         }
         // Whether from free pages or from the disk: what is free stays as it is, or is still enough.
@@ -114,14 +114,14 @@ extension Journal {
             let pages = try database.int("PRAGMA page_count") ?? 0
             guard database.takeRoom(forBytes: (pages + 2 * MaintenanceState.reserveRowPages) * JournalFile.pageBytes)
             else {
-                chores.problem =
-                    "the disk is full: \(chores.reserveRows) of \(MaintenanceState.reserveRows) reserves are left"
+                maintenance.problem =
+                    "the disk is full: \(maintenance.reserveRows) of \(MaintenanceState.reserveRows) reserves are left"
                 return false
             }
         }
         // A row of nearly 64 overflow pages of 4,092 bytes.
         let bytes = (MaintenanceState.reserveRowPages - 1) * (JournalFile.pageBytes - 4)
-        try atOnce {
+        try inTransaction {
             // SQLite takes free pages first: they are held while the row takes new ones.
             let held = takesFree ? 0 : free
             if held > 0 {
@@ -133,9 +133,9 @@ extension Journal {
             ).run(.int(bytes))
             if held > 0 { try database.execute("DELETE FROM reserve WHERE id = 0") }
         }
-        chores.reserveRows += 1
+        maintenance.reserveRows += 1
         // Its pages are in the log; a few rows, and they are folded back.
-        chores.tapsSinceCheckpoint += Int(MaintenanceState.reserveRowPages)
+        maintenance.tapsSinceCheckpoint += Int(MaintenanceState.reserveRowPages)
         return true
     }
 }

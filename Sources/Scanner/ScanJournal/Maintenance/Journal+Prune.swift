@@ -18,7 +18,7 @@ extension Journal {
             return true
         }
         guard let id = try prunable() else { return false }
-        try atOnce {
+        try inTransaction {
             try database.prepare("INSERT INTO pruning VALUES (?)").run(.int(id))
             try database.prepare("DELETE FROM journals WHERE id = ?").run(.int(id))
         }
@@ -28,7 +28,7 @@ extension Journal {
 
     private func pruneScans(of id: Int64) throws {
         let (first, last) = (JournalFile.scanID(id, 0), JournalFile.scanID(id, JournalFile.seqLimit))
-        try atOnce {
+        try inTransaction {
             let end =
                 try database.int(
                     "SELECT id FROM scans WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 1 OFFSET ?", .int(first),
@@ -37,7 +37,7 @@ extension Journal {
             try database.prepare("DELETE FROM reasons WHERE id BETWEEN ? AND ?").run(.int(first), .int(end))
             if end == last { try database.prepare("DELETE FROM pruning WHERE id = ?").run(.int(id)) }
         }
-        chores.tapsSinceCheckpoint += 64
+        maintenance.tapsSinceCheckpoint += 64
     }
 
     /// The oldest of this scanner's journals, if it may go; later ones wait for it, so that a publisher always finds the
@@ -46,7 +46,7 @@ extension Journal {
         var oldest: (id: Int64, log: JournalID, createdMs: Int64)?
         try database.prepare(
             "SELECT id, log, created FROM journals WHERE scanner = ? AND id < ? ORDER BY id LIMIT 1"
-        ).rows(.text(scanner.text), .int(present.rowid)) { row in
+        ).rows(.text(scanner.text), .int(current.rowid)) { row in
             if let log = JournalID(row.blob(1)) { oldest = (row.int(0), log, row.int(2)) }
         }
         guard let oldest else { return nil }

@@ -4,7 +4,7 @@ import SQLite
 struct MaintenanceState {
     /// The log (-wal) is kept at this size, written once for real: its pages are overwritten for ever after, which needs no
     /// room on the disk and no change to the file's size. 2,035 pages, one block of the -shm file.
-    static let logBytes = 8 << 20
+    static let walBytes = 8 << 20
     /// Bytes that one idle moment writes at most, so that a tap never waits long for it.
     static let stepBytes = 256 << 10
     /// Taps after which an idle moment folds the log back. A tap writes about one page.
@@ -15,9 +15,9 @@ struct MaintenanceState {
     static let reserveRowPages: Int64 = 64
     /// Free pages inside the file under which a row of the reserve is given up, in an idle moment ...
     static let fewFreePages: Int64 = 32
-    /// ... and, where there is none, with a tap, which looks once in `tapsToLook`.
+    /// ... and, where there is none, with a tap, which looks once in `tapsPerReserveCheck`.
     static let leastFreePages: Int64 = 12
-    static let tapsToLook = 128
+    static let tapsPerReserveCheck = 128
     /// After nothing was left to do, or nothing could be done, it is looked again after so long.
     static let reserveEveryMs: Int64 = 10_000
     static let pruneEveryMs: Int64 = 600_000
@@ -27,7 +27,7 @@ struct MaintenanceState {
     /// Rows that one idle moment looks through in a file that was too long for its opening: about 40 pages.
     static let rowsToCheck: Int64 = 4_000
     /// So long an opening looks for what a file that was set aside knew; the rest of its counters is for idle moments.
-    static let carryOverMs: Int64 = 1_000
+    static let salvageLimitMs: Int64 = 1_000
 
     /// What is left to read of a file that was set aside.
     var carryOver: StateSalvage?
@@ -42,8 +42,8 @@ struct MaintenanceState {
     var reserveRows: Int64 = 0
     /// What kept the reserve or the log from their size, in words for the crew.
     var problem: String?
-    var reserveLookMs = Int64.min
-    var pruneLookMs = Int64.min
+    var nextReserveCheckMs = Int64.min
+    var nextPruneCheckMs = Int64.min
 
     /// The next row to look at.
     struct Look {
@@ -51,7 +51,7 @@ struct MaintenanceState {
         var after = Int64.min
     }
 
-    mutating func tapped() {
+    mutating func recordTap() {
         taps &+= 1
         tapsSinceCheckpoint += 1
     }

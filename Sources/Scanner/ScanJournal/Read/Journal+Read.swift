@@ -11,10 +11,10 @@ extension Journal {
     /// The newest read counter of a tag that was logged with one; nil without. Throws `DataFileError`.
     package func counter(of tag: TagID) throws -> Int64? {
         do {
-            if chores.selectCounter == nil {
-                chores.selectCounter = try database.prepare("SELECT counter FROM counters WHERE tag = ?")
+            if maintenance.selectCounter == nil {
+                maintenance.selectCounter = try database.prepare("SELECT counter FROM counters WHERE tag = ?")
             }
-            guard let select = chores.selectCounter else { return nil }
+            guard let select = maintenance.selectCounter else { return nil }
             try select.bind(1, tag.rawValue)
             defer { select.reset() }
             return try select.step() ? select.int(0) : nil

@@ -77,7 +77,7 @@ package final class JournalReader {
     }
 
     /// Whether the file was recovered from a damaged one: only then may seqs be missing between those that it holds.
-    package func mayHaveHoles() throws -> Bool { try reading { $0.isRecovered } ?? false }
+    package func mayHaveGaps() throws -> Bool { try reading { $0.isRecovered } ?? false }
 
     /// Scans of this scanner's journals that lie beyond what was shipped of each. Throws `DataFileError` for a damaged file.
     package func backlog(beyond shipped: [JournalID: Int64], scanner: ScannerID) throws -> Int {

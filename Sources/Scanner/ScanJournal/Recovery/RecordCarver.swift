@@ -1,37 +1,41 @@
 import ScanModel
 
-/// Finds the rows of a journal in bytes that need not be a sound database any more: a damaged file, its log, a fragment.
+/// Finds the rows of a journal in bytes that need not be a valid database: a corrupt file, its WAL, a fragment.
 ///
-/// SQLite writes a row as payload length, rowid, a header of types, and values ("Database File Format", section 2.1). The
-/// rows here have few shapes, and in each the lengths must add up; so every place is tried, and neither pages nor pointers
-/// need be whole. What is found is readable, not proven: a page carries no checksum.
+/// SQLite writes a row as payload length, rowid, a header of types, and values ("Database File Format", section 2.1).
+/// The rows of a journal have few shapes, and in each shape the lengths must add up. Therefore every offset is tried,
+/// and neither pages nor pointers need to be intact. A found row is readable but not proven, because a page has no
+/// checksum.
 enum RecordCarver {
     enum Record: Equatable {
         case scan(id: Int64, Scan)
-        case journal(id: Int64, log: JournalID, scanner: ScannerID, createdMs: Int64)
-        /// From the index: who the journal was, where its own row is lost.
-        case log(id: Int64, JournalID)
+        case journal(id: Int64, JournalID, scanner: ScannerID, createdMs: Int64)
+        /// From the index over the journal IDs, for a journal whose own row is lost.
+        case journalID(id: Int64, JournalID)
         case reason(id: Int64, String)
-        /// Only from pages that are whole: these are short, and mean nothing to a center.
+        /// Only from intact pages: these rows are too short to be recognised elsewhere, and a center does not need
+        /// them.
         case counter(tag: Int64, Int64)
         case remembered(id: Int64, Scan)
     }
 
-    /// No row of a journal is longer: a reason of 500 characters of 4 bytes, and its head.
+    /// Maximum length of a row in bytes: a reason of 500 characters of 4 bytes, and its header.
     static let longestRow = 2_100
 
-    /// Gives each row that begins in `range` and lies whole in `bytes`.
+    /// Calls `body` for each row that begins in `range` and ends in `bytes`.
     static func carve(_ bytes: ArraySlice<UInt8>, in range: Range<Int>, _ body: (Record) throws -> Void) rethrows {
         for start in range {
-            // The cheapest test first: most bytes of a file end here.
+            // The cheapest test comes first, because most offsets fail it.
             guard bytes[start] >= 5, let record = record(bytes, start) else { continue }
             try body(record)
         }
     }
 
-    /// Gives the rows to which a page points, where it is a table's leaf: those in use. Between them lie rows of earlier
-    /// days of the page, whose ends may be written over; their lengths add up all the same.
-    static func linked(_ page: ArraySlice<UInt8>, _ body: (Record) throws -> Void) rethrows {
+    /// Calls `body` for the rows to which a leaf page of a table points: the rows in use.
+    ///
+    /// Between them, a page may hold rows of earlier use whose ends are overwritten, although their lengths still add
+    /// up.
+    static func referencedRecords(_ page: ArraySlice<UInt8>, _ body: (Record) throws -> Void) rethrows {
         func number(_ offset: Int) -> Int {
             Int(page[page.startIndex + offset]) << 8 | Int(page[page.startIndex + offset + 1])
         }
@@ -40,11 +44,11 @@ enum RecordCarver {
             let cell = number(leafHead + 2 * index)
             guard cell < page.count else { continue }
             let start = page.startIndex + cell
-            if let record = record(page, start) ?? carried(page, start) { try body(record) }
+            if let record = record(page, start) ?? stateRow(page, start) { try body(record) }
         }
     }
 
-    /// Whether a page begins as a table's leaf.
+    /// Returns whether a page has the type of a table's leaf.
     static func isLeaf(_ page: ArraySlice<UInt8>) -> Bool { page.first == leafType }
 
     private static let leafType: UInt8 = 0x0d
@@ -69,10 +73,10 @@ enum RecordCarver {
         }
     }
 
-    /// A row of `counters` or of `remembered`.
-    private static func carried(_ bytes: ArraySlice<UInt8>, _ start: Int) -> Record? {
+    /// Parses a row of `counters` or of `remembered`.
+    private static func stateRow(_ bytes: ArraySlice<UInt8>, _ start: Int) -> Record? {
         var reader = Reader(bytes: bytes, at: start)
-        guard let length = reader.varint(), (3...longestCarried).contains(length), let rowid = reader.varint(),
+        guard let length = reader.varint(), (3...longestStateRow).contains(length), let rowid = reader.varint(),
             let header = reader.peek(), header == 3 || header == 7, reader.peek(1) == 0
         else { return nil }
         let end = reader.at + Int(length)
@@ -97,8 +101,8 @@ enum RecordCarver {
                 flags: Flags(rawValue: UInt8(flags)), gate: numbers[4], snapshot: 0))
     }
 
-    /// Of five values of 8 bytes, and their head.
-    private static let longestCarried: Int64 = 7 + 5 * 8
+    /// Maximum payload in bytes: five values of 8 bytes, and their header.
+    private static let longestStateRow: Int64 = 7 + 5 * 8
 
     private static func scan(_ id: Int64, _ types: inout Reader, _ values: inout Reader, _ end: Int) -> Record? {
         guard id >> 32 > 0, id & JournalFile.seqLimit > 0 else { return nil }
@@ -121,19 +125,19 @@ enum RecordCarver {
                 snapshot: snapshot))
     }
 
-    /// Serial type of a blob of 16 bytes.
-    private static let logType: UInt8 = 12 + 2 * 16
+    /// Serial type of a blob of 16 bytes, a journal ID.
+    private static let journalIDType: UInt8 = 12 + 2 * 16
 
     private static func journal(
         _ id: Int64, _ types: inout Reader, _ values: inout Reader, _ end: Int, headerEnd: Int
     ) -> Record? {
-        guard types.byte() == logType, let name = types.varint(), name >= 13, name % 2 == 1, let created = types.byte(),
+        guard types.byte() == journalIDType, let name = types.varint(), name >= 13, name % 2 == 1, let created = types.byte(),
             types.at == headerEnd, created != 0, let size = intSize(created),
             values.at + 16 + Int(name - 13) / 2 + size == end,
-            let log = JournalID(values.take(16)),
+            let journalID = JournalID(values.take(16)),
             let scanner = ScannerID(String(decoding: values.take(Int(name - 13) / 2), as: UTF8.self))
         else { return nil }
-        return .journal(id: id, log: log, scanner: scanner, createdMs: values.int(created, size))
+        return .journal(id: id, journalID, scanner: scanner, createdMs: values.int(created, size))
     }
 
     private static func reason(
@@ -146,19 +150,19 @@ enum RecordCarver {
         return .reason(id: id, text)
     }
 
-    /// Of the index over `journals.log`: no rowid in front, the journal's number behind.
+    /// Parses an entry of the index over `journals.log`: no rowid in front, the number of the journal at the end.
     private static func indexEntry(_ start: Reader, _ length: Int) -> Record? {
         var reader = start
         let end = reader.at + length
-        guard reader.byte() == 3, reader.byte() == logType, let type = reader.byte(), type != 0, type != 8,
+        guard reader.byte() == 3, reader.byte() == journalIDType, let type = reader.byte(), type != 0, type != 8,
             let size = intSize(type), length == 3 + 16 + size, end <= reader.bytes.endIndex,
-            let log = JournalID(reader.take(16))
+            let journalID = JournalID(reader.take(16))
         else { return nil }
         let id = reader.int(type, size)
-        return id > 0 && log.high & 0xf000 == 0x4000 ? .log(id: id, log) : nil
+        return id > 0 && journalID.high & 0xf000 == 0x4000 ? .journalID(id: id, journalID) : nil
     }
 
-    /// Bytes of a value of an integer's serial type; nil for another's.
+    /// Returns the size in bytes of a value of an integer's serial type, or `nil` for another type.
     private static func intSize(_ type: UInt8) -> Int? {
         switch type {
         case 0, 8, 9: 0
@@ -181,7 +185,7 @@ enum RecordCarver {
             return bytes[at]
         }
 
-        /// SQLite's: big-endian, 7 bits a byte, 8 in the ninth.
+        /// Reads an integer of variable length: big-endian, 7 bits a byte, 8 bits in the ninth.
         mutating func varint() -> Int64? {
             var value: UInt64 = 0
             for index in 0..<9 {

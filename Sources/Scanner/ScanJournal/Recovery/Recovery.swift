@@ -1,37 +1,37 @@
-import CLI
 import DataFolder
 import FileSystem
 import Runtime
 import SQLite
 package import ScanModel
 
-/// Takes every readable scan out of damaged journals, and makes a sound journal of them that a publisher ships: the scans
-/// keep their journal and seq, so what the center has already is found out as a duplicate.
+/// Extracts every readable scan from corrupt journals into a new journal that a publisher can upload.
+///
+/// The scans keep their journal and seq, so the center recognises those it has already as duplicates.
 package struct Recovery: Sendable {
-    /// What came of it.
+    /// The result of a recovery.
     package struct Report: Hashable, Codable, Sendable {
-        /// The files that were read, -wal files not named.
+        /// The files that were read, without their WALs.
         package var files: [String] = []
         package var journals = 0
         package var scans = 0
-        /// Seqs below the last of their journal that were not found.
+        /// Number of seqs below the last one of their journal that were not found.
         package var missing = 0
-        /// Scans whose journal is not known; they are in `orphans.csv`, for people to judge.
+        /// Number of scans whose journal is not known. They are in `orphans.csv`, to be examined manually.
         package var orphans = 0
-        /// Scans found in two versions, of which the first was kept, or one to which a page points. The other is most
-        /// often what is left of a row in a page that was used again.
+        /// Number of scans found in two versions. The first one was kept, or the one to which a page points. The
+        /// other version is usually the rest of a row in a page that was reused.
         package var conflicts = 0
 
         package init() {}
     }
 
-    /// A seq beyond this is taken for damage: a lane's day has far fewer.
+    /// A larger seq counts as damage: a lane journals far fewer scans a day.
     static let seqLimit: Int64 = 1 << 24
     private static let windowBytes = 1 << 20
-    private static let rowsATransaction = 20_000
+    private static let rowsPerTransaction = 20_000
 
     private struct Owner {
-        var log: JournalID
+        var journalID: JournalID
         var scanner: ScannerID
         var createdMs: Int64
     }
@@ -39,34 +39,42 @@ package struct Recovery: Sendable {
     private let folder: String
     private let scanner: ScannerID?
 
+    /// Prepares a recovery. Nothing is read yet.
+    ///
     /// - Parameters:
-    ///   - folder: the scanner's data folder.
-    ///   - scanner: whose journals those are that do not say it any more; nil: they are orphans, unless all others are of
-    ///     one scanner.
-    package init(folder: String, scanner: ScannerID? = nil) { (self.folder, self.scanner) = (folder, scanner) }
+    ///   - folder: The scanner's data folder.
+    ///   - scanner: The scanner of journals whose own row is lost. If it is `nil`, they get the scanner of all other
+    ///     journals when that is unique; else their scans are orphans.
+    package init(folder: String, scanner: ScannerID? = nil) {
+        self.folder = folder
+        self.scanner = scanner
+    }
 
-    /// The damaged journals of the folder, oldest first: those set aside, and the present one if it is unsound and nobody
-    /// runs on it.
+    /// Returns the paths of the corrupt journals in the folder, the oldest first.
+    ///
+    /// These are the renamed files, and the current file if it is corrupt and no gate is using it.
     package func sources() -> [String] {
-        var paths = setAside
+        var paths = renamedFiles
         let present = DataFolderPaths.journal(folder)
         if Files.exists(present) || CorruptFile.isLogAlone(present), !Recovery.isSound(present) {
             paths.append(present)
         }
-        // A log that was moved before its file is read with that.
+        // A WAL that was renamed before its file is read together with that file.
         if let moved = CorruptFile.unfinished(present) { paths.removeAll { $0 == moved } }
         return paths
     }
 
-    /// Those that were set aside, oldest first: known without a look into the present one, which a gate may be using.
-    package var setAside: [String] { DataFolderPaths.damagedJournals(folder).map { folder + "/" + $0 } }
+    /// The paths of the renamed corrupt files, the oldest first. The current file, which a gate may be using, is not
+    /// examined.
+    package var renamedFiles: [String] { DataFolderPaths.damagedJournals(folder).map { folder + "/" + $0 } }
 
-    /// Where a data folder's damaged journals are read into unless another place is named.
-    package static func usualOut(_ folder: String) -> String { folder + "/recovered" }
+    /// Returns the default output folder of a recovery.
+    package static func defaultOutput(of folder: String) -> String { folder + "/recovered" }
 
-    /// The names of the files that a journal in the usual place was made of; empty while there is none that can be read.
-    package var taken: Set<String> {
-        let path = DataFolderPaths.journal(Recovery.usualOut(folder))
+    /// The names of the files that were recovered into the default output folder. Empty if it has no readable
+    /// journal.
+    package var recoveredFileNames: Set<String> {
+        let path = DataFolderPaths.journal(Recovery.defaultOutput(of: folder))
         var names: Set<String> = []
         guard !CorruptFile.isEmpty(path), let database = try? Database(path, .readOnly),
             let sources = try? database.prepare("SELECT source FROM \(JournalFile.recoveredMark)")
@@ -84,11 +92,17 @@ package struct Recovery: Sendable {
         } catch { return error.meansNotYet && !error.isCannotOpen }
     }
 
-    /// Reads the sources and writes `journal.sqlite`, and perhaps `orphans.csv`, into a new folder. Nothing of the old one
-    /// is changed. Throws `ProgramError` where the new folder holds a journal already, `DataFileError`, `SystemError`.
+    /// Recovers the scans of all sources into a new folder: `journal.sqlite`, and `orphans.csv` if there are orphans.
+    ///
+    /// The sources are not changed.
+    ///
+    /// - Parameter out: The output folder. It is created if it is missing.
+    /// - Returns: What was recovered.
+    /// - Throws: `JournalError.outputExists` when the output folder already has a journal, `DataFileError` or
+    ///   `SystemError` when a file cannot be read or written.
     package func run(into out: String) throws -> Report {
         let path = DataFolderPaths.journal(out)
-        guard !Files.exists(path) else { throw ProgramError.failed("\(path) is there already") }
+        guard !Files.exists(path) else { throw JournalError.outputExists(path: path) }
         try Files.makeFolder(out)
         var report = Report()
         var orphans = Orphans()
@@ -97,7 +111,7 @@ package struct Recovery: Sendable {
             try database.execute("CREATE TABLE \(JournalFile.recoveredMark)(source TEXT NOT NULL)")
             for source in sources() {
                 report.files.append(source)
-                try take(source, into: database, &report, &orphans)
+                try recover(source, into: database, &report, &orphans)
                 try database.prepare("INSERT INTO \(JournalFile.recoveredMark) VALUES (?)").run(.text(source))
             }
             report.scans = Int(try database.int("SELECT count(*) FROM scans") ?? 0)
@@ -118,7 +132,7 @@ package struct Recovery: Sendable {
         return report
     }
 
-    /// Lines for people; a page lies in the log in many versions, and each row is told once.
+    /// Lines of `orphans.csv`. The WAL holds many versions of a page, so equal lines are written once.
     private struct Orphans {
         var lines: [String] = []
         private var known: Set<String> = []
@@ -126,29 +140,29 @@ package struct Recovery: Sendable {
         mutating func add(_ line: String) { if known.insert(line).inserted { lines.append(line) } }
     }
 
-    private func take(
+    private func recover(
         _ source: String, into database: Database, _ report: inout Report, _ orphans: inout Orphans
     ) throws {
         let owners = try owners(source)
         var places: [Int64: Int64] = [:]
         let next = try database.int("SELECT ifnull(max(id), 0) FROM journals") ?? 0
         for (id, owner) in owners.sorted(by: { $0.key < $1.key }) {
-            // The same journal may lie in two files.
-            let known = try database.int("SELECT id FROM journals WHERE log = ?", .blob(owner.log.bytes))
+            // Two files may contain the same journal.
+            let known = try database.int("SELECT id FROM journals WHERE log = ?", .blob(owner.journalID.bytes))
             places[id] = known ?? next + Int64(places.count) + 1
             guard known == nil else { continue }
             try database.prepare("INSERT INTO journals VALUES (?, ?, ?, ?)").run(
-                .int(places[id] ?? 0), .blob(owner.log.bytes), .text(owner.scanner.text), .int(owner.createdMs))
+                .int(places[id] ?? 0), .blob(owner.journalID.bytes), .text(owner.scanner.text), .int(owner.createdMs))
         }
         let writer = try Writer(database)
         try database.execute("BEGIN IMMEDIATE")
         var rows = 0
-        try records(source) { record, isLinked in
+        try records(source) { record, isReferenced in
             switch record {
             case .scan(let id, let scan):
                 if let place = places[id >> 32], scan.seq <= Recovery.seqLimit {
                     let isNewOrSame = try writer.add(JournalFile.scanID(place, scan.seq), scan)
-                    if !isNewOrSame, !isLinked { report.conflicts += 1 }
+                    if !isNewOrSame, !isReferenced { report.conflicts += 1 }
                 } else {
                     orphans.add(Recovery.csv(id >> 32, scan))
                 }
@@ -156,64 +170,50 @@ package struct Recovery: Sendable {
                 if let place = places[id >> 32] {
                     try writer.add(JournalFile.scanID(place, id & JournalFile.seqLimit), reason: text)
                 }
-            case .journal, .log, .counter, .remembered: break
+            case .journal, .journalID, .counter, .remembered: break
             }
             rows += 1
-            if rows % Recovery.rowsATransaction == 0 { try database.execute("COMMIT; BEGIN IMMEDIATE") }
+            if rows % Recovery.rowsPerTransaction == 0 { try database.execute("COMMIT; BEGIN IMMEDIATE") }
         }
         try database.execute("DELETE FROM reasons WHERE id NOT IN (SELECT id FROM scans); COMMIT")
     }
 
-    /// Who the journals of a file are, by their number in it.
+    /// Returns the journals of a file by their number in it.
     private func owners(_ source: String) throws -> [Int64: Owner] {
         var owners: [Int64: Owner] = [:]
-        var logs: [Int64: JournalID] = [:]
+        var indexed: [Int64: JournalID] = [:]
         try records(source) { record, _ in
             switch record {
-            case .journal(let id, let log, let scanner, let createdMs):
-                if owners[id] == nil { owners[id] = Owner(log: log, scanner: scanner, createdMs: createdMs) }
-            case .log(let id, let log): logs[id] = log
+            case .journal(let id, let journalID, let scanner, let createdMs):
+                if owners[id] == nil {
+                    owners[id] = Owner(journalID: journalID, scanner: scanner, createdMs: createdMs)
+                }
+            case .journalID(let id, let journalID): indexed[id] = journalID
             case .scan, .reason, .counter, .remembered: break
             }
         }
         let names = Set(owners.values.map(\.scanner))
         if let name = scanner ?? (names.count == 1 ? names.first : nil) {
-            for (id, log) in logs where owners[id] == nil {
-                owners[id] = Owner(log: log, scanner: name, createdMs: 0)
+            for (id, journalID) in indexed where owners[id] == nil {
+                owners[id] = Owner(journalID: journalID, scanner: name, createdMs: 0)
             }
         }
         return owners
     }
 
-    /// All rows of a file and its log: first those to which pages point (true), for they are sound where the page is, and
-    /// then whatever looks like a row, those again among it.
+    /// Calls `body` for all rows of a file and its WAL.
+    ///
+    /// First come the rows to which pages point (`true`), which are valid where the page is. Then come all bytes that
+    /// look like a row (`false`), which includes the first ones again.
     private func records(_ source: String, _ body: (RecordCarver.Record, Bool) throws -> Void) throws {
-        try linkedRecords(source) { try body($0, true) }
+        for run in PageRun.all(of: source, wal: CorruptFile.log(of: source)) {
+            for page in try run.pages() { try RecordCarver.referencedRecords(page.bytes) { try body($0, true) } }
+        }
         try carvedRecords(source) { try body($0, false) }
     }
 
-    /// By pages; those of the log have a head each, and the log has one.
-    private func linkedRecords(_ source: String, _ body: (RecordCarver.Record) throws -> Void) throws {
-        for (path, fileHead, pageHead) in [(source, 0, 0), (CorruptFile.log(of: source), 32, 24)]
-        where Files.exists(path) {
-            let step = pageHead + Int(JournalFile.pageBytes)
-            var window: [UInt8] = []
-            var skip = fileHead
-            try Files.salvageChunks(path) { chunk in
-                window += chunk
-                var at = skip
-                while at + step <= window.count {
-                    try RecordCarver.linked(window[(at + pageHead)..<(at + step)], body)
-                    at += step
-                }
-                guard at <= window.count else { return }
-                window.removeFirst(at)
-                skip = 0
-            }
-        }
-    }
 
-    /// In windows that overlap by the longest row.
+    /// Reads in windows that overlap by the longest row.
     private func carvedRecords(_ source: String, _ body: (RecordCarver.Record) throws -> Void) throws {
         for path in [source, CorruptFile.log(of: source)] where Files.exists(path) {
             var window: [UInt8] = []
@@ -250,7 +250,8 @@ extension Recovery {
             insertReason = try database.prepare("INSERT OR IGNORE INTO reasons VALUES (?, ?)")
         }
 
-        /// False when another scan has the place. The same row is found often: pages are copied in the log.
+        /// Returns `false` if another scan has the same key. The WAL has copies of pages, so the same row is found
+        /// often.
         func add(_ id: Int64, _ scan: Scan) throws -> Bool {
             try insert.run(
                 .int(id), .int(scan.atMs), .int(scan.tag.rawValue), .int(Int64(scan.verdict.rawValue)),

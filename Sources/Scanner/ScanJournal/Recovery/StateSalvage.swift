@@ -5,55 +5,53 @@ import Runtime
 import SQLite
 import ScanModel
 
-/// What a new file takes over from one that was set aside, so that a lane keeps its memory: read counters, or every message
-/// recorded from a chip would work once more, and who was admitted, or everybody might come in again after a restart.
+/// Salvages state from a corrupt journal into the new one: read counters and admissions.
 ///
-/// Best effort: read from the pages as they lie there, whatever the damage, for a bounded time. The scans stay where they are,
-/// for `Recovery`: what is remembered of them has no journal and no seq, and is never shipped.
+/// The counters prevent the replay of recorded chip messages. The admissions keep anti-passback across the restart.
+/// Salvage is best effort: it reads the pages as they are, whatever the damage, for a limited time. The scans stay in the
+/// corrupt file for `Recovery`. Salvaged admissions have no journal and no seq, and are never uploaded.
 struct StateSalvage {
-    /// The newest so many admissions and annulments: several days of a busy lane.
+    /// Maximum number of salvaged admissions and annulments, the newest: several days of a busy lane.
     static let rememberedLimit = 100_000
-    /// The pages of one step.
-    private static let stepPages = 64
-    private static let logHeadBytes = 32
-    private static let frameHeadBytes = 24
 
-    /// Pages that follow one another: of the log with a head each.
-    private struct Piece {
-        let path: String
-        let offset: Int
-        let pageHead: Int
-    }
-
-    /// The last is read next.
-    private var pieces: [Piece] = []
+    /// The runs that are still to be read. The last one is read next.
+    private var runs: [PageRun]
     private var counters: [Int64: Int64] = [:]
-    /// By the keys that they had. What was remembered before comes before what was logged.
+    /// Scans that the corrupt file itself had salvaged, by key. They are older than its own scans.
     private var remembered: [Int64: Scan] = [:]
     private var scans: [Int64: Scan] = [:]
     private var scanners: [Int64: ScannerID] = [:]
-    /// Scans before this are not of the newest.
+    /// Scans with smaller keys are not among the newest.
     private var firstID = Int64.min
-    private var keepsScans = true
-    /// Pages of the log that were read: the last version of each is enough.
+    private var collectsScans = true
+    /// Frames of the WAL that were read: only the last version of each page is needed.
     private var seen: Set<Frame> = []
 
-    /// A page in the log, by its number and the salt of the round in which it was written.
+    /// A page in the WAL: its number, and the salt of the WAL generation in which it was written.
     private struct Frame: Hashable {
         let page: UInt64
         let salt: UInt64
     }
 
-    /// Reads for so long, and writes what was found; returns what is left to read. Throws `SQLiteError`.
-    static func take(
-        _ file: String, into database: Database, scanner: ScannerID, limitMs: Int64 = MaintenanceState.carryOverMs
+    /// Reads a corrupt file for a limited time and writes the state found.
+    ///
+    /// - Parameters:
+    ///   - file: The renamed corrupt file. Its WAL is `file-wal`.
+    ///   - database: The new journal. Its salvaged admissions are replaced.
+    ///   - scanner: Only the admissions of this scanner are salvaged.
+    ///   - limitMs: Time limit in milliseconds.
+    /// - Returns: The rest of the salvage, to be continued with `resume(into:)`, or `nil` if the file was read completely.
+    /// - Throws: `SQLiteError` when the new journal cannot be written.
+    static func start(
+        from file: String, into database: Database, scanner: ScannerID,
+        limitMs: Int64 = MaintenanceState.salvageLimitMs
     ) throws -> StateSalvage? {
-        guard isOurs(file) else { return nil }
-        var carryOver = StateSalvage(file)
+        guard mayBeJournal(file) else { return nil }
+        var salvage = StateSalvage(file)
         let untilMs = SystemClock.monotonicMs() + limitMs
-        repeat {} while carryOver.readPiece() && SystemClock.monotonicMs() < untilMs
-        let scans = carryOver.ordered(scanner)
-        let count = carryOver.counters.count
+        repeat {} while salvage.readRun() && SystemClock.monotonicMs() < untilMs
+        let scans = salvage.newestScans(of: scanner)
+        let count = salvage.counters.count
         try database.transaction {
             let insert = try database.prepare("INSERT INTO remembered VALUES (?, ?, ?, ?, ?, ?)")
             try database.execute("DELETE FROM remembered")
@@ -62,36 +60,31 @@ struct StateSalvage {
                     .int(Int64(index + 1)), .int(scan.atMs), .int(scan.tag.rawValue),
                     .int(Int64(scan.verdict.rawValue)), .int(Int64(scan.flags.rawValue)), Value(scan.gate))
             }
-            try carryOver.writeCounters(to: database)
+            try salvage.writeCounters(to: database)
         }
-        Log("journal").info("memory taken over from the damaged file", [.file: file, .count: scans.count + count])
-        (carryOver.remembered, carryOver.scans, carryOver.keepsScans) = ([:], [:], false)
-        carryOver.seen = []
-        return carryOver.pieces.isEmpty ? nil : carryOver
+        Log("journal").info("state salvaged from the corrupt file", [.file: file, .count: scans.count + count])
+        salvage.remembered = [:]
+        salvage.scans = [:]
+        salvage.collectsScans = false
+        salvage.seen = []
+        return salvage.runs.isEmpty ? nil : salvage
     }
 
-    /// One more step, for the counters alone; false when there is nothing left. Throws `SQLiteError`.
-    mutating func goOn(into database: Database) throws -> Bool {
-        guard readPiece() else { return false }
+    /// Performs one more step, for the counters only.
+    ///
+    /// - Returns: `false` if nothing is left to read.
+    /// - Throws: `SQLiteError` when the new journal cannot be written.
+    mutating func resume(into database: Database) throws -> Bool {
+        guard readRun() else { return false }
         try database.transaction { try writeCounters(to: database) }
         return true
     }
 
-    /// The file from its end backwards, where the newest mostly is; before it, as it is read first, the log.
-    private init(_ file: String) {
-        let step = StateSalvage.stepPages
-        for (path, fileHead, pageHead) in [
-            (file, 0, 0), (file + "-wal", StateSalvage.logHeadBytes, StateSalvage.frameHeadBytes),
-        ] {
-            let bytes = step * (pageHead + Int(JournalFile.pageBytes))
-            for offset in stride(from: fileHead, to: Files.status(path)?.size ?? 0, by: bytes) {
-                pieces.append(Piece(path: path, offset: offset, pageHead: pageHead))
-            }
-        }
-    }
+    /// The WAL is read first, then the file, each from its end, where the newest pages usually are.
+    private init(_ file: String) { runs = PageRun.all(of: file, wal: file + "-wal") }
 
-    /// Whether a file may be a journal: one that says itself that it is another's holds nothing of ours.
-    private static func isOurs(_ file: String) -> Bool {
+    /// Returns whether a file may be a journal. A file that names another application contains no state of a lane.
+    private static func mayBeJournal(_ file: String) -> Bool {
         guard let head = try? Files.salvage(file, at: 0, count: 100), head.count == 100 else { return true }
         guard head.starts(with: Array("SQLite format 3".utf8)) else { return true }
         let application = number(head[68..<72])
@@ -100,46 +93,42 @@ struct StateSalvage {
 
     private static func number(_ bytes: ArraySlice<UInt8>) -> UInt64 { bytes.reduce(0) { $0 << 8 | UInt64($1) } }
 
-    private mutating func readPiece() -> Bool {
-        guard let piece = pieces.popLast() else { return false }
-        let pageBytes = Int(JournalFile.pageBytes)
-        let step = piece.pageHead + pageBytes
-        let bytes = (try? Files.salvage(piece.path, at: piece.offset, count: StateSalvage.stepPages * step)) ?? []
-        let starts = stride(from: piece.pageHead, through: bytes.count - pageBytes, by: step)
-        for start in starts.reversed() where RecordCarver.isLeaf(bytes[start...]) {
-            if piece.pageHead > 0 {
-                let head = bytes[(start - piece.pageHead)..<start]
+    private mutating func readRun() -> Bool {
+        guard let run = runs.popLast() else { return false }
+        for page in ((try? run.pages()) ?? []).reversed() where RecordCarver.isLeaf(page.bytes) {
+            if !page.frameHeader.isEmpty {
                 let frame = Frame(
-                    page: StateSalvage.number(head.prefix(4)), salt: StateSalvage.number(head.dropFirst(8).prefix(8)))
+                    page: StateSalvage.number(page.frameHeader.prefix(4)),
+                    salt: StateSalvage.number(page.frameHeader.dropFirst(8).prefix(8)))
                 guard seen.insert(frame).inserted else { continue }
             }
-            RecordCarver.linked(bytes[start..<start + pageBytes]) { take($0) }
+            RecordCarver.referencedRecords(page.bytes) { collect($0) }
         }
         return true
     }
 
-    private mutating func take(_ record: RecordCarver.Record) {
+    private mutating func collect(_ record: RecordCarver.Record) {
         switch record {
-        // They only ever rise, so the largest of the versions that lie there is the newest.
+        // Counters only increase, so the largest version on the pages is the newest.
         case .counter(let tag, let counter): counters[tag] = max(counter, counters[tag] ?? counter)
-        case .remembered(let id, let scan): if keepsScans { remembered[id] = scan }
+        case .remembered(let id, let scan): if collectsScans { remembered[id] = scan }
         case .scan(let id, let scan):
-            guard keepsScans, id >= firstID, scan.verdict == .admitted || scan.verdict == .annulled else { return }
+            guard collectsScans, id >= firstID, scan.verdict == .admitted || scan.verdict == .annulled else { return }
             scans[id] = scan
-            if scans.count >= 2 * StateSalvage.rememberedLimit { forgetOldest() }
+            if scans.count >= 2 * StateSalvage.rememberedLimit { dropOldest() }
         case .journal(let id, _, let scanner, _): scanners[id] = scanner
-        case .log, .reason: break
+        case .journalID, .reason: break
         }
     }
 
-    private mutating func forgetOldest() {
+    private mutating func dropOldest() {
         let first = scans.keys.sorted()[scans.count - StateSalvage.rememberedLimit]
         firstID = first
         scans = scans.filter { $0.key >= first }
     }
 
-    /// The newest of this scanner, the oldest first.
-    private func ordered(_ scanner: ScannerID) -> ArraySlice<Scan> {
+    /// Returns the newest admissions of this scanner, the oldest first.
+    private func newestScans(of scanner: ScannerID) -> ArraySlice<Scan> {
         func inOrder(_ scans: [Int64: Scan]) -> [Scan] { scans.sorted { $0.key < $1.key }.map(\.value) }
         let own = scans.filter { scanners[$0.key >> 32] ?? scanner == scanner }
         return (inOrder(remembered) + inOrder(own)).suffix(StateSalvage.rememberedLimit)

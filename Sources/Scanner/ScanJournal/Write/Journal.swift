@@ -34,9 +34,9 @@ package final class Journal {
 
     package let scanner: ScannerID
     /// The present journal.
-    package var id: JournalID { present.id }
+    package var id: JournalID { current.id }
     /// The last seq of the present journal; 0 before its first scan.
-    package var lastSeq: Int64 { present.lastSeq }
+    package var lastSeq: Int64 { current.lastSeq }
     /// Device time of the last scan that the file held at the start, whichever journal it is in; nil without one.
     package let lastAtMs: Int64?
 
@@ -54,12 +54,12 @@ package final class Journal {
     private let insert: Statement
     private let upsertCounter: Statement
     private let insertReason: Statement
-    var present = Present(id: JournalID.random())
+    var current = CurrentJournal(id: JournalID.random())
     /// What the idle moments have done, and when they look again.
-    var chores = MaintenanceState()
+    var maintenance = MaintenanceState()
 
     /// The present journal as it stands, put back when a transaction fails.
-    struct Present {
+    struct CurrentJournal {
         var id: JournalID
         var rowid: Int64 = 0
         var lastSeq: Int64 = 0
@@ -86,7 +86,7 @@ package final class Journal {
             // Also after a start that was cut off between the two.
             let isNew = try database.int("SELECT count(*) FROM journals") == 0
             let old = opened.setAside ?? (isNew ? CorruptFile.names(path).last : nil)
-            if let old { chores.carryOver = try StateSalvage.take(old, into: database, scanner: scanner) }
+            if let old { maintenance.salvage = try StateSalvage.take(old, into: database, scanner: scanner) }
             insert = try database.prepare("INSERT INTO scans VALUES (?, ?, ?, ?, ?, ?, ?)")
             upsertCounter = try database.prepare(
                 "INSERT INTO counters VALUES (?, ?) ON CONFLICT (tag) DO UPDATE SET counter = excluded.counter")
@@ -95,9 +95,9 @@ package final class Journal {
                 try database.int("SELECT at FROM scans ORDER BY id DESC LIMIT 1")
                 ?? database.int("SELECT at FROM remembered ORDER BY id DESC LIMIT 1")
             try database.growInSteps(ofBytes: JournalFile.growthBytes)
-            chores.reserveRows = try database.int("SELECT count(*) FROM reserve") ?? 0
-            if try isLong() { chores.look = MaintenanceState.Look() }
-            try begin(JournalID.random())
+            maintenance.reserveRows = try database.int("SELECT count(*) FROM reserve") ?? 0
+            if try exceedsOpeningCheck() { maintenance.contentCheck = MaintenanceState.ContentCheck() }
+            try beginJournal(JournalID.random())
         } catch let error as SQLiteError { throw DataFileError(path, error) }
     }
 
@@ -124,21 +124,21 @@ package final class Journal {
     package func append(
         _ entry: Entry, counter: Int64? = nil, reason: String? = nil, continues: Bool = false
     ) throws -> Scan {
-        if let damage = chores.damage { throw DataFileError(path, damage, isDamaged: true) }
-        let isOld = !continues && isOld
-        chores.tapped()
+        if let damage = maintenance.damage { throw DataFileError(path, damage, isDamaged: true) }
+        let isDueForNewJournal = !continues && isDueForNewJournal
+        maintenance.recordTap()
         do {
-            let isShort = try reserveIsNeeded()
+            let isShort = try needsReserve()
             // One statement is its own transaction.
-            if !isOld, !isShort, counter == nil, reason == nil { return try write(entry) }
-            return try atOnce {
-                if isOld { try begin(JournalID.random()) }
+            if !isDueForNewJournal, !isShort, counter == nil, reason == nil { return try write(entry) }
+            return try inTransaction {
+                if isDueForNewJournal { try beginJournal(JournalID.random()) }
                 if isShort { try releaseReserve() }
                 let scan = try write(entry)
                 if let counter { try upsertCounter.run(.int(entry.tag.rawValue), .int(counter)) }
                 if let reason {
                     try insertReason.run(
-                        .int(JournalFile.scanID(present.rowid, scan.seq)),
+                        .int(JournalFile.scanID(current.rowid, scan.seq)),
                         .text(String(reason.prefix(Journal.reasonLimit))))
                 }
                 return scan
@@ -149,8 +149,8 @@ package final class Journal {
     /// Logs many scans in one transaction: all or none. For simulated fleets; a lane logs each tap by itself.
     package func appendBatch(_ entries: [Entry]) throws -> [Scan] {
         do {
-            return try atOnce {
-                if isOld { try begin(JournalID.random()) }
+            return try inTransaction {
+                if isDueForNewJournal { try beginJournal(JournalID.random()) }
                 return try entries.map { try write($0) }
             }
         } catch let error as SQLiteError { throw DataFileError(path, error) }
@@ -160,7 +160,7 @@ package final class Journal {
     func limitPages(_ pages: Int) throws { _ = try database.int("PRAGMA max_page_count = \(pages)") }
 
     /// One transaction; `present` is as before when it fails.
-    func atOnce<Result>(_ body: () throws -> Result) throws -> Result {
+    func inTransaction<Result>(_ body: () throws -> Result) throws -> Result {
         let before = present
         do { return try database.transaction { try body() } } catch {
             present = before
@@ -170,8 +170,8 @@ package final class Journal {
 
     private func write(_ entry: Entry) throws(SQLiteError) -> Scan {
         let atMs = min(max(entry.atMs, Bounds.timesMs.lowerBound), Bounds.timesMs.upperBound - 1)
-        let seq = present.lastSeq + 1
-        try insert.bind(1, JournalFile.scanID(present.rowid, seq))
+        let seq = current.lastSeq + 1
+        try insert.bind(1, JournalFile.scanID(current.rowid, seq))
         try insert.bind(2, atMs)
         try insert.bind(3, entry.tag.rawValue)
         try insert.bind(4, Int64(entry.verdict.rawValue))
@@ -179,22 +179,22 @@ package final class Journal {
         try insert.bind(6, Value(entry.gate))
         try insert.bind(7, entry.snapshot)
         while try insert.step() {}
-        present.lastSeq = seq
+        current.lastSeq = seq
         return Scan(
             seq: seq, atMs: atMs, tag: entry.tag, verdict: entry.verdict, flags: entry.flags, gate: entry.gate,
             snapshot: entry.snapshot)
     }
 
     /// Half the room for seqs: a batch may still follow.
-    private var isOld: Bool {
-        monotonicMs() - present.begunMs >= Journal.ageLimitMs || present.lastSeq >= JournalFile.seqLimit / 2
+    private var isDueForNewJournal: Bool {
+        monotonicMs() - current.begunMs >= Journal.ageLimitMs || current.lastSeq >= JournalFile.seqLimit / 2
     }
 
-    private func begin(_ new: JournalID) throws(SQLiteError) {
+    private func beginJournal(_ new: JournalID) throws(SQLiteError) {
         let createdMs = SystemClock.nowMicroseconds() / 1_000
         let next = (try database.int("SELECT max(id) FROM journals") ?? 0) + 1
         try database.prepare("INSERT INTO journals VALUES (?, ?, ?, ?)")
             .run(.int(next), .blob(new.bytes), .text(scanner.text), .int(createdMs))
-        present = Present(id: new, rowid: next, begunMs: monotonicMs())
+        current = CurrentJournal(id: new, rowid: next, begunMs: monotonicMs())
     }
 }

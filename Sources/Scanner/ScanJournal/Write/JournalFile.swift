@@ -36,7 +36,7 @@ enum JournalFile {
     ]
 
     /// Pages in the log at which a tap itself has to wait for a checkpoint. What they take must lie well within
-    /// `MaintenanceState.logBytes`.
+    /// `MaintenanceState.walBytes`.
     static let backstopPages = 1_500
     static let pageBytes: Int64 = 4_096
     /// 64 pages.
