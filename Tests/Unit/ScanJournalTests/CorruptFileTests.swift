@@ -43,7 +43,7 @@ import Testing
         for index in 0..<100 { bytes[index] = 0 }
         // The page that would make the head whole again must not be in the log.
         try Files.writeAtomically(bytes, to: path)
-        let logBytes = try Files.read(path + "-wal")
+        let walBytes = try Files.read(path + "-wal")
         let name = path + ".damaged-2026-11-25T150000Z"
         for suffix in CorruptFile.suffixes.prefix(steps) { try Files.rename(path + suffix, to: name + suffix) }
 
@@ -54,7 +54,7 @@ import Testing
         #expect(try journal.tap(1).seq == 1)
         let after = Recovery(folder: folder.path).sources()
         #expect(after.count == 1 && (steps == 0 || after == [name]))
-        #expect(try Files.read(after[0] + "-wal") == logBytes)
+        #expect(try Files.read(after[0] + "-wal") == walBytes)
         #expect(try Files.list(folder.path).filter { $0.hasSuffix("-wal") }.count == 2)
         #expect(try recovered("after") == [log: scans])
     }
@@ -62,15 +62,15 @@ import Testing
     @Test(arguments: [true, false]) func aLogWithoutItsFileIsKept(_ isMissing: Bool) throws {
         let (_, scans) = try make()
         if isMissing { try Files.remove(path) } else { try Files.writeAtomically([], to: path) }
-        let logBytes = try Files.read(path + "-wal")
+        let walBytes = try Files.read(path + "-wal")
         // Neither a publisher nor a status may touch it.
         #expect(try JournalReader(folder: folder.path).journals().isEmpty)
         #expect(Recovery(folder: folder.path).sources() == [path])
-        #expect(try Files.read(path + "-wal") == logBytes)
+        #expect(try Files.read(path + "-wal") == walBytes)
         let journal = try Journal(folder: folder.path, scanner: scanner)
         #expect(try journal.tap(1).seq == 1)
         let damaged = try #require(journal.health.damaged.first)
-        #expect(try Files.read(folder.file(damaged) + "-wal") == logBytes)
+        #expect(try Files.read(folder.file(damaged) + "-wal") == walBytes)
         let report = try Recovery(folder: folder.path, scanner: scanner).run(into: folder.file("out"))
         // The log has whole pages: those of the last 50 scans.
         #expect(report.scans + report.orphans >= 50 && report.scans + report.orphans < scans.count)
@@ -88,12 +88,12 @@ import Testing
         }
         let path = killed + "/shipped.sqlite"
         try Files.writeAtomically([], to: path)
-        let logBytes = try Files.read(path + "-wal")
+        let walBytes = try Files.read(path + "-wal")
         #expect(try UploadCursors.read(folder: killed).isEmpty)
-        #expect(try Files.read(path + "-wal") == logBytes)
+        #expect(try Files.read(path + "-wal") == walBytes)
         do { _ = try UploadCursors(folder: killed) }
         let aside = try #require(CorruptFile.names(path).first)
-        #expect(try Files.read(aside + "-wal") == logBytes)
+        #expect(try Files.read(aside + "-wal") == walBytes)
     }
 
     /// What somebody has left of an old file makes nothing of a sound one.

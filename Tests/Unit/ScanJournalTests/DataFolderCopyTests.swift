@@ -79,7 +79,7 @@ import Testing
                 _ = try Files.copyReadable(shipped.file(name), to: data + "/" + name)
             }
         }
-        #expect(try DataFolderCopy(of: data, scanner: nil).shipped == [log: 7])
+        #expect(try DataFolderCopy(of: data, scanner: nil).uploadCursors == [log: 7])
         // One that is damaged says nothing: everything is shipped again.
         try Files.writeAtomically([UInt8](repeating: 7, count: 8_192), to: data + "/shipped.sqlite")
         try Files.remove(data + "/shipped.sqlite-wal")

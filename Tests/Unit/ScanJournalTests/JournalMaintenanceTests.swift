@@ -92,14 +92,14 @@ private func entry(_ number: Int64, atMs: Int64 = 1_795_468_021_123) -> Journal.
         while try journal.performMaintenance() { steps += 1 }
         #expect(steps > 20 && steps < 200)
         #expect(journal.health.isReserveWhole && journal.health.problem == nil)
-        #expect(Files.status(folder.file("journal.sqlite-wal"))?.size == MaintenanceState.logBytes)
+        #expect(Files.status(folder.file("journal.sqlite-wal"))?.size == MaintenanceState.walBytes)
         #expect(try !journal.performMaintenance())
         // The log is never made longer, and the file does not grow with the taps: its room was taken before.
         for round in 1...20 {
             for number in 1...300 { try journal.tap(Int64(round * 300 + number)) }
             while try journal.performMaintenance() {}
         }
-        #expect(Files.status(folder.file("journal.sqlite-wal"))?.size == MaintenanceState.logBytes)
+        #expect(Files.status(folder.file("journal.sqlite-wal"))?.size == MaintenanceState.walBytes)
         #expect(try journal.database.text("PRAGMA quick_check") == "ok")
         #expect(try JournalReader(folder: folder.path).journals()[0].lastSeq == 6_000)
     }

@@ -30,7 +30,7 @@ import Testing
         let page = try #require(
             stride(from: 4_096, to: bytes.count, by: 4_096).first { start in
                 var isIt = false
-                RecordCarver.linked(bytes[start..<start + 4_096]) {
+                RecordCarver.referencedRecords(bytes[start..<start + 4_096]) {
                     if case .scan(_, let scan) = $0 { isIt = isIt || scan.seq == 9_000 }
                 }
                 return isIt
@@ -43,9 +43,9 @@ import Testing
     @Test func isOpenedWithoutAndLookedThroughInIdleMoments() throws {
         try make()
         let journal = try Journal(folder: folder.path, scanner: scanner)
-        #expect(journal.chores.look != nil)
+        #expect(journal.maintenance.contentCheck != nil)
         while try journal.performMaintenance() {}
-        #expect(journal.chores.look == nil && journal.chores.damage == nil)
+        #expect(journal.maintenance.contentCheck == nil && journal.maintenance.damage == nil)
         #expect(try journal.tap(1).seq == 1)
         #expect(journal.health.damaged.isEmpty)
     }

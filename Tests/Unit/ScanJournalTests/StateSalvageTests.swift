@@ -102,10 +102,10 @@ import Testing
         let aside = try CorruptFile.move(path, "test")
         let journal = try Journal(folder: folder.path, scanner: ScannerID("another")!)
         try journal.database.execute("DELETE FROM counters; DELETE FROM remembered")
-        journal.chores.carryOver = try StateSalvage.take(aside, into: journal.database, scanner: scanner, limitMs: 0)
+        journal.maintenance.salvage = try StateSalvage.start(from: aside, into: journal.database, scanner: scanner, limitMs: 0)
         #expect(try journal.counter(of: Self.entry(4).tag) == nil)
         while try journal.performMaintenance() {}
-        #expect(journal.chores.carryOver == nil)
+        #expect(journal.maintenance.salvage == nil)
         for number in stride(from: 4, through: 100, by: 4) {
             #expect(try journal.counter(of: Self.entry(number).tag) == Int64(number))
         }

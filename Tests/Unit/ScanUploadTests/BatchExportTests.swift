@@ -161,15 +161,15 @@ struct BatchExportTests {
         }
         let journal = try Journal(folder: data, scanner: scanner)
         _ = try journal.appendBatch(entries(3))
-        let aside = try #require(Recovery(folder: data).setAside.first).split(separator: "/").last.map(String.init)
+        let aside = try #require(Recovery(folder: data).renamedFiles.first).split(separator: "/").last.map(String.init)
         let before = try export()
         #expect(before.scans == 3 && before.unread == [aside] && before.apart == [] && !before.isWhole)
         #expect(before.text().contains("not read   "))
-        #expect(try Recovery(folder: data).run(into: Recovery.defaultOutput(data)).scans == 20)
+        #expect(try Recovery(folder: data).run(into: Recovery.defaultOutput(of: data)).scans == 20)
         let after = try export()
         #expect(after.keptScans == 3 && after.unread == [] && after.apart == [aside] && after.isWhole)
         #expect(after.text().contains("apart      "))
-        let recovered = try BatchExport(.unshipped, folder: Recovery.defaultOutput(data), scanner: nil, out: stick).run()
+        let recovered = try BatchExport(.unshipped, folder: Recovery.defaultOutput(of: data), scanner: nil, out: stick).run()
         #expect(recovered.scans == 20 && recovered.isWhole)
     }
 

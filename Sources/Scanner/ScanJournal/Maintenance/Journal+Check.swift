@@ -16,8 +16,8 @@ extension Journal {
     /// What reads as damaged is marked in the file, so that this is known also after a restart, and the next tap has it set
     /// aside.
     func checkContents() -> Bool {
-        guard let look = maintenance.contentCheck else { return false }
-        let table = JournalFile.longTables[look.table]
+        guard let check = maintenance.contentCheck else { return false }
+        let table = JournalFile.longTables[check.table]
         do {
             // The last column of a row is not read without the rest of it.
             let last = try database.int(
@@ -26,11 +26,11 @@ extension Journal {
                     SELECT \(table.key) AS key, length(\(table.last)) AS last FROM \(table.name)
                     WHERE \(table.key) > ? ORDER BY \(table.key) LIMIT \(MaintenanceState.rowsToCheck))
                     WHERE last >= 0 OR last IS NULL
-                """, .int(look.after))
+                """, .int(check.after))
             if let last {
                 maintenance.contentCheck?.after = last
-            } else if look.table + 1 < JournalFile.longTables.count {
-                maintenance.contentCheck = MaintenanceState.ContentCheck(table: look.table + 1)
+            } else if check.table + 1 < JournalFile.longTables.count {
+                maintenance.contentCheck = MaintenanceState.ContentCheck(table: check.table + 1)
             } else {
                 maintenance.contentCheck = nil
             }
@@ -54,7 +54,7 @@ extension Journal {
 
     /// One step of taking over what a file that was set aside knew; false when there is nothing left of it.
     func continueSalvage() throws -> Bool {
-        guard try maintenance.salvage?.goOn(into: database) == true else {
+        guard try maintenance.salvage?.resume(into: database) == true else {
             maintenance.salvage = nil
             return false
         }

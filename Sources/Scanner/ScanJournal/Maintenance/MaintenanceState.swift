@@ -30,9 +30,9 @@ struct MaintenanceState {
     static let salvageLimitMs: Int64 = 1_000
 
     /// What is left to read of a file that was set aside.
-    var carryOver: StateSalvage?
+    var salvage: StateSalvage?
     /// Where the look through a long file stands; nil: it is done, or was not needed.
-    var look: Look?
+    var contentCheck: ContentCheck?
     /// What that look has found: the next tap has the file set aside.
     var damage: String?
     /// Made when the first counter is asked for: most lanes never do.
@@ -46,7 +46,7 @@ struct MaintenanceState {
     var nextPruneCheckMs = Int64.min
 
     /// The next row to look at.
-    struct Look {
+    struct ContentCheck {
         var table = 0
         var after = Int64.min
     }

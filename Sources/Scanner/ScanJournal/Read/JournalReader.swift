@@ -7,7 +7,7 @@ package import ScanModel
 package struct JournalRecord: Hashable, Sendable {
     /// Rises with each new journal of the file.
     package let id: Int64
-    package let log: JournalID
+    package let journalID: JournalID
     package let scanner: ScannerID
     /// Device clock, milliseconds since 1970-01-01 UTC.
     package let createdMs: Int64
@@ -45,12 +45,12 @@ package final class JournalReader {
         try reading { open in
             var records: [JournalRecord] = []
             try open.journals.rows(.int(id)) { row in
-                guard let log = JournalID(row.blob(1)), let scanner = ScannerID(row.text(2)) else {
+                guard let journalID = JournalID(row.blob(1)), let scanner = ScannerID(row.text(2)) else {
                     throw DataFileError(path, "a journal without identity", isDamaged: true)
                 }
                 records.append(
                     JournalRecord(
-                        id: row.int(0), log: log, scanner: scanner, createdMs: row.int(3),
+                        id: row.int(0), journalID: journalID, scanner: scanner, createdMs: row.int(3),
                         lastSeq: row.isNull(4) ? 0 : row.int(4) & JournalFile.seqLimit))
             }
             open.known.formUnion(records.map(\.id))
@@ -82,7 +82,7 @@ package final class JournalReader {
     /// Scans of this scanner's journals that lie beyond what was shipped of each. Throws `DataFileError` for a damaged file.
     package func backlog(beyond shipped: [JournalID: Int64], scanner: ScannerID) throws -> Int {
         try journals().filter { $0.scanner == scanner }
-            .reduce(0) { $0 + max(0, Int($1.lastSeq - shipped[$1.log, default: 0])) }
+            .reduce(0) { $0 + max(0, Int($1.lastSeq - shipped[$1.journalID, default: 0])) }
     }
 
     /// Runs a read on the present file; nil for "not yet". What was read while the file was replaced is read again: SQLite

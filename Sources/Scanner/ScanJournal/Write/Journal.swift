@@ -86,7 +86,7 @@ package final class Journal {
             // Also after a start that was cut off between the two.
             let isNew = try database.int("SELECT count(*) FROM journals") == 0
             let old = opened.setAside ?? (isNew ? CorruptFile.names(path).last : nil)
-            if let old { maintenance.salvage = try StateSalvage.take(old, into: database, scanner: scanner) }
+            if let old { maintenance.salvage = try StateSalvage.start(from: old, into: database, scanner: scanner) }
             insert = try database.prepare("INSERT INTO scans VALUES (?, ?, ?, ?, ?, ?, ?)")
             upsertCounter = try database.prepare(
                 "INSERT INTO counters VALUES (?, ?) ON CONFLICT (tag) DO UPDATE SET counter = excluded.counter")
@@ -159,11 +159,11 @@ package final class Journal {
     /// Makes the file as good as full at `pages` pages, for tests of a full disk.
     func limitPages(_ pages: Int) throws { _ = try database.int("PRAGMA max_page_count = \(pages)") }
 
-    /// One transaction; `present` is as before when it fails.
+    /// One transaction; `current` is as before when it fails.
     func inTransaction<Result>(_ body: () throws -> Result) throws -> Result {
-        let before = present
+        let before = current
         do { return try database.transaction { try body() } } catch {
-            present = before
+            current = before
             throw error
         }
     }
