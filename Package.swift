@@ -69,7 +69,7 @@ let package = Package(
         // The scanner: gate and publisher.
         domain("DataFolder", in: "Scanner", "LinuxSystem", "SQLite", "FileSystem", "Runtime", "ScanModel"),
         domain(
-            "ScanJournal", in: "Scanner", "LinuxSystem", "SQLite", "FileSystem", "Runtime", "CLI", "ScanModel",
+            "ScanJournal", in: "Scanner", "ErrorModel", "LinuxSystem", "SQLite", "FileSystem", "Runtime", "ScanModel",
             "DataFolder"),
         domain(
             "Readers", in: "Scanner", "LinuxSystem", "Crypto", "NFC", "SerialPorts", "FileSystem", "Runtime", "CLI",
@@ -90,8 +90,8 @@ let package = Package(
             "SnapshotDownload", in: "Scanner", "LinuxSystem", "SQLite", "HTTPClient", "Minisign", "Compression",
             "FileSystem", "Runtime", "CLI", "Snapshots", "DataFolder", "SnapshotInstall"),
         domain(
-            "ScanUpload", in: "Scanner", "LinuxSystem", "AMQP", "Crypto", "FileSystem", "Runtime", "CLI", "ScanModel",
-            "ScanBatchCodec", "DataFolder", "ScanJournal", "SnapshotInstall"),
+            "ScanUpload", in: "Scanner", "ErrorModel", "LinuxSystem", "AMQP", "Crypto", "FileSystem", "Runtime",
+            "ScanModel", "ScanBatchCodec", "DataFolder", "ScanJournal", "SnapshotInstall"),
 
         // The command center: ingestion, registry, snapshots.
         .target(
@@ -194,8 +194,8 @@ let package = Package(
             "ScanJournal", "TestSupport"),
         unitTests("ScanModelTests", "ScanModel"),
         unitTests(
-            "ScanUploadTests", "SQLite", "FileSystem", "Runtime", "CLI", "ScanModel", "ScanBatchCodec", "DataFolder",
-            "ScanJournal", "ScanUpload", "TestSupport"),
+            "ScanUploadTests", "ErrorModel", "SQLite", "FileSystem", "Runtime", "ScanModel", "ScanBatchCodec",
+            "DataFolder", "ScanJournal", "ScanUpload", "TestSupport"),
         unitTests(
             "SnapshotDownloadTests", "LinuxSystem", "SQLite", "HTTPClient", "HTTPServer", "Minisign", "FileSystem",
             "Runtime", "CLI", "ScanModel", "Snapshots", "DataFolder", "SnapshotInstall", "SnapshotDownload",

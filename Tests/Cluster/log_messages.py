@@ -8,5 +8,5 @@ SHARD_RETURNED = "handed back to the center that is there again"
 DELIVERIES_REQUEUED = "gave the deliveries back: the database is away too long"
 
 # tapline-publisher, in the log of the fleet
-BATCH_REJECTED = "refuses batches"
-PUBLISHER_BLOCKED = "the broker is blocked"
+BATCH_REJECTED = "batch rejected by broker"
+PUBLISHER_BLOCKED = "publishing blocked by broker"

@@ -144,7 +144,7 @@ struct UploadTests {
         try rig.tap(700)
         // Heartbeats come more often than the limit.
         try rig.start { ($0.heartbeatS, $0.limits.stallMs) = (2, 4_000) }
-        try eventually("it is given up") { rig.status.report.upload.lastError?.contains("no progress") == true }
+        try eventually("it is given up") { rig.status.report.upload.lastError?.contains("publish stalled") == true }
         try TestServers.command("rabbitmqctl", "-q", "eval", server.replacing("DO", with: "resume"))
         try rig.awaitConfirmed(700, withinMs: 60_000)
         #expect(rig.status.connects.value > 1)

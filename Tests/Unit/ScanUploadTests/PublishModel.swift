@@ -1,4 +1,5 @@
 import Runtime
+import ScanBatchCodec
 import ScanModel
 import ScanUpload
 
@@ -47,7 +48,7 @@ struct PublishModel {
     init(seed: UInt64, faults: Faults = Faults(), limits: PublishWindow.Limits = PublishWindow.Limits()) {
         random = SeededRandom(seed: seed)
         self.faults = faults
-        window = PublishWindow(limits, shipped: [:], seed: seed, nowMs: 0)
+        window = PublishWindow(limits, cursors: [:], seed: seed, nowMs: 0)
     }
 
     mutating func chance(_ perThousand: Int) -> Bool { Int.random(in: 0..<1_000, using: &random) < perThousand }
@@ -65,10 +66,10 @@ struct PublishModel {
     }
 
     private mutating func tellJournals() {
-        window.journals(
+        window.journalsChanged(
             journals.indices.map {
                 PublishWindow.Source(
-                    journal: Int64($0 + 1), log: journals[$0].log, lastSeq: journals[$0].lastSeq,
+                    number: Int64($0 + 1), journalID: journals[$0].log, lastSeq: journals[$0].lastSeq,
                     isFinished: $0 < journals.count - 1)
             })
     }
@@ -85,7 +86,7 @@ struct PublishModel {
         case .heartbeat(let slice):
             heartbeats += 1
             send(slice, count: 0)
-        case .giveUpConnection: cut()
+        case .abandonConnection: cut()
         case .wait(let ms):
             if ms < 1 { broken.append("a wait of \(ms) ms") }
             // An answer comes, or time passes.
@@ -117,11 +118,11 @@ struct PublishModel {
     }
 
     private mutating func publish(_ slice: PublishWindow.Slice) {
-        let lastSeq = journals[Int(slice.journal) - 1].lastSeq
+        let lastSeq = journals[Int(slice.number) - 1].lastSeq
         if slice.limit < 1 || lastSeq - slice.first + 1 < Int64(slice.limit) {
             broken.append("\(slice) of \(lastSeq) scans")
         }
-        if slice.first == 1, slice.journal > 1, slice.previous?.lastSeq != journals[Int(slice.journal) - 2].lastSeq {
+        if slice.first == 1, slice.number > 1, slice.previous?.lastSeq != journals[Int(slice.number) - 2].lastSeq {
             broken.append("the first scans do not name the journal before")
         }
         // Gates and snapshots cut batches anywhere.
@@ -139,11 +140,11 @@ struct PublishModel {
             return window.channelClosed(nowMs: nowMs)
         }
         unanswered.append(
-            Publish(tag: nextTag, journal: slice.journal, first: slice.first, count: count, log: slice.log))
+            Publish(tag: nextTag, journal: slice.number, first: slice.first, count: count, log: slice.journalID))
         nextTag += 1
         if chance(faults.unroutable) {
             unanswered[unanswered.count - 1].isReturned = true
-            window.returned(slice.log, first: slice.first, nowMs: nowMs)
+            window.returned(slice.journalID, first: slice.first, nowMs: nowMs)
         }
     }
 

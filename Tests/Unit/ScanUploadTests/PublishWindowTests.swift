@@ -43,8 +43,8 @@ struct PublishWindowTests {
     @Test("A connection that only refuses is given up, later each time, and at once again after a confirm")
     func refusedForLong() {
         let log = JournalID.random()
-        var window = PublishWindow(shipped: [:], seed: 1, nowMs: 0)
-        window.journals([.init(journal: 1, log: log, lastSeq: 1_000_000, isFinished: false)])
+        var window = PublishWindow(cursors: [:], seed: 1, nowMs: 0)
+        window.journalsChanged([.init(number: 1, journalID: log, lastSeq: 1_000_000, isFinished: false)])
         var (nowMs, tag) = (Int64(0), UInt64(0))
         /// Answers every publish until the connection is given up or the time is over; gives the seconds that took.
         func run(confirming: Bool, forMs limitMs: Int64) -> Int64? {
@@ -63,7 +63,7 @@ struct PublishWindowTests {
                     } else {
                         window.refused(tag: tag, multiple: false, nowMs: nowMs)
                     }
-                case .giveUpConnection:
+                case .abandonConnection:
                     window.connectionLost(nowMs: nowMs)
                     return (nowMs - startMs) / 1_000
                 case .wait(let ms): nowMs += min(ms, 50)
@@ -89,8 +89,8 @@ struct PublishWindowTests {
     @Test("What is missing in a recovered journal is passed over in order, and never before what was published earlier")
     func holes() throws {
         let log = JournalID.random()
-        var window = PublishWindow(shipped: [:], seed: 1, nowMs: 0)
-        window.journals([.init(journal: 1, log: log, lastSeq: 10, isFinished: true)])
+        var window = PublishWindow(cursors: [:], seed: 1, nowMs: 0)
+        window.journalsChanged([.init(number: 1, journalID: log, lastSeq: 10, isFinished: true)])
         _ = window.next(nowMs: 0)
         window.connected(nowMs: 0)
         func slice() throws -> PublishWindow.Slice {
@@ -125,8 +125,8 @@ struct PublishWindowTests {
         var limits = PublishWindow.Limits()
         limits.sendsHeartbeats = false
         let log = JournalID.random()
-        var window = PublishWindow(limits, shipped: [log: 10], seed: 1, nowMs: 0)
-        window.journals([.init(journal: 1, log: log, lastSeq: 10, isFinished: true)])
+        var window = PublishWindow(limits, cursors: [log: 10], seed: 1, nowMs: 0)
+        window.journalsChanged([.init(number: 1, journalID: log, lastSeq: 10, isFinished: true)])
         window.connected(nowMs: 0)
         window.requestHeartbeat()
         for nowMs in stride(from: Int64(0), to: 60_000, by: 500) {
@@ -198,8 +198,8 @@ struct PublishWindowTests {
     @Test("Slow confirms do not double the batch, and bytes that move keep the connection")
     func crawlingLink() {
         let log = JournalID(high: 1, low: 1)
-        var window = PublishWindow(shipped: [:], seed: 1, nowMs: 0)
-        window.journals([.init(journal: 1, log: log, lastSeq: 500, isFinished: true)])
+        var window = PublishWindow(cursors: [:], seed: 1, nowMs: 0)
+        window.journalsChanged([.init(number: 1, journalID: log, lastSeq: 500, isFinished: true)])
         window.connected(nowMs: 0)
         for tag in UInt64(1)...2 {
             switch window.next(nowMs: 0) {
@@ -219,7 +219,7 @@ struct PublishWindowTests {
             }
             window.progressed(nowMs: nowMs)
         }
-        #expect(window.next(nowMs: 290_000 + 30_000) == .giveUpConnection)
+        #expect(window.next(nowMs: 290_000 + 30_000) == .abandonConnection)
         window.confirmed(tag: 2, multiple: true, nowMs: 321_000)
         #expect(window.takeAdvances() == [log: 500])
     }
@@ -240,8 +240,8 @@ struct PublishWindowTests {
 
     @Test("A blocked connection publishes nothing, and is not given up")
     func blocked() {
-        var window = PublishWindow(shipped: [:], seed: 1, nowMs: 0)
-        window.journals([.init(journal: 1, log: JournalID(high: 1, low: 1), lastSeq: 9_000, isFinished: true)])
+        var window = PublishWindow(cursors: [:], seed: 1, nowMs: 0)
+        window.journalsChanged([.init(number: 1, journalID: JournalID(high: 1, low: 1), lastSeq: 9_000, isFinished: true)])
         window.connected(nowMs: 0)
         window.blocked()
         for nowMs in stride(from: Int64(0), to: 1_000_000, by: 10_000) {
@@ -279,8 +279,8 @@ struct PublishWindowTests {
     @Test("What is on disk as shipped is not published again")
     func resumes() {
         let log = JournalID(high: 1, low: 1)
-        var window = PublishWindow(shipped: [log: 90], seed: 1, nowMs: 0)
-        window.journals([.init(journal: 4, log: log, lastSeq: 100, isFinished: true)])
+        var window = PublishWindow(cursors: [log: 90], seed: 1, nowMs: 0)
+        window.journalsChanged([.init(number: 4, journalID: log, lastSeq: 100, isFinished: true)])
         window.connected(nowMs: 0)
         guard case .heartbeat(let heartbeat) = window.next(nowMs: 0) else {
             Issue.record("no heartbeat first")
@@ -297,7 +297,7 @@ struct PublishWindowTests {
 
     @Test("Addresses take turns, and attempts have pauses that grow to five seconds")
     func connecting() {
-        var window = PublishWindow(shipped: [:], seed: 9, nowMs: 0)
+        var window = PublishWindow(cursors: [:], seed: 9, nowMs: 0)
         var nowMs: Int64 = 0
         var addresses: [Int] = []
         var longestMs: Int64 = 0

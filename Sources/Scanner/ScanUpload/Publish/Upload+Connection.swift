@@ -4,11 +4,11 @@ import LinuxSystem
 import Runtime
 import ScanModel
 
-/// The connection: made, listened to, lost.
+/// The broker connection and its events.
 extension Upload {
-    /// So few bytes on their way are heartbeats, 8 bytes each and 37 under TLS: that the broker's kernel takes them says
-    /// nothing of what the broker owes us. A queue without a leader may never confirm what was published meanwhile, on a
-    /// connection that lives.
+    /// At most this many unacknowledged bytes can be AMQP heartbeats, of 8 bytes each and 37 under TLS. Their
+    /// acknowledgement by the broker's kernel is no progress: a queue without a leader may never confirm a publish,
+    /// while the connection works.
     static let heartbeatsBytes = 256
 
     func connect(_ number: Int, _ stop: StopSignal) {
@@ -22,13 +22,13 @@ extension Upload {
             (connection, connectedTo, unacknowledgedBytes) = (fresh, address, 0)
             status.connects.add()
             window.connected(nowMs: SystemClock.monotonicMs())
-            logged = ("", 0)
-            if settings.logsConnections { log.info("connected", [.url: address]) }
-            show("connected")
+            clearProblem()
+            if settings.logsConnections { log.info("broker connected", [.url: address]) }
+            updateStatus("connected")
         } catch {
             window.connectFailed(nowMs: SystemClock.monotonicMs())
-            trouble("the broker cannot be reached", error)
-            show("waiting")
+            reportProblem("broker unreachable, will retry", "\(error)")
+            updateStatus("waiting")
         }
     }
 
@@ -38,15 +38,15 @@ extension Upload {
             try connection.openChannel()
             try connection.confirmSelect()
             window.channelOpened(nowMs: SystemClock.monotonicMs())
-        } catch { fail(error) }
+        } catch { handle(error) }
     }
 
-    /// Takes in all that the broker has sent, and watches the bytes on their way.
+    /// Handles all events that the broker has sent, and checks the unacknowledged bytes for progress.
     func receive() {
         guard let connection else { return }
         do {
-            for event in try connection.poll() { take(event) }
-        } catch { return fail(error) }
+            for event in try connection.poll() { handle(event) }
+        } catch { return handle(error) }
         guard window.inFlight > 0 else { return }
         let bytes = connection.unacknowledgedBytes
         if bytes < unacknowledgedBytes, unacknowledgedBytes > Upload.heartbeatsBytes {
@@ -55,58 +55,63 @@ extension Upload {
         unacknowledgedBytes = bytes
     }
 
-    private func take(_ event: AMQPEvent) {
+    private func handle(_ event: AMQPEvent) {
         let nowMs = SystemClock.monotonicMs()
         switch event {
         case .confirmed(let tag, let multiple):
             window.confirmed(tag: tag, multiple: multiple, nowMs: nowMs)
             status.update { report in
                 report.upload.lastConfirmed = PublisherStatus.now()
-                // A returned message is confirmed too: only a cursor that moves is the end of trouble.
+                // A returned message is confirmed too, so only a cursor that moves ends the problem.
                 if window.hasAdvances { report.upload.lastError = nil }
             }
-            show(window.isBlocked ? "blocked" : "connected")
+            updateStatus(window.isBlocked ? "blocked" : "connected")
         case .refused(let tag, let multiple):
             window.refused(tag: tag, multiple: multiple, nowMs: nowMs)
-            trouble("the broker refuses batches: later", "its queue is full, or not available")
-        case .returned(let back):
-            let parts = (back.messageID ?? "").split(separator: ":")
+            reportProblem("batch rejected by broker, will retry", "the queue is full or unavailable")
+        case .returned(let message):
+            let parts = (message.messageID ?? "").split(separator: ":")
             if parts.count == 2, let journal = JournalID(String(parts[0])), let first = Int64(parts[1]) {
                 window.returned(journal, first: first, nowMs: nowMs)
             }
-            trouble("the broker has no queue for batches: later", back.text)
+            reportProblem("batch returned by broker, will retry", message.text)
         case .blocked(let reason):
             window.blocked()
-            trouble("the broker is blocked: later", reason)
-            show("blocked")
+            reportProblem("publishing blocked by broker", reason)
+            updateStatus("blocked")
         case .unblocked:
             window.unblocked(nowMs: nowMs)
-            log.info("the broker is no longer blocked")
-            show("connected")
-        case .channelClosed(let code, let text):
-            window.channelClosed(nowMs: nowMs)
-            trouble("the broker closed the channel: later", "\(code) \(text)")
-            show("waiting")
-        case .connectionClosed(let code, let text): lose("closed by the broker: \(code) \(text)")
+            log.info("publishing unblocked by broker")
+            updateStatus("connected")
+        case .channelClosed(let code, let text): channelClosed("\(code) \(text)")
+        case .connectionClosed(let code, let text):
+            dropConnection("broker connection lost, reconnecting", "closed by the broker: \(code) \(text)")
         case .delivery, .consumerCancelled: break
         }
     }
 
-    /// An error of a call: the channel's end, or the connection's.
-    func fail(_ error: AMQPError) {
-        guard error.isChannelOnly else { return lose(error.description) }
-        window.channelClosed(nowMs: SystemClock.monotonicMs())
-        trouble("the broker closed the channel: later", error)
+    /// Handles the error of a call: the end of the channel or of the connection.
+    func handle(_ error: AMQPError) {
+        guard error.isChannelOnly else {
+            return dropConnection("broker connection lost, reconnecting", error.description)
+        }
+        channelClosed(error.description)
     }
 
-    func lose(_ reason: String) {
+    private func channelClosed(_ cause: String) {
+        window.channelClosed(nowMs: SystemClock.monotonicMs())
+        reportProblem("channel closed by broker, will reopen", cause)
+        updateStatus("waiting")
+    }
+
+    func dropConnection(_ message: StaticString, _ cause: String) {
         connection = nil
         window.connectionLost(nowMs: SystemClock.monotonicMs())
-        trouble("connection lost", reason)
-        show("waiting")
+        reportProblem(message, cause)
+        updateStatus("waiting")
     }
 
-    private func show(_ state: String) {
+    private func updateStatus(_ state: String) {
         let (batch, inFlight, losses, refusals) = (window.batchScans, window.inFlight, window.losses, window.refusals)
         let address = connection == nil ? nil : connectedTo?.description
         status.update { report in
