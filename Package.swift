@@ -190,8 +190,8 @@ let package = Package(
         unitTests("SQLiteTests", "SQLite", "FileSystem", "TestSupport"),
         unitTests("ScanBatchCodecTests", "ScanModel", "ScanBatchCodec", "TestSupport"),
         unitTests(
-            "ScanJournalTests", "LinuxSystem", "SQLite", "FileSystem", "Runtime", "CLI", "ScanModel", "DataFolder",
-            "ScanJournal", "TestSupport"),
+            "ScanJournalTests", "ErrorModel", "LinuxSystem", "SQLite", "FileSystem", "Runtime", "ScanModel",
+            "DataFolder", "ScanJournal", "TestSupport"),
         unitTests("ScanModelTests", "ScanModel"),
         unitTests(
             "ScanUploadTests", "ErrorModel", "SQLite", "FileSystem", "Runtime", "ScanModel", "ScanBatchCodec",
@@ -216,8 +216,8 @@ let package = Package(
             "AccessControl", "DataFolder", "TurnstileControl", "LaneDisplay", "GateController", "DeviceEmulation",
             "TestSupport"),
         tests(
-            "Integration", "LinuxSystem", "SQLite", "AMQP", "Postgres", "Crypto", "Minisign", "FileSystem", "Runtime",
-            "CLI", "ScanModel", "ScanBatchCodec", "Snapshots", "DataFolder", "ScanJournal", "SnapshotInstall",
+            "Integration", "ErrorModel", "LinuxSystem", "SQLite", "AMQP", "Postgres", "Crypto", "Minisign",
+            "FileSystem", "Runtime", "CLI", "ScanModel", "ScanBatchCodec", "Snapshots", "DataFolder", "ScanJournal", "SnapshotInstall",
             "ScanUpload", "Migrations", "Schema", "RegistrationLists", "Registry", "SnapshotExport", "Tracking",
             "Ingest", "PartitionMaintenance", "DeviceEmulation", "TestSupport"),
         tests(

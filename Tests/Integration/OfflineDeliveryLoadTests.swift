@@ -1,6 +1,6 @@
 import AMQP
-import ErrorModel
 import DataFolder
+import ErrorModel
 import FileSystem
 import LinuxSystem
 import Runtime
@@ -26,7 +26,8 @@ struct OfflineDeliveryLoadTests {
         _ rig: UploadRig, since sinceMs: Int64 = 0, url: String? = nil, confirmLimitMs: Int64 = 30_000
     ) throws -> OfflineDelivery.Report {
         try OfflineDelivery(
-            .since(sinceMs), folder: rig.folder.path, scanner: nil, urls: [url ?? vhost.url], confirmLimitMs: confirmLimitMs
+            .since(sinceMs), folder: rig.folder.path, scanner: nil, urls: [url ?? vhost.url],
+            confirmLimitMs: confirmLimitMs
         ).run(StopSignal())
     }
 
@@ -44,7 +45,9 @@ struct OfflineDeliveryLoadTests {
         }
         let before = try rig.batches()
         let report = try resend(rig)
-        #expect(report.source.scanner == "lane-1" && report.scans == 1_300 && report.journals == 2 && report.source.missing == 0)
+        #expect(
+            report.source.scanner == "lane-1" && report.scans == 1_300 && report.journals == 2
+                && report.source.missing == 0)
         #expect(try UploadCursors.read(folder: rig.folder.path) == [first: 700, second: 600])
         let again = try rig.batches().filter { $0.count > 0 }
         for log in [first, second] {
@@ -67,7 +70,9 @@ struct OfflineDeliveryLoadTests {
         func refused(_ words: String) {
             let confirmLimitMs: Int64 = 1_500
             let startMs = SystemClock.monotonicMs()
-            let error = #expect(throws: UploadError.self) { try resend(rig, url: through, confirmLimitMs: confirmLimitMs) }
+            let error = #expect(throws: UploadError.self) {
+                try resend(rig, url: through, confirmLimitMs: confirmLimitMs)
+            }
             #expect(error?.category == .unavailable && error?.description.contains("0 of 3000 scans") == true)
             #expect(error?.description.contains(words) == true, "\(String(describing: error))")
             #expect((confirmLimitMs..<20_000).contains(SystemClock.monotonicMs() - startMs))
@@ -102,7 +107,9 @@ struct OfflineDeliveryLoadTests {
         let report = try OfflineDelivery(
             .dead(all: false), folder: card, scanner: UploadRig.scanner, urls: [vhost.url], confirmLimitMs: 20_000
         ).run(StopSignal())
-        #expect(report.source.recovered.count == 1 && report.source.missing > 0 && report.scans + report.source.missing == 3_000)
+        #expect(
+            report.source.recovered.count == 1 && report.source.missing > 0
+                && report.scans + report.source.missing == 3_000)
         #expect(!report.source.isComplete && report.text().contains("lost       \(report.source.missing) scans"))
         #expect(try rig.batches().seqs(of: log).count == Int(report.scans))
     }

@@ -77,7 +77,8 @@ extension Main {
             let report = try await NamedThread.run("delivery") { try namingOptions { try delivery.run(stop) } }
             print(isJSON ? try report.json() : report.text())
             guard report.source.isComplete else {
-                throw ProgramError.failed("all readable scans are confirmed, but some could not be read: see the report")
+                throw ProgramError.failed(
+                    "all readable scans are confirmed, but some could not be read: see the report")
             }
         }
     }

@@ -23,7 +23,8 @@ struct Main {
     private static let center = [
         Option.enrolment,
         Option(
-            "center-url", "URL", "source of snapshots, http://CENTER:PORT; several are tried until one has a newer snapshot",
+            "center-url", "URL",
+            "source of snapshots, http://CENTER:PORT; several are tried until one has a newer snapshot",
             kind: .repeated),
         Option(
             "trust-key", "KEY", "key that snapshots must be signed with: a minisign public key, or a .pub file",
@@ -39,8 +40,12 @@ struct Main {
             Option("scanner", "ID", "the identity of this device, [a-z0-9][a-z0-9-]{0,62}", required: true), broker,
         ] + center + [
             Option("batch-scans", "N", "maximum number of scans in a batch, 50 to 4000", default: "500"),
-            Option("batch-age-ms", "MS", "maximum time in ms that a scan waits for its batch to fill, 0 to 60000", default: "1000"),
-            Option("snapshot-every-s", "S", "interval in seconds between two checks for a new snapshot, 1 to 86400", default: "30"),
+            Option(
+                "batch-age-ms", "MS", "maximum time in ms that a scan waits for its batch to fill, 0 to 60000",
+                default: "1000"),
+            Option(
+                "snapshot-every-s", "S", "interval in seconds between two checks for a new snapshot, 1 to 86400",
+                default: "30"),
         ]
     ) { arguments in
         let folder = try arguments.required("data")
@@ -95,7 +100,10 @@ struct Main {
 
     private static let status = Command(
         "status", "show the backlog, the confirmed scans and the broker connection",
-        options: [data, Option("scanner", "ID", "the scanner whose scans are counted (default: that of the publisher)"), output]
+        options: [
+            data, Option("scanner", "ID", "the scanner whose scans are counted (default: that of the publisher)"),
+            output,
+        ]
     ) { arguments in
         let folder = try arguments.required("data")
         let scanner = try arguments["scanner"].map(scanner)

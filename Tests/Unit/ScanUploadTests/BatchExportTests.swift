@@ -1,3 +1,4 @@
+import ErrorModel
 import FileSystem
 import SQLite
 import ScanBatchCodec
@@ -26,7 +27,8 @@ struct BatchExportTests {
         }
     }
 
-    private func export(_ choice: BatchExport.Choice = .unconfirmed, to out: String? = nil) throws -> BatchExport.Report {
+    private func export(_ choice: BatchExport.Choice = .unconfirmed, to out: String? = nil) throws -> BatchExport.Report
+    {
         try BatchExport(choice, folder: data, scanner: nil, output: out ?? stick).run()
     }
 
@@ -154,15 +156,22 @@ struct BatchExportTests {
         }
         let journal = try Journal(folder: data, scanner: scanner)
         _ = try journal.appendBatch(entries(3))
-        let corrupt = try #require(Recovery(folder: data).renamedFiles.first).split(separator: "/").last.map(String.init)
+        let corrupt = try #require(Recovery(folder: data).renamedFiles.first).split(separator: "/").last.map(
+            String.init)
         let before = try export()
-        #expect(before.scans == 3 && before.source.unread == [corrupt] && before.source.apart == [] && !before.source.isComplete)
+        #expect(
+            before.scans == 3 && before.source.unread == [corrupt] && before.source.apart == []
+                && !before.source.isComplete)
         #expect(before.text().contains("not read   "))
         #expect(try Recovery(folder: data).run(into: Recovery.defaultOutput(of: data)).scans == 20)
         let after = try export()
-        #expect(after.keptScans == 3 && after.source.unread == [] && after.source.apart == [corrupt] && after.source.isComplete)
+        #expect(
+            after.keptScans == 3 && after.source.unread == [] && after.source.apart == [corrupt]
+                && after.source.isComplete)
         #expect(after.text().contains("apart      "))
-        let recovered = try BatchExport(.unconfirmed, folder: Recovery.defaultOutput(of: data), scanner: nil, output: stick).run()
+        let recovered = try BatchExport(
+            .unconfirmed, folder: Recovery.defaultOutput(of: data), scanner: nil, output: stick
+        ).run()
         #expect(recovered.scans == 20 && recovered.source.isComplete)
     }
 

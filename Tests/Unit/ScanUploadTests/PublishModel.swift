@@ -3,8 +3,8 @@ import ScanBatchCodec
 import ScanModel
 import ScanUpload
 
-/// A journal, a broker and a network as plain values, driven by one seed: what a `PublishWindow` says is done to them, and
-/// their events, good and bad, come back to it.
+/// A journal, a broker and a network as plain values, driven by one seed: what a `PublishWindow` says is done to them,
+/// and their events, good and bad, come back to it.
 struct PublishModel {
     /// What can go wrong, each as chances in a thousand.
     struct Faults {

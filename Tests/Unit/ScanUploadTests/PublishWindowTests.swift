@@ -241,7 +241,9 @@ struct PublishWindowTests {
     @Test("A blocked connection publishes nothing, and is not given up")
     func blocked() {
         var window = PublishWindow(cursors: [:], seed: 1, nowMs: 0)
-        window.journalsChanged([.init(number: 1, journalID: JournalID(high: 1, low: 1), lastSeq: 9_000, isFinished: true)])
+        window.journalsChanged([
+            .init(number: 1, journalID: JournalID(high: 1, low: 1), lastSeq: 9_000, isFinished: true)
+        ])
         window.connected(nowMs: 0)
         window.blocked()
         for nowMs in stride(from: Int64(0), to: 1_000_000, by: 10_000) {

@@ -2,24 +2,26 @@ import DataFolder
 import Runtime
 import SQLite
 
-/// What an opening leaves to idle moments, because the lane must open: the look through a long file, and the rest of what
-/// one that was set aside knew.
+/// Work that opening a journal leaves to maintenance, so that the lane opens quickly: the check of a long file, and the
+/// rest of a salvage.
 extension Journal {
-    /// Whether the file was too long to be looked through at its opening.
+    /// Returns whether the file is too long to be checked completely at opening.
     func exceedsOpeningCheck() throws(SQLiteError) -> Bool {
         let pages = try database.int("PRAGMA page_count") ?? 0
         return pages * JournalFile.pageBytes > DurableFile.checkedBytes
     }
 
-    /// One step of the look through a long file; false when it is done, and for a file that needs none.
+    /// Performs one step of the check of a long file.
     ///
-    /// What reads as damaged is marked in the file, so that this is known also after a restart, and the next tap has it set
-    /// aside.
+    /// Damage is recorded in the file, so that it is known after a restart too. The next append fails, and the file is
+    /// moved away.
+    ///
+    /// - Returns: `false` if the check is complete or was not needed.
     func checkContents() -> Bool {
         guard let check = maintenance.contentCheck else { return false }
         let table = JournalFile.longTables[check.table]
         do {
-            // The last column of a row is not read without the rest of it.
+            // SQLite reads the whole row to read its last column.
             let last = try database.int(
                 """
                 SELECT max(key) FROM (
@@ -43,16 +45,18 @@ extension Journal {
 
     private func markDamaged(_ reason: String) {
         maintenance.damage = reason
-        Log("journal").error("damage found in the journal", [.path: path, .reason: reason])
+        Log("journal").error("journal is damaged", [.path: path, .reason: reason])
         do {
             try database.transaction {
                 try database.execute("CREATE TABLE IF NOT EXISTS \(DurableFile.damagedTable)(reason TEXT NOT NULL)")
                 try database.prepare("INSERT INTO \(DurableFile.damagedTable) VALUES (?)").run(.text(reason))
             }
-        } catch { Log("journal").error("the damage cannot be marked in it", [.path: path, .error: "\(error)"]) }
+        } catch { Log("journal").error("damage not recorded in the journal", [.path: path, .error: "\(error)"]) }
     }
 
-    /// One step of taking over what a file that was set aside knew; false when there is nothing left of it.
+    /// Performs one step of the salvage of a corrupt file.
+    ///
+    /// - Returns: `false` if nothing is left to salvage.
     func continueSalvage() throws -> Bool {
         guard try maintenance.salvage?.resume(into: database) == true else {
             maintenance.salvage = nil

@@ -2,16 +2,18 @@ import DataFolder
 import FileSystem
 import SQLite
 
-/// What a lane does for its journal while nobody taps: fold the log back, keep the emergency reserve, prune.
+/// Journal maintenance between taps: checkpoint the WAL, keep the emergency reserve, prune.
 ///
-/// **A full disk.** A tap goes to the log, which has its full size already, and from there by a checkpoint into pages of the
-/// file, which are taken from those free inside it. The file grows only here, and only after its new room was taken on the
-/// disk for good. When there is none, the rows of the reserve are given up one by one. (On a file system that never
-/// overwrites in place, btrfs for one, a full disk is a full disk.)
+/// **Full disk.** A tap writes to the WAL, which is preallocated. A checkpoint copies it into free pages inside the
+/// file. The file grows only here, and only after its new space is allocated on the disk. When the disk is full, the
+/// rows of the reserve are released one by one. Copy-on-write file systems such as btrfs cannot give this guarantee.
 extension Journal {
-    /// One bounded piece of the work of idle moments. True: there is more to do, call again when no tap waits.
+    /// Performs one bounded step of maintenance.
     ///
-    /// A disk without room is no error: see `health`. Throws `DataFileError`.
+    /// A full disk is not an error here: see `health`.
+    ///
+    /// - Returns: `true` if more work is pending. Call again when no tap waits.
+    /// - Throws: `DataFileError`.
     package func performMaintenance() throws -> Bool {
         do {
             if maintenance.tapsSinceCheckpoint >= MaintenanceState.tapsToCheckpoint {
@@ -33,43 +35,45 @@ extension Journal {
         } catch let error as SQLiteError { throw DataFileError(path, error) }
     }
 
-    /// How the journal stands, for the status of the lane.
+    /// The state of the journal, for the status of the lane.
     package struct Health: Hashable, Sendable {
-        /// Rows of 64 pages that are left of the reserve, of `reserveFull`.
+        /// Number of rows in the reserve. `reserveFull` is that of a complete reserve.
         package var reserve: Int
         package var reserveFull: Int
         /// Why the reserve is not whole, or the log not of its size; nil while all is well, or not yet looked at.
         package var problem: String?
-        /// Damaged journals that were set aside in this folder, by file name.
+        /// Names of the corrupt journals in the folder.
         package var damaged: [String]
-
-        package var isReserveWhole: Bool { reserve >= reserveFull }
     }
 
     package var health: Health {
         Health(
-            reserve: Int(maintenance.reserveRows), reserveFull: Int(MaintenanceState.reserveRows), problem: maintenance.problem,
+            reserve: Int(maintenance.reserveRows), reserveFull: Int(MaintenanceState.reserveRows),
+            problem: maintenance.problem,
             damaged: DataFolderPaths.damagedJournals(folder))
     }
 
-    /// Names of the damaged journals that were set aside in a data folder, for a status without the journal itself.
+    /// Returns the names of the corrupt journals in a data folder, for a status without an open journal.
     package static func damagedFiles(folder: String) -> [String] { DataFolderPaths.damagedJournals(folder) }
 
-    // MARK: The log
+    // MARK: WAL
 
-    /// Folds the log back into the file, and begins it anew. Waits for no reader.
+    /// Copies the WAL into the file and restarts it. Does not wait for readers.
     private func checkpoint() throws {
         maintenance.tapsSinceCheckpoint = 0
         _ = try database.int("PRAGMA wal_checkpoint(PASSIVE)")
-        // The first write after it begins the log anew, with an fdatasync of its own for the log's head: not with a tap.
+        // The first write after a checkpoint restarts the WAL, with an extra fdatasync for its header. This write does
+        // it, so that no tap has to.
         try database.execute("PRAGMA user_version = \(JournalFile.durable.format)")
     }
 
-    /// Brings the log nearer to its size; true when it was not there.
+    /// Extends the WAL file towards its size by one step.
+    ///
+    /// - Returns: `false` if it has its size or cannot be extended.
     private func maintainWAL() throws -> Bool {
         let log = path + "-wal"
         if (Files.status(log)?.size ?? 0) > 2 * MaintenanceState.walBytes {
-            // Grown under a long read. Nobody is waited for: if a reader is at it, another time.
+            // It has grown during a long read. If a reader still uses it, the next step tries again.
             try database.execute("PRAGMA busy_timeout = 0")
             _ = try database.int("PRAGMA wal_checkpoint(TRUNCATE)")
             try database.execute("PRAGMA busy_timeout = 5000")
@@ -81,23 +85,27 @@ extension Journal {
         }
     }
 
-    // MARK: The reserve
+    // MARK: Reserve
 
     private func freePages() throws -> Int64 { try database.int("PRAGMA freelist_count") ?? 0 }
 
-    /// Whether the tap in hand must give up a row of the reserve, because no idle moment came to do it.
+    /// Returns whether the current append must release a row of the reserve, because maintenance had no time.
     func needsReserve() throws -> Bool {
-        guard maintenance.reserveRows > 0, maintenance.taps % MaintenanceState.tapsPerReserveCheck == 0 else { return false }
+        guard maintenance.reserveRows > 0, maintenance.taps % MaintenanceState.tapsPerReserveCheck == 0 else {
+            return false
+        }
         return try freePages() < MaintenanceState.leastFreePages
     }
 
-    /// Makes the pages of one row free, within the transaction of the caller or as its own.
+    /// Deletes one row of the reserve, in the transaction of the caller or in a separate one.
     func releaseReserve() throws {
         try database.execute("DELETE FROM reserve WHERE id = (SELECT max(id) FROM reserve)")
         maintenance.reserveRows -= Int64(database.changes)
     }
 
-    /// One step towards enough free pages and a whole reserve; false when there is none to take.
+    /// Performs one step towards enough free pages and a complete reserve.
+    ///
+    /// - Returns: `false` if no step is needed or possible.
     private func maintainReserve() throws -> Bool {
         let free = try freePages()
         if free < MaintenanceState.fewFreePages, maintenance.reserveRows > 0 {
@@ -108,7 +116,7 @@ extension Journal {
             maintenance.problem = nil
             return false
         }
-        // Whether from free pages or from the disk: what is free stays as it is, or is still enough.
+        // The new row takes free pages of the file if enough remain, else new space on the disk.
         let takesFree = free >= MaintenanceState.fewFreePages + MaintenanceState.reserveRowPages
         if !takesFree {
             let pages = try database.int("PRAGMA page_count") ?? 0
@@ -122,7 +130,7 @@ extension Journal {
         // A row of nearly 64 overflow pages of 4,092 bytes.
         let bytes = (MaintenanceState.reserveRowPages - 1) * (JournalFile.pageBytes - 4)
         try inTransaction {
-            // SQLite takes free pages first: they are held while the row takes new ones.
+            // SQLite uses free pages first. Row 0 occupies them while the new row is written.
             let held = takesFree ? 0 : free
             if held > 0 {
                 try database.prepare("INSERT INTO reserve VALUES (0, zeroblob(?))")
@@ -134,7 +142,7 @@ extension Journal {
             if held > 0 { try database.execute("DELETE FROM reserve WHERE id = 0") }
         }
         maintenance.reserveRows += 1
-        // Its pages are in the log; a few rows, and they are folded back.
+        // The pages of the row are in the WAL, so a checkpoint is due after a few rows.
         maintenance.tapsSinceCheckpoint += Int(MaintenanceState.reserveRowPages)
         return true
     }

@@ -4,14 +4,16 @@ import Runtime
 import SQLite
 import ScanModel
 
-/// Old scans go once the broker has them: whole journals, the oldest first.
+/// Deletes old journals that the broker has confirmed, as a whole, the oldest first.
 ///
-/// A journal vanishes from the readers' view in one commit; its scans follow in small pieces. So no reader ever sees one
-/// without its head, and scans and cursor of what is left always fit.
+/// One transaction hides a journal from the readers, and its scans are deleted afterwards in small steps. So no reader
+/// sees a part of a journal.
 extension Journal {
     private static let dayMs: Int64 = 86_400_000
 
-    /// One step; false when nothing is to be pruned.
+    /// Performs one step.
+    ///
+    /// - Returns: `false` if nothing can be pruned.
     func prune() throws -> Bool {
         if let id = try database.int("SELECT id FROM pruning LIMIT 1") {
             try pruneScans(of: id)
@@ -22,7 +24,7 @@ extension Journal {
             try database.prepare("INSERT INTO pruning VALUES (?)").run(.int(id))
             try database.prepare("DELETE FROM journals WHERE id = ?").run(.int(id))
         }
-        Log("journal").info("a shipped journal is pruned", [.path: path, .count: id])
+        Log("journal").info("confirmed journal pruned", [.path: path, .count: id])
         return true
     }
 
@@ -40,14 +42,15 @@ extension Journal {
         maintenance.tapsSinceCheckpoint += 64
     }
 
-    /// The oldest of this scanner's journals, if it may go; later ones wait for it, so that a publisher always finds the
-    /// journal before one that it has not shipped.
+    /// Returns the number of this scanner's oldest journal if it may be deleted.
+    ///
+    /// Later journals stay until then, so that a publisher always finds the journal before an unconfirmed one.
     private func prunable() throws -> Int64? {
-        var oldest: (id: Int64, log: JournalID, createdMs: Int64)?
+        var oldest: (id: Int64, journalID: JournalID, createdMs: Int64)?
         try database.prepare(
             "SELECT id, log, created FROM journals WHERE scanner = ? AND id < ? ORDER BY id LIMIT 1"
         ).rows(.text(scanner.text), .int(current.rowid)) { row in
-            if let log = JournalID(row.blob(1)) { oldest = (row.int(0), log, row.int(2)) }
+            if let journalID = JournalID(row.blob(1)) { oldest = (row.int(0), journalID, row.int(2)) }
         }
         guard let oldest else { return nil }
         let nowMs = SystemClock.nowMicroseconds() / 1_000
@@ -57,20 +60,26 @@ extension Journal {
         ) { row in last = (row.int(0) & JournalFile.seqLimit, max(oldest.createdMs, row.int(1))) }
         if last.atMs > nowMs { last.atMs = try createdMs(after: oldest.id, nowMs) ?? last.atMs }
         guard last.atMs < (try cutoffMs(nowMs)) else { return nil }
-        let shipped: [JournalID: Int64]
-        // A cursor that cannot be read keeps everything; one that is being written is for another time: a tap may come.
-        do { shipped = try UploadCursors.read(folder: folder, busyTimeoutMs: 0) } catch { return nil }
-        return shipped[oldest.log, default: 0] >= last.seq ? oldest.id : nil
+        let cursors: [JournalID: Int64]
+        // Without readable cursors nothing is deleted. A cursor file that is being written is read in a later step,
+        // because a tap may come.
+        do { cursors = try UploadCursors.read(folder: folder, busyTimeoutMs: 0) } catch { return nil }
+        return cursors[oldest.journalID, default: 0] >= last.seq ? oldest.id : nil
     }
 
-    /// When the next journal was made whose clock was not ahead: no scan before it is younger, whatever it says itself. Without
-    /// this one scan under a wrong clock would keep its journal, and all that wait behind it, for ever.
+    /// Returns the creation time of the next journal that was made under a clock that was not ahead.
+    ///
+    /// All scans before that journal are older, whatever their own times. Otherwise one scan under a wrong clock would
+    /// keep its journal and all later ones forever.
     private func createdMs(after id: Int64, _ nowMs: Int64) throws -> Int64? {
         try database.int(
             "SELECT created FROM journals WHERE id > ? AND created <= ? ORDER BY id LIMIT 1", .int(id), .int(nowMs))
     }
 
-    /// A clock that has jumped ahead makes nothing old: the newest scan is "now", if it is earlier.
+    /// Returns the time before which scans may be deleted.
+    ///
+    /// The time of the newest scan replaces the current time if it is earlier, so that a clock that has jumped ahead
+    /// makes no scan old.
     private func cutoffMs(_ nowMs: Int64) throws -> Int64 {
         let newestMs = try database.int("SELECT at FROM scans ORDER BY id DESC LIMIT 1") ?? nowMs
         return min(min(nowMs, newestMs) - Int64(max(0, keepDays)) * Journal.dayMs, keepFromMs)

@@ -1,41 +1,45 @@
 import SQLite
 
-/// What the journal's idle moments have done, and when they look again. Times are of the monotonic clock.
+/// Progress and schedule of journal maintenance. Times are milliseconds of a monotonic clock.
 struct MaintenanceState {
-    /// The log (-wal) is kept at this size, written once for real: its pages are overwritten for ever after, which needs no
-    /// room on the disk and no change to the file's size. 2,035 pages, one block of the -shm file.
+    /// Size of the preallocated WAL file, in bytes.
+    ///
+    /// Its blocks are written once and then reused, so appending needs no free disk space and does not change the size
+    /// of the file. 2,035 pages, which one block of the -shm file can index.
     static let walBytes = 8 << 20
-    /// Bytes that one idle moment writes at most, so that a tap never waits long for it.
+    /// Maximum number of bytes written in one step, so that no tap waits long.
     static let stepBytes = 256 << 10
-    /// Taps after which an idle moment folds the log back. A tap writes about one page.
+    /// Number of taps after which a checkpoint is due. A tap writes about one page.
     static let tapsToCheckpoint = 256
-    /// The emergency reserve: so many rows of 64 pages, 4 MB. A page takes about 100 scans, so with nothing left on the
-    /// disk the lane still logs 100,000 taps.
+    /// Number of rows in a complete reserve. Each has 64 pages, together 4 MB. A page holds about 100 scans, so on a
+    /// full disk the lane can journal another 100,000 taps.
     static let reserveRows: Int64 = 16
     static let reserveRowPages: Int64 = 64
-    /// Free pages inside the file under which a row of the reserve is given up, in an idle moment ...
+    /// Number of free pages in the file below which maintenance releases a row of the reserve.
     static let fewFreePages: Int64 = 32
-    /// ... and, where there is none, with a tap, which looks once in `tapsPerReserveCheck`.
+    /// Number of free pages below which a tap releases a row, because maintenance had no time.
     static let leastFreePages: Int64 = 12
+    /// Number of taps between two checks of the free pages by a tap.
     static let tapsPerReserveCheck = 128
-    /// After nothing was left to do, or nothing could be done, it is looked again after so long.
+    /// Interval between two checks of WAL and reserve when nothing is left to do or nothing can be done.
     static let reserveEveryMs: Int64 = 10_000
     static let pruneEveryMs: Int64 = 600_000
-    /// Scans that one idle moment deletes: about 20 pages.
+    /// Number of scans deleted in one step: about 20 pages.
     static let scansToPrune: Int64 = 2_000
 
-    /// Rows that one idle moment looks through in a file that was too long for its opening: about 40 pages.
+    /// Number of rows checked in one step, in a file that exceeds the check at opening: about 40 pages.
     static let rowsToCheck: Int64 = 4_000
-    /// So long an opening looks for what a file that was set aside knew; the rest of its counters is for idle moments.
+    /// Time limit for salvaging a corrupt file while opening, in milliseconds. The remaining counters are salvaged
+    /// during maintenance.
     static let salvageLimitMs: Int64 = 1_000
 
-    /// What is left to read of a file that was set aside.
+    /// The salvage of a corrupt file that is not complete, or `nil`.
     var salvage: StateSalvage?
-    /// Where the look through a long file stands; nil: it is done, or was not needed.
+    /// Position of the check of a long file, or `nil` if it is complete or was not needed.
     var contentCheck: ContentCheck?
-    /// What that look has found: the next tap has the file set aside.
+    /// Damage that the check found. The next append fails, and the file is moved away.
     var damage: String?
-    /// Made when the first counter is asked for: most lanes never do.
+    /// Prepared for the first read counter that is requested. Most lanes need none.
     var selectCounter: Statement?
     var taps = 0
     var tapsSinceCheckpoint = 0
@@ -45,7 +49,7 @@ struct MaintenanceState {
     var nextReserveCheckMs = Int64.min
     var nextPruneCheckMs = Int64.min
 
-    /// The next row to look at.
+    /// The last row that was checked.
     struct ContentCheck {
         var table = 0
         var after = Int64.min

@@ -3,17 +3,21 @@ import SQLite
 package import ScanModel
 
 extension Journal {
-    /// Gives this scanner's scans to `note` in the order they were logged, beginning where a walk back from the newest ends;
-    /// before them those that are remembered from files that were set aside, admissions and annulments alone, without seq.
+    /// Calls `note` for this scanner's newest scans, in the order of their seqs.
     ///
-    /// Throws `DataFileError`, and what `note` throws.
-    /// - Parameter wanted: shown the time of each scan, and whether its clock was trusted, the newest first. True: begin at
-    ///   it, or before; nil: look no further.
+    /// The first calls are for the salvaged admissions and annulments of corrupt files, which have no seq. The first
+    /// scan is found by a walk back from the newest one.
+    ///
+    /// - Parameters:
+    ///   - wanted: Called during the walk with the time of each scan and whether its clock was trusted. Returns `true`
+    ///     if the scan is included, `false` if not, and `nil` to end the walk.
+    ///   - note: Called for the oldest included scan and all later ones.
+    /// - Throws: `DataFileError`, and the errors of `note`.
     package func forEachScan(
         wanted isWanted: (_ atMs: Int64, _ isTrusted: Bool) -> Bool?, note body: (Scan) throws -> Void
     ) throws {
         do {
-            let (scan, remembered) = try firstOf(isWanted)
+            let (scan, remembered) = try firstWanted(isWanted)
             if let remembered {
                 try database.prepare(
                     "SELECT 0, at, tag, verdict, flags, gate, 0 FROM remembered WHERE id >= ? ORDER BY id"
@@ -29,8 +33,8 @@ extension Journal {
         } catch let error as SQLiteError { throw DataFileError(path, error) }
     }
 
-    /// Where the walk ends among the scans, and, where it goes on beyond them, among what is remembered; nil: wants none.
-    private func firstOf(_ isWanted: (Int64, Bool) -> Bool?) throws -> (scan: Int64?, remembered: Int64?) {
+    /// Returns the keys of the oldest included scan and of the oldest included salvaged scan, or `nil` for none.
+    private func firstWanted(_ isWanted: (Int64, Bool) -> Bool?) throws -> (scan: Int64?, remembered: Int64?) {
         var own: Set<Int64> = []
         try database.prepare("SELECT id FROM journals WHERE scanner = ?").rows(.text(scanner.text)) {
             own.insert($0.int(0))
@@ -38,7 +42,7 @@ extension Journal {
         let scans = try walk("SELECT id, at, flags FROM scans ORDER BY id DESC", isWanted) { own.contains($0 >> 32) }
         if scans.hasEnded { return (scans.first, nil) }
         let remembered = try walk("SELECT id, at, flags FROM remembered ORDER BY id DESC", isWanted) { _ in true }
-        // A wanted one among the older ones wants all after it.
+        // An included salvaged scan is older than all scans, so all scans are included too.
         return (remembered.first == nil ? scans.first : .min, remembered.first)
     }
 

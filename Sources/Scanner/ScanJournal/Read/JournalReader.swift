@@ -3,27 +3,27 @@ import FileSystem
 import SQLite
 package import ScanModel
 
-/// A journal in the file, as it was when it was read.
+/// A journal in the file, at the time of the read.
 package struct JournalRecord: Hashable, Sendable {
-    /// Rises with each new journal of the file.
+    /// The number of the journal in its file. Increases with each new journal.
     package let id: Int64
     package let journalID: JournalID
     package let scanner: ScannerID
     /// Device clock, milliseconds since 1970-01-01 UTC.
     package let createdMs: Int64
-    /// 0: no scan yet.
+    /// 0 for a journal without scans.
     package let lastSeq: Int64
 }
 
-/// The publisher's view of `journal.sqlite`. Writes nothing, and every call ends its read before it returns, so the gate
-/// never waits and its log can always be folded back. Confined to one thread.
+/// Reads `journal.sqlite` in another process than the gate. Confined to one thread.
 ///
-/// A file that is not there yet, cannot be opened yet, or is being recovered by its gate reads as empty: "not yet". One that
-/// the gate set aside and replaced is noticed, and the new one read.
+/// It writes nothing, and every call ends its read transaction before it returns. So the gate never waits, and can
+/// always checkpoint its WAL. A file that is missing, is not complete yet, or is being recovered by SQLite reads as
+/// empty. A file that the gate has replaced is detected, and the new one is read.
 ///
-/// In one process with the `Journal` of the same folder (a simulated fleet) the journal must be opened before the reader
-/// first reads, and closed after it: SQLite shares the -shm file among the connections of a process, and the first one
-/// decides whether it can be written.
+/// In one process with the `Journal` of the same folder (a simulated fleet), the journal must be opened before the
+/// first read and closed after the last one. SQLite shares the -shm file among the connections of a process, and the
+/// first connection decides whether it is writable.
 package final class JournalReader {
     private let path: String
     private var open: Open?
@@ -33,20 +33,22 @@ package final class JournalReader {
         let isRecovered: Bool
         let journals: Statement
         let scans: Statement
-        /// What `journals()` said: an id means nothing in another file.
+        /// The numbers that `journals` has returned. In another file they stand for other journals.
         var known: Set<Int64> = []
     }
 
-    /// - Parameter folder: the scanner's data folder; may be missing.
+    /// - Parameter folder: The scanner's data folder. It may be missing.
     package init(folder: String) { path = DataFolderPaths.journal(folder) }
 
-    /// The journals with ids above `id`, in order of creation. Throws `DataFileError` for a damaged file.
+    /// Returns the journals with numbers above `id`, in order of creation.
+    ///
+    /// - Throws: `DataFileError` for a corrupt file.
     package func journals(after id: Int64 = 0) throws -> [JournalRecord] {
         try reading { open in
             var records: [JournalRecord] = []
             try open.journals.rows(.int(id)) { row in
                 guard let journalID = JournalID(row.blob(1)), let scanner = ScannerID(row.text(2)) else {
-                    throw DataFileError(path, "a journal without identity", isDamaged: true)
+                    throw DataFileError(path, "a journal without a valid ID or scanner", isDamaged: true)
                 }
                 records.append(
                     JournalRecord(
@@ -58,10 +60,14 @@ package final class JournalReader {
         } ?? []
     }
 
-    /// Scans after `seq`, in order, at most `limit`.
+    /// Returns the scans after `seq`, in order.
     ///
-    /// Empty also for an id that `journals` has not named since the file was replaced: ask it again. Throws `DataFileError`
-    /// for a damaged file.
+    /// - Parameters:
+    ///   - id: The number of a journal. `journals` must have returned it since the file was last replaced, else the
+    ///     result is empty.
+    ///   - seq: The seq before the first scan.
+    ///   - limit: Maximum number of scans.
+    /// - Throws: `DataFileError` for a corrupt file.
     package func read(journal id: Int64, after seq: Int64, limit: Int) throws -> [Scan] {
         try reading { open in
             guard open.known.contains(id) else { return [] }
@@ -76,20 +82,26 @@ package final class JournalReader {
         } ?? []
     }
 
-    /// Whether the file was recovered from a damaged one: only then may seqs be missing between those that it holds.
+    /// Returns whether the file was recovered from a corrupt one, so that seqs may be missing between others.
     package func mayHaveGaps() throws -> Bool { try reading { $0.isRecovered } ?? false }
 
-    /// Scans of this scanner's journals that lie beyond what was shipped of each. Throws `DataFileError` for a damaged file.
-    package func backlog(beyond shipped: [JournalID: Int64], scanner: ScannerID) throws -> Int {
+    /// Returns the number of scans of this scanner after the upload cursor of each journal.
+    ///
+    /// - Throws: `DataFileError` for a corrupt file.
+    package func backlog(beyond cursors: [JournalID: Int64], scanner: ScannerID) throws -> Int {
         try journals().filter { $0.scanner == scanner }
-            .reduce(0) { $0 + max(0, Int($1.lastSeq - shipped[$1.journalID, default: 0])) }
+            .reduce(0) { $0 + max(0, Int($1.lastSeq - cursors[$1.journalID, default: 0])) }
     }
 
-    /// Runs a read on the present file; nil for "not yet". What was read while the file was replaced is read again: SQLite
-    /// may have mixed the old database with the log of the new.
+    /// Runs a read on the current file.
+    ///
+    /// A read during which the file was replaced is repeated, because SQLite may have mixed the old database with the
+    /// new WAL.
+    ///
+    /// - Returns: `nil` if the file is not readable yet.
     private func reading<Result>(_ body: (inout Open) throws -> Result) throws -> Result? {
         for _ in 0..<3 {
-            // An empty one is about to be filled, or to be set aside with its log, which a look at it would delete.
+            // An empty file is about to be filled, or to be moved away with its WAL, which opening it would delete.
             guard let inode = Files.status(path)?.inode, !CorruptFile.isEmpty(path) else {
                 open = nil
                 return nil
@@ -115,7 +127,7 @@ package final class JournalReader {
         return nil
     }
 
-    /// Nil while the gate has not made its tables.
+    /// Opens the file. Returns `nil` while the gate has not created its tables.
     private func opened(_ inode: UInt64) throws -> Open? {
         let database = try Database(path, .readOnly)
         guard try database.int("SELECT count(*) FROM sqlite_master WHERE name = 'scans'") == 1 else { return nil }

@@ -131,8 +131,8 @@ enum RecordCarver {
     private static func journal(
         _ id: Int64, _ types: inout Reader, _ values: inout Reader, _ end: Int, headerEnd: Int
     ) -> Record? {
-        guard types.byte() == journalIDType, let name = types.varint(), name >= 13, name % 2 == 1, let created = types.byte(),
-            types.at == headerEnd, created != 0, let size = intSize(created),
+        guard types.byte() == journalIDType, let name = types.varint(), name >= 13, name % 2 == 1,
+            let created = types.byte(), types.at == headerEnd, created != 0, let size = intSize(created),
             values.at + 16 + Int(name - 13) / 2 + size == end,
             let journalID = JournalID(values.take(16)),
             let scanner = ScannerID(String(decoding: values.take(Int(name - 13) / 2), as: UTF8.self))

@@ -212,7 +212,6 @@ package struct Recovery: Sendable {
         try carvedRecords(source) { try body($0, false) }
     }
 
-
     /// Reads in windows that overlap by the longest row.
     private func carvedRecords(_ source: String, _ body: (RecordCarver.Record) throws -> Void) throws {
         for path in [source, CorruptFile.log(of: source)] where Files.exists(path) {

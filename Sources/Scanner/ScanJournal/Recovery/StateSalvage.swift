@@ -8,8 +8,8 @@ import ScanModel
 /// Salvages state from a corrupt journal into the new one: read counters and admissions.
 ///
 /// The counters prevent the replay of recorded chip messages. The admissions keep anti-passback across the restart.
-/// Salvage is best effort: it reads the pages as they are, whatever the damage, for a limited time. The scans stay in the
-/// corrupt file for `Recovery`. Salvaged admissions have no journal and no seq, and are never uploaded.
+/// Salvage is best effort: it reads the pages as they are, whatever the damage, for a limited time. The scans stay in
+/// the corrupt file for `Recovery`. Salvaged admissions have no journal and no seq, and are never uploaded.
 struct StateSalvage {
     /// Maximum number of salvaged admissions and annulments, the newest: several days of a busy lane.
     static let rememberedLimit = 100_000
@@ -40,7 +40,8 @@ struct StateSalvage {
     ///   - database: The new journal. Its salvaged admissions are replaced.
     ///   - scanner: Only the admissions of this scanner are salvaged.
     ///   - limitMs: Time limit in milliseconds.
-    /// - Returns: The rest of the salvage, to be continued with `resume(into:)`, or `nil` if the file was read completely.
+    /// - Returns: The rest of the salvage, to be continued with `resume(into:)`, or `nil` if the file was read
+    ///   completely.
     /// - Throws: `SQLiteError` when the new journal cannot be written.
     static func start(
         from file: String, into database: Database, scanner: ScannerID,

@@ -4,19 +4,19 @@ import LinuxSystem
 import SQLite
 package import ScanModel
 
-/// The gate's log of taps: the one writer of `journal.sqlite`, on one connection, confined to the lane's thread.
+/// The gate's append-only log of scans: the only writer of `journal.sqlite`, confined to the lane's thread.
 ///
-/// A scan is on the disk when `append` returns. Each start begins a new journal with a random identity, and so does each
-/// day of running; the file holds them in order.
+/// A scan is on the disk when `append` returns. Each start of the gate begins a new journal with a random ID, and so
+/// does each day of operation. The file holds them in order.
 package final class Journal {
-    /// A journal is at most this old: 24 hours by the monotonic clock.
+    /// Maximum age of a journal in milliseconds by the monotonic clock: 24 hours.
     package static let ageLimitMs: Int64 = 24 * 3_600_000
 
-    /// Characters of a reason that are kept.
+    /// Maximum number of characters of a reason. Longer ones are cut.
     package static let reasonLimit = 500
     package static let keepDaysDefault = 30
 
-    /// A scan before it has its number.
+    /// A scan without its seq.
     package struct Entry: Hashable, Sendable {
         /// Device clock, milliseconds since 1970-01-01 UTC.
         package var atMs: Int64
@@ -33,17 +33,17 @@ package final class Journal {
     }
 
     package let scanner: ScannerID
-    /// The present journal.
+    /// The ID of the current journal.
     package var id: JournalID { current.id }
-    /// The last seq of the present journal; 0 before its first scan.
+    /// The last seq of the current journal, or 0 before its first scan.
     package var lastSeq: Int64 { current.lastSeq }
-    /// Device time of the last scan that the file held at the start, whichever journal it is in; nil without one.
+    /// Device time of the last scan in the file at the start, in any journal, or `nil` if there was none.
     package let lastAtMs: Int64?
 
-    /// What prune may take: shipped, and older than so many days ...
+    /// Minimum age of the confirmed scans that maintenance may delete, in days.
     package var keepDays = Journal.keepDaysDefault
-    /// ... and before this, which the lane sets to the start of the event day before the present one: its memory is rebuilt
-    /// from these scans. Milliseconds since 1970.
+    /// Scans from this time on are kept, in milliseconds since 1970. The lane sets it to the start of the previous
+    /// event day, because it rebuilds its anti-passback memory from these scans.
     package var keepFromMs = Int64.max
 
     let path: String
@@ -55,10 +55,9 @@ package final class Journal {
     private let upsertCounter: Statement
     private let insertReason: Statement
     var current = CurrentJournal(id: JournalID.random())
-    /// What the idle moments have done, and when they look again.
     var maintenance = MaintenanceState()
 
-    /// The present journal as it stands, put back when a transaction fails.
+    /// The state of the current journal, restored when a transaction fails.
     struct CurrentJournal {
         var id: JournalID
         var rowid: Int64 = 0
@@ -66,13 +65,15 @@ package final class Journal {
         var begunMs: Int64 = 0
     }
 
-    /// Takes the folder's gate lock, opens or makes the file, and begins a journal.
+    /// Takes the gate lock of the folder, opens or creates the file, and begins a journal.
     ///
-    /// A damaged file is set aside and a new one starts. Throws `ProgramError` (configuration) when another gate holds the
-    /// folder, `DataFileError` when the file cannot be written.
+    /// A corrupt file is renamed, and a new one is created.
+    ///
     /// - Parameters:
-    ///   - folder: the scanner's data folder; made if missing.
-    ///   - monotonicMs: milliseconds of a clock that never steps.
+    ///   - folder: The scanner's data folder. It is created if it is missing.
+    ///   - scanner: The scanner of the new journal.
+    ///   - monotonicMs: Milliseconds of a monotonic clock.
+    /// - Throws: `FileLock.Held` when another gate holds the lock, `DataFileError` when the file cannot be written.
     package init(
         folder: String, scanner: ScannerID, monotonicMs: @escaping () -> Int64 = SystemClock.monotonicMs
     ) throws {
@@ -83,7 +84,7 @@ package final class Journal {
         let opened = try JournalFile.durable.open(path)
         database = opened.database
         do {
-            // Also after a start that was cut off between the two.
+            // Also after a start that ended between the rename and the salvage.
             let isNew = try database.int("SELECT count(*) FROM journals") == 0
             let old = opened.setAside ?? (isNew ? CorruptFile.names(path).last : nil)
             if let old { maintenance.salvage = try StateSalvage.start(from: old, into: database, scanner: scanner) }
@@ -101,26 +102,32 @@ package final class Journal {
         } catch let error as SQLiteError { throw DataFileError(path, error) }
     }
 
-    /// The lock that a gate holds on its folder, for one who changes what the gate would read at its start. Throws
-    /// `ProgramError` (configuration) while a gate runs there.
+    /// Takes the lock that a gate holds on its folder, to change files that the gate reads at its start.
+    ///
+    /// - Throws: `FileLock.Held` while a gate is running on the folder.
     package static func lock(folder: String) throws -> FileLock { try FileLock(DataFolderPaths.gateLock(folder)) }
 
-    /// Logs one scan; it is on the disk when this returns. Throws `DataFileError`, and then nothing was logged.
+    /// Appends one scan. It is on the disk when this returns.
     ///
-    /// A time outside 1970 to 2199 becomes the nearest one inside: no batch could carry it.
+    /// A time outside 1970 to 2199 is replaced by the nearest one inside, because no batch can hold it.
+    ///
+    /// - Throws: `DataFileError`. Nothing was appended then.
     package func append(
         atMs: Int64, tag: TagID, verdict: Verdict, flags: Flags, gate: Int64?, snapshot: Int64
     ) throws -> Scan {
         try append(Entry(atMs: atMs, tag: tag, verdict: verdict, flags: flags, gate: gate, snapshot: snapshot))
     }
 
-    /// Logs one scan, and what belongs to it, in one commit: all of it is on the disk when this returns.
+    /// Appends one scan with its counter and reason in one transaction. All is on the disk when this returns.
     ///
-    /// Throws `DataFileError`, and then nothing was logged.
     /// - Parameters:
-    ///   - counter: the read counter that the tag's message carried, kept as the tag's newest.
-    ///   - reason: why the supervisor ordered it; cut to `reasonLimit` characters.
-    ///   - continues: the scan belongs to an earlier one of this journal (an annulment): no new journal begins with it.
+    ///   - entry: The scan.
+    ///   - counter: The read counter in the tag's message. It is stored as the newest one of the tag.
+    ///   - reason: The reason that the supervisor gave, cut to `reasonLimit` characters.
+    ///   - continues: Whether the scan belongs to an earlier one of this journal (an annulment), so that no new journal
+    ///     may begin with it.
+    /// - Returns: The scan with its seq.
+    /// - Throws: `DataFileError`. Nothing was appended then.
     package func append(
         _ entry: Entry, counter: Int64? = nil, reason: String? = nil, continues: Bool = false
     ) throws -> Scan {
@@ -129,7 +136,7 @@ package final class Journal {
         maintenance.recordTap()
         do {
             let isShort = try needsReserve()
-            // One statement is its own transaction.
+            // A single statement is a transaction.
             if !isDueForNewJournal, !isShort, counter == nil, reason == nil { return try write(entry) }
             return try inTransaction {
                 if isDueForNewJournal { try beginJournal(JournalID.random()) }
@@ -146,7 +153,9 @@ package final class Journal {
         } catch let error as SQLiteError { throw DataFileError(path, error) }
     }
 
-    /// Logs many scans in one transaction: all or none. For simulated fleets; a lane logs each tap by itself.
+    /// Appends several scans in one transaction, for simulated fleets. A lane appends each scan separately.
+    ///
+    /// - Throws: `DataFileError`. Nothing was appended then.
     package func appendBatch(_ entries: [Entry]) throws -> [Scan] {
         do {
             return try inTransaction {
@@ -156,10 +165,7 @@ package final class Journal {
         } catch let error as SQLiteError { throw DataFileError(path, error) }
     }
 
-    /// Makes the file as good as full at `pages` pages, for tests of a full disk.
-    func limitPages(_ pages: Int) throws { _ = try database.int("PRAGMA max_page_count = \(pages)") }
-
-    /// One transaction; `current` is as before when it fails.
+    /// Runs `body` in one transaction, and restores `current` when it fails.
     func inTransaction<Result>(_ body: () throws -> Result) throws -> Result {
         let before = current
         do { return try database.transaction { try body() } } catch {
@@ -185,7 +191,7 @@ package final class Journal {
             snapshot: entry.snapshot)
     }
 
-    /// Half the room for seqs: a batch may still follow.
+    /// Whether the next scan begins a new journal. Half of the seqs stay free, because an appended batch may be long.
     private var isDueForNewJournal: Bool {
         monotonicMs() - current.begunMs >= Journal.ageLimitMs || current.lastSeq >= JournalFile.seqLimit / 2
     }

@@ -1,10 +1,11 @@
 import DataFolder
 import SQLite
 
-/// What `journal.sqlite` holds.
+/// The schema of `journal.sqlite`.
 ///
-/// `remembered` is what the lane knew from a file that was set aside: see `StateSalvage`. It is no journal's, and nobody ships it.
-/// Rows of each table differ in shape from those of any other, so that they can be told apart where nothing else is left.
+/// `remembered` holds the admissions that `StateSalvage` copied from a corrupt file. They belong to no journal and are
+/// not uploaded. The rows of each table differ in shape from those of the others, so that `RecordCarver` can recognise
+/// them.
 enum JournalFile {
     static let durable = DurableFile(
         applicationID: 0x5450_4C4A, format: 1,
@@ -22,32 +23,33 @@ enum JournalFile {
                 id INTEGER PRIMARY KEY, at INTEGER NOT NULL, tag INTEGER NOT NULL, verdict INTEGER NOT NULL,
                 flags INTEGER NOT NULL, gate INTEGER);
             """,
-        // The log is never cut, or the next tap of a full disk would have no room; checkpoints belong to idle moments, and
-        // this one is for a lane that has none. Deleted scans need no zeros over them: they are on their way to a center.
+        // The WAL is never truncated, or the next tap on a full disk would have no space. Maintenance makes the
+        // checkpoints; the automatic one is for a lane that is never idle. Deleted scans are not overwritten, because
+        // they are not secret.
         pragmas: """
             PRAGMA wal_autocheckpoint = \(backstopPages); PRAGMA journal_size_limit = -1; PRAGMA secure_delete = OFF
             """,
         shortTables: ["journals", "pruning"])
 
-    /// The tables that an opening of a long file leaves to the idle moments, with their key and last column.
+    /// The tables that maintenance checks in a long file, with their key and last column.
     static let longTables = [
         (name: "scans", key: "id", last: "snapshot"), (name: "counters", key: "tag", last: "counter"),
         (name: "reasons", key: "id", last: "reason"), (name: "remembered", key: "id", last: "gate"),
     ]
 
-    /// Pages in the log at which a tap itself has to wait for a checkpoint. What they take must lie well within
+    /// Number of pages in the WAL at which a tap itself performs a checkpoint. They must fit well into
     /// `MaintenanceState.walBytes`.
     static let backstopPages = 1_500
     static let pageBytes: Int64 = 4_096
     /// 64 pages.
     static let growthBytes: Int32 = 64 * 4_096
 
-    /// A table that only a recovered journal has: in it, seqs may be missing for ever.
+    /// A table that only a recovered journal has. Seqs may be missing in such a journal.
     static let recoveredMark = "recovered"
 
-    /// Seqs have the lower 32 bits of a scan's key.
+    /// The seq is in the lower 32 bits of a scan's key.
     static let seqLimit: Int64 = 0xffff_ffff
 
-    /// Scans lie in the file in the order of journals, then seqs.
+    /// Returns the key of a scan. Keys have the order of journals, then seqs.
     static func scanID(_ journal: Int64, _ seq: Int64) -> Int64 { journal << 32 | seq }
 }

@@ -6,8 +6,8 @@ package import ScanModel
 
 /// Writes scans as batch files into a folder, to be carried to the center on a USB stick.
 ///
-/// Exported scans do not count as uploaded, because a stick can get lost, and the center stores repeated scans once. Valid
-/// files in the folder stay, so a stick can be used for several exports. Each file is written atomically.
+/// Exported scans do not count as uploaded, because a stick can get lost, and the center stores repeated scans once.
+/// Valid files in the folder stay, so a stick can be used for several exports. Each file is written atomically.
 package struct BatchExport: Sendable {
     /// The scans to export.
     package enum Choice: Sendable {

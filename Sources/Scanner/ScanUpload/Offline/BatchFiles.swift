@@ -52,7 +52,8 @@ struct BatchFiles {
         valid[journal]?.first { $0.contains(seq) }?.upperBound
     }
 
-    /// Deletes the corrupt files of a journal that begin with `seq` or later. Other files or the broker have their scans.
+    /// Deletes the corrupt files of a journal that begin with `seq` or later. Other files or the broker have their
+    /// scans.
     func removeCorrupt(of journal: JournalID, from seq: Int64) {
         for name in corrupt[journal] ?? [] where name.first >= seq { try? Files.remove("\(folder)/\(name)") }
     }

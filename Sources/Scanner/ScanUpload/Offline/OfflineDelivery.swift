@@ -3,7 +3,8 @@ package import Runtime
 import ScanJournal
 package import ScanModel
 
-/// Publishes the scans of a folder once: those of a dead device (`ship`), or scans that were confirmed before (`resend`).
+/// Publishes the scans of a folder once: those of a dead device (`ship`), or scans that were confirmed before
+/// (`resend`).
 package struct OfflineDelivery: Sendable {
     package enum Kind: Sendable {
         /// The folder of a dead device, read as a copy: the scans that were not confirmed, or all.
