@@ -217,7 +217,8 @@ let package = Package(
             "TestSupport"),
         tests(
             "Integration", "ErrorModel", "LinuxSystem", "SQLite", "AMQP", "Postgres", "Crypto", "Minisign",
-            "FileSystem", "Runtime", "CLI", "ScanModel", "ScanBatchCodec", "Snapshots", "DataFolder", "ScanJournal", "SnapshotInstall",
+            "FileSystem", "Runtime", "CLI", "ScanModel", "ScanBatchCodec", "Snapshots", "DataFolder", "ScanJournal",
+            "SnapshotInstall",
             "ScanUpload", "Migrations", "Schema", "RegistrationLists", "Registry", "SnapshotExport", "Tracking",
             "Ingest", "PartitionMaintenance", "DeviceEmulation", "TestSupport"),
         tests(
