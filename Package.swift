@@ -72,7 +72,8 @@ let package = Package(
             "ScanJournal", in: "Scanner", "ErrorModel", "LinuxSystem", "SQLite", "FileSystem", "Runtime", "ScanModel",
             "DataFolder"),
         domain(
-            "Readers", in: "Scanner", "LinuxSystem", "Crypto", "NFC", "SerialPorts", "FileSystem", "Runtime", "CLI",
+            "Readers", in: "Scanner", "ErrorModel", "LinuxSystem", "Crypto", "NFC", "SerialPorts", "FileSystem",
+            "Runtime",
             "ScanModel"),
         domain(
             "TurnstileControl", in: "Scanner", "LinuxSystem", "SerialPorts", "Runtime", "ScanModel", "AccessControl",
@@ -183,7 +184,8 @@ let package = Package(
         unitTests("IngestTests", "ScanModel", "ScanBatchCodec", "Ingest", "TestSupport"),
         unitTests("MinisignTests", "ErrorModel", "Minisign", "FileSystem", "Snapshots", "TestSupport"),
         unitTests(
-            "ReadersTests", "LinuxSystem", "Crypto", "NFC", "SerialPorts", "FileSystem", "Runtime", "CLI", "ScanModel",
+            "ReadersTests", "ErrorModel", "LinuxSystem", "Crypto", "NFC", "SerialPorts", "FileSystem", "Runtime",
+            "ScanModel",
             "Readers", "DeviceEmulation", "TestSupport"),
         unitTests("RegistrationListsTests", "FileSystem", "CLI", "ScanModel", "RegistrationLists", "TestSupport"),
         unitTests("RuntimeTests", "LinuxSystem", "FileSystem", "Runtime", "TestSupport"),
