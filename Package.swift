@@ -59,7 +59,7 @@ let package = Package(
         wrapper("FileSystem", in: "Shared", "CLinux", "ErrorModel", "LinuxSystem"),
         wrapper("Runtime", in: "Shared", "CLinux", "LinuxSystem", "FileSystem"),
         wrapper("CLI", in: "Shared", "CLinux", "ErrorModel", "LinuxSystem", "FileSystem", "Runtime"),
-        domain("ScanModel", in: "Shared", "Crypto"),
+        domain("ScanModel", in: "Shared", "LinuxSystem", "Crypto"),
         wrapper("ScanBatchCodec", in: "Shared", "CCBOR", "ScanModel"),
         domain(
             "Snapshots", in: "Shared", "ErrorModel", "LinuxSystem", "SQLite", "Crypto", "Minisign", "FileSystem",
@@ -76,20 +76,21 @@ let package = Package(
             "Runtime",
             "ScanModel"),
         domain(
-            "TurnstileControl", in: "Scanner", "LinuxSystem", "SerialPorts", "Runtime", "ScanModel", "AccessControl",
+            "TurnstileControl", in: "Scanner", "ErrorModel", "LinuxSystem", "SerialPorts", "Runtime", "ScanModel",
+            "AccessControl",
             "GateController"),
         domain(
             "LaneDisplay", in: "Scanner", "LinuxSystem", "Runtime", "ScanModel", "Snapshots", "AccessControl",
-            "DataFolder", "GateController"),
+            "DataFolder", "ScanJournal", "GateController"),
         domain(
-            "GateController", in: "Scanner", "LinuxSystem", "Crypto", "FileSystem", "Runtime", "CLI", "ScanModel",
-            "Snapshots", "AccessControl", "DataFolder", "ScanJournal", "SnapshotInstall"),
+            "GateController", in: "Scanner", "ErrorModel", "LinuxSystem", "Crypto", "FileSystem", "Runtime",
+            "ScanModel", "Snapshots", "AccessControl", "DataFolder", "ScanJournal", "SnapshotInstall"),
         domain(
             "SnapshotInstall", in: "Scanner", "LinuxSystem", "SQLite", "Crypto", "Minisign", "FileSystem", "Runtime",
             "ScanModel", "Snapshots"),
         domain(
-            "SnapshotDownload", in: "Scanner", "LinuxSystem", "SQLite", "HTTPClient", "Minisign", "Compression",
-            "FileSystem", "Runtime", "CLI", "Snapshots", "DataFolder", "SnapshotInstall"),
+            "SnapshotDownload", in: "Scanner", "ErrorModel", "LinuxSystem", "HTTPClient", "Minisign", "Compression",
+            "FileSystem", "Runtime", "Snapshots", "DataFolder", "SnapshotInstall"),
         domain(
             "ScanUpload", in: "Scanner", "ErrorModel", "LinuxSystem", "AMQP", "Crypto", "FileSystem", "Runtime",
             "ScanModel", "ScanBatchCodec", "DataFolder", "ScanJournal", "SnapshotInstall"),
@@ -199,14 +200,14 @@ let package = Package(
             "ScanUploadTests", "ErrorModel", "SQLite", "FileSystem", "Runtime", "ScanModel", "ScanBatchCodec",
             "DataFolder", "ScanJournal", "ScanUpload", "TestSupport"),
         unitTests(
-            "SnapshotDownloadTests", "LinuxSystem", "SQLite", "HTTPClient", "HTTPServer", "Minisign", "FileSystem",
-            "Runtime", "CLI", "ScanModel", "Snapshots", "DataFolder", "SnapshotInstall", "SnapshotDownload",
+            "SnapshotDownloadTests", "ErrorModel", "LinuxSystem", "SQLite", "HTTPClient", "HTTPServer", "Minisign",
+            "FileSystem", "Runtime", "ScanModel", "Snapshots", "DataFolder", "SnapshotInstall", "SnapshotDownload",
             "FakeCenter", "TestSupport"),
         unitTests(
             "SnapshotExportTests", "LinuxSystem", "SQLite", "Crypto", "Minisign", "FileSystem", "Runtime", "CLI",
             "ScanModel", "Snapshots", "SnapshotInstall", "SnapshotExport", "TestSupport"),
         unitTests(
-            "SnapshotInstallTests", "LinuxSystem", "SQLite", "Minisign", "FileSystem", "CLI", "ScanModel", "Snapshots",
+            "SnapshotInstallTests", "LinuxSystem", "SQLite", "Minisign", "FileSystem", "ScanModel", "Snapshots",
             "SnapshotInstall", "FakeCenter", "TestSupport"),
         unitTests(
             "SnapshotsTests", "SQLite", "Crypto", "FileSystem", "ScanModel", "Snapshots", "SnapshotExport",
@@ -215,7 +216,7 @@ let package = Package(
         unitTests("TrackingTests", "ScanModel", "Tracking", "TestSupport"),
         unitTests(
             "TurnstileControlTests", "LinuxSystem", "SerialPorts", "FileSystem", "Runtime", "ScanModel", "Snapshots",
-            "AccessControl", "DataFolder", "TurnstileControl", "LaneDisplay", "GateController", "DeviceEmulation",
+            "AccessControl", "DataFolder", "ScanJournal", "TurnstileControl", "LaneDisplay", "GateController",
             "TestSupport"),
         tests(
             "Integration", "ErrorModel", "LinuxSystem", "SQLite", "AMQP", "Postgres", "Crypto", "Minisign",

@@ -1,11 +1,11 @@
 """Log messages of the programs that the cluster test waits for."""
 
 # tapline-center
-DATABASE_LOST = "database away"
-BROKER_LOST = "broker away"
-SHARD_TAKEN_OVER = "took over from another center"
-SHARD_RETURNED = "handed back to the center that is there again"
-DELIVERIES_REQUEUED = "gave the deliveries back: the database is away too long"
+DATABASE_LOST = "database connection lost"
+BROKER_LOST = "broker connection lost"
+SHARD_TAKEN_OVER = "shard taken over from another center"
+SHARD_RETURNED = "shard returned to its owner"
+DELIVERIES_REQUEUED = "database unavailable, unacknowledged deliveries requeued"
 
 # tapline-publisher, in the log of the fleet
 BATCH_REJECTED = "batch rejected by broker"

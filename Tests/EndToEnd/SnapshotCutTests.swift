@@ -221,7 +221,7 @@ struct CutStage {
         let watch = SnapshotReloader(store)
         watch.check()
         let snapshot = try #require(watch.take(), "\(place): no gate opens")
-        #expect(!watch.servesOlder && snapshot.version == now, "\(place)")
+        #expect(!watch.isOlderThanCurrent && snapshot.version == now, "\(place)")
         try decide(snapshot, place)
         guard folder == nil else { return }
         // One that has run all the time.

@@ -1,18 +1,18 @@
 import LinuxSystem
 import Synchronization
 
-/// Whether broker and database are connected, for `/readyz`, on every lane of the ingest: read from any thread, never waits.
+/// The state of the broker and database connections of all workers, for `/readyz`. Any thread may read it; it never blocks.
 package final class IngestHealth: Sendable {
     private struct State {
         var broker: String? = "not connected yet"
         var database: String? = "not connected yet"
-        var databaseAwaySinceMs: Int64? = SystemClock.monotonicMs()
+        var databaseUnavailableSinceMs: Int64? = SystemClock.monotonicMs()
     }
     private let states: Mutex<[State]>
 
-    init(lanes: Int) { states = Mutex(Array(repeating: State(), count: lanes)) }
+    init(workers: Int) { states = Mutex(Array(repeating: State(), count: workers)) }
 
-    /// What is not as it should be; empty only while all lanes are connected to both.
+    /// The current problems, each with the name of the server. Empty only while all workers are connected to both.
     package var problems: [(name: String, problem: String)] {
         states.withLock { states in
             [("broker", states.first(\.broker)), ("database", states.first(\.database))].compactMap { name, problem in
@@ -24,47 +24,54 @@ package final class IngestHealth: Sendable {
     package var isBrokerConnected: Bool { states.withLock { $0.first(\.broker) == nil } }
     package var isDatabaseConnected: Bool { states.withLock { $0.first(\.database) == nil } }
 
-    /// One lane's view: a consumer and its writer.
-    func lane(_ index: Int) -> Lane { Lane(health: self, index: index) }
+    /// Returns the view of one worker, for its consumer and its writer.
+    func worker(_ index: Int) -> Worker { Worker(health: self, index: index) }
 
-    struct Lane: Sendable {
+    struct Worker: Sendable {
         fileprivate let health: IngestHealth
         fileprivate let index: Int
 
-        /// Gives whether this is news: an outage that the other lanes have told already is none.
+        /// Sets or clears (`nil`) the broker problem.
+        ///
+        /// - Returns: `true` if the summary over all workers has changed. An outage that another worker has reported
+        ///   already is no change.
         @discardableResult
         func setBroker(_ problem: String?) -> Bool {
             health.change(\.broker) { $0[index].broker = problem }
         }
 
-        /// Gives whether this is news.
+        /// Sets or clears (`nil`) the database problem.
+        ///
+        /// - Returns: `true` if the summary over all workers has changed.
         @discardableResult
         func setDatabase(_ problem: String?) -> Bool {
             health.change(\.database) { states in
                 states[index].database = problem
-                let since = states[index].databaseAwaySinceMs ?? SystemClock.monotonicMs()
-                states[index].databaseAwaySinceMs = problem == nil ? nil : since
+                let since = states[index].databaseUnavailableSinceMs ?? SystemClock.monotonicMs()
+                states[index].databaseUnavailableSinceMs = problem == nil ? nil : since
             }
         }
 
-        /// Milliseconds since the database was last of use; 0 while it is.
-        var databaseAwayMs: Int64 {
+        /// Milliseconds since the database was last usable; 0 while it is.
+        var databaseUnavailableMs: Int64 {
             health.states.withLock { states in
-                states[index].databaseAwaySinceMs.map { SystemClock.monotonicMs() - $0 } ?? 0
+                states[index].databaseUnavailableSinceMs.map { SystemClock.monotonicMs() - $0 } ?? 0
             }
         }
     }
 
-    private func change(_ what: KeyPath<State, String?>, _ body: (inout [State]) -> Void) -> Bool {
+    private func change(_ server: KeyPath<State, String?>, _ body: (inout [State]) -> Void) -> Bool {
         states.withLock { states in
-            let before = states.first(what)
+            let before = states.first(server)
             body(&states)
-            return states.first(what) != before
+            return states.first(server) != before
         }
     }
 }
 
 extension Array {
-    /// The first problem of any lane.
-    fileprivate func first(_ what: KeyPath<Element, String?>) -> String? { lazy.compactMap { $0[keyPath: what] }.first }
+    /// The first problem of any worker.
+    fileprivate func first(_ server: KeyPath<Element, String?>) -> String? {
+        lazy.compactMap { $0[keyPath: server] }.first
+    }
 }

@@ -1,44 +1,52 @@
 package import Postgres
 package import Runtime
 
-/// Summarises the index of block ranges (`tapline.scans_blocks`) of open partitions, close behind the writers: so a search
-/// for a tag reads only the ranges whose bloom filter may hold it, and the last pages. Confined to its connection's thread.
+/// Summarises the block range index (`scans_blocks`) of open partitions, close behind the writers. Confined to its
+/// connection's thread.
 ///
-/// An insert into a range that is summarised would have to change the summary, which costs more than the insert; so ranges
-/// that writers may still fill are left alone.
+/// A search for a tag then reads only the ranges whose Bloom filter may hold it, and the last pages. Ranges that writers may
+/// still fill are skipped: an insert into a summarised range would have to change the summary, which costs more than the
+/// insert.
 package struct BRINSummarizer {
-    /// Pages of a range, as in 0002_scans.sql.
+    /// Pages per range, as in migrations/0002_scans.sql.
     static let rangePages: Int64 = 4
-    /// Pages at the end of a partition that writers may still fill: each has a page of its own in hand, and each extends the
-    /// table by 20 for every other that waits to do so. 11,000 scans, read in 2 ms.
+    /// Pages at the end of a partition that writers may still fill. Each writer fills a page, and extends the table by 20 pages
+    /// for each other writer that waits to extend it. These pages hold 11,000 scans, which are read in 2 ms.
     static let marginPages: Int64 = 128
-    /// Pages summarised by one statement: 180,000 scans, about 40 ms.
+    /// Maximum number of pages that one statement summarises: 180,000 scans, about 40 ms.
     static let chunkPages: Int64 = 2_048
-    /// How soon it looks again while scans come in, and when none came: at 300,000 scans a second 75,000 gather.
-    static let (busyMs, idleMs) = (250, 500)
+    /// Pause after a step that summarised something, in milliseconds. At 300,000 scans a second, 75,000 scans arrive in it.
+    static let busyMs = 250
+    /// Pause after a step without work, in milliseconds.
+    static let idleMs = 500
 
     private let connection: PostgresConnection
     private let metrics: MaintenanceMetrics
 
     package init(_ connection: PostgresConnection, _ metrics: MaintenanceMetrics) {
-        (self.connection, self.metrics) = (connection, metrics)
+        self.connection = connection
+        self.metrics = metrics
     }
 
-    /// An open partition and its part of the index.
+    /// An open partition.
     private struct Open {
         let firstJournal: Int64
+        /// OID of its part of the index.
         let index: Int64
+        /// Summarised pages at the start of the partition.
         let summarised: Int64
         let pages: Int64
     }
 
-    /// Summarises what can be; gives the milliseconds until it is worth a look again.
+    /// Summarises the written ranges of all open partitions.
+    ///
+    /// - Returns: the pause until the next call, in milliseconds.
     package func step(_ stop: StopSignal) throws(PostgresError) -> Int {
         var (isBusy, left) = (false, Int64(0))
         for partition in try open() {
             var done = partition.summarised
             if done > partition.pages {
-                // Somebody emptied it.
+                // The partition was truncated.
                 done = 0
                 try connection.query(
                     "UPDATE tapline_internal.scan_partitions SET summarised_blocks = 0 WHERE first_journal = $1",
@@ -75,10 +83,10 @@ package struct BRINSummarizer {
         }
     }
 
-    /// False when somebody else is at the partition, as a vacuum: then the next time.
+    /// - Returns: `false` if another statement, such as a VACUUM, locks the partition. The next step tries again.
     private func summarise(_ partition: Open, _ first: Int64, _ end: Int64) throws(PostgresError) -> Bool {
         do {
-            // Below the server's deadlock_timeout, at which a vacuum that stands in the way would be cancelled.
+            // Below the server's deadlock_timeout, after which a blocking autovacuum would be cancelled.
             try connection.execute("SET lock_timeout = 200")
             try connection.query(
                 """

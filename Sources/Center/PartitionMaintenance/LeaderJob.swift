@@ -3,13 +3,14 @@ import Postgres
 import Runtime
 import Synchronization
 
-/// Work that comes again and again, on a thread and a connection of its own, in one center at a time.
+/// Periodic work in one center at a time, on its own thread and connection. An advisory lock selects the center.
 struct LeaderJob: Sendable {
-    /// How often a center that stands by asks for the lock.
+    /// Interval at which a standby center tries to take the lock, in milliseconds.
     static let standbyMs = 2_000
-    /// How often a statement is cancelled once the daemon stops: the first may come before it has begun.
+    /// Interval at which the running statement is cancelled after the stop signal, in milliseconds. Repeated, because a
+    /// cancellation before the statement has begun has no effect.
     static let cancelMs = 200
-    /// No statement takes longer: an index of the largest partition, behind the longest backup.
+    /// Limit for one statement, in milliseconds: an index of the largest partition that waits for the longest backup.
     static let statementLimitMs = 6 * 3_600_000
 
     private let name: String
@@ -17,15 +18,18 @@ struct LeaderJob: Sendable {
     private let step: @Sendable (PostgresConnection, StopSignal) throws -> Int
 
     /// - Parameters:
-    ///   - lockKey: of the advisory lock that says whose turn it is.
-    ///   - step: does what is to be done; gives the milliseconds until it is asked again.
+    ///   - name: name of the service, its thread and its log.
+    ///   - lockKey: key of the advisory lock.
+    ///   - step: performs the due work and returns the pause until the next call, in milliseconds.
     init(
         _ name: String, lockKey: Int64, step: @escaping @Sendable (PostgresConnection, StopSignal) throws -> Int
     ) {
-        (self.name, self.lockKey, self.step) = (name, lockKey, step)
+        self.name = name
+        self.lockKey = lockKey
+        self.step = step
     }
 
-    /// It never fails: what goes wrong is logged once and tried again.
+    /// Returns the service to run. It never throws: a failure is logged once and retried with back-off.
     func service(_ databaseURL: String) -> Service {
         .thread(name) { stop in
             let (backend, ended) = (Backend(), StopSignal())
@@ -51,13 +55,13 @@ struct LeaderJob: Sendable {
                 while !stop.isStopped {
                     let waitMs = try step(connection, stop)
                     backoff.reset()
-                    if problem != nil { log.info("at work again") }
+                    if problem != nil { log.info("maintenance resumed") }
                     problem = nil
                     stop.wait(ms: waitMs)
                 }
             } catch {
                 if stop.isStopped { return }
-                if problem != "\(error)" { log.warning("maintenance waits", [.error: "\(error)"]) }
+                if problem != "\(error)" { log.warning("maintenance failed, will retry", [.error: "\(error)"]) }
                 problem = "\(error)"
                 stop.wait(ms: backoff.nextDelayMs())
             }
@@ -65,8 +69,8 @@ struct LeaderJob: Sendable {
     }
 }
 
-/// The server's side of the connection, so that a long statement is ended with the daemon. An index that was not finished
-/// is made anew the next time.
+/// The server process of a job's connection. Its statement is cancelled at the stop signal, so a long one does not delay the
+/// stop. An unfinished index is dropped and built again at the next start.
 private final class Backend: Sendable {
     let pid = Atomic<Int64>(0)
 

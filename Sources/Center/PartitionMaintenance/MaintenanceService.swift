@@ -1,21 +1,25 @@
 package import Runtime
 
-/// Keeps the growing table of scans quick: makes its partitions ahead, summarises what is written so that a person's scans
-/// are found in it, closes partitions whose journals are over, and drops those that are too old.
+/// Maintains the partitions of the scans: makes them ahead, summarises written blocks, closes partitions whose journals are
+/// finished, and drops old ones.
 ///
-/// Nothing that it does or fails to do changes what is stored: a center without it is slower, never wrong. Of several centers
-/// one works at a time; the others stand by.
+/// Maintenance affects speed only, never the stored scans. One of several centers works at a time. The others are standbys.
 package final class MaintenanceService: Sendable {
     private let databaseURL: String
     private let settings: MaintenanceSettings
     private let metrics: MaintenanceMetrics
 
+    /// - Parameters:
+    ///   - databaseURL: connection string or URL, in libpq's format.
+    ///   - settings: the limits for closing and dropping partitions.
+    ///   - metrics: where the service registers its metrics.
     package init(databaseURL: String, _ settings: MaintenanceSettings = MaintenanceSettings(), metrics: Metrics) {
-        (self.databaseURL, self.settings) = (databaseURL, settings)
+        self.databaseURL = databaseURL
+        self.settings = settings
         self.metrics = MaintenanceMetrics(metrics)
     }
 
-    /// Two threads, each with a connection of its own: summaries must not wait until an index is built.
+    /// Returns the services to run: two, so that no summary waits until an index is built. Each has a thread and a connection.
     package func services() -> [Service] {
         let (settings, metrics) = (settings, metrics)
         return [
@@ -29,29 +33,31 @@ package final class MaintenanceService: Sendable {
     }
 }
 
-/// What may be set.
+/// The settings of the maintenance.
 package struct MaintenanceSettings: Sendable {
-    /// A journal that no newer one follows is over when nothing was heard of it for so long: a scanner makes a new one every
-    /// 24 hours, and one that was lost makes none.
+    /// A journal without a successor counts as finished after this time without a batch, in hours.
+    ///
+    /// A scanner makes a new journal every 24 hours, but a lost scanner makes none.
     package var silentJournalHours: Int
-    /// Scans are dropped, a partition at a time, when nothing was heard of their journals for so many days; nil: never.
+    /// A partition is dropped after this time without a batch for any of its journals, in days; `nil` keeps all partitions.
     package var keepDays: Int?
 
     package static let keepDaysRange = 1...36_500
 
     package init(silentJournalHours: Int = 48, keepDays: Int? = nil) {
-        (self.silentJournalHours, self.keepDays) = (silentJournalHours, keepDays)
+        self.silentJournalHours = silentJournalHours
+        self.keepDays = keepDays
     }
 }
 
-/// The metric objects; docs/metrics.md is their table.
+/// The metrics of the maintenance, described in docs/reference/metrics.md.
 package final class MaintenanceMetrics: Sendable {
     let unsummarised: Gauge
     let closed, retired: Counter
 
     package init(_ metrics: Metrics) {
         unsummarised = metrics.gauge(
-            "tapline_growth_unsummarised_pages", "Pages of open partitions that a search for a tag must read whole.")
+            "tapline_growth_unsummarised_pages", "Pages of open partitions that a search for a tag reads completely.")
         closed = metrics.counter("tapline_growth_partitions_closed_total", "Partitions indexed by tag and frozen.")
         retired = metrics.counter("tapline_growth_scans_retired_total", "Scans dropped by retention.")
     }

@@ -2,10 +2,11 @@ import LinuxSystem
 package import Postgres
 package import Runtime
 
-/// Makes partitions ahead, turns to the next one, closes those whose journals are over, and drops the old ones. Confined to
+/// Makes partitions ahead, rotates to the next one, closes those whose journals are finished, and drops old ones. Confined to
 /// its connection's thread.
 package struct Partitions {
-    static let tickMs = 30_000
+    /// Pause between two steps, in milliseconds.
+    static let pauseMs = 30_000
 
     private let connection: PostgresConnection
     private let settings: MaintenanceSettings
@@ -13,21 +14,29 @@ package struct Partitions {
     private let log = Log("scan-partitions")
 
     package init(_ connection: PostgresConnection, _ settings: MaintenanceSettings, _ metrics: MaintenanceMetrics) {
-        (self.connection, self.settings, self.metrics) = (connection, settings, metrics)
+        self.connection = connection
+        self.settings = settings
+        self.metrics = metrics
     }
 
-    /// Does what is to be done; gives the milliseconds until it is worth a look again.
+    /// Performs the due work.
+    ///
+    /// - Parameter stop: ends the step after the current partition.
+    /// - Returns: the pause until the next call, in milliseconds.
+    /// - Throws: `PostgresError`. The work is repeated by the next call.
     package func step(_ stop: StopSignal) throws -> Int {
         try connection.execute("SET lock_timeout = '5s'; SET vacuum_cost_delay = '2ms'")
         try makeAhead()
-        if try connection.query("SELECT tapline_internal.rotate_scan_partition()").bool(0, 0) { log.info("turned") }
+        if try connection.query("SELECT tapline_internal.rotate_scan_partition()").bool(0, 0) {
+            log.info("partition rotated")
+        }
         for name in try finished() where !stop.isStopped { try close(name) }
         if let keepDays = settings.keepDays, !stop.isStopped { try retire(keepDays, stop) }
-        return Partitions.tickMs
+        return Partitions.pauseMs
     }
 
-    /// The partition of the next journal and two more: one more than the trigger of a new journal asks for, so that no
-    /// transaction of the ingest ever makes one.
+    /// Makes the partition of the next journal and two more. The trigger of a new journal needs one fewer, so no store
+    /// transaction makes a partition.
     package func makeAhead() throws(PostgresError) {
         try connection.query(
             """
@@ -37,6 +46,7 @@ package struct Partitions {
             """)
     }
 
+    /// Returns the open partitions whose journals are finished.
     private func finished() throws(PostgresError) -> [String] {
         let rows = try connection.query(
             """
@@ -47,18 +57,23 @@ package struct Partitions {
         return (0..<rows.rowCount).map { rows.text($0, 0) }
     }
 
-    /// Each statement stands alone: none of them may run in a transaction, or should hold its lock while the next one works.
+    /// Indexes a partition by tag and freezes it.
+    ///
+    /// No transaction: CREATE INDEX CONCURRENTLY and VACUUM may not run in one, and no statement should hold its locks
+    /// during the next one.
     private func close(_ name: String) throws(PostgresError) {
         let start = SystemClock.monotonicMs()
         let (table, index) = (connection.identifier(name), connection.identifier(name + "_tag"))
         let known = try connection.query(
             "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('tapline_internal.' || $1)", [.text(index)])
-        let isThere = known.rowCount == 1 && known.bool(0, 0)
-        // Waits for whoever reads or writes the partition, and keeps nobody waiting.
+        let isIndexed = known.rowCount == 1 && known.bool(0, 0)
+        // Waits for readers and writers of the partition without blocking new ones.
         try connection.execute("SET lock_timeout = 0")
-        if known.rowCount == 1, !isThere { try connection.execute("DROP INDEX CONCURRENTLY tapline_internal.\(index)") }
-        if !isThere {
-            // One core is the ingest's.
+        if known.rowCount == 1, !isIndexed {
+            try connection.execute("DROP INDEX CONCURRENTLY tapline_internal.\(index)")
+        }
+        if !isIndexed {
+            // Leaves the other cores to the ingestion.
             try connection.execute("SET max_parallel_maintenance_workers = 0")
             try connection.execute(
                 "CREATE INDEX CONCURRENTLY \(index) ON tapline_internal.\(table) (tag_id) WITH (fillfactor = 100)")
@@ -69,16 +84,17 @@ package struct Partitions {
         try connection.query(
             "UPDATE tapline_internal.scan_partitions SET closed_at = now() WHERE name = $1", [.text(name)])
         metrics.closed.add()
-        log.info("closed", [.name: name, .durationMs: SystemClock.monotonicMs() - start])
+        log.info("partition closed", [.name: name, .durationMs: SystemClock.monotonicMs() - start])
     }
 
-    /// What cannot be dropped now is looked at again the next time.
+    /// Drops the partitions that are old enough. One that is in use is tried again at the next step.
     private func retire(_ keepDays: Int, _ stop: StopSignal) throws {
         let retention = Retention(connection, silentJournalHours: settings.silentJournalHours)
-        for old in try retention.survey(keepDays: keepDays) where old.obstacle == nil && !stop.isStopped {
-            guard let scans = try retention.drop(old, keepDays: keepDays) else { continue }
+        for partition in try retention.candidates(keepDays: keepDays)
+        where partition.obstacle == nil && !stop.isStopped {
+            guard let scans = try retention.drop(partition, keepDays: keepDays) else { continue }
             metrics.retired.add(scans)
-            log.info("retired", [.name: old.name, .count: scans])
+            log.info("partition dropped", [.name: partition.name, .count: scans])
         }
     }
 }

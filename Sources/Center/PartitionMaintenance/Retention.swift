@@ -1,72 +1,84 @@
 package import Postgres
 
-/// Drops old scans, a partition at a time. The rows of their journals stay, with `retired_seq`: they prove the balance, and
-/// tell what comes again from what is new. Where everybody is (`tapline.presence`) is not touched.
+/// Drops old scans, one partition at a time.
+///
+/// The rows of their journals stay, with `retired_seq`. They prove the balance, and distinguish repeated scans from new ones.
+/// `tapline.presence` is not changed.
 package struct Retention {
-    /// So long the ingest may be kept waiting behind a drop that itself waits for readers.
+    /// Lock timeout of a drop, in milliseconds. Store transactions queue behind a drop that waits for readers.
     static let lockMs = 500
 
-    /// A partition that is old enough.
-    package struct Old: Sendable, Equatable {
+    /// A partition that is old enough to be dropped.
+    package struct Candidate: Sendable, Equatable {
         package let name: String
         package let firstJournal: Int64
         package let scans: Int
         package let bytes: Int
-        /// Why it must not be dropped yet.
+        /// Why it must not be dropped yet; `nil` if it may.
         package let obstacle: String?
     }
 
     private let connection: PostgresConnection
     private let silentJournalHours: Int
 
+    /// - Parameters:
+    ///   - connection: used by this value alone while a call is running.
+    ///   - silentJournalHours: as in `MaintenanceSettings`.
     package init(_ connection: PostgresConnection, silentJournalHours: Int = MaintenanceSettings().silentJournalHours) {
-        (self.connection, self.silentJournalHours) = (connection, silentJournalHours)
+        self.connection = connection
+        self.silentJournalHours = silentJournalHours
     }
 
-    /// Partitions of whose journals nothing was heard for `keepDays`, the oldest first.
-    package func survey(keepDays: Int) throws(PostgresError) -> [Old] {
+    /// Returns the partitions whose journals had no batch for `keepDays` days, the oldest first.
+    package func candidates(keepDays: Int) throws(PostgresError) -> [Candidate] {
         let rows = try connection.query(
             """
             SELECT name, first_journal, scans, bytes, CASE
                 WHEN gaps > 0 THEN gaps || ' gaps are open: see tapline.seq_gaps and tapline.accept_gap'
                 WHEN unfinished_backlog > 0 THEN 'scanners still hold ' || unfinished_backlog || ' scans'
-                WHEN unfinished_heard_at > now() - $2 * interval '1 hour' THEN unfinished || ' journals are not over' END
+                WHEN unfinished_heard_at > now() - $2 * interval '1 hour' THEN unfinished || ' journals are not finished' END
             FROM tapline.scan_partition_state
             WHERE retired_at IS NULL AND is_full AND coalesce(heard_at, created_at) < now() - $1 * interval '1 day'
             ORDER BY first_journal
             """, [.int32(Int32(keepDays)), .int32(Int32(silentJournalHours))])
         return (0..<rows.rowCount).map {
-            Old(
+            Candidate(
                 name: rows.text($0, 0), firstJournal: rows.int($0, 1), scans: Int(rows.int($0, 2)),
                 bytes: Int(rows.int($0, 3)), obstacle: rows.optionalText($0, 4))
         }
     }
 
-    /// Drops one; gives the number of its scans, or nil when somebody reads or writes it, or when it was heard of since.
-    /// - Parameter force: whatever stands in the way.
-    package func drop(_ old: Old, keepDays: Int, force: Bool = false) throws -> Int? {
+    /// Drops a partition.
+    ///
+    /// - Parameters:
+    ///   - partition: as returned by `candidates`.
+    ///   - keepDays: the same number as there.
+    ///   - force: `true` ignores the obstacle.
+    /// - Returns: the number of its scans; `nil` if it is in use, or is no longer a candidate.
+    /// - Throws: `PostgresError`. The partition is then unchanged.
+    package func drop(_ partition: Candidate, keepDays: Int, force: Bool = false) throws -> Int? {
         do {
             return try connection.transaction {
                 try connection.execute("SET LOCAL lock_timeout = \(Retention.lockMs)")
-                guard let end = try lock(old) else { return nil }
-                // Who stores into it now, in a journal that nobody sees yet, commits first and is seen by the survey.
+                guard let end = try lock(partition) else { return nil }
+                // A store transaction with a new journal, not visible yet, commits first and is seen by the check below.
                 try connection.execute("LOCK TABLE tapline.scans IN ACCESS EXCLUSIVE MODE")
                 guard
-                    try survey(keepDays: keepDays).contains(where: {
-                        $0.firstJournal == old.firstJournal && (force || $0.obstacle == nil)
+                    try candidates(keepDays: keepDays).contains(where: {
+                        $0.firstJournal == partition.firstJournal && (force || $0.obstacle == nil)
                     })
                 else { return nil }
                 let marked = try connection.query(
                     """
                     UPDATE tapline.journals SET retired_seq = last_seq, retired_at = now() WHERE id >= $1 AND id < $2
                     RETURNING stored
-                    """, [.int64(old.firstJournal), .int64(end)])
+                    """, [.int64(partition.firstJournal), .int64(end)])
                 for relation in ["tracking_queue", "annulled", "batches"] {
                     try connection.query(
                         "DELETE FROM tapline_internal.\(relation) WHERE journal_id >= $1 AND journal_id < $2",
-                        [.int64(old.firstJournal), .int64(end)])
+                        [.int64(partition.firstJournal), .int64(end)])
                 }
-                try replace(old, end)
+                try replace(partition, end)
                 return (0..<marked.rowCount).reduce(0) { $0 + Int(marked.int($1, 0)) }
             }
         } catch let error as PostgresError where error.sqlState == "55P03" || error.isSerializationFailure {
@@ -74,29 +86,30 @@ package struct Retention {
         }
     }
 
-    /// Rows first, then the lock of the partitions, then the tables: the order of the ingest. Gives the first journal
-    /// beyond, or nil when another was quicker.
-    private func lock(_ old: Old) throws(PostgresError) -> Int64? {
+    /// Locks the rows of the journals first, then the partitions, then the tables: the order of the store transaction.
+    ///
+    /// - Returns: the first journal after the partition; `nil` if another session has dropped it.
+    private func lock(_ partition: Candidate) throws(PostgresError) -> Int64? {
         try connection.query(
             """
             SELECT FROM tapline.journals j
             JOIN tapline_internal.scan_partitions p ON j.id >= p.first_journal AND j.id < p.end_journal
             WHERE p.name = $1 ORDER BY j.id FOR UPDATE OF j
-            """, [.text(old.name)])
+            """, [.text(partition.name)])
         try connection.query("SELECT pg_advisory_xact_lock(hashtext('tapline.scans partition'))")
         let row = try connection.query(
             """
             SELECT end_journal FROM tapline_internal.scan_partitions WHERE name = $1 AND retired_at IS NULL FOR UPDATE
             """,
-            [.text(old.name)])
+            [.text(partition.name)])
         return row.rowCount == 1 ? row.int(0, 0) : nil
     }
 
-    /// What still comes for the journals is stored as ever: one partition stands in for this one and for its neighbours that
-    /// were retired and are empty.
-    private func replace(_ old: Old, _ oldEnd: Int64) throws(PostgresError) {
-        var (first, end) = (old.firstJournal, oldEnd)
-        try remove(old.name)
+    /// Replaces a partition by an empty one, so that late scans of its journals can be stored. Adjacent partitions that were
+    /// dropped and are empty are merged into it.
+    private func replace(_ partition: Candidate, _ endJournal: Int64) throws(PostgresError) {
+        var (first, end) = (partition.firstJournal, endJournal)
+        try remove(partition.name)
         let neighbours = try connection.query(
             """
             SELECT name, first_journal, end_journal FROM tapline_internal.scan_partitions

@@ -1,16 +1,17 @@
 package import ScanModel
 
-/// A run of scans of one batch that a committed transaction has stored: one row of `tapline_internal.tracking_queue`, with its content.
+/// A run of stored scans of one batch: one row of `tapline_internal.tracking_queue`, with its contents.
 ///
-/// Columns of equal length, one element a scan; seqs rise by one from `first`.
+/// Columns of equal length, one element per scan. Seqs increase by one from `first`.
 package struct StoredScans: Sendable {
-    /// The journal's row in the database.
+    /// The row ID of the journal.
     package var journal: Int64
     package var scanner: String
-    package var log: JournalID
+    package var journalID: JournalID
     package var first: Int64
-    /// Device times: `baseMicros`, microseconds since 1970-01-01 UTC, and milliseconds from it.
+    /// Base of the device times, microseconds since 1970-01-01 UTC.
     package var baseMicros: Int64
+    /// Device times in milliseconds from `baseMicros`.
     package var atMs: ArraySlice<Int32>
     package var tags: ArraySlice<Int64>
     package var verdicts: ArraySlice<UInt8>
@@ -19,40 +20,100 @@ package struct StoredScans: Sendable {
     package var snapshot: Int64
     /// Center clock, microseconds since 1970-01-01 UTC.
     package var receivedMicros: Int64
-    /// The journal held scans above these already: what an annulment means may have changed.
+    /// Whether the journal already held scans above these. Then an annulment may refer to another admission than before.
     package var isBehind: Bool
 
     package init(
-        journal: Int64, scanner: String, log: JournalID, first: Int64, baseMicros: Int64, atMs: ArraySlice<Int32>,
-        tags: ArraySlice<Int64>, verdicts: ArraySlice<UInt8>, flags: ArraySlice<UInt8>, gate: Int64?,
-        snapshot: Int64 = 0, receivedMicros: Int64, isBehind: Bool
+        journal: Int64, scanner: String, journalID: JournalID, first: Int64, baseMicros: Int64,
+        atMs: ArraySlice<Int32>, tags: ArraySlice<Int64>, verdicts: ArraySlice<UInt8>, flags: ArraySlice<UInt8>,
+        gate: Int64?, snapshot: Int64 = 0, receivedMicros: Int64, isBehind: Bool
     ) {
         precondition(atMs.count == tags.count && atMs.count == verdicts.count && atMs.count == flags.count)
-        (self.journal, self.scanner, self.log, self.first) = (journal, scanner, log, first)
-        (self.baseMicros, self.atMs, self.tags) = (baseMicros, atMs, tags)
-        (self.verdicts, self.flags, self.gate, self.snapshot) = (verdicts, flags, gate, snapshot)
-        (self.receivedMicros, self.isBehind) = (receivedMicros, isBehind)
+        self.journal = journal
+        self.scanner = scanner
+        self.journalID = journalID
+        self.first = first
+        self.baseMicros = baseMicros
+        self.atMs = atMs
+        self.tags = tags
+        self.verdicts = verdicts
+        self.flags = flags
+        self.gate = gate
+        self.snapshot = snapshot
+        self.receivedMicros = receivedMicros
+        self.isBehind = isBehind
     }
 
     package var count: Int { atMs.count }
 
-    /// least(scanned_at, received_at) of the scan at an offset (0 ..< count), microseconds since 1970-01-01 UTC.
+    /// Returns least(scanned_at, received_at) of a scan, microseconds since 1970-01-01 UTC.
+    ///
+    /// - Parameter offset: 0 ..< `count`.
     func orderedMicros(_ offset: Int) -> Int64 {
         min(baseMicros + Int64(atMs[atMs.startIndex + offset]) * 1_000, receivedMicros)
     }
 
-    /// The earliest and the latest time of its scans (`orderedMicros`).
+    /// The earliest and the latest time (`orderedMicros`) of the scans.
     var span: ClosedRange<Int64> {
         let first = min(baseMicros + Int64(atMs.min() ?? 0) * 1_000, receivedMicros)
         return first...max(first, min(baseMicros + Int64(atMs.max() ?? 0) * 1_000, receivedMicros))
     }
 
-    /// Annulments of a tag: the offsets of verdict 64.
+    /// The offsets of the annulments (verdict 64) that name a tag.
     var annulments: [Int] {
         guard verdicts.contains(Verdict.annulled.rawValue) else { return [] }
         return (0..<count).filter {
             verdicts[verdicts.startIndex + $0] == Verdict.annulled.rawValue
                 && tags[tags.startIndex + $0] != TagID.none.rawValue
+        }
+    }
+}
+
+extension StoredScans {
+    /// Assembles runs from database rows in the order of (journal, seq).
+    ///
+    /// A run ends where the seqs are not consecutive, or where the gate or the time of receipt changes. The order of storage
+    /// is not known, so all runs are marked as `isBehind`.
+    struct Builder {
+        private var runs: [StoredScans] = []
+        private var open: StoredScans?
+        private var columns: (atMs: [Int32], tags: [Int64], verdicts: [UInt8], flags: [UInt8]) = ([], [], [], [])
+
+        mutating func add(
+            journal: Int64, seq: Int64, tag: Int64, atMicros: Int64, verdict: UInt8, flags: UInt8, gate: Int64?,
+            receivedMicros: Int64, scanner: @autoclosure () -> String, journalID: @autoclosure () -> JournalID
+        ) {
+            if let open, open.journal == journal, open.first + Int64(columns.tags.count) == seq, open.gate == gate,
+                open.receivedMicros == receivedMicros, let atMs = Int32(exactly: (atMicros - open.baseMicros) / 1_000)
+            {
+                columns.atMs.append(atMs)
+            } else {
+                close()
+                open = StoredScans(
+                    journal: journal, scanner: scanner(), journalID: journalID(), first: seq, baseMicros: atMicros,
+                    atMs: [], tags: [], verdicts: [], flags: [], gate: gate, receivedMicros: receivedMicros,
+                    isBehind: true)
+                columns.atMs.append(0)
+            }
+            columns.tags.append(tag)
+            columns.verdicts.append(verdict)
+            columns.flags.append(flags)
+        }
+
+        mutating func finish() -> [StoredScans] {
+            close()
+            return runs
+        }
+
+        private mutating func close() {
+            guard var run = open else { return }
+            run.atMs = columns.atMs[...]
+            run.tags = columns.tags[...]
+            run.verdicts = columns.verdicts[...]
+            run.flags = columns.flags[...]
+            runs.append(run)
+            open = nil
+            columns = ([], [], [], [])
         }
     }
 }

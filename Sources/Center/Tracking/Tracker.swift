@@ -3,44 +3,57 @@ import Postgres
 package import Runtime
 import Synchronization
 
-/// The center's tracker: takes what the writers have stored, and keeps presence, annulments and flow at most a second behind.
+/// Keeps presence, annulments and flow at most one second behind the stored scans.
 ///
-/// Its queue is a short cut. What does not fit, what was in it when the center died, and what another program stored waits in
-/// `tapline_internal.tracking_queue`, and is read back from there.
+/// Its queue in memory is a short cut. Runs that do not fit, runs that were queued when the center crashed, and runs that
+/// another program stored are read from `tapline_internal.tracking_queue`.
 package final class Tracker: Sendable {
-    /// Scans that wait in memory, with their columns 14 bytes each: about two seconds of a backlog at full speed.
+    /// Maximum number of queued scans, at 14 bytes each: about two seconds of a backlog at full speed.
     static let scansLimit = 1_000_000
     static let runsLimit = 16_384
-    /// Scans that one transaction tracks: so many that a busy tag is moved once for many, so few that it ends within the second.
-    static let flushScans = 600_000
-    /// Between the beginnings of two transactions, at least, and so many times what the last one took: at most a quarter of
-    /// one connection, however fast scans come. Under load the pace falls to `slowestMs`, which leaves room in the second.
-    static let quickestMs: Int64 = 40
-    static let paceFactor: Int64 = 4
-    static let slowestMs: Int64 = 700
-    /// What waits longer than this in the database is nobody's: its center is gone, or its queue was full.
-    static let abandonedMs: Int64 = 1_500
-    static let lookMs: Int64 = 500
+    /// Maximum number of scans of one transaction. Large enough that a busy tag is moved once for many scans, small enough
+    /// that the transaction ends within the second.
+    static let transactionScansLimit = 600_000
+    /// Minimum interval between the beginnings of two transactions, in milliseconds.
+    static let minimumIntervalMs: Int64 = 40
+    /// A transaction that took T is followed by the next one after at least 4 T, so tracking uses at most a quarter of one
+    /// connection, however fast scans arrive.
+    static let intervalFactor: Int64 = 4
+    /// Maximum of that interval, in milliseconds. It leaves room in the second for the transaction itself.
+    static let maximumIntervalMs: Int64 = 700
+    /// Runs queued in the database longer than this, in milliseconds, are considered orphaned: their center is gone, or its
+    /// queue was full. Any center may claim them.
+    static let orphanedAgeMs: Int64 = 1_500
+    /// Interval at which orphaned runs are searched, in milliseconds.
+    static let orphanCheckMs: Int64 = 500
 
     private let databaseURL: String
     private let statementTimeoutMs: Int
     private let queue = Mailbox<StoredScans>(capacity: Tracker.runsLimit)
+    /// Scans in the queue and in hand.
     private let waiting = Atomic(0)
     private let log = Log("tracking")
     private let metrics: TrackingMetrics
-    private let doubles: DoubleAdmissions
+    private let doubleAdmissions: DoubleAdmissionRefresher
 
+    /// - Parameters:
+    ///   - databaseURL: connection string or URL, in libpq's format.
+    ///   - statementTimeoutMs: the server's limit for one statement, in milliseconds.
+    ///   - metrics: where the tracker registers its metrics.
     package init(databaseURL: String, statementTimeoutMs: Int = 60_000, metrics: Metrics) {
-        (self.databaseURL, self.statementTimeoutMs) = (databaseURL, statementTimeoutMs)
+        self.databaseURL = databaseURL
+        self.statementTimeoutMs = statementTimeoutMs
         self.metrics = TrackingMetrics(metrics)
-        doubles = DoubleAdmissions(databaseURL: databaseURL)
+        doubleAdmissions = DoubleAdmissionRefresher(databaseURL: databaseURL)
     }
 
-    /// From a writer, once its transaction has committed. Never waits.
-    package func take(_ runs: [StoredScans]) {
+    /// Queues stored scans. Called by writers after their commit. Never blocks.
+    ///
+    /// Runs that do not fit are tracked later, from the database.
+    package func enqueue(_ runs: [StoredScans]) {
         for run in runs {
             guard waiting.load(ordering: .relaxed) + run.count <= Tracker.scansLimit else { return }
-            // Before it is sent: it may be taken out, and counted off, at once.
+            // Before it is sent: the tracker may dequeue and subtract it at once.
             waiting.wrappingAdd(run.count, ordering: .relaxed)
             if !queue.send(run) {
                 waiting.wrappingSubtract(run.count, ordering: .relaxed)
@@ -49,25 +62,26 @@ package final class Tracker: Sendable {
         }
     }
 
-    /// Until it is told to stop, which is after the writers: it tracks what they have stored last. Connects again, for ever,
-    /// with back-off.
+    /// Tracks until the stop signal, then empties the queue.
+    ///
+    /// The caller gives the signal after the writers have ended. A lost connection is made again without limit, with back-off.
     package func run(_ stop: StopSignal) {
-        // Not waited for: what it does is done again at the next start.
-        NamedThread("doubles") { [doubles] in doubles.run(stop) }
+        // Not joined: its work is repeated at the next start.
+        NamedThread("doubles") { [doubleAdmissions] in doubleAdmissions.run(stop) }
         var backoff = Backoff()
-        var isAway = false
+        var hasFailed = false
         while !stop.isStopped {
             do {
                 try work(stop) {
                     backoff.reset()
-                    if isAway { log.info("tracking again") }
-                    isAway = false
+                    if hasFailed { log.info("tracking resumed") }
+                    hasFailed = false
                 }
             } catch {
-                // What it held waits in the database.
-                forget(queue.drain())
-                if !isAway { log.warning("not tracking", [.error: "\(error)"]) }
-                isAway = true
+                // The queued runs are in the database as well.
+                subtract(queue.drain())
+                if !hasFailed { log.warning("tracking failed, will retry", [.error: "\(error)"]) }
+                hasFailed = true
                 stop.wait(ms: backoff.nextDelayMs())
             }
         }
@@ -78,17 +92,18 @@ package final class Tracker: Sendable {
             PostgresConnection(
                 url: databaseURL, statementTimeoutMs: statementTimeoutMs, applicationName: "tapline-center tracking"),
             isTracker: true)
-        // What was left when this center, or its connection, ended. Of what others have in hand they leave out the rest.
+        // Runs left from before the restart or reconnect. They may include runs that other centers have queued in memory;
+        // those centers then skip them.
         try store.catchUp()
         succeeded()
         var held: ArraySlice<StoredScans> = []
-        defer { forget(Array(held)) }
+        defer { subtract(Array(held)) }
         var nextMs: Int64 = 0
-        var lookMs: Int64 = 0
+        var orphanCheckAtMs: Int64 = 0
         while true {
             let hasEnded = stop.isStopped
             if !hasEnded, held.isEmpty {
-                let left = max(0, lookMs - SystemClock.monotonicMs())
+                let left = max(0, orphanCheckAtMs - SystemClock.monotonicMs())
                 _ = Poll.wait([queue.descriptor, stop.descriptor], timeoutMs: Int(left))
             }
             if !hasEnded, !held.isEmpty || queue.count > 0 {
@@ -97,43 +112,44 @@ package final class Tracker: Sendable {
             held += queue.drain()
             if !held.isEmpty {
                 let start = SystemClock.monotonicMs()
-                try flush(&held, store)
+                try trackNext(&held, store)
                 let took = SystemClock.monotonicMs() - start
-                nextMs = start + min(Tracker.slowestMs, max(Tracker.quickestMs, Tracker.paceFactor * took))
+                let interval = max(Tracker.minimumIntervalMs, Tracker.intervalFactor * took)
+                nextMs = start + min(Tracker.maximumIntervalMs, interval)
                 succeeded()
             }
-            if !hasEnded, SystemClock.monotonicMs() >= lookMs {
-                let hasMore = try store.catchUp(olderThanMs: Tracker.abandonedMs)
-                lookMs = SystemClock.monotonicMs() + (hasMore ? 0 : Tracker.lookMs)
+            if !hasEnded, SystemClock.monotonicMs() >= orphanCheckAtMs {
+                let hasMore = try store.catchUp(olderThanMs: Tracker.orphanedAgeMs)
+                orphanCheckAtMs = SystemClock.monotonicMs() + (hasMore ? 0 : Tracker.orphanCheckMs)
                 succeeded()
             }
             if hasEnded, held.isEmpty, queue.count == 0 { return }
         }
     }
 
-    /// Tracks the next runs, and takes them out of `held`.
-    private func flush(_ held: inout ArraySlice<StoredScans>, _ store: TrackingStore) throws {
+    /// Tracks the next runs in one transaction and removes them from `held`.
+    private func trackNext(_ held: inout ArraySlice<StoredScans>, _ store: TrackingStore) throws {
         var scans = 0
         let count = held.prefix { run in
             defer { scans += run.count }
-            return scans < Tracker.flushScans
+            return scans < Tracker.transactionScansLimit
         }.count
         let runs = Array(held.prefix(count))
-        defer { forget(runs) }
+        defer { subtract(runs) }
         held = held.dropFirst(count)
         let start = SystemClock.monotonicNanoseconds()
         try store.track(runs)
         metrics.seconds.observe(Double(SystemClock.monotonicNanoseconds() - start) / 1e9)
         metrics.tracked.add(scans)
-        doubles.tracked(scans)
+        doubleAdmissions.addTracked(scans)
     }
 
-    private func forget(_ runs: [StoredScans]) {
+    private func subtract(_ runs: [StoredScans]) {
         waiting.wrappingSubtract(runs.reduce(0) { $0 + $1.count }, ordering: .relaxed)
     }
 }
 
-/// The tracker's metric objects; docs/metrics.md is their table.
+/// The metrics of the tracker, described in docs/reference/metrics.md.
 private struct TrackingMetrics: Sendable {
     let tracked: Counter
     let seconds: Histogram
@@ -141,7 +157,7 @@ private struct TrackingMetrics: Sendable {
     init(_ metrics: Metrics) {
         tracked = metrics.counter("tapline_tracking_scans_total", "Scans tracked as they were stored.")
         seconds = metrics.histogram(
-            "tapline_tracking_seconds", "One tracking transaction, in seconds.",
+            "tapline_tracking_seconds", "Duration of one tracking transaction, in seconds.",
             bounds: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5])
     }
 }

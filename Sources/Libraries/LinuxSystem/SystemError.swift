@@ -1,7 +1,7 @@
 import Glibc
 
 /// A failed system call: which one, on what, and errno.
-package struct SystemError: Error, CustomStringConvertible, Sendable {
+package struct SystemError: Error, Hashable, CustomStringConvertible, Sendable {
     package let operation: String
     package let code: Int32
 

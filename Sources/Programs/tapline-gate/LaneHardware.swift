@@ -4,23 +4,25 @@ import LaneDisplay
 import Runtime
 import TurnstileControl
 
-/// What stands around a lane, as the settings say: turnstile, passage sensor, display.
+/// The hardware of a lane besides its readers: turnstile, passage sensor and display.
 struct LaneHardware: Sendable {
     enum Display: String, CaseIterable { case none, terminal, json }
 
     static let options = [
         Option(
             "turnstile", "none|serial:PATH[,open=1][,green=N][,red=N][,buzzer=N][,pulse=300]",
-            "the relay board at PATH, and what hangs on its channels; a pulse is 100 to 1000 ms", default: "none"),
-        Option("passage", "serial:PATH", "a sensor behind the turnstile; who does not pass in time is annulled"),
+            "the relay board at PATH and the use of its channels; a pulse is 100 to 1000 ms", default: "none"),
         Option(
-            "passage-ms", "MS", "how long a person may take to pass, 1000 to 60000",
+            "passage", "serial:PATH",
+            "a sensor behind the turnstile; an admission without a passage in time is annulled"),
+        Option(
+            "passage-ms", "MS", "time to pass after an admission, 1000 to 60000",
             default: "\(Lane.Settings.defaultPassageMs)"),
         Option(
             "display", "none|terminal|json",
-            "terminal: full-screen; json: one object a line for a kiosk; both in the place of --output",
+            "terminal: full-screen; json: one object a line for a kiosk; both replace --output",
             default: "none"),
-        Option("language", "en|ar", "of the terminal's display", default: DisplayLanguage.en.rawValue),
+        Option("language", "en|ar", "the language of the terminal display", default: DisplayLanguage.en.rawValue),
     ]
 
     let display: Display
@@ -29,13 +31,14 @@ struct LaneHardware: Sendable {
     private let turnstile: TurnstileSettings?
     private let passage: String?
 
-    /// Throws `ProgramError` (configuration).
+    /// - Throws: `ProgramError` (configuration).
     init(_ arguments: Arguments) throws {
         display = try arguments.choice("display", Display.self) ?? .none
         language = try arguments.choice("language", DisplayLanguage.self) ?? .en
-        do { turnstile = try TurnstileSettings.parse(try arguments.required("turnstile")) } catch let error
-            as SettingsError
-        { throw ProgramError.configuration("--turnstile \(error)") }
+        let turnstileText = try arguments.required("turnstile")
+        do { turnstile = try TurnstileSettings.parse(turnstileText) } catch {
+            throw ProgramError.configuration("--turnstile \(error)")
+        }
         let limitMs = try arguments.int("passage-ms", 1_000...60_000) ?? Lane.Settings.defaultPassageMs
         passage = try arguments["passage"].map { text in
             guard text.hasPrefix("serial:"), text != "serial:" else {
@@ -48,15 +51,15 @@ struct LaneHardware: Sendable {
 
     var hasTurnstile: Bool { turnstile != nil }
 
-    /// The services, in the order of their start, and who takes the lane's notices.
+    /// Makes the services, in the order of their start, and the function that sends them the lane's updates.
     func make(_ mailbox: Mailbox<TimestampedEvent>) -> (services: [Service], notify: @Sendable (LaneUpdate) -> Void) {
         var services: [Service] = []
-        var takers: [@Sendable (LaneUpdate) -> Void] = []
+        var receivers: [@Sendable (LaneUpdate) -> Void] = []
         let post = LaneHardware.post(mailbox)
         if let turnstile {
             let part = Turnstile(turnstile, report: post)
             services.append(part.service())
-            takers.append { part.take($0) }
+            receivers.append { part.take($0) }
         }
         if let passage { services.append(PassageSensor(path: passage, report: post).service()) }
         switch display {
@@ -64,20 +67,22 @@ struct LaneHardware: Sendable {
         case .terminal:
             let part = TerminalDisplay(language: language)
             services.append(part.service())
-            takers.append { part.take($0) }
+            receivers.append { part.take($0) }
         case .json:
             let part = KioskDisplay()
             services.append(part.service())
-            takers.append { part.take($0) }
+            receivers.append { part.take($0) }
         }
-        return (services, { [takers] notice in for take in takers { take(notice) } })
+        return (services, { [receivers] update in for receive in receivers { receive(update) } })
     }
 
-    /// Into the lane's mailbox without waiting, with the time of arrival; a full one means that the journal's disk has stood still for minutes.
+    /// Sends events to the lane's mailbox, with their time of arrival. Does not wait.
+    ///
+    /// The mailbox is full only if the journal's disk has been blocked for minutes.
     static func post(_ mailbox: Mailbox<TimestampedEvent>) -> @Sendable (LaneEvent) -> Void {
         let log = Log("lane")
-        return { input in
-            if !mailbox.send(TimestampedEvent(input)) { log.error("the lane does not keep up: an event is lost") }
+        return { event in
+            if !mailbox.send(TimestampedEvent(event)) { log.error("lane mailbox full, event dropped") }
         }
     }
 }

@@ -5,15 +5,16 @@ import ScanJournal
 import ScanModel
 
 extension Main {
-    /// `recover`: what a damaged journal still holds.
+    /// `recover`: extracts the scans of damaged journals.
     static let recover = Command(
-        "recover", "take every readable scan out of damaged journals, into a folder that a publisher ships",
+        "recover", "extract every readable scan of damaged journals into a folder for `tapline-publisher ship`",
         options: [
-            Option("data", "DIR", "the scanner's data folder, beside a running gate or without one", required: true),
+            Option("data", "DIR", "the scanner's data folder; the gate may run", required: true),
             Option.enrolment,
-            Option("out", "DIR", "where the sound journal is made (default recovered, in the data folder)"),
-            Option("scanner", "ID", "whose journals those are that do not say it any more (default as the others say)"),
-            Option("output", "text|json", "for people or for programs", default: "text"),
+            Option("out", "DIR", "the folder of the new journal (default recovered, in the data folder)"),
+            Option(
+                "scanner", "ID", "the scanner of journals whose own entry is lost (default that of the other journals)"),
+            Option("output", "text|json", "text to read, or JSON for programs", default: "text"),
         ]
     ) { arguments in
         let folder = try arguments.required("data")
@@ -21,7 +22,7 @@ extension Main {
         let scanner = try arguments["scanner"].map(scanner)
         let isJSON = arguments["output"] == "json"
         return {
-            guard Files.exists(folder) else { throw ProgramError.failed("--data \(folder): there is no such folder") }
+            guard Files.exists(folder) else { throw noSuchFolder(folder) }
             let recovery = Recovery(folder: folder, scanner: scanner)
             guard !recovery.sources().isEmpty else {
                 throw ProgramError.failed("--data \(folder): no journal in it is damaged")
@@ -40,8 +41,8 @@ extension Main {
     private static func text(_ report: Recovery.Report, _ out: String) -> String {
         var lines = report.files.map { "read       \($0)" }
         lines.append("recovered  \(report.scans) scans of \(report.journals) journals, in \(out)")
-        if report.missing > 0 { lines.append("missing    \(report.missing) scans between them were not readable") }
-        if report.conflicts > 0 { lines.append("conflicts  \(report.conflicts) scans stood there in two versions") }
+        if report.missing > 0 { lines.append("missing    \(report.missing) scans between them could not be read") }
+        if report.conflicts > 0 { lines.append("conflicts  \(report.conflicts) scans were found in two versions") }
         if report.orphans > 0 {
             lines.append("orphans    \(report.orphans) scans of unknown journals, in \(out)/orphans.csv")
         }

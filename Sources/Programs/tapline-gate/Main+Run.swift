@@ -14,15 +14,15 @@ extension Main {
         Option("event-key-file", "FILE", "the event key: 32 raw bytes", alternative: "event-key"),
         Option("event-key", "HEX", "the event key: 64 hex digits", alternative: "event-key-file"),
         Option("gate", "NAME", "the gate of this lane, by its name in the snapshot (default the scanner's own)"),
-        .toggle("inspection", "a roaming check: flags its scans, moves neither memory nor turnstile"),
+        .toggle("inspection", "a roaming check: flags its scans, changes neither presence nor turnstile"),
         Option(
-            "keep-days", "N", "days after which shipped scans are pruned, 1 to 3650",
+            "keep-days", "N", "days after which uploaded scans are pruned, 1 to 3650",
             default: "\(Journal.keepDaysDefault)"),
-        Option("output", "text|json", "a line for people, or the JSON object of each tap", default: "text"),
+        Option("output", "text|json", "one line to read, or one JSON object, for each tap", default: "text"),
     ]
 
     static let run = Command(
-        "run", "read taps, decide, log, print one line a tap; ends with its input or on SIGTERM",
+        "run", "read taps, decide, journal, write one line per tap; ends with its input or on SIGTERM",
         options: settings + ReaderFactory.options + LaneHardware.options
     ) { (arguments: Arguments) async throws -> Command.Work in
         let readers = try ReaderFactory(arguments)
@@ -33,31 +33,32 @@ extension Main {
             readers: readers.settings)
         settings.isInspection = arguments.has("inspection")
         settings.keepDays = try arguments.int("keep-days", 1...3_650) ?? Journal.keepDaysDefault
-        let parts = try LaneHardware(arguments)
-        (settings.hasTurnstile, settings.passageMs) = (parts.hasTurnstile, parts.passageMs)
+        let hardware = try LaneHardware(arguments)
+        settings.hasTurnstile = hardware.hasTurnstile
+        settings.passageMs = hardware.passageMs
         return { [settings] in
-            let watch = SnapshotReloader(SnapshotStore(folder: settings.folder + "/snapshots"))
-            watch.check()
-            let device = DeviceMonitor(folder: settings.folder)
+            let reloader = SnapshotReloader(SnapshotStore(folder: settings.folder + "/snapshots"))
+            reloader.check()
+            let monitor = DeviceMonitor(folder: settings.folder)
             let mailbox = Mailbox<TimestampedEvent>(capacity: LaneEvent.capacity)
-            let (services, notify) = parts.make(mailbox)
+            let (services, notify) = hardware.make(mailbox)
             let printer = VerdictPrinter()
             let lane = Service.thread("lane") { stop in
-                // A display has standard output to itself. Who writes taps waits for their verdicts, each in its turn; people
-                // at a reader wait for nobody's log.
-                let tell: (String) throws -> Void =
-                    switch (parts.display, readers.hasStandardInput) {
+                // A display has standard output for itself. A program that writes taps to standard input waits for each
+                // verdict, so these lines are written directly. Otherwise a separate thread writes them.
+                let writeVerdict: (String) throws -> Void =
+                    switch (hardware.display, readers.hasStandardInput) {
                     case (.none, true): StandardOutput.writeLine
                     case (.none, false): printer.take
                     default: { _ in }
                     }
                 let lane = try Lane(
-                    settings, watch: watch, device: device, mailbox: mailbox,
-                    tell: tell, notify: notify)
-                try lane.runWithDesk(readers.hasStandardInput ? LineInput() : nil, stop: stop)
+                    settings, reloader: reloader, deviceMonitor: monitor, mailbox: mailbox,
+                    writeVerdict: writeVerdict, notify: notify)
+                try lane.runWithControlSocket(readers.hasStandardInput ? LineInput() : nil, stop: stop)
             }
-            // The lane stops first: then nothing moves the turnstile any more.
-            let own = [watch.service(), device.service(), printer.service()]
+            // The lane is last, so it stops first. Then nothing moves the turnstile.
+            let own = [reloader.service(), monitor.service(), printer.service()]
             try await ServiceGroup(own + services + readers.make(mailbox) + [lane]).run()
         }
     }
@@ -69,13 +70,13 @@ extension Main {
             do { bytes = try Files.read(path, limit: 4_096) } catch {
                 throw ProgramError.configuration("--event-key-file: \(error)")
             }
-            // Told only: a key made by `head -c 32 /dev/urandom` under a usual umask must do for a first try.
+            // A warning only, because a key made by `head -c 32 /dev/urandom` with the usual umask must work for a first try.
             if Files.status(path)?.isPrivate == false {
-                Log("gate").warning("the event key can be read by others: mode 600 is right", [.path: path])
+                Log("gate").warning("event key can be read by other users: set mode 600", [.path: path])
             }
             guard let key = EventKey(bytes) else {
                 throw ProgramError.configuration(
-                    "--event-key-file \(path): \(bytes.count) bytes, \(EventKey.length) raw bytes are needed")
+                    "--event-key-file \(path): \(EventKey.length) raw bytes are needed, not \(bytes.count)")
             }
             return key
         case (nil, let text?):

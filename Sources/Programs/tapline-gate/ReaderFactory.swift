@@ -4,22 +4,22 @@ import Readers
 import Runtime
 import ScanModel
 
-/// The readers of a lane, as `--reader` names them: their services, which post to the lane's mailbox.
+/// Makes the services of the readers that `--reader` names. They send taps to the lane's mailbox.
 struct ReaderFactory: Sendable {
     static let options = [
         Option(
             "reader", "[in=|out=]READER",
             "stdin: one tap a line, <uid hex>[,<in|out>[,<RFC 3339 time>]]; nfc:CONNSTRING of libnfc, or nfc:auto; "
-                + "serial:PATH[,BAUD]: a scanner of codes", kind: .repeated, required: true),
+                + "serial:PATH[,BAUD]: a code scanner", kind: .repeated, required: true),
         Option(
             "tag-keys", "FILE",
-            "the keys of NTAG 424 DNA chips, mode 600; without it every chip is known by its UID only"),
+            "the keys of NTAG 424 DNA chips, mode 600; without it, every chip is identified by its UID only"),
     ]
 
     private let specs: [ReaderSpec]
     private let keys: SecureMessageKeys?
 
-    /// Throws `ProgramError` (configuration).
+    /// - Throws: `ProgramError` (configuration).
     init(_ arguments: Arguments) throws {
         do { specs = try arguments.all("reader").map { try ReaderSpec($0) } } catch {
             throw ProgramError(ExitCode(for: error), "--reader \(error)")
@@ -35,7 +35,7 @@ struct ReaderFactory: Sendable {
     var settings: [Lane.Settings.Reader] { specs.map { Lane.Settings.Reader($0.name, $0.direction) } }
     var hasStandardInput: Bool { specs.contains { $0.source == .stdin } }
 
-    /// Of all but standard input, which the lane reads itself.
+    /// Makes the services of all readers but standard input, which the lane reads itself.
     func make(_ mailbox: Mailbox<TimestampedEvent>) -> [Service] {
         specs.enumerated().compactMap { index, spec -> Service? in
             let post = ReaderFactory.post(mailbox, index)
@@ -49,14 +49,15 @@ struct ReaderFactory: Sendable {
         }
     }
 
-    /// Into the lane's mailbox without waiting. What a reader says of itself comes again, so of a full mailbox only a tap that
-    /// is lost is worth a word.
+    /// Sends events to the lane's mailbox. Does not wait.
+    ///
+    /// Only a dropped tap is logged, because a reader sends its state again.
     private static func post(_ mailbox: Mailbox<TimestampedEvent>, _ index: Int) -> @Sendable (ReaderEvent) -> Bool {
         let log = Log("lane")
         return { event in
-            let isTaken = mailbox.send(TimestampedEvent(.reader(index, event)))
-            if !isTaken, case .tap = event { log.error("the lane does not keep up: a tap is lost") }
-            return isTaken
+            let isSent = mailbox.send(TimestampedEvent(.reader(index, event)))
+            if !isSent, case .tap = event { log.error("lane mailbox full, tap dropped") }
+            return isSent
         }
     }
 }

@@ -50,7 +50,7 @@ struct Explanation {
         answers = gates.map { gate in
             let facts = DecisionInput(
                 direction: question.direction, atMs: question.atMs, proof: question.proof, gate: gate,
-                snapshot: .inForce(expiresS: snapshot.expiresS), attendee: attendee, pass: pass,
+                snapshot: .usable(expiresS: snapshot.expiresS), attendee: attendee, pass: pass,
                 zones: snapshot.zoneTree, memory: memory ?? PriorPresence())
             let decision = Decision(facts)
             return Answer(

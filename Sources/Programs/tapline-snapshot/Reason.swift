@@ -67,7 +67,7 @@ private struct Words {
     }
 
     var expiry: String {
-        guard case .inForce(let expiresS) = facts.snapshot else { return "" }
+        guard case .usable(let expiresS) = facts.snapshot else { return "" }
         return "at \(Explanation.instant(expiresS))"
     }
 

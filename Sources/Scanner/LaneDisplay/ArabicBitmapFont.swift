@@ -1,7 +1,7 @@
-/// Arabic words as pictures, because hardly a terminal joins and turns Arabic letters, and none shows them big. Drawn once from
+/// Arabic words as bitmaps, because hardly a terminal joins and turns Arabic letters, and none shows them big. Drawn once from
 /// the free typeface DejaVu Sans Bold at 15 pixels; a hex digit is four pixels, rows from top to bottom.
 enum ArabicBitmapFont {
-    static func picture(_ words: String) -> Bitmap? { drawn[words].map { Bitmap(width: $0.width, hex: $0.rows) } }
+    static func bitmap(_ words: String) -> Bitmap? { drawn[words].map { Bitmap(width: $0.width, hex: $0.rows) } }
 
     private static let drawn: [String: (width: Int, rows: String)] = [
         "أهلاً": (

@@ -1,4 +1,4 @@
-/// Pixels, on or off: big letters and shapes for a screen that is read from two metres.
+/// Black and white pixels: big letters and shapes for a screen that is read at two metres.
 struct Bitmap: Equatable, Sendable {
     let width: Int
     let height: Int
@@ -9,7 +9,7 @@ struct Bitmap: Equatable, Sendable {
         isOn = [Bool](repeating: false, count: self.width * self.height)
     }
 
-    /// From rows of hex digits, four pixels a digit, with blanks or line ends between the rows.
+    /// Reads rows of hex digits, four pixels per digit, separated by blanks or line ends.
     init(width: Int, hex: String) {
         let rows = hex.split(whereSeparator: \.isWhitespace)
         self.init(width: width, height: rows.count)
@@ -21,13 +21,13 @@ struct Bitmap: Equatable, Sendable {
         }
     }
 
-    /// Pixels outside are off, and writing them does nothing.
+    /// Pixels outside the bitmap are off, and writing them has no effect.
     subscript(x: Int, y: Int) -> Bool {
         get { x >= 0 && x < width && y >= 0 && y < height && isOn[y * width + x] }
         set { if x >= 0 && x < width && y >= 0 && y < height { isOn[y * width + x] = newValue } }
     }
 
-    /// Puts another one on top, each of its pixels `scale` wide and high, in the middle of a rectangle.
+    /// Draws another bitmap in the middle of a rectangle, each of its pixels `scale` wide and high.
     mutating func draw(_ other: Bitmap, scale: Int, inX: Int, y inY: Int, width areaWidth: Int, height areaHeight: Int)
     {
         let left = inX + max(0, (areaWidth - other.width * scale) / 2)
@@ -37,7 +37,7 @@ struct Bitmap: Equatable, Sendable {
         }
     }
 
-    /// Rows of text: a character is one pixel wide and two high.
+    /// Rows of text, each character one pixel wide and two high.
     var rows: [String] {
         stride(from: 0, to: height, by: 2).map { y in
             String(
@@ -53,20 +53,20 @@ struct Bitmap: Equatable, Sendable {
     }
 }
 
-/// What an answer looks like beside its colour.
+/// The shape of an answer, for people who do not see its colour.
 enum DisplayShape: Sendable {
     case check, cross, warning
 
-    func picture(side: Int) -> Bitmap {
-        var picture = Bitmap(width: side, height: side)
-        guard side > 2 else { return picture }
+    func bitmap(side: Int) -> Bitmap {
+        var bitmap = Bitmap(width: side, height: side)
+        guard side > 2 else { return bitmap }
         for y in 0..<side {
             for x in 0..<side {
                 let (u, v) = ((Double(x) + 0.5) / Double(side), (Double(y) + 0.5) / Double(side))
-                picture[x, y] = covers(u, v)
+                bitmap[x, y] = covers(u, v)
             }
         }
-        return picture
+        return bitmap
     }
 
     /// Whether the shape covers a point of the unit square, y downwards.

@@ -1,19 +1,19 @@
-/// Latin capitals, digits and a few signs, 5 pixels wide and 7 high.
+/// Big Latin capitals, digits and a few signs, each 5 pixels wide and 7 high.
 enum BitmapFont {
     static let height = 7
     private static let advance = 6
 
-    /// Nil where a character has no letter here: then the words are shown as the terminal has them.
-    static func picture(_ words: String) -> Bitmap? {
+    /// Draws words; `nil` if a character is not in this font.
+    static func bitmap(_ words: String) -> Bitmap? {
         let letters = words.uppercased().map { rows[$0] }
         guard !letters.isEmpty, !letters.contains(nil) else { return nil }
-        var picture = Bitmap(width: letters.count * advance - 1, height: height)
+        var bitmap = Bitmap(width: letters.count * advance - 1, height: height)
         for (index, letter) in letters.enumerated() {
             for (y, bits) in (letter ?? []).enumerated() {
-                for x in 0..<5 where bits & (16 >> x) != 0 { picture[index * advance + x, y] = true }
+                for x in 0..<5 where bits & (16 >> x) != 0 { bitmap[index * advance + x, y] = true }
             }
         }
-        return picture
+        return bitmap
     }
 
     private static let rows: [Character: [Int]] = [

@@ -1,9 +1,9 @@
 import ScanModel
 
-/// One picture of the lane's screen, made of text: a pure value of what is shown, the language and the size.
+/// One picture of the lane's screen, made of text. A pure value.
 struct DisplayScreen: Equatable, Sendable {
     enum Colour: Int, Sendable {
-        // Of the 256 that terminals share; the Linux console takes its nearest.
+        // Numbers of the 256-colour palette of terminals. The Linux console uses its nearest colour.
         case black = 16
         case green = 28
         case red = 160
@@ -13,11 +13,11 @@ struct DisplayScreen: Equatable, Sendable {
         case white = 231
         case grey = 240
 
-        /// Letters on it.
+        /// Number of the colour of letters on it.
         var ink: Int { self == .amber || self == .white ? 16 : 231 }
     }
 
-    /// A line of the screen, as wide as it.
+    /// A line of the screen, of its full width.
     struct Row: Equatable, Sendable {
         var text: String
         var colour: Colour
@@ -25,7 +25,7 @@ struct DisplayScreen: Equatable, Sendable {
 
     let rows: [Row]
 
-    /// Escape sequences that paint it: every row from its begin, colours kept to the row's end.
+    /// The escape sequences that paint the screen: each row from its start, with its colour up to the end of the line.
     var paint: String {
         var out = ""
         for (index, row) in rows.enumerated() {
@@ -35,7 +35,7 @@ struct DisplayScreen: Equatable, Sendable {
         return out + "\u{1b}[0m"
     }
 
-    /// Text from the registry or a device name, for a terminal: one line, no control characters, so that no name can steer it.
+    /// Makes a name of the registry or of a device safe for a terminal: one line without control characters.
     static func safe(_ text: String) -> String {
         String(
             String.UnicodeScalarView(
@@ -54,7 +54,7 @@ struct DisplayLayout: Sendable {
     let height: Int
     let language: DisplayLanguage
 
-    /// A screen smaller than this shows what fits.
+    /// Minimum size of the layout. A smaller screen shows the part that fits.
     static let smallest = (rows: 8, columns: 20)
 
     init(rows: Int, columns: Int, language: DisplayLanguage) {
@@ -63,30 +63,30 @@ struct DisplayLayout: Sendable {
         self.language = language
     }
 
-    /// A shape and big words beside it, over `rowCount` rows. Arabic reads from the right, so its shape stands there.
+    /// A shape with big words beside it. Arabic reads from the right, so its shape is on the right.
     func banner(_ shape: DisplayShape?, _ words: [String], rowCount: Int, _ colour: DisplayScreen.Colour)
         -> [DisplayScreen.Row]
     {
         var canvas = Bitmap(width: columns, height: rowCount * 2)
         let margin = 2
-        let pictures = words.map { picture($0) }
-        // The shape leaves room for the words; they say more.
-        let widest = pictures.map { $0?.width ?? 0 }.max() ?? 0
+        let bitmaps = words.map { bitmap($0) }
+        // The words have priority over the shape.
+        let widest = bitmaps.map { $0?.width ?? 0 }.max() ?? 0
         let room = max(canvas.height / 3, columns - 3 * margin - widest)
         let side = shape == nil ? 0 : min(canvas.height - 2, columns * 2 / 5, room)
         if let shape {
             let x = language == .ar ? columns - side - margin : margin
             canvas.draw(
-                shape.picture(side: side), scale: 1, inX: x, y: 0, width: side, height: canvas.height)
+                shape.bitmap(side: side), scale: 1, inX: x, y: 0, width: side, height: canvas.height)
         }
         let left = language == .ar || side == 0 ? margin : side + 2 * margin
         let width = columns - side - (side == 0 ? 2 : 3) * margin
         let lineHeight = words.isEmpty ? 0 : canvas.height / words.count
-        let scale = pictures.compactMap { picture in
-            picture.map { min(width / max(1, $0.width), lineHeight / ($0.height + 1)) }
+        let scale = bitmaps.compactMap { bitmap in
+            bitmap.map { min(width / max(1, $0.width), lineHeight / ($0.height + 1)) }
         }.min()
-        guard let scale, scale > 0, !pictures.contains(nil) else {
-            // No big letters for these words, or no room: as the terminal has them, in the middle.
+        guard let scale, scale > 0, !bitmaps.contains(nil) else {
+            // Without big letters, or without room for them, use the letters of the terminal.
             var rows = canvas.rows
             let text = words.joined(separator: " ")
             let row = rows.count / 2
@@ -94,28 +94,28 @@ struct DisplayLayout: Sendable {
             rows[row] = String(rows[row].prefix(at)) + text + String(rows[row].dropFirst(at + text.count))
             return rows.map { DisplayScreen.Row(text: fit($0), colour: colour) }
         }
-        let used = pictures.compactMap { $0.map { ($0.height + 1) * scale } }.reduce(0, +)
+        let used = bitmaps.compactMap { $0.map { ($0.height + 1) * scale } }.reduce(0, +)
         var y = (canvas.height - used) / 2
-        for case let picture? in pictures {
-            let high = (picture.height + 1) * scale
-            canvas.draw(picture, scale: scale, inX: left, y: y, width: width, height: high)
+        for case let bitmap? in bitmaps {
+            let high = (bitmap.height + 1) * scale
+            canvas.draw(bitmap, scale: scale, inX: left, y: y, width: width, height: high)
             y += high
         }
         return canvas.rows.map { DisplayScreen.Row(text: $0, colour: colour) }
     }
 
-    /// Words in a colour of their own, big where they fit.
+    /// A bar of words in its own colour, in big letters if they fit.
     func bar(_ words: String, _ colour: DisplayScreen.Colour) -> [DisplayScreen.Row] {
         let words = DisplayScreen.safe(words)
-        guard let picture = picture(words), picture.width <= columns - 2, picture.height <= 8 else {
+        guard let bitmap = bitmap(words), bitmap.width <= columns - 2, bitmap.height <= 8 else {
             return [line(words, colour)]
         }
         var canvas = Bitmap(width: columns, height: 10)
-        canvas.draw(picture, scale: 1, inX: 0, y: 1, width: columns, height: 8)
+        canvas.draw(bitmap, scale: 1, inX: 0, y: 1, width: columns, height: 8)
         return canvas.rows.map { DisplayScreen.Row(text: $0, colour: colour) }
     }
 
-    /// One row of text in the middle.
+    /// One row of centred text.
     func line(_ text: String, _ colour: DisplayScreen.Colour) -> DisplayScreen.Row {
         let text = DisplayScreen.safe(text)
         return DisplayScreen.Row(
@@ -129,7 +129,7 @@ struct DisplayLayout: Sendable {
         return DisplayScreen.Row(text: fit(left + gap + right), colour: colour)
     }
 
-    /// The rows of the bottom go first, the banner takes the rest.
+    /// A whole screen. The banner has the rows that top and bottom leave.
     func screen(
         _ shape: DisplayShape?, _ words: [String], top: [DisplayScreen.Row] = [], bottom: [DisplayScreen.Row],
         _ colour: DisplayScreen.Colour
@@ -140,7 +140,7 @@ struct DisplayLayout: Sendable {
         return DisplayScreen(rows: top + banner(shape, words, rowCount: rest, colour) + bottom)
     }
 
-    private func picture(_ words: String) -> Bitmap? { ArabicBitmapFont.picture(words) ?? BitmapFont.picture(words) }
+    private func bitmap(_ words: String) -> Bitmap? { ArabicBitmapFont.bitmap(words) ?? BitmapFont.bitmap(words) }
 
     private func fit(_ text: String) -> String { String(text.prefix(columns)) }
 }

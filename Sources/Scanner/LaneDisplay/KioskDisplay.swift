@@ -6,31 +6,32 @@ package import Runtime
 import ScanModel
 import Snapshots
 
-/// What the lane shows, as one JSON object a line on standard output, for a kiosk's own screen.
+/// Writes the lane's updates for a kiosk program, as one JSON object per line on standard output.
 ///
-/// `{"show":"answer",...}` for a tap, `{"show":"failed","opens","reason",...}` when one could not be logged,
-/// `{"show":"state",...}` for the idle screen, only when it has changed. A kiosk that does not read loses the oldest lines it
-/// has not read, never the newest, and keeps nobody from stopping.
+/// `{"show":"answer",...}` for a tap, `{"show":"failed","opens","reason",...}` for one that could not be journaled,
+/// `{"show":"state",...}` for the idle screen, only when it has changed. If the kiosk does not read, the oldest lines are
+/// dropped, and the gate can still stop.
 package final class KioskDisplay: Sendable {
-    private let notices = Mailbox<LaneUpdate>(capacity: 64)
+    private let updates = Mailbox<LaneUpdate>(capacity: 64)
     private let log = Log("kiosk")
     private let output: Terminal
 
-    /// - Parameter descriptor: of the pipe; standard output unless told otherwise.
+    /// - Parameter descriptor: the pipe; standard output by default.
     package init(descriptor: Int32 = 1) { output = Terminal(descriptor: descriptor) }
 
-    /// From the lane, which does not wait.
-    package func take(_ notice: LaneUpdate) { notices.push(notice) }
+    /// Receives an update of the lane. Does not wait.
+    package func take(_ update: LaneUpdate) { updates.push(update) }
 
+    /// The writing loop, as a service of the daemon.
     package func service() -> Service {
         Service.thread("kiosk") { stop in
             var last: String?
             var isWorking = true
             while !stop.isStopped {
-                _ = Poll.wait([self.notices.descriptor, stop.descriptor], timeoutMs: -1)
-                for notice in self.notices.drain() {
-                    let line = KioskDisplay.line(notice)
-                    if case .state = notice {
+                _ = Poll.wait([self.updates.descriptor, stop.descriptor], timeoutMs: -1)
+                for update in self.updates.drain() {
+                    let line = KioskDisplay.line(update)
+                    if case .state = update {
                         if line == last { continue }
                         last = line
                     }
@@ -39,8 +40,8 @@ package final class KioskDisplay: Sendable {
                         isWorking = true
                     } catch {
                         if stop.isStopped { return }
-                        // A kiosk that is gone is no reason to end the gate.
-                        if isWorking { self.log.error("nobody reads the kiosk's lines", [.error: "\(error)"]) }
+                        // The gate continues without its kiosk.
+                        if isWorking { self.log.error("kiosk output blocked", [.error: "\(error)"]) }
                         isWorking = false
                     }
                 }
@@ -48,18 +49,18 @@ package final class KioskDisplay: Sendable {
         }
     }
 
-    static func line(_ notice: LaneUpdate) -> String {
-        switch notice {
-        case .failed(let reason, let opens): line(reason, opens)
+    static func line(_ update: LaneUpdate) -> String {
+        switch update {
+        case .failed(let failure, let opens): line(failure, opens)
         case .state(let state): line(state)
-        case .answer(let signal): line(signal)
+        case .answer(let result): line(result)
         }
     }
 
-    private static func line(_ reason: String, _ opens: Bool) -> String {
+    private static func line(_ failure: TapFailure, _ opens: Bool) -> String {
         var text = #"{"show":"failed","green":\#(opens),"opens":\#(opens)"#
         text += #","title":\#(title { DisplayWords.failed(opens: opens, $0) })"#
-        return text + #","reason":\#(JSONText.quote(reason))}"#
+        return text + #","reason":\#(JSONText.quote(failure.description))}"#
     }
 
     private static func title(_ words: (DisplayLanguage) -> [String]) -> String {
@@ -67,31 +68,32 @@ package final class KioskDisplay: Sendable {
         return #"{"en":\#(text(.en)),"ar":\#(text(.ar))}"#
     }
 
-    private static func line(_ signal: TapResult) -> String {
-        let scan = signal.scan
-        var text = #"{"show":"answer","green":\#(signal.isGreen),"log":"\#(signal.log)","seq":\#(scan.seq)"#
+    private static func line(_ result: TapResult) -> String {
+        let scan = result.scan
+        var text = #"{"show":"answer","green":\#(result.isGreen),"log":"\#(result.journalID)","seq":\#(scan.seq)"#
         text += #","verdict":\#(scan.verdict.rawValue),"name":\#(JSONText.quote(scan.verdict.name))"#
-        text += #","direction":"\#(signal.direction.rawValue)","zone":\#(quoted(signal.zone))"#
-        text += #","title":\#(title { DisplayWords.title(signal, $0) })"#
-        if let pass = signal.pass {
+        text += #","direction":"\#(result.direction.rawValue)","zone":\#(quoted(result.zone))"#
+        text += #","title":\#(title { DisplayWords.title(result, $0) })"#
+        if let pass = result.pass {
             text += #","pass":{"name":\#(quoted(pass.name)),"colour":\#(quoted(pass.colour))"#
             text += #","note":\#(quoted(pass.note))}"#
         }
-        text += #","detail":\#(quoted(signal.detail)),"repeat":\#(signal.isRepeat),"opens":\#(signal.opens)"#
+        text +=
+            #","detail":\#(quoted(result.detail?.description)),"repeat":\#(result.isRepeat),"opens":\#(result.opens)"#
         return text + #","at":"\#(UTCTime.text(microseconds: scan.atMs * 1_000))"}"#
     }
 
     private static func line(_ state: LaneState) -> String {
         let readers = state.readers.map {
-            #"{"name":\#(JSONText.quote($0.name)),"direction":"\#($0.direction)","problem":\#(quoted($0.problem))}"#
+            #"{"name":\#(JSONText.quote($0.name)),"direction":"\#($0.direction.rawValue)","problem":\#(quoted($0.problem?.description))}"#
         }
         var text = #"{"show":"state","scanner":\#(JSONText.quote(state.scanner)),"gate":\#(quoted(state.gate))"#
         text += #","zone":\#(quoted(state.zone)),"mode":"\#(state.mode.rawValue)""#
         text += #","inspection":\#(state.isInspection),"readers":[\#(readers.joined(separator: ","))]"#
-        text += #","turnstile_problem":\#(quoted(state.turnstileProblem)),"snapshot":\#(state.snapshot)"#
+        text += #","turnstile_problem":\#(quoted(state.turnstileProblem?.description)),"snapshot":\#(state.snapshot)"#
         text += #","snapshot_created":\#(number(state.snapshotCreatedS))"#
         text += #","snapshot_expires":\#(number(state.snapshotExpiresS)),"backlog":\#(number(state.backlog))"#
-        return text + #","alarms":[\#(state.alarms.map(JSONText.quote).joined(separator: ","))]}"#
+        return text + #","alarms":[\#(state.alarms.map { JSONText.quote($0.description) }.joined(separator: ","))]}"#
     }
 
     private static func quoted(_ text: String?) -> String { text.map(JSONText.quote) ?? "null" }

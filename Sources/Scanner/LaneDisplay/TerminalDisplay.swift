@@ -3,51 +3,60 @@ import LinuxSystem
 package import Runtime
 import ScanModel
 
-/// The screen at the lane, on a terminal: full-screen green or red with a shape, the reason and a sound of their own, and between
-/// taps an idle screen. Big words are drawn of blocks, Arabic as well, so they need nothing of the terminal but 256 colours.
+/// The screen of the lane on a terminal: each answer fills it in green or red, with a shape, the reason and a sound.
 ///
-/// A screen that is slow, stopped or gone keeps nobody: the lane posts and goes on.
+/// Between taps it is an idle screen. Big words are drawn with block characters, Arabic as well, so the terminal needs only
+/// 256 colours. A slow or stopped terminal never delays the lane.
 package final class TerminalDisplay: Sendable {
     private let language: DisplayLanguage
     private let terminal: Terminal
-    private let notices = Mailbox<LaneUpdate>(capacity: 64)
+    private let updates = Mailbox<LaneUpdate>(capacity: 64)
     private let log = Log("display")
 
-    /// A green answer stays this long, unless another tap comes: the next person is already there.
+    /// Duration of a green answer in milliseconds; the next tap ends it.
     static let greenMs: Int64 = 2_500
-    /// A refusal is read, and talked about.
+    /// Duration of a rejection in milliseconds: it must be read and discussed.
     static let redMs: Int64 = 4_000
-    /// Bells after the first, which tell green (one), annulled (two) and red (three) apart with the eyes closed.
+    /// Interval of the bells in milliseconds: one for green, two for annulled, three for red.
     static let bellGapMs: Int64 = 180
-    /// The clock of the idle screen is right within this.
+    /// Interval of the clock on the idle screen, in milliseconds.
     static let idleMs: Int64 = 1_000
-    /// Used where the terminal does not know its size.
-    static let usualSize = (rows: 24, columns: 80)
+    /// Used if the terminal does not know its size.
+    static let defaultSize = (rows: 24, columns: 80)
 
-    /// - Parameter descriptor: of the terminal; standard output unless told otherwise.
+    /// - Parameters:
+    ///   - language: the language of the words.
+    ///   - descriptor: the terminal; standard output by default.
     package init(language: DisplayLanguage = .en, descriptor: Int32 = 1) {
         self.language = language
         terminal = Terminal(descriptor: descriptor)
     }
 
-    /// From the lane, which does not wait.
-    package func take(_ notice: LaneUpdate) { notices.push(notice) }
+    /// Receives an update of the lane. Does not wait.
+    package func take(_ update: LaneUpdate) { updates.push(update) }
 
+    /// The drawing loop, as a service of the daemon.
     package func service() -> Service { Service.thread("display") { stop in self.run(until: stop) } }
 
-    /// What the thread knows.
+    /// The state of the drawing thread.
     private struct Shown {
         var state = LaneState()
-        /// The answer or failure on the screen; nil: idle.
-        var notice: LaneUpdate?
+        /// The answer or failure on the screen; `nil` for the idle screen.
+        var update: LaneUpdate?
         var untilMs = Int64.min
         var bells = 0
         var nextBellMs = Int64.min
         var painted: DisplayScreen?
+
+        mutating func start(_ update: LaneUpdate, bells: Int, nowMs: Int64) {
+            self.update = update
+            self.bells = bells
+            nextBellMs = nowMs
+        }
     }
 
     private func run(until stop: StopSignal) {
-        // The screen of before comes back at the end; no cursor between; no line wraps.
+        // Alternate screen, without cursor and line wrap. The previous screen is restored at the end.
         var isWorking = write("\u{1b}[?1049h\u{1b}[?25l\u{1b}[?7l\u{1b}[2J", isWorking: true)
         var shown = Shown()
         while !stop.isStopped {
@@ -61,51 +70,53 @@ package final class TerminalDisplay: Sendable {
             }
             if !text.isEmpty {
                 isWorking = write(text, isWorking: isWorking)
-                // What did not get through whole is painted whole the next time.
+                // A screen that was not written completely is painted completely the next time.
                 shown.painted = isWorking ? screen : nil
             }
             var wake = now + TerminalDisplay.idleMs
-            if shown.notice != nil { wake = min(wake, shown.untilMs) }
+            if shown.update != nil { wake = min(wake, shown.untilMs) }
             if shown.bells > 0 { wake = min(wake, shown.nextBellMs) }
             _ = Poll.wait(
-                [notices.descriptor, stop.descriptor],
+                [updates.descriptor, stop.descriptor],
                 timeoutMs: Int(max(0, wake - SystemClock.monotonicMs())))
         }
         _ = write("\u{1b}[0m\u{1b}[?7h\u{1b}[?25h\u{1b}[?1049l", isWorking: isWorking)
     }
 
-    /// Takes what the lane has posted and gives the screen of this moment.
+    /// Applies the updates of the lane and returns the present screen.
     private func update(_ shown: inout Shown, nowMs: Int64) -> DisplayScreen {
-        for notice in notices.drain() {
-            switch notice {
+        for update in updates.drain() {
+            switch update {
             case .state(let state): shown.state = state
-            case .answer(let signal):
-                let bells = signal.isGreen ? 1 : signal.scan.verdict == .annulled ? 2 : 3
-                (shown.notice, shown.bells, shown.nextBellMs) = (notice, bells, nowMs)
-                shown.untilMs = nowMs + (signal.isGreen ? TerminalDisplay.greenMs : TerminalDisplay.redMs)
+            case .answer(let result):
+                let bells = result.isGreen ? 1 : result.scan.verdict == .annulled ? 2 : 3
+                shown.start(update, bells: bells, nowMs: nowMs)
+                shown.untilMs = nowMs + (result.isGreen ? TerminalDisplay.greenMs : TerminalDisplay.redMs)
             case .failed(_, let opens):
-                (shown.notice, shown.bells, shown.nextBellMs) = (notice, opens ? 1 : 3, nowMs)
-                // Also where it opens: the crew reads why.
+                shown.start(update, bells: opens ? 1 : 3, nowMs: nowMs)
+                // Also if it opens, because the crew must read the reason.
                 shown.untilMs = nowMs + TerminalDisplay.redMs
             }
         }
-        if shown.notice != nil && nowMs >= shown.untilMs { shown.notice = nil }
-        let size = terminal.size ?? TerminalDisplay.usualSize
+        if shown.update != nil && nowMs >= shown.untilMs { shown.update = nil }
+        let size = terminal.size ?? TerminalDisplay.defaultSize
         let layout = DisplayLayout(rows: size.rows, columns: size.columns, language: language)
-        switch shown.notice {
-        case .answer(let signal): return layout.answer(signal)
-        case .failed(let reason, let opens): return layout.failed(reason, opens: opens)
+        switch shown.update {
+        case .answer(let result): return layout.answer(result)
+        case .failed(let failure, let opens): return layout.failed(failure, opens: opens)
         case .state, nil: return layout.idle(shown.state, nowS: SystemClock.nowMicroseconds() / 1_000_000)
         }
     }
 
-    /// False when the screen did not take it; said once in the log.
+    /// Writes to the terminal and logs the first failure.
+    ///
+    /// - Returns: `false` if the terminal did not accept all.
     private func write(_ text: String, isWorking: Bool) -> Bool {
         do {
             try terminal.write(text)
             return true
         } catch {
-            if isWorking { log.error("the screen does not work", [.error: "\(error)"]) }
+            if isWorking { log.error("terminal cannot be written", [.error: "\(error)"]) }
             return false
         }
     }

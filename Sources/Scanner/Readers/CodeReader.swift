@@ -69,7 +69,7 @@ package final class CodeReader: Sendable {
             do {
                 try read(try SerialPort(path, baud: baud), stop) { backoff.reset() }
             } catch {
-                health.lost("\(error)")
+                health.lost(ReaderProblem(error))
                 stop.wait(ms: backoff.nextDelayMs())
             }
         }

@@ -84,7 +84,7 @@ package final class NFCReader: Sendable {
         while !ended.wait(ms: NFCReader.watchPauseMs) {
             health.tellAgain()
             guard health.isStuck(nowMs: SystemClock.monotonicMs()) else { continue }
-            health.lost("the reader does not answer")
+            health.lost(.notResponding)
             // The lock ensures that the reader's thread closes the device before it reopens the port.
             current.withLock { $0?.abort() }
         }
@@ -105,7 +105,7 @@ package final class NFCReader: Sendable {
         var spell = Spell()
         while !stop.isStopped {
             do { try session(stop, &spell) } catch {
-                health.lost("\(error)")
+                health.lost(ReaderProblem(error))
                 // A disconnected reader is not weak, and the person who connects it waits for it.
                 let isGone = connstring.flatMap(NFCReader.port).map { !Files.exists($0) } ?? false
                 if spell.isSettled || isGone { backoff.reset() }
@@ -211,9 +211,9 @@ package final class NFCReader: Sendable {
     private static func onlyReader() throws -> String {
         let found = try NFCLibrary.list()
         guard found.count < 2 else {
-            throw ReaderError("\(found.count) NFC readers: name one, as nfc:\(found[0])")
+            throw ReaderError(.ambiguous(count: found.count, example: found[0]))
         }
-        guard let only = found.first else { throw ReaderError("no NFC reader found") }
+        guard let only = found.first else { throw ReaderError(.notFound) }
         return only
     }
 
@@ -227,8 +227,9 @@ package final class NFCReader: Sendable {
     }
 }
 
-/// Why a reader cannot be used, in words for the crew.
+/// No reader could be chosen.
 struct ReaderError: Error, Hashable, CustomStringConvertible, Sendable {
-    let description: String
-    init(_ description: String) { self.description = description }
+    let problem: ReaderProblem
+    var description: String { problem.description }
+    init(_ problem: ReaderProblem) { self.problem = problem }
 }

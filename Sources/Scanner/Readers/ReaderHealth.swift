@@ -44,11 +44,11 @@ final class ReaderHealth: Sendable {
         }
     }
 
-    func lost(_ reason: String) {
+    func lost(_ problem: ReaderProblem) {
         state.withLock { state in
             if state.isBack != false {
-                (state.isBack, state.untold) = (false, .lost(reason: reason))
-                log.warning("reader out of order", [.reason: reason])
+                (state.isBack, state.untold) = (false, .lost(problem))
+                log.warning("reader out of order", [.reason: problem])
             }
             tell(&state)
         }

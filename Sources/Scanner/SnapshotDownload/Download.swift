@@ -8,40 +8,51 @@ package import Runtime
 import SnapshotInstall
 import Snapshots
 
-/// Brings the newest snapshot from the center, from a mirror, or from a folder, and installs it. Independent of the upload,
-/// on a thread of its own; what is not good leaves the present snapshot in force.
+/// Downloads and installs the newest snapshot from the center, a mirror or a folder.
 ///
-/// `DownloadPlan` decides what is fetched and when, `SnapshotStore` what is installed; this class fetches.
+/// Runs on a separate thread, independent of the upload. If a snapshot is refused, the current one stays installed.
+/// `DownloadPlan` decides what is downloaded and when, `SnapshotStore` verifies and installs. This class transfers:
+///
+/// 1. `checkSources` (Download+Sources.swift) asks all sources for their manifest.
+/// 2. `fetchAndInstall` (Download+Install.swift) chooses delta, partial download or full file.
+/// 3. `transfer` (Download+Transfer.swift) downloads one file.
 package final class Download {
+    /// Sources, trust and timing of downloads.
     package struct Settings: Sendable {
         /// The scanner's data folder.
         package var folder: String
-        /// `http://center:8080`; the files are below `/snapshot/`. All are asked, and the newest is fetched from those
-        /// that have it; mirrors need not be trusted.
+        /// Base URLs such as `http://center:8080`; the files are below `/snapshot/`. All are asked, and the newest
+        /// snapshot is downloaded from those that have it. Mirrors need not be trusted.
         package var centerURLs: [String]
+        /// The trusted keys.
         package var keys: [MinisignPublicKey]
-        /// The center is asked this often, give or take a fifth, so that a fleet does not ask in step.
+        /// Interval of the checks in milliseconds, varied by a fifth so that a fleet does not ask in step.
         package var intervalMs = 30_000
-        /// PEM bundle; nil: the system's.
+        /// PEM bundle; `nil` for the system's certificate authorities.
         package var authorityFile: String?
-        /// Manifest and signature that do not match are fetched again this often, and once at most a delta, or a full file
-        /// of which a part had come before.
+        /// Number of repetitions if manifest and signature do not match. A delta, or a full file of which a part
+        /// existed, is repeated at most once.
         package var retries = 3
-        /// ... after this pause: a publication takes a moment.
+        /// Pause before a repetition, in milliseconds, because a publication takes a moment.
         package var retryMs = 1_000
 
         package init(folder: String, centerURLs: [String], keys: [MinisignPublicKey]) {
-            (self.folder, self.centerURLs, self.keys) = (folder, centerURLs, keys)
+            self.folder = folder
+            self.centerURLs = centerURLs
+            self.keys = keys
         }
     }
 
+    /// The result of a check that did not fail.
     package enum Outcome: Sendable, Equatable {
         case installed(version: Int64)
-        /// What is here is what is offered, or newer.
+        /// The installed snapshot is the newest one.
         case newest(version: Int64)
-        /// An older one is offered than was installed here once: a center restored from a backup, an old stick.
+        /// The offered snapshot is older than one that was installed here: the center was restored from a backup, or
+        /// the folder is an old copy.
         case older(offered: Int64, highest: Int64)
-        /// A newer one is offered, and this scanner's turn to fetch it has not come. Only while running.
+        /// A newer snapshot is offered, and this scanner's turn to download it comes in `ms` milliseconds. Only from
+        /// `run`.
         case waiting(version: Int64, ms: Int)
     }
 
@@ -52,15 +63,16 @@ package final class Download {
     let log = Log("download")
     var plan: DownloadPlan
     var sources: [DownloadSource]
-    /// A full file whose fetching has begun: it is brought to its end although a newer one is out, or a slow link would
-    /// never bring any.
-    var begun: DownloadSource.Known?
-    /// Of sources that failed in this look.
-    var troubles: [any Error] = []
-    private var lastTrouble: String?
+    /// The manifest of a full file whose download has started.
+    var partialDownload: DownloadSource.SignedManifest?
+    /// The failures of sources in the current check.
+    var failures: [DownloadError] = []
+    private var lastProblem: String?
 
+    /// - Parameter status: receives the progress; `nil` for a single download.
     package init(_ settings: Settings, _ status: PublisherStatus? = nil) {
-        (self.settings, self.status) = (settings, status)
+        self.settings = settings
+        self.status = status
         store = SnapshotStore(folder: settings.folder + "/snapshots")
         plan = DownloadPlan(intervalMs: settings.intervalMs)
         sources = settings.centerURLs.map { DownloadSource($0) }
@@ -70,80 +82,86 @@ package final class Download {
         client = HTTPSession(http)
     }
 
-    /// Asks again and again until stopped; failures are logged and retried with back-off.
+    /// Checks the sources periodically until stopped. Failures are logged and retried with back-off.
     package func run(_ stop: StopSignal) {
         var random = SystemRandomNumberGenerator()
         var backoff = Backoff(baseMs: 1_000, capMs: max(1_000, settings.intervalMs))
-        var pauseMs = DownloadPlan.firstLookMs(
+        var pauseMs = DownloadPlan.firstCheckMs(
             hasSnapshot: store.current() != nil, intervalMs: settings.intervalMs, using: &random)
         while !stop.wait(ms: pauseMs) {
             pauseMs = plan.pauseMs(using: &random)
             do {
-                let outcome = try look(stop, isPatient: true)
+                let outcome = try checkSources(stop, waitsForTurn: true)
                 backoff.reset()
                 if case .waiting(_, let ms) = outcome { pauseMs = min(pauseMs, ms) }
-                tell(outcome)
+                report(outcome)
             } catch {
                 if stop.isStopped { return }
                 pauseMs = min(pauseMs, backoff.nextDelayMs() + 500)
-                tell("\(error)")
+                reportProblem("\(error)")
             }
         }
     }
 
-    private func tell(_ outcome: Outcome) {
+    private func report(_ outcome: Outcome) {
         var due: String?
         if case .waiting(let version, let ms) = outcome {
             due = "\(version) at \(UTCTime.text(microseconds: SystemClock.nowMicroseconds() + 1_000 * Int64(ms)))"
         }
         status?.update { report in
-            (report.download.lastChecked, report.download.due) = (PublisherStatus.now(), due)
+            report.download.lastChecked = PublisherStatus.now()
+            report.download.due = due
         }
         if case .older(let offered, let highest) = outcome {
-            tell(
-                "version \(offered) is offered, and \(highest) was before: a center restored from a backup, or an old copy"
-            )
-        } else if !troubles.isEmpty {
-            tell(troubleText)
+            reportProblem(
+                "version \(offered) is offered, but \(highest) was known before: the center was restored "
+                    + "from a backup, or this is an old copy")
+        } else if !failures.isEmpty {
+            reportProblem(failureText)
         } else {
-            lastTrouble = nil
+            lastProblem = nil
             status?.update { $0.download.lastError = nil }
         }
     }
 
-    /// A night without network is not a night of log lines.
-    private func tell(_ trouble: String) {
-        status?.update { $0.download.lastError = trouble }
-        if trouble != lastTrouble { log.warning("no snapshot from the center: later", [.error: trouble]) }
-        lastTrouble = trouble
+    /// Logs a problem unless it is the same as the last one, to limit the log while offline.
+    private func reportProblem(_ problem: String) {
+        status?.update { $0.download.lastError = problem }
+        if problem != lastProblem { log.warning("snapshot download failed, will retry", [.error: problem]) }
+        lastProblem = problem
     }
 
-    /// Asks the center once, and installs what it has if that is newer.
+    /// Checks the sources once and installs a newer snapshot.
     ///
-    /// Throws `ProgramError`: unreachable for a center that cannot be reached or has a fault of its own, failed for one
-    /// without a snapshot and for a snapshot that is refused.
-    package func fetch(_ stop: StopSignal = StopSignal()) throws -> Outcome { try look(stop, isPatient: false) }
+    /// - Throws: `DownloadError`: unavailable if no source can be reached or all have a fault; failure if no snapshot
+    ///   is published or it is refused; configuration while another process installs.
+    package func fetch(_ stop: StopSignal = StopSignal()) throws -> Outcome {
+        try checkSources(stop, waitsForTurn: false)
+    }
 
-    /// The same from a folder or a stick; always the full file.
+    /// Installs the snapshot of a folder, such as a USB stick. Always uses the full file.
     ///
-    /// Throws `ProgramError`: failed where nothing is there, or it is refused.
+    /// - Parameter folder: a folder with manifest.json and its files.
+    /// - Throws: `DownloadError`: failure if no snapshot is there or it is refused; configuration while another process
+    ///   installs.
     package func install(from folder: String) throws -> Outcome {
         do {
-            readFile()
-            // Tried again: the folder may be a center's, which writes to it just now.
-            return try attempts(settings.retries, StopSignal()) {
-                let known = DownloadSource.Known(
+            checkCurrentFile()
+            // Repeated, because the folder may be the center's, which may be publishing.
+            return try retryRefused(settings.retries, StopSignal()) {
+                let signed = DownloadSource.SignedManifest(
                     manifest: try Files.read(folder + "/" + Manifest.fileName, limit: Manifest.maxBytes),
                     signature: try Files.read(folder + "/" + Manifest.signatureFileName, limit: Manifest.maxBytes))
-                switch try judge(known) {
+                switch try checkManifest(signed) {
                 case .nothing(let outcome): return outcome
-                case .newer(let offer): return try install(offer) { try bring(offer.manifest, from: folder) }
+                case .newer(let offer):
+                    return try installFullFile(offer) { try copyFullFile(of: offer.manifest, from: folder) }
                 }
             }
-        } catch { throw Download.programError(error) }
+        } catch { throw DownloadError(error) }
     }
 
-    private func bring(_ manifest: Manifest, from folder: String) throws {
+    private func copyFullFile(of manifest: Manifest, from folder: String) throws {
         let path = store.candidatePath(for: manifest)
         try Files.remove(path)
         if let package = manifest.compressed, !Files.exists(folder + "/" + manifest.file) {
@@ -153,13 +171,13 @@ package final class Download {
         }
     }
 
-    /// Reads the file in force for damage when that is due.
-    func readFile() {
+    /// Reads the current file for damage if that is due.
+    func checkCurrentFile() {
         let gate = GateState.read(folder: settings.folder)?.snapshot
         let isGateElsewhere = gate.map { $0 != store.currentVersion() } ?? false
         let nowMs = SystemClock.monotonicMs()
-        if plan.isReadDue(isGateElsewhere: isGateElsewhere, nowMs: nowMs) {
-            plan.read(isWhole: store.isWhole(), nowMs: nowMs)
+        if plan.isFileCheckDue(isGateElsewhere: isGateElsewhere, nowMs: nowMs) {
+            plan.noteFileCheck(isIntact: store.isIntact(), nowMs: nowMs)
         }
     }
 }

@@ -5,42 +5,48 @@ import ScanModel
 package import Snapshots
 import Synchronization
 
-/// Sees when another snapshot comes into force, opens and probes it on a thread of its own, and hands it to the lane
-/// between two taps. Nothing that a tap could wait for: `take` looks, and never waits.
+/// Opens newly installed snapshots for the lane.
+///
+/// A thread of the reloader opens and checks each new snapshot. The lane takes it between two taps with `take`, which
+/// never blocks.
 package final class SnapshotReloader: Sendable {
-    /// Twice a second: a switch is felt within the time of a tap or two, and the look is one stat(2).
+    /// Interval of the checks, in milliseconds. One stat(2) each; a new snapshot decides within a tap or two.
     package static let intervalMs = 500
-    /// How long a file that could not be opened is left alone.
+    /// Pause before a file that could not be opened is tried again, in milliseconds.
     package static let retryMs: Int64 = 10_000
-    /// How long one is left alone that was read whole and found bad: that costs the device a second or two.
+    /// Pause before a file that failed the check of the whole file is checked again, in milliseconds. The check takes
+    /// the device one to two seconds.
     static let wholeRetryMs: Int64 = 60_000
 
-    // Held by the watching thread while it opens a file; the lane only ever tries it.
+    // The reloader's thread holds it while it opens a file. The lane only tries it.
     private let slot = Mutex<Snapshot?>(nil)
-    private struct Seen {
-        var mark: Files.Status?
-        /// Monotonic milliseconds; set after a file could not be opened, for want of descriptors perhaps.
+    private struct CheckState {
+        /// Status of the file `current` at the last check.
+        var pointer: Files.Status?
+        /// Monotonic milliseconds. Set after a file could not be opened, which may be a lack of descriptors.
         var retryAtMs: Int64?
-        /// The file in force could not be read in use: the next time all of it must be good.
-        var mustBeWhole = false
-        var distrusted: (version: Int64, atMs: Int64)?
+        /// Whether the current file could not be read in use. Then the whole file is checked before it is used again.
+        var checksWholeFile = false
+        /// The last reported unreadable version, and when it was handled.
+        var unreadable: (version: Int64, atMs: Int64)?
     }
-    private let seen = Mutex(Seen())
-    // Told by the lane: the version whose rows it could not read.
-    private let doubted = Mutex<Int64?>(nil)
+    private let checkState = Mutex(CheckState())
+    // Set by the lane: the version whose rows it could not read.
+    private let reportedUnreadable = Mutex<Int64?>(nil)
     private let isOlder = Atomic(false)
     private let isReady = Atomic(false)
-    // Put down by the lane, closed by the watching thread.
+    // Filled by the lane, closed by the reloader's thread.
     private let retired = Mutex<[Retired]>([])
-    /// A snapshot that the lane has let go: from then on it is the watching thread's alone.
+    /// A snapshot that the lane no longer uses. Only the reloader's thread touches it from then on.
     private struct Retired: @unchecked Sendable { let snapshot: Snapshot }
     private let store: SnapshotStore
     private let log = Log("snapshots")
 
     package init(_ store: SnapshotStore) { self.store = store }
 
-    /// The newest snapshot since the last call; nil when there is no other. The first call after `check` gives the one in
-    /// force.
+    /// Returns the newest snapshot opened since the last call. Never blocks.
+    ///
+    /// - Returns: `nil` if there is no other snapshot, or the reloader is opening one.
     package func take() -> Snapshot? {
         guard isReady.load(ordering: .acquiring) else { return nil }
         let taken: Snapshot?? = slot.withLockIfAvailable { slot in
@@ -52,39 +58,43 @@ package final class SnapshotReloader: Sendable {
         return taken ?? nil
     }
 
-    /// Takes over a snapshot that is no longer in force, so that closing it costs no tap anything: its file may be gone, and
-    /// then its last close frees hundreds of megabytes. The caller uses it no more, and neither does anybody else.
+    /// Takes over a snapshot that the lane no longer uses and closes it on the reloader's thread.
+    ///
+    /// The file may have been deleted; then the last close frees hundreds of megabytes, which must not delay a tap.
     package func retire(_ snapshot: Snapshot) {
         let old = Retired(snapshot: snapshot)
         retired.withLock { $0.append(old) }
     }
 
-    /// From the lane: a tag could not be looked up in this snapshot. The watching thread reads the files whole, and hands over
-    /// the best that is good: the one in force opened anew, or the one before it.
-    package func distrust(_ version: Int64) { doubted.withLock { $0 = version } }
-
-    /// Whether the snapshot that was handed over last, if any was, is an older one than that in force, which cannot be opened
-    /// or read.
-    package var servesOlder: Bool { isOlder.load(ordering: .relaxed) }
-
-    /// Looks once, and opens what is new. To be called before the lane opens, so that the first tap has a snapshot.
+    /// Reports that the lane could not read a tag from this version.
     ///
-    /// A file that cannot be opened or probed leaves the present snapshot in force; at the start, where there is none, and when
-    /// the present one cannot be read any more, the newest other one that is good serves.
+    /// The reloader then checks the whole files and opens the best intact one: the current file again, or the previous
+    /// one.
+    package func reportUnreadable(_ version: Int64) { reportedUnreadable.withLock { $0 = version } }
+
+    /// Whether the snapshot opened last is older than the current one, because the current one cannot be opened or
+    /// read.
+    package var isOlderThanCurrent: Bool { isOlder.load(ordering: .relaxed) }
+
+    /// Checks once for a new snapshot and opens it. Call it before the lane opens, so that the first tap has a
+    /// snapshot.
+    ///
+    /// If a new file cannot be opened, the lane keeps its snapshot. At start-up, and after `reportUnreadable`, the
+    /// newest other intact file is opened instead.
     package func check() {
-        let doubt = doubted.withLock { doubted in
-            defer { doubted = nil }
-            return doubted
+        let unreadable = reportedUnreadable.withLock { reported in
+            defer { reported = nil }
+            return reported
         }
-        guard let mark = store.mark(), let path = store.current() else { return }
-        let now = SystemClock.monotonicMs()
-        let look = seen.withLock { SnapshotReloader.look(&$0, mark, doubt, now) }
-        guard let look else { return }
+        guard let pointer = store.pointerStatus(), let path = store.current() else { return }
+        let nowMs = SystemClock.monotonicMs()
+        let plan = checkState.withLock { SnapshotReloader.plan(&$0, pointer, unreadable, nowMs) }
+        guard let plan else { return }
         slot.withLock { slot in
-            for candidate in [path] + (look.takesOthers ? store.others() : []) {
+            for candidate in [path] + (plan.triesOthers ? store.others() : []) {
                 do {
                     let snapshot = try Snapshot(path: candidate)
-                    if look.mustBeWhole { try snapshot.check() } else { try snapshot.probe() }
+                    if plan.checksWholeFile { try snapshot.check() } else { try snapshot.probe() }
                     log.info("snapshot opened", [.version: snapshot.version, .event: snapshot.event, .path: candidate])
                     slot = snapshot
                     isOlder.store(candidate != path, ordering: .relaxed)
@@ -93,38 +103,44 @@ package final class SnapshotReloader: Sendable {
                 } catch {
                     log.error("snapshot cannot be opened", [.path: candidate, .error: "\(error)"])
                     if candidate == path { isOlder.store(true, ordering: .relaxed) }
-                    let waitMs = look.mustBeWhole ? SnapshotReloader.wholeRetryMs : SnapshotReloader.retryMs
-                    seen.withLock { $0.retryAtMs = now + waitMs }
+                    let waitMs = plan.checksWholeFile ? SnapshotReloader.wholeRetryMs : SnapshotReloader.retryMs
+                    checkState.withLock { $0.retryAtMs = nowMs + waitMs }
                 }
             }
         }
     }
 
-    private struct Look {
-        var takesOthers: Bool
-        var mustBeWhole: Bool
+    private struct OpenPlan {
+        /// Whether older files are tried if the current one cannot be opened.
+        var triesOthers: Bool
+        var checksWholeFile: Bool
     }
 
-    /// Nil: there is nothing new.
-    private static func look(_ seen: inout Seen, _ mark: Files.Status, _ doubt: Int64?, _ now: Int64) -> Look? {
-        if mark != seen.mark {
-            defer { seen = Seen(mark: mark) }
-            return Look(takesOthers: seen.mark == nil, mustBeWhole: false)
+    /// Decides what to open; `nil` if there is nothing new.
+    private static func plan(
+        _ state: inout CheckState, _ pointer: Files.Status, _ unreadable: Int64?, _ nowMs: Int64
+    ) -> OpenPlan? {
+        if pointer != state.pointer {
+            defer { state = CheckState(pointer: pointer) }
+            return OpenPlan(triesOthers: state.pointer == nil, checksWholeFile: false)
         }
-        // Once in a while: what was good as a whole, or the best there is, is not read over and over.
-        let isAnswered = seen.distrusted.map { $0.version == doubt && now - $0.atMs < wholeRetryMs } ?? false
-        if let doubt, !isAnswered {
-            (seen.distrusted, seen.mustBeWhole, seen.retryAtMs) = ((doubt, now), true, nil)
-            return Look(takesOthers: true, mustBeWhole: true)
+        // Limited to one check per version and minute: the best file there is must not be read again and again.
+        let isHandled =
+            state.unreadable.map { $0.version == unreadable && nowMs - $0.atMs < wholeRetryMs } ?? false
+        if let unreadable, !isHandled {
+            state.unreadable = (unreadable, nowMs)
+            state.checksWholeFile = true
+            state.retryAtMs = nil
+            return OpenPlan(triesOthers: true, checksWholeFile: true)
         }
-        guard let retryAtMs = seen.retryAtMs, retryAtMs <= now else { return nil }
-        seen.retryAtMs = nil
-        return Look(takesOthers: false, mustBeWhole: seen.mustBeWhole)
+        guard let retryAtMs = state.retryAtMs, retryAtMs <= nowMs else { return nil }
+        state.retryAtMs = nil
+        return OpenPlan(triesOthers: false, checksWholeFile: state.checksWholeFile)
     }
 
-    /// The watching loop, as a service of the daemon.
+    /// The checking loop, as a service of the daemon.
     package func service() -> Service {
-        .thread("snapshot-watch") { stop in
+        .thread("snapshot-reload") { stop in
             while !stop.wait(ms: SnapshotReloader.intervalMs) {
                 self.check()
                 self.closeRetired()
@@ -133,7 +149,7 @@ package final class SnapshotReloader: Sendable {
     }
 
     private func closeRetired() {
-        // Out of the lock first: the lane may be retiring another one.
+        // Moved out of the lock first, because the lane may retire another snapshot at the same time.
         let old = retired.withLock { retired in
             defer { retired = [] }
             return retired

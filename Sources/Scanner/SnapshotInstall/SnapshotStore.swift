@@ -1,27 +1,38 @@
-package import FileSystem
-import Snapshots
+import FileSystem
+package import Snapshots
 
-/// The snapshots of a scanner: `DIR/snapshots`.
+/// The snapshots of a scanner: its folder `DIR/snapshots`.
+///
+/// The file `current` names the installed snapshot. Readers need no lock: a snapshot file never changes, and `current`
+/// is replaced atomically.
 package struct SnapshotStore: Sendable {
     package let folder: String
 
-    /// - Parameter folder: made by the first install; may be missing until then.
+    /// - Parameter folder: the snapshot folder. The first installation creates it.
     package init(folder: String) { self.folder = folder }
 
-    /// Holds the name of the file in force, one line.
+    /// The file that holds the name of the current snapshot, in one line.
     var pointer: String { folder + "/current" }
 
-    /// The name of the file in force; nil while there is none.
+    /// The file name of the current snapshot; `nil` if none is installed.
     var currentName: String? { SnapshotFileName.current(in: folder) }
 
-    /// The path of the snapshot in force; nil while there is none.
+    /// Returns the path of the current snapshot; `nil` if none is installed.
     package func current() -> String? { currentName.map { folder + "/" + $0 } }
 
-    /// The version of the snapshot in force, by its name; nil while there is none.
+    /// Returns the version of the current snapshot, by its file name; `nil` if none is installed.
     package func currentVersion() -> Int64? { currentName.flatMap { SnapshotFileName.version(of: $0) } }
 
-    /// Paths of the snapshots that were in force before and are still here, newest first. Only what was verified whole ever
-    /// gets such a name.
+    /// Returns the manifest of the current snapshot; `nil` if none is installed or its manifest cannot be read.
+    package func installed() -> Manifest? {
+        guard let bytes = try? Files.read(folder + "/" + Manifest.fileName, limit: Manifest.maxBytes),
+            let manifest = try? Manifest(json: bytes), manifest.version == currentVersion()
+        else { return nil }
+        return manifest
+    }
+
+    /// The paths of the snapshots that were installed before and are still here, newest first. Only verified files get
+    /// such a name.
     func others() -> [String] {
         let present = currentName
         let named = ((try? Files.list(folder)) ?? []).compactMap { name in
@@ -30,13 +41,24 @@ package struct SnapshotStore: Sendable {
         return named.filter { $0.name != present }.sorted { $0.version > $1.version }.map { folder + "/" + $0.name }
     }
 
-    /// A name for the file of `version` that no gate has open: of the two that a version may have, the one which is not
-    /// there, or else the one not in force.
+    /// A name for a file of `version` that no gate has open. A version has two names: the one without a file is chosen,
+    /// else the one that is not current.
     func freeName(for version: Int64) -> String {
         let names = [SnapshotFileName.of(version), SnapshotFileName.second(version)]
         return names.first { !Files.exists(folder + "/" + $0) } ?? names.first { $0 != currentName } ?? names[0]
     }
 
-    /// Changes when another snapshot comes into force; cheap enough to be asked twice a second.
-    package func mark() -> Files.Status? { Files.status(pointer) }
+    /// Returns the status of the file `current`, which changes with each installation. One stat(2).
+    func pointerStatus() -> Files.Status? { Files.status(pointer) }
+
+    /// Returns whether the current file is as it was installed, by reading all of it: a tenth of a second, or a second
+    /// after a delta. `true` if none is installed.
+    package func isIntact() -> Bool {
+        guard let path = current() else { return true }
+        if let trust = trust(), trust.version == currentVersion(), let sum = trust.fileSHA256 {
+            return (try? Files.sha256Hex(path)) == sum
+        }
+        guard let manifest = installed() else { return Files.exists(path) }
+        return (try? SnapshotVerification.rows(path, manifest)) != nil
+    }
 }

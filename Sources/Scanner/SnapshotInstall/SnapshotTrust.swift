@@ -3,25 +3,28 @@ import FileSystem
 import FoundationEssentials
 import Snapshots
 
-/// What a scanner never forgets about its snapshots.
+/// The facts about its snapshots that a scanner must not lose: the pinned event and the highest version.
 ///
-/// Kept twice, with a sum: `trust.json` among the snapshots and `snapshot-trust.json` in the folder above, so that neither a
-/// bad sector nor somebody who empties the folder of snapshots makes a scanner take an older list, or refuse all newer ones
-/// for a digit that flipped.
+/// Stored twice with a checksum: `trust.json` among the snapshots and `snapshot-trust.json` in the folder above. So
+/// neither a bad sector nor an emptied snapshot folder makes a scanner accept an older snapshot. A flipped digit does
+/// not make it refuse all newer ones.
 struct SnapshotTrust: Codable, Sendable, Equatable {
-    /// Pinned by the first install.
+    /// The event that the first installation pinned.
     var event: String
-    /// The highest version ever installed, and the SHA-256 that its manifest gives for the full file.
+    /// The highest version ever installed.
     var version: Int64
+    /// SHA-256 of that version's full file, by its manifest.
     var sha256: String
-    /// `created` of that version, seconds since 1970.
+    /// `created` of that version, in seconds since 1970.
     var created: Int64
-    /// SHA-256 of the file that lies here: what a delta gave has the same rows in other bytes. Nil: not known.
+    /// SHA-256 of the installed file; `nil` if not known. A file made by a delta has the same rows in other bytes.
     var fileSHA256: String?
-    /// The highest version that this scanner set out to install: who offers an older one later has gone back.
+    /// The highest version that this scanner started to install. A source that offers an older one later has gone back.
     var seen: Int64
 
-    /// Nil for bytes that are not exactly as they were written.
+    /// Parses a trust file.
+    ///
+    /// - Returns: `nil` if the checksum does not match.
     init?(file bytes: [UInt8]) {
         guard let sealed = try? JSONDecoder().decode(Sealed.self, from: Data(bytes)),
             Hex.encode(SHA256.hash(Array(sealed.trust.utf8))) == sealed.sha256,
@@ -31,10 +34,15 @@ struct SnapshotTrust: Codable, Sendable, Equatable {
     }
 
     init(_ manifest: Manifest, fileSHA256: String?) {
-        (event, version, sha256, created) = (manifest.event, manifest.version, manifest.sha256, manifest.created)
-        (self.fileSHA256, seen) = (fileSHA256, manifest.version)
+        event = manifest.event
+        version = manifest.version
+        sha256 = manifest.sha256
+        created = manifest.created
+        self.fileSHA256 = fileSHA256
+        seen = manifest.version
     }
 
+    /// The content of a trust file.
     func file() throws -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys]
@@ -42,7 +50,7 @@ struct SnapshotTrust: Codable, Sendable, Equatable {
         return Array(try encoder.encode(Sealed(trust: text, sha256: Hex.encode(SHA256.hash(Array(text.utf8))))))
     }
 
-    /// The JSON as text, so that the sum is over its very bytes.
+    /// The JSON as text, so that the checksum covers its exact bytes.
     private struct Sealed: Codable {
         var trust: String
         var sha256: String
@@ -55,18 +63,23 @@ extension SnapshotStore {
         [Files.folder(of: folder) + "/" + SnapshotStore.outerTrustName, folder + "/trust.json"]
     }
 
-    /// The event that this scanner belongs to since its first install; nil before.
+    /// The event that the first installation pinned; `nil` before it.
     package var pinnedEvent: String? { trust()?.event }
-    /// The highest version ever installed, or set out to; nil before the first.
+
+    /// The highest version ever installed or started to install; `nil` before the first installation.
     package var highestVersion: Int64? { trust().map { max($0.version, $0.seen) } }
 
-    /// What is remembered: of two copies the newer. A memory that cannot be read is made up from the snapshot in force, so
-    /// that a bad disk does not keep a scanner from its snapshots for ever.
+    /// Reads the trust files; of two copies the newer one counts.
+    ///
+    /// If neither can be read, the trust is derived from the current snapshot, so that a bad disk does not lock the
+    /// scanner out of all snapshots.
+    ///
+    /// - Returns: `nil` before the first installation.
     func trust() -> SnapshotTrust? {
-        let kept = trustFiles.compactMap { path in
+        let copies = trustFiles.compactMap { path in
             (try? Files.read(path, limit: 65_536)).flatMap { SnapshotTrust(file: $0) }
         }
-        if let trust = kept.max(by: { ($0.version, $0.seen) < ($1.version, $1.seen) }) { return trust }
+        if let trust = copies.max(by: { ($0.version, $0.seen) < ($1.version, $1.seen) }) { return trust }
         if let manifest = installed() { return SnapshotTrust(manifest, fileSHA256: nil) }
         for path in (current().map { [$0] } ?? []) + others() {
             if let snapshot = try? Snapshot(path: path), let sum = try? Files.sha256Hex(path) {
@@ -76,38 +89,42 @@ extension SnapshotStore {
         return nil
     }
 
-    /// Durably. To be called under the lock.
-    func keep(_ trust: SnapshotTrust) throws {
+    /// Writes both trust files durably. Call it under the installation lock.
+    func save(_ trust: SnapshotTrust) throws {
         let bytes = try trust.file()
         for path in trustFiles { try Files.writeAtomically(bytes, to: path) }
     }
 
-    /// Of installers that were killed while they kept it; the inner ones go with the rest of their folder.
-    func removeLeftoversOfTrust() {
+    /// Removes temporary outer trust files of killed installations. `removeOldFiles` removes the inner ones.
+    func removeTrustLeftovers() {
         let outer = Files.folder(of: folder)
         for name in (try? Files.list(outer)) ?? [] where name.hasPrefix(SnapshotStore.outerTrustName + ".tmp-") {
             try? Files.remove(outer + "/" + name)
         }
     }
 
-    /// Remembers that this version is being brought: an older one is not installed any more, whatever becomes of it. Nothing
-    /// is remembered before the first install, which pins the event.
+    /// Records that a version is about to be downloaded. From then on older versions are refused, even if the download
+    /// fails. Does nothing before the first installation, which pins the event.
     ///
-    /// Throws `SystemError`; `ProgramError` while another process installs.
-    package func setOut(for offer: SnapshotOffer) throws {
+    /// - Throws: `SystemError`; `FileLock.Held` while another process installs.
+    package func recordOffered(_ offer: SnapshotOffer) throws {
         guard let known = trust(), known.seen < offer.manifest.version else { return }
-        try locked {
+        try withInstallLock {
             guard var trust = trust(), trust.seen < offer.manifest.version else { return }
             trust.seen = offer.manifest.version
-            try keep(trust)
+            try save(trust)
         }
     }
 }
 
 extension SnapshotTrust {
-    /// Made up from a file: the best that is left.
+    /// The trust derived from a snapshot file, when no manifest is left.
     fileprivate init(_ snapshot: Snapshot, _ sum: String) {
-        (event, version, sha256, created) = (snapshot.event, snapshot.version, sum, snapshot.createdS)
-        (fileSHA256, seen) = (sum, snapshot.version)
+        event = snapshot.event
+        version = snapshot.version
+        sha256 = sum
+        created = snapshot.createdS
+        fileSHA256 = sum
+        seen = snapshot.version
     }
 }

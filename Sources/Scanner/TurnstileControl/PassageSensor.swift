@@ -3,15 +3,15 @@ import LinuxSystem
 package import Runtime
 import SerialPorts
 
-/// Counts people from what a sensor says: a line each, or a burst of bytes without line ends. A pure value.
+/// Counts the passages in the bytes of a sensor: one per line, or per burst of bytes without line ends. A pure value.
 struct PassageCounter: Sendable {
     private var hasLine = false
     private var lastMs: Int64?
 
-    /// Bytes that come within this time of each other, without a line end, are one passage.
+    /// Silence that ends a burst of bytes without a line end, in milliseconds.
     static let quietMs: Int64 = 150
 
-    /// How many passages ended with these bytes.
+    /// Returns the number of passages that ended with these bytes.
     mutating func bytes(_ bytes: [UInt8], nowMs: Int64) -> Int {
         var count = quiet(nowMs: nowMs)
         for byte in bytes {
@@ -26,49 +26,56 @@ struct PassageCounter: Sendable {
         return count
     }
 
-    /// 1 when a burst has ended by silence.
+    /// Returns 1 if silence has ended a burst, otherwise 0.
     mutating func quiet(nowMs: Int64) -> Int {
         guard hasLine, let lastMs, nowMs - lastMs >= PassageCounter.quietMs else { return 0 }
         hasLine = false
         return 1
     }
 
-    /// When silence would end a burst; nil: none is open.
+    /// When silence would end the open burst; `nil` without one.
     var nextMs: Int64? { hasLine ? lastMs.map { $0 + PassageCounter.quietMs } : nil }
 }
 
-/// The sensor behind the turnstile, on a serial port: each line, or burst of bytes, is one person who passed.
+/// The sensor behind the turnstile, on a serial port. Each line, or burst of bytes, is one passage.
 package final class PassageSensor: Sendable {
     private let path: String
     private let baud: Int
     private let report: @Sendable (LaneEvent) -> Void
     private let log = Log("sensor")
 
-    /// - Parameter report: takes `.passage` and `.sensor(problem:)`, on the sensor's thread; posts to the lane's mailbox.
+    /// - Parameters:
+    ///   - path: the serial port.
+    ///   - baud: its speed.
+    ///   - report: receives `.passage` and `.sensor(problem:)` on the sensor's thread; must not wait.
     package init(path: String, baud: Int = 9_600, report: @escaping @Sendable (LaneEvent) -> Void) {
-        (self.path, self.baud, self.report) = (path, baud, report)
+        self.path = path
+        self.baud = baud
+        self.report = report
     }
 
+    /// The reading loop, as a service of the daemon.
     package func service() -> Service { Service.thread("sensor") { stop in self.run(until: stop) } }
 
     private func run(until stop: StopSignal) {
         var backoff = Backoff(baseMs: 200, capMs: 3_000)
-        var problem: String??
+        var reported: PassageSensorProblem??
         while !stop.isStopped {
             do {
                 let port = try SerialPort(path, baud: baud)
-                if problem != .some(nil) {
-                    problem = .some(nil)
+                if reported != .some(nil) {
+                    reported = .some(nil)
                     report(.sensor(problem: nil))
                 }
                 backoff.reset()
                 try listen(port, until: stop)
                 return
             } catch {
-                if problem != .some("\(error)") {
-                    problem = .some("\(error)")
-                    report(.sensor(problem: "\(error)"))
-                    log.error("no passage sensor", [.path: path, .error: "\(error)"])
+                let problem = PassageSensorProblem(error)
+                if reported != .some(problem) {
+                    reported = .some(problem)
+                    report(.sensor(problem: problem))
+                    log.error("passage sensor cannot be read", [.path: path, .error: "\(error)"])
                 }
                 if stop.wait(ms: max(50, backoff.nextDelayMs())) { return }
             }
@@ -76,7 +83,7 @@ package final class PassageSensor: Sendable {
     }
 
     private func listen(_ port: SerialPort, until stop: StopSignal) throws {
-        // What stood in the port from before says nothing about now.
+        // Discard passages from before.
         _ = try port.read(timeoutMs: 0)
         var counter = PassageCounter()
         while !stop.isStopped {

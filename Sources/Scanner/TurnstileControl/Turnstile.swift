@@ -6,93 +6,97 @@ package import Runtime
 import ScanModel
 import Synchronization
 
-/// Drives the relay board of a lane: turnstile, lights, buzzer. One thread, and a second one that watches it.
+/// Drives the relay board of a lane: turnstile, lights and buzzer. Has one thread, and a second one as its watchdog.
 ///
-/// Relays are off at the start and at the end, and a guard process switches them off when this one dies (`RelayFailSafe`). A board
-/// that is gone is told to the lane and opened again with back-off; what was missed meanwhile is never made up for.
+/// Relays are off at the start and at the end. `RelayFailSafe` switches them off when this process dies. A board that is
+/// disconnected is reported to the lane and opened again with back-off. Openings that were missed are not repeated.
 package final class Turnstile: Sendable {
-    private enum Order: Sendable {
+    private enum Command: Sendable {
         case answer(isGreen: Bool, opens: Bool, direction: Direction, atMs: Int64)
-        /// The mode may be another.
-        case look
+        /// Wakes the thread: the mode may have changed.
+        case readMode
     }
 
     let settings: TurnstileSettings
     private let report: @Sendable (LaneEvent) -> Void
-    private let orders = Mailbox<Order>(capacity: 1_024)
-    /// Not among the orders: what a full mailbox drops must never be the end of a hold.
+    private let commands = Mailbox<Command>(capacity: 1_024)
+    /// Not a command, because a full mailbox drops commands, and the end of the free mode must not be lost.
     private let mode = Mutex(LaneMode.normal)
     private let log = Log("turnstile")
 
-    /// - Parameter report: takes `LaneEvent.turnstile(problem:)`, on the turnstile's thread; posts to the lane's mailbox.
+    /// - Parameter report: receives `LaneEvent.turnstile(problem:)` on the turnstile's thread; must not wait.
     package init(_ settings: TurnstileSettings, report: @escaping @Sendable (LaneEvent) -> Void) {
-        (self.settings, self.report) = (settings, report)
+        self.settings = settings
+        self.report = report
     }
 
-    /// From the lane, which does not wait.
-    package func take(_ notice: LaneUpdate) {
+    /// Receives an update of the lane. Does not wait.
+    package func take(_ update: LaneUpdate) {
         let now = SystemClock.monotonicMs()
-        switch notice {
-        case .answer(let signal):
-            orders.push(
+        switch update {
+        case .answer(let result):
+            commands.push(
                 .answer(
-                    isGreen: signal.isGreen, opens: signal.opens, direction: signal.direction,
-                    atMs: signal.arrivedMs ?? now))
-        case .failed(_, let opens): orders.push(.answer(isGreen: opens, opens: opens, direction: .out, atMs: now))
+                    isGreen: result.isGreen, opens: result.opens, direction: result.direction,
+                    atMs: result.arrivedMs ?? now))
+        case .failed(_, let opens):
+            commands.push(.answer(isGreen: opens, opens: opens, direction: .out, atMs: now))
         case .state(let state):
             mode.withLock { $0 = state.isInspection ? .normal : state.mode }
-            orders.push(.look)
+            commands.push(.readMode)
         }
     }
 
+    /// The driving loop, as a service of the daemon.
     package func service() -> Service {
         Service.thread("turnstile") { stop in
-            let board = TurnstileWatchdog()
+            let watchdog = TurnstileWatchdog()
             let watchdogStop = StopSignal()
-            NamedThread("turnstile-off") { board.run(until: watchdogStop) }
+            NamedThread("relay-off") { watchdog.run(until: watchdogStop) }
             defer { watchdogStop.stop() }
-            self.run(board, until: stop)
+            self.run(watchdog, until: stop)
         }
     }
 
-    /// Back-off of a board that does not open: healed within seconds of the plug going back.
+    /// Back-off of the attempts to open the board: it is in use a few seconds after it is plugged in.
     private static let backoffBaseMs = 200
     private static let backoffCapMs = 3_000
 
     func run(_ watchdog: TurnstileWatchdog, until stop: StopSignal) {
         var plan = TurnstilePlan(settings)
         var backoff = Backoff(baseMs: Turnstile.backoffBaseMs, capMs: Turnstile.backoffCapMs)
-        var told: String??
-        var (isFirst, mustAnswer) = (true, false)
+        var reported: TurnstileProblem??
+        var isFirst = true
+        var mustReportState = false
         while !stop.isStopped {
             do {
-                let board = try RelayBoard(settings, watchdog, mustAnswer: mustAnswer)
+                let board = try RelayBoard(settings, watchdog, mustReportState: mustReportState)
                 defer { board.close() }
-                mustAnswer = board.answers
+                mustReportState = board.reportsState
                 plan.restart(nowMs: SystemClock.monotonicMs())
-                // Taps answered while a board was gone open nothing now; the mode does. At the start the board has only just
-                // been asked what it is, and who tapped meanwhile stands there. A tap after the lane was told does open.
-                obey(&plan, mayOpen: isFirst)
+                // Taps that were answered without a board open nothing now; the mode does. At the start, the board has only
+                // just been opened, and its taps are of the same moment.
+                apply(&plan, mayOpen: isFirst)
                 isFirst = false
-                tell(nil, &told)
+                reportChange(nil, &reported)
                 backoff.reset()
-                try drive(board, &plan, &told, until: stop)
+                try drive(board, &plan, &reported, until: stop)
                 return
             } catch {
-                tell("\(error)", &told)
-                if Turnstile.isGone(error) { mustAnswer = false }
-                obey(&plan, mayOpen: false)
+                reportChange(TurnstileProblem(error), &reported)
+                if Turnstile.isDisconnected(error) { mustReportState = false }
+                apply(&plan, mayOpen: false)
                 isFirst = false
                 if stop.wait(ms: max(50, backoff.nextDelayMs())) { return }
-                obey(&plan, mayOpen: false)
+                apply(&plan, mayOpen: false)
             }
         }
     }
 
-    /// Tells lane and log of a change, not of every attempt.
-    private func tell(_ problem: String?, _ told: inout String??) {
-        guard told != .some(problem) else { return }
-        told = .some(problem)
+    /// Reports a change to lane and log, not every attempt.
+    private func reportChange(_ problem: TurnstileProblem?, _ reported: inout TurnstileProblem??) {
+        guard reported != .some(problem) else { return }
+        reported = .some(problem)
         report(.turnstile(problem: problem))
         if let problem {
             log.error("relay board out of order", [.path: settings.path, .error: problem])
@@ -101,41 +105,44 @@ package final class Turnstile: Sendable {
         }
     }
 
-    /// Whether the cable was pulled: what is plugged in after that may be a board of another kind.
-    private static func isGone(_ error: any Error) -> Bool {
+    /// Whether the cable was pulled: the next board may be of another kind.
+    private static func isDisconnected(_ error: any Error) -> Bool {
         (error as? SystemError).map { [EIO, ENOENT, ENXIO, ENODEV].contains($0.code) } ?? false
     }
 
-    /// The loop while the board is there. Throws when it is gone or no longer answers.
+    /// The loop while the board is connected.
+    ///
+    /// - Throws: the errors of `RelayBoard`.
     private func drive(
-        _ board: RelayBoard, _ plan: inout TurnstilePlan, _ told: inout String??, until stop: StopSignal
+        _ board: RelayBoard, _ plan: inout TurnstilePlan, _ reported: inout TurnstileProblem??, until stop: StopSignal
     ) throws {
         while !stop.isStopped {
             if try board.wasSwitchedOff() { plan.restart(nowMs: SystemClock.monotonicMs()) }
-            obey(&plan, mayOpen: true)
+            apply(&plan, mayOpen: true)
             for step in plan.due(nowMs: SystemClock.monotonicMs()) {
-                if step.isOn { board.expectCare() }
+                if step.isOn { board.startDeadline() }
                 try board.set(step.channel, step.isOn)
                 plan.done(step)
             }
-            try board.check(expected: plan.pulled)
-            tell(board.problem, &told)
-            board.expectCare(of: plan.pulled)
-            let until = plan.nextMs.map { max(0, $0 - SystemClock.monotonicMs()) } ?? Int64(RelayBoard.roundMs)
+            try board.check(energized: plan.energized)
+            reportChange(board.problem, &reported)
+            board.renewDeadline(energized: plan.energized)
+            let untilNextMs = plan.nextMs.map { max(0, $0 - SystemClock.monotonicMs()) } ?? Int64(RelayBoard.roundMs)
             try board.wait(
-                [orders.descriptor, stop.descriptor], timeoutMs: Int(min(until, Int64(RelayBoard.roundMs))))
+                [commands.descriptor, stop.descriptor], timeoutMs: Int(min(untilNextMs, Int64(RelayBoard.roundMs))))
         }
     }
 
-    private func obey(_ plan: inout TurnstilePlan, mayOpen: Bool) {
+    /// Applies mode and commands to the plan.
+    private func apply(_ plan: inout TurnstilePlan, mayOpen: Bool) {
         let now = SystemClock.monotonicMs()
-        let answers = orders.drain()
-        // After the orders were taken: one that comes now wakes the loop again.
+        let drained = commands.drain()
+        // After the mailbox was drained, so that a later change of the mode wakes the loop again.
         plan.mode(mode.withLock { $0 }, nowMs: now)
-        for case .answer(let isGreen, let opens, let direction, let atMs) in answers where mayOpen {
+        for case .answer(let isGreen, let opens, let direction, let atMs) in drained where mayOpen {
             let isLate = now - atMs > TurnstilePlan.latestMs
             let isInTime = plan.answer(isGreen: isGreen, opens: opens && !isLate, direction: direction, nowMs: now)
-            if (opens && isLate) || !isInTime { log.warning("an opening came too late and was dropped") }
+            if (opens && isLate) || !isInTime { log.warning("open command expired, dropped") }
         }
     }
 }

@@ -1,10 +1,10 @@
 import AccessControl
 import ScanModel
 
-/// Which relays are pulled when: a pure value, told of answers and of the time.
+/// Decides which relays are on at which time. A pure value: answers and times are its input.
 ///
-/// A pulse has its end the moment it has its begin. What could not begin in time does not begin late: the person has left, and
-/// the next one would walk through.
+/// The end of a pulse is planned together with its start. A pulse that cannot start in time is dropped: the person has left,
+/// and the next one would walk through.
 struct TurnstilePlan: Sendable {
     /// One change of one relay.
     struct Step: Equatable, Sendable {
@@ -15,23 +15,27 @@ struct TurnstilePlan: Sendable {
 
     private let settings: TurnstileSettings
     private(set) var steps: [Step] = []
-    /// What the relays were told last.
-    private(set) var pulled: Set<Int> = []
-    /// The supervisor has opened the lane: unlocked until told otherwise.
+    /// The channels that are on, by the last commands.
+    private(set) var energized: Set<Int> = []
+    /// Whether mode free holds the turnstile unlocked.
     private(set) var isHeld = false
+    /// Earliest start of the next pulse.
     private var freeFromMs = Int64.min
 
-    /// A light shines this long.
+    /// Duration of a light, in milliseconds.
     static let lightMs: Int64 = 2_000
-    /// The buzzer: on and off times in turn. Three short for a refusal, one for an admission.
+    /// Durations of the buzzer in milliseconds, on and off in turn: one tone for an admission, three for a rejection.
     static let goodTone: [Int64] = [120]
     static let badTone: [Int64] = [200, 120, 200, 120, 200]
-    /// An opening that would begin later than this after its tap is dropped; so at most a few wait for the gap.
+    /// Maximum delay of an opening after its tap, in milliseconds. So at most a few openings wait for the gap.
     static let latestMs: Int64 = 2_000
 
     init(_ settings: TurnstileSettings) { self.settings = settings }
 
-    /// A tap was answered at `nowMs` (of a clock that never steps). False: it should open and came too late.
+    /// Plans the signals of an answer, and its opening.
+    ///
+    /// - Parameter nowMs: monotonic clock.
+    /// - Returns: `false` if the opening would be too late and was dropped.
     @discardableResult
     mutating func answer(isGreen: Bool, opens: Bool, direction: Direction, nowMs: Int64) -> Bool {
         show(isGreen, nowMs)
@@ -44,12 +48,12 @@ struct TurnstilePlan: Sendable {
         return true
     }
 
-    /// The mode of the lane: free holds the turnstile unlocked and the light green.
+    /// Plans a mode of the lane: free holds the turnstile unlocked and the light green.
     mutating func mode(_ mode: LaneMode, nowMs: Int64) {
         guard isHeld != (mode == .free) else { return }
         isHeld = mode == .free
         let held = heldChannels
-        // Neither a pulse of before may end the hold, nor one begin after it.
+        // An earlier pulse must not end the hold, nor start after it.
         steps.removeAll { held.contains($0.channel) || $0.channel == settings.red }
         for channel in held + [settings.red].compactMap(\.self) {
             steps.append(Step(atMs: nowMs, channel: channel, isOn: isHeld && channel != settings.red))
@@ -57,27 +61,29 @@ struct TurnstilePlan: Sendable {
         freeFromMs = nowMs + Int64(settings.gapMs)
     }
 
-    /// The steps that are due, each only where it changes something.
+    /// Removes and returns the steps that are due and change a relay.
     mutating func due(nowMs: Int64) -> [Step] {
         let now = steps.filter { $0.atMs <= nowMs }.sorted { $0.atMs < $1.atMs }
         steps.removeAll { $0.atMs <= nowMs }
         var last: [Int: Step] = [:]
         for step in now { last[step.channel] = step }
-        // A thread that slept through a whole pulse does not make up for it.
-        return last.values.filter { $0.isOn != pulled.contains($0.channel) }.sorted { $0.channel < $1.channel }
+        // A pulse that is over already is skipped.
+        return last.values.filter { $0.isOn != energized.contains($0.channel) }.sorted { $0.channel < $1.channel }
     }
 
-    /// The board was told.
+    /// Records that a step was sent to the board.
     mutating func done(_ step: Step) {
-        if step.isOn { pulled.insert(step.channel) } else { pulled.remove(step.channel) }
+        if step.isOn { energized.insert(step.channel) } else { energized.remove(step.channel) }
     }
 
-    /// When the next step is due; nil: nothing is.
+    /// When the next step is due; `nil` without one.
     var nextMs: Int64? { steps.map(\.atMs).min() }
 
-    /// The board was lost or switched off, or is new: all its relays are off, and no pulse is made again. Only a hold goes on.
+    /// Restarts with a board whose relays are all off. Pulses are not repeated; only a hold continues.
     mutating func restart(nowMs: Int64) {
-        (steps, pulled, freeFromMs) = ([], [], nowMs + Int64(settings.gapMs))
+        steps = []
+        energized = []
+        freeFromMs = nowMs + Int64(settings.gapMs)
         guard isHeld else { return }
         for channel in heldChannels { steps.append(Step(atMs: nowMs, channel: channel, isOn: true)) }
     }

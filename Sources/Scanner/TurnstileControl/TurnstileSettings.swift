@@ -1,18 +1,20 @@
-/// What `--turnstile` says: the port of a relay board, what hangs on its channels, how long a pulse is.
+package import ErrorModel
+
+/// The port of a relay board, the use of its channels, and the duration of a pulse.
 ///
 /// `serial:PATH[,open=N][,open-out=N][,green=N][,red=N][,buzzer=N][,pulse=MS][,gap=MS]`; channels from 1 to 8.
 package struct TurnstileSettings: Hashable, Sendable {
     package var path: String
     /// Unlocks the turnstile.
     package var open = 1
-    /// Unlocks it for the way out, where that is a relay of its own; nil: `open` does both.
+    /// Unlocks it for the way out; `nil` if `open` does both.
     package var openOut: Int?
     package var green: Int?
     package var red: Int?
     package var buzzer: Int?
-    /// Milliseconds that the relay is pulled: most turnstiles want at least 100, and some open twice for a long one.
+    /// Duration of a pulse in milliseconds. Most turnstiles need at least 100, and some open twice for a long pulse.
     package var pulseMs = 300
-    /// Milliseconds at least between two pulses.
+    /// Minimum time between two pulses, in milliseconds.
     package var gapMs = 200
 
     package static let pulsesMs = 100...1_000
@@ -20,27 +22,30 @@ package struct TurnstileSettings: Hashable, Sendable {
 
     package init(path: String) { self.path = path }
 
-    /// Nil for `none`. Throws `SettingsError`.
-    package static func parse(_ text: String) throws(SettingsError) -> TurnstileSettings? {
+    /// Parses the setting; `nil` for `none`.
+    ///
+    /// - Throws: `TurnstileSettingsError`.
+    package static func parse(_ text: String) throws(TurnstileSettingsError) -> TurnstileSettings? {
         if text == "none" { return nil }
         let words = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
         guard words[0].hasPrefix("serial:"), words[0] != "serial:" else {
-            throw SettingsError("'\(text)': none, or serial:PATH[,open=1][,green=2][,red=3][,buzzer=4][,pulse=300]")
+            throw TurnstileSettingsError(
+                "'\(text)': none or serial:PATH[,open=1][,green=2][,red=3][,buzzer=4][,pulse=300] is needed")
         }
         var settings = TurnstileSettings(path: String(words[0].dropFirst("serial:".count)))
         for word in words.dropFirst() { try settings.read(word) }
         let used = settings.channels
-        guard used.count == Set(used).count else { throw SettingsError("'\(text)': two signals on one channel") }
+        guard used.count == Set(used).count else { throw TurnstileSettingsError("'\(text)': a channel is used twice") }
         return settings
     }
 
     /// Every channel in use.
     package var channels: [Int] { [open, openOut, green, red, buzzer].compactMap(\.self) }
 
-    private mutating func read(_ word: String) throws(SettingsError) {
+    private mutating func read(_ word: String) throws(TurnstileSettingsError) {
         let pair = word.split(separator: "=", maxSplits: 1).map(String.init)
         guard pair.count == 2, let number = Int(pair[1]) else {
-            throw SettingsError("'\(word)': a name, = and a number")
+            throw TurnstileSettingsError("'\(word)': NAME=NUMBER is needed")
         }
         let range =
             switch pair[0] {
@@ -49,7 +54,8 @@ package struct TurnstileSettings: Hashable, Sendable {
             default: RelayFrames.channels
             }
         guard range.contains(number) else {
-            throw SettingsError("'\(word)': from \(range.lowerBound) to \(range.upperBound)")
+            throw TurnstileSettingsError(
+                "'\(word)': a number from \(range.lowerBound) to \(range.upperBound) is needed")
         }
         switch pair[0] {
         case "open": open = number
@@ -59,13 +65,16 @@ package struct TurnstileSettings: Hashable, Sendable {
         case "buzzer": buzzer = number
         case "pulse": pulseMs = number
         case "gap": gapMs = number
-        default: throw SettingsError("'\(word)': one of open, open-out, green, red, buzzer, pulse, gap")
+        default:
+            throw TurnstileSettingsError("'\(word)': one of open, open-out, green, red, buzzer, pulse, gap is needed")
         }
     }
 }
 
-/// A setting that cannot be, in words for the person who wrote it.
-package struct SettingsError: Error, CustomStringConvertible, Sendable {
+/// An invalid turnstile setting.
+package struct TurnstileSettingsError: OperationError {
     package let description: String
+    package var category: ErrorCategory { .configuration }
+
     init(_ description: String) { self.description = description }
 }

@@ -3,8 +3,9 @@ import Runtime
 import SerialPorts
 import Synchronization
 
-/// Switches every relay off when the thread that drives them has not said in time that it lives: that thread may hang in a
-/// driver, and a turnstile must not stay open for it.
+/// Switches all relays off when the thread that drives them misses its deadline.
+///
+/// That thread may hang in a driver, and the turnstile must not stay open then.
 final class TurnstileWatchdog: Sendable {
     private struct State {
         var port: SerialPort?
@@ -14,19 +15,25 @@ final class TurnstileWatchdog: Sendable {
     }
 
     private let state = Mutex(State())
-    /// Looks this often.
+    /// Interval between two checks, in milliseconds.
     static let everyMs = 100
+    /// Interval between two attempts to switch off, in milliseconds.
+    static let repeatMs: Int64 = 1_000
 
-    /// The port to switch off from now on; nil: none.
+    /// Sets the port that is switched off, and ends the deadline.
+    ///
+    /// - Parameters:
+    ///   - port: `nil` for none.
+    ///   - lastBytes: the commands that switch all relays off.
     func watch(_ port: SerialPort?, lastBytes: [UInt8]) {
         state.withLock { $0 = State(port: port, lastBytes: lastBytes) }
     }
 
-    /// Something is switched on, and will be looked after before this time (`SystemClock.monotonicMs`); nil: all is off.
+    /// Sets the deadline by `SystemClock.monotonicMs`; `nil` if all relays are off.
     func expect(beforeMs: Int64?) { state.withLock { $0.deadlineMs = beforeMs ?? .max } }
 
-    /// Whether it has switched off since the last call: whoever drives the relays and was only late must know, for what it
-    /// takes for pulled is not.
+    /// Whether the watchdog has switched off since the last call. The thread that drives the relays was only late then, and
+    /// its own state is wrong.
     func hasFired() -> Bool {
         state.withLock { state in
             defer { state.hasFired = false }
@@ -34,29 +41,29 @@ final class TurnstileWatchdog: Sendable {
         }
     }
 
-    /// Switches off if it is time to. True: it did.
+    /// Switches off if the deadline has been reached.
+    ///
+    /// - Returns: `true` if it did.
     @discardableResult
     func check(nowMs: Int64) -> Bool {
         let late = state.withLock { state -> (SerialPort, [UInt8])? in
             guard nowMs >= state.deadlineMs, let port = state.port else { return nil }
-            state.deadlineMs = nowMs + 1_000
+            state.deadlineMs = nowMs + TurnstileWatchdog.repeatMs
             return (port, state.lastBytes)
         }
         guard let (port, bytes) = late else { return false }
         try? port.write(bytes)
-        // After the write, so that what is switched on for it comes after these bytes; and without the lock during it, so that
-        // a driver that hangs for this thread does not hang the other one as well.
+        // After the write, so that the driving thread's next commands follow these bytes. Without the lock during the write,
+        // so that a driver that hangs here does not block the other thread.
         state.withLock { if $0.port === port { $0.hasFired = true } }
         return true
     }
 
-    /// Until `stop`, on a thread of its own.
+    /// Checks until `stop` is set.
     func run(until stop: StopSignal) {
         let log = Log("turnstile")
         while !stop.wait(ms: TurnstileWatchdog.everyMs) {
-            if check(nowMs: SystemClock.monotonicMs()) {
-                log.error("the turnstile's thread hangs: relays switched off")
-            }
+            if check(nowMs: SystemClock.monotonicMs()) { log.error("turnstile thread hangs, relays switched off") }
         }
     }
 }

@@ -1,90 +1,99 @@
 package import ScanModel
 package import Snapshots
 
-/// What a lane remembers of the people it has let through, for anti-passback: a plain value, made from the lane's own scans
-/// and nothing else, so that a restart makes it again by noting the scans of the journal in their order.
+/// A lane's memory of the people it has admitted, for anti-passback.
 ///
-/// - **Who.** The person, by the number on the registration list, so that two tags of one person share a memory; a tag
-///   that is on no list stands for itself, until a snapshot says whose it is. What was noted while the list could not be
-///   read knows bands instead of people: make the memory again once it can.
-/// - **Where.** The way in leads into the gate's zone, the way out to the zone before it, or off site.
-/// - **Days.** What was noted before the day of a tap began is as good as forgotten (SPEC.md section 6). Each note keeps its
-///   instant and the day is asked for at the tap: a new day costs nothing, and a snapshot that moves the beginning of the
-///   day forgets nobody. A clock that steps back forgets nothing, as what was noted later than the tap counts too; nor does
-///   one that jumps ahead and back, as a note never gets older and hides none of before it.
-/// - **Clocks.** A scan whose clock was not trusted counts under the latest instant known, if that is later. A tap is asked
-///   for on its own day, unless its clock is certainly wrong: then on that of the latest instant known.
-/// - **Annulment.** Verdict 64 brings back what was there before the tag's last admission.
+/// A plain value, made only from the lane's own scans. A restart rebuilds it by noting the scans of the journal in
+/// order.
 ///
-/// About 60 bytes a person; everything but `tidy` takes constant time.
+/// - **Person.** People are identified by attendee number, so that two tags of one person share a history. A tag that
+///   is in no snapshot has a separate history until a snapshot names its attendee. Scans noted while no snapshot is
+///   readable are kept by tag; rebuild the memory once a snapshot is readable.
+/// - **Place.** The way in leads into the gate's zone. The way out leads to the gate's `fromZone`, or off site.
+/// - **Day.** Notes from before the day of a tap do not count (contract.md section 6). Each note keeps its time, and
+///   the day is computed at the tap. So a new day costs nothing, and a snapshot that moves the start of a day loses no
+///   notes. A clock that steps back loses nothing, because notes later than the tap count too. A clock that jumps ahead
+///   and back loses nothing, because the time of a note never decreases and later notes hide none before them.
+/// - **Clock.** A scan with an untrusted clock counts under the latest time known, if that is later. A tap is looked up
+///   on its own day. If its clock is certainly wrong, it is looked up on the day of the latest time known.
+/// - **Annulment.** Verdict 64 restores the history from before the tag's last admission.
+///
+/// Takes about 60 bytes a person. Every operation except `dropOldDays` takes constant time.
 package struct AntiPassbackMemory: Sendable {
-    /// Days that are remembered, of those on which somebody passed. More than today: a clock may jump ahead and come back.
+    /// Number of days with passages that are remembered. More than one, because a clock may jump ahead and come back.
     package static let dayLimit = 4
 
     private static let shortestDayMs: Int64 = 12 * 3_600_000
 
-    /// By the number on the registration list.
-    private var people: [Int64: Person] = [:]
-    /// By tag ID: those on no list.
-    private var strangers: [Int64: Person] = [:]
-    /// Whose tag it was when it last passed: while the snapshot cannot be read, a tag is all there is.
+    /// By attendee number.
+    private var people: [Int64: PersonHistory] = [:]
+    /// By tag ID: tags that are in no snapshot.
+    private var strangers: [Int64: PersonHistory] = [:]
+    /// Attendee number of each tag at its last passage. While the snapshot is unreadable, only the tag is known.
     private var owners: [Int64: Int64] = [:]
-    /// Numbers that stand for zones in the notes.
     private var zones = ZoneNumbers()
     private var undo = UndoLog()
-    /// The latest instant of all notes.
+    /// The latest time of all notes.
     private var newestMs: Int64 = .min
-    /// The beginnings of the latest days with notes, in the order in which they were noted last; more than `dayLimit` where
-    /// there is something to tidy.
+    /// Starts of the latest days with notes, in the order in which they were noted last. More than `dayLimit` if
+    /// `dropOldDays` has work to do.
     private var daysMs: [Int64] = []
 
     package init() {}
 
-    /// Room for so many people, so that the first crowd does not wait for the table to grow.
+    /// - Parameter capacity: number of people to reserve room for, so that no tap waits for the table to grow.
     package init(capacity: Int) {
         people.reserveCapacity(capacity)
         owners.reserveCapacity(capacity)
     }
 
-    /// People and unlisted tags that are remembered.
+    /// Number of people and unlisted tags that are remembered.
     package var count: Int { people.count + strangers.count }
 
-    /// The beginning of the earliest day that is remembered, in milliseconds since 1970; nil where none has a beginning.
+    /// Start of the earliest remembered day, in milliseconds since 1970; `nil` if no remembered day has a start.
     package var beginsMs: Int64? { daysMs.filter { $0 != .min }.min() }
 
-    /// What is remembered of the person who taps at the gate to go in.
+    /// Returns what is remembered of a person who taps at a gate to enter.
     ///
     /// - Parameters:
-    ///   - attendee: the person's number on the registration list; nil: not listed, or the list cannot be read.
-    ///   - zone: into which the gate leads.
-    ///   - certainMs: an instant that has passed for certain, that at which the snapshot was made.
+    ///   - tag: the tag that was tapped.
+    ///   - attendee: the attendee number; `nil` if the tag is not in the snapshot or there is no readable one.
+    ///   - zone: the zone that the gate leads into.
+    ///   - atMs: time of the tap, in milliseconds since 1970.
+    ///   - clockIsTrusted: whether that time is trusted.
+    ///   - certainMs: a time that has certainly passed, such as the creation of the snapshot, in milliseconds since
+    ///     1970.
+    ///   - days: the starts of the event's days.
+    ///   - tree: the zones of the snapshot.
     package func recall(
         _ tag: TagID, attendee: Int64?, zone: Int64, atMs: Int64, clockIsTrusted: Bool, certainMs: Int64,
         days: DayStarts, tree: ZoneTree
     ) -> PriorPresence {
-        var recollection = PriorPresence()
-        guard let person = person(tag, attendee) else { return recollection }
-        // A clock that is only behind the last scan may be right now, and have been ahead then.
+        var presence = PriorPresence()
+        guard let person = person(tag, attendee) else { return presence }
+        // A clock that is only behind the last scan may be right now, and may have been ahead at that scan.
         let dayMs = days.start(atMs: clockIsTrusted || atMs >= certainMs ? atMs : max(atMs, newestMs))
         if let position = zones.id(person.position.zone), person.position.ms >= dayMs {
-            recollection.isInside = tree.isWithin(position, zone)
+            presence.isInside = tree.isWithin(position, zone)
         }
-        // The last noted comes last.
+        // The admission noted last comes last and therefore decides `admittedMs`.
         person.forEachAdmission { admission in
             guard let into = zones.id(admission.newest.zone), tree.isWithin(into, zone),
                 admission.newest.ms >= dayMs
             else { return }
-            recollection.wasAdmitted = true
-            recollection.admittedMs = admission.last.isTrusted ? admission.last.ms : nil
+            presence.wasAdmitted = true
+            presence.admittedMs = admission.last.isTrusted ? admission.last.ms : nil
         }
-        return recollection
+        return presence
     }
 
-    /// Notes a scan that is in the journal, whatever it is: only those that moved somebody count.
+    /// Notes a journaled scan. Only admissions and annulments have an effect.
     ///
     /// - Parameters:
-    ///   - attendee: as the snapshot says of the tag; nil: not listed, or no list.
-    ///   - gate: at which the scan was made; nil: not known, and then it is not known where the person went.
+    ///   - scan: the journaled scan.
+    ///   - attendee: the tag's attendee number in the snapshot; `nil` if the tag is not in it or there is no snapshot.
+    ///   - gate: the gate of the scan; `nil` if it is not known, and then the admission is ignored.
+    ///   - days: the starts of the event's days.
     package mutating func note(_ scan: Scan, attendee: Int64?, gate: Gate?, days: DayStarts) {
         guard scan.tag != .none, !scan.flags.contains(.inspection) else { return }
         switch scan.verdict {
@@ -96,10 +105,12 @@ package struct AntiPassbackMemory: Sendable {
         }
     }
 
-    /// Forgets those who passed last before the days that are remembered. Takes a few milliseconds once a day, and then a
-    /// good moment is one without taps. False: there was nothing to do.
+    /// Forgets people whose last passage was before the remembered days.
+    ///
+    /// Takes a few milliseconds once a day, so call it while no tap is queued.
+    /// - Returns: `false` if there was nothing to do.
     @discardableResult
-    package mutating func tidy() -> Bool {
+    package mutating func dropOldDays() -> Bool {
         guard daysMs.count > AntiPassbackMemory.dayLimit else { return false }
         daysMs.removeFirst(daysMs.count - AntiPassbackMemory.dayLimit)
         let firstMs = daysMs.min() ?? .min
@@ -110,7 +121,7 @@ package struct AntiPassbackMemory: Sendable {
         return true
     }
 
-    private func person(_ tag: TagID, _ attendee: Int64?) -> Person? {
+    private func person(_ tag: TagID, _ attendee: Int64?) -> PersonHistory? {
         if let known = attendee ?? owners[tag.rawValue], let person = people[known] { return person }
         return strangers.isEmpty ? nil : strangers[tag.rawValue]
     }
@@ -119,9 +130,9 @@ package struct AntiPassbackMemory: Sendable {
         let isTrusted = !scan.flags.contains(.clockNotTrusted)
         let ms = isTrusted ? scan.atMs : max(scan.atMs, newestMs)
         newestMs = max(newestMs, ms)
-        see(days.start(atMs: ms))
+        noteDay(days.start(atMs: ms))
         let before = person(scan.tag, attendee)
-        var after = before ?? Person()
+        var after = before ?? PersonHistory()
         let isOut = scan.flags.contains(.out)
         let zone = isOut ? gate.fromZone.map { zones.number($0) } ?? 0 : zones.number(gate.zone)
         after.move(to: zone, ms)
@@ -138,8 +149,8 @@ package struct AntiPassbackMemory: Sendable {
     }
 
     private mutating func annul(_ scan: Scan) {
-        guard let entry = undo.take(scan.tag) else { return }
-        // What happened to the person since, with another tag, stays.
+        guard let entry = undo.remove(scan.tag) else { return }
+        // Restore only if the history is unchanged: later passages with another tag of the person stay.
         if let owner = entry.owner {
             if people[owner] == entry.after { people[owner] = entry.before }
         } else if strangers[scan.tag.rawValue] == entry.after {
@@ -147,11 +158,11 @@ package struct AntiPassbackMemory: Sendable {
         }
     }
 
-    private mutating func see(_ dayMs: Int64) {
-        // A snapshot may move the beginning of a day by some hours: no new day.
+    private mutating func noteDay(_ dayMs: Int64) {
+        // A snapshot may move the start of a day by some hours. That does not make another day.
         let near = max(dayMs, 0)
         let known = daysMs.firstIndex { $0 == dayMs || abs(max($0, 0) - near) < AntiPassbackMemory.shortestDayMs }
-        // By the order of the notes, not of the days: a clock that was ahead for a while does not push the present day out.
+        // In the order of the notes, not of the days, so that a clock that was ahead does not evict the present day.
         daysMs.append(known.map { daysMs.remove(at: $0) } ?? dayMs)
     }
 }

@@ -1,23 +1,27 @@
 package import ScanModel
 
-/// The last tap of each tag in each direction, so that a hand that lingers at the reader gets the same answer again and no
-/// second row: within the gate's `debounce_ms` of the tap that is in the journal, by the taps' own times, a tap is that tap.
+/// The last tap of each tag in each direction.
 ///
-/// The lane clears it where the same tap could get another answer: when its mode, its gate or its snapshot changes.
+/// A tag that stays at the reader is read again and again. A tap within the gate's `debounce_ms` of a journaled tap of
+/// the same tag and direction repeats that answer and adds no second row. Times are those of the taps.
+///
+/// The lane clears this memory when its mode, its gate or its snapshot changes, because the answer may then differ.
 package struct Debounce: Sendable {
-    /// Tags in each of two generations, of which the older one goes when the younger is full: a tag that comes back after
-    /// so many others is no lingering hand, however long the policy's window is.
+    /// Tags in each of two generations. When the younger one is full, the older one is dropped: after that many other
+    /// tags a tag is not still at the reader, however long the policy's window is.
     package static let generation = 1_024
 
-    /// What is in the journal already.
+    /// A journaled answer.
     package struct Answer: Hashable, Sendable {
-        package var log: JournalID
+        package var journalID: JournalID
         package var scan: Scan
-        /// What stood behind the tag's identity; nil for one admitted by hand, which is whatever comes after it.
+        /// The evidence for the tag's identity; `nil` for a manual admission, which any proof repeats.
         package var proof: Tap.Proof?
 
-        package init(log: JournalID, scan: Scan, proof: Tap.Proof? = nil) {
-            (self.log, self.scan, self.proof) = (log, scan, proof)
+        package init(journalID: JournalID, scan: Scan, proof: Tap.Proof? = nil) {
+            self.journalID = journalID
+            self.scan = scan
+            self.proof = proof
         }
     }
 
@@ -31,11 +35,15 @@ package struct Debounce: Sendable {
 
     package init() {}
 
-    /// What the lane said to the same tap already; nil where this one is new.
+    /// Returns the journaled answer that this tap repeats, and remembers the tap's proof.
     ///
-    /// A chip that is read again while it lingers counts on; a message that is older than the last one is no repeat of it.
+    /// A chip's counter increases on each read while it stays in the field. A lower counter than the last one is a
+    /// different message, not a repeat of it.
     ///
-    /// - Parameter windowMs: 0: every tap is new.
+    /// - Parameters:
+    ///   - atMs: time of the tap, in milliseconds since 1970.
+    ///   - windowMs: debounce window in milliseconds; 0 disables debouncing.
+    /// - Returns: `nil` if the tap is a new one.
     package mutating func answer(
         _ tag: TagID, _ direction: Direction, _ proof: Tap.Proof, atMs: Int64, windowMs: Int
     ) -> Answer? {
@@ -48,8 +56,10 @@ package struct Debounce: Sendable {
         return last
     }
 
-    /// Notes a scan that is in the journal. An annulment makes the tag's next tap a new one, and an admission its next one the
-    /// other way; lane events are no taps.
+    /// Remembers a journaled scan.
+    ///
+    /// After an annulment the tag's next tap is a new one in both directions. After an admission its next tap in the
+    /// other direction is a new one. Lane events are ignored.
     package mutating func note(_ answer: Answer) {
         let scan = answer.scan
         guard scan.tag != .none else { return }
@@ -68,7 +78,7 @@ package struct Debounce: Sendable {
         young[key] = answer
     }
 
-    /// Makes every tap a new one.
+    /// Forgets all taps, so that each tag's next tap is a new one.
     package mutating func clear() {
         young.removeAll(keepingCapacity: true)
         old.removeAll(keepingCapacity: true)

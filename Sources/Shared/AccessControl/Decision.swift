@@ -1,60 +1,68 @@
 package import ScanModel
 import Snapshots
 
-/// The answer of a gate to one tap: a pure function of what the gate knows. Allocates nothing.
+/// The verdict of a gate on one tap.
 ///
-/// In this order, the first that applies:
-/// 1. A way out is never refused, whatever is known of the tag, the gate or the snapshot. A roaming check is no passage: it
-///    asks what the list says, whichever way the reader's taps lead.
-/// 2. No snapshot, one that cannot be read, or no gate in it that this lane is: "no usable snapshot", unless the policy of
-///    the gate (known from before) admits.
-/// 3. A snapshot past its expiry, where the policy says deny: "no usable snapshot".
-/// 4. A chip whose secure message did not verify, or was played back, or that draws its UID anew each time: "not authentic".
-///    Where the policy admits without a snapshot, this still holds, and nothing that follows.
-/// 5. The tag: unknown, lost or replaced, void, blocked.
-/// 6. A chip known only by its UID, where the policy takes none: "not authentic". A code is not a UID.
-/// 7. The pass: no access. A row for a zone opens the gates into that zone and into every zone that contains it, because
-///    being in a zone is being in all that contain it; it opens no gate into a zone inside it.
-/// 8. Access, but at another time. `tolerance_s` opens earlier and closes later. A clock that is not trusted refuses nobody
-///    for time, and finds no snapshot expired.
+/// This type is the only place where a verdict is decided. It is a pure function of `DecisionInput` and allocates
+/// nothing. The first rule that applies decides:
+///
+/// 1. The way out is always admitted, whatever is known of the tag, the gate or the snapshot. A roaming check
+///    (inspection) is no passage: it is decided by the snapshot in both directions.
+/// 2. Without a usable snapshot, or without a gate for this lane: "no usable snapshot", unless the last known policy of
+///    the gate says `no_snapshot: admit`.
+/// 3. After the snapshot's expiry, if the policy says `expired: deny`: "no usable snapshot".
+/// 4. A chip whose secure message is forged or replayed, or whose UID is random: "not authentic". This rule also
+///    applies when rule 2 admits; the rules after it do not.
+/// 5. The state of the tag: unknown, lost or replaced, void, blocked.
+/// 6. A chip known only by its UID, if the policy says `uid_only: false`: "not authentic". A code is not a UID.
+/// 7. The pass: "no access". An access row for a zone opens the gates into that zone and into every zone that contains
+///    it, because being in a zone is being in all zones around it. It opens no gate into a zone inside it.
+/// 8. The time of the access rows: "outside time". `tolerance_s` opens earlier and closes later. An untrusted clock
+///    neither rejects for time nor finds a snapshot expired.
 /// 9. Anti-passback, by the lane's memory: "already inside".
 ///
-/// Then the mode of the lane: free flow admits everybody, and marks with the operator override those whom the rules would
-/// have refused; a closed lane refuses with the override whom the rules would have let in. Both leave the way out alone.
+/// Then the lane's mode applies. A free lane admits every tap and flags those that the rules reject as operator
+/// override. A closed lane rejects every tap and flags those that the rules admit. Neither mode changes the way out.
+///
+/// Source: contract.md sections 2 and 6.
 package struct Decision: Hashable, Sendable {
     package let verdict: Verdict
     package let flags: Flags
 
-    package init(verdict: Verdict, flags: Flags) { (self.verdict, self.flags) = (verdict, flags) }
+    package init(verdict: Verdict, flags: Flags) {
+        self.verdict = verdict
+        self.flags = flags
+    }
 
-    package init(_ facts: DecisionInput) {
-        let atS = facts.atMs.flooredSeconds
-        var flags: Flags = facts.direction == .out ? .out : []
-        if facts.isInspection { flags.insert(.inspection) }
-        if !facts.clockIsTrusted { flags.insert(.clockNotTrusted) }
-        if facts.clockIsTrusted, case .inForce(let expiresS) = facts.snapshot, atS >= expiresS {
+    /// Decides one tap.
+    package init(_ input: DecisionInput) {
+        let atS = input.atMs.flooredSeconds
+        var flags: Flags = input.direction == .out ? .out : []
+        if input.isInspection { flags.insert(.inspection) }
+        if !input.clockIsTrusted { flags.insert(.clockNotTrusted) }
+        if input.clockIsTrusted, case .usable(let expiresS) = input.snapshot, atS >= expiresS {
             flags.insert(.snapshotExpired)
         }
-        guard facts.direction == .in || facts.isInspection else {
+        guard input.direction == .in || input.isInspection else {
             self.init(verdict: .admitted, flags: flags)
             return
         }
-        var verdict = Decision.listed(facts, atS, isExpired: flags.contains(.snapshotExpired))
-        if verdict == .admitted, let gate = facts.gate, facts.snapshot != .unusable, !facts.isInspection {
-            switch Decision.reuse(facts, gate.policy) {
+        var verdict = Decision.snapshotVerdict(input, atS, isExpired: flags.contains(.snapshotExpired))
+        if verdict == .admitted, let gate = input.gate, input.snapshot != .unusable, !input.isInspection {
+            switch Decision.antiPassback(input, gate.policy) {
             case .allowed: break
             case .flagged: flags.insert(.reuse)
-            case .refused: verdict = .alreadyInside
+            case .rejected: verdict = .alreadyInside
             }
         }
-        switch facts.mode {
+        switch input.mode {
         case .normal: break
         case .free:
             if verdict != .admitted { flags.insert(.operatorOverride) }
             verdict = .admitted
         case .closed where verdict == .admitted:
             verdict = .noAccess
-            // "Admitted although inside" is not true of somebody who was not admitted.
+            // The flag means "admitted although inside", and a closed lane does not admit.
             flags.remove(.reuse)
             flags.insert(.operatorOverride)
         case .closed: break
@@ -62,58 +70,58 @@ package struct Decision: Hashable, Sendable {
         self.init(verdict: verdict, flags: flags)
     }
 
-    /// What the list says, before the lane's memory is asked.
-    private static func listed(_ facts: DecisionInput, _ atS: Int64, isExpired: Bool) -> Verdict {
-        guard facts.snapshot != .unusable, let gate = facts.gate else {
-            guard facts.gate?.policy.noSnapshot == .admit else { return .noSnapshot }
-            return facts.isGenuine ? .admitted : .notAuthentic
+    /// Rules 2 to 8: the verdict by the snapshot, before the lane's memory.
+    private static func snapshotVerdict(_ input: DecisionInput, _ atS: Int64, isExpired: Bool) -> Verdict {
+        guard input.snapshot != .unusable, let gate = input.gate else {
+            guard input.gate?.policy.noSnapshot == .admit else { return .noSnapshot }
+            return input.isGenuine ? .admitted : .notAuthentic
         }
         if isExpired && gate.policy.expired == .deny { return .noSnapshot }
-        guard facts.isGenuine else { return .notAuthentic }
-        switch facts.attendee?.status {
+        guard input.isGenuine else { return .notAuthentic }
+        switch input.attendee?.status {
         case nil: return .unknownTag
         case .lost: return .lost
         case .void: return .void
         case .blocked: return .blocked
         case .active: break
         }
-        if !gate.policy.uidOnly && facts.proof == .uid { return .notAuthentic }
-        guard let pass = facts.pass else { return .noAccess }
+        if !gate.policy.uidOnly && input.proof == .uid { return .notAuthentic }
+        guard let pass = input.pass else { return .noAccess }
         let tolerance = Int64(gate.policy.toleranceS)
         var hasAccess = false
-        for row in pass.access where facts.zones.isWithin(row.zone, gate.zone) {
-            if !facts.clockIsTrusted || row.isOpen(atS, tolerance) { return .admitted }
+        for row in pass.access where input.zones.isWithin(row.zone, gate.zone) {
+            if !input.clockIsTrusted || row.isOpen(atS, tolerance) { return .admitted }
             hasAccess = true
         }
         return hasAccess ? .outsideTime : .noAccess
     }
 
-    private enum Reuse { case allowed, flagged, refused }
+    private enum ReentryResult { case allowed, flagged, rejected }
 
-    /// May the person, whom the list lets in, come in once more?
-    private static func reuse(_ facts: DecisionInput, _ policy: Policy) -> Reuse {
-        let memory = facts.memory
-        switch facts.pass?.reentry {
+    /// Rule 9: whether a person whom the snapshot admits may enter again.
+    private static func antiPassback(_ input: DecisionInput, _ policy: Policy) -> ReentryResult {
+        let memory = input.memory
+        switch input.pass?.reentry {
         case .free: return .allowed
-        case .none? where memory.wasAdmitted: return .refused
+        case .none? where memory.wasAdmitted: return .rejected
         case .none?, .gate, nil: break
         }
         guard memory.isInside else { return .allowed }
         switch policy.antipassback {
         case .off: return .allowed
         case .soft: return .flagged
-        case .hard: return .refused
+        case .hard: return .rejected
         case .timed:
-            guard facts.clockIsTrusted, let admittedMs = memory.admittedMs, let minutes = policy.minutes else {
+            guard input.clockIsTrusted, let admittedMs = memory.admittedMs, let minutes = policy.minutes else {
                 return .allowed
             }
-            return (0..<Int64(minutes) * 60_000).contains(facts.atMs - admittedMs) ? .refused : .allowed
+            return (0..<Int64(minutes) * 60_000).contains(input.atMs - admittedMs) ? .rejected : .allowed
         }
     }
 }
 
 extension DecisionInput {
-    /// Whether the identity is anybody's at all.
+    /// Rule 4: whether the identity is a particular tag's.
     fileprivate var isGenuine: Bool {
         switch proof {
         case .forged, .randomUID: false
@@ -124,12 +132,12 @@ extension DecisionInput {
 
 extension Access {
     fileprivate func isOpen(_ atS: Int64, _ tolerance: Int64) -> Bool {
-        // Tolerance goes to the tap's side: a pass may open at the beginning of all times.
+        // The tolerance is applied to the tap's time, because `from` and `until` may be `Int64.min` and `.max`.
         (from.map { $0 <= atS + tolerance } ?? true) && (until.map { atS - tolerance < $0 } ?? true)
     }
 }
 
 extension Int64 {
-    /// Of milliseconds.
+    /// Milliseconds as whole seconds, rounded down.
     fileprivate var flooredSeconds: Int64 { self >= 0 ? self / 1_000 : (self - 999) / 1_000 }
 }

@@ -1,28 +1,29 @@
 package import ScanModel
 package import Snapshots
 
-/// What a gate decides from.
+/// Everything that a verdict depends on.
 package struct DecisionInput: Sendable {
     package var direction: Direction
-    /// Milliseconds since 1970-01-01 UTC: the tap's own time, or the device clock.
+    /// Time of the tap, or the device clock, in milliseconds since 1970-01-01 UTC.
     package var atMs: Int64
     package var clockIsTrusted: Bool
-    /// What stands behind the tag's identity.
+    /// The evidence for the tag's identity.
     package var proof: Tap.Proof
-    /// The tag's read counter is not above the one seen last: somebody plays an old message back.
+    /// Whether the chip's read counter is not above the last one seen: a recorded message is played back.
     package var isReplayed: Bool
     package var mode: LaneMode
-    /// A roaming check without passage.
+    /// Whether this is a roaming check without a passage.
     package var isInspection: Bool
-    /// What this lane is; nil where the snapshot, or the lane's settings, name none.
+    /// The gate of this lane; `nil` if neither the snapshot nor the lane's settings name one.
     package var gate: Gate?
     package var snapshot: SnapshotValidity
-    /// Nil: not on the list.
+    /// `nil` if the tag is not in the snapshot.
     package var attendee: Attendee?
-    /// The attendee's pass; nil for one without.
+    /// The attendee's pass; `nil` for an attendee without one.
     package var pass: Pass?
+    /// The nesting of the zones, for the pass and the gate.
     package var zones: ZoneTree
-    /// What the lane remembers of the person at this gate today.
+    /// What the lane remembers of the person at this gate on this day.
     package var memory: PriorPresence
 
     package init(
@@ -31,30 +32,52 @@ package struct DecisionInput: Sendable {
         snapshot: SnapshotValidity, attendee: Attendee?, pass: Pass?, zones: ZoneTree = ZoneTree(),
         memory: PriorPresence = PriorPresence()
     ) {
-        (self.direction, self.atMs, self.clockIsTrusted) = (direction, atMs, clockIsTrusted)
-        (self.proof, self.isReplayed, self.mode, self.isInspection) = (proof, isReplayed, mode, isInspection)
-        (self.gate, self.snapshot) = (gate, snapshot)
-        (self.attendee, self.pass, self.zones, self.memory) = (attendee, pass, zones, memory)
+        self.direction = direction
+        self.atMs = atMs
+        self.clockIsTrusted = clockIsTrusted
+        self.proof = proof
+        self.isReplayed = isReplayed
+        self.mode = mode
+        self.isInspection = isInspection
+        self.gate = gate
+        self.snapshot = snapshot
+        self.attendee = attendee
+        self.pass = pass
+        self.zones = zones
+        self.memory = memory
     }
 }
 
+/// Operating mode of a lane.
+package enum LaneMode: String, Codable, Sendable, CaseIterable {
+    case normal
+    /// Opened by the supervisor: every tap is admitted and still journaled.
+    case free
+    /// The way in is closed. The way out stays open.
+    case closed
+}
+
+/// Whether the lane has a snapshot to decide from.
 package enum SnapshotValidity: Hashable, Sendable {
-    /// None is there, or the one that is cannot be read.
+    /// There is no snapshot, or it cannot be read.
     case unusable
-    /// Seconds since 1970.
-    case inForce(expiresS: Int64)
+    /// - Parameter expiresS: the snapshot's expiry, in seconds since 1970.
+    case usable(expiresS: Int64)
 }
 
 /// What a lane remembers of one person, as seen from one gate on the day of one tap.
 package struct PriorPresence: Hashable, Sendable {
-    /// The person is in the gate's zone, or in one within it.
+    /// Whether the person is in the gate's zone, or in a zone within it.
     package var isInside: Bool
-    /// The person was let into the zone, or into one within it, on this day; whether they left since or not.
+    /// Whether the person was admitted to the zone, or to one within it, on this day. Leaving does not reset it.
     package var wasAdmitted: Bool
-    /// When that was last, in milliseconds since 1970; nil if never, or if the clock could not be trusted.
+    /// Time of the last such admission, in milliseconds since 1970; `nil` if there was none or its clock was not
+    /// trusted.
     package var admittedMs: Int64?
 
     package init(isInside: Bool = false, wasAdmitted: Bool = false, admittedMs: Int64? = nil) {
-        (self.isInside, self.wasAdmitted, self.admittedMs) = (isInside, wasAdmitted, admittedMs)
+        self.isInside = isInside
+        self.wasAdmitted = wasAdmitted
+        self.admittedMs = admittedMs
     }
 }

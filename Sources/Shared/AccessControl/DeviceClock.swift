@@ -1,15 +1,22 @@
-/// Whether the device clock can be true: one that is not synchronised and earlier than something that has happened is not.
+/// The rule whether a device clock is trusted.
+///
+/// A clock is wrong if it is not synchronised and is earlier than an event that has certainly happened.
 package struct DeviceClock: Sendable {
-    /// Seconds since 1970 at which the snapshot in force was made; nil without one.
+    /// Creation time of the current snapshot, in seconds since 1970; `nil` without a snapshot.
     package var snapshotCreatedS: Int64?
-    /// Device time of the journal's last scan, in milliseconds; nil before the first.
+    /// Device time of the last journaled scan, in milliseconds since 1970; `nil` before the first.
     package var lastScanMs: Int64?
 
     package init(snapshotCreatedS: Int64? = nil, lastScanMs: Int64? = nil) {
-        (self.snapshotCreatedS, self.lastScanMs) = (snapshotCreatedS, lastScanMs)
+        self.snapshotCreatedS = snapshotCreatedS
+        self.lastScanMs = lastScanMs
     }
 
-    /// - Parameter isSynchronised: asked only where it matters.
+    /// Returns whether the clock is trusted.
+    ///
+    /// - Parameters:
+    ///   - atMs: the clock's time, in milliseconds since 1970.
+    ///   - isSynchronised: whether the kernel reports a synchronised clock. Called only if the answer depends on it.
     package func isTrusted(atMs: Int64, isSynchronised: () -> Bool) -> Bool {
         let isEarly = atMs < (snapshotCreatedS ?? 0) * 1_000 || atMs < lastScanMs ?? 0
         return !isEarly || isSynchronised()

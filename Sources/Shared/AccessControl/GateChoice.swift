@@ -1,12 +1,13 @@
 package import ScanModel
 package import Snapshots
 
-/// Which gate of the snapshot a lane is: the one named by `--gate`, else the scanner's default.
+/// The gate of a lane: the gate named in its settings, else the scanner's default in the snapshot.
 package enum GateChoice: Equatable, Sendable {
     case chosen(Gate)
-    /// Why none can be.
+    /// No gate can be chosen; the value is the reason.
     case none(String)
 
+    /// The chosen gate; `nil` if none could be chosen.
     package var gate: Gate? {
         switch self {
         case .chosen(let gate): gate
@@ -14,25 +15,30 @@ package enum GateChoice: Equatable, Sendable {
         }
     }
 
+    /// Chooses the lane's gate from a snapshot.
+    ///
     /// - Parameters:
-    ///   - previous: what a lane with `--gate` was under the snapshot before: it stays that gate by its number when it has
-    ///     another name now, so that a renamed gate does not close its lanes.
+    ///   - snapshot: the snapshot that the lane decides from.
+    ///   - scanner: the identity of this device.
+    ///   - name: the gate named in the lane's settings; `nil` for the scanner's default.
+    ///   - previous: the lane's gate under the snapshot before. A lane with a named gate keeps it by its number if the
+    ///     name no longer exists, so that renaming a gate does not close its lanes.
     package init(_ snapshot: Snapshot, scanner: ScannerID, named name: String?, previous: Gate?) {
         guard let name else {
             guard let entry = snapshot.scanners[scanner.text] else {
-                self = .none("the snapshot does not list this scanner, and no --gate is given")
+                self = .none("the snapshot does not contain this scanner, and no gate setting is given")
                 return
             }
             guard let id = entry else {
-                self = .none("the snapshot gives this scanner no gate, and no --gate is given")
+                self = .none("the snapshot assigns no gate to this scanner, and no gate setting is given")
                 return
             }
             self = snapshot.gates[id].map(GateChoice.chosen) ?? .none("the scanner's gate is not in the snapshot")
             return
         }
-        // Names are unique in the registry; should two be equal, the first made counts.
+        // Names are unique in the registry. If two are equal, the lower ID is chosen, so that all lanes agree.
         let found = snapshot.gates.values.filter { $0.name == name }.min { $0.id < $1.id }
         let gate = found ?? previous.flatMap { snapshot.gates[$0.id] }
-        self = gate.map(GateChoice.chosen) ?? .none("the snapshot has no gate of the name given with --gate")
+        self = gate.map(GateChoice.chosen) ?? .none("the snapshot has no gate with the name given in the gate setting")
     }
 }

@@ -28,8 +28,8 @@ package struct Tap: Hashable, Sendable {
 /// What a reader tells its lane.
 package enum ReaderEvent: Hashable, Sendable {
     case tap(Tap)
-    /// It cannot be reached or does not answer: why, in words for the crew.
-    case lost(reason: String)
+    /// The reader cannot be reached or does not respond.
+    case lost(ReaderProblem)
     /// It can be read from: at the start, and after `lost`.
     case back
 }

@@ -1,21 +1,23 @@
-/// What a gate learns of a tag: one row of a snapshot's `attendees`.
+/// One row of a snapshot's `attendees`: what a gate knows of a tag (contract.md section 6).
 package struct Attendee: Hashable, Sendable {
-    /// The state of the tag and of the person who wears it, the graver of both.
+    /// The state of the tag or of the person who wears it, whichever is more restrictive.
     package enum Status: Int64, Sendable, CaseIterable {
         case active = 1
         case blocked = 2
-        /// The tag is lost or was replaced by another.
+        /// The tag is lost or was replaced by another one.
         case lost = 3
         case void = 4
     }
 
     package let status: Status
-    /// Key into `Snapshot.passes`; 0, which is never a pass, for an attendee without one.
+    /// Key into `Snapshot.passes`; 0, which is never a key, for an attendee without a pass.
     package let pass: Int64
-    /// The number of the person on the registration list; two tags of one person share it.
+    /// The person's number in the registration list. Two tags of one person share it.
     package let attendee: Int64
 
     package init(status: Status, pass: Int64, attendee: Int64) {
-        (self.status, self.pass, self.attendee) = (status, pass, attendee)
+        self.status = status
+        self.pass = pass
+        self.attendee = attendee
     }
 }

@@ -1,17 +1,19 @@
-/// Rows as text, as a snapshot's content is defined (SPEC.md section 6): values as SQLite's `quote()` gives them, joined by
-/// `,`, one row a line. Made by hand, for a million rows through `quote()` and String take seconds.
+/// Rows as the text over which a snapshot's content hash is computed (contract.md section 6): values in the form of
+/// SQLite's `quote()`, joined by `,`, one row per line. Written without `quote()` and String, which take seconds for a
+/// million rows.
 package struct ContentText {
     package private(set) var bytes: [UInt8] = []
     private var isInsideRow = false
 
     package init() {}
 
+    /// Appends a number to the row.
     package mutating func append(_ number: Int64) {
         separate()
         if number < 0 { bytes.append(UInt8(ascii: "-")) }
         var rest = number.magnitude
         var low = bytes.count
-        // Two digits a division, the last first.
+        // Two digits per division, the lowest first.
         while rest >= 10 {
             let (quotient, pair) = rest.quotientAndRemainder(dividingBy: 100)
             let (tens, ones) = (UInt8(truncatingIfNeeded: pair / 10), UInt8(truncatingIfNeeded: pair % 10))
@@ -28,12 +30,15 @@ package struct ContentText {
         }
     }
 
+    /// Appends NULL to the row.
     package mutating func appendNull() {
         separate()
         bytes.append(contentsOf: "NULL".utf8)
     }
 
-    /// UTF-8 without NUL, at which `quote()` would stop.
+    /// Appends a text to the row.
+    ///
+    /// - Parameter text: UTF-8 without NUL, at which `quote()` would stop.
     package mutating func append(text: some Sequence<UInt8>) {
         separate()
         bytes.append(UInt8(ascii: "'"))
@@ -44,11 +49,13 @@ package struct ContentText {
         bytes.append(UInt8(ascii: "'"))
     }
 
+    /// Ends the row with a newline.
     package mutating func endRow() {
         bytes.append(UInt8(ascii: "\n"))
         isInsideRow = false
     }
 
+    /// Empties `bytes` and keeps its capacity.
     package mutating func clear() { bytes.removeAll(keepingCapacity: true) }
 
     private mutating func separate() {

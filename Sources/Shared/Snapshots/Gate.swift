@@ -1,36 +1,48 @@
-/// An area, perhaps inside another.
+/// An area of the venue, which may lie inside another one.
 package struct Zone: Hashable, Sendable, Identifiable {
     package let id: Int64
     package let name: String
+    /// The zone around it; `nil` for an outermost zone.
     package let parent: Int64?
 
     package init(id: Int64, name: String, parent: Int64? = nil) {
-        (self.id, self.name, self.parent) = (id, name, parent)
+        self.id = id
+        self.name = name
+        self.parent = parent
     }
 }
 
-/// A place with a direction: in leads into `zone`, out leads to `fromZone`.
+/// An entry point between two zones: in leads into `zone`, out leads to `fromZone`.
 package struct Gate: Hashable, Sendable, Identifiable {
     package let id: Int64
     package let name: String
+    /// The zone that the way in leads into.
     package let zone: Int64
-    /// Nil: off site.
+    /// The zone that the way out leads into; `nil` if it leads off site.
     package let fromZone: Int64?
     package let policy: Policy
 
     package init(id: Int64, name: String, zone: Int64, fromZone: Int64? = nil, policy: Policy = Policy()) {
-        (self.id, self.name, self.zone, self.fromZone, self.policy) = (id, name, zone, fromZone, policy)
+        self.id = id
+        self.name = name
+        self.zone = zone
+        self.fromZone = fromZone
+        self.policy = policy
     }
 }
 
-/// A day of the event, which need not begin at midnight: a gate's memory of who is inside starts anew at `starts`.
+/// A day of the event. It need not start at midnight; anti-passback starts empty at `starts`.
 package struct Day: Hashable, Sendable {
-    /// `2026-11-23`, as the calendar of the event's time zone calls it.
+    /// Calendar date in the event's time zone, such as `2026-11-23`.
     package let day: String
     /// Seconds since 1970, inclusive.
     package let starts: Int64
     /// Seconds since 1970, exclusive.
     package let ends: Int64
 
-    package init(day: String, starts: Int64, ends: Int64) { (self.day, self.starts, self.ends) = (day, starts, ends) }
+    package init(day: String, starts: Int64, ends: Int64) {
+        self.day = day
+        self.starts = starts
+        self.ends = ends
+    }
 }

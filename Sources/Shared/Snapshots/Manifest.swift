@@ -2,39 +2,46 @@ import FileSystem
 import FoundationEssentials
 import ScanModel
 
-/// `manifest.json`: names the newest snapshot of an event (SPEC.md section 6).
+/// `manifest.json`, which names the newest snapshot of an event (contract.md section 6).
 package struct Manifest: Codable, Hashable, Sendable {
-    /// Largest delta that is applied, for it is held in memory: some 400,000 changed tags at 34 to 38 bytes. Bytes.
+    /// Maximum size of a delta in bytes. It is held in memory: about 400,000 changed tags at 34 to 38 bytes each.
     package static let maxDeltaBytes: Int64 = 16 << 20
 
+    /// The format number that this program writes and reads.
     package static let format = 1
-    /// Largest manifest that is read: it holds a dozen short values and a line a delta.
+    /// Maximum size of a manifest in bytes. It holds a dozen short values and one entry per delta.
     package static let maxBytes = 65_536
     package static let fileName = "manifest.json"
     package static let signatureFileName = "manifest.json.minisig"
 
-    /// A file that carries the snapshot in another form.
+    /// A file that holds the snapshot in another form.
     package struct Package: Codable, Hashable, Sendable {
         package var file: String
-        /// Bytes.
+        /// Size in bytes.
         package var size: Int64
-        /// Hexadecimal, lower case.
+        /// Lower-case hexadecimal.
         package var sha256: String
 
         package init(file: String, size: Int64, sha256: String) {
-            (self.file, self.size, self.sha256) = (file, size, sha256)
+            self.file = file
+            self.size = size
+            self.sha256 = sha256
         }
     }
 
     /// A SQLite changeset that turns the snapshot of version `from` into this one.
     package struct Delta: Codable, Hashable, Sendable {
+        /// The version that the delta applies to.
         package var from: Int64
         package var file: String
         package var size: Int64
         package var sha256: String
 
         package init(from: Int64, file: String, size: Int64, sha256: String) {
-            (self.from, self.file, self.size, self.sha256) = (from, file, size, sha256)
+            self.from = from
+            self.file = file
+            self.size = size
+            self.sha256 = sha256
         }
 
         /// `delta-<from>-<to>.changeset`
@@ -50,30 +57,38 @@ package struct Manifest: Codable, Hashable, Sendable {
     package var expires: Int64
     /// `snapshot-<version>.sqlite`
     package var file: String
-    /// Bytes.
+    /// Size of the file in bytes.
     package var size: Int64
-    /// Of the file, hexadecimal, lower case.
+    /// SHA-256 of the file, lower-case hexadecimal.
     package var sha256: String
-    /// `SnapshotContent.hash`: of the rows, whatever their file's bytes.
+    /// `SnapshotContent.hash`: the hash of the rows, independent of the bytes of the file.
     package var content: String
-    /// Rows of `attendees`: tags, not people.
+    /// Number of rows in `attendees`: tags, not people.
     package var attendees: Int64
-    /// The same file under gzip.
+    /// The same file compressed with gzip.
     package var compressed: Package?
-    /// Those that lead here from older versions, the newest first; a manifest made before there were any may lack the key.
+    /// Deltas from older versions to this one, the newest first. Manifests of older programs lack the key.
     package var deltas: [Delta]? = []
 
     package init(
         event: String, version: Int64, created: Int64, expires: Int64, size: Int64, sha256: String, content: String,
         attendees: Int64, compressed: Package? = nil
     ) {
-        (self.event, self.version, self.created, self.expires) = (event, version, created, expires)
-        (self.size, self.sha256, self.content, self.attendees) = (size, sha256, content, attendees)
+        self.event = event
+        self.version = version
+        self.created = created
+        self.expires = expires
         file = SnapshotFileName.of(version)
+        self.size = size
+        self.sha256 = sha256
+        self.content = content
+        self.attendees = attendees
         self.compressed = compressed
     }
 
-    /// The manifest of a finished snapshot file, by reading it all. Throws what `Snapshot` throws, or `SystemError`.
+    /// Creates the manifest of a finished snapshot file. Reads the whole file.
+    ///
+    /// - Throws: `SnapshotError`, `SQLiteError` or `SystemError`.
     package init(describing path: String, compressed: Package? = nil) throws {
         let snapshot = try Snapshot(path: path)
         self.init(
@@ -83,7 +98,9 @@ package struct Manifest: Codable, Hashable, Sendable {
             compressed: compressed)
     }
 
-    /// Throws `SnapshotRefusal`: malformed, or of a format that this program does not know.
+    /// Parses and checks a manifest.
+    ///
+    /// - Throws: `SnapshotRefusal` malformed, or format for one that this program does not know.
     package init(json bytes: [UInt8]) throws(SnapshotRefusal) {
         guard bytes.count <= Manifest.maxBytes else {
             throw SnapshotRefusal(.malformed, "the manifest is over \(Manifest.maxBytes) bytes")
@@ -100,22 +117,22 @@ package struct Manifest: Codable, Hashable, Sendable {
         } catch let refusal as SnapshotRefusal {
             throw refusal
         } catch {
-            throw SnapshotRefusal(.malformed, "the manifest is not what it should be: \(error)")
+            throw SnapshotRefusal(.malformed, "the manifest cannot be parsed: \(error)")
         }
         try check()
     }
 
-    /// As it is signed and served: keys in order of name, two blanks of indent, a newline at the end.
+    /// The bytes that are signed and published: sorted keys, an indent of two spaces, a newline at the end.
     package func json() throws -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         return Array(try encoder.encode(self)) + [UInt8(ascii: "\n")]
     }
 
-    /// All files that it names, which therefore must stay where it is served.
+    /// All files that it names. A publisher must keep them.
     package var files: [String] { [file] + (compressed.map { [$0.file] } ?? []) + (deltas ?? []).map(\.file) }
 
-    /// What it names becomes part of paths and of allocations, so it must be plain.
+    /// Checks all values, because they become part of paths and of allocation sizes.
     private func check() throws(SnapshotRefusal) {
         func demand(_ condition: Bool, _ detail: @autoclosure () -> String) throws(SnapshotRefusal) {
             guard condition else { throw SnapshotRefusal(.malformed, detail()) }

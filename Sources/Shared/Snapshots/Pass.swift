@@ -1,43 +1,49 @@
-/// What a ticket or accreditation opens.
+/// The zones that a ticket or an accreditation opens, and when.
 package struct Pass: Hashable, Sendable, Identifiable {
-    /// May its holder come in again?
+    /// Whether the holder may enter again.
     package enum Reentry: String, Sendable, CaseIterable {
-        /// As the gate's policy says.
+        /// By the gate's policy.
         case gate
         /// Always, whatever the gate's policy says.
         case free
-        /// Never: once inside stays once inside.
+        /// Never after the first admission of the day.
         case none
     }
 
     package let id: Int64
-    /// Nil for a pass that an import made for rows of equal zones and times.
+    /// `nil` for a pass that an import made for rows with equal zones and times.
     package let name: String?
     package let colour: String?
-    /// For the steward at the lane.
+    /// A note shown to the steward at the lane.
     package let note: String?
     package let reentry: Reentry
-    /// Where and when it opens; by id. A pass that opens nothing has none.
+    /// The zones and times that it opens, in order of row ID. Empty if it opens none.
     package let access: [Access]
 
     package init(
         id: Int64, name: String? = nil, colour: String? = nil, note: String? = nil, reentry: Reentry = .gate,
         access: [Access]
     ) {
-        (self.id, self.name, self.colour, self.note) = (id, name, colour, note)
-        (self.reentry, self.access) = (reentry, access)
+        self.id = id
+        self.name = name
+        self.colour = colour
+        self.note = note
+        self.reentry = reentry
+        self.access = access
     }
 }
 
-/// One zone that a pass opens, and when.
+/// One zone that a pass opens, with its time window.
 package struct Access: Hashable, Sendable {
     package let zone: Int64
-    /// Seconds since 1970, inclusive; nil: since ever.
+    /// Seconds since 1970, inclusive; `nil` without a start.
     package let from: Int64?
-    /// Seconds since 1970, exclusive; nil: for ever.
+    /// Seconds since 1970, exclusive; `nil` without an end.
     package let until: Int64?
 
     package init(zone: Int64, from: Int64? = nil, until: Int64? = nil) {
-        (self.zone, self.from, self.until) = (zone, from, until)
+        self.zone = zone
+        self.from = from
+        self.until = until
     }
 }

@@ -1,38 +1,46 @@
+package import ErrorModel
 import FoundationEssentials
 
-/// How a gate decides, beyond passes: the JSON of `gates.policy` (SPEC.md section 6). Absent keys mean the defaults.
+/// The rules of a gate beyond passes: the JSON of `gates.policy` (contract.md section 6). An absent key means the
+/// default.
 package struct Policy: Hashable, Sendable {
+    /// Whether a tag may enter again before it left.
     package enum Antipassback: String, Sendable, CaseIterable, Codable {
-        /// A tag may come in again and again.
+        /// Re-entry is allowed.
         case off
-        /// It may, and the scan is flagged.
+        /// Re-entry is allowed and the scan is flagged.
         case soft
-        /// It may not before it went out.
+        /// Re-entry is rejected until the person has left.
         case hard
-        /// It may not within `minutes` of its last admission.
+        /// Re-entry is rejected within `minutes` of the last admission.
         case timed
     }
 
+    /// The answer in a situation that the snapshot does not cover.
     package enum Answer: String, Sendable, CaseIterable, Codable { case admit, deny }
 
+    /// The rule for a person who is already inside.
     package var antipassback: Antipassback = .off
-    /// For `timed` only; there it is needed. 1 to 99,999, as the database has it.
+    /// Required for `timed`, unused otherwise. 1 to 99,999, the range of the database.
     package var minutes: Int?
-    /// Milliseconds within which a second tap of the same tag is the first one again. Nil where the policy is silent:
-    /// 2000 for a reader, 0 for stdin.
+    /// Time within which a second tap of the same tag repeats the first one, in milliseconds. `nil` if the policy does
+    /// not set it: then 2000 for a reader and 0 for stdin.
     package var debounceMs: Int?
-    /// Seconds by which a pass opens earlier and closes later than it says.
+    /// Time by which a pass opens earlier and closes later, in seconds.
     package var toleranceS = 0
-    /// The answer to every tap while there is no usable snapshot.
+    /// The answer to every tap without a usable snapshot.
     package var noSnapshot: Answer = .deny
-    /// Whether a snapshot past its expiry still opens.
+    /// Whether a snapshot past its expiry still admits.
     package var expired: Answer = .admit
-    /// Whether a chip known only by its UID, which can be copied, is taken.
+    /// Whether a chip known only by its UID, which can be copied, is accepted.
     package var uidOnly = true
 
     package init() {}
 
-    /// Throws `PolicyError`. Unknown keys are ignored; a known key with a value that cannot be is not.
+    /// Parses a policy. Unknown keys are ignored.
+    ///
+    /// - Parameter json: a JSON object; empty text means the defaults.
+    /// - Throws: `PolicyError` for malformed JSON or a known key with an invalid value.
     package init(json: String) throws(PolicyError) {
         guard !json.isEmpty else { return }
         let wire: Wire
@@ -51,7 +59,7 @@ package struct Policy: Hashable, Sendable {
         }
     }
 
-    /// What `init(json:)` makes the same policy of.
+    /// The policy as JSON with sorted keys, which `init(json:)` parses into an equal policy.
     package var json: String {
         let wire = Wire(
             antipassback: antipassback, minutes: minutes, debounceMs: debounceMs, toleranceS: toleranceS,
@@ -78,9 +86,10 @@ package struct Policy: Hashable, Sendable {
     }
 }
 
-/// A policy that cannot be: what is wrong with it.
-package struct PolicyError: Error, CustomStringConvertible, Sendable {
+/// An invalid policy.
+package struct PolicyError: OperationError {
     let detail: String
+    package var category: ErrorCategory { .failure }
     package var description: String { "gate policy: \(detail)" }
 }
 

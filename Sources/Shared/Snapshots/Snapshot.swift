@@ -1,13 +1,15 @@
+package import ErrorModel
 import SQLite
 package import ScanModel
 
-/// One open snapshot file: what a gate decides from. Confined to one thread.
+/// An open snapshot file, from which a gate decides. Confined to one thread.
 ///
-/// The rows of `attendees` stay on the disk, one indexed look-up a tap; everything else is read into memory at `init`.
+/// The rows of `attendees` stay on the disk, with one indexed look-up per tap. All other tables are read into memory by
+/// `init`.
 package final class Snapshot {
     /// `PRAGMA application_id`: "TPLN".
     package static let applicationID: Int64 = 0x5450_4C4E
-    /// `PRAGMA user_version`: the format of SPEC.md section 6.
+    /// `PRAGMA user_version`: the format of contract.md section 6.
     package static let format: Int64 = 1
 
     package let path: String
@@ -18,30 +20,34 @@ package final class Snapshot {
     package let createdS: Int64
     /// Seconds since 1970.
     package let expiresS: Int64
+    /// By pass ID.
     package let passes: [Int64: Pass]
+    /// By zone ID.
     package let zones: [Int64: Zone]
-    /// Which of them lies within which.
+    /// The nesting of `zones`.
     package let zoneTree: ZoneTree
+    /// By gate ID.
     package let gates: [Int64: Gate]
-    /// The gate that each enabled scanner serves unless told otherwise; nil for one enrolled without a gate.
+    /// The default gate of each enabled scanner; `nil` for a scanner enrolled without a gate.
     package let scanners: [String: Int64?]
-    /// In order of their start.
+    /// The days of the event, in order of their start.
     package let days: [Day]
-    /// When they begin.
+    /// The starts of `days`.
     package let dayStarts: DayStarts
 
     private let database: Database
     private let lookup: Statement
 
-    /// Opens with `immutable=1`: the file never changes, so no lock is taken and nothing is written beside it.
+    /// Opens a snapshot file with `immutable=1`: the file never changes, so SQLite takes no lock and writes nothing
+    /// beside it.
     ///
-    /// Throws `SnapshotError` for a file of another kind or with rows that cannot be, `SQLiteError` for a damaged one.
+    /// - Throws: `SnapshotError` for a file of another kind or with invalid rows, `SQLiteError` for a damaged one.
     package init(path: String) throws {
         self.path = path
         database = try Database(path, .immutable)
-        // 1 MiB: the inner pages of a million attendees' tree (a dozen) stay in memory, and each look-up reads its one leaf
-        // from the kernel's cache, about a microsecond. 16 MiB here would save that one, and cost a gate two thirds of its
-        // memory, twice while a snapshot is switched.
+        // 1 MiB keeps the inner pages of a tree of a million attendees (a dozen) in memory. Each look-up reads its leaf
+        // page from the kernel's cache, about a microsecond. 16 MiB would save that microsecond and take two thirds of
+        // a gate's memory, twice that while snapshots are switched.
         try database.execute("PRAGMA cache_size = -1024; PRAGMA trusted_schema = OFF")
         try Snapshot.checkKind(database, path)
         let rows = SnapshotRows(database: database, path: path)
@@ -56,16 +62,18 @@ package final class Snapshot {
         scanners = try rows.scanners()
         days = try rows.days()
         dayStarts = DayStarts(days)
-        // One read transaction for the object's life: without it, every look-up begins one of its own by reading the file's
-        // change counter from the disk. Nobody waits for it, as the file never changes.
+        // One read transaction for the object's lifetime. Without it, every look-up starts a transaction and reads the
+        // file's change counter from the disk. It blocks no writer, because the file never changes.
         try database.execute("BEGIN")
         lookup = try database.prepare("SELECT status, pass, attendee FROM attendees WHERE uid = ?")
     }
 
-    /// The gate's question: one bind, one step down the index, one reset; allocates nothing.
+    /// Looks up a tag: one bind, one step down the index, one reset. Allocates nothing.
     ///
-    /// Nil for a tag that is not on the list. A status that this program does not know counts as void: what it cannot
-    /// understand does not open a gate. Throws `SQLiteError` when the file cannot be read.
+    /// A status that this program does not know counts as void, so that it opens no gate.
+    ///
+    /// - Returns: `nil` for a tag that is not in the snapshot.
+    /// - Throws: `SQLiteError` if the file cannot be read.
     package func attendee(_ tag: TagID) throws -> Attendee? {
         try lookup.bind(1, tag.rawValue)
         guard try lookup.step() else { return nil }
@@ -75,15 +83,21 @@ package final class Snapshot {
         return found
     }
 
-    /// Rows of `attendees`, by a walk over the whole table.
+    /// Returns the number of rows in `attendees`. Reads the whole table.
+    ///
+    /// - Throws: `SQLiteError`.
     package func count() throws -> Int { Int(try database.int("SELECT count(*) FROM attendees") ?? 0) }
 
-    /// Those among them of a status, as well.
+    /// Returns the number of rows in `attendees` with a status. Reads the whole table.
+    ///
+    /// - Throws: `SQLiteError`.
     package func count(_ status: Attendee.Status) throws -> Int {
         Int(try database.int("SELECT count(*) FROM attendees WHERE status = ?", .int(status.rawValue)) ?? 0)
     }
 
-    /// All tags with what is known of them, in order of tag ID: for simulated fleets and for tools, not for gates.
+    /// Calls `body` for all rows of `attendees` in order of tag ID. For simulated fleets and tools, not for gates.
+    ///
+    /// - Throws: `SQLiteError`, and errors of `body`.
     package func forEachAttendee(_ body: (TagID, Attendee) throws -> Void) throws {
         let all = try database.prepare("SELECT uid, status, pass, attendee FROM attendees ORDER BY uid")
         try all.rows { row in
@@ -94,11 +108,9 @@ package final class Snapshot {
         }
     }
 
-    /// The day that holds the instant; nil outside all days of the snapshot.
-    package func day(atS seconds: Int64) -> Day? { days.last { $0.starts <= seconds && seconds < $0.ends } }
-
-    /// Asks for the first and the last tag of the list, so that a file whose index cannot be walked is found before a
-    /// tap finds it. Throws `SQLiteError` or `SnapshotError`.
+    /// Looks up the first and the last tag, so that a file with an unreadable index is found before the first tap.
+    ///
+    /// - Throws: `SQLiteError` or `SnapshotError`.
     package func probe() throws {
         for order in ["ASC", "DESC"] {
             guard let uid = try database.int("SELECT uid FROM attendees ORDER BY uid \(order) LIMIT 1") else { return }
@@ -108,11 +120,12 @@ package final class Snapshot {
         }
     }
 
-    /// Reads the whole file: for one whose rows could not be read in use. Takes a second or two for a million tags. Throws
-    /// `SQLiteError` or `SnapshotError`.
+    /// Checks the whole file, after its rows could not be read in use. Takes one to two seconds for a million tags.
+    ///
+    /// - Throws: `SQLiteError` or `SnapshotError`.
     package func check() throws {
-        let verdict = try database.text("PRAGMA quick_check(1)") ?? "quick_check says nothing"
-        guard verdict == "ok" else { throw SnapshotError(path: path, detail: verdict) }
+        let result = try database.text("PRAGMA quick_check(1)") ?? "quick_check gave no result"
+        guard result == "ok" else { throw SnapshotError(path: path, detail: result) }
         try probe()
     }
 
@@ -128,8 +141,8 @@ package final class Snapshot {
     }
 }
 
-/// A file that is no snapshot of ours, or whose rows cannot be.
-package struct SnapshotError: Error, CustomStringConvertible, Sendable {
+/// A file that is not a Tapline snapshot, or that has invalid rows.
+package struct SnapshotError: OperationError {
     package let path: String
     package let detail: String
 
@@ -137,5 +150,7 @@ package struct SnapshotError: Error, CustomStringConvertible, Sendable {
         self.path = path
         self.detail = detail
     }
+
+    package var category: ErrorCategory { .failure }
     package var description: String { "\(path): \(detail)" }
 }

@@ -1,13 +1,17 @@
 import Crypto
 import SQLite
 
-/// What a snapshot says, apart from the bytes of its file: two files with the same rows have the same content.
+/// The content hash of a snapshot. Two files with the same rows have the same hash, whatever their bytes.
 package enum SnapshotContent {
-    /// Bytes of text that are collected before they are hashed.
+    /// Size of the text in bytes that is collected before it is hashed.
     package static let pieceBytes = 1 << 16
 
-    /// SHA-256, hexadecimal, over all rows but those of `meta`: tables by name, rows in key order, values as SQLite's
-    /// `quote()` joined by `,`, one row a line (SPEC.md section 6). Throws `SQLiteError`.
+    /// Returns the SHA-256 in hexadecimal over all rows except those of `meta`.
+    ///
+    /// Tables in order of name, rows in key order, values in the form of SQLite's `quote()` joined by `,`, one row per
+    /// line (contract.md section 6).
+    ///
+    /// - Throws: `SQLiteError`.
     package static func hash(path: String) throws -> String {
         let database = try Database(path, .immutable)
         var hash = SHA256()
@@ -22,8 +26,9 @@ package enum SnapshotContent {
         return Hex.encode(hash.finish())
     }
 
-    /// False, and then `hash` is of no use, where there is anything but whole numbers, texts without NUL, and NULL: no
-    /// snapshot of ours has such.
+    /// Adds a table that holds only integers, texts without NUL and NULL, as all tables of Tapline's snapshots do.
+    ///
+    /// - Returns: `false` if the table holds other values. Then `hash` must be discarded.
     private static func addNumbersAndTexts(
         of table: String, _ columns: [String], _ database: Database, to hash: inout SHA256
     ) throws -> Bool {
@@ -53,7 +58,7 @@ package enum SnapshotContent {
         return true
     }
 
-    /// By SQLite's own `quote()`.
+    /// Adds any table, with SQLite's `quote()`.
     private static func addAnything(
         of table: String, _ columns: [String], _ database: Database, to hash: inout SHA256
     ) throws {
@@ -65,7 +70,7 @@ package enum SnapshotContent {
         }
     }
 
-    /// Names as SQL quotes them, in order of name; not SQLite's own, not `meta`.
+    /// The quoted names of all tables except `meta` and SQLite's own, in order of name.
     static func tables(of database: Database) throws -> [String] {
         var names: [String] = []
         try database.prepare(

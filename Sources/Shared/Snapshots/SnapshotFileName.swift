@@ -1,13 +1,20 @@
 import FileSystem
 
-/// `snapshot-<version>.sqlite`; on a scanner also `snapshot-<version>b.sqlite`: a file that mends a damaged one of the same
-/// version cannot take its name, for a gate may have that open.
+/// File names of snapshots: `snapshot-<version>.sqlite`, on a scanner also `snapshot-<version>b.sqlite`.
+///
+/// The second name is for a file that replaces a damaged one of the same version. It cannot reuse the first name,
+/// because a gate may have that file open.
 package enum SnapshotFileName {
+    /// Returns the first name of a version.
     package static func of(_ version: Int64) -> String { "snapshot-\(version).sqlite" }
 
+    /// Returns the second name of a version.
     package static func second(_ version: Int64) -> String { "snapshot-\(version)b.sqlite" }
 
-    /// Nil for anything that is not exactly such a name: it may come from outside and becomes part of a path.
+    /// Returns the version in a file name.
+    ///
+    /// - Returns: `nil` for anything that is not exactly such a name, because the name may come from outside and
+    ///   becomes part of a path.
     package static func version(of name: some StringProtocol) -> Int64? {
         guard name.hasPrefix("snapshot-"), name.hasSuffix(".sqlite") else { return nil }
         let number = name.dropFirst(9).dropLast(7)
@@ -17,7 +24,7 @@ package enum SnapshotFileName {
         return version
     }
 
-    /// The name of the installed snapshot in a scanner's snapshot folder: the line of its file `current`.
+    /// Returns the name of the installed snapshot in a scanner's snapshot folder: the line of its file `current`.
     ///
     /// - Returns: `nil` if there is no such file, or it holds no snapshot name.
     package static func current(in folder: String) -> String? {

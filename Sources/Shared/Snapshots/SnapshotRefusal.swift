@@ -1,38 +1,42 @@
-/// Why a snapshot is not installed; the present one stays in force.
-package struct SnapshotRefusal: Error, CustomStringConvertible, Sendable {
+package import ErrorModel
+
+/// The reason why a snapshot is not installed. The current snapshot stays installed.
+package struct SnapshotRefusal: OperationError {
+    /// The raw values are part of log lines and error messages, and operators search for them.
     package enum Reason: String, Sendable, CaseIterable {
-        /// The manifest or the signature file is not one.
+        /// The manifest or the signature file cannot be parsed.
         case malformed
-        /// A manifest of another format.
+        /// The manifest has another format number.
         case format
-        /// Signed by a key that is not trusted here.
+        /// The signing key is not trusted by this scanner.
         case untrustedKey = "untrusted-key"
-        /// Names a trusted key, but the signature is not over these bytes.
+        /// The signing key is trusted, but the signature does not match the bytes.
         case signature
-        /// Of another event than the one this scanner has pinned.
+        /// The event differs from the one that this scanner has pinned.
         case event
-        /// Not newer than the newest ever installed here.
+        /// The version is not newer than the newest one ever installed here.
         case notNewer = "not-newer"
+        /// The expiry has passed, by a trusted clock.
         case expired
-        /// Created in the future, by a clock that can be trusted.
+        /// The creation lies in the future, by a trusted clock.
         case future
-        /// Larger than this program takes.
+        /// A file exceeds the size limit.
         case oversized
-        /// The file has not the signed size.
+        /// The file size differs from the signed manifest.
         case size
-        /// The file has not the signed SHA-256.
+        /// The file's SHA-256 differs from the signed manifest.
         case hash
-        /// Not a snapshot by its `application_id` or `user_version`, or rows that cannot be.
+        /// Wrong `application_id` or `user_version`, or invalid rows.
         case kind
-        /// `PRAGMA quick_check` found fault.
+        /// `PRAGMA quick_check` found damage.
         case damaged
-        /// `meta` says another event, version or time than the manifest.
+        /// The `meta` table has another event, version or time than the manifest.
         case meta
-        /// Another number of rows than signed.
+        /// The number of rows differs from the signed manifest.
         case rows
-        /// Other rows than signed.
+        /// The content hash of the rows differs from the signed manifest.
         case content
-        /// A delta that does not fit the file in force. Never the end: the full file is fetched.
+        /// A delta does not apply to the current file. The full file is downloaded instead.
         case base
     }
 
@@ -44,8 +48,10 @@ package struct SnapshotRefusal: Error, CustomStringConvertible, Sendable {
         self.detail = detail
     }
 
-    /// Whether fetching again may help: a manifest and its signature, or a file, caught in the middle of a publication or
-    /// of a broken download.
+    package var category: ErrorCategory { .failure }
+
+    /// Whether another download may succeed: the manifest, its signature or a file may have been read during a
+    /// publication, or the transfer was incomplete.
     package var isRetriable: Bool { [.malformed, .signature, .size, .hash].contains(reason) }
 
     package var description: String { "snapshot refused (\(reason.rawValue)): \(detail)" }

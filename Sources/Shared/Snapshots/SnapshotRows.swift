@@ -1,6 +1,6 @@
 import SQLite
 
-/// Reads the small tables of a snapshot: each a few hundred rows at most.
+/// Reads the small tables of a snapshot, each of a few hundred rows at most.
 struct SnapshotRows {
     let database: Database
     let path: String

@@ -1,16 +1,19 @@
 import FileSystem
 import Runtime
 
-/// What `tapline-snapshot inspect` tells of a snapshot file.
+/// The facts about a snapshot file that `tapline-snapshot inspect` prints.
 package struct SnapshotSummary: Sendable {
-    /// Label and value, in order; numbers as `.number`, so that JSON shows them as such.
+    /// A value of the summary; a `.number` is printed without quotes in JSON.
     package enum Value: Sendable {
         case text(String)
         case number(Int64)
     }
+    /// Labels and values in the order of printing.
     package let entries: [(key: String, value: Value)]
 
-    /// Reads the whole file. Throws what `Snapshot` throws.
+    /// Reads the whole file.
+    ///
+    /// - Throws: `SnapshotError`, `SQLiteError` or `SystemError`.
     package init(path: String) throws {
         let snapshot = try Snapshot(path: path)
         var byStatus: [Attendee.Status: Int64] = [:]
@@ -37,7 +40,7 @@ package struct SnapshotSummary: Sendable {
         ]
     }
 
-    /// One JSON object on one line.
+    /// The summary as one JSON object on one line.
     package var json: String {
         let pairs = entries.map { key, value in
             switch value {
@@ -48,7 +51,7 @@ package struct SnapshotSummary: Sendable {
         return "{" + pairs.joined(separator: ",") + "}"
     }
 
-    /// A line an entry, labels aligned.
+    /// The summary as text: one line per entry, with aligned values.
     package var text: String {
         let width = entries.map(\.key.count).max() ?? 0
         return entries.map { key, value in

@@ -4,18 +4,23 @@ import LinuxSystem
 package import Minisign
 import SQLite
 
-/// The checks of SPEC.md section 6, each refusal with its own reason. Who publishes, who installs and `tapline-snapshot
-/// verify` all come through here.
+/// The checks of contract.md section 6, each with its own refusal reason. Used by the exporter, the installer and
+/// `tapline-snapshot verify`.
 package enum SnapshotVerification {
-    /// Largest snapshot that is taken: forty million tags, far beyond any event, and a bound on what a download may fill.
+    /// Maximum size of a snapshot in bytes: forty million tags, far beyond any event. It bounds the disk space of a
+    /// download.
     package static let maxBytes: Int64 = 1 << 30
-    /// How far a device clock may lag behind the center's before a snapshot counts as from the future: it is off for a
-    /// minute after a night without network, not for an hour. Seconds.
+    /// Maximum lag of a device clock behind the center's clock, in seconds. A snapshot created later than this is from
+    /// the future. After a night without network a clock is off by a minute, not by an hour.
     package static let clockToleranceS: Int64 = 3_600
 
-    /// The manifest, once its signature is one of a trusted key over exactly these bytes. Nothing is read from it before.
+    /// Verifies the signature of a manifest and then parses it. No value of the manifest is read before that.
     ///
-    /// Throws `SnapshotRefusal`: malformed, format, untrusted-key, signature, oversized.
+    /// - Parameters:
+    ///   - bytes: the content of manifest.json.
+    ///   - file: the content of manifest.json.minisig.
+    ///   - keys: the trusted keys.
+    /// - Throws: `SnapshotRefusal` malformed, format, untrusted-key, signature or oversized.
     package static func manifest(
         _ bytes: [UInt8], signature file: [UInt8], keys: [MinisignPublicKey]
     ) throws(SnapshotRefusal) -> Manifest {
@@ -31,18 +36,20 @@ package enum SnapshotVerification {
                 .untrustedKey,
                 "signed by key \(MinisignPublicKey.id(of: signature.keyNumber)), which is not trusted here")
         }
-        // Two trusted keys may bear one number: numbers are chosen by whoever makes the key.
+        // Two trusted keys may have the same number, because the creator of a key chooses it.
         guard candidates.contains(where: { signature.isValid(for: bytes, by: $0) }) else {
             throw SnapshotRefusal(.signature, "the signature does not match the manifest")
         }
         let manifest = try Manifest(json: bytes)
         guard manifest.size <= maxBytes, manifest.compressed?.size ?? 0 <= maxBytes else {
-            throw SnapshotRefusal(.oversized, "\(manifest.size) bytes; at most \(maxBytes) are taken")
+            throw SnapshotRefusal(.oversized, "\(manifest.size) bytes; at most \(maxBytes) are accepted")
         }
         return manifest
     }
 
-    /// Throws `SnapshotRefusal`: expired or future. A clock that is not to be trusted refuses nothing.
+    /// Checks the times of a manifest. An untrusted clock rejects nothing.
+    ///
+    /// - Throws: `SnapshotRefusal` expired or future.
     package static func times(of manifest: Manifest, _ clock: InstallClock) throws(SnapshotRefusal) {
         guard clock.isTrusted else { return }
         guard manifest.expires > clock.nowS else {
@@ -53,10 +60,11 @@ package enum SnapshotVerification {
         }
     }
 
-    /// That the file is the one that the manifest speaks of, byte by byte and row by row. Its bytes are compared before
-    /// SQLite reads any of them.
+    /// Checks that a file has the bytes and the rows of the manifest. The bytes are checked before SQLite reads the
+    /// file.
     ///
-    /// Throws `SnapshotRefusal`: size, hash, kind, damaged, meta, rows, content; `SystemError` when it cannot be read.
+    /// - Throws: `SnapshotRefusal` size, hash, kind, damaged, meta, rows or content; `SystemError` or
+    ///   `SQLiteError` if the disk fails.
     package static func file(_ path: String, _ manifest: Manifest) throws {
         guard let status = Files.status(path) else { throw SnapshotRefusal(.size, "\(path): no such file") }
         guard Int64(status.size) == manifest.size else {
@@ -69,22 +77,24 @@ package enum SnapshotVerification {
         try rows(path, manifest)
     }
 
-    /// That the file is a sound snapshot with the rows that the manifest speaks of, whatever its bytes: all that can be said
-    /// of one that a delta gave.
+    /// Checks that a file is an undamaged snapshot with the rows of the manifest, whatever its bytes. The bytes of a
+    /// file made by a delta differ from those of the full file, so only its rows can be checked.
     ///
-    /// Throws `SnapshotRefusal`: kind, damaged, meta, rows, content; `SystemError` when it cannot be read.
+    /// - Throws: `SnapshotRefusal` kind, damaged, meta, rows or content; `SQLiteError` if the disk fails.
     package static func rows(_ path: String, _ manifest: Manifest) throws {
-        let snapshot: Snapshot
         do {
             let database = try Database(path, .immutable)
-            let verdict = try database.text("PRAGMA quick_check(1)")
-            guard verdict == "ok" else { throw SnapshotRefusal(.damaged, verdict ?? "quick_check says nothing") }
-            snapshot = try Snapshot(path: path)
-        } catch let error as SQLiteError {
+            let result = try database.text("PRAGMA quick_check(1)")
+            guard result == "ok" else { throw SnapshotRefusal(.damaged, result ?? "quick_check gave no result") }
+            try compare(Snapshot(path: path), manifest)
+        } catch let error as SQLiteError where !error.isFull && !error.isDiskFailure {
             throw SnapshotRefusal(error.isDamaged ? .damaged : .kind, error.description)
         } catch let error as SnapshotError {
             throw SnapshotRefusal(.kind, error.description)
         }
+    }
+
+    private static func compare(_ snapshot: Snapshot, _ manifest: Manifest) throws {
         guard snapshot.event == manifest.event, snapshot.version == manifest.version,
             snapshot.createdS == manifest.created, snapshot.expiresS == manifest.expires
         else {
@@ -97,32 +107,36 @@ package enum SnapshotVerification {
         guard Int64(count) == manifest.attendees else {
             throw SnapshotRefusal(.rows, "\(count) rows instead of \(manifest.attendees)")
         }
-        let content = try SnapshotContent.hash(path: path)
+        let content = try SnapshotContent.hash(path: snapshot.path)
         guard content == manifest.content else {
             throw SnapshotRefusal(.content, "content \(content) instead of \(manifest.content)")
         }
     }
 }
 
-/// The device clock, and what is known of it.
+/// The device clock as seen by an installation.
 package struct InstallClock: Sendable {
     /// Seconds since 1970.
     package let nowS: Int64
-    /// False for a clock that nobody set: not synchronised, and earlier than it can be. It says nothing about expiry.
+    /// `false` for a clock that was never set: it is not synchronised and earlier than possible. Such a clock cannot
+    /// decide about expiry.
     package let isTrusted: Bool
 
-    /// No snapshot was made before this program: 2025-01-01.
+    /// Earliest possible time, 2025-01-01 in seconds since 1970: no snapshot is older than this program.
     static let earliestS: Int64 = 1_735_689_600
 
     /// - Parameters:
-    ///   - nowS: seconds since 1970.
-    ///   - knownS: a time that has certainly passed, such as `created` of the snapshot in force.
+    ///   - nowS: the clock's time, in seconds since 1970.
+    ///   - isSynchronised: whether the kernel reports a synchronised clock.
+    ///   - knownS: a time that has certainly passed, such as `created` of the current snapshot, in seconds since 1970.
     package init(nowS: Int64, isSynchronised: Bool, knownS: Int64 = 0) {
         self.nowS = nowS
         isTrusted = isSynchronised || nowS >= max(knownS, InstallClock.earliestS)
     }
 
     /// The clock of this machine.
+    ///
+    /// - Parameter knownS: a time that has certainly passed, in seconds since 1970.
     package static func device(knownS: Int64 = 0) -> InstallClock {
         InstallClock(
             nowS: SystemClock.nowMicroseconds() / 1_000_000, isSynchronised: SystemClock.isSynchronised(),

@@ -1,13 +1,13 @@
-/// Which zone lies within which: being in a zone is being in all that contain it (SPEC.md section 2).
+/// The nesting of zones. Being in a zone is being in all zones around it (contract.md section 2).
 package struct ZoneTree: Sendable {
-    /// For each zone that lies in another, all that contain it, the nearest first.
+    /// For each zone that lies in another one: all zones around it, the nearest first.
     private let around: [Int64: [Int64]]
 
-    /// No zone lies in another.
+    /// A tree in which no zone lies in another.
     package init() { around = [:] }
 
-    /// A parent that is not there ends the way up, and so does one that was met before: parents in a circle contain each
-    /// other, and nobody waits for the end of it.
+    /// Builds the tree from the zones of a snapshot. A missing parent ends the way up. Parents in a circle contain each
+    /// other.
     package init(_ zones: [Int64: Zone]) {
         var around: [Int64: [Int64]] = [:]
         for zone in zones.values {
@@ -22,25 +22,30 @@ package struct ZoneTree: Sendable {
         self.around = around
     }
 
-    /// Whether being in `inner` is being in `outer`: the same zone, or one within it. Allocates nothing.
+    /// Returns whether being in `inner` is being in `outer`: both are the same zone, or `inner` lies within `outer`.
+    /// Allocates nothing.
     package func isWithin(_ inner: Int64, _ outer: Int64) -> Bool {
         inner == outer || (around[inner]?.contains(outer) ?? false)
     }
 }
 
-/// When the days of an event begin; after the last that is known, every 24 hours.
+/// The starts of the event's days. After the last known day a new one starts every 24 hours.
 package struct DayStarts: Sendable {
-    /// Milliseconds since 1970, rising.
+    /// Milliseconds since 1970, ascending.
     private let startsMs: [Int64]
 
-    /// One day without beginning or end.
+    /// One day without a start or an end.
     package init() { startsMs = [] }
 
+    /// - Parameter days: the days of the event, in any order.
     package init(_ days: [Day]) {
         startsMs = days.map { $0.starts > .max / 1_000 ? .max : max($0.starts, 0) * 1_000 }.sorted()
     }
 
-    /// Milliseconds since 1970 at which the day of the instant began; the beginning of all times for one before the first.
+    /// Returns the start of the day that contains an instant.
+    ///
+    /// - Parameter atMs: milliseconds since 1970.
+    /// - Returns: milliseconds since 1970; `Int64.min` for an instant before the first day.
     package func start(atMs: Int64) -> Int64 {
         guard let last = startsMs.last, last <= atMs else { return startsMs.last { $0 <= atMs } ?? .min }
         return atMs - (atMs - last) % DayStarts.dayMs

@@ -38,7 +38,7 @@ package struct LaneBench: Sendable {
             let attendee = try snapshot.attendee(tag)
             let decision = Decision(
                 DecisionInput(
-                    direction: .in, atMs: atMs, gate: gate, snapshot: .inForce(expiresS: snapshot.expiresS),
+                    direction: .in, atMs: atMs, gate: gate, snapshot: .usable(expiresS: snapshot.expiresS),
                     attendee: attendee, pass: attendee.flatMap { snapshot.passes[$0.pass] },
                     zones: snapshot.zoneTree,
                     memory: memory.recall(

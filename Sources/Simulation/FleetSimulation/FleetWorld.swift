@@ -39,7 +39,7 @@ package struct FleetWorld: Sendable {
         }
         (passes, zones) = ([1: pass], ZoneTree())
         gates = Array(repeating: Gate(id: 1, name: "made up", zone: 1), count: scanners)
-        (snapshotState, snapshot, namesGates) = (.inForce(expiresS: .max), 0, false)
+        (snapshotState, snapshot, namesGates) = (.usable(expiresS: .max), 0, false)
     }
 
     /// What a snapshot says. A scanner that it does not list takes one of the gates, in turn.
@@ -54,7 +54,7 @@ package struct FleetWorld: Sendable {
             GateChoice(file, scanner: scanner, named: nil, previous: nil).gate
                 ?? (all.isEmpty ? nil : all[number % all.count])
         }
-        (snapshotState, snapshot, namesGates) = (.inForce(expiresS: file.expiresS), file.version, true)
+        (snapshotState, snapshot, namesGates) = (.usable(expiresS: file.expiresS), file.version, true)
     }
 
     /// Only the taps of a trace: all admitted.

@@ -12,23 +12,23 @@ private let entrance = Gate(id: 7, name: "Entrance", zone: site)
 private let door = Gate(id: 8, name: "Door", zone: hall, fromZone: site)
 private let hourMs: Int64 = 3_600_000
 private let dayMs: Int64 = 24 * hourMs
-private let band = TagID(rawValue: 77)
-private let secondBand = TagID(rawValue: 78)
+private let firstTag = TagID(rawValue: 77)
+private let secondTag = TagID(rawValue: 78)
 
-/// Days of which each begins at four in the morning.
+/// Twelve days, each of which starts at `hour`.
 private func days(_ hour: Int64 = 4) -> DayStarts {
     DayStarts((0..<12).map { Day(day: "", starts: ($0 * dayMs + hour * hourMs) / 1_000, ends: 0) })
 }
 
-/// A memory, and the scans that made it.
+/// A memory and the scans that it was made from.
 private struct Notes {
     var memory = AntiPassbackMemory()
     var scans: [(Scan, Gate)] = []
 
     mutating func note(
-        _ tag: TagID = band, _ verdict: Verdict = .admitted, _ flags: Flags = [],
+        _ tag: TagID = firstTag, _ verdict: Verdict = .admitted, _ flags: Flags = [],
         at gate: Gate = entrance,
-        ms atMs: Int64, who attendee: Int64? = 11
+        ms atMs: Int64, person attendee: Int64? = 11
     ) {
         let scan = Scan(
             seq: Int64(scans.count + 1), atMs: atMs, tag: tag, verdict: verdict, flags: flags,
@@ -39,9 +39,9 @@ private struct Notes {
     }
 
     func recall(
-        _ tag: TagID = band, zone: Int64 = site, ms atMs: Int64, isTrusted: Bool = true,
+        _ tag: TagID = firstTag, zone: Int64 = site, ms atMs: Int64, isTrusted: Bool = true,
         days: DayStarts = days(),
-        who attendee: Int64? = 11
+        person attendee: Int64? = 11
     ) -> PriorPresence {
         memory.recall(
             tag, attendee: attendee, zone: zone, atMs: atMs, clockIsTrusted: isTrusted, certainMs: dayMs,
@@ -49,10 +49,10 @@ private struct Notes {
     }
 }
 
-@Suite struct LaneMemoryTests {
+@Suite struct AntiPassbackMemoryTests {
     private let noon = 2 * dayMs + 12 * hourMs
 
-    @Test func whoCameInIsInsideUntilTheWayOut() {
+    @Test func personIsInsideFromAdmissionToExit() {
         var notes = Notes()
         #expect(notes.recall(ms: noon) == PriorPresence())
         notes.note(ms: noon)
@@ -60,156 +60,156 @@ private struct Notes {
             notes.recall(ms: noon + 1)
                 == PriorPresence(isInside: true, wasAdmitted: true, admittedMs: noon))
         #expect(notes.recall(zone: hall, ms: noon + 1) == PriorPresence())
-        notes.note(band, .admitted, .out, ms: noon + 2)
+        notes.note(firstTag, .admitted, .out, ms: noon + 2)
         #expect(
             notes.recall(ms: noon + 3)
                 == PriorPresence(isInside: false, wasAdmitted: true, admittedMs: noon))
     }
 
-    @Test func beingInAZoneIsBeingInAllThatContainIt() {
+    @Test func innerZoneCountsAsOuterZone() {
         var notes = Notes()
         notes.note(at: door, ms: noon)
         #expect(
             notes.recall(zone: site, ms: noon + 1).isInside
                 && notes.recall(zone: hall, ms: noon + 1).isInside)
-        notes.note(band, .admitted, .out, at: door, ms: noon + 2)
+        notes.note(firstTag, .admitted, .out, at: door, ms: noon + 2)
         #expect(
             notes.recall(zone: site, ms: noon + 3).isInside
                 && !notes.recall(zone: hall, ms: noon + 3).isInside)
     }
 
-    @Test func onlyWhatMovedSomebodyCounts() {
+    @Test func onlyAdmissionsOfTagsAreNoted() {
         var notes = Notes()
-        notes.note(band, .noAccess, ms: noon)
-        notes.note(band, .admitted, .inspection, ms: noon)
+        notes.note(firstTag, .noAccess, ms: noon)
+        notes.note(firstTag, .admitted, .inspection, ms: noon)
         notes.note(.none, .admittedByHand, ms: noon)
         notes.note(.none, .admitted, ms: noon)
         #expect(notes.memory.count == 0)
     }
 
-    @Test func twoBandsOfOnePersonAreOnePerson() {
+    @Test func twoTagsOfOnePersonShareAHistory() {
         var notes = Notes()
-        notes.note(band, ms: noon)
-        #expect(notes.recall(secondBand, ms: noon + 1).isInside)
-        #expect(!notes.recall(secondBand, ms: noon + 1, who: 12).isInside)
-        notes.note(secondBand, .admitted, .out, ms: noon + 2)
-        #expect(!notes.recall(band, ms: noon + 3).isInside)
+        notes.note(firstTag, ms: noon)
+        #expect(notes.recall(secondTag, ms: noon + 1).isInside)
+        #expect(!notes.recall(secondTag, ms: noon + 1, person: 12).isInside)
+        notes.note(secondTag, .admitted, .out, ms: noon + 2)
+        #expect(!notes.recall(firstTag, ms: noon + 3).isInside)
     }
 
-    @Test func aBandIsRememberedWithoutAList() {
+    @Test func tagIsRememberedWithoutASnapshot() {
         var notes = Notes()
-        notes.note(band, ms: noon)
-        #expect(notes.recall(band, ms: noon + 1, who: nil).isInside)
-        notes.note(band, .admitted, .out, ms: noon + 2, who: nil)
-        #expect(!notes.recall(band, ms: noon + 3).isInside)
-        // One that is listed only later.
-        notes.note(secondBand, ms: noon + 4, who: nil)
-        #expect(notes.recall(secondBand, ms: noon + 5, who: nil).isInside)
-        #expect(notes.recall(secondBand, ms: noon + 5, who: 12).isInside)
-        notes.note(secondBand, .admitted, .out, ms: noon + 6, who: 12)
-        #expect(!notes.recall(secondBand, ms: noon + 7, who: 12).isInside && notes.memory.count == 2)
+        notes.note(firstTag, ms: noon)
+        #expect(notes.recall(firstTag, ms: noon + 1, person: nil).isInside)
+        notes.note(firstTag, .admitted, .out, ms: noon + 2, person: nil)
+        #expect(!notes.recall(firstTag, ms: noon + 3).isInside)
+        // A tag that a later snapshot contains.
+        notes.note(secondTag, ms: noon + 4, person: nil)
+        #expect(notes.recall(secondTag, ms: noon + 5, person: nil).isInside)
+        #expect(notes.recall(secondTag, ms: noon + 5, person: 12).isInside)
+        notes.note(secondTag, .admitted, .out, ms: noon + 6, person: 12)
+        #expect(!notes.recall(secondTag, ms: noon + 7, person: 12).isInside && notes.memory.count == 2)
     }
 
-    @Test func aDayStartsAnew() {
+    @Test func newDayStartsEmpty() {
         var notes = Notes()
         notes.note(ms: noon)
         let morning = 3 * dayMs + 4 * hourMs
         #expect(notes.recall(ms: morning - 1).isInside)
         #expect(notes.recall(ms: morning) == PriorPresence())
-        // A snapshot that moves the beginning of the day forgets nobody who came on this day.
+        // A snapshot that moves the start of the day loses no note of this day.
         #expect(notes.recall(ms: noon + hourMs, days: days(11)).isInside)
         #expect(!notes.recall(ms: noon + 2 * hourMs, days: days(13)).isInside)
-        // An event without days has one.
+        // An event without days has one endless day.
         #expect(notes.recall(ms: morning + 5 * dayMs, days: DayStarts()).isInside)
         // Before the first day.
         #expect(notes.recall(ms: 0).isInside)
     }
 
-    @Test func aDayStartsAnewAlsoAfterTheLastThatIsKnown() {
+    @Test func newDayStartsEmptyAfterTheLastKnownDay() {
         var notes = Notes()
-        // The last of the twelve begins at four on day 11.
+        // The last of the twelve days starts at 04:00 on day 11.
         notes.note(ms: 13 * dayMs + 12 * hourMs)
         #expect(notes.recall(ms: 14 * dayMs + 4 * hourMs - 1).isInside)
         #expect(notes.recall(ms: 14 * dayMs + 4 * hourMs) == PriorPresence())
         #expect(notes.recall(ms: 13 * dayMs + 5 * hourMs).isInside)
     }
 
-    @Test func aNoteOfALaterDayHidesNoneOfBeforeIt() {
+    @Test func noteOfLaterDayHidesNoEarlierNote() {
         var notes = Notes()
         notes.note(ms: noon)
-        notes.note(secondBand, ms: noon + dayMs, who: 12)
-        // The clock was ahead, and has come back: not trusted, but after all that is certain.
+        notes.note(secondTag, ms: noon + dayMs, person: 12)
+        // The clock was ahead and has come back. It is untrusted but later than all certain times.
         #expect(notes.recall(ms: noon + hourMs, isTrusted: false).isInside)
-        #expect(notes.recall(secondBand, ms: noon + hourMs, isTrusted: false, who: 12).isInside)
-        // One that is certainly wrong says nothing: the latest day counts.
+        #expect(notes.recall(secondTag, ms: noon + hourMs, isTrusted: false, person: 12).isInside)
+        // With a clock that is certainly wrong, the latest day counts.
         #expect(notes.recall(ms: 1_000, isTrusted: false) == PriorPresence())
-        #expect(notes.recall(secondBand, ms: 1_000, isTrusted: false, who: 12).isInside)
+        #expect(notes.recall(secondTag, ms: 1_000, isTrusted: false, person: 12).isInside)
     }
 
-    @Test func aClockThatWasAheadForManyDaysPushesNobodyOut() {
+    @Test func clockAheadForManyDaysEvictsNoPresentDay() {
         var notes = Notes()
         for ahead in 1...Int64(AntiPassbackMemory.dayLimit + 2) {
             notes.note(ms: noon)
-            notes.note(secondBand, ms: noon + 2 * ahead * dayMs, who: 12)
-            notes.memory.tidy()
+            notes.note(secondTag, ms: noon + 2 * ahead * dayMs, person: 12)
+            notes.memory.dropOldDays()
         }
         #expect(notes.recall(ms: noon + hourMs).isInside)
     }
 
-    @Test func clocksThatStepForgetNobody() {
+    @Test func clockStepsLoseNoNotes() {
         var notes = Notes()
         notes.note(ms: noon)
         #expect(notes.recall(ms: noon - dayMs).isInside)
-        // Ahead, where the day is new, and back.
+        // The clock jumps ahead to a new day, and back.
         #expect(!notes.recall(ms: noon + 3 * dayMs).isInside)
         notes.note(ms: noon + 3 * dayMs)
         notes.note(ms: noon + 60_000)
         #expect(
             notes.recall(ms: noon + 120_000).isInside && notes.recall(ms: noon + 3 * dayMs).isInside)
-        // What is last is last, whatever its clock said.
+        // The admission noted last counts, whatever its time.
         #expect(notes.recall(ms: noon + 120_000).admittedMs == noon + 60_000)
-        notes.note(band, .admitted, .out, ms: noon + 180_000)
+        notes.note(firstTag, .admitted, .out, ms: noon + 180_000)
         #expect(
             !notes.recall(ms: noon + 3 * dayMs).isInside && !notes.recall(ms: noon + 200_000).isInside)
     }
 
-    @Test func aClockThatIsNotTrustedCountsUnderTheLatestInstant() {
+    @Test func untrustedClockCountsUnderTheLatestTime() {
         var notes = Notes()
         notes.note(ms: noon)
-        notes.note(secondBand, .admitted, .clockNotTrusted, ms: 1_000, who: 12)
+        notes.note(secondTag, .admitted, .clockNotTrusted, ms: 1_000, person: 12)
         #expect(notes.recall(ms: 1_000, isTrusted: false).isInside)
-        let other = notes.recall(secondBand, ms: noon, who: 12)
+        let other = notes.recall(secondTag, ms: noon, person: 12)
         #expect(other == PriorPresence(isInside: true, wasAdmitted: true, admittedMs: nil))
-        #expect(!notes.recall(secondBand, ms: noon + dayMs, who: 12).isInside)
+        #expect(!notes.recall(secondTag, ms: noon + dayMs, person: 12).isInside)
     }
 
-    @Test func anAnnulmentBringsBackWhatWas() {
+    @Test func annulmentRestoresThePreviousHistory() {
         var notes = Notes()
         notes.note(ms: noon)
-        notes.note(band, .annulled, ms: noon + 5_000)
+        notes.note(firstTag, .annulled, ms: noon + 5_000)
         #expect(notes.recall(ms: noon + 5_001) == PriorPresence())
         notes.note(ms: noon + 6_000)
-        notes.note(band, .admitted, .out, ms: noon + 7_000)
-        notes.note(band, .annulled, .out, ms: noon + 12_000)
+        notes.note(firstTag, .admitted, .out, ms: noon + 7_000)
+        notes.note(firstTag, .annulled, .out, ms: noon + 12_000)
         #expect(notes.recall(ms: noon + 13_000).isInside)
-        // There is nothing left to annul.
-        notes.note(band, .annulled, ms: noon + 14_000)
+        // Nothing is left to annul.
+        notes.note(firstTag, .annulled, ms: noon + 14_000)
         #expect(notes.recall(ms: noon + 15_000).isInside)
-        // What the person did since with another band stays.
-        notes.note(band, ms: noon + 16_000)
-        notes.note(secondBand, .admitted, .out, ms: noon + 17_000)
-        notes.note(band, .annulled, ms: noon + 18_000)
+        // A later passage with another tag of the person stays.
+        notes.note(firstTag, ms: noon + 16_000)
+        notes.note(secondTag, .admitted, .out, ms: noon + 17_000)
+        notes.note(firstTag, .annulled, ms: noon + 18_000)
         #expect(!notes.recall(ms: noon + 19_000).isInside)
     }
 
-    @Test func aRestartMakesTheSameMemory() {
+    @Test func replayedScansGiveTheSameMemory() {
         var notes = Notes()
         for number in 0..<5_000 {
             let tag = TagID(rawValue: Int64(number % 700 + 1))
             let verdict: Verdict = number % 11 == 10 ? .annulled : number % 13 == 0 ? .blocked : .admitted
             notes.note(
                 tag, verdict, number % 3 == 0 ? .out : [], at: number % 2 == 0 ? door : entrance,
-                ms: noon + Int64(number * 7_919 % 500_000), who: number % 5 == 0 ? nil : tag.rawValue / 2)
+                ms: noon + Int64(number * 7_919 % 500_000), person: number % 5 == 0 ? nil : tag.rawValue / 2)
         }
         var again = AntiPassbackMemory(capacity: 700)
         for (number, (scan, gate)) in notes.scans.enumerated() {
@@ -230,19 +230,19 @@ private struct Notes {
         }
     }
 
-    @Test func onlyTheLatestDaysAreKept() {
+    @Test func dropOldDaysKeepsTheLatestDays() {
         var notes = Notes()
         for day in 0..<AntiPassbackMemory.dayLimit {
-            notes.note(TagID(rawValue: Int64(day + 1)), ms: noon + Int64(day) * dayMs, who: nil)
+            notes.note(TagID(rawValue: Int64(day + 1)), ms: noon + Int64(day) * dayMs, person: nil)
         }
-        let early = notes.memory.tidy()
+        let early = notes.memory.dropOldDays()
         #expect(!early && notes.memory.count == AntiPassbackMemory.dayLimit)
         notes.note(ms: noon + Int64(AntiPassbackMemory.dayLimit) * dayMs)
-        let late = notes.memory.tidy()
+        let late = notes.memory.dropOldDays()
         #expect(late && notes.memory.count == AntiPassbackMemory.dayLimit)
-        #expect(notes.recall(TagID(rawValue: 2), ms: noon + dayMs, who: nil).isInside)
-        #expect(!notes.recall(TagID(rawValue: 1), ms: noon, who: nil).isInside)
-        let again = notes.memory.tidy()
+        #expect(notes.recall(TagID(rawValue: 2), ms: noon + dayMs, person: nil).isInside)
+        #expect(!notes.recall(TagID(rawValue: 1), ms: noon, person: nil).isInside)
+        let again = notes.memory.dropOldDays()
         #expect(!again)
     }
 }

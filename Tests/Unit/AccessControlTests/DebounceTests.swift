@@ -3,69 +3,71 @@ import ScanModel
 import Testing
 
 @Suite struct DebounceTests {
-    private let log = JournalID.random()
-    private let band = TagID(rawValue: 77)
+    private let journalID = JournalID.random()
+    private let firstTag = TagID(rawValue: 77)
 
     private func answer(
         _ seq: Int64, _ tag: TagID? = nil, atMs: Int64, _ verdict: Verdict = .admitted, _ flags: Flags = []
     ) -> Debounce.Answer {
         Debounce.Answer(
-            log: log,
-            scan: Scan(seq: seq, atMs: atMs, tag: tag ?? band, verdict: verdict, flags: flags, gate: 7, snapshot: 1))
+            journalID: journalID,
+            scan: Scan(seq: seq, atMs: atMs, tag: tag ?? firstTag, verdict: verdict, flags: flags, gate: 7, snapshot: 1)
+        )
     }
 
-    @Test func aLingeringHandGetsTheSameAnswer() {
+    @Test func tapWithinTheWindowRepeatsTheAnswer() {
         var debounce = Debounce()
         let first = answer(1, atMs: 10_000)
         debounce.note(first)
         for (atMs, isRepeat) in [(10_000, true), (11_999, true), (12_000, false), (9_999, false)] as [(Int64, Bool)] {
-            let answer = debounce.answer(band, .in, .uid, atMs: atMs, windowMs: 2_000)
+            let answer = debounce.answer(firstTag, .in, .uid, atMs: atMs, windowMs: 2_000)
             #expect(answer?.scan == (isRepeat ? first.scan : nil))
         }
-        #expect(debounce.answer(band, .in, .uid, atMs: 10_000, windowMs: 0) == nil)
-        #expect(debounce.answer(band, .out, .uid, atMs: 10_000, windowMs: 2_000) == nil)
+        #expect(debounce.answer(firstTag, .in, .uid, atMs: 10_000, windowMs: 0) == nil)
+        #expect(debounce.answer(firstTag, .out, .uid, atMs: 10_000, windowMs: 2_000) == nil)
         #expect(debounce.answer(TagID(rawValue: 78), .in, .uid, atMs: 10_000, windowMs: 2_000) == nil)
     }
 
-    @Test func aRefusalIsRepeatedTooAndALaneEventIsNoTap() {
+    @Test func rejectionIsRepeatedAndLaneEventIsIgnored() {
         var debounce = Debounce()
-        let refusal = answer(1, atMs: 10_000, .blocked)
-        debounce.note(refusal)
+        let rejection = answer(1, atMs: 10_000, .blocked)
+        debounce.note(rejection)
         debounce.note(answer(2, TagID.none, atMs: 10_001, .laneFree))
-        #expect(debounce.answer(band, .in, .uid, atMs: 10_002, windowMs: 2_000) == refusal)
+        #expect(debounce.answer(firstTag, .in, .uid, atMs: 10_002, windowMs: 2_000) == rejection)
         #expect(debounce.answer(.none, .in, .uid, atMs: 10_002, windowMs: 2_000) == nil)
     }
 
-    @Test func anAnnulmentAndAClearMakeTheNextTapNew() {
+    @Test func annulmentAndClearMakeTheNextTapNew() {
         var debounce = Debounce()
         debounce.note(answer(1, atMs: 10_000))
         debounce.note(answer(2, TagID(rawValue: 78), atMs: 10_000))
         debounce.note(answer(3, atMs: 10_100, .annulled))
-        #expect(debounce.answer(band, .in, .uid, atMs: 10_200, windowMs: 2_000) == nil)
+        #expect(debounce.answer(firstTag, .in, .uid, atMs: 10_200, windowMs: 2_000) == nil)
         #expect(debounce.answer(TagID(rawValue: 78), .in, .uid, atMs: 10_200, windowMs: 2_000)?.scan.seq == 2)
         debounce.clear()
         #expect(debounce.answer(TagID(rawValue: 78), .in, .uid, atMs: 10_200, windowMs: 2_000) == nil)
     }
 
-    @Test func anAdmissionTheOtherWayMakesTheNextTapNew() {
+    @Test func admissionInOtherDirectionMakesNextTapNew() {
         var debounce = Debounce()
         debounce.note(answer(1, atMs: 0))
         debounce.note(answer(2, atMs: 3_000, .admitted, .out))
-        let back = debounce.answer(band, .in, .uid, atMs: 6_000, windowMs: 10_000)
-        let out = debounce.answer(band, .out, .uid, atMs: 6_000, windowMs: 10_000)
+        let back = debounce.answer(firstTag, .in, .uid, atMs: 6_000, windowMs: 10_000)
+        let out = debounce.answer(firstTag, .out, .uid, atMs: 6_000, windowMs: 10_000)
         #expect(back == nil && out?.scan.seq == 2)
-        // A refusal has moved nobody.
+        // A rejection is no passage.
         debounce.note(answer(3, atMs: 7_000, .blocked))
-        let still = debounce.answer(band, .out, .uid, atMs: 8_000, windowMs: 10_000)
+        let still = debounce.answer(firstTag, .out, .uid, atMs: 8_000, windowMs: 10_000)
         #expect(still?.scan.seq == 2)
     }
 
-    @Test func anOlderMessageOrAnotherProofIsNoRepeat() {
+    @Test func lowerCounterOrOtherProofIsNoRepeat() {
         func repeats(_ debounce: inout Debounce, _ proof: Tap.Proof) -> Bool {
-            debounce.answer(band, .in, proof, atMs: 1_000, windowMs: 2_000) != nil
+            debounce.answer(firstTag, .in, proof, atMs: 1_000, windowMs: 2_000) != nil
         }
         var debounce = Debounce()
-        debounce.note(Debounce.Answer(log: log, scan: answer(1, atMs: 0).scan, proof: .authentic(counter: 7)))
+        debounce.note(
+            Debounce.Answer(journalID: journalID, scan: answer(1, atMs: 0).scan, proof: .authentic(counter: 7)))
         for (counter, isRepeat) in [(7, true), (6, false), (9, true), (8, false), (7, false), (9, true)]
             as [(Int64, Bool)]
         {
@@ -76,16 +78,16 @@ import Testing
             let repeated = repeats(&debounce, proof)
             #expect(!repeated)
         }
-        // By hand: the tap after it is whatever it is.
+        // A manual admission is repeated by any proof.
         debounce.note(answer(2, atMs: 500))
-        let afterHand = repeats(&debounce, .authentic(counter: 1))
-        #expect(afterHand)
+        let afterManualAdmission = repeats(&debounce, .authentic(counter: 1))
+        #expect(afterManualAdmission)
     }
 
-    @Test func aCrowdOfAnySizeTakesBoundedRoom() {
+    @Test func memoryIsBoundedByTwoGenerations() {
         var debounce = Debounce()
-        let crowd = 2 * Debounce.generation
-        for number in 1...Int64(crowd * 5) {
+        let remembered = 2 * Debounce.generation
+        for number in 1...Int64(remembered * 5) {
             debounce.note(answer(number, TagID(rawValue: number), atMs: 10_000))
             let back = TagID(rawValue: max(1, number - Int64(Debounce.generation) + 1))
             #expect(debounce.answer(back, .in, .uid, atMs: 10_000, windowMs: 2_000)?.scan.seq == back.rawValue)

@@ -3,23 +3,23 @@ import ScanModel
 import Snapshots
 import Testing
 
-/// What SPEC.md and the decision's own description say, once more, as a list of reasons, from what weighs most to what
-/// weighs least: slow, and written without a look at how the gate does it.
+/// The rules of contract.md as an ordered table of conditions and verdicts. It is slow, and independent of the
+/// implementation in `Decision`.
 private struct Model {
-    let facts: DecisionInput
-    var atS: Int64 { Int64((Double(facts.atMs) / 1_000).rounded(.down)) }
-    var policy: Policy { facts.gate?.policy ?? Policy() }
-    var isListless: Bool { facts.snapshot == .unusable || facts.gate == nil }
+    let input: DecisionInput
+    var atS: Int64 { Int64((Double(input.atMs) / 1_000).rounded(.down)) }
+    var policy: Policy { input.gate?.policy ?? Policy() }
+    var hasNoSnapshot: Bool { input.snapshot == .unusable || input.gate == nil }
     var expired: Bool {
-        guard facts.clockIsTrusted, case .inForce(let expiresS) = facts.snapshot else { return false }
+        guard input.clockIsTrusted, case .usable(let expiresS) = input.snapshot else { return false }
         return expiresS <= atS
     }
 
-    /// Zones that contain each other, as this file's world has them.
+    /// The zones within each zone, including itself.
     static let inside: [Int64: Set<Int64>] = [site: [site, hall, stage], hall: [hall, stage], stage: [stage]]
 
     var rows: [Access] {
-        facts.pass?.access.filter { Model.inside[facts.gate!.zone, default: []].contains($0.zone) } ?? []
+        input.pass?.access.filter { Model.inside[input.gate!.zone, default: []].contains($0.zone) } ?? []
     }
 
     func isOpen(_ row: Access) -> Bool {
@@ -29,51 +29,51 @@ private struct Model {
         return true
     }
 
-    /// Whether anti-passback refuses.
+    /// Whether anti-passback rejects.
     var isReused: Bool {
-        if facts.isInspection || facts.pass?.reentry == .free { return false }
-        if facts.pass?.reentry == Pass.Reentry.none && facts.memory.wasAdmitted { return true }
-        guard facts.memory.isInside else { return false }
+        if input.isInspection || input.pass?.reentry == .free { return false }
+        if input.pass?.reentry == Pass.Reentry.none && input.memory.wasAdmitted { return true }
+        guard input.memory.isInside else { return false }
         if policy.antipassback == .hard { return true }
-        guard policy.antipassback == .timed, facts.clockIsTrusted, let last = facts.memory.admittedMs else {
+        guard policy.antipassback == .timed, input.clockIsTrusted, let last = input.memory.admittedMs else {
             return false
         }
-        return last <= facts.atMs && facts.atMs < last + Int64(policy.minutes!) * 60_000
+        return last <= input.atMs && input.atMs < last + Int64(policy.minutes!) * 60_000
     }
 
     var reasons: [(Bool, Verdict)] {
-        let bad = facts.proof == .forged || facts.proof == .randomUID || facts.isReplayed
-        if isListless {
-            return [(facts.gate == nil || policy.noSnapshot == .deny, .noSnapshot), (bad, .notAuthentic)]
+        let bad = input.proof == .forged || input.proof == .randomUID || input.isReplayed
+        if hasNoSnapshot {
+            return [(input.gate == nil || policy.noSnapshot == .deny, .noSnapshot), (bad, .notAuthentic)]
         }
-        let status = facts.attendee?.status
+        let status = input.attendee?.status
         return [
             (expired && policy.expired == .deny, .noSnapshot),
             (bad, .notAuthentic),
             (status == nil, .unknownTag), (status == .lost, .lost), (status == .void, .void),
             (status == .blocked, .blocked),
-            (facts.proof == .uid && !policy.uidOnly, .notAuthentic),
+            (input.proof == .uid && !policy.uidOnly, .notAuthentic),
             (rows.isEmpty, .noAccess),
-            (facts.clockIsTrusted && !rows.contains(where: isOpen), .outsideTime),
+            (input.clockIsTrusted && !rows.contains(where: isOpen), .outsideTime),
             (isReused, .alreadyInside),
         ]
     }
 
     var decision: Decision {
         var flags = Flags()
-        if facts.direction == .out { flags.insert(.out) }
-        if !facts.clockIsTrusted { flags.insert(.clockNotTrusted) }
+        if input.direction == .out { flags.insert(.out) }
+        if !input.clockIsTrusted { flags.insert(.clockNotTrusted) }
         if expired { flags.insert(.snapshotExpired) }
-        if facts.isInspection { flags.insert(.inspection) }
-        if facts.direction == .out && !facts.isInspection { return Decision(verdict: .admitted, flags: flags) }
-        let refusal = reasons.first { $0.0 }?.1
+        if input.isInspection { flags.insert(.inspection) }
+        if input.direction == .out && !input.isInspection { return Decision(verdict: .admitted, flags: flags) }
+        let rejection = reasons.first { $0.0 }?.1
         let isSoft =
-            refusal == nil && !isListless && policy.antipassback == .soft && facts.memory.isInside
-            && facts.pass?.reentry != .free && !facts.isInspection
-        switch (facts.mode, refusal) {
+            rejection == nil && !hasNoSnapshot && policy.antipassback == .soft && input.memory.isInside
+            && input.pass?.reentry != .free && !input.isInspection
+        switch (input.mode, rejection) {
         case (.normal, _), (.free, nil), (.closed, _?):
             if isSoft { flags.insert(.reuse) }
-            return Decision(verdict: refusal ?? .admitted, flags: flags)
+            return Decision(verdict: rejection ?? .admitted, flags: flags)
         case (.free, _?): return Decision(verdict: .admitted, flags: flags.union(.operatorOverride))
         case (.closed, nil): return Decision(verdict: .noAccess, flags: flags.union(.operatorOverride))
         }
@@ -135,17 +135,17 @@ private let tree = ZoneTree([
         (.forged, false), (.randomUID, false),
     ]
 
-    /// Every policy, pass, status, proof, mode, clock and memory that differ to a gate, with every other.
+    /// Combines all policies, passes, states, proofs, modes, clocks and memories that a gate distinguishes.
     @Test(arguments: Policy.Antipassback.allCases)
-    func theGateAndTheModelAgreeOnEverything(_ antipassback: Policy.Antipassback) {
+    func decisionEqualsModelForAllInputs(_ antipassback: Policy.Antipassback) {
         var (count, differences, seen) = (0, 0, Set<Verdict>())
-        func compare(_ facts: DecisionInput) {
-            let (real, model) = (Decision(facts), Model(facts: facts).decision)
+        func compare(_ input: DecisionInput) {
+            let (real, model) = (Decision(input), Model(input: input).decision)
             count += 1
             seen.insert(real.verdict)
             guard real != model else { return }
             differences += 1
-            if differences <= 3 { Issue.record("\(facts): gate \(real), model \(model)") }
+            if differences <= 3 { Issue.record("\(input): gate \(real), model \(model)") }
         }
         let statuses = Attendee.Status.allCases.map(Optional.some) + [nil]
         let memories = DecisionModelTests.memories.filter { antipassback == .timed || $0.admittedMs == nil }
@@ -154,20 +154,20 @@ private let tree = ZoneTree([
             for pass in DecisionModelTests.passes {
                 for (proof, isReplayed) in DecisionModelTests.proofs {
                     for bits in 0..<24 {
-                        var facts = DecisionInput(
+                        var input = DecisionInput(
                             direction: .in, atMs: (bits & 4 == 0 ? now : expiry) * 1_000,
                             clockIsTrusted: bits & 1 == 0, proof: proof, isReplayed: isReplayed,
                             mode: LaneMode.allCases[bits / 8], isInspection: bits & 2 != 0, gate: gate,
-                            snapshot: .inForce(expiresS: expiry),
+                            snapshot: .usable(expiresS: expiry),
                             attendee: Attendee(status: .active, pass: 1, attendee: 11), pass: pass, zones: tree)
                         for memory in memories {
-                            facts.memory = memory
-                            compare(facts)
+                            input.memory = memory
+                            compare(input)
                         }
                         for status in statuses {
-                            facts.attendee = status.map { Attendee(status: $0, pass: 1, attendee: 11) }
-                            compare(facts)
-                            var other = facts
+                            input.attendee = status.map { Attendee(status: $0, pass: 1, attendee: 11) }
+                            compare(input)
+                            var other = input
                             other.direction = .out
                             compare(other)
                             other.direction = .in
@@ -175,7 +175,7 @@ private let tree = ZoneTree([
                             compare(other)
                             other.gate = nil
                             compare(other)
-                            other.snapshot = .inForce(expiresS: expiry)
+                            other.snapshot = .usable(expiresS: expiry)
                             compare(other)
                         }
                     }
@@ -187,7 +187,7 @@ private let tree = ZoneTree([
         #expect(seen.contains(.alreadyInside) && seen.count == 10)
     }
 
-    @Test func zonesInACircleEndNoGate() {
+    @Test func circularZonesContainEachOther() {
         let circle = ZoneTree([
             1: Zone(id: 1, name: "A", parent: 2), 2: Zone(id: 2, name: "B", parent: 3),
             3: Zone(id: 3, name: "C", parent: 2),

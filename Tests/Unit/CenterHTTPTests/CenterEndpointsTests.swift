@@ -7,69 +7,68 @@ import Testing
 
 @testable import CenterHTTP
 
-/// The center's pages over a real socket.
-struct WebTests {
+/// Tests the center's endpoints over a real socket.
+struct CenterEndpointsTests {
     private final class Problems: Sendable {
-        let list = Mutex<[(name: String, problem: String)]>([])
+        let all = Mutex<[(name: String, problem: String)]>([])
     }
 
     private func serve(
         snapshots: String? = nil, metrics: Metrics = Metrics(), problems: Problems = Problems(),
         _ body: (RawHTTP) throws -> Void
     ) throws {
-        let web = CenterEndpoints(metrics: metrics, snapshots: snapshots) { problems.list.withLock { $0 } }
-        let server = try HTTPListener(#require(HTTPAddress("127.0.0.1:0"))) { web.answer($0) }
+        let endpoints = CenterEndpoints(metrics: metrics, snapshots: snapshots) { problems.all.withLock { $0 } }
+        let server = try HTTPListener(#require(HTTPAddress("127.0.0.1:0"))) { endpoints.respond(to: $0) }
         defer { server.stop() }
-        #expect(server.port > 0)
         try body(RawHTTP(port: server.port))
     }
 
-    @Test func readinessNamesWhatIsNotConnected() throws {
+    @Test func readinessNamesEachUnavailableServer() throws {
         let problems = Problems()
         try serve(problems: problems) { (client: RawHTTP) throws in
             #expect(try client.get("/healthz").status == 200)
             #expect(try client.get("/readyz").status == 200)
-            problems.list.withLock { $0 = [("broker", "not connected"), ("database", "not connected")] }
-            let answer = try client.get("/readyz")
-            #expect(answer.status == 503)
-            #expect(answer.text == "broker: not connected\ndatabase: not connected\n")
+            problems.all.withLock { $0 = [("broker", "not connected"), ("database", "not connected")] }
+            let response = try client.get("/readyz")
+            #expect(response.status == 503)
+            #expect(response.text == "broker: not connected\ndatabase: not connected\n")
             #expect(try client.get("/healthz").status == 200)
         }
     }
 
-    @Test func metricsAreText() throws {
+    @Test func metricsAreRenderedAsText() throws {
         let metrics = Metrics()
         metrics.counter("tapline_test_total", "A test.").add(3)
         try serve(metrics: metrics) { (client: RawHTTP) throws in
-            let answer = try client.get("/metrics")
-            #expect(answer.status == 200)
-            #expect(answer.headers["content-type"]?.hasPrefix("text/plain; version=0.0.4") == true)
-            #expect(answer.text.contains("tapline_test_total 3\n"))
+            let response = try client.get("/metrics")
+            #expect(response.status == 200)
+            #expect(response.headers["content-type"]?.hasPrefix("text/plain; version=0.0.4") == true)
+            #expect(response.text.contains("tapline_test_total 3\n"))
         }
     }
 
     @Test(arguments: ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
-    func onlyReadingIsAllowed(method: String) throws {
+    func methodsOtherThanGetAndHeadAreRejected(method: String) throws {
         try serve { (client: RawHTTP) throws in
-            let answer = try client.send(method, "/healthz", ["Content-Length": "4"], body: "body")
-            #expect(answer.status == 405)
-            #expect(answer.headers["allow"] == "GET, HEAD")
+            let response = try client.send(method, "/healthz", ["Content-Length": "4"], body: "body")
+            #expect(response.status == 405)
+            #expect(response.headers["allow"] == "GET, HEAD")
             #expect(try client.get("/healthz").status == 200)
         }
     }
 
-    @Test func headIsGetWithoutBody() throws {
+    @Test func headReturnsHeadersWithoutBody() throws {
         try serve { (client: RawHTTP) throws in
-            let answer = try client.send("HEAD", "/healthz")
-            #expect(answer.status == 200)
-            #expect(answer.headers["content-length"] == "6")
-            #expect(answer.body.isEmpty)
+            let response = try client.send("HEAD", "/healthz")
+            #expect(response.status == 200)
+            #expect(response.headers["content-length"] == "6")
+            #expect(response.body.isEmpty)
             #expect(try client.get("/").status == 200)
             #expect(try client.get("/nothing").status == 404)
         }
     }
 
-    @Test func snapshotFilesResumeAndAreKnownAgain() throws {
+    @Test func snapshotFilesSupportRangesAndEntityTags() throws {
         let folder = TemporaryFolder()
         let bytes = (0..<300_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
         try Files.writeAtomically(bytes, to: folder.path + "/snapshot-7.sqlite")
@@ -98,7 +97,7 @@ struct WebTests {
         }
     }
 
-    @Test func nothingElseOfTheFolderIsServed() throws {
+    @Test func otherFilesOfTheFolderAreNotServed() throws {
         let folder = TemporaryFolder()
         let inner = folder.path + "/public"
         try Files.makeFolder(inner)
@@ -119,7 +118,7 @@ struct WebTests {
     }
 
     @Test(arguments: ["\u{0}\u{0}\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n"])
-    func garbageEndsItsConnectionOnly(garbage: String) throws {
+    func garbageEndsOnlyItsConnection(garbage: String) throws {
         try serve { (client: RawHTTP) throws in
             _ = try client.exchange(garbage + "GET /nothing HTTP/1.0\r\n\r\n")
             let long = try client.get("/" + String(repeating: "a", count: 100_000))
@@ -128,7 +127,7 @@ struct WebTests {
         }
     }
 
-    @Test func addresses() {
+    @Test func addressesAreParsed() {
         for good in ["127.0.0.1:8080", "localhost:0", "[::1]:80", ":8080", "0.0.0.0:65535"] {
             #expect(HTTPAddress(good) != nil, "\(good)")
         }
@@ -137,7 +136,7 @@ struct WebTests {
         }
     }
 
-    @Test func aPortInUseIsAnError() throws {
+    @Test func portInUseIsAnError() throws {
         let first = try HTTPListener(#require(HTTPAddress("127.0.0.1:0"))) { _ in .text("") }
         defer { first.stop() }
         let taken = try #require(HTTPAddress("127.0.0.1:\(first.port)"))

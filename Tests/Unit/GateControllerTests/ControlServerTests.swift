@@ -6,8 +6,8 @@ import Snapshots
 import TestSupport
 import Testing
 
-/// The gate chief's commands against the real program.
-@Suite struct DeskTests {
+/// Operator commands against the real program.
+@Suite struct ControlServerTests {
     private let venue: Venue
 
     init() throws {
@@ -15,11 +15,11 @@ import Testing
         try venue.install(version: 100)
     }
 
-    private func order(_ words: String...) throws -> Run {
+    private func run(_ words: String...) throws -> Run {
         try Run.it("tapline-gate", words + ["--data", venue.data])
     }
 
-    /// A running gate that has answered a tap, so its socket is there.
+    /// A running gate that has answered a tap, so its socket exists.
     private func gate(_ more: [String] = []) throws -> ChildProcess {
         let gate = try ChildProcess(
             Package.program("tapline-gate"), venue.arguments("--output", "json") + more)
@@ -28,42 +28,42 @@ import Testing
         return gate
     }
 
-    @Test func ordersReachTheRunningGate() throws {
+    @Test func commandsReachTheRunningGate() throws {
         let gate = try gate()
         #expect(Files.status(ControlServer.path(venue.data))?.mode == 0o660)
-        #expect(try order("mode", "free").lines == ["mode free"])
-        #expect(try order("admit", "--reason", "no band").end == .exit(0))
-        #expect(try order("admit", venue.hex(.blocked), "--reason", "the minister").end == .exit(0))
-        #expect(try order("assign", "Entrance").lines == ["the gate is now Entrance"])
-        #expect(try order("assign", "Nowhere").end == .exit(1))
-        #expect(try order("admit").end == .exit(78))
-        #expect(try order("mode", "wide").end == .exit(64))
+        #expect(try run("mode", "free").lines == ["mode free"])
+        #expect(try run("admit", "--reason", "no wristband").end == .exit(0))
+        #expect(try run("admit", venue.hex(.blocked), "--reason", "the minister").end == .exit(0))
+        #expect(try run("assign", "Entrance").lines == ["the gate is now Entrance"])
+        #expect(try run("assign", "Nowhere").end == .exit(1))
+        #expect(try run("admit").end == .exit(78))
+        #expect(try run("mode", "wide").end == .exit(64))
         #expect(try gate.stop() == .exit(0))
-        #expect(try venue.journalled().map(\.verdict.rawValue) == [0, 129, 134, 0])
+        #expect(try venue.journaled().map(\.verdict.rawValue) == [0, 129, 134, 0])
         #expect(!Files.exists(ControlServer.path(venue.data)))
-        #expect(try order("mode", "normal").end == .exit(69))
+        #expect(try run("mode", "normal").end == .exit(69))
     }
 
-    @Test func aKilledGatesSocketIsReplaced() throws {
+    @Test func socketOfAKilledGateIsReplaced() throws {
         do { try gate().kill() }
         #expect(Files.exists(ControlServer.path(venue.data)))
-        #expect(try order("mode", "closed").end == .exit(69))
+        #expect(try run("mode", "closed").end == .exit(69))
         let gate = try gate()
-        #expect(try order("mode", "closed").end == .exit(0))
+        #expect(try run("mode", "closed").end == .exit(0))
         #expect(try gate.stop() == .exit(0))
     }
 
-    @Test func aGateIsAssignedWhileNoneRuns() throws {
-        #expect(try order("assign", "Nowhere").end == .exit(1))
-        #expect(try order("assign", "Entrance").end == .exit(0))
+    @Test func assignmentIsSavedWhileNoGateRuns() throws {
+        #expect(try run("assign", "Nowhere").end == .exit(1))
+        #expect(try run("assign", "Entrance").end == .exit(0))
         do { #expect(try gate(["--gate", "Hall north"]).stop() == .exit(0)) }
-        #expect(try order("assign", "--default").end == .exit(0))
+        #expect(try run("assign", "--default").end == .exit(0))
         do { #expect(try gate(["--gate", "Hall north"]).stop() == .exit(0)) }
-        #expect(try venue.journalled().map(\.gate) == [8, 7])
-        #expect(try order("assign").end == .exit(64))
+        #expect(try venue.journaled().map(\.gate) == [8, 7])
+        #expect(try run("assign").end == .exit(64))
     }
 
-    @Test func garbageAtTheDeskHarmsNobody() throws {
+    @Test func invalidRequestsAreRejected() throws {
         let gate = try gate()
         for line in ["", "{}", "[1]", #"{"order":"dance"}"#, #"{"order":"admit"}"#, #"{"order":"mode"}"#] {
             let client = try LocalSocket.connect(ControlServer.path(venue.data))
@@ -74,11 +74,11 @@ import Testing
             let silent = try LocalSocket.connect(ControlServer.path(venue.data))
             withExtendedLifetime(silent) {}
         }
-        #expect(try order("mode", "free").end == .exit(0))
+        #expect(try run("mode", "free").end == .exit(0))
         #expect(try gate.stop() == .exit(0))
     }
 
-    @Test func theEnrolmentFileWeighsLeast() throws {
+    @Test func enrolmentFileHasTheLowestPriority() throws {
         let path = venue.folder.file("enrolment")
         func write(_ text: String, mode: UInt32 = 0o600) throws {
             try Files.writeAtomically(Array(text.utf8), to: path, mode: mode)
@@ -103,7 +103,7 @@ import Testing
             try write(good + "\n" + bad)
             #expect(try check() == .exit(78), "\(bad)")
         }
-        // A slip of the pen, by its line; and what is the publisher's alone is none.
+        // A misspelled setting is reported with its line. A setting of the publisher is accepted.
         try write(good + "\nTAPLINE_TRUST_KEY=RW\nTAPLINE_TURNSTYLE=serial:/dev/ttyUSB2")
         let slip = try Run.it("tapline-gate", ["run", "--enrolment", path, "--check"])
         #expect(slip.end == .exit(78) && slip.errors.contains("line 7: TAPLINE_TURNSTYLE is no setting"))
@@ -111,7 +111,7 @@ import Testing
         #expect(try check() == .exit(78))
     }
 
-    @Test func thePublisherReadsTheSameEnrolmentFile() throws {
+    @Test func publisherReadsTheSameEnrolmentFile() throws {
         let path = venue.folder.file("enrolment")
         func end(_ text: String, mode: UInt32 = 0o600) throws -> (ChildProcess.End, String) {
             try Files.writeAtomically(Array(text.utf8), to: path, mode: mode)
@@ -133,8 +133,8 @@ import Testing
         #expect(!slip.1.contains("secret"))
     }
 
-    /// Both programs take every setting that they have from the file.
-    @Test(arguments: ["tapline-gate", "tapline-publisher"]) func noSettingIsMissingFromThoseOfAnEnrolment(
+    /// Both programs accept each of their settings from the file.
+    @Test(arguments: ["tapline-gate", "tapline-publisher"]) func everySettingIsAcceptedFromTheEnrolmentFile(
         _ program: String
     ) throws {
         let path = venue.folder.file("enrolment")

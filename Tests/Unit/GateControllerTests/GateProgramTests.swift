@@ -17,7 +17,7 @@ import Testing
         try venue.install(version: 100)
     }
 
-    @Test func answersEachTapAndEndsWithItsInput() throws {
+    @Test func eachTapIsAnsweredUntilTheInputEnds() throws {
         let run = try Run.it(
             "tapline-gate", venue.arguments("--output", "json"),
             input:
@@ -31,7 +31,7 @@ import Testing
         #expect(!run.errors.contains("04a1b2"))
     }
 
-    @Test func whatWasPrintedIsInTheJournalAfterEveryKill() throws {
+    @Test func writtenVerdictsAreInTheJournalAfterAKill() throws {
         var printed = 0
         for round in 0..<12 {
             let output = venue.folder.file("output-\(round)")
@@ -44,7 +44,7 @@ import Testing
                 (Files.status(output)?.size ?? 0) > 150 * (1 + round * 7)
             }
             gate.kill()
-            // A line that was cut off was not printed.
+            // An incomplete line does not count.
             let text = try Files.readText(output)
             let lines = text.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
             let reader = JournalReader(folder: venue.data)
@@ -59,7 +59,7 @@ import Testing
         #expect(try Database(path, .readWrite).text("PRAGMA integrity_check") == "ok")
     }
 
-    @Test func aReaderSeesEachRunOfTheGate() throws {
+    @Test func journalReaderSeesEachRunOfTheGate() throws {
         let reader = JournalReader(folder: venue.data)
         for round in 1...4 {
             let gate = try ChildProcess(Package.program("tapline-gate"), venue.arguments("--output", "json"))
@@ -75,7 +75,7 @@ import Testing
         }
     }
 
-    @Test func sigtermFinishesTheTapInHand() throws {
+    @Test func sigtermFinishesTheTapInProgress() throws {
         let output = venue.folder.file("output")
         let gate = try ChildProcess(
             Package.program("tapline-gate"), venue.arguments("--output", "json"), output: .file(output),
@@ -85,10 +85,10 @@ import Testing
         #expect(try gate.stop() == .exit(0))
         let printed = try Files.readText(output)
         #expect(printed.hasSuffix("\n"))
-        #expect(try venue.journalled().count == printed.split(separator: "\n").count)
+        #expect(try venue.journaled().count == printed.split(separator: "\n").count)
     }
 
-    @Test func aSecondGateIsRefused() throws {
+    @Test func secondGateIsRejected() throws {
         let gate = try ChildProcess(Package.program("tapline-gate"), venue.arguments())
         try gate.write("\(venue.hex(.delegate))\n")
         #expect(try gate.line() != nil)
@@ -96,7 +96,7 @@ import Testing
         #expect(try gate.stop() == .exit(0))
     }
 
-    @Test func aNewSnapshotComesIntoForceWithoutATap() throws {
+    @Test func newSnapshotIsUsedWithoutATap() throws {
         let gate = try ChildProcess(Package.program("tapline-gate"), venue.arguments("--output", "json"))
         try gate.write("\(venue.hex(.delegate))\n")
         #expect(try gate.line()?.contains("admitted") == true)
@@ -106,9 +106,9 @@ import Testing
         #expect(try gate.line()?.contains("unknown") == true)
     }
 
-    @Test(arguments: VerdictLine.Format.allCases) func aFullDiskRefusesAndPasses(_ format: VerdictLine.Format) throws {
-        // 192 blocks of 512 or 1,024 bytes, as the shell counts: room for the file and a few taps. Without the trap the kernel
-        // would end the program at the limit.
+    @Test(arguments: VerdictLine.Format.allCases) func fullDiskRejectsAndRecovers(_ format: VerdictLine.Format) throws {
+        // 192 blocks of 512 or 1,024 bytes, depending on the shell: room for the file and a few taps. Without the trap, the
+        // kernel would end the program at the limit.
         let script = "trap '' XFSZ; ulimit -f 192; exec \"$0\" \"$@\""
         let run = try Run.it(
             "/bin/sh", ["-c", script, Package.program("tapline-gate")] + venue.arguments("--output", format.rawValue),
@@ -116,17 +116,17 @@ import Testing
         #expect(run.end == .exit(1))
         let admitted = run.lines.filter { $0.contains("admitted") }
         #expect(!admitted.isEmpty && admitted.count < 60)
-        // People see each refusal where they look; a program is told what is in the journal only.
-        let refused = run.lines.filter { $0.hasPrefix("REFUSED: the tap could not be logged") }
-        #expect(refused.count == (format == .text ? 60 - admitted.count : 0))
-        #expect(run.errors.contains("tap could not be logged: refused"))
-        #expect(run.errors.contains("\(60 - admitted.count) taps could not be logged"))
-        #expect(try venue.journalled().count == admitted.count)
+        // Format text shows each rejection. Format json has only journaled taps.
+        let rejected = run.lines.filter { $0.hasPrefix("REJECTED: the tap could not be journaled") }
+        #expect(rejected.count == (format == .text ? 60 - admitted.count : 0))
+        #expect(run.errors.contains("tap not journaled, rejected"))
+        #expect(run.errors.contains("\(60 - admitted.count) taps could not be journaled"))
+        #expect(try venue.journaled().count == admitted.count)
         let after = try Run.succeeding("tapline-gate", venue.arguments(), input: "\(venue.hex(.delegate))\n")
         #expect(after.lines.count == 1)
     }
 
-    @Test func badSettingsAreToldBeforeAnythingIsMade() throws {
+    @Test func invalidSettingsAreReportedBeforeTheFolderIsMade() throws {
         let none = venue.folder.file("none")
         func end(_ arguments: [String]) throws -> ChildProcess.End { try Run.it("tapline-gate", arguments).end }
         let good = [
@@ -145,7 +145,7 @@ import Testing
         #expect(!Files.exists(none))
     }
 
-    @Test func statusWithAndWithoutARunningGate() throws {
+    @Test func statusReportsRunningAndStoppedGate() throws {
         #expect(try Run.it("tapline-gate", ["status", "--data", venue.folder.file("none")]).end == .exit(1))
         let fresh = GateStatus(folder: venue.data, scanner: nil)
         #expect(!fresh.running && fresh.scanner == nil && fresh.journals.isEmpty && fresh.snapshot?.version == 100)

@@ -9,7 +9,7 @@ import Testing
 private let dayMs: Int64 = 24 * 3_600_000
 private let hard = #"{"antipassback":"hard","debounce_ms":0}"#
 
-/// Clocks that are wrong for a while, over the real lane and its journal.
+/// The lane and its journal under a wrong device clock.
 @Suite struct LaneClockTests {
     private func world(_ policy: String = hard) throws -> LaneWorld {
         let world = try LaneWorld()
@@ -17,77 +17,77 @@ private let hard = #"{"antipassback":"hard","debounce_ms":0}"#
         return world
     }
 
-    @Test(arguments: [1, 5, 40] as [Int64]) func aStartUnderAClockThatIsAheadForgetsNobody(_ days: Int64) throws {
+    @Test(arguments: [1, 5, 40] as [Int64]) func startUnderAFastClockKeepsPresence(_ days: Int64) throws {
         let world = try world()
         try world.start()
         #expect(world.tap(.delegate)?.scan.verdict == .admitted)
-        world.pass(60_000)
-        world.turn(offMs: days * dayMs)
+        world.advance(60_000)
+        world.setClock(offMs: days * dayMs)
         try world.start()
         #expect(world.tap(.early)?.scan.verdict == .outsideTime)
-        world.pass(60_000)
-        world.turn(offMs: 0)
-        #expect(world.tap(.delegate)?.scan.verdict == .alreadyInside, "in the process")
+        world.advance(60_000)
+        world.setClock(offMs: 0)
+        #expect(world.tap(.delegate)?.scan.verdict == .alreadyInside, "before a restart")
         try world.start()
-        world.pass(60_000)
-        #expect(world.tap(.delegate)?.scan.verdict == .alreadyInside, "and after a restart")
+        world.advance(60_000)
+        #expect(world.tap(.delegate)?.scan.verdict == .alreadyInside, "after a restart")
     }
 
-    @Test func anAdmissionUnderAClockThatIsAheadHidesNobody() throws {
+    @Test func tapsUnderAFastClockKeepPresence() throws {
         let world = try world()
         try world.start()
         world.tap(.delegate)
-        world.pass(60_000)
-        world.turn(offMs: dayMs)
+        world.advance(60_000)
+        world.setClock(offMs: dayMs)
         #expect(world.tap(.blocked)?.scan.verdict == .blocked)
         #expect(world.tap(.early, .out)?.scan.verdict == .admitted)
-        world.pass(60_000)
-        world.turn(offMs: 0)
+        world.advance(60_000)
+        world.setClock(offMs: 0)
         #expect(world.tap(.delegate)?.scan.verdict == .alreadyInside)
     }
 
-    @Test func distrustOfAClockOutlivesARestart() throws {
+    @Test func untrustedClockStaysUntrustedAfterRestart() throws {
         let world = try world()
         try world.start()
-        world.turn(offMs: 3_600_000)
+        world.setClock(offMs: 3_600_000)
         world.tap(.delegate)
-        world.turn(offMs: 0)
+        world.setClock(offMs: 0)
         for _ in 0..<3 {
-            world.pass(60_000)
+            world.advance(60_000)
             #expect(world.tap(.blocked)?.scan.flags == .clockNotTrusted)
             try world.start()
         }
-        world.synchronise(true)
+        world.setSynchronised(true)
         #expect(world.tap(.blocked)?.scan.flags == [])
     }
 
-    @Test func theAlarmOfAClockNeedsNoTap() throws {
+    @Test func clockAlarmIsRaisedWithoutATap() throws {
         let world = try world()
         try world.start()
         world.tap(.delegate)
-        world.pass(60_000)
-        world.turn(offMs: -dayMs)
-        try world.lookAround()
-        #expect(world.noticed.states.last?.alarms == ["clock not trusted"])
-        world.turn(offMs: 0)
-        try world.lookAround()
-        #expect(world.noticed.states.last?.alarms == [])
+        world.advance(60_000)
+        world.setClock(offMs: -dayMs)
+        try world.runOnce()
+        #expect(world.updates.states.last?.alarms == [.clockNotTrusted])
+        world.setClock(offMs: 0)
+        try world.runOnce()
+        #expect(world.updates.states.last?.alarms == [])
     }
 
-    @Test func afterTheLastKnownDayThePeopleOfYesterdayComeInAgain() throws {
+    @Test func presenceEndsEachDayAfterTheLastKnownDay() throws {
         let world = try world()
         try world.venue.install(version: 101, policy: hard, expiresS: Venue.day + 3 * 86_400, days: -1...1)
         try world.start()
         for day in 0..<5 {
             #expect(world.tap(.delegate)?.scan.verdict == .admitted, "day \(day)")
-            world.pass(60_000)
+            world.advance(60_000)
             #expect(world.tap(.delegate)?.scan.verdict == .alreadyInside, "day \(day)")
-            world.pass(dayMs - 60_000)
+            world.advance(dayMs - 60_000)
         }
     }
 
-    /// More rows than are read back, of one day, and a lane that is open soon all the same.
-    @Test func aJournalOfAnyLengthIsReadBackInBounds() throws {
+    /// One day with more rows than a start replays.
+    @Test func longJournalIsReplayedInBoundedTime() throws {
         let world = try world()
         try world.start()
         world.stop()
@@ -105,7 +105,7 @@ private let hard = #"{"antipassback":"hard","debounce_ms":0}"#
             _ = try journal.append(
                 atMs: atMs + 20, tag: world.venue.tag(.delegate), verdict: .admitted, flags: [], gate: 7, snapshot: 100)
         }
-        world.pass(60_000)
+        world.advance(60_000)
         let begin = SystemClock.monotonicMs()
         try world.start()
         #expect(SystemClock.monotonicMs() - begin < 30_000)

@@ -8,10 +8,10 @@ import SnapshotInstall
 import TestSupport
 import Testing
 
-/// A lane whose disk fails: nobody is refused for it, and nothing that protects the gate is forgotten.
+/// A lane whose disk fails keeps admitting, and keeps presence and read counters.
 @Suite struct LaneJournalTests {
     private let venue: Venue
-    private let told = Told()
+    private let output = VerdictLines()
     private var path: String { venue.data + "/journal.sqlite" }
 
     init() throws {
@@ -20,9 +20,9 @@ import Testing
     }
 
     private func lane() throws -> Lane {
-        let watch = SnapshotReloader(SnapshotStore(folder: venue.data + "/snapshots"))
-        watch.check()
-        return try Lane(venue.settings(), watch: watch) { told.lines.append($0) }
+        let reloader = SnapshotReloader(SnapshotStore(folder: venue.data + "/snapshots"))
+        reloader.check()
+        return try Lane(venue.settings(), reloader: reloader) { output.lines.append($0) }
     }
 
     private func tap(_ person: Venue.Person, counter: Int64? = nil) -> LaneEvent {
@@ -30,7 +30,7 @@ import Testing
         return .reader(0, .tap(Tap(.uid(venue.uid(person)), proof: proof, direction: .in, atMs: nil)))
     }
 
-    private func verdicts() throws -> [UInt8] { try venue.journalled().map(\.verdict.rawValue) }
+    private func verdicts() throws -> [UInt8] { try venue.journaled().map(\.verdict.rawValue) }
 
     private func damage() throws {
         for path in [path, path + "-wal"] {
@@ -40,46 +40,46 @@ import Testing
         }
     }
 
-    @Test func aDiskThatFailsForAMomentRefusesNobody() throws {
+    @Test func transientDiskErrorRejectsNoTap() throws {
         let lane = try lane()
-        lane.handle(tap(.delegate))
+        lane.dispatchNow(tap(.delegate))
         #expect(try BadDescriptors.breakAll(of: path + "-wal") > 0)
-        lane.handle(tap(.delegate))
-        lane.handle(tap(.delegate))
-        #expect(lane.unlogged == 0 && told.lines.count == 3)
+        lane.dispatchNow(tap(.delegate))
+        lane.dispatchNow(tap(.delegate))
+        #expect(lane.notJournaled == 0 && output.lines.count == 3)
         #expect(try verdicts() == [0, 5, 5])
         #expect(Journal.damagedFiles(folder: venue.data).isEmpty)
     }
 
-    /// Over damage, and over the restart after it.
-    @Test func whoIsInsideAndWhichMessagesWereReadIsNotForgotten() throws {
+    /// Also across the restart after the damage.
+    @Test func presenceAndReadCountersSurviveDamage() throws {
         do {
             let lane = try lane()
-            lane.handle(tap(.delegate))
-            lane.handle(tap(.delegate, counter: 7))
+            lane.dispatchNow(tap(.delegate))
+            lane.dispatchNow(tap(.delegate, counter: 7))
         }
         try damage()
         for _ in 0..<2 {
             let lane = try lane()
-            lane.handle(tap(.delegate))
-            lane.handle(tap(.delegate, counter: 7))
-            lane.handle(tap(.delegate, counter: 8))
+            lane.dispatchNow(tap(.delegate))
+            lane.dispatchNow(tap(.delegate, counter: 7))
+            lane.dispatchNow(tap(.delegate, counter: 8))
         }
         #expect(Journal.damagedFiles(folder: venue.data).count == 1)
-        // A message of the future has its counter noted, whatever the verdict.
+        // The counter of a newer message is stored whatever the verdict.
         #expect(try verdicts() == [5, 7, 5, 5, 7, 7])
     }
 
-    /// The first that a lane notices of the damage is that it cannot look up a counter.
-    @Test func aReplayIsRefusedWhenTheCountersCannotBeRead() throws {
+    /// The look-up of the counter is the first operation that meets the damage.
+    @Test func replayIsRejectedAfterReadCounterError() throws {
         let lane = try lane()
-        lane.handle(tap(.delegate, counter: 7))
-        // Somebody else's change makes SQLite read anew what it held in memory.
+        lane.dispatchNow(tap(.delegate, counter: 7))
+        // A change of another connection makes SQLite read its cached pages again.
         do { try Database(path, .readWrite).execute("UPDATE journals SET created = created + 1") }
         try BadDescriptors.breakAll(of: path)
         try BadDescriptors.breakAll(of: path + "-wal")
-        lane.handle(tap(.delegate, counter: 7))
-        #expect(lane.unlogged == 0)
+        lane.dispatchNow(tap(.delegate, counter: 7))
+        #expect(lane.notJournaled == 0)
         #expect(try verdicts() == [0, 7])
     }
 }

@@ -8,8 +8,7 @@ import Testing
 @testable import GateController
 @testable import SnapshotInstall
 
-/// A share of the simulated lanes on the disk: the real lane with its real journal, its restarts, its new journal each day, and
-/// its own way to read back who is inside, under clocks that are days off.
+/// Simulated lanes on the disk: the real lane with its journal, restarts, replay and wrong clocks.
 @Suite struct LaneOnDiskSimulationTests {
     static let seeds = 120
     static let steps = 60
@@ -22,11 +21,11 @@ import Testing
         var told: ToldTime
     }
 
-    @Test(arguments: 0..<4) func nobodyIsAdmittedTwiceOnOneTrueDay(_ quarter: Int) throws {
+    @Test(arguments: 0..<4) func noPersonIsAdmittedTwiceOnOneTrueDay(_ quarter: Int) throws {
         var (seconds, journals) = (0, 0)
         let share = LaneOnDiskSimulationTests.seeds / 4
         for seed in quarter * share..<(quarter + 1) * share { try run(seed, &seconds, &journals) }
-        // That people did come in again, and journals did end.
+        // Second admissions and new journals did occur.
         #expect(seconds > 50 && journals > 5 * share)
     }
 
@@ -45,35 +44,35 @@ import Testing
         var moves: [Venue.Person: [Move]] = [:]
         var (taps, repeats) = (0, 0)
         for _ in 0..<LaneOnDiskSimulationTests.steps {
-            world.pass([0, 500, 30_000, 1_200_000].randomElement(using: &random)!)
+            world.advance([0, 500, 30_000, 1_200_000].randomElement(using: &random)!)
             switch Int.random(in: 0..<100, using: &random) {
             case 0..<70:
                 let person = LaneOnDiskSimulationTests.people.randomElement(using: &random)!
                 let direction: Direction = Int.random(in: 0..<4, using: &random) == 0 ? .out : .in
                 let clocks = world.device.now
-                let signal = try #require(world.tap(person, direction))
+                let result = try #require(world.tap(person, direction))
                 taps += 1
-                if signal.isRepeat { repeats += 1 }
-                if direction == .out { #expect(signal.scan.verdict == .admitted) }
-                guard signal.scan.verdict == .admitted, !signal.isRepeat else { continue }
+                if result.isRepeat { repeats += 1 }
+                if direction == .out { #expect(result.scan.verdict == .admitted) }
+                guard result.scan.verdict == .admitted, !result.isRepeat else { continue }
                 let told = ToldTime(clockMs: clocks.trueMs + clocks.offMs, trueMs: clocks.trueMs)
                 moves[person, default: []].append(
-                    Move(verdict: signal.scan.verdict, isOut: direction == .out, told: told))
+                    Move(verdict: result.scan.verdict, isOut: direction == .out, told: told))
             case 70..<78:
-                world.turn(
+                world.setClock(
                     offMs: [0, 0, 0, -600_000, -24, 24, 5 * 24, 40 * 24].randomElement(using: &random)!
                         .offset)
-            case 78..<80: world.synchronise(Bool.random(using: &random))
+            case 78..<80: world.setSynchronised(Bool.random(using: &random))
             case 80..<90: try world.start()
             case 90..<93:
                 try install()
-                world.watch.check()
-            case 93..<96: try world.lookAround()
-            default: world.pass(12 * LaneOnDiskSimulationTests.hourMs)
+                world.reloader.check()
+            case 93..<96: try world.runOnce()
+            default: world.advance(12 * LaneOnDiskSimulationTests.hourMs)
             }
         }
         world.stop()
-        let scans = try world.venue.journalled().filter { $0.tag != .none }
+        let scans = try world.venue.journaled().filter { $0.tag != .none }
         #expect(scans.count == taps - repeats, "seed \(seed)")
         journals += try JournalReader(folder: world.venue.data).journals().count
         let days = DayStarts(
@@ -90,6 +89,6 @@ import Testing
 }
 
 extension Int64 {
-    /// Hours as milliseconds; what is no hour is milliseconds already.
+    /// Milliseconds; a small number is in hours.
     fileprivate var offset: Int64 { abs(self) < 10_000 ? self * 3_600_000 : self }
 }

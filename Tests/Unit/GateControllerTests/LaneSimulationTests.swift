@@ -5,13 +5,13 @@ import Testing
 
 @testable import AccessControl
 
-/// 10,000 simulated lanes under a crowd, with clocks that step, restarts, snapshots that change or cannot be read, other
-/// gates, modes, and people who do not pass: whatever happens in which order, the rules of the issue hold.
+/// 10,000 simulated lanes under a crowd: clock steps, restarts, changed and unreadable snapshots, other gates, modes, and
+/// missing passages, in any order.
 @Suite struct LaneSimulationTests {
     static let seeds = 10_000
     static let steps = 60
 
-    /// What became of all runs together: a simulation in which nothing happens proves nothing.
+    /// Totals over all runs. Each kind of event must have occurred.
     private struct Tally {
         var taps = 0
         var rows = 0
@@ -25,7 +25,7 @@ import Testing
         var afterWrongClock = 0
     }
 
-    @Test(arguments: 0..<4) func theRulesHoldWhateverHappens(_ quarter: Int) {
+    @Test(arguments: 0..<4) func rulesHoldForAnyOrderOfEvents(_ quarter: Int) {
         var tally = Tally()
         let share = LaneSimulationTests.seeds / 4
         for seed in quarter * share..<(quarter + 1) * share { run(seed, &tally) }
@@ -43,7 +43,7 @@ import Testing
         var random = TestRandom(seed)
         var nowMs = SimulatedEvent.startMs + Int64.random(in: 0..<SimulatedEvent.dayMs, using: &random)
         var lane = SimulatedLane(SimulatedSnapshot(&random, nowMs: nowMs))
-        /// What a wrong clock adds.
+        /// Error of the clock.
         var offMs: Int64 = 0
         for _ in 0..<LaneSimulationTests.steps {
             nowMs += [0, 500, 30_000, 1_200_000].randomElement(using: &random)!
@@ -77,7 +77,7 @@ import Testing
             case 97:
                 lane.isInspection.toggle()
                 lane.restart()
-            case 98: lane.memory.tidy()
+            case 98: lane.memory.dropOldDays()
             default: nowMs += SimulatedEvent.dayMs / 2
             }
         }
@@ -88,12 +88,12 @@ import Testing
         check(lane, &tally)
     }
 
-    /// The issue's own words, over the finished journal, without a memory of any kind.
+    /// Checks the rules over the finished journal, without the memory of the lane.
     private func check(_ lane: SimulatedLane, _ tally: inout Tally) {
         var lastMove: [Int: SimulatedRow] = [:]
         for row in lane.journal where row.scan.verdict != .annulled {
             if row.isOut && !row.scan.flags.contains(.inspection) {
-                #expect(row.scan.verdict == .admitted, "a way out was refused")
+                #expect(row.scan.verdict == .admitted, "a way out was rejected")
             }
             if !row.isTrusted { #expect(row.scan.verdict != .outsideTime) }
             if row.mode == .free { #expect(row.scan.verdict == .admitted) }
@@ -105,7 +105,7 @@ import Testing
             if let last = lastMove[person], !row.isOut, !last.isOut, last.gate.zone == row.gate.zone {
                 tally.secondAdmissions += 1
                 let isRuled =
-                    row.gate.policy.antipassback == .hard && row.mode == .normal && row.isListReadable
+                    row.gate.policy.antipassback == .hard && row.mode == .normal && row.isSnapshotReadable
                     && SimulatedEvent.pass(person).reentry != .free
                 if isRuled && row.days.isSecond(row.told, after: last.told) {
                     tally.wronglySecond += 1
@@ -121,15 +121,15 @@ extension SimulatedRow {
     fileprivate var told: ToldTime { ToldTime(clockMs: scan.atMs, trueMs: trueMs) }
 }
 
-/// What a clock said, and what was true.
+/// The time of a clock and the true time.
 struct ToldTime {
     var clockMs: Int64
     var trueMs: Int64
 }
 
 extension DayStarts {
-    /// Whether two admissions lie on one true day, and the lane could know: its clock tells the right day now, and did not
-    /// tell an earlier one then.
+    /// Whether two admissions are on one true day, and the lane could know it: its clock has the right day now, and had no
+    /// earlier one then.
     func isSecond(_ now: ToldTime, after last: ToldTime) -> Bool {
         let dayMs = start(atMs: now.trueMs)
         return start(atMs: now.clockMs) == dayMs && last.trueMs >= dayMs && last.clockMs >= dayMs

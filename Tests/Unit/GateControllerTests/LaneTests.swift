@@ -14,20 +14,20 @@ import Testing
 
 @Suite struct LaneTests {
     private let venue: Venue
-    private let watch: SnapshotReloader
-    private let told = Told()
+    private let reloader: SnapshotReloader
+    private let output = VerdictLines()
 
     init() throws {
         venue = try Venue()
-        watch = SnapshotReloader(SnapshotStore(folder: venue.data + "/snapshots"))
+        reloader = SnapshotReloader(SnapshotStore(folder: venue.data + "/snapshots"))
     }
 
     private func lane(_ settings: Lane.Settings? = nil) throws -> Lane {
-        watch.check()
-        return try Lane(settings ?? venue.settings(), watch: watch) { told.lines.append($0) }
+        reloader.check()
+        return try Lane(settings ?? venue.settings(), reloader: reloader) { output.lines.append($0) }
     }
 
-    /// One run over all lines, as the program does it.
+    /// Runs the lane over all lines, as the program does.
     private func run(_ lane: Lane, _ lines: String...) throws {
         var ends: [Int32] = [0, 0]
         try #require(pipe(&ends) == 0)
@@ -38,25 +38,25 @@ import Testing
         try lane.run(LineInput(descriptor: ends[0]), stop: StopSignal())
     }
 
-    private func verdicts() throws -> [UInt8] { try venue.journalled().map(\.verdict.rawValue) }
+    private func verdicts() throws -> [UInt8] { try venue.journaled().map(\.verdict.rawValue) }
 
-    @Test func aTapIsLoggedAndTold() throws {
+    @Test func tapIsJournaledAndWritten() throws {
         try venue.install(version: 100)
         let lane = try lane()
         try run(lane, "\(venue.hex(.delegate)),in,\(Venue.tenOClock)")
         let scan = Scan(
             seq: 1, atMs: 1_795_428_000_000, tag: venue.tag(.delegate), verdict: .admitted, flags: [], gate: 7,
             snapshot: 100)
-        #expect(try venue.journalled() == [scan])
+        #expect(try venue.journaled() == [scan])
         let log = try JournalReader(folder: venue.data).journals()[0].journalID
         #expect(
-            told.lines == [
+            output.lines == [
                 #"{"log":"\#(log)","seq":1,"verdict":0,"name":"admitted","tag":\#(venue.tag(.delegate).rawValue),"#
                     + #""zone":"Hall","at":"2026-11-23T10:00:00.000Z"}"#
             ])
     }
 
-    @Test func eachPersonGetsTheirVerdict() throws {
+    @Test func verdictDependsOnPersonAndDirection() throws {
         try venue.install(version: 100)
         let lane = try lane()
         let people = Venue.Person.allCases.map { "\(venue.hex($0)),in,\(Venue.tenOClock)" }
@@ -64,124 +64,138 @@ import Testing
             lane,
             (people + ["ffffffff,in,\(Venue.tenOClock)", "ffffffff,out,\(Venue.tenOClock)"]).joined(separator: "\n"))
         #expect(try verdicts() == [0, 2, 4, 3, 1, 0])
-        #expect(told.lines.last?.contains(#""name":"admitted""#) == true)
-        #expect(told.lines.last?.contains(#""zone":"Foyer""#) == true)
+        #expect(output.lines.last?.contains(#""name":"admitted""#) == true)
+        #expect(output.lines.last?.contains(#""zone":"Foyer""#) == true)
     }
 
-    @Test func badLinesAreTapsOfNobody() throws {
+    @Test func malformedLinesProduceNoVerdict() throws {
         try venue.install(version: 100)
         try run(lane(), "nonsense", "", String(repeating: "0", count: 9_000), venue.hex(.delegate))
         #expect(try verdicts() == [0])
-        #expect(told.lines.count == 1)
+        #expect(output.lines.count == 1)
     }
 
-    @Test func linesForPeople() throws {
+    @Test func textFormatShowsRemarksAndPass() throws {
         try venue.install(version: 100, expiresS: Venue.day + 60)
         try run(
             lane(venue.settings(.text)), "\(venue.hex(.delegate)),in,\(Venue.tenOClock)",
             "\(venue.hex(.staff)),in,\(Venue.tenOClock)")
         #expect(
-            told.lines == [
-                "2026-11-23T10:00:00.000Z  in   admitted       Hall  [list expired]  (Delegate, blue, no bags)",
-                "2026-11-23T10:00:00.000Z  in   no-access      Hall  [list expired]",
+            output.lines == [
+                "2026-11-23T10:00:00.000Z  in   admitted       Hall  [snapshot expired]  (Delegate, blue, no bags)",
+                "2026-11-23T10:00:00.000Z  in   no-access      Hall  [snapshot expired]",
             ])
     }
 
-    @Test func withoutASnapshotAWayInIsRefused() throws {
+    @Test func entryIsRejectedWithoutSnapshot() throws {
         try run(lane(), venue.hex(.delegate), "\(venue.hex(.delegate)),out")
-        let scans = try venue.journalled()
+        let scans = try venue.journaled()
         #expect(scans.map(\.verdict) == [.noSnapshot, .admitted])
         #expect(scans.map(\.snapshot) == [0, 0] && scans.map(\.gate) == [nil, nil])
-        #expect(told.lines.allSatisfy { $0.contains(#""zone":null"#) })
+        #expect(output.lines.allSatisfy { $0.contains(#""zone":null"#) })
     }
 
-    @Test func aNewSnapshotIsTakenBetweenTwoTaps() throws {
+    @Test func newSnapshotIsUsedBetweenTwoTaps() throws {
         try venue.install(version: 100)
         let lane = try lane()
         try run(lane, venue.hex(.delegate))
         try venue.install(version: 101, hall: "Great hall", without: .delegate)
-        watch.check()
+        reloader.check()
         try run(lane, venue.hex(.delegate))
         #expect(try verdicts() == [0, 1])
-        #expect(try venue.journalled().map(\.snapshot) == [100, 101])
-        #expect(told.lines.last?.contains(#""zone":"Great hall""#) == true)
+        #expect(try venue.journaled().map(\.snapshot) == [100, 101])
+        #expect(output.lines.last?.contains(#""zone":"Great hall""#) == true)
         #expect(GateState.read(folder: venue.data)?.snapshot == 101)
-        // Gone from the disk, it still decides: the open file is what counts.
+        // The lane keeps the open file, also after its removal.
         for name in try Files.list(venue.data + "/snapshots") { try Files.remove(venue.data + "/snapshots/" + name) }
-        watch.check()
+        reloader.check()
         try run(lane, venue.hex(.staff))
         #expect(try verdicts() == [0, 1, 3])
     }
 
-    @Test func aSnapshotThatCannotBeOpenedChangesNothing() throws {
+    @Test func unreadableSnapshotChangesNothing() throws {
         try venue.install(version: 100)
         let lane = try lane()
         try Files.writeAtomically([1, 2, 3], to: venue.data + "/snapshots/snapshot-101.sqlite")
         try Files.writeAtomically(Array("snapshot-101.sqlite\n".utf8), to: venue.data + "/snapshots/current")
-        watch.check()
+        reloader.check()
         try run(lane, venue.hex(.delegate))
         #expect(try verdicts() == [0])
-        #expect(try venue.journalled().map(\.snapshot) == [100])
+        #expect(try venue.journaled().map(\.snapshot) == [100])
     }
 
-    @Test func theGateIsTheNamedOneElseTheScannersOwn() throws {
+    @Test func configuredGateHasPriorityOverScannersGate() throws {
         try venue.install(version: 100)
         try run(lane(venue.settings(gate: "Entrance")), venue.hex(.staff), venue.hex(.delegate))
-        #expect(try venue.journalled().map(\.gate) == [8, 8])
+        #expect(try venue.journaled().map(\.gate) == [8, 8])
         #expect(try verdicts() == [0, 0])
     }
 
-    @Test(arguments: ["Nowhere", nil]) func aLaneWithoutAGateRefuses(_ name: String?) throws {
+    @Test(arguments: ["Nowhere", nil]) func entryIsRejectedWithoutGate(_ name: String?) throws {
         try venue.install(version: 100, lists: nil)
         try run(lane(venue.settings(gate: name)), venue.hex(.delegate), "\(venue.hex(.delegate)),out")
         #expect(try verdicts() == [6, 0])
-        #expect(try venue.journalled().map(\.gate) == [nil, nil])
+        #expect(try venue.journaled().map(\.gate) == [nil, nil])
         #expect(GateState.read(folder: venue.data)?.problem != nil)
     }
 
-    @Test func aScannerEnrolledWithoutAGateRefuses() throws {
+    @Test func entryIsRejectedIfScannerHasNoGate() throws {
         try venue.install(version: 100)
         try run(lane(venue.settings(scanner: ScannerID("spare")!)), venue.hex(.delegate))
         #expect(try verdicts() == [6])
     }
 
-    @Test func aRenamedGateKeepsItsLanes() throws {
+    @Test func laneKeepsItsGateWhenTheGateIsRenamed() throws {
         try venue.install(version: 100)
         let lane = try lane(venue.settings(gate: "Hall north"))
         try venue.install(version: 101, gate: "Hall A")
-        watch.check()
+        reloader.check()
         try run(lane, venue.hex(.delegate))
-        #expect(try venue.journalled().map(\.gate) == [7])
+        #expect(try venue.journaled().map(\.gate) == [7])
         #expect(GateState.read(folder: venue.data)?.gateName == "Hall A")
     }
 
-    @Test func aClockBeforeTheSnapshotIsDoubted() throws {
-        // Made in the future: whatever clock this machine has is earlier; unless it is synchronised, it is not trusted.
+    @Test(arguments: [false, true]) func clockBeforeTheSnapshotIsTrustedOnlyIfSynchronised(_ isSynchronised: Bool)
+        throws
+    {
         try venue.install(version: 100)
-        let isDoubted = SystemClock.nowMicroseconds() / 1_000_000 < Venue.day && !SystemClock.isSynchronised()
-        try run(lane(), venue.hex(.early), "\(venue.hex(.early)),in,\(Venue.tenOClock)")
-        let scans = try venue.journalled()
-        #expect(scans[0].flags.contains(.clockNotTrusted) == isDoubted)
-        #expect(scans[0].verdict == (isDoubted ? .admitted : .outsideTime))
-        // A time that is given counts.
+        reloader.check()
+        let time = LaneTime(
+            nowMs: { (Venue.day - 60) * 1_000 }, monotonicMs: { 1_000 }, isSynchronised: { isSynchronised })
+        let lane = try Lane(venue.settings(), reloader: reloader, time: time) { output.lines.append($0) }
+        try run(lane, venue.hex(.delegate), "\(venue.hex(.early)),in,\(Venue.tenOClock)")
+        let scans = try venue.journaled()
+        #expect(scans[0].verdict == .admitted)
+        #expect(scans[0].flags == (isSynchronised ? [] : .clockNotTrusted))
+        // A time that is given with the tap counts.
         #expect(scans[1].flags == [] && scans[1].verdict == .outsideTime)
     }
 
-    @Test func aVerdictThatCannotBePrintedIsLoggedAllTheSame() throws {
+    /// Times are not enforced by a clock that cannot be right.
+    @Test func untrustedClockEnforcesNoTimes() throws {
+        try venue.install(version: 100, createdS: Venue.day + 7_200)
+        reloader.check()
+        let time = LaneTime(
+            nowMs: { (Venue.day + 3_600) * 1_000 }, monotonicMs: { 1_000 }, isSynchronised: { false })
+        let lane = try Lane(venue.settings(), reloader: reloader, time: time) { output.lines.append($0) }
+        try run(lane, venue.hex(.early))
+        #expect(try verdicts() == [0])
+    }
+
+    @Test func tapIsJournaledIfVerdictCannotBeWritten() throws {
         try venue.install(version: 100)
-        watch.check()
-        let lane = try Lane(venue.settings(), watch: watch) { _ in throw SystemError("write", code: EPIPE) }
+        reloader.check()
+        let lane = try Lane(venue.settings(), reloader: reloader) { _ in throw SystemError("write", code: EPIPE) }
         try run(lane, venue.hex(.delegate), venue.hex(.delegate))
         #expect(try verdicts() == [0, 0])
     }
 
-    @Test func aJournalDamagedUnderItsGateIsReplaced() throws {
+    @Test func damagedJournalIsReplacedWhileTheLaneRuns() throws {
         try venue.install(version: 100)
         let lane = try lane()
         let path = venue.data + "/journal.sqlite"
         try run(lane, venue.hex(.delegate), venue.hex(.delegate))
-        // Somebody else's change makes SQLite read anew what it held in memory; by another process, because a file that is
-        // closed in this one would lose its locks.
+        // A change of another connection makes SQLite read its cached pages again.
         do {
             let other = try Database(path, .readWrite)
             try other.execute("UPDATE journals SET created = created + 1")
@@ -191,13 +205,13 @@ import Testing
         try Run.succeeding(
             "/bin/dd", ["if=/dev/zero", "of=\(path)", "bs=4096", "seek=1", "count=\(pages - 1)", "conv=notrunc"])
         try run(lane, venue.hex(.delegate))
-        #expect(lane.unlogged == 0)
-        #expect(told.lines.count == 3 && told.lines[2].contains(#""seq":1,"#))
-        #expect(try venue.journalled().count == 1)
+        #expect(lane.notJournaled == 0)
+        #expect(output.lines.count == 3 && output.lines[2].contains(#""seq":1,"#))
+        #expect(try venue.journaled().count == 1)
         #expect(try Files.list(venue.data).contains { $0.hasPrefix("journal.sqlite.damaged-") })
     }
 
-    @Test func aStopLeavesTheRestUnread() throws {
+    @Test func stopLeavesFurtherInputUnread() throws {
         try venue.install(version: 100)
         let lane = try lane()
         let stop = StopSignal()
@@ -207,8 +221,8 @@ import Testing
         defer { for end in ends { close(end) } }
         #expect(write(ends[1], "04a1b201\n", 9) == 9)
         try lane.run(LineInput(descriptor: ends[0]), stop: stop)
-        #expect(told.lines.isEmpty)
-        #expect(try venue.journalled().isEmpty)
+        #expect(output.lines.isEmpty)
+        #expect(try venue.journaled().isEmpty)
     }
 }
 
@@ -225,13 +239,13 @@ import Testing
         return events
     }
 
-    @Test func linesComeOneByOne() throws {
+    @Test func linesAreReadOneByOne() throws {
         #expect(try events(Array("a\n\nbc\nlast".utf8)) == [.line("a"), .line(""), .line("bc"), .line("last"), .end])
         #expect(try events([]) == [.end])
         #expect(try events([0xff, 0x0a]) == [.line("\u{fffd}"), .end])
     }
 
-    @Test func longLinesAreReadPast() throws {
+    @Test func longLinesAreSkipped() throws {
         let long = [UInt8](repeating: 0x61, count: 60_000)
         #expect(try events(long + [0x0a, 0x62, 0x0a]) == [.tooLong, .line("b"), .end])
         #expect(try events([0x62, 0x0a] + long) == [.line("b"), .tooLong, .end])
@@ -242,7 +256,7 @@ import Testing
             ])
     }
 
-    @Test func anIdleInputAndAStopAreTold() throws {
+    @Test func idleInputAndStopAreReported() throws {
         var ends: [Int32] = [0, 0]
         try #require(pipe(&ends) == 0)
         defer { for end in ends { close(end) } }

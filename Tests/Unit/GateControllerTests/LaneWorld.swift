@@ -6,18 +6,18 @@ import SnapshotInstall
 import Synchronization
 import TestSupport
 
-/// A lane on the disk whose clocks the test turns: the real journal, real snapshots, real restarts.
+/// A lane with real journal, snapshots and restarts, whose clocks the test sets.
 final class LaneWorld {
     struct Clocks {
         var trueMs: Int64 = Venue.day * 1_000 + 9 * 3_600_000
-        /// What a wrong device clock adds.
+        /// Error of the device clock, in milliseconds.
         var offMs: Int64 = 0
         var isSynchronised = false
-        /// Since the device was switched on.
+        /// Monotonic clock of the device.
         var monotonicMs: Int64 = 1_000
     }
 
-    /// Turned by the test, read by its lane.
+    /// Clocks that the test sets and the lane reads.
     final class Device: Sendable {
         let clocks = Mutex(Clocks())
         var now: Clocks { clocks.withLock { $0 } }
@@ -26,35 +26,35 @@ final class LaneWorld {
     let venue: Venue
     let device = Device()
     let mailbox = Mailbox<TimestampedEvent>(capacity: LaneEvent.capacity)
-    let noticed = Noticed()
-    let told = Told()
-    private(set) var watch: SnapshotReloader
+    let updates = ReceivedUpdates()
+    let output = VerdictLines()
+    private(set) var reloader: SnapshotReloader
     private var running: Lane?
     private let change: (inout Lane.Settings) -> Void
 
     init(_ change: @escaping (inout Lane.Settings) -> Void = { _ in }) throws {
         venue = try Venue()
         self.change = change
-        watch = SnapshotReloader(SnapshotStore(folder: venue.data + "/snapshots"))
+        reloader = SnapshotReloader(SnapshotStore(folder: venue.data + "/snapshots"))
     }
 
-    /// A new start of the program, with the snapshot that is there.
+    /// Starts a new lane with the installed snapshot.
     @discardableResult
     func start() throws -> Lane {
         running = nil
-        watch = SnapshotReloader(SnapshotStore(folder: venue.data + "/snapshots"))
-        watch.check()
+        reloader = SnapshotReloader(SnapshotStore(folder: venue.data + "/snapshots"))
+        reloader.check()
         var settings = venue.settings()
         settings.readers = [Lane.Settings.Reader("nfc:test")]
         change(&settings)
-        let (noticed, told, device) = (noticed, told, device)
+        let (updates, output, device) = (updates, output, device)
         let time = LaneTime(
             nowMs: { device.now.trueMs + device.now.offMs }, monotonicMs: { device.now.monotonicMs },
             isSynchronised: { device.now.isSynchronised })
-        let lane = try Lane(settings, watch: watch, mailbox: mailbox, time: time) {
-            told.lines.append($0)
+        let lane = try Lane(settings, reloader: reloader, mailbox: mailbox, time: time) {
+            output.lines.append($0)
         } notify: {
-            noticed.notices.append($0)
+            updates.list.append($0)
         }
         running = lane
         return lane
@@ -64,40 +64,40 @@ final class LaneWorld {
 
     func stop() { running = nil }
 
-    func pass(_ ms: Int64) {
+    func advance(_ ms: Int64) {
         device.clocks.withLock { clocks in
             clocks.trueMs += ms
             clocks.monotonicMs += ms
         }
     }
 
-    func turn(offMs: Int64) { device.clocks.withLock { $0.offMs = offMs } }
-    func synchronise(_ isSynchronised: Bool) { device.clocks.withLock { $0.isSynchronised = isSynchronised } }
+    func setClock(offMs: Int64) { device.clocks.withLock { $0.offMs = offMs } }
+    func setSynchronised(_ isSynchronised: Bool) { device.clocks.withLock { $0.isSynchronised = isSynchronised } }
 
-    /// As it reaches the lane now.
-    func arrival(_ input: LaneEvent) -> TimestampedEvent {
+    /// An event that arrives now.
+    func arrival(_ event: LaneEvent) -> TimestampedEvent {
         let clocks = device.now
-        return TimestampedEvent(input, atMs: clocks.trueMs + clocks.offMs, monotonicMs: clocks.monotonicMs)
+        return TimestampedEvent(event, atMs: clocks.trueMs + clocks.offMs, monotonicMs: clocks.monotonicMs)
     }
 
     func tap(_ uid: [UInt8], _ direction: Direction = .in, _ proof: Tap.Proof = .uid) -> LaneEvent {
         .reader(0, .tap(Tap(.uid(uid), proof: proof, direction: direction)))
     }
 
-    /// Taps now, and gives the answer.
+    /// Taps now and returns the result.
     @discardableResult
     func tap(_ person: Venue.Person, _ direction: Direction = .in, _ proof: Tap.Proof = .uid) -> TapResult? {
-        let before = noticed.signals.count
-        lane.handle(arrival(tap(venue.uid(person), direction, proof)))
-        return noticed.signals.count > before ? noticed.signals.last : nil
+        let before = updates.results.count
+        lane.dispatch(arrival(tap(venue.uid(person), direction, proof)))
+        return updates.results.count > before ? updates.results.last : nil
     }
 
-    /// Lets the lane look around once: an order that changes nothing stops it.
-    func lookAround() throws {
+    /// Runs the loop once: a command that changes nothing stops it.
+    func runOnce() throws {
         let stop = StopSignal()
-        mailbox.send(arrival(.order(.mode(.normal)) { _ in stop.stop() }))
+        mailbox.send(arrival(.command(.mode(.normal)) { _ in stop.stop() }))
         try lane.run(nil, stop: stop)
     }
 
-    func verdicts() throws -> [UInt8] { try venue.journalled().map(\.verdict.rawValue) }
+    func verdicts() throws -> [UInt8] { try venue.journaled().map(\.verdict.rawValue) }
 }

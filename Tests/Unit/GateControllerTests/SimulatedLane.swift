@@ -4,8 +4,8 @@ import Snapshots
 import TestSupport
 import Testing
 
-/// Zones, gates and people of the simulated event: a hall and a yard on one site, people with one band or two, and passes
-/// of every kind.
+/// Zones, gates and people of the simulated event: a hall and a yard on one site, people with one wristband or two, and
+/// passes of every kind.
 enum SimulatedEvent {
     static let (site, hall, yard): (Int64, Int64, Int64) = (1, 2, 3)
     static let tree = ZoneTree([
@@ -16,10 +16,10 @@ enum SimulatedEvent {
     static let startMs: Int64 = 1_795_392_000_000
     static let dayMs: Int64 = 86_400_000
     static let persons = 8
-    /// Those of a snapshot: the day before, and two weeks ahead.
+    /// The days of a snapshot: the day before, and two weeks ahead.
     static let days = (Int64(-1)...14)
 
-    /// Tag IDs of a person: every third has two bands. The last person is on no list.
+    /// Tag IDs of a person: every third has two wristbands. The last person is not registered.
     static func tags(_ person: Int) -> [TagID] {
         (0..<(person % 3 == 0 ? 2 : 1)).map { TagID(rawValue: Int64(person * 10 + $0 + 1)) }
     }
@@ -33,19 +33,19 @@ enum SimulatedEvent {
     }
 }
 
-/// What a simulated gate decides from.
+/// The content of a simulated snapshot.
 struct SimulatedSnapshot {
     var createdS: Int64
     var days: DayStarts
     var dayStartsMs: [Int64]
     var gates: [Gate]
-    /// People with one band who are not on this list.
+    /// People with one wristband who are not in this snapshot.
     var missing: Set<Int> = []
 
     init(_ random: inout TestRandom, nowMs: Int64) {
         createdS = nowMs / 1_000 - Int64.random(in: 0..<7_200, using: &random)
         let beginning = Int64.random(in: 3...5, using: &random) * 3_600_000
-        // As many as are exported, from the day before to two weeks ahead.
+        // The days of a real export: from the day before to two weeks ahead.
         dayStartsMs = SimulatedEvent.days.map { SimulatedEvent.startMs + $0 * SimulatedEvent.dayMs + beginning }
         if Int.random(in: 0..<10, using: &random) == 0 { dayStartsMs = [] }
         days = DayStarts(
@@ -76,17 +76,17 @@ struct SimulatedSnapshot {
     }
 }
 
-/// A row of the simulated journal, with what was true when it was made.
+/// A row of the simulated journal, with the true state at its time.
 struct SimulatedRow {
     var scan: Scan
     var mode: LaneMode
     var gate: Gate
-    var isListReadable: Bool
-    /// The true time, which no part of the lane knows.
+    var isSnapshotReadable: Bool
+    /// The true time, which the lane does not know.
     var trueMs: Int64
-    /// When the day of an instant began, by the list in force then.
+    /// The day starts of the snapshot in use at that time.
     var days: DayStarts
-    /// At its journal's time; for one whose clock was not trusted, the latest before it if that is later.
+    /// The journaled time; with an untrusted clock, the latest time before it if that is later.
     var effectiveMs: Int64
     var isAnnulled = false
 
@@ -95,12 +95,12 @@ struct SimulatedRow {
     var isTrusted: Bool { !scan.flags.contains(.clockNotTrusted) }
 }
 
-/// The lane's rules put together as the lane does, without its disk and threads.
+/// The rules of a lane in the order of the real one, without its disk and threads.
 struct SimulatedLane {
     let log = JournalID(high: 1, low: 1)
     var snapshot: SimulatedSnapshot
-    /// Nil: it cannot be read.
-    var isListReadable = true
+    /// `false` if the snapshot cannot be read.
+    var isSnapshotReadable = true
     var gateIndex = 0
     var mode = LaneMode.normal
     var isInspection = false
@@ -111,7 +111,7 @@ struct SimulatedLane {
     private(set) var journal: [SimulatedRow] = []
     private(set) var repeats = 0
     private var newestMs: Int64 = .min
-    /// Made in part while no list could tell whose the tags were: to be made again when one can.
+    /// Whether persons were noted by their tag because the snapshot could not be read.
     private var isMemoryAnonymous = false
 
     init(_ snapshot: SimulatedSnapshot) {
@@ -120,7 +120,7 @@ struct SimulatedLane {
     }
 
     var gate: Gate { snapshot.gates[gateIndex] }
-    func attendee(_ tag: TagID) -> Attendee? { isListReadable ? snapshot.attendee(tag) : nil }
+    func attendee(_ tag: TagID) -> Attendee? { isSnapshotReadable ? snapshot.attendee(tag) : nil }
 
     mutating func tap(_ tag: TagID, _ direction: Direction, atMs: Int64, trueMs: Int64) {
         let isTrusted = clock.isTrusted(atMs: atMs) { isSynchronised }
@@ -138,15 +138,15 @@ struct SimulatedLane {
         let recollection = memory.recall(
             tag, attendee: attendee?.attendee, zone: gate.zone, atMs: atMs, clockIsTrusted: isTrusted,
             certainMs: snapshot.createdS * 1_000, days: snapshot.days, tree: SimulatedEvent.tree)
-        // Without a list nobody is refused by memory, which then knows bands instead of people.
-        if isListReadable {
+        // Without a readable snapshot, presence is known by tag only.
+        if isSnapshotReadable {
             #expect(recollection == recall(SimulatedEvent.person(tag), gate.zone, atMs, isTrusted))
         }
         let decision = Decision(
             DecisionInput(
                 direction: direction, atMs: atMs, clockIsTrusted: isTrusted, mode: mode,
                 isInspection: isInspection,
-                gate: gate, snapshot: isListReadable ? .inForce(expiresS: .max) : .unusable,
+                gate: gate, snapshot: isSnapshotReadable ? .usable(expiresS: .max) : .unusable,
                 attendee: attendee,
                 pass: attendee.map { SimulatedEvent.pass(Int($0.pass) - 1) }, zones: SimulatedEvent.tree,
                 memory: recollection))
@@ -154,7 +154,7 @@ struct SimulatedLane {
         if isTrusted { clock.lastScanMs = max(clock.lastScanMs ?? 0, atMs) }
     }
 
-    /// Nobody passed after the last row of the tag.
+    /// Annuls the admission of a row.
     mutating func annul(_ index: Int) {
         let row = journal[index]
         let person = SimulatedEvent.person(row.scan.tag)
@@ -171,16 +171,16 @@ struct SimulatedLane {
             gate: gate.id,
             snapshot: 1)
         var row = SimulatedRow(
-            scan: scan, mode: mode, gate: gate, isListReadable: isListReadable, trueMs: trueMs,
+            scan: scan, mode: mode, gate: gate, isSnapshotReadable: isSnapshotReadable, trueMs: trueMs,
             days: snapshot.days, effectiveMs: atMs)
         if !row.isTrusted { row.effectiveMs = max(atMs, newestMs) }
         if row.moves {
             newestMs = max(newestMs, row.effectiveMs)
-            if !isListReadable { isMemoryAnonymous = true }
+            if !isSnapshotReadable { isMemoryAnonymous = true }
         }
         journal.append(row)
         memory.note(scan, attendee: attendee(tag)?.attendee, gate: gate, days: snapshot.days)
-        debounce.note(Debounce.Answer(log: log, scan: scan, proof: .uid))
+        debounce.note(Debounce.Answer(journalID: log, scan: scan, proof: .uid))
     }
 
     mutating func restart() {
@@ -191,18 +191,18 @@ struct SimulatedLane {
                 row.scan, attendee: attendee(row.scan.tag)?.attendee, gate: gate, days: snapshot.days)
         }
         debounce.clear()
-        isMemoryAnonymous = !isListReadable
+        isMemoryAnonymous = !isSnapshotReadable
     }
 
     mutating func take(_ next: SimulatedSnapshot?) {
         if let next { snapshot = next }
-        isListReadable = next != nil
+        isSnapshotReadable = next != nil
         clock.snapshotCreatedS = snapshot.createdS
         debounce.clear()
-        if isMemoryAnonymous && isListReadable { restart() }
+        if isMemoryAnonymous && isSnapshotReadable { restart() }
     }
 
-    /// What a memory without limits, which keeps every row, would say.
+    /// The presence by a memory without limits, which keeps every row.
     private func recall(_ person: Int, _ zone: Int64, _ atMs: Int64, _ isTrusted: Bool)
         -> PriorPresence
     {

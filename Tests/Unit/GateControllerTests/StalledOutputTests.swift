@@ -4,9 +4,9 @@ import ScanJournal
 import TestSupport
 import Testing
 
-/// The real program beside readers of its output that stand still.
+/// The real program with outputs that are not read.
 @Suite struct StalledOutputTests {
-    /// A pipe with a name, full to the brim until it is read.
+    /// A named pipe, full until it is read.
     private final class FullPipe {
         let path: String
         private let reading: Int32
@@ -24,7 +24,7 @@ import Testing
 
         deinit { close(reading) }
 
-        /// What has come besides the filling.
+        /// Returns the text after the filling.
         func read() -> String {
             var text: [UInt8] = []
             var chunk = [UInt8](repeating: 0, count: 65_536)
@@ -36,7 +36,7 @@ import Testing
         }
     }
 
-    @Test func tapsAtAReaderWaitForNobodyWhoReads() throws {
+    @Test func unreadOutputDoesNotDelayTaps() throws {
         let venue = try Venue()
         try venue.install(version: 100)
         let output = try FullPipe(venue.folder.file("output"))
@@ -56,34 +56,33 @@ import Testing
         for number in 1...30 {
             let line = "TICKET-\(number)\n"
             #expect(write(codes, line, line.utf8.count) == line.utf8.count)
-            try eventually("tap \(number) is journalled", everyMs: 1) {
+            try eventually("tap \(number) is journaled", everyMs: 1) {
                 try reader.journals().last?.lastSeq == Int64(number)
             }
         }
-        // The orders of the gate chief are obeyed, and logged, all the same.
+        // Operator commands are executed and journaled as well.
         for word in ["free", "closed", "normal"] {
             #expect(try Run.it("tapline-gate", ["mode", word, "--data", venue.data]).end == .exit(0))
         }
-        // When somebody reads again, the verdicts are there, and the log says what it could not say.
-        var (said, logged) = ("", "")
+        // When the outputs are read again, the verdicts follow, and the log reports its dropped lines.
+        var (written, logged) = ("", "")
         try eventually("the verdicts are printed", everyMs: 5) {
-            said += output.read()
-            return said.split(separator: "\n").count >= 30
+            written += output.read()
+            return written.split(separator: "\n").count >= 30
         }
-        #expect(said.split(separator: "\n").count { $0.contains(#""name":"unknown""#) } == 30)
+        #expect(written.split(separator: "\n").count { $0.contains(#""name":"unknown""#) } == 30)
         logged += errors.read()
         #expect(logged.isEmpty, "no thread of the gate waits to write a line of the log")
         #expect(try Run.it("tapline-gate", ["mode", "free", "--data", venue.data]).end == .exit(0))
         try eventually("the log goes on", everyMs: 5) {
             logged += errors.read()
-            return logged.contains("mode ordered")
+            return logged.contains("mode changed")
         }
         #expect(logged.split(separator: "\n").first?.contains("lines were lost") == true)
         #expect(try gate.stop() == .exit(0))
     }
 
-    /// A gate that is told to end does not wait for readers either.
-    @Test func theEndWaitsForNobodyWhoReads() throws {
+    @Test func unreadOutputDoesNotDelayTheStop() throws {
         let venue = try Venue()
         let output = try FullPipe(venue.folder.file("output"))
         let scanner = venue.folder.file("scanner")
@@ -98,7 +97,7 @@ import Testing
         defer { close(codes) }
         #expect(write(codes, "TICKET-1\n", 9) == 9)
         let reader = JournalReader(folder: venue.data)
-        try eventually("the tap is journalled", everyMs: 1) { try reader.journals().last?.lastSeq == 1 }
+        try eventually("the tap is journaled", everyMs: 1) { try reader.journals().last?.lastSeq == 1 }
         #expect(try gate.stop() == .exit(0))
         #expect(!gate.errorTail().contains("did not stop in time"))
     }

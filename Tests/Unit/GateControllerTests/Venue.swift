@@ -7,7 +7,7 @@ import SnapshotExport
 import Snapshots
 import TestSupport
 
-/// A small event on the disk: three people, two zones, two gates, and the data folder of one scanner.
+/// A small event on the disk: four people, two zones, two gates, and the data folder of one scanner.
 struct Venue {
     let folder = TemporaryFolder("gate")
     let key = EventKey([UInt8](0..<32))!
@@ -16,7 +16,7 @@ struct Venue {
 
     var data: String { folder.file("data") }
     var keyFile: String { folder.file("event.key") }
-    /// 2026-11-23T10:00:00Z, in the middle of everything.
+    /// A time within all validity periods.
     static let tenOClock = "2026-11-23T10:00:00Z"
 
     enum Person: UInt8, CaseIterable {
@@ -33,7 +33,7 @@ struct Venue {
         try Files.writeAtomically([UInt8](0..<32), to: keyFile)
     }
 
-    /// Makes a snapshot and puts it in force.
+    /// Makes a snapshot and installs it.
     func install(
         version: Int64, policy: String = "{}", hall: String = "Hall", gate: String = "Hall north",
         expiresS: Int64? = nil,
@@ -58,7 +58,7 @@ struct Venue {
             )
         }
         for (tag, attendee) in (rows + others).sorted(by: { $0.0 < $1.0 }) { try writer.add(tag, attendee) }
-        // Each begins at four in the morning.
+        // Each day starts at 04:00.
         for day in days.map(Array.init) ?? [] {
             let starts = Venue.day + day * 86_400 + 4 * 3_600
             try writer.add(Day(day: "\(day)", starts: starts, ends: starts + 86_400))
@@ -85,19 +85,19 @@ struct Venue {
         Lane.Settings(folder: data, scanner: scanner ?? self.scanner, key: key, gateName: gate, format: format)
     }
 
-    /// What the publisher would see.
-    func journalled() throws -> [Scan] {
+    /// All scans, as a publisher reads them.
+    func journaled() throws -> [Scan] {
         let reader = JournalReader(folder: data)
         return try reader.journals().flatMap { try reader.read(journal: $0.id, after: 0, limit: 100_000) }
     }
 
-    /// Arguments of the real program.
+    /// Arguments for the real program.
     func arguments(_ more: String...) -> [String] {
         ["run", "--data", data, "--scanner", "gate-7", "--event-key-file", keyFile, "--reader", "stdin"] + more
     }
 }
 
-/// Lines that a lane told.
-final class Told {
+/// The verdict lines of a lane.
+final class VerdictLines {
     var lines: [String] = []
 }

@@ -18,7 +18,7 @@ import Testing
         _ limits: HTTPListener.Limits = HTTPListener.Limits(), _ body: (HTTPListener) throws -> Void
     ) throws {
         let web = CenterEndpoints(metrics: Metrics(), snapshots: folder.path) { [] }
-        let server = try HTTPListener(#require(HTTPAddress("127.0.0.1:0")), limits: limits) { web.answer($0) }
+        let server = try HTTPListener(#require(HTTPAddress("127.0.0.1:0")), limits: limits) { web.respond(to: $0) }
         defer { server.stop(graceMs: 0) }
         try body(server)
     }

@@ -3,15 +3,15 @@ import Testing
 
 @testable import Ingest
 
-/// Acknowledgements against a broker that, as RabbitMQ does, closes the channel for a tag it does not hold.
+/// Tests the acknowledgements against a model of the broker, which rejects a delivery tag that it does not hold.
 struct AckWindowTests {
-    /// What the broker holds unacknowledged.
+    /// The unacknowledged and the settled deliveries of a broker.
     private struct Broker {
         var held: [UInt64] = []
         var accepted: Set<UInt64> = []
         var rejected: Set<UInt64> = []
 
-        mutating func obey(_ action: AckWindow.Action) {
+        mutating func perform(_ action: AckWindow.Action) {
             switch action {
             case .reject(let tag):
                 #expect(held.contains(tag), "406 unknown delivery tag \(tag)")
@@ -26,7 +26,7 @@ struct AckWindowTests {
     }
 
     @Test(arguments: 0..<2_000)
-    func everyDeliveryIsSettledOnceAndAsItWasDecided(seed: Int) {
+    func everyDeliveryIsSettledOnceAsDecided(seed: Int) {
         var random = TestRandom(seed)
         var broker = Broker()
         var window = AckWindow()
@@ -44,12 +44,12 @@ struct AckWindowTests {
         if seed % 2 == 0 { groups.shuffle(using: &random) }
         var (accepted, rejected): (Set<UInt64>, Set<UInt64>) = ([], [])
         for group in groups {
-            let refused = group.filter { _ in Int.random(in: 0..<4, using: &random) == 0 }
-            let taken = group.filter { !refused.contains($0) }
-            accepted.formUnion(taken)
-            rejected.formUnion(refused)
-            for action in window.settle(accepted: taken, rejected: refused) { broker.obey(action) }
-            // Never anything before it was decided.
+            let rejectedTags = group.filter { _ in Int.random(in: 0..<4, using: &random) == 0 }
+            let acceptedTags = group.filter { !rejectedTags.contains($0) }
+            accepted.formUnion(acceptedTags)
+            rejected.formUnion(rejectedTags)
+            for action in window.settle(accepted: acceptedTags, rejected: rejectedTags) { broker.perform(action) }
+            // No delivery is acknowledged before its decision.
             #expect(broker.accepted.isSubset(of: accepted))
         }
         #expect(broker.held.isEmpty)
@@ -58,7 +58,7 @@ struct AckWindowTests {
         #expect(window.count == 0)
     }
 
-    @Test func aGroupIsOneAcknowledgement() {
+    @Test func groupIsOneAcknowledgement() {
         var window = AckWindow()
         for tag in UInt64(1)...5 { window.deliver(tag) }
         #expect(window.settle(accepted: [1]) == [.ack(1, multiple: false)])

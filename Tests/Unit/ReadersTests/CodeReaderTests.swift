@@ -200,7 +200,7 @@ struct CodeReaderTests {
         let second = Running(terminal.path)
         try eventually("refused", everyMs: 5) { second.changes == [false] }
         guard case .lost(let reason) = second.all[0] else { throw TestFailure("no reason") }
-        #expect(reason.contains("lock"))
+        #expect(reason.description.contains("lock"))
         await first.end()
         try eventually("free again", everyMs: 5) { second.changes == [false, true] }
         await second.end()

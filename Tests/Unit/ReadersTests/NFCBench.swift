@@ -89,7 +89,7 @@ final class NFCBench: Sendable {
     func hearsLost() throws -> String {
         let event = try next("lost")
         guard case .lost(let reason) = event else { throw TestFailure("\(event) instead of lost") }
-        return reason
+        return reason.description
     }
 
     /// Waits for `count` polls that find a tag.

@@ -151,8 +151,8 @@ import Testing
         let bench = try NFCBench()
         try bench.start()
         let opened = bench.chip.count(of: 0x14)
-        bench.reader?.health.lost("slow")
-        try bench.hears(.lost(reason: "slow"))
+        bench.reader?.health.lost(.other("slow"))
+        try bench.hears(.lost(.other("slow")))
         try bench.hears(.back)
         #expect(bench.chip.count(of: 0x14) == opened, "a poll proves it, not a self-test")
     }

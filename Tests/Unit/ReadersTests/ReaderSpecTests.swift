@@ -110,34 +110,34 @@ struct ReaderHealthTests {
     @Test func lostAndBackAlternate() {
         let events = Recorded()
         let health = ReaderHealth(log: Log("test")) { events.take($0) }
-        health.lost("a")
-        health.lost("b")
+        health.lost(.other("a"))
+        health.lost(.other("b"))
         health.back()
         health.back()
-        health.lost("c")
-        #expect(events.all == [.lost(reason: "a"), .back, .lost(reason: "c")])
+        health.lost(.other("c"))
+        #expect(events.all == [.lost(.other("a")), .back, .lost(.other("c"))])
     }
 
     @Test func fullMailboxReceivesOnlyLastEvent() {
         let mailbox = Mailbox<ReaderEvent>(capacity: 1)
         let health = ReaderHealth(log: Log("test")) { mailbox.send($0) }
         health.back()
-        health.lost("a")
+        health.lost(.other("a"))
         health.back()
-        health.lost("b")
+        health.lost(.other("b"))
         #expect(!health.tellAgain())
         #expect(mailbox.drain() == [.back])
         #expect(health.tellAgain())
-        #expect(mailbox.drain() == [.lost(reason: "b")])
+        #expect(mailbox.drain() == [.lost(.other("b"))])
         #expect(health.tellAgain())
-        health.lost("c")
+        health.lost(.other("c"))
         #expect(mailbox.drain() == [], "once")
         health.back()
-        health.lost("d")
+        health.lost(.other("d"))
         #expect(mailbox.drain() == [.back])
         // The next event sends the pending one.
-        health.lost("e")
-        #expect(mailbox.drain() == [.lost(reason: "d")])
+        health.lost(.other("e"))
+        #expect(mailbox.drain() == [.lost(.other("d"))])
     }
 
     @Test func stuckCallIsReportedOncePerTimeLimit() {

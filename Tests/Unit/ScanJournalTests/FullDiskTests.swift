@@ -76,7 +76,7 @@ import Testing
         #expect(error?.isFull == true)
         #expect(number > 100_000, "\(number) taps on a full disk")
         #expect(journal.health.reserve == 0)
-        #expect(journal.health.problem?.contains("full") == true)
+        #expect(journal.health.problem?.description.contains("full") == true)
         // With free space again no scan is lost, and the reserve is refilled.
         try Files.remove(filler)
         #expect(try journal.tap(number + 1).seq == number + 1)

@@ -1,3 +1,4 @@
+import ErrorModel
 import FakeCenter
 import FileSystem
 import HTTPServer
@@ -8,11 +9,10 @@ import Snapshots
 import TestSupport
 import Testing
 
-@testable import CLI
 @testable import SnapshotInstall
 
-/// Everything that somebody between center and scanner, or with an old stick, may try: each is refused under its name, and
-/// the snapshot in force goes on deciding.
+/// Attacks between center and scanner, or with an old USB stick. Each is refused with its reason, and the gate
+/// continues to decide from the installed snapshot.
 @Suite struct AttackTests {
     let center: TestCenter
     let rig: DownloadRig
@@ -24,28 +24,30 @@ import Testing
         #expect(try rig.download().fetch() == .installed(version: 7))
     }
 
-    /// - Parameter download: nil: one that trusts the center.
+    /// - Parameters:
+    ///   - reason: the expected reason; `nil` for a failure that is no refusal.
+    ///   - download: `nil` for one that trusts the center's key.
     private func expectRefused(
         _ reason: SnapshotRefusal.Reason?, _ download: Download? = nil, _ location: SourceLocation = #_sourceLocation
     ) throws {
-        let error = try rig.refusal(download)
+        let error = try rig.fetchFailure(download)
         if let reason {
             #expect("\(error)".contains("snapshot refused (\(reason.rawValue))"), "\(error)", sourceLocation: location)
         }
-        #expect(try rig.decides(1) == (7, .lost), sourceLocation: location)
-        #expect(try rig.decides(2) == (7, .active), sourceLocation: location)
+        #expect(try rig.gateAnswer(1) == (7, .lost), sourceLocation: location)
+        #expect(try rig.gateAnswer(2) == (7, .active), sourceLocation: location)
     }
 
-    @Test func anotherKey() throws {
+    @Test func untrustedKeyIsRefused() throws {
         try center.publish(version: 8, signedBy: try MinisignSecretKey.generate())
         try expectRefused(.untrustedKey)
     }
 
-    /// The number of a key is no secret: whoever forges takes it over.
-    @Test func anotherKeyUnderTheNumberOfOurs() throws {
+    /// The number of a key is public, so a forged key can have the same one.
+    @Test func forgedKeyNumberIsRefused() throws {
         let manifest = try center.publish(version: 8)
-        let thief = try MinisignSecretKey.generate()
-        try center.sign(manifest, by: thief)
+        let forger = try MinisignSecretKey.generate()
+        try center.sign(manifest, by: forger)
         let forged = String(decoding: try center.bytes(Manifest.signatureFileName), as: UTF8.self)
         var lines = forged.split(separator: "\n").map(String.init)
         lines[1] = try renumbered(lines[1], center.key.publicKey)
@@ -53,7 +55,7 @@ import Testing
         try expectRefused(.signature)
     }
 
-    /// The base64 line of a signature, with the number of another key: "ED", 8 bytes of number, 64 of signature.
+    /// Returns the base64 line of a signature with the number of another key: "ED", 8 bytes of number, 64 of signature.
     private func renumbered(_ line: String, _ key: MinisignPublicKey) throws -> String {
         let script = """
             import base64, sys
@@ -63,82 +65,82 @@ import Testing
         return try Run.succeeding("python3", ["-c", script, key.base64, line]).lines[0]
     }
 
-    @Test func anotherEvent() throws {
+    @Test func otherEventIsRefused() throws {
         try center.publish(version: 8, event: "Another")
         try expectRefused(.event)
     }
 
-    @Test func anOlderOne() throws {
+    @Test func olderVersionIsReported() throws {
         try center.publish(version: 6)
         #expect(try rig.download().fetch() == .older(offered: 6, highest: 7))
-        #expect(try rig.decides(1) == (7, .lost))
+        #expect(try rig.gateAnswer(1) == (7, .lost))
     }
 
-    @Test func anotherOfTheSameVersion() throws {
+    @Test func otherSnapshotOfSameVersionIsRefused() throws {
         try center.publish(version: 7)
         try expectRefused(.notNewer)
     }
 
-    /// It was offered, and then only older ones are: whoever serves the files holds something back.
-    @Test func oneBetweenWhatIsHereAndWhatWasOffered() throws {
+    /// Version 9 was offered before, so a source that offers version 8 withholds it or has gone back.
+    @Test func versionBelowHighestOfferedIsReported() throws {
         let newest = try center.publish(version: 9)
         center.answer(try #require(newest.compressed).file, [.text("no", status: 503)])
         try expectRefused(nil)
         center.answer(try #require(newest.compressed).file, [])
         try center.publish(version: 8)
         #expect(try rig.download().fetch() == .older(offered: 8, highest: 9))
-        #expect(try rig.decides(1) == (7, .lost))
-        // It does not help to take the snapshots away.
+        #expect(try rig.gateAnswer(1) == (7, .lost))
+        // Removing the snapshot folder does not reset the highest version.
         try Files.removeFolder(rig.scanner.file("snapshots"))
         #expect(try rig.download().fetch() == .older(offered: 8, highest: 9))
         #expect(rig.version == nil)
     }
 
-    @Test func anExpiredOne() throws {
+    @Test func expiredSnapshotIsRefused() throws {
         let nowS = SystemClock.nowMicroseconds() / 1_000_000
         try center.publish(version: 8, createdS: nowS - 1_000, expiresS: nowS - 1)
         try expectRefused(.expired)
     }
 
-    @Test func oneFromTomorrow() throws {
+    @Test func snapshotFromTheFutureIsRefused() throws {
         let nowS = SystemClock.nowMicroseconds() / 1_000_000
-        // What the tolerance allows for is a clock that is somewhat behind.
+        // Beyond the tolerance for a device clock that is behind.
         try center.publish(
             version: 8, createdS: nowS + SnapshotVerification.clockToleranceS + 60, expiresS: nowS + 200_000)
         try expectRefused(.future)
     }
 
-    @Test func anOversizedOne() throws {
+    @Test func oversizedSnapshotIsRefused() throws {
         try center.publish(version: 8) { $0.size = SnapshotVerification.maxBytes + 1 }
         try expectRefused(.oversized)
     }
 
-    @Test func aManifestThatIsEndless() throws {
+    @Test func oversizedManifestIsRefused() throws {
         center.answer(Manifest.fileName, bytes: [UInt8](repeating: UInt8(ascii: " "), count: Manifest.maxBytes + 1))
-        #expect(try rig.refusal().code == .unreachable)
+        #expect(try rig.fetchFailure().category == .unavailable)
         try expectRefused(nil)
     }
 
-    @Test func aManifestThatIsNone() throws {
-        center.answer(Manifest.fileName, [.text("<html>Please log in to the hotel's network</html>")])
+    @Test func webPageInsteadOfManifestIsRefused() throws {
+        center.answer(Manifest.fileName, [.text("<html>Please log in to the hotel network</html>")])
         try expectRefused(.signature)
-        center.answer(Manifest.signatureFileName, [.text("<html>Please log in to the hotel's network</html>")])
+        center.answer(Manifest.signatureFileName, [.text("<html>Please log in to the hotel network</html>")])
         try expectRefused(.malformed)
     }
 
-    @Test func aLaterFormat() throws {
+    @Test func laterFormatIsRefused() throws {
         try center.publish(version: 8) { $0.format = 2 }
         try expectRefused(.format)
     }
 
-    @Test func aNameThatLeadsElsewhere() throws {
+    @Test func fileNameWithPathIsRefused() throws {
         for name in ["../7.sqlite.gz", "/etc/passwd", "..", ".hidden"] {
             try center.publish(version: 8) { $0.compressed?.file = name }
             try expectRefused(.malformed)
         }
     }
 
-    @Test(arguments: [true, false]) func aFileThatIsTruncatedExtendedOrSwapped(isCompressed: Bool) throws {
+    @Test(arguments: [true, false]) func truncatedExtendedOrSwappedFileIsRefused(isCompressed: Bool) throws {
         let manifest = try center.publish(version: 8, isCompressed: isCompressed)
         let name = manifest.compressed?.file ?? manifest.file
         let whole = try center.bytes(name)
@@ -146,21 +148,21 @@ import Testing
         try expectRefused(.size)
         center.answer(name, bytes: [])
         try expectRefused(.size)
-        // Cut off at the size of the manifest, long before the end.
+        // The transfer ends at the size in the manifest.
         center.answer(name, bytes: whole + [UInt8](repeating: 0, count: 1 << 20))
-        #expect(try "\(rig.refusal())".contains("more than \(whole.count) bytes"))
+        #expect(try "\(rig.fetchFailure())".contains("more than \(whole.count) bytes"))
         try expectRefused(nil)
         center.answer(name, bytes: [UInt8](repeating: 0x41, count: whole.count))
         try expectRefused(.hash)
-        // A good file of the same event, signed in its time.
+        // A valid file of an older version of the same event.
         center.answer(name, bytes: try center.bytes(SnapshotFileName.of(7) + (isCompressed ? ".gz" : "")))
         try expectRefused(nil)
         center.answer(name, [])
         #expect(try rig.download().fetch() == .installed(version: 8))
     }
 
-    /// Signed: the hash of the packed file is right, and it expands without end.
-    @Test func aBomb() throws {
+    /// The signed hash of the compressed file is correct, but it expands to more than the signed size.
+    @Test func gzipBombIsRefused() throws {
         let zeros = TemporaryFolder("zeros")
         try Files.writeAtomically([UInt8](repeating: 0, count: 20 << 20), to: zeros.file("bomb"))
         try Run.succeeding("gzip", ["-9", zeros.file("bomb")])
@@ -172,7 +174,7 @@ import Testing
         #expect(rig.leftovers.allSatisfy { Files.status(rig.store.folder + "/" + $0)?.size ?? 0 < 100_000 })
     }
 
-    @Test func manifestAndSignatureOfTwoPublications() throws {
+    @Test func manifestWithSignatureOfAnotherIsRefused() throws {
         try center.publish(version: 8)
         let old = try center.bytes(Manifest.signatureFileName)
         try center.publish(version: 9)
@@ -180,10 +182,10 @@ import Testing
         let download = rig.download { ($0.retries, $0.retryMs) = (3, 1) }
         let before = center.requests.count
         try expectRefused(.signature, download)
-        #expect(center.requests.count == before + 8, "four times manifest and signature")
+        #expect(center.requests.count == before + 8, "manifest and signature are requested four times")
     }
 
-    @Test func eitherOfTwoTrustedKeysWillDo() throws {
+    @Test func eitherOfTwoTrustedKeysIsAccepted() throws {
         let next = try MinisignSecretKey.generate()
         let both = [center.key.publicKey, next.publicKey]
         try center.publish(version: 8, signedBy: next)
@@ -191,9 +193,9 @@ import Testing
         #expect(try rig.download(keys: both).fetch() == .installed(version: 8))
         try center.publish(version: 9)
         #expect(try rig.download(keys: both).fetch() == .installed(version: 9))
-        // And the old one is taken away.
+        // The old key is no longer trusted.
         try center.publish(version: 10)
-        #expect("\(try rig.refusal(rig.download(keys: [next.publicKey])))".contains("untrusted-key"))
-        #expect(try rig.decides(2) == (9, .active))
+        #expect("\(try rig.fetchFailure(rig.download(keys: [next.publicKey])))".contains("untrusted-key"))
+        #expect(try rig.gateAnswer(2) == (9, .active))
     }
 }

@@ -7,7 +7,7 @@ import Testing
 @testable import SnapshotDownload
 @testable import SnapshotInstall
 
-/// One bit, anywhere in anything that travels, is never installed.
+/// A single flipped bit in any downloaded file is never installed.
 @Suite struct BitFlipTests {
     static let flips = 250
     static let people = 60
@@ -16,23 +16,23 @@ import Testing
         case manifest, signature, packed, plain, delta
     }
 
-    @Test func aFlippedBitIsNeverInstalled() throws {
+    @Test func flippedBitIsNeverInstalled() throws {
         let seed = Environment.value("TAPLINE_TEST_SEED").flatMap { UInt64($0) } ?? .random(in: 1 ... .max)
-        print("aFlippedBitIsNeverInstalled: TAPLINE_TEST_SEED=\(seed)")
+        print("flippedBitIsNeverInstalled: TAPLINE_TEST_SEED=\(seed)")
         var random = TestRandom(seed: seed)
         let center = try TestCenter()
         let old = try center.publish(version: 7, people: Self.people)
         let rig = DownloadRig(center)
         #expect(try rig.download().fetch() == .installed(version: 7))
-        // The scanner as it was before each try.
-        let kept = TemporaryFolder("kept")
-        try copy(rig.scanner.path, to: kept.path)
+        // The scanner's state before each attempt.
+        let saved = TemporaryFolder("saved")
+        try copy(rig.scanner.path, to: saved.path)
         let new = try center.publish(version: 8, people: Self.people, lost: [3], deltas: [7])
         var withoutDelta = new
         withoutDelta.deltas = []
         var plain = withoutDelta
         plain.compressed = nil
-        var ends: [String: Int] = [:]
+        var outcomes: [String: Int] = [:]
         for flip in 0..<Self.flips {
             let target = Target.allCases[flip % Target.allCases.count]
             let name: String
@@ -55,25 +55,25 @@ import Testing
             let place = "seed \(seed), \(target), bit \(bit)"
             let result = try? rig.download().fetch()
             center.answer(name, [])
-            let path = try #require(rig.store.current(), "\(place): nothing is in force")
+            let path = try #require(rig.store.current(), "\(place): no snapshot is installed")
             let content = try SnapshotContent.hash(path: path)
             #expect(content == (result == .installed(version: 8) ? new : old).content, "\(place)")
             switch target {
             case .manifest, .packed, .plain: #expect(result == nil && rig.version == 7, "\(place)")
             case .signature:
-                // Its first line is a comment, and letters may hold bits that say nothing: the manifest is whole, so
-                // what it names may be installed, and was.
+                // Its first line is a comment, and the last base64 letter may have unused bits. Then the signature is
+                // still valid, and the snapshot is installed.
                 #expect(result == nil || result == .installed(version: 8), "\(place)")
-            case .delta: #expect(result == .installed(version: 8), "\(place): the full file was there")
+            case .delta: #expect(result == .installed(version: 8), "\(place): the full file is available")
             }
-            // It opens, and answers like one of the two.
+            // The current file can be opened and has the rows of its version.
             let answer = try Snapshot(path: path).attendee(TestCenter.tag(3))?.status
             #expect(answer == (rig.version == 8 ? .lost : .active), "\(place)")
-            ends["\(target) \(result.map { "\($0)" } ?? "refused")", default: 0] += 1
+            outcomes["\(target) \(result.map { "\($0)" } ?? "refused")", default: 0] += 1
             TemporaryFolder.remove(rig.scanner.path)
-            try copy(kept.path, to: rig.scanner.path)
+            try copy(saved.path, to: rig.scanner.path)
         }
-        print("aFlippedBitIsNeverInstalled: \(ends.sorted { $0.key < $1.key }.map { "\($0.value) x \($0.key)" })")
+        print("flippedBitIsNeverInstalled: \(outcomes.sorted { $0.key < $1.key }.map { "\($0.value) x \($0.key)" })")
     }
 
     private func copy(_ from: String, to path: String) throws {

@@ -1,3 +1,4 @@
+import ErrorModel
 import FakeCenter
 import FileSystem
 import HTTPServer
@@ -8,14 +9,13 @@ import Snapshots
 import TestSupport
 import Testing
 
-@testable import CLI
 @testable import SnapshotInstall
 
-/// A snapshot by way of a delta, and the way back to the full file from everything that can be wrong with one.
+/// Installation by a delta, and the fallback to the full file for each kind of unusable delta.
 @Suite struct DeltaTests {
     let center: TestCenter
     let rig: DownloadRig
-    /// A list whose file is far larger than a delta.
+    /// Enough people that the full file is far larger than a delta.
     static let people = 400
 
     init() throws {
@@ -23,7 +23,7 @@ import Testing
         rig = DownloadRig(center)
         try center.publish(version: 7, people: Self.people)
         #expect(try rig.download().fetch() == .installed(version: 7))
-        #expect(try rig.decides(3) == (7, .active))
+        #expect(try rig.gateAnswer(3) == (7, .active))
     }
 
     private func publish8(
@@ -33,15 +33,15 @@ import Testing
             version: 8, people: Self.people, lost: [3], deltas: deltas, hasMeta: hasMeta, change: change)
     }
 
-    /// Version 8 is in force with its true rows, and a gate refuses who lost the band.
+    /// Expects that version 8 is installed with the rows of its manifest, and that a gate rejects the lost tag.
     private func expect8(_ manifest: Manifest, _ location: SourceLocation = #_sourceLocation) throws {
-        #expect(try rig.decides(3) == (8, .lost), sourceLocation: location)
+        #expect(try rig.gateAnswer(3) == (8, .lost), sourceLocation: location)
         let path = try #require(rig.store.current(), sourceLocation: location)
         #expect(try SnapshotContent.hash(path: path) == manifest.content, sourceLocation: location)
         #expect(rig.leftovers == [], sourceLocation: location)
     }
 
-    @Test(arguments: [true, false]) func aRevokedBandComesAsAFewHundredBytes(hasMeta: Bool) throws {
+    @Test(arguments: [true, false]) func revocationArrivesAsSmallDelta(hasMeta: Bool) throws {
         let manifest = try publish8(hasMeta: hasMeta)
         let delta = try #require(manifest.deltas?.first)
         #expect(delta.size < 1_000)
@@ -50,15 +50,15 @@ import Testing
         #expect(try download.fetch() == .installed(version: 8))
         #expect(center.asked(since: before) == [Manifest.fileName, Manifest.signatureFileName, delta.file])
         try expect8(manifest)
-        // Its bytes are others than those of the full file, and that is known: here, and in another process.
+        // Its bytes differ from those of the full file. It counts as intact here and in another process.
         #expect(try Files.sha256Hex(#require(rig.store.current())) != manifest.sha256)
         #expect(try download.fetch() == .newest(version: 8))
         #expect(try rig.download().fetch() == .newest(version: 8))
-        // The meta of the file is the manifest's, whatever the delta holds.
+        // The rows of `meta` are those of the manifest, with or without them in the delta.
         #expect(rig.store.installed() == manifest)
     }
 
-    @Test func deltasFollowDeltas() throws {
+    @Test func deltasApplyToResultsOfDeltas() throws {
         var lost: Set<Int> = [3]
         for version: Int64 in 8...20 {
             lost.insert(Int(version) * 5)
@@ -67,13 +67,13 @@ import Testing
             try Files.remove(center.folder.file(manifest.file))
             try Files.remove(center.folder.file(manifest.file + ".gz"))
             #expect(try rig.download().fetch() == .installed(version: version))
-            #expect(try rig.decides(Int(version) * 5) == (version, .lost))
-            // The center makes the next one from its own file.
+            #expect(try rig.gateAnswer(Int(version) * 5) == (version, .lost))
+            // The center makes the next delta from this file.
             try center.write(center.folder.file(manifest.file), version: version, people: Self.people, lost: lost)
         }
     }
 
-    @Test func whoIsTooFarBehindTakesTheFullFile() throws {
+    @Test func fullFileIsUsedWithoutMatchingDelta() throws {
         let manifest = try publish8(deltas: [])
         let before = center.requests.count
         #expect(try rig.download().fetch() == .installed(version: 8))
@@ -81,62 +81,62 @@ import Testing
         try expect8(manifest)
     }
 
-    /// A delta that is not what its manifest says, or leads elsewhere, costs one try; then the full file is fetched, and the
-    /// next looks go straight to it.
+    /// Expects that an unusable delta is tried once. Then the full file is downloaded, and the next checks download
+    /// only it.
     private func expectFallback(_ manifest: Manifest, triesDelta: Bool = true) throws {
         let delta = try #require(manifest.deltas?.first)
         let full = try #require(manifest.compressed)
-        // Without the full file nothing changes, however often it looks.
-        center.answer(full.file, [.text("no", status: 503)])
+        // Nothing changes while the full file is unavailable.
+        center.answer(full.file, [.text("busy", status: 503)])
         let download = rig.download()
         let before = center.requests.count
-        #expect(try rig.refusal(download).code == .unreachable)
-        #expect(try rig.refusal(download).code == .unreachable)
-        #expect(try rig.decides(3) == (7, .active))
+        #expect(try rig.fetchFailure(download).category == .unavailable)
+        #expect(try rig.fetchFailure(download).category == .unavailable)
+        #expect(try rig.gateAnswer(3) == (7, .active))
         #expect(center.asked(since: before).filter { $0 == delta.file }.count == (triesDelta ? 1 : 0))
         center.answer(full.file, [])
         #expect(try download.fetch() == .installed(version: 8))
         try expect8(manifest)
     }
 
-    @Test func oneOfOtherBytesIsNotEvenParsed() throws {
+    @Test func deltaWithOtherBytesIsNotParsed() throws {
         let manifest = try publish8()
         let delta = try #require(manifest.deltas?.first)
-        // The length is right, and the bytes are those that made SQLite read beyond its buffer (CVE-2023-7104).
+        // The length is right. Bytes like these made SQLite read beyond its buffer (CVE-2023-7104).
         center.answer(
             delta.file, bytes: [0x54, 0xff, 0xff, 0xff] + [UInt8](repeating: 0xff, count: Int(delta.size) - 4))
         try expectFallback(manifest)
     }
 
-    @Test func oneThatIsShort() throws {
+    @Test func truncatedDeltaFallsBackToFullFile() throws {
         let manifest = try publish8()
         let delta = try #require(manifest.deltas?.first)
         center.answer(delta.file, bytes: try center.bytes(delta.file).dropLast())
         try expectFallback(manifest)
     }
 
-    @Test func oneThatIsEndless() throws {
+    @Test func extendedDeltaFallsBackToFullFile() throws {
         let manifest = try publish8()
         let delta = try #require(manifest.deltas?.first)
         center.answer(delta.file, bytes: try center.bytes(delta.file) + [UInt8](repeating: 0, count: 1 << 20))
         try expectFallback(manifest)
     }
 
-    @Test func oneThatIsNotThere() throws {
+    @Test func missingDeltaFallsBackToFullFile() throws {
         let manifest = try publish8()
         try Files.remove(center.folder.file(#require(manifest.deltas?.first).file))
         try expectFallback(manifest)
     }
 
-    /// Signed, and made for other rows: the center made a mistake.
-    @Test func oneForOtherRows() throws {
+    /// The delta is signed but was made for other rows, by a fault of the center.
+    @Test func deltaForOtherRowsFallsBackToFullFile() throws {
         try center.publish(version: 6, people: Self.people, lost: [3, 4])
         let manifest = try publish8(deltas: [6]) { $0.deltas?[0].from = 7 }
         try expectFallback(manifest)
     }
 
-    /// Signed, applies, and leads elsewhere.
-    @Test func oneThatGivesOtherContent() throws {
+    /// The delta is signed and applies, but the result has other content.
+    @Test func deltaWithOtherResultFallsBackToFullFile() throws {
         try center.publish(version: 8, people: Self.people, lost: [3, 4], deltas: [7])
         let name = Manifest.Delta.fileName(from: 7, to: 8)
         let wrong = try center.bytes(name)
@@ -148,8 +148,8 @@ import Testing
         try expectFallback(manifest)
     }
 
-    /// Signed, with the right hash, and no changeset.
-    @Test func oneThatIsGarbage() throws {
+    /// The delta is signed with the right hash but is no changeset.
+    @Test func signedGarbageFallsBackToFullFile() throws {
         let name = Manifest.Delta.fileName(from: 7, to: 8)
         let manifest = try publish8 { manifest in
             try Files.writeAtomically(Array("no changeset at all".utf8), to: center.folder.file(name))
@@ -159,30 +159,30 @@ import Testing
         try expectFallback(manifest)
     }
 
-    @Test func oneThatIsLargerThanTheFile() throws {
+    @Test func deltaLargerThanFullFileIsNotUsed() throws {
         let manifest = try publish8 { $0.deltas?[0].size = ($0.compressed?.size ?? 0) }
         try expectFallback(manifest, triesDelta: false)
     }
 
-    @Test func aDamagedFileInForceIsNoBase() throws {
+    @Test func damagedCurrentFileIsNoBase() throws {
         let path = try #require(rig.store.current())
         var bytes = try Files.read(path)
-        // Where a value of some row is: the file opens, and says something else of somebody.
+        // In a value of some row: the file can be opened but has another value.
         bytes[bytes.count / 2] ^= 1
         try Files.writeAtomically(bytes, to: path)
-        // It is read at the start, so the delta is not even asked for.
+        // The file is checked at the start, so the delta is not requested.
         try expectFallback(publish8(), triesDelta: false)
     }
 
-    @Test func aFileInForceThatIsGoneIsNoBase() throws {
+    @Test func missingCurrentFileIsNoBase() throws {
         try Files.remove(#require(rig.store.current()))
         let manifest = try publish8()
         #expect(try rig.download().fetch() == .installed(version: 8))
         try expect8(manifest)
     }
 
-    @Test func aDeltaGoesOnWhereItWasCut() throws {
-        // Many of the people change: a delta of several tens of kilobytes.
+    @Test func interruptedDeltaIsResumed() throws {
+        // Enough changes for a delta of several tens of kilobytes.
         let lost = Set((0..<Self.people * 20).filter { $0 % 5 == 0 })
         let large = Self.people * 20
         try center.publish(version: 8, people: large)
@@ -197,26 +197,26 @@ import Testing
         let download = Download(rig.settings { $0.centerURLs = ["http://127.0.0.1:\(proxy.port)"] })
         let part = rig.store.candidatePath(for: delta, of: manifest)
         NamedThread("cutter") {
-            try? eventually("some of it is here", everyMs: 2) { Files.status(part)?.size ?? 0 > 8_000 }
+            try? eventually("a part of the delta has arrived", everyMs: 2) { Files.status(part)?.size ?? 0 > 8_000 }
             proxy.cut()
         }
-        #expect(try rig.refusal(download).code == .unreachable)
+        #expect(try rig.fetchFailure(download).category == .unavailable)
         proxy.set { $0.bytesPerSecond = nil }
         let before = center.requests.count
         #expect(try download.fetch() == .installed(version: 9))
         #expect(center.asked(since: before).last == delta.file)
         #expect(center.requests.last?.headers["range"]?.hasPrefix("bytes=") == true)
-        #expect(try rig.decides(5) == (9, .lost))
+        #expect(try rig.gateAnswer(5) == (9, .lost))
     }
 
-    /// What an apply that was killed left behind is not rolled back into the next copy.
-    @Test func theJournalOfADeadApplyIsNotBelieved() throws {
+    /// The rollback journal of a killed installation must not be applied to the next copy.
+    @Test func hotJournalOfKilledApplyIsIgnored() throws {
         let manifest = try publish8()
         let candidate = rig.store.candidatePath(for: manifest)
         try Files.copy(#require(rig.store.current()), to: candidate)
         let database = try Database(candidate, .readWrite)
         try database.execute("PRAGMA cache_size = 1; BEGIN; UPDATE attendees SET status = 4")
-        // Copied while it is hot, as a kill would leave it.
+        // Copied during the transaction, as after a kill.
         try Files.copy(candidate + "-journal", to: rig.scanner.file("hot"))
         try database.execute("ROLLBACK")
         try Files.copy(rig.scanner.file("hot"), to: candidate + "-journal")
@@ -227,12 +227,11 @@ import Testing
         try expect8(manifest)
     }
 
-    @Test func twoInstallersExcludeEachOther() throws {
-        let manifest = try publish8()
+    @Test func deltaInstallationFailsWhileLockIsHeld() throws {
+        _ = try publish8()
         let lock = try FileLock(rig.store.folder + "/install.lock")
-        #expect(try rig.refusal().code == .configuration)
+        #expect(try rig.fetchFailure().category == .configuration)
         withExtendedLifetime(lock) {}
         #expect(rig.version == 7)
-        _ = manifest
     }
 }

@@ -5,7 +5,7 @@ import Testing
 
 @testable import SnapshotDownload
 
-/// What is fetched, in which form, and when: as plain values.
+/// The form and the time of downloads, as plain values.
 @Suite struct DownloadPlanTests {
     static let intervalMs = 30_000
 
@@ -30,7 +30,7 @@ import Testing
         return delta.from
     }
 
-    @Test func aDeltaFromTheVersionInForceIsTheShortWay() {
+    @Test func deltaFromCurrentVersionIsChosen() {
         let plan = DownloadPlan(intervalMs: Self.intervalMs)
         let offered = manifest(9, deltas: [(7, 900), (8, 300)])
         #expect(from(plan.form(of: offered, from: 8, at: 0)) == 8)
@@ -40,7 +40,7 @@ import Testing
         #expect(plan.form(of: manifest(9, deltas: []), from: 8, at: 0) == .full)
     }
 
-    @Test func aDeltaThatIsNotSmallerThanTheFileIsNone() {
+    @Test func deltaNotSmallerThanFullFileIsNotChosen() {
         let plan = DownloadPlan(intervalMs: Self.intervalMs)
         func form(_ size: Int64, compressed: Int64?) -> Int64? {
             from(plan.form(of: manifest(9, size: 1_000, compressed: compressed, deltas: [(8, size)]), from: 8, at: 0))
@@ -55,24 +55,24 @@ import Testing
         #expect(plan.form(of: huge, from: 8, at: 0) == .full)
     }
 
-    @Test func aDeltaOfNoUseIsNotTriedAgain() throws {
+    @Test func excludedDeltaIsNotChosenAgain() throws {
         var plan = DownloadPlan(intervalMs: Self.intervalMs)
         let offered = manifest(9, deltas: [(8, 300)])
         guard case .delta(let delta) = plan.form(of: offered, from: 8, at: 0) else { throw TestFailure("no delta") }
-        plan.spend(delta, at: 0)
+        plan.exclude(delta, at: 0)
         #expect(plan.form(of: offered, from: 8, at: 0) == .full)
-        // Another source may have the true one ...
+        // Another source may have the signed bytes ...
         #expect(from(plan.form(of: offered, from: 8, at: 1)) == 8)
-        // ... unless the true one is of no use.
-        plan.spend(delta, at: nil)
+        // ... but the delta is excluded everywhere if the signed bytes do not apply.
+        plan.exclude(delta, at: nil)
         #expect(plan.form(of: offered, from: 8, at: 1) == .full)
-        // The next version has another one.
+        // The next version has another delta.
         #expect(from(plan.form(of: manifest(10, deltas: [(8, 300)]), from: 8, at: 0)) == 8)
-        plan.settle()
+        plan.reset()
         #expect(from(plan.form(of: offered, from: 8, at: 0)) == 8)
     }
 
-    @Test func whatIsSmallGoesAtOnce() {
+    @Test func smallFilesDoNotWait() {
         var random = TestRandom(1)
         for seed in 0..<100 {
             var plan = DownloadPlan(intervalMs: Self.intervalMs)
@@ -81,9 +81,9 @@ import Testing
         }
     }
 
-    /// A thousand scanners that see a new list of a million tags at the same time: what they fetch in any half minute is what
-    /// a center can serve, and none waits longer than is said.
-    @Test func aFleetDoesNotMeet() {
+    /// A thousand scanners learn of a new snapshot of a million tags at the same time. The center can serve the
+    /// downloads of each half minute, and no scanner waits longer than the limit.
+    @Test func turnsOfAFleetAreSpread() {
         var random = TestRandom(2)
         let bytes: Int64 = 12_000_000
         var turns: [Int64: Int] = [:]
@@ -98,21 +98,21 @@ import Testing
         #expect(turns.count > 15)
     }
 
-    @Test func aTurnComesOnceAndIsKept() {
+    @Test func turnIsDrawnOnceAndKept() {
         var random = TestRandom(3)
         var plan = DownloadPlan(intervalMs: Self.intervalMs)
         let first = plan.waitMs(forBytes: 12_000_000, isUrgent: false, nowMs: 0, using: &random)
         #expect(first > 0)
-        // However often it looks, and whatever comes out meanwhile.
+        // Further checks and new versions do not change it.
         #expect(plan.waitMs(forBytes: 12_000_000, isUrgent: false, nowMs: 1_000, using: &random) == first - 1_000)
         #expect(plan.waitMs(forBytes: 13_000_000, isUrgent: false, nowMs: first, using: &random) == 0)
-        // A download that was cut goes on at once.
+        // An interrupted download continues at once.
         #expect(plan.waitMs(forBytes: 13_000_000, isUrgent: false, nowMs: first + 60_000, using: &random) == 0)
-        plan.settle()
+        plan.reset()
         #expect(plan.waitMs(forBytes: 13_000_000, isUrgent: false, nowMs: first + 90_000, using: &random) > 0)
     }
 
-    @Test func whoHasNothingGoodWaitsSeconds() {
+    @Test func scannerWithoutUsableSnapshotWaitsSeconds() {
         var random = TestRandom(4)
         var longest: Int64 = 0
         for _ in 0..<1_000 {
@@ -123,38 +123,38 @@ import Testing
         #expect(longest > 5_000 && longest <= DownloadPlan.longestUrgentWaitMs)
     }
 
-    @Test func theFileInForceIsReadSeldomAndSoonerWhenTheGateDoesNotDecideFromIt() {
+    @Test func currentFileIsCheckedSoonerIfGateDoesNotUseIt() {
         var plan = DownloadPlan(intervalMs: Self.intervalMs)
-        let looks: [(isGateElsewhere: Bool, nowMs: Int64)] = [
+        let checks: [(isGateElsewhere: Bool, nowMs: Int64)] = [
             (false, 7), (true, 60_006), (false, 60_007), (true, 60_007), (true, 60_008), (false, 3_660_006),
             (false, 3_660_007),
         ]
-        let answers = looks.map { look in
-            let isDue = plan.isReadDue(isGateElsewhere: look.isGateElsewhere, nowMs: look.nowMs)
-            if isDue { plan.read(isWhole: true, nowMs: look.nowMs) }
+        let answers = checks.map { check in
+            let isDue = plan.isFileCheckDue(isGateElsewhere: check.isGateElsewhere, nowMs: check.nowMs)
+            if isDue { plan.noteFileCheck(isIntact: true, nowMs: check.nowMs) }
             return isDue
         }
         #expect(answers == [true, false, false, true, false, false, true])
     }
 
-    /// It is no base of a delta, it is fetched within seconds, and nobody takes it for good at the next look.
-    @Test func aDamagedFileIsUrgentUntilItWasRead() {
+    /// It is no base of a delta, it is replaced within seconds, and the next check reads it again.
+    @Test func damagedFileIsUrgentUntilFoundIntact() {
         var random = TestRandom(6)
         var plan = DownloadPlan(intervalMs: Self.intervalMs)
-        plan.read(isWhole: false, nowMs: 5)
+        plan.noteFileCheck(isIntact: false, nowMs: 5)
         let offered = manifest(9, deltas: [(8, 300)])
         #expect(plan.form(of: offered, from: 8, at: 0) == .full)
-        #expect(plan.isReadDue(isGateElsewhere: false, nowMs: 6))
+        #expect(plan.isFileCheckDue(isGateElsewhere: false, nowMs: 6))
         let waitMs = plan.waitMs(forBytes: 12_000_000, isUrgent: false, nowMs: 6, using: &random)
         #expect(waitMs > 0 && waitMs <= DownloadPlan.longestUrgentWaitMs)
-        plan.read(isWhole: true, nowMs: 7)
-        #expect(!plan.isReadDue(isGateElsewhere: false, nowMs: 8))
+        plan.noteFileCheck(isIntact: true, nowMs: 7)
+        #expect(!plan.isFileCheckDue(isGateElsewhere: false, nowMs: 8))
         #expect(from(plan.form(of: offered, from: 8, at: 0)) == 8)
     }
 
-    @Test func aFullFileThatWasRefusedIsLeftAloneForAWhile() {
+    @Test func refusedFullFileIsHeldForGrowingTimes() {
         var plan = DownloadPlan(intervalMs: Self.intervalMs)
-        func reason(_ source: Int, _ nowMs: Int64) -> String? { plan.reasonToHold("a", at: source, nowMs: nowMs) }
+        func reason(_ source: Int, _ nowMs: Int64) -> String? { plan.holdReason("a", at: source, nowMs: nowMs) }
         var (nowMs, pauses): (Int64, [Int64]) = (0, [])
         for _ in 0..<7 {
             plan.hold("a", at: 1, "hash", nowMs: nowMs)
@@ -165,21 +165,21 @@ import Testing
         }
         #expect(pauses == [60_000, 120_000, 240_000, 480_000, 900_000, 900_000, 900_000])
         plan.hold("a", at: 1, "hash", nowMs: nowMs)
-        plan.settle()
+        plan.reset()
         #expect(reason(1, nowMs) == nil)
     }
 
-    @Test func looksAreSpread() {
+    @Test func checksAreSpreadOverTheInterval() {
         var random = TestRandom(5)
         let plan = DownloadPlan(intervalMs: Self.intervalMs)
         let pauses = (0..<1_000).map { _ in plan.pauseMs(using: &random) }
         #expect(pauses.allSatisfy { (24_000...36_000).contains($0) } && Set(pauses).count > 500)
         let starts = (0..<1_000).map { _ in
-            DownloadPlan.firstLookMs(hasSnapshot: true, intervalMs: Self.intervalMs, using: &random)
+            DownloadPlan.firstCheckMs(hasSnapshot: true, intervalMs: Self.intervalMs, using: &random)
         }
         #expect(starts.allSatisfy { (0...30_000).contains($0) } && starts.contains { $0 > 20_000 })
         let empty = (0..<1_000).map { _ in
-            DownloadPlan.firstLookMs(hasSnapshot: false, intervalMs: Self.intervalMs, using: &random)
+            DownloadPlan.firstCheckMs(hasSnapshot: false, intervalMs: Self.intervalMs, using: &random)
         }
         #expect(empty.allSatisfy { (0...2_000).contains($0) } && empty.contains { $0 > 1_000 })
     }

@@ -1,4 +1,3 @@
-import CLI
 import FakeCenter
 import FileSystem
 import Minisign
@@ -9,19 +8,19 @@ import TestSupport
 
 @testable import SnapshotDownload
 
-/// One scanner's data folder, a download into it, and what a gate would do with it.
+/// The data folder of one scanner, a download into it, and the answers of a gate that decides from it.
 final class DownloadRig {
     let center: TestCenter
     let scanner = TemporaryFolder("scanner")
-    let watch: SnapshotReloader
+    let reloader: SnapshotReloader
     private let urls: [String]
     private var snapshot: Snapshot?
 
-    /// - Parameter urls: nil: the center's.
+    /// - Parameter urls: base URLs of the sources; `nil` for the center's.
     init(_ center: TestCenter, urls: [String]? = nil) {
         self.center = center
         self.urls = urls ?? [center.url]
-        watch = SnapshotReloader(SnapshotStore(folder: scanner.file("snapshots")))
+        reloader = SnapshotReloader(SnapshotStore(folder: scanner.file("snapshots")))
     }
 
     var store: SnapshotStore { SnapshotStore(folder: scanner.file("snapshots")) }
@@ -42,23 +41,25 @@ final class DownloadRig {
         Download(settings(keys: keys, change))
     }
 
-    /// The error of a fetch that has to fail, as it is told.
-    func refusal(_ download: Download? = nil) throws -> ProgramError {
+    /// Fetches, and returns the error.
+    ///
+    /// - Throws: `TestFailure` if the fetch succeeds.
+    func fetchFailure(_ download: Download? = nil) throws -> DownloadError {
         do {
             let outcome = try (download ?? self.download()).fetch()
-            throw TestFailure("it was taken: \(outcome)")
-        } catch let error as ProgramError { return error }
+            throw TestFailure("fetch succeeded: \(outcome)")
+        } catch let error as DownloadError { return error }
     }
 
-    /// What a gate answers for one of the people: it looks for a new snapshot as a gate does, between two taps.
-    func decides(_ person: Int) throws -> (version: Int64, status: Attendee.Status?) {
-        watch.check()
-        if let next = watch.take() { snapshot = next }
+    /// Reloads the snapshot as a gate does between two taps, and returns its version and the status of a person's tag.
+    func gateAnswer(_ person: Int) throws -> (version: Int64, status: Attendee.Status?) {
+        reloader.check()
+        if let next = reloader.take() { snapshot = next }
         guard let snapshot else { throw TestFailure("the gate has no snapshot") }
         return (snapshot.version, try snapshot.attendee(TestCenter.tag(person))?.status)
     }
 
-    /// Names in the folder of snapshots that belong to a journey.
+    /// Names of the temporary files of downloads in the snapshot folder.
     var leftovers: [String] {
         ((try? Files.list(scanner.file("snapshots"))) ?? []).filter { $0.hasPrefix("download-") }
     }

@@ -1,4 +1,4 @@
-import CLI
+import ErrorModel
 import FakeCenter
 import FileSystem
 import HTTPClient
@@ -11,8 +11,7 @@ import Snapshots
 import TestSupport
 import Testing
 
-@Suite("Download of snapshots")
-struct DownloadTests {
+@Suite struct DownloadTests {
     private func settings(_ center: TestCenter, _ scanner: TemporaryFolder, url: String? = nil) -> Download.Settings {
         var settings = Download.Settings(
             folder: scanner.path, centerURLs: [url ?? center.url + "/"], keys: [center.key.publicKey])
@@ -20,18 +19,14 @@ struct DownloadTests {
         return settings
     }
 
-    private func code(_ body: () throws -> Void) -> ExitCode? {
-        do {
-            try body()
-            return nil
-        } catch { return (error as? ProgramError)?.code ?? .failed }
+    private func category(_ body: () throws -> Void) -> ErrorCategory? {
+        #expect(throws: DownloadError.self) { try body() }?.category
     }
 
-    @Test("The newest is installed once; after that the center says it has nothing new")
-    func installs() throws {
+    @Test func newestSnapshotIsInstalledOnce() throws {
         let (center, scanner) = (try TestCenter(), TemporaryFolder())
         let download = Download(settings(center, scanner))
-        #expect(code { _ = try download.fetch() } == .failed)
+        #expect(category { _ = try download.fetch() } == .failure)
         try center.publish(version: 7)
         #expect(try download.fetch() == .installed(version: 7))
         #expect(SnapshotStore(folder: scanner.file("snapshots")).currentVersion() == 7)
@@ -41,16 +36,15 @@ struct DownloadTests {
         #expect(center.requests.last?.headers["if-none-match"] != nil)
         try center.publish(version: 8)
         #expect(try download.fetch() == .installed(version: 8))
-        // Another process, without a memory.
+        // A new process does not know the ETag.
         #expect(try Download(settings(center, scanner)).fetch() == .newest(version: 8))
-        // The compressed form travelled, and nothing of the journey is left.
+        // The compressed file was downloaded, and no temporary file is left.
         #expect(center.requests.contains { $0.path.hasSuffix(".gz") })
         #expect(!center.requests.contains { $0.path.hasSuffix(".sqlite") })
         #expect(try Files.list(scanner.file("snapshots")).filter { $0.hasPrefix("download-") } == [])
     }
 
-    @Test("A download that is cut goes on where it was")
-    func resumes() throws {
+    @Test func interruptedDownloadIsResumed() throws {
         let (center, scanner) = (try TestCenter(), TemporaryFolder())
         let manifest = try center.publish(version: 7, people: 60_000)
         var link = FaultProxy.Link()
@@ -60,10 +54,10 @@ struct DownloadTests {
         let download = Download(settings(center, scanner, url: "http://127.0.0.1:\(proxy.port)"))
         let part = scanner.file("snapshots/download-7.gz")
         NamedThread("cutter") {
-            try? eventually("some of it is here", everyMs: 5) { Files.status(part)?.size ?? 0 > 60_000 }
+            try? eventually("a part of the file has arrived", everyMs: 5) { Files.status(part)?.size ?? 0 > 60_000 }
             proxy.cut()
         }
-        #expect(code { _ = try download.fetch() } == .unreachable)
+        #expect(category { _ = try download.fetch() } == .unavailable)
         #expect(Files.status(part)?.size ?? 0 < Int(manifest.compressed?.size ?? 0))
         proxy.set { $0.bytesPerSecond = nil }
         #expect(try download.fetch() == .installed(version: 7))
@@ -72,8 +66,8 @@ struct DownloadTests {
         #expect(ranges[1]?.hasPrefix("bytes=") == true && ranges[1] != "bytes=0-")
     }
 
-    @Test("Manifest and signature caught in the middle of a publication are fetched again, three times")
-    func fetchesAgain() throws {
+    /// As during a publication. The number of repetitions is limited.
+    @Test func mismatchedManifestAndSignatureAreFetchedAgain() throws {
         let (center, scanner) = (try TestCenter(), TemporaryFolder())
         try center.publish(version: 6)
         let old = try Files.readText(center.folder.file(Manifest.signatureFileName))
@@ -84,47 +78,45 @@ struct DownloadTests {
         try center.publish(version: 8)
         center.answer(Manifest.signatureFileName, [.text(old)])
         let before = center.requests.count
-        #expect(code { _ = try Download(self.settings(center, scanner)).fetch() } == .failed)
+        #expect(category { _ = try Download(self.settings(center, scanner)).fetch() } == .failure)
         #expect(center.requests.count == before + 8)
         #expect(SnapshotStore(folder: scanner.file("snapshots")).currentVersion() == 7)
     }
 
-    @Test("A foreign key, a file with other bytes and an older version change nothing")
-    func refuses() throws {
+    @Test func invalidSnapshotsLeaveTheInstalledOneInPlace() throws {
         let (center, scanner) = (try TestCenter(), TemporaryFolder())
         try center.publish(version: 7)
         _ = try Download(settings(center, scanner)).fetch()
         try center.publish(version: 9, signedBy: try MinisignSecretKey.generate())
-        #expect(code { _ = try Download(self.settings(center, scanner)).fetch() } == .failed)
+        #expect(category { _ = try Download(self.settings(center, scanner)).fetch() } == .failure)
         let manifest = try center.publish(version: 10)
         center.answer(manifest.compressed!.file, [.text(String(repeating: "x", count: Int(manifest.compressed!.size)))])
-        #expect(code { _ = try Download(self.settings(center, scanner)).fetch() } == .failed)
+        #expect(category { _ = try Download(self.settings(center, scanner)).fetch() } == .failure)
         center.answer(manifest.compressed!.file, [.text(String(repeating: "x", count: 100_000))])
-        #expect(code { _ = try Download(self.settings(center, scanner)).fetch() } == .unreachable)
+        #expect(category { _ = try Download(self.settings(center, scanner)).fetch() } == .unavailable)
         center.answer(manifest.compressed!.file, [])
         #expect(SnapshotStore(folder: scanner.file("snapshots")).currentVersion() == 7)
         #expect(try Download(settings(center, scanner)).fetch() == .installed(version: 10))
-        // A center restored from a backup.
+        // As after the center was restored from a backup.
         try center.publish(version: 8)
         #expect(try Download(settings(center, scanner)).fetch() == .older(offered: 8, highest: 10))
     }
 
-    @Test("A center that is away, or faulty, is another thing than one that offers nothing good")
-    func unreachable() throws {
+    @Test func unreachableOrFaultyCenterIsUnavailable() throws {
         let (center, scanner) = (try TestCenter(), TemporaryFolder())
         try center.publish(version: 7)
         #expect(
-            code { _ = try Download(self.settings(center, scanner, url: "http://127.0.0.1:1")).fetch() } == .unreachable
+            category { _ = try Download(self.settings(center, scanner, url: "http://127.0.0.1:1")).fetch() }
+                == .unavailable
         )
-        center.answer(Manifest.fileName, [.text("no", status: 503)])
-        #expect(code { _ = try Download(self.settings(center, scanner)).fetch() } == .unreachable)
+        center.answer(Manifest.fileName, [.text("busy", status: 503)])
+        #expect(category { _ = try Download(self.settings(center, scanner)).fetch() } == .unavailable)
     }
 
-    @Test("A folder is as good as a center, with the plain file or the compressed one")
-    func fromFolder() throws {
+    @Test func folderWithPlainOrCompressedFileIsInstalled() throws {
         let (center, scanner) = (try TestCenter(), TemporaryFolder())
         let download = Download(settings(center, scanner))
-        #expect(code { _ = try download.install(from: center.folder.path) } == .failed)
+        #expect(category { _ = try download.install(from: center.folder.path) } == .failure)
         try center.publish(version: 7)
         #expect(try download.install(from: center.folder.path) == .installed(version: 7))
         let next = try center.publish(version: 8)
@@ -134,8 +126,7 @@ struct DownloadTests {
         #expect(center.requests.isEmpty)
     }
 
-    @Test("Polling brings a new snapshot, and stops at once")
-    func polls() throws {
+    @Test func runInstallsNewSnapshotsAndStopsPromptly() throws {
         let (center, scanner) = (try TestCenter(), TemporaryFolder())
         var settings = settings(center, scanner)
         settings.intervalMs = 50
@@ -145,17 +136,16 @@ struct DownloadTests {
             ended.stop()
         }
         let store = SnapshotStore(folder: scanner.file("snapshots"))
-        try eventually("it asks") { center.requests.count > 0 }
+        try eventually("center is asked") { center.requests.count > 0 }
         try center.publish(version: 7)
-        try eventually("the first") { store.currentVersion() == 7 }
+        try eventually("version 7 is installed") { store.currentVersion() == 7 }
         try center.publish(version: 8)
-        try eventually("the next") { store.currentVersion() == 8 }
+        try eventually("version 8 is installed") { store.currentVersion() == 8 }
         stop.stop()
         #expect(ended.wait(ms: 3_000))
     }
 
-    @Test("The client takes no other scheme, no endless body, and no redirect out of the web")
-    func client() throws {
+    @Test func clientRejectsOtherSchemesAndOversizedBodies() throws {
         let center = try TestCenter()
         let client = HTTPSession()
         func kind(_ body: () throws -> Void) -> HTTPClientError.Kind? {

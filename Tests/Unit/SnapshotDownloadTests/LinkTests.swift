@@ -1,3 +1,4 @@
+import ErrorModel
 import FakeCenter
 import FileSystem
 import Glibc
@@ -8,11 +9,10 @@ import Snapshots
 import TestSupport
 import Testing
 
-@testable import CLI
 @testable import SnapshotDownload
 @testable import SnapshotInstall
 
-/// Bad links and odd servers: what has come is kept, what is wrong is not, and nobody waits for ever.
+/// Bad links and faulty servers. Received bytes are kept, wrong bytes are discarded, and each transfer is bounded.
 @Suite struct LinkTests {
     let center: TestCenter
 
@@ -22,16 +22,18 @@ import Testing
         DownloadRig(center, urls: ["http://127.0.0.1:\(proxy.port)"])
     }
 
-    /// Fetches again and again, as a publisher does, until `version` is in force; gives the number of tries.
+    /// Fetches repeatedly, as a publisher does, until `version` is installed.
+    ///
+    /// - Returns: the number of attempts.
     private func fetch(_ rig: DownloadRig, _ version: Int64, atMost tries: Int) throws -> Int {
         let download = rig.download()
         for number in 1...tries {
             if (try? download.fetch()) == .installed(version: version) { return number }
         }
-        throw TestFailure("not within \(tries) tries: \((try? rig.refusal(download)).map { "\($0)" } ?? "")")
+        throw TestFailure("not within \(tries) tries: \((try? rig.fetchFailure(download)).map { "\($0)" } ?? "")")
     }
 
-    @Test(arguments: [false, true]) func aLinkThatDiesEvery200kB(resets: Bool) throws {
+    @Test(arguments: [false, true]) func downloadCompletesOverLinkCutEvery200kB(resets: Bool) throws {
         let manifest = try center.publish(version: 7, people: 80_000)
         let size = Int(try #require(manifest.compressed).size)
         #expect(size > 800_000)
@@ -40,19 +42,19 @@ import Testing
         let proxy = try FaultProxy(target: center.port, link)
         defer { proxy.end() }
         let rig = proxied(proxy)
-        // A reset throws away what was under way in the kernel.
+        // A reset discards the bytes in the kernel's buffers.
         let tries = try fetch(rig, 7, atMost: resets ? 60 : size / 190_000 + 2)
         #expect(tries >= size / 200_000)
-        #expect(try rig.decides(1) == (7, .active))
-        // Each went on where the one before had ended.
+        #expect(try rig.gateAnswer(1) == (7, .active))
+        // Each attempt continued the file of the one before.
         let starts = center.requests.filter { $0.path.hasSuffix(".gz") }.map { request in
             Int((request.headers["range"] ?? "bytes=0-").dropFirst(6).dropLast()) ?? -1
         }
         #expect(starts == starts.sorted() && Set(starts).count > size / 200_000 / 2, "\(starts)")
     }
 
-    /// 16 kbit/s, cut every 20 kB. The same link thirty-two times as fast unless the real one is asked for.
-    @Test func aSliverOfBandwidth() throws {
+    /// 16 kbit/s, cut every 20 kB. Runs 32 times as fast unless `TAPLINE_TEST_REAL_LINK` is set.
+    @Test func downloadCompletesAt16kbits() throws {
         let factor = getenv("TAPLINE_TEST_REAL_LINK") != nil ? 1 : 32
         let people = 10_000
         let first = try center.publish(version: 7, people: people)
@@ -64,14 +66,14 @@ import Testing
         let size = Int(try #require(first.compressed).size)
         #expect(size > 100_000)
         _ = try fetch(rig, 7, atMost: size / 15_000 + 4)
-        // A revoked band, on the same link: within two connections.
+        // A revocation arrives over the same link within two connections.
         try center.publish(version: 8, people: people, lost: [3], deltas: [7])
         _ = try fetch(rig, 8, atMost: 2)
-        #expect(try rig.decides(3) == (8, .lost))
+        #expect(try rig.gateAnswer(3) == (8, .lost))
     }
 
     /// No ETag, no ranges: `python3 -m http.server`.
-    @Test func aPlainFileServer() throws {
+    @Test func downloadCompletesFromServerWithoutRanges() throws {
         try Files.makeFolder(center.folder.file("web"))
         guard symlink(center.folder.path, center.folder.file("web/snapshot")) == 0 else { throw SystemError("symlink") }
         let server = try ChildProcess(
@@ -79,18 +81,18 @@ import Testing
             ["-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "--directory", center.folder.file("web")],
             errors: center.folder.file("python.log"))
         // "Serving HTTP on 127.0.0.1 port 40001 (http://127.0.0.1:40001/) ..."
-        let said = try server.line()
-        let words = try #require(said).split(separator: " ")
+        let line = try server.line()
+        let words = try #require(line).split(separator: " ")
         let port = try #require(words.firstIndex(of: "port").flatMap { UInt16(words[$0 + 1]) })
         let proxy = try FaultProxy(target: port)
         defer { proxy.end() }
         let rig = proxied(proxy)
         let download = rig.download()
         try center.publish(version: 7, people: 20_000)
-        // Cut in the middle, twice; it has to begin anew each time, and does.
+        // The transfer is cut twice, and the server has to send the whole file each time.
         for _ in 0..<2 {
             proxy.set { $0.cutAfterBytes = 100_000 }
-            #expect(try rig.refusal(download).code == .unreachable)
+            #expect(try rig.fetchFailure(download).category == .unavailable)
             #expect(Files.status(rig.store.folder + "/download-7.gz")?.size ?? 0 > 50_000)
         }
         proxy.set { $0.cutAfterBytes = nil }
@@ -98,15 +100,16 @@ import Testing
         #expect(try download.fetch() == .newest(version: 7))
         try center.publish(version: 8, people: 20_000, lost: [3], deltas: [7])
         #expect(try download.fetch() == .installed(version: 8))
-        #expect(try rig.decides(3) == (8, .lost))
+        #expect(try rig.gateAnswer(3) == (8, .lost))
         #expect(try download.fetch() == .newest(version: 8))
     }
 
     // MARK: Validators
 
-    /// A server that names its files as it is told, and whose first answer breaks off in the middle. The file arrives all the
-    /// same; gives the headers with which the second half was asked for.
-    private func resume(_ names: String, knowsRanges: Bool = true) throws -> [String] {
+    /// Downloads from a server that sends the given validators and breaks off its first answer in the middle.
+    ///
+    /// - Returns: the range headers of the request for the second half.
+    private func resume(_ validators: String, knowsRanges: Bool = true) throws -> [String] {
         let manifest = try center.publish(version: 7, people: 3_000)
         let packed = try #require(manifest.compressed).file
         let whole = try center.bytes(packed)
@@ -119,18 +122,19 @@ import Testing
             let isFirst = !request.contains("Range: bytes=")
             guard !isFirst, knowsRanges else {
                 let sent = isFirst ? Array(whole[..<half]) : whole
-                return .init("HTTP/1.1 200 OK\nContent-Length: \(whole.count)\n\(names)", sent)
+                return .init("HTTP/1.1 200 OK\nContent-Length: \(whole.count)\n\(validators)", sent)
             }
             return .init(
                 "HTTP/1.1 206 Partial Content\nContent-Length: \(whole.count - half)\n"
-                    + "Content-Range: bytes \(half)-\(whole.count - 1)/\(whole.count)\n\(names)", Array(whole[half...]))
+                    + "Content-Range: bytes \(half)-\(whole.count - 1)/\(whole.count)\n\(validators)",
+                Array(whole[half...]))
         }
         defer { server.end() }
         let rig = DownloadRig(center, urls: [server.url])
         let download = rig.download()
-        #expect(try rig.refusal(download).code == .unreachable)
+        #expect(try rig.fetchFailure(download).category == .unavailable)
         #expect(try download.fetch() == .installed(version: 7))
-        #expect(try rig.decides(1) == (7, .active))
+        #expect(try rig.gateAnswer(1) == (7, .active))
         let second = try #require(server.requests.last { $0.contains("/\(packed) ") })
         return second.split(separator: "\r\n").map(String.init).filter { $0.contains("ange:") }
     }
@@ -139,26 +143,26 @@ import Testing
 
     private static let modified = "Tue, 24 Nov 2026 10:00:00 GMT"
 
-    @Test func aStrongTag() throws {
+    @Test func strongETagIsSentAsIfRange() throws {
         let headers = try resume("ETag: \"abc\"\n\(Self.date)\nLast-Modified: \(Self.modified)")
         #expect(headers.count == 2 && headers.contains("If-Range: \"abc\""))
     }
 
-    @Test(arguments: ["ETag: W/\"abc\"\n", ""]) func withoutAStrongTagTheDateNamesTheFile(tag: String) throws {
+    @Test(arguments: ["ETag: W/\"abc\"\n", ""]) func lastModifiedIsSentWithoutStrongETag(tag: String) throws {
         let headers = try resume("\(tag)\(Self.date)\nLast-Modified: \(Self.modified)")
         #expect(headers.count == 2 && headers.contains("If-Range: \(Self.modified)"))
     }
 
-    /// Changed in the very second of the answer, without a date to compare, or nothing at all: the bytes are continued all the
-    /// same, as their name holds the version and their hash decides.
+    /// Last-Modified in the second of the answer, without a Date, or no validator. The part is continued without a
+    /// condition, because the file name contains the version and the hash is verified.
     @Test(arguments: ["\(date)\nLast-Modified: \(date.dropFirst(6))", "Last-Modified: \(modified)", "X-Nothing: 1"])
-    func whatIsNotStrongNamesNothing(names: String) throws {
-        let headers = try resume(names)
+    func weakValidatorsAreNotSent(validators: String) throws {
+        let headers = try resume(validators)
         #expect(headers.count == 1 && headers[0].hasPrefix("Range: bytes="), "\(headers)")
     }
 
-    /// What cannot be sent back names nothing either, for the part of a file or for the manifest.
-    @Test func aTagWithControlCharacters() throws {
+    /// Such a value could not be sent back as a header.
+    @Test func etagWithControlCharactersIsIgnored() throws {
         let headers = try resume("ETag: \"a\u{1}b\"")
         #expect(headers.count == 1 && headers[0].hasPrefix("Range: bytes="), "\(headers)")
         let server = try RawServer { _ in .init("HTTP/1.1 200 OK\nContent-Length: 0\nETag: \"a\u{1}b\"") }
@@ -166,12 +170,12 @@ import Testing
         #expect(try HTTPSession().get(server.url + "/x", limitBytes: 10).etag == nil)
     }
 
-    @Test func aServerThatKnowsNoRangesSendsTheWhole() throws {
+    @Test func serverWithoutRangesSendsTheWholeFile() throws {
         #expect(try resume("ETag: \"abc\"", knowsRanges: false).count == 2)
     }
 
-    /// What lies there is of another file, and the server continues it: the hash finds out, and it is fetched anew.
-    @Test func aPartOfSomethingElse() throws {
+    /// The server continues a part of another file. The hash differs, and the file is downloaded again.
+    @Test func partOfAnotherFileIsFoundByHash() throws {
         let manifest = try center.publish(version: 7, people: 2_000)
         let package = try #require(manifest.compressed)
         let rig = DownloadRig(center)
@@ -180,28 +184,28 @@ import Testing
         for origin in ["http://elsewhere\n\"x\"\n", "\(center.url)\n\n", "rubbish", "\(center.url)\n\u{1}\n"] {
             try Files.writeAtomically([UInt8](repeating: 7, count: Int(package.size) / 2), to: part)
             try Files.writeAtomically(Array(origin.utf8), to: part + ".origin")
-            #expect("\(try rig.refusal())".contains("(hash)"))
+            #expect("\(try rig.fetchFailure())".contains("(hash)"))
         }
-        // Under a validator, which the server does not know: the whole at once.
+        // With a validator that the server does not know, it sends the whole file at once.
         try Files.writeAtomically([UInt8](repeating: 7, count: Int(package.size) / 2), to: part)
         try Files.writeAtomically(Array("\(center.url)\n\"x\"\n".utf8), to: part + ".origin")
         #expect(try rig.download().fetch() == .installed(version: 7))
         #expect(center.requests.last?.headers["if-range"] == "\"x\"")
     }
 
-    /// Longer than the file: 416, and it is fetched anew at the next look.
-    @Test func aPartThatIsTooLong() throws {
+    /// The server answers 416. The next check downloads the file again.
+    @Test func oversizedPartIsDownloadedAgain() throws {
         let manifest = try center.publish(version: 7)
         let rig = DownloadRig(center)
         let part = rig.store.folder + "/download-7.gz"
         try Files.makeFolder(rig.store.folder)
         try Files.writeAtomically([UInt8](repeating: 7, count: Int(manifest.size) * 2), to: part)
         try Files.writeAtomically(Array("\(center.url)\n\n".utf8), to: part + ".origin")
-        #expect(try rig.refusal().code == .unreachable)
+        #expect(try rig.fetchFailure().category == .unavailable)
         #expect(try rig.download().fetch() == .installed(version: 7))
     }
 
-    // MARK: Servers that lie or dawdle
+    // MARK: Faulty and slow servers
 
     private func kind(
         _ answer: RawServer.Answer, limitBytes: Int = 1_000, to path: String? = nil, isPatient: Bool = true,
@@ -222,14 +226,14 @@ import Testing
         } catch { return error.kind }
     }
 
-    @Test func aServerThatLiesAboutTheLength() throws {
+    @Test func wrongContentLengthIsRejected() throws {
         let folder = TemporaryFolder("lies")
         let body = [UInt8](repeating: 65, count: 500)
-        // It promises too much: told before a byte is written.
+        // Too large by its Content-Length: rejected before a byte is written.
         let path = folder.file("a")
         #expect(try kind(.init("HTTP/1.1 200 OK\nContent-Length: 1001", body, hangs: true), to: path) == .tooLarge)
         #expect(Files.status(path) == nil)
-        // It breaks off, it says nothing and does not end, it sends more than it says.
+        // A body that is too short, one without a length that does not end, one longer than its Content-Length.
         #expect(try kind(.init("HTTP/1.1 200 OK\nContent-Length: 900", body), to: path) == .unreachable)
         #expect(Files.status(path)?.size == 500)
         let endless = [UInt8](repeating: 65, count: 200_000)
@@ -240,7 +244,7 @@ import Testing
         #expect(Files.status(path)?.size == 100)
     }
 
-    @Test func aRangeThatWasNotAskedFor() throws {
+    @Test func unrequestedRangeIsRejected() throws {
         let folder = TemporaryFolder("range")
         #expect(
             try kind(
@@ -248,26 +252,26 @@ import Testing
                 to: folder.file("a")) == .unreachable)
     }
 
-    @Test func aServerThatFallsSilentOrDripsIsLeft() throws {
+    @Test func stalledOrSlowTransferTimesOut() throws {
         #expect(
             try kind(.init("HTTP/1.1 200 OK\nContent-Length: 900", [65], hangs: true), isPatient: false) == .timedOut)
         var drips = RawServer.Answer("HTTP/1.1 200 OK\nContent-Length: 900", [], pauseMs: 50)
         drips.pieces += (0..<400).map { _ in [65] }
         #expect(try kind(drips, isPatient: false) == .timedOut)
-        // Fast enough not to be left for that; but all of it has its time.
+        // Above the lowest speed, but limited in total time.
         #expect(try kind(drips, limitMs: 300) == .timedOut)
     }
 
-    @Test func redirectsEnd() throws {
+    @Test func redirectsAreLimitedToThree() throws {
         let server = try RawServer { _ in .init("HTTP/1.1 302 Found\nLocation: /again\nContent-Length: 0") }
         defer { server.end() }
         let client = HTTPSession()
         #expect(throws: HTTPClientError.self) { try client.get(server.url + "/x", limitBytes: 1_000) }
-        #expect(server.requests.count == 4, "three are followed")
+        #expect(server.requests.count == 4, "three redirects are followed")
     }
 
-    /// The packed file is what is signed: nobody asks for another packing, nor unpacks one.
-    @Test func noPackingIsAskedFor() throws {
+    /// The signature covers the compressed file, so no transfer encoding may change it.
+    @Test func noContentEncodingIsRequested() throws {
         try center.publish(version: 7)
         _ = try DownloadRig(center).download().fetch()
         #expect(center.requests.allSatisfy { $0.headers["accept-encoding"] == nil })

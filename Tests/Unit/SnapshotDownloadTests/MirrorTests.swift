@@ -1,4 +1,4 @@
-import CLI
+import ErrorModel
 import FakeCenter
 import FileSystem
 import HTTPServer
@@ -13,7 +13,7 @@ import Testing
 @testable import SnapshotDownload
 @testable import SnapshotInstall
 
-/// Several sources, several versions, and whose turn it is.
+/// Several sources, several versions, and the turns of large downloads.
 @Suite struct MirrorTests {
     let center: TestCenter
     let mirror: TestCenter
@@ -23,48 +23,48 @@ import Testing
         mirror = try TestCenter(key: center.key)
     }
 
-    /// The mirror has what the center has.
-    private func copy() throws {
+    /// Copies the files of the center to the mirror.
+    private func copyToMirror() throws {
         for name in try Files.list(center.folder.path) {
             try Files.copy(center.folder.file(name), to: mirror.folder.file(name))
         }
     }
 
-    @Test func theFirstThatHasSomethingGoodServes() throws {
+    @Test func newestValidSnapshotOfAnySourceIsInstalled() throws {
         try center.publish(version: 7)
-        try copy()
+        try copyToMirror()
         let rig = DownloadRig(center, urls: ["http://127.0.0.1:1", mirror.url + "/", center.url])
         let download = rig.download()
         #expect(try download.fetch() == .installed(version: 7))
         #expect(center.asked() == [Manifest.fileName, Manifest.signatureFileName])
-        // A mirror that somebody took over.
+        // The mirror offers a snapshot of another key.
         try mirror.publish(version: 9, signedBy: try MinisignSecretKey.generate())
         try center.publish(version: 8, lost: [2])
         #expect(try download.fetch() == .installed(version: 8))
-        #expect(try rig.decides(2) == (8, .lost))
-        // One that holds back, and one that stands still: that is no reason to stop asking.
+        #expect(try rig.gateAnswer(2) == (8, .lost))
+        // An outdated mirror must not hide the newest version, and is asked again.
         try mirror.publish(version: 6)
         try center.publish(version: 10)
         #expect(try download.fetch() == .installed(version: 10))
-        try copy()
+        try copyToMirror()
         #expect(try download.fetch() == .newest(version: 10))
         try center.publish(version: 11)
         #expect(try download.fetch() == .installed(version: 11))
     }
 
-    @Test func whenNoneIsGoodAllAreNamed() throws {
+    @Test func errorNamesAllFailedSources() throws {
         try center.publish(version: 7)
         let dead = DownloadRig(center, urls: ["http://127.0.0.1:1", "http://127.0.0.1:2"])
-        let error = try dead.refusal()
-        #expect(error.code == .unreachable)
+        let error = try dead.fetchFailure()
+        #expect(error.category == .unavailable)
         #expect("\(error)".contains("127.0.0.1:1/") && "\(error)".contains("127.0.0.1:2/"))
         let mixed = DownloadRig(center, urls: ["http://127.0.0.1:1", mirror.url])
-        #expect(try mixed.refusal().code == .failed)
+        #expect(try mixed.fetchFailure().category == .failure)
     }
 
-    @Test func whatOneHasBegunTheOtherContinues() throws {
+    @Test func otherSourceContinuesPartialFile() throws {
         let manifest = try center.publish(version: 7, people: 20_000)
-        try copy()
+        try copyToMirror()
         var link = FaultProxy.Link()
         link.cutAfterBytes = 100_000
         let proxy = try FaultProxy(target: mirror.port, link)
@@ -76,10 +76,10 @@ import Testing
         #expect(request.headers["range"] != nil && request.headers["if-range"] == nil)
     }
 
-    // MARK: Newer versions on the way
+    // MARK: New versions during a download
 
-    /// On a slow link versions come faster than files: what was begun is brought to its end, and a delta leads on.
-    @Test func whatWasBegunIsBroughtToItsEnd() throws {
+    /// On a slow link a new version may be published before a full file is complete.
+    @Test func partialFileIsFinishedAndDeltaFollows() throws {
         var link = FaultProxy.Link()
         link.cutAfterBytes = 100_000
         let proxy = try FaultProxy(target: center.port, link)
@@ -87,7 +87,7 @@ import Testing
         let rig = DownloadRig(center, urls: ["http://127.0.0.1:\(proxy.port)"])
         let download = rig.download()
         try center.publish(version: 7, people: 20_000)
-        #expect(try rig.refusal(download).code == .unreachable)
+        #expect(try rig.fetchFailure(download).category == .unavailable)
         for version: Int64 in 8...9 {
             try center.publish(version: version, people: 20_000, lost: [Int(version)], deltas: [7])
         }
@@ -98,10 +98,10 @@ import Testing
             center.asked(since: before) == [
                 Manifest.fileName, Manifest.signatureFileName, "snapshot-7.sqlite.gz", "delta-7-9.changeset",
             ])
-        #expect(try rig.decides(9) == (9, .lost))
+        #expect(try rig.gateAnswer(9) == (9, .lost))
     }
 
-    @Test func whatWasBegunAndIsGoneIsDropped() throws {
+    @Test func partialFileIsDroppedIfNoLongerPublished() throws {
         var link = FaultProxy.Link()
         link.cutAfterBytes = 100_000
         let proxy = try FaultProxy(target: center.port, link)
@@ -109,7 +109,7 @@ import Testing
         let rig = DownloadRig(center, urls: ["http://127.0.0.1:\(proxy.port)"])
         let download = rig.download()
         try center.publish(version: 7, people: 20_000)
-        #expect(try rig.refusal(download).code == .unreachable)
+        #expect(try rig.fetchFailure(download).category == .unavailable)
         try center.publish(version: 8, people: 20_000)
         try Files.remove(center.folder.file("snapshot-7.sqlite.gz"))
         proxy.set { $0.cutAfterBytes = nil }
@@ -119,8 +119,8 @@ import Testing
 
     // MARK: Turns
 
-    /// A list so large that a fleet must not fetch it at once; a delta of it goes all the same.
-    @Test func aRunningScannerWaitsForItsTurn() throws {
+    /// The file is too large for the whole fleet to download at once.
+    @Test func largeFileWaitsForTurnButDeltaDoesNot() throws {
         try center.publish(version: 7, people: 400)
         let rig = DownloadRig(center)
         #expect(try rig.download().fetch() == .installed(version: 7))
@@ -132,52 +132,52 @@ import Testing
             Download(settings, status).run(stop)
             ended.stop()
         }
-        try eventually("it knows of version 8 and waits") { status.report.download.due?.hasPrefix("8 at ") == true }
+        try eventually("version 8 is known and waits") { status.report.download.due?.hasPrefix("8 at ") == true }
         #expect(rig.version == 7 && !center.asked().contains("snapshot-8.sqlite.gz"))
         let before = center.requests.count
         try center.publish(version: 9, people: 400, lost: [3], deltas: [7]) { $0.compressed?.size = 500_000_000 }
-        try eventually("the delta does not wait") { rig.version == 9 }
+        try eventually("delta is installed without waiting") { rig.version == 9 }
         #expect(center.asked(since: before).contains("delta-7-9.changeset"))
-        try eventually("and that is told") {
+        try eventually("delta is reported") {
             status.report.download.installed == 9 && status.report.download.form == "delta"
                 && status.report.download.due == nil
         }
         try center.publish(version: 8, people: 400)
-        try eventually("an older one is told") {
+        try eventually("older version is reported") {
             status.report.download.lastError?.hasPrefix("version 8 is offered") == true
         }
         stop.stop()
         #expect(ended.wait(ms: 3_000))
-        // By hand it does not wait either: it goes for the file at once.
+        // A single fetch does not wait. The file is smaller than the manifest says.
         try center.publish(version: 10, people: 400) { $0.compressed?.size = 500_000_000 }
-        #expect("\(try rig.refusal())".contains("(size)"))
+        #expect("\(try rig.fetchFailure())".contains("(size)"))
     }
 
-    /// With two sources, of which one stands still: it must not cost the turn that was drawn for what the other has.
-    @Test func aTurnIsKeptThoughOneSourceHasNothingNew() throws {
+    /// The outdated source must not reset the turn that was drawn for the file of the other one.
+    @Test func turnIsKeptIfAnotherSourceIsOutdated() throws {
         try center.publish(version: 7, people: 400)
-        try copy()
+        try copyToMirror()
         let rig = DownloadRig(center, urls: [mirror.url, center.url])
         let download = rig.download()
         let stop = StopSignal()
         #expect(try download.fetch() == .installed(version: 7))
-        // So long that no draw is zero.
+        // Large enough that a turn of 0 ms is practically impossible.
         try center.publish(version: 8, people: 400) { $0.compressed?.size = 500_000_000 }
-        guard case .waiting(8, let first) = try download.look(stop, isPatient: true) else {
-            throw TestFailure("it does not wait")
+        guard case .waiting(8, let first) = try download.checkSources(stop, waitsForTurn: true) else {
+            throw TestFailure("no turn was drawn")
         }
         for _ in 0..<5 {
-            guard case .waiting(8, let next) = try download.look(stop, isPatient: true) else {
-                throw TestFailure("it does not wait any more")
+            guard case .waiting(8, let next) = try download.checkSources(stop, waitsForTurn: true) else {
+                throw TestFailure("turn was lost")
             }
             #expect((first - 60_000...first).contains(next))
         }
     }
 
-    /// The delta of the first is spoilt, gone or faulty: it comes from the next, and no full file is waited for.
-    @Test(arguments: [200, 404, 503]) func aDeltaComesFromTheSourceThatHasIt(status: Int) throws {
+    /// The delta of the first source is damaged, missing or unavailable.
+    @Test(arguments: [200, 404, 503]) func deltaComesFromNextSourceIfFirstFails(status: Int) throws {
         try center.publish(version: 7, people: 400)
-        try copy()
+        try copyToMirror()
         let rig = DownloadRig(center, urls: [mirror.url, center.url])
         let download = rig.download()
         let stop = StopSignal()
@@ -185,16 +185,16 @@ import Testing
         let manifest = try center.publish(version: 8, people: 400, lost: [3], deltas: [7]) {
             $0.compressed?.size = 500_000_000
         }
-        try copy()
+        try copyToMirror()
         let delta = try #require(manifest.deltas?.first)
         mirror.answer(delta.file, [.text(String(repeating: "x", count: Int(delta.size)), status: status)])
-        #expect(try download.look(stop, isPatient: true) == .installed(version: 8))
-        #expect(try rig.decides(3) == (8, .lost))
+        #expect(try download.checkSources(stop, waitsForTurn: true) == .installed(version: 8))
+        #expect(try rig.gateAnswer(3) == (8, .lost))
         #expect(center.asked().contains(delta.file))
     }
 
-    /// A bad full file is not fetched at each look: the manifest is all that is asked for.
-    @Test func aFullFileThatIsRefusedIsLeftAlone() throws {
+    /// The checks that follow request only the manifest.
+    @Test func refusedFullFileIsHeldBack() throws {
         try center.publish(version: 7, people: 400)
         let rig = DownloadRig(center)
         let download = rig.download { $0.retries = 3 }
@@ -202,37 +202,37 @@ import Testing
         let packed = try #require(try center.publish(version: 8, people: 400).compressed)
         center.answer(packed.file, bytes: [UInt8](repeating: 7, count: Int(packed.size)))
         let stop = StopSignal()
-        for _ in 0..<3 { #expect(throws: ProgramError.self) { try download.look(stop, isPatient: true) } }
+        for _ in 0..<3 { #expect(throws: DownloadError.self) { try download.checkSources(stop, waitsForTurn: true) } }
         #expect(center.asked().filter { $0 == packed.file }.count == 1)
         center.answer(packed.file, [])
-        // By hand it goes at once.
+        // A single fetch ignores the hold.
         #expect(try download.fetch() == .installed(version: 8))
     }
 
-    /// Its turn, a few seconds away, outlives the looks in between, although the manifest says nothing new.
-    @Test func aDamagedFileIsMendedByAPatientPublisher() throws {
+    /// The turn, a few seconds away, is kept although the manifest does not change.
+    @Test func damagedCurrentFileGetsAnUrgentTurn() throws {
         try center.publish(version: 7, people: 400) { $0.compressed?.size = 500_000_000 }
         let rig = DownloadRig(center)
         #expect(try rig.download().install(from: center.folder.path) == .installed(version: 7))
         let download = rig.download()
         let stop = StopSignal()
-        #expect(try download.look(stop, isPatient: true) == .newest(version: 7))
+        #expect(try download.checkSources(stop, waitsForTurn: true) == .newest(version: 7))
         let path = try #require(rig.store.current())
         var bytes = try Files.read(path)
         bytes[bytes.count / 2] ^= 4
         try Files.writeAtomically(bytes, to: path)
-        // As if an hour had passed.
-        download.plan.read(isWhole: false, nowMs: SystemClock.monotonicMs())
+        // As after an hour.
+        download.plan.noteFileCheck(isIntact: false, nowMs: SystemClock.monotonicMs())
         for _ in 0..<3 {
-            // A turn of a few milliseconds is over at once; then it goes for the file.
-            let outcome = try? download.look(stop, isPatient: true)
-            #expect(outcome != .newest(version: 7), "it is taken for good")
+            // A turn of a few milliseconds may already have come. Then the download starts.
+            let outcome = try? download.checkSources(stop, waitsForTurn: true)
+            #expect(outcome != .newest(version: 7), "damaged file counts as installed")
             guard case .waiting(7, let ms) = outcome else { continue }
             #expect(Int64(ms) <= DownloadPlan.longestUrgentWaitMs)
         }
     }
 
-    @Test func aFileInForceThatGotDamagedIsFetchedAgain() throws {
+    @Test func damagedCurrentFileIsReplaced() throws {
         try center.publish(version: 7, deltas: [])
         let rig = DownloadRig(center)
         #expect(try rig.download().fetch() == .installed(version: 7))
@@ -241,7 +241,7 @@ import Testing
         bytes[bytes.count / 2] ^= 4
         try Files.writeAtomically(bytes, to: path)
         #expect(try rig.download().fetch() == .installed(version: 7))
-        #expect(try rig.decides(2) == (7, .active))
+        #expect(try rig.gateAnswer(2) == (7, .active))
         #expect(try rig.download().fetch() == .newest(version: 7))
         #expect(rig.store.current() != path)
     }

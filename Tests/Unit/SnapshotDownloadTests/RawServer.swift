@@ -4,13 +4,13 @@ import Runtime
 import Synchronization
 import TestSupport
 
-/// A server that answers each connection with exactly the bytes it is told to, however wrong, and then closes it.
+/// A server that answers each connection with given bytes, valid HTTP or not, and then closes it.
 final class RawServer: Sendable {
-    /// What is sent, piece by piece, with a pause before each.
+    /// The pieces of an answer, with a pause before each.
     struct Answer {
         var pieces: [[UInt8]]
         var pauseMs = 0
-        /// The connection stays open without a byte more, until the client goes.
+        /// Keeps the connection open without sending until the client closes it.
         var hangs = false
 
         init(_ head: String, _ body: [UInt8] = [], pauseMs: Int = 0, hangs: Bool = false) {
@@ -23,7 +23,7 @@ final class RawServer: Sendable {
     private let listener: Int32
     private let requested = Mutex<[String]>([])
 
-    /// - Parameter answer: gets the whole head of a request.
+    /// - Parameter answer: returns the answer to the head of a request.
     init(_ answer: @escaping @Sendable (String) -> Answer) throws {
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         var address = sockaddr_in()
@@ -46,7 +46,7 @@ final class RawServer: Sendable {
         }
     }
 
-    /// To be called once, for the thread keeps the object.
+    /// Ends the server. Call it exactly once, because the server's thread retains this object.
     func end() {
         shutdown(listener, Int32(SHUT_RDWR))
         close(listener)

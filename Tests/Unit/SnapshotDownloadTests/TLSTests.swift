@@ -1,15 +1,15 @@
+import ErrorModel
 import FakeCenter
 import Glibc
 import HTTPClient
 import TestSupport
 import Testing
 
-@testable import CLI
 @testable import Minisign
 @testable import SnapshotDownload
 @testable import Snapshots
 
-/// The center behind TLS, with an authority of the event's own: the server is Python's, the certificates are openssl's.
+/// A center behind TLS with a private certificate authority. Python serves, and openssl makes the certificates.
 @Suite struct TLSTests {
     let center: TestCenter
     let folder = TemporaryFolder("tls")
@@ -27,7 +27,7 @@ import Testing
                     folder.file("\(name).key"), "-out", folder.file("\(name).pem"),
                 ])
         }
-        // Good for the name `localhost`, and not for a number.
+        // Valid for the name `localhost`, not for an IP address.
         try Run.succeeding(
             "openssl",
             [
@@ -70,30 +70,29 @@ import Testing
         DownloadRig(center, urls: ["https://\(host):\(port)"])
     }
 
-    @Test func theEventsOwnAuthorityIsAllItTakes() throws {
+    @Test func certificateOfConfiguredAuthorityIsAccepted() throws {
         let rig = rig()
         #expect(
             try rig.download { $0.authorityFile = folder.file("ours.pem") }.fetch() == .installed(version: 7))
-        #expect(try rig.decides(1) == (7, .active))
+        #expect(try rig.gateAnswer(1) == (7, .active))
     }
 
-    @Test func anotherAuthorityOrNoneIsRefused() throws {
+    @Test func certificateOfOtherAuthorityIsRejected() throws {
         for authority in [folder.file("theirs.pem"), "/etc/ssl/certs/ca-certificates.crt", nil] {
             let rig = rig()
-            let error = try rig.refusal(rig.download { $0.authorityFile = authority })
-            #expect(error.code == .unreachable && "\(error)".contains("certificate"), "\(error)")
+            let error = try rig.fetchFailure(rig.download { $0.authorityFile = authority })
+            #expect(error.category == .unavailable && "\(error)".contains("certificate"), "\(error)")
             #expect(rig.version == nil)
         }
     }
 
-    @Test func aCertificateForAnotherNameIsRefused() throws {
+    @Test func certificateForOtherNameIsRejected() throws {
         let rig = rig("127.0.0.1")
-        let error = try rig.refusal(rig.download { $0.authorityFile = folder.file("ours.pem") })
-        #expect(error.code == .unreachable && "\(error)".contains("127.0.0.1"), "\(error)")
+        let error = try rig.fetchFailure(rig.download { $0.authorityFile = folder.file("ours.pem") })
+        #expect(error.category == .unavailable && "\(error)".contains("127.0.0.1"), "\(error)")
     }
 
-    /// From https nothing leads back to http.
-    @Test func noRedirectLeavesTLS() throws {
+    @Test func redirectFromTLSToPlainHTTPIsRejected() throws {
         var settings = HTTPSession.Settings()
         settings.authorityFile = folder.file("ours.pem")
         let client = HTTPSession(settings)
@@ -103,8 +102,8 @@ import Testing
         #expect(error?.kind == .address)
     }
 
-    /// The real program.
-    @Test func theProgramTakesTheAuthorityAsAFlag() throws {
+    /// With the built program.
+    @Test func programReadsAuthorityFromOption() throws {
         let scanner = TemporaryFolder("scanner")
         let arguments = [
             "fetch", "--data", scanner.path, "--center-url", "https://localhost:\(port)", "--trust-key",

@@ -1,4 +1,3 @@
-import CLI
 import FakeCenter
 import FileSystem
 import Glibc
@@ -11,7 +10,7 @@ import Snapshots
 import TestSupport
 import Testing
 
-/// Every attack of SPEC.md section 6, and what the store does about it.
+/// Each refusal of contract.md section 6, at the store.
 @Suite struct SnapshotStoreTests {
     let folder = TemporaryFolder("store")
     let key = try! MinisignSecretKey.generate()
@@ -39,15 +38,15 @@ import Testing
         try store.install(offer(publication), file: publication.file)
     }
 
-    /// The reason with which `body` is refused; nil when it is not.
+    /// Returns the reason with which `body` is refused; `nil` if it is not refused.
     private func refusal(_ body: () throws -> Void) throws -> SnapshotRefusal.Reason? {
         do { try body() } catch let refusal as SnapshotRefusal { return refusal.reason }
         return nil
     }
 
-    // MARK: What is as it should be
+    // MARK: Valid snapshots
 
-    @Test func installs() throws {
+    @Test func validSnapshotIsInstalled() throws {
         #expect(store.current() == nil && store.installed() == nil && store.highestVersion == nil)
         let publication = try published(100)
         try install(publication)
@@ -61,8 +60,8 @@ import Testing
         #expect(try Snapshot(path: path).attendee(TagID(rawValue: 5))?.status == .blocked)
     }
 
-    /// A disk that fails between the file and the pointer: what was never in force does not look as if it had been.
-    @Test func whatDidNotComeIntoForceLeavesNoFile() throws {
+    /// The disk fails between the file and the pointer. The new file must not count as a previous snapshot.
+    @Test func failedInstallationLeavesNoSnapshotFile() throws {
         try install(published(100))
         try Files.remove(folder.file("snapshots/manifest.json"))
         try Files.makeFolder(folder.file("snapshots/manifest.json"))
@@ -74,23 +73,23 @@ import Testing
         #expect(store.currentVersion() == 102)
     }
 
-    @Test func aNewerOneReplacesItAndTheOneBeforeStays() throws {
+    @Test func newerVersionIsInstalledAndPreviousStays() throws {
         for version: Int64 in [100, 101, 102] { try install(published(version)) }
         #expect(store.currentVersion() == 102)
         let names = try Files.list(store.folder).filter { $0.hasPrefix("snapshot-") }
         #expect(names == ["snapshot-101.sqlite", "snapshot-102.sqlite"])
     }
 
-    @Test func theSameAgainIsNothingToDo() throws {
+    @Test func installedSnapshotIsOfferedAsInstalled() throws {
         let publication = try published(100)
         try install(publication)
         #expect(try offer(publication).isInstalled)
-        // Also once it has expired: it is what is in force.
+        // Also after its expiry.
         let late = InstallClock(nowS: Sample.expires + 1, isSynchronised: true)
         #expect(try offer(publication, clock: late).isInstalled)
     }
 
-    @Test func aDamagedFileIsMendedByTheSameVersion() throws {
+    @Test func damagedFileIsReplacedByTheSameVersion() throws {
         try install(published(100))
         let path = try #require(store.current())
         var bytes = try Files.read(path)
@@ -102,50 +101,50 @@ import Testing
         #expect(try offer(again).isInstalled)
     }
 
-    @Test func anyTrustedKeyWillDo() throws {
+    @Test func anyTrustedKeyIsAccepted() throws {
         let other = try MinisignSecretKey.generate().publicKey
         #expect(try offer(published(100), keys: [other, key.publicKey]).manifest.version == 100)
     }
 
     // MARK: Attacks on the manifest
 
-    @Test func anotherKey() throws {
+    @Test func untrustedKeyIsRefused() throws {
         let publication = try published(100)
         let stranger = try MinisignSecretKey.generate().publicKey
         #expect(try refusal { _ = try offer(publication, keys: [stranger]) } == .untrustedKey)
         #expect(try refusal { _ = try offer(publication, keys: []) } == .untrustedKey)
     }
 
-    @Test func everyFlippedByteOfTheManifestIsSeen() throws {
+    @Test func flippedByteOfManifestIsRefused() throws {
         let publication = try published(100)
         for index in publication.manifest.indices {
-            var bent = publication
-            bent.manifest[index] ^= 1
-            #expect(try refusal { _ = try offer(bent) } == .signature, "byte \(index)")
+            var altered = publication
+            altered.manifest[index] ^= 1
+            #expect(try refusal { _ = try offer(altered) } == .signature, "byte \(index)")
         }
     }
 
-    @Test func everyFlippedByteOfTheSignatureIsSeen() throws {
+    @Test func flippedByteOfSignatureIsRefused() throws {
         let publication = try published(100)
         let text = String(decoding: publication.signature, as: UTF8.self)
         let comment = try #require(text.firstIndex(of: "\n")).utf16Offset(in: text)
-        // The first line is a comment that nothing covers, as its name says; the last byte ends the last line.
+        // The signature does not cover the first line, a comment. The last byte is the newline of the last line.
         for index in publication.signature.indices.dropLast() where index > comment {
-            var bent = publication
-            bent.signature[index] ^= 1
-            let reason = try refusal { _ = try offer(bent) }
+            var altered = publication
+            altered.signature[index] ^= 1
+            let reason = try refusal { _ = try offer(altered) }
             let known: [SnapshotRefusal.Reason] = [.signature, .untrustedKey, .malformed]
-            #expect(reason.map(known.contains) == true, "byte \(index): \(reason?.rawValue ?? "taken")")
+            #expect(reason.map(known.contains) == true, "byte \(index): \(reason?.rawValue ?? "accepted")")
         }
     }
 
-    @Test func signatureOfAnotherManifest() throws {
+    @Test func signatureOfAnotherManifestIsRefused() throws {
         var publication = try published(100)
         publication.signature = try published(101).signature
         #expect(try refusal { _ = try offer(publication) } == .signature)
     }
 
-    @Test func notAManifest() throws {
+    @Test func malformedManifestIsRefused() throws {
         for text in ["", "{}", "[]", "{\"format\":1}", "\u{1}\u{2}"] {
             var publication = try published(100)
             publication.manifest = Array(text.utf8)
@@ -163,62 +162,62 @@ import Testing
     @Test(arguments: [
         "../snapshot-100.sqlite", "snapshot-101.sqlite", "/etc/passwd", "", "snapshot-100.sqlite\n",
     ])
-    func aFileNameThatIsNone(name: String) throws {
+    func invalidFileNameIsRefused(name: String) throws {
         let publication = try published(100) { $0.file = name }
         #expect(try refusal { _ = try offer(publication) } == .malformed)
     }
 
     @Test(arguments: ["../x.gz", ".hidden", "a/b", "", "a b"])
-    func aPackageNameThatIsNone(name: String) throws {
+    func invalidPackageNameIsRefused(name: String) throws {
         let publication = try published(100) {
             $0.compressed = Manifest.Package(file: name, size: 1, sha256: $0.sha256)
         }
         #expect(try refusal { _ = try offer(publication) } == .malformed)
     }
 
-    @Test func anotherFormat() throws {
+    @Test func otherFormatIsRefused() throws {
         let publication = try published(100) { $0.format = 2 }
         #expect(try refusal { _ = try offer(publication) } == .format)
     }
 
-    @Test func anotherEvent() throws {
+    @Test func otherEventIsRefused() throws {
         try install(published(100))
         let other = try published(101, event: "Another")
         #expect(try refusal { try install(other) } == .event)
     }
 
-    @Test func olderOrEqual() throws {
+    @Test func olderOrOtherSnapshotOfSameVersionIsRefused() throws {
         try install(published(100))
         let (older, equal) = (try published(99), try published(100, extra: 1))
         #expect(try refusal { try install(older) } == .notNewer)
-        // The same number over other rows is another snapshot.
+        // The same version with other rows is another snapshot.
         #expect(try refusal { try install(equal) } == .notNewer)
         #expect(store.currentVersion() == 100)
     }
 
-    @Test func expired() throws {
+    @Test func expiredSnapshotIsRefused() throws {
         let publication = try published(100)
         let late = InstallClock(nowS: Sample.expires, isSynchronised: false)
         #expect(try refusal { _ = try offer(publication, clock: late) } == .expired)
     }
 
-    @Test func fromTomorrow() throws {
+    @Test func snapshotFromTheFutureIsRefused() throws {
         let publication = try published(100, created: Sample.created + 86_400, expires: Sample.expires + 86_400)
         #expect(try refusal { _ = try offer(publication) } == .future)
         let skewed = try published(100, created: Sample.created + 1_200)
         #expect(try refusal { _ = try offer(skewed) } == nil)
     }
 
-    @Test func aClockThatNobodySetRefusesNothingForTime() throws {
+    @Test func unsetClockRefusesNothingForTime() throws {
         let publication = try published(100)
         let reset = InstallClock(nowS: 86_400, isSynchronised: false)
         #expect(try refusal { _ = try offer(publication, clock: reset) } == nil)
-        // A synchronised one is believed whatever it says.
+        // A synchronised clock is always trusted.
         let synchronised = InstallClock(nowS: 86_400, isSynchronised: true)
         #expect(try refusal { _ = try offer(publication, clock: synchronised) } == .future)
     }
 
-    @Test func oversized() throws {
+    @Test func oversizedSnapshotIsRefused() throws {
         let publication = try published(100) { $0.size = SnapshotVerification.maxBytes + 1 }
         #expect(try refusal { _ = try offer(publication) } == .oversized)
         let packed = try published(100) {
@@ -229,30 +228,30 @@ import Testing
 
     // MARK: Attacks on the file
 
-    /// Refused as `reason`, with the present snapshot left in force.
+    /// Expects that the installation is refused as `reason` and that version 100 stays installed.
     private func expectRefused(
         _ reason: SnapshotRefusal.Reason, _ publication: Publication, _ location: SourceLocation = #_sourceLocation
     ) throws {
         #expect(try refusal { try install(publication) } == reason, sourceLocation: location)
         #expect(store.currentVersion() == 100, sourceLocation: location)
         #expect(store.highestVersion == 100, sourceLocation: location)
-        // And it decides.
+        // The installed file can still be read.
         let path = try #require(store.current(), sourceLocation: location)
         #expect(try Snapshot(path: path).attendee(TagID(rawValue: 5))?.status == .blocked, sourceLocation: location)
     }
 
-    @Test func truncatedExtendedFlippedSwapped() throws {
+    @Test func truncatedExtendedFlippedOrSwappedFileIsRefused() throws {
         try install(published(100))
         var publication = try published(101)
         let whole = try Files.read(publication.file)
-        for bent in [Array(whole.dropLast(1)), whole + [0], []] {
-            try Files.writeAtomically(bent, to: publication.file)
+        for altered in [Array(whole.dropLast(1)), whole + [0], []] {
+            try Files.writeAtomically(altered, to: publication.file)
             try expectRefused(.size, publication)
         }
         for index in [0, 20, 99, 4_096, whole.count - 1] {
-            var bent = whole
-            bent[index] ^= 0x10
-            try Files.writeAtomically(bent, to: publication.file)
+            var altered = whole
+            altered[index] ^= 0x10
+            try Files.writeAtomically(altered, to: publication.file)
             try expectRefused(.hash, publication)
         }
         try Files.remove(publication.file)
@@ -262,22 +261,22 @@ import Testing
         try expectRefused(.hash, publication)
     }
 
-    /// A signed file that is wrong in itself: the center made a mistake, and the scanner still looks.
-    private func signed(_ version: Int64, bend: (Publication, inout Manifest) throws -> Void) throws -> Publication {
+    /// Returns a publication whose altered file is signed, as after a fault of the center.
+    private func signed(_ version: Int64, alter: (Publication, inout Manifest) throws -> Void) throws -> Publication {
         var publication = try published(version)
         var manifest = try Manifest(json: publication.manifest)
-        try bend(publication, &manifest)
+        try alter(publication, &manifest)
         manifest.size = Int64(try #require(Files.status(publication.file)).size)
         manifest.sha256 = try Files.sha256Hex(publication.file)
         publication.manifest = try manifest.json()
         publication.signature = try MinisignSignature.file(
-            signing: publication.manifest, with: key, trustedComment: "bent")
+            signing: publication.manifest, with: key, trustedComment: "altered")
         return publication
     }
 
     private func sql(_ path: String, _ sql: String) throws { try Database(path, .readWrite).execute(sql) }
 
-    @Test func signedButWrong() throws {
+    @Test func signedFileWithOtherRowsIsRefused() throws {
         try install(published(100))
         try expectRefused(.kind, signed(101) { file, _ in try sql(file.file, "PRAGMA application_id = 7") })
         try expectRefused(.kind, signed(101) { file, _ in try sql(file.file, "PRAGMA user_version = 2") })
@@ -297,28 +296,28 @@ import Testing
             .content, signed(101) { file, _ in try sql(file.file, "UPDATE access SET valid_from = NULL") })
     }
 
-    @Test func aPageOfRubbishIsFoundByQuickCheck() throws {
+    @Test func damagedPageIsFoundByQuickCheck() throws {
         try install(published(100))
         let publication = try signed(101) { file, _ in
             var bytes = try Files.read(file.file)
-            // The cell pointers of the table of attendees, whose root is the second page.
+            // The cell pointers of the table `attendees`, whose root is the second page.
             for index in 4_096 + 8..<4_096 + 18 { bytes[index] = 0xff }
             try Files.writeAtomically(bytes, to: file.file)
         }
         try expectRefused(.damaged, publication)
     }
 
-    @Test func twoInstallersExcludeEachOther() throws {
+    @Test func installationFailsWhileLockIsHeld() throws {
         try install(published(100))
         let lock = try FileLock(store.folder + "/install.lock")
         let publication = try published(101)
-        #expect(throws: ProgramError.self) { try install(publication) }
+        #expect(throws: FileLock.Held.self) { try install(publication) }
         withExtendedLifetime(lock) {}
         #expect(store.currentVersion() == 100)
     }
 
-    /// As after a power cut between the steps of an install: the pointer still names the old file.
-    @Test func anInstallCutShortIsDoneAgain() throws {
+    /// As after a power cut between the steps of an installation: the pointer still names the old file.
+    @Test func interruptedInstallationIsRepeated() throws {
         try install(published(100))
         let pointer = try Files.read(store.folder + "/current")
         try install(published(101))

@@ -6,13 +6,13 @@ import Snapshots
 import TestSupport
 import Testing
 
-/// What a scanner never forgets: its event, and the highest version.
+/// The event and the highest version that a scanner keeps.
 @Suite struct SnapshotTrustTests {
     let folder = TemporaryFolder("trust")
     let key = try! MinisignSecretKey.generate()
     let clock = InstallClock(nowS: Sample.created + 600, isSynchronised: true)
     var store: SnapshotStore { SnapshotStore(folder: folder.file("snapshots")) }
-    /// Both places of the memory.
+    /// Both copies of the trust file.
     var files: [String] { [folder.file("snapshot-trust.json"), folder.file("snapshots/trust.json")] }
 
     private func offer(_ version: Int64, event: String = Sample.event) throws -> (SnapshotOffer, file: String) {
@@ -34,7 +34,7 @@ import Testing
         } catch let refusal as SnapshotRefusal { return refusal.reason }
     }
 
-    @Test func itOutlivesTheFolderOfSnapshots() throws {
+    @Test func trustSurvivesRemovalOfSnapshotFolder() throws {
         try install(100)
         try Files.removeFolder(store.folder)
         #expect(store.current() == nil && store.highestVersion == 100 && store.pinnedEvent == Sample.event)
@@ -43,7 +43,7 @@ import Testing
         #expect(try reason(101) == nil)
     }
 
-    @Test func eitherCopyWillDo() throws {
+    @Test func oneCopyOfTrustIsEnough() throws {
         try install(100)
         for path in files {
             let bytes = try Files.read(path)
@@ -55,23 +55,23 @@ import Testing
         }
     }
 
-    /// A digit that flips must neither open the way back nor close the way on.
-    @Test func aFlippedBitIsNotBelieved() throws {
+    /// A flipped digit must neither admit an older version nor refuse all newer ones.
+    @Test func flippedBitDoesNotChangeHighestVersion() throws {
         try install(100)
         try Files.removeFolder(store.folder)
         let path = files[0]
         let whole = try Files.read(path)
         for bit in 0..<whole.count * 8 {
-            var bent = whole
-            bent[bit / 8] ^= 1 << (bit % 8)
-            try Files.writeAtomically(bent, to: path, durable: false)
+            var altered = whole
+            altered[bit / 8] ^= 1 << (bit % 8)
+            try Files.writeAtomically(altered, to: path, durable: false)
             let highest = store.highestVersion
             #expect(highest == nil || highest == 100, "bit \(bit): \(highest ?? 0)")
         }
     }
 
-    /// Both copies gone: the manifest of what is in force knows as much, and without it the file itself.
-    @Test func aMemoryThatIsLostIsMadeUp() throws {
+    /// Without both copies the installed manifest is used, and without that the installed file.
+    @Test func lostTrustIsDerivedFromCurrentSnapshot() throws {
         try install(100)
         for path in files { try Files.remove(path) }
         #expect(try reason(99) == .notNewer)
@@ -84,34 +84,34 @@ import Testing
         #expect(files.allSatisfy(Files.exists))
     }
 
-    @Test func whatWasSetOutForIsRemembered() throws {
+    @Test func offeredVersionIsRecorded() throws {
         let first = try offer(100).0
-        try store.setOut(for: first)
-        #expect(store.highestVersion == nil, "the first install pins the event, and nothing before it")
+        try store.recordOffered(first)
+        #expect(store.highestVersion == nil, "only the first installation pins the event")
         try install(100)
-        try store.setOut(for: offer(105).0)
+        try store.recordOffered(offer(105).0)
         #expect(store.highestVersion == 105 && store.currentVersion() == 100)
         for path in files {
             #expect(try reason(104) == .notNewer)
             #expect(try reason(105) == nil)
-            // What is in force already is no way back.
+            // The installed version itself is not refused.
             #expect(try offer(100).0.isInstalled)
             try Files.remove(path)
         }
-        // With both copies gone, what is known is what is in force.
+        // Without both copies only the installed version is known.
         #expect(try reason(104) == nil)
     }
 
-    @Test func anOlderOfferThatWasMadeBeforeIsNotInstalledAfter() throws {
+    @Test func earlierOfferBelowHighestOfferedIsRefused() throws {
         try install(100)
         let (older, file) = try offer(101)
-        try store.setOut(for: offer(102).0)
+        try store.recordOffered(offer(102).0)
         #expect(throws: SnapshotRefusal.self) { try store.install(older, file: file) }
         #expect(store.currentVersion() == 100)
     }
 
-    /// A gate may have the damaged file open: the good one gets another name.
-    @Test func aFileIsMendedUnderAnotherName() throws {
+    /// A gate may have the damaged file open, so the new file gets another name.
+    @Test func damagedFileIsReplacedUnderAnotherName() throws {
         try install(99)
         try install(100)
         var names: [String] = []
@@ -127,14 +127,14 @@ import Testing
             #expect(store.current() != path && store.currentVersion() == 100)
             #expect(Files.status(path)?.inode == nil || Files.status(path)?.inode == inode)
             #expect(gate.version == 100)
-            // What was bad does not serve as the one before.
+            // The damaged file does not count as the previous snapshot.
             let kept = try Files.list(store.folder).filter { $0.hasPrefix("snapshot-") }
             #expect(kept.count == 2 && kept.contains("snapshot-99.sqlite"), "\(kept)")
         }
         #expect(Set(names) == ["snapshot-100.sqlite", "snapshot-100b.sqlite"])
     }
 
-    /// In place, as a bad disk does it.
+    /// Overwrites a file in place, as a bad disk may.
     private func overwrite(_ path: String) throws {
         let size = Files.status(path)?.size ?? 0
         try Files.copy(folder.file("x"), to: path)

@@ -6,11 +6,11 @@ import Snapshots
 import TestSupport
 import Testing
 
-/// The two ways to the content of a snapshot, while it is written and from its file, beside the words of the contract.
+/// The content hash, computed by the writer and from the file, compared with the definition of the contract.
 @Suite struct ContentTests {
     let folder = TemporaryFolder("content")
 
-    /// By `quote()`, as SPEC.md section 6 says it.
+    /// Computes the hash with `quote()`, as contract.md section 6 defines it.
     private func byQuote(_ path: String) throws -> String {
         let database = try Database(path, .immutable)
         var hash = SHA256()
@@ -30,7 +30,7 @@ import Testing
     }
 
     @Test(arguments: [0, 1, 7, 20_000])
-    func whatIsWrittenIsWhatIsRead(count: Int) throws {
+    func writerAndReaderComputeTheContractHash(count: Int) throws {
         let path = folder.file("\(count).sqlite")
         var random = TestRandom(seed: UInt64(count))
         let writer = try SnapshotWriter(path: path)
@@ -52,14 +52,13 @@ import Testing
         let content = writer.content
         let size = writer.size
         try writer.finish(event: "it's", version: 1, createdS: 1, expiresS: 2)
-        #expect(content != nil)
         #expect(try SnapshotContent.hash(path: path) == content)
         #expect(try byQuote(path) == content)
-        // But for the page that is being filled, and those above it.
+        // Except for the page that is being filled and the pages above it.
         #expect((0...4 * 4_096).contains(try Manifest(describing: path).size - size))
     }
 
-    @Test func rowsThatComeTooLateMakeItUnknown() throws {
+    @Test func rowsOutOfOrderMakeContentUnknown() throws {
         let writer = try SnapshotWriter(path: folder.file("late.sqlite"))
         for uid in Int64(0)..<10_000 {
             try writer.add(TagID(rawValue: uid), Attendee(status: .active, pass: 1, attendee: uid))
@@ -69,9 +68,9 @@ import Testing
         #expect(writer.content == nil)
     }
 
-    /// No snapshot of ours has such values, but somebody's signed file may.
+    /// The exporter writes no such values, but a signed file of another program may have them.
     @Test(arguments: ["1.5", "1e300", "x'00ff'", "'a' || char(0) || 'b'", "-9223372036854775808", "''", "'''", "'ü'''"])
-    func valuesOfAnyKindAreQuoted(value: String) throws {
+    func anyValueIsHashedAsQuoted(value: String) throws {
         let value = value == "'''" ? "''''" : value
         let path = folder.file("any.sqlite")
         let database = try Database(path, .create)

@@ -4,19 +4,19 @@ import Testing
 
 @testable import Tracking
 
-/// Counts in slots of time, against counting one by one.
+/// Tests the counts of the time slots against counting each scan.
 struct FlowFoldTests {
     private static let now: Int64 = 1_780_272_000_000_000
 
     private func run(_ gate: Int64?, _ scans: [(ageMs: Int64, verdict: UInt8, flags: UInt8, tag: Int64)]) -> StoredScans
     {
         StoredScans(
-            journal: 1, scanner: "s", log: .random(), first: 1, baseMicros: FlowFoldTests.now,
+            journal: 1, scanner: "s", journalID: .random(), first: 1, baseMicros: FlowFoldTests.now,
             atMs: scans.map { Int32(-$0.ageMs) }[...], tags: scans.map(\.tag)[...], verdicts: scans.map(\.verdict)[...],
             flags: scans.map(\.flags)[...], gate: gate, receivedMicros: FlowFoldTests.now, isBehind: false)
     }
 
-    @Test(arguments: 0..<50) func sumsAreThoseOfTheScans(seed: Int) {
+    @Test(arguments: 0..<50) func slotSumsEqualTheCountsOfTheScans(seed: Int) {
         var random = TestRandom(seed)
         var fold = FlowFold(nowMicros: FlowFoldTests.now)
         var expected: [Int64: FlowFold.Counts] = [:]
@@ -49,7 +49,7 @@ struct FlowFoldTests {
         #expect(sums == expected)
     }
 
-    @Test func slotsAreFineWhileTheyAreNewAndMinutesAfter() {
+    @Test func recentSlotsAreTenSecondsAndOlderOnesMinutes() {
         var fold = FlowFold(nowMicros: FlowFoldTests.now)
         fold.add(run(1, [(5_000, 0, 0, 1), (119_000, 0, 0, 1), (121_000, 0, 0, 1), (179_000, 0, 0, 1)]))
         let starts = fold.slots.keys.map { (FlowFoldTests.now - $0.startMicros) / 1_000_000 }.sorted()
@@ -57,7 +57,7 @@ struct FlowFoldTests {
         #expect(fold.slots.values.reduce(0) { $0 + $1.passedIn } == 4)
     }
 
-    @Test func whatDidNotPassIsTakenBack() {
+    @Test func annulledAdmissionIsSubtracted() {
         var fold = FlowFold(nowMicros: FlowFoldTests.now)
         fold.add(run(1, [(5_000, 0, 1, 1)]))
         fold.annul(gate: 1, orderedMicros: FlowFoldTests.now - 5_000_000, flags: .out, by: 1)

@@ -3,10 +3,10 @@ import TestSupport
 import Testing
 import Tracking
 
-/// The fold of one group against the definition, applied to all its scans at once.
+/// Tests the fold against the definition of presence, applied to all scans at once.
 struct PresenceFoldTests {
     @Test(arguments: 0..<20)
-    func agreesWithTheDefinitionInAnyOrder(block: Int) {
+    func lastSightingIsFoundInAnyOrder(block: Int) {
         for seed in block * 250..<(block + 1) * 250 {
             var random = TestRandom(seed)
             var sightings: [(tag: Int64, sighting: Sighting)] = []
@@ -17,7 +17,7 @@ struct PresenceFoldTests {
                             Int64.random(in: 1...4, using: &random),
                             Sighting(
                                 orderedAt: Int64.random(in: 1...12, using: &random),
-                                log: JournalID(high: 0, low: UInt64(journal)), seq: seq, journal: journal,
+                                journalID: JournalID(high: 0, low: UInt64(journal)), seq: seq, journal: journal,
                                 isOut: Bool.random(using: &random),
                                 isInspection: Int.random(in: 0..<6, using: &random) == 0, gate: journal)
                         ))
@@ -34,10 +34,10 @@ struct PresenceFoldTests {
         }
     }
 
-    @Test func orderIsTimeThenLogThenSeq() {
-        func sighting(_ at: Int64, _ log: UInt64, _ seq: Int64) -> Sighting {
+    @Test func orderIsTimeThenJournalIDThenSeq() {
+        func sighting(_ at: Int64, _ journalID: UInt64, _ seq: Int64) -> Sighting {
             Sighting(
-                orderedAt: at, log: JournalID(high: 0, low: log), seq: seq, journal: 1, isOut: false,
+                orderedAt: at, journalID: JournalID(high: 0, low: journalID), seq: seq, journal: 1, isOut: false,
                 isInspection: false, gate: nil)
         }
         #expect(sighting(2, 1, 1).isAfter(sighting(1, 9, 9)))

@@ -24,26 +24,26 @@ import Testing
     func everyScreenFitsItsTerminal(language: DisplayLanguage, size: (Int, Int)) {
         let layout = DisplayLayout(rows: size.0, columns: size.1, language: language)
         var state = LaneState()
-        (state.gate, state.zone, state.snapshot, state.alarms) = ("North 1", "Arena", 5, ["disk 85 % full"])
+        (state.gate, state.zone, state.snapshot, state.alarms) = ("North 1", "Arena", 5, [.diskFull(percent: 85)])
         var screens = LaneMode.allCases.map { mode in
             state.mode = mode
             return layout.idle(state, nowS: 1_800_000_000)
         }
-        screens += Self.verdicts.map { layout.answer(signal($0, .reuse, pass: Self.pass, detail: "random UID")) }
-        screens += [true, false].map { layout.failed("the journal cannot be written", opens: $0) }
+        screens += Self.verdicts.map { layout.answer(result($0, .reuse, pass: Self.pass, detail: .randomUID)) }
+        screens += [true, false].map { layout.failed(.manualAdmissionNotJournaled, opens: $0) }
         for screen in screens {
             #expect(screen.rows.count == max(8, size.0))
             #expect(screen.rows.allSatisfy { $0.text.count <= max(20, size.1) })
         }
     }
 
-    /// Colour, shape and words each tell the answers apart; on the usual terminal every title is drawn big, in both languages.
-    @Test(arguments: DisplayLanguage.allCases) func everyTitleIsBigAndItsOwn(language: DisplayLanguage) {
+    /// Colour, shape and words distinguish the answers. On 80 columns, every title is drawn big, in both languages.
+    @Test(arguments: DisplayLanguage.allCases) func everyTitleIsBigAndDistinct(language: DisplayLanguage) {
         let layout = DisplayLayout(rows: 24, columns: 80, language: language)
         var seen: Set<String> = []
         for verdict in Self.verdicts where verdict != .admittedByHand {
-            let words = DisplayWords.title(signal(verdict), language)
-            let screen = layout.answer(signal(verdict, zone: nil))
+            let words = DisplayWords.title(result(verdict), language)
+            let screen = layout.answer(result(verdict, zone: nil))
             let text = screen.rows.map(\.text).joined(separator: "\n")
             #expect(seen.insert(text).inserted, "\(verdict.name) looks like another")
             #expect(!words.contains { text.contains($0) }, "\(words) is not drawn big")
@@ -53,48 +53,51 @@ import Testing
         }
     }
 
-    @Test func thePassIsShownWithItsColourAndNote() {
+    @Test func passIsShownWithColourAndNote() {
         let layout = DisplayLayout(rows: 30, columns: 100, language: .en)
         let screen = layout.answer(
-            signal(pass: Pass(id: 1, name: "زائر", colour: "purple", note: "a note of 日本", access: [])))
+            result(pass: Pass(id: 1, name: "زائر", colour: "purple", note: "a note of 日本", access: [])))
         #expect(screen.rows.contains { $0.text.contains("زائر") && $0.colour == .purple })
         #expect(screen.rows.contains { $0.text.contains("a note of 日本") && $0.colour == .amber })
-        #expect(layout.answer(signal(pass: Self.pass)).rows.count { $0.colour == .amber } == 10)
+        #expect(layout.answer(result(pass: Self.pass)).rows.count { $0.colour == .amber } == 10)
     }
 
-    @Test func theIdleScreenSaysWhatTheCrewNeeds() {
+    @Test func idleScreenShowsStateAndProblems() {
         let layout = DisplayLayout(rows: 30, columns: 100, language: .en)
         var state = LaneState()
         (state.scanner, state.gate, state.zone, state.snapshot) = ("lane-7", "Émile", "Arena", 12)
         (state.snapshotCreatedS, state.snapshotExpiresS, state.backlog) = (1_000, 900_000, 43)
         state.readers = [
-            .init(name: "nfc:auto", direction: .in), .init(name: "serial:/dev/x", direction: .out, problem: "gone"),
+            .init(name: "nfc:auto", direction: .in),
+            .init(name: "serial:/dev/x", direction: .out, problem: .other("gone")),
         ]
-        state.turnstileProblem = "pulled"
-        state.alarms = ["disk 85 % full"]
+        state.turnstileProblem = .boardNotResponding
+        state.alarms = [.diskFull(percent: 85)]
         let text = layout.idle(state, nowS: 1_000 + 90_000).rows.map(\.text).joined(separator: "\n")
         for words in [
-            "lane-7", "Émile", "Arena", "list 12, 1 d 1 h old", "43 scans waiting", "disk 85 % full",
-            "READER OUT OF ORDER: serial:/dev/x: gone", "TURNSTILE OUT OF ORDER: pulled",
+            "lane-7", "Émile", "Arena", "snapshot 12, 1 d 1 h old", "43 scans waiting", "disk 85 % full",
+            "READER OUT OF ORDER: serial:/dev/x: gone", "TURNSTILE OUT OF ORDER: the relay board does not answer",
         ] { #expect(text.contains(words), "\(words)") }
         #expect(!text.contains("EXPIRED"))
         #expect(layout.idle(state, nowS: 900_000).rows.contains { $0.text.contains("EXPIRED") && $0.colour == .amber })
-        state.readers[0].problem = "mute"
+        state.readers[0].problem = .notResponding
         let broken = layout.idle(state, nowS: 91_000)
-        #expect(broken.rows.count { $0.colour == .amber } > 15, "all readers are lost: the whole screen says so")
+        #expect(
+            broken.rows.count { $0.colour == .amber } > 15, "all readers are out of order: the whole screen is amber")
     }
 
-    @Test func noNameSteersTheTerminal() {
+    @Test func namesCannotControlTheTerminal() {
         let layout = DisplayLayout(rows: 24, columns: 80, language: .en)
         let evil = "a\u{1b}[2Jb\n\r\u{7}\u{9b}31m\u{202e}"
         var state = LaneState()
-        (state.gate, state.zone, state.scanner, state.alarms, state.turnstileProblem) = (
-            evil, evil + "z", evil, [evil], evil
-        )
+        (state.gate, state.zone, state.scanner) = (evil, evil + "z", evil)
+        state.alarms = [.journalMaintenanceFailed(.other(evil))]
+        state.turnstileProblem = .other(evil)
+        state.readers = [.init(name: evil, direction: .in, problem: .other(evil))]
         let screens = [
-            layout.idle(state, nowS: 0), layout.failed(evil),
+            layout.idle(state, nowS: 0), layout.failed(.notJournaled(.other(evil))),
             layout.answer(
-                signal(zone: evil, pass: Pass(id: 1, name: evil, colour: evil, note: evil, access: []), detail: evil)),
+                result(zone: evil, pass: Pass(id: 1, name: evil, colour: evil, note: evil, access: []))),
         ]
         for row in screens.flatMap(\.rows) {
             #expect(
@@ -104,116 +107,106 @@ import Testing
         }
     }
 
-    @Test func kioskLinesAreOneObjectEach() {
+    @Test func kioskLineIsOneObject() {
         #expect(
-            KioskDisplay.line(.answer(signal(pass: Self.pass, opens: true)))
+            KioskDisplay.line(.answer(result(pass: Self.pass, opens: true)))
                 == #"{"show":"answer","green":true,"log":"00000000-0000-0001-0000-000000000002","seq":7,"verdict":0"#
                 + #","name":"admitted","direction":"in","zone":"Arena","title":{"en":"WELCOME","ar":"أهلاً"}"#
                 + #","pass":{"name":"VIP","colour":"gold","note":"check ID"},"detail":null,"repeat":false,"opens":true"#
                 + #","at":"2027-01-15T08:00:00.000Z"}"#)
         #expect(
-            KioskDisplay.line(.failed(reason: "disk \"full\"\n"))
+            KioskDisplay.line(.failed(.notJournaled(.other("disk \"full\"\n"))))
                 == #"{"show":"failed","green":false,"opens":false,"title":{"en":"CALL STAFF","ar":"نادِ الموظف"}"#
                 + #","reason":"disk \"full\"\n"}"#)
         #expect(
-            KioskDisplay.line(.failed(reason: "x", opens: true))
+            KioskDisplay.line(.failed(.notJournaled(.other("x")), opens: true))
                 == #"{"show":"failed","green":true,"opens":true,"title":{"en":"GOODBYE","ar":"مع السلامة"},"reason":"x"}"#
         )
         #expect(!KioskDisplay.line(.state(LaneState())).contains("\n"))
     }
 
-    /// A way out that could not be logged is open: nobody who may go is shown a refusal, and the crew is told.
-    @Test(arguments: DisplayLanguage.allCases) func anUnloggedWayOutLooksOpen(language: DisplayLanguage) {
+    /// The person sees an open way, and the crew is called.
+    @Test(arguments: DisplayLanguage.allCases) func exitThatIsNotJournaledLooksOpen(language: DisplayLanguage) {
         let layout = DisplayLayout(rows: 24, columns: 80, language: language)
-        let refused = layout.failed("the disk is full")
-        #expect(refused.rows.allSatisfy { $0.colour == .red })
-        let open = layout.failed("the disk is full", opens: true)
+        let failure = TapFailure.notJournaled(.diskFull(path: "/j", text: "/j: the disk is full"))
+        let rejected = layout.failed(failure)
+        #expect(rejected.rows.allSatisfy { $0.colour == .red })
+        let open = layout.failed(failure, opens: true)
         let banner = open.rows.filter { $0.colour == .green }.map(\.text)
         #expect(banner.count > 10 && banner.contains { $0.contains("█") })
         #expect(!open.rows.contains { $0.colour == .red })
-        #expect(banner != refused.rows.prefix(banner.count).map(\.text))
-        let said = language == .en ? "not logged: the disk is full" : "لم يسجل: القرص ممتلئ"
-        #expect(open.rows.contains { $0.colour == .amber && $0.text.contains(said) })
+        #expect(banner != rejected.rows.prefix(banner.count).map(\.text))
+        let text = language == .en ? "not journaled: /j: the disk is full" : "لم يسجل: /j: القرص ممتلئ"
+        #expect(open.rows.contains { $0.colour == .amber && $0.text.contains(text) })
         if language == .ar { #expect(open.rows.contains { $0.colour == .amber && $0.text.contains("نادِ الموظف") }) }
     }
 
     @Test(arguments: [
-        ("disk 85 % full", "القرص ممتلئ بنسبة 85 %"), ("clock not trusted", "الساعة غير موثوقة"),
-        ("3 damaged journals set aside: recover them", "سجلات تالفة: 3، يجب استرجاعها"),
-        ("the disk is full: 3 of 64 reserves are left", "القرص ممتلئ: بقي من الاحتياطي 3 من 64"),
-        ("open /dev/ttyUSB0: No such file or directory", "open /dev/ttyUSB0: غير موجود"),
+        (Alarm.diskFull(percent: 85), "القرص ممتلئ بنسبة 85 %"), (.clockNotTrusted, "الساعة غير موثوقة"),
+        (.damagedJournals(3), "سجلات تالفة: 3، يجب استرجاعها"),
+        (.journal(.reserveInUse(remaining: 3, total: 64)), "القرص ممتلئ: بقي من الاحتياطي 3 من 64"),
         (
-            "the journal cannot be tidied: /j: the disk is full (insert 7)",
-            "لا يمكن ترتيب السجل: /j: القرص ممتلئ (insert 7)"
+            .journalMaintenanceFailed(.diskFull(path: "/j", text: "/j: the disk is full (insert 7)")),
+            "لا يمكن ترتيب السجل: /j: القرص ممتلئ"
         ),
-        ("relay 2 does not switch off", "المرحل 2 لا ينطفئ"),
-        ("the relay board has 2 channels, channel 4 is used", "في لوحة المرحلات 2 قنوات، والقناة 4 مستخدمة"),
-        ("", ""), (": ", ": "), ("#", "#"), ("something else, 5", "something else, 5"),
+        (.journal(.walNotPreallocated(.other("x 5"))), "لا مساحة لملف السجل: x 5"),
     ])
-    func knownWordsAreSaidInArabic(words: String, arabic: String) {
-        #expect(DisplayWords.said(words, .ar) == arabic)
-        #expect(DisplayWords.said(words, .en) == words)
+    func alarmIsTranslated(alarm: Alarm, arabic: String) {
+        #expect(alarm.text(.ar) == arabic)
+        #expect(alarm.text(.en) == alarm.description)
     }
 
-    /// The words stand in the lane's sources; a new one without its Arabic is found here.
-    @Test func everyConstantWordOfTheLaneIsKnownInArabic() throws {
-        let folder = #filePath.split(separator: "/").dropLast(4).map { "/" + $0 }.joined() + "/Sources/Scanner/GateController/"
-        var found = 0
-        for (file, marks) in [
-            ("Lane+State.swift", ["alarms.append(\""]), ("Lane+Taps.swift", ["return \"", "? \"lane", ": \"lane"]),
-            ("Lane+Orders.swift", ["ordersProblem = \"", "detail: \""]),
-            ("ControlServer.swift", ["deskProblem) = (nil, \""]),
-        ] {
-            let text = String(decoding: try Files.read(folder + file, limit: 100_000), as: UTF8.self)
-            for line in text.split(separator: "\n") {
-                for mark in marks {
-                    guard let begin = line.firstRange(of: mark)?.upperBound else { continue }
-                    let start = mark.hasSuffix("lane") ? line.index(begin, offsetBy: -4) : begin
-                    // A value in the middle is a number.
-                    let raw = String(line[start...].prefix { $0 != "\"" })
-                    let words = raw.replacing(#/\\\(.*?\)/#, with: "7")
-                    #expect(DisplayWords.said(words, .ar) != words, "\(words)")
-                    found += 1
-                }
-            }
-        }
-        #expect(found >= 15, "\(found)")
+    @Test func problemsAreTranslated() {
+        let missing = SystemError("open /dev/ttyUSB0", code: ENOENT)
+        #expect(ReaderProblem.system(missing).text(.ar) == "open /dev/ttyUSB0: غير موجود")
+        #expect(TurnstileProblem.system(missing).text(.ar) == "open /dev/ttyUSB0: غير موجود")
+        #expect(TurnstileProblem.system(missing).text(.en) == "open /dev/ttyUSB0: No such file or directory")
+        #expect(TurnstileProblem.relayStuck(channel: 2, isOn: false).text(.ar) == "المرحل 2 لا ينطفئ")
+        #expect(
+            TurnstileProblem.tooFewChannels(count: 2, used: 4).text(.ar)
+                == "في لوحة المرحلات 2 قنوات، والقناة 4 مستخدمة")
+        #expect(
+            ReaderProblem.driver(.timeout, operation: "open nfc", cause: "no answer").text(.ar)
+                == "open nfc: لا رد في الوقت")
+        #expect(ReaderProblem.driver(.other, operation: "open nfc", cause: "odd").text(.ar) == "open nfc: odd")
+        #expect(
+            TapFailure.notJournaled(.system(SystemError("write /j", code: ELOOP))).text(.ar).hasPrefix("write /j: "))
     }
 
-    /// On a real terminal: green with one bell, red with three, the idle screen again, and the screen of before at the end.
-    @Test func speaksToARealTerminal() async throws {
+    /// Green with one bell, red with three, the idle screen again, and the previous screen at the end.
+    @Test func answersAreShownOnARealTerminal() async throws {
         let terminal = try PseudoTerminal()
         let port = try SerialPort(terminal.path)
         let display = TerminalDisplay(language: .en, descriptor: port.descriptor)
         let running = Running(display.service())
-        var said = ""
+        var shown = ""
         func until(_ what: String, _ isSo: (String) -> Bool) throws {
             try eventually(what, everyMs: 1) {
-                said += String(decoding: terminal.read(timeoutMs: 20), as: UTF8.self)
-                return isSo(said)
+                shown += String(decoding: terminal.read(timeoutMs: 20), as: UTF8.self)
+                return isSo(shown)
             }
         }
-        try until("idle without a gate") { $0.contains("48;5;214m") && $0.contains("no list") }
-        said = ""
-        display.take(.answer(signal(.admitted)))
+        try until("idle without a gate") { $0.contains("48;5;214m") && $0.contains("no snapshot") }
+        shown = ""
+        display.take(.answer(result(.admitted)))
         try until("green, one bell") { $0.contains("48;5;28m") && $0.contains("\u{7}") }
-        try until("idle again") { $0.contains("no list") }
-        #expect(said.count { $0 == "\u{7}" } == 1)
-        said = ""
-        display.take(.answer(signal(.lost)))
+        try until("idle again") { $0.contains("no snapshot") }
+        #expect(shown.count { $0 == "\u{7}" } == 1)
+        shown = ""
+        display.take(.answer(result(.lost)))
         try until("red, three bells") { $0.contains("48;5;160m") && $0.count { $0 == "\u{7}" } == 3 }
-        display.take(.answer(signal(.admitted)))
-        try until("the next person is not kept waiting") { $0.contains("48;5;28m") }
+        display.take(.answer(result(.admitted)))
+        try until("the next answer replaces it") { $0.contains("48;5;28m") }
         let end = Mutex(false)
         let ending = Task.immediate {
             try await running.end()
             end.withLock { $0 = true }
         }
-        try until("the screen of before") { $0.hasSuffix("\u{1b}[?1049l") }
+        try until("the previous screen") { $0.hasSuffix("\u{1b}[?1049l") }
         try await ending.value
         #expect(end.withLock { $0 })
     }
-    @Test func speaksArabicToARealTerminal() async throws {
+    @Test func arabicIsShownOnARealTerminal() async throws {
         let terminal = try PseudoTerminal()
         let port = try SerialPort(terminal.path)
         let display = TerminalDisplay(language: .ar, descriptor: port.descriptor)
@@ -226,12 +219,12 @@ import Testing
             }
         }
         var state = LaneState()
-        (state.gate, state.alarms) = ("بوابة 1", ["disk 91 % full", "clock not trusted"])
+        (state.gate, state.alarms) = ("بوابة 1", [.diskFull(percent: 91), .clockNotTrusted])
         state.readers = [
-            .init(name: "nfc:auto", direction: .in, problem: "the reader does not answer"),
+            .init(name: "nfc:auto", direction: .in, problem: .notResponding),
             .init(name: "stdin", direction: .out),
         ]
-        state.turnstileProblem = "relay 1 does not switch off"
+        state.turnstileProblem = .relayStuck(channel: 1, isOn: false)
         display.take(.state(state))
         let running = Running(display.service())
         try until("the idle screen") { text in
@@ -240,46 +233,45 @@ import Testing
                 "الباب الدوار معطل: المرحل 1 لا ينطفئ", "لا قائمة",
             ].allSatisfy { text.contains($0) }
         }
-        display.take(.answer(signal(.notAuthentic, zone: nil, detail: "random UID")))
+        display.take(.answer(result(.notAuthentic, zone: nil, detail: .randomUID)))
         try until("red with the reason") { $0.contains("48;5;160m") && $0.contains("رقم عشوائي") && $0.contains("█") }
         #expect(!String(decoding: bytes, as: UTF8.self).contains("random UID"))
-        display.take(.failed(reason: "the disk is full", opens: true))
-        try until("a way out that is open, for the crew to look at") {
-            $0.contains("48;5;28m") && $0.contains("48;5;214m") && $0.contains("لم يسجل: القرص ممتلئ")
+        display.take(.failed(.notJournaled(.diskFull(path: "/j", text: "/j: the disk is full")), opens: true))
+        try until("an open way out with a call for the crew") {
+            $0.contains("48;5;28m") && $0.contains("48;5;214m") && $0.contains("لم يسجل: /j: القرص ممتلئ")
         }
         #expect(!String(decoding: bytes, as: UTF8.self).contains("48;5;160m"))
         let ending = Task.immediate { try await running.end() }
-        try until("the screen of before") { $0.hasSuffix("\u{1b}[?1049l") }
+        try until("the previous screen") { $0.hasSuffix("\u{1b}[?1049l") }
         try await ending.value
     }
 
-    /// Neither a terminal nor a kiosk that nobody reads holds the gate when it stops.
-    @Test func aScreenThatNobodyReadsLetsGo() async throws {
+    @Test func unreadTerminalDoesNotDelayTheStop() async throws {
         let terminal = try PseudoTerminal()
         let port = try SerialPort(terminal.path)
-        // As a shell hands it on: a write(2) waits.
+        // As a shell opens it: write(2) blocks.
         let flags = fcntl(port.descriptor, F_GETFL)
         #expect(fcntl(port.descriptor, F_SETFL, flags & ~O_NONBLOCK) == 0)
-        // Until it is full, in pieces of every size: poll(2) promises room, not how much.
+        // Until it is full, in pieces of every size, because poll(2) does not say how much room there is.
         let screen = Terminal(descriptor: port.descriptor)
         #expect(throws: SystemError.self) {
             for length in 1...2_000 { try screen.write(String(repeating: "x", count: length), timeoutMs: 50) }
         }
         let display = TerminalDisplay(descriptor: port.descriptor)
         let running = Running(display.service())
-        display.take(.answer(signal(.admitted)))
+        display.take(.answer(result(.admitted)))
         try await running.end()
         #expect(terminal.read(timeoutMs: 1_000).count > 1_000)
     }
 
-    @Test func aKioskThatDoesNotReadLetsGo() async throws {
+    @Test func unreadKioskOutputDoesNotDelayTheStop() async throws {
         var ends: [Int32] = [-1, -1]
         #expect(pipe(&ends) == 0)
         defer { for end in ends { close(end) } }
         let kiosk = KioskDisplay(descriptor: ends[1])
         let running = Running(kiosk.service())
         for number in 0..<400 {
-            kiosk.take(.answer(signal(number % 2 == 0 ? .admitted : .lost)))
+            kiosk.take(.answer(result(number % 2 == 0 ? .admitted : .lost)))
             usleep(1_000)
         }
         try await running.end()

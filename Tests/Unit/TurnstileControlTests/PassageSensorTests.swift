@@ -5,7 +5,7 @@ import Testing
 @testable import TurnstileControl
 
 @Suite struct PassageSensorTests {
-    @Test func aLineOrABurstIsOnePerson() {
+    @Test func lineOrBurstIsOnePassage() {
         var counter = PassageCounter()
         #expect(counter.bytes(Array("1\r\n1\r\n".utf8), nowMs: 0) == 2)
         #expect(counter.bytes([0xff], nowMs: 1_000) == 0)
@@ -17,11 +17,11 @@ import Testing
         #expect(counter.bytes(Array("\r\n\r\n".utf8), nowMs: 3_000) == 0)
     }
 
-    @Test func countsOnARealPort() async throws {
+    @Test func passagesAreCountedOnARealPort() async throws {
         let (terminal, reports) = (try PseudoTerminal(), Reports())
         let running = Running(PassageSensor(path: terminal.path, report: reports.take).service())
         try eventually("open", everyMs: 5) { reports.sensor == [nil] }
-        // The port is emptied when it is opened; what comes before that says nothing about now.
+        // The sensor discards bytes that arrive before it has opened the port.
         try eventually("the first is counted", everyMs: 300) {
             try terminal.write(Array("P\n".utf8))
             return reports.passages > 0
@@ -32,10 +32,10 @@ import Testing
         try await running.end()
     }
 
-    @Test func aMissingSensorIsTold() async throws {
+    @Test func missingSensorIsReported() async throws {
         let reports = Reports()
         let running = Running(PassageSensor(path: "/nowhere/sensor", report: reports.take).service())
-        try eventually("told") { reports.sensor.first??.contains("/nowhere/sensor") == true }
+        try eventually("reported") { reports.sensor.first??.description.contains("/nowhere/sensor") == true }
         try await running.end()
     }
 }

@@ -3,7 +3,7 @@ import Testing
 @testable import TurnstileControl
 
 @Suite struct RelayFramesTests {
-    @Test func switchesAsTheBoardsExpect() {
+    @Test func commandFramesMatchTheProtocol() {
         #expect(RelayFrames.set(1, true) == [0xa0, 0x01, 0x01, 0xa2])
         #expect(RelayFrames.set(1, false) == [0xa0, 0x01, 0x00, 0xa1])
         #expect(RelayFrames.set(8, true) == [0xa0, 0x08, 0x01, 0xa9])
@@ -16,11 +16,11 @@ import Testing
         ("\u{0}\u{1}", [false, true]),
         ("\u{0}\u{0}\u{0}\u{0}\u{0}\u{0}\u{0}\u{1}", [false, false, false, false, false, false, false, true]),
     ])
-    func understandsEveryReply(text: String, states: [Bool]) {
+    func everyKindOfReplyIsDecoded(text: String, states: [Bool]) {
         #expect(RelayFrames.states(Array(text.utf8)) == states)
     }
 
-    @Test func settingsSayWhatHangsWhere() throws {
+    @Test func settingsAreParsed() throws {
         let settings = try #require(
             try TurnstileSettings.parse("serial:/dev/ttyUSB0,open=2,green=3,red=4,buzzer=1,pulse=500,gap=50"))
         #expect(
@@ -34,7 +34,7 @@ import Testing
         "", "serial:", "nfc:x", "serial:/dev/x,pulse=99", "serial:/dev/x,pulse=1001", "serial:/dev/x,open=0",
         "serial:/dev/x,open=9", "serial:/dev/x,green=1", "serial:/dev/x,lamp=2", "serial:/dev/x,", "serial:/dev/x,red",
     ])
-    func refusesWhatCannotBe(text: String) {
-        #expect(throws: SettingsError.self) { try TurnstileSettings.parse(text) }
+    func invalidSettingsAreRejected(text: String) {
+        #expect(throws: TurnstileSettingsError.self) { try TurnstileSettings.parse(text) }
     }
 }

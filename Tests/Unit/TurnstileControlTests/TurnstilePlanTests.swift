@@ -10,7 +10,7 @@ import Testing
         try #require(try TurnstileSettings.parse(text))
     }
 
-    /// Lets the plan run in steps of 10 ms and gives every change.
+    /// Runs the plan in steps of 10 ms and returns every change.
     private func run(_ plan: inout TurnstilePlan, from: Int64, until: Int64) -> [TurnstilePlan.Step] {
         var all: [TurnstilePlan.Step] = []
         for now in stride(from: from, through: until, by: 10) {
@@ -22,7 +22,7 @@ import Testing
         return all
     }
 
-    @Test func aPulseHasTheSetLengthAndEnds() throws {
+    @Test func pulseHasTheConfiguredDuration() throws {
         var plan = TurnstilePlan(try Self.settings("serial:/dev/x,pulse=300"))
         plan.answer(isGreen: true, opens: true, direction: .in, nowMs: 1_000)
         #expect(
@@ -32,14 +32,14 @@ import Testing
         #expect(plan.nextMs == nil)
     }
 
-    @Test func whatDoesNotOpenMovesNothing() throws {
+    @Test func answerWithoutOpeningMovesNothing() throws {
         var plan = TurnstilePlan(try Self.settings("serial:/dev/x"))
         plan.answer(isGreen: false, opens: false, direction: .in, nowMs: 0)
         plan.answer(isGreen: true, opens: false, direction: .in, nowMs: 10)
         #expect(run(&plan, from: 0, until: 5_000).isEmpty)
     }
 
-    @Test func twoPeopleGetTwoPulsesWithTheGapBetween() throws {
+    @Test func twoOpeningsKeepTheGap() throws {
         var plan = TurnstilePlan(try Self.settings("serial:/dev/x,pulse=200,gap=400"))
         plan.answer(isGreen: true, opens: true, direction: .in, nowMs: 0)
         plan.answer(isGreen: true, opens: true, direction: .in, nowMs: 50)
@@ -48,33 +48,33 @@ import Testing
         #expect(changes[2].atMs - changes[1].atMs >= 400)
     }
 
-    @Test func anOpeningThatWouldComeTooLateIsDropped() throws {
+    @Test func lateOpeningIsDropped() throws {
         var plan = TurnstilePlan(try Self.settings("serial:/dev/x,pulse=1000,gap=500"))
         let taken = (0..<5).map { _ in plan.answer(isGreen: true, opens: true, direction: .in, nowMs: 0) }
         #expect(taken == [true, true, false, false, false])
         #expect(run(&plan, from: 0, until: 20_000).filter(\.isOn).count == 2)
     }
 
-    @Test func theWayOutHasItsOwnRelayWhereOneIsSet() throws {
+    @Test func wayOutUsesItsConfiguredRelay() throws {
         var plan = TurnstilePlan(try Self.settings("serial:/dev/x,open=1,open-out=2"))
         plan.answer(isGreen: true, opens: true, direction: .out, nowMs: 0)
         #expect(run(&plan, from: 0, until: 3_000).map(\.channel) == [2, 2])
     }
 
-    @Test func greenAndRedNeverShineTogether() throws {
+    @Test func greenAndRedAreNeverOnTogether() throws {
         var plan = TurnstilePlan(try Self.settings("serial:/dev/x,green=2,red=3,buzzer=4"))
         plan.answer(isGreen: true, opens: true, direction: .in, nowMs: 0)
         _ = run(&plan, from: 0, until: 500)
-        #expect(plan.pulled == [2])
+        #expect(plan.energized == [2])
         plan.answer(isGreen: false, opens: false, direction: .in, nowMs: 500)
         let beeps = run(&plan, from: 500, until: 1_500).filter { $0.channel == 4 && $0.isOn }.count
         #expect(beeps == TurnstilePlan.badTone.count / 2 + 1)
-        #expect(plan.pulled == [3])
+        #expect(plan.energized == [3])
         _ = run(&plan, from: 1_500, until: 9_000)
-        #expect(plan.pulled.isEmpty)
+        #expect(plan.energized.isEmpty)
     }
 
-    @Test func freeHoldsItOpenUntilToldOtherwise() throws {
+    @Test func freeModeHoldsUntilItEnds() throws {
         var plan = TurnstilePlan(try Self.settings("serial:/dev/x,green=2,red=3"))
         plan.answer(isGreen: true, opens: true, direction: .in, nowMs: 0)
         _ = run(&plan, from: 0, until: 50)
@@ -82,13 +82,13 @@ import Testing
         plan.answer(isGreen: false, opens: false, direction: .in, nowMs: 100)
         plan.answer(isGreen: true, opens: true, direction: .in, nowMs: 200)
         _ = run(&plan, from: 60, until: 60_000)
-        #expect(plan.pulled == [1, 2])
+        #expect(plan.energized == [1, 2])
         plan.mode(.normal, nowMs: 60_010)
         _ = run(&plan, from: 60_010, until: 60_020)
-        #expect(plan.pulled.isEmpty)
+        #expect(plan.energized.isEmpty)
     }
 
-    @Test func aNewBoardGetsNoOldPulseButTheHold() throws {
+    @Test func restartDropsPulsesAndKeepsTheHold() throws {
         var plan = TurnstilePlan(try Self.settings("serial:/dev/x"))
         plan.answer(isGreen: true, opens: true, direction: .in, nowMs: 0)
         plan.restart(nowMs: 10)
@@ -98,7 +98,7 @@ import Testing
         #expect(run(&plan, from: 5_010, until: 5_020) == [.init(atMs: 5_010, channel: 1, isOn: true)])
     }
 
-    @Test func theGapIsKeptAlsoAfterAPulseThatWasCutShort() throws {
+    @Test func gapIsKeptAfterAnInterruptedPulse() throws {
         var plan = TurnstilePlan(try Self.settings("serial:/dev/x,gap=500"))
         plan.answer(isGreen: true, opens: true, direction: .in, nowMs: 0)
         _ = run(&plan, from: 0, until: 100)
@@ -107,14 +107,14 @@ import Testing
         #expect(run(&plan, from: 120, until: 5_000).map(\.atMs).first == 610)
     }
 
-    @Test func aThreadThatSleptThroughAPulseDoesNotMakeUpForIt() throws {
+    @Test func missedPulseIsNotRepeated() throws {
         var plan = TurnstilePlan(try Self.settings("serial:/dev/x"))
         plan.answer(isGreen: true, opens: true, direction: .in, nowMs: 0)
         #expect(plan.due(nowMs: 60_000).isEmpty)
     }
 
-    /// Whatever happens in whatever order: no pulse is longer than set, none follows closer than the gap, all ends off.
-    @Test(arguments: 0..<500) func neverOpenForLonger(seed: Int) throws {
+    /// In any order of events: no pulse is longer than configured, the gap is kept, and all relays are off at the end.
+    @Test(arguments: 0..<500) func pulsesAreBoundedForAnyOrderOfEvents(seed: Int) throws {
         var random = TestRandom(seed: UInt64(seed))
         let pulse = Int64.random(in: 10...100, using: &random) * 10
         let gap = Int64.random(in: 5...50, using: &random) * 10
@@ -139,9 +139,9 @@ import Testing
                     (onSince, offSince) = (nil, now)
                 }
             }
-            #expect(!plan.pulled.isSuperset(of: [2, 3]))
+            #expect(!plan.energized.isSuperset(of: [2, 3]))
         }
         #expect(opened == asked)
-        #expect(plan.pulled.isEmpty && plan.nextMs == nil)
+        #expect(plan.energized.isEmpty && plan.nextMs == nil)
     }
 }

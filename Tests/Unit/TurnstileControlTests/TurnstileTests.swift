@@ -1,6 +1,8 @@
 import DeviceEmulation
+import FileSystem
 import GateController
 import Glibc
+import Runtime
 import ScanModel
 import SerialPorts
 import TestSupport
@@ -9,7 +11,7 @@ import Testing
 @testable import AccessControl
 @testable import TurnstileControl
 
-/// The turnstile on boards that are played by a pseudo-terminal, through the real serial port.
+/// The turnstile with emulated boards on a pseudo-terminal, through the real serial port.
 @Suite struct TurnstileTests {
     private static func start(
         _ board: RelayBoardEmulator, _ more: String = "", _ reports: Reports
@@ -22,12 +24,12 @@ import Testing
     }
 
     @Test(arguments: [1, 2, 4, 8], RelayBoardEmulator.Reply.allCases)
-    func opensForOneTapAndClosesAgain(channels: Int, reply: RelayBoardEmulator.Reply) async throws {
+    func opensForOneTapAndCloses(channels: Int, reply: RelayBoardEmulator.Reply) async throws {
         let (board, reports) = (try RelayBoardEmulator(channels: channels, reply: reply), Reports())
         let (turnstile, running) = try Self.start(board, ",open=\(channels),pulse=200", reports)
-        turnstile.take(.answer(signal(.unknownTag)))
-        turnstile.take(.answer(signal(opens: false)))
-        turnstile.take(.answer(signal(opens: true)))
+        turnstile.take(.answer(result(.unknownTag)))
+        turnstile.take(.answer(result(opens: false)))
+        turnstile.take(.answer(result(opens: true)))
         try eventually("one pulse", everyMs: 5) { board.changes.count == 2 }
         let changes = board.changes
         #expect(changes.map(\.channel) == [channels, channels] && changes.map(\.isOn) == [true, false])
@@ -36,16 +38,16 @@ import Testing
         #expect(reports.turnstile == [nil])
     }
 
-    @Test func switchesOffAtItsEndEvenInTheMiddleOfAPulse() async throws {
+    @Test func stopEndsAPulse() async throws {
         let (board, reports) = (try RelayBoardEmulator(channels: 4), Reports())
         let (turnstile, running) = try Self.start(board, ",green=2,pulse=1000", reports)
-        turnstile.take(.answer(signal(opens: true)))
+        turnstile.take(.answer(result(opens: true)))
         try eventually("open", everyMs: 5) { board.isOn(1) && board.isOn(2) }
         try await running.end()
         try eventually("off") { board.states == [false, false, false, false] }
     }
 
-    @Test func switchesOffWhatAnEarlierProgramLeftOn() async throws {
+    @Test func startSwitchesAllRelaysOff() async throws {
         let (board, reports) = (try RelayBoardEmulator(channels: 2), Reports())
         try SerialPort(board.path).write(RelayFrames.set(1, true))
         try eventually("on") { board.isOn(1) }
@@ -58,25 +60,25 @@ import Testing
         try start(board, "", reports)
     }
 
-    @Test func aPulledBoardIsToldAndHealsWithoutOldPulses() async throws {
+    @Test func reconnectedBoardRepeatsNoPulse() async throws {
         let (board, reports) = (try RelayBoardEmulator(channels: 1), Reports())
         let (turnstile, running) = try Self.start(board, reports)
         for round in 1...5 {
             board.unplug()
-            try eventually("told", everyMs: 5) { reports.turnstile.count == 2 * round }
+            try eventually("reported", everyMs: 5) { reports.turnstile.count == 2 * round }
             let before = board.changes.count
-            turnstile.take(.answer(signal(opens: true)))
+            turnstile.take(.answer(result(opens: true)))
             try board.plug()
             try eventually("healed", everyMs: 5) { reports.turnstile.count == 2 * round + 1 }
             #expect(reports.turnstile.last == .some(nil))
-            #expect(board.changes.count == before, "a tap of before the healing moved the turnstile")
-            turnstile.take(.answer(signal(opens: true)))
-            try eventually("a tap of now opens", everyMs: 5) { board.changes.count == before + 2 }
+            #expect(board.changes.count == before, "a tap before the reconnection moved the turnstile")
+            turnstile.take(.answer(result(opens: true)))
+            try eventually("a new tap opens", everyMs: 5) { board.changes.count == before + 2 }
         }
         try await running.end()
     }
 
-    @Test func freeModeHoldsItAlsoAfterAPulledCable() async throws {
+    @Test func freeModeHoldsAfterAReconnection() async throws {
         let (board, reports) = (try RelayBoardEmulator(channels: 2), Reports())
         let (turnstile, running) = try Self.start(board, ",green=2", reports)
         var state = LaneState()
@@ -84,7 +86,7 @@ import Testing
         turnstile.take(.state(state))
         try eventually("held") { board.states == [true, true] }
         board.unplug()
-        try eventually("told") { reports.turnstile.count == 2 }
+        try eventually("reported") { reports.turnstile.count == 2 }
         try board.plug()
         try eventually("held again") { board.states == [true, true] }
         state.mode = .closed
@@ -93,43 +95,55 @@ import Testing
         try await running.end()
     }
 
-    @Test func aBoardWithTooFewChannelsIsSaidToBeOne() async throws {
+    @Test func boardWithTooFewChannelsIsReported() async throws {
         let (board, reports) = (try RelayBoardEmulator(channels: 2), Reports())
         let settings = try #require(try TurnstileSettings.parse("serial:\(board.path),green=4"))
         let running = Running(Turnstile(settings, report: reports.take).service())
-        try eventually("told") { reports.turnstile.first??.contains("2 channels, channel 4") == true }
-        // Each attempt finds the port free again and says the same, so nothing else is told until a better board comes.
+        try eventually("reported") { reports.turnstile.first == .tooFewChannels(count: 2, used: 4) }
+        // Further attempts find the same problem, so it is reported once.
         let before = board.commands
         try eventually("tried again") { board.commands >= before + 8 }
         #expect(reports.turnstile.count == 1)
         try await running.end()
     }
 
-    @Test func aHungBoardIsNoticed() async throws {
+    @Test func hungBoardIsReportedUntilItAnswers() async throws {
         let (board, reports) = (try RelayBoardEmulator(channels: 2), Reports())
         let (_, running) = try Self.start(board, reports)
         board.isStuck = true
-        try eventually("told", everyMs: 5) { reports.turnstile.last??.contains("does not answer") == true }
-        // It opens, and takes every byte: that it says nothing does not make it one of the boards that never do.
-        usleep(1_500_000)
-        #expect(reports.turnstile.count == 2, "a hung board counts as healed")
+        try eventually("reported", everyMs: 5) { reports.turnstile.last == .boardNotResponding }
         board.isStuck = false
-        try eventually("healed") { reports.turnstile.count == 3 && reports.turnstile.last == .some(nil) }
+        try eventually("healed") { reports.turnstile.last == .some(nil) }
+        #expect(reports.turnstile == [nil, .boardNotResponding, nil])
         try await running.end()
     }
 
-    @Test func anotherBoardMayBeOfTheSilentKind() async throws {
+    /// A hung board accepts bytes. It must not be taken for a board that never reports its state.
+    @Test func hungBoardIsNotTakenForASilentOne() throws {
+        let board = try RelayBoardEmulator(channels: 2)
+        let settings = try #require(try TurnstileSettings.parse("serial:\(board.path)"))
+        board.isStuck = true
+        for _ in 1...2 {
+            #expect(throws: TurnstileProblem.boardNotResponding) {
+                try RelayBoard(settings, TurnstileWatchdog(), mustReportState: true)
+            }
+        }
+        board.isStuck = false
+        #expect(try RelayBoard(settings, TurnstileWatchdog(), mustReportState: true).reportsState)
+    }
+
+    @Test func replacementBoardMayBeSilent() async throws {
         let (board, reports) = (try RelayBoardEmulator(channels: 2), Reports())
         let (_, running) = try Self.start(board, reports)
         board.unplug()
-        try eventually("told") { reports.turnstile.count == 2 }
+        try eventually("reported") { reports.turnstile.count == 2 }
         board.isStuck = true
         try board.plug()
         try eventually("taken") { reports.turnstile.last == .some(nil) }
         try await running.end()
     }
 
-    @Test func theWatchdogSwitchesOffWhatAHungThreadLeftOn() throws {
+    @Test func watchdogSwitchesOffAfterItsDeadline() throws {
         let board = try RelayBoardEmulator(channels: 1)
         let port = try SerialPort(board.path)
         let watchdog = TurnstileWatchdog()
@@ -142,18 +156,26 @@ import Testing
         #expect(watchdog.check(nowMs: 1_000))
         try eventually("off") { !board.isOn(1) }
         #expect(watchdog.hasFired())
-        #expect(!watchdog.hasFired(), "told once")
+        #expect(!watchdog.hasFired(), "reported once")
         #expect(!watchdog.check(nowMs: 1_999) && watchdog.check(nowMs: 2_000))
         watchdog.watch(port, lastBytes: RelayFrames.allOff([1]))
-        #expect(!watchdog.hasFired(), "of the board of before")
+        #expect(!watchdog.hasFired(), "state of the previous board")
     }
 
-    /// The end that nobody can catch, in the middle of a pulse; every second time for the whole process group.
-    @Test(arguments: 1...6) func aKilledProcessLeavesNothingOpen(round: Int) async throws {
+    /// SIGKILL while relays are on; in every second round for the whole process group.
+    @Test(arguments: 1...6) func killedProcessLeavesNoRelayOn(round: Int) async throws {
         let board = try RelayBoardEmulator(channels: 4)
-        let path = board.path
+        let folder = TemporaryFolder("turnstile")
+        let (path, pidFile) = (board.path, folder.file("pid"))
+        let isForAll = round % 2 == 0
+        async let killed: Void = NamedThread.run("killer") {
+            try eventually("open", everyMs: 1) { board.isOn(1) && board.isOn(2) && Files.exists(pidFile) }
+            let pid = try #require(pid_t(try Files.readText(pidFile)))
+            kill(isForAll ? -pid : pid, SIGKILL)
+        }
         await #expect(processExitsWith: .signal(SIGKILL)) {
-            [path = path as String, isForAll = (round % 2 == 0) as Bool] in
+            [path = path as String, pidFile = pidFile as String, isForAll = isForAll as Bool] in
+            if isForAll { try #require(setpgid(0, 0) == 0 && getpgrp() == getpid()) }
             let settings = try #require(try TurnstileSettings.parse("serial:\(path),green=2,red=3,buzzer=4,pulse=1000"))
             let reports = Reports()
             let turnstile = Turnstile(settings, report: reports.take)
@@ -162,18 +184,15 @@ import Testing
             var state = LaneState()
             state.mode = .free
             turnstile.take(.state(state))
-            turnstile.take(.answer(signal(opens: true)))
-            usleep(200_000)
-            if isForAll {
-                try #require(setpgid(0, 0) == 0 && getpgrp() == getpid())
-                kill(0, SIGKILL)
-            }
-            kill(getpid(), SIGKILL)
+            turnstile.take(.answer(result(opens: true)))
+            try Files.writeAtomically(Array("\(getpid())".utf8), to: pidFile)
+            try eventually("killed") { false }
             try await running.end()
         }
+        try await killed
         try eventually("all off", everyMs: 5) { board.states == [false, false, false, false] }
-        #expect(board.changes.contains { $0.isOn && $0.channel == 1 }, "the turnstile was open when its process died")
-        // And the port is free for the next one.
+        #expect(board.changes.contains { $0.isOn && $0.channel == 1 })
+        // The port is free for the next process.
         try eventually("free") { (try? SerialPort(path)) != nil }
     }
 }

@@ -95,12 +95,12 @@ extension Center {
             brokers: brokers, databaseURL: url, shards: try arguments.int("shards", IngestSettings.shardsRange),
             relayUsers: Set(arguments.all("relay-user")),
             writers: try arguments.int("writers", IngestSettings.writersRange) ?? IngestSettings.defaultWriters)
-        let place = try arguments.required("center")
-        guard let place = CenterInstance(place) else {
+        let text = try arguments.required("center")
+        guard let instance = CenterInstance(text) else {
             throw ProgramError.configuration(
-                "--center \(place): K/N is needed, as 2/3, with N up to \(CenterInstance.countLimit)")
+                "--center \(text): K/N is needed, as 2/3, with N up to \(CenterInstance.countLimit)")
         }
-        settings.place = place
+        settings.instance = instance
         let limitS = try arguments.int("database-away-limit-s", IngestSettings.databaseAwayRangeS)
         settings.databaseAwayLimitMs = 1_000 * (limitS ?? 600)
         return settings

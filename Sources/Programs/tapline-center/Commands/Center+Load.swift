@@ -24,11 +24,11 @@ extension Center {
                 }
                 // What is stored is stored, also where the database goes away in the middle: then it is told before the error.
                 defer { print(isJSON ? json(load.report) : text(load.report)) }
-                for path in paths { try load.take(path) }
+                for path in paths { try load.load(path) }
                 try trackNow(connection)
                 return load.report
             }
-            guard report.isWhole else {
+            guard report.isComplete else {
                 throw ProgramError.failed(
                     "\(report.quarantined) files are in the quarantine, \(report.unreadable) could not be read")
             }
@@ -41,8 +41,8 @@ extension Center {
         do {
             let store = try TrackingStore(connection)
             try store.catchUp()
-            guard store.refusedRuns > 0 else { return }
-            trouble = "the database refuses \(store.refusedRuns) runs of scans"
+            guard store.rejectedRuns > 0 else { return }
+            trouble = "the database rejects \(store.rejectedRuns) runs of scans"
         } catch { trouble = "\(error)" }
         throw ProgramError.failed(
             "what was taken is stored, but not all of it is tracked yet (\(trouble)); a running center tries it again: "

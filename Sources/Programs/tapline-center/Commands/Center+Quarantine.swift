@@ -138,7 +138,7 @@ extension Center {
             let trusted = row.bool(0, 5) ? relayUsers.union([row.text(0, 1)]) : relayUsers
             let store = try IngestStore(connection, relayUsers: trusted)
             let outcome = try store.store([delivery], quarantining: false)[0]
-            if case .taken(_, _, conflicts: 0) = outcome {
+            if case .accepted(_, _, conflicts: 0) = outcome {
                 try connection.query("DELETE FROM tapline.quarantine WHERE id = $1", [id])
                 taken += 1
             } else {
@@ -150,10 +150,10 @@ extension Center {
 
     private static func describe(_ outcome: IngestOutcome) -> String {
         switch outcome {
-        case .taken(let stored, let duplicates, let conflicts):
+        case .accepted(let stored, let duplicates, let conflicts):
             "\(stored) stored, \(duplicates) duplicates, \(conflicts) conflicts"
         case .quarantined(let reason, let detail): "\(reason.rawValue): \(detail)"
-        case .refused(let detail): "refused: \(detail)"
+        case .rejected(let detail): "rejected: \(detail)"
         }
     }
 }

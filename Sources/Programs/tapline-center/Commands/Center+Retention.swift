@@ -25,7 +25,7 @@ extension Center {
             try withDatabase(url, statementTimeoutMs: 600_000) { connection in
                 _ = try RegistryStore(connection)
                 let retention = Retention(connection)
-                let old = try retention.survey(keepDays: keepDays)
+                let old = try retention.candidates(keepDays: keepDays)
                 if old.isEmpty { print("nothing is older than \(keepDays) days") }
                 for partition in old {
                     let size = "\(partition.name): \(partition.scans) scans, \(partition.bytes >> 20) MB"
@@ -43,7 +43,7 @@ extension Center {
     }
 
     private static func drop(
-        _ partition: Retention.Old, _ retention: Retention, _ keepDays: Int, _ force: Bool
+        _ partition: Retention.Candidate, _ retention: Retention, _ keepDays: Int, _ force: Bool
     ) throws {
         for _ in 0..<dropAttempts {
             if try retention.drop(partition, keepDays: keepDays, force: force) != nil { return }

@@ -40,8 +40,8 @@ extension Journal {
         /// Number of rows in the reserve. `reserveFull` is that of a complete reserve.
         package var reserve: Int
         package var reserveFull: Int
-        /// Why the reserve is not whole, or the log not of its size; nil while all is well, or not yet looked at.
-        package var problem: String?
+        /// What keeps the reserve or the WAL from its size, or `nil` if there is no problem or no check yet.
+        package var problem: JournalProblem?
         /// Names of the corrupt journals in the folder.
         package var damaged: [String]
     }
@@ -71,16 +71,16 @@ extension Journal {
     ///
     /// - Returns: `false` if it has its size or cannot be extended.
     private func maintainWAL() throws -> Bool {
-        let log = path + "-wal"
-        if (Files.status(log)?.size ?? 0) > 2 * MaintenanceState.walBytes {
+        let wal = path + "-wal"
+        if (Files.status(wal)?.size ?? 0) > 2 * MaintenanceState.walBytes {
             // It has grown during a long read. If a reader still uses it, the next step tries again.
             try database.execute("PRAGMA busy_timeout = 0")
             _ = try database.int("PRAGMA wal_checkpoint(TRUNCATE)")
             try database.execute("PRAGMA busy_timeout = 5000")
         }
-        do { return try Files.extend(log, toBytes: MaintenanceState.walBytes, step: MaintenanceState.stepBytes) } catch
+        do { return try Files.extend(wal, toBytes: MaintenanceState.walBytes, step: MaintenanceState.stepBytes) } catch
         {
-            maintenance.problem = "no room for the journal's log: \(error)"
+            maintenance.problem = .walNotPreallocated(StorageFault(error))
             return false
         }
     }
@@ -122,8 +122,8 @@ extension Journal {
             let pages = try database.int("PRAGMA page_count") ?? 0
             guard database.takeRoom(forBytes: (pages + 2 * MaintenanceState.reserveRowPages) * JournalFile.pageBytes)
             else {
-                maintenance.problem =
-                    "the disk is full: \(maintenance.reserveRows) of \(MaintenanceState.reserveRows) reserves are left"
+                maintenance.problem = .reserveInUse(
+                    remaining: Int(maintenance.reserveRows), total: Int(MaintenanceState.reserveRows))
                 return false
             }
         }

@@ -44,8 +44,8 @@ struct MaintenanceState {
     var taps = 0
     var tapsSinceCheckpoint = 0
     var reserveRows: Int64 = 0
-    /// What kept the reserve or the log from their size, in words for the crew.
-    var problem: String?
+    /// What keeps the reserve or the WAL from its size.
+    var problem: JournalProblem?
     var nextReserveCheckMs = Int64.min
     var nextPruneCheckMs = Int64.min
 

@@ -1,0 +1,88 @@
+import Crypto
+import FileSystem
+package import ScanBatchCodec
+import ScanModel
+
+/// A batch as it was received: from the broker, from a file, or from the quarantine.
+package struct IngestDelivery: Sendable {
+    /// `scan.<scanner>` as received. Zero bytes and invalid UTF-8 are possible.
+    package var routingKey: [UInt8]
+    /// The user that the broker validated; `nil` if the property was absent.
+    package var userID: String?
+    /// The message body. Of a body over 1 MiB only the first 64 KiB are kept.
+    ///
+    /// A thousand deliveries may wait for the database, and the broker accepts bodies of 128 MiB from any client.
+    package var body: [UInt8] {
+        didSet { (body, whole) = Self.cut(body) }
+    }
+    /// Bytes and SHA-256 of the whole body if `body` is only its beginning.
+    private(set) var whole: (size: Int, hash: [UInt8])?
+    /// Center clock at receipt, microseconds since 1970-01-01 UTC.
+    package var receivedMicros: Int64
+    /// Whether the batch was carried as a file. Its transport time says nothing about the device's clock.
+    package private(set) var isOffline = false
+    /// Whether the bytes of a file differ from those that its name promises.
+    private(set) var isAltered = false
+
+    /// A delivery from the broker or the quarantine.
+    ///
+    /// - Parameters:
+    ///   - routingKey: as received; not necessarily valid text.
+    ///   - userID: the validated user of the publisher's connection.
+    ///   - body: the encoded batch, of any size.
+    ///   - receivedMicros: center clock at receipt, microseconds since 1970-01-01 UTC.
+    package init(routingKey: [UInt8], userID: String?, body: [UInt8], receivedMicros: Int64) {
+        self.routingKey = routingKey
+        self.userID = userID
+        self.receivedMicros = receivedMicros
+        (self.body, whole) = Self.cut(body)
+    }
+
+    /// A batch file.
+    ///
+    /// The identity is the one that the batch names: access to the database implies the right to publish for any scanner.
+    /// A file that is not a batch, or whose bytes differ from the digest in its name, gets its file name as routing key.
+    /// A batch altered on a USB stick must not be stored when the quarantine is replayed either.
+    ///
+    /// - Parameters:
+    ///   - path: the file.
+    ///   - receivedMicros: center clock, microseconds since 1970-01-01 UTC.
+    /// - Throws: `SystemError` if the file cannot be read.
+    package init(file path: String, receivedMicros: Int64) throws {
+        var bytes: [UInt8] = []
+        var size = 0
+        var sum = SHA256()
+        try Files.readChunks(path) { chunk in
+            size += chunk.count
+            sum.update(chunk)
+            // One byte over the limit is enough to reject the batch as oversized.
+            bytes += chunk.prefix(ScanBatch.bodyLimitBytes + 1 - bytes.count)
+        }
+        let hash = sum.finish()
+        let text = path.split(separator: "/").last.map(String.init) ?? path
+        let name = BatchFileName(text)
+        let isAltered = name.map { $0.digest != Hex.encode(Array(hash.prefix(BatchFileName.digestBytes))) } ?? false
+        let scanner = isAltered ? nil : (try? ScanBatch(decoding: bytes))?.scanner ?? name?.scanner.text
+        self.init(
+            routingKey: scanner.map { ValidatedDelivery.routingPrefix + Array($0.utf8) } ?? Array("file \(text)".utf8),
+            userID: scanner, body: bytes, receivedMicros: receivedMicros)
+        if whole != nil { whole = (size, hash) }
+        isOffline = true
+        self.isAltered = isAltered
+    }
+
+    private static func cut(_ body: [UInt8]) -> (body: [UInt8], whole: (size: Int, hash: [UInt8])?) {
+        guard body.count > ScanBatch.bodyLimitBytes else { return (body, nil) }
+        return (Array(body[..<ValidatedDelivery.oversizedKeptBytes]), (body.count, SHA256.hash(body)))
+    }
+}
+
+/// The result of a delivery whose transaction has committed.
+package enum IngestOutcome: Sendable, Equatable {
+    /// Accepted, with counts of its scans. A delivery with conflicts is in the quarantine as well.
+    case accepted(stored: Int, duplicates: Int, conflicts: Int)
+    /// Not stored, for a reason of contract.md section 3. The delivery is in the quarantine, unless it was a replay.
+    case quarantined(BatchError.Reason, detail: String)
+    /// Rejected by the database even as a quarantine row.
+    case rejected(detail: String)
+}

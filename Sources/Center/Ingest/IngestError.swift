@@ -1,0 +1,24 @@
+package import ErrorModel
+
+/// A fault of the ingestion that is neither a broker nor a database error.
+package enum IngestError: OperationError {
+    /// The requested number of shards is below the existing one. No retry helps.
+    case shardReduction(from: Int, to: Int)
+    /// The broker is connected and no longer delivers. A new connection helps.
+    case consumerLost(String)
+
+    package var category: ErrorCategory {
+        switch self {
+        case .shardReduction: .configuration
+        case .consumerLost: .unavailable
+        }
+    }
+
+    package var description: String {
+        switch self {
+        case .shardReduction(let existing, let wanted):
+            "cannot reduce shards from \(existing) to \(wanted): existing queues are never deleted"
+        case .consumerLost(let reason): reason
+        }
+    }
+}

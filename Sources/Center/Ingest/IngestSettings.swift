@@ -1,0 +1,49 @@
+package import AMQP
+
+/// The settings of the ingestion.
+package struct IngestSettings: Sendable {
+    /// Broker nodes, tried in turn. Not empty.
+    package var brokers: [AMQPAddress]
+    /// Connection string or URL, in libpq's format.
+    package var databaseURL: String
+    /// Number of queues; `nil` keeps the stored number (4 at the first start).
+    package var shards: Int?
+    /// Broker users that may publish for any scanner.
+    package var relayUsers: Set<String>
+    /// How long the unacknowledged deliveries are held while the database is unavailable, in milliseconds.
+    ///
+    /// After that they are requeued. The broker itself would close the channel after 30 minutes (`consumer_timeout`).
+    package var databaseAwayLimitMs: Int
+    /// The server's limit for one statement, in milliseconds. A COMMIT gets a little more before its socket is closed.
+    package var statementTimeoutMs: Int
+    /// Number of workers. Each has a broker connection, with its part of the queues, and a database connection.
+    package var writers: Int
+    /// The number of this center among several on the same queues.
+    package var instance = CenterInstance()
+    /// Interval at which each queue is checked, in milliseconds. A queue with ready messages and without deliveries has
+    /// stalled.
+    package var queueCheckMs = 30_000
+
+    package static let writersRange = 1...16
+    /// One writer waits for the disk while another one works. With two, PostgreSQL uses two cores.
+    package static let defaultWriters = 2
+    package static let shardsRange = 1...1_024
+    /// Range of `databaseAwayLimitMs`, in seconds. Safely below the broker's limit, which it checks once a minute.
+    package static let databaseAwayRangeS = 1...1_500
+
+    package init(
+        brokers: [AMQPAddress], databaseURL: String, shards: Int? = nil, relayUsers: Set<String> = [],
+        databaseAwayLimitMs: Int = 600_000, statementTimeoutMs: Int = 60_000,
+        writers: Int = IngestSettings.defaultWriters
+    ) {
+        precondition(!brokers.isEmpty, "no broker")
+        precondition(IngestSettings.writersRange.contains(writers))
+        self.brokers = brokers
+        self.databaseURL = databaseURL
+        self.shards = shards
+        self.relayUsers = relayUsers
+        self.databaseAwayLimitMs = databaseAwayLimitMs
+        self.statementTimeoutMs = statementTimeoutMs
+        self.writers = writers
+    }
+}

@@ -1,0 +1,128 @@
+import Postgres
+import Runtime
+import ScanBatchCodec
+import ScanModel
+
+/// The identity of a journal in the center: its journal ID and its scanner.
+struct JournalKey: Hashable {
+    let journalID: JournalID
+    let scanner: String
+
+    var uuid: PostgresUUID { PostgresUUID(high: journalID.high, low: journalID.low) }
+}
+
+/// A locked row of `tapline.journals`, and the changes that the group makes to it.
+struct JournalRow {
+    /// The columns as read.
+    struct Columns {
+        var id: Int64
+        var last: Int64
+        var next: Int64
+        var annulments: Int64
+        /// Received - sent of the last publishes, in microseconds, oldest first.
+        var skews: [Int64]
+        var announced: Int64
+        var retired: Int64
+    }
+
+    let id: Int64
+    let key: JournalKey
+    var ledger: JournalLedger
+    let gapsBefore: SeqGaps
+    /// Scans with verdict 64, stored before and by this group.
+    var annulments: Int64
+    private(set) var skews: SkewWindow
+
+    // Of this group, in scans.
+    private(set) var received: Int64 = 0
+    private(set) var stored: Int64 = 0
+    private(set) var duplicates: Int64 = 0
+    private(set) var conflicts: Int64 = 0
+
+    // From the last batch of this group.
+    /// Whether the group holds a batch of this journal.
+    private(set) var isTouched = false
+    private(set) var receivedMicros: Int64 = 0
+    private(set) var backlog: Int64 = 0
+    private(set) var snapshot: Int64 = 0
+    /// As sent; `nil` for the scanner's default.
+    private(set) var gate: Int64?
+    private(set) var state: String?
+    /// The last seq of this journal according to the scanner's next one (`after`); 0 if not known.
+    private(set) var announced: Int64
+
+    init(_ columns: Columns, key: JournalKey, gaps: SeqGaps = SeqGaps()) {
+        id = columns.id
+        self.key = key
+        ledger = JournalLedger(last: columns.last, gaps: gaps, retired: columns.retired)
+        gapsBefore = gaps
+        annulments = columns.annulments
+        skews = SkewWindow(columns.skews)
+        announced = columns.announced
+    }
+
+    /// Records what a batch, or a heartbeat, says about the scanner.
+    mutating func recordPublish(_ batch: ScanBatch, _ delivery: IngestDelivery) {
+        isTouched = true
+        receivedMicros = max(receivedMicros, delivery.receivedMicros)
+        backlog = batch.backlog
+        snapshot = batch.snapshot
+        gate = batch.gate
+        state = StateText.json(batch.state) ?? state
+        if !delivery.isOffline { skews.add(delivery.receivedMicros - batch.sentMicros) }
+    }
+
+    /// Records the last seq of this journal, from a batch of the next one.
+    mutating func recordEnd(_ seq: Int64) { announced = max(announced, seq) }
+
+    mutating func count(_ classification: JournalLedger.Classification, of batch: ScanBatch) {
+        received += Int64(batch.count)
+        duplicates += Int64(classification.duplicates)
+        conflicts += Int64(classification.conflicts.count)
+        stored += Int64(batch.count - classification.duplicates - classification.conflicts.count)
+    }
+}
+
+/// Received - sent of a journal's last publishes, in microseconds.
+///
+/// The smallest value is an upper bound of how far the device's clock is behind (contract.md section 4).
+struct SkewWindow: Equatable, Sendable {
+    static let size = 20
+
+    /// Oldest first.
+    private(set) var values: [Int64]
+
+    init(_ values: [Int64] = []) { self.values = Array(values.suffix(SkewWindow.size)) }
+
+    mutating func add(_ skew: Int64) {
+        if values.count == SkewWindow.size { values.removeFirst() }
+        values.append(skew)
+    }
+
+    /// `nil` before the first publish.
+    var skew: Int64? { values.min() }
+}
+
+/// The `state` of a batch as JSON text.
+enum StateText {
+    /// Returns the JSON object; `nil` for an empty map, so that the row keeps its value.
+    static func json(_ state: [String: ScanBatch.StateValue]) -> String? {
+        guard !state.isEmpty else { return nil }
+        let pairs = state.sorted { $0.key < $1.key }.map { key, value in
+            let text =
+                switch value {
+                case .text(let text): JSONText.quote(withoutNUL(text))
+                case .int(let number): String(number)
+                case .double(let number): number.isFinite ? "\(number)" : "null"
+                }
+            return JSONText.quote(withoutNUL(key)) + ":" + text
+        }
+        return "{" + pairs.joined(separator: ",") + "}"
+    }
+
+    /// Replaces NUL, which jsonb cannot hold.
+    private static func withoutNUL(_ text: String) -> String {
+        guard text.utf8.contains(0) else { return text }
+        return String(String.UnicodeScalarView(text.unicodeScalars.map { $0.value == 0 ? "\u{fffd}" : $0 }))
+    }
+}

@@ -1,0 +1,67 @@
+import LinuxSystem
+import Postgres
+import ScanModel
+
+extension TrackingStore {
+    /// Applies runs of scans to everything that is tracked, within a transaction that holds the lock.
+    func apply(_ runs: [StoredScans]) throws(PostgresError) {
+        guard !runs.isEmpty else { return }
+        var flow = FlowFold(nowMicros: SystemClock.nowMicroseconds())
+        for run in runs { flow.add(run) }
+        let annulments = AnnulledStore(connection)
+        let changes = try annulments.write(runs, reviewing: try journalsToReview(runs))
+        for change in changes {
+            flow.annul(
+                gate: change.gate, orderedMicros: change.orderedMicros, flags: change.flags,
+                by: change.isAnnulled ? 1 : -1)
+        }
+        // Includes scans that were annulled before they were tracked.
+        let annulled = try annulments.annulledSeqs(in: runs)
+        var fold = PresenceFold()
+        for run in runs { fold.add(run, except: annulled) }
+        let presence = PresenceStore(connection)
+        let doubleAdmissions = DoubleAdmissionLog(connection: connection)
+        // Before `move`, because it compares with the previous passages.
+        if let passages = fold.passages { try doubleAdmissions.log(passages, doubtfulTags: changes.map(\.tag)) }
+        try presence.move(
+            fold.sorted, scanners: Dictionary(runs.map { ($0.journal, $0.scanner) }) { first, _ in first })
+        // A tag is recomputed only if its position is an annulled admission, or if an admission is no longer annulled.
+        let changed =
+            try presence.tags(at: changes.filter(\.isAnnulled)) + changes.filter { !$0.isAnnulled }.map(\.tag)
+        if !changed.isEmpty { try presence.recompute(Set(changed).sorted()) }
+        try FlowStore(connection).add(flow)
+        try doubleAdmissions.markDue(runs)
+    }
+
+    /// Returns the journals whose annulments may refer to other admissions than before: those with annulments where scans
+    /// were stored below others.
+    private func journalsToReview(_ runs: [StoredScans]) throws(PostgresError) -> Set<Int64> {
+        let behind = Set(runs.lazy.filter(\.isBehind).map(\.journal))
+        guard !behind.isEmpty else { return [] }
+        let result = try connection.query(
+            "SELECT id FROM tapline.journals WHERE id = ANY ($1) AND annulments > 0", [.int64s(behind.sorted())],
+            binary: true)
+        return Set((0..<result.rowCount).map { result.int($0, 0) })
+    }
+}
+
+extension PresenceFold {
+    /// Adds the admissions of a run, except the annulled ones, which are given as seqs by journal.
+    fileprivate mutating func add(_ run: StoredScans, except annulled: [Int64: Set<Int64>]) {
+        let annulled = annulled[run.journal] ?? []
+        for offset in 0..<run.count {
+            let tag = run.tags[run.tags.startIndex + offset]
+            let seq = run.first + Int64(offset)
+            guard tag != TagID.none.rawValue,
+                run.verdicts[run.verdicts.startIndex + offset] == Verdict.admitted.rawValue,
+                annulled.isEmpty || !annulled.contains(seq)
+            else { continue }
+            let flags = Flags(rawValue: run.flags[run.flags.startIndex + offset])
+            admit(
+                tag,
+                Sighting(
+                    orderedAt: run.orderedMicros(offset), journalID: run.journalID, seq: seq, journal: run.journal,
+                    isOut: flags.contains(.out), isInspection: flags.contains(.inspection), gate: run.gate))
+        }
+    }
+}

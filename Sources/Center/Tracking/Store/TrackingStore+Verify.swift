@@ -1,0 +1,47 @@
+import Postgres
+
+extension TrackingStore {
+    /// How one tracked relation compares with the scans, in rows.
+    package struct Report: Hashable, Sendable, CustomStringConvertible {
+        package var relation: String
+        package var right: Int64
+        package var missing: Int64
+        /// Rows with other contents than the scans imply.
+        package var wrong: Int64
+
+        package var description: String { "\(relation): \(right) rows right, \(missing) missing, \(wrong) wrong" }
+    }
+
+    /// Computes all tracked relations from the stored scans and compares them with their rows.
+    ///
+    /// Trackers wait during the call. Ingestion does not.
+    ///
+    /// - Parameter repair: `true` corrects the rows.
+    /// - Returns: the differences before the repair, one report per relation.
+    /// - Throws: `PostgresError`.
+    package func verify(repair: Bool) throws -> [Report] {
+        // Session locks, taken before the transaction: its snapshot must include all that was tracked.
+        try connection.query("SELECT pg_advisory_lock($1)", [.int64(TrackingStore.lockKey)])
+        defer { _ = try? connection.execute("SELECT pg_advisory_unlock_all()") }
+        try connection.execute("SELECT pg_advisory_lock(hashtext('tapline_internal.double_admission_log'))")
+        return try connection.transaction("ISOLATION LEVEL REPEATABLE READ READ WRITE") {
+            // Queued scans are tracked first, so they are not reported as missing.
+            try trackAllQueued()
+            let tracked = try connection.query(
+                """
+                SELECT relation, rows_right, rows_missing, rows_wrong
+                FROM tapline_internal.rebuild_tracking($1)
+                """, [.bool(repair)])
+            // The log may be behind by design, so the due days are refreshed before the comparison.
+            let log = DoubleAdmissionLog(connection: connection)
+            try log.refreshDueDays()
+            return [tracked, try log.verify(repair: repair)].flatMap { rows in
+                (0..<rows.rowCount).map {
+                    Report(
+                        relation: rows.text($0, 0), right: rows.int($0, 1), missing: rows.int($0, 2),
+                        wrong: rows.int($0, 3))
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,65 @@
+import AccessControl
+import CLI
+import GateController
+
+/// Operator commands for the gate that runs in the folder.
+extension Main {
+    static let admit = Command(
+        "admit", positionals: "[UID]", count: 0...1,
+        "admit one person manually, with the UID of the wristband in hex, or without a wristband",
+        options: [
+            data, Option.enrolment,
+            Option("reason", "TEXT", "the reason, kept in the journal and in the log", required: true),
+        ]
+    ) { arguments in
+        let reason = try arguments.required("reason")
+        let uid = try arguments.positionals.first.map { text in
+            guard let tap = try? TapLine(text), !text.contains(",") else {
+                throw ProgramError.usage("admit: a UID of 1 to 32 bytes of hex is needed")
+            }
+            return tap.uid
+        }
+        return try send(.admit(uid: uid, reason: reason), arguments)
+    }
+
+    static let mode = Command(
+        "mode", positionals: "normal|free|closed", count: 1...1,
+        "normal; free: the lane is open, every tap is admitted and counted; closed: no entry, the way out stays open",
+        options: [data, Option.enrolment]
+    ) { arguments in
+        guard let mode = LaneMode(rawValue: arguments.positionals[0]) else {
+            throw ProgramError.usage("mode \(arguments.positionals[0]): one of normal, free, closed is needed")
+        }
+        return try send(.mode(mode), arguments)
+    }
+
+    static let assign = Command(
+        "assign", positionals: "[GATE]", count: 0...1,
+        "assign this device to a gate by its name, permanently; also while no gate is running",
+        options: [
+            data, Option.enrolment,
+            .toggle("default", "return to --gate, or to the scanner's own gate in the snapshot"),
+        ]
+    ) { arguments in
+        let gate = arguments.positionals.first
+        guard arguments.has("default") == (gate == nil) else {
+            throw ProgramError.usage("assign: the name of a gate, or --default, is needed")
+        }
+        let folder = try arguments.required("data")
+        return { print(try result { try ControlClient.assign(gate, folder: folder) }) }
+    }
+
+    private static func send(_ command: LaneCommand, _ arguments: Arguments) throws -> Command.Work {
+        let folder = try arguments.required("data")
+        return { print(try result { try ControlClient.send(command, folder: folder) }) }
+    }
+
+    private static func result(_ body: () throws -> CommandResult) throws -> String {
+        do {
+            switch try body() {
+            case .done(let text): return text
+            case .rejected(let text): throw ProgramError.failed(text)
+            }
+        } catch ControlError.noSuchFolder(let folder) { throw noSuchFolder(folder) }
+    }
+}

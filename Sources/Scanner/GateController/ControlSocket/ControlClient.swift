@@ -1,0 +1,94 @@
+package import ErrorModel
+import FileSystem
+package import LinuxSystem
+import Runtime
+import ScanJournal
+import SnapshotInstall
+import Snapshots
+
+/// Sends operator commands to the gate that runs in a data folder.
+package enum ControlClient {
+    /// Sends a command and waits for its result, for `requestMs` and `replyMs` of `ControlServer` at most.
+    ///
+    /// - Throws: `ControlError` if no gate runs in the folder, or if it refuses the connection or does not answer.
+    package static func send(_ command: LaneCommand, folder: String) throws(ControlError) -> CommandResult {
+        let socket: LocalSocket
+        do { socket = try LocalSocket.connect(ControlServer.path(folder)) } catch let error as SystemError {
+            throw error.isPermissionDenied ? .notPermitted(error) : .notRunning(folder: folder, error)
+        } catch { throw .noAnswer(folder: folder) }
+        guard socket.writeLine(ControlMessage.line(command)),
+            let result = socket.readLine(withinMs: ControlServer.requestMs + ControlServer.replyMs)
+                .flatMap(ControlMessage.result)
+        else { throw .noAnswer(folder: folder) }
+        return result
+    }
+
+    /// Assigns a gate through the running gate. If none runs, saves the assignment for the next start.
+    ///
+    /// - Parameter gate: the name of the gate; `nil` returns to the configured gate, or the scanner's own.
+    /// - Throws: `ControlError` if the folder does not exist, or if a gate runs but does not answer; `SystemError` if the
+    ///   assignment cannot be saved.
+    package static func assign(_ gate: String?, folder: String) throws -> CommandResult {
+        do { return try send(.assign(gate: gate), folder: folder) } catch {
+            guard error.category == .unavailable else { throw error }
+        }
+        guard Files.exists(folder) else { throw ControlError.noSuchFolder(folder) }
+        // Held while the file is written: a gate that starts now reports that the folder is in use.
+        let lock: FileLock
+        do { lock = try Journal.lock(folder: folder) } catch is FileLock.Held {
+            throw ControlError.noAnswer(folder: folder)
+        }
+        return try withExtendedLifetime(lock) { try save(gate, folder: folder) }
+    }
+
+    private static func save(_ gate: String?, folder: String) throws -> CommandResult {
+        if let gate {
+            guard ControlMessage.isText(gate) else { return .rejected(ControlMessage.Invalid.gate.description) }
+            if let path = SnapshotStore(folder: folder + "/snapshots").current(),
+                let snapshot = try? Snapshot(path: path),
+                !snapshot.gates.values.contains(where: { $0.name == gate })
+            {
+                return .rejected("the snapshot has no gate named \(gate)")
+            }
+        }
+        // An invalid file is replaced, because it holds nothing to keep.
+        var commands = (try? PersistedCommands.read(folder: folder)) ?? PersistedCommands()
+        commands.assigned = gate
+        try commands.write(folder: folder)
+        return .done(
+            gate.map { "the gate will be \($0)" } ?? "the gate will be the configured one, or the scanner's own")
+    }
+}
+
+/// Why a command did not reach a lane.
+package enum ControlError: OperationError {
+    /// The data folder does not exist.
+    case noSuchFolder(String)
+    /// The user of this process may not use the socket.
+    case notPermitted(SystemError)
+    /// No gate listens in the folder.
+    case notRunning(folder: String, SystemError)
+    /// A gate runs in the folder, but does not answer in time.
+    case noAnswer(folder: String)
+
+    package var category: ErrorCategory {
+        switch self {
+        case .noSuchFolder, .notPermitted: .failure
+        case .notRunning, .noAnswer: .unavailable
+        }
+    }
+
+    package var description: String {
+        switch self {
+        case .noSuchFolder(let folder): "\(folder): there is no such folder"
+        case .notPermitted(let error): "\(error): the gate accepts commands from its own user and group only"
+        case .notRunning(let folder, let error): "no gate is running in \(folder) (\(error))"
+        case .noAnswer(let folder): "the gate in \(folder) does not answer"
+        }
+    }
+}
+
+extension SystemError {
+    /// EACCES (13) or EPERM (1).
+    fileprivate var isPermissionDenied: Bool { code == 13 || code == 1 }
+}

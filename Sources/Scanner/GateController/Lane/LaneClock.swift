@@ -1,0 +1,60 @@
+import AccessControl
+import LinuxSystem
+
+/// The clocks of a lane's device.
+package struct LaneTime: Sendable {
+    /// The device clock, in milliseconds since 1970-01-01 UTC. It may step.
+    package var nowMs: @Sendable () -> Int64
+    /// A monotonic clock, in milliseconds; for durations only.
+    package var monotonicMs: @Sendable () -> Int64
+    /// Whether the device clock is synchronised with a time source.
+    package var isSynchronised: @Sendable () -> Bool
+
+    package init(
+        nowMs: @escaping @Sendable () -> Int64, monotonicMs: @escaping @Sendable () -> Int64,
+        isSynchronised: @escaping @Sendable () -> Bool
+    ) {
+        self.nowMs = nowMs
+        self.monotonicMs = monotonicMs
+        self.isSynchronised = isSynchronised
+    }
+
+    /// The clocks of this machine.
+    package static let device = LaneTime(
+        nowMs: { SystemClock.nowMicroseconds() / 1_000 }, monotonicMs: SystemClock.monotonicMs,
+        isSynchronised: SystemClock.isSynchronised)
+}
+
+/// The lane's clocks, and whether the device clock can be right.
+final class LaneClock {
+    private let time: LaneTime
+    private var deviceClock = DeviceClock()
+    /// Whether the time of the last tap, or of the last check, can be right.
+    private(set) var isTrusted = true
+
+    init(_ time: LaneTime) { self.time = time }
+
+    /// The device clock, in milliseconds since 1970-01-01 UTC.
+    var nowMs: Int64 { time.nowMs() }
+    /// The monotonic clock, in milliseconds.
+    var monotonicMs: Int64 { time.monotonicMs() }
+    /// The monotonic clock, for a component that keeps its own durations.
+    var monotonicSource: @Sendable () -> Int64 { time.monotonicMs }
+
+    /// Checks whether the device clock can be right, and keeps the result in `isTrusted`.
+    func check(nowMs: Int64) { isTrusted = canBeRight(nowMs) }
+
+    /// Accepts a time that came with the tap: it is as good as its source.
+    func trustGivenTime() { isTrusted = true }
+
+    /// Whether a time of the device clock can be right. Does not change `isTrusted`.
+    func canBeRight(_ nowMs: Int64) -> Bool {
+        deviceClock.isTrusted(atMs: nowMs, isSynchronised: time.isSynchronised)
+    }
+
+    /// The device clock cannot be earlier than the creation of the snapshot.
+    func noteSnapshot(createdS: Int64) { deviceClock.snapshotCreatedS = createdS }
+
+    /// The device clock cannot be earlier than a scan of the journal.
+    func noteScan(atMs: Int64) { deviceClock.lastScanMs = max(deviceClock.lastScanMs ?? atMs, atMs) }
+}

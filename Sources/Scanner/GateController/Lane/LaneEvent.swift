@@ -1,0 +1,121 @@
+package import AccessControl
+package import LinuxSystem
+package import ScanModel
+
+/// Events that other threads send to the lane through one bounded mailbox.
+package enum LaneEvent: Sendable {
+    /// From the reader with this index, in the order of `Lane.Settings.readers`.
+    case reader(Int, ReaderEvent)
+    /// The sensor behind the turnstile detected a passage.
+    case passage
+    /// `nil` if the turnstile works.
+    case turnstile(problem: TurnstileProblem?)
+    /// `nil` if the passage sensor works. While it does not, no admission is annulled.
+    case sensor(problem: PassageSensorProblem?)
+    /// From an operator. `reply` is called once, on the lane's thread, and must not wait.
+    case command(LaneCommand, reply: @Sendable (CommandResult) -> Void)
+
+    /// Capacity of the mailbox: more events than a crowd can cause during one slow journal write.
+    package static let capacity = 256
+}
+
+/// An event with its time of arrival.
+///
+/// While the disk is slow, events wait in the mailbox. Taps and passages count from their arrival.
+package struct TimestampedEvent: Sendable {
+    package var event: LaneEvent
+    /// Device clock, in milliseconds since 1970-01-01 UTC.
+    package var atMs: Int64
+    /// Monotonic clock, in milliseconds.
+    package var monotonicMs: Int64
+
+    /// Stamps an event with the present time of this machine.
+    package init(_ event: LaneEvent) {
+        let time = LaneTime.device
+        self.init(event, atMs: time.nowMs(), monotonicMs: time.monotonicMs())
+    }
+
+    package init(_ event: LaneEvent, atMs: Int64, monotonicMs: Int64) {
+        self.event = event
+        self.atMs = atMs
+        self.monotonicMs = monotonicMs
+    }
+}
+
+/// A command of an operator, received over the control socket.
+package enum LaneCommand: Hashable, Sendable {
+    /// Admits one person manually.
+    ///
+    /// - Parameters:
+    ///   - uid: the UID of the person's wristband; `nil` without a wristband.
+    ///   - reason: kept in the journal and in the log.
+    case admit(uid: [UInt8]?, reason: String)
+    /// Sets the mode of the lane until the next such command, also across restarts.
+    case mode(LaneMode)
+    /// Assigns a gate by its name, also across restarts.
+    ///
+    /// - Parameter gate: `nil` returns to the configured gate, or the scanner's own.
+    case assign(gate: String?)
+}
+
+/// The result of a command, as the operator reads it.
+package enum CommandResult: Hashable, Sendable {
+    case done(String)
+    case rejected(String)
+}
+
+/// Why the turnstile does not work.
+package enum TurnstileProblem: Error, Hashable, CustomStringConvertible {
+    case boardNotResponding
+    /// A relay did not switch.
+    ///
+    /// - Parameter isOn: whether it should be on.
+    case relayStuck(channel: Int, isOn: Bool)
+    /// The board has fewer channels than the settings use.
+    case tooFewChannels(count: Int, used: Int)
+    /// A system call on the port failed.
+    case system(SystemError)
+    /// Any other error, by its description.
+    case other(String)
+
+    /// Classifies an error of the relay board.
+    package init(_ error: any Error) {
+        switch error {
+        case let problem as TurnstileProblem: self = problem
+        case let error as SystemError: self = .system(error)
+        default: self = .other("\(error)")
+        }
+    }
+
+    /// Plain English, for log and status.
+    package var description: String {
+        switch self {
+        case .boardNotResponding: "the relay board does not answer"
+        case .relayStuck(let channel, let isOn): "relay \(channel) does not switch \(isOn ? "on" : "off")"
+        case .tooFewChannels(let count, let used): "the relay board has \(count) channels, channel \(used) is used"
+        case .system(let error): error.description
+        case .other(let text): text
+        }
+    }
+}
+
+/// Why the passage sensor does not work.
+package enum PassageSensorProblem: Hashable, Sendable, CustomStringConvertible {
+    /// A system call on the port failed.
+    case system(SystemError)
+    /// Any other error, by its description.
+    case other(String)
+
+    /// Classifies an error of the port.
+    package init(_ error: any Error) {
+        self = (error as? SystemError).map(PassageSensorProblem.system) ?? .other("\(error)")
+    }
+
+    /// Plain English, for the log.
+    package var description: String {
+        switch self {
+        case .system(let error): error.description
+        case .other(let text): text
+        }
+    }
+}

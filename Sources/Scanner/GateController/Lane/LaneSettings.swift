@@ -1,0 +1,63 @@
+import ScanJournal
+package import ScanModel
+
+extension Lane {
+    /// The settings of a lane, constant while it runs.
+    package struct Settings: Sendable {
+        /// One source of taps.
+        package struct Reader: Hashable, Sendable {
+            /// The name in the settings, such as `stdin` or `nfc:auto`.
+            package var name: String
+            /// Direction of its taps; on standard input, of lines without a direction.
+            package var direction: Direction
+
+            package init(_ name: String, _ direction: Direction = .in) {
+                self.name = name
+                self.direction = direction
+            }
+
+            /// The name of the reader that is standard input.
+            package static let stdin = "stdin"
+        }
+
+        /// The scanner's data folder.
+        package var folder: String
+        package var scanner: ScannerID
+        package var key: EventKey
+        /// Name of the configured gate; `nil` for the scanner's own.
+        package var gateName: String?
+        package var format: VerdictLine.Format
+        /// In the order of their indices in `LaneEvent.reader`.
+        package var readers: [Reader]
+        /// Whether this is a roaming check, which changes neither presence nor turnstile.
+        package var isInspection = false
+        /// Time to pass after an admission, in milliseconds; `nil` without a passage sensor.
+        package var passageMs: Int64?
+        /// Whether there is a turnstile, for `gate.json`.
+        package var hasTurnstile = false
+        /// Days after which uploaded scans are pruned.
+        package var keepDays = Journal.keepDaysDefault
+
+        /// Debounce window of a reader in milliseconds, if the gate's policy sets none.
+        static let defaultDebounceMs = 2_000
+        /// Default of `passageMs`: enough for a person with a suitcase.
+        package static let defaultPassageMs = 5_000
+        /// Use of the disk from which on an alarm is raised, in percent.
+        package static let diskAlarmPercent = 80
+
+        package init(
+            folder: String, scanner: ScannerID, key: EventKey, gateName: String? = nil,
+            format: VerdictLine.Format = .text, readers: [Reader] = [Reader(Reader.stdin)]
+        ) {
+            self.folder = folder
+            self.scanner = scanner
+            self.key = key
+            self.gateName = gateName
+            self.format = format
+            self.readers = readers
+        }
+
+        /// Index of standard input in `readers`; `nil` if it is not a reader.
+        var stdin: Int? { readers.firstIndex { $0.name == Reader.stdin } }
+    }
+}

@@ -1,0 +1,137 @@
+import AccessControl
+import Runtime
+import ScanModel
+import Snapshots
+
+/// Executes operator commands that the control socket received.
+final class OperatorCommands {
+    private let settings: Lane.Settings
+    private let store: CommandStore
+    private let clock: LaneClock
+    private let journal: LaneJournal
+    private let memory: TapMemory
+    private let binding: SnapshotBinding
+    private let pending: PendingPassages
+    private let taps: TapHandler
+    private let output: VerdictOutput
+    private let monitor: LaneMonitor
+    private let log: Log
+
+    init(
+        settings: Lane.Settings, store: CommandStore, clock: LaneClock, journal: LaneJournal, memory: TapMemory,
+        binding: SnapshotBinding, pending: PendingPassages, taps: TapHandler, output: VerdictOutput,
+        monitor: LaneMonitor, log: Log
+    ) {
+        self.settings = settings
+        self.store = store
+        self.clock = clock
+        self.journal = journal
+        self.memory = memory
+        self.binding = binding
+        self.pending = pending
+        self.taps = taps
+        self.output = output
+        self.monitor = monitor
+        self.log = log
+    }
+
+    /// Continues with the mode of the last run.
+    func resumeMode() {
+        if store.isModeUnjournaled { journal.appendEvent(store.mode.verdict, in: binding.rowContext) }
+        if store.mode != .normal { log.warning("lane mode is not normal", [.state: store.mode.rawValue]) }
+    }
+
+    func execute(_ command: LaneCommand) -> CommandResult {
+        switch command {
+        case .admit(let uid?, let reason): admit(uid, reason)
+        case .admit(nil, let reason): admitWithoutBand(reason)
+        case .mode(let mode): set(mode)
+        case .assign(let gate): assign(gate)
+        }
+    }
+
+    // MARK: Admit
+
+    private func admit(_ uid: [UInt8], _ reason: String) -> CommandResult {
+        let tag = tag(uid)
+        let atMs = clock.nowMs
+        clock.check(nowMs: atMs)
+        var outcome = taps.decide(tag, Tap(.uid(uid), proof: .uid, direction: .in), atMs: atMs)
+        outcome.decision = Decision(
+            verdict: .admitted, flags: outcome.decision.flags.union(.operatorOverride).subtracting(.reuse))
+        let entry = taps.entry(tag, outcome.decision, atMs: atMs)
+        taps.annulPending(tag)
+        do {
+            let row = try journal.append(entry, reason: reason)
+            log.warning("manual admission", [.reason: reason, .journal: row.journalID, .seq: row.scan.seq])
+            taps.complete(row, outcome, proof: nil, detail: .manualAdmission, opens: !settings.isInspection)
+            return .done("admitted, journal \(row.journalID), seq \(row.scan.seq)")
+        } catch {
+            taps.reportNotJournaled(tag, error)
+            return .rejected("the admission could not be journaled: \(error)")
+        }
+    }
+
+    /// The tag ID of a chip: as an authenticated chip if the snapshot knows it as one, otherwise by its UID alone.
+    private func tag(_ uid: [UInt8]) -> TagID {
+        let authentic = settings.key.tagID(of: .sun(uid))
+        return binding.attendee(authentic) == nil ? settings.key.tagID(of: .uid(uid)) : authentic
+    }
+
+    private func admitWithoutBand(_ reason: String) -> CommandResult {
+        let flags: Flags = settings.isInspection ? [.operatorOverride, .inspection] : .operatorOverride
+        guard
+            let row = journal.appendEvent(.admittedByHand, flags: flags, in: binding.rowContext, reason: reason)
+        else {
+            output.notify(.failed(.manualAdmissionNotJournaled))
+            return .rejected("the admission could not be journaled")
+        }
+        log.warning(
+            "manual admission without a wristband",
+            [.reason: reason, .journal: row.journalID, .seq: row.scan.seq])
+        let opens = !settings.isInspection
+        output.notify(
+            .answer(
+                TapResult(row, zone: binding.zoneName(.in), pass: nil, detail: .manualAdmission, opens: opens)))
+        if opens { pending.expect(row) }
+        return .done("admitted, journal \(row.journalID), seq \(row.scan.seq)")
+    }
+
+    // MARK: Mode
+
+    /// Applies the mode immediately.
+    ///
+    /// If it cannot be saved or journaled, it still takes effect and the result reports the failure: a full disk must not
+    /// keep a gate closed during a crowd surge.
+    private func set(_ mode: LaneMode) -> CommandResult {
+        guard mode != store.mode else { return .done("mode \(mode.rawValue) already") }
+        store.set(mode)
+        memory.clearDebounce()
+        // The turnstile first, then the disk.
+        monitor.publish()
+        var texts = ["mode \(mode.rawValue)"]
+        if let alarm = store.save() { texts.append(alarm.description) }
+        if journal.appendEvent(mode.verdict, in: binding.rowContext) == nil {
+            texts.append("the mode could not be journaled")
+        }
+        log.warning("mode changed", [.state: mode.rawValue])
+        monitor.publish()
+        return .done(texts.joined(separator: "; "))
+    }
+
+    // MARK: Assign
+
+    private func assign(_ gate: String?) -> CommandResult {
+        if let gate, let snapshot = binding.snapshot, !snapshot.gates.values.contains(where: { $0.name == gate }) {
+            return .rejected("the snapshot has no gate named \(gate)")
+        }
+        store.assign(gate)
+        let alarm = store.save()
+        binding.chooseGate()
+        memory.clearDebounce()
+        log.warning("gate assigned", [.gate: gate ?? "default"])
+        monitor.publish()
+        let text = binding.gate.map { "the gate is now \($0.name)" } ?? "assigned, but there is no gate yet"
+        return .done([text, alarm?.description].compactMap(\.self).joined(separator: "; "))
+    }
+}

@@ -1,0 +1,57 @@
+import Runtime
+package import ScanModel
+package import Snapshots
+
+/// The line that a gate writes for a journaled tap.
+package struct VerdictLine: Sendable {
+    package enum Format: String, Sendable, CaseIterable {
+        /// One line to read.
+        case text
+        /// The JSON object of contract.md section 8.
+        case json
+    }
+
+    package let journalID: JournalID
+    package let scan: Scan
+    /// The zone that the tap leads into: the gate's zone, or on the way out the zone before it. `nil` if it leads off site
+    /// or the zone is not known.
+    package let zone: String?
+    /// For the crew: the name and note of the pass.
+    package let pass: Pass?
+
+    package init(journalID: JournalID, scan: Scan, zone: String?, pass: Pass?) {
+        self.journalID = journalID
+        self.scan = scan
+        self.zone = zone
+        self.pass = pass
+    }
+
+    /// The line, without a newline.
+    package func text(_ format: Format) -> String {
+        let at = UTCTime.text(microseconds: scan.atMs * 1_000)
+        switch format {
+        case .json:
+            // The tag is an integer of 64 bits, as in the database. Some JSON parsers lose the lowest bits.
+            return #"{"log":"\#(journalID)","seq":\#(scan.seq),"verdict":\#(scan.verdict.rawValue)"#
+                + #","name":\#(JSONText.quote(scan.verdict.name)),"tag":\#(scan.tag.rawValue)"#
+                + #","zone":\#(zone.map(JSONText.quote) ?? "null"),"at":"\#(at)"}"#
+        case .text:
+            let way = scan.flags.contains(.out) ? "out" : "in"
+            var line = "\(at)  \(padded(way, 3))  \(padded(scan.verdict.name, 13))  \(zone ?? "-")"
+            for (flag, words) in VerdictLine.remarks where scan.flags.contains(flag) { line += "  [\(words)]" }
+            if scan.verdict == .admitted, let pass {
+                let words = [pass.name, pass.colour, pass.note].compactMap(\.self)
+                if !words.isEmpty { line += "  (\(words.joined(separator: ", ")))" }
+            }
+            return line
+        }
+    }
+
+    private static let remarks: [(Flags, String)] = [
+        (.clockNotTrusted, "clock not trusted"), (.snapshotExpired, "snapshot expired"),
+    ]
+
+    private func padded(_ text: String, _ width: Int) -> String {
+        text + String(repeating: " ", count: max(0, width - text.count))
+    }
+}

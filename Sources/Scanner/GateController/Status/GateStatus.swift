@@ -1,0 +1,159 @@
+package import DataFolder
+import FoundationEssentials
+import LinuxSystem
+import Runtime
+import ScanJournal
+package import ScanModel
+import SnapshotInstall
+import Snapshots
+
+/// The status of a gate, gathered from its data folder. The gate may run or not.
+package struct GateStatus: Codable, Sendable {
+    package struct JournalState: Codable, Sendable {
+        package var log: String
+        package var scanner: String
+        package var createdAt: String
+        package var lastSeq: Int64
+        package var shipped: Int64
+    }
+
+    package struct SnapshotState: Codable, Sendable {
+        package var version: Int64
+        package var event: String
+        package var createdAt: String
+        package var expiresAt: String
+        /// Seconds by the device clock; negative if the creation is in the future.
+        package var age: Int64
+        package var expired: Bool
+    }
+
+    package var running: Bool
+    /// `nil` if the gate never ran and no scanner was given.
+    package var scanner: String?
+    package var gate: String?
+    package var gateId: Int64?
+    package var zone: String?
+    /// Why the lane has no gate, or the snapshot or journal cannot be read.
+    package var problem: String?
+    /// Of the gate that runs, or ran last: `normal`, `free`, `closed`, `inspection`.
+    package var mode: String?
+    package var readers: [GateState.Reader]?
+    /// `ok`, or its problem; `nil` without a turnstile.
+    package var turnstile: String?
+    /// English texts of the alarms; `nil` if no gate runs.
+    package var alarms: [String]?
+    package var diskUsedPercent: Int?
+    /// File names of the quarantined journals, for `tapline-gate recover`.
+    package var damaged: [String]
+    /// ID of the last journal.
+    package var log: String?
+    /// Last seq of the last journal.
+    package var seq: Int64?
+    /// Number of scans in this scanner's journals.
+    package var scans: Int64
+    package var shipped: Int64
+    package var backlog: Int64
+    /// Number of scans of other scanners in the same file. No publisher uploads them from this folder.
+    package var foreign: Int64
+    package var snapshot: SnapshotState?
+    package var journals: [JournalState]
+
+    /// Reads the data folder and changes nothing. Read errors are reported in `problem`.
+    ///
+    /// - Parameter scanner: the scanner whose scans are counted; `nil` for the one of the gate that runs or ran last,
+    ///   otherwise of the last journal.
+    package init(folder: String, scanner: ScannerID?) {
+        var problems: [String] = []
+        func attempt<Result>(_ fallback: Result, _ body: () throws -> Result) -> Result {
+            do { return try body() } catch {
+                problems.append("\(error)")
+                return fallback
+            }
+        }
+        let state = GateState.read(folder: folder)
+        let records = attempt([]) { try JournalReader(folder: folder).journals() }
+        let cursors = attempt([:]) { try UploadCursors.read(folder: folder) }
+        let name = scanner?.text ?? state?.scanner ?? records.last?.scanner.text
+        running = state?.isRunning ?? false
+        self.scanner = name
+        gate = state?.gateName
+        gateId = state?.gate
+        zone = state?.zone
+        mode = state?.mode
+        readers = state?.readers
+        turnstile = state?.turnstile
+        damaged = Journal.damagedFiles(folder: folder).map { String($0.split(separator: "/").last ?? "") }
+        if running {
+            alarms = state?.alarms
+            diskUsedPercent = state?.diskUsedPercent
+            if let problem = state?.problem { problems.append(problem) }
+        }
+        log = records.last?.journalID.description
+        seq = records.last?.lastSeq
+        journals = records.map {
+            JournalState(
+                log: $0.journalID.description, scanner: $0.scanner.text,
+                createdAt: UTCTime.text(microseconds: $0.createdMs * 1_000), lastSeq: $0.lastSeq,
+                shipped: min(cursors[$0.journalID] ?? 0, $0.lastSeq))
+        }
+        let own = journals.filter { $0.scanner == name }
+        scans = own.reduce(0) { $0 + $1.lastSeq }
+        shipped = own.reduce(0) { $0 + $1.shipped }
+        backlog = scans - shipped
+        foreign = journals.reduce(0) { $0 + $1.lastSeq } - scans
+        if let path = SnapshotStore(folder: folder + "/snapshots").current() {
+            snapshot = attempt(nil) { SnapshotState(try Snapshot(path: path)) }
+        } else {
+            problems.append("no snapshot")
+        }
+        problem = problems.isEmpty ? nil : problems.joined(separator: "; ")
+    }
+
+    /// The status as one JSON object.
+    package func json() throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
+        encoder.keyEncodingStrategy = .convertToSnakeCase
+        return String(decoding: try encoder.encode(self), as: UTF8.self)
+    }
+
+    /// The status as lines to read.
+    package func text() -> String {
+        var lines = [
+            "scanner   \(scanner ?? "-")  (\(running ? "running" : "not running"))",
+            "gate      \(gate ?? "-")\(zone.map { " into \($0)" } ?? "")",
+            "lane      \(laneText)",
+            "journal   \(log ?? "-")  seq \(seq ?? 0)",
+            "scans     \(scans) in \(journals.count) journals, \(shipped) shipped, \(backlog) waiting",
+        ]
+        if foreign > 0 { lines.append("          \(foreign) scans of other scanners in the same file") }
+        if let snapshot {
+            lines.append(
+                "snapshot  \(snapshot.version) of \(snapshot.event), \(snapshot.age / 3_600) h old, "
+                    + "\(snapshot.expired ? "EXPIRED" : "expires") \(snapshot.expiresAt)")
+        }
+        lines += damaged.map { "damaged   \($0): tapline-gate recover reads it" }
+        lines += (alarms ?? []).map { "alarm     \($0)" }
+        if let problem { lines.append("problem   \(problem)") }
+        return lines.joined(separator: "\n")
+    }
+
+    private var laneText: String {
+        var words = [mode ?? "-"]
+        words += (readers ?? []).map { "\($0.direction)=\($0.name) \($0.problem ?? "ok")" }
+        if let turnstile { words.append("turnstile \(turnstile)") }
+        return words.joined(separator: ", ")
+    }
+}
+
+extension GateStatus.SnapshotState {
+    fileprivate init(_ snapshot: Snapshot) {
+        let nowS = SystemClock.nowMicroseconds() / 1_000_000
+        version = snapshot.version
+        event = snapshot.event
+        createdAt = UTCTime.text(microseconds: snapshot.createdS * 1_000_000)
+        expiresAt = UTCTime.text(microseconds: snapshot.expiresS * 1_000_000)
+        age = nowS - snapshot.createdS
+        expired = nowS >= snapshot.expiresS
+    }
+}

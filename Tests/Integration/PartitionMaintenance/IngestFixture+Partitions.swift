@@ -1,0 +1,24 @@
+import PartitionMaintenance
+import Postgres
+import Runtime
+
+extension IngestFixture {
+    /// Performs the periodic work on the partitions once.
+    func maintainPartitions(silentJournalHours: Int = 48, keepDays: Int? = nil) throws {
+        let settings = MaintenanceSettings(silentJournalHours: silentJournalHours, keepDays: keepDays)
+        _ = try Partitions(connection, settings, MaintenanceMetrics(Metrics())).step(StopSignal())
+    }
+
+    func addJournal(_ id: Int, _ scanner: String = "s-1") throws {
+        try connection.execute(
+            "INSERT INTO tapline.journals (id, log, scanner_id) VALUES (\(id), gen_random_uuid(), '\(scanner)')")
+    }
+
+    /// Uses all journal ids of the first partition.
+    func fillFirstPartition() throws { try connection.execute("SELECT setval('tapline.journals_id_seq', 1999)") }
+
+    /// Returns the names of the closed partitions.
+    func closedPartitions() throws -> [String] {
+        try texts("SELECT name FROM tapline_internal.scan_partitions WHERE closed_at IS NOT NULL ORDER BY name")
+    }
+}

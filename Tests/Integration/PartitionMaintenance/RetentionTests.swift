@@ -1,0 +1,162 @@
+import PartitionMaintenance
+import Postgres
+import TestSupport
+import Testing
+
+/// Tests which partitions are dropped, and what stays.
+@Suite struct RetentionTests {
+    private let fixture: IngestFixture
+    private let retention: Retention
+    private var connection: PostgresConnection { fixture.connection }
+
+    /// Journals of s-1 and s-2 in three partitions, 40, 30 and 0 days old, with 100 scans each. A row of presence refers to the
+    /// first.
+    init() throws {
+        fixture = try IngestFixture()
+        retention = Retention(fixture.connection)
+        for (id, days) in [(1, 40), (2, 40), (2_000, 30), (2_001, 30), (4_000, 0), (4_001, 0)] {
+            try fixture.connection.execute(
+                """
+                INSERT INTO tapline.journals (id, log, scanner_id, last_seq, next_seq, received, stored, last_received_at)
+                VALUES (\(id), gen_random_uuid(), 's-\(id % 2 + 1)', 100, 101, 100, 100, now() - interval '\(days) days');
+                INSERT INTO tapline.scans SELECT \(id), n, n % 40 + 1, now(), 0, 0, 1, 0, now() - interval '\(days) days'
+                FROM generate_series(1, 100) n;
+                """)
+        }
+        try fixture.connection.execute(
+            """
+            SELECT setval('tapline.journals_id_seq', 4001);
+            INSERT INTO tapline.presence SELECT 7, 4, 1, now(), 's-1', 1, 0, now(), log, 1, id FROM tapline.journals WHERE id = 1;
+            """)
+    }
+
+    private func drop(_ name: String, force: Bool = false) throws -> Int? {
+        guard let partition = try retention.candidates(keepDays: 20).first(where: { $0.name == name }) else {
+            return nil
+        }
+        return try retention.drop(partition, keepDays: 20, force: force)
+    }
+
+    private func obstacles() throws -> [String?] { try retention.candidates(keepDays: 20).map(\.obstacle) }
+
+    private func partitions() throws -> [String] {
+        try fixture.texts(
+            """
+            SELECT name || CASE WHEN retired_at IS NULL THEN '' ELSE ' retired' END FROM tapline_internal.scan_partitions p
+            JOIN pg_inherits ON inhrelid = ('tapline_internal.' || p.name)::regclass ORDER BY first_journal
+            """)
+    }
+
+    @Test func oldPartitionIsDroppedAndItsJournalsStay() throws {
+        #expect(try retention.candidates(keepDays: 41).isEmpty)
+        #expect(try retention.candidates(keepDays: 35).map(\.name) == ["scans_0_1999"])
+        let old = try retention.candidates(keepDays: 20)
+        #expect(old.map(\.name) == ["scans_0_1999", "scans_2000_3999"])
+        #expect(old.map(\.scans) == [200, 200])
+        #expect(try obstacles() == [nil, nil])
+        #expect(try drop("scans_0_1999") == 200)
+        #expect(try fixture.int("SELECT count(*) FROM tapline.scans") == 400)
+        #expect(
+            try fixture.texts(
+                "SELECT id || ' ' || retired_seq || ' ' || (retired_at IS NOT NULL) FROM tapline.journals ORDER BY id")
+                == ["1 100 true", "2 100 true", "2000 0 false", "2001 0 false", "4000 0 false", "4001 0 false"])
+        #expect(try fixture.int("SELECT count(*) FROM tapline.ingest_balance WHERE NOT balanced") == 0)
+        #expect(try fixture.texts("SELECT tag_id || ' ' || journal_id FROM tapline.presence") == ["7 1"])
+        #expect(try partitions().first == "scans_0_1999 retired")
+        #expect(try retention.candidates(keepDays: 20).map(\.name) == ["scans_2000_3999"])
+        #expect(try retention.drop(old[0], keepDays: 20) == nil, "dropped already")
+    }
+
+    @Test func lateScansAreStoredAndEmptyNeighboursAreMerged() throws {
+        #expect(try drop("scans_0_1999") == 200)
+        #expect(try drop("scans_2000_3999") == 200)
+        #expect(try partitions().prefix(2) == ["scans_0_3999 retired", "scans_4000_5999"])
+        try connection.execute("INSERT INTO tapline.scans VALUES (2000, 101, 7, now(), 0, 0, 1, 0, now())")
+        #expect(try fixture.int("SELECT count(*) FROM tapline.scans_of(7) WHERE journal_id = 2000") == 1)
+        // A partition that is used is not merged.
+        try connection.execute(
+            """
+            UPDATE tapline.journals SET last_received_at = now() - interval '25 days';
+            INSERT INTO tapline.journals (id, log, scanner_id) VALUES (6000, gen_random_uuid(), 's-1'), (6001, gen_random_uuid(), 's-2');
+            SELECT setval('tapline.journals_id_seq', 6001);
+            """)
+        #expect(try drop("scans_4000_5999") == 200)
+        #expect(try partitions().prefix(3) == ["scans_0_3999 retired", "scans_4000_5999 retired", "scans_6000_7999"])
+        #expect(try fixture.int("SELECT count(*) FROM tapline.scans") == 1)
+    }
+
+    @Test func obstaclesPreventADropUnlessForced() throws {
+        try connection.execute(
+            """
+            UPDATE tapline.journals SET last_seq = 103, next_seq = 101, stored = 101, received = 101 WHERE id = 1;
+            INSERT INTO tapline_internal.journal_gaps VALUES (1, 101, 102);
+            INSERT INTO tapline.journals (id, log, scanner_id, backlog, last_received_at)
+                VALUES (2002, gen_random_uuid(), 's-3', 5, now() - interval '30 days');
+            """)
+        #expect(
+            try obstacles() == [
+                "1 gaps are open: see tapline.seq_gaps and tapline.accept_gap", "scanners still hold 5 scans",
+            ])
+        #expect(try drop("scans_0_1999") == nil)
+        #expect(try drop("scans_2000_3999") == nil)
+        #expect(try fixture.int("SELECT count(*) FROM tapline.scans") == 600)
+        try connection.execute("SELECT tapline.accept_gap(1, 101, 102)")
+        try connection.execute("UPDATE tapline.journals SET announced_seq = 120 WHERE id = 2")
+        #expect(try obstacles()[0]?.hasPrefix("1 gaps") == true)
+        try connection.execute("SELECT tapline.accept_gap(2, 101, 120)")
+        try connection.execute("UPDATE tapline.journals SET backlog = 0")
+        #expect(try obstacles() == [nil, nil])
+        let patient = Retention(connection, silentJournalHours: 24 * 31)
+        #expect(try patient.candidates(keepDays: 20).map(\.obstacle) == [nil, "1 journals are not finished"])
+        try connection.execute("UPDATE tapline.journals SET backlog = 5 WHERE id = 2002")
+        #expect(try drop("scans_2000_3999", force: true) == 200)
+    }
+
+    @Test func partitionWithANewBatchIsKept() throws {
+        let old = try #require(try retention.candidates(keepDays: 20).first)
+        try connection.execute("UPDATE tapline.journals SET last_received_at = now() WHERE id = 1")
+        #expect(try retention.drop(old, keepDays: 20, force: true) == nil)
+        #expect(try fixture.int("SELECT count(*) FROM tapline.scans") == 600)
+    }
+
+    @Test func dropDoesNotWaitForReadersOrWriters() throws {
+        let reader = try fixture.database.connect()
+        for busy in ["SELECT count(*) FROM tapline.scans", "SELECT FROM tapline.journals WHERE id = 2 FOR UPDATE"] {
+            try reader.execute("BEGIN")
+            try reader.execute(busy)
+            #expect(try drop("scans_0_1999") == nil)
+            #expect(try fixture.int("SELECT count(*) FROM tapline.scans") == 600)
+            #expect(try fixture.int("SELECT count(*) FROM tapline.journals WHERE retired_seq > 0") == 0)
+            try reader.execute("ROLLBACK")
+        }
+        #expect(try drop("scans_0_1999") == 200)
+    }
+
+    @Test func centerDropsPartitionsOlderThanKeepDays() throws {
+        try fixture.maintainPartitions(keepDays: 35)
+        #expect(try partitions().prefix(2) == ["scans_0_1999 retired", "scans_2000_3999"])
+        #expect(try fixture.int("SELECT count(*) FROM tapline.scans") == 400)
+    }
+
+    @Test func commandListsDropsAndReportsObstacles() throws {
+        try connection.execute("UPDATE tapline.journals SET announced_seq = 120 WHERE id = 2000")
+        func run(_ more: String...) throws -> Run {
+            try Run.it("tapline-center", ["retention", "--database-url", fixture.database.url] + more)
+        }
+        #expect(try run().end == .exit(78))
+        #expect(try run("--keep-days", "0").end == .exit(78))
+        #expect(try run("--keep-days", "50").lines == ["nothing is older than 50 days"])
+        let dry = try run("--keep-days", "20", "--dry-run")
+        #expect(dry.end == .exit(0))
+        #expect(
+            dry.lines == [
+                "scans_0_1999: 200 scans, 0 MB, would be dropped",
+                "scans_2000_3999: 200 scans, 0 MB, kept: 1 gaps are open: see tapline.seq_gaps and tapline.accept_gap",
+            ])
+        #expect(try fixture.int("SELECT count(*) FROM tapline.scans") == 600)
+        #expect(try run("--keep-days", "20").lines.first == "scans_0_1999: 200 scans, 0 MB, dropped")
+        #expect(try fixture.int("SELECT count(*) FROM tapline.scans") == 400)
+        #expect(try run("--keep-days", "20", "--force").lines == ["scans_2000_3999: 200 scans, 0 MB, dropped"])
+        #expect(try fixture.int("SELECT count(*) FROM tapline.scans") == 200)
+    }
+}

@@ -1,0 +1,148 @@
+import Ingest
+import Postgres
+import ScanBatchCodec
+import ScanModel
+import TestSupport
+import Testing
+import Tracking
+
+/// Tests that the tracked relations follow from the stored scans, whichever trackers apply them, in whatever order.
+struct TrackingTests {
+    @Test(arguments: 1...12)
+    func presenceMatchesTheScansForAnyInterleaving(seed: Int) throws {
+        var random = TestRandom(seed)
+        let fixture = try IngestFixture()
+        // Two centers, each with a store and a tracker. A tracker is behind by any number of runs, and sometimes loses them.
+        let held = [HeldRuns(), HeldRuns()]
+        let stores = try held.map { try $0.store(fixture.database) }
+        let trackers = try (0..<2).map { _ in try TrackingStore(try fixture.database.connect(), isTracker: true) }
+        var deliveries: [IngestDelivery] = []
+        for journal in MadeJournal.tracked(&random) {
+            var first = 1
+            while first <= journal.scans.count {
+                let rest = ScanBatch.cut(journal.scans[(first - 1)...])
+                let count = Int.random(in: 1...min(rest, 9), using: &random)
+                deliveries.append(journal.batch(first, count).delivery())
+                if Int.random(in: 0..<4, using: &random) == 0 {
+                    deliveries.append(journal.batch(first, count).delivery())
+                }
+                first += count
+            }
+        }
+        deliveries.shuffle(using: &random)
+        while !deliveries.isEmpty {
+            let center = Int.random(in: 0...1, using: &random)
+            let group = deliveries.prefix(Int.random(in: 1...6, using: &random))
+            deliveries.removeFirst(group.count)
+            _ = try stores[center].store(Array(group))
+            switch Int.random(in: 0..<6, using: &random) {
+            case 0: _ = held[center].removeAll()
+            case 1...3:
+                held[center].runs.shuffle(using: &random)
+                let runs = held[center].runs.prefix(Int.random(in: 0...held[center].runs.count, using: &random))
+                try trackers[center].track(Array(runs))
+                // Otherwise the runs are tracked again.
+                if Bool.random(using: &random) { held[center].runs.removeFirst(runs.count) }
+            case 4: try trackers[1 - center].catchUp(olderThanMs: 0)
+            default: break
+            }
+        }
+        try fixture.checkPresence()
+        #expect(try fixture.int("SELECT count(*) FROM tapline_internal.tracking_queue") == 0)
+    }
+
+    /// The batches of a journal go to two centers. The one with the annulment is tracked first.
+    @Test func annulmentTrackedBeforeItsAdmissionIsKept() throws {
+        let fixture = try IngestFixture()
+        let (slow, quick) = (HeldRuns(), HeldRuns())
+        let tracker = try TrackingStore(fixture.connection)
+        let scans = [Verdict.admitted, .admitted, .annulled].enumerated().map { index, verdict in
+            Scan(
+                seq: Int64(index + 1), atMs: IngestFixture.day / 1_000 + Int64(index), tag: TagID(rawValue: 7),
+                verdict: verdict, flags: [], gate: 1, snapshot: 7)
+        }
+        let journal = MadeJournal(scanner: "s-1", journalID: .random(), scans: scans)
+        _ = try quick.store(fixture.database).store([journal.batch(1, 1).delivery()])
+        _ = try slow.store(fixture.database).store([journal.batch(2, 1).delivery()])
+        _ = try quick.store(fixture.database).store([journal.batch(3, 1).delivery()])
+        try tracker.track(quick.runs)
+        #expect(try fixture.int("SELECT seq FROM tapline.presence") == 1)
+        try tracker.track(slow.runs)
+        #expect(try fixture.int("SELECT seq FROM tapline.presence") == 1)
+        try fixture.checkPresence()
+    }
+
+    /// More annulments than are searched one by one, most of which have no admission.
+    @Test func journalWithManyAnnulmentsIsTracked() throws {
+        let fixture = try IngestFixture()
+        let scans = (1...Int64(400)).map { seq in
+            Scan(
+                seq: seq, atMs: IngestFixture.day / 1_000 + seq, tag: TagID(rawValue: seq % 40 + 1),
+                verdict: seq % 5 == 0 ? .admitted : .annulled, flags: [], gate: 1, snapshot: 7)
+        }
+        _ = try fixture.store().store([
+            MadeJournal(scanner: "s-1", journalID: .random(), scans: scans).batch(1, 400).delivery()
+        ])
+        try fixture.checkPresence()
+    }
+
+    /// A run that the database rejects blocks no other, and is tracked after its cause is corrected.
+    @Test func rejectedRunBlocksNoOther() throws {
+        let fixture = try IngestFixture()
+        let (held, tracking) = (HeldRuns(), try TrackingStore(fixture.connection))
+        let store = try held.store(fixture.database)
+        try fixture.connection.execute("ALTER TABLE tapline.presence ADD CONSTRAINT no_tag_2 CHECK (tag_id <> 2)")
+        func put(_ tags: ClosedRange<Int64>) throws {
+            for tag in tags {
+                let scan = Scan(
+                    seq: 1, atMs: IngestFixture.day / 1_000 + tag, tag: TagID(rawValue: tag), verdict: .admitted,
+                    flags: [], gate: 1, snapshot: 7)
+                let journal = MadeJournal(scanner: "s-\((tag - 1) % 4 + 1)", journalID: .random(), scans: [scan])
+                _ = try store.store([journal.batch(1, 1).delivery()])
+            }
+        }
+        try put(1...3)
+        try tracking.track(held.runs)
+        let tags = "SELECT tag_id::text FROM tapline.presence ORDER BY tag_id"
+        #expect(try fixture.texts(tags) == ["1", "3"])
+        #expect(try fixture.int("SELECT count(*) FROM tapline_internal.tracking_queue") == 1)
+        // The same for runs that are read back, by a new tracker and by the one that has recorded the rejection.
+        try put(4...5)
+        let other = try TrackingStore(fixture.connection)
+        try other.catchUp()
+        #expect(try fixture.texts(tags) == ["1", "3", "4", "5"])
+        #expect(try !tracking.catchUp(olderThanMs: 0))
+        try fixture.connection.execute("ALTER TABLE tapline.presence DROP CONSTRAINT no_tag_2")
+        try fixture.checkPresence()
+        #expect(try fixture.texts(tags) == ["1", "2", "3", "4", "5"])
+    }
+
+    @Test func verificationReportsAndRepairsDifferences() throws {
+        let fixture = try IngestFixture()
+        let store = try fixture.store()
+        var random = TestRandom(1)
+        for journal in MadeJournal.tracked(&random) {
+            _ = try store.store(journal.scans.indices.map { journal.batch($0 + 1, 1).delivery() })
+        }
+        let tracking = try TrackingStore(fixture.connection)
+        // Queued runs are tracked first, so nothing is missing.
+        #expect(try tracking.verify(repair: false).allSatisfy { $0.missing == 0 && $0.wrong == 0 })
+        try fixture.connection.execute(
+            """
+            DELETE FROM tapline.presence WHERE tag_id = 1;
+            UPDATE tapline.presence SET zone_id = 2, seq = seq + 1 WHERE tag_id = 2;
+            UPDATE tapline_internal.gate_flow SET refused = refused + 1
+                WHERE (gate_id, slot) = (SELECT gate_id, slot FROM tapline_internal.gate_flow ORDER BY 1, 2 LIMIT 1);
+            DELETE FROM tapline_internal.annulled
+                WHERE (journal_id, seq) = (SELECT journal_id, seq FROM tapline_internal.annulled ORDER BY 1, 2 LIMIT 1);
+            """)
+        let found = try tracking.verify(repair: false)
+        #expect(found.first { $0.relation == "presence" }?.missing == 1)
+        #expect(found.first { $0.relation == "presence" }?.wrong == 1)
+        #expect(found.first { $0.relation == "annulled" }?.missing == 1)
+        #expect(found.first { $0.relation == "gate_flow" }.map { $0.wrong >= 1 } == true)
+        _ = try tracking.verify(repair: true)
+        #expect(try tracking.verify(repair: false).allSatisfy { $0.missing == 0 && $0.wrong == 0 })
+        try fixture.checkPresence()
+    }
+}

@@ -1,0 +1,83 @@
+import FileSystem
+import Postgres
+import Schema
+import TestSupport
+import Testing
+
+/// Tests the scripts of `dashboards/` with psql.
+@Suite struct DashboardTests {
+    private let database: TestDatabase
+
+    /// Rows with the widest names and numbers.
+    init() throws {
+        database = try TestDatabase()
+        let connection = try database.connect()
+        _ = try Migrator(connection).migrate()
+        try connection.execute(
+            """
+            INSERT INTO tapline.event (name, time_zone, day_start)
+                VALUES ('E', 'Asia/Dubai', ((now() - interval '6 hours') AT TIME ZONE 'Asia/Dubai')::time);
+            INSERT INTO tapline.zones (id, name, parent_id, capacity) VALUES
+                (1, 'A zone with a very long name', NULL, 100000), (2, 'Another zone of a long name', 1, 1);
+            INSERT INTO tapline.gates (id, name, zone_id, from_zone_id)
+                VALUES (1, 'A gate with a very long name', 1, NULL), (2, 'Another gate of a long name', 2, 1);
+            INSERT INTO tapline.scanners (id, gate_id)
+                VALUES ('a-scanner-with-a-very-long-name', 1), ('another-scanner-of-a-long-name', 2);
+            INSERT INTO tapline.attendees (id, name, external_ref) VALUES (1, 'A person with a very long name', 'R-1');
+            INSERT INTO tapline.tags (tag_id, attendee_id) VALUES (-9223372036854775807, 1);
+            INSERT INTO tapline.snapshots VALUES (5, now() - interval '400 days', now(), 1, 1, repeat('ab', 32), 'x');
+            INSERT INTO tapline.journals (id, log, scanner_id, last_seq, next_seq, received, stored, duplicates, backlog,
+                    snapshot_version, clock_skew, last_received_at)
+                VALUES (1, gen_random_uuid(), 'a-scanner-with-a-very-long-name', 99999999, 100000000, 199999998, 99999999,
+                    99999999, 9999999, 5, '-86399 seconds', now() - interval '118 minutes');
+            INSERT INTO tapline.scans
+                SELECT 1, n, -9223372036854775807, now() - n * interval '1 second', v, 0, 1, 5, now()
+                FROM (VALUES (1, 0), (2, 0), (3, 7), (4, 4)) AS scan(n, v);
+            INSERT INTO tapline.presence VALUES (-9223372036854775807, 1, 1, now(), 's', 1, 0, now(), gen_random_uuid(), 1, 1);
+            SELECT tapline_internal.refresh_double_admissions('-infinity');
+            """)
+    }
+
+    private func show(_ script: String, _ more: [String] = []) throws -> Run {
+        try Run.it(
+            "psql",
+            ["-X", "-v", "delegate=R-1"] + more + ["-f", "\(Package.folder)/dashboards/\(script)", database.url])
+    }
+
+    @Test(
+        arguments: [
+            ("live_zones.sql", "A zone with a very lon"), ("live_gates.sql", "A gate with a"),
+            ("delegate_track.sql", "not-authentic"), ("scanner_health.sql", "NEVER HEARD"),
+            ("double_admissions.sql", "A person with a ve"), ("ingest.sql", "199999998"),
+        ])
+    func scriptFitsInAHundredColumns(_ script: String, _ expected: String) throws {
+        let run = try show(script)
+        #expect(run.end == .exit(0), "\(run.errors)")
+        #expect(run.errors.isEmpty)
+        #expect(run.lines.contains { $0.contains(expected) }, "\(run.lines)")
+        let widest = run.lines.map(\.count).max() ?? 0
+        #expect(widest <= 100, "\(widest): \(run.lines)")
+    }
+
+    @Test func allScriptsAreTested() throws {
+        let scripts = try Files.list("\(Package.folder)/dashboards").filter { $0.hasSuffix(".sql") }
+        #expect(
+            scripts == [
+                "delegate_track.sql", "double_admissions.sql", "ingest.sql", "live_gates.sql", "live_zones.sql",
+                "scanner_health.sql",
+            ])
+    }
+
+    @Test func watchRepeatsTheQuery() throws {
+        let watch = try ChildProcess(
+            "psql",
+            ["-X", "-v", "watch=0.01", "-f", "\(Package.folder)/dashboards/live_zones.sql", database.url])
+        var titles = 0
+        while titles < 3 {
+            let line = try #require(try watch.line(withinMs: 10_000))
+            if line.contains("Zones:") { titles += 1 }
+        }
+        watch.kill()
+        _ = try watch.wait(withinMs: 10_000)
+    }
+}

@@ -1,0 +1,52 @@
+import GateController
+import ScanModel
+import Snapshots
+import Synchronization
+
+@testable import Runtime
+
+/// Runs a service during a test.
+final class Running: Sendable {
+    private let stop = StopSignal()
+    private let ended: Task<Void, any Error>
+
+    init(_ service: Service) {
+        // Immediate, because a test that waits without suspending would keep the service from starting.
+        ended = Task.immediate { [stop] in try await service.run(stop) }
+    }
+
+    func end() async throws {
+        stop.stop()
+        try await ended.value
+    }
+
+    deinit { stop.stop() }
+}
+
+/// The events that were sent to the lane.
+final class Reports: Sendable {
+    private let list = Mutex<[LaneEvent]>([])
+    var take: @Sendable (LaneEvent) -> Void { { event in self.list.withLock { $0.append(event) } } }
+
+    /// The reported states of the turnstile; `nil` if it works.
+    var turnstile: [TurnstileProblem?] {
+        list.withLock { $0.compactMap { if case .turnstile(let problem) = $0 { .some(problem) } else { nil } } }
+    }
+    var sensor: [PassageSensorProblem?] {
+        list.withLock { $0.compactMap { if case .sensor(let problem) = $0 { .some(problem) } else { nil } } }
+    }
+    var passages: Int {
+        list.withLock { $0.count { if case .passage = $0 { true } else { false } } }
+    }
+}
+
+func result(
+    _ verdict: Verdict = .admitted, _ flags: Flags = [], zone: String? = "Arena", pass: Pass? = nil,
+    detail: TapDetail? = nil, opens: Bool = false
+) -> TapResult {
+    TapResult(
+        journalID: JournalID(high: 1, low: 2),
+        scan: Scan(
+            seq: 7, atMs: 1_800_000_000_000, tag: TagID(rawValue: 42), verdict: verdict, flags: flags, gate: 1,
+            snapshot: 3), zone: zone, pass: pass, detail: detail, opens: opens)
+}
