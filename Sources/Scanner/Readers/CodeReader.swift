@@ -93,7 +93,7 @@ package final class CodeReader: Sendable {
             if !codes.isEmpty || nowMs - openedMs >= settledMs {
                 worked()
                 health.back()
-                timeoutMs = health.tellAgain() ? -1 : ReaderHealth.tellAgainMs
+                timeoutMs = health.resend() ? -1 : ReaderHealth.resendMs
             }
             for code in codes { _ = deliver(.tap(Tap(.code(code), proof: .code, direction: direction))) }
             if lines.rejected > logged.rejected, nowMs - logged.atMs >= CodeReader.noiseLogMs {

@@ -82,7 +82,7 @@ package final class NFCReader: Sendable {
 
     func watch(_ ended: StopSignal) {
         while !ended.wait(ms: NFCReader.watchPauseMs) {
-            health.tellAgain()
+            health.resend()
             guard health.isStuck(nowMs: SystemClock.monotonicMs()) else { continue }
             health.lost(.notResponding)
             // The lock ensures that the reader's thread closes the device before it reopens the port.

@@ -6,16 +6,16 @@ import Synchronization
 /// The state of a reader as its lane knows it, and the duration of the current call into its driver.
 ///
 /// The reader's thread and its watchdog share it. The lane receives `lost` and `back` alternately. An event that the
-/// lane could not take, because its mailbox was full, is sent again at each call of `back`, `lost` or `tellAgain`.
+/// lane could not take, because its mailbox was full, is sent again at each call of `back`, `lost` or `resend`.
 final class ReaderHealth: Sendable {
     /// Interval in milliseconds at which an idle thread sends a pending event again.
-    static let tellAgainMs = 250
+    static let resendMs = 250
 
     private struct State {
         /// `nil` before the first event.
         var isBack: Bool?
         /// The event that the lane has not taken yet.
-        var untold: ReaderEvent?
+        var pending: ReaderEvent?
         var call: (sinceMs: Int64, limitMs: Int64)?
         /// Time at which the current call was last reported as stuck.
         var stuckMs: Int64?
@@ -37,20 +37,20 @@ final class ReaderHealth: Sendable {
     func back() {
         state.withLock { state in
             if state.isBack != true {
-                (state.isBack, state.untold) = (true, .back)
+                (state.isBack, state.pending) = (true, .back)
                 log.info("reader is ready")
             }
-            tell(&state)
+            send(&state)
         }
     }
 
     func lost(_ problem: ReaderProblem) {
         state.withLock { state in
             if state.isBack != false {
-                (state.isBack, state.untold) = (false, .lost(problem))
+                (state.isBack, state.pending) = (false, .lost(problem))
                 log.warning("reader out of order", [.reason: problem])
             }
-            tell(&state)
+            send(&state)
         }
     }
 
@@ -58,13 +58,13 @@ final class ReaderHealth: Sendable {
     ///
     /// - Returns: `true` if no event is pending any more.
     @discardableResult
-    func tellAgain() -> Bool { state.withLock { tell(&$0) } }
+    func resend() -> Bool { state.withLock { send(&$0) } }
 
     /// Only the last event is kept, because earlier states are of no use to a lane that was blocked.
     @discardableResult
-    private func tell(_ state: inout State) -> Bool {
-        if let event = state.untold, deliver(event) { state.untold = nil }
-        return state.untold == nil
+    private func send(_ state: inout State) -> Bool {
+        if let event = state.pending, deliver(event) { state.pending = nil }
+        return state.pending == nil
     }
 
     /// Runs a call into the driver that should end within `limitMs` milliseconds.

@@ -1,5 +1,6 @@
 package import DataFolder
 import FileSystem
+import FoundationEssentials
 import Runtime
 import ScanJournal
 package import ScanModel
@@ -99,4 +100,11 @@ package struct StatusReport: Codable, Sendable {
         }
         return lines.joined(separator: "\n")
     }
+}
+
+/// Returns one JSON object on one line, with its keys in alphabetical order.
+func sortedJSON(_ value: some Encodable) throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    return String(decoding: try encoder.encode(value), as: UTF8.self)
 }
