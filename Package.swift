@@ -125,13 +125,15 @@ let package = Package(
         domain("CenterHTTP", in: "Center", "LinuxSystem", "HTTPServer", "Runtime", "CLI"),
 
         // Emulated devices, simulated fleets and benchmark loads.
-        wrapper("DeviceEmulation", in: "Simulation", "CLinux", "LinuxSystem", "Crypto", "FileSystem", "Runtime"),
+        wrapper(
+            "DeviceEmulation", in: "Simulation", "ErrorModel", "CLinux", "LinuxSystem", "Crypto", "FileSystem",
+            "Runtime"),
         domain(
-            "FleetSimulation", in: "Simulation", "LinuxSystem", "FileSystem", "Runtime", "CLI", "ScanModel",
-            "Snapshots", "AccessControl", "DataFolder", "ScanJournal", "ScanUpload"),
+            "FleetSimulation", in: "Simulation", "ErrorModel", "LinuxSystem", "Crypto", "FileSystem", "Runtime",
+            "ScanModel", "Snapshots", "AccessControl", "DataFolder", "ScanJournal", "ScanUpload"),
         domain(
-            "Benchmarks", in: "Simulation", "LinuxSystem", "AMQP", "Runtime", "CLI", "ScanModel", "ScanBatchCodec",
-            "Snapshots", "AccessControl", "ScanJournal", "SnapshotExport", "FleetSimulation"),
+            "Benchmarks", in: "Simulation", "ErrorModel", "LinuxSystem", "AMQP", "Crypto", "Runtime", "ScanModel",
+            "ScanBatchCodec", "Snapshots", "AccessControl", "ScanJournal", "SnapshotExport", "FleetSimulation"),
 
         // The executables.
         program(
@@ -164,7 +166,7 @@ let package = Package(
 
         // Tests: one target per module, then real servers, then real binaries.
         unitTests("AccessControlTests", "ScanModel", "Snapshots", "AccessControl"),
-        unitTests("BenchmarksTests", "CLI", "ScanModel", "ScanBatchCodec", "FleetSimulation", "Benchmarks"),
+        unitTests("BenchmarksTests", "ScanModel", "ScanBatchCodec", "FleetSimulation", "Benchmarks"),
         unitTests("CLITests", "LinuxSystem", "FileSystem", "CLI", "TestSupport"),
         unitTests("CenterHTTPTests", "HTTPServer", "FileSystem", "Runtime", "CenterHTTP", "TestSupport"),
         unitTests("CompressionTests", "Compression", "FileSystem", "TestSupport"),
@@ -175,7 +177,7 @@ let package = Package(
             "TestSupport"),
         unitTests("FileSystemTests", "ErrorModel", "LinuxSystem", "FileSystem", "Runtime", "TestSupport"),
         unitTests(
-            "FleetSimulationTests", "LinuxSystem", "Runtime", "CLI", "ScanModel", "Snapshots", "ScanJournal",
+            "FleetSimulationTests", "LinuxSystem", "Runtime", "ScanModel", "Snapshots", "ScanJournal",
             "FleetSimulation", "FakeCenter", "TestSupport"),
         unitTests(
             "GateControllerTests", "LinuxSystem", "SQLite", "FileSystem", "Runtime", "ScanModel", "Snapshots",

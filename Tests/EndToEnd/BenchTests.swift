@@ -3,9 +3,9 @@ import Runtime
 import TestSupport
 import Testing
 
-/// What the benchmarks of the center stand on: their batches are real ones, and come again as the same.
+/// The batches of the center's benchmarks are valid, and repeated batches are the same.
 @Suite struct BenchTests {
-    @Test func madeBatchesAreStoredAndComeAgainAsDuplicates() async throws {
+    @Test func repeatedBatchesAreCountedAsDuplicates() async throws {
         try await NamedThread.run("bench publish") {
             let vhost = try TestVhost()
             let line = try Line(databaseURL: try TestServers.databaseURL(), amqpURL: vhost.url)
@@ -25,25 +25,25 @@ import Testing
                     "SELECT scanner_id, stored, duplicates, conflicts, next_seq FROM tapline.journals ORDER BY 1")
                     == ["fleet-0001|400|200|0|401", "fleet-0002|400|200|0|401"])
 
-            // Each line names a tag and when it was published: the tag is there, and nobody else's.
-            let told = try publish(
+            // Each line has the tag of a marker and the time of its publish.
+            let output = try publish(
                 line, "--prefix", "live", "--scanners", "1", "--batch", "5", "--scans", "50", "--rate", "500")
-            let markers = told.compactMap { $0.split(separator: " ").first.map(String.init) }
+            let markers = output.compactMap { $0.split(separator: " ").first.map(String.init) }
             #expect(Set(markers).count == 10)
             try awaitReceived(line, 1_250)
             let presence = "SELECT count(*) FROM tapline.presence WHERE tag_id IN (\(markers.joined(separator: ",")))"
-            try eventually("the marked scans are in presence") { try line.database.number(presence) == 10 }
+            try eventually("the markers are in presence") { try line.database.number(presence) == 10 }
             let scans = "SELECT count(*) FROM tapline.scans WHERE tag_id IN (\(markers.joined(separator: ",")))"
             #expect(try line.database.number(scans) == 10)
 
             let tags = try Run.succeeding("tapline-fleet", ["bench", "tags", "--attendees", "30", "--more", "10"]).lines
-            let strangers = "SELECT count(*) FROM tapline.scans WHERE tag_id NOT IN (\(tags.joined(separator: ",")))"
-            #expect(try line.database.number(strangers) == 0)
+            let others = "SELECT count(*) FROM tapline.scans WHERE tag_id NOT IN (\(tags.joined(separator: ",")))"
+            #expect(try line.database.number(others) == 0)
             #expect(tags.count == 40 && Array(tags.suffix(10)) == markers)
         }
     }
 
-    @Test func aHeldFleetPublishesNothingUntilItIsTold() async throws {
+    @Test func heldFleetPublishesAfterLineOfInput() async throws {
         try await NamedThread.run("held fleet") {
             let vhost = try TestVhost()
             let line = try Line(databaseURL: try TestServers.databaseURL(), amqpURL: vhost.url)
@@ -58,15 +58,15 @@ import Testing
                     "run", "--scanners", "2", "--scans", "60", "--batch-scans", "10", "--hold", "--amqp-url",
                     vhost.url,
                 ], errors: line.folder.file("fleet.log"))
-            #expect(try fleet.line(withinMs: 60_000) == "filled")
-            let toldMs = SystemClock.nowMicroseconds() / 1_000
+            #expect(try fleet.line() == "filled")
+            let startMs = SystemClock.nowMicroseconds() / 1_000
             #expect(try line.database.number("SELECT count(*) FROM tapline.journals") == 0)
             try fleet.write("\n")
-            let summary = try fleet.line(withinMs: 60_000) ?? ""
+            let summary = try fleet.line() ?? ""
             #expect(summary.contains(#""batches":6,"#) && summary.contains(#""complete":true"#), "\(summary)")
             let startedMs = Int64(
                 summary.split(separator: #""startedMs":"#).last?.prefix { $0.isNumber } ?? "")
-            #expect((toldMs...toldMs + 60_000).contains(startedMs ?? 0))
+            #expect((startMs...startMs + Int64(waitLimitMs)).contains(startedMs ?? 0))
             #expect(try fleet.wait() == .exit(0))
             try awaitReceived(line, 60)
         }
@@ -81,9 +81,7 @@ import Testing
 
     private func awaitReceived(_ line: Line, _ scans: Int) throws {
         let received = "SELECT coalesce(sum(received), 0) FROM tapline.journals"
-        try eventually("\(scans) scans are received", withinMs: 60_000) {
-            try line.database.number(received) >= scans
-        }
+        try awaitCount("received scans", scans) { try line.database.number(received) }
         #expect(try line.database.number(received) == scans)
     }
 }

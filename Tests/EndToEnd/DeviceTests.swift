@@ -6,10 +6,10 @@ import ScanModel
 import TestSupport
 import Testing
 
-/// The real gate and the devices of its lane: pulled out, mute, mad, copied and replayed. The lane says what is wrong, keeps its
-/// rules, and heals by itself.
+/// The real gate with devices that are disconnected, silent, faulty, copied or replayed. The lane reports the fault,
+/// keeps its rules, and recovers without an operator.
 @Suite struct DeviceTests {
-    @Test func aReaderPulledOutTwentyTimesNeedsNoHands() async throws {
+    @Test func readerRecoversAfterTwentyDisconnections() async throws {
         try await NamedThread.run("replug") {
             let lane = try DeviceLane()
             try lane.start()
@@ -17,18 +17,18 @@ import Testing
             let open = try lane.descriptors()
             for round in 1...20 {
                 lane.reader.unplug()
-                try lane.awaitStatus("out of order, \(round)") { $0.problems?.count == 1 }
+                try lane.awaitStatus("the reader is out of order, round \(round)") { $0.problems?.count == 1 }
                 try lane.reader.plug()
-                try lane.awaitStatus("works, \(round)") { $0.problems == [] }
+                try lane.awaitStatus("the reader works, round \(round)") { $0.problems == [] }
                 let verdict = try lane.tap(.plain(DeviceLane.person(round)))
                 #expect(verdict.verdict == 0, "round \(round)")
                 #expect(try verdict.tag.text == lane.tagID(.uid(DeviceLane.person(round))))
             }
-            // Nothing is left of the ports that are gone.
+            // The gate has closed the removed ports.
             try lane.awaitNoMore(than: open)
             let events = try lane.journal().filter(\.isOfReader)
-            #expect(events.map(\.verdict) == events.indices.map { $0.isMultiple(of: 2) ? 131 : 132 }, "in turns")
-            // More only where the machine is so slow that libnfc gives up.
+            #expect(events.map(\.verdict) == events.indices.map { $0.isMultiple(of: 2) ? 131 : 132 }, "alternating")
+            // More events only on a machine so slow that libnfc times out.
             #expect((40...60).contains(events.count), "\(events.count)")
             #expect(events.allSatisfy { $0.tag == 0 })
             #expect(try lane.verdicts() == [Int64](repeating: 0, count: 21))
@@ -36,8 +36,7 @@ import Testing
         }
     }
 
-    /// It says nothing, only acknowledges, talks nonsense, or opens well and finds nothing: told, and healed when it ends.
-    @Test func aReaderOutOfOrderIsToldAndHeals() async throws {
+    @Test func faultyReaderIsReportedAndRecovers() async throws {
         try await NamedThread.run("faults") {
             let lane = try DeviceLane()
             try lane.start()
@@ -45,9 +44,9 @@ import Testing
             let open = try lane.descriptors()
             for (index, fault) in [PN532Fault.silence, .acknowledge, .garbage, .radio].enumerated() {
                 lane.reader.fault = fault
-                try lane.awaitStatus("out of order by \(fault)") { $0.problems?.count == 1 }
+                try lane.awaitStatus("the reader is out of order: \(fault)") { $0.problems?.count == 1 }
                 lane.reader.fault = .none
-                try lane.awaitStatus("works after \(fault)") { $0.problems == [] }
+                try lane.awaitStatus("the reader works after \(fault)") { $0.problems == [] }
                 #expect(try lane.tap(.plain(DeviceLane.person(index))).verdict == 0, "\(fault)")
             }
             try lane.awaitNoMore(than: open)
@@ -57,26 +56,27 @@ import Testing
         }
     }
 
-    /// The worst: it answers everything and finds nothing. The lane cannot know, and heals it all the same.
-    @Test func aReaderThatForgotItsRadioHeals() async throws {
+    /// The reader answers every command and finds no tag. The lane cannot detect this fault, but repeats the
+    /// configuration.
+    @Test func readerWithoutRadioRecovers() async throws {
         try await NamedThread.run("brownout") {
             let lane = try DeviceLane()
             try lane.start()
             #expect(try lane.tap(.plain(DeviceLane.person(0))).verdict == 0)
             lane.reader.brownOut()
             let selections = lane.reader.selections
-            let looks = lane.reader.count(of: 0x4a)
+            let polls = lane.reader.count(of: 0x4a)
             lane.reader.present(.plain(DeviceLane.person(1)))
-            try eventually("looks at a tag that it does not find", everyMs: 5) {
-                lane.reader.count(of: 0x4a) > looks + 5
+            try eventually("the reader polls and does not find the tag", everyMs: 5) {
+                lane.reader.count(of: 0x4a) > polls + 5
             }
             #expect(lane.reader.selections == selections)
-            #expect(try lane.verdict().verdict == 0, "within some ten seconds")
+            #expect(try lane.verdict().verdict == 0, "after the next configuration")
             try lane.stop()
         }
     }
 
-    @Test func aChipProvesItselfAndACopyDoesNot() async throws {
+    @Test func genuineChipIsAdmittedAndCopyIsRejected() async throws {
         try await NamedThread.run("sun") {
             let lane = try DeviceLane()
             let keys = try SunKeys(lane)
@@ -90,14 +90,14 @@ import Testing
                 return [verdict.name, verdict.tag.text]
             }
             #expect(try tap(keys.chip(readsBefore: 4)) == ["admitted", chip])
-            // A chip that has counted no further says the same, digit by digit: a recording played back.
+            // The counter has not increased, so the message equals the last one: a replayed recording.
             #expect(try tap(keys.chip(readsBefore: 4)) == ["not-authentic", chip])
             #expect(try tap(keys.chip(readsBefore: 3)) == ["not-authentic", chip])
             #expect(try tap(keys.chip(readsBefore: 5, showing: [0x08, 1, 2, 3])) == ["admitted", chip])
             #expect(try tap(.plain(DeviceLane.chip)) == ["unknown", clone])
             #expect(try tap(keys.chip(readsBefore: 90, master: 0x33)) == ["not-authentic", clone])
             #expect(try tap(.plain([0x08, 9, 9, 9])).first == "not-authentic")
-            // The next run of the gate remembers.
+            // The next run of the gate restores the counters.
             try lane.stop()
             try lane.start(keys.flags)
             #expect(try tap(keys.chip(readsBefore: 5)) == ["not-authentic", chip])
@@ -107,7 +107,7 @@ import Testing
         }
     }
 
-    @Test func aRelayBoardPulledOutMakesUpForNothing() async throws {
+    @Test func reconnectedRelayBoardDoesNotRepeatPulses() async throws {
         try await NamedThread.run("relays") {
             let lane = try DeviceLane()
             let board = try RelayBoardEmulator(channels: 4)
@@ -115,16 +115,16 @@ import Testing
             try lane.start(["--turnstile", "serial:\(board.path),open=1,green=2,red=3,buzzer=4"])
             #expect(pulses() == [])
             #expect(try lane.tap(.plain(DeviceLane.person(0))).verdict == 0)
-            try eventually("opened and closed") { pulses() == [true, false] }
+            try eventually("the turnstile opens and closes") { pulses() == [true, false] }
             board.unplug()
-            try lane.awaitStatus("the turnstile is gone") { $0.turnstile ?? "ok" != "ok" }
+            try lane.awaitStatus("the turnstile is out of order") { $0.turnstile ?? "ok" != "ok" }
             #expect(try lane.tap(.plain(DeviceLane.person(1))).verdict == 0)
             try board.plug()
             try lane.awaitStatus("the turnstile works") { $0.turnstile == "ok" }
             #expect(try lane.tap(.plain([1, 2, 3, 4])).verdict == 1)
             #expect(try lane.tap(.plain(DeviceLane.person(2))).verdict == 0)
-            try eventually("opened and closed") { pulses().count == 4 }
-            #expect(pulses() == [true, false, true, false], "one pulse each for the first and the last")
+            try eventually("the turnstile opens and closes again") { pulses().count == 4 }
+            #expect(pulses() == [true, false, true, false], "one pulse for the first and one for the last admission")
             #expect(board.changes.contains { $0.channel == 3 && $0.isOn }, "red")
             try lane.stop()
             #expect(!board.states.contains(true))
@@ -132,7 +132,7 @@ import Testing
         }
     }
 
-    @Test func whoDoesNotPassMayTapAgain() async throws {
+    @Test func admissionWithoutPassageIsAnnulled() async throws {
         try await NamedThread.run("passage") {
             let lane = try DeviceLane(antipassback: "hard")
             let sensor = try LineEmulator()
@@ -142,16 +142,16 @@ import Testing
             let annulled = try lane.verdict()
             #expect(annulled.verdict == 64 && annulled.tag.text == tag)
             try lane.leave()
-            #expect(try lane.tap(.plain(person)).verdict == 0, "outside still, under hard anti-passback")
+            #expect(try lane.tap(.plain(person)).verdict == 0, "still outside, with hard anti-passback")
             sensor.send(line: "passed")
-            // Whom nobody waits for: so the first was the person's.
+            // The first passage belongs to the admission, the second one to none.
             sensor.send(line: "passed")
-            try eventually("a passage without a tap") { try lane.verdicts().last == 133 }
+            try eventually("a passage without a tap is journaled") { try lane.verdicts().last == 133 }
             try lane.leave()
             #expect(try lane.tap(.plain(person)).name == "inside")
-            // Nobody is annulled for a sensor that is not there.
+            // Without the sensor no admission is annulled.
             sensor.unplug()
-            try lane.awaitStatus("no sensor") { $0.alarms?.contains { $0.contains("passage sensor") } == true }
+            try lane.awaitStatus("the sensor is lost") { $0.alarms?.contains { $0.contains("passage sensor") } == true }
             #expect(try lane.tap(.plain(DeviceLane.person(1))).verdict == 0)
             try sensor.plug()
             try lane.awaitStatus("the sensor works") { $0.alarms?.contains { $0.contains("passage") } == false }
@@ -170,7 +170,7 @@ import Testing
             #expect(try lane.tap(.plain(person)).verdict == 0)
             try lane.leave()
             #expect(try lane.tap(.plain(person)).name == "inside")
-            // The way out, by another tag of the same person, at the other reader.
+            // On the way out, another tag of the same person at the other reader.
             codes.send(line: DeviceLane.code)
             let out = try lane.verdict()
             #expect(out.verdict == 0)
@@ -179,12 +179,12 @@ import Testing
             try lane.leave()
             #expect(try lane.tap(.plain(person)).verdict == 0)
             codes.unplug()
-            try lane.awaitStatus("one is out of order") { status in
+            try lane.awaitStatus("one reader is out of order") { status in
                 status.readers?.map { $0.problem == nil } == [true, false]
             }
-            #expect(try lane.tap(.plain(DeviceLane.person(1))).verdict == 0, "the other works")
+            #expect(try lane.tap(.plain(DeviceLane.person(1))).verdict == 0, "the other reader works")
             try codes.plug()
-            try lane.awaitStatus("both work") { $0.problems == [] }
+            try lane.awaitStatus("both readers work") { $0.problems == [] }
             codes.send(line: DeviceLane.code)
             #expect(try lane.verdict().verdict == 0)
             try lane.stop()
@@ -193,7 +193,7 @@ import Testing
     }
 }
 
-/// The keys of an event's chips, and chips that hold them.
+/// The keys of the event's chips, and chips with these keys.
 private struct SunKeys {
     private static let meta = [UInt8](repeating: 0x11, count: 16)
     private static let master: UInt8 = 0x22
@@ -212,7 +212,7 @@ private struct SunKeys {
         try Files.writeAtomically(Array(text.utf8), to: path, mode: 0o600)
     }
 
-    /// - Parameter readsBefore: what its counter holds; its next message has one more.
+    /// - Parameter readsBefore: the counter of the chip. Its next message contains the next number.
     func chip(readsBefore: UInt32, showing uid: [UInt8]? = nil, master: UInt8 = master) throws -> EmulatedTag {
         let own = CMAC.diversifiedKey(
             of: try key([UInt8](repeating: master, count: 16)), input: DeviceLane.chip)

@@ -3,14 +3,14 @@ import Runtime
 import TestSupport
 import Testing
 
-/// SIGKILL at any moment loses nothing that a gate has printed, and stores nothing twice.
+/// SIGKILL at random moments loses no printed verdict, and stores no scan twice.
 @Suite struct KillTests {
     static let kills = 100
     static let attendees = 40
 
-    @Test func aHundredKillsLoseNothing() async throws {
+    @Test func hundredKillsLoseNoVerdict() async throws {
         let seed = Environment.value("TAPLINE_TEST_SEED").flatMap { UInt64($0) } ?? .random(in: 1 ... .max)
-        print("aHundredKillsLoseNothing: TAPLINE_TEST_SEED=\(seed)")
+        print("hundredKillsLoseNoVerdict: TAPLINE_TEST_SEED=\(seed)")
         try await NamedThread.run("kills") {
             var random = TestRandom(seed: seed)
             let servers = try OwnServers()
@@ -28,10 +28,10 @@ import Testing
             let wrong = try line.checkExactlyOnce()
             #expect(wrong == [], "seed \(seed)")
             let printed = try line.scanners.reduce(0) { try $0 + $1.printed().count }
-            #expect(printed > KillTests.kills, "seed \(seed): the gates hardly worked")
+            #expect(printed > KillTests.kills, "seed \(seed): the gates printed too few verdicts")
             let again = try line.database.number("SELECT sum(duplicates) FROM tapline.journals")
             let victims = killed.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }.joined(separator: ", ")
-            print("aHundredKillsLoseNothing: \(printed) verdicts, \(again) scans delivered again; killed \(victims)")
+            print("hundredKillsLoseNoVerdict: \(printed) verdicts, \(again) scans delivered again; killed \(victims)")
         }
     }
 
@@ -41,7 +41,7 @@ import Testing
         for id in ["north", "south", "east"] {
             _ = try line.enrol(id, gate: "Gate \(id)", zone: id == "east" ? "Inner" : "Hall")
         }
-        // Every fourth is a stranger to the list.
+        // Every fourth attendee is not registered.
         let rows = (0..<KillTests.attendees).filter { $0 % 4 != 0 }.map { "\(uid($0)),Person \($0),guest,Hall;Inner" }
         try line.importing((["uid,name,category,zones"] + rows).joined(separator: "\n") + "\n")
         try line.export()
@@ -53,12 +53,12 @@ import Testing
         }
     }
 
-    /// Taps at all gates, and kills; returns how often each kind of victim was killed.
+    /// Taps at all gates and kills programs. Returns the number of kills by program.
     private func disturb(_ line: Line, _ servers: OwnServers, _ random: inout TestRandom) throws -> [String: Int] {
         var killed: [String: Int] = [:]
         for round in 1...KillTests.kills {
             for scanner in line.scanners { try tap(scanner, &random) }
-            // Some moment in the work that the taps began.
+            // A random moment while the programs process the taps.
             usleep(.random(in: 0...40_000, using: &random))
             let scanner = line.scanners[Int.random(in: 0..<line.scanners.count, using: &random)]
             let victim: String
@@ -88,7 +88,7 @@ import Testing
         return killed
     }
 
-    /// A few taps in one write; none is waited for.
+    /// Writes a few taps at once, and does not wait for their verdicts.
     private func tap(_ scanner: Scanner, _ random: inout TestRandom) throws {
         let taps = (0..<Int.random(in: 1...8, using: &random)).map { _ in
             let way = Bool.random(using: &random) ? "in" : "out"

@@ -6,8 +6,8 @@ import Runtime
 import TestSupport
 import Testing
 
-/// A runner carries a stick: the four ways of docs/by-hand.md, with the real programs on real servers.
-@Suite struct ByHandTests {
+/// The four ways of docs/operating/offline-delivery.md, with the real programs on real servers.
+@Suite struct OfflineDeliveryTests {
     private struct Exported: Decodable { let written, kept, scans, keptScans: Int }
     private struct Delivered: Decodable {
         let scanner: String
@@ -20,12 +20,12 @@ import Testing
 
     private func uid(_ number: Int) -> String { "04aabbccdd\(number / 100)\(number / 10 % 10)\(number % 10)0" }
 
-    /// An event with its list on a stick, and a device that has it from there; neither center nor publisher runs.
+    /// Prepares an event, and installs its snapshot on a device from a USB stick. Neither center nor publisher runs.
     private func begin() throws -> (line: Line, scanner: Scanner, vhost: TestVhost) {
         let vhost = try TestVhost()
         let line = try Line(databaseURL: try TestServers.databaseURL(), amqpURL: vhost.url)
         let scanner = try line.enrol("main-1", gate: "Main", zone: "Hall")
-        let rows = (0..<ByHandTests.people).map { "\(uid($0)),Person \($0),guest,Hall" }
+        let rows = (0..<OfflineDeliveryTests.people).map { "\(uid($0)),Person \($0),guest,Hall" }
         try line.importing((["uid,name,category,zones"] + rows).joined(separator: "\n") + "\n")
         try line.export()
         let stick = try line.folder.folder("list")
@@ -38,11 +38,11 @@ import Testing
         return (line, scanner, vhost)
     }
 
-    /// Taps, and waits for the verdicts: everything is in the journal when this returns.
+    /// Taps and waits for the verdicts. When this returns, every tap is in the journal.
     private func tap(_ scanner: Scanner, _ numbers: Range<Int>, direction: String = "in") throws {
         let before = try scanner.printed().count
         try scanner.gate?.write(numbers.map { "\(uid($0)),\(direction)\n" }.joined())
-        try eventually("\(numbers.count) verdicts") { try scanner.printed().count == before + numbers.count }
+        try awaitCount("verdicts", before + numbers.count) { try scanner.printed().count }
     }
 
     private func publisher(_ scanner: Scanner, _ words: String...) throws -> Run {
@@ -64,14 +64,14 @@ import Testing
         try line.database.number("SELECT coalesce(sum(\(column)), 0) FROM tapline.journals")
     }
 
-    @Test func withADeadNetworkAStickBringsTheScansAndTheNetworkBringsNothingTwice() async throws {
+    @Test func offlineDeliveryAndLaterUploadStoreEachScanOnce() async throws {
         try await NamedThread.run("stick") {
             let (line, scanner, vhost) = try begin()
             defer { withExtendedLifetime(vhost) {} }
             let stick = line.folder.file("stick")
             try scanner.startGate()
             try tap(scanner, 0..<20)
-            // Strangers: the list that came by stick decides.
+            // Unregistered tags: the gate decides by the snapshot from the stick.
             try tap(scanner, 100..<105)
             let verdicts = Set(try scanner.printed().map(\.name))
             #expect(verdicts == ["admitted", "unknown"])
@@ -84,7 +84,7 @@ import Testing
             #expect(try line.stored() == journalled)
             #expect(try line.database.number("SELECT count(*) FROM tapline.presence") == 20)
 
-            // A second round with the same stick brings what is new.
+            // A second export to the same stick adds only the new scans.
             try tap(scanner, 0..<10, direction: "out")
             let second = try export()
             #expect(second.scans == 10 && second.kept >= 1 && second.keptScans == journalled)
@@ -92,19 +92,17 @@ import Testing
             #expect(loaded.stored == 10 && loaded.duplicates == journalled && loaded.conflicts == 0)
             #expect(try sum(line, "received") == 2 * journalled + 10)
 
-            // The network is back: everything comes once more.
+            // The network is available again, and the publisher uploads everything once more.
             try line.startCenter()
             try scanner.startPublisher()
-            try eventually("what was loaded arrives by the broker too", withinMs: 60_000) {
-                try sum(line, "received") >= 3 * journalled + 20
-            }
+            try awaitCount("received scans", 3 * journalled + 20) { try sum(line, "received") }
             try line.awaitAllStored()
             #expect(try sum(line, "stored") == journalled + 10)
             #expect(try sum(line, "duplicates") >= 2 * journalled + 10)
             #expect(try line.checkExactlyOnce() == [])
             #expect(try line.database.query("SELECT 1 FROM tapline.scanner_health WHERE clock_wrong") == [])
-            // What the broker has confirmed needs no stick any more.
-            try eventually("the publisher's cursor is on the disk") {
+            // Scans that the broker has confirmed are not exported again.
+            try eventually("the upload cursor is on the disk") {
                 try decoded(
                     publisher(scanner, "export", "--data", scanner.data, "--out", line.folder.file("empty")),
                     Exported.self
@@ -113,8 +111,8 @@ import Testing
         }
     }
 
-    @Test func theFolderOfADeadDeviceIsShippedFromReadOnlyMedia() async throws {
-        try await NamedThread.run("dead device") {
+    @Test func dataFolderOnReadOnlyCardIsShipped() async throws {
+        try await NamedThread.run("lost device") {
             let (line, scanner, vhost) = try begin()
             defer { withExtendedLifetime(vhost) {} }
             try line.startCenter()
@@ -123,7 +121,7 @@ import Testing
             try scanner.startPublisher()
             try tap(scanner, 0..<10)
             try line.awaitAllStored()
-            try eventually("the cursor is on the disk") {
+            try eventually("the upload cursor is on the disk") {
                 let run = try publisher(scanner, "status", "--data", scanner.data)
                 return run.lines.joined().contains(#""backlog":0"#)
             }
@@ -131,7 +129,7 @@ import Testing
             try tap(scanner, 10..<30)
             scanner.gate?.kill()
 
-            // Its card, put into another machine: without the -shm file, which no card brings along, and write-protected.
+            // The write-protected card of the device, in another machine. The -shm file is not on the card.
             let disk = try SmallDisk(.tmpfs, megabytes: 32)
             let card = disk.path + "/data"
             try Files.makeFolder(card)
@@ -149,24 +147,25 @@ import Testing
             #expect(report.scanner == "main-1" && report.scans == 20 && report.recovered == [])
             try line.awaitAllStored()
             #expect(try line.checkExactlyOnce() == [])
-            // Confirmed means stored or on its way: nothing is asked of who ships twice, or all.
+            // Scans can be shipped again, because the center detects duplicates.
             #expect(try decoded(ship("--amqp-url", line.amqpURL), Delivered.self).scans == 20)
             let journalled = try scanner.journalled()
             #expect(try decoded(ship("--amqp-url", line.amqpURL, "--all"), Delivered.self).scans == journalled)
-            try eventually("all of it is counted") { try sum(line, "received") >= journalled + 20 + journalled }
+            try awaitCount("received scans", 2 * journalled + 20) { try sum(line, "received") }
             #expect(try line.checkExactlyOnce() == [])
             #expect(try ship("--amqp-url", line.amqpURL, "--scanner", "No!").end == .exit(78))
         }
     }
 
-    @Test func aDamagedCardBringsWhatCanBeRead() async throws {
+    @Test func damagedJournalIsRecoveredAndShipped() async throws {
         try await NamedThread.run("damaged card") {
             let (line, scanner, vhost) = try begin()
             defer { withExtendedLifetime(vhost) {} }
             try line.startCenter()
             try line.awaitCenter()
             try scanner.startGate()
-            for round in 0..<10 { try tap(scanner, 0..<ByHandTests.people, direction: round % 2 == 0 ? "in" : "out") }
+            let everyone = 0..<OfflineDeliveryTests.people
+            for round in 0..<10 { try tap(scanner, everyone, direction: round % 2 == 0 ? "in" : "out") }
             scanner.gate?.kill()
             let journalled = try scanner.journalled()
             let card = try line.folder.folder("card")
@@ -184,7 +183,7 @@ import Testing
         }
     }
 
-    @Test func afterARestoreFromBackupEverythingIsThereOnceAgain() async throws {
+    @Test func resendStoresScansMissingAfterRestore() async throws {
         try await NamedThread.run("restore") {
             let (line, scanner, vhost) = try begin()
             defer { withExtendedLifetime(vhost) {} }
@@ -209,9 +208,9 @@ import Testing
             #expect(try line.stored() == journalled - 20)
             try line.startCenter()
             try line.awaitCenter()
-            // The publisher goes on where it was, and the center sees what it lacks.
+            // The publisher continues at its cursor, and the center detects the missing scans.
             try tap(scanner, 0..<5, direction: "out")
-            try eventually("the gap is seen", withinMs: 60_000) {
+            try eventually("the gap is detected") {
                 try line.database.number("SELECT coalesce(sum(missing), 0) FROM tapline.seq_gaps") == 20
             }
             let run = try publisher(
@@ -220,7 +219,7 @@ import Testing
             #expect(report.scans == 25 && report.missing == 0)
             try line.awaitAllStored()
             #expect(try line.checkExactlyOnce() == [])
-            // The publisher beside it lives, and has lost no place.
+            // The running publisher continues at its cursor.
             try tap(scanner, 5..<10, direction: "out")
             try line.awaitAllStored()
             #expect(scanner.publisher?.end == nil)

@@ -9,20 +9,20 @@ import Snapshots
 import TestSupport
 import Testing
 
-/// The power goes at any moment: what a verdict was shown for is on the disk.
+/// A power cut at a random moment loses no shown verdict.
 ///
-/// The disk is an image. While the gate stands still, the image is copied as it is: what the kernel has not flushed is not
-/// in the copy, just as after a real cut. The next gate starts on the copy, and remembers whom it was shown to have let in.
+/// The disk is an image. While the gate is stopped, the image is copied. Data that the kernel has not flushed are not
+/// in the copy, as after a real power cut. The next gate starts on the copy and restores the admissions.
 @Suite struct PowerCutTests {
     static let cuts = 50
-    /// Of so many cuts one is followed by a real gate that people tap at.
+    /// After every fifth cut, a real gate starts on the copy.
     static let cutsToStart = 5
-    /// People who tap there again, at most.
+    /// Maximum number of people who tap there again.
     static let people = 60
 
     private let key = EventKey([UInt8](0..<32))!
 
-    /// Everybody who is listed: UIDs in hex by tag ID.
+    /// The registered attendees: hexadecimal UIDs by tag ID.
     private var listed: [String: String] {
         Dictionary(
             uniqueKeysWithValues: (1_000...9_999).map { number in
@@ -31,7 +31,7 @@ import Testing
             })
     }
 
-    /// A gate into a hall, with hard anti-passback, for everybody who is listed.
+    /// Installs a snapshot with a gate into a hall, with hard anti-passback.
     private func install(_ folder: String, _ listed: [String: String]) throws {
         try Files.makeFolder(folder)
         let name = SnapshotFileName.of(1_795_400_000)
@@ -75,17 +75,17 @@ import Testing
                     "04aabbcc\(Int.random(in: 1_000...9_999, using: &random))00,in\n"
                 }
                 try gate.write(taps.joined())
-                // Some moment in the work that the taps began.
+                // A random moment while the gate processes the taps.
                 usleep(.random(in: 0...25_000, using: &random))
                 try gate.freeze()
                 let lines = try Files.readText(folder.file("printed"), limit: 64 << 20).split(separator: "\n")
-                // Of what nobody has flushed there must be nothing in the copy, or this test proves nothing.
+                // Proves that the copy has no unflushed data.
                 try Files.writeAtomically([1, 2, 3], to: disk.path + "/unflushed-\(cut)", durable: false)
                 let copy = try SmallDisk(copyOf: disk)
                 gate.kill(SIGCONT)
                 #expect(
                     Files.status(copy.path + "/unflushed-\(cut)")?.size ?? 0 == 0,
-                    "cut \(cut): the copy is no power cut")
+                    "cut \(cut): the copy has unflushed data")
                 let verdicts = try lines.map { try PrintedVerdict(String($0)) }
                 let lost = try Set(verdicts.map(\.key)).subtracting(journalled(copy.path + "/data", verdicts.isEmpty))
                 #expect(
@@ -97,30 +97,30 @@ import Testing
                     Set(admitted).shuffled(using: &random), in: copy.path + "/data", folder.file("event.key"),
                     "seed \(seed), cut \(cut)")
             }
-            #expect(refused > 0, "seed \(seed): nobody was there to be refused")
+            #expect(refused > 0, "seed \(seed): no person tapped again")
             gate.closeInput()
             #expect(try gate.wait() == .exit(0))
-            #expect(printed > PowerCutTests.cuts * 10, "seed \(seed): the gate hardly worked")
+            #expect(printed > PowerCutTests.cuts * 10, "seed \(seed): the gate printed too few verdicts")
             print(
                 "fiftyPowerCutsLoseNoShownVerdict: \(printed) verdicts, \(PowerCutTests.cuts) cuts, "
-                    + "\(refused) refused to come in twice")
+                    + "\(refused) second entries rejected")
         }
     }
 
-    /// A real gate on the disk as the cut left it: who was shown as admitted is inside. Returns how many
-    /// were refused.
+    /// Starts a real gate on the copy. It must reject the second entry of each admitted person. Returns the number of
+    /// rejections.
     private func tapAgain(_ admitted: [String], in data: String, _ keyFile: String, _ place: String) throws -> Int {
         let again = admitted.prefix(PowerCutTests.people)
-        // And one on the way out, who is never refused.
+        // The last tap is on the way out, which is never rejected.
         let run = try Run.succeeding(
             "tapline-gate", arguments(data, keyFile), input: again.map { "\($0),in\n" }.joined() + "0499,out\n")
         let verdicts = try run.lines.map { try PrintedVerdict($0).verdict }
         #expect(verdicts.count == again.count + 1 && verdicts.last == 0, "\(place): \(run.errors)")
-        #expect(verdicts.dropLast().allSatisfy { $0 == 5 }, "\(place): \(verdicts): somebody comes in twice")
+        #expect(verdicts.dropLast().allSatisfy { $0 == 5 }, "\(place): \(verdicts): a second entry is admitted")
         return again.count
     }
 
-    /// What the next gate finds after the cut, as `PrintedVerdict.key` puts it.
+    /// The journaled scans after the cut, in the format of `PrintedVerdict.key`.
     private func journalled(_ folder: String, _ mayBeNothing: Bool) throws -> [String] {
         if mayBeNothing, !Files.exists(folder) { return [] }
         let journal = try Journal(folder: folder, scanner: ScannerID("north")!)

@@ -5,7 +5,7 @@ import ScanModel
 import TestSupport
 import Testing
 
-/// `tapline-gate recover` as the crew runs it.
+/// `tapline-gate recover` as an operator runs it.
 @Suite struct RecoverTests {
     private struct Report: Decodable {
         let files: [String]
@@ -15,7 +15,7 @@ import Testing
     private let folder = TemporaryFolder("recover")
     private var data: String { folder.file("data") }
 
-    /// Runs a gate on these taps; its settings are in the enrolment file.
+    /// Runs a gate on these taps, with the settings of the enrolment file.
     private func gate(_ taps: ClosedRange<Int>) throws {
         try Run.succeeding(
             "tapline-gate",
@@ -31,7 +31,7 @@ import Testing
             })
     }
 
-    @Test func aDamagedJournalIsRecoveredByItsEnrolment() throws {
+    @Test func damagedJournalIsRecoveredWithEnrolmentFile() throws {
         try Files.writeAtomically(
             Array(
                 """
@@ -42,19 +42,19 @@ import Testing
                 """.utf8), to: folder.file("scanner.env"), mode: 0o600)
         try gate(1...700)
         try gate(701...900)
-        let logged = try scans(data)
-        #expect(logged.values.map(\.count).sorted() == [200, 700])
+        let journaled = try scans(data)
+        #expect(journaled.values.map(\.count).sorted() == [200, 700])
         let recover = ["recover", "--enrolment", folder.file("scanner.env"), "--output", "json"]
         #expect(try Run.it("tapline-gate", recover).end == .exit(1), "no journal is damaged")
 
         let journal = data + "/journal.sqlite"
-        // The head of the file, and of the log, which could make it whole again.
+        // The header of the file, and the header of the WAL, which could repair the file.
         for path in [journal, journal + "-wal"] {
             var bytes = try Files.read(path)
             for index in 0..<24 { bytes[index] = 0x5a }
             try Files.writeAtomically(bytes, to: path)
         }
-        // Sets it aside, and goes on.
+        // The gate moves the damaged file away and starts a new journal.
         try gate(901...910)
         let status = try Run.succeeding("tapline-gate", ["status", "--enrolment", folder.file("scanner.env")])
         #expect(status.lines.joined().contains("journal.sqlite.damaged-"))
@@ -63,8 +63,8 @@ import Testing
         let report = try JSONDecoder().decode(Report.self, from: Data(run.lines.joined(separator: "\n").utf8))
         #expect(report.files.count == 1 && report.journals == 2 && report.scans == 900)
         #expect(report.missing == 0 && report.orphans == 0)
-        #expect(try scans(data + "/recovered") == logged)
-        // It is never mixed with what is there already.
+        #expect(try scans(data + "/recovered") == journaled)
+        // A second recovery does not write into the existing folder.
         #expect(try Run.it("tapline-gate", recover).end == .exit(1))
         #expect(try Run.it("tapline-gate", ["recover", "--data", data, "--scanner", "No!"]).end == .exit(78))
     }

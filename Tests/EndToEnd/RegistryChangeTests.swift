@@ -3,13 +3,14 @@ import Runtime
 import TestSupport
 import Testing
 
-/// The way back: what the center knows now is what the gates decide from within a minute.
-@Suite struct ChangedListTests {
-    /// The minute that is promised, less the half of it that a scanner may wait before it asks: here it asks each second.
+/// Changes of the registry reach the running gates within a minute.
+@Suite struct RegistryChangeTests {
+    /// The promised minute without the 30 s of the default polling interval. The scanner of this test polls every
+    /// second.
     static let limitMs = 30_000
 
-    @Test func aRevokedBandIsRefusedAndANewOneAdmittedByARunningGate() async throws {
-        try await NamedThread.run("changed list") {
+    @Test func runningGateAppliesRevocationAndNewTag() async throws {
+        try await NamedThread.run("registry changes") {
             let vhost = try TestVhost()
             let line = try Line(databaseURL: try TestServers.databaseURL(), amqpURL: vhost.url)
             let scanner = try line.enrol("main-1", gate: "Main", zone: "Hall")
@@ -25,24 +26,24 @@ import Testing
             let stranger = try tap(scanner, "04ffffffffffff")
             #expect(stranger.name == "unknown")
 
-            // One by a command, one by plain SQL.
+            // One change by a command, one by plain SQL.
             let changedMs = SystemClock.monotonicMs()
             try line.importing("uid,name,category,zones\n04ffffffffffff,Late Comer,guest,Hall\n")
             try line.database.query("UPDATE tapline.attendees SET status = 'blocked' WHERE name = 'Early Bird'")
             var seq = stranger.seq
             func taps(_ uid: String, until name: String) throws {
-                try eventually("the running gate says \(name)", withinMs: ChangedListTests.limitMs, everyMs: 200) {
+                try eventually("the running gate prints \(name)", withinMs: RegistryChangeTests.limitMs, everyMs: 200) {
                     let verdict = try tap(scanner, uid)
                     seq += 1
                     guard verdict.log == stranger.log, verdict.seq == seq else {
-                        throw TestFailure("the switch lost a tap: \(verdict) after seq \(seq - 1)")
+                        throw TestFailure("a tap was lost: \(verdict) after seq \(seq - 1)")
                     }
                     return verdict.name == name
                 }
             }
             try taps("04ffffffffffff", until: "admitted")
             try taps("04a1b2c3d4e5f6", until: "blocked")
-            #expect(SystemClock.monotonicMs() - changedMs < Int64(ChangedListTests.limitMs))
+            #expect(SystemClock.monotonicMs() - changedMs < Int64(RegistryChangeTests.limitMs))
             #expect(scanner.snapshotVersion() > first)
             try verifyWithMinisign(line)
             scanner.gate?.closeInput()
@@ -51,7 +52,7 @@ import Testing
             let unknown = try line.database.query(
                 "SELECT DISTINCT snapshot_version FROM tapline.scans EXCEPT SELECT version FROM tapline.snapshots")
             #expect(unknown.isEmpty)
-            // What was told once is published once, however often the center looked.
+            // Each change is published once, although the center polls often.
             #expect(try line.database.number("SELECT count(*) FROM tapline.snapshots") <= 3)
         }
     }
@@ -64,7 +65,7 @@ import Testing
         return try PrintedVerdict(line)
     }
 
-    /// Debian's own minisign, which knows nothing of Tapline.
+    /// Verifies the manifest with the minisign of Debian.
     private func verifyWithMinisign(_ line: Line) throws {
         try Run.succeeding(
             "minisign", ["-V", "-q", "-p", line.trustKeyFile, "-m", line.snapshots + "/manifest.json"])

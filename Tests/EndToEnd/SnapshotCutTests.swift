@@ -10,17 +10,18 @@ import Testing
 
 @testable import Minisign
 
-/// Whatever moment a download, a check, an apply or a switch is cut at, a gate opens and decides from a snapshot that is whole.
+/// A download, verification, delta or installation is interrupted at a random moment. A gate then still opens a
+/// complete snapshot and decides by it.
 @Suite struct SnapshotCutTests {
-    /// 500 with `scripts/test --all`.
+    /// Number of interruptions, 500 with `scripts/test --all`.
     static let cuts = Environment.value("TAPLINE_TEST_CUTS").flatMap { Int($0) } ?? 100
     static let people = 2_000
-    /// Of so many cuts one is followed by a real gate that somebody taps at.
+    /// After every tenth interruption, a real gate decides two taps.
     static let cutsToTap = 10
 
-    @Test func noCutTakesTheSnapshotAway() async throws {
+    @Test func interruptedFetchKeepsSnapshotUsable() async throws {
         let seed = Environment.value("TAPLINE_TEST_SEED").flatMap { UInt64($0) } ?? .random(in: 1 ... .max)
-        print("noCutTakesTheSnapshotAway: TAPLINE_TEST_SEED=\(seed)")
+        print("interruptedFetchKeepsSnapshotUsable: TAPLINE_TEST_SEED=\(seed)")
         try await NamedThread.run("cuts") {
             var stage = try CutStage(seed: seed, people: SnapshotCutTests.people)
             try stage.begin()
@@ -29,17 +30,17 @@ import Testing
                 try stage.check(number, taps: number % SnapshotCutTests.cutsToTap == 0)
             }
             try stage.end()
-            print("noCutTakesTheSnapshotAway: \(SnapshotCutTests.cuts) cuts: \(stage.summary)")
+            print("interruptedFetchKeepsSnapshotUsable: \(SnapshotCutTests.cuts) cuts: \(stage.summary)")
             for place in CutStage.Place.allCases {
                 #expect(stage.places[place, default: 0] > 0, "seed \(seed): no cut came \(place.rawValue)")
             }
         }
     }
 
-    /// The disk as it is when the power goes: what the kernel has not flushed is lost.
-    @Test func noPowerCutTakesTheSnapshotAway() async throws {
+    /// A copy of the disk without unflushed data stands for a power cut.
+    @Test func powerCutDuringFetchKeepsSnapshotUsable() async throws {
         let seed = Environment.value("TAPLINE_TEST_SEED").flatMap { UInt64($0) } ?? .random(in: 1 ... .max)
-        print("noPowerCutTakesTheSnapshotAway: TAPLINE_TEST_SEED=\(seed)")
+        print("powerCutDuringFetchKeepsSnapshotUsable: TAPLINE_TEST_SEED=\(seed)")
         try await NamedThread.run("power cuts") {
             let disk = try SmallDisk(.ext4, megabytes: 32)
             var stage = try CutStage(seed: seed, people: 500, data: disk.path + "/data")
@@ -49,13 +50,13 @@ import Testing
                 let publisher = try stage.started()
                 usleep(.random(in: 0...UInt32(stage.usualMs * 1_200), using: &stage.random))
                 try publisher.freeze()
-                // Of what nobody has flushed there must be nothing in the copy, or this test proves nothing.
+                // Proves that the copy has no unflushed data.
                 try Files.writeAtomically([1, 2, 3], to: disk.path + "/unflushed-\(number)", durable: false)
                 let copy = try SmallDisk(copyOf: disk)
                 publisher.kill(SIGCONT)
                 #expect(
                     Files.status(copy.path + "/unflushed-\(number)")?.size ?? 0 == 0,
-                    "cut \(number): the copy is no power cut")
+                    "cut \(number): the copy has unflushed data")
                 try stage.check(number, in: copy.path + "/data")
                 _ = try publisher.wait()
             }
@@ -64,18 +65,18 @@ import Testing
     }
 }
 
-/// A center, a scanner, and everything that comes between them.
+/// A center, a scanner, and a faulty link between them.
 struct CutStage {
     enum Place: String, CaseIterable {
-        case download = "in the download"
-        case candidate = "while a file was made or verified"
-        case settling = "between verifying and the switch"
-        case after = "after the switch"
+        case download = "during the download"
+        case candidate = "while a file was written or verified"
+        case settling = "between verification and installation"
+        case after = "after the installation"
     }
 
     var random: TestRandom
     private(set) var places: [Place: Int] = [:]
-    /// How long a fetch takes that nobody disturbs.
+    /// Duration of an undisturbed fetch.
     private(set) var usualMs: Int64 = 1
 
     private let seed: UInt64
@@ -85,15 +86,15 @@ struct CutStage {
     private let proxy: FaultProxy
     private let data: String
     private let callCut: FileCallCut
-    /// Of every version that was published.
+    /// The content hash of each published version.
     private var contents: [Int64: String] = [:]
     private var version: Int64 = 100
     private var before: Int64 = 0
-    /// Calls that change a file, of the longest fetch that nobody disturbs.
+    /// Number of calls that change a file, in the longest undisturbed fetch.
     private var calls = 1
     private var kills = 0
     private var installs = 0
-    /// A gate that runs all the while: it has what it took between two taps.
+    /// A gate that runs during the whole test, and the snapshot that it uses.
     private let watch: SnapshotReloader
     private let gate = RunningGate()
     private final class RunningGate { var snapshot: Snapshot? }
@@ -114,10 +115,10 @@ struct CutStage {
 
     var summary: String {
         places.map { "\($0.value) \($0.key.rawValue)" }.sorted().joined(separator: ", ")
-            + "; \(kills) by SIGKILL, \(installs) installed all the same, \(version - 100) versions"
+            + "; \(kills) by SIGKILL, \(installs) installed nevertheless, \(version - 100) versions"
     }
 
-    /// A first snapshot, and what a fetch of each form costs.
+    /// Installs a first snapshot, and measures a fetch of each form.
     mutating func begin() throws {
         for form in [Form.full] + Form.allCases {
             try publish(form)
@@ -138,7 +139,7 @@ struct CutStage {
         ]
     }
 
-    /// The next version: in each another person has lost the band.
+    /// Publishes the next version. In each version, another person has lost the tag.
     private mutating func publish(_ form: Form) throws {
         version += 1
         let bases = (max(101, version - 3)..<version).filter { $0 > 100 }
@@ -156,12 +157,12 @@ struct CutStage {
 
     private func lost(_ version: Int64) -> Int { Int(version) % people }
 
-    /// Something new, where there is nothing left to fetch.
+    /// Publishes a new version if the newest one is installed.
     mutating func publishIfDone() throws {
         if store.currentVersion() == version { try publish(Form.allCases.randomElement(using: &random) ?? .full) }
     }
 
-    /// Starts a fetch of something new, or of what the last cut left.
+    /// Starts a fetch of a new version, or continues the interrupted one.
     mutating func started(_ environment: [String: String] = [:]) throws -> ChildProcess {
         before = store.currentVersion() ?? 0
         return try ChildProcess(
@@ -169,13 +170,13 @@ struct CutStage {
             errors: folder.file("publisher.log"))
     }
 
-    /// One fetch that is cut, in one way or another.
+    /// Interrupts one fetch, by the link or by SIGKILL.
     mutating func cut(_ number: Int) throws {
         if Bool.random(using: &random) { try publish(Form.allCases.randomElement(using: &random) ?? .full) }
         try publishIfDone()
         switch number % 4 {
         case 0:
-            // The link, at any byte; sometimes with a reset.
+            // The link is cut after a random byte, sometimes with a reset.
             let link = (bytes: Int.random(in: 1...40_000, using: &random), resets: Bool.random(using: &random))
             proxy.set { ($0.cutAfterBytes, $0.resets) = (link.bytes, link.resets) }
             _ = try started().wait()
@@ -192,7 +193,7 @@ struct CutStage {
         note()
     }
 
-    /// Where the cut came, by what it left.
+    /// Records the step that was interrupted, by the files that it left.
     private mutating func note() {
         let names = (try? Files.list(store.folder)) ?? []
         let now = store.currentVersion() ?? 0
@@ -208,23 +209,23 @@ struct CutStage {
         if let place { places[place, default: 0] += 1 }
     }
 
-    /// What has to be true after any cut.
+    /// Checks the conditions that hold after any interruption.
     func check(_ number: Int, in folder: String? = nil, taps: Bool = false) throws {
         let place = "seed \(seed), cut \(number)"
         let store = SnapshotStore(folder: (folder ?? data) + "/snapshots")
-        let now = try #require(store.currentVersion(), "\(place): no snapshot is in force")
+        let now = try #require(store.currentVersion(), "\(place): no snapshot is installed")
         #expect(now == version || now == before, "\(place): version \(now)")
         #expect(store.highestVersion ?? 0 >= now, "\(place)")
         let path = try #require(store.current())
         #expect(try SnapshotContent.hash(path: path) == contents[now], "\(place)")
-        // A gate that starts now.
+        // A gate that starts after the interruption.
         let watch = SnapshotReloader(store)
         watch.check()
         let snapshot = try #require(watch.take(), "\(place): no gate opens")
         #expect(!watch.isOlderThanCurrent && snapshot.version == now, "\(place)")
         try decide(snapshot, place)
         guard folder == nil else { return }
-        // One that has run all the time.
+        // The gate that runs during the whole test.
         self.watch.check()
         if let next = self.watch.take() { gate.snapshot = next }
         try decide(#require(gate.snapshot), place)
@@ -248,7 +249,7 @@ struct CutStage {
         #expect(try run.lines.map { try PrintedVerdict($0).name } == ["lost", "admitted"], "\(place)")
     }
 
-    /// Left alone, the newest is installed.
+    /// Checks that an undisturbed fetch installs the newest version.
     mutating func end() throws {
         before = store.currentVersion() ?? 0
         try Run.succeeding("tapline-publisher", arguments)

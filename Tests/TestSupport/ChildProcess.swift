@@ -4,15 +4,15 @@ import Glibc
 import LinuxSystem
 import Synchronization
 
-/// A real program under test: started, fed, watched, killed and reaped. It is killed when the object goes.
+/// A program under test. It is killed when the object is released.
 ///
-/// Calls from several threads are safe, but only one at a time may wait for output.
+/// All calls are thread-safe, but only one thread at a time may wait for output.
 package final class ChildProcess: Sendable {
     /// Where standard output goes.
     package enum Output: Sendable {
         /// To `line(withinMs:)`, which must be called often enough for the pipe not to fill.
         case lines
-        /// To the end of a file: what stands there was printed, also after SIGKILL.
+        /// Appended to a file, which has every printed line, also after SIGKILL.
         case file(String)
         case null
     }
@@ -37,18 +37,19 @@ package final class ChildProcess: Sendable {
     }
 
     package let pid: Int32
-    /// The program's name and arguments, for messages.
+    /// The name and the arguments of the program, for messages.
     package let title: String
     private let output: Int32
     private let errorsPath: String?
     private let state: Mutex<State>
 
     /// Starts the program.
+    ///
     /// - Parameters:
     ///   - executable: a path, or a name looked up in PATH.
-    ///   - environment: added to the environment of the test run.
-    ///   - errors: the file to whose end standard error goes; nil: where that of the test run goes.
-    /// Throws `SystemError`.
+    ///   - environment: variables added to the environment of the test run.
+    ///   - errors: the file that standard error is appended to; `nil` for the standard error of the test run.
+    /// - Throws: `SystemError`.
     package init(
         _ executable: String, _ arguments: [String], environment: [String: String] = [:], output: Output = .lines,
         errors: String? = nil
@@ -93,7 +94,9 @@ package final class ChildProcess: Sendable {
         if output >= 0 { close(output) }
     }
 
-    /// Writes the text to standard input. Throws `TestFailure` when the program is gone.
+    /// Writes the text to standard input.
+    ///
+    /// - Throws: `TestFailure` if the program has ended.
     package func write(_ text: String) throws {
         try state.withLock { state in
             var rest = Array(text.utf8)[...]
@@ -108,7 +111,7 @@ package final class ChildProcess: Sendable {
         }
     }
 
-    /// Ends standard input; the program sees the end of the file.
+    /// Closes standard input; the program reads the end of the file.
     package func closeInput() {
         state.withLock { state in
             if state.input >= 0 { close(state.input) }
@@ -116,8 +119,10 @@ package final class ChildProcess: Sendable {
         }
     }
 
-    /// The next line of standard output without its newline; nil at its end. Throws `TestFailure` after the time.
-    package func line(withinMs limitMs: Int = 10_000) throws -> String? {
+    /// The next line of standard output without its newline, or `nil` at its end.
+    ///
+    /// - Throws: `TestFailure` after the time limit.
+    package func line(withinMs limitMs: Int = waitLimitMs) throws -> String? {
         let deadline = SystemClock.monotonicMs() + Int64(limitMs)
         while true {
             let ready: String?? = state.withLock { state in
@@ -141,7 +146,7 @@ package final class ChildProcess: Sendable {
         }
     }
 
-    /// Sends a signal, SIGKILL unless told otherwise; nothing happens when the program has been reaped. After SIGKILL, reaps it.
+    /// Sends a signal to the program if it has not been reaped. After SIGKILL, reaps it.
     package func kill(_ signal: Int32 = 9) {
         state.withLock { state in
             guard state.end == nil else { return }
@@ -153,11 +158,11 @@ package final class ChildProcess: Sendable {
         }
     }
 
-    /// Stops the program where it is, and waits until the kernel says so of all its threads; SIGCONT lets it go on. Nothing
-    /// happens when it has ended.
+    /// Stops the program, and waits until the kernel has stopped all its threads. SIGCONT resumes it. Does nothing if
+    /// the program has ended.
     package func freeze() throws {
         kill(SIGSTOP)
-        try eventually("\(title) stands still", everyMs: 1) {
+        try eventually("\(title) is stopped", everyMs: 1) {
             guard let tasks = try? Files.list("/proc/\(pid)/task") else { return true }
             return tasks.allSatisfy { task in
                 guard let stat = try? Files.readText("/proc/\(pid)/task/\(task)/stat", limit: 4_096) else {
@@ -168,7 +173,7 @@ package final class ChildProcess: Sendable {
         }
     }
 
-    /// How the program ended; nil while it runs.
+    /// How the program ended; `nil` while it runs.
     package var end: End? {
         state.withLock { state in
             if state.end == nil {
@@ -179,28 +184,30 @@ package final class ChildProcess: Sendable {
         }
     }
 
-    /// Waits for the end. Throws `TestFailure` after the time, with what the program last said on standard error.
+    /// Waits for the end.
+    ///
+    /// - Throws: `TestFailure` after the time limit, with the last lines of standard error.
     @discardableResult
-    package func wait(withinMs limitMs: Int = 30_000) throws -> End {
+    package func wait(withinMs limitMs: Int = waitLimitMs) throws -> End {
         let deadline = SystemClock.monotonicMs() + Int64(limitMs)
         while true {
             if let end { return end }
             guard SystemClock.monotonicMs() < deadline else {
                 throw TestFailure("\(title) did not end within \(limitMs) ms\(errorTail())")
             }
-            // Linux tells a parent of an end by SIGCHLD only, which belongs to the test run.
+            // Linux reports the end of a child by SIGCHLD only, which belongs to the test run.
             usleep(2_000)
         }
     }
 
-    /// Asks for the end with SIGTERM and waits for it.
+    /// Sends SIGTERM and waits for the end.
     @discardableResult
-    package func stop(withinMs limitMs: Int = 30_000) throws -> End {
+    package func stop(withinMs limitMs: Int = waitLimitMs) throws -> End {
         kill(SIGTERM)
         return try wait(withinMs: limitMs)
     }
 
-    /// The last lines of standard error, where it went to a file.
+    /// The last lines of standard error, if it goes to a file.
     package func errorTail(lines: Int = 12) -> String {
         guard let errorsPath, let text = try? Files.readText(errorsPath) else { return "" }
         return "\n" + text.split(separator: "\n").suffix(lines).joined(separator: "\n")
@@ -224,7 +231,7 @@ extension ChildProcess {
         _ process: inout pid_t, _ executable: String, _ arguments: [String], _ added: [String: String],
         _ actions: inout posix_spawn_file_actions_t
     ) -> Int32 {
-        // The test run ignores SIGPIPE and may block others; a program starts with none of that.
+        // The test run ignores SIGPIPE and may block other signals. The program starts with the defaults.
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }

@@ -3,28 +3,28 @@ import LinuxSystem
 import Runtime
 import Synchronization
 
-/// A bad network between a client and a server on loopback: slow, cut, silent, resetting. One thread; what the link does is
-/// changed while it runs.
+/// A faulty network between a client and a server on loopback: slow, cut, silent or resetting. Runs on one thread. The
+/// faults can be changed at any time.
 package final class FaultProxy: Sendable {
-    /// What the link does to all connections together.
+    /// The faults of the link, for all connections together.
     package struct Link: Sendable {
-        /// In each direction; nil: as fast as it goes.
+        /// Rate in each direction; `nil` for no limit.
         package var bytesPerSecond: Int?
-        /// All connections are cut this often; nil: never.
+        /// Interval at which all connections are cut; `nil` for never.
         package var cutEveryMs: Int?
-        /// A connection is cut when it has brought so many bytes to the client; nil: never.
+        /// Number of bytes to the client after which a connection is cut; `nil` for no limit.
         package var cutAfterBytes: Int?
-        /// Cuts are resets instead of orderly ends.
+        /// Whether a cut is a reset instead of an orderly end.
         package var resets = false
-        /// Connections stand, new ones are accepted, and nothing gets through.
+        /// Whether connections are accepted and kept, but no byte is forwarded.
         package var isSilent = false
-        /// New connections are closed at once.
+        /// Whether new connections are closed immediately.
         package var refuses = false
 
         package init() {}
     }
 
-    /// Connect here.
+    /// The port for clients.
     package let port: UInt16
     private let target: UInt16
     private let listener: Int32
@@ -38,16 +38,16 @@ package final class FaultProxy: Sendable {
     }
     private let state = Mutex(State())
 
-    /// - Parameter target: the server's port on 127.0.0.1.
+    /// - Parameter target: the port of the server on 127.0.0.1.
     package init(target: UInt16, _ link: Link = Link()) throws {
         self.target = target
         (listener, port) = try FaultProxy.listen()
         state.withLock { $0.link = link }
-        // The thread holds the object until `end`.
+        // The thread retains the object until `end`.
         NamedThread("fault-proxy") { self.run() }
     }
 
-    /// Closes everything; to be called once, for the thread keeps the object.
+    /// Closes all connections and ends the thread. Must be called once, because the thread retains the object.
     package func end() {
         stop.stop()
         while !ended.wait(ms: 1_000) {}
@@ -56,9 +56,9 @@ package final class FaultProxy: Sendable {
     package func set(_ change: (inout Link) -> Void) { state.withLock { change(&$0.link) } }
     /// Cuts all connections now.
     package func cut() { state.withLock { $0.cutNow = true } }
-    /// Connections accepted so far.
+    /// Number of accepted connections.
     package var connections: Int { state.withLock { $0.connections } }
-    /// Times that the link was cut with a connection on it.
+    /// Number of cuts while a connection existed.
     package var cuts: Int { state.withLock { $0.cuts } }
 
     // MARK: The thread
@@ -79,9 +79,9 @@ package final class FaultProxy: Sendable {
         let pipes: [Pipe]
     }
 
-    /// Milliseconds between two looks; also the grain of the rate.
+    /// Polling interval in milliseconds, and the resolution of the rate.
     private static let tickMs = 5
-    /// The proxy holds no more than this for each direction: the rest stays with the sender, as on a real link.
+    /// Buffer size for each direction, in bytes. Further bytes stay with the sender, as on a real link.
     private static let bufferBytes = 2_048
 
     private func run() {
@@ -103,7 +103,7 @@ package final class FaultProxy: Sendable {
             }
             accept(link, &pairs)
             for direction in 0...1 {
-                // A tick's worth may be saved up, no more.
+                // At most one tick's budget can be saved.
                 let rate = link.bytesPerSecond.map(Double.init) ?? 1e12
                 let earned = rate * Double(nowMs - lastMs) / 1_000
                 budgets[direction] = min(budgets[direction] + earned, max(rate / 20, 1))

@@ -1,12 +1,12 @@
 import FileSystem
 import Glibc
 
-/// Where things are.
+/// Paths of the package and its programs.
 package enum Package {
-    /// The package's folder, as it was when the tests were built.
+    /// The folder of the package at the time of the build.
     package static let folder = String(#filePath.dropLast("/Tests/TestSupport/Programs.swift".count))
 
-    /// The folder of the real binaries: beside the test bundle, or `TAPLINE_BIN`.
+    /// The folder of the programs: `TAPLINE_BIN`, or the folder of the test bundle.
     package static let binaries: String = {
         if let folder = Environment.value("TAPLINE_BIN") { return folder }
         var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
@@ -27,11 +27,12 @@ package struct Run: Sendable {
     /// Standard error.
     package let errors: String
 
-    /// Runs a program to its end: a name of ours (`tapline-...`) or anything in PATH.
-    /// Throws `TestFailure` when it takes longer.
+    /// Runs a program to its end: a program of this package (`tapline-...`), or a program in PATH.
+    ///
+    /// - Throws: `TestFailure` after the time limit.
     package static func it(
         _ name: String, _ arguments: [String], environment: [String: String] = [:], input: String = "",
-        withinMs limitMs: Int = 60_000
+        withinMs limitMs: Int = waitLimitMs
     ) throws -> Run {
         let folder = TemporaryFolder("run")
         let child = try ChildProcess(
@@ -48,11 +49,13 @@ package struct Run: Sendable {
             errors: try Files.readText(folder.file("errors"), limit: limit))
     }
 
-    /// As `it`, and throws `TestFailure` with what it said unless the exit code is 0.
+    /// Like `it`, and requires the exit code 0.
+    ///
+    /// - Throws: `TestFailure` with the last lines of output, or after the time limit.
     @discardableResult
     package static func succeeding(
         _ name: String, _ arguments: [String], environment: [String: String] = [:], input: String = "",
-        withinMs limitMs: Int = 60_000
+        withinMs limitMs: Int = waitLimitMs
     ) throws -> Run {
         let run = try it(name, arguments, environment: environment, input: input, withinMs: limitMs)
         guard run.end == .exit(0) else {

@@ -1,11 +1,11 @@
 import FileSystem
 import Glibc
 
-/// A folder of one test, removed with all it holds when the object goes.
+/// A folder for one test, removed with its content when the object is released.
 ///
-/// Set `TAPLINE_TEST_KEEP=1` to keep the folders and look into them.
+/// `TAPLINE_TEST_KEEP=1` keeps the folders.
 package final class TemporaryFolder: Sendable {
-    /// Absolute, without a slash at the end.
+    /// The absolute path, without a slash at the end.
     package let path: String
 
     package init(_ name: String = "test") {
@@ -19,16 +19,16 @@ package final class TemporaryFolder: Sendable {
         if Environment.value("TAPLINE_TEST_KEEP") == nil { TemporaryFolder.remove(path) }
     }
 
-    /// The path of a file in it; nothing is made.
+    /// The path of a file in the folder. Does not create the file.
     package func file(_ name: String) -> String { path + "/" + name }
 
-    /// The path of a folder in it, made if missing.
+    /// The path of a folder in the folder, which is created if it is missing.
     package func folder(_ name: String) throws -> String {
         try Files.makeFolder(file(name))
         return file(name)
     }
 
-    /// Removes a file, a link, or a folder with all it holds; what is not there is fine.
+    /// Removes a file, a link, or a folder with its content, if it exists.
     package static func remove(_ path: String) {
         var info = stat()
         guard lstat(path, &info) == 0 else { return }
@@ -43,7 +43,7 @@ package final class TemporaryFolder: Sendable {
 
 /// The environment of the test run.
 package enum Environment {
-    /// Nil also for an empty value.
+    /// The value of a variable; `nil` if it is not set or empty.
     package static func value(_ name: String) -> String? {
         guard let value = getenv(name), value.pointee != 0 else { return nil }
         return String(cString: value)

@@ -4,25 +4,24 @@ import DeviceEmulation
 import Runtime
 
 extension Main {
-    /// The steps stand in `--help` too: a script is written with nothing else at hand.
     private static let steps = ReaderScript.steps.map { step in
         "  " + step.0 + String(repeating: " ", count: max(0, 23 - step.0.count)) + step.1
     }.joined(separator: "\n")
 
     static let reader = Command(
         "reader",
-        "an NFC reader that is not there: plays the script on standard input, and goes at its end",
+        "emulate an NFC reader that runs a script from standard input, until end of input",
         options: [
-            Option("link", "PATH", "make the port's name PATH (default: one in a new folder)"),
+            Option("link", "PATH", "path of the emulated port (default in a new folder)"),
             Option(
-                "meta-key", "HEX", "of chips that sign: the key for UID and counter", kind: .secret,
+                "meta-key", "HEX", "key of authenticating chips for UID and counter", kind: .secret,
                 default: String(repeating: "0", count: 2 * AES128.length)),
             Option(
-                "mac-key", "HEX", "of chips that sign: the key for their MAC", kind: .secret,
+                "mac-key", "HEX", "key of authenticating chips for their MAC", kind: .secret,
                 default: String(repeating: "0", count: 2 * AES128.length)),
-            .toggle("diversified", "each chip's MAC key is AN10922(mac-key, UID)"),
+            .toggle("diversified", "derive the MAC key of each chip from its UID (AN10922)"),
         ],
-        details: "Prints the port, for --reader nfc:pn532_uart:PORT, then 'ok' for each step. Steps, one a line:\n"
+        details: "Prints the port, for --reader nfc:pn532_uart:PORT, then 'ok' for each step. Steps, one per line:\n"
             + steps
     ) { arguments in
         let keys = try ["meta-key", "mac-key"].map { flag in
@@ -40,24 +39,25 @@ extension Main {
                         var script = ReaderScript(reader, meta: keys[0], file: keys[1], isDiversified: isDiversified)
                     else { return }
                     print(reader.path)
-                    try play(&script, stop)
+                    try run(&script, stop)
                     withExtendedLifetime(reader) {}
                 }
             ]).run()
         }
     }
 
-    /// A line that cannot be played is said on standard error and ends the script with code 1: the next would not mean what its
-    /// author thought.
-    private static func play(_ script: inout ReaderScript, _ stop: StopSignal) throws {
+    /// Runs the steps from standard input. An invalid step ends the script, because later steps may depend on it.
+    private static func run(_ script: inout ReaderScript, _ stop: StopSignal) throws {
         let input = LineInput()
         while true {
             switch try input.next(or: stop, withinMs: -1) {
             case .line(let line):
                 do {
-                    if let said = try script.play(line, stop: stop) { print(said) }
-                } catch let refusal as ReaderScript.Refusal { throw ProgramError.failed("\(refusal)") }
-            case .tooLong: throw ProgramError.failed("a line of the script is too long")
+                    if let output = try script.execute(line, stop: stop) { print(output) }
+                } catch let error as ReaderScript.InvalidStep {
+                    throw ProgramError.failed("\(error) (--help explains the steps)")
+                }
+            case .tooLong: throw ProgramError.failed("a line of the script is longer than 4096 bytes")
             case .idle, .other: continue
             case .stopped, .end: return
             }

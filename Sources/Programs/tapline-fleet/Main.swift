@@ -5,52 +5,65 @@ import FoundationEssentials
 import Runtime
 import ScanModel
 import ScanUpload
+import Synchronization
 
 @main
 struct Main {
     static func main() async {
         await Program(
-            "tapline-fleet", "a simulated fleet of scanners, on the real journal and publisher code",
+            "tapline-fleet",
+            "simulates a fleet of scanners with the code of journal and publisher, emulates readers, runs benchmarks",
             commands: [run, reader, benchSnapshot, benchJournal, benchDecide, benchTap, benchTags, benchPublish]
         ).main()
     }
 
     private static let run = Command(
-        "run", "tap, publish, wait for the last confirm, print one JSON summary",
+        "run", "simulate taps, publish them, wait for the last confirm and print a JSON summary",
         options: [
-            Option("scanners", "N", "virtual scanners, up to \(FleetSettings.scannersLimit)", default: "10"),
-            Option("scans", "N", "scans over all scanners together (default 10000, or the whole trace)"),
-            Option("attendees", "N", "made-up attendees to draw taps from", default: "1000"),
-            Option("from-snapshot", "FILE", "draw taps, passes and gates from a snapshot instead"),
+            Option("scanners", "N", "number of scanners, at most \(FleetSettings.scannersLimit)", default: "10"),
+            Option("scans", "N", "number of scans of all scanners together (default 10000, or the whole trace)"),
+            Option("attendees", "N", "number of generated attendees", default: "1000"),
+            Option("from-snapshot", "FILE", "instead: use the attendees, passes and gates of a snapshot"),
             Option(
                 "trace", "FILE",
-                "replay a CSV file instead: scanner (number) or gate (name), tag (ID) or uid (hex), at, direction"),
-            Option("event-key-file", "FILE", "the event key, for a trace with UIDs"),
+                "instead: replay a CSV file with the columns scanner (number) or gate (name), tag (ID) or uid (hex), at, "
+                    + "direction"),
+            Option("event-key-file", "FILE", "file with the event key, 32 raw bytes, for a trace with UIDs"),
             Option(
-                "amqp-url", "URL", "the broker, amqp:// or amqps://; several are tried in turn", kind: .secrets,
+                "amqp-url", "URL", "broker, amqp:// or amqps://; several are tried in turn", kind: .secrets,
                 required: true),
-            Option("rate", "N", "scans a second over all scanners (default: fill the journals first, then publish)"),
-            Option("seed", "N", "of everything that is drawn", default: "1"),
-            Option("prefix", "NAME", "of the scanners' identities: NAME-0001 ...", default: "fleet"),
-            Option("data", "DIR", "where the scanners' folders are (default a temporary folder, removed at the end)"),
-            .toggle("hold", "with filled journals say 'filled', and publish after a line on standard input"),
-            Option("batch-scans", "N", "scans in a batch at the most", default: "500"),
-            Option("timeout", "S", "how long the last confirm may take once all is tapped", default: "600"),
+            Option(
+                "rate", "N",
+                "scans per second of all scanners together (default: fill the journals first, then publish)"),
+            Option("seed", "N", "seed of the random numbers", default: "1"),
+            Option("prefix", "NAME", "prefix of the scanners' identities: NAME-0001 and so on", default: "fleet"),
+            Option(
+                "data", "DIR", "folder of the scanners' data folders (default a temporary folder, removed at the end)"),
+            .toggle(
+                "hold",
+                "print 'filled' when the journals are filled, and wait for a line on standard input before publishing"),
+            Option("batch-scans", "N", "maximum number of scans in a batch", default: "500"),
+            Option("timeout", "S", "time limit for the last confirm after the last tap, in seconds", default: "600"),
         ]
     ) { arguments in
         let settings = try Main.settings(arguments)
         return {
-            let result = Result()
+            let result = Mutex<FleetSummary?>(nil)
             try await ServiceGroup(
                 [
-                    .thread("fleet") { stop in result.set(try Fleet(settings).run(stop)) }
+                    .thread("fleet") { stop in
+                        let summary = try Fleet(settings).run(stop)
+                        result.withLock { $0 = summary }
+                    }
                 ], shutdownMs: 30_000
             ).run()
-            guard let summary = result.summary else { throw ProgramError.failed("there is no summary") }
+            guard let summary = result.withLock({ $0 }) else {
+                throw ProgramError.failed("stopped before the end of the run")
+            }
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.sortedKeys]
             print(String(decoding: try encoder.encode(summary), as: UTF8.self))
-            guard summary.complete else { throw ProgramError.failed("not every scan was confirmed") }
+            guard summary.complete else { throw ProgramError.failed("not every scan was confirmed (see the summary)") }
         }
     }
 
@@ -63,11 +76,9 @@ struct Main {
         case (nil, .some(let path)): source = .snapshot(path: path)
         case (nil, nil): source = .synthetic(attendees: try arguments.int("attendees", 1...100_000_000) ?? 1_000)
         }
-        var isTrace = false
-        if case .trace = source { isTrace = true }
         var settings = FleetSettings(
             scanners: try arguments.int("scanners", 1...FleetSettings.scannersLimit) ?? 10,
-            scans: scans ?? (isTrace ? nil : 10_000), source: source, urls: arguments.all("amqp-url"))
+            scans: scans ?? (arguments["trace"] == nil ? 10_000 : nil), source: source, urls: arguments.all("amqp-url"))
         settings.seed = UInt64(try arguments.int("seed", 0...Int.max) ?? 1)
         settings.rate = try arguments.int("rate", 1...1_000_000)
         settings.prefix = arguments["prefix"] ?? "fleet"
@@ -76,7 +87,7 @@ struct Main {
         if settings.isHeld, settings.rate != nil { throw ProgramError.usage("--hold and --rate exclude each other") }
         settings.batchScans = try arguments.int("batch-scans", 1...4_000) ?? 500
         settings.timeoutS = try arguments.int("timeout", 1...86_400) ?? 600
-        // Fails now, not on a thread, where they are bad.
+        // Invalid settings fail here, before a thread starts.
         _ = try settings.scanner(settings.scanners - 1)
         _ = try Upload.Settings(folder: "", scanner: settings.scanner(0), urls: settings.urls)
         return settings

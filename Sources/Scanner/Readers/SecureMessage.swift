@@ -73,7 +73,7 @@ package struct SecureMessage: Hashable, Sendable {
         case .encrypted(let bytes):
             let plain = keys.meta.decrypt(bytes)
             let uid = Array(plain[1...SecureMessage.uidLength])
-            let counter = (0..<3).reduce(Int64(0)) { $0 | Int64(plain[8 + $1]) << Int64(8 * $1) }
+            let counter = plain[8...10].reversed().reduce(Int64(0)) { $0 << 8 | Int64($1) }
             return (uid, counter, plain[0] == SecureMessage.tagOfUIDAndCounter)
         }
     }

@@ -1,26 +1,26 @@
-import CLI
 package import FleetSimulation
 import Runtime
 import ScanBatchCodec
 import ScanJournal
 import ScanModel
 
-/// Ready-made scan batches of a made-up fleet, for benchmarks of the center: a pure function of its numbers, so that another
-/// run delivers the same batches again.
+/// Scan batches of a synthetic fleet, for benchmarks of the center.
 ///
-/// Each scanner has one journal. The batches of a run take the scanners in turn, as many connections at once would.
+/// The batches are a pure function of the numbers of the plan, so a later run can deliver the same batches again. Each
+/// scanner has one journal. The batches of a run take the scanners in turn, as batches of many connections would
+/// arrive.
 package struct BatchPlan: Sendable {
-    /// Device time between two scans of a scanner.
+    /// Device time between two scans of a scanner, in milliseconds.
     static let spacingMs: Int64 = 50
 
-    /// Scanners, scans over all of them together, attendees, seed, prefix; the source must be `.synthetic`.
+    /// Scanners, scans of all of them together, attendees, seed and prefix. The source must be `.synthetic`.
     package var fleet: FleetSettings
     package var batchScans = 500
-    /// Device time of each scanner's first scan, milliseconds since 1970.
+    /// Device time of each scanner's first scan, in milliseconds since 1970.
     package var startsMs: Int64
-    /// Batches of each journal that an earlier run has delivered.
+    /// Number of batches of each journal that an earlier run has delivered.
     package var delivered = 0
-    /// Of the batches of this run, how many in a hundred repeat those, evenly between the new ones.
+    /// Percentage of the batches of this run that repeat delivered ones, distributed evenly between the new ones.
     package var repeatedPercent = 0
 
     /// One batch of a run.
@@ -32,26 +32,34 @@ package struct BatchPlan: Sendable {
         var isRepeated: Bool
     }
 
-    package init(_ fleet: FleetSettings, startsMs: Int64) { (self.fleet, self.startsMs) = (fleet, startsMs) }
+    package init(_ fleet: FleetSettings, startsMs: Int64) {
+        self.fleet = fleet
+        self.startsMs = startsMs
+    }
 
-    /// Throws `ProgramError` (configuration) for numbers that do not fit each other.
+    /// Checks that the numbers fit together.
+    ///
+    /// - Throws: `BenchmarkError.invalidPlan`.
     package func check() throws {
         guard (1...ScanBatch.scansLimit).contains(batchScans) else {
-            throw ProgramError.configuration("a batch holds 1 to \(ScanBatch.scansLimit) scans")
+            throw BenchmarkError.invalidPlan("a batch holds 1 to \(ScanBatch.scansLimit) scans, not \(batchScans)")
         }
         guard let scans = fleet.scans, scans > 0, scans % (fleet.scanners * batchScans) == 0 else {
-            throw ProgramError.configuration("--scans: a multiple of scanners x batch is needed")
+            throw BenchmarkError.invalidPlan(
+                "the number of scans must be a multiple of scanners times scans per batch, "
+                    + "\(fleet.scanners * batchScans)")
         }
         guard repeatedPercent == 0 || delivered > 0 else {
-            throw ProgramError.configuration("--repeat: what an earlier run has delivered must be said")
+            throw BenchmarkError.invalidPlan("batches can only be repeated if an earlier run has delivered some")
         }
     }
 
-    /// Batches of each scanner in this run.
+    /// Number of batches of each scanner in this run.
     var rounds: Int { (fleet.scans ?? 0) / (fleet.scanners * batchScans) }
+    /// Number of batches of this run.
     var count: Int { rounds * fleet.scanners }
 
-    /// What is published at `index` (0 ..< count).
+    /// The batch at a position, 0 ..< `count`.
     func step(_ index: Int) -> Step {
         let (round, scanner) = index.quotientAndRemainder(dividingBy: fleet.scanners)
         let before = round * repeatedPercent / 100
@@ -60,30 +68,34 @@ package struct BatchPlan: Sendable {
         return Step(scanner: scanner, number: number, isRepeated: isRepeated)
     }
 
-    /// The made-up attendees that taps are drawn from; their tags come in the order of `tags`.
+    /// The attendees that taps are drawn from. Their tags are the first of `tags(more:)`, in that order.
     func world() -> FleetWorld {
         FleetWorld(attendees: attendees, scanners: fleet.scanners, seed: fleet.seed)
     }
 
-    /// Tag IDs of the attendees, and of `more` who are never drawn.
+    /// Tag IDs of the attendees, and of `more` further attendees that are never drawn.
     package func tags(more: Int = 0) -> [Int64] {
         FleetWorld(attendees: attendees + more, scanners: 1, seed: fleet.seed).tags.map(\.tag.rawValue)
     }
 
     private var attendees: Int {
-        guard case .synthetic(let attendees) = fleet.source else { preconditionFailure("a plan is made up") }
+        guard case .synthetic(let attendees) = fleet.source else { preconditionFailure("the source is not synthetic") }
         return attendees
     }
 
-    func log(_ scanner: Int) -> JournalID {
+    /// The journal ID of a scanner, a version 4 UUID (RFC 9562) derived from the seed.
+    func journalID(_ scanner: Int) -> JournalID {
         var random = SeededRandom(seed: mixed(scanner, -1))
         return JournalID(
             high: random.next() & ~0xf000 | 0x4000, low: random.next() & ~(0b11 << 62) | 0b10 << 62)
     }
 
-    /// The batch of a step, as a publisher makes it at `sentMicros`.
+    /// Makes the batch of a step, as a publisher would at `sentMicros`.
     ///
-    /// - Parameter lastMs: device time of its last scan; nil: by its place in the journal, so that it can be repeated.
+    /// - Parameters:
+    ///   - sentMicros: time of sending, in microseconds since 1970.
+    ///   - lastMs: device time of the last scan; `nil` derives it from the position in the journal, which is
+    ///     repeatable.
     func batch(_ step: Step, in world: FleetWorld, sentMicros: Int64, lastMs: Int64? = nil) throws -> ScanBatch {
         var random = SeededRandom(seed: mixed(step.scanner, step.number))
         let done = step.number * batchScans
@@ -97,7 +109,8 @@ package struct BatchPlan: Sendable {
                 gate: tap.gate, snapshot: tap.snapshot)
         }
         return ScanBatch(
-            scanner: try fleet.scanner(step.scanner), log: log(step.scanner), scans: scans[...], sentMicros: sentMicros,
+            scanner: try fleet.scanner(step.scanner), log: journalID(step.scanner), scans: scans[...],
+            sentMicros: sentMicros,
             backlog: Int64(max(0, delivered + rounds - step.number - 1) * batchScans))
     }
 

@@ -1,23 +1,24 @@
 import AMQP
-import CLI
 import FleetSimulation
 import LinuxSystem
 package import Runtime
 import ScanBatchCodec
 import ScanModel
 
-/// Publishes a `BatchPlan` over one connection, straight from memory: fills a broker as fast as it confirms, or sends live
-/// batches at a steady pace and says when. For benchmarks of the center; of real publishers, `Fleet` has the code.
+/// Publishes a `BatchPlan` from memory over one connection, for benchmarks of the center.
+///
+/// Either fills a broker as fast as it confirms, or sends live batches at a steady rate and reports the time of each.
+/// `Fleet` runs the code of real publishers instead.
 package final class BatchPublication {
-    /// Batches published and not confirmed.
+    /// Maximum number of unconfirmed batches.
     static let windowBatches = 256
-    /// A broker that confirms nothing for so long has failed.
+    /// Time limit for a confirm, in milliseconds. A broker that takes longer has failed.
     static let stallLimitMs: Int64 = 60_000
 
     package enum Format: String, CaseIterable, Sendable {
         /// Scan batch v1.
         case cbor
-        /// The same columns as a JSON object, for a peer that speaks JSON.
+        /// The same columns as a JSON object, for a consumer that reads JSON.
         case json
     }
 
@@ -27,35 +28,41 @@ package final class BatchPublication {
     private let connection: AMQPConnection
     private var unconfirmed: Set<UInt64> = []
 
-    /// Connects. Throws `ProgramError`, configuration for numbers that do not fit and unreachable without a broker.
+    /// Connects to the first broker of the plan.
+    ///
+    /// - Throws: `BenchmarkError.invalidPlan`, and `AMQPError` for an invalid URL or an unreachable broker.
     package init(_ plan: BatchPlan, exchange: String, format: Format) throws {
         try plan.check()
-        (self.plan, self.exchange, self.format) = (plan, exchange, format)
-        let address: AMQPAddress
-        do { address = try AMQPAddress(url: plan.fleet.urls[0]) } catch {
-            throw ProgramError.configuration("--amqp-url: \(error)")
-        }
-        do {
-            connection = try AMQPConnection(address, name: "tapline-fleet bench")
-            try connection.confirmSelect()
-        } catch { throw ProgramError.unreachable("\(error)") }
+        self.plan = plan
+        self.exchange = exchange
+        self.format = format
+        connection = try AMQPConnection(AMQPAddress(url: plan.fleet.urls[0]), name: "tapline-fleet bench")
+        try connection.confirmSelect()
     }
 
-    /// Publishes everything and waits until all is confirmed; true when it was not stopped before.
+    /// Publishes all batches and waits until they are confirmed.
+    ///
+    /// - Returns: `false` if `stop` was set before the last confirm.
+    /// - Throws: `AMQPError`, `BenchmarkError`.
     package func fill(_ stop: StopSignal) throws -> Bool {
         let world = plan.world()
         for index in 0..<plan.count {
-            let step = plan.step(index)
-            let batch = try plan.batch(step, in: world, sentMicros: SystemClock.nowMicroseconds())
+            let batch = try plan.batch(plan.step(index), in: world, sentMicros: SystemClock.nowMicroseconds())
             guard try publish(batch, stop) != nil else { return false }
         }
         return try confirmAll(stop)
     }
 
-    /// Publishes at `rate` scans a second. The last scan of each batch is of an attendee who taps once: of it a line
+    /// Publishes batches at a steady rate, with the present time as device time.
+    ///
+    /// The last scan of each batch belongs to an attendee who taps only once, its marker. For each batch, the line
     /// `<tag> <microseconds since 1970>` is written to standard output, with the time just before the publish.
     ///
-    /// - Parameter first: number of the first of those attendees beyond the plan's own, `count` are needed.
+    /// - Parameters:
+    ///   - rate: scans per second.
+    ///   - first: number of the first marker, counted after the attendees of the plan. Each batch uses one.
+    /// - Returns: `false` if `stop` was set before the last confirm.
+    /// - Throws: `AMQPError`, `BenchmarkError`, and `SystemError` if standard output cannot be written.
     package func live(rate: Int, firstMarker first: Int, _ stop: StopSignal) throws -> Bool {
         let world = plan.world()
         let markers = plan.tags(more: first + plan.count).suffix(plan.count)
@@ -77,15 +84,13 @@ package final class BatchPublication {
         return try confirmAll(stop)
     }
 
-    /// Gives the time of the publish, or nil when stopped.
+    /// - Returns: the time of the publish in microseconds since 1970, or `nil` if `stop` was set first.
     private func publish(_ batch: ScanBatch, _ stop: StopSignal) throws -> Int64? {
         let body = format == .cbor ? batch.encoded() : batch.json()
-        let startMs = SystemClock.monotonicMs()
-        while unconfirmed.count >= BatchPublication.windowBatches || !connection.hasRoom(forBytes: body.count) {
-            guard !stop.isStopped else { return nil }
-            guard SystemClock.monotonicMs() - startMs < BatchPublication.stallLimitMs else { throw stalled }
-            try listen(stop, timeoutMs: 20)
+        let hasRoom = try listen(stop, everyMs: 20) {
+            unconfirmed.count < BatchPublication.windowBatches && connection.hasRoom(forBytes: body.count)
         }
+        guard hasRoom else { return nil }
         let properties = AMQPProperties(
             contentType: format == .cbor ? "application/cbor" : "application/json", type: "tapline.scans.v1",
             messageID: "\(batch.log):\(batch.first)", userID: connection.user, deliveryMode: 2)
@@ -94,36 +99,42 @@ package final class BatchPublication {
             try connection.publish(
                 exchange: exchange, routingKey: "scan.\(batch.scanner)", mandatory: true, properties: properties,
                 body: body))
-        try hear()
+        try processEvents()
         return atMicros
     }
 
     private func confirmAll(_ stop: StopSignal) throws -> Bool {
-        let startMs = SystemClock.monotonicMs()
-        while !unconfirmed.isEmpty {
-            guard !stop.isStopped else { return false }
-            guard SystemClock.monotonicMs() - startMs < BatchPublication.stallLimitMs else { throw stalled }
-            try listen(stop, timeoutMs: 50)
-        }
+        guard try listen(stop, everyMs: 50, until: { unconfirmed.isEmpty }) else { return false }
         connection.close()
         return true
     }
 
-    private var stalled: ProgramError { .failed("the broker confirms nothing") }
-
-    private func listen(_ stop: StopSignal, timeoutMs: Int) throws {
-        // Heartbeats go out in time.
-        _ = Poll.wait([connection.descriptor, stop.descriptor], timeoutMs: min(timeoutMs, 250))
-        try hear()
+    /// Processes events until the condition holds. Returns `false` if `stop` was set first.
+    private func listen(_ stop: StopSignal, everyMs: Int, until isDone: () -> Bool) throws -> Bool {
+        let startMs = SystemClock.monotonicMs()
+        while !isDone() {
+            guard !stop.isStopped else { return false }
+            guard SystemClock.monotonicMs() - startMs < BatchPublication.stallLimitMs else {
+                throw BenchmarkError.noConfirms(withinMs: BatchPublication.stallLimitMs)
+            }
+            try listen(stop, timeoutMs: everyMs)
+        }
+        return true
     }
 
-    private func hear() throws {
+    private func listen(_ stop: StopSignal, timeoutMs: Int) throws {
+        // At most 250 ms, so that heartbeats are sent in time.
+        _ = Poll.wait([connection.descriptor, stop.descriptor], timeoutMs: min(timeoutMs, 250))
+        try processEvents()
+    }
+
+    private func processEvents() throws {
         for event in try connection.poll() {
             switch event {
             case .confirmed(let tag, multiple: true): unconfirmed = unconfirmed.filter { $0 > tag }
             case .confirmed(let tag, multiple: false): unconfirmed.remove(tag)
             case .blocked, .unblocked: break
-            default: throw ProgramError.failed("the broker did not take a batch: \(event)")
+            default: throw BenchmarkError.batchRejected("\(event)")
             }
         }
     }

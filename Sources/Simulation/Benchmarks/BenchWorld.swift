@@ -5,31 +5,39 @@ package import ScanModel
 import SnapshotExport
 import Snapshots
 
-/// The made-up event that the edge is measured in: every attendee has a chip whose UID is a number, so that a measuring
-/// process needs no list to tap them.
+/// The synthetic event of the lane benchmarks.
+///
+/// The UID of each attendee's chip is a number, so a process can tap attendees without reading a registration list.
 package struct BenchWorld: Sendable {
-    /// Scans of each of the last days in a filled journal: a lane that lets somebody through every six seconds, all day.
+    /// Scans of each recent day in a filled journal: one every six seconds, all day.
     static let dayScans = 15_000
-    /// Days with so many; all scans before them share the `olderDays` before these. None is old enough to be pruned.
+    /// Days with `dayScans` scans.
     static let recentDays = 5
+    /// Days before them, which share all other scans. None is old enough to be pruned.
     static let olderDays = 20
-    /// Scans a transaction.
+    /// Scans per transaction.
     static let fillScans = 10_000
     static let daySeconds: Int64 = 86_400
 
     package let attendees: Int
     private let key: EventKey
 
-    package init(attendees: Int, key: EventKey) { (self.attendees, self.key) = (attendees, key) }
+    package init(attendees: Int, key: EventKey) {
+        self.attendees = attendees
+        self.key = key
+    }
 
-    /// Seven bytes, as NTAG chips have.
+    /// The UID of an attendee's chip: seven bytes, as NTAG chips have.
     func uid(_ number: Int) -> [UInt8] { [0x04] + (0..<6).map { UInt8(truncatingIfNeeded: number >> (8 * (5 - $0))) } }
 
     func tag(_ number: Int) -> TagID { key.tagID(of: .uid(uid(number))) }
 
-    /// Makes a snapshot: 50 passes of three zones, one gate, one scanner, the days around now.
+    /// Writes a snapshot with 50 passes, three zones, one gate, one scanner, and the days around now.
     ///
-    /// Throws `SnapshotError` where the file is there already, `SQLiteError`.
+    /// - Parameters:
+    ///   - path: a file that does not exist yet.
+    ///   - policy: the policy of the gate, as JSON.
+    /// - Throws: `SnapshotError` if the file exists, and `SQLiteError`.
     package func writeSnapshot(path: String, version: Int64, scanner: ScannerID, policy: String) throws {
         let nowS = SystemClock.nowMicroseconds() / 1_000_000
         let writer = try SnapshotWriter(path: path)
@@ -57,7 +65,9 @@ package struct BenchWorld: Sendable {
             event: "Bench", version: version, createdS: nowS - 86_400, expiresS: nowS + 30 * BenchWorld.daySeconds)
     }
 
-    /// Fills a journal with scans that lie in the past, the last of them now.
+    /// Fills a journal with admitted scans of past days, the last one now.
+    ///
+    /// - Throws: `DataFileError`.
     package func fillJournal(folder: String, scanner: ScannerID, scans: Int, snapshot: Int64, seed: UInt64) throws {
         let journal = try Journal(folder: folder, scanner: scanner)
         var random = SeededRandom(seed: seed)
@@ -65,7 +75,7 @@ package struct BenchWorld: Sendable {
         let dayMs = BenchWorld.daySeconds * 1_000
         let recent = BenchWorld.recentDays * BenchWorld.dayScans
         let older = max(1, scans - recent)
-        // Milliseconds before now of the scan that has so many after it.
+        // The age in milliseconds of the scan that is followed by `after` others.
         func age(_ after: Int) -> Int64 {
             after < recent
                 ? Int64(after) * dayMs / Int64(BenchWorld.dayScans)

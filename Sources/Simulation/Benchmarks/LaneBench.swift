@@ -1,17 +1,17 @@
 import AccessControl
-import CLI
+import Crypto
 import LinuxSystem
 package import Runtime
 package import ScanModel
 import Snapshots
 
-/// Measures the lane: its look-up and decision in this process, its taps from outside.
+/// Measures the lane: the look-up and the decision in this process, or taps of a gate process.
 package struct LaneBench: Sendable {
-    /// Looked up before the clock runs, as many as the floor program does.
+    /// Look-ups before the clock runs, as many as in the floor program.
     static let warmLookups = 20_000
-    /// Tapped before the clock runs: the snapshot's pages and the journal's first ones are in memory then.
+    /// Taps before the clock runs. They bring pages of the snapshot and of the journal into memory.
     static let warmTaps = 200
-    /// A lane that answers nothing for so long has failed.
+    /// Time limit for a verdict, in milliseconds. A lane that takes longer has failed.
     static let answerLimitMs = 30_000
 
     private let world: BenchWorld
@@ -19,8 +19,14 @@ package struct LaneBench: Sendable {
 
     package init(_ world: BenchWorld, seed: UInt64) { (self.world, self.seed) = (world, seed) }
 
-    /// Look-up in the snapshot and decision, from the tag ID on, or with `fromUID` from the chip's UID on, which adds an
-    /// HMAC-SHA-256. Gives `Latencies.line`.
+    /// Measures the look-up in the snapshot and the decision.
+    ///
+    /// - Parameters:
+    ///   - path: a snapshot of `BenchWorld.writeSnapshot`.
+    ///   - count: number of measured decisions.
+    ///   - fromUID: whether the clock starts at the UID of the chip, which adds an HMAC-SHA-256, or at the tag ID.
+    /// - Returns: median, p99, p99.9 and maximum in microseconds.
+    /// - Throws: `SnapshotError`, and `BenchmarkError.notAdmitted` if a tap is rejected.
     package func decisions(snapshot path: String, key: EventKey, count: Int, fromUID: Bool) throws -> String {
         let snapshot = try Snapshot(path: path)
         let gate = snapshot.gates[1]!
@@ -49,12 +55,12 @@ package struct LaneBench: Sendable {
             if number >= LaneBench.warmLookups { latencies.add(end - start) }
         }
         guard admitted == count + LaneBench.warmLookups else {
-            throw ProgramError.failed("only \(admitted) were admitted")
+            throw BenchmarkError.notAdmitted(admitted: admitted, taps: count + LaneBench.warmLookups)
         }
         return latencies.line()
     }
 
-    /// A lane's memory of the people of one busy day.
+    /// The anti-passback memory of a lane after one busy day.
     private func remembered(_ snapshot: Snapshot, _ gate: Gate, _ days: DayStarts, atMs: Int64) throws
         -> AntiPassbackMemory
     {
@@ -69,13 +75,18 @@ package struct LaneBench: Sendable {
         return memory
     }
 
-    /// Taps a gate that reads standard input, from outside: writes a UID to `output`'s end of its pipe, and waits for the
-    /// verdict, which the gate prints once the scan is durable. Both ways through the pipes are in the figure.
+    /// Measures taps of a gate process. Standard output must be the gate's input, and standard input its output.
     ///
-    /// Standard output is the gate's input, standard input its output. Gives `Latencies.line`.
+    /// Writes a UID and waits for the verdict, which the gate prints after the scan is durable. The figures include
+    /// both pipes.
+    ///
     /// - Parameters:
-    ///   - gapMs: pause between a verdict and the next tap.
-    ///   - first: number of the first attendee; they come one after the other, so that nobody taps twice.
+    ///   - count: number of measured taps.
+    ///   - gapMs: pause between a verdict and the next tap, in milliseconds.
+    ///   - first: number of the first attendee. The attendees tap in order, so that none taps twice.
+    ///   - stop: ends the measurement early.
+    /// - Returns: median, p99, p99.9 and maximum in microseconds.
+    /// - Throws: `BenchmarkError`, and `SystemError` if a pipe fails.
     package func taps(count: Int, gapMs: Int, first: Int, stop: StopSignal) throws -> String {
         let answers = LineInput()
         var latencies = Latencies(count: count)
@@ -83,22 +94,18 @@ package struct LaneBench: Sendable {
         for number in 0..<count + LaneBench.warmTaps {
             if gapMs > 0, stop.wait(ms: gapMs) { break }
             let person = (first + number) % world.attendees
-            let line = LaneBench.hex(world.uid(person))
+            let line = Hex.encode(world.uid(person))
             let start = SystemClock.monotonicNanoseconds()
             try StandardOutput.writeLine(line)
             let event = try answers.next(or: stop, withinMs: LaneBench.answerLimitMs)
             let end = SystemClock.monotonicNanoseconds()
-            guard case .line(let text) = event else { throw ProgramError.failed("no verdict: \(event)") }
+            guard case .line(let text) = event else { throw BenchmarkError.noVerdict(event: "\(event)") }
             if text.contains(#""verdict":0,"#) { admitted += 1 }
             if number >= LaneBench.warmTaps { latencies.add(end - start) }
         }
         guard admitted == count + LaneBench.warmTaps else {
-            throw ProgramError.failed("only \(admitted) of \(count + LaneBench.warmTaps) taps were admitted")
+            throw BenchmarkError.notAdmitted(admitted: admitted, taps: count + LaneBench.warmTaps)
         }
         return latencies.line()
-    }
-
-    private static func hex(_ bytes: [UInt8]) -> String {
-        bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
     }
 }

@@ -1,4 +1,4 @@
-/// Durations of single calls, in nanoseconds: collected first, looked at afterwards.
+/// Durations of single calls, in nanoseconds. They are only collected while the clock runs, and evaluated at the end.
 struct Latencies {
     private var values: [UInt64] = []
 
@@ -6,7 +6,7 @@ struct Latencies {
 
     mutating func add(_ nanoseconds: UInt64) { values.append(nanoseconds) }
 
-    /// Median, p99, p99.9 and the slowest, in microseconds: the line that the floor program prints, too.
+    /// Median, p99, p99.9 and maximum in microseconds, in the format of the floor program.
     func line() -> String {
         let sorted = values.sorted()
         guard let last = sorted.last else { return "0 0 0 0" }

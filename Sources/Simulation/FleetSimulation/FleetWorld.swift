@@ -1,34 +1,34 @@
 import AccessControl
-import CLI
 package import Runtime
 package import ScanJournal
 package import ScanModel
 import Snapshots
 
-/// Who is tapped, and what each virtual gate knows: made once, read by all threads.
+/// The tags that are tapped, and the data that each virtual gate decides by. Immutable and shared by all threads.
 package struct FleetWorld: Sendable {
     package struct Tag: Sendable {
         package var tag: TagID
-        /// Nil: not on the list.
+        /// `nil` for a tag that is not registered.
         var attendee: Attendee?
     }
 
     package let tags: [Tag]
     let passes: [Int64: Pass]
     let zones: ZoneTree
-    /// By scanner; nil: none.
+    /// The gate of each scanner; `nil` if the scanner has no gate.
     let gates: [Gate?]
     let snapshotState: SnapshotValidity
-    /// What journals name: 0 and nothing for a made-up world.
+    /// The snapshot version in the journals; 0 for invented attendees.
     let snapshot: Int64
+    /// Whether the journals name the gate; `false` for invented attendees.
     let namesGates: Bool
 
-    /// One tap in a hundred is of a tag that is on no list.
+    /// Taps of unregistered tags, per thousand.
     static let unknownPerThousand = 10
-    /// One tap in five leads out.
+    /// Taps on the way out, per thousand.
     static let outPerThousand = 200
 
-    /// Made-up attendees with one pass for the one zone.
+    /// Invented attendees with one pass for the only zone.
     package init(attendees: Int, scanners: Int, seed: UInt64) {
         var random = SeededRandom(seed: seed)
         let pass = Pass(id: 1, access: [Access(zone: 1)])
@@ -42,11 +42,13 @@ package struct FleetWorld: Sendable {
         (snapshotState, snapshot, namesGates) = (.usable(expiresS: .max), 0, false)
     }
 
-    /// What a snapshot says. A scanner that it does not list takes one of the gates, in turn.
+    /// The attendees, passes and gates of a snapshot. Scanners that it does not name get its gates in turn.
+    ///
+    /// - Throws: `SnapshotError`, and `FleetError.unusableSnapshot` for a snapshot without attendees.
     init(_ file: Snapshot, scanners: [ScannerID]) throws {
         var tags: [Tag] = []
         try file.forEachAttendee { tags.append(Tag(tag: $0, attendee: $1)) }
-        guard !tags.isEmpty else { throw ProgramError.configuration("\(file.path) holds no attendees") }
+        guard !tags.isEmpty else { throw FleetError.unusableSnapshot("\(file.path) has no attendees") }
         self.tags = tags
         (passes, zones) = (file.passes, file.zoneTree)
         let all = file.gates.values.sorted { $0.id < $1.id }
@@ -57,14 +59,16 @@ package struct FleetWorld: Sendable {
         (snapshotState, snapshot, namesGates) = (.usable(expiresS: file.expiresS), file.version, true)
     }
 
-    /// Only the taps of a trace: all admitted.
+    /// A world without tags, for the taps of a trace.
     init(scanners: Int) {
         (tags, passes, zones) = ([], [:], ZoneTree())
         gates = Array(repeating: nil, count: scanners)
         (snapshotState, snapshot, namesGates) = (.unusable, 0, false)
     }
 
-    /// A tap drawn for a scanner, decided by the real gate's rules.
+    /// Draws a tap at a scanner and decides it with the rules of the gate.
+    ///
+    /// - Parameter scanner: 0 for the first scanner.
     package func draw(_ scanner: Int, atMs: Int64, _ random: inout SeededRandom) -> Journal.Entry {
         var drawn = tags[Int.random(in: tags.indices, using: &random)]
         if namesGates, Int.random(in: 0..<1_000, using: &random) < FleetWorld.unknownPerThousand {

@@ -4,20 +4,28 @@ import ScanJournal
 import ScanModel
 import Synchronization
 
-/// The gates of some virtual scanners, on one thread: it owns their journals from the first tap to the end of the run, for
-/// the publishers of the same process read them.
+/// The lanes of some virtual scanners, on one thread.
+///
+/// The writer owns their journals until the end of the run, because the publishers of the same process read them.
 final class FleetWriter {
-    /// Scans a transaction when journals are filled at full speed.
+    /// Scans per transaction when the journals are filled at full speed.
     static let fillScans = 5_000
-    /// Simulated time between two taps of a scanner when they are made at once.
+    /// Simulated time between two taps of a scanner when its journal is filled at full speed, in milliseconds.
     static let spacingMs: Int64 = 50
 
-    /// Told by the writers, read by the run.
+    /// Counters that all writers add to, and the fleet reads.
     struct Progress: Sendable {
         let scans: Counter
         let admitted: Counter
-        /// Writers that have tapped all they will.
+        /// Writers that have tapped all their scans.
         let finished: Counter
+
+        init() {
+            let metrics = Metrics()
+            scans = metrics.counter("scans", "")
+            admitted = metrics.counter("admitted", "")
+            finished = metrics.counter("finished", "")
+        }
     }
 
     private struct Lane {
@@ -33,9 +41,12 @@ final class FleetWriter {
     private let progress: Progress
     private var lanes: [Lane]
 
-    /// - Parameter shares: number, identity, folder, scans and the trace's taps of each scanner.
+    /// Opens the journals.
+    ///
+    /// - Throws: `DataFileError`.
     init(_ world: FleetWorld, _ shares: [FleetShare], seed: UInt64, _ progress: Progress) throws {
-        (self.world, self.progress) = (world, progress)
+        self.world = world
+        self.progress = progress
         lanes = try shares.map { share in
             Lane(
                 number: share.number, journal: try Journal(folder: share.folder, scanner: share.scanner),
@@ -44,7 +55,7 @@ final class FleetWriter {
         }
     }
 
-    /// Fills all journals at full speed; taps lie in the past, the last of them now.
+    /// Fills all journals at full speed. The taps are in the past, the last one is now.
     func fill(_ stop: StopSignal) throws {
         let nowMs = SystemClock.nowMicroseconds() / 1_000
         for index in lanes.indices {
@@ -60,7 +71,9 @@ final class FleetWriter {
         progress.finished.add()
     }
 
-    /// Taps one by one, each durable before the next, as lanes do; `rate` a second over the lanes of this writer.
+    /// Appends tap by tap, each durable before the next one, as a lane does.
+    ///
+    /// - Parameter rate: taps per second of all lanes of this writer together.
     func tap(rate: Double, _ stop: StopSignal) throws {
         let startMs = SystemClock.monotonicMs()
         var tapped = 0
@@ -92,11 +105,14 @@ final class FleetWriter {
     }
 }
 
-/// What one virtual scanner is given.
+/// The part of the fleet's work that one virtual scanner does.
 struct FleetShare: Sendable {
+    /// 0 for the first scanner.
     let number: Int
     let scanner: ScannerID
+    /// Its data folder.
     let folder: String
     let scans: Int
+    /// Its taps from a trace; `nil` if taps are drawn from the world.
     let taps: [Journal.Entry]?
 }

@@ -94,10 +94,11 @@ struct BatchLoadTests {
             SELECT concat_ws(' ', reason, coalesce(scanner_id, '-'), split_part(routing_key, ' ', 1), size, octet_length(body))
             FROM tapline.quarantine ORDER BY 1
             """)
+        let half = whole.count / 2
+        let invalid = rows.filter { !$0.hasPrefix("unknown") && !$0.hasPrefix("disabled") }
         #expect(
-            rows.filter { !$0.hasPrefix("unknown") && !$0.hasPrefix("disabled") } == [
-                "malformed - file 0 0", "malformed - file \(whole.count / 2) \(whole.count / 2)",
-                "oversized - file \(large.count) 65536",
+            invalid == [
+                "malformed - file 0 0", "malformed - file \(half) \(half)", "oversized - file \(large.count) 65536",
             ])
         #expect(rows.count == 5)
         // After its cause is corrected, a quarantined file can be stored.

@@ -1,4 +1,3 @@
-import CLI
 import ScanBatchCodec
 import ScanModel
 import Testing
@@ -6,8 +5,7 @@ import Testing
 @testable import Benchmarks
 @testable import FleetSimulation
 
-@Suite("Batches of the center's benchmarks")
-struct BatchPlanTests {
+@Suite struct BatchPlanTests {
     private func plan(scanners: Int = 3, rounds: Int = 4, batch: Int = 10) -> BatchPlan {
         let fleet = FleetSettings(
             scanners: scanners, scans: scanners * rounds * batch, source: .synthetic(attendees: 100), urls: [])
@@ -20,8 +18,7 @@ struct BatchPlanTests {
         return try (0..<plan.count).map { try plan.batch(plan.step($0), in: world, sentMicros: 0) }
     }
 
-    @Test("One journal a scanner, without gaps, each batch its own scans; tags are those of the list")
-    func content() throws {
+    @Test func everyScannerHasOneJournalWithoutGaps() throws {
         let plan = plan()
         let made = try batches(plan)
         #expect(made.count == 12 && Set(made.map(\.log)).count == 3)
@@ -37,14 +34,13 @@ struct BatchPlanTests {
         #expect(plan.tags(more: 5).prefix(100) == plan.tags()[...])
     }
 
-    @Test("A later run goes on after the delivered batches and repeats them, the same")
-    func repeated() throws {
+    @Test func laterRunContinuesAndRepeatsDeliveredBatches() throws {
         let first = try batches(plan(rounds: 2))
         var later = plan(rounds: 4)
         (later.delivered, later.repeatedPercent) = (2, 50)
         let made = try batches(later)
         let isRepeated = (0..<later.count).map { later.step($0).isRepeated }
-        // Evenly between the new ones: one round of each.
+        // One round of new batches, one round of repeated ones, in turns.
         #expect(isRepeated == (0..<12).map { $0 / 3 % 2 == 1 })
         let (again, new) = (
             zip(made, isRepeated).filter(\.1).map(\.0), zip(made, isRepeated).filter { !$0.1 }.map(\.0)
@@ -62,19 +58,17 @@ struct BatchPlanTests {
         return batch
     }
 
-    @Test("Numbers that do not fit are refused")
-    func refused() {
+    @Test func contradictoryNumbersAreRejected() {
         var uneven = plan()
         uneven.fleet.scans = 121
-        #expect(throws: ProgramError.self) { try uneven.check() }
+        #expect(throws: BenchmarkError.self) { try uneven.check() }
         var nothing = plan()
         nothing.repeatedPercent = 50
-        #expect(throws: ProgramError.self) { try nothing.check() }
+        #expect(throws: BenchmarkError.self) { try nothing.check() }
         #expect(throws: Never.self) { try plan().check() }
     }
 
-    @Test("JSON says what the batch says")
-    func json() throws {
+    @Test func jsonHasTheColumnsOfTheBatch() throws {
         let batch = try plan().batch(.init(scanner: 1, number: 0, isRepeated: false), in: plan().world(), sentMicros: 5)
         let text = String(decoding: batch.json(), as: UTF8.self)
         #expect(text.hasPrefix(#"{"scanner":"fleet-0002","log":"\#(batch.log)","first":1,"base":\#(batch.baseMicros)"#))

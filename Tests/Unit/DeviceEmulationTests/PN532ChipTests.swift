@@ -15,12 +15,12 @@ import Testing
         return [0, 0, 0xff, UInt8(text.count), 0 &- UInt8(text.count)] + text + [0 &- text.reduce(0, &+), 0]
     }
 
-    /// What the chip says to a command, without the acknowledgement; nil when that is all, or nothing came.
+    /// The response of the chip to a command, without the acknowledgement; `nil` without one.
     private static func ask(_ chip: inout PN532Chip, _ body: [UInt8], at nowMs: Int64 = 0) -> [UInt8]? {
         chip.receive(frame(body), nowMs: nowMs)
-        let said = chip.output(nowMs: nowMs)
-        guard said.starts(with: ack), said.count > ack.count else { return nil }
-        return Array(said.dropFirst(ack.count))
+        let output = chip.output(nowMs: nowMs)
+        guard output.starts(with: ack), output.count > ack.count else { return nil }
+        return Array(output.dropFirst(ack.count))
     }
 
     private static func awake() -> PN532Chip {
@@ -30,24 +30,24 @@ import Testing
         return chip
     }
 
-    @Test func sleepsUntilTheHostWakesIt() {
+    @Test func sleepingChipIgnoresCommandsUntilWakeUp() {
         var chip = PN532Chip()
         #expect(Self.ask(&chip, [0x02]) == nil)
         chip.receive(Self.wakeUp, nowMs: 0)
         let version = PN532Frame.response(0x02, [0x32, 0x01, 0x06, 0x07])
         #expect(Self.ask(&chip, [0x02]) == version)
         #expect(Self.ask(&chip, [0x16, 0xf0]) == PN532Frame.response(0x16, [0x00]))
-        #expect(Self.ask(&chip, [0x02]) == nil, "it went to sleep")
+        #expect(Self.ask(&chip, [0x02]) == nil, "asleep after PowerDown")
         chip.receive(Self.wakeUp, nowMs: 0)
         #expect(Self.ask(&chip, [0x02]) == version)
         chip.power(true, nowMs: 0)
-        #expect(Self.ask(&chip, [0x02]) == nil, "it was plugged in anew")
+        #expect(Self.ask(&chip, [0x02]) == nil, "asleep after power-on")
     }
 
-    @Test func framesSplitAnywhereAndNoiseBetweenThemChangeNothing() {
+    @Test func splitFrameAfterNoiseIsExecuted() {
         let command = Self.frame([0x00, 0x00, 0x61, 0x62])
         let expected = Self.ack + PN532Frame.response(0x00, [0x00, 0x61, 0x62])
-        // The last byte is the postamble, which nobody needs.
+        // The chip does not wait for the last byte, the postamble.
         for cut in 1..<(command.count - 1) {
             var chip = Self.awake()
             chip.receive([0x00, 0x13, 0xff] + command[..<cut], nowMs: 0)
@@ -57,7 +57,7 @@ import Testing
         }
     }
 
-    @Test func aFrameWithAnyByteChangedIsNotObeyed() {
+    @Test func frameWithChangedByteIsIgnored() {
         let command = Self.frame([0x00, 0x00, 0x61, 0x62])
         for index in 2..<(command.count - 1) {
             var (chip, bytes) = (Self.awake(), command)
@@ -67,7 +67,7 @@ import Testing
         }
     }
 
-    @Test func randomBytesNeverStopIt() {
+    @Test func chipAnswersAfterRandomBytes() {
         var random = TestRandom(seed: 11)
         var chip = Self.awake()
         for _ in 0..<2_000 {
@@ -76,8 +76,8 @@ import Testing
             chip.receive((0..<count).map { _ in pool.randomElement(using: &random)! }, nowMs: 0)
             _ = chip.output(nowMs: 0)
         }
-        // Noise may look like the head of a long frame, which then takes what follows for its own: a host that hears nothing
-        // asks again.
+        // Noise can look like the header of a long frame, which then includes the next bytes. A host without an answer
+        // repeats its command.
         let version = PN532Frame.response(0x02, [0x32, 0x01, 0x06, 0x07])
         let wakes = (0..<100).contains { _ in
             chip.receive(Self.wakeUp, nowMs: 0)
@@ -87,7 +87,7 @@ import Testing
         #expect(wakes)
     }
 
-    @Test func longAnswersUseExtendedFrames() {
+    @Test func longResponseUsesExtendedFrame() {
         let frame = PN532Frame.response(0x40, [UInt8](repeating: 7, count: 258))
         #expect(frame[3] == 0xff && frame[4] == 0xff)
         #expect(frame[5] == 0x01 && frame[6] == 0x04 && frame[5] &+ frame[6] &+ frame[7] == 0)
@@ -96,21 +96,21 @@ import Testing
         #expect(PN532Frame.response(0x40, [UInt8](repeating: 7, count: 253)).count == 5 + 255 + 2)
     }
 
-    @Test func otherModulationsFindNothing() {
+    @Test func otherModulationsFindNoTag() {
         var chip = Self.awake()
         chip.put(.plain([1, 2, 3, 4]))
         for modulation in UInt8(1)...4 {
             #expect(Self.ask(&chip, [0x4a, 1, modulation]) == PN532Frame.response(0x4a, [0]))
         }
-        #expect(Self.ask(&chip, [0x60, 1, 1, 0x23]) == nil, "it looks for a type B tag")
+        #expect(Self.ask(&chip, [0x60, 1, 1, 0x23]) == nil, "searching for a type B tag")
         #expect(chip.selections == 0)
         #expect(
             Self.ask(&chip, [0x4a, 1, 0]) == PN532Frame.response(0x4a, [1, 1, 0x00, 0x04, 0x08, 4, 1, 2, 3, 4]))
-        #expect(chip.selections == 1 && chip.isTaken)
+        #expect(chip.selections == 1 && chip.isReported)
         #expect(Self.ask(&chip, [0x99]) == PN532Frame.applicationError)
     }
 
-    @Test func autoPollAnswersWhenATagComesAndAtItsEnd() {
+    @Test func autoPollAnswersOnTagAndAtTimeOut() {
         var chip = Self.awake()
         #expect(Self.ask(&chip, [0x60, 2, 1, 0x20, 0x10], at: 1_000) == nil)
         #expect(chip.deadlineMs == 1_600)
@@ -126,12 +126,12 @@ import Testing
 
         chip.put(nil)
         #expect(Self.ask(&chip, [0x60, 0xff, 1, 0x10]) == nil)
-        chip.receive(Self.ack, nowMs: 0)  // the host gives up
+        chip.receive(Self.ack, nowMs: 0)  // the host aborts the command
         chip.put(.plain([1, 2, 3, 4]))
         #expect(chip.output(nowMs: 0) == [])
     }
 
-    @Test func aBrownOutBlindsItUntilItIsSetUpAnew() {
+    @Test func radioWorksAgainAfterConfiguration() {
         var chip = Self.awake()
         chip.put(.plain([1, 2, 3, 4]))
         _ = Self.ask(&chip, [0x32, 5, 0xff, 1, 0x02])
@@ -142,7 +142,7 @@ import Testing
         #expect(Self.ask(&chip, [0x4a, 1, 0])?.count ?? 0 > 10)
     }
 
-    @Test func looksForOneUID() {
+    @Test func searchFindsOnlyTheRequestedUID() {
         var chip = Self.awake()
         chip.put(.plain([1, 2, 3, 4, 5, 6, 7]))
         #expect(Self.ask(&chip, [0x4a, 1, 0, 0x88, 1, 2, 3, 4, 5, 6, 7])?.count ?? 0 > 15)
@@ -151,7 +151,7 @@ import Testing
             PN532Chip.cascaded([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]) == [0x88, 0, 1, 2, 0x88, 3, 4, 5, 6, 7, 8, 9])
     }
 
-    @Test func aTagLeavesInMidExchange() {
+    @Test func exchangeTimesOutAfterTagLeft() {
         var chip = Self.awake()
         var tag = EmulatedTag.type4([4, 2, 3, 4, 5, 6, 7], Type4Application(url: "https://a.example"))
         tag.leavesAfter = 1
@@ -164,26 +164,26 @@ import Testing
         #expect(Self.ask(&chip, [0x4a, 1, 0]) == PN532Frame.response(0x4a, [0]))
     }
 
-    @Test func faultsShowInItsAnswers() {
+    @Test func faultsChangeTheResponses() {
         let expected = PN532Frame.response(0x02, [0x32, 0x01, 0x06, 0x07])
-        func said(_ fault: PN532Fault) -> [UInt8] {
+        func output(_ fault: PN532Fault) -> [UInt8] {
             var chip = Self.awake()
             chip.fault = fault
             chip.receive(Self.frame([0x02]), nowMs: 0)
             return chip.output(nowMs: 0)
         }
-        #expect(said(.none) == Self.ack + expected)
-        #expect(said(.silence) == [])
-        #expect(said(.acknowledge) == Self.ack)
-        #expect(!said(.garbage).isEmpty && !said(.garbage).starts(with: Self.ack))
-        let wrong = said(.checksum)
+        #expect(output(.none) == Self.ack + expected)
+        #expect(output(.silence) == [])
+        #expect(output(.acknowledge) == Self.ack)
+        #expect(!output(.garbage).isEmpty && !output(.garbage).starts(with: Self.ack))
+        let wrong = output(.checksum)
         #expect(wrong.count == Self.ack.count + expected.count && wrong != Self.ack + expected)
         var chip = Self.awake()
         #expect(Self.ask(&chip, [0x60, 0xff, 1, 0x10]) == nil)
         chip.fault = .silence
         chip.put(.plain([1, 2, 3, 4]))
-        #expect(chip.output(nowMs: 0) == [], "it fell silent while it looked for a tag")
-        let half = said(.half)
+        #expect(chip.output(nowMs: 0) == [], "no response after the fault began during a search")
+        let half = output(.half)
         #expect(half.count < Self.ack.count + expected.count && half.starts(with: Self.ack))
     }
 }

@@ -1,3 +1,4 @@
+import Crypto
 import DeviceEmulation
 import FileSystem
 import Glibc
@@ -6,18 +7,20 @@ import SerialPorts
 import TestSupport
 import Testing
 
-/// Asked by the real libnfc: its own `nfc-list`, as Debian ships it.
+/// Queries by the real libnfc: `nfc-list` of Debian.
 @Suite struct PN532EmulatorTests {
-    /// What nfc-list says, without blanks; it polls every modulation it knows.
+    /// The output of nfc-list without blanks. It polls every modulation.
     private static func list(_ reader: PN532Emulator) throws -> (end: ChildProcess.End, text: String) {
         let run = try Run.it("nfc-list", ["-v"], environment: ["LIBNFC_DEVICE": reader.connstring])
         return (run.end, (run.lines.joined(separator: "\n") + run.errors).filter { $0 != " " })
     }
 
-    @Test(arguments: ["deadbeef", "04a1b2c3d4e5f6", "04a1b2c3d4e5f6a7b8c9"]) func uids(_ uid: String) throws {
+    @Test(arguments: ["deadbeef", "04a1b2c3d4e5f6", "04a1b2c3d4e5f6a7b8c9"]) func presentTagIsListed(_ uid: String)
+        throws
+    {
         let reader = try PN532Emulator()
         #expect(try Self.list(reader).text.contains("0ISO14443Apassivetarget(s)found."))
-        reader.present(.plain(try #require(hex(uid))))
+        reader.present(.plain(try #require(Hex.decode(uid))))
         let (end, text) = try Self.list(reader)
         #expect(end == .exit(0))
         #expect(text.contains("UID(NFCID1):\(uid)\n"))
@@ -27,7 +30,7 @@ import Testing
         #expect(try Self.list(reader).text.contains("0ISO14443Apassivetarget(s)found."))
     }
 
-    @Test func isoDEP() throws {
+    @Test func isoDEPTagIsListed() throws {
         let reader = try PN532Emulator()
         reader.present(.type4([4, 1, 2, 3, 4, 5, 6], Type4Application(url: "https://a.example")))
         let text = try Self.list(reader).text
@@ -35,7 +38,7 @@ import Testing
         #expect(text.contains("CompliantwithISO/IEC14443-4"))
     }
 
-    @Test(arguments: PN532Fault.allCases) func faults(_ fault: PN532Fault) throws {
+    @Test(arguments: PN532Fault.allCases) func faultHidesTagUntilItEnds(_ fault: PN532Fault) throws {
         let reader = try PN532Emulator()
         reader.present(.plain([1, 2, 3, 4]))
         reader.fault = fault
@@ -43,10 +46,10 @@ import Testing
         #expect(try Self.list(reader).text.contains("UID(NFCID1):01020304") == (fault == .none))
         #expect(SystemClock.monotonicMs() - started < 20_000)
         reader.fault = .none
-        #expect(try Self.list(reader).text.contains("UID(NFCID1):01020304"), "it heals")
+        #expect(try Self.list(reader).text.contains("UID(NFCID1):01020304"), "the reader works again")
     }
 
-    @Test func theCable() throws {
+    @Test func replugKeepsPathAndTag() throws {
         let folder = TemporaryFolder("cable")
         var reader: PN532Emulator? = try PN532Emulator(link: folder.file("reader"))
         reader?.present(.plain([1, 2, 3, 4]))
@@ -55,7 +58,7 @@ import Testing
             reader?.unplug()
             #expect(!Files.exists(folder.file("reader")))
             #expect(throws: SystemError.self) {
-                // Hung up at once: bytes that were on their way may still be read.
+                // The hang-up is immediate, but bytes in transit can still be read.
                 for _ in 0..<10 { _ = try port.read(timeoutMs: 1_000) }
             }
             try reader?.plug()
@@ -66,16 +69,10 @@ import Testing
         #expect(!Files.exists(folder.file("reader")))
     }
 
-    @Test func aFileIsNotOverwrittenByAPort() throws {
+    @Test func portDoesNotReplaceFile() throws {
         let folder = TemporaryFolder("cable")
         try Files.writeAtomically(Array("data".utf8), to: folder.file("precious"))
         #expect(throws: SystemError.self) { _ = try PN532Emulator(link: folder.file("precious")) }
         #expect(try Files.readText(folder.file("precious")) == "data")
-    }
-
-    private func hex(_ text: String) -> [UInt8]? {
-        let digits = text.compactMap(\.hexDigitValue)
-        guard digits.count == text.count else { return nil }
-        return stride(from: 0, to: digits.count, by: 2).map { UInt8(digits[$0] * 16 + digits[$0 + 1]) }
     }
 }

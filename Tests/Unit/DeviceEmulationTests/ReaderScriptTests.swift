@@ -11,7 +11,7 @@ import Testing
         try #require(ReaderScript(reader, meta: zeros, file: zeros, isDiversified: true))
     }
 
-    @Test func everyStepOfTheHelpIsOne() throws {
+    @Test func everyDocumentedStepIsAccepted() throws {
         let reader = try PN532Emulator()
         var script = try Self.script(reader)
         let stop = StopSignal()
@@ -20,42 +20,42 @@ import Testing
             "on|off": "off", "MS": "1",
         ]
         for (step, _) in ReaderScript.steps where !step.hasPrefix("tap") {
-            if step.hasPrefix("leave") { _ = try script.play("tag 01020304", stop: stop) }
+            if step.hasPrefix("leave") { _ = try script.execute("tag 01020304", stop: stop) }
             let line = step.split(separator: " ").map { words[String($0)] ?? String($0) }.joined(separator: " ")
-            #expect(try script.play(line, stop: stop) != nil, "\(line)")
+            #expect(try script.execute(line, stop: stop) != nil, "\(line)")
         }
-        #expect(try script.play("", stop: stop) == nil)
-        #expect(try script.play("  # a note", stop: stop) == nil)
+        #expect(try script.execute("", stop: stop) == nil)
+        #expect(try script.execute("  # a note", stop: stop) == nil)
     }
 
-    @Test func chipsCountOn() throws {
+    @Test func chipKeepsCounterBetweenSteps() throws {
         let reader = try PN532Emulator()
         var script = try Self.script(reader)
         let stop = StopSignal()
-        _ = try script.play("sun 04A1B2C3D4E5F6 41", stop: stop)
+        _ = try script.execute("sun 04A1B2C3D4E5F6 41", stop: stop)
         #expect(reader.tag?.sun?.counter == 41)
-        _ = try script.play("tag 01020304", stop: stop)
+        _ = try script.execute("tag 01020304", stop: stop)
         #expect(reader.tag?.uid == [1, 2, 3, 4])
-        _ = try script.play("hidden 04A1B2C3D4E5F6", stop: stop)
+        _ = try script.execute("hidden 04A1B2C3D4E5F6", stop: stop)
         #expect(reader.tag?.sun?.counter == 41 && reader.tag?.uid.first == 0x08 && reader.tag?.uid.count == 4)
         let shown = reader.tag?.uid
-        _ = try script.play("random", stop: stop)
+        _ = try script.execute("random", stop: stop)
         #expect(reader.tag?.uid.first == 0x08 && reader.tag?.uid != shown)
-        _ = try script.play("remove", stop: stop)
+        _ = try script.execute("remove", stop: stop)
         #expect(reader.tag == nil)
     }
 
     @Test(arguments: [
         "tag", "tag 0102", "tag 0102030g", "sun 01020304", "sun 04A1B2C3D4E5F6 -1", "fault nonsense", "silence",
         "silence maybe", "leave 1", "dance", "wait soon", "remove all",
-    ]) func badLinesAreRefused(_ line: String) throws {
+    ]) func invalidLineIsRejected(_ line: String) throws {
         let reader = try PN532Emulator()
         var script = try Self.script(reader)
-        #expect(throws: ReaderScript.Refusal.self) { _ = try script.play(line, stop: StopSignal()) }
+        #expect(throws: ReaderScript.InvalidStep.self) { _ = try script.execute(line, stop: StopSignal()) }
     }
 
-    /// The real program, asked by the real nfc-list.
-    @Test func theProgram() throws {
+    /// The real program, queried by nfc-list.
+    @Test func programEmulatesReader() throws {
         let folder = TemporaryFolder("reader")
         let link = folder.file("port")
         let program = try ChildProcess(

@@ -18,13 +18,13 @@ import Testing
         return bytes
     }
 
-    @Test(arguments: [1, 2, 4, 8]) func channels(_ count: Int) throws {
+    @Test(arguments: [1, 2, 4, 8]) func commandsSwitchRelays(_ count: Int) throws {
         let board = try RelayBoardEmulator(channels: count)
         let port = try SerialPort(board.path)
         for channel in 1...count { try port.write(Self.command(UInt8(channel), 1)) }
-        try eventually("all relays are pulled") { board.states.allSatisfy { $0 } }
+        try eventually("all relays are on") { board.states.allSatisfy { $0 } }
         try port.write(Self.command(1, 1) + Self.command(1, 0))
-        try eventually("the first relay falls") { !board.isOn(1) }
+        try eventually("the first relay is off") { !board.isOn(1) }
         #expect(board.states.dropFirst().allSatisfy { $0 })
         #expect(board.changes.map(\.channel) == Array(1...count) + [1])
         #expect(board.commands == count + 2)
@@ -36,7 +36,7 @@ import Testing
         }
     }
 
-    @Test func otherAnswers() throws {
+    @Test func replyDependsOnBoard() throws {
         let board = try RelayBoardEmulator(channels: 4, reply: .bytes)
         let port = try SerialPort(board.path)
         try port.write(Self.command(3, 1) + [0xff])
@@ -44,24 +44,24 @@ import Testing
         let mute = try RelayBoardEmulator(channels: 1)
         let other = try SerialPort(mute.path)
         try other.write([0xff] + Self.command(1, 1))
-        try eventually("the command after the question") { mute.isOn(1) }
+        try eventually("the command after the query") { mute.isOn(1) }
         #expect(try other.read(timeoutMs: 50) == [])
     }
 
-    @Test func badFramesMoveNothing() throws {
+    @Test func invalidFramesMoveNoRelay() throws {
         let board = try RelayBoardEmulator(channels: 2)
         let port = try SerialPort(board.path)
         try port.write([0xa0, 1, 1, 0x00] + Self.command(3, 1) + Self.command(0, 1) + Self.command(1, 7))
         try port.write([0x13, 0x37] + Self.command(2, 1))
-        try eventually("the good one") { board.isOn(2) }
+        try eventually("the valid command") { board.isOn(2) }
         #expect(board.badFrames == 4 && !board.isOn(1) && board.commands == 1)
     }
 
-    @Test func relaysFallWithTheCableAndStayWhenItHangs() throws {
+    @Test func unplugReleasesRelaysAndStuckBoardKeepsThem() throws {
         let board = try RelayBoardEmulator(channels: 2)
         var port = try SerialPort(board.path)
         try port.write(Self.command(1, 1))
-        try eventually("pulled") { board.isOn(1) }
+        try eventually("the relay is on") { board.isOn(1) }
         board.isStuck = true
         try port.write(Self.command(1, 0) + [0xff])
         #expect(try port.read(timeoutMs: 50) == [])
@@ -72,14 +72,14 @@ import Testing
         try board.plug()
         port = try SerialPort(board.path)
         try port.write(Self.command(2, 1))
-        try eventually("it works again") { board.isOn(2) }
+        try eventually("the board works again") { board.isOn(2) }
     }
 
-    @Test func aJammedRelayAnswersAndDoesNotObey() throws {
+    @Test func jammedRelayReportsItsTrueState() throws {
         let board = try RelayBoardEmulator(channels: 2)
         let port = try SerialPort(board.path)
         try port.write(Self.command(1, 1))
-        try eventually("pulled") { board.isOn(1) }
+        try eventually("the relay is on") { board.isOn(1) }
         board.jammed = [1, 2]
         try port.write(Self.command(1, 0) + Self.command(2, 1) + [0xff])
         let expected = "CH1:ON \r\nCH2:OFF \r\n"
@@ -87,21 +87,21 @@ import Testing
         #expect(board.states == [true, false] && board.commands == 3)
         board.jammed = []
         try port.write(Self.command(1, 0))
-        try eventually("it obeys again") { !board.isOn(1) }
+        try eventually("the relay moves again") { !board.isOn(1) }
     }
 
-    @Test func aBrownOutLetsRelaysFallAndKeepsThePort() throws {
+    @Test func brownOutReleasesRelaysAndKeepsPort() throws {
         let board = try RelayBoardEmulator(channels: 2)
         let port = try SerialPort(board.path)
         try port.write(Self.command(2, 1))
-        try eventually("pulled") { board.isOn(2) }
+        try eventually("the relay is on") { board.isOn(2) }
         board.brownOut()
         #expect(board.states == [false, false])
         try port.write(Self.command(1, 1))
         try eventually("the same port works") { board.isOn(1) }
     }
 
-    @Test func linesAndNoise() throws {
+    @Test func lineDeviceSendsAndReceivesBytes() throws {
         let scanner = try LineEmulator()
         let port = try SerialPort(scanner.path)
         scanner.send(line: "ABC-123")
@@ -109,7 +109,7 @@ import Testing
         scanner.send([0x00, 0xff])
         #expect(try Self.read(port, 2) == [0x00, 0xff])
         try port.write([0x16, 0x54, 0x0d])
-        try eventually("what a program says") { scanner.heard == [0x16, 0x54, 0x0d] }
+        try eventually("the bytes of the program") { scanner.received == [0x16, 0x54, 0x0d] }
         scanner.unplug()
         #expect(throws: SystemError.self) { for _ in 0..<10 { _ = try port.read(timeoutMs: 1_000) } }
     }

@@ -12,7 +12,7 @@ import Testing
         var enc = ""
     }
 
-    /// NXP AN12196 rev. 1.8, its two messages with keys of zeros.
+    /// The two messages with zero keys in NXP AN12196 rev. 1.8.
     private static let vectors = [
         Vector(
             meta: "00000000000000000000000000000000", file: "00000000000000000000000000000000", uid: "04DE5F1EACC040",
@@ -23,10 +23,10 @@ import Testing
             data: "78787878787878787878787878787878", enc: "CEE9A53E3E463EF1F459635736738962"),
     ]
 
-    @Test(arguments: 0..<vectors.count) func saysWhatTheRealChipSaid(index: Int) throws {
+    @Test(arguments: 0..<vectors.count) func messageEqualsApplicationNote(index: Int) throws {
         let vector = Self.vectors[index]
         let meta = try #require(AES128(key: Hex.decode(vector.meta)!))
-        // The chip's random padding is in the vector.
+        // The random padding of the real chip is part of the vector.
         let padding = Array(meta.decrypt(Hex.decode(vector.picc)!).suffix(5))
         var chip = SunChip(
             uid: Hex.decode(vector.uid)!, meta: meta, file: AES128(key: Hex.decode(vector.file)!)!,
@@ -38,19 +38,19 @@ import Testing
             chip.message(padding: padding) == "https://x.example/?picc_data=\(vector.picc)\(enc)&cmac=\(vector.mac)")
     }
 
-    @Test func countsOncePerConversation() throws {
+    @Test func counterIncreasesOncePerSession() throws {
         let zero = try #require(AES128(key: [UInt8](repeating: 0, count: 16)))
         let chip = SunChip(uid: [4, 1, 2, 3, 4, 5, 6], meta: zero, file: zero, counter: 9)
         var tag = EmulatedTag.sun(chip)
         let first = try Self.file(&tag)
         #expect(tag.sun?.counter == 10)
-        #expect(try Self.file(&tag) == first, "the same conversation")
+        #expect(try Self.file(&tag) == first, "the same session")
         tag.select()
         #expect(try Self.file(&tag) != first)
         #expect(tag.sun?.counter == 11)
     }
 
-    @Test func theApplicationIsReadStepByStep() throws {
+    @Test func ndefFileIsReadStepByStep() throws {
         var tag = EmulatedTag.type4([4, 1, 2, 3, 4, 5, 6], Type4Application(url: "https://a.example/1"))
         #expect(tag.exchange([0x00, 0xb0, 0, 0, 2]) == [0x69, 0x86], "no file is selected")
         #expect(tag.exchange([0x00, 0xa4, 0, 0x0c, 2, 0xe1, 0x04]) == [0x6a, 0x82], "no application is selected")
@@ -70,10 +70,10 @@ import Testing
         #expect(tag.exchange([0x00, 0xb0, 0x10, 0, 4]) == [0x6b, 0x00])
     }
 
-    @Test func strangeChips() {
-        var foreign = EmulatedTag.type4([4, 1, 2, 3, 4, 5, 6], Type4Application(message: [], manner: .foreign))
+    @Test func foreignAndNoisyChipsAnswerWithoutNDEF() {
+        var foreign = EmulatedTag.type4([4, 1, 2, 3, 4, 5, 6], Type4Application(message: [], behavior: .foreign))
         #expect(foreign.exchange(Self.application) == [0x6a, 0x82])
-        var noise = EmulatedTag.type4([4, 1, 2, 3, 4, 5, 6], Type4Application(message: [], manner: .noise(seed: 0)))
+        var noise = EmulatedTag.type4([4, 1, 2, 3, 4, 5, 6], Type4Application(message: [], behavior: .noise(seed: 0)))
         let answers = Set((0..<50).compactMap { _ in noise.exchange(Self.application) })
         #expect(answers.count > 40 && answers.allSatisfy { $0.count < 64 })
         #expect(noise.exchangeRaw([0xb2]) == [0xa2] && noise.exchangeRaw([0xb3]) == [0xa3])

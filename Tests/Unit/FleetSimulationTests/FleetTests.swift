@@ -1,4 +1,3 @@
-import CLI
 import FakeCenter
 import LinuxSystem
 import Runtime
@@ -10,10 +9,8 @@ import Testing
 
 @testable import FleetSimulation
 
-@Suite("Fleet")
-struct FleetTests {
-    @Test("The same seed draws the same taps; a made-up world admits everybody")
-    func seeded() {
+@Suite struct FleetTests {
+    @Test func sameSeedDrawsSameTaps() {
         func taps(_ seed: UInt64) -> [Journal.Entry] {
             let world = FleetWorld(attendees: 50, scanners: 3, seed: seed)
             var random = SeededRandom(seed: seed)
@@ -25,8 +22,7 @@ struct FleetTests {
         #expect((50...150).contains(taps(1).count { $0.flags.contains(.out) }))
     }
 
-    @Test("A snapshot's world is decided by the gate's rules")
-    func snapshotWorld() throws {
+    @Test func snapshotTapsAreDecidedByGateRules() throws {
         let center = try TestCenter()
         let manifest = try center.publish(version: 7, people: 100)
         let snapshot = try Snapshot(path: center.folder.file(manifest.file))
@@ -40,8 +36,7 @@ struct FleetTests {
         #expect((1...60).contains(taps.count { $0.verdict == .unknownTag }))
     }
 
-    @Test("A trace: gates become scanners in order, times are kept")
-    func trace() throws {
+    @Test func traceAssignsGatesInOrderAndKeepsTimes() throws {
         let text = """
             gate,tag,at,direction
             North,5,2019-05-06T08:30:28Z,in
@@ -60,15 +55,14 @@ struct FleetTests {
     }
 
     @Test(
-        "A bad trace is refused",
         arguments: [
             "", "gate,tag", "tag,at", "gate,tag,at,colour", "scanner,uid,at",
             "scanner,tag,at\n0,1,2019-05-06T08:30:28Z",
             "scanner,tag,at\n1,x,2019-05-06T08:30:28Z", "scanner,tag,at\n1,1,yesterday", "scanner,tag,at\n1,1",
             "scanner,tag,at,direction\n1,1,2019-05-06T08:30:28Z,up",
         ])
-    func badTrace(_ text: String) {
-        #expect(throws: ProgramError.self) {
+    func invalidTraceIsRejected(_ text: String) {
+        #expect(throws: FleetError.self) {
             try FleetTrace(text: text, name: "t", scanners: 1, key: nil, limit: nil)
         }
     }

@@ -56,11 +56,11 @@ import Testing
         #expect(bench.chip.exchanges == 0)
     }
 
-    @Test(arguments: [Type4Application.Manner.foreign, .noise(seed: 1), .noise(seed: 2), .noise(seed: 3)])
-    func chipWithInvalidAnswersIsIdentifiedByUID(manner: Type4Application.Manner) throws {
+    @Test(arguments: [Type4Application.Behavior.foreign, .noise(seed: 1), .noise(seed: 2), .noise(seed: 3)])
+    func chipWithInvalidAnswersIsIdentifiedByUID(behavior: Type4Application.Behavior) throws {
         let bench = try NFCBench()
         try bench.start(keys: NFCMessageTests.keys)
-        bench.chip.present(.type4(NFCMessageTests.uid, Type4Application(message: [], manner: manner)))
+        bench.chip.present(.type4(NFCMessageTests.uid, Type4Application(message: [], behavior: behavior)))
         try bench.hears(.tap(Tap(.uid(NFCMessageTests.uid), proof: .uid)))
     }
 

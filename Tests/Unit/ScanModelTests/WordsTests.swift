@@ -20,7 +20,7 @@ struct WordsTests {
         let text = "00112233-4455-6677-8899-aabbccddeeff"
         let id = try #require(JournalID(text))
         #expect(id.description == text)
-        #expect(id.bytes == (0..<16).map { UInt8($0 * 0x11) })
+        #expect(id.bytes == Array(stride(from: UInt8(0), through: 0xff, by: 0x11)))
         #expect(JournalID(id.bytes) == id)
         #expect(JournalID("00112233-4455-6677-8899-AABBCCDDEEFF") == id)
         #expect(JournalID(high: 0x0011_2233_4455_6677, low: 0x8899_aabb_ccdd_eeff) == id)

@@ -40,7 +40,11 @@ final class RawServer: Sendable {
         NamedThread("raw-server") { [self] in
             while true {
                 let client = accept(listener, nil, nil)
-                guard client >= 0 else { return }
+                // Closed here, because another test could reuse the descriptor while this thread still accepts on it.
+                guard client >= 0 else {
+                    close(listener)
+                    return
+                }
                 serve(client, answer)
             }
         }
@@ -49,7 +53,6 @@ final class RawServer: Sendable {
     /// Ends the server. Call it exactly once, because the server's thread retains this object.
     func end() {
         shutdown(listener, Int32(SHUT_RDWR))
-        close(listener)
     }
 
     var url: String { "http://127.0.0.1:\(port)" }

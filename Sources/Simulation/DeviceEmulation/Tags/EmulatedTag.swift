@@ -1,19 +1,19 @@
 /// A tag in a reader's field (ISO/IEC 14443 type A).
 package struct EmulatedTag: Sendable {
-    /// 4, 7 or 10 bytes. One that starts with 08 is a random UID.
+    /// 4, 7 or 10 bytes. A UID of four bytes that starts with 08 is a random one.
     package let uid: [UInt8]
-    /// SENS_RES, as the PN532 reports it.
+    /// SENS_RES, in the byte order of the PN532.
     package var sensRes: [UInt8]
-    /// SEL_RES; bit 5 says ISO-DEP.
+    /// SEL_RES; bit 5 stands for ISO-DEP.
     package var selRes: UInt8
-    /// The answer to RATS, its length byte first; empty for a tag without ISO-DEP.
+    /// The answer to RATS, with its length byte; empty for a tag without ISO-DEP.
     package var ats: [UInt8] = []
-    /// What answers its APDUs; nil for a tag without ISO-DEP.
+    /// Answers APDUs; `nil` for a tag without ISO-DEP.
     var application: Type4Application?
-    /// Exchanges after which the tag leaves the field in the middle of the conversation; nil: it stays.
+    /// Number of exchanges until the tag leaves the field; `nil` if it stays.
     package var leavesAfter: Int?
 
-    /// A chip known only by its UID: MIFARE Classic by its looks with 4 bytes, NTAG with 7, and a rare one with 10.
+    /// A chip known only by its UID: it identifies as MIFARE Classic with 4 bytes, and as NTAG with 7 bytes.
     package static func plain(_ uid: [UInt8]) -> EmulatedTag {
         precondition([4, 7, 10].contains(uid.count), "a UID has 4, 7 or 10 bytes")
         switch uid.count {
@@ -23,7 +23,7 @@ package struct EmulatedTag: Sendable {
         }
     }
 
-    /// An ISO-DEP tag with the looks of an NTAG 424 DNA.
+    /// An ISO-DEP tag that identifies as an NTAG 424 DNA.
     package static func type4(_ uid: [UInt8], _ application: Type4Application) -> EmulatedTag {
         precondition([4, 7, 10].contains(uid.count), "a UID has 4, 7 or 10 bytes")
         var tag = EmulatedTag(uid: uid, sensRes: [0x03, uid.count == 4 ? 0x04 : 0x44], selRes: 0x20)
@@ -33,13 +33,13 @@ package struct EmulatedTag: Sendable {
     }
 
     /// An NTAG 424 DNA that signs its messages.
-    /// - Parameter uid: what it shows before it is read; nil: its own. One that starts with 08 is the random UID that such a
-    ///   chip can be told to show.
+    ///
+    /// - Parameter uid: the UID that it shows; `nil` for its real one. Such a chip can be set to show a random UID.
     package static func sun(_ chip: SunChip, showing uid: [UInt8]? = nil) -> EmulatedTag {
         .type4(uid ?? chip.uid, Type4Application(sun: chip))
     }
 
-    /// The chip inside, with its counter as it is now; nil for a tag that signs nothing.
+    /// The signing chip with its present counter; `nil` for a tag that does not sign.
     package var sun: SunChip? { application?.sun }
 
     private init(uid: [UInt8], sensRes: [UInt8], selRes: UInt8) {
@@ -48,26 +48,26 @@ package struct EmulatedTag: Sendable {
 
     var isISODEP: Bool { selRes & 0x20 != 0 }
 
-    /// What the chip reports of a tag it has selected: number, SENS_RES, SEL_RES, UID, ATS.
+    /// The target data that a PN532 reports: number, SENS_RES, SEL_RES, UID, ATS.
     func report(number: UInt8) -> [UInt8] {
         [number] + sensRes + [selRes, UInt8(uid.count)] + uid + (isISODEP ? ats : [])
     }
 
-    /// The tag was selected: a new conversation.
+    /// Starts a new session, because a reader has selected the tag.
     mutating func select() { application?.reset() }
 
-    /// The answer to one exchange through the chip's own protocol; nil: none came.
+    /// The answer to an exchange in the protocol of the tag; `nil` for none.
     mutating func exchange(_ data: [UInt8]) -> [UInt8]? {
-        guard stays() else { return nil }
+        guard countExchange() else { return nil }
         if application != nil { return application?.respond(to: data) }
         return read(data)
     }
 
-    /// The answer to raw bytes, as libnfc sends them to see whether a tag is still there.
+    /// The answer to raw bytes; `nil` for none. libnfc sends such bytes to check whether a tag is still present.
     mutating func exchangeRaw(_ data: [UInt8]) -> [UInt8]? {
-        guard stays() else { return nil }
+        guard countExchange() else { return nil }
         guard isISODEP else { return read(data) }
-        // R(NAK) is answered by R(ACK) with the same block number, S(DESELECT) by itself.
+        // The answer to R(NAK) is R(ACK) with the same block number, the answer to S(DESELECT) is S(DESELECT).
         switch data.first {
         case .some(let block) where block & 0xf6 == 0xb2: return [0xa2 | block & 0x01]
         case 0xc2: return [0xc2]
@@ -75,7 +75,7 @@ package struct EmulatedTag: Sendable {
         }
     }
 
-    /// READ of a type 2 tag: four blocks of four bytes; the first three hold the UID.
+    /// READ of a type 2 tag: returns four blocks of four bytes. The first three blocks hold the UID.
     private func read(_ data: [UInt8]) -> [UInt8]? {
         guard data.count == 2, data[0] == 0x30, uid.count == 7 else { return nil }
         let blocks: [UInt8] =
@@ -87,13 +87,14 @@ package struct EmulatedTag: Sendable {
         }
     }
 
-    private mutating func stays() -> Bool {
+    /// Counts an exchange. Returns `false` if the tag has left.
+    private mutating func countExchange() -> Bool {
         guard let left = leavesAfter else { return true }
         guard left > 0 else { return false }
         leavesAfter = left - 1
         return true
     }
 
-    /// Whether the tag has gone by its own script.
+    /// Whether the tag has left the field after `leavesAfter` exchanges.
     var hasLeft: Bool { leavesAfter == 0 }
 }

@@ -1,17 +1,19 @@
-/// The NDEF application of a tag (NFC Forum Type 4 Tag 1.2): select it, read the capability container, read the NDEF file.
+/// The NDEF application of a tag (NFC Forum Type 4 Tag 1.2): SELECT and READ of the capability container and the NDEF
+/// file.
 package struct Type4Application: Sendable {
     /// How the tag answers.
-    package enum Manner: Sendable, Equatable {
-        case proper
-        /// It has ISO-DEP but no NDEF application: every SELECT fails (6A82).
+    package enum Behavior: Sendable, Equatable {
+        /// Answers according to the specification.
+        case standard
+        /// Has ISO-DEP but no NDEF application: every SELECT fails (6A82).
         case foreign
-        /// Every answer is noise, of a length and content made from the seed.
+        /// Answers with noise, whose length and content derive from the seed.
         case noise(seed: UInt64)
     }
 
-    /// Gives the NDEF message anew each time the file is read for the first time after a selection of the tag.
+    /// Supplies a message for the first read of the NDEF file after each selection of the tag.
     private var message: NDEFSource
-    private var manner: Manner
+    private let behavior: Behavior
     private var content: [UInt8]?
     private var isSelected = false
     private var file: UInt16?
@@ -20,44 +22,45 @@ package struct Type4Application: Sendable {
     private static let name: [UInt8] = [0xd2, 0x76, 0x00, 0x00, 0x85, 0x01, 0x01]
     private static let containerFile: UInt16 = 0xe103
     private static let ndefFile: UInt16 = 0xe104
-    /// Size of the NDEF file, as the capability container gives it; an NTAG 424 DNA has 256 bytes.
+    /// Size of the NDEF file of an NTAG 424 DNA, as in the capability container.
     private static let ndefFileBytes = 256
-    /// That of an NTAG 424 DNA: 256 bytes in one read, the NDEF file, and a proprietary file.
+    /// The capability container of an NTAG 424 DNA: 256 bytes per read, the NDEF file, and a proprietary file.
     private static let container: [UInt8] = [
         0x00, 0x17, 0x20, 0x01, 0x00, 0x00, 0xff, 0x04, 0x06, 0xe1, 0x04, 0x01, 0x00, 0x00, 0x00, 0x05, 0x06, 0xe1,
         0x05, 0x00, 0x80, 0x82, 0x83,
     ]
 
-    /// - Parameter message: what the NDEF file holds, without the two bytes of its length.
-    package init(message: [UInt8], manner: Manner = .proper) {
-        self.init(source: .fixed(message), manner: manner)
+    /// - Parameter message: the content of the NDEF file, without the two bytes of its length.
+    package init(message: [UInt8], behavior: Behavior = .standard) {
+        self.init(source: .fixed(message), behavior: behavior)
     }
 
     /// A tag with one URI record.
     package init(url: String) { self.init(message: NDEFSource.record(url: url)) }
 
-    /// A tag that signs a message of its own at every read.
+    /// A tag that signs a new message at each read.
     package init(sun: SunChip) { self.init(source: .sun(sun)) }
 
-    /// Nil for a tag that says the same at every read.
+    /// The signing chip; `nil` for a tag with a fixed message.
     var sun: SunChip? {
         if case .sun(let chip) = message { chip } else { nil }
     }
 
-    init(source: NDEFSource, manner: Manner = .proper) {
-        (message, self.manner) = (source, manner)
-        if case .noise(let seed) = manner { noise = seed }
+    init(source: NDEFSource, behavior: Behavior = .standard) {
+        message = source
+        self.behavior = behavior
+        if case .noise(let seed) = behavior { noise = seed }
     }
 
-    /// A new conversation.
+    /// Starts a new session.
     mutating func reset() { (isSelected, file, content) = (false, nil, nil) }
 
-    /// Response data and status word.
+    /// Returns the response data and the status word.
     mutating func respond(to command: [UInt8]) -> [UInt8] {
-        switch manner {
-        case .noise: return someNoise()
+        switch behavior {
+        case .noise: return noiseBytes()
         case .foreign: return [0x6a, 0x82]
-        case .proper: break
+        case .standard: break
         }
         guard command.count >= 4 else { return [0x67, 0x00] }
         guard command[0] == 0x00 else { return [0x6e, 0x00] }
@@ -105,12 +108,12 @@ package struct Type4Application: Sendable {
         return file
     }
 
-    private mutating func someNoise() -> [UInt8] {
-        (0..<Int(nextNoise() % 64)).map { _ in nextNoise() }
+    private mutating func noiseBytes() -> [UInt8] {
+        (0..<Int(noiseByte() % 64)).map { _ in noiseByte() }
     }
 
-    // xorshift64; a zero state would stay zero.
-    private mutating func nextNoise() -> UInt8 {
+    // xorshift64, which requires a state other than zero.
+    private mutating func noiseByte() -> UInt8 {
         if noise == 0 { noise = 0x9e37_79b9_7f4a_7c15 }
         noise ^= noise << 13
         noise ^= noise >> 7

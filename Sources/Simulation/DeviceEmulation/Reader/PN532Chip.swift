@@ -1,32 +1,32 @@
-/// An NXP PN532 on its serial line (HSU), with at most one tag in its field: a pure state machine.
+/// The state machine of an NXP PN532 on its serial line (HSU), with at most one tag in its field.
 ///
-/// It plays what libnfc 1.8's pn532_uart driver asks of it and polls type A at 106 kbit/s only; every other modulation finds no
-/// target. Source: PN532 User Manual, UM0701-02.
+/// Supports the commands of libnfc 1.8's pn532_uart driver. Polls type A at 106 kbit/s only; every other modulation
+/// finds no target. Source: PN532 User Manual, UM0701-02.
 struct PN532Chip: EmulatedDevice {
     /// The tag in the field.
     private(set) var tag: EmulatedTag?
     var fault = PN532Fault.none
-    /// How often each command was heard.
+    /// Number of received commands, by their code.
     private(set) var counts: [UInt8: Int] = [:]
-    /// How often a tag was handed to the host.
+    /// Number of tags that were reported to the host.
     private(set) var selections = 0
-    /// How often the host exchanged data with a tag.
+    /// Number of data exchanges of the host with a tag.
     private(set) var exchanges = 0
 
-    /// Whether it hears frames: after power-on and PowerDown only once the host has sent 55.
+    /// Whether the chip processes frames. After power-on and PowerDown, the host must send 55 first.
     private(set) var isAwake = false
-    /// Whether its radio works: after power-on only once the host has sent SAMConfiguration.
+    /// Whether the radio works. After power-on, the host must send SAMConfiguration first.
     private var isConfigured = false
     private var registers: [UInt16: UInt8] = [:]
-    /// Whether InListPassiveTarget waits for a tag (RFConfiguration, item 5).
+    /// Whether InListPassiveTarget waits until a tag comes (RFConfiguration, item 5).
     private var waitsForTag = true
     private var isFieldOn = false
     private var hasSelected = false
-    /// Whether the tag in the field was handed to the host since it came.
-    private(set) var isTaken = false
+    /// Whether the tag in the field was reported to the host.
+    private(set) var isReported = false
 
     private var pending: [UInt8] = []
-    private var speech: [UInt8] = []
+    private var pendingOutput: [UInt8] = []
     private var lastResponse: [UInt8] = []
     private var search: Search?
     private var noise: UInt64 = 1
@@ -34,31 +34,32 @@ struct PN532Chip: EmulatedDevice {
     /// A command that waits for a tag.
     private struct Search {
         let command: UInt8
-        /// Target types of InAutoPoll, in the order of the host's wish.
+        /// Target types of InAutoPoll, in the order of the host's preference.
         let types: [UInt8]
-        /// nil: for ever.
+        /// `nil` for no time limit.
         let untilMs: Int64?
     }
 
-    /// What the host wrote beyond this without making a frame is forgotten, bytes: over three times the longest frame.
+    /// Maximum number of received bytes without a frame, over three times the longest frame. More are discarded.
     private static let pendingLimitBytes = 1_024
     private static let wakeUp: UInt8 = 0x55
-    /// One polling period of InAutoPoll, ms.
+    /// One polling period of InAutoPoll, in milliseconds.
     private static let periodMs: Int64 = 150
 
     var deadlineMs: Int64? { search?.untilMs }
 
     mutating func power(_ isOn: Bool, nowMs: Int64) {
         (isAwake, isConfigured, isFieldOn, waitsForTag, hasSelected) = (false, false, false, true, false)
-        (registers, pending, speech, lastResponse, search) = ([:], [], [], [], nil)
+        (registers, pending, pendingOutput, lastResponse, search) = ([:], [], [], [], nil)
     }
 
-    /// Its supply dipped: it still answers, but its radio is off until it is set up anew.
+    /// Simulates a short drop of the supply: the chip still answers, but its radio is off until it is configured again.
     mutating func brownOut() { (isConfigured, isFieldOn, hasSelected) = (false, false, false) }
 
+    /// Replaces the tag in the field.
     mutating func put(_ tag: EmulatedTag?) {
         self.tag = tag
-        (hasSelected, isTaken) = (false, false)
+        (hasSelected, isReported) = (false, false)
     }
 
     mutating func receive(_ bytes: [UInt8], nowMs: Int64) {
@@ -71,7 +72,7 @@ struct PN532Chip: EmulatedDevice {
             pending.removeFirst(start)
             isAwake = true
         }
-        while let frame = PN532Frame.next(&pending) { hear(frame, nowMs) }
+        while let frame = PN532Frame.next(&pending) { process(frame, nowMs) }
         if pending.count > PN532Chip.pendingLimitBytes { pending = [] }
     }
 
@@ -85,48 +86,48 @@ struct PN532Chip: EmulatedDevice {
                 answer(search.command, [0x00])
             }
         }
-        defer { speech = [] }
-        return speech
+        defer { pendingOutput = [] }
+        return pendingOutput
     }
 
-    private mutating func hear(_ frame: PN532Frame, _ nowMs: Int64) {
+    private mutating func process(_ frame: PN532Frame, _ nowMs: Int64) {
         switch frame {
         case .foreign: return
         case .acknowledge:
             search = nil
             return
-        case .repeatIt: return say(lastResponse)
+        case .negativeAcknowledge: return send(lastResponse)
         case .command(let command, let data):
             counts[command, default: 0] += 1
-            // A new command ends the one that is being worked on.
+            // A new command aborts the one in progress.
             search = nil
             switch fault {
             case .silence: return
-            case .garbage: return say(someNoise())
-            case .acknowledge: return say(PN532Frame.acknowledgement)
+            case .garbage: return send(noiseBytes())
+            case .acknowledge: return send(PN532Frame.acknowledgement)
             case .none, .checksum, .half, .radio: break
             }
-            say(PN532Frame.acknowledgement)
-            obey(command, data, nowMs)
+            send(PN532Frame.acknowledgement)
+            execute(command, data, nowMs)
         }
     }
 
-    private mutating func say(_ bytes: [UInt8]) { speech += bytes }
+    private mutating func send(_ bytes: [UInt8]) { pendingOutput += bytes }
 
     private mutating func answer(_ command: UInt8, _ data: [UInt8]) {
         lastResponse = PN532Frame.response(command, data)
         switch fault {
-        // It fell silent while it was looking for a tag.
+        // The fault began during the search for a tag.
         case .silence, .acknowledge: return
         case .radio where command == 0x4a || command == 0x60: return
         case .checksum: lastResponse[lastResponse.count - 2] ^= 0x5a
         case .half: lastResponse.removeLast(lastResponse.count / 2)
         default: break
         }
-        say(lastResponse)
+        send(lastResponse)
     }
 
-    private mutating func obey(_ command: UInt8, _ data: [UInt8], _ nowMs: Int64) {
+    private mutating func execute(_ command: UInt8, _ data: [UInt8], _ nowMs: Int64) {
         switch command {
         case 0x00: diagnose(data)
         case 0x02: answer(command, [0x32, 0x01, 0x06, 0x07])  // GetFirmwareVersion: PN532 v1.6, A, B and 18092
@@ -151,16 +152,16 @@ struct PN532Chip: EmulatedDevice {
             hasSelected = command == 0x54 && tag != nil
             answer(command, [0x00])
         case 0x4e: answer(command, [0x00])  // InPSL
-        case 0x50, 0x56: answer(command, [0x01])  // InATR, InJumpForDEP: nobody answers
+        case 0x50, 0x56: answer(command, [0x01])  // InATR, InJumpForDEP: time-out
         case 0x46: answer(command, [0x01])  // InJumpForPSL
         case 0x8c: break  // TgInitAsTarget: waits for an initiator that never comes
-        default: say(PN532Frame.applicationError)
+        default: send(PN532Frame.applicationError)
         }
     }
 
     private mutating func diagnose(_ data: [UInt8]) {
         switch data.first {
-        case 0x00: answer(0x00, data)  // communication line: say it back
+        case 0x00: answer(0x00, data)  // communication line test: echo
         case 0x06: answer(0x00, [reachable == nil ? 0x01 : 0x00])  // attention request to the tag
         default: answer(0x00, [0x00])
         }
@@ -183,13 +184,13 @@ struct PN532Chip: EmulatedDevice {
         answer(0x32, [])
     }
 
-    /// The tag, where the radio and the tag's own script allow.
+    /// The tag in the field, or `nil` if the radio is off or the tag has left.
     private var reachable: EmulatedTag? {
         guard isConfigured, let tag, !tag.hasLeft else { return nil }
         return tag
     }
 
-    // InListPassiveTarget: most targets, baud rate and modulation, then the UID to look for.
+    // InListPassiveTarget: maximum number of targets, baud rate and modulation, then the UID to search for.
     private mutating func list(_ data: [UInt8]) {
         guard data.count >= 2, data[1] == 0x00 else { return answer(0x4a, [0x00]) }
         isFieldOn = true
@@ -210,14 +211,14 @@ struct PN532Chip: EmulatedDevice {
             command: 0x60, types: Array(data[2...]), untilMs: data[0] == 0xff ? nil : nowMs + windowMs)
     }
 
-    /// The response data with the tag that `search` has found.
+    /// The response data with the tag that `search` finds; `nil` before a tag comes.
     private mutating func target(_ search: Search) -> [UInt8]? {
         guard var found = reachable else { return nil }
         let report: [UInt8]
         if search.command == 0x4a {
             report = found.report(number: 1)
         } else {
-            // Generic and MIFARE passive 106 take any tag, 20 wants ISO-DEP.
+            // Type 20 requires ISO-DEP; generic and MIFARE passive 106 accept any tag.
             guard let type = search.types.first(where: { $0 == 0x00 || $0 == 0x10 || ($0 == 0x20 && found.isISODEP) })
             else { return nil }
             let data = found.report(number: 1)
@@ -225,7 +226,7 @@ struct PN532Chip: EmulatedDevice {
         }
         found.select()
         tag = found
-        (hasSelected, isTaken) = (true, true)
+        (hasSelected, isReported) = (true, true)
         selections += 1
         return [0x01] + report
     }
@@ -244,7 +245,7 @@ struct PN532Chip: EmulatedDevice {
         answer(0x42, [0x00] + bytes)
     }
 
-    /// A UID as it goes over the air, with a cascade tag before every three bytes but the last four.
+    /// A UID as sent over the air: a cascade tag precedes each group of three bytes, except the last four bytes.
     static func cascaded(_ uid: [UInt8]) -> [UInt8] {
         var (rest, result) = (uid[...], [UInt8]())
         while rest.count > 4 {
@@ -255,7 +256,7 @@ struct PN532Chip: EmulatedDevice {
     }
 
     // xorshift64.
-    private mutating func someNoise() -> [UInt8] {
+    private mutating func noiseBytes() -> [UInt8] {
         (0..<24).map { _ in
             noise ^= noise << 13
             noise ^= noise >> 7

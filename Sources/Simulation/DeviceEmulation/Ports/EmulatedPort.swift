@@ -3,32 +3,35 @@ import LinuxSystem
 import Runtime
 import Synchronization
 
-/// A device on a pseudo-terminal: its thread, its port, and the cable, which can be pulled and put back.
+/// A device on a pseudo-terminal, with its own thread and a cable that can be unplugged.
 ///
-/// The port's name is a symbolic link and stays the same when the device is plugged in again. Without the link, a number
-/// under /dev/pts that was freed may be another test's port by then.
+/// The path of the port is a symbolic link, so it stays the same when the device is plugged in again. A number under
+/// /dev/pts can belong to another process after it was freed.
 final class EmulatedPort<Device: EmulatedDevice>: Sendable {
-    private enum Order: Sendable {
-        case look
+    private enum Command: Sendable {
+        /// Sends the output of the device.
+        case flush
         case unplug(StopSignal)
         case plug(PseudoTerminal, StopSignal)
         case close(StopSignal)
     }
 
-    /// What programs open.
+    /// The path that programs open.
     let path: String
     private let ownFolder: String?
     private let device: Mutex<Device>
-    private let orders = Mailbox<Order>(capacity: 1_024)
+    private let commands = Mailbox<Command>(capacity: 1_024)
 
-    /// Longest wait for the thread to put the port away, ms: it never sleeps longer than a write(2).
-    private static var closeLimitMs: Int { 5_000 }
-    /// How often the thread looks whether a program has opened the port, ms: nothing signals that.
-    private static var openLookMs: Int { 5 }
+    /// Time limit for the thread to execute a command, in milliseconds. The thread never blocks longer than a write(2).
+    private static var commandLimitMs: Int { 5_000 }
+    /// Interval at which the thread polls whether a program has opened the port, in milliseconds. No signal reports
+    /// that.
+    private static var openPollMs: Int { 5 }
 
     /// Plugs the device in.
-    /// - Parameter link: where the port's name shall be; nil: in a new folder, which goes with the device.
-    /// Throws `SystemError`.
+    ///
+    /// - Parameter link: the path of the port; `nil` for a path in a new folder, which is removed with the device.
+    /// - Throws: `SystemError`.
     init(_ device: Device, link: String?) throws {
         ownFolder = link == nil ? try Files.makeTemporaryFolder("tapline-port") : nil
         path = link ?? ownFolder! + "/port"
@@ -36,44 +39,46 @@ final class EmulatedPort<Device: EmulatedDevice>: Sendable {
         let terminal = try PseudoTerminal()
         try terminal.link(at: path)
         NamedThread("emulation") { self.run() }
-        // By an order, not by the closure, which would keep the port open for ever.
-        tell { .plug(terminal, $0) }
+        // As a command, because the closure would keep the terminal open after `unplug`.
+        execute { .plug(terminal, $0) }
     }
 
-    /// Reads or changes the device; what it has to say after that is sent at once.
+    /// Reads or changes the device, and sends its output.
     func with<Result: Sendable>(_ body: (inout sending Device) throws -> sending Result) rethrows -> Result {
-        // One look is enough for all that happened before it.
-        defer { if orders.count == 0 { orders.send(.look) } }
+        // One pending command flushes all changes before it.
+        defer { if commands.count == 0 { commands.send(.flush) } }
         return try device.withLock(body)
     }
 
-    /// Pulls the cable: the name is gone, and the program's end is hung up when this returns.
+    /// Unplugs the cable. When this returns, the link is removed and the program's side has received a hang-up.
     func unplug() {
         PseudoTerminal.removeLink(path)
-        tell { .unplug($0) }
+        execute { .unplug($0) }
         device.withLock { $0.power(false, nowMs: SystemClock.monotonicMs()) }
     }
 
-    /// Puts the cable back, under the same name. Throws `SystemError`.
+    /// Plugs the cable in again, under the same path.
+    ///
+    /// - Throws: `SystemError`.
     func plug() throws {
         let terminal = try PseudoTerminal()
         device.withLock { $0.power(true, nowMs: SystemClock.monotonicMs()) }
-        // Only then the name: what the device says to whoever opens it must not be lost.
-        tell { .plug(terminal, $0) }
+        // The link comes last, so that the device answers the first program that opens it.
+        execute { .plug(terminal, $0) }
         try terminal.link(at: path)
     }
 
-    /// For good.
+    /// Unplugs the cable and ends the thread.
     func close() {
         PseudoTerminal.removeLink(path)
-        tell { .close($0) }
+        execute { .close($0) }
         if let ownFolder { try? Files.removeFolder(ownFolder) }
     }
 
-    private func tell(_ order: (StopSignal) -> Order) {
+    private func execute(_ command: (StopSignal) -> Command) {
         let done = StopSignal()
-        guard orders.send(order(done)) else { return }
-        done.wait(ms: EmulatedPort.closeLimitMs)
+        guard commands.send(command(done)) else { return }
+        done.wait(ms: EmulatedPort.commandLimitMs)
     }
 
     private func run() {
@@ -81,21 +86,21 @@ final class EmulatedPort<Device: EmulatedDevice>: Sendable {
         while true {
             let now = SystemClock.monotonicMs()
             let (output, deadline) = device.withLock { ($0.output(nowMs: now), $0.deadlineMs) }
-            // A line without a reader loses bytes, and so does this one.
+            // A serial line without a reader loses bytes, so write errors are ignored.
             if !output.isEmpty { try? terminal?.write(output) }
             let timeoutMs = deadline.map { Int(max(0, $0 - now)) } ?? -1
             let ports = terminal.map { [$0.descriptor] } ?? []
-            let isReadable = Poll.wait([orders.descriptor] + ports, timeoutMs: timeoutMs).dropFirst().contains(true)
+            let isReadable = Poll.wait([commands.descriptor] + ports, timeoutMs: timeoutMs).dropFirst().contains(true)
             if isReadable, let bytes = terminal?.read(timeoutMs: 0) {
                 if bytes.isEmpty {
-                    _ = Poll.wait([orders.descriptor], timeoutMs: EmulatedPort.openLookMs)
+                    _ = Poll.wait([commands.descriptor], timeoutMs: EmulatedPort.openPollMs)
                 } else {
                     device.withLock { $0.receive(bytes, nowMs: SystemClock.monotonicMs()) }
                 }
             }
-            for order in orders.drain() {
-                switch order {
-                case .look: break
+            for command in commands.drain() {
+                switch command {
+                case .flush: break
                 case .plug(let new, let done):
                     terminal = new
                     done.stop()

@@ -1,3 +1,4 @@
+import Crypto
 import DeviceEmulation
 import FileSystem
 import FoundationEssentials
@@ -6,18 +7,18 @@ import LinuxSystem
 import ScanModel
 import TestSupport
 
-/// One lane: the real gate with its hardware on pseudo-terminals, and a list that came the whole way, imported, exported, signed
-/// and fetched. Nothing of the network runs.
+/// One lane: the real gate with hardware on pseudo-terminals, and an imported, exported, signed and fetched snapshot.
+/// No center, publisher or broker runs.
 ///
-/// One thread drives it. Everything it starts ends with it.
+/// Confined to one thread. Every program ends when the object is released.
 final class DeviceLane {
-    /// Everybody on the list but the chip and the code: `person(0)` to `person(people - 1)`.
+    /// Registered attendees besides the chip and the code: `person(0)` to `person(people - 1)`.
     static let people = 24
-    /// An NTAG 424 DNA, listed as `sun:`.
+    /// The UID of a registered NTAG 424 DNA.
     static let chip: [UInt8] = [0x04, 0x95, 0x8c, 0xaa, 0x5c, 0x5e, 0x80]
     /// A code of the same person as `person(0)`.
     static let code = "TICKET-4711"
-    /// A tag at a reader is the same tap within this time, ms: less than it takes to leave and come back.
+    /// Debounce window of the gate, in milliseconds. Shorter than the time in which a tag leaves and returns.
     static let debounceMs = 500
 
     let line: Line
@@ -34,10 +35,10 @@ final class DeviceLane {
         try line.administer(
             "gate", "set", "Main", "--policy",
             #"{"antipassback":"\#(antipassback)","debounce_ms":\#(DeviceLane.debounceMs)}"#)
-        let rows = (0..<DeviceLane.people).map { "\(hex(DeviceLane.person($0))),,,Person \($0),Hall" }
+        let rows = (0..<DeviceLane.people).map { "\(Hex.encode(DeviceLane.person($0))),,,Person \($0),Hall" }
         try line.importing(
             (["uid,sun,code,name,zones"] + rows + [
-                ",\(hex(DeviceLane.chip)),,Chip,Hall", ",,\(DeviceLane.code),Ticket,Hall",
+                ",\(Hex.encode(DeviceLane.chip)),,Chip,Hall", ",,\(DeviceLane.code),Ticket,Hall",
             ]).joined(separator: "\n") + "\n")
         try line.database.query(
             """
@@ -49,8 +50,9 @@ final class DeviceLane {
         reader = try PN532Emulator()
     }
 
-    /// Starts the gate, and waits until all of its devices work.
-    /// - Parameter readers: its `--reader`; nil: the NFC reader.
+    /// Starts the gate, and waits until all its devices work.
+    ///
+    /// - Parameter readers: the values of `--reader`; `nil` for the NFC reader.
     func start(_ more: [String] = [], readers: [String]? = nil, output: ChildProcess.Output = .lines) throws {
         let readers = readers ?? ["nfc:\(reader.connstring)"]
         gate = try ChildProcess(
@@ -64,31 +66,31 @@ final class DeviceLane {
         }
     }
 
-    /// Asks the gate to end, which it must do well.
+    /// Stops the gate, which must exit with code 0.
     func stop() throws {
-        guard let gate, try gate.stop() == .exit(0) else { throw TestFailure("the gate did not end well\(log())") }
+        guard let gate, try gate.stop() == .exit(0) else { throw TestFailure("the gate failed at its end\(log())") }
     }
 
-    /// Holds a tag at the reader until the gate has said what it thinks of it.
+    /// Holds a tag at the reader until the gate prints its verdict.
     func tap(_ tag: EmulatedTag) throws -> PrintedVerdict {
         reader.present(tag)
         defer { reader.removeTag() }
         return try verdict()
     }
 
-    /// Waits until the reader has seen for long enough that nothing is there.
+    /// Removes the tag, and waits until the reader has found no tag for longer than the debounce window.
     func leave() throws {
         reader.removeTag()
-        let (looks, since) = (reader.count(of: 0x4a), SystemClock.monotonicMs())
-        try eventually("looks at nothing", everyMs: 5) {
-            reader.count(of: 0x4a) > looks + 3 && SystemClock.monotonicMs() - since > Int64(DeviceLane.debounceMs) + 100
+        let (polls, since) = (reader.count(of: 0x4a), SystemClock.monotonicMs())
+        try eventually("the reader polls an empty field", everyMs: 5) {
+            reader.count(of: 0x4a) > polls + 3 && SystemClock.monotonicMs() - since > Int64(DeviceLane.debounceMs) + 100
         }
     }
 
-    /// The next verdict that the gate prints; one that it only shows again is passed over.
+    /// The next verdict that the gate prints. Skips verdicts that it shows again.
     func verdict() throws -> PrintedVerdict {
         while true {
-            guard let text = try gate?.line(withinMs: 30_000) else { throw TestFailure("the gate ended\(log())") }
+            guard let text = try gate?.line() else { throw TestFailure("the gate ended\(log())") }
             let verdict = try PrintedVerdict(text)
             if seen.insert("\(verdict.log) \(verdict.seq)").inserted { return verdict }
         }
@@ -96,9 +98,9 @@ final class DeviceLane {
 
     func log() -> String { gate?.errorTail() ?? "" }
 
-    /// What `tapline-gate status` says, asked anew until it says so.
-    func awaitStatus(_ what: String, _ isSo: (LaneStatus) throws -> Bool) throws {
-        do { try eventually(what) { try isSo(status()) } } catch let failure as TestFailure {
+    /// Polls `tapline-gate status` until the condition is true.
+    func awaitStatus(_ what: String, _ isTrue: (LaneStatus) throws -> Bool) throws {
+        do { try eventually(what) { try isTrue(status()) } } catch let failure as TestFailure {
             throw TestFailure("\(failure): \(try statusText())\(log())")
         }
     }
@@ -109,7 +111,7 @@ final class DeviceLane {
         try Run.succeeding("tapline-gate", ["status", "--data", scanner.data, "--output", "json"]).lines.joined()
     }
 
-    /// Every scan in the journal, in order, asked by another program than ours.
+    /// Every scan in the journal, in order, read with sqlite3.
     func journal() throws -> [Row] {
         try Run.succeeding(
             "sqlite3",
@@ -129,27 +131,27 @@ final class DeviceLane {
         var isOfReader: Bool { verdict == 131 || verdict == 132 }
     }
 
-    /// What it journalled besides readers that came and went, which a slow machine may see more often.
+    /// The journaled verdicts without reader events, which may occur more often on a slow machine.
     func verdicts() throws -> [Int64] { try journal().filter { !$0.isOfReader }.map(\.verdict) }
 
-    /// The tag ID that stands for an identity at this event.
+    /// The tag ID of an identity at this event.
     func tagID(_ identity: TagIdentity) throws -> String {
         guard let key = EventKey(try Files.read(line.eventKeyFile)) else { throw TestFailure("no event key") }
         return "\(key.tagID(of: identity).rawValue)"
     }
 
-    /// What the gate has open, one target a descriptor.
+    /// The targets of the open descriptors of the gate.
     func descriptors() throws -> [String] {
         guard let gate else { return [] }
         return try Files.list("/proc/\(gate.pid)/fd").compactMap { name in
             var target = [CChar](repeating: 0, count: 256)
-            // One that is closed meanwhile counts no longer.
+            // A descriptor may be closed after the listing.
             guard readlink("/proc/\(gate.pid)/fd/\(name)", &target, target.count) > 0 else { return nil }
             return String(decoding: target.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
         }
     }
 
-    /// Waits until nothing more is open than before: what leaks never goes.
+    /// Waits until the gate has no more open descriptors than before. Leaked descriptors never disappear.
     func awaitNoMore(than before: [String]) throws {
         do {
             try eventually("\(before.count) descriptors at most") { try descriptors().count <= before.count }
@@ -159,7 +161,7 @@ final class DeviceLane {
     }
 }
 
-/// Of what `tapline-gate status --output json` says.
+/// Some fields of `tapline-gate status --output json`.
 struct LaneStatus: Decodable {
     struct Reader: Decodable {
         let name, direction: String
@@ -171,7 +173,7 @@ struct LaneStatus: Decodable {
     let turnstile: String?
     let alarms: [String]?
 
-    /// What is wrong with the readers; nil: no gate ever ran.
+    /// The faults of the readers; `nil` if no gate has run.
     var problems: [String]? { readers.map { $0.compactMap(\.problem) } }
 
     init(_ text: String) throws {
@@ -181,8 +183,4 @@ struct LaneStatus: Decodable {
             throw TestFailure("not a status: \(text): \(error)")
         }
     }
-}
-
-private func hex(_ bytes: [UInt8]) -> String {
-    bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
 }

@@ -2,14 +2,14 @@ import CLinux
 import Glibc
 import LinuxSystem
 
-/// A pseudo-terminal: this side plays the device, a program opens `path` as it would open a serial port.
+/// A pseudo-terminal. The owner plays the device, and a program opens `path` like a serial port.
 package final class PseudoTerminal: Sendable {
-    /// This side, for poll(2); non-blocking.
+    /// The non-blocking descriptor of the device side, for poll(2).
     package let descriptor: Int32
-    /// `/dev/pts/N`, raw: no echo, no line ends translated.
+    /// `/dev/pts/N`, in raw mode: no echo, no translation of line ends.
     package let path: String
 
-    /// Throws `SystemError`.
+    /// - Throws: `SystemError`.
     package init() throws {
         let master = posix_openpt(O_RDWR | O_NOCTTY)
         guard master >= 0 else { throw SystemError("open a pseudo-terminal") }
@@ -22,29 +22,32 @@ package final class PseudoTerminal: Sendable {
 
     deinit { close(descriptor) }
 
-    /// What the program wrote, waiting at most `timeoutMs` for it; empty when nothing has come, also while no program has
-    /// opened `path`.
+    /// Reads bytes that the program wrote.
+    ///
+    /// - Returns: the bytes; empty after `timeoutMs` milliseconds, and while no program has opened `path`.
     package func read(timeoutMs: Int) -> [UInt8] {
         guard Poll.wait([descriptor], timeoutMs: timeoutMs)[0] else { return [] }
         var bytes = [UInt8](repeating: 0, count: 4_096)
         let count = Glibc.read(descriptor, &bytes, bytes.count)
         if count <= 0 {
-            // EIO: nobody holds the other side, and poll(2) says so at once.
+            // EIO: no program has opened the other side, and poll(2) returns immediately. Limits the polling rate.
             usleep(1_000)
             return []
         }
         return Array(bytes[..<count])
     }
 
-    /// Throws `SystemError`, EAGAIN where the program does not read.
+    /// - Throws: `SystemError`, with EAGAIN if the program does not read.
     package func write(_ bytes: [UInt8]) throws {
         let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
         guard count == bytes.count else { throw SystemError("write \(path)", code: count < 0 ? errno : EAGAIN) }
     }
 
-    /// Makes `link` a symbolic link to `path`, in one step: whoever opens it meets the old device or this one. So a device
-    /// keeps its name when it is plugged in again, as udev gives names under /dev/serial/by-id. Throws `SystemError`; a file
-    /// that is no link is left alone (EEXIST).
+    /// Makes `link` a symbolic link to `path`, and replaces an older link atomically.
+    ///
+    /// A device keeps its path when it is plugged in again, like the names that udev gives under /dev/serial/by-id.
+    ///
+    /// - Throws: `SystemError`, with EEXIST if `link` is a file of another type.
     package func link(at link: String) throws {
         try PseudoTerminal.refuseFile(link)
         let temporary = "\(link).\(getpid())-\(descriptor)"
@@ -57,7 +60,7 @@ package final class PseudoTerminal: Sendable {
         }
     }
 
-    /// Takes such a link away; one that is not there is fine.
+    /// Removes a link that `link(at:)` made, if it exists.
     package static func removeLink(_ link: String) {
         guard (try? refuseFile(link)) != nil else { return }
         unlink(link)

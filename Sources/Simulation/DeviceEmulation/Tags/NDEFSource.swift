@@ -1,8 +1,8 @@
 /// Where an emulated tag's NDEF message comes from.
 enum NDEFSource: Sendable {
-    /// The same at every read.
+    /// The same message at each read.
     case fixed([UInt8])
-    /// Another at every read.
+    /// A different message at each read.
     case sun(SunChip)
 
     mutating func next() -> [UInt8] {
@@ -17,7 +17,7 @@ enum NDEFSource: Sendable {
 
     private static let prefixes: [(code: UInt8, text: String)] = [(0x04, "https://"), (0x03, "http://")]
 
-    /// One well-known URI record (NFC Forum URI RTD 1.0), short where it fits.
+    /// One well-known URI record (NFC Forum URI RTD 1.0), in the short format if it fits.
     static func record(url: String) -> [UInt8] {
         let prefix = prefixes.first { url.hasPrefix($0.text) }
         let payload = [prefix?.code ?? 0x00] + Array(url.utf8.dropFirst(prefix?.text.utf8.count ?? 0))

@@ -1,7 +1,7 @@
 import FoundationEssentials
 import TestSupport
 
-/// One line of `tapline-gate --output json` (SPEC.md section 8).
+/// One line of `tapline-gate --output json` (contract.md section 8).
 struct PrintedVerdict: Decodable, Hashable {
     let log: String
     let seq: Int64
@@ -24,11 +24,11 @@ struct PrintedVerdict: Decodable, Hashable {
         do {
             self = try JSONDecoder().decode(PrintedVerdict.self, from: Data(line.utf8))
         } catch {
-            throw TestFailure("not a verdict of SPEC.md section 8: \(line): \(error)")
+            throw TestFailure("not a verdict of contract.md section 8: \(line): \(error)")
         }
     }
 
-    /// The same words as `Line.storedVerdicts` gives for a stored scan.
+    /// The scan in the format of `Line.storedVerdicts`.
     var key: String { "\(log)|\(seq)|\(verdict)|\(tag.text)" }
 }
 
@@ -39,36 +39,44 @@ extension Line {
             "SELECT log, seq, verdict, tag_id FROM tapline.scans JOIN tapline.journals ON journals.id = journal_id")
     }
 
-    /// Checks what is true after any run, however it was disturbed: each printed verdict is stored exactly once, the
-    /// database holds what the journals hold and nothing else, and its own accounts agree.
+    /// The keys that occur more than once.
+    private func repeated(_ keys: [String]) -> [String] {
+        var seen: Set<String> = []
+        return keys.filter { !seen.insert($0).inserted }
+    }
+
+    /// Checks the conditions that hold after any disturbed run.
+    ///
+    /// Each printed verdict is stored exactly once, the database holds exactly the scans of the journals, and its
+    /// counters and its presence agree with the scans.
+    ///
+    /// - Returns: a description of each violated condition.
     func checkExactlyOnce() throws -> [String] {
         var wrong: [String] = []
-        func must(_ what: String, _ rows: [String]) {
+        func expectNone(_ what: String, _ rows: [String]) {
             if !rows.isEmpty { wrong.append("\(what): \(rows.count), such as \(rows.prefix(3))") }
         }
         let stored = try storedVerdicts()
-        let counts = Dictionary(stored.map { ($0, 1) }, uniquingKeysWith: +)
+        let isStored = Set(stored)
         let printed = try scanners.flatMap { try $0.printed() }.map(\.key)
-        must("printed and not stored", printed.filter { counts[$0] == nil })
-        must("stored twice", counts.filter { $0.value > 1 }.map(\.key))
-        must(
-            "printed twice", Dictionary(printed.map { ($0, 1) }, uniquingKeysWith: +).filter { $0.value > 1 }.map(\.key)
-        )
+        expectNone("printed and not stored", printed.filter { !isStored.contains($0) })
+        expectNone("stored twice", repeated(stored))
+        expectNone("printed twice", repeated(printed))
         let journalled = try journalled()
         if stored.count != journalled {
             wrong.append("journals hold \(journalled) scans, the database \(stored.count)")
         }
-        must(
-            "journals whose account does not balance",
+        expectNone(
+            "journals whose counters do not add up",
             try database.query(
                 """
                 SELECT scanner_id, log, received, stored, duplicates, conflicts FROM tapline.journals
                 WHERE received <> stored + duplicates + conflicts OR conflicts <> 0 OR last_seq <> next_seq - 1
                     OR stored <> (SELECT count(*) FROM tapline.scans WHERE journal_id = journals.id)
                 """))
-        must("gaps", try database.query("SELECT * FROM tapline.seq_gaps"))
-        must("quarantined", try database.query("SELECT reason, detail FROM tapline.quarantine"))
-        must(
+        expectNone("gaps", try database.query("SELECT * FROM tapline.seq_gaps"))
+        expectNone("quarantined", try database.query("SELECT reason, detail FROM tapline.quarantine"))
+        expectNone(
             "tags whose presence is not their last admitted scan",
             try database.query(
                 """

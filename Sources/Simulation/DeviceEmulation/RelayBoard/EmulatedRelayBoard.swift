@@ -1,21 +1,24 @@
-/// The microcontroller of an LCUS relay board: `A0 channel state sum` switches, `FF` asks. Fed by its USB plug, so that pulling
-/// it lets every relay fall.
+/// The microcontroller of an LCUS relay board.
+///
+/// `A0 channel state sum` switches a relay, `FF` queries the states. USB powers the board, so that every relay is
+/// released when the cable is unplugged.
 struct EmulatedRelayBoard: EmulatedDevice {
     private(set) var isOn: [Bool]
     private(set) var changes: [RelayBoardEmulator.Change] = []
-    /// Frames with a wrong sum, a channel that is not there, or a state that is none.
+    /// Frames with an invalid sum, channel or state.
     private(set) var badFrames = 0
-    /// Commands understood, whether they changed something or not.
+    /// Valid commands, including those that changed nothing.
     private(set) var commands = 0
+    /// Whether the board ignores all input.
     var isStuck = false
-    /// Relays that stay as they are, whatever is said; from 1.
+    /// Channels, from 1, whose relays do not move.
     var jammed: Set<Int> = []
     private let reply: RelayBoardEmulator.Reply
     private var pending: [UInt8] = []
-    private var speech: [UInt8] = []
+    private var pendingOutput: [UInt8] = []
 
     private static let start: UInt8 = 0xa0
-    private static let question: UInt8 = 0xff
+    private static let query: UInt8 = 0xff
     private static let frameBytes = 4
 
     init(channels: Int, reply: RelayBoardEmulator.Reply) {
@@ -26,7 +29,7 @@ struct EmulatedRelayBoard: EmulatedDevice {
     var deadlineMs: Int64? { nil }
 
     mutating func power(_ isOn: Bool, nowMs: Int64) {
-        (pending, speech) = ([], [])
+        (pending, pendingOutput) = ([], [])
         for channel in self.isOn.indices { set(channel, false, nowMs) }
     }
 
@@ -36,21 +39,21 @@ struct EmulatedRelayBoard: EmulatedDevice {
         while let first = pending.first {
             if first == EmulatedRelayBoard.start {
                 guard pending.count >= EmulatedRelayBoard.frameBytes else { return }
-                obey(Array(pending.prefix(EmulatedRelayBoard.frameBytes)), nowMs)
+                execute(Array(pending.prefix(EmulatedRelayBoard.frameBytes)), nowMs)
                 pending.removeFirst(EmulatedRelayBoard.frameBytes)
             } else {
-                if first == EmulatedRelayBoard.question { answer() }
+                if first == EmulatedRelayBoard.query { reportStates() }
                 pending.removeFirst()
             }
         }
     }
 
     mutating func output(nowMs: Int64) -> [UInt8] {
-        defer { speech = [] }
-        return speech
+        defer { pendingOutput = [] }
+        return pendingOutput
     }
 
-    private mutating func obey(_ frame: [UInt8], _ nowMs: Int64) {
+    private mutating func execute(_ frame: [UInt8], _ nowMs: Int64) {
         let channel = Int(frame[1]) - 1
         guard frame[0] &+ frame[1] &+ frame[2] == frame[3], isOn.indices.contains(channel), frame[2] <= 1 else {
             badFrames += 1
@@ -67,13 +70,13 @@ struct EmulatedRelayBoard: EmulatedDevice {
         changes.append(RelayBoardEmulator.Change(channel: channel + 1, isOn: state, atMs: nowMs))
     }
 
-    private mutating func answer() {
+    private mutating func reportStates() {
         switch reply {
         case .none: return
-        case .bytes: speech += isOn.map { $0 ? 1 : 0 }
+        case .bytes: pendingOutput += isOn.map { $0 ? 1 : 0 }
         case .text:
             let lines = isOn.enumerated().map { "CH\($0.offset + 1):\($0.element ? "ON" : "OFF") \r\n" }
-            speech += Array(lines.joined().utf8)
+            pendingOutput += Array(lines.joined().utf8)
         }
     }
 }

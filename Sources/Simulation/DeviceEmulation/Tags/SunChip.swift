@@ -1,44 +1,48 @@
 package import Crypto
 
-/// What an NTAG 424 DNA adds to the URL in its NDEF file at each read: its encrypted UID and read counter, and a MAC over them
-/// (NXP AN12196, secure unique NFC messages).
+/// The secure unique NFC messages (SUN) of an NTAG 424 DNA, after NXP AN12196.
 ///
-/// The UID and counter part ends with five bytes that a chip draws at random; here they come from the counter, so that a run
-/// can be repeated.
+/// At each read, the chip adds its encrypted UID and read counter to the URL in its NDEF file, and a MAC over them. A
+/// chip draws five random padding bytes; here they derive from the counter, so that a run is repeatable.
 package struct SunChip: Sendable {
     /// 7 bytes.
     package let uid: [UInt8]
-    /// Reads so far; the next message has one more. 24 bits.
+    /// Number of reads, 24 bits. The next message contains the next number.
     package var counter: UInt32
-    /// Where the URL leads; the message is its query.
+    /// The URL without its query. The message is the query.
     package var url = "https://band.example/"
-    /// 16 bytes a block, sent encrypted in front of the MAC, which then covers them too; empty: none.
+    /// File data in blocks of 16 bytes, sent encrypted before the MAC, which covers them; empty for none.
     package var fileData: [UInt8] = []
 
     private let meta: AES128
     private let file: AES128
 
     static let uidBytes = 7
-    /// Tags: PICCData holds UID and counter, a UID of 7 bytes.
+    /// PICCDataTag: the data contain a UID of 7 bytes and the counter.
     private static let content: UInt8 = 0xc7
     private static let counterLimit: UInt32 = 0xff_ffff
 
     /// - Parameters:
     ///   - meta: the key for UID and counter, shared by all chips.
-    ///   - file: this chip's own key, diversified already where that is the custom.
+    ///   - file: the key of this chip, after diversification.
     package init(uid: [UInt8], meta: AES128, file: AES128, counter: UInt32 = 0) {
-        precondition(uid.count == SunChip.uidBytes, "these chips have 7 bytes of UID")
-        (self.uid, self.meta, self.file, self.counter) = (uid, meta, file, counter)
+        precondition(uid.count == SunChip.uidBytes, "the UID of an NTAG 424 DNA has 7 bytes")
+        self.uid = uid
+        self.meta = meta
+        self.file = file
+        self.counter = counter
     }
 
-    /// Counts, and gives the URL of this read.
+    /// Increases the counter and returns the URL of this read.
     mutating func read() -> String {
-        // The chip stops counting at its end, and says the same for ever.
+        // At its limit the counter stays, and the message repeats.
         counter = min(counter + 1, SunChip.counterLimit)
         let padding = (0..<5).map { UInt8(truncatingIfNeeded: (counter &* 0x9e37_79b9) >> (4 * $0)) }
         return message(padding: padding)
     }
 
+    /// The URL of a read with the present counter.
+    ///
     /// - Parameter padding: 5 bytes.
     func message(padding: [UInt8]) -> String {
         let picc = meta.encrypt([SunChip.content] + uid + littleEndian + padding)

@@ -1,19 +1,21 @@
 import FileSystem
 import TestSupport
 
-/// A library for LD_PRELOAD that ends a program by SIGKILL at the n-th of its calls that change a file, in the middle of it if
-/// it is a write: closer to the point than any signal from outside.
+/// A library for LD_PRELOAD that kills a program at the n-th call that changes a file, and in the middle of a write.
+///
+/// This reaches moments that a signal from outside hardly reaches.
 struct FileCallCut {
     let library: String
 
-    /// Compiles it, with the compiler that comes with Swift.
+    /// Compiles the library with the C compiler of the Swift toolchain.
     init(_ folder: TemporaryFolder) throws {
         library = folder.file("cut.so")
         try Files.writeAtomically(Array(FileCallCut.source.utf8), to: folder.file("cut.c"))
         try Run.succeeding("clang", ["-shared", "-fPIC", "-O1", "-Wall", "-o", library, folder.file("cut.c"), "-ldl"])
     }
 
-    /// For a program that is to die at its call `number`; 0: never, and the number of calls is written into `count`.
+    /// The environment of a program that is killed at its call `number`, from 1. With 0 it runs to its end, and writes
+    /// the number of its calls to the file `count`.
     func environment(at number: Int, count: String? = nil) -> [String: String] {
         var environment = ["LD_PRELOAD": library, "CUT_AT": "\(number)"]
         if let count { environment["CUT_COUNT"] = count }
@@ -61,7 +63,7 @@ struct FileCallCut {
           if (isfile(fd) && now()) { REAL(pwrite64)(fd, bytes, count / 2, place); die(); }
           return REAL(pwrite64)(fd, bytes, count, place);
         }
-        __attribute__((destructor)) static void tell(void) {
+        __attribute__((destructor)) static void report(void) {
           const char *path = getenv("CUT_COUNT");
           FILE *file = path ? fopen(path, "w") : NULL;
           if (file) { fprintf(file, "%ld\n", calls); fclose(file); }

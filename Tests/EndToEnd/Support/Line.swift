@@ -2,9 +2,9 @@ import FileSystem
 import Glibc
 import TestSupport
 
-/// The whole line with the real binaries: a center on its servers, and scanners with their gates and publishers.
+/// The whole system with the real programs: a center on its servers, and scanners with their gates and publishers.
 ///
-/// One thread drives it. Everything it starts ends with it.
+/// Confined to one thread. Every program ends when the object is released.
 final class Line {
     static let event = "Test Event"
 
@@ -21,10 +21,11 @@ final class Line {
     var snapshots: String { folder.file("published") }
     var centerURL: String { "http://127.0.0.1:\(httpPort)" }
 
-    /// Makes the keys and an empty, migrated database with an event in it; nothing runs yet.
+    /// Makes the keys and a migrated database with an event. Starts no program.
+    ///
     /// - Parameters:
-    ///   - databaseURL: a superuser's, ending in `/postgres`.
-    ///   - amqpURL: an administrator's, of a vhost that nothing else uses.
+    ///   - databaseURL: URL of a superuser, ending in `/postgres`.
+    ///   - amqpURL: URL of an administrator, with a vhost for this test only.
     init(databaseURL: String, amqpURL: String) throws {
         self.amqpURL = amqpURL
         database = try TestDatabase(administrator: databaseURL)
@@ -38,13 +39,13 @@ final class Line {
         try administer("event", "set", "--name", Line.event, "--time-zone", "Etc/UTC", "--day-start", "04:00")
     }
 
-    /// Runs a command of the center on the database, to its end.
+    /// Runs a command of `tapline-center` on the database to its end.
     @discardableResult
     func administer(_ words: String...) throws -> Run {
         try Run.succeeding("tapline-center", words + ["--database-url", database.url])
     }
 
-    /// Imports rows of the registration list.
+    /// Imports a registration list.
     func importing(_ csv: String) throws {
         let path = folder.file("import.csv")
         try Files.writeAtomically(Array(csv.utf8), to: path)
@@ -59,7 +60,7 @@ final class Line {
             ])
     }
 
-    /// Starts the center, or starts it again after it was killed.
+    /// Starts the center, also after it was killed.
     func startCenter(_ more: [String] = []) throws {
         center = try ChildProcess(
             Package.program("tapline-center"),
@@ -71,13 +72,13 @@ final class Line {
 
     /// Waits until the center is connected to both servers.
     func awaitCenter() throws {
-        try eventually("the center answers /readyz with 200", withinMs: 60_000) {
+        try eventually("the center answers /readyz with 200") {
             if let end = center?.end { throw TestFailure("the center ended: \(end)\(center?.errorTail() ?? "")") }
             return try Run.it("curl", ["-sf", "-m", "5", "\(centerURL)/readyz"]).end == .exit(0)
         }
     }
 
-    /// Enrols a scanner at a gate into a zone (made if missing); nothing of it runs yet.
+    /// Enrols a scanner at a gate into a zone, which is created if it is missing. Starts no program.
     func enrol(_ id: String, gate: String, zone: String) throws -> Scanner {
         try administer("scanner", "add", id, "--gate", gate, "--zone", zone)
         let scanner = Scanner(id: id, line: self)
@@ -86,21 +87,21 @@ final class Line {
         return scanner
     }
 
-    /// How many scans are stored.
+    /// Number of stored scans.
     func stored() throws -> Int { try database.number("SELECT count(*) FROM tapline.scans") }
 
-    /// How many scans the scanners' journals hold together.
+    /// Number of scans in the journals of all scanners.
     func journalled() throws -> Int { try scanners.reduce(0) { try $0 + $1.journalled() } }
 
-    /// Waits until all that was journalled is stored. Throws `TestFailure` with the state of things after the time.
-    func awaitAllStored(withinMs limitMs: Int = 120_000) throws {
+    /// Waits until every journaled scan is stored and tracked.
+    ///
+    /// - Throws: `TestFailure` with the state of journals and programs, if no scan is stored for a long time.
+    func awaitAllStored() throws {
         let journalled = try journalled()
         do {
-            try eventually("\(journalled) scans are stored", withinMs: limitMs, everyMs: 200) {
-                try stored() >= journalled
-            }
-            // Tracking may be a second behind, and after the death of a center a moment more.
-            try eventually("all of them are tracked", withinMs: 30_000, everyMs: 100) {
+            try awaitCount("scans are stored", journalled, everyMs: 200, stored)
+            // Tracking may be a second behind, and longer after a center was killed.
+            try eventually("every scan is tracked", everyMs: 100) {
                 try database.query("SELECT 1 FROM tapline_internal.tracking_queue LIMIT 1").isEmpty
             }
         } catch let failure as TestFailure {
@@ -118,7 +119,7 @@ final class Line {
     }
 }
 
-/// One device: a data folder, a gate that reads taps from its standard input, a publisher.
+/// One device: a data folder, a gate that reads taps from standard input, and a publisher.
 final class Scanner {
     let id: String
     let data: String
@@ -131,7 +132,7 @@ final class Scanner {
         data = line.folder.file(id)
     }
 
-    /// The file that holds everything the gate ever printed.
+    /// The file with every verdict that the gates of this scanner printed.
     var verdicts: String { line.folder.file("\(id).verdicts") }
 
     func startGate(output: ChildProcess.Output? = nil) throws {
@@ -152,7 +153,7 @@ final class Scanner {
             ], output: .null, errors: line.folder.file("\(id).publisher.log"))
     }
 
-    /// Installs the newest snapshot from the center's folder, as from a stick.
+    /// Installs the newest snapshot from the folder of the center, as from a USB stick.
     func fetch() throws {
         try Run.succeeding(
             "tapline-publisher",
@@ -161,13 +162,13 @@ final class Scanner {
             ])
     }
 
-    /// The version in force on the device; 0: none.
+    /// The version of the installed snapshot; 0 for none.
     func snapshotVersion() -> Int {
         guard let name = try? Files.readText(data + "/snapshots/current") else { return 0 }
         return Int(name.filter(\.isNumber)) ?? 0
     }
 
-    /// How many scans its journals hold, asked by another program than ours.
+    /// Number of scans in its journals, read with sqlite3.
     func journalled() throws -> Int {
         guard access(data + "/journal.sqlite", F_OK) == 0 else { return 0 }
         let run = try Run.succeeding(
@@ -175,7 +176,7 @@ final class Scanner {
         return Int(run.lines.first ?? "") ?? 0
     }
 
-    /// What its gates printed, in order; a last line cut off by SIGKILL does not count.
+    /// The verdicts that its gates printed, in order, without a last line that SIGKILL cut off.
     func printed() throws -> [PrintedVerdict] {
         guard let text = try? Files.readText(verdicts, limit: 1 << 30) else { return [] }
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
@@ -183,7 +184,7 @@ final class Scanner {
     }
 }
 
-/// A free port on loopback, below the range from which outgoing connections are numbered.
+/// A free port on loopback, below the port range of outgoing connections.
 func freePort() throws -> Int {
     for _ in 0..<100 {
         let port = UInt16.random(in: 12_000..<20_000)

@@ -1,24 +1,24 @@
-/// The frames between a host and a PN532 (PN532 User Manual, UM0701-02, section 6.2.1), as the chip sees them.
+/// A frame that a PN532 receives (PN532 User Manual, UM0701-02, section 6.2.1).
 enum PN532Frame: Equatable, Sendable {
-    /// A command: its code and what follows it.
+    /// A command: its code and its data.
     case command(UInt8, [UInt8])
-    /// From the host: give up what you are doing.
+    /// An acknowledgement of the host, which aborts the command in progress.
     case acknowledge
-    /// From the host: say it again.
-    case repeatIt
-    /// Checksums right, but not from a host.
+    /// A negative acknowledgement of the host, which requests the last response again.
+    case negativeAcknowledge
+    /// A frame with an invalid data checksum or without a command.
     case foreign
 
     static let acknowledgement: [UInt8] = [0x00, 0x00, 0xff, 0x00, 0xff, 0x00]
-    /// "Application level error": the chip does not know the command.
+    /// "Application level error": unknown command.
     static let applicationError: [UInt8] = [0x00, 0x00, 0xff, 0x01, 0xff, 0x7f, 0x81, 0x00]
 
     private static let fromHost: UInt8 = 0xd4
     private static let fromChip: UInt8 = 0xd5
-    /// Longest data of a normal frame, TFI included.
+    /// Maximum length of the data of a normal frame, including the frame identifier (TFI).
     private static let normalLimitBytes = 255
 
-    /// A response as it goes over the line.
+    /// The bytes of a response frame.
     static func response(_ command: UInt8, _ data: [UInt8]) -> [UInt8] {
         let body = [fromChip, command &+ 1] + data
         var frame: [UInt8] = [0x00, 0x00, 0xff]
@@ -31,8 +31,10 @@ enum PN532Frame: Equatable, Sendable {
         return frame + body + [0 &- body.reduce(0, &+), 0x00]
     }
 
-    /// Takes the first whole frame off the front of `bytes`, with whatever noise stands before it; nil while there is none.
-    /// A frame with a wrong checksum is noise, as it is to the chip.
+    /// Removes the first complete frame from `bytes`, with the noise before it. A frame with an invalid length checksum
+    /// counts as noise.
+    ///
+    /// - Returns: the frame, or `nil` if there is no complete one.
     static func next(_ bytes: inout [UInt8]) -> PN532Frame? {
         while true {
             guard let start = bytes.indices.dropLast().first(where: { bytes[$0] == 0x00 && bytes[$0 + 1] == 0xff })
@@ -49,7 +51,7 @@ enum PN532Frame: Equatable, Sendable {
                 return .acknowledge
             case (0xff, 0x00):
                 bytes.removeFirst(start + 4)
-                return .repeatIt
+                return .negativeAcknowledge
             case (0xff, 0xff):
                 guard rest.count >= 5 else { return nil }
                 let (high, low) = (rest[start + 4], rest[start + 5])
