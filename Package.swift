@@ -69,13 +69,15 @@ let package = Package(
         // The scanner: gate and publisher.
         domain("DataFolder", in: "Scanner", "LinuxSystem", "SQLite", "FileSystem", "Runtime", "ScanModel"),
         domain(
-            "ScanJournal", in: "Scanner", "LinuxSystem", "SQLite", "FileSystem", "Runtime", "CLI", "ScanModel",
+            "ScanJournal", in: "Scanner", "ErrorModel", "LinuxSystem", "SQLite", "FileSystem", "Runtime", "ScanModel",
             "DataFolder"),
         domain(
-            "Readers", in: "Scanner", "LinuxSystem", "Crypto", "NFC", "SerialPorts", "FileSystem", "Runtime", "CLI",
+            "Readers", in: "Scanner", "ErrorModel", "LinuxSystem", "Crypto", "NFC", "SerialPorts", "FileSystem",
+            "Runtime",
             "ScanModel"),
         domain(
-            "TurnstileControl", in: "Scanner", "ErrorModel", "LinuxSystem", "SerialPorts", "Runtime", "ScanModel", "AccessControl",
+            "TurnstileControl", in: "Scanner", "ErrorModel", "LinuxSystem", "SerialPorts", "Runtime", "ScanModel",
+            "AccessControl",
             "GateController"),
         domain(
             "LaneDisplay", in: "Scanner", "LinuxSystem", "Runtime", "ScanModel", "Snapshots", "AccessControl",
@@ -90,8 +92,8 @@ let package = Package(
             "SnapshotDownload", in: "Scanner", "ErrorModel", "LinuxSystem", "HTTPClient", "Minisign", "Compression",
             "FileSystem", "Runtime", "Snapshots", "DataFolder", "SnapshotInstall"),
         domain(
-            "ScanUpload", in: "Scanner", "LinuxSystem", "AMQP", "Crypto", "FileSystem", "Runtime", "CLI", "ScanModel",
-            "ScanBatchCodec", "DataFolder", "ScanJournal", "SnapshotInstall"),
+            "ScanUpload", in: "Scanner", "ErrorModel", "LinuxSystem", "AMQP", "Crypto", "FileSystem", "Runtime",
+            "ScanModel", "ScanBatchCodec", "DataFolder", "ScanJournal", "SnapshotInstall"),
 
         // The command center: ingestion, registry, snapshots.
         .target(
@@ -169,7 +171,7 @@ let package = Package(
         unitTests("CenterHTTPTests", "HTTPServer", "FileSystem", "Runtime", "CenterHTTP", "TestSupport"),
         unitTests("CompressionTests", "Compression", "FileSystem", "TestSupport"),
         unitTests("CryptoTests", "Crypto"),
-        unitTests("DataFolderTests", "SQLite", "FileSystem", "CLI", "ScanModel", "DataFolder", "TestSupport"),
+        unitTests("DataFolderTests", "ErrorModel", "SQLite", "FileSystem", "ScanModel", "DataFolder", "TestSupport"),
         unitTests(
             "DeviceEmulationTests", "LinuxSystem", "Crypto", "SerialPorts", "FileSystem", "Runtime", "DeviceEmulation",
             "TestSupport"),
@@ -185,19 +187,20 @@ let package = Package(
         unitTests("IngestTests", "ScanModel", "ScanBatchCodec", "Ingest", "TestSupport"),
         unitTests("MinisignTests", "ErrorModel", "Minisign", "FileSystem", "Snapshots", "TestSupport"),
         unitTests(
-            "ReadersTests", "LinuxSystem", "Crypto", "NFC", "SerialPorts", "FileSystem", "Runtime", "CLI", "ScanModel",
+            "ReadersTests", "ErrorModel", "LinuxSystem", "Crypto", "NFC", "SerialPorts", "FileSystem", "Runtime",
+            "ScanModel",
             "Readers", "DeviceEmulation", "TestSupport"),
         unitTests("RegistrationListsTests", "FileSystem", "CLI", "ScanModel", "RegistrationLists", "TestSupport"),
         unitTests("RuntimeTests", "LinuxSystem", "FileSystem", "Runtime", "TestSupport"),
         unitTests("SQLiteTests", "SQLite", "FileSystem", "TestSupport"),
         unitTests("ScanBatchCodecTests", "ScanModel", "ScanBatchCodec", "TestSupport"),
         unitTests(
-            "ScanJournalTests", "LinuxSystem", "SQLite", "FileSystem", "Runtime", "CLI", "ScanModel", "DataFolder",
-            "ScanJournal", "TestSupport"),
+            "ScanJournalTests", "ErrorModel", "LinuxSystem", "SQLite", "FileSystem", "Runtime", "ScanModel",
+            "DataFolder", "ScanJournal", "TestSupport"),
         unitTests("ScanModelTests", "ScanModel"),
         unitTests(
-            "ScanUploadTests", "SQLite", "FileSystem", "Runtime", "CLI", "ScanModel", "ScanBatchCodec", "DataFolder",
-            "ScanJournal", "ScanUpload", "TestSupport"),
+            "ScanUploadTests", "ErrorModel", "SQLite", "FileSystem", "Runtime", "ScanModel", "ScanBatchCodec",
+            "DataFolder", "ScanJournal", "ScanUpload", "TestSupport"),
         unitTests(
             "SnapshotDownloadTests", "ErrorModel", "LinuxSystem", "SQLite", "HTTPClient", "HTTPServer", "Minisign",
             "FileSystem", "Runtime", "ScanModel", "Snapshots", "DataFolder", "SnapshotInstall", "SnapshotDownload",
@@ -218,8 +221,9 @@ let package = Package(
             "AccessControl", "DataFolder", "ScanJournal", "TurnstileControl", "LaneDisplay", "GateController",
             "DeviceEmulation", "TestSupport"),
         tests(
-            "Integration", "LinuxSystem", "SQLite", "AMQP", "Postgres", "Crypto", "Minisign", "FileSystem", "Runtime",
-            "CLI", "ScanModel", "ScanBatchCodec", "Snapshots", "DataFolder", "ScanJournal", "SnapshotInstall",
+            "Integration", "ErrorModel", "LinuxSystem", "SQLite", "AMQP", "Postgres", "Crypto", "Minisign",
+            "FileSystem", "Runtime", "CLI", "ScanModel", "ScanBatchCodec", "Snapshots", "DataFolder", "ScanJournal",
+            "SnapshotInstall",
             "ScanUpload", "Migrations", "Schema", "RegistrationLists", "Registry", "SnapshotExport", "Tracking",
             "Ingest", "PartitionMaintenance", "DeviceEmulation", "TestSupport"),
         tests(

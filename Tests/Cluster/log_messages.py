@@ -8,5 +8,5 @@ SHARD_RETURNED = "shard returned to its owner"
 DELIVERIES_REQUEUED = "database unavailable, unacknowledged deliveries requeued"
 
 # tapline-publisher, in the log of the fleet
-BATCH_REJECTED = "refuses batches"
-PUBLISHER_BLOCKED = "the broker is blocked"
+BATCH_REJECTED = "batch rejected by broker"
+PUBLISHER_BLOCKED = "publishing blocked by broker"

@@ -128,7 +128,7 @@ import Testing
         let reader = JournalReader(folder: folder)
         return try reader.journals().flatMap { record in
             try reader.read(journal: record.id, after: 0, limit: 1_000_000).map {
-                "\(record.log)|\($0.seq)|\($0.verdict.rawValue)|\($0.tag.rawValue)"
+                "\(record.journalID)|\($0.seq)|\($0.verdict.rawValue)|\($0.tag.rawValue)"
             }
         }
     }

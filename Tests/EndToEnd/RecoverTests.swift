@@ -27,7 +27,7 @@ import Testing
         let reader = JournalReader(folder: folder)
         return try Dictionary(
             uniqueKeysWithValues: reader.journals().map {
-                ($0.log, try reader.read(journal: $0.id, after: 0, limit: 100_000))
+                ($0.journalID, try reader.read(journal: $0.id, after: 0, limit: 100_000))
             })
     }
 

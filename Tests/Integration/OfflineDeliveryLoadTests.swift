@@ -1,6 +1,6 @@
 import AMQP
-import CLI
 import DataFolder
+import ErrorModel
 import FileSystem
 import LinuxSystem
 import Runtime
@@ -13,8 +13,8 @@ import Testing
 
 @testable import ScanJournal
 
-/// `ship` and `resend` by their parts, on a real broker.
-struct HandDeliveryTests {
+/// `ship` and `resend` with a real broker.
+struct OfflineDeliveryLoadTests {
     private let vhost: TestVhost
 
     init() throws {
@@ -23,15 +23,15 @@ struct HandDeliveryTests {
     }
 
     private func resend(
-        _ rig: UploadRig, since sinceMs: Int64 = 0, url: String? = nil, patienceMs: Int64 = 30_000
+        _ rig: UploadRig, since sinceMs: Int64 = 0, url: String? = nil, confirmLimitMs: Int64 = 30_000
     ) throws -> OfflineDelivery.Report {
         try OfflineDelivery(
-            .since(sinceMs), folder: rig.folder.path, scanner: nil, urls: [url ?? vhost.url], patienceMs: patienceMs
+            .since(sinceMs), folder: rig.folder.path, scanner: nil, urls: [url ?? vhost.url],
+            confirmLimitMs: confirmLimitMs
         ).run(StopSignal())
     }
 
-    @Test("What was confirmed is published again beside a publisher, whose cursor does not move")
-    func besideAPublisher() throws {
+    @Test func resendBesidePublisherMovesNoCursor() throws {
         let rig = try UploadRig(url: vhost.url)
         try rig.tap(700)
         let first = try #require(rig.journal).id
@@ -45,7 +45,9 @@ struct HandDeliveryTests {
         }
         let before = try rig.batches()
         let report = try resend(rig)
-        #expect(report.scanner == "lane-1" && report.scans == 1_300 && report.journals == 2 && report.missing == 0)
+        #expect(
+            report.source.scanner == "lane-1" && report.scans == 1_300 && report.journals == 2
+                && report.source.missing == 0)
         #expect(try UploadCursors.read(folder: rig.folder.path) == [first: 700, second: 600])
         let again = try rig.batches().filter { $0.count > 0 }
         for log in [first, second] {
@@ -53,60 +55,62 @@ struct HandDeliveryTests {
         }
         #expect(again.first { $0.log == second && $0.first == 1 }?.after == .init(log: first, lastSeq: 700))
         #expect(again.last?.backlog == 0)
-        // The publisher goes on as if nothing had been.
+        // The publisher continues as before.
         try rig.tap(5)
         try rig.awaitConfirmed(1_305, withinMs: 20_000)
         _ = rig.end()
         #expect(try rig.batches().seqs(of: second).keys.sorted() == Array(601...605))
     }
 
-    @Test("A broker that is away, silent or full is given up in time, and no sooner")
-    func brokerAway() throws {
+    @Test func deliveryFailsAfterTheConfirmLimitAndNotBefore() throws {
         let rig = try UploadRig(url: vhost.url, link: FaultProxy.Link())
         try rig.tap(3_000)
         let proxy = try #require(rig.proxy)
         let through = vhost.url.replacing(":\(try AMQPAddress(url: vhost.url).port)/", with: ":\(proxy.port)/")
         func refused(_ words: String) {
-            let patienceMs: Int64 = 1_500
+            let confirmLimitMs: Int64 = 1_500
             let startMs = SystemClock.monotonicMs()
-            let error = #expect(throws: ProgramError.self) { try resend(rig, url: through, patienceMs: patienceMs) }
-            #expect(error?.code == .unreachable && error?.description.contains("0 of 3000 scans") == true)
+            let error = #expect(throws: UploadError.self) {
+                try resend(rig, url: through, confirmLimitMs: confirmLimitMs)
+            }
+            #expect(error?.category == .unavailable && error?.description.contains("0 of 3000 scans") == true)
             #expect(error?.description.contains(words) == true, "\(String(describing: error))")
-            #expect((patienceMs..<20_000).contains(SystemClock.monotonicMs() - startMs))
+            #expect((confirmLimitMs..<20_000).contains(SystemClock.monotonicMs() - startMs))
         }
         proxy.set { $0.refuses = true }
-        refused("cannot be reached")
+        refused("broker unreachable")
         proxy.set { ($0.refuses, $0.isSilent) = (false, true) }
-        refused("cannot be reached")
+        refused("broker unreachable")
         let full = try TestVhost()
         try UploadRig.declare(
             full.url, queue: ["x-max-length": 0, "x-overflow": "reject-publish", "x-queue-type": "classic"])
-        let error = #expect(throws: ProgramError.self) { try resend(rig, url: full.url, patienceMs: 1_500) }
-        #expect(error?.code == .unreachable && error?.description.contains("full") == true)
-        // A link that is cut again and again is slow, and gets there.
+        let error = #expect(throws: UploadError.self) { try resend(rig, url: full.url, confirmLimitMs: 1_500) }
+        #expect(error?.category == .unavailable && error?.description.contains("full") == true)
+        // A link that is cut every second is slow, but delivers.
         proxy.set { ($0.isSilent, $0.bytesPerSecond, $0.cutEveryMs) = (false, 20_000, 1_000) }
         #expect(try resend(rig, url: through).scans == 3_000)
         #expect(proxy.cuts >= 1)
     }
 
-    @Test("A recovered journal with scans missing is shipped around them, and what is lost is told")
-    func holes() throws {
+    @Test func recoveredJournalWithGapsIsDelivered() throws {
         let rig = try UploadRig(url: vhost.url)
         try rig.tap(3_000)
         let log = try #require(rig.journal).id
         let card = try rig.folder.folder("card")
         for name in ["journal.sqlite", "journal.sqlite-wal"] {
             var bytes = try Files.read(rig.folder.file(name))
-            // The head of each file, and some pages in the middle: of rows that lie there twice, both.
+            // The header of each file, and pages in the middle. Rows that are in both files are lost in both.
             for index in 0..<24 { bytes[index] = 0x5a }
             for index in bytes.count / 2..<min(bytes.count, bytes.count / 2 + 20_000) { bytes[index] = 0 }
             try Files.writeAtomically(bytes, to: card + "/" + name)
         }
         let report = try OfflineDelivery(
-            .dead(all: false), folder: card, scanner: UploadRig.scanner, urls: [vhost.url], patienceMs: 20_000
+            .dead(all: false), folder: card, scanner: UploadRig.scanner, urls: [vhost.url], confirmLimitMs: 20_000
         ).run(StopSignal())
-        #expect(report.recovered.count == 1 && report.missing > 0 && report.scans + report.missing == 3_000)
-        #expect(!report.isWhole && report.text().contains("lost       \(report.missing) scans"))
+        #expect(
+            report.source.recovered.count == 1 && report.source.missing > 0
+                && report.scans + report.source.missing == 3_000)
+        #expect(!report.source.isComplete && report.text().contains("lost       \(report.source.missing) scans"))
         #expect(try rig.batches().seqs(of: log).count == Int(report.scans))
     }
 }

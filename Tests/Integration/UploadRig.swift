@@ -9,7 +9,7 @@ import ScanUpload
 import Synchronization
 import TestSupport
 
-/// One scanner's publisher on a real broker: a journal to fill, a queue to look into, and perhaps a bad link between.
+/// The publisher of one scanner with a real broker: its journal, its queue, and optionally a faulty link.
 final class UploadRig {
     static let queue = "scans"
     static let scanner = ScannerID("lane-1")!
@@ -23,8 +23,8 @@ final class UploadRig {
     private var ended: StopSignal?
 
     /// - Parameters:
-    ///   - url: of a vhost for this test alone.
-    ///   - link: nil: no proxy between.
+    ///   - url: URL of a vhost that only this test uses.
+    ///   - link: The faulty link, or `nil` for a direct connection.
     init(url: String, link: FaultProxy.Link? = nil) throws {
         self.url = url
         proxy = try link.map { try FaultProxy(target: UInt16(try AMQPAddress(url: url).port), $0) }
@@ -38,7 +38,7 @@ final class UploadRig {
         proxy?.end()
     }
 
-    /// Exchange and queue; without the queue everything is returned.
+    /// Declares exchange and queue. Without a queue, the broker returns all batches.
     static func declare(_ url: String, queue arguments: [String: AMQPValue]? = ["x-queue-type": "quorum"]) throws {
         let connection = try AMQPConnection(try AMQPAddress(url: url), name: "test")
         try connection.declareExchange("tapline.scans", type: "topic")
@@ -58,7 +58,7 @@ final class UploadRig {
             })
     }
 
-    /// A new journal in the same file, as after a restart of the gate.
+    /// Begins a new journal in the same file, as after a restart of the gate.
     func restartGate(as scanner: ScannerID = UploadRig.scanner) throws {
         journal = nil
         journal = try Journal(folder: folder.path, scanner: scanner)
@@ -81,7 +81,7 @@ final class UploadRig {
         }
     }
 
-    /// Stops the publisher; gives the milliseconds that took.
+    /// Stops the publisher. Returns the duration of the stop in milliseconds.
     func end() -> Int64 {
         let startMs = SystemClock.monotonicMs()
         stop.stop()
@@ -95,7 +95,7 @@ final class UploadRig {
         }
     }
 
-    /// Everything in the queue, decoded, heartbeats included.
+    /// Takes all batches and heartbeats from the queue.
     func batches() throws -> [ScanBatch] {
         let connection = try AMQPConnection(try AMQPAddress(url: url), name: "test")
         let (ready, _) = try connection.declareQueue(UploadRig.queue, passive: true)
@@ -108,7 +108,7 @@ final class UploadRig {
 }
 
 extension [ScanBatch] {
-    /// How often each seq of a journal is in them.
+    /// Returns how many batches contain each seq of a journal.
     func seqs(of log: JournalID) -> [Int64: Int] {
         var seqs: [Int64: Int] = [:]
         for batch in self where batch.log == log {

@@ -11,13 +11,12 @@ import Testing
 
 @testable import ScanJournal
 
-@Suite("Upload to a real broker")
+/// Upload to a real broker.
 struct UploadTests {
-    @Test("5,000 scans pass a link of 16 kbit/s that is cut every 20 seconds")
-    func sliverOfBandwidth() throws {
+    @Test func scansPassSlowLinkWithDisconnects() throws {
         let vhost = try TestVhost()
         try UploadRig.declare(vhost.url)
-        // The same link sixteen times as fast, cut sixteen times as often, unless the real one is asked for.
+        // 16 kbit/s, disconnected every 20 s. By default 16 times as fast and disconnected 16 times as often.
         let isReal = getenv("TAPLINE_TEST_REAL_LINK") != nil
         let factor = isReal ? 1 : 16
         var link = FaultProxy.Link()
@@ -32,14 +31,13 @@ struct UploadTests {
         let batches = try rig.batches()
         let seqs = batches.seqs(of: rig.journal!.id)
         #expect(seqs.count == 5_000 && seqs.keys.min() == 1 && seqs.keys.max() == 5_000)
-        // What a cut costs is what was under way.
+        // A disconnect repeats only the batches in flight.
         let sent = seqs.values.reduce(0, +)
         #expect(sent < 5_000 + cuts * 2_000, "\(sent) scans sent, \(cuts) cuts")
         #expect(try UploadCursors.read(folder: rig.folder.path) == [rig.journal!.id: 5_000])
     }
 
-    @Test("A lone scan leaves within the age limit, with every property of the contract")
-    func loneScan() throws {
+    @Test func singleScanIsUploadedWithinAgeLimit() throws {
         let vhost = try TestVhost()
         try UploadRig.declare(vhost.url)
         let rig = try UploadRig(url: vhost.url)
@@ -48,7 +46,7 @@ struct UploadTests {
         let tappedMs = SystemClock.monotonicMs()
         try rig.tap(1)
         try rig.awaitConfirmed(1, withinMs: 10_000)
-        // A second, a tick of the journal, and a broker on a busy machine.
+        // 1 s age limit, one poll of the journal, and a broker on a busy machine.
         #expect(SystemClock.monotonicMs() - tappedMs < 3_000)
         let batches = try rig.batches()
         #expect(batches.map(\.count) == [0, 1])
@@ -58,8 +56,7 @@ struct UploadTests {
         #expect(batches[0].state["software"] == .text(Software.version))
     }
 
-    @Test("A new journal names the one before; another scanner's is not shipped")
-    func severalJournals() throws {
+    @Test func newJournalNamesPreviousOneOfItsScanner() throws {
         let vhost = try TestVhost()
         try UploadRig.declare(vhost.url)
         let rig = try UploadRig(url: vhost.url)
@@ -79,8 +76,7 @@ struct UploadTests {
         #expect(report.foreign == ["lane-9": 5] && report.backlog == 0)
     }
 
-    @Test("No exchange, no queue, a full queue: later, and then everything")
-    func later() throws {
+    @Test func uploadWaitsForExchangeQueueAndSpace() throws {
         let vhost = try TestVhost()
         let rig = try UploadRig(url: vhost.url)
         try rig.tap(1_200)
@@ -91,7 +87,7 @@ struct UploadTests {
         try UploadRig.declare(vhost.url, queue: nil)
         try eventually("the missing queue is noticed") { error().contains("NO_ROUTE") }
         #expect(rig.status.confirmedScans.value == 0)
-        // A queue that takes one message and refuses the rest.
+        // A queue that accepts one message and rejects the others.
         try UploadRig.declare(
             vhost.url, queue: ["x-max-length": 1, "x-overflow": "reject-publish", "x-queue-type": "classic"])
         try eventually("the full queue is noticed") { error().contains("full") }
@@ -105,8 +101,7 @@ struct UploadTests {
         #expect(all.seqs(of: rig.journal!.id).count == 1_200)
     }
 
-    @Test("Resets and silence: what is connected again goes on where it was confirmed")
-    func resetsAndSilence() throws {
+    @Test func uploadResumesAfterResetsAndSilence() throws {
         let vhost = try TestVhost()
         try UploadRig.declare(vhost.url)
         var link = FaultProxy.Link()
@@ -118,7 +113,7 @@ struct UploadTests {
             rig.proxy!.cut()
             try rig.awaitConfirmed(700 * round, withinMs: 30_000)
         }
-        // Nothing is said any more, and the connection stands: only missed heartbeats tell.
+        // The peer is silent and the connection stays open. Only missed heartbeats show it.
         let connects = rig.status.connects.value
         rig.proxy!.set { $0.isSilent = true }
         try rig.tap(700)
@@ -130,21 +125,22 @@ struct UploadTests {
         #expect(try rig.batches().seqs(of: rig.journal!.id).count == 4_200)
     }
 
-    @Test("A broker that takes batches and heartbeats and confirms nothing is given up")
-    func neverConfirmed() throws {
+    @Test func connectionWithoutConfirmsIsAbandoned() throws {
         let vhost = try TestVhost()
         try UploadRig.declare(vhost.url)
         let rig = try UploadRig(url: vhost.url)
-        // A queue that is there and does nothing, as in a cluster that has lost two nodes of three.
+        // A suspended queue, as in a cluster that has lost two of three nodes.
         let server = """
             {ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"\(vhost.name)">>, queue, <<"\(UploadRig.queue)">>)),
             ok = sys:DO(element(1, amqqueue:get_pid(Q))).
             """
         try TestServers.command("rabbitmqctl", "-q", "eval", server.replacing("DO", with: "suspend"))
         try rig.tap(700)
-        // Heartbeats come more often than the limit.
+        // The heartbeat interval is shorter than the stall limit.
         try rig.start { ($0.heartbeatS, $0.limits.stallMs) = (2, 4_000) }
-        try eventually("it is given up") { rig.status.report.upload.lastError?.contains("no progress") == true }
+        try eventually("the connection is abandoned") {
+            rig.status.report.upload.lastError?.contains("publish stalled") == true
+        }
         try TestServers.command("rabbitmqctl", "-q", "eval", server.replacing("DO", with: "resume"))
         try rig.awaitConfirmed(700, withinMs: 60_000)
         #expect(rig.status.connects.value > 1)
@@ -152,22 +148,20 @@ struct UploadTests {
         #expect(try rig.batches().seqs(of: rig.journal!.id).count == 700)
     }
 
-    @Test("A stop is obeyed while a broker says nothing")
-    func stopWhileConnecting() throws {
+    @Test func stopEndsLoginToUnresponsiveBroker() throws {
         let listener = try Listener()
         defer { listener.end() }
         let rig = try UploadRig(url: "amqp://127.0.0.1:\(listener.port)/")
         try rig.start()
-        // Connected, so in the handshake, which would take twenty seconds.
+        // The TCP connection is open. The login would wait for 20 s.
         #expect(Poll.wait([listener.descriptor], timeoutMs: 10_000) == [true])
         #expect(rig.end() < 2_000)
     }
 
-    @Test("A broker that is killed, restarted and out of memory loses nothing")
-    func brokerFaults() throws {
+    @Test func brokerFaultsLoseNoScans() throws {
         let servers = try OwnServers()
         try UploadRig.declare(servers.amqpURL)
-        // A quorum queue that was declared in the same second as the SIGKILL never comes back (RabbitMQ 3.10.8).
+        // A quorum queue that was declared within a second before a SIGKILL is lost (RabbitMQ 3.10.8).
         try servers.command("restart-broker")
         let rig = try UploadRig(url: servers.amqpURL)
         try rig.start()
@@ -177,7 +171,7 @@ struct UploadTests {
         try rig.tap(5_000)
         try servers.command("restart-broker")
         try rig.awaitConfirmed(10_000, withinMs: 120_000)
-        // An alarm blocks connections that publish, and says so to those that asked for it.
+        // A memory alarm blocks publishing connections and notifies them.
         try servers.rabbitmqctl("set_vm_memory_high_watermark", "absolute", "1MB")
         try rig.tap(2_000)
         try eventually("the alarm is noticed") { rig.status.report.upload.state == "blocked" }

@@ -18,7 +18,7 @@ extension Main {
         ]
     ) { arguments in
         let folder = try arguments.required("data")
-        let out = arguments["out"] ?? Recovery.usualOut(folder)
+        let out = arguments["out"] ?? Recovery.defaultOutput(of: folder)
         let scanner = try arguments["scanner"].map(scanner)
         let isJSON = arguments["output"] == "json"
         return {

@@ -21,11 +21,15 @@ struct ReaderFactory: Sendable {
 
     /// - Throws: `ProgramError` (configuration).
     init(_ arguments: Arguments) throws {
-        specs = try arguments.all("reader").map { try ReaderSpec($0) }
+        do { specs = try arguments.all("reader").map { try ReaderSpec($0) } } catch {
+            throw ProgramError(ExitCode(for: error), "--reader \(error)")
+        }
         guard Set(specs.map(\.source)).count == specs.count else {
             throw ProgramError.configuration("--reader: the same reader is named twice")
         }
-        keys = try arguments["tag-keys"].map { try SecureMessageKeys(contentsOf: $0) }
+        do { keys = try arguments["tag-keys"].map { try SecureMessageKeys(contentsOf: $0) } } catch {
+            throw ProgramError(ExitCode(for: error), "--tag-keys \(error)")
+        }
     }
 
     var settings: [Lane.Settings.Reader] { specs.map { Lane.Settings.Reader($0.name, $0.direction) } }

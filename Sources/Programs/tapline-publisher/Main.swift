@@ -12,40 +12,47 @@ import Snapshots
 struct Main {
     static func main() async {
         await Program(
-            "tapline-publisher", "ships a scanner's journal to the command center, and brings it snapshots",
+            "tapline-publisher", "uploads a scanner's journal to the command center, and downloads snapshots",
             commands: [run, fetch, export, ship, resend, status]
         ).main()
     }
 
     static let data = Option("data", "DIR", "the scanner's data folder: journals and snapshots", required: true)
     static let broker = Option(
-        "amqp-url", "URL", "the broker, amqp:// or amqps://; several are tried in turn", kind: .secrets, required: true)
+        "amqp-url", "URL", "broker, amqp:// or amqps://; several are tried in turn", kind: .secrets, required: true)
     private static let center = [
         Option.enrolment,
         Option(
-            "center-url", "URL", "where snapshots are: http://CENTER:PORT; all are asked until one has a newer one",
+            "center-url", "URL",
+            "source of snapshots, http://CENTER:PORT; several are tried until one has a newer snapshot",
             kind: .repeated),
         Option(
-            "trust-key", "KEY", "whose snapshots are installed: a minisign public key, or a .pub file", kind: .repeated),
-        Option("center-ca-file", "FILE", "certificate authorities for https, PEM (default the system's)"),
+            "trust-key", "KEY", "key that snapshots must be signed with: a minisign public key, or a .pub file",
+            kind: .repeated),
+        Option("center-ca-file", "FILE", "certificate authorities for https, PEM (default: those of the system)"),
     ]
-    static let output = Option("output", "text|json", "for people or for programs", default: "text")
+    static let output = Option("output", "text|json", "output format", default: "text")
 
     private static let run = Command(
-        "run", "publish scans as they come, install snapshots as they come; ends on SIGTERM",
+        "run", "publish new scans and install new snapshots until SIGTERM",
         options: [
             data,
             Option("scanner", "ID", "the identity of this device, [a-z0-9][a-z0-9-]{0,62}", required: true), broker,
         ] + center + [
-            Option("batch-scans", "N", "scans in a batch at the most, 50 to 4000", default: "500"),
-            Option("batch-age-ms", "MS", "how long a scan may wait for others", default: "1000"),
-            Option("snapshot-every-s", "S", "how often the center is asked for a snapshot", default: "30"),
+            Option("batch-scans", "N", "maximum number of scans in a batch, 50 to 4000", default: "500"),
+            Option(
+                "batch-age-ms", "MS", "maximum time in ms that a scan waits for its batch to fill, 0 to 60000",
+                default: "1000"),
+            Option(
+                "snapshot-every-s", "S", "interval in seconds between two checks for a new snapshot, 1 to 86400",
+                default: "30"),
         ]
     ) { arguments in
         let folder = try arguments.required("data")
-        var settings = try Upload.Settings(
-            folder: folder, scanner: scanner(arguments.required("scanner")),
-            urls: arguments.all("amqp-url"))
+        var settings = try namingOptions {
+            try Upload.Settings(
+                folder: folder, scanner: scanner(arguments.required("scanner")), urls: arguments.all("amqp-url"))
+        }
         settings.limits.batchScans = try arguments.int("batch-scans", 50...4_000) ?? 500
         settings.limits.ageMs = Int64(try arguments.int("batch-age-ms", 0...60_000) ?? 1_000)
         let download = arguments.has("center-url") ? try downloadSettings(arguments) : nil
@@ -63,10 +70,10 @@ struct Main {
     }
 
     private static let fetch = Command(
-        "fetch", "install the newest snapshot, once; done too when the present one is the newest",
-        options: [data, Option("scanner", "ID", "taken as `run` takes it; a download does not depend on it")] + center
+        "fetch", "install the newest snapshot once; succeeds as well if it is installed already",
+        options: [data, Option("scanner", "ID", "accepted for symmetry with `run`; has no effect")] + center
             + [
-                Option("from", "DIR", "a folder with manifest.json and its files, instead of the center")
+                Option("from", "DIR", "a folder with manifest.json and its files, used instead of --center-url")
             ]
     ) { arguments in
         _ = try arguments["scanner"].map(scanner)
@@ -92,14 +99,17 @@ struct Main {
     }
 
     private static let status = Command(
-        "status", "what waits, what was shipped, and how the broker is reached",
-        options: [data, Option("scanner", "ID", "whose scans are counted (default the publisher's)"), output]
+        "status", "show the backlog, the confirmed scans and the broker connection",
+        options: [
+            data, Option("scanner", "ID", "the scanner whose scans are counted (default: that of the publisher)"),
+            output,
+        ]
     ) { arguments in
         let folder = try arguments.required("data")
         let scanner = try arguments["scanner"].map(scanner)
         let isJSON = try arguments.choice("output", OutputFormat.self) == .json
         return {
-            guard Files.exists(folder) else { throw ProgramError.failed("--data \(folder): there is no such folder") }
+            guard Files.exists(folder) else { throw ProgramError.failed("--data \(folder): no such folder") }
             let report = try StatusReport(folder: folder, scanner: scanner)
             print(isJSON ? try report.json() : report.text())
         }
@@ -110,7 +120,7 @@ struct Main {
     private static func downloadSettings(_ arguments: Arguments) throws -> Download.Settings {
         let keys = try arguments.all("trust-key").map { try MinisignPublicKey(setting: $0) }
         guard !keys.isEmpty else {
-            throw ProgramError.configuration("--trust-key is needed: nothing is installed that is not signed")
+            throw ProgramError.configuration("--trust-key is needed: only signed snapshots are installed")
         }
         var settings = Download.Settings(
             folder: try arguments.required("data"), centerURLs: arguments.all("center-url"), keys: keys)
@@ -120,7 +130,7 @@ struct Main {
         settings.intervalMs = 1_000 * (try arguments.int("snapshot-every-s", 1...86_400) ?? 30)
         settings.authorityFile = arguments["center-ca-file"]
         if let file = settings.authorityFile, !Files.exists(file) {
-            throw ProgramError.configuration("--center-ca-file \(file): there is no such file")
+            throw ProgramError.configuration("--center-ca-file \(file): no such file")
         }
         return settings
     }

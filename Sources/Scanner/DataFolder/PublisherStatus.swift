@@ -40,12 +40,12 @@ package final class PublisherStatus: Sendable {
         package var download = Download()
     }
 
-    /// Scans over which the cursors have moved.
-    package let confirmedScans: Counter
-    package let publishedBatches: Counter
-    package let publishedBytes: Counter
-    package let heartbeats: Counter
-    package let connects: Counter
+    /// Number of scans over which the upload cursors have moved.
+    package let confirmedScans = Counter()
+    package let publishedBatches = Counter()
+    package let publishedBytes = Counter()
+    package let heartbeats = Counter()
+    package let connects = Counter()
 
     /// Nil: nothing is written.
     private let path: String?
@@ -59,15 +59,10 @@ package final class PublisherStatus: Sendable {
     /// - Parameters:
     ///   - folder: the scanner's data folder.
     ///   - isKept: whether `publisher.json` is written there.
-    package init(folder: String, scanner: String, metrics: Metrics = Metrics(), isKept: Bool = true) {
+    package init(folder: String, scanner: String, isKept: Bool = true) {
         path = isKept ? PublisherStatus.path(folder) : nil
         let report = Report(pid: getpid(), scanner: scanner, started: PublisherStatus.now())
         state = Mutex(State(report: report))
-        confirmedScans = metrics.counter("tapline_publisher_confirmed_scans_total", "Scans confirmed by the broker.")
-        publishedBatches = metrics.counter("tapline_publisher_batches_total", "Batches published, again or anew.")
-        publishedBytes = metrics.counter("tapline_publisher_bytes_total", "Bytes of the batches published.")
-        heartbeats = metrics.counter("tapline_publisher_heartbeats_total", "Heartbeats published.")
-        connects = metrics.counter("tapline_publisher_connects_total", "Connections made to a broker.")
     }
 
     /// What a publisher last said; nil when none has run in this folder.

@@ -1,23 +1,26 @@
-/// Codes out of the bytes of a scanner: one a line, ended by CR or LF. A pure value.
+/// Splits the bytes of a code scanner into codes: one a line, ended by CR or LF. A pure value.
 ///
-/// A code is 1 to `limitBytes` bytes of UTF-8 without control characters. A line that is anything else is noise, and is dropped
-/// whole: half a code could be somebody else's. So is a line that stops in the middle for `pauseMs`: its end was lost, and the
-/// next code must not be glued to it.
+/// A code is 1 to `limitBytes` bytes of UTF-8 without control characters. Any other line is noise and is dropped as a
+/// whole, because a part of a code could be another valid code. A line that pauses for `pauseMs` is dropped too: its
+/// end was lost, and the next code must not be appended to it.
 struct CodeLines: Sendable {
-    /// Bytes of a code; QR codes on badges have a few dozen.
+    /// Maximum length of a code in bytes. QR codes on badges have a few dozen.
     static let limitBytes = 256
-    /// A scanner sends a code in one go; at 1,200 baud the longest takes 2.2 s, but never pauses for that long.
+    /// Maximum pause within a line, in milliseconds. A scanner sends a code without pauses; the longest takes 2.2 s at
+    /// 1,200 baud.
     static let pauseMs: Int64 = 1_000
 
     private var line: [UInt8] = []
     private var isNoise = false
     private var lastMs: Int64 = 0
-    /// Lines dropped so far.
+    /// Number of dropped lines.
     private(set) var rejected = 0
 
-    /// The codes that these bytes complete, in order.
+    /// Returns the codes that these bytes complete, in order.
     ///
-    /// - Parameter nowMs: of a clock that never steps.
+    /// - Parameters:
+    ///   - bytes: The bytes of one read.
+    ///   - nowMs: Monotonic time in milliseconds.
     mutating func take(_ bytes: [UInt8], nowMs: Int64) -> [String] {
         if nowMs - lastMs > CodeLines.pauseMs { drop() }
         if !bytes.isEmpty { lastMs = nowMs }
@@ -34,7 +37,7 @@ struct CodeLines: Sendable {
         return codes
     }
 
-    /// Forgets a line that has begun: the port was opened anew.
+    /// Drops an incomplete line, after the port was reopened.
     mutating func drop() {
         if isNoise || !line.isEmpty { rejected += 1 }
         (line, isNoise) = ([], false)

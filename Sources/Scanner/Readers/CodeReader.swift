@@ -3,24 +3,27 @@ package import Runtime
 package import ScanModel
 import SerialPorts
 
-/// A 2D-barcode scanner: on a serial port, one code a line; as a keyboard (an input device of Linux, such as
-/// `/dev/input/by-id/...-event-kbd`); or whatever writes lines into a named pipe. Which of them a path is shows when it is opened.
+/// A scanner of 2D bar codes, with a separate thread.
 ///
-/// It keeps a thread of its own. When the port cannot be opened or hangs up it says `.lost` once, tries again with back-off, and
-/// says `.back` when it has stayed open for a moment or has given a code, also at the start. A scanner that has nothing to say is
-/// silent, so one that is mute cannot be told from one that waits.
+/// The path is a serial port with one code a line, a keyboard (an input device of Linux such as
+/// `/dev/input/by-id/...-event-kbd`), or a named pipe with one code a line. The kind is detected when it is opened.
+///
+/// When the port cannot be opened or hangs up, the reader reports `.lost` once and tries again with back-off. It
+/// reports `.back`, also at the start, when the port has stayed open for a moment or has delivered a code. A scanner
+/// without codes is silent, so a broken one cannot be detected.
 package final class CodeReader: Sendable {
-    /// Longest wait between two tries to open the port: a scanner plugged in again works within this.
+    /// Maximum wait between two attempts to open the port, in milliseconds. A scanner that is connected again works
+    /// within this time.
     static let reopenLimitMs = 2_000
-    /// A port that stays open for so long, or gives a code, works; a broken one hangs up at once, again and again.
+    /// A port that stays open for this time works, in milliseconds. A broken one hangs up at once.
     static let settledMs: Int64 = 1_000
-    /// Between two log lines about noise, however much there is.
+    /// Minimum interval between two log lines about noise, in milliseconds.
     static let noiseLogMs: Int64 = 60_000
 
-    /// How the bytes of the port are to be read.
+    /// The format of the bytes of the port.
     enum Mode: Sendable {
         case lines, keyEvents
-        /// As the opened file says.
+        /// By the kind of the opened file.
         case automatic
     }
 
@@ -34,10 +37,11 @@ package final class CodeReader: Sendable {
     private let health: ReaderHealth
 
     /// - Parameters:
-    ///   - baud: of a serial port, 1200 to 115200; otherwise without meaning.
-    ///   - direction: of the taps it reads.
-    ///   - deliver: called on the reader's thread; must not wait. False: it could not take the event. `lost` and `back` then come
-    ///     again, a code does not.
+    ///   - path: The path of the port.
+    ///   - baud: The speed of a serial port, 1200 to 115200. Ignored for other paths.
+    ///   - direction: The direction of the taps.
+    ///   - deliver: Called on the reader's thread. It must not wait. If it returns `false`, `lost` and `back` are
+    ///     repeated, and a code is dropped.
     package convenience init(
         path: String, baud: Int = 9_600, direction: Direction, deliver: @escaping @Sendable (ReaderEvent) -> Bool
     ) {
@@ -58,7 +62,7 @@ package final class CodeReader: Sendable {
         Service.thread("codes") { stop in self.run(stop) }
     }
 
-    /// Until the stop, on the calling thread.
+    /// Runs until the stop on the calling thread.
     func run(_ stop: StopSignal) {
         var backoff = Backoff(capMs: CodeReader.reopenLimitMs)
         while !stop.isStopped {
@@ -71,7 +75,9 @@ package final class CodeReader: Sendable {
         }
     }
 
-    /// Until the stop. Throws `SystemError` when the port is gone.
+    /// Reads until the stop.
+    ///
+    /// - Throws: `SystemError` when the port is gone.
     private func read(_ port: SerialPort, _ stop: StopSignal, worked: () -> Void) throws {
         var lines = CodeLines()
         var wedge: KeyboardWedge? = mode == .keyEvents || mode == .automatic && port.isKeyboard ? KeyboardWedge() : nil
@@ -87,11 +93,11 @@ package final class CodeReader: Sendable {
             if !codes.isEmpty || nowMs - openedMs >= settledMs {
                 worked()
                 health.back()
-                timeoutMs = health.tellAgain() ? -1 : ReaderHealth.tellAgainMs
+                timeoutMs = health.resend() ? -1 : ReaderHealth.resendMs
             }
             for code in codes { _ = deliver(.tap(Tap(.code(code), proof: .code, direction: direction))) }
             if lines.rejected > logged.rejected, nowMs - logged.atMs >= CodeReader.noiseLogMs {
-                log.warning("code reader: noise instead of codes", [.count: lines.rejected - logged.rejected])
+                log.warning("invalid lines from the code scanner dropped", [.count: lines.rejected - logged.rejected])
                 logged = (lines.rejected, nowMs)
             }
         }

@@ -1,18 +1,18 @@
-/// What a scanner in keyboard-wedge mode types, out of the kernel's key events (`struct input_event` of linux/input.h). A pure
-/// value: events in, bytes for `CodeLines` out.
+/// Converts the key events of a scanner in keyboard-wedge mode into bytes for `CodeLines`. A pure value.
 ///
-/// The scanner is set to the US layout. Enter and Tab end a code. Whatever types no printable character (a control or function
-/// key, a modifier other than shift) becomes a NUL, which makes its line noise; so does a kernel buffer that overflowed.
+/// The events are `struct input_event` of linux/input.h. The scanner must use the US layout. Enter and Tab end a code.
+/// A key without a printable character (a control or function key, a modifier other than shift) becomes a NUL, so its
+/// line is noise. An overflow of the kernel's buffer has the same effect.
 struct KeyboardWedge: Sendable {
-    /// Two words of time, type, code, value.
+    /// Size of an event: two words of time, type, code, value.
     static let eventBytes = 2 * MemoryLayout<Int>.size + 8
 
     private var pending: [UInt8] = []
-    /// Modifier keys that are down, by their code.
+    /// Codes of the modifier keys that are pressed.
     private var held: Set<Int> = []
     private var capsLock = false
 
-    /// The bytes typed by these events; the head of an event that is not whole waits for its rest.
+    /// Returns the characters of these events. An incomplete event is kept until its rest arrives.
     mutating func take(_ bytes: [UInt8]) -> [UInt8] {
         pending += bytes
         var typed: [UInt8] = []
@@ -27,13 +27,13 @@ struct KeyboardWedge: Sendable {
         return typed
     }
 
-    /// The kernel writes in the machine's own byte order, which is little-endian wherever Swift runs.
+    /// The kernel uses the byte order of the machine, which is little-endian on all platforms of Swift.
     private func word(_ at: Int) -> Int { Int(pending[at]) | Int(pending[at + 1]) << 8 }
 
     private mutating func typed(_ type: Int, _ code: Int, _ value: Int) -> UInt8? {
         if type == Event.synchronisation {
             guard code == Event.dropped else { return nil }
-            // Releases may be among what was dropped.
+            // The dropped events may include releases.
             held = []
             return 0
         }
@@ -42,7 +42,7 @@ struct KeyboardWedge: Sendable {
             if value == 0 { held.remove(code) } else { held.insert(code) }
             return nil
         }
-        // Releases type nothing, and a scanner holds no key down: a repeat is a stall of the device, not a character.
+        // Releases are no characters. Repeats are not either: a scanner holds no key, so a repeat is a stalled device.
         guard value == 1 else { return nil }
         if code == Key.capsLock {
             capsLock.toggle()
@@ -78,7 +78,7 @@ struct KeyboardWedge: Sendable {
                 (30, "asdfghjkl;'`", "ASDFGHJKL:\"~"),
                 (43, "\\zxcvbnm,./", "|ZXCVBNM<>?"),
                 (55, "*", "*"), (57, " ", " "), (98, "/", "/"),
-                // The keypad, always as numbers.
+                // The keypad, always in number mode.
                 (71, "789-456+1230.", "789-456+1230."),
             ]
             var keys: [Int: (plain: UInt8, shifted: UInt8)] = [:]

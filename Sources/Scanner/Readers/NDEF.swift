@@ -1,15 +1,16 @@
-/// NDEF messages (NFC Forum Data Exchange Format 1.0): only as much as a secure message needs, a URI out of short or long records.
+/// Reads the URI of an NDEF message (NFC Forum Data Exchange Format 1.0), from short or long records.
 enum NDEF {
-    /// Records looked at: a chip of ours has one.
+    /// Maximum number of records that are read. A chip with a secure message has one.
     private static let recordLimit = 8
 
-    /// The bytes of the first URI record without its abbreviation (`https://` and the like); nil when there is none, or when the
-    /// records do not fit into the message.
+    /// Returns the first URI without its abbreviated prefix such as `https://`.
+    ///
+    /// - Returns: `nil` if there is no URI record, or if the records exceed the message.
     static func uri(_ message: [UInt8]) -> [UInt8]? {
         var rest = message[...]
         for _ in 0..<recordLimit {
             guard let record = Record(&rest) else { return nil }
-            // Well-known type `U`; its first byte says which beginning was left out.
+            // Well-known type `U`. The first byte stands for the abbreviated prefix.
             if record.format == 1, record.type.elementsEqual([UInt8(ascii: "U")]) {
                 return Array(record.payload.dropFirst())
             }
@@ -24,7 +25,7 @@ enum NDEF {
         let type: ArraySlice<UInt8>
         let payload: ArraySlice<UInt8>
 
-        /// Takes one record off the front; nil for one that is cut short or in chunks.
+        /// Removes the first record. Returns `nil` for an incomplete or chunked record.
         init?(_ rest: inout ArraySlice<UInt8>) {
             guard let header = rest.popFirst(), header & 0x20 == 0, let typeLength = rest.popFirst() else { return nil }
             let lengthBytes = header & 0x10 != 0 ? 1 : 4

@@ -6,30 +6,32 @@ package import ScanModel
 import SerialPorts
 import Synchronization
 
-/// An NFC reader that feeds a lane: opened through libnfc on a thread of its own, opened again for as long as it takes when it
-/// is pulled out, falls silent or forgets what it is, and told as one tap for each tag that comes.
+/// An NFC reader of a lane, operated through libnfc on a separate thread.
 ///
-/// A chip that sends a secure unique message is asked for it where there are keys. One that leaves while it is read is not told:
-/// its holder will hold it there again.
+/// It reports one tap for each tag that arrives. A reader that is disconnected, silent or has lost its settings is
+/// reopened until it works. With keys, the secure unique message of a chip is read. A chip that leaves during the read
+/// is not reported, because its holder will present it again.
 package final class NFCReader: Sendable {
-    /// Pause between two looks for a tag, ms. A look takes some 20 ms with a real PN532.
-    static let lookPauseMs = 20
-    /// How long a reader may see nothing before it is opened anew, ms: one whose supply dipped answers everything and finds no
-    /// tag ever after, and only opening sets it up whole. A tap meanwhile waits some 0.2 s.
+    /// Pause between two polls for a tag, in milliseconds. A poll takes about 20 ms with a PN532.
+    static let pollPauseMs = 20
+    /// Time without a tag after which the reader is reopened, in milliseconds. A reader whose supply voltage dipped
+    /// answers all commands but finds no tags, and only opening restores its settings. A tap during this takes about
+    /// 0.2 s longer.
     static let selfTestMs: Int64 = 10_000
-    /// A reader that has looked for tags without trouble for so long works, ms. One that failed sooner is tried less and less
-    /// often, and is not said to be back before: a supply that every tag pulls down would make the lane flicker. Tags that it
-    /// reads meanwhile are told all the same.
+    /// A reader that has polled for this time without an error works, in milliseconds. One that fails earlier is tried
+    /// with back-off and not reported as back, because a weak supply that fails with each tag would make the display
+    /// flicker. Tags that it reads are reported.
     static let settledMs: Int64 = 2_000
-    /// Between two looks whether a port that is gone has come back, ms.
+    /// Interval between two checks whether a missing port is back, in milliseconds.
     static let goneMs = 200
-    /// Limits of one call into libnfc, ms, after which the watchdog acts: well above the library's own.
+    /// Time limits of one call into libnfc for the watchdog, in milliseconds. They are well above those of the library.
     static let callLimitMs: Int64 = 2_000
     static let openLimitMs: Int64 = 5_000
     static let watchPauseMs = 250
-    /// Longest conversation with one chip, ms: seven exchanges of some 30 ms are usual, and nobody holds a band there for longer.
+    /// Time limit of the exchange with one chip, in milliseconds. Seven commands of about 30 ms are usual, and people
+    /// hold a band to the reader for about a second.
     static let readLimitMs: Int64 = 1_000
-    /// Radio errors one after another, without a tag or a clean look between them, after which the reader is opened anew.
+    /// Number of consecutive radio errors after which the reader is reopened.
     static let disturbanceLimit = 50
 
     private let connstring: String?
@@ -39,14 +41,15 @@ package final class NFCReader: Sendable {
     private let deliver: @Sendable (ReaderEvent) -> Bool
     private let log: Log
     let health: ReaderHealth
-    /// What the watchdog aborts.
+    /// The device that the watchdog aborts.
     private let current = Mutex<NFCDevice?>(nil)
 
     /// - Parameters:
-    ///   - connstring: for libnfc; nil: the only reader that it finds.
-    ///   - keys: nil: every chip is known by its UID only.
-    ///   - deliver: takes what happens, from two threads, in order; must not wait. False: it could not. `lost` and `back` then
-    ///     come again, a tap does not.
+    ///   - connstring: The connection string for libnfc, or `nil` for the only reader that it finds.
+    ///   - keys: The keys of secure messages, or `nil` to identify all chips by their UID.
+    ///   - direction: The direction of the taps.
+    ///   - deliver: Called with the events in order, by two threads. It must not wait. If it returns `false`, `lost`
+    ///     and `back` are repeated, and a tap is dropped.
     package convenience init(
         connstring: String?, keys: SecureMessageKeys?, direction: Direction,
         deliver: @escaping @Sendable (ReaderEvent) -> Bool
@@ -64,7 +67,7 @@ package final class NFCReader: Sendable {
         (self.selfTestMs, self.settledMs, self.deliver) = (selfTestMs, settledMs, deliver)
         log = Log("reader", [.reader: "nfc:" + (connstring ?? "auto")])
         health = ReaderHealth(log: log, deliver: deliver)
-        // Here, where the program has few threads yet: libnfc writes the environment when it starts.
+        // libnfc changes the environment when it starts, so it starts while the program has few threads.
         NFCLibrary.start()
     }
 
@@ -79,21 +82,21 @@ package final class NFCReader: Sendable {
 
     func watch(_ ended: StopSignal) {
         while !ended.wait(ms: NFCReader.watchPauseMs) {
-            health.tellAgain()
+            health.resend()
             guard health.isStuck(nowMs: SystemClock.monotonicMs()) else { continue }
             health.lost(.notResponding)
-            // Under the lock, so that it is the reader's own thread that closes the device, before it opens the port again.
+            // The lock ensures that the reader's thread closes the device before it reopens the port.
             current.withLock { $0?.abort() }
         }
     }
 
-    /// How the reader has worked since it was last in trouble.
+    /// The behaviour of the reader since its last error.
     private struct Spell {
-        /// It has looked for a tag.
+        /// It has polled at least once.
         var hasWorked = false
         /// It has worked for `settledMs`.
         var isSettled = false
-        /// It did not stay well after the last trouble: only settled it counts as working.
+        /// It failed soon after the last error, so it counts as working only when it is settled.
         var isDoubtful = false
     }
 
@@ -103,7 +106,7 @@ package final class NFCReader: Sendable {
         while !stop.isStopped {
             do { try session(stop, &spell) } catch {
                 health.lost(ReaderProblem(error))
-                // Pulled out is no sign of weakness, and whoever plugs it in stands there and waits.
+                // A disconnected reader is not weak, and the person who connects it waits for it.
                 let isGone = connstring.flatMap(NFCReader.port).map { !Files.exists($0) } ?? false
                 if spell.isSettled || isGone { backoff.reset() }
                 let isWeak = spell.hasWorked ? !spell.isSettled : spell.isDoubtful
@@ -113,19 +116,21 @@ package final class NFCReader: Sendable {
         }
     }
 
-    /// Opens the reader and looks for tags until it is time for a self-test, or to stop. Throws when the reader is in trouble.
+    /// Opens the reader and polls for tags until the stop. Reopens it for each self-test.
+    ///
+    /// - Throws: Any error of the reader.
     private func session(_ stop: StopSignal, _ spell: inout Spell) throws {
         let connstring = try self.connstring ?? NFCReader.onlyReader()
         let lock = try NFCReader.port(of: connstring).map { try PortLock($0) }
-        // The port's own file is closed with the device, before others may have it; and a port that is held open while it
-        // is gone comes back under another name.
+        // The lock outlives the device, so that no other process opens the port before it is closed. The device must be
+        // closed when it is disconnected, or its port returns under another name.
         defer { withExtendedLifetime(lock) {} }
         var presence = TagPresence()
         while !stop.isStopped {
             let device = try opened(connstring)
-            // Closed after the lock is given back.
+            // The device is closed outside the mutex.
             defer { _ = current.withLock { $0.take() } }
-            try look(device, &presence, &spell, stop)
+            try poll(device, &presence, &spell, stop)
         }
     }
 
@@ -135,10 +140,11 @@ package final class NFCReader: Sendable {
         return device
     }
 
-    /// Returns when the reader has seen nothing for so long that it must be doubted.
+    /// Polls for tags. Returns when a self-test is due.
     ///
-    /// That it could be opened says little: only a look that ends well shows that it works, also after the watchdog gave it up.
-    private func look(
+    /// A successful open proves little. Only a successful poll shows that the reader works, also after the watchdog has
+    /// reported it.
+    private func poll(
         _ device: NFCDevice, _ presence: inout TagPresence, _ spell: inout Spell, _ stop: StopSignal
     ) throws {
         let openedMs = SystemClock.monotonicMs()
@@ -152,7 +158,7 @@ package final class NFCReader: Sendable {
                 spell.hasWorked = true
                 if now - openedMs >= settledMs { spell.isSettled = true }
                 if spell.isSettled || !spell.isDoubtful { health.back() }
-                let isNew = presence.saw(tag?.uid, nowMs: now)
+                let isNew = presence.polled(tag?.uid, nowMs: now)
                 if let tag {
                     lastSignMs = now
                     if isNew { try read(tag, device, &presence) }
@@ -165,7 +171,7 @@ package final class NFCReader: Sendable {
                 guard disturbances < NFCReader.disturbanceLimit else { throw error }
                 try health.watch(limitMs: NFCReader.callLimitMs) { try device.resetField() }
             }
-            stop.wait(ms: NFCReader.lookPauseMs)
+            stop.wait(ms: NFCReader.pollPauseMs)
         }
     }
 
@@ -177,11 +183,14 @@ package final class NFCReader: Sendable {
             }
         }
         let found = keys?.identify(uid: tag.uid, ndef: message) ?? SecureMessageKeys.identify(uid: tag.uid)
-        presence.told(nowMs: SystemClock.monotonicMs())
+        presence.reported(nowMs: SystemClock.monotonicMs())
         _ = deliver(.tap(Tap(found.identity, proof: found.proof, direction: direction)))
     }
 
-    /// The NDEF message of the selected chip; nil when it has none that can be read in time. Throws `NFCError`.
+    /// Reads the NDEF message of the selected chip.
+    ///
+    /// - Returns: `nil` if it has none or it cannot be read in time.
+    /// - Throws: `NFCError`.
     private func ndef(_ device: NFCDevice) throws -> [UInt8]? {
         let deadline = SystemClock.monotonicMs() + NFCReader.readLimitMs
         var reading = Type4Tag()
@@ -198,7 +207,7 @@ package final class NFCReader: Sendable {
         }
     }
 
-    /// Throws `ReaderError` when there is none, or more than one.
+    /// - Throws: `ReaderError` if libnfc finds no reader, or more than one.
     private static func onlyReader() throws -> String {
         let found = try NFCLibrary.list()
         guard found.count < 2 else {
@@ -208,8 +217,9 @@ package final class NFCReader: Sendable {
         return only
     }
 
-    /// The port that a connection string names (`pn532_uart:/dev/ttyUSB0:115200`), to be locked; nil for USB and PC/SC, where the
-    /// system gives a reader to one program only.
+    /// Returns the port to lock for a connection string such as `pn532_uart:/dev/ttyUSB0:115200`.
+    ///
+    /// - Returns: `nil` for USB and PC/SC, where the system gives a reader to one program only.
     static func port(of connstring: String) -> String? {
         let parts = connstring.split(separator: ":")
         guard parts.count > 1, parts[1].hasPrefix("/") else { return nil }

@@ -3,22 +3,21 @@ import Runtime
 import ScanModel
 import Synchronization
 
-/// What a reader has told its lane of itself, and since when a call into its driver lasts.
+/// The state of a reader as its lane knows it, and the duration of the current call into its driver.
 ///
-/// Shared by the reader's thread and the one that watches over it. The lane hears `lost` and `back` in turns, whoever of the two
-/// finds out. One that the lane could not take, because its mailbox was full, is told again until it can: at each call of
-/// `back`, `lost` or `tellAgain`.
+/// The reader's thread and its watchdog share it. The lane receives `lost` and `back` alternately. An event that the
+/// lane could not take, because its mailbox was full, is sent again at each call of `back`, `lost` or `resend`.
 final class ReaderHealth: Sendable {
-    /// How often a thread that has nothing else to do asks whether the lane still is to be told.
-    static let tellAgainMs = 250
+    /// Interval in milliseconds at which an idle thread sends a pending event again.
+    static let resendMs = 250
 
     private struct State {
-        /// Nil until the first word.
+        /// `nil` before the first event.
         var isBack: Bool?
-        /// What the lane has not taken yet.
-        var untold: ReaderEvent?
+        /// The event that the lane has not taken yet.
+        var pending: ReaderEvent?
         var call: (sinceMs: Int64, limitMs: Int64)?
-        /// When the present call was last found to be stuck.
+        /// Time at which the current call was last reported as stuck.
         var stuckMs: Int64?
     }
 
@@ -26,8 +25,10 @@ final class ReaderHealth: Sendable {
     private let deliver: @Sendable (ReaderEvent) -> Bool
     private let log: Log
 
-    /// - Parameter deliver: false when it could not take the event; must not wait; called under a lock, so that the events
-    ///   keep their order.
+    /// - Parameters:
+    ///   - log: The log of the reader.
+    ///   - deliver: Sends an event to the lane, or returns `false` if it cannot take it. It is called under a lock, so
+    ///     that the events keep their order, and must not wait.
     init(log: Log, deliver: @escaping @Sendable (ReaderEvent) -> Bool) {
         (self.log, self.deliver) = (log, deliver)
     }
@@ -36,43 +37,46 @@ final class ReaderHealth: Sendable {
     func back() {
         state.withLock { state in
             if state.isBack != true {
-                (state.isBack, state.untold) = (true, .back)
+                (state.isBack, state.pending) = (true, .back)
                 log.info("reader is ready")
             }
-            tell(&state)
+            send(&state)
         }
     }
 
     func lost(_ problem: ReaderProblem) {
         state.withLock { state in
             if state.isBack != false {
-                (state.isBack, state.untold) = (false, .lost(problem))
+                (state.isBack, state.pending) = (false, .lost(problem))
                 log.warning("reader out of order", [.reason: problem])
             }
-            tell(&state)
+            send(&state)
         }
     }
 
-    /// Tells the lane what it could not take. True when nothing is left to tell.
+    /// Sends the pending event again.
+    ///
+    /// - Returns: `true` if no event is pending any more.
     @discardableResult
-    func tellAgain() -> Bool { state.withLock { tell(&$0) } }
+    func resend() -> Bool { state.withLock { send(&$0) } }
 
-    /// Only the present state counts: what came in between while the lane stood still is of no use to it.
+    /// Only the last event is kept, because earlier states are of no use to a lane that was blocked.
     @discardableResult
-    private func tell(_ state: inout State) -> Bool {
-        if let event = state.untold, deliver(event) { state.untold = nil }
-        return state.untold == nil
+    private func send(_ state: inout State) -> Bool {
+        if let event = state.pending, deliver(event) { state.pending = nil }
+        return state.pending == nil
     }
 
-    /// Runs a call into the driver that should end within `limitMs`.
+    /// Runs a call into the driver that should end within `limitMs` milliseconds.
     func watch<Result>(limitMs: Int64, _ call: () throws -> Result) rethrows -> Result {
         state.withLock { $0.call = (SystemClock.monotonicMs(), limitMs) }
         defer { state.withLock { ($0.call, $0.stuckMs) = (nil, nil) } }
         return try call()
     }
 
-    /// Whether the present call has lasted too long: true once in each `limitMs`, since an abort that meets the driver between
-    /// two waits is lost.
+    /// Returns whether the current call has exceeded its time limit.
+    ///
+    /// `true` once in each time limit, because an abort has no effect while the driver is not waiting.
     func isStuck(nowMs: Int64) -> Bool {
         state.withLock { state in
             guard let call = state.call, nowMs - (state.stuckMs ?? call.sinceMs) > call.limitMs else { return false }

@@ -1,27 +1,30 @@
-import CLI
+package import ErrorModel
 package import ScanModel
 
-/// What `--reader` names: `[in=|out=]` and then `stdin`, `nfc:CONNSTRING`, `nfc:auto` or `serial:PATH[,BAUD]`.
+/// The text form of a reader: `[in=|out=]` and then `stdin`, `nfc:CONNSTRING`, `nfc:auto` or `serial:PATH[,BAUD]`.
 package struct ReaderSpec: Hashable, Sendable {
     package enum Source: Hashable, Sendable {
-        /// One tap a line, each with a direction of its own if it says so.
+        /// One tap a line, optionally with its direction.
         case stdin
-        /// For libnfc, as `pn532_uart:/dev/ttyUSB0`; nil: the only reader that it finds.
+        /// A connection string for libnfc such as `pn532_uart:/dev/ttyUSB0`, or `nil` for the only reader that it
+        /// finds.
         case nfc(connstring: String?)
         /// A scanner of bar codes.
         case serial(path: String, baud: Int)
     }
 
     package let source: Source
-    /// The way that its taps go, where they do not say so themselves.
+    /// The direction of the taps that have none.
     package let direction: Direction
 
     package static let defaultBaud = 9_600
-    /// Bytes of a connection string; libnfc cuts longer ones.
+    /// Maximum length of a connection string. libnfc truncates longer ones.
     package static let connstringLimitBytes = 1_023
 
-    /// Throws `ProgramError` (configuration) that says what is wrong.
-    package init(_ text: String) throws {
+    /// Parses the text.
+    ///
+    /// - Throws: `ReaderSpecError`.
+    package init(_ text: String) throws(ReaderSpecError) {
         var rest = text[...]
         var direction = Direction.in
         for (prefix, meant) in [("in=", Direction.in), ("out=", .out)] where text.hasPrefix(prefix) {
@@ -31,7 +34,7 @@ package struct ReaderSpec: Hashable, Sendable {
         source = try ReaderSpec.source(rest, text)
     }
 
-    /// As `--reader` would name it, without the direction: for the status and the log.
+    /// The text form without the direction, for status and log.
     package var name: String {
         switch source {
         case .stdin: "stdin"
@@ -40,30 +43,36 @@ package struct ReaderSpec: Hashable, Sendable {
         }
     }
 
-    private static func source(_ text: Substring, _ whole: String) throws -> Source {
-        func wrong(_ reason: String) -> ProgramError { .configuration("--reader \(whole): \(reason)") }
+    private static func source(_ text: Substring, _ spec: String) throws(ReaderSpecError) -> Source {
+        func wrong(_ reason: String) -> ReaderSpecError { ReaderSpecError(description: "\(spec): \(reason)") }
         if text == "stdin" { return .stdin }
-        guard !text.utf8.contains(0) else { throw wrong("no NUL, please") }
+        guard !text.utf8.contains(0) else { throw wrong("it contains a NUL character") }
         if text.hasPrefix("nfc:") {
             let connstring = text.dropFirst("nfc:".count)
             if connstring == "auto" { return .nfc(connstring: nil) }
             guard !connstring.isEmpty, connstring.utf8.count <= connstringLimitBytes else {
-                throw wrong("after nfc: comes auto, or a connection string of libnfc such as pn532_uart:/dev/ttyUSB0")
+                throw wrong("nfc: needs auto, or a connection string of libnfc such as pn532_uart:/dev/ttyUSB0")
             }
             return .nfc(connstring: String(connstring))
         }
         if text.hasPrefix("serial:") {
             let parts = text.dropFirst("serial:".count).split(
                 separator: ",", maxSplits: 1, omittingEmptySubsequences: false)
-            guard let path = parts.first, !path.isEmpty else { throw wrong("after serial: comes the path of a port") }
+            guard let path = parts.first, !path.isEmpty else { throw wrong("serial: needs the path of a port") }
             guard parts.count > 1 else { return .serial(path: String(path), baud: defaultBaud) }
             guard let baud = Int(parts[1]), bauds.contains(baud) else {
-                throw wrong("the speed is one of \(bauds.map { "\($0)" }.joined(separator: ", "))")
+                throw wrong("the speed must be one of \(bauds.map { "\($0)" }.joined(separator: ", "))")
             }
             return .serial(path: String(path), baud: baud)
         }
-        throw wrong("it is stdin, nfc:CONNSTRING, nfc:auto or serial:PATH, perhaps after in= or out=")
+        throw wrong("stdin, nfc:CONNSTRING, nfc:auto or serial:PATH is needed, optionally after in= or out=")
     }
 
     private static let bauds = [1_200, 2_400, 4_800, 9_600, 19_200, 38_400, 57_600, 115_200]
+}
+
+/// A text that names no reader.
+package struct ReaderSpecError: OperationError {
+    package var category: ErrorCategory { .configuration }
+    package let description: String
 }

@@ -1,12 +1,13 @@
 import Crypto
 
 extension SecureMessage {
-    /// What the URI of a chip holds; nil when it does not look like a secure message at all.
+    /// The parameters of a secure message in a URI.
     enum Finding: Hashable, Sendable {
         case message(SecureMessage)
-        /// Parameters of a secure message whose lengths or digits cannot be: it cannot verify.
-        case unsound
+        /// Parameters of a secure message with invalid lengths or digits. It cannot verify.
+        case malformed
 
+        /// Returns `nil` for a URI without such parameters.
         init?(uri: [UInt8]) {
             let parameters = SecureMessage.parameters(of: uri)
             guard let found = SecureMessage.finding(parameters, uri) else { return nil }
@@ -14,7 +15,7 @@ extension SecureMessage {
         }
     }
 
-    /// One `name=value` of a query, as positions in the URI.
+    /// A `name=value` pair of the query, as positions in the URI.
     struct Parameter {
         let name: String
         let value: Range<Int>
@@ -25,7 +26,7 @@ extension SecureMessage {
     private static let macNames = ["cmac", "mac", "c", "m"]
     private static let piccDigits = 2 * AES128.length
     private static let macDigits = 2 * macLength
-    /// Parameters looked at: a secure message has three.
+    /// Maximum number of parameters that are read. A secure message has three.
     private static let parameterLimit = 16
 
     static func parameters(of uri: [UInt8]) -> [Parameter] {
@@ -60,7 +61,7 @@ extension SecureMessage {
             guard let encrypted else { return nil }
             return message(.encrypted(encrypted.value), file: file?.value, mac: mac.value, uri)
         }
-        // All in one: picc, perhaps file data, MAC.
+        // One parameter with PICC data, optional file data and MAC.
         guard let encrypted, encrypted.value.count >= piccDigits + macDigits else { return nil }
         let range = encrypted.value
         let (picc, tail) = (range.lowerBound + piccDigits, range.upperBound - macDigits)
@@ -81,22 +82,22 @@ extension SecureMessage {
         let identity: Identity
         switch place {
         case .encrypted(let range):
-            guard let picc = bytes(range), picc.count == AES128.length else { return .unsound }
+            guard let picc = bytes(range), picc.count == AES128.length else { return .malformed }
             identity = .encrypted(picc)
         case .plain(let uid, let counter):
             guard let uid = bytes(uid), uid.count == uidLength, let counter = bytes(counter), counter.count == 3 else {
-                return .unsound
+                return .malformed
             }
-            // In plain, the counter stands with its highest byte first.
+            // A plain counter is big-endian.
             identity = .plain(uid: uid, counter: counter.reduce(0) { $0 << 8 | Int64($1) })
         }
-        guard let macBytes = bytes(mac), macBytes.count == macLength else { return .unsound }
+        guard let macBytes = bytes(mac), macBytes.count == macLength else { return .malformed }
         var fileData: [UInt8] = []
         var macInput: [UInt8] = []
         if let file {
             guard let data = bytes(file), data.count.isMultiple(of: AES128.length), data.count <= fileDataLimitBytes,
                 file.upperBound <= mac.lowerBound
-            else { return .unsound }
+            else { return .malformed }
             fileData = data
             if !data.isEmpty { macInput = Array(uri[file.lowerBound..<mac.lowerBound]) }
         }

@@ -1,5 +1,5 @@
-import CLI
 package import Crypto
+package import ErrorModel
 import FileSystem
 
 /// The AES-128 keys of chips that send secure unique NFC messages (NTAG 424 DNA, NXP AN12196).
@@ -10,18 +10,22 @@ import FileSystem
 /// file = 00112233445566778899AABBCCDDEEFF
 /// diversify = uid
 /// ```
-/// `meta` is the key of the encrypted UID and counter, the same on all chips, because it is needed before the UID is known.
-/// `file` makes the MAC; with `diversify = uid` it is a master key, and a chip holds AN10922(file, UID), with
-/// `diversify = uid+HEX` AN10922(file, UID || HEX), up to 24 bytes that name application and system; with `diversify = no`
-/// every chip holds `file` itself. All three must be there. A second `meta` begins a second set, up to `setLimit`: bands of an
-/// older order.
+/// `meta` is the key of the encrypted UID and counter. It is the same on all chips, because it is needed before the UID
+/// is known. `file` is the key of the MAC:
+/// - `diversify = uid`: `file` is a master key, and the key of a chip is AN10922(file, UID).
+/// - `diversify = uid+HEX`: the key of a chip is AN10922(file, UID || HEX), with up to 24 bytes that identify
+///   application and system.
+/// - `diversify = no`: all chips have the key `file`.
+///
+/// All three names are required. Each further `meta` begins another set, at most `setLimit` in total, for chips of
+/// other orders.
 package struct SecureMessageKeys: Sendable {
-    /// Key sets in one file: each costs a decryption a tap.
+    /// Maximum number of key sets in a file. Each costs one decryption per tap.
     package static let setLimit = 4
-    /// Bytes of the key file; it is a few lines.
+    /// Maximum size of the key file in bytes.
     static let fileLimitBytes = 16_384
 
-    /// One set.
+    /// The keys of the chips of one order.
     package struct KeySet: Sendable {
         let meta: AES128
         let file: AES128
@@ -31,7 +35,7 @@ package struct SecureMessageKeys: Sendable {
             (self.meta, self.file, self.diversification) = (meta, file, diversification)
         }
 
-        /// The key that the chip of this UID makes its MAC with.
+        /// Returns the MAC key of the chip with this UID.
         func fileKey(of uid: [UInt8]) -> AES128 {
             switch diversification {
             case .none: file
@@ -40,40 +44,42 @@ package struct SecureMessageKeys: Sendable {
         }
     }
 
-    /// How a chip's own key comes from the master key.
+    /// The derivation of the key of a chip from the master key.
     package enum Diversification: Hashable, Sendable {
         case none
-        /// AN10922 with the chip's UID, followed by the bytes given: at most `systemLimitBytes`.
+        /// AN10922 with the UID of the chip, followed by at most `systemLimitBytes` bytes.
         case uid(system: [UInt8])
 
-        /// AN10922 takes 31 bytes, 7 are the UID.
+        /// AN10922 allows 31 bytes, and the UID has 7.
         package static let systemLimitBytes = 24
     }
 
     let sets: [KeySet]
 
-    /// - Parameter sets: 1 to `setLimit`.
+    /// - Parameter sets: 1 to `setLimit` key sets.
     package init(_ sets: [KeySet]) {
         precondition((1...SecureMessageKeys.setLimit).contains(sets.count))
         self.sets = sets
     }
 
-    /// Reads a key file, which must belong to this process's user or to root and be open to nobody else.
+    /// Reads a key file. It must belong to root or to the user of the process, and no other user may have access.
     ///
-    /// Throws `ProgramError` (configuration) that says what is wrong, never what the file holds.
-    package init(contentsOf path: String) throws {
-        guard let status = Files.status(path) else { throw ProgramError.configuration("\(path): no such file") }
+    /// - Throws: `SecureMessageKeysError`.
+    package init(contentsOf path: String) throws(SecureMessageKeysError) {
+        guard let status = Files.status(path) else { throw SecureMessageKeysError("\(path): no such file") }
         guard status.isPrivate else {
-            throw ProgramError.configuration("\(path): it must belong to root or to the gate's user, with mode 0600")
+            throw SecureMessageKeysError("\(path): it must belong to root or to the gate's user, with mode 0600")
         }
         let text: String
         do { text = try Files.readText(path, limit: SecureMessageKeys.fileLimitBytes) } catch {
-            throw ProgramError.configuration("\(error)")
+            throw SecureMessageKeysError("\(error)")
         }
-        do { try self.init(text: text) } catch { throw ProgramError.configuration("\(path): \(error)") }
+        do { try self.init(text: text) } catch { throw SecureMessageKeysError("\(path): \(error)") }
     }
 
-    /// The sets in the text of a key file. Throws `SecureMessageKeysError`.
+    /// Parses the text of a key file.
+    ///
+    /// - Throws: `SecureMessageKeysError`.
     init(text: String) throws(SecureMessageKeysError) {
         var drafts: [Draft] = []
         for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
@@ -101,7 +107,7 @@ package struct SecureMessageKeys: Sendable {
         return text
     }
 
-    /// A set while its lines are read.
+    /// An incomplete set while its lines are parsed.
     private struct Draft {
         var meta: AES128?
         var file: AES128?
@@ -115,7 +121,7 @@ package struct SecureMessageKeys: Sendable {
                 case "diversify": diversification != nil
                 default: throw SecureMessageKeysError("line \(line): none of meta, file, diversify")
                 }
-            if isSecond { throw SecureMessageKeysError("line \(line): \(name) for the second time") }
+            if isSecond { throw SecureMessageKeysError("line \(line): \(name) is set twice") }
             switch name {
             case "meta": meta = try key(value, line)
             case "file": file = try key(value, line)
@@ -148,8 +154,9 @@ package struct SecureMessageKeys: Sendable {
     }
 }
 
-/// What is wrong with a key file; never holds a key.
-struct SecureMessageKeysError: Error, Hashable, CustomStringConvertible, Sendable {
-    let description: String
+/// An invalid key file. The description never contains a key.
+package struct SecureMessageKeysError: OperationError, Hashable {
+    package var category: ErrorCategory { .configuration }
+    package let description: String
     init(_ description: String) { self.description = description }
 }

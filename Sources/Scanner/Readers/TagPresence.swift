@@ -1,19 +1,25 @@
-/// Makes one arrival out of the many times that a reader sees a tag which rests on it. A pure value.
+/// Combines the repeated polls of a tag on the reader into one arrival. A pure value.
 struct TagPresence: Sendable {
-    /// A tag not seen for this long has left, ms: a band held badly is missed now and then.
+    /// Time without a successful poll after which a tag has left, in milliseconds. Some polls of a badly held band
+    /// fail.
     static let absenceMs: Int64 = 300
-    /// How often the secure message of one arrival is asked for before the tag counts as one without.
+    /// Number of attempts to read the secure message before the tag counts as one without.
     static let readLimit = 3
 
     private(set) var uid: [UInt8]?
     private var lastSeenMs: Int64 = 0
-    private var isTold = false
+    private var isReported = false
     private var failedReads = 0
 
-    /// The tag of this UID is there; nil: none is. Whether it is to be read and told: it has just come.
+    /// Handles the result of a poll.
     ///
-    /// A random UID is a new one each time that the field is reset, so one after another is the same chip that stays.
-    mutating func saw(_ seen: [UInt8]?, nowMs: Int64) -> Bool {
+    /// A random UID changes with each reset of the field, so consecutive random UIDs belong to the same chip.
+    ///
+    /// - Parameters:
+    ///   - seen: The UID of the tag, or `nil` for no tag.
+    ///   - nowMs: Monotonic time in milliseconds.
+    /// - Returns: `true` if the tag has arrived and is to be read and reported.
+    mutating func polled(_ seen: [UInt8]?, nowMs: Int64) -> Bool {
         guard let seen else {
             if nowMs - lastSeenMs >= TagPresence.absenceMs { uid = nil }
             return false
@@ -22,15 +28,18 @@ struct TagPresence: Sendable {
             uid.map { $0 == seen || SecureMessageKeys.isRandom($0) && SecureMessageKeys.isRandom(seen) } ?? false
             && nowMs - lastSeenMs < TagPresence.absenceMs
         (uid, lastSeenMs) = (seen, nowMs)
-        if !isSame { (isTold, failedReads) = (false, 0) }
-        return !isTold
+        if !isSame { (isReported, failedReads) = (false, 0) }
+        return !isReported
     }
 
-    /// It was told, and is not again until it has left.
-    /// - Parameter nowMs: when it had been read: reading a message may take longer than a tag needs to leave.
-    mutating func told(nowMs: Int64) { (isTold, lastSeenMs) = (true, nowMs) }
+    /// The tag was reported. It is not reported again until it has left.
+    ///
+    /// - Parameter nowMs: Time after the read, which may take longer than `absenceMs`.
+    mutating func reported(nowMs: Int64) { (isReported, lastSeenMs) = (true, nowMs) }
 
-    /// The tag was lost while it was read. Whether to give up on its message: it is there all the same, time after time.
+    /// The tag was lost during the read.
+    ///
+    /// - Returns: `true` if the attempts are used up, so that the tag is reported without its message.
     mutating func readFailed(nowMs: Int64) -> Bool {
         lastSeenMs = nowMs
         failedReads += 1

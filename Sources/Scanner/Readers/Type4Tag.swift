@@ -1,28 +1,28 @@
-/// Reads the NDEF message of a Type 4 tag (NFC Forum Type 4 Tag 2.0): which command goes next, and what its answer means. A pure
-/// value; the shell carries commands and answers.
+/// Reads the NDEF message of a Type 4 tag (NFC Forum Type 4 Tag 2.0).
 ///
-/// Bounded whatever the chip answers: `commandLimit` commands, a message of `messageLimitBytes`.
+/// A pure state machine that returns commands and takes their answers. Whatever the chip answers, it sends at most
+/// `commandLimit` commands and accepts at most `messageLimitBytes`.
 package struct Type4Tag: Sendable {
     package enum Action: Hashable, Sendable {
-        /// Send these bytes (an ISO 7816-4 command), and give the answer, its status bytes included, to `answered`.
+        /// Send this ISO 7816-4 command, and pass the answer with its status bytes to `answered`.
         case send([UInt8])
-        /// The NDEF message; empty when the file holds none.
+        /// The NDEF message. Empty if the file has none.
         case message([UInt8])
-        /// The chip answers, but not as a Type 4 tag with a message that fits: it is known by its UID only.
+        /// The chip is no Type 4 tag with a supported message, so it is identified by its UID.
         case unsupported
     }
 
-    /// Most bytes of a message: a secure message has about 130, the chip's file 256.
+    /// Maximum size of a message. A secure message has about 130 bytes, the file of the chip 256.
     package static let messageLimitBytes = 1_024
-    /// Bytes asked for at once: with the two of the length and the two of the status they fit one frame of every reader, and
-    /// hold a whole secure message, so that one exchange does.
+    /// Maximum number of bytes in one read. With two bytes of length and two of status they fit into one frame of any
+    /// reader, and one read returns a complete secure message.
     static let chunkBytes = 0xF0
-    /// Commands a chip can make us send; small chunks cost the most.
+    /// Maximum number of commands for one chip. Chips with small reads need the most.
     package static let commandLimit = 96
 
     private enum Step: Hashable, Sendable {
         case application, capabilitiesFile, capabilities, file, first
-        /// The message's length and what has been read of the file, length bytes included.
+        /// The length of the message, and the bytes read from the file, including those of the length.
         case rest(length: Int, read: [UInt8])
     }
 
@@ -34,13 +34,13 @@ package struct Type4Tag: Sendable {
 
     package init() {}
 
-    /// The first command.
+    /// Returns the first command.
     package mutating func begin() -> Action {
         self = Type4Tag()
         return send([0x00, 0xA4, 0x04, 0x00, 0x07] + Type4Tag.application + [0x00])
     }
 
-    /// What follows from the answer to the last command.
+    /// Returns the action after the answer to the last command.
     package mutating func answered(_ response: [UInt8]) -> Action {
         guard response.count >= 2, Array(response.suffix(2)) == Type4Tag.success else { return .unsupported }
         let data = Array(response.dropLast(2))
@@ -64,7 +64,7 @@ package struct Type4Tag: Sendable {
             guard length <= Type4Tag.messageLimitBytes, length + 2 <= fileBytes else { return .unsupported }
             return next(length, data)
         case .rest(let length, let read):
-            // An answer without data would have us ask for ever.
+            // An empty answer would lead to an endless loop.
             guard !data.isEmpty, data.count <= chunk else { return .unsupported }
             return next(length, read + data)
         }
@@ -77,16 +77,16 @@ package struct Type4Tag: Sendable {
         return self.read(at: read.count, count: min(chunk, left))
     }
 
-    /// The capability container: mapping version 2 or 3, most bytes of an answer, and the first NDEF file with free read access.
+    /// Parses the capability container: mapping version 2 or 3, maximum answer, first NDEF file with free read access.
     private mutating func take(capabilities data: [UInt8]) -> Bool {
         guard data.count >= Type4Tag.capabilityBytes, [2, 3].contains(data[2] >> 4) else { return false }
         let answerBytes = Int(data[3]) << 8 | Int(data[4])
-        // File control TLV: 04, length 6, file, most bytes, read access, write access.
+        // File control TLV: 04, length 6, file, maximum size, read access, write access.
         guard data[7] == 0x04, data[8] == 0x06, data[13] == 0x00 else { return false }
         fileID = Array(data[9...10])
         fileBytes = Int(data[11]) << 8 | Int(data[12])
         chunk = min(answerBytes, Type4Tag.chunkBytes)
-        // The note's own least values: answers of 15 bytes, a file of 5.
+        // The minimum values of the specification: answers of 15 bytes, a file of 5.
         return answerBytes >= 15 && fileBytes >= 5
     }
 

@@ -6,7 +6,7 @@ import ScanJournal
 package import ScanModel
 import SnapshotInstall
 
-/// What `tapline-publisher status` tells: read from the data folder, beside a running publisher.
+/// The status of a publisher, read from the data folder, with or without a running publisher.
 package struct StatusReport: Codable, Sendable {
     package struct JournalLine: Codable, Sendable {
         package var log: String
@@ -17,24 +17,25 @@ package struct StatusReport: Codable, Sendable {
     }
 
     package var scanner: String?
-    /// The scanner's scans that the broker has not confirmed.
+    /// Number of scans of the scanner that the broker has not confirmed.
     package var backlog: Int64
     package var journals: [JournalLine]
-    /// Scans that lie here for other scanners, by scanner; they are not shipped.
+    /// Number of unconfirmed scans of other scanners, by scanner. They are not uploaded from this folder.
     package var foreign: [String: Int64]
-    /// The version of the snapshot in force.
+    /// The version of the installed snapshot.
     package var snapshot: Int64?
-    /// The version that the running gate decides from, where that is another one.
+    /// The version that the gate uses, if it is not the installed one. 0 stands for none.
     package var gateSnapshot: Int64?
     package var event: String?
-    /// Whether a publisher runs on the folder.
+    /// Whether a publisher is running on the folder.
     package var running: Bool
-    /// What the publisher said last.
+    /// The content of `publisher.json`.
     package var publisher: PublisherStatus.Report?
 
-    /// Throws `DataFileError` for a damaged file.
-    ///
-    /// - Parameter scanner: nil: the one that the publisher ships, or else the newest journal's.
+    /// - Parameters:
+    ///   - folder: The scanner's data folder.
+    ///   - scanner: The scanner, or `nil` for that of the publisher, or else that of the newest journal.
+    /// - Throws: `DataFileError` for a corrupt file.
     package init(folder: String, scanner: ScannerID?) throws {
         let records = try JournalReader(folder: folder).journals()
         let shipped = try UploadCursors.read(folder: folder)
@@ -46,7 +47,7 @@ package struct StatusReport: Codable, Sendable {
         backlog = 0
         foreign = [:]
         for record in records {
-            let waiting = max(0, record.lastSeq - shipped[record.log, default: 0])
+            let waiting = max(0, record.lastSeq - shipped[record.journalID, default: 0])
             if record.scanner.text == own {
                 backlog += waiting
             } else {
@@ -55,30 +56,26 @@ package struct StatusReport: Codable, Sendable {
         }
         journals = records.map { record in
             JournalLine(
-                log: "\(record.log)", scanner: record.scanner.text,
+                log: "\(record.journalID)", scanner: record.scanner.text,
                 created: UTCTime.text(microseconds: record.createdMs * 1_000), lastSeq: record.lastSeq,
-                shipped: shipped[record.log, default: 0])
+                shipped: shipped[record.journalID, default: 0])
         }
         snapshot = store.currentVersion()
         event = store.pinnedEvent
         gateSnapshot = GateState.read(folder: folder).map(\.snapshot).flatMap {
             $0 == store.currentVersion() ? nil : $0
         }
-        // By the process, not by asking for its lock: a publisher that starts at that moment would find it taken.
+        // Not detected by the lock: a publisher that starts at that moment would find it taken.
         running =
             publisher.map {
                 (try? Files.readText("/proc/\($0.pid)/comm", limit: 64))?.hasPrefix("tapline-publish") ?? false
             } ?? false
     }
 
-    /// One JSON object, keys in order of name.
-    package func json() throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(self), as: UTF8.self)
-    }
+    /// Returns one JSON object on one line, with its keys in alphabetical order.
+    package func json() throws -> String { try sortedJSON(self) }
 
-    /// For people.
+    /// Returns the report as lines of text.
     package func text() -> String {
         var lines = ["scanner    \(scanner ?? "-")", "running    \(running ? "yes" : "no")", "backlog    \(backlog)"]
         lines.append("snapshot   " + (snapshot.map { "\($0)" + (event.map { " of \($0)" } ?? "") } ?? "none"))
@@ -91,16 +88,23 @@ package struct StatusReport: Codable, Sendable {
                 "broker     \(upload.state)" + (upload.address.map { " \($0)" } ?? "")
                     + (upload.since.map { " since \($0)" } ?? ""))
             if let last = upload.lastConfirmed { lines.append("confirmed  \(last)") }
-            if let error = upload.lastError { lines.append("trouble    \(error)") }
+            if let error = upload.lastError { lines.append("problem    \(error)") }
             if let due = publisher.download.due { lines.append("newer      \(due)") }
             if let error = publisher.download.lastError { lines.append("download   \(error)") }
         }
         for (name, count) in foreign.sorted(by: { $0.key < $1.key }) {
-            lines.append("foreign    \(count) scans of \(name), not shipped from here")
+            lines.append("foreign    \(count) scans of \(name), not uploaded from here")
         }
         for journal in journals.suffix(10) {
             lines.append("journal    \(journal.log) \(journal.shipped)/\(journal.lastSeq) since \(journal.created)")
         }
         return lines.joined(separator: "\n")
     }
+}
+
+/// Returns one JSON object on one line, with its keys in alphabetical order.
+func sortedJSON(_ value: some Encodable) throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    return String(decoding: try encoder.encode(value), as: UTF8.self)
 }

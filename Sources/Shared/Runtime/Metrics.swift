@@ -64,6 +64,9 @@ package final class Metrics: Sendable {
 package final class Counter: Sendable {
     private let count = Atomic<Int>(0)
 
+    /// A counter that no metrics page shows. `Metrics.counter` returns one that it does.
+    package init() {}
+
     package func add(_ amount: Int = 1) { count.wrappingAdd(amount, ordering: .relaxed) }
     package var value: Int { count.load(ordering: .relaxed) }
 }

@@ -50,7 +50,7 @@ import Testing
             let reader = JournalReader(folder: venue.data)
             let record = try #require(try reader.journals().last)
             #expect(record.lastSeq >= lines.count)
-            #expect(lines.enumerated().allSatisfy { $1.contains("\"log\":\"\(record.log)\",\"seq\":\($0 + 1),") })
+            #expect(lines.enumerated().allSatisfy { $1.contains("\"log\":\"\(record.journalID)\",\"seq\":\($0 + 1),") })
             printed += lines.count
         }
         #expect(printed > 12)
@@ -155,7 +155,7 @@ import Testing
             try gate.write("\(venue.hex(.delegate))\n")
             #expect(try gate.line() != nil)
         }
-        let log = try JournalReader(folder: venue.data).journals()[0].log
+        let log = try JournalReader(folder: venue.data).journals()[0].journalID
         do { try UploadCursors(folder: venue.data).advance(log, scanner: venue.scanner, to: 2) }
         let status = GateStatus(folder: venue.data, scanner: nil)
         #expect(status.running && status.scanner == "gate-7" && status.gate == "Hall north" && status.zone == "Hall")

@@ -48,7 +48,7 @@ import Testing
             seq: 1, atMs: 1_795_428_000_000, tag: venue.tag(.delegate), verdict: .admitted, flags: [], gate: 7,
             snapshot: 100)
         #expect(try venue.journaled() == [scan])
-        let log = try JournalReader(folder: venue.data).journals()[0].log
+        let log = try JournalReader(folder: venue.data).journals()[0].journalID
         #expect(
             output.lines == [
                 #"{"log":"\#(log)","seq":1,"verdict":0,"name":"admitted","tag":\#(venue.tag(.delegate).rawValue),"#

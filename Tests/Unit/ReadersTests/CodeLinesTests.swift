@@ -3,7 +3,7 @@ import Testing
 
 @testable import Readers
 
-@Suite struct CodeLinesTests {
+struct CodeLinesTests {
     private static func codes(_ pieces: [[UInt8]]) -> [String] {
         var lines = CodeLines()
         return pieces.flatMap { lines.take($0, nowMs: 0) }
@@ -11,15 +11,14 @@ import Testing
 
     private static func codes(_ text: String) -> [String] { codes([Array(text.utf8)]) }
 
-    @Test func aCodeALine() {
+    @Test func eachLineIsOneCode() {
         #expect(Self.codes("A1\nB2\r\nC3\rD4") == ["A1", "B2", "C3"])
         #expect(Self.codes("\n\r\n\n") == [])
         #expect(Self.codes(" A 1 \n") == [" A 1 "], "spaces are part of a code")
         #expect(Self.codes("تذكرة-٧\n") == ["تذكرة-٧"])
     }
 
-    /// However a port cuts it.
-    @Test func anyCutGivesTheSame() {
+    @Test func splitReadsGiveTheSameCodes() {
         let bytes = Array("تذكرة-٧\r\nSECOND\n".utf8)
         for cut in 0...bytes.count {
             #expect(Self.codes([Array(bytes[..<cut]), Array(bytes[cut...])]) == ["تذكرة-٧", "SECOND"])
@@ -27,7 +26,7 @@ import Testing
         #expect(Self.codes(bytes.map { [$0] }) == ["تذكرة-٧", "SECOND"])
     }
 
-    @Test func theLengthIsBounded() {
+    @Test func tooLongLinesAreDropped() {
         let longest = String(repeating: "x", count: CodeLines.limitBytes)
         #expect(Self.codes(longest + "\nA\n") == [longest, "A"])
         #expect(Self.codes(longest + "x\nA\n") == ["A"])
@@ -40,25 +39,24 @@ import Testing
         let bytes = Array("A".utf8) + noise + Array("1\nB2\n".utf8)
         #expect(lines.take(bytes, nowMs: 0) == ["B2"])
         #expect(lines.rejected == 1)
-        // Noise alone is a line as well.
+        // A line of noise counts as well.
         #expect(lines.take(noise + Array("\n".utf8), nowMs: 0) == [])
         #expect(lines.rejected == 2)
     }
 
-    /// The end of a code was lost on the way: the next one is not glued to it.
-    @Test func halfACodeIsForgotten() {
+    /// The end of a code was lost, and the next code must not be appended to it.
+    @Test func incompleteLineIsDroppedAfterPause() {
         var lines = CodeLines()
         #expect(lines.take(Array("HALF".utf8), nowMs: 0) == [])
         #expect(lines.take(Array("WHOLE\n".utf8), nowMs: CodeLines.pauseMs + 1) == ["WHOLE"])
         #expect(lines.rejected == 1)
-        // Slow, but not stopped.
+        // A slow line without a long pause is complete.
         #expect(lines.take(Array("SL".utf8), nowMs: 10_000) == [])
         #expect(lines.take(Array("OW\n".utf8), nowMs: 10_000 + CodeLines.pauseMs) == ["SLOW"])
         #expect(lines.rejected == 1)
     }
 
-    /// A megabyte of anything: no code over the limit, none with a control character.
-    @Test func anyBytesAreBorne() {
+    @Test func randomBytesGiveOnlyValidCodes() {
         var random = TestRandom(11)
         var lines = CodeLines()
         for round in 0..<1_000 {
@@ -73,8 +71,8 @@ import Testing
     }
 }
 
-@Suite struct KeyboardWedgeTests {
-    /// As the kernel writes it: time, type, code, value.
+struct KeyboardWedgeTests {
+    /// Returns an event of the kernel: time, type, code, value.
     private static func event(_ type: Int, _ code: Int, _ value: Int) -> [UInt8] {
         let time = (0..<(KeyboardWedge.eventBytes - 8)).map { _ in UInt8(0xAB) }
         let words = [type, code, value & 0xFFFF, value >> 16 & 0xFFFF]
@@ -91,8 +89,7 @@ import Testing
         return String(decoding: wedge.take(events), as: UTF8.self)
     }
 
-    /// Every key of the US layout, both ways.
-    @Test func theUSLayout() {
+    @Test func keysOfUSLayoutWithAndWithoutShift() {
         let rows: [(ClosedRange<Int>, String, String)] = [
             (2...13, "1234567890-=", "!@#$%^&*()_+"), (16...27, "qwertyuiop[]", "QWERTYUIOP{}"),
             (30...41, "asdfghjkl;'`", "ASDFGHJKL:\"~"), (43...53, "\\zxcvbnm,./", "|ZXCVBNM<>?"), (57...57, " ", " "),
@@ -107,13 +104,12 @@ import Testing
         #expect(Self.typed([28, 96, 15].flatMap(Self.stroke)) == "\n\n\n")
     }
 
-    @Test func capsLockTurnsLettersOnly() {
+    @Test func capsLockAffectsOnlyLetters() {
         let events = Self.stroke(58) + Self.stroke(30) + Self.shifted(30) + Self.stroke(2) + Self.stroke(58)
         #expect(Self.typed(events + Self.stroke(30)) == "Aa1a")
     }
 
-    /// Control and the like, function keys, keys that no layout prints: no character of a code.
-    @Test func otherKeysAreNoise() {
+    @Test func keysWithoutCharacterAreNoise() {
         for modifier in [29, 97, 56, 100, 125, 126] {
             let events = Self.press(modifier) + Self.stroke(30) + Self.release(modifier) + Self.stroke(48)
             #expect(Self.typed(events) == "\0b", "\(modifier)")
@@ -121,8 +117,8 @@ import Testing
         for key in [1, 14, 59, 111, 240] { #expect(Self.typed(Self.stroke(key)) == "\0", "\(key)") }
     }
 
-    /// The kernel's buffer overflowed: what was typed meanwhile is not known, and shift may have been let go.
-    @Test func whatWasDroppedMakesItsLineNoise() {
+    /// After an overflow of the kernel's buffer, characters and releases of shift are missing.
+    @Test func lineWithDroppedEventsIsNoise() {
         var wedge = KeyboardWedge()
         var lines = CodeLines()
         let events =
@@ -131,11 +127,11 @@ import Testing
         #expect(lines.take(wedge.take(events), nowMs: 0) == ["b"])
     }
 
-    @Test func aRepeatTypesNothing() {
+    @Test func keyRepeatIsIgnored() {
         #expect(Self.typed(Self.press(30) + Self.event(1, 30, 2) + Self.event(1, 30, 2) + Self.release(30)) == "a")
     }
 
-    @Test func eventsMayComeInPieces() {
+    @Test func splitEventsAreCombined() {
         let events = Self.shifted(30) + Self.stroke(48) + Self.stroke(28)
         for cut in 0...events.count {
             var wedge = KeyboardWedge()

@@ -10,13 +10,13 @@ import Testing
 @testable import Readers
 
 /// Code readers on pseudo-terminals and pipes.
-@Suite struct CodeReaderTests {
-    /// A reader on a thread of its own, and what it said.
+struct CodeReaderTests {
+    /// A reader on a separate thread, and its events.
     private final class Running: Sendable {
         let stop = StopSignal()
         private let events = Mutex<[ReaderEvent]>([])
         private let thread = Mutex<NamedThread?>(nil)
-        /// Set: the lane takes nothing, as with a full mailbox.
+        /// Whether the lane takes no events, as with a full mailbox.
         let isFull = Atomic(false)
         private let refusals = Mutex<[ReaderEvent]>([])
 
@@ -45,7 +45,7 @@ import Testing
                 return text
             }
         }
-        /// How often it was lost, and how often it was back.
+        /// The events `back` (`true`) and `lost` (`false`), in order.
         var changes: [Bool] {
             all.compactMap { event in
                 switch event {
@@ -62,7 +62,7 @@ import Testing
         }
     }
 
-    @Test func codesFromASerialPort() async throws {
+    @Test func codesAreReadFromSerialPort() async throws {
         let terminal = try PseudoTerminal()
         let reader = Running(terminal.path, direction: .out)
         try eventually("the port is open", everyMs: 5) { reader.all == [.back] }
@@ -70,18 +70,18 @@ import Testing
         try eventually("two codes", everyMs: 5) { reader.codes == ["TICKET-1", "TICKET-2"] }
         #expect(reader.all[1] == .tap(Tap(.code("TICKET-1"), proof: .code, direction: .out)))
         try terminal.write([0x1B, 0x5B, 0x41] + Array("\rTICKET-3\r".utf8))
-        try eventually("noise is passed over", everyMs: 5) { reader.codes.last == "TICKET-3" }
+        try eventually("noise is dropped", everyMs: 5) { reader.codes.last == "TICKET-3" }
         #expect(reader.all.count == 4)
         await reader.end()
     }
 
-    @Test func codesFromAPipe() async throws {
+    @Test func codesAreReadFromPipe() async throws {
         let folder = TemporaryFolder("codes")
         let path = folder.file("scanner")
         #expect(mkfifo(path, 0o600) == 0)
         let reader = Running(path)
         try eventually("the pipe is open", everyMs: 5) { reader.all == [.back] }
-        // Writers come and go; the pipe stays.
+        // The pipe stays open when a writer closes it.
         for round in 1...3 {
             let pipe = open(path, O_WRONLY | O_CLOEXEC)
             #expect(pipe >= 0)
@@ -94,8 +94,8 @@ import Testing
         await reader.end()
     }
 
-    /// Key events, as an input device gives them, through a pipe.
-    @Test func codesFromAKeyboard() async throws {
+    /// The pipe carries the key events of an input device.
+    @Test func codesAreReadFromKeyEvents() async throws {
         let folder = TemporaryFolder("codes")
         let path = folder.file("keys")
         #expect(mkfifo(path, 0o600) == 0)
@@ -111,8 +111,9 @@ import Testing
         await reader.end()
     }
 
-    /// Twenty times pulled and plugged in again, at the same path: one `lost` and one `back` each time, and no code is missing.
-    @Test func aScannerThatIsPluggedInAgainWorks() async throws {
+    /// The scanner is reconnected 20 times at the same path. Each time gives one `lost` and one `back`, and no code is
+    /// lost.
+    @Test func reconnectedScannerWorks() async throws {
         let folder = TemporaryFolder("codes")
         let path = folder.file("ttyScanner")
         let reader = Running(path)
@@ -121,13 +122,13 @@ import Testing
             do {
                 let terminal = try PseudoTerminal()
                 #expect(symlink(terminal.path, path) == 0)
-                try eventually("plugged in, \(round)", everyMs: 5) { reader.changes.count == 2 * round }
+                try eventually("connected, \(round)", everyMs: 5) { reader.changes.count == 2 * round }
                 try terminal.write(Array("HALF-A-CO".utf8))
                 try terminal.write(Array("DE-\(round)\n".utf8))
                 try eventually("code \(round)", everyMs: 5) { reader.codes.count == round }
                 unlink(path)
             }
-            try eventually("pulled, \(round)", everyMs: 5) { reader.changes.count == 2 * round + 1 }
+            try eventually("disconnected, \(round)", everyMs: 5) { reader.changes.count == 2 * round + 1 }
         }
         #expect(reader.codes == (1...20).map { "HALF-A-CODE-\($0)" })
         var expected = [false]
@@ -136,8 +137,7 @@ import Testing
         await reader.end()
     }
 
-    /// Half a code before the cable came out is no part of the next.
-    @Test func halfACodeDoesNotSurviveTheCable() async throws {
+    @Test func incompleteCodeIsDroppedOnDisconnect() async throws {
         let folder = TemporaryFolder("codes")
         let path = folder.file("ttyScanner")
         var terminal: PseudoTerminal? = try PseudoTerminal()
@@ -148,24 +148,23 @@ import Testing
         try eventually("a code", everyMs: 5) { reader.codes == ["ONE"] }
         unlink(path)
         terminal = nil
-        try eventually("pulled", everyMs: 5) { reader.changes == [true, false] }
+        try eventually("disconnected", everyMs: 5) { reader.changes == [true, false] }
         terminal = try PseudoTerminal()
         #expect(symlink(terminal!.path, path) == 0)
-        try eventually("plugged in", everyMs: 5) { reader.changes == [true, false, true] }
+        try eventually("connected", everyMs: 5) { reader.changes == [true, false, true] }
         try terminal!.write(Array("TWO\n".utf8))
         try eventually("a code", everyMs: 5) { reader.codes == ["ONE", "TWO"] }
         await reader.end()
     }
 
-    /// A port that hangs up as soon as it is opened never works, however often it can be opened.
-    @Test func aPortThatHangsUpAtOnceIsOneAlarm() async throws {
+    @Test func portThatHangsUpAtOnceCausesOneAlarm() async throws {
         let folder = TemporaryFolder("codes")
         let path = folder.file("ttyScanner")
-        // A file that is at its end reads like a port that hangs up.
+        // The end of a file reads like a port that hangs up.
         try Files.writeAtomically([], to: path)
         let reader = Running(path, isFull: true)
-        // A lane that takes nothing is told at every failure.
-        try eventually("opened again and again", everyMs: 5) { reader.refused.count >= 5 }
+        // A pending event is sent again at each failure.
+        try eventually("reopened five times", everyMs: 5) { reader.refused.count >= 5 }
         #expect(!reader.refused.contains(.back))
         reader.isFull.store(false, ordering: .releasing)
         try eventually("one alarm", everyMs: 5) { reader.changes == [false] }
@@ -176,8 +175,7 @@ import Testing
         await reader.end()
     }
 
-    /// What a lane that stood still could not take is told once it can.
-    @Test func aFullMailboxHearsOfItLater() async throws {
+    @Test func eventsForFullMailboxAreSentLater() async throws {
         let folder = TemporaryFolder("codes")
         let path = folder.file("ttyScanner")
         let reader = Running(path)
@@ -185,19 +183,19 @@ import Testing
         reader.isFull.store(true, ordering: .releasing)
         var terminal: PseudoTerminal? = try PseudoTerminal()
         #expect(symlink(terminal!.path, path) == 0)
-        try eventually("back, and not taken", everyMs: 5) { reader.refused.last == .back }
+        try eventually("back is pending", everyMs: 5) { reader.refused.last == .back }
         reader.isFull.store(false, ordering: .releasing)
         try eventually("back", everyMs: 5) { reader.changes == [false, true] }
         reader.isFull.store(true, ordering: .releasing)
         unlink(path)
         terminal = nil
-        try eventually("lost, and not taken", everyMs: 5) { reader.refused.last != .back }
+        try eventually("lost is pending", everyMs: 5) { reader.refused.last != .back }
         reader.isFull.store(false, ordering: .releasing)
         try eventually("lost", everyMs: 5) { reader.changes == [false, true, false] }
         await reader.end()
     }
 
-    @Test func twoReadersDoNotShareAPort() async throws {
+    @Test func secondReaderOnPortIsRejected() async throws {
         let terminal = try PseudoTerminal()
         let first = Running(terminal.path)
         try eventually("open", everyMs: 5) { first.changes == [true] }

@@ -8,17 +8,17 @@ import TestSupport
 
 @testable import Readers
 
-/// An emulated PN532, the reader on it through the real libnfc, and what it told.
+/// An emulated PN532, a reader that uses it through libnfc, and the events of the reader.
 final class NFCBench: Sendable {
     let chip: PN532Emulator
     private let events = Mutex<[ReaderEvent]>([])
-    /// Set: the lane takes nothing, as with a full mailbox.
+    /// Whether the lane takes no events, as with a full mailbox.
     let isFull = Atomic(false)
     private let refusals = Mutex<[ReaderEvent]>([])
     private let running = Mutex<NFCReader?>(nil)
     private let group = Mutex<(StopSignal, StopSignal)?>(nil)
 
-    /// What libnfc lists for `nfc:auto`; before its start, which reads the environment once.
+    /// The path of the reader that libnfc lists for `nfc:auto`. libnfc reads the environment once at its start.
     static let listed: String = {
         let path = (Environment.value("TMPDIR") ?? "/tmp") + "/tapline-nfc-listed-\(getpid())"
         setenv("LIBNFC_DEVICE", "pn532_uart:" + path, 1)
@@ -54,7 +54,7 @@ final class NFCBench: Sendable {
         if waits { try hears(.back) }
     }
 
-    /// Ends the reader and waits for that.
+    /// Stops the reader and waits for its end.
     func stop() {
         guard let (stop, ended) = group.withLock({ $0.take() }) else { return }
         stop.stop()
@@ -73,18 +73,18 @@ final class NFCBench: Sendable {
 
     /// The reader that was started.
     var reader: NFCReader? { running.withLock { $0 } }
-    /// What was not taken.
+    /// The events that were not taken.
     var refused: [ReaderEvent] { refusals.withLock { $0 } }
     var heard: [ReaderEvent] { events.withLock { $0 } }
     var taps: [Tap] { heard.compactMap { if case .tap(let tap) = $0 { tap } else { nil } } }
 
-    /// Waits for the first event, which must be this one, and takes it.
+    /// Waits for the next event, which must be this one, and removes it.
     func hears(_ expected: ReaderEvent) throws {
         let event = try next("\(expected)")
         guard event == expected else { throw TestFailure("\(event) instead of \(expected)") }
     }
 
-    /// Waits for the reader to be lost, and gives the reason.
+    /// Waits for `lost`, and returns the reason.
     @discardableResult
     func hearsLost() throws -> String {
         let event = try next("lost")
@@ -92,23 +92,23 @@ final class NFCBench: Sendable {
         return reason.description
     }
 
-    /// Waits until the reader has looked at the tag again so often.
-    func looks(_ count: Int) throws {
+    /// Waits for `count` polls that find a tag.
+    func polls(_ count: Int) throws {
         let before = chip.selections
-        try eventually("\(count) looks", everyMs: 5) { chip.selections >= before + count }
+        try eventually("\(count) polls", everyMs: 5) { chip.selections >= before + count }
     }
 
-    /// Waits until the reader has looked so often, whatever it found.
-    func looks(atNothing count: Int) throws {
+    /// Waits for `count` polls.
+    func polls(anyResult count: Int) throws {
         let before = chip.count(of: 0x4a)
-        try eventually("\(count) looks", everyMs: 5) { chip.count(of: 0x4a) >= before + count }
+        try eventually("\(count) polls", everyMs: 5) { chip.count(of: 0x4a) >= before + count }
     }
 
-    /// Takes the tag away until the reader has seen that it is gone.
+    /// Removes the tag until the reader has noticed it.
     func clear() throws {
         chip.removeTag()
         let (before, since) = (chip.count(of: 0x4a), SystemClock.monotonicMs())
-        try eventually("empty looks", everyMs: 5) {
+        try eventually("empty polls", everyMs: 5) {
             chip.count(of: 0x4a) > before + 3 && SystemClock.monotonicMs() - since > 2 * TagPresence.absenceMs
         }
     }

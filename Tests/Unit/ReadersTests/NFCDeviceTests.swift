@@ -6,9 +6,9 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// The wrapper alone, on the real libnfc.
+/// The libnfc wrapper without the reader.
 @Suite(.serialized) struct NFCDeviceTests {
-    @Test func aStuckCallIsAbortedFromAnotherThread() throws {
+    @Test func stuckCallIsAbortedByOtherThread() throws {
         _ = NFCBench.listed
         let chip = try PN532Emulator()
         chip.present(.type4([4, 1, 2, 3, 4, 5, 6], Type4Application(message: [])))
@@ -25,8 +25,8 @@ import Testing
             }
             ended.stop()
         }
-        try eventually("the command is out", everyMs: 5) { chip.count(of: 0x40) == 1 }
-        // Again: an abort that comes before the driver waits for the answer is lost.
+        try eventually("the command is sent", everyMs: 5) { chip.count(of: 0x40) == 1 }
+        // Repeated, because an abort before the driver waits for the answer has no effect.
         try eventually("aborted", withinMs: 10_000) {
             device.abort()
             return ended.isStopped
@@ -36,7 +36,7 @@ import Testing
         #expect(!error.isOfTag)
     }
 
-    @Test func aMuteReaderIsNotWaitedForLong() throws {
+    @Test func unresponsiveReaderTimesOut() throws {
         let chip = try PN532Emulator()
         let device = try NFCDevice(chip.connstring)
         chip.fault = .silence
@@ -46,7 +46,7 @@ import Testing
         #expect(SystemClock.monotonicMs() - start < 10_000)
     }
 
-    @Test func noSuchReader() {
+    @Test func unknownReaderIsRejected() {
         #expect(throws: NFCError.self) { try NFCDevice("pn532_uart:/nonexistent") }
         #expect(throws: NFCError.self) { try NFCDevice("no_driver:1") }
         #expect(throws: NFCError.self) { try NFCDevice("") }

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Readers
 
-/// Chips with secure messages, read through the real libnfc.
+/// Chips with secure messages, read with the real libnfc.
 @Suite(.serialized) struct NFCMessageTests {
     private static let uid: [UInt8] = [0x04, 0x95, 0x8c, 0xaa, 0x5c, 0x5e, 0x80]
     private static let meta = AES128(key: [UInt8](repeating: 0x11, count: 16))!
@@ -24,31 +24,31 @@ import Testing
                     uid: NFCMessageTests.uid, meta: NFCMessageTests.meta, file: file, counter: counter)))
     }
 
-    @Test func aChipProvesItselfAtEveryArrival() throws {
+    @Test func messageIsVerifiedAtEachArrival() throws {
         let bench = try NFCBench()
         try bench.start(keys: NFCMessageTests.keys, direction: .out)
         for counter in [41, 42] {
             bench.chip.present(chip(counter: UInt32(counter - 1)))
             let tap = Tap(.sun(NFCMessageTests.uid), proof: .authentic(counter: Int64(counter)), direction: .out)
             try bench.hears(.tap(tap))
-            // It is read once, however long it stays.
+            // The message is read once per arrival.
             let exchanges = bench.chip.exchanges
-            try bench.looks(5)
+            try bench.polls(5)
             #expect(bench.chip.exchanges == exchanges)
             try bench.clear()
         }
         #expect(bench.heard == [])
     }
 
-    @Test func aForgeryKeepsItsPlainUID() throws {
+    @Test func forgedMessageKeepsPlainUID() throws {
         let bench = try NFCBench()
         try bench.start(keys: NFCMessageTests.keys)
-        // The master key itself instead of the chip's own.
+        // The chip has the master key instead of the derived one.
         bench.chip.present(chip(NFCMessageTests.master))
         try bench.hears(.tap(Tap(.uid(NFCMessageTests.uid), proof: .forged)))
     }
 
-    @Test func withoutKeysNothingIsAsked() throws {
+    @Test func messageIsNotReadWithoutKeys() throws {
         let bench = try NFCBench()
         try bench.start()
         bench.chip.present(chip())
@@ -57,16 +57,16 @@ import Testing
     }
 
     @Test(arguments: [Type4Application.Behavior.foreign, .noise(seed: 1), .noise(seed: 2), .noise(seed: 3)])
-    func aChipThatAnswersBadlyIsKnownByItsUID(behavior: Type4Application.Behavior) throws {
+    func chipWithInvalidAnswersIsIdentifiedByUID(behavior: Type4Application.Behavior) throws {
         let bench = try NFCBench()
         try bench.start(keys: NFCMessageTests.keys)
         bench.chip.present(.type4(NFCMessageTests.uid, Type4Application(message: [], behavior: behavior)))
         try bench.hears(.tap(Tap(.uid(NFCMessageTests.uid), proof: .uid)))
     }
 
-    // Five exchanges are a whole reading.
+    // A complete read takes five exchanges.
     @Test(arguments: 0..<5)
-    func aChipThatLeavesWhileItIsReadIsNotTold(exchanges: Int) throws {
+    func chipThatLeavesDuringReadIsNotReported(exchanges: Int) throws {
         let bench = try NFCBench()
         try bench.start(keys: NFCMessageTests.keys)
         var leaving = chip(counter: 7)
@@ -76,7 +76,7 @@ import Testing
         if exchanges > 0 {
             try eventually("left", everyMs: 5) { bench.chip.exchanges > before + exchanges }
         }
-        // Its holder holds it there again.
+        // The chip is presented again.
         bench.chip.present(chip(counter: 8))
         try bench.hears(.tap(Tap(.sun(NFCMessageTests.uid), proof: .authentic(counter: 9))))
         #expect(bench.heard == [])

@@ -9,21 +9,21 @@ import Testing
 
 @testable import Readers
 
-/// A reader on the real libnfc, whose chip is emulated.
+/// A reader with the real libnfc and an emulated PN532.
 @Suite(.serialized) struct NFCReaderTests {
     private static let uid: [UInt8] = [0x04, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66]
     private static let tap = Tap(.uid(uid), proof: .uid)
 
     @Test(arguments: [4, 7, 10])
-    func aTagIsOneTapHoweverLongItStays(length: Int) throws {
+    func tagIsReportedOncePerArrival(length: Int) throws {
         let bench = try NFCBench()
         try bench.start(direction: .out)
         let uid = Array(([0x04] + (1...9).map { UInt8($0) }).prefix(length))
         bench.chip.present(.plain(uid))
         try bench.hears(.tap(Tap(.uid(uid), proof: .uid, direction: .out)))
-        try bench.looks(10)
+        try bench.polls(10)
         #expect(bench.heard == [])
-        // Another takes its place without a gap, and the first comes back.
+        // Another tag replaces it without a gap, and the first one returns.
         bench.chip.present(.plain([9, 9, 9, 9]))
         try bench.hears(.tap(Tap(.uid([9, 9, 9, 9]), proof: .uid, direction: .out)))
         try bench.clear()
@@ -31,20 +31,20 @@ import Testing
         try bench.hears(.tap(Tap(.uid(uid), proof: .uid, direction: .out)))
     }
 
-    @Test func aRandomUIDIsSaidToBeOne() throws {
+    @Test func randomUIDIsMarkedAsRandom() throws {
         let bench = try NFCBench()
         try bench.start()
         bench.chip.present(.plain([0x08, 1, 2, 3]))
         try bench.hears(.tap(Tap(.uid([0x08, 1, 2, 3]), proof: .randomUID)))
-        // As such a chip does at every reset of the field.
+        // Such a chip has another UID after each reset of the field.
         for number in 2...5 {
             bench.chip.present(.plain([0x08, UInt8(number), 2, 3]))
-            try bench.looks(2)
+            try bench.polls(2)
         }
         #expect(bench.heard == [])
     }
 
-    @Test func twentyTimesPulledOutAndPutBack() throws {
+    @Test func readerWorksAfterTwentyReconnects() throws {
         let bench = try NFCBench()
         try bench.start()
         for _ in 1...20 {
@@ -60,7 +60,7 @@ import Testing
     }
 
     @Test(arguments: PN532Fault.allCases.filter { $0 != .none })
-    func aReaderOutOfOrderHealsByItself(fault: PN532Fault) throws {
+    func readerRecoversFromFault(fault: PN532Fault) throws {
         let bench = try NFCBench()
         try bench.start()
         bench.chip.fault = fault
@@ -72,7 +72,7 @@ import Testing
     }
 
     @Test(arguments: PN532Fault.allCases.filter { $0 != .none })
-    func aReaderOutOfOrderAtTheStart(fault: PN532Fault) throws {
+    func readerRecoversFromFaultAtStart(fault: PN532Fault) throws {
         let bench = try NFCBench()
         bench.chip.fault = fault
         try bench.start(waits: false)
@@ -81,7 +81,7 @@ import Testing
         try bench.hears(.back)
     }
 
-    @Test func aResetIsHealed() throws {
+    @Test func readerRecoversFromReset() throws {
         let bench = try NFCBench()
         try bench.start()
         bench.chip.reset()
@@ -91,23 +91,23 @@ import Testing
         try bench.hears(.tap(NFCReaderTests.tap))
     }
 
-    @Test func aReaderThatForgotItsRadioIsSetUpAnewUnasked() throws {
+    @Test func readerIsReconfiguredAfterLosingItsSettings() throws {
         let bench = try NFCBench()
         try bench.start(selfTestMs: 500)
         bench.chip.brownOut()
         bench.chip.present(.plain(NFCReaderTests.uid))
-        // No alarm: the self-test is as quick as a tap.
+        // The self-test is short and causes no alarm.
         try bench.hears(.tap(NFCReaderTests.tap))
     }
 
-    /// The self-test opens the reader anew: whoever taps in that moment is read, once, and the lane hears nothing of it.
-    @Test func noTapIsLostInASelfTest() throws {
+    /// The self-test reopens the reader. A tag that arrives during it is reported once, without an alarm.
+    @Test func noTapIsLostDuringSelfTest() throws {
         let bench = try NFCBench()
-        // Opened anew after every look that finds nothing.
+        // The reader is reopened after each empty poll.
         try bench.start(selfTestMs: 0)
         for round in 1...20 {
             let uid: [UInt8] = [0x04, 1, 2, 3, 4, 5, UInt8(round)]
-            // Some moment of the opening.
+            // A random moment of the opening.
             usleep(.random(in: 0...60_000))
             bench.chip.present(.plain(uid))
             try bench.hears(.tap(Tap(.uid(uid), proof: .uid)))
@@ -116,21 +116,20 @@ import Testing
         #expect(bench.heard == [])
     }
 
-    /// One alarm, however often it can be opened.
-    @Test func aReaderThatOpensAndThenFailsIsOutOfOrder() throws {
+    @Test func readerThatFailsAfterOpeningCausesOneAlarm() throws {
         let bench = try NFCBench()
         try bench.start()
         bench.chip.fault = .radio
         try bench.hearsLost()
         let opened = bench.chip.count(of: 0x14)
-        try eventually("opened again and again", everyMs: 5) { bench.chip.count(of: 0x14) >= opened + 5 }
+        try eventually("reopened five times", everyMs: 5) { bench.chip.count(of: 0x14) >= opened + 5 }
         #expect(bench.heard == [])
         bench.chip.fault = .none
         try bench.hears(.back)
     }
 
-    /// A supply that the first tag pulls down: it opens, reads the tag, and is gone. The tags count, and there is one alarm.
-    @Test func aReaderThatNeverStaysWellDoesNotFlicker() throws {
+    /// The reader opens, reads a tag, and fails, as with a weak supply. The taps count, and there is one alarm.
+    @Test func weakReaderCausesOneAlarm() throws {
         let bench = try NFCBench()
         try bench.start(settledMs: 600_000)
         for round in 1...4 {
@@ -147,36 +146,35 @@ import Testing
         #expect(bench.heard == [])
     }
 
-    /// The watchdog gave a call up that then ended well.
-    @Test func aReaderThatWasOnlySlowIsBack() throws {
+    /// A call that the watchdog reported ended successfully.
+    @Test func slowReaderIsBackWithoutReopening() throws {
         let bench = try NFCBench()
         try bench.start()
         let opened = bench.chip.count(of: 0x14)
         bench.reader?.health.lost(.other("slow"))
         try bench.hears(.lost(.other("slow")))
         try bench.hears(.back)
-        #expect(bench.chip.count(of: 0x14) == opened, "by a look, not by a self-test")
+        #expect(bench.chip.count(of: 0x14) == opened, "a poll proves it, not a self-test")
     }
 
-    /// What a lane that stood still could not take is told once it can.
-    @Test func aFullMailboxHearsOfItLater() throws {
+    @Test func eventsForFullMailboxAreSentLater() throws {
         let bench = try NFCBench()
         try bench.start()
         bench.isFull.store(true, ordering: .releasing)
         bench.chip.unplug()
-        try eventually("lost, and not taken", everyMs: 5) { !bench.refused.isEmpty }
+        try eventually("lost is pending", everyMs: 5) { !bench.refused.isEmpty }
         bench.isFull.store(false, ordering: .releasing)
         try bench.hearsLost()
         bench.isFull.store(true, ordering: .releasing)
         try bench.chip.plug()
-        try eventually("back, and not taken", everyMs: 5) { bench.refused.last == .back }
+        try eventually("back is pending", everyMs: 5) { bench.refused.last == .back }
         bench.isFull.store(false, ordering: .releasing)
         try bench.hears(.back)
-        try bench.looks(atNothing: 5)
+        try bench.polls(anyResult: 5)
         #expect(bench.heard == [], "each once")
     }
 
-    @Test func aPortThatAnotherHasIsLeftAlone() throws {
+    @Test func portOfOtherProcessIsNotOpened() throws {
         let bench = try NFCBench()
         var other: PortLock? = try PortLock(bench.chip.path)
         try bench.start(waits: false)
@@ -185,13 +183,13 @@ import Testing
         withExtendedLifetime(other) {}
         other = nil
         try bench.hears(.back)
-        // And ours is locked while we have it.
+        // The reader locks its port.
         #expect(throws: SystemError.self) { try PortLock(bench.chip.path) }
         bench.stop()
         _ = try PortLock(bench.chip.path)
     }
 
-    @Test func twoReadersAtOnce() throws {
+    @Test func twoReadersWorkIndependently() throws {
         let (one, other) = (try NFCBench(), try NFCBench())
         try one.start()
         try other.start(direction: .out)
@@ -204,7 +202,7 @@ import Testing
         #expect(other.heard == [])
     }
 
-    @Test func theOnlyReaderIsFound() throws {
+    @Test func onlyReaderIsFoundAutomatically() throws {
         let bench = try NFCBench(link: NFCBench.listed)
         try bench.start(isListed: true)
         bench.chip.present(.plain(NFCReaderTests.uid))

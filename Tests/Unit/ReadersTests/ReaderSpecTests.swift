@@ -1,4 +1,3 @@
-import CLI
 import LinuxSystem
 import Runtime
 import ScanModel
@@ -9,7 +8,7 @@ import Testing
 @testable import Readers
 
 struct ReaderSpecTests {
-    @Test func everyForm() throws {
+    @Test func allFormsAreParsed() throws {
         #expect(try ReaderSpec("stdin").source == .stdin)
         #expect(try ReaderSpec("stdin").direction == .in)
         #expect(try ReaderSpec("out=stdin").direction == .out)
@@ -28,11 +27,11 @@ struct ReaderSpecTests {
         "", "in=", "nfc", "nfc:", "serial:", "serial:,9600", "serial:/dev/x,", "serial:/dev/x,42", "usb:1", "up=stdin",
         "stdin:", "nfc:" + String(repeating: "a", count: 1_024), "nfc:a\0b",
     ])
-    func whatIsRefused(text: String) {
-        #expect(throws: ProgramError.self) { try ReaderSpec(text) }
+    func invalidTextIsRejected(text: String) {
+        #expect(throws: ReaderSpecError.self) { try ReaderSpec(text) }
     }
 
-    @Test func thePortToBeLocked() {
+    @Test func onlySerialConnstringHasPort() {
         #expect(NFCReader.port(of: "pn532_uart:/dev/ttyUSB0") == "/dev/ttyUSB0")
         #expect(NFCReader.port(of: "pn532_uart:/dev/ttyUSB0:115200") == "/dev/ttyUSB0")
         #expect(NFCReader.port(of: "acr122_usb:001:004") == nil)
@@ -42,73 +41,73 @@ struct ReaderSpecTests {
 }
 
 struct TagPresenceTests {
-    /// Whether the tag is to be read, and says where it is asked when that is not so.
+    /// Checks the result of a poll.
     private func check(
         _ presence: inout TagPresence, _ uid: [UInt8]?, nowMs: Int64, _ isNew: Bool,
         at place: SourceLocation = #_sourceLocation
     ) {
-        let answer = presence.saw(uid, nowMs: nowMs)
+        let answer = presence.polled(uid, nowMs: nowMs)
         #expect(answer == isNew, sourceLocation: place)
     }
 
-    @Test func anArrivalIsToldOnce() {
+    @Test func arrivalIsReportedOnce() {
         var presence = TagPresence()
         check(&presence, [1, 2, 3, 4], nowMs: 1_000, true)
-        // Until somebody says so, it is still to be told.
+        // Until it is reported, it is still due.
         check(&presence, [1, 2, 3, 4], nowMs: 1_020, true)
-        presence.told(nowMs: 1_020)
+        presence.reported(nowMs: 1_020)
         for step in 0..<1_000 { check(&presence, [1, 2, 3, 4], nowMs: 1_040 + Int64(step) * 299, false) }
     }
 
-    @Test func aMissIsNoLeaving() {
+    @Test func tagMissedByOnePollHasNotLeft() {
         var presence = TagPresence()
         check(&presence, [1], nowMs: 0, true)
-        presence.told(nowMs: 0)
+        presence.reported(nowMs: 0)
         check(&presence, nil, nowMs: 100, false)
         check(&presence, [1], nowMs: 299, false)
         check(&presence, nil, nowMs: 299 + 300, false)
         check(&presence, [1], nowMs: 299 + 301, true)
     }
 
-    @Test func anotherTagIsAnArrivalButForRandomOnes() {
+    @Test func otherUIDIsNewArrivalUnlessBothAreRandom() {
         var presence = TagPresence()
         check(&presence, [8, 1, 1, 1], nowMs: 0, true)
-        presence.told(nowMs: 0)
+        presence.reported(nowMs: 0)
         check(&presence, [8, 2, 2, 2], nowMs: 20, false)
         check(&presence, [4, 2, 2, 2], nowMs: 40, true)
-        presence.told(nowMs: 40)
+        presence.reported(nowMs: 40)
         check(&presence, [8, 2, 2, 2], nowMs: 60, true)
     }
 
-    @Test func aReadIsTriedThreeTimes() {
+    @Test func readIsAttemptedThreeTimes() {
         var presence = TagPresence()
-        _ = presence.saw([1], nowMs: 0)
-        let givesUp = (1...3).map { _ in presence.readFailed(nowMs: 0) }
-        #expect(givesUp == [false, false, true])
-        _ = presence.saw([2], nowMs: 20)
-        let givesUpAnew = presence.readFailed(nowMs: 20)
-        #expect(!givesUpAnew)
+        _ = presence.polled([1], nowMs: 0)
+        let isLast = (1...3).map { _ in presence.readFailed(nowMs: 0) }
+        #expect(isLast == [false, false, true])
+        _ = presence.polled([2], nowMs: 20)
+        let isLastForOther = presence.readFailed(nowMs: 20)
+        #expect(!isLastForOther)
     }
 
-    /// A message that takes longer to read than a tag needs to leave does not make the tag arrive again and again.
-    @Test func aSlowReadIsNoLeaving() {
+    /// A read may take longer than `absenceMs`.
+    @Test func slowReadIsNoNewArrival() {
         var presence = TagPresence()
         check(&presence, [1], nowMs: 0, true)
-        presence.told(nowMs: 900)
+        presence.reported(nowMs: 900)
         check(&presence, [1], nowMs: 920, false)
         check(&presence, [1], nowMs: 1_219, false)
         check(&presence, [2], nowMs: 2_000, true)
-        var givesUp: [Bool] = []
+        var isLast: [Bool] = []
         for attempt in 0..<3 {
             check(&presence, [2], nowMs: 2_000 + Int64(attempt) * 800, true)
-            givesUp.append(presence.readFailed(nowMs: 2_000 + Int64(attempt) * 800 + 780))
+            isLast.append(presence.readFailed(nowMs: 2_000 + Int64(attempt) * 800 + 780))
         }
-        #expect(givesUp == [false, false, true])
+        #expect(isLast == [false, false, true])
     }
 }
 
 struct ReaderHealthTests {
-    @Test func lostAndBackTakeTurns() {
+    @Test func lostAndBackAlternate() {
         let events = Recorded()
         let health = ReaderHealth(log: Log("test")) { events.take($0) }
         health.lost(.other("a"))
@@ -119,31 +118,29 @@ struct ReaderHealthTests {
         #expect(events.all == [.lost(.other("a")), .back, .lost(.other("c"))])
     }
 
-    /// Through a real mailbox that is full. The lane hears how the reader is when it can, not all that it was.
-    @Test func aFullMailboxHearsTheLastWord() {
+    @Test func fullMailboxReceivesOnlyLastEvent() {
         let mailbox = Mailbox<ReaderEvent>(capacity: 1)
         let health = ReaderHealth(log: Log("test")) { mailbox.send($0) }
         health.back()
         health.lost(.other("a"))
         health.back()
         health.lost(.other("b"))
-        #expect(!health.tellAgain())
+        #expect(!health.resend())
         #expect(mailbox.drain() == [.back])
-        #expect(health.tellAgain())
+        #expect(health.resend())
         #expect(mailbox.drain() == [.lost(.other("b"))])
-        #expect(health.tellAgain())
+        #expect(health.resend())
         health.lost(.other("c"))
         #expect(mailbox.drain() == [], "once")
         health.back()
         health.lost(.other("d"))
         #expect(mailbox.drain() == [.back])
-        // At the next failure, or the next look, without being asked.
+        // The next event sends the pending one.
         health.lost(.other("e"))
         #expect(mailbox.drain() == [.lost(.other("d"))])
     }
 
-    /// Once in each time limit: an abort may have met the driver between two waits.
-    @Test func aStuckCallIsSaidToBeOne() {
+    @Test func stuckCallIsReportedOncePerTimeLimit() {
         let health = ReaderHealth(log: Log("test")) { _ in true }
         let now = SystemClock.monotonicMs()
         #expect(!health.isStuck(nowMs: now + 10_000))

@@ -5,8 +5,8 @@ import Testing
 
 @testable import Readers
 
-/// The messages and keys of NXP AN12196, and what an attacker would make of them.
-@Suite struct SecureMessageTests {
+/// The messages and keys of NXP AN12196, and forgeries of them.
+struct SecureMessageTests {
     static let zero = String(repeating: "0", count: 32)
     static let encrypted = "picc_data=EF963FF7828658A599F3041510671E88&cmac=94EED9EE65337086"
     static let withFile =
@@ -17,7 +17,7 @@ import Testing
         try! SecureMessageKeys(text: "meta = \(meta)\nfile = \(file)\ndiversify = no\n")
     }
 
-    /// One URI record, as the chip keeps it.
+    /// Returns the NDEF message of a chip with one URI record.
     static func ndef(_ query: String) -> [UInt8] {
         let payload = [0x04] + Array("tapline.example/?\(query)".utf8)
         return [0xD1, 0x01, UInt8(payload.count), 0x55] + payload
@@ -30,29 +30,29 @@ import Testing
         return message.content(keys)
     }
 
-    @Test func encryptedUIDAndCounter() throws {
+    @Test func encryptedUIDAndCounterAreRead() throws {
         let content = try #require(Self.content(Self.encrypted))
         #expect(Hex.encode(content.uid) == "04de5f1eacc040")
         #expect(content.counter == 61)
         #expect(content.fileData == [])
-        // AN12196's own names of the parameters.
+        // The parameter names of AN12196.
         #expect(Self.content("e=EF963FF7828658A599F3041510671E88&c=94EED9EE65337086") == content)
         #expect(Self.content(Self.encrypted + "#end") == content)
         #expect(Self.content("x=1&" + Self.encrypted) == content)
     }
 
-    @Test func encryptedFileDataIsUnderTheMAC() throws {
+    @Test func macCoversEncryptedFileData() throws {
         let content = try #require(Self.content(Self.withFile))
         #expect(Hex.encode(content.uid) == "04958caa5c5e80")
         #expect(content.counter == 8)
         #expect(content.fileData == [UInt8](repeating: UInt8(ascii: "x"), count: 16))
         #expect(Self.content(Self.withFile.replacing("CEE9", with: "CEE8")) == nil)
-        // The MAC covers the text, so one more parameter before it breaks it.
+        // The MAC covers the text, so an inserted parameter invalidates it.
         #expect(Self.content(Self.withFile.replacing("&cmac", with: "&x=1&cmac")) == nil)
         #expect(Self.content(Self.withFile.replacing("ECC1E7F6C6C73BF6", with: "3CC1E7F6C6C33B33")) == nil)
     }
 
-    @Test func plainUIDAndCounter() throws {
+    @Test func plainUIDAndCounterAreRead() throws {
         let content = try #require(Self.content(Self.plain))
         #expect(Hex.encode(content.uid) == "041e3c8a2d6b80")
         #expect(content.counter == 6)
@@ -61,7 +61,7 @@ import Testing
         #expect(Self.content(Self.plain.replacing("4B00064004B0B3D3", with: "AB00064004B0B3AB")) == nil)
     }
 
-    @Test func allInOneParameter() throws {
+    @Test func singleParameterWithAllPartsIsRead() throws {
         let keys = Self.keys("42aff114f2cb3b6141be6dc95dfc5416", "b62a9baf092439bd43c62aee96b970c5")
         let content = try #require(
             Self.content("d=8ACADDEF0A9B62CDAE39A16B83FC14DEB8436E11F627BB7F543FCC0C1E0D1A89238B2543A8DEBAD8", keys))
@@ -71,9 +71,9 @@ import Testing
         #expect(Self.content("e=EF963FF7828658A599F3041510671E8894EED9EE65337086")?.counter == 61, "no file data")
     }
 
-    /// Whatever bit of the message is turned, it verifies no longer.
+    /// Each bit of the message is inverted in turn.
     @Test(arguments: [encrypted, withFile, plain])
-    func everyBitCounts(query: String) {
+    func invertedBitInvalidatesMessage(query: String) {
         #expect(Self.content(query) != nil)
         for name in query.split(separator: "&").map({ $0.prefix { $0 != "=" } }) {
             let start = query.firstRange(of: name + "=")!.upperBound
@@ -81,8 +81,8 @@ import Testing
             for position in 0..<value.count {
                 for bit in [1, 2, 4, 8] {
                     var digits = Array(value)
-                    let turned = String(Int(String(digits[position]), radix: 16)! ^ bit, radix: 16, uppercase: true)
-                    digits[position] = Character(turned)
+                    let inverted = String(Int(String(digits[position]), radix: 16)! ^ bit, radix: 16, uppercase: true)
+                    digits[position] = Character(inverted)
                     let changed = String(query[..<start]) + String(digits) + query[value.endIndex...]
                     #expect(Self.content(changed) == nil, "\(name), digit \(position), bit \(bit)")
                 }
@@ -90,21 +90,21 @@ import Testing
         }
     }
 
-    @Test func anotherKeyVerifiesNothing() {
+    @Test func otherKeysVerifyNoMessage() {
         let other = "00000000000000000000000000000001"
         #expect(Self.content(Self.encrypted, Self.keys(other, Self.zero)) == nil)
         #expect(Self.content(Self.encrypted, Self.keys(Self.zero, other)) == nil)
         #expect(Self.content(Self.plain, Self.keys(other, Self.zero)) != nil, "a plain UID needs no meta key")
     }
 
-    @Test func anOlderSetServesOlderBands() throws {
+    @Test func secondKeySetVerifiesOlderChips() throws {
         let keys = try SecureMessageKeys(
             text: """
                 # new bands
                 meta = 42aff114f2cb3b6141be6dc95dfc5416
                 file = b62a9baf092439bd43c62aee96b970c5
                 diversify = no
-                # last year's
+                # old bands
                 meta = \(Self.zero)
                 file = \(Self.zero)
                 diversify = no
@@ -115,9 +115,9 @@ import Testing
         #expect(Self.content(new) == nil)
     }
 
-    /// A chip that is made here, with a key that AN10922 made from its UID.
+    /// A simulated chip with a key derived by AN10922.
     @Test(arguments: [[UInt8](), [0x30, 0x42, 0xF5, 0x4E, 0x58, 0x50]])
-    func diversifiedKeys(system: [UInt8]) throws {
+    func diversifiedKeysVerify(system: [UInt8]) throws {
         let uid = Hex.decode("04112233445566")!
         let master = AES128(key: Hex.decode("00112233445566778899aabbccddeeff")!)!
         let key = CMAC.diversifiedKey(of: master, input: uid + system)
@@ -135,37 +135,37 @@ import Testing
         }
     }
 
-    @Test func whoAChipIs() {
+    @Test func chipsAreIdentified() {
         let keys = Self.keys()
         let uid = Hex.decode("04DE5F1EACC040")!
         let random: [UInt8] = [0x08, 1, 2, 3]
-        func who(_ uid: [UInt8], _ query: String?) -> (TagIdentity, Tap.Proof) {
+        func identity(_ uid: [UInt8], _ query: String?) -> (TagIdentity, Tap.Proof) {
             keys.identify(uid: uid, ndef: query.map(Self.ndef))
         }
-        #expect(who(uid, Self.encrypted) == (.sun(uid), .authentic(counter: 61)))
-        #expect(who(random, Self.encrypted) == (.sun(uid), .authentic(counter: 61)))
-        // A recording played back by a chip of another UID.
-        #expect(who([4, 1, 2, 3, 4, 5, 6], Self.encrypted) == (.uid([4, 1, 2, 3, 4, 5, 6]), .forged))
-        #expect(who(uid, Self.encrypted.replacing("94EE", with: "94EF")) == (.uid(uid), .forged))
-        #expect(who(random, Self.encrypted.replacing("94EE", with: "94EF")) == (.uid(random), .forged))
-        // Too short, too long, not hex: what claims to be a secure message and cannot verify.
+        #expect(identity(uid, Self.encrypted) == (.sun(uid), .authentic(counter: 61)))
+        #expect(identity(random, Self.encrypted) == (.sun(uid), .authentic(counter: 61)))
+        // A recorded message from a chip with another UID.
+        #expect(identity([4, 1, 2, 3, 4, 5, 6], Self.encrypted) == (.uid([4, 1, 2, 3, 4, 5, 6]), .forged))
+        #expect(identity(uid, Self.encrypted.replacing("94EE", with: "94EF")) == (.uid(uid), .forged))
+        #expect(identity(random, Self.encrypted.replacing("94EE", with: "94EF")) == (.uid(random), .forged))
+        // Parameters of a secure message that are too short, too long or not hexadecimal.
         for query in [
             "picc_data=EF963FF7&cmac=94EED9EE65337086", "picc_data=\(Self.zero)&cmac=94EED9EE653370",
             "picc_data=\(Self.zero)00&cmac=94EED9EE65337086", "picc_data=\(Self.zero)&cmac=94EED9EE6533708X",
             "picc_data=&cmac=", "uid=041E3C8A2D6B&ctr=000006&cmac=4B00064004B0B3D3",
             "picc_data=\(Self.zero)&enc=00&cmac=94EED9EE65337086",
         ] {
-            #expect(who(uid, query) == (.uid(uid), .forged), "\(query)")
+            #expect(identity(uid, query) == (.uid(uid), .forged), "\(query)")
         }
-        for query in [nil, "", "a=b", "lang=en&code=5"] { #expect(who(uid, query) == (.uid(uid), .uid)) }
-        #expect(who(random, nil) == (.uid(random), .randomUID))
+        for query in [nil, "", "a=b", "lang=en&code=5"] { #expect(identity(uid, query) == (.uid(uid), .uid)) }
+        #expect(identity(random, nil) == (.uid(random), .randomUID))
         #expect(keys.identify(uid: uid, ndef: []) == (.uid(uid), .uid))
-        // Seven bytes that begin with 08 are a fixed UID.
-        #expect(who([8, 1, 2, 3, 4, 5, 6], nil) == (.uid([8, 1, 2, 3, 4, 5, 6]), .uid))
+        // A UID of 7 bytes is fixed, even if it begins with 08.
+        #expect(identity([8, 1, 2, 3, 4, 5, 6], nil) == (.uid([8, 1, 2, 3, 4, 5, 6]), .uid))
     }
 
-    /// Without a counter under the encryption nobody could tell a copy from the chip.
-    @Test func aMessageWithoutCounterIsRefused() {
+    /// Without a counter, a recorded message would verify again.
+    @Test func messageWithoutCounterIsRejected() {
         let meta = AES128(key: [UInt8](repeating: 0, count: 16))!
         let uid = Hex.decode("04DE5F1EACC040")!
         for tag: UInt8 in [0x87, 0x47, 0xC4, 0xC8, 0x00] {
@@ -177,17 +177,17 @@ import Testing
         #expect(Self.content("picc_data=\(Hex.encode(picc))&cmac=94EED9EE65337086")?.counter == 61)
     }
 
-    @Test func noiseIsNoMessage() {
+    @Test func alteredMessagesDoNotVerify() {
         var random = TestRandom(7)
         let keys = Self.keys()
-        let sound = Self.ndef(Self.withFile)
+        let valid = Self.ndef(Self.withFile)
         for _ in 0..<5_000 {
-            var bytes = Array(sound.prefix(Int.random(in: 0...sound.count, using: &random)))
+            var bytes = Array(valid.prefix(Int.random(in: 0...valid.count, using: &random)))
             for _ in 0..<Int.random(in: 1...4, using: &random) where !bytes.isEmpty {
                 bytes[Int.random(in: 0..<bytes.count, using: &random)] = UInt8.random(in: 0...255, using: &random)
             }
             guard case .authentic = keys.identify(uid: [8, 0, 0, 0], ndef: bytes).proof else { continue }
-            // What stands before the values is not under the MAC, nor is the case of digits outside its text.
+            // The MAC covers neither the text before the values nor the case of digits outside its text.
             let text = String(decoding: bytes, as: UTF8.self)
             #expect(text.uppercased().contains("FD91EC264309878BE6345CBE53BADF40"))
             #expect(text.contains("CEE9A53E3E463EF1F459635736738962&cmac="))

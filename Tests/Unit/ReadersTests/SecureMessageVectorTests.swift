@@ -6,9 +6,10 @@ import Testing
 
 @testable import Readers
 
-/// The published AES messages of NTAG 424 DNA chips, restated here (NXP AN12196), and every AES row of a whole file of them, where
-/// TAPLINE_TEST_VECTORS names one or it lies beside the project.
-@Suite struct SecureMessageVectorTests {
+/// The published AES messages of NTAG 424 DNA chips (NXP AN12196), and all AES rows of a file of vectors.
+///
+/// `TAPLINE_TEST_VECTORS` is the path of that file. By default it is searched beside the project.
+struct SecureMessageVectorTests {
     private struct Vectors: Decodable {
         struct Message: Decodable {
             let name, mode: String
@@ -37,7 +38,8 @@ import Testing
         return candidates.compactMap(\.self).first(where: Files.exists)
     }()
 
-    /// From NXP AN12196 (pages 12 and 18, the plain mirror), and one with keys of its own, as carried by icedevml/sdm-backend (MIT).
+    /// From NXP AN12196 (pages 12 and 18, the plain mirror), and one message with other keys from icedevml/sdm-backend
+    /// (MIT).
     private static let restated = """
         {"sun_messages": [
         {"name": "an12196_p12", "mode": "AES", "meta_key": "00000000000000000000000000000000",
@@ -63,25 +65,25 @@ import Testing
         "ctr_be_hex": "000006", "mac": "AB00064004B0B3AB", "valid": false}]}
         """
 
-    @Test func theRestatedRows() throws {
+    @Test func includedVectorsVerify() throws {
         let (messages, plain) = try check(Array(Self.restated.utf8))
         #expect(messages == 4 && plain == 2)
     }
 
-    @Test(.enabled(if: path != nil, "no file of vectors; theRestatedRows runs all the same"))
-    func everyAESRowOfTheFile() throws {
+    @Test(.enabled(if: path != nil, "no file of vectors; includedVectorsVerify runs without it"))
+    func aesRowsOfVectorFileVerify() throws {
         let (messages, plain) = try check(try Files.read(try #require(Self.path)))
         #expect(messages >= 4 && plain >= 2)
     }
 
-    /// How many rows there were of either kind.
+    /// Returns the number of rows of both kinds.
     private func check(_ json: [UInt8]) throws -> (messages: Int, plain: Int) {
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase
         let vectors = try decoder.decode(Vectors.self, from: Data(json))
         let messages = vectors.sunMessages.filter { $0.mode == "AES" }
         for row in messages {
-            // File data without a name of the MAC's parameter: all stands in one.
+            // Without a name for the MAC parameter, one parameter has all parts.
             let file = row.encFile.map { row.macParam.isEmpty ? $0 : "&enc=\($0)" } ?? ""
             let mac = row.macParam.isEmpty && row.encFile != nil ? row.mac : "&cmac=\(row.mac)"
             let query = "picc_data=\(row.piccEnc)\(file)\(mac)"

@@ -3,11 +3,11 @@ import Testing
 
 @testable import Readers
 
-@Suite struct Type4TagTests {
-    /// A chip of the standard: files by their two bytes.
+struct Type4TagTests {
+    /// A standard chip. The key of a file is its ID.
     private struct Chip {
         var files: [[UInt8]: [UInt8]]
-        /// Most bytes of an answer, whatever was asked for.
+        /// Maximum size of an answer.
         var answerBytes = 256
         private var selected: [UInt8]?
         private(set) var commands = 0
@@ -49,7 +49,7 @@ import Testing
     }
 
     @Test(arguments: [0, 1, 13, 14, 237, 238, 239, 254])
-    func messagesOfAllLengths(count: Int) {
+    func messagesOfAllLengthsAreRead(count: Int) {
         let message = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 7) }
         for answerBytes in [15, 16, 59, 256] {
             var chip = Chip(message: message, answerBytes: answerBytes)
@@ -57,15 +57,14 @@ import Testing
         }
     }
 
-    /// Time at the gate is exchanges: a secure message takes five.
-    @Test func aSecureMessageTakesFiveExchanges() {
+    @Test func secureMessageTakesFiveExchanges() {
         let message = SecureMessageTests.ndef(SecureMessageTests.withFile)
         var chip = Chip(message: message)
         #expect(Self.read(&chip) == .message(message))
         #expect(chip.commands == 5)
     }
 
-    @Test func aLongMessageIsReadOrRefused() {
+    @Test func messageAboveLimitIsRejected() {
         let longest = [UInt8](repeating: 7, count: Type4Tag.messageLimitBytes)
         var chip = Chip(message: longest, fileBytes: 2_048)
         #expect(Self.read(&chip) == .message(longest))
@@ -75,9 +74,9 @@ import Testing
         #expect(Self.read(&chip) == .message(longest))
     }
 
-    @Test func chipsThatAreNoType4Tags() {
+    @Test func otherChipsAreUnsupported() {
         let message: [UInt8] = [1, 2, 3]
-        // No NDEF application, no capability container, no file.
+        // NDEF application, capability container or file is missing.
         var tag = Type4Tag()
         _ = tag.begin()
         #expect(tag.answered([0x6A, 0x82]) == .unsupported)
@@ -97,14 +96,14 @@ import Testing
         var chip = Chip(message: message)
         chip.files[[0xE1, 0x03]] = Array(chip.files[[0xE1, 0x03]]!.prefix(14))
         #expect(Self.read(&chip) == .unsupported)
-        // A length beyond the file.
+        // The length exceeds the file.
         chip = Chip(message: message)
         chip.files[[0xE1, 0x04]]![0] = 1
         #expect(Self.read(&chip) == .unsupported)
     }
 
-    /// A chip that answers one byte at a time, or nothing, does not hold the lane for ever.
-    @Test func theNumberOfCommandsIsBounded() {
+    /// The chip answers one byte at a time, or none.
+    @Test func numberOfCommandsIsLimited() {
         for answerBytes in [0, 1] {
             var chip = Chip(message: [UInt8](repeating: 1, count: 200), answerBytes: 256)
             chip.answerBytes = 256
@@ -128,7 +127,7 @@ import Testing
         }
     }
 
-    @Test func noiseEnds() {
+    @Test func randomAnswersEndTheRead() {
         var random = TestRandom(3)
         for _ in 0..<2_000 {
             var tag = Type4Tag()

@@ -7,7 +7,7 @@ import Testing
 @testable import DataFolder
 @testable import ScanJournal
 
-/// A card that fails: blocks that cannot be read, files that cannot be written. The lane opens all the same.
+/// A failing disk with unreadable blocks and unwritable files. The lane still opens.
 @Suite(.serialized) struct BadDiskTests {
     private func entries(_ count: Int) -> [Journal.Entry] {
         (1...count).map {
@@ -24,7 +24,7 @@ import Testing
         return journal.id
     }
 
-    @Test func aFileOnBadBlocksIsSetAside() throws {
+    @Test func fileOnBadBlocksIsRenamed() throws {
         let disk = try SmallDisk(.ext4, megabytes: 32)
         let folder = disk.path + "/data"
         let old = try make(folder, 4_000)
@@ -32,10 +32,10 @@ import Testing
         let journal = try Journal(folder: folder, scanner: scanner)
         #expect(journal.health.damaged.count == 1 && journal.id != old)
         #expect(try journal.tap(1).seq == 1)
-        #expect(try JournalReader(folder: folder).journals().map(\.log) == [journal.id])
+        #expect(try JournalReader(folder: folder).journals().map(\.journalID) == [journal.id])
     }
 
-    @Test func whatLiesBeforeTheBadBlocksIsRecovered() throws {
+    @Test func scansBeforeBadBlocksAreRecovered() throws {
         let disk = try SmallDisk(.ext4, megabytes: 32)
         let folder = disk.path + "/data"
         let old = try make(folder, 4_000)
@@ -49,14 +49,14 @@ import Testing
         #expect(report.files.count == 1)
         let reader = JournalReader(folder: out.path)
         let records = try reader.journals()
-        #expect(records.map(\.log) == [old])
-        // 20 pages, of which some are others'.
+        #expect(records.map(\.journalID) == [old])
+        // 20 pages, some of them of other tables.
         let scans = try reader.read(journal: records[0].id, after: 0, limit: 10_000)
         #expect(scans.count > 1_000 && scans.count < 4_000 && scans.allSatisfy { $0.tag.rawValue == $0.seq })
     }
 
-    /// The disk failed for a moment: the same file is gone on with.
-    @Test func aFailureThatPassesCostsNoFile() throws {
+    /// After a temporary failure of the disk, the same file is used again.
+    @Test func fileIsKeptAfterTemporaryFailure() throws {
         let folder = TemporaryFolder("passing")
         var journal: Journal? = try Journal(folder: folder.path, scanner: scanner)
         for number in 1...5 { try journal!.tap(Int64(number)) }
@@ -70,7 +70,7 @@ import Testing
         #expect(try JournalReader(folder: folder.path).journals().map(\.lastSeq) == [5, 1])
     }
 
-    @Test func aPageThatCannotBeReadIsToldAsDamage() throws {
+    @Test func unreadablePageIsReportedAsDamage() throws {
         let folder = TemporaryFolder("unreadable")
         let journal = try Journal(folder: folder.path, scanner: scanner)
         _ = try journal.appendBatch(entries(2_000))
@@ -81,8 +81,7 @@ import Testing
         #expect(error?.isDamaged == true)
     }
 
-    /// It can be read, and takes nothing: what an opening finds out before the first tap.
-    @Test func aFileThatTakesNothingIsNoticed() throws {
+    @Test func unwritableFileIsDetectedAtOpening() throws {
         let folder = TemporaryFolder("unwritable")
         let journal = try Journal(folder: folder.path, scanner: scanner)
         try JournalFile.durable.proveWritable(journal.database)
@@ -91,8 +90,7 @@ import Testing
         #expect(error?.isDiskFailure == true && error?.isFull == false)
     }
 
-    /// A file system that is read-only by now: nothing can be set aside, the reason is told, and all stays as it is.
-    @Test func whatCannotBeSetAsideIsTold() throws {
+    @Test func corruptFileOnReadOnlyDiskIsReportedAndKept() throws {
         let disk = try SmallDisk(.ext4, megabytes: 32)
         let folder = disk.path + "/data"
         _ = try make(folder, 1_000)
@@ -101,7 +99,7 @@ import Testing
         try Run.succeeding("mount", ["-o", "remount,ro", disk.path])
         let names = try Files.list(folder)
         let error = #expect(throws: DataFileError.self) { try JournalFile.durable.open(path) }
-        #expect(error?.detail.contains("cannot be set aside") == true && error?.isDamaged == false)
+        #expect(error?.detail.contains("Read-only file system") == true && error?.isDamaged == false)
         #expect(try Files.list(folder) == names)
     }
 }

@@ -1,4 +1,4 @@
-import CLI
+import ErrorModel
 import FileSystem
 import LinuxSystem
 import SQLite
@@ -9,13 +9,13 @@ import Testing
 @testable import DataFolder
 @testable import ScanJournal
 
-/// The folder of a dead device, as it comes out of a drawer.
-@Suite(.serialized) struct FolderCopyTests {
+/// The data folder of a dead device.
+@Suite(.serialized) struct DataFolderCopyTests {
     private let folder = TemporaryFolder("dead")
     private var data: String { folder.file("data") }
 
-    /// A gate that dies: what it committed last is in the log alone, and the -shm file is of no use to anybody.
-    private func die(_ data: String, _ taps: ClosedRange<Int64>, folded: Int64 = 0) throws -> JournalID {
+    /// Leaves the files of a killed gate: its last scans are only in the WAL, and there is no -shm file.
+    private func leaveFiles(_ data: String, _ taps: ClosedRange<Int64>, checkpointAt: Int64 = 0) throws -> JournalID {
         let living = TemporaryFolder("living")
         let log: JournalID
         do {
@@ -24,10 +24,10 @@ import Testing
             log = journal.id
             for number in taps {
                 try journal.tap(number)
-                if number == folded { #expect(try journal.database.int("PRAGMA wal_checkpoint(TRUNCATE)") == 0) }
+                if number == checkpointAt { #expect(try journal.database.int("PRAGMA wal_checkpoint(TRUNCATE)") == 0) }
             }
             try Files.makeFolder(data)
-            // Taken while it is open: closing would fold the log back.
+            // Copied while it is open, because closing it would checkpoint the WAL.
             try move(living.path, to: data)
         }
         return log
@@ -43,34 +43,34 @@ import Testing
         try Dictionary(uniqueKeysWithValues: Files.list(data).map { ($0, try Files.read(data + "/" + $0)) })
     }
 
-    /// Tags by journal, over all folders of a copy.
+    /// Returns the tags of all folders of a copy, by journal.
     private func tags(_ copy: DataFolderCopy) throws -> [JournalID: [Int64]] {
         var tags: [JournalID: [Int64]] = [:]
         for folder in copy.folders {
             let reader = JournalReader(folder: folder)
             for record in try reader.journals() {
-                tags[record.log, default: []] += try reader.read(journal: record.id, after: 0, limit: 100_000)
+                tags[record.journalID, default: []] += try reader.read(journal: record.id, after: 0, limit: 100_000)
                     .map(\.tag.rawValue)
             }
         }
         return tags
     }
 
-    @Test func theLogIsReadThoughNobodyFoldedItBack() throws {
-        let log = try die(data, 1...300, folded: 200)
-        #expect(try JournalReader(folder: data).journals().isEmpty, "such a folder cannot be read in place")
+    @Test func walWithoutCheckpointIsRead() throws {
+        let log = try leaveFiles(data, 1...300, checkpointAt: 200)
+        #expect(try JournalReader(folder: data).journals().isEmpty, "such a folder is not readable in place")
         let before = try contents(data)
         var copy: DataFolderCopy? = try DataFolderCopy(of: data, scanner: nil)
         let place = try #require(copy?.folders.first)
         #expect(try copy.map(tags) == [log: Array(1...300)])
-        #expect(copy?.recovery == nil && copy?.shipped == [:])
+        #expect(copy?.recovery == nil && copy?.uploadCursors == [:])
         #expect(try contents(data) == before)
         copy = nil
-        #expect(!Files.exists(place), "the copy stays behind")
+        #expect(!Files.exists(place), "the copy was not deleted")
     }
 
-    @Test func whatWasShippedIsKnown() throws {
-        let log = try die(data, 1...10)
+    @Test func uploadCursorsAreCopied() throws {
+        let log = try leaveFiles(data, 1...10)
         let shipped = TemporaryFolder("shipped")
         do {
             let cursor = try UploadCursors(folder: shipped.path)
@@ -79,35 +79,35 @@ import Testing
                 _ = try Files.copyReadable(shipped.file(name), to: data + "/" + name)
             }
         }
-        #expect(try DataFolderCopy(of: data, scanner: nil).shipped == [log: 7])
-        // One that is damaged says nothing: everything is shipped again.
+        #expect(try DataFolderCopy(of: data, scanner: nil).uploadCursors == [log: 7])
+        // A corrupt cursor file counts as empty, so all scans are uploaded again.
         try Files.writeAtomically([UInt8](repeating: 7, count: 8_192), to: data + "/shipped.sqlite")
         try Files.remove(data + "/shipped.sqlite-wal")
         let copy = try DataFolderCopy(of: data, scanner: nil)
-        #expect(copy.shipped == [:])
+        #expect(copy.uploadCursors == [:])
         #expect(try tags(copy) == [log: Array(1...10)])
     }
 
-    @Test func mediaThatCannotBeWrittenAreNoObstacle() throws {
+    @Test func readOnlyMediaAreRead() throws {
         let disk = try SmallDisk(.tmpfs, megabytes: 16)
-        let log = try die(disk.path + "/data", 1...50)
+        let log = try leaveFiles(disk.path + "/data", 1...50)
         try Files.writeAtomically([], to: disk.path + "/data/gate.lock")
         try Run.succeeding("mount", ["-o", "remount,ro", disk.path])
         let copy = try DataFolderCopy(of: disk.path + "/data", scanner: nil)
         #expect(try tags(copy) == [log: Array(1...50)])
     }
 
-    @Test func aGateThatRunsIsLeftAlone() throws {
+    @Test func folderOfRunningGateIsRejected() throws {
         let journal = try Journal(folder: data, scanner: scanner)
-        let error = #expect(throws: ProgramError.self) { try DataFolderCopy(of: data, scanner: nil) }
-        #expect(error?.code == .configuration)
+        let error = #expect(throws: JournalError.self) { try DataFolderCopy(of: data, scanner: nil) }
+        #expect(error == .gateIsRunning(folder: data) && error?.category == .configuration)
         _ = journal.id
     }
 
-    @Test func aFolderWithoutAJournalHasNothing() throws {
+    @Test func folderWithoutJournalYieldsNoScans() throws {
         try Files.makeFolder(data)
         #expect(try DataFolderCopy(of: data, scanner: nil).folders == [])
-        // A gate that was cut off while it made the file.
+        // A gate was interrupted while it created the file.
         try Files.writeAtomically([], to: data + "/journal.sqlite")
         #expect(try DataFolderCopy(of: data, scanner: nil).folders == [])
         #expect(throws: SystemError.self) { try DataFolderCopy(of: data + "/none", scanner: nil) }
@@ -117,8 +117,8 @@ import Testing
         case header, lost, movedInPart
     }
 
-    @Test(arguments: Damage.allCases) func whatADamagedFolderStillHoldsIsTaken(_ damage: Damage) throws {
-        let first = try die(data, 1...300, folded: 200)
+    @Test(arguments: Damage.allCases) func scansOfCorruptFolderAreRecovered(_ damage: Damage) throws {
+        let first = try leaveFiles(data, 1...300, checkpointAt: 200)
         let path = data + "/journal.sqlite"
         switch damage {
         case .header:
@@ -128,7 +128,7 @@ import Testing
                 try Files.writeAtomically(bytes, to: path + suffix)
             }
         case .lost: try Files.writeAtomically([], to: path)
-        // Cut off while the gate set it aside.
+        // The gate was interrupted while it renamed the file.
         case .movedInPart: try Files.rename(path + "-wal", to: path + ".damaged-2026-11-25T100000.000Z-wal")
         }
         let before = try contents(data)
@@ -137,25 +137,25 @@ import Testing
         #expect(report.files.count == 1)
         let back = try tags(copy)[first] ?? []
         if damage == .lost {
-            // The log has the last pages; whose they are only the file said.
+            // The WAL contains the last pages. Their journal was only in the file.
             #expect(back.count + report.orphans >= 100)
         } else {
             #expect(back == Array(1...300))
         }
         #expect(try contents(data) == before)
-        // What the gate's own recovery makes can be shipped the same way.
+        // The output of a recovery can be copied in the same way.
         let out = folder.file("out")
         _ = try Recovery(folder: data, scanner: scanner).run(into: out)
         let second = try DataFolderCopy(of: out, scanner: nil)
         #expect(try second.recovery == nil && tags(second) == tags(copy))
     }
 
-    @Test func whatWasSetAsideComesBeforeWhatIsThere() throws {
-        let old = try die(data, 1...300, folded: 300)
+    @Test func corruptFilesComeBeforeCurrentJournal() throws {
+        let old = try leaveFiles(data, 1...300, checkpointAt: 300)
         let path = data + "/journal.sqlite"
         try Files.writeAtomically([UInt8](repeating: 0, count: 100) + Files.read(path)[100...], to: path)
         try Files.remove(path + "-wal")
-        // The gate that starts next sets it aside.
+        // The next start of the gate renames it.
         let present = try Journal(folder: data, scanner: scanner)
         try present.tap(1_000)
         let log = present.id
@@ -165,14 +165,14 @@ import Testing
         }
         let copy = try DataFolderCopy(of: dead, scanner: nil)
         #expect(copy.folders.count == 2)
-        #expect(try JournalReader(folder: copy.folders[0]).journals().map(\.log) == [old])
+        #expect(try JournalReader(folder: copy.folders[0]).journals().map(\.journalID) == [old])
         #expect(try tags(copy) == [old: Array(1...300), log: [1_000]])
     }
 
-    /// Zeros in the log look like its end: what lies behind them is found all the same.
-    @Test func blocksThatCannotBeReadAreNotTakenForTheEnd() throws {
+    /// Unreadable blocks are read as zeros, which SQLite takes for the end of the WAL.
+    @Test func scansAfterUnreadableBlocksOfWALAreFound() throws {
         let disk = try SmallDisk(.ext4, megabytes: 32)
-        let log = try die(disk.path + "/data", 1...400, folded: 1)
+        let log = try leaveFiles(disk.path + "/data", 1...400, checkpointAt: 1)
         let wal = disk.path + "/data/journal.sqlite-wal"
         try Run.succeeding("sync", ["-f", disk.path])
         let size = try #require(Files.status(wal)).size

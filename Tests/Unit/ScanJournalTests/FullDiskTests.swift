@@ -7,9 +7,9 @@ import Testing
 @testable import DataFolder
 @testable import ScanJournal
 
-/// A disk on which really nothing is left, of the kind that a lane has and of the kind that is quick.
+/// A full disk: ext4, as on a lane, and tmpfs, which is fast.
 @Suite(.serialized) struct FullDiskTests {
-    /// The tags of everything in the folder, in order.
+    /// Returns the tags of all scans in the folder, in order.
     private func tags(_ folder: String) throws -> [Int64] {
         let reader = JournalReader(folder: folder)
         return try reader.journals().flatMap {
@@ -17,10 +17,10 @@ import Testing
         }
     }
 
-    @Test(arguments: SmallDisk.Kind.allCases) func theReserveLogsThousandsOfTaps(_ kind: SmallDisk.Kind) throws {
+    @Test(arguments: SmallDisk.Kind.allCases) func tapsAreJournaledOnFullDisk(_ kind: SmallDisk.Kind) throws {
         let disk = try SmallDisk(kind, megabytes: 40)
         let folder = disk.path + "/data"
-        // Each tap waits for a real disk there: fewer, but more than one log full without an idle moment.
+        // Each tap on ext4 waits for the disk. The count still exceeds one full WAL without maintenance.
         let taps: Int64 = kind == .ext4 ? 3_000 : 10_000
         var number: Int64 = 0
         func tap(_ journal: Journal, _ count: Int64) throws {
@@ -31,36 +31,36 @@ import Testing
         }
         do {
             let journal = try Journal(folder: folder, scanner: scanner)
-            while try journal.tidy() {}
+            while try journal.performMaintenance() {}
             #expect(journal.health.isReserveWhole)
             try tap(journal, 100)
             let filler = try disk.fill()
-            // A lane with idle moments ...
+            // A lane with time for maintenance.
             for _ in 0..<40 {
                 try tap(journal, taps / 40)
-                while try journal.tidy() {}
+                while try journal.performMaintenance() {}
             }
-            // ... and one without any.
+            // A lane that is never idle.
             try tap(journal, taps)
             #expect(try journal.database.text("PRAGMA quick_check") == "ok")
             _ = filler
         }
-        // A restart changes nothing.
+        // The lane continues after a restart.
         let journal = try Journal(folder: folder, scanner: scanner)
         try tap(journal, taps)
         #expect(journal.health.reserve < Int(MaintenanceState.reserveRows))
         #expect(try tags(folder) == Array(1...number))
     }
 
-    @Test func aFullDiskIsSurvivedAndToldAndTheReserveComesBack() throws {
+    @Test func exhaustedReserveIsReportedAndRefilledLater() throws {
         let disk = try SmallDisk(.tmpfs, megabytes: 40)
         let folder = disk.path + "/data"
         var nowMs: Int64 = 0
         let journal = try Journal(folder: folder, scanner: scanner, monotonicMs: { nowMs })
-        while try journal.tidy() {}
+        while try journal.performMaintenance() {}
         let filler = try disk.fill()
         var number: Int64 = 0
-        // Until even the reserve is gone; a batch a time, for speed.
+        // In batches, until the reserve is used up.
         let error = #expect(throws: DataFileError.self) {
             while number < 10_000_000 {
                 let batch = (1...500).map {
@@ -70,29 +70,29 @@ import Testing
                 _ = try journal.appendBatch(batch)
                 number += 500
                 if number % 10_000 == 0 { nowMs += MaintenanceState.reserveEveryMs }
-                while try journal.tidy() {}
+                while try journal.performMaintenance() {}
             }
         }
         #expect(error?.isFull == true)
         #expect(number > 100_000, "\(number) taps on a full disk")
         #expect(journal.health.reserve == 0)
         #expect(journal.health.problem?.description.contains("full") == true)
-        // Room again: nothing is lost, the lane goes on, and the reserve grows back.
+        // With free space again no scan is lost, and the reserve is refilled.
         try Files.remove(filler)
         #expect(try journal.tap(number + 1).seq == number + 1)
         nowMs += MaintenanceState.reserveEveryMs
-        while try journal.tidy() {}
+        while try journal.performMaintenance() {}
         #expect(journal.health.isReserveWhole && journal.health.problem == nil)
         #expect(try journal.database.text("PRAGMA quick_check") == "ok")
         #expect(try tags(folder) == Array(1...number + 1))
     }
 
-    @Test func aGateStartsOnAFullDisk() throws {
+    @Test func gateStartsOnFullDisk() throws {
         let disk = try SmallDisk(.tmpfs, megabytes: 40)
         let folder = disk.path + "/data"
         do {
             let journal = try Journal(folder: folder, scanner: scanner)
-            while try journal.tidy() {}
+            while try journal.performMaintenance() {}
         }
         _ = try disk.fill()
         for round in 1...20 {

@@ -13,12 +13,12 @@ private func entry(_ number: Int64, atMs: Int64 = 1_795_468_021_123) -> Journal.
         atMs: atMs + number, tag: TagID(rawValue: number), verdict: .admitted, flags: [], gate: 7, snapshot: 1)
 }
 
-/// Counters, reasons, what is read back, and the work of idle moments.
-@Suite struct JournalChoresTests {
-    private let folder = TemporaryFolder("chores")
+/// Counters, reasons, replay and maintenance.
+struct JournalMaintenanceTests {
+    private let folder = TemporaryFolder("maintenance")
     private static let day: Int64 = 86_400_000
 
-    @Test func keepsTheNewestCounterOfATagThroughRestarts() throws {
+    @Test func newestCounterSurvivesRestart() throws {
         do {
             let journal = try Journal(folder: folder.path, scanner: scanner)
             #expect(try journal.counter(of: TagID(rawValue: 5)) == nil)
@@ -33,7 +33,7 @@ private func entry(_ number: Int64, atMs: Int64 = 1_795_468_021_123) -> Journal.
         #expect(try journal.recent(sinceMs: 0).map(\.seq) == [1, 2, 3])
     }
 
-    @Test func aCounterAndItsScanAreOneCommit() throws {
+    @Test func counterAndScanAreOneTransaction() throws {
         let journal = try Journal(folder: folder.path, scanner: scanner)
         try journal.database.execute(
             "DROP TABLE reasons; CREATE TABLE reasons(id INTEGER PRIMARY KEY, reason INTEGER CHECK (0))")
@@ -44,7 +44,7 @@ private func entry(_ number: Int64, atMs: Int64 = 1_795_468_021_123) -> Journal.
         #expect(try journal.append(entry(5), counter: 8).seq == 2)
     }
 
-    @Test func keepsReasonsBesideTheirScans() throws {
+    @Test func reasonIsStoredWithItsScanAndCut() throws {
         let journal = try Journal(folder: folder.path, scanner: scanner)
         try journal.tap(1)
         _ = try journal.append(entry(2), reason: String(repeating: "x", count: 600))
@@ -52,7 +52,7 @@ private func entry(_ number: Int64, atMs: Int64 = 1_795_468_021_123) -> Journal.
         #expect(try journal.database.text("SELECT reason FROM reasons")?.count == Journal.reasonLimit)
     }
 
-    @Test func anAnnulmentStaysInItsJournal() throws {
+    @Test func annulmentStaysInJournalOfItsAdmission() throws {
         var now: Int64 = 5_000
         let journal = try Journal(folder: folder.path, scanner: scanner, monotonicMs: { now })
         let first = journal.id
@@ -64,7 +64,7 @@ private func entry(_ number: Int64, atMs: Int64 = 1_795_468_021_123) -> Journal.
         #expect(journal.id != first)
     }
 
-    @Test func readsBackFromTheFirstScanSince() throws {
+    @Test func replayBeginsWithFirstScanOfRequestedTime() throws {
         let journal = try Journal(folder: folder.path, scanner: scanner)
         for atMs in [100, 200, 150, 300, 250, 400] as [Int64] { _ = try journal.append(entry(0, atMs: atMs)) }
         #expect(try journal.recent(sinceMs: 260).map(\.atMs) == [300, 250, 400])
@@ -72,7 +72,7 @@ private func entry(_ number: Int64, atMs: Int64 = 1_795_468_021_123) -> Journal.
         #expect(try journal.recent(sinceMs: 401).isEmpty)
     }
 
-    @Test func aFileOfTheFirstReleaseGetsWhatItLacks() throws {
+    @Test func missingTablesAreCreatedAtOpening() throws {
         do {
             let journal = try Journal(folder: folder.path, scanner: scanner)
             try journal.tap(1)
@@ -85,27 +85,27 @@ private func entry(_ number: Int64, atMs: Int64 = 1_795_468_021_123) -> Journal.
         #expect(journal.health.damaged.isEmpty)
     }
 
-    @Test func idleMomentsKeepLogAndReserveAndThenRest() throws {
+    @Test func maintenanceFillsWALAndReserveAndThenEnds() throws {
         let journal = try Journal(folder: folder.path, scanner: scanner, monotonicMs: { 5_000 })
         #expect(!journal.health.isReserveWhole)
         var steps = 0
-        while try journal.tidy() { steps += 1 }
+        while try journal.performMaintenance() { steps += 1 }
         #expect(steps > 20 && steps < 200)
         #expect(journal.health.isReserveWhole && journal.health.problem == nil)
-        #expect(Files.status(folder.file("journal.sqlite-wal"))?.size == MaintenanceState.logBytes)
-        #expect(try !journal.tidy())
-        // The log is never made longer, and the file does not grow with the taps: its room was taken before.
+        #expect(Files.status(folder.file("journal.sqlite-wal"))?.size == MaintenanceState.walBytes)
+        #expect(try !journal.performMaintenance())
+        // Neither WAL nor file grow with the taps, because their space is allocated before.
         for round in 1...20 {
             for number in 1...300 { try journal.tap(Int64(round * 300 + number)) }
-            while try journal.tidy() {}
+            while try journal.performMaintenance() {}
         }
-        #expect(Files.status(folder.file("journal.sqlite-wal"))?.size == MaintenanceState.logBytes)
+        #expect(Files.status(folder.file("journal.sqlite-wal"))?.size == MaintenanceState.walBytes)
         #expect(try journal.database.text("PRAGMA quick_check") == "ok")
         #expect(try JournalReader(folder: folder.path).journals()[0].lastSeq == 6_000)
     }
 
-    /// Journals of 3,000 scans each, some days apart.
-    private func years(_ agesInDays: [Int64], now: Int64) throws -> [JournalID] {
+    /// Makes journals of 3,000 scans each. Returns their IDs.
+    private func journals(_ agesInDays: [Int64], now: Int64) throws -> [JournalID] {
         try agesInDays.map { age in
             let journal = try Journal(folder: folder.path, scanner: scanner)
             _ = try journal.appendBatch((1...3_000).map { entry($0, atMs: now - age * Self.day - 3_000) })
@@ -113,102 +113,102 @@ private func entry(_ number: Int64, atMs: Int64 = 1_795_468_021_123) -> Journal.
         }
     }
 
-    private func tidied(_ now: Int64, keepFromMs: Int64 = .max) throws -> [JournalID] {
-        // Journals say when they were made, by the device clock: as old as their scans.
+    /// Runs maintenance. Returns the journals that are left, without the new one.
+    private func afterMaintenance(_ now: Int64, keepFromMs: Int64 = .max) throws -> [JournalID] {
+        // The creation times by the device clock must be as old as the scans.
         let journal = try Journal(folder: folder.path, scanner: scanner)
         try journal.database.execute(
             "UPDATE journals SET created = coalesce((SELECT min(at) FROM scans s WHERE s.id >> 32 = journals.id), created)"
         )
         try journal.tap(1, atMs: now)
         journal.keepFromMs = keepFromMs
-        while try journal.tidy() {}
+        while try journal.performMaintenance() {}
         #expect(try journal.database.int("SELECT count(*) FROM pruning") == 0)
         #expect(
             try journal.database.int(
                 "SELECT count(*) FROM scans WHERE id >> 32 NOT IN (SELECT id FROM journals)") == 0)
-        return try JournalReader(folder: folder.path).journals().dropLast().map(\.log)
+        return try JournalReader(folder: folder.path).journals().dropLast().map(\.journalID)
     }
 
-    @Test func whatIsShippedAndOldIsPrunedAndNothingElse() throws {
+    @Test func onlyOldConfirmedJournalsArePruned() throws {
         let now = SystemClock.nowMicroseconds() / 1_000
-        let logs = try years([100, 50, 40, 3, 1], now: now)
-        #expect(try tidied(now) == logs, "nothing is shipped")
+        let logs = try journals([100, 50, 40, 3, 1], now: now)
+        #expect(try afterMaintenance(now) == logs, "no scan is confirmed")
         do {
-            let shipped = try UploadCursors(folder: folder.path)
-            try shipped.advance(logs[0], scanner: scanner, to: 3_000)
-            try shipped.advance(logs[1], scanner: scanner, to: 2_999)
-            for log in logs[2...] { try shipped.advance(log, scanner: scanner, to: 3_000) }
+            let cursors = try UploadCursors(folder: folder.path)
+            try cursors.advance(logs[0], scanner: scanner, to: 3_000)
+            try cursors.advance(logs[1], scanner: scanner, to: 2_999)
+            for log in logs[2...] { try cursors.advance(log, scanner: scanner, to: 3_000) }
         }
-        #expect(try tidied(now).prefix(4) == logs[1...])
+        #expect(try afterMaintenance(now).prefix(4) == logs[1...])
         do { try UploadCursors(folder: folder.path).advance(logs[1], scanner: scanner, to: 3_000) }
-        // The event day before this one goes on since the 45th day: the lane needs its scans.
-        #expect(try tidied(now, keepFromMs: now - 45 * Self.day).prefix(3) == logs[2...])
-        #expect(try tidied(now).prefix(2) == logs[3...])
-        let shipped = try UploadCursors.read(folder: folder.path)
-        #expect(try JournalReader(folder: folder.path).backlog(beyond: shipped, scanner: scanner) < 100)
+        // The previous event day began 45 days ago, so the lane needs its scans.
+        #expect(try afterMaintenance(now, keepFromMs: now - 45 * Self.day).prefix(3) == logs[2...])
+        #expect(try afterMaintenance(now).prefix(2) == logs[3...])
+        let cursors = try UploadCursors.read(folder: folder.path)
+        #expect(try JournalReader(folder: folder.path).backlog(beyond: cursors, scanner: scanner) < 100)
     }
 
-    @Test func aClockThatJumpsAheadPrunesNothing() throws {
+    @Test func clockAheadPrunesNoNewScans() throws {
         let now = SystemClock.nowMicroseconds() / 1_000
-        let logs = try years([31, 29], now: now - 200 * Self.day)
+        let logs = try journals([31, 29], now: now - 200 * Self.day)
         do { for log in logs { try UploadCursors(folder: folder.path).advance(log, scanner: scanner, to: 3_000) } }
-        #expect(try tidied(now - 200 * Self.day).contains(logs[1]))
-        #expect(try !tidied(now - 200 * Self.day).contains(logs[0]))
+        #expect(try afterMaintenance(now - 200 * Self.day).contains(logs[1]))
+        #expect(try !afterMaintenance(now - 200 * Self.day).contains(logs[0]))
     }
 
-    /// One tap with a time of the far future keeps neither its journal for ever nor those that wait behind it.
-    @Test func aScanOfTheFutureStopsNoPruning() throws {
+    @Test func scanWithFutureTimeDoesNotPreventPruning() throws {
         let now = SystemClock.nowMicroseconds() / 1_000
-        let logs = try years([100, 50, 40, 3], now: now)
+        let logs = try journals([100, 50, 40, 3], now: now)
         do {
             for log in logs { try UploadCursors(folder: folder.path).advance(log, scanner: scanner, to: 3_000) }
             let journal = try Journal(folder: folder.path, scanner: scanner)
             try journal.database.execute(
                 "UPDATE scans SET at = \(now + 900 * Self.day) WHERE id IN (1 << 32 | 3000, 2 << 32 | 3000)")
         }
-        #expect(try tidied(now).first == logs[3])
+        #expect(try afterMaintenance(now).first == logs[3])
     }
 
-    @Test func pruningWaitsForNoPublisher() throws {
+    @Test func pruningDoesNotWaitForPublisher() throws {
         let now = SystemClock.nowMicroseconds() / 1_000
-        let logs = try years([100, 50], now: now)
+        let logs = try journals([100, 50], now: now)
         do { for log in logs { try UploadCursors(folder: folder.path).advance(log, scanner: scanner, to: 3_000) } }
-        // A publisher that is just recovering its file after a kill holds it like this.
+        // A publisher that recovers its file after a kill holds such a lock.
         var holder: Database? = try Database(folder.file("shipped.sqlite"), .readWrite)
         try holder?.execute("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE")
         let begunMs = SystemClock.monotonicMs()
         #expect(try UploadCursors.read(folder: folder.path, busyTimeoutMs: 0).isEmpty)
-        #expect(try tidied(now).prefix(2) == logs[...], "what is not known to be shipped stays")
-        #expect(SystemClock.monotonicMs() - begunMs < 4_000, "as long as a tap would have waited")
+        #expect(try afterMaintenance(now).prefix(2) == logs[...], "journals without a known cursor stay")
+        #expect(SystemClock.monotonicMs() - begunMs < 4_000, "a tap would have waited as long")
         holder = nil
-        #expect(try !tidied(now).contains(logs[0]))
+        #expect(try !afterMaintenance(now).contains(logs[0]))
     }
 
-    @Test func journalsOfOthersStay() throws {
+    @Test func journalsOfOtherScannersStay() throws {
         let now = SystemClock.nowMicroseconds() / 1_000
         do {
             let other = try Journal(folder: folder.path, scanner: ScannerID("gate-8")!)
             _ = try other.appendBatch((1...10).map { entry($0, atMs: now - 100 * Self.day) })
             try UploadCursors(folder: folder.path).advance(other.id, scanner: ScannerID("gate-8")!, to: 10)
         }
-        #expect(try tidied(now).count == 1)
+        #expect(try afterMaintenance(now).count == 1)
     }
 
-    @Test func pruningIsTakenUpAfterAKill() throws {
+    @Test func pruningContinuesAfterKill() throws {
         let now = SystemClock.nowMicroseconds() / 1_000
-        let logs = try years([100, 50], now: now)
+        let logs = try journals([100, 50], now: now)
         do { for log in logs { try UploadCursors(folder: folder.path).advance(log, scanner: scanner, to: 3_000) } }
         do {
             let journal = try Journal(folder: folder.path, scanner: scanner)
             try journal.database.execute("UPDATE journals SET created = 0")
             try journal.tap(1, atMs: now)
-            // The first leaves the readers' view at once, its scans follow.
-            while try journal.database.int("SELECT count(*) FROM pruning") == 0 { _ = try journal.tidy() }
-            _ = try journal.tidy()
-            #expect(try JournalReader(folder: folder.path).journals().first?.log == logs[1])
+            // Readers no longer see the first journal, and its scans are deleted in steps.
+            while try journal.database.int("SELECT count(*) FROM pruning") == 0 { _ = try journal.performMaintenance() }
+            _ = try journal.performMaintenance()
+            #expect(try JournalReader(folder: folder.path).journals().first?.journalID == logs[1])
             #expect(
                 try (1..<3_000).contains(journal.database.int("SELECT count(*) FROM scans WHERE id >> 32 = 1") ?? 0))
         }
-        #expect(try !tidied(now).contains(logs[1]))
+        #expect(try !afterMaintenance(now).contains(logs[1]))
     }
 }

@@ -13,7 +13,7 @@ import Testing
     private let folder = TemporaryFolder("reader")
     private var reader: JournalReader { JournalReader(folder: folder.path) }
 
-    /// The data folder as a second process finds it at this moment, its gate dead: copies of the files, without locks.
+    /// Copies the files as they are after a kill of the gate, without its locks.
     private func copied(_ name: String) throws -> String {
         let copy = try folder.folder(name)
         for file in ["journal.sqlite", "journal.sqlite-wal", "journal.sqlite-shm"] {
@@ -22,13 +22,13 @@ import Testing
         return copy
     }
 
-    @Test func whatIsNotThereYetReadsAsEmpty() throws {
+    @Test func missingFileReadsAsEmpty() throws {
         let reader = self.reader
         #expect(try reader.journals().isEmpty)
         #expect(try reader.read(journal: 1, after: 0, limit: 1).isEmpty)
         #expect(try reader.backlog(beyond: [:], scanner: scanner) == 0)
         #expect(!Files.exists(folder.file("journal.sqlite")))
-        // A gate that was cut off while it made the file.
+        // A gate was interrupted while it created the file.
         try Files.writeAtomically([], to: folder.file("journal.sqlite"))
         #expect(try reader.journals().isEmpty)
         let journal = try Journal(folder: folder.path, scanner: scanner)
@@ -36,7 +36,7 @@ import Testing
         #expect(try reader.journals().map(\.lastSeq) == [1])
     }
 
-    @Test func followsAWriterThatGoesOn() throws {
+    @Test func readerFollowsWriter() throws {
         let journal = try Journal(folder: folder.path, scanner: scanner)
         let reader = self.reader
         let id = try #require(try reader.journals().first).id
@@ -49,7 +49,7 @@ import Testing
         #expect(seen == Array(1...300))
     }
 
-    @Test func readsWhileTheWriterCommitsOnAnotherThread() async throws {
+    @Test func readerReadsDuringCommits() async throws {
         let path = folder.path
         let writer = NamedThread("writer") {
             let journal = try! Journal(folder: path, scanner: scanner)
@@ -70,19 +70,19 @@ import Testing
         #expect(Files.status(folder.file("journal.sqlite-wal"))!.size <= 8 << 20)
     }
 
-    @Test func readsAfterACleanClose() throws {
+    @Test func journalIsReadAfterClose() throws {
         do {
             let journal = try Journal(folder: folder.path, scanner: scanner)
             for number in 1...10 { try journal.tap(Int64(number)) }
         }
-        // Kept by SQLITE_FCNTL_PERSIST_WAL; a reader that may write nothing needs them.
+        // SQLITE_FCNTL_PERSIST_WAL keeps them, because a read-only connection needs them.
         #expect(Files.exists(folder.file("journal.sqlite-wal")) && Files.exists(folder.file("journal.sqlite-shm")))
         let before = try Files.list(folder.path)
         #expect(try reader.journals().map(\.lastSeq) == [10])
         #expect(try Files.list(folder.path) == before)
     }
 
-    @Test func readsWhatAKilledGateLeft() throws {
+    @Test func journalOfKilledGateIsRead() throws {
         let journal = try Journal(folder: folder.path, scanner: scanner)
         for number in 1...10 { try journal.tap(Int64(number)) }
         let copy = try copied("killed")
@@ -92,22 +92,22 @@ import Testing
             #expect(try dead.journals().map(\.lastSeq) == [10])
             #expect(try dead.read(journal: dead.journals()[0].id, after: 8, limit: 9).map(\.seq) == [9, 10])
         }
-        // And a new gate in that folder goes on behind it.
+        // A new gate in that folder appends a new journal.
         let second = try Journal(folder: copy, scanner: scanner)
         try second.tap(1)
         let alive = JournalReader(folder: copy)
         #expect(try alive.journals().map(\.lastSeq) == [10, 1])
-        #expect(try alive.journals().last?.log == second.id)
+        #expect(try alive.journals().last?.journalID == second.id)
     }
 
-    /// The -shm file is never synced: after a power cut it may hold anything.
-    @Test(arguments: [0, 3, 4_096, 40_000]) func readsWhatAPowerCutLeft(_ size: Int) throws {
+    /// The -shm file is never synced, so its content is undefined after a power cut.
+    @Test(arguments: [0, 3, 4_096, 40_000]) func journalIsReadAfterPowerCut(_ size: Int) throws {
         let journal = try Journal(folder: folder.path, scanner: scanner)
         for number in 1...10 { try journal.tap(Int64(number)) }
         let copy = try copied("cut")
         try Files.writeAtomically([UInt8](repeating: 0xa5, count: size), to: copy + "/journal.sqlite-shm")
         #expect(try JournalReader(folder: copy).journals().map(\.lastSeq) == [10])
-        // A tail that did not reach the disk whole.
+        // The end of the WAL is incomplete.
         let whole = try Files.read(copy + "/journal.sqlite-wal")
         try Files.writeAtomically(whole.dropLast(100), to: copy + "/journal.sqlite-wal")
         #expect(try JournalReader(folder: copy).journals().map(\.lastSeq) == [9])
@@ -116,7 +116,7 @@ import Testing
         #expect(try JournalReader(folder: copy).journals().map(\.lastSeq) == [9, 1])
     }
 
-    @Test func mayWriteNothing() throws {
+    @Test func readOnlyConnectionCannotWrite() throws {
         let journal = try Journal(folder: folder.path, scanner: scanner)
         try journal.tap(1)
         let database = try Database(folder.file("journal.sqlite"), .readOnly)
@@ -124,7 +124,7 @@ import Testing
         #expect(throws: SQLiteError.self) { try database.execute("PRAGMA wal_checkpoint(FULL); DELETE FROM journals") }
     }
 
-    @Test func noticesThatTheFileWasReplaced() throws {
+    @Test func replacedFileIsDetected() throws {
         let path = folder.file("journal.sqlite")
         let reader = self.reader
         var journal: Journal? = try Journal(folder: folder.path, scanner: scanner)
@@ -133,24 +133,24 @@ import Testing
         let id = try reader.journals()[0].id
         #expect(try reader.read(journal: id, after: 0, limit: 9).count == 5)
         journal = nil
-        for suffix in ["", "-wal", "-shm"] { try Files.rename(path + suffix, to: folder.file("aside" + suffix)) }
+        for suffix in ["", "-wal", "-shm"] { try Files.rename(path + suffix, to: folder.file("old" + suffix)) }
         #expect(try reader.journals().isEmpty)
         #expect(try reader.read(journal: id, after: 0, limit: 9).isEmpty)
 
         let next = try Journal(folder: folder.path, scanner: scanner)
         for number in 1...3 { try next.tap(Int64(100 + number)) }
-        // The same id, but of another journal: nobody may take these scans for those of the first.
+        // The number stands for another journal now, so its scans must not be returned.
         #expect(try reader.read(journal: id, after: 0, limit: 9).isEmpty)
         let records = try reader.journals()
-        #expect(records.map(\.log) == [next.id] && next.id != old)
+        #expect(records.map(\.journalID) == [next.id] && next.id != old)
         #expect(try reader.read(journal: records[0].id, after: 0, limit: 9).map(\.tag.rawValue) == [101, 102, 103])
     }
 
-    @Test func tellsOfDamage() throws {
+    @Test func damageIsReported() throws {
         do { _ = try Journal(folder: folder.path, scanner: scanner) }
         try Files.writeAtomically([UInt8](repeating: 7, count: 8_192), to: folder.file("journal.sqlite"))
         let reader = self.reader
-        // The log is kept, and would hide the damage.
+        // A valid WAL would hide the damage.
         try Files.writeAtomically([], to: folder.file("journal.sqlite-wal"))
         let error = #expect(throws: DataFileError.self) { try reader.journals() }
         #expect(error?.isDamaged == true)

@@ -1,4 +1,4 @@
-import CLI
+import ErrorModel
 import FileSystem
 import SQLite
 import ScanModel
@@ -8,22 +8,10 @@ import Testing
 @testable import DataFolder
 @testable import ScanJournal
 
-let scanner = ScannerID("gate-7")!
-
-extension Journal {
-    /// One more tap; its tag is the number of the tap.
-    @discardableResult
-    func tap(_ number: Int64, atMs: Int64 = 1_795_468_021_123, gate: Int64? = 7) throws -> Scan {
-        try append(
-            atMs: atMs + number, tag: TagID(rawValue: number), verdict: .admitted, flags: .out, gate: gate,
-            snapshot: 1_795_400_000)
-    }
-}
-
 @Suite struct JournalTests {
     private let folder = TemporaryFolder("journal")
 
-    @Test func numbersScansWithoutGaps() throws {
+    @Test func scansAreNumberedWithoutGaps() throws {
         let journal = try Journal(folder: folder.path, scanner: scanner)
         #expect(journal.lastSeq == 0 && journal.lastAtMs == nil)
         for number in 1...5 {
@@ -34,7 +22,7 @@ extension Journal {
         let reader = JournalReader(folder: folder.path)
         let records = try reader.journals()
         #expect(records.count == 1)
-        #expect(records[0].log == journal.id && records[0].scanner == scanner && records[0].lastSeq == 5)
+        #expect(records[0].journalID == journal.id && records[0].scanner == scanner && records[0].lastSeq == 5)
         let scans = try reader.read(journal: records[0].id, after: 0, limit: 100)
         #expect(scans.map(\.seq) == [1, 2, 3, 4, 5])
         #expect(
@@ -46,7 +34,7 @@ extension Journal {
         #expect(try reader.read(journal: records[0].id, after: 5, limit: 1).isEmpty)
     }
 
-    @Test func aTapIsInTheLogWhenAppendReturns() throws {
+    @Test func scanIsInTheWALWhenAppendReturns() throws {
         let journal = try Journal(folder: folder.path, scanner: scanner)
         for number in 1...3 {
             let before = Files.status(folder.file("journal.sqlite-wal"))!.size
@@ -55,7 +43,7 @@ extension Journal {
         }
     }
 
-    @Test func keepsEveryBitOfWhatItIsGiven() throws {
+    @Test func extremeValuesAreStoredUnchanged() throws {
         let journal = try Journal(folder: folder.path, scanner: scanner)
         let entries = [
             Journal.Entry(
@@ -74,13 +62,13 @@ extension Journal {
         #expect(written.map(\.atMs) == entries.map(\.atMs) && written.map(\.tag) == entries.map(\.tag))
     }
 
-    @Test func holdsTimesWithinWhatABatchCanCarry() throws {
+    @Test func timesAreLimitedToTheRangeOfABatch() throws {
         let journal = try Journal(folder: folder.path, scanner: scanner)
         #expect(try journal.tap(0, atMs: -5).atMs == 0)
         #expect(try journal.tap(0, atMs: .max).atMs == 7_258_118_399_999)
     }
 
-    @Test func eachStartBeginsAJournal() throws {
+    @Test func eachStartBeginsNewJournal() throws {
         var logs: [JournalID] = []
         for (index, name) in ["gate-7", "gate-8", "gate-7"].enumerated() {
             let journal = try Journal(folder: folder.path, scanner: ScannerID(name)!)
@@ -90,18 +78,18 @@ extension Journal {
         }
         let records = try JournalReader(folder: folder.path).journals()
         #expect(Set(logs).count == 3)
-        #expect(records.map(\.log) == logs)
+        #expect(records.map(\.journalID) == logs)
         #expect(records.map(\.scanner.text) == ["gate-7", "gate-8", "gate-7"])
         #expect(records.map(\.lastSeq) == [1, 2, 3])
         let reader = JournalReader(folder: folder.path)
         #expect(try reader.journals(after: records[1].id) == [records[2]])
-        // Its own scanner's alone, beyond what was shipped; a cursor ahead of the file counts for nothing.
+        // Only scans of this scanner after its cursors count. A cursor may be ahead of the file.
         #expect(try reader.backlog(beyond: [:], scanner: scanner) == 4)
         #expect(try reader.backlog(beyond: [logs[0]: 1, logs[2]: 1], scanner: scanner) == 2)
         #expect(try reader.backlog(beyond: [logs[0]: 99], scanner: scanner) == 3)
     }
 
-    @Test func aDayOldJournalIsFollowedByAnother() throws {
+    @Test func newJournalBeginsAfterOneDay() throws {
         var now: Int64 = 5_000
         let journal = try Journal(folder: folder.path, scanner: scanner, monotonicMs: { now })
         let first = journal.id
@@ -118,14 +106,14 @@ extension Journal {
         #expect(try JournalReader(folder: folder.path).journals().map(\.lastSeq) == [1, 1, 0])
     }
 
-    @Test func oneGateAtATime() throws {
+    @Test func secondJournalOnFolderIsRejected() throws {
         let journal = try Journal(folder: folder.path, scanner: scanner)
-        let error = #expect(throws: ProgramError.self) { try Journal(folder: folder.path, scanner: scanner) }
-        #expect(error?.code == .configuration)
+        let error = #expect(throws: FileLock.Held.self) { try Journal(folder: folder.path, scanner: scanner) }
+        #expect(error?.category == .configuration)
         try journal.tap(1)
     }
 
-    @Test func fillsInBulkAllOrNothing() throws {
+    @Test func batchIsAppendedWithConsecutiveSeqs() throws {
         let journal = try Journal(folder: folder.path, scanner: scanner)
         let entries = (1...1_000).map { number in
             Journal.Entry(
@@ -137,7 +125,7 @@ extension Journal {
         #expect(try JournalReader(folder: folder.path).journals()[0].lastSeq == 1_001)
     }
 
-    @Test func theLogStaysSmall() throws {
+    @Test func walStaysSmallWhileReaderPolls() throws {
         let journal = try Journal(folder: folder.path, scanner: scanner)
         let reader = JournalReader(folder: folder.path)
         for round in 1...60 {
@@ -155,7 +143,7 @@ extension Journal {
     }
 
     @Test(arguments: ["header", "middle", "text", "foreign", "later"])
-    func aDamagedFileIsSetAside(_ kind: String) throws {
+    func corruptFileIsRenamedAndReplaced(_ kind: String) throws {
         let path = folder.file("journal.sqlite")
         var old: JournalID?
         do {
@@ -179,7 +167,7 @@ extension Journal {
         switch kind {
         case "header": for index in 0..<100 { bytes[index] = 0 }
         case "middle": for index in 40_000..<60_000 { bytes[index] = 0xa5 }
-        case "text": bytes = Array("this is not a database, whatever its name says; it is long enough to be one".utf8)
+        case "text": bytes = Array("this is not a database, although it has the name of one and is long enough".utf8)
         default: break
         }
         try Files.writeAtomically(bytes, to: path)
@@ -188,15 +176,15 @@ extension Journal {
         let journal = try Journal(folder: folder.path, scanner: scanner)
         #expect(try journal.tap(1).seq == 1)
         #expect(journal.id != old)
-        let aside = try Files.list(folder.path).filter {
+        let renamed = try Files.list(folder.path).filter {
             $0.hasPrefix("journal.sqlite.damaged-") && !$0.hasSuffix("-wal") && !$0.hasSuffix("-shm")
         }
-        #expect(aside.count == 1)
-        #expect(try Files.read(folder.file(aside[0])).count == bytes.count)
-        #expect(try JournalReader(folder: folder.path).journals().map(\.log) == [journal.id])
+        #expect(renamed.count == 1)
+        #expect(try Files.read(folder.file(renamed[0])).count == bytes.count)
+        #expect(try JournalReader(folder: folder.path).journals().map(\.journalID) == [journal.id])
     }
 
-    @Test func aFullDiskIsToldAndPasses() throws {
+    @Test func fullDiskIsReportedAndAppendWorksAfterIt() throws {
         let journal = try Journal(folder: folder.path, scanner: scanner)
         try journal.tap(1)
         let entries = (1...3_000).map {
@@ -214,7 +202,7 @@ extension Journal {
         #expect(try reader.read(journal: reader.journals()[0].id, after: 0, limit: 10).map(\.tag.rawValue) == [1, 2])
     }
 
-    @Test func aFolderThatCannotBeWrittenIsTold() {
+    @Test func unwritableFolderIsReported() {
         #expect(throws: (any Error).self) { try Journal(folder: "/proc/nothing", scanner: scanner) }
     }
 }

@@ -7,7 +7,7 @@ import Testing
 @testable import DataFolder
 @testable import ScanJournal
 
-/// A file that is too long to be looked through while people wait.
+/// A file that is too long to be checked completely at opening.
 @Suite struct LongFileTests {
     private let folder = TemporaryFolder("long")
     private var path: String { folder.file("journal.sqlite") }
@@ -24,40 +24,40 @@ import Testing
         _ = try journal.database.int("PRAGMA wal_checkpoint(TRUNCATE)")
     }
 
-    /// A page of scans from the middle.
+    /// Damages a page of scans in the middle.
     private func damage() throws {
         var bytes = try Files.read(path, limit: 1 << 28)
         let page = try #require(
             stride(from: 4_096, to: bytes.count, by: 4_096).first { start in
-                var isIt = false
-                RecordCarver.linked(bytes[start..<start + 4_096]) {
-                    if case .scan(_, let scan) = $0 { isIt = isIt || scan.seq == 9_000 }
+                var isWanted = false
+                RecordCarver.referencedRecords(bytes[start..<start + 4_096]) {
+                    if case .scan(_, let scan) = $0 { isWanted = isWanted || scan.seq == 9_000 }
                 }
-                return isIt
+                return isWanted
             })
-        // Its pointers lead out of the page.
+        // Its pointers are outside the page.
         for index in page + 8..<page + 40 { bytes[index] = 0xff }
         try Files.writeAtomically(bytes, to: path)
     }
 
-    @Test func isOpenedWithoutAndLookedThroughInIdleMoments() throws {
+    @Test func longFileIsCheckedByMaintenance() throws {
         try make()
         let journal = try Journal(folder: folder.path, scanner: scanner)
-        #expect(journal.chores.look != nil)
-        while try journal.tidy() {}
-        #expect(journal.chores.look == nil && journal.chores.damage == nil)
+        #expect(journal.maintenance.contentCheck != nil)
+        while try journal.performMaintenance() {}
+        #expect(journal.maintenance.contentCheck == nil && journal.maintenance.damage == nil)
         #expect(try journal.tap(1).seq == 1)
         #expect(journal.health.damaged.isEmpty)
     }
 
-    @Test(arguments: [true, false]) func damageThatIsFoundThenIsSetAside(_ byTap: Bool) throws {
+    @Test(arguments: [true, false]) func damageFoundByMaintenanceReplacesFile(_ byTap: Bool) throws {
         try make()
         try damage()
         var journal: Journal? = try Journal(folder: folder.path, scanner: scanner)
         #expect(journal?.health.damaged.isEmpty == true)
         #expect(try journal?.tap(1).seq == 1)
-        while try journal!.tidy() {}
-        // By a tap, as the lane does it, or at the next start.
+        while try journal!.performMaintenance() {}
+        // The lane reopens the journal after a failed tap, or else the next start detects the damage.
         if byTap {
             let error = #expect(throws: DataFileError.self) { try journal!.tap(2) }
             #expect(error?.isDamaged == true)

@@ -1,4 +1,3 @@
-import CLI
 import FileSystem
 import SQLite
 import ScanModel
@@ -7,19 +6,19 @@ import Testing
 
 @testable import ScanJournal
 
-/// Damage of many kinds, and what comes back.
+/// Recovery from several kinds of damage.
 @Suite struct RecoveryTests {
     enum Damage: String, CaseIterable {
-        /// The first page: header, and the table of tables.
+        /// The first page, with the header and the schema.
         case header
-        /// Every page's own head and pointers, the rows alone are left.
+        /// The header of each page. Only the rows are intact.
         case pointers
-        /// Runs of bytes anywhere.
+        /// Random bytes in random places.
         case holes
         case truncated
-        /// Nothing but the log is left.
+        /// Only the WAL is left.
         case fileLost
-        /// The page where the journals' own rows lie.
+        /// The page with the rows of the journals.
         case journalsPage
         case reasonsInLog
     }
@@ -35,22 +34,22 @@ import Testing
             flags: Flags(rawValue: flags), gate: number % 5 == 0 ? nil : 7, snapshot: 1_795_400_000)
     }
 
-    /// Two journals; the present one in the file, what came last only in the log. Returns what was logged, by journal.
+    /// Makes two journals. The last scans are only in the WAL. Returns all scans by journal.
     private func make() throws -> [JournalID: [Scan]] {
-        var logged: [JournalID: [Scan]] = [:]
+        var appended: [JournalID: [Scan]] = [:]
         for round in 0..<2 {
             let journal = try Journal(folder: folder.path, scanner: scanner)
-            logged[journal.id] = try journal.appendBatch((1...RecoveryTests.count).map(RecoveryTests.entry))
+            appended[journal.id] = try journal.appendBatch((1...RecoveryTests.count).map(RecoveryTests.entry))
             if round == 1 { _ = try journal.database.int("PRAGMA wal_checkpoint(TRUNCATE)") }
             for number in 1...50 {
-                logged[journal.id, default: []].append(
+                appended[journal.id, default: []].append(
                     try journal.append(
                         Journal.Entry(
                             atMs: 1_795_468_021_123, tag: TagID(rawValue: Int64(number)), verdict: .admitted, flags: [],
                             gate: 7, snapshot: 1), reason: "Band lost, ID seen: نعم \(number)"))
             }
         }
-        return logged
+        return appended
     }
 
     private func damage(_ kind: Damage) throws {
@@ -68,7 +67,7 @@ import Testing
                 let start = Int.random(in: 4_096..<bytes.count - 3_000, using: &random)
                 for index in start..<start + 2_500 { bytes[index] = UInt8.random(in: 0...255, using: &random) }
             }
-        // The file ends in room that nothing uses yet.
+        // The file ends in preallocated space.
         case .truncated: bytes.removeLast(bytes.count - 160_000)
         case .fileLost: bytes = [UInt8](repeating: 0, count: 8_192)
         case .journalsPage:
@@ -79,34 +78,34 @@ import Testing
         try Files.writeAtomically(bytes, to: path)
     }
 
-    @Test(arguments: Damage.allCases) func whatIsReadableComesBack(_ kind: Damage) throws {
-        let logged = try make()
+    @Test(arguments: Damage.allCases) func readableScansAreRecovered(_ kind: Damage) throws {
+        let appended = try make()
         try damage(kind)
         let out = folder.file("out")
         let report = try Recovery(folder: folder.path, scanner: scanner).run(into: out)
         let reader = JournalReader(folder: out)
         var back = 0
         for record in try reader.journals() {
-            let original = try #require(logged[record.log], "a journal that never was")
+            let original = try #require(appended[record.journalID], "an unknown journal")
             let scans = try reader.read(journal: record.id, after: 0, limit: 100_000)
-            // Whatever comes back is as it was, but for the rows in which a hole begins or ends: values have no checksum.
+            // Only rows at the edge of random bytes may be wrong, because rows have no checksum.
             let wrong = Set(scans).subtracting(original).count
-            #expect(wrong <= (kind == .holes ? 24 : 0), "\(wrong) scans that never were")
+            #expect(wrong <= (kind == .holes ? 24 : 0), "\(wrong) wrong scans")
             #expect(record.scanner == scanner)
             back += scans.count
         }
-        let all = logged.values.reduce(0) { $0 + $1.count }
+        let all = appended.values.reduce(0) { $0 + $1.count }
         #expect(back == report.scans && report.files.count == 1)
         switch kind {
         case .header, .pointers, .journalsPage, .reasonsInLog:
             #expect(back == all && report.missing == 0 && report.orphans == 0)
         case .holes: #expect(back > all - 12 * 100 && back < all)
         case .truncated: #expect(back > all / 4 && back < all)
-        // The journal's own row is gone with the file, but the log has the scans of its last pages.
+        // The row of the journal is lost with the file, but the WAL contains the last pages of scans.
         case .fileLost: #expect(back + report.orphans >= 50)
         }
         #expect(Files.exists(out + "/orphans.csv") == (report.orphans > 0))
-        #expect(try reader.mayHaveHoles())
+        #expect(try reader.mayHaveGaps())
         if kind == .reasonsInLog {
             let reasons = try Database(out + "/journal.sqlite", .readOnly).int(
                 "SELECT count(*) FROM reasons WHERE reason LIKE '%نعم%'")
@@ -115,28 +114,28 @@ import Testing
         #expect(try Database(out + "/journal.sqlite", .readOnly).text("PRAGMA integrity_check") == "ok")
     }
 
-    /// Everything is in the file, and the log is empty.
-    private func foldLogBack() throws {
+    /// Copies the WAL into the file and truncates it.
+    private func checkpoint() throws {
         let database = try Database(folder.file("journal.sqlite"), .readWrite)
         try database.persistWAL()
         #expect(try database.int("PRAGMA wal_checkpoint(TRUNCATE)") == 0)
     }
 
-    @Test func severalFilesThatWereSetAsideGoIntoOne() throws {
-        var logged: [JournalID: [Scan]] = [:]
+    @Test func severalCorruptFilesAreRecoveredIntoOne() throws {
+        var appended: [JournalID: [Scan]] = [:]
         for _ in 0..<3 {
-            logged.merge(try make()) { first, _ in first }
-            // The log would make the header whole again.
-            try foldLogBack()
+            appended.merge(try make()) { first, _ in first }
+            // The WAL would restore the header.
+            try checkpoint()
             let path = folder.file("journal.sqlite")
             var bytes = try Files.read(path)
             for index in 0..<100 { bytes[index] = 0 }
             try Files.writeAtomically(bytes, to: path)
-            // Sets the file aside, and begins one that is in the next round's file, or sound.
+            // Renames the file and creates a new one, which the next round damages.
             let journal = try Journal(folder: folder.path, scanner: scanner)
-            logged[journal.id] = [try journal.tap(1)]
+            appended[journal.id] = [try journal.tap(1)]
         }
-        let present = try JournalReader(folder: folder.path).journals().map(\.log)
+        let present = try JournalReader(folder: folder.path).journals().map(\.journalID)
         let recovery = Recovery(folder: folder.path)
         let sources = recovery.sources()
         #expect(sources.count == 3 && present.count == 1)
@@ -146,27 +145,26 @@ import Testing
         let reader = JournalReader(folder: out)
         var back: [JournalID: [Scan]] = [:]
         for record in try reader.journals() {
-            #expect(back[record.log] == nil)
-            back[record.log] = try reader.read(journal: record.id, after: 0, limit: 100_000)
+            #expect(back[record.journalID] == nil)
+            back[record.journalID] = try reader.read(journal: record.id, after: 0, limit: 100_000)
         }
-        // The page that was the first of all is an inner one now, and what is left of its rows is written over in part.
-        #expect(report.conflicts > 0, "nothing here shows that rows in use go before leftovers")
-        // The present journal is sound, and stays where it is.
-        for log in present { logged[log] = nil }
-        #expect(Set(back.keys) == Set(logged.keys))
-        for (log, scans) in logged {
+        // The first leaf page is an inner page now, and its old rows are partly overwritten.
+        #expect(report.conflicts > 0, "the test has no overwritten rows")
+        // The current journal is valid and not included.
+        for log in present { appended[log] = nil }
+        #expect(Set(back.keys) == Set(appended.keys))
+        for (log, scans) in appended {
             let scansBack = back[log] ?? []
             let odd = zip(scans, scansBack).first { $0 != $1 }
             #expect(scansBack.count == scans.count && odd == nil, "\(String(describing: odd))")
         }
-        #expect(throws: ProgramError.self) { try recovery.run(into: out) }
+        #expect(throws: JournalError.outputExists(path: out + "/journal.sqlite")) { try recovery.run(into: out) }
     }
 
-    /// As after a copy of `journal.sqlite` alone. SQLite's readers cannot open such a file, which is no proof that it is
-    /// sound.
-    @Test func aJournalWithoutItsLogIsRead() throws {
-        let logged = try make()
-        try foldLogBack()
+    /// A copy of `journal.sqlite` without its WAL. A read-only connection cannot open such a file, valid or not.
+    @Test func journalWithoutItsWALIsRecovered() throws {
+        let appended = try make()
+        try checkpoint()
         let path = folder.file("journal.sqlite")
         for suffix in ["-wal", "-shm"] { try Files.remove(path + suffix) }
         let bytes = try Files.read(path)
@@ -175,21 +173,20 @@ import Testing
         #expect(report.files == [path] && report.missing == 0 && report.orphans == 0)
         let reader = JournalReader(folder: out)
         let records = try reader.journals()
-        #expect(Set(records.map(\.log)) == Set(logged.keys))
+        #expect(Set(records.map(\.journalID)) == Set(appended.keys))
         for record in records {
-            #expect(try reader.read(journal: record.id, after: 0, limit: 100_000) == logged[record.log])
+            #expect(try reader.read(journal: record.id, after: 0, limit: 100_000) == appended[record.journalID])
         }
-        #expect(try Files.read(path) == bytes, "what is recovered from stays as it is")
+        #expect(try Files.read(path) == bytes, "the source has changed")
     }
 
-    @Test func aSoundJournalIsLeftAlone() throws {
+    @Test func validJournalIsNoSource() throws {
         _ = try make()
         #expect(Recovery(folder: folder.path).sources().isEmpty)
-        #expect(try !JournalReader(folder: folder.path).mayHaveHoles())
+        #expect(try !JournalReader(folder: folder.path).mayHaveGaps())
     }
 
-    /// Noise makes no scans.
-    @Test func noiseHoldsNothing() {
+    @Test func randomBytesYieldNoScans() {
         var random = TestRandom(seed: 9)
         let bytes = (0..<1 << 20).map { _ in UInt8.random(in: 0...255, using: &random) }
         var found = 0

@@ -7,9 +7,9 @@ import Testing
 @testable import DataFolder
 @testable import ScanJournal
 
-/// A damaged file is gone, and what the lane knew is not.
-@Suite struct CarryOverTests {
-    private let folder = TemporaryFolder("carry")
+/// Salvage of read counters and admissions from a corrupt file.
+struct StateSalvageTests {
+    private let folder = TemporaryFolder("salvage")
     private var path: String { folder.file("journal.sqlite") }
 
     private static func entry(_ number: Int, _ verdict: Verdict = .admitted) -> Journal.Entry {
@@ -18,8 +18,8 @@ import Testing
             verdict: verdict, flags: number % 2 == 0 ? .out : [], gate: number % 5 == 0 ? nil : 7, snapshot: 9)
     }
 
-    /// What was remembered, as far as it is.
-    private static func known(_ scans: [Scan]) -> [Scan] {
+    /// Returns the part of the scans that is salvaged.
+    private static func salvaged(_ scans: [Scan]) -> [Scan] {
         scans.filter { $0.verdict == .admitted || $0.verdict == .annulled }.map { scan in
             Scan(
                 seq: 0, atMs: scan.atMs, tag: scan.tag, verdict: scan.verdict, flags: scan.flags, gate: scan.gate,
@@ -31,13 +31,13 @@ import Testing
         var bytes = try Files.read(path)
         for index in byte..<byte + 100 { bytes[index] = 0xa5 }
         try Files.writeAtomically(bytes, to: path)
-        // The log may hold the page that was hit: it is kept, but under another head.
-        var log = try Files.read(path + "-wal")
-        if log.count > 32 { log[0] = 0 }
-        try Files.writeAtomically(log, to: path + "-wal")
+        // The WAL may contain the damaged page, so its header is damaged too.
+        var wal = try Files.read(path + "-wal")
+        if wal.count > 32 { wal[0] = 0 }
+        try Files.writeAtomically(wal, to: path + "-wal")
     }
 
-    private func log(_ journal: Journal, _ range: ClosedRange<Int>) throws -> [Scan] {
+    private func append(to journal: Journal, _ range: ClosedRange<Int>) throws -> [Scan] {
         try range.map { number in
             let verdict: Verdict = number % 3 == 0 ? .unknownTag : number % 10 == 1 ? .annulled : .admitted
             return try journal.append(
@@ -45,73 +45,74 @@ import Testing
         }
     }
 
-    @Test func countersAndAdmissionsAreTakenOver() throws {
-        var logged: [Scan] = []
+    @Test func countersAndAdmissionsAreSalvaged() throws {
+        var appended: [Scan] = []
         var logs: [JournalID] = []
-        // Each round ends with a damaged file; what is known goes from one to the next.
+        // Each round ends with a corrupt file, from which the next round salvages.
         for round in 0..<3 {
             let journal = try Journal(folder: folder.path, scanner: scanner)
             #expect(journal.health.damaged.count == round)
-            #expect(try journal.recent(sinceMs: 0) == Self.known(logged))
-            #expect(journal.lastAtMs == Self.known(logged).last?.atMs)
+            #expect(try journal.recent(sinceMs: 0) == Self.salvaged(appended))
+            #expect(journal.lastAtMs == Self.salvaged(appended).last?.atMs)
             logs.append(journal.id)
-            logged += try log(journal, round * 400 + 1...round * 400 + 400)
-            // One chip in every round.
+            appended += try append(to: journal, round * 400 + 1...round * 400 + 400)
+            // The same chip in each round.
             _ = try journal.append(Self.entry(1, .unknownTag), counter: Int64(10_000 + round))
             if round == 1 { _ = try journal.database.int("PRAGMA wal_checkpoint(TRUNCATE)") }
             try damage()
         }
         let journal = try Journal(folder: folder.path, scanner: scanner)
-        #expect(try journal.recent(sinceMs: 0) == Self.known(logged))
+        #expect(try journal.recent(sinceMs: 0) == Self.salvaged(appended))
         #expect(try journal.counter(of: Self.entry(1).tag) == 10_002)
         for number in stride(from: 4, through: 1_200, by: 4) {
             #expect(try journal.counter(of: Self.entry(number).tag) == Int64(number))
         }
-        // Nobody ships it: neither from here ...
+        // Salvaged scans are not uploaded from this folder.
         let reader = JournalReader(folder: folder.path)
         #expect(try reader.journals().map(\.lastSeq) == [0])
         #expect(try reader.backlog(beyond: [:], scanner: scanner) == 0)
-        // ... nor from what is recovered, where each scan stands once, as itself.
+        // The recovered journal contains each scan once, with its journal and seq.
         let out = folder.file("out")
         let report = try Recovery(folder: folder.path, scanner: scanner).run(into: out)
         #expect(report.scans == 1_203 && report.conflicts == 0 && report.orphans == 0 && report.missing == 0)
         let recovered = JournalReader(folder: out)
-        #expect(try recovered.journals().map(\.log) == logs)
-        // And it survives a restart that is none of damage.
-        #expect(try journal.recent(sinceMs: 0).count == Self.known(logged).count)
+        #expect(try recovered.journals().map(\.journalID) == logs)
+        // The salvaged scans stay in the journal.
+        #expect(try journal.recent(sinceMs: 0).count == Self.salvaged(appended).count)
     }
 
-    /// A cut between the new file and what it takes over.
-    @Test func aStartThatIsCutOffTakesOverAgain() throws {
-        let scans = try log(Journal(folder: folder.path, scanner: scanner), 1...500)
+    /// The first start ended after it created the new file.
+    @Test func interruptedSalvageIsRepeatedByNextStart() throws {
+        let scans = try append(to: Journal(folder: folder.path, scanner: scanner), 1...500)
         try damage()
         do { _ = try JournalFile.durable.open(path) }
         let journal = try Journal(folder: folder.path, scanner: scanner)
-        #expect(try journal.recent(sinceMs: 0) == Self.known(scans))
+        #expect(try journal.recent(sinceMs: 0) == Self.salvaged(scans))
         #expect(try journal.counter(of: Self.entry(8).tag) == 8)
     }
 
-    @Test func whatTheOpeningHasNoTimeForFollowsInIdleMoments() throws {
+    @Test func maintenanceContinuesSalvageAfterTimeLimit() throws {
         do {
             let journal = try Journal(folder: folder.path, scanner: scanner)
-            _ = try log(journal, 1...100)
+            _ = try append(to: journal, 1...100)
             _ = try journal.appendBatch((101...60_000).map { Self.entry($0, .unknownTag) })
             _ = try journal.database.int("PRAGMA wal_checkpoint(TRUNCATE)")
         }
         try damage()
-        let aside = try CorruptFile.move(path, "test")
+        let corrupt = try CorruptFile.move(path, "test")
         let journal = try Journal(folder: folder.path, scanner: ScannerID("another")!)
         try journal.database.execute("DELETE FROM counters; DELETE FROM remembered")
-        journal.chores.carryOver = try StateSalvage.take(aside, into: journal.database, scanner: scanner, limitMs: 0)
+        journal.maintenance.salvage = try StateSalvage.start(
+            from: corrupt, into: journal.database, scanner: scanner, limitMs: 0)
         #expect(try journal.counter(of: Self.entry(4).tag) == nil)
-        while try journal.tidy() {}
-        #expect(journal.chores.carryOver == nil)
+        while try journal.performMaintenance() {}
+        #expect(journal.maintenance.salvage == nil)
         for number in stride(from: 4, through: 100, by: 4) {
             #expect(try journal.counter(of: Self.entry(number).tag) == Int64(number))
         }
     }
 
-    @Test func anotherKindOfDatabaseGivesNothing() throws {
+    @Test func foreignDatabaseYieldsNoState() throws {
         do {
             let foreign = try Database(path, .create)
             try foreign.execute(
@@ -123,12 +124,11 @@ import Testing
         #expect(try journal.counter(of: TagID(rawValue: 5)) == nil)
     }
 
-    /// Scans of another scanner in the same folder are not this lane's.
-    @Test func othersAreNotRemembered() throws {
-        _ = try log(Journal(folder: folder.path, scanner: ScannerID("gate-8")!), 1...100)
-        let own = try log(Journal(folder: folder.path, scanner: scanner), 101...200)
+    @Test func admissionsOfOtherScannersAreNotSalvaged() throws {
+        _ = try append(to: Journal(folder: folder.path, scanner: ScannerID("gate-8")!), 1...100)
+        let own = try append(to: Journal(folder: folder.path, scanner: scanner), 101...200)
         try damage()
         let journal = try Journal(folder: folder.path, scanner: scanner)
-        #expect(try journal.recent(sinceMs: 0) == Self.known(own))
+        #expect(try journal.recent(sinceMs: 0) == Self.salvaged(own))
     }
 }

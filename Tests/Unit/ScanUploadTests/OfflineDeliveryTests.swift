@@ -1,4 +1,4 @@
-import CLI
+import ErrorModel
 import Runtime
 import ScanJournal
 import ScanModel
@@ -6,42 +6,69 @@ import ScanUpload
 import TestSupport
 import Testing
 
-@Suite("Delivery by hand, without a broker")
-struct HandDeliveryTests {
+/// `ship` and `resend` without a broker.
+struct OfflineDeliveryTests {
     private let folder = TemporaryFolder("delivery")
 
-    private func deliver(_ kind: OfflineDelivery.Kind, patienceMs: Int64, _ stop: StopSignal) -> ProgramError? {
-        #expect(throws: ProgramError.self) {
-            try OfflineDelivery(
-                kind, folder: folder.path, scanner: nil, urls: ["amqp://127.0.0.1:1/"], patienceMs: patienceMs
-            ).run(stop)
-        }
+    private func delivery(
+        _ kind: OfflineDelivery.Kind, confirmLimitMs: Int64, url: String = "amqp://127.0.0.1:1/"
+    ) throws -> OfflineDelivery {
+        try OfflineDelivery(
+            kind, folder: folder.path, scanner: nil, urls: [url], confirmLimitMs: confirmLimitMs)
     }
 
-    @Test("Told to stop, or without a broker for long, it ends, and says how far it came")
-    func ends() throws {
+    private func error(
+        _ kind: OfflineDelivery.Kind, confirmLimitMs: Int64, _ stop: StopSignal = StopSignal()
+    ) -> UploadError? {
+        #expect(throws: UploadError.self) { try delivery(kind, confirmLimitMs: confirmLimitMs).run(stop) }
+    }
+
+    private func journalWithOneScan() throws -> Journal {
         let journal = try Journal(folder: folder.path, scanner: ScannerID("gate-7")!)
         _ = try journal.append(atMs: 1, tag: TagID(rawValue: 1), verdict: .admitted, flags: [], gate: 7, snapshot: 1)
-        let stop = StopSignal()
-        let away = deliver(.since(0), patienceMs: 300, stop)
-        #expect(away?.code == .unreachable && away?.description.contains("0 of 1 scans") == true)
-        stop.stop()
-        let stopped = deliver(.since(0), patienceMs: 60_000, stop)
-        #expect(stopped?.code == .failed && stopped?.description.contains("stopped") == true)
-        // It runs, so it is not dead.
-        #expect(deliver(.dead(all: true), patienceMs: 300, StopSignal())?.code == .configuration)
+        return journal
     }
 
-    @Test("Where there is nothing to bring, no broker is asked")
-    func nothing() throws {
-        let journal = try Journal(folder: folder.path, scanner: ScannerID("gate-7")!)
-        let delivery = try OfflineDelivery(
-            .since(0), folder: folder.path, scanner: nil, urls: ["amqp://127.0.0.1:1/"], patienceMs: 60_000)
-        let report = try delivery.run(StopSignal())
-        #expect(report.scans == 0 && report.scanner == "gate-7" && report.isWhole)
-        #expect(journal.lastSeq == 0)
-        #expect(throws: ProgramError.self) {
-            try OfflineDelivery(.since(0), folder: folder.path, scanner: nil, urls: ["http://x"], patienceMs: 1)
+    @Test func unreachableBrokerEndsDeliveryAfterTheLimit() throws {
+        let journal = try journalWithOneScan()
+        defer { withExtendedLifetime(journal) {} }
+        let error = error(.since(0), confirmLimitMs: 300)
+        guard case .deliveryIncomplete(confirmed: 0, total: 1, .brokerTimeout) = error else {
+            Issue.record("\(String(describing: error))")
+            return
         }
+        #expect(error?.category == .unavailable && error?.description.contains("0 of 1 scans") == true)
+    }
+
+    @Test func stopEndsDeliveryWithProgress() throws {
+        let journal = try journalWithOneScan()
+        defer { withExtendedLifetime(journal) {} }
+        let stop = StopSignal()
+        stop.stop()
+        let error = error(.since(0), confirmLimitMs: 60_000, stop)
+        #expect(error == .deliveryIncomplete(confirmed: 0, total: 1, .stopped) && error?.category == .failure)
+    }
+
+    @Test func folderOfRunningGateIsNotThatOfDeadDevice() throws {
+        let journal = try journalWithOneScan()
+        defer { withExtendedLifetime(journal) {} }
+        let error = #expect(throws: JournalError.self) {
+            try delivery(.dead(all: true), confirmLimitMs: 300).run(StopSignal())
+        }
+        #expect(error == .gateIsRunning(folder: folder.path) && error?.category == .configuration)
+    }
+
+    @Test func emptyJournalNeedsNoBroker() throws {
+        let journal = try Journal(folder: folder.path, scanner: ScannerID("gate-7")!)
+        let report = try delivery(.since(0), confirmLimitMs: 60_000).run(StopSignal())
+        #expect(report.scans == 0 && report.source.scanner == "gate-7" && report.source.isComplete)
+        #expect(journal.lastSeq == 0)
+    }
+
+    @Test func invalidBrokerURLIsRejected() {
+        let error = #expect(throws: UploadError.self) {
+            try delivery(.since(0), confirmLimitMs: 1, url: "http://x")
+        }
+        #expect(error?.category == .configuration)
     }
 }

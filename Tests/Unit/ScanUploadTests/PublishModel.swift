@@ -1,11 +1,12 @@
 import Runtime
+import ScanBatchCodec
 import ScanModel
 import ScanUpload
 
-/// A journal, a broker and a network as plain values, driven by one seed: what a `PublishWindow` says is done to them, and
-/// their events, good and bad, come back to it.
+/// A simulated journal, broker and network. They perform the steps of a `PublishWindow` and return events, with faults
+/// by one seed.
 struct PublishModel {
-    /// What can go wrong, each as chances in a thousand.
+    /// Probabilities of faults per thousand events.
     struct Faults {
         var cut = 0
         var refuse = 0
@@ -13,7 +14,7 @@ struct PublishModel {
         var missingExchange = 0
         var block = 0
         var connectFails = 0
-        /// Confirms that come in any order instead of the broker's usual one.
+        /// Confirms arrive in random order.
         var disorder = false
     }
 
@@ -36,44 +37,44 @@ struct PublishModel {
     var isBlocked = false
     var nextTag: UInt64 = 1
     var unanswered: [Publish] = []
-    /// Scans that the broker has taken responsibility for, by journal: how often.
+    /// How often the broker has taken each seq, by journal.
     var taken: [Int64: [Int64: Int]] = [:]
     var cursors: [JournalID: Int64] = [:]
     var batches: [Int] = []
     var heartbeats = 0
-    /// What must never be, and was.
+    /// Violations of the rules.
     var broken: [String] = []
 
     init(seed: UInt64, faults: Faults = Faults(), limits: PublishWindow.Limits = PublishWindow.Limits()) {
         random = SeededRandom(seed: seed)
         self.faults = faults
-        window = PublishWindow(limits, shipped: [:], seed: seed, nowMs: 0)
+        window = PublishWindow(limits, cursors: [:], seed: seed, nowMs: 0)
     }
 
     mutating func chance(_ perThousand: Int) -> Bool { Int.random(in: 0..<1_000, using: &random) < perThousand }
 
-    /// Scans are added to the newest journal.
+    /// Adds scans to the newest journal.
     mutating func tap(_ count: Int64) {
         if journals.isEmpty { newJournal() }
         journals[journals.count - 1].lastSeq += count
-        tellJournals()
+        journalsChanged()
     }
 
     mutating func newJournal() {
         journals.append((JournalID(high: UInt64(journals.count + 1), low: 7), 0))
-        tellJournals()
+        journalsChanged()
     }
 
-    private mutating func tellJournals() {
-        window.journals(
+    private mutating func journalsChanged() {
+        window.journalsChanged(
             journals.indices.map {
                 PublishWindow.Source(
-                    journal: Int64($0 + 1), log: journals[$0].log, lastSeq: journals[$0].lastSeq,
+                    number: Int64($0 + 1), journalID: journals[$0].log, lastSeq: journals[$0].lastSeq,
                     isFinished: $0 < journals.count - 1)
             })
     }
 
-    /// One thing that the window wants, done; and perhaps one event.
+    /// Performs one step of the window, and perhaps one event.
     mutating func step(canAnswer: Bool = true) {
         switch window.next(nowMs: nowMs) {
         case .connect:
@@ -85,10 +86,10 @@ struct PublishModel {
         case .heartbeat(let slice):
             heartbeats += 1
             send(slice, count: 0)
-        case .giveUpConnection: cut()
+        case .abandonConnection: cut()
         case .wait(let ms):
             if ms < 1 { broken.append("a wait of \(ms) ms") }
-            // An answer comes, or time passes.
+            // Either the broker answers or time passes.
             if canAnswer, !unanswered.isEmpty, !isBlocked { answer() } else { nowMs += ms }
         }
         if isUp, chance(faults.cut) { cut() }
@@ -109,7 +110,7 @@ struct PublishModel {
     }
 
     private mutating func cut() {
-        // What the broker had got may have been taken without a word.
+        // The broker may have taken batches without a confirm.
         for publish in unanswered where Bool.random(using: &random) { take(publish) }
         unanswered = []
         (isUp, channelIsOpen, isBlocked) = (false, false, false)
@@ -117,21 +118,21 @@ struct PublishModel {
     }
 
     private mutating func publish(_ slice: PublishWindow.Slice) {
-        let lastSeq = journals[Int(slice.journal) - 1].lastSeq
+        let lastSeq = journals[Int(slice.number) - 1].lastSeq
         if slice.limit < 1 || lastSeq - slice.first + 1 < Int64(slice.limit) {
             broken.append("\(slice) of \(lastSeq) scans")
         }
-        if slice.first == 1, slice.journal > 1, slice.previous?.lastSeq != journals[Int(slice.journal) - 2].lastSeq {
-            broken.append("the first scans do not name the journal before")
+        if slice.first == 1, slice.number > 1, slice.previous?.lastSeq != journals[Int(slice.number) - 2].lastSeq {
+            broken.append("the first scans do not name the previous journal")
         }
-        // Gates and snapshots cut batches anywhere.
+        // A change of gate or snapshot can end a batch anywhere.
         let count = chance(100) ? Int.random(in: 1...slice.limit, using: &random) : slice.limit
         batches.append(count)
         send(slice, count: count)
     }
 
     private mutating func send(_ slice: PublishWindow.Slice, count: Int) {
-        if !isUp || !channelIsOpen || isBlocked { broken.append("a publish into nothing") }
+        if !isUp || !channelIsOpen || isBlocked { broken.append("a publish without an open channel") }
         window.published(slice, count: count, bytes: 200 + 15 * count, tag: nextTag, nowMs: nowMs)
         if chance(faults.missingExchange) {
             unanswered = []
@@ -139,11 +140,11 @@ struct PublishModel {
             return window.channelClosed(nowMs: nowMs)
         }
         unanswered.append(
-            Publish(tag: nextTag, journal: slice.journal, first: slice.first, count: count, log: slice.log))
+            Publish(tag: nextTag, journal: slice.number, first: slice.first, count: count, log: slice.journalID))
         nextTag += 1
         if chance(faults.unroutable) {
             unanswered[unanswered.count - 1].isReturned = true
-            window.returned(slice.log, first: slice.first, nowMs: nowMs)
+            window.returned(slice.journalID, first: slice.first, nowMs: nowMs)
         }
     }
 
@@ -172,12 +173,12 @@ struct PublishModel {
         }
     }
 
-    /// The rule of rules: nothing below a cursor may be missing at the broker, and no cursor moves back.
+    /// Checks that the broker has all scans up to a cursor, and that no cursor moves back.
     private mutating func advance(_ log: JournalID, _ seq: Int64) {
         let before = cursors[log] ?? 0
         guard seq > before else { return broken.append("a cursor moved from \(before) to \(seq)") }
         guard let index = journals.firstIndex(where: { $0.log == log }) else {
-            return broken.append("a foreign cursor")
+            return broken.append("a cursor of an unknown journal")
         }
         let there = taken[Int64(index + 1)] ?? [:]
         if let missing = ((before + 1)...seq).first(where: { there[$0] == nil }) {

@@ -4,11 +4,9 @@ import ScanUpload
 import TestSupport
 import Testing
 
-@Suite("Publish window")
 struct PublishWindowTests {
-    @Test("Whatever breaks, every scan arrives, and no cursor runs ahead of what the broker has")
-    func seededFaults() {
-        // Small batches: the same decisions, a twentieth of the scans.
+    @Test func everyScanArrivesAfterAnySeriesOfFaults() {
+        // Small batches lead to the same decisions with a twentieth of the scans.
         var limits = PublishWindow.Limits()
         (limits.batchScans, limits.smallestBatchScans, limits.windowBytes) = (25, 3, 3_000)
         for seed in UInt64(1)...1_000 {
@@ -40,13 +38,13 @@ struct PublishWindowTests {
         }
     }
 
-    @Test("A connection that only refuses is given up, later each time, and at once again after a confirm")
-    func refusedForLong() {
+    @Test func connectionThatOnlyRejectsIsAbandoned() {
         let log = JournalID.random()
-        var window = PublishWindow(shipped: [:], seed: 1, nowMs: 0)
-        window.journals([.init(journal: 1, log: log, lastSeq: 1_000_000, isFinished: false)])
+        var window = PublishWindow(cursors: [:], seed: 1, nowMs: 0)
+        window.journalsChanged([.init(number: 1, journalID: log, lastSeq: 1_000_000, isFinished: false)])
         var (nowMs, tag) = (Int64(0), UInt64(0))
-        /// Answers every publish until the connection is given up or the time is over; gives the seconds that took.
+        /// Answers every publish until the connection is abandoned. Returns the seconds until then, or `nil` at the
+        /// limit.
         func run(confirming: Bool, forMs limitMs: Int64) -> Int64? {
             let startMs = nowMs
             while nowMs < startMs + limitMs {
@@ -63,7 +61,7 @@ struct PublishWindowTests {
                     } else {
                         window.refused(tag: tag, multiple: false, nowMs: nowMs)
                     }
-                case .giveUpConnection:
+                case .abandonConnection:
                     window.connectionLost(nowMs: nowMs)
                     return (nowMs - startMs) / 1_000
                 case .wait(let ms): nowMs += min(ms, 50)
@@ -78,7 +76,7 @@ struct PublishWindowTests {
         for _ in 0..<6 { _ = run(confirming: false, forMs: 600_000) }
         let last = run(confirming: false, forMs: 600_000)
         #expect(last.map { (160...175).contains($0) } == true, "\(last ?? -1)")
-        // A refusal now and then is no reason.
+        // Single rejections do not end the connection.
         for _ in 0..<30 {
             #expect(run(confirming: true, forMs: 6_000) == nil)
             #expect(run(confirming: false, forMs: 3_000) == nil)
@@ -86,11 +84,10 @@ struct PublishWindowTests {
         #expect(window.batchScans == window.limits.batchScans)
     }
 
-    @Test("What is missing in a recovered journal is passed over in order, and never before what was published earlier")
-    func holes() throws {
+    @Test func missingSeqsAreSkippedInOrder() throws {
         let log = JournalID.random()
-        var window = PublishWindow(shipped: [:], seed: 1, nowMs: 0)
-        window.journals([.init(journal: 1, log: log, lastSeq: 10, isFinished: true)])
+        var window = PublishWindow(cursors: [:], seed: 1, nowMs: 0)
+        window.journalsChanged([.init(number: 1, journalID: log, lastSeq: 10, isFinished: true)])
         _ = window.next(nowMs: 0)
         window.connected(nowMs: 0)
         func slice() throws -> PublishWindow.Slice {
@@ -102,31 +99,30 @@ struct PublishWindowTests {
                 }
             }
         }
-        // 1 and 2 are there, 3 to 7 are lost.
+        // Seqs 1 and 2 exist, 3 to 7 are lost.
         window.published(try slice(), count: 2, bytes: 1, tag: 2, nowMs: 0)
-        let hole = try slice()
-        #expect(hole.first == 3)
-        window.missing(hole, upTo: 7)
+        let gap = try slice()
+        #expect(gap.first == 3)
+        window.missing(gap, upTo: 7)
         #expect(window.takeAdvances().isEmpty, "1 and 2 are not confirmed")
         let rest = try slice()
         #expect(rest.first == 8 && rest.limit == 3)
         window.published(rest, count: 3, bytes: 1, tag: 3, nowMs: 0)
         window.confirmed(tag: 2, multiple: true, nowMs: 0)
         #expect(window.takeAdvances() == [log: 7])
-        // A lost connection goes back to what is confirmed, not into the hole.
+        // After a lost connection, publishing continues after the gap.
         window.connectionLost(nowMs: 0)
         window.connected(nowMs: 0)
         #expect(try slice().first == 8)
         #expect(window.backlog == 3 && window.missing == 5)
     }
 
-    @Test("Who speaks for a device that may be dead sends no heartbeats")
-    func withoutHeartbeats() throws {
+    @Test func heartbeatsCanBeDisabled() throws {
         var limits = PublishWindow.Limits()
         limits.sendsHeartbeats = false
         let log = JournalID.random()
-        var window = PublishWindow(limits, shipped: [log: 10], seed: 1, nowMs: 0)
-        window.journals([.init(journal: 1, log: log, lastSeq: 10, isFinished: true)])
+        var window = PublishWindow(limits, cursors: [log: 10], seed: 1, nowMs: 0)
+        window.journalsChanged([.init(number: 1, journalID: log, lastSeq: 10, isFinished: true)])
         window.connected(nowMs: 0)
         window.requestHeartbeat()
         for nowMs in stride(from: Int64(0), to: 60_000, by: 500) {
@@ -135,8 +131,7 @@ struct PublishWindowTests {
         }
     }
 
-    @Test("A lone scan leaves within the age limit, though nothing follows")
-    func loneScan() {
+    @Test func singleScanIsPublishedWithinAgeLimit() {
         var model = PublishModel(seed: 1)
         model.newJournal()
         while model.heartbeats == 0 || model.window.inFlight > 0 { model.step() }
@@ -147,8 +142,7 @@ struct PublishWindowTests {
         #expect(model.nowMs - tappedMs == model.window.limits.ageMs)
     }
 
-    @Test("A full batch leaves at once, and so does the rest of a journal that has ended")
-    func fullBatch() {
+    @Test func fullBatchAndFinishedJournalArePublishedAtOnce() {
         var model = PublishModel(seed: 1, limits: .init())
         model.tap(1_100)
         model.newJournal()
@@ -166,8 +160,7 @@ struct PublishWindowTests {
         #expect(sizes == [0, 500, 500, 100])
     }
 
-    @Test("The batch halves with each connection lost, down to 50, and doubles with quick confirms")
-    func batchSize() {
+    @Test func batchHalvesOnLossAndDoublesOnQuickConfirms() {
         var model = PublishModel(seed: 3)
         model.tap(20_000)
         var sizes: [Int] = []
@@ -185,8 +178,7 @@ struct PublishWindowTests {
         #expect(model.broken == [])
     }
 
-    @Test("A connection lost with nothing in flight costs no batch size")
-    func idleLoss() {
+    @Test func idleConnectionLossKeepsBatchSize() {
         var model = PublishModel(seed: 3)
         model.tap(10)
         while !model.isDelivered || model.window.inFlight > 0 { model.step() }
@@ -195,11 +187,10 @@ struct PublishWindowTests {
         #expect(model.window.batchScans == 500 && model.window.losses == 0 && !model.isUp)
     }
 
-    @Test("Slow confirms do not double the batch, and bytes that move keep the connection")
-    func crawlingLink() {
+    @Test func progressOfBytesKeepsSlowConnection() {
         let log = JournalID(high: 1, low: 1)
-        var window = PublishWindow(shipped: [:], seed: 1, nowMs: 0)
-        window.journals([.init(journal: 1, log: log, lastSeq: 500, isFinished: true)])
+        var window = PublishWindow(cursors: [:], seed: 1, nowMs: 0)
+        window.journalsChanged([.init(number: 1, journalID: log, lastSeq: 500, isFinished: true)])
         window.connected(nowMs: 0)
         for tag in UInt64(1)...2 {
             switch window.next(nowMs: 0) {
@@ -208,7 +199,7 @@ struct PublishWindowTests {
             case let other: Issue.record("\(other)")
             }
         }
-        // Five minutes for one batch: each half some bytes are acknowledged.
+        // One batch takes five minutes. Every 29 s some bytes are acknowledged.
         for minute in Int64(1)...10 {
             let nowMs = minute * 29_000
             switch window.next(nowMs: nowMs) {
@@ -219,18 +210,17 @@ struct PublishWindowTests {
             }
             window.progressed(nowMs: nowMs)
         }
-        #expect(window.next(nowMs: 290_000 + 30_000) == .giveUpConnection)
+        #expect(window.next(nowMs: 290_000 + 30_000) == .abandonConnection)
         window.confirmed(tag: 2, multiple: true, nowMs: 321_000)
         #expect(window.takeAdvances() == [log: 500])
     }
 
-    @Test("A return makes the confirm worthless; the batch is published again, after a pause")
-    func returned() {
+    @Test func returnedBatchIsPublishedAgainAfterPause() {
         var model = PublishModel(seed: 5, faults: .init(unroutable: 1_000))
         model.tap(600)
         for _ in 0..<200 { model.step() }
         #expect(model.cursors.isEmpty && model.window.refusals > 10)
-        // Full jitter up to 5 s: that many steps take a while, so this is no hot loop.
+        // With full jitter up to 5 s, 200 steps take at least 20 s.
         #expect(model.nowMs > 20_000)
         model.faults.unroutable = 0
         while !model.isDelivered { model.step() }
@@ -238,10 +228,11 @@ struct PublishWindowTests {
         #expect(model.taken[1]?.count == 600)
     }
 
-    @Test("A blocked connection publishes nothing, and is not given up")
-    func blocked() {
-        var window = PublishWindow(shipped: [:], seed: 1, nowMs: 0)
-        window.journals([.init(journal: 1, log: JournalID(high: 1, low: 1), lastSeq: 9_000, isFinished: true)])
+    @Test func blockedConnectionWaitsWithoutLimit() {
+        var window = PublishWindow(cursors: [:], seed: 1, nowMs: 0)
+        window.journalsChanged([
+            .init(number: 1, journalID: JournalID(high: 1, low: 1), lastSeq: 9_000, isFinished: true)
+        ])
         window.connected(nowMs: 0)
         window.blocked()
         for nowMs in stride(from: Int64(0), to: 1_000_000, by: 10_000) {
@@ -254,8 +245,7 @@ struct PublishWindowTests {
         }
     }
 
-    @Test("Heartbeats: at the start, when asked for, and after fifteen idle seconds")
-    func heartbeats() {
+    @Test func heartbeatsAtStartOnRequestAndWhenIdle() {
         var model = PublishModel(seed: 1)
         model.newJournal()
         while model.nowMs < 46_000 { model.step() }
@@ -265,8 +255,7 @@ struct PublishWindowTests {
         #expect(model.heartbeats == 5)
     }
 
-    @Test("Without a journal there is nothing to say, and no hurry")
-    func noJournal() {
+    @Test func nothingIsPublishedWithoutJournal() {
         var model = PublishModel(seed: 1)
         var steps = 0
         while model.nowMs < 60_000 {
@@ -276,28 +265,26 @@ struct PublishWindowTests {
         #expect(model.heartbeats == 0 && steps < 100)
     }
 
-    @Test("What is on disk as shipped is not published again")
-    func resumes() {
+    @Test func confirmedScansAreNotPublishedAgain() {
         let log = JournalID(high: 1, low: 1)
-        var window = PublishWindow(shipped: [log: 90], seed: 1, nowMs: 0)
-        window.journals([.init(journal: 4, log: log, lastSeq: 100, isFinished: true)])
+        var window = PublishWindow(cursors: [log: 90], seed: 1, nowMs: 0)
+        window.journalsChanged([.init(number: 4, journalID: log, lastSeq: 100, isFinished: true)])
         window.connected(nowMs: 0)
         guard case .heartbeat(let heartbeat) = window.next(nowMs: 0) else {
-            Issue.record("no heartbeat first")
+            Issue.record("the first step is no heartbeat")
             return
         }
         #expect(heartbeat.first == 91 && heartbeat.backlogFromFirst == 10)
         window.published(heartbeat, count: 0, bytes: 100, tag: 1, nowMs: 0)
         guard case .publish(let slice) = window.next(nowMs: 0) else {
-            Issue.record("no scans")
+            Issue.record("the second step publishes no scans")
             return
         }
         #expect(slice.first == 91 && slice.limit == 10 && slice.previous == nil)
     }
 
-    @Test("Addresses take turns, and attempts have pauses that grow to five seconds")
-    func connecting() {
-        var window = PublishWindow(shipped: [:], seed: 9, nowMs: 0)
+    @Test func connectAttemptsAlternateWithBackoff() {
+        var window = PublishWindow(cursors: [:], seed: 9, nowMs: 0)
         var nowMs: Int64 = 0
         var addresses: [Int] = []
         var longestMs: Int64 = 0

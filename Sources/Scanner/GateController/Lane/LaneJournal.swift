@@ -147,7 +147,7 @@ final class LaneJournal {
         guard let journal else { return false }
         do {
             journal.keepFromMs = keepFromMs
-            let hasMore = try journal.tidy()
+            let hasMore = try journal.performMaintenance()
             if !hasMore { maintenanceAlarm = journal.health.problem.map(Alarm.journal) }
             return hasMore
         } catch {
@@ -191,8 +191,8 @@ final class LaneJournal {
     private func countEarlier() {
         do {
             for record in try JournalReader(folder: settings.folder).journals()
-            where record.scanner == settings.scanner && record.log != journal?.id && record.lastSeq > 0 {
-                earlierSeqs[record.log] = record.lastSeq
+            where record.scanner == settings.scanner && record.journalID != journal?.id && record.lastSeq > 0 {
+                earlierSeqs[record.journalID] = record.lastSeq
             }
         } catch { log.warning("earlier journals not counted", [.error: "\(error)"]) }
     }

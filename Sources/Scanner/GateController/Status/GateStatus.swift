@@ -88,13 +88,13 @@ package struct GateStatus: Codable, Sendable {
             diskUsedPercent = state?.diskUsedPercent
             if let problem = state?.problem { problems.append(problem) }
         }
-        log = records.last?.log.description
+        log = records.last?.journalID.description
         seq = records.last?.lastSeq
         journals = records.map {
             JournalState(
-                log: $0.log.description, scanner: $0.scanner.text,
+                log: $0.journalID.description, scanner: $0.scanner.text,
                 createdAt: UTCTime.text(microseconds: $0.createdMs * 1_000), lastSeq: $0.lastSeq,
-                shipped: min(cursors[$0.log] ?? 0, $0.lastSeq))
+                shipped: min(cursors[$0.journalID] ?? 0, $0.lastSeq))
         }
         let own = journals.filter { $0.scanner == name }
         scans = own.reduce(0) { $0 + $1.lastSeq }

@@ -1,0 +1,88 @@
+package import ScanBatchCodec
+package import ScanModel
+
+extension PublishWindow {
+    package struct Limits: Sendable {
+        /// Maximum number of scans in a batch. A lost connection halves the current limit, a quick confirm doubles it.
+        package var batchScans = 500
+        /// Lower bound of the current limit. 50 scans are about 1 kB, which any link transfers between two
+        /// disconnects.
+        package var smallestBatchScans = 50
+        /// Maximum time a scan waits for others to fill its batch.
+        package var ageMs: Int64 = 1_000
+        /// Maximum number of batches that are published and not confirmed.
+        package var windowBatches = 16
+        /// Maximum size of these batches together: the bytes that a lost connection makes the publisher send again.
+        package var windowBytes = 128 << 10
+        /// Whether heartbeats are sent. They report that the device works.
+        package var sendsHeartbeats = true
+        /// Time without a publish after which a heartbeat is sent.
+        package var heartbeatMs: Int64 = 15_000
+        /// Time without progress after which the connection is closed. Progress is a confirm, or bytes that the
+        /// peer's kernel has acknowledged. The total time of a batch has no limit.
+        package var stallMs: Int64 = 30_000
+        /// Time after which a connection is closed on which batches were only rejected. Each repetition doubles it,
+        /// up to `refusedCapMs`.
+        ///
+        /// A queue can be full for hours. But a channel of RabbitMQ 3.10 that found a queue without a leader rejects
+        /// for that queue until the leader's node returns, and another channel would not.
+        package var refusedMs: Int64 = 5_000
+        package var refusedCapMs: Int64 = 160_000
+        /// A full batch that is confirmed within this time doubles the batch limit.
+        package var quickMs: Int64 = 1_000
+        /// Back-off after a failure: full jitter, doubling from `backoffBaseMs` to `backoffCapMs`.
+        package var backoffBaseMs = 100
+        package var backoffCapMs = 5_000
+
+        package init() {}
+    }
+
+    /// A journal of this scanner.
+    package struct Source: Sendable, Equatable {
+        /// The number of the journal in its file.
+        package var number: Int64
+        package var journalID: JournalID
+        /// The last seq in the journal at present.
+        package var lastSeq: Int64
+        /// Whether no scan can be added to the journal.
+        package var isFinished: Bool
+
+        package init(number: Int64, journalID: JournalID, lastSeq: Int64, isFinished: Bool) {
+            self.number = number
+            self.journalID = journalID
+            self.lastSeq = lastSeq
+            self.isFinished = isFinished
+        }
+    }
+
+    /// Scans to publish as one batch: as many of `first ..< first + limit` as one batch can hold.
+    package struct Slice: Sendable, Equatable {
+        /// The number of the journal in its file.
+        package var number: Int64
+        package var journalID: JournalID
+        package var first: Int64
+        /// Maximum number of scans; 0 for a heartbeat.
+        package var limit: Int
+        /// The scanner's previous journal. Only set with seq 1.
+        package var previous: ScanBatch.After?
+        /// Number of known scans of this scanner from `first` on.
+        package var backlogFromFirst: Int64
+        /// The published batch that is repeated, or `nil` for a new one.
+        var repeats: UInt64?
+    }
+
+    /// The next action of the publisher.
+    package enum Step: Sendable, Equatable {
+        /// Connect to an address. The number increases without limit; take it modulo the number of addresses.
+        case connect(address: Int)
+        /// Open a channel in place of the closed one.
+        case openChannel
+        case publish(Slice)
+        /// Publish a batch without scans: `limit` is 0, `first` is the next unsent seq.
+        case heartbeat(Slice)
+        /// Close the connection: it makes no progress.
+        case abandonConnection
+        /// Wait at most this time for an event.
+        case wait(ms: Int64)
+    }
+}

@@ -1,0 +1,316 @@
+import Runtime
+import ScanBatchCodec
+package import ScanModel
+
+/// Decides the next action of a publisher: connect, publish, wait.
+///
+/// A pure state machine: events go in, `next` returns the action. It has no clock, no socket and no file. Its memory is
+/// bounded by the window, whatever the backlog of the journal.
+///
+/// The cursor of a journal moves only over a contiguous prefix of scans whose publishes were confirmed and not
+/// returned. All other scans are published again. The center stores each scan once, however often it arrives.
+///
+/// Times are milliseconds of a monotonic clock.
+package struct PublishWindow: Sendable {
+    private enum Link: Sendable, Equatable {
+        case down(untilMs: Int64)
+        case channelClosed
+        case up
+    }
+
+    package let limits: Limits
+    /// Current maximum number of scans in a batch.
+    package private(set) var batchScans: Int
+    package private(set) var isBlocked = false
+    /// Number of connections lost with scans unconfirmed.
+    package private(set) var losses = 0
+    /// Number of publishes that were rejected or returned.
+    package private(set) var refusals = 0
+
+    private var sources: [Source] = []
+    private var batches: UnsettledBatches
+    private var link = Link.down(untilMs: 0)
+    private var address = 0
+    /// No publish before this time, because the broker rejected one.
+    private var resumeMs: Int64 = 0
+    private var progressMs: Int64 = 0
+    /// Start of the period in which this connection has only rejected batches.
+    private var refusedSinceMs: Int64?
+    private var refusedLimitMs: Int64
+    private var isRefusedTooLong = false
+    private var lastPublishMs: Int64
+    /// Start of the period in which scans wait that do not fill a batch.
+    private var partialSinceMs: Int64?
+    private var heartbeatIsDue = true
+    private var connectBackoff: Backoff
+    private var resumeBackoff: Backoff
+    private var random: SeededRandom
+
+    /// - Parameters:
+    ///   - cursors: The last seq of the confirmed prefix of each journal, as stored on disk.
+    ///   - seed: The seed of the jitter.
+    ///   - nowMs: Monotonic time in milliseconds.
+    package init(_ limits: Limits = Limits(), cursors: [JournalID: Int64], seed: UInt64, nowMs: Int64) {
+        precondition(limits.batchScans > 0 && limits.windowBatches > 0)
+        self.limits = limits
+        batches = UnsettledBatches(cursors: cursors)
+        batchScans = limits.batchScans
+        lastPublishMs = nowMs
+        refusedLimitMs = limits.refusedMs
+        connectBackoff = Backoff(baseMs: limits.backoffBaseMs, capMs: limits.backoffCapMs)
+        resumeBackoff = connectBackoff
+        random = SeededRandom(seed: seed)
+    }
+
+    /// Number of known scans of this scanner that are not confirmed.
+    package var backlog: Int64 { sources.reduce(0) { $0 + max(0, $1.lastSeq - batches.cursor($1.journalID)) } }
+
+    /// Number of batches that are published and not confirmed.
+    package var inFlight: Int { batches.inFlight }
+
+    /// Number of seqs over which cursors moved because a recovered journal does not contain them.
+    package var missing: Int64 { batches.missing }
+
+    /// Returns the cursors that moved since the last call. The caller makes them durable.
+    package mutating func takeAdvances() -> [JournalID: Int64] { batches.takeAdvances() }
+
+    /// Whether `takeAdvances` would return a cursor.
+    package var hasAdvances: Bool { batches.hasAdvances }
+}
+
+// MARK: - Events
+
+extension PublishWindow {
+    /// The journals of this scanner at present, in order of creation.
+    package mutating func journalsChanged(_ sources: [Source]) {
+        self.sources = sources
+        if !batches.register(sources) { rewind() }
+    }
+
+    /// The scans of the last `publish` could not be read, and are tried again later.
+    package mutating func unreadable(nowMs: Int64) { delay(nowMs) }
+
+    /// The scans of the last `publish` up to this seq do not exist, so the cursor moves over them.
+    package mutating func missing(_ slice: Slice, upTo last: Int64) {
+        precondition(slice.repeats == nil && last >= slice.first)
+        batches.skipped(slice, upTo: last)
+        settle()
+    }
+
+    /// The current snapshot has changed, so a heartbeat is due.
+    package mutating func requestHeartbeat() { heartbeatIsDue = true }
+
+    package mutating func connected(nowMs: Int64) {
+        (link, isBlocked, progressMs) = (.up, false, nowMs)
+        (refusedSinceMs, isRefusedTooLong) = (nil, false)
+    }
+
+    package mutating func connectFailed(nowMs: Int64) {
+        address += 1
+        link = .down(untilMs: nowMs + Int64(connectBackoff.nextDelayMs(using: &random)))
+    }
+
+    /// The connection is lost. Publishes without a confirm count as not delivered.
+    package mutating func connectionLost(nowMs: Int64) {
+        if batches.hasScansInFlight {
+            losses += 1
+            batchScans = max(min(limits.smallestBatchScans, limits.batchScans), batchScans / 2)
+        }
+        rewind()
+        connectFailed(nowMs: nowMs)
+    }
+
+    /// The broker closed the channel, for example because the exchange is missing. Its publishes are void, and the
+    /// connection stays.
+    package mutating func channelClosed(nowMs: Int64) {
+        rewind()
+        refusals += 1
+        link = .channelClosed
+        delay(nowMs)
+    }
+
+    package mutating func channelOpened(nowMs: Int64) { (link, progressMs) = (.up, nowMs) }
+
+    package mutating func blocked() { isBlocked = true }
+
+    package mutating func unblocked(nowMs: Int64) { (isBlocked, progressMs) = (false, nowMs) }
+
+    /// The peer's kernel has acknowledged bytes in flight.
+    package mutating func progressed(nowMs: Int64) { progressMs = nowMs }
+
+    /// The slice was published.
+    ///
+    /// - Parameters:
+    ///   - slice: The slice that `next` returned.
+    ///   - count: Number of its scans in the batch.
+    ///   - bytes: Size of the batch.
+    ///   - tag: Delivery tag of the publish.
+    ///   - nowMs: Monotonic time in milliseconds.
+    package mutating func published(_ slice: Slice, count: Int, bytes: Int, tag: UInt64, nowMs: Int64) {
+        precondition(count <= slice.limit && (count > 0 || slice.limit == 0))
+        if inFlight == 0 { progressMs = nowMs }
+        lastPublishMs = nowMs
+        batches.published(slice, count: count, bytes: bytes, tag: tag, nowMs: nowMs)
+        guard slice.repeats == nil else { return }
+        if count == 0 {
+            heartbeatIsDue = false
+        } else {
+            // The scans that are left over exist already, so they wait from now on at the latest.
+            partialSinceMs = Int64(count) < slice.backlogFromFirst ? nowMs : nil
+        }
+    }
+
+    /// The broker has taken responsibility for this tag, or for all tags up to it.
+    package mutating func confirmed(tag: UInt64, multiple: Bool, nowMs: Int64) {
+        progressMs = nowMs
+        for index in batches.indices(tag: tag, multiple: multiple) {
+            if batches[index].isReturned {
+                reject(index, nowMs)
+            } else {
+                batches.confirm(at: index)
+                (refusedSinceMs, refusedLimitMs, isRefusedTooLong) = (nil, limits.refusedMs, false)
+                connectBackoff.reset()
+                resumeBackoff.reset()
+                if batches[index].count == batchScans, nowMs - batches[index].sentMs <= limits.quickMs {
+                    batchScans = min(limits.batchScans, batchScans * 2)
+                }
+            }
+        }
+        settle()
+    }
+
+    /// The broker has rejected this tag, or all tags up to it. They are published again later.
+    package mutating func refused(tag: UInt64, multiple: Bool, nowMs: Int64) {
+        progressMs = nowMs
+        let sinceMs = refusedSinceMs ?? nowMs
+        (refusedSinceMs, isRefusedTooLong) = (sinceMs, nowMs - sinceMs >= refusedLimitMs)
+        for index in batches.indices(tag: tag, multiple: multiple) { reject(index, nowMs) }
+        settle()
+    }
+
+    /// No queue was bound for the message that begins with this seq. The confirm that follows does not count.
+    package mutating func returned(_ journalID: JournalID, first: Int64, nowMs: Int64) {
+        progressMs = nowMs
+        batches.markReturned(journalID, first: first)
+    }
+
+    private mutating func reject(_ index: Int, _ nowMs: Int64) {
+        refusals += 1
+        batches.reject(at: index)
+        delay(nowMs)
+    }
+
+    private mutating func delay(_ nowMs: Int64) {
+        // Several failures during one pause count as one failure.
+        guard resumeMs <= nowMs else { return }
+        resumeMs = nowMs + Int64(resumeBackoff.nextDelayMs(using: &random))
+    }
+
+    private mutating func settle() { if batches.settle() { heartbeatIsDue = true } }
+
+    private mutating func rewind() {
+        if batches.hasHeartbeat { heartbeatIsDue = true }
+        batches.rewind()
+        partialSinceMs = nil
+    }
+}
+
+// MARK: - Decision
+
+extension PublishWindow {
+    /// Returns the next action.
+    ///
+    /// Before the next call, the caller answers a `publish` or `heartbeat` with `published`, `unreadable`, `missing` or
+    /// `connectionLost`, a `connect` with `connected` or `connectFailed`, and an `openChannel` with `channelOpened` or
+    /// a loss.
+    package mutating func next(nowMs: Int64) -> Step {
+        switch link {
+        case .down(let untilMs): return nowMs >= untilMs ? .connect(address: address) : .wait(ms: untilMs - nowMs)
+        case .channelClosed: return nowMs >= resumeMs ? .openChannel : .wait(ms: resumeMs - nowMs)
+        case .up: break
+        }
+        // A blocked connection makes no progress, and the link is not at fault. An alarm has no time limit.
+        if isBlocked { return .wait(ms: 1_000) }
+        if isRefusedTooLong {
+            refusedLimitMs = min(limits.refusedCapMs, 2 * refusedLimitMs)
+            return .abandonConnection
+        }
+        var wakeMs = nowMs + 1_000
+        if inFlight > 0 {
+            guard nowMs - progressMs < limits.stallMs else { return .abandonConnection }
+            wakeMs = min(wakeMs, progressMs + limits.stallMs)
+        }
+        if nowMs < resumeMs { return .wait(ms: max(1, min(resumeMs, wakeMs) - nowMs)) }
+        if batches.hasRoom(limits) {
+            if let batch = batches.firstToRepeat, let slice = slice(repeating: batch) { return .publish(slice) }
+            if batches.count < limits.windowBatches {
+                let heartbeatMs = heartbeatIsDue ? nowMs : lastPublishMs + limits.heartbeatMs
+                // One heartbeat in flight is enough.
+                if limits.sendsHeartbeats, !batches.hasHeartbeat, let slice = heartbeatSlice() {
+                    guard nowMs < heartbeatMs else { return .heartbeat(slice) }
+                    wakeMs = min(wakeMs, heartbeatMs)
+                }
+                switch nextScans(nowMs) {
+                case .some(.ready(let slice)): return .publish(slice)
+                case .some(.partial(let dueMs)): wakeMs = min(wakeMs, dueMs)
+                case .none: break
+                }
+            }
+        }
+        return .wait(ms: max(1, wakeMs - nowMs))
+    }
+
+    private enum Candidate {
+        case ready(Slice)
+        case partial(dueMs: Int64)
+    }
+
+    /// Returns the oldest scans that were not published yet.
+    private mutating func nextScans(_ nowMs: Int64) -> Candidate? {
+        guard let index = sources.firstIndex(where: { unsent($0) > 0 }) else {
+            partialSinceMs = nil
+            return nil
+        }
+        let available = unsent(sources[index])
+        if available < Int64(batchScans), !sources[index].isFinished {
+            let sinceMs = partialSinceMs ?? nowMs
+            partialSinceMs = sinceMs
+            guard nowMs >= sinceMs + limits.ageMs else { return .partial(dueMs: sinceMs + limits.ageMs) }
+        }
+        return .ready(slice(of: index, limit: Int(min(available, Int64(batchScans)))))
+    }
+
+    /// Number of scans of a journal that were not published yet.
+    private func unsent(_ source: Source) -> Int64 { max(0, source.lastSeq - batches.lastSent(source.journalID)) }
+
+    private func slice(of index: Int, limit: Int) -> Slice {
+        let source = sources[index]
+        let first = batches.lastSent(source.journalID) + 1
+        return Slice(
+            number: source.number, journalID: source.journalID, first: first, limit: limit,
+            previous: first == 1 ? previous(index) : nil,
+            backlogFromFirst: sources[index...].reduce(0) { $0 + unsent($1) }, repeats: nil)
+    }
+
+    private func slice(repeating batch: UnsettledBatches.Batch) -> Slice? {
+        guard let index = sources.firstIndex(where: { $0.journalID == batch.journalID }) else { return nil }
+        return Slice(
+            number: sources[index].number, journalID: batch.journalID, first: batch.first, limit: batch.count,
+            previous: batch.first == 1 ? previous(index) : nil,
+            backlogFromFirst: sources.reduce(0) { $0 + unsent($1) } + batches.scans(from: batch), repeats: batch.id)
+    }
+
+    private func heartbeatSlice() -> Slice? {
+        guard let index = sources.indices.last else { return nil }
+        var slice = slice(of: index, limit: 0)
+        // A lost tail of the previous journal is announced by the first scans, which follow those of that journal. A
+        // heartbeat may overtake them.
+        slice.previous = nil
+        slice.backlogFromFirst = sources.reduce(0) { $0 + unsent($1) }
+        return slice
+    }
+
+    private func previous(_ index: Int) -> ScanBatch.After? {
+        index > 0 ? ScanBatch.After(log: sources[index - 1].journalID, lastSeq: sources[index - 1].lastSeq) : nil
+    }
+}
