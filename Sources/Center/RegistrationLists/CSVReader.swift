@@ -1,25 +1,30 @@
 import FileSystem
 
-/// Comma-separated values after RFC 4180, fed in pieces of any size: quoted fields with doubled quotes, line breaks
-/// within quotes; lines end with CRLF, LF or CR. What spreadsheets make of it is taken too: a byte order mark, a first
-/// line `sep=;`, semicolons or tabs instead of commas (as the header has them), blanks in front of a quote, empty lines
-/// and lines of separators alone.
+/// Parses comma-separated values (RFC 4180) from pieces of any size.
 ///
-/// A pure value: bytes in, records out, each with the number of the line that it begins on. It holds one record, and
-/// the header.
+/// It accepts quoted fields with doubled quotes and line breaks; lines end with CRLF, LF or CR. It also accepts the
+/// variants that spreadsheets write:
+/// - a byte order mark, or a first line `sep=;`
+/// - semicolons or tabs instead of commas, determined from the header
+/// - blanks before a quote
+/// - empty lines, and lines that hold only separators; they are skipped
+///
+/// A pure value: it maps bytes to records. It holds at most one record, or the header.
 package struct CSVReader {
-    /// Longest field and longest header, in bytes: an open quote must not swallow a file of a gigabyte.
+    /// Maximum length of a field and of the header, in bytes. It bounds the memory that a quote which is never closed can
+    /// take: without it, the rest of the file would become one field.
     package static let fieldLimitBytes = 65_536
 
     /// The fields of one record.
     package struct Record: Sendable {
+        /// Number of the line that the record begins on, from 1.
         package fileprivate(set) var line = 1
         fileprivate var bytes: [UInt8] = []
         fileprivate var ends: [Int] = []
 
         package var count: Int { ends.count }
 
-        /// A field without blanks at its ends; nil when nothing is left.
+        /// Returns a field without the blanks at both ends, or `nil` if nothing is left.
         package func cell(_ index: Int) -> String? {
             var (start, end) = (index == 0 ? 0 : ends[index - 1], ends[index])
             while start < end, CSVReader.isBlank(bytes[start]) { start += 1 }
@@ -32,6 +37,7 @@ package struct CSVReader {
 
     package enum Item {
         case record(Record)
+        /// A record that cannot be parsed. The reader continues with the next line.
         case problem(RowError)
     }
 
@@ -47,15 +53,21 @@ package struct CSVReader {
 
     package init() {}
 
-    /// All of a file; `-` is standard input. Throws `SystemError`, and what `read` throws.
+    /// Reads a whole file.
+    ///
+    /// - Parameters:
+    ///   - path: the file; `-` is standard input.
+    ///   - each: receives the records in order.
+    /// - Throws: `SystemError`, `RowError` if the file is not CSV text, and the errors of `each`.
     package static func read(file path: String, _ each: (Item) throws -> Void) throws {
         var reader = CSVReader()
         try Files.readChunks(path == "-" ? "/dev/stdin" : path) { try reader.read($0, each) }
         try reader.finish(each)
     }
 
-    /// Takes a piece, and gives what was completed by it. Throws `RowError` for a file that is no such text at all,
-    /// and what `each` throws.
+    /// Parses the next piece, and reports the records that it completes.
+    ///
+    /// - Throws: `RowError` if the file is not CSV text, and the errors of `each`.
     package mutating func read(_ piece: ArraySlice<UInt8>, _ each: (Item) throws -> Void) throws {
         guard separator == nil else { return try parse(piece, each) }
         head += piece
@@ -63,7 +75,9 @@ package struct CSVReader {
         try begin(each)
     }
 
-    /// The end of the file.
+    /// Ends the file, and reports its last record.
+    ///
+    /// - Throws: as `read`.
     package mutating func finish(_ each: (Item) throws -> Void) throws {
         if separator == nil { try begin(each) }
         switch state {
@@ -91,7 +105,7 @@ package struct CSVReader {
         while at < bytes.endIndex {
             let byte = bytes[at]
             if afterCR, state != .quoted {
-                // The second half of a line end that was counted.
+                // The line feed of a CRLF whose carriage return was counted already.
                 afterCR = false
                 if byte == .lineFeed {
                     at += 1
@@ -100,7 +114,7 @@ package struct CSVReader {
             }
             switch state {
             case .fieldStart:
-                // Blanks in front of a quote must not make it a part of the text; cells have none at their ends anyway.
+                // Skip blanks, so that a quote after them still opens a quoted field. `cell` trims blanks in any case.
                 if byte != separator, Self.isBlank(byte) {
                     at += 1
                     continue
@@ -109,13 +123,13 @@ package struct CSVReader {
                 if byte == .quote { at += 1 }
             case .plain:
                 let end = bytes[at...].firstIndex { $0 == separator || $0 == .lineFeed || $0 == .carriageReturn }
-                at = try take(bytes[at..<(end ?? bytes.endIndex)], each)
+                at = try append(bytes[at..<(end ?? bytes.endIndex)], each)
                 guard let end, state == .plain else { continue }
                 try endPlain(bytes[end], each)
                 at += 1
             case .quoted:
                 let end = bytes[at...].firstIndex(of: .quote)
-                at = try take(bytes[at..<(end ?? bytes.endIndex)], each)
+                at = try append(bytes[at..<(end ?? bytes.endIndex)], each)
                 guard end != nil, state == .quoted else { continue }
                 (state, afterCR) = (.quoteSeen, false)
                 at += 1
@@ -123,7 +137,7 @@ package struct CSVReader {
                 at += 1
                 if byte == .quote {
                     state = .quoted
-                    _ = try take([byte], each)
+                    _ = try append([byte], each)
                 } else if byte == separator || byte == .lineFeed || byte == .carriageReturn {
                     try endPlain(byte, each)
                 } else {
@@ -137,7 +151,7 @@ package struct CSVReader {
         }
     }
 
-    /// The separator or line end behind a field.
+    /// Ends a field at a separator or at a line end.
     private mutating func endPlain(_ byte: UInt8, _ each: (Item) throws -> Void) throws {
         endField()
         state = .fieldStart
@@ -146,8 +160,10 @@ package struct CSVReader {
         startRecord(after: byte)
     }
 
-    /// Adds to the field what there is room for; gives the index behind it.
-    private mutating func take(_ part: ArraySlice<UInt8>, _ each: (Item) throws -> Void) throws -> Int {
+    /// Appends bytes to the current field, up to the limit.
+    ///
+    /// - Returns: the index after the appended bytes.
+    private mutating func append(_ part: ArraySlice<UInt8>, _ each: (Item) throws -> Void) throws -> Int {
         let fitting = part.prefix(Self.fieldLimitBytes - (record.bytes.count - fieldStart))
         if state == .quoted { countLines(fitting) }
         record.bytes += fitting
@@ -182,7 +198,7 @@ package struct CSVReader {
         record.line = line
     }
 
-    /// Gives the record up; what is left of its line is passed over.
+    /// Rejects the current record and skips the rest of its line.
     private mutating func fail(_ message: String, _ each: (Item) throws -> Void) throws {
         state = .skipping
         afterCR = false

@@ -1,16 +1,16 @@
 package import ScanModel
 
-/// The attendee report of Eventbrite as CSV: one row an attendee, found again by its number.
+/// The attendee report of Eventbrite as CSV: one row for each attendee, identified by the attendee number.
 ///
-/// | of the report | in the registry |
+/// | report | registry |
 /// |---|---|
 /// | `Attendee #` (`Attendee ID`) | `external_ref` `eventbrite:<number>` |
 /// | `First Name`, `Last Name` (`Name`) | name |
 /// | `Ticket Type` | category, and the pass of that name |
 /// | `Barcode #` | a code |
-/// | `Attendee Status` | Attending, Checked In: active; what is cancelled, not paid or handed on: void |
+/// | `Attendee Status` | Attending, Checked In: active; cancelled, unpaid or transferred: void |
 ///
-/// Other columns (answers to questions, prices, addresses) are not read. Names of columns are taken in any case.
+/// Other columns (answers to questions, prices, addresses) are not read. Column names are not case-sensitive.
 package struct EventbriteCSV: RegistrationSource {
     package static let referencePrefix: String? = "eventbrite:"
 
@@ -24,7 +24,7 @@ package struct EventbriteCSV: RegistrationSource {
         case status = "Attendee Status"
         case quantity = "Quantity"
 
-        /// By their names in the reports of several years, in lower case.
+        /// The names in the reports of several years, in lower case.
         static let names: [String: Column] = [
             "attendee #": .attendee, "attendee id": .attendee, "attendee no.": .attendee,
             "first name": .firstName, "attendee first name": .firstName,
@@ -36,7 +36,7 @@ package struct EventbriteCSV: RegistrationSource {
         ]
     }
 
-    /// In lower case.
+    /// `Attendee Status` in lower case.
     private static let statuses: [String: RegistrationRow.Status] = [
         "attending": .active, "checked in": .active,
         "not attending": .void, "deleted": .void, "transferred": .void, "refunded": .void, "cancelled": .void,
@@ -48,28 +48,19 @@ package struct EventbriteCSV: RegistrationSource {
     package let fields: Set<RegistrationField> = [.category, .status, .opens, .tags]
 
     /// - Parameter path: `-` is standard input.
-    package init(_ path: String, key: EventKey) { (self.path, self.key) = (path, key) }
+    package init(_ path: String, key: EventKey) {
+        self.path = path
+        self.key = key
+    }
 
     package static func place(_ number: Int, _ externalRef: String?) -> String { "line \(number)" }
 
     package mutating func read(passes: Set<String>, _ each: (RegistrationItem) throws -> Void) throws {
-        var columns: CSVColumns<Column>?
-        try CSVReader.read(file: path) { item in
-            switch item {
-            case .problem(let problem):
-                guard columns != nil else { throw problem }
-                try each(.problem(problem))
-            case .record(let record):
-                guard let columns else {
-                    columns = try Self.header(record)
-                    return
-                }
-                let row: RegistrationItem
-                do throws(RowError) { row = try self.row(record, columns, passes) } catch { row = .problem(error) }
-                try each(row)
-            }
-        }
-        guard columns != nil else { throw RowError(line: 1, "the file is empty") }
+        let key = key
+        _ = try CSVReader.readRows(
+            file: path,
+            header: { Rows(columns: try Self.header($0), key: key, passes: passes) },
+            each)
     }
 
     private static func header(_ record: CSVReader.Record) throws(RowError) -> CSVColumns<Column> {
@@ -77,7 +68,7 @@ package struct EventbriteCSV: RegistrationSource {
         for column in [Column.attendee, .ticket, .barcode, .status] where !columns.known.contains(column) {
             throw RowError(
                 line: record.line,
-                "column '\(column.rawValue)' is missing: choose it when you export the report of attendees")
+                "column '\(column.rawValue)' is missing: select it when you export the attendee report")
         }
         guard columns.known.contains(.name) || columns.known.isSuperset(of: [.firstName, .lastName]) else {
             throw RowError(line: record.line, "columns 'First Name' and 'Last Name' are missing")
@@ -85,44 +76,64 @@ package struct EventbriteCSV: RegistrationSource {
         return columns
     }
 
-    private func row(
-        _ record: CSVReader.Record, _ columns: CSVColumns<Column>, _ passes: Set<String>
-    ) throws(RowError) -> RegistrationItem {
-        try columns.check(record)
-        func problem(_ message: String) -> RowError { RowError(line: record.line, message) }
-        guard let attendee = try columns.text(.attendee, record) else {
-            // Reports may end with a row of sums.
-            if columns.cell(.barcode, record) == nil, columns.cell(.status, record) == nil { return .skipped }
-            throw problem("'Attendee #' is empty")
+    private struct Rows: CSVRowDecoder {
+        let columns: CSVColumns<Column>
+        let key: EventKey
+        let passes: Set<String>
+
+        func item(from record: CSVReader.Record) throws(RowError) -> RegistrationItem {
+            try columns.check(record)
+            guard let attendee = try columns.text(.attendee, record) else {
+                // A report can end with a row of totals.
+                if columns.cell(.barcode, record) == nil, columns.cell(.status, record) == nil { return .skipped }
+                throw RowError(line: record.line, "'Attendee #' is empty")
+            }
+            let status = try status(record)
+            if let quantity = columns.cell(.quantity, record), quantity != "1" {
+                throw RowError(
+                    line: record.line, "Quantity \(quantity): export the report with one row for each attendee")
+            }
+            guard let ticket = try columns.text(.ticket, record) else {
+                throw RowError(line: record.line, "'Ticket Type' is empty")
+            }
+            guard passes.contains(ticket) || status == .void else {
+                throw RowError(line: record.line, CellError.missingPass(ticket).description)
+            }
+            let tags = try tag(record).map { [$0] } ?? []
+            guard !tags.isEmpty || status == .void else { throw RowError(line: record.line, "'Barcode #' is empty") }
+            return .row(
+                RegistrationRow(
+                    number: record.line, name: try name(record) ?? "Attendee \(attendee)", category: ticket,
+                    status: status, access: passes.contains(ticket) ? .passes([.init(pass: ticket)]) : nil,
+                    externalRef: "eventbrite:" + attendee, tags: tags))
         }
-        guard let text = columns.cell(.status, record), let status = Self.statuses[text.lowercased()] else {
-            let known = Self.statuses.keys.sorted().joined(separator: ", ")
-            throw problem("Attendee Status '\(columns.cell(.status, record) ?? "")' is none of \(known)")
+
+        private func status(_ record: CSVReader.Record) throws(RowError) -> RegistrationRow.Status {
+            let text = columns.cell(.status, record) ?? ""
+            guard let status = statuses[text.lowercased()] else {
+                let known = statuses.keys.sorted().joined(separator: ", ")
+                throw RowError(line: record.line, "Attendee Status '\(text)' is not one of \(known)")
+            }
+            return status
         }
-        if let quantity = columns.cell(.quantity, record), quantity != "1" {
-            throw problem("Quantity \(quantity): a report with one row an attendee is needed")
-        }
-        guard let ticket = try columns.text(.ticket, record) else { throw problem("'Ticket Type' is empty") }
-        guard passes.contains(ticket) || status == .void else {
-            throw problem("there is no pass '\(ticket)' for this ticket type (import --passes makes passes)")
-        }
-        var tags: [RegistrationRow.Tag] = []
-        if let code = columns.cell(.barcode, record) {
+
+        private func tag(_ record: CSVReader.Record) throws(RowError) -> RegistrationRow.Tag? {
+            guard let code = columns.cell(.barcode, record) else { return nil }
             guard !code.contains("E+") else {
-                throw problem("Barcode '\(code)' was rounded by a spreadsheet: import the file as it was downloaded")
+                throw RowError(
+                    line: record.line, "Barcode '\(code)' was rounded by a spreadsheet: import the downloaded file")
             }
-            do { tags.append(try RegistrationRow.tag(code: code, key)) } catch {
-                throw problem("Barcode '\(code)' \(error)")
+            do { return try RegistrationRow.tag(code: code, key) } catch {
+                throw RowError(line: record.line, "Barcode '\(code)' \(error)")
             }
-        } else if status != .void {
-            throw problem("'Barcode #' is empty")
         }
-        let (first, last) = (try columns.text(.firstName, record), try columns.text(.lastName, record))
-        let name = try columns.text(.name, record) ?? [first, last].compactMap(\.self).joined(separator: " ")
-        return .row(
-            RegistrationRow(
-                number: record.line, name: name.isEmpty ? "Attendee \(attendee)" : name, category: ticket,
-                status: status, opens: passes.contains(ticket) ? .passes([.init(pass: ticket)]) : nil,
-                externalRef: "eventbrite:" + attendee, tags: tags))
+
+        private func name(_ record: CSVReader.Record) throws(RowError) -> String? {
+            if let name = try columns.text(.name, record) { return name }
+            let first = try columns.text(.firstName, record)
+            let last = try columns.text(.lastName, record)
+            let name = [first, last].compactMap(\.self).joined(separator: " ")
+            return name.isEmpty ? nil : name
+        }
     }
 }

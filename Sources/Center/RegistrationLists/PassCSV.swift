@@ -1,8 +1,9 @@
-/// Passes with their access, as CSV: one row an access, a pass may have several rows, or one without a zone.
+/// A CSV list of passes with their access.
 ///
-/// The header names the columns, in any order: `name`, `zone`, `valid_from`, `valid_until` (RFC 3339), `colour`,
-/// `note`, `reentry` (`gate`, `free`, `none`). A column that is not there leaves what the database has; an empty cell
-/// empties it, or is what another row of the pass says.
+/// Each row holds one access. A pass can have several rows, or one row without a zone. The header names the columns, in
+/// any order: `name`, `zone`, `valid_from`, `valid_until` (RFC 3339), `colour`, `note`, `reentry` (`gate`, `free`,
+/// `none`). Values whose column is missing stay unchanged in the database. A value whose cells are empty in all rows of
+/// the pass is cleared.
 package struct PassCSV: Sendable {
     package enum Column: String, CaseIterable {
         case name, colour, note, reentry, zone
@@ -11,28 +12,35 @@ package struct PassCSV: Sendable {
     }
 
     package struct Access: Hashable, Sendable {
+        /// Name of the zone.
         package let zone: String
+        /// Microseconds since 1970; `nil`: no bound.
         package let from: Int64?
+        /// Microseconds since 1970; `nil`: no bound.
         package let until: Int64?
     }
 
     package struct Entry: Sendable {
+        /// The first line of the pass.
         package let line: Int
         package let name: String
-        /// Of colour, note and reentry, where a row has one.
+        /// Colour, note and reentry, if a row has them.
         package var texts: [Column: String] = [:]
         package var access: [Access] = []
     }
 
-    /// Of the texts; what has no column stays as it is.
+    /// The columns of the file.
     package let columns: Set<Column>
     /// In the order of the file.
     package private(set) var entries: [Entry] = []
 
-    /// Reads the file; `-` is standard input. Throws `ImportRejected` that names every bad row, `SystemError`.
+    /// Reads a whole file.
+    ///
+    /// - Parameter path: the file; `-` is standard input.
+    /// - Throws: `ImportRejected` with all invalid rows, `SystemError`.
     package init(_ path: String) throws {
         var columns: CSVColumns<Column>?
-        var refused = ImportRejected()
+        var rejected = ImportRejected()
         var builder = Builder()
         do {
             try CSVReader.read(file: path) { item in
@@ -44,12 +52,12 @@ package struct PassCSV: Sendable {
                     }
                 } catch {
                     guard columns != nil else { throw error }
-                    refused.add(error)
+                    rejected.add(error)
                 }
             }
         } catch let problem as RowError { throw ImportRejected(problem) }
         guard let columns else { throw ImportRejected(RowError(line: 1, "the file is empty")) }
-        guard refused.isEmpty else { throw refused }
+        guard rejected.isEmpty else { throw rejected }
         self.columns = columns.known
         entries = builder.entries
     }
@@ -81,27 +89,28 @@ package struct PassCSV: Sendable {
             for column in [Column.colour, .note, .reentry] {
                 guard let text = try columns.text(column, record) else { continue }
                 guard column != .reentry || ["gate", "free", "none"].contains(text) else {
-                    throw RowError(line: line, "reentry '\(text)' is none of gate, free, none")
+                    throw RowError(line: line, "reentry '\(text)' is not one of gate, free, none")
                 }
                 guard entry.texts[column] ?? text == text else {
                     throw RowError(
                         line: line,
-                        "pass '\(name)' begins in line \(entry.line) with another \(column.rawValue)")
+                        "pass '\(name)' has another \(column.rawValue) in line \(entry.line)")
                 }
                 entry.texts[column] = text
             }
-            let (from, until) = (try columns.time(.validFrom, record), try columns.time(.validUntil, record))
+            let from = try columns.time(.validFrom, record)
+            let until = try columns.time(.validUntil, record)
             if let from, let until, from >= until {
                 throw RowError(line: line, "valid_from is not before valid_until")
             }
             if let zone = try columns.text(.zone, record) {
                 guard !zone.contains(";") else {
-                    throw RowError(line: line, "zone '\(zone)': one zone a row, or several rows of one pass")
+                    throw RowError(line: line, "zone '\(zone)': give one zone per row, and several rows per pass")
                 }
                 let access = Access(zone: zone, from: from, until: until)
                 if !entry.access.contains(access) { entry.access.append(access) }
             } else if from != nil || until != nil {
-                throw RowError(line: line, "times, but no zone that they are for")
+                throw RowError(line: line, "valid_from or valid_until without a zone")
             }
             if index < entries.count {
                 entries[index] = entry

@@ -1,27 +1,26 @@
-import CLI
 import FileSystem
 import Runtime
 package import ScanModel
 
-/// Orders, order positions (of a check-in list, too) and items, as pretix's REST API gives them, in files.
+/// Orders, order positions (also of a check-in list) and items in files, as the REST API of pretix returns them.
 ///
-/// | of pretix | in the registry |
+/// | pretix | registry |
 /// |---|---|
-/// | a position that is no add-on, with its add-ons | an attendee, `external_ref` `pretix:<order>-<positionid>` |
+/// | a position that is not an add-on, with its add-ons | an attendee, `external_ref` `pretix:<order>-<positionid>` |
 /// | `attendee_name`, else the name on the invoice, else order and number | name |
-/// | `secret` | a code; that of each add-on too |
+/// | `secret`, also of each add-on | a code |
 /// | `item` and `variation` | category; the pass `ITEM / VARIATION`, else `ITEM` (`internal_name`, else `name`) |
-/// | add-ons with a pass of their name | that pass too; no admission and no such pass: nothing |
-/// | `valid_from`, `valid_until` | narrow the pass |
+/// | an add-on with a pass of its name | that pass, too; an add-on that is not an admission and has no pass: nothing |
+/// | `valid_from`, `valid_until` | restrict the pass |
 /// | order pending and not `valid_if_pending`, expired, cancelled or not approved; position `canceled` | void |
 /// | `blocked` | blocked |
-/// | an add-on that is `canceled` or `blocked` itself | no pass, and its code void until it is neither |
+/// | an add-on that is `canceled` or `blocked` itself | no pass, and its code is void until it is valid again |
 ///
-/// Orders in test mode, and what is no admission and has no pass of its name, are passed over. Prices, addresses and
-/// answers are not read. All files are held in memory, some hundred bytes a position.
+/// Orders in test mode are skipped, and so are positions that are not an admission and have no pass of their name.
+/// Prices, addresses and answers are not read. All files are held in memory, some hundred bytes for each position.
 package struct PretixExport: RegistrationSource {
     package static let referencePrefix: String? = "pretix:"
-    /// Largest file, in bytes: a page of the API has 50 orders; a file of all of them at once is read too.
+    /// Maximum size of a file, in bytes. A page of the API has 50 orders; a file can hold all pages at once.
     package static let fileLimitBytes = 256 << 20
 
     struct Order {
@@ -39,36 +38,40 @@ package struct PretixExport: RegistrationSource {
     private var items = PretixItems()
     package let fields: Set<RegistrationField> = [.category, .status, .opens, .tags]
 
-    /// Reads the files. Throws `ProgramError` (failed) that names file and place, `SystemError`.
+    /// Reads the files.
+    ///
+    /// - Throws: `RegistrationListError.unreadable` with file and position, `SystemError`.
     package init(_ paths: [String], key: EventKey) throws {
         self.key = key
         for path in paths {
             let json = try Files.read(path == "-" ? "/dev/stdin" : path, limit: Self.fileLimitBytes)
             let page: PretixPage
             do { page = try PretixPage(json: json) } catch {
-                throw ProgramError.failed("\(path): \(error); nothing was stored")
+                throw RegistrationListError.unreadable("\(path): \(error); nothing was stored")
             }
-            for element in page.elements { take(element) }
+            for element in page.elements { add(element) }
         }
         guard !positions.isEmpty else {
-            throw ProgramError.failed("no order and no order position in \(paths.joined(separator: ", "))")
+            throw RegistrationListError.unreadable(
+                "no order and no order position in \(paths.joined(separator: ", "))")
         }
     }
 
-    private mutating func take(_ element: PretixElement) {
+    private mutating func add(_ element: PretixElement) {
         switch element {
         case .order(let order):
             orders[order.code] = Order(
                 status: order.status, isTest: order.testmode ?? false, isApproved: !(order.requireApproval ?? false),
                 validIfPending: order.validIfPending ?? false, buyer: order.invoiceAddress?.name)
-            for position in order.positions { take(position) }
-        case .position(let position): take(position)
+            for position in order.positions { add(position) }
+        case .position(let position): add(position)
         case .item(let item): items.add(item)
         }
     }
 
-    /// A position may come twice: with its order and in a check-in list, or on two pages because it moved meanwhile.
-    private mutating func take(_ position: PretixPosition) {
+    /// A position can appear twice: with its order and in a check-in list, or on two pages, if it moved between the
+    /// requests. The last one counts.
+    private mutating func add(_ position: PretixPosition) {
         items.add(position)
         if let index = indices[position.id] {
             positions[index] = position
@@ -85,7 +88,7 @@ package struct PretixExport: RegistrationSource {
     package mutating func read(passes: Set<String>, _ each: (RegistrationItem) throws -> Void) throws {
         var addOns: [Int: [PretixPosition]] = [:]
         for position in positions {
-            // One whose ticket is not in the files stands for itself.
+            // An add-on whose ticket is not in the files is imported as an attendee of its own.
             if let ticket = position.addonTo, indices[ticket] != nil { addOns[ticket, default: []].append(position) }
         }
         var number = 0
@@ -102,50 +105,53 @@ package struct PretixExport: RegistrationSource {
     private func item(
         _ number: Int, _ position: PretixPosition, _ addOns: [PretixPosition], _ passes: Set<String>
     ) throws(RowError) -> RegistrationItem {
-        let name = "\(position.order)-\(position.positionid)"
-        func explained<Value>(_ body: () throws(CellError) -> Value) throws(RowError) -> Value {
-            do { return try body() } catch { throw RowError(number, at: "order \(name)", error.description) }
+        let reference = "\(position.order)-\(position.positionid)"
+        func located<Value>(_ body: () throws(CellError) -> Value) throws(RowError) -> Value {
+            do { return try body() } catch { throw RowError(number, at: "order \(reference)", error.description) }
         }
         let order = orders[position.order]
         if order?.isTest ?? false { return .skipped }
-        let status = try explained { () throws(CellError) in try self.status(position, order) }
-        var parts: [RegistrationRow.Opens.Part] = []
+        let status = try located { () throws(CellError) in try self.status(position, order) }
+        var parts: [RegistrationRow.AccessSet.Part] = []
         var tags: [RegistrationRow.Tag] = []
         var isForRegistry = false
         for part in [position] + addOns {
             let isAddOn = part.id != position.id
-            // Its own affair. That the whole ticket is void says the attendee, and a code would not come back with it.
+            // An add-on can end alone, and its code ends with it. If the whole ticket is void, the attendee is void and
+            // the codes stay active: a code that is void here would not become active again with the ticket.
             let isEnded = isAddOn && ((part.canceled ?? false) || !(part.blocked?.isEmpty ?? true))
             let isValid = status != .void && !isEnded
-            let choice = try explained { () throws(CellError) in try items.pass(of: part, passes, isNeeded: isValid) }
+            let choice = try located { () throws(CellError) in try items.pass(of: part, passes, isNeeded: isValid) }
             isForRegistry = isForRegistry || choice.isAdmission || choice.pass != nil
             if isValid, let pass = choice.pass {
-                let times = try explained { () throws(CellError) in try Self.times(part) }
-                parts.append(RegistrationRow.Opens.Part(pass: pass, from: times.from, until: times.until))
+                let times = try located { () throws(CellError) in try Self.times(part) }
+                parts.append(RegistrationRow.AccessSet.Part(pass: pass, from: times.from, until: times.until))
             }
             guard let secret = part.secret, !secret.isEmpty else {
                 guard isAddOn || !isValid else {
-                    throw RowError(number, at: "order \(name)", "no secret: the API user may not see it")
+                    throw RowError(
+                        number, at: "order \(reference)", "no secret: the API user may not read it")
                 }
                 continue
             }
-            var tag = try explained { () throws(CellError) in try RegistrationRow.tag(code: secret, key) }
-            (tag.status, tag.returns) = (isEnded ? .void : .active, isAddOn)
+            var tag = try located { () throws(CellError) in try RegistrationRow.tag(code: secret, key) }
+            tag.status = isEnded ? .void : .active
+            tag.isRestorable = isAddOn
             if !tags.contains(where: { $0.id == tag.id }) { tags.append(tag) }
         }
         guard isForRegistry else { return .skipped }
-        let person = [position.attendeeName, order?.buyer].compactMap { $0?.trimmed }.first { !$0.isEmpty } ?? name
+        let name = [position.attendeeName, order?.buyer].compactMap { $0?.trimmed }.first { !$0.isEmpty } ?? reference
         let category = items.name(of: position)
-        for text in [person, category ?? "", name]
+        for text in [name, category ?? "", reference]
         where text.utf8.count > RegistrationRow.textLimitBytes || text.utf8.contains(0) {
             throw RowError(
-                number, at: "order \(name.prefix(40))",
+                number, at: "order \(reference.prefix(40))",
                 "a text of \(text.utf8.count) bytes, or with a NUL byte, cannot be stored")
         }
         return .row(
             RegistrationRow(
-                number: number, name: person, category: category, status: status,
-                opens: parts.isEmpty ? nil : .passes(parts), externalRef: "pretix:" + name, tags: tags))
+                number: number, name: name, category: category, status: status,
+                access: parts.isEmpty ? nil : .passes(parts), externalRef: "pretix:" + reference, tags: tags))
     }
 
     private func status(
@@ -153,19 +159,19 @@ package struct PretixExport: RegistrationSource {
     ) throws(CellError) -> RegistrationRow.Status {
         let isPendingValid = order?.validIfPending ?? position.orderValidIfPending ?? false
         let isApproved = order?.isApproved ?? !(position.orderRequireApproval ?? false)
-        // A check-in list holds valid tickets, unless it was asked for with `ignore_status`.
+        // A check-in list holds only valid tickets, unless it was requested with `ignore_status`.
         let isValid: Bool
         switch order?.status ?? position.orderStatus ?? "p" {
         case "p": isValid = true
         case "n": isValid = isPendingValid
         case "e", "c", "r": isValid = false
-        case let other: throw CellError("status '\(other)' is none of n, p, e, c, r")
+        case let other: throw CellError("status '\(other)' is not one of n, p, e, c, r")
         }
         guard isValid, isApproved, !(position.canceled ?? false) else { return .void }
         return position.blocked?.isEmpty ?? true ? .active : .blocked
     }
 
-    /// In whole seconds, as gates have them.
+    /// Returns the times in microseconds since 1970, rounded down to whole seconds: snapshots hold seconds.
     private static func times(_ position: PretixPosition) throws(CellError) -> (from: Int64?, until: Int64?) {
         func time(_ text: String?, _ name: String) throws(CellError) -> Int64? {
             guard let text else { return nil }
@@ -174,9 +180,8 @@ package struct PretixExport: RegistrationSource {
             }
             return time - time % 1_000_000
         }
-        let (from, until) = (
-            try time(position.validFrom, "valid_from"), try time(position.validUntil, "valid_until")
-        )
+        let from = try time(position.validFrom, "valid_from")
+        let until = try time(position.validUntil, "valid_until")
         if let from, let until, from >= until { throw CellError("valid_from is not before valid_until") }
         return (from, until)
     }

@@ -1,4 +1,4 @@
-/// The products of a pretix event by their numbers, and the passes that they stand for.
+/// The items (products) of a pretix event by their numbers, and the passes that match them.
 struct PretixItems {
     private struct Item {
         let name: String
@@ -15,7 +15,7 @@ struct PretixItems {
         items[item.id] = Item(name: name, isAdmission: item.admission, variations: variations)
     }
 
-    /// What a position itself tells, where the list was asked for with `expand`.
+    /// Adds the item and the variation that a position contains, if the list was requested with `expand`.
     mutating func add(_ position: PretixPosition) {
         if let item = position.item.item { add(item) }
         if let variation = position.variation?.variation {
@@ -23,25 +23,26 @@ struct PretixItems {
         }
     }
 
-    /// `ITEM`, or `ITEM / VARIATION`; nil for an item that is not known.
+    /// Returns `ITEM` or `ITEM / VARIATION`, or `nil` if the item is unknown.
     func name(of position: PretixPosition) -> String? {
         guard let item = items[position.item.id] else { return nil }
         return position.variation.flatMap { item.variations[$0.id] }.map { "\(item.name) / \($0)" } ?? item.name
     }
 
-    /// The pass that a position stands for. Throws the reason, for the user, when there is none and one is needed.
+    /// Returns the pass that matches a position.
+    ///
+    /// - Parameter isNeeded: whether a position that is an admission must have a pass.
+    /// - Throws: `CellError` if a pass is needed and there is none.
     func pass(
         of position: PretixPosition, _ passes: Set<String>, isNeeded: Bool
     ) throws(CellError) -> (pass: String?, isAdmission: Bool) {
         guard let item = items[position.item.id], let full = name(of: position) else {
             guard isNeeded else { return (nil, true) }
             throw CellError(
-                "item \(position.item.id) has no name here: give the event's items too (.../items/, as a file)")
+                "item \(position.item.id) has no name: import a file with the event's items (.../items/), too")
         }
-        let names = full == item.name ? [full] : [full, item.name]
-        if let pass = names.first(where: passes.contains) { return (pass, item.isAdmission) }
+        if let pass = [full, item.name].first(where: passes.contains) { return (pass, item.isAdmission) }
         guard isNeeded, item.isAdmission else { return (nil, item.isAdmission) }
-        let wanted = names.map { "'\($0)'" }.joined(separator: " or ")
-        throw CellError("there is no pass \(wanted) (import --passes makes passes)")
+        throw full == item.name ? CellError.missingPass(full) : CellError.missingPass(full, item.name)
     }
 }

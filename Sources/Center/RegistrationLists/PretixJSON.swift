@@ -1,7 +1,8 @@
 import FoundationEssentials
 
-/// What is read of the answers of pretix's REST API: a page (`{"results": [...]}`), an array, or one object. Prices,
-/// addresses and answers are not even decoded.
+/// An answer of the REST API of pretix: a page (`{"results": [...]}`), an array, or one object.
+///
+/// Prices, addresses and answers are not decoded.
 ///
 /// Source: docs.pretix.eu, resources orders, order positions, check-in lists and items.
 struct PretixPage: Decodable {
@@ -19,10 +20,10 @@ struct PretixPage: Decodable {
         }
     }
 
-    /// Throws what is wrong, with the path to it.
-    init(json: [UInt8]) throws(PretixProblem) {
+    /// - Throws: `PretixDecodingError` with the path of the invalid value.
+    init(json: [UInt8]) throws(PretixDecodingError) {
         do { self = try JSONDecoder().decode(PretixPage.self, from: Data(json)) } catch {
-            throw PretixProblem(error)
+            throw PretixDecodingError(error)
         }
     }
 }
@@ -46,7 +47,7 @@ enum PretixElement: Decodable {
             throw DecodingError.dataCorrupted(
                 DecodingError.Context(
                     codingPath: decoder.codingPath,
-                    debugDescription: "this is no order, no order position and no item"))
+                    debugDescription: "not an order, an order position or an item"))
         }
     }
 }
@@ -55,7 +56,7 @@ struct PretixOrder: Decodable {
     struct InvoiceAddress: Decodable { let name: String? }
 
     let code: String
-    /// n pending, p paid, e expired, c cancelled, r refunded (old versions).
+    /// n: pending, p: paid, e: expired, c: cancelled, r: refunded (old versions).
     let status: String
     let testmode: Bool?
     let requireApproval: Bool?
@@ -74,7 +75,7 @@ struct PretixOrder: Decodable {
 struct PretixPosition: Decodable {
     let id: Int
     let positionid: Int
-    /// Its code.
+    /// The code of the order.
     let order: String
     let item: PretixReference
     let variation: PretixReference?
@@ -82,11 +83,11 @@ struct PretixPosition: Decodable {
     let secret: String?
     let addonTo: Int?
     let canceled: Bool?
-    /// Why it is blocked.
+    /// The reasons why the ticket is blocked; empty or `nil`: not blocked.
     let blocked: [String]?
     let validFrom: String?
     let validUntil: String?
-    /// In positions of a check-in list, as some versions have it.
+    /// The state of the order, in positions of a check-in list (some versions of pretix).
     let orderStatus: String?
     let orderValidIfPending: Bool?
     let orderRequireApproval: Bool?
@@ -103,7 +104,7 @@ struct PretixPosition: Decodable {
     }
 }
 
-/// A number, or the object itself where the list was asked for with `expand`.
+/// A number, or the object itself if the list was requested with `expand`.
 struct PretixReference: Decodable {
     let id: Int
     let item: PretixItem?
@@ -123,7 +124,7 @@ struct PretixReference: Decodable {
     }
 }
 
-/// A product: ticket, add-on, T-shirt.
+/// A product: a ticket, an add-on, a T-shirt.
 struct PretixItem: Decodable {
     let id: Int
     let name: PretixText
@@ -142,9 +143,9 @@ struct PretixVariation: Decodable {
     let value: PretixText
 }
 
-/// A text, or one in several languages.
+/// A text, or a text in several languages.
 struct PretixText: Decodable {
-    /// The English one where there are several, else the first by language.
+    /// The English text, else the first by language code.
     let text: String
 
     init(from decoder: any Decoder) throws {
@@ -158,8 +159,8 @@ struct PretixText: Decodable {
     }
 }
 
-/// Why an answer of pretix could not be read: where, and what.
-struct PretixProblem: Error, CustomStringConvertible {
+/// An invalid value in an answer of pretix, with its path.
+struct PretixDecodingError: Error, CustomStringConvertible {
     let description: String
 
     init(_ error: any Error) {

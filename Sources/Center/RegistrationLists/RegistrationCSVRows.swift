@@ -1,21 +1,20 @@
-import CLI
 import ScanModel
 
-/// Rows of a `RegistrationCSV`, record by record.
-struct RegistrationCSVRows {
+/// Decodes the rows of a `RegistrationCSV`.
+struct RegistrationCSVRows: CSVRowDecoder {
     private typealias Column = RegistrationCSV.Column
 
     private let columns: CSVColumns<RegistrationCSV.Column>
     private let identities: RegistrationCSV.Identities
     private let passes: Set<String>
     let fields: Set<RegistrationField>
-    /// What was opened by rows before, by the cells that said so: most rows open what another one does.
-    private var known: [String: RegistrationRow.Opens] = [:]
+    /// The access sets of earlier rows, by the text of their cells. Most rows repeat an access set.
+    private var known: [String: RegistrationRow.AccessSet] = [:]
 
-    /// Throws `RowError` for columns that are unknown, double or missing, `ProgramError` (configuration) for a
-    /// missing key.
+    /// - Throws: `RowError` if a column is unknown, appears twice or is missing; `RegistrationListError.eventKeyMissing`.
     init(header: CSVReader.Record, _ identities: RegistrationCSV.Identities, _ passes: Set<String>) throws {
-        (self.identities, self.passes) = (identities, passes)
+        self.identities = identities
+        self.passes = passes
         columns = try CSVColumns(header) { (name) throws(RowError) in
             guard let column = Column(rawValue: name) else {
                 let known = Column.allCases.map(\.rawValue).joined(separator: ", ")
@@ -31,24 +30,23 @@ struct RegistrationCSVRows {
                 line: header.line, "one of the columns uid, sun, code, tag_id, external_ref is needed")
         }
         guard identities.key != nil || ofTags.isSubset(of: [.tagID]) else {
-            throw ProgramError.configuration("--event-key-file is needed: it makes tag IDs of UIDs and codes")
+            throw RegistrationListError.eventKeyMissing
         }
         var fields: Set<RegistrationField> = ofTags.isEmpty ? [] : [.tags]
         if known.contains(.category) { fields.insert(.category) }
         if known.contains(.status) { fields.insert(.status) }
-        if !known.isDisjoint(with: [.zones, .pass]) { fields.insert(.opens) }
+        if !known.isDisjoint(with: [.zones, .pass]) { fields.insert(.access) }
         self.fields = fields
     }
 
-    /// Throws what is wrong with the row.
-    mutating func row(_ record: CSVReader.Record) throws(RowError) -> RegistrationRow {
+    mutating func item(from record: CSVReader.Record) throws(RowError) -> RegistrationItem {
         let line = record.line
         try columns.check(record)
         guard let name = try columns.text(.name, record) else { throw RowError(line: line, "the name is empty") }
         var status = RegistrationRow.Status.active
         if let text = columns.cell(.status, record) {
             guard let known = RegistrationRow.Status(rawValue: text) else {
-                throw RowError(line: line, "status '\(text)' is none of active, blocked, void")
+                throw RowError(line: line, "status '\(text)' is not one of active, blocked, void")
             }
             status = known
         }
@@ -57,9 +55,10 @@ struct RegistrationCSVRows {
         guard !tags.isEmpty || ref != nil else {
             throw RowError(line: line, "neither a tag (uid, sun, code, tag_id) nor an external_ref")
         }
-        return RegistrationRow(
-            number: line, name: name, category: try columns.text(.category, record), status: status,
-            opens: try opens(record), externalRef: ref, tags: tags)
+        return .row(
+            RegistrationRow(
+                number: line, name: name, category: try columns.text(.category, record), status: status,
+                access: try accessSet(record), externalRef: ref, tags: tags))
     }
 
     // MARK: Tags
@@ -82,22 +81,23 @@ struct RegistrationCSVRows {
         }
         for text in columns.cell(.tagID, record)?.split(separator: ";") ?? [] {
             try tags.append(of: .tagID, String(text).trimmed, record) { () throws(CellError) in
-                try Self.exported(String(text).trimmed)
+                try Self.tag(exported: String(text).trimmed)
             }
         }
         return tags
     }
 
-    /// `-123`, or `-123:lost`.
-    private static func exported(_ text: String) throws(CellError) -> RegistrationRow.Tag {
+    /// Parses a tag as an export writes it: `-123`, or `-123:lost`.
+    private static func tag(exported text: String) throws(CellError) -> RegistrationRow.Tag {
         let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
         guard let id = parts.first.flatMap({ Int64($0) }) else {
-            throw CellError("is not a tag ID: a whole number of 64 bits, with :lost or :void behind it if it is that")
+            throw CellError(
+                "is not a tag ID: a whole number of 64 bits, optionally with the suffix :lost or :void")
         }
         var tag = try RegistrationRow.tag(TagID(rawValue: id))
         if parts.count == 2 {
             guard let status = TagStatus(rawValue: String(parts[1])) else {
-                throw CellError("has a status that is none of active, lost, void")
+                throw CellError("has a status that is not one of active, lost, void")
             }
             tag.status = status
         }
@@ -106,19 +106,22 @@ struct RegistrationCSVRows {
 
     // MARK: Zones and passes
 
-    private mutating func opens(_ record: CSVReader.Record) throws(RowError) -> RegistrationRow.Opens? {
+    private mutating func accessSet(
+        _ record: CSVReader.Record
+    ) throws(RowError) -> RegistrationRow.AccessSet? {
         let cells = [Column.pass, .zones, .validFrom, .validUntil].map { columns.cell($0, record) ?? "" }
         guard !cells.allSatisfy(\.isEmpty) else { return nil }
         let key = cells.joined(separator: "\u{0}")
-        if let opens = known[key] { return opens }
-        let opens = try newOpens(record)
-        if known.count < RegistrationRow.accessSetLimit { known[key] = opens }
-        return opens
+        if let accessSet = known[key] { return accessSet }
+        let accessSet = try newAccessSet(record)
+        if known.count < RegistrationRow.accessSetLimit { known[key] = accessSet }
+        return accessSet
     }
 
-    private func newOpens(_ record: CSVReader.Record) throws(RowError) -> RegistrationRow.Opens {
+    private func newAccessSet(_ record: CSVReader.Record) throws(RowError) -> RegistrationRow.AccessSet {
         let line = record.line
-        let (from, until) = (try columns.time(.validFrom, record), try columns.time(.validUntil, record))
+        let from = try columns.time(.validFrom, record)
+        let until = try columns.time(.validUntil, record)
         if let from, let until, from >= until {
             throw RowError(line: line, "valid_from is not before valid_until")
         }
@@ -126,16 +129,16 @@ struct RegistrationCSVRows {
         if let pass = try columns.text(.pass, record) {
             guard zones == nil, from == nil, until == nil else {
                 throw RowError(
-                    line: line, "a pass has its own zones and times: leave zones, valid_from, valid_until empty")
+                    line: line, "a pass defines zones and times: leave zones, valid_from and valid_until empty")
             }
             guard passes.contains(pass) else {
-                throw RowError(line: line, "there is no pass '\(pass)' (import --passes makes passes)")
+                throw RowError(line: line, CellError.missingPass(pass).description)
             }
             return .passes([.init(pass: pass)])
         }
-        guard let zones else { throw RowError(line: line, "times, but no zones that they are for") }
+        guard let zones else { throw RowError(line: line, "valid_from or valid_until without zones") }
         let names = Set(zones.split(separator: ";").map { String($0).trimmed }.filter { !$0.isEmpty })
-        guard !names.isEmpty else { throw RowError(line: line, "zones '\(zones)' names none") }
+        guard !names.isEmpty else { throw RowError(line: line, "zones '\(zones)' contains no zone name") }
         for name in names { try RegistrationRow.checkLength(name, "zones", line) }
         return .zones(names.sorted(), from: from, until: until)
     }
@@ -153,7 +156,7 @@ extension [RegistrationRow.Tag] {
 }
 
 extension String {
-    /// Without blanks at both ends.
+    /// The text without blanks at both ends.
     var trimmed: String {
         let start = drop { $0 == " " || $0 == "\t" }
         guard let end = start.lastIndex(where: { $0 != " " && $0 != "\t" }) else { return "" }

@@ -117,7 +117,7 @@ extension ListImport {
             columns += [("name", "r.name"), ("external_ref", "coalesce(r.external_ref, a.external_ref)")]
             if list.fields.contains(.category) { columns.append(("category", "r.category")) }
         }
-        if list.fields.contains(.opens) { columns.append(("pass_id", "w.pass_id")) }
+        if list.fields.contains(.access) { columns.append(("pass_id", "w.pass_id")) }
         if list.fields.contains(.status) {
             // Who was blocked by hand is not let in again by a shop, which knows nothing of it.
             let isShop = type(of: list).referencePrefix != nil

@@ -75,7 +75,7 @@ struct ListImport {
     private func stage(
         _ list: inout any RegistrationSource, _ passes: Set<String>, _ refused: inout ImportRejected,
         _ done: inout ImportSummary, _ progress: (ImportProgress) -> Void
-    ) throws -> [RegistrationRow.Opens: Int32] {
+    ) throws -> [RegistrationRow.AccessSet: Int32] {
         try connection.execute(
             """
             CREATE TEMPORARY TABLE import_rows (line integer NOT NULL, leads boolean NOT NULL, external_ref text,
@@ -83,7 +83,7 @@ struct ListImport {
                 tag_returns boolean)
                 ON COMMIT DROP
             """)
-        var ways: [RegistrationRow.Opens: Int32] = [:]
+        var ways: [RegistrationRow.AccessSet: Int32] = [:]
         let (buffer, format) = (CopyBuffer(), type(of: list))
         // The file's, not the database's: it must not look like one of COPY.
         var failure: (any Error)?
@@ -94,8 +94,8 @@ struct ListImport {
                     switch item {
                     case .row(let row):
                         done.rows += 1
-                        let way = row.opens.flatMap { ways.number(of: $0) }
-                        if way == nil, row.opens != nil {
+                        let way = row.access.flatMap { ways.number(of: $0) }
+                        if way == nil, row.access != nil {
                             refused.add(
                                 RowError(
                                     row.number, at: format.place(row.number, row.externalRef),
@@ -139,11 +139,11 @@ struct ListImport {
             }
             buffer.put(row.tags[index].id.rawValue)
             buffer.put(row.tags[index].status.rawValue)
-            buffer.put(row.tags[index].returns)
+            buffer.put(row.tags[index].isRestorable)
         }
     }
 
-    private func storeWays(_ ways: [RegistrationRow.Opens: Int32], _ book: inout PassResolver) throws {
+    private func storeWays(_ ways: [RegistrationRow.AccessSet: Int32], _ book: inout PassResolver) throws {
         let ordered = ways.sorted { $0.value < $1.value }
         let passes = try ordered.map { try book.pass(for: $0.key) }
         try connection.execute(
@@ -155,9 +155,9 @@ struct ListImport {
     }
 }
 
-extension [RegistrationRow.Opens: Int32] {
+extension [RegistrationRow.AccessSet: Int32] {
     /// The number of a way to open, counted from 0; nil for one too many.
-    fileprivate mutating func number(of way: RegistrationRow.Opens) -> Int32? {
+    fileprivate mutating func number(of way: RegistrationRow.AccessSet) -> Int32? {
         if let number = self[way] { return number }
         guard count < RegistrationRow.accessSetLimit else { return nil }
         let number = Int32(count)

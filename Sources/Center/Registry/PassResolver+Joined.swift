@@ -6,10 +6,10 @@ extension PassResolver {
     /// Between the parts in the name of a joined pass.
     static let joint = " + "
 
-    private typealias Part = RegistrationRow.Opens.Part
+    private typealias Part = RegistrationRow.AccessSet.Part
 
     /// What the parts give together now.
-    func access(of parts: [RegistrationRow.Opens.Part]) -> Set<Access> {
+    func access(of parts: [RegistrationRow.AccessSet.Part]) -> Set<Access> {
         var access: Set<Access> = []
         for part in parts {
             for (_, row) in named[part.pass]?.access ?? [] {
@@ -26,7 +26,7 @@ extension PassResolver {
     /// - Returns: in the order in which they can be made anew: parts before what was joined of them.
     func joinedPasses(
         except listed: Set<String>
-    ) -> [(name: String, parts: [RegistrationRow.Opens.Part])] {
+    ) -> [(name: String, parts: [RegistrationRow.AccessSet.Part])] {
         named.values.compactMap { pass in
             guard let name = pass.name, !listed.contains(name), let parts = parts(name), isJoined(pass, parts) else {
                 return nil
@@ -35,7 +35,7 @@ extension PassResolver {
         }.sorted { ($0.name.utf8.count, $0.name) < ($1.name.utf8.count, $1.name) }
     }
 
-    func isJoined(_ pass: Pass, _ parts: [RegistrationRow.Opens.Part]) -> Bool {
+    func isJoined(_ pass: Pass, _ parts: [RegistrationRow.AccessSet.Part]) -> Bool {
         guard let first = parts.first.flatMap({ named[$0.pass] }) else { return false }
         return (pass.colour, pass.note, pass.reentry) == (first.colour, first.note, first.reentry)
             && Set(pass.access.map(\.1)) == access(of: parts)

@@ -94,7 +94,7 @@ struct PassResolver {
         for (name, parts) in joined { try store(name, parts) }
     }
 
-    private mutating func store(_ name: String, _ parts: [RegistrationRow.Opens.Part]) throws {
+    private mutating func store(_ name: String, _ parts: [RegistrationRow.AccessSet.Part]) throws {
         guard let first = parts.first.flatMap({ named[$0.pass] }) else { preconditionFailure("passes that are there") }
         try store(name, colour: first.colour, note: first.note, reentry: first.reentry, access(of: parts))
     }
@@ -150,7 +150,7 @@ struct PassResolver {
     // MARK: What rows open
 
     /// The pass of what a row opens, found or made.
-    mutating func pass(for opens: RegistrationRow.Opens) throws -> Int64 {
+    mutating func pass(for opens: RegistrationRow.AccessSet) throws -> Int64 {
         switch opens {
         case .zones(let names, let from, let until):
             var access: Set<Access> = []
@@ -173,7 +173,7 @@ struct PassResolver {
 
     /// A pass of its own, with the parts in its name. One of that name is taken as it is: `store` keeps what was joined up
     /// to date, and the rest somebody made so.
-    private mutating func joined(_ parts: [RegistrationRow.Opens.Part]) throws -> Int64 {
+    private mutating func joined(_ parts: [RegistrationRow.AccessSet.Part]) throws -> Int64 {
         let name = parts.map(\.description).joined(separator: Self.joint)
         if named[name] == nil { try store(name, parts) }
         guard let pass = named[name] else { preconditionFailure("just stored") }

@@ -1,43 +1,47 @@
-/// The table of attendees as pages of a SQLite file (https://www.sqlite.org/fileformat2.html), made here instead of by INSERT:
-/// quicker, and laid out so that they compress.
+/// Writes the table of attendees as pages of a SQLite file (https://www.sqlite.org/fileformat2.html).
 ///
-/// SQLite stores a number as short as it can, so rows differ in length, and in each page lies another list of where they
-/// begin; those lists do not compress. Here all rows of a file are alike: a number may take more bytes than it needs, as the
-/// format allows. That is less to download.
+/// This is faster than INSERT, and the pages compress better: SQLite stores each number in as few bytes as possible, so rows
+/// differ in length, and each page holds a different list of row offsets, which does not compress. Here all rows of a file
+/// have the same length. The format allows a number to take more bytes than it needs.
 ///
-/// The pages are for a table that is empty so far. SQLite reads them as its own; a scanner may change them by a delta.
+/// The pages are for a table that is empty so far. SQLite reads them as its own; a scanner can change them by a delta.
 struct AttendeePages {
     static let pageBytes = 4_096
-    /// The byte at which SQLite locks files; its page holds nothing, so a file ends before it.
+    /// Offset of the byte at which SQLite locks files. The page that contains it must stay unused, so the file must end before
+    /// it.
     static let lockByte = 1 << 30
 
+    /// The page types of table b-trees.
     private static let (leaf, interior): (UInt8, UInt8) = (0x0d, 0x05)
     private static let (leafHeaderBytes, interiorHeaderBytes) = (8, 12)
-    /// Page number and a number of nine bytes, and its place in the list.
+    /// Maximum size of a cell of an interior page: page number (4), varint key (9), and its offset in the cell list (2).
     private static let interiorCellBytes = 4 + 9 + 2
 
-    /// Finished leaves, one after the other.
+    /// The finished leaf pages, in order.
     private(set) var leaves: [UInt8] = []
     private(set) var count = 0
-    /// Of each finished leaf, its highest key.
+    /// The highest key of each finished leaf.
     private var keys: [Int64] = []
     private var page = Page(leaf, headerBytes: leafHeaderBytes)
     private var last: Int64?
     private var cell: [UInt8] = []
 
-    /// Bytes that a number takes at least.
-    private let (passBytes, attendeeBytes): (Int, Int)
+    /// The minimum length of the stored numbers, in bytes.
+    private let passBytes: Int
+    private let attendeeBytes: Int
 
     /// - Parameters:
-    ///   - largestPass: of all that will come; larger ones make longer rows.
-    ///   - largestAttendee: the same.
+    ///   - largestPass: the largest pass id that will be added. A larger one makes its row longer.
+    ///   - largestAttendee: the largest attendee id that will be added, likewise.
     init(largestPass: Int64, largestAttendee: Int64) {
         passBytes = AttendeePages.bytes(for: largestPass)
         attendeeBytes = AttendeePages.bytes(for: largestAttendee)
     }
 
-    /// False for a key that is not higher than the last one.
-    mutating func add(_ uid: Int64, _ status: Int64, _ pass: Int64, _ attendee: Int64) -> Bool {
+    /// Appends a row.
+    ///
+    /// - Returns: `false` if the key is not higher than the last one; the row is not added.
+    mutating func add(uid: Int64, status: Int64, pass: Int64, attendee: Int64) -> Bool {
         guard last.map({ $0 < uid }) ?? true else { return false }
         let statusBytes = AttendeePages.bytes(for: status)
         let passBytes = max(passBytes, AttendeePages.bytes(for: pass))
@@ -45,10 +49,10 @@ struct AttendeePages {
         cell.removeAll(keepingCapacity: true)
         cell.append(UInt8(5 + statusBytes + passBytes + attendeeBytes))
         AttendeePages.append(varint: uid, to: &cell)
-        // The header: its length; the key, which stands above, as NULL; then the lengths of the others, each by its code.
+        // The record header: its length; NULL for the key, which is the row id above; the serial types of the other columns.
         cell.append(5)
         cell.append(0)
-        for bytes in [statusBytes, passBytes, attendeeBytes] { cell.append(AttendeePages.code(bytes)) }
+        for bytes in [statusBytes, passBytes, attendeeBytes] { cell.append(AttendeePages.serialType(bytes)) }
         AttendeePages.append(status, statusBytes, to: &cell)
         AttendeePages.append(pass, passBytes, to: &cell)
         AttendeePages.append(attendee, attendeeBytes, to: &cell)
@@ -68,23 +72,24 @@ struct AttendeePages {
         page = Page(AttendeePages.leaf, headerBytes: AttendeePages.leafHeaderBytes)
     }
 
-    /// Ends the table: the pages to be put behind the file's, and the one to be put in place of the empty table's. Nil where
-    /// nothing was added: the empty table is right.
+    /// Ends the table.
     ///
-    /// - Parameter pages: of the file so far.
+    /// - Parameter pages: number of pages of the file so far.
+    /// - Returns: the pages to append to the file, and the page that replaces the root of the empty table; `nil` if no row was
+    ///   added.
     mutating func finish(behind pages: Int) -> (added: [UInt8], root: [UInt8])? {
         guard count > 0 else { return nil }
         endLeaf()
         if keys.count == 1 { return ([], leaves) }
         var added = leaves
         var children = keys.enumerated().map { (page: UInt32(pages + 1 + $0), key: $1) }
-        // A page of `most` cells leads to one child more. A level that fits one page is the root.
+        // A page of `most` cells has `most + 1` children. A level that fits into one page is the root.
         let most = (AttendeePages.pageBytes - AttendeePages.interiorHeaderBytes) / AttendeePages.interiorCellBytes
         while children.count > most + 1 {
             let groups = (children.count + most) / (most + 1)
             var parents: [(page: UInt32, key: Int64)] = []
             for group in 0..<groups {
-                // Evenly, for a page with a single child is not one.
+                // Distribute evenly: an interior page with a single child is invalid.
                 let part = children[children.count * group / groups..<children.count * (group + 1) / groups]
                 let parent = UInt32(pages + 1 + added.count / AttendeePages.pageBytes)
                 added += AttendeePages.parent(of: part)
@@ -108,7 +113,7 @@ struct AttendeePages {
 
     // MARK: Numbers
 
-    /// SQLite's own variable length: seven bits a byte, the highest first, and eight in the ninth.
+    /// Appends a SQLite varint: 7 bits in each byte, the highest first, and 8 bits in the ninth byte.
     private static func append(varint value: Int64, to bytes: inout [UInt8]) {
         let value = UInt64(bitPattern: value)
         if value >> 56 != 0 {
@@ -131,7 +136,7 @@ struct AttendeePages {
         for byte in 1...count { bytes.append(UInt8(truncatingIfNeeded: value >> (8 * (count - byte)))) }
     }
 
-    /// How many bytes a number needs, of those that the format knows.
+    /// Returns the smallest of the format's integer sizes that holds the number: 1, 2, 3, 4, 6 or 8 bytes.
     private static func bytes(for value: Int64) -> Int {
         let magnitude = value < 0 ? ~value : value
         if magnitude < 1 << 7 { return 1 }
@@ -141,10 +146,10 @@ struct AttendeePages {
         return magnitude < 1 << 47 ? 6 : 8
     }
 
-    /// The serial type.
-    private static func code(_ bytes: Int) -> UInt8 { bytes <= 4 ? UInt8(bytes) : bytes == 6 ? 5 : 6 }
+    /// Returns the serial type of an integer of this size.
+    private static func serialType(_ bytes: Int) -> UInt8 { bytes <= 4 ? UInt8(bytes) : bytes == 6 ? 5 : 6 }
 
-    /// One page of a tree: the list of places grows from the header down, the cells from the end up.
+    /// One page of a b-tree. The list of cell offsets grows from the header upwards, the cells from the end downwards.
     private struct Page {
         private(set) var bytes: [UInt8]
         private var count = 0
@@ -157,7 +162,7 @@ struct AttendeePages {
             listEnd = headerBytes
         }
 
-        /// False when there is no room.
+        /// - Returns: `false` if the cell does not fit.
         mutating func append(_ cell: [UInt8]) -> Bool {
             guard listEnd + 2 + cell.count <= cellsStart else { return false }
             cellsStart -= cell.count

@@ -3,17 +3,21 @@ import Runtime
 import ScanModel
 import Snapshots
 
-/// Reads the registration list into a snapshot file, within the caller's transaction.
+/// Reads the registration list into a snapshot file, within the transaction of the caller.
 struct RegistryReader {
     private let connection: PostgresConnection
     private let stop: StopSignal
 
-    init(_ connection: PostgresConnection, _ stop: StopSignal) { (self.connection, self.stop) = (connection, stop) }
+    init(_ connection: PostgresConnection, stop: StopSignal) {
+        self.connection = connection
+        self.stop = stop
+    }
 
-    /// How many event days a snapshot knows: yesterday's for those who stayed up, and two weeks for a scanner that hears
-    /// nothing more.
+    /// The event days in a snapshot, relative to today: yesterday, for attendees who stayed overnight, and two weeks, for a
+    /// scanner that receives no further snapshot.
     static let days = -1...14
 
+    /// Returns the name of the event, or `nil` if the database has none yet.
     func eventName() throws -> String? {
         let rows = try connection.query("SELECT name FROM tapline.event")
         return rows.rowCount == 0 ? nil : rows.text(0, 0)
@@ -23,13 +27,13 @@ struct RegistryReader {
     struct Published {
         let version, attendees, createdS, expiresS: Int64
         let sha256: String
-        /// Empty for one of an older program.
+        /// The content hash; empty if an older program published the snapshot.
         let content: String
     }
 
-    /// Those of the window of `ShrinkGuard`, and in any case the last one; the oldest first.
+    /// Returns the published snapshots within the window of `ShrinkGuard` and always the last one, the oldest first.
     func published() throws -> [Published] {
-        // A version is the second of its making or more, which spares a look at those of long ago.
+        // A version is at least the second of its creation, so the index on `version` excludes old snapshots.
         let rows = try connection.query(
             """
             WITH last AS (SELECT max(version) AS version FROM tapline.snapshots)
@@ -47,10 +51,10 @@ struct RegistryReader {
         }
     }
 
-    /// The transaction's time in seconds since 1970, by the clock of the database.
+    /// Returns the start time of the transaction by the clock of the database, in seconds since 1970.
     func nowS() throws -> Int64 { try connection.query("SELECT floor(extract(epoch FROM now()))::bigint").int(0, 0) }
 
-    /// The highest identities of passes and attendees.
+    /// Returns the highest ids of passes and attendees.
     func largest() throws -> (pass: Int64, attendee: Int64) {
         let rows = try connection.query(
             "SELECT (SELECT coalesce(max(id), 0) FROM tapline.passes), (SELECT coalesce(max(id), 0) FROM tapline.attendees)"
@@ -58,19 +62,22 @@ struct RegistryReader {
         return (rows.int(0, 0), rows.int(0, 1))
     }
 
-    /// The state that a gate acts on, of tag and person. A lost tag comes first: who wears it is anybody's guess, so neither
-    /// a block nor a void of its owner is the wearer's. Then void, of either, as there is no ticket at all; then blocked.
+    /// The status that a gate acts on, combined from the tag and its attendee.
+    ///
+    /// Lost has priority: the wearer of a lost tag is unknown, so the status of the owner does not apply to the wearer. Void of
+    /// either comes next, because there is no valid ticket; then blocked.
     private static let status = """
         CASE WHEN t.status = 'lost' THEN 3 WHEN t.status = 'void' OR a.status = 'void' THEN 4
             WHEN a.status = 'blocked' THEN 2 ELSE 1 END
         """
 
-    /// All tags.
+    /// Reads all tags.
     ///
-    /// - Parameter progress: told how many there are so far, and their bytes, every few thousand.
+    /// - Parameter progress: called every few thousand tags with the number of tags and of bytes so far.
+    /// - Throws: `PostgresError`, `SnapshotExportError.stopped`.
     func tags(progress: (Int64, Int64) -> Void) throws -> SortedTags {
-        // The list lies in the server's memory, or does after its first page was read: then the indexes of both tables, side
-        // by side, are the way of least work, which the planner takes if their rows lie in about that order.
+        // The tables are in the memory of the server, or will be soon. A merge join over the indexes of both tables is then
+        // the cheapest plan. The planner chooses it if random reads are not expensive and the rows are nearly in index order.
         try connection.execute("SET LOCAL random_page_cost = 1.1; SET LOCAL jit = off")
         var tags = SortedTags()
         try connection.copyOutIntegers(
@@ -81,23 +88,26 @@ struct RegistryReader {
             """, columns: 4
         ) { values, bytes in
             tags.add(values)
-            try SnapshotExporter.goOn(stop)
+            try stop.check()
             progress(tags.count, bytes)
         }
         return tags
     }
 
+    /// Copies the passes and their access.
     func copyPasses(to writer: SnapshotWriter) throws {
         let passes = try connection.query("SELECT id, name, colour, note, reentry FROM tapline.passes ORDER BY id")
         for row in 0..<passes.rowCount {
             guard let reentry = Pass.Reentry(rawValue: passes.text(row, 4)) else {
-                throw ExportError(detail: "pass \(passes.int(row, 0)): reentry \(passes.text(row, 4))")
+                throw SnapshotExportError.invalidContent(
+                    "pass \(passes.int(row, 0)): unknown reentry '\(passes.text(row, 4))'")
             }
             try writer.addPass(
                 id: passes.int(row, 0), name: passes.optionalText(row, 1), colour: passes.optionalText(row, 2),
                 note: passes.optionalText(row, 3), reentry: reentry)
         }
-        // PostgreSQL knows infinite times; seconds do not. What begins never is as far away as a snapshot's numbers go.
+        // PostgreSQL has infinite times, snapshots have seconds. A start that is never reached becomes the largest number that
+        // a snapshot can hold.
         let access = try connection.query(
             """
             SELECT id, pass_id, zone_id,
@@ -114,6 +124,7 @@ struct RegistryReader {
         }
     }
 
+    /// Copies zones, gates and enabled scanners.
     func copyPlaces(to writer: SnapshotWriter) throws {
         let zones = try connection.query("SELECT id, name, parent_id FROM tapline.zones ORDER BY id")
         for row in 0..<zones.rowCount {
@@ -127,7 +138,7 @@ struct RegistryReader {
                     id: gates.int(row, 0), name: gates.text(row, 1), zone: gates.int(row, 2),
                     fromZone: gates.optionalInt(row, 3), policy: gates.text(row, 4))
             } catch let error as PolicyError {
-                throw ExportError(detail: "gate \(gates.text(row, 1)): \(error)")
+                throw SnapshotExportError.invalidContent("gate \(gates.text(row, 1)): \(error)")
             }
         }
         let scanners = try connection.query(
@@ -137,9 +148,12 @@ struct RegistryReader {
         }
     }
 
-    /// Calendar days of the event's time zone from day_start to day_start, as PostgreSQL computes them: gates know no zones.
+    /// Copies the event days: calendar days of the event's time zone, each from `day_start` to the next `day_start`.
+    ///
+    /// PostgreSQL computes the instants, because gates have no time zone data.
     func copyDays(to writer: SnapshotWriter) throws {
-        let (first, last) = (RegistryReader.days.lowerBound, RegistryReader.days.upperBound)
+        let first = RegistryReader.days.lowerBound
+        let last = RegistryReader.days.upperBound
         let days = try connection.query(
             """
             WITH event AS (

@@ -1,11 +1,12 @@
 import Runtime
 import Synchronization
 
-/// Work on a thread of its own, beside that of its maker.
+/// Runs a closure on a thread of its own, and keeps its result.
 final class BackgroundTask<Value: Sendable>: Sendable {
     private let outcome = Mutex<Result<Value, any Error>?>(nil)
     private let ended = StopSignal()
 
+    /// - Parameter name: the name of the thread.
     init(_ name: String, _ body: @escaping @Sendable () throws -> Value) {
         NamedThread(name) { [self] in
             let result = Result { try body() }
@@ -14,12 +15,14 @@ final class BackgroundTask<Value: Sendable>: Sendable {
         }
     }
 
-    /// Waits for its end.
-    func finish() { ended.wait(ms: -1) }
+    /// Waits until the closure has ended.
+    func wait() { ended.wait(ms: -1) }
 
-    /// Waits for its end, and throws what it threw.
+    /// Waits until the closure has ended, and returns its result.
+    ///
+    /// - Throws: the error of the closure.
     func result() throws -> Value {
-        finish()
+        wait()
         guard let result = outcome.withLock({ $0 }) else { preconditionFailure("ended without an outcome") }
         return try result.get()
     }

@@ -3,37 +3,40 @@ import LinuxSystem
 import Minisign
 import Snapshots
 
-/// The folder that scanners download from: `snapshot-<version>.sqlite`, each with its `.gz`, deltas, the manifest of the
-/// newest, and its signature. Names that begin with a dot are not for them.
+/// The folder that scanners download from.
+///
+/// It holds files `snapshot-<version>.sqlite`, each with a compressed twin `.gz`, deltas, the manifest of the newest version,
+/// and the signature of the manifest. Names that begin with a dot are private to exports.
 struct PublishedFolder {
-    /// How long a version can still be downloaded that another has followed, in seconds: a slow link needs its time, and
-    /// changes may follow each other faster.
+    /// Period for which a superseded version can still be downloaded, in seconds. Slow links need this time, and changes can
+    /// follow each other quickly.
     static let graceS: Int64 = 3_600
-    /// ... and how many bytes of such files there are at most: half an hour of changes without a pause, of a million tags.
+    /// Maximum total size of such files, in bytes: half an hour of continuous changes of a million tags.
     static let graceBytes = 2 << 30
 
     let path: String
 
-    /// Of who exports into the folder.
+    /// The lock file of the export that runs in this folder.
     var lockPath: String { path + "/.export.lock" }
     private var manifestPath: String { path + "/" + Manifest.fileName }
     private var signaturePath: String { path + "/" + Manifest.signatureFileName }
-    /// What an export works on.
+    /// The file that an export is building.
     var building: String { path + "/.building.sqlite" }
     var buildingPackage: String { path + "/.building.gz" }
     private var buildingManifest: String { path + "/.building.json" }
     private var buildingSignature: String { path + "/.building.minisig" }
 
-    /// The manifest as it lies there, unverified; nil when there is none, or none that can be read.
+    /// The manifest in the folder, unverified; `nil` if it is missing or unreadable.
     var manifest: Manifest? {
         guard let bytes = try? Files.read(manifestPath, limit: Manifest.maxBytes) else { return nil }
         return try? Manifest(json: bytes)
     }
 
-    /// The highest version of which there is a trace here; 0 without any.
+    /// The highest version that the manifest or a file name in the folder contains; 0 if there is none.
     var lastVersion: Int64 { max(manifest?.version ?? 0, versions().first ?? 0) }
 
-    /// What is published, if a scanner that trusts `key` could install it: signed by it, all files there in their size.
+    /// Returns the published manifest, if a scanner that trusts `key` could install it: the signature is valid, and all files
+    /// have the size in the manifest.
     func published(trusting key: MinisignPublicKey) -> Manifest? { published(manifestPath, trusting: key) }
 
     private func published(_ manifestPath: String, trusting key: MinisignPublicKey) -> Manifest? {
@@ -51,22 +54,22 @@ struct PublishedFolder {
         return isWhole ? manifest : nil
     }
 
-    /// Completes a publication that was cut off between its two renames.
-    func mend(trusting key: MinisignPublicKey) {
+    /// Completes a publication that was interrupted between its two renames.
+    func repair(trusting key: MinisignPublicKey) {
         guard published(trusting: key) == nil, published(buildingManifest, trusting: key) != nil else { return }
         try? Files.rename(buildingManifest, to: manifestPath)
     }
 
-    /// The same, for one who does not hold the lock, before anything else that may fail: it needs no database. While somebody
-    /// exports there is nothing to do, for he began with it.
-    func mendIfIdle(trusting key: MinisignPublicKey) {
+    /// Like `repair`, for callers without the lock. It needs no database, so call it before steps that can fail. Does nothing
+    /// while an export runs, because each export starts with the same repair.
+    func repairIfIdle(trusting key: MinisignPublicKey) {
         guard let lock = try? FileLock(lockPath) else { return }
-        mend(trusting: key)
+        repair(trusting: key)
         withExtendedLifetime(lock) {}
     }
 
-    /// How many tags are active in the file that the manifest names; nil where it cannot be read: then it says nothing, and
-    /// another is to follow it in any case.
+    /// Returns the number of active tags in the published file, or `nil` if the file cannot be read. An export then has nothing
+    /// to compare with, and replaces the file in any case.
     func lastActive() -> (version: Int64, active: Int64)? {
         guard let manifest, let snapshot = try? Snapshot(path: path + "/" + manifest.file),
             let active = try? snapshot.count(.active)
@@ -74,25 +77,29 @@ struct PublishedFolder {
         return (manifest.version, Int64(active))
     }
 
-    /// What an export that was killed left behind.
+    /// Removes the files that an interrupted export left.
     func removeUnfinished() {
         for name in (try? Files.list(path)) ?? [] where name.hasPrefix(".building") {
             try? Files.remove(path + "/" + name)
         }
     }
 
-    /// Signs the manifest and puts it in force: the two files are complete and on the disk under other names, then renamed
-    /// one after the other. Between the renames they do not match; who reads them then reads them again. A crash between
-    /// them is mended by `mend`: each export begins with it, before it needs the database, and so does the center, when it
-    /// starts and whenever an export failed.
+    /// Signs the manifest and makes it the current one.
+    ///
+    /// Both files are written completely and durably under other names, and then renamed one after the other. Between the renames
+    /// they do not match; a scanner that reads them at that time reads them again. `repair` completes a publication that was
+    /// interrupted there. Each export starts with it, before it needs the database. The snapshot service also runs it at its
+    /// start and after each failed export.
+    ///
+    /// - Throws: `SnapshotExportError.invalidContent` if the signed manifest does not verify; `SystemError`.
     func publish(_ manifest: Manifest, key: MinisignSecretKey) throws {
         let bytes = try manifest.json()
         let signature = try MinisignSignature.file(
             signing: bytes, with: key,
             trustedComment: "snapshot \(manifest.version) of \(PublishedFolder.oneLine(manifest.event))")
-        // As a scanner would look at it, before a scanner can.
+        // Verify it as a scanner does, before scanners can read it.
         guard try SnapshotVerification.manifest(bytes, signature: signature, keys: [key.publicKey]) == manifest else {
-            throw ExportError(detail: "the signed manifest does not read back")
+            throw SnapshotExportError.invalidContent("the signed manifest does not read back")
         }
         try Files.writeAtomically(bytes, to: buildingManifest)
         try Files.writeAtomically(signature, to: buildingSignature)
@@ -100,11 +107,17 @@ struct PublishedFolder {
         try Files.rename(buildingManifest, to: manifestPath)
     }
 
-    /// A comment is one line; an event's name need not be.
+    /// A trusted comment must be one line; the name of an event can have several.
     private static func oneLine(_ text: String) -> String { String(text.map { $0.isNewline ? " " : $0 }) }
 
-    /// Removes all but the newest `keep` versions; of an older one, what is downloaded (compressed file, deltas) stays until
-    /// it has been superseded for a while. Never removes what the manifest names.
+    /// Removes old versions.
+    ///
+    /// The newest `keep` versions stay completely. For an older version, the downloadable files (compressed file, deltas) stay for
+    /// `graceS` after it was superseded, up to `graceBytes` in total. Files that the manifest names are never removed.
+    ///
+    /// - Parameters:
+    ///   - keep: number of versions; at least 1 stays.
+    ///   - nowS: current time in seconds since 1970.
     func prune(keep: Int, nowS: Int64 = SystemClock.nowMicroseconds() / 1_000_000) {
         let named = Set(manifest?.files ?? [])
         func remove(_ name: String) {
@@ -115,7 +128,8 @@ struct PublishedFolder {
             let name = SnapshotFileName.of(version) + ".gz"
             return (name, Files.status(path + "/" + name))
         }
-        var (known, bytes) = (Set(versions), 0)
+        var known = Set(versions)
+        var bytes = 0
         for (rank, version) in versions.enumerated().dropFirst(max(1, keep)) {
             remove(SnapshotFileName.of(version))
             let supersededS = (package(versions[rank - 1]).status?.modifiedNs ?? 0) / 1_000_000_000
@@ -132,14 +146,14 @@ struct PublishedFolder {
 
     private func names() -> [String] { (try? Files.list(path)) ?? [] }
 
-    /// The newest first.
+    /// Returns the versions that have a file in the folder, the newest first.
     private func versions() -> [Int64] {
         Set(
             names().compactMap { SnapshotFileName.version(of: $0.hasSuffix(".gz") ? $0.dropLast(3) : $0[...]) }
         ).sorted(by: >)
     }
 
-    /// The version that a delta leads to; nil for another name.
+    /// Returns the version that a delta leads to, or `nil` if the file name is not that of a delta.
     static func deltaTarget(of name: String) -> Int64? {
         let numbers = name.drop { !$0.isNumber }.prefix { $0.isNumber || $0 == "-" }.split(separator: "-")
         guard numbers.count == 2, let from = Int64(numbers[0]), let to = Int64(numbers[1]),

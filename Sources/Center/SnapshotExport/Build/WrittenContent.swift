@@ -2,20 +2,22 @@ import Crypto
 import SQLite
 import Snapshots
 
-/// The content of a snapshot (`SnapshotContent`) while it is written, without reading it again. Rows come in key order. Only
-/// those of `access`, the table before, must all have come before the many of `attendees`.
+/// Computes the content hash of a snapshot (`SnapshotContent`) while the snapshot is written.
+///
+/// Rows must be added in key order. All rows of `access`, which precedes `attendees` in the hash, must be added before
+/// `attendees` exceeds one piece: the rows of `attendees` are too many to be held until the end.
 struct WrittenContent {
-    /// By name, as the content is defined.
+    /// In order of the names, as the hash is defined.
     enum Table: Int, CaseIterable { case access, attendees, days, gates, passes, scanners, zones }
 
     private var hash = SHA256()
     private var rows = [ContentText](repeating: ContentText(), count: Table.allCases.count)
     private var attendees = ContentText()
-    /// `access` is in the hash, and some of `attendees`.
+    /// Whether the hash contains `access` and a part of `attendees`.
     private var hasBegun = false
     private var isInOrder = true
 
-    mutating func addAttendee(_ uid: Int64, _ status: Int64, _ pass: Int64, _ attendee: Int64) {
+    mutating func addAttendee(uid: Int64, status: Int64, pass: Int64, attendee: Int64) {
         attendees.append(uid)
         attendees.append(status)
         attendees.append(pass)
@@ -37,7 +39,7 @@ struct WrittenContent {
         rows[table.rawValue].endRow()
     }
 
-    /// Nil when the rows did not come as they must.
+    /// Returns the hash in hexadecimal, or `nil` if the rows were not added in the required order or hold invalid values.
     func finish() -> String? {
         guard isInOrder else { return nil }
         var whole = self

@@ -3,29 +3,31 @@ import SQLite
 package import ScanModel
 package import Snapshots
 
-/// Makes a snapshot file: the rows of SPEC.md section 6 in key order, so that the same rows give the same bytes. Confined to
-/// one thread; the file is of no use before `finish`. The attendees, by far most of it, are held in memory until then: about
-/// 23 bytes each.
+/// Writes a snapshot file: the rows of contract.md section 6 in key order, so that the same rows give the same bytes.
+///
+/// Use it on one thread. The file is valid only after `finish`. The attendees, the largest part by far, are held in memory
+/// until then: about 23 bytes for each tag.
 package final class SnapshotWriter {
     private let path: String
-    /// Of all but the attendees; nil once it is finished.
+    /// Holds all tables except the attendees; `nil` after `finish`.
     private var database: Database?
     private var statements: [WrittenContent.Table: Statement] = [:]
     private var attendees: AttendeePages
     private var written = WrittenContent()
 
-    /// Throws `SQLiteError`, or `SnapshotError` for a file that exists.
+    /// Creates the file.
     ///
     /// - Parameters:
-    ///   - path: must not exist yet.
-    ///   - largestPass: of all passes that will come, where it is known: then the file is laid out to compress better.
-    ///   - largestAttendee: the same.
+    ///   - path: must not exist.
+    ///   - largestPass: the largest pass id that will be added, if known. The file then compresses better.
+    ///   - largestAttendee: the largest attendee id that will be added, likewise.
+    /// - Throws: `SQLiteError`, `SnapshotError` if the file exists.
     package init(path: String, largestPass: Int64 = 0, largestAttendee: Int64 = 0) throws {
-        guard !Files.exists(path) else { throw SnapshotError(path: path, detail: "is there already") }
+        guard !Files.exists(path) else { throw SnapshotError(path: path, detail: "exists already") }
         self.path = path
         attendees = AttendeePages(largestPass: largestPass, largestAttendee: largestAttendee)
         let database = try Database(path, .create)
-        // A crash leaves a file that nobody looks at, so there is no journal; `finish` syncs.
+        // No journal: an unfinished file is discarded after a crash. `finish` syncs the file.
         try database.execute(
             """
             PRAGMA page_size = \(AttendeePages.pageBytes); PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
@@ -49,39 +51,59 @@ package final class SnapshotWriter {
         self.database = database
     }
 
-    /// To be called in order of tag ID. Throws `SnapshotError` for a tag that is not behind the last one.
+    /// Adds a tag with its attendee.
+    ///
+    /// - Throws: `SnapshotError` if the tag is not higher than the last one.
     package func add(_ tag: TagID, _ attendee: Attendee) throws {
-        let (uid, status) = (tag.rawValue, attendee.status.rawValue)
-        guard attendees.add(uid, status, attendee.pass, attendee.attendee) else {
-            throw SnapshotError(path: path, detail: "tag \(uid) does not come in order, or twice")
+        let uid = tag.rawValue
+        let status = attendee.status.rawValue
+        guard attendees.add(uid: uid, status: status, pass: attendee.pass, attendee: attendee.attendee) else {
+            throw SnapshotError(path: path, detail: "tag \(uid) is out of order, or was added twice")
         }
-        written.addAttendee(uid, status, attendee.pass, attendee.attendee)
+        written.addAttendee(uid: uid, status: status, pass: attendee.pass, attendee: attendee.attendee)
     }
 
-    /// The pass alone: its rows of `access` have ids of their own and are added by themselves.
+    /// Adds a pass. Its access is added separately, because rows of `access` have their own ids.
+    ///
+    /// - Throws: `SQLiteError`, `SnapshotError` after `finish`.
     package func addPass(
         id: Int64, name: String? = nil, colour: String? = nil, note: String? = nil, reentry: Pass.Reentry = .gate
     ) throws {
         try add(.passes, [.int(id), Value(name), Value(colour), Value(note), .text(reentry.rawValue)])
     }
 
+    /// Adds one access of a pass.
+    ///
+    /// - Throws: `SQLiteError`, `SnapshotError` after `finish`.
     package func addAccess(id: Int64, pass: Int64, _ access: Access) throws {
         try add(.access, [.int(id), .int(pass), .int(access.zone), Value(access.from), Value(access.until)])
     }
 
+    /// Adds a zone.
+    ///
+    /// - Throws: `SQLiteError`, `SnapshotError` after `finish`.
     package func add(_ zone: Zone) throws { try add(.zones, [.int(zone.id), .text(zone.name), Value(zone.parent)]) }
 
-    /// - Parameter policy: JSON; checked, and stored as it is. Throws `PolicyError` for one that cannot be.
+    /// Adds a gate.
+    ///
+    /// - Parameter policy: JSON (contract.md section 6); it is checked and stored unchanged.
+    /// - Throws: `PolicyError` if the policy is invalid; `SQLiteError`, `SnapshotError` after `finish`.
     package func addGate(id: Int64, name: String, zone: Int64, fromZone: Int64? = nil, policy: String = "{}") throws {
         _ = try Policy(json: policy)
         try add(.gates, [.int(id), .text(name), .int(zone), Value(fromZone), .text(policy)])
     }
 
-    /// - Parameter gate: the one it serves unless told otherwise, if any.
+    /// Adds a scanner.
+    ///
+    /// - Parameter gate: the default gate of the scanner, if any.
+    /// - Throws: `SQLiteError`, `SnapshotError` after `finish`.
     package func addScanner(_ scanner: String, gate: Int64?) throws {
         try add(.scanners, [.text(scanner), Value(gate)])
     }
 
+    /// Adds an event day.
+    ///
+    /// - Throws: `SQLiteError`, `SnapshotError` after `finish`.
     package func add(_ day: Day) throws { try add(.days, [.text(day.day), .int(day.starts), .int(day.ends)]) }
 
     private func add(_ table: WrittenContent.Table, _ values: [Value]) throws {
@@ -98,25 +120,27 @@ package final class SnapshotWriter {
     }
 
     private func unfinished() throws -> Database {
-        guard let database else { throw SnapshotError(path: path, detail: "is finished already") }
+        guard let database else { throw SnapshotError(path: path, detail: "is already finished") }
         return database
     }
 
-    /// The content (`SnapshotContent.hash`) of what was added so far, without reading it again, if the rows of each table came
-    /// in order of their keys. Nil when rows of `access` came after many of `attendees`, or hold what snapshots cannot.
+    /// The content hash (`SnapshotContent.hash`) of the rows added so far, if the rows of each table were added in key order.
+    ///
+    /// `nil` if rows of `access` were added after many rows of `attendees`, or if a value is invalid in a snapshot.
     package var content: String? { written.finish() }
 
-    /// Bytes that the file would have if it ended here, but for a page or two.
+    /// The size of the file if it ended now, in bytes. The error is at most two pages.
     package var size: Int64 {
         Int64(attendees.leaves.count) + (database.flatMap { try? $0.int("PRAGMA page_count") } ?? 0)
             * Int64(AttendeePages.pageBytes)
     }
 
-    /// Writes `meta` and the attendees, and brings the file to the disk. The writer is of no use afterwards.
+    /// Writes `meta` and the attendees, and syncs the file to the disk. Nothing can be added afterwards.
     ///
     /// - Parameters:
-    ///   - createdS: seconds since 1970.
-    ///   - expiresS: seconds since 1970.
+    ///   - createdS: creation time in seconds since 1970.
+    ///   - expiresS: expiry time in seconds since 1970.
+    /// - Throws: `SQLiteError`, `SystemError`; `SnapshotError` if called twice or if the file exceeds 1 GiB.
     package func finish(event: String, version: Int64, createdS: Int64, expiresS: Int64) throws {
         let database = try unfinished()
         let meta = try database.prepare("INSERT INTO meta VALUES (?, ?)")
@@ -134,7 +158,7 @@ package final class SnapshotWriter {
         try Files.sync(path)
     }
 
-    /// Puts their pages behind those of SQLite, which has closed the file.
+    /// Appends the pages of the attendees to the file, after SQLite has closed it.
     private func writeAttendees(root: Int) throws {
         let size = Files.status(path)?.size ?? 0
         guard let table = attendees.finish(behind: size / AttendeePages.pageBytes) else { return }
@@ -142,7 +166,7 @@ package final class SnapshotWriter {
         guard whole <= AttendeePages.lockByte else { throw SnapshotError(path: path, detail: "is over 1 GiB") }
         try Files.put(table.added, into: path, at: size)
         try Files.put(table.root, into: path, at: (root - 1) * AttendeePages.pageBytes)
-        // The header's own count of pages.
+        // The page count in the file header.
         let pages = UInt32(whole / AttendeePages.pageBytes)
         try Files.put((0..<4).map { UInt8(truncatingIfNeeded: pages >> (24 - 8 * $0)) }, into: path, at: 28)
     }

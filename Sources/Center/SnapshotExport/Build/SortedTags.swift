@@ -1,22 +1,24 @@
 import Snapshots
 
-/// Tags of a registration list in order of their ID, however they came: PostgreSQL reads them in the order in which they lie
-/// in half the time that it takes to sort them. Held in memory, 32 bytes each.
+/// Sorts the tags of a registration list by their ID, in memory (32 bytes for each tag).
+///
+/// Reading the tags unsorted and sorting them here takes PostgreSQL half the time of a sorted query.
 struct SortedTags {
     struct Row {
         let tag, status, pass, attendee: Int64
     }
 
-    /// By the highest byte: IDs are random, so each bucket is small enough to be sorted in the processor's cache.
+    /// Rows by the highest byte of the ID. IDs are random, so each bucket is small enough to be sorted in the processor's
+    /// cache.
     private var buckets = [[Row]](repeating: [], count: 256)
     private(set) var count: Int64 = 0
-    /// Those among them that a gate may admit.
+    /// Number of active tags.
     private(set) var active: Int64 = 0
 
-    /// - Parameter values: four a row.
+    /// - Parameter values: four values for each row: tag, status, pass, attendee.
     mutating func add(_ values: [Int64]) {
         for at in stride(from: 0, to: values.count, by: 4) {
-            // Negative ones first.
+            // Flip the sign bit, so that negative IDs come first.
             let bucket = Int((UInt64(bitPattern: values[at]) ^ 1 << 63) >> 56)
             buckets[bucket].append(
                 Row(tag: values[at], status: values[at + 1], pass: values[at + 2], attendee: values[at + 3]))
@@ -25,13 +27,14 @@ struct SortedTags {
         count += Int64(values.count / 4)
     }
 
-    /// Gives the rows in order, a bucket at a time, and forgets them.
+    /// Passes the rows to `body` in order, one bucket at a time, and removes them.
     mutating func drain(_ body: ([Row]) throws -> Void) rethrows {
         for bucket in buckets.indices {
             buckets[bucket].sort { $0.tag < $1.tag }
             try body(buckets[bucket])
             buckets[bucket] = []
         }
-        (count, active) = (0, 0)
+        count = 0
+        active = 0
     }
 }
