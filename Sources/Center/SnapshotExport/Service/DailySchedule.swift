@@ -26,7 +26,7 @@ package struct DailySchedule: Sendable {
         // Two days in both directions, so that both instants exist on days with a clock change, too.
         let row = try connection.query(
             """
-            WITH event AS (SELECT coalesce((SELECT time_zone FROM tapline.event), 'Etc/UTC') AS zone),
+            WITH event AS (SELECT time_zone AS zone FROM tapline.event_settings),
             instants AS (
                 SELECT ((now() AT TIME ZONE zone)::date + step + $1::time) AT TIME ZONE zone AS at
                 FROM event, generate_series(-2, 2) AS step
