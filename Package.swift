@@ -46,7 +46,7 @@ let package = Package(
         wrapper("LinuxSystem", in: "Libraries", "CLinux"),
         wrapper("SQLite", in: "Libraries", "CSQLite"),
         wrapper("AMQP", in: "Libraries", "CRabbitMQ"),
-        wrapper("Postgres", in: "Libraries", "CPostgres"),
+        wrapper("Postgres", in: "Libraries", "CPostgres", "ErrorModel"),
         wrapper("HTTPClient", in: "Libraries", "CCurl"),
         wrapper("HTTPServer", in: "Libraries", "CMicrohttpd"),
         wrapper("Crypto", in: "Libraries", "CCrypto"),
@@ -58,8 +58,9 @@ let package = Package(
         // Used by scanner and center.
         wrapper("FileSystem", in: "Shared", "CLinux", "ErrorModel", "LinuxSystem"),
         wrapper("Runtime", in: "Shared", "CLinux", "LinuxSystem", "FileSystem"),
-        wrapper("CLI", in: "Shared", "CLinux", "ErrorModel", "LinuxSystem", "FileSystem", "Runtime"),
         domain("ScanModel", in: "Shared", "Crypto"),
+        wrapper(
+            "CLI", in: "Shared", "CLinux", "ErrorModel", "LinuxSystem", "Crypto", "FileSystem", "Runtime", "ScanModel"),
         wrapper("ScanBatchCodec", in: "Shared", "CCBOR", "ScanModel"),
         domain(
             "Snapshots", in: "Shared", "ErrorModel", "LinuxSystem", "SQLite", "Crypto", "Minisign", "FileSystem",
@@ -109,12 +110,13 @@ let package = Package(
                 .embedInCode("0010_live_view_comments.sql"),
                 .embedInCode("0011_report_view_comments.sql"),
             ], swiftSettings: common),
-        domain("Schema", in: "Center", "Postgres", "Crypto", "Runtime", "CLI", "Migrations"),
-        domain("RegistrationLists", in: "Center", "Crypto", "FileSystem", "Runtime", "CLI", "ScanModel"),
-        domain("Registry", in: "Center", "Postgres", "Runtime", "CLI", "ScanModel", "Schema", "RegistrationLists"),
+        domain("Schema", in: "Center", "ErrorModel", "Postgres", "Crypto", "Runtime", "Migrations"),
+        domain("RegistrationLists", in: "Center", "ErrorModel", "Crypto", "FileSystem", "Runtime", "ScanModel"),
         domain(
-            "SnapshotExport", in: "Center", "LinuxSystem", "SQLite", "Postgres", "Crypto", "Minisign", "Compression",
-            "FileSystem", "Runtime", "CLI", "ScanModel", "Snapshots"),
+            "Registry", in: "Center", "ErrorModel", "Postgres", "Runtime", "ScanModel", "Schema", "RegistrationLists"),
+        domain(
+            "SnapshotExport", in: "Center", "ErrorModel", "LinuxSystem", "SQLite", "Postgres", "Crypto", "Minisign",
+            "Compression", "FileSystem", "Runtime", "ScanModel", "Snapshots"),
         domain("Tracking", in: "Center", "LinuxSystem", "Postgres", "Runtime", "ScanModel"),
         domain(
             "Ingest", in: "Center", "LinuxSystem", "AMQP", "Postgres", "Crypto", "FileSystem", "Runtime", "CLI",
@@ -216,8 +218,8 @@ let package = Package(
             "AccessControl", "DataFolder", "TurnstileControl", "LaneDisplay", "GateController", "DeviceEmulation",
             "TestSupport"),
         tests(
-            "Integration", "LinuxSystem", "SQLite", "AMQP", "Postgres", "Crypto", "Minisign", "FileSystem", "Runtime",
-            "CLI", "ScanModel", "ScanBatchCodec", "Snapshots", "DataFolder", "ScanJournal", "SnapshotInstall",
+            "Integration", "ErrorModel", "LinuxSystem", "SQLite", "AMQP", "Postgres", "Crypto", "Minisign", "FileSystem",
+            "Runtime", "CLI", "ScanModel", "ScanBatchCodec", "Snapshots", "DataFolder", "ScanJournal", "SnapshotInstall",
             "ScanUpload", "Migrations", "Schema", "RegistrationLists", "Registry", "SnapshotExport", "Tracking",
             "Ingest", "PartitionMaintenance", "DeviceEmulation", "TestSupport"),
         tests(

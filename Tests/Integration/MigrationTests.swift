@@ -1,4 +1,4 @@
-import CLI
+import ErrorModel
 import FileSystem
 import Migrations
 import Postgres
@@ -25,8 +25,8 @@ import Testing
         let database = try TestDatabase()
         let connection = try database.connect()
         let migrator = Migrator(connection)
-        let error = try #require(throws: ProgramError.self) { try migrator.requireCurrent() }
-        #expect(error.code == .configuration)
+        let error = try #require(throws: SchemaError.self) { try migrator.requireCurrent() }
+        #expect(error.category == .configuration)
         #expect(try migrator.migrate().count == Migration.all.count)
         #expect(try migrator.migrate().isEmpty)
         try migrator.requireCurrent()
@@ -56,8 +56,8 @@ import Testing
         _ = try Migrator(connection).migrate()
         try connection.execute(damage)
         for attempt in [{ _ = try Migrator(connection).migrate() }, { try Migrator(connection).requireCurrent() }] {
-            let error = try #require(throws: ProgramError.self) { try attempt() }
-            #expect(error.code == .configuration)
+            let error = try #require(throws: SchemaError.self) { try attempt() }
+            #expect(error.category == .configuration)
         }
     }
 
@@ -80,8 +80,8 @@ import Testing
                 SELECT v::integer, n, c FROM (VALUES \(rows)) AS row(v, n, c);
             """)
         for attempt in [{ _ = try Migrator(connection).migrate() }, { try Migrator(connection).requireCurrent() }] {
-            let error = try #require(throws: ProgramError.self) { try attempt() }
-            #expect(error.code == .configuration)
+            let error = try #require(throws: SchemaError.self) { try attempt() }
+            #expect(error.category == .configuration)
             #expect(error.description.contains("tapline-center export"))
         }
     }
@@ -133,7 +133,7 @@ import Testing
         #expect(try connection.query("SELECT to_regclass('tapline.half')").isNull(0, 0))
         #expect(try connection.query("SELECT max(version) FROM tapline.schema_migrations").int(0, 0) == 1)
         let forgetful = Migration(version: 2, name: "forgetful", sql: Array("CREATE TABLE tapline.half ();".utf8))
-        #expect(throws: ProgramError.self) { try Migrator(connection, [Migration.all[0], forgetful]).migrate() }
+        #expect(throws: SchemaError.self) { try Migrator(connection, [Migration.all[0], forgetful]).migrate() }
         #expect(try connection.query("SELECT to_regclass('tapline.half')").isNull(0, 0))
     }
 

@@ -1,4 +1,4 @@
-import CLI
+import ErrorModel
 import Postgres
 import RegistrationLists
 import ScanModel
@@ -83,21 +83,21 @@ import Testing
         let nobody = try world.registry.exportList { _ in }
         #expect(nobody.rows == 0 && nobody.leftOut == 1)
         for (change, pass, what) in [
-            ("UPDATE tapline.attendees SET pass_id = 1", 1, "more than zones of equal times"),
-            ("UPDATE tapline.attendees SET pass_id = 2", 2, "opens nothing"),
+            ("UPDATE tapline.attendees SET pass_id = 1", 1, "is more than a set of zones with equal times"),
+            ("UPDATE tapline.attendees SET pass_id = 2", 2, "opens no zone"),
             (
                 "INSERT INTO tapline.access (pass_id, zone_id, valid_until) VALUES (2, 1, 'infinity')", 2,
-                "more than zones of equal times"
+                "is more than a set of zones with equal times"
             ),
             (
                 "UPDATE tapline.access SET valid_until = NULL; UPDATE tapline.passes SET reentry = 'free' WHERE id = 2",
-                2, "more than zones of equal times"
+                2, "is more than a set of zones with equal times"
             ),
         ] {
             try world.connection.execute(change)
-            let error = try #require(throws: ProgramError.self) { try world.registry.exportList { _ in } }
-            let words = "pass \(pass) has no name, and \(what): give it a name"
-            #expect(error.code == .failed && error.description.contains(words), "\(change)")
+            let error = try #require(throws: RegistryError.self) { try world.registry.exportList { _ in } }
+            let words = "pass \(pass) has no name and \(what): give the pass a name"
+            #expect(error.category == .failure && error.description.contains(words), "\(change)")
         }
         try world.connection.execute("UPDATE tapline.passes SET name = 'Now it has one' WHERE id = 2")
         #expect(try world.registry.exportList { _ in }.rows == 0)

@@ -1,4 +1,4 @@
-import CLI
+import ErrorModel
 import Postgres
 import RegistrationLists
 import Registry
@@ -141,8 +141,8 @@ import Testing
         let lines = problems.map { Int($0.dropFirst(5).prefix { $0 != ":" }) }
         #expect(lines == [3, 4, 5, 6, 8, 9, 10, 11, 12, 14, 15, 16, 17, 18, 19])
         #expect(problems.contains("line 12: the tag of Thief is already that of Good in line 2"))
-        #expect(problems.contains("line 14: its external_ref stands in line 13 with other data"))
-        #expect(problems.contains("line 17: there is no pass 'Gold' (import --passes makes passes)"))
+        #expect(problems.contains("line 14: line 13 has the same external_ref with other data"))
+        #expect(problems.contains("line 17: there is no pass 'Gold': import the passes first"))
         #expect(try world.rows("SELECT count(*) FROM tapline.attendees") == ["0"])
         #expect(try world.rows("SELECT count(*) FROM tapline.zones") == ["0"])
         #expect(try world.refused("uid,name,shoe\n").first?.contains("unknown column 'shoe'") == true)
@@ -210,11 +210,11 @@ import Testing
         let refused = try #require(throws: ImportRejected.self) {
             try world.registry.import(RegistrationCSV(path, identities))
         }
-        #expect(refused.problems.map(\.description) == ["line 2: uid '04A1B2C3' has 4 bytes where all have 7"])
-        let keyless = try #require(throws: ProgramError.self) {
+        #expect(refused.problems.map(\.description) == ["line 2: uid '04A1B2C3' has 4 bytes, but 7 are required"])
+        let keyless = try #require(throws: RegistrationListError.self) {
             try world.registry.import(RegistrationCSV(path, RegistrationCSV.Identities(key: nil)))
         }
-        #expect(keyless.code == .configuration && keyless.description.contains("--event-key-file"))
+        #expect(keyless.category == .configuration)
     }
 
     @Test func `forty thousand rows`() throws {

@@ -1,3 +1,4 @@
+import CLI
 import FileSystem
 import LinuxSystem
 import Postgres
@@ -55,7 +56,7 @@ import Testing
         try world.import(header + people(1...20))
         let picture = try world.picture()
         let refused = try world.failed(header + people(1...17)) { $0.voidMissing = true }
-        #expect(refused.contains("3 of 20 active attendees void") && refused.contains("--allow-shrink"))
+        #expect(refused.contains("3 of 20 active attendees void") && refused.contains("Nothing was stored"))
         #expect(try world.failed(header) { $0.voidMissing = true }.contains("20 of 20"))
         #expect(
             try world.failed(header + "bbbb,Person 1,R-1\ncccc,Person 2,R-2\ndddd,Person 3,R-3\n") {
@@ -97,11 +98,12 @@ import Testing
         #expect(dry.isDryRun && dry.added == 1 && dry.changed == 2 && dry.unchanged == 17 && dry.voided == 1)
         #expect(dry.tagsAdded == 2 && dry.tagsLost == 1 && dry.passesMade == 2 && dry.zonesMade == ["Hall", "Lobby"])
         #expect(
-            dry.json
-                == #"{"dry_run":true,"rows":20,"skipped":0,"attendees":{"added":1,"changed":2,"unchanged":17,"voided":1},"#
-                + #""tags":{"added":2,"lost":1,"restored":0},"passes":{"made":2,"changed":0},"zones_made":["Hall","Lobby"]}"#
+            try JSONOutput.line(dry)
+                == #"{"attendees":{"added":1,"changed":2,"unchanged":17,"voided":1},"dry_run":true,"#
+                + #""passes":{"changed":0,"made":2},"rows":20,"skipped":0,"#
+                + #""tags":{"added":2,"lost":1,"restored":0},"zones_made":["Hall","Lobby"]}"#
         )
-        #expect(dry.description.hasPrefix("would do: 20 rows; attendees: 1 added, 2 changed, 17 as they were, 1 void"))
+        #expect(dry.description.hasPrefix("dry run, nothing stored: 20 rows; attendees: 1 added, 2 changed, 17 unchanged, 1 void"))
         var real = try world.import(csv) { ($0.voidMissing, $0.replaceTags) = (true, true) }
         real.isDryRun = true
         #expect(real == dry)

@@ -1,4 +1,3 @@
-import CLI
 import Minisign
 import ScanModel
 import SnapshotExport
@@ -19,9 +18,9 @@ import Testing
     @Test func `a lost tag is revoked, and replaced`() throws {
         try world.import("uid,name\n01,Ann\n02,Ben\n")
         #expect(try world.registry.setTag(id(1), .void) == "Ann")
-        #expect(throws: ProgramError.self) { try world.registry.setTag(TagID(rawValue: 5), .lost) }
-        #expect(throws: ProgramError.self) { try world.registry.replaceTag(id(1), by: id(2)) }
-        #expect(throws: ProgramError.self) { try world.registry.replaceTag(id(1), by: id(1)) }
+        #expect(throws: RegistryError.self) { try world.registry.setTag(TagID(rawValue: 5), .lost) }
+        #expect(throws: RegistryError.self) { try world.registry.replaceTag(id(1), by: id(2)) }
+        #expect(throws: RegistryError.self) { try world.registry.replaceTag(id(1), by: id(1)) }
         #expect(try world.registry.replaceTag(id(1), by: id(3)) == "Ann")
         #expect(
             try world.rows(

@@ -1,4 +1,3 @@
-import CLI
 import FileSystem
 import Postgres
 import RegistrationLists
@@ -52,7 +51,7 @@ final class RegistryWorld {
 
     /// The words of an import that is given up.
     func failed(_ csv: String, _ set: (inout ImportOptions) -> Void) throws -> String {
-        try #require(throws: ProgramError.self) { try self.import(csv, set) }.description
+        try #require(throws: RegistryError.self) { try self.import(csv, set) }.description
     }
 
     /// Rows, columns joined by `|`, `-` for null.

@@ -1,4 +1,3 @@
-import CLI
 import Crypto
 import FileSystem
 import Glibc
@@ -64,7 +63,7 @@ import Testing
     @Test func `a password file encrypts the key`() throws {
         try Files.writeAtomically(Array("open sesame\n".utf8), to: folder.file("password"))
         #expect(try run("keygen", "--out", prefix, "--password-file", folder.file("password")).end == .exit(0))
-        #expect(throws: ProgramError.self) { try MinisignSecretKey(path: prefix + ".key") }
+        #expect(throws: SigningKeyError.self) { try MinisignSecretKey(path: prefix + ".key") }
         let key = try MinisignSecretKey(path: prefix + ".key", password: "open sesame")
         #expect(try key.publicKey == MinisignPublicKey(setting: prefix + ".pub"))
     }

@@ -53,7 +53,7 @@ import Testing
         func cut() throws -> Manifest {
             let copy = try SmallDisk(copyOf: disk)
             let folder = PublishedFolder(path: copy.path + "/out")
-            folder.mend(trusting: fair.key.publicKey)
+            folder.repair(trusting: fair.key.publicKey)
             return try PublicationCheck(path: folder.path, keys: [fair.key.publicKey]).manifest
         }
         #expect(try cut() == last)

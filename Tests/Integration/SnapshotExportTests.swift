@@ -1,4 +1,4 @@
-import CLI
+import ErrorModel
 import FileSystem
 import Glibc
 import LinuxSystem
@@ -132,10 +132,10 @@ import Testing
         let first = try fair.export()
         let other = try fair.database.connect()
         try other.query("SELECT pg_advisory_lock($1)", [.int64(ExportLock.advisoryKey)])
-        #expect(try #require(throws: ProgramError.self) { try fair.export() }.code == .failed)
+        #expect(try #require(throws: SnapshotExportError.self) { try fair.export() }.category == .failure)
         try other.query("SELECT pg_advisory_unlock($1)", [.int64(ExportLock.advisoryKey)])
         let lock = try FileLock(fair.out + "/.export.lock")
-        #expect(try #require(throws: ProgramError.self) { try fair.export() }.code == .failed)
+        #expect(try #require(throws: SnapshotExportError.self) { try fair.export() }.category == .failure)
         withExtendedLifetime(lock) {}
         #expect(try fair.check() == first)
     }
@@ -169,13 +169,13 @@ import Testing
         let stop = StopSignal()
         stop.stop()
         let export = SnapshotExporter(databaseURL: fair.database.url, fair.settings)
-        #expect(try #require(throws: ProgramError.self) { try export.run(stop) }.code == .failed)
+        #expect(try #require(throws: SnapshotExportError.self) { try export.run(stop) }.category == .failure)
         #expect(try fair.check() == first)
     }
 
     @Test func `what cannot be exported is told apart`() throws {
-        func code(_ body: () throws -> Void) throws -> ExitCode {
-            try #require(throws: ProgramError.self) { try body() }.code
+        func code(_ body: () throws -> Void) throws -> ErrorCategory {
+            try #require(throws: SnapshotExportError.self) { try body() }.category
         }
         let nameless = try Fair(event: nil)
         #expect(try code { _ = try nameless.export() } == .configuration)
@@ -189,11 +189,11 @@ import Testing
         #expect(
             try code { _ = try SnapshotExporter(databaseURL: bare.url, fair.settings).run() } == .configuration)
         let nowhere = "postgresql://x@127.0.0.1:1/x"
-        #expect(try code { _ = try SnapshotExporter(databaseURL: nowhere, fair.settings).run() } == .unreachable)
+        #expect(try code { _ = try SnapshotExporter(databaseURL: nowhere, fair.settings).run() } == .unavailable)
         try fair.connection.execute("DELETE FROM tapline.tags")
         fair.settings.allowShrink = true
         #expect(try fair.export().attendees == 0)
         fair.settings.allowEmpty = false
-        #expect(try #require(throws: ExportRefusal.self) { try fair.export() } == .empty)
+        #expect(try #require(throws: ExportRejection.self) { try fair.export() } == .empty)
     }
 }

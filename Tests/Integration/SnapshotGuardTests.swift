@@ -59,13 +59,13 @@ import Testing
         _ = try fair.export()
         fair.settings.folder = fair.folder.file("other")
         try fair.connection.execute("DELETE FROM tapline.tags WHERE tag_id < 30")
-        let refusal = try #require(throws: ExportRefusal.self) { try fair.export() }
+        let refusal = try #require(throws: ExportRejection.self) { try fair.export() }
         guard case .shrunk(let attendees, let last, _) = refusal else { throw TestFailure("\(refusal)") }
         #expect(attendees == 4 && last == 9)
         // And in the folder, though the database was restored from a backup of before.
         fair.settings.folder = fair.folder.file("out")
         try fair.connection.execute("DELETE FROM tapline.snapshots")
-        #expect(throws: ExportRefusal.self) { try fair.export() }
+        #expect(throws: ExportRejection.self) { try fair.export() }
     }
 
     @Test func `a list that loses a little with each version is not published for ever`() throws {
@@ -76,7 +76,7 @@ import Testing
         #expect(try fair.export().attendees == 94)
         try fair.connection.execute("DELETE FROM tapline.tags WHERE tag_id BETWEEN 7000021 AND 12000036")
         #expect(
-            try #require(throws: ExportRefusal.self) { try fair.export() }
+            try #require(throws: ExportRejection.self) { try fair.export() }
                 == .shrunk(attendees: 88, last: 100, lastVersion: first.version))
         // A day later that one does not count any more.
         try fair.connection.execute(
@@ -88,7 +88,7 @@ import Testing
             "UPDATE tapline.snapshots SET created_at = created_at - interval '25 hours', version = version - 90000")
         for name in try Files.list(fair.out) { try Files.remove(fair.out + "/" + name) }
         try fair.connection.execute("DELETE FROM tapline.tags WHERE tag_id BETWEEN 13000039 AND 30000090")
-        #expect(throws: ExportRefusal.self) { try fair.export() }
+        #expect(throws: ExportRejection.self) { try fair.export() }
         fair.settings.allowShrink = true
         #expect(try fair.export().attendees == 70)
         fair.settings.allowShrink = false
@@ -101,7 +101,7 @@ import Testing
         let first = try fair.export()
         try fair.connection.execute("UPDATE tapline.tags SET status = 'void' WHERE tag_id > 1000")
         #expect(
-            try #require(throws: ExportRefusal.self) { try fair.export() }
+            try #require(throws: ExportRejection.self) { try fair.export() }
                 == .fewerActive(active: 2, last: 102, lastVersion: first.version))
         #expect(try export(fair).errors.contains("--allow-shrink"))
         #expect(try fair.check() == first)
@@ -180,7 +180,7 @@ import Testing
             if child.end == nil { killed += 1 }
             child.kill()
             // What a scanner does with a manifest and a signature that do not match is to come again; and so does the center.
-            PublishedFolder(path: fair.out).mend(trusting: fair.key.publicKey)
+            PublishedFolder(path: fair.out).repair(trusting: fair.key.publicKey)
             let now = try fair.check()
             #expect(now.version >= last.version, "seed \(seed)")
             last = now

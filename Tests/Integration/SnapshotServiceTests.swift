@@ -1,4 +1,3 @@
-import CLI
 import FileSystem
 import Glibc
 import LinuxSystem
@@ -15,12 +14,12 @@ import Testing
 @Suite struct NightTimeTests {
     @Test(arguments: ["", "3:00", "24:00", "03:60", "0300", "03:00:00", "-1:00", "+3:00", "03:0 "])
     func `a time that is none is refused`(time: String) throws {
-        #expect(throws: ProgramError.self) { try DailySchedule(time) }
+        #expect(throws: SnapshotExportError.self) { try DailySchedule(time) }
     }
 
     @Test func `the night's time is the event's local time`() throws {
         let fair = try Fair()
-        let night = try DailySchedule("03:00").appointments(fair.connection)
+        let night = try DailySchedule("03:00").instants(fair.connection)
         let now = SystemClock.nowMicroseconds() / 1_000_000
         #expect(night.previousS <= now && now < night.nextS)
         #expect((23 * 3_600...25 * 3_600).contains(night.nextS - night.previousS))
@@ -33,8 +32,8 @@ import Testing
 }
 
 @Suite struct SnapshotServiceTests {
-    private func service(_ fair: Fair, databaseURL: String? = nil, night: DailySchedule? = nil) -> SnapshotService {
-        var service = SnapshotService(databaseURL: databaseURL ?? fair.database.url, fair.settings, night: night)
+    private func service(_ fair: Fair, databaseURL: String? = nil, schedule: DailySchedule? = nil) -> SnapshotService {
+        var service = SnapshotService(databaseURL: databaseURL ?? fair.database.url, fair.settings, schedule: schedule)
         service.plan = quickPlan
         return service
     }
@@ -88,29 +87,29 @@ import Testing
         let fair = try Fair()
         let service = service(fair)
         let now = SystemClock.nowMicroseconds() / 1_000_000
-        let fresh = service.freshSinceS(nowS: now, nightS: nil)
+        let fresh = service.freshSinceS(nowS: now, scheduledS: nil)
         #expect(fresh == now - 24 * 3_600)
-        #expect(service.freshSinceS(nowS: now, nightS: now - 60) == now - 60)
-        #expect(service.isOwed(freshSinceS: fresh, nowS: now))
+        #expect(service.freshSinceS(nowS: now, scheduledS: now - 60) == now - 60)
+        #expect(service.isDue(freshSinceS: fresh, nowS: now))
         let first = try service.export(freshSinceS: fresh)
-        #expect(first.isNew && !service.isOwed(freshSinceS: fresh, nowS: now))
+        #expect(first.isNew && !service.isDue(freshSinceS: fresh, nowS: now))
         let again = try service.export(freshSinceS: fresh)
         #expect(!again.isNew && again.manifest == first.manifest)
         #expect(try fair.rows("SELECT count(*) FROM tapline.snapshots") == ["1"])
         // A night later, or when half of its time is over.
         let later = first.manifest.created + 1
-        #expect(service.isOwed(freshSinceS: later, nowS: now))
+        #expect(service.isDue(freshSinceS: later, nowS: now))
         let second = try service.export(freshSinceS: later)
         #expect(second.isNew && second.manifest.version > first.manifest.version)
         #expect(second.manifest.content == first.manifest.content)
         // A crash between the two renames left another manifest's signature.
         try Files.writeAtomically([1], to: fair.out + "/manifest.json.minisig")
-        #expect(service.isOwed(freshSinceS: fresh, nowS: now))
+        #expect(service.isDue(freshSinceS: fresh, nowS: now))
         let third = try service.export(freshSinceS: fresh)
         #expect(try third.isNew && fair.check() == third.manifest)
         // Somebody removed a file.
         try Files.remove(fair.out + "/" + third.manifest.file)
-        #expect(service.isOwed(freshSinceS: fresh, nowS: now))
+        #expect(service.isDue(freshSinceS: fresh, nowS: now))
         #expect(try service.export(freshSinceS: fresh).isNew)
     }
 
@@ -120,8 +119,8 @@ import Testing
         let service = service(fair)
         fair.settings.expiresInS = 3_600
         let hour = try fair.export()
-        #expect(!service.isOwed(freshSinceS: 0, nowS: hour.created + 1_799))
-        #expect(service.isOwed(freshSinceS: 0, nowS: hour.created + 1_800))
+        #expect(!service.isDue(freshSinceS: 0, nowS: hour.created + 1_799))
+        #expect(service.isDue(freshSinceS: 0, nowS: hour.created + 1_800))
         #expect(try !service.export(freshSinceS: 0).isNew)
         fair.settings.expiresInS = 1
         let short = try fair.export()
@@ -133,7 +132,7 @@ import Testing
     @Test func `before anybody is registered it waits`() throws {
         let fair = try Fair()
         try fair.connection.execute("DELETE FROM tapline.tags")
-        #expect(try #require(throws: ExportRefusal.self) { try service(fair).export(freshSinceS: 0) } == .empty)
+        #expect(try #require(throws: ExportRejection.self) { try service(fair).export(freshSinceS: 0) } == .empty)
         #expect(!Files.exists(fair.out + "/manifest.json"))
     }
 
@@ -171,7 +170,7 @@ import Testing
             var count = 0
             let deadline = SystemClock.monotonicMs() + 10_000
             while SystemClock.monotonicMs() < deadline {
-                let heard = try watch.heard()
+                let heard = try watch.receive()
                 count += heard.count
                 if heard.contains("end") { return count > 1 }
                 watch.wait(stop, ms: 1_000)

@@ -45,7 +45,6 @@ package struct EventbriteCSV: RegistrationSource {
 
     private let path: String
     private let key: EventKey
-    package let fields: Set<RegistrationField> = [.category, .status, .opens, .tags]
 
     /// - Parameter path: `-` is standard input.
     package init(_ path: String, key: EventKey) {
@@ -55,12 +54,14 @@ package struct EventbriteCSV: RegistrationSource {
 
     package static func place(_ number: Int, _ externalRef: String?) -> String { "line \(number)" }
 
-    package mutating func read(passes: Set<String>, _ each: (RegistrationItem) throws -> Void) throws {
-        let key = key
+    package func read(
+        passes: Set<String>, _ each: (RegistrationItem) throws -> Void
+    ) throws -> Set<RegistrationField> {
         _ = try CSVReader.readRows(
             file: path,
             header: { Rows(columns: try Self.header($0), key: key, passes: passes) },
             each)
+        return [.category, .status, .access, .tags]
     }
 
     private static func header(_ record: CSVReader.Record) throws(RowError) -> CSVColumns<Column> {

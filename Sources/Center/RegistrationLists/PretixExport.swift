@@ -36,7 +36,6 @@ package struct PretixExport: RegistrationSource {
     private var positions: [PretixPosition] = []
     private var indices: [Int: Int] = [:]
     private var items = PretixItems()
-    package let fields: Set<RegistrationField> = [.category, .status, .opens, .tags]
 
     /// Reads the files.
     ///
@@ -85,7 +84,9 @@ package struct PretixExport: RegistrationSource {
         "order " + (externalRef.map { String($0.dropFirst("pretix:".count)) } ?? "number \(number)")
     }
 
-    package mutating func read(passes: Set<String>, _ each: (RegistrationItem) throws -> Void) throws {
+    package func read(
+        passes: Set<String>, _ each: (RegistrationItem) throws -> Void
+    ) throws -> Set<RegistrationField> {
         var addOns: [Int: [PretixPosition]] = [:]
         for position in positions {
             // An add-on whose ticket is not in the files is imported as an attendee of its own.
@@ -100,6 +101,7 @@ package struct PretixExport: RegistrationSource {
             } catch { item = .problem(error) }
             try each(item)
         }
+        return [.category, .status, .access, .tags]
     }
 
     private func item(

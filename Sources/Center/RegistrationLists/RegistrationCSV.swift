@@ -29,7 +29,6 @@ package struct RegistrationCSV: RegistrationSource {
     package static let referencePrefix: String? = nil
     private let path: String
     private let identities: Identities
-    package private(set) var fields: Set<RegistrationField> = []
 
     /// - Parameter path: `-` is standard input.
     package init(_ path: String, _ identities: Identities) {
@@ -37,11 +36,12 @@ package struct RegistrationCSV: RegistrationSource {
         self.identities = identities
     }
 
-    package mutating func read(passes: Set<String>, _ each: (RegistrationItem) throws -> Void) throws {
-        let identities = identities
+    package func read(
+        passes: Set<String>, _ each: (RegistrationItem) throws -> Void
+    ) throws -> Set<RegistrationField> {
         let rows = try CSVReader.readRows(
             file: path, header: { try RegistrationCSVRows(header: $0, identities, passes) }, each)
-        fields = rows.fields
+        return rows.fields
     }
 
     package static func place(_ number: Int, _ externalRef: String?) -> String { "line \(number)" }

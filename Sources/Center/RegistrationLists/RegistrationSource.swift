@@ -1,7 +1,5 @@
 /// A registration list that is read row by row.
 package protocol RegistrationSource {
-    /// The attendee data that the list has, known after it was read. Other data stay unchanged in the database.
-    var fields: Set<RegistrationField> { get }
     /// The prefix of the references in this format, which identifies the owner of a reference.
     ///
     /// An import that makes missing attendees void applies to references with this prefix only. `nil`: to references
@@ -13,9 +11,12 @@ package protocol RegistrationSource {
     /// - Parameters:
     ///   - passes: names of the existing passes.
     ///   - each: receives the rows in order.
+    /// - Returns: the attendee data that the list has. Other data stay unchanged in the database.
     /// - Throws: the errors of `each`; `SystemError` if a file cannot be read; `RowError` or `RegistrationListError` if the
     ///   list cannot be read at all.
-    mutating func read(passes: Set<String>, _ each: (RegistrationItem) throws -> Void) throws
+    func read(
+        passes: Set<String>, _ each: (RegistrationItem) throws -> Void
+    ) throws -> Set<RegistrationField>
 
     /// Returns the position of a row, for messages.
     static func place(_ number: Int, _ externalRef: String?) -> String
@@ -26,6 +27,7 @@ package enum RegistrationField: Hashable, Sendable {
     case category, status, access, tags
 }
 
+/// One entry of a list.
 package enum RegistrationItem: Sendable {
     case row(RegistrationRow)
     case problem(RowError)

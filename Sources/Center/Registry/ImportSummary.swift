@@ -1,23 +1,34 @@
-import Runtime
-
-/// How a list is imported.
+/// The options of an import.
 package struct ImportOptions: Sendable {
-    /// Do everything, tell what was done, and undo it.
+    /// Compare and store everything, report the changes, and undo them.
     package var isDryRun = false
-    /// Attendees with a reference that are not in the list become void.
+    /// Make attendees with a reference that are not in the list void.
     package var voidMissing = false
-    /// Tags of the listed attendees that are not in the list become lost.
+    /// Make tags of the listed attendees that are not in the list lost.
     package var replaceTags = false
-    /// Take away more than `shrinkLimitPercent` of them.
+    /// Allow `voidMissing` and `replaceTags` to remove more than `shrinkLimitPercent`.
     package var allowShrink = false
 
-    /// A list that lost more than this, of people or tags, is more likely half a file than half an event.
+    /// A list without more attendees or tags than this percentage is probably incomplete.
     package static let shrinkLimitPercent = 10
+
+    /// The two ways in which an import removes entries.
+    package enum Removal: Sendable, Hashable {
+        case voidMissing, replaceTags
+
+        /// The end of a sentence "the import would make 3 of 5 ...".
+        var effect: String {
+            switch self {
+            case .voidMissing: "active attendees void"
+            case .replaceTags: "tags of the listed attendees lost"
+            }
+        }
+    }
 
     package init() {}
 }
 
-/// How far an import is.
+/// The progress of an import. The description is for the user.
 package enum ImportProgress: Sendable, Equatable, CustomStringConvertible {
     case reading(rows: Int)
     case comparing, storing
@@ -26,53 +37,66 @@ package enum ImportProgress: Sendable, Equatable, CustomStringConvertible {
         switch self {
         case .reading(let rows): "reading: \(rows) rows"
         case .comparing: "comparing with the database"
-        case .storing: "storing what differs"
+        case .storing: "storing the differences"
         }
     }
 }
 
-/// What an import did, or would do.
+/// The changes of an import, or of a dry run.
 package struct ImportSummary: Sendable, Hashable {
     package var isDryRun = false
-    /// Of the list, those that were passed over apart.
+    /// Rows for the registry.
     package var rows = 0
+    /// Rows that are not for the registry.
     package var skipped = 0
     /// Attendees.
     package var added = 0
     package var changed = 0
     package var unchanged = 0
-    /// Of those that are not in the list.
+    /// Attendees that are not in the list.
     package var voided = 0
     package var tagsAdded = 0
     package var tagsLost = 0
-    /// Void ones that are active again.
+    /// Void tags that are active again.
     package var tagsRestored = 0
     package var passesMade = 0
     package var passesChanged = 0
     package var zonesMade: [String] = []
 
     package init() {}
-
-    package var json: String {
-        let zones = zonesMade.map(JSONText.quote).joined(separator: ",")
-        return #"{"dry_run":\#(isDryRun),"rows":\#(rows),"skipped":\#(skipped),"attendees":{"added":\#(added),"#
-            + #""changed":\#(changed),"unchanged":\#(unchanged),"voided":\#(voided)},"#
-            + #""tags":{"added":\#(tagsAdded),"lost":\#(tagsLost),"restored":\#(tagsRestored)},"#
-            + #""passes":{"made":\#(passesMade),"changed":\#(passesChanged)},"zones_made":[\#(zones)]}"#
-    }
 }
 
 extension ImportSummary: CustomStringConvertible {
     package var description: String {
         var parts = [
-            "\(rows) rows" + (skipped > 0 ? ", \(skipped) passed over" : ""),
-            "attendees: \(added) added, \(changed) changed, \(unchanged) as they were"
+            "\(rows) rows" + (skipped > 0 ? ", \(skipped) skipped" : ""),
+            "attendees: \(added) added, \(changed) changed, \(unchanged) unchanged"
                 + (voided > 0 ? ", \(voided) void because they are not in the list" : ""),
             "tags: \(tagsAdded) added" + (tagsLost > 0 ? ", \(tagsLost) lost" : "")
                 + (tagsRestored > 0 ? ", \(tagsRestored) active again" : ""),
-            "passes: \(passesMade) made, \(passesChanged) changed",
+            "passes: \(passesMade) created, \(passesChanged) changed",
         ]
-        if !zonesMade.isEmpty { parts.append("zones made: " + zonesMade.joined(separator: ", ")) }
-        return (isDryRun ? "would do: " : "") + parts.joined(separator: "; ")
+        if !zonesMade.isEmpty { parts.append("zones created: " + zonesMade.joined(separator: ", ")) }
+        return (isDryRun ? "dry run, nothing stored: " : "") + parts.joined(separator: "; ")
+    }
+}
+
+extension ImportSummary: Encodable {
+    private enum Key: String, CodingKey {
+        case rows, skipped, attendees, tags, passes
+        case isDryRun = "dry_run"
+        case zonesMade = "zones_made"
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var object = encoder.container(keyedBy: Key.self)
+        try object.encode(isDryRun, forKey: .isDryRun)
+        try object.encode(rows, forKey: .rows)
+        try object.encode(skipped, forKey: .skipped)
+        try object.encode(
+            ["added": added, "changed": changed, "unchanged": unchanged, "voided": voided], forKey: .attendees)
+        try object.encode(["added": tagsAdded, "lost": tagsLost, "restored": tagsRestored], forKey: .tags)
+        try object.encode(["made": passesMade, "changed": passesChanged], forKey: .passes)
+        try object.encode(zonesMade, forKey: .zonesMade)
     }
 }

@@ -1,59 +1,72 @@
-import CLI
 import Postgres
 import RegistrationLists
 import ScanModel
 
-/// One registration list on its way into the database, within the caller's transaction.
+/// The import of one registration list, within the transaction of the caller.
 ///
-/// Rows are streamed into a temporary table (`stage`), compared with what is stored by a few statements over all of
-/// them (`match`, `refuse`), and what differs is stored (`store`). A statement that would change no row is not run:
-/// triggers fire for those too.
+/// Rows are streamed into a temporary table (`stage`). A few statements over all rows compare them with the database
+/// (`matchWithinList`, `match`), and others store the differences (`store`). Statements that would change no row are not
+/// run, because statement triggers fire for them, too.
+///
+/// Temporary tables: `import_rows` has a row for each tag of each row of the list. The first row of an attendee is its lead
+/// row; the others only add tags. `import_access_sets` maps each access set to its pass. `import_match` has the matching
+/// attendee and tag owner for each row of `import_rows`.
 struct ListImport {
-    /// Memory of the server for one hash table or sort, twice this for hashes: a million rows are matched without
-    /// files.
+    /// Memory of the server for one sort; a hash table takes twice this. A million rows are then matched without files.
     private static let workMemory = "96MB"
-    /// How long, in seconds, changes by hand may keep an import waiting; others would wait behind it.
+    /// Maximum time to wait for the lock, in seconds. Other transactions wait behind a waiting lock.
     private static let lockLimitS = 60
-    /// From so many rows on no nested loop is planned: statistics of tables that just grew may know nothing of it, and
-    /// a loop within a loop over a million rows would take hours. Fewer rows are better looked up in the indexes.
+    /// From this number of rows on, no nested loop is planned. Statistics of tables that just grew can be missing, and a
+    /// loop within a loop over a million rows would take hours. Fewer rows are looked up faster in the indexes.
     private static let manyRows = 10_000
-    /// Rows between two looks at the progress.
+    /// Number of rows between two progress reports.
     private static let progressRows = 1_000
 
     let connection: PostgresConnection
+    let list: any RegistrationSource
     let options: ImportOptions
+    private let resolver: PassResolver
+    /// The attendee data that the list has.
+    private(set) var fields: Set<RegistrationField> = []
+    var summary = ImportSummary()
+    var rejected = ImportRejected()
 
-    init(_ connection: PostgresConnection, _ options: ImportOptions) {
-        (self.connection, self.options) = (connection, options)
+    init(
+        _ connection: PostgresConnection, _ list: any RegistrationSource, _ resolver: PassResolver,
+        _ options: ImportOptions
+    ) {
+        self.connection = connection
+        self.list = list
+        self.resolver = resolver
+        self.options = options
     }
 
-    /// Throws what `RegistryStore.import` does.
-    func run(
-        _ list: any RegistrationSource, _ book: inout PassResolver, _ done: inout ImportSummary,
-        _ progress: (ImportProgress) -> Void
-    ) throws {
-        var list = list
-        // An import that is killed gives its locks back at once, not at the end of its statement.
+    /// Imports the list.
+    ///
+    /// - Returns: the changes of attendees and tags.
+    /// - Throws: as `RegistryStore.import`.
+    mutating func run(_ progress: (ImportProgress) -> Void) throws -> ImportSummary {
+        // The server then detects within 2 s that the client was killed, and releases the locks.
         try connection.execute(
             """
             SET LOCAL work_mem = '\(Self.workMemory)'; SET LOCAL jit = off;
             SET LOCAL client_connection_check_interval = '2s'
             """)
-        var refused = ImportRejected()
-        let ways = try stage(&list, book.names, &refused, &done, progress)
+        let accessSets = try stage(progress)
         progress(.comparing)
-        try matchWithinList(list, &refused)
-        guard refused.isEmpty else { throw refused }
-        try storeWays(ways, &book)
+        try matchWithinList()
+        guard rejected.isEmpty else { throw rejected }
+        try storeAccessSets(accessSets)
         try lock()
-        try match(list, &refused)
-        guard refused.isEmpty else { throw refused }
+        try match()
+        guard rejected.isEmpty else { throw rejected }
         progress(.storing)
-        try store(list, &done)
+        try store()
+        return summary
     }
 
-    /// Changes by hand and this come one after the other; scans, gates and views go on, they only read here. The limit
-    /// is for this lock alone: the commit waits its turn as that of any other change does.
+    /// Excludes other changes of attendees and tags. Ingestion, exports and views continue, because they only read these
+    /// tables. The time limit applies to this lock only.
     private func lock() throws {
         do {
             try connection.execute(
@@ -63,65 +76,86 @@ struct ListImport {
                 SET LOCAL lock_timeout TO DEFAULT
                 """)
         } catch {
+            // lock_not_available
             guard error.sqlState == "55P03" else { throw error }
-            throw ProgramError.failed(
-                "somebody else held attendees or tags for \(Self.lockLimitS) s (a transaction that was left open?): "
-                    + "nothing was stored, try again")
+            throw RegistryError.locked(limitS: Self.lockLimitS)
         }
     }
 
-    /// Copies the rows into `import_rows`, one for each tag of each row, and one for a row without any; gives the ways
-    /// to open, by their number there. Bad rows are told, and reading goes on: all of them are named at once.
-    private func stage(
-        _ list: inout any RegistrationSource, _ passes: Set<String>, _ refused: inout ImportRejected,
-        _ done: inout ImportSummary, _ progress: (ImportProgress) -> Void
-    ) throws -> [RegistrationRow.AccessSet: Int32] {
+    // MARK: Reading
+
+    /// The result of reading a list.
+    private struct Staged {
+        var accessSets: [RegistrationRow.AccessSet: Int32] = [:]
+        var rows = 0
+        var skipped = 0
+        var rejected = ImportRejected()
+
+        /// Returns the number of an access set, from 0; `nil` if there are too many.
+        mutating func number(of accessSet: RegistrationRow.AccessSet) -> Int32? {
+            if let number = accessSets[accessSet] { return number }
+            guard accessSets.count < RegistrationRow.accessSetLimit else { return nil }
+            let number = Int32(accessSets.count)
+            accessSets[accessSet] = number
+            return number
+        }
+    }
+
+    /// Copies the rows of the list into `import_rows`. Invalid rows do not end the reading, so that all of them are reported.
+    ///
+    /// - Returns: the access sets with their numbers in `import_rows`.
+    private mutating func stage(_ progress: (ImportProgress) -> Void) throws -> [RegistrationRow.AccessSet: Int32] {
         try connection.execute(
             """
-            CREATE TEMPORARY TABLE import_rows (line integer NOT NULL, leads boolean NOT NULL, external_ref text,
-                name text NOT NULL, category text, status text NOT NULL, way integer, tag_id bigint, tag_status text,
-                tag_returns boolean)
+            CREATE TEMPORARY TABLE import_rows (line integer NOT NULL, lead_row boolean NOT NULL, external_ref text,
+                name text NOT NULL, category text, status text NOT NULL, access_set integer, tag_id bigint,
+                tag_status text, tag_restorable boolean)
                 ON COMMIT DROP
             """)
-        var ways: [RegistrationRow.AccessSet: Int32] = [:]
-        let (buffer, format) = (CopyBuffer(), type(of: list))
-        // The file's, not the database's: it must not look like one of COPY.
-        var failure: (any Error)?
+        var staged = Staged()
+        let format = type(of: list)
+        let passes = resolver.names
+        let buffer = CopyBuffer()
+        // An error of the list must not appear as an error of COPY.
+        var reading: Result<Set<RegistrationField>, any Error> = .success([])
         try connection.copyIn("COPY import_rows FROM STDIN (FORMAT binary)", buffer) {
             (send) throws(PostgresError) in
             do {
-                try list.read(passes: passes) { item in
+                let fields = try list.read(passes: passes) { item in
                     switch item {
                     case .row(let row):
-                        done.rows += 1
-                        let way = row.access.flatMap { ways.number(of: $0) }
-                        if way == nil, row.access != nil {
-                            refused.add(
+                        staged.rows += 1
+                        let accessSet = row.access.flatMap { staged.number(of: $0) }
+                        if accessSet == nil, row.access != nil {
+                            staged.rejected.add(
                                 RowError(
                                     row.number, at: format.place(row.number, row.externalRef),
-                                    "more than \(RegistrationRow.accessSetLimit) different sets of zones and times: give passes"
-                                ))
+                                    "more than \(RegistrationRow.accessSetLimit) different sets of zones and times: "
+                                        + "use passes"))
                         }
-                        Self.put(row, way, buffer)
+                        Self.put(row, accessSet, buffer)
                         try send()
                     case .problem(let problem):
-                        done.rows += 1
-                        refused.add(problem)
-                    case .skipped: done.skipped += 1
+                        staged.rows += 1
+                        staged.rejected.add(problem)
+                    case .skipped: staged.skipped += 1
                     }
-                    if done.rows.isMultiple(of: Self.progressRows) { progress(.reading(rows: done.rows)) }
+                    if staged.rows.isMultiple(of: Self.progressRows) { progress(.reading(rows: staged.rows)) }
                 }
-            } catch let error as PostgresError { throw error } catch { failure = error }
+                reading = .success(fields)
+            } catch let error as PostgresError { throw error } catch { reading = .failure(error) }
         }
-        if let problem = failure as? RowError { throw ImportRejected(problem) }
-        if let failure { throw failure }
-        progress(.reading(rows: done.rows))
+        do { fields = try reading.get() } catch let problem as RowError { throw ImportRejected(problem) }
+        summary.rows = staged.rows
+        summary.skipped = staged.skipped
+        rejected = staged.rejected
+        progress(.reading(rows: staged.rows))
         try connection.execute("ANALYZE import_rows")
-        if done.rows >= Self.manyRows { try connection.execute("SET LOCAL enable_nestloop = off") }
-        return ways
+        if staged.rows >= Self.manyRows { try connection.execute("SET LOCAL enable_nestloop = off") }
+        return staged.accessSets
     }
 
-    private static func put(_ row: RegistrationRow, _ way: Int32?, _ buffer: CopyBuffer) {
+    private static func put(_ row: RegistrationRow, _ accessSet: Int32?, _ buffer: CopyBuffer) {
         for index in 0..<max(1, row.tags.count) {
             buffer.beginRow(10)
             buffer.put(Int32(clamping: row.number))
@@ -130,7 +164,7 @@ struct ListImport {
             buffer.put(row.name)
             buffer.put(row.category)
             buffer.put(row.status.rawValue)
-            if let way { buffer.put(way) } else { buffer.putNull() }
+            if let accessSet { buffer.put(accessSet) } else { buffer.putNull() }
             guard index < row.tags.count else {
                 buffer.putNull()
                 buffer.putNull()
@@ -143,25 +177,18 @@ struct ListImport {
         }
     }
 
-    private func storeWays(_ ways: [RegistrationRow.AccessSet: Int32], _ book: inout PassResolver) throws {
-        let ordered = ways.sorted { $0.value < $1.value }
-        let passes = try ordered.map { try book.pass(for: $0.key) }
+    /// Finds or creates the pass of each access set.
+    private func storeAccessSets(_ accessSets: [RegistrationRow.AccessSet: Int32]) throws {
+        let ordered = accessSets.sorted { $0.value < $1.value }
+        let passes = try ordered.map { try resolver.pass(for: $0.key) }
         try connection.execute(
-            "CREATE TEMPORARY TABLE import_ways (way integer NOT NULL, pass_id bigint NOT NULL) ON COMMIT DROP")
+            """
+            CREATE TEMPORARY TABLE import_access_sets (access_set integer NOT NULL, pass_id bigint NOT NULL)
+                ON COMMIT DROP
+            """)
         try connection.query(
-            "INSERT INTO import_ways SELECT * FROM unnest($1::integer[], $2::bigint[])",
+            "INSERT INTO import_access_sets SELECT * FROM unnest($1::integer[], $2::bigint[])",
             [.int32s(ordered.map(\.value)), .int64s(passes)])
-        try connection.execute("ANALYZE import_ways")
-    }
-}
-
-extension [RegistrationRow.AccessSet: Int32] {
-    /// The number of a way to open, counted from 0; nil for one too many.
-    fileprivate mutating func number(of way: RegistrationRow.AccessSet) -> Int32? {
-        if let number = self[way] { return number }
-        guard count < RegistrationRow.accessSetLimit else { return nil }
-        let number = Int32(count)
-        self[way] = number
-        return number
+        try connection.execute("ANALYZE import_access_sets")
     }
 }

@@ -1,14 +1,14 @@
 import RegistrationLists
 import Runtime
 
-/// Passes that an import joined of others, as those of a ticket and its add-ons.
+/// Joined passes: an import creates them for attendees with several passes, such as a ticket and its add-ons.
 extension PassResolver {
-    /// Between the parts in the name of a joined pass.
+    /// Separates the parts in the name of a joined pass.
     static let joint = " + "
 
     private typealias Part = RegistrationRow.AccessSet.Part
 
-    /// What the parts give together now.
+    /// Returns the combined access of the parts, by their passes now.
     func access(of parts: [RegistrationRow.AccessSet.Part]) -> Set<Access> {
         var access: Set<Access> = []
         for part in parts {
@@ -22,8 +22,11 @@ extension PassResolver {
         return access
     }
 
-    /// Those that are what the parts in their names give. Any other is somebody's own, whatever its name.
-    /// - Returns: in the order in which they can be made anew: parts before what was joined of them.
+    /// Returns the passes whose name consists of other passes, and whose access is that of these parts. Other passes with such
+    /// a name were changed on purpose.
+    ///
+    /// - Parameter listed: names of passes that are left out.
+    /// - Returns: the passes in an order in which they can be created: parts before the passes that are joined of them.
     func joinedPasses(
         except listed: Set<String>
     ) -> [(name: String, parts: [RegistrationRow.AccessSet.Part])] {
@@ -35,20 +38,21 @@ extension PassResolver {
         }.sorted { ($0.name.utf8.count, $0.name) < ($1.name.utf8.count, $1.name) }
     }
 
+    /// Returns whether a pass has the access and the properties that joining the parts gives.
     func isJoined(_ pass: Pass, _ parts: [RegistrationRow.AccessSet.Part]) -> Bool {
         guard let first = parts.first.flatMap({ named[$0.pass] }) else { return false }
         return (pass.colour, pass.note, pass.reentry) == (first.colour, first.note, first.reentry)
             && Set(pass.access.map(\.1)) == access(of: parts)
     }
 
-    /// The parts that a name tells; nil: it is not one of a joined pass.
+    /// Returns the parts in a name, or `nil` if it is not the name of a joined pass.
     private func parts(_ name: String) -> [Part]? {
         var parts: [Part] = []
         var pieces = name.split(separator: Self.joint, omittingEmptySubsequences: false)[...]
         while !pieces.isEmpty {
-            // The longest first: a pass that is a part may have the joint in its own name.
+            // The longest first: the name of a part can contain the separator.
             let found = (1...pieces.count).reversed().lazy.compactMap { count in
-                part(pieces.prefix(count).joined(separator: Self.joint), of: name).map { (count, $0) }
+                self.part(pieces.prefix(count).joined(separator: Self.joint), of: name).map { (count, $0) }
             }.first
             guard let (count, part) = found else { return nil }
             parts.append(part)
@@ -59,7 +63,7 @@ extension PassResolver {
 
     private func part(_ text: String, of name: String) -> Part? {
         if text != name, named[text] != nil { return Part(pass: text) }
-        // As `Part.description` writes times.
+        // The format of `Part.description`.
         guard let times = text.split(separator: " (").last, times.count + 2 < text.count else { return nil }
         var part = Part(pass: String(text.dropLast(times.count + 2)))
         let words = times.dropLast().split(separator: " ")

@@ -2,13 +2,15 @@ import Postgres
 import RegistrationLists
 import Runtime
 
-/// The zones and passes of the database while an import works; what is missing is made, what differs is changed, and
-/// nothing else is written.
-struct PassResolver {
+/// The zones and passes of the database during an import, within the transaction of the caller.
+///
+/// It creates missing zones and passes, changes passes that differ, and writes nothing else.
+final class PassResolver {
     struct Access: Hashable {
         let zone: Int64
-        /// Microseconds since 1970; nil: no bound.
+        /// Microseconds since 1970; `nil`: no bound.
         let from: Int64?
+        /// Microseconds since 1970; `nil`: no bound.
         let until: Int64?
     }
 
@@ -18,10 +20,11 @@ struct PassResolver {
         var colour: String?
         var note: String?
         var reentry: String
-        /// By the id of the row.
+        /// With the id of the row.
         var access: [(id: Int64, Access)]
 
-        /// What an import makes of zones and times: nobody dressed it up, and all zones have the same times.
+        /// Whether an import would create this pass for zones and times: it has no name, colour, note or reentry rule, and
+        /// all zones have the same times.
         var isShared: Bool {
             guard name == nil, colour == nil, note == nil, reentry == "gate", let (_, first) = access.first else {
                 return false
@@ -73,10 +76,11 @@ struct PassResolver {
         }
     }
 
-    // MARK: A list of passes
+    // MARK: Passes of a list
 
-    /// Makes and changes passes until they are as the list has them, and those that were joined of them; others stay.
-    mutating func store(_ list: PassCSV) throws {
+    /// Creates and changes passes as in the list, and updates the joined passes that have them as parts. Other passes stay
+    /// unchanged.
+    func store(_ list: PassCSV) throws {
         let joined = joinedPasses(except: Set(list.entries.map(\.name)))
         for entry in list.entries {
             let present = named[entry.name]
@@ -94,12 +98,12 @@ struct PassResolver {
         for (name, parts) in joined { try store(name, parts) }
     }
 
-    private mutating func store(_ name: String, _ parts: [RegistrationRow.AccessSet.Part]) throws {
-        guard let first = parts.first.flatMap({ named[$0.pass] }) else { preconditionFailure("passes that are there") }
+    private func store(_ name: String, _ parts: [RegistrationRow.AccessSet.Part]) throws {
+        guard let first = parts.first.flatMap({ named[$0.pass] }) else { preconditionFailure("a joined pass has existing parts") }
         try store(name, colour: first.colour, note: first.note, reentry: first.reentry, access(of: parts))
     }
 
-    private mutating func store(
+    private func store(
         _ name: String, colour: String?, note: String?, reentry: String, _ access: Set<Access>
     ) throws {
         let texts = [PostgresParameter.text(name), .optional(colour), .optional(note), .text(reentry)]
@@ -147,11 +151,11 @@ struct PassResolver {
         return rows.enumerated().map { (made.int($0.offset, 0), $0.element) }
     }
 
-    // MARK: What rows open
+    // MARK: Passes of rows
 
-    /// The pass of what a row opens, found or made.
-    mutating func pass(for opens: RegistrationRow.AccessSet) throws -> Int64 {
-        switch opens {
+    /// Returns the id of the pass for an access set. The pass is created if it is missing.
+    func pass(for accessSet: RegistrationRow.AccessSet) throws -> Int64 {
+        switch accessSet {
         case .zones(let names, let from, let until):
             var access: Set<Access> = []
             for name in names { access.insert(Access(zone: try zone(name), from: from, until: until)) }
@@ -171,22 +175,24 @@ struct PassResolver {
         }
     }
 
-    /// A pass of its own, with the parts in its name. One of that name is taken as it is: `store` keeps what was joined up
-    /// to date, and the rest somebody made so.
-    private mutating func joined(_ parts: [RegistrationRow.AccessSet.Part]) throws -> Int64 {
+    /// Returns a pass with the combined access of several passes, named after them.
+    ///
+    /// An existing pass of that name is used unchanged: `store` keeps joined passes up to date, and any other pass of that
+    /// name was changed on purpose.
+    private func joined(_ parts: [RegistrationRow.AccessSet.Part]) throws -> Int64 {
         let name = parts.map(\.description).joined(separator: Self.joint)
         if named[name] == nil { try store(name, parts) }
-        guard let pass = named[name] else { preconditionFailure("just stored") }
+        guard let pass = named[name] else { preconditionFailure("the pass was stored") }
         if !isJoined(pass, parts) {
-            Log("registry").info("pass used as it is, other than its parts give", [.name: name])
+            Log("registry").info("joined pass differs from its parts, used unchanged", [.name: name])
         }
         return pass.id
     }
 
-    private mutating func zone(_ name: String) throws -> Int64 {
+    private func zone(_ name: String) throws -> Int64 {
         if let id = zones[name] { return id }
-        let id = try connection.query("INSERT INTO tapline.zones (name) VALUES ($1) RETURNING id", [.text(name)]).int(
-            0, 0)
+        let id = try connection.query("INSERT INTO tapline.zones (name) VALUES ($1) RETURNING id", [.text(name)])
+            .int(0, 0)
         zones[name] = id
         zonesMade.append(name)
         return id

@@ -2,10 +2,11 @@ import AccessControl
 import ScanModel
 import Snapshots
 
-/// Why a gate answers as it does, in words: the verdict is `Decision`'s, and so is the choice of the row that opens; this only
-/// says which of the facts it went by.
+/// The reason of a verdict, in words.
+///
+/// `Decision` determines the verdict. This type only determines which part of the input led to it.
 struct Reason {
-    /// For programs.
+    /// The rule that determined the verdict, in JSON output.
     enum Rule: String, CaseIterable {
         case wayOut = "way-out"
         case open
@@ -27,8 +28,8 @@ struct Reason {
     let text: String
 
     /// - Parameters:
-    ///   - facts: those that the decision was made from, with a gate in them.
-    ///   - zones: for their names.
+    ///   - facts: the input of the decision, with a gate.
+    ///   - zones: all zones of the snapshot, for their names.
     init(_ decision: Decision, _ facts: DecisionInput, zones: [Int64: Zone]) {
         let words = Words(facts: facts, zones: zones)
         let (rule, text) = words.why(decision)
@@ -61,7 +62,7 @@ private struct Words {
         case .noAccess: noAccess
         case .outsideTime: (.outsideTime, outsideTime)
         case .alreadyInside: alreadyInside
-        // What a reader finds out at the lane, and no question here can hold.
+        // Verdicts about the reading of a tag; they cannot occur here.
         default: (.other, decision.verdict.name)
         }
     }
@@ -76,13 +77,13 @@ private struct Words {
 
     private func name(_ zone: Int64) -> String { Explanation.name(zone, zones) }
 
-    /// The rows that open this gate, now or at another time.
+    /// The access rows that open this gate, at any time.
     private var rows: [Access] {
         (facts.pass?.access ?? []).filter { facts.zones.isWithin($0.zone, gateZone) }
     }
 
     private func admitted(_ decision: Decision) -> String {
-        // The row by which the same decision would be made alone.
+        // The first row that admits without the others.
         let row = rows.first { row in
             var alone = facts
             alone.pass = facts.pass.map { Pass(id: $0.id, reentry: $0.reentry, access: [row]) }

@@ -25,9 +25,8 @@ final class ListFiles {
     }
 
     func read(_ source: some RegistrationSource, passes: Set<String> = []) throws -> Found {
-        var source = source
         var found = Found()
-        try source.read(passes: passes) { item in
+        _ = try source.read(passes: passes) { item in
             switch item {
             case .row(let row): found.rows.append(row)
             case .problem(let problem): found.problems.append(problem.description)

@@ -65,12 +65,12 @@ import Testing
         let world = try World(seed: 10, tags: Deltas.fewRows / 2 + 100)
         let first = try world.publish()
         let deltas = Deltas(folder: world.out, limit: 1)
-        #expect(try deltas.step(from: first, to: world.build()) != nil)
+        #expect(try deltas.changeset(from: first, to: world.build()) != nil)
         world.out.removeUnfinished()
         let count = world.tags.count
         world.tags = [:]
         for _ in 0..<count { world.add() }
-        #expect(try deltas.step(from: first, to: world.build()) == nil)
+        #expect(try deltas.changeset(from: first, to: world.build()) == nil)
     }
 
     @Test func noneIsMadeFromAFileThatIsNotThePublishedOne() throws {

@@ -10,7 +10,7 @@ import Testing
 @Suite struct NewestSnapshotTests {
     @Test func aFolderStandsForTheOneThatItsManifestNames() throws {
         let world = try World(seed: 1, tags: 3)
-        #expect(throws: ExportError.self) { try NewestSnapshot.file(world.out.path) }
+        #expect(throws: SnapshotExportError.self) { try NewestSnapshot.file(world.out.path) }
         let manifest = try world.publish()
         let file = world.out.path + "/" + manifest.file
         #expect(try NewestSnapshot.file(world.out.path) == file)

@@ -1,4 +1,3 @@
-import CLI
 import FileSystem
 import LinuxSystem
 import Runtime
@@ -63,13 +62,13 @@ import Testing
         let settings = SnapshotExporter.Settings(folder: world.out.path, key: world.key)
         let nowhere = "postgresql://x@127.0.0.1:1/x"
         let second = try publishCutOff(world)
-        #expect(throws: ProgramError.self) { try SnapshotExporter(databaseURL: nowhere, settings).run() }
+        #expect(throws: SnapshotExportError.self) { try SnapshotExporter(databaseURL: nowhere, settings).run() }
         #expect(world.out.published(trusting: world.key.publicKey) == second)
         let third = try publishCutOff(world)
         // Who exports has begun with it, or will.
         do {
             let lock = try FileLock(world.out.lockPath)
-            world.out.mendIfIdle(trusting: world.key.publicKey)
+            world.out.repairIfIdle(trusting: world.key.publicKey)
             #expect(world.out.published(trusting: world.key.publicKey) == nil)
             withExtendedLifetime(lock) {}
         }
@@ -86,13 +85,13 @@ import Testing
         let old = try Files.read(world.out.path + "/manifest.json")
         let second = try publishCutOff(world)
         let new = try Files.read(world.out.path + "/.building.json")
-        world.out.mend(trusting: world.key.publicKey)
+        world.out.repair(trusting: world.key.publicKey)
         #expect(world.out.published(trusting: world.key.publicKey) == second)
         #expect(second.version > first.version)
         // Nothing that is not signed is put in its place.
         try Files.writeAtomically(old, to: world.out.path + "/manifest.json")
         try Files.writeAtomically(new + [32], to: world.out.path + "/.building.json")
-        world.out.mend(trusting: world.key.publicKey)
+        world.out.repair(trusting: world.key.publicKey)
         #expect(world.out.manifest == first)
         world.out.removeUnfinished()
         #expect(try names(world).allSatisfy { !$0.hasPrefix(".building") })
@@ -126,6 +125,6 @@ import Testing
             (899_999, 1_000_000, true), (900_000, 1_000_000, false),
         ] as [(Int64, Int64, Bool)])
     func aListUnderNineTenthsIsShrunk(now: Int64, last: Int64, isShrunk: Bool) {
-        #expect(ExportRefusal.isShrunk(now, from: last) == isShrunk)
+        #expect(ExportRejection.isShrunk(now, from: last) == isShrunk)
     }
 }

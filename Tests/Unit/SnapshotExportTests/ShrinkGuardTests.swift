@@ -6,7 +6,7 @@ import Testing
     private func measured(_ lengths: [Int64]) -> ShrinkGuard {
         var shrinking = ShrinkGuard()
         for (index, length) in lengths.enumerated() {
-            shrinking.published(version: Int64(index + 1), attendees: length)
+            shrinking.addPublished(version: Int64(index + 1), attendees: length)
         }
         return shrinking
     }
@@ -24,9 +24,9 @@ import Testing
             ([100, 0], 0, nil), ([100, 50, 55], 49, 3),
         ] as [([Int64], Int64, Int64?)])
     func theLongestSinceTheLastAllowedOneIsTheMeasure(published: [Int64], next: Int64, refusedFor: Int64?) {
-        let refusal = measured(published).refusal(of: next)
+        let refusal = measured(published).rejection(of: next)
         let expected = refusedFor.map {
-            ExportRefusal.shrunk(attendees: next, last: published[Int($0) - 1], lastVersion: $0)
+            ExportRejection.shrunk(attendees: next, last: published[Int($0) - 1], lastVersion: $0)
         }
         #expect(refusal == expected)
     }
@@ -37,6 +37,6 @@ import Testing
             (950_000, 1_000_000, false), (5, 0, false),
         ] as [(Int64, Int64, Bool)])
     func aCrowdThatBecameVoidIsNotSomebodysWork(now: Int64, last: Int64, isRefused: Bool) {
-        #expect(ExportRefusal.hasFewerActive(now, than: last) == isRefused)
+        #expect(ExportRejection.hasFewerActive(now, than: last) == isRefused)
     }
 }

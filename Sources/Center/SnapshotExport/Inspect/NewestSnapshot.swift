@@ -1,17 +1,18 @@
 import FileSystem
 import Snapshots
 
-/// What stands for a snapshot on the command line: its file, or a folder, which stands for the newest in it.
+/// Finds the snapshot file that a path on the command line means.
 package enum NewestSnapshot {
-    /// The file that is meant by a path: of a scanner's folder the one in force, of a published folder the one that its
-    /// manifest names. Throws `ExportError` for a folder without either.
-    package static func file(_ path: String) throws -> String {
+    /// Returns the snapshot file of a path.
+    ///
+    /// - Parameter path: a file, which is returned unchanged, or a folder. The file of a scanner's folder is the installed
+    ///   snapshot. The file of a published folder is the one that its manifest names.
+    /// - Throws: `SnapshotExportError.noSnapshot` for a folder without either.
+    package static func file(_ path: String) throws(SnapshotExportError) -> String {
         guard (try? Files.list(path)) != nil else { return path }
-        // The manifest does not know the second name that a scanner gives to a file which mends another.
+        // First: a scanner's manifest does not name a file that was installed in place of a damaged one.
         if let current = SnapshotFileName.current(in: path) { return path + "/" + current }
-        guard let manifest = PublishedFolder(path: path).manifest else {
-            throw ExportError(detail: "\(path): no manifest in it names a snapshot")
-        }
+        guard let manifest = PublishedFolder(path: path).manifest else { throw .noSnapshot(folder: path) }
         return path + "/" + manifest.file
     }
 }

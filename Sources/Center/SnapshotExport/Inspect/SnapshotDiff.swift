@@ -1,7 +1,7 @@
 import SQLite
 import Snapshots
 
-/// What changed from one snapshot file to another, table by table, row by row.
+/// The differences between two snapshot files, by table and row.
 package struct SnapshotDiff: Sendable {
     package enum Change: String, Sendable {
         case added = "+"
@@ -12,8 +12,7 @@ package struct SnapshotDiff: Sendable {
     package struct Row: Sendable {
         package let table: String
         package let change: Change
-        /// Values by column, as SQLite quotes them; before and after for a changed row, of the columns that differ and the
-        /// key.
+        /// Values by column, quoted by SQLite. For a changed row: the key, and both values of each column that differs.
         package let text: String
     }
 
@@ -25,21 +24,20 @@ package struct SnapshotDiff: Sendable {
         package var isEmpty: Bool { added + removed + changed == 0 }
     }
 
-    /// One a table, by name.
+    /// One for each table, sorted by name.
     package private(set) var counts: [Count] = []
-    /// In order of table and key, at most `limit` a table and kind of change.
+    /// Sorted by table and key; at most `limit` for each table and kind of change.
     package private(set) var rows: [Row] = []
 
     package var isEmpty: Bool { counts.allSatisfy(\.isEmpty) }
 
     /// Compares two snapshots by the keys of their rows.
     ///
-    /// Throws what `Snapshot.init` throws; `ExportError` for a folder without a manifest.
-    ///
     /// - Parameters:
-    ///   - old: as `NewestSnapshot` takes it.
-    ///   - new: the same.
-    ///   - limit: rows to show for each table and kind of change; all are counted.
+    ///   - old: a file or a folder (`NewestSnapshot`).
+    ///   - new: likewise.
+    ///   - limit: maximum number of rows for each table and kind of change. All differences are counted.
+    /// - Throws: the errors of `Snapshot.init`; `SnapshotExportError.noSnapshot` for a folder without a snapshot.
     package init(from old: String, to new: String, limit: Int = 20) throws {
         let (old, new) = (try NewestSnapshot.file(old), try NewestSnapshot.file(new))
         for path in [old, new] { _ = try Snapshot(path: path) }

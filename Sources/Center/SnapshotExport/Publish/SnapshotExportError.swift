@@ -21,13 +21,14 @@ package enum SnapshotExportError: OperationError {
     case invalidTime(String)
     /// The folder holds no publication that can be checked.
     case notPublished(String)
+    /// The folder is neither that of a scanner with a snapshot nor a published one.
+    case noSnapshot(folder: String)
 
     package var category: ErrorCategory {
         switch self {
-        case .invalidContent, .busy, .stopped: .failure
+        case .invalidContent, .busy, .stopped, .noSnapshot: .failure
         case .eventNameMissing, .eventNameDiffers, .schemaMissing, .invalidTime, .notPublished: .configuration
-        case .database(let error):
-            error.code == .misuse ? .configuration : error.isConnectionLost ? .unavailable : .failure
+        case .database(let error): error.category
         }
     }
 
@@ -43,6 +44,7 @@ package enum SnapshotExportError: OperationError {
         case .database(let error): error.code == .misuse ? error.description : "database: \(error)"
         case .invalidTime(let text): "'\(text)' is not a time of day as HH:MM"
         case .notPublished(let detail): "nothing is published: \(detail)"
+        case .noSnapshot(let folder): "\(folder): no manifest in it names a snapshot"
         }
     }
 

@@ -7,10 +7,10 @@ extension Center {
     private static let capacityRange = 0...100_000_000
 
     private static let zoneAdd = Command(
-        "zone add", positionals: "NAME", count: 1...1, "make a zone",
+        "zone add", positionals: "NAME", count: 1...1, "add a zone",
         options: [
-            databaseURL, Option("parent", "ZONE", "the zone that it lies in"),
-            Option("capacity", "N", "people"),
+            databaseURL, Option("parent", "ZONE", "the zone that contains it"),
+            Option("capacity", "N", "maximum number of people, for reports"),
         ]
     ) { arguments in
         let (url, name, parent) = (try database(arguments), arguments.positionals[0], arguments["parent"])
@@ -22,8 +22,8 @@ extension Center {
         "zone set", positionals: "NAME", count: 1...1, "change a zone",
         options: [
             databaseURL, Option("name", "NAME", "its new name"),
-            Option("parent", "ZONE", "the zone that it lies in; '' for none"),
-            Option("capacity", "N", "people; '' for no limit"),
+            Option("parent", "ZONE", "the zone that contains it; '' for none"),
+            Option("capacity", "N", "maximum number of people, for reports; '' for no limit"),
         ]
     ) { arguments in
         let (url, name, newName) = (try database(arguments), arguments.positionals[0], arguments["name"])
@@ -37,7 +37,7 @@ extension Center {
     }
 
     private static let zoneList = list(
-        "zone list", "zones, their parents, and how full they are",
+        "zone list", "list zones, their parents and the number of people inside",
         """
         SELECT zone_id AS id, z.name, p.name AS parent, z.capacity, inside, inside_total, lanes, lanes_silent
         FROM tapline.live_zones z LEFT JOIN tapline.zones p ON p.id = z.parent_id ORDER BY path
@@ -47,10 +47,10 @@ extension Center {
         "policy", "JSON", "antipassback, minutes, debounce_ms, tolerance_s, no_snapshot, expired, uid_only")
 
     private static let gateAdd = Command(
-        "gate add", positionals: "NAME", count: 1...1, "make a gate",
+        "gate add", positionals: "NAME", count: 1...1, "add a gate",
         options: [
-            databaseURL, Option("zone", "ZONE", "where in leads to", required: true),
-            Option("from-zone", "ZONE", "where out leads to; off site if not given"), policy,
+            databaseURL, Option("zone", "ZONE", "the zone that the direction in leads into", required: true),
+            Option("from-zone", "ZONE", "the zone that the direction out leads into; off site if not given"), policy,
         ]
     ) { arguments in
         let (url, name) = (try database(arguments), arguments.positionals[0])
@@ -59,10 +59,10 @@ extension Center {
     }
 
     private static let gateSet = Command(
-        "gate set", positionals: "NAME", count: 1...1, "change a gate; its policy is replaced whole",
+        "gate set", positionals: "NAME", count: 1...1, "change a gate; a new policy replaces the old one completely",
         options: [
-            databaseURL, Option("name", "NAME", "its new name"), Option("zone", "ZONE", "where in leads to"),
-            Option("from-zone", "ZONE", "where out leads to; '' for off site"), policy,
+            databaseURL, Option("name", "NAME", "its new name"), Option("zone", "ZONE", "the zone that the direction in leads into"),
+            Option("from-zone", "ZONE", "the zone that the direction out leads into; '' for off site"), policy,
         ]
     ) { arguments in
         let (url, name, newName) = (try database(arguments), arguments.positionals[0], arguments["name"])
@@ -76,7 +76,7 @@ extension Center {
     }
 
     private static let gateList = list(
-        "gate list", "gates, where they lead, and their policies",
+        "gate list", "list gates, their zones and policies",
         """
         SELECT g.id, g.name, z.name AS zone, f.name AS from_zone, g.policy,
             (SELECT count(*) FROM tapline.scanners s WHERE s.gate_id = g.id AND s.enabled) AS scanners
