@@ -14,7 +14,7 @@ import Testing
 
     private func rows(_ sql: String) throws -> [String] { try world.rows(sql) }
 
-    @Test func `scanners are enrolled with gate and zone, counted in quarantine, and removed`() throws {
+    @Test func scannerIsEnrolledWithGateAndZoneAndRemoved() throws {
         let id = try #require(ScannerID("lane-1"))
         try connection.execute(
             """
@@ -41,7 +41,7 @@ import Testing
         #expect(try rows("SELECT id, enabled, gate_id IS NULL FROM tapline.scanners") == ["lane-1|t|f"])
     }
 
-    @Test func `event, zones and gates are set, and what is wrong says so`() throws {
+    @Test func eventZonesAndGatesAreSetOrRejectedWithReason() throws {
         #expect(throws: RegistryError.self) { try registry.setEvent(name: nil, timeZone: "Asia/Dubai", dayStart: nil) }
         try registry.setEvent(name: "Desert", timeZone: "Asia/Dubai", dayStart: nil)
         try registry.setEvent(name: nil, timeZone: nil, dayStart: "05:30")

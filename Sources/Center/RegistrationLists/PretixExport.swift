@@ -89,7 +89,7 @@ package struct PretixExport: RegistrationSource {
     ) throws -> Set<RegistrationField> {
         var addOns: [Int: [PretixPosition]] = [:]
         for position in positions {
-            // An add-on whose ticket is not in the files is imported as an attendee of its own.
+            // An add-on whose ticket is not in the files is imported as a separate attendee.
             if let ticket = position.addonTo, indices[ticket] != nil { addOns[ticket, default: []].append(position) }
         }
         var number = 0

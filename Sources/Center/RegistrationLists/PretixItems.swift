@@ -32,7 +32,7 @@ struct PretixItems {
     /// Returns the pass that matches a position.
     ///
     /// - Parameter isNeeded: whether a position that is an admission must have a pass.
-    /// - Throws: `CellError` if a pass is needed and there is none.
+    /// - Throws: `CellError` if a pass is needed and missing.
     func pass(
         of position: PretixPosition, _ passes: Set<String>, isNeeded: Bool
     ) throws(CellError) -> (pass: String?, isAdmission: Bool) {

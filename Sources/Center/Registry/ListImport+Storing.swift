@@ -112,7 +112,8 @@ extension ListImport {
             ?? others.map { "NOT \(hasPrefix($0))" }.joined(separator: " AND ")
         let all = "SELECT id FROM tapline.attendees a WHERE external_ref IS NOT NULL AND status = 'active' AND \(scope)"
         return try remove(
-            .voidMissing, all: all, gone: "\(all) AND NOT EXISTS (SELECT FROM import_match m WHERE m.attendee_id = a.id)",
+            .voidMissing, all: all,
+            gone: "\(all) AND NOT EXISTS (SELECT FROM import_match m WHERE m.attendee_id = a.id)",
             "UPDATE tapline.attendees SET status = 'void' WHERE id IN (SELECT id FROM import_gone)")
     }
 

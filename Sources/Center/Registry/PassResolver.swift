@@ -99,7 +99,9 @@ final class PassResolver {
     }
 
     private func store(_ name: String, _ parts: [RegistrationRow.AccessSet.Part]) throws {
-        guard let first = parts.first.flatMap({ named[$0.pass] }) else { preconditionFailure("a joined pass has existing parts") }
+        guard let first = parts.first.flatMap({ named[$0.pass] }) else {
+            preconditionFailure("a joined pass has existing parts")
+        }
         try store(name, colour: first.colour, note: first.note, reentry: first.reentry, access(of: parts))
     }
 

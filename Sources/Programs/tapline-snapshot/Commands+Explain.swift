@@ -38,7 +38,7 @@ extension Commands {
     private static func time(_ flag: String, _ arguments: Arguments) throws -> Int64? {
         try arguments[flag].map { text in
             guard let time = UTCTime.microseconds(text) else {
-                throw ProgramError.configuration("--\(flag) \(text): not an RFC 3339 time, such as 2026-05-06T08:00:00Z")
+                throw ProgramError.configuration("--\(flag) \(text): not an RFC 3339 time (2026-05-06T08:00:00Z)")
             }
             return time / 1_000
         }

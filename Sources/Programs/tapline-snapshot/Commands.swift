@@ -13,7 +13,8 @@ enum Commands {
         options: [
             Option("out", "PREFIX", "path of the files without .key and .pub", required: true),
             Option(
-                "password", "PASSWORD", "encrypt PREFIX.key; without a password, only its mode protects it", kind: .secret),
+                "password", "PASSWORD", "encrypt PREFIX.key; without a password, only its mode protects it",
+                kind: .secret),
             .toggle("force", "overwrite existing files: every scanner then needs the new key"),
         ]
     ) { arguments in
@@ -37,7 +38,7 @@ enum Commands {
             Option(
                 "expires-in", "TIME", "period in which scanners may install it, such as 90m, 48h or 3d",
                 default: "\(SnapshotExporter.defaultExpiresInS / 3_600)h"),
-            Option("keep", "N", "number of versions that stay in the folder", default: String(SnapshotExporter.defaultKeep)),
+            Option("keep", "N", "versions that stay in the folder", default: String(SnapshotExporter.defaultKeep)),
             Option(
                 "deltas", "N",
                 "number of older versions with a delta, at most \(SnapshotExporter.deltasRange.upperBound)",
@@ -63,7 +64,8 @@ enum Commands {
         return {
             defer { progress?.clear() }
             let manifest: Manifest
-            do { manifest = try export.run().manifest } catch let rejection as ExportRejection where rejection != .empty {
+            do { manifest = try export.run().manifest } catch let rejection as ExportRejection where rejection != .empty
+            {
                 throw ProgramError.failed("\(rejection) (use --allow-shrink)")
             }
             switch format {
@@ -110,7 +112,7 @@ enum Commands {
     static let diff = Command(
         "diff", positionals: "OLD NEW", count: 2...2,
         "show the differences between two snapshots; a folder means the newest snapshot in it",
-        options: [Option("limit", "N", "number of rows to show for each table and kind of change", default: "20"), .output]
+        options: [Option("limit", "N", "rows to show for each table and kind of change", default: "20"), .output]
     ) { arguments in
         let format = try arguments.outputFormat()
         let limit = try arguments.int("limit", 0...1_000_000_000) ?? 20

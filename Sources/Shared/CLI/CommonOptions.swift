@@ -67,7 +67,7 @@ extension Arguments {
         default:
             let digits = text.filter { $0 != ":" && $0 != "-" && $0 != " " }
             guard let uid = Hex.decode(digits), (1...32).contains(uid.count) else {
-                throw ProgramError.usage("--\(prefix)\(kind) \(text): not the hexadecimal form of a UID (1 to 32 bytes)")
+                throw ProgramError.usage("--\(prefix)\(kind) \(text): not a UID in hexadecimal (1 to 32 bytes)")
             }
             return try eventKey().tagID(of: kind == "sun" ? .sun(uid) : .uid(uid))
         }

@@ -9,7 +9,7 @@ import Testing
 
     init() throws { files = try ListFiles() }
 
-    /// An order as pretix writes it, with prices and addresses.
+    /// An order in the format of pretix, with prices and addresses.
     private static func order(
         _ code: String, status: String = "p", isTest: Bool = false, more: String = "", _ positions: String...
     ) -> String {
@@ -180,7 +180,7 @@ import Testing
                 Self.order("E", Self.position(5, "E", 1, more: #""variation": 1"#))), passes: ["Camping"])
         #expect(found.rows.isEmpty)
         let expected = [
-            "order A-1: item 7 has no name here", "order B-1: status 'x' is not one of n, p, e, c, r",
+            "order A-1: item 7 has no name: ", "order B-1: status 'x' is not one of n, p, e, c, r",
             "order C-1: there is no pass 'Festival'", "order D-1: there is no pass 'Festival'",
             "order E-1: there is no pass 'Festival / Friday' or 'Festival'",
         ]
@@ -201,7 +201,7 @@ import Testing
     @Test func invalidAnswerIsRejectedWithPath() throws {
         for (text, words) in [
             ("", ["page-0.json: "]), ("{", ["page-0.json: "]), ("[1]", ["page-0.json: [0]"]),
-            (#"{"detail": "Authentication credentials were not provided."}"#, ["no order"]),
+            (#"{"detail": "Authentication credentials were not provided."}"#, ["not an order"]),
             (#"{"results": [{"code": "A", "positions": []}]}"#, ["results[0]", "'status' is missing"]),
             (
                 Self.page(Self.order("A", Self.position(1, "A", 1), #"{"id": "x", "positionid": 2}"#)),

@@ -4,13 +4,13 @@ import Testing
 @testable import SnapshotExport
 
 @Suite struct ExportPlanTests {
-    @Test func nothingIsDoneWithoutAReason() {
+    @Test func noExportWithoutChange() {
         let plan = ExportPlan()
         #expect(plan.delayMs(nowMs: 1_000, isDue: false) == nil)
         #expect(plan.delayMs(nowMs: 1_000, isDue: true) == 0)
     }
 
-    @Test func aChangeWaitsForMoreButNotForTheLast() {
+    @Test func changeIsExportedAfterDebounceOfFirstOne() {
         var plan = ExportPlan()
         plan.changed(nowMs: 1_000)
         #expect(plan.delayMs(nowMs: 1_000, isDue: false) == 5_000)
@@ -23,7 +23,7 @@ import Testing
         #expect(plan.delayMs(nowMs: 9_100, isDue: false) == nil)
     }
 
-    @Test func afterAnExportItRests() {
+    @Test func exportIsFollowedByPause() {
         var plan = ExportPlan()
         for (began, length, rest) in [(0, 4_000, 12_000), (100_000, 10_000, 15_000), (200_000, 100, 10_000)]
             as [(Int64, Int64, Int64)]
@@ -36,7 +36,7 @@ import Testing
         }
     }
 
-    @Test func whatIsRefusedWaitsForTheNextChange() {
+    @Test func rejectedListWaitsForNextChange() {
         var plan = ExportPlan()
         plan.changed(nowMs: 0)
         plan.begin(nowMs: 5_000)
@@ -47,7 +47,7 @@ import Testing
         #expect(plan.delayMs(nowMs: 20_000, isDue: true) == 5_000)
     }
 
-    @Test func whatFailedIsTriedAgainMoreAndMoreSeldom() {
+    @Test func failureIsRetriedWithBackoff() {
         var plan = ExportPlan()
         plan.changed(nowMs: 0)
         var now: Int64 = 5_000
@@ -66,9 +66,9 @@ import Testing
         #expect(plan.failed(nowMs: now) <= 2_000)
     }
 
-    /// Whatever comes when: every change is in a snapshot within half a minute, and exports leave the machine to others.
+    /// Random changes: each is in a snapshot within 30 s, and exports take less than a third of the time.
     @Test(arguments: 0..<50)
-    func everyChangeIsPublishedInTime(seed: UInt64) {
+    func everyChangeIsPublishedWithinHalfMinute(seed: UInt64) {
         var random = TestRandom(seed: seed)
         let exportMs = Int64.random(in: 50...5_000, using: &random)
         let gapMs = Int64.random(in: 1...20_000, using: &random)

@@ -1,7 +1,7 @@
 import Runtime
 import Synchronization
 
-/// Runs a closure on a thread of its own, and keeps its result.
+/// Runs a closure on a separate thread, and keeps its result.
 final class BackgroundTask<Value: Sendable>: Sendable {
     private let outcome = Mutex<Result<Value, any Error>?>(nil)
     private let ended = StopSignal()

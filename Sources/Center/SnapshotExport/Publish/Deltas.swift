@@ -28,7 +28,7 @@ struct Deltas {
     /// be too long to be listed.
     static func limitRows(tags: Int64) -> Int { max(fewRows, Int(tags) / 4) }
 
-    /// Returns the verified changeset from the published snapshot to the new file, or `nil` if there is none.
+    /// Returns the verified changeset from the published snapshot to the new file, or `nil` if none can be made.
     func changeset(from published: Manifest, to made: Manifest) -> [UInt8]? {
         guard limit > 0, published.event == made.event else { return nil }
         let old = folder.path + "/" + published.file

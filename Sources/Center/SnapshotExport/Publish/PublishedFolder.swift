@@ -32,7 +32,7 @@ struct PublishedFolder {
         return try? Manifest(json: bytes)
     }
 
-    /// The highest version that the manifest or a file name in the folder contains; 0 if there is none.
+    /// The highest version that the manifest or a file name in the folder contains; 0 without any.
     var lastVersion: Int64 { max(manifest?.version ?? 0, versions().first ?? 0) }
 
     /// Returns the published manifest, if a scanner that trusts `key` could install it: the signature is valid, and all files

@@ -4,7 +4,7 @@ import Runtime
 
 /// Receives notifications about changes of the registration list.
 ///
-/// Triggers of the database send them, whatever made the change. The listener has a connection of its own; use it on one thread. A
+/// Triggers of the database send them, whatever made the change. The listener has a separate connection; use it on one thread. A
 /// new listener receives nothing about earlier changes.
 final class RegistryChangeListener {
     static let channel = "tapline_registry"

@@ -41,7 +41,7 @@ extension Center {
             Option(
                 "writers", "N", "database connections that store in parallel, 1 to 16",
                 default: "\(IngestSettings.defaultWriters)"),
-            Option("center", "K/N", "number of this center and of all centers on the same queues, such as 2/3", default: "1/1"),
+            Option("center", "K/N", "this center's number of all centers on the same queues, as 2/3", default: "1/1"),
             Option(
                 "database-away-limit-s", "S",
                 "without a database, seconds until unacknowledged batches are requeued, 1 to 1500",
@@ -52,7 +52,7 @@ extension Center {
                 "minisign secret key; publish a snapshot in --snapshots after each change of the registration list"),
             Option("signing-key-password", "TEXT", "password of an encrypted signing key", kind: .secret),
             Option("snapshot-at", "HH:MM", "also publish one each day at this time, in the time zone of the event"),
-            Option("keep-days", "N", "drop scans N days after the last arrival from their journals; if not given, never"),
+            Option("keep-days", "N", "drop scans N days after the last arrival from their journals; default: never"),
         ]
     ) { arguments in
         let url = try database(arguments)

@@ -20,7 +20,9 @@ extension Center {
             Option(
                 "uid-format", "FORMAT", "notation of UIDs: hex, hex-reversed, decimal, decimal-reversed",
                 default: "hex"),
-            Option("uid-bytes", "N", "required length of each UID; if not given, numbers of up to 10 digits have 4 bytes, others 7"),
+            Option(
+                "uid-bytes", "N",
+                "required length of each UID; if not given, numbers of up to 10 digits have 4 bytes, others 7"),
             .toggle("dry-run", "compare and store everything, print the changes, and undo them"),
             .toggle(
                 "void-missing",
@@ -28,7 +30,7 @@ extension Center {
             .toggle("replace-tags", "make tags of the listed attendees that are not in the list lost"),
             .toggle(
                 "allow-shrink",
-                "allow the two options above to remove more than \(ImportOptions.shrinkLimitPercent) % of attendees or tags"),
+                "allow these two to remove more than \(ImportOptions.shrinkLimitPercent) % of attendees or tags"),
         ],
         details: """
             csv: columns name; uid, sun, code or tag_id; external_ref; category; zones or pass; valid_from, valid_until;
@@ -105,10 +107,11 @@ extension Center {
     /// Adds the file and the number of invalid rows to a rejected list, and the flag to a missing event key.
     private static func naming<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
         do { return try body() } catch let rejected as ImportRejected {
-            throw ProgramError.failed(
-                "\(path): \(rejected.count) invalid row\(rejected.count == 1 ? "" : "s"), nothing was stored\n\(rejected)")
+            let rows = rejected.count == 1 ? "1 invalid row" : "\(rejected.count) invalid rows"
+            throw ProgramError.failed("\(path): \(rows), nothing was stored\n\(rejected)")
         } catch RegistrationListError.eventKeyMissing {
-            throw ProgramError.configuration("\(path): \(RegistrationListError.eventKeyMissing) (use --event-key-file FILE)")
+            throw ProgramError.configuration(
+                "\(path): \(RegistrationListError.eventKeyMissing) (use --event-key-file FILE)")
         }
     }
 

@@ -61,7 +61,8 @@ extension Center {
     private static let gateSet = Command(
         "gate set", positionals: "NAME", count: 1...1, "change a gate; a new policy replaces the old one completely",
         options: [
-            databaseURL, Option("name", "NAME", "its new name"), Option("zone", "ZONE", "the zone that the direction in leads into"),
+            databaseURL, Option("name", "NAME", "its new name"),
+            Option("zone", "ZONE", "the zone that the direction in leads into"),
             Option("from-zone", "ZONE", "the zone that the direction out leads into; '' for off site"), policy,
         ]
     ) { arguments in

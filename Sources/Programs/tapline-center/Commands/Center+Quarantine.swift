@@ -48,7 +48,9 @@ extension Center {
     ) { arguments in
         let url = try database(arguments)
         let json = try arguments.outputFormat() == .json
-        guard let id = Int64(arguments.positionals[0]) else { throw ProgramError.usage("'\(arguments.positionals[0])' is not an id") }
+        guard let id = Int64(arguments.positionals[0]) else {
+            throw ProgramError.usage("'\(arguments.positionals[0])' is not an id (tapline-center quarantine list)")
+        }
         return {
             try withRegistry(url) { _, connection in
                 let listing = try Listing(
@@ -96,8 +98,8 @@ extension Center {
         let relayUsers = Set(arguments.all("relay-user"))
         return {
             let left = try withRegistry(url) { _, connection in
-                let (taken, left) = try replay(connection, selection, relayUsers)
-                print("\(taken) taken, \(left) left")
+                let (stored, left) = try replay(connection, selection, relayUsers)
+                print("\(stored) stored, \(left) left")
                 try trackNow(connection)
                 return left
             }
