@@ -1,6 +1,6 @@
 package import ErrorModel
 
-/// What is wrong with one cell, before the position of its row is known.
+/// An error in one cell, without the position of its row.
 ///
 /// The description is the end of a sentence that begins with the name or the text of the cell.
 package struct CellError: Error, Sendable, CustomStringConvertible {
@@ -13,7 +13,7 @@ package struct CellError: Error, Sendable, CustomStringConvertible {
     }
 }
 
-/// What is wrong with one row of a list, with its position.
+/// An error in one row of a list, with its position.
 package struct RowError: OperationError, Hashable {
     /// The rank of the row in its list. In a CSV file it is the number of the line that the row begins on.
     package let number: Int
@@ -32,7 +32,7 @@ package struct RowError: OperationError, Hashable {
     package init(line: Int, _ message: String) { self.init(line, at: "line \(line)", message) }
 }
 
-/// Why a list was rejected: the first errors in the order of the rows, and the number of all errors.
+/// A rejected list: the first errors in the order of the rows, and the number of all errors.
 package struct ImportRejected: OperationError {
     /// Maximum number of errors that are kept. A list in the wrong format has one for each row.
     package static let limit = 50
