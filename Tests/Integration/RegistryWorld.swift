@@ -64,8 +64,8 @@ final class RegistryWorld {
 
     func tag(_ uid: UInt8...) -> Int64 { key.tagID(of: .uid(uid)).rawValue }
 
-    /// Returns all tables that an import writes, with row positions and transactions. Two results are equal only if nothing
-    /// was written, or everything was undone.
+    /// Returns all tables that an import writes, with row positions and transactions. Two results are equal only if
+    /// nothing was written, or everything was undone.
     func picture() throws -> [String] {
         try ["attendees", "tags", "passes", "access", "zones"].flatMap { table in
             try rows("SELECT '\(table)', ctid, xmin, t.* FROM tapline.\(table) t ORDER BY ctid")

@@ -172,7 +172,8 @@ import Testing
         #expect(try run("diff", old, old).lines == ["no difference"])
     }
 
-    /// SIGKILL at a random moment of an install: the scanner has the complete old or new snapshot, and the next install works.
+    /// SIGKILL at a random moment of an install: the scanner has the complete old or new snapshot, and the next install
+    /// works.
     @Test func killedInstallLeavesCompleteSnapshot() throws {
         let store = SnapshotStore(folder: folder.file("data/snapshots"))
         let began = now

@@ -3,11 +3,12 @@ package import ScanModel
 
 /// One attendee of a registration list, independent of the format of the list.
 package struct RegistrationRow: Sendable {
-    /// Maximum number of different access sets (zones and times, or passes) in one list. Gates hold all passes in memory.
+    /// Maximum number of different access sets (zones and times, or passes) in one list. Gates hold all passes in
+    /// memory.
     package static let accessSetLimit = 100_000
 
-    /// Maximum length of name, category and reference, in bytes. PostgreSQL indexes them, and a row of an index holds at
-    /// most 2,704 bytes.
+    /// Maximum length of name, category and reference, in bytes. PostgreSQL indexes them, and a row of an index holds
+    /// at most 2,704 bytes.
     package static let textLimitBytes = 1_000
     /// Maximum length of a code, in bytes. Readers reject longer codes.
     package static let codeLimitBytes = 256
@@ -16,8 +17,8 @@ package struct RegistrationRow: Sendable {
         package let id: TagID
         /// The status in the list; active if the list has none.
         package var status = TagStatus.active
-        /// Whether the list can make the tag active again after it was void. A lost tag stays lost. If `false`, the list
-        /// can only make the tag lost or void.
+        /// Whether the list can make the tag active again after it was void. A lost tag stays lost. If `false`, the
+        /// list can only make the tag lost or void.
         package var isRestorable = false
     }
 

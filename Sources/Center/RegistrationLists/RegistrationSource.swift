@@ -12,8 +12,8 @@ package protocol RegistrationSource {
     ///   - passes: names of the existing passes.
     ///   - each: receives the rows in order.
     /// - Returns: the attendee data that the list has. Other data stay unchanged in the database.
-    /// - Throws: the errors of `each`; `SystemError` if a file cannot be read; `RowError` or `RegistrationListError` if the
-    ///   list cannot be read at all.
+    /// - Throws: the errors of `each`; `SystemError` if a file cannot be read; `RowError` or `RegistrationListError` if
+    ///   the list cannot be read at all.
     func read(
         passes: Set<String>, _ each: (RegistrationItem) throws -> Void
     ) throws -> Set<RegistrationField>

@@ -1,7 +1,7 @@
 import Crypto
 
-/// The notation of a chip UID in a list. The result is always the bytes in the order in which the chip sends them, as gates
-/// read them.
+/// The notation of a chip UID in a list. The result is always the bytes in the order in which the chip sends them, as
+/// gates read them.
 ///
 /// Suppliers of wristbands deliver the output of their readers: the bytes in hexadecimal in either order, or one whole
 /// number, with the most significant byte first or last. For the chip with the UID `04 A1 B2 C3`:
@@ -20,8 +20,8 @@ package enum UIDFormat: String, CaseIterable, Sendable {
 
     /// Valid lengths of a UID in bytes. ISO 14443-3 has 4, 7 and 10; other chips have other lengths.
     package static let lengths = 1...32
-    /// Valid lengths of a UID that is written as a number, in bytes. 7 bytes need 17 digits; longer UIDs are not delivered
-    /// as numbers.
+    /// Valid lengths of a UID that is written as a number, in bytes. 7 bytes need 17 digits; longer UIDs are not
+    /// delivered as numbers.
     package static let numberLengths = 4...7
     /// The cascade tag (ISO 14443-3), which a chip with a UID of 7 or 10 bytes sends before the first 3 bytes.
     private static let cascadeTag: UInt8 = 0x88
@@ -30,8 +30,8 @@ package enum UIDFormat: String, CaseIterable, Sendable {
     ///
     /// - Parameters:
     ///   - text: the cell of the list.
-    ///   - length: the required length in bytes. `nil`: any length; a number of at most 10 digits and below 2^32 has 4 bytes,
-    ///     any other number has 7.
+    ///   - length: the required length in bytes. `nil`: any length; a number of at most 10 digits and below 2^32 has 4
+    ///     bytes, any other number has 7.
     /// - Throws: `CellError` if the text is not a UID in this format.
     package func bytes(_ text: String, length: Int? = nil) throws(CellError) -> [UInt8] {
         let bytes: [UInt8]

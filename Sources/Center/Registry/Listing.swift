@@ -12,7 +12,8 @@ package struct Listing: Sendable {
     ///
     /// - Parameters:
     ///   - sql: a SELECT that names all columns, without a semicolon.
-    ///   - json: whether the result is needed as `json`. `columns` and `rows` are then empty; otherwise `json` is empty.
+    ///   - json: whether the result is needed as `json`. `columns` and `rows` are then empty; otherwise `json` is
+    ///     empty.
     package init(
         _ connection: PostgresConnection, _ sql: String, _ parameters: [PostgresParameter] = [], json: Bool
     ) throws(PostgresError) {

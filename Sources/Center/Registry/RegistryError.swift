@@ -64,7 +64,8 @@ package enum RegistryError: OperationError, Equatable {
                 + "\(ImportOptions.shrinkLimitPercent) %: is the list complete? Nothing was stored"
         case .tagColumnMissing: "the list has no column of tags, so it cannot replace tags; nothing was stored"
         case .locked(let limitS):
-            "another transaction held attendees or tags for \(limitS) s (was it left open?): nothing was stored, try again"
+            "another transaction held attendees or tags for \(limitS) s (was it left open?): nothing was stored, "
+                + "try again"
         case .constraint(let text): text
         }
     }

@@ -18,8 +18,8 @@ extension RegistryStore {
     /// Importing the list again changes nothing. It has tag IDs (`tag_id`), because the registry does not store UIDs.
     ///
     /// - Parameter write: receives the pieces of the file.
-    /// - Throws: `RegistryError.passNeedsName` for an unnamed pass that no import created; `PostgresError`, and the errors of
-    ///   `write`.
+    /// - Throws: `RegistryError.passNeedsName` for an unnamed pass that no import created; `PostgresError`, and the
+    ///   errors of `write`.
     package func exportList(to write: (ArraySlice<UInt8>) throws -> Void) throws -> Exported {
         try reading {
             let unnamed = try connection.query(
@@ -50,8 +50,8 @@ extension RegistryStore {
 
     /// Writes the named passes with their access, in the format of `PassCSV`.
     ///
-    /// Access that is never valid (from infinity on) is left out: the format has no infinity, and access without times is
-    /// always valid.
+    /// Access that is never valid (from infinity on) is left out: the format has no infinity, and access without times
+    /// is always valid.
     ///
     /// - Parameter write: receives the pieces of the file.
     /// - Returns: the number of passes.

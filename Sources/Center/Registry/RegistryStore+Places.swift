@@ -57,8 +57,8 @@ extension RegistryStore {
 
     /// Changes a zone.
     ///
-    /// Presence stays: a person inside the zone is still inside it. Counts with nested zones use the new parent immediately.
-    /// Gates apply the new name and parent with their next snapshot.
+    /// Presence stays: a person inside the zone is still inside it. Counts with nested zones use the new parent
+    /// immediately. Gates apply the new name and parent with their next snapshot.
     ///
     /// - Parameters:
     ///   - newName: `nil`: unchanged.
@@ -112,9 +112,9 @@ extension RegistryStore {
 
     /// Changes a gate.
     ///
-    /// If a zone changes, presence is corrected in the same transaction: each tag whose last scan was at this gate is then in
-    /// the new zone. Counts per gate stay, because they do not depend on the zones. The gate applies the change with its next
-    /// snapshot.
+    /// If a zone changes, presence is corrected in the same transaction: each tag whose last scan was at this gate is
+    /// then in the new zone. Counts per gate stay, because they do not depend on the zones. The gate applies the change
+    /// with its next snapshot.
     ///
     /// - Parameters:
     ///   - newName: `nil`: unchanged.

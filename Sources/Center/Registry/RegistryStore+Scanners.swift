@@ -8,8 +8,8 @@ extension RegistryStore {
     /// - Parameters:
     ///   - gate: its default gate, which is created if missing; `nil`: unchanged.
     ///   - zone: the zone that the gate leads into, which is created if missing. Required for a new gate.
-    /// - Returns: number of its batches that were quarantined because it was not enrolled or not enabled. They can now be
-    ///   replayed.
+    /// - Returns: number of its batches that were quarantined because it was not enrolled or not enabled. They can now
+    ///   be replayed.
     /// - Throws: `RegistryError`, `PostgresError`.
     package func addScanner(_ id: ScannerID, gate: String?, zone: String?) throws -> Int {
         try change {
@@ -58,15 +58,17 @@ extension RegistryStore {
 
     /// Removes a scanner.
     ///
-    /// A scanner with journals is disabled, because its scans refer to it; its new batches are then quarantined. Any other
-    /// scanner is deleted.
+    /// A scanner with journals is disabled, because its scans refer to it; its new batches are then quarantined. Any
+    /// other scanner is deleted.
     ///
     /// - Throws: `RegistryError.scannerMissing`, `PostgresError`.
     package func removeScanner(_ id: ScannerID) throws -> Removed {
         try change {
             let found = try connection.query(
-                "SELECT EXISTS (SELECT FROM tapline.journals WHERE scanner_id = $1) FROM tapline.scanners WHERE id = $1 FOR UPDATE",
-                [.text(id.text)])
+                """
+                SELECT EXISTS (SELECT FROM tapline.journals WHERE scanner_id = $1)
+                FROM tapline.scanners WHERE id = $1 FOR UPDATE
+                """, [.text(id.text)])
             guard found.rowCount == 1 else { throw RegistryError.scannerMissing(id) }
             if found.bool(0, 0) {
                 try connection.query("UPDATE tapline.scanners SET enabled = false WHERE id = $1", [.text(id.text)])

@@ -2,8 +2,8 @@ package import Postgres
 import Runtime
 import Schema
 
-/// The registration list, zones, gates and scanners of the event. Each command of `tapline-center` that changes them is one
-/// call, in one transaction.
+/// The registration list, zones, gates and scanners of the event. Each command of `tapline-center` that changes them is
+/// one call, in one transaction.
 ///
 /// Calls throw `RegistryError` for a rejected change, and `PostgresError`.
 package struct RegistryStore {

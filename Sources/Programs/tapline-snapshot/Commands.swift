@@ -71,7 +71,8 @@ enum Commands {
             switch format {
             case .text:
                 print(
-                    "snapshot \(manifest.version) of \(manifest.event): \(manifest.attendees) tags, \(manifest.size) bytes"
+                    "snapshot \(manifest.version) of \(manifest.event): \(manifest.attendees) tags, "
+                        + "\(manifest.size) bytes"
                 )
             case .json: print(String(decoding: try manifest.json(), as: UTF8.self), terminator: "")
             }
@@ -80,7 +81,7 @@ enum Commands {
 
     static let verify = Command(
         "verify", positionals: "DIR", count: 1...1,
-        "check a published folder, or its manifest.json, as a scanner does; exit 1 with the reason if scanners would reject it",
+        "check a published folder, or its manifest.json, as a scanner does; exit 1 if scanners would reject it",
         options: [trustKeys, .output]
     ) { arguments in
         let keys = try arguments.all("trust-key").map { try MinisignPublicKey(setting: $0) }

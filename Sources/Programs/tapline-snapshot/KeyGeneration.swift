@@ -15,7 +15,7 @@ enum KeyGeneration {
         let (secret, publicFile) = (prefix + ".key", prefix + ".pub")
         for path in [secret, publicFile] where Files.exists(path) && !force {
             throw ProgramError.configuration(
-                "\(path) exists, and gates trust its key: use another name, or --force if all gates will get the new key"
+                "\(path) exists, and gates trust its key: use another name, or --force if all gates get the new key"
             )
         }
         if let password, password.isEmpty { throw ProgramError.configuration("the password is empty") }

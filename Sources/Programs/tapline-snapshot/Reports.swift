@@ -39,13 +39,15 @@ extension PublicationCheck {
         let created = UTCTime.text(microseconds: manifest.created * 1_000_000)
         let expires = UTCTime.text(microseconds: manifest.expires * 1_000_000)
         var lines = [
-            "snapshot \(manifest.version) of \(manifest.event) is good: signature, size, SHA-256, quick_check, rows, content",
+            "snapshot \(manifest.version) of \(manifest.event) is good: "
+                + "signature, size, SHA-256, quick_check, rows, content",
             "\(manifest.attendees) tags, created \(created), expires \(expires)",
         ]
         lines += deltas.map { from in
             applied.contains(from)
                 ? "delta from \(from) is good: size and SHA-256 match, and applying it gives the signed content"
-                : "delta from \(from): size and SHA-256 match; not applied, because version \(from) is not in the folder"
+                : "delta from \(from): size and SHA-256 match; "
+                    + "not applied, because version \(from) is not in the folder"
         }
         return lines.joined(separator: "\n")
     }

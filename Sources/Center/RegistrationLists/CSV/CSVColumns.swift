@@ -7,8 +7,8 @@ struct CSVColumns<Column: Hashable & RawRepresentable<String>> {
 
     /// - Parameters:
     ///   - header: the first record of the file.
-    ///   - column: maps a name in the header to a column. It returns `nil` for a column that is not read, and throws for
-    ///     a column that is not allowed.
+    ///   - column: maps a name in the header to a column. It returns `nil` for a column that is not read, and throws
+    ///     for a column that is not allowed.
     /// - Throws: `RowError` if a column appears twice, and the errors of `column`.
     init(_ header: CSVReader.Record, _ column: (String) throws(RowError) -> Column?) throws(RowError) {
         var indices: [Column: Int] = [:]

@@ -11,8 +11,8 @@ import FileSystem
 ///
 /// A pure value: it maps bytes to records. It holds at most one record, or the header.
 package struct CSVReader {
-    /// Maximum length of a field and of the header, in bytes. It bounds the memory that a quote which is never closed can
-    /// take: without it, the rest of the file would become one field.
+    /// Maximum length of a field and of the header, in bytes. It bounds the memory that a quote which is never closed
+    /// can take: without it, the rest of the file would become one field.
     package static let fieldLimitBytes = 65_536
 
     /// The fields of one record.

@@ -11,7 +11,8 @@ struct RegistrationCSVRows: CSVRowDecoder {
     /// The access sets of earlier rows, by the text of their cells. Most rows repeat an access set.
     private var known: [String: RegistrationRow.AccessSet] = [:]
 
-    /// - Throws: `RowError` if a column is unknown, appears twice or is missing; `RegistrationListError.eventKeyMissing`.
+    /// - Throws: `RowError` if a column is unknown, appears twice or is missing;
+    ///   `RegistrationListError.eventKeyMissing`.
     init(header: CSVReader.Record, _ identities: RegistrationCSV.Identities, _ passes: Set<String>) throws {
         self.identities = identities
         self.passes = passes

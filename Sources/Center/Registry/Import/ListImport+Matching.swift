@@ -5,8 +5,8 @@ import ScanModel
 extension ListImport {
     /// Rejects rows of one reference with different data, and tags of two attendees, within the list.
     ///
-    /// Rows of one reference are one attendee, and the first row is the lead row. Creates `import_same`: the references of
-    /// several rows, each with its first line.
+    /// Rows of one reference are one attendee, and the first row is the lead row. Creates `import_same`: the references
+    /// of several rows, each with its first line.
     mutating func matchWithinList() throws {
         let same = try connection.execute(
             """
@@ -40,8 +40,8 @@ extension ListImport {
 
     /// Creates `import_match`, and rejects rows that contradict the database.
     ///
-    /// `import_match` has a row for each of `import_rows`: the line of the lead row, the matching attendee, the owner of the
-    /// tag, and whether the stored attendee differs from the list.
+    /// `import_match` has a row for each of `import_rows`: the line of the lead row, the matching attendee, the owner
+    /// of the tag, and whether the stored attendee differs from the list.
     mutating func match() throws {
         try connection.execute(
             """
@@ -72,7 +72,8 @@ extension ListImport {
         ) { "the tag of \($0.name) already belongs to \($0.otherName) in the database" }
     }
 
-    /// Matches rows without a reference, or with a new one, by a tag whose owner has the same name and no other reference.
+    /// Matches rows without a reference, or with a new one, by a tag whose owner has the same name and no other
+    /// reference.
     private mutating func matchByTag() throws {
         try connection.execute(
             """
@@ -120,7 +121,8 @@ extension ListImport {
         }
         if fields.contains(.access) { columns.append(("pass_id", "w.pass_id")) }
         if fields.contains(.status) {
-            // A ticket shop does not know that the organiser blocked an attendee, so its list does not unblock the attendee.
+            // A ticket shop does not know that the organiser blocked an attendee, so its list does not unblock the
+            // attendee.
             let isShop = type(of: list).referencePrefix != nil
             columns.append(
                 ("status", isShop ? "CASE a.status WHEN 'blocked' THEN a.status ELSE r.status END" : "r.status"))

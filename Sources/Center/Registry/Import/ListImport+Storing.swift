@@ -57,7 +57,8 @@ extension ListImport {
             """)
     }
 
-    /// Adds tags in the order of their ids: they are then appended to the index, and an export reads the table in order.
+    /// Adds tags in the order of their ids: they are then appended to the index, and an export reads the table in
+    /// order.
     private func addTags() throws -> Int {
         try connection.execute(
             """
@@ -71,7 +72,8 @@ extension ListImport {
 
     /// Sets the status of known tags.
     ///
-    /// A list makes tags lost or void. It makes only its own void tags (`tag_restorable`) active again, and never a lost tag.
+    /// A list makes tags lost or void. It makes only its own void tags (`tag_restorable`) active again, and never a
+    /// lost tag.
     ///
     /// - Parameter condition: selects tags by their status in the list.
     private func setTags(_ condition: String) throws -> Int {
@@ -102,8 +104,8 @@ extension ListImport {
             "UPDATE tapline.tags SET status = 'lost' WHERE tag_id IN (SELECT id FROM import_gone)")
     }
 
-    /// Makes active attendees void if their references belong to the format of the list and are not in it. Blocked attendees
-    /// stay blocked, also after a later list contains them again.
+    /// Makes active attendees void if their references belong to the format of the list and are not in it. Blocked
+    /// attendees stay blocked, also after a later list contains them again.
     private func voidMissing() throws -> Int {
         func hasPrefix(_ prefix: String) -> String { "starts_with(external_ref, \(connection.literal(prefix)))" }
         let others = [EventbriteCSV.referencePrefix, PretixExport.referencePrefix].compactMap(\.self)

@@ -5,19 +5,19 @@ import ScanModel
 /// The import of one registration list, within the transaction of the caller.
 ///
 /// Rows are streamed into a temporary table (`stage`). A few statements over all rows compare them with the database
-/// (`matchWithinList`, `match`), and others store the differences (`store`). Statements that would change no row are not
-/// run, because statement triggers fire for them, too.
+/// (`matchWithinList`, `match`), and others store the differences (`store`). Statements that would change no row are
+/// not run, because statement triggers fire for them, too.
 ///
-/// Temporary tables: `import_rows` has a row for each tag of each row of the list. The first row of an attendee is its lead
-/// row; the others only add tags. `import_access_sets` maps each access set to its pass. `import_match` has the matching
-/// attendee and tag owner for each row of `import_rows`.
+/// Temporary tables: `import_rows` has a row for each tag of each row of the list. The first row of an attendee is its
+/// lead row; the others only add tags. `import_access_sets` maps each access set to its pass. `import_match` has the
+/// matching attendee and tag owner for each row of `import_rows`.
 struct ListImport {
     /// Memory of the server for one sort; a hash table takes twice this. A million rows are then matched without files.
     private static let workMemory = "96MB"
     /// Maximum time to wait for the lock, in seconds. Other transactions wait behind a waiting lock.
     private static let lockLimitS = 60
-    /// From this number of rows on, no nested loop is planned. Statistics of tables that just grew can be missing, and a
-    /// loop within a loop over a million rows would take hours. Fewer rows are looked up faster in the indexes.
+    /// From this number of rows on, no nested loop is planned. Statistics of tables that just grew can be missing, and
+    /// a loop within a loop over a million rows would take hours. Fewer rows are looked up faster in the indexes.
     private static let manyRows = 10_000
     /// Number of rows between two progress reports.
     private static let progressRows = 1_000
@@ -65,8 +65,8 @@ struct ListImport {
         return summary
     }
 
-    /// Excludes other changes of attendees and tags. Ingestion, exports and views continue, because they only read these
-    /// tables. The time limit applies to this lock only.
+    /// Excludes other changes of attendees and tags. Ingestion, exports and views continue, because they only read
+    /// these tables. The time limit applies to this lock only.
     private func lock() throws {
         do {
             try connection.execute(
@@ -101,7 +101,8 @@ struct ListImport {
         }
     }
 
-    /// Copies the rows of the list into `import_rows`. Invalid rows do not end the reading, so that all of them are reported.
+    /// Copies the rows of the list into `import_rows`. Invalid rows do not end the reading, so that all of them are
+    /// reported.
     ///
     /// - Returns: the access sets with their numbers in `import_rows`.
     private mutating func stage(_ progress: (ImportProgress) -> Void) throws -> [RegistrationRow.AccessSet: Int32] {

@@ -22,8 +22,8 @@ extension PassResolver {
         return access
     }
 
-    /// Returns the passes whose name consists of other passes, and whose access is that of these parts. Other passes with such
-    /// a name were changed on purpose.
+    /// Returns the passes whose name consists of other passes, and whose access is that of these parts. Other passes
+    /// with such a name were changed on purpose.
     ///
     /// - Parameter listed: names of passes that are left out.
     /// - Returns: the passes in an order in which they can be created: parts before the passes that are joined of them.

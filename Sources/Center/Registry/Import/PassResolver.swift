@@ -23,8 +23,8 @@ final class PassResolver {
         /// With the id of the row.
         var access: [(id: Int64, Access)]
 
-        /// Whether an import would create this pass for zones and times: it has no name, colour, note or reentry rule, and
-        /// all zones have the same times.
+        /// Whether an import would create this pass for zones and times: it has no name, colour, note or reentry rule,
+        /// and all zones have the same times.
         var isShared: Bool {
             guard name == nil, colour == nil, note == nil, reentry == "gate", let (_, first) = access.first else {
                 return false
@@ -78,8 +78,8 @@ final class PassResolver {
 
     // MARK: Passes of a list
 
-    /// Creates and changes passes as in the list, and updates the joined passes that have them as parts. Other passes stay
-    /// unchanged.
+    /// Creates and changes passes as in the list, and updates the joined passes that have them as parts. Other passes
+    /// stay unchanged.
     func store(_ list: PassCSV) throws {
         let joined = joinedPasses(except: Set(list.entries.map(\.name)))
         for entry in list.entries {
@@ -179,8 +179,8 @@ final class PassResolver {
 
     /// Returns a pass with the combined access of several passes, named after them.
     ///
-    /// An existing pass of that name is used unchanged: `store` keeps joined passes up to date, and any other pass of that
-    /// name was changed on purpose.
+    /// An existing pass of that name is used unchanged: `store` keeps joined passes up to date, and any other pass of
+    /// that name was changed on purpose.
     private func joined(_ parts: [RegistrationRow.AccessSet.Part]) throws -> Int64 {
         let name = parts.map(\.description).joined(separator: Self.joint)
         if named[name] == nil { try store(name, parts) }

@@ -8,9 +8,9 @@ extension RegistryStore {
 
     /// Imports passes and a registration list: completely, or not at all.
     ///
-    /// Passes are found by name. An attendee is found by `external_ref`, otherwise by a tag and the same name. Attendees
-    /// that are found are updated where they differ; the others are added. No attendee is deleted. Zones that do not exist
-    /// are created. Importing the same list again writes nothing.
+    /// Passes are found by name. An attendee is found by `external_ref`, otherwise by a tag and the same name.
+    /// Attendees that are found are updated where they differ; the others are added. No attendee is deleted. Zones that
+    /// do not exist are created. Importing the same list again writes nothing.
     ///
     /// Imports run one after the other. Other changes of attendees and tags wait while an import compares and stores.
     ///
@@ -19,8 +19,8 @@ extension RegistryStore {
     ///   - passes: imported before the list.
     ///   - progress: called often.
     /// - Returns: the number of changes; for a dry run, of the changes that were undone.
-    /// - Throws: `ImportRejected` for invalid rows, and for rows that contradict the database (an unknown pass, a tag of
-    ///   another attendee); `RegistryError.shrinks` if `ImportOptions` does not allow the number of removals;
+    /// - Throws: `ImportRejected` for invalid rows, and for rows that contradict the database (an unknown pass, a tag
+    ///   of another attendee); `RegistryError.shrinks` if `ImportOptions` does not allow the number of removals;
     ///   `RegistryError`, `PostgresError`, and the errors of `RegistrationSource.read`.
     package func `import`(
         _ list: (any RegistrationSource)?, passes: PassCSV? = nil, _ options: ImportOptions = ImportOptions(),

@@ -1,20 +1,21 @@
 /// Writes the table of attendees as pages of a SQLite file (https://www.sqlite.org/fileformat2.html).
 ///
-/// This is faster than INSERT, and the pages compress better: SQLite stores each number in as few bytes as possible, so rows
-/// differ in length, and each page holds a different list of row offsets, which does not compress. Here all rows of a file
-/// have the same length. The format allows a number to take more bytes than it needs.
+/// This is faster than INSERT, and the pages compress better: SQLite stores each number in as few bytes as possible, so
+/// rows differ in length, and each page holds a different list of row offsets, which does not compress. Here all rows
+/// of a file have the same length. The format allows a number to take more bytes than it needs.
 ///
 /// The pages are for a table that is empty so far. SQLite reads them as its own; a scanner can change them by a delta.
 struct AttendeePages {
     static let pageBytes = 4_096
-    /// Offset of the byte at which SQLite locks files. The page that contains it must stay unused, so the file must end before
-    /// it.
+    /// Offset of the byte at which SQLite locks files. The page that contains it must stay unused, so the file must end
+    /// before it.
     static let lockByte = 1 << 30
 
     /// The page types of table b-trees.
     private static let (leaf, interior): (UInt8, UInt8) = (0x0d, 0x05)
     private static let (leafHeaderBytes, interiorHeaderBytes) = (8, 12)
-    /// Maximum size of a cell of an interior page: page number (4), varint key (9), and its offset in the cell list (2).
+    /// Maximum size of a cell of an interior page: page number (4), varint key (9), and its offset in the cell list
+    /// (2).
     private static let interiorCellBytes = 4 + 9 + 2
 
     /// The finished leaf pages, in order.
@@ -49,7 +50,8 @@ struct AttendeePages {
         cell.removeAll(keepingCapacity: true)
         cell.append(UInt8(5 + statusBytes + passBytes + attendeeBytes))
         AttendeePages.append(varint: uid, to: &cell)
-        // The record header: its length; NULL for the key, which is the row id above; the serial types of the other columns.
+        // The record header: its length; NULL for the key, which is the row id above; the serial types of the other
+        // columns.
         cell.append(5)
         cell.append(0)
         for bytes in [statusBytes, passBytes, attendeeBytes] { cell.append(AttendeePages.serialType(bytes)) }
@@ -75,8 +77,8 @@ struct AttendeePages {
     /// Ends the table.
     ///
     /// - Parameter pages: number of pages of the file so far.
-    /// - Returns: the pages to append to the file, and the page that replaces the root of the empty table; `nil` if no row was
-    ///   added.
+    /// - Returns: the pages to append to the file, and the page that replaces the root of the empty table; `nil` if no
+    ///   row was added.
     mutating func finish(behind pages: Int) -> (added: [UInt8], root: [UInt8])? {
         guard count > 0 else { return nil }
         endLeaf()

@@ -13,8 +13,8 @@ struct RegistryReader {
         self.stop = stop
     }
 
-    /// The event days in a snapshot, relative to today: yesterday, for attendees who stayed overnight, and two weeks, for a
-    /// scanner that receives no further snapshot.
+    /// The event days in a snapshot, relative to today: yesterday, for attendees who stayed overnight, and two weeks,
+    /// for a scanner that receives no further snapshot.
     static let days = -1...14
 
     /// Returns the name of the event, or `nil` if the database has none yet.
@@ -57,15 +57,17 @@ struct RegistryReader {
     /// Returns the highest ids of passes and attendees.
     func largest() throws -> (pass: Int64, attendee: Int64) {
         let rows = try connection.query(
-            "SELECT (SELECT coalesce(max(id), 0) FROM tapline.passes), (SELECT coalesce(max(id), 0) FROM tapline.attendees)"
-        )
+            """
+            SELECT (SELECT coalesce(max(id), 0) FROM tapline.passes),
+                (SELECT coalesce(max(id), 0) FROM tapline.attendees)
+            """)
         return (rows.int(0, 0), rows.int(0, 1))
     }
 
     /// The status that a gate acts on, combined from the tag and its attendee.
     ///
-    /// Lost has priority: the wearer of a lost tag is unknown, so the status of the owner does not apply to the wearer. Void of
-    /// either comes next, because there is no valid ticket; then blocked.
+    /// Lost has priority: the wearer of a lost tag is unknown, so the status of the owner does not apply to the wearer.
+    /// Void of either comes next, because there is no valid ticket; then blocked.
     private static let status = """
         CASE WHEN t.status = 'lost' THEN 3 WHEN t.status = 'void' OR a.status = 'void' THEN 4
             WHEN a.status = 'blocked' THEN 2 ELSE 1 END
@@ -76,8 +78,9 @@ struct RegistryReader {
     /// - Parameter progress: called every few thousand tags with the number of tags and of bytes so far.
     /// - Throws: `PostgresError`, `SnapshotExportError.stopped`.
     func tags(progress: (Int64, Int64) -> Void) throws -> SortedTags {
-        // The tables are in the memory of the server, or will be soon. A merge join over the indexes of both tables is then
-        // the cheapest plan. The planner chooses it if random reads are not expensive and the rows are nearly in index order.
+        // The tables are in the memory of the server, or will be soon. A merge join over the indexes of both tables is
+        // then the cheapest plan. The planner chooses it if random reads are not expensive and the rows are nearly in
+        // index order.
         try connection.execute("SET LOCAL random_page_cost = 1.1; SET LOCAL jit = off")
         var tags = SortedTags()
         try connection.copyOutIntegers(
@@ -106,8 +109,8 @@ struct RegistryReader {
                 id: passes.int(row, 0), name: passes.optionalText(row, 1), colour: passes.optionalText(row, 2),
                 note: passes.optionalText(row, 3), reentry: reentry)
         }
-        // PostgreSQL has infinite times, snapshots have seconds. A start that is never reached becomes the largest number that
-        // a snapshot can hold.
+        // PostgreSQL has infinite times, snapshots have seconds. A start that is never reached becomes the largest
+        // number that a snapshot can hold.
         let access = try connection.query(
             """
             SELECT id, pass_id, zone_id,

@@ -29,7 +29,8 @@ struct SnapshotBuilder {
     /// Reads the list into a new file.
     ///
     /// - Parameter mayJoin: whether a version that another center published may be published here, too.
-    /// - Throws: `ExportRejection`, `SnapshotExportError`, `PostgresError`, `SQLiteError`, `SnapshotError`, `SystemError`.
+    /// - Throws: `ExportRejection`, `SnapshotExportError`, `PostgresError`, `SQLiteError`, `SnapshotError`,
+    ///   `SystemError`.
     func build(_ connection: PostgresConnection, mayJoin: Bool = true) throws -> Outcome {
         // The transaction ends before the file is written, so that it does not hold back the vacuum of the database.
         var list = try connection.transaction("ISOLATION LEVEL REPEATABLE READ READ ONLY") {
@@ -59,8 +60,8 @@ struct SnapshotBuilder {
         manifest.size = Int64(Files.status(folder.building)?.size ?? 0)
         manifest.sha256 = try Files.sha256Hex(folder.building)
         guard other.map({ $0.sha256 == manifest.sha256 }) ?? true else {
-            // The other file was made by another program version, or before the event was renamed. A version must identify one
-            // file, so a new version is made.
+            // The other file was made by another program version, or before the event was renamed. A version must
+            // identify one file, so a new version is made.
             folder.removeUnfinished()
             return try build(connection, mayJoin: false)
         }

@@ -5,8 +5,8 @@ package import Snapshots
 
 /// Writes a snapshot file: the rows of contract.md section 6 in key order, so that the same rows give the same bytes.
 ///
-/// Use it on one thread. The file is valid only after `finish`. The attendees, the largest part by far, are held in memory
-/// until then: about 23 bytes for each tag.
+/// Use it on one thread. The file is valid only after `finish`. The attendees, the largest part by far, are held in
+/// memory until then: about 23 bytes for each tag.
 package final class SnapshotWriter {
     private let path: String
     /// Holds all tables except the attendees; `nil` after `finish`.
@@ -124,7 +124,8 @@ package final class SnapshotWriter {
         return database
     }
 
-    /// The content hash (`SnapshotContent.hash`) of the rows added so far, if the rows of each table were added in key order.
+    /// The content hash (`SnapshotContent.hash`) of the rows added so far, if the rows of each table were added in key
+    /// order.
     ///
     /// `nil` if rows of `access` were added after many rows of `attendees`, or if a value is invalid in a snapshot.
     package var content: String? { written.finish() }

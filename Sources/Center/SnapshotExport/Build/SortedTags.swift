@@ -8,8 +8,8 @@ struct SortedTags {
         let tag, status, pass, attendee: Int64
     }
 
-    /// Rows by the highest byte of the ID. IDs are random, so each bucket is small enough to be sorted in the processor's
-    /// cache.
+    /// Rows by the highest byte of the ID. IDs are random, so each bucket is small enough to be sorted in the
+    /// processor's cache.
     private var buckets = [[Row]](repeating: [], count: 256)
     private(set) var count: Int64 = 0
     /// Number of active tags.

@@ -5,8 +5,8 @@ import Snapshots
 package enum NewestSnapshot {
     /// Returns the snapshot file of a path.
     ///
-    /// - Parameter path: a file, which is returned unchanged, or a folder. The file of a scanner's folder is the installed
-    ///   snapshot. The file of a published folder is the one that its manifest names.
+    /// - Parameter path: a file, which is returned unchanged, or a folder. The file of a scanner's folder is the
+    ///   installed snapshot. The file of a published folder is the one that its manifest names.
     /// - Throws: `SnapshotExportError.noSnapshot` for a folder without either.
     package static func file(_ path: String) throws(SnapshotExportError) -> String {
         guard (try? Files.list(path)) != nil else { return path }

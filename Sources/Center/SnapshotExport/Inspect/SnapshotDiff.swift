@@ -45,8 +45,10 @@ package struct SnapshotDiff: Sendable {
         let attach = try database.prepare("ATTACH ? AS new")
         try attach.run(.text(Database.uri(new, .immutable)))
         let tables = try database.prepare(
-            "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite!_%' ESCAPE '!' ORDER BY name"
-        )
+            """
+            SELECT name FROM main.sqlite_schema
+            WHERE type = 'table' AND name NOT LIKE 'sqlite!_%' ESCAPE '!' ORDER BY name
+            """)
         var names: [String] = []
         try tables.rows { names.append($0.text(0)) }
         for name in names { try compare(database, name, limit) }
@@ -63,7 +65,8 @@ package struct SnapshotDiff: Sendable {
         let changes =
             "'\(key)=' || quote(a.\(key))"
             + columns.dropFirst().map {
-                " || CASE WHEN a.\($0) IS NOT b.\($0) THEN ' \($0)=' || quote(a.\($0)) || ' -> ' || quote(b.\($0)) ELSE '' END"
+                " || CASE WHEN a.\($0) IS NOT b.\($0)"
+                    + " THEN ' \($0)=' || quote(a.\($0)) || ' -> ' || quote(b.\($0)) ELSE '' END"
             }.joined()
         var count = Count(table: table)
         let removed = "FROM main.\(table) a WHERE NOT EXISTS (SELECT 1 FROM new.\(table) b WHERE b.\(key) = a.\(key))"

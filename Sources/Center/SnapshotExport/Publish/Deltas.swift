@@ -5,11 +5,12 @@ import Snapshots
 
 /// Makes the changesets that lead from older versions to a new one.
 ///
-/// Only the changeset from the previous version is computed. The others are the changesets of the last manifest, joined with it.
+/// Only the changeset from the previous version is computed. The others are the changesets of the last manifest, joined
+/// with it.
 ///
-/// Only verified changesets are listed: applied to a copy of the old file, they give the rows of the new version, including
-/// `meta`. Joined changesets consist of verified ones, and are verified again if the list is small. A changeset that fails the
-/// verification is logged and left out; scanners then download the full file.
+/// Only verified changesets are listed: applied to a copy of the old file, they give the rows of the new version,
+/// including `meta`. Joined changesets consist of verified ones, and are verified again if the list is small. A
+/// changeset that fails the verification is logged and left out; scanners then download the full file.
 struct Deltas {
     /// Joined changesets of larger lists are not verified again: that takes half a second for a million tags.
     static let joinedCheckTags: Int64 = 100_000
@@ -24,8 +25,8 @@ struct Deltas {
 
     /// Returns the maximum number of differing rows.
     ///
-    /// The comparison holds the differing rows in memory. It is cancelled above a quarter of all rows: the changeset would then
-    /// be too long to be listed.
+    /// The comparison holds the differing rows in memory. It is cancelled above a quarter of all rows: the changeset
+    /// would then be too long to be listed.
     static func limitRows(tags: Int64) -> Int { max(fewRows, Int(tags) / 4) }
 
     /// Returns the verified changeset from the published snapshot to the new file, or `nil` if none can be made.

@@ -5,15 +5,16 @@ import Snapshots
 
 /// Makes all files that the manifest names from a finished snapshot file. They are not published yet.
 extension PublishedFolder {
-    /// Verifies the finished file as a scanner does, compresses it at the same time, makes the deltas, and gives all files their
-    /// final names, durably.
+    /// Verifies the finished file as a scanner does, compresses it at the same time, makes the deltas, and gives all
+    /// files their final names, durably.
     ///
     /// - Parameters:
     ///   - made: the manifest of the finished file, without compressed file and deltas.
     ///   - published: the manifest that is published now.
     ///   - limit: maximum number of deltas.
     /// - Returns: the complete manifest.
-    /// - Throws: `SnapshotRefusal` if a scanner would not install the file; `GzipError`, `SystemError`, `SnapshotExportError`.
+    /// - Throws: `SnapshotRefusal` if a scanner would not install the file; `GzipError`, `SystemError`,
+    ///   `SnapshotExportError`.
     func package(_ made: Manifest, after published: Manifest?, deltas limit: Int) throws -> Manifest {
         var manifest = made
         let deltas = Deltas(folder: self, limit: limit)
@@ -39,8 +40,8 @@ extension PublishedFolder {
 
     /// Number of parts that are compressed in parallel. Each needs the memory of two chunks.
     private static let compressedParts = 4
-    /// Tag IDs are random and compress badly: the next level takes 1.5 times as long and saves 1 %, the highest takes 4 times
-    /// as long.
+    /// Tag IDs are random and compress badly: the next level takes 1.5 times as long and saves 1 %, the highest takes 4
+    /// times as long.
     private static let compressionLevel: Int32 = 5
 
     /// Compresses the finished file durably, and verifies that the result expands to it.

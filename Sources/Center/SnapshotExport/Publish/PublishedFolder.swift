@@ -5,11 +5,11 @@ import Snapshots
 
 /// The folder that scanners download from.
 ///
-/// It holds files `snapshot-<version>.sqlite`, each with a compressed twin `.gz`, deltas, the manifest of the newest version,
-/// and the signature of the manifest. Names that begin with a dot are private to exports.
+/// It holds files `snapshot-<version>.sqlite`, each with a compressed twin `.gz`, deltas, the manifest of the newest
+/// version, and the signature of the manifest. Names that begin with a dot are private to exports.
 struct PublishedFolder {
-    /// Period for which a superseded version can still be downloaded, in seconds. Slow links need this time, and changes can
-    /// follow each other quickly.
+    /// Period for which a superseded version can still be downloaded, in seconds. Slow links need this time, and
+    /// changes can follow each other quickly.
     static let graceS: Int64 = 3_600
     /// Maximum total size of such files, in bytes: half an hour of continuous changes of a million tags.
     static let graceBytes = 2 << 30
@@ -35,8 +35,8 @@ struct PublishedFolder {
     /// The highest version that the manifest or a file name in the folder contains; 0 without any.
     var lastVersion: Int64 { max(manifest?.version ?? 0, versions().first ?? 0) }
 
-    /// Returns the published manifest, if a scanner that trusts `key` could install it: the signature is valid, and all files
-    /// have the size in the manifest.
+    /// Returns the published manifest, if a scanner that trusts `key` could install it: the signature is valid, and all
+    /// files have the size in the manifest.
     func published(trusting key: MinisignPublicKey) -> Manifest? { published(manifestPath, trusting: key) }
 
     private func published(_ manifestPath: String, trusting key: MinisignPublicKey) -> Manifest? {
@@ -60,16 +60,16 @@ struct PublishedFolder {
         try? Files.rename(buildingManifest, to: manifestPath)
     }
 
-    /// Like `repair`, for callers without the lock. It needs no database, so call it before steps that can fail. Does nothing
-    /// while an export runs, because each export starts with the same repair.
+    /// Like `repair`, for callers without the lock. It needs no database, so call it before steps that can fail. Does
+    /// nothing while an export runs, because each export starts with the same repair.
     func repairIfIdle(trusting key: MinisignPublicKey) {
         guard let lock = try? FileLock(lockPath) else { return }
         repair(trusting: key)
         withExtendedLifetime(lock) {}
     }
 
-    /// Returns the number of active tags in the published file, or `nil` if the file cannot be read. An export then has nothing
-    /// to compare with, and replaces the file in any case.
+    /// Returns the number of active tags in the published file, or `nil` if the file cannot be read. An export then has
+    /// nothing to compare with, and replaces the file in any case.
     func lastActive() -> (version: Int64, active: Int64)? {
         guard let manifest, let snapshot = try? Snapshot(path: path + "/" + manifest.file),
             let active = try? snapshot.count(.active)
@@ -86,10 +86,10 @@ struct PublishedFolder {
 
     /// Signs the manifest and makes it the current one.
     ///
-    /// Both files are written completely and durably under other names, and then renamed one after the other. Between the renames
-    /// they do not match; a scanner that reads them at that time reads them again. `repair` completes a publication that was
-    /// interrupted there. Each export starts with it, before it needs the database. The snapshot service also runs it at its
-    /// start and after each failed export.
+    /// Both files are written completely and durably under other names, and then renamed one after the other. Between
+    /// the renames they do not match; a scanner that reads them at that time reads them again. `repair` completes a
+    /// publication that was interrupted there. Each export starts with it, before it needs the database. The snapshot
+    /// service also runs it at its start and after each failed export.
     ///
     /// - Throws: `SnapshotExportError.invalidContent` if the signed manifest does not verify; `SystemError`.
     func publish(_ manifest: Manifest, key: MinisignSecretKey) throws {
@@ -112,8 +112,9 @@ struct PublishedFolder {
 
     /// Removes old versions.
     ///
-    /// The newest `keep` versions stay completely. For an older version, the downloadable files (compressed file, deltas) stay for
-    /// `graceS` after it was superseded, up to `graceBytes` in total. Files that the manifest names are never removed.
+    /// The newest `keep` versions stay completely. For an older version, the downloadable files (compressed file,
+    /// deltas) stay for `graceS` after it was superseded, up to `graceBytes` in total. Files that the manifest names
+    /// are never removed.
     ///
     /// - Parameters:
     ///   - keep: number of versions; at least 1 stays.

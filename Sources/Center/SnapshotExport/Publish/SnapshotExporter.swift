@@ -7,9 +7,9 @@ package import Snapshots
 
 /// Makes a snapshot of the registration list and publishes it in a folder, for HTTP downloads and offline delivery.
 ///
-/// The list is read in one REPEATABLE READ READ ONLY transaction, so the snapshot is consistent. It is verified as a scanner does
-/// before anything names it; the manifest is replaced last. A crash at any point leaves the last snapshot published, and the next
-/// export continues from there.
+/// The list is read in one REPEATABLE READ READ ONLY transaction, so the snapshot is consistent. It is verified as a
+/// scanner does before anything names it; the manifest is replaced last. A crash at any point leaves the last snapshot
+/// published, and the next export continues from there.
 package struct SnapshotExporter: Sendable {
     package struct Settings: Sendable {
         /// The folder to publish in. It is created if missing.
@@ -29,8 +29,8 @@ package struct SnapshotExporter: Sendable {
         package var allowShrink = false
         /// Oldest acceptable creation time of the published snapshot, in seconds since 1970.
         ///
-        /// If the published snapshot is not older, has the same content, and half of its lifetime is left, no new version is made.
-        /// `nil`: a new version is always made.
+        /// If the published snapshot is not older, has the same content, and half of its lifetime is left, no new
+        /// version is made. `nil`: a new version is always made.
         package var freshSinceS: Int64?
         /// Maximum time to wait for another export, in milliseconds.
         package var lockWaitMs = 60_000
@@ -54,12 +54,13 @@ package struct SnapshotExporter: Sendable {
     package static let defaultExpiresInS: Int64 = 48 * 3_600
     /// One week of nightly exports.
     package static let defaultKeep = 7
-    /// Under continuous changes, a scanner that missed two checks still finds a delta from its version. Each delta adds about
-    /// 200 bytes to the manifest.
+    /// Under continuous changes, a scanner that missed two checks still finds a delta from its version. Each delta adds
+    /// about 200 bytes to the manifest.
     package static let defaultDeltas = 10
     /// A manifest must stay under 64 KiB, and a delta needs up to 250 bytes.
     package static let deltasRange = 0...100
-    /// Maximum duration of a statement, in milliseconds. A list of a million tags is read in seconds; a lock can delay it.
+    /// Maximum duration of a statement, in milliseconds. A list of a million tags is read in seconds; a lock can delay
+    /// it.
     static let statementTimeoutMs = 600_000
 
     private let databaseURL: String

@@ -1,6 +1,7 @@
 import Runtime
 
-/// Decides when the center exports: soon after a change, immediately when a snapshot is due, with pauses that bound the load.
+/// Decides when the center exports: soon after a change, immediately when a snapshot is due, with pauses that bound the
+/// load.
 ///
 /// A plain value. Times are in milliseconds of a monotonic clock.
 struct ExportPlan {
@@ -8,8 +9,8 @@ struct ExportPlan {
     var debounceMs: Int64 = 5_000
     /// Pause after an export, as a multiple of its duration: under continuous changes exports use a quarter of a core.
     static let restFactor: Int64 = 3
-    /// Bounds of that pause. Lower: scanners check twice a minute, so more versions are useless. Upper: a change must reach the gates
-    /// of a large event within half a minute, too.
+    /// Bounds of that pause. Lower: scanners check twice a minute, so more versions are useless. Upper: a change must
+    /// reach the gates of a large event within half a minute, too.
     var restMs: ClosedRange<Int64> = 10_000...15_000
     /// Interval of attempts, and of log lines, while a due snapshot is rejected.
     static let rejectedPauseMs: Int64 = 600_000

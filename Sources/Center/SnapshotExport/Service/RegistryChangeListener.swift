@@ -4,8 +4,8 @@ import Runtime
 
 /// Receives notifications about changes of the registration list.
 ///
-/// Triggers of the database send them, whatever made the change. The listener has a separate connection; use it on one thread. A
-/// new listener receives nothing about earlier changes.
+/// Triggers of the database send them, whatever made the change. The listener has a separate connection; use it on one
+/// thread. A new listener receives nothing about earlier changes.
 final class RegistryChangeListener {
     static let channel = "tapline_registry"
 

@@ -4,11 +4,11 @@ package import Runtime
 
 /// Keeps the published snapshot current, inside the center.
 ///
-/// It exports soon after a change of the registration list, at a daily time, when half of the snapshot's lifetime is over, and at
-/// the start if nothing valid is published.
+/// It exports soon after a change of the registration list, at a daily time, when half of the snapshot's lifetime is
+/// over, and at the start if nothing valid is published.
 ///
-/// It has its own connections and takes no lock that ingestion waits for. Several centers on one database take turns. With folders
-/// of their own, each publishes in its folder; with a common folder, the first one publishes for all.
+/// It has its own connections and takes no lock that ingestion waits for. Several centers on one database take turns.
+/// With folders of their own, each publishes in its folder; with a common folder, the first one publishes for all.
 package struct SnapshotService: Sendable {
     /// Maximum interval between two checks of the wall clock and of the published files.
     static let tickMs: Int64 = 30_000
@@ -23,7 +23,8 @@ package struct SnapshotService: Sendable {
     private let log = Log("snapshots")
     private var folder: PublishedFolder { PublishedFolder(path: settings.folder) }
 
-    /// - Parameter schedule: time of a daily new version without a change; `nil`: only after changes, or before the expiry.
+    /// - Parameter schedule: time of a daily new version without a change; `nil`: only after changes, or before the
+    ///   expiry.
     package init(databaseURL: String, _ settings: SnapshotExporter.Settings, schedule: DailySchedule? = nil) {
         self.databaseURL = databaseURL
         self.settings = settings
@@ -75,8 +76,8 @@ package struct SnapshotService: Sendable {
         if let schedule, loop.instants.map({ nowMs > $0.untilMs || nowS >= $0.known.nextS }) ?? true {
             loop.instants = (try listener.instants(of: schedule), nowMs + SnapshotService.instantsLifeMs)
         }
-        // Last of all queries: a notification can arrive with the result of a query, and the socket is then not readable any more.
-        // Changes before a new listener are unknown, so a new listener counts as a change.
+        // Last of all queries: a notification can arrive with the result of a query, and the socket is then not
+        // readable any more. Changes before a new listener are unknown, so a new listener counts as a change.
         if try !listener.receive().isEmpty || isNew { loop.plan.changed(nowMs: nowMs) }
         let freshSinceS = freshSinceS(nowS: nowS, scheduledS: loop.instants?.known.previousS)
         let delayMs = loop.plan.delayMs(nowMs: nowMs, isDue: isDue(freshSinceS: freshSinceS, nowS: nowS))
@@ -91,8 +92,8 @@ package struct SnapshotService: Sendable {
         loop.plan.ended(nowMs: SystemClock.monotonicMs())
     }
 
-    /// Returns the oldest acceptable creation time of the published snapshot, in seconds since 1970. A snapshot with a shorter
-    /// lifetime than the center's default is due earlier (`Manifest.isDue`).
+    /// Returns the oldest acceptable creation time of the published snapshot, in seconds since 1970. A snapshot with a
+    /// shorter lifetime than the center's default is due earlier (`Manifest.isDue`).
     ///
     /// - Parameter scheduledS: the last scheduled instant, if there is a schedule.
     func freshSinceS(nowS: Int64, scheduledS: Int64?) -> Int64 {

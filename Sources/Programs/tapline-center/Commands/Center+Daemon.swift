@@ -71,7 +71,8 @@ extension Center {
         let snapshots = try snapshotService(arguments, url)
         return {
             let schema = SchemaGuard(url: url)
-            // A wrong schema ends the daemon before anything starts. An unavailable database does not: the service waits for it.
+            // A wrong schema ends the daemon before anything starts. An unavailable database does not: the service
+            // waits for it.
             let isKnown = try schema.check()
             if !isKnown { Log("center").warning("database unavailable, waiting for it") }
             var services = [ingest.service()]
@@ -126,8 +127,8 @@ extension Center {
     }
 }
 
-/// Ends a daemon whose database has the wrong schema. An unavailable database does not end it, because the daemon can start
-/// before the database.
+/// Ends a daemon whose database has the wrong schema. An unavailable database does not end it, because the daemon can
+/// start before the database.
 struct SchemaGuard: Sendable {
     let url: String
 

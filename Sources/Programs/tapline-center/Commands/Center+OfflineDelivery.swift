@@ -34,8 +34,8 @@ extension Center {
         }
     }
 
-    /// Tracks the stored scans, so that they are visible before the command ends. Otherwise a running center tracks them within
-    /// seconds.
+    /// Tracks the stored scans, so that they are visible before the command ends. Otherwise a running center tracks
+    /// them within seconds.
     static func trackNow(_ connection: PostgresConnection) throws {
         let cause: String
         do {
@@ -50,8 +50,8 @@ extension Center {
     }
 
     private static func text(_ report: BatchLoad.Report) -> String {
-        "\(report.files) files: \(report.stored) scans stored, \(report.duplicates) duplicates, \(report.conflicts) conflicts; "
-            + "\(report.quarantined) files in quarantine, \(report.unreadable) not readable"
+        "\(report.files) files: \(report.stored) scans stored, \(report.duplicates) duplicates, "
+            + "\(report.conflicts) conflicts; \(report.quarantined) files in quarantine, \(report.unreadable) not readable"
     }
 
     private struct Counts: Encodable {
