@@ -50,13 +50,13 @@ struct Explanation {
         self.pass = pass
         zones = snapshot.zones
         answers = gates.map { gate in
-            let facts = DecisionInput(
+            let input = DecisionInput(
                 direction: question.direction, atMs: question.atMs, proof: question.proof, gate: gate,
                 snapshot: .inForce(expiresS: snapshot.expiresS), attendee: attendee, pass: pass,
                 zones: snapshot.zoneTree, memory: memory ?? PriorPresence())
-            let decision = Decision(facts)
+            let decision = Decision(input)
             return Answer(
-                gate: gate, decision: decision, reason: Reason(decision, facts, zones: snapshot.zones))
+                gate: gate, decision: decision, reason: Reason(decision, input, zones: snapshot.zones))
         }
     }
 
