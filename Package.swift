@@ -43,16 +43,16 @@ let package = Package(
 
         // One wrapper per C library, and file formats of other programs. No knowledge of gates or scans.
         domain("ErrorModel", in: "Libraries"),
-        wrapper("LinuxSystem", in: "Libraries", "CLinux"),
-        wrapper("SQLite", in: "Libraries", "CSQLite"),
-        wrapper("AMQP", in: "Libraries", "CRabbitMQ"),
-        wrapper("Postgres", in: "Libraries", "CPostgres"),
-        wrapper("HTTPClient", in: "Libraries", "CCurl"),
-        wrapper("HTTPServer", in: "Libraries", "CMicrohttpd"),
-        wrapper("Crypto", in: "Libraries", "CCrypto"),
-        wrapper("Minisign", in: "Libraries", "Crypto"),
-        wrapper("Compression", in: "Libraries", "CZlib"),
-        wrapper("NFC", in: "Libraries", "CNFC"),
+        wrapper("LinuxSystem", in: "Libraries", "CLinux", "ErrorModel"),
+        wrapper("SQLite", in: "Libraries", "CSQLite", "ErrorModel"),
+        wrapper("AMQP", in: "Libraries", "CRabbitMQ", "ErrorModel"),
+        wrapper("Postgres", in: "Libraries", "CPostgres", "ErrorModel"),
+        wrapper("HTTPClient", in: "Libraries", "CCurl", "ErrorModel"),
+        wrapper("HTTPServer", in: "Libraries", "CMicrohttpd", "ErrorModel"),
+        wrapper("Crypto", in: "Libraries", "CCrypto", "ErrorModel"),
+        wrapper("Minisign", in: "Libraries", "ErrorModel", "Crypto"),
+        wrapper("Compression", in: "Libraries", "CZlib", "ErrorModel"),
+        wrapper("NFC", in: "Libraries", "CNFC", "ErrorModel"),
         wrapper("SerialPorts", in: "Libraries", "CLinux", "LinuxSystem"),
 
         // Used by scanner and center.
