@@ -1,6 +1,7 @@
 import CZlib
 package import ErrorModel
 import Glibc
+import LinuxSystem
 
 /// Compression of files to gzip (RFC 1952), in parts, and expansion. Each call uses the memory of two chunks.
 package enum Gzip {
@@ -110,14 +111,10 @@ package enum Gzip {
     }
 
     static func writeAll(_ file: Int32, _ bytes: UnsafeRawBufferPointer, _ path: String) throws(GzipError) {
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            let count = write(file, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
-            if count >= 0 {
-                rest = rest.dropFirst(count)
-            } else if errno != EINTR {
-                throw GzipError("write \(path)", errno: errno)
-            }
+        do throws(SystemError) {
+            try Descriptor.writeAll(bytes, to: file, operation: "write \(path)")
+        } catch {
+            throw GzipError(error.operation, errno: error.code)
         }
     }
 }
