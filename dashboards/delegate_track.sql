@@ -1,9 +1,9 @@
--- One person's way, the last 30 scans, by name or external_ref.
--- once: psql URL -v delegate='D-000077' -f delegate_track.sql   every 2 s: with -v watch=2
+-- Track of one person: the last 30 scans, by name or external_ref.
+-- once: psql URL -v delegate='D-000077' -f delegate_track.sql   every 2 s: add -v watch=2
 \ir settings.psql
 \if :{?delegate}
 \else
-\warn 'whose track? psql URL -v delegate="NAME or external_ref" -f delegate_track.sql'
+\warn 'no delegate given: psql URL -v delegate="NAME or external_ref" -f delegate_track.sql'
 \quit
 \endif
 \set title 'Track of ' :delegate

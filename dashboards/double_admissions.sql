@@ -1,7 +1,7 @@
--- People admitted twice into one zone with no way out between, the latest 30.
+-- Double admissions: people admitted twice into one zone without an exit between, the latest 30.
 -- once: psql URL -f double_admissions.sql   every 10 s: psql URL -v watch=10 -f double_admissions.sql
 \ir settings.psql
-\pset title 'Admitted twice, with no way out between'
+\pset title 'Double admissions: no exit between'
 SELECT left(coalesce(name, 'tag ' || second_tag_id), 18) AS delegate, left(zone, 14) AS zone,
     left(first_gate, 14) AS "first gate", to_char(first_at, 'MM-DD HH24:MI:SS') AS "first",
     left(second_gate, 14) AS "second gate", to_char(second_at, 'HH24:MI:SS') AS second

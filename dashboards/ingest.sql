@@ -1,4 +1,4 @@
--- What came in: every scan stored once, the rest accounted for. All journals, then the 20 last heard.
+-- Ingestion: every scan stored once, the others accounted for. All journals, then the 20 last heard.
 -- once: psql URL -f ingest.sql   every 2 s: psql URL -v watch=2 -f ingest.sql
 \ir settings.psql
 \pset title 'Ingest: received = stored + duplicates + conflicts'

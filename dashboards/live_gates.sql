@@ -1,4 +1,4 @@
--- What passes at each gate.   once: psql URL -f live_gates.sql   every 2 s: psql URL -v watch=2 -f live_gates.sql
+-- Flow at each gate.   once: psql URL -f live_gates.sql   every 2 s: psql URL -v watch=2 -f live_gates.sql
 \ir settings.psql
 \pset title 'Gates: the last minute, then today; lanes heard'
 SELECT left(name, 15) AS gate, left(zone, 12) AS zone, in_minute AS "in/m", out_minute AS "out/m",

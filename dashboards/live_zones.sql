@@ -1,4 +1,4 @@
--- How many people are where.   once: psql URL -f live_zones.sql   every 2 s: psql URL -v watch=2 -f live_zones.sql
+-- People in each zone.   once: psql URL -f live_zones.sql   every 2 s: psql URL -v watch=2 -f live_zones.sql
 \ir settings.psql
 \pset title 'Zones: people here, and with the zones within; lanes heard'
 SELECT repeat('  ', depth) || left(name, greatest(22 - 2 * depth, 1)) AS zone, inside AS here, inside_total AS within, capacity,

@@ -1,4 +1,4 @@
--- How the scanners are, the worst first.   once: psql URL -f scanner_health.sql   every 2 s: with -v watch=2
+-- Health of the scanners, the worst first.   once: psql URL -f scanner_health.sql   every 2 s: add -v watch=2
 \ir settings.psql
 \pset title 'Scanners: the worst first, 40 at most'
 SELECT left(scanner_id, 14) AS scanner, left(gate, 14) AS gate,

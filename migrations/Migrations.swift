@@ -1,30 +1,31 @@
-/// A numbered step of the schema, as it stands in a file of this folder.
-public struct Migration: Sendable {
-    public let version: Int
-    /// As in its file name, and as it writes into `tapline.schema_migrations`.
-    public let name: String
-    public let sql: [UInt8]
+/// A numbered step of the schema: one SQL file of this folder.
+package struct Migration: Sendable {
+    package let version: Int
+    /// Name as in the file name. The file inserts it into `tapline.schema_migrations`.
+    package let name: String
+    package let sql: [UInt8]
 
-    public init(version: Int, name: String, sql: [UInt8]) {
+    package init(version: Int, name: String, sql: [UInt8]) {
         (self.version, self.name, self.sql) = (version, name, sql)
     }
 
-    public var fileName: String { String(repeating: "0", count: 4 - "\(version)".count) + "\(version)_\(name).sql" }
+    package var fileName: String { String(repeating: "0", count: 4 - "\(version)".count) + "\(version)_\(name).sql" }
 
-    /// All of them, in order. A new file has its line here and in Package.swift; a published one never changes.
+    /// All migrations in order.
     ///
-    /// Each file stays under 10 kB: larger ones are slow to compile when embedded.
-    public static let all = [
+    /// List a new file here and in Package.swift. Never change a file after its release. Each file stays under 10 kB:
+    /// larger ones are slow to compile when embedded.
+    package static let all = [
         Migration(version: 1, name: "registry", sql: PackageResources._001_registry_sql),
         Migration(version: 2, name: "scans", sql: PackageResources._002_scans_sql),
-        Migration(version: 3, name: "presence", sql: PackageResources._003_presence_sql),
-        Migration(version: 4, name: "live_views", sql: PackageResources._004_live_views_sql),
-        Migration(version: 5, name: "track_views", sql: PackageResources._005_track_views_sql),
-        Migration(version: 6, name: "growth", sql: PackageResources._006_growth_sql),
-        Migration(version: 7, name: "tracking", sql: PackageResources._007_tracking_sql),
-        Migration(version: 8, name: "rebuild", sql: PackageResources._008_rebuild_sql),
-        Migration(version: 9, name: "double_admissions", sql: PackageResources._009_double_admissions_sql),
-        Migration(version: 10, name: "live_double_admissions", sql: PackageResources._010_live_double_admissions_sql),
-        Migration(version: 11, name: "registry_changes", sql: PackageResources._011_registry_changes_sql),
+        Migration(version: 3, name: "tracking", sql: PackageResources._003_tracking_sql),
+        Migration(version: 4, name: "double_admissions", sql: PackageResources._004_double_admissions_sql),
+        Migration(version: 5, name: "verification", sql: PackageResources._005_verification_sql),
+        Migration(version: 6, name: "live_views", sql: PackageResources._006_live_views_sql),
+        Migration(version: 7, name: "report_views", sql: PackageResources._007_report_views_sql),
+        Migration(version: 8, name: "registry_comments", sql: PackageResources._008_registry_comments_sql),
+        Migration(version: 9, name: "scan_comments", sql: PackageResources._009_scan_comments_sql),
+        Migration(version: 10, name: "live_view_comments", sql: PackageResources._010_live_view_comments_sql),
+        Migration(version: 11, name: "report_view_comments", sql: PackageResources._011_report_view_comments_sql),
     ]
 }

@@ -1,4 +1,4 @@
-"""Three RabbitMQ nodes that are one cluster, and a PostgreSQL that may get a standby."""
+"""A cluster of three RabbitMQ nodes, and a PostgreSQL that can get a standby."""
 
 import os
 import pathlib
@@ -10,12 +10,14 @@ import urllib.parse
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 NODES = (1, 2, 3)
+# Longer than the limits within scripts/servers.
+COMMAND_LIMIT_S = 600
 
 
 class Servers:
     def __enter__(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="tapline-cluster-"))
-        self.folder.chmod(0o755)  # for the database's user
+        self.folder.chmod(0o755)  # the database user must be able to enter
         try:
             self.do("cluster")
             self.read_environment()
@@ -29,17 +31,17 @@ class Servers:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def do(self, command: str, *arguments, node=1) -> str:
-        """`scripts/servers COMMAND DIR ARGUMENT...`; gives its output."""
+        """Runs `scripts/servers COMMAND DIR ARGUMENT...` and returns its output."""
         done = subprocess.run(
             [ROOT / "scripts/servers", command, self.folder, *map(str, arguments)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            timeout=300,
+            timeout=COMMAND_LIMIT_S,
             env={**os.environ, "NODE": str(node)},
         )
         if done.returncode != 0:
-            raise AssertionError(f"servers {command}: {done.returncode}\n{done.stdout}{done.stderr}")
+            raise AssertionError(f"servers {command}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
         return done.stdout
 
     def rabbit(self, *words, node=1) -> str:
@@ -52,12 +54,12 @@ class Servers:
         self.database_url = values["TAPLINE_TEST_DATABASE_URL"]
         self.password = urllib.parse.urlsplit(self.amqp_urls[0]).password
 
-    def give_standby(self):
+    def add_standby(self):
         self.do("standby")
         self.read_environment()
 
-    def heal(self):
-        """After a failed test the next ones still find servers."""
+    def repair(self):
+        """Restarts servers that a failed test left stopped, so that the next tests can run."""
         for node in NODES:
             try:
                 self.rabbit("await_startup", "--timeout", 1, node=node)

@@ -1,4 +1,4 @@
-"""A cluster of three brokers."""
+"""Failures of nodes in a cluster of three brokers."""
 
 import time
 
@@ -7,44 +7,44 @@ from stage import LIMIT_S
 from waiting import equal, wait_until
 
 
-def test_any_node_dies(stage):
-    """SIGKILL to each in turn while scans flow; publishers and centers go on through their lists of URLs."""
+def test_killed_node_stops_no_scan(stage):
+    """Kills each node in turn while scans arrive. Publishers and centers use the next URL of their lists."""
     urls = stage.amqp_urls
     centers = [stage.center("1/2"), stage.center("2/2", urls=urls[1:] + urls[:1])]
     for center in centers:
         center.await_ready()
     for queue in stage.queues("members"):
-        equal(len(queue["members"]), 3, f"nodes that keep {queue['name']}")
+        equal(len(queue["members"]), 3, f"nodes with a replica of {queue['name']}")
     fleet = stage.flow()
     faults = []
     for node in NODES:
         faults.append(time.monotonic())
         stage.servers.do("kill-node", node)
-        # One connection may have been to the dead node, one may have lost a leader, one neither: all flow again.
+        # A scanner may be connected to the killed node, or its queue may have lost its leader. Scans of all must arrive.
         stage.await_flow(fleet, time.monotonic() + 2)
         stage.servers.do("start-node", node)
 
-        def whole():
+        def is_complete():
             return all(len(queue["online"]) == 3 for queue in stage.queues("online", node=node))
 
-        wait_until(whole, f"node {node} keeps up with every queue again", LIMIT_S)
+        wait_until(is_complete, f"node {node} has an online replica of every queue", LIMIT_S)
     stage.finish(fleet, faults)
     for center in centers:
-        equal(center.process.poll(), None, "the center never ended")
+        equal(center.process.poll(), None, "the exit code of a running center")
 
 
-def test_no_majority(stage):
-    """With two nodes of three away nothing is confirmed: the scanners keep their scans until the second one is back."""
+def test_without_a_majority_the_scanners_keep_their_scans(stage):
+    """With one node of three the broker confirms no batch. Uploads continue when the second node runs again."""
     center = stage.center()
     center.await_ready()
     fleet = stage.flow()
     killed = time.monotonic()
     for node in (1, 2):
         stage.servers.do("kill-node", node)
-    wait_until(lambda: fleet.backlog() > 5_000, "the scanners keep what they tap", LIMIT_S)
+    wait_until(lambda: fleet.backlog() > 5_000, "the scanners keep their scans", LIMIT_S)
     confirmed = fleet.confirmed()
-    wait_until(lambda: fleet.backlog() > 10_000, "and go on tapping", LIMIT_S)
-    equal(fleet.confirmed(), confirmed, "confirmed without a majority")
+    wait_until(lambda: fleet.backlog() > 10_000, "the scanners keep tapping", LIMIT_S)
+    equal(fleet.confirmed(), confirmed, "confirmed scans without a majority")
     stage.servers.do("start-node", 2)
     stage.await_flow(fleet, time.monotonic())
     center.await_ready()

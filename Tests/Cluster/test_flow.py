@@ -1,13 +1,14 @@
-"""When one part can take no more, the others wait, and all goes on by itself."""
+"""Backpressure: when one part accepts no more scans, the others wait, and continue without intervention."""
 
 import time
 
+from log_messages import BATCH_REJECTED, BROKER_LOST, DATABASE_LOST, DELIVERIES_REQUEUED, PUBLISHER_BLOCKED
 from stage import LIMIT_S
 from waiting import equal, wait_equal, wait_until
 
 
-def test_database_away_and_queues_full(stage):
-    """The center gives back what it holds, the queues fill up, the scanners keep what is refused."""
+def test_database_outage_fills_the_queues_and_then_the_journals(stage):
+    """The center requeues its deliveries, the queues fill up, and the scanners keep rejected batches."""
     center = stage.center("1/1", "--database-away-limit-s", "2")
     center.await_ready()
     fleet = stage.flow()
@@ -16,10 +17,10 @@ def test_database_away_and_queues_full(stage):
     )
     killed = time.monotonic()
     stage.servers.do("kill-database")
-    wait_until(lambda: center.said("gave the deliveries back: the database is away too long"), "given back", LIMIT_S)
-    wait_equal(lambda: stage.consumers(), {}, "nobody consumes", LIMIT_S)
-    wait_until(lambda: "refuses batches" in fleet.log_path.read_text(), "full queues refuse", LIMIT_S)
-    wait_until(lambda: fleet.backlog() > 5_000, "the scanners keep what they tap", LIMIT_S)
+    wait_until(lambda: center.logged(DELIVERIES_REQUEUED), "the center requeued its deliveries", LIMIT_S)
+    wait_equal(lambda: stage.consumers(), {}, "consumers", LIMIT_S)
+    wait_until(lambda: BATCH_REJECTED in fleet.log_path.read_text(), "full queues reject batches", LIMIT_S)
+    wait_until(lambda: fleet.backlog() > 5_000, "the scanners keep their scans", LIMIT_S)
     status, problems = center.get("/readyz")
     equal(status, 503)
     assert "database" in problems and "broker" in problems, problems
@@ -28,31 +29,37 @@ def test_database_away_and_queues_full(stage):
     center.await_ready()
     stage.servers.rabbit("clear_policy", "-p", stage.name, "full")
     stage.finish(fleet, [killed])
-    equal(len(center.said("gave the deliveries back: the database is away too long")), 1, "said once")
-    errors = [line["error"] for line in center.said("database away")]
-    assert all(errors.count(error) == 1 for error in errors), f"each trouble is said once: {errors}"
+    equal(len(center.logged(DELIVERIES_REQUEUED)), 1, "log lines about requeued deliveries")
+    errors = [line["error"] for line in center.logged(DATABASE_LOST)]
+    assert all(errors.count(error) == 1 for error in errors), f"an error was logged twice: {errors}"
 
 
-def test_broker_alarm(stage):
-    """Out of memory the brokers block who publishes; the center works off what they hold."""
+def test_memory_alarm_blocks_publishers_and_not_the_center(stage):
+    """The center consumes the messages in the queues while the brokers block publishers."""
     center = stage.center()
     center.await_ready()
     fleet = stage.flow()
     alarmed = time.monotonic()
     stage.servers.rabbit("set_vm_memory_high_watermark", "absolute", "1MB")
     try:
-        wait_until(lambda: "the broker is blocked" in fleet.log_path.read_text(), "publishers are told", LIMIT_S)
-        wait_until(lambda: fleet.backlog() > 3_000, "the scanners keep what they tap", LIMIT_S)
-        wait_equal(lambda: sum(queue["messages"] for queue in stage.queues("messages")), 0, "worked off", LIMIT_S)
-        equal((center.get("/readyz")[0], center.said("broker away")), (200, []), "to the center nothing has happened")
+        wait_until(lambda: PUBLISHER_BLOCKED in fleet.log_path.read_text(), "the publishers are blocked", LIMIT_S)
+        wait_until(lambda: fleet.backlog() > 3_000, "the scanners keep their scans", LIMIT_S)
+        wait_equal(
+            lambda: sum(queue["messages"] for queue in stage.queues("messages")), 0, "messages in the queues", LIMIT_S
+        )
+        equal(
+            (center.get("/readyz")[0], center.logged(BROKER_LOST)),
+            (200, []),
+            "status of the center, and log lines about a lost broker",
+        )
     finally:
         stage.servers.rabbit("set_vm_memory_high_watermark", "0.3")
     stage.finish(fleet, [alarmed])
 
 
-def test_queues_deleted_and_channel_closed(stage):
-    """A queue goes while it is consumed; the broker takes deliveries back that were held too long."""
-    # The broker looks once a minute whether a delivery was held for half an hour; here, each second, for two.
+def test_deleted_queue_and_closed_channel_lose_nothing(stage):
+    """The broker closes the channel of a consumer that acknowledges too late, and an operator deletes all queues."""
+    # By default the broker checks every minute for deliveries older than half an hour. Here: every second, two seconds.
     set_limits(stage, 2_000, 1_000)
     try:
         center = stage.center()
@@ -61,18 +68,20 @@ def test_queues_deleted_and_channel_closed(stage):
         lock = "BEGIN; LOCK TABLE tapline.journals IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(5); COMMIT"
         closed = time.monotonic()
         stage.sql(lock)
-        wait_until(lambda: center.said("broker away", "406"), "the channel was closed", LIMIT_S)
+        wait_until(lambda: center.logged(BROKER_LOST, "406"), "the broker closed the channel", LIMIT_S)
         stage.await_flow(fleet, time.monotonic())
     finally:
         set_limits(stage, 1_800_000, 60_000)
-    # Empty by then: with a queue its messages would go, and no center could store them.
+    # The queues must be empty, because the broker deletes their messages, too.
     fleet.end()
-    wait_equal(lambda: sum(queue["messages"] for queue in stage.queues("messages")), 0, "worked off", LIMIT_S)
+    wait_equal(
+        lambda: sum(queue["messages"] for queue in stage.queues("messages")), 0, "messages in the queues", LIMIT_S
+    )
     for shard in range(4):
         stage.servers.rabbit("delete_queue", f"tapline.scans.{shard}", "-p", stage.name)
-    wait_until(lambda: len(stage.queues("messages")) == 4, "declared again", LIMIT_S)
+    wait_until(lambda: len(stage.queues("messages")) == 4, "the queues are declared again", LIMIT_S)
     center.await_ready()
-    equal(len(center.said("broker away", "cancelled consumer")) > 0, True, "noticed")
+    equal(len(center.logged(BROKER_LOST, "cancelled consumer")) > 0, True, "the center logged the cancelled consumer")
     stage.check(fleet, [closed])
 
 

@@ -1,55 +1,70 @@
-"""A database with a synchronous standby."""
+"""A database with a synchronous standby. It ends with another primary than it began with, so it runs last."""
 
 import time
 import urllib.parse
 
+import pytest
+
+from log_messages import DATABASE_LOST
 from stage import LIMIT_S
 from waiting import equal, wait_equal, wait_until
 
+pytestmark = pytest.mark.runs_last
 
-def test_cancelled_wait_and_promotion(stage):
-    """A COMMIT whose wait was cancelled is none; then the primary dies, and the standby has all that was acknowledged."""
-    stage.servers.give_standby()
+
+def test_promoted_standby_has_every_acknowledged_scan(stage):
+    """A COMMIT whose wait for the standby is cancelled is not acknowledged. Then the primary is killed and the standby is
+    promoted.
+    """
+    stage.servers.add_standby()
     first = stage.center("1/2")
-    # Knows the standby alone, which takes no writes: it waits until that one is the primary.
+    # This center knows only the standby, which is read-only: it waits for the promotion.
     parts = urllib.parse.urlsplit(stage.database_url)
     login, hosts = parts.netloc.rsplit("@", 1)
     standby_url = parts._replace(netloc=f"{login}@{hosts.split(',')[1]}", query="").geturl()
     second = stage.center("2/2", database_url=standby_url)
     first.await_ready()
-    wait_until(lambda: second.said("database away", "25006"), "a read-only server is no database", LIMIT_S)
-    equal(second.get("/readyz")[0], 503, "not ready")
+    wait_until(lambda: second.logged(DATABASE_LOST, "25006"), "the second center rejects the read-only server", LIMIT_S)
+    equal(second.get("/readyz")[0], 503, "status of the second center")
     fleet = stage.flow()
     cancel_a_wait(stage, first)
     killed = time.monotonic()
     stage.servers.do("kill-database")
-    # Nothing is acknowledged now, and what was is on the standby: whatever the time until it is promoted.
-    time.sleep(1)
+    # Without a primary no batch is acknowledged: both centers are not ready, and the scans wait in the queues.
+    wait_equal(lambda: first.get("/readyz")[0], 503, "status of the first center without a primary", LIMIT_S)
+    equal(second.get("/readyz")[0], 503, "status of the second center without a primary")
+    stored = stage.watch.total()
+    wait_until(
+        lambda: sum(queue["messages"] for queue in stage.queues("messages")) > 0, "scans wait in the queues", LIMIT_S
+    )
+    equal(stage.watch.total(), stored, "stored scans without a primary")
     stage.servers.do("promote")
     stage.await_flow(fleet, time.monotonic())
     second.await_ready()
     first.await_ready()
-    equal(len(second.said("database away", "25006")), 1, "said once")
+    equal(len(second.logged(DATABASE_LOST, "25006")), 1, "log lines about the read-only server")
     stage.finish(fleet, [killed])
     stage.servers.database_url = standby_of(stage.servers.database_url)
 
 
 def cancel_a_wait(stage, center):
-    """The standby stops to confirm, a COMMIT waits for it, and somebody cancels that."""
+    """Lets a COMMIT wait for a standby that does not exist, and cancels it."""
     waiting = (
         "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'SyncRep' "
         "AND application_name = 'tapline-center ingest'"
     )
-    stage.sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+    stage.sql("ALTER SYSTEM SET synchronous_standby_names = 'absent'")
     stage.sql("SELECT pg_reload_conf()")
     try:
         session = wait_until(lambda: stage.sql(waiting), "a COMMIT waits for the standby", LIMIT_S)[0][0]
         stage.sql(f"SELECT pg_cancel_backend({session})")
-        wait_until(lambda: center.said("database away", "canceling wait"), "the warning is taken as a failure", LIMIT_S)
+        wait_until(
+            lambda: center.logged(DATABASE_LOST, "canceling wait"), "the center treats the warning as an error", LIMIT_S
+        )
     finally:
         stage.sql("ALTER SYSTEM SET synchronous_standby_names = 'standby'")
         stage.sql("SELECT pg_reload_conf()")
-    wait_equal(lambda: stage.sql(waiting), [], "nobody waits any more", LIMIT_S)
+    wait_equal(lambda: stage.sql(waiting), [], "sessions that wait for a standby", LIMIT_S)
 
 
 def standby_of(url: str) -> str:

@@ -1,11 +1,11 @@
-"""Looks again and again how much of each journal is stored, and remembers when it grew."""
+"""Polls the number of stored scans of each journal, and records when it grew."""
 
 import threading
 import time
 
 import psycopg2
 
-EVERY_S = 0.1
+POLL_S = 0.1
 
 
 class Watch:
@@ -23,19 +23,19 @@ class Watch:
                 connection = psycopg2.connect(self.url, connect_timeout=5)
                 connection.autocommit = True
                 with connection.cursor() as cursor:
-                    while not self.stop.wait(EVERY_S):
+                    while not self.stop.wait(POLL_S):
                         cursor.execute("SELECT log::text, stored FROM tapline.journals")
                         self._note(cursor.fetchall())
             except psycopg2.Error:
-                self.stop.wait(EVERY_S)
+                self.stop.wait(POLL_S)
 
     def _note(self, rows: list):
         now = time.monotonic()
         with self.lock:
-            for log, stored in rows:
-                if stored > self.stored.get(log, 0):
-                    self.stored[log] = stored
-                    self.growths.setdefault(log, []).append(now)
+            for journal, stored in rows:
+                if stored > self.stored.get(journal, 0):
+                    self.stored[journal] = stored
+                    self.growths.setdefault(journal, []).append(now)
 
     def end(self):
         self.stop.set()
@@ -50,12 +50,12 @@ class Watch:
             return sum(self.stored.values())
 
     def grown_since(self, since: float) -> int:
-        """How many journals have grown since then."""
+        """Returns the number of journals that have grown since that time."""
         with self.lock:
             return sum(times[-1] > since for times in self.growths.values())
 
     def longest_pause(self, since: float) -> float:
-        """The longest time after `since` that a journal did not grow, before it grew again."""
+        """Returns the longest time after `since` in which a journal did not grow, in seconds. The pause must have ended."""
         longest = 0.0
         with self.lock:
             for times in self.growths.values():

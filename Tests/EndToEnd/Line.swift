@@ -101,7 +101,7 @@ final class Line {
             }
             // Tracking may be a second behind, and after the death of a center a moment more.
             try eventually("all of them are tracked", withinMs: 30_000, everyMs: 100) {
-                try database.query("SELECT 1 FROM tapline.untracked LIMIT 1").isEmpty
+                try database.query("SELECT 1 FROM tapline_internal.tracking_queue LIMIT 1").isEmpty
             }
         } catch let failure as TestFailure {
             let journals = try database.query(

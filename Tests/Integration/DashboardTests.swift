@@ -34,7 +34,7 @@ import Testing
                 SELECT 1, n, -9223372036854775807, now() - n * interval '1 second', v, 0, 1, 5, now()
                 FROM (VALUES (1, 0), (2, 0), (3, 7), (4, 4)) AS scan(n, v);
             INSERT INTO tapline.presence VALUES (-9223372036854775807, 1, 1, now(), 's', 1, 0, now(), gen_random_uuid(), 1, 1);
-            SELECT tapline.refresh_double_admissions('-infinity');
+            SELECT tapline_internal.refresh_double_admissions('-infinity');
             """)
     }
 

@@ -73,7 +73,7 @@ final class IngestFixture {
             SELECT DISTINCT ON (p.tag_id) p.tag_id, t.attendee_id,
                 CASE p.direction WHEN 0 THEN g.zone_id ELSE g.from_zone_id END AS zone_id, p.ordered_at AS since,
                 j.scanner_id, p.gate_id, p.direction::smallint, j.log, p.seq, p.journal_id
-            FROM tapline.passages p JOIN tapline.journals j ON j.id = p.journal_id
+            FROM tapline_internal.passages p JOIN tapline.journals j ON j.id = p.journal_id
             LEFT JOIN tapline.tags t ON t.tag_id = p.tag_id LEFT JOIN tapline.gates g ON g.id = p.gate_id
             ORDER BY p.tag_id, p.ordered_at DESC, j.log DESC, p.seq DESC
             """
@@ -90,10 +90,10 @@ final class IngestFixture {
         #expect(wrong == 0)
     }
 
-    /// Whether nothing differs from what `tapline.rebuild_tracking` makes of the scans.
+    /// Whether nothing differs from what `tapline_internal.rebuild_tracking` makes of the scans.
     func checkTracking() throws {
         let differing = try texts(
-            "SELECT concat_ws(' ', relation, rows_right, rows_missing, rows_wrong) FROM tapline.rebuild_tracking(false) "
+            "SELECT concat_ws(' ', relation, rows_right, rows_missing, rows_wrong) FROM tapline_internal.rebuild_tracking(false) "
                 + "WHERE rows_missing + rows_wrong > 0")
         #expect(differing == [])
     }

@@ -254,7 +254,7 @@ import Testing
         #expect(error.code == .configuration)
         let fourth = try Running(fixture: fixture, vhost: vhost)
         try fourth.waitUntilReady()
-        #expect(try fixture.int("SELECT shards FROM tapline.topology") == 3)
+        #expect(try fixture.int("SELECT shards FROM tapline_internal.topology") == 3)
     }
 
     @Test func gaveBackWhatItHeldWhenTheDatabaseStaysAway() throws {

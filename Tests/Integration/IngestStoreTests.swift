@@ -128,7 +128,7 @@ struct IngestStoreTests {
         try fixture.connection.execute(
             """
             UPDATE tapline.journals SET retired_seq = last_seq, retired_at = now();
-            DELETE FROM tapline.scans; DELETE FROM tapline.batches
+            DELETE FROM tapline.scans; DELETE FROM tapline_internal.batches
             """)
         #expect(try store.store([journal.batch(1, 20).delivery()]) == [.taken(stored: 0, duplicates: 20, conflicts: 0)])
         #expect(
@@ -293,7 +293,7 @@ struct IngestStoreTests {
         #expect(
             try fixture.texts(
                 """
-                SELECT concat_ws(' ', first_seq, last_seq, accepted_at IS NOT NULL) FROM tapline.journal_gaps
+                SELECT concat_ws(' ', first_seq, last_seq, accepted_at IS NOT NULL) FROM tapline_internal.journal_gaps
                 ORDER BY first_seq
                 """) == ["1 3 t", "7 10 t", "13 18 f"])
         try fixture.checkBooks()

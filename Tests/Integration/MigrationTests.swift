@@ -61,6 +61,69 @@ import Testing
         }
     }
 
+    /// Migrations of the same number and name exist in both; psql stores no checksum.
+    @Test(
+        arguments: [
+            "('1', 'registry', NULL)", "('1', 'registry', repeat('ab', 32)), ('2', 'scans', repeat('ab', 32))",
+            "('1', 'registry', NULL), ('2', 'scans', NULL), ('3', 'presence', NULL)",
+        ])
+    func `a database of a pre-release version is rejected with what to do`(_ rows: String) throws {
+        let database = try TestDatabase()
+        let connection = try database.connect()
+        try connection.execute(
+            """
+            CREATE SCHEMA tapline;
+            CREATE TABLE tapline.schema_migrations (
+                version integer PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now(),
+                checksum text);
+            INSERT INTO tapline.schema_migrations (version, name, checksum)
+                SELECT v::integer, n, c FROM (VALUES \(rows)) AS row(v, n, c);
+            """)
+        for attempt in [{ _ = try Migrator(connection).migrate() }, { try Migrator(connection).requireCurrent() }] {
+            let error = try #require(throws: ProgramError.self) { try attempt() }
+            #expect(error.code == .configuration)
+            #expect(error.description.contains("tapline-center export"))
+        }
+    }
+
+    @Test func `every public relation, column and function has a comment`() throws {
+        let database = try TestDatabase()
+        let connection = try database.connect()
+        _ = try Migrator(connection).migrate()
+        let bare = try connection.query(
+            """
+            SELECT c.relname || coalesce('.' || a.attname, '') FROM pg_class c
+            LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+            WHERE c.relnamespace = 'tapline'::regnamespace AND c.relkind IN ('r', 'v', 'p')
+                AND (obj_description(c.oid, 'pg_class') IS NULL OR col_description(c.oid, a.attnum) IS NULL)
+            UNION ALL
+            SELECT oid::regprocedure::text FROM pg_proc
+            WHERE pronamespace = 'tapline'::regnamespace AND obj_description(oid, 'pg_proc') IS NULL
+            """)
+        #expect((0..<bare.rowCount).map { bare.text($0, 0) } == [])
+    }
+
+    @Test func `the reader role reads the public schema, and nothing else`() throws {
+        let database = try TestDatabase()
+        let connection = try database.connect()
+        _ = try Migrator(connection).migrate()
+        try connection.execute("CREATE TABLE tapline.later (); SET ROLE tapline_reader")
+        let names = try connection.query(
+            """
+            SELECT c.oid::regclass::text FROM pg_class c
+            WHERE c.relnamespace = 'tapline'::regnamespace AND c.relkind IN ('r', 'v', 'p')
+            """)
+        #expect(names.rowCount > 20)
+        for row in 0..<names.rowCount { try connection.query("SELECT * FROM \(names.text(row, 0))") }
+        for denied in [
+            "SELECT * FROM tapline_internal.topology", "SELECT tapline_internal.rebuild_tracking(false)",
+            "DELETE FROM tapline.quarantine", "SELECT tapline.accept_gap(1, 1, 1)",
+        ] {
+            let error = try #require(throws: PostgresError.self) { try connection.query(denied) }
+            #expect(error.sqlState == "42501", "\(denied)")
+        }
+    }
+
     @Test func `a migration that fails leaves nothing behind`() throws {
         let database = try TestDatabase()
         let connection = try database.connect()

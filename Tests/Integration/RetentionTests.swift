@@ -40,8 +40,8 @@ import Testing
     private func partitions() throws -> [String] {
         try fixture.texts(
             """
-            SELECT name || CASE WHEN retired_at IS NULL THEN '' ELSE ' retired' END FROM tapline.scan_partitions p
-            JOIN pg_inherits ON inhrelid = ('tapline.' || p.name)::regclass ORDER BY first_journal
+            SELECT name || CASE WHEN retired_at IS NULL THEN '' ELSE ' retired' END FROM tapline_internal.scan_partitions p
+            JOIN pg_inherits ON inhrelid = ('tapline_internal.' || p.name)::regclass ORDER BY first_journal
             """)
     }
 
@@ -87,7 +87,7 @@ import Testing
         try connection.execute(
             """
             UPDATE tapline.journals SET last_seq = 103, next_seq = 101, stored = 101, received = 101 WHERE id = 1;
-            INSERT INTO tapline.journal_gaps VALUES (1, 101, 102);
+            INSERT INTO tapline_internal.journal_gaps VALUES (1, 101, 102);
             INSERT INTO tapline.journals (id, log, scanner_id, backlog, last_received_at)
                 VALUES (2002, gen_random_uuid(), 's-3', 5, now() - interval '30 days');
             """)

@@ -143,11 +143,12 @@ import Testing
     @Test func `an export waits for no scan that is being stored, and holds none up`() throws {
         let fair = try Fair()
         let ingest = try fair.database.connect()
-        try ingest.execute("BEGIN; SELECT tapline.lock_presence()")
+        try ingest.execute("BEGIN; SELECT tapline_internal.lock_presence()")
         #expect(try fair.export() == fair.check())
         try ingest.execute("COMMIT")
         try ingest.query("SELECT pg_advisory_lock($1)", [.int64(ExportLock.advisoryKey)])
-        try fair.connection.execute("SET statement_timeout = '10s'; BEGIN; SELECT tapline.lock_presence(); COMMIT")
+        try fair.connection.execute(
+            "SET statement_timeout = '10s'; BEGIN; SELECT tapline_internal.lock_presence(); COMMIT")
     }
 
     @Test func `an export that fails leaves the last one published`() throws {

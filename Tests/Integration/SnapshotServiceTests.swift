@@ -203,7 +203,7 @@ import Testing
             // Its connection is cut; what is changed meanwhile nobody tells it.
             try fair.connection.execute(
                 """
-                ALTER TABLE tapline.tags DISABLE TRIGGER tell_change;
+                ALTER TABLE tapline.tags DISABLE TRIGGER notify_change;
                 UPDATE tapline.tags SET status = 'lost' WHERE tag_id = 41;
                 SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
                 WHERE application_name = 'tapline-center snapshots' AND datname = current_database()

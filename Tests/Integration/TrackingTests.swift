@@ -73,7 +73,7 @@ struct TrackingTests {
             }
         }
         try fixture.checkPresence()
-        #expect(try fixture.int("SELECT count(*) FROM tapline.untracked") == 0)
+        #expect(try fixture.int("SELECT count(*) FROM tapline_internal.tracking_queue") == 0)
     }
 
     private final class Held {
@@ -140,13 +140,13 @@ struct TrackingTests {
         #expect(try tracking.verify(repair: false).allSatisfy { $0.missing == 0 && $0.wrong == 0 })
         #expect(try fixture.int(count) == 2)
         try fixture.connection.execute("UPDATE tapline.tags SET attendee_id = 9 WHERE tag_id = 1")
-        #expect(try fixture.int("SELECT count(*) FROM tapline.double_admissions_due") == 1)
+        #expect(try fixture.int("SELECT count(*) FROM tapline_internal.double_admissions_due") == 1)
         // The present day by itself, the older one when asked for.
         _ = try tracking.verify(repair: true)
         #expect(try fixture.int(count) == 0)
     }
 
-    private static let found = "SELECT * FROM tapline.find_double_admissions('-infinity', 'infinity')"
+    private static let found = "SELECT * FROM tapline_internal.find_double_admissions('-infinity', 'infinity')"
 
     /// Scans that come in the order of their times are known at once; only after an annulment the day has to be looked at.
     @Test(arguments: 1...3)
@@ -179,16 +179,18 @@ struct TrackingTests {
             }
             try tracking.track(held.runs)
             held.runs.removeAll()
-            if hasAnnulment { try fixture.connection.query("SELECT tapline.refresh_double_admissions('-infinity')") }
+            if hasAnnulment {
+                try fixture.connection.query("SELECT tapline_internal.refresh_double_admissions('-infinity')")
+            }
             #expect(
                 try fixture.int(
                     """
-                    WITH found AS (\(Self.found)), kept AS (SELECT * FROM tapline.kept_double_admissions)
+                    WITH found AS (\(Self.found)), kept AS (SELECT * FROM tapline_internal.double_admission_log)
                     SELECT (SELECT count(*) FROM (SELECT * FROM found EXCEPT SELECT * FROM kept) a)
                         + (SELECT count(*) FROM (SELECT * FROM kept EXCEPT SELECT * FROM found) b)
                     """) == 0)
         }
-        #expect(try fixture.int("SELECT count(*) FROM tapline.kept_double_admissions") > 0)
+        #expect(try fixture.int("SELECT count(*) FROM tapline_internal.double_admission_log") > 0)
     }
 
     /// In any other order some are not seen at once, but none is seen that is none.
@@ -202,7 +204,8 @@ struct TrackingTests {
             journal.scans.indices.map { journal.batch($0 + 1, 1).delivery() }
         }
         deliveries.shuffle(using: &random)
-        try fixture.connection.execute("CREATE TEMP TABLE before AS SELECT * FROM tapline.kept_double_admissions")
+        try fixture.connection.execute(
+            "CREATE TEMP TABLE before AS SELECT * FROM tapline_internal.double_admission_log")
         while !deliveries.isEmpty {
             let group = deliveries.prefix(Int.random(in: 1...5, using: &random))
             deliveries.removeFirst(group.count)
@@ -212,11 +215,11 @@ struct TrackingTests {
             let madeUp = try fixture.int(
                 """
                 SELECT count(*) FROM (
-                    SELECT * FROM tapline.kept_double_admissions EXCEPT SELECT * FROM before EXCEPT \(Self.found)) x
+                    SELECT * FROM tapline_internal.double_admission_log EXCEPT SELECT * FROM before EXCEPT \(Self.found)) x
                 """)
             #expect(madeUp == 0)
             try fixture.connection.execute(
-                "TRUNCATE before; INSERT INTO before SELECT * FROM tapline.kept_double_admissions")
+                "TRUNCATE before; INSERT INTO before SELECT * FROM tapline_internal.double_admission_log")
         }
         #expect(try tracking.verify(repair: false).allSatisfy { $0.missing == 0 && $0.wrong == 0 })
     }
@@ -240,7 +243,7 @@ struct TrackingTests {
         try tracking.track(held.runs)
         let tags = "SELECT tag_id::text FROM tapline.presence ORDER BY tag_id"
         #expect(try fixture.texts(tags) == ["1", "3"])
-        #expect(try fixture.int("SELECT count(*) FROM tapline.untracked") == 1)
+        #expect(try fixture.int("SELECT count(*) FROM tapline_internal.tracking_queue") == 1)
         // The same for what is read back: by a tracker that knows of nothing, and by one that has learnt.
         try put(4...5)
         let other = try TrackingStore(fixture.connection)
@@ -266,10 +269,10 @@ struct TrackingTests {
             """
             DELETE FROM tapline.presence WHERE tag_id = 1;
             UPDATE tapline.presence SET zone_id = 2, seq = seq + 1 WHERE tag_id = 2;
-            UPDATE tapline.gate_flow SET refused = refused + 1
-                WHERE (gate_id, slot) = (SELECT gate_id, slot FROM tapline.gate_flow ORDER BY 1, 2 LIMIT 1);
-            DELETE FROM tapline.annulled
-                WHERE (journal_id, seq) = (SELECT journal_id, seq FROM tapline.annulled ORDER BY 1, 2 LIMIT 1);
+            UPDATE tapline_internal.gate_flow SET refused = refused + 1
+                WHERE (gate_id, slot) = (SELECT gate_id, slot FROM tapline_internal.gate_flow ORDER BY 1, 2 LIMIT 1);
+            DELETE FROM tapline_internal.annulled
+                WHERE (journal_id, seq) = (SELECT journal_id, seq FROM tapline_internal.annulled ORDER BY 1, 2 LIMIT 1);
             """)
         let found = try tracking.verify(repair: false)
         #expect(found.first { $0.relation == "presence" }?.missing == 1)
@@ -292,7 +295,7 @@ struct TrackingTests {
         let journal = MadeJournal(scanner: "s-1", log: .random(), scans: scans)
         let batch = journal.batch(1, 100)
         #expect(try store.store([batch.delivery()]) == [.taken(stored: 100, duplicates: 0, conflicts: 0)])
-        #expect(try fixture.int("SELECT count(*) FROM tapline.batches WHERE last_seq = 100") == 1)
+        #expect(try fixture.int("SELECT count(*) FROM tapline_internal.batches WHERE last_seq = 100") == 1)
         // The stored scans are not asked: one that was changed behind the center's back is not noticed ...
         try fixture.connection.execute("UPDATE tapline.scans SET verdict = 3 WHERE seq = 50")
         #expect(try store.store([batch.delivery()]) == [.taken(stored: 0, duplicates: 100, conflicts: 0)])

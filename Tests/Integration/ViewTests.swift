@@ -48,8 +48,8 @@ import Testing
 
         /// What the center's tracker makes of the scans.
         func track() throws {
-            try connection.execute("SELECT tapline.rebuild_tracking(true)")
-            try connection.execute("SELECT tapline.refresh_double_admissions('-infinity')")
+            try connection.execute("SELECT tapline_internal.rebuild_tracking(true)")
+            try connection.execute("SELECT tapline_internal.refresh_double_admissions('-infinity')")
         }
 
         func presence(_ tag: Int, person: Int?, zone: Int?, secondsAgo: Int, journal: Int, seq: Int) throws {
@@ -180,7 +180,7 @@ import Testing
             """
             UPDATE tapline.journals SET last_seq = 10, next_seq = 4, received = 12, stored = 6, duplicates = 5,
                 conflicts = 1, announced_seq = 12 WHERE id = 1;
-            INSERT INTO tapline.journal_gaps (journal_id, first_seq, last_seq) VALUES (1, 4, 6), (1, 8, 8);
+            INSERT INTO tapline_internal.journal_gaps (journal_id, first_seq, last_seq) VALUES (1, 4, 6), (1, 8, 8);
             """)
         let gaps = "SELECT scanner_id, first_seq, last_seq, missing, kind FROM tapline.seq_gaps ORDER BY first_seq"
         #expect(try floor.rows(gaps) == ["s1|4|6|3|gap", "s1|8|8|1|gap", "s1|11|12|2|tail"])

@@ -4,7 +4,7 @@ import ScanBatchCodec
 /// The SHA-256 of what a batch says of its scans, so that the same batch again is known without comparing scan by scan: who
 /// sends it again usually sends it cut as before.
 enum BatchDigest {
-    /// Smaller batches are compared scan by scan: a row of `tapline.batches` for each would cost more.
+    /// Smaller batches are compared scan by scan: a row of `tapline_internal.batches` for each would cost more.
     static let leastScans = 32
 
     /// Nil for a batch that is too small.

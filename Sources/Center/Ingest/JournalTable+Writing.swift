@@ -65,14 +65,14 @@ extension JournalTable {
         if !deleted.firsts.isEmpty {
             try connection.query(
                 """
-                DELETE FROM tapline.journal_gaps g USING unnest($1, $2) AS d(journal_id, first_seq)
+                DELETE FROM tapline_internal.journal_gaps g USING unnest($1, $2) AS d(journal_id, first_seq)
                 WHERE g.journal_id = d.journal_id AND g.first_seq = d.first_seq
                 """, [.int64s(deleted.journals), .int64s(deleted.firsts)])
         }
         guard !inserted.isEmpty else { return }
         try connection.query(
             """
-            INSERT INTO tapline.journal_gaps (journal_id, first_seq, last_seq, accepted_at)
+            INSERT INTO tapline_internal.journal_gaps (journal_id, first_seq, last_seq, accepted_at)
             SELECT * FROM unnest($1, $2, $3, $4)
             """,
             [
@@ -85,7 +85,10 @@ extension JournalTable {
     func write(untracked runs: [StoredScans]) throws(PostgresError) {
         guard !runs.isEmpty else { return }
         try connection.query(
-            "INSERT INTO tapline.untracked (journal_id, first_seq, last_seq) SELECT * FROM unnest($1, $2, $3)",
+            """
+            INSERT INTO tapline_internal.tracking_queue (journal_id, first_seq, last_seq)
+            SELECT * FROM unnest($1, $2, $3)
+            """,
             [
                 .int64s(runs.map(\.journal)), .int64s(runs.map(\.first)),
                 .int64s(runs.map { $0.first + Int64($0.count) - 1 }),
@@ -96,7 +99,10 @@ extension JournalTable {
     func write(batches: [(journal: Int64, batch: ScanBatch, digest: [UInt8])]) throws(PostgresError) {
         guard !batches.isEmpty else { return }
         try connection.query(
-            "INSERT INTO tapline.batches (journal_id, first_seq, last_seq, digest) SELECT * FROM unnest($1, $2, $3, $4)",
+            """
+            INSERT INTO tapline_internal.batches (journal_id, first_seq, last_seq, digest)
+            SELECT * FROM unnest($1, $2, $3, $4)
+            """,
             [
                 .int64s(batches.map(\.journal)), .int64s(batches.map(\.batch.first)),
                 .int64s(batches.map(\.batch.last)), .bytesArray(batches.map(\.digest)),

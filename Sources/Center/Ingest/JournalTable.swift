@@ -2,7 +2,7 @@ import Postgres
 import ScanBatchCodec
 import ScanModel
 
-/// `tapline.journals` and `tapline.journal_gaps`: rows locked before anything is decided, written once a group.
+/// `tapline.journals` and `tapline_internal.journal_gaps`: rows locked before anything is decided, written once a group.
 struct JournalTable {
     let connection: PostgresConnection
 
@@ -61,7 +61,8 @@ struct JournalTable {
         guard !gappy.isEmpty else { return }
         let result = try connection.query(
             """
-            SELECT journal_id, first_seq, last_seq, accepted_at FROM tapline.journal_gaps WHERE journal_id = ANY ($1)
+            SELECT journal_id, first_seq, last_seq, accepted_at
+            FROM tapline_internal.journal_gaps WHERE journal_id = ANY ($1)
             ORDER BY journal_id, first_seq FOR UPDATE
             """, [.int64s(gappy)], binary: true)
         var gaps: [Int64: [SeqGaps.Gap]] = [:]
@@ -88,7 +89,7 @@ struct JournalTable {
         let result = try connection.query(
             """
             SELECT n.index FROM unnest($1, $2, $3, $4, $5) AS n(index, journal_id, first_seq, last_seq, digest)
-            JOIN tapline.batches b ON b.journal_id = n.journal_id AND b.first_seq = n.first_seq
+            JOIN tapline_internal.batches b ON b.journal_id = n.journal_id AND b.first_seq = n.first_seq
                 AND b.last_seq = n.last_seq AND b.digest = n.digest
             """,
             [

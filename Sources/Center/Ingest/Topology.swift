@@ -44,12 +44,13 @@ enum Topology {
     /// The number of shards, kept in the database: set by the first start, raised by `wanted`, never lowered.
     static func shards(_ connection: PostgresConnection, wanted: Int?) throws -> Int {
         try connection.query(
-            "INSERT INTO tapline.topology (shards) VALUES ($1) ON CONFLICT DO NOTHING",
+            "INSERT INTO tapline_internal.topology (shards) VALUES ($1) ON CONFLICT DO NOTHING",
             [.int32(Int32(wanted ?? defaultShards))])
         if let wanted {
-            try connection.query("UPDATE tapline.topology SET shards = $1 WHERE shards < $1", [.int32(Int32(wanted))])
+            try connection.query(
+                "UPDATE tapline_internal.topology SET shards = $1 WHERE shards < $1", [.int32(Int32(wanted))])
         }
-        let result = try connection.query("SELECT shards FROM tapline.topology", [], binary: true)
+        let result = try connection.query("SELECT shards FROM tapline_internal.topology", [], binary: true)
         let shards = Int(result.int(0, 0))
         if let wanted, wanted < shards {
             throw ProgramError.configuration(

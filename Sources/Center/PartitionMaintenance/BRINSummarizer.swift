@@ -7,7 +7,7 @@ package import Runtime
 /// An insert into a range that is summarised would have to change the summary, which costs more than the insert; so ranges
 /// that writers may still fill are left alone.
 package struct BRINSummarizer {
-    /// Pages of a range, as in 0006_growth.sql.
+    /// Pages of a range, as in 0002_scans.sql.
     static let rangePages: Int64 = 4
     /// Pages at the end of a partition that writers may still fill: each has a page of its own in hand, and each extends the
     /// table by 20 for every other that waits to do so. 11,000 scans, read in 2 ms.
@@ -41,7 +41,7 @@ package struct BRINSummarizer {
                 // Somebody emptied it.
                 done = 0
                 try connection.query(
-                    "UPDATE tapline.scan_partitions SET summarised_blocks = 0 WHERE first_journal = $1",
+                    "UPDATE tapline_internal.scan_partitions SET summarised_blocks = 0 WHERE first_journal = $1",
                     [.int64(partition.firstJournal)])
             }
             let end =
@@ -62,8 +62,8 @@ package struct BRINSummarizer {
             """
             SELECT p.first_journal, x.indexrelid::bigint, p.summarised_blocks,
                 pg_relation_size(t.oid) / current_setting('block_size')::bigint
-            FROM tapline.scan_partitions p
-            JOIN pg_class t ON t.relname = p.name AND t.relnamespace = 'tapline'::regnamespace
+            FROM tapline_internal.scan_partitions p
+            JOIN pg_class t ON t.relname = p.name AND t.relnamespace = 'tapline_internal'::regnamespace
             JOIN pg_index x ON x.indrelid = t.oid
             JOIN pg_inherits h ON h.inhrelid = x.indexrelid AND h.inhparent = 'tapline.scans_blocks'::regclass
             WHERE p.closed_at IS NULL ORDER BY p.first_journal
@@ -85,7 +85,7 @@ package struct BRINSummarizer {
                 WITH done AS (
                     SELECT count(brin_summarize_range($1::oid::regclass, page))
                     FROM generate_series($2, $3 - 1, \(BRINSummarizer.rangePages)) AS page)
-                UPDATE tapline.scan_partitions SET summarised_blocks = $3 FROM done WHERE first_journal = $4
+                UPDATE tapline_internal.scan_partitions SET summarised_blocks = $3 FROM done WHERE first_journal = $4
                 """, [.int64(partition.index), .int64(first), .int64(end), .int64(partition.firstJournal)])
             return true
         } catch  where error.sqlState == "55P03" { return false }

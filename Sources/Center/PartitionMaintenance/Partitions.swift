@@ -20,7 +20,7 @@ package struct Partitions {
     package func step(_ stop: StopSignal) throws -> Int {
         try connection.execute("SET lock_timeout = '5s'; SET vacuum_cost_delay = '2ms'")
         try makeAhead()
-        if try connection.query("SELECT tapline.turn_scan_partition()").bool(0, 0) { log.info("turned") }
+        if try connection.query("SELECT tapline_internal.rotate_scan_partition()").bool(0, 0) { log.info("turned") }
         for name in try finished() where !stop.isStopped { try close(name) }
         if let keepDays = settings.keepDays, !stop.isStopped { try retire(keepDays, stop) }
         return Partitions.tickMs
@@ -31,7 +31,8 @@ package struct Partitions {
     package func makeAhead() throws(PostgresError) {
         try connection.query(
             """
-            SELECT tapline.ensure_scan_partition(tapline.ensure_scan_partition(tapline.ensure_scan_partition(last_value)))
+            SELECT tapline_internal.ensure_scan_partition(
+                tapline_internal.ensure_scan_partition(tapline_internal.ensure_scan_partition(last_value)))
             FROM tapline.journals_id_seq
             """)
     }
@@ -51,21 +52,22 @@ package struct Partitions {
         let start = SystemClock.monotonicMs()
         let (table, index) = (connection.identifier(name), connection.identifier(name + "_tag"))
         let known = try connection.query(
-            "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('tapline.' || $1)", [.text(index)])
+            "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('tapline_internal.' || $1)", [.text(index)])
         let isThere = known.rowCount == 1 && known.bool(0, 0)
         // Waits for whoever reads or writes the partition, and keeps nobody waiting.
         try connection.execute("SET lock_timeout = 0")
-        if known.rowCount == 1, !isThere { try connection.execute("DROP INDEX CONCURRENTLY tapline.\(index)") }
+        if known.rowCount == 1, !isThere { try connection.execute("DROP INDEX CONCURRENTLY tapline_internal.\(index)") }
         if !isThere {
             // One core is the ingest's.
             try connection.execute("SET max_parallel_maintenance_workers = 0")
             try connection.execute(
-                "CREATE INDEX CONCURRENTLY \(index) ON tapline.\(table) (tag_id) WITH (fillfactor = 100)")
+                "CREATE INDEX CONCURRENTLY \(index) ON tapline_internal.\(table) (tag_id) WITH (fillfactor = 100)")
         }
-        try connection.execute("VACUUM (ANALYZE, FREEZE) tapline.\(table)")
+        try connection.execute("VACUUM (ANALYZE, FREEZE) tapline_internal.\(table)")
         try connection.execute("SET lock_timeout = '5s'")
-        try connection.execute("ALTER TABLE tapline.\(table) RESET (autovacuum_enabled)")
-        try connection.query("UPDATE tapline.scan_partitions SET closed_at = now() WHERE name = $1", [.text(name)])
+        try connection.execute("ALTER TABLE tapline_internal.\(table) RESET (autovacuum_enabled)")
+        try connection.query(
+            "UPDATE tapline_internal.scan_partitions SET closed_at = now() WHERE name = $1", [.text(name)])
         metrics.closed.add()
         log.info("closed", [.name: name, .durationMs: SystemClock.monotonicMs() - start])
     }

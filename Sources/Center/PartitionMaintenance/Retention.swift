@@ -61,9 +61,9 @@ package struct Retention {
                     UPDATE tapline.journals SET retired_seq = last_seq, retired_at = now() WHERE id >= $1 AND id < $2
                     RETURNING stored
                     """, [.int64(old.firstJournal), .int64(end)])
-                for relation in ["untracked", "annulled", "batches"] {
+                for relation in ["tracking_queue", "annulled", "batches"] {
                     try connection.query(
-                        "DELETE FROM tapline.\(relation) WHERE journal_id >= $1 AND journal_id < $2",
+                        "DELETE FROM tapline_internal.\(relation) WHERE journal_id >= $1 AND journal_id < $2",
                         [.int64(old.firstJournal), .int64(end)])
                 }
                 try replace(old, end)
@@ -79,12 +79,15 @@ package struct Retention {
     private func lock(_ old: Old) throws(PostgresError) -> Int64? {
         try connection.query(
             """
-            SELECT FROM tapline.journals j JOIN tapline.scan_partitions p ON j.id >= p.first_journal AND j.id < p.end_journal
+            SELECT FROM tapline.journals j
+            JOIN tapline_internal.scan_partitions p ON j.id >= p.first_journal AND j.id < p.end_journal
             WHERE p.name = $1 ORDER BY j.id FOR UPDATE OF j
             """, [.text(old.name)])
         try connection.query("SELECT pg_advisory_xact_lock(hashtext('tapline.scans partition'))")
         let row = try connection.query(
-            "SELECT end_journal FROM tapline.scan_partitions WHERE name = $1 AND retired_at IS NULL FOR UPDATE",
+            """
+            SELECT end_journal FROM tapline_internal.scan_partitions WHERE name = $1 AND retired_at IS NULL FOR UPDATE
+            """,
             [.text(old.name)])
         return row.rowCount == 1 ? row.int(0, 0) : nil
     }
@@ -96,23 +99,24 @@ package struct Retention {
         try remove(old.name)
         let neighbours = try connection.query(
             """
-            SELECT name, first_journal, end_journal FROM tapline.scan_partitions
+            SELECT name, first_journal, end_journal FROM tapline_internal.scan_partitions
             WHERE retired_at IS NOT NULL AND (end_journal = $1 OR first_journal = $2)
             """, [.int64(first), .int64(end)])
         for row in 0..<neighbours.rowCount {
             let name = neighbours.text(row, 0)
-            let used = try connection.query("SELECT EXISTS (SELECT FROM tapline.\(connection.identifier(name)))")
+            let used = try connection.query(
+                "SELECT EXISTS (SELECT FROM tapline_internal.\(connection.identifier(name)))")
             if used.bool(0, 0) { continue }
             try remove(name)
             (first, end) = (min(first, neighbours.int(row, 1)), max(end, neighbours.int(row, 2)))
         }
-        try connection.query("SELECT tapline.make_scan_partition($1, $2)", [.int64(first), .int64(end)])
+        try connection.query("SELECT tapline_internal.make_scan_partition($1, $2)", [.int64(first), .int64(end)])
         try connection.query(
-            "UPDATE tapline.scan_partitions SET retired_at = now() WHERE first_journal = $1", [.int64(first)])
+            "UPDATE tapline_internal.scan_partitions SET retired_at = now() WHERE first_journal = $1", [.int64(first)])
     }
 
     private func remove(_ name: String) throws(PostgresError) {
-        try connection.execute("DROP TABLE tapline.\(connection.identifier(name))")
-        try connection.query("DELETE FROM tapline.scan_partitions WHERE name = $1", [.text(name)])
+        try connection.execute("DROP TABLE tapline_internal.\(connection.identifier(name))")
+        try connection.query("DELETE FROM tapline_internal.scan_partitions WHERE name = $1", [.text(name)])
     }
 }

@@ -22,7 +22,8 @@ extension RegistryStore {
             try connection.query(
                 """
                 INSERT INTO tapline.event (name, time_zone, day_start)
-                VALUES ($1, coalesce($2::text, 'Etc/UTC'), coalesce($3::text::time, '06:00'))
+                SELECT $1::text, coalesce($2::text, time_zone), coalesce($3::text::time, day_start)
+                FROM tapline.event_settings
                 """, parameters)
         }
     }

@@ -4,23 +4,26 @@ package import Migrations
 package import Postgres
 import Runtime
 
-/// Brings the schema up to date: each migration once, in order, each in a transaction of its own, under an advisory lock, so
-/// that two of them at once do the work once.
+/// Brings the database schema up to date.
 ///
-/// A checksum is kept of each. One that was changed since, one that is missing between others, and one that this program
-/// does not know are refused, before anything is done.
+/// Runs each missing migration once, in order, each in its own transaction. An advisory lock keeps two migrators apart.
+/// Stores a checksum of each migration. Rejects, before any change, a database with a changed, missing or unknown
+/// migration, and one that a pre-release version made.
 package struct Migrator {
     private let connection: PostgresConnection
     private let known: [Migration]
     private static let log = Log("migrate")
-    /// Any number that nobody else takes: "TAPLINE" on a telephone.
+    /// Key of the advisory lock: "TAPLINE" on a telephone keypad.
     private static let lockKey: Int64 = 8_275_463
 
     package init(_ connection: PostgresConnection, _ known: [Migration] = Migration.all) {
         (self.connection, self.known) = (connection, known)
     }
 
-    /// Runs what is missing; gives what was run. Throws `ProgramError` (configuration) for what it refuses.
+    /// Runs the missing migrations.
+    ///
+    /// - Returns: the migrations that were run, in order.
+    /// - Throws: `ProgramError` (configuration) if the database is rejected; `PostgresError`.
     package func migrate() throws -> [Migration] {
         try connection.query("SELECT pg_advisory_lock($1)", [.int64(Self.lockKey)])
         defer { _ = try? connection.query("SELECT pg_advisory_unlock($1)", [.int64(Self.lockKey)]) }
@@ -30,14 +33,16 @@ package struct Migrator {
             try connection.query(
                 "UPDATE tapline.schema_migrations SET checksum = $2 WHERE version = $1",
                 [.int32(Int32(row.version)), .text(checksum(known[row.version - 1]))])
-            Self.log.info("migration was run by hand; its checksum is kept from now on", [.version: row.version])
+            Self.log.info("migration was run by psql, checksum stored", [.version: row.version])
         }
         let missing = known.dropFirst(rows.count)
         for migration in missing { try run(migration) }
         return Array(missing)
     }
 
-    /// Returns when the schema is what this program needs; throws `ProgramError` (configuration) that says what to do.
+    /// Checks that the schema is the one that this program needs.
+    ///
+    /// - Throws: `ProgramError` (configuration) that says what to do; `PostgresError`.
     package func requireCurrent() throws {
         let rows = try applied()
         try check(rows)
@@ -55,7 +60,17 @@ package struct Migrator {
     }
 
     private func applied() throws -> [Applied] {
-        guard try !connection.query("SELECT to_regclass('tapline.schema_migrations')").isNull(0, 0) else { return [] }
+        let schema = try connection.query(
+            "SELECT to_regclass('tapline.schema_migrations'), to_regnamespace('tapline_internal')")
+        guard !schema.isNull(0, 0) else { return [] }
+        // The first migration of every release makes this schema. The names of pre-release migrations partly equal the
+        // current ones, and migrations run by psql have no checksum, so neither can tell.
+        guard !schema.isNull(0, 1) else {
+            throw ProgramError.configuration(
+                "this database was made by a pre-release version of tapline and cannot be migrated: export the "
+                    + "registration list with that version (`tapline-center export`), create a new database, then run "
+                    + "`tapline-center migrate` and `tapline-center import` on it")
+        }
         let rows = try connection.query(
             "SELECT version, name, checksum FROM tapline.schema_migrations ORDER BY version")
         return (0..<rows.rowCount).map {

@@ -27,7 +27,7 @@ package struct DailySchedule: Sendable {
         // Two days either way, so that no change of the clocks leaves a side empty.
         let row = try connection.query(
             """
-            WITH event AS (SELECT coalesce((SELECT time_zone FROM tapline.event), 'Etc/UTC') AS zone),
+            WITH event AS (SELECT time_zone AS zone FROM tapline.event_settings),
             instants AS (
                 SELECT ((now() AT TIME ZONE zone)::date + step + $1::time) AT TIME ZONE zone AS at
                 FROM event, generate_series(-2, 2) AS step

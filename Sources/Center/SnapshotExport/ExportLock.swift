@@ -7,7 +7,7 @@ import Runtime
 /// One export at a time: in a folder, by a lock file; on a database, by an advisory lock, so that versions rise. Held as long
 /// as the object and the connection live, and gone with the process, whatever becomes of it.
 final class ExportLock {
-    /// "TPLN" and 2. 1 is the presence lock (`tapline.lock_presence`): scans are stored, and exports begin, while the other
+    /// "TPLN" and 2. 1 is the presence lock (`tapline_internal.lock_presence`): scans are stored, and exports begin, while the other
     /// goes on.
     static let advisoryKey: Int64 = 0x5450_4C4E_0002
     /// Between two looks at a lock.

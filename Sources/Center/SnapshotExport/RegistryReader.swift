@@ -143,8 +143,7 @@ struct RegistryReader {
         let days = try connection.query(
             """
             WITH event AS (
-                SELECT coalesce((SELECT time_zone FROM tapline.event), 'Etc/UTC') AS zone,
-                    coalesce((SELECT day_start FROM tapline.event), '06:00') AS day_start
+                SELECT time_zone AS zone, day_start FROM tapline.event_settings
             ), starts AS (
                 SELECT day::date AS day, (day::date + day_start) AT TIME ZONE zone AS at
                 FROM event, LATERAL (SELECT ((now() AT TIME ZONE zone) - day_start)::date AS today) AS t,

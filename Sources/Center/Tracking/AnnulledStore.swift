@@ -1,7 +1,7 @@
 import Postgres
 import ScanModel
 
-/// Writes `tapline.annulled`: which admission each verdict 64 means, the nearest earlier one of its tag in its journal.
+/// Writes `tapline_internal.annulled`: which admission each verdict 64 means, the nearest earlier one of its tag in its journal.
 struct AnnulledStore {
     /// A scan that became annulled, or no longer is.
     struct Change: Equatable {
@@ -55,9 +55,9 @@ struct AnnulledStore {
         """
     private static let add = """
         WITH changed AS (
-            INSERT INTO tapline.annulled (journal_id, seq)
+            INSERT INTO tapline_internal.annulled (journal_id, seq)
             SELECT DISTINCT a.journal_id, n.seq FROM unnest($1, $2, $3) AS a(journal_id, seq, tag_id)
-            CROSS JOIN LATERAL (SELECT tapline.annulled_seq(a.journal_id, a.seq, a.tag_id) AS seq) n
+            CROSS JOIN LATERAL (SELECT tapline_internal.annulled_seq(a.journal_id, a.seq, a.tag_id) AS seq) n
             WHERE n.seq IS NOT NULL
             ON CONFLICT DO NOTHING RETURNING journal_id, seq)
         \(known)
@@ -71,12 +71,12 @@ struct AnnulledStore {
         """
     private static let addAll = """
         WITH changed AS (
-            INSERT INTO tapline.annulled (journal_id, seq) \(meant) ON CONFLICT DO NOTHING RETURNING journal_id, seq)
+            INSERT INTO tapline_internal.annulled (journal_id, seq) \(meant) ON CONFLICT DO NOTHING RETURNING journal_id, seq)
         \(known)
         """
     private static let remove = """
         WITH meant AS MATERIALIZED (\(meant)), changed AS (
-            DELETE FROM tapline.annulled x WHERE x.journal_id = ANY ($1)
+            DELETE FROM tapline_internal.annulled x WHERE x.journal_id = ANY ($1)
                 AND NOT EXISTS (SELECT FROM meant m WHERE m.journal_id = x.journal_id AND m.seq = x.seq)
             RETURNING journal_id, seq)
         \(known)
@@ -87,7 +87,7 @@ struct AnnulledStore {
         let result = try connection.query(
             """
             SELECT x.journal_id, x.seq FROM unnest($1, $2, $3) AS r(journal_id, first, last)
-            CROSS JOIN LATERAL (SELECT * FROM tapline.annulled x
+            CROSS JOIN LATERAL (SELECT * FROM tapline_internal.annulled x
                 WHERE x.journal_id = r.journal_id AND x.seq BETWEEN r.first AND r.last OFFSET 0) x
             """,
             [

@@ -3,7 +3,7 @@ import Postgres
 import Runtime
 import Synchronization
 
-/// Keeps `tapline.kept_double_admissions`: looks for them anew in the event days of which something has changed, on a connection
+/// Keeps `tapline_internal.double_admission_log`: looks for them anew in the event days of which something has changed, on a connection
 /// of its own, since a day of millions of scans takes seconds. Which days are due stands in the database, written in the
 /// transaction that changed them.
 final class DoubleAdmissions: Sendable {
@@ -43,7 +43,7 @@ final class DoubleAdmissions: Sendable {
         }
         let instants = Set(halves.values.flatMap { [$0.lowerBound, $0.upperBound] })
         try connection.query(
-            "INSERT INTO tapline.double_admissions_due (instant) SELECT * FROM unnest($1)",
+            "INSERT INTO tapline_internal.double_admissions_due (instant) SELECT * FROM unnest($1)",
             [.timestamps(instants.sorted())])
     }
 
@@ -53,13 +53,15 @@ final class DoubleAdmissions: Sendable {
     static func refreshDue(_ connection: PostgresConnection) throws(PostgresError) -> Bool {
         let due = try connection.query(
             "SELECT day, min(instant), array_agg(id)::text FROM (SELECT id, instant, tapline.day_start(instant) AS day "
-                + "FROM tapline.double_admissions_due) d GROUP BY day ORDER BY day DESC")
+                + "FROM tapline_internal.double_admissions_due) d GROUP BY day ORDER BY day DESC")
         for row in 0..<due.rowCount {
             // One statement: the day is no longer due when what was found in it is kept.
             try connection.query(
                 """
-                WITH seen AS (DELETE FROM tapline.double_admissions_due WHERE id = ANY ($2::text::bigint[]) RETURNING id)
-                SELECT tapline.refresh_double_admissions($1::text::timestamptz), (SELECT count(*) FROM seen)
+                WITH seen AS (
+                    DELETE FROM tapline_internal.double_admissions_due
+                    WHERE id = ANY ($2::text::bigint[]) RETURNING id)
+                SELECT tapline_internal.refresh_double_admissions($1::text::timestamptz), (SELECT count(*) FROM seen)
                 """, [.text(due.text(row, 1)), .text(due.text(row, 2))])
         }
         return due.rowCount > 0

@@ -1,6 +1,6 @@
 import Postgres
 
-/// Adds to `tapline.gate_flow`, within the transaction that tracks the scans: counts are added once.
+/// Adds to `tapline_internal.gate_flow`, within the transaction that tracks the scans: counts are added once.
 struct FlowStore {
     private let connection: PostgresConnection
 
@@ -12,7 +12,7 @@ struct FlowStore {
         guard !rows.isEmpty else { return }
         try connection.query(
             """
-            INSERT INTO tapline.gate_flow AS f
+            INSERT INTO tapline_internal.gate_flow AS f
                 (gate_id, slot, passed_in, passed_out, refused, annulled, untapped, last_at)
             SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8)
             ON CONFLICT (gate_id, slot) DO UPDATE SET

@@ -98,7 +98,7 @@ struct PresenceStore {
                 FROM \(tags.count > PresenceStore.searchesLimit ? "tapline.scans s" : "wanted w, tapline.scans_of(w.tag_id) s")
                 WHERE s.tag_id = ANY ($1) AND s.verdict = 0 AND s.flags & 16 <> 16
                     AND NOT EXISTS (
-                        SELECT FROM tapline.annulled x WHERE x.journal_id = s.journal_id AND x.seq = s.seq)),
+                        SELECT FROM tapline_internal.annulled x WHERE x.journal_id = s.journal_id AND x.seq = s.seq)),
             last AS (
                 SELECT DISTINCT ON (o.tag_id) o.tag_id, o.ordered_at, j.log, o.journal_id, o.seq,
                     (o.flags & 1)::smallint AS direction, o.gate_id, j.scanner_id

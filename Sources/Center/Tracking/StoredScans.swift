@@ -1,6 +1,6 @@
 package import ScanModel
 
-/// A run of scans of one batch that a committed transaction has stored: one row of `tapline.untracked`, with its content.
+/// A run of scans of one batch that a committed transaction has stored: one row of `tapline_internal.tracking_queue`, with its content.
 ///
 /// Columns of equal length, one element a scan; seqs rise by one from `first`.
 package struct StoredScans: Sendable {

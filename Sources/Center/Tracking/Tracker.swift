@@ -6,7 +6,7 @@ import Synchronization
 /// The center's tracker: takes what the writers have stored, and keeps presence, annulments and flow at most a second behind.
 ///
 /// Its queue is a short cut. What does not fit, what was in it when the center died, and what another program stored waits in
-/// `tapline.untracked`, and is read back from there.
+/// `tapline_internal.tracking_queue`, and is read back from there.
 package final class Tracker: Sendable {
     /// Scans that wait in memory, with their columns 14 bytes each: about two seconds of a backlog at full speed.
     static let scansLimit = 1_000_000

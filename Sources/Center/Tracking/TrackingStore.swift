@@ -5,14 +5,14 @@ import ScanModel
 
 /// Writes what is tracked: `tapline.presence`, `annulled` and `gate_flow`, each run of stored scans once.
 ///
-/// A transaction takes the runs out of `tapline.untracked` and applies them, so one that somebody else has tracked is left
+/// A transaction takes the runs out of `tapline_internal.tracking_queue` and applies them, so one that somebody else has tracked is left
 /// out, and one that was not committed is found again. All of it under one advisory lock: trackers of several centers take
 /// turns, and what each reads is what the others have committed. Confined to its connection's thread.
 ///
-/// What the database refuses for its data is found by tracking run by run, and left out: it waits in `tapline.untracked`, and
+/// What the database refuses for its data is found by tracking run by run, and left out: it waits in `tapline_internal.tracking_queue`, and
 /// keeps no other run from being tracked.
 package final class TrackingStore {
-    /// Advisory lock, as in `tapline.lock_presence()`: also of a change of the registry while it commits.
+    /// Advisory lock, as in `tapline_internal.lock_presence()`: also of a change of the registry while it commits.
     static let lockKey: Int64 = 0x5450_4c4e_0001
     /// Runs that one transaction takes when it catches up, and the scans among them after which it takes no more.
     static let catchUpRuns = 2_000
@@ -35,7 +35,7 @@ package final class TrackingStore {
         if isTracker { try connection.execute("SET synchronous_commit = off; SET work_mem = '64MB'") }
     }
 
-    /// Tracks runs as they were stored; what is not waiting in `tapline.untracked` any more is left out.
+    /// Tracks runs as they were stored; what is not waiting in `tapline_internal.tracking_queue` any more is left out.
     package func track(_ runs: [StoredScans]) throws {
         guard !runs.isEmpty else { return }
         do { try trackAtOnce(runs) } catch let error as PostgresError where error.blamesData {
@@ -91,7 +91,7 @@ package final class TrackingStore {
         }
         guard let first = found.first else { return }
         log.error(
-            "scans cannot be tracked: they wait in tapline.untracked",
+            "scans cannot be tracked: they wait in tapline_internal.tracking_queue",
             [.count: found.count, .journal: first.run.journal, .seq: first.run.first, .error: "\(first.error)"])
     }
 
@@ -118,7 +118,7 @@ package final class TrackingStore {
     private func claim(_ runs: [StoredScans]) throws(PostgresError) -> Set<Run> {
         let result = try connection.query(
             """
-            DELETE FROM tapline.untracked u USING unnest($1, $2) AS n(journal_id, first_seq)
+            DELETE FROM tapline_internal.tracking_queue u USING unnest($1, $2) AS n(journal_id, first_seq)
             WHERE u.journal_id = n.journal_id AND u.first_seq = n.first_seq
             RETURNING u.journal_id, u.first_seq
             """, [.int64s(runs.map(\.journal)), .int64s(runs.map(\.first))], binary: true)
@@ -127,7 +127,7 @@ package final class TrackingStore {
 
     /// Runs that wait for longer than $1 milliseconds and were not refused ($2, $3).
     private static let waiting = """
-        FROM tapline.untracked WHERE stored_at <= clock_timestamp() - $1 * interval '1 millisecond'
+        FROM tapline_internal.tracking_queue WHERE stored_at <= clock_timestamp() - $1 * interval '1 millisecond'
             AND (journal_id, first_seq) NOT IN (SELECT * FROM unnest($2, $3))
         """
 
@@ -152,7 +152,7 @@ package final class TrackingStore {
     private func take(_ run: Run) throws(PostgresError) -> PostgresResult {
         try connection.query(
             """
-            DELETE FROM tapline.untracked WHERE journal_id = $1 AND first_seq = $2
+            DELETE FROM tapline_internal.tracking_queue WHERE journal_id = $1 AND first_seq = $2
             RETURNING journal_id, first_seq, last_seq
             """, [.int64(run.journal), .int64(run.first)], binary: true)
     }
@@ -160,7 +160,7 @@ package final class TrackingStore {
     private func take(_ olderThanMs: Int64) throws(PostgresError) -> PostgresResult {
         try connection.query(
             """
-            DELETE FROM tapline.untracked u USING (
+            DELETE FROM tapline_internal.tracking_queue u USING (
                 SELECT journal_id, first_seq, sum(last_seq - first_seq + 1) OVER (ORDER BY journal_id, first_seq) AS scans
                 FROM (SELECT * \(TrackingStore.waiting) ORDER BY stored_at LIMIT \(TrackingStore.catchUpRuns)) w
             ) n

@@ -28,15 +28,15 @@ extension Center {
     private static let overview = """
         SELECT row_to_json(facts) FROM (
             SELECT (SELECT name FROM tapline.event) AS event,
-                coalesce((SELECT time_zone FROM tapline.event), 'Etc/UTC') AS time_zone,
+                (SELECT time_zone FROM tapline.event_settings) AS time_zone,
                 tapline.day_start() AS day_start,
                 (SELECT max(version) FROM tapline.schema_migrations) AS schema,
                 (SELECT count(*) FROM tapline.attendees) AS attendees,
                 (SELECT count(*) FROM tapline.tags) AS tags,
                 (SELECT count(*) FROM tapline.live_delegates WHERE zone_id IS NOT NULL) AS people_inside,
-                (SELECT count(*) FROM tapline.lanes WHERE enabled) AS scanners,
-                (SELECT count(*) FROM tapline.lanes WHERE enabled AND silent) AS scanners_silent,
-                (SELECT coalesce(sum(backlog), 0) FROM tapline.lanes) AS backlog,
+                (SELECT count(*) FROM tapline.scanner_overview WHERE enabled) AS scanners,
+                (SELECT count(*) FROM tapline.scanner_overview WHERE enabled AND silent) AS scanners_silent,
+                (SELECT coalesce(sum(backlog), 0) FROM tapline.scanner_overview) AS backlog,
                 (SELECT coalesce(sum(received), 0) FROM tapline.journals) AS received,
                 (SELECT coalesce(sum(stored), 0) FROM tapline.journals) AS stored,
                 (SELECT coalesce(sum(duplicates), 0) FROM tapline.journals) AS duplicates,
@@ -46,7 +46,7 @@ extension Center {
                 (SELECT count(*) FROM tapline.quarantine) AS quarantined_batches,
                 (SELECT max(version) FROM tapline.snapshots) AS snapshot,
                 (SELECT expires_at FROM tapline.snapshots ORDER BY version DESC LIMIT 1) AS snapshot_expires,
-                (SELECT shards FROM tapline.topology) AS shards
+                (SELECT shards FROM tapline_internal.topology) AS shards
         ) facts
         """
 }

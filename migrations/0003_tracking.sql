@@ -1,0 +1,124 @@
+-- Tracking runs beside ingestion. Ingestion only queues the seqs it has stored. A tracker applies them within a second
+-- to presence, annulments and flow. All three are pure functions of scans, tags and gates.
+
+-- Stored scans that are not tracked yet, one row per run of seqs. The transaction that stores the scans inserts the
+-- row, and the one that tracks them deletes it. So each scan is tracked exactly once, whichever process crashes in
+-- between.
+CREATE TABLE tapline_internal.tracking_queue (
+    journal_id bigint NOT NULL,
+    first_seq bigint NOT NULL,
+    last_seq bigint NOT NULL CHECK (last_seq >= first_seq),
+    stored_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (journal_id, first_seq)
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000, autovacuum_analyze_scale_factor = 0,
+        autovacuum_analyze_threshold = 100000);
+
+-- Written by the tracker. The triggers below correct it when the registry changes after the scan. The low fillfactor
+-- leaves room for the next versions of each row on its page. Under load, running transactions still see the old
+-- versions, and without room each move of a tag would cost an index entry.
+CREATE TABLE tapline.presence (
+    tag_id bigint PRIMARY KEY,
+    attendee_id bigint,
+    zone_id smallint,
+    since timestamptz NOT NULL,
+    scanner_id text NOT NULL,
+    gate_id bigint,
+    direction smallint NOT NULL CHECK (direction IN (0, 1)),
+    -- Position in the order of the tag's scans: (least(scanned_at, received_at), log, seq). See contract.md section 4.
+    ordered_at timestamptz NOT NULL,
+    log uuid NOT NULL,
+    seq bigint NOT NULL,
+    journal_id bigint NOT NULL
+) WITH (fillfactor = 30);
+
+-- Admissions that a verdict 64 annulled.
+CREATE TABLE tapline_internal.annulled (
+    journal_id bigint NOT NULL,
+    seq bigint NOT NULL,
+    PRIMARY KEY (journal_id, seq)
+);
+
+-- Counts per gate by the time of the tap. A slot starts at a whole minute. Scans tracked within two minutes of the tap
+-- go to slots of ten seconds, so that the last minute is known to ten seconds.
+CREATE TABLE tapline_internal.gate_flow (
+    gate_id bigint NOT NULL,
+    slot timestamptz NOT NULL,
+    passed_in bigint NOT NULL DEFAULT 0,   -- admitted, not annulled, no inspection
+    passed_out bigint NOT NULL DEFAULT 0,
+    refused bigint NOT NULL DEFAULT 0,     -- verdicts 1 to 63, no inspection
+    annulled bigint NOT NULL DEFAULT 0,    -- verdict 64
+    untapped bigint NOT NULL DEFAULT 0,    -- verdicts 133 and 134
+    last_at timestamptz,                   -- time of the last tap
+    PRIMARY KEY (gate_id, slot)
+) WITH (fillfactor = 70);
+CREATE INDEX gate_flow_slot ON tapline_internal.gate_flow (slot);
+
+-- Instants in event days whose double admissions must be computed again. Written in the transaction that changes them.
+CREATE TABLE tapline_internal.double_admissions_due (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    instant timestamptz NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
+
+-- The tracker holds this lock while it derives rows from the registry; a registry transaction holds it while it
+-- commits. This prevents lost updates in both directions: the tracker reads the new registry, or the trigger sees the
+-- new row. Registry transactions take the lock only at commit, so a long transaction does not block tracking.
+CREATE FUNCTION tapline_internal.lock_presence() RETURNS void LANGUAGE sql AS $$
+    SELECT pg_advisory_xact_lock(92703854297089)
+$$;
+
+-- Deferred to the commit, where the first changed row does the work for all of the transaction's rows.
+CREATE FUNCTION tapline_internal.presence_follows_registry() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    this constant text := pg_current_xact_id()::text;
+BEGIN
+    IF current_setting('tapline.presence_followed', true) = this THEN RETURN NULL; END IF;
+    PERFORM set_config('tapline.presence_followed', this, true);
+    PERFORM tapline_internal.lock_presence();
+    UPDATE tapline.presence p SET attendee_id = r.attendee_id, zone_id = r.zone_id
+    FROM (
+        SELECT q.tag_id, t.attendee_id, CASE q.direction WHEN 0 THEN g.zone_id ELSE g.from_zone_id END AS zone_id
+        FROM tapline.presence q
+        LEFT JOIN tapline.tags t ON t.tag_id = q.tag_id
+        LEFT JOIN tapline.gates g ON g.id = q.gate_id
+    ) r
+    WHERE r.tag_id = p.tag_id AND (p.attendee_id, p.zone_id) IS DISTINCT FROM (r.attendee_id, r.zone_id);
+    INSERT INTO tapline_internal.double_admissions_due (instant) VALUES (now());
+    RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER presence_follows AFTER INSERT OR DELETE OR UPDATE OF tag_id, attendee_id ON tapline.tags
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION tapline_internal.presence_follows_registry();
+CREATE CONSTRAINT TRIGGER presence_follows AFTER INSERT OR DELETE OR UPDATE OF id, zone_id, from_zone_id ON tapline.gates
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION tapline_internal.presence_follows_registry();
+
+-- A verdict 64 annuls the nearest earlier verdict-0 scan of its tag in its journal, nearly always one or two seqs
+-- before. The settings make the planner walk the index backwards instead of sorting a journal.
+CREATE FUNCTION tapline_internal.annulled_seq(journal bigint, annulment bigint, tag bigint) RETURNS bigint
+LANGUAGE sql STABLE PARALLEL SAFE SET enable_bitmapscan = off SET enable_sort = off SET enable_seqscan = off AS $$
+    SELECT seq FROM tapline.scans
+    WHERE journal_id = journal AND seq < annulment AND tag_id = tag AND verdict = 0
+    ORDER BY seq DESC LIMIT 1
+$$;
+
+-- Scans that moved a person: admitted, not annulled, no inspection. (`<> 16` instead of `= 0`: the planner estimates an
+-- equality as rare.)
+CREATE VIEW tapline_internal.passages AS
+SELECT s.journal_id, s.seq, s.tag_id, s.gate_id, s.flags & 1 AS direction, s.flags, s.scanned_at, s.received_at,
+    least(s.scanned_at, s.received_at) AS ordered_at
+FROM tapline.scans s
+WHERE s.verdict = 0 AND s.flags & 16 <> 16 AND s.tag_id <> 0
+    AND NOT EXISTS (
+        SELECT FROM tapline_internal.annulled x WHERE x.journal_id = s.journal_id AND x.seq = s.seq);
+
+-- Each scan as counts of flow. rebuild_tracking sums them; the tracker counts the same in memory.
+CREATE VIEW tapline_internal.scan_flow AS
+SELECT s.journal_id, s.seq, s.gate_id, least(s.scanned_at, s.received_at) AS at,
+    (s.verdict = 0 AND s.flags & 17 = 0 AND s.tag_id <> 0 AND x.seq IS NULL)::int AS passed_in,
+    (s.verdict = 0 AND s.flags & 17 = 1 AND s.tag_id <> 0 AND x.seq IS NULL)::int AS passed_out,
+    (s.verdict BETWEEN 1 AND 63 AND s.flags & 16 = 0)::int AS refused,
+    (s.verdict = 64)::int AS annulled, (s.verdict IN (133, 134))::int AS untapped,
+    CASE WHEN s.verdict < 128 THEN least(s.scanned_at, s.received_at) END AS tapped_at
+FROM tapline.scans s
+LEFT JOIN tapline_internal.annulled x ON x.journal_id = s.journal_id AND x.seq = s.seq
+WHERE s.gate_id IS NOT NULL;
+
+INSERT INTO tapline.schema_migrations (version, name) VALUES (3, 'tracking');

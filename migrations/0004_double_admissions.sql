@@ -1,0 +1,137 @@
+-- Double admissions: two consecutive passages of one person in one event day that both lead into the same zone. An
+-- exit, or the annulment of the first admission, between them ends the sequence. The tracker logs most of them as it
+-- tracks the scans. A refresh computes whole days, adds those of late scans, and removes those that a late scan
+-- contradicts.
+
+CREATE TABLE tapline_internal.double_admission_log (
+    attendee_id bigint,  -- null: the tag is registered for no attendee
+    zone_id smallint NOT NULL,
+    first_gate_id bigint NOT NULL,
+    first_at timestamptz NOT NULL,
+    first_tag_id bigint NOT NULL,
+    first_journal_id bigint NOT NULL,
+    first_seq bigint NOT NULL,
+    gate_id bigint NOT NULL,
+    at timestamptz NOT NULL,
+    tag_id bigint NOT NULL,
+    journal_id bigint NOT NULL,
+    seq bigint NOT NULL,
+    PRIMARY KEY (journal_id, seq)
+);
+CREATE INDEX double_admission_log_at ON tapline_internal.double_admission_log (at);
+
+-- The rule, for a passage and the passage before it of the same person. Direction 0 is in. Inlined by the planner.
+CREATE FUNCTION tapline_internal.is_double_admission(
+    first_direction integer, first_zone_id smallint, first_at timestamptz, direction integer, zone_id smallint,
+    at timestamptz, time_zone text, day_start time) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT direction = 0 AND first_direction = 0 AND zone_id = first_zone_id
+        AND tapline_internal.event_day(at, time_zone, day_start) = tapline_internal.event_day(first_at, time_zone, day_start)
+$$;
+
+-- All double admissions among the passages from `since` to before `until`. Tags without an attendee count as persons.
+CREATE FUNCTION tapline_internal.find_double_admissions(since timestamptz, until timestamptz)
+RETURNS SETOF tapline_internal.double_admission_log LANGUAGE sql STABLE AS $$
+    WITH event AS MATERIALIZED (SELECT * FROM tapline.event_settings)
+    SELECT w.attendee_id, w.zone_id, w.first_gate_id, w.first_at, w.first_tag_id, w.first_journal_id, w.first_seq,
+        w.gate_id, w.ordered_at, w.tag_id, w.journal_id, w.seq
+    FROM (
+        SELECT t.attendee_id, p.tag_id, p.direction, g.zone_id, p.gate_id, p.ordered_at, p.journal_id, p.seq,
+            lag(p.direction) OVER person AS first_direction, lag(g.zone_id) OVER person AS first_zone_id,
+            lag(p.gate_id) OVER person AS first_gate_id, lag(p.ordered_at) OVER person AS first_at,
+            lag(p.tag_id) OVER person AS first_tag_id, lag(p.journal_id) OVER person AS first_journal_id,
+            lag(p.seq) OVER person AS first_seq
+        FROM tapline_internal.passages p
+        JOIN tapline.journals j ON j.id = p.journal_id
+        LEFT JOIN tapline.tags t ON t.tag_id = p.tag_id
+        LEFT JOIN tapline.gates g ON g.id = p.gate_id
+        -- The first condition lets the block ranges skip; the others are the rule.
+        WHERE p.received_at >= since AND p.ordered_at >= since AND p.ordered_at < until
+        WINDOW person AS (
+            PARTITION BY t.attendee_id, CASE WHEN t.attendee_id IS NULL THEN p.tag_id END
+            ORDER BY p.ordered_at, j.log, p.seq)
+    ) w
+    CROSS JOIN event e
+    WHERE tapline_internal.is_double_admission(
+        w.first_direction, w.first_zone_id, w.first_at, w.direction, w.zone_id, w.ordered_at, e.time_zone, e.day_start)
+$$;
+
+-- Logs the double admissions among passages that are being tracked, given as parallel arrays. Call it before `presence`
+-- moves: it compares with the previous passages of these persons, as `presence` holds them, instead of all scans of a
+-- day. Handles only passages that come after all others of their person, as nearly all do; the refresh finds the rest.
+-- Skips persons with a tag in `doubtful_tags`, because their row in `presence` may be an admission annulled in this
+-- transaction.
+CREATE FUNCTION tapline_internal.log_double_admissions(
+    tags bigint[], times timestamptz[], logs uuid[], journals bigint[], seqs bigint[], directions smallint[], gates bigint[],
+    doubtful_tags bigint[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    WITH event AS MATERIALIZED (
+        SELECT * FROM tapline.event_settings
+    ), new AS (
+        SELECT t.attendee_id, n.*, true AS is_new
+        FROM unnest(tags, times, logs, journals, seqs, directions, gates)
+            AS n(tag_id, ordered_at, log, journal_id, seq, direction, gate_id)
+        LEFT JOIN tapline.tags t ON t.tag_id = n.tag_id
+    ), person_tags AS (
+        SELECT t.tag_id FROM tapline.tags t WHERE t.attendee_id IN (SELECT attendee_id FROM new)
+        UNION SELECT tag_id FROM new
+    ), passages AS (
+        SELECT * FROM new
+        UNION ALL
+        SELECT p.attendee_id, p.tag_id, p.ordered_at, p.log, p.journal_id, p.seq, p.direction, p.gate_id, false
+        FROM tapline.presence p WHERE p.tag_id IN (SELECT tag_id FROM person_tags)
+    ), ordered AS (
+        SELECT p.*, g.zone_id, lag(p.direction) OVER person AS first_direction, lag(g.zone_id) OVER person AS first_zone_id,
+            lag(p.gate_id) OVER person AS first_gate_id, lag(p.ordered_at) OVER person AS first_at,
+            lag(p.tag_id) OVER person AS first_tag_id, lag(p.journal_id) OVER person AS first_journal_id,
+            lag(p.seq) OVER person AS first_seq,
+            bool_and(p.is_new) OVER (person RANGE BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) AS is_last,
+            bool_or(p.tag_id = ANY (doubtful_tags)) OVER (
+                PARTITION BY p.attendee_id, CASE WHEN p.attendee_id IS NULL THEN p.tag_id END) AS is_doubtful
+        FROM passages p
+        LEFT JOIN tapline.gates g ON g.id = p.gate_id
+        WINDOW person AS (
+            PARTITION BY p.attendee_id, CASE WHEN p.attendee_id IS NULL THEN p.tag_id END
+            ORDER BY p.ordered_at, p.log, p.seq)
+    )
+    INSERT INTO tapline_internal.double_admission_log
+    SELECT o.attendee_id, o.zone_id, o.first_gate_id, o.first_at, o.first_tag_id, o.first_journal_id, o.first_seq,
+        o.gate_id, o.ordered_at, o.tag_id, o.journal_id, o.seq
+    FROM ordered o CROSS JOIN event e
+    WHERE o.is_new AND o.is_last AND NOT o.is_doubtful AND tapline_internal.is_double_admission(
+        o.first_direction, o.first_zone_id, o.first_at, o.direction, o.zone_id, o.ordered_at, e.time_zone, e.day_start)
+    ON CONFLICT DO NOTHING;
+END $$;
+
+-- Compares the log with find_double_admissions for the event day of `instant`, or for all days for '-infinity'. Returns
+-- the rows by result; with `repair` it then corrects the log. Rows whose scans retention has dropped stay.
+CREATE FUNCTION tapline_internal.refresh_double_admissions(instant timestamptz, repair boolean DEFAULT true)
+RETURNS TABLE (rows_right bigint, rows_missing bigint, rows_wrong bigint) LANGUAGE plpgsql AS $$
+DECLARE
+    since constant timestamptz := CASE WHEN isfinite(instant) THEN tapline.day_start(instant) ELSE '-infinity' END;
+    until constant timestamptz := CASE WHEN isfinite(instant) THEN tapline.day_end(instant) ELSE 'infinity' END;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('tapline_internal.double_admission_log'));
+    -- Reads the log before the scans, so that a row that the tracker logs during the refresh is not removed.
+    CREATE TEMP TABLE logged ON COMMIT DROP AS SELECT * FROM tapline_internal.double_admission_log o
+        WHERE at >= since AND at < until
+            AND EXISTS (SELECT FROM tapline.scans s WHERE s.journal_id = o.journal_id AND s.seq = o.seq);
+    CREATE TEMP TABLE found ON COMMIT DROP AS SELECT * FROM tapline_internal.find_double_admissions(since, until);
+    ANALYZE logged;
+    ANALYZE found;
+    SELECT count(*) FILTER (WHERE ROW(f.*) IS NOT DISTINCT FROM ROW(k.*)), count(*) FILTER (WHERE k.seq IS NULL),
+        count(*) FILTER (WHERE k.seq IS NOT NULL AND ROW(f.*) IS DISTINCT FROM ROW(k.*))
+    INTO rows_right, rows_missing, rows_wrong
+    FROM logged k FULL JOIN found f ON f.journal_id = k.journal_id AND f.seq = k.seq;
+    IF repair AND rows_missing + rows_wrong > 0 THEN
+        DELETE FROM tapline_internal.double_admission_log o USING (
+            SELECT k.journal_id, k.seq FROM logged k LEFT JOIN found f ON f.journal_id = k.journal_id AND f.seq = k.seq
+            WHERE ROW(f.*) IS DISTINCT FROM ROW(k.*)) wrong
+        WHERE o.journal_id = wrong.journal_id AND o.seq = wrong.seq;
+        INSERT INTO tapline_internal.double_admission_log SELECT * FROM found ON CONFLICT DO NOTHING;
+    END IF;
+    DROP TABLE found, logged;
+    RETURN NEXT;
+END $$;
+
+INSERT INTO tapline.schema_migrations (version, name) VALUES (4, 'double_admissions');

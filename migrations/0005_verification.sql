@@ -1,0 +1,110 @@
+-- Verification: computes tracking from the scans alone, and compares it with what the tracker wrote.
+
+-- The position of each tag by definition (contract.md section 5, presence).
+CREATE VIEW tapline_internal.presence_expected AS
+SELECT DISTINCT ON (p.tag_id) p.tag_id, t.attendee_id,
+    CASE p.direction WHEN 0 THEN g.zone_id ELSE g.from_zone_id END AS zone_id, p.ordered_at AS since, j.scanner_id,
+    p.gate_id, p.direction::smallint AS direction, p.ordered_at, j.log, p.seq, p.journal_id
+FROM tapline_internal.passages p
+JOIN tapline.journals j ON j.id = p.journal_id
+LEFT JOIN tapline.tags t ON t.tag_id = p.tag_id
+LEFT JOIN tapline.gates g ON g.id = p.gate_id
+ORDER BY p.tag_id, p.ordered_at DESC, j.log DESC, p.seq DESC;
+
+-- The annulled admissions by definition (contract.md section 4).
+CREATE VIEW tapline_internal.annulled_expected AS
+SELECT DISTINCT a.journal_id, n.seq
+FROM tapline.scans a
+CROSS JOIN LATERAL (SELECT tapline_internal.annulled_seq(a.journal_id, a.seq, a.tag_id) AS seq) n
+WHERE a.verdict = 64 AND a.tag_id <> 0 AND n.seq IS NOT NULL;
+
+-- Compares tracking with the scans and returns the rows by table and result. With `repair` it then corrects the tables
+-- and empties the queue; without, it changes nothing.
+--
+-- Call it in a transaction of its own, REPEATABLE READ, while the session holds the advisory lock of lock_presence():
+-- then no tracker writes. Rows that stem from scans dropped by retention stay.
+CREATE FUNCTION tapline_internal.rebuild_tracking(repair boolean)
+RETURNS TABLE (relation text, rows_right bigint, rows_missing bigint, rows_wrong bigint) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    complete_since timestamptz;
+BEGIN
+    CREATE TEMP TABLE held ON COMMIT DROP AS SELECT id, retired_seq FROM tapline.journals j
+        WHERE EXISTS (SELECT FROM tapline.scans s WHERE s.journal_id = j.id);
+    ALTER TABLE held ADD PRIMARY KEY (id);
+    ANALYZE held;
+
+    CREATE TEMP TABLE new_annulled ON COMMIT DROP AS SELECT * FROM tapline_internal.annulled_expected;
+    RETURN QUERY SELECT 'annulled', count(*) FILTER (WHERE n.seq IS NOT NULL AND o.seq IS NOT NULL),
+        count(*) FILTER (WHERE o.seq IS NULL), count(*) FILTER (WHERE n.seq IS NULL)
+    FROM (SELECT a.* FROM tapline_internal.annulled a JOIN held ON held.id = a.journal_id) o
+    FULL JOIN new_annulled n USING (journal_id, seq);
+    IF repair THEN
+        DELETE FROM tapline_internal.annulled a USING held WHERE held.id = a.journal_id;
+        INSERT INTO tapline_internal.annulled SELECT * FROM new_annulled;
+        DELETE FROM tapline_internal.tracking_queue;
+    END IF;
+
+    CREATE TEMP TABLE new_presence ON COMMIT DROP AS SELECT * FROM tapline_internal.presence_expected t
+        WHERE NOT EXISTS (
+            SELECT FROM tapline.presence p WHERE p.tag_id = t.tag_id AND NOT EXISTS (
+                    SELECT FROM held WHERE held.id = p.journal_id AND p.seq > held.retired_seq)
+                AND (p.ordered_at, p.log, p.seq) > (t.ordered_at, t.log, t.seq));
+    RETURN QUERY SELECT 'presence', count(*) FILTER (WHERE ROW(n.*) IS NOT DISTINCT FROM ROW(o.*)),
+        count(*) FILTER (WHERE o.tag_id IS NULL),
+        count(*) FILTER (WHERE o.tag_id IS NOT NULL AND ROW(n.*) IS DISTINCT FROM ROW(o.*))
+    FROM (SELECT tag_id, attendee_id, zone_id, since, scanner_id, gate_id, direction, ordered_at, log, seq, journal_id
+          FROM tapline.presence p WHERE EXISTS (SELECT FROM held WHERE held.id = p.journal_id AND p.seq > held.retired_seq)) o
+    FULL JOIN new_presence n ON n.tag_id = o.tag_id;
+    IF repair THEN
+        DELETE FROM tapline.presence p USING held WHERE held.id = p.journal_id AND p.seq > held.retired_seq;
+        INSERT INTO tapline.presence AS p (tag_id, attendee_id, zone_id, since, scanner_id, gate_id, direction, ordered_at,
+            log, seq, journal_id)
+        SELECT tag_id, attendee_id, zone_id, since, scanner_id, gate_id, direction, ordered_at, log, seq, journal_id
+        FROM new_presence
+        ON CONFLICT (tag_id) DO UPDATE SET
+            attendee_id = excluded.attendee_id, zone_id = excluded.zone_id, since = excluded.since,
+            scanner_id = excluded.scanner_id, gate_id = excluded.gate_id, direction = excluded.direction,
+            ordered_at = excluded.ordered_at, log = excluded.log, journal_id = excluded.journal_id, seq = excluded.seq
+        WHERE (excluded.ordered_at, excluded.log, excluded.seq) > (p.ordered_at, p.log, p.seq);
+    END IF;
+
+    -- Compared by minute, because the finer slots depend on when a scan was tracked. Earlier minutes keep their counts:
+    -- their scans may be incomplete, because they lie before the first stored scan or were dropped by retention.
+    SELECT greatest(
+        (SELECT date_trunc('minute', min(least(scanned_at, received_at))) FROM tapline.scans WHERE gate_id IS NOT NULL),
+        (SELECT date_trunc('minute', max(last_received_at)) + interval '1 minute' FROM tapline.journals WHERE retired_seq > 0))
+        INTO complete_since;
+    CREATE TEMP TABLE new_flow ON COMMIT DROP AS
+    SELECT gate_id,
+        CASE WHEN at > now() - interval '2 minutes' THEN date_bin('10 seconds', at, 'epoch') ELSE date_trunc('minute', at) END
+            AS slot,
+        sum(passed_in)::bigint AS passed_in, sum(passed_out)::bigint AS passed_out, sum(refused)::bigint AS refused,
+        sum(annulled)::bigint AS annulled, sum(untapped)::bigint AS untapped, max(tapped_at) AS last_at
+    FROM tapline_internal.scan_flow WHERE at >= complete_since GROUP BY 1, 2
+    HAVING sum(passed_in + passed_out + refused + annulled + untapped) > 0 OR max(tapped_at) IS NOT NULL;
+    RETURN QUERY
+    WITH slots AS (
+        SELECT true AS is_new, * FROM new_flow
+        UNION ALL
+        SELECT false, * FROM tapline_internal.gate_flow
+        WHERE slot >= complete_since
+    ), minutes AS (
+        SELECT gate_id, date_trunc('minute', slot) AS minute, is_new,
+            ARRAY[sum(passed_in), sum(passed_out), sum(refused), sum(annulled), sum(untapped)] AS counts, max(last_at) AS last_at
+        FROM slots GROUP BY 1, 2, 3
+    )
+    SELECT 'gate_flow', count(*) FILTER (WHERE ROW(n.counts, n.last_at) IS NOT DISTINCT FROM ROW(o.counts, o.last_at)),
+        count(*) FILTER (WHERE o.gate_id IS NULL),
+        count(*) FILTER (WHERE o.gate_id IS NOT NULL
+            AND ROW(n.counts, n.last_at) IS DISTINCT FROM ROW(o.counts, o.last_at))
+    FROM (SELECT * FROM minutes WHERE NOT is_new) o
+    FULL JOIN (SELECT * FROM minutes WHERE is_new) n ON n.gate_id = o.gate_id AND n.minute = o.minute;
+    IF repair THEN
+        DELETE FROM tapline_internal.gate_flow WHERE slot >= complete_since;
+        INSERT INTO tapline_internal.gate_flow SELECT * FROM new_flow;
+    END IF;
+    DROP TABLE held, new_annulled, new_presence, new_flow;
+END $$;
+
+INSERT INTO tapline.schema_migrations (version, name) VALUES (5, 'verification');

@@ -1,0 +1,95 @@
+-- Descriptions of journals, scans, presence and quarantine, shown by psql's \d+ and \dt+.
+
+COMMENT ON TABLE tapline.journals IS
+    'Journals of the scanners: a new one at each start of a gate, and after 24 hours. received = stored + '
+    'duplicates + conflicts, always';
+COMMENT ON COLUMN tapline.journals.id IS 'Journal id within this database';
+COMMENT ON COLUMN tapline.journals.log IS 'Journal UUID, chosen by the gate; unique with scanner_id';
+COMMENT ON COLUMN tapline.journals.scanner_id IS 'Scanner that wrote the journal';
+COMMENT ON COLUMN tapline.journals.next_seq IS 'Lowest seq not stored yet';
+COMMENT ON COLUMN tapline.journals.last_seq IS 'Highest seq stored; 0: none';
+COMMENT ON COLUMN tapline.journals.received IS 'Scans received, redeliveries included';
+COMMENT ON COLUMN tapline.journals.stored IS 'Scans stored';
+COMMENT ON COLUMN tapline.journals.duplicates IS 'Scans received again with equal content';
+COMMENT ON COLUMN tapline.journals.conflicts IS
+    'Scans received again with different content; the first stays, the other is quarantined';
+COMMENT ON COLUMN tapline.journals.annulments IS 'Stored scans with verdict 64';
+COMMENT ON COLUMN tapline.journals.announced_seq IS
+    'Last seq of this journal, as the scanner''s next journal announced it; 0: not announced';
+COMMENT ON COLUMN tapline.journals.accepted_seq IS
+    'An operator accepted the loss of the end of the journal up to this seq (tapline.accept_gap); 0: none';
+COMMENT ON COLUMN tapline.journals.first_received_at IS 'Arrival of its first batch, center clock';
+COMMENT ON COLUMN tapline.journals.last_received_at IS 'Arrival of its last batch or heartbeat, center clock';
+COMMENT ON COLUMN tapline.journals.backlog IS 'Scans that the scanner had not uploaded after its last batch';
+COMMENT ON COLUMN tapline.journals.snapshot_version IS 'Snapshot version of the last batch; 0: none';
+COMMENT ON COLUMN tapline.journals.gate_id IS 'Gate of the last batch; null: the scanner''s default gate';
+COMMENT ON COLUMN tapline.journals.clock_skew IS
+    'Smallest value of skews: upper bound of center clock - device clock. Negative: the device clock is ahead';
+COMMENT ON COLUMN tapline.journals.skews IS 'Arrival time - device send time of the last 20 publishes, in microseconds';
+COMMENT ON COLUMN tapline.journals.state IS
+    'Device status of the last batch that had one: reader, turnstile, disk, power, software';
+COMMENT ON COLUMN tapline.journals.retired_seq IS
+    'Retention dropped the scans up to this seq. They count as duplicates if they arrive again; 0: none';
+COMMENT ON COLUMN tapline.journals.retired_at IS 'Time at which retention dropped scans of this journal';
+
+COMMENT ON TABLE tapline.scans IS
+    'Scans: taps with their verdict, and lane events (tag 0). (journal_id, seq) is unique. Query a tag''s scans '
+    'with tapline.scans_of';
+COMMENT ON COLUMN tapline.scans.journal_id IS 'Journal, see tapline.journals; also the partition key';
+COMMENT ON COLUMN tapline.scans.seq IS 'Position in the journal: 1, 2, 3, without gaps on the scanner';
+COMMENT ON COLUMN tapline.scans.tag_id IS 'Tag id; 0: no tag, in lane events';
+COMMENT ON COLUMN tapline.scans.scanned_at IS
+    'Time of the tap by the device clock, in whole milliseconds; stored as sent, never corrected';
+COMMENT ON COLUMN tapline.scans.verdict IS
+    'Verdict 0 to 255 (contract.md section 2), see tapline.verdict_name; 0: admitted';
+COMMENT ON COLUMN tapline.scans.flags IS
+    'Bits: 1 out (else in), 2 operator override, 4 device clock not trusted, 8 snapshot expired, 16 inspection '
+    'without passage, 32 admitted although inside';
+COMMENT ON COLUMN tapline.scans.gate_id IS 'Gate as sent, known or not; else the scanner''s default gate at receipt';
+COMMENT ON COLUMN tapline.scans.snapshot_version IS 'Snapshot that the gate decided from; 0: none';
+COMMENT ON COLUMN tapline.scans.received_at IS 'Arrival at the center, center clock';
+
+COMMENT ON FUNCTION tapline.scans_of(bigint) IS
+    'All scans of a tag, and whether each admission was annulled. Uses the block ranges; a plain query for a tag '
+    'may read all scans';
+COMMENT ON FUNCTION tapline.verdict_name(smallint) IS 'Name of a verdict, for example admitted or no-access';
+COMMENT ON FUNCTION tapline.age_text(interval) IS 'Age for a narrow column: 59 s, 119 min, 47 h, 12 d';
+COMMENT ON FUNCTION tapline.accept_gap(bigint, bigint, bigint) IS
+    'Accepts that the seqs first to last of a journal (journals.id) will never arrive, for example of a '
+    'destroyed device. Scans that arrive later are stored all the same. Returns the number of gaps accepted; '
+    'fails if there is none';
+
+COMMENT ON TABLE tapline.presence IS
+    'Position of each tag: its last admitted, not annulled, not inspecting scan. At most 1 s behind the stored '
+    'scans while a center runs';
+COMMENT ON COLUMN tapline.presence.tag_id IS 'Tag id';
+COMMENT ON COLUMN tapline.presence.attendee_id IS 'Attendee who holds the tag; null: not registered';
+COMMENT ON COLUMN tapline.presence.zone_id IS 'Zone where the tag is; null: off site';
+COMMENT ON COLUMN tapline.presence.since IS 'Time of that scan: the earlier of device time and arrival';
+COMMENT ON COLUMN tapline.presence.scanner_id IS 'Scanner of that scan';
+COMMENT ON COLUMN tapline.presence.gate_id IS 'Gate of that scan';
+COMMENT ON COLUMN tapline.presence.direction IS 'Direction of that scan: 0 in, 1 out';
+COMMENT ON COLUMN tapline.presence.ordered_at IS
+    'First key of the order of a tag''s scans: least(scanned_at, received_at)';
+COMMENT ON COLUMN tapline.presence.log IS 'Second key of that order: journal UUID';
+COMMENT ON COLUMN tapline.presence.seq IS 'Third key of that order: position in the journal';
+COMMENT ON COLUMN tapline.presence.journal_id IS 'Journal of that scan';
+
+COMMENT ON TABLE tapline.quarantine IS
+    'Batches that could not be stored, each (routing_key, reason, sha256) once. See `tapline-center quarantine`';
+COMMENT ON COLUMN tapline.quarantine.id IS 'Row id, for `quarantine show`, `replay` and `drop`';
+COMMENT ON COLUMN tapline.quarantine.received_at IS 'First arrival, center clock';
+COMMENT ON COLUMN tapline.quarantine.last_received_at IS 'Last arrival, center clock';
+COMMENT ON COLUMN tapline.quarantine.routing_key IS 'AMQP routing key; bytes that are not valid text as \xNN';
+COMMENT ON COLUMN tapline.quarantine.user_id IS 'AMQP user that the broker validated; null: none';
+COMMENT ON COLUMN tapline.quarantine.scanner_id IS 'Scanner in the routing key; null: not a valid identity';
+COMMENT ON COLUMN tapline.quarantine.reason IS
+    'malformed, oversized, version, length, range, identity, unknown-scanner, disabled-scanner or conflict '
+    '(contract.md section 3)';
+COMMENT ON COLUMN tapline.quarantine.detail IS 'Details of the reason; of a conflict the seqs';
+COMMENT ON COLUMN tapline.quarantine.times IS 'Number of arrivals';
+COMMENT ON COLUMN tapline.quarantine.size IS 'Size of the whole body in bytes; null: same as the stored body';
+COMMENT ON COLUMN tapline.quarantine.sha256 IS 'SHA-256 of the whole body';
+COMMENT ON COLUMN tapline.quarantine.body IS 'Body; of a body over 1 MiB the first 64 KiB';
+
+INSERT INTO tapline.schema_migrations (version, name) VALUES (9, 'scan_comments');

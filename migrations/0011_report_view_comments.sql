@@ -1,0 +1,100 @@
+-- Descriptions of the views of 0007_report_views.sql, shown by psql's \d+ and \dv+.
+
+COMMENT ON VIEW tapline.delegate_track IS
+    'All scans of registered tags in the order of a person''s scans. Filter by attendee_id, name or external_ref';
+COMMENT ON COLUMN tapline.delegate_track.attendee_id IS 'Attendee';
+COMMENT ON COLUMN tapline.delegate_track.name IS 'Name of the attendee';
+COMMENT ON COLUMN tapline.delegate_track.external_ref IS 'Reference of the registration system';
+COMMENT ON COLUMN tapline.delegate_track.day IS 'Event day: local date at the venue, from day start to day start';
+COMMENT ON COLUMN tapline.delegate_track.time IS 'Time of the scan: the earlier of device time and arrival';
+COMMENT ON COLUMN tapline.delegate_track.gate IS 'Name of the gate; null: unknown gate';
+COMMENT ON COLUMN tapline.delegate_track.zone IS 'Zone that the scan leads to; null: off site';
+COMMENT ON COLUMN tapline.delegate_track.direction IS '`in` or `out`';
+COMMENT ON COLUMN tapline.delegate_track.verdict IS 'Verdict; 0: admitted';
+COMMENT ON COLUMN tapline.delegate_track.verdict_name IS 'Name of the verdict';
+COMMENT ON COLUMN tapline.delegate_track.counts IS
+    'Whether the scan moved the person: admitted, not annulled, no inspection';
+COMMENT ON COLUMN tapline.delegate_track.flags IS 'Flags, see tapline.scans';
+COMMENT ON COLUMN tapline.delegate_track.scanner_id IS 'Scanner';
+COMMENT ON COLUMN tapline.delegate_track.tag_id IS 'Tag';
+COMMENT ON COLUMN tapline.delegate_track.gate_id IS 'Gate';
+COMMENT ON COLUMN tapline.delegate_track.scanned_at IS 'Device time';
+COMMENT ON COLUMN tapline.delegate_track.received_at IS 'Arrival at the center';
+COMMENT ON COLUMN tapline.delegate_track.snapshot_version IS 'Snapshot that the gate decided from; 0: none';
+COMMENT ON COLUMN tapline.delegate_track.log IS 'Journal UUID';
+COMMENT ON COLUMN tapline.delegate_track.journal_id IS 'Journal';
+COMMENT ON COLUMN tapline.delegate_track.seq IS 'Position in the journal';
+
+COMMENT ON VIEW tapline.double_admissions IS
+    'Consecutive admissions of one person into one zone in one event day, without exit or annulment between: a '
+    'shared or copied band, or a missed exit';
+COMMENT ON COLUMN tapline.double_admissions.attendee_id IS 'Attendee; null: the tag is not registered';
+COMMENT ON COLUMN tapline.double_admissions.name IS 'Name of the attendee';
+COMMENT ON COLUMN tapline.double_admissions.external_ref IS 'Reference of the registration system';
+COMMENT ON COLUMN tapline.double_admissions.zone_id IS 'Zone that both admissions lead to';
+COMMENT ON COLUMN tapline.double_admissions.zone IS 'Name of the zone';
+COMMENT ON COLUMN tapline.double_admissions.first_gate_id IS 'Gate of the first admission';
+COMMENT ON COLUMN tapline.double_admissions.first_gate IS 'Name of that gate';
+COMMENT ON COLUMN tapline.double_admissions.first_at IS 'Time of the first admission';
+COMMENT ON COLUMN tapline.double_admissions.first_scanner_id IS 'Scanner of the first admission';
+COMMENT ON COLUMN tapline.double_admissions.second_gate_id IS 'Gate of the second admission';
+COMMENT ON COLUMN tapline.double_admissions.second_gate IS 'Name of that gate';
+COMMENT ON COLUMN tapline.double_admissions.second_at IS 'Time of the second admission';
+COMMENT ON COLUMN tapline.double_admissions.second_scanner_id IS 'Scanner of the second admission';
+COMMENT ON COLUMN tapline.double_admissions.apart IS 'Time between the two';
+COMMENT ON COLUMN tapline.double_admissions.first_tag_id IS 'Tag of the first admission';
+COMMENT ON COLUMN tapline.double_admissions.second_tag_id IS
+    'Tag of the second admission; may be another tag of the person';
+COMMENT ON COLUMN tapline.double_admissions.first_journal_id IS 'Journal of the first admission';
+COMMENT ON COLUMN tapline.double_admissions.first_seq IS 'Position of the first admission in its journal';
+COMMENT ON COLUMN tapline.double_admissions.second_journal_id IS 'Journal of the second admission';
+COMMENT ON COLUMN tapline.double_admissions.second_seq IS 'Position of the second admission in its journal';
+
+COMMENT ON VIEW tapline.seq_gaps IS
+    'Seqs that a scanner wrote and that have not arrived, unless accepted with tapline.accept_gap';
+COMMENT ON COLUMN tapline.seq_gaps.scanner_id IS 'Scanner';
+COMMENT ON COLUMN tapline.seq_gaps.log IS 'Journal UUID';
+COMMENT ON COLUMN tapline.seq_gaps.journal_id IS 'Journal';
+COMMENT ON COLUMN tapline.seq_gaps.first_seq IS 'First missing seq';
+COMMENT ON COLUMN tapline.seq_gaps.last_seq IS 'Last missing seq';
+COMMENT ON COLUMN tapline.seq_gaps.missing IS 'Number of missing seqs';
+COMMENT ON COLUMN tapline.seq_gaps.kind IS
+    '`gap`: between stored seqs; `tail`: at the end, as the scanner''s next journal announced it';
+COMMENT ON COLUMN tapline.seq_gaps.last_received_at IS 'Last arrival of this journal';
+
+COMMENT ON VIEW tapline.ingest_balance IS
+    'Proof per journal: received = stored + duplicates + conflicts, and stored = last_seq - missing';
+COMMENT ON COLUMN tapline.ingest_balance.journal_id IS 'Journal';
+COMMENT ON COLUMN tapline.ingest_balance.scanner_id IS 'Scanner';
+COMMENT ON COLUMN tapline.ingest_balance.log IS 'Journal UUID';
+COMMENT ON COLUMN tapline.ingest_balance.received IS 'Scans received, redeliveries included';
+COMMENT ON COLUMN tapline.ingest_balance.stored IS 'Scans stored';
+COMMENT ON COLUMN tapline.ingest_balance.duplicates IS 'Scans received again with equal content';
+COMMENT ON COLUMN tapline.ingest_balance.conflicts IS 'Scans received again with different content';
+COMMENT ON COLUMN tapline.ingest_balance.last_seq IS 'Highest seq stored';
+COMMENT ON COLUMN tapline.ingest_balance.missing IS 'Seqs below last_seq that are not stored, accepted gaps included';
+COMMENT ON COLUMN tapline.ingest_balance.balanced IS 'Whether both equations hold';
+COMMENT ON COLUMN tapline.ingest_balance.last_received_at IS 'Last arrival of this journal';
+
+COMMENT ON VIEW tapline.scan_partition_state IS
+    'Partitions of tapline.scans, one per range of journals: open, closed or retired, and what keeps them from closing';
+COMMENT ON COLUMN tapline.scan_partition_state.name IS 'Name of the partition in schema tapline_internal';
+COMMENT ON COLUMN tapline.scan_partition_state.first_journal IS 'First journal id of the range';
+COMMENT ON COLUMN tapline.scan_partition_state.end_journal IS 'First journal id after the range';
+COMMENT ON COLUMN tapline.scan_partition_state.created_at IS 'Time of its creation';
+COMMENT ON COLUMN tapline.scan_partition_state.closed_at IS
+    'Time at which the center closed it: since then indexed by tag, and frozen; null: open';
+COMMENT ON COLUMN tapline.scan_partition_state.retired_at IS
+    'Time at which retention dropped its scans: holds only what arrived later; null: not dropped';
+COMMENT ON COLUMN tapline.scan_partition_state.is_full IS 'Whether all journal ids of the range are used';
+COMMENT ON COLUMN tapline.scan_partition_state.journals IS 'Number of journals';
+COMMENT ON COLUMN tapline.scan_partition_state.scans IS 'Scans stored, without those dropped by retention';
+COMMENT ON COLUMN tapline.scan_partition_state.heard_at IS 'Last arrival of any of its journals';
+COMMENT ON COLUMN tapline.scan_partition_state.unfinished IS
+    'Journals that no newer journal of their scanner follows; they may still grow';
+COMMENT ON COLUMN tapline.scan_partition_state.unfinished_heard_at IS 'Last arrival of the unfinished journals';
+COMMENT ON COLUMN tapline.scan_partition_state.unfinished_backlog IS 'Scans that their scanners have not uploaded';
+COMMENT ON COLUMN tapline.scan_partition_state.gaps IS 'Open gaps of its journals, as in tapline.seq_gaps';
+COMMENT ON COLUMN tapline.scan_partition_state.bytes IS 'Size on disk with indexes, in bytes';
+
+INSERT INTO tapline.schema_migrations (version, name) VALUES (11, 'report_view_comments');
