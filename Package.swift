@@ -7,7 +7,8 @@ let common: [SwiftSetting] = [
     .enableUpcomingFeature("MemberImportVisibility"),
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
 ]
-/// Domain modules hold no pointer, so there the word `unsafe` would mean something; wrappers live by it.
+/// Settings of modules without pointers: each use of an unsafe construct needs the word `unsafe`. Wrappers of C libraries
+/// use pointers everywhere and are built without this check.
 let safe: [SwiftSetting] = common + [.strictMemorySafety()]
 
 func cLibrary(_ name: String) -> Target { .systemLibrary(name: name, path: "Sources/Libraries/C/\(name)") }
@@ -47,11 +48,11 @@ let package = Package(
         wrapper("SQLite", in: "Libraries", "CSQLite", "ErrorModel"),
         wrapper("AMQP", in: "Libraries", "CRabbitMQ", "ErrorModel"),
         wrapper("Postgres", in: "Libraries", "CPostgres", "ErrorModel"),
-        wrapper("HTTPClient", in: "Libraries", "CCurl", "ErrorModel"),
-        wrapper("HTTPServer", in: "Libraries", "CMicrohttpd", "ErrorModel"),
+        wrapper("HTTPClient", in: "Libraries", "CCurl", "ErrorModel", "LinuxSystem"),
+        wrapper("HTTPServer", in: "Libraries", "CMicrohttpd", "ErrorModel", "LinuxSystem"),
         wrapper("Crypto", in: "Libraries", "CCrypto", "ErrorModel"),
         wrapper("Minisign", in: "Libraries", "ErrorModel", "Crypto"),
-        wrapper("Compression", in: "Libraries", "CZlib", "ErrorModel"),
+        wrapper("Compression", in: "Libraries", "CZlib", "ErrorModel", "LinuxSystem"),
         wrapper("NFC", in: "Libraries", "CNFC", "ErrorModel"),
         wrapper("SerialPorts", in: "Libraries", "CLinux", "LinuxSystem"),
 
