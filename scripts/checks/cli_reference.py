@@ -20,9 +20,9 @@ HEAD = """\
 
 <!-- Generated from the option tables by `python3 scripts/checks/cli_reference.py --write`. Do not edit. -->
 
-This page lists every command and every option of the five programs, in the words of their `--help`.
-A name in capitals stands for a value, brackets enclose what may be omitted, and `...` marks what may
-be repeated.
+This page lists every command and every option of the five programs, with the texts of `--help`. A
+name in capitals stands for a value, brackets enclose an optional part, and `...` marks a repeatable
+part.
 
 - Every option is also an environment variable: `--database-url` is `TAPLINE_DATABASE_URL`. The
   option has priority. [settings.md](settings.md) has all sources of settings.

@@ -10,19 +10,19 @@ import Snapshots
 extension Commands {
     static let explain = Command(
         "explain", positionals: "FILE|DIR", count: 1...1,
-        "shows what a gate, or every gate, says to one tag at a time, and why; and what its pass opens",
+        "show the verdict of one gate or of all gates for a tag, the reason, and the zones of its pass",
         options: [
-            Option("tag", "N", "the tag ID, as the database has it"),
-            Option("uid", "HEX", "instead: the UID of a chip; needs --event-key-file"),
-            Option("sun", "HEX", "instead: the UID of a chip that authenticated itself; needs --event-key-file"),
-            Option("code", "TEXT", "instead: the text of a code; needs --event-key-file"),
-            Option("event-key-file", "FILE", "32 raw bytes"),
-            Option("gate", "NAME", "one gate; all unless given"),
-            Option("direction", "in|out", "which way", default: "in"),
-            Option("at", "TIME", "RFC 3339; now unless given"),
+            Option("tag", "N", "tag ID of the database"),
+            Option("uid", "HEX", "instead: UID of a chip; needs --event-key-file"),
+            Option("sun", "HEX", "instead: UID of a chip that authenticates itself; needs --event-key-file"),
+            Option("code", "TEXT", "instead: text of a code; needs --event-key-file"),
+            Option("event-key-file", "FILE", "file with the event key, 32 raw bytes"),
+            Option("gate", "NAME", "name of one gate (default all gates)"),
+            Option("direction", "in|out", "direction of the tap", default: "in"),
+            Option("at", "TIME", "time of the tap, RFC 3339 (default now)"),
             Option(
                 "inside-since", "TIME",
-                "as if the lane had let the person in then, and not out again; who is inside stands in no snapshot"),
+                "assume an admission at this time without an exit; a snapshot does not contain presence"),
             output,
         ]
     ) { arguments in

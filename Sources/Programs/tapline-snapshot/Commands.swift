@@ -8,16 +8,17 @@ enum Commands {
     enum Output: String, CaseIterable { case text, json }
 
     private static let trustKeys = Option(
-        "trust-key", "KEY", "a minisign public key, the base64 line or a .pub file", kind: .repeated)
-    static let output = Option("output", "FORMAT", "text or json", default: "text")
+        "trust-key", "KEY", "trusted signing key: a minisign public key or a .pub file", kind: .repeated)
+    static let output = Option("output", "text|json", "output format", default: "text")
 
     static let keygen = Command(
-        "keygen", "writes PREFIX.key, which signs, and PREFIX.pub, which scanners trust",
+        "keygen", "create the key pair PREFIX.key, which signs, and PREFIX.pub, which scanners trust",
         options: [
-            Option("out", "PREFIX", "where to, without .key and .pub", required: true),
+            Option("out", "PREFIX", "path of the files, without .key and .pub", required: true),
             Option(
-                "password", "PASSWORD", "encrypts PREFIX.key; without one, its mode alone protects it", kind: .secret),
-            .toggle("force", "overwrites: every scanner then needs the new key"),
+                "password", "PASSWORD",
+                "password that encrypts PREFIX.key (default not encrypted, protected by its mode only)", kind: .secret),
+            .toggle("force", "overwrite existing files; every scanner then needs the new key"),
         ]
     ) { arguments in
         let (prefix, password) = (try arguments.required("out"), arguments["password"])
@@ -30,22 +31,24 @@ enum Commands {
     }
 
     static let export = Command(
-        "export", "makes a snapshot of the registration list and publishes it in a folder",
+        "export", "create a snapshot of the registration list and publish it in a folder",
         options: [
-            Option("database-url", "URL", "postgresql://USER@HOST:PORT/DATABASE", kind: .secret, required: true),
-            Option("out", "DIR", "the folder that scanners download from", required: true),
-            Option("signing-key", "FILE", "the .key file of keygen, or of minisign -G", required: true),
-            Option("password", "PASSWORD", "of the signing key, where it is encrypted", kind: .secret),
-            Option("event", "NAME", "the event's name, where the database has none"),
             Option(
-                "expires-in", "TIME", "how long scanners may install it, as 48h or 3d",
+                "database-url", "URL", "database, a libpq connection URI: postgresql://USER@HOST:PORT/DATABASE",
+                kind: .secret, required: true),
+            Option("out", "DIR", "folder from which scanners download", required: true),
+            Option("signing-key", "FILE", "secret key file of keygen or of minisign -G", required: true),
+            Option("password", "PASSWORD", "password of an encrypted signing key", kind: .secret),
+            Option("event", "NAME", "name of the event, if the database has none"),
+            Option(
+                "expires-in", "TIME", "validity of the snapshot, for example 90m, 48h or 3d",
                 default: "\(SnapshotExporter.defaultExpiresInS / 3_600)h"),
-            Option("keep", "N", "versions that stay in the folder", default: String(SnapshotExporter.defaultKeep)),
+            Option("keep", "N", "number of versions kept in the folder", default: String(SnapshotExporter.defaultKeep)),
             Option(
                 "deltas", "N",
-                "older versions that a delta leads from, \(SnapshotExporter.deltasRange.upperBound) at most",
+                "number of older versions with a delta to this one, at most \(SnapshotExporter.deltasRange.upperBound)",
                 default: String(SnapshotExporter.defaultDeltas)),
-            .toggle("allow-shrink", "publishes also a list with under 90 % of the tags, or active tags, of before"),
+            .toggle("allow-shrink", "permit under 90 % of the previous snapshot's tags or active tags"),
             output,
         ]
     ) { arguments in
@@ -78,7 +81,7 @@ enum Commands {
 
     static let verify = Command(
         "verify", positionals: "DIR", count: 1...1,
-        "checks a published folder, or its manifest.json, as a scanner would; exits 1 with the reason if it would not install",
+        "verify a published folder, or its manifest.json, as a scanner does; exits with 1 if it is rejected",
         options: [trustKeys, output]
     ) { arguments in
         let keys = try arguments.all("trust-key").map { try MinisignPublicKey(setting: $0) }
@@ -96,7 +99,7 @@ enum Commands {
 
     static let inspect = Command(
         "inspect", positionals: "FILE|DIR", count: 1...1,
-        "shows what a snapshot holds, a file or the newest of a folder; verifies no signature",
+        "show the contents of a snapshot file, or of the newest in a folder; verifies no signature",
         options: [output]
     ) { arguments in
         let format = try arguments.choice("output", Output.self) ?? .text
@@ -109,8 +112,10 @@ enum Commands {
 
     static let diff = Command(
         "diff", positionals: "OLD NEW", count: 2...2,
-        "shows what changed between two snapshots: files, or folders, which stand for the newest in them",
-        options: [Option("limit", "N", "rows to show for each table and kind of change", default: "20"), output]
+        "show the changes between two snapshots; a folder stands for its newest snapshot",
+        options: [
+            Option("limit", "N", "maximum number of rows for each table and kind of change", default: "20"), output,
+        ]
     ) { arguments in
         let format = try arguments.choice("output", Output.self) ?? .text
         let limit = try arguments.int("limit", 0...1_000_000_000) ?? 20

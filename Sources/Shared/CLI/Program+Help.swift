@@ -40,11 +40,11 @@ extension Program {
 
     /// The section of this program in docs/reference/cli.md. Paragraphs and list items are not wrapped.
     func markdown() -> String {
-        var lines = ["## \(name)", "", sentence(summary)]
+        var lines = ["## \(name)", "", paragraph(summary)]
         for command in commands {
             lines += ["", "### \(name) \(command.words.joined(separator: " "))", ""]
             lines += ["```", "\(name) \(command.usage)\(command.options.isEmpty ? "" : " [OPTION ...]")", "```", ""]
-            lines.append(sentence(command.summary))
+            lines.append(paragraph(command.summary))
             if !command.options.isEmpty { lines.append("") }
             for option in command.options {
                 var notes: [String] = []
@@ -59,9 +59,13 @@ extension Program {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    /// The phrase with a period, and with `<` escaped, which begins a tag in Markdown.
+    /// A phrase that ends with a period and has no `<`, which begins a tag in Markdown.
     private func sentence(_ phrase: String) -> String {
-        String(phrase.flatMap { $0 == "<" ? "\\<" : String($0) }) + (phrase.hasSuffix(".") ? "" : ".")
+        phrase.split(separator: "<", omittingEmptySubsequences: false).joined(separator: "\\<") + "."
+    }
+
+    private func paragraph(_ summary: String) -> String {
+        summary.prefix(1).uppercased() + sentence(summary).dropFirst()
     }
 
     private func padded(_ text: String, _ width: Int) -> String {

@@ -12,28 +12,33 @@ extension Center {
 
     static let importList = Command(
         "import", positionals: "[FILE ...]", count: 0...100_000,
-        "take a registration list over, whole or not at all; - is standard input",
+        "import a registration list in one transaction; - is standard input",
         options: [
             databaseURL, eventKeyFile, output,
-            Option("format", "csv|pretix|eventbrite", "what the files are", default: "csv"),
-            Option("passes", "FILE", "CSV of passes with their access, taken over first; alone, too"),
+            Option("format", "csv|pretix|eventbrite", "format of the files", default: "csv"),
             Option(
-                "uid-format", "FORMAT", "how UIDs are written: hex, hex-reversed, decimal, decimal-reversed",
+                "passes", "FILE", "CSV file of passes with their access, imported first; can be given without a list"),
+            Option(
+                "uid-format", "FORMAT", "notation of UIDs: hex, hex-reversed, decimal, decimal-reversed",
                 default: "hex"),
-            Option("uid-bytes", "N", "bytes that each UID must have; else numbers of up to 10 digits have 4, others 7"),
-            .toggle("dry-run", "do everything, tell, and undo it"),
+            Option(
+                "uid-bytes", "N",
+                "length of all UIDs, in bytes (default 4 for decimal UIDs of at most 10 digits, 7 for longer ones)"),
+            .toggle("dry-run", "report the result and roll it back"),
             .toggle(
                 "void-missing",
-                "active ones with an external_ref who are not in the list become void, until they are listed again"),
-            .toggle("replace-tags", "other tags of those who are listed become lost"),
+                "void active attendees with an external_ref that are not in the list, until they are listed again"),
+            .toggle("replace-tags", "mark the other tags of listed attendees as lost"),
             .toggle(
                 "allow-shrink",
-                "let the two above take more than \(ImportOptions.shrinkLimitPercent) % of attendees or tags away"),
+                "permit the two options above to deactivate over \(ImportOptions.shrinkLimitPercent) % of attendees or tags"
+            ),
         ],
         details: """
-            CSV has a header of name; uid, sun, code or tag_id; external_ref; category; zones or pass; valid_from,
-            valid_until; status (docs/registry.md).
-            pretix: orders, positions and items of its API, in any number of files. eventbrite: its report of attendees.
+            csv: columns name; uid, sun, code or tag_id; external_ref; category; zones or pass; valid_from;
+                 valid_until; status (docs/operating/registration.md)
+            pretix: orders, positions and items of the pretix API, in any number of files
+            eventbrite: the attendee report of Eventbrite
             """
     ) { arguments in
         let url = try database(arguments)
@@ -112,10 +117,11 @@ extension Center {
     }
 
     static let exportList = Command(
-        "export", "write the registration list as CSV, which import takes back without a change",
+        "export", "write the registration list as CSV, in the format of import",
         options: [
-            databaseURL, Option("out", "FILE", "where to, mode 600: it has names", required: true),
-            Option("passes", "FILE", "write the named passes with their access too"),
+            databaseURL,
+            Option("out", "FILE", "file to write, with mode 600 because it contains names", required: true),
+            Option("passes", "FILE", "also write the named passes with their access to this file"),
         ]
     ) { arguments in
         let (url, path, passes) = (try database(arguments), try arguments.required("out"), arguments["passes"])

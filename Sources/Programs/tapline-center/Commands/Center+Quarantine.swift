@@ -9,7 +9,7 @@ extension Center {
     static let quarantine = [quarantineList, quarantineShow, quarantineReplay, quarantineDrop]
 
     private static let quarantineList = list(
-        "quarantine list", "batches that could not be taken",
+        "quarantine list", "list the quarantined batches",
         """
         SELECT id, received_at, routing_key, reason, times, coalesce(size, octet_length(body)) AS bytes,
             left(detail, 60) AS detail
@@ -43,7 +43,7 @@ extension Center {
     }
 
     private static let quarantineShow = Command(
-        "quarantine show", positionals: "ID", count: 1...1, "one batch, with its detail and its bytes in hex",
+        "quarantine show", positionals: "ID", count: 1...1, "show one batch with its detail and its bytes in hex",
         options: [databaseURL, output]
     ) { arguments in
         let url = try database(arguments)
@@ -70,7 +70,7 @@ extension Center {
     }
 
     private static let quarantineDrop = Command(
-        "quarantine drop", positionals: "[ID ...]", count: 0...10_000, "forget batches for ever",
+        "quarantine drop", positionals: "[ID ...]", count: 0...10_000, "delete batches permanently",
         options: Selection.options
     ) { arguments in
         let (url, selection) = (try database(arguments), try Selection(arguments))
@@ -87,11 +87,11 @@ extension Center {
     }
 
     private static let relayUser = Option(
-        "relay-user", "NAME", "a broker user that may publish for any scanner, as for run", kind: .repeated)
+        "relay-user", "NAME", "broker user that may publish for any scanner, as for run", kind: .repeated)
 
     private static let quarantineReplay = Command(
         "quarantine replay", positionals: "[ID ...]", count: 0...10_000,
-        "try batches again, each scan still stored once; what is taken leaves the quarantine",
+        "store batches again, with deduplication; stored batches leave the quarantine",
         options: Selection.options + [relayUser]
     ) { arguments in
         let (url, selection) = (try database(arguments), try Selection(arguments))

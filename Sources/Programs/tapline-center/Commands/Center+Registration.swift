@@ -5,11 +5,11 @@ extension Center {
     static let registration = [importList, exportList, setEvent] + tags
 
     private static let setEvent = Command(
-        "event set", "name the event, its time zone, and when its day begins",
+        "event set", "set the name, the time zone and the day start of the event",
         options: [
-            databaseURL, Option("name", "NAME", "needed the first time"),
-            Option("time-zone", "ZONE", "as PostgreSQL knows it, Asia/Dubai; Etc/UTC at first"),
-            Option("day-start", "HH:MM", "when nobody is inside any more; 06:00 at first"),
+            databaseURL, Option("name", "NAME", "name of the event; required the first time"),
+            Option("time-zone", "ZONE", "time zone as in PostgreSQL, for example Asia/Dubai; Etc/UTC at first"),
+            Option("day-start", "HH:MM", "local time at which presence is reset; 06:00 at first"),
         ]
     ) { arguments in
         let url = try database(arguments)

@@ -9,12 +9,12 @@ extension Center {
     private static let (dropAttempts, dropWaitMs) = (60, 1_000)
 
     static let retention = Command(
-        "retention", "drop old scans, a partition at a time; what each scanner sent stays counted",
+        "retention", "drop partitions of old scans; the counters of the scanners stay",
         options: [
             databaseURL,
-            Option("keep-days", "N", "keep what was heard of within N days", required: true),
-            .toggle("dry-run", "tell, and drop nothing"),
-            .toggle("force", "drop also what has open gaps or journals that are not over"),
+            Option("keep-days", "N", "keep partitions with journals received in the last N days", required: true),
+            .toggle("dry-run", "report, and drop nothing"),
+            .toggle("force", "also drop partitions with open gaps or unfinished journals"),
         ]
     ) { arguments in
         let url = try database(arguments)

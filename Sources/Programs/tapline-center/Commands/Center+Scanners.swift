@@ -7,8 +7,8 @@ extension Center {
     private static let scannerAdd = Command(
         "scanner add", positionals: "ID", count: 1...1, "enrol a scanner, or enable it again",
         options: [
-            databaseURL, Option("gate", "NAME", "its default gate, made if missing (with --zone)"),
-            Option("zone", "NAME", "where that gate leads to, made if missing"),
+            databaseURL, Option("gate", "NAME", "default gate; created if missing (with --zone)"),
+            Option("zone", "NAME", "zone on the inner side of that gate; created if missing"),
         ]
     ) { arguments in
         let (url, id) = (try database(arguments), try scannerID(arguments.positionals[0]))
@@ -26,7 +26,7 @@ extension Center {
 
     private static let scannerRemove = Command(
         "scanner remove", positionals: "ID", count: 1...1,
-        "disable a scanner; one that never sent a batch is forgotten", options: [databaseURL]
+        "disable a scanner; deletes it if it never sent a batch", options: [databaseURL]
     ) { arguments in
         let (url, id) = (try database(arguments), try scannerID(arguments.positionals[0]))
         return {
@@ -38,7 +38,7 @@ extension Center {
     }
 
     private static let scannerList = list(
-        "scanner list", "scanners, and how they are",
+        "scanner list", "list the scanners with their state",
         """
         SELECT scanner_id AS id, h.enabled, gate, silent, last_received_at, h.backlog, h.snapshot_version,
             gaps, h.stored, quarantined

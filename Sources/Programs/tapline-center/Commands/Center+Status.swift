@@ -4,7 +4,7 @@ import Registry
 
 extension Center {
     static let status = [
-        Command("status", "the event at a glance", options: [databaseURL, output]) { arguments in
+        Command("status", "show an overview of the event", options: [databaseURL, output]) { arguments in
             let url = try database(arguments)
             let json = try arguments.choice("output", Output.self) == .json
             return {

@@ -11,7 +11,7 @@ extension Center {
             Option("\(prefix)uid", "HEX", "\(whose): UID of a chip"),
             Option("\(prefix)sun", "HEX", "\(whose): UID of a chip that authenticates itself"),
             Option("\(prefix)code", "TEXT", "\(whose): text of a code"),
-            Option("\(prefix)tag", "ID", "\(whose): tag ID, as it stands in the database"),
+            Option("\(prefix)tag", "ID", "\(whose): tag ID of the database"),
         ]
     }
 
@@ -34,9 +34,9 @@ extension Center {
     }
 
     private static let revoke = Command(
-        "tag revoke", "take a tag out of use; gates know with their next snapshot",
+        "tag revoke", "revoke a tag; gates apply it with their next snapshot",
         options: [databaseURL, eventKeyFile] + options("", "the tag")
-            + [Option("status", "lost|void|active", "what it becomes", default: "lost")]
+            + [Option("status", "lost|void|active", "new status of the tag", default: "lost")]
     ) { arguments in
         let (url, tag) = (try database(arguments), try tag(arguments, ""))
         let status = try arguments.choice("status", TagStatus.self) ?? .lost
@@ -47,7 +47,7 @@ extension Center {
     }
 
     private static let replace = Command(
-        "tag replace", "give the attendee of a lost tag a new one",
+        "tag replace", "replace the lost tag of an attendee by a new one",
         options: [databaseURL, eventKeyFile] + options("", "the lost tag") + options("new-", "the new tag")
     ) { arguments in
         let (url, old, new) = (try database(arguments), try tag(arguments, ""), try tag(arguments, "new-"))

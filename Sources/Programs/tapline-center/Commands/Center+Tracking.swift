@@ -8,12 +8,12 @@ extension Center {
     static let tracking = [trackingCheck, trackingRebuild]
 
     private static let trackingCheck = Command(
-        "tracking check", "whether presence, annulments and flow are what the stored scans say; changes nothing",
+        "tracking check", "compare presence, annulments and flow with the stored scans; changes nothing",
         options: [databaseURL, output]
     ) { arguments in try verify(arguments, repair: false) }
 
     private static let trackingRebuild = Command(
-        "tracking rebuild", "presence, annulments and flow anew from the stored scans, beside a running center",
+        "tracking rebuild", "rebuild presence, annulments and flow from the stored scans; a center may run or not",
         options: [databaseURL, output]
     ) { arguments in try verify(arguments, repair: true) }
 

@@ -8,10 +8,10 @@ import Schema
 /// The commands, a file a group.
 enum Center {
     static let databaseURL = Option(
-        "database-url", "URL", "PostgreSQL, as libpq takes it: postgresql://USER@HOST:PORT/DATABASE", kind: .secret,
+        "database-url", "URL", "database, a libpq connection URI: postgresql://USER@HOST:PORT/DATABASE", kind: .secret,
         required: true)
-    static let output = Option("output", "text|json", "how to print", default: "text")
-    static let eventKeyFile = Option("event-key-file", "FILE", "the event key: 32 raw bytes")
+    static let output = Option("output", "text|json", "output format", default: "text")
+    static let eventKeyFile = Option("event-key-file", "FILE", "file with the event key, 32 raw bytes")
 
     enum Output: String, CaseIterable { case text, json }
 
