@@ -7,8 +7,8 @@ let common: [SwiftSetting] = [
     .enableUpcomingFeature("MemberImportVisibility"),
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
 ]
-/// Settings of modules without pointers: each use of an unsafe construct needs the word `unsafe`. Wrappers of C libraries
-/// use pointers everywhere and are built without this check.
+/// Settings of modules without pointers: each use of an unsafe construct needs the word `unsafe`. Wrappers of C
+/// libraries use pointers everywhere and are built without this check.
 let safe: [SwiftSetting] = common + [.strictMemorySafety()]
 
 func cLibrary(_ name: String) -> Target { .systemLibrary(name: name, path: "Sources/Libraries/C/\(name)") }
@@ -47,7 +47,7 @@ let package = Package(
         wrapper("LinuxSystem", in: "Libraries", "CLinux", "ErrorModel"),
         wrapper("SQLite", in: "Libraries", "CSQLite", "ErrorModel"),
         wrapper("AMQP", in: "Libraries", "CRabbitMQ", "ErrorModel"),
-        wrapper("Postgres", in: "Libraries", "CPostgres", "ErrorModel"),
+        wrapper("Postgres", in: "Libraries", "CPostgres", "ErrorModel", "LinuxSystem"),
         wrapper("HTTPClient", in: "Libraries", "CCurl", "ErrorModel", "LinuxSystem"),
         wrapper("HTTPServer", in: "Libraries", "CMicrohttpd", "ErrorModel", "LinuxSystem"),
         wrapper("Crypto", in: "Libraries", "CCrypto", "ErrorModel"),
