@@ -3,13 +3,14 @@ import FileSystem
 /// Enrolment file of a scanner: settings and secrets as `KEY=VALUE`, one per line, as in systemd's `EnvironmentFile=`.
 ///
 /// Blank lines and lines that begin with `#` are ignored. A value may be in single or double quotes; nothing in it is
-/// expanded. Keys are the environment variables `TAPLINE_...` of the gate and of the publisher, which read the same file.
-/// Unknown keys are rejected, because a misspelled key would leave a setting at its default.
+/// expanded. Keys are the environment variables `TAPLINE_...` of the gate and of the publisher, which read the same
+/// file. Unknown keys are rejected, because a misspelled key would leave a setting at its default.
 package enum EnvironmentFile {
     /// Maximum size of the file, in bytes.
     static let limitBytes = 65_536
 
-    /// All settings of `tapline-gate` and `tapline-publisher`, without their prefix; a test compares them with the programs.
+    /// All settings of `tapline-gate` and `tapline-publisher`, without their prefix; a test compares them with the
+    /// programs.
     static let settings: Set<String> = [
         "AMQP_URL", "AMQP_URL_FILE", "BATCH_AGE_MS", "BATCH_SCANS", "CENTER_CA_FILE", "CENTER_URL", "DATA", "DISPLAY",
         "EVENT_KEY", "EVENT_KEY_FILE", "FROM", "GATE", "INSPECTION", "KEEP_DAYS", "LANGUAGE", "LOG_LEVEL", "OUTPUT",
@@ -20,8 +21,8 @@ package enum EnvironmentFile {
     ///
     /// - Parameter path: path of the file.
     /// - Returns: the values by environment variable.
-    /// - Throws: `ProgramError` (configuration) if group or others may access the file, if it cannot be read, or if a line is
-    ///   not a setting. The message never contains a value.
+    /// - Throws: `ProgramError` (configuration) if group or others may access the file, if it cannot be read, or if a
+    ///   line is not a setting. The message never contains a value.
     package static func read(_ path: String) throws -> [String: String] {
         func invalid(_ reason: String) -> ProgramError { .configuration("--enrolment \(path): \(reason)") }
         guard let status = Files.status(path) else { throw invalid("no such file") }

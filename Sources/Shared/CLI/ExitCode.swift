@@ -23,7 +23,8 @@ package enum ExitCode: Int32, Sendable {
     }
 }
 
-/// An error that ends a program: its exit code and the message for the user. Thrown by programs only, never by libraries.
+/// An error that ends a program: its exit code and the message for the user. Thrown by programs only, never by
+/// libraries.
 package struct ProgramError: Error, CustomStringConvertible, Sendable {
     package var code: ExitCode
     package var description: String

@@ -21,7 +21,8 @@ package struct Command: Sendable {
     ///   - summary: purpose of the command: a phrase without a period at its end.
     ///   - options: the options, without `--check` and `--help`.
     ///   - details: text below the options in the help of the command; may be empty.
-    ///   - prepare: validates all settings without access to network or data, and returns the work. `--check` ends after it.
+    ///   - prepare: validates all settings without access to network or data, and returns the work. `--check` ends
+    ///     after it.
     package init(
         _ words: String, positionals: String = "", count: ClosedRange<Int> = 0...0, _ summary: String,
         options: [Option], details: String = "",
@@ -37,7 +38,8 @@ package struct Command: Sendable {
     }
 }
 
-/// A program with commands: parses the command line, prints help, and ends with the exit codes of contract.md section 8.
+/// A program with commands: parses the command line, prints help, and ends with the exit codes of contract.md section
+/// 8.
 package struct Program: Sendable {
     let name: String
     let summary: String
