@@ -7,7 +7,8 @@ let common: [SwiftSetting] = [
     .enableUpcomingFeature("MemberImportVisibility"),
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
 ]
-/// Domain modules hold no pointer, so there the word `unsafe` would mean something; wrappers live by it.
+/// Settings of modules without pointers: each use of an unsafe construct needs the word `unsafe`. Wrappers of C
+/// libraries use pointers everywhere and are built without this check.
 let safe: [SwiftSetting] = common + [.strictMemorySafety()]
 
 func cLibrary(_ name: String) -> Target { .systemLibrary(name: name, path: "Sources/Libraries/C/\(name)") }
@@ -43,16 +44,16 @@ let package = Package(
 
         // One wrapper per C library, and file formats of other programs. No knowledge of gates or scans.
         domain("ErrorModel", in: "Libraries"),
-        wrapper("LinuxSystem", in: "Libraries", "CLinux"),
-        wrapper("SQLite", in: "Libraries", "CSQLite"),
-        wrapper("AMQP", in: "Libraries", "CRabbitMQ"),
-        wrapper("Postgres", in: "Libraries", "CPostgres", "ErrorModel"),
-        wrapper("HTTPClient", in: "Libraries", "CCurl"),
-        wrapper("HTTPServer", in: "Libraries", "CMicrohttpd"),
-        wrapper("Crypto", in: "Libraries", "CCrypto"),
-        wrapper("Minisign", in: "Libraries", "Crypto"),
-        wrapper("Compression", in: "Libraries", "CZlib"),
-        wrapper("NFC", in: "Libraries", "CNFC"),
+        wrapper("LinuxSystem", in: "Libraries", "CLinux", "ErrorModel"),
+        wrapper("SQLite", in: "Libraries", "CSQLite", "ErrorModel"),
+        wrapper("AMQP", in: "Libraries", "CRabbitMQ", "ErrorModel"),
+        wrapper("Postgres", in: "Libraries", "CPostgres", "ErrorModel", "LinuxSystem"),
+        wrapper("HTTPClient", in: "Libraries", "CCurl", "ErrorModel", "LinuxSystem"),
+        wrapper("HTTPServer", in: "Libraries", "CMicrohttpd", "ErrorModel", "LinuxSystem"),
+        wrapper("Crypto", in: "Libraries", "CCrypto", "ErrorModel"),
+        wrapper("Minisign", in: "Libraries", "ErrorModel", "Crypto"),
+        wrapper("Compression", in: "Libraries", "CZlib", "ErrorModel", "LinuxSystem"),
+        wrapper("NFC", in: "Libraries", "CNFC", "ErrorModel"),
         wrapper("SerialPorts", in: "Libraries", "CLinux", "LinuxSystem"),
 
         // Used by scanner and center.

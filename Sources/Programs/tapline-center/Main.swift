@@ -4,7 +4,7 @@ import CLI
 struct Main {
     static func main() async {
         await Program(
-            "tapline-center", "the command center: stores scans, keeps the registry, publishes snapshots",
+            "tapline-center", "the command center: stores scans, manages the registry, publishes snapshots",
             commands: Center.daemon + Center.registration + Center.places + Center.scanners + Center.quarantine
                 + Center.offlineDelivery + Center.tracking + Center.status
         ).main()

@@ -9,11 +9,12 @@ private enum BenchStart: String, CaseIterable { case tag, uid }
 /// The parts of `scripts/bench edge`.
 extension Main {
     static let benchSnapshot = Command(
-        "bench snapshot", "make a snapshot of made-up attendees, with one gate",
+        "bench snapshot", "create a snapshot of generated attendees with one gate",
         options: benchOptions + [
-            Option("out", "FILE", "must not exist yet", required: true),
-            Option("snapshot-version", "N", "of the snapshot", default: "1"),
-            Option("policy", "JSON", "of the gate", default: #"{"antipassback":"soft"}"#),
+            Option("out", "FILE", "new file", required: true),
+            Option("snapshot-version", "N", "version of the snapshot", default: "1"),
+            Option(
+                "policy", "JSON", "policy of the gate (docs/reference/policy.md)", default: #"{"antipassback":"soft"}"#),
         ]
     ) { arguments in
         let (world, _) = try benchWorld(arguments)
@@ -24,10 +25,10 @@ extension Main {
     }
 
     static let benchJournal = Command(
-        "bench journal", "fill a data folder's journal with scans of the days before now",
+        "bench journal", "fill the journal of a data folder with scans of the last days",
         options: benchOptions + [
-            Option("data", "DIR", "the scanner's data folder", required: true),
-            Option("scans", "N", "how many", default: "5000000"),
+            Option("data", "DIR", "data folder of the scanner", required: true),
+            Option("scans", "N", "number of scans", default: "5000000"),
         ]
     ) { arguments in
         let (world, _) = try benchWorld(arguments)
@@ -37,12 +38,15 @@ extension Main {
     }
 
     static let benchDecide = Command(
-        "bench decide", "time look-up and decision; prints median, p99, p99.9, slowest in microseconds",
+        "bench decide", "measure look-up and decision; prints median, p99, p99.9 and maximum in microseconds",
         options: benchOptions + [
-            Option("snapshot", "FILE", "made by bench snapshot", required: true),
-            Option("count", "N", "decisions", default: "200000"),
-            Option("from", "tag|uid", "where the clock starts: at the tag ID, or before it is made", default: "tag"),
-            Option("seed", "N", "of who is looked up", default: "1"),
+            Option("snapshot", "FILE", "snapshot of bench snapshot", required: true),
+            Option("count", "N", "number of decisions", default: "200000"),
+            Option(
+                "from", "tag|uid",
+                "start of the measurement: with the tag ID, or with the UID before the tag ID is computed",
+                default: "tag"),
+            Option("seed", "N", "seed of the random numbers", default: "1"),
         ]
     ) { arguments in
         let (world, key) = try benchWorld(arguments)
@@ -55,12 +59,12 @@ extension Main {
 
     static let benchTap = Command(
         "bench tap",
-        "tap a gate, UIDs to standard output, verdicts (--output json) from standard input; the figures go to --report",
+        "measure a gate: writes UIDs to standard output and reads verdicts (--output json) from standard input",
         options: benchOptions + [
-            Option("report", "FILE", "median, p99, p99.9, slowest in microseconds", required: true),
-            Option("count", "N", "taps", default: "5000"),
-            Option("first", "N", "number of the first attendee who taps", default: "0"),
-            Option("gap-ms", "N", "pause after each verdict", default: "2"),
+            Option("report", "FILE", "file for median, p99, p99.9 and maximum in microseconds", required: true),
+            Option("count", "N", "number of taps", default: "5000"),
+            Option("first", "N", "number of the first attendee", default: "0"),
+            Option("gap-ms", "N", "pause after each verdict, in milliseconds", default: "2"),
         ]
     ) { arguments in
         let (world, _) = try benchWorld(arguments)
@@ -75,9 +79,9 @@ extension Main {
     }
 
     private static let benchOptions = [
-        Option("attendees", "N", "of the made-up event", default: "1000000"),
-        Option("event-key-file", "FILE", "the event key: 32 raw bytes", required: true),
-        Option("scanner", "ID", "the one that serves the gate", default: "bench-1"),
+        Option("attendees", "N", "number of generated attendees", default: "1000000"),
+        Option("event-key-file", "FILE", "file with the event key, 32 raw bytes", required: true),
+        Option("scanner", "ID", "identity of the scanner at the gate", default: "bench-1"),
     ]
 
     private static func benchWorld(_ arguments: Arguments) throws -> (BenchWorld, EventKey) {

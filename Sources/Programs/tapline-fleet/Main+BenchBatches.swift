@@ -6,9 +6,10 @@ import Runtime
 /// The parts of `scripts/bench` that measure the center.
 extension Main {
     static let benchTags = Command(
-        "bench tags", "print the tag IDs of the made-up attendees, one a line",
+        "bench tags", "print the tag IDs of the generated attendees, one per line",
         options: [
-            attendees, seed, Option("more", "N", "of attendees who are never drawn, for bench publish", default: "0"),
+            attendees, seed,
+            Option("more", "N", "number of additional attendees without taps, for bench publish", default: "0"),
         ]
     ) { arguments in
         let plan = try plan(arguments)
@@ -18,23 +19,26 @@ extension Main {
 
     static let benchPublish = Command(
         "bench publish",
-        "publish ready-made batches over one connection, wait until all is confirmed",
+        "publish generated batches over one connection and wait for all confirms",
         options: [
-            Option("amqp-url", "URL", "the broker", kind: .secrets, required: true),
-            Option("exchange", "NAME", "where to", default: "tapline.scans"),
-            Option("format", "cbor|json", "scan batch v1, or its columns as JSON", default: "cbor"),
-            Option("scanners", "N", "of the made-up fleet, one journal each", default: "200"),
-            Option("scans", "N", "over all scanners together", default: "2000000"),
-            Option("batch", "N", "scans in a batch", default: "500"),
+            Option("amqp-url", "URL", "broker, amqp:// or amqps://", kind: .secrets, required: true),
+            Option("exchange", "NAME", "exchange", default: "tapline.scans"),
+            Option(
+                "format", "cbor|json", "format of the batches: scan batch v1, or its columns as JSON", default: "cbor"),
+            Option("scanners", "N", "number of scanners, with one journal each", default: "200"),
+            Option("scans", "N", "number of scans of all scanners together", default: "2000000"),
+            Option("batch", "N", "number of scans in a batch", default: "500"),
             attendees, seed,
-            Option("prefix", "NAME", "of the scanners' identities: NAME-0001 ...", default: "fleet"),
-            Option("starts", "S", "device time of the first scans, seconds since 1970", default: "1700000000"),
-            Option("delivered", "N", "batches of each journal that a run before has delivered", default: "0"),
-            Option("repeat", "PERCENT", "of this run's batches that repeat those", default: "0"),
-            Option("rate", "N", "scans a second, made now; prints '<tag> <microseconds>' of each batch's last scan"),
-            Option("first-marker", "N", "number of the first attendee of those scans, beyond the others", default: "0"),
+            Option("prefix", "NAME", "prefix of the scanners' identities: NAME-0001 and so on", default: "fleet"),
+            Option("starts", "S", "device time of the first scans, in seconds since 1970", default: "1700000000"),
+            Option("delivered", "N", "number of batches of each journal that an earlier run delivered", default: "0"),
+            Option("repeat", "PERCENT", "percentage of batches that repeat those of the earlier run", default: "0"),
+            Option(
+                "rate", "N",
+                "scans per second with the current time; prints 'TAG MICROSECONDS' of each batch's last scan"),
+            Option("first-marker", "N", "number of the first additional attendee for these scans", default: "0"),
         ],
-        details: "The same numbers give the same batches again."
+        details: "The same options give the same batches."
     ) { arguments in
         var plan = try plan(arguments)
         plan.batchScans = try arguments.int("batch", 1...10_000) ?? 500
@@ -58,8 +62,8 @@ extension Main {
         }
     }
 
-    private static let attendees = Option("attendees", "N", "of the made-up event", default: "40000")
-    private static let seed = Option("seed", "N", "of everything that is drawn", default: "1")
+    private static let attendees = Option("attendees", "N", "number of generated attendees", default: "40000")
+    private static let seed = Option("seed", "N", "seed of the random numbers", default: "1")
 
     private static func plan(_ arguments: Arguments) throws -> BatchPlan {
         var fleet = FleetSettings(

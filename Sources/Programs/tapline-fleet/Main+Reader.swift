@@ -11,18 +11,18 @@ extension Main {
 
     static let reader = Command(
         "reader",
-        "an NFC reader that is not there: plays the script on standard input, and goes at its end",
+        "emulate an NFC reader that runs a script from standard input, until end of input",
         options: [
-            Option("link", "PATH", "make the port's name PATH (default: one in a new folder)"),
+            Option("link", "PATH", "path of the emulated port (default in a new folder)"),
             Option(
-                "meta-key", "HEX", "of chips that sign: the key for UID and counter", kind: .secret,
+                "meta-key", "HEX", "key of authenticating chips for UID and counter", kind: .secret,
                 default: String(repeating: "0", count: 2 * AES128.length)),
             Option(
-                "mac-key", "HEX", "of chips that sign: the key for their MAC", kind: .secret,
+                "mac-key", "HEX", "key of authenticating chips for their MAC", kind: .secret,
                 default: String(repeating: "0", count: 2 * AES128.length)),
-            .toggle("diversified", "each chip's MAC key is AN10922(mac-key, UID)"),
+            .toggle("diversified", "derive the MAC key of each chip from its UID (AN10922)"),
         ],
-        details: "Prints the port, for --reader nfc:pn532_uart:PORT, then 'ok' for each step. Steps, one a line:\n"
+        details: "Prints the port, for --reader nfc:pn532_uart:PORT, then 'ok' for each step. Steps, one per line:\n"
             + steps
     ) { arguments in
         let keys = try ["meta-key", "mac-key"].map { flag in

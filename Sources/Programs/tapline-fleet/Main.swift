@@ -10,32 +10,39 @@ import ScanUpload
 struct Main {
     static func main() async {
         await Program(
-            "tapline-fleet", "a simulated fleet of scanners, on the real journal and publisher code",
+            "tapline-fleet",
+            "simulates a fleet of scanners with the code of journal and publisher, emulates readers, runs benchmarks",
             commands: [run, reader, benchSnapshot, benchJournal, benchDecide, benchTap, benchTags, benchPublish]
         ).main()
     }
 
     private static let run = Command(
-        "run", "tap, publish, wait for the last confirm, print one JSON summary",
+        "run", "simulate taps, publish them, wait for the last confirm and print a JSON summary",
         options: [
-            Option("scanners", "N", "virtual scanners, up to \(FleetSettings.scannersLimit)", default: "10"),
-            Option("scans", "N", "scans over all scanners together (default 10000, or the whole trace)"),
-            Option("attendees", "N", "made-up attendees to draw taps from", default: "1000"),
-            Option("from-snapshot", "FILE", "draw taps, passes and gates from a snapshot instead"),
+            Option("scanners", "N", "number of scanners, at most \(FleetSettings.scannersLimit)", default: "10"),
+            Option("scans", "N", "number of scans of all scanners together (default 10000, or the whole trace)"),
+            Option("attendees", "N", "number of generated attendees", default: "1000"),
+            Option("from-snapshot", "FILE", "instead: use the attendees, passes and gates of a snapshot"),
             Option(
                 "trace", "FILE",
-                "replay a CSV file instead: scanner (number) or gate (name), tag (ID) or uid (hex), at, direction"),
-            Option("event-key-file", "FILE", "the event key, for a trace with UIDs"),
+                "instead: replay a CSV file with the columns scanner (number) or gate (name), tag (ID) or uid (hex), at, "
+                    + "direction"),
+            Option("event-key-file", "FILE", "file with the event key, 32 raw bytes, for a trace with UIDs"),
             Option(
-                "amqp-url", "URL", "the broker, amqp:// or amqps://; several are tried in turn", kind: .secrets,
+                "amqp-url", "URL", "broker, amqp:// or amqps://; several are tried in turn", kind: .secrets,
                 required: true),
-            Option("rate", "N", "scans a second over all scanners (default: fill the journals first, then publish)"),
-            Option("seed", "N", "of everything that is drawn", default: "1"),
-            Option("prefix", "NAME", "of the scanners' identities: NAME-0001 ...", default: "fleet"),
-            Option("data", "DIR", "where the scanners' folders are (default a temporary folder, removed at the end)"),
-            .toggle("hold", "with filled journals say 'filled', and publish after a line on standard input"),
-            Option("batch-scans", "N", "scans in a batch at the most", default: "500"),
-            Option("timeout", "S", "how long the last confirm may take once all is tapped", default: "600"),
+            Option(
+                "rate", "N",
+                "scans per second of all scanners together (default: fill the journals first, then publish)"),
+            Option("seed", "N", "seed of the random numbers", default: "1"),
+            Option("prefix", "NAME", "prefix of the scanners' identities: NAME-0001 and so on", default: "fleet"),
+            Option(
+                "data", "DIR", "folder of the scanners' data folders (default a temporary folder, removed at the end)"),
+            .toggle(
+                "hold",
+                "print 'filled' when the journals are filled, and wait for a line on standard input before publishing"),
+            Option("batch-scans", "N", "maximum number of scans in a batch", default: "500"),
+            Option("timeout", "S", "time limit for the last confirm after the last tap, in seconds", default: "600"),
         ]
     ) { arguments in
         let settings = try Main.settings(arguments)

@@ -6,9 +6,10 @@ import GateController
 extension Main {
     static let admit = Command(
         "admit", positionals: "[UID]", count: 0...1,
-        "let one person in by hand, with the UID of their band in hex, or without a band",
+        "admit one person manually, with the UID of a wristband in hex or without a wristband",
         options: [
-            data, Option.enrolment, Option("reason", "TEXT", "why; kept in the journal and in the log", required: true),
+            data, Option.enrolment,
+            Option("reason", "TEXT", "reason, recorded in the journal and in the log", required: true),
         ]
     ) { arguments in
         let reason = try arguments.required("reason")
@@ -23,7 +24,7 @@ extension Main {
 
     static let mode = Command(
         "mode", positionals: "normal|free|closed", count: 1...1,
-        "normal; free: the lane is open, everybody passes and is counted; closed: no way in, the way out stays open",
+        "set the mode of the lane; free admits and counts everyone, closed blocks the way in and not the way out",
         options: [data, Option.enrolment]
     ) { arguments in
         guard let mode = LaneMode(rawValue: arguments.positionals[0]) else {
@@ -34,10 +35,10 @@ extension Main {
 
     static let assign = Command(
         "assign", positionals: "[GATE]", count: 0...1,
-        "make this device serve the gate of that name, for good, also while no gate is running",
+        "assign this device to a gate permanently; the gate program need not run",
         options: [
             data, Option.enrolment,
-            .toggle("default", "back to --gate, or to the scanner's own gate in the snapshot"),
+            .toggle("default", "remove the assignment: use --gate, or the scanner's gate in the registry"),
         ]
     ) { arguments in
         let gate = arguments.positionals.first

@@ -7,13 +7,14 @@ import ScanModel
 extension Main {
     /// `recover`: what a damaged journal still holds.
     static let recover = Command(
-        "recover", "take every readable scan out of damaged journals, into a folder that a publisher ships",
+        "recover", "recover all readable scans of damaged journals into a folder for tapline-publisher ship",
         options: [
-            Option("data", "DIR", "the scanner's data folder, beside a running gate or without one", required: true),
+            Option("data", "DIR", "data folder of the scanner; a gate may run or not", required: true),
             Option.enrolment,
-            Option("out", "DIR", "where the sound journal is made (default recovered, in the data folder)"),
-            Option("scanner", "ID", "whose journals those are that do not say it any more (default as the others say)"),
-            Option("output", "text|json", "for people or for programs", default: "text"),
+            Option("out", "DIR", "folder of the recovered journal (default DIR/recovered, in the data folder)"),
+            Option(
+                "scanner", "ID", "identity for journals whose own is unreadable (default that of the other journals)"),
+            Option("output", "text|json", "output format", default: "text"),
         ]
     ) { arguments in
         let folder = try arguments.required("data")

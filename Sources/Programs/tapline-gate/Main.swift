@@ -7,19 +7,20 @@ import ScanModel
 struct Main {
     static func main() async {
         await Program(
-            "tapline-gate", "decides at the lane, from the disk alone, and logs each tap before it tells the verdict",
+            "tapline-gate", "decides at a lane from local data, and journals each tap before it reports the verdict",
             commands: [run, admit, mode, assign, status, recover]
         ).main()
     }
 
-    static let data = Option("data", "DIR", "the scanner's data folder: journals and snapshots", required: true)
-    static let output = Option("output", "text|json", "for people or for programs", default: "text")
+    static let data = Option(
+        "data", "DIR", "data folder of the scanner, with its journals and snapshots", required: true)
+    static let output = Option("output", "text|json", "output format", default: "text")
 
     private static let status = Command(
-        "status", "what the data folder holds, beside a running gate or without one",
+        "status", "show the state of a data folder; a gate may run or not",
         options: [
             data, Option.enrolment,
-            Option("scanner", "ID", "whose scans are counted (default the gate's that runs or ran last)"), output,
+            Option("scanner", "ID", "identity whose scans are counted (default that of the last gate run)"), output,
         ]
     ) { arguments in
         let folder = try arguments.required("data")

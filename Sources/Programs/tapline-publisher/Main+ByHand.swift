@@ -5,16 +5,17 @@ import ScanUpload
 
 /// What a runner does when nothing connects: docs/by-hand.md.
 extension Main {
-    private static let whose = Option("scanner", "ID", "whose scans (default the only scanner that has any there)")
+    private static let whose = Option(
+        "scanner", "ID", "identity whose scans are selected; required only if the folder has scans of several")
     private static let patience = Option(
-        "give-up-s", "S", "end when the broker has confirmed nothing for so long, 1 to 86400", default: "60")
+        "give-up-s", "S", "end after this time without a confirm of the broker, in seconds, 1 to 86400", default: "60")
 
     static let export = Command(
-        "export", "write scans as batch files, for tapline-center load; nothing counts as shipped by it",
+        "export", "write scans as batch files for tapline-center load; the scans do not count as uploaded",
         options: [
             data, whose, Option.enrolment,
-            Option("out", "DIR", "a folder on the stick; whole files that are there already stay", required: true),
-            .toggle("all", "also scans that the broker has confirmed"),
+            Option("out", "DIR", "folder on the USB stick; complete files in it are kept", required: true),
+            .toggle("all", "include scans that the broker has confirmed"),
             Option("since", "TIME", "scans from this time on (RFC 3339), confirmed or not"), output,
         ]
     ) { arguments in
@@ -37,20 +38,20 @@ extension Main {
     }
 
     static let ship = Command(
-        "ship", "bring the scans of a dead device's data folder to the broker, once; the folder stays as it is",
+        "ship", "upload the scans of a failed device's data folder once; the folder is not changed",
         options: [
-            Option("data", "DIR", "the data folder, or a copy of it; it may be read-only", required: true), whose,
+            Option("data", "DIR", "data folder, or a copy of it; may be read-only", required: true), whose,
             Option.enrolment, broker,
-            .toggle("all", "also scans that the broker had confirmed to the device"), patience, output,
+            .toggle("all", "include scans that the broker had confirmed to the device"), patience, output,
         ]
     ) { arguments in try delivery(.dead(all: arguments.has("all")), arguments) }
 
     static let resend = Command(
-        "resend", "publish scans again, beside a running publisher or without one: after the center lost some",
+        "resend", "upload scans again after the center has lost some; a publisher may run or not",
         options: [
             data, whose, Option.enrolment, broker,
             Option(
-                "since", "TIME", "all from the first scan of this time on (RFC 3339, by the device's clock)",
+                "since", "TIME", "scans from this time of the device's clock on (RFC 3339)",
                 required: true), patience, output,
         ]
     ) { arguments in

@@ -8,14 +8,14 @@ import Snapshots
 extension Commands {
     static let explain = Command(
         "explain", positionals: "FILE|DIR", count: 1...1,
-        "show the verdict of one gate or all gates for a tag, the reason, and the access of its pass",
+        "show the verdict of one gate or of all gates for a tag, the reason, and the zones of its pass",
         options: [
-            Option("gate", "NAME", "one gate; if not given, all gates"),
-            Option("direction", "in|out", "direction of the person", default: "in"),
-            Option("at", "TIME", "time of the tap in RFC 3339; if not given, now"),
+            Option("gate", "NAME", "name of one gate (default all gates)"),
+            Option("direction", "in|out", "direction of the tap", default: "in"),
+            Option("at", "TIME", "time of the tap, RFC 3339 (default now)"),
             Option(
                 "inside-since", "TIME",
-                "assume that the lane admitted the person at this time, without an exit; snapshots have no presence"),
+                "assume an admission at this time without an exit; a snapshot does not contain presence"),
             .eventKeyFile, .output,
         ] + Option.tag("the tag")
     ) { arguments in

@@ -6,16 +6,16 @@ import Snapshots
 /// The commands of `tapline-snapshot`.
 enum Commands {
     private static let trustKeys = Option(
-        "trust-key", "KEY", "a minisign public key, the base64 line or a .pub file", kind: .repeated)
+        "trust-key", "KEY", "trusted signing key: a minisign public key or a .pub file", kind: .repeated)
 
     static let keygen = Command(
-        "keygen", "write PREFIX.key, which signs, and PREFIX.pub, which scanners trust",
+        "keygen", "create the key pair PREFIX.key, which signs, and PREFIX.pub, which scanners trust",
         options: [
-            Option("out", "PREFIX", "path of the files without .key and .pub", required: true),
+            Option("out", "PREFIX", "path of the files, without .key and .pub", required: true),
             Option(
-                "password", "PASSWORD", "encrypt PREFIX.key; without a password, only its mode protects it",
-                kind: .secret),
-            .toggle("force", "overwrite existing files: every scanner then needs the new key"),
+                "password", "PASSWORD",
+                "password that encrypts PREFIX.key (default not encrypted, protected by its mode only)", kind: .secret),
+            .toggle("force", "overwrite existing files; every scanner then needs the new key"),
         ]
     ) { arguments in
         let (prefix, password) = (try arguments.required("out"), arguments["password"])
@@ -28,22 +28,24 @@ enum Commands {
     }
 
     static let export = Command(
-        "export", "make a snapshot of the registration list and publish it in a folder",
+        "export", "create a snapshot of the registration list and publish it in a folder",
         options: [
-            Option("database-url", "URL", "postgresql://USER@HOST:PORT/DATABASE", kind: .secret, required: true),
-            Option("out", "DIR", "the folder that scanners download from", required: true),
-            Option("signing-key", "FILE", "the .key file of keygen, or of minisign -G", required: true),
+            Option(
+                "database-url", "URL", "database, a libpq connection URI: postgresql://USER@HOST:PORT/DATABASE",
+                kind: .secret, required: true),
+            Option("out", "DIR", "folder from which scanners download", required: true),
+            Option("signing-key", "FILE", "secret key file of keygen or of minisign -G", required: true),
             Option("password", "PASSWORD", "password of an encrypted signing key", kind: .secret),
             Option("event", "NAME", "name of the event, if the database has none"),
             Option(
-                "expires-in", "TIME", "period in which scanners may install it, such as 90m, 48h or 3d",
+                "expires-in", "TIME", "validity of the snapshot, for example 90m, 48h or 3d",
                 default: "\(SnapshotExporter.defaultExpiresInS / 3_600)h"),
-            Option("keep", "N", "versions that stay in the folder", default: String(SnapshotExporter.defaultKeep)),
+            Option("keep", "N", "number of versions kept in the folder", default: String(SnapshotExporter.defaultKeep)),
             Option(
                 "deltas", "N",
-                "number of older versions with a delta, at most \(SnapshotExporter.deltasRange.upperBound)",
+                "number of older versions with a delta to this one, at most \(SnapshotExporter.deltasRange.upperBound)",
                 default: String(SnapshotExporter.defaultDeltas)),
-            .toggle("allow-shrink", "also publish a list with fewer than 90 % of the previous tags or active tags"),
+            .toggle("allow-shrink", "permit under 90 % of the previous snapshot's tags or active tags"),
             .output,
         ]
     ) { arguments in
@@ -81,7 +83,7 @@ enum Commands {
 
     static let verify = Command(
         "verify", positionals: "DIR", count: 1...1,
-        "check a published folder, or its manifest.json, as a scanner does; exit 1 if scanners would reject it",
+        "verify a published folder, or its manifest.json, as a scanner does; exits with 1 if it is rejected",
         options: [trustKeys, .output]
     ) { arguments in
         let keys = try arguments.all("trust-key").map { try MinisignPublicKey(setting: $0) }
@@ -99,7 +101,7 @@ enum Commands {
 
     static let inspect = Command(
         "inspect", positionals: "FILE|DIR", count: 1...1,
-        "show the contents of a snapshot file, or of the newest one in a folder; verifies no signature",
+        "show the contents of a snapshot file, or of the newest in a folder; verifies no signature",
         options: [.output]
     ) { arguments in
         let format = try arguments.outputFormat()
@@ -112,8 +114,10 @@ enum Commands {
 
     static let diff = Command(
         "diff", positionals: "OLD NEW", count: 2...2,
-        "show the differences between two snapshots; a folder means the newest snapshot in it",
-        options: [Option("limit", "N", "rows to show for each table and kind of change", default: "20"), .output]
+        "show the changes between two snapshots; a folder stands for its newest snapshot",
+        options: [
+            Option("limit", "N", "maximum number of rows for each table and kind of change", default: "20"), .output,
+        ]
     ) { arguments in
         let format = try arguments.outputFormat()
         let limit = try arguments.int("limit", 0...1_000_000_000) ?? 20

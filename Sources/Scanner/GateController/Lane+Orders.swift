@@ -68,7 +68,7 @@ extension Lane {
 
     private func admitWithoutBand(_ reason: String) -> CommandResult {
         let flags: Flags = settings.isInspection ? [.operatorOverride, .inspection] : .operatorOverride
-        guard let (id, scan) = logEvent(.admittedByHand, flags: flags, reason: reason) else {
+        guard let (id, scan) = logEvent(.admittedManually, flags: flags, reason: reason) else {
             notify(.failed(reason: "an admission by hand could not be logged"))
             return .refused("it could not be logged")
         }

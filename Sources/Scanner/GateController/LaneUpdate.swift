@@ -41,7 +41,7 @@ package struct TapResult: Sendable {
         (self.detail, self.isRepeat, self.opens, self.arrivedMs) = (detail, isRepeat, opens, arrivedMs)
     }
 
-    package var isGreen: Bool { scan.verdict == .admitted || scan.verdict == .admittedByHand }
+    package var isGreen: Bool { scan.verdict == .admitted || scan.verdict == .admittedManually }
     package var direction: Direction { scan.flags.contains(.out) ? .out : .in }
 }
 

@@ -8,7 +8,7 @@ package enum OutputFormat: String, CaseIterable, Sendable { case text, json }
 /// Options that several programs have.
 extension Option {
     package static let output = Option("output", "text|json", "output format", default: "text")
-    package static let eventKeyFile = Option("event-key-file", "FILE", "the event key: 32 raw bytes")
+    package static let eventKeyFile = Option("event-key-file", "FILE", "file with the event key, 32 raw bytes")
 
     /// The options that name one tag, for `Arguments.tag`. UID and code also need `eventKeyFile`.
     ///
@@ -20,7 +20,7 @@ extension Option {
             Option("\(prefix)uid", "HEX", "\(subject): UID of a chip"),
             Option("\(prefix)sun", "HEX", "\(subject): UID of a chip that authenticates itself"),
             Option("\(prefix)code", "TEXT", "\(subject): text of a code"),
-            Option("\(prefix)tag", "ID", "\(subject): tag ID, as in the database"),
+            Option("\(prefix)tag", "ID", "\(subject): tag ID of the database"),
         ]
     }
 }

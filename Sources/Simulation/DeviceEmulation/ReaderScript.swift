@@ -34,7 +34,7 @@ package struct ReaderScript: Sendable {
         ("garbage on|off", "the reader answers with noise"),
         ("fault NAME", "one of \(PN532Fault.allCases.map(\.rawValue).joined(separator: ", "))"),
         ("reset", "the reader lost its power for a moment"),
-        ("brownout", "the reader's supply dipped: it answers, and finds nothing until it is opened anew"),
+        ("brownout", "the reader's supply dipped: it answers, and finds nothing until it is reopened"),
         ("unplug", "the cable is pulled"),
         ("plug", "the cable is put back, under the same name"),
         ("wait MS", "a pause of the script"),

@@ -16,7 +16,7 @@ extension Center {
     static let daemon = [run, migrate, retention]
 
     private static let migrate = Command(
-        "migrate", "create or update the database schema", options: [databaseURL]
+        "migrate", "create or upgrade the database schema", options: [databaseURL]
     ) { arguments in
         let url = try database(arguments)
         return {
@@ -29,30 +29,37 @@ extension Center {
     }
 
     private static let run = Command(
-        "run", "run the daemon: store scans, serve HTTP, publish snapshots",
+        "run", "run the center: store batches of the broker, serve HTTP, publish snapshots, until SIGTERM",
         options: [
             Option(
-                "amqp-url", "URL", "a RabbitMQ node: amqp://USER:PASSWORD@HOST:PORT/VHOST; several are tried in turn",
+                "amqp-url", "URL", "RabbitMQ node: amqp://USER:PASSWORD@HOST:PORT/VHOST; several are tried in turn",
                 kind: .secrets, required: true),
             databaseURL,
-            Option("http", "ADDRESS:PORT", "where to serve HTTP; port 0: any free port", default: "127.0.0.1:8080"),
-            Option("snapshots", "DIR", "folder of the snapshot files, served as /snapshot/"),
-            Option("shards", "N", "number of broker queues: at first 4; can grow, never shrink"),
             Option(
-                "writers", "N", "database connections that store in parallel, 1 to 16",
+                "http", "ADDRESS:PORT", "address of the HTTP server; port 0 selects a free port",
+                default: "127.0.0.1:8080"),
+            Option("snapshots", "DIR", "folder of the snapshot files, served as /snapshot/"),
+            Option(
+                "shards", "N", "number of broker queues, which can be increased and never reduced; 4 for a new broker"),
+            Option(
+                "writers", "N", "number of database connections that store batches in parallel, 1 to 16",
                 default: "\(IngestSettings.defaultWriters)"),
-            Option("center", "K/N", "this center's number of all centers on the same queues, as 2/3", default: "1/1"),
+            Option(
+                "center", "K/N", "number K of this center among N centers on the same queues, for example 2/3",
+                default: "1/1"),
             Option(
                 "database-away-limit-s", "S",
-                "without a database, seconds until unacknowledged batches are requeued, 1 to 1500",
+                "time without a database after which unacknowledged batches are requeued, in seconds, 1 to 1500",
                 default: "600"),
-            Option("relay-user", "NAME", "a broker user that may publish for any scanner", kind: .repeated),
+            Option("relay-user", "NAME", "broker user that may publish for any scanner", kind: .repeated),
             Option(
                 "signing-key", "FILE",
-                "minisign secret key; publish a snapshot in --snapshots after each change of the registration list"),
+                "minisign secret key; publishes a snapshot in --snapshots after each change of the registration list"),
             Option("signing-key-password", "TEXT", "password of an encrypted signing key", kind: .secret),
-            Option("snapshot-at", "HH:MM", "also publish one each day at this time, in the time zone of the event"),
-            Option("keep-days", "N", "drop scans N days after the last arrival from their journals; default: never"),
+            Option("snapshot-at", "HH:MM", "also publish a snapshot daily at this local time of the event"),
+            Option(
+                "keep-days", "N",
+                "drop partitions of scans whose journals were last received N days ago (default never)"),
         ]
     ) { arguments in
         let url = try database(arguments)

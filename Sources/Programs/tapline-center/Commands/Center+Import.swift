@@ -12,31 +12,33 @@ extension Center {
 
     static let importList = Command(
         "import", positionals: "[FILE ...]", count: 0...100_000,
-        "import a registration list, completely or not at all; - is standard input",
+        "import a registration list in one transaction; - is standard input",
         options: [
             databaseURL, .eventKeyFile, .output,
             Option("format", "csv|pretix|eventbrite", "format of the files", default: "csv"),
-            Option("passes", "FILE", "CSV of passes with their access, imported first; FILE can then be omitted"),
+            Option(
+                "passes", "FILE", "CSV file of passes with their access, imported first; can be given without a list"),
             Option(
                 "uid-format", "FORMAT", "notation of UIDs: hex, hex-reversed, decimal, decimal-reversed",
                 default: "hex"),
             Option(
                 "uid-bytes", "N",
-                "required length of each UID; if not given, numbers of up to 10 digits have 4 bytes, others 7"),
-            .toggle("dry-run", "compare and store everything, print the changes, and undo them"),
+                "length of all UIDs, in bytes (default 4 for decimal UIDs of at most 10 digits, 7 for longer ones)"),
+            .toggle("dry-run", "report the result and roll it back"),
             .toggle(
                 "void-missing",
-                "make attendees with an external_ref that are not in the list void, until they are listed again"),
-            .toggle("replace-tags", "make tags of the listed attendees that are not in the list lost"),
+                "void active attendees with an external_ref that are not in the list, until they are listed again"),
+            .toggle("replace-tags", "mark the other tags of listed attendees as lost"),
             .toggle(
                 "allow-shrink",
-                "allow these two to remove more than \(ImportOptions.shrinkLimitPercent) % of attendees or tags"),
+                "permit the two options above to deactivate over \(ImportOptions.shrinkLimitPercent) % of attendees or tags"
+            ),
         ],
         details: """
-            csv: columns name; uid, sun, code or tag_id; external_ref; category; zones or pass; valid_from, valid_until;
-            status (docs/operating/registration.md).
-            pretix: orders, order positions and items of its REST API, in any number of files.
-            eventbrite: the attendee report.
+            csv: columns name; uid, sun, code or tag_id; external_ref; category; zones or pass; valid_from;
+                 valid_until; status (docs/operating/registration.md)
+            pretix: orders, positions and items of the pretix API, in any number of files
+            eventbrite: the attendee report of Eventbrite
             """
     ) { arguments in
         let url = try database(arguments)
@@ -116,10 +118,11 @@ extension Center {
     }
 
     static let exportList = Command(
-        "export", "write the registration list as CSV; importing it again changes nothing",
+        "export", "write the registration list as CSV, in the format of import",
         options: [
-            databaseURL, Option("out", "FILE", "the new file, with mode 600 because it has names", required: true),
-            Option("passes", "FILE", "also write the named passes with their access"),
+            databaseURL,
+            Option("out", "FILE", "file to write, with mode 600 because it contains names", required: true),
+            Option("passes", "FILE", "also write the named passes with their access to this file"),
         ]
     ) { arguments in
         let (url, path, passes) = (try database(arguments), try arguments.required("out"), arguments["passes"])

@@ -10,7 +10,7 @@ extension Center {
 
     private static let load = Command(
         "load", positionals: "FILE|DIR ...", count: 1...100_000,
-        "load batch files, or folders of them (*.batch), with the same deduplication as deliveries of the broker",
+        "store batch files, or folders of *.batch files, with the deduplication of broker deliveries",
         options: [databaseURL, .output]
     ) { arguments in
         let (url, paths) = (try database(arguments), arguments.positionals)

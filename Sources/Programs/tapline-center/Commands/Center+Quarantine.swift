@@ -9,7 +9,7 @@ extension Center {
     static let quarantine = [quarantineList, quarantineShow, quarantineReplay, quarantineDrop]
 
     private static let quarantineList = list(
-        "quarantine list", "list batches that could not be stored",
+        "quarantine list", "list the quarantined batches",
         """
         SELECT id, received_at, routing_key, reason, times, coalesce(size, octet_length(body)) AS bytes,
             left(detail, 60) AS detail
@@ -71,7 +71,7 @@ extension Center {
     }
 
     private static let quarantineDrop = Command(
-        "quarantine drop", positionals: "[ID ...]", count: 0...10_000, "delete quarantined batches",
+        "quarantine drop", positionals: "[ID ...]", count: 0...10_000, "delete batches permanently",
         options: Selection.options
     ) { arguments in
         let (url, selection) = (try database(arguments), try Selection(arguments))
@@ -87,11 +87,11 @@ extension Center {
     }
 
     private static let relayUser = Option(
-        "relay-user", "NAME", "a broker user that may publish for any scanner, as for run", kind: .repeated)
+        "relay-user", "NAME", "broker user that may publish for any scanner, as for run", kind: .repeated)
 
     private static let quarantineReplay = Command(
         "quarantine replay", positionals: "[ID ...]", count: 0...10_000,
-        "store batches again; each scan is stored once, and stored batches leave the quarantine",
+        "store batches again, with deduplication; stored batches leave the quarantine",
         options: Selection.options + [relayUser]
     ) { arguments in
         let (url, selection) = (try database(arguments), try Selection(arguments))

@@ -7,9 +7,9 @@ extension Center {
     private static let setEvent = Command(
         "event set", "set the name, the time zone and the day start of the event",
         options: [
-            databaseURL, Option("name", "NAME", "the name; required the first time"),
-            Option("time-zone", "ZONE", "a time zone of PostgreSQL, such as Asia/Dubai; at first Etc/UTC"),
-            Option("day-start", "HH:MM", "start of the event day, a time without visitors; at first 06:00"),
+            databaseURL, Option("name", "NAME", "name of the event; required the first time"),
+            Option("time-zone", "ZONE", "time zone as in PostgreSQL, for example Asia/Dubai; Etc/UTC at first"),
+            Option("day-start", "HH:MM", "local time at which the event day starts; 06:00 at first"),
         ]
     ) { arguments in
         let url = try database(arguments)

@@ -9,11 +9,11 @@ extension Center {
     private static let (dropAttempts, dropWaitMs) = (60, 1_000)
 
     static let retention = Command(
-        "retention", "drop old scans by partition; the counts of each scanner stay",
+        "retention", "drop partitions of old scans; the counters of the scanners stay",
         options: [
             databaseURL,
-            Option("keep-days", "N", "keep partitions with an arrival within the last N days", required: true),
-            .toggle("dry-run", "print the partitions, and drop nothing"),
+            Option("keep-days", "N", "keep partitions with journals received in the last N days", required: true),
+            .toggle("dry-run", "report, and drop nothing"),
             .toggle("force", "also drop partitions with open gaps or unfinished journals"),
         ]
     ) { arguments in

@@ -8,8 +8,8 @@ extension Center {
     private static let scannerAdd = Command(
         "scanner add", positionals: "ID", count: 1...1, "enrol a scanner, or enable it again",
         options: [
-            databaseURL, Option("gate", "NAME", "its default gate; created if missing, then with --zone"),
-            Option("zone", "NAME", "the zone that a new gate leads into; created if missing"),
+            databaseURL, Option("gate", "NAME", "default gate; created if missing (with --zone)"),
+            Option("zone", "NAME", "zone on the inner side of that gate; created if missing"),
         ]
     ) { arguments in
         let (url, id) = (try database(arguments), try ScannerID(argument: arguments.positionals[0]))
@@ -28,7 +28,7 @@ extension Center {
 
     private static let scannerRemove = Command(
         "scanner remove", positionals: "ID", count: 1...1,
-        "disable a scanner; delete it if it never sent a batch", options: [databaseURL]
+        "disable a scanner; deletes it if it never sent a batch", options: [databaseURL]
     ) { arguments in
         let (url, id) = (try database(arguments), try ScannerID(argument: arguments.positionals[0]))
         return {
@@ -40,7 +40,7 @@ extension Center {
     }
 
     private static let scannerList = list(
-        "scanner list", "list scanners and their health",
+        "scanner list", "list the scanners with their state",
         """
         SELECT scanner_id AS id, h.enabled, gate, silent, last_received_at, h.backlog, h.snapshot_version,
             gaps, h.stored, quarantined

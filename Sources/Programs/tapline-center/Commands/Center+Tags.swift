@@ -7,9 +7,9 @@ extension Center {
     static let tags = [revoke, replace]
 
     private static let revoke = Command(
-        "tag revoke", "change the status of a tag; gates apply it with their next snapshot",
+        "tag revoke", "revoke a tag; gates apply it with their next snapshot",
         options: [databaseURL, .eventKeyFile] + Option.tag("the tag")
-            + [Option("status", "lost|void|active", "its new status", default: "lost")]
+            + [Option("status", "lost|void|active", "new status of the tag", default: "lost")]
     ) { arguments in
         let (url, tag) = (try database(arguments), try arguments.tag())
         let status = try arguments.choice("status", TagStatus.self) ?? .lost
@@ -20,7 +20,7 @@ extension Center {
     }
 
     private static let replace = Command(
-        "tag replace", "make a tag lost, and give its attendee a new one",
+        "tag replace", "replace the lost tag of an attendee by a new one",
         options: [databaseURL, .eventKeyFile] + Option.tag("the lost tag") + Option.tag(prefix: "new-", "the new tag")
     ) { arguments in
         let (url, old, new) = (try database(arguments), try arguments.tag(), try arguments.tag(prefix: "new-"))

@@ -13,7 +13,7 @@ extension Center {
     ) { arguments in try verify(arguments, repair: false) }
 
     private static let trackingRebuild = Command(
-        "tracking rebuild", "compute presence, annulments and flow from the stored scans; a center can keep running",
+        "tracking rebuild", "rebuild presence, annulments and flow from the stored scans; a center may run or not",
         options: [databaseURL, .output]
     ) { arguments in try verify(arguments, repair: true) }
 

@@ -6,7 +6,7 @@ import Schema
 /// The commands of `tapline-center`, in one file for each group.
 enum Center {
     static let databaseURL = Option(
-        "database-url", "URL", "PostgreSQL, in libpq's format: postgresql://USER@HOST:PORT/DATABASE", kind: .secret,
+        "database-url", "URL", "database, a libpq connection URI: postgresql://USER@HOST:PORT/DATABASE", kind: .secret,
         required: true)
 
     /// Returns the URL of the database, checked without connecting.
