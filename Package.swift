@@ -7,7 +7,8 @@ let common: [SwiftSetting] = [
     .enableUpcomingFeature("MemberImportVisibility"),
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
 ]
-/// Domain modules hold no pointer, so there the word `unsafe` would mean something; wrappers live by it.
+/// Settings of modules without pointers: each use of an unsafe construct needs the word `unsafe`. Wrappers of C
+/// libraries use pointers everywhere and are built without this check.
 let safe: [SwiftSetting] = common + [.strictMemorySafety()]
 
 func cLibrary(_ name: String) -> Target { .systemLibrary(name: name, path: "Sources/Libraries/C/\(name)") }
@@ -43,23 +44,24 @@ let package = Package(
 
         // One wrapper per C library, and file formats of other programs. No knowledge of gates or scans.
         domain("ErrorModel", in: "Libraries"),
-        wrapper("LinuxSystem", in: "Libraries", "CLinux"),
-        wrapper("SQLite", in: "Libraries", "CSQLite"),
-        wrapper("AMQP", in: "Libraries", "CRabbitMQ"),
-        wrapper("Postgres", in: "Libraries", "CPostgres"),
-        wrapper("HTTPClient", in: "Libraries", "CCurl"),
-        wrapper("HTTPServer", in: "Libraries", "CMicrohttpd"),
-        wrapper("Crypto", in: "Libraries", "CCrypto"),
-        wrapper("Minisign", in: "Libraries", "Crypto"),
-        wrapper("Compression", in: "Libraries", "CZlib"),
-        wrapper("NFC", in: "Libraries", "CNFC"),
+        wrapper("LinuxSystem", in: "Libraries", "CLinux", "ErrorModel"),
+        wrapper("SQLite", in: "Libraries", "CSQLite", "ErrorModel"),
+        wrapper("AMQP", in: "Libraries", "CRabbitMQ", "ErrorModel"),
+        wrapper("Postgres", in: "Libraries", "CPostgres", "ErrorModel", "LinuxSystem"),
+        wrapper("HTTPClient", in: "Libraries", "CCurl", "ErrorModel", "LinuxSystem"),
+        wrapper("HTTPServer", in: "Libraries", "CMicrohttpd", "ErrorModel", "LinuxSystem"),
+        wrapper("Crypto", in: "Libraries", "CCrypto", "ErrorModel"),
+        wrapper("Minisign", in: "Libraries", "ErrorModel", "Crypto"),
+        wrapper("Compression", in: "Libraries", "CZlib", "ErrorModel", "LinuxSystem"),
+        wrapper("NFC", in: "Libraries", "CNFC", "ErrorModel"),
         wrapper("SerialPorts", in: "Libraries", "CLinux", "LinuxSystem"),
 
         // Used by scanner and center.
         wrapper("FileSystem", in: "Shared", "CLinux", "ErrorModel", "LinuxSystem"),
         wrapper("Runtime", in: "Shared", "CLinux", "LinuxSystem", "FileSystem"),
-        wrapper("CLI", in: "Shared", "CLinux", "ErrorModel", "LinuxSystem", "FileSystem", "Runtime"),
         domain("ScanModel", in: "Shared", "LinuxSystem", "Crypto"),
+        wrapper(
+            "CLI", in: "Shared", "CLinux", "ErrorModel", "LinuxSystem", "Crypto", "FileSystem", "Runtime", "ScanModel"),
         wrapper("ScanBatchCodec", in: "Shared", "CCBOR", "ScanModel"),
         domain(
             "Snapshots", in: "Shared", "ErrorModel", "LinuxSystem", "SQLite", "Crypto", "Minisign", "FileSystem",
@@ -111,12 +113,13 @@ let package = Package(
                 .embedInCode("0010_live_view_comments.sql"),
                 .embedInCode("0011_report_view_comments.sql"),
             ], swiftSettings: common),
-        domain("Schema", in: "Center", "Postgres", "Crypto", "Runtime", "CLI", "Migrations"),
-        domain("RegistrationLists", in: "Center", "Crypto", "FileSystem", "Runtime", "CLI", "ScanModel"),
-        domain("Registry", in: "Center", "Postgres", "Runtime", "CLI", "ScanModel", "Schema", "RegistrationLists"),
+        domain("Schema", in: "Center", "ErrorModel", "Postgres", "Crypto", "Runtime", "Migrations"),
+        domain("RegistrationLists", in: "Center", "ErrorModel", "Crypto", "FileSystem", "Runtime", "ScanModel"),
         domain(
-            "SnapshotExport", in: "Center", "LinuxSystem", "SQLite", "Postgres", "Crypto", "Minisign", "Compression",
-            "FileSystem", "Runtime", "CLI", "ScanModel", "Snapshots"),
+            "Registry", in: "Center", "ErrorModel", "Postgres", "Runtime", "ScanModel", "Schema", "RegistrationLists"),
+        domain(
+            "SnapshotExport", in: "Center", "ErrorModel", "LinuxSystem", "SQLite", "Postgres", "Crypto", "Minisign",
+            "Compression", "FileSystem", "Runtime", "ScanModel", "Snapshots"),
         domain("Tracking", in: "Center", "LinuxSystem", "Postgres", "Runtime", "ScanModel"),
         domain(
             "Ingest", in: "Center", "LinuxSystem", "AMQP", "Postgres", "Crypto", "FileSystem", "Runtime", "CLI",
@@ -166,8 +169,8 @@ let package = Package(
 
         // Tests: one target per module, then real servers, then real binaries.
         unitTests("AccessControlTests", "ScanModel", "Snapshots", "AccessControl"),
-        unitTests("BenchmarksTests", "ScanModel", "ScanBatchCodec", "FleetSimulation", "Benchmarks"),
-        unitTests("CLITests", "LinuxSystem", "FileSystem", "CLI", "TestSupport"),
+        unitTests("BenchmarksTests", "CLI", "ScanModel", "ScanBatchCodec", "FleetSimulation", "Benchmarks"),
+        unitTests("CLITests", "LinuxSystem", "FileSystem", "CLI", "ScanModel", "TestSupport"),
         unitTests("CenterHTTPTests", "HTTPServer", "FileSystem", "Runtime", "CenterHTTP", "TestSupport"),
         unitTests("CompressionTests", "Compression", "FileSystem", "TestSupport"),
         unitTests("CryptoTests", "Crypto"),
@@ -221,9 +224,8 @@ let package = Package(
             "AccessControl", "DataFolder", "ScanJournal", "TurnstileControl", "LaneDisplay", "GateController",
             "DeviceEmulation", "TestSupport"),
         tests(
-            "Integration", "ErrorModel", "LinuxSystem", "SQLite", "AMQP", "Postgres", "Crypto", "Minisign",
-            "FileSystem", "Runtime", "CLI", "ScanModel", "ScanBatchCodec", "Snapshots", "DataFolder", "ScanJournal",
-            "SnapshotInstall",
+            "Integration", "ErrorModel", "LinuxSystem", "SQLite", "AMQP", "Postgres", "Crypto", "Minisign", "FileSystem",
+            "Runtime", "CLI", "ScanModel", "ScanBatchCodec", "Snapshots", "DataFolder", "ScanJournal", "SnapshotInstall",
             "ScanUpload", "Migrations", "Schema", "RegistrationLists", "Registry", "SnapshotExport", "Tracking",
             "Ingest", "PartitionMaintenance", "DeviceEmulation", "TestSupport"),
         tests(

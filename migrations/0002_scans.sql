@@ -84,7 +84,7 @@ BEGIN
     INSERT INTO tapline_internal.scan_partitions (first_journal, end_journal, name) VALUES (first_journal, end_journal, name);
 END $$;
 
--- Makes the partition of a journal if there is none. Returns the first journal after that partition.
+-- Makes the partition of a journal if it is missing. Returns the first journal after that partition.
 CREATE FUNCTION tapline_internal.ensure_scan_partition(journal bigint) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     span constant bigint := 2000;  -- about a day of 1,000 scanners
@@ -116,7 +116,7 @@ CREATE TRIGGER ensure_partitions AFTER INSERT ON tapline.journals FOR EACH ROW
 SELECT tapline_internal.ensure_scan_partition(tapline_internal.ensure_scan_partition(0));
 
 -- Moves new journals to the next partition when the current one is a week old, or a day old and large. The unused ids
--- are taken one by one, so a concurrent insert still gets an id of its own. Returns whether it moved.
+-- are taken one by one, so a concurrent insert still gets a unique id. Returns whether it moved.
 CREATE FUNCTION tapline_internal.rotate_scan_partition() RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
     sequence constant regclass := pg_get_serial_sequence('tapline.journals', 'id');

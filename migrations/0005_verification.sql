@@ -21,7 +21,7 @@ WHERE a.verdict = 64 AND a.tag_id <> 0 AND n.seq IS NOT NULL;
 -- Compares tracking with the scans and returns the rows by table and result. With `repair` it then corrects the tables
 -- and empties the queue; without, it changes nothing.
 --
--- Call it in a transaction of its own, REPEATABLE READ, while the session holds the advisory lock of lock_presence():
+-- Call it in a separate transaction, REPEATABLE READ, while the session holds the advisory lock of lock_presence():
 -- then no tracker writes. Rows that stem from scans dropped by retention stay.
 CREATE FUNCTION tapline_internal.rebuild_tracking(repair boolean)
 RETURNS TABLE (relation text, rows_right bigint, rows_missing bigint, rows_wrong bigint) LANGUAGE plpgsql AS $$

@@ -8,7 +8,7 @@ CREATE FUNCTION tapline.verdict_name(verdict smallint) RETURNS text LANGUAGE sql
         WHEN 8 THEN 'lost' WHEN 9 THEN 'void' WHEN 64 THEN 'annulled'
         WHEN 128 THEN 'lane normal' WHEN 129 THEN 'lane free' WHEN 130 THEN 'lane closed'
         WHEN 131 THEN 'reader lost' WHEN 132 THEN 'reader back' WHEN 133 THEN 'passage without a tap'
-        WHEN 134 THEN 'admitted by hand' ELSE 'verdict ' || verdict END
+        WHEN 134 THEN 'manual admission' ELSE 'verdict ' || verdict END
 $$;
 
 -- A scan is annulled if a 64 follows it in its journal with no admission between. Bitmap scans only, because the

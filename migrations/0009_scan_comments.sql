@@ -57,7 +57,7 @@ COMMENT ON FUNCTION tapline.age_text(interval) IS 'Age for a narrow column: 59 s
 COMMENT ON FUNCTION tapline.accept_gap(bigint, bigint, bigint) IS
     'Accepts that the seqs first to last of a journal (journals.id) will never arrive, for example of a '
     'destroyed device. Scans that arrive later are stored all the same. Returns the number of gaps accepted; '
-    'fails if there is none';
+    'fails without an open gap';
 
 COMMENT ON TABLE tapline.presence IS
     'Position of each tag: its last admitted, not annulled, not inspecting scan. At most 1 s behind the stored '

@@ -6,7 +6,9 @@ package struct Migration: Sendable {
     package let sql: [UInt8]
 
     package init(version: Int, name: String, sql: [UInt8]) {
-        (self.version, self.name, self.sql) = (version, name, sql)
+        self.version = version
+        self.name = name
+        self.sql = sql
     }
 
     package var fileName: String { String(repeating: "0", count: 4 - "\(version)".count) + "\(version)_\(name).sql" }

@@ -6,7 +6,7 @@ import Snapshots
 import TestSupport
 import Testing
 
-/// `tapline-snapshot explain`, as the help desk asks: each verdict with its reason.
+/// `tapline-snapshot explain`: each verdict with its reason.
 @Suite struct ExplainTests {
     private struct Answer: Decodable {
         let name: String
@@ -29,7 +29,7 @@ import Testing
     private var file: String { folder.file("snapshot.sqlite") }
     private var key: String { folder.file("event.key") }
 
-    /// Whom the tags are of; a tag's UID is `04` and the number.
+    /// The owners of the tags. The UID of a tag is `04` and the number.
     private enum Who: UInt8, CaseIterable {
         case delegate = 1
         case lost, void, blocked, foyerOnly, morning, nothing, withoutPass, once, stage
@@ -113,9 +113,9 @@ import Testing
         }
     }
 
-    @Test func whoComesInAndByWhat() throws {
+    @Test func admissionIsExplainedByPassZoneAndExpiry() throws {
         expect(try explain(Who.delegate.rawValue, "Plain"), .admitted, "open", "pass 1 'Delegate' opens Hall always")
-        // Being on the stage is being in the hall.
+        // Access to a zone includes the zones that contain it.
         expect(
             try explain(Who.stage.rawValue, "Plain"), .admitted, "open",
             "opens Stage, which lies in Hall from 2026-11-23T09:59:00.000Z")
@@ -125,7 +125,7 @@ import Testing
         #expect(late.flags == Int(Flags.snapshotExpired.rawValue))
     }
 
-    @Test func whatTheTagDecides() throws {
+    @Test func rejectionByTagStatusIsExplained() throws {
         expect(try explain(99, "Plain"), .unknownTag, "unknown", "not on the list")
         expect(try explain(Who.lost.rawValue, "Plain"), .lost, "lost", "replaced")
         expect(try explain(Who.void.rawValue, "Plain"), .void, "void", "void")
@@ -136,7 +136,7 @@ import Testing
             "expired: deny")
     }
 
-    @Test func whatThePassDecides() throws {
+    @Test func rejectionByPassIsExplained() throws {
         expect(
             try explain(Who.foyerOnly.rawValue, "Plain"), .noAccess, "no-access",
             "pass 2 'Visitor' opens Foyer, and this gate leads into Hall")
@@ -155,7 +155,7 @@ import Testing
             "give or take 600 s", "opens at 2026-11-24T09:50:00.000Z")
     }
 
-    @Test func whoIsInsideAlready() throws {
+    @Test func antiPassbackIsExplained() throws {
         func inside(_ who: Who, _ gate: String, _ since: String = "2026-11-23T09:50:00Z") throws -> Answer {
             try explain(who.rawValue, gate, "--inside-since", since)
         }
@@ -169,7 +169,7 @@ import Testing
         expect(try inside(.once, "Plain"), .alreadyInside, "one-entry", "pass 5 'Day' lets in once")
     }
 
-    @Test func forPeopleAndForBadQuestions() throws {
+    @Test func textOutputListsAllGatesAndInvalidOptionsFail() throws {
         let question = ["explain", file, "--tag", "5", "--at", "2026-11-23T10:00:00Z"]
         let all = try Run.succeeding("tapline-snapshot", question)
         #expect(all.lines.first == "tag 5: not on the list" && all.lines.count == 2 + 7)

@@ -1,4 +1,4 @@
-import CLI
+import ErrorModel
 import FileSystem
 import Migrations
 import Postgres
@@ -7,13 +7,13 @@ import TestSupport
 import Testing
 
 @Suite struct MigrationTests {
-    /// The folder's files, so that one that is forgotten in the list is noticed.
+    /// The files of the folder, to find one that is missing in the list.
     private func files() throws -> [String] {
         let root = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
         return try Files.list("/\(root)/migrations").filter { $0.hasSuffix(".sql") }
     }
 
-    @Test func `the list and the folder are the same`() throws {
+    @Test func migrationListMatchesFolder() throws {
         #expect(try files() == Migration.all.map(\.fileName))
         #expect(Migration.all.map(\.version) == Array(1...Migration.all.count))
         for migration in Migration.all {
@@ -21,18 +21,18 @@ import Testing
         }
     }
 
-    @Test func `migrating twice does it once`() throws {
+    @Test func secondMigrationDoesNothing() throws {
         let database = try TestDatabase()
         let connection = try database.connect()
         let migrator = Migrator(connection)
-        let error = try #require(throws: ProgramError.self) { try migrator.requireCurrent() }
-        #expect(error.code == .configuration)
+        let error = try #require(throws: SchemaError.self) { try migrator.requireCurrent() }
+        #expect(error.category == .configuration)
         #expect(try migrator.migrate().count == Migration.all.count)
         #expect(try migrator.migrate().isEmpty)
         try migrator.requireCurrent()
     }
 
-    @Test func `a schema that psql made is taken on`() throws {
+    @Test func schemaMadeByPsqlIsContinued() throws {
         let database = try TestDatabase()
         let connection = try database.connect()
         for migration in Migration.all.dropLast() {
@@ -50,24 +50,24 @@ import Testing
             "INSERT INTO tapline.schema_migrations (version, name) VALUES (1000, 'future')",
             "DELETE FROM tapline.schema_migrations WHERE version = 1",
         ])
-    func `a changed, unknown or missing migration is refused`(_ damage: String) throws {
+    func changedUnknownOrMissingMigrationIsRejected(_ damage: String) throws {
         let database = try TestDatabase()
         let connection = try database.connect()
         _ = try Migrator(connection).migrate()
         try connection.execute(damage)
         for attempt in [{ _ = try Migrator(connection).migrate() }, { try Migrator(connection).requireCurrent() }] {
-            let error = try #require(throws: ProgramError.self) { try attempt() }
-            #expect(error.code == .configuration)
+            let error = try #require(throws: SchemaError.self) { try attempt() }
+            #expect(error.category == .configuration)
         }
     }
 
-    /// Migrations of the same number and name exist in both; psql stores no checksum.
+    /// Some numbers and names equal those of current migrations; psql stores no checksum.
     @Test(
         arguments: [
             "('1', 'registry', NULL)", "('1', 'registry', repeat('ab', 32)), ('2', 'scans', repeat('ab', 32))",
             "('1', 'registry', NULL), ('2', 'scans', NULL), ('3', 'presence', NULL)",
         ])
-    func `a database of a pre-release version is rejected with what to do`(_ rows: String) throws {
+    func preReleaseDatabaseIsRejectedWithInstructions(_ rows: String) throws {
         let database = try TestDatabase()
         let connection = try database.connect()
         try connection.execute(
@@ -80,13 +80,13 @@ import Testing
                 SELECT v::integer, n, c FROM (VALUES \(rows)) AS row(v, n, c);
             """)
         for attempt in [{ _ = try Migrator(connection).migrate() }, { try Migrator(connection).requireCurrent() }] {
-            let error = try #require(throws: ProgramError.self) { try attempt() }
-            #expect(error.code == .configuration)
+            let error = try #require(throws: SchemaError.self) { try attempt() }
+            #expect(error.category == .configuration)
             #expect(error.description.contains("tapline-center export"))
         }
     }
 
-    @Test func `every public relation, column and function has a comment`() throws {
+    @Test func everyPublicObjectHasComment() throws {
         let database = try TestDatabase()
         let connection = try database.connect()
         _ = try Migrator(connection).migrate()
@@ -103,7 +103,7 @@ import Testing
         #expect((0..<bare.rowCount).map { bare.text($0, 0) } == [])
     }
 
-    @Test func `the reader role reads the public schema, and nothing else`() throws {
+    @Test func readerRoleReadsOnlyPublicSchema() throws {
         let database = try TestDatabase()
         let connection = try database.connect()
         _ = try Migrator(connection).migrate()
@@ -124,7 +124,7 @@ import Testing
         }
     }
 
-    @Test func `a migration that fails leaves nothing behind`() throws {
+    @Test func failedMigrationLeavesNothing() throws {
         let database = try TestDatabase()
         let connection = try database.connect()
         let broken = Migration(
@@ -133,11 +133,11 @@ import Testing
         #expect(try connection.query("SELECT to_regclass('tapline.half')").isNull(0, 0))
         #expect(try connection.query("SELECT max(version) FROM tapline.schema_migrations").int(0, 0) == 1)
         let forgetful = Migration(version: 2, name: "forgetful", sql: Array("CREATE TABLE tapline.half ();".utf8))
-        #expect(throws: ProgramError.self) { try Migrator(connection, [Migration.all[0], forgetful]).migrate() }
+        #expect(throws: SchemaError.self) { try Migrator(connection, [Migration.all[0], forgetful]).migrate() }
         #expect(try connection.query("SELECT to_regclass('tapline.half')").isNull(0, 0))
     }
 
-    @Test func `day starts follow the event's clock`() throws {
+    @Test func dayStartsFollowEventTimeZone() throws {
         let database = try TestDatabase()
         let connection = try database.connect()
         _ = try Migrator(connection).migrate()
@@ -148,9 +148,9 @@ import Testing
         #expect(try start("2026-05-06 06:00:00+00") == "2026-05-06 06:00:00+00")
         try connection.execute(
             "INSERT INTO tapline.event (name, time_zone, day_start) VALUES ('E', 'Europe/Berlin', '02:30')")
-        // 02:30 does not exist that day, the clocks jump from 2 to 3.
+        // 02:30 does not exist on that day: clocks change from 2 to 3.
         #expect(try start("2026-03-29 12:00:00+00") == "2026-03-29 01:30:00+00")
-        // 02:30 comes twice that day, at 00:30 and 01:30 UTC.
+        // 02:30 occurs twice on that day, at 00:30 and 01:30 UTC.
         #expect(try start("2026-10-25 12:00:00+00") == "2026-10-25 01:30:00+00")
         #expect(try start("2026-10-25 00:45:00+00") == "2026-10-24 00:30:00+00")
         #expect(throws: PostgresError.self) {

@@ -21,7 +21,7 @@ import Testing
         try Files.makeFolder(out)
     }
 
-    /// A version with so many tags, the one with this number lost.
+    /// Writes a version with a number of tags, one of them lost.
     private func write(_ version: Int64, tags: Int64, lost: Int64? = nil) throws -> String {
         let path = out + "/" + SnapshotFileName.of(version)
         let writer = try SnapshotWriter(path: path)
@@ -50,7 +50,7 @@ import Testing
             MinisignSignature.file(signing: bytes, with: key, trustedComment: "t"), to: out + "/manifest.json.minisig")
     }
 
-    /// Three versions, of which the last is published with deltas from both.
+    /// Writes three versions, and publishes the last with deltas from both others.
     private func publish(_ change: (inout Manifest) throws -> Void = { _ in }) throws -> Manifest {
         for (version, tags) in [(now - 2, 3), (now - 1, 4)] as [(Int64, Int64)] { _ = try write(version, tags: tags) }
         let path = try write(now, tags: 5, lost: 2)
@@ -70,7 +70,7 @@ import Testing
         #expect(throws: SnapshotRefusal.self) { try PublicationCheck(path: out, keys: [key.publicKey]) }?.reason
     }
 
-    @Test func deltasAreAppliedWhereTheirFileIsThere() throws {
+    @Test func deltaIsAppliedIfItsSourceFileExists() throws {
         let manifest = try publish()
         let check = try PublicationCheck(path: out, keys: [key.publicKey])
         #expect(check.deltas == [now - 1, now - 2] && check.applied == check.deltas && check.manifest == manifest)
@@ -78,13 +78,15 @@ import Testing
         try Files.remove(out + "/" + SnapshotFileName.of(now - 2))
         let run = try Run.succeeding("tapline-snapshot", ["verify", out, "--trust-key", key.publicKey.base64])
         #expect(run.lines.count == 4)
-        #expect(run.lines[2] == "delta from \(now - 1) is good: size, SHA-256, and applied it gives the content")
-        #expect(run.lines[3].hasSuffix("version \(now - 2) is not here to apply it to"))
+        #expect(
+            run.lines[2]
+                == "delta from \(now - 1) is good: size and SHA-256 match, and applying it gives the signed content")
+        #expect(run.lines[3].hasSuffix("not applied, because version \(now - 2) is not in the folder"))
         #expect(
             try Files.list(out) == names.filter { $0 != SnapshotFileName.of(now - 2) }, "verify leaves nothing behind")
     }
 
-    @Test func aDeltaThatIsNotWhatWasSignedIsNamed() throws {
+    @Test func deltaThatDiffersFromManifestIsRejected() throws {
         let manifest = try publish()
         let path = out + "/" + (manifest.deltas?[1].file ?? "")
         let whole = try Files.read(path)
@@ -98,8 +100,8 @@ import Testing
         #expect(refusal() == .size)
     }
 
-    @Test func aDeltaThatLeadsElsewhereIsFound() throws {
-        // Signed, and right in itself, but it gives other rows.
+    @Test func deltaToOtherContentIsRejected() throws {
+        // A valid and signed delta that gives other rows.
         _ = try publish { manifest in
             let other = try write(now + 1, tags: 6)
             let bytes = try Changeset.between(out + "/" + SnapshotFileName.of(now - 1), and: other)
@@ -109,7 +111,7 @@ import Testing
                 from: now - 1, file: name, size: Int64(bytes.count), sha256: Hex.encode(SHA256.hash(bytes)))
         }
         #expect(refusal() == .content)
-        // ... or does not fit the version that it says it begins with.
+        // A delta from another version than its name says.
         for version in [now - 2, now - 1, now, now + 1] { try Files.remove(out + "/" + SnapshotFileName.of(version)) }
         _ = try publish { manifest in
             let deltas = try #require(manifest.deltas)
@@ -120,7 +122,7 @@ import Testing
         #expect([.damaged, .content].contains(refusal()))
     }
 
-    @Test func whatIsCompressedMustBeTheFile() throws {
+    @Test func compressedFileOfOtherVersionIsRejected() throws {
         _ = try publish { manifest in
             let (path, other) = (out + "/" + SnapshotFileName.of(now) + ".gz", out + "/" + SnapshotFileName.of(now - 1))
             try Run.succeeding("gzip", ["-kf", other])
@@ -131,7 +133,7 @@ import Testing
         #expect(refusal() == .hash)
     }
 
-    @Test func aFolderStandsForTheSnapshotThatItsManifestNames() throws {
+    @Test func folderMeansSnapshotOfItsManifest() throws {
         _ = try publish()
         let old = out + "/" + SnapshotFileName.of(now - 1)
         let run = try Run.succeeding("tapline-snapshot", ["diff", old, out])

@@ -1,4 +1,4 @@
-import CLI
+import ErrorModel
 import Postgres
 import RegistrationLists
 import ScanModel
@@ -36,7 +36,7 @@ import Testing
         05,C-5,=1+1,\. ,,,,,,
         """#
 
-    @Test func `what is exported is imported again without a change, and into an empty database as it was`() throws {
+    @Test func exportedListImportsWithoutChange() throws {
         try world.importPasses(Self.passes)
         try world.import(Self.list)
         _ = try world.registry.setTag(TagID(rawValue: world.tag(4)), .lost)
@@ -72,38 +72,38 @@ import Testing
             ])
     }
 
-    @Test func `what a list cannot tell is said`() throws {
+    @Test func passThatListCannotExpressIsReported() throws {
         try world.connection.execute(
             """
-            INSERT INTO tapline.attendees (name) VALUES ('Nobody can find me');
+            INSERT INTO tapline.attendees (name) VALUES ('Without reference');
             INSERT INTO tapline.zones (name) VALUES ('A'), ('B');
             INSERT INTO tapline.passes (id, name) VALUES (1, NULL), (2, NULL);
             INSERT INTO tapline.access (pass_id, zone_id, valid_from) VALUES (1, 1, NULL), (1, 2, now());
             """)
-        let nobody = try world.registry.exportList { _ in }
-        #expect(nobody.rows == 0 && nobody.leftOut == 1)
+        let lost = try world.registry.exportList { _ in }
+        #expect(lost.rows == 0 && lost.leftOut == 1)
         for (change, pass, what) in [
-            ("UPDATE tapline.attendees SET pass_id = 1", 1, "more than zones of equal times"),
-            ("UPDATE tapline.attendees SET pass_id = 2", 2, "opens nothing"),
+            ("UPDATE tapline.attendees SET pass_id = 1", 1, "is more than a set of zones with equal times"),
+            ("UPDATE tapline.attendees SET pass_id = 2", 2, "opens no zone"),
             (
                 "INSERT INTO tapline.access (pass_id, zone_id, valid_until) VALUES (2, 1, 'infinity')", 2,
-                "more than zones of equal times"
+                "is more than a set of zones with equal times"
             ),
             (
                 "UPDATE tapline.access SET valid_until = NULL; UPDATE tapline.passes SET reentry = 'free' WHERE id = 2",
-                2, "more than zones of equal times"
+                2, "is more than a set of zones with equal times"
             ),
         ] {
             try world.connection.execute(change)
-            let error = try #require(throws: ProgramError.self) { try world.registry.exportList { _ in } }
-            let words = "pass \(pass) has no name, and \(what): give it a name"
-            #expect(error.code == .failed && error.description.contains(words), "\(change)")
+            let error = try #require(throws: RegistryError.self) { try world.registry.exportList { _ in } }
+            let words = "pass \(pass) has no name and \(what): give the pass a name"
+            #expect(error.category == .failure && error.description.contains(words), "\(change)")
         }
         try world.connection.execute("UPDATE tapline.passes SET name = 'Now it has one' WHERE id = 2")
         #expect(try world.registry.exportList { _ in }.rows == 0)
     }
 
-    @Test func `access that is never valid does not become valid on its way through a file`() throws {
+    @Test func neverValidAccessStaysInvalidAfterRoundTrip() throws {
         try world.connection.execute(
             """
             INSERT INTO tapline.zones (name) VALUES ('A'), ('B');
@@ -123,7 +123,7 @@ import Testing
         #expect(try world.picture() == picture)
     }
 
-    @Test func `tag IDs in a list are checked`() throws {
+    @Test func tagIDsInListAreChecked() throws {
         let refused = try world.refused(
             """
             tag_id,name
@@ -136,10 +136,10 @@ import Testing
             -9223372036854775808:void,Lowest
             """)
         #expect(refused.count == 5 && refused[0].hasPrefix("line 2: tag_id '0' has the tag ID 0"))
-        #expect(refused[4].contains("none of active, lost, void"))
+        #expect(refused[4].contains("not one of active, lost, void"))
         let done = try world.import("tag_id,name\n7;;8,Two\n-9223372036854775808:void,Lowest\n")
         #expect(done.tagsAdded == 3)
-        // The list may end a tag, and never brings one back.
+        // A list can make a tag lost, but not active again.
         #expect(try world.import("tag_id,name\n7:lost;8,Two\n-9223372036854775808,Lowest\n").tagsLost == 1)
         #expect(
             try world.rows("SELECT tag_id, status FROM tapline.tags ORDER BY tag_id") == [

@@ -27,7 +27,7 @@ import Testing
         Nothing,,,none,,,
         """
 
-    @Test func `passes are made with their access, and again nothing is written`() throws {
+    @Test func secondImportOfPassesWritesNothing() throws {
         let done = try world.importPasses(Self.table)
         #expect(
             done.passesMade == 3 && done.passesChanged == 0 && done.zonesMade == ["Site", "Backstage"] && done.rows == 0
@@ -44,7 +44,7 @@ import Testing
         #expect(try world.picture() == picture)
     }
 
-    @Test func `what changed changes, and the rest stays`() throws {
+    @Test func changedPassesAreUpdatedAndOthersStay() throws {
         try world.importPasses(Self.table)
         let ids = try world.rows("SELECT id, xmin FROM tapline.access WHERE valid_from IS NULL ORDER BY id")
         let done = try world.importPasses(
@@ -63,12 +63,12 @@ import Testing
                 "Nothing|-|-|none|", "Guest|-|-|gate|Site",
             ])
         #expect(Set(try world.rows("SELECT id, xmin FROM tapline.access")).isSuperset(of: ids))
-        // A column empties, a missing one does not.
+        // An empty column clears the values; a missing one does not.
         try world.importPasses("name,zone,colour,reentry\nCrew,,,\n")
         #expect(try passes()[1] == "Crew|-|some doors|gate|")
     }
 
-    @Test func `every bad row is named by its line, and nothing is stored`() throws {
+    @Test func invalidRowsAreReportedByLineAndNothingIsStored() throws {
         let refused = try #require(throws: ImportRejected.self) {
             try world.importPasses(
                 """
@@ -86,7 +86,7 @@ import Testing
                 """)
         }
         #expect(refused.problems.map(\.number) == [3, 4, 6, 7, 8, 9, 10, 11])
-        #expect(refused.problems[2].description == "line 6: pass 'Good' begins in line 2 with another colour")
+        #expect(refused.problems[2].description == "line 6: pass 'Good' has another colour in line 2")
         for (text, word) in [("name,zone,shoe\n", "'shoe'"), ("name\n", "'zone'"), ("zone\n", "'name'"), ("", "empty")]
         {
             let error = try #require(throws: ImportRejected.self) { try world.importPasses(text) }
@@ -95,13 +95,13 @@ import Testing
         #expect(try passes().isEmpty)
     }
 
-    @Test func `a list finds the passes that come with it`() throws {
+    @Test func listUsesPassesOfSameImport() throws {
         let path = try world.write(Self.table, "passes.csv")
         let list = "uid,name,pass\n01,Ann,Crew\n02,Ben,Festival\n"
         #expect(try world.refused(list).count == 2)
         let done = try world.registry.import(try world.list(list), passes: try PassCSV(path))
         #expect(done.added == 2 && done.passesMade == 3)
-        // Bad rows undo the passes too.
+        // Invalid rows also undo the passes.
         try world.connection.execute(
             "DELETE FROM tapline.tags; DELETE FROM tapline.attendees; DELETE FROM tapline.passes")
         let bad = try world.list("uid,name,pass\n01,Ann,Crew\n02,Ben,Gold\n")
@@ -109,7 +109,7 @@ import Testing
         #expect(try passes().isEmpty)
     }
 
-    @Test func `unnamed passes are shared by equal zones and times only`() throws {
+    @Test func unnamedPassIsSharedByEqualZonesAndTimes() throws {
         try world.import(
             "uid,name,zones,valid_from\n01,Ann,A;B,\n02,Ben,B;A,\n03,Cem,A,\n04,Dan,A;B,2026-05-06T08:00:00Z\n")
         #expect(try passes().count == 3)

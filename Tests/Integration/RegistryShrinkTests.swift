@@ -1,3 +1,4 @@
+import CLI
 import FileSystem
 import LinuxSystem
 import Postgres
@@ -7,7 +8,9 @@ import ScanModel
 import TestSupport
 import Testing
 
-/// What an import takes away, undoes and keeps apart.
+@testable import SnapshotExport
+
+/// Removals, dry runs and concurrency of imports.
 @Suite struct RegistryShrinkTests {
     private let world: RegistryWorld
 
@@ -23,9 +26,9 @@ import Testing
         try world.rows("SELECT status, count(*) FROM tapline.attendees GROUP BY status ORDER BY status")
     }
 
-    @Test func `who is not listed any more becomes void, and what the list says when listed again`() throws {
+    @Test func unlistedAttendeeBecomesVoidUntilListedAgain() throws {
         try world.import(header + people(1...20))
-        try world.import("uid,name\naaaa,By hand\n")
+        try world.import("uid,name\naaaa,Manual\n")
         try world.connection.execute(
             """
             UPDATE tapline.attendees SET status = 'blocked' WHERE external_ref IN ('R-1', 'R-3');
@@ -35,12 +38,12 @@ import Testing
         #expect(done.voided == 1 && done.changed == 0 && done.unchanged == 18)
         #expect(try statuses() == ["active|20", "blocked|2", "void|1"])
         #expect(try world.rows("SELECT external_ref FROM tapline.attendees WHERE status = 'void'") == ["R-2"])
-        // Nothing more to void, so nothing is written.
+        // No attendee to make void, so nothing is written.
         let picture = try world.picture()
         #expect(try world.import(header + people(3...20)) { $0.voidMissing = true }.voided == 0)
         #expect(try world.picture() == picture)
-        // A list that says nothing of status brings nobody back by itself; one that is the whole truth does. Nobody is
-        // unblocked, listed or not.
+        // A list without a status column makes void attendees active only with `voidMissing`. Blocked attendees stay
+        // blocked in both cases.
         try world.import(header + people(1...20))
         #expect(try statuses() == ["active|20", "blocked|2", "void|1"])
         let back = try world.import(header + people(1...20)) { $0.voidMissing = true }
@@ -51,11 +54,11 @@ import Testing
         #expect(try statuses() == ["active|3", "blocked|1", "void|19"])
     }
 
-    @Test func `more than a tenth is not taken away by mistake`() throws {
+    @Test func removalOfMoreThanTenPercentIsRejected() throws {
         try world.import(header + people(1...20))
         let picture = try world.picture()
         let refused = try world.failed(header + people(1...17)) { $0.voidMissing = true }
-        #expect(refused.contains("3 of 20 active attendees void") && refused.contains("--allow-shrink"))
+        #expect(refused.contains("3 of 20 active attendees void") && refused.contains("Nothing was stored"))
         #expect(try world.failed(header) { $0.voidMissing = true }.contains("20 of 20"))
         #expect(
             try world.failed(header + "bbbb,Person 1,R-1\ncccc,Person 2,R-2\ndddd,Person 3,R-3\n") {
@@ -68,9 +71,9 @@ import Testing
         #expect(try statuses() == ["void|20"])
     }
 
-    @Test func `a new tag is added to the old, or replaces it when asked to`() throws {
+    @Test func newTagIsAddedOrReplacesOldOnes() throws {
         try world.import(header + people(1...20))
-        try world.import("uid,name\naaaa,By hand\n")
+        try world.import("uid,name\naaaa,Manual\n")
         let second = "uid,name,external_ref\nbbbb,Person 1,R-1\n"
         #expect(try world.import(second).tagsAdded == 1)
         let tags = "SELECT status, count(*) FROM tapline.tags GROUP BY status ORDER BY status"
@@ -78,7 +81,7 @@ import Testing
         let replaced = try world.import(second + people(2...20)) { $0.replaceTags = true }
         #expect(replaced.tagsLost == 1 && replaced.tagsAdded == 0)
         #expect(try world.rows("SELECT tag_id FROM tapline.tags WHERE status = 'lost'") == ["\(world.tag(0x10, 0x01))"])
-        // A list does not bring back what is lost.
+        // A list does not make a lost tag active.
         #expect(try world.import(header + people(1...20)).tagsAdded == 0)
         #expect(try world.rows(tags) == ["active|21", "lost|1"])
         #expect(
@@ -86,7 +89,7 @@ import Testing
                 "no column of tags"))
     }
 
-    @Test func `a dry run tells what would be done, and does nothing`() throws {
+    @Test func dryRunReportsChangesAndStoresNothing() throws {
         try world.import(header + people(1...20))
         let picture = try world.picture()
         let csv =
@@ -97,24 +100,28 @@ import Testing
         #expect(dry.isDryRun && dry.added == 1 && dry.changed == 2 && dry.unchanged == 17 && dry.voided == 1)
         #expect(dry.tagsAdded == 2 && dry.tagsLost == 1 && dry.passesMade == 2 && dry.zonesMade == ["Hall", "Lobby"])
         #expect(
-            dry.json
-                == #"{"dry_run":true,"rows":20,"skipped":0,"attendees":{"added":1,"changed":2,"unchanged":17,"voided":1},"#
-                + #""tags":{"added":2,"lost":1,"restored":0},"passes":{"made":2,"changed":0},"zones_made":["Hall","Lobby"]}"#
+            try JSONOutput.line(dry)
+                == #"{"attendees":{"added":1,"changed":2,"unchanged":17,"voided":1},"dry_run":true,"#
+                + #""passes":{"changed":0,"made":2},"rows":20,"skipped":0,"#
+                + #""tags":{"added":2,"lost":1,"restored":0},"zones_made":["Hall","Lobby"]}"#
         )
-        #expect(dry.description.hasPrefix("would do: 20 rows; attendees: 1 added, 2 changed, 17 as they were, 1 void"))
+        #expect(
+            dry.description.hasPrefix(
+                "dry run, nothing stored: 20 rows; attendees: 1 added, 2 changed, 17 unchanged, 1 void"))
         var real = try world.import(csv) { ($0.voidMissing, $0.replaceTags) = (true, true) }
         real.isDryRun = true
         #expect(real == dry)
     }
 
-    @Test func `imports come one after the other`() async throws {
+    @Test func importWaitsForOtherImport() throws {
         let holder = try world.database.connect()
-        // As an import holds it: see RegistryStore.importLock.
+        // The lock of an import: see RegistryStore.importLock.
         try holder.execute("BEGIN; SELECT pg_advisory_xact_lock(\(0x5450_4C4E_0003 as Int64))")
         let url = world.database.url
         let path = try world.write(header + people(1...3))
         let key = world.key
-        let waiting = Task.detached {
+        // A thread: the pool of Swift tasks can be occupied by other tests.
+        let waiting = BackgroundTask("import") {
             let connection = try PostgresConnection(url: url, applicationName: "waiting-import")
             return try RegistryStore(connection).import(RegistrationCSV(path, RegistrationCSV.Identities(key: key)))
         }
@@ -124,11 +131,11 @@ import Testing
         try eventually("the import waits") { try other.query(isWaiting).int(0, 0) == 1 }
         #expect(try world.rows("SELECT count(*) FROM tapline.attendees") == ["0"])
         try holder.execute("COMMIT")
-        #expect(try await waiting.value.added == 3)
+        #expect(try waiting.result().added == 3)
     }
 
-    /// A commit may wait longer than the lock on the tables: it takes its turn among the scans.
-    @Test func `the limit on waiting for changes by hand is not one on the commit`() throws {
+    /// A commit can wait longer than the lock on the tables, for example behind ingestion.
+    @Test func lockTimeoutDoesNotApplyToCommit() throws {
         try world.connection.execute(
             """
             CREATE TABLE noted (stage text, lock_timeout text);
@@ -142,16 +149,16 @@ import Testing
         #expect(try world.rows("SELECT * FROM noted ORDER BY stage") == ["commit|0", "storing|0"])
     }
 
-    @Test func `what goes wrong in the middle leaves nothing`() throws {
+    @Test func failedImportStoresNothing() throws {
         try world.import(header + people(1...3))
         let picture = try world.picture()
-        // Reading fails behind good rows: the file is not there.
+        // Reading fails: the file does not exist.
         let path = try world.write(header + people(4...9))
         try Files.remove(path)
         #expect(throws: SystemError.self) {
             try world.registry.import(RegistrationCSV(path, RegistrationCSV.Identities(key: world.key)))
         }
-        // Storing fails: a trigger refuses the tags.
+        // Storing fails: a trigger rejects the tags.
         try world.connection.execute(
             """
             CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$;

@@ -1,4 +1,3 @@
-import CLI
 import Minisign
 import ScanModel
 import SnapshotExport
@@ -16,12 +15,12 @@ import Testing
 
     private func id(_ uid: UInt8) -> TagID { world.key.tagID(of: .uid([uid])) }
 
-    @Test func `a lost tag is revoked, and replaced`() throws {
+    @Test func lostTagIsRevokedAndReplaced() throws {
         try world.import("uid,name\n01,Ann\n02,Ben\n")
         #expect(try world.registry.setTag(id(1), .void) == "Ann")
-        #expect(throws: ProgramError.self) { try world.registry.setTag(TagID(rawValue: 5), .lost) }
-        #expect(throws: ProgramError.self) { try world.registry.replaceTag(id(1), by: id(2)) }
-        #expect(throws: ProgramError.self) { try world.registry.replaceTag(id(1), by: id(1)) }
+        #expect(throws: RegistryError.self) { try world.registry.setTag(TagID(rawValue: 5), .lost) }
+        #expect(throws: RegistryError.self) { try world.registry.replaceTag(id(1), by: id(2)) }
+        #expect(throws: RegistryError.self) { try world.registry.replaceTag(id(1), by: id(1)) }
         #expect(try world.registry.replaceTag(id(1), by: id(3)) == "Ann")
         #expect(
             try world.rows(
@@ -29,12 +28,12 @@ import Testing
                 SELECT t.status, count(*) FROM tapline.tags t JOIN tapline.attendees a ON a.id = t.attendee_id
                 WHERE a.name = 'Ann' GROUP BY t.status ORDER BY t.status
                 """) == ["active|1", "lost|1"])
-        // Importing the list again does not bring the lost tag back.
+        // Importing the list again does not make the lost tag active.
         try world.import("uid,name\n01,Ann\n02,Ben\n")
         #expect(try world.rows("SELECT status FROM tapline.tags WHERE tag_id = \(id(1).rawValue)") == ["lost"])
     }
 
-    @Test func `after an export the new band works, and the old is refused`() throws {
+    @Test func snapshotHasNewTagActiveAndOldTagLost() throws {
         try world.import(
             "uid,name,zones,external_ref\n01,Ann,Hall,R-1\n02,Ann,Hall,R-1\n03,Ben,Hall,R-2\n04,Cem,Hall,R-3\n")
         _ = try world.registry.replaceTag(id(1), by: id(5))
@@ -50,7 +49,7 @@ import Testing
         let snapshot = try Snapshot(path: folder.file(manifest.file))
         var statuses: [TagID: Attendee.Status] = [:]
         try snapshot.forEachAttendee { statuses[$0] = $1.status }
-        // 5 was given out by hand, and --replace-tags means that the list knows better.
+        // Tag 5 was assigned manually; with `replaceTags` the list has priority.
         #expect(
             statuses == [
                 id(1): .lost, id(2): .active, id(3): .lost, id(4): .lost, id(5): .lost, id(6): .active,
@@ -60,7 +59,7 @@ import Testing
         let next = try Snapshot(
             path: folder.file(try export.run().manifest.file))
         try next.forEachAttendee { statuses[$0] = $1.status }
-        // Ben himself is void: he was not in the list.
+        // Ben is void, because he was not in the list.
         #expect(statuses[id(5)] == .active && statuses[id(1)] == .lost && statuses[id(3)] == .void)
     }
 }

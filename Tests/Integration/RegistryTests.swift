@@ -1,4 +1,4 @@
-import CLI
+import ErrorModel
 import Postgres
 import Registry
 import ScanModel
@@ -14,16 +14,16 @@ import Testing
 
     private func rows(_ sql: String) throws -> [String] { try world.rows(sql) }
 
-    @Test func `scanners are enrolled with gate and zone, counted in quarantine, and removed`() throws {
+    @Test func scannerIsEnrolledWithGateAndZoneAndRemoved() throws {
         let id = try #require(ScannerID("lane-1"))
         try connection.execute(
             """
             INSERT INTO tapline.quarantine (routing_key, scanner_id, reason, sha256, body)
                 VALUES ('scan.lane-1', 'lane-1', 'unknown-scanner', sha256('x'), 'x')
             """)
-        #expect(throws: ProgramError.self) { try registry.addScanner(id, gate: "Main", zone: nil) }
+        #expect(throws: RegistryError.self) { try registry.addScanner(id, gate: "Main", zone: nil) }
         #expect(try registry.addScanner(id, gate: "Main", zone: "Festival") == 1)
-        #expect(throws: ProgramError.self) { try registry.addScanner(id, gate: "Main", zone: "Elsewhere") }
+        #expect(throws: RegistryError.self) { try registry.addScanner(id, gate: "Main", zone: "Elsewhere") }
         let other = try #require(ScannerID("lane-2"))
         #expect(try registry.addScanner(other, gate: "Main", zone: nil) == 0)
         #expect(
@@ -35,34 +35,34 @@ import Testing
         try connection.execute("INSERT INTO tapline.journals (log, scanner_id) VALUES (gen_random_uuid(), 'lane-1')")
         #expect(try registry.removeScanner(id) == .disabled)
         #expect(try registry.removeScanner(other) == .deleted)
-        #expect(throws: ProgramError.self) { try registry.removeScanner(other) }
+        #expect(throws: RegistryError.self) { try registry.removeScanner(other) }
         #expect(try rows("SELECT id, enabled FROM tapline.scanners") == ["lane-1|f"])
         _ = try registry.addScanner(id, gate: nil, zone: nil)
         #expect(try rows("SELECT id, enabled, gate_id IS NULL FROM tapline.scanners") == ["lane-1|t|f"])
     }
 
-    @Test func `event, zones and gates are set, and what is wrong says so`() throws {
-        #expect(throws: ProgramError.self) { try registry.setEvent(name: nil, timeZone: "Asia/Dubai", dayStart: nil) }
+    @Test func eventZonesAndGatesAreSetOrRejectedWithReason() throws {
+        #expect(throws: RegistryError.self) { try registry.setEvent(name: nil, timeZone: "Asia/Dubai", dayStart: nil) }
         try registry.setEvent(name: "Desert", timeZone: "Asia/Dubai", dayStart: nil)
         try registry.setEvent(name: nil, timeZone: nil, dayStart: "05:30")
-        #expect(throws: ProgramError.self) {
+        #expect(throws: RegistryError.self) {
             try registry.setEvent(name: nil, timeZone: "Mars/Olympus", dayStart: nil)
         }
-        #expect(throws: ProgramError.self) { try registry.setEvent(name: nil, timeZone: nil, dayStart: "25:00") }
+        #expect(throws: RegistryError.self) { try registry.setEvent(name: nil, timeZone: nil, dayStart: "25:00") }
         #expect(try rows("SELECT name, time_zone, day_start FROM tapline.event") == ["Desert|Asia/Dubai|05:30:00"])
 
         try registry.addZone("Site", parent: nil, capacity: 1_000)
         try registry.addZone("Hall", parent: "Site", capacity: nil)
         for (name, word) in [("Hall", "exists"), ("A;B", "';'"), ("", "empty")] {
-            let error = try #require(throws: ProgramError.self) {
+            let error = try #require(throws: RegistryError.self) {
                 try registry.addZone(name, parent: nil, capacity: nil)
             }
-            #expect(error.code == .failed && error.description.contains(word))
+            #expect(error.category == .failure && error.description.contains(word))
         }
-        #expect(throws: ProgramError.self) {
+        #expect(throws: RegistryError.self) {
             try registry.setZone("Site", newName: nil, parent: .set("Hall"), capacity: .keep)
         }
-        let itself = try #require(throws: ProgramError.self) {
+        let itself = try #require(throws: RegistryError.self) {
             try registry.setZone("Site", newName: nil, parent: .set("Site"), capacity: .keep)
         }
         #expect(itself.description.contains("within itself"))
@@ -74,7 +74,7 @@ import Testing
 
         try registry.addGate("Door", zone: "Great Hall", fromZone: "Site", policy: nil)
         for policy in ["{", "[]", #"{"antipassback":"timed"}"#] {
-            let error = try #require(throws: ProgramError.self) {
+            let error = try #require(throws: RegistryError.self) {
                 try registry.setGate("Door", newName: nil, zone: nil, fromZone: .keep, policy: policy)
             }
             #expect(error.description.contains("policy"))

@@ -1,4 +1,3 @@
-import CLI
 import FileSystem
 import Postgres
 import RegistrationLists
@@ -8,7 +7,7 @@ import Schema
 import TestSupport
 import Testing
 
-/// A database with the schema, and lists on their way into it.
+/// A database with the schema, and helpers to import lists.
 final class RegistryWorld {
     let database: TestDatabase
     let connection: PostgresConnection
@@ -45,17 +44,17 @@ final class RegistryWorld {
         try registry.import(nil, passes: try PassCSV(try write(csv, "passes.csv")))
     }
 
-    /// The problems of a list that is refused.
+    /// Imports a list that must be rejected, and returns the errors of its rows.
     func refused(_ csv: String, _ set: (inout ImportOptions) -> Void = { _ in }) throws -> [String] {
         try #require(throws: ImportRejected.self) { try self.import(csv, set) }.problems.map(\.description)
     }
 
-    /// The words of an import that is given up.
+    /// Imports a list that must fail, and returns the error.
     func failed(_ csv: String, _ set: (inout ImportOptions) -> Void) throws -> String {
-        try #require(throws: ProgramError.self) { try self.import(csv, set) }.description
+        try #require(throws: RegistryError.self) { try self.import(csv, set) }.description
     }
 
-    /// Rows, columns joined by `|`, `-` for null.
+    /// The rows of a query: columns joined by `|`, null as `-`.
     func rows(_ sql: String) throws -> [String] {
         let result = try connection.execute(sql)
         return (0..<result.rowCount).map { row in
@@ -65,15 +64,15 @@ final class RegistryWorld {
 
     func tag(_ uid: UInt8...) -> Int64 { key.tagID(of: .uid(uid)).rawValue }
 
-    /// All that an import may write, with the places of the rows: two pictures are equal only if nothing was written, or all
-    /// of it was undone.
+    /// Returns all tables that an import writes, with row positions and transactions. Two results are equal only if
+    /// nothing was written, or everything was undone.
     func picture() throws -> [String] {
         try ["attendees", "tags", "passes", "access", "zones"].flatMap { table in
             try rows("SELECT '\(table)', ctid, xmin, t.* FROM tapline.\(table) t ORDER BY ctid")
         }
     }
 
-    /// The list that an export writes, without its header.
+    /// The exported list without its header.
     func exported() throws -> [String] {
         var bytes: [UInt8] = []
         _ = try registry.exportList { bytes += $0 }

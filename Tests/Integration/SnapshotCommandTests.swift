@@ -1,4 +1,3 @@
-import CLI
 import Crypto
 import FileSystem
 import Glibc
@@ -48,7 +47,7 @@ import Testing
 
     private var now: Int64 { SystemClock.nowMicroseconds() / 1_000_000 }
 
-    @Test func `keygen writes keys that stock minisign takes, once`() throws {
+    @Test func keygenWritesMinisignKeysAndOverwritesNone() throws {
         #expect(try run("keygen", "--out", prefix).end == .exit(0))
         #expect(Files.status(prefix + ".key")?.mode == 0o600)
         let before = try Files.read(prefix + ".key")
@@ -61,15 +60,15 @@ import Testing
         #expect(try Files.read(prefix + ".key") != before)
     }
 
-    @Test func `a password file encrypts the key`() throws {
+    @Test func passwordFileEncryptsKey() throws {
         try Files.writeAtomically(Array("open sesame\n".utf8), to: folder.file("password"))
         #expect(try run("keygen", "--out", prefix, "--password-file", folder.file("password")).end == .exit(0))
-        #expect(throws: ProgramError.self) { try MinisignSecretKey(path: prefix + ".key") }
+        #expect(throws: SigningKeyError.self) { try MinisignSecretKey(path: prefix + ".key") }
         let key = try MinisignSecretKey(path: prefix + ".key", password: "open sesame")
         #expect(try key.publicKey == MinisignPublicKey(setting: prefix + ".pub"))
     }
 
-    @Test func `export refuses a key that others may read`() throws {
+    @Test func exportRejectsKeyReadableByOthers() throws {
         #expect(try run("keygen", "--out", prefix).end == .exit(0))
         chmod(prefix + ".key", 0o640)
         let refused = try run(
@@ -82,7 +81,7 @@ import Testing
         #expect(away.end == .exit(69))
     }
 
-    @Test func `a center that has a key and no folder to publish in is told`() throws {
+    @Test func centerWithKeyButWithoutFolderIsRejected() throws {
         #expect(try run("keygen", "--out", prefix).end == .exit(0))
         func check(_ more: String...) throws -> Run {
             try Run.it(
@@ -98,7 +97,7 @@ import Testing
         #expect(try check("--signing-key", prefix + ".key", "--snapshots", out).end == .exit(0))
     }
 
-    @Test func `verify takes the folder, the manifest, the line and the file`() throws {
+    @Test func verifyAcceptsFolderManifestKeyLineAndKeyFile() throws {
         let manifest = try publish(created: now, expires: now + 600)
         let line = try MinisignPublicKey(setting: prefix + ".pub").base64
         for (path, key) in [(out, prefix + ".pub"), (out + "/manifest.json", line)] {
@@ -110,7 +109,7 @@ import Testing
         #expect(try run("verify", folder.file("nowhere"), "--trust-key", line).end == .exit(78))
     }
 
-    @Test func `verify names what is wrong`() throws {
+    @Test func verifyReportsReason() throws {
         func reason(_ arguments: String...) throws -> String {
             let refused = try Run.it("tapline-snapshot", ["verify", out, "--trust-key"] + arguments)
             #expect(refused.end == .exit(1))
@@ -137,7 +136,7 @@ import Testing
         #expect(try reason(prefix + ".pub") == "future")
     }
 
-    @Test func `inspect and explain`() throws {
+    @Test func inspectAndExplainShowSnapshot() throws {
         let manifest = try publish(created: now, expires: now + 600)
         let file = out + "/" + manifest.file
         let inspected = try run("inspect", file, "--output", "json")
@@ -160,7 +159,7 @@ import Testing
         #expect(try run("inspect", folder.file("none")).end == .exit(1))
     }
 
-    @Test func `diff counts and shows`() throws {
+    @Test func diffCountsAndShowsChanges() throws {
         let manifest = try publish(created: now, expires: now + 600)
         let (old, new) = (out + "/" + manifest.file, folder.file("new.sqlite"))
         let writer = try SnapshotWriter(path: new)
@@ -173,8 +172,9 @@ import Testing
         #expect(try run("diff", old, old).lines == ["no difference"])
     }
 
-    /// SIGKILL at any moment of an install: the scanner has the old snapshot or the new one, whole, and goes on.
-    @Test func `an install that is killed leaves a whole snapshot in force`() throws {
+    /// SIGKILL at a random moment of an install: the scanner has the complete old or new snapshot, and the next install
+    /// works.
+    @Test func killedInstallLeavesCompleteSnapshot() throws {
         let store = SnapshotStore(folder: folder.file("data/snapshots"))
         let began = now
         func fetch() throws -> ChildProcess {
@@ -197,7 +197,7 @@ import Testing
             let next = began + Int64(step)
             _ = try publish(created: next, expires: began + 600)
             let child = try fetch()
-            // A pace to spread the kills over the install, not a wait for anything: from its beginning to well after its end.
+            // Spreads the kills over the install, from its start to after its end. It is not a wait for a condition.
             usleep(UInt32(wholeMs) * 1_000 * UInt32(step) / 10)
             child.kill()
             let version = try #require(store.currentVersion())
@@ -211,11 +211,12 @@ import Testing
         #expect(try fetch().wait() == .exit(0), "\(said)")
         #expect(store.currentVersion() == began + 20)
         #expect(store.installed()?.version == began + 20)
-        // One killed after the switch leaves its clearing up to the next install, and this was the last.
+        // An install that is killed after the switch leaves old files for the next install; this was the last one.
         let left = try Files.list(store.folder).filter { $0.hasPrefix("download-") || $0.hasPrefix("snapshot-") }
         #expect(left.count <= 3, "\(left)")
-        #expect(left.last == SnapshotFileName.of(began + 20))
-        // Otherwise all kills came too early or too late to mean anything.
+        // A killed install can make the next one use the second name of the version.
+        #expect(left.last.flatMap { SnapshotFileName.version(of: $0) } == began + 20, "\(left)")
+        // Otherwise all kills came before or after the installs.
         #expect((1...19).contains(installs), "\(installs) of 20 installs were done before the kill")
     }
 }

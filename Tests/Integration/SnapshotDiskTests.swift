@@ -8,7 +8,7 @@ import Testing
 @testable import Minisign
 @testable import SnapshotExport
 
-/// What an export leaves on a disk that is full, or loses its power.
+/// Exports on a full disk, and after a power cut.
 @Suite struct SnapshotDiskTests {
     private func fair(on disk: SmallDisk, tags: Int) throws -> Fair {
         let fair = try Fair()
@@ -21,10 +21,10 @@ import Testing
         return fair
     }
 
-    @Test func `a full disk leaves the last snapshot published`() throws {
+    @Test func fullDiskLeavesLastSnapshotPublished() throws {
         let disk = try SmallDisk(.tmpfs, megabytes: 2)
         let fair = try fair(on: disk, tags: 10_000)
-        // Five versions fit, and a part of the sixth: its file, or its compressed twin.
+        // Five versions fit, and part of the sixth: its file, or also its compressed file.
         var last: Manifest?
         #expect(throws: (any Error).self) { while true { last = try fair.export() } }
         #expect(try fair.check() == last)
@@ -38,8 +38,8 @@ import Testing
         #expect(try fair.export() == fair.check())
     }
 
-    /// The disk as it is at some moment of an export, without what was not flushed.
-    @Test func `a power cut leaves a whole snapshot published`() throws {
+    /// Copies the disk at a random moment of an export, without unflushed data.
+    @Test func powerCutLeavesCompleteSnapshotPublished() throws {
         let disk = try SmallDisk(.ext4, megabytes: 64)
         let fair = try fair(on: disk, tags: 20_000)
         var last = try fair.export()
@@ -53,7 +53,7 @@ import Testing
         func cut() throws -> Manifest {
             let copy = try SmallDisk(copyOf: disk)
             let folder = PublishedFolder(path: copy.path + "/out")
-            folder.mend(trusting: fair.key.publicKey)
+            folder.repair(trusting: fair.key.publicKey)
             return try PublicationCheck(path: folder.path, keys: [fair.key.publicKey]).manifest
         }
         #expect(try cut() == last)
@@ -62,13 +62,13 @@ import Testing
                 "UPDATE tapline.tags SET status = 'void' WHERE tag_id % 50 = \(last.version % 50)")
             let child = try ChildProcess(
                 Package.program("tapline-snapshot"), arguments, output: .null, errors: fair.folder.file("errors"))
-            // A pace to spread the cuts over the export, not a wait for anything.
+            // Spreads the cuts over the export. It is not a wait for a condition.
             usleep(UInt32.random(in: 0...400_000, using: &random))
             #expect(try cut().version >= last.version, "seed \(seed)")
             #expect(try child.wait() == .exit(0), "seed \(seed)")
             let now = try fair.check()
             #expect(now.version > last.version, "seed \(seed)")
-            // What was said to be published is on the disk.
+            // A reported publication is durable.
             #expect(try cut() == now, "seed \(seed)")
             last = now
         }

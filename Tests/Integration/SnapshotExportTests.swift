@@ -1,4 +1,4 @@
-import CLI
+import ErrorModel
 import FileSystem
 import Glibc
 import LinuxSystem
@@ -14,14 +14,14 @@ import Testing
 @testable import SnapshotInstall
 
 @Suite struct SnapshotExportTests {
-    @Test func `a snapshot says what the registry says`() throws {
+    @Test func snapshotHasContentOfRegistry() throws {
         let fair = try Fair()
         let manifest = try fair.export()
         let snapshot = try fair.open(manifest)
         #expect(snapshot.event == "Fair" && manifest.event == "Fair")
         #expect(manifest.attendees == 9)
         #expect(manifest.expires - manifest.created == 48 * 3_600)
-        // Lost goes before void, void before blocked; a person without a pass has pass 0.
+        // Lost has priority over void, and void over blocked. An attendee without a pass has pass 0.
         let expected: [(Int64, Attendee.Status, Int64, Int64)] = [
             (.min, .active, 1, 1), (12, .void, 1, 1), (21, .blocked, 2, 2), (22, .lost, 2, 2), (23, .void, 2, 2),
             (31, .void, 2, 3), (32, .lost, 2, 3), (41, .active, 0, 4), (.max, .lost, 1, 1),
@@ -46,14 +46,14 @@ import Testing
             row == [
                 "\(manifest.version)|9|\(manifest.size)|\(manifest.sha256)|\(manifest.file)|172800"
             ])
-        // No name of a person is in any file of the folder.
+        // No file of the folder contains a name of an attendee.
         for name in try Files.list(fair.out) {
             let text = String(decoding: try Files.read(fair.out + "/" + name), as: UTF8.self)
             #expect(!text.contains("Ada") && !text.contains("Secret"), "\(name)")
         }
     }
 
-    @Test func `days are the event's own, without a hole`() throws {
+    @Test func daysFollowEventTimeZoneWithoutGap() throws {
         let fair = try Fair()
         let days = try fair.open(fair.export()).days
         #expect(days.count == 16)
@@ -69,12 +69,12 @@ import Testing
         }
     }
 
-    @Test func `a scanner installs what is published, and stock minisign verifies it`() throws {
+    @Test func scannerInstallsAndMinisignVerifiesPublication() throws {
         let fair = try Fair()
         let manifest = try fair.export()
         #expect(try fair.check() == manifest)
         let files = try (Files.read(fair.out + "/manifest.json"), Files.read(fair.out + "/manifest.json.minisig"))
-        // Of the keys in SPEC.md only `compressed` is optional.
+        // Only `compressed` is optional (contract.md section 6).
         #expect(String(decoding: files.0, as: UTF8.self).contains("\"deltas\""))
         let offer = try fair.store.offer(manifest: files.0, signature: files.1, keys: [fair.key.publicKey])
         try fair.store.install(offer, file: fair.out + "/" + manifest.file)
@@ -86,7 +86,7 @@ import Testing
         #expect(try gzip.wait() == .exit(0))
     }
 
-    @Test func `the same list has the same content, and versions rise within a second`() throws {
+    @Test func equalListsHaveEqualContentAndRisingVersions() throws {
         let fair = try Fair()
         let first = try fair.export()
         let second = try fair.export()
@@ -101,7 +101,7 @@ import Testing
         #expect(diff.rows.contains { $0.text == "uid=-9223372036854775808 status=1 -> 2" })
     }
 
-    @Test func `a version is above all that the database and the folder know`() throws {
+    @Test func versionExceedsThoseOfDatabaseAndFolder() throws {
         let fair = try Fair()
         let far: Int64 = 5_000_000_000
         try fair.connection.execute(
@@ -110,12 +110,12 @@ import Testing
             VALUES (\(far), now(), 0, 0, repeat('0', 64), 'x')
             """)
         #expect(try fair.export().version == far + 1)
-        // A database restored from a backup of before that night.
+        // A database that was restored from an older backup.
         try fair.connection.execute("DELETE FROM tapline.snapshots")
         #expect(try fair.export().version == far + 2)
     }
 
-    @Test func `only the last versions stay, and never less than what is published`() throws {
+    @Test func oldVersionsAreRemovedAndPublishedOneStays() throws {
         let fair = try Fair()
         fair.settings.keep = 3
         var versions: [Int64] = []
@@ -127,20 +127,20 @@ import Testing
         #expect(try fair.check() == last)
     }
 
-    @Test func `two exports exclude each other`() throws {
+    @Test func exportFailsWhileAnotherRuns() throws {
         let fair = try Fair()
         let first = try fair.export()
         let other = try fair.database.connect()
         try other.query("SELECT pg_advisory_lock($1)", [.int64(ExportLock.advisoryKey)])
-        #expect(try #require(throws: ProgramError.self) { try fair.export() }.code == .failed)
+        #expect(try #require(throws: SnapshotExportError.self) { try fair.export() }.category == .failure)
         try other.query("SELECT pg_advisory_unlock($1)", [.int64(ExportLock.advisoryKey)])
         let lock = try FileLock(fair.out + "/.export.lock")
-        #expect(try #require(throws: ProgramError.self) { try fair.export() }.code == .failed)
+        #expect(try #require(throws: SnapshotExportError.self) { try fair.export() }.category == .failure)
         withExtendedLifetime(lock) {}
         #expect(try fair.check() == first)
     }
 
-    @Test func `an export waits for no scan that is being stored, and holds none up`() throws {
+    @Test func exportAndIngestDoNotBlockEachOther() throws {
         let fair = try Fair()
         let ingest = try fair.database.connect()
         try ingest.execute("BEGIN; SELECT tapline_internal.lock_presence()")
@@ -151,10 +151,10 @@ import Testing
             "SET statement_timeout = '10s'; BEGIN; SELECT tapline_internal.lock_presence(); COMMIT")
     }
 
-    @Test func `an export that fails leaves the last one published`() throws {
+    @Test func failedExportLeavesLastSnapshotPublished() throws {
         let fair = try Fair()
         let first = try fair.export()
-        // Found at the end of the reading, when the file is half made.
+        // The error occurs at the end of the reading, when the file is incomplete.
         try fair.connection.execute("ALTER TABLE tapline.scanners RENAME COLUMN gate_id TO other")
         #expect(throws: (any Error).self) { try fair.export() }
         #expect(try fair.check() == first)
@@ -163,19 +163,19 @@ import Testing
         #expect(try Files.list(fair.out).allSatisfy { !$0.hasPrefix(".building") })
     }
 
-    @Test func `an export that is told to stop leaves the last one published`() throws {
+    @Test func stoppedExportLeavesLastSnapshotPublished() throws {
         let fair = try Fair()
         let first = try fair.export()
         let stop = StopSignal()
         stop.stop()
         let export = SnapshotExporter(databaseURL: fair.database.url, fair.settings)
-        #expect(try #require(throws: ProgramError.self) { try export.run(stop) }.code == .failed)
+        #expect(try #require(throws: SnapshotExportError.self) { try export.run(stop) }.category == .failure)
         #expect(try fair.check() == first)
     }
 
-    @Test func `what cannot be exported is told apart`() throws {
-        func code(_ body: () throws -> Void) throws -> ExitCode {
-            try #require(throws: ProgramError.self) { try body() }.code
+    @Test func exportErrorsHaveTheirCategories() throws {
+        func code(_ body: () throws -> Void) throws -> ErrorCategory {
+            try #require(throws: SnapshotExportError.self) { try body() }.category
         }
         let nameless = try Fair(event: nil)
         #expect(try code { _ = try nameless.export() } == .configuration)
@@ -189,11 +189,11 @@ import Testing
         #expect(
             try code { _ = try SnapshotExporter(databaseURL: bare.url, fair.settings).run() } == .configuration)
         let nowhere = "postgresql://x@127.0.0.1:1/x"
-        #expect(try code { _ = try SnapshotExporter(databaseURL: nowhere, fair.settings).run() } == .unreachable)
+        #expect(try code { _ = try SnapshotExporter(databaseURL: nowhere, fair.settings).run() } == .unavailable)
         try fair.connection.execute("DELETE FROM tapline.tags")
         fair.settings.allowShrink = true
         #expect(try fair.export().attendees == 0)
         fair.settings.allowEmpty = false
-        #expect(try #require(throws: ExportRefusal.self) { try fair.export() } == .empty)
+        #expect(try #require(throws: ExportRejection.self) { try fair.export() } == .empty)
     }
 }

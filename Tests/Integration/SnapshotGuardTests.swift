@@ -11,7 +11,7 @@ import Testing
 @testable import Minisign
 @testable import SnapshotExport
 
-/// What an export may not lose: the last snapshot, whatever ends it; and a list that only seems to have shrunk.
+/// A failed export, or an incomplete list, must not replace the last snapshot.
 @Suite struct SnapshotGuardTests {
     private func export(_ fair: Fair, _ arguments: String...) throws -> Run {
         try Run.it("tapline-snapshot", command(fair) + arguments)
@@ -28,7 +28,7 @@ import Testing
             "INSERT INTO tapline.tags SELECT i * 1000003, 1 + i % 4 FROM generate_series(1, \(tags)::bigint) AS i")
     }
 
-    @Test func `a list that shrank is published only by who says so`() throws {
+    @Test func shrunkListNeedsPermission() throws {
         let fair = try Fair()
         try fill(fair, tags: 91)
         let first = try fair.export()
@@ -50,25 +50,25 @@ import Testing
         #expect(try export(fair, "--allow-shrink").end == .exit(0))
         let after = try fair.check()
         #expect(after.attendees < 81)
-        // From here on that is the measure.
+        // The next lists are compared with this one.
         #expect(try fair.export().attendees == after.attendees)
     }
 
-    @Test func `the measure is the last one published, though the folder is new`() throws {
+    @Test func shrinkIsMeasuredByDatabaseForNewFolder() throws {
         let fair = try Fair()
         _ = try fair.export()
         fair.settings.folder = fair.folder.file("other")
         try fair.connection.execute("DELETE FROM tapline.tags WHERE tag_id < 30")
-        let refusal = try #require(throws: ExportRefusal.self) { try fair.export() }
+        let refusal = try #require(throws: ExportRejection.self) { try fair.export() }
         guard case .shrunk(let attendees, let last, _) = refusal else { throw TestFailure("\(refusal)") }
         #expect(attendees == 4 && last == 9)
-        // And in the folder, though the database was restored from a backup of before.
+        // Also by the folder, if the database was restored from an older backup.
         fair.settings.folder = fair.folder.file("out")
         try fair.connection.execute("DELETE FROM tapline.snapshots")
-        #expect(throws: ExportRefusal.self) { try fair.export() }
+        #expect(throws: ExportRejection.self) { try fair.export() }
     }
 
-    @Test func `a list that loses a little with each version is not published for ever`() throws {
+    @Test func gradualShrinkIsRejected() throws {
         let fair = try Fair()
         try fill(fair, tags: 91)
         let first = try fair.export()
@@ -76,41 +76,41 @@ import Testing
         #expect(try fair.export().attendees == 94)
         try fair.connection.execute("DELETE FROM tapline.tags WHERE tag_id BETWEEN 7000021 AND 12000036")
         #expect(
-            try #require(throws: ExportRefusal.self) { try fair.export() }
+            try #require(throws: ExportRejection.self) { try fair.export() }
                 == .shrunk(attendees: 88, last: 100, lastVersion: first.version))
-        // A day later that one does not count any more.
+        // A day later the comparison ignores that version.
         try fair.connection.execute(
             "UPDATE tapline.snapshots SET created_at = created_at - interval '25 hours' WHERE version = \(first.version)"
         )
         #expect(try fair.export().attendees == 88)
-        // But the last one does, however old.
+        // The last version counts at any age.
         try fair.connection.execute(
             "UPDATE tapline.snapshots SET created_at = created_at - interval '25 hours', version = version - 90000")
         for name in try Files.list(fair.out) { try Files.remove(fair.out + "/" + name) }
         try fair.connection.execute("DELETE FROM tapline.tags WHERE tag_id BETWEEN 13000039 AND 30000090")
-        #expect(throws: ExportRefusal.self) { try fair.export() }
+        #expect(throws: ExportRejection.self) { try fair.export() }
         fair.settings.allowShrink = true
         #expect(try fair.export().attendees == 70)
         fair.settings.allowShrink = false
         #expect(try fair.export().attendees == 70)
     }
 
-    @Test func `a crowd that became void is published only by who says so`() throws {
+    @Test func manyVoidTagsNeedPermission() throws {
         let fair = try Fair()
         try fill(fair, tags: 200)
         let first = try fair.export()
         try fair.connection.execute("UPDATE tapline.tags SET status = 'void' WHERE tag_id > 1000")
         #expect(
-            try #require(throws: ExportRefusal.self) { try fair.export() }
+            try #require(throws: ExportRejection.self) { try fair.export() }
                 == .fewerActive(active: 2, last: 102, lastVersion: first.version))
         #expect(try export(fair).errors.contains("--allow-shrink"))
         #expect(try fair.check() == first)
         #expect(try export(fair, "--allow-shrink").end == .exit(0))
-        // From here on that is the measure.
+        // The next lists are compared with this one.
         #expect(try fair.export().content != first.content)
     }
 
-    @Test func `the same list gives the same bytes but for version and times`() throws {
+    @Test func equalListsGiveEqualBytesExceptVersionAndTimes() throws {
         let fair = try Fair()
         try fill(fair, tags: 20_000)
         let (first, second) = (try fair.export(), try fair.export())
@@ -123,13 +123,13 @@ import Testing
             return try Files.read(copy)
         }
         #expect(try bytes(first) == bytes(second))
-        // Rows that come in another order from the heap are the same list.
+        // The order of rows in the heap does not matter.
         try fair.connection.execute(
             "CLUSTER tapline.tags USING tags_attendee; UPDATE tapline.attendees SET name = name")
         #expect(try bytes(fair.export()) == bytes(first))
     }
 
-    @Test func `deltas lead from each of the last versions to the new one`() throws {
+    @Test func deltasExistFromEachOfLastVersions() throws {
         let fair = try Fair()
         try fill(fair, tags: 3_000)
         try fair.connection.execute("UPDATE tapline.tags SET attendee_id = 1 WHERE tag_id > 1000")
@@ -159,8 +159,8 @@ import Testing
         #expect(try export(fair, "--deltas", "101").end == .exit(78))
     }
 
-    /// SIGKILL at any moment of a real export, or of its beginning.
-    @Test func `a killed export leaves a whole snapshot published`() throws {
+    /// SIGKILL at a random moment of an export.
+    @Test func killedExportLeavesCompleteSnapshotPublished() throws {
         let fair = try Fair()
         try fill(fair, tags: 30_000)
         var last = try fair.export()
@@ -171,16 +171,16 @@ import Testing
         let seed = Environment.value("TAPLINE_TEST_SEED").flatMap { UInt64($0) } ?? UInt64.random(in: 0...99_999)
         var (random, killed) = (TestRandom(seed: seed), 0)
         for step in 0..<30 {
-            // The list changes, so that there are deltas to be cut off as well.
+            // The list changes, so that deltas are written, too.
             try fair.connection.execute(
                 "UPDATE tapline.tags SET status = 'void' WHERE tag_id = \(1_000_003 * (step + 1))")
             let child = try ChildProcess(Package.program("tapline-snapshot"), arguments, output: .null, errors: errors)
-            // A pace to spread the kills over the export, not a wait for anything.
+            // Spreads the kills over the export. It is not a wait for a condition.
             usleep(UInt32.random(in: 0...UInt32(wholeMs) * 1_200, using: &random))
             if child.end == nil { killed += 1 }
             child.kill()
-            // What a scanner does with a manifest and a signature that do not match is to come again; and so does the center.
-            PublishedFolder(path: fair.out).mend(trusting: fair.key.publicKey)
+            // A scanner retries if manifest and signature do not match; the center repairs them.
+            PublishedFolder(path: fair.out).repair(trusting: fair.key.publicKey)
             let now = try fair.check()
             #expect(now.version >= last.version, "seed \(seed)")
             last = now
@@ -190,7 +190,7 @@ import Testing
         #expect(try Files.list(fair.out).allSatisfy { !$0.hasPrefix(".building") })
     }
 
-    @Test func `how far it is stands on a terminal, and nowhere else`() throws {
+    @Test func progressIsShownOnlyOnTerminal() throws {
         let fair = try Fair()
         try fill(fair, tags: 5_000)
         let quiet = try export(fair)
@@ -205,7 +205,7 @@ import Testing
         #expect(child.end == .exit(0), "\(shown)")
         #expect(shown.contains("\rreading: "), "\(shown)")
         #expect(shown.contains(" bytes\u{1B}[K"), "\(shown)")
-        // The line is gone before the next one is written.
+        // The line is cleared before other output.
         #expect(shown.contains("\r\u{1B}[K"), "\(shown)")
     }
 }

@@ -1,6 +1,4 @@
-import CLI
 import FileSystem
-import Glibc
 import LinuxSystem
 import Postgres
 import Runtime
@@ -12,19 +10,19 @@ import Testing
 @testable import Minisign
 @testable import SnapshotExport
 
-@Suite struct NightTimeTests {
+@Suite struct DailyScheduleTests {
     @Test(arguments: ["", "3:00", "24:00", "03:60", "0300", "03:00:00", "-1:00", "+3:00", "03:0 "])
-    func `a time that is none is refused`(time: String) throws {
-        #expect(throws: ProgramError.self) { try DailySchedule(time) }
+    func invalidTimeIsRejected(time: String) throws {
+        #expect(throws: SnapshotExportError.self) { try DailySchedule(time) }
     }
 
-    @Test func `the night's time is the event's local time`() throws {
+    @Test func scheduleUsesLocalTimeOfEvent() throws {
         let fair = try Fair()
-        let night = try DailySchedule("03:00").appointments(fair.connection)
+        let instants = try DailySchedule("03:00").instants(fair.connection)
         let now = SystemClock.nowMicroseconds() / 1_000_000
-        #expect(night.previousS <= now && now < night.nextS)
-        #expect((23 * 3_600...25 * 3_600).contains(night.nextS - night.previousS))
-        for instant in [night.previousS, night.nextS] {
+        #expect(instants.previousS <= now && now < instants.nextS)
+        #expect((23 * 3_600...25 * 3_600).contains(instants.nextS - instants.previousS))
+        for instant in [instants.previousS, instants.nextS] {
             let local = try fair.rows(
                 "SELECT to_char(to_timestamp(\(instant)) AT TIME ZONE 'Australia/Lord_Howe', 'HH24:MI:SS')")
             #expect(local == ["03:00:00"])
@@ -33,13 +31,13 @@ import Testing
 }
 
 @Suite struct SnapshotServiceTests {
-    private func service(_ fair: Fair, databaseURL: String? = nil, night: DailySchedule? = nil) -> SnapshotService {
-        var service = SnapshotService(databaseURL: databaseURL ?? fair.database.url, fair.settings, night: night)
+    private func service(_ fair: Fair, databaseURL: String? = nil, schedule: DailySchedule? = nil) -> SnapshotService {
+        var service = SnapshotService(databaseURL: databaseURL ?? fair.database.url, fair.settings, schedule: schedule)
         service.plan = quickPlan
         return service
     }
 
-    /// As the real one, but for how long it waits.
+    /// The production plan with shorter waits.
     private var quickPlan: ExportPlan {
         var plan = ExportPlan()
         plan.debounceMs = debounceMs
@@ -69,59 +67,59 @@ import Testing
         try result.get()
     }
 
-    private func eventually(_ fair: Fair, _ folder: String? = nil, _ condition: (Manifest) throws -> Bool) throws
+    private func published(_ fair: Fair, _ folder: String? = nil, _ condition: (Manifest) throws -> Bool) throws
         -> Manifest
     {
-        let deadline = SystemClock.monotonicMs() + 30_000
         let path = folder ?? fair.out
-        while SystemClock.monotonicMs() < deadline {
-            if let found = try? PublicationCheck(path: path, keys: [fair.key.publicKey]).manifest, try condition(found)
-            {
-                return found
-            }
-            usleep(20_000)
+        var published: Manifest?
+        try TestSupport.eventually("the snapshot is published in \(path)", everyMs: 20) {
+            guard let found = try? PublicationCheck(path: path, keys: [fair.key.publicKey]).manifest,
+                try condition(found)
+            else { return false }
+            published = found
+            return true
         }
-        throw TestFailure("no such snapshot is published in \(path)")
+        return try #require(published)
     }
 
-    @Test func `it exports what is owed, once`() throws {
+    @Test func dueSnapshotIsExportedOnce() throws {
         let fair = try Fair()
         let service = service(fair)
         let now = SystemClock.nowMicroseconds() / 1_000_000
-        let fresh = service.freshSinceS(nowS: now, nightS: nil)
+        let fresh = service.freshSinceS(nowS: now, scheduledS: nil)
         #expect(fresh == now - 24 * 3_600)
-        #expect(service.freshSinceS(nowS: now, nightS: now - 60) == now - 60)
-        #expect(service.isOwed(freshSinceS: fresh, nowS: now))
+        #expect(service.freshSinceS(nowS: now, scheduledS: now - 60) == now - 60)
+        #expect(service.isDue(freshSinceS: fresh, nowS: now))
         let first = try service.export(freshSinceS: fresh)
-        #expect(first.isNew && !service.isOwed(freshSinceS: fresh, nowS: now))
+        #expect(first.isNew && !service.isDue(freshSinceS: fresh, nowS: now))
         let again = try service.export(freshSinceS: fresh)
         #expect(!again.isNew && again.manifest == first.manifest)
         #expect(try fair.rows("SELECT count(*) FROM tapline.snapshots") == ["1"])
-        // A night later, or when half of its time is over.
+        // After the next scheduled instant, or after half of its lifetime.
         let later = first.manifest.created + 1
-        #expect(service.isOwed(freshSinceS: later, nowS: now))
+        #expect(service.isDue(freshSinceS: later, nowS: now))
         let second = try service.export(freshSinceS: later)
         #expect(second.isNew && second.manifest.version > first.manifest.version)
         #expect(second.manifest.content == first.manifest.content)
-        // A crash between the two renames left another manifest's signature.
+        // A crash between the two renames left the signature of another manifest.
         try Files.writeAtomically([1], to: fair.out + "/manifest.json.minisig")
-        #expect(service.isOwed(freshSinceS: fresh, nowS: now))
+        #expect(service.isDue(freshSinceS: fresh, nowS: now))
         let third = try service.export(freshSinceS: fresh)
         #expect(try third.isNew && fair.check() == third.manifest)
-        // Somebody removed a file.
+        // A file was removed.
         try Files.remove(fair.out + "/" + third.manifest.file)
-        #expect(service.isOwed(freshSinceS: fresh, nowS: now))
+        #expect(service.isDue(freshSinceS: fresh, nowS: now))
         #expect(try service.export(freshSinceS: fresh).isNew)
     }
 
-    /// By hand, with a shorter `--expires-in`: it must not end before the center's next one is there.
-    @Test func `one that expires sooner is followed sooner`() throws {
+    /// A manual export with a shorter lifetime: the center must replace it before it expires.
+    @Test func snapshotWithShorterLifetimeIsReplacedEarlier() throws {
         let fair = try Fair()
         let service = service(fair)
         fair.settings.expiresInS = 3_600
         let hour = try fair.export()
-        #expect(!service.isOwed(freshSinceS: 0, nowS: hour.created + 1_799))
-        #expect(service.isOwed(freshSinceS: 0, nowS: hour.created + 1_800))
+        #expect(!service.isDue(freshSinceS: 0, nowS: hour.created + 1_799))
+        #expect(service.isDue(freshSinceS: 0, nowS: hour.created + 1_800))
         #expect(try !service.export(freshSinceS: 0).isNew)
         fair.settings.expiresInS = 1
         let short = try fair.export()
@@ -130,25 +128,25 @@ import Testing
         #expect(next.manifest.expires - next.manifest.created == SnapshotExporter.defaultExpiresInS)
     }
 
-    @Test func `before anybody is registered it waits`() throws {
+    @Test func emptyListIsNotPublished() throws {
         let fair = try Fair()
         try fair.connection.execute("DELETE FROM tapline.tags")
-        #expect(try #require(throws: ExportRefusal.self) { try service(fair).export(freshSinceS: 0) } == .empty)
+        #expect(try #require(throws: ExportRejection.self) { try service(fair).export(freshSinceS: 0) } == .empty)
         #expect(!Files.exists(fair.out + "/manifest.json"))
     }
 
-    /// Any change by plain SQL: published in time, with a delta, and once.
-    @Test func `what is changed is published by itself`() throws {
+    /// A change by plain SQL is published once, after the debounce delay, with a delta.
+    @Test func changeIsPublishedWithDelta() throws {
         let fair = try Fair()
         try running(service(fair)) {
-            var last = try eventually(fair) { _ in true }
+            var last = try published(fair) { _ in true }
             for change in [
                 "UPDATE tapline.tags SET status = 'lost' WHERE tag_id = 41",
                 "BEGIN; INSERT INTO tapline.attendees (id, name) VALUES (9, 'Eve'); INSERT INTO tapline.tags VALUES (91, 9); COMMIT",
             ] {
                 let changedMs = SystemClock.monotonicMs()
                 try fair.connection.execute(change)
-                let next = try eventually(fair) { $0.version > last.version }
+                let next = try published(fair) { $0.version > last.version }
                 #expect(SystemClock.monotonicMs() - changedMs >= debounceMs)
                 #expect(next.content != last.content)
                 #expect(next.deltas?.first?.from == last.version)
@@ -160,23 +158,23 @@ import Testing
         }
     }
 
-    @Test func `each table tells, and what is in no snapshot does not`() throws {
+    @Test func onlyChangesOfSnapshotContentNotify() throws {
         let fair = try Fair()
-        let watch = try RegistryChangeListener(databaseURL: fair.database.url)
+        let listener = try RegistryChangeListener(databaseURL: fair.database.url)
         let stop = StopSignal()
-        func isTold(_ sql: String) throws -> Bool {
+        func isNotified(_ sql: String) throws -> Bool {
             try fair.connection.execute(sql)
-            // What was told comes in order: after this one, all that was told before is there.
+            // Notifications arrive in order, so all earlier ones arrive before this one.
             try fair.connection.execute("NOTIFY \(RegistryChangeListener.channel), 'end'")
             var count = 0
             let deadline = SystemClock.monotonicMs() + 10_000
             while SystemClock.monotonicMs() < deadline {
-                let heard = try watch.heard()
-                count += heard.count
-                if heard.contains("end") { return count > 1 }
-                watch.wait(stop, ms: 1_000)
+                let payloads = try listener.receive()
+                count += payloads.count
+                if payloads.contains("end") { return count > 1 }
+                listener.wait(stop, ms: 1_000)
             }
-            throw TestFailure("nothing is heard")
+            throw TestFailure("no notification arrived")
         }
         for sql in [
             "UPDATE tapline.attendees SET status = 'blocked' WHERE id = 1", "UPDATE tapline.attendees SET pass_id = 2",
@@ -188,19 +186,19 @@ import Testing
             "UPDATE tapline.scanners SET enabled = false WHERE id = 'a'",
             "UPDATE tapline.event SET day_start = '04:00'",
             "TRUNCATE tapline.tags CASCADE", "TRUNCATE tapline.zones CASCADE", "TRUNCATE tapline.event",
-        ] { #expect(try isTold(sql), "\(sql)") }
+        ] { #expect(try isNotified(sql), "\(sql)") }
         for sql in [
             "UPDATE tapline.attendees SET name = 'Zoe', category = 'x'", "UPDATE tapline.zones SET capacity = 5",
             "BEGIN; DELETE FROM tapline.gates; ROLLBACK",
-        ] { #expect(try !isTold(sql), "\(sql)") }
+        ] { #expect(try !isNotified(sql), "\(sql)") }
     }
 
-    @Test func `it survives a database that is away, and hears again what it missed`() throws {
+    @Test func serviceSurvivesLostConnectionAndReadsMissedChange() throws {
         let fair = try Fair()
         let nowhere = service(fair, databaseURL: "postgresql://x@127.0.0.1:1/x")
         try running(nowhere, service(fair)) {
-            let first = try eventually(fair) { _ in true }
-            // Its connection is cut; what is changed meanwhile nobody tells it.
+            let first = try published(fair) { _ in true }
+            // The connection is lost, and the change in between sends no notification.
             try fair.connection.execute(
                 """
                 ALTER TABLE tapline.tags DISABLE TRIGGER notify_change;
@@ -208,25 +206,21 @@ import Testing
                 SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
                 WHERE application_name = 'tapline-center snapshots' AND datname = current_database()
                 """)
-            _ = try eventually(fair) { $0.version > first.version && $0.content != first.content }
+            _ = try published(fair) { $0.version > first.version && $0.content != first.content }
         }
     }
 
     private func untilAnswered(_ fair: Fair, _ sql: String, _ answer: String) throws {
-        let deadline = SystemClock.monotonicMs() + 20_000
-        while try fair.rows(sql) != [answer] {
-            guard SystemClock.monotonicMs() < deadline else { throw TestFailure("\(sql): not \(answer)") }
-            usleep(10_000)
-        }
+        try TestSupport.eventually("\(sql) returns \(answer)", everyMs: 10) { try fair.rows(sql) == [answer] }
     }
 
-    @Test func `a list that shrank is not published until it is mended`() throws {
+    @Test func shrunkListIsNotPublishedUntilRestored() throws {
         let fair = try Fair()
         fair.settings.lockWaitMs = 20_000
         let lockHolder = try fair.database.connect()
         try running(service(fair)) {
-            let first = try eventually(fair) { _ in true }
-            // An export comes, waits for its turn, gets it, and goes.
+            let first = try published(fair) { _ in true }
+            // Wait until an export waits for the lock, and then until it ended.
             try lockHolder.query("SELECT pg_advisory_lock($1)", [.int64(ExportLock.advisoryKey)])
             try fair.connection.execute(
                 "CREATE TABLE saved AS TABLE tapline.tags; DELETE FROM tapline.tags WHERE tag_id < 30")
@@ -241,12 +235,12 @@ import Testing
             try fair.connection.execute(
                 "INSERT INTO tapline.tags SELECT * FROM saved ON CONFLICT DO NOTHING; UPDATE tapline.tags SET status = 'void' WHERE tag_id = 41"
             )
-            let mended = try eventually(fair) { $0.version > first.version }
-            #expect(mended.attendees == first.attendees)
+            let restored = try published(fair) { $0.version > first.version }
+            #expect(restored.attendees == first.attendees)
         }
     }
 
-    @Test func `two centers publish the same file in their own folders, or once in a common one`() throws {
+    @Test func centersPublishSameFileOncePerFolder() throws {
         let fair = try Fair()
         var other = fair.settings
         other.folder = fair.folder.file("other")
@@ -255,17 +249,17 @@ import Testing
         var apart = SnapshotService(databaseURL: fair.database.url, other)
         apart.plan = quickPlan
         try running(service(fair), service(fair), apart) {
-            let first = try eventually(fair) { _ in true }
-            #expect(try eventually(fair, other.folder) { _ in true } == first)
+            let first = try published(fair) { _ in true }
+            #expect(try published(fair, other.folder) { _ in true } == first)
             try fair.connection.execute("UPDATE tapline.tags SET status = 'lost' WHERE tag_id = 41")
-            let second = try eventually(fair) { $0.content != first.content }
-            #expect(try eventually(fair, other.folder) { $0.content != first.content } == second)
+            let second = try published(fair) { $0.content != first.content }
+            #expect(try published(fair, other.folder) { $0.content != first.content } == second)
             #expect(second.version > first.version && second.deltas?.map(\.from) == [first.version])
             #expect(try fair.rows("SELECT count(*) FROM tapline.snapshots") == ["2"])
         }
     }
 
-    @Test func `under one version there is one file`() throws {
+    @Test func versionIdentifiesOneFile() throws {
         let fair = try Fair()
         let first = try service(fair).export(freshSinceS: 0).manifest
         func elsewhere(_ name: String) throws -> Manifest {
@@ -273,11 +267,11 @@ import Testing
             return try service(fair).export(freshSinceS: 0).manifest
         }
         #expect(try elsewhere("joined") == first)
-        // Too old to be joined.
+        // The existing version is too old to be published here.
         fair.settings.folder = fair.folder.file("late")
         let late = try service(fair).export(freshSinceS: first.created + 1).manifest
         #expect(late.version > first.version && late.content == first.content)
-        // By another program: the same list, other bytes.
+        // Another program version made other bytes from the same list.
         try fair.connection.execute("UPDATE tapline.snapshots SET sha256 = repeat('0', 64)")
         let differing = try elsewhere("differing")
         #expect(differing.version > late.version && differing.content == first.content)
@@ -285,8 +279,8 @@ import Testing
         try fair.connection.execute("UPDATE tapline.event SET name = 'Another'")
         let renamed = try elsewhere("renamed")
         #expect(renamed.version > differing.version && renamed.event == "Another")
-        // Who exports by hand means it.
-        fair.settings.folder = fair.folder.file("by hand")
+        // A manual export always makes a new version.
+        fair.settings.folder = fair.folder.file("manual")
         #expect(try fair.export().version > renamed.version)
         let rows = try fair.rows("SELECT count(*), count(DISTINCT content) FROM tapline.snapshots")
         #expect(rows == ["5|1"])

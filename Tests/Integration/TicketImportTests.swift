@@ -1,3 +1,4 @@
+import CLI
 import Postgres
 import RegistrationLists
 import Registry
@@ -49,7 +50,7 @@ import Testing
             """)
     }
 
-    @Test func `pretix, again and again`() throws {
+    @Test func repeatedPretixImportsFollowOrders() throws {
         try world.importPasses(Self.passes)
         let camper = position(1, "AAA", 1) + "," + position(2, "AAA", 2, item: 2, #", "addon_to": 1"#)
         let friday = position(4, "CCC", 1, item: 1, #", "valid_from": "2026-05-08T06:00:00Z", "valid_until": null"#)
@@ -78,8 +79,8 @@ import Testing
         #expect(again.unchanged == 3 && again.changed == 0 && again.passesMade == 0 && again.passesChanged == 0)
         #expect(try world.picture() == picture)
 
-        // A cancelled order, an order that is gone, a festival that closes earlier: and passes made of others follow.
-        try world.import("name,external_ref\nBy hand,R-1\n")
+        // A cancelled order, a missing order, and a festival that closes earlier: joined passes follow.
+        try world.import("name,external_ref\nManual,R-1\n")
         #expect(
             try world.importPasses("name,zone,valid_until\nFestival,Site,2026-05-08T20:00:00Z\n").passesChanged == 3)
         let later = try importPretix(order("AAA", "p", camper), order("CCC", "c", friday)) {
@@ -96,7 +97,7 @@ import Testing
                 SELECT DISTINCT valid_until FROM tapline.access a JOIN tapline.passes p ON p.id = a.pass_id
                 WHERE p.name IN ('Festival', 'Festival + Camping') AND valid_until IS NOT NULL
                 """) == ["2026-05-08 20:00:00+00"])
-        // Nothing of money or mail is anywhere.
+        // Prices and addresses are not stored.
         let all = try world.picture().joined()
         #expect(!all.contains("example.org") && !all.contains("99.00"))
     }
@@ -108,7 +109,7 @@ import Testing
         }
     }
 
-    @Test func `pretix: an add-on's code is void while the add-on is, and works when it is paid for later`() throws {
+    @Test func pretixAddOnCodeIsVoidWhileAddOnIs() throws {
         try world.importPasses(Self.passes)
         func camper(_ status: String, _ more: String = "") -> String {
             order(
@@ -129,10 +130,11 @@ import Testing
             #expect(try world.picture() == picture)
             let again = try importPretix(camper("p"))
             #expect(again.tagsRestored == 1 && again.tagsLost == 0)
-            #expect(again.description.contains("1 active again") && again.json.contains(#""restored":1"#))
+            #expect(
+                try again.description.contains("1 active again") && JSONOutput.line(again).contains(#""restored":1"#))
             #expect(try people() == ["\(person)|active|Festival + Camping|2"] && tags() == ["active", "active"])
         }
-        // What was done by hand stays: no import makes a lost tag void, nor brings back the code of a ticket.
+        // Manual changes stay: no import makes a lost tag void, or the void code of a ticket active.
         _ = try world.registry.setTag(world.key.tagID(of: .code("secret-1")), .void)
         _ = try world.registry.setTag(world.key.tagID(of: .code("secret-2")), .lost)
         for more in [#", "canceled": true"#, ""] {
@@ -142,7 +144,7 @@ import Testing
         }
     }
 
-    @Test func `pretix: a pass of somebody's own is not made what its name says`() throws {
+    @Test func pretixImportKeepsManuallyChangedPass() throws {
         let own = Self.passes + "\nFestival + Camping,gold,,Lounge,,\n"
         try world.importPasses(own)
         let camper = order(
@@ -161,7 +163,7 @@ import Testing
         #expect(try world.rows(passes) == [expected[0], "Camping|-|Camp Site", expected[2]])
     }
 
-    @Test func `who was blocked by hand stays blocked, whatever the shop says`() throws {
+    @Test func manuallyBlockedAttendeeStaysBlocked() throws {
         try world.importPasses(Self.passes)
         func report(_ status: String) throws -> EventbriteCSV {
             let text = "Name,Ticket Type,Attendee #,Barcode #,Attendee Status\nRosa,Festival,11,100110001,\(status)\n"
@@ -177,7 +179,7 @@ import Testing
             #expect(try world.registry.import(try report(attending)).changed == 0)
             #expect(try world.rows(statuses) == blocked)
         }
-        // By hand again: with a list that has a status.
+        // A CSV list with a status column unblocks the attendee.
         try world.import("external_ref,name,status\npretix:AAA-1,Person 1,active\n")
         #expect(try world.rows(statuses) == ["pretix:AAA-1|active", blocked[1]])
         // pretix itself blocks, too.
@@ -185,16 +187,16 @@ import Testing
         #expect(try world.rows(statuses) == blocked)
     }
 
-    @Test func `pretix: a row that contradicts the database is named by its order`() throws {
+    @Test func pretixContradictionIsReportedByOrder() throws {
         try world.importPasses(Self.passes)
-        try world.import("code,name\nsecret-1,Somebody\n")
+        try world.import("code,name\nsecret-1,Ann\n")
         let error = try #require(throws: ImportRejected.self) {
             try importPretix(order("AAA", "p", position(1, "AAA", 1)))
         }
-        #expect(error.description == "order AAA-1: the tag of Person 1 already belongs to Somebody in the database")
+        #expect(error.description == "order AAA-1: the tag of Person 1 already belongs to Ann in the database")
     }
 
-    @Test func `eventbrite, again and cancelled`() throws {
+    @Test func eventbriteImportFollowsAttendeeStatus() throws {
         try world.importPasses(Self.passes)
         func report(_ status: String) throws -> EventbriteCSV {
             let text = """

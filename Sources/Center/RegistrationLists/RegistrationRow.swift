@@ -1,32 +1,37 @@
 import Runtime
 package import ScanModel
 
-/// What one row of a list says of an attendee, whatever format the list has.
+/// One attendee of a registration list, independent of the format of the list.
 package struct RegistrationRow: Sendable {
-    /// Maximum number of different access sets (zones and times, or passes) in one list. Gates hold all passes in memory.
+    /// Maximum number of different access sets (zones and times, or passes) in one list. Gates hold all passes in
+    /// memory.
     package static let accessSetLimit = 100_000
 
-    /// Longest name, category, reference, in bytes: PostgreSQL indexes them, and a row of an index holds 2,704 bytes.
+    /// Maximum length of name, category and reference, in bytes. PostgreSQL indexes them, and a row of an index holds
+    /// at most 2,704 bytes.
     package static let textLimitBytes = 1_000
-    /// Longest code, in bytes: readers take no longer ones.
+    /// Maximum length of a code, in bytes. Readers reject longer codes.
     package static let codeLimitBytes = 256
 
     package struct Tag: Hashable, Sendable {
         package let id: TagID
-        /// As the list has it; active unless it says otherwise.
+        /// The status in the list; active if the list has none.
         package var status = TagStatus.active
-        /// The list voids it and brings it back; what is lost stays lost. Else a list only ends tags.
-        package var returns = false
+        /// Whether the list can make the tag active again after it was void. A lost tag stays lost. If `false`, the
+        /// list can only make the tag lost or void.
+        package var isRestorable = false
     }
 
     package enum Status: String, CaseIterable, Sendable { case active, blocked, void }
 
-    /// What an attendee may enter.
-    package enum Opens: Hashable, Sendable {
-        /// A pass by its name, which is there. Times narrow what it gives: microseconds since 1970, nil: no bound.
+    /// The access of an attendee: passes, or zones with times.
+    package enum AccessSet: Hashable, Sendable {
+        /// An existing pass, by name, optionally restricted to a period.
         package struct Part: Hashable, Sendable, CustomStringConvertible {
             package let pass: String
+            /// Microseconds since 1970; `nil`: no bound.
             package var from: Int64?
+            /// Microseconds since 1970; `nil`: no bound.
             package var until: Int64?
 
             package init(pass: String, from: Int64? = nil, until: Int64? = nil) {
@@ -44,41 +49,46 @@ package struct RegistrationRow: Sendable {
             }
         }
 
-        /// All of these at once; one at least.
+        /// The combined access of at least one pass.
         case passes([Part])
-        /// Zone names, sorted and each once; microseconds since 1970, nil: always.
+        /// Zone names, sorted and unique, with times in microseconds since 1970; `nil`: no bound.
         case zones([String], from: Int64?, until: Int64?)
     }
 
-    /// See `RowError`.
+    /// The rank of the row, as in `RowError.number`.
     package let number: Int
     package let name: String
     package let category: String?
     package let status: Status
-    /// Nil: nothing.
-    package let opens: Opens?
+    /// `nil`: no access.
+    package let access: AccessSet?
     package let externalRef: String?
     package let tags: [Tag]
 
-    /// Throws for a text that is too long to be stored.
+    /// - Throws: `RowError` if the text is longer than `textLimitBytes`.
     static func checkLength(_ text: String, _ column: String, _ line: Int) throws(RowError) {
         guard text.utf8.count <= textLimitBytes else {
             throw RowError(
-                line: line, "\(column): \(text.utf8.count) bytes where \(textLimitBytes) are allowed")
+                line: line, "\(column): \(text.utf8.count) bytes, but at most \(textLimitBytes) are allowed")
         }
     }
 
-    /// The tag of a code. Throws a reason, for the user.
+    /// Returns the tag of a code.
+    ///
+    /// - Throws: `CellError` if no reader can read the code.
     static func tag(code: String, _ key: EventKey) throws(CellError) -> Tag {
         guard code.utf8.count <= codeLimitBytes, !code.unicodeScalars.contains(where: { $0.value < 0x20 }) else {
-            throw CellError("is longer than \(codeLimitBytes) bytes, or holds control characters: no reader takes it")
+            throw CellError("is longer than \(codeLimitBytes) bytes or holds control characters: readers reject it")
         }
         return try tag(key.tagID(of: .code(code)))
     }
 
-    /// Throws for a tag ID of 0: one in 2^64, and it stands for "no tag".
+    /// - Throws: `CellError` if the tag ID is 0, which means "no tag". The probability is 1 in 2^64.
     static func tag(_ id: TagID) throws(CellError) -> Tag {
-        guard id != .none else { throw CellError("has the tag ID 0: give another tag") }
+        guard id != .none else { throw CellError("has the tag ID 0, which is reserved: use another tag") }
         return Tag(id: id)
     }
 }
+
+/// Status of one tag in the registry, as written in lists and on the command line.
+package enum TagStatus: String, CaseIterable, Sendable { case active, lost, void }

@@ -1,28 +1,36 @@
-/// A registration list, read row by row.
+/// A registration list that is read row by row.
 package protocol RegistrationSource {
-    /// What the list says of attendees; known once it was read. What it does not say stays as the database has it.
-    var fields: Set<RegistrationField> { get }
-    /// What the references of this format begin with, so that `--void-missing` knows whose list it is; nil: with
-    /// anything else.
+    /// The prefix of the references in this format, which identifies the owner of a reference.
+    ///
+    /// An import that makes missing attendees void applies to references with this prefix only. `nil`: to references
+    /// without the prefix of another format.
     static var referencePrefix: String? { get }
 
-    /// Gives every row, or what is wrong with it. Throws what `each` throws; `SystemError` for a file; `RowError`
-    /// when nothing can be read.
-    /// - Parameter passes: names of the passes that there are.
-    mutating func read(passes: Set<String>, _ each: (RegistrationItem) throws -> Void) throws
+    /// Reads the list, and reports every row or its error.
+    ///
+    /// - Parameters:
+    ///   - passes: names of the existing passes.
+    ///   - each: receives the rows in order.
+    /// - Returns: the attendee data that the list has. Other data stay unchanged in the database.
+    /// - Throws: the errors of `each`; `SystemError` if a file cannot be read; `RowError` or `RegistrationListError` if
+    ///   the list cannot be read at all.
+    func read(
+        passes: Set<String>, _ each: (RegistrationItem) throws -> Void
+    ) throws -> Set<RegistrationField>
 
-    /// Where a row stands, for messages.
+    /// Returns the position of a row, for messages.
     static func place(_ number: Int, _ externalRef: String?) -> String
 }
 
-/// What a list may say of an attendee, or not.
+/// Attendee data that a list can have.
 package enum RegistrationField: Hashable, Sendable {
-    case category, status, opens, tags
+    case category, status, access, tags
 }
 
+/// One entry of a list.
 package enum RegistrationItem: Sendable {
     case row(RegistrationRow)
     case problem(RowError)
-    /// What is not for the registry: a T-shirt, an order of a test.
+    /// A row that is not for the registry: a T-shirt, an order in test mode.
     case skipped
 }

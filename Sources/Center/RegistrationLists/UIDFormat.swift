@@ -1,11 +1,12 @@
 import Crypto
 
-/// How a list writes the UID of a chip. All stand for the bytes as the chip sends them, which is what gates read.
+/// The notation of a chip UID in a list. The result is always the bytes in the order in which the chip sends them, as
+/// gates read them.
 ///
-/// Suppliers of bands deliver what their readers print: bytes in hex, in either order, or one whole number of them, most
-/// significant byte first or last. The chip with the UID `04 A1 B2 C3` is
+/// Suppliers of wristbands deliver the output of their readers: the bytes in hexadecimal in either order, or one whole
+/// number, with the most significant byte first or last. For the chip with the UID `04 A1 B2 C3`:
 ///
-/// | format | in the list |
+/// | format | text in the list |
 /// |---|---|
 /// | `hex` | 04A1B2C3, 04:a1:b2:c3 |
 /// | `hex-reversed` | C3B2A104 |
@@ -17,16 +18,21 @@ package enum UIDFormat: String, CaseIterable, Sendable {
     case decimal
     case decimalReversed = "decimal-reversed"
 
-    /// Bytes of a UID (ISO 14443-3 has 4, 7 and 10; other chips others).
+    /// Valid lengths of a UID in bytes. ISO 14443-3 has 4, 7 and 10; other chips have other lengths.
     package static let lengths = 1...32
-    /// Lengths that a number may stand for: 7 bytes take 17 digits, and more is not delivered as a number.
+    /// Valid lengths of a UID that is written as a number, in bytes. 7 bytes need 17 digits; longer UIDs are not
+    /// delivered as numbers.
     package static let numberLengths = 4...7
-    /// What a chip of 7 or 10 bytes sends first, where others have the first byte of their UID.
+    /// The cascade tag (ISO 14443-3), which a chip with a UID of 7 or 10 bytes sends before the first 3 bytes.
     private static let cascadeTag: UInt8 = 0x88
 
-    /// The bytes of a UID as the chip sends them. Throws the reason, for the user, why the text is none.
-    /// - Parameter length: that it must have, in bytes; nil: any, and that of a number by its digits (up to ten, below
-    ///   2^32: 4 bytes; more: 7).
+    /// Returns the bytes of a UID in the order in which the chip sends them.
+    ///
+    /// - Parameters:
+    ///   - text: the cell of the list.
+    ///   - length: the required length in bytes. `nil`: any length; a number of at most 10 digits and below 2^32 has 4
+    ///     bytes, any other number has 7.
+    /// - Throws: `CellError` if the text is not a UID in this format.
     package func bytes(_ text: String, length: Int? = nil) throws(CellError) -> [UInt8] {
         let bytes: [UInt8]
         switch self {
@@ -35,10 +41,10 @@ package enum UIDFormat: String, CaseIterable, Sendable {
         case .decimal: bytes = try Self.numberBytes(text, length).reversed()
         case .decimalReversed: bytes = try Self.numberBytes(text, length)
         }
-        if let length, bytes.count != length { throw CellError("has \(bytes.count) bytes where all have \(length)") }
+        if let length, bytes.count != length { throw CellError("has \(bytes.count) bytes, but \(length) are required") }
         if self != .hex, bytes.count == 4, bytes[0] == Self.cascadeTag {
             throw CellError(
-                "begins with 88, so it is a part of a longer UID (or in another byte order): the whole UID is needed")
+                "begins with 88: it is a part of a longer UID, or in another byte order; the whole UID is needed")
         }
         return bytes
     }
@@ -47,7 +53,7 @@ package enum UIDFormat: String, CaseIterable, Sendable {
         if let bytes = Hex.decode(text), lengths.contains(bytes.count) { return bytes }
         let parts = text.split(omittingEmptySubsequences: false) { $0 == ":" || $0 == "-" || $0 == " " }
         if parts.count > 1, let bytes = Hex.decode(parts.joined()), lengths.contains(bytes.count) { return bytes }
-        throw CellError("is not the hex of a UID (1 to 32 bytes)")
+        throw CellError("is not the hexadecimal form of a UID (1 to 32 bytes)")
     }
 
     /// Least significant byte first.
@@ -56,8 +62,8 @@ package enum UIDFormat: String, CaseIterable, Sendable {
             let isRounded = text.utf8.contains { $0 == UInt8(ascii: "E") || $0 == UInt8(ascii: "e") }
             throw CellError(
                 isRounded && Double(text) != nil
-                    ? "was rounded by a spreadsheet: write the column as text"
-                    : "is not a whole number of digits")
+                    ? "was rounded by a spreadsheet: format the column as text"
+                    : "is not a whole number")
         }
         let count = length ?? (text.utf8.count <= 10 && number >> 32 == 0 ? 4 : 7)
         guard number >> (8 * UInt64(count)) == 0 else { throw CellError("is more than \(count) bytes") }

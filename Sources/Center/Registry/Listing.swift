@@ -1,16 +1,19 @@
 package import Postgres
 
-/// The rows of a query for people (aligned columns) or for programs (a JSON array of objects), as `list` and `status` print
-/// them.
+/// The rows of a query as aligned columns, or as a JSON array of objects.
 package struct Listing: Sendable {
     package let columns: [String]
-    /// NULL is "".
+    /// NULL is the empty text.
     package let rows: [[String]]
-    /// As PostgreSQL writes it: times in ISO 8601, NULL as null.
+    /// In the format of PostgreSQL: times in ISO 8601, NULL as null.
     package let json: String
 
+    /// Runs a query.
+    ///
     /// - Parameters:
-    ///   - sql: a SELECT with names for all columns, and without a semicolon.
+    ///   - sql: a SELECT that names all columns, without a semicolon.
+    ///   - json: whether the result is needed as `json`. `columns` and `rows` are then empty; otherwise `json` is
+    ///     empty.
     package init(
         _ connection: PostgresConnection, _ sql: String, _ parameters: [PostgresParameter] = [], json: Bool
     ) throws(PostgresError) {
@@ -26,7 +29,7 @@ package struct Listing: Sendable {
         self.json = ""
     }
 
-    /// Columns side by side, two blanks between, numbers to the right; no rows give only the header.
+    /// The header and the rows in columns with two blanks between them; numbers are right-aligned.
     package var table: String {
         let widths = columns.indices.map { column in
             ([columns[column]] + rows.map { $0[column] }).map(\.count).max() ?? 0

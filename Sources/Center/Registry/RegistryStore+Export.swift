@@ -1,26 +1,28 @@
-import CLI
 import Postgres
 
 extension RegistryStore {
-    /// What was written, in rows, and who was not: they have neither reference nor tag, so nobody could find them
-    /// again.
+    /// The result of an export.
     package struct Exported: Sendable, Hashable {
         package var rows = 0
+        /// Attendees with neither reference nor tag. A later import could not match them.
         package var leftOut = 0
 
         package init() {}
     }
 
-    /// Bytes that are gathered between two writes.
+    /// Size of one write, in bytes.
     private static let pieceBytes = 1 << 16
 
-    /// The attendees as a registration list in CSV, a row each, all as they are at one instant. Importing it again
-    /// changes nothing: tags stand there by their IDs (`tag_id`), for nobody knows their UIDs.
+    /// Writes the attendees as a registration list in CSV: one row for each attendee, all as of one instant.
     ///
-    /// Throws `ProgramError` (failed) for passes that a list cannot tell: unnamed ones that no import made.
+    /// Importing the list again changes nothing. It has tag IDs (`tag_id`), because the registry does not store UIDs.
+    ///
+    /// - Parameter write: receives the pieces of the file.
+    /// - Throws: `RegistryError.passNeedsName` for an unnamed pass that no import created; `PostgresError`, and the
+    ///   errors of `write`.
     package func exportList(to write: (ArraySlice<UInt8>) throws -> Void) throws -> Exported {
         try reading {
-            let untold = try connection.query(
+            let unnamed = try connection.query(
                 """
                 SELECT id, NOT EXISTS (SELECT FROM tapline.access a WHERE a.pass_id = p.id)
                 FROM tapline.passes p WHERE name IS NULL
@@ -31,26 +33,29 @@ extension RegistryStore {
                         FROM tapline.access a WHERE a.pass_id = p.id))
                 ORDER BY id LIMIT 1
                 """)
-            guard untold.rowCount == 0 else {
-                let what = untold.bool(0, 1) ? "opens nothing" : "more than zones of equal times"
-                throw ProgramError.failed(
-                    "pass \(untold.int(0, 0)) has no name, and \(what): give it a name first, "
-                        + "or its attendees another pass")
+            guard unnamed.rowCount == 0 else {
+                throw RegistryError.passNeedsName(id: unnamed.int(0, 0), opensNothing: unnamed.bool(0, 1))
             }
-            let left = try connection.query(
+            let leftOut = try connection.query(
                 """
                 SELECT count(*) FROM tapline.attendees a WHERE external_ref IS NULL
                     AND NOT EXISTS (SELECT FROM tapline.tags t WHERE t.attendee_id = a.id)
                 """)
             var done = Exported()
-            done.leftOut = Int(left.int(0, 0))
+            done.leftOut = Int(leftOut.int(0, 0))
             done.rows = try copy(Self.list, to: write)
             return done
         }
     }
 
-    /// The named passes with their access, as `PassCSV` reads them; gives how many. Access that is never valid (from
-    /// infinity on) is left out: a file cannot tell it, and without times it would be valid always.
+    /// Writes the named passes with their access, in the format of `PassCSV`.
+    ///
+    /// Access that is never valid (from infinity on) is left out: the format has no infinity, and access without times
+    /// is always valid.
+    ///
+    /// - Parameter write: receives the pieces of the file.
+    /// - Returns: the number of passes.
+    /// - Throws: `PostgresError`, and the errors of `write`.
     package func exportPasses(to write: (ArraySlice<UInt8>) throws -> Void) throws -> Int {
         try reading {
             try copy(
@@ -83,16 +88,16 @@ extension RegistryStore {
         WHERE a.external_ref IS NOT NULL OR t.tag_id IS NOT NULL ORDER BY a.id
         """
 
-    /// RFC 3339 in UTC, with all that PostgreSQL knows: microseconds.
+    /// RFC 3339 in UTC, with the resolution of PostgreSQL: microseconds.
     private static func time(_ expression: String, as name: String? = nil) -> String {
         #"to_char(\#(expression), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS \#(name ?? expression)"#
     }
 
-    /// Gives the number of rows.
+    /// - Returns: the number of rows.
     @discardableResult
     private func copy(_ query: String, to write: (ArraySlice<UInt8>) throws -> Void) throws -> Int {
         var piece: [UInt8] = []
-        var rows = -1  // the header
+        var rows = -1  // not counting the header
         try connection.copyOut("COPY (\(query)) TO STDOUT (FORMAT csv, HEADER)") { row in
             piece += row
             rows += 1

@@ -1,13 +1,17 @@
-import CLI
 import Postgres
-import Runtime
-package import ScanModel
 
 extension RegistryStore {
     // MARK: Event
 
-    /// Sets what is given; the name is needed the first time. Time zones are PostgreSQL's (`Asia/Dubai`), the day's start a
-    /// time of day (`06:00`) in it.
+    /// Sets properties of the event.
+    ///
+    /// A change of time zone or day start changes event days in reports and in the next snapshot, also for past scans.
+    ///
+    /// - Parameters:
+    ///   - name: required the first time; `nil`: unchanged.
+    ///   - timeZone: a time zone of PostgreSQL (`Asia/Dubai`); `nil`: unchanged, at first `Etc/UTC`.
+    ///   - dayStart: the time of day in that zone at which an event day begins; `nil`: unchanged, at first `06:00`.
+    /// - Throws: `RegistryError`, `PostgresError`.
     package func setEvent(name: String?, timeZone: String?, dayStart: String?) throws {
         try change {
             if let dayStart { try requireTime(dayStart) }
@@ -18,7 +22,7 @@ extension RegistryStore {
                     day_start = coalesce($3::text::time, day_start)
                 """, parameters)
             if updated.affectedRows == 1 { return }
-            guard name != nil else { throw ProgramError.configuration("--name is needed: the event has none yet") }
+            guard name != nil else { throw RegistryError.eventNameMissing }
             try connection.query(
                 """
                 INSERT INTO tapline.event (name, time_zone, day_start)
@@ -32,14 +36,17 @@ extension RegistryStore {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false).map { Int($0) }
         guard (2...3).contains(parts.count), let hour = parts[0], (0...23).contains(hour),
             parts.dropFirst().allSatisfy({ $0.map { (0...59).contains($0) } ?? false })
-        else { throw ProgramError.failed("'\(text)' is not a time of day (06:00)") }
+        else { throw RegistryError.invalidTime(text) }
     }
 
     // MARK: Zones
 
+    /// Adds a zone.
+    ///
     /// - Parameters:
-    ///   - parent: the zone that it lies in.
-    ///   - capacity: people.
+    ///   - parent: the zone that contains it; `nil`: none.
+    ///   - capacity: maximum number of people, for reports; `nil`: no limit.
+    /// - Throws: `RegistryError`, `PostgresError`.
     package func addZone(_ name: String, parent: String?, capacity: Int?) throws {
         try change {
             _ = try connection.query(
@@ -48,6 +55,16 @@ extension RegistryStore {
         }
     }
 
+    /// Changes a zone.
+    ///
+    /// Presence stays: a person inside the zone is still inside it. Counts with nested zones use the new parent
+    /// immediately. Gates apply the new name and parent with their next snapshot.
+    ///
+    /// - Parameters:
+    ///   - newName: `nil`: unchanged.
+    ///   - parent: the zone that contains it.
+    ///   - capacity: maximum number of people, for reports.
+    /// - Throws: `RegistryError`, `PostgresError`.
     package func setZone(
         _ name: String, newName: String?, parent: Change<String>, capacity: Change<Int>
     ) throws {
@@ -75,10 +92,13 @@ extension RegistryStore {
 
     // MARK: Gates
 
+    /// Adds a gate.
+    ///
     /// - Parameters:
-    ///   - zone: where in leads to.
-    ///   - fromZone: where out leads to; nil: off site.
-    ///   - policy: JSON, as SPEC.md section 6 has it.
+    ///   - zone: the zone that the direction `in` leads into.
+    ///   - fromZone: the zone that the direction `out` leads into; `nil`: off site.
+    ///   - policy: JSON (contract.md section 6); `nil`: the defaults.
+    /// - Throws: `RegistryError`, `PostgresError`.
     package func addGate(_ name: String, zone: String, fromZone: String?, policy: String?) throws {
         try change {
             try requireJSON(policy)
@@ -90,13 +110,25 @@ extension RegistryStore {
         }
     }
 
+    /// Changes a gate.
+    ///
+    /// If a zone changes, presence is corrected in the same transaction: each tag whose last scan was at this gate is
+    /// then in the new zone. Counts per gate stay, because they do not depend on the zones. The gate applies the change
+    /// with its next snapshot.
+    ///
+    /// - Parameters:
+    ///   - newName: `nil`: unchanged.
+    ///   - zone: the zone that the direction `in` leads into; `nil`: unchanged.
+    ///   - fromZone: the zone that the direction `out` leads into; cleared: off site.
+    ///   - policy: JSON (contract.md section 6), which replaces the whole policy; `nil`: unchanged.
+    /// - Throws: `RegistryError`, `PostgresError`.
     package func setGate(
         _ name: String, newName: String?, zone: String?, fromZone: Change<String>, policy: String?
     ) throws {
         try change {
             try requireJSON(policy)
             let id = PostgresParameter.int64(try gateID(name))
-            // Both at once: the rule that they differ must not see one without the other.
+            // In one statement: a constraint compares the two zones.
             let clears = if case .clear = fromZone { true } else { false }
             let from: String? = if case .set(let zone) = fromZone { zone } else { nil }
             try connection.query(
@@ -119,76 +151,7 @@ extension RegistryStore {
         guard let policy else { return }
         do { try connection.query("SELECT $1::text::jsonb", [.text(policy)]) } catch {
             guard error.isDataError else { throw error }
-            throw ProgramError.failed("the policy is not valid: \(Self.policyHelp)")
-        }
-    }
-
-    // MARK: Scanners
-
-    /// Enrols a scanner, or enables it again, at a gate that is made if it is missing, leading into a zone that is made if it
-    /// is missing. Without a gate the scanner keeps the one it has.
-    /// - Returns: quarantined batches that waited for just this, and can now be replayed.
-    package func addScanner(_ id: ScannerID, gate: String?, zone: String?) throws -> Int {
-        try change {
-            var gateID: Int64?
-            if let gate {
-                gateID = try gateMadeIfMissing(gate, zone)
-            } else if zone != nil {
-                throw ProgramError.usage("--zone says where --gate leads: give both")
-            }
-            try connection.query(
-                """
-                INSERT INTO tapline.scanners (id, gate_id) VALUES ($1, $2)
-                ON CONFLICT (id) DO UPDATE
-                SET gate_id = coalesce(excluded.gate_id, scanners.gate_id), enabled = true
-                """, [.text(id.text), .optional(gateID)])
-            return Int(
-                try connection.query(
-                    """
-                    SELECT count(*) FROM tapline.quarantine
-                    WHERE scanner_id = $1 AND reason IN ('unknown-scanner', 'disabled-scanner')
-                    """, [.text(id.text)]
-                ).int(0, 0))
-        }
-    }
-
-    private func gateMadeIfMissing(_ name: String, _ zone: String?) throws -> Int64 {
-        let found = try connection.query(
-            "SELECT g.id, z.name FROM tapline.gates g JOIN tapline.zones z ON z.id = g.zone_id WHERE g.name = $1",
-            [.text(name)])
-        if found.rowCount == 1 {
-            guard zone == nil || zone == found.text(0, 1) else {
-                throw ProgramError.failed(
-                    "gate '\(name)' leads into zone '\(found.text(0, 1))', not '\(zone ?? "")' (tapline-center gate set)"
-                )
-            }
-            return found.int(0, 0)
-        }
-        guard let zone else {
-            throw ProgramError.failed("there is no gate '\(name)'; with --zone NAME it would be made")
-        }
-        let made = try connection.query(
-            "INSERT INTO tapline.gates (name, zone_id) VALUES ($1, $2) RETURNING id",
-            [.text(name), .int64(try zoneMadeIfMissing(zone))])
-        log.info("gate made", [.name: name])
-        return made.int(0, 0)
-    }
-
-    package enum Removed: Sendable { case deleted, disabled }
-
-    /// A scanner that has journals is disabled, so that its scans keep their owner; any other is deleted.
-    package func removeScanner(_ id: ScannerID) throws -> Removed {
-        try change {
-            let found = try connection.query(
-                "SELECT EXISTS (SELECT FROM tapline.journals WHERE scanner_id = $1) FROM tapline.scanners WHERE id = $1 FOR UPDATE",
-                [.text(id.text)])
-            guard found.rowCount == 1 else { throw ProgramError.failed("there is no scanner '\(id)'") }
-            if found.bool(0, 0) {
-                try connection.query("UPDATE tapline.scanners SET enabled = false WHERE id = $1", [.text(id.text)])
-                return .disabled
-            }
-            try connection.query("DELETE FROM tapline.scanners WHERE id = $1", [.text(id.text)])
-            return .deleted
+            throw RegistryError.invalidPolicy
         }
     }
 }

@@ -1,11 +1,12 @@
-import CLI
 import Postgres
 package import RegistrationLists
 package import ScanModel
 
 extension RegistryStore {
-    /// Takes a tag out of use (or back into it); gates know with their next snapshot.
-    /// - Returns: the attendee's name.
+    /// Sets the status of a tag. Gates apply it with their next snapshot.
+    ///
+    /// - Returns: the name of the attendee.
+    /// - Throws: `RegistryError.tagMissing`, `PostgresError`.
     package func setTag(_ tag: TagID, _ status: TagStatus) throws -> String {
         try change {
             let (_, name) = try owner(tag)
@@ -15,11 +16,14 @@ extension RegistryStore {
         }
     }
 
-    /// Gives the attendee of a lost tag a new one.
-    /// - Returns: the attendee's name.
+    /// Makes a tag lost, and gives its attendee another one.
+    ///
+    /// - Returns: the name of the attendee.
+    /// - Throws: `RegistryError` if the old tag is unknown, if the tags are the same, or if the new tag belongs to
+    ///   another attendee; `PostgresError`.
     package func replaceTag(_ old: TagID, by new: TagID) throws -> String {
         try change {
-            guard old != new else { throw ProgramError.usage("the new tag is the old one") }
+            guard old != new else { throw RegistryError.tagReplacesItself }
             let (attendee, name) = try owner(old)
             let taken = try connection.query(
                 """
@@ -27,7 +31,7 @@ extension RegistryStore {
                 WHERE t.tag_id = $1
                 """, [.int64(new.rawValue)])
             guard taken.rowCount == 0 || taken.int(0, 0) == attendee else {
-                throw ProgramError.failed("the new tag belongs to \(taken.text(0, 1)) already, not to \(name)")
+                throw RegistryError.tagTaken(owner: taken.text(0, 1), attendee: name)
             }
             try connection.query("UPDATE tapline.tags SET status = 'lost' WHERE tag_id = $1", [.int64(old.rawValue)])
             try connection.query(
@@ -45,9 +49,7 @@ extension RegistryStore {
             SELECT a.id, a.name FROM tapline.tags t JOIN tapline.attendees a ON a.id = t.attendee_id
             WHERE t.tag_id = $1 FOR UPDATE OF t
             """, [.int64(tag.rawValue)])
-        guard found.rowCount == 1 else {
-            throw ProgramError.failed("no attendee has this tag (tag ID \(tag.rawValue))")
-        }
+        guard found.rowCount == 1 else { throw RegistryError.tagMissing(tag) }
         return (found.int(0, 0), found.text(0, 1))
     }
 }

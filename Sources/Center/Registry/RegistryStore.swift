@@ -1,61 +1,66 @@
-import CLI
 package import Postgres
 import Runtime
 import Schema
 
-/// What an event knows of people, zones, gates and scanners, and how it is changed: every command of `tapline-center` that
-/// does so is one call here, in one transaction.
+/// The registration list, zones, gates and scanners of the event. Each command of `tapline-center` that changes them is
+/// one call, in one transaction.
 ///
-/// Calls throw `ProgramError` with what to tell the user, or `PostgresError`.
+/// Calls throw `RegistryError` for a rejected change, and `PostgresError`.
 package struct RegistryStore {
     let connection: PostgresConnection
     let log = Log("registry")
 
-    /// Throws `ProgramError` (configuration) unless the schema is what this program needs.
+    /// - Throws: `SchemaError` unless the schema is the one that this program needs; `PostgresError`.
     package init(_ connection: PostgresConnection) throws {
         self.connection = connection
         try Migrator(connection).requireCurrent()
     }
 
-    /// A value that may be left as it is, emptied, or set.
+    /// A change of an optional value.
     package enum Change<Value: Sendable>: Sendable {
         case keep, clear
         case set(Value)
 
-        /// Nil keeps; an empty text clears.
+        /// - Parameter text: `nil` keeps the value; an empty text clears it.
         package static func text(_ text: String?) -> Change<String> {
             guard let text else { return .keep }
             return text.isEmpty ? .clear : .set(text)
         }
     }
 
-    /// The id of a zone; throws when there is none of that name.
+    /// Returns the id of a zone.
+    ///
+    /// - Throws: `RegistryError.zoneMissing`, `PostgresError`.
     func zoneID(_ name: String) throws -> Int64 {
-        let found = try connection.query("SELECT id FROM tapline.zones WHERE name = $1", [.text(name)])
-        guard found.rowCount == 1 else {
-            throw ProgramError.failed("there is no zone '\(name)' (tapline-center zone list)")
-        }
-        return found.int(0, 0)
+        guard let id = try findZone(name) else { throw RegistryError.zoneMissing(name) }
+        return id
     }
 
+    /// Returns the id of a gate.
+    ///
+    /// - Throws: `RegistryError.gateMissing`, `PostgresError`.
     func gateID(_ name: String) throws -> Int64 {
         let found = try connection.query("SELECT id FROM tapline.gates WHERE name = $1", [.text(name)])
-        guard found.rowCount == 1 else {
-            throw ProgramError.failed("there is no gate '\(name)' (tapline-center gate list)")
-        }
+        guard found.rowCount == 1 else { throw RegistryError.gateMissing(name) }
         return found.int(0, 0)
     }
 
-    /// A zone's id, made if there is none of that name.
-    func zoneMadeIfMissing(_ name: String) throws -> Int64 {
-        let found = try connection.query("SELECT id FROM tapline.zones WHERE name = $1", [.text(name)])
-        if found.rowCount == 1 { return found.int(0, 0) }
+    /// Returns the id of a zone, which is created if it is missing.
+    func findOrAddZone(_ name: String) throws -> Int64 {
+        if let id = try findZone(name) { return id }
         let made = try connection.query("INSERT INTO tapline.zones (name) VALUES ($1) RETURNING id", [.text(name)])
-        log.info("zone made", [.name: name])
+        log.info("zone added", [.name: name])
         return made.int(0, 0)
     }
 
-    /// Runs `body` in a transaction, and turns the errors that a user can mend into their own words.
+    private func findZone(_ name: String) throws -> Int64? {
+        let found = try connection.query("SELECT id FROM tapline.zones WHERE name = $1", [.text(name)])
+        return found.rowCount == 1 ? found.int(0, 0) : nil
+    }
+
+    /// Runs `body` in a transaction.
+    ///
+    /// - Throws: `RegistryError` for errors of the database that the user can correct; otherwise the error of `body`.
     func change<Result>(_ body: () throws -> Result) throws -> Result {
         do {
             return try connection.transaction {
@@ -63,24 +68,8 @@ package struct RegistryStore {
                 return try body()
             }
         } catch let error as PostgresError {
-            switch (error.sqlState, error.constraint) {
-            case (_, "gates_policy_check"): throw ProgramError.failed("the policy is not valid: \(Self.policyHelp)")
-            case (_, "gates_check"):
-                throw ProgramError.failed("a gate cannot lead into the zone that it leads out to")
-            case (_, "zones_name_check"):
-                throw ProgramError.failed("a zone's name is not empty and holds no ';', which joins names in imports")
-            case (_, "gates_name_check"), (_, "event_name_check"):
-                throw ProgramError.failed("the name is empty")
-            case (_, "zones_check"): throw ProgramError.failed("a zone cannot lie within itself")
-            case ("23505", _): throw ProgramError.failed("it exists already: \(error.detail ?? error.message)")
-            case ("23503", _): throw ProgramError.failed("it is still in use: \(error.detail ?? error.message)")
-            case ("23514", _), ("22023", _): throw ProgramError.failed(error.message)
-            default: throw error
-            }
+            guard let rejection = RegistryError(error) else { throw error }
+            throw rejection
         }
     }
-
-    static let policyHelp =
-        #"JSON as {"antipassback":"timed","minutes":10}; keys are antipassback (off, soft, hard, timed with minutes), "#
-        + "debounce_ms, tolerance_s, no_snapshot and expired (admit, deny), uid_only (true, false)"
 }

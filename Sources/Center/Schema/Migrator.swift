@@ -1,5 +1,5 @@
-package import CLI
 import Crypto
+package import ErrorModel
 package import Migrations
 package import Postgres
 import Runtime
@@ -17,13 +17,14 @@ package struct Migrator {
     private static let lockKey: Int64 = 8_275_463
 
     package init(_ connection: PostgresConnection, _ known: [Migration] = Migration.all) {
-        (self.connection, self.known) = (connection, known)
+        self.connection = connection
+        self.known = known
     }
 
     /// Runs the missing migrations.
     ///
     /// - Returns: the migrations that were run, in order.
-    /// - Throws: `ProgramError` (configuration) if the database is rejected; `PostgresError`.
+    /// - Throws: `SchemaError` if the database is rejected; `PostgresError`.
     package func migrate() throws -> [Migration] {
         try connection.query("SELECT pg_advisory_lock($1)", [.int64(Self.lockKey)])
         defer { _ = try? connection.query("SELECT pg_advisory_unlock($1)", [.int64(Self.lockKey)]) }
@@ -42,14 +43,12 @@ package struct Migrator {
 
     /// Checks that the schema is the one that this program needs.
     ///
-    /// - Throws: `ProgramError` (configuration) that says what to do; `PostgresError`.
+    /// - Throws: `SchemaError`, `PostgresError`.
     package func requireCurrent() throws {
         let rows = try applied()
         try check(rows)
         guard rows.count == known.count else {
-            throw ProgramError.configuration(
-                (rows.isEmpty ? "the database has no tapline schema" : "the database schema is out of date")
-                    + ": run `tapline-center migrate` first")
+            throw rows.isEmpty ? SchemaError.missing : SchemaError.outdated
         }
     }
 
@@ -66,10 +65,7 @@ package struct Migrator {
         // The first migration of every release makes this schema. The names of pre-release migrations partly equal the
         // current ones, and migrations run by psql have no checksum, so neither can tell.
         guard !schema.isNull(0, 1) else {
-            throw ProgramError.configuration(
-                "this database was made by a pre-release version of tapline and cannot be migrated: export the "
-                    + "registration list with that version (`tapline-center export`), create a new database, then run "
-                    + "`tapline-center migrate` and `tapline-center import` on it")
+            throw SchemaError.preRelease
         }
         let rows = try connection.query(
             "SELECT version, name, checksum FROM tapline.schema_migrations ORDER BY version")
@@ -81,18 +77,13 @@ package struct Migrator {
     private func check(_ rows: [Applied]) throws {
         for (index, row) in rows.enumerated() {
             guard let migration = known.first(where: { $0.version == row.version }) else {
-                throw ProgramError.configuration(
-                    "the database holds migration \(row.version) (\(row.name)), which this program does not know: "
-                        + "it belongs to a newer version of tapline")
+                throw SchemaError.newer(version: row.version, name: row.name)
             }
             guard row.version == known[index].version else {
-                throw ProgramError.configuration(
-                    "the database holds migration \(row.version) but not \(known[index].version): not made by tapline")
+                throw SchemaError.gap(version: row.version, missing: known[index].version)
             }
             guard row.name == migration.name, row.checksum == nil || row.checksum == checksum(migration) else {
-                throw ProgramError.configuration(
-                    "migration \(row.version) (\(migration.name)) is not the one that was run: a published migration must "
-                        + "not change")
+                throw SchemaError.changed(version: row.version, name: migration.name)
             }
         }
     }
@@ -104,7 +95,7 @@ package struct Migrator {
                 "UPDATE tapline.schema_migrations SET checksum = $2 WHERE version = $1 AND name = $3",
                 [.int32(Int32(migration.version)), .text(checksum(migration)), .text(migration.name)])
             guard marked.affectedRows == 1 else {
-                throw ProgramError.failed("\(migration.fileName) does not insert its row into schema_migrations")
+                throw SchemaError.unmarked(file: migration.fileName)
             }
         }
         Self.log.info("migrated", [.version: migration.version, .name: migration.name])
@@ -113,15 +104,40 @@ package struct Migrator {
     private func checksum(_ migration: Migration) -> String { Hex.encode(SHA256.hash(migration.sql)) }
 }
 
-extension ProgramError {
-    /// What a database error means for a command: 69 when the server is away, 78 for a bad URL, else 1.
-    package init(_ error: PostgresError) {
-        if error.isConnectionLost {
-            self = .unreachable("database: \(error)")
-        } else if error.code == .misuse {
-            self = .configuration("\(error)")
-        } else {
-            self = .failed("database: \(error)" + (error.detail.map { "; \($0)" } ?? ""))
+/// A database schema that this program cannot use.
+package enum SchemaError: OperationError, Equatable {
+    case missing, outdated
+    /// Made before the first release, with other migrations.
+    case preRelease
+    /// Has a migration that this program does not know.
+    case newer(version: Int, name: String)
+    /// Has a migration but not an earlier one.
+    case gap(version: Int, missing: Int)
+    /// The file of the migration was changed after it was run.
+    case changed(version: Int, name: String)
+    /// The file of the migration does not record that it was run.
+    case unmarked(file: String)
+
+    package var category: ErrorCategory {
+        if case .unmarked = self { .failure } else { .configuration }
+    }
+
+    package var description: String {
+        switch self {
+        case .missing: "the database has no tapline schema: run `tapline-center migrate` first"
+        case .outdated: "the database schema is out of date: run `tapline-center migrate` first"
+        case .preRelease:
+            "this database was made by a pre-release version of tapline and cannot be migrated: export the "
+                + "registration list with that version (`tapline-center export`), create a new database, then run "
+                + "`tapline-center migrate` and `tapline-center import` on it"
+        case .newer(let version, let name):
+            "the database has migration \(version) (\(name)), which this program does not know: it belongs to a newer "
+                + "version of tapline"
+        case .gap(let version, let missing):
+            "the database has migration \(version) but not \(missing): it was not made by tapline"
+        case .changed(let version, let name):
+            "migration \(version) (\(name)) differs from the one that was run: a published migration must not change"
+        case .unmarked(let file): "\(file) does not insert its row into schema_migrations"
         }
     }
 }

@@ -1,10 +1,10 @@
 import Glibc
 
-/// Where a broker is and how to log in: `amqp://user:password@host:port/vhost` or `amqps://...`
+/// Address and credentials of a broker: `amqp://user:password@host:port/vhost` or `amqps://...`
 /// (https://www.rabbitmq.com/uri-spec.html), with `cacertfile`, `certfile` and `keyfile` as query parameters for TLS
 /// (https://www.rabbitmq.com/uri-query-parameters.html).
 ///
-/// The description never shows the password.
+/// The description never contains the password.
 package struct AMQPAddress: Sendable, Hashable, CustomStringConvertible {
     package let host: String
     package let port: Int
@@ -12,25 +12,29 @@ package struct AMQPAddress: Sendable, Hashable, CustomStringConvertible {
     let password: String
     package let virtualHost: String
     package let usesTLS: Bool
-    /// The bundle of certificate authorities that the broker's certificate must come from; nil: the system's.
+    /// Path of the PEM bundle of accepted certificate authorities; `nil` for the system's.
     package let authorityFile: String?
-    /// Client certificate and key, both PEM.
+    /// Path of the client certificate, PEM.
     package let certificateFile: String?
+    /// Path of the key of the client certificate, PEM.
     package let keyFile: String?
 
-    /// Throws `AMQPError` of kind `address`, without the text of the URL: it may hold a password.
+    /// Parses a URL.
+    ///
+    /// - Parameter url: `amqp://...` or `amqps://...`.
+    /// - Throws: `AMQPError` of kind `address`, without the URL, because it may contain a password.
     package init(url: String) throws(AMQPError) {
         func bad(_ detail: String) -> AMQPError { AMQPError(.address, "AMQP URL", detail) }
         func decoded(_ text: Substring) throws(AMQPError) -> String {
-            guard let plain = AMQPAddress.percentDecoded(text) else { throw bad("broken percent-encoding") }
-            guard !plain.utf8.contains(0) else { throw bad("a zero byte") }
+            guard let plain = AMQPAddress.percentDecoded(text) else { throw bad("invalid percent-encoding") }
+            guard !plain.utf8.contains(0) else { throw bad("a zero byte is not allowed") }
             return plain
         }
-        guard let scheme = url.firstRange(of: "://") else { throw bad("amqp://... or amqps://... is needed") }
+        guard let scheme = url.firstRange(of: "://") else { throw bad("must begin with amqp:// or amqps://") }
         switch url[..<scheme.lowerBound].lowercased() {
         case "amqp": usesTLS = false
         case "amqps": usesTLS = true
-        default: throw bad("only the schemes amqp and amqps are known")
+        default: throw bad("the scheme must be amqp or amqps")
         }
         var rest = url[scheme.upperBound...]
         var query: Substring = ""
@@ -40,7 +44,7 @@ package struct AMQPAddress: Sendable, Hashable, CustomStringConvertible {
         }
         let slash = rest.firstIndex(of: "/")
         let path = try slash.map { at throws(AMQPError) in try decoded(rest[rest.index(after: at)...]) } ?? ""
-        // To the letter a lone slash names the virtual host "", which no broker has: whoever writes it means the default.
+        // Strictly, a single slash names the virtual host "". No broker has that; treat it as the default.
         virtualHost = path.isEmpty ? "/" : path
         var authority = slash.map { rest[..<$0] } ?? rest
         var (user, password) = ("guest", "guest")
@@ -59,15 +63,15 @@ package struct AMQPAddress: Sendable, Hashable, CustomStringConvertible {
         for pair in query.split(separator: "&") {
             let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             guard parts.count == 2, ["cacertfile", "certfile", "keyfile"].contains(String(parts[0])) else {
-                throw bad("only the query parameters cacertfile, certfile and keyfile are known")
+                throw bad("allowed query parameters: cacertfile, certfile, keyfile")
             }
             files[String(parts[0])] = try decoded(parts[1])
         }
         authorityFile = files["cacertfile"]
         certificateFile = files["certfile"]
         keyFile = files["keyfile"]
-        guard (certificateFile == nil) == (keyFile == nil) else { throw bad("certfile and keyfile belong together") }
-        guard usesTLS || files.isEmpty else { throw bad("certificates are for amqps") }
+        guard (certificateFile == nil) == (keyFile == nil) else { throw bad("certfile and keyfile need each other") }
+        guard usesTLS || files.isEmpty else { throw bad("certificates need amqps") }
     }
 
     package var description: String {
@@ -91,7 +95,7 @@ package struct AMQPAddress: Sendable, Hashable, CustomStringConvertible {
             host = authority[..<colon]
             port = authority[authority.index(after: colon)...]
         }
-        guard let plain = percentDecoded(host), !plain.utf8.contains(0) else { throw bad("broken host") }
+        guard let plain = percentDecoded(host), !plain.utf8.contains(0) else { throw bad("invalid host") }
         guard let port, !port.isEmpty else { return (plain.isEmpty ? "localhost" : plain, defaultPort) }
         guard let number = Int(port), (1...65_535).contains(number) else { throw bad("the port is not 1 to 65535") }
         return (plain.isEmpty ? "localhost" : plain, number)

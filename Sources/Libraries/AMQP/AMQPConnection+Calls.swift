@@ -1,8 +1,13 @@
 import CRabbitMQ
 
-/// Calls that wait for the broker's answer, and how every failure becomes an `AMQPError`.
+/// Calls that wait for the broker's answer, and the conversion of failures to `AMQPError`.
 extension AMQPConnection {
-    /// Runs one call on the open channel and takes its reply: nil is a failure, found in the reply of the connection.
+    /// Runs one call on the open channel and returns its reply.
+    ///
+    /// - Parameters:
+    ///   - operation: name of the call, for the error.
+    ///   - body: the call into librabbitmq; `nil` is a failure, whose cause is the RPC reply of the connection.
+    /// - Throws: `AMQPError`.
     func call<Reply>(
         _ operation: String, _ body: (amqp_connection_state_t, UInt16, Arena) -> UnsafeMutablePointer<Reply>?
     ) throws(AMQPError) -> Reply {
@@ -34,13 +39,14 @@ extension AMQPConnection {
         guard isChannelOpen else { throw AMQPError(.channelClosed(code: 0), operation, "the channel is closed") }
     }
 
-    /// Notes what an error means for the connection.
+    /// Marks the channel or the connection as closed and returns the error.
     func lost(_ error: AMQPError) -> AMQPError {
         if error.isChannelOnly { isChannelOpen = false } else { (isOpen, isChannelOpen) = (false, false) }
         return error
     }
 
-    /// Nil for a normal reply. A close from the broker is answered here: the library leaves that to its caller.
+    /// The error of a reply, or `nil` for a normal reply. Also answers a close from the broker, because the library leaves
+    /// that to its caller.
     func failure(_ reply: amqp_rpc_reply_t, _ operation: String) -> AMQPError? {
         switch reply.reply_type {
         case AMQP_RESPONSE_NORMAL:
@@ -88,7 +94,7 @@ extension AMQPConnection {
     static func text(_ status: Int32) -> String { String(cString: amqp_error_string2(status)) }
 }
 
-/// Method numbers, class << 16 | method, of AMQP 0-9-1 and RabbitMQ's extensions (amqp0-9-1.extended.xml).
+/// Method numbers (class << 16 | method) of AMQP 0-9-1 and RabbitMQ's extensions (amqp0-9-1.extended.xml).
 enum Method {
     static let connectionClose: UInt32 = 0x000a_0032
     static let connectionCloseOK: UInt32 = 0x000a_0033

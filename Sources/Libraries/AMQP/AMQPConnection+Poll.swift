@@ -1,25 +1,26 @@
 import CRabbitMQ
 
-/// A message on its way in: its method frame, then its header frame, then its body frames, perhaps over several polls.
+/// A partially received message: method frame, header frame, then body frames. May span several polls.
 struct MessageAssembly {
     enum Kind {
         case delivery(AMQPDelivery)
         case returned(AMQPReturn)
     }
     var kind: Kind?
-    /// Bytes of the body still to come; nil until the header has come.
+    /// Remaining bytes of the body; `nil` before the header frame.
     var missing: UInt64?
     var body: [UInt8] = []
 }
 
 extension AMQPConnection {
-    /// Bodies that one poll gives, bytes, or one body: the prefetch counts deliveries, and each may have 128 MiB. What is
-    /// left comes with the next poll.
+    /// One poll returns bodies up to this size, in bytes, or one larger body. The prefetch limits the number of deliveries,
+    /// but each may have 128 MiB. The rest follows with the next poll.
     static let pollBodiesLimitBytes = 16 << 20
 
-    /// Everything that has arrived, up to `pollBodiesLimitBytes`, in order; sends a heartbeat when one is due. Never sleeps.
+    /// Receives the events that have arrived, and sends a heartbeat if one is due. Never blocks.
     ///
-    /// Throws once the connection is lost, after the events before that have been given.
+    /// - Returns: the events in order, with bodies up to `pollBodiesLimitBytes`.
+    /// - Throws: `AMQPError` if the connection is lost; events before the loss are returned first.
     package func poll() throws(AMQPError) -> [AMQPEvent] {
         try checkOpen("poll")
         var events: [AMQPEvent] = []
@@ -38,7 +39,7 @@ extension AMQPConnection {
         return events
     }
 
-    /// One frame, which may complete an event; nil when nothing more is there.
+    /// Reads one frame, which may complete an event; `nil` if no frame is available.
     private func nextEvent() throws(AMQPError) -> (value: AMQPEvent?, Void)? {
         // Zeroed: the library does not fill a frame that it does not finish.
         var frame = amqp_frame_t()
@@ -48,10 +49,10 @@ extension AMQPConnection {
         guard status == AMQP_STATUS_OK.rawValue else {
             throw AMQPError(.connectionLost, "receive", AMQPConnection.text(status))
         }
-        // All that is needed of the frame has been copied by then; held longer, buffers only grow.
+        // The frame's content has been copied by then. Without a release the buffers grow.
         defer { amqp_maybe_release_buffers(state) }
         if frame.channel == 0 { return (try connectionEvent(frame), ()) }
-        // What is left of a channel that was closed: its tags are void.
+        // Remaining frames of a closed channel: its tags are invalid.
         guard frame.channel == channel, isChannelOpen else { return (nil, ()) }
         switch frame.frame_type {
         case UInt8(AMQP_FRAME_METHOD): return (try methodEvent(frame.payload.method), ())
@@ -80,7 +81,7 @@ extension AMQPConnection {
     }
 
     private func methodEvent(_ method: amqp_method_t) throws(AMQPError) -> AMQPEvent? {
-        guard assembly.kind == nil else { throw broken("a method where the rest of a message was due") }
+        guard assembly.kind == nil else { throw protocolError("method frame inside a message") }
         switch method.id {
         case Method.basicAck:
             guard let ack = decoded(method, amqp_basic_ack_t.self) else { return nil }
@@ -117,8 +118,10 @@ extension AMQPConnection {
     private func headerEvent(
         _ header: amqp_frame_t.__Unnamed_union_payload.__Unnamed_struct_properties
     ) throws(AMQPError) -> AMQPEvent? {
-        guard let kind = assembly.kind, assembly.missing == nil else { throw broken("a header without its method") }
-        guard header.body_size <= AMQPConnection.bodyLimitBytes else { throw broken("a body of over 128 MiB") }
+        guard let kind = assembly.kind, assembly.missing == nil else {
+            throw protocolError("header frame without method frame")
+        }
+        guard header.body_size <= AMQPConnection.bodyLimitBytes else { throw protocolError("body over 128 MiB") }
         let basic = header.decoded?.assumingMemoryBound(to: amqp_basic_properties_t.self).pointee
         switch kind {
         case .delivery(var delivery):
@@ -132,14 +135,14 @@ extension AMQPConnection {
             assembly.kind = .returned(back)
         }
         assembly.missing = header.body_size
-        // Never more than has arrived is believed, but a usual batch fits at once.
+        // The declared size is not trusted, but a usual batch fits without a second allocation.
         assembly.body.reserveCapacity(Int(min(header.body_size, 65_536)))
         return finishIfComplete()
     }
 
     private func bodyEvent(_ fragment: amqp_bytes_t) throws(AMQPError) -> AMQPEvent? {
         guard let missing = assembly.missing, missing >= UInt64(fragment.len) else {
-            throw broken("a body without its header")
+            throw protocolError("body frame without header frame")
         }
         if fragment.len > 0 {
             assembly.body.append(contentsOf: UnsafeRawBufferPointer(start: fragment.bytes, count: fragment.len))
@@ -160,7 +163,7 @@ extension AMQPConnection {
         }
     }
 
-    private func broken(_ detail: String) -> AMQPError { AMQPError(.connectionLost, "receive", detail) }
+    private func protocolError(_ detail: String) -> AMQPError { AMQPError(.connectionLost, "receive", detail) }
 
     private func decoded<Method>(_ method: amqp_method_t, _ type: Method.Type) -> Method? {
         method.decoded?.assumingMemoryBound(to: type).pointee

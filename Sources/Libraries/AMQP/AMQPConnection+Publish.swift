@@ -1,16 +1,27 @@
 import CRabbitMQ
 
 extension AMQPConnection {
-    /// Switches publisher confirms on for this channel: from now on each publish has a tag 1, 2, 3 ...
+    /// Enables publisher confirms on this channel. Publishes are then numbered 1, 2, 3 ...
+    ///
+    /// - Throws: `AMQPError`.
     package func confirmSelect() throws(AMQPError) {
         _ = try call("confirm.select") { state, channel, _ in amqp_confirm_select(state, channel) }
         nextTag = 1
     }
 
-    /// Writes one message to the socket. Ask `hasRoom` before: a message that does not fit the socket's buffer sleeps here
-    /// until the broker reads, or is found dead by its heartbeat.
+    /// Writes one message to the socket.
     ///
-    /// - Returns: the tag under which its confirm will come; 0 while confirms are off.
+    /// Call `hasRoom` first: a message that does not fit the socket's buffer blocks this call until the broker reads or
+    /// misses its heartbeats.
+    ///
+    /// - Parameters:
+    ///   - exchange: name of the exchange; empty for the default exchange.
+    ///   - routingKey: routing key of the message.
+    ///   - mandatory: whether the broker returns the message if no queue receives it (`AMQPEvent.returned`).
+    ///   - properties: message properties and headers.
+    ///   - body: content of the message.
+    /// - Returns: the tag of its confirm; 0 while confirms are off.
+    /// - Throws: `AMQPError`.
     @discardableResult
     package func publish(
         exchange: String, routingKey: String, mandatory: Bool = false, properties: AMQPProperties, body: [UInt8]
@@ -46,7 +57,7 @@ extension AMQPConnection {
     }
 }
 
-/// Which properties a message has (AMQP 0-9-1, 4.2.6.1).
+/// Flags of the properties that a message has (AMQP 0-9-1, 4.2.6.1).
 enum PropertyFlag {
     static let contentType = UInt32(AMQP_BASIC_CONTENT_TYPE_FLAG)
     static let headers = UInt32(AMQP_BASIC_HEADERS_FLAG)

@@ -1,9 +1,20 @@
 import CRabbitMQ
 
-/// Exchanges, queues, bindings and consumers. Each call waits for the broker's answer, within the login time-out; one that
-/// the broker refuses closes the channel (404 not found, 406 declared with other arguments, 403 not permitted).
+/// Exchanges, queues, bindings and consumers.
+///
+/// Each call waits for the broker's answer, at most for the login time-out. A rejected call throws `channelClosed` and
+/// closes the channel (404 not found, 406 declared with other arguments, 403 not permitted).
 extension AMQPConnection {
-    /// - Parameter passive: only asks whether it is there; 404 when not.
+    /// Declares an exchange.
+    ///
+    /// - Parameters:
+    ///   - name: name of the exchange.
+    ///   - type: `direct`, `topic`, `fanout`, or a type of a plug-in.
+    ///   - durable: whether the exchange survives a restart of the broker.
+    ///   - isInternal: whether only other exchanges can publish to it.
+    ///   - passive: only checks that the exchange exists; 404 if not.
+    ///   - arguments: further arguments.
+    /// - Throws: `AMQPError`.
     package func declareExchange(
         _ name: String, type: String = "", durable: Bool = true, internal isInternal: Bool = false,
         passive: Bool = false,
@@ -16,9 +27,15 @@ extension AMQPConnection {
         }
     }
 
-    /// Declares a durable queue, or with `passive` asks for one: 404 when it is not there.
+    /// Declares a queue.
     ///
-    /// - Returns: messages ready, and consumers.
+    /// - Parameters:
+    ///   - name: name of the queue.
+    ///   - durable: whether the queue survives a restart of the broker.
+    ///   - passive: only checks that the queue exists; 404 if not.
+    ///   - arguments: for example `x-queue-type`.
+    /// - Returns: number of ready messages and number of consumers.
+    /// - Throws: `AMQPError`.
     @discardableResult
     package func declareQueue(
         _ name: String, durable: Bool = true, passive: Bool = false, arguments: [String: AMQPValue] = [:]
@@ -30,6 +47,14 @@ extension AMQPConnection {
         return (Int(reply.message_count), Int(reply.consumer_count))
     }
 
+    /// Binds a queue to an exchange.
+    ///
+    /// - Parameters:
+    ///   - queue: name of the queue.
+    ///   - exchange: name of the source exchange.
+    ///   - routingKey: binding key.
+    ///   - arguments: further arguments.
+    /// - Throws: `AMQPError`.
     package func bindQueue(
         _ queue: String, exchange: String, routingKey: String, arguments: [String: AMQPValue] = [:]
     ) throws(AMQPError) {
@@ -40,6 +65,14 @@ extension AMQPConnection {
         }
     }
 
+    /// Binds an exchange to another exchange.
+    ///
+    /// - Parameters:
+    ///   - destination: name of the exchange that receives the messages.
+    ///   - source: name of the exchange that they come from.
+    ///   - routingKey: binding key.
+    ///   - arguments: further arguments.
+    /// - Throws: `AMQPError`.
     package func bindExchange(
         destination: String, source: String, routingKey: String, arguments: [String: AMQPValue] = [:]
     ) throws(AMQPError) {
@@ -50,34 +83,43 @@ extension AMQPConnection {
         }
     }
 
+    /// Deletes a queue with its messages; used by tests only.
     package func deleteQueue(_ name: String) throws(AMQPError) {
         _ = try call("delete queue \(name)") { state, channel, arena in
             amqp_queue_delete(state, channel, arena.bytes(name), 0, 0)
         }
     }
 
+    /// Deletes an exchange; used by tests only.
     package func deleteExchange(_ name: String) throws(AMQPError) {
         _ = try call("delete exchange \(name)") { state, channel, arena in
             amqp_exchange_delete(state, channel, arena.bytes(name), 0)
         }
     }
 
-    /// Removes what is ready in a queue.
+    /// Removes all ready messages of a queue; used by tests only.
     package func purgeQueue(_ name: String) throws(AMQPError) {
         _ = try call("purge queue \(name)") { state, channel, arena in
             amqp_queue_purge(state, channel, arena.bytes(name))
         }
     }
 
-    /// How many deliveries each later consumer of this channel may hold unacknowledged.
+    /// Sets the maximum number of unacknowledged deliveries of each later consumer of this channel.
+    ///
+    /// - Parameter prefetch: number of deliveries; 0 is unlimited.
+    /// - Throws: `AMQPError`.
     package func qos(prefetch: UInt16) throws(AMQPError) {
         _ = try call("set prefetch") { state, channel, _ in amqp_basic_qos(state, channel, 0, prefetch, 0) }
     }
 
-    /// Subscribes; deliveries come as events and must be acknowledged.
+    /// Subscribes to a queue. Deliveries arrive as events and must be acknowledged.
     ///
-    /// - Parameter consumerTag: never used before: RabbitMQ 3.10 can leave messages of a quorum queue undelivered when a
-    ///   consumer tag comes back.
+    /// - Parameters:
+    ///   - queue: name of the queue.
+    ///   - consumerTag: a tag that was never used before: RabbitMQ 3.10 can leave messages of a quorum queue undelivered
+    ///     if a consumer tag is reused.
+    ///   - arguments: for example `x-priority`.
+    /// - Throws: `AMQPError`.
     package func consume(_ queue: String, consumerTag: String, arguments: [String: AMQPValue] = [:]) throws(AMQPError) {
         _ = try call("consume \(queue)") { state, channel, arena in
             amqp_basic_consume(
@@ -85,20 +127,32 @@ extension AMQPConnection {
         }
     }
 
-    /// Ends a subscription; deliveries on their way may still come as events.
+    /// Cancels a subscription. Deliveries in transit may still arrive as events.
+    ///
+    /// - Throws: `AMQPError`.
     package func cancel(consumerTag: String) throws(AMQPError) {
         _ = try call("cancel consumer") { state, channel, arena in
             amqp_basic_cancel(state, channel, arena.bytes(consumerTag))
         }
     }
 
-    /// Acknowledges a delivery of the present channel, or with `multiple` all up to it. Only sends.
+    /// Acknowledges a delivery of the open channel. Only sends.
+    ///
+    /// - Parameters:
+    ///   - tag: delivery tag.
+    ///   - multiple: also acknowledges all earlier deliveries of the channel.
+    /// - Throws: `AMQPError`.
     package func ack(_ tag: UInt64, multiple: Bool) throws(AMQPError) {
         try checkChannel("ack")
         try check(amqp_basic_ack(state, channel, tag, multiple ? 1 : 0), "ack")
     }
 
-    /// Without `requeue` the delivery goes to the queue's dead-letter exchange. Only sends.
+    /// Rejects a delivery of the open channel. Only sends.
+    ///
+    /// - Parameters:
+    ///   - tag: delivery tag.
+    ///   - requeue: whether the broker delivers the message again; otherwise it goes to the queue's dead-letter exchange.
+    /// - Throws: `AMQPError`.
     package func reject(_ tag: UInt64, requeue: Bool) throws(AMQPError) {
         try checkChannel("reject")
         try check(amqp_basic_reject(state, channel, tag, requeue ? 1 : 0), "reject")

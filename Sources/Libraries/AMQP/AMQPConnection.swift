@@ -1,31 +1,32 @@
 import CRabbitMQ
 import Glibc
 
-/// One connection to a broker with one open channel, owned by one thread: librabbitmq is not thread-safe, and neither
-/// is this class `Sendable`.
+/// One connection to a broker with one open channel, owned by one thread: librabbitmq is not thread-safe, so this class is
+/// not `Sendable`.
 ///
-/// The owner sleeps in its own poll(2) over `descriptor` (250 ms at most, so that heartbeats go out in time) and then calls
-/// `poll()`, also after every publish and every other call, for those may take events off the socket. Nothing here
-/// sleeps but connecting, closing and the calls that declare or subscribe, all within the time-outs given.
-/// After an error that is not `isChannelOnly` the connection is of no use any more.
+/// The owner waits in its own poll(2) on `descriptor`, at most 250 ms, so that heartbeats are sent in time. Then it calls
+/// `poll()`, also after every publish and every other call, because those may read events off the socket. Only connecting,
+/// closing and the calls that declare or subscribe block, within the given time-outs.
+/// After an error that is not `isChannelOnly` the connection is unusable.
 package final class AMQPConnection {
-    /// Largest frame offered to the broker, bytes: the usual 128 KiB.
+    /// Maximum frame size offered to the broker, in bytes: the usual 128 KiB.
     static let frameMaxBytes: Int32 = 131_072
-    /// A broker that wants smaller frames than the standard allows is refused (a small one crashed old libraries).
+    /// Minimum frame size accepted from the broker, in bytes: the minimum of the standard. A smaller one crashed old
+    /// versions of the library.
     static let frameMinBytes: Int32 = 4_096
-    /// A message declared longer than RabbitMQ itself takes (128 MiB) is a broken peer.
+    /// Maximum size of a message, in bytes: RabbitMQ's own limit. A larger one is a protocol violation.
     static let bodyLimitBytes: UInt64 = 128 << 20
-    /// Kernel's send buffer, bytes: fixed, so that `hasRoom` knows what fits without sleeping.
+    /// Size of the kernel's send buffer, in bytes: fixed, so that `hasRoom` knows what fits without blocking.
     static let sendBufferBytes: Int32 = 512 << 10
 
     package let address: AMQPAddress
     /// The user of the connection, for the property `user_id`.
     package var user: String { address.user }
-    /// Number of the open channel; a new channel is a new number, and delivery tags belong to one channel.
+    /// Number of the open channel. A new channel gets a new number; delivery tags are valid within one channel.
     package private(set) var channel: UInt16 = 0
-    /// False once the broker has closed the channel.
+    /// `false` after the broker has closed the channel.
     package internal(set) var isChannelOpen = false
-    /// False once the connection is lost or closed.
+    /// `false` after the connection is lost or closed.
     package internal(set) var isOpen = true
 
     let state: amqp_connection_state_t
@@ -33,17 +34,20 @@ package final class AMQPConnection {
     /// The tag of the next publish; 0 while confirms are off.
     var nextTag: UInt64 = 0
     var assembly = MessageAssembly()
-    /// An error met while events were already at hand: thrown by the next call.
+    /// An error that followed received events; the next call throws it.
     var pendingError: AMQPError?
 
     /// Connects, logs in and opens a channel.
     ///
     /// - Parameters:
-    ///   - heartbeatS: a peer that is silent for twice this long is dead; 10 to 20 is sensible, 0 switches it off.
-    ///   - connectTimeoutMs: for the TCP connection and TLS (a name server's delay comes on top).
-    ///   - loginTimeoutMs: for the handshake, and for every later call that waits for an answer.
-    ///   - name: how the broker's management shows this connection.
-    ///   - interrupt: a descriptor that ends the attempt when it becomes readable (`StopSignal.descriptor`); -1: none.
+    ///   - address: the broker and the credentials.
+    ///   - heartbeatS: heartbeat interval, in seconds. The connection is lost after two intervals without data; 10 to 20 is
+    ///     sensible, 0 disables heartbeats.
+    ///   - connectTimeoutMs: time-out of the TCP connection and of TLS, in milliseconds, without name resolution.
+    ///   - loginTimeoutMs: time-out of the handshake and of every later call that waits for an answer, in milliseconds.
+    ///   - name: name of this connection in the broker's management interface.
+    ///   - interrupt: a descriptor that ends the attempt when it becomes readable (`StopSignal.descriptor`); -1 for none.
+    /// - Throws: `AMQPError`: `unreachable`, `refused`, `timedOut`, or `interrupted` by the descriptor.
     package init(
         _ address: AMQPAddress, heartbeatS: Int = 10, connectTimeoutMs: Int = 5_000, loginTimeoutMs: Int = 10_000,
         name: String, interrupt: Int32 = -1
@@ -69,23 +73,27 @@ package final class AMQPConnection {
     }
 
     deinit {
-        // A close without farewell; shutting down first keeps TLS from waiting for the other side.
+        // Closes without the AMQP close handshake. Shutting down first keeps TLS from waiting for the peer.
         let socket = amqp_get_sockfd(state)
         if socket >= 0 { shutdown(socket, Int32(SHUT_RDWR)) }
         amqp_destroy_connection(state)
     }
 
-    /// The socket, to be waited on for reading; -1 when the library has closed it.
+    /// The socket, for poll(2); -1 if the library has closed it.
     package var descriptor: Int32 { amqp_get_sockfd(state) }
 
-    /// Bytes written that the other side's kernel has not acknowledged; shrinking means progress. 0 on a closed socket.
+    /// Bytes written that the peer's kernel has not acknowledged; a falling value is progress. 0 on a closed socket.
     package var unacknowledgedBytes: Int { max(0, Int(shim_unacknowledged_bytes(descriptor))) }
 
-    /// Whether a publish of that many bytes (body and properties) certainly fits the kernel's send buffer now. One that
-    /// does not could put the thread to sleep inside the library for as long as the broker does not read.
+    /// Returns whether a publish certainly fits the kernel's send buffer. Otherwise the library may block until the broker
+    /// reads.
+    ///
+    /// - Parameter count: bytes of the message, body and properties.
     package func hasRoom(forBytes count: Int) -> Bool { unacknowledgedBytes + count + 1_024 <= roomBytes }
 
     /// Opens a new channel in place of one that the broker closed. Its delivery tags start at 1, and confirms are off.
+    ///
+    /// - Throws: `AMQPError`.
     package func openChannel() throws(AMQPError) {
         try checkOpen("open channel")
         channel += 1
@@ -93,12 +101,14 @@ package final class AMQPConnection {
         assembly = MessageAssembly()
         isChannelOpen = true
         guard Int32(channel) <= amqp_get_channel_max(state) else {
-            throw lost(AMQPError(.connectionLost, "open channel", "this connection has used up its channels"))
+            throw lost(AMQPError(.connectionLost, "open channel", "no channel numbers left on this connection"))
         }
         _ = try call("open channel") { state, channel, _ in amqp_channel_open(state, channel) }
     }
 
-    /// Says good-bye and waits for the answer at most `timeoutMs`. Whatever was not confirmed before stays unknown.
+    /// Closes the connection. The outcome of unconfirmed publishes stays unknown.
+    ///
+    /// - Parameter timeoutMs: maximum wait for the broker's answer, in milliseconds.
     package func close(timeoutMs: Int = 1_000) {
         guard isOpen else { return }
         isOpen = false
@@ -120,10 +130,10 @@ package final class AMQPConnection {
             amqp_ssl_socket_set_verify_peer(socket, 1)
             amqp_ssl_socket_set_verify_hostname(socket, 1)
             amqp_ssl_socket_set_ssl_versions(socket, AMQP_TLSv1_2, AMQP_TLSvLATEST)
-            // This version of the library loads no authorities by itself.
+            // This version of the library loads no certificate authorities by default.
             let authorities = address.authorityFile ?? "/etc/ssl/certs/ca-certificates.crt"
             guard amqp_ssl_socket_set_cacert(socket, authorities) == AMQP_STATUS_OK.rawValue else {
-                throw AMQPError(.unreachable, operation, "cannot load the authorities in \(authorities)")
+                throw AMQPError(.unreachable, operation, "cannot load the certificate authorities in \(authorities)")
             }
             if let certificate = address.certificateFile, let key = address.keyFile {
                 guard amqp_ssl_socket_set_key(socket, certificate, key) == AMQP_STATUS_OK.rawValue else {
@@ -144,17 +154,17 @@ package final class AMQPConnection {
             var value = value
             setsockopt(descriptor, level, option, &value, socklen_t(MemoryLayout<Int32>.size))
         }
-        // Written but unacknowledged for half a minute: dead. Heartbeats find it too; this is for when they are off
-        // (RabbitMQ does not watch a blocked connection).
+        // The kernel ends the connection if data stays unacknowledged for 30 s. Heartbeats detect that too, but they may be
+        // off, and RabbitMQ does not watch a blocked connection.
         set(Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, 30_000)
         set(SOL_SOCKET, SO_SNDBUF, AMQPConnection.sendBufferBytes)
-        // The library's socket is non-blocking, where SO_SNDTIMEO has no say; it is for the moments before and after.
+        // SO_SNDTIMEO has no effect while the library's socket is non-blocking; it limits writes before and after that.
         var limit = AMQPConnection.timeval(ms: 5_000)
         setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         var granted: Int32 = 0
         var size = socklen_t(MemoryLayout<Int32>.size)
         getsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &granted, &size)
-        // The kernel counts its own overhead too, so a quarter of what it says certainly holds payload.
+        // The kernel includes its own overhead in the size; a quarter of it is certainly available for payload.
         roomBytes = Int(granted) / 4
     }
 
@@ -163,7 +173,7 @@ package final class AMQPConnection {
         var properties = arena.table([
             "connection_name": .text(name),
             "product": "Tapline",
-            // Without the first two the broker tells neither of alarms nor of deleted queues.
+            // Without the first two the broker reports neither alarms nor deleted queues.
             "capabilities": .table([
                 "connection.blocked": true, "consumer_cancel_notify": true, "authentication_failure_close": true,
                 "basic.nack": true, "publisher_confirms": true, "exchange_exchange_bindings": true,
@@ -179,7 +189,7 @@ package final class AMQPConnection {
             throw AMQPError(refused ? .refused : .unreachable, operation, error.detail)
         }
         guard amqp_get_frame_max(state) >= AMQPConnection.frameMinBytes else {
-            throw AMQPError(.unreachable, operation, "the broker wants frames under 4096 bytes")
+            throw AMQPError(.unreachable, operation, "the broker requires frames under 4096 bytes")
         }
     }
 

@@ -1,37 +1,52 @@
-/// A failed AMQP operation: what was tried, what went wrong, and what it means for the connection.
-package struct AMQPError: Error, CustomStringConvertible, Sendable, Equatable {
+package import ErrorModel
+
+/// A failed AMQP operation, its cause and the resulting state of the connection.
+package struct AMQPError: OperationError, Equatable {
     package enum Kind: Sendable, Equatable {
-        /// The URL cannot be understood.
+        /// Invalid URL.
         case address
-        /// No connection: name not found, refused, handshake failed, certificate not accepted.
+        /// No connection: unknown host name, connection refused, failed handshake, or certificate not accepted.
         case unreachable
-        /// The broker refused user, password or virtual host (403, or an authentication failure close).
+        /// The broker rejected the user, the password or the virtual host (403, or an authentication failure close).
         case refused
-        /// The connection was there and is gone: end of stream, reset, missed heartbeats, broken protocol.
+        /// An established connection ended: end of stream, reset, missed heartbeats, or protocol violation.
         case connectionLost
         /// The broker closed the connection with a reply code of AMQP 0-9-1.
         case connectionClosed(code: UInt16)
-        /// The broker closed the channel with a reply code of AMQP 0-9-1 (404 not found, 406 precondition failed ...);
-        /// the connection stands, and `openChannel` gives a new channel.
+        /// The broker closed the channel with a reply code of AMQP 0-9-1 (404 not found, 406 precondition failed ...).
+        /// The connection stays open, and `openChannel` opens a new channel.
         case channelClosed(code: UInt16)
         /// The broker did not answer in time; the connection is closed.
         case timedOut
-        /// Connecting was given up because the interrupt descriptor became readable.
+        /// The connection attempt ended because the interrupt descriptor became readable.
         case interrupted
     }
 
     package let kind: Kind
+    /// The failed operation, for example `declare queue scans-0`.
     package let operation: String
-    /// Safe to show: never holds a password.
+    /// The cause. Never contains a password.
     package let detail: String
 
     init(_ kind: Kind, _ operation: String, _ detail: String) {
-        (self.kind, self.operation, self.detail) = (kind, operation, detail)
+        self.kind = kind
+        self.operation = operation
+        self.detail = detail
     }
 
     package var description: String { "\(operation): \(detail)" }
 
-    /// The reply code, if the broker gave one.
+    /// `.configuration` for an invalid URL or rejected credentials, `.failure` for a closed channel, otherwise
+    /// `.unavailable`.
+    package var category: ErrorCategory {
+        switch kind {
+        case .address, .refused: .configuration
+        case .channelClosed: .failure
+        case .unreachable, .connectionLost, .connectionClosed, .timedOut, .interrupted: .unavailable
+        }
+    }
+
+    /// The reply code of the broker, or `nil` if it sent none.
     package var replyCode: UInt16? {
         switch kind {
         case .connectionClosed(let code), .channelClosed(let code): code
@@ -39,7 +54,7 @@ package struct AMQPError: Error, CustomStringConvertible, Sendable, Equatable {
         }
     }
 
-    /// Whether only the channel was lost.
+    /// Whether the connection is still open and only the channel is closed.
     package var isChannelOnly: Bool {
         if case .channelClosed = kind { true } else { false }
     }

@@ -1,41 +1,43 @@
-/// What the broker sent, in the order in which it came.
+/// An event from the broker.
 package enum AMQPEvent: Sendable {
     case delivery(AMQPDelivery)
-    /// Publisher confirm: the broker has taken responsibility for this tag, or with `multiple` for all up to it.
+    /// Publisher confirm: the broker is responsible for the message with this tag, with `multiple` for all up to it.
     case confirmed(tag: UInt64, multiple: Bool)
-    /// Publisher nack: the broker could not take it.
+    /// Publisher nack: the broker rejected the message with this tag, with `multiple` all up to it.
     case refused(tag: UInt64, multiple: Bool)
-    /// A mandatory message that no queue wanted. Comes before its confirm.
+    /// A mandatory message that no queue received. Precedes its confirm.
     case returned(AMQPReturn)
-    /// The broker has an alarm and will not read from a connection that publishes.
+    /// The broker has an alarm and does not read from publishing connections.
     case blocked(reason: String)
+    /// The alarm has ended.
     case unblocked
-    /// The broker ended a consumer: its queue was deleted, or lost its leader.
+    /// The broker cancelled a consumer: its queue was deleted or lost its leader.
     case consumerCancelled(tag: String)
-    /// The broker closed the channel; close-ok has been sent. `openChannel` gives a new one; tags of the old one are void.
+    /// The broker closed the channel; close-ok has been sent. `openChannel` opens a new one; tags of the old one are invalid.
     case channelClosed(code: UInt16, text: String)
-    /// The broker closed the connection; close-ok has been sent, and nothing more will come.
+    /// The broker closed the connection; close-ok has been sent. No more events follow.
     case connectionClosed(code: UInt16, text: String)
 }
 
 /// A message for a consumer.
 package struct AMQPDelivery: Sendable {
-    /// Counts within one channel; void once that is closed.
+    /// Delivery tag; valid until the channel is closed.
     package var tag: UInt64
     package var consumerTag: String
-    /// As it came: it may hold zero bytes and broken UTF-8.
+    /// Unchanged bytes: may contain zero bytes and invalid UTF-8.
     package var routingKey: [UInt8]
     package var exchange: String
     package var redelivered: Bool
-    /// The user that the broker has checked; nil when the publisher gave none.
+    /// The user, verified by the broker; `nil` if the publisher set none.
     package var userID: String?
-    /// How often a quorum queue has delivered this before (header `x-delivery-count`); 0 when absent.
+    /// Number of earlier deliveries by a quorum queue (header `x-delivery-count`); 0 if absent.
     package var deliveryCount: Int
     package var body: [UInt8]
 }
 
-/// A message that came back.
+/// A message that the broker returned because no queue received it.
 package struct AMQPReturn: Sendable {
+    /// AMQP reply code, for example 312 (no route).
     package var replyCode: UInt16
     package var text: String
     package var exchange: String

@@ -12,14 +12,14 @@ package enum AMQPValue: Sendable, Hashable, ExpressibleByStringLiteral, Expressi
     package init(booleanLiteral value: Bool) { self = .bool(value) }
 }
 
-/// Properties of a message that is published; nil: absent.
+/// Properties of a published message; `nil` if absent.
 package struct AMQPProperties: Sendable, Hashable {
     package var contentType: String?
     package var type: String?
     package var messageID: String?
-    /// Checked by the broker against the user of the connection.
+    /// The broker rejects a message whose user differs from the user of the connection.
     package var userID: String?
-    /// 2: persistent.
+    /// 1 transient, 2 persistent.
     package var deliveryMode: UInt8
     package var headers: [String: AMQPValue]
 
@@ -27,7 +27,11 @@ package struct AMQPProperties: Sendable, Hashable {
         contentType: String? = nil, type: String? = nil, messageID: String? = nil, userID: String? = nil,
         deliveryMode: UInt8 = 2, headers: [String: AMQPValue] = [:]
     ) {
-        (self.contentType, self.type, self.messageID, self.userID) = (contentType, type, messageID, userID)
-        (self.deliveryMode, self.headers) = (deliveryMode, headers)
+        self.contentType = contentType
+        self.type = type
+        self.messageID = messageID
+        self.userID = userID
+        self.deliveryMode = deliveryMode
+        self.headers = headers
     }
 }

@@ -1,7 +1,7 @@
 import CRabbitMQ
 import Glibc
 
-/// Memory for the arguments of one call into librabbitmq, freed when the object goes. Keep it alive over the call.
+/// Memory for the arguments of one call into librabbitmq, freed with the object. Keep the object alive during the call.
 final class Arena {
     private var blocks: [UnsafeMutableRawPointer] = []
 
@@ -10,7 +10,7 @@ final class Arena {
     func bytes(_ text: String) -> amqp_bytes_t { bytes(Array(text.utf8)) }
 
     func bytes(_ bytes: [UInt8]) -> amqp_bytes_t {
-        // One byte more: the result also serves as a C string.
+        // Zero-terminated, so that the result is also a C string.
         let block = allocate(bytes.count + 1)
         bytes.withUnsafeBytes { source in
             if let address = source.baseAddress { block.copyMemory(from: address, byteCount: source.count) }
@@ -54,7 +54,7 @@ final class Arena {
 
 extension amqp_bytes_t {
     var array: [UInt8] { len == 0 ? [] : Array(UnsafeRawBufferPointer(start: bytes, count: len)) }
-    /// Broken UTF-8 is repaired.
+    /// Invalid UTF-8 is replaced.
     var text: String {
         len == 0 ? "" : String(decoding: UnsafeRawBufferPointer(start: bytes, count: len), as: UTF8.self)
     }

@@ -1,10 +1,11 @@
-import CRabbitMQ  // sys/socket.h: in release builds Glibc alone does not show SHUT_RDWR
+import CRabbitMQ  // sys/socket.h: in release builds Glibc alone does not declare SHUT_RDWR
 import Glibc
 
-/// Ends a login that waits for a silent broker as soon as a descriptor becomes readable: librabbitmq sleeps in its own
-/// poll(2) then and cannot be asked, but shutting the socket down wakes it.
+/// Aborts a login to a silent broker when a descriptor becomes readable.
+///
+/// librabbitmq then blocks in its own poll(2) and cannot be interrupted, but shutting down the socket wakes it.
 final class ConnectGuard: @unchecked Sendable {
-    // Sendable: the numbers are constants after init; `ends` are the two ends of a pipe, each used by one thread.
+    // Sendable: the numbers are constant after init; `ends` are the two ends of a pipe, each used by one thread.
     private let socket: Int32
     private let interrupt: Int32
     private var ends: [Int32] = [-1, -1]
@@ -12,7 +13,8 @@ final class ConnectGuard: @unchecked Sendable {
     private var isRunning = false
 
     init(socket: Int32, interrupt: Int32) {
-        (self.socket, self.interrupt) = (socket, interrupt)
+        self.socket = socket
+        self.interrupt = interrupt
         guard interrupt >= 0, pipe(&ends) == 0 else { return }
         var attributes = pthread_attr_t()
         pthread_attr_init(&attributes)
@@ -33,7 +35,7 @@ final class ConnectGuard: @unchecked Sendable {
         if entries[1].revents == 0 { shutdown(socket, Int32(SHUT_RDWR)) }
     }
 
-    /// To be called once, after the login; the object must not go before.
+    /// Stops the watching thread. Call exactly once, after the login, while the object is alive.
     func end() {
         if isRunning {
             close(ends[1])

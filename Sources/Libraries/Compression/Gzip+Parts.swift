@@ -1,24 +1,28 @@
 import CZlib
 import Glibc
 
-/// A file compressed in parts, on several threads, that together are one gzip member (RFC 1952): each part is a run of whole
-/// deflate blocks that ends at a byte.
+/// Compression of a file in parts, on several threads. The parts together are one gzip member (RFC 1952): each part is a
+/// sequence of complete deflate blocks that ends at a byte boundary.
 extension Gzip {
-    /// A compressed part, in a file of its own.
+    /// A compressed part in a separate file.
     package struct Part: Sendable {
         let path: String
-        /// Of what it expands to.
+        /// Size of the uncompressed part.
         let bytes: Int
+        /// CRC-32 of the uncompressed part.
         let checksum: UInt
     }
 
-    /// Compresses `range` of `source` into the new file `target`, which by itself is no gzip file.
-    ///
-    /// Throws `GzipError`; then `target` is gone.
+    /// Compresses `range` of `source` into the new file `target`, which is not a complete gzip file.
     ///
     /// - Parameters:
-    ///   - isLast: whether nothing follows.
-    ///   - level: 1 fast to 9 small.
+    ///   - source: path of the file to compress.
+    ///   - range: byte offsets of the part.
+    ///   - isLast: whether this is the last part.
+    ///   - target: path of the new file; removed on an error.
+    ///   - level: compression level, 1 (fast) to 9 (small).
+    /// - Returns: the part, for `join`.
+    /// - Throws: `GzipError`.
     package static func compressPart(
         of source: String, _ range: Range<Int>, isLast: Bool, to target: String, level: Int32
     ) throws(GzipError) -> Part {
@@ -37,7 +41,7 @@ extension Gzip {
             let buffers = Buffers()
             repeat {
                 let count = try left == 0 ? 0 : readSome(input, buffers.input, source)
-                guard count > 0 || left == 0 else { throw GzipError("read \(source)", detail: "it ends too early") }
+                guard count > 0 || left == 0 else { throw GzipError("read \(source)", detail: "unexpected end of file") }
                 let used = min(left, count)
                 left -= used
                 checksum = crc32(checksum, buffers.input.baseAddress, UInt32(used))
@@ -58,15 +62,18 @@ extension Gzip {
         return Part(path: target, bytes: range.count, checksum: checksum)
     }
 
-    /// Makes the new file `target` of all parts, in order; they are removed. Durability is the caller's.
+    /// Joins all parts to the new gzip file `target` and removes the part files. Does not sync `target`.
     ///
-    /// Throws `GzipError`; then `target` is gone.
+    /// - Parameters:
+    ///   - parts: the parts in order.
+    ///   - target: path of the new file; removed on an error.
+    /// - Throws: `GzipError`.
     package static func join(_ parts: [Part], to target: String) throws(GzipError) {
         let output = try create(target)
         defer { close(output) }
         do throws(GzipError) {
             let buffers = Buffers()
-            // Deflate, no flags, no time, Unix.
+            // gzip header: deflate, no flags, no time, Unix.
             try writeAll(output, buffers.head([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3]), target)
             var (checksum, bytes) = (crc32(0, nil, 0), 0)
             for part in parts {
@@ -89,7 +96,7 @@ extension Gzip {
         }
     }
 
-    /// A chunk to read into, and one to write from.
+    /// An input chunk and an output chunk.
     private final class Buffers {
         let input = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: chunkBytes)
         let output = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: chunkBytes)
@@ -99,7 +106,7 @@ extension Gzip {
             output.deallocate()
         }
 
-        /// The first bytes of what is to be written.
+        /// The first bytes of the output chunk.
         func head(_ count: Int) -> UnsafeRawBufferPointer {
             UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(output)[..<count])
         }

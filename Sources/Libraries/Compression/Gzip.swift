@@ -1,13 +1,20 @@
 import CZlib
+package import ErrorModel
 import Glibc
+import LinuxSystem
 
-/// Files into gzip (RFC 1952), in parts, and back, with the memory of two chunks each.
+/// Compression of files to gzip (RFC 1952), in parts, and expansion. Each call uses the memory of two chunks.
 package enum Gzip {
     static let chunkBytes = 65_536
 
     /// Expands `source` into the new file `target`.
     ///
-    /// Throws `GzipError` for what is not one whole gzip member, or holds more than `limitBytes`; then `target` is gone.
+    /// - Parameters:
+    ///   - source: path of the gzip file.
+    ///   - target: path of the new file; removed on an error.
+    ///   - limitBytes: maximum size of `target`, in bytes.
+    /// - Throws: `GzipError` if `source` is not exactly one complete gzip member, if it expands to more than `limitBytes`,
+    ///   or if a file cannot be read or written.
     package static func expand(_ source: String, to target: String, limitBytes: Int) throws(GzipError) {
         let input = try openToRead(source)
         defer { close(input) }
@@ -21,9 +28,14 @@ package enum Gzip {
         }
     }
 
-    /// Expands `source` and gives what it holds to `body`, piece by piece.
+    /// Expands `source` and passes its content to `body` piece by piece.
     ///
-    /// Throws `GzipError` for what is not one whole gzip member, or holds more than `limitBytes`.
+    /// - Parameters:
+    ///   - source: path of the gzip file.
+    ///   - limitBytes: maximum size of the content, in bytes.
+    ///   - body: called with pieces of at most 64 KiB.
+    /// - Throws: `GzipError` if `source` is not exactly one complete gzip member, if it expands to more than `limitBytes`,
+    ///   or if it cannot be read.
     package static func expand(
         _ source: String, limitBytes: Int, _ body: (ArraySlice<UInt8>) -> Void
     ) throws(GzipError) {
@@ -32,7 +44,7 @@ package enum Gzip {
         try pump(input, source, limitBytes) { body(Array($0)[...]) }
     }
 
-    /// Expands all of a file into `sink`; trailing bytes and a missing end are errors.
+    /// Expands a whole file into `sink`; trailing bytes and a missing end are errors.
     private static func pump(
         _ input: Int32, _ source: String, _ limitBytes: Int,
         _ sink: (UnsafeRawBufferPointer) throws(GzipError) -> Void
@@ -59,20 +71,20 @@ package enum Gzip {
             let code = inflate(&stream, Z_NO_FLUSH)
             ended = code == Z_STREAM_END
             let made = chunkBytes - Int(stream.avail_out)
-            // Z_BUF_ERROR: no progress possible. With the input at its end, that is a stream cut short.
+            // Z_BUF_ERROR: no progress possible. At the end of the input the stream is truncated.
             guard code == Z_OK || ended || (code == Z_BUF_ERROR && !inputEnded) else {
-                let detail = stream.msg.map { String(cString: $0) } ?? "the stream is cut short"
+                let detail = stream.msg.map { String(cString: $0) } ?? "truncated stream"
                 throw GzipError("read \(source)", detail: detail)
             }
             written += made
             guard written <= limitBytes else {
-                throw GzipError("expand \(source)", detail: "it holds more than \(limitBytes) bytes")
+                throw GzipError("expand \(source)", detail: "more than \(limitBytes) bytes")
             }
             try sink(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(outBuffer)[..<made]))
         }
         let rest = try inputEnded ? 0 : readSome(input, inBuffer, source)
         guard stream.avail_in == 0, rest == 0 else {
-            throw GzipError("read \(source)", detail: "bytes follow the end of the stream")
+            throw GzipError("read \(source)", detail: "bytes after the end of the stream")
         }
     }
 
@@ -99,34 +111,35 @@ package enum Gzip {
     }
 
     static func writeAll(_ file: Int32, _ bytes: UnsafeRawBufferPointer, _ path: String) throws(GzipError) {
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            let count = write(file, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
-            if count >= 0 {
-                rest = rest.dropFirst(count)
-            } else if errno != EINTR {
-                throw GzipError("write \(path)", errno: errno)
-            }
+        do throws(SystemError) {
+            try Descriptor.writeAll(bytes, to: file, operation: "write \(path)")
+        } catch {
+            throw GzipError(error.operation, errno: error.code)
         }
     }
 }
 
-/// A file that could not be compressed or expanded: what was tried, and why it failed.
-package struct GzipError: Error, CustomStringConvertible, Sendable {
+/// A file that could not be compressed or expanded.
+package struct GzipError: OperationError {
+    /// The failed operation, for example `read PATH`.
     package let operation: String
+    /// The cause.
     package let detail: String
-    /// The errno of a file that could not be read or written; nil where the bytes are at fault.
+    /// errno if the file could not be read or written; `nil` if its content is invalid.
     package let code: Int32?
 
     init(_ operation: String, detail: String?) {
         self.operation = operation
-        self.detail = detail ?? "zlib refused"
+        self.detail = detail ?? "zlib failed"
         code = nil
     }
 
     init(_ operation: String, errno code: Int32) {
-        (self.operation, self.detail, self.code) = (operation, String(cString: strerror(code)), code)
+        self.operation = operation
+        detail = String(cString: strerror(code))
+        self.code = code
     }
 
     package var description: String { "\(operation): \(detail)" }
+    package var category: ErrorCategory { .failure }
 }

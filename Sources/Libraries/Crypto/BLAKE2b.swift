@@ -1,5 +1,7 @@
-/// BLAKE2b (RFC 7693) without key, of any digest length. Written out because OpenSSL 3.0 knows the 64-byte digest only,
-/// and minisign needs the 32-byte one too; it hashes manifests and keys, a few hundred bytes.
+/// BLAKE2b (RFC 7693) without key, of any digest length.
+///
+/// Implemented here because OpenSSL 3.0 offers the 64-byte digest only, and minisign also needs the 32-byte digest. It hashes
+/// manifests and keys, a few hundred bytes.
 package enum BLAKE2b {
     private static let blockLength = 128
     private static let initial: [UInt64] = [
@@ -20,7 +22,12 @@ package enum BLAKE2b {
         [10, 2, 8, 4, 7, 6, 1, 5, 15, 11, 9, 14, 3, 12, 13, 0],
     ]
 
-    /// - Parameter length: bytes of the digest, 1 to 64.
+    /// Hashes a message.
+    ///
+    /// - Parameters:
+    ///   - message: the bytes.
+    ///   - length: size of the digest, 1 to 64 bytes.
+    /// - Returns: the digest.
     package static func hash(_ message: [UInt8], length: Int = 64) -> [UInt8] {
         precondition((1...64).contains(length))
         var state = initial

@@ -1,15 +1,15 @@
-/// AES-CMAC (RFC 4493, NIST SP 800-38B). Both subkeys are made once, at `init`.
+/// AES-CMAC (RFC 4493, NIST SP 800-38B). `init` derives both subkeys.
 ///
-/// Written on AES-CBC instead of taken from libcrypto, because the key diversification of AN10922 needs the subkeys with a
-/// padding of its own.
+/// Implemented on AES-CBC instead of libcrypto's CMAC, because the key diversification of AN10922 needs the subkeys with a
+/// different padding.
 package struct CMAC: Sendable {
-    /// Bytes of a MAC.
+    /// Size of a MAC, in bytes.
     package static let length = AES128.length
 
     private let cipher: AES128
-    /// For a last block that is whole.
+    /// Subkey for a complete last block.
     private let whole: [UInt8]
-    /// For a last block that was padded.
+    /// Subkey for a padded last block.
     private let padded: [UInt8]
 
     package init(_ cipher: AES128) {
@@ -18,22 +18,25 @@ package struct CMAC: Sendable {
         padded = CMAC.doubled(whole)
     }
 
-    /// 16 bytes.
+    /// Computes the MAC of a message, 16 bytes.
     package func authenticate(_ message: [UInt8]) -> [UInt8] { mac(message, atLeast: AES128.length) }
 
-    /// A key for one chip out of a master key (NXP AN10922, AES-128): the CMAC over the constant 01 and `input`, which is
-    /// padded to two blocks even where one would do.
+    /// Derives the key of one chip from a master key (NXP AN10922, AES-128).
+    ///
+    /// The key is the CMAC of the constant 01 and `input`, always padded to two blocks.
     ///
     /// - Parameters:
-    ///   - master: the key that is never on a chip.
-    ///   - input: 1 to 31 bytes, different for each chip: its UID, and perhaps what names application and system.
+    ///   - master: the master key, which is never stored on a chip.
+    ///   - input: diversification input, 1 to 31 bytes, different for each chip: its UID, and optionally an application and a
+    ///     system identifier.
+    /// - Returns: the key of the chip.
     package static func diversifiedKey(of master: AES128, input: [UInt8]) -> AES128 {
         precondition((1..<2 * AES128.length).contains(input.count))
         let key = CMAC(master).mac([0x01] + input, atLeast: 2 * AES128.length)
         return AES128(key: key)!
     }
 
-    /// - Parameter length: whole blocks, to which a shorter message is padded.
+    /// - Parameter length: a multiple of the block size; a shorter message is padded to it.
     private func mac(_ message: [UInt8], atLeast length: Int) -> [UInt8] {
         var text = message
         var subkey = whole
@@ -47,7 +50,7 @@ package struct CMAC: Sendable {
         return Array(cipher.encrypt(text).suffix(AES128.length))
     }
 
-    /// Times x in GF(2^128), without a branch on what is secret.
+    /// Multiplies by x in GF(2^128), without a branch on secret data.
     private static func doubled(_ block: [UInt8]) -> [UInt8] {
         var result = block
         for index in 0..<AES128.length {

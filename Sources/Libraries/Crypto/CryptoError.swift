@@ -1,9 +1,11 @@
 import CCrypto
+package import ErrorModel
 
-/// A failed call of libcrypto: what was tried, and its own reason where it gave one.
-package struct CryptoError: Error, CustomStringConvertible, Sendable {
+/// A failed call of libcrypto and the reason that libcrypto reported.
+package struct CryptoError: OperationError {
+    /// The failed operation, for example `sign`.
     package let operation: String
-    /// libcrypto's packed error code; 0 when it gave none.
+    /// libcrypto's packed error code; 0 if it reported none.
     package let code: UInt
     private let reason: String
 
@@ -11,8 +13,9 @@ package struct CryptoError: Error, CustomStringConvertible, Sendable {
         self.operation = operation
         code = ERR_get_error()
         ERR_clear_error()
-        reason = code == 0 ? "refused" : ERR_reason_error_string(code).map { String(cString: $0) } ?? "error \(code)"
+        reason = code == 0 ? "failed" : ERR_reason_error_string(code).map { String(cString: $0) } ?? "error \(code)"
     }
 
     package var description: String { "\(operation): \(reason)" }
+    package var category: ErrorCategory { .failure }
 }

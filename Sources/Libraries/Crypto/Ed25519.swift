@@ -2,14 +2,18 @@ import CCrypto
 
 /// Ed25519 signatures (RFC 8032) by libcrypto.
 package enum Ed25519 {
-    /// Bytes of a private key's seed.
+    /// Size of a private key's seed, in bytes.
     package static let seedLength = 32
-    /// Bytes of a public key.
+    /// Size of a public key, in bytes.
     package static let publicKeyLength = 32
-    /// Bytes of a signature.
+    /// Size of a signature, in bytes.
     package static let signatureLength = 64
 
-    /// The public key of a 32-byte seed. Throws `CryptoError`.
+    /// Derives the public key of a seed.
+    ///
+    /// - Parameter seed: 32 bytes.
+    /// - Returns: 32 bytes.
+    /// - Throws: `CryptoError`.
     package static func publicKey(ofSeed seed: [UInt8]) throws(CryptoError) -> [UInt8] {
         let key = try Key(seed: seed)
         var bytes = [UInt8](repeating: 0, count: publicKeyLength)
@@ -20,7 +24,13 @@ package enum Ed25519 {
         return bytes
     }
 
-    /// The 64-byte signature of `message`. Throws `CryptoError`.
+    /// Signs a message.
+    ///
+    /// - Parameters:
+    ///   - message: the bytes to sign.
+    ///   - seed: seed of the private key, 32 bytes.
+    /// - Returns: the signature, 64 bytes.
+    /// - Throws: `CryptoError`.
     package static func sign(_ message: [UInt8], seed: [UInt8]) throws(CryptoError) -> [UInt8] {
         let key = try Key(seed: seed)
         let context = EVP_MD_CTX_new()
@@ -33,7 +43,13 @@ package enum Ed25519 {
         return signature
     }
 
-    /// Whether `signature` is the key's over `message`; false for keys and signatures of the wrong length, too.
+    /// Verifies a signature.
+    ///
+    /// - Parameters:
+    ///   - signature: the signature.
+    ///   - message: the signed bytes.
+    ///   - publicKey: the public key.
+    /// - Returns: whether the signature is valid; `false` for a key or a signature of the wrong length.
     package static func verify(_ signature: [UInt8], of message: [UInt8], publicKey: [UInt8]) -> Bool {
         guard signature.count == signatureLength, publicKey.count == publicKeyLength,
             let key = EVP_PKEY_new_raw_public_key_ex(nil, "ED25519", nil, publicKey, publicKey.count)
@@ -41,7 +57,7 @@ package enum Ed25519 {
         defer { EVP_PKEY_free(key) }
         let context = EVP_MD_CTX_new()
         defer { EVP_MD_CTX_free(context) }
-        // What does not verify leaves its reason in the thread's error queue.
+        // A failed verification leaves its reason in the thread's error queue.
         defer { ERR_clear_error() }
         return EVP_DigestVerifyInit(context, nil, nil, nil, key) == 1
             && EVP_DigestVerify(context, signature, signature.count, message, message.count) == 1

@@ -2,7 +2,7 @@
 package enum Hex {
     private static let digits = Array("0123456789abcdef".utf8)
 
-    /// Lower case, two digits a byte.
+    /// Encodes bytes in lower case, two digits per byte.
     package static func encode(_ bytes: some Collection<UInt8>) -> String {
         String(unsafeUninitializedCapacity: 2 * bytes.count) { buffer in
             var at = 0
@@ -15,7 +15,7 @@ package enum Hex {
         }
     }
 
-    /// Either case, an even number of digits and nothing else; nil otherwise. Empty text is no bytes.
+    /// Decodes an even number of digits of either case; `nil` for any other text. An empty text gives no bytes.
     package static func decode(_ text: some StringProtocol) -> [UInt8]? {
         let digits = text.utf8
         guard digits.count.isMultiple(of: 2) else { return nil }

@@ -1,29 +1,33 @@
 import CCrypto
 
-/// SHA-256 (FIPS 180-4), fed piece by piece. A plain value: a copy goes on from the same state.
+/// SHA-256 (FIPS 180-4), computed piece by piece. A value type: a copy continues from the same state.
 package struct SHA256: Sendable {
-    /// Bytes of a digest.
+    /// Size of a digest, in bytes.
     package static let length = 32
-    /// Bytes of a block, the unit of HMAC's padding.
+    /// Size of a block, in bytes; HMAC pads keys to it.
     static let blockLength = 64
 
     private var state = SHA256_CTX()
 
     package init() { SHA256_Init(&state) }
 
+    /// Hashes further bytes.
     package mutating func update(_ bytes: [UInt8]) { bytes.withUnsafeBytes { update($0) } }
+    /// Hashes further bytes.
     package mutating func update(_ bytes: ArraySlice<UInt8>) { bytes.withUnsafeBytes { update($0) } }
-    /// The bytes of whole numbers as they lie in memory.
+    /// Hashes integers in their memory representation.
     package mutating func update(column: [some FixedWidthInteger]) { column.withUnsafeBytes { update($0) } }
+    /// Hashes the UTF-8 bytes of a text.
     package mutating func update(_ text: String) {
         var text = text
         text.withUTF8 { update(UnsafeRawBufferPointer($0)) }
     }
+    /// Hashes further bytes.
     package mutating func update(_ bytes: UnsafeRawBufferPointer) {
         SHA256_Update(&state, bytes.baseAddress, bytes.count)
     }
 
-    /// The 32-byte digest of all that was fed. The value itself is unchanged and may be fed further.
+    /// Returns the 32-byte digest of all bytes so far. The value is unchanged and accepts further bytes.
     package func finish() -> [UInt8] {
         var last = state
         return [UInt8](unsafeUninitializedCapacity: SHA256.length) { buffer, count in
@@ -32,14 +36,14 @@ package struct SHA256: Sendable {
         }
     }
 
-    /// The 32-byte digest of `bytes`.
+    /// Returns the 32-byte digest of `bytes`.
     package static func hash(_ bytes: [UInt8]) -> [UInt8] {
         var hash = SHA256()
         hash.update(bytes)
         return hash.finish()
     }
 
-    /// The first 8 bytes of the digest as a big-endian number, without making an array of it.
+    /// Returns the first 8 bytes of the digest as a big-endian number, without an allocation.
     func finish64() -> UInt64 {
         var last = state
         return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: SHA256.length) { buffer in
@@ -48,7 +52,7 @@ package struct SHA256: Sendable {
         }
     }
 
-    /// Feeds the digest of `other` without making an array of it: the second pass of HMAC.
+    /// Hashes the digest of `other`, without an allocation: the second pass of HMAC.
     mutating func update(digestOf other: SHA256) {
         var last = other.state
         withUnsafeTemporaryAllocation(of: UInt8.self, capacity: SHA256.length) { buffer in

@@ -1,15 +1,17 @@
-/// A request that gave no response worth having.
-package struct HTTPClientError: Error, CustomStringConvertible, Sendable, Equatable {
+package import ErrorModel
+
+/// A request without a usable response.
+package struct HTTPClientError: OperationError, Equatable {
     package enum Kind: Sendable, Equatable {
-        /// The URL cannot be used: not http or https, or malformed.
+        /// Invalid URL: malformed, or neither http nor https.
         case address
-        /// No connection, a certificate that is not accepted, or a connection that broke.
+        /// No connection, a certificate that is not accepted, or a lost connection.
         case unreachable
-        /// Not connected in time, or slower than the lowest speed for too long, or not done in time.
+        /// The connection time-out, the minimum speed or the total time limit was exceeded.
         case timedOut
-        /// More bytes than the limit.
+        /// The response has more bytes than the limit.
         case tooLarge
-        /// The caller's `isStopped` said so.
+        /// The caller's `isStopped` returned `true`.
         case stopped
         /// The file could not be written.
         case file
@@ -17,11 +19,23 @@ package struct HTTPClientError: Error, CustomStringConvertible, Sendable, Equata
 
     package let kind: Kind
     package let url: String
+    /// The cause.
     package let detail: String
 
     init(_ kind: Kind, _ url: String, _ detail: String) {
-        (self.kind, self.url, self.detail) = (kind, url, detail)
+        self.kind = kind
+        self.url = url
+        self.detail = detail
     }
 
     package var description: String { "GET \(url): \(detail)" }
+
+    /// `.configuration` for an invalid URL, `.failure` for the file and for the size limit, otherwise `.unavailable`.
+    package var category: ErrorCategory {
+        switch kind {
+        case .address: .configuration
+        case .unreachable, .timedOut, .stopped: .unavailable
+        case .tooLarge, .file: .failure
+        }
+    }
 }

@@ -1,10 +1,10 @@
 import CCurl
 import Glibc
 
-/// What came back. A `status` other than 200 and 206 has no body.
+/// The response to a GET. A response with a `status` other than 200 and 206 has no body.
 package struct HTTPResponse: Sendable {
     package let status: Int
-    /// As the server wrote it, quotes included: for If-None-Match.
+    /// The ETag header unchanged, with its quotes, for If-None-Match.
     package let etag: String?
     /// Empty for a download into a file.
     package let body: [UInt8]
@@ -12,19 +12,20 @@ package struct HTTPResponse: Sendable {
     package let fileBytes: Int
 }
 
-/// GET over libcurl, with bounded waits and sizes. Confined to one thread, which sleeps in it; it keeps its connection
-/// between requests.
+/// GET over libcurl, with limited time and size. Confined to one thread, which it blocks; keeps its connection open between
+/// requests.
 ///
-/// Only http and https; a redirect (three at most) never leads to another scheme, nor from https to http.
+/// Only http and https. Follows at most three redirects, never to another scheme and never from https to http.
 package final class HTTPSession {
     package struct Settings: Sendable {
-        /// Name, TCP and TLS together.
+        /// Time-out of name resolution, TCP and TLS together, in milliseconds.
         package var connectTimeoutMs = 5_000
-        /// A transfer slower than this: a list of a million (13 MB) would take longer than the two days it is good for ...
+        /// Minimum speed, in bytes per second. At this speed a snapshot of a million attendees (13 MB) takes almost the two
+        /// days that it is valid.
         package var lowSpeedBytesPerS = 100
-        /// ... for so long is given up. Its whole time is limited where a caller says so.
+        /// A transfer below the minimum speed for this time, in seconds, is aborted. Callers may also limit the total time.
         package var lowSpeedTimeS = 30
-        /// PEM bundle of certificate authorities, and no others; nil: the system's.
+        /// Path of the PEM bundle of accepted certificate authorities; `nil` for the system's.
         package var authorityFile: String?
         package var userAgent = "tapline"
 
@@ -33,27 +34,32 @@ package final class HTTPSession {
 
     private let handle: UnsafeMutableRawPointer
     private let settings: Settings
-    /// libcurl's own words on the last failure.
-    private let words = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
+    /// libcurl's message of the last failure.
+    private let message = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
     private static let initialised = curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK
 
     package init(_ settings: Settings = Settings()) {
         precondition(HTTPSession.initialised, "curl_global_init")
         guard let handle = curl_easy_init() else { fatalError("out of memory") }
-        (self.handle, self.settings) = (handle, settings)
+        self.handle = handle
+        self.settings = settings
     }
 
     deinit {
         curl_easy_cleanup(handle)
-        words.deallocate()
+        message.deallocate()
     }
 
-    /// Fetches into memory.
+    /// Fetches a resource into memory.
     ///
     /// - Parameters:
-    ///   - ifNoneMatch: an ETag; the server answers 304 when it still holds.
-    ///   - limitMs: longest time for all of it, `timedOut` after that; nil: only the lowest speed counts.
-    ///   - isStopped: asked about once a second; true ends the transfer with `stopped`.
+    ///   - url: http or https URL.
+    ///   - ifNoneMatch: an ETag; the server answers 304 if the resource is unchanged.
+    ///   - limitBytes: maximum size of the body, in bytes.
+    ///   - limitMs: maximum total time, in milliseconds; `nil` applies only the minimum speed.
+    ///   - isStopped: called about once a second; `true` ends the transfer with `stopped`.
+    /// - Returns: the response, of any status.
+    /// - Throws: `HTTPClientError`.
     package func get(
         _ url: String, ifNoneMatch: String? = nil, limitBytes: Int, limitMs: Int? = nil,
         isStopped: @escaping () -> Bool = { false }
@@ -62,23 +68,32 @@ package final class HTTPSession {
         return try run(url, transfer, limitMs, ifNoneMatch.map { ["If-None-Match: \($0)"] } ?? [])
     }
 
-    /// What is known of the part of a file that lies there.
+    /// The origin of a partially downloaded file.
     package enum Part: Sendable, Equatable {
-        /// Nothing: the file is fetched anew.
+        /// Unknown: the download starts over.
         case unknown
-        /// It came under this validator: continued while the server still has the same, fetched anew otherwise.
+        /// Downloaded under this validator: continued if the server's version is unchanged, otherwise started over.
         case of(validator: String)
-        /// It is continued, whatever the server has by now: for a caller who knows what the whole must be.
+        /// Continued regardless of the server's version. For callers that verify the whole file.
         case any
     }
 
-    /// Fetches into a file, or the rest of one. What has arrived stays when the transfer breaks. Nothing is synced to the
-    /// disk. A server that knows no ranges sends the whole, and the file is written anew.
+    /// Fetches a resource into a file, or the rest of it.
+    ///
+    /// Received bytes are kept if the transfer fails. Nothing is synced to the disk. If the server does not support ranges,
+    /// it sends the whole resource, and the file is rewritten.
     ///
     /// - Parameters:
-    ///   - limitMs: as for `get`.
-    ///   - onStart: called when the file is written anew, with what names the bytes for `Part.of`: the ETag, or else the
-    ///     Last-Modified, where it is a strong one (RFC 9110 section 8.8); nil without either.
+    ///   - url: http or https URL.
+    ///   - path: path of the file.
+    ///   - part: origin of the bytes that the file contains.
+    ///   - limitBytes: maximum size of the file, in bytes.
+    ///   - limitMs: maximum total time, in milliseconds; `nil` applies only the minimum speed.
+    ///   - onStart: called when the file is rewritten, with the validator for `Part.of`: the ETag, or else the
+    ///     Last-Modified, if it is strong (RFC 9110 section 8.8); `nil` without either.
+    ///   - isStopped: called about once a second; `true` ends the transfer with `stopped`.
+    /// - Returns: the response, of any status.
+    /// - Throws: `HTTPClientError`.
     package func download(
         _ url: String, to path: String, part: Part, limitBytes: Int, limitMs: Int? = nil,
         onStart: @escaping (String?) -> Void = { _ in }, isStopped: @escaping () -> Bool = { false }
@@ -99,10 +114,10 @@ package final class HTTPSession {
     ) throws(HTTPClientError) -> HTTPResponse {
         let scheme = url.prefix(while: { $0 != ":" }).lowercased()
         guard scheme == "http" || scheme == "https" else {
-            throw HTTPClientError(.address, url, "only http and https are known")
+            throw HTTPClientError(.address, url, "the scheme must be http or https")
         }
         guard !headers.contains(where: { $0.utf8.contains { $0 < 0x20 } }) else {
-            throw HTTPClientError(.address, url, "a control character in a header")
+            throw HTTPClientError(.address, url, "control character in a header")
         }
         curl_easy_reset(handle)
         let context = Unmanaged.passUnretained(transfer).toOpaque()
@@ -116,7 +131,7 @@ package final class HTTPSession {
         let finished = code == CURLE_OK && transfer.finish()
         if let failure = transfer.failure { throw HTTPClientError(failure.kind, url, failure.detail) }
         guard finished else {
-            let text = String(cString: words)
+            let text = String(cString: message)
             throw HTTPClientError(
                 HTTPSession.kind(code), url, text.isEmpty ? String(cString: curl_easy_strerror(code)) : text)
         }
@@ -131,7 +146,7 @@ package final class HTTPSession {
         shim_set_text(handle, CURLOPT_REDIR_PROTOCOLS_STR, scheme == "https" ? "https" : "http,https")
         shim_set_long(handle, CURLOPT_FOLLOWLOCATION, 1)
         shim_set_long(handle, CURLOPT_MAXREDIRS, 3)
-        // Signals belong to the program: time-outs of name look-ups use libcurl's own threads instead.
+        // The program handles signals itself: libcurl must use threads for time-outs of name resolution.
         shim_set_long(handle, CURLOPT_NOSIGNAL, 1)
         shim_set_long(handle, CURLOPT_CONNECTTIMEOUT_MS, settings.connectTimeoutMs)
         shim_set_long(handle, CURLOPT_LOW_SPEED_LIMIT, settings.lowSpeedBytesPerS)
@@ -139,26 +154,26 @@ package final class HTTPSession {
         shim_set_text(handle, CURLOPT_USERAGENT, settings.userAgent)
         if let file = settings.authorityFile {
             shim_set_text(handle, CURLOPT_CAINFO, file)
-            // Or Debian's folder of authorities would count as well.
+            // Otherwise Debian's folder of authorities is accepted as well.
             shim_set_text(handle, CURLOPT_CAPATH, nil)
         }
-        words[0] = 0
-        shim_set_pointer(handle, CURLOPT_ERRORBUFFER, words)
+        message[0] = 0
+        shim_set_pointer(handle, CURLOPT_ERRORBUFFER, message)
         shim_set_pointer(handle, CURLOPT_WRITEDATA, context)
         shim_set_data_function(handle, CURLOPT_WRITEFUNCTION) { bytes, size, count, context in
             let transfer = Unmanaged<Transfer>.fromOpaque(context!).takeUnretainedValue()
-            return transfer.take(UnsafeRawBufferPointer(start: bytes, count: size * count)) ? size * count : 0
+            return transfer.append(UnsafeRawBufferPointer(start: bytes, count: size * count)) ? size * count : 0
         }
         shim_set_pointer(handle, CURLOPT_HEADERDATA, context)
         shim_set_data_function(handle, CURLOPT_HEADERFUNCTION) { bytes, size, count, context in
             let transfer = Unmanaged<Transfer>.fromOpaque(context!).takeUnretainedValue()
-            transfer.header(UnsafeRawBufferPointer(start: bytes, count: size * count))
+            transfer.readHeader(UnsafeRawBufferPointer(start: bytes, count: size * count))
             return size * count
         }
         shim_set_long(handle, CURLOPT_NOPROGRESS, 0)
         shim_set_pointer(handle, CURLOPT_XFERINFODATA, context)
         shim_set_progress_function(handle) { context, _, _, _, _ in
-            Unmanaged<Transfer>.fromOpaque(context!).takeUnretainedValue().mayGoOn() ? 0 : 1
+            Unmanaged<Transfer>.fromOpaque(context!).takeUnretainedValue().shouldContinue() ? 0 : 1
         }
     }
 

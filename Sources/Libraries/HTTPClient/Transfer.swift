@@ -1,17 +1,18 @@
 import CCurl
 import Glibc
+import LinuxSystem
 
-/// What one request takes in: headers of the last response, and the body, into memory or a file.
+/// Receives the response to one request: the headers of the last response, and the body, in memory or in a file.
 final class Transfer {
     enum Sink {
         case memory
-        /// The path, and the bytes that are there already.
+        /// The path, and the number of bytes that the file already has.
         case file(String, have: Int)
     }
 
     private(set) var body: [UInt8] = []
     private(set) var headers: [String: String] = [:]
-    /// Bytes in the file that the response continues or starts; nil until the response shows it.
+    /// Bytes in the file so far; `nil` before the first byte of the response.
     private(set) var total: Int?
     var onStart: (String?) -> Void = { _ in }
     var failure: (kind: HTTPClientError.Kind, detail: String)?
@@ -23,7 +24,10 @@ final class Transfer {
     private var descriptor: Int32 = -1
 
     init(_ handle: UnsafeMutableRawPointer, _ sink: Sink, limitBytes: Int, isStopped: @escaping () -> Bool) {
-        (self.handle, self.sink, self.limitBytes, self.isStopped) = (handle, sink, limitBytes, isStopped)
+        self.handle = handle
+        self.sink = sink
+        self.limitBytes = limitBytes
+        self.isStopped = isStopped
     }
 
     deinit { closeFile() }
@@ -35,15 +39,15 @@ final class Transfer {
         descriptor = -1
     }
 
-    /// Opens the file also for an empty body; to be called when a good response has ended.
+    /// Creates the file for an empty body, too. Call it at the end of a successful response.
     func finish() -> Bool {
         guard case .file = sink, status == 200 || status == 206 else { return true }
         return descriptor >= 0 || openFile()
     }
 
-    func header(_ line: UnsafeRawBufferPointer) {
+    func readHeader(_ line: UnsafeRawBufferPointer) {
         let text = String(decoding: line, as: UTF8.self)
-        // After a redirect the headers begin anew.
+        // The status line of the next response after a redirect.
         if text.hasPrefix("HTTP/") {
             headers = [:]
             return
@@ -53,9 +57,9 @@ final class Transfer {
         headers[text[..<colon].lowercased()] = String(value.reversed().drop(while: \.isWhitespace).reversed())
     }
 
-    /// False ends the transfer.
-    func take(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        // The page that comes with an error is of no interest.
+    /// Appends bytes of the body. `false` ends the transfer.
+    func append(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        // The body of an error response is ignored.
         guard status == 200 || status == 206 else { return true }
         switch sink {
         case .memory:
@@ -65,23 +69,19 @@ final class Transfer {
         case .file(let path, _):
             guard descriptor >= 0 || openFile() else { return false }
             guard (total ?? 0) + bytes.count <= limitBytes else { return tooLarge() }
-            var rest = bytes
-            while !rest.isEmpty {
-                let count = write(descriptor, rest.baseAddress!, rest.count)
-                if count < 0 {
-                    if errno == EINTR { continue }
-                    failure = (.file, "write \(path): \(String(cString: strerror(errno)))")
-                    return false
-                }
-                rest = UnsafeRawBufferPointer(rebasing: rest[count...])
-                total = (total ?? 0) + count
+            do throws(SystemError) {
+                try Descriptor.writeAll(bytes, to: descriptor, operation: "write \(path)")
+            } catch {
+                failure = (.file, error.description)
+                return false
             }
+            total = (total ?? 0) + bytes.count
             return true
         }
     }
 
-    /// False ends the transfer.
-    func mayGoOn() -> Bool {
+    /// Asks the caller whether to continue. `false` ends the transfer.
+    func shouldContinue() -> Bool {
         guard isStopped() else { return true }
         failure = (.stopped, "stopped")
         return false
@@ -96,11 +96,11 @@ final class Transfer {
         guard case .file(let path, let have) = sink else { return false }
         let isRest = status == 206
         guard !isRest || headers["content-range"]?.hasPrefix("bytes \(have)-") == true else {
-            failure = (.unreachable, "the server sent another range than was asked for")
+            failure = (.unreachable, "the server sent a different range than requested")
             return false
         }
         let start = isRest ? have : 0
-        // One that says so is not taken up to the limit first.
+        // Fail before the download if the declared size is over the limit.
         if let length = headers["content-length"].flatMap({ Int($0) }), length > limitBytes - start {
             return tooLarge()
         }
@@ -109,7 +109,7 @@ final class Transfer {
             failure = (.file, "open \(path): \(String(cString: strerror(errno)))")
             return false
         }
-        // After the old bytes are gone: a crash in between never leaves them under the new name.
+        // After the truncation: a crash in between must not leave old bytes with the new validator.
         if !isRest { onStart(validator) }
         total = start
         return true
@@ -117,15 +117,15 @@ final class Transfer {
 
     var etag: String? { sendable("etag") }
 
-    /// The header's value if it can be sent back: a server that puts control characters into it must not keep us from asking.
+    /// The header's value if it is valid in a request. A value with control characters would make the next request fail.
     private func sendable(_ name: String) -> String? {
         headers[name].flatMap { $0.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7f } && !$0.isEmpty ? $0 : nil }
     }
 
-    /// What names the bytes of this response in If-Range, which takes strong validators only (RFC 9110 section 13.1.5).
+    /// The validator of this response for If-Range, which allows strong validators only (RFC 9110 section 13.1.5).
     private var validator: String? {
         if let tag = etag, !tag.hasPrefix("W/") { return tag }
-        // A date is strong if the file was not changed in the very second of the answer.
+        // A date is strong unless the file changed in the second of the response.
         guard let modified = sendable("last-modified"), modified != headers["date"], headers["date"] != nil else {
             return nil
         }

@@ -1,12 +1,18 @@
-/// How fast a client takes an answer, by what its host has acknowledged: what leaves the program may only lie in a buffer.
+/// Speed at which a client receives a response, measured by the bytes that its host has acknowledged. Bytes that the
+/// program has written may still be in a buffer.
 struct AnswerPace {
     private var bytes: Int64
     private var sinceS: Int
 
-    /// - Parameter bytes: acknowledged on the connection until now, those of earlier answers among them.
-    init(bytes: Int64, nowS: Int) { (self.bytes, sinceS) = (bytes, nowS) }
+    /// - Parameters:
+    ///   - bytes: bytes acknowledged on the connection so far, earlier responses included.
+    ///   - nowS: monotonic clock, in seconds.
+    init(bytes: Int64, nowS: Int) {
+        self.bytes = bytes
+        sinceS = nowS
+    }
 
-    /// Whether it has taken fewer than `least` bytes more, for `limitS` seconds. To be asked once in a while.
+    /// Returns whether fewer than `least` bytes were acknowledged for at least `limitS` seconds. Call it regularly.
     mutating func isTooSlow(bytes: Int64, nowS: Int, least: Int64, limitS: Int) -> Bool {
         guard bytes - self.bytes < least else {
             (self.bytes, sinceS) = (bytes, nowS)

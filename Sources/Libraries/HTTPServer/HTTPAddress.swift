@@ -1,12 +1,12 @@
 import Glibc
 
-/// Where a server listens: `ADDRESS:PORT`, the address an IPv4 or `[IPv6]` number, `localhost`, or empty for every
-/// interface; port 0 lets the kernel choose.
+/// Listening address of a server: `ADDRESS:PORT`. The address is an IPv4 or `[IPv6]` number, `localhost`, or empty for all
+/// interfaces. With port 0 the kernel chooses a port.
 package struct HTTPAddress: Sendable, CustomStringConvertible {
     package let host: String
     package let port: UInt16
 
-    /// Nil for what is not `ADDRESS:PORT`.
+    /// Parses an address; `nil` if the text is not `ADDRESS:PORT`.
     package init?(_ text: String) {
         guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
             return nil
@@ -24,7 +24,7 @@ package struct HTTPAddress: Sendable, CustomStringConvertible {
 
     package var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 
-    /// The socket address and whether it is IPv6. Numbers only: a server's own address is not asked of a name server.
+    /// The socket address, and whether it is IPv6. Only numbers: no name server is used for the server's own address.
     func resolve() -> (address: sockaddr_storage, isIPv6: Bool)? {
         var hints = addrinfo()
         hints.ai_family = AF_UNSPEC

@@ -1,21 +1,24 @@
 import Glibc
 
-/// A regular file held open, so that what is sent is one version of it, whatever is renamed meanwhile.
+/// An open regular file. The response is one consistent version, even if the file is replaced by rename during the transfer.
 package final class HTTPFile: Sendable {
     let descriptor: Int32
-    /// Bytes.
+    /// Size in bytes.
     package let size: Int64
-    /// Strong, in quotes: inode, size and modification time in nanoseconds. Files that are replaced by rename, never
-    /// written in place, cannot share it with other bytes.
+    /// Strong ETag with quotes, made of inode, size and modification time in nanoseconds. Unique for files that are replaced
+    /// by rename and never written in place.
     package let etag: String
 
-    /// It is, or may be, there, and cannot be opened: for want of descriptors, of permission, or of a sound disk.
+    /// A file that may exist but cannot be opened: no descriptors, no permission, or a disk error.
     package struct Unreadable: Error {
-        /// errno
+        /// errno.
         package let code: Int32
     }
 
-    /// Nil when there is no such regular file.
+    /// Opens a file; `nil` if there is no such regular file. Symbolic links are not followed.
+    ///
+    /// - Parameter path: path of the file.
+    /// - Throws: `Unreadable` if the file may exist but cannot be opened.
     package init?(path: String) throws(Unreadable) {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
         guard descriptor >= 0 else {

@@ -2,62 +2,77 @@ import CMicrohttpd
 import Glibc
 import Synchronization
 
-/// A small HTTP server for GET and HEAD on libmicrohttpd's own polling thread: the handler runs there, so it answers from
-/// memory or with a file and never waits. Files leave by sendfile(2), so a slow reader costs a socket and no memory.
+/// A small HTTP server for GET and HEAD on libmicrohttpd's polling thread.
+///
+/// The handler runs on that thread, so it must answer from memory or with a file and never block. Files are sent with
+/// sendfile(2), so a slow client costs a socket and no memory.
 package final class HTTPListener: Sendable {
     package typealias Handler = @Sendable (HTTPRequest) -> HTTPResponse
 
     package struct Limits: Sendable {
-        /// Connections at a time: a fleet of a thousand scanners that all ask at once, their kept connections, and people.
-        /// Who comes beyond gets 503 and is let go; never more than a quarter of the descriptors that the process may have: each
-        /// may take two, its socket and a file, and broker and database must always find one.
+        /// Maximum number of open connections: enough for a thousand scanners with kept connections, and browsers. Further
+        /// clients receive 503 and are disconnected.
+        ///
+        /// Also capped at a quarter of RLIMIT_NOFILE, because each connection may need two descriptors (socket and file) and
+        /// the broker and database connections must always find one.
         package var connections = 4_096
-        /// A connection without progress is closed after this, in seconds.
+        /// A connection without traffic is closed after this time, in seconds.
         package var idleS = 30
-        /// ... and one that has sent no whole request for so long when `closeStalled` is called: a byte now and then is no
-        /// progress.
+        /// `closeStalled` closes a connection without a complete request for this time, in seconds. Single bytes do not count
+        /// as progress.
         package var requestS = 40
-        /// ... and one that takes an answer for so long, in seconds, without taking `answerBytes` of it: some bytes now and
-        /// then are no progress either.
+        /// `closeStalled` closes a connection that acknowledges fewer than `answerBytes` of its response in this time, in
+        /// seconds.
         package var answerS = 60
-        /// 100 bytes/s, below which scanners give up, too: a twentieth of what a link of 16 kbit/s brings.
+        /// Minimum progress of a response within `answerS`, in bytes: 100 bytes/s, the minimum speed of scanners and a
+        /// twentieth of a 16 kbit/s link.
         package var answerBytes: Int64 = 6_000
 
         package init() {}
     }
 
-    /// Connections that are taken beyond the limit, to be told so.
+    /// Connections accepted beyond the limit, in order to answer 503.
     private static let spareConnections = 64
-    /// For request line and headers; what is longer is refused. 64 MiB if all connections come at once.
+    /// Memory of a connection for request line and headers, in bytes; longer requests are rejected. 64 MiB for all connections.
     private static let connectionMemoryBytes = 16_384
 
     private final class Context: Sendable {
         let handler: Handler
         let limits: Limits
         let connections = Connections()
-        init(_ handler: @escaping Handler, _ limits: Limits) { (self.handler, self.limits) = (handler, limits) }
+        init(_ handler: @escaping Handler, _ limits: Limits) {
+            self.handler = handler
+            self.limits = limits
+        }
     }
 
-    private struct Daemon: @unchecked Sendable {  // libmicrohttpd locks it; this class stops it once
+    // Sendable: libmicrohttpd locks it, and this class stops it once.
+    private struct Daemon: @unchecked Sendable {
         let pointer: OpaquePointer
     }
 
     private let daemon: Mutex<Daemon?>
     private let context: Context
-    /// The port in use, also when 0 was asked for.
+    /// The port in use, also if the address has port 0.
     package let port: UInt16
 
-    /// Starts listening. Throws `HTTPServerError`.
+    /// Starts listening.
+    ///
+    /// - Parameters:
+    ///   - address: address to listen on.
+    ///   - limits: limits of connections and times.
+    ///   - handler: answers a request. Runs on the server's thread and must not block.
+    /// - Throws: `HTTPServerError` if the address cannot be used.
     package init(
         _ address: HTTPAddress, limits: Limits = Limits(), handler: @escaping Handler
     ) throws(HTTPServerError) {
         guard let (storage, isIPv6) = address.resolve() else {
-            throw HTTPServerError(description: "\(address) is no address to listen on")
+            throw HTTPServerError(description: "cannot listen on \(address): not an address")
         }
         var limits = limits
-        limits.connections = HTTPListener.affordable(limits.connections)
+        limits.connections = HTTPListener.capped(limits.connections)
         let context = Context(handler, limits)
-        // One thread, epoll where there is one, and a pipe that wakes it to stop.
+        // One thread, epoll if available, and a pipe that wakes the thread to stop it.
         var flags = MHD_USE_AUTO.rawValue | MHD_USE_INTERNAL_POLLING_THREAD.rawValue | MHD_USE_ITC.rawValue
         if isIPv6 { flags |= MHD_USE_IPv6.rawValue }
         errno = 0
@@ -78,22 +93,24 @@ package final class HTTPListener: Sendable {
         port = UInt16(truncatingIfNeeded: shim_http_port(pointer))
     }
 
-    private static func affordable(_ connections: Int) -> Int {
+    /// Applies the cap of a quarter of RLIMIT_NOFILE.
+    private static func capped(_ connections: Int) -> Int {
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(UInt32(RLIMIT_NOFILE.rawValue)), &limit) == 0 else { return connections }
         return min(connections, Int(clamping: limit.rlim_cur / 4))
     }
 
-    /// Connections at present.
+    /// Number of open connections.
     package var connections: Int { context.connections.count }
 
-    /// Ends connections that keep the server waiting for a request (`Limits.requestS`), or with an answer (`Limits.answerS`).
-    /// To be called once in a while.
+    /// Closes connections that exceed `Limits.requestS` or `Limits.answerS`. Call it every few seconds.
     package func closeStalled() { context.connections.shutDownStalled(context.limits) }
 
     deinit { stop(graceMs: 0) }
 
-    /// Stops listening, lets answers under way end for at most `graceMs`, then closes everything.
+    /// Stops listening, waits for responses in progress, then closes all connections.
+    ///
+    /// - Parameter graceMs: maximum wait, in milliseconds.
     package func stop(graceMs: Int = 2_000) {
         let pointer: OpaquePointer? = daemon.withLock { daemon in
             defer { daemon = nil }
@@ -110,7 +127,7 @@ package final class HTTPListener: Sendable {
         if socket >= 0 { close(socket) }
     }
 
-    /// Called twice for a request: with its headers, then to answer. The mark tells the calls apart.
+    /// Called twice per request: after the headers, then to answer. The mark distinguishes the calls.
     private static let handle: MHD_AccessHandlerCallback = { context, connection, path, method, _, _, bodySize, mark in
         let context = Unmanaged<Context>.fromOpaque(context!).takeUnretainedValue()
         guard let connection, let path, let method, let bodySize, let mark else { return MHD_Result.NO }
@@ -130,10 +147,10 @@ package final class HTTPListener: Sendable {
         withUnsafeMutablePointer(to: &headers) {
             _ = MHD_get_connection_values(connection, .HEADER_KIND, { HTTPListener.collect($0, $2, $3) }, $0)
         }
-        // A Range has a meaning for GET only (RFC 9110 section 14.2).
+        // Range is defined for GET only (RFC 9110 section 14.2).
         if verb == "HEAD" { headers["range"] = nil }
         var response = context.handler(HTTPRequest(path: String(cString: path), headers: headers))
-        // While it is crowded nobody keeps a place that he does not use.
+        // Disable keep-alive above half the limit, so idle clients do not hold connections.
         if context.connections.count > context.limits.connections / 2 {
             response.headers.append(("Connection", "close"))
         }
@@ -204,7 +221,7 @@ package final class HTTPListener: Sendable {
         return MHD_create_response_from_buffer(bytes.count, &bytes, .RESPMEM_MUST_COPY)
     }
 
-    /// libmicrohttpd closes the descriptor it is given, so it gets one of its own.
+    /// libmicrohttpd closes the descriptor it receives, so it receives a duplicate.
     private static func message(_ file: HTTPFile, _ offset: Int64, _ count: Int64) -> OpaquePointer? {
         let own = fcntl(file.descriptor, F_DUPFD_CLOEXEC, 3)
         guard own >= 0 else { return nil }

@@ -1,35 +1,48 @@
-/// What a client asked: a GET or a HEAD, for the handler both the same.
+package import ErrorModel
+
+/// A GET or HEAD request. Handlers do not distinguish the two methods.
 package struct HTTPRequest: Sendable {
     /// Percent-decoded, without the query.
     package let path: String
-    /// By lower-case name; of a repeated header the last.
+    /// Header values by lower-case name; the last value of a repeated header.
     package let headers: [String: String]
 
     package init(path: String, headers: [String: String] = [:]) {
-        (self.path, self.headers) = (path, headers)
+        self.path = path
+        self.headers = headers
     }
 }
 
-/// What it gets.
+/// The answer to a request.
 package struct HTTPResponse: Sendable {
     package enum Body: Sendable {
         case bytes([UInt8])
-        /// With ETag, If-None-Match, Range and If-Range, by the server (RFC 9110 sections 13 and 14).
+        /// A file. The server handles ETag, If-None-Match, Range and If-Range (RFC 9110 sections 13 and 14).
         case file(HTTPFile)
     }
 
     package var status: Int
     package var contentType: String
     package var body: Body
+    /// Further headers, in order.
     package var headers: [(name: String, value: String)]
 
     package init(
         status: Int = 200, contentType: String, body: Body, headers: [(name: String, value: String)] = []
     ) {
-        (self.status, self.contentType, self.body, self.headers) = (status, contentType, body, headers)
+        self.status = status
+        self.contentType = contentType
+        self.body = body
+        self.headers = headers
     }
 
-    /// A short text, by default for people.
+    /// A response with a short text as body.
+    ///
+    /// - Parameters:
+    ///   - text: the body.
+    ///   - status: HTTP status code.
+    ///   - contentType: value of the Content-Type header.
+    /// - Returns: the response.
     package static func text(
         _ text: String, status: Int = 200, contentType: String = "text/plain; charset=utf-8"
     ) -> HTTPResponse {
@@ -37,7 +50,8 @@ package struct HTTPResponse: Sendable {
     }
 }
 
-/// Why a server could not start.
-package struct HTTPServerError: Error, CustomStringConvertible, Sendable {
+/// A server that cannot listen on its address.
+package struct HTTPServerError: OperationError {
     package let description: String
+    package var category: ErrorCategory { .failure }
 }

@@ -1,23 +1,25 @@
-/// Which part of a representation a GET gets (RFC 9110 sections 13.1, 13.2 and 14): pure, so that every rule is testable.
+/// The part of a representation that a GET receives (RFC 9110 sections 13.1, 13.2 and 14). A pure function of the request.
 package enum Selection: Equatable, Sendable {
     case whole
-    /// 206: these bytes, first and last included.
+    /// Status 206: these bytes, first and last included.
     case part(ClosedRange<Int64>)
-    /// 304.
+    /// Status 304.
     case notModified
-    /// 416.
+    /// Status 416.
     case unsatisfiable
 
+    /// Evaluates the conditional and range headers of a request.
+    ///
     /// - Parameters:
-    ///   - etag: strong, with its quotes.
-    ///   - size: bytes of the whole.
-    ///   - headers: by lower-case name.
+    ///   - etag: strong ETag with its quotes.
+    ///   - size: size of the whole, in bytes.
+    ///   - headers: request headers by lower-case name.
     package init(etag: String, size: Int64, headers: [String: String]) {
         if let known = headers["if-none-match"], Selection.names(known, etag) {
             self = .notModified
             return
         }
-        // If-Range takes a strong validator only; a date, or another version, asks for the whole.
+        // If-Range allows a strong validator only; for a date or another version the whole is sent.
         guard let range = headers["range"], headers["if-range"].map({ Selection.trimmed($0[...]) == etag }) ?? true
         else {
             self = .whole
@@ -26,7 +28,7 @@ package enum Selection: Equatable, Sendable {
         self = Selection.range(range, size: size)
     }
 
-    /// One range; several, another unit or nonsense are ignored, as a server may.
+    /// Parses one range. Several ranges, other units and syntax errors are ignored, as RFC 9110 permits.
     private static func range(_ text: String, size: Int64) -> Selection {
         let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
         guard parts.count == 2, trimmed(parts[0]).lowercased() == "bytes", !parts[1].contains(",") else {
@@ -48,13 +50,13 @@ package enum Selection: Equatable, Sendable {
         return first < size ? .part(first...last) : .unsatisfiable
     }
 
-    /// Digits only; more than fit are "very far".
+    /// Parses decimal digits; a number that does not fit is `Int64.max`.
     private static func position(_ text: Substring) -> Int64? {
         guard !text.isEmpty, text.utf8.allSatisfy({ (48...57).contains($0) }) else { return nil }
         return Int64(text) ?? .max
     }
 
-    /// If-None-Match compares weakly.
+    /// Returns whether an If-None-Match list contains the ETag, by weak comparison.
     private static func names(_ list: String, _ etag: String) -> Bool {
         list.split(separator: ",").contains {
             let one = trimmed($0)
@@ -62,6 +64,7 @@ package enum Selection: Equatable, Sendable {
         }
     }
 
+    /// Removes optional white space (RFC 9110 section 5.6.3).
     private static func trimmed(_ text: Substring) -> String {
         String(text.drop { $0 == " " || $0 == "\t" }.reversed().drop { $0 == " " || $0 == "\t" }.reversed())
     }

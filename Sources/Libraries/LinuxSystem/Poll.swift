@@ -2,7 +2,12 @@ import Glibc
 
 /// poll(2), restarted after signals.
 package enum Poll {
-    /// Which of `descriptors` are readable (or hung up) after at most `timeoutMs`; -1 waits for ever.
+    /// Waits until a descriptor is readable or hung up.
+    ///
+    /// - Parameters:
+    ///   - descriptors: open descriptors.
+    ///   - timeoutMs: maximum wait, in milliseconds; -1 waits without a limit.
+    /// - Returns: for each descriptor, whether it is readable or hung up.
     package static func wait(_ descriptors: [Int32], timeoutMs: Int) -> [Bool] {
         var entries = descriptors.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
         let deadline = SystemClock.monotonicMs() + Int64(Int32(clamping: max(0, timeoutMs)))
@@ -14,12 +19,17 @@ package enum Poll {
         }
     }
 
-    /// Whether a write of up to PIPE_BUF bytes would not have to wait; waits for that until `other` is readable, for ever.
+    /// Waits until a write of up to PIPE_BUF bytes would not block, or until `other` is readable.
+    ///
+    /// - Parameters:
+    ///   - descriptor: the descriptor to write to.
+    ///   - other: a descriptor that ends the wait.
+    /// - Returns: whether a write would not block.
     package static func isWritable(_ descriptor: Int32, or other: Int32) -> Bool {
         isWritable(descriptor, other, timeoutMs: -1)
     }
 
-    /// Whether a write of up to PIPE_BUF bytes would not have to wait.
+    /// Returns whether a write of up to PIPE_BUF bytes would not block. Never waits.
     package static func isWritable(_ descriptor: Int32) -> Bool { isWritable(descriptor, -1, timeoutMs: 0) }
 
     private static func isWritable(_ descriptor: Int32, _ other: Int32, timeoutMs: Int32) -> Bool {
@@ -30,7 +40,7 @@ package enum Poll {
         while poll(&entries, nfds_t(entries.count), timeoutMs) < 0 {
             guard errno == EINTR else { return false }
         }
-        // Also one that nobody reads any more: the write says so at once.
+        // Also `true` if the reader has closed: the write then fails immediately.
         return entries[0].revents != 0
     }
 }

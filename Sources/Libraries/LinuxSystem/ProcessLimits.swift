@@ -1,8 +1,11 @@
 import Glibc
 
-/// Limits that the kernel puts on this process.
+/// Resource limits of this process.
 package enum ProcessLimits {
-    /// Raises the soft limit of open files to the hard one, at most `wanted`; gives what is allowed now.
+    /// Raises the soft limit of open files to at most the hard limit.
+    ///
+    /// - Parameter wanted: the wanted number of open files.
+    /// - Returns: the soft limit after the call; 0 if it is unknown.
     @discardableResult
     package static func raiseOpenFiles(to wanted: Int) -> Int {
         var limit = rlimit()

@@ -4,14 +4,17 @@ import Crypto
 package struct MinisignPublicKey: Hashable, Sendable, CustomStringConvertible {
     package static let algorithm = Array("Ed".utf8)
 
-    /// 8 bytes; a signature names the key it was made with by them.
+    /// Key number, 8 bytes. A signature contains the number of its key.
     package let number: [UInt8]
-    /// 32 bytes.
+    /// Ed25519 public key, 32 bytes.
     package let key: [UInt8]
 
-    package init(number: [UInt8], key: [UInt8]) { (self.number, self.key) = (number, key) }
+    package init(number: [UInt8], key: [UInt8]) {
+        self.number = number
+        self.key = key
+    }
 
-    /// The base64 line of a .pub file.
+    /// Parses the base64 line of a .pub file; `nil` for any other text.
     package init?(base64 line: some StringProtocol) {
         guard let bytes = Base64.decode(line), bytes.count == 42, bytes.starts(with: MinisignPublicKey.algorithm) else {
             return nil
@@ -19,7 +22,7 @@ package struct MinisignPublicKey: Hashable, Sendable, CustomStringConvertible {
         self.init(number: Array(bytes[2..<10]), key: Array(bytes[10...]))
     }
 
-    /// The text of a .pub file: the base64 line, under a comment line or alone.
+    /// Parses a .pub file: the base64 line, alone or after a comment line; `nil` for any other text.
     package init?(file text: some StringProtocol) {
         let lines = text.split(whereSeparator: \.isNewline)
         guard let line = lines.last, lines.count <= 2 else { return nil }
@@ -29,18 +32,19 @@ package struct MinisignPublicKey: Hashable, Sendable, CustomStringConvertible {
     /// The base64 line.
     package var base64: String { Base64.encode(MinisignPublicKey.algorithm + number + key) }
 
-    /// As minisign writes it: the number as an integer, in hexadecimal.
+    /// Key ID as minisign displays it: the number as a little-endian integer, in hexadecimal.
     package var id: String { MinisignPublicKey.id(of: number) }
+    /// Returns the key ID of a key number.
     package static func id(of number: [UInt8]) -> String { Hex.encode(number.reversed()).uppercased() }
 
-    /// The whole .pub file.
+    /// The text of the .pub file.
     package var file: String { "untrusted comment: minisign public key \(id)\n\(base64)\n" }
 
     package var description: String { base64 }
 }
 
 extension StringProtocol {
-    /// Without blanks and line ends on either side.
+    /// The text without leading and trailing white space.
     var trimmed: String {
         String(drop(while: \.isWhitespace).reversed().drop(while: \.isWhitespace).reversed())
     }

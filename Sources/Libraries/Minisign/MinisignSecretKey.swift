@@ -1,4 +1,5 @@
 import Crypto
+package import ErrorModel
 
 /// A secret key in minisign's format, plain (`minisign -W`) or encrypted with a password.
 package struct MinisignSecretKey: Sendable {
@@ -10,7 +11,10 @@ package struct MinisignSecretKey: Sendable {
         publicKey = MinisignPublicKey(number: number, key: try Ed25519.publicKey(ofSeed: seed))
     }
 
-    /// A new key with a random number.
+    /// Generates a key with a random key number.
+    ///
+    /// - Returns: the new key.
+    /// - Throws: `CryptoError`.
     package static func generate() throws -> MinisignSecretKey {
         try MinisignSecretKey(number: randomBytes(8), seed: randomBytes(Ed25519.seedLength))
     }
@@ -20,14 +24,19 @@ package struct MinisignSecretKey: Sendable {
     // MARK: The file
     //
     // 158 bytes in base64 under a comment line: "Ed", the key derivation ("Sc" scrypt, or two zeros for none), "B2",
-    // a 32-byte salt, scrypt's ops and memory limits (8 bytes each, little-endian), and 104 bytes which a password hides by
-    // XOR with the derived key: the key's number, seed and public key, and BLAKE2b-256 over "Ed" and those.
+    // a 32-byte salt, scrypt's ops and memory limits (8 bytes each, little-endian), and 104 bytes. A password encrypts these
+    // by XOR with the derived key: the key's number, seed and public key, and BLAKE2b-256 over "Ed" and those.
     private static let derivation = Array("Sc".utf8)
     private static let checksum = Array("B2".utf8)
     private static let fileLength = 158
     private static let secretLength = 104
 
-    /// Throws `MinisignKeyError`.
+    /// Reads a key file.
+    ///
+    /// - Parameters:
+    ///   - text: content of the file.
+    ///   - password: password of an encrypted key; `nil` if there is none.
+    /// - Throws: `MinisignKeyError`, or `CryptoError` if the key derivation fails.
     package init(file text: String, password: String? = nil) throws {
         let lines = text.split(whereSeparator: \.isNewline)
         guard lines.count == 2, let bytes = Base64.decode(lines[1].trimmed), bytes.count == Self.fileLength,
@@ -45,23 +54,27 @@ package struct MinisignSecretKey: Sendable {
         }
         let (keys, sum) = (Array(secret[..<72]), Array(secret[72...]))
         let expected = BLAKE2b.hash(MinisignPublicKey.algorithm + keys, length: 32)
-        // minisign before 0.11 left the sum of a plain key out.
-        let hasNone = !isEncrypted && sum.allSatisfy { $0 == 0 }
-        guard hasNone || constantTimeEqual(sum, expected) else {
+        // minisign before 0.11 wrote zeros as the checksum of a plain key.
+        let hasNoChecksum = !isEncrypted && sum.allSatisfy { $0 == 0 }
+        guard hasNoChecksum || constantTimeEqual(sum, expected) else {
             throw isEncrypted ? MinisignKeyError.wrongPassword : MinisignKeyError.malformed
         }
         try self.init(number: Array(keys[..<8]), seed: Array(keys[8..<40]))
         guard publicKey.key == Array(keys[40...]) else { throw MinisignKeyError.malformed }
     }
 
-    /// The key file, encrypted when there is a password.
+    /// Renders the key file.
+    ///
+    /// - Parameter password: encrypts the key; `nil` writes a plain key.
+    /// - Returns: the text of the file.
+    /// - Throws: `CryptoError` if the key derivation fails.
     package func file(password: String? = nil) throws -> String {
         let keys = publicKey.number + seed + publicKey.key
         var secret = keys + BLAKE2b.hash(MinisignPublicKey.algorithm + keys, length: 32)
         var head = MinisignPublicKey.algorithm
         if let password {
-            // scrypt with N = 2^17, r = 8, p = 1: 128 MiB and half a second, what OWASP asks for. minisign's own keys take
-            // 1 GiB, too much for a center on a small machine.
+            // scrypt with N = 2^17, r = 8, p = 1: 128 MiB and half a second, the OWASP recommendation. minisign's own keys
+            // need 1 GiB, too much for a center on a small machine.
             let (salt, opsLimit, memoryLimit): ([UInt8], UInt64, UInt64) = (randomBytes(32), 1 << 22, 1 << 27)
             let stream = try Self.stream(password, salt: salt, opsLimit: opsLimit, memoryLimit: memoryLimit)
             secret = zip(secret, stream).map { $0 ^ $1 }
@@ -73,14 +86,14 @@ package struct MinisignSecretKey: Sendable {
         return "untrusted comment: minisign \(kind) secret key\n\(Base64.encode(head + secret))\n"
     }
 
-    /// The key stream of libsodium's crypto_pwhash_scryptsalsa208sha256, whose two limits stand for N, r = 8 and p.
+    /// The key stream of libsodium's crypto_pwhash_scryptsalsa208sha256. It derives N and p from the two limits; r is 8.
     private static func stream(
         _ password: String, salt: [UInt8], opsLimit: UInt64, memoryLimit: UInt64
     ) throws -> [UInt8] {
         let ops = max(opsLimit, 32_768)
         let boundByOps = ops < memoryLimit / 32
         let largest = boundByOps ? ops / 32 : memoryLimit / 1_024
-        // The smallest power of two that is over half the bound; N over 2^20 would need more than 1 GiB.
+        // N is the smallest power of two above half the bound; N above 2^20 would need more than 1 GiB.
         guard (2...(1 << 21)).contains(largest) else { throw MinisignKeyError.malformed }
         var n: UInt64 = 2
         while n <= largest / 2 { n *= 2 }
@@ -96,15 +109,17 @@ package struct MinisignSecretKey: Sendable {
     private static func bytes(_ word: UInt64) -> [UInt8] { (0..<8).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) } }
 }
 
-/// Why a key file gives no key.
-package enum MinisignKeyError: Error, CustomStringConvertible, Sendable {
+/// A key file that cannot be used.
+package enum MinisignKeyError: OperationError {
     case malformed, passwordNeeded, wrongPassword
+
+    package var category: ErrorCategory { .configuration }
 
     package var description: String {
         switch self {
         case .malformed: "not a minisign secret key"
-        case .passwordNeeded: "encrypted: its password is needed"
-        case .wrongPassword: "the password is wrong"
+        case .passwordNeeded: "the key is encrypted and needs a password"
+        case .wrongPassword: "wrong password"
         }
     }
 }

@@ -1,13 +1,13 @@
 import Crypto
 
-/// A signature file in minisign's format: what `minisign -V` verifies.
+/// A signature file in minisign's format, which `minisign -V` verifies.
 ///
-/// Four lines: an untrusted comment; the algorithm, the key's number and the signature of the file; a trusted comment;
-/// the signature of the first signature and that comment.
+/// Four lines: an untrusted comment; the algorithm, the key number and the signature of the file; a trusted comment; the
+/// signature of the first signature and the trusted comment.
 package struct MinisignSignature: Sendable {
-    /// Of the file's BLAKE2b-512, as minisign signs today.
+    /// Signature of the file's BLAKE2b-512: minisign's default since 2021.
     static let prehashed = Array("ED".utf8)
-    /// Of the file itself, as it did before 2021 (`minisign -l`).
+    /// Signature of the file itself: the default before 2021 (`minisign -l`).
     static let legacy = Array("Ed".utf8)
     static let trustedPrefix = "trusted comment: "
 
@@ -17,7 +17,7 @@ package struct MinisignSignature: Sendable {
     package let trustedComment: String
     let commentSignature: [UInt8]
 
-    /// Nil for anything that is not a signature file.
+    /// Parses a signature file; `nil` for any other content.
     package init?(file bytes: [UInt8]) {
         let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
         guard lines.count == 4 || lines.count == 5 && lines[4].isEmpty, lines[0].hasPrefix("untrusted comment: "),
@@ -33,7 +33,12 @@ package struct MinisignSignature: Sendable {
         commentSignature = second
     }
 
-    /// Whether this is the key's signature of `message`, and the trusted comment its own.
+    /// Verifies the signature and the trusted comment.
+    ///
+    /// - Parameters:
+    ///   - message: content of the signed file.
+    ///   - key: the public key.
+    /// - Returns: whether both signatures are valid.
     package func isValid(for message: [UInt8], by key: MinisignPublicKey) -> Bool {
         let signed = algorithm == MinisignSignature.prehashed ? BLAKE2b.hash(message) : message
         return keyNumber == key.number && Ed25519.verify(signature, of: signed, publicKey: key.key)
@@ -41,9 +46,14 @@ package struct MinisignSignature: Sendable {
                 commentSignature, of: signature + Array(trustedComment.utf8), publicKey: key.key)
     }
 
-    /// The signature file over `message`.
+    /// Signs a message and renders the signature file.
     ///
-    /// - Parameter comment: one line, covered by the signature; `minisign -V` shows it.
+    /// - Parameters:
+    ///   - message: content of the file to sign.
+    ///   - key: the secret key.
+    ///   - comment: trusted comment, one line; `minisign -V` displays it.
+    /// - Returns: the content of the signature file.
+    /// - Throws: `CryptoError`.
     package static func file(
         signing message: [UInt8], with key: MinisignSecretKey, trustedComment comment: String
     ) throws -> [UInt8] {

@@ -5,37 +5,39 @@ import Synchronization
 package struct NFCTag: Hashable, Sendable {
     /// 4, 7 or 10 bytes.
     package let uid: [UInt8]
-    /// SEL_RES; bit 5: it speaks ISO-DEP (ISO/IEC 14443-4).
+    /// SEL_RES of ISO/IEC 14443-3. Bit 5 means ISO-DEP (ISO/IEC 14443-4).
     package let selRes: UInt8
 
+    /// Whether the tag supports ISO-DEP, that is, APDUs.
     package var isISODEP: Bool { selRes & 0x20 != 0 }
 }
 
-/// One NFC reader, opened through libnfc 1.8; closed when the object goes.
+/// One NFC reader, opened through libnfc 1.8 and closed with the object.
 ///
-/// Confined to one thread, but for `abort`, which any thread may call at any time. Every call is bounded by libnfc's own time
-/// limits on the drivers for serial lines; `abort` is for what is not.
+/// Confined to one thread, except for `abort`, which any thread may call at any time. libnfc limits the time of every call on
+/// its serial drivers; `abort` is for the other drivers.
 package final class NFCDevice: Sendable {
-    /// libnfc's pointer, which is free of any thread; `@unchecked` because what it points at is used by one thread, save that
-    /// nfc_abort_command may be called from another.
+    /// libnfc's pointer. `@unchecked` because one thread uses the device, and libnfc allows nfc_abort_command from another.
     private struct Handle: @unchecked Sendable { let pointer: OpaquePointer }
 
     private let handle: Handle
-    /// Whether the device may be aborted: not once it is being closed. Held while aborting, never while waiting for the reader.
+    /// Whether the device may be aborted; `false` while it is closed. Locked during an abort, never during a wait for the reader.
     private let isOpen = Mutex(true)
-    /// As libnfc was told to open it.
+    /// libnfc's connection string, for example `pn532_uart:/dev/ttyUSB0`.
     package let connstring: String
 
-    /// Opens the reader and sets it up to look for tags once, without waiting for one. Of a mute reader on a serial line this
-    /// takes 1.4 s. Nothing but this reader is touched: libnfc looks around only in `list`.
+    /// Opens the reader and configures it to poll for tags once per call, without waiting.
     ///
-    /// Throws `NFCError`.
+    /// Takes 1.4 s for an unresponsive reader on a serial line. Accesses no other reader: libnfc scans only in `list`.
+    ///
+    /// - Parameter connstring: libnfc's connection string.
+    /// - Throws: `NFCError`.
     package init(_ connstring: String) throws {
         let opened = try NFCLibrary.open(connstring)
         self.connstring = connstring
         handle = Handle(pointer: opened)
         let result = NFCDevice.prepare(opened)
-        // All is set, so deinit closes it.
+        // All properties are set, so deinit closes the device.
         guard result >= 0 else { throw NFCError("set up the reader", code: result) }
     }
 
@@ -44,9 +46,12 @@ package final class NFCDevice: Sendable {
         nfc_close(handle.pointer)
     }
 
-    /// Looks for a tag, once: nil when there is none. Takes some 20 ms; 0.3 s where the reader is mute, then it throws.
+    /// Polls for a tag once and selects it.
     ///
-    /// Throws `NFCError`; `isOfTag` for one that answered badly.
+    /// Takes about 20 ms; 0.3 s if the reader does not respond.
+    ///
+    /// - Returns: the tag, or `nil` if there is none in the field.
+    /// - Throws: `NFCError`, with `isOfTag` for an invalid answer of a tag.
     package func select() throws -> NFCTag? {
         var found = shim_target()
         let result = shim_select(handle.pointer, &found)
@@ -56,13 +61,17 @@ package final class NFCDevice: Sendable {
         return NFCTag(uid: uid, selRes: found.sak)
     }
 
-    /// Most bytes of a command: a short APDU of ours is far shorter, and libnfc does not look at its buffer's end.
+    /// Maximum size of a command, in bytes. libnfc does not check the size of its buffer; the APDUs used here are far shorter.
     package static let commandLimitBytes = 255
     private static let answerLimitBytes = 264
 
-    /// Sends one command to the selected tag, and gives its answer.
-    /// - Parameter timeoutMs: for the reader's answer; the tag's own limit is the reader's affair.
-    /// Throws `NFCError`; `isOfTag` where the tag did not answer or has left.
+    /// Sends one command to the selected tag.
+    ///
+    /// - Parameters:
+    ///   - command: an APDU, at most `commandLimitBytes`.
+    ///   - timeoutMs: time-out of the reader's answer, in milliseconds. The reader applies its own time-out to the tag.
+    /// - Returns: the tag's answer.
+    /// - Throws: `NFCError`, with `isOfTag` if the tag did not answer or has left.
     package func exchange(_ command: [UInt8], timeoutMs: Int = 500) throws -> [UInt8] {
         precondition(!command.isEmpty && command.count <= NFCDevice.commandLimitBytes && timeoutMs > 0)
         var answer = [UInt8](repeating: 0, count: NFCDevice.answerLimitBytes)
@@ -72,8 +81,9 @@ package final class NFCDevice: Sendable {
         return Array(answer.prefix(Int(count)))
     }
 
-    /// Switches the field off and on: whatever tag is there begins anew, and a selected or halted one is found again.
-    /// Throws `NFCError`.
+    /// Switches the field off and on. Tags restart, so that a selected or halted tag is found again.
+    ///
+    /// - Throws: `NFCError`.
     package func resetField() throws {
         for isOn in [false, true] {
             let result = nfc_device_set_property_bool(handle.pointer, NP_ACTIVATE_FIELD, isOn)
@@ -81,8 +91,8 @@ package final class NFCDevice: Sendable {
         }
     }
 
-    /// Makes a call that waits on another thread give up, if the driver can (pn532_uart and pn53x_usb can while they wait for an
-    /// answer). Costs a descriptor where nothing waits, so it is for calls known to be stuck.
+    /// Aborts a call that blocks on another thread, if the driver supports it (pn532_uart and pn53x_usb do while they wait for
+    /// an answer). Leaks a descriptor if no call blocks, so use it only for calls known to hang.
     package func abort() {
         isOpen.withLock { if $0 { _ = nfc_abort_command(handle.pointer) } }
     }
@@ -90,7 +100,7 @@ package final class NFCDevice: Sendable {
     private static func prepare(_ device: OpaquePointer) -> Int32 {
         let result = nfc_initiator_init(device)
         guard result >= 0 else { return result }
-        // Else a look for a tag would last until one comes.
+        // Otherwise a poll would wait until a tag arrives.
         return nfc_device_set_property_bool(device, NP_INFINITE_SELECT, false)
     }
 }

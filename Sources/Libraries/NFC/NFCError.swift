@@ -1,18 +1,27 @@
 import CNFC
+package import ErrorModel
 
-/// What libnfc, or a reader behind it, refused.
-package struct NFCError: Error, Hashable, CustomStringConvertible, Sendable {
+/// A failed call of libnfc.
+package struct NFCError: OperationError, Hashable {
+    /// The failed operation, for example `open pn532_uart:/dev/ttyUSB0`.
     package let operation: String
-    /// One of libnfc's (nfc.h), below zero; 0 where libnfc says only that it failed.
+    /// libnfc's error code (nfc.h), negative; 0 if libnfc reported a failure without a code.
     package let code: Int32
 
-    /// - Parameter code: as libnfc returned it.
+    /// - Parameters:
+    ///   - operation: the failed operation.
+    ///   - code: the result of the libnfc call.
     package init(_ operation: String, code: Int32 = 0) {
-        (self.operation, self.code) = (operation, code)
+        self.operation = operation
+        self.code = code
     }
 
-    /// Whether the tag is to blame and the reader works: it left, or the radio was disturbed.
+    /// Whether the tag caused the error and the reader works: the tag left the field, or the radio link was disturbed.
     package var isOfTag: Bool { NFCError.tagCodes.contains(code) }
+
+    package var category: ErrorCategory { .failure }
+    /// `false` for arguments and functions that the reader or libnfc does not support.
+    package var isRetriable: Bool { ![NFC_EINVARG, NFC_EDEVNOTSUPP, NFC_ENOTIMPL].contains(code) }
 
     package var description: String {
         if code == 0 { return "\(operation) failed" }

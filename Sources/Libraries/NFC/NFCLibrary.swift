@@ -2,33 +2,37 @@ import CNFC
 import Glibc
 import Synchronization
 
-/// libnfc itself: one context for the process.
+/// The libnfc context of the process.
 ///
-/// Its list of drivers is a global that nfc_exit frees under whoever is opening a reader, and nfc_init and every message that
-/// libnfc logs read and set the environment. So there is one context, made once and never given back.
+/// libnfc's list of drivers is a global that nfc_exit frees even while another thread opens a reader. nfc_init and every log
+/// message of libnfc read and set the environment. So there is one context, created once and never released.
 package enum NFCLibrary {
-    /// libnfc reads its context and never writes it once it is made.
+    /// libnfc does not modify its context after nfc_init.
     private struct Context: @unchecked Sendable { let pointer: OpaquePointer? }
 
     private static let context: Context = {
-        // Its errors are ours to tell, in our log's form. A level that somebody set stays.
+        // Disables libnfc's log: errors are reported through `NFCError`. An existing setting is kept.
         setenv("LIBNFC_LOG_LEVEL", "0", 0)
         var pointer: OpaquePointer?
         nfc_init(&pointer)
         return Context(pointer: pointer)
     }()
 
-    /// USB and PC/SC drivers go through libraries whose start is not made for threads.
+    /// Serialises opening: the libraries behind the USB and PC/SC drivers are not thread-safe while they initialise.
     private static let opening = Mutex(())
 
-    /// To be called before other threads read the environment.
+    /// Initialises libnfc. Call it before other threads read the environment.
     package static func start() { _ = context }
 
-    /// Most readers listed.
+    /// Maximum number of listed readers.
     package static let listLimit = 8
 
-    /// The connection strings of the readers that libnfc finds without disturbing serial ports (unless libnfc's own settings
-    /// allow that), and of those its settings name. Throws `NFCError`.
+    /// Lists the connected readers.
+    ///
+    /// Serial ports are not probed unless libnfc's settings allow it. Readers named in these settings are listed as well.
+    ///
+    /// - Returns: connection strings, at most `listLimit`.
+    /// - Throws: `NFCError` if libnfc cannot be initialised.
     package static func list() throws -> [String] {
         guard let pointer = context.pointer else { throw NFCError("start libnfc") }
         let length = Int(NFC_BUFSIZE_CONNSTRING)
@@ -42,18 +46,18 @@ package enum NFCLibrary {
 
     static func open(_ connstring: String) throws -> OpaquePointer {
         guard let pointer = context.pointer else { throw NFCError("start libnfc") }
-        // A string that is too long would be cut, and another reader opened.
+        // libnfc would truncate a longer string and open a different reader.
         guard connstring.utf8.count < Int(NFC_BUFSIZE_CONNSTRING) else {
             throw NFCError("open \(connstring)", code: NFC_EINVARG)
         }
-        // A mute reader on a serial line shall not keep the others waiting.
+        // Serial readers are opened without the lock: an unresponsive one must not delay the others.
         let isSerial = connstring.hasPrefix("pn532_")
         let opened = isSerial ? Opened(pointer, connstring) : opening.withLock { _ in Opened(pointer, connstring) }
         guard let device = opened.device else { throw NFCError("open \(connstring)") }
         return device
     }
 
-    /// A new device, which is nobody's but the caller's.
+    /// A new device, owned by the caller.
     private struct Opened: @unchecked Sendable {
         let device: OpaquePointer?
         init(_ context: OpaquePointer, _ connstring: String) { device = nfc_open(context, connstring) }

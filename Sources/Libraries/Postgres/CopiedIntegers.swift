@@ -1,9 +1,9 @@
-/// Takes PostgreSQL's binary COPY format apart, of rows that are whole numbers and nothing else. Pieces may end anywhere.
+/// Parser of PostgreSQL's binary COPY format for rows of integers that are not NULL.
 struct CopiedIntegers {
-    /// Row after row; the owner empties it.
+    /// The parsed values, row after row; the owner removes them.
     var values: [Int64] = []
     private let columns: Int
-    /// The beginning of a row, or of the header, whose rest has not come yet.
+    /// The bytes of an incomplete row or header.
     private var rest: [UInt8] = []
     private var isInside = false
     private var isEnded = false
@@ -13,9 +13,15 @@ struct CopiedIntegers {
 
     init(columns: Int) { self.columns = columns }
 
-    mutating func take(_ piece: UnsafeRawBufferPointer, _ operation: String) throws {
+    /// Parses the next bytes.
+    ///
+    /// - Parameters:
+    ///   - piece: the bytes; may begin and end anywhere.
+    ///   - operation: the statement, for the error.
+    /// - Throws: `PostgresError` (misuse) for NULL and for columns that are not integers.
+    mutating func append(_ piece: UnsafeRawBufferPointer, _ operation: String) throws {
         if rest.isEmpty {
-            // The usual case: the server sends whole rows.
+            // The usual case: the server sends complete rows.
             let used = try parse(piece, operation)
             if used < piece.count { rest = Array(piece[used...]) }
             return
@@ -26,14 +32,14 @@ struct CopiedIntegers {
         rest = bytes
     }
 
-    /// To be asked after the last piece.
+    /// Throws unless the data has ended; call after the last piece.
     func checkEnd(_ operation: String) throws(PostgresError) {
         guard isEnded, rest.isEmpty else {
             throw PostgresError(.misuse, operation, message: "the COPY ended in the middle of a row")
         }
     }
 
-    /// Gives the number of bytes of what was whole.
+    /// Parses all complete rows and returns their size in bytes.
     private mutating func parse(_ bytes: UnsafeRawBufferPointer, _ operation: String) throws(PostgresError) -> Int {
         var at = 0
         if !isInside {
@@ -58,7 +64,7 @@ struct CopiedIntegers {
         return at
     }
 
-    /// Nil when the row's end has not come yet.
+    /// Parses one row and returns the position after it; `nil` if it is incomplete.
     private mutating func row(
         _ bytes: UnsafeRawBufferPointer, from start: Int, _ operation: String
     ) throws(PostgresError) -> Int? {
@@ -68,7 +74,7 @@ struct CopiedIntegers {
             let width = Int(bytes.loadUnaligned(fromByteOffset: at, as: Int32.self).bigEndian)
             at += 4
             guard [8, 4, 2].contains(width) else {
-                throw PostgresError(.misuse, operation, message: "column \(column + 1) is NULL, or no whole number")
+                throw PostgresError(.misuse, operation, message: "column \(column + 1) is NULL or not an integer")
             }
             guard bytes.count >= at + width else { return undo(column) }
             switch width {

@@ -1,7 +1,7 @@
-/// Rows in PostgreSQL's binary COPY format, built without an allocation a row: the ingest path.
+/// Rows in PostgreSQL's binary COPY format, built without an allocation per row, for ingestion.
 ///
-/// `beginRow` with the number of columns, then one `put` a column, of exactly the column's type: nothing is converted.
-/// The buffer is kept and used again after `clear`. Confined to one thread.
+/// Call `beginRow` with the number of columns, then `put` once per column with exactly the type of the column: the
+/// server converts nothing. `clear` keeps the memory for the next use. Confined to one thread.
 package final class CopyBuffer {
     private var storage: UnsafeMutableRawPointer
     private var capacity: Int
@@ -22,7 +22,7 @@ package final class CopyBuffer {
 
     deinit { storage.deallocate() }
 
-    /// Size on the wire, in bytes.
+    /// Size of the data to send, in bytes.
     package var byteCount: Int { count + Self.trailerBytes }
     package var isEmpty: Bool { rowCount == 0 }
 
@@ -33,6 +33,9 @@ package final class CopyBuffer {
         append(Self.header)
     }
 
+    /// Begins a row.
+    ///
+    /// - Parameter columns: the number of `put` calls that follow.
     package func beginRow(_ columns: Int) {
         reserve(2)
         store(Int16(columns))
@@ -53,25 +56,8 @@ package final class CopyBuffer {
 
     /// `timestamptz`, in microseconds since 1970-01-01 UTC.
     package func put(timestamp microseconds: Int64) { putInteger(microseconds &- epochOffsetMicros) }
-    package func put(timestamp microseconds: Int64?) {
-        if let microseconds { put(timestamp: microseconds) } else { putNull() }
-    }
 
-    package func put(_ id: PostgresUUID) {
-        reserve(20)
-        store(Int32(16))
-        store(id.high)
-        store(id.low)
-    }
-
-    /// `bytea`.
-    package func put(_ bytes: [UInt8]) {
-        reserve(4)
-        store(Int32(bytes.count))
-        append(bytes)
-    }
-
-    /// `text`, or any type in its text form only where the column is text.
+    /// `text`.
     package func put(_ text: String) {
         var text = text
         text.withUTF8 { bytes in
@@ -108,7 +94,7 @@ package final class CopyBuffer {
         count += bytes.count
     }
 
-    /// Room for that many bytes, and always for the trailer.
+    /// Ensures space for that many bytes and for the trailer.
     @inline(__always)
     private func reserve(_ bytes: Int) {
         if count + bytes + Self.trailerBytes > capacity { grow(bytes) }
@@ -122,7 +108,7 @@ package final class CopyBuffer {
         storage = larger
     }
 
-    /// All bytes so far, which are then forgotten; rows go on behind them.
+    /// Passes the bytes so far to `body` and removes them; more rows can follow.
     func takeBytes<Result>(
         _ body: (UnsafeRawBufferPointer) throws(PostgresError) -> Result
     ) throws(PostgresError) -> Result {
@@ -130,7 +116,7 @@ package final class CopyBuffer {
         return try body(UnsafeRawBufferPointer(start: storage, count: count))
     }
 
-    /// All bytes, trailer included; the buffer may go on growing afterwards.
+    /// Passes all bytes and the trailer to `body`. The buffer stays as it is, without the trailer.
     func withBytes<Result>(
         _ body: (UnsafeRawBufferPointer) throws(PostgresError) -> Result
     ) throws(PostgresError) -> Result {

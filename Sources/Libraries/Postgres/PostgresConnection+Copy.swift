@@ -1,13 +1,18 @@
 import CPostgres
-import Glibc
 
 extension PostgresConnection {
-    /// Bytes handed to libpq at once; between two pieces the socket is drained, so that libpq's buffer stays small.
+    /// Bytes per call into libpq. Between two pieces the buffer is flushed, so that it stays small.
     private static let pieceBytes = 1 << 16
-    /// Values of `copyOutIntegers` that are collected before they are handed on: they stay in the processor's cache.
+    /// Minimum number of values per call of the body of `copyOutIntegers`. They fit the processor's cache.
     private static let pieceValues = 1 << 13
 
-    /// A whole `COPY ... FROM STDIN (FORMAT binary)`; gives the number of rows.
+    /// Runs `COPY ... FROM STDIN (FORMAT binary)`.
+    ///
+    /// - Parameters:
+    ///   - sql: the statement.
+    ///   - buffer: the rows.
+    /// - Returns: the number of stored rows.
+    /// - Throws: `PostgresError`.
     @discardableResult
     package func copyIn(_ sql: String, _ buffer: CopyBuffer) throws(PostgresError) -> Int {
         try startCopy(sql, expecting: PGRES_COPY_IN)
@@ -15,9 +20,15 @@ extension PostgresConnection {
         return try endCopyIn(sql)
     }
 
-    /// The same in pieces: the server works on what was sent while `fill` makes more, and the buffer stays small. `fill` puts
-    /// rows and calls the closure it is given between them, after each few thousand: it sends what is there. An error of
-    /// `fill` ends the COPY (and the transaction it stands in) and is thrown on.
+    /// Runs `COPY ... FROM STDIN (FORMAT binary)` in pieces: the server stores rows while `fill` produces more.
+    ///
+    /// - Parameters:
+    ///   - sql: the statement.
+    ///   - buffer: the buffer for the rows; cleared first.
+    ///   - fill: puts rows into the buffer and calls `send` after every few thousand rows. Its error ends the COPY,
+    ///     fails the transaction and is rethrown.
+    /// - Returns: the number of stored rows.
+    /// - Throws: `PostgresError`.
     @discardableResult
     package func copyIn(
         _ sql: String, _ buffer: CopyBuffer,
@@ -31,38 +42,33 @@ extension PostgresConnection {
                 try buffer.takeBytes { (bytes) throws(PostgresError) in try put(bytes, sql) }
             }
         } catch {
-            if !isBroken, PQputCopyEnd(handle, "given up by the client") >= 0 { _ = try? finish(sql) }
+            if !isBroken, PQputCopyEnd(handle, "cancelled by the client") >= 0 { _ = try? finish(sql) }
             throw error
         }
         try buffer.withBytes { (bytes) throws(PostgresError) in try put(bytes, sql) }
         return try endCopyIn(sql)
     }
 
-    /// A whole `COPY ... FROM STDIN` in any format, from chunks of any size; nil ends it. An error of `nextChunk` ends the
-    /// COPY (and the transaction it stands in) and is thrown on.
-    @discardableResult
-    package func copyInStream(_ sql: String, _ nextChunk: () throws -> [UInt8]?) throws -> Int {
-        try startCopy(sql, expecting: PGRES_COPY_IN)
-        do {
-            while let chunk = try nextChunk() {
-                try chunk.withUnsafeBytes { try put($0, sql) }
-            }
-        } catch {
-            if !isBroken, PQputCopyEnd(handle, "given up by the client") >= 0 { _ = try? finish(sql) }
-            throw error
-        }
-        return try endCopyIn(sql)
-    }
-
-    /// A whole `COPY ... TO STDOUT`: `body` gets one row a call in text format (line break included), and pieces
-    /// of any size in binary. An error of `body` is thrown on once the rest has been read away.
+    /// Runs `COPY ... TO STDOUT`.
+    ///
+    /// - Parameters:
+    ///   - sql: the statement.
+    ///   - body: called with one row with its line break in text format, and with pieces of any size in binary format.
+    ///     Its error is rethrown after the remaining rows have been read.
+    /// - Throws: `PostgresError`, or the error of `body`.
     package func copyOut(_ sql: String, _ body: ([UInt8]) throws -> Void) throws {
         try receiveCopy(sql) { try body(Array($0)) }
     }
 
-    /// A whole `COPY ... TO STDOUT (FORMAT binary)` of whole numbers, `columns` a row, none of them NULL: `body` gets the
-    /// values of a few thousand rows a call, one row after the other, and how many bytes have come so far. An error of `body`
-    /// is thrown on once the rest has been read away.
+    /// Runs `COPY ... TO STDOUT (FORMAT binary)` for integer columns that are not NULL.
+    ///
+    /// - Parameters:
+    ///   - sql: the statement.
+    ///   - columns: number of columns.
+    ///   - body: called with the values of at least 8,192 / `columns` rows, row after row, and the number of bytes
+    ///     received so far. The last call may have fewer rows. Its error is rethrown after the remaining rows have been
+    ///     read.
+    /// - Throws: `PostgresError`, or the error of `body`.
     package func copyOutIntegers(
         _ sql: String, columns: Int, _ body: (_ values: [Int64], _ bytes: Int64) throws -> Void
     ) throws {
@@ -70,7 +76,7 @@ extension PostgresConnection {
         var bytes: Int64 = 0
         try receiveCopy(sql) { piece in
             bytes += Int64(piece.count)
-            try rows.take(piece, sql)
+            try rows.append(piece, sql)
             guard rows.values.count >= Self.pieceValues else { return }
             try body(rows.values, bytes)
             rows.values.removeAll(keepingCapacity: true)
@@ -107,13 +113,13 @@ extension PostgresConnection {
         if result.status == status { return }
         let failure =
             result.status == PGRES_FATAL_ERROR
-            ? error(result, sql) : PostgresError(.misuse, sql, message: "the statement is not the COPY it should be")
-        if [PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH].contains(result.status) { giveUp() }
+            ? error(result, sql) : PostgresError(.misuse, sql, message: "the statement is not a COPY in this direction")
+        if [PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH].contains(result.status) { shutDown() }
         while !isBroken, try nextResult(until: deadline, sql) != nil {}
         throw failure
     }
 
-    /// An error that the server found on the way shows at the end.
+    /// Sends bytes. An error of the server is thrown by `endCopyIn`.
     private func put(_ bytes: UnsafeRawBufferPointer, _ sql: String) throws(PostgresError) {
         var rest = bytes[...]
         while !rest.isEmpty {
@@ -136,10 +142,5 @@ extension PostgresConnection {
             default: throw lost(sql)
             }
         }
-    }
-
-    func pollReadable(timeoutMs: Int) -> Bool {
-        var entry = pollfd(fd: PQsocket(handle), events: Int16(POLLIN), revents: 0)
-        return poll(&entry, 1, Int32(clamping: timeoutMs)) > 0
     }
 }

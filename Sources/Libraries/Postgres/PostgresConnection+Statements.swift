@@ -1,17 +1,26 @@
 import CPostgres
+import LinuxSystem
 
 extension PostgresConnection {
-    /// Runs one or several statements by the simple protocol; gives the last result.
+    /// Runs one or several statements with the simple protocol. Several statements without BEGIN are one transaction.
     ///
-    /// Several statements without BEGIN are one transaction.
+    /// - Parameter sql: the statements.
+    /// - Returns: the result of the last statement, in text format.
+    /// - Throws: `PostgresError`.
     @discardableResult
     package func execute(_ sql: String) throws(PostgresError) -> PostgresResult {
         try start(sql) { PQsendQuery(handle, sql) }
         return try finish(sql)
     }
 
-    /// Runs one statement with parameters `$1`, `$2` ...
-    /// - Parameter binary: results in binary format, for hot paths and for `microseconds`; see `PostgresResult`.
+    /// Runs one statement.
+    ///
+    /// - Parameters:
+    ///   - sql: the statement.
+    ///   - parameters: the values of `$1`, `$2` and so on.
+    ///   - binary: whether the result is in binary format, which is faster and which `microseconds` needs.
+    /// - Returns: the result.
+    /// - Throws: `PostgresError`.
     @discardableResult
     package func query(
         _ sql: String, _ parameters: [PostgresParameter] = [], binary: Bool = false
@@ -25,30 +34,15 @@ extension PostgresConnection {
         return try finish(sql)
     }
 
-    /// Prepares a statement under a name for this connection's life.
-    /// - Parameter types: of the parameters, as many as need saying: the server infers what is left out, and
-    ///   `queryPrepared` must send what fits.
-    package func prepare(_ name: String, _ sql: String) throws(PostgresError) {
-        try start(sql) { PQsendPrepare(handle, name, sql, 0, nil) }
-        _ = try finish(sql)
-    }
-
-    @discardableResult
-    package func queryPrepared(
-        _ name: String, _ parameters: [PostgresParameter] = [], binary: Bool = false
-    ) throws(PostgresError) -> PostgresResult {
-        try withEncoded(parameters) { (_, values, lengths, formats) throws(PostgresError) in
-            try start(name) {
-                PQsendQueryPrepared(handle, name, Int32(parameters.count), values, lengths, formats, binary ? 1 : 0)
-            }
-        }
-        return try finish(name)
-    }
-
     // MARK: Transactions
 
-    /// BEGIN, `body`, COMMIT; ROLLBACK when it throws (the first error is the one that is thrown).
-    /// - Parameter mode: what follows BEGIN, as `ISOLATION LEVEL REPEATABLE READ READ ONLY`.
+    /// Runs `body` between BEGIN and COMMIT; on an error, runs ROLLBACK and rethrows it.
+    ///
+    /// - Parameters:
+    ///   - mode: the transaction mode, for example `ISOLATION LEVEL REPEATABLE READ READ ONLY`.
+    ///   - body: the statements of the transaction.
+    /// - Returns: the result of `body`.
+    /// - Throws: the error of `body`, or `PostgresError` of BEGIN or COMMIT.
     package func transaction<Result>(_ mode: String = "", _ body: () throws -> Result) throws -> Result {
         try execute("BEGIN \(mode)")
         let result: Result
@@ -60,8 +54,10 @@ extension PostgresConnection {
         return result
     }
 
-    /// COMMIT. Throws `commitWithWarning` when the server answered with a WARNING or rolled back instead; any
-    /// error with `isConnectionLost` means that nobody knows whether it happened.
+    /// Commits the transaction.
+    ///
+    /// - Throws: `PostgresError` of code `commitWithWarning` if the server answered with a WARNING or with a ROLLBACK.
+    ///   After an error with `isConnectionLost` the outcome is unknown.
     package func commit() throws(PostgresError) {
         let result = try execute("COMMIT")
         if let warning = lastNotices.first(where: { $0.severity == "WARNING" }) {
@@ -73,23 +69,30 @@ extension PostgresConnection {
         }
     }
 
-    /// ROLLBACK; what goes wrong with it shows in `isBroken`.
+    /// Rolls back the transaction, if there is one. `isBroken` is `true` after a failure.
     package func rollback() {
         if !isBroken && isInTransaction { _ = try? execute("ROLLBACK") }
     }
 
     // MARK: Notifications
 
+    /// Subscribes to the notifications of a channel.
+    ///
+    /// - Throws: `PostgresError`.
     package func listen(_ channel: String) throws(PostgresError) {
         try execute("LISTEN \(identifier(channel))")
     }
 
-    /// Notifications that have arrived; waits at most `timeoutMs` for the first. Throws when the connection is lost.
+    /// Returns the notifications that have arrived.
+    ///
+    /// - Parameter timeoutMs: maximum wait for the first, in milliseconds.
+    /// - Returns: the notifications in order; empty if none arrived in time.
+    /// - Throws: `PostgresError` if the connection is lost.
     package func notifications(timeoutMs: Int = 0) throws(PostgresError) -> [PostgresNotification] {
         guard !isBroken else { throw lost("notifications") }
         var found = takeNotifications()
         if found.isEmpty {
-            _ = pollReadable(timeoutMs: timeoutMs)
+            _ = Poll.wait([descriptor], timeoutMs: timeoutMs)
             guard PQconsumeInput(handle) == 1 else { throw lost("notifications") }
             found = takeNotifications()
         }
@@ -119,7 +122,7 @@ extension PostgresConnection {
         }
     }
 
-    /// Sends, reads all results, throws the first error, gives the last result.
+    /// Flushes the request, reads all results, and returns the last result or throws the first error.
     func finish(_ operation: String) throws(PostgresError) -> PostgresResult {
         let deadline = deadline()
         try flush(until: deadline, operation)
@@ -129,9 +132,9 @@ extension PostgresConnection {
             switch result.status {
             case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_EMPTY_QUERY: last = result
             case PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH:
-                // There is no way on but through the COPY calls.
-                giveUp()
-                throw PostgresError(.misuse, operation, message: "a COPY needs copyIn or copyOut")
+                // Only the COPY calls could continue this connection.
+                shutDown()
+                throw PostgresError(.misuse, operation, message: "use copyIn or copyOut for a COPY")
             default: failure = failure ?? error(result, operation)
             }
         }
@@ -147,7 +150,7 @@ extension PostgresConnection {
         ) throws(PostgresError) -> Void
     ) throws(PostgresError) {
         let encoded = parameters.map(\.encoded)
-        // One block for all values, and one byte more, so that an empty value has an address too.
+        // One block for all values. An empty value takes one byte, because libpq reads a null pointer as NULL.
         let size = encoded.reduce(1) { $0 + max(1, $1.bytes?.count ?? 0) }
         let block = UnsafeMutablePointer<CChar>.allocate(capacity: size)
         defer { block.deallocate() }

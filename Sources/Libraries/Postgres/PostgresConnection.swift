@@ -1,25 +1,30 @@
 import CPostgres
 import Glibc
+import LinuxSystem
 
-/// One PostgreSQL connection, closed when the object goes. Confined to one thread at a time, and not `Sendable`.
+/// A PostgreSQL connection, closed with the object. Confined to one thread at a time, and not `Sendable`.
 ///
-/// Every wait is bounded: statements by the server's `statement_timeout`, and everything, a COMMIT too, by a deadline
-/// `graceMs` later, at which the socket is shut and the connection is broken for good. A broken connection throws
-/// `connectionLost` at every call; make a new one.
+/// The server limits each statement by `statement_timeout`. The client limits each call, COMMIT included, to `graceMs`
+/// more; then it shuts the socket down, and the connection stays broken. Each call on a broken connection throws
+/// `connectionLost`: open a new connection.
 package final class PostgresConnection {
     let handle: OpaquePointer
     let notices = NoticeBox()
     let statementTimeoutMs: Int
-    private var failed = false
+    private var hasFailed = false
 
-    /// How much longer than the server's time-out the client waits, in milliseconds: the server's clean error comes first.
+    /// Additional wait of the client after the server's time-out, in milliseconds, so that the server's error arrives
+    /// first.
     static let graceMs = 2_000
 
-    /// Connects, or throws `cannotConnect`.
+    /// Connects to a server.
+    ///
     /// - Parameters:
-    ///   - url: as libpq takes it, several hosts included; what stands in it wins over the settings here.
-    ///   - connectTimeoutMs: for each host, rounded up to whole seconds, 2 s at least.
-    ///   - statementTimeoutMs: 0 for no limit.
+    ///   - url: libpq connection URI or keywords, with one or several hosts; its settings override those of this class.
+    ///   - connectTimeoutMs: time limit for each host, in milliseconds, rounded up to whole seconds; at least 2 s.
+    ///   - statementTimeoutMs: time limit of a statement, in milliseconds; 0 sets no limit.
+    ///   - applicationName: name of the connection in `pg_stat_activity`.
+    /// - Throws: `PostgresError` of code `cannotConnect`, or `misuse` for an invalid URL.
     package init(
         url: String, connectTimeoutMs: Int = 5_000, statementTimeoutMs: Int = 60_000, applicationName: String
     ) throws(PostgresError) {
@@ -27,10 +32,10 @@ package final class PostgresConnection {
         try PostgresConnection.validate(url: url)
         let settings = [
             ("connect_timeout", String(max(2, (connectTimeoutMs + 999) / 1_000))),
-            // A peer that vanished is noticed within half a minute, whatever waits.
+            // Detects a vanished peer within 30 s.
             ("tcp_user_timeout", "20000"), ("keepalives_idle", "10"), ("keepalives_interval", "5"),
             ("keepalives_count", "3"), ("fallback_application_name", applicationName), ("client_encoding", "UTF8"),
-            // Last, so that its settings win.
+            // Last, so that its settings override the others.
             ("dbname", url),
         ]
         let keywords = settings.map { strdup($0.0) }
@@ -49,7 +54,8 @@ package final class PostgresConnection {
         handle = connection
         PQsetnonblocking(handle, 1)
         notices.attach(to: handle)
-        // The forms that PostgresResult reads; and locks of a client that froze or vanished are given back.
+        // The formats that PostgresResult reads. The keep-alive and idle time-outs release the locks of a client that
+        // is suspended or unreachable.
         try execute(
             """
             SET datestyle = 'ISO, YMD'; SET intervalstyle = 'postgres'; SET timezone = 'UTC'; SET bytea_output = 'hex';
@@ -61,7 +67,10 @@ package final class PostgresConnection {
 
     deinit { PQfinish(handle) }
 
-    /// Whether libpq takes the URL; throws `misuse` without repeating it, for it may hold a password.
+    /// Validates a URL without connecting.
+    ///
+    /// - Parameter url: libpq connection URI or keywords.
+    /// - Throws: `PostgresError` of code `misuse`, without the URL, because it may contain a password.
     package static func validate(url: String) throws(PostgresError) {
         var message: UnsafeMutablePointer<CChar>?
         let options = PQconninfoParse(url, &message)
@@ -71,40 +80,40 @@ package final class PostgresConnection {
         }
         guard options != nil else {
             throw PostgresError(
-                .misuse, "connect", message: "the database URL is not valid (postgresql://USER@HOST:PORT/DATABASE)")
+                .misuse, "connect", message: "invalid database URL (use postgresql://USER@HOST:PORT/DATABASE)")
         }
     }
 
-    /// Host and database, for logs; never the password.
+    /// Host, port and database, for logs. Never contains the password.
     package var address: String {
         let host = PQhost(handle).map { String(cString: $0) } ?? ""
         let port = PQport(handle).map { String(cString: $0) } ?? ""
         return "\(host):\(port)/\(PQdb(handle).map { String(cString: $0) } ?? "")"
     }
 
-    /// True when this connection is of no use any more.
-    package var isBroken: Bool { failed || PQstatus(handle) != CONNECTION_OK }
+    /// Whether the connection is unusable: open a new one.
+    package var isBroken: Bool { hasFailed || PQstatus(handle) != CONNECTION_OK }
 
-    /// True between BEGIN and its end, failed transactions included.
+    /// Whether a transaction is open, even a failed one.
     package var isInTransaction: Bool {
         let status = PQtransactionStatus(handle)
         return status == PQTRANS_INTRANS || status == PQTRANS_INERROR
     }
 
-    /// For poll(2): readable when something came by itself, as a notification or the connection's end.
+    /// For poll(2): readable after a notification and after the end of the connection.
     package var descriptor: Int32 { PQsocket(handle) }
 
-    /// What the server said during the last call, 100 at most.
+    /// Notices of the server during the last call, at most 100.
     package var lastNotices: [PostgresNotice] { notices.collected }
 
-    /// A text as SQL literal, quotes included.
+    /// Returns a text as an SQL literal with its quotes.
     package func literal(_ text: String) -> String {
         guard let quoted = PQescapeLiteral(handle, text, text.utf8.count) else { return "''" }
         defer { PQfreemem(quoted) }
         return String(cString: quoted)
     }
 
-    /// A name as SQL identifier, quotes included.
+    /// Returns a name as an SQL identifier with its quotes.
     package func identifier(_ name: String) -> String {
         guard let quoted = PQescapeIdentifier(handle, name, name.utf8.count) else { return "\"\"" }
         defer { PQfreemem(quoted) }
@@ -113,30 +122,30 @@ package final class PostgresConnection {
 
     // MARK: Waiting
 
-    /// The instant, on the monotonic clock in milliseconds, at which a call that starts now is given up.
+    /// The deadline of a call that starts now, in milliseconds of the monotonic clock.
     func deadline() -> Int64 {
-        statementTimeoutMs <= 0 ? .max : monotonicMs() + Int64(statementTimeoutMs + Self.graceMs)
+        statementTimeoutMs <= 0 ? .max : SystemClock.monotonicMs() + Int64(statementTimeoutMs + Self.graceMs)
     }
 
-    /// Sleeps until the socket can be read (or written, if asked); at the deadline shuts the socket and throws.
+    /// Waits until the socket is readable, or writable if `writing`. At the deadline shuts the socket down and throws.
     func wait(writing: Bool, until deadline: Int64, _ operation: String) throws(PostgresError) {
         var entry = pollfd(
             fd: PQsocket(handle), events: Int16(POLLIN) | (writing ? Int16(POLLOUT) : 0), revents: 0)
         guard entry.fd >= 0 else { throw lost(operation) }
         while true {
-            let left = deadline == .max ? -1 : Int32(clamping: max(0, deadline - monotonicMs()))
+            let left = deadline == .max ? -1 : Int32(clamping: max(0, deadline - SystemClock.monotonicMs()))
             let count = poll(&entry, 1, left)
             if count > 0 { break }
             if count < 0 && errno == EINTR { continue }
-            giveUp()
-            throw PostgresError(.deadline, operation, message: "no answer in time: connection closed")
+            shutDown()
+            throw PostgresError(.deadline, operation, message: "no answer in time, connection closed")
         }
         if entry.revents & Int16(POLLIN | POLLHUP | POLLERR) != 0, PQconsumeInput(handle) == 0 {
             throw lost(operation)
         }
     }
 
-    /// Sends all that is buffered.
+    /// Sends all buffered bytes.
     func flush(until deadline: Int64, _ operation: String) throws(PostgresError) {
         while true {
             switch PQflush(handle) {
@@ -147,7 +156,7 @@ package final class PostgresConnection {
         }
     }
 
-    /// The next result, or nil after the last of the statement.
+    /// Returns the next result; `nil` after the last result of the statement.
     func nextResult(until deadline: Int64, _ operation: String) throws(PostgresError) -> PostgresResult? {
         while PQisBusy(handle) == 1 { try wait(writing: false, until: deadline, operation) }
         return PQgetResult(handle).map(PostgresResult.init)
@@ -155,14 +164,14 @@ package final class PostgresConnection {
 
     func lost(_ operation: String) -> PostgresError {
         let message = String(cString: PQerrorMessage(handle)).trimmed
-        giveUp()
+        shutDown()
         return PostgresError(
             .connectionLost, operation, message: message.isEmpty ? "the connection is lost" : message)
     }
 
-    /// Shuts the socket, so that the server ends its side as well; `deinit` frees the rest.
-    func giveUp() {
-        failed = true
+    /// Shuts the socket down, so that the server ends the session; `deinit` frees the connection.
+    func shutDown() {
+        hasFailed = true
         let socket = PQsocket(handle)
         if socket >= 0 { shutdown(socket, Int32(SHUT_RDWR)) }
     }
@@ -170,7 +179,7 @@ package final class PostgresConnection {
     func error(_ result: PostgresResult, _ operation: String) -> PostgresError {
         let details = [result.field("D"), result.field("H")].compactMap { $0 }
         let isLost = PQstatus(handle) != CONNECTION_OK
-        if isLost { failed = true }
+        if isLost { hasFailed = true }
         return PostgresError(
             isLost ? .connectionLost : .server, operation,
             message: result.field("M") ?? String(cString: PQerrorMessage(handle)).trimmed,
@@ -179,20 +188,14 @@ package final class PostgresConnection {
     }
 }
 
-func monotonicMs() -> Int64 {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000
-}
-
 extension String {
-    /// libpq ends its messages with a line break, and writes several lines for several hosts.
+    /// The text in one line. libpq ends messages with a line break, and writes one line per host.
     var trimmed: String {
         split(whereSeparator: \.isNewline).map { $0.drop(while: { $0 == " " || $0 == "\t" }) }.joined(separator: "; ")
     }
 }
 
-/// Where libpq's notice receiver puts what it hears; it lives as long as the connection.
+/// Collects the notices that libpq passes to its notice receiver. Lives as long as the connection.
 final class NoticeBox {
     private(set) var collected: [PostgresNotice] = []
     private static let limit = 100

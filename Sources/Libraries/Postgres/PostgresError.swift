@@ -1,43 +1,49 @@
-/// A failed PostgreSQL call: what was tried, why it failed, and what that means for a retry.
-package struct PostgresError: Error, CustomStringConvertible, CustomDebugStringConvertible, Sendable {
-    /// Open for more: compare with the constants.
+package import ErrorModel
+
+/// A failed PostgreSQL call: the operation, the cause and whether a retry can help.
+package struct PostgresError: OperationError, CustomDebugStringConvertible {
+    /// Extensible: compare with the constants.
     package struct Code: RawRepresentable, Hashable, Sendable {
         package let rawValue: String
         package init(rawValue: String) { self.rawValue = rawValue }
 
-        /// No connection could be made: server away, wrong address, wrong password.
+        /// No connection: server unavailable, wrong address or wrong password.
         package static let cannotConnect = Code(rawValue: "cannot-connect")
-        /// The connection is gone; what the last statement did is not known.
+        /// The connection is lost; the outcome of the last statement is unknown.
         package static let connectionLost = Code(rawValue: "connection-lost")
-        /// The wait was over its bound and the socket was closed; what the last statement did is not known.
+        /// The call timed out and the socket was closed; the outcome of the last statement is unknown.
         package static let deadline = Code(rawValue: "deadline")
-        /// The server refused the statement; see `sqlState`.
+        /// The server rejected the statement; see `sqlState`.
         package static let server = Code(rawValue: "server")
-        /// The COMMIT was answered with a WARNING (a cancelled wait for a synchronous standby), or with a ROLLBACK: it
-        /// must be taken as not done.
+        /// The server answered COMMIT with a WARNING (a cancelled wait for a synchronous standby) or with a ROLLBACK.
+        /// The transaction must be treated as not committed.
         package static let commitWithWarning = Code(rawValue: "commit-with-warning")
-        /// The call does not fit the statement, as in a COPY that is none.
+        /// The call does not fit the statement, for example `copyIn` with a statement other than COPY.
         package static let misuse = Code(rawValue: "misuse")
     }
 
     package let code: Code
-    /// What was tried: `connect`, or the statement's beginning.
+    /// `connect`, or the first 200 characters of the statement.
     package let operation: String
-    /// Five characters (https://www.postgresql.org/docs/15/errcodes-appendix.html); nil when the server said nothing.
+    /// Five characters (https://www.postgresql.org/docs/15/errcodes-appendix.html); `nil` without an answer of the server.
     package let sqlState: String?
-    /// The primary message, safe to show.
+    /// The primary message. Never contains a password.
     package let message: String
     /// The server's detail and hint; may quote data.
     package let detail: String?
-    /// The constraint that was broken, for class 23.
+    /// The violated constraint, for class 23.
     package let constraint: String?
 
     init(
         _ code: Code, _ operation: String, message: String, sqlState: String? = nil, detail: String? = nil,
         constraint: String? = nil
     ) {
-        (self.code, self.operation, self.message) = (code, String(operation.prefix(200)), message)
-        (self.sqlState, self.detail, self.constraint) = (sqlState, detail, constraint)
+        self.code = code
+        self.operation = String(operation.prefix(200))
+        self.message = message
+        self.sqlState = sqlState
+        self.detail = detail
+        self.constraint = constraint
     }
 
     package var description: String { message + (sqlState.map { " (SQLSTATE \($0))" } ?? "") }
@@ -47,34 +53,43 @@ package struct PostgresError: Error, CustomStringConvertible, CustomDebugStringC
 
     private func isClass(_ classes: String...) -> Bool { classes.contains { sqlState?.hasPrefix($0) == true } }
 
-    /// The connection cannot be used any more, or never could: make a new one, with back-off.
+    /// `.unavailable` without a usable connection, `.configuration` for misuse and an invalid URL, otherwise `.failure`.
+    package var category: ErrorCategory {
+        isConnectionLost ? .unavailable : code == .misuse ? .configuration : .failure
+    }
+
+    /// Whether the connection is unusable: open a new one, with back-off.
     package var isConnectionLost: Bool {
         [.cannotConnect, .connectionLost, .deadline].contains(code) || isClass("08", "57P")
     }
-    /// Serialization failure or deadlock: the same transaction may succeed when run again.
+    /// Whether the error is a serialization failure or a deadlock: the same transaction may succeed when run again.
     package var isSerializationFailure: Bool { sqlState == "40001" || sqlState == "40P01" }
-    /// The data cannot be stored as they are (classes 22 and 23); a retry would fail again.
+    /// Whether the data cannot be stored (classes 22 and 23); a retry would fail again.
     package var isDataError: Bool { isClass("22", "23") }
-    /// Whether the rows are to blame, and no retry can write them: beside data errors cardinality (class 21), a view's check
-    /// (44), the limits of a value or a statement (54) and what a trigger raises (P0).
+    /// Whether the rows cause the error, so that no retry can store them.
+    ///
+    /// Data errors, cardinality (class 21), a view's check option (44), the limits of a value or a statement (54) and
+    /// errors raised by triggers (P0).
     package var blamesData: Bool { isDataError || isClass("21", "44", "54", "P0") }
-    /// Nothing is wrong with the request: lost connection, serialization failure, resources (disk full, memory, locks,
-    /// time-outs), a server in recovery, a COMMIT that must not be trusted.
+    /// Whether the request is correct and may succeed later.
+    ///
+    /// Lost connection, serialization failure, resources (disk full, memory, locks, time-outs), a server in recovery, or
+    /// an unreliable COMMIT.
     package var isRetriable: Bool {
         isConnectionLost || isSerializationFailure || code == .commitWithWarning || sqlState == "25006"
             || isClass("53", "55", "57", "58")
     }
 }
 
-/// What the server says beside the answer.
+/// A notice that the server sent with an answer.
 package struct PostgresNotice: Sendable, Hashable {
-    /// Never translated: `WARNING`, `NOTICE`, `INFO`, `LOG`, `DEBUG`.
+    /// `WARNING`, `NOTICE`, `INFO`, `LOG` or `DEBUG`; never translated.
     package let severity: String
     package let sqlState: String
     package let message: String
 }
 
-/// A NOTIFY of another session.
+/// A NOTIFY from another session.
 package struct PostgresNotification: Sendable, Hashable {
     package let channel: String
     package let payload: String

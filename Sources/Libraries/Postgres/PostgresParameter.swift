@@ -1,17 +1,20 @@
-/// A 128-bit UUID by its two halves in network order, so that arrays of them need no allocation each.
+/// A UUID as two halves in network order, so that an array of UUIDs is one allocation.
 package struct PostgresUUID: Hashable, Sendable {
     package let high: UInt64
     package let low: UInt64
-    package init(high: UInt64, low: UInt64) { (self.high, self.low) = (high, low) }
+    package init(high: UInt64, low: UInt64) {
+        self.high = high
+        self.low = low
+    }
 }
 
-/// A parameter of a statement. All but text travel in PostgreSQL's binary formats, so the server needs no cast: `$1` of
-/// `.int64s` is a `bigint[]`.
+/// A parameter of a statement. All but texts are sent in binary format with their type, so the SQL needs no cast: `$1`
+/// of `.int64s` is a `bigint[]`.
 ///
-/// Times are microseconds since 1970-01-01 UTC; on the server they are `timestamptz`.
+/// Times are microseconds since 1970-01-01 UTC; their type is `timestamptz`.
 package enum PostgresParameter: Sendable {
     case null
-    /// Of the type that the statement wants, in text: `text`, `numeric`, `jsonb`, `time`, ... (type inferred by the server).
+    /// A value in text format. The server infers its type: `text`, `numeric`, `jsonb`, `time` and so on.
     case text(String)
     case bool(Bool)
     case int16(Int16)
@@ -37,12 +40,9 @@ package enum PostgresParameter: Sendable {
 
     package static func optional(_ value: Int64?) -> PostgresParameter { value.map(PostgresParameter.int64) ?? .null }
     package static func optional(_ value: String?) -> PostgresParameter { value.map(PostgresParameter.text) ?? .null }
-    package static func optionalTimestamp(_ microseconds: Int64?) -> PostgresParameter {
-        microseconds.map(PostgresParameter.timestamp) ?? .null
-    }
 }
 
-/// Object ids of built-in types (pg_type.dat); they never change.
+/// Object IDs of built-in types (pg_type.dat); they never change.
 enum TypeID {
     static let bool: UInt32 = 16
     static let bytea: UInt32 = 17
@@ -63,7 +63,7 @@ enum TypeID {
     static let uuidArray: UInt32 = 2951
 }
 
-/// PostgreSQL counts time from 2000-01-01: 10,957 days of microseconds after 1970-01-01.
+/// PostgreSQL's epoch, 2000-01-01, in microseconds since 1970-01-01: 10,957 days.
 let epochOffsetMicros: Int64 = 946_684_800_000_000
 
 extension [UInt8] {
@@ -73,7 +73,7 @@ extension [UInt8] {
 }
 
 extension PostgresParameter {
-    /// Type (0: let the server infer), bytes (nil: NULL), and whether they are binary.
+    /// Type (0 lets the server infer it), bytes (`nil` is NULL), and whether the format is binary.
     var encoded: (type: UInt32, bytes: [UInt8]?, isBinary: Bool) {
         switch self {
         case .null: (0, nil, false)
@@ -119,7 +119,8 @@ extension PostgresParameter {
         withUnsafeBytes(of: value.bigEndian) { Array($0) }
     }
 
-    /// array_recv: dimensions, has-null flag, element type, length, lower bound; then length and bytes of each element.
+    /// Encodes an array for `array_recv`: dimensions, has-null flag, element type, length, lower bound; then length and
+    /// bytes of each element.
     private static func array<Element>(
         _ type: UInt32, _ elementType: UInt32, _ values: [Element?], _ put: (Element, inout [UInt8]) -> Void
     ) -> (type: UInt32, bytes: [UInt8]?, isBinary: Bool) {

@@ -1,9 +1,9 @@
 import CPostgres
 
-/// The answer to a statement. Rows and columns are numbered from 0; asking beyond them is a programmer's error.
+/// The result of a statement. Rows and columns are numbered from 0; other indices are a precondition failure.
 ///
-/// The readers take both formats, text (the default) and binary; a reader that does not fit the column's type is a
-/// programmer's error. NULL reads as 0, "", [] or false: ask `isNull`, or use the optional readers.
+/// The readers accept both formats, text and binary. A reader must fit the type of the column (precondition). NULL
+/// reads as 0, "", [] or `false`: use `isNull` or the optional readers to detect it.
 package final class PostgresResult {
     private let handle: OpaquePointer
     package let rowCount: Int
@@ -17,9 +17,9 @@ package final class PostgresResult {
 
     deinit { PQclear(handle) }
 
-    /// Rows that the statement inserted, changed, deleted, copied or gave.
+    /// Number of rows that the statement inserted, changed, deleted, copied or returned.
     package var affectedRows: Int { Int(String(cString: PQcmdTuples(handle))) ?? 0 }
-    /// As in `INSERT 0 1`, `COMMIT`.
+    /// For example `INSERT 0 1` or `COMMIT`.
     package var commandTag: String { String(cString: PQcmdStatus(handle)) }
     package func columnName(_ column: Int) -> String { String(cString: PQfname(handle, Int32(column))) }
 
@@ -29,7 +29,7 @@ package final class PostgresResult {
         return PQgetisnull(handle, Int32(row), Int32(column)) == 1
     }
 
-    /// A value's bytes as they came; the pointer lives as long as this object.
+    /// The bytes of a value. The pointer is valid as long as this object.
     private func raw(_ row: Int, _ column: Int) -> UnsafeRawBufferPointer {
         guard !isNull(row, column) else { return UnsafeRawBufferPointer(start: nil, count: 0) }
         return UnsafeRawBufferPointer(
@@ -39,20 +39,20 @@ package final class PostgresResult {
 
     private func isBinary(_ column: Int) -> Bool { PQfformat(handle, Int32(column)) == 1 }
 
-    /// `smallint`, `integer`, `bigint`, and in text format anything that reads as a whole number.
+    /// Reads `smallint`, `integer` or `bigint`; in text format, any type whose text is an integer.
     package func int(_ row: Int, _ column: Int) -> Int64 {
         let bytes = raw(row, column)
         guard !bytes.isEmpty else { return 0 }
         if isBinary(column) {
-            precondition([1, 2, 4, 8].contains(bytes.count), "column \(columnName(column)) is no whole number")
+            precondition([1, 2, 4, 8].contains(bytes.count), "column \(columnName(column)) is not an integer")
             let sign: Int64 = bytes[0] & 0x80 != 0 && bytes.count > 1 ? -1 : 0
             return bytes.reduce(sign) { $0 << 8 | Int64($1) }
         }
-        // By hand: a String for each of millions of numbers would cost more than the query.
+        // Parsed without a String, which would cost more than the query for millions of numbers.
         var value: Int64 = 0
         let isNegative = bytes[0] == UInt8(ascii: "-")
         for byte in bytes.dropFirst(isNegative ? 1 : 0) {
-            precondition(byte >= 48 && byte <= 57, "column \(columnName(column)) is no whole number")
+            precondition(byte >= 48 && byte <= 57, "column \(columnName(column)) is not an integer")
             value = value &* 10 &- Int64(byte &- 48)
         }
         return isNegative ? value : 0 &- value
@@ -60,7 +60,7 @@ package final class PostgresResult {
 
     package func optionalInt(_ row: Int, _ column: Int) -> Int64? { isNull(row, column) ? nil : int(row, column) }
 
-    /// In text format any type; in binary format text types only.
+    /// Reads any type in text format, and text types in binary format.
     package func text(_ row: Int, _ column: Int) -> String { String(decoding: raw(row, column), as: UTF8.self) }
     package func optionalText(_ row: Int, _ column: Int) -> String? { isNull(row, column) ? nil : text(row, column) }
 
@@ -69,7 +69,7 @@ package final class PostgresResult {
         return first == 1 || first == UInt8(ascii: "t")
     }
 
-    /// `double precision`, and in text format anything that reads as a number.
+    /// Reads `double precision`; in text format, any type whose text is a number.
     package func double(_ row: Int, _ column: Int) -> Double {
         let bytes = raw(row, column)
         if isBinary(column), bytes.count == 8 {
@@ -78,13 +78,13 @@ package final class PostgresResult {
         return Double(text(row, column)) ?? 0
     }
 
-    /// `bytea`; in binary format the bytes of any type.
+    /// Reads `bytea`; in binary format, the bytes of any type.
     package func bytes(_ row: Int, _ column: Int) -> [UInt8] {
         let bytes = raw(row, column)
         if isBinary(column) { return Array(bytes) }
         precondition(
             bytes.isEmpty || (bytes.count % 2 == 0 && bytes[0] == UInt8(ascii: "\\") && bytes[1] == UInt8(ascii: "x")),
-            "column \(columnName(column)) is no bytea")
+            "column \(columnName(column)) is not bytea")
         func digit(_ byte: UInt8) -> UInt8 { byte < 58 ? byte &- 48 : byte &- 87 }
         return stride(from: 2, to: bytes.count, by: 2).map { digit(bytes[$0]) << 4 | digit(bytes[$0 + 1]) }
     }
@@ -92,7 +92,7 @@ package final class PostgresResult {
     package func uuid(_ row: Int, _ column: Int) -> PostgresUUID {
         let bytes = raw(row, column)
         if isBinary(column) {
-            precondition(bytes.count == 16, "column \(columnName(column)) is no uuid")
+            precondition(bytes.count == 16, "column \(columnName(column)) is not uuid")
             return PostgresUUID(
                 high: bytes[..<8].reduce(0) { $0 << 8 | UInt64($1) },
                 low: bytes[8...].reduce(0) { $0 << 8 | UInt64($1) })
@@ -107,10 +107,10 @@ package final class PostgresResult {
         return PostgresUUID(high: words.0, low: words.1)
     }
 
-    /// `timestamptz` as microseconds since 1970-01-01 UTC, in binary format only; in SQL for text results:
+    /// Reads `timestamptz` in binary format, as microseconds since 1970-01-01 UTC. For text format, convert in SQL:
     /// `(extract(epoch from t) * 1000000)::bigint`.
     package func microseconds(_ row: Int, _ column: Int) -> Int64 {
-        precondition(isBinary(column), "times are read in binary format: query(..., binary: true)")
+        precondition(isBinary(column), "read times in binary format: query(..., binary: true)")
         return int(row, column) &+ epochOffsetMicros
     }
     package func optionalMicroseconds(_ row: Int, _ column: Int) -> Int64? {

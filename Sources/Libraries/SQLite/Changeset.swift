@@ -1,17 +1,18 @@
 import CSQLite
 
-/// Changesets of SQLite's session extension (https://sqlite.org/sessionintro.html): the rows that were added, removed and
-/// changed, with the values from before. Tables need a primary key.
+/// Changesets of SQLite's session extension (https://sqlite.org/sessionintro.html): inserted, deleted and changed rows
+/// with their previous values. Tables need a primary key.
 ///
-/// The library trusts what it parses (CVE-2023-7104): verify bytes from outside before they come here.
+/// SQLite does not validate changesets (CVE-2023-7104): verify the signature of bytes from outside before their use.
 package enum Changeset {
-    /// What turns the rows of one file into those of another of the same schema; empty when there is no difference.
+    /// Computes the changeset from one file to another with the same schema.
     ///
     /// - Parameters:
-    ///   - old: a file that nobody changes meanwhile.
-    ///   - new: the same.
-    ///   - limitRows: with more rows that differ, of tables whose key is a whole number, it is given up with SQLITE_TOOBIG: they
-    ///     are held in memory.
+    ///   - old: path of the old file, which must not change during the call.
+    ///   - new: path of the new file, likewise.
+    ///   - limitRows: maximum number of differing rows in tables with an integer key. They are held in memory.
+    /// - Returns: the changeset; empty if the rows are equal.
+    /// - Throws: `SQLiteError`; SQLITE_TOOBIG above `limitRows`.
     package static func between(
         _ old: String, and new: String, limitRows: Int = .max
     ) throws(SQLiteError) -> [UInt8] {
@@ -34,7 +35,13 @@ package enum Changeset {
         return take(bytes, size)
     }
 
-    /// One changeset that does what `first` and then `second` do.
+    /// Combines two changesets.
+    ///
+    /// - Parameters:
+    ///   - first: the changeset to apply first.
+    ///   - second: the changeset to apply to its result.
+    /// - Returns: one changeset with the effect of both.
+    /// - Throws: `SQLiteError`.
     package static func joined(_ first: [UInt8], _ second: [UInt8]) throws(SQLiteError) -> [UInt8] {
         var group: OpaquePointer?
         try check(sqlite3changegroup_new(&group), "changegroup", nil)
@@ -60,8 +67,10 @@ package enum Changeset {
 }
 
 extension Database {
-    /// Makes the changes of a changeset, all or none. One that meets a row other than it expects is refused with
-    /// SQLITE_ABORT: it was made for other rows than these.
+    /// Applies a changeset completely or not at all.
+    ///
+    /// - Parameter changeset: the changeset.
+    /// - Throws: `SQLiteError`; SQLITE_ABORT if a row differs from the previous values in the changeset.
     package func apply(_ changeset: [UInt8]) throws(SQLiteError) {
         guard !changeset.isEmpty else { return }
         var changeset = changeset

@@ -1,25 +1,30 @@
 import CSQLite
 
-/// One SQLite connection, closed when the object goes. Confined to one thread at a time: it is opened with
-/// SQLITE_OPEN_NOMUTEX and is not `Sendable`.
+/// An SQLite connection, closed with the object. Confined to one thread at a time: opened with SQLITE_OPEN_NOMUTEX, and
+/// not `Sendable`.
 package final class Database {
     package enum Mode: Sendable, Equatable {
-        /// Makes the file if it is missing.
+        /// Read and write; creates a missing file.
         case create
         case readWrite
-        /// A second process's view of a WAL database: writes nothing, not even the -shm file
-        /// (`mode=ro&readonly_shm=1`). Fails with "cannot open" while the writer has never run. Within one process the
-        /// writer has to be opened first, and closed last: SQLite shares the -shm file between them as it was opened.
+        /// Read-only access to the WAL database of another process; does not write to the -shm file
+        /// (`mode=ro&readonly_shm=1`). Fails with SQLITE_CANTOPEN if the writer has never run. Within one process, open
+        /// the writer first and close it last, because SQLite shares the mapping of the -shm file between connections.
         case readOnly
-        /// A file that nobody changes while it is open: no locks, no WAL (`immutable=1`).
+        /// Read-only access to a file that does not change while it is open: no locks, no WAL (`immutable=1`).
         case immutable
     }
 
     let handle: OpaquePointer
     package let path: String
 
+    /// Opens a database.
+    ///
     /// - Parameters:
-    ///   - busyTimeoutMs: how long a locked database is waited for.
+    ///   - path: path of the file, or `:memory:`.
+    ///   - mode: kind of access.
+    ///   - busyTimeoutMs: maximum wait for a locked database, in milliseconds.
+    /// - Throws: `SQLiteError`.
     package init(_ path: String, _ mode: Mode, busyTimeoutMs: Int32 = 5_000) throws(SQLiteError) {
         self.path = path
         var connection: OpaquePointer?
@@ -43,21 +48,31 @@ package final class Database {
 
     deinit { sqlite3_close_v2(handle) }
 
-    /// Runs statements that return nothing of interest.
+    /// Runs one or several statements and ignores their rows.
+    ///
+    /// - Throws: `SQLiteError`.
     package func execute(_ sql: String) throws(SQLiteError) {
         let code = sqlite3_exec(handle, sql, nil, nil, nil)
         guard code == SQLITE_OK else { throw SQLiteError(sql, code: code, database: handle) }
     }
 
-    /// Compiles one statement, to be kept and used again.
+    /// Compiles one statement for repeated use.
+    ///
+    /// - Throws: `SQLiteError`.
     package func prepare(_ sql: String) throws(SQLiteError) -> Statement { try Statement(self, sql) }
 
-    /// The first column of the first row; nil without a row, or for NULL.
+    /// Runs a query and returns the first column of its first row.
+    ///
+    /// - Parameters:
+    ///   - sql: the query.
+    ///   - values: the values of its parameters.
+    /// - Returns: the integer; `nil` without a row, or for NULL.
+    /// - Throws: `SQLiteError`.
     package func int(_ sql: String, _ values: Value...) throws(SQLiteError) -> Int64? {
         try first(sql, values) { $0.isNull(0) ? nil : $0.int(0) }
     }
 
-    /// The first column of the first row; nil without a row, or for NULL.
+    /// Runs a query and returns the first column of its first row as text, like `int`.
     package func text(_ sql: String, _ values: Value...) throws(SQLiteError) -> String? {
         try first(sql, values) { $0.isNull(0) ? nil : $0.text(0) }
     }
@@ -70,7 +85,13 @@ package final class Database {
         return try statement.step() ? read(statement) : nil
     }
 
-    /// Runs `body` in one transaction: committed when it returns, rolled back when it throws.
+    /// Runs `body` in a transaction, which is rolled back if it throws.
+    ///
+    /// - Parameters:
+    ///   - kind: `DEFERRED`, `IMMEDIATE` or `EXCLUSIVE`.
+    ///   - body: the statements of the transaction.
+    /// - Returns: the result of `body`.
+    /// - Throws: the error of `body`, or `SQLiteError` of BEGIN or COMMIT.
     package func transaction<Result>(_ kind: String = "IMMEDIATE", _ body: () throws -> Result) throws -> Result {
         try execute("BEGIN \(kind)")
         do {
@@ -78,38 +99,46 @@ package final class Database {
             try execute("COMMIT")
             return result
         } catch {
-            // The first error is the one to tell; SQLite may have rolled back by itself already.
+            // Report the first error. After some errors SQLite has already rolled back.
             try? execute("ROLLBACK")
             throw error
         }
     }
 
-    /// Keeps -wal and -shm when the last connection closes, so that a read-only reader can open the database in every
-    /// state (SQLITE_FCNTL_PERSIST_WAL).
+    /// Keeps the -wal and -shm files when the last connection closes, so that a read-only connection can always open
+    /// the database (SQLITE_FCNTL_PERSIST_WAL).
+    ///
+    /// - Throws: `SQLiteError`.
     package func persistWAL() throws(SQLiteError) {
         var on: Int32 = 1
         let code = sqlite3_file_control(handle, "main", SQLITE_FCNTL_PERSIST_WAL, &on)
         guard code == SQLITE_OK else { throw SQLiteError("persist WAL", code: code, database: handle) }
     }
 
-    /// The file grows on the disk in steps of so many bytes, and is cut to whole steps (SQLITE_FCNTL_CHUNK_SIZE).
+    /// Makes the file grow and shrink in steps (SQLITE_FCNTL_CHUNK_SIZE).
+    ///
+    /// - Parameter step: size of a step, in bytes.
+    /// - Throws: `SQLiteError`.
     package func growInSteps(ofBytes step: Int32) throws(SQLiteError) {
         var step = step
         let code = sqlite3_file_control(handle, "main", SQLITE_FCNTL_CHUNK_SIZE, &step)
-        guard code == SQLITE_OK else { throw SQLiteError("set the step of growth", code: code, database: handle) }
+        guard code == SQLITE_OK else { throw SQLiteError("set the chunk size", code: code, database: handle) }
     }
 
-    /// Takes room on the disk for a file of so many bytes (SQLITE_FCNTL_SIZE_HINT), so that a checkpoint which writes them
-    /// cannot find the disk full. False when there is no such room. Needs `growInSteps`.
-    package func takeRoom(forBytes size: Int64) -> Bool {
+    /// Allocates disk space for the file (SQLITE_FCNTL_SIZE_HINT), so that a later checkpoint cannot fail on a full
+    /// disk. Requires `growInSteps`.
+    ///
+    /// - Parameter size: size of the file, in bytes.
+    /// - Returns: `false` if the disk has not enough space.
+    package func allocate(forBytes size: Int64) -> Bool {
         var size = size
         return sqlite3_file_control(handle, "main", SQLITE_FCNTL_SIZE_HINT, &size) == SQLITE_OK
     }
 
-    /// Rows that the last INSERT, UPDATE or DELETE changed.
+    /// Number of rows that the last INSERT, UPDATE or DELETE changed.
     package var changes: Int { Int(sqlite3_changes64(handle)) }
 
-    /// The file and its mode as a URI: what ATTACH takes to open a second file the same way.
+    /// Returns the URI of a file and a mode, for ATTACH.
     package static func uri(_ path: String, _ mode: Mode) -> String {
         let query =
             switch mode {
@@ -118,7 +147,7 @@ package final class Database {
             case .readOnly: "mode=ro&readonly_shm=1"
             case .immutable: "mode=ro&immutable=1"
             }
-        // With an empty authority, or a path that starts with two slashes would be taken for a host.
+        // The empty authority prevents SQLite from reading a path that begins with two slashes as a host.
         return (path.hasPrefix("/") ? "file://" : "file:") + escaped(path) + "?" + query
     }
 

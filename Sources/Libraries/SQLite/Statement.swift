@@ -2,8 +2,8 @@ import CSQLite
 
 /// A compiled statement. Parameters are numbered from 1, columns from 0.
 ///
-/// `step` gives true for a row; after the last row, or an error, the statement is reset and can be used again. A statement
-/// left on a row keeps a read transaction open: call `reset`, or use `Statement.rows`, which does.
+/// After the last row and after an error the statement is reset and can be used again. A statement that is not reset
+/// after a row keeps a read transaction open: call `reset`, or use `rows`, which does.
 package final class Statement {
     private let handle: OpaquePointer
     private let database: Database
@@ -23,16 +23,23 @@ package final class Statement {
 
     // MARK: Parameters
 
+    /// Binds an integer to a parameter.
+    ///
+    /// - Parameters:
+    ///   - index: number of the parameter, from 1.
+    ///   - value: the integer.
+    /// - Throws: `SQLiteError`; SQLITE_RANGE for an index without a parameter.
     package func bind(_ index: Int32, _ value: Int64) throws(SQLiteError) {
         try check(sqlite3_bind_int64(handle, index, value))
     }
 
+    /// Binds a value to a parameter, like `bind` of an integer.
     package func bind(_ index: Int32, _ value: Value) throws(SQLiteError) {
         switch value {
         case .null: try check(sqlite3_bind_null(handle, index))
         case .int(let value): try bind(index, value)
         case .text(let value):
-            // SQLITE_TRANSIENT: SQLite copies. The length is told, or a NUL would cut the text.
+            // SQLITE_TRANSIENT: SQLite copies the text. With its length, because the text may contain a zero byte.
             try check(sqlite3_bind_text(handle, index, value, Int32(value.utf8.count), Statement.transient))
         case .blob(let bytes):
             let code = bytes.withUnsafeBytes {
@@ -43,13 +50,19 @@ package final class Statement {
         }
     }
 
+    /// Binds values to the parameters 1, 2 and so on.
+    ///
+    /// - Throws: `SQLiteError`; SQLITE_RANGE for more values than parameters.
     package func bind(_ values: [Value]) throws(SQLiteError) {
         for (index, value) in values.enumerated() { try bind(Int32(index + 1), value) }
     }
 
     // MARK: Running
 
-    /// True when there is a row to read; false when the statement is done (and reset).
+    /// Runs the statement to its next row.
+    ///
+    /// - Returns: `true` if there is a row to read, `false` after the last row.
+    /// - Throws: `SQLiteError`.
     package func step() throws(SQLiteError) -> Bool {
         let code = sqlite3_step(handle)
         if code == SQLITE_ROW { return true }
@@ -62,28 +75,38 @@ package final class Statement {
         return false
     }
 
-    /// Binds, runs to the end, resets.
+    /// Binds values to the parameters 1, 2 and so on, runs the statement to its end and ignores its rows.
+    ///
+    /// - Throws: `SQLiteError`.
     package func run(_ values: Value...) throws(SQLiteError) { try run(values) }
 
+    /// Binds values to the parameters and runs the statement to its end, like `run` with separate values.
     package func run(_ values: [Value]) throws(SQLiteError) {
         try bind(values)
         while try step() {}
     }
 
-    /// Binds, calls `body` for each row, resets.
+    /// Binds values to the parameters 1, 2 and so on, calls `body` for each row, and resets the statement.
+    ///
+    /// - Parameters:
+    ///   - values: the values.
+    ///   - body: called with this statement, from which it reads the columns of the row.
+    /// - Throws: `SQLiteError`, or the error of `body`, which ends the query.
     package func rows(_ values: Value..., body: (Statement) throws -> Void) throws {
         try bind(values)
         defer { reset() }
         while try step() { try body(self) }
     }
 
+    /// Ends the query, and with it its read transaction.
     package func reset() { sqlite3_reset(handle) }
 
-    // MARK: Columns of the present row
+    // MARK: Columns of the current row, from 0
 
-    /// What SQLite stored, whatever the column's declared type.
+    /// The storage class of a value, which can differ from the declared type of the column.
     package enum Kind: Sendable { case integer, real, text, blob, null }
 
+    /// Returns the storage class of a column's value.
     package func kind(_ column: Int32) -> Kind {
         switch sqlite3_column_type(handle, column) {
         case SQLITE_INTEGER: .integer
@@ -94,17 +117,22 @@ package final class Statement {
         }
     }
 
+    /// Returns an integer; 0 for NULL.
     package func int(_ column: Int32) -> Int64 { sqlite3_column_int64(handle, column) }
+    /// Returns whether the value is NULL.
     package func isNull(_ column: Int32) -> Bool { sqlite3_column_type(handle, column) == SQLITE_NULL }
+    /// Returns an integer; `nil` for NULL.
     package func optionalInt(_ column: Int32) -> Int64? { isNull(column) ? nil : int(column) }
+    /// Returns a text; empty for NULL. Invalid UTF-8 is replaced.
     package func text(_ column: Int32) -> String {
         guard let bytes = sqlite3_column_text(handle, column) else { return "" }
         return String(
             decoding: UnsafeBufferPointer(start: bytes, count: Int(sqlite3_column_bytes(handle, column))), as: UTF8.self
         )
     }
+    /// Returns a text; `nil` for NULL.
     package func optionalText(_ column: Int32) -> String? { isNull(column) ? nil : text(column) }
-    /// Of a text, its bytes in UTF-8.
+    /// Returns a blob, or the UTF-8 bytes of a text; empty for NULL.
     package func blob(_ column: Int32) -> [UInt8] {
         guard let bytes = sqlite3_column_blob(handle, column) else { return [] }
         return Array(UnsafeRawBufferPointer(start: bytes, count: Int(sqlite3_column_bytes(handle, column))))
@@ -112,7 +140,7 @@ package final class Statement {
 
     // MARK: Whole rows
 
-    /// Whether the present row has the same values as that of another statement with as many columns.
+    /// Returns whether the current row equals that of another statement with the same number of columns.
     func hasSameRow(as other: Statement) -> Bool {
         (0..<columnCount).allSatisfy { column in
             let kind = kind(column)
@@ -128,7 +156,7 @@ package final class Statement {
 
     var columnCount: Int32 { sqlite3_column_count(handle) }
 
-    /// Runs this statement with the present row of another as its parameters.
+    /// Runs this statement with the current row of another statement as its parameters.
     func run(withRowOf other: Statement) throws(SQLiteError) {
         for column in 0..<other.columnCount {
             try check(sqlite3_bind_value(handle, column + 1, sqlite3_column_value(other.handle, column)))
@@ -141,7 +169,7 @@ package final class Statement {
     }
 
     private static let transient = unsafeBitCast(-1, to: sqlite3_destructor_type.self)
-    // A zero-length blob needs an address, or SQLite binds NULL.
+    // SQLite binds NULL for a null pointer, so an empty blob needs an address.
     nonisolated(unsafe) private static let empty = UnsafeRawPointer(
         UnsafeMutableRawPointer.allocate(byteCount: 1, alignment: 1))
 }

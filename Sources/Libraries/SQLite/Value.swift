@@ -1,4 +1,4 @@
-/// A value to bind.
+/// A value of a statement parameter.
 package enum Value: Sendable, Hashable, ExpressibleByIntegerLiteral, ExpressibleByStringLiteral, ExpressibleByNilLiteral
 {
     case null

@@ -2,20 +2,23 @@ import CLinux
 import Glibc
 import LinuxSystem
 
-/// Keeps a second process off a port: an flock(2) on the device itself, freed by the kernel when this one dies.
+/// Exclusive use of a port: an flock(2) on the device, released by the kernel when the process ends.
 ///
-/// libnfc opens its ports itself and marks them in a way that Linux does not keep, so its ports are locked by this, too.
+/// libnfc opens its ports itself with a lock that Linux does not enforce, so they are also locked this way.
 package final class PortLock: Sendable {
     private let descriptor: Int32
 
-    /// Throws `SystemError`; EBUSY when another process has the port.
+    /// Locks a port without opening it for use.
+    ///
+    /// - Parameter path: path of the device.
+    /// - Throws: `SystemError`; EBUSY if another process has locked the port.
     package init(_ path: String) throws {
         descriptor = try PortLock.open(path)
     }
 
     deinit { close(descriptor) }
 
-    /// An open, locked port. Not waited for: a port whose other end is mute opens all the same.
+    /// Opens and locks a port, without waiting for the device behind it.
     static func open(_ path: String) throws -> Int32 {
         let file = Glibc.open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC)
         guard file >= 0 else { throw SystemError("open \(path)") }

@@ -3,18 +3,24 @@ import Glibc
 import LinuxSystem
 import Synchronization
 
-/// Writes some last bytes to a port when this process is gone, however it went: a tiny child holds the port and waits for the
-/// end of a pipe that only this process has open, which the kernel closes even after SIGKILL.
+/// Writes final bytes to a port when this process ends, even by SIGKILL.
 ///
-/// The child has a session of its own and obeys no stop of ours, so a Ctrl-C that ends both cannot end it first. It holds the
-/// port's lock until the bytes are written: the next process opens the port after that.
+/// A small child process holds the port and waits for the end of a pipe that only this process has open. The kernel closes
+/// the pipe when this process ends.
+///
+/// The child runs in a separate session and ignores termination signals, so that Ctrl-C cannot end it first. It holds the
+/// port's lock until the bytes are written; the next process opens the port after that.
 package final class RelayFailSafe: Sendable {
-    /// The child; nil once it is dead and buried, for its number may be another's then.
+    /// The child; `nil` after it was reaped, because its process ID can be reused then.
     private let child: Mutex<pid_t?>
     private let pipe: Int32
 
-    /// - Parameter lastBytes: at most 64: written in one go.
-    /// Throws `SystemError` when there is no process to be had.
+    /// Starts the child process.
+    ///
+    /// - Parameters:
+    ///   - port: the port of the relay board.
+    ///   - lastBytes: the final bytes, at most 64, written by one write(2).
+    /// - Throws: `SystemError` if the process cannot be started.
     package init(_ port: SerialPort, lastBytes: [UInt8]) throws {
         precondition(lastBytes.count <= 64)
         var ends: [Int32] = [-1, -1]
@@ -32,7 +38,7 @@ package final class RelayFailSafe: Sendable {
         var signals = sigset_t()
         sigemptyset(&signals)
         posix_spawnattr_setsigmask(&attributes, &signals)
-        // A program that ignores SIGPIPE would hand that on.
+        // The child must not inherit an ignored SIGPIPE or a signal mask.
         posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK) | RelayFailSafe.newSession)
 
         let octal = lastBytes.map { byte in
@@ -41,19 +47,19 @@ package final class RelayFailSafe: Sendable {
         }
         let script = "trap '' INT TERM HUP QUIT PIPE; read -r line; printf '\(octal.joined())' 2>/dev/null"
         var words: [UnsafeMutablePointer<CChar>?] = (["sh", "-c", script] as [String]).map { strdup($0) } + [nil]
-        var nothing: [UnsafeMutablePointer<CChar>?] = [nil]
+        var environment: [UnsafeMutablePointer<CChar>?] = [nil]
         defer { for word in words { free(word) } }
         var pid = pid_t()
-        let code = posix_spawn(&pid, "/bin/sh", &actions, &attributes, &words, &nothing)
+        let code = posix_spawn(&pid, "/bin/sh", &actions, &attributes, &words, &environment)
         guard code == 0 else {
             close(ends[1])
-            throw SystemError("start the port's guard", code: code)
+            throw SystemError("start the relay fail-safe process", code: code)
         }
         child = Mutex(pid)
         pipe = ends[1]
     }
 
-    /// Whether the child still stands by. One that is dead guards nothing, and needs a successor.
+    /// Returns whether the child runs. If not, the port is unprotected, and a new fail-safe is needed.
     package func isAlive() -> Bool {
         child.withLock { child in
             guard let pid = child else { return false }
@@ -63,10 +69,10 @@ package final class RelayFailSafe: Sendable {
         }
     }
 
-    /// Lets the child write its bytes and go; waits for that.
+    /// Ends the child, which writes the final bytes, and waits for it for at most `endMs`.
     deinit {
         close(pipe)
-        // It has one write left, which the port takes or refuses at once; a stuck port must not hold the caller.
+        // A port that blocks must not block the caller.
         let deadline = SystemClock.monotonicMs() + RelayFailSafe.endMs
         while isAlive() {
             if SystemClock.monotonicMs() >= deadline, let pid = child.withLock({ $0 }) {
@@ -79,8 +85,8 @@ package final class RelayFailSafe: Sendable {
         }
     }
 
-    /// The time a child may take for its last write.
+    /// Time limit for the child's final write, in milliseconds.
     private static let endMs: Int64 = 1_000
-    /// POSIX_SPAWN_SETSID, which the headers show only to those who ask for GNU's extensions.
+    /// POSIX_SPAWN_SETSID, which the headers declare only with _GNU_SOURCE.
     private static let newSession: Int16 = 0x80
 }

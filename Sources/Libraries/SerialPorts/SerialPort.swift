@@ -2,23 +2,27 @@ import CLinux
 import Glibc
 import LinuxSystem
 
-/// One serial port in raw mode, 8N1, or a pipe or an input device in its place, locked against other processes, closed when the
-/// object goes. Confined to one thread at a
-/// time but for `write`, which is one write(2).
+/// One serial port in raw mode, 8N1, or a pipe or an input device in its place. Locked against other processes, and closed
+/// with the object.
+///
+/// Confined to one thread at a time, except for `write`, which is one write(2).
 package final class SerialPort: Sendable {
     package let path: String
     /// For poll(2).
     package let descriptor: Int32
-    /// Whether it is an input device, whose bytes are the kernel's key events. It is grabbed, so that what a scanner types
+    /// Whether the port is an input device, whose bytes are the kernel's key events. The device is grabbed, so that its input
     /// reaches no console and no other program.
     package let isKeyboard: Bool
 
-    /// Most bytes of one `read`.
+    /// Maximum number of bytes of one `read`.
     package static let readLimitBytes = 4_096
 
-    /// - Parameter baud: 1200 to 115200, one of the usual ones; ignored by pseudo-terminals and by anything that is no
-    ///   terminal (a pipe).
-    /// Throws `SystemError`: EBUSY when another process has the port, EINVAL for a baud rate that is none.
+    /// Opens and locks a port.
+    ///
+    /// - Parameters:
+    ///   - path: path of the device.
+    ///   - baud: a standard rate from 1200 to 115200; ignored by pseudo-terminals and pipes.
+    /// - Throws: `SystemError`: EBUSY if another process uses the port, EINVAL for a non-standard baud rate.
     package init(_ path: String, baud: Int = 9_600) throws {
         self.path = path
         let file = try PortLock.open(path)
@@ -33,24 +37,33 @@ package final class SerialPort: Sendable {
             close(file)
             throw error
         }
-        (descriptor, self.isKeyboard) = (file, isKeyboard)
+        descriptor = file
+        self.isKeyboard = isKeyboard
     }
 
     deinit { close(descriptor) }
 
-    /// What has arrived, waiting at most `timeoutMs` for it; empty when nothing has. Throws `SystemError` when the port is
-    /// gone (EIO after a hang-up).
+    /// Reads the bytes that have arrived.
+    ///
+    /// - Parameter timeoutMs: maximum wait for the first byte, in milliseconds.
+    /// - Returns: the bytes; empty if none arrived in time.
+    /// - Throws: `SystemError` if the port is lost (EIO after a hang-up).
     package func read(timeoutMs: Int) throws -> [UInt8] {
         guard Poll.wait([descriptor], timeoutMs: timeoutMs)[0] else { return [] }
         var bytes = [UInt8](repeating: 0, count: SerialPort.readLimitBytes)
         let count = Glibc.read(descriptor, &bytes, bytes.count)
         if count > 0 { return Array(bytes[..<count]) }
         if count < 0 && (errno == EAGAIN || errno == EINTR) { return [] }
-        // A device that was unplugged reads as at its end.
+        // An unplugged device reads as end of file.
         throw SystemError("read \(path)", code: count == 0 ? EIO : errno)
     }
 
-    /// All of it, waiting at most `timeoutMs` for room. Throws `SystemError`, ETIMEDOUT when there was none.
+    /// Writes all bytes.
+    ///
+    /// - Parameters:
+    ///   - bytes: the bytes.
+    ///   - timeoutMs: maximum wait for buffer space, in milliseconds.
+    /// - Throws: `SystemError`; ETIMEDOUT if the device did not accept all bytes in time.
     package func write(_ bytes: [UInt8], timeoutMs: Int = 200) throws {
         let deadline = SystemClock.monotonicMs() + Int64(timeoutMs)
         var rest = bytes[...]
@@ -77,12 +90,12 @@ package final class SerialPort: Sendable {
         guard let speed = speeds[baud] else { throw SystemError("set \(baud) baud on \(path)", code: EINVAL) }
         guard isatty(file) == 1 else { return }
         var settings = termios()
-        guard tcgetattr(file, &settings) == 0 else { throw SystemError("ask \(path)") }
+        guard tcgetattr(file, &settings) == 0 else { throw SystemError("get attributes of \(path)") }
         cfmakeraw(&settings)
         settings.c_cflag |= tcflag_t(CLOCAL | CREAD)
         cfsetspeed(&settings, speed)
-        guard tcsetattr(file, TCSANOW, &settings) == 0 else { throw SystemError("set up \(path)") }
-        // Root may open it all the same, so the lock above is what counts among our own programs.
+        guard tcsetattr(file, TCSANOW, &settings) == 0 else { throw SystemError("set attributes of \(path)") }
+        // Root can open the port despite TIOCEXCL; between Tapline programs the lock above applies.
         guard shim_exclusive(file) == 0 else { throw SystemError("claim \(path)") }
     }
 }

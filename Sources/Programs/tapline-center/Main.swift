@@ -4,10 +4,9 @@ import CLI
 struct Main {
     static func main() async {
         await Program(
-            "tapline-center", "the command center: takes the scans in, keeps the registry, serves the snapshots",
+            "tapline-center", "the command center: stores scans, manages the registry, publishes snapshots",
             commands: Center.daemon + Center.registration + Center.places + Center.scanners + Center.quarantine
-                + Center.byHand + Center.tracking
-                + Center.status
+                + Center.offlineDelivery + Center.tracking + Center.status
         ).main()
     }
 }

@@ -11,18 +11,16 @@ struct LaneHardware: Sendable {
     static let options = [
         Option(
             "turnstile", "none|serial:PATH[,open=1][,green=N][,red=N][,buzzer=N][,pulse=300]",
-            "the relay board at PATH and the use of its channels; a pulse is 100 to 1000 ms", default: "none"),
+            "relay board at PATH and the use of its channels; pulse in milliseconds, 100 to 1000", default: "none"),
+        Option("passage", "serial:PATH", "passage sensor; an admission without a passage in time is annulled"),
         Option(
-            "passage", "serial:PATH",
-            "a sensor behind the turnstile; an admission without a passage in time is annulled"),
-        Option(
-            "passage-ms", "MS", "time to pass after an admission, 1000 to 60000",
+            "passage-ms", "MS", "time limit for a passage, in milliseconds, 1000 to 60000",
             default: "\(Lane.Settings.defaultPassageMs)"),
         Option(
             "display", "none|terminal|json",
-            "terminal: full-screen; json: one object a line for a kiosk; both replace --output",
+            "terminal: full screen; json: one object per line for a kiosk; both replace --output",
             default: "none"),
-        Option("language", "en|ar", "the language of the terminal display", default: DisplayLanguage.en.rawValue),
+        Option("language", "en|ar", "language of the terminal display", default: DisplayLanguage.en.rawValue),
     ]
 
     let display: Display

@@ -6,10 +6,10 @@ import GateController
 extension Main {
     static let admit = Command(
         "admit", positionals: "[UID]", count: 0...1,
-        "admit one person manually, with the UID of the wristband in hex, or without a wristband",
+        "admit one person manually, with the UID of a wristband in hex or without a wristband",
         options: [
             data, Option.enrolment,
-            Option("reason", "TEXT", "the reason, kept in the journal and in the log", required: true),
+            Option("reason", "TEXT", "reason, recorded in the journal and in the log", required: true),
         ]
     ) { arguments in
         let reason = try arguments.required("reason")
@@ -24,7 +24,7 @@ extension Main {
 
     static let mode = Command(
         "mode", positionals: "normal|free|closed", count: 1...1,
-        "normal; free: the lane is open, every tap is admitted and counted; closed: no entry, the way out stays open",
+        "set the mode of the lane; free admits and counts everyone, closed blocks the way in and not the way out",
         options: [data, Option.enrolment]
     ) { arguments in
         guard let mode = LaneMode(rawValue: arguments.positionals[0]) else {
@@ -35,10 +35,10 @@ extension Main {
 
     static let assign = Command(
         "assign", positionals: "[GATE]", count: 0...1,
-        "assign this device to a gate by its name, permanently; also while no gate is running",
+        "assign this device to a gate permanently; the gate program need not run",
         options: [
             data, Option.enrolment,
-            .toggle("default", "return to --gate, or to the scanner's own gate in the snapshot"),
+            .toggle("default", "remove the assignment: use --gate, or the scanner's gate in the registry"),
         ]
     ) { arguments in
         let gate = arguments.positionals.first

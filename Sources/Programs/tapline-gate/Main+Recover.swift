@@ -7,14 +7,14 @@ import ScanModel
 extension Main {
     /// `recover`: extracts the scans of damaged journals.
     static let recover = Command(
-        "recover", "extract every readable scan of damaged journals into a folder for `tapline-publisher ship`",
+        "recover", "recover all readable scans of damaged journals into a folder for tapline-publisher ship",
         options: [
-            Option("data", "DIR", "the scanner's data folder; the gate may run", required: true),
+            Option("data", "DIR", "data folder of the scanner; a gate may run or not", required: true),
             Option.enrolment,
-            Option("out", "DIR", "the folder of the new journal (default recovered, in the data folder)"),
+            Option("out", "DIR", "folder of the recovered journal (default DIR/recovered, in the data folder)"),
             Option(
-                "scanner", "ID", "the scanner of journals whose own entry is lost (default that of the other journals)"),
-            Option("output", "text|json", "text to read, or JSON for programs", default: "text"),
+                "scanner", "ID", "identity for journals whose own is unreadable (default that of the other journals)"),
+            Option("output", "text|json", "output format", default: "text"),
         ]
     ) { arguments in
         let folder = try arguments.required("data")

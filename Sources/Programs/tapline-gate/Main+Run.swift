@@ -10,19 +10,19 @@ import SnapshotInstall
 extension Main {
     private static let settings: [Option] = [
         data, Option.enrolment,
-        Option("scanner", "ID", "the identity of this device, [a-z0-9][a-z0-9-]{0,62}", required: true),
-        Option("event-key-file", "FILE", "the event key: 32 raw bytes", alternative: "event-key"),
-        Option("event-key", "HEX", "the event key: 64 hex digits", alternative: "event-key-file"),
-        Option("gate", "NAME", "the gate of this lane, by its name in the snapshot (default the scanner's own)"),
-        .toggle("inspection", "a roaming check: flags its scans, changes neither presence nor turnstile"),
+        Option("scanner", "ID", "identity of this device: 1 to 63 of a-z, 0-9 and -, not - first", required: true),
+        Option("event-key-file", "FILE", "file with the event key, 32 raw bytes", alternative: "event-key"),
+        Option("event-key", "HEX", "event key, 64 hexadecimal digits", alternative: "event-key-file"),
+        Option("gate", "NAME", "name of the gate in the snapshot (default the scanner's gate in the registry)"),
+        .toggle("inspection", "roaming check: scans are flagged, and change neither presence nor turnstile"),
         Option(
-            "keep-days", "N", "days after which uploaded scans are pruned, 1 to 3650",
+            "keep-days", "N", "days after which uploaded scans are deleted, 1 to 3650",
             default: "\(Journal.keepDaysDefault)"),
-        Option("output", "text|json", "one line to read, or one JSON object, for each tap", default: "text"),
+        Option("output", "text|json", "output of each tap: a text line or a JSON object", default: "text"),
     ]
 
     static let run = Command(
-        "run", "read taps, decide, journal, write one line per tap; ends with its input or on SIGTERM",
+        "run", "run the gate: read, decide and journal taps, and print one line per tap, until end of input or SIGTERM",
         options: settings + ReaderFactory.options + LaneHardware.options
     ) { (arguments: Arguments) async throws -> Command.Work in
         let readers = try ReaderFactory(arguments)

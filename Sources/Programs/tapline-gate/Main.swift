@@ -7,19 +7,20 @@ import ScanModel
 struct Main {
     static func main() async {
         await Program(
-            "tapline-gate", "decides taps at a lane, offline, and journals each one before it shows the verdict",
+            "tapline-gate", "decides at a lane from local data, and journals each tap before it reports the verdict",
             commands: [run, admit, mode, assign, status, recover]
         ).main()
     }
 
-    static let data = Option("data", "DIR", "the scanner's data folder: journals and snapshots", required: true)
-    static let output = Option("output", "text|json", "text to read, or JSON for programs", default: "text")
+    static let data = Option(
+        "data", "DIR", "data folder of the scanner, with its journals and snapshots", required: true)
+    static let output = Option("output", "text|json", "output format", default: "text")
 
     private static let status = Command(
-        "status", "show the state of a data folder; the gate may run",
+        "status", "show the state of a data folder; a gate may run or not",
         options: [
             data, Option.enrolment,
-            Option("scanner", "ID", "the scanner whose scans are counted (default that of the last gate)"), output,
+            Option("scanner", "ID", "identity whose scans are counted (default that of the last gate run)"), output,
         ]
     ) { arguments in
         let folder = try arguments.required("data")

@@ -9,11 +9,11 @@ struct ReaderFactory: Sendable {
     static let options = [
         Option(
             "reader", "[in=|out=]READER",
-            "stdin: one tap a line, <uid hex>[,<in|out>[,<RFC 3339 time>]]; nfc:CONNSTRING of libnfc, or nfc:auto; "
-                + "serial:PATH[,BAUD]: a code scanner", kind: .repeated, required: true),
+            "stdin: one tap per line, UID[,in|out[,TIME]], UID in hex, TIME in RFC 3339; nfc:CONNSTRING of libnfc, or "
+                + "nfc:auto; serial:PATH[,BAUD]: a code scanner", kind: .repeated, required: true),
         Option(
             "tag-keys", "FILE",
-            "the keys of NTAG 424 DNA chips, mode 600; without it, every chip is identified by its UID only"),
+            "file with the keys of NTAG 424 DNA chips, mode 600 (default none: chips are identified by their UID only)"),
     ]
 
     private let specs: [ReaderSpec]

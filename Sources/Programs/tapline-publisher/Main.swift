@@ -12,39 +12,41 @@ import Snapshots
 struct Main {
     static func main() async {
         await Program(
-            "tapline-publisher", "uploads a scanner's journal to the command center, and downloads snapshots",
+            "tapline-publisher", "uploads the scans of a scanner to the command center, and downloads snapshots",
             commands: [run, fetch, export, ship, resend, status]
         ).main()
     }
 
-    static let data = Option("data", "DIR", "the scanner's data folder: journals and snapshots", required: true)
+    static let data = Option(
+        "data", "DIR", "data folder of the scanner, with its journals and snapshots", required: true)
     static let broker = Option(
         "amqp-url", "URL", "broker, amqp:// or amqps://; several are tried in turn", kind: .secrets, required: true)
     private static let center = [
         Option.enrolment,
         Option(
             "center-url", "URL",
-            "source of snapshots, http://CENTER:PORT; several are tried until one has a newer snapshot",
+            "source of snapshots, http://CENTER:PORT; all are queried until one has a newer snapshot",
             kind: .repeated),
         Option(
-            "trust-key", "KEY", "key that snapshots must be signed with: a minisign public key, or a .pub file",
+            "trust-key", "KEY", "trusted signing key of snapshots: a minisign public key or a .pub file",
             kind: .repeated),
-        Option("center-ca-file", "FILE", "certificate authorities for https, PEM (default: those of the system)"),
+        Option("center-ca-file", "FILE", "certificate authorities for https, PEM (default those of the system)"),
     ]
     static let output = Option("output", "text|json", "output format", default: "text")
 
     private static let run = Command(
-        "run", "publish new scans and install new snapshots until SIGTERM",
+        "run", "run the publisher: upload new scans and install new snapshots, until SIGTERM",
         options: [
             data,
-            Option("scanner", "ID", "the identity of this device, [a-z0-9][a-z0-9-]{0,62}", required: true), broker,
+            Option("scanner", "ID", "identity of this device: 1 to 63 of a-z, 0-9 and -, not - first", required: true),
+            broker,
         ] + center + [
             Option("batch-scans", "N", "maximum number of scans in a batch, 50 to 4000", default: "500"),
             Option(
-                "batch-age-ms", "MS", "maximum time in ms that a scan waits for its batch to fill, 0 to 60000",
+                "batch-age-ms", "MS", "maximum time that a scan waits for a fuller batch, in milliseconds, 0 to 60000",
                 default: "1000"),
             Option(
-                "snapshot-every-s", "S", "interval in seconds between two checks for a new snapshot, 1 to 86400",
+                "snapshot-every-s", "S", "interval between queries for a new snapshot, in seconds, 1 to 86400",
                 default: "30"),
         ]
     ) { arguments in
@@ -70,10 +72,10 @@ struct Main {
     }
 
     private static let fetch = Command(
-        "fetch", "install the newest snapshot once; succeeds as well if it is installed already",
-        options: [data, Option("scanner", "ID", "accepted for symmetry with `run`; has no effect")] + center
+        "fetch", "install the newest snapshot once; succeeds too if it is already installed",
+        options: [data, Option("scanner", "ID", "accepted as for `run`; a download does not depend on it")] + center
             + [
-                Option("from", "DIR", "a folder with manifest.json and its files, used instead of --center-url")
+                Option("from", "DIR", "folder with manifest.json and its files, instead of a center")
             ]
     ) { arguments in
         _ = try arguments["scanner"].map(scanner)
@@ -99,10 +101,9 @@ struct Main {
     }
 
     private static let status = Command(
-        "status", "show the backlog, the confirmed scans and the broker connection",
+        "status", "show the scans to upload, the uploaded scans, and the state of the connections",
         options: [
-            data, Option("scanner", "ID", "the scanner whose scans are counted (default: that of the publisher)"),
-            output,
+            data, Option("scanner", "ID", "identity whose scans are counted (default that of the publisher)"), output,
         ]
     ) { arguments in
         let folder = try arguments.required("data")

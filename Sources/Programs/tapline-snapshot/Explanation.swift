@@ -4,19 +4,18 @@ import Runtime
 import ScanModel
 import Snapshots
 
-/// What gates of a snapshot say to one tag at one time, by the gates' own decision, and why.
+/// The verdicts of a snapshot's gates for one tag at one time, by the decision code of the gates, with the reasons.
 struct Explanation {
-    /// What is asked.
     struct Question {
         var tag: TagID
-        /// What stands behind the tag's identity.
+        /// The proof of the tag's identity.
         var proof: Tap.Proof
         /// Milliseconds since 1970.
         var atMs: Int64
         var direction = Direction.in
-        /// By name; nil: all.
+        /// Name of one gate; `nil`: all gates.
         var gate: String?
-        /// As if the lane had let the person in at this time, and not out again; milliseconds since 1970.
+        /// Time of an assumed admission without an exit, in milliseconds since 1970; `nil`: the person is outside.
         var insideSinceMs: Int64?
     }
 
@@ -30,10 +29,10 @@ struct Explanation {
     let attendee: Attendee?
     let pass: Pass?
     let zones: [Int64: Zone]
-    /// By gate id.
+    /// Sorted by gate id.
     let answers: [Answer]
 
-    /// Throws `ProgramError` (failed) for a gate that the snapshot does not have, `SQLiteError`.
+    /// - Throws: `ProgramError` (failed) for a gate that the snapshot does not have; `SQLiteError`.
     init(_ snapshot: Snapshot, _ question: Question) throws {
         let attendee = try snapshot.attendee(question.tag)
         let pass = attendee.flatMap { snapshot.passes[$0.pass] }
@@ -46,19 +45,22 @@ struct Explanation {
         let memory = question.insideSinceMs.map {
             PriorPresence(isInside: true, wasAdmitted: true, admittedMs: $0)
         }
-        (self.question, self.attendee, self.pass, zones) = (question, attendee, pass, snapshot.zones)
+        self.question = question
+        self.attendee = attendee
+        self.pass = pass
+        zones = snapshot.zones
         answers = gates.map { gate in
-            let facts = DecisionInput(
+            let input = DecisionInput(
                 direction: question.direction, atMs: question.atMs, proof: question.proof, gate: gate,
                 snapshot: .usable(expiresS: snapshot.expiresS), attendee: attendee, pass: pass,
                 zones: snapshot.zoneTree, memory: memory ?? PriorPresence())
-            let decision = Decision(facts)
+            let decision = Decision(input)
             return Answer(
-                gate: gate, decision: decision, reason: Reason(decision, facts, zones: snapshot.zones))
+                gate: gate, decision: decision, reason: Reason(decision, input, zones: snapshot.zones))
         }
     }
 
-    /// For people.
+    /// One line for the tag, one for each access of its pass, and one for each gate.
     var text: String {
         var lines: [String] = []
         if let attendee {
@@ -87,28 +89,7 @@ struct Explanation {
     }
 
     /// One JSON object on one line.
-    var json: String {
-        let access = (pass?.access ?? []).map {
-            #"{"zone":\#(JSONText.quote(Explanation.name($0.zone, zones))),"from":\#(optional($0.from)),"#
-                + #""until":\#(optional($0.until))}"#
-        }
-        let gates = answers.map { answer in
-            #"{"gate":\#(answer.gate.id),"name":\#(JSONText.quote(answer.gate.name)),"#
-                + #""verdict":\#(answer.decision.verdict.rawValue),"#
-                + #""verdict_name":\#(JSONText.quote(answer.decision.verdict.name)),"#
-                + #""flags":\#(answer.decision.flags.rawValue),"rule":"\#(answer.reason.rule.rawValue)","#
-                + #""reason":\#(JSONText.quote(answer.reason.text))}"#
-        }
-        let known = attendee.map { #""attendee":\#($0.attendee),"status":"\#($0.status)","pass":\#($0.pass),"# } ?? ""
-        return #"{"tag":\#(question.tag.rawValue),"known":\#(attendee != nil),"# + known
-            + #""at":\#(JSONText.quote(UTCTime.text(microseconds: question.atMs * 1_000))),"#
-            + #""direction":"\#(question.direction.rawValue)","#
-            + #""access":[\#(access.joined(separator: ","))],"gates":[\#(gates.joined(separator: ","))]}"#
-    }
-
-    private func optional(_ seconds: Int64?) -> String {
-        seconds.map { JSONText.quote(Explanation.instant($0)) } ?? "null"
-    }
+    func json() throws -> String { try JSONOutput.line(self) }
 
     // MARK: Words
 
@@ -125,5 +106,66 @@ struct Explanation {
         case (nil, let until?): "until \(instant(until))"
         case (let from?, let until?): "from \(instant(from)) until \(instant(until))"
         }
+    }
+}
+
+extension Explanation: Encodable {
+    private enum Key: String, CodingKey { case tag, known, attendee, status, pass, at, direction, access, gates }
+
+    private struct AccessRow: Encodable {
+        let zone: String
+        let from: String?
+        let until: String?
+
+        private enum Key: String, CodingKey { case zone, from, until }
+
+        /// The synthesized method would omit missing times; programs expect null.
+        func encode(to encoder: any Encoder) throws {
+            var object = encoder.container(keyedBy: Key.self)
+            try object.encode(zone, forKey: .zone)
+            try object.encode(from, forKey: .from)
+            try object.encode(until, forKey: .until)
+        }
+    }
+
+    private struct GateRow: Encodable {
+        let gate: Int64
+        let name: String
+        let verdict: Int
+        let verdictName: String
+        let flags: Int
+        let rule: String
+        let reason: String
+
+        private enum CodingKeys: String, CodingKey {
+            case gate, name, verdict, flags, rule, reason
+            case verdictName = "verdict_name"
+        }
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        var object = encoder.container(keyedBy: Key.self)
+        try object.encode(question.tag.rawValue, forKey: .tag)
+        try object.encode(attendee != nil, forKey: .known)
+        if let attendee {
+            try object.encode(attendee.attendee, forKey: .attendee)
+            try object.encode("\(attendee.status)", forKey: .status)
+            try object.encode(attendee.pass, forKey: .pass)
+        }
+        try object.encode(UTCTime.text(microseconds: question.atMs * 1_000), forKey: .at)
+        try object.encode(question.direction.rawValue, forKey: .direction)
+        let access = (pass?.access ?? []).map {
+            AccessRow(
+                zone: Explanation.name($0.zone, zones), from: $0.from.map(Explanation.instant),
+                until: $0.until.map(Explanation.instant))
+        }
+        try object.encode(access, forKey: .access)
+        let gates = answers.map {
+            GateRow(
+                gate: $0.gate.id, name: $0.gate.name, verdict: Int($0.decision.verdict.rawValue),
+                verdictName: $0.decision.verdict.name, flags: Int($0.decision.flags.rawValue),
+                rule: $0.reason.rule.rawValue, reason: $0.reason.text)
+        }
+        try object.encode(gates, forKey: .gates)
     }
 }

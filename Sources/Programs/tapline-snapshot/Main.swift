@@ -4,7 +4,7 @@ import CLI
 struct Main {
     static func main() async {
         await Program(
-            "tapline-snapshot", "makes, checks and shows the snapshots that gates decide from",
+            "tapline-snapshot", "creates, verifies and shows the snapshots from which gates decide",
             commands: [
                 Commands.keygen, Commands.export, Commands.verify, Commands.inspect, Commands.diff, Commands.explain,
             ]

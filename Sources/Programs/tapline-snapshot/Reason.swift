@@ -2,10 +2,11 @@ import AccessControl
 import ScanModel
 import Snapshots
 
-/// Why a gate answers as it does, in words: the verdict is `Decision`'s, and so is the choice of the row that opens; this only
-/// says which of the facts it went by.
+/// The reason of a verdict, in words.
+///
+/// `Decision` determines the verdict. This type only determines which part of the input led to it.
 struct Reason {
-    /// For programs.
+    /// The rule that determined the verdict, in JSON output.
     enum Rule: String, CaseIterable {
         case wayOut = "way-out"
         case open
@@ -27,13 +28,13 @@ struct Reason {
     let text: String
 
     /// - Parameters:
-    ///   - facts: those that the decision was made from, with a gate in them.
-    ///   - zones: for their names.
-    init(_ decision: Decision, _ facts: DecisionInput, zones: [Int64: Zone]) {
-        let words = Words(facts: facts, zones: zones)
+    ///   - input: the input of the decision, with a gate.
+    ///   - zones: all zones of the snapshot, for their names.
+    init(_ decision: Decision, _ input: DecisionInput, zones: [Int64: Zone]) {
+        let words = Words(input: input, zones: zones)
         let (rule, text) = words.why(decision)
         self.rule = rule
-        guard decision.flags.contains(.snapshotExpired), facts.gate?.policy.expired == .admit else {
+        guard decision.flags.contains(.snapshotExpired), input.gate?.policy.expired == .admit else {
             self.text = text
             return
         }
@@ -42,17 +43,17 @@ struct Reason {
 }
 
 private struct Words {
-    let facts: DecisionInput
+    let input: DecisionInput
     let zones: [Int64: Zone]
 
     func why(_ decision: Decision) -> (Reason.Rule, String) {
         switch decision.verdict {
-        case .admitted where facts.direction == .out && !facts.isInspection:
+        case .admitted where input.direction == .out && !input.isInspection:
             (.wayOut, "the way out is never refused")
         case .admitted: (.open, admitted(decision))
         case .noSnapshot where decision.flags.contains(.snapshotExpired):
             (.expired, "the snapshot has expired (\(expiry)), and the gate's policy says expired: deny")
-        case .notAuthentic where facts.proof == .uid:
+        case .notAuthentic where input.proof == .uid:
             (.uidOnly, "the chip is known only by its UID, and the gate's policy says uid_only: false")
         case .unknownTag: (.unknown, "the tag is not on the list of this snapshot")
         case .lost: (.lost, "the tag is lost, or was replaced by another")
@@ -61,31 +62,31 @@ private struct Words {
         case .noAccess: noAccess
         case .outsideTime: (.outsideTime, outsideTime)
         case .alreadyInside: alreadyInside
-        // What a reader finds out at the lane, and no question here can hold.
+        // Verdicts about the reading of a tag; they cannot occur here.
         default: (.other, decision.verdict.name)
         }
     }
 
     var expiry: String {
-        guard case .usable(let expiresS) = facts.snapshot else { return "" }
+        guard case .usable(let expiresS) = input.snapshot else { return "" }
         return "at \(Explanation.instant(expiresS))"
     }
 
-    private var pass: String { facts.pass.map { Explanation.name($0) } ?? "no pass" }
-    private var gateZone: Int64 { facts.gate?.zone ?? 0 }
+    private var pass: String { input.pass.map { Explanation.name($0) } ?? "no pass" }
+    private var gateZone: Int64 { input.gate?.zone ?? 0 }
 
     private func name(_ zone: Int64) -> String { Explanation.name(zone, zones) }
 
-    /// The rows that open this gate, now or at another time.
+    /// The access rows that open this gate, at any time.
     private var rows: [Access] {
-        (facts.pass?.access ?? []).filter { facts.zones.isWithin($0.zone, gateZone) }
+        (input.pass?.access ?? []).filter { input.zones.isWithin($0.zone, gateZone) }
     }
 
     private func admitted(_ decision: Decision) -> String {
-        // The row by which the same decision would be made alone.
+        // The first row that admits without the others.
         let row = rows.first { row in
-            var alone = facts
-            alone.pass = facts.pass.map { Pass(id: $0.id, reentry: $0.reentry, access: [row]) }
+            var alone = input
+            alone.pass = input.pass.map { Pass(id: $0.id, reentry: $0.reentry, access: [row]) }
             return Decision(alone).verdict == .admitted
         }
         let opens = row.map { opening($0) } ?? "opens the gate"
@@ -100,7 +101,7 @@ private struct Words {
     }
 
     private var noAccess: (Reason.Rule, String) {
-        guard let held = facts.pass else { return (.noPass, "the attendee has no pass") }
+        guard let held = input.pass else { return (.noPass, "the attendee has no pass") }
         guard !held.access.isEmpty else { return (.noAccess, "\(pass) opens nothing") }
         var seen: Set<Int64> = []
         let others = held.access.map(\.zone).filter { seen.insert($0).inserted }.map(name)
@@ -111,8 +112,8 @@ private struct Words {
     }
 
     private var outsideTime: String {
-        let tolerance = Int64(facts.gate?.policy.toleranceS ?? 0)
-        let atS = facts.atMs / 1_000
+        let tolerance = Int64(input.gate?.policy.toleranceS ?? 0)
+        let atS = input.atMs / 1_000
         let next = rows.compactMap(\.from).map { $0 - tolerance }.filter { $0 > atS }.min()
         let closed = rows.compactMap(\.until).map { $0 + tolerance }.filter { $0 <= atS }.max()
         var text = "\(pass) \(rows.map(opening).joined(separator: ", and "))"
@@ -122,10 +123,10 @@ private struct Words {
     }
 
     private var alreadyInside: (Reason.Rule, String) {
-        if facts.pass?.reentry == Pass.Reentry.none {
+        if input.pass?.reentry == Pass.Reentry.none {
             return (.oneEntry, "\(pass) lets in once a day, and the person was let in")
         }
-        let policy = facts.gate?.policy
+        let policy = input.gate?.policy
         if policy?.antipassback == .timed, let minutes = policy?.minutes {
             return (
                 .antipassback, "let in less than \(minutes) minutes before, and not out again (antipassback: timed)"

@@ -14,7 +14,7 @@ enum DisplayWords {
         let words: (en: String, ar: String) =
             switch result.scan.verdict {
             case .admitted where result.scan.flags.contains(.inspection): ("VALID", "صالح")
-            case .admitted, .admittedByHand: isOut ? goodbye : ("WELCOME", "أهلاً")
+            case .admitted, .admittedManually: isOut ? goodbye : ("WELCOME", "أهلاً")
             case .unknownTag: ("NOT KNOWN", "غير معروف")
             case .blocked: ("BLOCKED", "محظور")
             case .noAccess: ("NO ACCESS", "لا دخول هنا")

@@ -1,6 +1,6 @@
 import ErrorModel
 
-/// Exit codes of every tapline program (SPEC.md section 8, after sysexits.h).
+/// Exit codes of all programs (contract.md section 8, after sysexits.h).
 package enum ExitCode: Int32, Sendable {
     case done = 0
     case failed = 1
@@ -8,7 +8,7 @@ package enum ExitCode: Int32, Sendable {
     case unreachable = 69
     case configuration = 78
 
-    /// The one mapping from an error to the code that a program exits with.
+    /// Maps an error to the exit code of a program. The only such mapping.
     package init(for error: any Error) {
         switch error {
         case let error as ProgramError: self = error.code
@@ -23,7 +23,8 @@ package enum ExitCode: Int32, Sendable {
     }
 }
 
-/// An error that ends a program: what to tell the user, and with which code.
+/// An error that ends a program: its exit code and the message for the user. Thrown by programs only, never by
+/// libraries.
 package struct ProgramError: Error, CustomStringConvertible, Sendable {
     package var code: ExitCode
     package var description: String

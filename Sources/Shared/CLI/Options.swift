@@ -1,10 +1,10 @@
-/// One setting: a flag, and the environment variable `TAPLINE_<FLAG>` that stands in for it. The flag wins.
+/// An option of a command: the flag, and the environment variable `TAPLINE_<FLAG>`, which the flag overrides.
 package struct Option: Sendable {
     package enum Kind: Sendable, Equatable {
         case value, repeated, toggle
-        /// A value that may also come from a file: `--<flag>-file PATH` or `TAPLINE_<FLAG>_FILE`.
+        /// A value that a file may hold: `--<flag>-file PATH` or `TAPLINE_<FLAG>_FILE`.
         case secret
-        /// Several of those, one a line in the file: broker URLs, which hold passwords.
+        /// Several secrets, one per line of the file, for example broker URLs with passwords.
         case secrets
     }
 
@@ -14,24 +14,37 @@ package struct Option: Sendable {
     package let kind: Kind
     package let fallback: String?
     package let isRequired: Bool
-    /// The flag that says the same in another way: given with more weight, it silences this one.
+    /// A flag with the same meaning. If a source of higher priority sets it, this option is ignored.
     package let alternative: String?
 
-    /// - Parameter flag: without the dashes, `database-url`.
+    /// - Parameters:
+    ///   - flag: the flag without its dashes, for example `database-url`.
+    ///   - placeholder: name of the value in help texts; empty for a toggle.
+    ///   - help: meaning of the option: a phrase without a period at its end.
+    ///   - kind: number and source of the values.
+    ///   - fallback: the default; `nil` without one.
+    ///   - isRequired: whether the option must be given.
+    ///   - alternative: a flag with the same meaning, without its dashes.
     package init(
         _ flag: String, _ placeholder: String = "", _ help: String, kind: Kind = .value,
-        default fallback: String? = nil,
-        required: Bool = false, alternative: String? = nil
+        default fallback: String? = nil, required isRequired: Bool = false, alternative: String? = nil
     ) {
-        (self.flag, self.placeholder, self.help, self.kind) = (flag, placeholder, help, kind)
-        (self.fallback, isRequired, self.alternative) = (fallback, required, alternative)
+        self.flag = flag
+        self.placeholder = placeholder
+        self.help = help
+        self.kind = kind
+        self.fallback = fallback
+        self.isRequired = isRequired
+        self.alternative = alternative
     }
 
     package static func toggle(_ flag: String, _ help: String) -> Option { Option(flag, "", help, kind: .toggle) }
 
-    /// For programs of a scanner: the file that the device got when it was enrolled. Weighs less than the environment.
+    /// The enrolment file, for programs of a scanner. The environment overrides it.
     package static let enrolment = Option(
-        "enrolment", "FILE", "the device's settings, TAPLINE_...=VALUE a line, mode 600; flags and environment win")
+        "enrolment", "FILE",
+        "settings of the device, TAPLINE_...=VALUE, one per line, mode 600; flags and environment "
+            + "variables override it")
 
     var isSecret: Bool { kind == .secret || kind == .secrets }
     var isRepeatable: Bool { kind == .repeated || kind == .secrets }
@@ -41,10 +54,10 @@ package struct Option: Sendable {
     }
 }
 
-/// What was given, after flag > environment > default.
+/// The values of a command's options after flags, environment and defaults, and its positional arguments.
 package struct Arguments: Sendable {
     let values: [String: [String]]
-    /// The words that are neither command nor flag, in order.
+    /// The arguments that are neither command nor option, in order.
     package let positionals: [String]
 
     package init(values: [String: [String]], positionals: [String] = []) {
@@ -52,35 +65,52 @@ package struct Arguments: Sendable {
         self.positionals = positionals
     }
 
-    /// The setting, or nil when it was neither given nor has a default.
+    /// The value of an option; the last one if it was repeated, `nil` without a value and default.
     package subscript(_ flag: String) -> String? { values[flag]?.last }
+    /// All values of an option, in order.
     package func all(_ flag: String) -> [String] { values[flag] ?? [] }
+    /// Whether an option has a value, or a toggle is set.
     package func has(_ flag: String) -> Bool { values[flag] != nil }
 
-    /// Throws `ProgramError` (configuration) when the setting is missing.
+    /// Returns the value of an option.
+    ///
+    /// - Throws: `ProgramError` (configuration) if it is missing or empty.
     package func required(_ flag: String) throws -> String {
         guard let value = self[flag], !value.isEmpty else {
-            throw ProgramError.configuration("--\(flag) is needed (see --help)")
+            throw ProgramError.configuration("--\(flag) is required (see --help)")
         }
         return value
     }
 
-    /// A whole number within `range`; nil when not given.
+    /// Returns an option as a whole number.
+    ///
+    /// - Parameters:
+    ///   - flag: the flag.
+    ///   - range: the accepted numbers.
+    /// - Returns: the number; `nil` if the option has no value.
+    /// - Throws: `ProgramError` (configuration) for another text and for a number outside of the range.
     package func int(_ flag: String, _ range: ClosedRange<Int>) throws -> Int? {
         guard let text = self[flag] else { return nil }
         guard let value = Int(text), range.contains(value) else {
             throw ProgramError.configuration(
-                "--\(flag) \(text): a whole number from \(range.lowerBound) to \(range.upperBound) is needed")
+                "--\(flag) \(text): must be a whole number from \(range.lowerBound) to \(range.upperBound)")
         }
         return value
     }
 
+    /// Returns an option as one of the values of an enumeration.
+    ///
+    /// - Parameters:
+    ///   - flag: the flag.
+    ///   - type: the enumeration.
+    /// - Returns: the case; `nil` if the option has no value.
+    /// - Throws: `ProgramError` (configuration) for another text.
     package func choice<Choice: RawRepresentable & CaseIterable>(_ flag: String, _ type: Choice.Type) throws -> Choice?
     where Choice.RawValue == String {
         guard let text = self[flag] else { return nil }
         guard let choice = Choice(rawValue: text) else {
             let names = Choice.allCases.map(\.rawValue).joined(separator: ", ")
-            throw ProgramError.configuration("--\(flag) \(text): one of \(names) is needed")
+            throw ProgramError.configuration("--\(flag) \(text): must be one of \(names)")
         }
         return choice
     }

@@ -1,7 +1,9 @@
 import FileSystem
 
 extension Program {
-    /// Flag, else environment, else enrolment file, else default. Throws `ProgramError`.
+    /// Returns the value of each option: from its flag, or else the environment, the enrolment file or the default.
+    ///
+    /// - Throws: `ProgramError` (usage or configuration).
     static func parse(_ words: [String], _ command: Command, _ environment: [String: String]) throws -> Arguments {
         let (given, positionals) = try flags(words, command)
         var values = given
@@ -14,11 +16,12 @@ extension Program {
         }
         guard command.positionalCount.contains(positionals.count) else {
             throw ProgramError.usage(
-                "\(command.words.joined(separator: " ")) takes \(command.positionals.isEmpty ? "no words" : command.positionals)"
-                    + ", not '\(positionals.joined(separator: " "))'")
+                "\(command.words.joined(separator: " ")): expected "
+                    + (command.positionals.isEmpty ? "no arguments" : command.positionals)
+                    + ", found '\(positionals.joined(separator: " "))'")
         }
         for option in command.options where option.isRequired && values[option.flag] == nil {
-            throw ProgramError.configuration("--\(option.flag) \(option.placeholder) is needed: \(option.help)")
+            throw ProgramError.configuration("--\(option.flag) \(option.placeholder) is required: \(option.help)")
         }
         return Arguments(values: values, positionals: positionals)
     }
@@ -49,12 +52,12 @@ extension Program {
                 throw ProgramError.usage("unknown flag --\(flag) (see --help)")
             }
             if option.kind == .toggle {
-                guard parts.count == 1 else { throw ProgramError.usage("--\(flag) takes no value") }
+                guard parts.count == 1 else { throw ProgramError.usage("--\(flag) accepts no value") }
                 values[flag] = ["true"]
                 continue
             }
             guard let value = parts.count == 2 ? String(parts[1]) : rest.popFirst() else {
-                throw ProgramError.usage("--\(flag) needs a value: \(option.placeholder)")
+                throw ProgramError.usage("--\(flag) requires a value: \(option.placeholder)")
             }
             values[option.flag, default: []] +=
                 direct == nil ? self.values(of: option, try secret(value, flag)) : [value]
@@ -62,13 +65,13 @@ extension Program {
         return (values, positionals)
     }
 
-    /// Adds what a source of less weight than those before says of the settings that they left open.
+    /// Adds the values of a source of lower priority to the options without a value.
     private static func fill(
         _ values: inout [String: [String]], _ command: Command, from source: [String: String]
     ) throws {
         let known = values
         for option in command.options where known[option.flag] == nil {
-            // The same thing given in the other way, with more weight.
+            // A source of higher priority sets the flag with the same meaning.
             if let other = option.alternative, known[other] != nil { continue }
             if let value = source[option.variable], !value.isEmpty {
                 guard option.kind == .toggle else {
@@ -82,15 +85,17 @@ extension Program {
         }
     }
 
-    // Keys and URLs hold no blanks; several of them are told apart by blanks or line ends.
+    // Keys and URLs contain no white space, which therefore separates several of them.
     private static func values(of option: Option, _ text: String) -> [String] {
         option.isRepeatable ? text.split(whereSeparator: \.isWhitespace).map(String.init) : [text]
     }
 
+    /// Maximum size of a file of secrets, in bytes.
+    private static let secretLimitBytes = 65_536
+
     private static func secret(_ path: String, _ flag: String) throws -> String {
         do {
-            let text = try Files.readText(path, limit: 65_536)
-            return String(text.drop(while: \.isWhitespace).reversed().drop(while: \.isWhitespace).reversed())
+            return String(try Files.readText(path, limit: secretLimitBytes).trimmed)
         } catch { throw ProgramError.configuration("--\(flag): \(error)") }
     }
 }

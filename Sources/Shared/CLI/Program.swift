@@ -2,7 +2,7 @@ import CLinux
 import Glibc
 import Runtime
 
-/// A command of a program: its words, what it takes, and how its parts are made.
+/// A command of a program: its name, arguments and options, and the closure that validates them and returns the work.
 package struct Command: Sendable {
     package typealias Work = @Sendable () async throws -> Void
 
@@ -15,35 +15,45 @@ package struct Command: Sendable {
     let prepare: @Sendable (Arguments) async throws -> Work
 
     /// - Parameters:
-    ///   - words: `run`, or `scanner add`.
-    ///   - positionals: how help shows them, `ID` or `[FILE ...]`.
-    ///   - details: what its own help says below the options; empty: nothing.
-    ///   - prepare: validates every setting and makes the parts, without touching network or data; gives the work. `--check`
-    ///     ends after it.
+    ///   - words: name of the command, for example `run` or `scanner add`.
+    ///   - positionals: positional arguments in help texts, for example `ID` or `[FILE ...]`.
+    ///   - count: accepted number of positional arguments.
+    ///   - summary: purpose of the command: a phrase without a period at its end.
+    ///   - options: the options, without `--check` and `--help`.
+    ///   - details: text below the options in the help of the command; may be empty.
+    ///   - prepare: validates all settings without access to network or data, and returns the work. `--check` ends
+    ///     after it.
     package init(
         _ words: String, positionals: String = "", count: ClosedRange<Int> = 0...0, _ summary: String,
         options: [Option], details: String = "",
         prepare: @escaping @Sendable (Arguments) async throws -> Work
     ) {
         self.words = words.split(separator: " ").map(String.init)
-        (self.positionals, self.summary, self.options) = (positionals, summary, options)
-        (positionalCount, self.details, self.prepare) = (count, details, prepare)
+        self.positionals = positionals
+        positionalCount = count
+        self.summary = summary
+        self.options = options
+        self.details = details
+        self.prepare = prepare
     }
 }
 
-/// A program of several commands: reads the command line, gives help, ends with the exit codes of SPEC.md section 8.
+/// A program with commands: parses the command line, prints help, and ends with the exit codes of contract.md section
+/// 8.
 package struct Program: Sendable {
     let name: String
     let summary: String
     let commands: [Command]
 
     package init(_ name: String, _ summary: String, commands: [Command]) {
-        (self.name, self.summary, self.commands) = (name, summary, commands)
+        self.name = name
+        self.summary = summary
+        self.commands = commands
     }
 
-    /// Runs and ends the process.
+    /// Runs the command of the command line and ends the process.
     package func main() async -> Never {
-        // Line by line, also into a pipe: who reads verdicts must not wait for a full buffer.
+        // Line-buffered, also into a pipe: a reader of verdicts must not wait for a full buffer.
         shim_stdout_by_line()
         signal(SIGPIPE, SIG_IGN)
         do {
@@ -56,7 +66,7 @@ package struct Program: Sendable {
         }
     }
 
-    static func environment() -> [String: String] {
+    private static func environment() -> [String: String] {
         var result: [String: String] = [:]
         var entry = environ
         while let text = entry.pointee {
@@ -67,26 +77,34 @@ package struct Program: Sendable {
         return result
     }
 
-    /// The same without ending the process, for tests.
+    /// Runs a command without ending the process.
+    ///
+    /// `--help-markdown`, which no help text mentions, prints the section of docs/reference/cli.md.
+    ///
+    /// - Parameters:
+    ///   - words: the command line without the name of the program.
+    ///   - environment: the environment variables.
+    /// - Throws: `ProgramError`, or the error of the command.
     package func run(_ words: [String], environment: [String: String]) async throws {
         if words.contains("--version") { return print("\(name) \(Software.version)") }
         guard let command = match(words) else {
+            if words == ["--help-markdown"] { return print(markdown(), terminator: "") }
             if words.contains("--help") || words.contains("-h") || words.first == "help" { return print(help()) }
             let known = commands.map { $0.words.joined(separator: " ") }.joined(separator: ", ")
             let given = words.prefix { !$0.hasPrefix("-") }.joined(separator: " ")
             throw ProgramError.usage(
-                (given.isEmpty ? "a command is needed" : "unknown command '\(given)'")
+                (given.isEmpty ? "a command is required" : "unknown command '\(given)'")
                     + "; one of: \(known) (\(name) --help)")
         }
         let rest = Array(words.dropFirst(command.words.count))
         if rest.contains("--help") || rest.contains("-h") { return print(help(command)) }
-        let check = rest.contains("--check")
+        let isCheck = rest.contains("--check")
         do {
             let arguments = try Program.parse(rest.filter { $0 != "--check" }, command, environment)
             let work = try await command.prepare(arguments)
-            if check { return print("\(name) \(command.words.joined(separator: " ")): the configuration is good") }
+            if isCheck { return print("\(name) \(command.words.joined(separator: " ")): configuration OK") }
             try await work()
-        } catch let error where check {
+        } catch let error where isCheck {
             guard let known = error as? ProgramError, known.code == .usage else {
                 throw ProgramError.configuration("\(error)")
             }

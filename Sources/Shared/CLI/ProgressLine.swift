@@ -3,19 +3,18 @@ import LinuxSystem
 import Runtime
 import Synchronization
 
-/// A line on the terminal at standard error that is written over a few times a second, to say how far something is. As the
-/// log, it never waits for its reader.
+/// A progress line on the terminal at standard error, overwritten a few times a second. Never blocks, like the log.
 package final class ProgressLine: Sendable {
-    /// Between two updates, in milliseconds.
+    /// Minimum interval between updates, in milliseconds.
     static let pauseMs: Int64 = 250
 
     private let lastMs = Mutex<Int64>(0)
     private let output = NonBlockingWriter(descriptor: 2)
 
-    /// Nil where standard error is no terminal: logs and pipes get no such line.
+    /// `nil` if standard error is not a terminal: files and pipes get no progress line.
     package init?() { guard isatty(2) == 1 else { return nil } }
 
-    /// Shows the text, unless another was shown just now.
+    /// Shows a text, unless the last update was less than 250 ms ago.
     package func show(_ text: @autoclosure () -> String) {
         let nowMs = SystemClock.monotonicMs()
         let isDue = lastMs.withLock { last in
@@ -26,7 +25,7 @@ package final class ProgressLine: Sendable {
         if isDue { write(text()) }
     }
 
-    /// Takes the line away, so that what is written next stands at the beginning of its own.
+    /// Erases the line, so that the next output begins at the left margin.
     package func clear() { write("") }
 
     private func write(_ text: String) { output.write("\r\(text)\u{1B}[K") { _ in "" } }

@@ -3,20 +3,21 @@ package import ErrorModel
 import Glibc
 import LinuxSystem
 
-/// An exclusive flock(2) on a file, held as long as the object lives, and freed by the kernel when the process dies.
+/// An exclusive flock(2) on a file, held as long as the object lives. The kernel releases it when the process ends.
 package final class FileLock: Sendable {
     /// Another process holds the lock.
     package struct Held: OperationError {
         package let path: String
         package var category: ErrorCategory { .configuration }
-        package var description: String { "\(path) is locked: another process is using this folder" }
+        package var description: String { "cannot lock \(path): another process holds the lock" }
     }
 
     private let descriptor: Int32
 
     /// Takes the lock without waiting.
     ///
-    /// - Throws: `FileLock.Held` when another process holds it, `SystemError` when the file cannot be opened.
+    /// - Parameter path: path of the lock file, which is created if it is missing.
+    /// - Throws: `FileLock.Held` if another process holds the lock, `SystemError` if the file cannot be opened.
     package init(_ path: String) throws {
         let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
         guard file >= 0 else { throw SystemError("open \(path)") }
@@ -26,13 +27,14 @@ package final class FileLock: Sendable {
             guard code == EWOULDBLOCK else { throw SystemError("lock \(path)", code: code) }
             throw Held(path: path)
         }
-        // Last: an initializer that throws with all properties set runs deinit, which would close a second time.
+        // Last, because an initializer that throws after setting all properties runs deinit, which would close it
+        // again.
         descriptor = file
     }
 
     deinit {
-        // Said, and not left to close(2): a child that another thread is just starting holds a copy of the descriptor until it
-        // has become its program, and with it the lock.
+        // Explicitly, because a child process that another thread is starting holds a copy of the descriptor, and with
+        // it the lock, until its exec.
         flock(descriptor, LOCK_UN)
         close(descriptor)
     }

@@ -1,6 +1,6 @@
 /// Full-jitter exponential back-off: each delay is uniform in 0...min(cap, base * 2^attempt).
 ///
-/// A pure value: the caller brings the randomness and does the waiting.
+/// A pure value: the caller supplies the random numbers and waits.
 package struct Backoff: Sendable {
     package let baseMs: Int
     package let capMs: Int
@@ -12,7 +12,7 @@ package struct Backoff: Sendable {
         self.capMs = capMs
     }
 
-    /// The next delay in milliseconds; each call counts as one failed attempt.
+    /// Counts a failed attempt and returns the delay before the next one, in milliseconds.
     package mutating func nextDelayMs(using random: inout some RandomNumberGenerator) -> Int {
         let ceiling = min(capMs, baseMs << min(attempt, 16))
         attempt += 1
@@ -24,6 +24,6 @@ package struct Backoff: Sendable {
         return nextDelayMs(using: &random)
     }
 
-    /// To be called after a success: the next failure waits from the base again.
+    /// Restarts at the base delay. Call it after a success.
     package mutating func reset() { attempt = 0 }
 }

@@ -1,5 +1,6 @@
-/// Quoting for JSON that is written by hand: log lines and verdict lines, where an encoder would cost more than the work.
+/// Quoting for JSON that is built as text: log lines and verdict lines, for which an encoder would be too slow.
 package enum JSONText {
+    /// Returns a text as a JSON string with its quotes.
     package static func quote(_ text: String) -> String {
         var out = "\""
         for scalar in text.unicodeScalars {

@@ -1,40 +1,53 @@
 import Glibc
 import LinuxSystem
 
-/// Lines from a descriptor, one at a time, without sleeping in read(2): the wait is one poll(2) that also hears the stop.
+/// Lines from a descriptor, one at a time. Waits in one poll(2), which the stop signal also ends, and never in read(2).
 /// Confined to one thread.
 package final class LineInput {
     package enum Event: Equatable, Sendable {
-        /// Without its newline; bytes that are not UTF-8 are replaced.
+        /// A line without its newline; invalid UTF-8 is replaced.
         case line(String)
-        /// A line over the limit; what it held is gone.
+        /// A line over the limit, which was discarded.
         case tooLong
-        /// Nothing came within the time.
+        /// Nothing arrived in time.
         case idle
-        /// No line is there, but the other descriptor has become readable.
+        /// There is no line, and the other descriptor is readable.
         case other
+        /// The stop signal is set.
         case stopped
+        /// The end of the input.
         case end
     }
 
     private let descriptor: Int32
     private let limitBytes: Int
     private var pending: [UInt8] = []
-    /// Bytes at the front of `pending` that were given out.
+    /// Bytes at the front of `pending` that were already returned.
     private var taken = 0
     private var isSkipping = false
     private var isAtEnd = false
-    /// Where read(2) puts what it gets; kept, or each line would cost 64 KiB of zeroes.
+    /// Buffer of read(2), kept because clearing 64 KiB for each line would be slow.
     private var chunk = [UInt8](repeating: 0, count: 65_536)
 
-    /// - Parameter limitBytes: of a line; what is longer is read past, not kept.
+    /// - Parameters:
+    ///   - descriptor: an open descriptor; standard input by default.
+    ///   - limitBytes: maximum size of a line, in bytes. Longer lines are skipped.
     package init(descriptor: Int32 = 0, limitBytes: Int = 4_096) {
-        (self.descriptor, self.limitBytes) = (descriptor, limitBytes)
+        self.descriptor = descriptor
+        self.limitBytes = limitBytes
     }
 
-    /// The next line, or what came instead. A stop goes first, also before lines that were read already; the last line needs
-    /// no newline. Throws `SystemError` when the descriptor cannot be read.
-    /// - Parameter other: a descriptor that ends the wait, a mailbox perhaps; lines that were read already go before it.
+    /// Waits for the next line.
+    ///
+    /// A stop has priority over buffered lines, and buffered lines have priority over `other`. The last line may lack
+    /// its newline.
+    ///
+    /// - Parameters:
+    ///   - stop: the stop signal.
+    ///   - other: a descriptor that also ends the wait, for example that of a mailbox.
+    ///   - withinMs: maximum wait, in milliseconds; -1 waits without a limit.
+    /// - Returns: the line, or the event that ended the wait.
+    /// - Throws: `SystemError` if the descriptor cannot be read.
     package func next(or stop: StopSignal, other: Int32? = nil, withinMs: Int) throws -> Event {
         while true {
             if stop.isStopped { return .stopped }

@@ -3,8 +3,8 @@ import FileSystem
 import Glibc
 import LinuxSystem
 
-/// A socket in the file system, for one line of text each way between programs of one device. Who may connect is said by the
-/// permissions of its file.
+/// A Unix domain socket for one line of text in each direction between programs of one device. The permissions of its
+/// file control access.
 package final class LocalSocket: Sendable {
     /// For poll(2).
     package let descriptor: Int32
@@ -13,28 +13,37 @@ package final class LocalSocket: Sendable {
 
     deinit { close(descriptor) }
 
-    /// Connections that may wait to be taken.
+    /// Maximum number of connections that wait for `accept`.
     private static let backlog: Int32 = 8
-    /// Bytes of a line, in either direction.
+    /// Maximum size of a line, in bytes.
     package static let lineLimitBytes = 8_192
 
-    /// Listens at `path`, whose file gets `mode`. A file that is there already is replaced: the caller knows, by a lock,
-    /// that nobody else listens. Throws `SystemError`.
+    /// Listens at a path and replaces an existing file. The caller must hold a lock that excludes other listeners.
+    ///
+    /// - Parameters:
+    ///   - path: path of the socket.
+    ///   - mode: permissions of its file.
+    /// - Returns: the listening socket.
+    /// - Throws: `SystemError`.
     package static func listen(_ path: String, mode: UInt32) throws -> LocalSocket {
         let socket = try LocalSocket.make()
-        // Linux makes the file with the mode of the unbound socket: at no time is it open to more people.
+        // Linux creates the file with the mode of the unbound socket, so it is never accessible to more users.
         guard fchmod(socket.descriptor, mode) == 0 else { throw SystemError("chmod \(path)") }
         try Files.remove(path)
         try withAddress(path) { address, length in
             guard bind(socket.descriptor, address, length) == 0 else { throw SystemError("listen at \(path)") }
         }
-        // The umask took some of it away.
+        // The umask has removed some permissions.
         guard chmod(path, mode) == 0 else { throw SystemError("chmod \(path)") }
         guard Glibc.listen(socket.descriptor, backlog) == 0 else { throw SystemError("listen at \(path)") }
         return socket
     }
 
-    /// Throws `SystemError`: ENOENT or ECONNREFUSED where nobody listens, EACCES where one may not.
+    /// Connects to a path.
+    ///
+    /// - Parameter path: path of the socket.
+    /// - Returns: the connection.
+    /// - Throws: `SystemError`: ENOENT or ECONNREFUSED without a listener, EACCES without permission.
     package static func connect(_ path: String) throws -> LocalSocket {
         let socket = try LocalSocket.make()
         try withAddress(path) { address, length in
@@ -45,7 +54,9 @@ package final class LocalSocket: Sendable {
         return socket
     }
 
-    /// Who connected; nil when they are gone again. Never waits.
+    /// Accepts a connection without waiting.
+    ///
+    /// - Returns: the connection; `nil` if the client has already disconnected.
     package func accept() -> LocalSocket? {
         let file = Glibc.accept(descriptor, nil, nil)
         guard file >= 0 else { return nil }
@@ -56,8 +67,13 @@ package final class LocalSocket: Sendable {
         return LocalSocket(file)
     }
 
-    /// One line without its newline, waiting at most `withinMs` for all of it; what follows it is dropped. Nil when the other
-    /// side is gone, too slow, too long, told to stop, or speaks no UTF-8.
+    /// Reads one line. Bytes after it are discarded.
+    ///
+    /// - Parameters:
+    ///   - withinMs: maximum wait for the whole line, in milliseconds.
+    ///   - stop: a stop signal that ends the wait.
+    /// - Returns: the line without its newline; `nil` after a disconnect, a time-out or a stop, and for a line that is
+    ///   too long or not UTF-8.
     package func readLine(withinMs: Int, or stop: StopSignal? = nil) -> String? {
         let deadline = SystemClock.monotonicMs() + Int64(withinMs)
         var line: [UInt8] = []
@@ -78,30 +94,32 @@ package final class LocalSocket: Sendable {
         return nil
     }
 
-    /// Writes a line; false where the other side is gone or does not read.
+    /// Writes one line without waiting.
+    ///
+    /// - Parameter text: the line without its newline.
+    /// - Returns: `false` if the peer has disconnected or does not read.
     @discardableResult
     package func writeLine(_ text: String) -> Bool {
         let bytes = Array(text.utf8) + [UInt8(ascii: "\n")]
-        // One small line fits the socket's buffer: no wait, and none for a client that has stopped reading.
+        // A small line fits the buffer of the socket. A client that has stopped reading must not block the caller.
         return send(descriptor, bytes, bytes.count, Int32(MSG_DONTWAIT | MSG_NOSIGNAL)) == bytes.count
     }
 
     private static func make() throws -> LocalSocket {
         let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
         let file = socket(AF_UNIX, type, 0)
-        guard file >= 0 else { throw SystemError("make a local socket") }
+        guard file >= 0 else { throw SystemError("create a local socket") }
         return LocalSocket(file)
     }
 
-    /// An address holds 107 bytes of path; through a descriptor of its folder every path is short.
+    /// Passes the address of a path to `body`. An address holds 107 bytes, so the folder is given as /proc/self/fd/N.
     private static func withAddress(
         _ path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) throws -> Void
     ) throws {
         let folder = open(Files.folder(of: path), shim_path_only() | O_DIRECTORY | O_CLOEXEC)
         guard folder >= 0 else { throw SystemError("open folder \(Files.folder(of: path))") }
         defer { close(folder) }
-        let name = path.split(separator: "/").last ?? ""
-        let short = Array("/proc/self/fd/\(folder)/\(name)".utf8)
+        let short = Array("/proc/self/fd/\(folder)/\(Files.name(of: path))".utf8)
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         let room = MemoryLayout.size(ofValue: address.sun_path)

@@ -1,22 +1,22 @@
 import Glibc
 import LinuxSystem
 
-/// Dotted keys of log records; one enum, so that a key has one spelling.
+/// Keys of log records, in one enumeration so that each has one spelling.
 package enum LogKey: String, Sendable {
-    case attempt, bytes, code, count
+    case bytes, code, count
     case delayMs = "delay.ms"
     case detail
     case durationMs = "duration.ms"
     case error, event, file, folder
     case gate, host, journal, line, name, path, port, queue, reason, reader, scanner, seq, service, shards, signal,
         snapshot
-    case stored, duplicates, conflicts, quarantined, backlog, sqlstate, state, tag, url, user, version
+    case conflicts, quarantined, backlog, sqlstate, state, tag, url, version
 }
 
-/// A structured log: one JSON object a line on standard error, or plain text when that is a terminal.
+/// A structured log on standard error: one JSON object per line, or plain text on a terminal.
 ///
-/// Messages are constants; what varies goes into the keys. One line a batch, never one a scan. Nobody waits for the log: while
-/// its reader stands still, lines are dropped and counted, and the number is told when it reads again.
+/// Messages are constants; variable parts are values of keys. Log once per batch, never per scan. Writing never blocks:
+/// lines for which the reader has no room are dropped, and their number is logged later.
 package struct Log: Sendable {
     package enum Level: Int, Sendable, Comparable {
         case debug, info, warning, error
@@ -26,12 +26,15 @@ package struct Log: Sendable {
     private let label: String
     private let context: [(LogKey, String)]
 
+    /// - Parameters:
+    ///   - label: name of the component.
+    ///   - context: values that every record has.
     package init(_ label: String, _ context: KeyValuePairs<LogKey, any CustomStringConvertible & Sendable> = [:]) {
         self.label = label
         self.context = context.map { ($0.key, $0.value.description) }
     }
 
-    /// The lowest level that is written; from TAPLINE_LOG_LEVEL, else info.
+    /// The lowest level that is written, from TAPLINE_LOG_LEVEL; `info` by default.
     package static let threshold: Level =
         switch getenv("TAPLINE_LOG_LEVEL").map({ String(cString: $0) }) {
         case "debug": .debug
@@ -63,9 +66,9 @@ package struct Log: Sendable {
         }
         Log.standardError.write(line + "\n") { count in
             Log.onTerminal
-                ? "\(UTCTime.text(microseconds: now)) warning log: lines were lost, nobody read them count=\(count)\n"
+                ? "\(UTCTime.text(microseconds: now)) warning log: log lines dropped, output not read count=\(count)\n"
                 : #"{"time":"\#(UTCTime.text(microseconds: now))","level":"warning","label":"log","#
-                    + #""message":"lines were lost, nobody read them","count":"\#(count)"}"# + "\n"
+                    + #""message":"log lines dropped, output not read","count":"\#(count)"}"# + "\n"
         }
     }
 

@@ -3,10 +3,10 @@ import Glibc
 import LinuxSystem
 import Synchronization
 
-/// A bounded queue into a thread that sleeps in poll(2) on `descriptor`, or in `receive`.
+/// A bounded queue to a thread that waits in poll(2) on `descriptor`, or in `receive`.
 package final class Mailbox<Element: Sendable>: Sendable {
     private let elements = Mutex<[Element]>([])
-    /// Readable while something waits.
+    /// For poll(2): readable while the queue has elements.
     package let descriptor: Int32
     package let capacity: Int
 
@@ -18,19 +18,21 @@ package final class Mailbox<Element: Sendable>: Sendable {
 
     deinit { close(descriptor) }
 
-    /// False when full: the caller keeps the element.
+    /// Appends an element.
+    ///
+    /// - Returns: `false` if the queue is full and the element was not added.
     @discardableResult
     package func send(_ element: Element) -> Bool {
         elements.withLock { elements in
             guard elements.count < capacity else { return false }
             elements.append(element)
-            // Under the lock, so that the descriptor is readable exactly while something waits.
+            // Under the lock, so that the descriptor is readable exactly while there are elements.
             eventfd_write(descriptor, 1)
             return true
         }
     }
 
-    /// Keeps the newest: in a full one the oldest gives way. For what is shown, where only the present counts.
+    /// Appends an element and drops the oldest one of a full queue. For displays, which need the latest state only.
     package func push(_ element: Element) {
         elements.withLock { elements in
             if elements.count >= capacity { elements.removeFirst() }
@@ -41,7 +43,10 @@ package final class Mailbox<Element: Sendable>: Sendable {
 
     package var count: Int { elements.withLock { $0.count } }
 
-    /// Everything that waits, in order; empty when nothing does. Never blocks.
+    /// Removes the oldest elements without waiting.
+    ///
+    /// - Parameter limit: maximum number of elements.
+    /// - Returns: the elements in order; may be empty.
     package func drain(atMost limit: Int = .max) -> [Element] {
         var value: eventfd_t = 0
         return elements.withLock { elements in
@@ -57,7 +62,12 @@ package final class Mailbox<Element: Sendable>: Sendable {
         }
     }
 
-    /// Waits at most `timeoutMs` for something, then drains.
+    /// Waits for elements and removes them.
+    ///
+    /// - Parameters:
+    ///   - timeoutMs: maximum wait, in milliseconds.
+    ///   - limit: maximum number of elements.
+    /// - Returns: the elements in order; empty after a time-out.
     package func receive(timeoutMs: Int, atMost limit: Int = .max) -> [Element] {
         if count == 0 { _ = Poll.wait([descriptor], timeoutMs: timeoutMs) }
         return drain(atMost: limit)

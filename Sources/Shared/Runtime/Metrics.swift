@@ -1,8 +1,8 @@
 import Synchronization
 
-/// Metric objects are made once, at start, and are cheap to touch from any thread.
+/// A registry of metrics. Create metric objects once, at the start; they can be updated from any thread at low cost.
 ///
-/// A name may carry labels, as in `tapline_quarantined_batches_total{reason="malformed"}`.
+/// A name may have labels, for example `tapline_quarantined_batches_total{reason="malformed"}`.
 package final class Metrics: Sendable {
     private struct Family: Sendable {
         let name: String
@@ -28,14 +28,20 @@ package final class Metrics: Sendable {
         return gauge
     }
 
-    /// - Parameter bounds: upper bounds of the buckets, rising, in the unit that the name ends with. The name has no labels.
+    /// Creates a histogram.
+    ///
+    /// - Parameters:
+    ///   - name: name without labels, which ends with the unit.
+    ///   - help: help text.
+    ///   - bounds: upper bounds of the buckets, ascending, in that unit.
+    /// - Returns: the histogram.
     package func histogram(_ name: String, _ help: String, bounds: [Double]) -> Histogram {
         let histogram = Histogram(bounds: bounds)
         add(name, help, "histogram") { histogram.samples(name) }
         return histogram
     }
 
-    /// A metric that is computed when it is read.
+    /// Adds a gauge that is computed when it is read.
     package func computed(_ name: String, _ help: String, _ value: @escaping @Sendable () -> Double) {
         add(name, help, "gauge") { "\(name) \(value())\n" }
     }
@@ -44,7 +50,7 @@ package final class Metrics: Sendable {
         families.withLock { $0.append(Family(name: name, help: help, kind: kind, samples: samples)) }
     }
 
-    /// Prometheus text exposition format 0.0.4, families with labels under one header, by name.
+    /// Returns all metrics in Prometheus text exposition format 0.0.4, sorted by name.
     package func render() -> String {
         var text = ""
         var last = ""
@@ -60,7 +66,7 @@ package final class Metrics: Sendable {
     }
 }
 
-/// A count that only rises.
+/// A number that only increases.
 package final class Counter: Sendable {
     private let count = Atomic<Int>(0)
 
@@ -71,7 +77,7 @@ package final class Counter: Sendable {
     package var value: Int { count.load(ordering: .relaxed) }
 }
 
-/// A whole number that rises and falls.
+/// An integer that increases and decreases.
 package final class Gauge: Sendable {
     private let current = Atomic<Int>(0)
 
@@ -80,7 +86,7 @@ package final class Gauge: Sendable {
     package var value: Int { current.load(ordering: .relaxed) }
 }
 
-/// Observations in buckets of fixed upper bounds.
+/// Counts of observations in buckets with fixed upper bounds.
 package final class Histogram: Sendable {
     private let bounds: [Double]
     private struct State {

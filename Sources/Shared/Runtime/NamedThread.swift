@@ -1,11 +1,16 @@
 import CLinux
 import Glibc
 
-/// A named plain thread. It keeps itself alive until its body returns; a task can await that with `end`.
+/// A named pthread. The object stays alive until the body returns, for which a task can wait with `end`.
 package final class NamedThread: Sendable {
     private let waiters = OneShotEvent()
 
-    /// Starts the thread. `name` is cut to the kernel's 15 bytes.
+    /// Starts a thread.
+    ///
+    /// - Parameters:
+    ///   - name: name of the thread, truncated to the 15 bytes of the kernel.
+    ///   - stackBytes: size of the stack, in bytes.
+    ///   - body: runs on the thread.
     @discardableResult
     package init(_ name: String, stackBytes: Int = 1 << 20, _ body: @escaping @Sendable () -> Void) {
         var attributes = pthread_attr_t()
@@ -37,7 +42,13 @@ package final class NamedThread: Sendable {
     /// Suspends until the thread has ended.
     package func end() async { await waiters.wait() }
 
-    /// Runs a throwing blocking body on a thread of its own and awaits its result.
+    /// Runs a blocking body on a new thread and waits for its result.
+    ///
+    /// - Parameters:
+    ///   - name: name of the thread.
+    ///   - body: runs on the thread.
+    /// - Returns: the result of `body`.
+    /// - Throws: the error of `body`.
     package static func run<Result: Sendable>(
         _ name: String, _ body: @escaping @Sendable () throws -> Result
     ) async throws -> Result {

@@ -2,22 +2,26 @@ import Glibc
 import LinuxSystem
 import Synchronization
 
-/// Whole lines to a descriptor that somebody reads, or does not: what a pipe or a terminal has no room for is dropped and
-/// counted, and no thread ever waits. (A file on a disk takes what it is given.)
+/// Non-blocking line writer. Lines that do not fit the pipe or terminal are dropped and counted. Writes to a disk file
+/// may block.
 package final class NonBlockingWriter: Sendable {
     private struct State {
         var dropped = 0
-        /// A line was begun and its rest dropped.
+        /// The rest of a partially written line was dropped.
         var isTorn = false
     }
 
     private let descriptor: Int32
-    // Held while a line is written, so that lines of several threads never mix, nor take each other's room.
+    // Held while a line is written, so that lines of several threads are not mixed.
     private let state = Mutex(State())
 
     package init(descriptor: Int32) { self.descriptor = descriptor }
 
-    /// - Parameter report: the line that says how many were lost; written before the first that there is room for again.
+    /// Writes a line, or drops it.
+    ///
+    /// - Parameters:
+    ///   - line: the line with its newline.
+    ///   - report: returns a line that reports the number of dropped lines; written before the next line that fits.
     package func write(_ line: String, _ report: (Int) -> String) {
         state.withLock { state in
             var text = state.isTorn ? "\n" : ""
@@ -39,7 +43,7 @@ package final class NonBlockingWriter: Sendable {
         var rest = bytes
         while !rest.isEmpty {
             guard Poll.isWritable(descriptor) else { return rest.count == bytes.count ? .nothing : .part }
-            // A pipe that poll(2) calls writable has room for so much.
+            // A pipe that poll(2) reports as writable has room for PIPE_BUF bytes.
             let piece = rest.prefix(Int(PIPE_BUF))
             let count = piece.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress!, $0.count) }
             if count < 0 {

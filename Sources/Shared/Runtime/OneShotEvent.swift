@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Tasks that wait for something to be over, which happens once.
+/// An event that occurs once, and the tasks that wait for it.
 final class OneShotEvent: Sendable {
     private struct State {
         var isOver = false

@@ -1,5 +1,5 @@
-/// SplitMix64: the same seed gives the same numbers everywhere (Steele, Lea, Flood: "Fast splittable pseudorandom number
-/// generators", 2014). For jitter and simulation, never for secrets.
+/// SplitMix64: the same seed gives the same numbers everywhere (Steele, Lea, Flood: "Fast splittable pseudorandom
+/// number generators", 2014). For jitter and simulation, never for secrets.
 package struct SeededRandom: RandomNumberGenerator, Sendable {
     private var state: UInt64
 

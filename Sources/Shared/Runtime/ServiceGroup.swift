@@ -3,10 +3,10 @@ import Glibc
 import LinuxSystem
 import Synchronization
 
-/// A part of a daemon that runs until it is told to stop.
+/// A component of a daemon that runs until its stop signal.
 ///
-/// `run` returns once `stop` was signalled and its work is put away. Returning earlier stops the daemon too, without an
-/// error (the gate's standard input ended); throwing stops it with one.
+/// `run` returns after the stop signal, when its work is finished. If it returns earlier, the daemon stops without an
+/// error (for example at the end of the gate's standard input); if it throws, the daemon stops with that error.
 package struct Service: Sendable {
     package let name: String
     let run: @Sendable (StopSignal) async throws -> Void
@@ -16,16 +16,17 @@ package struct Service: Sendable {
         self.run = run
     }
 
-    /// A service that is a blocking loop on a thread of its own.
+    /// Creates a service that runs a blocking loop on a new thread.
     package static func thread(_ name: String, _ body: @escaping @Sendable (StopSignal) throws -> Void) -> Service {
         Service(name) { stop in try await NamedThread.run(name) { try body(stop) } }
     }
 }
 
-/// Runs services: started in order, stopped in reverse order, each within `shutdownMs`, on SIGTERM, SIGINT or the end of any.
+/// Runs services: starts them in order, and stops them in reverse order after SIGTERM, SIGINT or the end of any
+/// service.
 ///
-/// Graceful stop is not cancellation: a service learns of it by its `StopSignal` and finishes what it holds. One that has not
-/// ended after `shutdownMs` is given up: the process leaves with code 1, and what was durable is what counts.
+/// A stop is not a cancellation: the stop signal of a service is set, and the service finishes its work. If it has not
+/// ended after `shutdownMs`, the process exits with status 1.
 package struct ServiceGroup: Sendable {
     private let services: [Service]
     private let shutdownMs: Int
@@ -43,13 +44,13 @@ package struct ServiceGroup: Sendable {
         case signal(Int32)
     }
 
-    /// One service while it runs: told by `stop`, known to be over by `ended`.
+    /// A running service: `stop` asks it to stop, `ended` is set at its end.
     private struct Running: Sendable {
         let service: Service
         let stop = StopSignal()
         let ended = StopSignal()
 
-        /// The error it ended with.
+        /// Runs the service and returns its error.
         func end() async -> (any Error)? {
             defer { ended.stop() }
             do {
@@ -59,7 +60,9 @@ package struct ServiceGroup: Sendable {
         }
     }
 
-    /// Returns when all services have ended. Throws the first error of a service.
+    /// Runs all services to their end.
+    ///
+    /// - Throws: the first error of a service.
     package func run() async throws {
         guard !services.isEmpty else { return }
         let (events, feed) = AsyncStream.makeStream(of: Event.self)
@@ -67,7 +70,7 @@ package struct ServiceGroup: Sendable {
         defer { signals.end() }
         let all = services.map { Running(service: $0) }
         for (index, one) in all.enumerated() {
-            // Immediate: runs here until the service first suspends, so that they start in order.
+            // Immediate: runs on this thread until the service first suspends, so that the services start in order.
             Task.immediate { feed.yield(.ended(index, await one.end())) }
         }
         var running = Set(all.indices)
@@ -84,7 +87,7 @@ package struct ServiceGroup: Sendable {
                     log.info("service ended", [.service: all[index].service.name])
                 }
             }
-            // Whatever happened, from here on all go, the last first.
+            // Each event stops all services, the last one first.
             guard let last = running.max() else { break }
             if !all[last].stop.isStopped { stop(all[last]) }
         }
@@ -101,8 +104,7 @@ package struct ServiceGroup: Sendable {
     }
 }
 
-/// SIGTERM and SIGINT as calls on a thread of their own; SIGPIPE is ignored. A second signal while the first is being
-/// obeyed is heard as well.
+/// Calls a handler on a separate thread for each SIGTERM and SIGINT, until `end`. SIGPIPE is ignored.
 package final class SignalWatch: Sendable {
     private let ended = StopSignal()
 
@@ -110,7 +112,7 @@ package final class SignalWatch: Sendable {
         NamedThread("signals") { [source = SignalWatch.source, ended] in
             while true {
                 _ = Poll.wait([source, ended.descriptor], timeoutMs: -1)
-                // Before the read: a signal that comes later is for the next watch.
+                // Before the read: a later signal belongs to the next watch.
                 if ended.isStopped { return }
                 var value: eventfd_t = 0
                 guard eventfd_read(source, &value) == 0 else { continue }
@@ -123,8 +125,8 @@ package final class SignalWatch: Sendable {
 
     package func end() { ended.stop() }
 
-    // A handler may only do what is async-signal-safe: write(2) on an eventfd, SIGINT in the upper half of the sum. It
-    // reads the number from an atomic, because a lazy global that is still being made would lock up.
+    // A signal handler may use async-signal-safe calls only. It writes to an eventfd; SIGINT counts in the upper half
+    // of the sum. It reads the descriptor from an atomic, because the initialization of a lazy global could deadlock.
     private static let descriptor = Atomic<Int32>(-1)
     private static let source = install()
 

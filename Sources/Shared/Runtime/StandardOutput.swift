@@ -1,22 +1,32 @@
-import FileSystem
 import Glibc
 import LinuxSystem
 
-/// Standard output for lines that somebody waits for: written at once, past stdio's buffer, one write(2) a line.
+/// Standard output without the buffer of stdio: one write(2) per line.
 package enum StandardOutput {
-    /// Adds the newline. Throws `SystemError` (EPIPE when nobody reads any more; SIGPIPE is ignored by `Program`).
-    package static func writeLine(_ text: String) throws {
-        try Files.writeAll(Array((text + "\n").utf8)[...], to: 1, "write to standard output")
-    }
+    /// Writes a line.
+    ///
+    /// - Parameter text: the line without its newline.
+    /// - Throws: `SystemError`; EPIPE if the reader has closed (programs ignore SIGPIPE).
+    package static func writeLine(_ text: String) throws { try write(Array((text + "\n").utf8)[...]) }
 
-    /// As `writeLine`, but gives up once `stop` is told and there is still no room for more. False: not all was written.
+    /// Writes a line, or a part of it if `stop` is set before the reader has room for all of it.
+    ///
+    /// - Parameters:
+    ///   - text: the line without its newline.
+    ///   - stop: the stop signal.
+    /// - Returns: whether the whole line was written.
+    /// - Throws: `SystemError`.
     package static func writeLine(_ text: String, until stop: StopSignal) throws -> Bool {
         var rest = Array((text + "\n").utf8)[...]
         while !rest.isEmpty {
             guard Poll.isWritable(1, or: stop.descriptor) else { return false }
-            try Files.writeAll(rest.prefix(Int(PIPE_BUF)), to: 1, "write to standard output")
+            try write(rest.prefix(Int(PIPE_BUF)))
             rest = rest.dropFirst(Int(PIPE_BUF))
         }
         return true
+    }
+
+    private static func write(_ bytes: ArraySlice<UInt8>) throws {
+        try bytes.withUnsafeBytes { try Descriptor.writeAll($0, to: 1, operation: "write to standard output") }
     }
 }

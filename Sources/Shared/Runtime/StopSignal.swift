@@ -3,11 +3,12 @@ import Glibc
 import LinuxSystem
 import Synchronization
 
-/// Told once, seen by everybody: threads look at `isStopped`, poll(2) loops wait on `descriptor`, tasks await `stopped()`.
+/// A stop request, which is set once. Threads read `isStopped`, poll(2) loops wait on `descriptor`, tasks await
+/// `stopped()`.
 package final class StopSignal: Sendable {
     private let flag = Atomic(false)
     private let waiters = OneShotEvent()
-    /// Readable (and never drained) once stopped.
+    /// For poll(2): readable after `stop`.
     package let descriptor: Int32
 
     package init() {
@@ -25,9 +26,13 @@ package final class StopSignal: Sendable {
         waiters.release()
     }
 
+    /// Suspends until `stop` is called.
     package func stopped() async { await waiters.wait() }
 
-    /// Sleeps at most `ms` milliseconds; returns at once, with true, when stopped.
+    /// Blocks the thread until `stop` is called.
+    ///
+    /// - Parameter ms: maximum wait, in milliseconds; -1 waits without a limit.
+    /// - Returns: whether `stop` was called.
     @discardableResult
     package func wait(ms: Int) -> Bool {
         if isStopped { return true }

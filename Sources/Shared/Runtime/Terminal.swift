@@ -2,11 +2,11 @@ import CLinux
 import Glibc
 import LinuxSystem
 
-/// The screen that a descriptor leads to, or a pipe in its place.
+/// The terminal behind a descriptor, or a pipe in its place.
 package final class Terminal: Sendable {
     package let descriptor: Int32
-    /// An open description of its own, which does not wait, where there is one: that of `descriptor` is shared with the shell
-    /// and stays as it is.
+    /// A separate non-blocking file description of the terminal; that of `descriptor` is shared with the shell and must
+    /// not change. The same as `descriptor` for a pipe.
     private let output: Int32
 
     package init(descriptor: Int32) {
@@ -18,17 +18,20 @@ package final class Terminal: Sendable {
 
     deinit { if output != descriptor { close(output) } }
 
-    package var isTerminal: Bool { isatty(descriptor) == 1 }
-
-    /// Rows and columns; nil where it does not know.
+    /// Rows and columns; `nil` if they are unknown.
     package var size: (rows: Int, columns: Int)? {
         var (rows, columns): (Int32, Int32) = (0, 0)
         guard shim_terminal_size(descriptor, &rows, &columns) != 0 else { return nil }
         return (Int(rows), Int(columns))
     }
 
-    /// Waits for room, at most `timeoutMs` in all (-1: as long as it takes) and not past `stop`; a terminal that was stopped
-    /// (Ctrl-S) keeps nobody. Throws `SystemError`: ETIMEDOUT, EIO or EPIPE when it is gone.
+    /// Writes a text. A terminal paused with Ctrl-S does not block beyond the time-out.
+    ///
+    /// - Parameters:
+    ///   - text: the text.
+    ///   - timeoutMs: maximum wait for space, in milliseconds; -1 waits without a limit.
+    ///   - stop: a stop signal that ends the wait.
+    /// - Throws: `SystemError`: ETIMEDOUT after a time-out or a stop, EIO or EPIPE if the terminal or reader is gone.
     package func write(_ text: String, timeoutMs: Int = 500, until stop: StopSignal? = nil) throws {
         let deadline = SystemClock.monotonicMs() + Int64(max(0, timeoutMs))
         var rest = Array(text.utf8)[...]
@@ -38,14 +41,14 @@ package final class Terminal: Sendable {
             let left = timeoutMs < 0 ? -1 : max(0, deadline - SystemClock.monotonicMs())
             if poll(&entries, nfds_t(entries.count), Int32(left)) < 0 && errno == EINTR { continue }
             guard entries[0].revents != 0, left != 0 else {
-                throw SystemError("write to the screen", code: ETIMEDOUT)
+                throw SystemError("write to the terminal", code: ETIMEDOUT)
             }
-            // A pipe with room takes so much without waiting.
+            // A writable pipe accepts this size without blocking.
             let count = rest.prefix(Terminal.pieceBytes).withUnsafeBytes {
                 Glibc.write(output, $0.baseAddress!, $0.count)
             }
             if count < 0 && (errno == EINTR || errno == EAGAIN) { continue }
-            guard count > 0 else { throw SystemError("write to the screen") }
+            guard count > 0 else { throw SystemError("write to the terminal") }
             rest = rest.dropFirst(count)
         }
     }

@@ -1,6 +1,9 @@
-/// RFC 3339 in UTC. FoundationEssentials knows it too, at a hundred times the cost for a line a tap.
+/// Times in RFC 3339. FoundationEssentials takes a hundred times as long, too long for one line per tap.
 package enum UTCTime {
-    /// `2026-11-23T20:47:01.123Z`: milliseconds, rounded down; years 1970 to 9999.
+    /// Formats a time, for example `2026-11-23T20:47:01.123Z`.
+    ///
+    /// - Parameter microseconds: microseconds since 1970-01-01 UTC; years 1970 to 9999. Rounded down to milliseconds.
+    /// - Returns: the time in UTC.
     package static func text(microseconds: Int64) -> String {
         let (days, rest) = microseconds.flooredDivision(by: 86_400_000_000)
         let (year, month, day) = civil(daysSince1970: days)
@@ -10,8 +13,10 @@ package enum UTCTime {
             + "\(padded(hour, 2)):\(padded(minute, 2)):\(padded(second, 2)).\(padded(ms % 1_000, 3))Z"
     }
 
-    /// Microseconds since 1970 of an RFC 3339 time (`Z`, `z` or an offset; a space may stand for the T; any number of
-    /// fraction digits, cut at microseconds). Nil for anything else, impossible dates included.
+    /// Parses a time with `Z`, `z` or an offset. A space may replace the T. Fractions are truncated to microseconds.
+    ///
+    /// - Parameter text: a time in RFC 3339.
+    /// - Returns: microseconds since 1970-01-01 UTC; `nil` for any other text and for invalid dates.
     package static func microseconds(_ text: some StringProtocol) -> Int64? {
         var bytes = Array(text.utf8)[...]
         func number(_ digits: Int) -> Int64? {
@@ -57,12 +62,13 @@ package enum UTCTime {
         return seconds * 1_000_000 + fraction
     }
 
-    private static func padded(_ value: Int64, _ width: Int) -> String {
+    /// Returns a number with leading zeros.
+    static func padded(_ value: Int64, _ width: Int) -> String {
         let digits = String(value)
         return String(repeating: "0", count: max(0, width - digits.count)) + digits
     }
 
-    // Proleptic Gregorian calendar by eras of 400 years of 146,097 days, years from March.
+    // Proleptic Gregorian calendar in eras of 400 years or 146,097 days; years begin in March.
     private static func days(year: Int64, month: Int64, day: Int64) -> Int64 {
         let shifted = month <= 2 ? year - 1 : year
         let era = shifted.flooredDivision(by: 400).quotient

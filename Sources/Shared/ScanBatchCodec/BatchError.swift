@@ -1,23 +1,23 @@
-/// Why a body is not taken as a scan batch: the reason that goes into the quarantine, and what is wrong with it.
+/// A body that is not a valid scan batch: the quarantine reason and a detail.
 package struct BatchError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// The quarantine reasons of SPEC.md section 3. The decoder finds the first five; the others need the delivery's
-    /// properties or the database.
+    /// The quarantine reasons of contract.md section 3. The decoder reports the first five; the others need the
+    /// properties of the delivery or the database.
     package enum Reason: String, Sendable, CaseIterable {
-        /// Not CBOR, or not of the shape of a scan batch.
+        /// Not CBOR, or not the structure of a scan batch.
         case malformed
         /// Over 1 MiB.
         case oversized
         /// `v` is not 1.
         case version
-        /// The four columns do not hold the same number of scans.
+        /// The four columns have different numbers of scans.
         case length
-        /// A number or a time outside its bounds, or more than 10,000 scans.
+        /// A number or a time out of range, or more than 10,000 scans.
         case range
-        /// The scanner is not who published it.
+        /// Published by another user than the scanner.
         case identity
         case unknownScanner = "unknown-scanner"
         case disabledScanner = "disabled-scanner"
-        /// A scan that is stored already, with other contents.
+        /// A scan is already stored with different content.
         case conflict
     }
 
@@ -25,7 +25,10 @@ package struct BatchError: Error, Hashable, Sendable, CustomStringConvertible {
     /// One short sentence in printable ASCII; never bytes of the body.
     package let detail: String
 
-    package init(_ reason: Reason, _ detail: String) { (self.reason, self.detail) = (reason, detail) }
+    package init(_ reason: Reason, _ detail: String) {
+        self.reason = reason
+        self.detail = detail
+    }
 
     package var description: String { "\(reason.rawValue): \(detail)" }
 }

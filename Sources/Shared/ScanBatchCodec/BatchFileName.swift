@@ -1,27 +1,32 @@
 package import ScanModel
 
-/// The name of a batch that is carried by hand: `<scanner>-<journal>-<first>-<digest>.batch`.
+/// Name of a batch file for offline delivery: `<scanner>-<journal>-<first>-<digest>.batch`.
 ///
-/// ASCII without a colon, which any stick takes. The seq of the first scan has ten digits, so that names sort as the scans of
-/// a journal do. The digest tells bytes that a stick has altered, which may still be a batch: no broker vouches for them.
+/// ASCII without a colon, which every file system of a USB stick accepts. The seq of the first scan has ten digits, so
+/// that names sort in journal order. The digest detects corruption on the USB stick, which can leave a well-formed
+/// batch.
 package struct BatchFileName: Hashable, Sendable, CustomStringConvertible {
     package static let suffix = ".batch"
-    /// The first so many bytes of the SHA-256 of the body stand in the name, as hex.
+    /// Number of leading bytes of the body's SHA-256 that the name contains, in hex.
     package static let digestBytes = 8
     private static let firstDigits = 10
     private static let logCharacters = 36
 
     package let scanner: ScannerID
     package let log: JournalID
+    /// Seq of the first scan.
     package let first: Int64
-    /// Lower case.
+    /// Leading bytes of the body's SHA-256, in lower-case hex.
     package let digest: String
 
     package init(scanner: ScannerID, log: JournalID, first: Int64, digest: String) {
-        (self.scanner, self.log, self.first, self.digest) = (scanner, log, first, digest)
+        self.scanner = scanner
+        self.log = log
+        self.first = first
+        self.digest = digest
     }
 
-    /// Nil for a name of anything else.
+    /// Parses a file name; `nil` for any other name.
     package init?(_ name: some StringProtocol) {
         guard name.hasSuffix(BatchFileName.suffix) else { return nil }
         let parts = name.dropLast(BatchFileName.suffix.count).split(separator: "-", omittingEmptySubsequences: false)

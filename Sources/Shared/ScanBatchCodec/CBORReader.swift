@@ -1,6 +1,6 @@
 import CCBOR
 
-/// What stands at the front of a CBOR item. Strings are ranges of the body: nothing is copied.
+/// The head of a CBOR item. Strings are ranges of the body and are not copied.
 enum CBORHead {
     case uint(UInt64)
     /// The value is -1 - n.
@@ -11,15 +11,15 @@ enum CBORHead {
     case map(UInt64)
     case tag(UInt64)
     case float(Double)
-    /// false, true, null, undefined, and the values without a name.
+    /// false, true, null, undefined and unassigned values.
     case simple
     case indefinite
 }
 
-/// Pulls one head after the other from a body, by libcbor's streaming decoder, which checks each against the bytes that
-/// have arrived. What is only declared is never believed: nothing here allocates.
+/// Reads the heads of a body one by one with libcbor's streaming decoder. Checks each declared length against the
+/// actual bytes and allocates nothing.
 struct CBORReader: ~Copyable {
-    /// Arrays, maps and tags inside each other; a scan batch has 2.
+    /// Maximum nesting of arrays, maps and tags; a scan batch has 2.
     static let depthLimit = 16
 
     private let body: UnsafeRawBufferPointer
@@ -31,7 +31,9 @@ struct CBORReader: ~Copyable {
 
     func bytes(_ range: Range<Int>) -> UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: body[range]) }
 
-    /// The next head; text is known to be UTF-8. Throws `malformed` for what is not well-formed, cut off, or indefinite.
+    /// Reads the next head. Text is validated as UTF-8.
+    ///
+    /// - Throws: `BatchError` (malformed) for invalid, truncated and indefinite-length items.
     mutating func next() throws(BatchError) -> CBORHead {
         guard position < body.count else { throw BatchError(.malformed, "the body ends within an item") }
         if let head = try nextWithoutLibrary() { return head }
@@ -52,7 +54,7 @@ struct CBORReader: ~Copyable {
         case .text(let range):
             guard CBORReader.isUTF8(bytes(range)) else { throw BatchError(.malformed, "text that is not UTF-8") }
         case .array(let count), .map(let count):
-            // Each item takes a byte at least.
+            // Each item has at least one byte.
             guard count <= UInt64(body.count - position) else {
                 throw BatchError(.malformed, "the body ends within an item")
             }
@@ -61,7 +63,7 @@ struct CBORReader: ~Copyable {
         return context.head
     }
 
-    /// Passes over the rest of the item that `head` begins.
+    /// Skips the rest of an item.
     mutating func skip(_ head: CBORHead, depth: Int = 0) throws(BatchError) {
         guard depth < CBORReader.depthLimit else {
             throw BatchError(.malformed, "items nested more than \(CBORReader.depthLimit) deep")
@@ -82,8 +84,8 @@ struct CBORReader: ~Copyable {
         }
     }
 
-    /// libcbor 0.8 takes the one-byte tags 6 to 20 and the simple values without a name for errors, though they are
-    /// well-formed: they may stand under keys that a later version brings.
+    /// Reads the one-byte tags 6 to 20 and unassigned simple values, which libcbor 0.8 rejects although they are
+    /// well-formed. Keys of a later version may contain them.
     private mutating func nextWithoutLibrary() throws(BatchError) -> CBORHead? {
         switch body[position] {
         case 0xc6...0xd4:
@@ -125,7 +127,7 @@ struct CBORReader: ~Copyable {
         context!.assumingMemoryBound(to: Context.self).pointee.range(start, count)
     }
 
-    // Made once, never changed, never freed.
+    // Initialized once, then constant, never freed.
     nonisolated(unsafe) private static let callbacks: UnsafePointer<cbor_callbacks> = {
         var table = cbor_empty_callbacks
         table.uint8 = { report($0, .uint(UInt64($1))) }
@@ -138,7 +140,7 @@ struct CBORReader: ~Copyable {
         table.negint64 = { report($0, .negative($1)) }
         table.byte_string = { report($0, .bytes(range($0, $1, $2))) }
         table.string = { report($0, .text(range($0, $1, $2))) }
-        // A declared count may be 2^63 and more, which size_t as an Int shows as negative.
+        // A declared count of 2^63 or more is negative as an Int.
         table.array_start = { report($0, .array(UInt64(UInt(bitPattern: $1)))) }
         table.map_start = { report($0, .map(UInt64(UInt(bitPattern: $1)))) }
         table.tag = { report($0, .tag($1)) }

@@ -1,6 +1,6 @@
 import CCBOR
 
-/// Appends CBOR in core deterministic encoding (RFC 8949 section 4.2.1): libcbor's encoders choose the shortest head.
+/// Appends CBOR in core deterministic encoding (RFC 8949 section 4.2.1). libcbor chooses the shortest head.
 struct CBORWriter: ~Copyable {
     private(set) var bytes: [UInt8]
 
@@ -9,7 +9,7 @@ struct CBORWriter: ~Copyable {
     consuming func finish() -> [UInt8] { bytes }
 
     mutating func int(_ value: Int64) {
-        // CBOR writes a negative integer as -1 - n, which is its complement.
+        // CBOR encodes a negative integer as -1 - n, its complement.
         if value >= 0 {
             head { cbor_encode_uint(UInt64(value), $0, $1) }
         } else {
@@ -17,7 +17,7 @@ struct CBORWriter: ~Copyable {
         }
     }
 
-    /// The shortest of half, single and double precision that keeps the value.
+    /// Appends a number in the shortest of half, single and double precision that preserves it.
     mutating func double(_ value: Double) {
         if let half = Float16(exactly: value) {
             bytes.append(0xf9)
@@ -45,7 +45,7 @@ struct CBORWriter: ~Copyable {
     mutating func array(_ count: Int) { head { cbor_encode_array_start(count, $0, $1) } }
     mutating func map(_ count: Int) { head { cbor_encode_map_start(count, $0, $1) } }
 
-    /// A typed array (RFC 8746), little-endian: the whole column in one copy.
+    /// Appends a column as a little-endian typed array (RFC 8746), in one copy.
     mutating func column<Element: FixedWidthInteger>(_ type: ColumnType, _ values: [Element]) {
         precondition(type.width == MemoryLayout<Element>.size)
         head { cbor_encode_tag(type.rawValue, $0, $1) }
@@ -67,13 +67,13 @@ struct CBORWriter: ~Copyable {
     }
 }
 
-/// The typed arrays of RFC 8746 that a batch uses; raw values are their tags.
+/// The typed arrays of RFC 8746 in a batch. Raw values are their tags.
 enum ColumnType: UInt64 {
     case uint8 = 64
     case int32 = 78
     case int64 = 79
 
-    /// Bytes of one element.
+    /// Size of an element, in bytes.
     var width: Int {
         switch self {
         case .uint8: 1

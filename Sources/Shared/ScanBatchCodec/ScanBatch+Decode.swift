@@ -1,19 +1,23 @@
 import ScanModel
 
 extension ScanBatch {
-    /// Unknown keys that a later version may bring; a body with more is malformed. Bounds the search for duplicates.
+    /// Maximum number of unknown keys, which a later version may add. Bounds the search for duplicate keys.
     static let unknownKeysLimit = 64
-    /// Entries of `state` that are kept, and the longest text among them, in bytes: it is decoration for the fleet view,
-    /// so what is over the limit, or not a text or number, or cannot be shown (NUL), is left out and costs no scan.
+    /// Maximum number of stored entries of `state`. Excess entries, long texts, texts with a zero byte and values of
+    /// other types are ignored: the state is informational and must not cause a rejection.
     static let stateEntriesLimit = 32
+    /// Maximum size of a key or text of `state`, in bytes.
     static let stateTextLimitBytes = 256
 
-    /// Takes a body as it arrived.
+    /// Decodes a body.
     ///
-    /// Lenient where SPEC.md section 3 is: any key order, integers longer than needed, unknown text keys of any definite
-    /// value. Reasons are looked for in the order oversized, malformed (structure), version, malformed (missing key, wrong
-    /// type), length, range; so a body of a later version is told as such whatever else it holds. More than 10,000 scans
-    /// are `range`, a column that is not whole elements is `length`.
+    /// As contract.md section 3 permits, keys may have any order, integers may be longer than necessary, and unknown
+    /// text keys may have any definite value. Checks run in this order: oversized, malformed (structure), version,
+    /// malformed (missing key, wrong type), length, range. A later version is therefore always reported as `version`.
+    /// More than 10,000 scans are `range`; a column with an incomplete element is `length`.
+    ///
+    /// - Parameter body: the body of a message.
+    /// - Throws: `BatchError`.
     package init(decoding body: UnsafeRawBufferPointer) throws(BatchError) {
         guard body.count <= ScanBatch.bodyLimitBytes else {
             throw BatchError(.oversized, "\(body.count) bytes, over \(ScanBatch.bodyLimitBytes)")
@@ -23,7 +27,7 @@ extension ScanBatch {
         self = try decoder.batch()
     }
 
-    /// The same for an array.
+    /// Decodes a body in an array.
     package init(decoding body: [UInt8]) throws(BatchError) {
         let result: Result<ScanBatch, BatchError> = body.withUnsafeBytes { bytes in
             do throws(BatchError) { return .success(try ScanBatch(decoding: bytes)) } catch { return .failure(error) }
@@ -32,7 +36,7 @@ extension ScanBatch {
     }
 }
 
-/// Collects the fields of one body, then checks them against each other.
+/// Reads the fields of one body, then validates them.
 private struct BatchDecoder: ~Copyable {
     private enum Key: String, CaseIterable {
         case v, scanner, log, first, after, base, at, tag, verdict, flags, gate, snapshot, sent, backlog, state
@@ -47,7 +51,7 @@ private struct BatchDecoder: ~Copyable {
     private var reader: CBORReader
     private var seen: Set<Key> = []
     private var unknown: [Range<Int>] = []
-    /// The first wrong type: told only if the version is ours.
+    /// The first wrong type, reported only for version 1.
     private var mistake: String?
 
     private var numbers: [Key: Number] = [:]
@@ -133,7 +137,7 @@ private struct BatchDecoder: ~Copyable {
     }
 
     private mutating func readState(_ count: UInt64) throws(BatchError) {
-        // By bytes: Swift holds texts of one look for equal.
+        // Compared by bytes, because Swift considers canonically equivalent texts equal.
         var keys: Set<[UInt8]> = []
         for _ in 0..<count {
             guard case .text(let range) = try reader.next() else {
@@ -194,7 +198,7 @@ private struct BatchDecoder: ~Copyable {
             throw BatchError(.range, "sent is outside 1970 to 2199")
         }
         let at = column(.at, of: Int32.self)
-        // Whole columns at once: the smallest and the largest decide, and neither sum can overflow.
+        // Only the minimum and the maximum of the column are checked. Neither sum can overflow.
         if let least = at.min(), let most = at.max() {
             guard Bounds.timesMs.contains(base / 1_000 + Int64(least)),
                 Bounds.timesMs.contains(base / 1_000 + Int64(most))
@@ -221,7 +225,7 @@ private struct BatchDecoder: ~Copyable {
         return ~Int64(value)
     }
 
-    /// One allocation for the column, sized by the bytes that have arrived, and one copy.
+    /// Copies a column into one allocation of its actual size.
     private func column<Element: FixedWidthInteger>(_ key: Key, of type: Element.Type) -> [Element] {
         let source = reader.bytes(columns[key]!)
         return [Element](unsafeUninitializedCapacity: source.count / MemoryLayout<Element>.size) { buffer, count in

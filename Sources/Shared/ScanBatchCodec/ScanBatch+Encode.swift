@@ -1,10 +1,12 @@
 import ScanModel
 
 extension ScanBatch {
-    /// Appends the body to `body`: deterministic, so the same batch always gives the same bytes.
+    /// Encodes the batch. The encoding is deterministic: equal batches have equal bytes.
     ///
-    /// Numbers outside the bounds of SPEC.md section 3 are encoded as they are; the center will refuse them. State values
-    /// that are not finite are left out.
+    /// Numbers out of the ranges of contract.md section 3 are encoded unchanged, and the center rejects them. State
+    /// values that are not finite are omitted.
+    ///
+    /// - Parameter body: receives the bytes at its end.
     package func encode(into body: inout [UInt8]) {
         precondition(atMs.count == tags.count && tags.count == verdicts.count && verdicts.count == flags.count)
         body.reserveCapacity(body.count + 256 + 14 * count)
@@ -12,7 +14,7 @@ extension ScanBatch {
         body = []
         let state = state.filter { if case .double(let value) = $0.value { value.isFinite } else { true } }
         writer.map(12 + (after == nil ? 0 : 1) + (gate == nil ? 0 : 1) + (state.isEmpty ? 0 : 1))
-        // In the order of the encoded keys: by length, then by bytes.
+        // Keys in the order of their encoding: by length, then by bytes.
         writer.text("v")
         writer.int(1)
         writer.text("at")
@@ -54,7 +56,7 @@ extension ScanBatch {
         body = writer.finish()
     }
 
-    /// The body on its own.
+    /// Returns the encoded batch.
     package func encoded() -> [UInt8] {
         var body: [UInt8] = []
         encode(into: &body)

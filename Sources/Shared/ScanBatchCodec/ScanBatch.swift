@@ -1,55 +1,58 @@
 package import ScanModel
 
-/// A scan batch, version 1 (SPEC.md section 3): scans `first`, `first + 1`, ... of one journal, column by column, all
-/// under one gate and one snapshot. Without scans it is a heartbeat, and `first` is the next unsent seq.
+/// A scan batch, version 1 (contract.md section 3): consecutive scans of one journal with one gate and one snapshot, in
+/// columns. A batch without scans is a heartbeat, and `first` is the next seq to send.
 package struct ScanBatch: Equatable, Sendable {
-    /// The scanner's journal before this one, and its last seq: makes a lost tail visible as a gap.
+    /// The previous journal of the scanner and its last seq, by which a lost end of it is detected as a gap.
     package struct After: Hashable, Sendable {
         package var log: JournalID
-        /// 0: that journal held no scan.
+        /// 0 if that journal had no scan.
         package var lastSeq: Int64
 
-        package init(log: JournalID, lastSeq: Int64) { (self.log, self.lastSeq) = (log, lastSeq) }
+        package init(log: JournalID, lastSeq: Int64) {
+            self.log = log
+            self.lastSeq = lastSeq
+        }
     }
 
-    /// A value of `state`, for the fleet view.
+    /// A value of `state`, for the overview of scanners.
     package enum StateValue: Hashable, Sendable {
         case text(String)
         case int(Int64)
-        /// Finite.
+        /// A finite number.
         case double(Double)
     }
 
-    /// As sent: whether it is an identity, and whose, is found out by comparing it with the routing key.
+    /// The scanner as sent. The center compares it with the routing key.
     package var scanner: String
     package var log: JournalID
-    /// 1 and more.
+    /// Seq of the first scan, from 1.
     package var first: Int64
     package var after: After?
-    /// Device clock, microseconds since 1970-01-01 UTC, a multiple of 1,000.
+    /// Device clock, in microseconds since 1970-01-01 UTC; a multiple of 1,000.
     package var baseMicros: Int64
-    /// Milliseconds from `baseMicros`, one a scan.
+    /// Time of each scan, in milliseconds after `baseMicros`.
     package var atMs: [Int32]
     package var tags: [Int64]
     package var verdicts: [UInt8]
     package var flags: [UInt8]
-    /// Nil: the scanner's default gate at receipt.
+    /// ID of the gate; `nil` means the scanner's default gate at receipt.
     package var gate: Int64?
-    /// 0: none.
+    /// Version of the snapshot; 0 without a snapshot.
     package var snapshot: Int64
-    /// Device clock at this publish, microseconds since 1970-01-01 UTC.
+    /// Device clock at the publish, in microseconds since 1970-01-01 UTC.
     package var sentMicros: Int64
-    /// Scans in the scanner's journals after this batch.
+    /// Number of scans in the scanner's journals after this batch.
     package var backlog: Int64
     package var state: [String: StateValue]
 
-    /// Scans in it.
+    /// Number of scans.
     package var count: Int { atMs.count }
-    /// The seq of its last scan; `first - 1` for a heartbeat.
+    /// Seq of the last scan; `first - 1` for a heartbeat.
     package var last: Int64 { first + Int64(count) - 1 }
-    /// Device time of the scan at `index` (0 ..< count), microseconds since 1970-01-01 UTC.
+    /// Returns the device time of the scan at an index from 0, in microseconds since 1970-01-01 UTC.
     package func time(_ index: Int) -> Int64 { baseMicros + Int64(atMs[index]) * 1_000 }
-    /// The scan at `index` (0 ..< count).
+    /// The scan at an index from 0.
     package subscript(index: Int) -> Scan {
         Scan(
             seq: first + Int64(index), atMs: time(index) / 1_000, tag: TagID(rawValue: tags[index]),
@@ -59,13 +62,18 @@ package struct ScanBatch: Equatable, Sendable {
 }
 
 extension ScanBatch {
-    /// Largest body, in bytes.
+    /// Maximum size of a body, in bytes.
     package static let bodyLimitBytes = 1 << 20
-    /// Most scans in a batch: 14 bytes each leave the body far below its limit.
+    /// Maximum number of scans in a batch. With 14 bytes per scan, the body stays far below its limit.
     package static let scansLimit = 10_000
 
-    /// How many of the leading `scans` fit into one batch: seqs without a gap, one gate, one snapshot, times within
-    /// 24 days of the first (sint32 milliseconds), at most 10,000. 0 only when there are none.
+    /// Returns the number of leading scans that fit into one batch.
+    ///
+    /// These are at most 10,000 scans without a gap, with one gate, one snapshot, and times within 24 days of the first
+    /// (32-bit milliseconds).
+    ///
+    /// - Parameter scans: scans of one journal.
+    /// - Returns: the number of scans; 0 only without scans.
     package static func cut(_ scans: ArraySlice<Scan>) -> Int {
         guard let head = scans.first else { return 0 }
         var count = 0
@@ -78,16 +86,25 @@ extension ScanBatch {
         return count
     }
 
-    /// The same for a whole array.
+    /// Returns the number of leading scans that fit into one batch.
     package static func cut(_ scans: [Scan]) -> Int { cut(scans[...]) }
 
-    /// A batch of one or more scans that fit together (`cut`); anything else is a programmer's error.
+    /// Creates a batch.
+    ///
+    /// - Parameters:
+    ///   - scanner: the scanner.
+    ///   - log: the journal.
+    ///   - scans: at least one scan; all must fit into one batch (precondition, see `cut`).
+    ///   - after: the previous journal of the scanner.
+    ///   - sentMicros: device clock, in microseconds since 1970-01-01 UTC.
+    ///   - backlog: number of scans after this batch.
+    ///   - state: state of the scanner.
     package init(
         scanner: ScannerID, log: JournalID, scans: ArraySlice<Scan>, after: After? = nil, sentMicros: Int64,
         backlog: Int64, state: [String: StateValue] = [:]
     ) {
         guard let head = scans.first, ScanBatch.cut(scans) == scans.count else {
-            preconditionFailure("scans that do not fit one batch")
+            preconditionFailure("scans do not fit into one batch")
         }
         self.init(
             heartbeatOf: scanner, log: log, next: head.seq, gate: head.gate, snapshot: head.snapshot,
@@ -100,15 +117,34 @@ extension ScanBatch {
         flags = scans.map(\.flags.rawValue)
     }
 
-    /// A batch without scans: "alive, and this is the next seq".
+    /// Creates a heartbeat.
+    ///
+    /// - Parameters:
+    ///   - scanner: the scanner.
+    ///   - log: the journal.
+    ///   - next: the next seq to send.
+    ///   - gate: ID of the gate; `nil` for the scanner's default gate.
+    ///   - snapshot: version of the snapshot; 0 without a snapshot.
+    ///   - sentMicros: device clock, in microseconds since 1970-01-01 UTC.
+    ///   - backlog: number of scans in the journals.
+    ///   - state: state of the scanner.
     package init(
         heartbeatOf scanner: ScannerID, log: JournalID, next: Int64, gate: Int64?, snapshot: Int64, sentMicros: Int64,
         backlog: Int64, state: [String: StateValue] = [:]
     ) {
-        (self.scanner, self.log, self.first, after) = (scanner.text, log, next, nil)
+        self.scanner = scanner.text
+        self.log = log
+        first = next
+        after = nil
         baseMicros = sentMicros / 1_000 * 1_000
-        (atMs, tags, verdicts, flags) = ([], [], [], [])
-        (self.gate, self.snapshot, self.sentMicros) = (gate, snapshot, sentMicros)
-        (self.backlog, self.state) = (backlog, state)
+        atMs = []
+        tags = []
+        verdicts = []
+        flags = []
+        self.gate = gate
+        self.snapshot = snapshot
+        self.sentMicros = sentMicros
+        self.backlog = backlog
+        self.state = state
     }
 }

@@ -1,23 +1,28 @@
-/// The random UUID of a journal, called `log` in SPEC.md: one run of a gate.
+import Crypto
+
+/// The random UUID of a journal, that is, of one gate run. The wire format and SQL call it `log` (contract.md section
+/// 2).
 package struct JournalID: Hashable, Sendable, Comparable, CustomStringConvertible {
     package let high: UInt64
     package let low: UInt64
 
-    package init(high: UInt64, low: UInt64) { (self.high, self.low) = (high, low) }
+    package init(high: UInt64, low: UInt64) {
+        self.high = high
+        self.low = low
+    }
 
-    /// A new random (version 4) UUID.
+    /// Creates a random (version 4) UUID.
     package static func random() -> JournalID {
         var random = SystemRandomNumberGenerator()
         return JournalID(
             high: random.next() & ~0xf000 | 0x4000, low: random.next() & ~(0b11 << 62) | 0b10 << 62)
     }
 
-    /// Nil unless there are exactly 16 bytes, in network order.
+    /// Creates an ID from 16 bytes in network order; `nil` for any other number of bytes.
     package init?(_ bytes: some Collection<UInt8>) {
         guard bytes.count == 16 else { return nil }
-        (high, low) = (
-            bytes.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }, bytes.dropFirst(8).reduce(0) { $0 << 8 | UInt64($1) }
-        )
+        high = bytes.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
+        low = bytes.dropFirst(8).reduce(0) { $0 << 8 | UInt64($1) }
     }
 
     /// 16 bytes in network order.
@@ -26,31 +31,23 @@ package struct JournalID: Hashable, Sendable, Comparable, CustomStringConvertibl
             + (0..<8).map { UInt8(truncatingIfNeeded: low >> (56 - 8 * $0)) }
     }
 
-    /// The usual text, lower case, with hyphens; nil for anything else.
+    /// Parses the text of a UUID with its hyphens; `nil` for any other text.
     package init?(_ text: String) {
-        let digits = Array(text.utf8)
-        guard digits.count == 36 else { return nil }
-        var words: [UInt64] = [0, 0]
-        var taken = 0
-        for (index, digit) in digits.enumerated() {
-            if [8, 13, 18, 23].contains(index) {
-                guard digit == UInt8(ascii: "-") else { return nil }
-                continue
-            }
-            guard let value = Character(UnicodeScalar(digit)).hexDigitValue else { return nil }
-            words[taken / 16] = words[taken / 16] << 4 | UInt64(value)
-            taken += 1
+        let groups = text.utf8.split(separator: UInt8(ascii: "-"), omittingEmptySubsequences: false)
+        guard groups.map(\.count) == [8, 4, 4, 4, 12], let bytes = Hex.decode(String(text.filter { $0 != "-" })) else {
+            return nil
         }
-        (high, low) = (words[0], words[1])
+        self.init(bytes)
     }
 
+    /// The text of the UUID in lower case with hyphens.
     package var description: String {
-        let hex = bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        let hex = Hex.encode(bytes)
         let cuts = [(0, 8), (8, 12), (12, 16), (16, 20), (20, 32)]
         return cuts.map { from, to in hex.dropFirst(from).prefix(to - from) }.joined(separator: "-")
     }
 
-    /// Byte order, which is also how PostgreSQL orders its `uuid`.
+    /// Orders by bytes, like PostgreSQL's `uuid`.
     package static func < (left: JournalID, right: JournalID) -> Bool {
         (left.high, left.low) < (right.high, right.low)
     }

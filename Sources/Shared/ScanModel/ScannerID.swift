@@ -1,8 +1,8 @@
-/// The identity of a device: `[a-z0-9][a-z0-9-]{0,62}` (SPEC.md section 2).
+/// The identity of a device: `[a-z0-9][a-z0-9-]{0,62}` (contract.md section 2).
 package struct ScannerID: Hashable, Sendable, Comparable, CustomStringConvertible {
     package let text: String
 
-    /// Nil for anything that is not an identity.
+    /// Creates an identity; `nil` for a text of another form.
     package init?(_ text: some StringProtocol) {
         let bytes = text.utf8
         guard (1...63).contains(bytes.count), bytes.first != UInt8(ascii: "-"),

@@ -1,7 +1,7 @@
 import Crypto
 
-/// What stands for a tag outside the gate: the first 8 bytes, big-endian, of HMAC-SHA-256(event key, identity)
-/// (SPEC.md section 2). Zero stands for "no tag" in lane events.
+/// The pseudonym of a tag: the first 8 bytes, big-endian, of HMAC-SHA-256(event key, identity) (contract.md section 2).
+/// Lane events have tag 0.
 package struct TagID: RawRepresentable, Hashable, Sendable, Comparable {
     package let rawValue: Int64
     package init(rawValue: Int64) { self.rawValue = rawValue }
@@ -10,16 +10,16 @@ package struct TagID: RawRepresentable, Hashable, Sendable, Comparable {
     package static func < (left: TagID, right: TagID) -> Bool { left.rawValue < right.rawValue }
 }
 
-/// What a reader, or a row of the registration list, knows of a tag before the event key turns it into a tag ID.
+/// The identity of a tag in a reader or in a registration list, from which the event key computes the tag ID.
 package enum TagIdentity: Hashable, Sendable {
-    /// A chip known only by its UID.
+    /// UID of a chip without authentication.
     case uid([UInt8])
-    /// A chip that authenticated itself (NTAG 424 DNA secure unique NFC message).
+    /// UID of a chip that authenticated itself by a secure unique NFC message (NTAG 424 DNA).
     case sun([UInt8])
-    /// The text of a bar code.
+    /// Text of a bar code.
     case code(String)
 
-    /// The bytes that go into the HMAC.
+    /// The message of the HMAC.
     package var bytes: [UInt8] {
         switch self {
         case .uid(let uid): uid
@@ -29,17 +29,18 @@ package enum TagIdentity: Hashable, Sendable {
     }
 }
 
-/// The event's 32-byte secret that turns identities into tag IDs. Raw UIDs never leave the gate.
+/// The 32-byte secret of the event, with which tag IDs are computed. UIDs never leave the gate.
 package struct EventKey: Sendable {
     package static let length = 32
     private let mac: HMACSHA256
 
-    /// Nil unless there are exactly 32 bytes.
+    /// Creates a key; `nil` unless it has exactly 32 bytes.
     package init?(_ bytes: [UInt8]) {
         guard bytes.count == EventKey.length else { return nil }
         mac = HMACSHA256(key: bytes)
     }
 
+    /// Computes the tag ID of an identity.
     package func tagID(of identity: TagIdentity) -> TagID {
         TagID(rawValue: Int64(bitPattern: mac.authenticate64(identity.bytes)))
     }

@@ -1,31 +1,35 @@
-/// One tap as a reader saw it, before anybody decided.
+/// A tap as read by a reader, before the decision.
 package struct Tap: Hashable, Sendable {
-    /// What stands behind the identity.
+    /// The evidence for the identity.
     package enum Proof: Hashable, Sendable {
-        /// A chip known only by its UID, which can be copied.
+        /// A chip with its UID only, which can be copied.
         case uid
-        /// A chip whose secure message verified, with its read counter (24 bits).
+        /// A chip with a valid secure message, and its read counter (24 bits).
         case authentic(counter: Int64)
         /// The text of a code.
         case code
-        /// A chip that sent a secure message which did not verify; its identity is the plain UID.
+        /// A chip with an invalid secure message; its identity is the UID.
         case forged
-        /// A UID that the chip draws anew each time (08...), and no secure message: it identifies nobody.
+        /// A chip with a random UID (08...) that changes at each read, and without a secure message: no usable
+        /// identity.
         case randomUID
     }
 
     package var identity: TagIdentity
     package var proof: Proof
     package var direction: Direction
-    /// Milliseconds since 1970-01-01 UTC, given with the tap: a replay. Nil: the device clock counts.
+    /// Time of a replayed tap, in milliseconds since 1970-01-01 UTC; `nil` for the device clock.
     package var atMs: Int64?
 
     package init(_ identity: TagIdentity, proof: Proof, direction: Direction = .in, atMs: Int64? = nil) {
-        (self.identity, self.proof, self.direction, self.atMs) = (identity, proof, direction, atMs)
+        self.identity = identity
+        self.proof = proof
+        self.direction = direction
+        self.atMs = atMs
     }
 }
 
-/// What a reader tells its lane.
+/// An event of a reader.
 package enum ReaderEvent: Hashable, Sendable {
     case tap(Tap)
     /// The reader cannot be reached or does not respond.

@@ -1,4 +1,4 @@
-/// What a gate said to a tap, or a lane event (SPEC.md section 2). Values it does not name are stored as they are.
+/// The result of a tap, or a lane event (contract.md section 2). Unknown values are stored unchanged.
 package struct Verdict: RawRepresentable, Hashable, Sendable {
     package let rawValue: UInt8
     package init(rawValue: UInt8) { self.rawValue = rawValue }
@@ -13,19 +13,19 @@ package struct Verdict: RawRepresentable, Hashable, Sendable {
     package static let notAuthentic = Verdict(rawValue: 7)
     package static let lost = Verdict(rawValue: 8)
     package static let void = Verdict(rawValue: 9)
-    /// The person admitted by the previous scan of this tag in this journal did not pass.
+    /// Cancels the admission of the previous scan of this tag in this journal, because there was no passage.
     package static let annulled = Verdict(rawValue: 64)
 
-    /// Lane events carry tag 0.
+    // Lane events, with tag 0.
     package static let laneNormal = Verdict(rawValue: 128)
     package static let laneFree = Verdict(rawValue: 129)
     package static let laneClosed = Verdict(rawValue: 130)
     package static let readerLost = Verdict(rawValue: 131)
     package static let readerBack = Verdict(rawValue: 132)
     package static let passageWithoutTap = Verdict(rawValue: 133)
-    package static let admittedByHand = Verdict(rawValue: 134)
+    package static let admittedManually = Verdict(rawValue: 134)
 
-    /// The name in the gate's JSON (SPEC.md section 8); `verdict-N` for what has none there.
+    /// The name in the JSON of the gate (contract.md section 8); `verdict-N` for other values.
     package var name: String {
         switch self {
         case .admitted: "admitted"

@@ -189,7 +189,7 @@ struct BatchLoadTests {
         #expect(bad.end == .exit(1))
         #expect(
             bad.lines == [
-                #"{"files":2,"stored":0,"duplicates":8,"conflicts":0,"quarantined":1,"unreadable":0}"#
+                #"{"conflicts":0,"duplicates":8,"files":2,"quarantined":1,"stored":0,"unreadable":0}"#
             ])
         #expect(bad.errors.contains("torn.batch"))
         let unreachable = try Run.it(
@@ -209,7 +209,7 @@ struct BatchLoadTests {
         let run = try run(folder.file("stick"))
         #expect(run.end == .exit(1))
         #expect(run.lines.first?.contains("8 scans stored") == true)
-        #expect(run.errors.contains("not all of it is tracked yet") && run.errors.contains("no room"), "\(run.errors)")
+        #expect(run.errors.contains("not all of them are tracked yet") && run.errors.contains("no room"), "\(run.errors)")
         #expect(try fixture.int("SELECT count(*) FROM tapline.scans") == 8)
         try fixture.connection.execute("DROP TRIGGER fail ON tapline.presence")
         #expect(try self.run(folder.file("stick")).end == .exit(0))

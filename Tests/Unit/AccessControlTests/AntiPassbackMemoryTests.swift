@@ -82,7 +82,7 @@ private struct Notes {
         var notes = Notes()
         notes.note(firstTag, .noAccess, ms: noon)
         notes.note(firstTag, .admitted, .inspection, ms: noon)
-        notes.note(.none, .admittedByHand, ms: noon)
+        notes.note(.none, .admittedManually, ms: noon)
         notes.note(.none, .admitted, ms: noon)
         #expect(notes.memory.count == 0)
     }

@@ -2,7 +2,7 @@ import Crypto
 import Testing
 
 @Suite struct TextTests {
-    @Test func hex() {
+    @Test func hexRoundTripsAndRejectsOtherText() {
         #expect(Hex.encode([0x00, 0x0f, 0xa5, 0xff]) == "000fa5ff")
         #expect(Hex.decode("000fA5ff") == [0x00, 0x0f, 0xa5, 0xff])
         #expect(Hex.decode("") == [])
@@ -14,12 +14,12 @@ import Testing
         ("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE="),
         ("foobar", "Zm9vYmFy"),
     ])
-    func base64(plain: String, text: String) {
+    func base64RoundTrips(plain: String, text: String) {
         #expect(Base64.encode(Array(plain.utf8)) == text)
         #expect(Base64.decode(text) == Array(plain.utf8))
     }
 
-    @Test func base64HasOneSpelling() {
+    @Test func base64DecodesCanonicalTextOnly() {
         for bad in ["Zg", "Zg=", "Zh==", "Zm9=", "Z===", "====", "Zg==Zg==", "Zm9v\n", "Zm-v", " Zm9v"] {
             #expect(Base64.decode(bad) == nil, "\(bad)")
         }

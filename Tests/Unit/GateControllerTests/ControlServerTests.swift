@@ -106,7 +106,7 @@ import Testing
         // A misspelled setting is reported with its line. A setting of the publisher is accepted.
         try write(good + "\nTAPLINE_TRUST_KEY=RW\nTAPLINE_TURNSTYLE=serial:/dev/ttyUSB2")
         let slip = try Run.it("tapline-gate", ["run", "--enrolment", path, "--check"])
-        #expect(slip.end == .exit(78) && slip.errors.contains("line 7: TAPLINE_TURNSTYLE is no setting"))
+        #expect(slip.end == .exit(78) && slip.errors.contains("line 7: TAPLINE_TURNSTYLE is not a setting"))
         try write(good.replacing("00", with: "0"))
         #expect(try check() == .exit(78))
     }
@@ -129,7 +129,7 @@ import Testing
         #expect(try end(good, mode: 0o604).0 == .exit(78))
         #expect(try end(good.replacing("SCANNER=gate-7", with: "SCANNER=Gate 7")).0 == .exit(78))
         let slip = try end(good + "\nTAPLINE_CENTRE_URL=http://127.0.0.1:1")
-        #expect(slip.0 == .exit(78) && slip.1.contains("line 6: TAPLINE_CENTRE_URL is no setting"))
+        #expect(slip.0 == .exit(78) && slip.1.contains("line 6: TAPLINE_CENTRE_URL is not a setting"))
         #expect(!slip.1.contains("secret"))
     }
 
@@ -147,7 +147,7 @@ import Testing
             let name = "TAPLINE_" + flag.uppercased().replacing("-", with: "_")
             try Files.writeAtomically(Array("\(name)=x\n".utf8), to: path, mode: 0o600)
             let run = try Run.it(program, ["run", "--enrolment", path, "--check"])
-            #expect(!run.errors.contains("is no setting"), "\(name)")
+            #expect(!run.errors.contains("is not a setting"), "\(name)")
         }
     }
 }

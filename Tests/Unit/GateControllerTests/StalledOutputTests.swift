@@ -78,7 +78,7 @@ import Testing
             logged += errors.read()
             return logged.contains("mode changed")
         }
-        #expect(logged.split(separator: "\n").first?.contains("lines were lost") == true)
+        #expect(logged.split(separator: "\n").first?.contains("log lines dropped") == true)
         #expect(try gate.stop() == .exit(0))
     }
 

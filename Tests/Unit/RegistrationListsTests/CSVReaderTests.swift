@@ -4,7 +4,7 @@ import Testing
 @testable import RegistrationLists
 
 @Suite struct CSVReaderTests {
-    /// The cells of all records with the line of each, `-` for an empty one, and problems by their line.
+    /// Returns each record as `line: cells`, with `-` for an empty cell, and each error as text.
     private func read(_ text: String, pieces of: Int = .max) throws -> [String] { try read(Array(text.utf8), of) }
 
     private func read(_ bytes: [UInt8], _ pieceBytes: Int = .max) throws -> [String] {
@@ -26,7 +26,7 @@ import Testing
         return found
     }
 
-    /// Every way to quote, break and pad, and what must come out.
+    /// All variants of quotes, line breaks and blanks, and the expected records.
     private static let text = [
         "name,code\r\n", #""Doe, ""Jane""",1"#, "\r\n\r\n  Ann ,\t2\t\n", "\"two\r\nlines\nand more\",3\r", #""","#,
         "\n,,\n",
@@ -37,13 +37,13 @@ import Testing
         "13: last|5",
     ]
 
-    @Test func `records come out the same in pieces of any size`() throws {
+    @Test func pieceSizeDoesNotChangeRecords() throws {
         for size in [1, 2, 3, 5, 7, 64, .max] {
             #expect(try read(Self.text, pieces: size) == Self.records, "pieces of \(size)")
         }
     }
 
-    @Test func `what spreadsheets put around it is taken`() throws {
+    @Test func spreadsheetVariantsAreAccepted() throws {
         let expected = ["1: name|zones", "2: Ann|A;B"]
         #expect(try read("\u{feff}name;zones\nAnn;\"A;B\"\n") == expected)
         #expect(try read("name\tzones\nAnn\tA;B") == expected)
@@ -51,7 +51,7 @@ import Testing
         #expect(try read("sep=;\r\nname;zones\r\nAnn;\"A;B\"\r\n") == ["2: name|zones", "3: Ann|A;B"])
         #expect(try read("\u{feff}sep=|\nname|zones\nAnn|A;B") == ["2: name|zones", "3: Ann|A;B"])
         #expect(try read("\n\n\nname,zones\n\nAnn,A;B\n,\n\n") == ["4: name|zones", "6: Ann|A;B"])
-        // What stands in quotes does not choose the separator; commas win.
+        // Quoted separators are not counted. A comma is preferred.
         #expect(try read("name,\"a;b;c;d\"\nAnn,1") == ["1: name|a;b;c;d", "2: Ann|1"])
         #expect(try read("name;a,b\nAnn;1,2") == ["1: name;a|b", "2: Ann;1|2"])
         #expect(try read("name") == ["1: name"])
@@ -59,7 +59,7 @@ import Testing
         #expect(try read("\r\n\r\n").isEmpty)
     }
 
-    @Test func `blanks in front of a quote are none of the text`() throws {
+    @Test func blanksBeforeQuoteAreSkipped() throws {
         let text = "name, code\nAnn, \"Smith, \"\"x\"\"\"\n \t\"Ben\",  \n \t \n, \n  Cem \"the\" cook, 5"
         for size in [1, 2, .max] {
             #expect(
@@ -67,11 +67,11 @@ import Testing
                     "1: name|code", #"2: Ann|Smith, "x""#, "3: Ben|-", #"6: Cem "the" cook|5"#,
                 ])
         }
-        // Where blanks are the separator, they are.
+        // A tab as separator is not skipped.
         #expect(try read("sep=\t\na\tb\n\t\"x\"\n") == ["2: a|b", "3: -|x"])
     }
 
-    @Test func `a bad record is named by its line, and the next ones are read`() throws {
+    @Test func invalidRecordIsReportedWithLineAndReadingContinues() throws {
         let found = try read("a,b\n\"x\"y,1\ngood,2\n\"open,3\n")
         #expect(
             found == [
@@ -80,14 +80,14 @@ import Testing
             ])
         let latin = try read(Array("a,b\nRen".utf8) + [0xe9] + Array(",1\ngood,2\n".utf8))
         #expect(latin.count == 3 && latin[1].hasPrefix("line 2: 'Ren\u{fffd}' is not UTF-8") && latin[2] == "3: good|2")
-        // Two halves of a character in two fields are none.
+        // A character that is split over two fields is invalid.
         let halves = try read(Array("a,b\n".utf8) + [0xc3] + Array(",".utf8) + [0xa9, 0x0a])
         #expect(halves.count == 2 && halves[1].contains("UTF-8"))
         let nul = try read(Array("a,b\nx".utf8) + [0] + Array(",1\n".utf8))
         #expect(nul.count == 2 && nul[1].hasPrefix("line 2: a NUL byte"))
     }
 
-    @Test func `a file in another encoding is refused as a whole`() throws {
+    @Test func otherEncodingsAreRejected() throws {
         for (bytes, word) in [
             ([0xff, 0xfe, 0x61, 0x00], "UTF-16"), ([0xfe, 0xff, 0x00, 0x61], "UTF-16"),
             ([0x61, 0x00, 0x62, 0x00], "UTF-16"),
@@ -98,7 +98,7 @@ import Testing
         }
     }
 
-    @Test func `a field has a limit, and so has what an open quote swallows`() throws {
+    @Test func fieldLengthIsLimitedAlsoInsideOpenQuote() throws {
         let limit = CSVReader.fieldLimitBytes
         let longest = String(repeating: "x", count: limit)
         #expect(try read("a\n\(longest)\n").last == "2: \(longest)")
@@ -112,7 +112,7 @@ import Testing
         #expect(header.count == 2 && header[0].contains("never closed"))
     }
 
-    @Test func `seeded files come back as they were written`() throws {
+    @Test func randomFilesRoundTrip() throws {
         var random = TestRandom(seed: 5)
         let alphabet = Array("ab,;\"\r\n é🎟")
         for _ in 0..<300 {

@@ -16,7 +16,7 @@ import Testing
         "Order #,Order Date,First Name,Last Name,Email,Quantity,Price Tier,Ticket Type,Attendee #,Group,Order Type,Currency,"
         + "Total Paid,Fees Paid,Eventbrite Fees,Eventbrite Payment Processing,Attendee Status,Barcode #,Are you vegan?"
 
-    @Test func `a report of attendees is read`() throws {
+    @Test func attendeeReportIsRead() throws {
         let found = try read(
             """
             \(Self.header)
@@ -35,7 +35,7 @@ import Testing
         #expect(found.rows.map(\.status) == [.active, .active, .void])
         #expect(found.rows.map(\.category) == ["VIP", "General Admission", "Retired Ticket"])
         #expect(
-            found.rows.map(\.opens) == [
+            found.rows.map(\.access) == [
                 .passes([.init(pass: "VIP")]), .passes([.init(pass: "General Admission")]), nil,
             ])
         #expect(
@@ -44,7 +44,7 @@ import Testing
             ])
     }
 
-    @Test func `columns are known by the names of several years, in any case`() throws {
+    @Test func columnNamesOfSeveralYearsAreAcceptedInAnyCase() throws {
         let found = try read(
             """
             Order ID;Attendee first name;Attendee surname;Ticket type;Attendee ID;Attendee status;Barcode number
@@ -54,7 +54,7 @@ import Testing
         #expect(found.rows.map { $0.tags.map(\.id) } == [[files.tag("0007")]])
     }
 
-    @Test func `what does not fit is named by its line`() throws {
+    @Test func invalidRowIsReportedWithLine() throws {
         let row = "Attendee #,Name,Ticket Type,Attendee Status,Barcode #,Quantity\n"
         let found = try read(
             row + """
@@ -69,7 +69,7 @@ import Testing
                 """)
         #expect(found.rows.map(\.name) == ["Ann"])
         let expected = [
-            "line 3: there is no pass 'Balcony'", "line 4: Attendee Status 'Dancing' is none of attending, ",
+            "line 3: there is no pass 'Balcony'", "line 4: Attendee Status 'Dancing' is not one of attending, ",
             "line 5: 'Barcode #' is empty",
             "line 6: Barcode '5.0E+20' was rounded", "line 7: 'Attendee #' is empty", "line 8: 'Ticket Type' is empty",
             "line 9: Quantity 3: ",

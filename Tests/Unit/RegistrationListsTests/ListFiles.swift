@@ -5,7 +5,7 @@ import Testing
 
 @testable import RegistrationLists
 
-/// Lists in files, and what is read of them.
+/// Writes lists to files and reads them.
 final class ListFiles {
     private let folder = TemporaryFolder("lists")
     let key: EventKey
@@ -17,7 +17,7 @@ final class ListFiles {
         return folder.file(name)
     }
 
-    /// What a source gives: rows, problems in their words, `skipped`.
+    /// The rows of a source, its errors as text, and the number of skipped rows.
     struct Found {
         var rows: [RegistrationRow] = []
         var problems: [String] = []
@@ -25,9 +25,8 @@ final class ListFiles {
     }
 
     func read(_ source: some RegistrationSource, passes: Set<String> = []) throws -> Found {
-        var source = source
         var found = Found()
-        try source.read(passes: passes) { item in
+        _ = try source.read(passes: passes) { item in
             switch item {
             case .row(let row): found.rows.append(row)
             case .problem(let problem): found.problems.append(problem.description)

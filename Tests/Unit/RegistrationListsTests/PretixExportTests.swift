@@ -1,4 +1,4 @@
-import CLI
+import ErrorModel
 import ScanModel
 import Testing
 
@@ -9,7 +9,7 @@ import Testing
 
     init() throws { files = try ListFiles() }
 
-    /// As pretix writes an order, prices, addresses and all.
+    /// An order in the format of pretix, with prices and addresses.
     private static func order(
         _ code: String, status: String = "p", isTest: Bool = false, more: String = "", _ positions: String...
     ) -> String {
@@ -54,7 +54,7 @@ import Testing
         return try files.read(PretixExport(paths, key: files.key), passes: passes)
     }
 
-    @Test func `orders become attendees with their add-ons`() throws {
+    @Test func ordersBecomeAttendeesWithAddOns() throws {
         let found = try read(
             Self.items,
             Self.page(
@@ -69,7 +69,7 @@ import Testing
         #expect(found.rows.map(\.name) == ["Ann", "Bea Buyer"])
         #expect(found.rows.map(\.category) == ["Festival / Friday", "Festival / Saturday"])
         #expect(
-            found.rows.map(\.opens) == [
+            found.rows.map(\.access) == [
                 .passes([.init(pass: "Festival / Friday"), .init(pass: "Camping")]), .passes([.init(pass: "Festival")]),
             ])
         #expect(
@@ -78,9 +78,7 @@ import Testing
             ])
     }
 
-    @Test func `an add-on that is cancelled or blocked opens nothing; one that is not paid for yet keeps its code`()
-        throws
-    {
+    @Test func endedAddOnGivesNoPassAndUnpaidAddOnKeepsCode() throws {
         func order(_ code: String, _ id: Int, _ status: String, _ more: String = "") -> String {
             Self.order(
                 code, status: status, Self.position(id, code, 1),
@@ -92,10 +90,10 @@ import Testing
                 order("OPEN", 1, "n"), order("PAID", 3, "p"), order("CANC", 5, "p", #", "canceled": true"#),
                 order("BLOCK", 7, "p", #", "blocked": ["api:x"]"#), order("GONE", 9, "c", #", "canceled": true"#)))
         let (festival, camping) = (
-            RegistrationRow.Opens.Part(pass: "Festival"), RegistrationRow.Opens.Part(pass: "Camping")
+            RegistrationRow.AccessSet.Part(pass: "Festival"), RegistrationRow.AccessSet.Part(pass: "Camping")
         )
         #expect(
-            found.rows.map(\.opens) == [
+            found.rows.map(\.access) == [
                 nil, .passes([festival, camping]), .passes([festival]), .passes([festival]), nil,
             ])
         #expect(found.rows.map(\.status) == [.void, .active, .active, .active, .void])
@@ -103,10 +101,10 @@ import Testing
             found.rows.map { $0.tags.map(\.status) } == [
                 [.active, .active], [.active, .active], [.active, .void], [.active, .void], [.active, .void],
             ])
-        #expect(found.rows.allSatisfy { $0.tags.map(\.returns) == [false, true] })
+        #expect(found.rows.allSatisfy { $0.tags.map(\.isRestorable) == [false, true] })
     }
 
-    @Test func `who is paid for, cancelled, blocked, in test`() throws {
+    @Test func statusFollowsOrderAndPosition() throws {
         var id = 0
         func one(
             _ code: String, _ status: String, _ order: String = "", _ position: String = "", isTest: Bool = false
@@ -135,14 +133,14 @@ import Testing
             ])
     }
 
-    @Test func `a check-in list, expanded or with orders beside it`() throws {
+    @Test func checkInListIsReadExpandedOrWithOrders() throws {
         let expanded = #"{"id": 9, "name": {"en": "Gala"}, "internal_name": null, "admission": true}"#
         let list = Self.page(
             Self.position(
                 1, "AAA", 1, item: expanded, name: "Ann",
                 more: #""variation": {"id": 4, "value": {"en": "Early"}}, "require_attention": false"#),
             Self.position(2, "AAA", 2, name: "Ben", more: #""order__status": "n""#),
-            // Its ticket is not on this list.
+            // An add-on whose ticket is not in this list.
             Self.position(3, "BBB", 7, item: "1346", name: "Cleo", more: #""addon_to": 99"#))
         let alone = try read(list, Self.items, passes: ["Gala", "Festival", "Camping"])
         #expect(alone.problems.isEmpty)
@@ -156,11 +154,11 @@ import Testing
         #expect(withOrders.rows.map(\.status) == [.void, .void, .active])
     }
 
-    @Test func `times narrow a pass, in whole seconds`() throws {
+    @Test func timesRestrictPassInWholeSeconds() throws {
         let times = #""valid_from": "2026-05-06T08:00:00.123456+02:00", "valid_until": null"#
         let found = try read(
             Self.items, "[" + Self.order("T", Self.position(1, "T", 1, name: "Ann", more: times)) + "]")
-        #expect(found.rows.map(\.opens) == [.passes([.init(pass: "Festival", from: 1_778_047_200_000_000)])])
+        #expect(found.rows.map(\.access) == [.passes([.init(pass: "Festival", from: 1_778_047_200_000_000)])])
         for (times, word) in [
             (#""valid_from": "yesterday""#, "'yesterday' is not an RFC 3339 time"),
             (#""valid_from": "2026-05-06T08:00:00Z", "valid_until": "2026-05-06T08:00:00Z""#, "not before"),
@@ -171,7 +169,7 @@ import Testing
         }
     }
 
-    @Test func `what does not fit is named by its order`() throws {
+    @Test func invalidPositionIsReportedWithOrder() throws {
         let found = try read(
             Self.items,
             Self.page(
@@ -182,7 +180,7 @@ import Testing
                 Self.order("E", Self.position(5, "E", 1, more: #""variation": 1"#))), passes: ["Camping"])
         #expect(found.rows.isEmpty)
         let expected = [
-            "order A-1: item 7 has no name here", "order B-1: status 'x' is none of n, p, e, c, r",
+            "order A-1: item 7 has no name: ", "order B-1: status 'x' is not one of n, p, e, c, r",
             "order C-1: there is no pass 'Festival'", "order D-1: there is no pass 'Festival'",
             "order E-1: there is no pass 'Festival / Friday' or 'Festival'",
         ]
@@ -200,10 +198,10 @@ import Testing
                 && secrets.problems[1].contains("256 bytes"))
     }
 
-    @Test func `what is no answer of pretix is refused with the path to it`() throws {
+    @Test func invalidAnswerIsRejectedWithPath() throws {
         for (text, words) in [
             ("", ["page-0.json: "]), ("{", ["page-0.json: "]), ("[1]", ["page-0.json: [0]"]),
-            (#"{"detail": "Authentication credentials were not provided."}"#, ["no order"]),
+            (#"{"detail": "Authentication credentials were not provided."}"#, ["not an order"]),
             (#"{"results": [{"code": "A", "positions": []}]}"#, ["results[0]", "'status' is missing"]),
             (
                 Self.page(Self.order("A", Self.position(1, "A", 1), #"{"id": "x", "positionid": 2}"#)),
@@ -211,7 +209,8 @@ import Testing
             ),
             (Self.page(), ["no order and no order position"]), ("[]", ["no order and no order position"]),
         ] {
-            let error = try #require(throws: ProgramError.self) { try read(text) }
+            let error = try #require(throws: RegistrationListError.self) { try read(text) }
+            #expect(error.category == .failure)
             for word in words { #expect(error.description.contains(word), "\(error)") }
         }
     }

@@ -11,7 +11,7 @@ import Testing
         try #require(throws: CellError.self) { _ = try format.bytes(text, length: length) }.description
     }
 
-    @Test func `one chip in all formats`() {
+    @Test func oneChipInAllFormats() {
         let chip: [UInt8] = [0x04, 0xa1, 0xb2, 0xc3]
         #expect(bytes("04A1b2C3", .hex) == chip && bytes("04:a1:B2:c3", .hex) == chip)
         #expect(bytes("04 A1 B2 C3", .hex) == chip && bytes("04-A1-B2-C3", .hex) == chip)
@@ -23,27 +23,27 @@ import Testing
         #expect(bytes("1341660845581952", .decimal) == long && bytes("36070701978600452", .decimalReversed) == long)
     }
 
-    @Test func `a number has the bytes that its digits tell, or that are asked for`() throws {
+    @Test func numberLengthFollowsDigitsOrRequiredLength() throws {
         #expect(bytes("4294967295", .decimal) == [0xff, 0xff, 0xff, 0xff])
         #expect(bytes("4294967296", .decimal)?.count == 7 && bytes("1", .decimal) == [0, 0, 0, 1])
-        // Padded to the width of seven bytes.
+        // Zero-padded to the width of 7 bytes.
         #expect(bytes("00000000000000001", .decimalReversed) == [1, 0, 0, 0, 0, 0, 0])
         #expect(bytes("77705923", .decimalReversed, length: 7) == [0xc3, 0xb2, 0xa1, 0x04, 0, 0, 0])
         #expect(try reason("72057594037927936", .decimal).contains("more than 7 bytes"))
         #expect(try reason("4294967296", .decimal, length: 4).contains("more than 4 bytes"))
-        #expect(try reason("04A1B2C3", .hex, length: 7).contains("4 bytes where all have 7"))
+        #expect(try reason("04A1B2C3", .hex, length: 7).contains("4 bytes, but 7 are required"))
     }
 
-    @Test func `what is no UID says why`() throws {
+    @Test func invalidUIDIsReportedWithReason() throws {
         for text in ["", "0", "04A", "04:A", "xyz", "04;A1", String(repeating: "00", count: 33)] {
-            #expect(try reason(text, .hex).contains("not the hex"), "\(text)")
+            #expect(try reason(text, .hex).contains("not the hexadecimal form"), "\(text)")
         }
         for text in ["", "-5", "+5", "12 34", "0x12", "１２", "99999999999999999999"] {
             #expect(try reason(text, .decimal).contains("whole number"), "\(text)")
         }
         #expect(try reason("1.23457E+15", .decimal).contains("spreadsheet"))
         #expect(try reason("3,28E+09", .decimal).contains("whole number"))
-        // What short readers make of a long UID: its first bytes behind the cascade tag (88 04 C4 3B).
+        // Some readers return only the first bytes of a long UID, after the cascade tag (88 04 C4 3B).
         #expect(try reason("1002701960", .decimalReversed).contains("part of a longer UID"))
         #expect(try reason("2282013755", .decimal).contains("part of a longer UID"))
         #expect(bytes("8804C43B", .hex) != nil)

@@ -71,7 +71,7 @@ struct WordsTests {
         #expect(Verdict(rawValue: 64).name == "annulled")
         #expect(Verdict(rawValue: 200).name == "verdict-200")
         let lane: [Verdict] = [
-            .laneNormal, .laneFree, .laneClosed, .readerLost, .readerBack, .passageWithoutTap, .admittedByHand,
+            .laneNormal, .laneFree, .laneClosed, .readerLost, .readerBack, .passageWithoutTap, .admittedManually,
         ]
         #expect(lane.map(\.rawValue) == [128, 129, 130, 131, 132, 133, 134])
     }

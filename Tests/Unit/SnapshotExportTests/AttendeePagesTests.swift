@@ -6,7 +6,7 @@ import Snapshots
 import TestSupport
 import Testing
 
-/// Pages that are made by hand, read and changed by the real SQLite.
+/// SQLite reads and changes the pages of `AttendeePages`.
 @Suite struct AttendeePagesTests {
     let folder = TemporaryFolder("pages")
 
@@ -21,14 +21,14 @@ import Testing
         return path
     }
 
-    /// Numbers of every length that the format knows.
+    /// Numbers of every length in the format.
     private func number(_ random: inout TestRandom) -> Int64 {
         Int64.random(in: 0...Int64.max, using: &random) >> Int64.random(in: 0...63, using: &random)
     }
 
-    // Levels of the tree: the table's own page; leaves below it; at 46,000 rows a level between them. And at every edge of a page.
+    // The tree has one level, two, or from 46,000 rows on three. The other numbers are around the size of a page.
     @Test(arguments: [0, 1, 2, 100, 170, 171, 185, 186, 187, 190, 205, 206, 3_000, 45_000, 60_000])
-    func sqliteReadsWhatWasWritten(count: Int) throws {
+    func sqliteReadsWrittenPages(count: Int) throws {
         var random = TestRandom(seed: UInt64(count))
         var uids = Set((0..<count).map { _ in Int64.random(in: .min ... .max, using: &random) })
         if count >= 100 {
@@ -59,8 +59,8 @@ import Testing
         }
     }
 
-    /// As a delta does on a scanner.
-    @Test func sqliteChangesWhatWasWritten() throws {
+    /// The changes of a delta on a scanner.
+    @Test func sqliteChangesWrittenPages() throws {
         var random = TestRandom(seed: 1)
         let uids = Set((0..<30_000).map { _ in Int64.random(in: .min ... .max, using: &random) }).sorted()
         let path = try file(
@@ -87,7 +87,7 @@ import Testing
         #expect(try database.text("PRAGMA integrity_check") == "ok")
     }
 
-    @Test func tagsThatDoNotComeInOrderAreRefused() throws {
+    @Test func tagsOutOfOrderAreRejected() throws {
         let writer = try SnapshotWriter(path: folder.file("order"))
         let anybody = Attendee(status: .active, pass: 1, attendee: 1)
         try writer.add(TagID(rawValue: 5), anybody)
@@ -100,7 +100,7 @@ import Testing
         #expect(try Snapshot(path: folder.file("order")).count() == 2)
     }
 
-    @Test func rowsAreAlikeWhereTheLargestNumbersAreKnown() throws {
+    @Test func rowsHaveEqualSizeIfLargestNumbersAreKnown() throws {
         var random = TestRandom(seed: 2)
         let uids = Set((0..<20_000).map { _ in Int64.random(in: .min ... .max, using: &random) }).sorted()
         let rows = uids.map {

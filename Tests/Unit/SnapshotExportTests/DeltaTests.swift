@@ -8,9 +8,9 @@ import Testing
 @testable import SnapshotExport
 
 @Suite struct DeltaTests {
-    /// Every delta of every manifest leads where it says, through whatever changes.
+    /// After random changes, each delta of each manifest gives the rows of its target version.
     @Test(arguments: [1, 2])
-    func everyListedDeltaGivesTheNewRows(seed: UInt64) throws {
+    func listedDeltaGivesNewRows(seed: UInt64) throws {
         let world = try World(seed: seed, tags: 400)
         var proved = 0
         for step in 1...20 {
@@ -32,7 +32,7 @@ import Testing
         #expect(proved > 80)
     }
 
-    @Test func oneRevocationIsAFewHundredBytes() throws {
+    @Test func deltaOfOneRevocationHasAtMost300Bytes() throws {
         let world = try World(seed: 4, tags: 2_000)
         try world.publish()
         let tag = try #require(world.tags.keys.min())
@@ -41,14 +41,14 @@ import Testing
         #expect(delta.size < 300)
     }
 
-    @Test func aDeltaThatIsLongerThanHalfTheFileIsNotListed() throws {
+    @Test func deltaLongerThanHalfTheFileIsNotListed() throws {
         let world = try World(seed: 5, tags: 300)
         try world.publish()
         let old = world.tags
         world.tags = [:]
         for _ in 0..<300 { world.add() }
         #expect(try world.publish().deltas == [])
-        // And nothing is joined with what is not there.
+        // No older delta exists that could be joined.
         let tag = try #require(world.tags.keys.min())
         world.revoke(tag)
         #expect(try world.publish().deltas?.map(\.from) == [world.version - 1])
@@ -57,23 +57,23 @@ import Testing
 
     @Test(
         arguments: [(0, 10_000), (40_000, 10_000), (40_004, 10_001), (1_000_000, 250_000)] as [(Int64, Int)])
-    func aQuarterOfALargeListIsComparedAtMost(tags: Int64, rows: Int) {
+    func comparisonIsLimitedToQuarterOfLargeList(tags: Int64, rows: Int) {
         #expect(Deltas.limitRows(tags: tags) == rows)
     }
 
-    @Test func oneOfTooManyRowsIsGivenUp() throws {
+    @Test func deltaOfTooManyRowsIsNotMade() throws {
         let world = try World(seed: 10, tags: Deltas.fewRows / 2 + 100)
         let first = try world.publish()
         let deltas = Deltas(folder: world.out, limit: 1)
-        #expect(try deltas.step(from: first, to: world.build()) != nil)
+        #expect(try deltas.changeset(from: first, to: world.build()) != nil)
         world.out.removeUnfinished()
         let count = world.tags.count
         world.tags = [:]
         for _ in 0..<count { world.add() }
-        #expect(try deltas.step(from: first, to: world.build()) == nil)
+        #expect(try deltas.changeset(from: first, to: world.build()) == nil)
     }
 
-    @Test func noneIsMadeFromAFileThatIsNotThePublishedOne() throws {
+    @Test func noDeltaIsMadeFromAlteredFile() throws {
         let world = try World(seed: 6, tags: 300)
         let first = try world.publish()
         let path = world.out.path + "/" + first.file
@@ -81,11 +81,11 @@ import Testing
         bytes[bytes.count / 2] ^= 1
         try Files.writeAtomically(bytes, to: path)
         #expect(try world.publish().deltas == [])
-        // The next one has a whole file to begin with.
+        // The next delta starts from an intact file.
         #expect(try world.publish().deltas?.count == 1)
     }
 
-    @Test func anOlderDeltaThatWasAlteredIsNotJoined() throws {
+    @Test func alteredOlderDeltaIsNotJoined() throws {
         let world = try World(seed: 7, tags: 300)
         try world.publish()
         let second = try world.publish()
@@ -96,14 +96,14 @@ import Testing
         #expect(try world.publish().deltas?.map(\.from) == [second.version])
     }
 
-    @Test func noneIsMadeWhereNoneIsWanted() throws {
+    @Test func noDeltaIsMadeIfLimitIsZero() throws {
         let world = try World(seed: 8, tags: 50)
         world.deltas = 0
         try world.publish()
         #expect(try world.publish().deltas == [])
     }
 
-    @Test func theLargestManifestIsRead() throws {
+    @Test func manifestWithMostDeltasStaysBelowLimit() throws {
         let world = try World(seed: 9, tags: 5)
         var manifest = try world.publish()
         let far: Int64 = 9_007_199_254_740_000

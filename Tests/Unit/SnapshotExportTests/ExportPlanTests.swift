@@ -4,26 +4,26 @@ import Testing
 @testable import SnapshotExport
 
 @Suite struct ExportPlanTests {
-    @Test func nothingIsDoneWithoutAReason() {
+    @Test func noExportWithoutChange() {
         let plan = ExportPlan()
-        #expect(plan.delayMs(nowMs: 1_000, isOwed: false) == nil)
-        #expect(plan.delayMs(nowMs: 1_000, isOwed: true) == 0)
+        #expect(plan.delayMs(nowMs: 1_000, isDue: false) == nil)
+        #expect(plan.delayMs(nowMs: 1_000, isDue: true) == 0)
     }
 
-    @Test func aChangeWaitsForMoreButNotForTheLast() {
+    @Test func changeIsExportedAfterDebounceOfFirstOne() {
         var plan = ExportPlan()
         plan.changed(nowMs: 1_000)
-        #expect(plan.delayMs(nowMs: 1_000, isOwed: false) == 5_000)
+        #expect(plan.delayMs(nowMs: 1_000, isDue: false) == 5_000)
         plan.changed(nowMs: 4_000)
-        #expect(plan.delayMs(nowMs: 4_000, isOwed: false) == 2_000)
-        #expect(plan.delayMs(nowMs: 9_000, isOwed: false) == 0)
-        #expect(plan.delayMs(nowMs: 4_000, isOwed: true) == 0)
+        #expect(plan.delayMs(nowMs: 4_000, isDue: false) == 2_000)
+        #expect(plan.delayMs(nowMs: 9_000, isDue: false) == 0)
+        #expect(plan.delayMs(nowMs: 4_000, isDue: true) == 0)
         plan.begin(nowMs: 9_000)
         plan.ended(nowMs: 9_100)
-        #expect(plan.delayMs(nowMs: 9_100, isOwed: false) == nil)
+        #expect(plan.delayMs(nowMs: 9_100, isDue: false) == nil)
     }
 
-    @Test func afterAnExportItRests() {
+    @Test func exportIsFollowedByPause() {
         var plan = ExportPlan()
         for (began, length, rest) in [(0, 4_000, 12_000), (100_000, 10_000, 15_000), (200_000, 100, 10_000)]
             as [(Int64, Int64, Int64)]
@@ -31,28 +31,28 @@ import Testing
             plan.begin(nowMs: began)
             plan.changed(nowMs: began + 10)
             plan.ended(nowMs: began + length)
-            #expect(plan.delayMs(nowMs: began + length, isOwed: false) == rest)
-            #expect(plan.delayMs(nowMs: began + length, isOwed: true) == rest)
+            #expect(plan.delayMs(nowMs: began + length, isDue: false) == rest)
+            #expect(plan.delayMs(nowMs: began + length, isDue: true) == rest)
         }
     }
 
-    @Test func whatIsRefusedWaitsForTheNextChange() {
+    @Test func rejectedListWaitsForNextChange() {
         var plan = ExportPlan()
         plan.changed(nowMs: 0)
         plan.begin(nowMs: 5_000)
-        plan.refused(nowMs: 5_100)
-        #expect(plan.delayMs(nowMs: 6_000, isOwed: false) == nil)
-        #expect(plan.delayMs(nowMs: 5_100, isOwed: true) == ExportPlan.refusedPauseMs)
+        plan.rejected(nowMs: 5_100)
+        #expect(plan.delayMs(nowMs: 6_000, isDue: false) == nil)
+        #expect(plan.delayMs(nowMs: 5_100, isDue: true) == ExportPlan.rejectedPauseMs)
         plan.changed(nowMs: 20_000)
-        #expect(plan.delayMs(nowMs: 20_000, isOwed: true) == 5_000)
+        #expect(plan.delayMs(nowMs: 20_000, isDue: true) == 5_000)
     }
 
-    @Test func whatFailedIsTriedAgainMoreAndMoreSeldom() {
+    @Test func failureIsRetriedWithBackoff() {
         var plan = ExportPlan()
         plan.changed(nowMs: 0)
         var now: Int64 = 5_000
         for _ in 0..<50 {
-            #expect(plan.delayMs(nowMs: now, isOwed: false) == 0)
+            #expect(plan.delayMs(nowMs: now, isDue: false) == 0)
             plan.begin(nowMs: now)
             let pause = plan.failed(nowMs: now)
             #expect((1_000...Int64(ExportPlan.backoffCapMs)).contains(pause))
@@ -66,9 +66,9 @@ import Testing
         #expect(plan.failed(nowMs: now) <= 2_000)
     }
 
-    /// Whatever comes when: every change is in a snapshot within half a minute, and exports leave the machine to others.
+    /// Random changes: each is in a snapshot within 30 s, and exports take less than a third of the time.
     @Test(arguments: 0..<50)
-    func everyChangeIsPublishedInTime(seed: UInt64) {
+    func everyChangeIsPublishedWithinHalfMinute(seed: UInt64) {
         var random = TestRandom(seed: seed)
         let exportMs = Int64.random(in: 50...5_000, using: &random)
         let gapMs = Int64.random(in: 1...20_000, using: &random)
@@ -84,7 +84,7 @@ import Testing
         while now < endMs {
             hear(until: now)
             if !unread.isEmpty { plan.changed(nowMs: now) }
-            guard let delay = plan.delayMs(nowMs: now, isOwed: false) else {
+            guard let delay = plan.delayMs(nowMs: now, isDue: false) else {
                 now = nextChange
                 continue
             }

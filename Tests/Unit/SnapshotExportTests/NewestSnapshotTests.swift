@@ -8,16 +8,16 @@ import Testing
 @testable import SnapshotExport
 
 @Suite struct NewestSnapshotTests {
-    @Test func aFolderStandsForTheOneThatItsManifestNames() throws {
+    @Test func publishedFolderMeansFileOfItsManifest() throws {
         let world = try World(seed: 1, tags: 3)
-        #expect(throws: ExportError.self) { try NewestSnapshot.file(world.out.path) }
+        #expect(throws: SnapshotExportError.self) { try NewestSnapshot.file(world.out.path) }
         let manifest = try world.publish()
         let file = world.out.path + "/" + manifest.file
         #expect(try NewestSnapshot.file(world.out.path) == file)
         #expect(try NewestSnapshot.file(file) == file)
     }
 
-    @Test func aScannersFolderStandsForTheOneInForceAlsoWhenItWasMended() throws {
+    @Test func scannerFolderMeansInstalledFileAlsoAfterRepair() throws {
         let world = try World(seed: 2, tags: 3)
         let manifest = try world.publish()
         func offer(_ store: SnapshotStore) throws -> SnapshotOffer {
@@ -36,7 +36,7 @@ import Testing
             try Files.copy(world.out.path + "/" + manifest.file, to: store.candidatePath(for: manifest))
             try store.install(offered, file: store.candidatePath(for: manifest))
             #expect(try NewestSnapshot.file(store.folder) == store.current())
-            // A bad block: the next round mends it.
+            // A damaged block: the next round replaces the file.
             try Files.put([0xa5, 0x5a], into: NewestSnapshot.file(store.folder), at: 5_000)
         }
         #expect(

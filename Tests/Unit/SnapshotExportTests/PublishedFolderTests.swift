@@ -1,4 +1,3 @@
-import CLI
 import FileSystem
 import LinuxSystem
 import Runtime
@@ -12,7 +11,7 @@ import Testing
 @Suite struct PublishedFolderTests {
     private func names(_ world: World) throws -> [String] { try Files.list(world.out.path) }
 
-    @Test func onlyTheLastVersionsStayAndDownloadsUnderWayGoOn() throws {
+    @Test func oldVersionsAreRemovedAfterGracePeriod() throws {
         let world = try World(seed: 1, tags: 40)
         world.deltas = 2
         var manifests: [Manifest] = []
@@ -33,10 +32,10 @@ import Testing
         #expect(world.out.published(trusting: world.key.publicKey) == manifests.last)
     }
 
-    @Test func whatTheManifestNamesIsNeverRemoved() throws {
+    @Test func filesOfManifestAreNeverRemoved() throws {
         let world = try World(seed: 2, tags: 40)
         let published = try world.publish()
-        // Newer ones, of exports that were killed before they were published.
+        // Newer files of exports that were killed before the publication.
         for _ in 0..<3 {
             let made = try world.build()
             _ = try world.out.package(made, after: nil, deltas: 0)
@@ -46,7 +45,7 @@ import Testing
         #expect(try names(world).filter { $0.hasSuffix(".sqlite") }.count == 2)
     }
 
-    /// As if the second rename had not come: the new signature beside the old manifest.
+    /// Leaves the state between the two renames: the new signature with the old manifest.
     private func publishCutOff(_ world: World) throws -> Manifest {
         let old = try Files.read(world.out.path + "/manifest.json")
         let manifest = try world.publish()
@@ -56,49 +55,49 @@ import Testing
         return manifest
     }
 
-    /// Scanners must not wait for a database that is away.
-    @Test func itIsCompletedWithoutADatabase() throws {
+    /// Scanners must not depend on an available database.
+    @Test func interruptedPublicationIsCompletedWithoutDatabase() throws {
         let world = try World(seed: 5, tags: 40)
         try world.publish()
         let settings = SnapshotExporter.Settings(folder: world.out.path, key: world.key)
         let nowhere = "postgresql://x@127.0.0.1:1/x"
         let second = try publishCutOff(world)
-        #expect(throws: ProgramError.self) { try SnapshotExporter(databaseURL: nowhere, settings).run() }
+        #expect(throws: SnapshotExportError.self) { try SnapshotExporter(databaseURL: nowhere, settings).run() }
         #expect(world.out.published(trusting: world.key.publicKey) == second)
         let third = try publishCutOff(world)
-        // Who exports has begun with it, or will.
+        // A running export does the repair itself.
         do {
             let lock = try FileLock(world.out.lockPath)
-            world.out.mendIfIdle(trusting: world.key.publicKey)
+            world.out.repairIfIdle(trusting: world.key.publicKey)
             #expect(world.out.published(trusting: world.key.publicKey) == nil)
             withExtendedLifetime(lock) {}
         }
-        // A center that is stopped at once: at its start.
+        // The service repairs at its start, even if it is stopped then.
         let stop = StopSignal()
         stop.stop()
         SnapshotService(databaseURL: nowhere, settings).run(stop)
         #expect(world.out.published(trusting: world.key.publicKey) == third)
     }
 
-    @Test func aPublicationCutOffBetweenItsTwoRenamesIsCompleted() throws {
+    @Test func publicationInterruptedBetweenRenamesIsCompleted() throws {
         let world = try World(seed: 3, tags: 40)
         let first = try world.publish()
         let old = try Files.read(world.out.path + "/manifest.json")
         let second = try publishCutOff(world)
         let new = try Files.read(world.out.path + "/.building.json")
-        world.out.mend(trusting: world.key.publicKey)
+        world.out.repair(trusting: world.key.publicKey)
         #expect(world.out.published(trusting: world.key.publicKey) == second)
         #expect(second.version > first.version)
-        // Nothing that is not signed is put in its place.
+        // A file without a valid signature does not replace the manifest.
         try Files.writeAtomically(old, to: world.out.path + "/manifest.json")
         try Files.writeAtomically(new + [32], to: world.out.path + "/.building.json")
-        world.out.mend(trusting: world.key.publicKey)
+        world.out.repair(trusting: world.key.publicKey)
         #expect(world.out.manifest == first)
         world.out.removeUnfinished()
         #expect(try names(world).allSatisfy { !$0.hasPrefix(".building") })
     }
 
-    @Test func aFileThatIsNoSnapshotIsNotPackaged() throws {
+    @Test func fileWithOtherContentIsNotPackaged() throws {
         let world = try World(seed: 4, tags: 40)
         let first = try world.publish()
         var made = try world.build()
@@ -116,7 +115,7 @@ import Testing
             ("delta-1-02.changeset", nil), ("delta--1-2.changeset", nil), ("snapshot-2.sqlite", nil),
             ("delta-1-2-3.changeset", nil), ("delta-1-2.changeset.gz", nil),
         ] as [(String, Int64?)])
-    func namesOfDeltas(name: String, target: Int64?) {
+    func deltaTargetIsReadFromFileName(name: String, target: Int64?) {
         #expect(PublishedFolder.deltaTarget(of: name) == target)
     }
 
@@ -125,7 +124,7 @@ import Testing
             (90, 100, false), (89, 100, true), (0, 0, false), (5, 0, false), (9, 10, false), (8, 9, true), (0, 1, true),
             (899_999, 1_000_000, true), (900_000, 1_000_000, false),
         ] as [(Int64, Int64, Bool)])
-    func aListUnderNineTenthsIsShrunk(now: Int64, last: Int64, isShrunk: Bool) {
-        #expect(ExportRefusal.isShrunk(now, from: last) == isShrunk)
+    func listBelowNinetyPercentIsShrunk(now: Int64, last: Int64, isShrunk: Bool) {
+        #expect(ExportRejection.isShrunk(now, from: last) == isShrunk)
     }
 }

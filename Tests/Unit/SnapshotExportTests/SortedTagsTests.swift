@@ -5,11 +5,11 @@ import Testing
 
 @Suite struct SortedTagsTests {
     @Test(arguments: [0, 1, 2, 1_000, 50_000])
-    func rowsComeOutInOrder(count: Int) {
+    func rowsAreSorted(count: Int) {
         var random = TestRandom(seed: UInt64(count))
         var tags = SortedTags()
         var expected: [[Int64]] = count > 2 ? [[.min, 1, 2, 3], [.max, 1, 2, 3], [0, 1, 2, 3], [-1, 1, 2, 3]] : []
-        // Also such as are not random at all.
+        // Half of the tags are not random.
         for index in 0..<count {
             let tag = index % 2 == 0 ? Int64.random(in: .min ... .max, using: &random) : Int64(index) * 7 + 1
             expected.append([tag, Int64(index % 4), Int64(index), -Int64(index)])

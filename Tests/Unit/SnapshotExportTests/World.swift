@@ -18,7 +18,7 @@ final class World {
     var passes: [Int64: String] = [1: "crew"]
     var version: Int64 = 1_800_000_000
     var deltas = 6
-    /// A copy of each file that was published, by version.
+    /// A copy of each published file, by version.
     private(set) var kept: [Int64: String] = [:]
 
     init(seed: UInt64, tags count: Int) throws {
@@ -38,7 +38,7 @@ final class World {
         tags[tag] = Attendee(status: .lost, pass: was.pass, attendee: was.attendee)
     }
 
-    /// Some of anything.
+    /// Makes a few random changes.
     func change() {
         for _ in 0..<Int.random(in: 0...8, using: &random) {
             guard let tag = tags.keys.sorted().randomElement(using: &random), let was = tags[tag] else { return add() }
@@ -52,7 +52,7 @@ final class World {
         }
     }
 
-    /// Makes the file that an export makes, and its manifest without packages.
+    /// Writes the file of an export, and returns its manifest without compressed file and deltas.
     func build() throws -> Manifest {
         version += 1
         let writer = try SnapshotWriter(path: out.building)
@@ -72,7 +72,7 @@ final class World {
         return manifest
     }
 
-    /// The content of the file of that version once the delta was applied to a copy.
+    /// Returns the content hash after the delta was applied to a copy of its source file.
     func content(after delta: Manifest.Delta) throws -> String? {
         guard let file = kept[delta.from] else { return nil }
         let copy = folder.file("copy")

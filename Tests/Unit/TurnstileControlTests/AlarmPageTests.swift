@@ -60,7 +60,7 @@ import Testing
     }
 
     @Test func everyTitleAndLabelIsOnThePage() {
-        for verdict in (0...9).map({ Verdict(rawValue: $0) }) + [.annulled, .admittedByHand, Verdict(rawValue: 99)] {
+        for verdict in (0...9).map({ Verdict(rawValue: $0) }) + [.annulled, .admittedManually, Verdict(rawValue: 99)] {
             for flags in [[], .out, .inspection] as [Flags] {
                 let title = DisplayWords.title(result(verdict, flags), .en).joined(separator: " ")
                 #expect(page.contains("| \(title) |"), "\(title)")

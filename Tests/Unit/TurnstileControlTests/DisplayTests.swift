@@ -18,7 +18,7 @@ import Testing
 
 @Suite struct DisplayTests {
     private static let verdicts: [Verdict] =
-        (0...9).map { Verdict(rawValue: $0) } + [.annulled, .admittedByHand, Verdict(rawValue: 99)]
+        (0...9).map { Verdict(rawValue: $0) } + [.annulled, .admittedManually, Verdict(rawValue: 99)]
     private static let pass = Pass(id: 1, name: "VIP", colour: "gold", note: "check ID", access: [])
 
     @Test(arguments: DisplayLanguage.allCases, [(24, 80), (8, 20), (60, 200), (1, 1), (25, 40)])
@@ -42,7 +42,7 @@ import Testing
     @Test(arguments: DisplayLanguage.allCases) func everyTitleIsBigAndDistinct(language: DisplayLanguage) {
         let layout = DisplayLayout(rows: 24, columns: 80, language: language)
         var seen: Set<String> = []
-        for verdict in Self.verdicts where verdict != .admittedByHand {
+        for verdict in Self.verdicts where verdict != .admittedManually {
             let words = DisplayWords.title(result(verdict), language)
             let screen = layout.answer(result(verdict, zone: nil))
             let text = screen.rows.map(\.text).joined(separator: "\n")

@@ -68,7 +68,7 @@ struct FlowFold: Sendable {
                 if flags.contains(.out) { counts.passedOut += 1 } else { counts.passedIn += 1 }
             case 1..<Verdict.annulled.rawValue: if !flags.contains(.inspection) { counts.refused += 1 }
             case Verdict.annulled.rawValue: counts.annulled += 1
-            case Verdict.passageWithoutTap.rawValue, Verdict.admittedByHand.rawValue: counts.untapped += 1
+            case Verdict.passageWithoutTap.rawValue, Verdict.admittedManually.rawValue: counts.untapped += 1
             default: break
             }
             if verdict < Verdict.laneNormal.rawValue { counts.lastMicros = max(at, counts.lastMicros ?? at) }

@@ -1,5 +1,5 @@
-// The plain SHA-256 calls are marked deprecated since OpenSSL 3.0 in favour of EVP, whose contexts cost an allocation and a
-// provider look-up each: too much for a tap. They remain supported for as long as libcrypto.so.3 lives.
+// OpenSSL 3.0 deprecates the plain SHA-256 calls in favour of EVP, whose contexts cost an allocation and a provider look-up
+// each: too much per tap. The calls remain part of libcrypto.so.3.
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>

@@ -1,7 +1,7 @@
 #include <curl/curl.h>
 
-// curl_easy_setopt and curl_easy_getinfo are variadic (and type-checking macros), which Swift cannot call: one function
-// for each type of argument.
+// curl_easy_setopt and curl_easy_getinfo are variadic (and type-checking macros), which Swift cannot call. There is one
+// function per argument type.
 static inline CURLcode shim_set_long(CURL *handle, CURLoption option, long value) {
   return curl_easy_setopt(handle, option, value);
 }

@@ -1,4 +1,4 @@
-// What the Glibc module of the toolchain leaves out.
+// Declarations that the toolchain's Glibc module lacks.
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/timex.h>
@@ -8,10 +8,10 @@
 // prctl is variadic, which Swift cannot call.
 static inline void shim_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
 
-// `stdout` is a C global that Swift 6 takes for shared mutable state.
+// Swift 6 rejects the C global `stdout` as shared mutable state.
 static inline void shim_stdout_by_line(void) { setvbuf(stdout, NULL, _IOLBF, 0); }
 
-// glibc hides both behind _GNU_SOURCE, which a module cannot set for headers that others have included before.
+// glibc declares both only with _GNU_SOURCE, which a module cannot set for headers that were included before.
 #include <spawn.h>
 extern int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *, int);
 static inline int shim_spawn_close_from(posix_spawn_file_actions_t *actions, int first) {
@@ -25,7 +25,7 @@ static inline int shim_pipe(int ends[2], int flags) { return pipe2(ends, flags);
 #include <termios.h>
 static inline int shim_exclusive(int file) { return ioctl(file, TIOCEXCL); }
 
-// Rows and columns of a terminal, by a variadic call as well; false where it is none or does not know.
+// Rows and columns of a terminal, also by a variadic call. Returns 0 if there is no terminal or its size is unknown.
 static inline int shim_terminal_size(int file, int *rows, int *columns) {
     struct winsize size;
     if (ioctl(file, TIOCGWINSZ, &size) != 0 || size.ws_row == 0 || size.ws_col == 0) return 0;
@@ -34,19 +34,19 @@ static inline int shim_terminal_size(int file, int *rows, int *columns) {
     return 1;
 }
 
-// cfmakeraw and the pseudo-terminal calls are hidden like those above.
+// cfmakeraw and the pseudo-terminal calls also need _GNU_SOURCE.
 extern void cfmakeraw(struct termios *);
 extern int posix_openpt(int);
 extern int grantpt(int);
 extern int unlockpt(int);
 extern int ptsname_r(int, char *, unsigned long);
 
-// Input devices: which file is one, and whose keys it types.
+// Input devices: detection, and exclusive access to their key events.
 #include <linux/input.h>
 static inline int shim_is_input_device(int file) {
     int version;
     return ioctl(file, EVIOCGVERSION, &version) == 0;
 }
 static inline int shim_grab_input(int file) { return ioctl(file, EVIOCGRAB, 1); }
-// Hidden like those above; the same on every architecture that Debian's Linux runs on here (asm-generic).
+// O_PATH, which also needs _GNU_SOURCE. The value is the same on all supported architectures (asm-generic).
 static inline int shim_path_only(void) { return 010000000; }

@@ -1,15 +1,15 @@
 #include <nfc/nfc.h>
 #include <string.h>
 
-// nfc_target is a packed union of packed structs, whose members Swift would have to read unaligned; and poll_target is not
-// used, because libnfc waits in it without any limit for the reader's acknowledgement, where no abort reaches it.
+// nfc_target is a packed union of packed structs, whose members Swift would have to read unaligned. poll_target is not used,
+// because libnfc waits in it without a time limit for the reader's acknowledgement and cannot be aborted there.
 struct shim_target {
     size_t uid_length;
     unsigned char uid[10];
     unsigned char sak;
 };
 
-// ISO/IEC 14443 type A, 106 kbit/s. 1: found, 0: none, below: error of libnfc.
+// Selects a tag, ISO/IEC 14443 type A, 106 kbit/s. Returns 1 if found, 0 if there is none, or libnfc's negative error code.
 static inline int shim_select(nfc_device *device, struct shim_target *found) {
     const nfc_modulation modulation = {.nmt = NMT_ISO14443A, .nbr = NBR_106};
     nfc_target target;
@@ -23,7 +23,7 @@ static inline int shim_select(nfc_device *device, struct shim_target *found) {
     return 1;
 }
 
-// An array of arrays, which Swift sees as a tuple of tuples.
+// nfc_connstring is an array type, which Swift imports as a tuple.
 static inline size_t shim_list(nfc_context *context, char *texts, size_t limit) {
     return nfc_list_devices(context, (nfc_connstring *)texts, limit);
 }

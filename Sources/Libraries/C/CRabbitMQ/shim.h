@@ -16,7 +16,7 @@ static inline amqp_rpc_reply_t shim_login_plain(
       state, vhost, channel_max, frame_max, heartbeat, properties, AMQP_SASL_METHOD_PLAIN, user, password);
 }
 
-// ioctl is variadic. Bytes written to the socket that the other side's kernel has not acknowledged yet; -1 on an error.
+// ioctl is variadic. Returns the bytes written to the socket that the peer's kernel has not acknowledged; -1 on an error.
 static inline int shim_unacknowledged_bytes(int descriptor) {
   int bytes = 0;
   return ioctl(descriptor, SIOCOUTQ, &bytes) == 0 ? bytes : -1;

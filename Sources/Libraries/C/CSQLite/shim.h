@@ -1,4 +1,4 @@
-/* Debian's library has the session extension; its header declares it only when asked. */
+/* Debian's library has the session extension; its header declares it only with these macros. */
 #define SQLITE_ENABLE_SESSION 1
 #define SQLITE_ENABLE_PREUPDATE_HOOK 1
 #include <sqlite3.h>

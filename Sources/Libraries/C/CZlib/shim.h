@@ -1,7 +1,7 @@
 #include <zlib.h>
 
-// deflateInit2 and inflateInit2 are macros, which Swift cannot call. 15 bits of window; negative: without framing, as a part of
-// a gzip member is; + 16: in gzip's framing.
+// deflateInit2 and inflateInit2 are macros, which Swift cannot call. The window has 15 bits. A negative value means raw deflate
+// data, as in a part of a gzip member; adding 16 means gzip framing.
 static inline int shim_deflate_init(z_stream *stream, int level) {
   return deflateInit2(stream, level, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY);
 }

@@ -16,11 +16,11 @@ extension Center {
     static let daemon = [run, migrate, retention]
 
     private static let migrate = Command(
-        "migrate", "make the schema, or bring it up to date", options: [databaseURL]
+        "migrate", "create or upgrade the database schema", options: [databaseURL]
     ) { arguments in
         let url = try database(arguments)
         return {
-            // A migration may rewrite a table: no limit.
+            // No time limit: a migration can rewrite a table.
             let done = try withDatabase(url, statementTimeoutMs: 0) { try Migrator($0).migrate() }
             print(
                 done.isEmpty
@@ -29,55 +29,62 @@ extension Center {
     }
 
     private static let run = Command(
-        "run", "the daemon: broker to database, HTTP, snapshots",
+        "run", "run the center: store batches of the broker, serve HTTP, publish snapshots, until SIGTERM",
         options: [
             Option(
-                "amqp-url", "URL", "a RabbitMQ node: amqp://USER:PASSWORD@HOST:PORT/VHOST; several are tried in turn",
-                kind: .secrets,
-                required: true),
+                "amqp-url", "URL", "RabbitMQ node: amqp://USER:PASSWORD@HOST:PORT/VHOST; several are tried in turn",
+                kind: .secrets, required: true),
             databaseURL,
-            Option("http", "ADDRESS:PORT", "where to serve HTTP; port 0: any", default: "127.0.0.1:8080"),
-            Option("snapshots", "DIR", "the folder of the snapshot files, served as /snapshot/"),
-            Option("shards", "N", "queues of the broker: 4 at first; may grow, never shrink"),
             Option(
-                "writers", "N", "connections that store side by side, 1 to 16",
+                "http", "ADDRESS:PORT", "address of the HTTP server; port 0 selects a free port",
+                default: "127.0.0.1:8080"),
+            Option("snapshots", "DIR", "folder of the snapshot files, served as /snapshot/"),
+            Option(
+                "shards", "N", "number of broker queues, which can be increased and never reduced; 4 for a new broker"),
+            Option(
+                "writers", "N", "number of database connections that store batches in parallel, 1 to 16",
                 default: "\(IngestSettings.defaultWriters)"),
-            Option("center", "K/N", "which of N centers on the same queues this is, as 2/3", default: "1/1"),
+            Option(
+                "center", "K/N", "number K of this center among N centers on the same queues, for example 2/3",
+                default: "1/1"),
             Option(
                 "database-away-limit-s", "S",
-                "batches in hand are held so long without a database, then given back to the broker, 1 to 1500",
+                "time without a database after which unacknowledged batches are requeued, in seconds, 1 to 1500",
                 default: "600"),
-            Option("relay-user", "NAME", "a broker user that may publish for any scanner", kind: .repeated),
+            Option("relay-user", "NAME", "broker user that may publish for any scanner", kind: .repeated),
             Option(
                 "signing-key", "FILE",
-                "minisign secret key; publish a snapshot in --snapshots whenever the registration list has changed"),
-            Option("signing-key-password", "TEXT", "of an encrypted signing key", kind: .secret),
-            Option("snapshot-at", "HH:MM", "publish one each night at this time of the event, too"),
-            Option("keep-days", "N", "drop scans N days after their journals were heard of; never if not given"),
+                "minisign secret key; publishes a snapshot in --snapshots after each change of the registration list"),
+            Option("signing-key-password", "TEXT", "password of an encrypted signing key", kind: .secret),
+            Option("snapshot-at", "HH:MM", "also publish a snapshot daily at this local time of the event"),
+            Option(
+                "keep-days", "N",
+                "drop partitions of scans whose journals were last received N days ago (default never)"),
         ]
     ) { arguments in
         let url = try database(arguments)
         let metrics = Metrics()
         let ingest = IngestService(try ingestSettings(arguments, url), metrics: metrics)
-        let growth = MaintenanceService(
+        let maintenance = MaintenanceService(
             databaseURL: url,
             MaintenanceSettings(keepDays: try arguments.int("keep-days", MaintenanceSettings.keepDaysRange)),
             metrics: metrics)
         let address = try arguments.required("http")
         guard let http = HTTPAddress(address) else {
-            throw ProgramError.configuration("--http \(address): ADDRESS:PORT is needed, as 127.0.0.1:8080")
+            throw ProgramError.configuration("--http \(address): not ADDRESS:PORT, such as 127.0.0.1:8080")
         }
         let web = CenterEndpoints(
             metrics: metrics, snapshots: arguments["snapshots"], readiness: { ingest.health.problems })
         let snapshots = try snapshotService(arguments, url)
         return {
             let schema = SchemaGuard(url: url)
-            // An unmigrated schema is told before anything starts; a database that is away is waited for.
+            // A wrong schema ends the daemon before anything starts. An unavailable database does not: the service
+            // waits for it.
             let isKnown = try schema.check()
-            if !isKnown { Log("center").warning("database away, waiting for it") }
+            if !isKnown { Log("center").warning("database unavailable, waiting for it") }
             var services = [ingest.service()]
             if !isKnown { services.append(schema.service()) }
-            services += growth.services()
+            services += maintenance.services()
             if let snapshots { services.append(snapshots.service()) }
             services.append(web.service(http))
             Log("center").info("starting", [.version: Software.version])
@@ -90,7 +97,7 @@ extension Center {
         do {
             brokers = try arguments.all("amqp-url").map { (text) throws(AMQPError) in try AMQPAddress(url: text) }
         } catch { throw ProgramError.configuration("--amqp-url: \(error)") }
-        guard !brokers.isEmpty else { throw ProgramError.configuration("--amqp-url is needed (see --help)") }
+        guard !brokers.isEmpty else { throw ProgramError.configuration("--amqp-url is required (see --help)") }
         var settings = IngestSettings(
             brokers: brokers, databaseURL: url, shards: try arguments.int("shards", IngestSettings.shardsRange),
             relayUsers: Set(arguments.all("relay-user")),
@@ -107,9 +114,13 @@ extension Center {
     }
 
     private static func snapshotService(_ arguments: Arguments, _ url: String) throws -> SnapshotService? {
-        let night = try arguments["snapshot-at"].map { try DailySchedule($0) }
+        let schedule = try arguments["snapshot-at"].map { text in
+            do { return try DailySchedule(text) } catch {
+                throw ProgramError.configuration("--snapshot-at: \(error)")
+            }
+        }
         guard let keyFile = arguments["signing-key"] else {
-            guard night == nil else {
+            guard schedule == nil else {
                 throw ProgramError.configuration("--snapshot-at needs --snapshots DIR and --signing-key FILE")
             }
             return nil
@@ -119,28 +130,30 @@ extension Center {
         }
         let key = try MinisignSecretKey(path: keyFile, password: arguments["signing-key-password"])
         return SnapshotService(
-            databaseURL: url, SnapshotExporter.Settings(folder: folder, key: key), night: night)
+            databaseURL: url, SnapshotExporter.Settings(folder: folder, key: key), schedule: schedule)
     }
 }
 
-/// Ends a daemon whose database has another schema than it needs. A database that is away is no reason to end: a daemon that
-/// boots first waits.
+/// Ends a daemon whose database has the wrong schema. An unavailable database does not end it, because the daemon can
+/// start before the database.
 struct SchemaGuard: Sendable {
     let url: String
 
-    /// Whether the schema was seen, and is right. Throws `ProgramError` (configuration) when it is not; gives false when the
-    /// database is away.
+    /// Checks the schema.
+    ///
+    /// - Returns: `false` if the database is unavailable.
+    /// - Throws: `SchemaError` for a wrong schema; `PostgresError` if a retry cannot help.
     func check() throws -> Bool {
         do {
             try Migrator(PostgresConnection(url: url, applicationName: "tapline-center")).requireCurrent()
             return true
         } catch let error as PostgresError {
-            guard error.isRetriable else { throw ProgramError(error) }
+            guard error.isRetriable else { throw error }
             return false
         }
     }
 
-    /// Checks as soon as the database is there.
+    /// Checks as soon as the database is available.
     func service() -> Service {
         .thread("schema") { stop in
             var backoff = Backoff()

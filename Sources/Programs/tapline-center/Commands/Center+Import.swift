@@ -7,37 +7,42 @@ import Registry
 extension Center {
     private enum Format: String, CaseIterable { case csv, pretix, eventbrite }
 
-    /// As long as a list of a million rows takes on a slow disk.
-    private static let importStatementLimitMs = 1_800_000
+    /// Maximum duration of a statement, in milliseconds: a list of a million rows on a slow disk.
+    private static let statementTimeoutMs = 1_800_000
 
     static let importList = Command(
         "import", positionals: "[FILE ...]", count: 0...100_000,
-        "take a registration list over, whole or not at all; - is standard input",
+        "import a registration list in one transaction; - is standard input",
         options: [
-            databaseURL, eventKeyFile, output,
-            Option("format", "csv|pretix|eventbrite", "what the files are", default: "csv"),
-            Option("passes", "FILE", "CSV of passes with their access, taken over first; alone, too"),
+            databaseURL, .eventKeyFile, .output,
+            Option("format", "csv|pretix|eventbrite", "format of the files", default: "csv"),
             Option(
-                "uid-format", "FORMAT", "how UIDs are written: hex, hex-reversed, decimal, decimal-reversed",
+                "passes", "FILE", "CSV file of passes with their access, imported first; can be given without a list"),
+            Option(
+                "uid-format", "FORMAT", "notation of UIDs: hex, hex-reversed, decimal, decimal-reversed",
                 default: "hex"),
-            Option("uid-bytes", "N", "bytes that each UID must have; else numbers of up to 10 digits have 4, others 7"),
-            .toggle("dry-run", "do everything, tell, and undo it"),
+            Option(
+                "uid-bytes", "N",
+                "length of all UIDs, in bytes (default 4 for decimal UIDs of at most 10 digits, 7 for longer ones)"),
+            .toggle("dry-run", "report the result and roll it back"),
             .toggle(
                 "void-missing",
-                "active ones with an external_ref who are not in the list become void, until they are listed again"),
-            .toggle("replace-tags", "other tags of those who are listed become lost"),
+                "void active attendees with an external_ref that are not in the list, until they are listed again"),
+            .toggle("replace-tags", "mark the other tags of listed attendees as lost"),
             .toggle(
                 "allow-shrink",
-                "let the two above take more than \(ImportOptions.shrinkLimitPercent) % of attendees or tags away"),
+                "permit the two options above to deactivate over \(ImportOptions.shrinkLimitPercent) % of attendees or tags"
+            ),
         ],
         details: """
-            CSV has a header of name; uid, sun, code or tag_id; external_ref; category; zones or pass; valid_from,
-            valid_until; status (docs/registry.md).
-            pretix: orders, positions and items of its API, in any number of files. eventbrite: its report of attendees.
+            csv: columns name; uid, sun, code or tag_id; external_ref; category; zones or pass; valid_from;
+                 valid_until; status (docs/operating/registration.md)
+            pretix: orders, positions and items of the pretix API, in any number of files
+            eventbrite: the attendee report of Eventbrite
             """
     ) { arguments in
         let url = try database(arguments)
-        let json = try arguments.choice("output", Output.self) == .json
+        let json = try arguments.outputFormat() == .json
         var options = ImportOptions()
         options.isDryRun = arguments.has("dry-run")
         options.voidMissing = arguments.has("void-missing")
@@ -45,53 +50,51 @@ extension Center {
         options.allowShrink = arguments.has("allow-shrink")
         let (sources, passes) = (try sources(of: arguments), arguments["passes"])
         return { [options] in
-            let passes = try passes.map { path in try refusable(path) { try PassCSV(path) } }
+            let passes = try passes.map { path in try naming(path) { try PassCSV(path) } }
             let list = try sources?.open()
             let line = ProgressLine()
-            let done = try withDatabase(url, statementTimeoutMs: importStatementLimitMs) { connection in
+            let done = try withRegistry(url, statementTimeoutMs: statementTimeoutMs) { registry, _ in
                 defer { line?.clear() }
-                return try refusable(sources?.name ?? "") {
-                    try RegistryStore(connection).import(list, passes: passes, options) { progress in
-                        line?.show(progress.description)
-                    }
+                return try naming(sources?.name ?? "") {
+                    try registry.import(list, passes: passes, options) { line?.show($0.description) }
                 }
             }
-            print(json ? done.json : done.description)
+            print(json ? try JSONOutput.line(done) : done.description)
         }
     }
 
-    /// Where a list comes from; opened when the work begins.
+    /// The list to import. It is opened when the work begins.
     private struct Sources: Sendable {
         let name: String
         let open: @Sendable () throws -> any RegistrationSource
     }
 
-    /// Nil when only passes are imported.
+    /// - Returns: `nil` if only passes are imported.
     private static func sources(of arguments: Arguments) throws -> Sources? {
         let paths = arguments.positionals
         let format = try arguments.choice("format", Format.self) ?? .csv
         guard let path = paths.first else {
-            guard arguments.has("passes") else { throw ProgramError.usage("a FILE is needed, or --passes FILE") }
+            guard arguments.has("passes") else { throw ProgramError.usage("a FILE or --passes FILE is required") }
             for flag in ["void-missing", "replace-tags"] where arguments.has(flag) {
                 throw ProgramError.usage("--\(flag) needs a FILE")
             }
             return nil
         }
         guard format == .pretix || paths.count == 1 else {
-            throw ProgramError.usage("one FILE is needed, not \(paths.count) (only pretix's come in several)")
+            throw ProgramError.usage("one FILE is required, not \(paths.count) (only pretix can have several)")
         }
         switch format {
         case .csv:
             var identities = RegistrationCSV.Identities(
-                key: arguments.has("event-key-file") ? try eventKey(arguments) : nil)
+                key: arguments.has("event-key-file") ? try arguments.eventKey() : nil)
             identities.format = try arguments.choice("uid-format", UIDFormat.self) ?? .hex
             identities.uidBytes = try arguments.int("uid-bytes", uidLengths(identities.format))
             return Sources(name: path) { [identities] in RegistrationCSV(path, identities) }
         case .pretix:
-            let key = try eventKey(arguments)
+            let key = try arguments.eventKey()
             return Sources(name: paths.joined(separator: ", ")) { try PretixExport(paths, key: key) }
         case .eventbrite:
-            let key = try eventKey(arguments)
+            let key = try arguments.eventKey()
             return Sources(name: path) { EventbriteCSV(path, key: key) }
         }
     }
@@ -103,30 +106,33 @@ extension Center {
         }
     }
 
-    /// Gives a refused list the words of an error.
-    private static func refusable<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
-        do { return try body() } catch let refused as ImportRejected {
-            throw ProgramError.failed(
-                "\(path): \(refused.count) bad row\(refused.count == 1 ? "" : "s"), nothing was stored\n\(refused)")
+    /// Adds the file and the number of invalid rows to a rejected list, and the flag to a missing event key.
+    private static func naming<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
+        do { return try body() } catch let rejected as ImportRejected {
+            let rows = rejected.count == 1 ? "1 invalid row" : "\(rejected.count) invalid rows"
+            throw ProgramError.failed("\(path): \(rows), nothing was stored\n\(rejected)")
+        } catch RegistrationListError.eventKeyMissing {
+            throw ProgramError.configuration(
+                "\(path): \(RegistrationListError.eventKeyMissing) (use --event-key-file FILE)")
         }
     }
 
     static let exportList = Command(
-        "export", "write the registration list as CSV, which import takes back without a change",
+        "export", "write the registration list as CSV, in the format of import",
         options: [
-            databaseURL, Option("out", "FILE", "where to, mode 600: it has names", required: true),
-            Option("passes", "FILE", "write the named passes with their access too"),
+            databaseURL,
+            Option("out", "FILE", "file to write, with mode 600 because it contains names", required: true),
+            Option("passes", "FILE", "also write the named passes with their access to this file"),
         ]
     ) { arguments in
         let (url, path, passes) = (try database(arguments), try arguments.required("out"), arguments["passes"])
         return {
-            try withDatabase(url, statementTimeoutMs: importStatementLimitMs) { connection in
-                let registry = try RegistryStore(connection)
+            try withRegistry(url, statementTimeoutMs: statementTimeoutMs) { registry, _ in
                 var done = RegistryStore.Exported()
                 try Files.writeAtomically(to: path, mode: 0o600) { done = try registry.exportList(to: $0) }
                 print(
                     "\(path): \(done.rows) attendees"
-                        + (done.leftOut > 0 ? ", and \(done.leftOut) without reference and tag left out" : ""))
+                        + (done.leftOut > 0 ? "; \(done.leftOut) without reference and tag left out" : ""))
                 guard let passes else { return }
                 var count = 0
                 try Files.writeAtomically(to: passes) { count = try registry.exportPasses(to: $0) }

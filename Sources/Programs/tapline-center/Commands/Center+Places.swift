@@ -7,10 +7,10 @@ extension Center {
     private static let capacityRange = 0...100_000_000
 
     private static let zoneAdd = Command(
-        "zone add", positionals: "NAME", count: 1...1, "make a zone",
+        "zone add", positionals: "NAME", count: 1...1, "create a zone",
         options: [
-            databaseURL, Option("parent", "ZONE", "the zone that it lies in"),
-            Option("capacity", "N", "people"),
+            databaseURL, Option("parent", "ZONE", "enclosing zone"),
+            Option("capacity", "N", "maximum number of people"),
         ]
     ) { arguments in
         let (url, name, parent) = (try database(arguments), arguments.positionals[0], arguments["parent"])
@@ -21,9 +21,9 @@ extension Center {
     private static let zoneSet = Command(
         "zone set", positionals: "NAME", count: 1...1, "change a zone",
         options: [
-            databaseURL, Option("name", "NAME", "its new name"),
-            Option("parent", "ZONE", "the zone that it lies in; '' for none"),
-            Option("capacity", "N", "people; '' for no limit"),
+            databaseURL, Option("name", "NAME", "new name"),
+            Option("parent", "ZONE", "enclosing zone; '' for none"),
+            Option("capacity", "N", "maximum number of people; '' for no limit"),
         ]
     ) { arguments in
         let (url, name, newName) = (try database(arguments), arguments.positionals[0], arguments["name"])
@@ -37,20 +37,21 @@ extension Center {
     }
 
     private static let zoneList = list(
-        "zone list", "zones, their parents, and how full they are",
+        "zone list", "list the zones with their parents and occupancy",
         """
         SELECT zone_id AS id, z.name, p.name AS parent, z.capacity, inside, inside_total, lanes, lanes_silent
         FROM tapline.live_zones z LEFT JOIN tapline.zones p ON p.id = z.parent_id ORDER BY path
         """)
 
     private static let policy = Option(
-        "policy", "JSON", "antipassback, minutes, debounce_ms, tolerance_s, no_snapshot, expired, uid_only")
+        "policy", "JSON",
+        "antipassback, minutes, debounce_ms, tolerance_s, no_snapshot, expired, uid_only (docs/reference/policy.md)")
 
     private static let gateAdd = Command(
-        "gate add", positionals: "NAME", count: 1...1, "make a gate",
+        "gate add", positionals: "NAME", count: 1...1, "create a gate",
         options: [
-            databaseURL, Option("zone", "ZONE", "where in leads to", required: true),
-            Option("from-zone", "ZONE", "where out leads to; off site if not given"), policy,
+            databaseURL, Option("zone", "ZONE", "zone on the inner side", required: true),
+            Option("from-zone", "ZONE", "zone on the outer side (default off site)"), policy,
         ]
     ) { arguments in
         let (url, name) = (try database(arguments), arguments.positionals[0])
@@ -59,10 +60,10 @@ extension Center {
     }
 
     private static let gateSet = Command(
-        "gate set", positionals: "NAME", count: 1...1, "change a gate; its policy is replaced whole",
+        "gate set", positionals: "NAME", count: 1...1, "change a gate; --policy replaces the whole policy",
         options: [
-            databaseURL, Option("name", "NAME", "its new name"), Option("zone", "ZONE", "where in leads to"),
-            Option("from-zone", "ZONE", "where out leads to; '' for off site"), policy,
+            databaseURL, Option("name", "NAME", "new name"), Option("zone", "ZONE", "zone on the inner side"),
+            Option("from-zone", "ZONE", "zone on the outer side; '' for off site"), policy,
         ]
     ) { arguments in
         let (url, name, newName) = (try database(arguments), arguments.positionals[0], arguments["name"])
@@ -76,7 +77,7 @@ extension Center {
     }
 
     private static let gateList = list(
-        "gate list", "gates, where they lead, and their policies",
+        "gate list", "list the gates with their zones and policies",
         """
         SELECT g.id, g.name, z.name AS zone, f.name AS from_zone, g.policy,
             (SELECT count(*) FROM tapline.scanners s WHERE s.gate_id = g.id AND s.enabled) AS scanners

@@ -9,14 +9,14 @@ extension Center {
     static let quarantine = [quarantineList, quarantineShow, quarantineReplay, quarantineDrop]
 
     private static let quarantineList = list(
-        "quarantine list", "batches that could not be taken",
+        "quarantine list", "list the quarantined batches",
         """
         SELECT id, received_at, routing_key, reason, times, coalesce(size, octet_length(body)) AS bytes,
             left(detail, 60) AS detail
         FROM tapline.quarantine ORDER BY id
         """)
 
-    /// Which rows a command means: ids, a scanner's, or all of them.
+    /// The rows that a command applies to: by id, by scanner, or all.
     private struct Selection: Sendable {
         let ids: [Int64]
         let scanner: String?
@@ -24,34 +24,35 @@ extension Center {
         init(_ arguments: Arguments) throws {
             ids = try arguments.positionals.map {
                 guard let id = Int64($0) else {
-                    throw ProgramError.usage("'\($0)' is no id (tapline-center quarantine list)")
+                    throw ProgramError.usage("'\($0)' is not an id (tapline-center quarantine list)")
                 }
                 return id
             }
-            scanner = try arguments["scanner"].map { try scannerID($0).text }
+            scanner = try arguments["scanner"].map { try ScannerID(argument: $0).text }
             let given = (ids.isEmpty ? 0 : 1) + (scanner == nil ? 0 : 1) + (arguments.has("all") ? 1 : 0)
-            guard given == 1 else { throw ProgramError.usage("one of ID ..., --scanner ID, --all is needed") }
+            guard given == 1 else { throw ProgramError.usage("exactly one of ID ..., --scanner ID, --all is required") }
         }
 
         static let options = [
             databaseURL, Option("scanner", "ID", "all batches of this scanner"), .toggle("all", "all batches"),
         ]
 
-        /// Of `$1` and `$2`.
+        /// SQL condition with the parameters `$1` and `$2`.
         static let condition = "($1::bigint[] = '{}' OR id = ANY ($1)) AND ($2::text IS NULL OR scanner_id = $2)"
         var parameters: [PostgresParameter] { [.int64s(ids), .optional(scanner)] }
     }
 
     private static let quarantineShow = Command(
-        "quarantine show", positionals: "ID", count: 1...1, "one batch, with its detail and its bytes in hex",
-        options: [databaseURL, output]
+        "quarantine show", positionals: "ID", count: 1...1, "show one batch with its detail and its bytes in hex",
+        options: [databaseURL, .output]
     ) { arguments in
         let url = try database(arguments)
-        let json = try arguments.choice("output", Output.self) == .json
-        guard let id = Int64(arguments.positionals[0]) else { throw ProgramError.usage("an id is needed") }
+        let json = try arguments.outputFormat() == .json
+        guard let id = Int64(arguments.positionals[0]) else {
+            throw ProgramError.usage("'\(arguments.positionals[0])' is not an id (tapline-center quarantine list)")
+        }
         return {
-            try withDatabase(url) { connection in
-                _ = try RegistryStore(connection)
+            try withRegistry(url) { _, connection in
                 let listing = try Listing(
                     connection,
                     """
@@ -70,14 +71,13 @@ extension Center {
     }
 
     private static let quarantineDrop = Command(
-        "quarantine drop", positionals: "[ID ...]", count: 0...10_000, "forget batches for ever",
+        "quarantine drop", positionals: "[ID ...]", count: 0...10_000, "delete batches permanently",
         options: Selection.options
     ) { arguments in
         let (url, selection) = (try database(arguments), try Selection(arguments))
         return {
-            let dropped = try withDatabase(url) { connection in
-                _ = try RegistryStore(connection)
-                return try connection.query(
+            let dropped = try withRegistry(url) { _, connection in
+                try connection.query(
                     "DELETE FROM tapline.quarantine WHERE \(Selection.condition)", selection.parameters
                 ).affectedRows
             }
@@ -87,28 +87,27 @@ extension Center {
     }
 
     private static let relayUser = Option(
-        "relay-user", "NAME", "a broker user that may publish for any scanner, as for run", kind: .repeated)
+        "relay-user", "NAME", "broker user that may publish for any scanner, as for run", kind: .repeated)
 
     private static let quarantineReplay = Command(
         "quarantine replay", positionals: "[ID ...]", count: 0...10_000,
-        "try batches again, each scan still stored once; what is taken leaves the quarantine",
+        "store batches again, with deduplication; stored batches leave the quarantine",
         options: Selection.options + [relayUser]
     ) { arguments in
         let (url, selection) = (try database(arguments), try Selection(arguments))
         let relayUsers = Set(arguments.all("relay-user"))
         return {
-            let left = try withDatabase(url) { connection in
-                _ = try RegistryStore(connection)
-                let (taken, left) = try replay(connection, selection, relayUsers)
-                print("\(taken) taken, \(left) left")
+            let left = try withRegistry(url) { _, connection in
+                let (stored, left) = try replay(connection, selection, relayUsers)
+                print("\(stored) stored, \(left) left")
                 try trackNow(connection)
                 return left
             }
-            guard left == 0 else { throw ProgramError.failed("\(left) batches could not be taken") }
+            guard left == 0 else { throw ProgramError.failed("\(left) batches could not be stored") }
         }
     }
 
-    /// One batch a transaction: a quarantine is small, and one bad batch holds no other back.
+    /// Stores each batch in its own transaction, so that an invalid batch does not affect the others.
     private static func replay(
         _ connection: PostgresConnection, _ selection: Selection, _ relayUsers: Set<String>
     ) throws -> (taken: Int, left: Int) {
@@ -128,13 +127,13 @@ extension Center {
             guard row.rowCount == 1 else { continue }
             let body = row.bytes(0, 2)
             guard row.isNull(0, 4) || row.int(0, 4) == Int64(body.count) else {
-                print("\(ids.int(index, 0)): only its first \(body.count) bytes are kept")
+                print("\(ids.int(index, 0)): cannot be stored, only its first \(body.count) bytes were kept")
                 continue
             }
             let delivery = IngestDelivery(
                 routingKey: row.bytes(0, 0), userID: row.optionalText(0, 1), body: body,
                 receivedMicros: row.microseconds(0, 3))
-            // Who came as far as these reasons was let through by name; nobody has to name the relay again.
+            // A batch with one of these reasons passed the identity check, so its user is trusted again.
             let trusted = row.bool(0, 5) ? relayUsers.union([row.text(0, 1)]) : relayUsers
             let store = try IngestStore(connection, relayUsers: trusted)
             let outcome = try store.store([delivery], quarantining: false)[0]

@@ -5,16 +5,16 @@ import Postgres
 import Registry
 
 extension Center {
-    /// How often a drop is tried that waits for readers, and how long apart.
+    /// Number of attempts to drop a partition that is in use, and the pause between them in milliseconds.
     private static let (dropAttempts, dropWaitMs) = (60, 1_000)
 
     static let retention = Command(
-        "retention", "drop old scans, a partition at a time; what each scanner sent stays counted",
+        "retention", "drop partitions of old scans; the counters of the scanners stay",
         options: [
             databaseURL,
-            Option("keep-days", "N", "keep what was heard of within N days", required: true),
-            .toggle("dry-run", "tell, and drop nothing"),
-            .toggle("force", "drop also what has open gaps or journals that are not over"),
+            Option("keep-days", "N", "keep partitions with journals received in the last N days", required: true),
+            .toggle("dry-run", "report, and drop nothing"),
+            .toggle("force", "also drop partitions with open gaps or unfinished journals"),
         ]
     ) { arguments in
         let url = try database(arguments)
@@ -22,8 +22,7 @@ extension Center {
         let keepDays = try arguments.int("keep-days", MaintenanceSettings.keepDaysRange) ?? 0
         let (isDry, force) = (arguments.has("dry-run"), arguments.has("force"))
         return {
-            try withDatabase(url, statementTimeoutMs: 600_000) { connection in
-                _ = try RegistryStore(connection)
+            try withRegistry(url, statementTimeoutMs: 600_000) { _, connection in
                 let retention = Retention(connection)
                 let old = try retention.candidates(keepDays: keepDays)
                 if old.isEmpty { print("nothing is older than \(keepDays) days") }
@@ -50,6 +49,6 @@ extension Center {
             _ = Poll.wait([], timeoutMs: dropWaitMs)
         }
         throw ProgramError.failed(
-            "\(partition.name) is being read (a backup?) or was heard of meanwhile: try again later")
+            "\(partition.name) is in use (a backup?), or new scans arrived in it: try again later")
     }
 }

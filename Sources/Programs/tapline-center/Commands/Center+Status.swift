@@ -4,12 +4,11 @@ import Registry
 
 extension Center {
     static let status = [
-        Command("status", "the event at a glance", options: [databaseURL, output]) { arguments in
+        Command("status", "show an overview of the event", options: [databaseURL, .output]) { arguments in
             let url = try database(arguments)
-            let json = try arguments.choice("output", Output.self) == .json
+            let json = try arguments.outputFormat() == .json
             return {
-                try withDatabase(url) { connection in
-                    _ = try RegistryStore(connection)
+                try withRegistry(url) { _, connection in
                     let row = try connection.query(overview)
                     if json { return print(row.text(0, 0)) }
                     let facts = try Listing(

@@ -6,39 +6,12 @@ import ScanModel
 extension Center {
     static let tags = [revoke, replace]
 
-    private static func options(_ prefix: String, _ whose: String) -> [Option] {
-        [
-            Option("\(prefix)uid", "HEX", "\(whose): UID of a chip"),
-            Option("\(prefix)sun", "HEX", "\(whose): UID of a chip that authenticates itself"),
-            Option("\(prefix)code", "TEXT", "\(whose): text of a code"),
-            Option("\(prefix)tag", "ID", "\(whose): tag ID, as it stands in the database"),
-        ]
-    }
-
-    /// The one tag that is meant.
-    private static func tag(_ arguments: Arguments, _ prefix: String) throws -> TagID {
-        let given = ["uid", "sun", "code", "tag"].filter { arguments.has(prefix + $0) }
-        guard given.count == 1, let text = arguments[prefix + given[0]] else {
-            throw ProgramError.usage("one of --\(prefix)uid, --\(prefix)sun, --\(prefix)code, --\(prefix)tag is needed")
-        }
-        if given[0] == "tag" {
-            guard let id = Int64(text), id != 0 else { throw ProgramError.usage("--\(prefix)tag \(text) is no tag ID") }
-            return TagID(rawValue: id)
-        }
-        let key = try eventKey(arguments)
-        if given[0] == "code" { return key.tagID(of: .code(text)) }
-        do {
-            let bytes = try UIDFormat.hex.bytes(text)
-            return key.tagID(of: given[0] == "uid" ? .uid(bytes) : .sun(bytes))
-        } catch { throw ProgramError.usage("--\(prefix)\(given[0]) \(text) \(error)") }
-    }
-
     private static let revoke = Command(
-        "tag revoke", "take a tag out of use; gates know with their next snapshot",
-        options: [databaseURL, eventKeyFile] + options("", "the tag")
-            + [Option("status", "lost|void|active", "what it becomes", default: "lost")]
+        "tag revoke", "revoke a tag; gates apply it with their next snapshot",
+        options: [databaseURL, .eventKeyFile] + Option.tag("the tag")
+            + [Option("status", "lost|void|active", "new status of the tag", default: "lost")]
     ) { arguments in
-        let (url, tag) = (try database(arguments), try tag(arguments, ""))
+        let (url, tag) = (try database(arguments), try arguments.tag())
         let status = try arguments.choice("status", TagStatus.self) ?? .lost
         return {
             let name = try withRegistry(url) { try $0.setTag(tag, status) }
@@ -47,13 +20,14 @@ extension Center {
     }
 
     private static let replace = Command(
-        "tag replace", "give the attendee of a lost tag a new one",
-        options: [databaseURL, eventKeyFile] + options("", "the lost tag") + options("new-", "the new tag")
+        "tag replace", "replace the lost tag of an attendee by a new one",
+        options: [databaseURL, .eventKeyFile] + Option.tag("the lost tag") + Option.tag(prefix: "new-", "the new tag")
     ) { arguments in
-        let (url, old, new) = (try database(arguments), try tag(arguments, ""), try tag(arguments, "new-"))
+        let (url, old, new) = (try database(arguments), try arguments.tag(), try arguments.tag(prefix: "new-"))
+        guard old != new else { throw ProgramError.usage("the new tag is the old tag") }
         return {
             let name = try withRegistry(url) { try $0.replaceTag(old, by: new) }
-            print("\(name) has tag \(new.rawValue) now; tag \(old.rawValue) is lost")
+            print("\(name) now has tag \(new.rawValue); tag \(old.rawValue) is lost")
         }
     }
 }

@@ -8,36 +8,40 @@ extension Center {
     static let tracking = [trackingCheck, trackingRebuild]
 
     private static let trackingCheck = Command(
-        "tracking check", "whether presence, annulments and flow are what the stored scans say; changes nothing",
-        options: [databaseURL, output]
+        "tracking check", "compare presence, annulments and flow with the stored scans; changes nothing",
+        options: [databaseURL, .output]
     ) { arguments in try verify(arguments, repair: false) }
 
     private static let trackingRebuild = Command(
-        "tracking rebuild", "presence, annulments and flow anew from the stored scans, beside a running center",
-        options: [databaseURL, output]
+        "tracking rebuild", "rebuild presence, annulments and flow from the stored scans; a center may run or not",
+        options: [databaseURL, .output]
     ) { arguments in try verify(arguments, repair: true) }
+
+    private struct Row: Encodable {
+        let relation: String
+        let right, missing, wrong: Int64
+    }
 
     private static func verify(_ arguments: Arguments, repair: Bool) throws -> Command.Work {
         let url = try database(arguments)
-        let json = try arguments.choice("output", Output.self) == .json
+        let json = try arguments.outputFormat() == .json
         return {
-            // As long as the scans need: no limit.
-            let reports = try withDatabase(url, statementTimeoutMs: 0) { connection in
-                _ = try RegistryStore(connection)
-                return try TrackingStore(connection).verify(repair: repair)
+            // No time limit: the duration depends on the number of scans.
+            let reports = try withRegistry(url, statementTimeoutMs: 0) { _, connection in
+                try TrackingStore(connection).verify(repair: repair)
             }
             if json {
                 let rows = reports.map {
-                    "{\"relation\":\(JSONText.quote($0.relation)),\"right\":\($0.right),\"missing\":\($0.missing),\"wrong\":\($0.wrong)}"
+                    Row(relation: $0.relation, right: $0.right, missing: $0.missing, wrong: $0.wrong)
                 }
-                print("[" + rows.joined(separator: ",") + "]")
+                print(try JSONOutput.line(rows))
             } else {
                 for report in reports { print(report) }
             }
             let differing = reports.reduce(0) { $0 + $1.missing + $1.wrong }
             guard differing == 0 || repair else {
                 throw ProgramError.failed(
-                    "\(differing) rows are not what the scans say: tapline-center tracking rebuild mends them")
+                    "\(differing) rows differ from the stored scans: run tapline-center tracking rebuild")
             }
         }
     }

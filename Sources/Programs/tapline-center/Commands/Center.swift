@@ -1,49 +1,22 @@
 import CLI
-import FileSystem
 import Postgres
 import Registry
-import ScanModel
 import Schema
 
-/// The commands, a file a group.
+/// The commands of `tapline-center`, in one file for each group.
 enum Center {
     static let databaseURL = Option(
-        "database-url", "URL", "PostgreSQL, as libpq takes it: postgresql://USER@HOST:PORT/DATABASE", kind: .secret,
+        "database-url", "URL", "database, a libpq connection URI: postgresql://USER@HOST:PORT/DATABASE", kind: .secret,
         required: true)
-    static let output = Option("output", "text|json", "how to print", default: "text")
-    static let eventKeyFile = Option("event-key-file", "FILE", "the event key: 32 raw bytes")
 
-    enum Output: String, CaseIterable { case text, json }
-
-    /// The checked URL of the database.
+    /// Returns the URL of the database, checked without connecting.
     static func database(_ arguments: Arguments) throws -> String {
         let url = try arguments.required("database-url")
-        do { try PostgresConnection.validate(url: url) } catch { throw ProgramError(error) }
+        try PostgresConnection.validate(url: url)
         return url
     }
 
-    static func eventKey(_ arguments: Arguments) throws -> EventKey {
-        let path = try arguments.required("event-key-file")
-        let bytes: [UInt8]
-        do { bytes = try Files.read(path, limit: 4_096) } catch {
-            throw ProgramError.configuration("event key: \(error)")
-        }
-        guard let key = EventKey(bytes) else {
-            throw ProgramError.configuration(
-                "event key \(path): \(bytes.count) bytes where \(EventKey.length) are needed")
-        }
-        return key
-    }
-
-    static func scannerID(_ text: String) throws -> ScannerID {
-        guard let id = ScannerID(text) else {
-            throw ProgramError.usage(
-                "'\(text)' is not a scanner's identity: 1 to 63 of a-z, 0-9 and -, not beginning with -")
-        }
-        return id
-    }
-
-    /// Connects, runs `body`, and gives database errors their exit codes.
+    /// Connects, and runs `body`. Adds the word "database" and the server's detail to database errors.
     static func withDatabase<Result>(
         _ url: String, statementTimeoutMs: Int = 60_000, _ body: (PostgresConnection) throws -> Result
     ) throws -> Result {
@@ -51,22 +24,47 @@ enum Center {
             return try body(
                 PostgresConnection(
                     url: url, statementTimeoutMs: statementTimeoutMs, applicationName: "tapline-center"))
-        } catch let error as PostgresError { throw ProgramError(error) }
+        } catch let error as PostgresError {
+            throw ProgramError(
+                ExitCode(for: error), "database: \(error)" + (error.detail.map { "; \($0)" } ?? ""))
+        }
     }
 
-    /// The same over a schema that is up to date.
+    /// Connects to a database with the current schema, and runs `body`. Adds the flags that help to rejected changes.
+    static func withRegistry<Result>(
+        _ url: String, statementTimeoutMs: Int = 60_000, _ body: (RegistryStore, PostgresConnection) throws -> Result
+    ) throws -> Result {
+        do {
+            return try withDatabase(url, statementTimeoutMs: statementTimeoutMs) {
+                try body(RegistryStore($0), $0)
+            }
+        } catch let error as RegistryError {
+            throw ProgramError(ExitCode(for: error), error.description + (hint(error).map { " (\($0))" } ?? ""))
+        }
+    }
+
     static func withRegistry<Result>(_ url: String, _ body: (RegistryStore) throws -> Result) throws -> Result {
-        try withDatabase(url) { try body(RegistryStore($0)) }
+        try withRegistry(url) { registry, _ in try body(registry) }
+    }
+
+    private static func hint(_ error: RegistryError) -> String? {
+        switch error {
+        case .gateNeedsZone: "use --zone NAME"
+        case .eventNameMissing: "use --name NAME"
+        case .shrinks(.voidMissing, _, _): "by --void-missing; if this is intended, use --allow-shrink"
+        case .shrinks(.replaceTags, _, _): "by --replace-tags; if this is intended, use --allow-shrink"
+        case .tagColumnMissing: "by --replace-tags"
+        default: nil
+        }
     }
 
     /// A command that prints the rows of a query.
     static func list(_ words: String, _ summary: String, _ sql: String) -> Command {
-        Command(words, summary, options: [databaseURL, output]) { arguments in
+        Command(words, summary, options: [databaseURL, .output]) { arguments in
             let url = try database(arguments)
-            let json = try arguments.choice("output", Output.self) == .json
+            let json = try arguments.outputFormat() == .json
             return {
-                try withDatabase(url) { connection in
-                    _ = try RegistryStore(connection)
+                try withRegistry(url) { _, connection in
                     let listing = try Listing(connection, sql, json: json)
                     print(json ? listing.json : listing.table)
                 }

@@ -81,7 +81,7 @@ final class OperatorCommands {
     private func admitWithoutBand(_ reason: String) -> CommandResult {
         let flags: Flags = settings.isInspection ? [.operatorOverride, .inspection] : .operatorOverride
         guard
-            let row = journal.appendEvent(.admittedByHand, flags: flags, in: binding.rowContext, reason: reason)
+            let row = journal.appendEvent(.admittedManually, flags: flags, in: binding.rowContext, reason: reason)
         else {
             output.notify(.failed(.manualAdmissionNotJournaled))
             return .rejected("the admission could not be journaled")

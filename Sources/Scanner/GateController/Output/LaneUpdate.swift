@@ -58,7 +58,7 @@ package struct TapResult: Sendable {
     }
 
     /// Whether the verdict is shown in green.
-    package var isGreen: Bool { scan.verdict == .admitted || scan.verdict == .admittedByHand }
+    package var isGreen: Bool { scan.verdict == .admitted || scan.verdict == .admittedManually }
     package var direction: Direction { scan.flags.contains(.out) ? .out : .in }
 }
 

@@ -120,7 +120,7 @@ extension Journal {
         let takesFree = free >= MaintenanceState.fewFreePages + MaintenanceState.reserveRowPages
         if !takesFree {
             let pages = try database.int("PRAGMA page_count") ?? 0
-            guard database.takeRoom(forBytes: (pages + 2 * MaintenanceState.reserveRowPages) * JournalFile.pageBytes)
+            guard database.allocate(forBytes: (pages + 2 * MaintenanceState.reserveRowPages) * JournalFile.pageBytes)
             else {
                 maintenance.problem = .reserveInUse(
                     remaining: Int(maintenance.reserveRows), total: Int(MaintenanceState.reserveRows))

@@ -1,0 +1,123 @@
+/// A CSV list of passes with their access.
+///
+/// Each row holds one access. A pass can have several rows, or one row without a zone. The header names the columns, in
+/// any order: `name`, `zone`, `valid_from`, `valid_until` (RFC 3339), `colour`, `note`, `reentry` (`gate`, `free`,
+/// `none`). Values whose column is missing stay unchanged in the database. A value whose cells are empty in all rows of
+/// the pass is cleared.
+package struct PassCSV: Sendable {
+    package enum Column: String, CaseIterable {
+        case name, colour, note, reentry, zone
+        case validFrom = "valid_from"
+        case validUntil = "valid_until"
+    }
+
+    package struct Access: Hashable, Sendable {
+        /// Name of the zone.
+        package let zone: String
+        /// Microseconds since 1970; `nil`: no bound.
+        package let from: Int64?
+        /// Microseconds since 1970; `nil`: no bound.
+        package let until: Int64?
+    }
+
+    package struct Entry: Sendable {
+        /// The first line of the pass.
+        package let line: Int
+        package let name: String
+        /// Colour, note and reentry, if a row has them.
+        package var texts: [Column: String] = [:]
+        package var access: [Access] = []
+    }
+
+    /// The columns of the file.
+    package let columns: Set<Column>
+    /// In the order of the file.
+    package private(set) var entries: [Entry] = []
+
+    /// Reads a whole file.
+    ///
+    /// - Parameter path: the file; `-` is standard input.
+    /// - Throws: `ImportRejected` with all invalid rows, `SystemError`.
+    package init(_ path: String) throws {
+        var columns: CSVColumns<Column>?
+        var rejected = ImportRejected()
+        var builder = Builder()
+        do {
+            try CSVReader.read(file: path) { item in
+                do throws(RowError) {
+                    switch (item, columns) {
+                    case (.problem(let problem), _): throw problem
+                    case (.record(let record), nil): columns = try Self.header(record)
+                    case (.record(let record), let columns?): try builder.add(record, columns)
+                    }
+                } catch {
+                    guard columns != nil else { throw error }
+                    rejected.add(error)
+                }
+            }
+        } catch let problem as RowError { throw ImportRejected(problem) }
+        guard let columns else { throw ImportRejected(RowError(line: 1, "the file is empty")) }
+        guard rejected.isEmpty else { throw rejected }
+        self.columns = columns.known
+        entries = builder.entries
+    }
+
+    private static func header(_ record: CSVReader.Record) throws(RowError) -> CSVColumns<Column> {
+        let columns = try CSVColumns<Column>(record) { (name) throws(RowError) in
+            guard let column = Column(rawValue: name) else {
+                let known = Column.allCases.map(\.rawValue).joined(separator: ", ")
+                throw RowError(line: record.line, "unknown column '\(name)'; known are \(known)")
+            }
+            return column
+        }
+        for column in [Column.name, .zone] where !columns.known.contains(column) {
+            throw RowError(line: record.line, "column '\(column.rawValue)' is missing")
+        }
+        return columns
+    }
+
+    private struct Builder {
+        var entries: [Entry] = []
+        private var indices: [String: Int] = [:]
+
+        mutating func add(_ record: CSVReader.Record, _ columns: CSVColumns<Column>) throws(RowError) {
+            let line = record.line
+            try columns.check(record)
+            guard let name = try columns.text(.name, record) else { throw RowError(line: line, "the name is empty") }
+            let index = indices[name] ?? entries.count
+            var entry = index < entries.count ? entries[index] : Entry(line: line, name: name)
+            for column in [Column.colour, .note, .reentry] {
+                guard let text = try columns.text(column, record) else { continue }
+                guard column != .reentry || ["gate", "free", "none"].contains(text) else {
+                    throw RowError(line: line, "reentry '\(text)' is not one of gate, free, none")
+                }
+                guard entry.texts[column] ?? text == text else {
+                    throw RowError(
+                        line: line,
+                        "pass '\(name)' has another \(column.rawValue) in line \(entry.line)")
+                }
+                entry.texts[column] = text
+            }
+            let from = try columns.time(.validFrom, record)
+            let until = try columns.time(.validUntil, record)
+            if let from, let until, from >= until {
+                throw RowError(line: line, "valid_from is not before valid_until")
+            }
+            if let zone = try columns.text(.zone, record) {
+                guard !zone.contains(";") else {
+                    throw RowError(line: line, "zone '\(zone)': give one zone per row, and several rows per pass")
+                }
+                let access = Access(zone: zone, from: from, until: until)
+                if !entry.access.contains(access) { entry.access.append(access) }
+            } else if from != nil || until != nil {
+                throw RowError(line: line, "valid_from or valid_until without a zone")
+            }
+            if index < entries.count {
+                entries[index] = entry
+            } else {
+                indices[name] = index
+                entries.append(entry)
+            }
+        }
+    }
+}

@@ -1,0 +1,166 @@
+import ScanModel
+
+/// Decodes the rows of a `RegistrationCSV`.
+struct RegistrationCSVRows: CSVRowDecoder {
+    private typealias Column = RegistrationCSV.Column
+
+    private let columns: CSVColumns<RegistrationCSV.Column>
+    private let identities: RegistrationCSV.Identities
+    private let passes: Set<String>
+    let fields: Set<RegistrationField>
+    /// The access sets of earlier rows, by the text of their cells. Most rows repeat an access set.
+    private var known: [String: RegistrationRow.AccessSet] = [:]
+
+    /// - Throws: `RowError` if a column is unknown, appears twice or is missing;
+    ///   `RegistrationListError.eventKeyMissing`.
+    init(header: CSVReader.Record, _ identities: RegistrationCSV.Identities, _ passes: Set<String>) throws {
+        self.identities = identities
+        self.passes = passes
+        columns = try CSVColumns(header) { (name) throws(RowError) in
+            guard let column = Column(rawValue: name) else {
+                let known = Column.allCases.map(\.rawValue).joined(separator: ", ")
+                throw RowError(line: header.line, "unknown column '\(name)'; known are \(known)")
+            }
+            return column
+        }
+        let known = columns.known
+        let ofTags = known.intersection([.uid, .sun, .code, .tagID])
+        guard known.contains(.name) else { throw RowError(line: header.line, "column 'name' is missing") }
+        guard !ofTags.isEmpty || known.contains(.externalRef) else {
+            throw RowError(
+                line: header.line, "one of the columns uid, sun, code, tag_id, external_ref is needed")
+        }
+        guard identities.key != nil || ofTags.isSubset(of: [.tagID]) else {
+            throw RegistrationListError.eventKeyMissing
+        }
+        var fields: Set<RegistrationField> = ofTags.isEmpty ? [] : [.tags]
+        if known.contains(.category) { fields.insert(.category) }
+        if known.contains(.status) { fields.insert(.status) }
+        if !known.isDisjoint(with: [.zones, .pass]) { fields.insert(.access) }
+        self.fields = fields
+    }
+
+    mutating func item(from record: CSVReader.Record) throws(RowError) -> RegistrationItem {
+        let line = record.line
+        try columns.check(record)
+        guard let name = try columns.text(.name, record) else { throw RowError(line: line, "the name is empty") }
+        var status = RegistrationRow.Status.active
+        if let text = columns.cell(.status, record) {
+            guard let known = RegistrationRow.Status(rawValue: text) else {
+                throw RowError(line: line, "status '\(text)' is not one of active, blocked, void")
+            }
+            status = known
+        }
+        let ref = try columns.text(.externalRef, record)
+        let tags = try tags(record)
+        guard !tags.isEmpty || ref != nil else {
+            throw RowError(line: line, "neither a tag (uid, sun, code, tag_id) nor an external_ref")
+        }
+        return .row(
+            RegistrationRow(
+                number: line, name: name, category: try columns.text(.category, record), status: status,
+                access: try accessSet(record), externalRef: ref, tags: tags))
+    }
+
+    // MARK: Tags
+
+    private func tags(_ record: CSVReader.Record) throws(RowError) -> [RegistrationRow.Tag] {
+        var tags: [RegistrationRow.Tag] = []
+        if let key = identities.key {
+            for column in [Column.uid, .sun] {
+                guard let text = columns.cell(column, record) else { continue }
+                try tags.append(of: column, text, record) { () throws(CellError) in
+                    let bytes = try identities.format.bytes(text, length: identities.uidBytes)
+                    return try RegistrationRow.tag(key.tagID(of: column == .uid ? .uid(bytes) : .sun(bytes)))
+                }
+            }
+            if let code = columns.cell(.code, record) {
+                try tags.append(of: .code, code, record) { () throws(CellError) in
+                    try RegistrationRow.tag(code: code, key)
+                }
+            }
+        }
+        for text in columns.cell(.tagID, record)?.split(separator: ";") ?? [] {
+            try tags.append(of: .tagID, String(text).trimmed, record) { () throws(CellError) in
+                try Self.tag(exported: String(text).trimmed)
+            }
+        }
+        return tags
+    }
+
+    /// Parses a tag as an export writes it: `-123`, or `-123:lost`.
+    private static func tag(exported text: String) throws(CellError) -> RegistrationRow.Tag {
+        let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+        guard let id = parts.first.flatMap({ Int64($0) }) else {
+            throw CellError(
+                "is not a tag ID: a whole number of 64 bits, optionally with the suffix :lost or :void")
+        }
+        var tag = try RegistrationRow.tag(TagID(rawValue: id))
+        if parts.count == 2 {
+            guard let status = TagStatus(rawValue: String(parts[1])) else {
+                throw CellError("has a status that is not one of active, lost, void")
+            }
+            tag.status = status
+        }
+        return tag
+    }
+
+    // MARK: Zones and passes
+
+    private mutating func accessSet(
+        _ record: CSVReader.Record
+    ) throws(RowError) -> RegistrationRow.AccessSet? {
+        let cells = [Column.pass, .zones, .validFrom, .validUntil].map { columns.cell($0, record) ?? "" }
+        guard !cells.allSatisfy(\.isEmpty) else { return nil }
+        let key = cells.joined(separator: "\u{0}")
+        if let accessSet = known[key] { return accessSet }
+        let accessSet = try newAccessSet(record)
+        if known.count < RegistrationRow.accessSetLimit { known[key] = accessSet }
+        return accessSet
+    }
+
+    private func newAccessSet(_ record: CSVReader.Record) throws(RowError) -> RegistrationRow.AccessSet {
+        let line = record.line
+        let from = try columns.time(.validFrom, record)
+        let until = try columns.time(.validUntil, record)
+        if let from, let until, from >= until {
+            throw RowError(line: line, "valid_from is not before valid_until")
+        }
+        let zones = columns.cell(.zones, record)
+        if let pass = try columns.text(.pass, record) {
+            guard zones == nil, from == nil, until == nil else {
+                throw RowError(
+                    line: line, "a pass defines zones and times: leave zones, valid_from and valid_until empty")
+            }
+            guard passes.contains(pass) else {
+                throw RowError(line: line, CellError.missingPass(pass).description)
+            }
+            return .passes([.init(pass: pass)])
+        }
+        guard let zones else { throw RowError(line: line, "valid_from or valid_until without zones") }
+        let names = Set(zones.split(separator: ";").map { String($0).trimmed }.filter { !$0.isEmpty })
+        guard !names.isEmpty else { throw RowError(line: line, "zones '\(zones)' contains no zone name") }
+        for name in names { try RegistrationRow.checkLength(name, "zones", line) }
+        return .zones(names.sorted(), from: from, until: until)
+    }
+}
+
+extension [RegistrationRow.Tag] {
+    fileprivate mutating func append(
+        of column: RegistrationCSV.Column, _ text: String, _ record: CSVReader.Record,
+        _ tag: () throws(CellError) -> RegistrationRow.Tag
+    ) throws(RowError) {
+        do { append(try tag()) } catch {
+            throw RowError(line: record.line, "\(column.rawValue) '\(text)' \(error)")
+        }
+    }
+}
+
+extension String {
+    /// The text without blanks at both ends.
+    var trimmed: String {
+        let start = drop { $0 == " " || $0 == "\t" }
+        guard let end = start.lastIndex(where: { $0 != " " && $0 != "\t" }) else { return "" }
+        return String(start[...end])
+    }
+}

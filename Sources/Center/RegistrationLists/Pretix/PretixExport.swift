@@ -1,0 +1,190 @@
+import FileSystem
+import Runtime
+package import ScanModel
+
+/// Orders, order positions (also of a check-in list) and items in files, as the REST API of pretix returns them.
+///
+/// | pretix | registry |
+/// |---|---|
+/// | a position that is not an add-on, with its add-ons | an attendee, `external_ref` `pretix:<order>-<positionid>` |
+/// | `attendee_name`, else the name on the invoice, else order and number | name |
+/// | `secret`, also of each add-on | a code |
+/// | `item` and `variation` | category; the pass `ITEM / VARIATION`, else `ITEM` (`internal_name`, else `name`) |
+/// | an add-on with a pass of its name | that pass, too; an add-on that is not an admission and has no pass: nothing |
+/// | `valid_from`, `valid_until` | restrict the pass |
+/// | order pending and not `valid_if_pending`, expired, cancelled or not approved; position `canceled` | void |
+/// | `blocked` | blocked |
+/// | an add-on that is `canceled` or `blocked` itself | no pass, and its code is void until it is valid again |
+///
+/// Orders in test mode are skipped, and so are positions that are not an admission and have no pass of their name.
+/// Prices, addresses and answers are not read. All files are held in memory, some hundred bytes for each position.
+package struct PretixExport: RegistrationSource {
+    package static let referencePrefix: String? = "pretix:"
+    /// Maximum size of a file, in bytes. A page of the API has 50 orders; a file can hold all pages at once.
+    package static let fileLimitBytes = 256 << 20
+
+    struct Order {
+        let status: String
+        let isTest: Bool
+        let isApproved: Bool
+        let validIfPending: Bool
+        let buyer: String?
+    }
+
+    private let key: EventKey
+    private var orders: [String: Order] = [:]
+    private var positions: [PretixPosition] = []
+    private var indices: [Int: Int] = [:]
+    private var items = PretixItems()
+
+    /// Reads the files.
+    ///
+    /// - Throws: `RegistrationListError.unreadable` with file and position, `SystemError`.
+    package init(_ paths: [String], key: EventKey) throws {
+        self.key = key
+        for path in paths {
+            let json = try Files.read(path == "-" ? "/dev/stdin" : path, limit: Self.fileLimitBytes)
+            let page: PretixPage
+            do { page = try PretixPage(json: json) } catch {
+                throw RegistrationListError.unreadable("\(path): \(error); nothing was stored")
+            }
+            for element in page.elements { add(element) }
+        }
+        guard !positions.isEmpty else {
+            throw RegistrationListError.unreadable(
+                "no order and no order position in \(paths.joined(separator: ", "))")
+        }
+    }
+
+    private mutating func add(_ element: PretixElement) {
+        switch element {
+        case .order(let order):
+            orders[order.code] = Order(
+                status: order.status, isTest: order.testmode ?? false, isApproved: !(order.requireApproval ?? false),
+                validIfPending: order.validIfPending ?? false, buyer: order.invoiceAddress?.name)
+            for position in order.positions { add(position) }
+        case .position(let position): add(position)
+        case .item(let item): items.add(item)
+        }
+    }
+
+    /// A position can appear twice: with its order and in a check-in list, or on two pages, if it moved between the
+    /// requests. The last one counts.
+    private mutating func add(_ position: PretixPosition) {
+        items.add(position)
+        if let index = indices[position.id] {
+            positions[index] = position
+        } else {
+            indices[position.id] = positions.count
+            positions.append(position)
+        }
+    }
+
+    package static func place(_ number: Int, _ externalRef: String?) -> String {
+        "order " + (externalRef.map { String($0.dropFirst("pretix:".count)) } ?? "number \(number)")
+    }
+
+    package func read(
+        passes: Set<String>, _ each: (RegistrationItem) throws -> Void
+    ) throws -> Set<RegistrationField> {
+        var addOns: [Int: [PretixPosition]] = [:]
+        for position in positions {
+            // An add-on whose ticket is not in the files is imported as a separate attendee.
+            if let ticket = position.addonTo, indices[ticket] != nil { addOns[ticket, default: []].append(position) }
+        }
+        var number = 0
+        for position in positions where position.addonTo.map({ indices[$0] == nil }) ?? true {
+            number += 1
+            let item: RegistrationItem
+            do throws(RowError) {
+                item = try self.item(number, position, addOns[position.id] ?? [], passes)
+            } catch { item = .problem(error) }
+            try each(item)
+        }
+        return [.category, .status, .access, .tags]
+    }
+
+    private func item(
+        _ number: Int, _ position: PretixPosition, _ addOns: [PretixPosition], _ passes: Set<String>
+    ) throws(RowError) -> RegistrationItem {
+        let reference = "\(position.order)-\(position.positionid)"
+        func located<Value>(_ body: () throws(CellError) -> Value) throws(RowError) -> Value {
+            do { return try body() } catch { throw RowError(number, at: "order \(reference)", error.description) }
+        }
+        let order = orders[position.order]
+        if order?.isTest ?? false { return .skipped }
+        let status = try located { () throws(CellError) in try self.status(position, order) }
+        var parts: [RegistrationRow.AccessSet.Part] = []
+        var tags: [RegistrationRow.Tag] = []
+        var isForRegistry = false
+        for part in [position] + addOns {
+            let isAddOn = part.id != position.id
+            // An add-on can end alone, and its code ends with it. If the whole ticket is void, the attendee is void and
+            // the codes stay active: a code that is void here would not become active again with the ticket.
+            let isEnded = isAddOn && ((part.canceled ?? false) || !(part.blocked?.isEmpty ?? true))
+            let isValid = status != .void && !isEnded
+            let choice = try located { () throws(CellError) in try items.pass(of: part, passes, isNeeded: isValid) }
+            isForRegistry = isForRegistry || choice.isAdmission || choice.pass != nil
+            if isValid, let pass = choice.pass {
+                let times = try located { () throws(CellError) in try Self.times(part) }
+                parts.append(RegistrationRow.AccessSet.Part(pass: pass, from: times.from, until: times.until))
+            }
+            guard let secret = part.secret, !secret.isEmpty else {
+                guard isAddOn || !isValid else {
+                    throw RowError(
+                        number, at: "order \(reference)", "no secret: the API user may not read it")
+                }
+                continue
+            }
+            var tag = try located { () throws(CellError) in try RegistrationRow.tag(code: secret, key) }
+            tag.status = isEnded ? .void : .active
+            tag.isRestorable = isAddOn
+            if !tags.contains(where: { $0.id == tag.id }) { tags.append(tag) }
+        }
+        guard isForRegistry else { return .skipped }
+        let name = [position.attendeeName, order?.buyer].compactMap { $0?.trimmed }.first { !$0.isEmpty } ?? reference
+        let category = items.name(of: position)
+        for text in [name, category ?? "", reference]
+        where text.utf8.count > RegistrationRow.textLimitBytes || text.utf8.contains(0) {
+            throw RowError(
+                number, at: "order \(reference.prefix(40))",
+                "a text of \(text.utf8.count) bytes, or with a NUL byte, cannot be stored")
+        }
+        return .row(
+            RegistrationRow(
+                number: number, name: name, category: category, status: status,
+                access: parts.isEmpty ? nil : .passes(parts), externalRef: "pretix:" + reference, tags: tags))
+    }
+
+    private func status(
+        _ position: PretixPosition, _ order: Order?
+    ) throws(CellError) -> RegistrationRow.Status {
+        let isPendingValid = order?.validIfPending ?? position.orderValidIfPending ?? false
+        let isApproved = order?.isApproved ?? !(position.orderRequireApproval ?? false)
+        // A check-in list holds only valid tickets, unless it was requested with `ignore_status`.
+        let isValid: Bool
+        switch order?.status ?? position.orderStatus ?? "p" {
+        case "p": isValid = true
+        case "n": isValid = isPendingValid
+        case "e", "c", "r": isValid = false
+        case let other: throw CellError("status '\(other)' is not one of n, p, e, c, r")
+        }
+        guard isValid, isApproved, !(position.canceled ?? false) else { return .void }
+        return position.blocked?.isEmpty ?? true ? .active : .blocked
+    }
+
+    /// Returns the times in microseconds since 1970, rounded down to whole seconds: snapshots hold seconds.
+    private static func times(_ position: PretixPosition) throws(CellError) -> (from: Int64?, until: Int64?) {
+        func time(_ text: String?, _ name: String) throws(CellError) -> Int64? {
+            guard let text else { return nil }
+            guard let time = UTCTime.microseconds(text) else {
+                throw CellError("\(name) '\(text)' is not an RFC 3339 time")
+            }
+            return time - time % 1_000_000
+        }
+        let from = try time(position.validFrom, "valid_from")
+        let until = try time(position.validUntil, "valid_until")
+        if let from, let until, from >= until { throw CellError("valid_from is not before valid_until") }
+        return (from, until)
+    }
+}

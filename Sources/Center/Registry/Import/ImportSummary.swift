@@ -1,0 +1,102 @@
+/// The options of an import.
+package struct ImportOptions: Sendable {
+    /// Compare and store everything, report the changes, and undo them.
+    package var isDryRun = false
+    /// Make attendees with a reference that are not in the list void.
+    package var voidMissing = false
+    /// Make tags of the listed attendees that are not in the list lost.
+    package var replaceTags = false
+    /// Allow `voidMissing` and `replaceTags` to remove more than `shrinkLimitPercent`.
+    package var allowShrink = false
+
+    /// A list without more attendees or tags than this percentage is probably incomplete.
+    package static let shrinkLimitPercent = 10
+
+    /// The two ways in which an import removes entries.
+    package enum Removal: Sendable, Hashable {
+        case voidMissing, replaceTags
+
+        /// The end of a sentence "the import would make 3 of 5 ...".
+        var effect: String {
+            switch self {
+            case .voidMissing: "active attendees void"
+            case .replaceTags: "tags of the listed attendees lost"
+            }
+        }
+    }
+
+    package init() {}
+}
+
+/// The progress of an import. The description is for the user.
+package enum ImportProgress: Sendable, Equatable, CustomStringConvertible {
+    case reading(rows: Int)
+    case comparing, storing
+
+    package var description: String {
+        switch self {
+        case .reading(let rows): "reading: \(rows) rows"
+        case .comparing: "comparing with the database"
+        case .storing: "storing the differences"
+        }
+    }
+}
+
+/// The changes of an import, or of a dry run.
+package struct ImportSummary: Sendable, Hashable {
+    package var isDryRun = false
+    /// Rows for the registry.
+    package var rows = 0
+    /// Rows that are not for the registry.
+    package var skipped = 0
+    /// Attendees.
+    package var added = 0
+    package var changed = 0
+    package var unchanged = 0
+    /// Attendees that are not in the list.
+    package var voided = 0
+    package var tagsAdded = 0
+    package var tagsLost = 0
+    /// Void tags that are active again.
+    package var tagsRestored = 0
+    package var passesMade = 0
+    package var passesChanged = 0
+    package var zonesMade: [String] = []
+
+    package init() {}
+}
+
+extension ImportSummary: CustomStringConvertible {
+    package var description: String {
+        var parts = [
+            "\(rows) rows" + (skipped > 0 ? ", \(skipped) skipped" : ""),
+            "attendees: \(added) added, \(changed) changed, \(unchanged) unchanged"
+                + (voided > 0 ? ", \(voided) void because they are not in the list" : ""),
+            "tags: \(tagsAdded) added" + (tagsLost > 0 ? ", \(tagsLost) lost" : "")
+                + (tagsRestored > 0 ? ", \(tagsRestored) active again" : ""),
+            "passes: \(passesMade) created, \(passesChanged) changed",
+        ]
+        if !zonesMade.isEmpty { parts.append("zones created: " + zonesMade.joined(separator: ", ")) }
+        return (isDryRun ? "dry run, nothing stored: " : "") + parts.joined(separator: "; ")
+    }
+}
+
+extension ImportSummary: Encodable {
+    private enum Key: String, CodingKey {
+        case rows, skipped, attendees, tags, passes
+        case isDryRun = "dry_run"
+        case zonesMade = "zones_made"
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var object = encoder.container(keyedBy: Key.self)
+        try object.encode(isDryRun, forKey: .isDryRun)
+        try object.encode(rows, forKey: .rows)
+        try object.encode(skipped, forKey: .skipped)
+        try object.encode(
+            ["added": added, "changed": changed, "unchanged": unchanged, "voided": voided], forKey: .attendees)
+        try object.encode(["added": tagsAdded, "lost": tagsLost, "restored": tagsRestored], forKey: .tags)
+        try object.encode(["made": passesMade, "changed": passesChanged], forKey: .passes)
+        try object.encode(zonesMade, forKey: .zonesMade)
+    }
+}

@@ -1,0 +1,54 @@
+import Postgres
+package import RegistrationLists
+import Runtime
+
+extension RegistryStore {
+    /// The advisory lock of imports: "TPLN" and 3. 2 is `ExportLock.advisoryKey`.
+    private static let importLock: Int64 = 0x5450_4C4E_0003
+
+    /// Imports passes and a registration list: completely, or not at all.
+    ///
+    /// Passes are found by name. An attendee is found by `external_ref`, otherwise by a tag and the same name.
+    /// Attendees that are found are updated where they differ; the others are added. No attendee is deleted. Zones that
+    /// do not exist are created. Importing the same list again writes nothing.
+    ///
+    /// Imports run one after the other. Other changes of attendees and tags wait while an import compares and stores.
+    ///
+    /// - Parameters:
+    ///   - list: `nil`: only passes are imported.
+    ///   - passes: imported before the list.
+    ///   - progress: called often.
+    /// - Returns: the number of changes; for a dry run, of the changes that were undone.
+    /// - Throws: `ImportRejected` for invalid rows, and for rows that contradict the database (an unknown pass, a tag
+    ///   of another attendee); `RegistryError.shrinks` if `ImportOptions` does not allow the number of removals;
+    ///   `RegistryError`, `PostgresError`, and the errors of `RegistrationSource.read`.
+    package func `import`(
+        _ list: (any RegistrationSource)?, passes: PassCSV? = nil, _ options: ImportOptions = ImportOptions(),
+        progress: (ImportProgress) -> Void = { _ in }
+    ) throws -> ImportSummary {
+        try change {
+            try waitForOtherImports()
+            if options.isDryRun { try connection.execute("SAVEPOINT dry_run") }
+            let resolver = try PassResolver(connection)
+            if let passes { try resolver.store(passes) }
+            var summary = ImportSummary()
+            if let list {
+                var listImport = ListImport(connection, list, resolver, options)
+                summary = try listImport.run(progress)
+            }
+            summary.isDryRun = options.isDryRun
+            summary.passesMade = resolver.passesMade
+            summary.passesChanged = resolver.passesChanged
+            summary.zonesMade = resolver.zonesMade
+            if options.isDryRun { try connection.execute("ROLLBACK TO SAVEPOINT dry_run") }
+            return summary
+        }
+    }
+
+    private func waitForOtherImports() throws {
+        let key = PostgresParameter.int64(Self.importLock)
+        if try connection.query("SELECT pg_try_advisory_xact_lock($1)", [key]).bool(0, 0) { return }
+        log.info("another import is running, waiting for its end")
+        try connection.query("SELECT pg_advisory_xact_lock($1)", [key])
+    }
+}

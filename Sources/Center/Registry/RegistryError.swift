@@ -1,0 +1,94 @@
+package import ErrorModel
+import Postgres
+package import ScanModel
+
+/// A change or an export of the registry that was rejected. Nothing was stored.
+package enum RegistryError: OperationError, Equatable {
+    case zoneMissing(String)
+    case gateMissing(String)
+    /// The gate does not exist, and no zone was given to create it with.
+    case gateNeedsZone(String)
+    /// The gate exists, and leads into another zone than the given one.
+    case gateLeadsInto(zone: String, gate: String, given: String)
+    /// A zone was given without the gate that leads into it.
+    case zoneNeedsGate
+    case scannerMissing(ScannerID)
+    /// The first change of the event must give its name.
+    case eventNameMissing
+    /// The text is not a time of day.
+    case invalidTime(String)
+    case invalidPolicy
+    case tagMissing(TagID)
+    /// The new tag has another owner.
+    case tagTaken(owner: String, attendee: String)
+    case tagReplacesItself
+    /// An unnamed pass that a CSV list cannot express.
+    case passNeedsName(id: Int64, opensNothing: Bool)
+    /// The list would remove too many entries.
+    case shrinks(ImportOptions.Removal, count: Int, of: Int)
+    /// The list has no column of tags, so tags cannot be replaced by it.
+    case tagColumnMissing
+    /// Another transaction held the attendees or tags too long.
+    case locked(limitS: Int)
+    /// A constraint of the database rejected the change. The text says which rule.
+    case constraint(String)
+
+    package var category: ErrorCategory {
+        switch self {
+        case .eventNameMissing, .zoneNeedsGate: .configuration
+        default: .failure
+        }
+    }
+
+    package var description: String {
+        switch self {
+        case .zoneMissing(let name): "there is no zone '\(name)' (tapline-center zone list)"
+        case .gateMissing(let name): "there is no gate '\(name)' (tapline-center gate list)"
+        case .gateNeedsZone(let name): "there is no gate '\(name)', and no zone is given to create it with"
+        case .gateLeadsInto(let zone, let gate, let given):
+            "gate '\(gate)' leads into zone '\(zone)', not '\(given)' (tapline-center gate set)"
+        case .zoneNeedsGate: "a zone is given without the gate that leads into it"
+        case .scannerMissing(let id): "there is no scanner '\(id)'"
+        case .eventNameMissing: "the event has no name yet, and none is given"
+        case .invalidTime(let text): "'\(text)' is not a time of day (06:00)"
+        case .invalidPolicy: "the policy is invalid: \(RegistryError.policyHelp)"
+        case .tagMissing(let tag): "no attendee has this tag (tag ID \(tag.rawValue))"
+        case .tagTaken(let owner, let attendee): "the new tag already belongs to \(owner), not to \(attendee)"
+        case .tagReplacesItself: "the new tag is the old tag"
+        case .passNeedsName(let id, let opensNothing):
+            "pass \(id) has no name and "
+                + (opensNothing ? "opens no zone" : "is more than a set of zones with equal times")
+                + ": give the pass a name, or give its attendees another pass"
+        case .shrinks(let removal, let count, let all):
+            "the import would make \(count) of \(all) \(removal.effect), more than "
+                + "\(ImportOptions.shrinkLimitPercent) %: is the list complete? Nothing was stored"
+        case .tagColumnMissing: "the list has no column of tags, so it cannot replace tags; nothing was stored"
+        case .locked(let limitS):
+            "another transaction held attendees or tags for \(limitS) s (was it left open?): nothing was stored, "
+                + "try again"
+        case .constraint(let text): text
+        }
+    }
+
+    private static let policyHelp =
+        #"give JSON such as {"antipassback":"timed","minutes":10}; keys are antipassback (off, soft, hard, timed with "#
+        + "minutes), debounce_ms, tolerance_s, no_snapshot and expired (admit, deny), uid_only (true, false)"
+
+    /// Translates the errors of the database that a user can correct.
+    ///
+    /// - Returns: `nil` for any other error.
+    init?(_ error: PostgresError) {
+        switch (error.sqlState, error.constraint) {
+        case (_, "gates_policy_check"): self = .invalidPolicy
+        case (_, "gates_check"): self = .constraint("a gate cannot lead into the zone that it leads out to")
+        case (_, "zones_name_check"):
+            self = .constraint("the name of a zone must not be empty or contain ';', which separates names in imports")
+        case (_, "gates_name_check"), (_, "event_name_check"): self = .constraint("the name is empty")
+        case (_, "zones_check"): self = .constraint("a zone cannot lie within itself")
+        case ("23505", _): self = .constraint("it exists already: \(error.detail ?? error.message)")
+        case ("23503", _): self = .constraint("it is still in use: \(error.detail ?? error.message)")
+        case ("23514", _), ("22023", _): self = .constraint(error.message)
+        default: return nil
+        }
+    }
+}

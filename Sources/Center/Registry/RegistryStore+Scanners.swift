@@ -1,0 +1,81 @@
+import Postgres
+import Runtime
+package import ScanModel
+
+extension RegistryStore {
+    /// Enrols a scanner, or enables it again.
+    ///
+    /// - Parameters:
+    ///   - gate: its default gate, which is created if missing; `nil`: unchanged.
+    ///   - zone: the zone that the gate leads into, which is created if missing. Required for a new gate.
+    /// - Returns: number of its batches that were quarantined because it was not enrolled or not enabled. They can now
+    ///   be replayed.
+    /// - Throws: `RegistryError`, `PostgresError`.
+    package func addScanner(_ id: ScannerID, gate: String?, zone: String?) throws -> Int {
+        try change {
+            var gateID: Int64?
+            if let gate {
+                gateID = try findOrAddGate(gate, zone)
+            } else if zone != nil {
+                throw RegistryError.zoneNeedsGate
+            }
+            try connection.query(
+                """
+                INSERT INTO tapline.scanners (id, gate_id) VALUES ($1, $2)
+                ON CONFLICT (id) DO UPDATE
+                SET gate_id = coalesce(excluded.gate_id, scanners.gate_id), enabled = true
+                """, [.text(id.text), .optional(gateID)])
+            return Int(
+                try connection.query(
+                    """
+                    SELECT count(*) FROM tapline.quarantine
+                    WHERE scanner_id = $1 AND reason IN ('unknown-scanner', 'disabled-scanner')
+                    """, [.text(id.text)]
+                ).int(0, 0))
+        }
+    }
+
+    private func findOrAddGate(_ name: String, _ zone: String?) throws -> Int64 {
+        let found = try connection.query(
+            "SELECT g.id, z.name FROM tapline.gates g JOIN tapline.zones z ON z.id = g.zone_id WHERE g.name = $1",
+            [.text(name)])
+        if found.rowCount == 1 {
+            guard zone == nil || zone == found.text(0, 1) else {
+                throw RegistryError.gateLeadsInto(zone: found.text(0, 1), gate: name, given: zone ?? "")
+            }
+            return found.int(0, 0)
+        }
+        guard let zone else { throw RegistryError.gateNeedsZone(name) }
+        let made = try connection.query(
+            "INSERT INTO tapline.gates (name, zone_id) VALUES ($1, $2) RETURNING id",
+            [.text(name), .int64(try findOrAddZone(zone))])
+        log.info("gate added", [.name: name])
+        return made.int(0, 0)
+    }
+
+    /// The result of removing a scanner.
+    package enum Removed: Sendable { case deleted, disabled }
+
+    /// Removes a scanner.
+    ///
+    /// A scanner with journals is disabled, because its scans refer to it; its new batches are then quarantined. Any
+    /// other scanner is deleted.
+    ///
+    /// - Throws: `RegistryError.scannerMissing`, `PostgresError`.
+    package func removeScanner(_ id: ScannerID) throws -> Removed {
+        try change {
+            let found = try connection.query(
+                """
+                SELECT EXISTS (SELECT FROM tapline.journals WHERE scanner_id = $1)
+                FROM tapline.scanners WHERE id = $1 FOR UPDATE
+                """, [.text(id.text)])
+            guard found.rowCount == 1 else { throw RegistryError.scannerMissing(id) }
+            if found.bool(0, 0) {
+                try connection.query("UPDATE tapline.scanners SET enabled = false WHERE id = $1", [.text(id.text)])
+                return .disabled
+            }
+            try connection.query("DELETE FROM tapline.scanners WHERE id = $1", [.text(id.text)])
+            return .deleted
+        }
+    }
+}

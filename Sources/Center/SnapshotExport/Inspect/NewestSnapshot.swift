@@ -1,0 +1,18 @@
+import FileSystem
+import Snapshots
+
+/// Finds the snapshot file that a path on the command line means.
+package enum NewestSnapshot {
+    /// Returns the snapshot file of a path.
+    ///
+    /// - Parameter path: a file, which is returned unchanged, or a folder. The file of a scanner's folder is the
+    ///   installed snapshot. The file of a published folder is the one that its manifest names.
+    /// - Throws: `SnapshotExportError.noSnapshot` for a folder without either.
+    package static func file(_ path: String) throws(SnapshotExportError) -> String {
+        guard (try? Files.list(path)) != nil else { return path }
+        // First: a scanner's manifest does not name a file that was installed in place of a damaged one.
+        if let current = SnapshotFileName.current(in: path) { return path + "/" + current }
+        guard let manifest = PublishedFolder(path: path).manifest else { throw .noSnapshot(folder: path) }
+        return path + "/" + manifest.file
+    }
+}

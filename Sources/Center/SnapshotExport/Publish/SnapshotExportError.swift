@@ -1,0 +1,63 @@
+package import ErrorModel
+package import Postgres
+import Runtime
+
+/// A failed export or check of a snapshot.
+package enum SnapshotExportError: OperationError {
+    /// The registry, a published file or a finished file has invalid contents.
+    case invalidContent(String)
+    /// Another export did not finish in time. The text names the place: the folder or the database.
+    case busy(String)
+    /// The export was stopped. The last snapshot stays published.
+    case stopped
+    /// Neither the database nor the settings name the event.
+    case eventNameMissing
+    /// The settings name another event than the database.
+    case eventNameDiffers(given: String, database: String)
+    /// The database has no Tapline schema.
+    case schemaMissing
+    case database(PostgresError)
+    /// Not a time of day.
+    case invalidTime(String)
+    /// The folder holds no publication that can be checked.
+    case notPublished(String)
+    /// The folder is neither that of a scanner with a snapshot nor a published one.
+    case noSnapshot(folder: String)
+
+    package var category: ErrorCategory {
+        switch self {
+        case .invalidContent, .busy, .stopped, .noSnapshot: .failure
+        case .eventNameMissing, .eventNameDiffers, .schemaMissing, .invalidTime, .notPublished: .configuration
+        case .database(let error): error.category
+        }
+    }
+
+    package var description: String {
+        switch self {
+        case .invalidContent(let detail): "snapshot export: \(detail)"
+        case .busy(let place): "another export is running \(place)"
+        case .stopped: "stopped before the snapshot was complete; the last one stays published"
+        case .eventNameMissing: "the event has no name: set it with tapline-center event set"
+        case .eventNameDiffers(let given, let database):
+            "the given event name is '\(given)', but the database belongs to the event '\(database)'"
+        case .schemaMissing: "the database has no Tapline schema: run tapline-center migrate"
+        case .database(let error): error.code == .misuse ? error.description : "database: \(error)"
+        case .invalidTime(let text): "'\(text)' is not a time of day as HH:MM"
+        case .notPublished(let detail): "nothing is published: \(detail)"
+        case .noSnapshot(let folder): "\(folder): no manifest in it names a snapshot"
+        }
+    }
+
+    /// Classifies a database error: a missing table or schema means that the database was not migrated.
+    init(_ error: PostgresError) {
+        // undefined_table, invalid_schema_name
+        self = error.sqlState == "42P01" || error.sqlState == "3F000" ? .schemaMissing : .database(error)
+    }
+}
+
+extension StopSignal {
+    /// - Throws: `SnapshotExportError.stopped` after the signal.
+    func check() throws(SnapshotExportError) {
+        guard !isStopped else { throw .stopped }
+    }
+}

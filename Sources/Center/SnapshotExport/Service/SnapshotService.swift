@@ -1,0 +1,116 @@
+import LinuxSystem
+import Minisign
+package import Runtime
+
+/// Keeps the published snapshot current, inside the center.
+///
+/// It exports soon after a change of the registration list, at a daily time, when half of the snapshot's lifetime is
+/// over, and at the start if nothing valid is published.
+///
+/// It has its own connections and takes no lock that ingestion waits for. Several centers on one database take turns.
+/// With folders of their own, each publishes in its folder; with a common folder, the first one publishes for all.
+package struct SnapshotService: Sendable {
+    /// Maximum interval between two checks of the wall clock and of the published files.
+    static let tickMs: Int64 = 30_000
+    /// Period for which a computed instant is used: the time zone of the event can change.
+    static let instantsLifeMs: Int64 = 600_000
+
+    private let databaseURL: String
+    private let settings: SnapshotExporter.Settings
+    private let schedule: DailySchedule?
+    /// The state at the start.
+    var plan = ExportPlan()
+    private let log = Log("snapshots")
+    private var folder: PublishedFolder { PublishedFolder(path: settings.folder) }
+
+    /// - Parameter schedule: time of a daily new version without a change; `nil`: only after changes, or before the
+    ///   expiry.
+    package init(databaseURL: String, _ settings: SnapshotExporter.Settings, schedule: DailySchedule? = nil) {
+        self.databaseURL = databaseURL
+        self.settings = settings
+        self.schedule = schedule
+    }
+
+    /// Returns the service for the daemon. It never fails: errors are logged, and the export is retried.
+    package func service() -> Service { .thread("snapshots") { stop in self.run(stop) } }
+
+    func run(_ stop: StopSignal) {
+        var loop = Loop(plan: plan)
+        // Before the database is needed: scanners must be able to install the published files while it is unavailable.
+        folder.repairIfIdle(trusting: settings.key.publicKey)
+        while !stop.isStopped {
+            do {
+                try turn(&loop, stop)
+            } catch let rejection as ExportRejection {
+                if rejection == .empty {
+                    log.info("nothing published yet", [.reason: rejection.description])
+                } else {
+                    log.error("registration list not published", [.reason: rejection.description])
+                }
+                loop.plan.rejected(nowMs: SystemClock.monotonicMs())
+            } catch {
+                if stop.isStopped { return }
+                // Reconnect: the connection may be lost.
+                loop.listener = nil
+                folder.repairIfIdle(trusting: settings.key.publicKey)
+                let delayMs = loop.plan.failed(nowMs: SystemClock.monotonicMs())
+                log.warning("snapshot export failed, will retry", [.error: "\(error)", .delayMs: delayMs])
+                stop.wait(ms: Int(delayMs))
+            }
+        }
+    }
+
+    private struct Loop {
+        var plan: ExportPlan
+        var listener: RegistryChangeListener?
+        var instants: (known: DailySchedule.Instants, untilMs: Int64)?
+    }
+
+    /// Waits for the next export, at most one tick, or exports.
+    private func turn(_ loop: inout Loop, _ stop: StopSignal) throws {
+        let nowMs = SystemClock.monotonicMs()
+        let isNew = loop.listener == nil
+        let listener = try loop.listener ?? RegistryChangeListener(databaseURL: databaseURL)
+        loop.listener = listener
+        let nowS = try listener.nowS()
+        if let schedule, loop.instants.map({ nowMs > $0.untilMs || nowS >= $0.known.nextS }) ?? true {
+            loop.instants = (try listener.instants(of: schedule), nowMs + SnapshotService.instantsLifeMs)
+        }
+        // Last of all queries: a notification can arrive with the result of a query, and the socket is then not
+        // readable any more. Changes before a new listener are unknown, so a new listener counts as a change.
+        if try !listener.receive().isEmpty || isNew { loop.plan.changed(nowMs: nowMs) }
+        let freshSinceS = freshSinceS(nowS: nowS, scheduledS: loop.instants?.known.previousS)
+        let delayMs = loop.plan.delayMs(nowMs: nowMs, isDue: isDue(freshSinceS: freshSinceS, nowS: nowS))
+        guard delayMs == 0 else {
+            let waitMs = Int(min(delayMs ?? .max, SnapshotService.tickMs))
+            // If a change is waiting already, further notifications need not end the wait.
+            if loop.plan.isChanged { stop.wait(ms: waitMs) } else { listener.wait(stop, ms: waitMs) }
+            return
+        }
+        loop.plan.begin(nowMs: nowMs)
+        try export(freshSinceS: freshSinceS, stop)
+        loop.plan.ended(nowMs: SystemClock.monotonicMs())
+    }
+
+    /// Returns the oldest acceptable creation time of the published snapshot, in seconds since 1970. A snapshot with a
+    /// shorter lifetime than the center's default is due earlier (`Manifest.isDue`).
+    ///
+    /// - Parameter scheduledS: the last scheduled instant, if there is a schedule.
+    func freshSinceS(nowS: Int64, scheduledS: Int64?) -> Int64 {
+        max(scheduledS ?? .min, nowS - settings.expiresInS / 2)
+    }
+
+    func isDue(freshSinceS: Int64, nowS: Int64) -> Bool {
+        folder.published(trusting: settings.key.publicKey).map { $0.isDue(freshSinceS: freshSinceS, nowS: nowS) }
+            ?? true
+    }
+
+    @discardableResult
+    func export(freshSinceS: Int64, _ stop: StopSignal = StopSignal()) throws -> SnapshotExporter.Outcome {
+        var settings = settings
+        settings.freshSinceS = freshSinceS
+        // Without attendees there is nothing to publish, unless an earlier list was published.
+        settings.allowEmpty = folder.manifest != nil
+        return try SnapshotExporter(databaseURL: databaseURL, settings).run(stop)
+    }
+}

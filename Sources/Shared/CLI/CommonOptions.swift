@@ -1,0 +1,88 @@
+import Crypto
+import FileSystem
+package import ScanModel
+
+/// The formats of `--output`.
+package enum OutputFormat: String, CaseIterable, Sendable { case text, json }
+
+/// Options that several programs have.
+extension Option {
+    package static let output = Option("output", "text|json", "output format", default: "text")
+    package static let eventKeyFile = Option("event-key-file", "FILE", "file with the event key, 32 raw bytes")
+
+    /// The options that name one tag, for `Arguments.tag`. UID and code also need `eventKeyFile`.
+    ///
+    /// - Parameters:
+    ///   - prefix: of the flags, for a command with several tags.
+    ///   - subject: the tag in the help text.
+    package static func tag(prefix: String = "", _ subject: String) -> [Option] {
+        [
+            Option("\(prefix)uid", "HEX", "\(subject): UID of a chip"),
+            Option("\(prefix)sun", "HEX", "\(subject): UID of a chip that authenticates itself"),
+            Option("\(prefix)code", "TEXT", "\(subject): text of a code"),
+            Option("\(prefix)tag", "ID", "\(subject): tag ID of the database"),
+        ]
+    }
+}
+
+extension Arguments {
+    /// Returns the value of `Option.output`.
+    ///
+    /// - Throws: `ProgramError` (configuration).
+    package func outputFormat() throws -> OutputFormat { try choice("output", OutputFormat.self) ?? .text }
+
+    /// Reads the file of `Option.eventKeyFile`.
+    ///
+    /// - Throws: `ProgramError` (configuration) if the option is missing or the file is not an event key.
+    package func eventKey() throws -> EventKey {
+        let path = try required("event-key-file")
+        let bytes: [UInt8]
+        do { bytes = try Files.read(path, limit: 4_096) } catch {
+            throw ProgramError.configuration("--event-key-file: \(error)")
+        }
+        guard let key = EventKey(bytes) else {
+            throw ProgramError.configuration(
+                "--event-key-file \(path): the file has \(bytes.count) bytes, but \(EventKey.length) are required")
+        }
+        return key
+    }
+
+    /// Returns the one tag that the options of `Option.tag` name.
+    ///
+    /// - Parameter prefix: of the flags.
+    /// - Throws: `ProgramError`: usage unless exactly one tag is given; configuration for an invalid event key.
+    package func tag(prefix: String = "") throws -> TagID {
+        let given = ["uid", "sun", "code", "tag"].filter { has(prefix + $0) }
+        guard given.count == 1, let kind = given.first, let text = self[prefix + kind] else {
+            throw ProgramError.usage(
+                "exactly one of --\(prefix)uid, --\(prefix)sun, --\(prefix)code, --\(prefix)tag is required")
+        }
+        switch kind {
+        case "tag":
+            guard let id = Int64(text), id != 0 else {
+                throw ProgramError.usage("--\(prefix)tag \(text): not a tag ID")
+            }
+            return TagID(rawValue: id)
+        case "code": return try eventKey().tagID(of: .code(text))
+        default:
+            let digits = text.filter { $0 != ":" && $0 != "-" && $0 != " " }
+            guard let uid = Hex.decode(digits), (1...32).contains(uid.count) else {
+                throw ProgramError.usage("--\(prefix)\(kind) \(text): not a UID in hexadecimal (1 to 32 bytes)")
+            }
+            return try eventKey().tagID(of: kind == "sun" ? .sun(uid) : .uid(uid))
+        }
+    }
+}
+
+extension ScannerID {
+    /// Parses a scanner's identity from a command line.
+    ///
+    /// - Throws: `ProgramError` (usage).
+    package init(argument text: String) throws {
+        guard let id = ScannerID(text) else {
+            throw ProgramError.usage(
+                "'\(text)' is not a scanner's identity: 1 to 63 of a-z, 0-9 and -, not beginning with -")
+        }
+        self = id
+    }
+}

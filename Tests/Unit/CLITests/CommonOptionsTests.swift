@@ -1,0 +1,63 @@
+import CLI
+import FileSystem
+import ScanModel
+import TestSupport
+import Testing
+
+@Suite struct CommonOptionsTests {
+    private let folder = TemporaryFolder("options")
+    private let key: EventKey
+
+    init() throws {
+        let bytes = [UInt8](repeating: 7, count: EventKey.length)
+        key = try #require(EventKey(bytes))
+        try Files.writeAtomically(bytes, to: folder.file("event.key"))
+    }
+
+    private func arguments(_ values: [String: String]) -> Arguments {
+        Arguments(
+            values: values.merging(["event-key-file": folder.file("event.key")]) { given, _ in given }
+                .mapValues { [$0] })
+    }
+
+    private func code(_ values: [String: String]) -> ExitCode? {
+        do { _ = try arguments(values).tag() } catch { return ExitCode(for: error) }
+        return nil
+    }
+
+    @Test func tagIsReadFromEachOption() throws {
+        #expect(try arguments(["tag": "-5"]).tag() == TagID(rawValue: -5))
+        #expect(try arguments(["code": "A 1"]).tag() == key.tagID(of: .code("A 1")))
+        for uid in ["04a1b2c3", "04:A1:B2:C3", "04-a1-b2-c3"] {
+            #expect(try arguments(["uid": uid]).tag() == key.tagID(of: .uid([0x04, 0xa1, 0xb2, 0xc3])))
+        }
+        #expect(try arguments(["new-sun": "04"]).tag(prefix: "new-") == key.tagID(of: .sun([0x04])))
+    }
+
+    @Test(
+        arguments: [
+            [:], ["tag": "1", "uid": "04"], ["tag": "0"], ["tag": "x"], ["uid": "0"], ["uid": ""], ["sun": "xyz"],
+        ] as [[String: String]])
+    func invalidTagIsUsageError(values: [String: String]) {
+        #expect(code(values) == .usage)
+    }
+
+    @Test func invalidEventKeyIsConfigurationError() throws {
+        try Files.writeAtomically([1, 2, 3], to: folder.file("short.key"))
+        for path in [folder.file("short.key"), folder.file("missing.key")] {
+            #expect(code(["uid": "04", "event-key-file": path]) == .configuration)
+        }
+        // A tag ID needs no key.
+        #expect(code(["tag": "1", "event-key-file": folder.file("missing.key")]) == nil)
+    }
+
+    @Test func scannerIDArgumentIsChecked() throws {
+        #expect(try ScannerID(argument: "north-1").text == "north-1")
+        #expect(ExitCode(for: try #require(throws: ProgramError.self) { try ScannerID(argument: "North 1") }) == .usage)
+    }
+
+    @Test func jsonHasSortedKeysAndPlainSlashes() throws {
+        struct Value: Encodable { let b, a: String }
+        #expect(try JSONOutput.line(Value(b: "x/y", a: "\"\n")) == #"{"a":"\"\n","b":"x/y"}"#)
+    }
+}
