@@ -41,7 +41,7 @@ extension Center {
             Option("shards", "N", "queues of the broker: 4 at first; may grow, never shrink"),
             Option(
                 "writers", "N", "connections that store side by side, 1 to 16",
-                default: "\(IngestSettings.defaultWriters)"),
+                default: "\(IngestSettings.defaultWorkers)"),
             Option("center", "K/N", "which of N centers on the same queues this is, as 2/3", default: "1/1"),
             Option(
                 "database-away-limit-s", "S",
@@ -94,7 +94,7 @@ extension Center {
         var settings = IngestSettings(
             brokers: brokers, databaseURL: url, shards: try arguments.int("shards", IngestSettings.shardsRange),
             relayUsers: Set(arguments.all("relay-user")),
-            writers: try arguments.int("writers", IngestSettings.writersRange) ?? IngestSettings.defaultWriters)
+            workers: try arguments.int("writers", IngestSettings.workersRange) ?? IngestSettings.defaultWorkers)
         let text = try arguments.required("center")
         guard let instance = CenterInstance(text) else {
             throw ProgramError.configuration(
