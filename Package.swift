@@ -167,7 +167,7 @@ let package = Package(
         unitTests("CenterHTTPTests", "HTTPServer", "FileSystem", "Runtime", "CenterHTTP", "TestSupport"),
         unitTests("CompressionTests", "Compression", "FileSystem", "TestSupport"),
         unitTests("CryptoTests", "Crypto"),
-        unitTests("DataFolderTests", "SQLite", "FileSystem", "CLI", "ScanModel", "DataFolder", "TestSupport"),
+        unitTests("DataFolderTests", "SQLite", "FileSystem", "ScanModel", "DataFolder", "TestSupport"),
         unitTests(
             "DeviceEmulationTests", "LinuxSystem", "Crypto", "SerialPorts", "FileSystem", "Runtime", "DeviceEmulation",
             "TestSupport"),

@@ -101,7 +101,7 @@ import Testing
         try Run.succeeding("mount", ["-o", "remount,ro", disk.path])
         let names = try Files.list(folder)
         let error = #expect(throws: DataFileError.self) { try JournalFile.durable.open(path) }
-        #expect(error?.detail.contains("cannot be set aside") == true && error?.isDamaged == false)
+        #expect(error?.detail.contains("cannot be renamed") == true && error?.isDamaged == false)
         #expect(try Files.list(folder) == names)
     }
 }

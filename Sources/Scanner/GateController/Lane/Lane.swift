@@ -39,7 +39,7 @@ package final class Lane {
     /// Opens the journal, takes the snapshot that `reloader.check()` has opened, and resumes the saved mode and gate.
     ///
     /// - Parameters:
-    ///   - reloader: opens new snapshots on a thread of its own.
+    ///   - reloader: opens new snapshots on another thread.
     ///   - deviceMonitor: its service may run or not; without it the backlog is not known.
     ///   - mailbox: receives the events of other threads.
     ///   - time: the clocks of the device.

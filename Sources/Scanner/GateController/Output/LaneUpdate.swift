@@ -146,7 +146,7 @@ package struct LaneState: Hashable, Sendable {
     package var mode = LaneMode.normal
     package var isInspection = false
     package var readers: [Reader] = []
-    /// `nil` if the turnstile works, or if there is none.
+    /// `nil` if the turnstile works, or without a turnstile.
     package var turnstileProblem: TurnstileProblem?
     /// Version of the snapshot in use; 0 without one.
     package var snapshot: Int64 = 0

@@ -5,7 +5,7 @@ import ScanJournal
 package import ScanModel
 import Synchronization
 
-/// Reads the device status on a thread of its own, because the lane must not wait for the disk.
+/// Reads the device status on its own thread, because the lane must not wait for the disk.
 package final class DeviceMonitor: Sendable {
     /// Interval between two readings, in milliseconds.
     package static let intervalMs = 2_000
