@@ -13,7 +13,7 @@ extension Main {
             Option.enrolment,
             Option("out", "DIR", "the folder of the new journal (default recovered, in the data folder)"),
             Option(
-                "scanner", "ID", "the scanner of journals whose own entry is lost (default that of the other journals)"),
+                "scanner", "ID", "the scanner of journals without an entry of it (default that of the others)"),
             Option("output", "text|json", "text to read, or JSON for programs", default: "text"),
         ]
     ) { arguments in

@@ -4,11 +4,12 @@ import Runtime
 
 /// Quarantines a corrupt database: renames its file and its WAL.
 ///
-/// The WAL is renamed first, so the file is never opened without it as if it were whole. A renamed WAL without its file means
-/// that the rename was interrupted. The next opening completes it.
+/// The WAL is renamed first, so the file is never opened without it as if it were whole. A renamed WAL without its file
+/// means that the rename was interrupted. The next opening completes it.
 package enum CorruptFile {
     private static let wal = "-wal"
-    /// In the order of the rename. The -shm must be renamed before a new file is made, because a reader may hold it open.
+    /// In the order of the rename. The -shm must be renamed before a new file is made, because a reader may hold it
+    /// open.
     package static let suffixes = [wal, "-shm", ""]
     /// Size of the header of a WAL, in bytes.
     private static let walHeaderBytes = 32
@@ -25,7 +26,8 @@ package enum CorruptFile {
             if !Files.exists(path), Files.exists(path + wal) { try Files.writeAtomically([], to: path) }
             try rename(path, to: name)
         } catch { throw DataFileError(path, "\(reason); it cannot be renamed: \(error)") }
-        Log("journal").error("damaged file quarantined, a new one is made", [.path: path, .file: name, .reason: reason])
+        Log("journal").error(
+            "damaged file quarantined, a new one is made", [.path: path, .file: name, .reason: reason])
         return name
     }
 
@@ -59,7 +61,8 @@ package enum CorruptFile {
     /// The path of the WAL of a file, also after an interrupted rename.
     package static func log(of path: String) -> String { (unfinished(path) ?? path) + wal }
 
-    /// Whether a file is missing or empty, and its WAL is not. SQLite would delete the WAL, even on a read-only connection.
+    /// Whether a file is missing or empty, and its WAL is not. SQLite would delete the WAL, even on a read-only
+    /// connection.
     package static func isLogAlone(_ path: String) -> Bool {
         isEmpty(path) && (Files.status(path + wal)?.size ?? 0) > walHeaderBytes
     }

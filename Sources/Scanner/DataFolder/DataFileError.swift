@@ -6,8 +6,8 @@ package struct DataFileError: Error, CustomStringConvertible, Sendable {
     package let detail: String
     /// Whether the disk is full.
     package let isFull: Bool
-    /// Whether the file is corrupt or its disk fails. Opening it again continues with it if it can be read and written after
-    /// all; otherwise it is quarantined.
+    /// Whether the file is corrupt or its disk fails. Opening it again continues with it if it can be read and written
+    /// after all; otherwise it is quarantined.
     package let isDamaged: Bool
 
     package init(_ path: String, _ detail: String, isDamaged: Bool = false) {

@@ -17,7 +17,7 @@ package enum DataFolderPaths {
 }
 
 extension SQLiteError {
-    /// For a reader of another process's file: the file is missing or incomplete, its writer holds a lock, or the writer must
-    /// recover the WAL first (SQLITE_READONLY, 8).
+    /// For a reader of another process's file: the file is missing or incomplete, its writer holds a lock, or the
+    /// writer must recover the WAL first (SQLITE_READONLY, 8).
     package var meansNotYet: Bool { isCannotOpen || isBusy || primary == 8 }
 }

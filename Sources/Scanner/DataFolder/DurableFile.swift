@@ -8,8 +8,8 @@ package struct DurableFile {
     package let format: Int64
     /// Statements that make the tables if they are missing, also in a file of an older version.
     let schema: String
-    /// A checkpoint every 1,000 pages (4 MB) keeps the WAL short and a restart fast. A WAL that grew during a long read is
-    /// truncated.
+    /// A checkpoint every 1,000 pages (4 MB) keeps the WAL short and a restart fast. A WAL that grew during a long read
+    /// is truncated.
     var pragmas = "PRAGMA wal_autocheckpoint = 1000; PRAGMA journal_size_limit = 8388608"
     /// The tables that are checked when a file over `checkedBytes` is opened.
     var shortTables: [String] = []
@@ -26,8 +26,8 @@ package struct DurableFile {
         self.shortTables = shortTables
     }
 
-    /// Maximum size of a file that is checked completely when it is opened. SQLite's check takes about 30 ms per megabyte on
-    /// two busy cores, and a lane must open soon.
+    /// Maximum size of a file that is checked completely when it is opened. SQLite's check takes about 30 ms per
+    /// megabyte on two busy cores, and a lane must open soon.
     package static let checkedBytes: Int64 = 16 << 20
     /// A table with the reason why the file must be quarantined: damage found after the opening.
     package static let damagedTable = "damaged"
@@ -37,13 +37,13 @@ package struct DurableFile {
     package struct Opened {
         package let database: Database
         /// The quarantined file that it replaces; `nil` if it replaces no file.
-        package let setAside: String?
+        package let quarantined: String?
     }
 
     /// Opens the file, or makes it.
     ///
-    /// A file that is corrupt, of another kind, or on failed blocks of the disk is quarantined and replaced by an empty one,
-    /// because a gate must open.
+    /// A file that is corrupt, of another kind, or on failed blocks of the disk is quarantined and replaced by an empty
+    /// one, because a gate must open.
     /// - Throws: `DataFileError`, also if a file cannot be quarantined.
     package func open(_ path: String) throws -> Opened {
         do {
@@ -51,14 +51,14 @@ package struct DurableFile {
             if CorruptFile.isLogAlone(path) {
                 quarantined = try CorruptFile.move(path, "the file is missing or empty, and its WAL is not")
             }
-            do { return Opened(database: try opened(path), setAside: quarantined) } catch let error as SQLiteError
+            do { return Opened(database: try opened(path), quarantined: quarantined) } catch let error as SQLiteError
                 where error.isDamaged || error.isDiskFailure
             {
                 quarantined = try CorruptFile.move(path, "\(error)")
             } catch let error as DataFileError where error.isDamaged {
                 quarantined = try CorruptFile.move(path, error.detail)
             }
-            return Opened(database: try opened(path), setAside: quarantined)
+            return Opened(database: try opened(path), quarantined: quarantined)
         } catch let error as SQLiteError { throw DataFileError(path, error) }
     }
 

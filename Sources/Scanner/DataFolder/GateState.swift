@@ -6,8 +6,8 @@ package import ScanModel
 ///
 /// The file is replaced as a whole. It is not durable, because the next start writes it again.
 ///
-/// Written by the gate; read by the publisher for heartbeats and by both `status` commands. The reader may be older or newer
-/// than the writer: a field that is missing or of another type is ignored.
+/// Written by the gate; read by the publisher for heartbeats and by both `status` commands. The reader may be older or
+/// newer than the writer: a field that is missing or of another type is ignored.
 package struct GateState: Hashable, Sendable {
     /// One reader of the lane.
     package struct Reader: Hashable, Sendable, Codable {

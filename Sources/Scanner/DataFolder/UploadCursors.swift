@@ -9,8 +9,8 @@ package final class UploadCursors {
     private static let file = DurableFile(
         applicationID: 0x5450_4C53, format: 1,
         schema: """
-            CREATE TABLE IF NOT EXISTS shipped(log BLOB PRIMARY KEY NOT NULL, scanner TEXT NOT NULL, last INTEGER NOT NULL)
-            WITHOUT ROWID;
+            CREATE TABLE IF NOT EXISTS shipped(
+                log BLOB PRIMARY KEY NOT NULL, scanner TEXT NOT NULL, last INTEGER NOT NULL) WITHOUT ROWID;
             """)
 
     private let path: String
@@ -69,8 +69,8 @@ package final class UploadCursors {
 
     /// Reads the cursors of all journals without the lock; empty if the file does not exist yet. The publisher may run.
     ///
-    /// - Parameter busyTimeoutMs: time to wait for a publisher that makes or recovers the file, in milliseconds. After it, the
-    ///   result is empty.
+    /// - Parameter busyTimeoutMs: time to wait for a publisher that makes or recovers the file, in milliseconds. After
+    ///   it, the result is empty.
     /// - Throws: `DataFileError` for a corrupt file.
     package static func read(folder: String, busyTimeoutMs: Int32 = 5_000) throws -> [JournalID: Int64] {
         let path = DataFolderPaths.shipped(folder)

@@ -85,7 +85,7 @@ package final class Journal {
         do {
             // Also after a start that was cut off between the two.
             let isNew = try database.int("SELECT count(*) FROM journals") == 0
-            let old = opened.setAside ?? (isNew ? CorruptFile.names(path).last : nil)
+            let old = opened.quarantined ?? (isNew ? CorruptFile.names(path).last : nil)
             if let old { chores.carryOver = try StateSalvage.take(old, into: database, scanner: scanner) }
             insert = try database.prepare("INSERT INTO scans VALUES (?, ?, ?, ?, ?, ?, ?)")
             upsertCounter = try database.prepare(

@@ -120,8 +120,7 @@ extension Journal {
 
     @Test func oneGateAtATime() throws {
         let journal = try Journal(folder: folder.path, scanner: scanner)
-        let error = #expect(throws: ProgramError.self) { try Journal(folder: folder.path, scanner: scanner) }
-        #expect(error?.code == .configuration)
+        #expect(throws: FileLock.Held.self) { try Journal(folder: folder.path, scanner: scanner) }
         try journal.tap(1)
     }
 

@@ -3,7 +3,8 @@ package import DataFolder
 package import ScanModel
 package import Snapshots
 
-/// What the lane sends to displays and turnstile. Receivers must not wait, because they are called on the lane's thread.
+/// What the lane sends to displays and turnstile. Receivers must not wait, because they are called on the lane's
+/// thread.
 package enum LaneUpdate: Sendable {
     /// A tap has its verdict, which is in the journal.
     case answer(TapResult)

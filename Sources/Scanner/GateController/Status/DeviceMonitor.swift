@@ -36,7 +36,8 @@ package final class DeviceMonitor: Sendable {
                 status.diskUsedPercent = Files.usedPercent(self.folder)
                 status.damaged = Journal.damagedFiles(folder: self.folder)
                 do { status.uploaded = try UploadCursors.read(folder: self.folder) } catch {
-                    // The publisher will replace the damaged file. The last known cursors are the best value until then.
+                    // The publisher will replace the damaged file. The last known cursors are the best value until
+                    // then.
                     self.log.warning("upload cursors cannot be read", [.error: "\(error)"])
                     status.uploaded = last?.uploaded ?? [:]
                 }
