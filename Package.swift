@@ -169,7 +169,7 @@ let package = Package(
 
         // Tests: one target per module, then real servers, then real binaries.
         unitTests("AccessControlTests", "ScanModel", "Snapshots", "AccessControl"),
-        unitTests("BenchmarksTests", "CLI", "ScanModel", "ScanBatchCodec", "FleetSimulation", "Benchmarks"),
+        unitTests("BenchmarksTests", "ScanModel", "ScanBatchCodec", "FleetSimulation", "Benchmarks"),
         unitTests("CLITests", "LinuxSystem", "FileSystem", "CLI", "ScanModel", "TestSupport"),
         unitTests("CenterHTTPTests", "HTTPServer", "FileSystem", "Runtime", "CenterHTTP", "TestSupport"),
         unitTests("CompressionTests", "Compression", "FileSystem", "TestSupport"),
