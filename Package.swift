@@ -169,7 +169,7 @@ let package = Package(
 
         // Tests: one target per module, then real servers, then real binaries.
         unitTests("AccessControlTests", "ScanModel", "Snapshots", "AccessControl"),
-        unitTests("BenchmarksTests", "CLI", "ScanModel", "ScanBatchCodec", "FleetSimulation", "Benchmarks"),
+        unitTests("BenchmarksTests", "ScanModel", "ScanBatchCodec", "FleetSimulation", "Benchmarks"),
         unitTests("CLITests", "LinuxSystem", "FileSystem", "CLI", "ScanModel", "TestSupport"),
         unitTests("CenterHTTPTests", "HTTPServer", "FileSystem", "Runtime", "CenterHTTP", "TestSupport"),
         unitTests("CompressionTests", "Compression", "FileSystem", "TestSupport"),
@@ -224,8 +224,10 @@ let package = Package(
             "AccessControl", "DataFolder", "ScanJournal", "TurnstileControl", "LaneDisplay", "GateController",
             "DeviceEmulation", "TestSupport"),
         tests(
-            "Integration", "ErrorModel", "LinuxSystem", "SQLite", "AMQP", "Postgres", "Crypto", "Minisign", "FileSystem",
-            "Runtime", "CLI", "ScanModel", "ScanBatchCodec", "Snapshots", "DataFolder", "ScanJournal", "SnapshotInstall",
+            "Integration", "ErrorModel", "LinuxSystem", "SQLite", "AMQP", "Postgres", "Crypto", "Minisign",
+            "FileSystem",
+            "Runtime", "CLI", "ScanModel", "ScanBatchCodec", "Snapshots", "DataFolder", "ScanJournal",
+            "SnapshotInstall",
             "ScanUpload", "Migrations", "Schema", "RegistrationLists", "Registry", "SnapshotExport", "Tracking",
             "Ingest", "PartitionMaintenance", "DeviceEmulation", "TestSupport"),
         tests(
