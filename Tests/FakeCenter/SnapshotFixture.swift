@@ -5,13 +5,13 @@ import SnapshotExport
 package import Snapshots
 package import TestSupport
 
-/// A small event: two zones, a gate each, three passes, five tags.
+/// A small event: two zones with one gate each, two passes, five tags.
 package enum Sample {
     package static let event = "Campfire 2026"
     package static let created: Int64 = 1_764_000_000
     package static let expires: Int64 = created + 48 * 3_600
 
-    /// Writes a snapshot of the sample; `extra` tags beyond the five let two versions differ.
+    /// Writes a snapshot of the sample. `extra` additional tags make versions differ.
     @discardableResult
     package static func write(
         _ path: String, version: Int64, event: String = event, created: Int64 = created, expires: Int64 = expires,
@@ -47,11 +47,11 @@ package enum Sample {
     }
 }
 
-/// What a center publishes: a snapshot of the sample, its manifest, its signature.
+/// A published snapshot of the sample with its manifest and signature.
 package struct Publication {
     package var manifest: [UInt8]
     package var signature: [UInt8]
-    /// A candidate for `install`, in a folder of its own.
+    /// Path of the snapshot file, a candidate for `install`.
     package var file: String
 
     package init(

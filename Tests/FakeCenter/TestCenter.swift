@@ -10,9 +10,9 @@ package import Snapshots
 import Synchronization
 package import TestSupport
 
-/// A center that serves a snapshot folder over HTTP, and remembers who asked for what.
+/// A center that serves a snapshot folder over HTTP and records the requests.
 ///
-/// Everybody on its lists wears a chip (`uid`); the event's key is the bytes 0 to 31. One gate, `North`, into one zone.
+/// Each attendee has a chip (`uid`). The event key is the bytes 0 to 31. There is one gate, `North`, into one zone.
 package final class TestCenter: Sendable {
     package static let event = "Campfire"
     package static let eventKey = [UInt8](0..<32)
@@ -22,11 +22,11 @@ package final class TestCenter: Sendable {
     private let served: Served
     private let server: HTTPListener
 
-    /// What the server's threads share with the test.
+    /// State shared between the threads of the server and the test.
     private final class Served: Sendable {
         struct State {
             var requests: [HTTPRequest] = []
-            /// Answers instead of the folder: by file name, one a request, the last for ever.
+            /// Responses that replace files, by file name: one per request, the last one for all further requests.
             var instead: [String: [HTTPResponse]] = [:]
         }
         let state = Mutex(State())
@@ -60,12 +60,12 @@ package final class TestCenter: Sendable {
     package var url: String { "http://127.0.0.1:\(server.port)" }
     package var requests: [HTTPRequest] { served.state.withLock { $0.requests } }
 
-    /// Names of the files that were asked for since the first `count` requests, in order.
+    /// Returns the names of the requested files in order, without the first `count` requests.
     package func asked(since count: Int = 0) -> [String] {
         requests.dropFirst(count).map { String($0.path.split(separator: "/").last ?? "") }
     }
 
-    /// Answers instead of the folder's file; none: the folder's again.
+    /// Replaces a file by responses; without responses, the file is served again.
     package func answer(_ name: String, _ answers: [HTTPResponse]) {
         served.state.withLock { $0.instead[name] = answers }
     }
@@ -84,13 +84,13 @@ package final class TestCenter: Sendable {
 
     // MARK: Lists
 
-    /// The chip of one of the people, in hexadecimal.
+    /// Returns the UID of a person's chip, in hex.
     package static func uid(_ person: Int) -> String {
         let digits = String(person, radix: 16)
         return "04aabb" + String(repeating: "0", count: 8 - digits.count) + digits
     }
 
-    /// Tag IDs by person, of so many people: made once, as each costs an HMAC.
+    /// Tag IDs by person, computed once, because each takes an HMAC.
     private static let tags = Mutex<[TagID]>([])
     package static func tag(_ person: Int) -> TagID { tags(person + 1)[person] }
     private static func tags(_ count: Int) -> [TagID] {
@@ -105,7 +105,7 @@ package final class TestCenter: Sendable {
         }
     }
 
-    /// A snapshot file of so many people, of whom some have lost their bands.
+    /// Writes a snapshot file with `people` attendees, some of them with lost tags.
     package func write(
         _ path: String, version: Int64, people: Int, lost: Set<Int> = [], event: String = event,
         createdS: Int64? = nil, expiresS: Int64? = nil
@@ -128,11 +128,11 @@ package final class TestCenter: Sendable {
 
     // MARK: Publishing
 
-    /// Writes a snapshot, compressed too, with manifest and signature.
+    /// Writes a snapshot with its compressed form, manifest and signature.
     ///
     /// - Parameters:
-    ///   - deltas: the versions from which there is a delta; their files must be here.
-    ///   - hasMeta: whether the deltas hold the rows of `meta`.
+    ///   - deltas: versions from which there is a delta; their files must exist in the folder.
+    ///   - hasMeta: whether the deltas contain the rows of `meta`.
     @discardableResult
     package func publish(
         version: Int64, people: Int = 5, lost: Set<Int> = [], deltas: [Int64] = [], hasMeta: Bool = true,
@@ -163,7 +163,7 @@ package final class TestCenter: Sendable {
         return manifest
     }
 
-    /// Publishes the manifest as it is.
+    /// Signs a manifest and publishes both.
     package func sign(_ manifest: Manifest, by other: MinisignSecretKey? = nil) throws {
         let bytes = try manifest.json()
         try Files.writeAtomically(bytes, to: folder.file(Manifest.fileName), durable: false)
@@ -179,12 +179,12 @@ package final class TestCenter: Sendable {
             sha256: try Files.sha256Hex(folder.file(name)))
     }
 
-    /// Writes the delta; gives its name.
+    /// Writes a delta and returns its file name.
     private func changeset(from: Int64, to version: Int64, hasMeta: Bool) throws -> String {
         let (old, new) = (folder.file(SnapshotFileName.of(from)), folder.file(SnapshotFileName.of(version)))
         var target = new
         if !hasMeta {
-            // Without a difference in `meta` there is none in the changeset.
+            // Equal rows of `meta` leave `meta` out of the changeset.
             target = folder.file("same-meta")
             try Files.copy(new, to: target)
             let database = try Database(target, .readWrite)

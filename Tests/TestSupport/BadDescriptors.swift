@@ -2,12 +2,16 @@ import FileSystem
 import Glibc
 import LinuxSystem
 
-/// Files whose disk has gone, in this process.
+/// Simulates a failed disk for open files of this process.
 package enum BadDescriptors {
-    /// Reads as EIO at any place that a database has, and takes no bytes: the memory of the process, where none is mapped.
+    /// The memory of the process. Reads at unmapped addresses, which include all file offsets of a database, fail with
+    /// EIO; writes fail as well.
     private static let source = "/proc/self/mem"
 
-    /// Every descriptor that is open on the file fails from now on, for reading and writing. Returns how many there are.
+    /// Makes all descriptors of a file fail on read and write.
+    ///
+    /// - Returns: the number of descriptors.
+    /// - Throws: `SystemError`.
     @discardableResult
     package static func breakAll(of path: String) throws -> Int {
         let bad = open(source, O_RDONLY | O_CLOEXEC)

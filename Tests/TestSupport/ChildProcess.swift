@@ -4,15 +4,15 @@ import Glibc
 import LinuxSystem
 import Synchronization
 
-/// A real program under test: started, fed, watched, killed and reaped. It is killed when the object goes.
+/// A program under test. The process is killed with the object.
 ///
-/// Calls from several threads are safe, but only one at a time may wait for output.
+/// Calls from several threads are safe, but only one thread at a time may wait for output.
 package final class ChildProcess: Sendable {
-    /// Where standard output goes.
+    /// Destination of standard output.
     package enum Output: Sendable {
-        /// To `line(withinMs:)`, which must be called often enough for the pipe not to fill.
+        /// `line(withinMs:)`, which must be called before the pipe is full.
         case lines
-        /// To the end of a file: what stands there was printed, also after SIGKILL.
+        /// The end of a file, which has all output, even after SIGKILL.
         case file(String)
         case null
     }
@@ -37,25 +37,28 @@ package final class ChildProcess: Sendable {
     }
 
     package let pid: Int32
-    /// The program's name and arguments, for messages.
+    /// Name and arguments of the program, for messages.
     package let title: String
     private let output: Int32
     private let errorsPath: String?
     private let state: Mutex<State>
 
-    /// Starts the program.
+    /// Starts a program.
+    ///
     /// - Parameters:
-    ///   - executable: a path, or a name looked up in PATH.
+    ///   - executable: a path, or a name in PATH.
+    ///   - arguments: the arguments.
     ///   - environment: added to the environment of the test run.
-    ///   - errors: the file to whose end standard error goes; nil: where that of the test run goes.
-    /// Throws `SystemError`.
+    ///   - output: destination of standard output.
+    ///   - errors: file to which standard error is appended; `nil` for that of the test run.
+    /// - Throws: `SystemError`.
     package init(
         _ executable: String, _ arguments: [String], environment: [String: String] = [:], output: Output = .lines,
         errors: String? = nil
     ) throws {
         title = ([String(executable.split(separator: "/").last ?? "")] + arguments).joined(separator: " ")
         errorsPath = errors
-        signal(SIGPIPE, SIG_IGN)  // a write to a dead child is an error of that write, not the end of the test run
+        signal(SIGPIPE, SIG_IGN)  // a write to an ended child must not end the test run
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
@@ -93,7 +96,9 @@ package final class ChildProcess: Sendable {
         if output >= 0 { close(output) }
     }
 
-    /// Writes the text to standard input. Throws `TestFailure` when the program is gone.
+    /// Writes a text to standard input.
+    ///
+    /// - Throws: `TestFailure` if the program has ended.
     package func write(_ text: String) throws {
         try state.withLock { state in
             var rest = Array(text.utf8)[...]
@@ -108,7 +113,7 @@ package final class ChildProcess: Sendable {
         }
     }
 
-    /// Ends standard input; the program sees the end of the file.
+    /// Closes standard input.
     package func closeInput() {
         state.withLock { state in
             if state.input >= 0 { close(state.input) }
@@ -116,7 +121,11 @@ package final class ChildProcess: Sendable {
         }
     }
 
-    /// The next line of standard output without its newline; nil at its end. Throws `TestFailure` after the time.
+    /// Waits for the next line of standard output.
+    ///
+    /// - Parameter limitMs: maximum wait, in milliseconds.
+    /// - Returns: the line without its newline; `nil` at the end of the output.
+    /// - Throws: `TestFailure` after the time limit.
     package func line(withinMs limitMs: Int = 10_000) throws -> String? {
         let deadline = SystemClock.monotonicMs() + Int64(limitMs)
         while true {
@@ -141,7 +150,7 @@ package final class ChildProcess: Sendable {
         }
     }
 
-    /// Sends a signal, SIGKILL unless told otherwise; nothing happens when the program has been reaped. After SIGKILL, reaps it.
+    /// Sends a signal, SIGKILL by default, unless the program has ended. Waits for the end after SIGKILL.
     package func kill(_ signal: Int32 = 9) {
         state.withLock { state in
             guard state.end == nil else { return }
@@ -153,11 +162,11 @@ package final class ChildProcess: Sendable {
         }
     }
 
-    /// Stops the program where it is, and waits until the kernel says so of all its threads; SIGCONT lets it go on. Nothing
-    /// happens when it has ended.
+    /// Suspends the program with SIGSTOP and waits until all its threads are stopped. SIGCONT resumes it. Does nothing
+    /// if it has ended.
     package func freeze() throws {
         kill(SIGSTOP)
-        try eventually("\(title) stands still", everyMs: 1) {
+        try eventually("\(title) is suspended", everyMs: 1) {
             guard let tasks = try? Files.list("/proc/\(pid)/task") else { return true }
             return tasks.allSatisfy { task in
                 guard let stat = try? Files.readText("/proc/\(pid)/task/\(task)/stat", limit: 4_096) else {
@@ -168,7 +177,7 @@ package final class ChildProcess: Sendable {
         }
     }
 
-    /// How the program ended; nil while it runs.
+    /// How the program ended; `nil` while it runs.
     package var end: End? {
         state.withLock { state in
             if state.end == nil {
@@ -179,7 +188,11 @@ package final class ChildProcess: Sendable {
         }
     }
 
-    /// Waits for the end. Throws `TestFailure` after the time, with what the program last said on standard error.
+    /// Waits for the end of the program.
+    ///
+    /// - Parameter limitMs: maximum wait, in milliseconds.
+    /// - Returns: how the program ended.
+    /// - Throws: `TestFailure` after the time limit, with the last lines of standard error.
     @discardableResult
     package func wait(withinMs limitMs: Int = 30_000) throws -> End {
         let deadline = SystemClock.monotonicMs() + Int64(limitMs)
@@ -188,19 +201,19 @@ package final class ChildProcess: Sendable {
             guard SystemClock.monotonicMs() < deadline else {
                 throw TestFailure("\(title) did not end within \(limitMs) ms\(errorTail())")
             }
-            // Linux tells a parent of an end by SIGCHLD only, which belongs to the test run.
+            // Polled, because the only notification is SIGCHLD, which the test run handles.
             usleep(2_000)
         }
     }
 
-    /// Asks for the end with SIGTERM and waits for it.
+    /// Sends SIGTERM and waits for the end.
     @discardableResult
     package func stop(withinMs limitMs: Int = 30_000) throws -> End {
         kill(SIGTERM)
         return try wait(withinMs: limitMs)
     }
 
-    /// The last lines of standard error, where it went to a file.
+    /// Returns the last lines of standard error, if it is written to a file.
     package func errorTail(lines: Int = 12) -> String {
         guard let errorsPath, let text = try? Files.readText(errorsPath) else { return "" }
         return "\n" + text.split(separator: "\n").suffix(lines).joined(separator: "\n")
@@ -219,12 +232,12 @@ extension ChildProcess {
         return signal == 0 ? .exit(status >> 8 & 0xff) : .signal(signal)
     }
 
-    /// posix_spawnp(3); returns its error number.
+    /// Calls posix_spawnp(3) and returns its error number.
     private static func spawn(
         _ process: inout pid_t, _ executable: String, _ arguments: [String], _ added: [String: String],
         _ actions: inout posix_spawn_file_actions_t
     ) -> Int32 {
-        // The test run ignores SIGPIPE and may block others; a program starts with none of that.
+        // A program must not inherit ignored and blocked signals of the test run.
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }

@@ -3,28 +3,28 @@ import LinuxSystem
 import Runtime
 import Synchronization
 
-/// A bad network between a client and a server on loopback: slow, cut, silent, resetting. One thread; what the link does is
-/// changed while it runs.
+/// A faulty network between a client and a server on loopback: slow, interrupted, silent or resetting. Runs on one
+/// thread; the link can be changed at any time.
 package final class FaultProxy: Sendable {
-    /// What the link does to all connections together.
+    /// Properties of the link, which all connections share.
     package struct Link: Sendable {
-        /// In each direction; nil: as fast as it goes.
+        /// Speed in each direction; `nil` is unlimited.
         package var bytesPerSecond: Int?
-        /// All connections are cut this often; nil: never.
+        /// Interval at which all connections are closed, in milliseconds; `nil` for never.
         package var cutEveryMs: Int?
-        /// A connection is cut when it has brought so many bytes to the client; nil: never.
+        /// Number of bytes to the client after which a connection is closed; `nil` for never.
         package var cutAfterBytes: Int?
-        /// Cuts are resets instead of orderly ends.
+        /// Whether connections are closed with a reset.
         package var resets = false
-        /// Connections stand, new ones are accepted, and nothing gets through.
+        /// Whether connections stay open and new ones are accepted, but no bytes are transferred.
         package var isSilent = false
-        /// New connections are closed at once.
+        /// Whether new connections are closed immediately.
         package var refuses = false
 
         package init() {}
     }
 
-    /// Connect here.
+    /// The port for clients.
     package let port: UInt16
     private let target: UInt16
     private let listener: Int32
@@ -43,22 +43,22 @@ package final class FaultProxy: Sendable {
         self.target = target
         (listener, port) = try FaultProxy.listen()
         state.withLock { $0.link = link }
-        // The thread holds the object until `end`.
+        // The thread retains the object until `end`.
         NamedThread("fault-proxy") { self.run() }
     }
 
-    /// Closes everything; to be called once, for the thread keeps the object.
+    /// Closes all connections and ends the thread. Call it exactly once.
     package func end() {
         stop.stop()
         while !ended.wait(ms: 1_000) {}
     }
 
     package func set(_ change: (inout Link) -> Void) { state.withLock { change(&$0.link) } }
-    /// Cuts all connections now.
+    /// Closes all connections.
     package func cut() { state.withLock { $0.cutNow = true } }
-    /// Connections accepted so far.
+    /// Number of accepted connections.
     package var connections: Int { state.withLock { $0.connections } }
-    /// Times that the link was cut with a connection on it.
+    /// Number of closings that hit a connection.
     package var cuts: Int { state.withLock { $0.cuts } }
 
     // MARK: The thread
@@ -67,7 +67,7 @@ package final class FaultProxy: Sendable {
         let from: Int32
         let to: Int32
         var waiting: [UInt8] = []
-        /// Bytes delivered so far.
+        /// Number of delivered bytes.
         var delivered = 0
         var isOver = false
         init(_ from: Int32, _ to: Int32) { (self.from, self.to) = (from, to) }
@@ -79,9 +79,9 @@ package final class FaultProxy: Sendable {
         let pipes: [Pipe]
     }
 
-    /// Milliseconds between two looks; also the grain of the rate.
+    /// Interval between two polls, in milliseconds; also the resolution of the rate.
     private static let tickMs = 5
-    /// The proxy holds no more than this for each direction: the rest stays with the sender, as on a real link.
+    /// Buffer for each direction, in bytes. Further bytes stay with the sender, as on a real link.
     private static let bufferBytes = 2_048
 
     private func run() {
@@ -103,7 +103,7 @@ package final class FaultProxy: Sendable {
             }
             accept(link, &pairs)
             for direction in 0...1 {
-                // A tick's worth may be saved up, no more.
+                // Unused budget is kept for at most 50 ms.
                 let rate = link.bytesPerSecond.map(Double.init) ?? 1e12
                 let earned = rate * Double(nowMs - lastMs) / 1_000
                 budgets[direction] = min(budgets[direction] + earned, max(rate / 20, 1))
@@ -153,7 +153,7 @@ package final class FaultProxy: Sendable {
         }
     }
 
-    /// Moves what the budget allows, and the link's limit of bytes if it is given; true when something moved.
+    /// Moves bytes within the budget, and within the link's limit of bytes if given. Returns whether bytes moved.
     private static func move(_ pipe: Pipe, _ budget: inout Double, _ link: Link?) -> Bool {
         var moved = false
         let left = (link?.cutAfterBytes ?? .max) - pipe.delivered - pipe.waiting.count
@@ -185,7 +185,7 @@ package final class FaultProxy: Sendable {
     private static func close(_ pair: Pair, reset: Bool) {
         for descriptor in [pair.client, pair.server] {
             if reset {
-                // Lingering for no time makes close(2) send a reset.
+                // With a linger time of zero, close(2) sends a reset.
                 var option = linger(l_onoff: 1, l_linger: 0)
                 setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
             }
@@ -204,7 +204,7 @@ package final class FaultProxy: Sendable {
     private static func listen() throws -> (Int32, UInt16) {
         let descriptor = socket(
             AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        // Small, so that a slow link is felt by the sender and not by a buffer; connections inherit it.
+        // Small, so that a slow link slows the sender down instead of filling a buffer. Connections inherit it.
         var small: Int32 = 4_096
         setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &small, socklen_t(MemoryLayout<Int32>.size))
         var address = address(0)

@@ -1,12 +1,12 @@
 import FileSystem
 import Glibc
 
-/// Where things are.
+/// Paths of the package.
 package enum Package {
-    /// The package's folder, as it was when the tests were built.
+    /// The folder of the package at build time.
     package static let folder = String(#filePath.dropLast("/Tests/TestSupport/Programs.swift".count))
 
-    /// The folder of the real binaries: beside the test bundle, or `TAPLINE_BIN`.
+    /// The folder of the programs: that of the test bundle, or `TAPLINE_BIN`.
     package static let binaries: String = {
         if let folder = Environment.value("TAPLINE_BIN") { return folder }
         var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
@@ -27,8 +27,16 @@ package struct Run: Sendable {
     /// Standard error.
     package let errors: String
 
-    /// Runs a program to its end: a name of ours (`tapline-...`) or anything in PATH.
-    /// Throws `TestFailure` when it takes longer.
+    /// Runs a program to its end.
+    ///
+    /// - Parameters:
+    ///   - name: a program of this package (`tapline-...`), or a name in PATH.
+    ///   - arguments: the arguments.
+    ///   - environment: added to the environment of the test run.
+    ///   - input: standard input.
+    ///   - limitMs: maximum duration, in milliseconds.
+    /// - Returns: exit code and output.
+    /// - Throws: `TestFailure` after the time limit.
     package static func it(
         _ name: String, _ arguments: [String], environment: [String: String] = [:], input: String = "",
         withinMs limitMs: Int = 60_000
@@ -48,7 +56,9 @@ package struct Run: Sendable {
             errors: try Files.readText(folder.file("errors"), limit: limit))
     }
 
-    /// As `it`, and throws `TestFailure` with what it said unless the exit code is 0.
+    /// Runs a program like `it`.
+    ///
+    /// - Throws: `TestFailure` with the last lines of its output unless the exit code is 0.
     @discardableResult
     package static func succeeding(
         _ name: String, _ arguments: [String], environment: [String: String] = [:], input: String = "",

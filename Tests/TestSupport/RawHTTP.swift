@@ -1,6 +1,6 @@
 import Glibc
 
-/// A client that sends exactly the bytes it is told to, as no library would: what a server is judged by.
+/// An HTTP client that sends given bytes unchanged, to test servers with invalid requests.
 package struct RawHTTP {
     let port: UInt16
 
@@ -15,7 +15,7 @@ package struct RawHTTP {
         package var text: String { String(decoding: body, as: UTF8.self) }
     }
 
-    /// One request on a connection of its own; reads until the server closes.
+    /// Sends one request on a new connection and reads until the server closes it.
     package func send(_ method: String, _ path: String, _ headers: [String: String] = [:], body: String = "") throws
         -> Answer
     {

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// What happened, in order, from any thread.
+/// A thread-safe list of events.
 package final class Recorder<Element: Sendable>: Sendable {
     private let elements = Mutex<[Element]>([])
 

@@ -2,23 +2,28 @@ import FileSystem
 import Glibc
 import LinuxSystem
 
-/// A file system of its own for a test: small enough to be filled, or an image that can be copied as a power cut leaves it.
+/// A separate file system for a test: small enough to be filled, or an image that can be copied as after a power cut.
 ///
-/// Needs root, for mount(8), and for an image loop devices; where they are missing the test fails and says so.
+/// Needs root for mount(8), and loop devices for an image. Without them the test fails with an explanation.
 package final class SmallDisk {
     package enum Kind: String, Sendable, CaseIterable {
         case tmpfs
-        /// On a loop device. `commit=300`: the kernel flushes nothing by itself while a test lasts.
+        /// On a loop device. With `commit=300` the kernel flushes nothing by itself during a test.
         case ext4
     }
 
     private let folder = TemporaryFolder("disk")
-    /// Where it is mounted.
+    /// The mount point.
     package let path: String
     /// The image of an ext4 disk.
     package let image: String
 
-    /// A new, empty disk of so many MiB. Throws `TestFailure` where it cannot be made.
+    /// Creates an empty disk.
+    ///
+    /// - Parameters:
+    ///   - kind: kind of the file system.
+    ///   - megabytes: size, in MiB.
+    /// - Throws: `TestFailure` if it cannot be created.
     package init(_ kind: Kind, megabytes: Int) throws {
         (path, image) = (try folder.folder("mounted"), folder.file("image"))
         switch kind {
@@ -30,7 +35,7 @@ package final class SmallDisk {
         }
     }
 
-    /// Mounts a copy of the image: what was not flushed is not in it.
+    /// Mounts a copy of the image, which lacks data that was not flushed.
     package init(copyOf disk: SmallDisk) throws {
         (path, image) = (try folder.folder("mounted"), folder.file("image"))
         try SmallDisk.run("cp", ["--sparse=always", disk.image, image])
@@ -39,8 +44,8 @@ package final class SmallDisk {
 
     deinit { _ = try? Run.it("umount", ["-l", path]) }
 
-    /// Breaks an ext4 disk: all that lies behind this byte of a file on the disk is unreadable, with the EIO of a bad block,
-    /// until something is written there or beyond. The file must be flushed.
+    /// Makes an ext4 disk unreadable from a byte of a file on. Reads fail with EIO, as for a bad block, until a later
+    /// write. The file must be flushed.
     package func breakFrom(_ byte: Int, of file: String) throws {
         // Number, first and last block in the file, first and last block on the disk.
         let map = try Run.succeeding("filefrag", ["-b1024", "-v", file])
@@ -48,12 +53,12 @@ package final class SmallDisk {
             line.split(whereSeparator: { $0 == ":" || $0 == "." || $0 == " " }).prefix(5).compactMap { Int($0) }
         }
         guard let extent = extents.first(where: { $0.count == 5 && $0[1]...$0[2] ~= byte / 1_024 })
-        else { throw TestFailure("where \(file) lies is not understood: \(map.lines)") }
+        else { throw TestFailure("cannot locate \(file) on the disk: \(map.lines)") }
         let size = (extent[3] - extent[1]) * 1_024 + byte
         guard truncate(image, off_t(size)) == 0 else { throw SystemError("truncate \(image)") }
         let descriptor = open(file, O_RDONLY)
         defer { close(descriptor) }
-        // What the kernel still knows of it would hide the damage.
+        // Cached pages would hide the damage.
         guard posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED) == 0 else { throw SystemError("fadvise \(file)") }
         var bytes = [UInt8](repeating: 0, count: 4_096)
         guard pread(descriptor, &bytes, bytes.count, off_t(byte)) < 0, errno == EIO else {
@@ -61,10 +66,13 @@ package final class SmallDisk {
         }
     }
 
-    /// Writes a file until nothing more fits; remove it to make room.
+    /// Fills the disk with a file.
+    ///
+    /// - Returns: the path of the file, to remove it later.
+    /// - Throws: `TestFailure` if the disk is not full.
     package func fill() throws -> String {
         let filler = path + "/filler"
-        // From megabytes to single pages, so that really nothing is left.
+        // First megabytes, then single pages, so that no space is left.
         for block in ["1M", "4k"] {
             _ = try Run.it("dd", ["if=/dev/zero", "of=\(filler)", "bs=\(block)", "oflag=append", "conv=notrunc,fsync"])
         }

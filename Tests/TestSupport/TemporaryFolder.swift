@@ -1,9 +1,9 @@
 import FileSystem
 import Glibc
 
-/// A folder of one test, removed with all it holds when the object goes.
+/// A folder of one test, removed with its contents when the object is released.
 ///
-/// Set `TAPLINE_TEST_KEEP=1` to keep the folders and look into them.
+/// Set `TAPLINE_TEST_KEEP=1` to keep the folders for inspection.
 package final class TemporaryFolder: Sendable {
     /// Absolute, without a slash at the end.
     package let path: String
@@ -16,34 +16,22 @@ package final class TemporaryFolder: Sendable {
     }
 
     deinit {
-        if Environment.value("TAPLINE_TEST_KEEP") == nil { TemporaryFolder.remove(path) }
+        if Environment.value("TAPLINE_TEST_KEEP") == nil { try? Files.removeFolder(path) }
     }
 
-    /// The path of a file in it; nothing is made.
+    /// Returns the path of a file in the folder, without creating it.
     package func file(_ name: String) -> String { path + "/" + name }
 
-    /// The path of a folder in it, made if missing.
+    /// Creates a folder in the folder, if it is missing, and returns its path.
     package func folder(_ name: String) throws -> String {
         try Files.makeFolder(file(name))
         return file(name)
-    }
-
-    /// Removes a file, a link, or a folder with all it holds; what is not there is fine.
-    package static func remove(_ path: String) {
-        var info = stat()
-        guard lstat(path, &info) == 0 else { return }
-        if info.st_mode & S_IFMT == S_IFDIR {
-            for name in (try? Files.list(path)) ?? [] { remove(path + "/" + name) }
-            rmdir(path)
-        } else {
-            unlink(path)
-        }
     }
 }
 
 /// The environment of the test run.
 package enum Environment {
-    /// Nil also for an empty value.
+    /// Returns a variable; `nil` if it is not set or empty.
     package static func value(_ name: String) -> String? {
         guard let value = getenv(name), value.pointee != 0 else { return nil }
         return String(cString: value)

@@ -1,14 +1,21 @@
 import Glibc
 import LinuxSystem
 
-/// Why a test cannot go on.
+/// A failure that ends a test.
 package struct TestFailure: Error, CustomStringConvertible, Sendable {
     package let description: String
     package init(_ description: String) { self.description = description }
 }
 
-/// Asks again and again, every `everyMs`, until the answer is true; for facts that nothing signals, such as a row in a
-/// database that another program writes. Throws `TestFailure` after the time.
+/// Polls a condition until it is true, for changes without a notification, for example a row that another program
+/// stores.
+///
+/// - Parameters:
+///   - what: the condition, for the error.
+///   - limitMs: maximum wait, in milliseconds.
+///   - everyMs: interval between two polls, in milliseconds.
+///   - isSo: the condition.
+/// - Throws: `TestFailure` after the time limit.
 package func eventually(
     _ what: String, withinMs limitMs: Int = 30_000, everyMs: Int = 50, _ isSo: () throws -> Bool
 ) throws {

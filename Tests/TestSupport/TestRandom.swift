@@ -1,4 +1,5 @@
-/// SplitMix64 (Steele, Lea, Flood 2014): the same numbers for the same seed, everywhere, so that a run can be repeated.
+/// SplitMix64 (Steele, Lea, Flood 2014). The same seed gives the same numbers on every machine, so that a run can be
+/// repeated.
 package struct TestRandom: RandomNumberGenerator, Sendable {
     private var state: UInt64
 

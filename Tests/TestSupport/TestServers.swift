@@ -1,14 +1,14 @@
 import FileSystem
 import Glibc
 
-/// The private RabbitMQ and PostgreSQL that `scripts/servers start` runs for the tests. A missing one is a failure,
-/// never a skipped test.
+/// The RabbitMQ and PostgreSQL servers of the tests, started by `scripts/servers start`. A missing server fails a test;
+/// no test is skipped.
 package enum TestServers {
-    /// An administrator's URL, default vhost.
+    /// URL of an administrator with the default vhost.
     package static func amqpURL() throws -> String { try value("TAPLINE_TEST_AMQP_URL") }
-    /// A superuser's URL.
+    /// URL of a superuser.
     package static func databaseURL() throws -> String { try value("TAPLINE_TEST_DATABASE_URL") }
-    /// The administrator's user name in RabbitMQ.
+    /// User name of the administrator in RabbitMQ.
     package static let amqpUser = "tapline"
 
     private static func value(_ name: String) throws -> String {
@@ -18,7 +18,7 @@ package enum TestServers {
         return value
     }
 
-    /// Runs `scripts/servers COMMAND DIR ARGUMENT...` on the servers of this run.
+    /// Runs `scripts/servers COMMAND DIR ARGUMENT...` for the servers of this run.
     @discardableResult
     package static func command(_ command: String, _ arguments: String...) throws -> Run {
         try Run.succeeding(
@@ -31,7 +31,7 @@ package enum TestServers {
     }
 }
 
-/// A set of servers for one test alone, which may kill and restart them while others run. About six seconds.
+/// Servers for one test, which may kill and restart them while other tests run. The start takes about 6 s.
 package final class OwnServers: Sendable {
     package let folder: TemporaryFolder
     package let amqpURL: String
@@ -65,13 +65,14 @@ package final class OwnServers: Sendable {
     }
 }
 
-/// An empty database for one test, dropped when the object goes.
+/// An empty database for one test, dropped with the object.
 package final class TestDatabase: Sendable {
     package let url: String
     private let administrator: String
     package let name: String
 
-    /// - Parameter administrator: a superuser's URL that ends in `/postgres`; the run's servers unless told otherwise.
+    /// - Parameter administrator: URL of a superuser that ends with `/postgres`; by default that of the servers of this
+    ///   run.
     package init(administrator: String? = nil) throws {
         self.administrator = try administrator ?? TestServers.databaseURL()
         name = TestServers.uniqueName()
@@ -84,11 +85,11 @@ package final class TestDatabase: Sendable {
 
     deinit { _ = try? Psql.run(administrator, "DROP DATABASE \"\(name)\" WITH (FORCE)") }
 
-    /// The rows of a query by psql, one string a row, columns joined by `|`, nulls empty.
+    /// Runs a query with psql and returns one string per row: columns joined by `|`, NULL as an empty text.
     @discardableResult
     package func query(_ sql: String) throws -> [String] { try Psql.run(url, sql) }
 
-    /// The one number a query gives.
+    /// Runs a query with one number as its result.
     package func number(_ sql: String) throws -> Int {
         let rows = try query(sql)
         guard rows.count == 1, let value = Int(rows[0]) else { throw TestFailure("\(sql): not a number: \(rows)") }
@@ -96,9 +97,11 @@ package final class TestDatabase: Sendable {
     }
 }
 
-/// psql, another program than ours, to look at the database with.
+/// Access to a database by psql, independent of the code under test.
 package enum Psql {
-    /// The rows of a query, one string a row, columns joined by `|`, nulls empty. Throws `TestFailure` with the error.
+    /// Runs a query and returns one string per row: columns joined by `|`, NULL as an empty text.
+    ///
+    /// - Throws: `TestFailure` with the error of psql.
     @discardableResult
     package static func run(_ url: String, _ sql: String) throws -> [String] {
         try Run.succeeding(
@@ -108,7 +111,7 @@ package enum Psql {
     }
 }
 
-/// A vhost for one test, deleted when the object goes.
+/// A vhost for one test, deleted with the object.
 package final class TestVhost: Sendable {
     package let name: String
     package let url: String

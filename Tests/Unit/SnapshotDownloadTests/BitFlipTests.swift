@@ -70,7 +70,7 @@ import Testing
             let answer = try Snapshot(path: path).attendee(TestCenter.tag(3))?.status
             #expect(answer == (rig.version == 8 ? .lost : .active), "\(place)")
             ends["\(target) \(result.map { "\($0)" } ?? "refused")", default: 0] += 1
-            TemporaryFolder.remove(rig.scanner.path)
+            try Files.removeFolder(rig.scanner.path)
             try copy(kept.path, to: rig.scanner.path)
         }
         print("aFlippedBitIsNeverInstalled: \(ends.sorted { $0.key < $1.key }.map { "\($0.value) x \($0.key)" })")

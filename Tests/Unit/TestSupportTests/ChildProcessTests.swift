@@ -1,8 +1,8 @@
 import TestSupport
 import Testing
 
-@Suite struct SupportTests {
-    @Test func aChildIsFedReadAndKilled() throws {
+@Suite struct ChildProcessTests {
+    @Test func childProcessReadsWritesAndIsKilled() throws {
         let folder = TemporaryFolder()
         let child = try ChildProcess("cat", [], errors: folder.file("errors"))
         try child.write("one\ntwo\n")
@@ -15,7 +15,7 @@ import Testing
         #expect(throws: TestFailure.self) { try child.write("three\n") }
     }
 
-    @Test func aRunTellsHowItEndedAndWhatItSaid() throws {
+    @Test func runReportsExitCodeAndOutput() throws {
         let run = try Run.it(
             "sh", ["-c", "cat; echo $WORD >&2; exit 3"], environment: ["WORD": "bad"], input: "a\nb\n")
         #expect(run.end == .exit(3))
@@ -25,7 +25,7 @@ import Testing
         #expect(throws: (any Error).self) { try Run.it("no-such-program-anywhere", []) }
     }
 
-    @Test func aTestHasADatabaseAndAVhostOfItsOwn() throws {
+    @Test func databasesAndVhostsAreSeparate() throws {
         let database = try TestDatabase()
         #expect(try database.query("SELECT 1, NULL, 'x' UNION ALL SELECT 2, 'y', ''") == ["1||x", "2|y|"])
         #expect(try database.number("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == 0)
