@@ -4,15 +4,14 @@ import LinuxSystem
 import Runtime
 import Testing
 
-@Suite("AMQP on a real broker")
+@Suite
 struct AMQPConnectionTests {
-    @Test("What is published comes back as it was, confirmed, and acknowledged once")
-    func roundTrip() throws {
+    @Test func messagesRoundTripWithConfirmAndAck() throws {
         let (queue, connection) = (Broker.unique("queue"), try Broker.connect())
         try connection.declareQueue(queue, arguments: ["x-queue-type": "quorum"])
         defer { try? Broker.connect().deleteQueue(queue) }
         try connection.confirmSelect()
-        // Larger than a frame, so that the body comes in several.
+        // Larger than a frame, so that the body has several frames.
         let bodies = [[], [1, 2, 3], [UInt8](repeating: 7, count: 300_000)]
         let properties = AMQPProperties(
             contentType: "application/cbor", type: "t", messageID: "m", userID: connection.user)
@@ -33,8 +32,7 @@ struct AMQPConnectionTests {
         #expect(ready == 0)
     }
 
-    @Test("An unacknowledged delivery comes back marked, with its count")
-    func redelivery() throws {
+    @Test func unacknowledgedDeliveryIsRedeliveredWithCount() throws {
         let (queue, first) = (Broker.unique("queue"), try Broker.connect())
         try first.declareQueue(queue, arguments: ["x-queue-type": "quorum"])
         try first.publish(exchange: "", routingKey: queue, properties: AMQPProperties(), body: [9])
@@ -46,16 +44,14 @@ struct AMQPConnectionTests {
         try second.consume(queue, consumerTag: Broker.unique("consumer"))
         let delivery = try second.events { $0.deliveries.count == 1 }.deliveries[0]
         #expect(delivery.redelivered && delivery.deliveryCount == 1 && delivery.body == [9])
-        // A reject without requeue ends it.
+        // A reject without requeue removes the message.
         try second.reject(delivery.tag, requeue: false)
         second.close()
     }
 
-    @Test("A mandatory message without a queue comes back before its confirm")
-    func returned() throws {
+    @Test func unroutableMessageIsReturnedBeforeItsConfirm() throws {
         let (exchange, connection) = (Broker.unique("exchange"), try Broker.connect())
         try connection.declareExchange(exchange, type: "topic")
-        defer { try? Broker.connect().deleteExchange(exchange) }
         try connection.confirmSelect()
         try connection.publish(
             exchange: exchange, routingKey: "scan.a", mandatory: true, properties: AMQPProperties(messageID: "one"),
@@ -69,8 +65,7 @@ struct AMQPConnectionTests {
         #expect(back.routingKey == Array("scan.a".utf8))
     }
 
-    @Test("A missing exchange closes the channel only; a new channel works")
-    func missingExchange() throws {
+    @Test func missingExchangeClosesTheChannelOnly() throws {
         let (queue, connection) = (Broker.unique("queue"), try Broker.connect())
         try connection.confirmSelect()
         try connection.publish(exchange: Broker.unique("none"), routingKey: "", properties: AMQPProperties(), body: [])
@@ -82,10 +77,10 @@ struct AMQPConnectionTests {
         #expect(!connection.isChannelOpen && connection.isOpen)
         #expect(throws: AMQPError.self) { try connection.ack(1, multiple: false) }
         try connection.openChannel()
-        // A refused call closes the channel as well.
+        // A rejected call closes the channel as well.
         do {
             try connection.declareQueue(queue, passive: true)
-            Issue.record("there is no such queue")
+            Issue.record("a missing queue was declared passively")
         } catch {
             #expect(error.kind == .channelClosed(code: 404))
         }
@@ -97,8 +92,7 @@ struct AMQPConnectionTests {
         _ = try connection.events { $0.confirmedUpTo == 1 }
     }
 
-    @Test("A foreign user id is refused by the broker")
-    func foreignUser() throws {
+    @Test func foreignUserIDIsRejected() throws {
         let connection = try Broker.connect()
         try connection.publish(exchange: "", routingKey: "x", properties: AMQPProperties(userID: "other"), body: [])
         let events = try connection.events { !$0.isEmpty }
@@ -108,8 +102,7 @@ struct AMQPConnectionTests {
         }
     }
 
-    @Test("A deleted queue ends its consumer, and says so")
-    func consumerCancelled() throws {
+    @Test func deletedQueueCancelsItsConsumer() throws {
         let (queue, tag, connection) = (Broker.unique("queue"), Broker.unique("consumer"), try Broker.connect())
         try connection.declareQueue(queue)
         try connection.consume(queue, consumerTag: tag)
@@ -121,8 +114,7 @@ struct AMQPConnectionTests {
         }
     }
 
-    @Test("A wrong password, a closed port, a silent and an interrupted broker are told apart, in time")
-    func connectFailures() throws {
+    @Test func connectErrorsAreDistinguishedInTime() throws {
         let good = try Broker.address()
         func kind(_ url: String, interrupt: Int32 = -1) throws -> AMQPError.Kind? {
             do {
@@ -133,7 +125,7 @@ struct AMQPConnectionTests {
                 return error.kind
             }
         }
-        #expect(try kind("amqp://nobody:wrong@\(good.host):\(good.port)") == .refused)
+        #expect(try kind("amqp://unknown:wrong@\(good.host):\(good.port)") == .refused)
         let listener = try Listener()
         #expect(try kind("amqp://127.0.0.1:\(listener.port)") == .unreachable)
         let stop = StopSignal()
@@ -144,8 +136,7 @@ struct AMQPConnectionTests {
         #expect(try kind("amqp://no-such-host.invalid") == .unreachable)
     }
 
-    @Test("TLS to a server that speaks none fails, and so does a missing authority file")
-    func brokenTLS() throws {
+    @Test func tlsToPlainPortAndMissingAuthorityFileFail() throws {
         let good = try Broker.address()
         #expect(throws: AMQPError.self) {
             try AMQPConnection(
@@ -158,10 +149,10 @@ struct AMQPConnectionTests {
     }
 }
 
-/// A port that accepts connections (in the kernel's queue) and never says a word.
+/// A port that accepts connections (in the kernel's queue) and never sends a byte.
 struct Listener {
     let port: UInt16
-    /// Readable while a connection waits to be accepted.
+    /// For poll(2): readable while a connection waits for accept(2).
     let descriptor: Int32
 
     init() throws {
@@ -183,12 +174,12 @@ struct Listener {
 }
 
 extension [AMQPEvent] {
-    /// The deliveries among them.
+    /// All deliveries.
     var deliveries: [AMQPDelivery] {
         compactMap { if case .delivery(let delivery) = $0 { delivery } else { nil } }
     }
 
-    /// The highest tag that was confirmed.
+    /// The highest confirmed tag.
     var confirmedUpTo: UInt64 {
         compactMap { if case .confirmed(let tag, _) = $0 { tag } else { nil } }.max() ?? 0
     }

@@ -3,7 +3,7 @@ import LinuxSystem
 import TestSupport
 import Testing
 
-/// The broker that the tests share, and what they need to watch one connection.
+/// The broker that the tests share.
 enum Broker {
     static func address() throws -> AMQPAddress { try AMQPAddress(url: try TestServers.amqpURL()) }
 
@@ -11,12 +11,12 @@ enum Broker {
         try AMQPConnection(try address(), heartbeatS: heartbeatS, name: "test")
     }
 
-    /// A name that no other test has.
+    /// Returns a unique name.
     static func unique(_ prefix: String) -> String { "test.\(prefix).\(UInt64.random(in: 0 ... .max))" }
 }
 
 extension AMQPConnection {
-    /// Collects events until `isEnough`, at most ten seconds.
+    /// Collects events until `isEnough`, for at most 10 s.
     func events(until isEnough: ([AMQPEvent]) -> Bool) throws -> [AMQPEvent] {
         var all: [AMQPEvent] = []
         let deadline = SystemClock.monotonicMs() + 10_000
@@ -24,7 +24,7 @@ extension AMQPConnection {
             all += try poll()
             if isEnough(all) { return all }
             guard SystemClock.monotonicMs() < deadline else {
-                throw TestFailure("the events did not come within 10 s; these did: \(all)")
+                throw TestFailure("the expected events did not arrive within 10 s, only \(all)")
             }
             _ = Poll.wait([descriptor], timeoutMs: 100)
         }

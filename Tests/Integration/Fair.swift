@@ -7,7 +7,7 @@ import TestSupport
 
 @testable import SnapshotExport
 
-/// A database with a small event, and a folder to publish in.
+/// A database with a small event, and a folder for snapshots.
 final class Fair {
     let database: TestDatabase
     let connection: PostgresConnection
@@ -50,7 +50,7 @@ final class Fair {
     }
 
     func export() throws -> Manifest { try SnapshotExporter(databaseURL: database.url, settings).run().manifest }
-    /// Rows by psql, columns joined by `|`.
+    /// Returns the rows of a query by psql, columns joined by `|`.
     func rows(_ sql: String) throws -> [String] { try Psql.run(database.url, sql) }
     func check() throws -> Manifest { try PublicationCheck(path: out, keys: [key.publicKey]).manifest }
     func open(_ manifest: Manifest) throws -> Snapshot { try Snapshot(path: out + "/" + manifest.file) }

@@ -4,7 +4,7 @@ import TestSupport
 typealias TestDatabase = TestSupport.TestDatabase
 
 extension TestDatabase {
-    /// A connection by our own wrapper.
+    /// Opens a connection with the wrapper under test.
     func connect(statementTimeoutMs: Int = 60_000) throws -> PostgresConnection {
         try PostgresConnection(
             url: url, statementTimeoutMs: statementTimeoutMs, applicationName: "tapline-test")

@@ -8,9 +8,9 @@ import Synchronization
 ///
 /// All calls are thread-safe, but only one thread at a time may wait for output.
 package final class ChildProcess: Sendable {
-    /// Where standard output goes.
+    /// Destination of standard output.
     package enum Output: Sendable {
-        /// To `line(withinMs:)`, which must be called often enough for the pipe not to fill.
+        /// `line(withinMs:)`, which must be called before the pipe is full.
         case lines
         /// Appended to a file, which has every printed line, also after SIGKILL.
         case file(String)
@@ -56,7 +56,7 @@ package final class ChildProcess: Sendable {
     ) throws {
         title = ([String(executable.split(separator: "/").last ?? "")] + arguments).joined(separator: " ")
         errorsPath = errors
-        signal(SIGPIPE, SIG_IGN)  // a write to a dead child is an error of that write, not the end of the test run
+        signal(SIGPIPE, SIG_IGN)  // a write to an ended child must not end the test run
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
@@ -226,7 +226,7 @@ extension ChildProcess {
         return signal == 0 ? .exit(status >> 8 & 0xff) : .signal(signal)
     }
 
-    /// posix_spawnp(3); returns its error number.
+    /// Calls posix_spawnp(3) and returns its error number.
     private static func spawn(
         _ process: inout pid_t, _ executable: String, _ arguments: [String], _ added: [String: String],
         _ actions: inout posix_spawn_file_actions_t

@@ -54,7 +54,7 @@ package final class FaultProxy: Sendable {
     }
 
     package func set(_ change: (inout Link) -> Void) { state.withLock { change(&$0.link) } }
-    /// Cuts all connections now.
+    /// Closes all connections.
     package func cut() { state.withLock { $0.cutNow = true } }
     /// Number of accepted connections.
     package var connections: Int { state.withLock { $0.connections } }
@@ -67,7 +67,7 @@ package final class FaultProxy: Sendable {
         let from: Int32
         let to: Int32
         var waiting: [UInt8] = []
-        /// Bytes delivered so far.
+        /// Number of delivered bytes.
         var delivered = 0
         var isOver = false
         init(_ from: Int32, _ to: Int32) { (self.from, self.to) = (from, to) }
@@ -153,7 +153,7 @@ package final class FaultProxy: Sendable {
         }
     }
 
-    /// Moves what the budget allows, and the link's limit of bytes if it is given; true when something moved.
+    /// Moves bytes within the budget, and within the link's limit of bytes if given. Returns whether bytes moved.
     private static func move(_ pipe: Pipe, _ budget: inout Double, _ link: Link?) -> Bool {
         var moved = false
         let left = (link?.cutAfterBytes ?? .max) - pipe.delivered - pipe.waiting.count
@@ -185,7 +185,7 @@ package final class FaultProxy: Sendable {
     private static func close(_ pair: Pair, reset: Bool) {
         for descriptor in [pair.client, pair.server] {
             if reset {
-                // Lingering for no time makes close(2) send a reset.
+                // With a linger time of zero, close(2) sends a reset.
                 var option = linger(l_onoff: 1, l_linger: 0)
                 setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
             }
@@ -204,7 +204,7 @@ package final class FaultProxy: Sendable {
     private static func listen() throws -> (Int32, UInt16) {
         let descriptor = socket(
             AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        // Small, so that a slow link is felt by the sender and not by a buffer; connections inherit it.
+        // Small, so that a slow link slows the sender down instead of filling a buffer. Connections inherit it.
         var small: Int32 = 4_096
         setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &small, socklen_t(MemoryLayout<Int32>.size))
         var address = address(0)

@@ -16,7 +16,7 @@ package final class TemporaryFolder: Sendable {
     }
 
     deinit {
-        if Environment.value("TAPLINE_TEST_KEEP") == nil { TemporaryFolder.remove(path) }
+        if Environment.value("TAPLINE_TEST_KEEP") == nil { try? Files.removeFolder(path) }
     }
 
     /// The path of a file in the folder. Does not create the file.

@@ -18,7 +18,7 @@ package enum TestServers {
         return value
     }
 
-    /// Runs `scripts/servers COMMAND DIR ARGUMENT...` on the servers of this run.
+    /// Runs `scripts/servers COMMAND DIR ARGUMENT...` for the servers of this run.
     @discardableResult
     package static func command(_ command: String, _ arguments: String...) throws -> Run {
         try Run.succeeding(

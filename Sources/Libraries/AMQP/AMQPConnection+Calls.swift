@@ -45,8 +45,8 @@ extension AMQPConnection {
         return error
     }
 
-    /// The error of a reply, or `nil` for a normal reply. Also answers a close from the broker, because the library leaves
-    /// that to its caller.
+    /// The error of a reply, or `nil` for a normal reply. Also answers a close from the broker, because the library
+    /// leaves that to its caller.
     func failure(_ reply: amqp_rpc_reply_t, _ operation: String) -> AMQPError? {
         switch reply.reply_type {
         case AMQP_RESPONSE_NORMAL:

@@ -13,8 +13,8 @@ struct MessageAssembly {
 }
 
 extension AMQPConnection {
-    /// One poll returns bodies up to this size, in bytes, or one larger body. The prefetch limits the number of deliveries,
-    /// but each may have 128 MiB. The rest follows with the next poll.
+    /// One poll returns bodies up to this size, in bytes, or one larger body. The prefetch limits the number of
+    /// deliveries, but each may have 128 MiB. The rest follows with the next poll.
     static let pollBodiesLimitBytes = 16 << 20
 
     /// Receives the events that have arrived, and sends a heartbeat if one is due. Never blocks.

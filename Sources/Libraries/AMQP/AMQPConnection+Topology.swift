@@ -83,24 +83,12 @@ extension AMQPConnection {
         }
     }
 
-    /// Deletes a queue with its messages; used by tests only.
+    /// Deletes a queue with its messages.
+    ///
+    /// - Throws: `AMQPError`.
     package func deleteQueue(_ name: String) throws(AMQPError) {
         _ = try call("delete queue \(name)") { state, channel, arena in
             amqp_queue_delete(state, channel, arena.bytes(name), 0, 0)
-        }
-    }
-
-    /// Deletes an exchange; used by tests only.
-    package func deleteExchange(_ name: String) throws(AMQPError) {
-        _ = try call("delete exchange \(name)") { state, channel, arena in
-            amqp_exchange_delete(state, channel, arena.bytes(name), 0)
-        }
-    }
-
-    /// Removes all ready messages of a queue; used by tests only.
-    package func purgeQueue(_ name: String) throws(AMQPError) {
-        _ = try call("purge queue \(name)") { state, channel, arena in
-            amqp_queue_purge(state, channel, arena.bytes(name))
         }
     }
 
@@ -116,8 +104,8 @@ extension AMQPConnection {
     ///
     /// - Parameters:
     ///   - queue: name of the queue.
-    ///   - consumerTag: a tag that was never used before: RabbitMQ 3.10 can leave messages of a quorum queue undelivered
-    ///     if a consumer tag is reused.
+    ///   - consumerTag: a tag that was never used before: RabbitMQ 3.10 can leave messages of a quorum queue
+    ///     undelivered if a consumer tag is reused.
     ///   - arguments: for example `x-priority`.
     /// - Throws: `AMQPError`.
     package func consume(_ queue: String, consumerTag: String, arguments: [String: AMQPValue] = [:]) throws(AMQPError) {
@@ -151,7 +139,8 @@ extension AMQPConnection {
     ///
     /// - Parameters:
     ///   - tag: delivery tag.
-    ///   - requeue: whether the broker delivers the message again; otherwise it goes to the queue's dead-letter exchange.
+    ///   - requeue: whether the broker delivers the message again; otherwise it goes to the queue's dead-letter
+    ///     exchange.
     /// - Throws: `AMQPError`.
     package func reject(_ tag: UInt64, requeue: Bool) throws(AMQPError) {
         try checkChannel("reject")

@@ -1,13 +1,13 @@
 import CRabbitMQ
 import Glibc
 
-/// One connection to a broker with one open channel, owned by one thread: librabbitmq is not thread-safe, so this class is
-/// not `Sendable`.
+/// One connection to a broker with one open channel, owned by one thread: librabbitmq is not thread-safe, so this class
+/// is not `Sendable`.
 ///
-/// The owner waits in its own poll(2) on `descriptor`, at most 250 ms, so that heartbeats are sent in time. Then it calls
-/// `poll()`, also after every publish and every other call, because those may read events off the socket. Only connecting,
-/// closing and the calls that declare or subscribe block, within the given time-outs.
-/// After an error that is not `isChannelOnly` the connection is unusable.
+/// The owner waits in its own poll(2) on `descriptor`, at most 250 ms, so that heartbeats are sent in time. Then it
+/// calls `poll()`, also after every publish and every other call, because those may read events off the socket. Only
+/// connecting, closing and the calls that declare or subscribe block, within the given time-outs. After an error that
+/// is not `isChannelOnly` the connection is unusable.
 package final class AMQPConnection {
     /// Maximum frame size offered to the broker, in bytes: the usual 128 KiB.
     static let frameMaxBytes: Int32 = 131_072
@@ -41,12 +41,13 @@ package final class AMQPConnection {
     ///
     /// - Parameters:
     ///   - address: the broker and the credentials.
-    ///   - heartbeatS: heartbeat interval, in seconds. The connection is lost after two intervals without data; 10 to 20 is
-    ///     sensible, 0 disables heartbeats.
+    ///   - heartbeatS: heartbeat interval, in seconds. The connection is lost after two intervals without data; 10 to
+    ///     20 is sensible, 0 disables heartbeats.
     ///   - connectTimeoutMs: time-out of the TCP connection and of TLS, in milliseconds, without name resolution.
     ///   - loginTimeoutMs: time-out of the handshake and of every later call that waits for an answer, in milliseconds.
     ///   - name: name of this connection in the broker's management interface.
-    ///   - interrupt: a descriptor that ends the attempt when it becomes readable (`StopSignal.descriptor`); -1 for none.
+    ///   - interrupt: a descriptor that ends the attempt when it becomes readable (`StopSignal.descriptor`); -1 for
+    ///     none.
     /// - Throws: `AMQPError`: `unreachable`, `refused`, `timedOut`, or `interrupted` by the descriptor.
     package init(
         _ address: AMQPAddress, heartbeatS: Int = 10, connectTimeoutMs: Int = 5_000, loginTimeoutMs: Int = 10_000,
@@ -85,8 +86,8 @@ package final class AMQPConnection {
     /// Bytes written that the peer's kernel has not acknowledged; a falling value is progress. 0 on a closed socket.
     package var unacknowledgedBytes: Int { max(0, Int(shim_unacknowledged_bytes(descriptor))) }
 
-    /// Returns whether a publish certainly fits the kernel's send buffer. Otherwise the library may block until the broker
-    /// reads.
+    /// Returns whether a publish certainly fits the kernel's send buffer. Otherwise the library may block until the
+    /// broker reads.
     ///
     /// - Parameter count: bytes of the message, body and properties.
     package func hasRoom(forBytes count: Int) -> Bool { unacknowledgedBytes + count + 1_024 <= roomBytes }
@@ -154,8 +155,8 @@ package final class AMQPConnection {
             var value = value
             setsockopt(descriptor, level, option, &value, socklen_t(MemoryLayout<Int32>.size))
         }
-        // The kernel ends the connection if data stays unacknowledged for 30 s. Heartbeats detect that too, but they may be
-        // off, and RabbitMQ does not watch a blocked connection.
+        // The kernel ends the connection if data stays unacknowledged for 30 s. Heartbeats detect that too, but they
+        // may be off, and RabbitMQ does not watch a blocked connection.
         set(Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, 30_000)
         set(SOL_SOCKET, SO_SNDBUF, AMQPConnection.sendBufferBytes)
         // SO_SNDTIMEO has no effect while the library's socket is non-blocking; it limits writes before and after that.

@@ -13,7 +13,8 @@ package enum AMQPEvent: Sendable {
     case unblocked
     /// The broker cancelled a consumer: its queue was deleted or lost its leader.
     case consumerCancelled(tag: String)
-    /// The broker closed the channel; close-ok has been sent. `openChannel` opens a new one; tags of the old one are invalid.
+    /// The broker closed the channel; close-ok has been sent. `openChannel` opens a new one; tags of the old one are
+    /// invalid.
     case channelClosed(code: UInt16, text: String)
     /// The broker closed the connection; close-ok has been sent. No more events follow.
     case connectionClosed(code: UInt16, text: String)

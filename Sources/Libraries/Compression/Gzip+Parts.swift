@@ -1,8 +1,8 @@
 import CZlib
 import Glibc
 
-/// Compression of a file in parts, on several threads. The parts together are one gzip member (RFC 1952): each part is a
-/// sequence of complete deflate blocks that ends at a byte boundary.
+/// Compression of a file in parts, on several threads. The parts together are one gzip member (RFC 1952): each part is
+/// a sequence of complete deflate blocks that ends at a byte boundary.
 extension Gzip {
     /// A compressed part in a separate file.
     package struct Part: Sendable {
@@ -41,7 +41,9 @@ extension Gzip {
             let buffers = Buffers()
             repeat {
                 let count = try left == 0 ? 0 : readSome(input, buffers.input, source)
-                guard count > 0 || left == 0 else { throw GzipError("read \(source)", detail: "unexpected end of file") }
+                guard count > 0 || left == 0 else {
+                    throw GzipError("read \(source)", detail: "unexpected end of file")
+                }
                 let used = min(left, count)
                 left -= used
                 checksum = crc32(checksum, buffers.input.baseAddress, UInt32(used))

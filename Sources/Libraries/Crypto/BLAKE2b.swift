@@ -1,7 +1,7 @@
 /// BLAKE2b (RFC 7693) without key, of any digest length.
 ///
-/// Implemented here because OpenSSL 3.0 offers the 64-byte digest only, and minisign also needs the 32-byte digest. It hashes
-/// manifests and keys, a few hundred bytes.
+/// Implemented here because OpenSSL 3.0 offers the 64-byte digest only, and minisign also needs the 32-byte digest. It
+/// hashes manifests and keys, a few hundred bytes.
 package enum BLAKE2b {
     private static let blockLength = 128
     private static let initial: [UInt64] = [

@@ -1,7 +1,7 @@
 /// AES-CMAC (RFC 4493, NIST SP 800-38B). `init` derives both subkeys.
 ///
-/// Implemented on AES-CBC instead of libcrypto's CMAC, because the key diversification of AN10922 needs the subkeys with a
-/// different padding.
+/// Implemented on AES-CBC instead of libcrypto's CMAC, because the key diversification of AN10922 needs the subkeys
+/// with a different padding.
 package struct CMAC: Sendable {
     /// Size of a MAC, in bytes.
     package static let length = AES128.length
@@ -27,8 +27,8 @@ package struct CMAC: Sendable {
     ///
     /// - Parameters:
     ///   - master: the master key, which is never stored on a chip.
-    ///   - input: diversification input, 1 to 31 bytes, different for each chip: its UID, and optionally an application and a
-    ///     system identifier.
+    ///   - input: diversification input, 1 to 31 bytes, different for each chip: its UID, and optionally an application
+    ///     and a system identifier.
     /// - Returns: the key of the chip.
     package static func diversifiedKey(of master: AES128, input: [UInt8]) -> AES128 {
         precondition((1..<2 * AES128.length).contains(input.count))

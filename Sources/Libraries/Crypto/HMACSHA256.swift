@@ -1,5 +1,5 @@
-/// HMAC-SHA-256 (RFC 2104). `init` hashes both padded keys; a short message then costs two blocks and no allocation except
-/// the result.
+/// HMAC-SHA-256 (RFC 2104). `init` hashes both padded keys; a short message then costs two blocks and no allocation
+/// except the result.
 package struct HMACSHA256: Sendable {
     private let inner: SHA256
     private let outer: SHA256

@@ -9,7 +9,8 @@ package func randomBytes(_ count: Int) -> [UInt8] {
     }
 }
 
-/// Compares in constant time: the duration does not reveal the position of the first difference. Lengths are not secret.
+/// Compares in constant time: the duration does not reveal the position of the first difference. Lengths are not
+/// secret.
 package func constantTimeEqual(_ left: [UInt8], _ right: [UInt8]) -> Bool {
     left.count == right.count && CRYPTO_memcmp(left, right, left.count) == 0
 }

@@ -12,18 +12,19 @@ package struct HTTPResponse: Sendable {
     package let fileBytes: Int
 }
 
-/// GET over libcurl, with limited time and size. Confined to one thread, which it blocks; keeps its connection open between
-/// requests.
+/// GET over libcurl, with limited time and size. Confined to one thread, which it blocks; keeps its connection open
+/// between requests.
 ///
 /// Only http and https. Follows at most three redirects, never to another scheme and never from https to http.
 package final class HTTPSession {
     package struct Settings: Sendable {
         /// Time-out of name resolution, TCP and TLS together, in milliseconds.
         package var connectTimeoutMs = 5_000
-        /// Minimum speed, in bytes per second. At this speed a snapshot of a million attendees (13 MB) takes almost the two
-        /// days that it is valid.
+        /// Minimum speed, in bytes per second. At this speed a snapshot of a million attendees (13 MB) takes almost the
+        /// two days that it is valid.
         package var lowSpeedBytesPerS = 100
-        /// A transfer below the minimum speed for this time, in seconds, is aborted. Callers may also limit the total time.
+        /// A transfer below the minimum speed for this time, in seconds, is aborted. Callers may also limit the total
+        /// time.
         package var lowSpeedTimeS = 30
         /// Path of the PEM bundle of accepted certificate authorities; `nil` for the system's.
         package var authorityFile: String?
@@ -80,8 +81,8 @@ package final class HTTPSession {
 
     /// Fetches a resource into a file, or the rest of it.
     ///
-    /// Received bytes are kept if the transfer fails. Nothing is synced to the disk. If the server does not support ranges,
-    /// it sends the whole resource, and the file is rewritten.
+    /// Received bytes are kept if the transfer fails. Nothing is synced to the disk. If the server does not support
+    /// ranges, it sends the whole resource, and the file is rewritten.
     ///
     /// - Parameters:
     ///   - url: http or https URL.

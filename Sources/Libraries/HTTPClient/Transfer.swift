@@ -117,7 +117,8 @@ final class Transfer {
 
     var etag: String? { sendable("etag") }
 
-    /// The header's value if it is valid in a request. A value with control characters would make the next request fail.
+    /// The header's value if it is valid in a request. A value with control characters would make the next request
+    /// fail.
     private func sendable(_ name: String) -> String? {
         headers[name].flatMap { $0.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7f } && !$0.isEmpty ? $0 : nil }
     }

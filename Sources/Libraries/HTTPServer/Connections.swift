@@ -42,8 +42,8 @@ final class Connections: Sendable {
     var count: Int { state.withLock { $0.activities.count } }
     var answering: Int { state.withLock { $0.answering } }
 
-    /// Shuts down the connections without a complete request for too long and those that receive their response too slowly.
-    /// Runs under the lock, so that no socket number is reused in between.
+    /// Shuts down the connections without a complete request for too long and those that receive their response too
+    /// slowly. Runs under the lock, so that no socket number is reused in between.
     func shutDownStalled(_ limits: HTTPListener.Limits) {
         let nowS = Connections.nowS()
         state.withLock { state in

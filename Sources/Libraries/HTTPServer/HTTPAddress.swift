@@ -1,7 +1,7 @@
 import Glibc
 
-/// Listening address of a server: `ADDRESS:PORT`. The address is an IPv4 or `[IPv6]` number, `localhost`, or empty for all
-/// interfaces. With port 0 the kernel chooses a port.
+/// Listening address of a server: `ADDRESS:PORT`. The address is an IPv4 or `[IPv6]` number, `localhost`, or empty for
+/// all interfaces. With port 0 the kernel chooses a port.
 package struct HTTPAddress: Sendable, CustomStringConvertible {
     package let host: String
     package let port: UInt16

@@ -1,12 +1,13 @@
 import Glibc
 
-/// An open regular file. The response is one consistent version, even if the file is replaced by rename during the transfer.
+/// An open regular file. The response is one consistent version, even if the file is replaced by rename during the
+/// transfer.
 package final class HTTPFile: Sendable {
     let descriptor: Int32
     /// Size in bytes.
     package let size: Int64
-    /// Strong ETag with quotes, made of inode, size and modification time in nanoseconds. Unique for files that are replaced
-    /// by rename and never written in place.
+    /// Strong ETag with quotes, made of inode, size and modification time in nanoseconds. Unique for files that are
+    /// replaced by rename and never written in place.
     package let etag: String
 
     /// A file that may exist but cannot be opened: no descriptors, no permission, or a disk error.

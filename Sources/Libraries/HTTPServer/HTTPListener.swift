@@ -10,19 +10,19 @@ package final class HTTPListener: Sendable {
     package typealias Handler = @Sendable (HTTPRequest) -> HTTPResponse
 
     package struct Limits: Sendable {
-        /// Maximum number of open connections: enough for a thousand scanners with kept connections, and browsers. Further
-        /// clients receive 503 and are disconnected.
+        /// Maximum number of open connections: enough for a thousand scanners with kept connections, and browsers.
+        /// Further clients receive 503 and are disconnected.
         ///
-        /// Also capped at a quarter of RLIMIT_NOFILE, because each connection may need two descriptors (socket and file) and
-        /// the broker and database connections must always find one.
+        /// Also capped at a quarter of RLIMIT_NOFILE, because each connection may need two descriptors (socket and
+        /// file) and the broker and database connections must always find one.
         package var connections = 4_096
         /// A connection without traffic is closed after this time, in seconds.
         package var idleS = 30
-        /// `closeStalled` closes a connection without a complete request for this time, in seconds. Single bytes do not count
-        /// as progress.
+        /// `closeStalled` closes a connection without a complete request for this time, in seconds. Single bytes do not
+        /// count as progress.
         package var requestS = 40
-        /// `closeStalled` closes a connection that acknowledges fewer than `answerBytes` of its response in this time, in
-        /// seconds.
+        /// `closeStalled` closes a connection that acknowledges fewer than `answerBytes` of its response in this time,
+        /// in seconds.
         package var answerS = 60
         /// Minimum progress of a response within `answerS`, in bytes: 100 bytes/s, the minimum speed of scanners and a
         /// twentieth of a 16 kbit/s link.
@@ -33,7 +33,8 @@ package final class HTTPListener: Sendable {
 
     /// Connections accepted beyond the limit, in order to answer 503.
     private static let spareConnections = 64
-    /// Memory of a connection for request line and headers, in bytes; longer requests are rejected. 64 MiB for all connections.
+    /// Memory of a connection for request line and headers, in bytes; longer requests are rejected. 64 MiB for all
+    /// connections.
     private static let connectionMemoryBytes = 16_384
 
     private final class Context: Sendable {

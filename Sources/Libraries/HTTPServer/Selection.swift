@@ -1,4 +1,5 @@
-/// The part of a representation that a GET receives (RFC 9110 sections 13.1, 13.2 and 14). A pure function of the request.
+/// The part of a representation that a GET receives (RFC 9110 sections 13.1, 13.2 and 14). A pure function of the
+/// request.
 package enum Selection: Equatable, Sendable {
     case whole
     /// Status 206: these bytes, first and last included.

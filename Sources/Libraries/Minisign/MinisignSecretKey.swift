@@ -23,9 +23,9 @@ package struct MinisignSecretKey: Sendable {
 
     // MARK: The file
     //
-    // 158 bytes in base64 under a comment line: "Ed", the key derivation ("Sc" scrypt, or two zeros for none), "B2",
-    // a 32-byte salt, scrypt's ops and memory limits (8 bytes each, little-endian), and 104 bytes. A password encrypts these
-    // by XOR with the derived key: the key's number, seed and public key, and BLAKE2b-256 over "Ed" and those.
+    // 158 bytes in base64 under a comment line: "Ed", the key derivation ("Sc" scrypt, or two zeros for none), "B2", a
+    // 32-byte salt, scrypt's ops and memory limits (8 bytes each, little-endian), and 104 bytes. A password encrypts
+    // these by XOR with the derived key: the key's number, seed and public key, and BLAKE2b-256 over "Ed" and those.
     private static let derivation = Array("Sc".utf8)
     private static let checksum = Array("B2".utf8)
     private static let fileLength = 158
@@ -35,7 +35,7 @@ package struct MinisignSecretKey: Sendable {
     ///
     /// - Parameters:
     ///   - text: content of the file.
-    ///   - password: password of an encrypted key; `nil` if there is none.
+    ///   - password: password of an encrypted key; `nil` without a password.
     /// - Throws: `MinisignKeyError`, or `CryptoError` if the key derivation fails.
     package init(file text: String, password: String? = nil) throws {
         let lines = text.split(whereSeparator: \.isNewline)
@@ -73,8 +73,8 @@ package struct MinisignSecretKey: Sendable {
         var secret = keys + BLAKE2b.hash(MinisignPublicKey.algorithm + keys, length: 32)
         var head = MinisignPublicKey.algorithm
         if let password {
-            // scrypt with N = 2^17, r = 8, p = 1: 128 MiB and half a second, the OWASP recommendation. minisign's own keys
-            // need 1 GiB, too much for a center on a small machine.
+            // scrypt with N = 2^17, r = 8, p = 1: 128 MiB and half a second, the OWASP recommendation. minisign's own
+            // keys need 1 GiB, too much for a center on a small machine.
             let (salt, opsLimit, memoryLimit): ([UInt8], UInt64, UInt64) = (randomBytes(32), 1 << 22, 1 << 27)
             let stream = try Self.stream(password, salt: salt, opsLimit: opsLimit, memoryLimit: memoryLimit)
             secret = zip(secret, stream).map { $0 ^ $1 }
@@ -86,7 +86,8 @@ package struct MinisignSecretKey: Sendable {
         return "untrusted comment: minisign \(kind) secret key\n\(Base64.encode(head + secret))\n"
     }
 
-    /// The key stream of libsodium's crypto_pwhash_scryptsalsa208sha256. It derives N and p from the two limits; r is 8.
+    /// The key stream of libsodium's crypto_pwhash_scryptsalsa208sha256. It derives N and p from the two limits; r is
+    /// 8.
     private static func stream(
         _ password: String, salt: [UInt8], opsLimit: UInt64, memoryLimit: UInt64
     ) throws -> [UInt8] {

@@ -14,14 +14,16 @@ package struct NFCTag: Hashable, Sendable {
 
 /// One NFC reader, opened through libnfc 1.8 and closed with the object.
 ///
-/// Confined to one thread, except for `abort`, which any thread may call at any time. libnfc limits the time of every call on
-/// its serial drivers; `abort` is for the other drivers.
+/// Confined to one thread, except for `abort`, which any thread may call at any time. libnfc limits the time of every
+/// call on its serial drivers; `abort` is for the other drivers.
 package final class NFCDevice: Sendable {
-    /// libnfc's pointer. `@unchecked` because one thread uses the device, and libnfc allows nfc_abort_command from another.
+    /// libnfc's pointer. `@unchecked` because one thread uses the device, and libnfc allows nfc_abort_command from
+    /// another.
     private struct Handle: @unchecked Sendable { let pointer: OpaquePointer }
 
     private let handle: Handle
-    /// Whether the device may be aborted; `false` while it is closed. Locked during an abort, never during a wait for the reader.
+    /// Whether the device may be aborted; `false` while it is closed. Locked during an abort, never during a wait for
+    /// the reader.
     private let isOpen = Mutex(true)
     /// libnfc's connection string, for example `pn532_uart:/dev/ttyUSB0`.
     package let connstring: String
@@ -50,7 +52,7 @@ package final class NFCDevice: Sendable {
     ///
     /// Takes about 20 ms; 0.3 s if the reader does not respond.
     ///
-    /// - Returns: the tag, or `nil` if there is none in the field.
+    /// - Returns: the tag in the field; `nil` without one.
     /// - Throws: `NFCError`, with `isOfTag` for an invalid answer of a tag.
     package func select() throws -> NFCTag? {
         var found = shim_target()
@@ -61,7 +63,8 @@ package final class NFCDevice: Sendable {
         return NFCTag(uid: uid, selRes: found.sak)
     }
 
-    /// Maximum size of a command, in bytes. libnfc does not check the size of its buffer; the APDUs used here are far shorter.
+    /// Maximum size of a command, in bytes. libnfc does not check the size of its buffer; the APDUs used here are far
+    /// shorter.
     package static let commandLimitBytes = 255
     private static let answerLimitBytes = 264
 
@@ -91,8 +94,8 @@ package final class NFCDevice: Sendable {
         }
     }
 
-    /// Aborts a call that blocks on another thread, if the driver supports it (pn532_uart and pn53x_usb do while they wait for
-    /// an answer). Leaks a descriptor if no call blocks, so use it only for calls known to hang.
+    /// Aborts a call that blocks on another thread, if the driver supports it (pn532_uart and pn53x_usb do while they
+    /// wait for an answer). Leaks a descriptor if no call blocks, so use it only for calls known to hang.
     package func abort() {
         isOpen.withLock { if $0 { _ = nfc_abort_command(handle.pointer) } }
     }

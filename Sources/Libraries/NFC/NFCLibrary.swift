@@ -4,8 +4,8 @@ import Synchronization
 
 /// The libnfc context of the process.
 ///
-/// libnfc's list of drivers is a global that nfc_exit frees even while another thread opens a reader. nfc_init and every log
-/// message of libnfc read and set the environment. So there is one context, created once and never released.
+/// libnfc's list of drivers is a global that nfc_exit frees even while another thread opens a reader. nfc_init and
+/// every log message of libnfc read and set the environment. So there is one context, created once and never released.
 package enum NFCLibrary {
     /// libnfc does not modify its context after nfc_init.
     private struct Context: @unchecked Sendable { let pointer: OpaquePointer? }
@@ -29,7 +29,8 @@ package enum NFCLibrary {
 
     /// Lists the connected readers.
     ///
-    /// Serial ports are not probed unless libnfc's settings allow it. Readers named in these settings are listed as well.
+    /// Serial ports are not probed unless libnfc's settings allow it. Readers named in these settings are listed as
+    /// well.
     ///
     /// - Returns: connection strings, at most `listLimit`.
     /// - Throws: `NFCError` if libnfc cannot be initialised.

@@ -25,7 +25,8 @@ package struct PostgresError: OperationError, CustomDebugStringConvertible {
     package let code: Code
     /// `connect`, or the first 200 characters of the statement.
     package let operation: String
-    /// Five characters (https://www.postgresql.org/docs/15/errcodes-appendix.html); `nil` without an answer of the server.
+    /// Five characters (https://www.postgresql.org/docs/15/errcodes-appendix.html); `nil` without an answer of the
+    /// server.
     package let sqlState: String?
     /// The primary message. Never contains a password.
     package let message: String
@@ -53,7 +54,8 @@ package struct PostgresError: OperationError, CustomDebugStringConvertible {
 
     private func isClass(_ classes: String...) -> Bool { classes.contains { sqlState?.hasPrefix($0) == true } }
 
-    /// `.unavailable` without a usable connection, `.configuration` for misuse and an invalid URL, otherwise `.failure`.
+    /// `.unavailable` without a usable connection, `.configuration` for misuse and an invalid URL, otherwise
+    /// `.failure`.
     package var category: ErrorCategory {
         isConnectionLost ? .unavailable : code == .misuse ? .configuration : .failure
     }
@@ -73,8 +75,8 @@ package struct PostgresError: OperationError, CustomDebugStringConvertible {
     package var blamesData: Bool { isDataError || isClass("21", "44", "54", "P0") }
     /// Whether the request is correct and may succeed later.
     ///
-    /// Lost connection, serialization failure, resources (disk full, memory, locks, time-outs), a server in recovery, or
-    /// an unreliable COMMIT.
+    /// Lost connection, serialization failure, resources (disk full, memory, locks, time-outs), a server in recovery,
+    /// or an unreliable COMMIT.
     package var isRetriable: Bool {
         isConnectionLost || isSerializationFailure || code == .commitWithWarning || sqlState == "25006"
             || isClass("53", "55", "57", "58")

@@ -53,6 +53,7 @@ package struct SQLiteError: OperationError {
     /// errno values of an unreadable inode. EUCLEAN is "structure needs cleaning", EBADMSG a bad checksum.
     private static let damagedInodeCodes: Set<Int32> = [EIO, EUCLEAN, EBADMSG]
 
-    /// The second bytes of SQLITE_IOERR_READ, SHORT_READ, WRITE, FSYNC, DIR_FSYNC, TRUNCATE, FSTAT, SEEK, DATA, CORRUPTFS.
+    /// The second bytes of SQLITE_IOERR_READ, SHORT_READ, WRITE, FSYNC, DIR_FSYNC, TRUNCATE, FSTAT, SEEK, DATA,
+    /// CORRUPTFS.
     private static let diskFailureCodes: Set<Int32> = [1, 2, 3, 4, 5, 6, 7, 22, 32, 33]
 }

@@ -2,16 +2,16 @@ import CLinux
 import Glibc
 import LinuxSystem
 
-/// One serial port in raw mode, 8N1, or a pipe or an input device in its place. Locked against other processes, and closed
-/// with the object.
+/// One serial port in raw mode, 8N1, or a pipe or an input device in its place. Locked against other processes, and
+/// closed with the object.
 ///
 /// Confined to one thread at a time, except for `write`, which is one write(2).
 package final class SerialPort: Sendable {
     package let path: String
     /// For poll(2).
     package let descriptor: Int32
-    /// Whether the port is an input device, whose bytes are the kernel's key events. The device is grabbed, so that its input
-    /// reaches no console and no other program.
+    /// Whether the port is an input device, whose bytes are the kernel's key events. The device is grabbed, so that its
+    /// input reaches no console and no other program.
     package let isKeyboard: Bool
 
     /// Maximum number of bytes of one `read`.

@@ -4,7 +4,7 @@ import LinuxSystem
 import TestSupport
 import Testing
 
-/// Settings: flag > environment > default, and the exit codes of SPEC.md section 8.
+/// Sources of settings: flag > environment > default, and the exit codes of contract.md section 8.
 struct ProgramTests {
     private static let options = [
         Option("database-url", "URL", "where", kind: .secret, required: true),
@@ -14,7 +14,7 @@ struct ProgramTests {
         Option.toggle("quiet", "say less"),
     ]
 
-    /// The arguments that the command `run` sees.
+    /// Returns the arguments that the command `run` receives.
     private func parse(_ words: [String], _ environment: [String: String] = [:]) async throws -> Arguments {
         let seen = Recorder<Arguments>()
         let command = Command("run", positionals: "[WORD ...]", count: 0...3, "run", options: ProgramTests.options) {
@@ -31,19 +31,19 @@ struct ProgramTests {
         } catch { return (error as? ProgramError)?.code }
     }
 
-    @Test func flagBeatsEnvironmentBeatsDefault() async throws {
+    @Test func flagOverridesEnvironmentAndDefault() async throws {
         let given = ["--database-url", "x"]
         #expect(try await parse(given)["shards"] == "4")
         #expect(try await parse(given, ["TAPLINE_SHARDS": "5"])["shards"] == "5")
         #expect(try await parse(given + ["--shards", "6"], ["TAPLINE_SHARDS": "5"])["shards"] == "6")
         #expect(try await parse(given + ["--shards=7"])["shards"] == "7")
         #expect(try await parse(given + ["--shards", "6", "--shards", "8"])["shards"] == "8")
-        // An empty variable is one that is not set.
+        // An empty variable counts as not set.
         #expect(try await parse(given, ["TAPLINE_SHARDS": ""])["shards"] == "4")
         #expect(try await parse(["--database-url=a=b"])["database-url"] == "a=b")
     }
 
-    @Test func secretsComeFromFilesToo() async throws {
+    @Test func secretsAreReadFromFiles() async throws {
         let folder = TemporaryFolder()
         try Files.writeAtomically(Array("  postgres://secret\n".utf8), to: folder.file("one"))
         try Files.writeAtomically(Array("amqp://a\namqp://b\n".utf8), to: folder.file("two"))
@@ -57,11 +57,11 @@ struct ProgramTests {
         let several = try await parse(["--database-url", "x", "--amqp-url-file", folder.file("two")])
         #expect(several.all("amqp-url") == ["amqp://a", "amqp://b"])
         #expect(await code(["--database-url-file", folder.file("none")]) == .configuration)
-        // Only secrets have that form.
+        // Only secrets can be in files.
         #expect(await code(["--database-url", "x", "--shards-file", path]) == .usage)
     }
 
-    @Test func repeatedSettingsKeepTheirOrder() async throws {
+    @Test func repeatedOptionsKeepTheirOrder() async throws {
         let given = ["--database-url", "x"]
         #expect(try await parse(given + ["--relay-user", "b", "--relay-user=a"]).all("relay-user") == ["b", "a"])
         #expect(try await parse(given, ["TAPLINE_RELAY_USER": "a  b"]).all("relay-user") == ["a", "b"])
@@ -70,7 +70,7 @@ struct ProgramTests {
         #expect(try await parse(given).all("relay-user").isEmpty)
     }
 
-    @Test func togglesTakeNoValue() async throws {
+    @Test func togglesAcceptNoValue() async throws {
         let given = ["--database-url", "x"]
         #expect(try await parse(given).has("quiet") == false)
         #expect(try await parse(given + ["--quiet"]).has("quiet"))
@@ -79,13 +79,13 @@ struct ProgramTests {
         #expect(await code(given + ["--quiet=yes"]) == .usage)
     }
 
-    @Test func wordsBesideFlags() async throws {
+    @Test func positionalArgumentsAreCounted() async throws {
         let given = ["--database-url", "x"]
         #expect(try await parse(given + ["a", "-", "--", "--b"]).positionals == ["a", "-", "--b"])
         #expect(await code(given + ["a", "b", "c", "d"]) == .usage)
     }
 
-    @Test func exitCodes() async throws {
+    @Test func usageAndConfigurationHaveExitCodes() async throws {
         #expect(await code(["--database-url", "x", "--unknown"]) == .usage)
         #expect(await code(["--database-url", "x", "-q"]) == .usage)
         #expect(await code(["--database-url"]) == .usage)
@@ -98,7 +98,7 @@ struct ProgramTests {
         #expect([ExitCode.done, .failed, .usage, .unreachable, .configuration].map(\.rawValue) == [0, 1, 64, 69, 78])
     }
 
-    @Test func checkPreparesAndDoesNoWork() async throws {
+    @Test func checkValidatesWithoutWork() async throws {
         let seen = Recorder<String>()
         let command = Command("run", "run", options: [Option("n", "N", "number")]) { arguments in
             guard try arguments.int("n", 1...9) != 5 else { throw SystemError("odd", code: 1) }
@@ -115,14 +115,14 @@ struct ProgramTests {
         #expect(await code("run", "--n", "3", "--check") == nil)
         #expect(seen.all == ["prepared"])
         #expect(await code("run", "--check", "--n", "0") == .configuration)
-        // Whatever preparing throws is a bad configuration.
+        // Each error of the validation is a configuration error.
         #expect(await code("run", "--check", "--n", "5") == .configuration)
         #expect(await code("run", "--check", "--m") == .usage)
         #expect(await code("run", "--n", "3") == nil)
         #expect(seen.all == ["prepared", "prepared", "worked"])
     }
 
-    @Test func longestCommandWins() async throws {
+    @Test func longestCommandNameWins() async throws {
         let seen = Recorder<String>()
         let commands = ["scanner", "scanner add"].map { words in
             Command(words, positionals: "[ID]", count: 0...1, words, options: []) { arguments in
@@ -135,7 +135,7 @@ struct ProgramTests {
         #expect(seen.all == ["scanner add:x", "scanner:y"])
     }
 
-    @Test func numbersAndChoices() throws {
+    @Test func numbersAndChoicesAreValidated() throws {
         let arguments = Arguments(values: ["n": ["7"], "word": ["x"], "way": ["in"], "empty": [""]])
         enum Way: String, CaseIterable { case `in`, out }
         #expect(try arguments.int("n", 0...7) == 7)
@@ -148,7 +148,7 @@ struct ProgramTests {
         #expect(throws: ProgramError.self) { try arguments.required("none") }
     }
 
-    @Test func helpNamesEverySetting() async throws {
+    @Test func helpListsEveryOption() async throws {
         let result = await #expect(processExitsWith: .success, observing: [\.standardOutputContent]) {
             let command = Command("run", "do it", options: ProgramTests.options) { _ in { fatalError("not asked") } }
             try await Program("program", "test", commands: [command]).run(["run", "--help"], environment: [:])

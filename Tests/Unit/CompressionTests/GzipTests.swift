@@ -9,7 +9,7 @@ import Testing
     var packed: String { folder.file("packed.gz") }
     var back: String { folder.file("back") }
 
-    /// In one part.
+    /// Compresses the file in one part.
     private func pack() throws {
         let size = Files.status(plain)?.size ?? 0
         let part = try Gzip.compressPart(of: plain, 0..<size, isLast: true, to: folder.file("part"), level: 9)
@@ -19,7 +19,7 @@ import Testing
     private func bytes(_ count: Int) -> [UInt8] { (0..<count).map { UInt8(truncatingIfNeeded: $0 &* $0 >> 7) } }
 
     @Test(arguments: [0, 1, 65_535, 65_536, 65_537, 1_000_000])
-    func thereAndBack(count: Int) throws {
+    func contentRoundTrips(count: Int) throws {
         try Files.writeAtomically(bytes(count), to: plain)
         try pack()
         try Gzip.expand(packed, to: back, limitBytes: count)
@@ -27,14 +27,14 @@ import Testing
         #expect(try Files.read(packed).starts(with: [0x1f, 0x8b, 8, 0, 0, 0, 0, 0]))
     }
 
-    @Test func theLimitHolds() throws {
+    @Test func expansionIsLimited() throws {
         try Files.writeAtomically([UInt8](repeating: 0, count: 10_000_000), to: plain)
         try pack()
         #expect(throws: GzipError.self) { try Gzip.expand(packed, to: back, limitBytes: 9_999_999) }
         #expect(!Files.exists(back))
     }
 
-    @Test func damageIsSeen() throws {
+    @Test func damageIsDetected() throws {
         try Files.writeAtomically(bytes(200_000), to: plain)
         try pack()
         let whole = try Files.read(packed)
@@ -46,22 +46,22 @@ import Testing
             #expect(error?.code == nil)
             #expect(!Files.exists(back))
         }
-        // A disk that does not take it is another matter.
+        // A write error has an errno.
         try Files.writeAtomically(whole, to: packed)
         let error = #expect(throws: GzipError.self) { try Gzip.expand(packed, to: "/dev/full/x", limitBytes: 1 << 30) }
         #expect(error?.code != nil)
     }
 
-    @Test func neverOverwrites() throws {
+    @Test func existingFileIsNotOverwritten() throws {
         try Files.writeAtomically([1], to: plain)
         try Files.writeAtomically([2], to: packed)
         #expect(throws: GzipError.self) { try pack() }
         #expect(try Files.read(packed) == [2])
     }
 
-    /// Parts of any size, empty ones too, are one file to any gunzip.
+    /// Parts of any size, including empty ones, form one valid gzip file.
     @Test(arguments: [[0], [1], [0, 0, 5], [65_536, 65_536], [1, 65_535, 200_000, 0], [300_000, 1, 0, 70_000]])
-    func partsAreOneFile(sizes: [Int]) throws {
+    func joinedPartsAreOneFile(sizes: [Int]) throws {
         let all = bytes(sizes.reduce(0, +))
         try Files.writeAtomically(all, to: plain)
         var (parts, start) = ([Gzip.Part](), 0)
@@ -81,7 +81,7 @@ import Testing
         #expect(try Files.list(folder.path) == ["packed.gz", "plain"])
     }
 
-    @Test func aPartOfAShorterFileIsAnError() throws {
+    @Test func partBeyondEndOfFileIsAnError() throws {
         try Files.writeAtomically(bytes(10), to: plain)
         #expect(throws: GzipError.self) {
             try Gzip.compressPart(of: plain, 5..<11, isLast: true, to: packed, level: 5)

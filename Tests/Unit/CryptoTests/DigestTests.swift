@@ -11,11 +11,11 @@ import Testing
             "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"
         ),
     ])
-    func sha256(message: String, digest: String) {
+    func sha256MatchesFIPS180(message: String, digest: String) {
         #expect(Hex.encode(SHA256.hash(Array(message.utf8))) == digest)
     }
 
-    @Test func sha256InPiecesIsTheSame() {
+    @Test func sha256IsIndependentOfPieces() {
         let message = (0..<1_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
         for cut in [0, 1, 63, 64, 65, 500, 1_000] {
             var hash = SHA256()
@@ -27,7 +27,7 @@ import Testing
     }
 
     /// RFC 4231, cases 1, 2, 6 (key longer than a block).
-    @Test func hmacSHA256() {
+    @Test func hmacMatchesRFC4231() {
         func mac(_ key: [UInt8], _ text: String) -> String {
             Hex.encode(HMACSHA256(key: key).authenticate(Array(text.utf8)))
         }
@@ -42,7 +42,7 @@ import Testing
                 == "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54")
     }
 
-    @Test func oneKeyServesManyMessages() {
+    @Test func hmacKeyIsReusable() {
         let mac = HMACSHA256(key: [1, 2, 3])
         let first = mac.authenticate([9])
         _ = mac.authenticate([8, 7, 6])

@@ -20,7 +20,7 @@ import Testing
             "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac18ff9b538d16f290ae67f760984dc6594a7c15e9716ed28dc027beceea1ec40a",
         ],
     ])
-    func ed25519(vector: [String]) throws {
+    func ed25519MatchesRFC8032(vector: [String]) throws {
         let bytes = try vector.map { try #require(Hex.decode($0)) }
         #expect(try Ed25519.publicKey(ofSeed: bytes[0]) == bytes[1])
         #expect(try Ed25519.sign(bytes[2], seed: bytes[0]) == bytes[3])
@@ -36,13 +36,13 @@ import Testing
         }
     }
 
-    @Test func keysOfTheWrongLengthAreErrors() {
+    @Test func wrongKeyLengthIsAnError() {
         #expect(throws: CryptoError.self) { try Ed25519.publicKey(ofSeed: [1, 2, 3]) }
         #expect(throws: CryptoError.self) { try Ed25519.sign([], seed: []) }
     }
 
-    /// "abc" is RFC 7693 appendix A; the others around the block length are Python's hashlib's.
-    @Test func blake2b() {
+    /// "abc" is from RFC 7693 appendix A, the other vectors are from Python's hashlib.
+    @Test func blake2bMatchesRFC7693() {
         func pattern(_ count: Int) -> [UInt8] { (0..<count).map { UInt8($0 % 251) } }
         let abc = Array("abc".utf8)
         #expect(
@@ -60,7 +60,7 @@ import Testing
     }
 
     /// RFC 7914, section 12.
-    @Test func scrypt() throws {
+    @Test func scryptMatchesRFC7914() throws {
         #expect(
             Hex.encode(try Scrypt.derive(password: [], salt: [], n: 16, r: 1, p: 1, length: 64))
                 == "77d6576238657b203b19ca42c18a0497f16b4844e3074ae8dfdffa3fede21442fcd0069ded0948f8326a753a0fc81f17e8d3e0fb2e0d3628cf35e20c38d18906"
@@ -78,7 +78,7 @@ import Testing
         #expect(throws: CryptoError.self) { try Scrypt.derive(password: [], salt: [], n: 15, r: 8, p: 1, length: 64) }
     }
 
-    @Test func secrets() {
+    @Test func randomBytesDifferAndComparisonIsExact() {
         #expect(randomBytes(32).count == 32)
         #expect(randomBytes(32) != randomBytes(32))
         #expect(constantTimeEqual([1, 2, 3], [1, 2, 3]))

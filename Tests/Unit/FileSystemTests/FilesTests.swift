@@ -11,7 +11,7 @@ import Testing
 struct FilesTests {
     let folder = TemporaryFolder()
 
-    @Test func writtenWholeAndWithItsMode() throws {
+    @Test func fileIsReplacedWithContentAndMode() throws {
         let path = folder.file("key")
         try Files.writeAtomically([1, 2, 3], to: path, mode: 0o600)
         #expect(try Files.read(path) == [1, 2, 3])
@@ -24,30 +24,30 @@ struct FilesTests {
         #expect(try Files.list(folder.path) == ["key"])
     }
 
-    @Test func writtenInPiecesWholeOrNotAtAll() throws {
+    @Test func writeInPiecesIsAtomic() throws {
         let path = folder.file("list")
         try Files.writeAtomically(to: path, mode: 0o600) { write in for byte in UInt8(1)...3 { try write([byte]) } }
         #expect(try Files.read(path) == [1, 2, 3])
-        struct GivenUp: Error {}
-        #expect(throws: GivenUp.self) {
+        struct Cancelled: Error {}
+        #expect(throws: Cancelled.self) {
             try Files.writeAtomically(to: path) { write in
                 try write([9])
-                throw GivenUp()
+                throw Cancelled()
             }
         }
         #expect(try Files.read(path) == [1, 2, 3])
         #expect(try Files.list(folder.path) == ["list"])
     }
 
-    @Test func failureLeavesNothingBehind() throws {
+    @Test func failedWriteLeavesNoTemporaryFile() throws {
         try Files.makeFolder(folder.file("target/in"))
-        // A folder with something in it cannot be replaced by a file.
+        // A file cannot replace a folder that is not empty.
         #expect(throws: SystemError.self) { try Files.writeAtomically([1], to: folder.file("target")) }
         #expect(try Files.list(folder.path) == ["target"])
         #expect(throws: SystemError.self) { try Files.writeAtomically([1], to: folder.file("none/file")) }
     }
 
-    @Test func readersSeeTheOldOrTheNew() async throws {
+    @Test func readersSeeOldOrNewContent() async throws {
         let path = folder.file("pointer")
         let length = 300_000
         try Files.writeAtomically([UInt8](repeating: 0, count: length), to: path)
@@ -68,7 +68,7 @@ struct FilesTests {
         #expect(try Files.read(path).first == 100)
     }
 
-    @Test func readingHasALimit() throws {
+    @Test func readRejectsLargerFilesAndReportsErrors() throws {
         let path = folder.file("large")
         try Files.writeAtomically([UInt8](repeating: 7, count: 70_000), to: path)
         #expect(try Files.read(path, limit: 70_000).count == 70_000)
@@ -78,9 +78,9 @@ struct FilesTests {
         #expect(#expect(throws: SystemError.self) { try Files.read(folder.path) }?.code == EISDIR)
     }
 
-    @Test func aFolderIsDurableOrNotThere() async throws {
+    @Test func folderIsDurableOrRemoved() async throws {
         await #expect(processExitsWith: .success) { [path = folder.file("a") as String] in
-            // No descriptor is left to sync the folder in which it was made.
+            // There is no descriptor left to sync the parent folder.
             var limit = rlimit(rlim_cur: 0, rlim_max: 0)
             guard setrlimit(__rlimit_resource_t(UInt32(RLIMIT_NOFILE.rawValue)), &limit) == 0 else { exit(2) }
             do { try Files.makeFolder(path) } catch { exit(Files.exists(path) ? 3 : 0) }
@@ -88,7 +88,7 @@ struct FilesTests {
         }
     }
 
-    @Test func foldersAndNames() throws {
+    @Test func foldersAreCreatedListedAndRemoved() throws {
         try Files.makeFolder(folder.file("x/y//"))
         #expect(Files.exists(folder.file("x/y")))
         try Files.makeFolder(folder.file("a/b/c"))
@@ -96,6 +96,7 @@ struct FilesTests {
         try Files.writeAtomically([1], to: folder.file("a/b/z"))
         #expect(try Files.list(folder.file("a/b")) == ["c", "z"])
         #expect(throws: SystemError.self) { try Files.makeFolder(folder.file("a/b/z/d")) }
+        #expect(["/x/y/z", "z", "/z"].allSatisfy { Files.name(of: $0) == "z" })
         #expect(Files.folder(of: "/x") == "/")
         #expect(Files.folder(of: "x") == ".")
         #expect(Files.folder(of: "/x/y/z") == "/x/y")
@@ -110,7 +111,7 @@ struct FilesTests {
 struct FileLockTests {
     let folder = TemporaryFolder()
 
-    @Test func oneHolderAtATime() throws {
+    @Test func lockHasOneHolder() throws {
         let path = folder.file("lock")
         var lock: FileLock? = try FileLock(path)
         let error = #expect(throws: FileLock.Held.self) { try FileLock(path) }
@@ -120,8 +121,8 @@ struct FileLockTests {
         _ = try FileLock(path)
     }
 
-    /// A second close would hit whatever got the number meanwhile.
-    @Test func aRefusedLockClosesOnce() async throws {
+    /// A second close would close a descriptor of another file.
+    @Test func refusedLockClosesItsDescriptorOnce() async throws {
         await #expect(processExitsWith: .success) { [path = folder.file("lock") as String] in
             let lock = try FileLock(path)
             let lost = Atomic(false)
@@ -141,8 +142,8 @@ struct FileLockTests {
         }
     }
 
-    /// A child that is just being started has copies of its parent's descriptors until it becomes its program.
-    @Test func aChildThatIsStartingKeepsNoLock() async throws {
+    /// A starting child process has copies of its parent's descriptors until its exec.
+    @Test func startingChildDoesNotKeepTheLock() async throws {
         await #expect(processExitsWith: .success) { [path = folder.file("lock") as String] in
             let over = StopSignal()
             let starter = NamedThread("starter") {
@@ -160,7 +161,7 @@ struct FileLockTests {
         }
     }
 
-    @Test func anotherProcessIsKeptOutUntilTheHolderDies() async throws {
+    @Test func lockExcludesProcessesUntilTheHolderDies() async throws {
         let path = folder.file("lock")
         let lock = try FileLock(path)
         await #expect(processExitsWith: .exitCode(3)) { [path = path as String] in

@@ -2,9 +2,10 @@ import Testing
 
 @testable import HTTPServer
 
-/// Who is slow, and who is too slow. Looked at every 5 s, as the center does.
+/// Minimum speed of a reader, checked every 5 s as in the center.
 @Suite struct AnswerPaceTests {
-    /// Seconds until a client is let go that has `bytes(s)` after so many seconds; nil: not within an hour.
+    /// Returns the seconds until a client with `bytes(s)` received after s seconds is disconnected; `nil` if it stays
+    /// for an hour.
     private func end(_ bytes: (Int) -> Int) -> Int? {
         let limits = HTTPListener.Limits()
         var pace = AnswerPace(bytes: Int64(bytes(0)), nowS: 1_000)
@@ -14,18 +15,18 @@ import Testing
         }
     }
 
-    @Test func aSlowLinkIsServedToTheEnd() {
-        // 16 kbit/s; a tenth of it; and one that is cut every other half a minute.
+    @Test func slowLinkIsServedToTheEnd() {
+        // 16 kbit/s, 1.6 kbit/s, and a link that is interrupted for 30 s every minute.
         #expect(end { $0 * 2_000 } == nil)
         #expect(end { $0 * 200 } == nil)
         #expect(end { $0 / 60 * 60_000 + min($0 % 60, 30) * 2_000 } == nil)
     }
 
-    @Test func someBytesNowAndThenHoldNoPlace() {
+    @Test func almostIdleClientIsDisconnected() {
         #expect(end { _ in 0 } == 60)
         #expect(end { $0 / 29 * 100 } == 60)
         #expect(end { $0 * 90 } == 60)
-        // What an earlier answer on the connection took, or the first minutes of this one, does not count.
+        // Earlier responses on the connection and the first minutes of this one do not count.
         #expect(end { _ in 1 << 30 } == 60)
         #expect(end { min($0, 300) * 2_000 } == 360)
     }

@@ -8,7 +8,7 @@ import Testing
 
 @testable import CenterHTTP
 
-/// A fleet that comes at once, and clients that hold a place without using it.
+/// Many simultaneous clients, and clients that hold connections without using them.
 @Suite(.serialized) struct CrowdTests {
     private let folder = TemporaryFolder("crowd")
 
@@ -29,7 +29,7 @@ import Testing
         return "/snapshot/snapshot-7.sqlite"
     }
 
-    @Test func aThousandScannersAtOnce() throws {
+    @Test func thousandScannersAreServedAtOnce() throws {
         let path = try publish(bytes: 200_000)
         try serve { server in
             let crowd = try (0..<1_000).map { _ in try Visitor(server.port) }
@@ -43,10 +43,10 @@ import Testing
         }
     }
 
-    @Test func whoReadsSlowlyOrNeverAsksStopsNobody() throws {
+    @Test func slowAndSilentClientsDoNotBlockOthers() throws {
         let path = try publish(bytes: 4 << 20)
         try serve { server in
-            // None of these reads a byte.
+            // These clients read nothing.
             let slow = try (0..<300).map { _ in try Visitor(server.port) }
             #expect(slow.allSatisfy { $0.ask("GET \(path) HTTP/1.1\r\nHost: x\r\n\r\n") })
             let mute = try (0..<300).map { _ in try Visitor(server.port) }
@@ -57,7 +57,7 @@ import Testing
         }
     }
 
-    @Test func whoNeverFinishesARequestIsLetGo() throws {
+    @Test func incompleteRequestTimesOut() throws {
         let path = try publish(bytes: 4 << 20)
         var limits = HTTPListener.Limits()
         limits.requestS = 0
@@ -71,7 +71,7 @@ import Testing
                 return mute.isOver
             }
             #expect(mute.received == 0)
-            // The other has asked, and gets what it asked for at its own pace.
+            // The other client has sent its request and receives the response at its speed.
             try eventually("all of it", everyMs: 1) {
                 slow.read()
                 return slow.received > 4 << 20
@@ -79,7 +79,7 @@ import Testing
         }
     }
 
-    @Test func whoTakesHardlyAnyOfAnAnswerIsLetGo() throws {
+    @Test func slowReaderIsDisconnected() throws {
         let path = try publish(bytes: 8 << 20)
         var limits = HTTPListener.Limits()
         (limits.answerS, limits.answerBytes) = (0, .max)
@@ -88,9 +88,9 @@ import Testing
             #expect(slow.ask("GET \(path) HTTP/1.1\r\nHost: x\r\n\r\n"))
             try eventually("it is being answered") { slow.peek() && server.connections == 2 }
             server.closeStalled()
-            // Nothing is read before, or the buffers would have room for all of it.
-            try eventually("it is let go") { server.connections == 1 }
-            try eventually("what was under way is told to be all") {
+            // Nothing is read before, because the buffers could then hold the whole response.
+            try eventually("the slow client is disconnected") { server.connections == 1 }
+            try eventually("the client reads the end of the connection") {
                 slow.read()
                 return slow.isOver
             }
@@ -103,7 +103,7 @@ import Testing
         }
     }
 
-    @Test func whoComesBeyondTheLimitIsTold() throws {
+    @Test func clientBeyondTheLimitReceives503() throws {
         var limits = HTTPListener.Limits()
         limits.connections = 4
         try serve(limits) { server in
@@ -120,7 +120,7 @@ import Testing
         }
     }
 
-    @Test func whileItIsCrowdedNobodyKeepsAPlace() throws {
+    @Test func keepAliveIsDisabledAboveHalfTheLimit() throws {
         var limits = HTTPListener.Limits()
         limits.connections = 4
         try serve(limits) { server in
@@ -134,7 +134,7 @@ import Testing
             let others = try (0..<2).map { _ in try Visitor(server.port) }
             try eventually("three are here") { server.connections == 3 }
             #expect(first.ask("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"))
-            try eventually("it is let go") {
+            try eventually("the slow client is disconnected") {
                 first.read()
                 return first.isOver
             }
@@ -143,7 +143,7 @@ import Testing
     }
 }
 
-/// One connection that does only what it is told.
+/// One connection, controlled step by step.
 final class Visitor {
     private let descriptor: Int32
     private(set) var received = 0
@@ -172,13 +172,13 @@ final class Visitor {
         return send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count
     }
 
-    /// Whether something has come, which is left there.
+    /// Returns whether bytes have arrived, without reading them.
     func peek() -> Bool {
         var byte: UInt8 = 0
         return recv(descriptor, &byte, 1, Int32(MSG_PEEK)) == 1
     }
 
-    /// Takes in what has come.
+    /// Reads the bytes that have arrived.
     func read() {
         while true {
             let count = recv(descriptor, &chunk, chunk.count, 0)

@@ -1,7 +1,7 @@
 import HTTPServer
 import Testing
 
-/// The rules of RFC 9110 sections 13 and 14, as plain values.
+/// The rules of RFC 9110 sections 13 and 14.
 struct SelectionTests {
     static let etag = "\"a-1\""
 
@@ -14,27 +14,27 @@ struct SelectionTests {
         ("lines=0-1", .whole),
         ("bytes=--5", .whole), ("bytes=+1-2", .whole), ("bytes", .whole),
     ])
-    func ranges(text: String, expected: Selection) {
+    func rangesAreEvaluated(text: String, expected: Selection) {
         #expect(Selection(etag: Self.etag, size: 100, headers: ["range": text]) == expected)
     }
 
-    @Test func anEmptyFileHasNoRange() {
+    @Test func emptyFileHasNoRange() {
         #expect(Selection(etag: Self.etag, size: 0, headers: ["range": "bytes=0-"]) == .unsatisfiable)
         #expect(Selection(etag: Self.etag, size: 0, headers: ["range": "bytes=-5"]) == .unsatisfiable)
     }
 
     @Test(arguments: ["\"a-1\"", "W/\"a-1\"", "*", "\"b\", \"a-1\"", " \"a-1\" "])
-    func aKnownVersionIsNotSentAgain(list: String) {
+    func knownVersionIsNotSent(list: String) {
         #expect(
             Selection(etag: Self.etag, size: 9, headers: ["if-none-match": list, "range": "bytes=0-1"]) == .notModified)
     }
 
     @Test(arguments: ["\"b\"", "a-1", "", "\"a-1"])
-    func anotherVersionIsSent(list: String) {
+    func otherVersionIsSent(list: String) {
         #expect(Selection(etag: Self.etag, size: 9, headers: ["if-none-match": list]) == .whole)
     }
 
-    @Test func ifRangeResumesOnlyTheSameBytes() {
+    @Test func ifRangeRequiresTheSameVersion() {
         func select(_ validator: String) -> Selection {
             Selection(etag: Self.etag, size: 9, headers: ["if-range": validator, "range": "bytes=4-"])
         }

@@ -7,7 +7,7 @@ import Testing
 @testable import ErrorModel
 @testable import Snapshots
 
-/// Against the real minisign of Debian, both ways.
+/// Compares with the minisign program of Debian in both directions.
 @Suite struct MinisignTests {
     let folder = TemporaryFolder("minisign")
 
@@ -25,7 +25,7 @@ import Testing
         return folder.file(name)
     }
 
-    @Test func stockMinisignVerifiesOurSignature() throws {
+    @Test func minisignVerifiesOurSignature() throws {
         let key = try MinisignSecretKey.generate()
         let message = try write("{\"version\": 1}\n", "manifest.json")
         let signature = try MinisignSignature.file(
@@ -39,7 +39,7 @@ import Testing
     }
 
     @Test(arguments: [[], ["-l"]])
-    func weVerifyStockSignatures(flags: [String]) throws {
+    func minisignSignaturesAreValid(flags: [String]) throws {
         let (secret, pub) = (folder.file("s.key"), folder.file("s.pub"))
         #expect(try minisign("-G", "-W", "-s", secret, "-p", pub) == .exit(0))
         let message = try write("a manifest", "m")
@@ -50,7 +50,7 @@ import Testing
         #expect(signature.trustedComment == "kept")
         #expect(signature.isValid(for: Array("a manifest".utf8), by: key))
         #expect(!signature.isValid(for: Array("a manifesT".utf8), by: key))
-        // The trusted comment is covered, too.
+        // The trusted comment is signed as well.
         let text = try Files.readText(message + ".minisig")
         let forged = text.replacing("trusted comment: kept", with: "trusted comment: bent")
         #expect(
@@ -58,16 +58,16 @@ import Testing
                 == false)
     }
 
-    @Test func stockPlainKeysLoad() throws {
+    @Test func plainMinisignKeyLoads() throws {
         let (secret, pub) = (folder.file("s.key"), folder.file("s.pub"))
         #expect(try minisign("-G", "-W", "-s", secret, "-p", pub) == .exit(0))
         chmod(secret, 0o600)
         #expect(try MinisignSecretKey(path: secret).publicKey == MinisignPublicKey(setting: pub))
     }
 
-    /// Made by minisign 0.11 with the password `pw`, kept here because making one takes it a minute on a busy machine.
-    /// Loading it takes 1 GiB for a few seconds: minisign's own price.
-    @Test func stockEncryptedKeysLoad() throws {
+    /// A key of minisign 0.11 with the password `pw`. Generating one would take a minute on a busy machine. Loading it
+    /// needs 1 GiB of memory for a few seconds, a parameter of minisign.
+    @Test func encryptedMinisignKeyLoads() throws {
         let text = """
             untrusted comment: minisign encrypted secret key
             RWRTY0IybJejAQhw+bzc8h1IMX3/035wf4YNSkYuZxHSP1orJ5QAAAACAAAAAAAAAEAAAAAAFREJW2XPYsp2arPEWVkDsh+5oY0GjwRx\
@@ -80,7 +80,7 @@ import Testing
     }
 
     @Test(arguments: [nil, "open sesame"])
-    func stockMinisignLoadsOurKeys(password: String?) throws {
+    func minisignLoadsOurKeys(password: String?) throws {
         let key = try MinisignSecretKey.generate()
         let secret = try write(key.file(password: password), "our.key")
         let message = try write("text", "m")
@@ -88,14 +88,14 @@ import Testing
             try minisign("-S", "-s", secret, "-m", message, input: password.map { $0 + "\n" } ?? "") == .exit(0))
         let signature = try #require(MinisignSignature(file: Files.read(message + ".minisig")))
         #expect(signature.isValid(for: Array("text".utf8), by: key.publicKey))
-        // minisign makes the public key again from the secret one.
+        // minisign derives the public key from the secret key.
         let again = folder.file("again.pub")
         #expect(try minisign("-R", "-s", secret, "-p", again, input: password.map { $0 + "\n" } ?? "") == .exit(0))
         #expect(try MinisignPublicKey(setting: again) == key.publicKey)
         #expect(try MinisignSecretKey(path: secret, password: password).publicKey == key.publicKey)
     }
 
-    @Test func passwords() throws {
+    @Test func wrongOrMissingPasswordIsRejected() throws {
         let text = try MinisignSecretKey.generate().file(password: "right")
         #expect(throws: MinisignKeyError.passwordNeeded) { try MinisignSecretKey(file: text) }
         #expect(throws: MinisignKeyError.wrongPassword) { try MinisignSecretKey(file: text, password: "wrong") }
@@ -103,7 +103,7 @@ import Testing
     }
 
     @Test(arguments: [0o640, 0o604, 0o644, 0o660, 0o606] as [UInt32])
-    func aKeyThatOthersMayReadIsRefused(mode: UInt32) throws {
+    func secretKeyReadableByOthersIsRejected(mode: UInt32) throws {
         let secret = try write(MinisignSecretKey.generate().file(), "our.key")
         chmod(secret, mode)
         let error = #expect(throws: SigningKeyError.self) { try MinisignSecretKey(path: secret) }
@@ -111,7 +111,7 @@ import Testing
         #expect(error?.description.contains("chmod 600") == true)
     }
 
-    @Test func trustKeys() throws {
+    @Test func trustKeysLoadFromTextAndFile() throws {
         let key = try MinisignSecretKey.generate().publicKey
         #expect(try MinisignPublicKey(setting: key.base64) == key)
         #expect(try MinisignPublicKey(setting: write(key.file, "k.pub")) == key)
@@ -121,7 +121,7 @@ import Testing
         }
     }
 
-    @Test func brokenFilesAreNoKeys() throws {
+    @Test func invalidKeyFilesAreRejected() throws {
         let text = try MinisignSecretKey.generate().file()
         for bad in ["", "one line\n", "comment\n!!!!\n", String(text.dropLast(8)) + "\n", text + "more\n"] {
             #expect(throws: MinisignKeyError.malformed) { try MinisignSecretKey(file: bad) }

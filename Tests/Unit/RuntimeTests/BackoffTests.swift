@@ -17,7 +17,7 @@ struct BackoffTests {
         }
     }
 
-    @Test func jitterIsFull() {
+    @Test func delaysCoverTheWholeRange() {
         var random = TestRandom(seed: 7)
         var backoff = Backoff(baseMs: 1_000, capMs: 1_000)
         let delays = (0..<2_000).map { _ in backoff.nextDelayMs(using: &random) }
@@ -25,7 +25,7 @@ struct BackoffTests {
         #expect((400...600).contains(delays.reduce(0, +) / delays.count))
     }
 
-    @Test func successStartsOver() {
+    @Test func resetRestartsAtTheBaseDelay() {
         var random = TestRandom(seed: 9)
         var backoff = Backoff(baseMs: 10, capMs: 60_000)
         for _ in 0..<30 { _ = backoff.nextDelayMs(using: &random) }

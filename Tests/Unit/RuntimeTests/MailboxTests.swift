@@ -7,7 +7,7 @@ import Testing
 struct MailboxTests {
     private func isReadable(_ descriptor: Int32) -> Bool { Poll.wait([descriptor], timeoutMs: 0)[0] }
 
-    @Test func fullIsToldAndNothingIsLost() {
+    @Test func fullMailboxRejectsElementsAndKeepsTheOthers() {
         let mailbox = Mailbox<Int>(capacity: 3)
         #expect((1...5).map { mailbox.send($0) } == [true, true, true, false, false])
         #expect(mailbox.count == 3)
@@ -17,7 +17,7 @@ struct MailboxTests {
         #expect(mailbox.drain().isEmpty)
     }
 
-    @Test func descriptorIsReadableWhileSomethingWaits() {
+    @Test func descriptorIsReadableWhileMailboxHasElements() {
         let mailbox = Mailbox<Int>(capacity: 10)
         #expect(!isReadable(mailbox.descriptor))
         for number in 1...5 { mailbox.send(number) }
@@ -28,15 +28,15 @@ struct MailboxTests {
         #expect(!isReadable(mailbox.descriptor))
     }
 
-    @Test func receiveReturnsEmptyAfterItsTime() {
+    @Test func receiveReturnsNothingAfterTimeout() {
         let mailbox = Mailbox<Int>(capacity: 1)
         let start = SystemClock.monotonicMs()
         #expect(mailbox.receive(timeoutMs: 30).isEmpty)
         #expect(SystemClock.monotonicMs() - start >= 29)
     }
 
-    /// A lost wake-up would leave the reader asleep: the time limit is the assertion.
-    @Test(.timeLimit(.minutes(1))) func noWakeUpIsLost() async {
+    /// A lost wake-up would block the reader for ever, so the time limit is the assertion.
+    @Test(.timeLimit(.minutes(1))) func everySendWakesTheReader() async {
         let mailbox = Mailbox<(Int, Int)>(capacity: 16)
         let (senders, each) = (4, 5_000)
         let threads = (0..<senders).map { sender in

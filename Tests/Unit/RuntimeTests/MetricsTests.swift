@@ -2,11 +2,11 @@ import Runtime
 import Testing
 
 struct MetricsTests {
-    @Test func textExpositionFormat() {
+    @Test func metricsAreRenderedInExpositionFormat() {
         let metrics = Metrics()
         let duration = metrics.histogram("tap_seconds", "Time of a tap", bounds: [0.5, 1])
-        let bad = metrics.counter("batches_total{reason=\"range\"}", "Batches put aside")
-        let malformed = metrics.counter("batches_total{reason=\"malformed\"}", "Batches put aside")
+        let bad = metrics.counter("batches_total{reason=\"range\"}", "Quarantined batches")
+        let malformed = metrics.counter("batches_total{reason=\"malformed\"}", "Quarantined batches")
         let total = metrics.counter("batches", "All batches")
         let other = metrics.counter("batches_total_seconds", "Between the two, by plain order of names")
         let depth = metrics.gauge("depth", "Waiting")
@@ -27,7 +27,7 @@ struct MetricsTests {
                 # HELP batches All batches
                 # TYPE batches counter
                 batches 3
-                # HELP batches_total Batches put aside
+                # HELP batches_total Quarantined batches
                 # TYPE batches_total counter
                 batches_total{reason="malformed"} 42
                 batches_total{reason="range"} 1
@@ -48,7 +48,7 @@ struct MetricsTests {
                 """)
     }
 
-    @Test func countersCountFromAnyThread() async {
+    @Test func counterIsThreadSafe() async {
         let counter = Metrics().counter("n", "n")
         let threads = (0..<4).map { _ in NamedThread("adder") { for _ in 0..<10_000 { counter.add() } } }
         for thread in threads { await thread.end() }

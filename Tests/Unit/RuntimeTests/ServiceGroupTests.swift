@@ -14,7 +14,7 @@ struct ServiceGroupTests {
         }
     }
 
-    @Test func startedInOrderStoppedInReverse() async throws {
+    @Test func servicesStartInOrderAndStopInReverse() async throws {
         for _ in 0..<5 {
             let events = Recorder<String>()
             let last = Service("d") { _ in events.record("d ends") }
@@ -23,7 +23,7 @@ struct ServiceGroupTests {
         }
     }
 
-    @Test func oneFailureStopsAllAndIsThrown() async throws {
+    @Test func failureOfOneServiceStopsAllAndIsThrown() async throws {
         let events = Recorder<String>()
         let failing = Service.thread("failing") { _ in throw SystemError("broken", code: 5) }
         let error = await #expect(throws: SystemError.self) {
@@ -33,7 +33,7 @@ struct ServiceGroupTests {
         #expect(events.all == ["start a", "start b", "stop b", "stop a"])
     }
 
-    @Test func theFirstErrorIsTheOneToTell() async throws {
+    @Test func firstErrorIsThrown() async throws {
         let failed = StopSignal()
         let first = Service.thread("first") { _ in
             defer { failed.stop() }
@@ -47,8 +47,8 @@ struct ServiceGroupTests {
         #expect(error?.operation == "first")
     }
 
-    /// What runs before is needed by what runs after it: nobody is stopped while a later one still works.
-    @Test func eachIsOverBeforeTheOneBeforeItIsStopped() async throws {
+    /// Later services depend on earlier ones.
+    @Test func serviceEndsBeforeEarlierOnesStop() async throws {
         let events = Recorder<String>()
         let names = ["a", "b", "c"]
         let services = names.map { name in
@@ -63,11 +63,11 @@ struct ServiceGroupTests {
         #expect(events.all == names.reversed().flatMap { ["stopping \($0)", "stopped \($0)"] })
     }
 
-    @Test func withoutServicesItIsOverAtOnce() async throws {
+    @Test func emptyGroupReturnsImmediately() async throws {
         try await ServiceGroup([]).run()
     }
 
-    @Test func terminationStopsGracefully() async {
+    @Test func sigtermStopsServicesGracefully() async {
         await #expect(processExitsWith: .exitCode(7)) {
             let served = StopSignal()
             let waiting = Service.thread("waiting") { stop in
@@ -83,8 +83,8 @@ struct ServiceGroupTests {
         }
     }
 
-    /// The watch of a group that is over must not eat the signal of the next.
-    @Test func everyWatchHearsItsOwnSignals() async {
+    /// An ended watch must not consume the signals of the next one.
+    @Test func eachWatchReceivesItsSignals() async {
         await #expect(processExitsWith: .exitCode(0)) {
             for number in [SIGINT, SIGTERM, SIGINT, SIGTERM] {
                 let heard = StopSignal()
@@ -97,7 +97,7 @@ struct ServiceGroupTests {
         }
     }
 
-    @Test func whoDoesNotStopInTimeIsGivenUp() async {
+    @Test func processExitsIfServiceDoesNotStopInTime() async {
         await #expect(processExitsWith: .exitCode(1)) {
             let stubborn = Service.thread("stubborn") { _ in StopSignal().wait(ms: -1) }
             try await ServiceGroup([stubborn, Service("end") { _ in }], shutdownMs: 20).run()

@@ -4,7 +4,7 @@ import Runtime
 import Testing
 
 struct StopSignalTests {
-    @Test func toldOnceSeenByEverybody() async {
+    @Test func stopIsVisibleToThreadsPollAndTasks() async {
         let signal = StopSignal()
         #expect(!signal.isStopped)
         #expect(!signal.wait(ms: 1))
@@ -18,7 +18,7 @@ struct StopSignalTests {
         await signal.stopped()
     }
 
-    @Test(.timeLimit(.minutes(1))) func everyWaiterWakes() async {
+    @Test(.timeLimit(.minutes(1))) func stopWakesAllWaiters() async {
         for _ in 0..<300 {
             let signal = StopSignal()
             let thread = NamedThread("waiter") { signal.wait(ms: -1) }
@@ -30,14 +30,14 @@ struct StopSignalTests {
         }
     }
 
-    @Test func pollWaitsForAnyAndToleratesNone() {
+    @Test func pollReportsReadyDescriptorsAndAcceptsNone() {
         let (first, second) = (StopSignal(), StopSignal())
         second.stop()
         #expect(Poll.wait([first.descriptor, second.descriptor], timeoutMs: .max) == [false, true])
         #expect(Poll.wait([], timeoutMs: 0) == [])
     }
 
-    @Test func threadGivesItsResult() async throws {
+    @Test func threadReturnsResultOrError() async throws {
         let name = try await NamedThread.run("a name longer than fifteen bytes") {
             try Files.readText("/proc/thread-self/comm")
         }

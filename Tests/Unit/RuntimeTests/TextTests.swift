@@ -11,12 +11,12 @@ struct TextTests {
             ("2100-03-01T00:00:00.000Z", 4_107_542_400_000_000), ("2199-12-31T23:59:59.999Z", 7_258_118_399_999_000),
             ("2400-02-29T00:00:00.000Z", 13_574_563_200_000_000), ("9999-12-31T23:59:59.000Z", 253_402_300_799_000_000),
         ] as [(String, Int64)])
-    func timesThereAndBack(text: String, microseconds: Int64) {
+    func timesAreFormattedAndParsed(text: String, microseconds: Int64) {
         #expect(UTCTime.text(microseconds: microseconds) == text)
         #expect(UTCTime.microseconds(text) == microseconds)
     }
 
-    @Test func everyMillisecondComesBack() {
+    @Test func millisecondsSurviveFormattingAndParsing() {
         var random = TestRandom(seed: 11)
         for _ in 0..<20_000 {
             let time = Int64.random(in: 0..<253_402_300_800_000, using: &random) * 1_000
@@ -32,10 +32,10 @@ struct TextTests {
             ("2019-05-06t09:00:00+00:00", 1_557_133_200_000_000), ("2019-05-06T06:00:00-03:00", 1_557_133_200_000_000),
             ("2019-05-07T02:30:00+17:30", 1_557_133_200_000_000), ("2019-05-06T09:00:00.5Z", 1_557_133_200_500_000),
             ("2019-05-06T09:00:00.1234567891Z", 1_557_133_200_123_456), ("1970-01-01T00:00:00+01:00", -3_600_000_000),
-            // A leap second is the second after it.
+            // A leap second is read as the next second.
             ("2016-12-31T23:59:60Z", 1_483_228_800_000_000),
         ] as [(String, Int64)])
-    func formsOfRFC3339(text: String, microseconds: Int64) {
+    func allFormsOfRFC3339AreParsed(text: String, microseconds: Int64) {
         #expect(UTCTime.microseconds(text) == microseconds)
     }
 
@@ -47,11 +47,11 @@ struct TextTests {
         "2019-05-06T09:00:00ZZ", " 2019-05-06T09:00:00Z", "2019-05-06T09:00:00Z ", "19-05-06T09:00:00Z",
         "2019-5-6T09:00:00Z", "+2019-05-06T09:00:00Z", "2019-05-06T0٣:00:00Z", "-001-05-06T09:00:00Z",
     ])
-    func whatIsNoTime(text: String) {
+    func otherTextIsRejected(text: String) {
         #expect(UTCTime.microseconds(text) == nil)
     }
 
-    @Test func quotingIsJSON() {
+    @Test func quotedTextIsJSON() {
         #expect(JSONText.quote("") == #""""#)
         #expect(JSONText.quote(#"a"b\c/"#) == #""a\"b\\c/""#)
         #expect(JSONText.quote("\n\r\t\u{0}\u{1f}\u{7f}") == "\"\\n\\r\\t\\u0000\\u001f\u{7f}\"")

@@ -5,7 +5,7 @@ import Testing
 struct ChangesetTests {
     let folder = TemporaryFolder()
 
-    /// A file with the two kinds of tables that snapshots have.
+    /// Creates a file with the two kinds of tables that snapshots have.
     private func file(_ name: String, _ rows: [Int64: Int64], meta: String) throws -> String {
         let path = folder.file(name)
         let database = try Database(path, .create)
@@ -29,7 +29,7 @@ struct ChangesetTests {
         return lines
     }
 
-    @Test func whatIsBetweenTwoFilesTurnsOneIntoTheOther() throws {
+    @Test func changesetTurnsOneFileIntoTheOther() throws {
         let old = try file("old", [1: 10, 2: 20, -3: 30], meta: "1")
         let new = try file("new", [1: 10, 2: 21, 4: 40], meta: "2")
         let change = try Changeset.between(old, and: new)
@@ -39,7 +39,7 @@ struct ChangesetTests {
         #expect(try Changeset.between(old, and: new).isEmpty)
     }
 
-    @Test func tooManyRowsAreNotHeldInMemory() throws {
+    @Test func numberOfDifferingRowsIsLimited() throws {
         let old = try file("old", [1: 10, 2: 20, -3: 30], meta: "1")
         let new = try file("new", [1: 10, 2: 21, 4: 40], meta: "2")
         #expect(try Changeset.between(old, and: new, limitRows: 3) == Changeset.between(old, and: new))
@@ -47,7 +47,7 @@ struct ChangesetTests {
         #expect(error?.primary == 18, "SQLITE_TOOBIG")
     }
 
-    @Test func twoAreJoinedToOne() throws {
+    @Test func joinedChangesetHasBothEffects() throws {
         let first = try file("1", [1: 10, 2: 20, 3: 30], meta: "1")
         let second = try file("2", [1: 11, 3: 30, 4: 40], meta: "2")
         let third = try file("3", [1: 12, 2: 20, 3: 30], meta: "3")
@@ -58,7 +58,7 @@ struct ChangesetTests {
         #expect(try Changeset.joined([], []).isEmpty)
     }
 
-    @Test func oneThatWasMadeForOtherRowsChangesNothing() throws {
+    @Test func changesetForOtherRowsChangesNothing() throws {
         let change = try Changeset.between(
             file("old", [1: 10, 2: 20], meta: "1"), and: file("new", [1: 11, 2: 21, 3: 31], meta: "2"))
         let other = try file("other", [1: 10, 2: 22], meta: "1")
@@ -68,7 +68,7 @@ struct ChangesetTests {
         #expect(try content(other) == before)
     }
 
-    @Test func bytesThatAreNoneAreRefused() throws {
+    @Test func invalidChangesetIsRejected() throws {
         let path = try file("x", [1: 10], meta: "1")
         for bytes: [UInt8] in [[0], [0x54, 0xff, 0xff], Array("no changeset".utf8)] {
             #expect(throws: SQLiteError.self) { try Database(path, .readWrite).apply(bytes) }
@@ -76,9 +76,9 @@ struct ChangesetTests {
         #expect(try content(path) == ["1,10", "1"])
     }
 
-    /// Beside SQL that says the same: seeded tables of every kind of key and value.
+    /// Compares with an equivalent SQL query, for random tables with all kinds of keys and values.
     @Test(arguments: 1...20)
-    func anyDifferenceIsFound(seed: UInt64) throws {
+    func changesetFindsEveryDifference(seed: UInt64) throws {
         var random = TestRandom(seed: seed)
         func value() -> String {
             ["NULL", "1", "-9223372036854775808", "9223372036854775807", "1.5", "''", "'a'", "'a b'", "x'00'", "x'61'"]

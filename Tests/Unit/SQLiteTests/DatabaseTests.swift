@@ -7,7 +7,7 @@ import Testing
 struct DatabaseTests {
     let folder = TemporaryFolder()
 
-    @Test func modes() throws {
+    @Test func modesLimitAccess() throws {
         let path = folder.file("x.sqlite")
         for mode in [Database.Mode.readWrite, .readOnly, .immutable] {
             let error = #expect(throws: SQLiteError.self) { _ = try Database(path, mode) }
@@ -25,14 +25,14 @@ struct DatabaseTests {
     }
 
     @Test(arguments: ["plain", "a b%20c", "what?x=1", "no#tes", "100%", "mode=ro&immutable=1", "zürich", "a:b"])
-    func namesAreTakenAsTheyAre(name: String) throws {
+    func fileNamesAreNotInterpreted(name: String) throws {
         let path = folder.file(name)
         try Database(path, .create).execute("CREATE TABLE t (a)")
         #expect(try Files.list(folder.path) == [name])
         #expect(try Database("/" + path, .immutable).int("SELECT count(*) FROM t") == 0)
     }
 
-    @Test func transactionsAreWholeOrNothing() throws {
+    @Test func transactionIsCommittedOrRolledBackAsAWhole() throws {
         let database = try Database(folder.file("x.sqlite"), .create)
         try database.execute("CREATE TABLE t (a INTEGER PRIMARY KEY)")
         let insert = try database.prepare("INSERT INTO t VALUES (?)")
@@ -61,8 +61,8 @@ struct DatabaseTests {
         #expect(try database.int("SELECT max(a) FROM t") == 5)
     }
 
-    /// A COMMIT that fails is a transaction that did not happen, and the connection is free for the next.
-    @Test func aRefusedCommitRollsBack() throws {
+    /// After a failed COMMIT the connection can begin the next transaction.
+    @Test func failedCommitIsRolledBack() throws {
         let database = try Database(folder.file("x.sqlite"), .create)
         try database.execute(
             """
@@ -78,7 +78,7 @@ struct DatabaseTests {
         #expect(try database.int("SELECT count(*) FROM b") == 1)
     }
 
-    @Test func busyIsTold() throws {
+    @Test func lockedDatabaseIsReportedAsBusy() throws {
         let path = folder.file("x.sqlite")
         let first = try Database(path, .create)
         try first.execute("CREATE TABLE t (a); BEGIN EXCLUSIVE")
@@ -89,7 +89,7 @@ struct DatabaseTests {
         try second.execute("INSERT INTO t VALUES (1)")
     }
 
-    @Test func fullIsTold() throws {
+    @Test func fullDiskIsReported() throws {
         let database = try Database(folder.file("x.sqlite"), .create)
         try database.execute("PRAGMA max_page_count = 4; CREATE TABLE t (a)")
         let error = #expect(throws: SQLiteError.self) {
@@ -98,7 +98,7 @@ struct DatabaseTests {
         #expect(error?.isFull == true)
     }
 
-    @Test func damageIsTold() throws {
+    @Test func corruptFileIsReported() throws {
         let path = folder.file("x.sqlite")
         try Files.writeAtomically([UInt8](repeating: 0x5a, count: 8_192), to: path)
         let error = #expect(throws: SQLiteError.self) {

@@ -4,7 +4,7 @@ import SQLite
 import TestSupport
 import Testing
 
-/// A second process reads a journal in every state that its writer may leave, and writes nothing.
+/// A second process reads a journal in each state that its writer can leave, and writes nothing.
 struct ReadOnlyTests {
     let folder = TemporaryFolder()
     private var path: String { folder.file("journal.sqlite") }
@@ -20,7 +20,7 @@ struct ReadOnlyTests {
 
     private func count() throws -> Int64? { try Database(path, .readOnly).int("SELECT count(*) FROM t") }
 
-    /// Contents of all files; equal before and after means that the reader wrote nothing.
+    /// Returns the contents of all files, to prove that a reader wrote nothing.
     private func contents() throws -> [String: [UInt8]] {
         var result: [String: [UInt8]] = [:]
         for name in try Files.list(folder.path) where !name.hasSuffix("-shm") {
@@ -29,13 +29,13 @@ struct ReadOnlyTests {
         return result
     }
 
-    @Test func beforeTheWriterEverRan() throws {
+    @Test func openFailsBeforeTheFirstWriter() throws {
         let error = #expect(throws: SQLiteError.self) { _ = try count() }
         #expect(error?.isCannotOpen == true)
         #expect(try Files.list(folder.path).isEmpty)
     }
 
-    @Test func whileTheWriterWrites() throws {
+    @Test func readerSeesCommitsOfARunningWriter() throws {
         let writer = try ReadOnlyTests.writer(path)
         #expect(try count() == 0)
         let reader = try Database(path, .readOnly)
@@ -51,7 +51,7 @@ struct ReadOnlyTests {
         #expect(error?.primary == 8)
     }
 
-    @Test func afterTheWriterClosed() throws {
+    @Test func readerOpensAfterWriterClosed() throws {
         do {
             let writer = try ReadOnlyTests.writer(path)
             try writer.execute("INSERT INTO t VALUES (1), (2)")
@@ -62,8 +62,9 @@ struct ReadOnlyTests {
         #expect(try contents() == before)
     }
 
-    /// In another process: within one, SQLite shares the read-only index with the writer, which then cannot write.
-    @Test func whileTheWriterComesBack() async throws {
+    /// In another process, because within one SQLite shares the read-only index with the writer, which then cannot
+    /// write.
+    @Test func writerReopensBesideAReader() async throws {
         do {
             let writer = try ReadOnlyTests.writer(path)
             try writer.execute("INSERT INTO t VALUES (1), (2)")
@@ -78,7 +79,7 @@ struct ReadOnlyTests {
         }
     }
 
-    @Test func afterTheWriterWasKilled() async throws {
+    @Test func readerOpensAfterWriterWasKilled() async throws {
         await #expect(processExitsWith: .signal(SIGKILL)) { [path = path as String] in
             let writer = try ReadOnlyTests.writer(path)
             for number in 1...20 { try writer.execute("INSERT INTO t VALUES (\(number))") }
@@ -88,12 +89,12 @@ struct ReadOnlyTests {
         let before = try contents()
         #expect(try count() == 20)
         #expect(try contents() == before)
-        // The next writer finds the same.
+        // The next writer reads the same rows.
         #expect(try ReadOnlyTests.writer(path).int("SELECT count(*) FROM t") == 20)
     }
 
-    /// A power cut may leave any -shm; its content is worth nothing without a living writer.
-    @Test(arguments: [0, 32_768]) func afterAPowerCut(bytesOfIndex: Int) async throws {
+    /// A power cut can leave any -shm file. SQLite ignores its content without a running writer.
+    @Test(arguments: [0, 32_768]) func readerOpensAfterAPowerCut(bytesOfIndex: Int) async throws {
         await #expect(processExitsWith: .signal(SIGKILL)) { [path = path as String] in
             let writer = try ReadOnlyTests.writer(path)
             for number in 1...20 { try writer.execute("INSERT INTO t VALUES (\(number))") }
@@ -106,8 +107,8 @@ struct ReadOnlyTests {
         #expect(try count() == 20)
     }
 
-    /// Without its -shm a WAL database is "not yet" for a reader: the writer makes it at its next start.
-    @Test func withoutItsIndex() throws {
+    /// A reader cannot open a WAL database without its -shm file, which the writer creates at its next start.
+    @Test func openFailsWithoutTheIndex() throws {
         do {
             let writer = try ReadOnlyTests.writer(path)
             try writer.execute("INSERT INTO t VALUES (1)")

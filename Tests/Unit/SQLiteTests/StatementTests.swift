@@ -5,7 +5,7 @@ import Testing
 struct StatementTests {
     let folder = TemporaryFolder()
 
-    @Test func valuesComeBackAsTheyWere() throws {
+    @Test func boundValuesRoundTrip() throws {
         let database = try Database(folder.file("x.sqlite"), .create)
         try database.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, v)")
         let insert = try database.prepare("INSERT INTO t (v) VALUES (?)")
@@ -35,7 +35,7 @@ struct StatementTests {
         #expect(try row(9) { $0.blob(0) } == [0, 255, 0])
     }
 
-    @Test func firstColumnOfTheFirstRow() throws {
+    @Test func queryReturnsFirstColumnOfFirstRow() throws {
         let database = try Database(folder.file("x.sqlite"), .create)
         #expect(try database.int("SELECT 7 UNION SELECT 8") == 7)
         #expect(try database.int("SELECT ? + ?", 40, 2) == 42)
@@ -45,7 +45,7 @@ struct StatementTests {
         #expect(try database.text("SELECT NULL") == nil)
     }
 
-    @Test func aStatementIsUsableAgainAfterAnError() throws {
+    @Test func statementIsReusableAfterAnError() throws {
         let database = try Database(folder.file("x.sqlite"), .create)
         try database.execute("CREATE TABLE t (a INTEGER PRIMARY KEY)")
         let insert = try database.prepare("INSERT INTO t VALUES (?)")
@@ -59,18 +59,18 @@ struct StatementTests {
         #expect(try database.int("SELECT count(*) FROM t") == 2)
     }
 
-    @Test func rowsLeavesNoReadOpenWhenItsBodyThrows() throws {
+    @Test func rowsEndsItsReadIfTheBodyThrows() throws {
         let path = folder.file("x.sqlite")
         let database = try Database(path, .create)
         try database.execute("CREATE TABLE t (a); INSERT INTO t VALUES (1), (2)")
         let select = try database.prepare("SELECT a FROM t")
         struct Enough: Error {}
         #expect(throws: Enough.self) { try select.rows { _ in throw Enough() } }
-        // A read still open would make this SQLITE_LOCKED.
+        // An open read would make this fail with SQLITE_LOCKED.
         try database.execute("DROP TABLE t")
     }
 
-    @Test func wrongNumbersAreErrors() throws {
+    @Test func parameterIndexOutOfRangeIsAnError() throws {
         let database = try Database(folder.file("x.sqlite"), .create)
         let statement = try database.prepare("SELECT ?")
         let error = #expect(throws: SQLiteError.self) { try statement.bind([1, 2]) }

@@ -10,7 +10,7 @@ import Testing
         BatchFileName(scanner: try #require(ScannerID(scanner)), log: log, first: first, digest: digest)
     }
 
-    @Test func aNameSaysWhatItNamesAndSortsAsItsScans() throws {
+    @Test func fileNamesRoundTripAndSortByScan() throws {
         let name = try name(first: 501)
         #expect("\(name)" == "gate-7-in-0f0e0d0c-0b0a-4908-8706-050403020100-0000000501-00c0ffee00c0ffee.batch")
         #expect(BatchFileName("\(name)") == name)
@@ -18,7 +18,7 @@ import Testing
         #expect(BatchFileName("\(later)") == later)
         let names = try [1, 9, 10, 500, 4_001, 99_999].map { "\(try self.name(first: Int64($0)))" }
         #expect(names.sorted() == names)
-        // The longest of all is far below what a FAT takes, and holds nothing that it refuses.
+        // The longest name is within the limits of FAT and has no character that FAT forbids.
         let longest = try self.name(String(repeating: "z", count: 63), first: Bounds.uint)
         #expect("\(longest)".utf8.count < 255 && !"\(longest)".contains(":"))
     }
@@ -37,5 +37,5 @@ import Testing
         "0f0e0d0c-0b0a-4908-8706-050403020100-0000000001-00c0ffee00c0ffee.batch",
         "gate-7-0f0e0d0c-0b0a-4908-8706-050403020100-0000000001-00c0ffee00c0ffee.batch.tmp-12",
     ])
-    func anotherNameIsNone(_ text: String) { #expect(BatchFileName(text) == nil) }
+    func otherNamesAreRejected(_ text: String) { #expect(BatchFileName(text) == nil) }
 }

@@ -45,11 +45,11 @@ func scans(_ count: Int, gate: Int64? = 7, snapshot: Int64 = 1_795_400_000, firs
         return batch
     }
 
-    @Test func encodesWhatAnotherImplementationCallsCanonical() {
+    @Test func encodingMatchesCanonicalVector() {
         #expect(CodecTests.sample().encoded() == CodecTests.vector)
     }
 
-    @Test func decodesWhatAnotherImplementationWrote() throws {
+    @Test func vectorOfOtherImplementationIsDecoded() throws {
         let batch = try ScanBatch(decoding: CodecTests.vector)
         #expect(batch == CodecTests.sample())
         #expect(batch.last == 3)
@@ -61,13 +61,13 @@ func scans(_ count: Int, gate: Int64? = 7, snapshot: Int64 = 1_795_400_000, firs
                     verdict: .laneNormal, flags: .inspection, gate: 7, snapshot: 1_795_400_000))
     }
 
-    @Test func appendsToWhatIsThere() {
+    @Test func encodeAppendsToBuffer() {
         var body: [UInt8] = [1, 2]
         CodecTests.sample().encode(into: &body)
         #expect(body == [1, 2] + CodecTests.vector)
     }
 
-    @Test func takesAHeartbeat() throws {
+    @Test func heartbeatRoundTrips() throws {
         let batch = ScanBatch(
             heartbeatOf: ScannerID("a")!, log: log, next: 812, gate: nil, snapshot: 0,
             sentMicros: 1_795_468_091_999_123,
@@ -77,7 +77,7 @@ func scans(_ count: Int, gate: Int64? = 7, snapshot: Int64 = 1_795_400_000, firs
         #expect(decoded.count == 0 && decoded.last == 811 && decoded.gate == nil && decoded.after == nil)
     }
 
-    @Test func a500ScanBatchCostsAtMost16BytesAScan() throws {
+    @Test func batchOf500ScansHasAtMost16BytesPerScan() throws {
         let batch = ScanBatch(
             scanner: ScannerID(String(repeating: "s", count: 63))!, log: log, scans: scans(500)[...],
             after: .init(log: previous, lastSeq: 1 << 40), sentMicros: 1_795_468_091_999_123, backlog: 1 << 40,
@@ -88,7 +88,7 @@ func scans(_ count: Int, gate: Int64? = 7, snapshot: Int64 = 1_795_400_000, firs
         #expect(try ScanBatch(decoding: body) == batch)
     }
 
-    @Test func takesAFullBatch() throws {
+    @Test func batchOf10000ScansRoundTrips() throws {
         let batch = ScanBatch(
             scanner: ScannerID("a")!, log: log, scans: scans(10_000)[...], sentMicros: 1_795_468_091_999_123, backlog: 0
         )
@@ -96,7 +96,7 @@ func scans(_ count: Int, gate: Int64? = 7, snapshot: Int64 = 1_795_400_000, firs
         #expect(try ScanBatch(decoding: batch.encoded()) == batch)
     }
 
-    @Test func cutsWhereABatchMustEnd() {
+    @Test func cutEndsAtGapsChangesAndLimits() {
         #expect(ScanBatch.cut([]) == 0)
         #expect(ScanBatch.cut(scans(1)) == 1)
         #expect(ScanBatch.cut(scans(10_001)) == 10_000)
@@ -114,7 +114,7 @@ func scans(_ count: Int, gate: Int64? = 7, snapshot: Int64 = 1_795_400_000, firs
         #expect(ScanBatch.cut(far) == 1)
     }
 
-    @Test func refusesToBuildWhatDoesNotFit() async {
+    @Test func scansThatDoNotFitAreAPreconditionFailure() async {
         await #expect(processExitsWith: .failure) {
             _ = ScanBatch(
                 scanner: ScannerID("a")!, log: JournalID.random(), scans: (scans(2) + scans(2, first: 9))[...],
@@ -122,7 +122,7 @@ func scans(_ count: Int, gate: Int64? = 7, snapshot: Int64 = 1_795_400_000, firs
         }
     }
 
-    @Test func decodingFiveHundredScansIsCheap() throws {
+    @Test func durationOfDecoding500ScansIsPrinted() throws {
         let batch = ScanBatch(
             scanner: ScannerID("a")!, log: log, scans: scans(500)[...], sentMicros: 1_795_468_091_999_123, backlog: 0)
         let body = batch.encoded()

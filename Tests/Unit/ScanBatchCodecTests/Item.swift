@@ -1,8 +1,8 @@
-/// CBOR made by hand, right and wrong, so that the decoder is not tested by its own encoder.
+/// A CBOR encoder for valid and invalid items, independent of the encoder under test.
 indirect enum Item {
     case uint(UInt64)
     case negative(UInt64)
-    /// Eight bytes of head, whatever the value.
+    /// A head with an eight-byte number for any value.
     case longUint(UInt64)
     case bytes([UInt8])
     case text(String)
@@ -46,7 +46,7 @@ indirect enum Item {
     }
 }
 
-/// The parts of a good body of three scans, to be changed one at a time.
+/// The keys of a valid body with three scans, which tests change one by one.
 struct Body {
     var pairs: [(String, Item)] = [
         ("v", .uint(1)),

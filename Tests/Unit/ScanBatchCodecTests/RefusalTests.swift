@@ -13,13 +13,13 @@ private let limit: UInt64 = 1 << 53
 private let year2200: UInt64 = 7_258_118_400_000_000
 
 @Suite struct RefusalTests {
-    @Test func theUnchangedBodyIsGood() throws {
+    @Test func unchangedBodyIsAccepted() throws {
         let batch = try ScanBatch(decoding: Body().encoded)
         #expect(batch.scanner == "gate-7" && batch.first == 5 && batch.atMs == [0, 250, -3])
         #expect(batch.tags == [11, -12, 13] && batch.verdicts == [0, 3, 0] && batch.flags == [0, 1, 0])
     }
 
-    @Test func takesWhatTheContractAllows() throws {
+    @Test func permittedVariantsAreAccepted() throws {
         let batch = try ScanBatch(decoding: Body().encoded)
         var turned = Body()
         turned.pairs.reverse()
@@ -33,7 +33,7 @@ private let year2200: UInt64 = 7_258_118_400_000_000
         #expect(try ScanBatch(decoding: Body().with("", .uint(0)).encoded) == batch)
     }
 
-    @Test func keepsOfTheStateWhatCanBeShown() throws {
+    @Test func displayableStateIsKept() throws {
         let state = Item.map([
             (.text("reader"), .text("nfc")), (.text("disk"), .uint(9)), (.text("nested"), .array([.uint(1)])),
             (.text("nul"), .text("a\0b")), (.text("n\0l"), .uint(1)), (.text("flag"), .raw([0xf5])),
@@ -49,17 +49,17 @@ private let year2200: UInt64 = 7_258_118_400_000_000
     @Test(arguments: [
         "v", "scanner", "log", "first", "base", "at", "tag", "verdict", "flags", "snapshot", "sent", "backlog",
     ])
-    func missingKey(_ key: String) { #expect(reason(Body().with(key, nil)) == .malformed) }
+    func missingKeyIsMalformed(_ key: String) { #expect(reason(Body().with(key, nil)) == .malformed) }
 
     @Test(arguments: Body().pairs.map(\.0) + ["after", "state"])
-    func wrongType(_ key: String) {
+    func wrongTypeIsMalformed(_ key: String) {
         #expect(reason(Body().with(key, .raw([0xf6]))) == .malformed)
         #expect(reason(Body().with(key, .tagged(1, .uint(1)))) == .malformed)
         if key != "scanner" { #expect(reason(Body().with(key, .text("1"))) == .malformed) }
         #expect(reason(Body().with(key, .tagged(2, .bytes([1])))) == .malformed)
     }
 
-    @Test func structureIsMalformed() {
+    @Test func invalidStructureIsMalformed() {
         let good = Body().encoded
         #expect(reason([]) == .malformed)
         #expect(reason(good + [0]) == .malformed)
@@ -80,7 +80,7 @@ private let year2200: UInt64 = 7_258_118_400_000_000
         #expect(reason(Item.map(pairs + [(.bytes([0x78]), .uint(1))]).encoded) == .malformed)
     }
 
-    @Test func indefiniteLengthsBignumsAndBadTextAreMalformedEverywhere() {
+    @Test func indefiniteLengthsBignumsAndInvalidTextAreMalformed() {
         let bad: [[UInt8]] = [
             [0x5f, 0x41, 0, 0xff], [0x7f, 0x61, 0x61, 0xff], [0x9f, 0xff], [0xbf, 0xff],
             [0xc2, 0x41, 1], [0xc3, 0x41, 1], [0x62, 0xc3, 0x28], [0x63, 0xed, 0xa0, 0x80], [0x61, 0x80],
@@ -95,7 +95,7 @@ private let year2200: UInt64 = 7_258_118_400_000_000
         }
     }
 
-    @Test func declaredLengthsAreNotBelieved() {
+    @Test func declaredLengthsAreChecked() {
         for head: [UInt8] in [
             [0x9a, 0x20, 0, 0, 0], [0x9b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
             [0xbb, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
@@ -108,7 +108,7 @@ private let year2200: UInt64 = 7_258_118_400_000_000
         }
     }
 
-    @Test func nestingIsBounded() throws {
+    @Test func nestingIsLimited() throws {
         func nested(_ depth: Int, _ open: [UInt8]) -> Item {
             .raw(Array((0..<depth).map { _ in open }.joined()) + [0x00])
         }
@@ -120,7 +120,7 @@ private let year2200: UInt64 = 7_258_118_400_000_000
         }
     }
 
-    @Test func unknownKeysAreBounded() {
+    @Test func unknownKeysAreLimited() {
         var body = Body()
         for index in 0..<64 { body.pairs.append(("x\(index)", .uint(1))) }
         #expect(reason(body) == nil)
@@ -131,12 +131,12 @@ private let year2200: UInt64 = 7_258_118_400_000_000
     @Test func stateMustHaveDistinctTextKeys() {
         #expect(reason(Body().with("state", .map([(.uint(1), .uint(1))]))) == .malformed)
         #expect(reason(Body().with("state", .map([(.text("a"), .uint(1)), (.text("a"), .uint(1))]))) == .malformed)
-        // Two spellings of one look are two keys.
+        // Canonically equivalent texts are different keys.
         #expect(
             reason(Body().with("state", .map([(.text("\u{e9}"), .uint(1)), (.text("e\u{301}"), .uint(1))]))) == nil)
     }
 
-    @Test func columnsMustCarryTheirTag() {
+    @Test func columnsRequireTheirTag() {
         let four = [UInt8](repeating: 0, count: 12)
         #expect(reason(Body().with("at", .bytes(four))) == .malformed)
         #expect(reason(Body().with("at", .tagged(74, .bytes(four)))) == .malformed)
@@ -146,7 +146,7 @@ private let year2200: UInt64 = 7_258_118_400_000_000
         #expect(reason(Body().with("tag", .tagged(79, .tagged(79, .bytes(four + four))))) == .malformed)
     }
 
-    @Test func logAndAfterHaveTheirShape() throws {
+    @Test func logAndAfterRequireTheirTypes() throws {
         let id = Item.bytes(Array(0..<16))
         #expect(reason(Body().with("log", .bytes(Array(0..<15)))) == .malformed)
         #expect(reason(Body().with("log", .bytes(Array(0..<17)))) == .malformed)
@@ -159,7 +159,7 @@ private let year2200: UInt64 = 7_258_118_400_000_000
         #expect(reason(Body().with("after", .array([id, .uint(limit)]))) == .range)
     }
 
-    @Test func anotherVersionIsToldAsSuch() {
+    @Test func otherVersionIsReportedAsVersion() {
         #expect(reason(Body().with("v", .uint(2))) == .version)
         #expect(reason(Body().with("v", .uint(0))) == .version)
         #expect(reason(Body().with("v", .uint(.max))) == .version)
@@ -169,7 +169,7 @@ private let year2200: UInt64 = 7_258_118_400_000_000
         #expect(reason(Body().with("v", .uint(2)).encoded + [0]) == .malformed)
     }
 
-    @Test func columnsThatDisagree() {
+    @Test func columnsOfDifferentLengthsAreRejected() {
         #expect(reason(Body().with("at", .column(78, 4, [0, 1]))) == .length)
         #expect(reason(Body().with("tag", .column(79, 8, [0, 1, 2, 3]))) == .length)
         #expect(reason(Body().with("verdict", .column(64, 1, []))) == .length)
@@ -179,21 +179,21 @@ private let year2200: UInt64 = 7_258_118_400_000_000
     }
 
     @Test(arguments: ["first", "gate", "snapshot", "backlog", "base", "sent"])
-    func uintsAreBelow2To53(_ key: String) {
+    func numbersOf2To53AreOutOfRange(_ key: String) {
         #expect(reason(Body().with(key, .uint(limit))) == .range)
         #expect(reason(Body().with(key, .uint(.max))) == .range)
         if key != "base" && key != "sent" { #expect(reason(Body().with(key, .negative(0))) == .malformed) }
         #expect(reason(Body().with("state", .map([(.text(key), .uint(limit))]))) == .range)
     }
 
-    @Test func seqsHaveBounds() {
+    @Test func seqsOutOfRangeAreRejected() {
         #expect(reason(Body().with("first", .uint(0))) == .range)
         #expect(reason(Body().with("first", .uint(limit - 3))) == nil)
         #expect(reason(Body().with("first", .uint(limit - 2))) == .range)
         for key in ["gate", "snapshot", "backlog"] { #expect(reason(Body().with(key, .uint(limit - 1))) == nil) }
     }
 
-    @Test func timesHaveBounds() {
+    @Test func timesOutOfRangeAreRejected() {
         #expect(reason(Body().with("base", .uint(1_795_468_021_123_001))) == .range)
         #expect(reason(Body().with("base", .negative(999))) == .range)
         #expect(reason(Body().with("base", .negative(.max))) == .range)
@@ -201,7 +201,7 @@ private let year2200: UInt64 = 7_258_118_400_000_000
         #expect(reason(Body().with("base", .uint(2_000))) == .range)
         #expect(reason(Body().with("base", .uint(year2200 - 251_000))) == nil)
         #expect(reason(Body().with("base", .uint(year2200 - 250_000))) == .range)
-        // A base before 1970 is fine where every scan is not.
+        // A base before 1970 is valid if all scans are later.
         #expect(
             reason(Body().with("base", .negative(2_999)).with("at", .column(78, 4, [3, 3, Int64(Int32.max)]))) == nil)
         #expect(reason(Body().with("at", .column(78, 4, [Int64(Int32.min), 0, Int64(Int32.max)]))) == nil)
@@ -223,7 +223,7 @@ private let year2200: UInt64 = 7_258_118_400_000_000
         #expect(reason(body(10_001)) == .range)
     }
 
-    @Test func aBodyOverOneMebibyteIsOversized() {
+    @Test func bodyOverOneMebibyteIsOversized() {
         let rest = Body().with("x", .bytes([UInt8](repeating: 0, count: 1 << 19))).encoded.count - 1 << 19
         let filled = Body().with("x", .bytes([UInt8](repeating: 0, count: 1 << 20 - rest))).encoded
         #expect(filled.count == 1 << 20)

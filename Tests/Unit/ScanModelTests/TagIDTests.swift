@@ -17,18 +17,18 @@ struct TagIDTests {
             (.uid([]), counting, -3_203_394_101_684_669_345), (.uid(uid), ones, 39_359_342_294_765_346),
             (.sun(uid), ones, 229_158_269_700_532_933), (.code("TICKET-0001"), ones, -1_426_078_832_608_218_571),
         ] as [(TagIdentity, [UInt8], Int64)])
-    func vectors(identity: TagIdentity, key: [UInt8], expected: Int64) throws {
+    func tagIDsMatchVectors(identity: TagIdentity, key: [UInt8], expected: Int64) throws {
         let key = try #require(EventKey(key))
         #expect(key.tagID(of: identity).rawValue == expected)
-        // Nothing of the first tap stays in the key.
+        // The key has no state.
         #expect(key.tagID(of: identity).rawValue == expected)
     }
 
-    @Test func keysHave32Bytes() {
+    @Test func eventKeyRequires32Bytes() {
         for count in [0, 16, 31, 33, 64] { #expect(EventKey([UInt8](repeating: 1, count: count)) == nil) }
     }
 
-    @Test func aCloneOfAnAuthenticChipIsAnotherTag() throws {
+    @Test func authenticChipAndItsPlainUIDAreDifferentTags() throws {
         let key = try #require(EventKey(TagIDTests.counting))
         #expect(key.tagID(of: .uid(TagIDTests.uid)) != key.tagID(of: .sun(TagIDTests.uid)))
     }

@@ -3,7 +3,7 @@ import Testing
 
 struct WordsTests {
     @Test(arguments: ["a", "0", "gate-1", "a-", "x--y", "7-of-9", String(repeating: "z", count: 63)])
-    func identities(text: String) {
+    func scannerIDsAreAccepted(text: String) {
         #expect(ScannerID(text)?.text == text)
         #expect(ScannerID(text)?.description == text)
     }
@@ -12,11 +12,11 @@ struct WordsTests {
         "", "-a", "A", "gate_1", "gate 1", "gate.1", "gäte", "a\u{0}", "a\n", "é", "a/b", "scan.a", "１",
         String(repeating: "z", count: 64),
     ])
-    func whatIsNoIdentity(text: String) {
+    func otherTextIsNoScannerID(text: String) {
         #expect(ScannerID(text) == nil)
     }
 
-    @Test func journalTextAndBytes() throws {
+    @Test func journalIDConvertsToTextAndBytes() throws {
         let text = "00112233-4455-6677-8899-aabbccddeeff"
         let id = try #require(JournalID(text))
         #expect(id.description == text)
@@ -24,7 +24,7 @@ struct WordsTests {
         #expect(JournalID(id.bytes) == id)
         #expect(JournalID("00112233-4455-6677-8899-AABBCCDDEEFF") == id)
         #expect(JournalID(high: 0x0011_2233_4455_6677, low: 0x8899_aabb_ccdd_eeff) == id)
-        // A slice counts from where it begins.
+        // A slice does not begin at index 0.
         #expect(JournalID(([9, 9] + id.bytes)[2...]) == id)
     }
 
@@ -35,15 +35,15 @@ struct WordsTests {
         "00112233-4455-6677-8899-aabbccddeeff ",
         "00112233-4455-6677-8899-aabbccddee+f", "００112233-4455-6677-8899-aabbccddee",
     ])
-    func whatIsNoJournal(text: String) {
+    func otherTextIsNoJournalID(text: String) {
         #expect(JournalID(text) == nil)
     }
 
-    @Test func journalBytesAreSixteen() {
+    @Test func journalIDRequires16Bytes() {
         for count in [0, 15, 17, 32] { #expect(JournalID([UInt8](repeating: 0, count: count)) == nil) }
     }
 
-    @Test func randomJournalsAreVersion4AndDiffer() {
+    @Test func randomJournalIDsAreVersion4AndDiffer() {
         let ids = (0..<2_000).map { _ in JournalID.random() }
         #expect(Set(ids).count == ids.count)
         for id in ids {
@@ -55,14 +55,14 @@ struct WordsTests {
         #expect(any == 0xbfff_ffff_ffff_ffff && all == 0x8000_0000_0000_0000)
     }
 
-    @Test func journalsAreOrderedByTheirBytes() throws {
+    @Test func journalIDsAreOrderedByBytes() throws {
         var texts = (0..<500).map { _ in JournalID.random().description }
         texts += ["80000000-0000-0000-0000-000000000000", "7fffffff-ffff-ffff-ffff-ffffffffffff"]
         let ids = try texts.map { try #require(JournalID($0)) }
         #expect(ids.sorted().map(\.description) == texts.sorted())
     }
 
-    @Test func verdictNames() {
+    @Test func verdictsHaveContractNamesAndValues() {
         let names = [
             "admitted", "unknown", "blocked", "no-access", "outside-time", "inside", "no-snapshot", "not-authentic",
             "lost", "void",
@@ -76,12 +76,12 @@ struct WordsTests {
         #expect(lane.map(\.rawValue) == [128, 129, 130, 131, 132, 133, 134])
     }
 
-    @Test func flagBits() {
+    @Test func flagsHaveContractBits() {
         let flags: [Flags] = [.out, .operatorOverride, .clockNotTrusted, .snapshotExpired, .inspection, .reuse]
         #expect(flags.map(\.rawValue) == [1, 2, 4, 8, 16, 32])
     }
 
-    @Test func bounds() {
+    @Test func boundsMatchContract() {
         #expect(Bounds.uint == 9_007_199_254_740_992)
         // 2200-01-01T00:00:00Z
         #expect(Bounds.timesMs == 0..<7_258_118_400_000)

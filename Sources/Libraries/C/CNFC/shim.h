@@ -9,7 +9,7 @@ struct shim_target {
     unsigned char sak;
 };
 
-// Selects a tag, ISO/IEC 14443 type A, 106 kbit/s. Returns 1 if found, 0 if there is none, or libnfc's negative error code.
+// Selects a tag, ISO/IEC 14443 type A, 106 kbit/s. Returns 1 if found, 0 without a tag, or libnfc's negative error code.
 static inline int shim_select(nfc_device *device, struct shim_target *found) {
     const nfc_modulation modulation = {.nmt = NMT_ISO14443A, .nbr = NBR_106};
     nfc_target target;
