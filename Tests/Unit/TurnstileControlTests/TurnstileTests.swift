@@ -194,5 +194,7 @@ import Testing
         #expect(board.changes.contains { $0.isOn && $0.channel == 1 })
         // The port is free for the next process.
         try eventually("free") { (try? SerialPort(path)) != nil }
+        // The folder is removed with its object, so it must live until here.
+        withExtendedLifetime(folder) {}
     }
 }
