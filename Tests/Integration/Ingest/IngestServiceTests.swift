@@ -115,7 +115,7 @@ import Testing
                 }
                 return counts.reduce(0, +) == 64
             }
-            for shard in 0..<4 { try publisher.purgeQueue("tapline.scans.\(shard)") }
+            for shard in 0..<4 { try running.broker("purge_queue", "-p", vhost.name, "tapline.scans.\(shard)") }
             return counts
         }
         let before = try spread()
