@@ -14,7 +14,7 @@ package final class IngestService: Sendable {
 
     package init(_ settings: IngestSettings, metrics: Metrics) {
         self.settings = settings
-        health = IngestHealth(workers: settings.writers)
+        health = IngestHealth(workers: settings.workers)
         self.metrics = IngestMetrics(metrics, health: health)
         tracker = Tracker(
             databaseURL: settings.databaseURL, statementTimeoutMs: settings.statementTimeoutMs, metrics: metrics)
@@ -29,7 +29,7 @@ package final class IngestService: Sendable {
             let trackerStop = StopSignal()
             let tracking = NamedThread("tracker") { [tracker] in tracker.run(trackerStop) }
             let failure = IngestFailure()
-            let threads = (0..<settings.writers).flatMap { startWorker($0, failure, stop) }
+            let threads = (0..<settings.workers).flatMap { startWorker($0, failure, stop) }
             for thread in threads { await thread.end() }
             trackerStop.stop()
             await tracking.end()

@@ -17,16 +17,16 @@ package struct IngestSettings: Sendable {
     /// The server's limit for one statement, in milliseconds. A COMMIT gets a little more before its socket is closed.
     package var statementTimeoutMs: Int
     /// Number of workers. Each has a broker connection, with its part of the queues, and a database connection.
-    package var writers: Int
+    package var workers: Int
     /// The number of this center among several on the same queues.
     package var instance = CenterInstance()
     /// Interval at which each queue is checked, in milliseconds. A queue with ready messages and without deliveries has
     /// stalled.
     package var queueCheckMs = 30_000
 
-    package static let writersRange = 1...16
-    /// One writer waits for the disk while another one works. With two, PostgreSQL uses two cores.
-    package static let defaultWriters = 2
+    package static let workersRange = 1...16
+    /// One worker waits for the disk while another one stores. With two, PostgreSQL uses two cores.
+    package static let defaultWorkers = 2
     package static let shardsRange = 1...1_024
     /// Range of `databaseAwayLimitMs`, in seconds. Safely below the broker's limit, which it checks once a minute.
     package static let databaseAwayRangeS = 1...1_500
@@ -34,16 +34,16 @@ package struct IngestSettings: Sendable {
     package init(
         brokers: [AMQPAddress], databaseURL: String, shards: Int? = nil, relayUsers: Set<String> = [],
         databaseAwayLimitMs: Int = 600_000, statementTimeoutMs: Int = 60_000,
-        writers: Int = IngestSettings.defaultWriters
+        workers: Int = IngestSettings.defaultWorkers
     ) {
         precondition(!brokers.isEmpty, "no broker")
-        precondition(IngestSettings.writersRange.contains(writers))
+        precondition(IngestSettings.workersRange.contains(workers))
         self.brokers = brokers
         self.databaseURL = databaseURL
         self.shards = shards
         self.relayUsers = relayUsers
         self.databaseAwayLimitMs = databaseAwayLimitMs
         self.statementTimeoutMs = statementTimeoutMs
-        self.writers = writers
+        self.workers = workers
     }
 }

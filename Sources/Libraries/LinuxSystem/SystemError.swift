@@ -2,7 +2,7 @@ package import ErrorModel
 import Glibc
 
 /// A failed system call: the operation, its object, and errno.
-package struct SystemError: OperationError {
+package struct SystemError: OperationError, Hashable {
     /// The operation and its object, for example `open /etc/passwd`.
     package let operation: String
     /// errno.

@@ -70,7 +70,8 @@ extension Main {
             do { bytes = try Files.read(path, limit: 4_096) } catch {
                 throw ProgramError.configuration("--event-key-file: \(error)")
             }
-            // A warning only, because a key made by `head -c 32 /dev/urandom` with the usual umask must work for a first try.
+            // A warning only, because a key made by `head -c 32 /dev/urandom` with the usual umask must work for a
+            // first try.
             if Files.status(path)?.isPrivate == false {
                 Log("gate").warning("event key can be read by other users: set mode 600", [.path: path])
             }

@@ -2,64 +2,72 @@ import FileSystem
 import LinuxSystem
 import Runtime
 
-/// Moves a damaged database out of the way so that at every moment its file and its log can be told to belong together.
+/// Quarantines a corrupt database: renames its file and its WAL.
 ///
-/// The log (-wal) goes first, so a file never stands there without it and is never opened as if it were whole. A log of that
-/// name without its file, beside a file without its log, means that the move was cut off, and the next opening ends it.
+/// The WAL is renamed first, so the file is never opened without it as if it were whole. A renamed WAL without its file
+/// means that the rename was interrupted. The next opening completes it.
 package enum CorruptFile {
-    private static let log = "-wal"
-    /// In the order of the move. The -shm must be gone before another file begins: a reader may still hold it open.
-    package static let suffixes = [log, "-shm", ""]
-    /// SQLite's log has a head of so many bytes.
-    private static let logHeadBytes = 32
+    private static let wal = "-wal"
+    /// In the order of the rename. The -shm must be renamed before a new file is made, because a reader may hold it
+    /// open.
+    package static let suffixes = [wal, "-shm", ""]
+    /// Size of the header of a WAL, in bytes.
+    private static let walHeaderBytes = 32
 
-    /// Returns the new name. Throws `DataFileError` when the disk does not do it; the reason is told with it.
+    /// Quarantines a file.
+    ///
+    /// - Parameter reason: why it is corrupt, for log and error.
+    /// - Returns: the new name.
+    /// - Throws: `DataFileError` if it cannot be renamed.
     static func move(_ path: String, _ reason: String) throws -> String {
         let name = freeName(path)
         do {
-            // A log that has lost its file gets an empty one, to be the end of the move.
-            if !Files.exists(path), Files.exists(path + log) { try Files.writeAtomically([], to: path) }
+            // A WAL without its file gets an empty one, which marks the end of the rename.
+            if !Files.exists(path), Files.exists(path + wal) { try Files.writeAtomically([], to: path) }
             try rename(path, to: name)
-        } catch { throw DataFileError(path, "\(reason); it cannot be set aside: \(error)") }
-        Log("journal").error("damaged file set aside, a new one starts", [.path: path, .file: name, .reason: reason])
+        } catch { throw DataFileError(path, "\(reason); it cannot be renamed: \(error)") }
+        Log("journal").error(
+            "damaged file quarantined, a new one is made", [.path: path, .file: name, .reason: reason])
         return name
     }
 
-    /// Ends a move that was cut off; returns its new name, or nil when there was none.
+    /// Completes an interrupted rename.
+    ///
+    /// - Returns: the new name; `nil` if there was no interrupted rename.
     static func finish(_ path: String) throws -> String? {
         guard let name = unfinished(path) else { return nil }
-        do { try rename(path, to: name) } catch { throw DataFileError(path, "it cannot be set aside: \(error)") }
+        do { try rename(path, to: name) } catch { throw DataFileError(path, "it cannot be renamed: \(error)") }
         Log("journal").error(
-            "damaged file set aside, a new one starts",
-            [.path: path, .file: name, .reason: "an earlier start was cut off while it did so"])
+            "damaged file quarantined, a new one is made",
+            [.path: path, .file: name, .reason: "an earlier start was interrupted"])
         return name
     }
 
-    /// The new name of a file whose log has been moved, and which is still in its place; nil when there is no such file.
+    /// The new name of a file whose WAL is renamed already, and which itself is not; `nil` without such a file.
     package static func unfinished(_ path: String) -> String? {
-        guard Files.exists(path), !Files.exists(path + log) else { return nil }
-        return names(path).last { Files.exists($0 + log) && !Files.exists($0) }
+        guard Files.exists(path), !Files.exists(path + wal) else { return nil }
+        return names(path).last { Files.exists($0 + wal) && !Files.exists($0) }
     }
 
-    /// What was set aside of a file: full names without suffixes, in order.
+    /// The quarantined files of a path: full names without suffixes, sorted.
     package static func names(_ path: String) -> [String] {
         let folder = Files.folder(of: path)
         let name = path.split(separator: "/").last.map(String.init) ?? path
         let found = ((try? Files.list(folder)) ?? []).filter { $0.hasPrefix(name + DataFolderPaths.damagedMark) }
-        return Set(found.filter { !$0.hasSuffix("-shm") }.map { $0.hasSuffix(log) ? String($0.dropLast(4)) : $0 })
+        return Set(found.filter { !$0.hasSuffix("-shm") }.map { $0.hasSuffix(wal) ? String($0.dropLast(4)) : $0 })
             .sorted().map { folder + "/" + $0 }
     }
 
-    /// Where the log of a file is, wherever a cut left it.
-    package static func log(of path: String) -> String { (unfinished(path) ?? path) + log }
+    /// The path of the WAL of a file, also after an interrupted rename.
+    package static func log(of path: String) -> String { (unfinished(path) ?? path) + wal }
 
-    /// Whether a file is lost or empty beside a log that is not. SQLite would delete the log at the first look, even one
-    /// that may write nothing.
+    /// Whether a file is missing or empty, and its WAL is not. SQLite would delete the WAL, even on a read-only
+    /// connection.
     package static func isLogAlone(_ path: String) -> Bool {
-        isEmpty(path) && (Files.status(path + log)?.size ?? 0) > logHeadBytes
+        isEmpty(path) && (Files.status(path + wal)?.size ?? 0) > walHeaderBytes
     }
 
-    /// Whether there is no file, or nothing in it: not to be opened for reading.
+    /// Whether the file is missing or empty, and must not be opened for reading.
     package static func isEmpty(_ path: String) -> Bool { (Files.status(path)?.size ?? 0) == 0 }
 
     private static func rename(_ path: String, to name: String) throws {

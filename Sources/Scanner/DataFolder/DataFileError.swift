@@ -1,22 +1,26 @@
 package import SQLite
 
-/// Why a scan, or a cursor, could not be written or read.
+/// A file of the data folder could not be written or read.
 package struct DataFileError: Error, CustomStringConvertible, Sendable {
     package let path: String
     package let detail: String
-    /// Nothing more can be written until there is room again.
+    /// Whether the disk is full.
     package let isFull: Bool
-    /// The file is not what it should be, or its disk fails: opening it anew goes on with it where it can be read and
-    /// written after all, and else sets it aside.
+    /// Whether the file is corrupt or its disk fails. Opening it again continues with it if it can be read and written
+    /// after all; otherwise it is quarantined.
     package let isDamaged: Bool
 
     package init(_ path: String, _ detail: String, isDamaged: Bool = false) {
-        (self.path, self.detail, isFull, self.isDamaged) = (path, detail, false, isDamaged)
+        self.path = path
+        self.detail = detail
+        self.isDamaged = isDamaged
+        isFull = false
     }
 
     package init(_ path: String, _ error: SQLiteError) {
         self.path = path
-        (isFull, isDamaged) = (error.isFull, error.isDamaged || error.isDiskFailure)
+        isFull = error.isFull
+        isDamaged = error.isDamaged || error.isDiskFailure
         detail = error.isFull ? "the disk is full (\(error))" : error.description
     }
 

@@ -1,18 +1,17 @@
 import FileSystem
 package import SQLite
 
-/// A database of ours that one process writes and that another may read: WAL, `synchronous=FULL`, kept -wal and -shm.
+/// A database that one process writes and others read: WAL, `synchronous=FULL`, persistent -wal and -shm.
 package struct DurableFile {
     /// "TPLJ" for the journal, "TPLS" for the cursor.
     package let applicationID: Int64
     package let format: Int64
-    /// Statements that make the tables, each harmless where its table is there: a file made by an older version gets what
-    /// it lacks.
+    /// Statements that make the tables if they are missing, also in a file of an older version.
     let schema: String
-    /// A checkpoint every 1,000 pages (4 MB) keeps the WAL and the time of a restart short; what a long read made it grow
-    /// to is given back.
+    /// A checkpoint every 1,000 pages (4 MB) keeps the WAL short and a restart fast. A WAL that grew during a long read
+    /// is truncated.
     var pragmas = "PRAGMA wal_autocheckpoint = 1000; PRAGMA journal_size_limit = 8388608"
-    /// Those of its tables that are looked through at the opening of a file that is too long for all of it.
+    /// The tables that are checked when a file over `checkedBytes` is opened.
     var shortTables: [String] = []
 
     package init(
@@ -27,45 +26,46 @@ package struct DurableFile {
         self.shortTables = shortTables
     }
 
-    /// A file beyond this is not looked through whole at its opening: SQLite's check takes about 30 ms a megabyte on two
-    /// busy cores, and a lane must open.
+    /// Maximum size of a file that is checked completely when it is opened. SQLite's check takes about 30 ms per
+    /// megabyte on two busy cores, and a lane must open soon.
     package static let checkedBytes: Int64 = 16 << 20
-    /// A table that says why the file is to be set aside: what was found where an opening does not look.
+    /// A table with the reason why the file must be quarantined: damage found after the opening.
     package static let damagedTable = "damaged"
     private static let commonPragmas = "PRAGMA cache_size = -2048; PRAGMA trusted_schema = OFF"
 
     /// An open file.
     package struct Opened {
         package let database: Database
-        /// The file that was set aside for it, if one was.
-        package let setAside: String?
+        /// The quarantined file that it replaces; `nil` if it replaces no file.
+        package let quarantined: String?
     }
 
-    /// Opens the file, or makes it. One that is damaged, of another kind, or on blocks that the disk does not read or write
-    /// any more is set aside whole under a new name, and an empty one takes its place: a gate must open.
+    /// Opens the file, or makes it.
     ///
-    /// Throws `DataFileError`, also when it cannot be set aside.
+    /// A file that is corrupt, of another kind, or on failed blocks of the disk is quarantined and replaced by an empty
+    /// one, because a gate must open.
+    /// - Throws: `DataFileError`, also if a file cannot be quarantined.
     package func open(_ path: String) throws -> Opened {
         do {
-            var aside = try CorruptFile.finish(path)
+            var quarantined = try CorruptFile.finish(path)
             if CorruptFile.isLogAlone(path) {
-                aside = try CorruptFile.move(path, "the file is lost or empty, and its log is not")
+                quarantined = try CorruptFile.move(path, "the file is missing or empty, and its WAL is not")
             }
-            do { return Opened(database: try opened(path), setAside: aside) } catch let error as SQLiteError
+            do { return Opened(database: try opened(path), quarantined: quarantined) } catch let error as SQLiteError
                 where error.isDamaged || error.isDiskFailure
             {
-                aside = try CorruptFile.move(path, "\(error)")
+                quarantined = try CorruptFile.move(path, "\(error)")
             } catch let error as DataFileError where error.isDamaged {
-                aside = try CorruptFile.move(path, error.detail)
+                quarantined = try CorruptFile.move(path, error.detail)
             }
-            return Opened(database: try opened(path), setAside: aside)
+            return Opened(database: try opened(path), quarantined: quarantined)
         } catch let error as SQLiteError { throw DataFileError(path, error) }
     }
 
     private func opened(_ path: String) throws -> Database {
         let database = try Database(path, .create)
         try database.persistWAL()
-        // Before anything is written: a file that is not ours stays as it is.
+        // Before the first write, so that a foreign file is not changed.
         let application = try database.int("PRAGMA application_id") ?? 0
         let isEmpty = try database.int("SELECT count(*) FROM sqlite_master") == 0
         guard isEmpty || application == applicationID else {
@@ -108,8 +108,7 @@ package struct DurableFile {
         }
     }
 
-    /// Makes the tables that an older file lacks, and writes what is there already: a file that can be read may still lie
-    /// where nothing can be written. A full disk is another matter, and passes.
+    /// Makes missing tables, and rewrites the version to prove that the file is writable. A full disk is accepted.
     func proveWritable(_ database: Database) throws {
         do {
             try database.transaction {

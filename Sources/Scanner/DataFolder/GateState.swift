@@ -2,15 +2,16 @@ import FileSystem
 import FoundationEssentials
 package import ScanModel
 
-/// `gate.json`: what the gate is, or last was, for `status` and for the fleet view. Replaced whole; not durable, because the
-/// next start writes it anew.
+/// `gate.json`: the state of the gate that runs or ran last, for `status` and the fleet view.
 ///
-/// Written by the gate; read by the publisher for heartbeats and by both `status` commands. The reader may be older or newer
-/// than the writer: a field that is missing or of another type is ignored.
+/// The file is replaced as a whole. It is not durable, because the next start writes it again.
+///
+/// Written by the gate; read by the publisher for heartbeats and by both `status` commands. The reader may be older or
+/// newer than the writer: a field that is missing or of another type is ignored.
 package struct GateState: Hashable, Sendable {
     /// One reader of the lane.
     package struct Reader: Hashable, Sendable, Codable {
-        /// As given with `--reader`.
+        /// The name in the settings.
         package var name: String
         /// `in` or `out`.
         package var direction: String
@@ -18,61 +19,70 @@ package struct GateState: Hashable, Sendable {
         package var problem: String?
 
         package init(name: String, direction: Direction, problem: String? = nil) {
-            (self.name, self.direction, self.problem) = (name, direction.rawValue, problem)
+            self.name = name
+            self.direction = direction.rawValue
+            self.problem = problem
         }
     }
 
     package var pid: Int32
     package var scanner: String
-    /// The journal it writes.
+    /// ID of its journal.
     package var journal: String
-    /// The readers, with what is wrong with them: `stdin`, or `nfc:auto, serial:/dev/ttyACM0 (unplugged)`.
+    /// The readers with their problems: `stdin`, or `nfc:auto, serial:/dev/ttyACM0 (unplugged)`.
     package var reader: String
     package var software: String
-    /// Device clock at its start, seconds since 1970.
+    /// Device clock at its start, in seconds since 1970-01-01 UTC.
     package var startedS: Int64
-    /// The gate it is; nil where none could be chosen, and then `problem` says why.
+    /// ID of its gate; `nil` without one, and then `problem` has the reason.
     package var gate: Int64?
     package var gateName: String?
     package var zone: String?
     package var problem: String?
-    /// The snapshot in force; 0: none.
+    /// Version of the snapshot in use; 0 without one.
     package var snapshot: Int64
-    /// Seconds since 1970; nil without a snapshot.
+    /// Seconds since 1970-01-01 UTC; `nil` without a snapshot.
     package var snapshotExpiresS: Int64?
-    /// `ok`, or what is wrong; nil without one.
+    /// `ok`, or its problem; `nil` without a turnstile.
     package var turnstile: String?
     /// `normal`, `free`, `closed`; `inspection` for a roaming check.
     package var mode: String?
     package var readers: [Reader]?
-    /// Of the disk with the data folder, in percent.
+    /// Use of the disk with the data folder, in percent.
     package var diskUsedPercent: Int?
-    /// What the crew should know or do.
+    /// English texts of the alarms, the most serious first.
     package var alarms: [String]?
 
     package init(
         pid: Int32, scanner: String, journal: String, reader: String, software: String, startedS: Int64, snapshot: Int64
     ) {
-        (self.pid, self.scanner, self.journal, self.reader) = (pid, scanner, journal, reader)
-        (self.software, self.startedS, self.snapshot) = (software, startedS, snapshot)
+        self.pid = pid
+        self.scanner = scanner
+        self.journal = journal
+        self.reader = reader
+        self.software = software
+        self.startedS = startedS
+        self.snapshot = snapshot
     }
 
     package static func path(_ folder: String) -> String { folder + "/gate.json" }
 
-    /// Nil when there is none that can be read.
+    /// Reads the file; `nil` if it is missing or invalid.
     package static func read(folder: String) -> GateState? {
         guard let bytes = try? Files.read(path(folder), limit: 65_536) else { return nil }
         return try? JSONDecoder().decode(GateState.self, from: Data(bytes))
     }
 
-    /// Throws `SystemError`.
+    /// Writes the file.
+    ///
+    /// - Throws: `SystemError`.
     package func write(folder: String) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys]
         try Files.writeAtomically([UInt8](try encoder.encode(self)), to: GateState.path(folder), durable: false)
     }
 
-    /// Removes what a gate that was killed in the middle of `write` left behind.
+    /// Removes the temporary files of a gate that was killed during `write`.
     package static func removeLeftovers(folder: String) {
         for name in (try? Files.list(folder)) ?? [] where name.hasPrefix("gate.json.tmp-") {
             try? Files.remove(folder + "/" + name)

@@ -5,9 +5,9 @@ import LinuxSystem
 package import Runtime
 import Synchronization
 
-/// How a publisher fares: told by its threads, kept in `DIR/publisher.json` for the `status` command, and counted.
+/// Publisher status, updated by its threads and written to `publisher.json` for the `status` command.
 package final class PublisherStatus: Sendable {
-    /// What stands in `publisher.json`.
+    /// The content of `publisher.json`.
     package struct Report: Codable, Sendable, Equatable {
         package struct Upload: Codable, Sendable, Equatable {
             /// `starting`, `connected`, `blocked`, `waiting` (for the broker), `stopped`.
@@ -21,15 +21,15 @@ package final class PublisherStatus: Sendable {
             package var inFlight = 0
             package var losses = 0
             package var refusals = 0
-            /// Scanners whose journals lie here and are not shipped.
+            /// Other scanners with journals in this folder, which are not uploaded.
             package var foreign: [String] = []
         }
         package struct Download: Codable, Sendable, Equatable {
             package var lastChecked: String?
             package var installed: Int64?
-            /// `full` or `delta`: as which it came.
+            /// `full` or `delta`: the form of the download.
             package var form: String?
-            /// The newer version that is known, and when this scanner's turn to fetch it comes.
+            /// The newer version that is known, and the time of its download.
             package var due: String?
             package var lastError: String?
         }
@@ -47,7 +47,7 @@ package final class PublisherStatus: Sendable {
     package let heartbeats = Counter()
     package let connects = Counter()
 
-    /// Nil: nothing is written.
+    /// `nil` if the file is not written.
     private let path: String?
     private struct State {
         var report: Report
@@ -65,13 +65,13 @@ package final class PublisherStatus: Sendable {
         state = Mutex(State(report: report))
     }
 
-    /// What a publisher last said; nil when none has run in this folder.
+    /// Reads the file; `nil` if no publisher has run in this folder.
     package static func read(folder: String) -> Report? {
         guard let bytes = try? Files.read(path(folder), limit: 1 << 20) else { return nil }
         return try? JSONDecoder().decode(Report.self, from: Data(bytes))
     }
 
-    /// The report as it is now.
+    /// The present report.
     package var report: Report { state.withLock { $0.report } }
 
     package func update(_ change: (inout Report) -> Void) {
@@ -82,8 +82,10 @@ package final class PublisherStatus: Sendable {
         }
     }
 
-    /// Writes the file when something has changed, once a second at most; `now` writes it anyway. A disk that does not do
-    /// is no reason to stop: this is for people to look at.
+    /// Writes the file if the report has changed, at most once per second. Write errors are ignored: the file is
+    /// informational.
+    ///
+    /// - Parameter now: writes it in any case.
     package func save(now: Bool = false) {
         guard let path else { return }
         let nowMs = SystemClock.monotonicMs()

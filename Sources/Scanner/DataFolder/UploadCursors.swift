@@ -2,14 +2,15 @@ import FileSystem
 import SQLite
 package import ScanModel
 
-/// The publisher's cursor, `shipped.sqlite`: of each journal the last seq of the contiguous prefix that the broker has
-/// confirmed. Written by the publisher alone, confined to one thread.
+/// The upload cursors, `shipped.sqlite`: for each journal, the last seq up to which the broker has confirmed all scans.
+///
+/// Written by the publisher alone. Confined to one thread.
 package final class UploadCursors {
     private static let file = DurableFile(
         applicationID: 0x5450_4C53, format: 1,
         schema: """
-            CREATE TABLE IF NOT EXISTS shipped(log BLOB PRIMARY KEY NOT NULL, scanner TEXT NOT NULL, last INTEGER NOT NULL)
-            WITHOUT ROWID;
+            CREATE TABLE IF NOT EXISTS shipped(
+                log BLOB PRIMARY KEY NOT NULL, scanner TEXT NOT NULL, last INTEGER NOT NULL) WITHOUT ROWID;
             """)
 
     private let path: String
@@ -18,11 +19,10 @@ package final class UploadCursors {
     private let select: Statement
     private let upsert: Statement
 
-    /// Takes the folder's publisher lock and opens or makes the file. A damaged one is set aside: then everything is shipped
-    /// again, and the center finds the duplicates.
+    /// Takes the folder's publisher lock and opens or makes the file.
     ///
-    /// Throws `ProgramError` (configuration) when another publisher holds the folder, `DataFileError` when the file cannot be
-    /// written.
+    /// A corrupt file is quarantined. Then all scans are uploaded again, and the center discards the duplicates.
+    /// - Throws: `FileLock.Held` if another publisher uses the folder; `DataFileError` if the file cannot be written.
     package init(folder: String) throws {
         try Files.makeFolder(folder)
         lock = try FileLock(DataFolderPaths.publisherLock(folder))
@@ -38,7 +38,9 @@ package final class UploadCursors {
         } catch { throw DataFileError(path, error) }
     }
 
-    /// 0 when nothing of the journal was shipped. Throws `DataFileError`.
+    /// The cursor of a journal; 0 if no scan of it was uploaded.
+    ///
+    /// - Throws: `DataFileError`.
     package func lastSeq(of log: JournalID) throws -> Int64 {
         var last: Int64 = 0
         do { try select.rows(.blob(log.bytes)) { last = $0.int(0) } } catch let error as SQLiteError {
@@ -47,24 +49,29 @@ package final class UploadCursors {
         return last
     }
 
-    /// Moves the cursor; on the disk when this returns. Never moves back. Throws `DataFileError`.
+    /// Advances a cursor; never moves it back. It is on the disk when this returns.
+    ///
+    /// - Throws: `DataFileError`.
     package func advance(_ log: JournalID, scanner: ScannerID, to seq: Int64) throws {
         do throws(SQLiteError) {
             try upsert.run(.blob(log.bytes), .text(scanner.text), .int(seq))
         } catch { throw DataFileError(path, error) }
     }
 
-    /// The cursor of every journal. Throws `DataFileError`.
+    /// The cursors of all journals.
+    ///
+    /// - Throws: `DataFileError`.
     package func all() throws -> [JournalID: Int64] {
         do { return try UploadCursors.all(database) } catch let error as SQLiteError {
             throw DataFileError(path, error)
         }
     }
 
-    /// The cursor of every journal, read beside a running publisher without its lock; empty while there is none. Throws
-    /// `DataFileError` for a damaged file.
-    /// - Parameter busyTimeoutMs: how long a publisher that is just making or recovering the file is waited for; after it
-    ///   there is none either.
+    /// Reads the cursors of all journals without the lock; empty if the file does not exist yet. The publisher may run.
+    ///
+    /// - Parameter busyTimeoutMs: time to wait for a publisher that makes or recovers the file, in milliseconds. After
+    ///   it, the result is empty.
+    /// - Throws: `DataFileError` for a corrupt file.
     package static func read(folder: String, busyTimeoutMs: Int32 = 5_000) throws -> [JournalID: Int64] {
         let path = DataFolderPaths.shipped(folder)
         guard !CorruptFile.isEmpty(path) else { return [:] }

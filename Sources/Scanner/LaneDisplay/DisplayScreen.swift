@@ -29,8 +29,8 @@ struct DisplayScreen: Equatable, Sendable {
     var paint: String {
         var out = ""
         for (index, row) in rows.enumerated() {
-            out +=
-                "\u{1b}[\(index + 1);1H\u{1b}[0;1;38;5;\(row.colour.ink);48;5;\(row.colour.rawValue)m\(row.text)\u{1b}[K"
+            let colours = "38;5;\(row.colour.ink);48;5;\(row.colour.rawValue)"
+            out += "\u{1b}[\(index + 1);1H\u{1b}[0;1;\(colours)m\(row.text)\u{1b}[K"
         }
         return out + "\u{1b}[0m"
     }

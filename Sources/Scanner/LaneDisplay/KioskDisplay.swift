@@ -9,8 +9,8 @@ import Snapshots
 /// Writes the lane's updates for a kiosk program, as one JSON object per line on standard output.
 ///
 /// `{"show":"answer",...}` for a tap, `{"show":"failed","opens","reason",...}` for one that could not be journaled,
-/// `{"show":"state",...}` for the idle screen, only when it has changed. If the kiosk does not read, the oldest lines are
-/// dropped, and the gate can still stop.
+/// `{"show":"state",...}` for the idle screen, only when it has changed. If the kiosk does not read, the oldest lines
+/// are dropped, and the gate can still stop.
 package final class KioskDisplay: Sendable {
     private let updates = Mailbox<LaneUpdate>(capacity: 64)
     private let log = Log("kiosk")
@@ -84,8 +84,9 @@ package final class KioskDisplay: Sendable {
     }
 
     private static func line(_ state: LaneState) -> String {
-        let readers = state.readers.map {
-            #"{"name":\#(JSONText.quote($0.name)),"direction":"\#($0.direction.rawValue)","problem":\#(quoted($0.problem?.description))}"#
+        let readers = state.readers.map { reader in
+            #"{"name":\#(JSONText.quote(reader.name)),"direction":"\#(reader.direction.rawValue)""#
+                + #","problem":\#(quoted(reader.problem?.description))}"#
         }
         var text = #"{"show":"state","scanner":\#(JSONText.quote(state.scanner)),"gate":\#(quoted(state.gate))"#
         text += #","zone":\#(quoted(state.zone)),"mode":"\#(state.mode.rawValue)""#

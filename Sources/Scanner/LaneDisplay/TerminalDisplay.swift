@@ -5,8 +5,8 @@ import ScanModel
 
 /// The screen of the lane on a terminal: each answer fills it in green or red, with a shape, the reason and a sound.
 ///
-/// Between taps it is an idle screen. Big words are drawn with block characters, Arabic as well, so the terminal needs only
-/// 256 colours. A slow or stopped terminal never delays the lane.
+/// Between taps it is an idle screen. Big words are drawn with block characters, Arabic as well, so the terminal needs
+/// only 256 colours. A slow or stopped terminal never delays the lane.
 package final class TerminalDisplay: Sendable {
     private let language: DisplayLanguage
     private let terminal: Terminal

@@ -5,9 +5,9 @@ import SerialPorts
 
 /// An open relay board. Confined to one thread.
 ///
-/// Boards that report their state are queried every few seconds, and the state is compared with the commands: a hung USB
-/// chip accepts every byte and does nothing, and relays switch off when their supply fails for a moment. Boards of one
-/// channel never report their state. Their commands are repeated, and only a pulled plug is noticed.
+/// Boards that report their state are queried every few seconds, and the state is compared with the commands: a hung
+/// USB chip accepts every byte and does nothing, and relays switch off when their supply fails for a moment. Boards of
+/// one channel never report their state. Their commands are repeated, and only a pulled plug is noticed.
 final class RelayBoard {
     private let port: SerialPort
     private let watchdog: TurnstileWatchdog
@@ -53,7 +53,8 @@ final class RelayBoard {
 
     /// Opens the port and switches all channels off.
     ///
-    /// - Parameter mustReportState: `true` if this board has reported its state before: then silence means that it hangs.
+    /// - Parameter mustReportState: `true` if this board has reported its state before: then silence means that it
+    ///   hangs.
     /// - Throws: `SystemError` or `TurnstileProblem`.
     init(_ settings: TurnstileSettings, _ watchdog: TurnstileWatchdog, mustReportState: Bool = false) throws {
         port = try SerialPort(settings.path)
@@ -64,8 +65,8 @@ final class RelayBoard {
         try port.write(allOff)
         failSafe = try RelayFailSafe(port, lastBytes: allOff)
         let states = try RelayBoard.requestState(port, channelCount: channelCount)
-        // Repeated, because a port that was just opened may lose the first commands. A board that took the request for the
-        // start of a frame is synchronised again after this.
+        // Repeated, because a port that was just opened may lose the first commands. A board that took the request for
+        // the start of a frame is synchronised again after this.
         try port.write(allOff)
         guard !(states.isEmpty && mustReportState) else { throw TurnstileProblem.boardNotResponding }
         guard states.isEmpty || states.count >= channelCount else {
@@ -134,7 +135,8 @@ final class RelayBoard {
     /// Checks that the relays match their commands and that the fail-safe process lives.
     ///
     /// - Parameter energized: the channels that should be on.
-    /// - Throws: `TurnstileProblem` if a board that reports its state no longer does; `SystemError` if it is disconnected.
+    /// - Throws: `TurnstileProblem` if a board that reports its state no longer does; `SystemError` if it is
+    ///   disconnected.
     func check(energized: Set<Int>) throws {
         renewFailSafe()
         let now = SystemClock.monotonicMs()

@@ -1,7 +1,7 @@
 /// The protocol of LCUS relay boards: 9,600 baud, 8N1.
 ///
-/// `A0 channel state sum` switches a channel, counted from 1. `FF` requests the state of boards with 2, 4 and 8 channels.
-/// Boards with one channel do not answer, which is no fault.
+/// `A0 channel state sum` switches a channel, counted from 1. `FF` requests the state of boards with 2, 4 and 8
+/// channels. Boards with one channel do not answer, which is no fault.
 enum RelayFrames {
     static let channels = 1...8
     static let stateRequest: [UInt8] = [0xff]
@@ -15,8 +15,8 @@ enum RelayFrames {
 
     /// Decodes an answer to `stateRequest`, channel 1 first; empty for an incomplete or invalid one.
     ///
-    /// Boards of the same name differ: one line per channel (`CH1:ON`, with or without blanks), or one byte per channel, 0
-    /// or 1.
+    /// Boards of the same name differ: one line per channel (`CH1:ON`, with or without blanks), or one byte per
+    /// channel, 0 or 1.
     static func states(_ bytes: [UInt8]) -> [Bool] {
         if !bytes.isEmpty && bytes.count <= channels.upperBound && bytes.allSatisfy({ $0 <= 1 }) {
             return bytes.map { $0 == 1 }

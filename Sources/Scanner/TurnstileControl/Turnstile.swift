@@ -8,8 +8,8 @@ import Synchronization
 
 /// Drives the relay board of a lane: turnstile, lights and buzzer. Has one thread, and a second one as its watchdog.
 ///
-/// Relays are off at the start and at the end. `RelayFailSafe` switches them off when this process dies. A board that is
-/// disconnected is reported to the lane and opened again with back-off. Openings that were missed are not repeated.
+/// Relays are off at the start and at the end. `RelayFailSafe` switches them off when this process dies. A board that
+/// is disconnected is reported to the lane and opened again with back-off. Openings that were missed are not repeated.
 package final class Turnstile: Sendable {
     private enum Command: Sendable {
         case answer(isGreen: Bool, opens: Bool, direction: Direction, atMs: Int64)
@@ -74,8 +74,8 @@ package final class Turnstile: Sendable {
                 defer { board.close() }
                 mustReportState = board.reportsState
                 plan.restart(nowMs: SystemClock.monotonicMs())
-                // Taps that were answered without a board open nothing now; the mode does. At the start, the board has only
-                // just been opened, and its taps are of the same moment.
+                // Taps that were answered without a board open nothing now; the mode does. At the start, the board has
+                // only just been opened, and its taps are of the same moment.
                 apply(&plan, mayOpen: isFirst)
                 isFirst = false
                 reportChange(nil, &reported)

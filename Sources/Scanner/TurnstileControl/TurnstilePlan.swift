@@ -3,8 +3,8 @@ import ScanModel
 
 /// Decides which relays are on at which time. A pure value: answers and times are its input.
 ///
-/// The end of a pulse is planned together with its start. A pulse that cannot start in time is dropped: the person has left,
-/// and the next one would walk through.
+/// The end of a pulse is planned together with its start. A pulse that cannot start in time is dropped: the person has
+/// left, and the next one would walk through.
 struct TurnstilePlan: Sendable {
     /// One change of one relay.
     struct Step: Equatable, Sendable {

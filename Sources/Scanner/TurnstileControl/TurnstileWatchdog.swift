@@ -32,8 +32,8 @@ final class TurnstileWatchdog: Sendable {
     /// Sets the deadline by `SystemClock.monotonicMs`; `nil` if all relays are off.
     func expect(beforeMs: Int64?) { state.withLock { $0.deadlineMs = beforeMs ?? .max } }
 
-    /// Whether the watchdog has switched off since the last call. The thread that drives the relays was only late then, and
-    /// its own state is wrong.
+    /// Whether the watchdog has switched off since the last call. The thread that drives the relays was only late then,
+    /// and its own state is wrong.
     func hasFired() -> Bool {
         state.withLock { state in
             defer { state.hasFired = false }
@@ -53,8 +53,8 @@ final class TurnstileWatchdog: Sendable {
         }
         guard let (port, bytes) = late else { return false }
         try? port.write(bytes)
-        // After the write, so that the driving thread's next commands follow these bytes. Without the lock during the write,
-        // so that a driver that hangs here does not block the other thread.
+        // After the write, so that the driving thread's next commands follow these bytes. Without the lock during the
+        // write, so that a driver that hangs here does not block the other thread.
         state.withLock { if $0.port === port { $0.hasFired = true } }
         return true
     }

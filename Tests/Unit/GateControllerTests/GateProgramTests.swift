@@ -107,8 +107,8 @@ import Testing
     }
 
     @Test(arguments: VerdictLine.Format.allCases) func fullDiskRejectsAndRecovers(_ format: VerdictLine.Format) throws {
-        // 192 blocks of 512 or 1,024 bytes, depending on the shell: room for the file and a few taps. Without the trap, the
-        // kernel would end the program at the limit.
+        // 192 blocks of 512 or 1,024 bytes, depending on the shell: room for the file and a few taps. Without the trap,
+        // the kernel would end the program at the limit.
         let script = "trap '' XFSZ; ulimit -f 192; exec \"$0\" \"$@\""
         let run = try Run.it(
             "/bin/sh", ["-c", script, Package.program("tapline-gate")] + venue.arguments("--output", format.rawValue),

@@ -5,8 +5,8 @@ import Testing
 
 @testable import AccessControl
 
-/// 10,000 simulated lanes under a crowd: clock steps, restarts, changed and unreadable snapshots, other gates, modes, and
-/// missing passages, in any order.
+/// 10,000 simulated lanes under a crowd: clock steps, restarts, changed and unreadable snapshots, other gates, modes,
+/// and missing passages, in any order.
 @Suite struct LaneSimulationTests {
     static let seeds = 10_000
     static let steps = 60
@@ -128,8 +128,8 @@ struct ToldTime {
 }
 
 extension DayStarts {
-    /// Whether two admissions are on one true day, and the lane could know it: its clock has the right day now, and had no
-    /// earlier one then.
+    /// Whether two admissions are on one true day, and the lane could know it: its clock has the right day now, and had
+    /// no earlier one then.
     func isSecond(_ now: ToldTime, after last: ToldTime) -> Bool {
         let dayMs = start(atMs: now.trueMs)
         return start(atMs: now.clockMs) == dayMs && last.trueMs >= dayMs && last.clockMs >= dayMs

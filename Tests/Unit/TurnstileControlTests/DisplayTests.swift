@@ -121,8 +121,8 @@ import Testing
                 + #","reason":"disk \"full\"\n"}"#)
         #expect(
             KioskDisplay.line(.failed(.notJournaled(.other("x")), opens: true))
-                == #"{"show":"failed","green":true,"opens":true,"title":{"en":"GOODBYE","ar":"مع السلامة"},"reason":"x"}"#
-        )
+                == #"{"show":"failed","green":true,"opens":true,"title":{"en":"GOODBYE","ar":"مع السلامة"}"#
+                + #","reason":"x"}"#)
         #expect(!KioskDisplay.line(.state(LaneState())).contains("\n"))
     }
 

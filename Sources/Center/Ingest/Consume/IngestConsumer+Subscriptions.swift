@@ -9,7 +9,7 @@ extension IngestConsumer {
     /// The presence queue comes last: another center that sees this one present must find it subscribed to its own shards.
     func subscribe(_ connection: AMQPConnection, shards: Int, name: String) throws -> ShardAssignment {
         var assignment = ShardAssignment(
-            shards: shards, instance: settings.instance, worker: channel.worker, workers: settings.writers, name: name,
+            shards: shards, instance: settings.instance, worker: channel.worker, workers: settings.workers, name: name,
             queueCheckMs: settings.queueCheckMs, nowMs: SystemClock.monotonicMs())
         try updateSubscriptions(connection, &assignment, unsettled: 0)
         if settings.instance.count > 1 {

@@ -43,7 +43,7 @@ extension Center {
                 "shards", "N", "number of broker queues, which can be increased and never reduced; 4 for a new broker"),
             Option(
                 "writers", "N", "number of database connections that store batches in parallel, 1 to 16",
-                default: "\(IngestSettings.defaultWriters)"),
+                default: "\(IngestSettings.defaultWorkers)"),
             Option(
                 "center", "K/N", "number K of this center among N centers on the same queues, for example 2/3",
                 default: "1/1"),
@@ -101,7 +101,7 @@ extension Center {
         var settings = IngestSettings(
             brokers: brokers, databaseURL: url, shards: try arguments.int("shards", IngestSettings.shardsRange),
             relayUsers: Set(arguments.all("relay-user")),
-            writers: try arguments.int("writers", IngestSettings.writersRange) ?? IngestSettings.defaultWriters)
+            workers: try arguments.int("writers", IngestSettings.workersRange) ?? IngestSettings.defaultWorkers)
         let text = try arguments.required("center")
         guard let instance = CenterInstance(text) else {
             throw ProgramError.configuration(

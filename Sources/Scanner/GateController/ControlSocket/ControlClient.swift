@@ -26,8 +26,8 @@ package enum ControlClient {
     /// Assigns a gate through the running gate. If none runs, saves the assignment for the next start.
     ///
     /// - Parameter gate: the name of the gate; `nil` returns to the configured gate, or the scanner's own.
-    /// - Throws: `ControlError` if the folder does not exist, or if a gate runs but does not answer; `SystemError` if the
-    ///   assignment cannot be saved.
+    /// - Throws: `ControlError` if the folder does not exist, or if a gate runs but does not answer; `SystemError` if
+    ///   the assignment cannot be saved.
     package static func assign(_ gate: String?, folder: String) throws -> CommandResult {
         do { return try send(.assign(gate: gate), folder: folder) } catch {
             guard error.category == .unavailable else { throw error }

@@ -5,7 +5,7 @@ import Synchronization
 
 /// The control socket: a Unix socket in the data folder, through which operators send commands to the running lane.
 ///
-/// File mode 0660 limits it to the gate's user and group on the same device. The server runs on a thread of its own and
+/// File mode 0660 limits it to the gate's user and group on the same device. The server has its own thread and
 /// waits for the lane for a limited time, so a slow client never delays a tap.
 package final class ControlServer: Sendable {
     /// Owner and group: the gate's user, and the supervisors in its group.

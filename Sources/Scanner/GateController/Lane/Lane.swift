@@ -10,8 +10,9 @@ import Snapshots
 /// One lane: a synchronous loop on one thread, which takes events and hands them to the types that own the state.
 ///
 /// Events from other threads (readers, passage sensor, operators) arrive through one bounded mailbox; updates to other
-/// threads leave by `notify`, which does not wait. Between taps, and only when none is queued, the lane does its background
-/// work: reload the snapshot, annul admissions without a passage, run journal maintenance, publish its status.
+/// threads leave by `notify`, which does not wait. Between taps, and only when none is queued, the lane does its
+/// background work: reload the snapshot, annul admissions without a passage, run journal maintenance, publish its
+/// status.
 ///
 /// A tap goes from here to `TapHandler`, which decides (`Decision`), journals and shows it.
 package final class Lane {
@@ -39,12 +40,12 @@ package final class Lane {
     /// Opens the journal, takes the snapshot that `reloader.check()` has opened, and resumes the saved mode and gate.
     ///
     /// - Parameters:
-    ///   - reloader: opens new snapshots on a thread of its own.
+    ///   - reloader: opens new snapshots on another thread.
     ///   - deviceMonitor: its service may run or not; without it the backlog is not known.
     ///   - mailbox: receives the events of other threads.
     ///   - time: the clocks of the device.
-    ///   - writeVerdict: writes one line per tap, without a newline. An error is logged and changes nothing, because the
-    ///     tap is in the journal.
+    ///   - writeVerdict: writes one line per tap, without a newline. An error is logged and changes nothing, because
+    ///     the tap is in the journal.
     ///   - notify: receives updates on the lane's thread; must not wait.
     /// - Throws: the errors of `Journal.init`.
     package init(
@@ -126,8 +127,8 @@ package final class Lane {
         while !stop.isStopped {
             let inputEvent = try wait(input, stop)
             binding.reload()
-            // Passages that arrived until now are handled before overdue admissions are annulled: while the disk was slow,
-            // they could not be.
+            // Passages that arrived until now are handled before overdue admissions are annulled: while the disk was
+            // slow, they could not be.
             let drainedMs = clock.monotonicMs
             let events = mailbox.drain()
             for event in events { dispatch(event) }

@@ -35,7 +35,7 @@ final class LaneJournal {
     private var earlierSeqs: [JournalID: Int64] = [:]
     /// `false` after a row could not be appended, until one can.
     private(set) var isJournaling = true
-    /// Maintenance that failed; `nil` if there is none.
+    /// Maintenance that failed; `nil` if it succeeded.
     private(set) var maintenanceAlarm: Alarm?
 
     /// Opens the journal of the data folder and begins a new one.

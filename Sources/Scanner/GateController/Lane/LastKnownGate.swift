@@ -5,8 +5,8 @@ import Snapshots
 
 /// `last-gate.json`: the gate that this lane used last, with its policy.
 ///
-/// Needed for a start without a readable snapshot: the policy for that case must survive a power cut. The file is durable
-/// and replaced as a whole.
+/// Needed for a start without a readable snapshot: the policy for that case must survive a power cut. The file is
+/// durable and replaced as a whole.
 struct LastKnownGate: Codable, Hashable {
     var scanner: String
     /// The name of the assigned or configured gate; `nil` for the scanner's own.

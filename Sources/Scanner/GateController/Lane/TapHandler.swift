@@ -141,8 +141,8 @@ final class TapHandler {
         output.showFailure(.notJournaled(StorageFault(error)), opens: opens)
     }
 
-    /// Debounce window in milliseconds: of the gate's policy, otherwise 2,000 for a reader and 0 for standard input, where
-    /// each line is a tap.
+    /// Debounce window in milliseconds: of the gate's policy, otherwise 2,000 for a reader and 0 for standard input,
+    /// where each line is a tap.
     private func debounceMs(_ index: Int) -> Int {
         binding.gate?.policy.debounceMs ?? (index == settings.stdin ? 0 : Lane.Settings.defaultDebounceMs)
     }
@@ -188,8 +188,8 @@ final class TapHandler {
 
     /// Journals that the person of the tag's last admission in this journal did not pass.
     ///
-    /// If the journal of the admission has ended, no row can say it. The lane forgets the admission all the same, so the
-    /// person may tap again.
+    /// If the journal of the admission has ended, no row can say it. The lane forgets the admission all the same, so
+    /// the person may tap again.
     private func annul(_ passage: PendingPassages.Passage) {
         let admission = passage.admission
         guard admission.scan.tag != .none else { return }

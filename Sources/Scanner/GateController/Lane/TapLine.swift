@@ -3,8 +3,8 @@ package import ScanModel
 
 /// A tap as a line of text: `<uid hex>[,<in|out>[,<RFC 3339 time>]]` (contract.md section 8).
 ///
-/// The UID is 1 to 32 bytes, in hex of either case, with or without colons between the bytes. A line without a direction,
-/// or with an empty one, has the direction of the reader.
+/// The UID is 1 to 32 bytes, in hex of either case, with or without colons between the bytes. A line without a
+/// direction, or with an empty one, has the direction of the reader.
 package struct TapLine: Hashable, Sendable {
     /// Chips have UIDs of 4, 7 or 10 bytes; other readers may have other lengths.
     package static let uidBytes = 1...32

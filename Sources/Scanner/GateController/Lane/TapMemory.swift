@@ -53,7 +53,7 @@ final class TapMemory {
         debounce.note(Debounce.Answer(journalID: row.journalID, scan: row.scan, proof: proof))
     }
 
-    /// The start of the earliest remembered day, in milliseconds since 1970-01-01 UTC; `nil` if there is none.
+    /// The start of the earliest remembered day, in milliseconds since 1970-01-01 UTC; `nil` without one.
     var beginsMs: Int64? { presence.beginsMs }
 
     /// Forgets persons of past days.

@@ -3,7 +3,8 @@ package import DataFolder
 package import ScanModel
 package import Snapshots
 
-/// What the lane sends to displays and turnstile. Receivers must not wait, because they are called on the lane's thread.
+/// What the lane sends to displays and turnstile. Receivers must not wait, because they are called on the lane's
+/// thread.
 package enum LaneUpdate: Sendable {
     /// A tap has its verdict, which is in the journal.
     case answer(TapResult)
@@ -146,7 +147,7 @@ package struct LaneState: Hashable, Sendable {
     package var mode = LaneMode.normal
     package var isInspection = false
     package var readers: [Reader] = []
-    /// `nil` if the turnstile works, or if there is none.
+    /// `nil` if the turnstile works, or without a turnstile.
     package var turnstileProblem: TurnstileProblem?
     /// Version of the snapshot in use; 0 without one.
     package var snapshot: Int64 = 0

@@ -3,8 +3,8 @@ package import ScanJournal
 
 /// A problem that the crew should know or correct.
 ///
-/// The lane's screen shows it in the language of the crew. `description` goes into `gate.json`, `status` and the kiosk's
-/// lines. docs/operating/alarms.md lists each with its cause and what to do.
+/// The lane's screen shows it in the language of the crew. `description` goes into `gate.json`, `status` and the
+/// kiosk's lines. docs/operating/alarms.md lists each with its cause and what to do.
 package enum Alarm: Hashable, Sendable, CustomStringConvertible {
     case tapsNotJournaled
     case noSnapshot

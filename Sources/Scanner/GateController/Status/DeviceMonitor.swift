@@ -5,7 +5,7 @@ import ScanJournal
 package import ScanModel
 import Synchronization
 
-/// Reads the device status on a thread of its own, because the lane must not wait for the disk.
+/// Reads the device status on its own thread, because the lane must not wait for the disk.
 package final class DeviceMonitor: Sendable {
     /// Interval between two readings, in milliseconds.
     package static let intervalMs = 2_000
@@ -36,7 +36,8 @@ package final class DeviceMonitor: Sendable {
                 status.diskUsedPercent = Files.usedPercent(self.folder)
                 status.damaged = Journal.damagedFiles(folder: self.folder)
                 do { status.uploaded = try UploadCursors.read(folder: self.folder) } catch {
-                    // The publisher will replace the damaged file. The last known cursors are the best value until then.
+                    // The publisher will replace the damaged file. The last known cursors are the best value until
+                    // then.
                     self.log.warning("upload cursors cannot be read", [.error: "\(error)"])
                     status.uploaded = last?.uploaded ?? [:]
                 }

@@ -86,7 +86,7 @@ package final class Journal {
         do {
             // Also after a start that ended between the rename and the salvage.
             let isNew = try database.int("SELECT count(*) FROM journals") == 0
-            let old = opened.setAside ?? (isNew ? CorruptFile.names(path).last : nil)
+            let old = opened.quarantined ?? (isNew ? CorruptFile.names(path).last : nil)
             if let old { maintenance.salvage = try StateSalvage.start(from: old, into: database, scanner: scanner) }
             insert = try database.prepare("INSERT INTO scans VALUES (?, ?, ?, ?, ?, ?, ?)")
             upsertCounter = try database.prepare(
