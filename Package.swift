@@ -225,11 +225,9 @@ let package = Package(
             "DeviceEmulation", "TestSupport"),
         tests(
             "Integration", "ErrorModel", "LinuxSystem", "SQLite", "AMQP", "Postgres", "Crypto", "Minisign",
-            "FileSystem",
-            "Runtime", "CLI", "ScanModel", "ScanBatchCodec", "Snapshots", "DataFolder", "ScanJournal",
-            "SnapshotInstall",
-            "ScanUpload", "Migrations", "Schema", "RegistrationLists", "Registry", "SnapshotExport", "Tracking",
-            "Ingest", "PartitionMaintenance", "DeviceEmulation", "TestSupport"),
+            "FileSystem", "Runtime", "CLI", "ScanModel", "ScanBatchCodec", "Snapshots", "DataFolder", "ScanJournal",
+            "SnapshotInstall", "ScanUpload", "Migrations", "Schema", "RegistrationLists", "Registry", "SnapshotExport",
+            "Tracking", "Ingest", "PartitionMaintenance", "DeviceEmulation", "TestSupport"),
         tests(
             "EndToEnd", "LinuxSystem", "Crypto", "Minisign", "FileSystem", "Runtime", "ScanModel", "Snapshots",
             "ScanJournal", "SnapshotInstall", "SnapshotExport", "DeviceEmulation", "FakeCenter", "TestSupport"),
