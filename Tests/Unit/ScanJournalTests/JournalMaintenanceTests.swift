@@ -118,7 +118,10 @@ struct JournalMaintenanceTests {
         // The creation times by the device clock must be as old as the scans.
         let journal = try Journal(folder: folder.path, scanner: scanner)
         try journal.database.execute(
-            "UPDATE journals SET created = coalesce((SELECT min(at) FROM scans s WHERE s.id >> 32 = journals.id), created)"
+            """
+            UPDATE journals SET created = coalesce(
+                (SELECT min(at) FROM scans s WHERE s.id >> 32 = journals.id), created)
+            """
         )
         try journal.tap(1, atMs: now)
         journal.keepFromMs = keepFromMs

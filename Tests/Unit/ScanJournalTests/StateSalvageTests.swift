@@ -116,7 +116,10 @@ struct StateSalvageTests {
         do {
             let foreign = try Database(path, .create)
             try foreign.execute(
-                "CREATE TABLE t(a INTEGER PRIMARY KEY, b INTEGER); INSERT INTO t VALUES (5, 6); PRAGMA application_id = 7"
+                """
+                CREATE TABLE t(a INTEGER PRIMARY KEY, b INTEGER); INSERT INTO t VALUES (5, 6);
+                PRAGMA application_id = 7
+                """
             )
         }
         let journal = try Journal(folder: folder.path, scanner: scanner)
