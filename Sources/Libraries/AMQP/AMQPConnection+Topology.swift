@@ -147,12 +147,3 @@ extension AMQPConnection {
         try check(amqp_basic_reject(state, channel, tag, requeue ? 1 : 0), "reject")
     }
 }
-
-extension AMQPConnection {
-    /// Removes all ready messages from a queue, for tests.
-    package func purgeQueue(_ name: String) throws(AMQPError) {
-        _ = try call("purge queue \(name)") { state, channel, arena in
-            amqp_queue_purge(state, channel, arena.bytes(name))
-        }
-    }
-}
