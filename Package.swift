@@ -117,15 +117,16 @@ let package = Package(
         domain("RegistrationLists", in: "Center", "ErrorModel", "Crypto", "FileSystem", "Runtime", "ScanModel"),
         domain(
             "Registry", in: "Center", "ErrorModel", "Postgres", "Runtime", "ScanModel", "Schema", "RegistrationLists"),
+        domain("SnapshotWriting", in: "Center", "SQLite", "Crypto", "FileSystem", "ScanModel", "Snapshots"),
         domain(
             "SnapshotExport", in: "Center", "ErrorModel", "LinuxSystem", "SQLite", "Postgres", "Crypto", "Minisign",
-            "Compression", "FileSystem", "Runtime", "ScanModel", "Snapshots"),
+            "Compression", "FileSystem", "Runtime", "ScanModel", "Snapshots", "SnapshotWriting"),
         domain("Tracking", in: "Center", "LinuxSystem", "Postgres", "Runtime", "ScanModel"),
         domain(
-            "Ingest", in: "Center", "LinuxSystem", "AMQP", "Postgres", "Crypto", "FileSystem", "Runtime", "CLI",
+            "Ingest", in: "Center", "ErrorModel", "LinuxSystem", "AMQP", "Postgres", "Crypto", "FileSystem", "Runtime",
             "ScanModel", "ScanBatchCodec", "Tracking"),
         domain("PartitionMaintenance", in: "Center", "LinuxSystem", "Postgres", "Runtime"),
-        domain("CenterHTTP", in: "Center", "LinuxSystem", "HTTPServer", "Runtime", "CLI"),
+        domain("CenterHTTP", in: "Center", "LinuxSystem", "HTTPServer", "Runtime"),
 
         // Emulated devices, simulated fleets and benchmark loads.
         wrapper(
@@ -136,7 +137,7 @@ let package = Package(
             "ScanModel", "Snapshots", "AccessControl", "DataFolder", "ScanJournal", "ScanUpload"),
         domain(
             "Benchmarks", in: "Simulation", "ErrorModel", "LinuxSystem", "AMQP", "Crypto", "Runtime", "ScanModel",
-            "ScanBatchCodec", "Snapshots", "AccessControl", "ScanJournal", "SnapshotExport", "FleetSimulation"),
+            "ScanBatchCodec", "Snapshots", "AccessControl", "ScanJournal", "SnapshotWriting", "FleetSimulation"),
 
         // The executables.
         program(
@@ -150,7 +151,7 @@ let package = Package(
             "CLI", "ScanModel", "ScanBatchCodec", "Snapshots", "Migrations", "Schema", "RegistrationLists", "Registry",
             "SnapshotExport", "Tracking", "Ingest", "PartitionMaintenance", "CenterHTTP"),
         program(
-            "tapline-snapshot", "LinuxSystem", "Crypto", "Minisign", "FileSystem", "Runtime", "CLI", "ScanModel",
+            "tapline-snapshot", "LinuxSystem", "Minisign", "FileSystem", "Runtime", "CLI", "ScanModel",
             "Snapshots", "AccessControl", "SnapshotExport"),
         program(
             "tapline-fleet", "Crypto", "FileSystem", "Runtime", "CLI", "ScanModel", "ScanUpload", "DeviceEmulation",
@@ -164,7 +165,7 @@ let package = Package(
             name: "FakeCenter",
             dependencies: [
                 "LinuxSystem", "SQLite", "HTTPServer", "Minisign", "Compression", "FileSystem", "ScanModel",
-                "Snapshots", "SnapshotExport", "TestSupport",
+                "Snapshots", "SnapshotWriting", "TestSupport",
             ], path: "Tests/FakeCenter", swiftSettings: common),
 
         // Tests: one target per module, then real servers, then real binaries.
@@ -184,16 +185,16 @@ let package = Package(
             "FleetSimulation", "FakeCenter", "TestSupport"),
         unitTests(
             "GateControllerTests", "LinuxSystem", "SQLite", "FileSystem", "Runtime", "ScanModel", "Snapshots",
-            "AccessControl", "DataFolder", "ScanJournal", "GateController", "SnapshotInstall", "SnapshotExport",
+            "AccessControl", "DataFolder", "ScanJournal", "GateController", "SnapshotInstall", "SnapshotWriting",
             "TestSupport"),
         unitTests("HTTPServerTests", "LinuxSystem", "HTTPServer", "FileSystem", "Runtime", "CenterHTTP", "TestSupport"),
         unitTests("IngestTests", "ScanModel", "ScanBatchCodec", "Ingest", "TestSupport"),
         unitTests("MinisignTests", "ErrorModel", "Minisign", "FileSystem", "Snapshots", "TestSupport"),
         unitTests(
-            "ReadersTests", "ErrorModel", "LinuxSystem", "Crypto", "NFC", "SerialPorts", "FileSystem", "Runtime",
-            "ScanModel",
-            "Readers", "DeviceEmulation", "TestSupport"),
-        unitTests("RegistrationListsTests", "FileSystem", "CLI", "ScanModel", "RegistrationLists", "TestSupport"),
+            "ReadersTests", "LinuxSystem", "Crypto", "NFC", "SerialPorts", "FileSystem", "Runtime",
+            "ScanModel", "Readers", "DeviceEmulation", "TestSupport"),
+        unitTests(
+            "RegistrationListsTests", "ErrorModel", "FileSystem", "ScanModel", "RegistrationLists", "TestSupport"),
         unitTests("RuntimeTests", "LinuxSystem", "FileSystem", "Runtime", "TestSupport"),
         unitTests("SQLiteTests", "SQLite", "FileSystem", "TestSupport"),
         unitTests("ScanBatchCodecTests", "ScanModel", "ScanBatchCodec", "TestSupport"),
@@ -209,14 +210,17 @@ let package = Package(
             "FileSystem", "Runtime", "ScanModel", "Snapshots", "DataFolder", "SnapshotInstall", "SnapshotDownload",
             "FakeCenter", "TestSupport"),
         unitTests(
-            "SnapshotExportTests", "LinuxSystem", "SQLite", "Crypto", "Minisign", "FileSystem", "Runtime", "CLI",
-            "ScanModel", "Snapshots", "SnapshotInstall", "SnapshotExport", "TestSupport"),
+            "SnapshotExportTests", "LinuxSystem", "SQLite", "Crypto", "Minisign", "FileSystem", "Runtime",
+            "ScanModel", "Snapshots", "SnapshotInstall", "SnapshotWriting", "SnapshotExport", "TestSupport"),
         unitTests(
             "SnapshotInstallTests", "LinuxSystem", "SQLite", "Minisign", "FileSystem", "ScanModel", "Snapshots",
             "SnapshotInstall", "FakeCenter", "TestSupport"),
         unitTests(
-            "SnapshotsTests", "SQLite", "Crypto", "FileSystem", "ScanModel", "Snapshots", "SnapshotExport",
+            "SnapshotsTests", "SQLite", "Crypto", "FileSystem", "ScanModel", "Snapshots", "SnapshotWriting",
             "FakeCenter", "TestSupport"),
+        unitTests(
+            "SnapshotWritingTests", "SQLite", "FileSystem", "ScanModel", "Snapshots", "SnapshotWriting",
+            "TestSupport"),
         unitTests("TestSupportTests", "TestSupport"),
         unitTests("TrackingTests", "ScanModel", "Tracking", "TestSupport"),
         unitTests(
@@ -226,11 +230,12 @@ let package = Package(
         tests(
             "Integration", "ErrorModel", "LinuxSystem", "SQLite", "AMQP", "Postgres", "Crypto", "Minisign",
             "FileSystem", "Runtime", "CLI", "ScanModel", "ScanBatchCodec", "Snapshots", "DataFolder", "ScanJournal",
-            "SnapshotInstall", "ScanUpload", "Migrations", "Schema", "RegistrationLists", "Registry", "SnapshotExport",
-            "Tracking", "Ingest", "PartitionMaintenance", "DeviceEmulation", "TestSupport"),
+            "SnapshotInstall", "ScanUpload", "Migrations", "Schema", "RegistrationLists", "Registry",
+            "SnapshotWriting", "SnapshotExport", "Tracking", "Ingest", "PartitionMaintenance", "DeviceEmulation",
+            "TestSupport"),
         tests(
             "EndToEnd", "LinuxSystem", "Crypto", "Minisign", "FileSystem", "Runtime", "ScanModel", "Snapshots",
-            "ScanJournal", "SnapshotInstall", "SnapshotExport", "DeviceEmulation", "FakeCenter", "TestSupport"),
+            "ScanJournal", "SnapshotInstall", "SnapshotWriting", "DeviceEmulation", "FakeCenter", "TestSupport"),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -4,7 +4,7 @@ import Glibc
 import Runtime
 import ScanJournal
 import ScanModel
-import SnapshotExport
+import SnapshotWriting
 import Snapshots
 import TestSupport
 import Testing

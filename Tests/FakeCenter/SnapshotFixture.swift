@@ -1,7 +1,7 @@
 import FileSystem
 package import Minisign
 import ScanModel
-import SnapshotExport
+import SnapshotWriting
 package import Snapshots
 package import TestSupport
 

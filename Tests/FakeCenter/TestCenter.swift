@@ -5,7 +5,7 @@ import LinuxSystem
 package import Minisign
 import SQLite
 package import ScanModel
-import SnapshotExport
+import SnapshotWriting
 package import Snapshots
 import Synchronization
 package import TestSupport

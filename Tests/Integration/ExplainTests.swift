@@ -1,7 +1,7 @@
 import FileSystem
 import FoundationEssentials
 import ScanModel
-import SnapshotExport
+import SnapshotWriting
 import Snapshots
 import TestSupport
 import Testing

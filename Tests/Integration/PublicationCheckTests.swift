@@ -5,6 +5,7 @@ import Minisign
 import SQLite
 import ScanModel
 import SnapshotExport
+import SnapshotWriting
 import Snapshots
 import TestSupport
 import Testing

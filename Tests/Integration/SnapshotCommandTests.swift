@@ -4,8 +4,8 @@ import Glibc
 import LinuxSystem
 import Minisign
 import ScanModel
-import SnapshotExport
 import SnapshotInstall
+import SnapshotWriting
 import Snapshots
 import TestSupport
 import Testing

@@ -2,7 +2,7 @@ import LinuxSystem
 import Runtime
 import ScanJournal
 package import ScanModel
-import SnapshotExport
+import SnapshotWriting
 import Snapshots
 
 /// The synthetic event of the lane benchmarks.

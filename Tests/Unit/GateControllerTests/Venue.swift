@@ -3,7 +3,7 @@ import FileSystem
 import GateController
 import ScanJournal
 import ScanModel
-import SnapshotExport
+import SnapshotWriting
 import Snapshots
 import TestSupport
 

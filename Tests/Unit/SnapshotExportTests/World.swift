@@ -3,6 +3,7 @@ import FileSystem
 import Minisign
 import SQLite
 import ScanModel
+import SnapshotWriting
 import Snapshots
 import TestSupport
 

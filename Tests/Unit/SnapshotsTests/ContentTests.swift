@@ -1,7 +1,7 @@
 import Crypto
 import SQLite
 import ScanModel
-import SnapshotExport
+import SnapshotWriting
 import Snapshots
 import TestSupport
 import Testing

@@ -68,10 +68,10 @@ package struct BatchLoad {
             report.conflicts += conflicts
             guard conflicts > 0 else { return }
             report.quarantined += 1
-            reportProblem("\(path): quarantined: \(conflicts) scans are stored already with other contents")
+            reportProblem("\(path): \(conflicts) scans are stored already with other contents; quarantined")
         case .quarantined(let reason, let detail):
             report.quarantined += 1
-            reportProblem("\(path): quarantined: \(reason.rawValue): \(detail)")
+            reportProblem("\(path): \(reason.rawValue): \(detail); quarantined")
         case .rejected(let detail):
             report.unreadable += 1
             reportProblem("\(path): rejected by the database, and by the quarantine as well: \(detail)")

@@ -1,6 +1,7 @@
 import Postgres
 import Runtime
 import ScanModel
+import SnapshotWriting
 import Snapshots
 
 /// Reads the registration list into a snapshot file, within the transaction of the caller.

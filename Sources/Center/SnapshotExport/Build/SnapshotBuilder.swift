@@ -2,6 +2,7 @@ import FileSystem
 import Postgres
 import Runtime
 import ScanModel
+import SnapshotWriting
 import Snapshots
 
 /// Builds the file of the next snapshot from the registration list.
