@@ -25,7 +25,7 @@ struct Main {
         Option.enrolment,
         Option(
             "center-url", "URL",
-            "source of snapshots, http://CENTER:PORT; all are queried until one has a newer snapshot",
+            "source of snapshots, http://CENTER:PORT; all are queried, and the newest snapshot of any is installed",
             kind: .repeated),
         Option(
             "trust-key", "KEY", "trusted signing key of snapshots: a minisign public key or a .pub file",
@@ -95,7 +95,7 @@ struct Main {
             case .waiting(let version, let ms): print("\(version) in \(ms) ms")
             case .older(let offered, let highest):
                 throw ProgramError.failed(
-                    "refused (not-newer): version \(offered) is older than \(highest), which was installed here")
+                    "rejected (not-newer): version \(offered) is older than \(highest), which was installed here")
             }
         }
     }

@@ -39,6 +39,10 @@ package final class IngestStore {
             """)
     }
 
+    /// First words of the detail of a quarantined batch that the database rejected. Such a batch passed the identity
+    /// check, so a replay trusts its user.
+    package static let databaseRejection = "rejected by the database: "
+
     /// Stores valid batches and quarantines the other deliveries.
     ///
     /// If the database rejects the data (SQLSTATE classes 22, 23 and similar, `PostgresError.blamesData`), the deliveries are
@@ -75,8 +79,8 @@ package final class IngestStore {
         do { return try storeGroup([delivery], [validated], quarantining)[0] } catch  where error.blamesData {
             rejection = error
         }
-        // `quarantine replay` searches for the first words of this detail.
-        let invalid = ValidatedDelivery.invalid(BatchError(.range, "refused by the database: \(rejection)"))
+        let detail = IngestStore.databaseRejection + "\(rejection)"
+        let invalid = ValidatedDelivery.invalid(BatchError(.range, detail))
         do { return try storeGroup([delivery], [invalid], quarantining)[0] } catch  where error.blamesData {
             return .rejected(detail: "\(error)")
         }

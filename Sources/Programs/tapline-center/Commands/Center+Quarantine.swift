@@ -121,9 +121,9 @@ extension Center {
                 """
                 SELECT convert_to(routing_key, 'UTF8'), user_id, body, received_at, size,
                     reason IN ('unknown-scanner', 'disabled-scanner', 'conflict')
-                        OR reason = 'range' AND detail LIKE 'refused by the database%' AS was_identified
+                        OR reason = 'range' AND starts_with(detail, $2) AS was_identified
                 FROM tapline.quarantine WHERE id = $1
-                """, [id], binary: true)
+                """, [id, .text(IngestStore.databaseRejection)], binary: true)
             guard row.rowCount == 1 else { continue }
             let body = row.bytes(0, 2)
             guard row.isNull(0, 4) || row.int(0, 4) == Int64(body.count) else {
