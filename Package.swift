@@ -154,8 +154,8 @@ let package = Package(
             "tapline-snapshot", "LinuxSystem", "Minisign", "FileSystem", "Runtime", "CLI", "ScanModel",
             "Snapshots", "AccessControl", "SnapshotExport"),
         program(
-            "tapline-fleet", "Crypto", "FileSystem", "Runtime", "CLI", "ScanModel", "ScanUpload", "DeviceEmulation",
-            "FleetSimulation", "Benchmarks"),
+            "tapline-fleet", "AMQP", "Crypto", "FileSystem", "Runtime", "CLI", "ScanModel", "ScanUpload",
+            "DeviceEmulation", "FleetSimulation", "Benchmarks"),
 
         // Support code of the tests.
         .target(

@@ -119,14 +119,14 @@ import Testing
         expect(
             try explain(Who.stage.rawValue, "Plain"), .admitted, "open",
             "opens Stage, which lies in Hall from 2026-11-23T09:59:00.000Z")
-        expect(try explain(99, "Plain", "--direction", "out"), .admitted, "way-out", "never refused")
+        expect(try explain(99, "Plain", "--direction", "out"), .admitted, "way-out", "never rejected")
         let late = try explain(Who.delegate.rawValue, "Plain", "--at", "2026-11-23T16:00:00Z")
         expect(late, .admitted, "open", "has expired (at 2026-11-23T16:00:00.000Z)", "admits")
         #expect(late.flags == Int(Flags.snapshotExpired.rawValue))
     }
 
     @Test func rejectionByTagStatusIsExplained() throws {
-        expect(try explain(99, "Plain"), .unknownTag, "unknown", "not on the list")
+        expect(try explain(99, "Plain"), .unknownTag, "unknown", "not in this snapshot")
         expect(try explain(Who.lost.rawValue, "Plain"), .lost, "lost", "replaced")
         expect(try explain(Who.void.rawValue, "Plain"), .void, "void", "void")
         expect(try explain(Who.blocked.rawValue, "Plain"), .blocked, "blocked", "blocked")
@@ -152,7 +152,7 @@ import Testing
         expect(try explain(Who.morning.rawValue, "Patient"), .admitted, "open", "until 2026-11-23T10:00:00.000Z")
         expect(
             try explain(Who.morning.rawValue, "Patient", "--at", "2026-11-23T10:10:00Z"), .outsideTime, "outside-time",
-            "give or take 600 s", "opens at 2026-11-24T09:50:00.000Z")
+            "with a tolerance of 600 s", "opens at 2026-11-24T09:50:00.000Z")
     }
 
     @Test func antiPassbackIsExplained() throws {
@@ -166,16 +166,16 @@ import Testing
         #expect(soft.flags == Int(Flags.reuse.rawValue))
         expect(try inside(.delegate, "Timed"), .alreadyInside, "antipassback", "less than 20 minutes")
         expect(try inside(.delegate, "Timed", "2026-11-23T09:30:00Z"), .admitted, "open")
-        expect(try inside(.once, "Plain"), .alreadyInside, "one-entry", "pass 5 'Day' lets in once")
+        expect(try inside(.once, "Plain"), .alreadyInside, "one-entry", "pass 5 'Day' admits once")
     }
 
     @Test func textOutputListsAllGatesAndInvalidOptionsFail() throws {
         let question = ["explain", file, "--tag", "5", "--at", "2026-11-23T10:00:00Z"]
         let all = try Run.succeeding("tapline-snapshot", question)
-        #expect(all.lines.first == "tag 5: not on the list" && all.lines.count == 2 + 7)
+        #expect(all.lines.first == "tag 5: not in this snapshot" && all.lines.count == 2 + 7)
         #expect(all.lines.contains("  Plain    into Hall: unknown: the tag is not on the list of this snapshot"))
         let out = try Run.succeeding("tapline-snapshot", question + ["--gate", "Plain", "--direction", "out"])
-        #expect(out.lines.last == "  Plain  out to Foyer: admitted: the way out is never refused")
+        #expect(out.lines.last == "  Plain  out to Foyer: admitted: an exit is never rejected")
         let none = try Run.it("tapline-snapshot", question + ["--gate", "Nowhere"])
         #expect(none.end == .exit(1) && none.errors.contains("'Plain', 'Careful'"))
         for bad in [["--direction", "up"], ["--at", "noon"], ["--inside-since", "yesterday"]] {

@@ -5,11 +5,19 @@ package import ErrorModel
 /// The description is the end of a sentence that begins with the name or the text of the cell.
 package struct CellError: Error, Sendable, CustomStringConvertible {
     package let description: String
-    init(_ description: String) { self.description = description }
+    /// Whether the cell names a pass that the registry does not have.
+    let isPassMissing: Bool
+
+    init(_ description: String, isPassMissing: Bool = false) {
+        self.description = description
+        self.isPassMissing = isPassMissing
+    }
 
     /// The registry has no pass of any of these names.
     static func missingPass(_ names: String...) -> CellError {
-        CellError("there is no pass \(names.map { "'\($0)'" }.joined(separator: " or ")): import the passes first")
+        CellError(
+            "there is no pass \(names.map { "'\($0)'" }.joined(separator: " or ")): import the passes first",
+            isPassMissing: true)
     }
 }
 
@@ -20,16 +28,23 @@ package struct RowError: OperationError, Hashable {
     /// The position for messages: `line 12`, `order ABC12-1`.
     package let place: String
     package let message: String
+    /// Whether the row names a pass that the registry does not have.
+    package let isPassMissing: Bool
     package var category: ErrorCategory { .failure }
     package var description: String { "\(place): \(message)" }
 
-    package init(_ number: Int, at place: String, _ message: String) {
+    package init(_ number: Int, at place: String, _ message: String, isPassMissing: Bool = false) {
         self.number = number
         self.place = place
         self.message = message
+        self.isPassMissing = isPassMissing
     }
 
     package init(line: Int, _ message: String) { self.init(line, at: "line \(line)", message) }
+
+    init(line: Int, _ error: CellError) {
+        self.init(line, at: "line \(line)", error.description, isPassMissing: error.isPassMissing)
+    }
 }
 
 /// A rejected list: the first errors in the order of the rows, and the number of all errors.
@@ -46,9 +61,10 @@ package struct ImportRejected: OperationError {
     package init(_ problem: RowError) { add(problem) }
 
     package var isEmpty: Bool { count == 0 }
+    /// Whether one of `problems` is a missing pass.
+    package var isPassMissing: Bool { problems.contains { $0.isPassMissing } }
 
-    /// Adds an error at the place of its row: reading a list finds errors in order, the comparison with the database
-    /// finds more of them afterwards.
+    /// Inserts an error at the place of its row. The comparison with the database adds errors after the list was read.
     package mutating func add(_ problem: RowError) {
         count += 1
         guard problems.count < Self.limit || problem.number < problems[Self.limit - 1].number else { return }

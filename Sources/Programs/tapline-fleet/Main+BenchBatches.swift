@@ -1,3 +1,4 @@
+import AMQP
 import Benchmarks
 import CLI
 import FleetSimulation
@@ -40,11 +41,11 @@ extension Main {
         ],
         details: "The same options give the same batches."
     ) { arguments in
-        var plan = try plan(arguments)
+        var plan = try namingOptions { try Main.plan(arguments) }
         plan.batchScans = try arguments.int("batch", 1...10_000) ?? 500
         plan.delivered = try arguments.int("delivered", 0...1_000_000) ?? 0
         plan.repeatedPercent = try arguments.int("repeat", 0...100) ?? 0
-        try plan.check()
+        try namingOptions { try plan.check() }
         let format = try arguments.choice("format", BatchPublication.Format.self) ?? .cbor
         let exchange = try arguments.required("exchange")
         let rate = try arguments.int("rate", 1...1_000_000)
@@ -52,13 +53,25 @@ extension Main {
         return { [plan] in
             try await ServiceGroup([
                 .thread("publish") { stop in
-                    let publication = try BatchPublication(plan, exchange: exchange, format: format)
+                    let publication = try connect(plan, exchange: exchange, format: format)
                     let isDone =
                         try rate.map { try publication.live(rate: $0, firstMarker: first, stop) }
                         ?? publication.fill(stop)
                     guard isDone else { throw ProgramError.failed("stopped before all batches were confirmed") }
                 }
             ]).run()
+        }
+    }
+
+    /// Connects to the broker.
+    ///
+    /// - Throws: `ProgramError`: configuration for an invalid URL, otherwise unreachable.
+    private static func connect(
+        _ plan: BatchPlan, exchange: String, format: BatchPublication.Format
+    ) throws -> BatchPublication {
+        do { return try BatchPublication(plan, exchange: exchange, format: format) } catch let error as AMQPError {
+            throw error.kind == .address
+                ? ProgramError.configuration("--amqp-url: \(error)") : ProgramError.unreachable("\(error)")
         }
     }
 

@@ -1,3 +1,4 @@
+import Benchmarks
 import CLI
 import FileSystem
 import FleetSimulation
@@ -46,13 +47,13 @@ struct Main {
             Option("timeout", "S", "time limit for the last confirm after the last tap, in seconds", default: "600"),
         ]
     ) { arguments in
-        let settings = try Main.settings(arguments)
+        let settings = try namingOptions { try Main.settings(arguments) }
         return {
             let result = Mutex<FleetSummary?>(nil)
             try await ServiceGroup(
                 [
                     .thread("fleet") { stop in
-                        let summary = try Fleet(settings).run(stop)
+                        let summary = try namingOptions { try Fleet(settings).run(stop) }
                         result.withLock { $0 = summary }
                     }
                 ], shutdownMs: 30_000
@@ -91,6 +92,28 @@ struct Main {
         _ = try settings.scanner(settings.scanners - 1)
         _ = try Upload.Settings(folder: "", scanner: settings.scanner(0), urls: settings.urls)
         return settings
+    }
+
+    /// Runs `body`, and adds to an error the option that corrects it.
+    static func namingOptions<Result>(_ body: () throws -> Result) throws -> Result {
+        func named(_ option: String, _ error: any Error) -> ProgramError {
+            ProgramError(ExitCode(for: error), "\(option): \(error)")
+        }
+        do { return try body() } catch let error as FleetError {
+            switch error {
+            case .invalidPrefix: throw named("--prefix", error)
+            case .unusableSnapshot: throw named("--from-snapshot", error)
+            case .eventKeyMissing: throw named("--event-key-file", error)
+            case .invalidTrace: throw named("--trace", error)
+            case .openFileLimit: throw error
+            }
+        } catch let error as UploadError {
+            guard case .invalidBrokerURL = error else { throw error }
+            throw named("--amqp-url", error)
+        } catch let error as BenchmarkError {
+            guard case .scansNotDivisible = error else { throw error }
+            throw named("--scans", error)
+        }
     }
 
     static func key(_ path: String) throws -> EventKey {

@@ -24,7 +24,7 @@ extension Commands {
         let proof: Tap.Proof =
             arguments.has("sun") ? .authentic(counter: 1) : arguments.has("code") ? .code : .uid
         let question = Explanation.Question(
-            tag: try arguments.tag(), proof: proof,
+            tag: try arguments.tag(malformed: .configuration), proof: proof,
             atMs: try time("at", arguments) ?? SystemClock.nowMicroseconds() / 1_000,
             direction: try arguments.choice("direction", Direction.self) ?? .in, gate: arguments["gate"],
             insideSinceMs: try time("inside-since", arguments))

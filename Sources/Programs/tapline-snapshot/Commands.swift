@@ -66,9 +66,12 @@ enum Commands {
         return {
             defer { progress?.clear() }
             let manifest: Manifest
-            do { manifest = try export.run().manifest } catch let rejection as ExportRejection where rejection != .empty
-            {
+            do {
+                manifest = try export.run().manifest
+            } catch let rejection as ExportRejection where rejection != .empty {
                 throw ProgramError.failed("\(rejection) (use --allow-shrink)")
+            } catch let error as SnapshotExportError {
+                throw ProgramError(ExitCode(for: error), error.description + (hint(error) ?? ""))
             }
             switch format {
             case .text:
@@ -78,6 +81,14 @@ enum Commands {
                 )
             case .json: print(String(decoding: try manifest.json(), as: UTF8.self), terminator: "")
             }
+        }
+    }
+
+    private static func hint(_ error: SnapshotExportError) -> String? {
+        switch error {
+        case .eventNameMissing: " (or use --event NAME)"
+        case .eventNameDiffers: " (omit --event, or use the name in the database)"
+        default: nil
         }
     }
 

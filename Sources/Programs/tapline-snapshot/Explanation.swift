@@ -70,7 +70,7 @@ struct Explanation {
                 "  opens \(Explanation.name($0.zone, zones)) \(Explanation.times($0))"
             }
         } else {
-            lines.append("tag \(question.tag.rawValue): not on the list")
+            lines.append("tag \(question.tag.rawValue): not in this snapshot")
         }
         lines.append("at \(UTCTime.text(microseconds: question.atMs * 1_000)), going \(question.direction.rawValue):")
         let width = answers.map(\.gate.name.count).max() ?? 0

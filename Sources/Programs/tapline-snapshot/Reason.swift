@@ -49,13 +49,13 @@ private struct Words {
     func why(_ decision: Decision) -> (Reason.Rule, String) {
         switch decision.verdict {
         case .admitted where input.direction == .out && !input.isInspection:
-            (.wayOut, "the way out is never refused")
+            (.wayOut, "an exit is never rejected")
         case .admitted: (.open, admitted(decision))
         case .noSnapshot where decision.flags.contains(.snapshotExpired):
             (.expired, "the snapshot has expired (\(expiry)), and the gate's policy says expired: deny")
         case .notAuthentic where input.proof == .uid:
             (.uidOnly, "the chip is known only by its UID, and the gate's policy says uid_only: false")
-        case .unknownTag: (.unknown, "the tag is not on the list of this snapshot")
+        case .unknownTag: (.unknown, "the tag is not in this snapshot")
         case .lost: (.lost, "the tag is lost, or was replaced by another")
         case .void: (.void, "the tag, or the attendee's ticket, is void")
         case .blocked: (.blocked, "the attendee is blocked")
@@ -117,21 +117,22 @@ private struct Words {
         let next = rows.compactMap(\.from).map { $0 - tolerance }.filter { $0 > atS }.min()
         let closed = rows.compactMap(\.until).map { $0 + tolerance }.filter { $0 <= atS }.max()
         var text = "\(pass) \(rows.map(opening).joined(separator: ", and "))"
-        if tolerance > 0 { text += ", give or take \(tolerance) s" }
+        if tolerance > 0 { text += ", with a tolerance of \(tolerance) s" }
         if let next { return text + ": opens at \(Explanation.instant(next))" }
         return closed.map { text + ": closed since \(Explanation.instant($0))" } ?? text
     }
 
     private var alreadyInside: (Reason.Rule, String) {
         if input.pass?.reentry == Pass.Reentry.none {
-            return (.oneEntry, "\(pass) lets in once a day, and the person was let in")
+            return (.oneEntry, "\(pass) admits once a day, and the person was admitted")
         }
         let policy = input.gate?.policy
         if policy?.antipassback == .timed, let minutes = policy?.minutes {
             return (
-                .antipassback, "let in less than \(minutes) minutes before, and not out again (antipassback: timed)"
+                .antipassback,
+                "admitted less than \(minutes) minutes before, without an exit since (antipassback: timed)"
             )
         }
-        return (.antipassback, "let in before, and not out again (antipassback: hard)")
+        return (.antipassback, "admitted before, without an exit since (antipassback: hard)")
     }
 }

@@ -49,9 +49,12 @@ extension Arguments {
 
     /// Returns the one tag that the options of `Option.tag` name.
     ///
-    /// - Parameter prefix: of the flags.
-    /// - Throws: `ProgramError`: usage unless exactly one tag is given; configuration for an invalid event key.
-    package func tag(prefix: String = "") throws -> TagID {
+    /// - Parameters:
+    ///   - prefix: of the flags.
+    ///   - malformed: exit code for a value that is neither a tag ID nor a UID.
+    /// - Throws: `ProgramError`: usage unless exactly one tag is given; configuration for an invalid event key;
+    ///   `malformed`.
+    package func tag(prefix: String = "", malformed: ExitCode = .usage) throws -> TagID {
         let given = ["uid", "sun", "code", "tag"].filter { has(prefix + $0) }
         guard given.count == 1, let kind = given.first, let text = self[prefix + kind] else {
             throw ProgramError.usage(
@@ -60,14 +63,15 @@ extension Arguments {
         switch kind {
         case "tag":
             guard let id = Int64(text), id != 0 else {
-                throw ProgramError.usage("--\(prefix)tag \(text): not a tag ID")
+                throw ProgramError(malformed, "--\(prefix)tag \(text): not a tag ID")
             }
             return TagID(rawValue: id)
         case "code": return try eventKey().tagID(of: .code(text))
         default:
             let digits = text.filter { $0 != ":" && $0 != "-" && $0 != " " }
             guard let uid = Hex.decode(digits), (1...32).contains(uid.count) else {
-                throw ProgramError.usage("--\(prefix)\(kind) \(text): not a UID in hexadecimal (1 to 32 bytes)")
+                throw ProgramError(
+                    malformed, "--\(prefix)\(kind) \(text): not a UID in hexadecimal (1 to 32 bytes)")
             }
             return try eventKey().tagID(of: kind == "sun" ? .sun(uid) : .uid(uid))
         }

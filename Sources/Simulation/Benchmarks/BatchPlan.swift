@@ -39,15 +39,13 @@ package struct BatchPlan: Sendable {
 
     /// Checks that the numbers fit together.
     ///
-    /// - Throws: `BenchmarkError.invalidPlan`.
+    /// - Throws: `BenchmarkError.invalidPlan`, `BenchmarkError.scansNotDivisible`.
     package func check() throws {
         guard (1...ScanBatch.scansLimit).contains(batchScans) else {
             throw BenchmarkError.invalidPlan("a batch holds 1 to \(ScanBatch.scansLimit) scans, not \(batchScans)")
         }
         guard let scans = fleet.scans, scans > 0, scans % (fleet.scanners * batchScans) == 0 else {
-            throw BenchmarkError.invalidPlan(
-                "the number of scans must be a multiple of scanners times scans per batch, "
-                    + "\(fleet.scanners * batchScans)")
+            throw BenchmarkError.scansNotDivisible(by: fleet.scanners * batchScans)
         }
         guard repeatedPercent == 0 || delivered > 0 else {
             throw BenchmarkError.invalidPlan("batches can only be repeated if an earlier run has delivered some")

@@ -4,6 +4,8 @@ package import ErrorModel
 package enum BenchmarkError: OperationError, Equatable {
     /// The numbers of a batch plan contradict each other.
     case invalidPlan(String)
+    /// The number of scans is not a positive multiple of the scans of one batch of each scanner.
+    case scansNotDivisible(by: Int)
     /// The broker rejected or returned a batch, or closed the channel.
     case batchRejected(String)
     /// The broker confirmed no batch within the time limit.
@@ -14,12 +16,17 @@ package enum BenchmarkError: OperationError, Equatable {
     case notAdmitted(admitted: Int, taps: Int)
 
     package var category: ErrorCategory {
-        if case .invalidPlan = self { .configuration } else { .failure }
+        switch self {
+        case .invalidPlan, .scansNotDivisible: .configuration
+        case .batchRejected, .noConfirms, .noVerdict, .notAdmitted: .failure
+        }
     }
 
     package var description: String {
         switch self {
         case .invalidPlan(let detail): detail
+        case .scansNotDivisible(let divisor):
+            "the number of scans must be a multiple of scanners times scans per batch, \(divisor)"
         case .batchRejected(let event): "the broker rejected a batch: \(event)"
         case .noConfirms(let limitMs): "the broker confirmed no batch within \(limitMs) ms"
         case .noVerdict(let event): "the gate wrote no verdict: \(event)"

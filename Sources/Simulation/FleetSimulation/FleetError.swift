@@ -10,6 +10,8 @@ package enum FleetError: OperationError, Equatable {
     case unusableSnapshot(String)
     /// A header or line of a trace is invalid; `line` counts from 1.
     case invalidTrace(path: String, line: Int, detail: String)
+    /// A trace has UIDs, and no event key is set.
+    case eventKeyMissing(path: String)
 
     package var category: ErrorCategory { .configuration }
 
@@ -21,6 +23,7 @@ package enum FleetError: OperationError, Equatable {
             "\(scanners) scanners need \(needed) open files: raise the limit (ulimit -n)"
         case .unusableSnapshot(let detail): "cannot draw taps from the snapshot: \(detail)"
         case .invalidTrace(let path, let line, let detail): "\(path), line \(line): \(detail)"
+        case .eventKeyMissing(let path): "\(path): the column 'uid' requires the event key"
         }
     }
 }

@@ -34,7 +34,7 @@ struct FleetTrace: Sendable {
     ///   - name: the path, for error messages.
     ///   - scanners: the size of the fleet.
     ///   - limit: the number of taps to read; `nil` for all.
-    /// - Throws: `FleetError.invalidTrace` for the first invalid line.
+    /// - Throws: `FleetError.invalidTrace` for the first invalid line, `FleetError.eventKeyMissing`.
     init(text: String, name: String, scanners: Int, key: EventKey?, limit: Int?) throws {
         var taps: [[Journal.Entry]] = Array(repeating: [], count: scanners)
         var columns: [Substring: Int] = [:]
@@ -62,7 +62,7 @@ struct FleetTrace: Sendable {
         guard columns["scanner"] != nil || columns["gate"] != nil, columns["at"] != nil,
             columns["tag"] != nil || columns["uid"] != nil
         else { throw invalid("the columns 'scanner' or 'gate', 'tag' or 'uid', and 'at' are required") }
-        guard columns["tag"] != nil || hasKey else { throw invalid("the column 'uid' requires the event key") }
+        guard columns["tag"] != nil || hasKey else { throw FleetError.eventKeyMissing(path: name) }
         return columns
     }
 

@@ -98,7 +98,7 @@ package struct EventbriteCSV: RegistrationSource {
                 throw RowError(line: record.line, "'Ticket Type' is empty")
             }
             guard passes.contains(ticket) || status == .void else {
-                throw RowError(line: record.line, CellError.missingPass(ticket).description)
+                throw RowError(line: record.line, CellError.missingPass(ticket))
             }
             let tags = try tag(record).map { [$0] } ?? []
             guard !tags.isEmpty || status == .void else { throw RowError(line: record.line, "'Barcode #' is empty") }

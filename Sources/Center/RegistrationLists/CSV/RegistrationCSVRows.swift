@@ -133,7 +133,7 @@ struct RegistrationCSVRows: CSVRowDecoder {
                     line: line, "a pass defines zones and times: leave zones, valid_from and valid_until empty")
             }
             guard passes.contains(pass) else {
-                throw RowError(line: line, CellError.missingPass(pass).description)
+                throw RowError(line: line, CellError.missingPass(pass))
             }
             return .passes([.init(pass: pass)])
         }

@@ -109,7 +109,10 @@ package struct PretixExport: RegistrationSource {
     ) throws(RowError) -> RegistrationItem {
         let reference = "\(position.order)-\(position.positionid)"
         func located<Value>(_ body: () throws(CellError) -> Value) throws(RowError) -> Value {
-            do { return try body() } catch { throw RowError(number, at: "order \(reference)", error.description) }
+            do { return try body() } catch {
+                throw RowError(
+                    number, at: "order \(reference)", error.description, isPassMissing: error.isPassMissing)
+            }
         }
         let order = orders[position.order]
         if order?.isTest ?? false { return .skipped }

@@ -18,14 +18,20 @@ package struct SnapshotService: Sendable {
     private let databaseURL: String
     private let settings: SnapshotExporter.Settings
     private let schedule: DailySchedule?
+    private let shrinkRemedy: String?
     /// The state at the start.
     var plan = ExportPlan()
     private let log = Log("snapshots")
     private var folder: PublishedFolder { PublishedFolder(path: settings.folder) }
 
-    /// - Parameter schedule: time of a daily new version without a change; `nil`: only after changes, or before the
-    ///   expiry.
-    package init(databaseURL: String, _ settings: SnapshotExporter.Settings, schedule: DailySchedule? = nil) {
+    /// - Parameters:
+    ///   - schedule: time of a daily new version without a change; `nil`: only after changes, or before the expiry.
+    ///   - shrinkRemedy: command that publishes a registration list that shrank as intended, for the log.
+    package init(
+        databaseURL: String, _ settings: SnapshotExporter.Settings, schedule: DailySchedule? = nil,
+        shrinkRemedy: String? = nil
+    ) {
+        self.shrinkRemedy = shrinkRemedy
         self.databaseURL = databaseURL
         self.settings = settings
         self.schedule = schedule
@@ -45,7 +51,8 @@ package struct SnapshotService: Sendable {
                 if rejection == .empty {
                     log.info("nothing published yet", [.reason: rejection.description])
                 } else {
-                    log.error("registration list not published", [.reason: rejection.description])
+                    let remedy = shrinkRemedy.map { ": \($0)" } ?? ""
+                    log.error("registration list not published", [.reason: rejection.description + remedy])
                 }
                 loop.plan.rejected(nowMs: SystemClock.monotonicMs())
             } catch {

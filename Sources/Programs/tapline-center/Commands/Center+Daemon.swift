@@ -130,7 +130,8 @@ extension Center {
         }
         let key = try MinisignSecretKey(path: keyFile, password: arguments["signing-key-password"])
         return SnapshotService(
-            databaseURL: url, SnapshotExporter.Settings(folder: folder, key: key), schedule: schedule)
+            databaseURL: url, SnapshotExporter.Settings(folder: folder, key: key), schedule: schedule,
+            shrinkRemedy: "tapline-snapshot export --allow-shrink")
     }
 }
 

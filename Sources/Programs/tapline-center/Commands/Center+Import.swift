@@ -106,11 +106,12 @@ extension Center {
         }
     }
 
-    /// Adds the file and the number of invalid rows to a rejected list, and the flag to a missing event key.
+    /// Adds the file and the number of invalid rows to a rejected list, and the flags for missing passes or event key.
     private static func naming<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
         do { return try body() } catch let rejected as ImportRejected {
             let rows = rejected.count == 1 ? "1 invalid row" : "\(rejected.count) invalid rows"
-            throw ProgramError.failed("\(path): \(rows), nothing was stored\n\(rejected)")
+            let hint = rejected.isPassMissing ? "\nImport the missing passes with --passes FILE" : ""
+            throw ProgramError.failed("\(path): \(rows), nothing was stored\n\(rejected)\(hint)")
         } catch RegistrationListError.eventKeyMissing {
             throw ProgramError.configuration(
                 "\(path): \(RegistrationListError.eventKeyMissing) (use --event-key-file FILE)")
