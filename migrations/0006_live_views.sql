@@ -1,4 +1,4 @@
--- Live views. They count people, not bands, since the event's last day start. Their columns are described in
+-- Live views. They count people, not tags, since the event's last day start. Their columns are described in
 -- 0010_live_view_comments.sql.
 
 -- A publisher sends a heartbeat at least every 15 s. A scanner counts as silent after four missed ones.

@@ -56,7 +56,7 @@ COMMENT ON FUNCTION tapline.verdict_name(smallint) IS 'Name of a verdict, for ex
 COMMENT ON FUNCTION tapline.age_text(interval) IS 'Age for a narrow column: 59 s, 119 min, 47 h, 12 d';
 COMMENT ON FUNCTION tapline.accept_gap(bigint, bigint, bigint) IS
     'Accepts that the seqs first to last of a journal (journals.id) will never arrive, for example of a '
-    'destroyed device. Scans that arrive later are stored all the same. Returns the number of gaps accepted; '
+    'destroyed device. Scans that arrive later are still stored. Returns the number of gaps accepted; '
     'fails without an open gap';
 
 COMMENT ON TABLE tapline.presence IS

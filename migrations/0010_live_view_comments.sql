@@ -31,7 +31,7 @@ COMMENT ON COLUMN tapline.live_delegates.scanner_id IS 'Scanner of that scan';
 COMMENT ON COLUMN tapline.live_delegates.ordered_at IS 'The same time as since, by which the latest tag is chosen';
 
 COMMENT ON VIEW tapline.live_zones IS
-    'People in each zone now, people seen today only, and how many lanes the count has heard from';
+    'People in each zone now, people seen today only, and the number of lanes heard';
 COMMENT ON COLUMN tapline.live_zones.zone_id IS 'Zone';
 COMMENT ON COLUMN tapline.live_zones.name IS 'Name of the zone';
 COMMENT ON COLUMN tapline.live_zones.parent_id IS 'Zone that contains it; null: top level';
@@ -61,15 +61,14 @@ COMMENT ON COLUMN tapline.live_gates.refused_today IS 'Taps refused, today';
 COMMENT ON COLUMN tapline.live_gates.annulled_today IS
     'Admissions annulled, today, verdict 64: the person did not pass';
 COMMENT ON COLUMN tapline.live_gates.untapped_today IS
-    'Passages without a tap and admissions without a band, today: verdicts 133 and 134';
+    'Passages without a tap and admissions without a tag, today: verdicts 133 and 134';
 COMMENT ON COLUMN tapline.live_gates.last_at IS 'Time of the last tap today';
 COMMENT ON COLUMN tapline.live_gates.lanes IS 'Enabled lanes at the gate';
 COMMENT ON COLUMN tapline.live_gates.lanes_silent IS 'Those of them not heard for 60 s';
 COMMENT ON COLUMN tapline.live_gates.as_of IS 'When a lane of the gate was last heard';
 
 COMMENT ON VIEW tapline.scanner_health IS
-    'Health of each scanner: when it was last heard, what it has not uploaded, what it decides from, what the '
-    'center stored of it';
+    'Last contact, backlog, snapshot, and stored scans of each scanner';
 COMMENT ON COLUMN tapline.scanner_health.scanner_id IS 'Scanner';
 COMMENT ON COLUMN tapline.scanner_health.enabled IS 'False: its batches are quarantined';
 COMMENT ON COLUMN tapline.scanner_health.gate IS 'Name of the gate of its last batch, else of its default gate';

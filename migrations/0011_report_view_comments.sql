@@ -27,7 +27,7 @@ COMMENT ON COLUMN tapline.delegate_track.seq IS 'Position in the journal';
 
 COMMENT ON VIEW tapline.double_admissions IS
     'Consecutive admissions of one person into one zone in one event day, without exit or annulment between: a '
-    'shared or copied band, or a missed exit';
+    'shared or copied tag, or a missed exit';
 COMMENT ON COLUMN tapline.double_admissions.attendee_id IS 'Attendee; null: the tag is not registered';
 COMMENT ON COLUMN tapline.double_admissions.name IS 'Name of the attendee';
 COMMENT ON COLUMN tapline.double_admissions.external_ref IS 'Reference of the registration system';

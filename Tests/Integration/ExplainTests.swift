@@ -173,7 +173,7 @@ import Testing
         let question = ["explain", file, "--tag", "5", "--at", "2026-11-23T10:00:00Z"]
         let all = try Run.succeeding("tapline-snapshot", question)
         #expect(all.lines.first == "tag 5: not in this snapshot" && all.lines.count == 2 + 7)
-        #expect(all.lines.contains("  Plain    into Hall: unknown: the tag is not on the list of this snapshot"))
+        #expect(all.lines.contains("  Plain    into Hall: unknown: the tag is not in this snapshot"))
         let out = try Run.succeeding("tapline-snapshot", question + ["--gate", "Plain", "--direction", "out"])
         #expect(out.lines.last == "  Plain  out to Foyer: admitted: an exit is never rejected")
         let none = try Run.it("tapline-snapshot", question + ["--gate", "Nowhere"])
