@@ -25,12 +25,15 @@ package struct GateState: Hashable, Sendable {
         }
     }
 
+    /// Process ID of the gate.
     package var pid: Int32
+    /// ID of its scanner.
     package var scanner: String
     /// ID of its journal.
     package var journal: String
     /// The readers with their problems: `stdin`, or `nfc:auto, serial:/dev/ttyACM0 (unplugged)`.
     package var reader: String
+    /// Version of its program.
     package var software: String
     /// Device clock at its start, in seconds since 1970-01-01 UTC.
     package var startedS: Int64
@@ -65,6 +68,7 @@ package struct GateState: Hashable, Sendable {
         self.snapshot = snapshot
     }
 
+    /// The path of the file in a data folder.
     package static func path(_ folder: String) -> String { folder + "/gate.json" }
 
     /// Reads the file; `nil` if it is missing or invalid.

@@ -58,6 +58,7 @@ package final class CodeReader: Sendable {
         health = ReaderHealth(log: log, deliver: deliver)
     }
 
+    /// The service that runs the reader on a new thread.
     package func service() -> Service {
         Service.thread("codes") { stop in self.run(stop) }
     }

@@ -71,6 +71,7 @@ package final class NFCReader: Sendable {
         NFCLibrary.start()
     }
 
+    /// The service that runs the reader and its watchdog on new threads.
     package func service() -> Service {
         Service.thread("nfc-reader") { stop in
             let ended = StopSignal()

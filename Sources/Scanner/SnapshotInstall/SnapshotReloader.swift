@@ -42,6 +42,7 @@ package final class SnapshotReloader: Sendable {
     private let store: SnapshotStore
     private let log = Log("snapshots")
 
+    /// - Parameter store: the store whose current snapshot is opened.
     package init(_ store: SnapshotStore) { self.store = store }
 
     /// Returns the newest snapshot opened since the last call. Never blocks.

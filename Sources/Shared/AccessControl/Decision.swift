@@ -26,7 +26,9 @@ import Snapshots
 ///
 /// Source: contract.md sections 2 and 6.
 package struct Decision: Hashable, Sendable {
+    /// The verdict to journal and to show.
     package let verdict: Verdict
+    /// Circumstances of the verdict, journaled with it.
     package let flags: Flags
 
     package init(verdict: Verdict, flags: Flags) {

@@ -2,6 +2,7 @@ package import ScanBatchCodec
 package import ScanModel
 
 extension PublishWindow {
+    /// Limits and time-outs of the publisher.
     package struct Limits: Sendable {
         /// Maximum number of scans in a batch. A lost connection halves the current limit, a quick confirm doubles it.
         package var batchScans = 500

@@ -100,11 +100,13 @@ extension PublishWindow {
     /// The current snapshot has changed, so a heartbeat is due.
     package mutating func requestHeartbeat() { heartbeatIsDue = true }
 
+    /// A connection with an open channel is established. The stall time starts.
     package mutating func connected(nowMs: Int64) {
         (link, isBlocked, progressMs) = (.up, false, nowMs)
         (refusedSinceMs, isRefusedTooLong) = (nil, false)
     }
 
+    /// The attempt failed. The next address is tried after the back-off.
     package mutating func connectFailed(nowMs: Int64) {
         address += 1
         link = .down(untilMs: nowMs + Int64(connectBackoff.nextDelayMs(using: &random)))
@@ -129,10 +131,13 @@ extension PublishWindow {
         delay(nowMs)
     }
 
+    /// A channel replaces the closed one. The stall time starts.
     package mutating func channelOpened(nowMs: Int64) { (link, progressMs) = (.up, nowMs) }
 
+    /// The broker accepts no publishes at present (`connection.blocked`).
     package mutating func blocked() { isBlocked = true }
 
+    /// The broker accepts publishes again (`connection.unblocked`). The stall time starts.
     package mutating func unblocked(nowMs: Int64) { (isBlocked, progressMs) = (false, nowMs) }
 
     /// The peer's kernel has acknowledged bytes in flight.

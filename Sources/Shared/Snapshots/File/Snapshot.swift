@@ -13,6 +13,7 @@ package final class Snapshot {
     package static let format: Int64 = 1
 
     package let path: String
+    /// Version of the snapshot, from 1.
     package let version: Int64
     /// The event's name.
     package let event: String

@@ -9,6 +9,7 @@ package struct Attendee: Hashable, Sendable {
         case void = 4
     }
 
+    /// Whether the tag may be used.
     package let status: Status
     /// Key into `Snapshot.passes`; 0, which is never a key, for an attendee without a pass.
     package let pass: Int64
