@@ -27,7 +27,7 @@ package struct DecisionInput: Sendable {
     package var pass: Pass?
     /// The nesting of the zones, for the pass and the gate.
     package var zones: ZoneTree
-    /// What the lane remembers of the person at this gate on this day.
+    /// Prior presence of the person at this gate on this day.
     package var memory: PriorPresence
 
     package init(
@@ -69,7 +69,7 @@ package enum SnapshotValidity: Hashable, Sendable {
     case usable(expiresS: Int64)
 }
 
-/// What a lane remembers of one person, as seen from one gate on the day of one tap.
+/// Prior presence of one person at one gate, on the day of one tap.
 package struct PriorPresence: Hashable, Sendable {
     /// Whether the person is in the gate's zone, or in a zone within it.
     package var isInside: Bool

@@ -122,8 +122,8 @@ extension PublishWindow {
         connectFailed(nowMs: nowMs)
     }
 
-    /// The broker closed the channel, for example because the exchange is missing. Its publishes are void, and the
-    /// connection stays.
+    /// The broker closed the channel, for example because the exchange is missing. Its publishes are
+    /// lost; the connection stays open.
     package mutating func channelClosed(nowMs: Int64) {
         rewind()
         refusals += 1
@@ -225,9 +225,10 @@ extension PublishWindow {
 extension PublishWindow {
     /// Returns the next action.
     ///
-    /// Before the next call, the caller answers a `publish` or `heartbeat` with `published`, `unreadable`, `missing` or
-    /// `connectionLost`, a `connect` with `connected` or `connectFailed`, and an `openChannel` with `channelOpened` or
-    /// a loss.
+    /// The caller reports the result before the next call:
+    /// - after `publish` or `heartbeat`: `published`, `unreadable`, `missing` or `connectionLost`
+    /// - after `connect`: `connected` or `connectFailed`
+    /// - after `openChannel`: `channelOpened` or a loss
     package mutating func next(nowMs: Int64) -> Step {
         switch link {
         case .down(let untilMs): return nowMs >= untilMs ? .connect(address: address) : .wait(ms: untilMs - nowMs)

@@ -20,9 +20,10 @@ package final class Upload {
         package var exchange = "tapline.scans"
         /// Interval of AMQP heartbeats proposed to the broker, in seconds.
         package var heartbeatS = 10
-        /// Time limit of a TCP connect, in milliseconds. A stop takes effect within this time, name resolution excepted.
+        /// Time limit of a TCP connect, in milliseconds. A stop takes effect within this time, name resolution
+        /// excepted.
         package var connectTimeoutMs = 5_000
-        /// Time limit of the AMQP handshake, in milliseconds.
+        /// Time limit of the AMQP handshake, and of each later response of the broker, in milliseconds.
         package var loginTimeoutMs = 20_000
         /// Interval at which the journal is polled, and maximum sleep on the socket.
         package var pollMs = 100

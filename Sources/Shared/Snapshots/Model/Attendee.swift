@@ -1,4 +1,4 @@
-/// One row of a snapshot's `attendees`: what a gate knows of a tag (contract.md section 6).
+/// One row of a snapshot's `attendees`: the data of one tag (contract.md section 6).
 package struct Attendee: Hashable, Sendable {
     /// The state of the tag or of the person who wears it, whichever is more restrictive.
     package enum Status: Int64, Sendable, CaseIterable {
