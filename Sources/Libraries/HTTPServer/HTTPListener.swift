@@ -15,8 +15,8 @@ package final class HTTPListener: Sendable {
         /// Maximum number of open connections: enough for a thousand scanners with kept connections, and browsers.
         /// Further clients receive 503 and are disconnected.
         ///
-        /// Also capped at a quarter of RLIMIT_NOFILE, because each connection may need two descriptors (socket and
-        /// file) and the broker and database connections must always find one.
+        /// Also capped at a quarter of RLIMIT_NOFILE. Each connection may need two descriptors (socket and file), and
+        /// the broker and database connections must always find one.
         package var connections = 4_096
         /// A connection without traffic is closed after this time, in seconds.
         package var idleS = 30
