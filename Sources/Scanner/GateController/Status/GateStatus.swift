@@ -135,7 +135,7 @@ package struct GateStatus: Codable, Sendable {
                 "snapshot  \(snapshot.version) of \(snapshot.event), \(snapshot.age / 3_600) h old, "
                     + "\(snapshot.expired ? "EXPIRED" : "expires") \(snapshot.expiresAt)")
         }
-        lines += damaged.map { "damaged   \($0): tapline-gate recover reads it" }
+        lines += damaged.map { "damaged   \($0): recover it with tapline-gate recover" }
         lines += (alarms ?? []).map { "alarm     \($0)" }
         if let problem { lines.append("problem   \(problem)") }
         return lines.joined(separator: "\n")

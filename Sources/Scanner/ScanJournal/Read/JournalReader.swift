@@ -22,7 +22,7 @@ package struct JournalRecord: Hashable, Sendable {
 /// empty. A file that the gate has replaced is detected, and the new one is read.
 ///
 /// A simulated fleet has the `Journal` of the same folder in the same process. Then the journal must be opened before
-/// the first read and closed after the last one. SQLite shares the -shm file among the connections of a process, and the
+/// the first read and closed after the last one. SQLite shares the -shm file among the connections of a process. The
 /// first connection decides whether it is writable.
 package final class JournalReader {
     private let path: String
