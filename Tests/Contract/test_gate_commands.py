@@ -133,4 +133,4 @@ def test_corrupt_journal_is_moved_away_and_reported(system):
     assert status["damaged"][0].startswith("journal.sqlite.damaged-"), status["damaged"]
     assert (lane.device.data / status["damaged"][0]).exists()
     text = system.run("tapline-gate", "status", "--data", lane.device.data).stdout
-    assert "tapline-gate recover reads it" in text, text
+    assert "recover it with tapline-gate recover" in text, text

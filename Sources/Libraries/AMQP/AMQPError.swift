@@ -2,6 +2,7 @@ package import ErrorModel
 
 /// A failed AMQP operation, its cause and the resulting state of the connection.
 package struct AMQPError: OperationError, Equatable {
+    /// Kind of failure, which decides whether the connection or the channel can still be used.
     package enum Kind: Sendable, Equatable {
         /// Invalid URL.
         case address

@@ -23,6 +23,13 @@ package struct AMQPProperties: Sendable, Hashable {
     package var deliveryMode: UInt8
     package var headers: [String: AMQPValue]
 
+    /// - Parameters:
+    ///   - contentType: MIME type of the body.
+    ///   - type: application-defined type of the message.
+    ///   - messageID: application-defined ID of the message.
+    ///   - userID: user of the connection; the broker rejects any other.
+    ///   - deliveryMode: 1 transient, 2 persistent.
+    ///   - headers: application-defined headers.
     package init(
         contentType: String? = nil, type: String? = nil, messageID: String? = nil, userID: String? = nil,
         deliveryMode: UInt8 = 2, headers: [String: AMQPValue] = [:]

@@ -12,6 +12,7 @@ package struct CMAC: Sendable {
     /// Subkey for a padded last block.
     private let padded: [UInt8]
 
+    /// Derives both subkeys from the cipher with the secret key.
     package init(_ cipher: AES128) {
         self.cipher = cipher
         whole = CMAC.doubled(cipher.encrypt(block: [UInt8](repeating: 0, count: AES128.length)))

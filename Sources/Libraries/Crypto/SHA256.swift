@@ -9,6 +9,7 @@ package struct SHA256: Sendable {
 
     private var state = SHA256_CTX()
 
+    /// Starts a hash of no bytes.
     package init() { SHA256_Init(&state) }
 
     /// Hashes further bytes.

@@ -2,7 +2,7 @@
 ///
 /// Libraries and services throw their own types; `CLI` maps the category to an exit code (contract.md section 8).
 package protocol OperationError: Error, CustomStringConvertible, Sendable {
-    /// Who can correct the fault: the user, time, or neither.
+    /// Kind of fault, which decides the exit code.
     var category: ErrorCategory { get }
     /// Whether the same call can succeed later without a change by the user.
     var isRetriable: Bool { get }

@@ -2,6 +2,7 @@ package import ErrorModel
 
 /// A request without a usable response.
 package struct HTTPClientError: OperationError, Equatable {
+    /// Kind of failure.
     package enum Kind: Sendable, Equatable {
         /// Invalid URL: malformed, or neither http nor https.
         case address

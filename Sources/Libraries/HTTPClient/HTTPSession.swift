@@ -17,6 +17,7 @@ package struct HTTPResponse: Sendable {
 ///
 /// Only http and https. Follows at most three redirects, never to another scheme and never from https to http.
 package final class HTTPSession {
+    /// Time-outs and trust of a session.
     package struct Settings: Sendable {
         /// Time-out of name resolution, TCP and TLS together, in milliseconds.
         package var connectTimeoutMs = 5_000
@@ -39,6 +40,7 @@ package final class HTTPSession {
     private let message = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
     private static let initialised = curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK
 
+    /// Creates a session. It connects at the first request.
     package init(_ settings: Settings = Settings()) {
         precondition(HTTPSession.initialised, "curl_global_init")
         guard let handle = curl_easy_init() else { fatalError("out of memory") }

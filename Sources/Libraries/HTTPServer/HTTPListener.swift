@@ -7,14 +7,16 @@ import Synchronization
 /// The handler runs on that thread, so it must answer from memory or with a file and never block. Files are sent with
 /// sendfile(2), so a slow client costs a socket and no memory.
 package final class HTTPListener: Sendable {
+    /// Returns the response to a request. Runs on the polling thread and must not block.
     package typealias Handler = @Sendable (HTTPRequest) -> HTTPResponse
 
+    /// Limits against slow and numerous clients.
     package struct Limits: Sendable {
         /// Maximum number of open connections: enough for a thousand scanners with kept connections, and browsers.
         /// Further clients receive 503 and are disconnected.
         ///
-        /// Also capped at a quarter of RLIMIT_NOFILE, because each connection may need two descriptors (socket and
-        /// file) and the broker and database connections must always find one.
+        /// Also capped at a quarter of RLIMIT_NOFILE. Each connection may need two descriptors (socket and file), and
+        /// the broker and database connections must always find one.
         package var connections = 4_096
         /// A connection without traffic is closed after this time, in seconds.
         package var idleS = 30

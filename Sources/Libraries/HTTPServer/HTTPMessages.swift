@@ -15,6 +15,7 @@ package struct HTTPRequest: Sendable {
 
 /// The answer to a request.
 package struct HTTPResponse: Sendable {
+    /// Content of a response.
     package enum Body: Sendable {
         case bytes([UInt8])
         /// A file. The server handles ETag, If-None-Match, Range and If-Range (RFC 9110 sections 13 and 14).

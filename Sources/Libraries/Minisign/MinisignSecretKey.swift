@@ -23,9 +23,11 @@ package struct MinisignSecretKey: Sendable {
 
     // MARK: The file
     //
-    // 158 bytes in base64 under a comment line: "Ed", the key derivation ("Sc" scrypt, or two zeros for none), "B2", a
-    // 32-byte salt, scrypt's ops and memory limits (8 bytes each, little-endian), and 104 bytes. A password encrypts
-    // these by XOR with the derived key: the key's number, seed and public key, and BLAKE2b-256 over "Ed" and those.
+    // 158 bytes in base64 under a comment line, in this order:
+    // - "Ed"; the key derivation ("Sc" scrypt, or two zeros for none); "B2"; a 32-byte salt
+    // - scrypt's ops and memory limits, 8 bytes each, little-endian
+    // - 104 bytes: the key's number, seed and public key, and BLAKE2b-256 over "Ed" and those
+    // A password encrypts the 104 bytes by XOR with the derived key.
     private static let derivation = Array("Sc".utf8)
     private static let checksum = Array("B2".utf8)
     private static let fileLength = 158

@@ -2,8 +2,11 @@ import Crypto
 
 /// A signature file in minisign's format, which `minisign -V` verifies.
 ///
-/// Four lines: an untrusted comment; the algorithm, the key number and the signature of the file; a trusted comment;
-/// the signature of the first signature and the trusted comment.
+/// Four lines:
+/// 1. an untrusted comment
+/// 2. the algorithm, the key number and the signature of the file
+/// 3. a trusted comment
+/// 4. the signature of the first signature and the trusted comment
 package struct MinisignSignature: Sendable {
     /// Signature of the file's BLAKE2b-512: minisign's default since 2021.
     static let prehashed = Array("ED".utf8)

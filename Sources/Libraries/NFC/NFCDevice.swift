@@ -58,7 +58,7 @@ package final class NFCDevice: Sendable {
         var found = shim_target()
         let result = shim_select(handle.pointer, &found)
         if result == 0 || result == NFC_ETGRELEASED { return nil }
-        guard result > 0 else { throw NFCError("look for a tag", code: result) }
+        guard result > 0 else { throw NFCError("poll for a tag", code: result) }
         let uid = withUnsafeBytes(of: found.uid) { Array($0.prefix(found.uid_length)) }
         return NFCTag(uid: uid, selRes: found.sak)
     }

@@ -23,16 +23,16 @@ package struct NFCError: OperationError, Hashable {
     /// `false` for arguments and functions that the reader or libnfc does not support.
     package var isRetriable: Bool { ![NFC_EINVARG, NFC_EDEVNOTSUPP, NFC_ENOTIMPL].contains(code) }
 
-    package var description: String {
-        if code == 0 { return "\(operation) failed" }
-        return "\(operation): \(NFCError.texts[code] ?? "error \(code)")"
-    }
+    /// The cause without the operation, such as `no such reader`.
+    package var cause: String { code == 0 ? "failed" : NFCError.texts[code] ?? "error \(code)" }
+
+    package var description: String { code == 0 ? "\(operation) failed" : "\(operation): \(cause)" }
 
     private static let tagCodes: Set<Int32> = [NFC_ERFTRANS, NFC_ETGRELEASED, NFC_ECHIP, NFC_EOVFLOW]
     private static let texts: [Int32: String] = [
         NFC_EIO: "input/output error", NFC_EINVARG: "invalid argument", NFC_EDEVNOTSUPP: "not supported by the reader",
         NFC_ENOTSUCHDEV: "no such reader", NFC_EOVFLOW: "answer too long", NFC_ETIMEOUT: "no answer in time",
-        NFC_EOPABORTED: "given up by the watchdog", NFC_ENOTIMPL: "not implemented", NFC_ETGRELEASED: "tag has left",
+        NFC_EOPABORTED: "aborted by the watchdog", NFC_ENOTIMPL: "not implemented", NFC_ETGRELEASED: "tag has left",
         NFC_ERFTRANS: "radio error", NFC_ESOFT: "out of memory or descriptors", NFC_ECHIP: "error inside the reader",
     ]
 }

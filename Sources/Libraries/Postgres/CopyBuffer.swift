@@ -42,16 +42,22 @@ package final class CopyBuffer {
         rowCount += 1
     }
 
+    /// NULL, for a column of any type.
     package func putNull() {
         reserve(4)
         store(Int32(-1))
     }
+    /// `smallint`.
     package func put(_ value: Int16) { putInteger(value) }
+    /// `integer`.
     package func put(_ value: Int32) { putInteger(value) }
+    /// `bigint`.
     package func put(_ value: Int64) { putInteger(value) }
+    /// `bigint`, or NULL for `nil`.
     package func put(_ value: Int64?) {
         if let value { putInteger(value) } else { putNull() }
     }
+    /// `boolean`.
     package func put(_ value: Bool) { putInteger(UInt8(value ? 1 : 0)) }
 
     /// `timestamptz`, in microseconds since 1970-01-01 UTC.

@@ -9,7 +9,8 @@ package struct PostgresUUID: Hashable, Sendable {
 }
 
 /// A parameter of a statement. All but texts are sent in binary format with their type, so the SQL needs no cast: `$1`
-/// of `.int64s` is a `bigint[]`.
+/// of `.int64s` is a `bigint[]`. Integers are `smallint`, `integer` or `bigint` by their size. `.bytes` is `bytea`, and
+/// `.double` is `double precision`.
 ///
 /// Times are microseconds since 1970-01-01 UTC; their type is `timestamptz`.
 package enum PostgresParameter: Sendable {
@@ -38,7 +39,9 @@ package enum PostgresParameter: Sendable {
     case timestamps([Int64])
     case optionalTimestamps([Int64?])
 
+    /// A `bigint`, or NULL for `nil`.
     package static func optional(_ value: Int64?) -> PostgresParameter { value.map(PostgresParameter.int64) ?? .null }
+    /// A value in text format, or NULL for `nil`.
     package static func optional(_ value: String?) -> PostgresParameter { value.map(PostgresParameter.text) ?? .null }
 }
 

@@ -21,8 +21,10 @@ package final class PostgresResult {
     package var affectedRows: Int { Int(String(cString: PQcmdTuples(handle))) ?? 0 }
     /// For example `INSERT 0 1` or `COMMIT`.
     package var commandTag: String { String(cString: PQcmdStatus(handle)) }
+    /// Returns the name of a column.
     package func columnName(_ column: Int) -> String { String(cString: PQfname(handle, Int32(column))) }
 
+    /// Returns whether a value is NULL.
     package func isNull(_ row: Int, _ column: Int) -> Bool {
         precondition(
             row >= 0 && row < rowCount && column >= 0 && column < columnCount, "no such row or column in the result")
@@ -58,12 +60,15 @@ package final class PostgresResult {
         return isNegative ? value : 0 &- value
     }
 
+    /// Reads an integer like `int`; `nil` for NULL.
     package func optionalInt(_ row: Int, _ column: Int) -> Int64? { isNull(row, column) ? nil : int(row, column) }
 
     /// Reads any type in text format, and text types in binary format.
     package func text(_ row: Int, _ column: Int) -> String { String(decoding: raw(row, column), as: UTF8.self) }
+    /// Reads a text like `text`; `nil` for NULL.
     package func optionalText(_ row: Int, _ column: Int) -> String? { isNull(row, column) ? nil : text(row, column) }
 
+    /// Reads `boolean` in either format.
     package func bool(_ row: Int, _ column: Int) -> Bool {
         guard let first = raw(row, column).first else { return false }
         return first == 1 || first == UInt8(ascii: "t")
@@ -89,6 +94,7 @@ package final class PostgresResult {
         return stride(from: 2, to: bytes.count, by: 2).map { digit(bytes[$0]) << 4 | digit(bytes[$0 + 1]) }
     }
 
+    /// Reads `uuid` in either format. NULL fails in binary format (precondition) and is 0 in text format.
     package func uuid(_ row: Int, _ column: Int) -> PostgresUUID {
         let bytes = raw(row, column)
         if isBinary(column) {
@@ -113,6 +119,7 @@ package final class PostgresResult {
         precondition(isBinary(column), "read times in binary format: query(..., binary: true)")
         return int(row, column) &+ epochOffsetMicros
     }
+    /// Reads a time like `microseconds`; `nil` for NULL.
     package func optionalMicroseconds(_ row: Int, _ column: Int) -> Int64? {
         isNull(row, column) ? nil : microseconds(row, column)
     }

@@ -3,9 +3,11 @@ import CSQLite
 /// An SQLite connection, closed with the object. Confined to one thread at a time: opened with SQLITE_OPEN_NOMUTEX, and
 /// not `Sendable`.
 package final class Database {
+    /// Kind of access to the file.
     package enum Mode: Sendable, Equatable {
         /// Read and write; creates a missing file.
         case create
+        /// Read and write; fails with SQLITE_CANTOPEN if the file is missing.
         case readWrite
         /// Read-only access to the WAL database of another process; does not write to the -shm file
         /// (`mode=ro&readonly_shm=1`). Fails with SQLITE_CANTOPEN if the writer has never run. Within one process, open

@@ -59,11 +59,11 @@ package enum CorruptFile {
     }
 
     /// The path of the WAL of a file, also after an interrupted rename.
-    package static func log(of path: String) -> String { (unfinished(path) ?? path) + wal }
+    package static func walPath(of path: String) -> String { (unfinished(path) ?? path) + wal }
 
     /// Whether a file is missing or empty, and its WAL is not. SQLite would delete the WAL, even on a read-only
     /// connection.
-    package static func isLogAlone(_ path: String) -> Bool {
+    package static func isWALAlone(_ path: String) -> Bool {
         isEmpty(path) && (Files.status(path + wal)?.size ?? 0) > walHeaderBytes
     }
 

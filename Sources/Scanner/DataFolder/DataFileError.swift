@@ -2,7 +2,9 @@ package import SQLite
 
 /// A file of the data folder could not be written or read.
 package struct DataFileError: Error, CustomStringConvertible, Sendable {
+    /// Path of the file.
     package let path: String
+    /// The cause.
     package let detail: String
     /// Whether the disk is full.
     package let isFull: Bool
@@ -17,6 +19,7 @@ package struct DataFileError: Error, CustomStringConvertible, Sendable {
         isFull = false
     }
 
+    /// Classifies an error of SQLite: full disk, corrupt file, failed disk, or other.
     package init(_ path: String, _ error: SQLiteError) {
         self.path = path
         isFull = error.isFull

@@ -2,8 +2,11 @@ import SQLite
 
 /// Paths in a scanner's data folder.
 package enum DataFolderPaths {
+    /// The journal file, written by the gate.
     package static func journal(_ folder: String) -> String { folder + "/journal.sqlite" }
+    /// The lock of the running gate.
     package static func gateLock(_ folder: String) -> String { folder + "/gate.lock" }
+    /// The upload cursors, written by the publisher.
     package static func shipped(_ folder: String) -> String { folder + "/shipped.sqlite" }
     /// Separates the name of a quarantined file and its time.
     package static let damagedMark = ".damaged-"

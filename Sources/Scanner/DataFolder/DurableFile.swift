@@ -42,13 +42,14 @@ package struct DurableFile {
 
     /// Opens the file, or makes it.
     ///
-    /// A file that is corrupt, of another kind, or on failed blocks of the disk is quarantined and replaced by an empty
-    /// one, because a gate must open.
+    /// A file that is corrupt, of another kind, or on failed blocks of the disk is quarantined. An empty one replaces
+    /// it, because a gate must open.
+    ///
     /// - Throws: `DataFileError`, also if a file cannot be quarantined.
     package func open(_ path: String) throws -> Opened {
         do {
             var quarantined = try CorruptFile.finish(path)
-            if CorruptFile.isLogAlone(path) {
+            if CorruptFile.isWALAlone(path) {
                 quarantined = try CorruptFile.move(path, "the file is missing or empty, and its WAL is not")
             }
             do { return Opened(database: try opened(path), quarantined: quarantined) } catch let error as SQLiteError

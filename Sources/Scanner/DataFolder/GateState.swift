@@ -7,7 +7,8 @@ package import ScanModel
 /// The file is replaced as a whole. It is not durable, because the next start writes it again.
 ///
 /// Written by the gate; read by the publisher for heartbeats and by both `status` commands. The reader may be older or
-/// newer than the writer: a field that is missing or of another type is ignored.
+/// newer than the writer: a field that is missing or of another type is ignored, except `pid` and `scanner`. A file
+/// without these is invalid.
 package struct GateState: Hashable, Sendable {
     /// One reader of the lane.
     package struct Reader: Hashable, Sendable, Codable {
@@ -25,12 +26,15 @@ package struct GateState: Hashable, Sendable {
         }
     }
 
+    /// Process ID of the gate.
     package var pid: Int32
+    /// ID of its scanner.
     package var scanner: String
     /// ID of its journal.
     package var journal: String
     /// The readers with their problems: `stdin`, or `nfc:auto, serial:/dev/ttyACM0 (unplugged)`.
     package var reader: String
+    /// Version of its program.
     package var software: String
     /// Device clock at its start, in seconds since 1970-01-01 UTC.
     package var startedS: Int64
@@ -39,8 +43,8 @@ package struct GateState: Hashable, Sendable {
     package var gateName: String?
     package var zone: String?
     package var problem: String?
-    /// Version of the snapshot in use; 0 without one.
-    package var snapshot: Int64
+    /// Version of the snapshot in use; 0 without one, `nil` if the file does not contain it.
+    package var snapshot: Int64?
     /// Seconds since 1970-01-01 UTC; `nil` without a snapshot.
     package var snapshotExpiresS: Int64?
     /// `ok`, or its problem; `nil` without a turnstile.
@@ -65,6 +69,7 @@ package struct GateState: Hashable, Sendable {
         self.snapshot = snapshot
     }
 
+    /// The path of the file in a data folder.
     package static func path(_ folder: String) -> String { folder + "/gate.json" }
 
     /// Reads the file; `nil` if it is missing or invalid.
@@ -107,13 +112,13 @@ extension GateState: Codable {
         func value<Value: Decodable>(_ key: CodingKeys) -> Value? {
             (try? values.decodeIfPresent(Value.self, forKey: key)) ?? nil
         }
-        pid = value(.pid) ?? 0
-        scanner = value(.scanner) ?? ""
+        pid = try values.decode(Int32.self, forKey: .pid)
+        scanner = try values.decode(String.self, forKey: .scanner)
         journal = value(.journal) ?? ""
         reader = value(.reader) ?? ""
         software = value(.software) ?? ""
         startedS = value(.startedS) ?? 0
-        snapshot = value(.snapshot) ?? 0
+        snapshot = value(.snapshot)
         gate = value(.gate)
         gateName = value(.gateName)
         zone = value(.zone)

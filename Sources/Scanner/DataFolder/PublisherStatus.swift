@@ -9,6 +9,7 @@ import Synchronization
 package final class PublisherStatus: Sendable {
     /// The content of `publisher.json`.
     package struct Report: Codable, Sendable, Equatable {
+        /// State of the connection to the broker.
         package struct Upload: Codable, Sendable, Equatable {
             /// `starting`, `connected`, `blocked`, `waiting` (for the broker), `stopped`.
             package var state = "starting"
@@ -24,6 +25,7 @@ package final class PublisherStatus: Sendable {
             /// Other scanners with journals in this folder, which are not uploaded.
             package var foreign: [String] = []
         }
+        /// State of the snapshot downloads. Times are RFC 3339.
         package struct Download: Codable, Sendable, Equatable {
             package var lastChecked: String?
             package var installed: Int64?
@@ -71,9 +73,10 @@ package final class PublisherStatus: Sendable {
         return try? JSONDecoder().decode(Report.self, from: Data(bytes))
     }
 
-    /// The present report.
+    /// The current report.
     package var report: Report { state.withLock { $0.report } }
 
+    /// Changes the report. Thread-safe; `save` writes the change.
     package func update(_ change: (inout Report) -> Void) {
         state.withLock { state in
             let before = state.report

@@ -1,5 +1,5 @@
-/// Arabic words as bitmaps, because hardly a terminal joins and turns Arabic letters, and none shows them big. Drawn
-/// once from the free typeface DejaVu Sans Bold at 15 pixels; a hex digit is four pixels, rows from top to bottom.
+/// Arabic words as bitmaps, because few terminals shape Arabic text, and none can enlarge it. Drawn once from the free
+/// typeface DejaVu Sans Bold at 15 pixels. A hex digit is four pixels; rows run from top to bottom.
 enum ArabicBitmapFont {
     static func bitmap(_ words: String) -> Bitmap? { drawn[words].map { Bitmap(width: $0.width, hex: $0.rows) } }
 

@@ -53,7 +53,7 @@ struct Bitmap: Equatable, Sendable {
     }
 }
 
-/// The shape of an answer, for people who do not see its colour.
+/// Shape of a verdict, for colour-blind people.
 enum DisplayShape: Sendable {
     case check, cross, warning
 

@@ -32,7 +32,7 @@ enum DisplayWords {
 
     private static let goodbye = (en: "GOODBYE", ar: "مع السلامة")
 
-    /// The title of a tap that could not be journaled. A way out opens all the same, and its title says so.
+    /// The title of a tap that could not be journaled. An exit opens anyway; its title is GOODBYE.
     static func failed(opens: Bool, _ language: DisplayLanguage) -> [String] {
         guard opens else { return lines(callStaff(language)) }
         return lines(language == .en ? goodbye.en : goodbye.ar)
@@ -43,7 +43,7 @@ enum DisplayWords {
     /// Splits a text into one line per word, because short lines are drawn bigger.
     static func lines(_ words: String) -> [String] { words.split(separator: " ").map(String.init) }
 
-    /// What the crew should know beyond the title of an answer.
+    /// Remarks below the title of a verdict.
     static func remarks(_ result: TapResult, _ language: DisplayLanguage) -> [String] {
         let flags = result.scan.flags
         var words: [String] = []

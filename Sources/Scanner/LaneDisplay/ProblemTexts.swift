@@ -101,7 +101,7 @@ extension ReaderProblem {
 }
 
 extension ReaderProblem.DriverFault {
-    /// `nil` if only the driver's own text says the cause.
+    /// `nil` if only the driver's text states the cause.
     fileprivate var arabic: String? {
         switch self {
         case .inputOutput: "خطأ في الاتصال"

@@ -5,8 +5,8 @@ import SerialPorts
 
 /// A scanner of 2D bar codes, with a separate thread.
 ///
-/// The path is a serial port with one code a line, a keyboard (an input device of Linux such as
-/// `/dev/input/by-id/...-event-kbd`), or a named pipe with one code a line. The kind is detected when it is opened.
+/// The path is a serial port or a named pipe with one code a line, or a keyboard. A keyboard is an input device of
+/// Linux such as `/dev/input/by-id/...-event-kbd`. The kind is detected when the path is opened.
 ///
 /// When the port cannot be opened or hangs up, the reader reports `.lost` once and tries again with back-off. It
 /// reports `.back`, also at the start, when the port has stayed open for a moment or has delivered a code. A scanner
@@ -58,6 +58,7 @@ package final class CodeReader: Sendable {
         health = ReaderHealth(log: log, deliver: deliver)
     }
 
+    /// The service that runs the reader on a new thread.
     package func service() -> Service {
         Service.thread("codes") { stop in self.run(stop) }
     }

@@ -18,9 +18,8 @@ package final class NFCReader: Sendable {
     /// answers all commands but finds no tags, and only opening restores its settings. A tap during this takes about
     /// 0.2 s longer.
     static let selfTestMs: Int64 = 10_000
-    /// A reader that has polled for this time without an error works, in milliseconds. One that fails earlier is tried
-    /// with back-off and not reported as back, because a weak supply that fails with each tag would make the display
-    /// flicker. Tags that it reads are reported.
+    /// A reader that has polled for this time without an error works, in milliseconds. Before that, reconnects use
+    /// back-off and are not reported: a weak supply would otherwise make the display flicker. Tags are reported.
     static let settledMs: Int64 = 2_000
     /// Interval between two checks whether a missing port is back, in milliseconds.
     static let goneMs = 200
@@ -29,7 +28,7 @@ package final class NFCReader: Sendable {
     static let openLimitMs: Int64 = 5_000
     static let watchPauseMs = 250
     /// Time limit of the exchange with one chip, in milliseconds. Seven commands of about 30 ms are usual, and people
-    /// hold a band to the reader for about a second.
+    /// hold a wristband to the reader for about a second.
     static let readLimitMs: Int64 = 1_000
     /// Number of consecutive radio errors after which the reader is reopened.
     static let disturbanceLimit = 50
@@ -71,6 +70,7 @@ package final class NFCReader: Sendable {
         NFCLibrary.start()
     }
 
+    /// The service that runs the reader and its watchdog on new threads.
     package func service() -> Service {
         Service.thread("nfc-reader") { stop in
             let ended = StopSignal()
@@ -106,7 +106,7 @@ package final class NFCReader: Sendable {
         while !stop.isStopped {
             do { try session(stop, &spell) } catch {
                 health.lost(ReaderProblem(error))
-                // A disconnected reader is not weak, and the person who connects it waits for it.
+                // No back-off after a disconnect: the person who reconnects the reader waits for it.
                 let isGone = connstring.flatMap(NFCReader.port).map { !Files.exists($0) } ?? false
                 if spell.isSettled || isGone { backoff.reset() }
                 let isWeak = spell.hasWorked ? !spell.isSettled : spell.isDoubtful

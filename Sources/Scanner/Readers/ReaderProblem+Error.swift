@@ -9,10 +9,7 @@ extension ReaderProblem {
         case let error as ReaderError: self = error.problem
         case let error as SystemError: self = .system(error)
         case let error as NFCError where error.fault != .other:
-            let text = error.description
-            let prefix = error.operation + ": "
-            let cause = text.hasPrefix(prefix) ? String(text.dropFirst(prefix.count)) : text
-            self = .driver(DriverFault(error.fault), operation: error.operation, cause: cause)
+            self = .driver(DriverFault(error.fault), operation: error.operation, cause: error.cause)
         default: self = .other("\(error)")
         }
     }

@@ -5,9 +5,13 @@ package import ScanModel
 /// value.
 ///
 /// It contains UID and read counter, encrypted or plain, optional encrypted file data, and a MAC. The chip writes them
-/// into the query of a URL: `picc_data` (also `e`, `p`, `d`, `picc`) with the encrypted UID and counter, or `uid` and
-/// `ctr` in plain; `enc` with the file data; `cmac` (also `c`, `m`, `mac`) with the MAC. One parameter may contain all
-/// three in this order. The MAC covers the text from the file data to the MAC, or no text if there is no file data.
+/// into the query of a URL:
+/// - `picc_data` (also `e`, `p`, `d`, `picc`): the encrypted UID and counter. In plain: `uid` and `ctr`.
+/// - `enc`: the file data.
+/// - `cmac` (also `c`, `m`, `mac`): the MAC.
+///
+/// One parameter may contain all three in this order. The MAC covers the text from the file data to the MAC, or no text
+/// if there is no file data.
 package struct SecureMessage: Hashable, Sendable {
     /// UID and counter in the form in which they were sent.
     enum Identity: Hashable, Sendable {
@@ -95,9 +99,9 @@ package struct SecureMessage: Hashable, Sendable {
 extension SecureMessageKeys {
     /// Identifies a chip.
     ///
-    /// With a message that verifies, the identity is the UID in the message. If the message does not verify, or
-    /// contains another UID than the chip sent when it was selected (a replayed recording), the proof is `forged`, and
-    /// the identity is the UID that was sent.
+    /// With a message that verifies, the identity is the UID in the message. Otherwise the proof is `forged`, and the
+    /// identity is the UID that the chip sent when it was selected. A message with another UID than that one is also
+    /// `forged`: a replayed recording.
     ///
     /// - Parameters:
     ///   - uid: The UID that the chip sent when it was selected. A random one has 4 bytes and begins with 08.

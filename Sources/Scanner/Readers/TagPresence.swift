@@ -1,6 +1,6 @@
 /// Combines the repeated polls of a tag on the reader into one arrival. A pure value.
 struct TagPresence: Sendable {
-    /// Time without a successful poll after which a tag has left, in milliseconds. Some polls of a badly held band
+    /// Time without a successful poll after which a tag has left, in milliseconds. Some polls of a badly held wristband
     /// fail.
     static let absenceMs: Int64 = 300
     /// Number of attempts to read the secure message before the tag counts as one without.

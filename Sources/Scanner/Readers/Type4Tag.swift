@@ -3,6 +3,7 @@
 /// A pure state machine that returns commands and takes their answers. Whatever the chip answers, it sends at most
 /// `commandLimit` commands and accepts at most `messageLimitBytes`.
 package struct Type4Tag: Sendable {
+    /// The next action of the caller.
     package enum Action: Hashable, Sendable {
         /// Send this ISO 7816-4 command, and pass the answer with its status bytes to `answered`.
         case send([UInt8])

@@ -62,7 +62,7 @@ package struct StatusReport: Codable, Sendable {
         }
         snapshot = store.currentVersion()
         event = store.pinnedEvent
-        gateSnapshot = GateState.read(folder: folder).map(\.snapshot).flatMap {
+        gateSnapshot = GateState.read(folder: folder).flatMap(\.snapshot).flatMap {
             $0 == store.currentVersion() ? nil : $0
         }
         // Not detected by the lock: a publisher that starts at that moment would find it taken.

@@ -38,8 +38,8 @@ package struct DownloadError: OperationError {
         self.init(kind, category, "\(error)")
     }
 
-    /// Describes the failure of any step. Only a `SnapshotRefusal` blames the source; all other errors that are not yet
-    /// a `DownloadError` come from the disk or from the installation lock.
+    /// Describes the failure of any step. Only a `SnapshotRefusal` is a fault of the source. All other errors
+    /// that are not yet a `DownloadError` come from the disk or from the installation lock.
     init(_ error: any Error) {
         switch error {
         case let error as DownloadError: self = error

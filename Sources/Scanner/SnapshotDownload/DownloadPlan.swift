@@ -2,9 +2,9 @@ import Snapshots
 
 /// Decides in which form a scanner downloads a snapshot, and when. Pure: facts come in as arguments.
 ///
-/// Checks are spread over the interval. What the center can send to the whole fleet within one interval is downloaded
-/// at once, so that a revocation reaches every online gate within a minute. For larger files each scanner waits for a
-/// random turn, so that a fleet does not overload the center.
+/// Checks are spread over the interval. Files small enough for the whole fleet within one interval are downloaded
+/// immediately, so that a revocation reaches every online gate within a minute. For larger files each scanner waits for
+/// a random turn, so that a fleet does not overload the center.
 struct DownloadPlan: Sendable {
     enum Form: Equatable {
         case delta(Manifest.Delta)
@@ -118,8 +118,8 @@ struct DownloadPlan: Sendable {
         held = [:]
     }
 
-    /// Returns whether the current file has to be read for damage, which means reading all of it: at the start, then
-    /// rarely, but at each check while it is damaged.
+    /// Returns whether to read the whole current file for damage: at the start, then rarely; at every check while it is
+    /// damaged.
     ///
     /// - Parameter isGateElsewhere: whether the gate decides from another version.
     func isFileCheckDue(isGateElsewhere: Bool, nowMs: Int64) -> Bool {

@@ -10,7 +10,7 @@ import Synchronization
 /// A thread of the reloader opens and checks each new snapshot. The lane takes it between two taps with `take`, which
 /// never blocks.
 package final class SnapshotReloader: Sendable {
-    /// Interval of the checks, in milliseconds. One stat(2) each; a new snapshot decides within a tap or two.
+    /// Interval of the checks, in milliseconds. One stat(2) each; a new snapshot is in use after one or two taps.
     package static let intervalMs = 500
     /// Pause before a file that could not be opened is tried again, in milliseconds.
     package static let retryMs: Int64 = 10_000
@@ -42,6 +42,7 @@ package final class SnapshotReloader: Sendable {
     private let store: SnapshotStore
     private let log = Log("snapshots")
 
+    /// - Parameter store: the store whose current snapshot is opened.
     package init(_ store: SnapshotStore) { self.store = store }
 
     /// Returns the newest snapshot opened since the last call. Never blocks.

@@ -5,6 +5,7 @@ package import Snapshots
 /// A manifest that may be installed on this scanner: signed by a trusted key, of this event, in time, and newer than
 /// the current snapshot.
 package struct SnapshotOffer: Sendable {
+    /// The verified manifest.
     package let manifest: Manifest
     let manifestBytes: [UInt8]
     let signatureBytes: [UInt8]

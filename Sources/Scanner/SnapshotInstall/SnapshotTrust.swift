@@ -19,7 +19,8 @@ struct SnapshotTrust: Codable, Sendable, Equatable {
     var created: Int64
     /// SHA-256 of the installed file; `nil` if not known. A file made by a delta has the same rows in other bytes.
     var fileSHA256: String?
-    /// The highest version that this scanner started to install. A source that offers an older one later has gone back.
+    /// The highest version that this scanner started to install. A source that later offers an older version was rolled
+    /// back.
     var seen: Int64
 
     /// Parses a trust file.
@@ -71,7 +72,7 @@ extension SnapshotStore {
 
     /// Reads the trust files; of two copies the newer one counts.
     ///
-    /// If neither can be read, the trust is derived from the current snapshot, so that a bad disk does not lock the
+    /// If neither can be read, the trust is derived from the current snapshot. Otherwise a bad disk would lock the
     /// scanner out of all snapshots.
     ///
     /// - Returns: `nil` before the first installation.

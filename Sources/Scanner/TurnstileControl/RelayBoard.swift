@@ -5,9 +5,18 @@ import SerialPorts
 
 /// An open relay board. Confined to one thread.
 ///
-/// Boards that report their state are queried every few seconds, and the state is compared with the commands: a hung
-/// USB chip accepts every byte and does nothing, and relays switch off when their supply fails for a moment. Boards of
-/// one channel never report their state. Their commands are repeated, and only a pulled plug is noticed.
+/// Boards that report their state are queried every 5 s. This detects a hung USB chip, which accepts bytes and does
+/// nothing, and relays released by a supply drop. Boards of one channel never report their state: their commands are
+/// repeated, and only a disconnect is detected.
+///
+/// A relay is switched off in four places:
+///
+/// | Cause | Place |
+/// |---|---|
+/// | End of a pulse, or of mode free | `TurnstilePlan` plans the step, `Turnstile` sends it by `set` |
+/// | Open or close of the port | `init` and `close` of this class |
+/// | The driving thread hangs | `TurnstileWatchdog`, on another thread |
+/// | The process dies, even by SIGKILL | `RelayFailSafe` in `SerialPorts`, a child process |
 final class RelayBoard {
     private let port: SerialPort
     private let watchdog: TurnstileWatchdog

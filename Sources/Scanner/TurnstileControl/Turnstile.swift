@@ -74,8 +74,8 @@ package final class Turnstile: Sendable {
                 defer { board.close() }
                 mustReportState = board.reportsState
                 plan.restart(nowMs: SystemClock.monotonicMs())
-                // Taps that were answered without a board open nothing now; the mode does. At the start, the board has
-                // only just been opened, and its taps are of the same moment.
+                // Verdicts shown while no board was connected do not open now. The mode is applied. At the start, the
+                // board was opened a moment ago, so these verdicts are recent and open.
                 apply(&plan, mayOpen: isFirst)
                 isFirst = false
                 reportChange(nil, &reported)

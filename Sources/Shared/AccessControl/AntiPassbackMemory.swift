@@ -9,11 +9,10 @@ package import Snapshots
 /// - **Person.** People are identified by attendee number, so that two tags of one person share a history. A tag that
 ///   is in no snapshot has a separate history until a snapshot names its attendee. Scans noted while no snapshot is
 ///   readable are kept by tag; rebuild the memory once a snapshot is readable.
-/// - **Place.** The way in leads into the gate's zone. The way out leads to the gate's `fromZone`, or off site.
+/// - **Place.** An entry leads into the gate's zone. An exit leads to the gate's `fromZone`, or off site.
 /// - **Day.** Notes from before the day of a tap do not count (contract.md section 6). Each note keeps its time, and
 ///   the day is computed at the tap. So a new day costs nothing, and a snapshot that moves the start of a day loses no
-///   notes. A clock that steps back loses nothing, because notes later than the tap count too. A clock that jumps ahead
-///   and back loses nothing, because the time of a note never decreases and later notes hide none before them.
+///   notes. Clock steps lose no notes: notes later than the tap count, and the time of a note never decreases.
 /// - **Clock.** A scan with an untrusted clock counts under the latest time known, if that is later. A tap is looked up
 ///   on its own day. If its clock is certainly wrong, it is looked up on the day of the latest time known.
 /// - **Annulment.** Verdict 64 restores the history from before the tag's last admission.

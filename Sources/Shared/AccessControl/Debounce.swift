@@ -3,15 +3,15 @@ package import ScanModel
 /// The last tap of each tag in each direction.
 ///
 /// A tag that stays at the reader is read again and again. A tap within the gate's `debounce_ms` of a journaled tap of
-/// the same tag and direction repeats that answer and adds no second row. Times are those of the taps.
+/// the same tag and direction repeats that verdict and adds no second row. Times are those of the taps.
 ///
-/// The lane clears this memory when its mode, its gate or its snapshot changes, because the answer may then differ.
+/// The lane clears this memory when its mode, its gate or its snapshot changes, because the verdict may then differ.
 package struct Debounce: Sendable {
-    /// Tags in each of two generations. When the younger one is full, the older one is dropped: after that many other
-    /// tags a tag is not still at the reader, however long the policy's window is.
+    /// Tags in each of two generations. When the younger one is full, the older one is dropped: after 1,024 other tags
+    /// the tag has left the reader.
     package static let generation = 1_024
 
-    /// A journaled answer.
+    /// A journaled tap with its verdict.
     package struct Answer: Hashable, Sendable {
         package var journalID: JournalID
         package var scan: Scan
@@ -35,7 +35,7 @@ package struct Debounce: Sendable {
 
     package init() {}
 
-    /// Returns the journaled answer that this tap repeats, and remembers the tap's proof.
+    /// Returns the journaled verdict that this tap repeats, and remembers the tap's proof.
     ///
     /// A chip's counter increases on each read while it stays in the field. A lower counter than the last one is a
     /// different message, not a repeat of it.

@@ -6,7 +6,7 @@ import Snapshots
 /// This type is the only place where a verdict is decided. It is a pure function of `DecisionInput` and allocates
 /// nothing. The first rule that applies decides:
 ///
-/// 1. The way out is always admitted, whatever is known of the tag, the gate or the snapshot. A roaming check
+/// 1. An exit is always admitted, whatever is known of the tag, the gate or the snapshot. A roaming check
 ///    (inspection) is no passage: it is decided by the snapshot in both directions.
 /// 2. Without a usable snapshot, or without a gate for this lane: "no usable snapshot", unless the last known policy of
 ///    the gate says `no_snapshot: admit`.
@@ -16,17 +16,19 @@ import Snapshots
 /// 5. The state of the tag: unknown, lost or replaced, void, blocked.
 /// 6. A chip known only by its UID, if the policy says `uid_only: false`: "not authentic". A code is not a UID.
 /// 7. The pass: "no access". An access row for a zone opens the gates into that zone and into every zone that contains
-///    it, because being in a zone is being in all zones around it. It opens no gate into a zone inside it.
+///    it. A person in a zone is also in all zones around it. The row opens no gate into a zone inside it.
 /// 8. The time of the access rows: "outside time". `tolerance_s` opens earlier and closes later. An untrusted clock
 ///    neither rejects for time nor finds a snapshot expired.
 /// 9. Anti-passback, by the lane's memory: "already inside".
 ///
 /// Then the lane's mode applies. A free lane admits every tap and flags those that the rules reject as operator
-/// override. A closed lane rejects every tap and flags those that the rules admit. Neither mode changes the way out.
+/// override. A closed lane rejects every tap and flags those that the rules admit. Neither mode changes exits.
 ///
 /// Source: contract.md sections 2 and 6.
 package struct Decision: Hashable, Sendable {
+    /// The verdict to journal and to show.
     package let verdict: Verdict
+    /// Circumstances of the verdict, journaled with it.
     package let flags: Flags
 
     package init(verdict: Verdict, flags: Flags) {

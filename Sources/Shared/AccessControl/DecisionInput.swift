@@ -3,19 +3,23 @@ package import Snapshots
 
 /// Everything that a verdict depends on.
 package struct DecisionInput: Sendable {
+    /// Direction of the tap: entry or exit.
     package var direction: Direction
     /// Time of the tap, or the device clock, in milliseconds since 1970-01-01 UTC.
     package var atMs: Int64
+    /// Whether `atMs` can be right.
     package var clockIsTrusted: Bool
     /// The evidence for the tag's identity.
     package var proof: Tap.Proof
     /// Whether the chip's read counter is not above the last one seen: a recorded message is played back.
     package var isReplayed: Bool
+    /// Operating mode of the lane.
     package var mode: LaneMode
     /// Whether this is a roaming check without a passage.
     package var isInspection: Bool
     /// The gate of this lane; `nil` if neither the snapshot nor the lane's settings name one.
     package var gate: Gate?
+    /// Whether the snapshot can decide.
     package var snapshot: SnapshotValidity
     /// `nil` if the tag is not in the snapshot.
     package var attendee: Attendee?
@@ -23,7 +27,7 @@ package struct DecisionInput: Sendable {
     package var pass: Pass?
     /// The nesting of the zones, for the pass and the gate.
     package var zones: ZoneTree
-    /// What the lane remembers of the person at this gate on this day.
+    /// Prior presence of the person at this gate on this day.
     package var memory: PriorPresence
 
     package init(
@@ -53,7 +57,7 @@ package enum LaneMode: String, Codable, Sendable, CaseIterable {
     case normal
     /// Opened by the supervisor: every tap is admitted and still journaled.
     case free
-    /// The way in is closed. The way out stays open.
+    /// Entries are rejected. Exits stay open.
     case closed
 }
 
@@ -65,7 +69,7 @@ package enum SnapshotValidity: Hashable, Sendable {
     case usable(expiresS: Int64)
 }
 
-/// What a lane remembers of one person, as seen from one gate on the day of one tap.
+/// Prior presence of one person at one gate, on the day of one tap.
 package struct PriorPresence: Hashable, Sendable {
     /// Whether the person is in the gate's zone, or in a zone within it.
     package var isInside: Bool

@@ -22,7 +22,7 @@ package enum GateChoice: Equatable, Sendable {
     ///   - scanner: the identity of this device.
     ///   - name: the gate named in the lane's settings; `nil` for the scanner's default.
     ///   - previous: the lane's gate under the snapshot before. A lane with a named gate keeps it by its number if the
-    ///     name no longer exists, so that renaming a gate does not close its lanes.
+    ///     name no longer exists. So renaming a gate does not close its lanes.
     package init(_ snapshot: Snapshot, scanner: ScannerID, named name: String?, previous: Gate?) {
         guard let name else {
             guard let entry = snapshot.scanners[scanner.text] else {

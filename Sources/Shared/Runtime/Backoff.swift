@@ -6,6 +6,9 @@ package struct Backoff: Sendable {
     package let capMs: Int
     package private(set) var attempt = 0
 
+    /// - Parameters:
+    ///   - baseMs: upper bound of the first delay, in milliseconds; positive.
+    ///   - capMs: upper bound of every delay, in milliseconds; at least `baseMs`.
     package init(baseMs: Int = 100, capMs: Int = 5_000) {
         precondition(baseMs > 0 && capMs >= baseMs)
         self.baseMs = baseMs
@@ -19,6 +22,8 @@ package struct Backoff: Sendable {
         return Int.random(in: 0...ceiling, using: &random)
     }
 
+    /// Counts a failed attempt and returns the delay before the next one, in milliseconds. Uses the system's
+    /// random numbers.
     package mutating func nextDelayMs() -> Int {
         var random = SystemRandomNumberGenerator()
         return nextDelayMs(using: &random)

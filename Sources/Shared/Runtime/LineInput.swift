@@ -4,6 +4,7 @@ import LinuxSystem
 /// Lines from a descriptor, one at a time. Waits in one poll(2), which the stop signal also ends, and never in read(2).
 /// Confined to one thread.
 package final class LineInput {
+    /// The result of a wait for a line.
     package enum Event: Equatable, Sendable {
         /// A line without its newline; invalid UTF-8 is replaced.
         case line(String)

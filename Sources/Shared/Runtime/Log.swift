@@ -18,6 +18,7 @@ package enum LogKey: String, Sendable {
 /// Messages are constants; variable parts are values of keys. Log once per batch, never per scan. Writing never blocks:
 /// lines for which the reader has no room are dropped, and their number is logged later.
 package struct Log: Sendable {
+    /// Severity of a record. Records below `threshold` are not written.
     package enum Level: Int, Sendable, Comparable {
         case debug, info, warning, error
         package static func < (left: Level, right: Level) -> Bool { left.rawValue < right.rawValue }
@@ -44,10 +45,15 @@ package struct Log: Sendable {
         }
     private static let onTerminal = isatty(2) == 1
 
+    /// Values of a record, by key, in the order of the record.
     package typealias Details = KeyValuePairs<LogKey, any CustomStringConvertible & Sendable>
+    /// Writes a record of level `debug`: a constant message, and its values. Never blocks.
     package func debug(_ message: StaticString, _ details: Details = [:]) { write(.debug, message, details) }
+    /// Writes a record of level `info`: normal events of the operation.
     package func info(_ message: StaticString, _ details: Details = [:]) { write(.info, message, details) }
+    /// Writes a record of level `warning`: a fault that the program handles.
     package func warning(_ message: StaticString, _ details: Details = [:]) { write(.warning, message, details) }
+    /// Writes a record of level `error`: a fault that needs an operator.
     package func error(_ message: StaticString, _ details: Details = [:]) { write(.error, message, details) }
 
     private func write(_ level: Level, _ message: StaticString, _ details: Details) {

@@ -8,8 +8,12 @@ package final class Mailbox<Element: Sendable>: Sendable {
     private let elements = Mutex<[Element]>([])
     /// For poll(2): readable while the queue has elements.
     package let descriptor: Int32
+    /// Maximum number of elements.
     package let capacity: Int
 
+    /// Creates an empty queue.
+    ///
+    /// - Parameter capacity: maximum number of elements.
     package init(capacity: Int) {
         self.capacity = capacity
         descriptor = eventfd(0, Int32(EFD_NONBLOCK | EFD_CLOEXEC))
@@ -41,6 +45,7 @@ package final class Mailbox<Element: Sendable>: Sendable {
         }
     }
 
+    /// Current number of elements.
     package var count: Int { elements.withLock { $0.count } }
 
     /// Removes the oldest elements without waiting.

@@ -16,12 +16,24 @@ package final class Metrics: Sendable {
 
     package init() {}
 
+    /// Creates a counter.
+    ///
+    /// - Parameters:
+    ///   - name: name with optional labels; users query it, so it is part of the interface.
+    ///   - help: help text.
+    /// - Returns: the counter, which starts at 0.
     package func counter(_ name: String, _ help: String) -> Counter {
         let counter = Counter()
         add(name, help, "counter") { "\(name) \(counter.value)\n" }
         return counter
     }
 
+    /// Creates a gauge.
+    ///
+    /// - Parameters:
+    ///   - name: name with optional labels; users query it, so it is part of the interface.
+    ///   - help: help text.
+    /// - Returns: the gauge, which starts at 0.
     package func gauge(_ name: String, _ help: String) -> Gauge {
         let gauge = Gauge()
         add(name, help, "gauge") { "\(name) \(gauge.value)\n" }
@@ -73,6 +85,7 @@ package final class Counter: Sendable {
     /// A counter that no metrics page shows. `Metrics.counter` returns one that it does.
     package init() {}
 
+    /// Adds an amount, which must not be negative.
     package func add(_ amount: Int = 1) { count.wrappingAdd(amount, ordering: .relaxed) }
     package var value: Int { count.load(ordering: .relaxed) }
 }
@@ -81,7 +94,9 @@ package final class Counter: Sendable {
 package final class Gauge: Sendable {
     private let current = Atomic<Int>(0)
 
+    /// Replaces the value.
     package func set(_ value: Int) { current.store(value, ordering: .relaxed) }
+    /// Adds an amount, which may be negative.
     package func add(_ amount: Int) { current.wrappingAdd(amount, ordering: .relaxed) }
     package var value: Int { current.load(ordering: .relaxed) }
 }
@@ -100,6 +115,7 @@ package final class Histogram: Sendable {
         state = Mutex(State(counts: Array(repeating: 0, count: bounds.count + 1)))
     }
 
+    /// Counts an observation, in the unit of the histogram's name.
     package func observe(_ value: Double) {
         let bucket = bounds.firstIndex { value <= $0 } ?? bounds.count
         state.withLock { state in

@@ -3,8 +3,10 @@
 package struct SeededRandom: RandomNumberGenerator, Sendable {
     private var state: UInt64
 
+    /// - Parameter seed: any number; equal seeds give equal sequences.
     package init(seed: UInt64) { state = seed }
 
+    /// Returns the next 64 random bits.
     package mutating func next() -> UInt64 {
         state &+= 0x9e37_79b9_7f4a_7c15
         var mixed = state

@@ -6,11 +6,14 @@ import Synchronization
 /// A component of a daemon that runs until its stop signal.
 ///
 /// `run` returns after the stop signal, when its work is finished. If it returns earlier, the daemon stops without an
-/// error (for example at the end of the gate's standard input); if it throws, the daemon stops with that error.
+/// error, for example at the end of the gate's standard input. If it throws, the daemon stops with that error.
 package struct Service: Sendable {
     package let name: String
     let run: @Sendable (StopSignal) async throws -> Void
 
+    /// - Parameters:
+    ///   - name: name in the log.
+    ///   - run: the work, which returns after the stop signal.
     package init(_ name: String, run: @escaping @Sendable (StopSignal) async throws -> Void) {
         self.name = name
         self.run = run
@@ -34,6 +37,9 @@ package struct ServiceGroup: Sendable {
     /// Exit status of a process that abandons a service: "failed" in contract.md section 8.
     private static let abandonedExitStatus: Int32 = 1
 
+    /// - Parameters:
+    ///   - services: the services, in the order of their start.
+    ///   - shutdownMs: maximum time for the end of each service after its stop signal, in milliseconds.
     package init(_ services: [Service], shutdownMs: Int = 10_000) {
         self.services = services
         self.shutdownMs = shutdownMs
@@ -123,6 +129,7 @@ package final class SignalWatch: Sendable {
 
     deinit { ended.stop() }
 
+    /// Ends the thread. Later signals go to the next watch; they do not end the process.
     package func end() { ended.stop() }
 
     // A signal handler may use async-signal-safe calls only. It writes to an eventfd; SIGINT counts in the upper half

@@ -11,6 +11,7 @@ package final class StopSignal: Sendable {
     /// For poll(2): readable after `stop`.
     package let descriptor: Int32
 
+    /// Creates a signal that is not set. Needs a free descriptor (precondition).
     package init() {
         descriptor = eventfd(0, Int32(EFD_NONBLOCK | EFD_CLOEXEC))
         precondition(descriptor >= 0, "eventfd: out of file descriptors")
@@ -18,8 +19,10 @@ package final class StopSignal: Sendable {
 
     deinit { close(descriptor) }
 
+    /// Whether `stop` was called.
     package var isStopped: Bool { flag.load(ordering: .acquiring) }
 
+    /// Sets the signal. Thread-safe; further calls have no effect.
     package func stop() {
         flag.store(true, ordering: .releasing)
         eventfd_write(descriptor, 1)

@@ -21,6 +21,7 @@ package struct BatchError: Error, Hashable, Sendable, CustomStringConvertible {
         case conflict
     }
 
+    /// The quarantine reason.
     package let reason: Reason
     /// One short sentence in printable ASCII; never bytes of the body.
     package let detail: String

@@ -13,12 +13,14 @@ package struct BatchFileName: Hashable, Sendable, CustomStringConvertible {
     private static let logCharacters = 36
 
     package let scanner: ScannerID
+    /// ID of the journal that the scans come from.
     package let log: JournalID
     /// Seq of the first scan.
     package let first: Int64
     /// Leading bytes of the body's SHA-256, in lower-case hex.
     package let digest: String
 
+    /// Creates a name from valid parts. `digest` must have `2 * digestBytes` hex digits.
     package init(scanner: ScannerID, log: JournalID, first: Int64, digest: String) {
         self.scanner = scanner
         self.log = log

@@ -5,6 +5,7 @@ package import ScanModel
 package struct ScanBatch: Equatable, Sendable {
     /// The previous journal of the scanner and its last seq, by which a lost end of it is detected as a gap.
     package struct After: Hashable, Sendable {
+        /// ID of that journal.
         package var log: JournalID
         /// 0 if that journal had no scan.
         package var lastSeq: Int64
@@ -25,16 +26,21 @@ package struct ScanBatch: Equatable, Sendable {
 
     /// The scanner as sent. The center compares it with the routing key.
     package var scanner: String
+    /// ID of the journal that the scans come from.
     package var log: JournalID
     /// Seq of the first scan, from 1.
     package var first: Int64
+    /// The previous journal; `nil` without one, and in batches that do not start at seq 1.
     package var after: After?
     /// Device clock, in microseconds since 1970-01-01 UTC; a multiple of 1,000.
     package var baseMicros: Int64
     /// Time of each scan, in milliseconds after `baseMicros`.
     package var atMs: [Int32]
+    /// `TagID.rawValue` of each scan.
     package var tags: [Int64]
+    /// `Verdict.rawValue` of each scan.
     package var verdicts: [UInt8]
+    /// `Flags.rawValue` of each scan.
     package var flags: [UInt8]
     /// ID of the gate; `nil` means the scanner's default gate at receipt.
     package var gate: Int64?
@@ -44,6 +50,7 @@ package struct ScanBatch: Equatable, Sendable {
     package var sentMicros: Int64
     /// Number of scans in the scanner's journals after this batch.
     package var backlog: Int64
+    /// State of the scanner by key, such as `software` and `disk`.
     package var state: [String: StateValue]
 
     /// Number of scans.

@@ -3,7 +3,9 @@ import Crypto
 /// The random UUID of a journal, that is, of one gate run. The wire format and SQL call it `log` (contract.md section
 /// 2).
 package struct JournalID: Hashable, Sendable, Comparable, CustomStringConvertible {
+    /// The first 8 bytes, as a big-endian number.
     package let high: UInt64
+    /// The last 8 bytes, as a big-endian number.
     package let low: UInt64
 
     package init(high: UInt64, low: UInt64) {

@@ -4,8 +4,11 @@ package struct Scan: Hashable, Sendable {
     package var seq: Int64
     /// Device clock at the tap, in milliseconds since 1970-01-01 UTC.
     package var atMs: Int64
+    /// The tag; `TagID.none` for a lane event.
     package var tag: TagID
+    /// The result of the tap, or the kind of lane event.
     package var verdict: Verdict
+    /// Circumstances of the verdict, such as the direction.
     package var flags: Flags
     /// ID of the gate; `nil` if the device has none.
     package var gate: Int64?

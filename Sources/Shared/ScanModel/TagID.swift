@@ -3,9 +3,11 @@ import Crypto
 /// The pseudonym of a tag: the first 8 bytes, big-endian, of HMAC-SHA-256(event key, identity) (contract.md section 2).
 /// Lane events have tag 0.
 package struct TagID: RawRepresentable, Hashable, Sendable, Comparable {
+    /// The 8 bytes as a signed number, as in the database.
     package let rawValue: Int64
     package init(rawValue: Int64) { self.rawValue = rawValue }
 
+    /// The tag of lane events.
     package static let none = TagID(rawValue: 0)
     package static func < (left: TagID, right: TagID) -> Bool { left.rawValue < right.rawValue }
 }
@@ -31,6 +33,7 @@ package enum TagIdentity: Hashable, Sendable {
 
 /// The 32-byte secret of the event, with which tag IDs are computed. UIDs never leave the gate.
 package struct EventKey: Sendable {
+    /// Size of the key, in bytes.
     package static let length = 32
     private let mac: HMACSHA256
 

@@ -15,8 +15,11 @@ package struct Tap: Hashable, Sendable {
         case randomUID
     }
 
+    /// The identity in the form in which the reader received it.
     package var identity: TagIdentity
+    /// The evidence for `identity`.
     package var proof: Proof
+    /// The direction of the reader.
     package var direction: Direction
     /// Time of a replayed tap, in milliseconds since 1970-01-01 UTC; `nil` for the device clock.
     package var atMs: Int64?

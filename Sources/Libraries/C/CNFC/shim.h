@@ -1,8 +1,8 @@
 #include <nfc/nfc.h>
 #include <string.h>
 
-// nfc_target is a packed union of packed structs, whose members Swift would have to read unaligned. poll_target is not used,
-// because libnfc waits in it without a time limit for the reader's acknowledgement and cannot be aborted there.
+// nfc_target is a packed union of packed structs, whose members Swift would have to read unaligned. poll_target is not
+// used: libnfc waits in it for the reader's acknowledgement without a time limit, and cannot be aborted there.
 struct shim_target {
     size_t uid_length;
     unsigned char uid[10];

@@ -15,6 +15,7 @@ package final class ControlServer: Sendable {
     /// Time for the lane to reply, in milliseconds: longer than one slow journal write.
     static let replyMs = 5_000
 
+    /// The path of the socket in a data folder.
     package static func path(_ folder: String) -> String { folder + "/gate.sock" }
 
     private let socket: LocalSocket

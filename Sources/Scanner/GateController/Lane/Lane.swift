@@ -7,12 +7,11 @@ import ScanModel
 package import SnapshotInstall
 import Snapshots
 
-/// One lane: a synchronous loop on one thread, which takes events and hands them to the types that own the state.
+/// One lane: a synchronous loop on one thread. It receives events and dispatches them to the types that own the state.
 ///
-/// Events from other threads (readers, passage sensor, operators) arrive through one bounded mailbox; updates to other
-/// threads leave by `notify`, which does not wait. Between taps, and only when none is queued, the lane does its
-/// background work: reload the snapshot, annul admissions without a passage, run journal maintenance, publish its
-/// status.
+/// Events from other threads (readers, passage sensor, operators) arrive through one bounded mailbox. Updates to other
+/// threads leave by `notify`, which does not wait. Background work runs between taps, and only when none is queued:
+/// reload the snapshot, annul admissions without a passage, run journal maintenance, publish the status.
 ///
 /// A tap goes from here to `TapHandler`, which decides (`Decision`), journals and shows it.
 package final class Lane {

@@ -44,7 +44,7 @@ final class LaneClock {
     /// Checks whether the device clock can be right, and keeps the result in `isTrusted`.
     func check(nowMs: Int64) { isTrusted = canBeRight(nowMs) }
 
-    /// Accepts a time that came with the tap: it is as good as its source.
+    /// Trusts the time that a replayed tap carries. Its source is responsible for it.
     func trustGivenTime() { isTrusted = true }
 
     /// Whether a time of the device clock can be right. Does not change `isTrusted`.

@@ -101,7 +101,7 @@ final class OperatorCommands {
 
     /// Applies the mode immediately.
     ///
-    /// If it cannot be saved or journaled, it still takes effect and the result reports the failure: a full disk must
+    /// If it cannot be saved or journaled, it still takes effect, and the result reports the failure. A full disk must
     /// not keep a gate closed during a crowd surge.
     private func set(_ mode: LaneMode) -> CommandResult {
         guard mode != store.mode else { return .done("mode \(mode.rawValue) already") }

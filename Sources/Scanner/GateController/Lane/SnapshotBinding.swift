@@ -5,7 +5,7 @@ import ScanModel
 import SnapshotInstall
 import Snapshots
 
-/// The snapshot that the lane uses, and the gate of it that the lane is.
+/// The snapshot in use, and the lane's gate in it.
 final class SnapshotBinding {
     private let settings: Lane.Settings
     private let reloader: SnapshotReloader
@@ -55,7 +55,7 @@ final class SnapshotBinding {
 
     /// Looks up the tag. A read error makes the snapshot unusable for this tap and starts a reload.
     ///
-    /// - Returns: the person of the tag, `nil` if the tag is unknown; and whether the snapshot could tell.
+    /// - Returns: the person of the tag, `nil` if the tag is unknown; and whether the snapshot was readable.
     func lookUp(_ tag: TagID) -> (attendee: Attendee?, validity: SnapshotValidity) {
         guard let snapshot else { return (nil, .unusable) }
         do { return (try snapshot.attendee(tag), .usable(expiresS: snapshot.expiresS)) } catch {

@@ -188,8 +188,8 @@ final class TapHandler {
 
     /// Journals that the person of the tag's last admission in this journal did not pass.
     ///
-    /// If the journal of the admission has ended, no row can say it. The lane forgets the admission all the same, so
-    /// the person may tap again.
+    /// If that journal has ended, the annulment cannot be journaled. The lane still forgets the admission, so the
+    /// person may tap again.
     private func annul(_ passage: PendingPassages.Passage) {
         let admission = passage.admission
         guard admission.scan.tag != .none else { return }

@@ -3,8 +3,7 @@ import Runtime
 import ScanModel
 import Snapshots
 
-/// What the lane remembers of earlier taps: the presence of each person, for anti-passback, and the last tap of each
-/// tag, for debouncing.
+/// Memory of earlier taps: the presence of each person (anti-passback), and the last tap of each tag (debouncing).
 final class TapMemory {
     private let log: Log
     private var presence = AntiPassbackMemory()
@@ -30,7 +29,7 @@ final class TapMemory {
 
     // MARK: Presence
 
-    /// What is known of the person who taps at a gate.
+    /// Prior presence of the person at a gate.
     func presence(
         of tag: TagID, _ attendee: Attendee?, at gate: Gate, atMs: Int64, isClockTrusted: Bool, snapshot: Snapshot?
     ) -> PriorPresence {
@@ -63,7 +62,7 @@ final class TapMemory {
 
     // MARK: Replay
 
-    /// What a replay of the journal found.
+    /// Result of a replay of the journal.
     struct Replay {
         /// The last mode in the journal; `nil` if none is recent enough to matter.
         var mode: LaneMode?
@@ -75,7 +74,7 @@ final class TapMemory {
 
     /// Rebuilds the presence of all persons from the journal, the only source after a restart.
     ///
-    /// - Parameter snapshot: tells the person of each tag and the zones of each gate.
+    /// - Parameter snapshot: maps tags to attendees and gates to zones.
     func replay(_ journal: LaneJournal, _ snapshot: Snapshot) -> Replay {
         var replay = Replay()
         var rebuilt = AntiPassbackMemory()

@@ -3,7 +3,7 @@ package import DataFolder
 package import ScanModel
 package import Snapshots
 
-/// What the lane sends to displays and turnstile. Receivers must not wait, because they are called on the lane's
+/// An update from the lane to displays and turnstile. Receivers must not wait, because they are called on the lane's
 /// thread.
 package enum LaneUpdate: Sendable {
     /// A tap has its verdict, which is in the journal.
@@ -24,7 +24,7 @@ package struct TapResult: Sendable {
     package var zone: String?
     /// For the crew: name, colour and note.
     package var pass: Pass?
-    /// More than the verdict says, for the crew.
+    /// Additional information for the crew.
     package var detail: TapDetail?
     /// Whether the tap is a repeat within the debounce window: it is shown again and opens nothing.
     package var isRepeat: Bool
@@ -63,7 +63,7 @@ package struct TapResult: Sendable {
     package var direction: Direction { scan.flags.contains(.out) ? .out : .in }
 }
 
-/// More than the verdict says of a tap, for the crew.
+/// Additional information about a tap, for the crew.
 package enum TapDetail: Hashable, Sendable, CustomStringConvertible {
     case randomUID
     /// The secure message does not verify.
@@ -79,7 +79,7 @@ package enum TapDetail: Hashable, Sendable, CustomStringConvertible {
     /// An operator admitted the person.
     case manualAdmission
 
-    /// The detail of a journaled tap; `nil` if the verdict says it all.
+    /// The detail of a journaled tap; `nil` if the verdict needs no explanation.
     init?(proof: Tap.Proof, scan: Scan) {
         if scan.verdict == .notAuthentic {
             switch proof {
@@ -157,7 +157,7 @@ package struct LaneState: Hashable, Sendable {
     package var snapshotExpiresS: Int64?
     /// Number of scans that the broker has not confirmed; `nil` if it is not known.
     package var backlog: Int64?
-    /// What the crew should know or do, the most serious first.
+    /// Alarms, the most serious first.
     package var alarms: [Alarm] = []
 
     package init() {}

@@ -4,6 +4,7 @@ package import Snapshots
 
 /// The line that a gate writes for a journaled tap.
 package struct VerdictLine: Sendable {
+    /// Form of the line.
     package enum Format: String, Sendable, CaseIterable {
         /// One line to read.
         case text

@@ -9,14 +9,17 @@ import Snapshots
 
 /// The status of a gate, gathered from its data folder. The gate may run or not.
 package struct GateStatus: Codable, Sendable {
+    /// One journal in the folder. Times are RFC 3339.
     package struct JournalState: Codable, Sendable {
         package var log: String
         package var scanner: String
         package var createdAt: String
         package var lastSeq: Int64
+        /// Last seq that the broker has confirmed.
         package var shipped: Int64
     }
 
+    /// The current snapshot of the folder. Times are RFC 3339.
     package struct SnapshotState: Codable, Sendable {
         package var version: Int64
         package var event: String
@@ -132,7 +135,7 @@ package struct GateStatus: Codable, Sendable {
                 "snapshot  \(snapshot.version) of \(snapshot.event), \(snapshot.age / 3_600) h old, "
                     + "\(snapshot.expired ? "EXPIRED" : "expires") \(snapshot.expiresAt)")
         }
-        lines += damaged.map { "damaged   \($0): tapline-gate recover reads it" }
+        lines += damaged.map { "damaged   \($0): recover it with tapline-gate recover" }
         lines += (alarms ?? []).map { "alarm     \($0)" }
         if let problem { lines.append("problem   \(problem)") }
         return lines.joined(separator: "\n")

@@ -40,7 +40,7 @@ extension Journal {
         /// Number of rows in the reserve. `reserveFull` is that of a complete reserve.
         package var reserve: Int
         package var reserveFull: Int
-        /// What keeps the reserve or the WAL from its size, or `nil` if there is no problem or no check yet.
+        /// Reason why the reserve or the WAL is incomplete; `nil` if there is no problem or no check yet.
         package var problem: JournalProblem?
         /// Names of the corrupt journals in the folder.
         package var damaged: [String]

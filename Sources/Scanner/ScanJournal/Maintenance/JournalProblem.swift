@@ -1,6 +1,6 @@
 package import DataFolder
 
-/// What keeps the journal from being prepared for a full disk.
+/// Reason why the journal is not prepared for a full disk.
 package enum JournalProblem: Hashable, Sendable, CustomStringConvertible {
     /// The WAL could not be preallocated.
     case walNotPreallocated(StorageFault)

@@ -44,7 +44,7 @@ struct MaintenanceState {
     var taps = 0
     var tapsSinceCheckpoint = 0
     var reserveRows: Int64 = 0
-    /// What keeps the reserve or the WAL from its size.
+    /// Reason why the reserve or the WAL is incomplete.
     var problem: JournalProblem?
     var nextReserveCheckMs = Int64.min
     var nextPruneCheckMs = Int64.min

@@ -21,8 +21,8 @@ package struct JournalRecord: Hashable, Sendable {
 /// always checkpoint its WAL. A file that is missing, is not complete yet, or is being recovered by SQLite reads as
 /// empty. A file that the gate has replaced is detected, and the new one is read.
 ///
-/// In one process with the `Journal` of the same folder (a simulated fleet), the journal must be opened before the
-/// first read and closed after the last one. SQLite shares the -shm file among the connections of a process, and the
+/// A simulated fleet has the `Journal` of the same folder in the same process. Then the journal must be opened before
+/// the first read and closed after the last one. SQLite shares the -shm file among the connections of a process. The
 /// first connection decides whether it is writable.
 package final class JournalReader {
     private let path: String

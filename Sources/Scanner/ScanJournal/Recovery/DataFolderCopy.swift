@@ -99,7 +99,7 @@ package final class DataFolderCopy {
 
     /// Writes the WAL back into the database, so that a reader needs none.
     private static func checkpoint(_ journal: String) throws -> State {
-        if CorruptFile.isLogAlone(journal) { return .corrupt }
+        if CorruptFile.isWALAlone(journal) { return .corrupt }
         if CorruptFile.isEmpty(journal) { return .missing }
         do {
             let database = try Database(journal, .readWrite)

@@ -56,7 +56,7 @@ package struct Recovery: Sendable {
     package func sources() -> [String] {
         var paths = renamedFiles
         let present = DataFolderPaths.journal(folder)
-        if Files.exists(present) || CorruptFile.isLogAlone(present), !Recovery.isSound(present) {
+        if Files.exists(present) || CorruptFile.isWALAlone(present), !Recovery.isSound(present) {
             paths.append(present)
         }
         // A WAL that was renamed before its file is read together with that file.
@@ -85,7 +85,7 @@ package struct Recovery: Sendable {
 
     private static func isSound(_ path: String) -> Bool {
         if CorruptFile.isEmpty(path) || CorruptFile.unfinished(path) != nil {
-            return !CorruptFile.isLogAlone(path) && CorruptFile.unfinished(path) == nil
+            return !CorruptFile.isWALAlone(path) && CorruptFile.unfinished(path) == nil
         }
         do {
             return try Database(path, .readOnly).text("PRAGMA quick_check(1)") == "ok"
@@ -203,10 +203,10 @@ package struct Recovery: Sendable {
 
     /// Calls `body` for all rows of a file and its WAL.
     ///
-    /// First come the rows to which pages point (`true`), which are valid where the page is. Then come all bytes that
-    /// look like a row (`false`), which includes the first ones again.
+    /// First come the rows to which pages point (`true`), which are valid where the page is. All bytes with
+    /// the shape of a row follow (`false`), the first ones included.
     private func records(_ source: String, _ body: (RecordCarver.Record, Bool) throws -> Void) throws {
-        for run in PageRun.all(of: source, wal: CorruptFile.log(of: source)) {
+        for run in PageRun.all(of: source, wal: CorruptFile.walPath(of: source)) {
             for page in try run.pages() { try RecordCarver.referencedRecords(page.bytes) { try body($0, true) } }
         }
         try carvedRecords(source) { try body($0, false) }
@@ -214,7 +214,7 @@ package struct Recovery: Sendable {
 
     /// Reads in windows that overlap by the longest row.
     private func carvedRecords(_ source: String, _ body: (RecordCarver.Record) throws -> Void) throws {
-        for path in [source, CorruptFile.log(of: source)] where Files.exists(path) {
+        for path in [source, CorruptFile.walPath(of: source)] where Files.exists(path) {
             var window: [UInt8] = []
             func flush(_ isLast: Bool) throws {
                 let end = isLast ? window.count : max(0, window.count - RecordCarver.longestRow)

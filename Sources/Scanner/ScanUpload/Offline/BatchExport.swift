@@ -6,8 +6,8 @@ package import ScanModel
 
 /// Writes scans as batch files into a folder, to be carried to the center on a USB stick.
 ///
-/// Exported scans do not count as uploaded, because a stick can get lost, and the center stores repeated scans once.
-/// Valid files in the folder stay, so a stick can be used for several exports. Each file is written atomically.
+/// Exported scans do not count as uploaded, because a USB stick can get lost. The center stores repeated scans once.
+/// Valid files in the folder stay, so a USB stick can be used for several exports. Each file is written atomically.
 package struct BatchExport: Sendable {
     /// The scans to export.
     package enum Choice: Sendable {
@@ -64,7 +64,7 @@ package struct BatchExport: Sendable {
             case .all: .all
             }
         let plan = try source.plan(choice, scanner: scanner)
-        // The mount point of a stick usually exists only while it is mounted. Without it nothing must be written.
+        // The mount point of a USB stick usually exists only while it is mounted. Without it nothing must be written.
         guard Files.exists(output) || Files.exists(Files.folder(of: output)) else {
             throw UploadError.outputFolderMissing(path: output)
         }

@@ -2,6 +2,7 @@ package import ScanBatchCodec
 package import ScanModel
 
 extension PublishWindow {
+    /// Limits and time-outs of the publisher.
     package struct Limits: Sendable {
         /// Maximum number of scans in a batch. A lost connection halves the current limit, a quick confirm doubles it.
         package var batchScans = 500
@@ -24,8 +25,8 @@ extension PublishWindow {
         /// Time after which a connection is closed on which batches were only rejected. Each repetition doubles it,
         /// up to `refusedCapMs`.
         ///
-        /// A queue can be full for hours. But a channel of RabbitMQ 3.10 that found a queue without a leader rejects
-        /// for that queue until the leader's node returns, and another channel would not.
+        /// A queue can be full for hours, so the time doubles. RabbitMQ 3.10: a channel that found a queue without a
+        /// leader rejects until that node returns. A new channel does not.
         package var refusedMs: Int64 = 5_000
         package var refusedCapMs: Int64 = 160_000
         /// A full batch that is confirmed within this time doubles the batch limit.

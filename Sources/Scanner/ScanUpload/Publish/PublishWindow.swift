@@ -100,11 +100,13 @@ extension PublishWindow {
     /// The current snapshot has changed, so a heartbeat is due.
     package mutating func requestHeartbeat() { heartbeatIsDue = true }
 
+    /// A connection with an open channel is established. The stall time starts.
     package mutating func connected(nowMs: Int64) {
         (link, isBlocked, progressMs) = (.up, false, nowMs)
         (refusedSinceMs, isRefusedTooLong) = (nil, false)
     }
 
+    /// The attempt failed. The next address is tried after the back-off.
     package mutating func connectFailed(nowMs: Int64) {
         address += 1
         link = .down(untilMs: nowMs + Int64(connectBackoff.nextDelayMs(using: &random)))
@@ -120,8 +122,8 @@ extension PublishWindow {
         connectFailed(nowMs: nowMs)
     }
 
-    /// The broker closed the channel, for example because the exchange is missing. Its publishes are void, and the
-    /// connection stays.
+    /// The broker closed the channel, for example because the exchange is missing. Its publishes are
+    /// lost; the connection stays open.
     package mutating func channelClosed(nowMs: Int64) {
         rewind()
         refusals += 1
@@ -129,10 +131,13 @@ extension PublishWindow {
         delay(nowMs)
     }
 
+    /// A channel replaces the closed one. The stall time starts.
     package mutating func channelOpened(nowMs: Int64) { (link, progressMs) = (.up, nowMs) }
 
+    /// The broker accepts no publishes at present (`connection.blocked`).
     package mutating func blocked() { isBlocked = true }
 
+    /// The broker accepts publishes again (`connection.unblocked`). The stall time starts.
     package mutating func unblocked(nowMs: Int64) { (isBlocked, progressMs) = (false, nowMs) }
 
     /// The peer's kernel has acknowledged bytes in flight.
@@ -220,9 +225,10 @@ extension PublishWindow {
 extension PublishWindow {
     /// Returns the next action.
     ///
-    /// Before the next call, the caller answers a `publish` or `heartbeat` with `published`, `unreadable`, `missing` or
-    /// `connectionLost`, a `connect` with `connected` or `connectFailed`, and an `openChannel` with `channelOpened` or
-    /// a loss.
+    /// The caller reports the result before the next call:
+    /// - after `publish` or `heartbeat`: `published`, `unreadable`, `missing` or `connectionLost`
+    /// - after `connect`: `connected` or `connectFailed`
+    /// - after `openChannel`: `channelOpened` or a loss
     package mutating func next(nowMs: Int64) -> Step {
         switch link {
         case .down(let untilMs): return nowMs >= untilMs ? .connect(address: address) : .wait(ms: untilMs - nowMs)

@@ -59,7 +59,7 @@ struct UnsettledBatches: Sendable {
     /// Number of scans in a batch and those after it.
     func scans(from batch: Batch) -> Int64 { batches.reduce(0) { $0 + ($1.id >= batch.id ? Int64($1.count) : 0) } }
 
-    /// Returns whether another batch may be in flight. One may always be, whatever its size.
+    /// Returns whether another batch may be in flight. At least one batch is always allowed, of any size.
     func hasRoom(_ limits: PublishWindow.Limits) -> Bool {
         let window = batches.reduce(into: (count: 0, bytes: 0)) { sum, batch in
             guard batch.isInFlight else { return }

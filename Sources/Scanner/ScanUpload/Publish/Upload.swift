@@ -10,6 +10,7 @@ package import ScanModel
 /// the stop signal, and polls the journal, which another process writes. No failure of broker, network or journal ends
 /// it: each is retried.
 package final class Upload {
+    /// Settings of an upload.
     package struct Settings: Sendable {
         package var folder: String
         package var scanner: ScannerID
@@ -17,9 +18,12 @@ package final class Upload {
         var addresses: [AMQPAddress]
         package var limits = PublishWindow.Limits()
         package var exchange = "tapline.scans"
+        /// Interval of AMQP heartbeats proposed to the broker, in seconds.
         package var heartbeatS = 10
-        /// Time limit of a TCP connect. A stop takes effect within this time, name resolution excepted.
+        /// Time limit of a TCP connect, in milliseconds. A stop takes effect within this time, name resolution
+        /// excepted.
         package var connectTimeoutMs = 5_000
+        /// Time limit of the AMQP handshake, and of each later response of the broker, in milliseconds.
         package var loginTimeoutMs = 20_000
         /// Interval at which the journal is polled, and maximum sleep on the socket.
         package var pollMs = 100

@@ -1,6 +1,6 @@
-/// Rows as the text over which a snapshot's content hash is computed (contract.md section 6): values in the form of
-/// SQLite's `quote()`, joined by `,`, one row per line. Written without `quote()` and String, which take seconds for a
-/// million rows.
+/// Rows as the text over which a snapshot's content hash is computed (contract.md section 6). Values have the form of
+/// SQLite's `quote()` and are joined by `,`; one row per line. `quote()` and String would take seconds for a million
+/// rows.
 package struct ContentText {
     package private(set) var bytes: [UInt8] = []
     private var isInsideRow = false

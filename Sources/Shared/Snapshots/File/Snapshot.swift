@@ -12,7 +12,9 @@ package final class Snapshot {
     /// `PRAGMA user_version`: the format of contract.md section 6.
     package static let format: Int64 = 1
 
+    /// Path of the file.
     package let path: String
+    /// Version of the snapshot, from 1.
     package let version: Int64
     /// The event's name.
     package let event: String

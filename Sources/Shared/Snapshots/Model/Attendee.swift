@@ -1,4 +1,4 @@
-/// One row of a snapshot's `attendees`: what a gate knows of a tag (contract.md section 6).
+/// One row of a snapshot's `attendees`: the data of one tag (contract.md section 6).
 package struct Attendee: Hashable, Sendable {
     /// The state of the tag or of the person who wears it, whichever is more restrictive.
     package enum Status: Int64, Sendable, CaseIterable {
@@ -9,6 +9,7 @@ package struct Attendee: Hashable, Sendable {
         case void = 4
     }
 
+    /// Whether the tag may be used.
     package let status: Status
     /// Key into `Snapshot.passes`; 0, which is never a key, for an attendee without a pass.
     package let pass: Int64

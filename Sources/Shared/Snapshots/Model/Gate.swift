@@ -2,7 +2,7 @@
 package struct Zone: Hashable, Sendable, Identifiable {
     package let id: Int64
     package let name: String
-    /// The zone around it; `nil` for an outermost zone.
+    /// ID of the zone around it; `nil` for an outermost zone.
     package let parent: Int64?
 
     package init(id: Int64, name: String, parent: Int64? = nil) {
@@ -16,10 +16,11 @@ package struct Zone: Hashable, Sendable, Identifiable {
 package struct Gate: Hashable, Sendable, Identifiable {
     package let id: Int64
     package let name: String
-    /// The zone that the way in leads into.
+    /// ID of the zone that an entry leads into.
     package let zone: Int64
-    /// The zone that the way out leads into; `nil` if it leads off site.
+    /// ID of the zone that an exit leads into; `nil` if it leads off site.
     package let fromZone: Int64?
+    /// Rules of the gate for the cases that the pass does not decide.
     package let policy: Policy
 
     package init(id: Int64, name: String, zone: Int64, fromZone: Int64? = nil, policy: Policy = Policy()) {

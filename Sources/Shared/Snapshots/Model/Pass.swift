@@ -35,6 +35,7 @@ package struct Pass: Hashable, Sendable, Identifiable {
 
 /// One zone that a pass opens, with its time window.
 package struct Access: Hashable, Sendable {
+    /// ID of the zone.
     package let zone: Int64
     /// Seconds since 1970, inclusive; `nil` without a start.
     package let from: Int64?

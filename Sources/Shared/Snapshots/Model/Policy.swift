@@ -16,7 +16,7 @@ package struct Policy: Hashable, Sendable {
         case timed
     }
 
-    /// The answer in a situation that the snapshot does not cover.
+    /// Whether to admit when the snapshot does not decide.
     package enum Answer: String, Sendable, CaseIterable, Codable { case admit, deny }
 
     /// The rule for a person who is already inside.
@@ -28,7 +28,7 @@ package struct Policy: Hashable, Sendable {
     package var debounceMs: Int?
     /// Time by which a pass opens earlier and closes later, in seconds.
     package var toleranceS = 0
-    /// The answer to every tap without a usable snapshot.
+    /// Whether to admit taps without a usable snapshot.
     package var noSnapshot: Answer = .deny
     /// Whether a snapshot past its expiry still admits.
     package var expired: Answer = .admit

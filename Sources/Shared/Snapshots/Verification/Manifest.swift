@@ -11,11 +11,13 @@ package struct Manifest: Codable, Hashable, Sendable {
     package static let format = 1
     /// Maximum size of a manifest in bytes. It holds a dozen short values and one entry per delta.
     package static let maxBytes = 65_536
+    /// File name in the published folder.
     package static let fileName = "manifest.json"
     package static let signatureFileName = "manifest.json.minisig"
 
     /// A file that holds the snapshot in another form.
     package struct Package: Codable, Hashable, Sendable {
+        /// Plain file name, in the folder of the manifest.
         package var file: String
         /// Size in bytes.
         package var size: Int64
@@ -33,8 +35,11 @@ package struct Manifest: Codable, Hashable, Sendable {
     package struct Delta: Codable, Hashable, Sendable {
         /// The version that the delta applies to.
         package var from: Int64
+        /// Plain file name: `fileName(from:to:)`.
         package var file: String
+        /// Size in bytes.
         package var size: Int64
+        /// Lower-case hexadecimal.
         package var sha256: String
 
         package init(from: Int64, file: String, size: Int64, sha256: String) {
@@ -48,8 +53,11 @@ package struct Manifest: Codable, Hashable, Sendable {
         package static func fileName(from: Int64, to: Int64) -> String { "delta-\(from)-\(to).changeset" }
     }
 
+    /// Format number of this manifest.
     package var format = Manifest.format
+    /// The event's name.
     package var event: String
+    /// Version of the snapshot, from 1; higher for each publication.
     package var version: Int64
     /// Seconds since 1970.
     package var created: Int64

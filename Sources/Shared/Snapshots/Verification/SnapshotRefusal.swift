@@ -40,7 +40,9 @@ package struct SnapshotRefusal: OperationError {
         case base
     }
 
+    /// The check that failed.
     package let reason: Reason
+    /// The values that differ, for operators. One short sentence.
     package let detail: String
 
     package init(_ reason: Reason, _ detail: String) {

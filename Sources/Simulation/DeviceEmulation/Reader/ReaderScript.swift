@@ -15,7 +15,7 @@ package struct ReaderScript: Sendable {
 
     /// Time limit of `tap` for a program to read the tag, in milliseconds.
     package static let tapLimitMs = 10_000
-    /// Time that `tap` leaves a read tag in the field, in milliseconds. A person holds a band about that long.
+    /// Time that `tap` leaves a read tag in the field, in milliseconds. A person holds a wristband about that long.
     package static let tapMs = 200
     private static let waitLimitMs = 3_600_000
 
