@@ -147,7 +147,6 @@ import Testing
         func verdict(_ arguments: String...) throws -> String {
             let run = try Run.succeeding("tapline-snapshot", ["explain", file, "--output", "json"] + arguments)
             let output = run.lines[0]
-                    0]
             let start = try #require(output.firstRange(of: #""verdict_name":""#))
             return String(output[start.upperBound...].prefix { $0 != "\"" })
         }
