@@ -47,8 +47,7 @@ package struct ImportRejected: OperationError {
 
     package var isEmpty: Bool { count == 0 }
 
-    /// Adds an error at the place of its row: reading a list finds errors in order, the comparison with the database
-    /// finds more of them afterwards.
+    /// Inserts an error at the place of its row. The comparison with the database adds errors after the list was read.
     package mutating func add(_ problem: RowError) {
         count += 1
         guard problems.count < Self.limit || problem.number < problems[Self.limit - 1].number else { return }
