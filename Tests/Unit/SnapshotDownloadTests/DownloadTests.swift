@@ -30,7 +30,7 @@ import Testing
         try center.publish(version: 7)
         #expect(try download.fetch() == .installed(version: 7))
         #expect(SnapshotStore(folder: scanner.file("snapshots")).currentVersion() == 7)
-        let sent = try HTTPSession().get(center.url + "/" + Manifest.fileName, limitBytes: Manifest.maxBytes)
+        let sent = try HTTPSession().get(center.url + "/snapshot/" + Manifest.fileName, limitBytes: Manifest.maxBytes)
         let etag = try #require(sent.etag)
         let before = center.requests.count
         #expect(try download.fetch() == .newest(version: 7))
