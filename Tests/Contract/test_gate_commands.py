@@ -99,7 +99,7 @@ def test_relay_board_opens_only_after_a_fresh_admission(system):
     os.close(port)
 
 
-def test_inspection_checks_the_list_and_moves_no_one(system):
+def test_inspection_checks_the_list_and_changes_no_presence(system):
     lane = Lane(system, "roaming", people=2, antipassback="hard")
     system.sql("UPDATE tapline.attendees SET status = 'blocked' WHERE external_ref = 'roaming-1'")
     lane.device.fetch()

@@ -78,27 +78,27 @@ import Testing
             func export() throws -> Exported {
                 try decoded(publisher(scanner, "export", "--data", scanner.data, "--out", stick), Exported.self)
             }
-            let journalled = try scanner.journalled()
-            #expect(try export().scans == journalled)
-            #expect(try load(line, stick).stored == journalled)
-            #expect(try line.stored() == journalled)
+            let journaled = try scanner.journaled()
+            #expect(try export().scans == journaled)
+            #expect(try load(line, stick).stored == journaled)
+            #expect(try line.stored() == journaled)
             #expect(try line.database.number("SELECT count(*) FROM tapline.presence") == 20)
 
             // A second export to the same stick adds only the new scans.
             try tap(scanner, 0..<10, direction: "out")
             let second = try export()
-            #expect(second.scans == 10 && second.kept >= 1 && second.keptScans == journalled)
+            #expect(second.scans == 10 && second.kept >= 1 && second.keptScans == journaled)
             let loaded = try load(line, stick)
-            #expect(loaded.stored == 10 && loaded.duplicates == journalled && loaded.conflicts == 0)
-            #expect(try sum(line, "received") == 2 * journalled + 10)
+            #expect(loaded.stored == 10 && loaded.duplicates == journaled && loaded.conflicts == 0)
+            #expect(try sum(line, "received") == 2 * journaled + 10)
 
             // The network is available again, and the publisher uploads everything once more.
             try line.startCenter()
             try scanner.startPublisher()
-            try awaitCount("received scans", 3 * journalled + 20) { try sum(line, "received") }
+            try awaitCount("received scans", 3 * journaled + 20) { try sum(line, "received") }
             try line.awaitAllStored()
-            #expect(try sum(line, "stored") == journalled + 10)
-            #expect(try sum(line, "duplicates") >= 2 * journalled + 10)
+            #expect(try sum(line, "stored") == journaled + 10)
+            #expect(try sum(line, "duplicates") >= 2 * journaled + 10)
             #expect(try line.checkExactlyOnce() == [])
             #expect(try line.database.query("SELECT 1 FROM tapline.scanner_health WHERE clock_wrong") == [])
             // Scans that the broker has confirmed are not exported again.
@@ -149,9 +149,9 @@ import Testing
             #expect(try line.checkExactlyOnce() == [])
             // Scans can be shipped again, because the center detects duplicates.
             #expect(try decoded(ship("--amqp-url", line.amqpURL), Delivered.self).scans == 20)
-            let journalled = try scanner.journalled()
-            #expect(try decoded(ship("--amqp-url", line.amqpURL, "--all"), Delivered.self).scans == journalled)
-            try awaitCount("received scans", 2 * journalled + 20) { try sum(line, "received") }
+            let journaled = try scanner.journaled()
+            #expect(try decoded(ship("--amqp-url", line.amqpURL, "--all"), Delivered.self).scans == journaled)
+            try awaitCount("received scans", 2 * journaled + 20) { try sum(line, "received") }
             #expect(try line.checkExactlyOnce() == [])
             #expect(try ship("--amqp-url", line.amqpURL, "--scanner", "No!").end == .exit(78))
         }
@@ -167,7 +167,7 @@ import Testing
             let everyone = 0..<OfflineDeliveryTests.people
             for round in 0..<10 { try tap(scanner, everyone, direction: round % 2 == 0 ? "in" : "out") }
             scanner.gate?.kill()
-            let journalled = try scanner.journalled()
+            let journaled = try scanner.journaled()
             let card = try line.folder.folder("card")
             for name in ["journal.sqlite", "journal.sqlite-wal"] {
                 var bytes = try Files.read(scanner.data + "/" + name)
@@ -177,7 +177,7 @@ import Testing
             let run = try Run.it(
                 "tapline-publisher", ["ship", "--data", card, "--amqp-url", line.amqpURL, "--output", "json"])
             let report = try decoded(run, Delivered.self)
-            #expect(report.recovered.count == 1 && report.scans == journalled && report.missing == 0)
+            #expect(report.recovered.count == 1 && report.scans == journaled && report.missing == 0)
             try line.awaitAllStored()
             #expect(try line.checkExactlyOnce() == [])
         }
@@ -197,7 +197,7 @@ import Testing
             let backedUp = UTCTime.text(microseconds: SystemClock.nowMicroseconds())
             try tap(scanner, 10..<30)
             try line.awaitAllStored()
-            let journalled = try scanner.journalled()
+            let journaled = try scanner.journaled()
 
             line.center?.kill()
             let administrator = try TestServers.databaseURL()
@@ -205,7 +205,7 @@ import Testing
                 try Psql.run(administrator, sql.replacing("NAME", with: line.database.name))
             }
             try Run.succeeding("psql", ["-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", backup, line.database.url])
-            #expect(try line.stored() == journalled - 20)
+            #expect(try line.stored() == journaled - 20)
             try line.startCenter()
             try line.awaitCenter()
             // The publisher continues at its cursor, and the center detects the missing scans.

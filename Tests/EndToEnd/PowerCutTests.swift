@@ -87,7 +87,7 @@ import Testing
                     Files.status(copy.path + "/unflushed-\(cut)")?.size ?? 0 == 0,
                     "cut \(cut): the copy has unflushed data")
                 let verdicts = try lines.map { try PrintedVerdict(String($0)) }
-                let lost = try Set(verdicts.map(\.key)).subtracting(journalled(copy.path + "/data", verdicts.isEmpty))
+                let lost = try Set(verdicts.map(\.key)).subtracting(journaled(copy.path + "/data", verdicts.isEmpty))
                 #expect(
                     lost.isEmpty, "seed \(seed), cut \(cut): \(lost.count) of \(lines.count) shown verdicts are lost")
                 printed = lines.count
@@ -121,7 +121,7 @@ import Testing
     }
 
     /// The journaled scans after the cut, in the format of `PrintedVerdict.key`.
-    private func journalled(_ folder: String, _ mayBeNothing: Bool) throws -> [String] {
+    private func journaled(_ folder: String, _ mayBeNothing: Bool) throws -> [String] {
         if mayBeNothing, !Files.exists(folder) { return [] }
         let journal = try Journal(folder: folder, scanner: ScannerID("north")!)
         #expect(journal.health.damaged.isEmpty)

@@ -16,15 +16,15 @@ enum Broker {
 }
 
 extension AMQPConnection {
-    /// Collects events until `isEnough`, for at most 10 s.
+    /// Collects events until `isEnough`, for at most `waitLimitMs`.
     func events(until isEnough: ([AMQPEvent]) -> Bool) throws -> [AMQPEvent] {
         var all: [AMQPEvent] = []
-        let deadline = SystemClock.monotonicMs() + 10_000
+        let deadline = SystemClock.monotonicMs() + Int64(waitLimitMs)
         while true {
             all += try poll()
             if isEnough(all) { return all }
             guard SystemClock.monotonicMs() < deadline else {
-                throw TestFailure("the expected events did not arrive within 10 s, only \(all)")
+                throw TestFailure("the expected events did not arrive within \(waitLimitMs) ms, only \(all)")
             }
             _ = Poll.wait([descriptor], timeoutMs: 100)
         }

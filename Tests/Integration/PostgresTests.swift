@@ -247,7 +247,7 @@ import Testing
         #expect(connection.lastNotices.map(\.message) == ["hello 7"])
         try connection.listen("Bell")
         try other.execute("SELECT pg_notify('Bell', 'ding')")
-        let heard = try connection.notifications(timeoutMs: 5_000)
+        let heard = try connection.notifications(timeoutMs: waitLimitMs)
         #expect(heard.map(\.channel) == ["Bell"] && heard.map(\.payload) == ["ding"])
     }
 

@@ -10,7 +10,7 @@ import Snapshots
 import TestSupport
 import Testing
 
-/// What `tapline-snapshot verify` and `diff` say of a folder with deltas in it, published without a database.
+/// `tapline-snapshot verify` and `diff` on a folder with deltas, published without a database.
 @Suite struct PublicationCheckTests {
     private let folder = TemporaryFolder("publication")
     private let key: MinisignSecretKey
@@ -142,8 +142,8 @@ import Testing
         #expect(run.lines.contains("  ~ uid=2 status=1 -> 3"))
         #expect(try SnapshotDiff(from: out, to: out).isEmpty)
         for words in [["inspect", out], ["explain", out, "--tag", "2"]] {
-            let said = try Run.succeeding("tapline-snapshot", words).lines.joined()
-            #expect(said.contains(words.count == 2 ? "\(now)" : "attendee 2, lost"))
+            let text = try Run.succeeding("tapline-snapshot", words).lines.joined()
+            #expect(text.contains(words.count == 2 ? "\(now)" : "attendee 2, lost"))
         }
         let none = try Run.it("tapline-snapshot", ["diff", folder.path, out])
         #expect(none.end == .exit(1) && none.errors.contains("no manifest in it"))

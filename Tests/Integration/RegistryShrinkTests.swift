@@ -49,8 +49,8 @@ import Testing
         let back = try world.import(header + people(1...20)) { $0.voidMissing = true }
         #expect(back.changed == 1 && back.voided == 0)
         #expect(try statuses() == ["active|21", "blocked|2"])
-        let said = "uid,name,external_ref,status\n" + people(1...19, status: ",void") + people([20], status: ",blocked")
-        try world.import(said) { $0.voidMissing = true }
+        let list = "uid,name,external_ref,status\n" + people(1...19, status: ",void") + people([20], status: ",blocked")
+        try world.import(list) { $0.voidMissing = true }
         #expect(try statuses() == ["active|3", "blocked|1", "void|19"])
     }
 

@@ -35,9 +35,11 @@ final class RunningService: Sendable {
     /// Waits until the service has ended.
     ///
     /// - Returns: the error that ended it.
-    /// - Throws: `TestFailure` if it does not end within 10 s.
+    /// - Throws: `TestFailure` if it does not end within `waitLimitMs`.
     func waitForEnd() throws -> (any Error)? {
-        guard outcome.ended.wait(ms: 10_000) else { throw TestFailure("the service did not end within 10 s") }
+        guard outcome.ended.wait(ms: waitLimitMs) else {
+            throw TestFailure("the service did not end within \(waitLimitMs) ms")
+        }
         return outcome.failure.withLock { $0 }
     }
 }

@@ -145,10 +145,10 @@ import Testing
         #expect(inspected.lines[0].contains(#""content":"\#(manifest.content)""#))
         try Files.writeAtomically([UInt8](repeating: 7, count: 32), to: folder.file("event.key"))
         func verdict(_ arguments: String...) throws -> String {
-            let said = try Run.succeeding("tapline-snapshot", ["explain", file, "--output", "json"] + arguments).lines[
-                0]
-            let start = try #require(said.firstRange(of: #""verdict_name":""#))
-            return String(said[start.upperBound...].prefix { $0 != "\"" })
+            let run = try Run.succeeding("tapline-snapshot", ["explain", file, "--output", "json"] + arguments)
+            let output = run.lines[0]
+            let start = try #require(output.firstRange(of: #""verdict_name":""#))
+            return String(output[start.upperBound...].prefix { $0 != "\"" })
         }
         let key = folder.file("event.key")
         #expect(try verdict("--uid", "04010203", "--event-key-file", key) == "outside-time")
@@ -165,10 +165,10 @@ import Testing
         let writer = try SnapshotWriter(path: new)
         try writer.add(TagID(rawValue: 99), Attendee(status: .active, pass: 1, attendee: 2))
         try writer.finish(event: "Fair", version: 2, createdS: 1, expiresS: 2)
-        let said = try run("diff", old, new).lines
-        #expect(said.contains("attendees: 0 added, 1 removed, 1 changed"))
-        #expect(said.contains("  ~ uid=99 status=2 -> 1"))
-        #expect(said.contains("gates: 0 added, 1 removed, 0 changed"))
+        let output = try run("diff", old, new).lines
+        #expect(output.contains("attendees: 0 added, 1 removed, 1 changed"))
+        #expect(output.contains("  ~ uid=99 status=2 -> 1"))
+        #expect(output.contains("gates: 0 added, 1 removed, 0 changed"))
         #expect(try run("diff", old, old).lines == ["no difference"])
     }
 
@@ -185,10 +185,10 @@ import Testing
                     prefix + ".pub",
                 ], output: .null, errors: folder.file("errors"))
         }
-        var said: String { (try? Files.readText(folder.file("errors"))) ?? "" }
+        var errors: String { (try? Files.readText(folder.file("errors"))) ?? "" }
         _ = try publish(created: began, expires: began + 600)
         let startMs = SystemClock.monotonicMs()
-        #expect(try fetch().wait() == .exit(0), "\(said)")
+        #expect(try fetch().wait() == .exit(0), "\(errors)")
         let wholeMs = SystemClock.monotonicMs() - startMs
         #expect(store.currentVersion() == began)
         var installs = 0
@@ -208,7 +208,7 @@ import Testing
             #expect(try #require(store.highestVersion) >= version)
             if version == next { installs += 1 }
         }
-        #expect(try fetch().wait() == .exit(0), "\(said)")
+        #expect(try fetch().wait() == .exit(0), "\(errors)")
         #expect(store.currentVersion() == began + 20)
         #expect(store.installed()?.version == began + 20)
         // An install that is killed after the switch leaves old files for the next install; this was the last one.

@@ -26,7 +26,7 @@ import Testing
         let fair = try fair(on: disk, tags: 10_000)
         // Five versions fit, and part of the sixth: its file, or also its compressed file.
         var last: Manifest?
-        #expect(throws: (any Error).self) { while true { last = try fair.export() } }
+        #expect(throws: (any Error).self) { for _ in 0..<100 { last = try fair.export() } }
         #expect(try fair.check() == last)
         for _ in 0..<2 {
             #expect(throws: (any Error).self) { try fair.export() }

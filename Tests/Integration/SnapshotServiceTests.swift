@@ -58,7 +58,7 @@ import Testing
         }
         let result = Result { try body() }
         stop.stop()
-        let deadline = SystemClock.monotonicMs() + 10_000
+        let deadline = SystemClock.monotonicMs() + Int64(waitLimitMs)
         var count = 0
         while count < services.count, SystemClock.monotonicMs() < deadline {
             count += ended.receive(timeoutMs: 1_000).count
@@ -167,7 +167,7 @@ import Testing
             // Notifications arrive in order, so all earlier ones arrive before this one.
             try fair.connection.execute("NOTIFY \(RegistryChangeListener.channel), 'end'")
             var count = 0
-            let deadline = SystemClock.monotonicMs() + 10_000
+            let deadline = SystemClock.monotonicMs() + Int64(waitLimitMs)
             while SystemClock.monotonicMs() < deadline {
                 let payloads = try listener.receive()
                 count += payloads.count

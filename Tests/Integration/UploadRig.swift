@@ -89,7 +89,7 @@ final class UploadRig {
         return SystemClock.monotonicMs() - startMs
     }
 
-    func awaitConfirmed(_ count: Int, withinMs limitMs: Int) throws {
+    func awaitConfirmed(_ count: Int, withinMs limitMs: Int = waitLimitMs) throws {
         try eventually("\(count) scans confirmed", withinMs: limitMs, everyMs: 10) {
             status.confirmedScans.value >= count
         }

@@ -45,7 +45,7 @@ struct UploadTests {
         try eventually("a heartbeat") { rig.status.heartbeats.value == 1 }
         let tappedMs = SystemClock.monotonicMs()
         try rig.tap(1)
-        try rig.awaitConfirmed(1, withinMs: 10_000)
+        try rig.awaitConfirmed(1)
         // 1 s age limit, one poll of the journal, and a broker on a busy machine.
         #expect(SystemClock.monotonicMs() - tappedMs < 3_000)
         let batches = try rig.batches()
@@ -67,7 +67,7 @@ struct UploadTests {
         try rig.restartGate()
         try rig.tap(2)
         try rig.start()
-        try rig.awaitConfirmed(5, withinMs: 10_000)
+        try rig.awaitConfirmed(5)
         _ = rig.end()
         let batches = try rig.batches().filter { $0.count > 0 }
         #expect(batches.map(\.count) == [3, 2] && batches.map(\.backlog) == [2, 0])
@@ -111,7 +111,7 @@ struct UploadTests {
         for round in 1...5 {
             try rig.tap(700)
             rig.proxy!.cut()
-            try rig.awaitConfirmed(700 * round, withinMs: 30_000)
+            try rig.awaitConfirmed(700 * round)
         }
         // The peer is silent and the connection stays open. Only missed heartbeats show it.
         let connects = rig.status.connects.value
@@ -119,7 +119,7 @@ struct UploadTests {
         try rig.tap(700)
         try eventually("the silence is noticed") { rig.status.report.upload.state == "waiting" }
         rig.proxy!.set { $0.isSilent = false }
-        try rig.awaitConfirmed(4_200, withinMs: 60_000)
+        try rig.awaitConfirmed(4_200)
         #expect(rig.status.connects.value > connects)
         #expect(rig.end() < 5_000)
         #expect(try rig.batches().seqs(of: rig.journal!.id).count == 4_200)
@@ -142,7 +142,7 @@ struct UploadTests {
             rig.status.report.upload.lastError?.contains("publish stalled") == true
         }
         try TestServers.command("rabbitmqctl", "-q", "eval", server.replacing("DO", with: "resume"))
-        try rig.awaitConfirmed(700, withinMs: 60_000)
+        try rig.awaitConfirmed(700)
         #expect(rig.status.connects.value > 1)
         _ = rig.end()
         #expect(try rig.batches().seqs(of: rig.journal!.id).count == 700)
@@ -154,7 +154,7 @@ struct UploadTests {
         let rig = try UploadRig(url: "amqp://127.0.0.1:\(listener.port)/")
         try rig.start()
         // The TCP connection is open. The login would wait for 20 s.
-        #expect(Poll.wait([listener.descriptor], timeoutMs: 10_000) == [true])
+        #expect(Poll.wait([listener.descriptor], timeoutMs: waitLimitMs) == [true])
         #expect(rig.end() < 2_000)
     }
 
@@ -166,11 +166,11 @@ struct UploadTests {
         let rig = try UploadRig(url: servers.amqpURL)
         try rig.start()
         try rig.tap(5_000)
-        try rig.awaitConfirmed(1, withinMs: 30_000)
+        try rig.awaitConfirmed(1)
         try servers.command("kill-broker")
         try rig.tap(5_000)
         try servers.command("restart-broker")
-        try rig.awaitConfirmed(10_000, withinMs: 120_000)
+        try rig.awaitConfirmed(10_000)
         // A memory alarm blocks publishing connections and notifies them.
         try servers.rabbitmqctl("set_vm_memory_high_watermark", "absolute", "1MB")
         try rig.tap(2_000)
@@ -178,7 +178,7 @@ struct UploadTests {
         let confirmed = rig.status.confirmedScans.value
         #expect(confirmed < 12_000)
         try servers.rabbitmqctl("set_vm_memory_high_watermark", "0.4")
-        try rig.awaitConfirmed(12_000, withinMs: 120_000)
+        try rig.awaitConfirmed(12_000)
         _ = rig.end()
         #expect(try rig.batches().seqs(of: rig.journal!.id).count == 12_000)
     }
@@ -187,6 +187,6 @@ struct UploadTests {
 extension OwnServers {
     fileprivate func rabbitmqctl(_ arguments: String...) throws {
         try Run.succeeding(
-            Package.folder + "/scripts/servers", ["rabbitmqctl", folder.path, "-q"] + arguments, withinMs: 60_000)
+            Package.folder + "/scripts/servers", ["rabbitmqctl", folder.path, "-q"] + arguments)
     }
 }

@@ -59,9 +59,9 @@ package struct Run: Sendable {
     ) throws -> Run {
         let run = try it(name, arguments, environment: environment, input: input, withinMs: limitMs)
         guard run.end == .exit(0) else {
-            let said = (run.lines.suffix(6) + run.errors.split(separator: "\n").suffix(12).map(String.init))
+            let lines = (run.lines.suffix(6) + run.errors.split(separator: "\n").suffix(12).map(String.init))
             throw TestFailure(
-                "\(name) \(arguments.joined(separator: " ")): \(run.end)\n\(said.joined(separator: "\n"))")
+                "\(name) \(arguments.joined(separator: " ")): \(run.end)\n\(lines.joined(separator: "\n"))")
         }
         return run
     }

@@ -7,8 +7,8 @@ package struct CenterEndpoints: Sendable {
     /// Returns the current problems, each with the name of the component; empty if the center is ready.
     package typealias Readiness = @Sendable () -> [(name: String, problem: String)]
 
-    /// Descriptor limit to request: the HTTP server uses at most a quarter of it. systemd permits this many, although its
-    /// default is 1,024.
+    /// Descriptor limit to request: the HTTP server uses at most a quarter of it. systemd permits this many, although
+    /// its default is 1,024.
     private static let openFiles = 4 * HTTPListener.Limits().connections
     /// Interval at which stalled connections are closed, in milliseconds.
     private static let stalledCheckMs = 5_000

@@ -1,7 +1,8 @@
 import LinuxSystem
 import Synchronization
 
-/// The state of the broker and database connections of all workers, for `/readyz`. Any thread may read it; it never blocks.
+/// The state of the broker and database connections of all workers, for `/readyz`. Any thread may read it; it never
+/// blocks.
 package final class IngestHealth: Sendable {
     private struct State {
         var broker: String? = "not connected yet"
@@ -21,7 +22,9 @@ package final class IngestHealth: Sendable {
         }
     }
 
+    /// Whether all workers are connected to the broker.
     package var isBrokerConnected: Bool { states.withLock { $0.first(\.broker) == nil } }
+    /// Whether all workers are connected to the database.
     package var isDatabaseConnected: Bool { states.withLock { $0.first(\.database) == nil } }
 
     /// Returns the view of one worker, for its consumer and its writer.

@@ -4,14 +4,21 @@ import Tracking
 
 /// Consumes batches from the broker and stores each scan exactly once (contract.md sections 3 and 4).
 ///
-/// Each worker has two threads: the consumer receives, decodes and acknowledges; the writer stores and commits. A tracker
-/// follows the writers. If a server becomes unavailable, its connection is made again without limit, with back-off.
+/// Each worker has two threads: the consumer receives, decodes and acknowledges; the writer stores and commits. A
+/// tracker follows the writers. If a server becomes unavailable, its connection is made again without limit, with
+/// back-off.
 package final class IngestService: Sendable {
+    /// State of the connections of all workers, for `/readyz`.
     package let health: IngestHealth
     private let settings: IngestSettings
     private let metrics: IngestMetrics
     private let tracker: Tracker
 
+    /// A service that is not running yet.
+    ///
+    /// - Parameters:
+    ///   - settings: servers, limits and number of workers.
+    ///   - metrics: where the service registers its metrics.
     package init(_ settings: IngestSettings, metrics: Metrics) {
         self.settings = settings
         health = IngestHealth(workers: settings.workers)
@@ -22,8 +29,8 @@ package final class IngestService: Sendable {
 
     /// Returns the service to run.
     ///
-    /// On stop each worker finishes and acknowledges the group in hand, and disconnects. Then the tracker tracks its queue.
-    /// The service throws `IngestError.shardReduction`, which no retry corrects.
+    /// On stop each worker finishes and acknowledges the group in hand, and disconnects. Then the tracker tracks its
+    /// queue. The service throws `IngestError.shardReduction`, which no retry corrects.
     package func service() -> Service {
         Service("ingest") { [self] stop in
             let trackerStop = StopSignal()

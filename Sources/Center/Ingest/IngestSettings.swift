@@ -24,13 +24,25 @@ package struct IngestSettings: Sendable {
     /// stalled.
     package var queueCheckMs = 30_000
 
+    /// Valid values of `workers`.
     package static let workersRange = 1...16
     /// One worker waits for the disk while another one stores. With two, PostgreSQL uses two cores.
     package static let defaultWorkers = 2
+    /// Valid values of `shards`.
     package static let shardsRange = 1...1_024
     /// Range of `databaseAwayLimitMs`, in seconds. Safely below the broker's limit, which it checks once a minute.
     package static let databaseAwayRangeS = 1...1_500
 
+    /// Settings with defaults. `brokers` must not be empty, and `workers` must be in `workersRange`.
+    ///
+    /// - Parameters:
+    ///   - brokers: broker nodes, tried in turn.
+    ///   - databaseURL: connection string or URL, in libpq's format.
+    ///   - shards: number of queues; `nil` keeps the stored number.
+    ///   - relayUsers: broker users that may publish for any scanner.
+    ///   - databaseAwayLimitMs: limit for holding deliveries while the database is unavailable, in milliseconds.
+    ///   - statementTimeoutMs: the server's limit for one statement, in milliseconds.
+    ///   - workers: number of workers.
     package init(
         brokers: [AMQPAddress], databaseURL: String, shards: Int? = nil, relayUsers: Set<String> = [],
         databaseAwayLimitMs: Int = 600_000, statementTimeoutMs: Int = 60_000,

@@ -4,18 +4,19 @@ package import Runtime
 /// Summarises the block range index (`scans_blocks`) of open partitions, close behind the writers. Confined to its
 /// connection's thread.
 ///
-/// A search for a tag then reads only the ranges whose Bloom filter may hold it, and the last pages. Ranges that writers may
-/// still fill are skipped: an insert into a summarised range would have to change the summary, which costs more than the
-/// insert.
+/// A search for a tag then reads only the ranges whose Bloom filter may hold it, and the last pages. Ranges that
+/// writers may still fill are skipped. An insert into a summarised range would have to change the summary, which costs
+/// more than the insert.
 package struct BRINSummarizer {
     /// Pages per range, as in migrations/0002_scans.sql.
     static let rangePages: Int64 = 4
-    /// Pages at the end of a partition that writers may still fill. Each writer fills a page, and extends the table by 20 pages
-    /// for each other writer that waits to extend it. These pages hold 11,000 scans, which are read in 2 ms.
+    /// Pages at the end of a partition that writers may still fill. Each writer fills a page, and extends the table by
+    /// 20 pages for each other writer that waits to extend it. These pages hold 11,000 scans, which are read in 2 ms.
     static let marginPages: Int64 = 128
     /// Maximum number of pages that one statement summarises: 180,000 scans, about 40 ms.
     static let chunkPages: Int64 = 2_048
-    /// Pause after a step that summarised something, in milliseconds. At 300,000 scans a second, 75,000 scans arrive in it.
+    /// Pause after a step that summarised something, in milliseconds. At 300,000 scans a second, 75,000 scans arrive in
+    /// it.
     static let busyMs = 250
     /// Pause after a step without work, in milliseconds.
     static let idleMs = 500

@@ -69,8 +69,8 @@ struct LeaderJob: Sendable {
     }
 }
 
-/// The server process of a job's connection. Its statement is cancelled at the stop signal, so a long one does not delay the
-/// stop. An unfinished index is dropped and built again at the next start.
+/// The server process of a job's connection. Its statement is cancelled at the stop signal, so a long one does not
+/// delay the stop. An unfinished index is dropped and built again at the next start.
 private final class Backend: Sendable {
     let pid = Atomic<Int64>(0)
 

@@ -1,9 +1,10 @@
 package import Runtime
 
-/// Maintains the partitions of the scans: makes them ahead, summarises written blocks, closes partitions whose journals are
-/// finished, and drops old ones.
+/// Maintains the partitions of the scans: makes them ahead, summarises written blocks, closes partitions whose journals
+/// are finished, and drops old ones.
 ///
-/// Maintenance affects speed only, never the stored scans. One of several centers works at a time. The others are standbys.
+/// Maintenance affects speed only, never the stored scans. One of several centers works at a time. The others are
+/// standbys.
 package final class MaintenanceService: Sendable {
     private let databaseURL: String
     private let settings: MaintenanceSettings
@@ -19,7 +20,8 @@ package final class MaintenanceService: Sendable {
         self.metrics = MaintenanceMetrics(metrics)
     }
 
-    /// Returns the services to run: two, so that no summary waits until an index is built. Each has a thread and a connection.
+    /// Returns the services to run: two, so that no summary waits until an index is built. Each has a thread and a
+    /// connection.
     package func services() -> [Service] {
         let (settings, metrics) = (settings, metrics)
         return [
@@ -39,7 +41,8 @@ package struct MaintenanceSettings: Sendable {
     ///
     /// A scanner makes a new journal every 24 hours, but a lost scanner makes none.
     package var silentJournalHours: Int
-    /// A partition is dropped after this time without a batch for any of its journals, in days; `nil` keeps all partitions.
+    /// A partition is dropped after this time without a batch for any of its journals, in days; `nil` keeps all
+    /// partitions.
     package var keepDays: Int?
 
     package static let keepDaysRange = 1...36_500

@@ -2,8 +2,8 @@ import LinuxSystem
 package import Postgres
 package import Runtime
 
-/// Makes partitions ahead, rotates to the next one, closes those whose journals are finished, and drops old ones. Confined to
-/// its connection's thread.
+/// Makes partitions ahead, rotates to the next one, closes those whose journals are finished, and drops old ones.
+/// Confined to its connection's thread.
 package struct Partitions {
     /// Pause between two steps, in milliseconds.
     static let pauseMs = 30_000
@@ -13,6 +13,10 @@ package struct Partitions {
     private let metrics: MaintenanceMetrics
     private let log = Log("scan-partitions")
 
+    /// - Parameters:
+    ///   - connection: used by these calls only.
+    ///   - settings: the limits for closing and dropping partitions.
+    ///   - metrics: receives the results.
     package init(_ connection: PostgresConnection, _ settings: MaintenanceSettings, _ metrics: MaintenanceMetrics) {
         self.connection = connection
         self.settings = settings
@@ -37,6 +41,8 @@ package struct Partitions {
 
     /// Makes the partition of the next journal and two more. The trigger of a new journal needs one fewer, so no store
     /// transaction makes a partition.
+    ///
+    /// - Throws: `PostgresError`. The next call repeats the work.
     package func makeAhead() throws(PostgresError) {
         try connection.query(
             """

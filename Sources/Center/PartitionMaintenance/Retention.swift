@@ -2,8 +2,8 @@ package import Postgres
 
 /// Drops old scans, one partition at a time.
 ///
-/// The rows of their journals stay, with `retired_seq`. They prove the balance, and distinguish repeated scans from new ones.
-/// `tapline.presence` is not changed.
+/// The rows of their journals stay, with `retired_seq`. They prove the balance, and distinguish repeated scans from new
+/// ones. `tapline.presence` is not changed.
 package struct Retention {
     /// Lock timeout of a drop, in milliseconds. Store transactions queue behind a drop that waits for readers.
     static let lockMs = 500
@@ -61,7 +61,8 @@ package struct Retention {
             return try connection.transaction {
                 try connection.execute("SET LOCAL lock_timeout = \(Retention.lockMs)")
                 guard let end = try lock(partition) else { return nil }
-                // A store transaction with a new journal, not visible yet, commits first and is seen by the check below.
+                // A store transaction with a new journal, not visible yet, commits first and is seen by the check
+                // below.
                 try connection.execute("LOCK TABLE tapline.scans IN ACCESS EXCLUSIVE MODE")
                 guard
                     try candidates(keepDays: keepDays).contains(where: {
@@ -105,8 +106,8 @@ package struct Retention {
         return row.rowCount == 1 ? row.int(0, 0) : nil
     }
 
-    /// Replaces a partition by an empty one, so that late scans of its journals can be stored. Adjacent partitions that were
-    /// dropped and are empty are merged into it.
+    /// Replaces a partition by an empty one, so that late scans of its journals can be stored. Adjacent partitions that
+    /// were dropped and are empty are merged into it.
     private func replace(_ partition: Candidate, _ endJournal: Int64) throws(PostgresError) {
         var (first, end) = (partition.firstJournal, endJournal)
         try remove(partition.name)

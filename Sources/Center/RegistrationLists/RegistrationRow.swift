@@ -13,7 +13,9 @@ package struct RegistrationRow: Sendable {
     /// Maximum length of a code, in bytes. Readers reject longer codes.
     package static let codeLimitBytes = 256
 
+    /// A tag of the attendee.
     package struct Tag: Hashable, Sendable {
+        /// ID of the tag.
         package let id: TagID
         /// The status in the list; active if the list has none.
         package var status = TagStatus.active
@@ -22,18 +24,21 @@ package struct RegistrationRow: Sendable {
         package var isRestorable = false
     }
 
+    /// Status of the attendee in the list..
     package enum Status: String, CaseIterable, Sendable { case active, blocked, void }
 
     /// The access of an attendee: passes, or zones with times.
     package enum AccessSet: Hashable, Sendable {
         /// An existing pass, by name, optionally restricted to a period.
         package struct Part: Hashable, Sendable, CustomStringConvertible {
+            /// Name of the pass.
             package let pass: String
             /// Microseconds since 1970; `nil`: no bound.
             package var from: Int64?
             /// Microseconds since 1970; `nil`: no bound.
             package var until: Int64?
 
+            /// A pass, restricted to `from` and `until` (microseconds since 1970; `nil`: no bound).
             package init(pass: String, from: Int64? = nil, until: Int64? = nil) {
                 self.pass = pass
                 self.from = from
@@ -57,12 +62,17 @@ package struct RegistrationRow: Sendable {
 
     /// The rank of the row, as in `RowError.number`.
     package let number: Int
+    /// Name of the attendee.
     package let name: String
+    /// Category of the attendee; `nil` if the list has none.
     package let category: String?
+    /// Status of the attendee.
     package let status: Status
     /// `nil`: no access.
     package let access: AccessSet?
+    /// Reference of the attendee in the system that made the list; `nil` if the list has none.
     package let externalRef: String?
+    /// The tags of the attendee; may be empty.
     package let tags: [Tag]
 
     /// - Throws: `RowError` if the text is longer than `textLimitBytes`.

@@ -3,8 +3,8 @@ import Crypto
 /// The notation of a chip UID in a list. The result is always the bytes in the order in which the chip sends them, as
 /// gates read them.
 ///
-/// Suppliers of wristbands deliver the output of their readers: the bytes in hexadecimal in either order, or one whole
-/// number, with the most significant byte first or last. For the chip with the UID `04 A1 B2 C3`:
+/// Suppliers of wristbands deliver the output of their readers. It is hexadecimal or one whole number, with the most
+/// significant byte first or last. For the chip with the UID `04 A1 B2 C3`:
 ///
 /// | format | text in the list |
 /// |---|---|

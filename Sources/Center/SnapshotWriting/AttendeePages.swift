@@ -1,10 +1,11 @@
 /// Writes the table of attendees as pages of a SQLite file (https://www.sqlite.org/fileformat2.html).
 ///
-/// This is faster than INSERT, and the pages compress better: SQLite stores each number in as few bytes as possible, so
-/// rows differ in length, and each page holds a different list of row offsets, which does not compress. Here all rows
-/// of a file have the same length. The format allows a number to take more bytes than it needs.
+/// This is faster than INSERT, and the pages compress better. SQLite stores each number in as few bytes as possible, so
+/// rows differ in length. Each page then has another list of row offsets, which does not compress. Here all rows of a
+/// file have the same length. The format allows a number to take more bytes than it needs.
 ///
-/// The pages are for a table that is empty so far. SQLite reads them as its own; a scanner can change them by a delta.
+/// The pages are for an empty table. SQLite reads and changes them like pages that it wrote, so a delta applies to
+/// them.
 struct AttendeePages {
     static let pageBytes = 4_096
     /// Offset of the byte at which SQLite locks files. The page that contains it must stay unused, so the file must end

@@ -4,8 +4,8 @@ import Snapshots
 
 /// Computes the content hash of a snapshot (`SnapshotContent`) while the snapshot is written.
 ///
-/// Rows must be added in key order. All rows of `access`, which precedes `attendees` in the hash, must be added before
-/// `attendees` exceeds one piece: the rows of `attendees` are too many to be held until the end.
+/// Rows must be added in key order. The table `access` precedes `attendees` in the hash. All its rows must be added
+/// before `attendees` exceeds one piece, because memory does not hold all rows of `attendees`.
 struct WrittenContent {
     /// In order of the names, as the hash is defined.
     enum Table: Int, CaseIterable { case access, attendees, days, gates, passes, scanners, zones }

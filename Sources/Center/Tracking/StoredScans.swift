@@ -6,23 +6,33 @@ package import ScanModel
 package struct StoredScans: Sendable {
     /// The row ID of the journal.
     package var journal: Int64
+    /// The scanner ID.
     package var scanner: String
+    /// ID of the journal.
     package var journalID: JournalID
+    /// Seq of the first scan.
     package var first: Int64
     /// Base of the device times, microseconds since 1970-01-01 UTC.
     package var baseMicros: Int64
     /// Device times in milliseconds from `baseMicros`.
     package var atMs: ArraySlice<Int32>
+    /// Tag IDs.
     package var tags: ArraySlice<Int64>
+    /// Raw values of `Verdict`.
     package var verdicts: ArraySlice<UInt8>
+    /// Raw values of the flags of a scan.
     package var flags: ArraySlice<UInt8>
+    /// ID of the gate; `nil` if the scanner had none.
     package var gate: Int64?
+    /// Version of the snapshot in use; 0 without one.
     package var snapshot: Int64
     /// Center clock, microseconds since 1970-01-01 UTC.
     package var receivedMicros: Int64
-    /// Whether the journal already held scans above these. Then an annulment may refer to another admission than before.
+    /// Whether the journal already held scans above these. Then an annulment may refer to another admission than
+    /// before.
     package var isBehind: Bool
 
+    /// A run. `atMs`, `tags`, `verdicts` and `flags` must have equal lengths.
     package init(
         journal: Int64, scanner: String, journalID: JournalID, first: Int64, baseMicros: Int64,
         atMs: ArraySlice<Int32>, tags: ArraySlice<Int64>, verdicts: ArraySlice<UInt8>, flags: ArraySlice<UInt8>,
@@ -72,8 +82,8 @@ package struct StoredScans: Sendable {
 extension StoredScans {
     /// Assembles runs from database rows in the order of (journal, seq).
     ///
-    /// A run ends where the seqs are not consecutive, or where the gate or the time of receipt changes. The order of storage
-    /// is not known, so all runs are marked as `isBehind`.
+    /// A run ends where the seqs are not consecutive, or where the gate or the time of receipt changes. The order of
+    /// storage is not known, so all runs are marked as `isBehind`.
     struct Builder {
         private var runs: [StoredScans] = []
         private var open: StoredScans?

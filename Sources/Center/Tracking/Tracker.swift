@@ -5,24 +5,24 @@ import Synchronization
 
 /// Keeps presence, annulments and flow at most one second behind the stored scans.
 ///
-/// Its queue in memory is a short cut. Runs that do not fit, runs that were queued when the center crashed, and runs that
-/// another program stored are read from `tapline_internal.tracking_queue`.
+/// Its queue in memory is a short cut. Runs that do not fit, runs that were queued when the center crashed, and runs
+/// that another program stored are read from `tapline_internal.tracking_queue`.
 package final class Tracker: Sendable {
     /// Maximum number of queued scans, at 14 bytes each: about two seconds of a backlog at full speed.
     static let scansLimit = 1_000_000
     static let runsLimit = 16_384
-    /// Maximum number of scans of one transaction. Large enough that a busy tag is moved once for many scans, small enough
-    /// that the transaction ends within the second.
+    /// Maximum number of scans of one transaction. Large enough that a busy tag is moved once for many scans, small
+    /// enough that the transaction ends within the second.
     static let transactionScansLimit = 600_000
     /// Minimum interval between the beginnings of two transactions, in milliseconds.
     static let minimumIntervalMs: Int64 = 40
-    /// A transaction that took T is followed by the next one after at least 4 T, so tracking uses at most a quarter of one
-    /// connection, however fast scans arrive.
+    /// The next transaction begins at least 4 T after one that took T. So tracking uses at most a quarter of one
+    /// connection, at any rate of scans.
     static let intervalFactor: Int64 = 4
     /// Maximum of that interval, in milliseconds. It leaves room in the second for the transaction itself.
     static let maximumIntervalMs: Int64 = 700
-    /// Runs queued in the database longer than this, in milliseconds, are considered orphaned: their center is gone, or its
-    /// queue was full. Any center may claim them.
+    /// Runs queued in the database longer than this, in milliseconds, are considered orphaned: their center is gone, or
+    /// its queue was full. Any center may claim them.
     static let orphanedAgeMs: Int64 = 1_500
     /// Interval at which orphaned runs are searched, in milliseconds.
     static let orphanCheckMs: Int64 = 500
@@ -53,7 +53,7 @@ package final class Tracker: Sendable {
     package func enqueue(_ runs: [StoredScans]) {
         for run in runs {
             guard waiting.load(ordering: .relaxed) + run.count <= Tracker.scansLimit else { return }
-            // Before it is sent: the tracker may dequeue and subtract it at once.
+            // Before it is sent: the tracker may dequeue and subtract it immediately.
             waiting.wrappingAdd(run.count, ordering: .relaxed)
             if !queue.send(run) {
                 waiting.wrappingSubtract(run.count, ordering: .relaxed)
@@ -64,7 +64,8 @@ package final class Tracker: Sendable {
 
     /// Tracks until the stop signal, then empties the queue.
     ///
-    /// The caller gives the signal after the writers have ended. A lost connection is made again without limit, with back-off.
+    /// The caller gives the signal after the writers have ended. A lost connection is made again without limit, with
+    /// back-off.
     package func run(_ stop: StopSignal) {
         // Not joined: its work is repeated at the next start.
         NamedThread("doubles") { [doubleAdmissions] in doubleAdmissions.run(stop) }
@@ -92,8 +93,8 @@ package final class Tracker: Sendable {
             PostgresConnection(
                 url: databaseURL, statementTimeoutMs: statementTimeoutMs, applicationName: "tapline-center tracking"),
             isTracker: true)
-        // Runs left from before the restart or reconnect. They may include runs that other centers have queued in memory;
-        // those centers then skip them.
+        // Runs left from before the restart or reconnect. They may include runs that other centers have queued in
+        // memory; those centers then skip them.
         try store.catchUp()
         succeeded()
         var held: ArraySlice<StoredScans> = []

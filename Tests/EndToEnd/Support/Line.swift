@@ -91,15 +91,15 @@ final class Line {
     func stored() throws -> Int { try database.number("SELECT count(*) FROM tapline.scans") }
 
     /// Number of scans in the journals of all scanners.
-    func journalled() throws -> Int { try scanners.reduce(0) { try $0 + $1.journalled() } }
+    func journaled() throws -> Int { try scanners.reduce(0) { try $0 + $1.journaled() } }
 
     /// Waits until every journaled scan is stored and tracked.
     ///
     /// - Throws: `TestFailure` with the state of journals and programs, if no scan is stored for a long time.
     func awaitAllStored() throws {
-        let journalled = try journalled()
+        let journaled = try journaled()
         do {
-            try awaitCount("scans are stored", journalled, everyMs: 200, stored)
+            try awaitCount("scans are stored", journaled, everyMs: 200, stored)
             // Tracking may be a second behind, and longer after a center was killed.
             try eventually("every scan is tracked", everyMs: 100) {
                 try database.query("SELECT 1 FROM tapline_internal.tracking_queue LIMIT 1").isEmpty
@@ -169,7 +169,7 @@ final class Scanner {
     }
 
     /// Number of scans in its journals, read with sqlite3.
-    func journalled() throws -> Int {
+    func journaled() throws -> Int {
         guard access(data + "/journal.sqlite", F_OK) == 0 else { return 0 }
         let run = try Run.succeeding(
             "sqlite3", ["file:\(data)/journal.sqlite?mode=ro&readonly_shm=1", "SELECT count(*) FROM scans"])

@@ -62,9 +62,9 @@ extension Line {
         expectNone("printed and not stored", printed.filter { !isStored.contains($0) })
         expectNone("stored twice", repeated(stored))
         expectNone("printed twice", repeated(printed))
-        let journalled = try journalled()
-        if stored.count != journalled {
-            wrong.append("journals hold \(journalled) scans, the database \(stored.count)")
+        let journaled = try journaled()
+        if stored.count != journaled {
+            wrong.append("journals hold \(journaled) scans, the database \(stored.count)")
         }
         expectNone(
             "journals whose counters do not add up",

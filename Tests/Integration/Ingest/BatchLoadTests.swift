@@ -126,7 +126,7 @@ struct BatchLoadTests {
     }
 
     /// A flipped bit leaves a valid batch with false contents. The digest in the file name reveals it.
-    @Test func alteredFileIsStoredNeitherAtOnceNorByAReplay() throws {
+    @Test func alteredFileIsStoredNeitherImmediatelyNorByReplay() throws {
         let made = MadeJournal.admissions("s-1", count: 20)
         let path = try put(made.batch(1, 20))
         var other = made.batch(1, 20)

@@ -137,24 +137,26 @@ struct IngestFaultTests {
         let tracker = try fixture.database.connect()
         try tracker.execute("BEGIN; SELECT pg_advisory_xact_lock_shared(92703854297089)")
         let url = fixture.database.url
-        let ended = StopSignal()
+        let results = Mailbox<Result<Void, any Error>>(capacity: 1)
         NamedThread("registry") {
-            let registry = try? PostgresConnection(url: url, applicationName: "tapline-test registry")
-            _ = try? registry?.execute("INSERT INTO tapline.tags (tag_id, attendee_id) VALUES (77, 7)")
-            ended.stop()
+            results.send(
+                Result {
+                    let registry = try PostgresConnection(url: url, applicationName: "tapline-test registry")
+                    try registry.execute("INSERT INTO tapline.tags (tag_id, attendee_id) VALUES (77, 7)")
+                })
         }
         let waiting = """
             SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
                 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
             """
-        try eventually("the registry waits", withinMs: 60_000) { try fixture.int(waiting) == 1 }
+        try eventually("the registry waits") { try fixture.int(waiting) == 1 }
         try tracker.execute(
             """
             INSERT INTO tapline.presence (tag_id, since, scanner_id, direction, ordered_at, log, seq, journal_id)
             VALUES (77, now(), 's-1', 0, now(), gen_random_uuid(), 1, 1);
             COMMIT
             """)
-        #expect(ended.wait(ms: 10_000))
+        try #require(results.receive(timeoutMs: waitLimitMs).first).get()
         #expect(try fixture.texts("SELECT attendee_id::text FROM tapline.presence") == ["7"])
     }
 }

@@ -50,7 +50,7 @@ import Testing
     }
 
     /// The broker loses the consumers without a notification: the connection is open, and no delivery arrives.
-    @Test func stalledQueueIsNoticed() throws {
+    @Test func stalledQueueIsDetected() throws {
         let running = try RunningIngest(queueCheckMs: 400)
         try running.waitUntilReady()
         for shard in 0..<4 {

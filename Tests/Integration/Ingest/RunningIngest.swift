@@ -31,14 +31,14 @@ final class RunningIngest {
 
     func waitUntilReady() throws { try wait("ready") { self.ingest.health.problems.isEmpty } }
 
-    /// Waits for a condition at most 30 s, and reports the state of the service if it is not met.
+    /// Waits for a condition at most `waitLimitMs`, and reports the state of the service if it is not met.
     func wait(_ what: String, _ condition: () throws -> Bool) throws {
-        let deadline = SystemClock.monotonicMs() + 30_000
+        let deadline = SystemClock.monotonicMs() + Int64(waitLimitMs)
         while !(try condition()) {
             guard SystemClock.monotonicMs() < deadline else {
                 throw TestFailure(
                     """
-                    not within 30 s: \(what); problems: \(ingest.health.problems); \
+                    not within \(waitLimitMs) ms: \(what); problems: \(ingest.health.problems); \
                     queues (ready, unacknowledged, consumers): \((try? queues()) ?? "unknown"); \
                     received/stored: \((try? fixture.texts("SELECT received || '/' || stored FROM tapline.journals")) ?? [])
                     """)
@@ -79,7 +79,7 @@ final class RunningIngest {
     func broker(_ arguments: String...) throws {
         try Run.succeeding(
             Package.folder + "/scripts/servers",
-            ["rabbitmqctl", String(cString: getenv("TAPLINE_SERVERS_DIR")), "-q"] + arguments, withinMs: 60_000)
+            ["rabbitmqctl", String(cString: getenv("TAPLINE_SERVERS_DIR")), "-q"] + arguments)
     }
 
     private func queues() throws -> String {

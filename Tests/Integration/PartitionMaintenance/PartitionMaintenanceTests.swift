@@ -72,11 +72,13 @@ import Testing
         try first.execute("SET lock_timeout = '2s'; BEGIN")
         #expect(try first.query("SELECT tapline_internal.ensure_scan_partition(50001)").int(0, 0) == 52_000)
         let url = fixture.database.url
-        let ended = StopSignal()
+        let results = Mailbox<Result<Int64, any Error>>(capacity: 1)
         NamedThread("second") {
-            defer { ended.stop() }
-            let other = try? PostgresConnection(url: url, applicationName: "second center")
-            #expect((try? other?.query("SELECT tapline_internal.ensure_scan_partition(50002)").int(0, 0)) == 52_000)
+            results.send(
+                Result {
+                    let other = try PostgresConnection(url: url, applicationName: "second center")
+                    return try other.query("SELECT tapline_internal.ensure_scan_partition(50002)").int(0, 0)
+                })
         }
         let waiting = """
             SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid)
@@ -84,7 +86,7 @@ import Testing
             """
         try eventually("the second center waits") { try fixture.int(waiting) > 0 }
         try first.commit()
-        #expect(ended.wait(ms: 30_000))
+        #expect(try #require(results.receive(timeoutMs: waitLimitMs).first).get() == 52_000)
         try writer.execute("INSERT INTO tapline.scans VALUES (50001, 1, 7, now(), 0, 0, NULL, 0, now()); COMMIT")
         #expect(try partitions().count { $0 == "scans_50000_51999" } == 1)
     }

@@ -41,7 +41,7 @@ struct TrackingDoubleAdmissionTests {
 
     /// Double admissions of scans in time order are logged at once. Only an annulment requires a refresh.
     @Test(arguments: 1...3)
-    func scansInTimeOrderAreLoggedAtOnce(seed: Int) throws {
+    func scansInTimeOrderAreLoggedImmediately(seed: Int) throws {
         var random = TestRandom(seed)
         let fixture = try IngestFixture()
         let (held, tracking) = (HeldRuns(), try TrackingStore(fixture.connection))

@@ -74,10 +74,10 @@ import Testing
             ["-X", "-v", "watch=0.01", "-f", "\(Package.folder)/dashboards/live_zones.sql", database.url])
         var titles = 0
         while titles < 3 {
-            let line = try #require(try watch.line(withinMs: 10_000))
+            let line = try #require(try watch.line())
             if line.contains("Zones:") { titles += 1 }
         }
         watch.kill()
-        _ = try watch.wait(withinMs: 10_000)
+        _ = try watch.wait()
     }
 }

@@ -11,7 +11,7 @@ import Testing
 
     private static func read(_ port: SerialPort, _ count: Int) throws -> [UInt8] {
         var bytes: [UInt8] = []
-        try eventually("\(count) bytes", withinMs: 5_000) {
+        try eventually("\(count) bytes") {
             bytes += try port.read(timeoutMs: 100)
             return bytes.count >= count
         }

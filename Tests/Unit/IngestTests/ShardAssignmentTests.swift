@@ -57,7 +57,7 @@ struct ShardAssignmentTests {
         }
     }
 
-    @Test func onlyCenterSubscribesToAllShardsAtOnce() throws {
+    @Test func onlyCenterSubscribesToAllShardsImmediately() throws {
         var assignment = try assignment()
         let tags = subscriptions(steps(&assignment, 0))
         #expect(tags.keys.sorted() == [0, 1, 2, 3])

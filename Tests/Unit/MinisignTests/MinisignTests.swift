@@ -14,7 +14,7 @@ import Testing
     /// The exit code of `minisign`.
     private func minisign(_ arguments: String..., input: String = "") throws -> ChildProcess.End {
         let child = try ChildProcess(
-            "minisign", arguments, output: .file(folder.file("said")), errors: folder.file("errors"))
+            "minisign", arguments, output: .file(folder.file("output")), errors: folder.file("errors"))
         if !input.isEmpty { try child.write(input) }
         child.closeInput()
         return try child.wait(withinMs: 120_000)

@@ -157,7 +157,7 @@ struct CodeReaderTests {
         await reader.end()
     }
 
-    @Test func portThatHangsUpAtOnceCausesOneAlarm() async throws {
+    @Test func portThatHangsUpImmediatelyCausesOneAlarm() async throws {
         let folder = TemporaryFolder("codes")
         let path = folder.file("ttyScanner")
         // The end of a file reads like a port that hangs up.

@@ -58,7 +58,7 @@ final class NFCBench: Sendable {
     func stop() {
         guard let (stop, ended) = group.withLock({ $0.take() }) else { return }
         stop.stop()
-        ended.wait(ms: 10_000)
+        ended.wait(ms: waitLimitMs)
     }
 
     private func take(_ event: ReaderEvent) -> Bool {

@@ -1,14 +1,11 @@
 import Crypto
-import FileSystem
 import FoundationEssentials
 import TestSupport
 import Testing
 
 @testable import Readers
 
-/// The published AES messages of NTAG 424 DNA chips (NXP AN12196), and all AES rows of a file of vectors.
-///
-/// `TAPLINE_TEST_VECTORS` is the path of that file. By default it is searched beside the project.
+/// The published AES messages of NTAG 424 DNA chips (NXP AN12196).
 struct SecureMessageVectorTests {
     private struct Vectors: Decodable {
         struct Message: Decodable {
@@ -29,18 +26,9 @@ struct SecureMessageVectorTests {
         let plainUidCtr: [Plain]
     }
 
-    static let path: String? = {
-        let project = #filePath.split(separator: "/").dropLast(4).joined(separator: "/")
-        let above = project.split(separator: "/").dropLast().joined(separator: "/")
-        let candidates = [
-            Environment.value("TAPLINE_TEST_VECTORS"), "/" + above + "/shared/vectors/an12196-ntag424.json",
-        ]
-        return candidates.compactMap(\.self).first(where: Files.exists)
-    }()
-
     /// From NXP AN12196 (pages 12 and 18, the plain mirror), and one message with other keys from icedevml/sdm-backend
     /// (MIT).
-    private static let restated = """
+    private static let vectors = """
         {"sun_messages": [
         {"name": "an12196_p12", "mode": "AES", "meta_key": "00000000000000000000000000000000",
         "file_key": "00000000000000000000000000000000", "picc_enc": "EF963FF7828658A599F3041510671E88",
@@ -66,14 +54,8 @@ struct SecureMessageVectorTests {
         """
 
     @Test func includedVectorsVerify() throws {
-        let (messages, plain) = try check(Array(Self.restated.utf8))
+        let (messages, plain) = try check(Array(Self.vectors.utf8))
         #expect(messages == 4 && plain == 2)
-    }
-
-    @Test(.enabled(if: path != nil, "no file of vectors; includedVectorsVerify runs without it"))
-    func aesRowsOfVectorFileVerify() throws {
-        let (messages, plain) = try check(try Files.read(try #require(Self.path)))
-        #expect(messages >= 4 && plain >= 2)
     }
 
     /// Returns the number of rows of both kinds.

@@ -90,7 +90,7 @@ struct ServiceGroupTests {
                 let heard = StopSignal()
                 let watch = SignalWatch { if $0 == number { heard.stop() } }
                 kill(getpid(), number)
-                guard heard.wait(ms: 20_000) else { exit(1) }
+                guard heard.wait(ms: 120_000) else { exit(1) }
                 watch.end()
             }
             exit(0)

@@ -142,7 +142,7 @@ struct PublishWindowTests {
         #expect(model.nowMs - tappedMs == model.window.limits.ageMs)
     }
 
-    @Test func fullBatchAndFinishedJournalArePublishedAtOnce() {
+    @Test func fullBatchAndFinishedJournalArePublishedImmediately() {
         var model = PublishModel(seed: 1, limits: .init())
         model.tap(1_100)
         model.newJournal()

@@ -196,11 +196,16 @@ import Testing
         defer { proxy.end() }
         let download = Download(rig.settings { $0.centerURLs = ["http://127.0.0.1:\(proxy.port)"] })
         let part = rig.store.candidatePath(for: delta, of: manifest)
+        let cuts = Mailbox<Result<Void, any Error>>(capacity: 1)
         NamedThread("cutter") {
-            try? eventually("a part of the delta has arrived", everyMs: 2) { Files.status(part)?.size ?? 0 > 8_000 }
+            let arrival = Result {
+                try eventually("a part of the delta has arrived", everyMs: 2) { Files.status(part)?.size ?? 0 > 8_000 }
+            }
             proxy.cut()
+            cuts.send(arrival)
         }
         #expect(try rig.fetchFailure(download).category == .unavailable)
+        try #require(cuts.receive(timeoutMs: waitLimitMs).first).get()
         proxy.set { $0.bytesPerSecond = nil }
         let before = center.requests.count
         #expect(try download.fetch() == .installed(version: 9))

@@ -30,10 +30,12 @@ import Testing
         try center.publish(version: 7)
         #expect(try download.fetch() == .installed(version: 7))
         #expect(SnapshotStore(folder: scanner.file("snapshots")).currentVersion() == 7)
+        let sent = try HTTPSession().get(center.url + "/snapshot/" + Manifest.fileName, limitBytes: Manifest.maxBytes)
+        let etag = try #require(sent.etag)
         let before = center.requests.count
         #expect(try download.fetch() == .newest(version: 7))
         #expect(center.requests.count == before + 1)
-        #expect(center.requests.last?.headers["if-none-match"] != nil)
+        #expect(center.requests.last?.headers["if-none-match"] == etag)
         try center.publish(version: 8)
         #expect(try download.fetch() == .installed(version: 8))
         // A new process does not know the ETag.
@@ -53,11 +55,16 @@ import Testing
         defer { proxy.end() }
         let download = Download(settings(center, scanner, url: "http://127.0.0.1:\(proxy.port)"))
         let part = scanner.file("snapshots/download-7.gz")
+        let cuts = Mailbox<Result<Void, any Error>>(capacity: 1)
         NamedThread("cutter") {
-            try? eventually("a part of the file has arrived", everyMs: 5) { Files.status(part)?.size ?? 0 > 60_000 }
+            let arrival = Result {
+                try eventually("a part of the file has arrived", everyMs: 5) { Files.status(part)?.size ?? 0 > 60_000 }
+            }
             proxy.cut()
+            cuts.send(arrival)
         }
         #expect(category { _ = try download.fetch() } == .unavailable)
+        try #require(cuts.receive(timeoutMs: waitLimitMs).first).get()
         #expect(Files.status(part)?.size ?? 0 < Int(manifest.compressed?.size ?? 0))
         proxy.set { $0.bytesPerSecond = nil }
         #expect(try download.fetch() == .installed(version: 7))

@@ -59,11 +59,16 @@ import Testing
     }
 
     @Test func rowsOutOfOrderMakeContentUnknown() throws {
-        let writer = try SnapshotWriter(path: folder.file("late.sqlite"))
+        let (writer, other) = (
+            try SnapshotWriter(path: folder.file("late.sqlite")), try SnapshotWriter(path: folder.file("other.sqlite"))
+        )
         for uid in Int64(0)..<10_000 {
-            try writer.add(TagID(rawValue: uid), Attendee(status: .active, pass: 1, attendee: uid))
+            for writer in [writer, other] {
+                try writer.add(TagID(rawValue: uid), Attendee(status: .active, pass: 1, attendee: uid))
+            }
         }
-        #expect(writer.content != nil)
+        try other.finish(event: "e", version: 1, createdS: 1, expiresS: 2)
+        #expect(try writer.content == SnapshotContent.hash(path: folder.file("other.sqlite")))
         try writer.addAccess(id: 1, pass: 1, Access(zone: 1))
         #expect(writer.content == nil)
     }

@@ -6,7 +6,8 @@ import Runtime
 extension IngestConsumer {
     /// Subscribes to this worker's shards.
     ///
-    /// The presence queue comes last: another center that sees this one present must find it subscribed to its own shards.
+    /// The presence queue comes last: another center that sees this one present must find it subscribed to its own
+    /// shards.
     func subscribe(_ connection: AMQPConnection, shards: Int, name: String) throws -> ShardAssignment {
         var assignment = ShardAssignment(
             shards: shards, instance: settings.instance, worker: channel.worker, workers: settings.workers, name: name,
@@ -20,8 +21,8 @@ extension IngestConsumer {
 
     /// Performs the due steps.
     ///
-    /// Each step is one call that waits for the broker's reply. The library keeps deliveries that arrive during the call
-    /// for the next poll.
+    /// Each step is one call that waits for the broker's reply. The library keeps deliveries that arrive during the
+    /// call for the next poll.
     ///
     /// - Throws: `IngestError.consumerLost` if a queue has stalled; `AMQPError`.
     func updateSubscriptions(

@@ -3,8 +3,8 @@ import LinuxSystem
 import Runtime
 import Synchronization
 
-/// The consuming thread of a worker: owns the broker connection, decodes deliveries for the writer, and acknowledges what the
-/// writer has settled (`IngestConsumer+Acknowledgement.swift`).
+/// The consuming thread of a worker: owns the broker connection, decodes deliveries for the writer, and acknowledges
+/// what the writer has settled (`IngestConsumer+Acknowledgement.swift`).
 final class IngestConsumer {
     /// Longest wait in poll(2), in milliseconds, so that heartbeats are sent in time.
     static let pollMs = 250

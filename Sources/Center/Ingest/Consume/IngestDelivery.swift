@@ -40,9 +40,9 @@ package struct IngestDelivery: Sendable {
 
     /// A batch file.
     ///
-    /// The identity is the one that the batch names: access to the database implies the right to publish for any scanner.
-    /// A file that is not a batch, or whose bytes differ from the digest in its name, gets its file name as routing key.
-    /// A batch altered on a USB stick must not be stored when the quarantine is replayed either.
+    /// The identity is the one that the batch names: access to the database implies the right to publish for any
+    /// scanner. A file that is not a batch, or whose bytes differ from the digest in its name, gets its file name as
+    /// routing key. A batch altered on a USB stick must not be stored when the quarantine is replayed either.
     ///
     /// - Parameters:
     ///   - path: the file.

@@ -5,8 +5,8 @@ import Tracking
 
 /// The deliveries of one transaction and the decision about each of them. Pure: no I/O.
 ///
-/// Its functions must be called in a fixed order, each once. `StoreStages.swift` enforces the order by types and is the only
-/// caller.
+/// Its functions must be called in a fixed order, each once. `StoreStages.swift` enforces the order by types and is the
+/// only caller.
 struct IngestGroup {
     /// A delivery that is a batch of an enrolled scanner.
     private struct Member {

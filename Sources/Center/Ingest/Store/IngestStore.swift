@@ -2,10 +2,11 @@ package import Postgres
 import ScanBatchCodec
 package import Tracking
 
-/// Stores groups of deliveries, each scan exactly once (contract.md sections 3 and 4). Confined to its connection's thread.
+/// Stores groups of deliveries, each scan exactly once (contract.md sections 3 and 4). Confined to its connection's
+/// thread.
 ///
-/// Each group is one transaction. `StoreStages.swift` defines its steps and their order. A delivery may be acknowledged only
-/// after `store` has returned.
+/// Each group is one transaction. `StoreStages.swift` defines its steps and their order. A delivery may be acknowledged
+/// only after `store` has returned.
 package final class IngestStore {
     /// Maximum number of immediate attempts for a group that deadlocks or cannot be serialized. After that the error is
     /// thrown, so that the caller waits.
@@ -45,12 +46,13 @@ package final class IngestStore {
 
     /// Stores valid batches and quarantines the other deliveries.
     ///
-    /// If the database rejects the data (SQLSTATE classes 22, 23 and similar, `PostgresError.blamesData`), the deliveries are
-    /// stored one by one, and those that fail alone are quarantined with the reason `range`.
+    /// If the database rejects the data (`PostgresError.blamesData`: SQLSTATE classes 22, 23 and similar), the
+    /// deliveries are stored one by one. Those that fail alone are quarantined with the reason `range`.
     ///
     /// - Parameters:
     ///   - deliveries: the group, at most a few megabytes.
-    ///   - quarantining: `false` for a replay: an invalid delivery is reported, and not written to the quarantine again.
+    ///   - quarantining: `false` for a replay: an invalid delivery is reported, and not written to the quarantine
+    ///     again.
     /// - Returns: the outcome of each delivery, in the same order. All of them are committed.
     /// - Throws: `PostgresError` that a retry may correct. The result of the last transaction is then unknown.
     package func store(
@@ -103,7 +105,8 @@ package final class IngestStore {
     private func storeOnce(
         _ deliveries: [IngestDelivery], _ validated: [ValidatedDelivery], _ quarantining: Bool
     ) throws(PostgresError) -> [IngestOutcome] {
-        // Explicit, whatever the server's default: each statement must see what was committed while it waited for a lock.
+        // Explicit, whatever the server's default: each statement must see what was committed while it waited for a
+        // lock.
         try connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
         let journals = JournalTable(connection: connection)
         let group = try ReceivedGroup(deliveries, validated)

@@ -16,8 +16,8 @@ final class IngestWriter {
     static let groupBytesLimit = 3 << 20
     /// Maximum number of deliveries in one transaction, because heartbeats are small.
     static let groupDeliveriesLimit = 1_000
-    /// Deliveries redelivered more than this many times are stored in a transaction of their own, because they may have
-    /// crashed the previous consumer.
+    /// Deliveries redelivered more than this many times are stored in a separate transaction. They may have crashed the
+    /// previous consumer.
     static let deliveryCountLimit = 2
     /// Interval at which an idle connection is checked, in milliseconds.
     static let idleCheckMs = 250

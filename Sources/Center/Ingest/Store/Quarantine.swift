@@ -3,7 +3,8 @@ import Postgres
 import ScanBatchCodec
 import ScanModel
 
-/// The deliveries of a group that go to `tapline.quarantine`. Each (routing key, reason, SHA-256 of the body) is one row.
+/// The deliveries of a group that go to `tapline.quarantine`. Each (routing key, reason, SHA-256 of the body) is one
+/// row.
 struct Quarantine {
     private struct Key: Hashable {
         let routingKey: String

@@ -3,7 +3,8 @@ struct SeqGaps: Equatable, Sendable {
     struct Gap: Hashable, Sendable {
         var first: Int64
         var last: Int64
-        /// When an operator accepted the gap as lost (`tapline.accept_gap`), microseconds since 1970-01-01 UTC; `nil` if open.
+        /// When an operator accepted the gap as lost (`tapline.accept_gap`), microseconds since 1970-01-01 UTC; `nil`
+        /// if open.
         var acceptedAt: Int64?
     }
 

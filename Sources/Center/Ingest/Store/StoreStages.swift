@@ -6,9 +6,9 @@ import Tracking
 //   ReceivedGroup -admit-> AdmittedGroup -lockJournals-> LockedGroup -recognise-> RecognisedGroup
 //     -classify-> ClassifiedGroup -write-> WrittenGroup -commit-> CommittedGroup
 //
-// A stage offers only the operation that is legal next, and that operation consumes it. The stages are not copyable, and only
-// this file can make one from its predecessor, so no other order compiles. They hold the same `IngestGroup`, which is moved
-// along: no scan is copied. If an operation throws, the group is gone and the caller rolls back.
+// A stage offers only the operation that is legal next, and that operation consumes it. The stages are not copyable,
+// and only this file can make one from its predecessor, so no other order compiles. They hold the same `IngestGroup`,
+// which is moved along: no scan is copied. If an operation throws, the group is gone and the caller rolls back.
 
 /// Deliveries whose transaction has begun.
 struct ReceivedGroup: ~Copyable {

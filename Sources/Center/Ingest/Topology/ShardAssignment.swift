@@ -1,21 +1,23 @@
-/// Decides which queues a worker subscribes to and when, when a shard returns to its owner, and when a queue has stalled. Pure.
+/// Decides which queues a worker subscribes to and when, when a shard returns to its owner, and when a queue has
+/// stalled. Pure.
 ///
 /// Each channel has its own assignment, because subscriptions end with the channel.
 ///
-/// A queue has a single active consumer: the first subscriber. The others are standbys, and the broker activates the next
-/// one when the active consumer leaves. So each center subscribes to its own shards at once, and to the others as a standby
-/// after a delay. A center that took over the shards of a lost one unsubscribes when the owner is back, and becomes a
-/// standby again.
+/// A queue has a single active consumer: the first subscriber. The others are standbys, and the broker activates the
+/// next one when the active consumer leaves. So each center subscribes to its own shards immediately, and to the others
+/// as a standby after a delay. A center that took over the shards of a lost one unsubscribes when the owner is back,
+/// and becomes a standby again.
 struct ShardAssignment: Sendable {
-    /// Delay before subscribing to other centers' shards as standby, in milliseconds. Gives centers that start together time
-    /// to claim their own.
+    /// Delay before subscribing to other centers' shards as standby, in milliseconds. Gives centers that start together
+    /// time to claim their own.
     static let standbyDelayMs: Int64 = 10_000
     /// Interval at which a center that consumes for another one checks whether the owner is back, in milliseconds.
     static let ownerCheckMs: Int64 = 2_000
-    /// Number of consecutive checks without a delivery, although messages are ready, after which a queue that has delivered
-    /// before counts as stalled.
+    /// Number of consecutive checks without a delivery, although messages are ready, after which a queue that has
+    /// delivered before counts as stalled.
     static let quietChecksLimit = 2
-    /// The same limit for a queue that has never delivered here. Most likely another center is its active consumer, and busy.
+    /// The same limit for a queue that has never delivered here. Most likely another center is its active consumer, and
+    /// busy.
     static let standbyChecksLimit = 4
 
     /// A call to the broker that is due.
@@ -56,11 +58,11 @@ struct ShardAssignment: Sendable {
     /// - Parameters:
     ///   - count: number of shards.
     ///   - instance: this center.
-    ///   - worker: index of the worker, from 0. The `workers` of a center divide its own shards, and those of each other
-    ///     center, among themselves.
+    ///   - worker: index of the worker, from 0. The `workers` of a center divide its own shards, and those of each
+    ///     other center, among themselves.
     ///   - workers: number of workers of this center.
-    ///   - name: prefix of every consumer tag. It must be new for each channel: RabbitMQ 3.10 may never deliver the messages
-    ///     of a quorum queue to a tag that was used before.
+    ///   - name: prefix of every consumer tag. It must be new for each channel: RabbitMQ 3.10 may never deliver the
+    ///     messages of a quorum queue to a tag that was used before.
     ///   - queueCheckMs: interval at which each queue is checked, in milliseconds.
     ///   - nowMs: monotonic clock, in milliseconds.
     init(

@@ -13,7 +13,7 @@ enum Topology {
     /// An empty queue that a running center consumes, so that the other centers can see that it is present.
     static func presence(_ center: Int) -> String { "tapline.center.\(center)" }
 
-    /// Fixed for ever: RabbitMQ closes the channel (406) if an existing queue is declared with other arguments.
+    /// Never changed: RabbitMQ closes the channel (406) if an existing queue is declared with other arguments.
     static let queueArguments: [String: AMQPValue] = [
         "x-queue-type": "quorum", "x-single-active-consumer": true, "x-overflow": "reject-publish",
         "x-max-length-bytes": .int(8 << 30), "x-dead-letter-exchange": .text(dead),
@@ -22,8 +22,8 @@ enum Topology {
 
     /// Declares what is missing.
     ///
-    /// The broker leaves existing bindings unchanged, so no routing key moves to another queue. The entry exchange is bound
-    /// last, so nothing is routed to an incomplete topology.
+    /// The broker leaves existing bindings unchanged, so no routing key moves to another queue. The entry exchange is
+    /// bound last, so nothing is routed to an incomplete topology.
     static func declare(_ connection: AMQPConnection, shards: Int, centers: Int = 1) throws(AMQPError) {
         try connection.declareExchange(dead, type: "fanout")
         try connection.declareQueue(dead, arguments: ["x-queue-type": "quorum"])

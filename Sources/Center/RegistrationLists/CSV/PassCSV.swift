@@ -5,12 +5,14 @@
 /// `none`). Values whose column is missing stay unchanged in the database. A value whose cells are empty in all rows of
 /// the pass is cleared.
 package struct PassCSV: Sendable {
+    /// The columns by their names in the header.
     package enum Column: String, CaseIterable {
         case name, colour, note, reentry, zone
         case validFrom = "valid_from"
         case validUntil = "valid_until"
     }
 
+    /// One access of a pass.
     package struct Access: Hashable, Sendable {
         /// Name of the zone.
         package let zone: String
@@ -20,12 +22,15 @@ package struct PassCSV: Sendable {
         package let until: Int64?
     }
 
+    /// One pass of the list.
     package struct Entry: Sendable {
         /// The first line of the pass.
         package let line: Int
+        /// Name of the pass.
         package let name: String
         /// Colour, note and reentry, if a row has them.
         package var texts: [Column: String] = [:]
+        /// The access of all rows of the pass, in their order.
         package var access: [Access] = []
     }
 

@@ -20,7 +20,7 @@ package import ScanModel
 /// Prices, addresses and answers are not read. All files are held in memory, some hundred bytes for each position.
 package struct PretixExport: RegistrationSource {
     package static let referencePrefix: String? = "pretix:"
-    /// Maximum size of a file, in bytes. A page of the API has 50 orders; a file can hold all pages at once.
+    /// Maximum size of a file, in bytes. A page of the API has 50 orders; a file can hold all pages.
     package static let fileLimitBytes = 256 << 20
 
     struct Order {
@@ -123,7 +123,7 @@ package struct PretixExport: RegistrationSource {
         for part in [position] + addOns {
             let isAddOn = part.id != position.id
             // An add-on can end alone, and its code ends with it. If the whole ticket is void, the attendee is void and
-            // the codes stay active: a code that is void here would not become active again with the ticket.
+            // the codes stay active. A void code would not become active again with the ticket.
             let isEnded = isAddOn && ((part.canceled ?? false) || !(part.blocked?.isEmpty ?? true))
             let isValid = status != .void && !isEnded
             let choice = try located { () throws(CellError) in try items.pass(of: part, passes, isNeeded: isValid) }

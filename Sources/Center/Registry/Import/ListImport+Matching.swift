@@ -40,8 +40,8 @@ extension ListImport {
 
     /// Creates `import_match`, and rejects rows that contradict the database.
     ///
-    /// `import_match` has a row for each of `import_rows`: the line of the lead row, the matching attendee, the owner
-    /// of the tag, and whether the stored attendee differs from the list.
+    /// `import_match` has a row for each row of `import_rows`. It holds the line of the lead row, the matching attendee
+    /// and the owner of the tag. A flag records whether the stored attendee differs from the list.
     mutating func match() throws {
         try connection.execute(
             """

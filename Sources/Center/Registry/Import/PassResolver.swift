@@ -23,8 +23,8 @@ final class PassResolver {
         /// With the id of the row.
         var access: [(id: Int64, Access)]
 
-        /// Whether an import would create this pass for zones and times: it has no name, colour, note or reentry rule,
-        /// and all zones have the same times.
+        /// Whether an import would create this pass for zones and times. Such a pass has no name, colour, note or
+        /// reentry rule. All its zones have the same times.
         var isShared: Bool {
             guard name == nil, colour == nil, note == nil, reentry == "gate", let (_, first) = access.first else {
                 return false
@@ -179,8 +179,8 @@ final class PassResolver {
 
     /// Returns a pass with the combined access of several passes, named after them.
     ///
-    /// An existing pass of that name is used unchanged: `store` keeps joined passes up to date, and any other pass of
-    /// that name was changed on purpose.
+    /// An existing pass of that name is used unchanged. `store` keeps joined passes up to date, so a pass with other
+    /// access was changed on purpose.
     private func joined(_ parts: [RegistrationRow.AccessSet.Part]) throws -> Int64 {
         let name = parts.map(\.description).joined(separator: Self.joint)
         if named[name] == nil { try store(name, parts) }

@@ -14,8 +14,8 @@ struct RegistryReader {
         self.stop = stop
     }
 
-    /// The event days in a snapshot, relative to today: yesterday, for attendees who stayed overnight, and two weeks,
-    /// for a scanner that receives no further snapshot.
+    /// Event days in a snapshot, relative to today: yesterday (attendees who stayed overnight) to two weeks ahead
+    /// (scanners without further snapshots).
     static let days = -1...14
 
     /// Returns the name of the event, or `nil` if the database has none yet.

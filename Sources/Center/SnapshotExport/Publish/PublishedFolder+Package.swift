@@ -40,7 +40,7 @@ extension PublishedFolder {
 
     /// Number of parts that are compressed in parallel. Each needs the memory of two chunks.
     private static let compressedParts = 4
-    /// Tag IDs are random and compress badly: the next level takes 1.5 times as long and saves 1 %, the highest takes 4
+    /// Tag IDs are random and compress badly. The next level takes 1.5 times as long and saves 1 %, the highest takes 4
     /// times as long.
     private static let compressionLevel: Int32 = 5
 

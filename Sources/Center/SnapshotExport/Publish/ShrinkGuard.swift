@@ -38,8 +38,8 @@ package enum ExportRejection: OperationError, Equatable {
 
 /// Determines the number of tags that a new list is compared with: the largest of the snapshots published within a day.
 ///
-/// The last snapshot alone is not enough: a list that loses a few tags with each version is never much shorter than the
-/// last one. A plain value that receives the published versions of that period, the oldest first.
+/// The last snapshot is not sufficient: small losses in each version would never be detected. A plain value that
+/// receives the published versions of that period, the oldest first.
 struct ShrinkGuard {
     /// Period for which a version counts after it was followed by others, in seconds.
     static let windowS: Int64 = 86_400

@@ -11,9 +11,11 @@ package import Snapshots
 /// scanner does before anything names it; the manifest is replaced last. A crash at any point leaves the last snapshot
 /// published, and the next export continues from there.
 package struct SnapshotExporter: Sendable {
+    /// Destination, signing key and rules of an export.
     package struct Settings: Sendable {
         /// The folder to publish in. It is created if missing.
         package var folder: String
+        /// Signs the manifest.
         package var key: MinisignSecretKey
         /// Name of the event, for a database that has none yet; `nil`: the name in the database.
         package var event: String?
@@ -37,12 +39,18 @@ package struct SnapshotExporter: Sendable {
         /// Receives the progress often, on the thread that exports.
         package var progress: (@Sendable (ExportProgress) -> Void)?
 
+        /// Settings with the defaults of all other properties.
+        ///
+        /// - Parameters:
+        ///   - folder: the folder to publish in.
+        ///   - key: signs the manifest.
         package init(folder: String, key: MinisignSecretKey) {
             self.folder = folder
             self.key = key
         }
     }
 
+    /// The result of an export.
     package struct Outcome: Sendable, Equatable {
         /// The manifest that is published now.
         package let manifest: Manifest
@@ -68,6 +76,11 @@ package struct SnapshotExporter: Sendable {
     private let folder: PublishedFolder
     private let log = Log("export")
 
+    /// An exporter. Does not connect yet.
+    ///
+    /// - Parameters:
+    ///   - databaseURL: connection string or URL, in libpq's format.
+    ///   - settings: destination, signing key and rules.
     package init(databaseURL: String, _ settings: Settings) {
         self.databaseURL = databaseURL
         self.settings = settings

@@ -4,11 +4,11 @@ package import Runtime
 
 /// Keeps the published snapshot current, inside the center.
 ///
-/// It exports soon after a change of the registration list, at a daily time, when half of the snapshot's lifetime is
-/// over, and at the start if nothing valid is published.
+/// It exports soon after a change of the registration list, and at a daily time. It also exports when half of the
+/// snapshot's lifetime is over, and at the start if nothing valid is published.
 ///
 /// It has its own connections and takes no lock that ingestion waits for. Several centers on one database take turns.
-/// With folders of their own, each publishes in its folder; with a common folder, the first one publishes for all.
+/// With separate folders, each publishes in its folder. With a common folder, the first one publishes for all.
 package struct SnapshotService: Sendable {
     /// Maximum interval between two checks of the wall clock and of the published files.
     static let tickMs: Int64 = 30_000

@@ -3,8 +3,8 @@ import ScanModel
 
 /// Calls the SQL functions that keep `tapline_internal.double_admission_log`.
 ///
-/// The rule is in migrations/0004_double_admissions.sql. Most double admissions are logged as their scans are tracked. A
-/// refresh computes whole event days, adds those of late scans, and removes those that a late scan contradicts.
+/// The rule is in migrations/0004_double_admissions.sql. Most double admissions are logged as their scans are tracked.
+/// A refresh computes whole event days, adds those of late scans, and removes those that a late scan contradicts.
 struct DoubleAdmissionLog {
     /// The instants of a run are recorded at least twice a day, so that no event day between them is missed.
     private static let stepMicros: Int64 = 43_200_000_000
@@ -15,8 +15,9 @@ struct DoubleAdmissionLog {
 
     /// Logs the double admissions among passages that are being tracked.
     ///
-    /// Call it before `presence` moves, because the SQL function reads the previous passages of these persons from it. It
-    /// handles only passages that come after all others of their person, as nearly all do. The next refresh finds the rest.
+    /// Call it before `presence` moves, because the SQL function reads the previous passages of these persons from it.
+    /// It handles only passages that come after all others of their person, as nearly all do. The next refresh finds
+    /// the rest.
     ///
     /// - Parameters:
     ///   - passages: the passages of one transaction, in any order.

@@ -12,8 +12,8 @@ final class DoubleAdmissionRefresher: Sendable {
     static let minimumPauseMs: Int64 = 1_000
     /// A refresh that took T is followed by a pause of at least 20 T, which is 5 % of one core.
     static let pauseFactor: Int64 = 20
-    /// Maximum delay of a refresh while scans arrive at a high rate, in milliseconds. An earlier refresh would have to be
-    /// repeated.
+    /// Maximum delay of a refresh while scans arrive at a high rate, in milliseconds. An earlier refresh would have to
+    /// be repeated.
     static let highRateDelayMs: Int64 = 60_000
     /// Number of scans since the previous check above which the rate is high. Checks are at least one second apart.
     static let highRateScans = 10_000

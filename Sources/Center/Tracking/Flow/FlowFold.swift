@@ -1,6 +1,7 @@
 import ScanModel
 
-/// Counts the events at each gate in time slots. Pure and additive, so the result does not depend on the order of arrival.
+/// Counts the events at each gate in time slots. Pure and additive, so the result does not depend on the order of
+/// arrival.
 struct FlowFold: Sendable {
     struct Slot: Hashable, Sendable {
         var gate: Int64
@@ -30,7 +31,8 @@ struct FlowFold: Sendable {
     }
 
     static let minuteMicros: Int64 = 60_000_000
-    /// Slot width for scans that are counted within `fineAgeMicros` of the tap. Views show the last minute in these steps.
+    /// Slot width for scans that are counted within `fineAgeMicros` of the tap. Views show the last minute in these
+    /// steps.
     static let fineMicros: Int64 = 10_000_000
     static let fineAgeMicros: Int64 = 120_000_000
 
@@ -81,8 +83,8 @@ struct FlowFold: Sendable {
         guard let gate, !flags.contains(.inspection) else { return }
         var counts = Counts()
         if flags.contains(.out) { counts.passedOut = -count } else { counts.passedIn = -count }
-        // The slot width follows the present age, and may differ from that of the counted admission. The sums of a minute
-        // and of a day are correct in either case.
+        // The slot width follows the present age, and may differ from that of the counted admission. The sums of a
+        // minute and of a day are correct in either case.
         add(counts, to: Slot(gate: gate, startMicros: start(orderedMicros)))
     }
 

@@ -1,6 +1,7 @@
 import Postgres
 
-/// Adds counts to `tapline_internal.gate_flow`, within the transaction that tracks the scans, so each scan is counted once.
+/// Adds counts to `tapline_internal.gate_flow`, within the transaction that tracks the scans, so each scan is counted
+/// once.
 struct FlowStore {
     private let connection: PostgresConnection
 

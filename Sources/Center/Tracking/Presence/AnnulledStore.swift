@@ -21,8 +21,8 @@ struct AnnulledStore {
 
     init(_ connection: PostgresConnection) { self.connection = connection }
 
-    /// Maximum number of new annulments of a journal whose admissions are searched one by one. A search without a result reads
-    /// the journal back to its first scan. More annulments are matched in one pass over the journal.
+    /// Maximum number of new annulments of a journal whose admissions are searched one by one. A search without a
+    /// result reads the journal back to its first scan. More annulments are matched in one pass over the journal.
     private static let searchesLimit = 50
 
     /// Writes the admissions that the annulments of these runs refer to.

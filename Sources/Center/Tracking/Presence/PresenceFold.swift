@@ -2,7 +2,8 @@ package import ScanModel
 
 /// One admission, as far as it determines where a tag is.
 package struct Sighting: Sendable, Equatable {
-    /// least(scanned_at, received_at), microseconds since 1970-01-01 UTC: the first criterion for the order of a tag's scans.
+    /// least(scanned_at, received_at), microseconds since 1970-01-01 UTC: the first criterion for the order of a tag's
+    /// scans.
     package var orderedAt: Int64
     package var journalID: JournalID
     package var seq: Int64

@@ -27,8 +27,8 @@ struct PresenceStore {
 
     /// Moves tags to later sightings. A sighting that is earlier than the row of its tag has no effect.
     ///
-    /// Most tags have a row already. An UPDATE costs half of an upsert. It need not look up the attendee, which a trigger keeps
-    /// current.
+    /// Most tags have a row already. An UPDATE costs half of an upsert. It need not look up the attendee, which a
+    /// trigger keeps current.
     ///
     /// - Parameters:
     ///   - latest: one sighting per tag, sorted by tag.
@@ -84,8 +84,8 @@ struct PresenceStore {
         return (0..<result.rowCount).map { result.int($0, 0) }
     }
 
-    /// Maximum number of tags that are searched one by one, which takes milliseconds each. More are found in one pass over all
-    /// scans.
+    /// Maximum number of tags that are searched one by one, which takes milliseconds each. More are found in one pass
+    /// over all scans.
     private static let searchesLimit = 200
 
     /// Computes the rows of these tags from all their scans, as defined in contract.md sections 4 and 5.

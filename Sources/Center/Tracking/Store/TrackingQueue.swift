@@ -3,8 +3,8 @@ import ScanModel
 
 /// The rows of `tapline_internal.tracking_queue`: runs of stored scans that are not tracked yet.
 ///
-/// A transaction that tracks runs removes their rows first. A run that another tracker has tracked is not found, and a run
-/// whose transaction was rolled back is found again.
+/// A transaction that tracks runs removes their rows first. A run that another tracker has tracked is not found, and a
+/// run whose transaction was rolled back is found again.
 struct TrackingQueue {
     /// The key of a row.
     struct Run: Hashable {

@@ -33,8 +33,8 @@ extension TrackingStore {
         try doubleAdmissions.markDue(runs)
     }
 
-    /// Returns the journals whose annulments may refer to other admissions than before: those with annulments where scans
-    /// were stored below others.
+    /// Returns the journals whose annulments may refer to other admissions than before: those with annulments where
+    /// scans were stored below others.
     private func journalsToReview(_ runs: [StoredScans]) throws(PostgresError) -> Set<Int64> {
         let behind = Set(runs.lazy.filter(\.isBehind).map(\.journal))
         guard !behind.isEmpty else { return [] }

@@ -2,20 +2,21 @@ import LinuxSystem
 package import Postgres
 import Runtime
 
-/// Tracks each run of stored scans once: derives presence, annulments, flow and double admissions from it. Confined to its
-/// connection's thread.
+/// Tracks each run of stored scans once: derives presence, annulments, flow and double admissions from it. Confined to
+/// its connection's thread.
 ///
-/// A transaction removes runs from `tapline_internal.tracking_queue` and applies them. It holds an advisory lock, so the
-/// trackers of several centers take turns, and each reads what the others have committed.
+/// A transaction removes runs from `tapline_internal.tracking_queue` and applies them. It holds an advisory lock, so
+/// the trackers of several centers take turns, and each reads what the others have committed.
 ///
-/// If the database rejects the data of a transaction (`PostgresError.blamesData`), its runs are tracked one by one. Those
-/// that fail alone are skipped for `rejectedPauseMs`. They stay in the queue and do not block others.
+/// If the database rejects the data of a transaction (`PostgresError.blamesData`), its runs are tracked one by one.
+/// Those that fail alone are skipped for `rejectedPauseMs`. They stay in the queue and do not block others.
 package final class TrackingStore {
     /// The advisory lock of `tapline_internal.lock_presence()`. A registry transaction holds it while it commits.
     static let lockKey: Int64 = 0x5450_4c4e_0001
     /// How long a rejected run is skipped, in milliseconds. The cause may be corrected in the database.
     static let rejectedPauseMs: Int64 = 600_000
-    /// Explicit, whatever the server's default: each statement must see what was committed while it waited for the lock.
+    /// Explicit, whatever the server's default: each statement must see what was committed while it waited for the
+    /// lock.
     private static let mode = "ISOLATION LEVEL READ COMMITTED READ WRITE"
 
     let connection: PostgresConnection
@@ -28,8 +29,8 @@ package final class TrackingStore {
     ///
     /// - Parameters:
     ///   - connection: used by this store alone while a call is running.
-    ///   - isTracker: `true` if the session does nothing else. Then a commit does not wait for the disk, because work that a
-    ///     crash undoes is repeated.
+    ///   - isTracker: `true` if the session does nothing else. Then a commit does not wait for the disk, because work
+    ///     that a crash undoes is repeated.
     /// - Throws: `PostgresError` if the session cannot be set up.
     package init(_ connection: PostgresConnection, isTracker: Bool = false) throws(PostgresError) {
         self.connection = connection
@@ -56,7 +57,7 @@ package final class TrackingStore {
         }
     }
 
-    /// Tracks all queued runs, so that the effects of stored scans are visible at once.
+    /// Tracks all queued runs, so that the effects of stored scans are visible immediately.
     ///
     /// - Throws: `PostgresError` that a retry may correct.
     package func catchUp() throws {
