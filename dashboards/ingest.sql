@@ -4,7 +4,7 @@
 \pset title 'Ingest: received = stored + duplicates + conflicts'
 SELECT scanner, log, received, stored, duplicates AS dupl, conflicts AS confl, missing, balance, heard
 FROM (
-    SELECT 0 AS place, 'all, ' || count(*) || ' journals' AS scanner,
+    SELECT 0 AS place, count(*) || ' journals' AS scanner,
         (SELECT count(*) FROM tapline.quarantine) || ' quar.' AS log, coalesce(sum(received), 0) AS received,
         coalesce(sum(stored), 0) AS stored, coalesce(sum(duplicates), 0) AS duplicates,
         coalesce(sum(conflicts), 0) AS conflicts, coalesce(sum(missing), 0) AS missing,
