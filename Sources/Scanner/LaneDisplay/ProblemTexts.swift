@@ -7,15 +7,22 @@ import ScanModel
 
 // The texts of alarms and problems in the language of the screen. English is each type's own description.
 
-extension Alarm {
+/// A text of the screen in both languages. English is the description.
+protocol ScreenText: CustomStringConvertible {
+    var arabic: String { get }
+}
+
+extension ScreenText {
     func text(_ language: DisplayLanguage) -> String {
         switch language {
         case .en: description
         case .ar: arabic
         }
     }
+}
 
-    private var arabic: String {
+extension Alarm: ScreenText {
+    var arabic: String {
         switch self {
         case .tapsNotJournaled: "لا يمكن تسجيل المرور"
         case .noSnapshot: "لا توجد قائمة"
@@ -38,15 +45,8 @@ extension Alarm {
     }
 }
 
-extension TapDetail {
-    func text(_ language: DisplayLanguage) -> String {
-        switch language {
-        case .en: description
-        case .ar: arabic
-        }
-    }
-
-    private var arabic: String {
+extension TapDetail: ScreenText {
+    var arabic: String {
         switch self {
         case .randomUID: "رقم عشوائي"
         case .forgedMessage: "الرسالة غير صحيحة"
@@ -80,15 +80,8 @@ extension StorageFault {
     }
 }
 
-extension ReaderProblem {
-    func text(_ language: DisplayLanguage) -> String {
-        switch language {
-        case .en: description
-        case .ar: arabic
-        }
-    }
-
-    private var arabic: String {
+extension ReaderProblem: ScreenText {
+    var arabic: String {
         switch self {
         case .notResponding: "القارئ لا يستجيب"
         case .notFound: "لم يعثر على قارئ"
@@ -116,15 +109,8 @@ extension ReaderProblem.DriverFault {
     }
 }
 
-extension TurnstileProblem {
-    func text(_ language: DisplayLanguage) -> String {
-        switch language {
-        case .en: description
-        case .ar: arabic
-        }
-    }
-
-    private var arabic: String {
+extension TurnstileProblem: ScreenText {
+    var arabic: String {
         switch self {
         case .boardNotResponding: "لوحة المرحلات لا تستجيب"
         case .relayStuck(let channel, let isOn): "المرحل \(channel) لا \(isOn ? "يعمل" : "ينطفئ")"
