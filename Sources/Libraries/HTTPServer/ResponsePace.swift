@@ -1,6 +1,6 @@
 /// Speed at which a client receives a response, measured by the bytes that its host has acknowledged. Bytes that the
 /// program has written may still be in a buffer.
-struct AnswerPace {
+struct ResponsePace {
     private var bytes: Int64
     private var sinceS: Int
 
