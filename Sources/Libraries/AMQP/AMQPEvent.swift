@@ -4,7 +4,7 @@ package enum AMQPEvent: Sendable {
     /// Publisher confirm: the broker is responsible for the message with this tag, with `multiple` for all up to it.
     case confirmed(tag: UInt64, multiple: Bool)
     /// Publisher nack: the broker rejected the message with this tag, with `multiple` all up to it.
-    case refused(tag: UInt64, multiple: Bool)
+    case nacked(tag: UInt64, multiple: Bool)
     /// A mandatory message that no queue received. Precedes its confirm.
     case returned(AMQPReturn)
     /// The broker has an alarm and does not read from publishing connections.
