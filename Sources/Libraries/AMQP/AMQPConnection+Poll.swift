@@ -94,7 +94,7 @@ extension AMQPConnection {
             assembly.kind = .delivery(
                 AMQPDelivery(
                     tag: deliver.delivery_tag, consumerTag: deliver.consumer_tag.text,
-                    routingKey: deliver.routing_key.array, exchange: deliver.exchange.text,
+                    routingKey: deliver.routing_key.array,
                     redelivered: deliver.redelivered != 0, userID: nil, deliveryCount: 0, body: []))
             return nil
         case Method.basicReturn:

@@ -3,6 +3,7 @@ import Glibc
 
 /// The response to a GET. A response with a `status` other than 200 and 206 has no body.
 package struct HTTPClientResponse: Sendable {
+    /// HTTP status code of the last response, after redirects.
     package let status: Int
     /// The ETag header unchanged, with its quotes, for If-None-Match.
     package let etag: String?
@@ -29,8 +30,10 @@ package final class HTTPSession {
         package var lowSpeedTimeS = 30
         /// Path of the PEM bundle of accepted certificate authorities; `nil` for the system's.
         package var authorityFile: String?
+        /// Value of the User-Agent header.
         package var userAgent = "tapline"
 
+        /// Creates the default settings.
         package init() {}
     }
 

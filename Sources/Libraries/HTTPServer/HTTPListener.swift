@@ -23,13 +23,14 @@ package final class HTTPListener: Sendable {
         /// `closeStalled` closes a connection without a complete request for this time, in seconds. Single bytes do not
         /// count as progress.
         package var requestS = 40
-        /// `closeStalled` closes a connection that acknowledges fewer than `responseBytes` of its response in this time,
-        /// in seconds.
+        /// `closeStalled` closes a connection that acknowledges fewer than `responseBytes` of its response in this
+        /// time, in seconds.
         package var responseS = 60
-        /// Minimum progress of a response within `responseS`, in bytes: 100 bytes/s, the minimum speed of scanners and a
-        /// twentieth of a 16 kbit/s link.
+        /// Minimum progress of a response within `responseS`, in bytes: 100 bytes/s. This is the minimum speed of
+        /// scanners and a twentieth of a 16 kbit/s link.
         package var responseBytes: Int64 = 6_000
 
+        /// Creates the default limits.
         package init() {}
     }
 

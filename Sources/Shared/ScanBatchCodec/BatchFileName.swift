@@ -6,12 +6,14 @@ package import ScanModel
 /// that names sort in journal order. The digest detects corruption on the USB stick, which can leave a well-formed
 /// batch.
 package struct BatchFileName: Hashable, Sendable, CustomStringConvertible {
+    /// The end of every name.
     package static let suffix = ".batch"
     /// Number of leading bytes of the body's SHA-256 that the name contains, in hex.
     package static let digestBytes = 8
     private static let firstDigits = 10
     private static let journalIDCharacters = 36
 
+    /// The scanner that made the scans.
     package let scanner: ScannerID
     /// ID of the journal that the scans come from.
     package let journalID: JournalID
@@ -44,6 +46,7 @@ package struct BatchFileName: Hashable, Sendable, CustomStringConvertible {
         guard description == name else { return nil }
     }
 
+    /// The file name, without a folder.
     package var description: String {
         let digits = String(first)
         let zeros = String(repeating: "0", count: max(0, BatchFileName.firstDigits - digits.count))

@@ -11,8 +11,8 @@ extension ScanBatch {
 
     /// Decodes a body.
     ///
-    /// As contract.md section 3 permits, keys may have any order, integers may be longer than necessary, and unknown
-    /// text keys may have any definite value. Checks run in this order: oversized, malformed (structure), version,
+    /// Contract.md section 3 permits keys in any order and integers that are longer than necessary. Unknown text keys
+    /// may have any definite value. Checks run in this order: oversized, malformed (structure), version,
     /// malformed (missing key, wrong type), length, range. A later version is therefore always reported as `version`.
     /// More than 10,000 scans are `range`; a column with an incomplete element is `length`.
     ///

@@ -3,13 +3,18 @@ package import ScanModel
 /// A scan batch, version 1 (contract.md section 3): consecutive scans of one journal with one gate and one snapshot, in
 /// columns. A batch without scans is a heartbeat, and `first` is the next seq to send.
 package struct ScanBatch: Equatable, Sendable {
-    /// The previous journal of the scanner and its last seq, by which a lost end of it is detected as a gap.
+    /// The previous journal of the scanner and its last seq. The center detects a lost end of that journal as a gap.
     package struct After: Hashable, Sendable {
         /// ID of that journal.
         package var journalID: JournalID
         /// 0 if that journal had no scan.
         package var lastSeq: Int64
 
+        /// Creates a reference to the previous journal.
+        ///
+        /// - Parameters:
+        ///   - journalID: ID of that journal.
+        ///   - lastSeq: its last seq; 0 if it had no scan.
         package init(journalID: JournalID, lastSeq: Int64) {
             self.journalID = journalID
             self.lastSeq = lastSeq
@@ -18,7 +23,9 @@ package struct ScanBatch: Equatable, Sendable {
 
     /// A value of `state`, for the overview of scanners.
     package enum StateValue: Hashable, Sendable {
+        /// A text. The center ignores texts over 256 bytes and texts with a zero byte.
         case text(String)
+        /// An integer from -2^53 to 2^53 - 1.
         case int(Int64)
         /// A finite number.
         case double(Double)
@@ -76,8 +83,8 @@ extension ScanBatch {
 
     /// Returns the number of leading scans that fit into one batch.
     ///
-    /// These are at most 10,000 scans without a gap, with one gate, one snapshot, and times within 24 days of the first
-    /// (32-bit milliseconds).
+    /// These are at most 10,000 scans without a gap, with one gate and one snapshot. Their times are within 24 days of
+    /// the first (32-bit milliseconds).
     ///
     /// - Parameter scans: scans of one journal.
     /// - Returns: the number of scans; 0 only without scans.
