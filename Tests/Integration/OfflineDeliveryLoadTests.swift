@@ -53,7 +53,7 @@ struct OfflineDeliveryLoadTests {
         for log in [first, second] {
             #expect(again.seqs(of: log) == before.seqs(of: log))
         }
-        #expect(again.first { $0.log == second && $0.first == 1 }?.after == .init(log: first, lastSeq: 700))
+        #expect(again.first { $0.journalID == second && $0.first == 1 }?.after == .init(journalID: first, lastSeq: 700))
         #expect(again.last?.backlog == 0)
         // The publisher continues as before.
         try rig.tap(5)

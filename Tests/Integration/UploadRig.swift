@@ -111,7 +111,7 @@ extension [ScanBatch] {
     /// Returns how many batches contain each seq of a journal.
     func seqs(of log: JournalID) -> [Int64: Int] {
         var seqs: [Int64: Int] = [:]
-        for batch in self where batch.log == log {
+        for batch in self where batch.journalID == log {
             for index in 0..<batch.count { seqs[batch.first + Int64(index), default: 0] += 1 }
         }
         return seqs

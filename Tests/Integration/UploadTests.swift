@@ -51,7 +51,7 @@ struct UploadTests {
         let batches = try rig.batches()
         #expect(batches.map(\.count) == [0, 1])
         #expect(batches.map(\.first) == [1, 1])
-        #expect(batches.allSatisfy { $0.scanner == "lane-1" && $0.log == rig.journal!.id && $0.backlog == 0 })
+        #expect(batches.allSatisfy { $0.scanner == "lane-1" && $0.journalID == rig.journal!.id && $0.backlog == 0 })
         #expect(batches[1].gate == 7 && batches[1].snapshot == 9 && batches[1].after == nil)
         #expect(batches[0].state["software"] == .text(Software.version))
     }
@@ -71,7 +71,7 @@ struct UploadTests {
         _ = rig.end()
         let batches = try rig.batches().filter { $0.count > 0 }
         #expect(batches.map(\.count) == [3, 2] && batches.map(\.backlog) == [2, 0])
-        #expect(batches[1].after == .init(log: first, lastSeq: 3))
+        #expect(batches[1].after == .init(journalID: first, lastSeq: 3))
         let report = try StatusReport(folder: rig.folder.path, scanner: nil)
         #expect(report.foreign == ["lane-9": 5] && report.backlog == 0)
     }

@@ -15,7 +15,7 @@ WINGS = ["Libraries", "Shared", "Scanner", "Center", "Simulation"]
 EXEMPT = "Sources/Shared/CLI/"
 NAMES = re.compile(r"\b(ProgramError|ExitCode|exitCode|_?exit\()")
 # The end of a process whose service does not stop: its thread cannot throw an error to the program.
-EXCEPTIONS = {("Sources/Shared/Runtime/ServiceGroup.swift", "_exit")}
+EXCEPTIONS = {("Sources/Shared/Runtime/Services/ServiceGroup.swift", "_exit")}
 FLAG = re.compile(r"(?<![-\w])--[a-z][a-z-]*")
 
 

@@ -6,11 +6,16 @@ import Glibc
 ///
 /// The description never contains the password.
 package struct AMQPAddress: Sendable, Hashable, CustomStringConvertible {
+    /// Host name or IP number, percent-decoded and without brackets; `localhost` if the URL has none.
     package let host: String
+    /// TCP port, 1 to 65535; 5672 without TLS and 5671 with TLS if the URL has none.
     package let port: Int
+    /// User name, percent-decoded; `guest` if the URL has none.
     package let user: String
     let password: String
+    /// Virtual host, percent-decoded; `/` if the URL has none.
     package let virtualHost: String
+    /// Whether the scheme is `amqps`.
     package let usesTLS: Bool
     /// Path of the PEM bundle of accepted certificate authorities; `nil` for the system's.
     package let authorityFile: String?
@@ -74,6 +79,7 @@ package struct AMQPAddress: Sendable, Hashable, CustomStringConvertible {
         guard usesTLS || files.isEmpty else { throw bad("certificates need amqps") }
     }
 
+    /// The URL with the user and without password and certificate files, for logs and errors.
     package var description: String {
         let vhost = virtualHost == "/" ? "" : "/" + virtualHost
         return "\(usesTLS ? "amqps" : "amqp")://\(user)@\(host.contains(":") ? "[\(host)]" : host):\(port)\(vhost)"

@@ -88,13 +88,13 @@ extension AMQPConnection {
             return .confirmed(tag: ack.delivery_tag, multiple: ack.multiple != 0)
         case Method.basicNack:
             guard let nack = decoded(method, amqp_basic_nack_t.self) else { return nil }
-            return .refused(tag: nack.delivery_tag, multiple: nack.multiple != 0)
+            return .nacked(tag: nack.delivery_tag, multiple: nack.multiple != 0)
         case Method.basicDeliver:
             guard let deliver = decoded(method, amqp_basic_deliver_t.self) else { return nil }
             assembly.kind = .delivery(
                 AMQPDelivery(
                     tag: deliver.delivery_tag, consumerTag: deliver.consumer_tag.text,
-                    routingKey: deliver.routing_key.array, exchange: deliver.exchange.text,
+                    routingKey: deliver.routing_key.array,
                     redelivered: deliver.redelivered != 0, userID: nil, deliveryCount: 0, body: []))
             return nil
         case Method.basicReturn:

@@ -19,7 +19,7 @@ package final class AMQPConnection {
     /// Size of the kernel's send buffer, in bytes: fixed, so that `hasRoom` knows what fits without blocking.
     static let sendBufferBytes: Int32 = 512 << 10
 
-    package let address: AMQPAddress
+    let address: AMQPAddress
     /// The user of the connection, for the property `user_id`.
     package var user: String { address.user }
     /// Number of the open channel. A new channel gets a new number; delivery tags are valid within one channel.

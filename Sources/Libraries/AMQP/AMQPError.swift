@@ -23,6 +23,7 @@ package struct AMQPError: OperationError, Equatable {
         case interrupted
     }
 
+    /// Kind of failure.
     package let kind: Kind
     /// The failed operation, for example `declare queue scans-0`.
     package let operation: String
@@ -35,6 +36,7 @@ package struct AMQPError: OperationError, Equatable {
         self.detail = detail
     }
 
+    /// The operation and the cause.
     package var description: String { "\(operation): \(detail)" }
 
     /// `.configuration` for an invalid URL or rejected credentials, `.failure` for a closed channel, otherwise

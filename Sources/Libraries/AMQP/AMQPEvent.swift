@@ -1,10 +1,11 @@
 /// An event from the broker.
 package enum AMQPEvent: Sendable {
+    /// A message for a consumer.
     case delivery(AMQPDelivery)
     /// Publisher confirm: the broker is responsible for the message with this tag, with `multiple` for all up to it.
     case confirmed(tag: UInt64, multiple: Bool)
     /// Publisher nack: the broker rejected the message with this tag, with `multiple` all up to it.
-    case refused(tag: UInt64, multiple: Bool)
+    case nacked(tag: UInt64, multiple: Bool)
     /// A mandatory message that no queue received. Precedes its confirm.
     case returned(AMQPReturn)
     /// The broker has an alarm and does not read from publishing connections.
@@ -24,15 +25,17 @@ package enum AMQPEvent: Sendable {
 package struct AMQPDelivery: Sendable {
     /// Delivery tag; valid until the channel is closed.
     package var tag: UInt64
+    /// Tag of the consumer that `consume` started.
     package var consumerTag: String
     /// Unchanged bytes: may contain zero bytes and invalid UTF-8.
     package var routingKey: [UInt8]
-    package var exchange: String
+    /// Whether the broker has delivered the message before, to any consumer.
     package var redelivered: Bool
     /// The user, verified by the broker; `nil` if the publisher set none.
     package var userID: String?
     /// Number of earlier deliveries by a quorum queue (header `x-delivery-count`); 0 if absent.
     package var deliveryCount: Int
+    /// Content of the message, at most 128 MiB.
     package var body: [UInt8]
 }
 
@@ -40,8 +43,12 @@ package struct AMQPDelivery: Sendable {
 package struct AMQPReturn: Sendable {
     /// AMQP reply code, for example 312 (no route).
     package var replyCode: UInt16
+    /// Text of the reply code, for example `NO_ROUTE`.
     package var text: String
+    /// Exchange that the message was published to.
     package var exchange: String
+    /// Routing key of the message.
     package var routingKey: [UInt8]
+    /// The message's property `message_id`; `nil` if it has none.
     package var messageID: String?
 }

@@ -13,8 +13,8 @@ package enum Gzip {
     ///   - source: path of the gzip file.
     ///   - target: path of the new file; removed on an error.
     ///   - limitBytes: maximum size of `target`, in bytes.
-    /// - Throws: `GzipError` if `source` is not exactly one complete gzip member, if it expands to more than
-    ///   `limitBytes`, or if a file cannot be read or written.
+    /// - Throws: `GzipError` if `source` is not exactly one complete gzip member or expands to more than `limitBytes`.
+    ///   The same error reports a file that cannot be read or written.
     package static func expand(_ source: String, to target: String, limitBytes: Int) throws(GzipError) {
         let input = try openToRead(source)
         defer { close(input) }
@@ -34,8 +34,8 @@ package enum Gzip {
     ///   - source: path of the gzip file.
     ///   - limitBytes: maximum size of the content, in bytes.
     ///   - body: called with pieces of at most 64 KiB.
-    /// - Throws: `GzipError` if `source` is not exactly one complete gzip member, if it expands to more than
-    ///   `limitBytes`, or if it cannot be read.
+    /// - Throws: `GzipError` if `source` is not exactly one complete gzip member or expands to more than `limitBytes`.
+    ///   The same error reports a file that cannot be read.
     package static func expand(
         _ source: String, limitBytes: Int, _ body: (ArraySlice<UInt8>) -> Void
     ) throws(GzipError) {
@@ -140,6 +140,8 @@ package struct GzipError: OperationError {
         self.code = code
     }
 
+    /// The operation and the cause.
     package var description: String { "\(operation): \(detail)" }
+    /// Always `.failure`.
     package var category: ErrorCategory { .failure }
 }

@@ -1,6 +1,6 @@
 import CCrypto
 
-/// AES with a 128-bit key (FIPS 197), as single blocks and in CBC mode without padding (NIST SP 800-38A), by libcrypto.
+/// AES with a 128-bit key (FIPS 197), by libcrypto: single blocks, and CBC mode without padding (NIST SP 800-38A).
 package struct AES128: Sendable {
     /// Size of a key and of a block, in bytes.
     package static let length = 16

@@ -16,6 +16,8 @@ package struct CryptoError: OperationError {
         reason = code == 0 ? "failed" : ERR_reason_error_string(code).map { String(cString: $0) } ?? "error \(code)"
     }
 
+    /// The operation and libcrypto's reason.
     package var description: String { "\(operation): \(reason)" }
+    /// Always `.failure`.
     package var category: ErrorCategory { .failure }
 }

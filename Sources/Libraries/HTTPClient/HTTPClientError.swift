@@ -18,7 +18,9 @@ package struct HTTPClientError: OperationError, Equatable {
         case file
     }
 
+    /// Kind of failure.
     package let kind: Kind
+    /// URL of the request.
     package let url: String
     /// The cause.
     package let detail: String
@@ -29,6 +31,7 @@ package struct HTTPClientError: OperationError, Equatable {
         self.detail = detail
     }
 
+    /// The request and the cause.
     package var description: String { "GET \(url): \(detail)" }
 
     /// `.configuration` for an invalid URL, `.failure` for the file and for the size limit, otherwise `.unavailable`.

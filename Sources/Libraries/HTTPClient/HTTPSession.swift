@@ -2,7 +2,8 @@ import CCurl
 import Glibc
 
 /// The response to a GET. A response with a `status` other than 200 and 206 has no body.
-package struct HTTPResponse: Sendable {
+package struct HTTPClientResponse: Sendable {
+    /// HTTP status code of the last response, after redirects.
     package let status: Int
     /// The ETag header unchanged, with its quotes, for If-None-Match.
     package let etag: String?
@@ -29,8 +30,10 @@ package final class HTTPSession {
         package var lowSpeedTimeS = 30
         /// Path of the PEM bundle of accepted certificate authorities; `nil` for the system's.
         package var authorityFile: String?
+        /// Value of the User-Agent header.
         package var userAgent = "tapline"
 
+        /// Creates the default settings.
         package init() {}
     }
 
@@ -66,7 +69,7 @@ package final class HTTPSession {
     package func get(
         _ url: String, ifNoneMatch: String? = nil, limitBytes: Int, limitMs: Int? = nil,
         isStopped: @escaping () -> Bool = { false }
-    ) throws(HTTPClientError) -> HTTPResponse {
+    ) throws(HTTPClientError) -> HTTPClientResponse {
         let transfer = Transfer(handle, .memory, limitBytes: limitBytes, isStopped: isStopped)
         return try run(url, transfer, limitMs, ifNoneMatch.map { ["If-None-Match: \($0)"] } ?? [])
     }
@@ -100,7 +103,7 @@ package final class HTTPSession {
     package func download(
         _ url: String, to path: String, part: Part, limitBytes: Int, limitMs: Int? = nil,
         onStart: @escaping (String?) -> Void = { _ in }, isStopped: @escaping () -> Bool = { false }
-    ) throws(HTTPClientError) -> HTTPResponse {
+    ) throws(HTTPClientError) -> HTTPClientResponse {
         var info = stat()
         let have = part != .unknown && stat(path, &info) == 0 ? Int(info.st_size) : 0
         let transfer = Transfer(handle, .file(path, have: have), limitBytes: limitBytes, isStopped: isStopped)
@@ -114,7 +117,7 @@ package final class HTTPSession {
 
     private func run(
         _ url: String, _ transfer: Transfer, _ limitMs: Int?, _ headers: [String]
-    ) throws(HTTPClientError) -> HTTPResponse {
+    ) throws(HTTPClientError) -> HTTPClientResponse {
         let scheme = url.prefix(while: { $0 != ":" }).lowercased()
         guard scheme == "http" || scheme == "https" else {
             throw HTTPClientError(.address, url, "the scheme must be http or https")
@@ -138,7 +141,7 @@ package final class HTTPSession {
             throw HTTPClientError(
                 HTTPSession.kind(code), url, text.isEmpty ? String(cString: curl_easy_strerror(code)) : text)
         }
-        return HTTPResponse(
+        return HTTPClientResponse(
             status: transfer.status, etag: transfer.etag, body: transfer.body, fileBytes: transfer.total ?? 0
         )
     }

@@ -7,11 +7,11 @@ final class Connections: Sendable {
     private enum Activity {
         /// No complete request since this time, in monotonic seconds.
         case awaitingRequest(sinceS: Int)
-        case answering(AnswerPace)
+        case responding(ResponsePace)
     }
     private struct State {
         var activities: [Int32: Activity] = [:]
-        var answering = 0
+        var responding = 0
     }
     private let state = Mutex(State())
 
@@ -23,10 +23,10 @@ final class Connections: Sendable {
     func closed(_ socket: Int32) { state.withLock { $0.activities[socket] = nil } }
 
     func began(_ socket: Int32) {
-        let pace = AnswerPace(bytes: Connections.acknowledgedBytes(socket) ?? 0, nowS: Connections.nowS())
+        let pace = ResponsePace(bytes: Connections.acknowledgedBytes(socket) ?? 0, nowS: Connections.nowS())
         state.withLock { state in
-            state.activities[socket] = .answering(pace)
-            state.answering += 1
+            state.activities[socket] = .responding(pace)
+            state.responding += 1
         }
     }
 
@@ -35,12 +35,12 @@ final class Connections: Sendable {
             if state.activities[socket] != nil {
                 state.activities[socket] = .awaitingRequest(sinceS: Connections.nowS())
             }
-            state.answering -= 1
+            state.responding -= 1
         }
     }
 
     var count: Int { state.withLock { $0.activities.count } }
-    var answering: Int { state.withLock { $0.answering } }
+    var responding: Int { state.withLock { $0.responding } }
 
     /// Shuts down the connections without a complete request for too long and those that receive their response too
     /// slowly. Runs under the lock, so that no socket number is reused in between.
@@ -51,11 +51,11 @@ final class Connections: Sendable {
                 let isStalled: Bool
                 switch activity {
                 case .awaitingRequest(let sinceS): isStalled = nowS - sinceS >= limits.requestS
-                case .answering(var pace):
+                case .responding(var pace):
                     guard let bytes = Connections.acknowledgedBytes(socket) else { continue }
                     isStalled = pace.isTooSlow(
-                        bytes: bytes, nowS: nowS, least: limits.answerBytes, limitS: limits.answerS)
-                    state.activities[socket] = .answering(pace)
+                        bytes: bytes, nowS: nowS, least: limits.responseBytes, limitS: limits.responseS)
+                    state.activities[socket] = .responding(pace)
                 }
                 if isStalled { shutdown(socket, Int32(SHUT_RDWR)) }
             }
@@ -75,4 +75,28 @@ final class Connections: Sendable {
     }
 
     private static func nowS() -> Int { Int(SystemClock.monotonicMs() / 1_000) }
+}
+
+/// Speed at which a client receives a response, measured by the bytes that its host has acknowledged. Bytes that the
+/// program has written may still be in a buffer.
+struct ResponsePace {
+    private var bytes: Int64
+    private var sinceS: Int
+
+    /// - Parameters:
+    ///   - bytes: bytes acknowledged on the connection so far, earlier responses included.
+    ///   - nowS: monotonic clock, in seconds.
+    init(bytes: Int64, nowS: Int) {
+        self.bytes = bytes
+        sinceS = nowS
+    }
+
+    /// Returns whether fewer than `least` bytes were acknowledged for at least `limitS` seconds. Call it regularly.
+    mutating func isTooSlow(bytes: Int64, nowS: Int, least: Int64, limitS: Int) -> Bool {
+        guard bytes - self.bytes < least else {
+            (self.bytes, sinceS) = (bytes, nowS)
+            return false
+        }
+        return nowS - sinceS >= limitS
+    }
 }

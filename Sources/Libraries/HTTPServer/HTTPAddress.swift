@@ -3,7 +3,9 @@ import Glibc
 /// Listening address of a server: `ADDRESS:PORT`. The address is an IPv4 or `[IPv6]` number, `localhost`, or empty for
 /// all interfaces. With port 0 the kernel chooses a port.
 package struct HTTPAddress: Sendable, CustomStringConvertible {
+    /// The address without brackets; empty for all interfaces.
     package let host: String
+    /// TCP port; 0 lets the kernel choose one.
     package let port: UInt16
 
     /// Parses an address; `nil` if the text is not `ADDRESS:PORT`.
@@ -22,6 +24,7 @@ package struct HTTPAddress: Sendable, CustomStringConvertible {
         guard resolve() != nil else { return nil }
     }
 
+    /// The address in the form `ADDRESS:PORT`.
     package var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 
     /// The socket address, and whether it is IPv6. Only numbers: no name server is used for the server's own address.

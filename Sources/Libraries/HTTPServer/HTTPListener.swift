@@ -23,13 +23,14 @@ package final class HTTPListener: Sendable {
         /// `closeStalled` closes a connection without a complete request for this time, in seconds. Single bytes do not
         /// count as progress.
         package var requestS = 40
-        /// `closeStalled` closes a connection that acknowledges fewer than `answerBytes` of its response in this time,
-        /// in seconds.
-        package var answerS = 60
-        /// Minimum progress of a response within `answerS`, in bytes: 100 bytes/s, the minimum speed of scanners and a
-        /// twentieth of a 16 kbit/s link.
-        package var answerBytes: Int64 = 6_000
+        /// `closeStalled` closes a connection that acknowledges fewer than `responseBytes` of its response in this
+        /// time, in seconds.
+        package var responseS = 60
+        /// Minimum progress of a response within `responseS`, in bytes: 100 bytes/s. This is the minimum speed of
+        /// scanners and a twentieth of a 16 kbit/s link.
+        package var responseBytes: Int64 = 6_000
 
+        /// Creates the default limits.
         package init() {}
     }
 
@@ -106,7 +107,7 @@ package final class HTTPListener: Sendable {
     /// Number of open connections.
     package var connections: Int { context.connections.count }
 
-    /// Closes connections that exceed `Limits.requestS` or `Limits.answerS`. Call it every few seconds.
+    /// Closes connections that exceed `Limits.requestS` or `Limits.responseS`. Call it every few seconds.
     package func closeStalled() { context.connections.shutDownStalled(context.limits) }
 
     deinit { stop(graceMs: 0) }
@@ -122,7 +123,7 @@ package final class HTTPListener: Sendable {
         guard let pointer else { return }
         let socket = MHD_quiesce_daemon(pointer)
         var left = graceMs
-        while left > 0, context.connections.answering > 0 {
+        while left > 0, context.connections.responding > 0 {
             usleep(10_000)
             left -= 10
         }

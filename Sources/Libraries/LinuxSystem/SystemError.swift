@@ -26,5 +26,6 @@ package struct SystemError: OperationError, Hashable {
     /// `true` for an unreachable peer, a busy resource and a time-out.
     package var isRetriable: Bool { category == .unavailable || [EAGAIN, EBUSY, ETIMEDOUT].contains(code) }
 
+    /// The operation and the system's text for `code`.
     package var description: String { "\(operation): \(String(cString: strerror(code)))" }
 }

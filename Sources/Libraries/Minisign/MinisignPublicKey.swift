@@ -2,14 +2,14 @@ import Crypto
 
 /// A public key in minisign's format (https://jedisct1.github.io/minisign/): "Ed", an 8-byte key number, the key.
 package struct MinisignPublicKey: Hashable, Sendable, CustomStringConvertible {
-    package static let algorithm = Array("Ed".utf8)
+    static let algorithm = Array("Ed".utf8)
 
     /// Key number, 8 bytes. A signature contains the number of its key.
     package let number: [UInt8]
     /// Ed25519 public key, 32 bytes.
     package let key: [UInt8]
 
-    package init(number: [UInt8], key: [UInt8]) {
+    init(number: [UInt8], key: [UInt8]) {
         self.number = number
         self.key = key
     }
@@ -40,6 +40,7 @@ package struct MinisignPublicKey: Hashable, Sendable, CustomStringConvertible {
     /// The text of the .pub file.
     package var file: String { "untrusted comment: minisign public key \(id)\n\(base64)\n" }
 
+    /// The base64 line.
     package var description: String { base64 }
 }
 

@@ -3,6 +3,7 @@ package import ErrorModel
 
 /// A secret key in minisign's format, plain (`minisign -W`) or encrypted with a password.
 package struct MinisignSecretKey: Sendable {
+    /// The public key of the pair. Its key number is also that of the secret key.
     package let publicKey: MinisignPublicKey
     private let seed: [UInt8]
 
@@ -26,7 +27,7 @@ package struct MinisignSecretKey: Sendable {
     // 158 bytes in base64 under a comment line, in this order:
     // - "Ed"; the key derivation ("Sc" scrypt, or two zeros for none); "B2"; a 32-byte salt
     // - scrypt's ops and memory limits, 8 bytes each, little-endian
-    // - 104 bytes: the key's number, seed and public key, and BLAKE2b-256 over "Ed" and those
+    // - 104 bytes: the key's number, seed and public key, and BLAKE2b-256 over "Ed" and those.
     // A password encrypts the 104 bytes by XOR with the derived key.
     private static let derivation = Array("Sc".utf8)
     private static let checksum = Array("B2".utf8)
@@ -114,10 +115,17 @@ package struct MinisignSecretKey: Sendable {
 
 /// A key file that cannot be used.
 package enum MinisignKeyError: OperationError {
-    case malformed, passwordNeeded, wrongPassword
+    /// The text is not a minisign secret key, or its derivation needs more than 1 GiB.
+    case malformed
+    /// The key is encrypted, and no password was given.
+    case passwordNeeded
+    /// The password does not decrypt the key.
+    case wrongPassword
 
+    /// Always `.configuration`.
     package var category: ErrorCategory { .configuration }
 
+    /// The cause in plain English, without the path of the file.
     package var description: String {
         switch self {
         case .malformed: "not a minisign secret key"

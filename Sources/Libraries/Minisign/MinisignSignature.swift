@@ -15,8 +15,10 @@ package struct MinisignSignature: Sendable {
     static let trustedPrefix = "trusted comment: "
 
     let algorithm: [UInt8]
+    /// Number of the signing key, 8 bytes. Compare it with `MinisignPublicKey.number`.
     package let keyNumber: [UInt8]
     let signature: [UInt8]
+    /// Text of the trusted comment. Trustworthy only after `isValid` has returned `true`.
     package let trustedComment: String
     let commentSignature: [UInt8]
 

@@ -94,8 +94,8 @@ package final class NFCDevice: Sendable {
         }
     }
 
-    /// Aborts a call that blocks on another thread, if the driver supports it (pn532_uart and pn53x_usb do while they
-    /// wait for an answer). Leaks a descriptor if no call blocks, so use it only for calls known to hang.
+    /// Aborts a call that blocks on another thread, if the driver supports it. pn532_uart and pn53x_usb do while they
+    /// wait for an answer. Leaks a descriptor if no call blocks, so use it only for calls known to hang.
     package func abort() {
         isOpen.withLock { if $0 { _ = nfc_abort_command(handle.pointer) } }
     }

@@ -19,6 +19,7 @@ package struct NFCError: OperationError, Hashable {
     /// Whether the tag caused the error and the reader works: the tag left the field, or the radio link was disturbed.
     package var isOfTag: Bool { NFCError.tagCodes.contains(code) }
 
+    /// Always `.failure`.
     package var category: ErrorCategory { .failure }
     /// `false` for arguments and functions that the reader or libnfc does not support.
     package var isRetriable: Bool { ![NFC_EINVARG, NFC_EDEVNOTSUPP, NFC_ENOTIMPL].contains(code) }
@@ -26,6 +27,7 @@ package struct NFCError: OperationError, Hashable {
     /// The cause without the operation, such as `no such reader`.
     package var cause: String { code == 0 ? "failed" : NFCError.texts[code] ?? "error \(code)" }
 
+    /// The operation and the cause.
     package var description: String { code == 0 ? "\(operation) failed" : "\(operation): \(cause)" }
 
     private static let tagCodes: Set<Int32> = [NFC_ERFTRANS, NFC_ETGRELEASED, NFC_ECHIP, NFC_EOVFLOW]
@@ -35,4 +37,25 @@ package struct NFCError: OperationError, Hashable {
         NFC_EOPABORTED: "aborted by the watchdog", NFC_ENOTIMPL: "not implemented", NFC_ETGRELEASED: "tag has left",
         NFC_ERFTRANS: "radio error", NFC_ESOFT: "out of memory or descriptors", NFC_ECHIP: "error inside the reader",
     ]
+}
+
+extension NFCError {
+    /// The causes that callers distinguish.
+    package enum Fault: Hashable, Sendable {
+        case inputOutput, noSuchReader, timeout, aborted, notSupported, insideReader, radio, other
+    }
+
+    /// The cause of the failure, from libnfc's code.
+    package var fault: Fault {
+        switch code {
+        case NFC_EIO: .inputOutput
+        case NFC_ENOTSUCHDEV: .noSuchReader
+        case NFC_ETIMEOUT: .timeout
+        case NFC_EOPABORTED: .aborted
+        case NFC_EDEVNOTSUPP: .notSupported
+        case NFC_ECHIP: .insideReader
+        case NFC_ERFTRANS: .radio
+        default: .other
+        }
+    }
 }

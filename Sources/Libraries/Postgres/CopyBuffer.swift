@@ -6,7 +6,7 @@ package final class CopyBuffer {
     private var storage: UnsafeMutableRawPointer
     private var capacity: Int
     private var count = 0
-    package private(set) var rowCount = 0
+    private(set) var rowCount = 0
 
     // Signature, no flags, no header extension (https://www.postgresql.org/docs/15/sql-copy.html).
     private static let header: [UInt8] = [
@@ -14,6 +14,9 @@ package final class CopyBuffer {
     ]
     private static let trailerBytes = 2
 
+    /// Creates an empty buffer.
+    ///
+    /// - Parameter capacityBytes: initial size in bytes, at least 64. The buffer doubles when it is full.
     package init(capacityBytes: Int = 1 << 16) {
         capacity = max(capacityBytes, 64)
         storage = .allocate(byteCount: capacity, alignment: 16)
@@ -24,7 +27,6 @@ package final class CopyBuffer {
 
     /// Size of the data to send, in bytes.
     package var byteCount: Int { count + Self.trailerBytes }
-    package var isEmpty: Bool { rowCount == 0 }
 
     /// Empties the buffer and keeps its memory.
     package func clear() {
@@ -75,6 +77,7 @@ package final class CopyBuffer {
             }
         }
     }
+    /// `text`, or NULL for `nil`.
     package func put(_ text: String?) {
         if let text { put(text) } else { putNull() }
     }

@@ -65,9 +65,9 @@ extension PostgresConnection {
     /// - Parameters:
     ///   - sql: the statement.
     ///   - columns: number of columns.
-    ///   - body: called with the values of at least 8,192 / `columns` rows, row after row, and the number of bytes
-    ///     received so far. The last call may have fewer rows. Its error is rethrown after the remaining rows have been
-    ///     read.
+    ///   - body: called with values, row after row, and with the number of bytes received so far. Each call has the
+    ///     values of at least 8,192 / `columns` rows. The last call may have fewer rows. Its error is rethrown after
+    ///     the remaining rows have been read.
     /// - Throws: `PostgresError`, or the error of `body`.
     package func copyOutIntegers(
         _ sql: String, columns: Int, _ body: (_ values: [Int64], _ bytes: Int64) throws -> Void

@@ -104,7 +104,7 @@ package final class PostgresConnection {
     package var descriptor: Int32 { PQsocket(handle) }
 
     /// Notices of the server during the last call, at most 100.
-    package var lastNotices: [PostgresNotice] { notices.collected }
+    var lastNotices: [PostgresNotice] { notices.collected }
 
     /// Returns a text as an SQL literal with its quotes.
     package func literal(_ text: String) -> String {

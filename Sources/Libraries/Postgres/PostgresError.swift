@@ -4,7 +4,9 @@ package import ErrorModel
 package struct PostgresError: OperationError, CustomDebugStringConvertible {
     /// Extensible: compare with the constants.
     package struct Code: RawRepresentable, Hashable, Sendable {
+        /// The name of the code in logs and tests.
         package let rawValue: String
+        /// Creates a code from its name.
         package init(rawValue: String) { self.rawValue = rawValue }
 
         /// No connection: server unavailable, wrong address or wrong password.
@@ -22,6 +24,7 @@ package struct PostgresError: OperationError, CustomDebugStringConvertible {
         package static let misuse = Code(rawValue: "misuse")
     }
 
+    /// Kind of failure.
     package let code: Code
     /// `connect`, or the first 200 characters of the statement.
     package let operation: String
@@ -47,7 +50,9 @@ package struct PostgresError: OperationError, CustomDebugStringConvertible {
         self.constraint = constraint
     }
 
+    /// The message with its SQLSTATE, without the statement.
     package var description: String { message + (sqlState.map { " (SQLSTATE \($0))" } ?? "") }
+    /// The operation, the message and the server's detail. May quote data.
     package var debugDescription: String {
         "\(operation): \(description)" + (detail.map { "; \($0)" } ?? "")
     }
@@ -70,8 +75,8 @@ package struct PostgresError: OperationError, CustomDebugStringConvertible {
     package var isDataError: Bool { isClass("22", "23") }
     /// Whether the rows cause the error, so that no retry can store them.
     ///
-    /// Data errors, cardinality (class 21), a view's check option (44), the limits of a value or a statement (54) and
-    /// errors raised by triggers (P0).
+    /// These are data errors, cardinality (class 21) and a view's check option (44). The limits of a value or a
+    /// statement (54) and errors raised by triggers (P0) belong to them as well.
     package var blamesData: Bool { isDataError || isClass("21", "44", "54", "P0") }
     /// Whether the request is correct and may succeed later.
     ///
@@ -84,15 +89,17 @@ package struct PostgresError: OperationError, CustomDebugStringConvertible {
 }
 
 /// A notice that the server sent with an answer.
-package struct PostgresNotice: Sendable, Hashable {
+struct PostgresNotice: Sendable, Hashable {
     /// `WARNING`, `NOTICE`, `INFO`, `LOG` or `DEBUG`; never translated.
-    package let severity: String
-    package let sqlState: String
-    package let message: String
+    let severity: String
+    let sqlState: String
+    let message: String
 }
 
 /// A NOTIFY from another session.
 package struct PostgresNotification: Sendable, Hashable {
+    /// Channel of the notification.
     package let channel: String
+    /// Payload, shorter than 8,000 bytes; empty if the sender gave none.
     package let payload: String
 }

@@ -1,7 +1,10 @@
 /// A UUID as two halves in network order, so that an array of UUIDs is one allocation.
 package struct PostgresUUID: Hashable, Sendable {
+    /// The first 8 bytes, as a big-endian number.
     package let high: UInt64
+    /// The last 8 bytes, as a big-endian number.
     package let low: UInt64
+    /// Creates a UUID from its halves.
     package init(high: UInt64, low: UInt64) {
         self.high = high
         self.low = low

@@ -6,7 +6,9 @@ import CPostgres
 /// reads as 0, "", [] or `false`: use `isNull` or the optional readers to detect it.
 package final class PostgresResult {
     private let handle: OpaquePointer
+    /// Number of rows; 0 for a statement without a result.
     package let rowCount: Int
+    /// Number of columns; 0 for a statement without a result.
     package let columnCount: Int
 
     init(_ handle: OpaquePointer) {

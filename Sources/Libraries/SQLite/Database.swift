@@ -11,13 +11,14 @@ package final class Database {
         case readWrite
         /// Read-only access to the WAL database of another process; does not write to the -shm file
         /// (`mode=ro&readonly_shm=1`). Fails with SQLITE_CANTOPEN if the writer has never run. Within one process, open
-        /// the writer first and close it last, because SQLite shares the mapping of the -shm file between connections.
+        /// the writer first and close it last: SQLite shares the mapping of the -shm file between connections.
         case readOnly
         /// Read-only access to a file that does not change while it is open: no locks, no WAL (`immutable=1`).
         case immutable
     }
 
     let handle: OpaquePointer
+    /// Path of the file as given to `init`.
     package let path: String
 
     /// Opens a database.
@@ -107,8 +108,8 @@ package final class Database {
         }
     }
 
-    /// Keeps the -wal and -shm files when the last connection closes, so that a read-only connection can always open
-    /// the database (SQLITE_FCNTL_PERSIST_WAL).
+    /// Keeps the -wal and -shm files when the last connection closes (SQLITE_FCNTL_PERSIST_WAL). A read-only connection
+    /// can then always open the database.
     ///
     /// - Throws: `SQLiteError`.
     package func persistWAL() throws(SQLiteError) {

@@ -23,8 +23,10 @@ package struct SQLiteError: OperationError {
         message = database.map { String(cString: sqlite3_errmsg($0)) } ?? String(cString: sqlite3_errstr(code))
     }
 
+    /// The operation, SQLite's message and the extended result code.
     package var description: String { "\(operation): \(message) (SQLite \(code))" }
 
+    /// Always `.failure`.
     package var category: ErrorCategory { .failure }
     /// `true` if another connection holds a lock.
     package var isRetriable: Bool { isBusy }

@@ -5,8 +5,8 @@ import Synchronization
 
 /// Writes final bytes to a port when this process ends, even by SIGKILL.
 ///
-/// A small child process holds the port and waits for the end of a pipe that only this process has open. The kernel
-/// closes the pipe when this process ends.
+/// A small child process holds the port and waits for the end of a pipe. Only this process has the pipe open, and the
+/// kernel closes it when this process ends.
 ///
 /// The child runs in a separate session and ignores termination signals, so that Ctrl-C cannot end it first. It holds
 /// the port's lock until the bytes are written; the next process opens the port after that.

@@ -7,6 +7,7 @@ import LinuxSystem
 ///
 /// Confined to one thread at a time, except for `write`, which is one write(2).
 package final class SerialPort: Sendable {
+    /// Path of the device.
     package let path: String
     /// For poll(2).
     package let descriptor: Int32

@@ -34,8 +34,8 @@ extension Download {
 
     private func get(
         _ name: String, ifNoneMatch: String?, from source: DownloadSource, _ stop: StopSignal
-    ) throws -> HTTPResponse {
-        let response: HTTPResponse
+    ) throws -> HTTPClientResponse {
+        let response: HTTPClientResponse
         do {
             response = try client.get(
                 source.url(name), ifNoneMatch: ifNoneMatch, limitBytes: Manifest.maxBytes,
@@ -45,7 +45,7 @@ extension Download {
         return response
     }
 
-    private func checkStatus(_ response: HTTPResponse, _ url: String) throws {
+    private func checkStatus(_ response: HTTPClientResponse, _ url: String) throws {
         switch response.status {
         case 200, 206, 304: return
         case 404:
@@ -104,7 +104,7 @@ extension Download {
         let origin = PartialFileOrigin(path: path + ".origin", baseURL: source.baseURL)
         let part = origin.part
         if let existing = Files.status(path), existing.size == Int(size), part != .unknown { return }
-        let response: HTTPResponse
+        let response: HTTPClientResponse
         do {
             response = try client.download(
                 source.url(name), to: path, part: part, limitBytes: Int(size), limitMs: limitMs, onStart: origin.save,

@@ -38,6 +38,7 @@ package struct AntiPassbackMemory: Sendable {
     /// `dropOldDays` has work to do.
     private var daysMs: [Int64] = []
 
+    /// Creates an empty memory.
     package init() {}
 
     /// - Parameter capacity: number of people to reserve room for, so that no tap waits for the table to grow.
@@ -70,7 +71,7 @@ package struct AntiPassbackMemory: Sendable {
     ) -> PriorPresence {
         var presence = PriorPresence()
         guard let person = person(tag, attendee) else { return presence }
-        // A clock that is only behind the last scan may be right now, and may have been ahead at that scan.
+        // A clock that is only behind the last scan may be right. It may have been ahead at that scan.
         let dayMs = days.start(atMs: clockIsTrusted || atMs >= certainMs ? atMs : max(atMs, newestMs))
         if let position = zones.id(person.position.zone), person.position.ms >= dayMs {
             presence.isInside = tree.isWithin(position, zone)
@@ -161,7 +162,7 @@ package struct AntiPassbackMemory: Sendable {
         // A snapshot may move the start of a day by some hours. That does not make another day.
         let near = max(dayMs, 0)
         let known = daysMs.firstIndex { $0 == dayMs || abs(max($0, 0) - near) < AntiPassbackMemory.shortestDayMs }
-        // In the order of the notes, not of the days, so that a clock that was ahead does not evict the present day.
+        // In the order of the notes, not of the days: a clock that was ahead must not evict the present day.
         daysMs.append(known.map { daysMs.remove(at: $0) } ?? dayMs)
     }
 }

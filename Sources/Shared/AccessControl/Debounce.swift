@@ -2,8 +2,8 @@ package import ScanModel
 
 /// The last tap of each tag in each direction.
 ///
-/// A tag that stays at the reader is read again and again. A tap within the gate's `debounce_ms` of a journaled tap of
-/// the same tag and direction repeats that verdict and adds no second row. Times are those of the taps.
+/// A tag that stays at the reader is read again and again. Within the gate's `debounce_ms`, a tap of the same tag and
+/// direction repeats the journaled verdict. It adds no second row. Times are those of the taps.
 ///
 /// The lane clears this memory when its mode, its gate or its snapshot changes, because the verdict may then differ.
 package struct Debounce: Sendable {
@@ -13,11 +13,19 @@ package struct Debounce: Sendable {
 
     /// A journaled tap with its verdict.
     package struct Answer: Hashable, Sendable {
+        /// ID of the journal that holds the scan.
         package var journalID: JournalID
+        /// The journaled scan with its verdict.
         package var scan: Scan
         /// The evidence for the tag's identity; `nil` for a manual admission, which any proof repeats.
         package var proof: Tap.Proof?
 
+        /// Creates an answer from a journaled scan.
+        ///
+        /// - Parameters:
+        ///   - journalID: ID of the journal that holds the scan.
+        ///   - scan: the scan.
+        ///   - proof: the evidence for the tag's identity; `nil` for a manual admission.
         package init(journalID: JournalID, scan: Scan, proof: Tap.Proof? = nil) {
             self.journalID = journalID
             self.scan = scan
@@ -33,6 +41,7 @@ package struct Debounce: Sendable {
     private var young: [Key: Answer] = [:]
     private var old: [Key: Answer] = [:]
 
+    /// Creates a memory without taps.
     package init() {}
 
     /// Returns the journaled verdict that this tap repeats, and remembers the tap's proof.

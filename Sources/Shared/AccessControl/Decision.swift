@@ -31,6 +31,7 @@ package struct Decision: Hashable, Sendable {
     /// Circumstances of the verdict, journaled with it.
     package let flags: Flags
 
+    /// Creates a decision from its parts.
     package init(verdict: Verdict, flags: Flags) {
         self.verdict = verdict
         self.flags = flags

@@ -30,6 +30,7 @@ package struct DecisionInput: Sendable {
     /// Prior presence of the person at this gate on this day.
     package var memory: PriorPresence
 
+    /// Creates an input. Each parameter is documented at its property.
     package init(
         direction: Direction, atMs: Int64, clockIsTrusted: Bool = true, proof: Tap.Proof = .uid,
         isReplayed: Bool = false, mode: LaneMode = .normal, isInspection: Bool = false, gate: Gate?,
@@ -79,6 +80,7 @@ package struct PriorPresence: Hashable, Sendable {
     /// trusted.
     package var admittedMs: Int64?
 
+    /// Creates a presence. The defaults are those of a person without a scan on this day.
     package init(isInside: Bool = false, wasAdmitted: Bool = false, admittedMs: Int64? = nil) {
         self.isInside = isInside
         self.wasAdmitted = wasAdmitted

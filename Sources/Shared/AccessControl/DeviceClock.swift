@@ -7,6 +7,11 @@ package struct DeviceClock: Sendable {
     /// Device time of the last journaled scan, in milliseconds since 1970; `nil` before the first.
     package var lastScanMs: Int64?
 
+    /// Creates a rule from the events known so far.
+    ///
+    /// - Parameters:
+    ///   - snapshotCreatedS: creation time of the current snapshot, in seconds since 1970; `nil` without a snapshot.
+    ///   - lastScanMs: device time of the last journaled scan, in milliseconds since 1970; `nil` before the first.
     package init(snapshotCreatedS: Int64? = nil, lastScanMs: Int64? = nil) {
         self.snapshotCreatedS = snapshotCreatedS
         self.lastScanMs = lastScanMs

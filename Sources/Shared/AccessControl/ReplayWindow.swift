@@ -19,6 +19,9 @@ package struct ReplayWindow {
     private var scans = 0
     private var unwantedInRow = 0
 
+    /// Creates a window without scans.
+    ///
+    /// - Parameter days: the starts of the event's days.
     package init(_ days: DayStarts) { self.days = days }
 
     /// Takes the next older scan.
@@ -26,8 +29,8 @@ package struct ReplayWindow {
     /// - Parameters:
     ///   - atMs: time of the scan, in milliseconds since 1970.
     ///   - isTrusted: whether the clock was trusted.
-    /// - Returns: `true` if the replay has to start at this scan or before it, `false` if this scan is not needed but
-    ///   older ones may be, `nil` if the search is complete.
+    /// - Returns: `true` if the replay has to start at this scan or before it; `nil` if the search is complete. `false`
+    ///   if this scan is not needed, but older ones may be.
     package mutating func add(atMs: Int64, isTrusted: Bool) -> Bool? {
         scans += 1
         guard scans <= ReplayWindow.mostScans else { return nil }

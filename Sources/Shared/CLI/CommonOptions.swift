@@ -7,7 +7,9 @@ package enum OutputFormat: String, CaseIterable, Sendable { case text, json }
 
 /// Options that several programs have.
 extension Option {
+    /// The output format, `text` by default. Read it with `Arguments.outputFormat`.
     package static let output = Option("output", "text|json", "output format", default: "text")
+    /// The file with the event key. Read it with `Arguments.eventKey`.
     package static let eventKeyFile = Option("event-key-file", "FILE", "file with the event key, 32 raw bytes")
 
     /// The options that name one tag, for `Arguments.tag`. UID and code also need `eventKeyFile`.

@@ -21,8 +21,8 @@ package enum EnvironmentFile {
     ///
     /// - Parameter path: path of the file.
     /// - Returns: the values by environment variable.
-    /// - Throws: `ProgramError` (configuration) if group or others may access the file, if it cannot be read, or if a
-    ///   line is not a setting. The message never contains a value.
+    /// - Throws: `ProgramError` (configuration) for a file that cannot be read or that group or others may access. The
+    ///   same error reports a line that is not a setting. The message never contains a value.
     package static func read(_ path: String) throws -> [String: String] {
         func invalid(_ reason: String) -> ProgramError { .configuration("--enrolment \(path): \(reason)") }
         guard let status = Files.status(path) else { throw invalid("no such file") }

@@ -1,5 +1,6 @@
 /// An option of a command: the flag, and the environment variable `TAPLINE_<FLAG>`, which the flag overrides.
 package struct Option: Sendable {
+    /// Number and source of an option's values.
     package enum Kind: Sendable, Equatable {
         case value, repeated, toggle
         /// A value that a file may hold: `--<flag>-file PATH` or `TAPLINE_<FLAG>_FILE`.
@@ -8,11 +9,17 @@ package struct Option: Sendable {
         case secrets
     }
 
+    /// The flag without its dashes, for example `database-url`.
     package let flag: String
+    /// Name of the value in help texts; empty for a toggle.
     package let placeholder: String
+    /// Meaning of the option: a phrase without a period at its end.
     package let help: String
+    /// Number and source of the values.
     package let kind: Kind
+    /// The default value; `nil` without one.
     package let fallback: String?
+    /// Whether the command fails without a value.
     package let isRequired: Bool
     /// A flag with the same meaning. If a source of higher priority sets it, this option is ignored.
     package let alternative: String?
@@ -38,6 +45,12 @@ package struct Option: Sendable {
         self.alternative = alternative
     }
 
+    /// Creates an option without a value, which is off by default.
+    ///
+    /// - Parameters:
+    ///   - flag: the flag without its dashes.
+    ///   - help: meaning of the option: a phrase without a period at its end.
+    /// - Returns: the option.
     package static func toggle(_ flag: String, _ help: String) -> Option { Option(flag, "", help, kind: .toggle) }
 
     /// The enrolment file, for programs of a scanner. The environment overrides it.
@@ -60,6 +73,11 @@ package struct Arguments: Sendable {
     /// The arguments that are neither command nor option, in order.
     package let positionals: [String]
 
+    /// Creates arguments, as the parser does.
+    ///
+    /// - Parameters:
+    ///   - values: the values by flag, without the dashes; `true` for a toggle that is set.
+    ///   - positionals: the positional arguments, in order.
     package init(values: [String: [String]], positionals: [String] = []) {
         self.values = values
         self.positionals = positionals

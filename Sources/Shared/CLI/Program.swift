@@ -4,6 +4,7 @@ import Runtime
 
 /// A command of a program: its name, arguments and options, and the closure that validates them and returns the work.
 package struct Command: Sendable {
+    /// The work of a command. An error ends the program with the exit code of `ExitCode(for:)`.
     package typealias Work = @Sendable () async throws -> Void
 
     let words: [String]
@@ -45,6 +46,12 @@ package struct Program: Sendable {
     let summary: String
     let commands: [Command]
 
+    /// Creates a program.
+    ///
+    /// - Parameters:
+    ///   - name: name of the executable.
+    ///   - summary: purpose of the program: a phrase without a period at its end.
+    ///   - commands: all commands, in the order of the help text.
     package init(_ name: String, _ summary: String, commands: [Command]) {
         self.name = name
         self.summary = summary

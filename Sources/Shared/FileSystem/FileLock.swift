@@ -7,8 +7,11 @@ import LinuxSystem
 package final class FileLock: Sendable {
     /// Another process holds the lock.
     package struct Held: OperationError {
+        /// Path of the lock file.
         package let path: String
+        /// Always `.configuration`.
         package var category: ErrorCategory { .configuration }
+        /// The path and the cause.
         package var description: String { "cannot lock \(path): another process holds the lock" }
     }
 
@@ -33,8 +36,8 @@ package final class FileLock: Sendable {
     }
 
     deinit {
-        // Explicitly, because a child process that another thread is starting holds a copy of the descriptor, and with
-        // it the lock, until its exec.
+        // Explicitly, because a child process that another thread is starting holds a copy of the descriptor. The copy
+        // would hold the lock until the child's exec.
         flock(descriptor, LOCK_UN)
         close(descriptor)
     }

@@ -22,14 +22,15 @@ extension Files {
         package let size: Int
         /// Modification time, in nanoseconds since 1970-01-01 UTC.
         package let modifiedNs: Int64
+        /// Number of the inode. It changes if another file takes the path by rename.
         package let inode: UInt64
         /// Permission bits.
         package let mode: UInt32
         /// User ID of the owner.
         package let owner: UInt32
 
-        /// Whether the file belongs to root or to the user of this process, and no other user has access, as files with
-        /// secrets require.
+        /// Whether the file belongs to root or to the user of this process, and no other user has access. Files with
+        /// secrets require this.
         package var isPrivate: Bool { mode & 0o077 == 0 && (owner == 0 || owner == geteuid()) }
     }
 

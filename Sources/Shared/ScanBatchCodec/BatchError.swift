@@ -15,7 +15,9 @@ package struct BatchError: Error, Hashable, Sendable, CustomStringConvertible {
         case range
         /// Published by another user than the scanner.
         case identity
+        /// The registry does not contain the scanner.
         case unknownScanner = "unknown-scanner"
+        /// The scanner is disabled in the registry.
         case disabledScanner = "disabled-scanner"
         /// A scan is already stored with different content.
         case conflict
@@ -26,10 +28,16 @@ package struct BatchError: Error, Hashable, Sendable, CustomStringConvertible {
     /// One short sentence in printable ASCII; never bytes of the body.
     package let detail: String
 
+    /// Creates an error.
+    ///
+    /// - Parameters:
+    ///   - reason: the quarantine reason.
+    ///   - detail: one short sentence in printable ASCII, without bytes of the body.
     package init(_ reason: Reason, _ detail: String) {
         self.reason = reason
         self.detail = detail
     }
 
+    /// The reason and the detail.
     package var description: String { "\(reason.rawValue): \(detail)" }
 }

@@ -11,8 +11,8 @@ extension ScanBatch {
 
     /// Decodes a body.
     ///
-    /// As contract.md section 3 permits, keys may have any order, integers may be longer than necessary, and unknown
-    /// text keys may have any definite value. Checks run in this order: oversized, malformed (structure), version,
+    /// Contract.md section 3 permits keys in any order and integers that are longer than necessary. Unknown text keys
+    /// may have any definite value. Checks run in this order: oversized, malformed (structure), version,
     /// malformed (missing key, wrong type), length, range. A later version is therefore always reported as `version`.
     /// More than 10,000 scans are `range`; a column with an incomplete element is `length`.
     ///
@@ -57,8 +57,8 @@ private struct BatchDecoder: ~Copyable {
     private var numbers: [Key: Number] = [:]
     private var columns: [Key: Range<Int>] = [:]
     private var scanner = ""
-    private var log = JournalID(high: 0, low: 0)
-    private var after: (log: JournalID, lastSeq: UInt64)?
+    private var journalID = JournalID(high: 0, low: 0)
+    private var after: (journalID: JournalID, lastSeq: UInt64)?
     private var state: [String: ScanBatch.StateValue] = [:]
     private var stateIsInRange = true
 
@@ -99,7 +99,7 @@ private struct BatchDecoder: ~Copyable {
         switch (key, head) {
         case (.scanner, .text(let range)): scanner = text(range)
         case (.log, .bytes(let range)):
-            if let id = JournalID(reader.bytes(range)) { log = id } else { note("log is not 16 bytes") }
+            if let id = JournalID(reader.bytes(range)) { journalID = id } else { note("log is not 16 bytes") }
         case (.v, .uint(let value)), (.first, .uint(let value)), (.gate, .uint(let value)),
             (.snapshot, .uint(let value)), (.backlog, .uint(let value)), (.base, .uint(let value)),
             (.sent, .uint(let value)):
@@ -131,9 +131,10 @@ private struct BatchDecoder: ~Copyable {
         try reader.skip(first)
         second = try reader.next()
         try reader.skip(second)
-        guard case .bytes(let range) = first, let log = JournalID(reader.bytes(range)), case .uint(let seq) = second
+        guard case .bytes(let range) = first, let journalID = JournalID(reader.bytes(range)),
+            case .uint(let seq) = second
         else { return note("wrong type of after") }
-        after = (log, seq)
+        after = (journalID, seq)
     }
 
     private mutating func readState(_ count: UInt64) throws(BatchError) {
@@ -205,8 +206,9 @@ private struct BatchDecoder: ~Copyable {
             else { throw BatchError(.range, "a scan time is outside 1970 to 2199") }
         }
         return ScanBatch(
-            scanner: scanner, log: log, first: first,
-            after: after.map { ScanBatch.After(log: $0.log, lastSeq: Int64($0.lastSeq)) }, baseMicros: base, atMs: at,
+            scanner: scanner, journalID: journalID, first: first,
+            after: after.map { ScanBatch.After(journalID: $0.journalID, lastSeq: Int64($0.lastSeq)) }, baseMicros: base,
+            atMs: at,
             tags: column(.tag, of: Int64.self), verdicts: column(.verdict, of: UInt8.self),
             flags: column(.flags, of: UInt8.self), gate: seen.contains(.gate) ? try uint(.gate) : nil,
             snapshot: try uint(.snapshot), sentMicros: sent, backlog: try uint(.backlog), state: state)

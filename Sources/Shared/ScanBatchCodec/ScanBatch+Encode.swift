@@ -20,7 +20,7 @@ extension ScanBatch {
         writer.text("at")
         writer.column(.int32, atMs)
         writer.text("log")
-        writer.byteString(log.bytes)
+        writer.byteString(journalID.bytes)
         writer.text("tag")
         writer.column(.int64, tags)
         writer.text("base")
@@ -34,7 +34,7 @@ extension ScanBatch {
         if let after {
             writer.text("after")
             writer.array(2)
-            writer.byteString(after.log.bytes)
+            writer.byteString(after.journalID.bytes)
             writer.int(after.lastSeq)
         }
         writer.text("first")

@@ -3,22 +3,29 @@ package import ScanModel
 /// A scan batch, version 1 (contract.md section 3): consecutive scans of one journal with one gate and one snapshot, in
 /// columns. A batch without scans is a heartbeat, and `first` is the next seq to send.
 package struct ScanBatch: Equatable, Sendable {
-    /// The previous journal of the scanner and its last seq, by which a lost end of it is detected as a gap.
+    /// The previous journal of the scanner and its last seq. The center detects a lost end of that journal as a gap.
     package struct After: Hashable, Sendable {
         /// ID of that journal.
-        package var log: JournalID
+        package var journalID: JournalID
         /// 0 if that journal had no scan.
         package var lastSeq: Int64
 
-        package init(log: JournalID, lastSeq: Int64) {
-            self.log = log
+        /// Creates a reference to the previous journal.
+        ///
+        /// - Parameters:
+        ///   - journalID: ID of that journal.
+        ///   - lastSeq: its last seq; 0 if it had no scan.
+        package init(journalID: JournalID, lastSeq: Int64) {
+            self.journalID = journalID
             self.lastSeq = lastSeq
         }
     }
 
     /// A value of `state`, for the overview of scanners.
     package enum StateValue: Hashable, Sendable {
+        /// A text. The center ignores texts over 256 bytes and texts with a zero byte.
         case text(String)
+        /// An integer from -2^53 to 2^53 - 1.
         case int(Int64)
         /// A finite number.
         case double(Double)
@@ -27,7 +34,7 @@ package struct ScanBatch: Equatable, Sendable {
     /// The scanner as sent. The center compares it with the routing key.
     package var scanner: String
     /// ID of the journal that the scans come from.
-    package var log: JournalID
+    package var journalID: JournalID
     /// Seq of the first scan, from 1.
     package var first: Int64
     /// The previous journal; `nil` without one, and in batches that do not start at seq 1.
@@ -76,8 +83,8 @@ extension ScanBatch {
 
     /// Returns the number of leading scans that fit into one batch.
     ///
-    /// These are at most 10,000 scans without a gap, with one gate, one snapshot, and times within 24 days of the first
-    /// (32-bit milliseconds).
+    /// These are at most 10,000 scans without a gap, with one gate and one snapshot. Their times are within 24 days of
+    /// the first (32-bit milliseconds).
     ///
     /// - Parameter scans: scans of one journal.
     /// - Returns: the number of scans; 0 only without scans.
@@ -100,21 +107,21 @@ extension ScanBatch {
     ///
     /// - Parameters:
     ///   - scanner: the scanner.
-    ///   - log: the journal.
+    ///   - journalID: ID of the journal that the scans come from.
     ///   - scans: at least one scan; all must fit into one batch (precondition, see `cut`).
     ///   - after: the previous journal of the scanner.
     ///   - sentMicros: device clock, in microseconds since 1970-01-01 UTC.
     ///   - backlog: number of scans after this batch.
     ///   - state: state of the scanner.
     package init(
-        scanner: ScannerID, log: JournalID, scans: ArraySlice<Scan>, after: After? = nil, sentMicros: Int64,
+        scanner: ScannerID, journalID: JournalID, scans: ArraySlice<Scan>, after: After? = nil, sentMicros: Int64,
         backlog: Int64, state: [String: StateValue] = [:]
     ) {
         guard let head = scans.first, ScanBatch.cut(scans) == scans.count else {
             preconditionFailure("scans do not fit into one batch")
         }
         self.init(
-            heartbeatOf: scanner, log: log, next: head.seq, gate: head.gate, snapshot: head.snapshot,
+            heartbeatOf: scanner, journalID: journalID, next: head.seq, gate: head.gate, snapshot: head.snapshot,
             sentMicros: sentMicros, backlog: backlog, state: state)
         self.after = after
         baseMicros = head.atMs * 1_000
@@ -128,7 +135,7 @@ extension ScanBatch {
     ///
     /// - Parameters:
     ///   - scanner: the scanner.
-    ///   - log: the journal.
+    ///   - journalID: ID of the journal that the scans come from.
     ///   - next: the next seq to send.
     ///   - gate: ID of the gate; `nil` for the scanner's default gate.
     ///   - snapshot: version of the snapshot; 0 without a snapshot.
@@ -136,11 +143,12 @@ extension ScanBatch {
     ///   - backlog: number of scans in the journals.
     ///   - state: state of the scanner.
     package init(
-        heartbeatOf scanner: ScannerID, log: JournalID, next: Int64, gate: Int64?, snapshot: Int64, sentMicros: Int64,
+        heartbeatOf scanner: ScannerID, journalID: JournalID, next: Int64, gate: Int64?, snapshot: Int64,
+        sentMicros: Int64,
         backlog: Int64, state: [String: StateValue] = [:]
     ) {
         self.scanner = scanner.text
-        self.log = log
+        self.journalID = journalID
         first = next
         after = nil
         baseMicros = sentMicros / 1_000 * 1_000

@@ -8,6 +8,7 @@ package struct JournalID: Hashable, Sendable, Comparable, CustomStringConvertibl
     /// The last 8 bytes, as a big-endian number.
     package let low: UInt64
 
+    /// Creates an ID from its halves.
     package init(high: UInt64, low: UInt64) {
         self.high = high
         self.low = low

@@ -15,6 +15,7 @@ package struct Scan: Hashable, Sendable {
     /// Version of the current snapshot; 0 without a snapshot.
     package var snapshot: Int64
 
+    /// Creates a scan. Each parameter is documented at its property.
     package init(
         seq: Int64, atMs: Int64, tag: TagID, verdict: Verdict, flags: Flags, gate: Int64?, snapshot: Int64
     ) {

@@ -1,5 +1,6 @@
 /// The identity of a device: `[a-z0-9][a-z0-9-]{0,62}` (contract.md section 2).
 package struct ScannerID: Hashable, Sendable, Comparable, CustomStringConvertible {
+    /// The identity as text, 1 to 63 characters of ASCII.
     package let text: String
 
     /// Creates an identity; `nil` for a text of another form.
@@ -11,6 +12,8 @@ package struct ScannerID: Hashable, Sendable, Comparable, CustomStringConvertibl
         self.text = String(text)
     }
 
+    /// The identity as text.
     package var description: String { text }
+    /// Orders by bytes.
     package static func < (left: ScannerID, right: ScannerID) -> Bool { left.text < right.text }
 }

@@ -5,14 +5,16 @@ import Crypto
 package struct TagID: RawRepresentable, Hashable, Sendable, Comparable {
     /// The 8 bytes as a signed number, as in the database.
     package let rawValue: Int64
+    /// Creates a tag ID from its number in the database.
     package init(rawValue: Int64) { self.rawValue = rawValue }
 
     /// The tag of lane events.
     package static let none = TagID(rawValue: 0)
+    /// Orders by number, like PostgreSQL's `bigint`.
     package static func < (left: TagID, right: TagID) -> Bool { left.rawValue < right.rawValue }
 }
 
-/// The identity of a tag in a reader or in a registration list, from which the event key computes the tag ID.
+/// The identity of a tag in a reader or in a registration list. The event key computes the tag ID from it.
 package enum TagIdentity: Hashable, Sendable {
     /// UID of a chip without authentication.
     case uid([UInt8])

@@ -24,6 +24,13 @@ package struct Tap: Hashable, Sendable {
     /// Time of a replayed tap, in milliseconds since 1970-01-01 UTC; `nil` for the device clock.
     package var atMs: Int64?
 
+    /// Creates a tap.
+    ///
+    /// - Parameters:
+    ///   - identity: the identity in the form in which the reader received it.
+    ///   - proof: the evidence for `identity`.
+    ///   - direction: the direction of the reader.
+    ///   - atMs: time of a replayed tap, in milliseconds since 1970-01-01 UTC; `nil` for the device clock.
     package init(_ identity: TagIdentity, proof: Proof, direction: Direction = .in, atMs: Int64? = nil) {
         self.identity = identity
         self.proof = proof
@@ -34,6 +41,7 @@ package struct Tap: Hashable, Sendable {
 
 /// An event of a reader.
 package enum ReaderEvent: Hashable, Sendable {
+    /// A tag or a code was read.
     case tap(Tap)
     /// The reader cannot be reached or does not respond.
     case lost(ReaderProblem)

@@ -2,6 +2,7 @@
 package struct Verdict: RawRepresentable, Hashable, Sendable {
     /// The number in journal, batch and database.
     package let rawValue: UInt8
+    /// Creates a verdict from its number. Unknown numbers are kept.
     package init(rawValue: UInt8) { self.rawValue = rawValue }
 
     /// The person may pass.

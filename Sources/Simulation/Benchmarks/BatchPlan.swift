@@ -107,7 +107,7 @@ package struct BatchPlan: Sendable {
                 gate: tap.gate, snapshot: tap.snapshot)
         }
         return ScanBatch(
-            scanner: try fleet.scanner(step.scanner), log: journalID(step.scanner), scans: scans[...],
+            scanner: try fleet.scanner(step.scanner), journalID: journalID(step.scanner), scans: scans[...],
             sentMicros: sentMicros,
             backlog: Int64(max(0, delivered + rounds - step.number - 1) * batchScans))
     }

@@ -93,7 +93,7 @@ package final class BatchPublication {
         guard hasRoom else { return nil }
         let properties = AMQPProperties(
             contentType: format == .cbor ? "application/cbor" : "application/json", type: "tapline.scans.v1",
-            messageID: "\(batch.log):\(batch.first)", userID: connection.user, deliveryMode: 2)
+            messageID: "\(batch.journalID):\(batch.first)", userID: connection.user, deliveryMode: 2)
         let atMicros = SystemClock.nowMicroseconds()
         unconfirmed.insert(
             try connection.publish(

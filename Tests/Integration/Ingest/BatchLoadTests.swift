@@ -20,7 +20,7 @@ struct BatchLoadTests {
     private func put(_ batch: ScanBatch, in name: String = "stick") throws -> String {
         let scanner = try #require(ScannerID(batch.scanner))
         let digest = Hex.encode(Array(SHA256.hash(batch.encoded()).prefix(BatchFileName.digestBytes)))
-        let file = BatchFileName(scanner: scanner, log: batch.log, first: batch.first, digest: digest)
+        let file = BatchFileName(scanner: scanner, journalID: batch.journalID, first: batch.first, digest: digest)
         let path = try "\(folder.folder(name))/\(file)"
         try Files.writeAtomically(batch.encoded(), to: path)
         return path
@@ -41,7 +41,7 @@ struct BatchLoadTests {
     @Test func folderIsStoredOnceInAnyOrder() throws {
         let (first, second) = (MadeJournal.admissions("s-1", count: 300), MadeJournal.admissions("s-2", count: 50))
         var third = MadeJournal.admissions("s-1", count: 20)
-        third.after = ScanBatch.After(log: first.journalID, lastSeq: 300)
+        third.after = ScanBatch.After(journalID: first.journalID, lastSeq: 300)
         for batch in [first.batch(1, 200), first.batch(151, 150), second.batch(1, 50), third.batch(1, 20)] {
             try put(batch)
         }
@@ -146,7 +146,7 @@ struct BatchLoadTests {
         let version = try #require(body.firstRange(of: Array("av".utf8))).upperBound
         later[version] = 2
         let digest = Hex.encode(Array(SHA256.hash(later).prefix(BatchFileName.digestBytes)))
-        let file = BatchFileName(scanner: ScannerID("s-1")!, log: .random(), first: 1, digest: digest)
+        let file = BatchFileName(scanner: ScannerID("s-1")!, journalID: .random(), first: 1, digest: digest)
         try Files.writeAtomically(later, to: folder.file("\(file)"))
         #expect(try load(folder.file("\(file)")).problems.first?.contains("version: version 2") == true)
         #expect(

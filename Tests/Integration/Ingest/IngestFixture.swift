@@ -123,7 +123,7 @@ struct MadeJournal {
     func batch(_ first: Int, _ count: Int, sentMicros: Int64 = IngestFixture.day) -> ScanBatch {
         let slice = scans[(first - 1)..<(first - 1 + count)]
         var batch = ScanBatch(
-            scanner: ScannerID(scanner)!, log: journalID, scans: slice, sentMicros: sentMicros,
+            scanner: ScannerID(scanner)!, journalID: journalID, scans: slice, sentMicros: sentMicros,
             backlog: Int64(scans.count - first - count + 1))
         if first == 1 { batch.after = after }
         return batch

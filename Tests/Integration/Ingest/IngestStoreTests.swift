@@ -178,7 +178,7 @@ struct IngestStoreTests {
         let store = try fixture.store()
         let before = MadeJournal.admissions("s-2", count: 5)
         var next = MadeJournal.admissions("s-2", count: 3)
-        next.after = ScanBatch.After(log: before.journalID, lastSeq: 5)
+        next.after = ScanBatch.After(journalID: before.journalID, lastSeq: 5)
         // The next journal arrives first, while the tail of the previous one is missing.
         let received = IngestFixture.day + 5_000_000
         _ = try store.store([next.batch(1, 3).delivery(receivedMicros: received)])
@@ -191,7 +191,7 @@ struct IngestStoreTests {
         #expect(try fixture.int("SELECT count(*) FROM tapline.seq_gaps") == 0)
 
         var heartbeat = ScanBatch(
-            heartbeatOf: ScannerID("s-2")!, log: next.journalID, next: 4, gate: 3, snapshot: 8,
+            heartbeatOf: ScannerID("s-2")!, journalID: next.journalID, next: 4, gate: 3, snapshot: 8,
             sentMicros: received + 60_000_000, backlog: 17, state: ["reader": .text("ok"), "disk": .int(5)])
         _ = try store.store([heartbeat.delivery(receivedMicros: received + 59_000_000)])
         heartbeat.state = [:]

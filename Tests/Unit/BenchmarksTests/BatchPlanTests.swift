@@ -21,7 +21,7 @@ import Testing
     @Test func everyScannerHasOneJournalWithoutGaps() throws {
         let plan = plan()
         let made = try batches(plan)
-        #expect(made.count == 12 && Set(made.map(\.log)).count == 3)
+        #expect(made.count == 12 && Set(made.map(\.journalID)).count == 3)
         for scanner in ["fleet-0001", "fleet-0002", "fleet-0003"] {
             let own = made.filter { $0.scanner == scanner }
             #expect(own.map(\.first) == [1, 11, 21, 31])
@@ -71,7 +71,9 @@ import Testing
     @Test func jsonHasTheColumnsOfTheBatch() throws {
         let batch = try plan().batch(.init(scanner: 1, number: 0, isRepeated: false), in: plan().world(), sentMicros: 5)
         let text = String(decoding: batch.json(), as: UTF8.self)
-        #expect(text.hasPrefix(#"{"scanner":"fleet-0002","log":"\#(batch.log)","first":1,"base":\#(batch.baseMicros)"#))
+        #expect(
+            text.hasPrefix(
+                #"{"scanner":"fleet-0002","log":"\#(batch.journalID)","first":1,"base":\#(batch.baseMicros)"#))
         #expect(text.contains(#""tag":[\#(batch.tags.map(String.init).joined(separator: ","))]"#))
         #expect(text.contains(#""at":[\#(batch.atMs.map(String.init).joined(separator: ","))]"#))
         #expect(text.contains(#""gate":null,"snapshot":0,"#) && text.hasSuffix("]}"))

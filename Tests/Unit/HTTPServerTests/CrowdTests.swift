@@ -82,7 +82,7 @@ import Testing
     @Test func slowReaderIsDisconnected() throws {
         let path = try publish(bytes: 8 << 20)
         var limits = HTTPListener.Limits()
-        (limits.answerS, limits.answerBytes) = (0, .max)
+        (limits.responseS, limits.responseBytes) = (0, .max)
         try serve(limits) { server in
             let (slow, idle) = (try Visitor(server.port), try Visitor(server.port))
             #expect(slow.ask("GET \(path) HTTP/1.1\r\nHost: x\r\n\r\n"))

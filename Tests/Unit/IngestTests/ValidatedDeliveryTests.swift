@@ -12,7 +12,7 @@ struct ValidatedDeliveryTests {
     ) throws -> IngestDelivery {
         let journalID = JournalID(high: 1, low: 2)
         let batch = ScanBatch(
-            heartbeatOf: try #require(ScannerID(scanner)), log: journalID, next: 1, gate: nil, snapshot: 0,
+            heartbeatOf: try #require(ScannerID(scanner)), journalID: journalID, next: 1, gate: nil, snapshot: 0,
             sentMicros: 1_000_000, backlog: 0)
         return IngestDelivery(routingKey: key, userID: user, body: batch.encoded(), receivedMicros: 2_000_000)
     }

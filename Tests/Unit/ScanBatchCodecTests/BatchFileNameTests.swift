@@ -7,7 +7,7 @@ import Testing
     private let digest = "00c0ffee00c0ffee"
 
     private func name(_ scanner: String = "gate-7-in", first: Int64) throws -> BatchFileName {
-        BatchFileName(scanner: try #require(ScannerID(scanner)), log: log, first: first, digest: digest)
+        BatchFileName(scanner: try #require(ScannerID(scanner)), journalID: log, first: first, digest: digest)
     }
 
     @Test func fileNamesRoundTripAndSortByScan() throws {

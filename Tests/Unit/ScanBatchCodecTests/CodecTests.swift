@@ -32,8 +32,8 @@ func scans(_ count: Int, gate: Int64? = 7, snapshot: Int64 = 1_795_400_000, firs
 
     private static func sample() -> ScanBatch {
         var batch = ScanBatch(
-            scanner: ScannerID("gate-7-lane-2")!, log: log, scans: scans(3)[...],
-            after: .init(log: previous, lastSeq: 41), sentMicros: 1_795_468_091_999_123, backlog: 300,
+            scanner: ScannerID("gate-7-lane-2")!, journalID: log, scans: scans(3)[...],
+            after: .init(journalID: previous, lastSeq: 41), sentMicros: 1_795_468_091_999_123, backlog: 300,
             state: [
                 "disk": .int(81), "reader": .text("stdin"), "load": .double(0.5),
                 "power": .double(21.299999237060547), "x": .int(-70_000), "temperature": .double(21.3),
@@ -69,7 +69,7 @@ func scans(_ count: Int, gate: Int64? = 7, snapshot: Int64 = 1_795_400_000, firs
 
     @Test func heartbeatRoundTrips() throws {
         let batch = ScanBatch(
-            heartbeatOf: ScannerID("a")!, log: log, next: 812, gate: nil, snapshot: 0,
+            heartbeatOf: ScannerID("a")!, journalID: log, next: 812, gate: nil, snapshot: 0,
             sentMicros: 1_795_468_091_999_123,
             backlog: 0)
         let decoded = try ScanBatch(decoding: batch.encoded())
@@ -79,8 +79,8 @@ func scans(_ count: Int, gate: Int64? = 7, snapshot: Int64 = 1_795_400_000, firs
 
     @Test func batchOf500ScansHasAtMost16BytesPerScan() throws {
         let batch = ScanBatch(
-            scanner: ScannerID(String(repeating: "s", count: 63))!, log: log, scans: scans(500)[...],
-            after: .init(log: previous, lastSeq: 1 << 40), sentMicros: 1_795_468_091_999_123, backlog: 1 << 40,
+            scanner: ScannerID(String(repeating: "s", count: 63))!, journalID: log, scans: scans(500)[...],
+            after: .init(journalID: previous, lastSeq: 1 << 40), sentMicros: 1_795_468_091_999_123, backlog: 1 << 40,
             state: ["reader": .text("stdin"), "turnstile": .text("none"), "disk": .int(93), "software": .text("0.1.0")])
         let body = batch.encoded()
         // The rest of 8,000 is for AMQP: method, header, properties and frame ends.
@@ -90,7 +90,8 @@ func scans(_ count: Int, gate: Int64? = 7, snapshot: Int64 = 1_795_400_000, firs
 
     @Test func batchOf10000ScansRoundTrips() throws {
         let batch = ScanBatch(
-            scanner: ScannerID("a")!, log: log, scans: scans(10_000)[...], sentMicros: 1_795_468_091_999_123, backlog: 0
+            scanner: ScannerID("a")!, journalID: log, scans: scans(10_000)[...], sentMicros: 1_795_468_091_999_123,
+            backlog: 0
         )
         #expect(batch.count == 10_000)
         #expect(try ScanBatch(decoding: batch.encoded()) == batch)
@@ -117,14 +118,15 @@ func scans(_ count: Int, gate: Int64? = 7, snapshot: Int64 = 1_795_400_000, firs
     @Test func scansThatDoNotFitAreAPreconditionFailure() async {
         await #expect(processExitsWith: .failure) {
             _ = ScanBatch(
-                scanner: ScannerID("a")!, log: JournalID.random(), scans: (scans(2) + scans(2, first: 9))[...],
+                scanner: ScannerID("a")!, journalID: JournalID.random(), scans: (scans(2) + scans(2, first: 9))[...],
                 sentMicros: 0, backlog: 0)
         }
     }
 
     @Test func durationOfDecoding500ScansIsPrinted() throws {
         let batch = ScanBatch(
-            scanner: ScannerID("a")!, log: log, scans: scans(500)[...], sentMicros: 1_795_468_091_999_123, backlog: 0)
+            scanner: ScannerID("a")!, journalID: log, scans: scans(500)[...], sentMicros: 1_795_468_091_999_123,
+            backlog: 0)
         let body = batch.encoded()
         var scansSeen = 0
         let duration = try ContinuousClock().measure {

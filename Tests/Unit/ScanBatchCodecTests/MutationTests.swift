@@ -22,8 +22,8 @@ private func randomBatch(_ random: inout TestRandom) -> ScanBatch {
     }
     let log = JournalID(high: random.next(), low: random.next())
     return ScanBatch(
-        scanner: ScannerID("s\(random.next())")!, log: log, scans: all[..<ScanBatch.cut(all)],
-        after: Bool.random(using: &random) ? .init(log: log, lastSeq: first - 1) : nil,
+        scanner: ScannerID("s\(random.next())")!, journalID: log, scans: all[..<ScanBatch.cut(all)],
+        after: Bool.random(using: &random) ? .init(journalID: log, lastSeq: first - 1) : nil,
         sentMicros: base * 1_000 + 7, backlog: snapshot,
         state: Bool.random(using: &random)
             ? ["reader": .text("nfc \(gate)"), "disk": .int(-gate), "t": .double(0.1)] : [:])

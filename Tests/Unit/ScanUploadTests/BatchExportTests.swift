@@ -40,7 +40,7 @@ struct BatchExportTests {
     /// Returns how many files contain each seq of a journal.
     private func seqs(_ log: JournalID) throws -> [Int64: Int] {
         var seqs: [Int64: Int] = [:]
-        for batch in try batches() where batch.log == log {
+        for batch in try batches() where batch.journalID == log {
             for seq in batch.first...batch.last { seqs[seq, default: 0] += 1 }
         }
         return seqs
@@ -186,8 +186,8 @@ struct BatchExportTests {
         #expect(error?.category == .configuration && error?.description.contains("gate-9 (5 scans)") == true)
         let report = try BatchExport(.unconfirmed, folder: data, scanner: scanner, output: stick).run()
         #expect(report.scans == 5 && report.source.foreign == ["gate-9": 5])
-        let second = try #require(try batches().first { $0.log == logs[2] })
-        #expect(second.after == ScanBatch.After(log: logs[0], lastSeq: 3) && second.backlog == 0)
+        let second = try #require(try batches().first { $0.journalID == logs[2] })
+        #expect(second.after == ScanBatch.After(journalID: logs[0], lastSeq: 3) && second.backlog == 0)
         #expect(try BatchExport(.all, folder: data, scanner: ScannerID("gate-1")!, output: stick).run().scans == 0)
     }
 

@@ -82,6 +82,10 @@ import Testing
         #expect(page.contains("| \(TapFailure.manualAdmissionNotJournaled) |"))
     }
 
+    @Test func everyReasonForNoGateIsOnThePage() {
+        for reason in NoGateReason.allCases { #expect(page.contains("| \(reason) |"), "\(reason)") }
+    }
+
     @Test func everyProblemIsOnThePage() {
         let readers: [ReaderProblem] = [.notResponding, .notFound, .ambiguous(count: 2, example: "...")]
         let turnstiles: [TurnstileProblem] = [

@@ -169,7 +169,7 @@ final class IngestConsumer {
                 throw IngestError.consumerLost("the broker cancelled consumer \(tag): its queue was deleted")
             case .channelClosed(let code, let text):
                 throw IngestError.consumerLost("the broker closed the channel: \(code) \(text)")
-            case .connectionClosed, .confirmed, .refused, .returned, .blocked, .unblocked: break
+            case .connectionClosed, .confirmed, .nacked, .returned, .blocked, .unblocked: break
             }
         }
     }

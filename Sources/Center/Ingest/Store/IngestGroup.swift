@@ -60,7 +60,7 @@ struct IngestGroup {
                     reject(index, .disabledScanner, "\(batch.scanner) is disabled")
                     continue
                 }
-                let key = JournalKey(journalID: batch.log, scanner: batch.scanner)
+                let key = JournalKey(journalID: batch.journalID, scanner: batch.scanner)
                 members.append(
                     Member(index: index, batch: batch, digest: digest, key: key, gate: batch.gate ?? scanner.gate))
                 journalKeys.insert(key)
@@ -71,8 +71,8 @@ struct IngestGroup {
 
     /// Returns the scanner's journal before this one, and its last seq, if the batch names it.
     private static func previousJournal(of batch: ScanBatch) -> (key: JournalKey, lastSeq: Int64)? {
-        guard let after = batch.after, after.log != batch.log else { return nil }
-        return (JournalKey(journalID: after.log, scanner: batch.scanner), after.lastSeq)
+        guard let after = batch.after, after.journalID != batch.journalID else { return nil }
+        return (JournalKey(journalID: after.journalID, scanner: batch.scanner), after.lastSeq)
     }
 
     private mutating func reject(_ index: Int, _ reason: BatchError.Reason, _ detail: String) {
@@ -151,7 +151,7 @@ struct IngestGroup {
 
     private static func detail(_ batch: ScanBatch, _ conflicts: [Int64]) -> String {
         // Each seq by itself, so that a text search finds it: at most 10,000, the limit of a batch.
-        "journal \(batch.log) seq \(conflicts.map(String.init).joined(separator: ","))"
+        "journal \(batch.journalID) seq \(conflicts.map(String.init).joined(separator: ","))"
     }
 
     // MARK: Results
@@ -197,7 +197,7 @@ extension StoredScans {
             2 * indices.count < column.count ? Array(column[indices])[...] : column[indices]
         }
         self.init(
-            journal: journal, scanner: batch.scanner, journalID: batch.log, first: range.lowerBound,
+            journal: journal, scanner: batch.scanner, journalID: batch.journalID, first: range.lowerBound,
             baseMicros: batch.baseMicros, atMs: part(batch.atMs), tags: part(batch.tags),
             verdicts: part(batch.verdicts), flags: part(batch.flags), gate: gate,
             snapshot: batch.snapshot, receivedMicros: receivedMicros, isBehind: isBehind)

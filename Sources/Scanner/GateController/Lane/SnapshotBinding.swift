@@ -18,7 +18,7 @@ final class SnapshotBinding {
     private(set) var snapshot: Snapshot?
     /// `false` after a look-up failed, until another snapshot is used.
     private(set) var isReadable = true
-    private(set) var choice = GateChoice.none("there is no snapshot")
+    private(set) var choice = GateChoice.none(.noSnapshot)
     /// The last known gate, as it stands on the disk.
     private var lastKnown: LastKnownGate?
     private var hasUnreportedFault = false
@@ -128,7 +128,7 @@ final class SnapshotBinding {
 
     private func chooseLastKnown() {
         let gate = lastKnown.flatMap { $0.fits(settings.scanner, wanted: wantedName) ? $0.gate : nil }
-        choice = gate.map(GateChoice.chosen) ?? .none("there is no snapshot")
+        choice = gate.map(GateChoice.chosen) ?? .none(.noSnapshot)
     }
 
     private func saveLastKnown(_ snapshot: Snapshot) {

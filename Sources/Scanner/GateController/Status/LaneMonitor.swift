@@ -172,7 +172,7 @@ final class LaneMonitor {
         file.gateName = binding.gate?.name
         file.zone = state.zone
         file.snapshotExpiresS = state.snapshotExpiresS
-        if case .none(let reason) = binding.choice { file.problem = reason }
+        if case .none(let reason) = binding.choice { file.problem = reason.description }
         if settings.hasTurnstile { file.turnstile = state.turnstileProblem?.description ?? "ok" }
         file.mode = settings.isInspection ? "inspection" : state.mode.rawValue
         file.readers = state.readers.map { reader in

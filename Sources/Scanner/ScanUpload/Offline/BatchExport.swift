@@ -125,7 +125,7 @@ extension BatchExport {
                 remaining -= Int64(count)
                 try save(
                     ScanBatch(
-                        scanner: scanner, log: part.journalID, scans: scans[..<count],
+                        scanner: scanner, journalID: part.journalID, scans: scans[..<count],
                         after: first == 1 ? part.previous : nil, sentMicros: SystemClock.nowMicroseconds(),
                         backlog: remaining), of: scanner)
                 report.written += 1

@@ -20,9 +20,9 @@ struct BatchFiles {
             if BatchFiles.isTemporary(text, of: scanner) { try? Files.remove(folder + "/" + text) }
             guard let name = BatchFileName(text), name.scanner == scanner else { continue }
             if let batch = BatchFiles.read(folder + "/" + text, name) {
-                valid[name.log, default: []].append(batch.first...batch.last)
+                valid[name.journalID, default: []].append(batch.first...batch.last)
             } else {
-                corrupt[name.log, default: []].append(name)
+                corrupt[name.journalID, default: []].append(name)
             }
         }
     }
@@ -30,7 +30,7 @@ struct BatchFiles {
     /// Returns the file name of an encoded batch with scans.
     static func name(_ body: [UInt8], of batch: ScanBatch, _ scanner: ScannerID) -> BatchFileName {
         let digest = Hex.encode(Array(SHA256.hash(body).prefix(BatchFileName.digestBytes)))
-        return BatchFileName(scanner: scanner, log: batch.log, first: batch.first, digest: digest)
+        return BatchFileName(scanner: scanner, journalID: batch.journalID, first: batch.first, digest: digest)
     }
 
     /// Reads a file. Returns `nil` if its content does not match its name.

@@ -53,7 +53,8 @@ struct JournalSelection {
             parts.append(
                 Part(
                     number: record.id, journalID: record.journalID,
-                    previous: parts.last.map { ScanBatch.After(log: $0.journalID, lastSeq: $0.last) }, after: after,
+                    previous: parts.last.map { ScanBatch.After(journalID: $0.journalID, lastSeq: $0.last) },
+                    after: after,
                     last: record.lastSeq))
         }
         if case .since(let sinceMs) = choice { try begin(sinceMs, reader) }

@@ -66,7 +66,7 @@ extension Upload {
                 if window.hasAdvances { report.upload.lastError = nil }
             }
             updateStatus(window.isBlocked ? "blocked" : "connected")
-        case .refused(let tag, let multiple):
+        case .nacked(let tag, let multiple):
             window.refused(tag: tag, multiple: multiple, nowMs: nowMs)
             reportProblem("batch rejected by broker, will retry", "the queue is full or unavailable")
         case .returned(let message):

@@ -79,12 +79,12 @@ extension Upload {
         let backlog = max(0, slice.backlogFromFirst - Int64(scans.count))
         guard !scans.isEmpty else {
             return ScanBatch(
-                heartbeatOf: settings.scanner, log: slice.journalID, next: slice.first, gate: gate.state?.gate,
+                heartbeatOf: settings.scanner, journalID: slice.journalID, next: slice.first, gate: gate.state?.gate,
                 snapshot: gate.state?.snapshot ?? 0, sentMicros: sentMicros, backlog: backlog,
                 state: gate.heartbeat())
         }
         return ScanBatch(
-            scanner: settings.scanner, log: slice.journalID, scans: scans, after: slice.previous,
+            scanner: settings.scanner, journalID: slice.journalID, scans: scans, after: slice.previous,
             sentMicros: sentMicros, backlog: backlog)
     }
 }

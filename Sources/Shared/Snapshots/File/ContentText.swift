@@ -2,9 +2,11 @@
 /// SQLite's `quote()` and are joined by `,`; one row per line. `quote()` and String would take seconds for a million
 /// rows.
 package struct ContentText {
+    /// The text of the rows since the last `clear`, in UTF-8.
     package private(set) var bytes: [UInt8] = []
     private var isInsideRow = false
 
+    /// Creates an empty text.
     package init() {}
 
     /// Appends a number to the row.

@@ -110,7 +110,7 @@ package final class Snapshot {
         }
     }
 
-    /// Looks up the first and the last tag, so that a file with an unreadable index is found before the first tap.
+    /// Looks up the first and the last tag. This detects a file with an unreadable index before the first tap.
     ///
     /// - Throws: `SQLiteError` or `SnapshotError`.
     package func probe() throws {
@@ -145,14 +145,23 @@ package final class Snapshot {
 
 /// A file that is not a Tapline snapshot, or that has invalid rows.
 package struct SnapshotError: OperationError {
+    /// Path of the file.
     package let path: String
+    /// What is wrong with the file.
     package let detail: String
 
+    /// Creates an error.
+    ///
+    /// - Parameters:
+    ///   - path: path of the file.
+    ///   - detail: what is wrong with it.
     package init(path: String, detail: String) {
         self.path = path
         self.detail = detail
     }
 
+    /// Always `.failure`.
     package var category: ErrorCategory { .failure }
+    /// The path and the detail.
     package var description: String { "\(path): \(detail)" }
 }

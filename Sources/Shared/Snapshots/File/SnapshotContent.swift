@@ -8,8 +8,8 @@ package enum SnapshotContent {
 
     /// Returns the SHA-256 in hexadecimal over all rows except those of `meta`.
     ///
-    /// Tables in order of name, rows in key order, values in the form of SQLite's `quote()` joined by `,`, one row per
-    /// line (contract.md section 6).
+    /// Tables are in order of name, rows in key order. A row is one line: the values in the form of SQLite's `quote()`,
+    /// joined by `,` (contract.md section 6).
     ///
     /// - Throws: `SQLiteError`.
     package static func hash(path: String) throws -> String {

@@ -13,8 +13,7 @@ package enum SnapshotFileName {
 
     /// Returns the version in a file name.
     ///
-    /// - Returns: `nil` for anything that is not exactly such a name, because the name may come from outside and
-    ///   becomes part of a path.
+    /// - Returns: `nil` for anything that is not exactly such a name: a name from outside becomes part of a path.
     package static func version(of name: some StringProtocol) -> Int64? {
         guard name.hasPrefix("snapshot-"), name.hasSuffix(".sqlite") else { return nil }
         let number = name.dropFirst(9).dropLast(7)

@@ -2,10 +2,13 @@
 package struct Attendee: Hashable, Sendable {
     /// The state of the tag or of the person who wears it, whichever is more restrictive.
     package enum Status: Int64, Sendable, CaseIterable {
+        /// The tag may be used.
         case active = 1
+        /// The tag or its person is blocked.
         case blocked = 2
         /// The tag is lost or was replaced by another one.
         case lost = 3
+        /// The tag is void.
         case void = 4
     }
 
@@ -16,6 +19,7 @@ package struct Attendee: Hashable, Sendable {
     /// The person's number in the registration list. Two tags of one person share it.
     package let attendee: Int64
 
+    /// Creates a row. Each parameter is documented at its property.
     package init(status: Status, pass: Int64, attendee: Int64) {
         self.status = status
         self.pass = pass

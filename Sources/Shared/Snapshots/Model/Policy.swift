@@ -35,6 +35,7 @@ package struct Policy: Hashable, Sendable {
     /// Whether a chip known only by its UID, which can be copied, is accepted.
     package var uidOnly = true
 
+    /// Creates the default policy.
     package init() {}
 
     /// Parses a policy. Unknown keys are ignored.
@@ -89,7 +90,9 @@ package struct Policy: Hashable, Sendable {
 /// An invalid policy.
 package struct PolicyError: OperationError {
     let detail: String
+    /// Always `.failure`.
     package var category: ErrorCategory { .failure }
+    /// What is wrong with the policy.
     package var description: String { "gate policy: \(detail)" }
 }
 

@@ -13,6 +13,7 @@ package struct Manifest: Codable, Hashable, Sendable {
     package static let maxBytes = 65_536
     /// File name in the published folder.
     package static let fileName = "manifest.json"
+    /// File name of the signature, in the same folder.
     package static let signatureFileName = "manifest.json.minisig"
 
     /// A file that holds the snapshot in another form.
@@ -24,6 +25,12 @@ package struct Manifest: Codable, Hashable, Sendable {
         /// Lower-case hexadecimal.
         package var sha256: String
 
+        /// Creates an entry.
+        ///
+        /// - Parameters:
+        ///   - file: plain file name.
+        ///   - size: size in bytes.
+        ///   - sha256: SHA-256 of the file, lower-case hexadecimal.
         package init(file: String, size: Int64, sha256: String) {
             self.file = file
             self.size = size
@@ -42,6 +49,13 @@ package struct Manifest: Codable, Hashable, Sendable {
         /// Lower-case hexadecimal.
         package var sha256: String
 
+        /// Creates an entry.
+        ///
+        /// - Parameters:
+        ///   - from: the version that the delta applies to.
+        ///   - file: plain file name.
+        ///   - size: size in bytes.
+        ///   - sha256: SHA-256 of the file, lower-case hexadecimal.
         package init(from: Int64, file: String, size: Int64, sha256: String) {
             self.from = from
             self.file = file
@@ -78,6 +92,18 @@ package struct Manifest: Codable, Hashable, Sendable {
     /// Deltas from older versions to this one, the newest first. Manifests of older programs lack the key.
     package var deltas: [Delta]? = []
 
+    /// Creates a manifest without deltas. The name of the file follows from the version.
+    ///
+    /// - Parameters:
+    ///   - event: the event's name.
+    ///   - version: version of the snapshot, from 1.
+    ///   - created: seconds since 1970.
+    ///   - expires: seconds since 1970, after `created`.
+    ///   - size: size of the file in bytes.
+    ///   - sha256: SHA-256 of the file, lower-case hexadecimal.
+    ///   - content: `SnapshotContent.hash` of the file.
+    ///   - attendees: number of rows in `attendees`.
+    ///   - compressed: the same file compressed with gzip; `nil` without one.
     package init(
         event: String, version: Int64, created: Int64, expires: Int64, size: Int64, sha256: String, content: String,
         attendees: Int64, compressed: Package? = nil

@@ -4,7 +4,9 @@ package import Minisign
 
 /// A signing or trust key that cannot be used.
 package struct SigningKeyError: OperationError {
+    /// The key and what is wrong with it.
     package let description: String
+    /// Always `.configuration`.
     package var category: ErrorCategory { .configuration }
 }
 

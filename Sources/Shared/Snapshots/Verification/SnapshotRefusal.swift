@@ -45,16 +45,23 @@ package struct SnapshotRefusal: OperationError {
     /// The values that differ, for operators. One short sentence.
     package let detail: String
 
+    /// Creates a refusal.
+    ///
+    /// - Parameters:
+    ///   - reason: the check that failed.
+    ///   - detail: the values that differ, one short sentence.
     package init(_ reason: Reason, _ detail: String) {
         self.reason = reason
         self.detail = detail
     }
 
+    /// Always `.failure`.
     package var category: ErrorCategory { .failure }
 
     /// Whether another download may succeed: the manifest, its signature or a file may have been read during a
     /// publication, or the transfer was incomplete.
     package var isRetriable: Bool { [.malformed, .signature, .size, .hash].contains(reason) }
 
+    /// The reason and the detail.
     package var description: String { "snapshot refused (\(reason.rawValue)): \(detail)" }
 }

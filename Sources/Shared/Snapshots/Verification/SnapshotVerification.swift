@@ -77,8 +77,8 @@ package enum SnapshotVerification {
         try rows(path, manifest)
     }
 
-    /// Checks that a file is an undamaged snapshot with the rows of the manifest, whatever its bytes. The bytes of a
-    /// file made by a delta differ from those of the full file, so only its rows can be checked.
+    /// Checks that a file is an undamaged snapshot with the rows of the manifest, whatever its bytes. A file made
+    /// by a delta has other bytes than the full file, so only its rows can be checked.
     ///
     /// - Throws: `SnapshotRefusal` kind, damaged, meta, rows or content; `SQLiteError` if the disk fails.
     package static func rows(_ path: String, _ manifest: Manifest) throws {

@@ -21,6 +21,7 @@ package struct Log: Sendable {
     /// Severity of a record. Records below `threshold` are not written.
     package enum Level: Int, Sendable, Comparable {
         case debug, info, warning, error
+        /// Orders levels by severity.
         package static func < (left: Level, right: Level) -> Bool { left.rawValue < right.rawValue }
     }
 

@@ -3,15 +3,15 @@ import Testing
 @testable import HTTPServer
 
 /// Minimum speed of a reader, checked every 5 s as in the center.
-@Suite struct AnswerPaceTests {
+@Suite struct ResponsePaceTests {
     /// Returns the seconds until a client with `bytes(s)` received after s seconds is disconnected; `nil` if it stays
     /// for an hour.
     private func end(_ bytes: (Int) -> Int) -> Int? {
         let limits = HTTPListener.Limits()
-        var pace = AnswerPace(bytes: Int64(bytes(0)), nowS: 1_000)
+        var pace = ResponsePace(bytes: Int64(bytes(0)), nowS: 1_000)
         return stride(from: 5, through: 3_600, by: 5).first {
             pace.isTooSlow(
-                bytes: Int64(bytes($0)), nowS: 1_000 + $0, least: limits.answerBytes, limitS: limits.answerS)
+                bytes: Int64(bytes($0)), nowS: 1_000 + $0, least: limits.responseBytes, limitS: limits.responseS)
         }
     }
 

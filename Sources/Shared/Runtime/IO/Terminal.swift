@@ -4,11 +4,14 @@ import LinuxSystem
 
 /// The terminal behind a descriptor, or a pipe in its place.
 package final class Terminal: Sendable {
-    package let descriptor: Int32
+    private let descriptor: Int32
     /// A separate non-blocking file description of the terminal; that of `descriptor` is shared with the shell and must
     /// not change. The same as `descriptor` for a pipe.
     private let output: Int32
 
+    /// Opens the terminal behind a descriptor.
+    ///
+    /// - Parameter descriptor: an open descriptor of a terminal or a pipe. It must stay open and is not closed.
     package init(descriptor: Int32) {
         self.descriptor = descriptor
         let path = "/proc/self/fd/\(descriptor)"

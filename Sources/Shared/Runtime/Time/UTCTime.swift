@@ -1,3 +1,5 @@
+import Glibc
+
 /// Times in RFC 3339. FoundationEssentials takes a hundred times as long, too long for one line per tap.
 package enum UTCTime {
     /// Formats a time, for example `2026-11-23T20:47:01.123Z`.
@@ -63,7 +65,7 @@ package enum UTCTime {
     }
 
     /// Returns a number with leading zeros.
-    static func padded(_ value: Int64, _ width: Int) -> String {
+    fileprivate static func padded(_ value: Int64, _ width: Int) -> String {
         let digits = String(value)
         return String(repeating: "0", count: max(0, width - digits.count)) + digits
     }
@@ -86,6 +88,17 @@ package enum UTCTime {
         let day = dayOfYear - (153 * shiftedMonth + 2) / 5 + 1
         let month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9
         return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, day)
+    }
+}
+
+/// Local time for displays, by the C library, which knows the time zones.
+package enum LocalTime {
+    /// Returns `HH:MM` of an instant in seconds since 1970-01-01 UTC.
+    package static func clock(_ seconds: Int64) -> String {
+        var instant = time_t(seconds)
+        var parts = tm()
+        localtime_r(&instant, &parts)
+        return UTCTime.padded(Int64(parts.tm_hour), 2) + ":" + UTCTime.padded(Int64(parts.tm_min), 2)
     }
 }
 

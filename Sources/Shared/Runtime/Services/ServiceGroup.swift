@@ -8,6 +8,7 @@ import Synchronization
 /// `run` returns after the stop signal, when its work is finished. If it returns earlier, the daemon stops without an
 /// error, for example at the end of the gate's standard input. If it throws, the daemon stops with that error.
 package struct Service: Sendable {
+    /// Name of the component in the log.
     package let name: String
     let run: @Sendable (StopSignal) async throws -> Void
 
@@ -114,6 +115,9 @@ package struct ServiceGroup: Sendable {
 package final class SignalWatch: Sendable {
     private let ended = StopSignal()
 
+    /// Starts the thread. Call `end` before a second watch starts.
+    ///
+    /// - Parameter handler: called on that thread with SIGTERM or SIGINT.
     package init(_ handler: @escaping @Sendable (Int32) -> Void) {
         NamedThread("signals") { [source = SignalWatch.source, ended] in
             while true {

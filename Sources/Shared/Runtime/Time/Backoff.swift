@@ -2,8 +2,9 @@
 ///
 /// A pure value: the caller supplies the random numbers and waits.
 package struct Backoff: Sendable {
-    package let baseMs: Int
-    package let capMs: Int
+    private let baseMs: Int
+    private let capMs: Int
+    /// Number of failed attempts since the last success.
     package private(set) var attempt = 0
 
     /// - Parameters:

@@ -15,6 +15,9 @@ package final class NonBlockingWriter: Sendable {
     // Held while a line is written, so that lines of several threads are not mixed.
     private let state = Mutex(State())
 
+    /// Creates a writer.
+    ///
+    /// - Parameter descriptor: an open descriptor, which the writer does not close and whose mode it does not change.
     package init(descriptor: Int32) { self.descriptor = descriptor }
 
     /// Writes a line, or drops it.

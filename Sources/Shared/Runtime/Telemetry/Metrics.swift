@@ -14,6 +14,7 @@ package final class Metrics: Sendable {
     }
     private let families = Mutex<[Family]>([])
 
+    /// Creates a registry without metrics.
     package init() {}
 
     /// Creates a counter.
@@ -87,6 +88,7 @@ package final class Counter: Sendable {
 
     /// Adds an amount, which must not be negative.
     package func add(_ amount: Int = 1) { count.wrappingAdd(amount, ordering: .relaxed) }
+    /// The present value.
     package var value: Int { count.load(ordering: .relaxed) }
 }
 
@@ -98,6 +100,7 @@ package final class Gauge: Sendable {
     package func set(_ value: Int) { current.store(value, ordering: .relaxed) }
     /// Adds an amount, which may be negative.
     package func add(_ amount: Int) { current.wrappingAdd(amount, ordering: .relaxed) }
+    /// The present value.
     package var value: Int { current.load(ordering: .relaxed) }
 }
 

@@ -9,7 +9,7 @@ package enum StandardOutput {
     /// - Throws: `SystemError`; EPIPE if the reader has closed (programs ignore SIGPIPE).
     package static func writeLine(_ text: String) throws { try write(Array((text + "\n").utf8)[...]) }
 
-    /// Writes a line, or a part of it if `stop` is set before the reader has room for all of it.
+    /// Writes a line. Only a part is written if `stop` is set before the reader has room for the rest.
     ///
     /// - Parameters:
     ///   - text: the line without its newline.
