@@ -19,6 +19,12 @@ package struct GateState: Hashable, Sendable {
         /// `nil` if the reader works.
         package var problem: String?
 
+        /// Creates the state of one reader.
+        ///
+        /// - Parameters:
+        ///   - name: the name in the settings, such as `nfc:auto`.
+        ///   - direction: the direction of its taps.
+        ///   - problem: English text; `nil` if the reader works.
         package init(name: String, direction: Direction, problem: String? = nil) {
             self.name = name
             self.direction = direction.rawValue
@@ -40,8 +46,11 @@ package struct GateState: Hashable, Sendable {
     package var startedS: Int64
     /// ID of its gate; `nil` without one, and then `problem` has the reason.
     package var gate: Int64?
+    /// Name of its gate; `nil` without one.
     package var gateName: String?
+    /// Name of the zone into which the gate admits; `nil` if it is not known.
     package var zone: String?
+    /// Why the lane has no gate; `nil` if it has one.
     package var problem: String?
     /// Version of the snapshot in use; 0 without one, `nil` if the file does not contain it.
     package var snapshot: Int64?
@@ -51,12 +60,23 @@ package struct GateState: Hashable, Sendable {
     package var turnstile: String?
     /// `normal`, `free`, `closed`; `inspection` for a roaming check.
     package var mode: String?
+    /// The readers of the lane, in the order of the settings; `nil` if the file does not contain them.
     package var readers: [Reader]?
     /// Use of the disk with the data folder, in percent.
     package var diskUsedPercent: Int?
     /// English texts of the alarms, the most serious first.
     package var alarms: [String]?
 
+    /// Creates the state of a gate at its start. The caller sets the optional fields.
+    ///
+    /// - Parameters:
+    ///   - pid: process ID of the gate.
+    ///   - scanner: ID of its scanner.
+    ///   - journal: ID of its journal; empty while a damaged journal cannot be replaced.
+    ///   - reader: the readers with their problems, as one text.
+    ///   - software: version of its program.
+    ///   - startedS: device clock at its start, in seconds since 1970-01-01 UTC.
+    ///   - snapshot: version of the snapshot in use; 0 without one.
     package init(
         pid: Int32, scanner: String, journal: String, reader: String, software: String, startedS: Int64, snapshot: Int64
     ) {
@@ -107,6 +127,9 @@ extension GateState: Codable {
         case turnstile, mode, readers, diskUsedPercent, alarms
     }
 
+    /// Decodes the file. A field that is missing or of another type reads as absent, except `pid` and `scanner`.
+    ///
+    /// - Throws: `DecodingError` without a valid `pid` or `scanner`.
     package init(from decoder: any Decoder) throws {
         let values = try decoder.container(keyedBy: CodingKeys.self)
         func value<Value: Decodable>(_ key: CodingKeys) -> Value? {

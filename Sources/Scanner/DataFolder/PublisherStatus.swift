@@ -13,40 +13,59 @@ package final class PublisherStatus: Sendable {
         package struct Upload: Codable, Sendable, Equatable {
             /// `starting`, `connected`, `blocked`, `waiting` (for the broker), `stopped`.
             package var state = "starting"
+            /// Address of the broker, `HOST:PORT`; `nil` without a connection.
             package var address: String?
             /// RFC 3339.
             package var since: String?
+            /// Time of the last confirm, RFC 3339; `nil` before the first one.
             package var lastConfirmed: String?
+            /// The last problem of the upload; `nil` if there was none.
             package var lastError: String?
+            /// Current maximum number of scans in a batch.
             package var batchScans = 0
+            /// Number of batches that are published and not confirmed.
             package var inFlight = 0
+            /// Number of connections lost with scans unconfirmed.
             package var losses = 0
+            /// Number of publishes that the broker rejected or returned.
             package var refusals = 0
             /// Other scanners with journals in this folder, which are not uploaded.
             package var foreign: [String] = []
         }
         /// State of the snapshot downloads. Times are RFC 3339.
         package struct Download: Codable, Sendable, Equatable {
+            /// Time of the last check of the sources; `nil` before the first one.
             package var lastChecked: String?
+            /// Version of the installed snapshot; `nil` without one.
             package var installed: Int64?
             /// `full` or `delta`: the form of the download.
             package var form: String?
             /// The newer version that is known, and the time of its download.
             package var due: String?
+            /// The problem of the last check; `nil` if it had none.
             package var lastError: String?
         }
+        /// Process ID of the publisher.
         package var pid: Int32
+        /// ID of the scanner whose scans are uploaded.
         package var scanner: String
+        /// Time of the start, RFC 3339.
         package var started: String
+        /// The upload of scans.
         package var upload = Upload()
+        /// The download of snapshots.
         package var download = Download()
     }
 
     /// Number of scans over which the upload cursors have moved.
     package let confirmedScans = Counter()
+    /// Number of batches published with scans, repetitions included.
     package let publishedBatches = Counter()
+    /// Size of these batches together, in bytes.
     package let publishedBytes = Counter()
+    /// Number of heartbeats published.
     package let heartbeats = Counter()
+    /// Number of connections established to a broker.
     package let connects = Counter()
 
     /// `nil` if the file is not written.

@@ -36,6 +36,12 @@ package final class Download {
         /// Pause before a repetition, in milliseconds, because a publication takes a moment.
         package var retryMs = 1_000
 
+        /// Creates settings with the default timing.
+        ///
+        /// - Parameters:
+        ///   - folder: the scanner's data folder.
+        ///   - centerURLs: base URLs of the sources, at least one.
+        ///   - keys: the trusted keys. A signature of any of them is accepted.
         package init(folder: String, centerURLs: [String], keys: [MinisignPublicKey]) {
             self.folder = folder
             self.centerURLs = centerURLs

@@ -71,6 +71,7 @@ package enum ControlError: OperationError {
     /// A gate runs in the folder, but does not answer in time.
     case noAnswer(folder: String)
 
+    /// `unavailable` if a later attempt may succeed, otherwise `failure`.
     package var category: ErrorCategory {
         switch self {
         case .noSuchFolder, .notPermitted: .failure
@@ -78,6 +79,7 @@ package enum ControlError: OperationError {
         }
     }
 
+    /// What was attempted, and why it failed.
     package var description: String {
         switch self {
         case .noSuchFolder(let folder): "\(folder): there is no such folder"

@@ -233,8 +233,10 @@ package enum LaneError: OperationError {
     /// Number of taps that could not be journaled.
     case tapsNotJournaled(Int)
 
+    /// `failure`: the journal, not the input, is at fault.
     package var category: ErrorCategory { .failure }
 
+    /// The number of taps.
     package var description: String {
         switch self {
         case .tapsNotJournaled(let count): "\(count) taps could not be journaled"

@@ -5,10 +5,12 @@ import Runtime
 
 /// `orders.json`: the operator commands that survive a restart. The file is durable and replaced as a whole.
 package struct PersistedCommands: Codable, Hashable, Sendable {
+    /// The mode of the lane.
     package var mode = LaneMode.normal
     /// The assigned gate. It has priority over the configured gate and the scanner's own.
     package var assigned: String?
 
+    /// Creates the defaults: mode normal, and no assigned gate.
     package init() {}
 
     /// Maximum size of the file that is read.

@@ -11,6 +11,7 @@ package final class VerdictPrinter: Sendable {
     private let lines = Mailbox<String>(capacity: VerdictPrinter.capacity)
     private let log = Log("output")
 
+    /// Creates a printer. `service` writes the lines.
     package init() {}
 
     /// Buffers a line. Does not wait.

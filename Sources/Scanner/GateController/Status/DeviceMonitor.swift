@@ -59,5 +59,6 @@ package struct DeviceStatus: Hashable, Sendable {
     /// File names of the quarantined journals.
     package var damaged: [String] = []
 
+    /// Creates a status in which nothing is known.
     package init() {}
 }

@@ -33,6 +33,7 @@ package struct Type4Tag: Sendable {
     private var fileBytes = 0
     private var chunk = 0
 
+    /// Creates a reading that has not begun.
     package init() {}
 
     /// Returns the first command.

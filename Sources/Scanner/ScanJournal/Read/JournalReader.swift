@@ -7,7 +7,9 @@ package import ScanModel
 package struct JournalRecord: Hashable, Sendable {
     /// The number of the journal in its file. Increases with each new journal.
     package let id: Int64
+    /// The random ID that the center knows.
     package let journalID: JournalID
+    /// The scanner that wrote it.
     package let scanner: ScannerID
     /// Device clock, milliseconds since 1970-01-01 UTC.
     package let createdMs: Int64

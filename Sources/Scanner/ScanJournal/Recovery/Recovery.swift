@@ -12,7 +12,9 @@ package struct Recovery: Sendable {
     package struct Report: Hashable, Codable, Sendable {
         /// The files that were read, without their WALs.
         package var files: [String] = []
+        /// Number of journals with recovered scans.
         package var journals = 0
+        /// Number of recovered scans.
         package var scans = 0
         /// Number of seqs below the last one of their journal that were not found.
         package var missing = 0
@@ -22,6 +24,7 @@ package struct Recovery: Sendable {
         /// other version is usually the rest of a row in a page that was reused.
         package var conflicts = 0
 
+        /// Creates the result of a recovery that has found nothing.
         package init() {}
     }
 

@@ -14,24 +14,40 @@ package final class Journal {
 
     /// Maximum number of characters of a reason. Longer ones are cut.
     package static let reasonLimit = 500
+    /// Default of `keepDays`.
     package static let keepDaysDefault = 30
 
     /// A scan without its seq.
     package struct Entry: Hashable, Sendable {
         /// Device clock, milliseconds since 1970-01-01 UTC.
         package var atMs: Int64
+        /// The tag; `.none` for a lane event.
         package var tag: TagID
+        /// The verdict, or the kind of the lane event.
         package var verdict: Verdict
+        /// The flags of the scan; `.out` marks an exit.
         package var flags: Flags
+        /// ID of the gate; `nil` without one.
         package var gate: Int64?
+        /// Version of the snapshot that decided; 0 without one.
         package var snapshot: Int64
 
+        /// Creates an entry.
+        ///
+        /// - Parameters:
+        ///   - atMs: device clock, in milliseconds since 1970-01-01 UTC.
+        ///   - tag: the tag; `.none` for a lane event.
+        ///   - verdict: the verdict, or the kind of the lane event.
+        ///   - flags: the flags of the scan.
+        ///   - gate: ID of the gate; `nil` without one.
+        ///   - snapshot: version of the snapshot that decided; 0 without one.
         package init(atMs: Int64, tag: TagID, verdict: Verdict, flags: Flags, gate: Int64?, snapshot: Int64) {
             (self.atMs, self.tag, self.verdict, self.flags) = (atMs, tag, verdict, flags)
             (self.gate, self.snapshot) = (gate, snapshot)
         }
     }
 
+    /// The scanner of the journal.
     package let scanner: ScannerID
     /// The ID of the current journal.
     package var id: JournalID { current.id }

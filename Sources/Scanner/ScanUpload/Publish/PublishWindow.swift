@@ -18,9 +18,11 @@ package struct PublishWindow: Sendable {
         case up
     }
 
+    /// The limits and time-outs.
     package let limits: Limits
     /// Current maximum number of scans in a batch.
     package private(set) var batchScans: Int
+    /// Whether the broker accepts no publishes at present.
     package private(set) var isBlocked = false
     /// Number of connections lost with scans unconfirmed.
     package private(set) var losses = 0
