@@ -16,7 +16,7 @@ package struct Type4Tag: Sendable {
     /// Maximum size of a message. A secure message has about 130 bytes, the file of the chip 256.
     package static let messageLimitBytes = 1_024
     /// Maximum number of bytes in one read. With two bytes of length and two of status they fit into one frame of any
-    /// reader, and one read returns a complete secure message.
+    /// reader. One read returns a complete secure message.
     static let chunkBytes = 0xF0
     /// Maximum number of commands for one chip. Chips with small reads need the most.
     package static let commandLimit = 96

@@ -1,8 +1,8 @@
 import Crypto
 package import ScanModel
 
-/// A secure unique NFC message (SUN, also SDM) of an NTAG 424 DNA, from its NDEF file (NXP AN12196, chapter 4). A pure
-/// value.
+/// A secure unique NFC message (SUN, also SDM) of an NTAG 424 DNA. It is in the NDEF file (NXP AN12196, chapter 4). A
+/// pure value.
 ///
 /// It contains UID and read counter, encrypted or plain, optional encrypted file data, and a MAC. The chip writes them
 /// into the query of a URL:
@@ -10,8 +10,8 @@ package import ScanModel
 /// - `enc`: the file data.
 /// - `cmac` (also `c`, `m`, `mac`): the MAC.
 ///
-/// One parameter may contain all three in this order. The MAC covers the text from the file data to the MAC, or no text
-/// if there is no file data.
+/// One parameter may contain all three in this order. The MAC covers the text from the file data to the MAC. Without
+/// file data it covers no text.
 package struct SecureMessage: Hashable, Sendable {
     /// UID and counter in the form in which they were sent.
     enum Identity: Hashable, Sendable {

@@ -53,13 +53,14 @@ package final class Journal {
     package var id: JournalID { current.id }
     /// The last seq of the current journal, or 0 before its first scan.
     package var lastSeq: Int64 { current.lastSeq }
-    /// Device time of the last scan in the file at the start, in any journal, or `nil` if there was none.
+    /// Device time of the last scan in the file at the start, in any journal; `nil` without scans.
     package let lastAtMs: Int64?
 
     /// Minimum age of the confirmed scans that maintenance may delete, in days.
     package var keepDays = Journal.keepDaysDefault
-    /// Scans from this time on are kept, in milliseconds since 1970. The lane sets it to the start of the previous
-    /// event day, because it rebuilds its anti-passback memory from these scans.
+    /// Scans from this time on are kept, in milliseconds since 1970-01-01 UTC.
+    ///
+    /// The lane rebuilds its anti-passback memory from these scans. It sets the start of the previous event day.
     package var keepFromMs = Int64.max
 
     let path: String
@@ -140,7 +141,7 @@ package final class Journal {
     ///   - entry: The scan.
     ///   - counter: The read counter in the tag's message. It is stored as the newest one of the tag.
     ///   - reason: The reason that the supervisor gave, cut to `reasonLimit` characters.
-    ///   - continues: Whether the scan belongs to an earlier one of this journal (an annulment), so that no new journal
+    ///   - continues: `true` if the scan belongs to an earlier one of this journal (an annulment). Then no new journal
     ///     may begin with it.
     /// - Returns: The scan with its seq.
     /// - Throws: `DataFileError`. Nothing was appended then.
