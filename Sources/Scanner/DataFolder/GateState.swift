@@ -89,12 +89,9 @@ package struct GateState: Hashable, Sendable {
         self.snapshot = snapshot
     }
 
-    /// The path of the file in a data folder.
-    package static func path(_ folder: String) -> String { folder + "/gate.json" }
-
     /// Reads the file; `nil` if it is missing or invalid.
     package static func read(folder: String) -> GateState? {
-        guard let bytes = try? Files.read(path(folder), limit: 65_536) else { return nil }
+        guard let bytes = try? Files.read(DataFolderPaths.gateState(folder), limit: 65_536) else { return nil }
         return try? JSONDecoder().decode(GateState.self, from: Data(bytes))
     }
 
@@ -104,19 +101,31 @@ package struct GateState: Hashable, Sendable {
     package func write(folder: String) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys]
-        try Files.writeAtomically([UInt8](try encoder.encode(self)), to: GateState.path(folder), durable: false)
+        try Files.writeAtomically(
+            [UInt8](try encoder.encode(self)), to: DataFolderPaths.gateState(folder), durable: false)
     }
 
     /// Removes the temporary files of a gate that was killed during `write`.
     package static func removeLeftovers(folder: String) {
-        for name in (try? Files.list(folder)) ?? [] where name.hasPrefix("gate.json.tmp-") {
+        let prefix = Files.name(of: DataFolderPaths.gateState(folder)) + ".tmp-"
+        for name in (try? Files.list(folder)) ?? [] where name.hasPrefix(prefix) {
             try? Files.remove(folder + "/" + name)
         }
     }
 
     /// Whether the process that wrote it is a running gate.
-    package var isRunning: Bool {
-        (try? Files.readText("/proc/\(pid)/comm", limit: 64))?.hasPrefix("tapline-gate") ?? false
+    package var isRunning: Bool { ProgramProcess.isRunning("tapline-gate", pid: pid) }
+}
+
+/// Recognises a process by the name of its program.
+enum ProgramProcess {
+    /// Length to which the kernel cuts the name in `/proc/PID/comm`, in characters.
+    private static let nameLimit = 15
+
+    /// Whether a process of this ID exists and runs the program.
+    static func isRunning(_ program: String, pid: Int32) -> Bool {
+        let name = try? Files.readText("/proc/\(pid)/comm", limit: 64)
+        return name?.hasPrefix(program.prefix(nameLimit)) ?? false
     }
 }
 

@@ -1,5 +1,4 @@
 package import DataFolder
-import FileSystem
 import FoundationEssentials
 import Runtime
 import ScanJournal
@@ -50,7 +49,7 @@ package struct StatusReport: Codable, Sendable {
         let shipped = try UploadCursors.read(folder: folder)
         let publisher = PublisherStatus.read(folder: folder)
         let own = scanner?.text ?? publisher?.scanner ?? records.last?.scanner.text
-        let store = SnapshotStore(folder: folder + "/snapshots")
+        let store = SnapshotStore(folder: DataFolderPaths.snapshots(folder))
         self.scanner = own
         self.publisher = publisher
         backlog = 0
@@ -74,11 +73,7 @@ package struct StatusReport: Codable, Sendable {
         gateSnapshot = GateState.read(folder: folder).flatMap(\.snapshot).flatMap {
             $0 == store.currentVersion() ? nil : $0
         }
-        // Not detected by the lock: a publisher that starts at that moment would find it taken.
-        running =
-            publisher.map {
-                (try? Files.readText("/proc/\($0.pid)/comm", limit: 64))?.hasPrefix("tapline-publish") ?? false
-            } ?? false
+        running = publisher?.isRunning ?? false
     }
 
     /// Returns one JSON object on one line, with its keys in alphabetical order.
@@ -94,7 +89,7 @@ package struct StatusReport: Codable, Sendable {
         if let publisher {
             let upload = publisher.upload
             lines.append(
-                "broker     \(upload.state)" + (upload.address.map { " \($0)" } ?? "")
+                "broker     \(upload.state.rawValue)" + (upload.address.map { " \($0)" } ?? "")
                     + (upload.since.map { " since \($0)" } ?? ""))
             if let last = upload.lastConfirmed { lines.append("confirmed  \(last)") }
             if let error = upload.lastError { lines.append("problem    \(error)") }

@@ -79,7 +79,7 @@ package final class Download {
     package init(_ settings: Settings, _ status: PublisherStatus? = nil) {
         self.settings = settings
         self.status = status
-        store = SnapshotStore(folder: settings.folder + "/snapshots")
+        store = SnapshotStore(folder: DataFolderPaths.snapshots(settings.folder))
         plan = DownloadPlan(intervalMs: settings.intervalMs)
         sources = settings.centerURLs.map { DownloadSource($0) }
         var http = HTTPSession.Settings()

@@ -8,7 +8,7 @@ package struct TurnstileSettings: Hashable, Sendable {
     package var path: String
     /// Unlocks the turnstile.
     package var open = 1
-    /// Unlocks it for the way out; `nil` if `open` does both.
+    /// Unlocks it for an exit; `nil` if `open` does both.
     package var openOut: Int?
     /// Channel of the green lamp; `nil` without one.
     package var green: Int?

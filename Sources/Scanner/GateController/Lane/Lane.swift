@@ -88,8 +88,9 @@ package final class Lane {
     private func open() {
         binding.reload()
         if binding.snapshot == nil {
-            let answer = binding.gate?.policy.noSnapshot ?? .deny
-            log.warning("no snapshot: the gate's policy decides", [.folder: settings.folder, .state: answer.rawValue])
+            let fallback = binding.gate?.policy.noSnapshot ?? .deny
+            log.warning(
+                "no snapshot: the gate's policy decides", [.folder: settings.folder, .state: fallback.rawValue])
         }
         commands.resumeMode()
         let readers = settings.readers.map(\.name).joined(separator: ", ")
@@ -97,7 +98,7 @@ package final class Lane {
         monitor.publish()
     }
 
-    /// Number of taps that could not be journaled: they were rejected, except for ways out.
+    /// Number of taps that could not be journaled: they were rejected, except for exits.
     package var notJournaled: Int { taps.notJournaled }
 
     // MARK: Loop

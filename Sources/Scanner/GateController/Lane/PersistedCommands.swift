@@ -1,4 +1,5 @@
 package import AccessControl
+import DataFolder
 import FileSystem
 import FoundationEssentials
 import Runtime
@@ -16,15 +17,13 @@ package struct PersistedCommands: Codable, Hashable, Sendable {
     /// Maximum size of the file that is read.
     static let limitBytes = 65_536
 
-    static func path(_ folder: String) -> String { folder + "/orders.json" }
-
     /// Reads the file. A missing file holds no commands.
     ///
     /// - Throws: `SystemError`, or `DecodingError` for an invalid file.
     static func read(folder: String) throws -> PersistedCommands {
-        guard Files.exists(path(folder)) else { return PersistedCommands() }
-        return try JSONDecoder().decode(
-            PersistedCommands.self, from: Data(try Files.read(path(folder), limit: limitBytes)))
+        let path = DataFolderPaths.commands(folder)
+        guard Files.exists(path) else { return PersistedCommands() }
+        return try JSONDecoder().decode(PersistedCommands.self, from: Data(try Files.read(path, limit: limitBytes)))
     }
 
     /// Writes the file. It is on the disk when this returns.
@@ -33,7 +32,7 @@ package struct PersistedCommands: Codable, Hashable, Sendable {
     func write(folder: String) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys]
-        try Files.writeAtomically([UInt8](try encoder.encode(self)), to: PersistedCommands.path(folder))
+        try Files.writeAtomically([UInt8](try encoder.encode(self)), to: DataFolderPaths.commands(folder))
     }
 }
 

@@ -7,10 +7,10 @@ package import Snapshots
 /// thread.
 package enum LaneUpdate: Sendable {
     /// A tap has its verdict, which is in the journal.
-    case answer(TapResult)
+    case verdict(TapResult)
     /// A tap could not be journaled, and the crew must act.
     ///
-    /// - Parameter opens: `true` for a way out, which is never rejected.
+    /// - Parameter opens: `true` for an exit, which is never rejected.
     case failed(TapFailure, opens: Bool = false)
     /// Something that the idle screen shows has changed.
     case state(LaneState)

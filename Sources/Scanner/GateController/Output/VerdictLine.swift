@@ -16,8 +16,8 @@ package struct VerdictLine: Sendable {
     package let journalID: JournalID
     /// The journaled scan with its verdict.
     package let scan: Scan
-    /// The zone that the tap leads into: the gate's zone, or on the way out the zone before it. `nil` if it leads off
-    /// site or the zone is not known.
+    /// The zone that the tap leads into: for an entry the gate's zone, for an exit the zone before it. `nil` if it
+    /// leads off site or the zone is not known.
     package let zone: String?
     /// For the crew: the name and note of the pass.
     package let pass: Pass?

@@ -15,7 +15,7 @@ package final class VerdictPrinter: Sendable {
     package init() {}
 
     /// Buffers a line. Does not wait.
-    package func take(_ line: String) { lines.push(line) }
+    package func enqueue(_ line: String) { lines.push(line) }
 
     /// Writes until it is stopped, then the buffered lines as far as the pipe takes them.
     package func service() -> Service {

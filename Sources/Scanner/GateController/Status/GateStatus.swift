@@ -104,7 +104,7 @@ package struct GateStatus: Codable, Sendable {
         mode = state?.mode
         readers = state?.readers
         turnstile = state?.turnstile
-        damaged = Journal.damagedFiles(folder: folder).map { String($0.split(separator: "/").last ?? "") }
+        damaged = DataFolderPaths.damagedJournals(folder)
         if running {
             alarms = state?.alarms
             diskUsedPercent = state?.diskUsedPercent
@@ -123,7 +123,7 @@ package struct GateStatus: Codable, Sendable {
         shipped = own.reduce(0) { $0 + $1.shipped }
         backlog = scans - shipped
         foreign = journals.reduce(0) { $0 + $1.lastSeq } - scans
-        if let path = SnapshotStore(folder: folder + "/snapshots").current() {
+        if let path = SnapshotStore(folder: DataFolderPaths.snapshots(folder)).current() {
             snapshot = attempt(nil) { SnapshotState(try Snapshot(path: path)) }
         } else {
             problems.append("no snapshot")

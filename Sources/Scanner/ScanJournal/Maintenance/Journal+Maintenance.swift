@@ -55,9 +55,6 @@ extension Journal {
             damaged: DataFolderPaths.damagedJournals(folder))
     }
 
-    /// Returns the names of the corrupt journals in a data folder, for a status without an open journal.
-    package static func damagedFiles(folder: String) -> [String] { DataFolderPaths.damagedJournals(folder) }
-
     // MARK: WAL
 
     /// Copies the WAL into the file and restarts it. Does not wait for readers.

@@ -130,7 +130,7 @@ package final class Upload {
         saveCursors(now: true)
         connection?.close()
         connection = nil
-        status.update { $0.upload.state = "stopped" }
+        status.update { $0.upload.state = .stopped }
         status.save(now: true)
     }
 
