@@ -20,9 +20,9 @@ package struct ReaderSpec: Hashable, Sendable {
     package let direction: Direction
 
     /// Speed of a serial port without a given speed, in baud.
-    package static let defaultBaud = 9_600
+    static let defaultBaud = 9_600
     /// Maximum length of a connection string. libnfc truncates longer ones.
-    package static let connstringLimitBytes = 1_023
+    static let connstringLimitBytes = 1_023
 
     /// Parses the text.
     ///

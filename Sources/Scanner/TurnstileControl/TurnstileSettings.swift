@@ -22,9 +22,9 @@ package struct TurnstileSettings: Hashable, Sendable {
     package var gapMs = 200
 
     /// Accepted range of `pulseMs`.
-    package static let pulsesMs = 100...1_000
+    static let pulsesMs = 100...1_000
     /// Accepted range of `gapMs`.
-    package static let gapsMs = 50...5_000
+    static let gapsMs = 50...5_000
 
     /// Creates settings with the defaults, for the port at this path.
     package init(path: String) { self.path = path }

@@ -1,18 +1,15 @@
-package import AccessControl
+import AccessControl
 import DataFolder
 import FileSystem
 import FoundationEssentials
 import Runtime
 
 /// `orders.json`: the operator commands that survive a restart. The file is durable and replaced as a whole.
-package struct PersistedCommands: Codable, Hashable, Sendable {
+struct PersistedCommands: Codable, Hashable, Sendable {
     /// The mode of the lane.
-    package var mode = LaneMode.normal
+    var mode = LaneMode.normal
     /// The assigned gate. It has priority over the configured gate and the scanner's own.
-    package var assigned: String?
-
-    /// Creates the defaults: mode normal, and no assigned gate.
-    package init() {}
+    var assigned: String?
 
     /// Maximum size of the file that is read.
     static let limitBytes = 65_536

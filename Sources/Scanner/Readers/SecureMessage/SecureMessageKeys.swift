@@ -57,7 +57,7 @@ package struct SecureMessageKeys: Sendable {
         case uid(system: [UInt8])
 
         /// AN10922 allows 31 bytes, and the UID has 7.
-        package static let systemLimitBytes = 24
+        static let systemLimitBytes = 24
     }
 
     let sets: [KeySet]
