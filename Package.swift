@@ -141,8 +141,8 @@ let package = Package(
 
         // The executables.
         program(
-            "tapline-gate", "Crypto", "FileSystem", "Runtime", "CLI", "ScanModel", "AccessControl", "ScanJournal",
-            "Readers", "TurnstileControl", "LaneDisplay", "GateController", "SnapshotInstall"),
+            "tapline-gate", "Crypto", "FileSystem", "Runtime", "CLI", "ScanModel", "AccessControl", "DataFolder",
+            "ScanJournal", "Readers", "TurnstileControl", "LaneDisplay", "GateController", "SnapshotInstall"),
         program(
             "tapline-publisher", "Minisign", "FileSystem", "Runtime", "CLI", "ScanModel", "Snapshots", "DataFolder",
             "SnapshotDownload", "ScanUpload"),

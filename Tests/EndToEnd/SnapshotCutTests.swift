@@ -221,13 +221,13 @@ struct CutStage {
         // A gate that starts after the interruption.
         let watch = SnapshotReloader(store)
         watch.check()
-        let snapshot = try #require(watch.take(), "\(place): no gate opens")
+        let snapshot = try #require(watch.nextSnapshot(), "\(place): no gate opens")
         #expect(!watch.isOlderThanCurrent && snapshot.version == now, "\(place)")
         try decide(snapshot, place)
         guard folder == nil else { return }
         // The gate that runs during the whole test.
         self.watch.check()
-        if let next = self.watch.take() { gate.snapshot = next }
+        if let next = self.watch.nextSnapshot() { gate.snapshot = next }
         try decide(#require(gate.snapshot), place)
         #expect(gate.snapshot?.version == now, "\(place)")
         if taps { try tap(now, place) }

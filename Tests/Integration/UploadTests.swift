@@ -117,7 +117,7 @@ struct UploadTests {
         let connects = rig.status.connects.value
         rig.proxy!.set { $0.isSilent = true }
         try rig.tap(700)
-        try eventually("the silence is noticed") { rig.status.report.upload.state == "waiting" }
+        try eventually("the silence is noticed") { rig.status.report.upload.state == .waiting }
         rig.proxy!.set { $0.isSilent = false }
         try rig.awaitConfirmed(4_200)
         #expect(rig.status.connects.value > connects)
@@ -174,7 +174,7 @@ struct UploadTests {
         // A memory alarm blocks publishing connections and notifies them.
         try servers.rabbitmqctl("set_vm_memory_high_watermark", "absolute", "1MB")
         try rig.tap(2_000)
-        try eventually("the alarm is noticed") { rig.status.report.upload.state == "blocked" }
+        try eventually("the alarm is noticed") { rig.status.report.upload.state == .blocked }
         let confirmed = rig.status.confirmedScans.value
         #expect(confirmed < 12_000)
         try servers.rabbitmqctl("set_vm_memory_high_watermark", "0.4")

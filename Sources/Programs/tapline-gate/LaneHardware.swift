@@ -57,7 +57,7 @@ struct LaneHardware: Sendable {
         if let turnstile {
             let part = Turnstile(turnstile, report: post)
             services.append(part.service())
-            receivers.append { part.take($0) }
+            receivers.append { part.receive($0) }
         }
         if let passage { services.append(PassageSensor(path: passage, report: post).service()) }
         switch display {
@@ -65,11 +65,11 @@ struct LaneHardware: Sendable {
         case .terminal:
             let part = TerminalDisplay(language: language)
             services.append(part.service())
-            receivers.append { part.take($0) }
+            receivers.append { part.receive($0) }
         case .json:
             let part = KioskDisplay()
             services.append(part.service())
-            receivers.append { part.take($0) }
+            receivers.append { part.receive($0) }
         }
         return (services, { [receivers] update in for receive in receivers { receive(update) } })
     }

@@ -1,4 +1,5 @@
 import CLI
+import DataFolder
 import FileSystem
 import FoundationEssentials
 import ScanJournal
@@ -18,7 +19,7 @@ extension Main {
         ]
     ) { arguments in
         let folder = try arguments.required("data")
-        let out = arguments["out"] ?? Recovery.defaultOutput(of: folder)
+        let out = arguments["out"] ?? DataFolderPaths.recovered(folder)
         let scanner = try arguments["scanner"].map(scanner)
         let isJSON = arguments["output"] == "json"
         return {

@@ -1,5 +1,6 @@
 import CLI
 import Crypto
+import DataFolder
 import FileSystem
 import GateController
 import Runtime
@@ -37,7 +38,7 @@ extension Main {
         settings.hasTurnstile = hardware.hasTurnstile
         settings.passageMs = hardware.passageMs
         return { [settings] in
-            let reloader = SnapshotReloader(SnapshotStore(folder: settings.folder + "/snapshots"))
+            let reloader = SnapshotReloader(SnapshotStore(folder: DataFolderPaths.snapshots(settings.folder)))
             reloader.check()
             let monitor = DeviceMonitor(folder: settings.folder)
             let mailbox = Mailbox<TimestampedEvent>(capacity: LaneEvent.capacity)
@@ -49,7 +50,7 @@ extension Main {
                 let writeVerdict: (String) throws -> Void =
                     switch (hardware.display, readers.hasStandardInput) {
                     case (.none, true): StandardOutput.writeLine
-                    case (.none, false): printer.take
+                    case (.none, false): printer.enqueue
                     default: { _ in }
                     }
                 let lane = try Lane(

@@ -52,7 +52,7 @@ package enum CorruptFile {
     /// The quarantined files of a path: full names without suffixes, sorted.
     package static func names(_ path: String) -> [String] {
         let folder = Files.folder(of: path)
-        let name = path.split(separator: "/").last.map(String.init) ?? path
+        let name = Files.name(of: path)
         let found = ((try? Files.list(folder)) ?? []).filter { $0.hasPrefix(name + DataFolderPaths.damagedMark) }
         return Set(found.filter { !$0.hasSuffix("-shm") }.map { $0.hasSuffix(wal) ? String($0.dropLast(4)) : $0 })
             .sorted().map { folder + "/" + $0 }

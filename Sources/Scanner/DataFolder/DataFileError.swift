@@ -12,6 +12,12 @@ package struct DataFileError: Error, CustomStringConvertible, Sendable {
     /// after all; otherwise it is quarantined.
     package let isDamaged: Bool
 
+    /// Creates an error with a given cause. The disk does not count as full.
+    ///
+    /// - Parameters:
+    ///   - path: path of the file.
+    ///   - detail: the cause, for log and status.
+    ///   - isDamaged: whether the file must be quarantined.
     package init(_ path: String, _ detail: String, isDamaged: Bool = false) {
         self.path = path
         self.detail = detail
@@ -27,5 +33,6 @@ package struct DataFileError: Error, CustomStringConvertible, Sendable {
         detail = error.isFull ? "the disk is full (\(error))" : error.description
     }
 
+    /// The path and the cause.
     package var description: String { "\(path): \(detail)" }
 }

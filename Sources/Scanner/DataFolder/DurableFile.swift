@@ -5,6 +5,7 @@ package import SQLite
 package struct DurableFile {
     /// "TPLJ" for the journal, "TPLS" for the cursor.
     package let applicationID: Int64
+    /// Version of the tables, stored as `user_version`. A file of another version is quarantined.
     package let format: Int64
     /// Statements that make the tables if they are missing, also in a file of an older version.
     let schema: String
@@ -14,6 +15,14 @@ package struct DurableFile {
     /// The tables that are checked when a file over `checkedBytes` is opened.
     var shortTables: [String] = []
 
+    /// Describes a kind of file. Nothing is opened yet.
+    ///
+    /// - Parameters:
+    ///   - applicationID: the `application_id` that identifies this kind of file.
+    ///   - format: version of the tables, stored as `user_version`.
+    ///   - schema: statements that make missing tables. They run at every opening.
+    ///   - pragmas: statements that are run at every opening, before the schema.
+    ///   - shortTables: the tables that are checked when a file over `checkedBytes` is opened.
     package init(
         applicationID: Int64, format: Int64, schema: String,
         pragmas: String = "PRAGMA wal_autocheckpoint = 1000; PRAGMA journal_size_limit = 8388608",
@@ -35,6 +44,7 @@ package struct DurableFile {
 
     /// An open file.
     package struct Opened {
+        /// The open connection: writable, with WAL and `synchronous=FULL`.
         package let database: Database
         /// The quarantined file that it replaces; `nil` if it replaces no file.
         package let quarantined: String?

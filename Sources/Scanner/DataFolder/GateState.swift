@@ -19,6 +19,12 @@ package struct GateState: Hashable, Sendable {
         /// `nil` if the reader works.
         package var problem: String?
 
+        /// Creates the state of one reader.
+        ///
+        /// - Parameters:
+        ///   - name: the name in the settings, such as `nfc:auto`.
+        ///   - direction: the direction of its taps.
+        ///   - problem: English text; `nil` if the reader works.
         package init(name: String, direction: Direction, problem: String? = nil) {
             self.name = name
             self.direction = direction.rawValue
@@ -40,8 +46,11 @@ package struct GateState: Hashable, Sendable {
     package var startedS: Int64
     /// ID of its gate; `nil` without one, and then `problem` has the reason.
     package var gate: Int64?
+    /// Name of its gate; `nil` without one.
     package var gateName: String?
+    /// Name of the zone into which the gate admits; `nil` if it is not known.
     package var zone: String?
+    /// Why the lane has no gate; `nil` if it has one.
     package var problem: String?
     /// Version of the snapshot in use; 0 without one, `nil` if the file does not contain it.
     package var snapshot: Int64?
@@ -51,12 +60,23 @@ package struct GateState: Hashable, Sendable {
     package var turnstile: String?
     /// `normal`, `free`, `closed`; `inspection` for a roaming check.
     package var mode: String?
+    /// The readers of the lane, in the order of the settings; `nil` if the file does not contain them.
     package var readers: [Reader]?
     /// Use of the disk with the data folder, in percent.
     package var diskUsedPercent: Int?
     /// English texts of the alarms, the most serious first.
     package var alarms: [String]?
 
+    /// Creates the state of a gate at its start. The caller sets the optional fields.
+    ///
+    /// - Parameters:
+    ///   - pid: process ID of the gate.
+    ///   - scanner: ID of its scanner.
+    ///   - journal: ID of its journal; empty while a damaged journal cannot be replaced.
+    ///   - reader: the readers with their problems, as one text.
+    ///   - software: version of its program.
+    ///   - startedS: device clock at its start, in seconds since 1970-01-01 UTC.
+    ///   - snapshot: version of the snapshot in use; 0 without one.
     package init(
         pid: Int32, scanner: String, journal: String, reader: String, software: String, startedS: Int64, snapshot: Int64
     ) {
@@ -69,12 +89,9 @@ package struct GateState: Hashable, Sendable {
         self.snapshot = snapshot
     }
 
-    /// The path of the file in a data folder.
-    package static func path(_ folder: String) -> String { folder + "/gate.json" }
-
     /// Reads the file; `nil` if it is missing or invalid.
     package static func read(folder: String) -> GateState? {
-        guard let bytes = try? Files.read(path(folder), limit: 65_536) else { return nil }
+        guard let bytes = try? Files.read(DataFolderPaths.gateState(folder), limit: 65_536) else { return nil }
         return try? JSONDecoder().decode(GateState.self, from: Data(bytes))
     }
 
@@ -84,19 +101,31 @@ package struct GateState: Hashable, Sendable {
     package func write(folder: String) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys]
-        try Files.writeAtomically([UInt8](try encoder.encode(self)), to: GateState.path(folder), durable: false)
+        try Files.writeAtomically(
+            [UInt8](try encoder.encode(self)), to: DataFolderPaths.gateState(folder), durable: false)
     }
 
     /// Removes the temporary files of a gate that was killed during `write`.
     package static func removeLeftovers(folder: String) {
-        for name in (try? Files.list(folder)) ?? [] where name.hasPrefix("gate.json.tmp-") {
+        let prefix = Files.name(of: DataFolderPaths.gateState(folder)) + ".tmp-"
+        for name in (try? Files.list(folder)) ?? [] where name.hasPrefix(prefix) {
             try? Files.remove(folder + "/" + name)
         }
     }
 
     /// Whether the process that wrote it is a running gate.
-    package var isRunning: Bool {
-        (try? Files.readText("/proc/\(pid)/comm", limit: 64))?.hasPrefix("tapline-gate") ?? false
+    package var isRunning: Bool { ProgramProcess.isRunning("tapline-gate", pid: pid) }
+}
+
+/// Recognises a process by the name of its program.
+enum ProgramProcess {
+    /// Length to which the kernel cuts the name in `/proc/PID/comm`, in characters.
+    private static let nameLimit = 15
+
+    /// Whether a process of this ID exists and runs the program.
+    static func isRunning(_ program: String, pid: Int32) -> Bool {
+        let name = try? Files.readText("/proc/\(pid)/comm", limit: 64)
+        return name?.hasPrefix(program.prefix(nameLimit)) ?? false
     }
 }
 
@@ -107,6 +136,9 @@ extension GateState: Codable {
         case turnstile, mode, readers, diskUsedPercent, alarms
     }
 
+    /// Decodes the file. A field that is missing or of another type reads as absent, except `pid` and `scanner`.
+    ///
+    /// - Throws: `DecodingError` without a valid `pid` or `scanner`.
     package init(from decoder: any Decoder) throws {
         let values = try decoder.container(keyedBy: CodingKeys.self)
         func value<Value: Decodable>(_ key: CodingKeys) -> Value? {

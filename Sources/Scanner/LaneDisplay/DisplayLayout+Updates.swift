@@ -6,8 +6,8 @@ import ScanModel
 import Snapshots
 
 extension DisplayLayout {
-    /// The answer to a tap. Colour, shape and words have the same meaning.
-    func answer(_ result: TapResult) -> DisplayScreen {
+    /// The verdict of a tap. Colour, shape and words have the same meaning.
+    func verdict(_ result: TapResult) -> DisplayScreen {
         let colour: DisplayScreen.Colour =
             result.isGreen ? .green : result.scan.verdict == .annulled ? .amber : .red
         var bottom: [DisplayScreen.Row] = []
@@ -23,7 +23,7 @@ extension DisplayLayout {
 
     /// A tap that could not be journaled.
     ///
-    /// - Parameter opens: `true` for a way out: the person sees an open way, and a bar calls the crew.
+    /// - Parameter opens: `true` for an exit: the person sees an open gate, and a bar calls the crew.
     func failed(_ failure: TapFailure, opens: Bool = false) -> DisplayScreen {
         let title = DisplayWords.failed(opens: opens, language)
         let words = failure.text(language)

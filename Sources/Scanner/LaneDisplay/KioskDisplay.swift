@@ -8,9 +8,9 @@ import Snapshots
 
 /// Writes the lane's updates for a kiosk program, as one JSON object per line on standard output.
 ///
-/// `{"show":"answer",...}` for a tap, `{"show":"failed","opens","reason",...}` for one that could not be journaled,
-/// `{"show":"state",...}` for the idle screen, only when it has changed. If the kiosk does not read, the oldest lines
-/// are dropped, and the gate can still stop.
+/// A tap is `{"show":"answer",...}`. A tap that could not be journaled is `{"show":"failed","opens","reason",...}`. The
+/// idle screen is `{"show":"state",...}`, only when it has changed. If the kiosk does not read, the oldest lines are
+/// dropped, and the gate can still stop.
 package final class KioskDisplay: Sendable {
     private let updates = Mailbox<LaneUpdate>(capacity: 64)
     private let log = Log("kiosk")
@@ -20,7 +20,7 @@ package final class KioskDisplay: Sendable {
     package init(descriptor: Int32 = 1) { output = Terminal(descriptor: descriptor) }
 
     /// Receives an update of the lane. Does not wait.
-    package func take(_ update: LaneUpdate) { updates.push(update) }
+    package func receive(_ update: LaneUpdate) { updates.push(update) }
 
     /// The writing loop, as a service of the daemon.
     package func service() -> Service {
@@ -53,7 +53,7 @@ package final class KioskDisplay: Sendable {
         switch update {
         case .failed(let failure, let opens): line(failure, opens)
         case .state(let state): line(state)
-        case .answer(let result): line(result)
+        case .verdict(let result): line(result)
         }
     }
 

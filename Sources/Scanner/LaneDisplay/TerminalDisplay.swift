@@ -3,7 +3,7 @@ import LinuxSystem
 package import Runtime
 import ScanModel
 
-/// The screen of the lane on a terminal: each answer fills it in green or red, with a shape, the reason and a sound.
+/// The screen of the lane on a terminal: each verdict fills it in green or red, with a shape, the reason and a sound.
 ///
 /// Between taps it is an idle screen. Big words are drawn with block characters, Arabic as well, so the terminal needs
 /// only 256 colours. A slow or stopped terminal never delays the lane.
@@ -13,7 +13,7 @@ package final class TerminalDisplay: Sendable {
     private let updates = Mailbox<LaneUpdate>(capacity: 64)
     private let log = Log("display")
 
-    /// Duration of a green answer in milliseconds; the next tap ends it.
+    /// Duration of a green verdict in milliseconds; the next tap ends it.
     static let greenMs: Int64 = 2_500
     /// Duration of a rejection in milliseconds: it must be read and discussed.
     static let redMs: Int64 = 4_000
@@ -33,7 +33,7 @@ package final class TerminalDisplay: Sendable {
     }
 
     /// Receives an update of the lane. Does not wait.
-    package func take(_ update: LaneUpdate) { updates.push(update) }
+    package func receive(_ update: LaneUpdate) { updates.push(update) }
 
     /// The drawing loop, as a service of the daemon.
     package func service() -> Service { Service.thread("display") { stop in self.run(until: stop) } }
@@ -41,7 +41,7 @@ package final class TerminalDisplay: Sendable {
     /// The state of the drawing thread.
     private struct Shown {
         var state = LaneState()
-        /// The answer or failure on the screen; `nil` for the idle screen.
+        /// The verdict or failure on the screen; `nil` for the idle screen.
         var update: LaneUpdate?
         var untilMs = Int64.min
         var bells = 0
@@ -88,7 +88,7 @@ package final class TerminalDisplay: Sendable {
         for update in updates.drain() {
             switch update {
             case .state(let state): shown.state = state
-            case .answer(let result):
+            case .verdict(let result):
                 let bells = result.isGreen ? 1 : result.scan.verdict == .annulled ? 2 : 3
                 shown.start(update, bells: bells, nowMs: nowMs)
                 shown.untilMs = nowMs + (result.isGreen ? TerminalDisplay.greenMs : TerminalDisplay.redMs)
@@ -102,7 +102,7 @@ package final class TerminalDisplay: Sendable {
         let size = terminal.size ?? TerminalDisplay.defaultSize
         let layout = DisplayLayout(rows: size.rows, columns: size.columns, language: language)
         switch shown.update {
-        case .answer(let result): return layout.answer(result)
+        case .verdict(let result): return layout.verdict(result)
         case .failed(let failure, let opens): return layout.failed(failure, opens: opens)
         case .state, nil: return layout.idle(shown.state, nowS: SystemClock.nowMicroseconds() / 1_000_000)
         }

@@ -3,6 +3,7 @@ package import ScanModel
 
 /// The text form of a reader: `[in=|out=]` and then `stdin`, `nfc:CONNSTRING`, `nfc:auto` or `serial:PATH[,BAUD]`.
 package struct ReaderSpec: Hashable, Sendable {
+    /// The device or stream from which the taps come.
     package enum Source: Hashable, Sendable {
         /// One tap a line, optionally with its direction.
         case stdin
@@ -13,13 +14,15 @@ package struct ReaderSpec: Hashable, Sendable {
         case serial(path: String, baud: Int)
     }
 
+    /// The source of the taps.
     package let source: Source
     /// The direction of the taps that have none.
     package let direction: Direction
 
-    package static let defaultBaud = 9_600
+    /// Speed of a serial port without a given speed, in baud.
+    static let defaultBaud = 9_600
     /// Maximum length of a connection string. libnfc truncates longer ones.
-    package static let connstringLimitBytes = 1_023
+    static let connstringLimitBytes = 1_023
 
     /// Parses the text.
     ///
@@ -73,6 +76,8 @@ package struct ReaderSpec: Hashable, Sendable {
 
 /// A text that names no reader.
 package struct ReaderSpecError: OperationError {
+    /// `configuration`: the setting must be corrected.
     package var category: ErrorCategory { .configuration }
+    /// The text, and why it names no reader.
     package let description: String
 }

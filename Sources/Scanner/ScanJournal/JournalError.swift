@@ -9,6 +9,7 @@ package enum JournalError: OperationError, Hashable {
     /// The output folder of a recovery already contains a journal. The associated value is the path of that journal.
     case outputExists(path: String)
 
+    /// `configuration` for a folder that is in use, `failure` for an existing output.
     package var category: ErrorCategory {
         switch self {
         case .gateIsRunning: .configuration
@@ -24,6 +25,7 @@ package enum JournalError: OperationError, Hashable {
         }
     }
 
+    /// The folder or file, and why the operation is not allowed.
     package var description: String {
         switch self {
         case .gateIsRunning(let folder):

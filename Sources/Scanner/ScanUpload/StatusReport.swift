@@ -1,5 +1,4 @@
 package import DataFolder
-import FileSystem
 import FoundationEssentials
 import Runtime
 import ScanJournal
@@ -8,17 +7,25 @@ import SnapshotInstall
 
 /// The status of a publisher, read from the data folder, with or without a running publisher.
 package struct StatusReport: Codable, Sendable {
+    /// One journal of the folder. Times are RFC 3339.
     package struct JournalLine: Codable, Sendable {
+        /// ID of the journal.
         package var log: String
+        /// ID of the scanner that wrote it.
         package var scanner: String
+        /// Creation of the journal, by the device clock.
         package var created: String
+        /// Last seq of the journal; 0 without scans.
         package var lastSeq: Int64
+        /// Last seq that the broker has confirmed.
         package var shipped: Int64
     }
 
+    /// ID of the scanner whose scans are uploaded; `nil` if it is not known.
     package var scanner: String?
     /// Number of scans of the scanner that the broker has not confirmed.
     package var backlog: Int64
+    /// All journals of the folder, in order of creation.
     package var journals: [JournalLine]
     /// Number of unconfirmed scans of other scanners, by scanner. They are not uploaded from this folder.
     package var foreign: [String: Int64]
@@ -26,6 +33,7 @@ package struct StatusReport: Codable, Sendable {
     package var snapshot: Int64?
     /// The version that the gate uses, if it is not the installed one. 0 stands for none.
     package var gateSnapshot: Int64?
+    /// The event to which the scanner is pinned; `nil` before the first installation.
     package var event: String?
     /// Whether a publisher is running on the folder.
     package var running: Bool
@@ -41,7 +49,7 @@ package struct StatusReport: Codable, Sendable {
         let shipped = try UploadCursors.read(folder: folder)
         let publisher = PublisherStatus.read(folder: folder)
         let own = scanner?.text ?? publisher?.scanner ?? records.last?.scanner.text
-        let store = SnapshotStore(folder: folder + "/snapshots")
+        let store = SnapshotStore(folder: DataFolderPaths.snapshots(folder))
         self.scanner = own
         self.publisher = publisher
         backlog = 0
@@ -65,11 +73,7 @@ package struct StatusReport: Codable, Sendable {
         gateSnapshot = GateState.read(folder: folder).flatMap(\.snapshot).flatMap {
             $0 == store.currentVersion() ? nil : $0
         }
-        // Not detected by the lock: a publisher that starts at that moment would find it taken.
-        running =
-            publisher.map {
-                (try? Files.readText("/proc/\($0.pid)/comm", limit: 64))?.hasPrefix("tapline-publish") ?? false
-            } ?? false
+        running = publisher?.isRunning ?? false
     }
 
     /// Returns one JSON object on one line, with its keys in alphabetical order.
@@ -85,7 +89,7 @@ package struct StatusReport: Codable, Sendable {
         if let publisher {
             let upload = publisher.upload
             lines.append(
-                "broker     \(upload.state)" + (upload.address.map { " \($0)" } ?? "")
+                "broker     \(upload.state.rawValue)" + (upload.address.map { " \($0)" } ?? "")
                     + (upload.since.map { " since \($0)" } ?? ""))
             if let last = upload.lastConfirmed { lines.append("confirmed  \(last)") }
             if let error = upload.lastError { lines.append("problem    \(error)") }

@@ -29,6 +29,7 @@ package enum UploadError: OperationError, Hashable {
         case brokerTimeout(seconds: Int64, lastProblem: String?)
     }
 
+    /// `configuration` for a setting, `unavailable` for a broker that does not respond, otherwise `failure`.
     package var category: ErrorCategory {
         switch self {
         case .invalidBrokerURL, .scannerNotSelected: .configuration
@@ -39,6 +40,7 @@ package enum UploadError: OperationError, Hashable {
         }
     }
 
+    /// `true` for a read or a delivery that a repetition may complete.
     package var isRetriable: Bool {
         switch self {
         case .journalUnreadable, .deliveryIncomplete: true
@@ -48,6 +50,7 @@ package enum UploadError: OperationError, Hashable {
         }
     }
 
+    /// What was attempted, what is wrong, and what to do.
     package var description: String {
         switch self {
         case .invalidBrokerURL(let detail): detail
@@ -68,6 +71,7 @@ package enum UploadError: OperationError, Hashable {
 }
 
 extension UploadError.DeliveryFailure: CustomStringConvertible {
+    /// The reason, to follow a colon.
     package var description: String {
         switch self {
         case .stopped: "stopped"

@@ -23,8 +23,7 @@ extension Download {
 
     /// Asks all sources and installs the newest snapshot that any of them has.
     ///
-    /// All sources are asked, because one that is slow, broken or outdated must not hide a newer snapshot of another
-    /// one.
+    /// All sources are asked. A slow, broken or outdated one must not hide a newer snapshot of another one.
     ///
     /// - Parameter waitsForTurn: whether large files wait for this scanner's turn and refused files are held back.
     /// - Throws: `DownloadError`, also if no source answered.

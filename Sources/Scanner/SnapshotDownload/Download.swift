@@ -36,6 +36,12 @@ package final class Download {
         /// Pause before a repetition, in milliseconds, because a publication takes a moment.
         package var retryMs = 1_000
 
+        /// Creates settings with the default timing.
+        ///
+        /// - Parameters:
+        ///   - folder: the scanner's data folder.
+        ///   - centerURLs: base URLs of the sources, at least one.
+        ///   - keys: the trusted keys. A signature of any of them is accepted.
         package init(folder: String, centerURLs: [String], keys: [MinisignPublicKey]) {
             self.folder = folder
             self.centerURLs = centerURLs
@@ -73,7 +79,7 @@ package final class Download {
     package init(_ settings: Settings, _ status: PublisherStatus? = nil) {
         self.settings = settings
         self.status = status
-        store = SnapshotStore(folder: settings.folder + "/snapshots")
+        store = SnapshotStore(folder: DataFolderPaths.snapshots(settings.folder))
         plan = DownloadPlan(intervalMs: settings.intervalMs)
         sources = settings.centerURLs.map { DownloadSource($0) }
         var http = HTTPSession.Settings()

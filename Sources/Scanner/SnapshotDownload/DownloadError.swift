@@ -17,7 +17,9 @@ package struct DownloadError: OperationError {
     }
 
     let kind: Kind
+    /// The class of the failure, for the exit code of a program.
     package let category: ErrorCategory
+    /// The step that failed, and why.
     package let description: String
 
     init(_ kind: Kind, _ category: ErrorCategory, _ description: String) {

@@ -3,8 +3,8 @@ import Snapshots
 /// Decides in which form a scanner downloads a snapshot, and when. Pure: facts come in as arguments.
 ///
 /// Checks are spread over the interval. Files small enough for the whole fleet within one interval are downloaded
-/// immediately, so that a revocation reaches every online gate within a minute. For larger files each scanner waits for
-/// a random turn, so that a fleet does not overload the center.
+/// immediately. So a revocation reaches every online gate within a minute. For larger files each scanner waits for a
+/// random turn, so that a fleet does not overload the center.
 struct DownloadPlan: Sendable {
     enum Form: Equatable {
         case delta(Manifest.Delta)

@@ -22,8 +22,8 @@ extension SnapshotStore {
     ///   - offer: the snapshot to install.
     ///   - path: the downloaded file of the delta.
     /// - Returns: the version that is now installed.
-    /// - Throws: the errors of `install(_:file:)`, and `SnapshotRefusal` base if the delta does not apply to the
-    ///   current file or that file is not as it was installed.
+    /// - Throws: the errors of `install(_:file:)`. `SnapshotRefusal` base if the delta does not apply to the current
+    ///   file, or that file has changed since its installation.
     @discardableResult
     package func installDelta(_ delta: Manifest.Delta, of offer: SnapshotOffer, file path: String) throws -> Int64 {
         try withInstallLock {
@@ -69,7 +69,7 @@ extension SnapshotStore {
 
     /// Applies a changeset to a copy.
     ///
-    /// No process reads the copy before it is verified, and after a crash it is made again, so nothing is synced. The
+    /// No process reads the copy before it is verified, and after a crash it is made again. So nothing is synced. The
     /// rollback journal is on the disk, because in memory it could take as much as the whole snapshot.
     private static func apply(_ changeset: [UInt8], to path: String, _ manifest: Manifest) throws {
         do {

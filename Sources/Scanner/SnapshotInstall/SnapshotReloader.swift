@@ -7,8 +7,8 @@ import Synchronization
 
 /// Opens newly installed snapshots for the lane.
 ///
-/// A thread of the reloader opens and checks each new snapshot. The lane takes it between two taps with `take`, which
-/// never blocks.
+/// A thread of the reloader opens and checks each new snapshot. The lane gets it between two taps with `nextSnapshot`,
+/// which never blocks.
 package final class SnapshotReloader: Sendable {
     /// Interval of the checks, in milliseconds. One stat(2) each; a new snapshot is in use after one or two taps.
     package static let intervalMs = 500
@@ -48,7 +48,7 @@ package final class SnapshotReloader: Sendable {
     /// Returns the newest snapshot opened since the last call. Never blocks.
     ///
     /// - Returns: `nil` if there is no other snapshot, or the reloader is opening one.
-    package func take() -> Snapshot? {
+    package func nextSnapshot() -> Snapshot? {
         guard isReady.load(ordering: .acquiring) else { return nil }
         let taken: Snapshot?? = slot.withLockIfAvailable { slot in
             isReady.store(false, ordering: .relaxed)

@@ -129,7 +129,7 @@ extension SnapshotStore {
     private func removeOldFiles(current name: String, previous: String?) {
         let version = SnapshotFileName.version(of: name)
         let names = (try? Files.list(folder)) ?? []
-        let others = others().map { String($0.split(separator: "/").last ?? "") }
+        let others = others().map(Files.name(of:))
             .filter { SnapshotFileName.version(of: $0) != version }
         let kept = others.first { $0 == previous } ?? others.first
         for other in names where other != name && other != kept {

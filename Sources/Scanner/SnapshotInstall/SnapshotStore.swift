@@ -6,6 +6,7 @@ package import Snapshots
 /// The file `current` names the installed snapshot. Readers need no lock: a snapshot file never changes, and `current`
 /// is replaced atomically.
 package struct SnapshotStore: Sendable {
+    /// The snapshot folder.
     package let folder: String
 
     /// - Parameter folder: the snapshot folder. The first installation creates it.

@@ -53,8 +53,7 @@ final class RelayBoard {
     static let quietMs = 50
     /// Interval between two checks, in milliseconds.
     static let checkEveryMs: Int64 = 5_000
-    /// Number of missed answers after which the board counts as hung, and of mismatches after which a relay counts as
-    /// stuck.
+    /// Number of missed answers after which the board counts as hung. After as many mismatches a relay counts as stuck.
     static let missedLimit = 2
     /// Interval between two attempts to start the fail-safe process, in milliseconds.
     static let failSafeRetryMs: Int64 = 1_000

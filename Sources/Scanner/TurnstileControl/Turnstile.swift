@@ -12,7 +12,7 @@ import Synchronization
 /// is disconnected is reported to the lane and opened again with back-off. Openings that were missed are not repeated.
 package final class Turnstile: Sendable {
     private enum Command: Sendable {
-        case answer(isGreen: Bool, opens: Bool, direction: Direction, atMs: Int64)
+        case verdict(isGreen: Bool, opens: Bool, direction: Direction, atMs: Int64)
         /// Wakes the thread: the mode may have changed.
         case readMode
     }
@@ -31,16 +31,16 @@ package final class Turnstile: Sendable {
     }
 
     /// Receives an update of the lane. Does not wait.
-    package func take(_ update: LaneUpdate) {
+    package func receive(_ update: LaneUpdate) {
         let now = SystemClock.monotonicMs()
         switch update {
-        case .answer(let result):
+        case .verdict(let result):
             commands.push(
-                .answer(
+                .verdict(
                     isGreen: result.isGreen, opens: result.opens, direction: result.direction,
                     atMs: result.arrivedMs ?? now))
         case .failed(_, let opens):
-            commands.push(.answer(isGreen: opens, opens: opens, direction: .out, atMs: now))
+            commands.push(.verdict(isGreen: opens, opens: opens, direction: .out, atMs: now))
         case .state(let state):
             mode.withLock { $0 = state.isInspection ? .normal : state.mode }
             commands.push(.readMode)
@@ -139,9 +139,9 @@ package final class Turnstile: Sendable {
         let drained = commands.drain()
         // After the mailbox was drained, so that a later change of the mode wakes the loop again.
         plan.mode(mode.withLock { $0 }, nowMs: now)
-        for case .answer(let isGreen, let opens, let direction, let atMs) in drained where mayOpen {
+        for case .verdict(let isGreen, let opens, let direction, let atMs) in drained where mayOpen {
             let isLate = now - atMs > TurnstilePlan.latestMs
-            let isInTime = plan.answer(isGreen: isGreen, opens: opens && !isLate, direction: direction, nowMs: now)
+            let isInTime = plan.verdict(isGreen: isGreen, opens: opens && !isLate, direction: direction, nowMs: now)
             if (opens && isLate) || !isInTime { log.warning("open command expired, dropped") }
         }
     }

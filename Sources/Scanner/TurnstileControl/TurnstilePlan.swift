@@ -1,7 +1,7 @@
 import AccessControl
 import ScanModel
 
-/// Decides which relays are on at which time. A pure value: answers and times are its input.
+/// Decides which relays are on at which time. A pure value: verdicts and times are its input.
 ///
 /// The end of a pulse is planned together with its start. A pulse that cannot start in time is dropped: the person has
 /// left, and the next one would walk through.
@@ -32,12 +32,12 @@ struct TurnstilePlan: Sendable {
 
     init(_ settings: TurnstileSettings) { self.settings = settings }
 
-    /// Plans the signals of an answer, and its opening.
+    /// Plans the signals of a verdict, and its opening.
     ///
     /// - Parameter nowMs: monotonic clock.
     /// - Returns: `false` if the opening would be too late and was dropped.
     @discardableResult
-    mutating func answer(isGreen: Bool, opens: Bool, direction: Direction, nowMs: Int64) -> Bool {
+    mutating func verdict(isGreen: Bool, opens: Bool, direction: Direction, nowMs: Int64) -> Bool {
         show(isGreen, nowMs)
         guard opens, !isHeld else { return true }
         let begin = max(nowMs, freeFromMs)

@@ -4,22 +4,29 @@ package import ErrorModel
 ///
 /// `serial:PATH[,open=N][,open-out=N][,green=N][,red=N][,buzzer=N][,pulse=MS][,gap=MS]`; channels from 1 to 8.
 package struct TurnstileSettings: Hashable, Sendable {
+    /// Path of the serial port of the relay board.
     package var path: String
     /// Unlocks the turnstile.
     package var open = 1
-    /// Unlocks it for the way out; `nil` if `open` does both.
+    /// Unlocks it for an exit; `nil` if `open` does both.
     package var openOut: Int?
+    /// Channel of the green lamp; `nil` without one.
     package var green: Int?
+    /// Channel of the red lamp; `nil` without one.
     package var red: Int?
+    /// Channel of the buzzer; `nil` without one.
     package var buzzer: Int?
     /// Duration of a pulse in milliseconds. Most turnstiles need at least 100, and some open twice for a long pulse.
     package var pulseMs = 300
     /// Minimum time between two pulses, in milliseconds.
     package var gapMs = 200
 
-    package static let pulsesMs = 100...1_000
-    package static let gapsMs = 50...5_000
+    /// Accepted range of `pulseMs`.
+    static let pulsesMs = 100...1_000
+    /// Accepted range of `gapMs`.
+    static let gapsMs = 50...5_000
 
+    /// Creates settings with the defaults, for the port at this path.
     package init(path: String) { self.path = path }
 
     /// Parses the setting; `nil` for `none`.
@@ -73,7 +80,9 @@ package struct TurnstileSettings: Hashable, Sendable {
 
 /// An invalid turnstile setting.
 package struct TurnstileSettingsError: OperationError {
+    /// The part of the setting, and what is needed there.
     package let description: String
+    /// `configuration`: the setting must be corrected.
     package var category: ErrorCategory { .configuration }
 
     init(_ description: String) { self.description = description }

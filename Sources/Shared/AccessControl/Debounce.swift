@@ -12,7 +12,7 @@ package struct Debounce: Sendable {
     package static let generation = 1_024
 
     /// A journaled tap with its verdict.
-    package struct Answer: Hashable, Sendable {
+    package struct JournaledTap: Hashable, Sendable {
         /// ID of the journal that holds the scan.
         package var journalID: JournalID
         /// The journaled scan with its verdict.
@@ -38,13 +38,13 @@ package struct Debounce: Sendable {
         var isOut: Bool
     }
 
-    private var young: [Key: Answer] = [:]
-    private var old: [Key: Answer] = [:]
+    private var young: [Key: JournaledTap] = [:]
+    private var old: [Key: JournaledTap] = [:]
 
     /// Creates a memory without taps.
     package init() {}
 
-    /// Returns the journaled verdict that this tap repeats, and remembers the tap's proof.
+    /// Returns the journaled tap whose verdict this tap repeats, and remembers the tap's proof.
     ///
     /// A chip's counter increases on each read while it stays in the field. A lower counter than the last one is a
     /// different message, not a repeat of it.
@@ -53,9 +53,9 @@ package struct Debounce: Sendable {
     ///   - atMs: time of the tap, in milliseconds since 1970.
     ///   - windowMs: debounce window in milliseconds; 0 disables debouncing.
     /// - Returns: `nil` if the tap is a new one.
-    package mutating func answer(
+    package mutating func repeatedTap(
         _ tag: TagID, _ direction: Direction, _ proof: Tap.Proof, atMs: Int64, windowMs: Int
-    ) -> Answer? {
+    ) -> JournaledTap? {
         guard windowMs > 0 else { return nil }
         let key = Key(tag: tag, isOut: direction == .out)
         guard let last = young[key] ?? old[key], (0..<Int64(windowMs)).contains(atMs - last.scan.atMs),
@@ -69,8 +69,8 @@ package struct Debounce: Sendable {
     ///
     /// After an annulment the tag's next tap is a new one in both directions. After an admission its next tap in the
     /// other direction is a new one. Lane events are ignored.
-    package mutating func note(_ answer: Answer) {
-        let scan = answer.scan
+    package mutating func note(_ tap: JournaledTap) {
+        let scan = tap.scan
         guard scan.tag != .none else { return }
         let key = Key(tag: scan.tag, isOut: scan.flags.contains(.out))
         if scan.verdict == .annulled || scan.verdict == .admitted {
@@ -84,7 +84,7 @@ package struct Debounce: Sendable {
             swap(&young, &old)
             young.removeAll(keepingCapacity: true)
         }
-        young[key] = answer
+        young[key] = tap
     }
 
     /// Forgets all taps, so that each tag's next tap is a new one.

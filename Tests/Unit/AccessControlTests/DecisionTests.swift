@@ -144,8 +144,8 @@ private func verdict(_ input: DecisionInput) -> Verdict { Decision(input).verdic
     /// Checks every combination of the inputs.
     @Test func invariantsHoldForAllInputs() {
         var (count, verdicts) = (0, Set<Verdict>())
-        let policies = [Policy.Answer.admit, .deny].flatMap { missing in
-            [Policy.Answer.admit, .deny].flatMap { expired in
+        let policies = [Policy.Fallback.admit, .deny].flatMap { missing in
+            [Policy.Fallback.admit, .deny].flatMap { expired in
                 [true, false].map { uidOnly in
                     gate { ($0.noSnapshot, $0.expired, $0.uidOnly) = (missing, expired, uidOnly) }
                 }

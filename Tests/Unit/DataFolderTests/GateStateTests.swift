@@ -7,7 +7,7 @@ struct GateStateTests {
     private let folder = TemporaryFolder("gate-state")
 
     private func state(of json: String) throws -> GateState? {
-        try Files.writeAtomically(Array(json.utf8), to: GateState.path(folder.path))
+        try Files.writeAtomically(Array(json.utf8), to: DataFolderPaths.gateState(folder.path))
         return GateState.read(folder: folder.path)
     }
 

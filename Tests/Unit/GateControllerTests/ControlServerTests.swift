@@ -1,3 +1,4 @@
+import DataFolder
 import FileSystem
 import GateController
 import Runtime
@@ -30,7 +31,7 @@ import Testing
 
     @Test func commandsReachTheRunningGate() throws {
         let gate = try gate()
-        #expect(Files.status(ControlServer.path(venue.data))?.mode == 0o660)
+        #expect(Files.status(DataFolderPaths.controlSocket(venue.data))?.mode == 0o660)
         #expect(try run("mode", "free").lines == ["mode free"])
         #expect(try run("admit", "--reason", "no wristband").end == .exit(0))
         #expect(try run("admit", venue.hex(.blocked), "--reason", "the minister").end == .exit(0))
@@ -40,13 +41,13 @@ import Testing
         #expect(try run("mode", "wide").end == .exit(64))
         #expect(try gate.stop() == .exit(0))
         #expect(try venue.journaled().map(\.verdict.rawValue) == [0, 129, 134, 0])
-        #expect(!Files.exists(ControlServer.path(venue.data)))
+        #expect(!Files.exists(DataFolderPaths.controlSocket(venue.data)))
         #expect(try run("mode", "normal").end == .exit(69))
     }
 
     @Test func socketOfAKilledGateIsReplaced() throws {
         do { try gate().kill() }
-        #expect(Files.exists(ControlServer.path(venue.data)))
+        #expect(Files.exists(DataFolderPaths.controlSocket(venue.data)))
         #expect(try run("mode", "closed").end == .exit(69))
         let gate = try gate()
         #expect(try run("mode", "closed").end == .exit(0))
@@ -66,12 +67,12 @@ import Testing
     @Test func invalidRequestsAreRejected() throws {
         let gate = try gate()
         for line in ["", "{}", "[1]", #"{"order":"dance"}"#, #"{"order":"admit"}"#, #"{"order":"mode"}"#] {
-            let client = try LocalSocket.connect(ControlServer.path(venue.data))
+            let client = try LocalSocket.connect(DataFolderPaths.controlSocket(venue.data))
             #expect(client.writeLine(line))
             #expect(client.readLine(withinMs: waitLimitMs)?.contains(#""done":false"#) == true)
         }
         do {
-            let silent = try LocalSocket.connect(ControlServer.path(venue.data))
+            let silent = try LocalSocket.connect(DataFolderPaths.controlSocket(venue.data))
             withExtendedLifetime(silent) {}
         }
         #expect(try run("mode", "free").end == .exit(0))

@@ -1,4 +1,5 @@
 import AccessControl
+import DataFolder
 import FileSystem
 import GateController
 import SQLite
@@ -48,7 +49,7 @@ import Testing
         lane.dispatchNow(tap(.delegate))
         #expect(lane.notJournaled == 0 && output.lines.count == 3)
         #expect(try verdicts() == [0, 5, 5])
-        #expect(Journal.damagedFiles(folder: venue.data).isEmpty)
+        #expect(DataFolderPaths.damagedJournals(venue.data).isEmpty)
     }
 
     /// Also across the restart after the damage.
@@ -65,7 +66,7 @@ import Testing
             lane.dispatchNow(tap(.delegate, counter: 7))
             lane.dispatchNow(tap(.delegate, counter: 8))
         }
-        #expect(Journal.damagedFiles(folder: venue.data).count == 1)
+        #expect(DataFolderPaths.damagedJournals(venue.data).count == 1)
         // The counter of a newer message is stored whatever the verdict.
         #expect(try verdicts() == [5, 7, 5, 5, 7, 7])
     }

@@ -253,6 +253,6 @@ import Testing
 /// The updates that a lane sent.
 final class ReceivedUpdates {
     var list: [LaneUpdate] = []
-    var results: [TapResult] { list.compactMap { if case .answer(let result) = $0 { result } else { nil } } }
+    var results: [TapResult] { list.compactMap { if case .verdict(let result) = $0 { result } else { nil } } }
     var states: [LaneState] { list.compactMap { if case .state(let state) = $0 { state } else { nil } } }
 }

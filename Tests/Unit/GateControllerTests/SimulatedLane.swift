@@ -124,13 +124,13 @@ struct SimulatedLane {
 
     mutating func tap(_ tag: TagID, _ direction: Direction, atMs: Int64, trueMs: Int64) {
         let isTrusted = clock.isTrusted(atMs: atMs) { isSynchronised }
-        if let answer = debounce.answer(
+        if let earlier = debounce.repeatedTap(
             tag, direction, .uid, atMs: atMs, windowMs: gate.policy.debounceMs ?? 0)
         {
             repeats += 1
-            let row = journal[Int(answer.scan.seq) - 1].scan
+            let row = journal[Int(earlier.scan.seq) - 1].scan
             #expect(
-                row == answer.scan && row.tag == tag && row.flags.contains(.out) == (direction == .out))
+                row == earlier.scan && row.tag == tag && row.flags.contains(.out) == (direction == .out))
             #expect((0..<Int64(gate.policy.debounceMs!)).contains(atMs - row.atMs))
             return
         }
@@ -180,7 +180,7 @@ struct SimulatedLane {
         }
         journal.append(row)
         memory.note(scan, attendee: attendee(tag)?.attendee, gate: gate, days: snapshot.days)
-        debounce.note(Debounce.Answer(journalID: log, scan: scan, proof: .uid))
+        debounce.note(Debounce.JournaledTap(journalID: log, scan: scan, proof: .uid))
     }
 
     mutating func restart() {

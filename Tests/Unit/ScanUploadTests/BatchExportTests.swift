@@ -163,14 +163,14 @@ struct BatchExportTests {
             before.scans == 3 && before.source.unread == [corrupt] && before.source.apart == []
                 && !before.source.isComplete)
         #expect(before.text().contains("not read   "))
-        #expect(try Recovery(folder: data).run(into: Recovery.defaultOutput(of: data)).scans == 20)
+        #expect(try Recovery(folder: data).run(into: DataFolderPaths.recovered(data)).scans == 20)
         let after = try export()
         #expect(
             after.keptScans == 3 && after.source.unread == [] && after.source.apart == [corrupt]
                 && after.source.isComplete)
         #expect(after.text().contains("apart      "))
         let recovered = try BatchExport(
-            .unconfirmed, folder: Recovery.defaultOutput(of: data), scanner: nil, output: stick
+            .unconfirmed, folder: DataFolderPaths.recovered(data), scanner: nil, output: stick
         ).run()
         #expect(recovered.scans == 20 && recovered.source.isComplete)
     }

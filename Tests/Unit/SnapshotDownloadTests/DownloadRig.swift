@@ -54,7 +54,7 @@ final class DownloadRig {
     /// Reloads the snapshot as a gate does between two taps, and returns its version and the status of a person's tag.
     func gateAnswer(_ person: Int) throws -> (version: Int64, status: Attendee.Status?) {
         reloader.check()
-        if let next = reloader.take() { snapshot = next }
+        if let next = reloader.nextSnapshot() { snapshot = next }
         guard let snapshot else { throw TestFailure("the gate has no snapshot") }
         return (snapshot.version, try snapshot.attendee(TestCenter.tag(person))?.status)
     }

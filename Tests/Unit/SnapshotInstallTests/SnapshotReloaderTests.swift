@@ -20,18 +20,18 @@ import Testing
     @Test func eachSnapshotIsTakenOnce() throws {
         let reloader = SnapshotReloader(SnapshotStore(folder: folder.path))
         reloader.check()
-        #expect(reloader.take() == nil)
+        #expect(reloader.nextSnapshot() == nil)
         try writeSnapshot(1)
         try point(to: "snapshot-1.sqlite")
         reloader.check()
-        let first = try #require(reloader.take())
+        let first = try #require(reloader.nextSnapshot())
         #expect(first.version == 1)
         reloader.check()
-        #expect(reloader.take() == nil)
+        #expect(reloader.nextSnapshot() == nil)
         try writeSnapshot(2)
         try point(to: "snapshot-2.sqlite")
         reloader.check()
-        #expect(reloader.take()?.version == 2)
+        #expect(reloader.nextSnapshot()?.version == 2)
         // The snapshot taken before can still be read.
         #expect(try first.attendee(TagID(rawValue: 5))?.status == .blocked)
     }
@@ -41,18 +41,18 @@ import Testing
         try writeSnapshot(1)
         try point(to: "snapshot-1.sqlite")
         reloader.check()
-        #expect(reloader.take()?.version == 1)
+        #expect(reloader.nextSnapshot()?.version == 1)
         #expect(!reloader.isOlderThanCurrent)
         try Files.writeAtomically([1, 2, 3], to: folder.path + "/snapshot-2.sqlite")
         try point(to: "snapshot-2.sqlite")
         reloader.check()
-        #expect(reloader.take() == nil)
+        #expect(reloader.nextSnapshot() == nil)
         // Reported until a readable snapshot is installed.
         #expect(reloader.isOlderThanCurrent)
         try writeSnapshot(3)
         try point(to: "snapshot-3.sqlite")
         reloader.check()
-        #expect(reloader.take()?.version == 3 && !reloader.isOlderThanCurrent)
+        #expect(reloader.nextSnapshot()?.version == 3 && !reloader.isOlderThanCurrent)
     }
 
     @Test func replacementOfSameVersionIsTaken() throws {
@@ -60,11 +60,11 @@ import Testing
         try writeSnapshot(1)
         try point(to: "snapshot-1.sqlite")
         reloader.check()
-        #expect(reloader.take()?.version == 1)
+        #expect(reloader.nextSnapshot()?.version == 1)
         try Sample.write(folder.path + "/snapshot-1b.sqlite", version: 1)
         try point(to: "snapshot-1b.sqlite")
         reloader.check()
-        #expect(reloader.take()?.path.hasSuffix("/snapshot-1b.sqlite") == true)
+        #expect(reloader.nextSnapshot()?.path.hasSuffix("/snapshot-1b.sqlite") == true)
     }
 
     @Test func olderSnapshotIsOpenedAtStartIfNewestIsDamaged() throws {
@@ -73,7 +73,7 @@ import Testing
         try point(to: "snapshot-2.sqlite")
         let reloader = SnapshotReloader(SnapshotStore(folder: folder.path))
         reloader.check()
-        #expect(reloader.take()?.version == 1)
+        #expect(reloader.nextSnapshot()?.version == 1)
     }
 
     @Test(arguments: [

@@ -30,7 +30,7 @@ import Testing
             state.mode = mode
             return layout.idle(state, nowS: 1_800_000_000)
         }
-        screens += Self.verdicts.map { layout.answer(result($0, .reuse, pass: Self.pass, detail: .randomUID)) }
+        screens += Self.verdicts.map { layout.verdict(result($0, .reuse, pass: Self.pass, detail: .randomUID)) }
         screens += [true, false].map { layout.failed(.manualAdmissionNotJournaled, opens: $0) }
         for screen in screens {
             #expect(screen.rows.count == max(8, size.0))
@@ -44,7 +44,7 @@ import Testing
         var seen: Set<String> = []
         for verdict in Self.verdicts where verdict != .admittedManually {
             let words = DisplayWords.title(result(verdict), language)
-            let screen = layout.answer(result(verdict, zone: nil))
+            let screen = layout.verdict(result(verdict, zone: nil))
             let text = screen.rows.map(\.text).joined(separator: "\n")
             #expect(seen.insert(text).inserted, "\(verdict.name) looks like another")
             #expect(!words.contains { text.contains($0) }, "\(words) is not drawn big")
@@ -56,11 +56,11 @@ import Testing
 
     @Test func passIsShownWithColourAndNote() {
         let layout = DisplayLayout(rows: 30, columns: 100, language: .en)
-        let screen = layout.answer(
+        let screen = layout.verdict(
             result(pass: Pass(id: 1, name: "زائر", colour: "purple", note: "a note of 日本", access: [])))
         #expect(screen.rows.contains { $0.text.contains("زائر") && $0.colour == .purple })
         #expect(screen.rows.contains { $0.text.contains("a note of 日本") && $0.colour == .amber })
-        #expect(layout.answer(result(pass: Self.pass)).rows.count { $0.colour == .amber } == 10)
+        #expect(layout.verdict(result(pass: Self.pass)).rows.count { $0.colour == .amber } == 10)
     }
 
     @Test func idleScreenShowsStateAndProblems() {
@@ -97,7 +97,7 @@ import Testing
         state.readers = [.init(name: evil, direction: .in, problem: .other(evil))]
         let screens = [
             layout.idle(state, nowS: 0), layout.failed(.notJournaled(.other(evil))),
-            layout.answer(
+            layout.verdict(
                 result(zone: evil, pass: Pass(id: 1, name: evil, colour: evil, note: evil, access: []))),
         ]
         for row in screens.flatMap(\.rows) {
@@ -110,7 +110,7 @@ import Testing
 
     @Test func kioskLineIsOneObject() {
         #expect(
-            KioskDisplay.line(.answer(result(pass: Self.pass, opens: true)))
+            KioskDisplay.line(.verdict(result(pass: Self.pass, opens: true)))
                 == #"{"show":"answer","green":true,"log":"00000000-0000-0001-0000-000000000002","seq":7,"verdict":0"#
                 + #","name":"admitted","direction":"in","zone":"Arena","title":{"en":"WELCOME","ar":"أهلاً"}"#
                 + #","pass":{"name":"VIP","colour":"gold","note":"check ID"},"detail":null,"repeat":false,"opens":true"#
@@ -189,14 +189,14 @@ import Testing
         }
         try until("idle without a gate") { $0.contains("48;5;214m") && $0.contains("no snapshot") }
         shown = ""
-        display.take(.answer(result(.admitted)))
+        display.receive(.verdict(result(.admitted)))
         try until("green, one bell") { $0.contains("48;5;28m") && $0.contains("\u{7}") }
         try until("idle again") { $0.contains("no snapshot") }
         #expect(shown.count { $0 == "\u{7}" } == 1)
         shown = ""
-        display.take(.answer(result(.lost)))
+        display.receive(.verdict(result(.lost)))
         try until("red, three bells") { $0.contains("48;5;160m") && $0.count { $0 == "\u{7}" } == 3 }
-        display.take(.answer(result(.admitted)))
+        display.receive(.verdict(result(.admitted)))
         try until("the next answer replaces it") { $0.contains("48;5;28m") }
         let end = Mutex(false)
         let ending = Task.immediate {
@@ -226,7 +226,7 @@ import Testing
             .init(name: "stdin", direction: .out),
         ]
         state.turnstileProblem = .relayStuck(channel: 1, isOn: false)
-        display.take(.state(state))
+        display.receive(.state(state))
         let running = Running(display.service())
         try until("the idle screen") { text in
             [
@@ -234,10 +234,10 @@ import Testing
                 "الباب الدوار معطل: المرحل 1 لا ينطفئ", "لا قائمة",
             ].allSatisfy { text.contains($0) }
         }
-        display.take(.answer(result(.notAuthentic, zone: nil, detail: .randomUID)))
+        display.receive(.verdict(result(.notAuthentic, zone: nil, detail: .randomUID)))
         try until("red with the reason") { $0.contains("48;5;160m") && $0.contains("رقم عشوائي") && $0.contains("█") }
         #expect(!String(decoding: bytes, as: UTF8.self).contains("random UID"))
-        display.take(.failed(.notJournaled(.diskFull(path: "/j", text: "/j: the disk is full")), opens: true))
+        display.receive(.failed(.notJournaled(.diskFull(path: "/j", text: "/j: the disk is full")), opens: true))
         try until("an open way out with a call for the crew") {
             $0.contains("48;5;28m") && $0.contains("48;5;214m") && $0.contains("لم يسجل: /j: القرص ممتلئ")
         }
@@ -260,7 +260,7 @@ import Testing
         }
         let display = TerminalDisplay(descriptor: port.descriptor)
         let running = Running(display.service())
-        display.take(.answer(result(.admitted)))
+        display.receive(.verdict(result(.admitted)))
         try await running.end()
         #expect(terminal.read(timeoutMs: 1_000).count > 1_000)
     }
@@ -273,7 +273,7 @@ import Testing
         let running = Running(kiosk.service())
         var number = 0
         func send() {
-            kiosk.take(.answer(result(number % 2 == 0 ? .admitted : .lost)))
+            kiosk.receive(.verdict(result(number % 2 == 0 ? .admitted : .lost)))
             number += 1
         }
         try eventually("the pipe is full", everyMs: 1) {

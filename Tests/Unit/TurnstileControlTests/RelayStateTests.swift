@@ -33,13 +33,13 @@ import Testing
     func holdContinuesAfterABrownOut(reply: RelayBoardEmulator.Reply) async throws {
         let (board, reports) = (try RelayBoardEmulator(channels: 4, reply: reply), Reports())
         let (turnstile, running) = try Self.start(board, reports, ",open=2,green=3")
-        turnstile.take(Self.state(.free))
+        turnstile.receive(Self.state(.free))
         try eventually("held") { board.states == [false, true, true, false] }
         for _ in 1...2 {
             board.brownOut()
             try eventually("held again") { board.states == [false, true, true, false] }
         }
-        turnstile.take(Self.state(.normal))
+        turnstile.receive(Self.state(.normal))
         try eventually("released") { board.states == [false, false, false, false] }
         try await running.end()
         #expect(reports.turnstile == [nil], "a fault that was corrected at once is not reported")
@@ -50,7 +50,7 @@ import Testing
     @Test func offCommandsAreRepeatedToASilentBoard() async throws {
         let (board, reports) = (try RelayBoardEmulator(channels: 1), Reports())
         let (turnstile, running) = try Self.start(board, reports, ",pulse=1000")
-        turnstile.take(.answer(result(opens: true)))
+        turnstile.receive(.verdict(result(opens: true)))
         try eventually("open", everyMs: 1) { board.isOn(1) }
         board.jammed = [1]
         let before = board.commands
@@ -65,11 +65,11 @@ import Testing
         let (board, reports) = (try RelayBoardEmulator(channels: 2), Reports())
         let (turnstile, running) = try Self.start(board, reports, ",green=2")
         // Stuck while another relay is on, and while people pass.
-        turnstile.take(.answer(result(opens: true)))
+        turnstile.receive(.verdict(result(opens: true)))
         try eventually("open", everyMs: 1) { board.isOn(1) }
         board.jammed = [1]
         try eventually("reported") { reports.turnstile == [nil, .relayStuck(channel: 1, isOn: false)] }
-        turnstile.take(.answer(result(opens: true)))
+        turnstile.receive(.verdict(result(opens: true)))
         try eventually("the green light works", everyMs: 5) { board.isOn(2) }
         board.jammed = []
         try eventually("healed") { reports.turnstile.count == 3 && !board.isOn(1) }
@@ -91,7 +91,7 @@ import Testing
         let (board, reports) = (try RelayBoardEmulator(channels: 2), Reports())
         let (turnstile, running) = try Self.start(board, reports)
         board.jammed = [1]
-        turnstile.take(Self.state(.free))
+        turnstile.receive(Self.state(.free))
         try eventually("reported") { reports.turnstile == [nil, .relayStuck(channel: 1, isOn: true)] }
         board.jammed = []
         try eventually("held") { board.isOn(1) && reports.turnstile.last == .some(nil) }
@@ -106,14 +106,14 @@ import Testing
         let reports = Reports()
         let turnstile = Turnstile(settings, report: reports.take)
         let thread = NamedThread("test-turnstile") { turnstile.run(watchdog, until: stop) }
-        turnstile.take(Self.state(.free))
+        turnstile.receive(Self.state(.free))
         try eventually("held", everyMs: 5) { board.isOn(1) }
         for round in 1...3 {
             #expect(watchdog.check(nowMs: SystemClock.monotonicMs() + 60_000))
             try eventually("held again", everyMs: 5) { board.isOn(1) && board.changes.count == 1 + 2 * round }
         }
         // An interrupted pulse is not repeated.
-        turnstile.take(Self.state(.normal))
+        turnstile.receive(Self.state(.normal))
         try eventually("released", everyMs: 5) { !board.isOn(1) }
         stop.stop()
         _ = thread
@@ -138,7 +138,7 @@ import Testing
     @Test func killedFailSafeProcessIsReplaced() async throws {
         let (board, reports) = (try RelayBoardEmulator(channels: 2), Reports())
         let (turnstile, running) = try Self.start(board, reports)
-        turnstile.take(Self.state(.free))
+        turnstile.receive(Self.state(.free))
         try eventually("held") { board.isOn(1) }
         var last: pid_t?
         for _ in 1...2 {

@@ -24,7 +24,7 @@ import Testing
 
     @Test func pulseHasTheConfiguredDuration() throws {
         var plan = TurnstilePlan(try Self.settings("serial:/dev/x,pulse=300"))
-        plan.answer(isGreen: true, opens: true, direction: .in, nowMs: 1_000)
+        plan.verdict(isGreen: true, opens: true, direction: .in, nowMs: 1_000)
         #expect(
             run(&plan, from: 1_000, until: 9_000) == [
                 .init(atMs: 1_000, channel: 1, isOn: true), .init(atMs: 1_300, channel: 1, isOn: false),
@@ -34,15 +34,15 @@ import Testing
 
     @Test func answerWithoutOpeningMovesNothing() throws {
         var plan = TurnstilePlan(try Self.settings("serial:/dev/x"))
-        plan.answer(isGreen: false, opens: false, direction: .in, nowMs: 0)
-        plan.answer(isGreen: true, opens: false, direction: .in, nowMs: 10)
+        plan.verdict(isGreen: false, opens: false, direction: .in, nowMs: 0)
+        plan.verdict(isGreen: true, opens: false, direction: .in, nowMs: 10)
         #expect(run(&plan, from: 0, until: 5_000).isEmpty)
     }
 
     @Test func twoOpeningsKeepTheGap() throws {
         var plan = TurnstilePlan(try Self.settings("serial:/dev/x,pulse=200,gap=400"))
-        plan.answer(isGreen: true, opens: true, direction: .in, nowMs: 0)
-        plan.answer(isGreen: true, opens: true, direction: .in, nowMs: 50)
+        plan.verdict(isGreen: true, opens: true, direction: .in, nowMs: 0)
+        plan.verdict(isGreen: true, opens: true, direction: .in, nowMs: 50)
         let changes = run(&plan, from: 50, until: 5_000)
         #expect(changes.map(\.isOn) == [true, false, true, false])
         #expect(changes[2].atMs - changes[1].atMs >= 400)
@@ -50,23 +50,23 @@ import Testing
 
     @Test func lateOpeningIsDropped() throws {
         var plan = TurnstilePlan(try Self.settings("serial:/dev/x,pulse=1000,gap=500"))
-        let taken = (0..<5).map { _ in plan.answer(isGreen: true, opens: true, direction: .in, nowMs: 0) }
+        let taken = (0..<5).map { _ in plan.verdict(isGreen: true, opens: true, direction: .in, nowMs: 0) }
         #expect(taken == [true, true, false, false, false])
         #expect(run(&plan, from: 0, until: 20_000).filter(\.isOn).count == 2)
     }
 
     @Test func wayOutUsesItsConfiguredRelay() throws {
         var plan = TurnstilePlan(try Self.settings("serial:/dev/x,open=1,open-out=2"))
-        plan.answer(isGreen: true, opens: true, direction: .out, nowMs: 0)
+        plan.verdict(isGreen: true, opens: true, direction: .out, nowMs: 0)
         #expect(run(&plan, from: 0, until: 3_000).map(\.channel) == [2, 2])
     }
 
     @Test func greenAndRedAreNeverOnTogether() throws {
         var plan = TurnstilePlan(try Self.settings("serial:/dev/x,green=2,red=3,buzzer=4"))
-        plan.answer(isGreen: true, opens: true, direction: .in, nowMs: 0)
+        plan.verdict(isGreen: true, opens: true, direction: .in, nowMs: 0)
         _ = run(&plan, from: 0, until: 500)
         #expect(plan.energized == [2])
-        plan.answer(isGreen: false, opens: false, direction: .in, nowMs: 500)
+        plan.verdict(isGreen: false, opens: false, direction: .in, nowMs: 500)
         let beeps = run(&plan, from: 500, until: 1_500).filter { $0.channel == 4 && $0.isOn }.count
         #expect(beeps == TurnstilePlan.badTone.count / 2 + 1)
         #expect(plan.energized == [3])
@@ -76,11 +76,11 @@ import Testing
 
     @Test func freeModeHoldsUntilItEnds() throws {
         var plan = TurnstilePlan(try Self.settings("serial:/dev/x,green=2,red=3"))
-        plan.answer(isGreen: true, opens: true, direction: .in, nowMs: 0)
+        plan.verdict(isGreen: true, opens: true, direction: .in, nowMs: 0)
         _ = run(&plan, from: 0, until: 50)
         plan.mode(.free, nowMs: 60)
-        plan.answer(isGreen: false, opens: false, direction: .in, nowMs: 100)
-        plan.answer(isGreen: true, opens: true, direction: .in, nowMs: 200)
+        plan.verdict(isGreen: false, opens: false, direction: .in, nowMs: 100)
+        plan.verdict(isGreen: true, opens: true, direction: .in, nowMs: 200)
         _ = run(&plan, from: 60, until: 60_000)
         #expect(plan.energized == [1, 2])
         plan.mode(.normal, nowMs: 60_010)
@@ -90,7 +90,7 @@ import Testing
 
     @Test func restartDropsPulsesAndKeepsTheHold() throws {
         var plan = TurnstilePlan(try Self.settings("serial:/dev/x"))
-        plan.answer(isGreen: true, opens: true, direction: .in, nowMs: 0)
+        plan.verdict(isGreen: true, opens: true, direction: .in, nowMs: 0)
         plan.restart(nowMs: 10)
         #expect(run(&plan, from: 10, until: 5_000).isEmpty)
         plan.mode(.free, nowMs: 5_000)
@@ -100,16 +100,16 @@ import Testing
 
     @Test func gapIsKeptAfterAnInterruptedPulse() throws {
         var plan = TurnstilePlan(try Self.settings("serial:/dev/x,gap=500"))
-        plan.answer(isGreen: true, opens: true, direction: .in, nowMs: 0)
+        plan.verdict(isGreen: true, opens: true, direction: .in, nowMs: 0)
         _ = run(&plan, from: 0, until: 100)
         plan.restart(nowMs: 110)
-        plan.answer(isGreen: true, opens: true, direction: .in, nowMs: 120)
+        plan.verdict(isGreen: true, opens: true, direction: .in, nowMs: 120)
         #expect(run(&plan, from: 120, until: 5_000).map(\.atMs).first == 610)
     }
 
     @Test func missedPulseIsNotRepeated() throws {
         var plan = TurnstilePlan(try Self.settings("serial:/dev/x"))
-        plan.answer(isGreen: true, opens: true, direction: .in, nowMs: 0)
+        plan.verdict(isGreen: true, opens: true, direction: .in, nowMs: 0)
         #expect(plan.due(nowMs: 60_000).isEmpty)
     }
 
@@ -126,7 +126,7 @@ import Testing
             if now < 20_000 && Int.random(in: 0..<40, using: &random) == 0 {
                 let isGreen = Bool.random(using: &random)
                 let opens = isGreen && Bool.random(using: &random)
-                if plan.answer(isGreen: isGreen, opens: opens, direction: .in, nowMs: now), opens { asked += 1 }
+                if plan.verdict(isGreen: isGreen, opens: opens, direction: .in, nowMs: now), opens { asked += 1 }
             }
             for step in plan.due(nowMs: now) {
                 plan.done(step)

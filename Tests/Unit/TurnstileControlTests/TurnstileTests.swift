@@ -27,9 +27,9 @@ import Testing
     func opensForOneTapAndCloses(channels: Int, reply: RelayBoardEmulator.Reply) async throws {
         let (board, reports) = (try RelayBoardEmulator(channels: channels, reply: reply), Reports())
         let (turnstile, running) = try Self.start(board, ",open=\(channels),pulse=200", reports)
-        turnstile.take(.answer(result(.unknownTag)))
-        turnstile.take(.answer(result(opens: false)))
-        turnstile.take(.answer(result(opens: true)))
+        turnstile.receive(.verdict(result(.unknownTag)))
+        turnstile.receive(.verdict(result(opens: false)))
+        turnstile.receive(.verdict(result(opens: true)))
         try eventually("one pulse", everyMs: 5) { board.changes.count == 2 }
         let changes = board.changes
         #expect(changes.map(\.channel) == [channels, channels] && changes.map(\.isOn) == [true, false])
@@ -41,7 +41,7 @@ import Testing
     @Test func stopEndsAPulse() async throws {
         let (board, reports) = (try RelayBoardEmulator(channels: 4), Reports())
         let (turnstile, running) = try Self.start(board, ",green=2,pulse=1000", reports)
-        turnstile.take(.answer(result(opens: true)))
+        turnstile.receive(.verdict(result(opens: true)))
         try eventually("open", everyMs: 5) { board.isOn(1) && board.isOn(2) }
         try await running.end()
         try eventually("off") { board.states == [false, false, false, false] }
@@ -67,12 +67,12 @@ import Testing
             board.unplug()
             try eventually("reported", everyMs: 5) { reports.turnstile.count == 2 * round }
             let before = board.changes.count
-            turnstile.take(.answer(result(opens: true)))
+            turnstile.receive(.verdict(result(opens: true)))
             try board.plug()
             try eventually("healed", everyMs: 5) { reports.turnstile.count == 2 * round + 1 }
             #expect(reports.turnstile.last == .some(nil))
             #expect(board.changes.count == before, "a tap before the reconnection moved the turnstile")
-            turnstile.take(.answer(result(opens: true)))
+            turnstile.receive(.verdict(result(opens: true)))
             try eventually("a new tap opens", everyMs: 5) { board.changes.count == before + 2 }
         }
         try await running.end()
@@ -83,14 +83,14 @@ import Testing
         let (turnstile, running) = try Self.start(board, ",green=2", reports)
         var state = LaneState()
         state.mode = .free
-        turnstile.take(.state(state))
+        turnstile.receive(.state(state))
         try eventually("held") { board.states == [true, true] }
         board.unplug()
         try eventually("reported") { reports.turnstile.count == 2 }
         try board.plug()
         try eventually("held again") { board.states == [true, true] }
         state.mode = .closed
-        turnstile.take(.state(state))
+        turnstile.receive(.state(state))
         try eventually("released") { board.states == [false, false] }
         try await running.end()
     }
@@ -183,8 +183,8 @@ import Testing
             try eventually("the board is open", everyMs: 5) { reports.turnstile.last == .some(nil) }
             var state = LaneState()
             state.mode = .free
-            turnstile.take(.state(state))
-            turnstile.take(.answer(result(opens: true)))
+            turnstile.receive(.state(state))
+            turnstile.receive(.verdict(result(opens: true)))
             try Files.writeAtomically(Array("\(getpid())".utf8), to: pidFile)
             try eventually("killed") { false }
             try await running.end()

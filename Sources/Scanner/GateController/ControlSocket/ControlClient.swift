@@ -1,3 +1,4 @@
+import DataFolder
 package import ErrorModel
 import FileSystem
 package import LinuxSystem
@@ -13,7 +14,7 @@ package enum ControlClient {
     /// - Throws: `ControlError` if no gate runs in the folder, or if it refuses the connection or does not answer.
     package static func send(_ command: LaneCommand, folder: String) throws(ControlError) -> CommandResult {
         let socket: LocalSocket
-        do { socket = try LocalSocket.connect(ControlServer.path(folder)) } catch let error as SystemError {
+        do { socket = try LocalSocket.connect(DataFolderPaths.controlSocket(folder)) } catch let error as SystemError {
             throw error.isPermissionDenied ? .notPermitted(error) : .notRunning(folder: folder, error)
         } catch { throw .noAnswer(folder: folder) }
         guard socket.writeLine(ControlMessage.line(command)),
@@ -44,7 +45,7 @@ package enum ControlClient {
     private static func save(_ gate: String?, folder: String) throws -> CommandResult {
         if let gate {
             guard ControlMessage.isText(gate) else { return .rejected(ControlMessage.Invalid.gate.description) }
-            if let path = SnapshotStore(folder: folder + "/snapshots").current(),
+            if let path = SnapshotStore(folder: DataFolderPaths.snapshots(folder)).current(),
                 let snapshot = try? Snapshot(path: path),
                 !snapshot.gates.values.contains(where: { $0.name == gate })
             {
@@ -71,6 +72,7 @@ package enum ControlError: OperationError {
     /// A gate runs in the folder, but does not answer in time.
     case noAnswer(folder: String)
 
+    /// `unavailable` if a later attempt may succeed, otherwise `failure`.
     package var category: ErrorCategory {
         switch self {
         case .noSuchFolder, .notPermitted: .failure
@@ -78,6 +80,7 @@ package enum ControlError: OperationError {
         }
     }
 
+    /// What was attempted, and why it failed.
     package var description: String {
         switch self {
         case .noSuchFolder(let folder): "\(folder): there is no such folder"

@@ -1,3 +1,4 @@
+import DataFolder
 import FileSystem
 import LinuxSystem
 package import Runtime
@@ -5,8 +6,8 @@ import Synchronization
 
 /// The control socket: a Unix socket in the data folder, through which operators send commands to the running lane.
 ///
-/// File mode 0660 limits it to the gate's user and group on the same device. The server has its own thread and
-/// waits for the lane for a limited time, so a slow client never delays a tap.
+/// File mode 0660 limits it to the gate's user and group on the same device. The server has its own thread.
+/// It waits for the lane for a limited time, so a slow client never delays a tap.
 package final class ControlServer: Sendable {
     /// Owner and group: the gate's user, and the supervisors in its group.
     static let mode: UInt32 = 0o660
@@ -14,9 +15,6 @@ package final class ControlServer: Sendable {
     static let requestMs = 2_000
     /// Time for the lane to reply, in milliseconds: longer than one slow journal write.
     static let replyMs = 5_000
-
-    /// The path of the socket in a data folder.
-    package static func path(_ folder: String) -> String { folder + "/gate.sock" }
 
     private let socket: LocalSocket
     private let path: String
@@ -29,7 +27,7 @@ package final class ControlServer: Sendable {
     /// - Parameter mailbox: receives the commands.
     /// - Throws: `SystemError`.
     package init(folder: String, mailbox: Mailbox<TimestampedEvent>) throws {
-        path = ControlServer.path(folder)
+        path = DataFolderPaths.controlSocket(folder)
         self.mailbox = mailbox
         socket = try LocalSocket.listen(path, mode: ControlServer.mode)
         NamedThread("control") { [socket, mailbox, stop, ended] in

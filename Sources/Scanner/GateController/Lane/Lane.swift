@@ -88,8 +88,9 @@ package final class Lane {
     private func open() {
         binding.reload()
         if binding.snapshot == nil {
-            let answer = binding.gate?.policy.noSnapshot ?? .deny
-            log.warning("no snapshot: the gate's policy decides", [.folder: settings.folder, .state: answer.rawValue])
+            let fallback = binding.gate?.policy.noSnapshot ?? .deny
+            log.warning(
+                "no snapshot: the gate's policy decides", [.folder: settings.folder, .state: fallback.rawValue])
         }
         commands.resumeMode()
         let readers = settings.readers.map(\.name).joined(separator: ", ")
@@ -97,7 +98,7 @@ package final class Lane {
         monitor.publish()
     }
 
-    /// Number of taps that could not be journaled: they were rejected, except for ways out.
+    /// Number of taps that could not be journaled: they were rejected, except for exits.
     package var notJournaled: Int { taps.notJournaled }
 
     // MARK: Loop
@@ -233,8 +234,10 @@ package enum LaneError: OperationError {
     /// Number of taps that could not be journaled.
     case tapsNotJournaled(Int)
 
+    /// `failure`: the journal, not the input, is at fault.
     package var category: ErrorCategory { .failure }
 
+    /// The number of taps.
     package var description: String {
         switch self {
         case .tapsNotJournaled(let count): "\(count) taps could not be journaled"

@@ -1,3 +1,4 @@
+import DataFolder
 import FileSystem
 import FoundationEssentials
 import ScanModel
@@ -52,11 +53,9 @@ struct LastKnownGate: Codable, Hashable {
     /// Maximum size of the file that is read.
     static let limitBytes = 65_536
 
-    static func path(_ folder: String) -> String { folder + "/last-gate.json" }
-
     /// Reads the file; `nil` if it is missing or invalid.
     static func read(folder: String) -> LastKnownGate? {
-        guard let bytes = try? Files.read(path(folder), limit: limitBytes) else { return nil }
+        guard let bytes = try? Files.read(DataFolderPaths.lastKnownGate(folder), limit: limitBytes) else { return nil }
         return try? JSONDecoder().decode(LastKnownGate.self, from: Data(bytes))
     }
 
@@ -66,6 +65,6 @@ struct LastKnownGate: Codable, Hashable {
     func write(folder: String) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys]
-        try Files.writeAtomically([UInt8](try encoder.encode(self)), to: LastKnownGate.path(folder))
+        try Files.writeAtomically([UInt8](try encoder.encode(self)), to: DataFolderPaths.lastKnownGate(folder))
     }
 }

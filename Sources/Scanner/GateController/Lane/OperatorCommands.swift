@@ -91,7 +91,7 @@ final class OperatorCommands {
             [.reason: reason, .journal: row.journalID, .seq: row.scan.seq])
         let opens = !settings.isInspection
         output.notify(
-            .answer(
+            .verdict(
                 TapResult(row, zone: binding.zoneName(.in), pass: nil, detail: .manualAdmission, opens: opens)))
         if opens { pending.expect(row) }
         return .done("admitted, journal \(row.journalID), seq \(row.scan.seq)")

@@ -1,28 +1,26 @@
-package import AccessControl
+import AccessControl
+import DataFolder
 import FileSystem
 import FoundationEssentials
 import Runtime
 
 /// `orders.json`: the operator commands that survive a restart. The file is durable and replaced as a whole.
-package struct PersistedCommands: Codable, Hashable, Sendable {
-    package var mode = LaneMode.normal
+struct PersistedCommands: Codable, Hashable, Sendable {
+    /// The mode of the lane.
+    var mode = LaneMode.normal
     /// The assigned gate. It has priority over the configured gate and the scanner's own.
-    package var assigned: String?
-
-    package init() {}
+    var assigned: String?
 
     /// Maximum size of the file that is read.
     static let limitBytes = 65_536
-
-    static func path(_ folder: String) -> String { folder + "/orders.json" }
 
     /// Reads the file. A missing file holds no commands.
     ///
     /// - Throws: `SystemError`, or `DecodingError` for an invalid file.
     static func read(folder: String) throws -> PersistedCommands {
-        guard Files.exists(path(folder)) else { return PersistedCommands() }
-        return try JSONDecoder().decode(
-            PersistedCommands.self, from: Data(try Files.read(path(folder), limit: limitBytes)))
+        let path = DataFolderPaths.commands(folder)
+        guard Files.exists(path) else { return PersistedCommands() }
+        return try JSONDecoder().decode(PersistedCommands.self, from: Data(try Files.read(path, limit: limitBytes)))
     }
 
     /// Writes the file. It is on the disk when this returns.
@@ -31,7 +29,7 @@ package struct PersistedCommands: Codable, Hashable, Sendable {
     func write(folder: String) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys]
-        try Files.writeAtomically([UInt8](try encoder.encode(self)), to: PersistedCommands.path(folder))
+        try Files.writeAtomically([UInt8](try encoder.encode(self)), to: DataFolderPaths.commands(folder))
     }
 }
 

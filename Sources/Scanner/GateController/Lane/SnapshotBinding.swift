@@ -1,4 +1,5 @@
 import AccessControl
+import DataFolder
 import FileSystem
 import Runtime
 import ScanModel
@@ -88,7 +89,7 @@ final class SnapshotBinding {
 
     /// Switches to the snapshot that the reloader has opened, if there is a new one. Never waits.
     func reload() {
-        guard let next = reloader.take() else { return }
+        guard let next = reloader.nextSnapshot() else { return }
         let previous = snapshot
         snapshot = next
         isReadable = true
@@ -122,7 +123,7 @@ final class SnapshotBinding {
 
     private func choose(_ snapshot: Snapshot, previous: Gate?) {
         choice = GateChoice(snapshot, scanner: settings.scanner, named: wantedName, previous: previous)
-        if case .none(let reason) = choice { log.warning("no gate: ways in are rejected", [.reason: reason]) }
+        if case .none(let reason) = choice { log.warning("no gate: entries are rejected", [.reason: reason]) }
         saveLastKnown(snapshot)
     }
 
@@ -140,8 +141,8 @@ final class SnapshotBinding {
         do {
             if let next {
                 try next.write(folder: settings.folder)
-            } else if Files.exists(LastKnownGate.path(settings.folder)) {
-                try Files.remove(LastKnownGate.path(settings.folder))
+            } else if Files.exists(DataFolderPaths.lastKnownGate(settings.folder)) {
+                try Files.remove(DataFolderPaths.lastKnownGate(settings.folder))
             }
         } catch { log.warning("gate not saved for a start without a snapshot", [.error: "\(error)"]) }
     }

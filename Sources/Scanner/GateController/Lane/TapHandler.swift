@@ -47,7 +47,7 @@ final class TapHandler {
         let tag = settings.key.tagID(of: tap.identity)
         let nowMs = clock.nowMs
         let atMs = tap.atMs ?? arrival?.atMs ?? nowMs
-        if let last = memory.answerToRepeat(tag, tap, atMs: atMs, windowMs: debounceMs(index)) {
+        if let last = memory.repeatedVerdict(tag, tap, atMs: atMs, windowMs: debounceMs(index)) {
             return showRepeat(last, tap)
         }
         if tap.atMs == nil { clock.check(nowMs: nowMs) } else { clock.trustGivenTime() }
@@ -120,7 +120,7 @@ final class TapHandler {
     }
 
     /// Shows the verdict of the first tap again. It is in the journal already, and opens nothing.
-    private func showRepeat(_ last: Debounce.Answer, _ tap: Tap) {
+    private func showRepeat(_ last: Debounce.JournaledTap, _ tap: Tap) {
         output.show(
             TapResult(
                 JournaledScan(journalID: last.journalID, scan: last.scan), zone: binding.zoneName(tap.direction),
@@ -130,7 +130,7 @@ final class TapHandler {
 
     /// Reports a tap that could not be journaled.
     ///
-    /// - Parameter opens: `true` for a way out: it is never rejected, because a full disk must not lock anyone in.
+    /// - Parameter opens: `true` for an exit: it is never rejected, because a full disk must not lock anyone in.
     func reportNotJournaled(_ tag: TagID, _ error: any Error, opens: Bool = false) {
         notJournaled += 1
         if opens {

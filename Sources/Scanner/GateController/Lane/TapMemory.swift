@@ -19,8 +19,8 @@ final class TapMemory {
     /// The verdict of a tap that is read again within the debounce window; `nil` for a new tap.
     ///
     /// - Parameter windowMs: the debounce window; 0 disables debouncing.
-    func answerToRepeat(_ tag: TagID, _ tap: Tap, atMs: Int64, windowMs: Int) -> Debounce.Answer? {
-        debounce.answer(tag, tap.direction, tap.proof, atMs: atMs, windowMs: windowMs)
+    func repeatedVerdict(_ tag: TagID, _ tap: Tap, atMs: Int64, windowMs: Int) -> Debounce.JournaledTap? {
+        debounce.repeatedTap(tag, tap.direction, tap.proof, atMs: atMs, windowMs: windowMs)
     }
 
     /// Makes each following tap a new one. Called when the mode, the gate or the snapshot changes, because the same tap
@@ -49,7 +49,7 @@ final class TapMemory {
             row.scan, attendee: attendee?.attendee, gate: binding.gate,
             days: binding.snapshot?.dayStarts ?? DayStarts())
         if row.scan.verdict == .admitted, !binding.isReadable { isAnonymous = true }
-        debounce.note(Debounce.Answer(journalID: row.journalID, scan: row.scan, proof: proof))
+        debounce.note(Debounce.JournaledTap(journalID: row.journalID, scan: row.scan, proof: proof))
     }
 
     /// The start of the earliest remembered day, in milliseconds since 1970-01-01 UTC; `nil` without one.

@@ -7,10 +7,10 @@ package import Snapshots
 /// thread.
 package enum LaneUpdate: Sendable {
     /// A tap has its verdict, which is in the journal.
-    case answer(TapResult)
+    case verdict(TapResult)
     /// A tap could not be journaled, and the crew must act.
     ///
-    /// - Parameter opens: `true` for a way out, which is never rejected.
+    /// - Parameter opens: `true` for an exit, which is never rejected.
     case failed(TapFailure, opens: Bool = false)
     /// Something that the idle screen shows has changed.
     case state(LaneState)
@@ -18,7 +18,9 @@ package enum LaneUpdate: Sendable {
 
 /// The verdict of one tap, as displays and turnstile need it.
 package struct TapResult: Sendable {
+    /// ID of the journal that holds the scan.
     package var journalID: JournalID
+    /// The journaled scan with its verdict.
     package var scan: Scan
     /// The zone that the tap leads into; `nil` if it leads off site or the zone is not known.
     package var zone: String?
@@ -35,6 +37,17 @@ package struct TapResult: Sendable {
     /// An opening that is too late after it is dropped, because it would let the next person pass.
     package var arrivedMs: Int64?
 
+    /// Creates the verdict of a journaled tap.
+    ///
+    /// - Parameters:
+    ///   - journalID: ID of the journal that holds the scan.
+    ///   - scan: the journaled scan with its verdict.
+    ///   - zone: the zone that the tap leads into; `nil` if it leads off site or the zone is not known.
+    ///   - pass: name, colour and note for the crew; `nil` without a pass.
+    ///   - detail: additional information for the crew.
+    ///   - isRepeat: whether the tap is a repeat within the debounce window.
+    ///   - opens: whether the turnstile opens.
+    ///   - arrivedMs: arrival of the tap by the monotonic clock, in milliseconds; `nil` for now.
     package init(
         journalID: JournalID, scan: Scan, zone: String?, pass: Pass?, detail: TapDetail? = nil, isRepeat: Bool = false,
         opens: Bool = false, arrivedMs: Int64? = nil
@@ -60,6 +73,7 @@ package struct TapResult: Sendable {
 
     /// Whether the verdict is shown in green.
     package var isGreen: Bool { scan.verdict == .admitted || scan.verdict == .admittedManually }
+    /// Direction of the tap, from the flags of the scan.
     package var direction: Direction { scan.flags.contains(.out) ? .out : .in }
 }
 
@@ -130,10 +144,17 @@ package struct LaneState: Hashable, Sendable {
     package struct Reader: Hashable, Sendable {
         /// The reader's name in the settings.
         package var name: String
+        /// Direction of its taps.
         package var direction: Direction
         /// `nil` if the reader works.
         package var problem: ReaderProblem?
 
+        /// Creates the state of one reader.
+        ///
+        /// - Parameters:
+        ///   - name: the reader's name in the settings.
+        ///   - direction: the direction of its taps.
+        ///   - problem: `nil` if the reader works.
         package init(name: String, direction: Direction, problem: ReaderProblem? = nil) {
             self.name = name
             self.direction = direction
@@ -141,11 +162,17 @@ package struct LaneState: Hashable, Sendable {
         }
     }
 
+    /// ID of the scanner.
     package var scanner = ""
+    /// Name of the gate; `nil` without one.
     package var gate: String?
+    /// Name of the zone into which the gate admits; `nil` if it is not known.
     package var zone: String?
+    /// The mode that an operator has set.
     package var mode = LaneMode.normal
+    /// Whether this is a roaming check, which changes neither presence nor turnstile.
     package var isInspection = false
+    /// The readers, in the order of the settings.
     package var readers: [Reader] = []
     /// `nil` if the turnstile works, or without a turnstile.
     package var turnstileProblem: TurnstileProblem?
@@ -160,5 +187,6 @@ package struct LaneState: Hashable, Sendable {
     /// Alarms, the most serious first.
     package var alarms: [Alarm] = []
 
+    /// Creates the state of a lane that has no gate, no snapshot and no reader.
     package init() {}
 }

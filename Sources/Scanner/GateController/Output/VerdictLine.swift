@@ -12,14 +12,23 @@ package struct VerdictLine: Sendable {
         case json
     }
 
+    /// ID of the journal that holds the scan.
     package let journalID: JournalID
+    /// The journaled scan with its verdict.
     package let scan: Scan
-    /// The zone that the tap leads into: the gate's zone, or on the way out the zone before it. `nil` if it leads off
-    /// site or the zone is not known.
+    /// The zone that the tap leads into: for an entry the gate's zone, for an exit the zone before it. `nil` if it
+    /// leads off site or the zone is not known.
     package let zone: String?
     /// For the crew: the name and note of the pass.
     package let pass: Pass?
 
+    /// Creates the line of a journaled scan.
+    ///
+    /// - Parameters:
+    ///   - journalID: ID of the journal that holds the scan.
+    ///   - scan: the journaled scan with its verdict.
+    ///   - zone: the zone that the tap leads into; `nil` if it leads off site or the zone is not known.
+    ///   - pass: name, colour and note for the crew; `nil` without a pass.
     package init(journalID: JournalID, scan: Scan, zone: String?, pass: Pass?) {
         self.journalID = journalID
         self.scan = scan

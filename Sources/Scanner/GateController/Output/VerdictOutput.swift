@@ -20,7 +20,7 @@ final class VerdictOutput {
 
     /// Shows a verdict. The line comes last, because its reader may be slow.
     func show(_ result: TapResult) {
-        notify(.answer(result))
+        notify(.verdict(result))
         let line = VerdictLine(
             journalID: result.journalID, scan: result.scan, zone: result.zone, pass: result.pass)
         emit(line.text(format))

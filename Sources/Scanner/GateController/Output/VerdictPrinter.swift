@@ -11,10 +11,11 @@ package final class VerdictPrinter: Sendable {
     private let lines = Mailbox<String>(capacity: VerdictPrinter.capacity)
     private let log = Log("output")
 
+    /// Creates a printer. `service` writes the lines.
     package init() {}
 
     /// Buffers a line. Does not wait.
-    package func take(_ line: String) { lines.push(line) }
+    package func enqueue(_ line: String) { lines.push(line) }
 
     /// Writes until it is stopped, then the buffered lines as far as the pipe takes them.
     package func service() -> Service {

@@ -1,7 +1,6 @@
 import DataFolder
 import FileSystem
 package import Runtime
-import ScanJournal
 package import ScanModel
 import Synchronization
 
@@ -17,9 +16,10 @@ package final class DeviceMonitor: Sendable {
     /// - Parameter folder: the scanner's data folder.
     package init(folder: String) { self.folder = folder }
 
-    /// Returns the latest device status, or `nil` if it has not changed since the last call or the lock is busy. Never
-    /// blocks.
-    package func take() -> DeviceStatus? {
+    /// Returns the latest device status if it has changed since the last call. Never blocks.
+    ///
+    /// - Returns: `nil` without a change, or while the lock is busy.
+    package func latestChange() -> DeviceStatus? {
         let taken: DeviceStatus?? = slot.withLockIfAvailable { slot in
             defer { slot = nil }
             return slot
@@ -34,7 +34,7 @@ package final class DeviceMonitor: Sendable {
             repeat {
                 var status = DeviceStatus()
                 status.diskUsedPercent = Files.usedPercent(self.folder)
-                status.damaged = Journal.damagedFiles(folder: self.folder)
+                status.damaged = DataFolderPaths.damagedJournals(self.folder)
                 do { status.uploaded = try UploadCursors.read(folder: self.folder) } catch {
                     // The publisher will replace the damaged file. The last known cursors are the best value until
                     // then.
@@ -59,5 +59,6 @@ package struct DeviceStatus: Hashable, Sendable {
     /// File names of the quarantined journals.
     package var damaged: [String] = []
 
+    /// Creates a status in which nothing is known.
     package init() {}
 }

@@ -11,9 +11,13 @@ import Snapshots
 package struct GateStatus: Codable, Sendable {
     /// One journal in the folder. Times are RFC 3339.
     package struct JournalState: Codable, Sendable {
+        /// ID of the journal.
         package var log: String
+        /// ID of the scanner that wrote it.
         package var scanner: String
+        /// Creation of the journal, by the device clock.
         package var createdAt: String
+        /// Last seq of the journal; 0 without scans.
         package var lastSeq: Int64
         /// Last seq that the broker has confirmed.
         package var shipped: Int64
@@ -21,30 +25,41 @@ package struct GateStatus: Codable, Sendable {
 
     /// The current snapshot of the folder. Times are RFC 3339.
     package struct SnapshotState: Codable, Sendable {
+        /// Version of the snapshot.
         package var version: Int64
+        /// Name of the event.
         package var event: String
+        /// Creation of the snapshot at the center.
         package var createdAt: String
+        /// Time from which on the snapshot counts as expired.
         package var expiresAt: String
         /// Seconds by the device clock; negative if the creation is in the future.
         package var age: Int64
+        /// Whether it has expired by the device clock.
         package var expired: Bool
     }
 
+    /// Whether a gate runs on the folder.
     package var running: Bool
     /// `nil` if the gate never ran and no scanner was given.
     package var scanner: String?
+    /// Name of the gate that is or was in use; `nil` without one.
     package var gate: String?
+    /// ID of that gate.
     package var gateId: Int64?
+    /// Name of the zone into which that gate admits; `nil` if it is not known.
     package var zone: String?
     /// Why the lane has no gate, or the snapshot or journal cannot be read.
     package var problem: String?
     /// Of the gate that runs, or ran last: `normal`, `free`, `closed`, `inspection`.
     package var mode: String?
+    /// The readers of the gate that runs or ran last; `nil` if they are not known.
     package var readers: [GateState.Reader]?
     /// `ok`, or its problem; `nil` without a turnstile.
     package var turnstile: String?
     /// English texts of the alarms; `nil` if no gate runs.
     package var alarms: [String]?
+    /// Use of the disk with the data folder, in percent; `nil` if no gate runs.
     package var diskUsedPercent: Int?
     /// File names of the quarantined journals, for `tapline-gate recover`.
     package var damaged: [String]
@@ -54,11 +69,15 @@ package struct GateStatus: Codable, Sendable {
     package var seq: Int64?
     /// Number of scans in this scanner's journals.
     package var scans: Int64
+    /// Number of these scans that the broker has confirmed.
     package var shipped: Int64
+    /// Number of these scans that the broker has not confirmed.
     package var backlog: Int64
     /// Number of scans of other scanners in the same file. No publisher uploads them from this folder.
     package var foreign: Int64
+    /// The current snapshot; `nil` if none is installed or it cannot be read.
     package var snapshot: SnapshotState?
+    /// All journals of the folder, in order of creation.
     package var journals: [JournalState]
 
     /// Reads the data folder and changes nothing. Read errors are reported in `problem`.
@@ -85,7 +104,7 @@ package struct GateStatus: Codable, Sendable {
         mode = state?.mode
         readers = state?.readers
         turnstile = state?.turnstile
-        damaged = Journal.damagedFiles(folder: folder).map { String($0.split(separator: "/").last ?? "") }
+        damaged = DataFolderPaths.damagedJournals(folder)
         if running {
             alarms = state?.alarms
             diskUsedPercent = state?.diskUsedPercent
@@ -104,7 +123,7 @@ package struct GateStatus: Codable, Sendable {
         shipped = own.reduce(0) { $0 + $1.shipped }
         backlog = scans - shipped
         foreign = journals.reduce(0) { $0 + $1.lastSeq } - scans
-        if let path = SnapshotStore(folder: folder + "/snapshots").current() {
+        if let path = SnapshotStore(folder: DataFolderPaths.snapshots(folder)).current() {
             snapshot = attempt(nil) { SnapshotState(try Snapshot(path: path)) }
         } else {
             problems.append("no snapshot")

@@ -106,7 +106,7 @@ final class LaneMonitor {
         publishedMs = clock.monotonicMs
         binding.reload()
         clock.check(nowMs: clock.nowMs)
-        if let status = deviceMonitor.take() { device = status }
+        if let status = deviceMonitor.latestChange() { device = status }
         let state = state()
         if state != lastState {
             lastState = state

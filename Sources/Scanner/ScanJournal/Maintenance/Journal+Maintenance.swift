@@ -39,6 +39,7 @@ extension Journal {
     package struct Health: Hashable, Sendable {
         /// Number of rows in the reserve. `reserveFull` is that of a complete reserve.
         package var reserve: Int
+        /// Number of rows in a complete reserve.
         package var reserveFull: Int
         /// Reason why the reserve or the WAL is incomplete; `nil` if there is no problem or no check yet.
         package var problem: JournalProblem?
@@ -46,15 +47,13 @@ extension Journal {
         package var damaged: [String]
     }
 
+    /// The state of reserve and WAL by the last check, and the corrupt journals that are in the folder now.
     package var health: Health {
         Health(
             reserve: Int(maintenance.reserveRows), reserveFull: Int(MaintenanceState.reserveRows),
             problem: maintenance.problem,
             damaged: DataFolderPaths.damagedJournals(folder))
     }
-
-    /// Returns the names of the corrupt journals in a data folder, for a status without an open journal.
-    package static func damagedFiles(folder: String) -> [String] { DataFolderPaths.damagedJournals(folder) }
 
     // MARK: WAL
 

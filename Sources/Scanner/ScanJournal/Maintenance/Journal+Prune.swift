@@ -78,8 +78,8 @@ extension Journal {
 
     /// Returns the time before which scans may be deleted.
     ///
-    /// The time of the newest scan replaces the current time if it is earlier, so a clock that is ahead does not make
-    /// scans prunable.
+    /// The earlier one of the current time and the time of the newest scan counts. So a clock that is ahead does not
+    /// make scans prunable.
     private func cutoffMs(_ nowMs: Int64) throws -> Int64 {
         let newestMs = try database.int("SELECT at FROM scans ORDER BY id DESC LIMIT 1") ?? nowMs
         return min(min(nowMs, newestMs) - Int64(max(0, keepDays)) * Journal.dayMs, keepFromMs)

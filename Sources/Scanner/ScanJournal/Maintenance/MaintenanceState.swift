@@ -4,7 +4,7 @@ import SQLite
 struct MaintenanceState {
     /// Size of the preallocated WAL file, in bytes.
     ///
-    /// Its blocks are written once and then reused, so appending needs no free disk space and does not change the size
+    /// Its blocks are written once and then reused. So appending needs no free disk space and does not change the size
     /// of the file. 2,035 pages, which one block of the -shm file can index.
     static let walBytes = 8 << 20
     /// Maximum number of bytes written in one step, so that no tap waits long.

@@ -7,7 +7,9 @@ package import ScanModel
 package struct JournalRecord: Hashable, Sendable {
     /// The number of the journal in its file. Increases with each new journal.
     package let id: Int64
+    /// The random ID that the center knows.
     package let journalID: JournalID
+    /// The scanner that wrote it.
     package let scanner: ScannerID
     /// Device clock, milliseconds since 1970-01-01 UTC.
     package let createdMs: Int64
@@ -95,13 +97,12 @@ package final class JournalReader {
 
     /// Runs a read on the current file.
     ///
-    /// A read during which the file was replaced is repeated, because SQLite may have mixed the old database with the
-    /// new WAL.
+    /// A read during which the file was replaced is repeated. SQLite may have mixed the old database with the new WAL.
     ///
     /// - Returns: `nil` if the file is not readable yet.
     private func reading<Result>(_ body: (inout Open) throws -> Result) throws -> Result? {
         for _ in 0..<3 {
-            // An empty file is about to be filled, or to be moved away with its WAL, which opening it would delete.
+            // An empty file is about to be filled, or to be moved away with its WAL. Opening it would delete the WAL.
             guard let inode = Files.status(path)?.inode, !CorruptFile.isEmpty(path) else {
                 open = nil
                 return nil

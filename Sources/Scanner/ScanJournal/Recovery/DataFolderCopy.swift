@@ -37,9 +37,8 @@ package final class DataFolderCopy {
         defer { withExtendedLifetime(lock) {} }
         path = try Files.makeTemporaryFolder("tapline-copy")
         do {
-            let names = try Files.list(folder)
-            for name in names
-            where name.hasPrefix("journal.sqlite\(DataFolderPaths.damagedMark)") && !name.hasSuffix("-shm") {
+            let prefix = Files.name(of: DataFolderPaths.journal(folder)) + DataFolderPaths.damagedMark
+            for name in try Files.list(folder) where name.hasPrefix(prefix) && !name.hasSuffix("-shm") {
                 _ = try Files.copyReadable(folder + "/" + name, to: path + "/" + name)
             }
             let current = try DataFolderCopy.copyCurrentJournal(folder, into: path)
@@ -49,7 +48,7 @@ package final class DataFolderCopy {
             if corrupt.sources().isEmpty {
                 recovery = nil
             } else {
-                let recovered = path + "/recovered"
+                let recovered = DataFolderPaths.recovered(path)
                 recovery = try corrupt.run(into: recovered)
                 folders.insert(recovered, at: 0)
             }

@@ -12,7 +12,9 @@ package struct Recovery: Sendable {
     package struct Report: Hashable, Codable, Sendable {
         /// The files that were read, without their WALs.
         package var files: [String] = []
+        /// Number of journals with recovered scans.
         package var journals = 0
+        /// Number of recovered scans.
         package var scans = 0
         /// Number of seqs below the last one of their journal that were not found.
         package var missing = 0
@@ -22,6 +24,7 @@ package struct Recovery: Sendable {
         /// other version is usually the rest of a row in a page that was reused.
         package var conflicts = 0
 
+        /// Creates the result of a recovery that has found nothing.
         package init() {}
     }
 
@@ -68,18 +71,15 @@ package struct Recovery: Sendable {
     /// examined.
     package var renamedFiles: [String] { DataFolderPaths.damagedJournals(folder).map { folder + "/" + $0 } }
 
-    /// Returns the default output folder of a recovery.
-    package static func defaultOutput(of folder: String) -> String { folder + "/recovered" }
-
     /// The names of the files that were recovered into the default output folder. Empty if it has no readable
     /// journal.
     package var recoveredFileNames: Set<String> {
-        let path = DataFolderPaths.journal(Recovery.defaultOutput(of: folder))
+        let path = DataFolderPaths.journal(DataFolderPaths.recovered(folder))
         var names: Set<String> = []
         guard !CorruptFile.isEmpty(path), let database = try? Database(path, .readOnly),
             let sources = try? database.prepare("SELECT source FROM \(JournalFile.recoveredMark)")
         else { return names }
-        try? sources.rows { row in names.insert(row.text(0).split(separator: "/").last.map(String.init) ?? "") }
+        try? sources.rows { row in names.insert(Files.name(of: row.text(0))) }
         return names
     }
 

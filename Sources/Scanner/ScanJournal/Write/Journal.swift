@@ -14,36 +14,53 @@ package final class Journal {
 
     /// Maximum number of characters of a reason. Longer ones are cut.
     package static let reasonLimit = 500
+    /// Default of `keepDays`.
     package static let keepDaysDefault = 30
 
     /// A scan without its seq.
     package struct Entry: Hashable, Sendable {
         /// Device clock, milliseconds since 1970-01-01 UTC.
         package var atMs: Int64
+        /// The tag; `.none` for a lane event.
         package var tag: TagID
+        /// The verdict, or the kind of the lane event.
         package var verdict: Verdict
+        /// The flags of the scan; `.out` marks an exit.
         package var flags: Flags
+        /// ID of the gate; `nil` without one.
         package var gate: Int64?
+        /// Version of the snapshot that decided; 0 without one.
         package var snapshot: Int64
 
+        /// Creates an entry.
+        ///
+        /// - Parameters:
+        ///   - atMs: device clock, in milliseconds since 1970-01-01 UTC.
+        ///   - tag: the tag; `.none` for a lane event.
+        ///   - verdict: the verdict, or the kind of the lane event.
+        ///   - flags: the flags of the scan.
+        ///   - gate: ID of the gate; `nil` without one.
+        ///   - snapshot: version of the snapshot that decided; 0 without one.
         package init(atMs: Int64, tag: TagID, verdict: Verdict, flags: Flags, gate: Int64?, snapshot: Int64) {
             (self.atMs, self.tag, self.verdict, self.flags) = (atMs, tag, verdict, flags)
             (self.gate, self.snapshot) = (gate, snapshot)
         }
     }
 
+    /// The scanner of the journal.
     package let scanner: ScannerID
     /// The ID of the current journal.
     package var id: JournalID { current.id }
     /// The last seq of the current journal, or 0 before its first scan.
     package var lastSeq: Int64 { current.lastSeq }
-    /// Device time of the last scan in the file at the start, in any journal, or `nil` if there was none.
+    /// Device time of the last scan in the file at the start, in any journal; `nil` without scans.
     package let lastAtMs: Int64?
 
     /// Minimum age of the confirmed scans that maintenance may delete, in days.
     package var keepDays = Journal.keepDaysDefault
-    /// Scans from this time on are kept, in milliseconds since 1970. The lane sets it to the start of the previous
-    /// event day, because it rebuilds its anti-passback memory from these scans.
+    /// Scans from this time on are kept, in milliseconds since 1970-01-01 UTC.
+    ///
+    /// The lane rebuilds its anti-passback memory from these scans. It sets the start of the previous event day.
     package var keepFromMs = Int64.max
 
     let path: String
@@ -124,7 +141,7 @@ package final class Journal {
     ///   - entry: The scan.
     ///   - counter: The read counter in the tag's message. It is stored as the newest one of the tag.
     ///   - reason: The reason that the supervisor gave, cut to `reasonLimit` characters.
-    ///   - continues: Whether the scan belongs to an earlier one of this journal (an annulment), so that no new journal
+    ///   - continues: `true` if the scan belongs to an earlier one of this journal (an annulment). Then no new journal
     ///     may begin with it.
     /// - Returns: The scan with its seq.
     /// - Throws: `DataFileError`. Nothing was appended then.

@@ -20,13 +20,17 @@ package struct BatchExport: Sendable {
 
     /// The result of an export.
     package struct Report: Sendable {
+        /// The data folder: what was read, lost or left out.
         package internal(set) var source: SourceReport
-        /// Number of files written, and of scans in them.
+        /// Number of files written.
         package internal(set) var written = 0
+        /// Number of scans in the written files.
         package internal(set) var scans: Int64 = 0
-        /// Number of valid files of an earlier export that contain requested scans, and of requested scans in them.
+        /// Number of valid files of an earlier export that contain requested scans.
         package internal(set) var kept = 0
+        /// Number of requested scans in these files.
         package internal(set) var keptScans: Int64 = 0
+        /// Size of the written files together, in bytes.
         package internal(set) var bytes = 0
 
         init(_ source: SourceReport) { self.source = source }

@@ -62,8 +62,8 @@ struct JournalSelection {
 
     /// Finds the first scan of the requested time, and includes all scans after it.
     ///
-    /// The order of the journals is that of their creation, but the device clock may have been wrong at any time. So
-    /// the times of later scans are not compared, and a scan under an untrusted clock counts as a scan of that time.
+    /// The journals are in order of creation, but the device clock may have been wrong at any time. So the times of
+    /// later scans are not compared. A scan under an untrusted clock counts as a scan of that time.
     private mutating func begin(_ sinceMs: Int64, _ reader: JournalReader) throws {
         for index in parts.indices {
             var after: Int64 = 0

@@ -78,7 +78,7 @@ struct JournalSource {
         recovery = nil
         copy = nil
         let recovery = Recovery(folder: folder)
-        let (names, recovered) = (recovery.renamedFiles.map(JournalSource.name), recovery.recoveredFileNames)
+        let (names, recovered) = (recovery.renamedFiles.map(Files.name(of:)), recovery.recoveredFileNames)
         unread = names.filter { !recovered.contains($0) }
         recoveredApart = names.filter { recovered.contains($0) }
     }
@@ -96,9 +96,7 @@ struct JournalSource {
     }
 
     /// Names of the corrupt files that were read.
-    var recoveredNames: [String] { (recovery?.files ?? []).map(JournalSource.name) }
-
-    private static func name(_ path: String) -> String { path.split(separator: "/").last.map(String.init) ?? path }
+    var recoveredNames: [String] { (recovery?.files ?? []).map(Files.name(of:)) }
 
     /// Selects the scans.
     ///

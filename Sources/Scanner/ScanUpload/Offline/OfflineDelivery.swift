@@ -6,6 +6,7 @@ package import ScanModel
 /// Publishes the scans of a folder once: those of a dead device (`ship`), or scans that were confirmed before
 /// (`resend`).
 package struct OfflineDelivery: Sendable {
+    /// The folder to read, and the scans to deliver.
     package enum Kind: Sendable {
         /// The folder of a dead device, read as a copy: the scans that were not confirmed, or all.
         case dead(all: Bool)
@@ -16,9 +17,11 @@ package struct OfflineDelivery: Sendable {
 
     /// The result of a delivery.
     package struct Report: Sendable {
+        /// The data folder: what was read, lost or left out.
         package internal(set) var source: SourceReport
         /// Number of scans that the broker has confirmed.
         package internal(set) var scans: Int64 = 0
+        /// Number of journals with delivered scans.
         package internal(set) var journals = 0
     }
 

@@ -3,6 +3,7 @@ import ScanModel
 
 /// The part of an export's or a delivery's result that describes the data folder: what was read, lost or left out.
 package struct SourceReport: Hashable, Encodable, Sendable {
+    /// ID of the scanner whose scans were selected.
     package let scanner: String
     /// Number of scans in the folder that belong to other scanners, by scanner. They are not included.
     package let foreign: [String: Int64]

@@ -17,7 +17,7 @@ struct GateStateTail {
     ///
     /// - Returns: `true` if the gate has switched to another snapshot, which a heartbeat reports.
     mutating func poll() -> Bool {
-        let now = Files.status(GateState.path(folder))
+        let now = Files.status(DataFolderPaths.gateState(folder))
         guard now != status else { return false }
         status = now
         let before = state

@@ -1,3 +1,4 @@
+import DataFolder
 import FileSystem
 import ScanJournal
 import ScanModel
@@ -10,7 +11,7 @@ struct JournalTail {
     /// The last seq to read of each journal, or `nil` for all journals and all future scans.
     private let ends: [JournalID: Int64]?
     private var statuses: [Files.Status?] = []
-    /// A write within the clock tick of the last poll may leave the modification time unchanged, so one more read
+    /// A write within the clock tick of the last poll may leave the modification time unchanged. So one more read
     /// follows each change.
     private var mayHaveChanged = true
     /// The journals of this scanner, in order of creation.
@@ -24,7 +25,7 @@ struct JournalTail {
         reader = JournalReader(folder: folder)
         self.scanner = scanner
         self.ends = ends
-        paths = ["/journal.sqlite", "/journal.sqlite-wal"].map { folder + $0 }
+        paths = ["", "-wal"].map { DataFolderPaths.journal(folder) + $0 }
     }
 
     /// Reads the journals if the file has changed.

@@ -28,13 +28,16 @@ extension PublishWindow {
         /// A queue can be full for hours, so the time doubles. RabbitMQ 3.10: a channel that found a queue without a
         /// leader rejects until that node returns. A new channel does not.
         package var refusedMs: Int64 = 5_000
+        /// Upper bound of the time after `refusedMs` was doubled.
         package var refusedCapMs: Int64 = 160_000
         /// A full batch that is confirmed within this time doubles the batch limit.
         package var quickMs: Int64 = 1_000
         /// Back-off after a failure: full jitter, doubling from `backoffBaseMs` to `backoffCapMs`.
         package var backoffBaseMs = 100
+        /// Upper bound of the back-off.
         package var backoffCapMs = 5_000
 
+        /// Creates the limits that a publisher in operation uses.
         package init() {}
     }
 
@@ -42,12 +45,20 @@ extension PublishWindow {
     package struct Source: Sendable, Equatable {
         /// The number of the journal in its file.
         package var number: Int64
+        /// The random ID of the journal.
         package var journalID: JournalID
         /// The last seq in the journal at present.
         package var lastSeq: Int64
         /// Whether no scan can be added to the journal.
         package var isFinished: Bool
 
+        /// Creates the state of a journal.
+        ///
+        /// - Parameters:
+        ///   - number: the number of the journal in its file.
+        ///   - journalID: the random ID of the journal.
+        ///   - lastSeq: the last seq in the journal at present; 0 without scans.
+        ///   - isFinished: whether no scan can be added to the journal.
         package init(number: Int64, journalID: JournalID, lastSeq: Int64, isFinished: Bool) {
             self.number = number
             self.journalID = journalID
@@ -60,7 +71,9 @@ extension PublishWindow {
     package struct Slice: Sendable, Equatable {
         /// The number of the journal in its file.
         package var number: Int64
+        /// The journal of the scans.
         package var journalID: JournalID
+        /// Seq of the first scan.
         package var first: Int64
         /// Maximum number of scans; 0 for a heartbeat.
         package var limit: Int

@@ -1,5 +1,4 @@
 import Runtime
-import ScanBatchCodec
 package import ScanModel
 
 /// Decides the next action of a publisher: connect, publish, wait.
@@ -18,16 +17,17 @@ package struct PublishWindow: Sendable {
         case up
     }
 
+    /// The limits and time-outs.
     package let limits: Limits
     /// Current maximum number of scans in a batch.
     package private(set) var batchScans: Int
+    /// Whether the broker accepts no publishes at present.
     package private(set) var isBlocked = false
     /// Number of connections lost with scans unconfirmed.
     package private(set) var losses = 0
     /// Number of publishes that were rejected or returned.
     package private(set) var refusals = 0
 
-    private var sources: [Source] = []
     private var batches: UnsettledBatches
     private var link = Link.down(untilMs: 0)
     private var address = 0
@@ -63,7 +63,7 @@ package struct PublishWindow: Sendable {
     }
 
     /// Number of known scans of this scanner that are not confirmed.
-    package var backlog: Int64 { sources.reduce(0) { $0 + max(0, $1.lastSeq - batches.cursor($1.journalID)) } }
+    package var backlog: Int64 { batches.backlog }
 
     /// Number of batches that are published and not confirmed.
     package var inFlight: Int { batches.inFlight }
@@ -83,8 +83,7 @@ package struct PublishWindow: Sendable {
 extension PublishWindow {
     /// The journals of this scanner at present, in order of creation.
     package mutating func journalsChanged(_ sources: [Source]) {
-        self.sources = sources
-        if !batches.register(sources) { rewind() }
+        if !batches.setSources(sources) { rewind() }
     }
 
     /// The scans of the last `publish` could not be read, and are tried again later.
@@ -248,11 +247,11 @@ extension PublishWindow {
         }
         if nowMs < resumeMs { return .wait(ms: max(1, min(resumeMs, wakeMs) - nowMs)) }
         if batches.hasRoom(limits) {
-            if let batch = batches.firstToRepeat, let slice = slice(repeating: batch) { return .publish(slice) }
+            if let batch = batches.firstToRepeat, let slice = batches.slice(repeating: batch) { return .publish(slice) }
             if batches.count < limits.windowBatches {
                 let heartbeatMs = heartbeatIsDue ? nowMs : lastPublishMs + limits.heartbeatMs
                 // One heartbeat in flight is enough.
-                if limits.sendsHeartbeats, !batches.hasHeartbeat, let slice = heartbeatSlice() {
+                if limits.sendsHeartbeats, !batches.hasHeartbeat, let slice = batches.heartbeatSlice() {
                     guard nowMs < heartbeatMs else { return .heartbeat(slice) }
                     wakeMs = min(wakeMs, heartbeatMs)
                 }
@@ -273,50 +272,17 @@ extension PublishWindow {
 
     /// Returns the oldest scans that were not published yet.
     private mutating func nextScans(_ nowMs: Int64) -> Candidate? {
-        guard let index = sources.firstIndex(where: { unsent($0) > 0 }) else {
+        guard let index = batches.firstUnsent else {
             partialSinceMs = nil
             return nil
         }
-        let available = unsent(sources[index])
-        if available < Int64(batchScans), !sources[index].isFinished {
+        let source = batches.sources[index]
+        let available = batches.unsent(source)
+        if available < Int64(batchScans), !source.isFinished {
             let sinceMs = partialSinceMs ?? nowMs
             partialSinceMs = sinceMs
             guard nowMs >= sinceMs + limits.ageMs else { return .partial(dueMs: sinceMs + limits.ageMs) }
         }
-        return .ready(slice(of: index, limit: Int(min(available, Int64(batchScans)))))
-    }
-
-    /// Number of scans of a journal that were not published yet.
-    private func unsent(_ source: Source) -> Int64 { max(0, source.lastSeq - batches.lastSent(source.journalID)) }
-
-    private func slice(of index: Int, limit: Int) -> Slice {
-        let source = sources[index]
-        let first = batches.lastSent(source.journalID) + 1
-        return Slice(
-            number: source.number, journalID: source.journalID, first: first, limit: limit,
-            previous: first == 1 ? previous(index) : nil,
-            backlogFromFirst: sources[index...].reduce(0) { $0 + unsent($1) }, repeats: nil)
-    }
-
-    private func slice(repeating batch: UnsettledBatches.Batch) -> Slice? {
-        guard let index = sources.firstIndex(where: { $0.journalID == batch.journalID }) else { return nil }
-        return Slice(
-            number: sources[index].number, journalID: batch.journalID, first: batch.first, limit: batch.count,
-            previous: batch.first == 1 ? previous(index) : nil,
-            backlogFromFirst: sources.reduce(0) { $0 + unsent($1) } + batches.scans(from: batch), repeats: batch.id)
-    }
-
-    private func heartbeatSlice() -> Slice? {
-        guard let index = sources.indices.last else { return nil }
-        var slice = slice(of: index, limit: 0)
-        // A lost tail of the previous journal is announced by the first scans, which follow those of that journal. A
-        // heartbeat may overtake them.
-        slice.previous = nil
-        slice.backlogFromFirst = sources.reduce(0) { $0 + unsent($1) }
-        return slice
-    }
-
-    private func previous(_ index: Int) -> ScanBatch.After? {
-        index > 0 ? ScanBatch.After(journalID: sources[index - 1].journalID, lastSeq: sources[index - 1].lastSeq) : nil
+        return .ready(batches.slice(of: index, limit: Int(min(available, Int64(batchScans)))))
     }
 }

@@ -1,6 +1,6 @@
 import ScanModel
 
-/// The batches that were published and are not settled, in publish order, and the upload cursors of their journals.
+/// The journals to publish, their upload cursors, and the batches that were published and are not settled.
 ///
 /// The cursor of a journal moves only over a contiguous prefix of confirmed batches.
 struct UnsettledBatches: Sendable {
@@ -26,6 +26,9 @@ struct UnsettledBatches: Sendable {
     /// The tag of seqs that are missing. Those of the broker begin at 1.
     private static let noTag: UInt64 = 0
 
+    /// The journals of the scanner, in order of creation.
+    private(set) var sources: [PublishWindow.Source] = []
+    /// In publish order.
     private var batches: [Batch] = []
     private var nextID: UInt64 = 1
     /// The last published seq by journal. Equals the cursor if nothing of the journal is unsettled.
@@ -68,7 +71,7 @@ struct UnsettledBatches: Sendable {
         return window.count == 0 || window.count < limits.windowBatches && window.bytes < limits.windowBytes
     }
 
-    /// Returns the indices of the batches in flight that an answer of the broker is about.
+    /// Returns the indices of the batches in flight that a confirm or rejection of the broker covers.
     func indices(tag: UInt64, multiple: Bool) -> [Int] {
         batches.indices.filter { index in
             guard let own = batches[index].tag, !batches[index].isConfirmed else { return false }
@@ -85,10 +88,11 @@ struct UnsettledBatches: Sendable {
 
     // MARK: Changes
 
-    /// Adds journals that are not known yet.
+    /// Replaces the journals.
     ///
     /// - Returns: `false` if a batch belongs to a journal that is gone, because the file was replaced.
-    mutating func register(_ sources: [PublishWindow.Source]) -> Bool {
+    mutating func setSources(_ sources: [PublishWindow.Source]) -> Bool {
+        self.sources = sources
         for source in sources where sent[source.journalID] == nil { sent[source.journalID] = cursor(source.journalID) }
         return batches.allSatisfy { batch in sources.contains { $0.journalID == batch.journalID } }
     }

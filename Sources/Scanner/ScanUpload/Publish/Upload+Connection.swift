@@ -24,11 +24,11 @@ extension Upload {
             window.connected(nowMs: SystemClock.monotonicMs())
             clearProblem()
             if settings.logsConnections { log.info("broker connected", [.url: address]) }
-            updateStatus("connected")
+            updateStatus(.connected)
         } catch {
             window.connectFailed(nowMs: SystemClock.monotonicMs())
             reportProblem("broker unreachable, will retry", "\(error)")
-            updateStatus("waiting")
+            updateStatus(.waiting)
         }
     }
 
@@ -65,7 +65,7 @@ extension Upload {
                 // A returned message is confirmed too, so only a cursor that moves ends the problem.
                 if window.hasAdvances { report.upload.lastError = nil }
             }
-            updateStatus(window.isBlocked ? "blocked" : "connected")
+            updateStatus(window.isBlocked ? .blocked : .connected)
         case .nacked(let tag, let multiple):
             window.refused(tag: tag, multiple: multiple, nowMs: nowMs)
             reportProblem("batch rejected by broker, will retry", "the queue is full or unavailable")
@@ -78,11 +78,11 @@ extension Upload {
         case .blocked(let reason):
             window.blocked()
             reportProblem("publishing blocked by broker", reason)
-            updateStatus("blocked")
+            updateStatus(.blocked)
         case .unblocked:
             window.unblocked(nowMs: nowMs)
             log.info("publishing unblocked by broker")
-            updateStatus("connected")
+            updateStatus(.connected)
         case .channelClosed(let code, let text): channelClosed("\(code) \(text)")
         case .connectionClosed(let code, let text):
             dropConnection("broker connection lost, reconnecting", "closed by the broker: \(code) \(text)")
@@ -101,17 +101,17 @@ extension Upload {
     private func channelClosed(_ cause: String) {
         window.channelClosed(nowMs: SystemClock.monotonicMs())
         reportProblem("channel closed by broker, will reopen", cause)
-        updateStatus("waiting")
+        updateStatus(.waiting)
     }
 
     func dropConnection(_ message: StaticString, _ cause: String) {
         connection = nil
         window.connectionLost(nowMs: SystemClock.monotonicMs())
         reportProblem(message, cause)
-        updateStatus("waiting")
+        updateStatus(.waiting)
     }
 
-    private func updateStatus(_ state: String) {
+    private func updateStatus(_ state: PublisherStatus.UploadState) {
         let (batch, inFlight, losses, refusals) = (window.batchScans, window.inFlight, window.losses, window.refusals)
         let address = connection == nil ? nil : connectedTo?.description
         status.update { report in

@@ -12,11 +12,15 @@ package import ScanModel
 package final class Upload {
     /// Settings of an upload.
     package struct Settings: Sendable {
+        /// The scanner's data folder.
         package var folder: String
+        /// The scanner whose journals are uploaded.
         package var scanner: ScannerID
         /// Addresses of the brokers, tried in turn.
         var addresses: [AMQPAddress]
+        /// Limits and time-outs of the publishing.
         package var limits = PublishWindow.Limits()
+        /// The exchange to which batches are published.
         package var exchange = "tapline.scans"
         /// Interval of AMQP heartbeats proposed to the broker, in seconds.
         package var heartbeatS = 10
@@ -126,7 +130,7 @@ package final class Upload {
         saveCursors(now: true)
         connection?.close()
         connection = nil
-        status.update { $0.upload.state = "stopped" }
+        status.update { $0.upload.state = .stopped }
         status.save(now: true)
     }
 

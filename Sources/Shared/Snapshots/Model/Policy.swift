@@ -17,7 +17,7 @@ package struct Policy: Hashable, Sendable {
     }
 
     /// Whether to admit when the snapshot does not decide.
-    package enum Answer: String, Sendable, CaseIterable, Codable { case admit, deny }
+    package enum Fallback: String, Sendable, CaseIterable, Codable { case admit, deny }
 
     /// The rule for a person who is already inside.
     package var antipassback: Antipassback = .off
@@ -29,9 +29,9 @@ package struct Policy: Hashable, Sendable {
     /// Time by which a pass opens earlier and closes later, in seconds.
     package var toleranceS = 0
     /// Whether to admit taps without a usable snapshot.
-    package var noSnapshot: Answer = .deny
+    package var noSnapshot: Fallback = .deny
     /// Whether a snapshot past its expiry still admits.
-    package var expired: Answer = .admit
+    package var expired: Fallback = .admit
     /// Whether a chip known only by its UID, which can be copied, is accepted.
     package var uidOnly = true
 
@@ -74,7 +74,7 @@ package struct Policy: Hashable, Sendable {
     private struct Wire: Codable {
         var antipassback: Antipassback?
         var minutes, debounceMs, toleranceS: Int?
-        var noSnapshot, expired: Answer?
+        var noSnapshot, expired: Fallback?
         var uidOnly: Bool?
 
         enum CodingKeys: String, CodingKey {

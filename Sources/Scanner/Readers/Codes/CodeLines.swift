@@ -1,6 +1,6 @@
 /// Splits the bytes of a code scanner into codes: one a line, ended by CR or LF. A pure value.
 ///
-/// A code is 1 to `limitBytes` bytes of UTF-8 without control characters. Any other line is noise and is dropped as a
+/// A code is 1 to `limitBytes` bytes of UTF-8 without control characters. Any other line is noise. It is dropped as a
 /// whole, because a part of a code could be another valid code. A line that pauses for `pauseMs` is dropped too: its
 /// end was lost, and the next code must not be appended to it.
 struct CodeLines: Sendable {

@@ -1,8 +1,8 @@
 import Crypto
-package import ScanModel
+import ScanModel
 
-/// A secure unique NFC message (SUN, also SDM) of an NTAG 424 DNA, from its NDEF file (NXP AN12196, chapter 4). A pure
-/// value.
+/// A secure unique NFC message (SUN, also SDM) of an NTAG 424 DNA. It is in the NDEF file (NXP AN12196, chapter 4). A
+/// pure value.
 ///
 /// It contains UID and read counter, encrypted or plain, optional encrypted file data, and a MAC. The chip writes them
 /// into the query of a URL:
@@ -10,9 +10,9 @@ package import ScanModel
 /// - `enc`: the file data.
 /// - `cmac` (also `c`, `m`, `mac`): the MAC.
 ///
-/// One parameter may contain all three in this order. The MAC covers the text from the file data to the MAC, or no text
-/// if there is no file data.
-package struct SecureMessage: Hashable, Sendable {
+/// One parameter may contain all three in this order. The MAC covers the text from the file data to the MAC. Without
+/// file data it covers no text.
+struct SecureMessage: Hashable, Sendable {
     /// UID and counter in the form in which they were sent.
     enum Identity: Hashable, Sendable {
         /// 16 bytes, encrypted with the meta key.
@@ -21,17 +21,17 @@ package struct SecureMessage: Hashable, Sendable {
     }
 
     /// The content of a verified message.
-    package struct Content: Hashable, Sendable {
+    struct Content: Hashable, Sendable {
         /// 7 bytes.
-        package let uid: [UInt8]
+        let uid: [UInt8]
         /// Number of reads of the chip, including this one: 24 bits.
-        package let counter: Int64
+        let counter: Int64
         /// Decrypted file data. Empty if the message has none.
-        package let fileData: [UInt8]
+        let fileData: [UInt8]
     }
 
     /// Length of the UID of such a chip in bytes.
-    package static let uidLength = 7
+    static let uidLength = 7
     static let macLength = 8
     /// Maximum size of the file data. The NDEF file has 256 bytes, and each byte of file data takes two digits.
     static let fileDataLimitBytes = 112
@@ -49,7 +49,7 @@ package struct SecureMessage: Hashable, Sendable {
     /// duration reveals no key.
     ///
     /// - Returns: The content, or `nil` if the message verifies with no key set.
-    package func content(_ keys: SecureMessageKeys) -> Content? {
+    func content(_ keys: SecureMessageKeys) -> Content? {
         var content: Content?
         // All sets are tried, so that the duration does not reveal which one matches.
         for set in keys.sets {
@@ -107,7 +107,7 @@ extension SecureMessageKeys {
     ///   - uid: The UID that the chip sent when it was selected. A random one has 4 bytes and begins with 08.
     ///   - ndef: The NDEF message. If it is `nil` or no secure message, the chip is identified by its UID.
     /// - Returns: The identity and its proof.
-    package func identify(uid: [UInt8], ndef: [UInt8]?) -> (identity: TagIdentity, proof: Tap.Proof) {
+    func identify(uid: [UInt8], ndef: [UInt8]?) -> (identity: TagIdentity, proof: Tap.Proof) {
         guard let ndef, let message = NDEF.uri(ndef).flatMap({ SecureMessage.Finding(uri: $0) }) else {
             return SecureMessageKeys.identify(uid: uid)
         }
@@ -118,7 +118,7 @@ extension SecureMessageKeys {
     }
 
     /// Identifies a chip that sent only its UID.
-    package static func identify(uid: [UInt8]) -> (identity: TagIdentity, proof: Tap.Proof) {
+    static func identify(uid: [UInt8]) -> (identity: TagIdentity, proof: Tap.Proof) {
         (.uid(uid), isRandom(uid) ? .randomUID : .uid)
     }
 

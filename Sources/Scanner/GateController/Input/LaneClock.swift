@@ -10,6 +10,12 @@ package struct LaneTime: Sendable {
     /// Whether the device clock is synchronised with a time source.
     package var isSynchronised: @Sendable () -> Bool
 
+    /// Creates clocks from functions, for a simulation or a test.
+    ///
+    /// - Parameters:
+    ///   - nowMs: the device clock, in milliseconds since 1970-01-01 UTC.
+    ///   - monotonicMs: a monotonic clock, in milliseconds.
+    ///   - isSynchronised: whether the device clock is synchronised with a time source.
     package init(
         nowMs: @escaping @Sendable () -> Int64, monotonicMs: @escaping @Sendable () -> Int64,
         isSynchronised: @escaping @Sendable () -> Bool

@@ -1,8 +1,8 @@
 /// Converts the key events of a scanner in keyboard-wedge mode into bytes for `CodeLines`. A pure value.
 ///
 /// The events are `struct input_event` of linux/input.h. The scanner must use the US layout. Enter and Tab end a code.
-/// A key without a printable character (a control or function key, a modifier other than shift) becomes a NUL, so its
-/// line is noise. An overflow of the kernel's buffer has the same effect.
+/// A key without a printable character becomes a NUL, so its line is noise. Such keys are control and function keys,
+/// and modifiers other than shift. An overflow of the kernel's buffer has the same effect.
 struct KeyboardWedge: Sendable {
     /// Size of an event: two words of time, type, code, value.
     static let eventBytes = 2 * MemoryLayout<Int>.size + 8

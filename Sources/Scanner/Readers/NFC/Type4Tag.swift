@@ -2,9 +2,9 @@
 ///
 /// A pure state machine that returns commands and takes their answers. Whatever the chip answers, it sends at most
 /// `commandLimit` commands and accepts at most `messageLimitBytes`.
-package struct Type4Tag: Sendable {
+struct Type4Tag: Sendable {
     /// The next action of the caller.
-    package enum Action: Hashable, Sendable {
+    enum Action: Hashable, Sendable {
         /// Send this ISO 7816-4 command, and pass the answer with its status bytes to `answered`.
         case send([UInt8])
         /// The NDEF message. Empty if the file has none.
@@ -14,12 +14,12 @@ package struct Type4Tag: Sendable {
     }
 
     /// Maximum size of a message. A secure message has about 130 bytes, the file of the chip 256.
-    package static let messageLimitBytes = 1_024
+    static let messageLimitBytes = 1_024
     /// Maximum number of bytes in one read. With two bytes of length and two of status they fit into one frame of any
-    /// reader, and one read returns a complete secure message.
+    /// reader. One read returns a complete secure message.
     static let chunkBytes = 0xF0
     /// Maximum number of commands for one chip. Chips with small reads need the most.
-    package static let commandLimit = 96
+    static let commandLimit = 96
 
     private enum Step: Hashable, Sendable {
         case application, capabilitiesFile, capabilities, file, first
@@ -33,16 +33,14 @@ package struct Type4Tag: Sendable {
     private var fileBytes = 0
     private var chunk = 0
 
-    package init() {}
-
     /// Returns the first command.
-    package mutating func begin() -> Action {
+    mutating func begin() -> Action {
         self = Type4Tag()
         return send([0x00, 0xA4, 0x04, 0x00, 0x07] + Type4Tag.application + [0x00])
     }
 
     /// Returns the action after the answer to the last command.
-    package mutating func answered(_ response: [UInt8]) -> Action {
+    mutating func answered(_ response: [UInt8]) -> Action {
         guard response.count >= 2, Array(response.suffix(2)) == Type4Tag.success else { return .unsupported }
         let data = Array(response.dropLast(2))
         switch step {

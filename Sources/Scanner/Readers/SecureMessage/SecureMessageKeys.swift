@@ -31,6 +31,12 @@ package struct SecureMessageKeys: Sendable {
         let file: AES128
         let diversification: Diversification
 
+        /// Creates a key set.
+        ///
+        /// - Parameters:
+        ///   - meta: the key of the encrypted UID and counter.
+        ///   - file: the key of the MAC, or the master key from which it is derived.
+        ///   - diversification: the derivation of the key of a chip from `file`.
         package init(meta: AES128, file: AES128, diversification: Diversification) {
             (self.meta, self.file, self.diversification) = (meta, file, diversification)
         }
@@ -51,7 +57,7 @@ package struct SecureMessageKeys: Sendable {
         case uid(system: [UInt8])
 
         /// AN10922 allows 31 bytes, and the UID has 7.
-        package static let systemLimitBytes = 24
+        static let systemLimitBytes = 24
     }
 
     let sets: [KeySet]
@@ -156,7 +162,9 @@ package struct SecureMessageKeys: Sendable {
 
 /// An invalid key file. The description never contains a key.
 package struct SecureMessageKeysError: OperationError, Hashable {
+    /// `configuration`: the key file must be corrected.
     package var category: ErrorCategory { .configuration }
+    /// The path or line, and what is wrong there; never a key.
     package let description: String
     init(_ description: String) { self.description = description }
 }

@@ -9,8 +9,8 @@ import SerialPorts
 /// Linux such as `/dev/input/by-id/...-event-kbd`. The kind is detected when the path is opened.
 ///
 /// When the port cannot be opened or hangs up, the reader reports `.lost` once and tries again with back-off. It
-/// reports `.back`, also at the start, when the port has stayed open for a moment or has delivered a code. A scanner
-/// without codes is silent, so a broken one cannot be detected.
+/// reports `.back` when the port has stayed open for a moment or has delivered a code. This holds also at the start. A
+/// scanner without codes is silent, so a broken one cannot be detected.
 package final class CodeReader: Sendable {
     /// Maximum wait between two attempts to open the port, in milliseconds. A scanner that is connected again works
     /// within this time.

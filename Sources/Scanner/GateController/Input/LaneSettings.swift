@@ -11,6 +11,11 @@ extension Lane {
             /// Direction of its taps; on standard input, of lines without a direction.
             package var direction: Direction
 
+            /// Creates a reader.
+            ///
+            /// - Parameters:
+            ///   - name: the name in the settings, such as `stdin` or `nfc:auto`.
+            ///   - direction: the direction of its taps.
             package init(_ name: String, _ direction: Direction = .in) {
                 self.name = name
                 self.direction = direction
@@ -22,10 +27,13 @@ extension Lane {
 
         /// The scanner's data folder.
         package var folder: String
+        /// The scanner that journals the taps.
         package var scanner: ScannerID
+        /// The event's key, from which the tag IDs are derived.
         package var key: EventKey
         /// Name of the configured gate; `nil` for the scanner's own.
         package var gateName: String?
+        /// Form of the verdict lines.
         package var format: VerdictLine.Format
         /// In the order of their indices in `LaneEvent.reader`.
         package var readers: [Reader]
@@ -45,6 +53,15 @@ extension Lane {
         /// Use of the disk from which on an alarm is raised, in percent.
         package static let diskAlarmPercent = 80
 
+        /// Creates the settings of a lane. The caller sets the other fields.
+        ///
+        /// - Parameters:
+        ///   - folder: the scanner's data folder.
+        ///   - scanner: the scanner that journals the taps.
+        ///   - key: the event's key, from which the tag IDs are derived.
+        ///   - gateName: name of the configured gate; `nil` for the scanner's own.
+        ///   - format: form of the verdict lines.
+        ///   - readers: the sources of taps, in the order of their indices.
         package init(
             folder: String, scanner: ScannerID, key: EventKey, gateName: String? = nil,
             format: VerdictLine.Format = .text, readers: [Reader] = [Reader(Reader.stdin)]

@@ -23,6 +23,7 @@ package enum LaneEvent: Sendable {
 ///
 /// While the disk is slow, events wait in the mailbox. Taps and passages count from their arrival.
 package struct TimestampedEvent: Sendable {
+    /// The event.
     package var event: LaneEvent
     /// Device clock, in milliseconds since 1970-01-01 UTC.
     package var atMs: Int64
@@ -35,6 +36,12 @@ package struct TimestampedEvent: Sendable {
         self.init(event, atMs: time.nowMs(), monotonicMs: time.monotonicMs())
     }
 
+    /// Creates an event with a given time of arrival.
+    ///
+    /// - Parameters:
+    ///   - event: the event.
+    ///   - atMs: device clock, in milliseconds since 1970-01-01 UTC.
+    ///   - monotonicMs: monotonic clock, in milliseconds.
     package init(_ event: LaneEvent, atMs: Int64, monotonicMs: Int64) {
         self.event = event
         self.atMs = atMs

@@ -9,7 +9,9 @@ package struct TapLine: Hashable, Sendable {
     /// Chips have UIDs of 4, 7 or 10 bytes; other readers may have other lengths.
     package static let uidBytes = 1...32
 
+    /// The UID of the chip, 1 to 32 bytes.
     package let uid: [UInt8]
+    /// The direction of the line, otherwise of the reader.
     package let direction: Direction
     /// Milliseconds since 1970-01-01 UTC, rounded down; `nil` for the device clock.
     package let atMs: Int64?
@@ -75,6 +77,7 @@ package struct TapLine: Hashable, Sendable {
 package enum TapLineError: Error, Hashable, CustomStringConvertible, Sendable {
     case tooManyFields, direction, time, timeOutOfRange, colons, uidLength, uidDigits
 
+    /// The rule that the line breaks, without any content of the line.
     package var description: String {
         switch self {
         case .tooManyFields: "more than three fields"
