@@ -49,6 +49,6 @@ extension UnsettledBatches {
     }
 
     private func previous(_ index: Int) -> ScanBatch.After? {
-        index > 0 ? ScanBatch.After(log: sources[index - 1].journalID, lastSeq: sources[index - 1].lastSeq) : nil
+        index > 0 ? ScanBatch.After(journalID: sources[index - 1].journalID, lastSeq: sources[index - 1].lastSeq) : nil
     }
 }
