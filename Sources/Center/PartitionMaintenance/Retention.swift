@@ -10,9 +10,13 @@ package struct Retention {
 
     /// A partition that is old enough to be dropped.
     package struct Candidate: Sendable, Equatable {
+        /// Name of the table, in the schema `tapline_internal`.
         package let name: String
+        /// The lowest journal row ID that the partition holds.
         package let firstJournal: Int64
+        /// Number of stored scans.
         package let scans: Int
+        /// Size of the table with its indexes, in bytes.
         package let bytes: Int
         /// Why it must not be dropped yet; `nil` if it may.
         package let obstacle: String?

@@ -27,12 +27,22 @@ package struct RowError: OperationError, Hashable {
     package let number: Int
     /// The position for messages: `line 12`, `order ABC12-1`.
     package let place: String
+    /// The cause, without the position.
     package let message: String
     /// Whether the row names a pass that the registry does not have.
     package let isPassMissing: Bool
+    /// Always `failure`: the list must be corrected.
     package var category: ErrorCategory { .failure }
+    /// The position and the cause.
     package var description: String { "\(place): \(message)" }
 
+    /// Creates an error at a position.
+    ///
+    /// - Parameters:
+    ///   - number: see the property.
+    ///   - place: see the property.
+    ///   - message: the cause, without the position.
+    ///   - isPassMissing: whether the row names a pass that the registry does not have.
     package init(_ number: Int, at place: String, _ message: String, isPassMissing: Bool = false) {
         self.number = number
         self.place = place
@@ -55,11 +65,15 @@ package struct ImportRejected: OperationError {
     package private(set) var problems: [RowError] = []
     /// All errors, including those that were not kept.
     package private(set) var count = 0
+    /// Always `failure`: the list must be corrected. Nothing was stored.
     package var category: ErrorCategory { .failure }
 
+    /// Creates a list without errors.
     package init() {}
+    /// Creates a list of one error.
     package init(_ problem: RowError) { add(problem) }
 
+    /// Whether no error was added.
     package var isEmpty: Bool { count == 0 }
     /// Whether one of `problems` is a missing pass.
     package var isPassMissing: Bool { problems.contains { $0.isPassMissing } }
@@ -81,6 +95,7 @@ package struct ImportRejected: OperationError {
         count += more
     }
 
+    /// One line for each of `problems`, and the number of the errors that were not kept.
     package var description: String {
         let shown = problems.map(\.description).joined(separator: "\n")
         return shown + (count > problems.count ? "\n... and \(count - problems.count) more" : "")
@@ -94,6 +109,7 @@ package enum RegistrationListError: OperationError {
     /// The files are not answers of the pretix API, or hold no order.
     case unreadable(String)
 
+    /// `configuration` if a setting is missing, otherwise `failure`.
     package var category: ErrorCategory {
         switch self {
         case .eventKeyMissing: .configuration
@@ -101,6 +117,7 @@ package enum RegistrationListError: OperationError {
         }
     }
 
+    /// What is needed, or why the files cannot be read.
     package var description: String {
         switch self {
         case .eventKeyMissing: "the event key is needed: tag IDs are made from UIDs and codes with it"

@@ -33,6 +33,7 @@ package enum RegistryError: OperationError, Equatable {
     /// A constraint of the database rejected the change. The text says which rule.
     case constraint(String)
 
+    /// `configuration` if a setting is missing, otherwise `failure`.
     package var category: ErrorCategory {
         switch self {
         case .eventNameMissing, .zoneNeedsGate: .configuration
@@ -40,6 +41,7 @@ package enum RegistryError: OperationError, Equatable {
         }
     }
 
+    /// What is wrong, and what to correct. It names no option of a program.
     package var description: String {
         switch self {
         case .zoneMissing(let name): "there is no zone '\(name)' (tapline-center zone list)"

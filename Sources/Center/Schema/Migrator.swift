@@ -16,6 +16,11 @@ package struct Migrator {
     /// Key of the advisory lock: "TAPLINE" on a telephone keypad.
     private static let lockKey: Int64 = 8_275_463
 
+    /// Creates a migrator.
+    ///
+    /// - Parameters:
+    ///   - connection: used by this value alone while a call is running.
+    ///   - known: the migrations of this program, in order, with the versions 1, 2, ...
     package init(_ connection: PostgresConnection, _ known: [Migration] = Migration.all) {
         self.connection = connection
         self.known = known
@@ -118,10 +123,12 @@ package enum SchemaError: OperationError, Equatable {
     /// The file of the migration does not record that it was run.
     case unmarked(file: String)
 
+    /// `failure` for a defect of a migration, otherwise `configuration`.
     package var category: ErrorCategory {
         if case .unmarked = self { .failure } else { .configuration }
     }
 
+    /// What is wrong with the schema, and what to do.
     package var description: String {
         switch self {
         case .missing: "the database has no tapline schema: run `tapline-center migrate` first"

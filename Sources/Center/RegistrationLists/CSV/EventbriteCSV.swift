@@ -12,6 +12,7 @@ package import ScanModel
 ///
 /// Other columns (answers to questions, prices, addresses) are not read. Column names are not case-sensitive.
 package struct EventbriteCSV: RegistrationSource {
+    /// `eventbrite:`, which precedes the number of an attendee.
     package static let referencePrefix: String? = "eventbrite:"
 
     private enum Column: String, CaseIterable {
@@ -54,6 +55,7 @@ package struct EventbriteCSV: RegistrationSource {
 
     package static func place(_ number: Int, _ externalRef: String?) -> String { "line \(number)" }
 
+    /// Reads the report as a stream. It has all fields.
     package func read(
         passes: Set<String>, _ each: (RegistrationItem) throws -> Void
     ) throws -> Set<RegistrationField> {

@@ -19,13 +19,18 @@ package struct RegistrationCSV: RegistrationSource {
     package struct Identities: Sendable {
         /// `nil`: a list with UIDs or codes is rejected.
         package var key: EventKey?
+        /// The notation of the UIDs in the list.
         package var format = UIDFormat.hex
         /// Length of each UID in bytes; `nil`: any length.
         package var uidBytes: Int?
 
+        /// Creates settings for hexadecimal UIDs of any length.
+        ///
+        /// - Parameter key: the event key; `nil` if the list must not hold UIDs or codes.
         package init(key: EventKey?) { self.key = key }
     }
 
+    /// `nil`: the references of this format have no common prefix.
     package static let referencePrefix: String? = nil
     private let path: String
     private let identities: Identities
@@ -36,6 +41,7 @@ package struct RegistrationCSV: RegistrationSource {
         self.identities = identities
     }
 
+    /// Reads the file as a stream. The header determines the fields.
     package func read(
         passes: Set<String>, _ each: (RegistrationItem) throws -> Void
     ) throws -> Set<RegistrationField> {

@@ -19,6 +19,7 @@ package import ScanModel
 /// Orders in test mode are skipped, and so are positions that are not an admission and have no pass of their name.
 /// Prices, addresses and answers are not read. All files are held in memory, some hundred bytes for each position.
 package struct PretixExport: RegistrationSource {
+    /// `pretix:`, which precedes the code of an order and the number of its position.
     package static let referencePrefix: String? = "pretix:"
     /// Maximum size of a file, in bytes. A page of the API has 50 orders; a file can hold all pages.
     package static let fileLimitBytes = 256 << 20
@@ -80,10 +81,12 @@ package struct PretixExport: RegistrationSource {
         }
     }
 
+    /// The order and position of a row, or its number if it has no reference.
     package static func place(_ number: Int, _ externalRef: String?) -> String {
         "order " + (externalRef.map { String($0.dropFirst("pretix:".count)) } ?? "number \(number)")
     }
 
+    /// Reports every position that is not an add-on, with its add-ons. The list has all fields.
     package func read(
         passes: Set<String>, _ each: (RegistrationItem) throws -> Void
     ) throws -> Set<RegistrationField> {

@@ -24,6 +24,7 @@ package enum SnapshotExportError: OperationError {
     /// The folder is neither that of a scanner with a snapshot nor a published one.
     case noSnapshot(folder: String)
 
+    /// The category; for `database` that of the database error.
     package var category: ErrorCategory {
         switch self {
         case .invalidContent, .busy, .stopped, .noSnapshot: .failure
@@ -32,6 +33,7 @@ package enum SnapshotExportError: OperationError {
         }
     }
 
+    /// What failed and why. It names no option of a program.
     package var description: String {
         switch self {
         case .invalidContent(let detail): "snapshot export: \(detail)"

@@ -167,6 +167,7 @@ package enum ExportProgress: Sendable, Equatable, CustomStringConvertible {
     /// All tags are read; the finished file of this size is verified and compressed.
     case verifying(tags: Int64, bytes: Int64)
 
+    /// The step, with its numbers of tags and bytes.
     package var description: String {
         switch self {
         case .reading(let tags, let bytes): "reading: \(tags) tags, \(bytes) bytes"
