@@ -49,8 +49,8 @@ CREATE TABLE tapline.scans (
     PRIMARY KEY (journal_id, seq)
 ) PARTITION BY RANGE (journal_id);
 
--- Block ranges answer "since the start of the day" and "which ranges may hold this tag" without an index entry per
--- scan. An insert never meets a summarised range: the center summarises behind the writers. Four pages hold about 350
+-- Block ranges need no index entry per scan. They answer "since the start of the day" and "which ranges may hold this
+-- tag". An insert never meets a summarised range: the center summarises behind the writers. Four pages hold about 350
 -- scans. Larger ranges would read more rows for each matching scan.
 CREATE INDEX scans_blocks ON tapline.scans
     USING brin (received_at, tag_id int8_bloom_ops (n_distinct_per_range = 360, false_positive_rate = 0.001))
@@ -115,7 +115,7 @@ CREATE TRIGGER ensure_partitions AFTER INSERT ON tapline.journals FOR EACH ROW
     EXECUTE FUNCTION tapline_internal.ensure_scan_partitions();
 SELECT tapline_internal.ensure_scan_partition(tapline_internal.ensure_scan_partition(0));
 
--- Moves new journals to the next partition when the current one is a week old, or a day old and large. The unused ids
+-- Moves new journals to the next partition. The current one must be a week old, or a day old and large. The unused ids
 -- are taken one by one, so a concurrent insert still gets a unique id. Returns whether it moved.
 CREATE FUNCTION tapline_internal.rotate_scan_partition() RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE

@@ -15,7 +15,7 @@ CREATE TABLE tapline_internal.tracking_queue (
 
 -- Written by the tracker. The triggers below correct it when the registry changes after the scan. The low fillfactor
 -- leaves room for the next versions of each row on its page. Under load, running transactions still see the old
--- versions, and without room each move of a tag would cost an index entry.
+-- versions. Without room each move of a tag would cost an index entry.
 CREATE TABLE tapline.presence (
     tag_id bigint PRIMARY KEY,
     attendee_id bigint,
@@ -39,7 +39,7 @@ CREATE TABLE tapline_internal.annulled (
 );
 
 -- Counts per gate by the time of the tap. A slot starts at a whole minute. Scans tracked within two minutes of the tap
--- go to slots of ten seconds, so that the last minute is known to ten seconds.
+-- go to slots of ten seconds. So the last minute is known to ten seconds.
 CREATE TABLE tapline_internal.gate_flow (
     gate_id bigint NOT NULL,
     slot timestamptz NOT NULL,
@@ -90,8 +90,8 @@ CREATE CONSTRAINT TRIGGER presence_follows AFTER INSERT OR DELETE OR UPDATE OF t
 CREATE CONSTRAINT TRIGGER presence_follows AFTER INSERT OR DELETE OR UPDATE OF id, zone_id, from_zone_id ON tapline.gates
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION tapline_internal.presence_follows_registry();
 
--- A verdict 64 annuls the nearest earlier verdict-0 scan of its tag in its journal, nearly always one or two seqs
--- before. The settings make the planner walk the index backwards instead of sorting a journal.
+-- A verdict 64 annuls the nearest earlier verdict-0 scan of its tag in its journal. That is nearly always one or two
+-- seqs before. The settings make the planner walk the index backwards instead of sorting a journal.
 CREATE FUNCTION tapline_internal.annulled_seq(journal bigint, annulment bigint, tag bigint) RETURNS bigint
 LANGUAGE sql STABLE PARALLEL SAFE SET enable_bitmapscan = off SET enable_sort = off SET enable_seqscan = off AS $$
     SELECT seq FROM tapline.scans

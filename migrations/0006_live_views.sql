@@ -33,8 +33,8 @@ WHERE p.ordered_at >= (SELECT tapline.day_start())
 ORDER BY t.attendee_id, CASE WHEN t.attendee_id IS NULL THEN p.tag_id END, p.ordered_at DESC, p.log DESC, p.seq DESC;
 
 -- Each zone with its ancestors, outermost first and itself last, as ids and as names. A function because of ROWS: the
--- planner estimates a recursive query at millions of rows and spends seconds on JIT compilation of a query that runs
--- for milliseconds.
+-- planner estimates a recursive query at millions of rows. It then spends seconds on JIT compilation of a query that
+-- runs for milliseconds.
 CREATE FUNCTION tapline_internal.zone_paths() RETURNS TABLE (zone_id smallint, ids smallint[], path text[])
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 100 AS $$
 BEGIN

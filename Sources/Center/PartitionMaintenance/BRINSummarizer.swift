@@ -10,7 +10,7 @@ import Runtime
 struct BRINSummarizer {
     /// Pages per range, as in migrations/0002_scans.sql.
     static let rangePages: Int64 = 4
-    /// Pages at the end of a partition that writers may still fill. Each writer fills a page, and extends the table by
+    /// Pages at the end of a partition that writers may still fill. Each writer fills a page. It extends the table by
     /// 20 pages for each other writer that waits to extend it. These pages hold 11,000 scans, which are read in 2 ms.
     static let marginPages: Int64 = 128
     /// Maximum number of pages that one statement summarises: 180,000 scans, about 40 ms.

@@ -65,7 +65,7 @@ struct Partitions {
 
     /// Indexes a partition by tag and freezes it.
     ///
-    /// No transaction: CREATE INDEX CONCURRENTLY and VACUUM may not run in one, and no statement should hold its locks
+    /// No transaction: CREATE INDEX CONCURRENTLY and VACUUM may not run in one. No statement should hold its locks
     /// during the next one.
     private func close(_ name: String) throws(PostgresError) {
         let start = SystemClock.monotonicMs()

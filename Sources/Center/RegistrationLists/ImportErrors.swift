@@ -4,6 +4,7 @@ package import ErrorModel
 ///
 /// The description is the end of a sentence that begins with the name or the text of the cell.
 package struct CellError: Error, Sendable, CustomStringConvertible {
+    /// The cause, without name and text of the cell.
     package let description: String
     /// Whether the cell names a pass that the registry does not have.
     let isPassMissing: Bool
@@ -50,11 +51,13 @@ package struct RowError: OperationError, Hashable {
         self.isPassMissing = isPassMissing
     }
 
-    package init(line: Int, _ message: String) { self.init(line, at: "line \(line)", message) }
-
-    init(line: Int, _ error: CellError) {
-        self.init(line, at: "line \(line)", error.description, isPassMissing: error.isPassMissing)
+    init(_ number: Int, at place: String, _ error: CellError) {
+        self.init(number, at: place, error.description, isPassMissing: error.isPassMissing)
     }
+
+    init(line: Int, _ message: String) { self.init(line, at: "line \(line)", message) }
+
+    init(line: Int, _ error: CellError) { self.init(line, at: "line \(line)", error) }
 }
 
 /// A rejected list: the first errors in the order of the rows, and the number of all errors.

@@ -61,7 +61,7 @@ struct CSVReader {
     /// - Throws: `SystemError`, `RowError` if the file is not CSV text, and the errors of `each`.
     static func read(file path: String, _ each: (Item) throws -> Void) throws {
         var reader = CSVReader()
-        try Files.readChunks(path == "-" ? "/dev/stdin" : path) { try reader.read($0, each) }
+        try Files.readChunks(inputPath(path)) { try reader.read($0, each) }
         try reader.finish(each)
     }
 

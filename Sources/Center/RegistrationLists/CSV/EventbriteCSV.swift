@@ -13,7 +13,8 @@ package import ScanModel
 /// Other columns (answers to questions, prices, addresses) are not read. Column names are not case-sensitive.
 package struct EventbriteCSV: RegistrationSource {
     /// `eventbrite:`, which precedes the number of an attendee.
-    package static let referencePrefix: String? = "eventbrite:"
+    package static let referencePrefix: String? = prefix
+    private static let prefix = "eventbrite:"
 
     private enum Column: String, CaseIterable {
         case attendee = "Attendee #"
@@ -53,8 +54,6 @@ package struct EventbriteCSV: RegistrationSource {
         self.key = key
     }
 
-    package static func place(_ number: Int, _ externalRef: String?) -> String { "line \(number)" }
-
     /// Reads the report as a stream. It has all fields.
     package func read(
         passes: Set<String>, _ each: (RegistrationItem) throws -> Void
@@ -63,7 +62,7 @@ package struct EventbriteCSV: RegistrationSource {
             file: path,
             header: { Rows(columns: try Self.header($0), key: key, passes: passes) },
             each)
-        return [.category, .status, .access, .tags]
+        return RegistrationField.all
     }
 
     private static func header(_ record: CSVReader.Record) throws(RowError) -> CSVColumns<Column> {
@@ -108,7 +107,7 @@ package struct EventbriteCSV: RegistrationSource {
                 RegistrationRow(
                     number: record.line, name: try name(record) ?? "Attendee \(attendee)", category: ticket,
                     status: status, access: passes.contains(ticket) ? .passes([.init(pass: ticket)]) : nil,
-                    externalRef: "eventbrite:" + attendee, tags: tags))
+                    externalRef: prefix + attendee, tags: tags))
         }
 
         private func status(_ record: CSVReader.Record) throws(RowError) -> RegistrationRow.Status {

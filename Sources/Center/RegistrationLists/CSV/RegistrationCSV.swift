@@ -49,6 +49,4 @@ package struct RegistrationCSV: RegistrationSource {
             file: path, header: { try RegistrationCSVRows(header: $0, identities, passes) }, each)
         return rows.fields
     }
-
-    package static func place(_ number: Int, _ externalRef: String?) -> String { "line \(number)" }
 }

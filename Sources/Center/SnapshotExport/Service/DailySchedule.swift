@@ -42,8 +42,8 @@ package struct DailySchedule: Sendable {
 extension Manifest {
     /// Returns whether a new snapshot is due although the content has not changed.
     ///
-    /// It is due if the snapshot is older than `freshSinceS`, or if half of its lifetime is over, even if the lifetime
-    /// is short.
+    /// It is due if the snapshot is older than `freshSinceS`. It is also due if half of its lifetime is over, even if
+    /// the lifetime is short.
     ///
     /// - Parameters:
     ///   - freshSinceS: oldest acceptable creation time, in seconds since 1970.

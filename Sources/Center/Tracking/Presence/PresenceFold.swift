@@ -14,19 +14,6 @@ struct Sighting: Sendable, Equatable {
     var isInspection: Bool
     var gate: Int64?
 
-    init(
-        orderedAt: Int64, journalID: JournalID, seq: Int64, journal: Int64, isOut: Bool, isInspection: Bool,
-        gate: Int64?
-    ) {
-        self.orderedAt = orderedAt
-        self.journalID = journalID
-        self.seq = seq
-        self.journal = journal
-        self.isOut = isOut
-        self.isInspection = isInspection
-        self.gate = gate
-    }
-
     /// Returns whether this sighting is later in the order of contract.md section 4: time, journal ID, seq.
     func isAfter(_ other: Sighting) -> Bool {
         if orderedAt != other.orderedAt { return orderedAt > other.orderedAt }
