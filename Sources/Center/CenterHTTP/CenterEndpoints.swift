@@ -17,6 +17,8 @@ package struct CenterEndpoints: Sendable {
     private let snapshots: String?
     private let readiness: Readiness
 
+    /// Creates the endpoints. They are served once `service(_:)` runs.
+    ///
     /// - Parameters:
     ///   - metrics: rendered by `/metrics`.
     ///   - snapshots: the folder of the snapshot files; `nil` disables `/snapshot/`.

@@ -10,6 +10,8 @@ package final class MaintenanceService: Sendable {
     private let settings: MaintenanceSettings
     private let metrics: MaintenanceMetrics
 
+    /// Creates the maintenance. It starts when its `services()` run.
+    ///
     /// - Parameters:
     ///   - databaseURL: connection string or URL, in libpq's format.
     ///   - settings: the limits for closing and dropping partitions.

@@ -51,6 +51,8 @@ package struct Retention {
     private let connection: PostgresConnection
     private let silentJournalHours: Int
 
+    /// Creates the retention of one database.
+    ///
     /// - Parameters:
     ///   - connection: used by this value alone while a call is running.
     ///   - silentJournalHours: as in `MaintenanceSettings`.

@@ -90,6 +90,8 @@ package struct ImportRejected: OperationError {
         if problems.count > Self.limit { problems.removeLast() }
     }
 
+    /// Adds errors of which only the first are known.
+    ///
     /// - Parameters:
     ///   - others: errors to add.
     ///   - more: number of further errors that were counted only.

@@ -36,6 +36,8 @@ package final class Tracker: Sendable {
     private let metrics: TrackingMetrics
     private let doubleAdmissions: DoubleAdmissionRefresher
 
+    /// Creates a tracker with an empty queue. It connects when `run` is called.
+    ///
     /// - Parameters:
     ///   - databaseURL: connection string or URL, in libpq's format.
     ///   - statementTimeoutMs: the server's limit for one statement, in milliseconds.

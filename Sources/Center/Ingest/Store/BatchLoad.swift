@@ -33,6 +33,8 @@ package struct BatchLoad {
     private let store: IngestStore
     private let reportProblem: (String) -> Void
 
+    /// Creates a load with an empty report.
+    ///
     /// - Parameters:
     ///   - store: where the batches are stored.
     ///   - reportProblem: receives one line for each file that was not stored completely, with its name and the reason.

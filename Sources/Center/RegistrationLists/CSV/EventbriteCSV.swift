@@ -48,7 +48,11 @@ package struct EventbriteCSV: RegistrationSource {
     private let path: String
     private let key: EventKey
 
-    /// - Parameter path: `-` is standard input.
+    /// Creates the source. The file is opened by `read`.
+    ///
+    /// - Parameters:
+    ///   - path: the file; `-` is standard input.
+    ///   - key: the event key, for the tag IDs of the bar codes.
     package init(_ path: String, key: EventKey) {
         self.path = path
         self.key = key

@@ -3,7 +3,7 @@ package import ScanModel
 /// A registration list as CSV with the columns of contract.md section 8. It is read as a stream.
 ///
 /// The header names the columns, in any order: `name`; `uid`, `sun` (in a `UIDFormat`), `code` (text) or `tag_id` (as
-/// `tapline-center export` writes it); `category`; `zones` (names joined by `;`) or `pass`; `valid_from`, `valid_until`
+/// an export writes it); `category`; `zones` (names joined by `;`) or `pass`; `valid_from`, `valid_until`
 /// (RFC 3339); `status`; `external_ref`. Values whose column is missing stay unchanged in the database. An empty cell
 /// clears the value. Rows with the same `external_ref` are one attendee with several tags.
 package struct RegistrationCSV: RegistrationSource {
@@ -35,7 +35,11 @@ package struct RegistrationCSV: RegistrationSource {
     private let path: String
     private let identities: Identities
 
-    /// - Parameter path: `-` is standard input.
+    /// Creates the source. The file is opened by `read`.
+    ///
+    /// - Parameters:
+    ///   - path: the file; `-` is standard input.
+    ///   - identities: how tag IDs are derived from UIDs and codes.
     package init(_ path: String, _ identities: Identities) {
         self.path = path
         self.identities = identities

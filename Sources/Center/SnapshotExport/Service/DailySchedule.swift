@@ -5,6 +5,8 @@ import Snapshots
 package struct DailySchedule: Sendable {
     private let text: String
 
+    /// Parses a time of day.
+    ///
     /// - Parameter text: `HH:MM`. PostgreSQL resolves it on days with a clock change.
     /// - Throws: `SnapshotExportError.invalidTime`.
     package init(_ text: String) throws {
