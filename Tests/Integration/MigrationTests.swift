@@ -82,8 +82,20 @@ import Testing
         for attempt in [{ _ = try Migrator(connection).migrate() }, { try Migrator(connection).requireCurrent() }] {
             let error = try #require(throws: SchemaError.self) { try attempt() }
             #expect(error.category == .configuration)
-            #expect(error.description.contains("tapline-center export"))
+            #expect(error == .preRelease)
         }
+    }
+
+    @Test func commandsNameTheCommandThatMigrates() throws {
+        let database = try TestDatabase()
+        let list = try Run.it("tapline-center", ["zone", "list", "--database-url", database.url])
+        #expect(list.end == .exit(78))
+        #expect(list.errors.contains("the database has no tapline schema: run `tapline-center migrate` first"))
+        try database.connect().execute(
+            "CREATE SCHEMA tapline; CREATE TABLE tapline.schema_migrations (version integer)")
+        let migrate = try Run.it("tapline-center", ["migrate", "--database-url", database.url])
+        #expect(migrate.end == .exit(78))
+        #expect(migrate.errors.contains("`tapline-center export`, then `tapline-center migrate`"))
     }
 
     @Test func everyPublicObjectHasComment() throws {

@@ -17,6 +17,8 @@ package struct CenterEndpoints: Sendable {
     private let snapshots: String?
     private let readiness: Readiness
 
+    /// Creates the endpoints. They are served once `service(_:)` runs.
+    ///
     /// - Parameters:
     ///   - metrics: rendered by `/metrics`.
     ///   - snapshots: the folder of the snapshot files; `nil` disables `/snapshot/`.
@@ -79,11 +81,12 @@ package struct CenterEndpoints: Sendable {
     private static let startPage = """
         <!doctype html><html lang="en"><meta charset="utf-8"><title>Tapline</title>
         <h1>Tapline command center</h1>
-        <p>The figures are in PostgreSQL: run the scripts in <code>dashboards/</code> with psql, or query the views of the
-        schema <code>tapline</code>.</p>
+        <p>The figures are in PostgreSQL: run the scripts in <code>dashboards/</code> with psql, or query the views of
+        the schema <code>tapline</code>.</p>
         <ul><li><a href="/readyz">readyz</a>: state of the broker and database connections</li>
         <li><a href="/metrics">metrics</a>: metrics for Prometheus</li>
-        <li><a href="/snapshot/manifest.json">snapshot/manifest.json</a>: the newest snapshot of the registration list</li></ul>
+        <li><a href="/snapshot/manifest.json">snapshot/manifest.json</a>: the newest snapshot of the registration
+        list</li></ul>
         </html>
 
         """

@@ -7,6 +7,7 @@ package enum IngestError: OperationError {
     /// The broker is connected and no longer delivers. A new connection helps.
     case consumerLost(String)
 
+    /// `configuration` for a setting that must change, `unavailable` for a fault that a new connection corrects.
     package var category: ErrorCategory {
         switch self {
         case .shardReduction: .configuration
@@ -14,6 +15,7 @@ package enum IngestError: OperationError {
         }
     }
 
+    /// What was attempted and why it failed.
     package var description: String {
         switch self {
         case .shardReduction(let existing, let wanted):

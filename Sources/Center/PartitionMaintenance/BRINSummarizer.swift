@@ -1,5 +1,5 @@
-package import Postgres
-package import Runtime
+import Postgres
+import Runtime
 
 /// Summarises the block range index (`scans_blocks`) of open partitions, close behind the writers. Confined to its
 /// connection's thread.
@@ -7,10 +7,10 @@ package import Runtime
 /// A search for a tag then reads only the ranges whose Bloom filter may hold it, and the last pages. Ranges that
 /// writers may still fill are skipped. An insert into a summarised range would have to change the summary, which costs
 /// more than the insert.
-package struct BRINSummarizer {
+struct BRINSummarizer {
     /// Pages per range, as in migrations/0002_scans.sql.
     static let rangePages: Int64 = 4
-    /// Pages at the end of a partition that writers may still fill. Each writer fills a page, and extends the table by
+    /// Pages at the end of a partition that writers may still fill. Each writer fills a page. It extends the table by
     /// 20 pages for each other writer that waits to extend it. These pages hold 11,000 scans, which are read in 2 ms.
     static let marginPages: Int64 = 128
     /// Maximum number of pages that one statement summarises: 180,000 scans, about 40 ms.
@@ -24,7 +24,7 @@ package struct BRINSummarizer {
     private let connection: PostgresConnection
     private let metrics: MaintenanceMetrics
 
-    package init(_ connection: PostgresConnection, _ metrics: MaintenanceMetrics) {
+    init(_ connection: PostgresConnection, _ metrics: MaintenanceMetrics) {
         self.connection = connection
         self.metrics = metrics
     }
@@ -42,7 +42,7 @@ package struct BRINSummarizer {
     /// Summarises the written ranges of all open partitions.
     ///
     /// - Returns: the pause until the next call, in milliseconds.
-    package func step(_ stop: StopSignal) throws(PostgresError) -> Int {
+    func step(_ stop: StopSignal) throws(PostgresError) -> Int {
         var (isBusy, left) = (false, Int64(0))
         for partition in try open() {
             var done = partition.summarised

@@ -10,6 +10,8 @@ package final class MaintenanceService: Sendable {
     private let settings: MaintenanceSettings
     private let metrics: MaintenanceMetrics
 
+    /// Creates the maintenance. It starts when its `services()` run.
+    ///
     /// - Parameters:
     ///   - databaseURL: connection string or URL, in libpq's format.
     ///   - settings: the limits for closing and dropping partitions.
@@ -45,8 +47,14 @@ package struct MaintenanceSettings: Sendable {
     /// partitions.
     package var keepDays: Int?
 
+    /// The valid values of `keepDays`, in days: one day to a hundred years.
     package static let keepDaysRange = 1...36_500
 
+    /// Creates the settings.
+    ///
+    /// - Parameters:
+    ///   - silentJournalHours: see the property; in hours.
+    ///   - keepDays: see the property; in days. `nil` keeps all partitions.
     package init(silentJournalHours: Int = 48, keepDays: Int? = nil) {
         self.silentJournalHours = silentJournalHours
         self.keepDays = keepDays
@@ -54,11 +62,11 @@ package struct MaintenanceSettings: Sendable {
 }
 
 /// The metrics of the maintenance, described in docs/reference/metrics.md.
-package final class MaintenanceMetrics: Sendable {
+final class MaintenanceMetrics: Sendable {
     let unsummarised: Gauge
     let closed, retired: Counter
 
-    package init(_ metrics: Metrics) {
+    init(_ metrics: Metrics) {
         unsummarised = metrics.gauge(
             "tapline_growth_unsummarised_pages", "Pages of open partitions that a search for a tag reads completely.")
         closed = metrics.counter("tapline_growth_partitions_closed_total", "Partitions indexed by tag and frozen.")

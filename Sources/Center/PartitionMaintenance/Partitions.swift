@@ -1,10 +1,10 @@
 import LinuxSystem
-package import Postgres
-package import Runtime
+import Postgres
+import Runtime
 
 /// Makes partitions ahead, rotates to the next one, closes those whose journals are finished, and drops old ones.
 /// Confined to its connection's thread.
-package struct Partitions {
+struct Partitions {
     /// Pause between two steps, in milliseconds.
     static let pauseMs = 30_000
 
@@ -17,7 +17,7 @@ package struct Partitions {
     ///   - connection: used by these calls only.
     ///   - settings: the limits for closing and dropping partitions.
     ///   - metrics: receives the results.
-    package init(_ connection: PostgresConnection, _ settings: MaintenanceSettings, _ metrics: MaintenanceMetrics) {
+    init(_ connection: PostgresConnection, _ settings: MaintenanceSettings, _ metrics: MaintenanceMetrics) {
         self.connection = connection
         self.settings = settings
         self.metrics = metrics
@@ -28,7 +28,7 @@ package struct Partitions {
     /// - Parameter stop: ends the step after the current partition.
     /// - Returns: the pause until the next call, in milliseconds.
     /// - Throws: `PostgresError`. The work is repeated by the next call.
-    package func step(_ stop: StopSignal) throws -> Int {
+    func step(_ stop: StopSignal) throws -> Int {
         try connection.execute("SET lock_timeout = '5s'; SET vacuum_cost_delay = '2ms'")
         try makeAhead()
         if try connection.query("SELECT tapline_internal.rotate_scan_partition()").bool(0, 0) {
@@ -43,7 +43,7 @@ package struct Partitions {
     /// transaction makes a partition.
     ///
     /// - Throws: `PostgresError`. The next call repeats the work.
-    package func makeAhead() throws(PostgresError) {
+    func makeAhead() throws(PostgresError) {
         try connection.query(
             """
             SELECT tapline_internal.ensure_scan_partition(
@@ -65,7 +65,7 @@ package struct Partitions {
 
     /// Indexes a partition by tag and freezes it.
     ///
-    /// No transaction: CREATE INDEX CONCURRENTLY and VACUUM may not run in one, and no statement should hold its locks
+    /// No transaction: CREATE INDEX CONCURRENTLY and VACUUM may not run in one. No statement should hold its locks
     /// during the next one.
     private func close(_ name: String) throws(PostgresError) {
         let start = SystemClock.monotonicMs()

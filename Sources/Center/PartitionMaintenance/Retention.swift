@@ -8,19 +8,51 @@ package struct Retention {
     /// Lock timeout of a drop, in milliseconds. Store transactions queue behind a drop that waits for readers.
     static let lockMs = 500
 
+    /// Why a partition that is old enough is kept. The description is for the user.
+    package enum Obstacle: Sendable, Equatable, CustomStringConvertible {
+        /// Number of gaps that are neither filled nor accepted as lost.
+        case openGaps(Int64)
+        /// Number of scans that the scanners of unfinished journals have not uploaded.
+        case backlog(scans: Int64)
+        /// Number of journals that can still grow.
+        case unfinishedJournals(Int64)
+
+        /// The number, and for gaps the SQL names that help.
+        package var description: String {
+            switch self {
+            case .openGaps(let count): "\(count) gaps are open: see tapline.seq_gaps and tapline.accept_gap"
+            case .backlog(let scans): "scanners still hold \(scans) scans"
+            case .unfinishedJournals(let count): "\(count) journals are not finished"
+            }
+        }
+
+        /// Returns the first obstacle, or `nil` without one.
+        fileprivate static func first(gaps: Int64, backlog: Int64, unfinished: Int64) -> Obstacle? {
+            if gaps > 0 { return .openGaps(gaps) }
+            if backlog > 0 { return .backlog(scans: backlog) }
+            return unfinished > 0 ? .unfinishedJournals(unfinished) : nil
+        }
+    }
+
     /// A partition that is old enough to be dropped.
     package struct Candidate: Sendable, Equatable {
+        /// Name of the table, in the schema `tapline_internal`.
         package let name: String
+        /// The lowest journal row ID that the partition holds.
         package let firstJournal: Int64
+        /// Number of stored scans.
         package let scans: Int
+        /// Size of the table with its indexes, in bytes.
         package let bytes: Int
         /// Why it must not be dropped yet; `nil` if it may.
-        package let obstacle: String?
+        package let obstacle: Obstacle?
     }
 
     private let connection: PostgresConnection
     private let silentJournalHours: Int
 
+    /// Creates the retention of one database.
+    ///
     /// - Parameters:
     ///   - connection: used by this value alone while a call is running.
     ///   - silentJournalHours: as in `MaintenanceSettings`.
@@ -33,10 +65,8 @@ package struct Retention {
     package func candidates(keepDays: Int) throws(PostgresError) -> [Candidate] {
         let rows = try connection.query(
             """
-            SELECT name, first_journal, scans, bytes, CASE
-                WHEN gaps > 0 THEN gaps || ' gaps are open: see tapline.seq_gaps and tapline.accept_gap'
-                WHEN unfinished_backlog > 0 THEN 'scanners still hold ' || unfinished_backlog || ' scans'
-                WHEN unfinished_heard_at > now() - $2 * interval '1 hour' THEN unfinished || ' journals are not finished' END
+            SELECT name, first_journal, scans, bytes, gaps, unfinished_backlog,
+                CASE WHEN unfinished_heard_at > now() - $2 * interval '1 hour' THEN unfinished ELSE 0 END
             FROM tapline.scan_partition_state
             WHERE retired_at IS NULL AND is_full AND coalesce(heard_at, created_at) < now() - $1 * interval '1 day'
             ORDER BY first_journal
@@ -44,7 +74,8 @@ package struct Retention {
         return (0..<rows.rowCount).map {
             Candidate(
                 name: rows.text($0, 0), firstJournal: rows.int($0, 1), scans: Int(rows.int($0, 2)),
-                bytes: Int(rows.int($0, 3)), obstacle: rows.optionalText($0, 4))
+                bytes: Int(rows.int($0, 3)),
+                obstacle: .first(gaps: rows.int($0, 4), backlog: rows.int($0, 5), unfinished: rows.int($0, 6)))
         }
     }
 

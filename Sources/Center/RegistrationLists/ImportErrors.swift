@@ -4,6 +4,7 @@ package import ErrorModel
 ///
 /// The description is the end of a sentence that begins with the name or the text of the cell.
 package struct CellError: Error, Sendable, CustomStringConvertible {
+    /// The cause, without name and text of the cell.
     package let description: String
     /// Whether the cell names a pass that the registry does not have.
     let isPassMissing: Bool
@@ -27,12 +28,22 @@ package struct RowError: OperationError, Hashable {
     package let number: Int
     /// The position for messages: `line 12`, `order ABC12-1`.
     package let place: String
+    /// The cause, without the position.
     package let message: String
     /// Whether the row names a pass that the registry does not have.
     package let isPassMissing: Bool
+    /// Always `failure`: the list must be corrected.
     package var category: ErrorCategory { .failure }
+    /// The position and the cause.
     package var description: String { "\(place): \(message)" }
 
+    /// Creates an error at a position.
+    ///
+    /// - Parameters:
+    ///   - number: see the property.
+    ///   - place: see the property.
+    ///   - message: the cause, without the position.
+    ///   - isPassMissing: whether the row names a pass that the registry does not have.
     package init(_ number: Int, at place: String, _ message: String, isPassMissing: Bool = false) {
         self.number = number
         self.place = place
@@ -40,11 +51,13 @@ package struct RowError: OperationError, Hashable {
         self.isPassMissing = isPassMissing
     }
 
-    package init(line: Int, _ message: String) { self.init(line, at: "line \(line)", message) }
-
-    init(line: Int, _ error: CellError) {
-        self.init(line, at: "line \(line)", error.description, isPassMissing: error.isPassMissing)
+    init(_ number: Int, at place: String, _ error: CellError) {
+        self.init(number, at: place, error.description, isPassMissing: error.isPassMissing)
     }
+
+    init(line: Int, _ message: String) { self.init(line, at: "line \(line)", message) }
+
+    init(line: Int, _ error: CellError) { self.init(line, at: "line \(line)", error) }
 }
 
 /// A rejected list: the first errors in the order of the rows, and the number of all errors.
@@ -55,11 +68,15 @@ package struct ImportRejected: OperationError {
     package private(set) var problems: [RowError] = []
     /// All errors, including those that were not kept.
     package private(set) var count = 0
+    /// Always `failure`: the list must be corrected. Nothing was stored.
     package var category: ErrorCategory { .failure }
 
+    /// Creates a list without errors.
     package init() {}
+    /// Creates a list of one error.
     package init(_ problem: RowError) { add(problem) }
 
+    /// Whether no error was added.
     package var isEmpty: Bool { count == 0 }
     /// Whether one of `problems` is a missing pass.
     package var isPassMissing: Bool { problems.contains { $0.isPassMissing } }
@@ -73,6 +90,8 @@ package struct ImportRejected: OperationError {
         if problems.count > Self.limit { problems.removeLast() }
     }
 
+    /// Adds errors of which only the first are known.
+    ///
     /// - Parameters:
     ///   - others: errors to add.
     ///   - more: number of further errors that were counted only.
@@ -81,6 +100,7 @@ package struct ImportRejected: OperationError {
         count += more
     }
 
+    /// One line for each of `problems`, and the number of the errors that were not kept.
     package var description: String {
         let shown = problems.map(\.description).joined(separator: "\n")
         return shown + (count > problems.count ? "\n... and \(count - problems.count) more" : "")
@@ -94,6 +114,7 @@ package enum RegistrationListError: OperationError {
     /// The files are not answers of the pretix API, or hold no order.
     case unreadable(String)
 
+    /// `configuration` if a setting is missing, otherwise `failure`.
     package var category: ErrorCategory {
         switch self {
         case .eventKeyMissing: .configuration
@@ -101,6 +122,7 @@ package enum RegistrationListError: OperationError {
         }
     }
 
+    /// What is needed, or why the files cannot be read.
     package var description: String {
         switch self {
         case .eventKeyMissing: "the event key is needed: tag IDs are made from UIDs and codes with it"

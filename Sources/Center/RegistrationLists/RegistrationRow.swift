@@ -24,7 +24,7 @@ package struct RegistrationRow: Sendable {
         package var isRestorable = false
     }
 
-    /// Status of the attendee in the list..
+    /// Status of the attendee in the list.
     package enum Status: String, CaseIterable, Sendable { case active, blocked, void }
 
     /// The access of an attendee: passes, or zones with times.
@@ -100,5 +100,5 @@ package struct RegistrationRow: Sendable {
     }
 }
 
-/// Status of one tag in the registry, as written in lists and on the command line.
+/// Status of one tag in the registry, as written in lists.
 package enum TagStatus: String, CaseIterable, Sendable { case active, lost, void }

@@ -19,12 +19,27 @@ package protocol RegistrationSource {
     ) throws -> Set<RegistrationField>
 
     /// Returns the position of a row, for messages.
+    ///
+    /// - Parameters:
+    ///   - number: the rank of the row, as in `RowError.number`.
+    ///   - externalRef: the reference of the row; `nil` if it has none.
     static func place(_ number: Int, _ externalRef: String?) -> String
 }
 
+extension RegistrationSource {
+    /// The position of a row in a CSV file: its line.
+    package static func place(_ number: Int, _ externalRef: String?) -> String { "line \(number)" }
+}
+
+/// Returns the path to open for the path of a list: `-` is standard input.
+func inputPath(_ path: String) -> String { path == "-" ? "/dev/stdin" : path }
+
 /// Attendee data that a list can have.
-package enum RegistrationField: Hashable, Sendable {
+package enum RegistrationField: CaseIterable, Sendable {
     case category, status, access, tags
+
+    /// The fields of a list that has all of them.
+    static let all = Set(allCases)
 }
 
 /// One entry of a list.

@@ -23,7 +23,7 @@ package enum UIDFormat: String, CaseIterable, Sendable {
     /// Valid lengths of a UID that is written as a number, in bytes. 7 bytes need 17 digits; longer UIDs are not
     /// delivered as numbers.
     package static let numberLengths = 4...7
-    /// The cascade tag (ISO 14443-3), which a chip with a UID of 7 or 10 bytes sends before the first 3 bytes.
+    /// The cascade tag (ISO 14443-3). A chip with a UID of 7 or 10 bytes sends it before the first 3 bytes.
     private static let cascadeTag: UInt8 = 0x88
 
     /// Returns the bytes of a UID in the order in which the chip sends them.

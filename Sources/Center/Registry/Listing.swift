@@ -2,6 +2,7 @@ package import Postgres
 
 /// The rows of a query as aligned columns, or as a JSON array of objects.
 package struct Listing: Sendable {
+    /// Names of the columns, in the order of the query.
     package let columns: [String]
     /// NULL is the empty text.
     package let rows: [[String]]

@@ -33,6 +33,7 @@ package enum RegistryError: OperationError, Equatable {
     /// A constraint of the database rejected the change. The text says which rule.
     case constraint(String)
 
+    /// `configuration` if a setting is missing, otherwise `failure`.
     package var category: ErrorCategory {
         switch self {
         case .eventNameMissing, .zoneNeedsGate: .configuration
@@ -40,13 +41,14 @@ package enum RegistryError: OperationError, Equatable {
         }
     }
 
+    /// What is wrong, and what to correct. It names no command or option of a program.
     package var description: String {
         switch self {
-        case .zoneMissing(let name): "there is no zone '\(name)' (tapline-center zone list)"
-        case .gateMissing(let name): "there is no gate '\(name)' (tapline-center gate list)"
+        case .zoneMissing(let name): "there is no zone '\(name)'"
+        case .gateMissing(let name): "there is no gate '\(name)'"
         case .gateNeedsZone(let name): "there is no gate '\(name)', and no zone is given to create it with"
         case .gateLeadsInto(let zone, let gate, let given):
-            "gate '\(gate)' leads into zone '\(zone)', not '\(given)' (tapline-center gate set)"
+            "gate '\(gate)' leads into zone '\(zone)', not '\(given)'"
         case .zoneNeedsGate: "a zone is given without the gate that leads into it"
         case .scannerMissing(let id): "there is no scanner '\(id)'"
         case .eventNameMissing: "the event has no name yet, and none is given"

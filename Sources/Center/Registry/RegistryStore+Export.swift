@@ -3,10 +3,12 @@ import Postgres
 extension RegistryStore {
     /// The result of an export.
     package struct Exported: Sendable, Hashable {
+        /// Attendees in the list.
         package var rows = 0
         /// Attendees with neither reference nor tag. A later import could not match them.
         package var leftOut = 0
 
+        /// Creates the result of an empty list.
         package init() {}
     }
 

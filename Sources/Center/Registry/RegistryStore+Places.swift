@@ -5,7 +5,8 @@ extension RegistryStore {
 
     /// Sets properties of the event.
     ///
-    /// A change of time zone or day start changes event days in reports and in the next snapshot, also for past scans.
+    /// A change of time zone or day start changes event days in reports and in the next snapshot. This includes the
+    /// days of past scans.
     ///
     /// - Parameters:
     ///   - name: required the first time; `nil`: unchanged.

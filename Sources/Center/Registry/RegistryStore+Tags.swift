@@ -19,8 +19,8 @@ extension RegistryStore {
     /// Makes a tag lost, and gives its attendee another one.
     ///
     /// - Returns: the name of the attendee.
-    /// - Throws: `RegistryError` if the old tag is unknown, if the tags are the same, or if the new tag belongs to
-    ///   another attendee; `PostgresError`.
+    /// - Throws: `RegistryError` if the old tag is unknown, or if the tags are the same; also if the new tag belongs to
+    ///   another attendee. `PostgresError`.
     package func replaceTag(_ old: TagID, by new: TagID) throws -> String {
         try change {
             guard old != new else { throw RegistryError.tagReplacesItself }

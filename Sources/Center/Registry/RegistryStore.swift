@@ -2,14 +2,16 @@ package import Postgres
 import Runtime
 import Schema
 
-/// The registration list, zones, gates and scanners of the event. Each command of `tapline-center` that changes them is
-/// one call, in one transaction.
+/// The registration list, zones, gates and scanners of the event. Each change is one call, in one transaction.
 ///
 /// Calls throw `RegistryError` for a rejected change, and `PostgresError`.
 package struct RegistryStore {
     let connection: PostgresConnection
     let log = Log("registry")
 
+    /// Uses a connection, and checks its schema.
+    ///
+    /// - Parameter connection: used by this value alone while a call is running.
     /// - Throws: `SchemaError` unless the schema is the one that this program needs; `PostgresError`.
     package init(_ connection: PostgresConnection) throws {
         self.connection = connection
@@ -21,6 +23,8 @@ package struct RegistryStore {
         case keep, clear
         case set(Value)
 
+        /// Returns the change that a text stands for.
+        ///
         /// - Parameter text: `nil` keeps the value; an empty text clears it.
         package static func text(_ text: String?) -> Change<String> {
             guard let text else { return .keep }

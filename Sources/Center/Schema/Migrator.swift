@@ -16,6 +16,11 @@ package struct Migrator {
     /// Key of the advisory lock: "TAPLINE" on a telephone keypad.
     private static let lockKey: Int64 = 8_275_463
 
+    /// Creates a migrator.
+    ///
+    /// - Parameters:
+    ///   - connection: used by this value alone while a call is running.
+    ///   - known: the migrations of this program, in order, with the versions 1, 2, ...
     package init(_ connection: PostgresConnection, _ known: [Migration] = Migration.all) {
         self.connection = connection
         self.known = known
@@ -62,8 +67,8 @@ package struct Migrator {
         let schema = try connection.query(
             "SELECT to_regclass('tapline.schema_migrations'), to_regnamespace('tapline_internal')")
         guard !schema.isNull(0, 0) else { return [] }
-        // The first migration of every release makes this schema. The names of pre-release migrations partly equal the
-        // current ones, and migrations run by psql have no checksum, so neither can tell.
+        // The first migration of every release makes this schema. Names and checksums prove nothing: the names of
+        // pre-release migrations partly equal the current ones, and migrations run by psql have no checksum.
         guard !schema.isNull(0, 1) else {
             throw SchemaError.preRelease
         }
@@ -118,18 +123,19 @@ package enum SchemaError: OperationError, Equatable {
     /// The file of the migration does not record that it was run.
     case unmarked(file: String)
 
+    /// `failure` for a defect of a migration, otherwise `configuration`.
     package var category: ErrorCategory {
         if case .unmarked = self { .failure } else { .configuration }
     }
 
+    /// What is wrong with the schema. It names no command of a program.
     package var description: String {
         switch self {
-        case .missing: "the database has no tapline schema: run `tapline-center migrate` first"
-        case .outdated: "the database schema is out of date: run `tapline-center migrate` first"
+        case .missing: "the database has no tapline schema"
+        case .outdated: "the database schema is out of date"
         case .preRelease:
             "this database was made by a pre-release version of tapline and cannot be migrated: export the "
-                + "registration list with that version (`tapline-center export`), create a new database, then run "
-                + "`tapline-center migrate` and `tapline-center import` on it"
+                + "registration list with that version, create a new database, migrate it, and import the list"
         case .newer(let version, let name):
             "the database has migration \(version) (\(name)), which this program does not know: it belongs to a newer "
                 + "version of tapline"

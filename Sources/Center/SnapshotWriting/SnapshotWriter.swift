@@ -45,7 +45,8 @@ package final class SnapshotWriter {
                 id INTEGER PRIMARY KEY, name TEXT NOT NULL, zone INTEGER NOT NULL, from_zone INTEGER,
                 policy TEXT NOT NULL);
             CREATE TABLE scanners(scanner TEXT PRIMARY KEY NOT NULL, gate INTEGER) WITHOUT ROWID;
-            CREATE TABLE days(day TEXT PRIMARY KEY NOT NULL, starts INTEGER NOT NULL, ends INTEGER NOT NULL) WITHOUT ROWID;
+            CREATE TABLE days(day TEXT PRIMARY KEY NOT NULL, starts INTEGER NOT NULL, ends INTEGER NOT NULL) \
+            WITHOUT ROWID;
             CREATE TABLE meta(key TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) WITHOUT ROWID;
             """)
         self.database = database
@@ -124,10 +125,10 @@ package final class SnapshotWriter {
         return database
     }
 
-    /// The content hash (`SnapshotContent.hash`) of the rows added so far, if the rows of each table were added in key
-    /// order.
+    /// The content hash (`SnapshotContent.hash`) of the rows added so far.
     ///
-    /// `nil` if rows of `access` were added after many rows of `attendees`, or if a value is invalid in a snapshot.
+    /// `nil` if the rows of a table were not added in key order, or if a value is invalid. Also `nil` if rows of
+    /// `access` were added after many rows of `attendees`.
     package var content: String? { written.finish() }
 
     /// The size of the file if it ended now, in bytes. The error is at most two pages.

@@ -39,8 +39,9 @@ struct WrittenContent {
         rows[table.rawValue].endRow()
     }
 
-    /// Returns the hash in hexadecimal, or `nil` if the rows were not added in the required order or hold invalid
-    /// values.
+    /// Returns the hash in hexadecimal.
+    ///
+    /// - Returns: `nil` if the rows were not added in the required order, or hold invalid values.
     func finish() -> String? {
         guard isInOrder else { return nil }
         var whole = self

@@ -54,6 +54,7 @@ package struct StoredScans: Sendable {
         self.isBehind = isBehind
     }
 
+    /// Number of scans.
     package var count: Int { atMs.count }
 
     /// Returns least(scanned_at, received_at) of a scan, microseconds since 1970-01-01 UTC.

@@ -5,14 +5,14 @@ import Synchronization
 
 /// Keeps presence, annulments and flow at most one second behind the stored scans.
 ///
-/// Its queue in memory is a short cut. Runs that do not fit, runs that were queued when the center crashed, and runs
-/// that another program stored are read from `tapline_internal.tracking_queue`.
+/// Its queue in memory is a short cut. Other runs are read from `tapline_internal.tracking_queue`: runs that do not
+/// fit, runs that were queued when the center crashed, and runs that another program stored.
 package final class Tracker: Sendable {
     /// Maximum number of queued scans, at 14 bytes each: about two seconds of a backlog at full speed.
     static let scansLimit = 1_000_000
     static let runsLimit = 16_384
-    /// Maximum number of scans of one transaction. Large enough that a busy tag is moved once for many scans, small
-    /// enough that the transaction ends within the second.
+    /// Maximum number of scans of one transaction. It is large enough that a busy tag is moved once for many scans. It
+    /// is small enough that the transaction ends within the second.
     static let transactionScansLimit = 600_000
     /// Minimum interval between the beginnings of two transactions, in milliseconds.
     static let minimumIntervalMs: Int64 = 40
@@ -36,6 +36,8 @@ package final class Tracker: Sendable {
     private let metrics: TrackingMetrics
     private let doubleAdmissions: DoubleAdmissionRefresher
 
+    /// Creates a tracker with an empty queue. It connects when `run` is called.
+    ///
     /// - Parameters:
     ///   - databaseURL: connection string or URL, in libpq's format.
     ///   - statementTimeoutMs: the server's limit for one statement, in milliseconds.

@@ -86,7 +86,8 @@ enum Commands {
 
     private static func hint(_ error: SnapshotExportError) -> String? {
         switch error {
-        case .eventNameMissing: " (or use --event NAME)"
+        case .eventNameMissing: ": set it with tapline-center event set (or use --event NAME)"
+        case .schemaMissing: ": run tapline-center migrate"
         case .eventNameDiffers: " (omit --event, or use the name in the database)"
         default: nil
         }

@@ -1,6 +1,7 @@
-import PartitionMaintenance
 import Postgres
 import Runtime
+
+@testable import PartitionMaintenance
 
 extension IngestFixture {
     /// Performs the periodic work on the partitions once.

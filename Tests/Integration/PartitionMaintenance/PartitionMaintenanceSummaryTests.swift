@@ -1,8 +1,9 @@
-import PartitionMaintenance
 import Postgres
 import Runtime
 import TestSupport
 import Testing
+
+@testable import PartitionMaintenance
 
 /// Tests the block range summaries and the indexes of the partitions by the pages that a search reads.
 @Suite struct PartitionMaintenanceSummaryTests {

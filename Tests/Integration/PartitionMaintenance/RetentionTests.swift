@@ -37,7 +37,7 @@ import Testing
         return try retention.drop(partition, keepDays: 20, force: force)
     }
 
-    private func obstacles() throws -> [String?] { try retention.candidates(keepDays: 20).map(\.obstacle) }
+    private func obstacles() throws -> [Retention.Obstacle?] { try retention.candidates(keepDays: 20).map(\.obstacle) }
 
     private func partitions() throws -> [String] {
         try fixture.texts(
@@ -93,21 +93,20 @@ import Testing
             INSERT INTO tapline.journals (id, log, scanner_id, backlog, last_received_at)
                 VALUES (2002, gen_random_uuid(), 's-3', 5, now() - interval '30 days');
             """)
-        #expect(
-            try obstacles() == [
-                "1 gaps are open: see tapline.seq_gaps and tapline.accept_gap", "scanners still hold 5 scans",
-            ])
+        #expect(try obstacles() == [.openGaps(1), .backlog(scans: 5)])
+        #expect(Retention.Obstacle.backlog(scans: 5).description == "scanners still hold 5 scans")
+        #expect(Retention.Obstacle.unfinishedJournals(1).description == "1 journals are not finished")
         #expect(try drop("scans_0_1999") == nil)
         #expect(try drop("scans_2000_3999") == nil)
         #expect(try fixture.int("SELECT count(*) FROM tapline.scans") == 600)
         try connection.execute("SELECT tapline.accept_gap(1, 101, 102)")
         try connection.execute("UPDATE tapline.journals SET announced_seq = 120 WHERE id = 2")
-        #expect(try obstacles()[0]?.hasPrefix("1 gaps") == true)
+        #expect(try obstacles().first == .openGaps(1))
         try connection.execute("SELECT tapline.accept_gap(2, 101, 120)")
         try connection.execute("UPDATE tapline.journals SET backlog = 0")
         #expect(try obstacles() == [nil, nil])
         let patient = Retention(connection, silentJournalHours: 24 * 31)
-        #expect(try patient.candidates(keepDays: 20).map(\.obstacle) == [nil, "1 journals are not finished"])
+        #expect(try patient.candidates(keepDays: 20).map(\.obstacle) == [nil, .unfinishedJournals(1)])
         try connection.execute("UPDATE tapline.journals SET backlog = 5 WHERE id = 2002")
         #expect(try drop("scans_2000_3999", force: true) == 200)
     }

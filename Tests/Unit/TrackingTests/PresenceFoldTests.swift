@@ -1,7 +1,8 @@
 import ScanModel
 import TestSupport
 import Testing
-import Tracking
+
+@testable import Tracking
 
 /// Tests the fold against the definition of presence, applied to all scans at once.
 struct PresenceFoldTests {

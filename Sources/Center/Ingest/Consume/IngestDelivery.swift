@@ -41,8 +41,9 @@ package struct IngestDelivery: Sendable {
     /// A batch file.
     ///
     /// The identity is the one that the batch names: access to the database implies the right to publish for any
-    /// scanner. A file that is not a batch, or whose bytes differ from the digest in its name, gets its file name as
-    /// routing key. A batch altered on a USB stick must not be stored when the quarantine is replayed either.
+    /// scanner. A file that is not a batch gets its file name as routing key. So does a file whose bytes differ from
+    /// the digest in its name. A batch altered on a USB stick must not be stored when the quarantine is replayed
+    /// either.
     ///
     /// - Parameters:
     ///   - path: the file.

@@ -13,22 +13,28 @@ package struct BatchLoad {
         package var files = 0
         /// In scans.
         package var stored = 0
+        /// Scans that were stored before with the same contents.
         package var duplicates = 0
+        /// Scans whose seq is stored with other contents. They were not stored.
         package var conflicts = 0
         /// Files in the quarantine: rejected completely, or with conflicts.
         package var quarantined = 0
         /// Files that could not be read or stored at all, and folders without batch files.
         package var unreadable = 0
 
+        /// Creates an empty report.
         package init() {}
         /// Whether every scan of every file is stored.
         package var isComplete: Bool { quarantined + unreadable == 0 }
     }
 
+    /// The totals of all files loaded so far.
     package private(set) var report = Report()
     private let store: IngestStore
     private let reportProblem: (String) -> Void
 
+    /// Creates a load with an empty report.
+    ///
     /// - Parameters:
     ///   - store: where the batches are stored.
     ///   - reportProblem: receives one line for each file that was not stored completely, with its name and the reason.

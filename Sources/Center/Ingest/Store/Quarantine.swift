@@ -51,7 +51,8 @@ struct Quarantine {
             try connection.query(
                 """
                 INSERT INTO tapline.quarantine AS q
-                    (received_at, last_received_at, routing_key, scanner_id, reason, detail, times, size, body, sha256, user_id)
+                    (received_at, last_received_at, routing_key, scanner_id, reason, detail, times, size, body, sha256,
+                    user_id)
                 VALUES ($1, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
                 ON CONFLICT (routing_key, reason, sha256) DO UPDATE SET
                     times = q.times + excluded.times,

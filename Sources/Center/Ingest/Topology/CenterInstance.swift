@@ -3,7 +3,9 @@ package struct CenterInstance: Sendable, Hashable, CustomStringConvertible {
     /// Maximum number of centers. Each one has a presence queue, and checks those of the others.
     package static let countLimit = 64
 
+    /// The number of this center, from 1 to `count`.
     package let number: Int
+    /// The number of centers that share the queues, at most `countLimit`.
     package let count: Int
 
     /// The only center, `1/1`.
@@ -25,6 +27,7 @@ package struct CenterInstance: Sendable, Hashable, CustomStringConvertible {
         self.count = count
     }
 
+    /// The form that `init(_:)` parses: `2/3`.
     package var description: String { "\(number)/\(count)" }
 
     /// Returns the number of the center that consumes a shard while it is running.

@@ -1,11 +1,12 @@
-/// Decides which queues a worker subscribes to and when, when a shard returns to its owner, and when a queue has
-/// stalled. Pure.
+/// Decides which queues a worker subscribes to, and when. Pure.
+///
+/// It also decides when a shard returns to its owner, and when a queue has stalled.
 ///
 /// Each channel has its own assignment, because subscriptions end with the channel.
 ///
 /// A queue has a single active consumer: the first subscriber. The others are standbys, and the broker activates the
 /// next one when the active consumer leaves. So each center subscribes to its own shards immediately, and to the others
-/// as a standby after a delay. A center that took over the shards of a lost one unsubscribes when the owner is back,
+/// as a standby after a delay. A center may take over the shards of a lost one. It unsubscribes when the owner is back,
 /// and becomes a standby again.
 struct ShardAssignment: Sendable {
     /// Delay before subscribing to other centers' shards as standby, in milliseconds. Gives centers that start together
@@ -13,8 +14,8 @@ struct ShardAssignment: Sendable {
     static let standbyDelayMs: Int64 = 10_000
     /// Interval at which a center that consumes for another one checks whether the owner is back, in milliseconds.
     static let ownerCheckMs: Int64 = 2_000
-    /// Number of consecutive checks without a delivery, although messages are ready, after which a queue that has
-    /// delivered before counts as stalled.
+    /// Limit of consecutive checks without a delivery although messages are ready. A queue that has delivered before
+    /// then counts as stalled.
     static let quietChecksLimit = 2
     /// The same limit for a queue that has never delivered here. Most likely another center is its active consumer, and
     /// busy.

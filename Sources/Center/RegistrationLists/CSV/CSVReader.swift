@@ -10,32 +10,32 @@ import FileSystem
 /// - empty lines, and lines that hold only separators; they are skipped
 ///
 /// A pure value: it maps bytes to records. It holds at most one record, or the header.
-package struct CSVReader {
+struct CSVReader {
     /// Maximum length of a field and of the header, in bytes. It bounds the memory that a quote which is never closed
     /// can take: without it, the rest of the file would become one field.
-    package static let fieldLimitBytes = 65_536
+    static let fieldLimitBytes = 65_536
 
     /// The fields of one record.
-    package struct Record: Sendable {
+    struct Record: Sendable {
         /// Number of the line that the record begins on, from 1.
-        package fileprivate(set) var line = 1
+        fileprivate(set) var line = 1
         fileprivate var bytes: [UInt8] = []
         fileprivate var ends: [Int] = []
 
-        package var count: Int { ends.count }
+        var count: Int { ends.count }
 
         /// Returns a field without the blanks at both ends, or `nil` if nothing is left.
-        package func cell(_ index: Int) -> String? {
+        func cell(_ index: Int) -> String? {
             var (start, end) = (index == 0 ? 0 : ends[index - 1], ends[index])
             while start < end, CSVReader.isBlank(bytes[start]) { start += 1 }
             while end > start, CSVReader.isBlank(bytes[end - 1]) { end -= 1 }
             return start == end ? nil : String(decoding: bytes[start..<end], as: UTF8.self)
         }
 
-        package var cells: [String?] { ends.indices.map(cell) }
+        var cells: [String?] { ends.indices.map(cell) }
     }
 
-    package enum Item {
+    enum Item {
         case record(Record)
         /// A record that cannot be parsed. The reader continues with the next line.
         case problem(RowError)
@@ -51,7 +51,7 @@ package struct CSVReader {
     private var line = 1
     private var afterCR = false
 
-    package init() {}
+    init() {}
 
     /// Reads a whole file.
     ///
@@ -59,16 +59,16 @@ package struct CSVReader {
     ///   - path: the file; `-` is standard input.
     ///   - each: receives the records in order.
     /// - Throws: `SystemError`, `RowError` if the file is not CSV text, and the errors of `each`.
-    package static func read(file path: String, _ each: (Item) throws -> Void) throws {
+    static func read(file path: String, _ each: (Item) throws -> Void) throws {
         var reader = CSVReader()
-        try Files.readChunks(path == "-" ? "/dev/stdin" : path) { try reader.read($0, each) }
+        try Files.readChunks(inputPath(path)) { try reader.read($0, each) }
         try reader.finish(each)
     }
 
     /// Parses the next piece, and reports the records that it completes.
     ///
     /// - Throws: `RowError` if the file is not CSV text, and the errors of `each`.
-    package mutating func read(_ piece: ArraySlice<UInt8>, _ each: (Item) throws -> Void) throws {
+    mutating func read(_ piece: ArraySlice<UInt8>, _ each: (Item) throws -> Void) throws {
         guard separator == nil else { return try parse(piece, each) }
         head += piece
         guard head.count > Self.fieldLimitBytes || CSVHead.isComplete(head) else { return }
@@ -78,7 +78,7 @@ package struct CSVReader {
     /// Ends the file, and reports its last record.
     ///
     /// - Throws: as `read`.
-    package mutating func finish(_ each: (Item) throws -> Void) throws {
+    mutating func finish(_ each: (Item) throws -> Void) throws {
         if separator == nil { try begin(each) }
         switch state {
         case .quoted: try fail("a quote is opened and never closed", each)

@@ -12,7 +12,9 @@ package import ScanModel
 ///
 /// Other columns (answers to questions, prices, addresses) are not read. Column names are not case-sensitive.
 package struct EventbriteCSV: RegistrationSource {
-    package static let referencePrefix: String? = "eventbrite:"
+    /// `eventbrite:`, which precedes the number of an attendee.
+    package static let referencePrefix: String? = prefix
+    private static let prefix = "eventbrite:"
 
     private enum Column: String, CaseIterable {
         case attendee = "Attendee #"
@@ -46,14 +48,17 @@ package struct EventbriteCSV: RegistrationSource {
     private let path: String
     private let key: EventKey
 
-    /// - Parameter path: `-` is standard input.
+    /// Creates the source. The file is opened by `read`.
+    ///
+    /// - Parameters:
+    ///   - path: the file; `-` is standard input.
+    ///   - key: the event key, for the tag IDs of the bar codes.
     package init(_ path: String, key: EventKey) {
         self.path = path
         self.key = key
     }
 
-    package static func place(_ number: Int, _ externalRef: String?) -> String { "line \(number)" }
-
+    /// Reads the report as a stream. It has all fields.
     package func read(
         passes: Set<String>, _ each: (RegistrationItem) throws -> Void
     ) throws -> Set<RegistrationField> {
@@ -61,7 +66,7 @@ package struct EventbriteCSV: RegistrationSource {
             file: path,
             header: { Rows(columns: try Self.header($0), key: key, passes: passes) },
             each)
-        return [.category, .status, .access, .tags]
+        return RegistrationField.all
     }
 
     private static func header(_ record: CSVReader.Record) throws(RowError) -> CSVColumns<Column> {
@@ -106,7 +111,7 @@ package struct EventbriteCSV: RegistrationSource {
                 RegistrationRow(
                     number: record.line, name: try name(record) ?? "Attendee \(attendee)", category: ticket,
                     status: status, access: passes.contains(ticket) ? .passes([.init(pass: ticket)]) : nil,
-                    externalRef: "eventbrite:" + attendee, tags: tags))
+                    externalRef: prefix + attendee, tags: tags))
         }
 
         private func status(_ record: CSVReader.Record) throws(RowError) -> RegistrationRow.Status {

@@ -16,12 +16,17 @@ package import ScanModel
 /// | `blocked` | blocked |
 /// | an add-on that is `canceled` or `blocked` itself | no pass, and its code is void until it is valid again |
 ///
-/// Orders in test mode are skipped, and so are positions that are not an admission and have no pass of their name.
-/// Prices, addresses and answers are not read. All files are held in memory, some hundred bytes for each position.
+/// Orders in test mode are skipped. Positions that are not an admission and have no pass of their name are skipped,
+/// too. Prices, addresses and answers are not read. All files are held in memory, some hundred bytes for each position.
 package struct PretixExport: RegistrationSource {
-    package static let referencePrefix: String? = "pretix:"
+    /// `pretix:`, which precedes the code of an order and the number of its position.
+    package static let referencePrefix: String? = prefix
+    private static let prefix = "pretix:"
     /// Maximum size of a file, in bytes. A page of the API has 50 orders; a file can hold all pages.
     package static let fileLimitBytes = 256 << 20
+
+    /// Maximum length of a reference in a message, in characters. An invalid file can have a longer one.
+    private static let placeLimit = 40
 
     struct Order {
         let status: String
@@ -43,7 +48,7 @@ package struct PretixExport: RegistrationSource {
     package init(_ paths: [String], key: EventKey) throws {
         self.key = key
         for path in paths {
-            let json = try Files.read(path == "-" ? "/dev/stdin" : path, limit: Self.fileLimitBytes)
+            let json = try Files.read(inputPath(path), limit: Self.fileLimitBytes)
             let page: PretixPage
             do { page = try PretixPage(json: json) } catch {
                 throw RegistrationListError.unreadable("\(path): \(error); nothing was stored")
@@ -80,10 +85,12 @@ package struct PretixExport: RegistrationSource {
         }
     }
 
+    /// The order and position of a row, or its number if it has no reference.
     package static func place(_ number: Int, _ externalRef: String?) -> String {
-        "order " + (externalRef.map { String($0.dropFirst("pretix:".count)) } ?? "number \(number)")
+        "order " + (externalRef.map { String($0.dropFirst(prefix.count)) } ?? "number \(number)")
     }
 
+    /// Reports every position that is not an add-on, with its add-ons. The list has all fields.
     package func read(
         passes: Set<String>, _ each: (RegistrationItem) throws -> Void
     ) throws -> Set<RegistrationField> {
@@ -96,27 +103,23 @@ package struct PretixExport: RegistrationSource {
         for position in positions where position.addonTo.map({ indices[$0] == nil }) ?? true {
             number += 1
             let item: RegistrationItem
-            do throws(RowError) {
+            do throws(CellError) {
                 item = try self.item(number, position, addOns[position.id] ?? [], passes)
-            } catch { item = .problem(error) }
+            } catch {
+                let reference = Self.reference(of: position).prefix(Self.placeLimit)
+                item = .problem(RowError(number, at: "order \(reference)", error))
+            }
             try each(item)
         }
-        return [.category, .status, .access, .tags]
+        return RegistrationField.all
     }
 
     private func item(
         _ number: Int, _ position: PretixPosition, _ addOns: [PretixPosition], _ passes: Set<String>
-    ) throws(RowError) -> RegistrationItem {
-        let reference = "\(position.order)-\(position.positionid)"
-        func located<Value>(_ body: () throws(CellError) -> Value) throws(RowError) -> Value {
-            do { return try body() } catch {
-                throw RowError(
-                    number, at: "order \(reference)", error.description, isPassMissing: error.isPassMissing)
-            }
-        }
+    ) throws(CellError) -> RegistrationItem {
         let order = orders[position.order]
         if order?.isTest ?? false { return .skipped }
-        let status = try located { () throws(CellError) in try self.status(position, order) }
+        let status = try self.status(position, order)
         var parts: [RegistrationRow.AccessSet.Part] = []
         var tags: [RegistrationRow.Tag] = []
         var isForRegistry = false
@@ -126,37 +129,40 @@ package struct PretixExport: RegistrationSource {
             // the codes stay active. A void code would not become active again with the ticket.
             let isEnded = isAddOn && ((part.canceled ?? false) || !(part.blocked?.isEmpty ?? true))
             let isValid = status != .void && !isEnded
-            let choice = try located { () throws(CellError) in try items.pass(of: part, passes, isNeeded: isValid) }
+            let choice = try items.pass(of: part, passes, isNeeded: isValid)
             isForRegistry = isForRegistry || choice.isAdmission || choice.pass != nil
             if isValid, let pass = choice.pass {
-                let times = try located { () throws(CellError) in try Self.times(part) }
+                let times = try Self.times(part)
                 parts.append(RegistrationRow.AccessSet.Part(pass: pass, from: times.from, until: times.until))
             }
             guard let secret = part.secret, !secret.isEmpty else {
                 guard isAddOn || !isValid else {
-                    throw RowError(
-                        number, at: "order \(reference)", "no secret: the API user may not read it")
+                    throw CellError("no secret: the API user may not read it")
                 }
                 continue
             }
-            var tag = try located { () throws(CellError) in try RegistrationRow.tag(code: secret, key) }
+            var tag = try RegistrationRow.tag(code: secret, key)
             tag.status = isEnded ? .void : .active
             tag.isRestorable = isAddOn
             if !tags.contains(where: { $0.id == tag.id }) { tags.append(tag) }
         }
         guard isForRegistry else { return .skipped }
+        let reference = Self.reference(of: position)
         let name = [position.attendeeName, order?.buyer].compactMap { $0?.trimmed }.first { !$0.isEmpty } ?? reference
         let category = items.name(of: position)
         for text in [name, category ?? "", reference]
         where text.utf8.count > RegistrationRow.textLimitBytes || text.utf8.contains(0) {
-            throw RowError(
-                number, at: "order \(reference.prefix(40))",
-                "a text of \(text.utf8.count) bytes, or with a NUL byte, cannot be stored")
+            throw CellError("a text of \(text.utf8.count) bytes, or with a NUL byte, cannot be stored")
         }
         return .row(
             RegistrationRow(
                 number: number, name: name, category: category, status: status,
-                access: parts.isEmpty ? nil : .passes(parts), externalRef: "pretix:" + reference, tags: tags))
+                access: parts.isEmpty ? nil : .passes(parts), externalRef: Self.prefix + reference, tags: tags))
+    }
+
+    /// The reference of a position, without the prefix: `ABC12-1`.
+    private static func reference(of position: PretixPosition) -> String {
+        "\(position.order)-\(position.positionid)"
     }
 
     private func status(

@@ -25,6 +25,7 @@ package struct ImportOptions: Sendable {
         }
     }
 
+    /// Creates options that add and change entries, and remove none.
     package init() {}
 }
 
@@ -33,6 +34,7 @@ package enum ImportProgress: Sendable, Equatable, CustomStringConvertible {
     case reading(rows: Int)
     case comparing, storing
 
+    /// The number of rows read so far, or the current step.
     package var description: String {
         switch self {
         case .reading(let rows): "reading: \(rows) rows"
@@ -44,6 +46,7 @@ package enum ImportProgress: Sendable, Equatable, CustomStringConvertible {
 
 /// The changes of an import, or of a dry run.
 package struct ImportSummary: Sendable, Hashable {
+    /// Whether the changes were undone after they were counted.
     package var isDryRun = false
     /// Rows for the registry.
     package var rows = 0
@@ -51,22 +54,31 @@ package struct ImportSummary: Sendable, Hashable {
     package var skipped = 0
     /// Attendees.
     package var added = 0
+    /// Attendees with at least one changed value.
     package var changed = 0
+    /// Attendees that were stored with the same values.
     package var unchanged = 0
     /// Attendees that are not in the list.
     package var voided = 0
+    /// Tags that are new in the registry.
     package var tagsAdded = 0
+    /// Tags that are lost or void now: the list marks them so, or does not have them any more.
     package var tagsLost = 0
     /// Void tags that are active again.
     package var tagsRestored = 0
+    /// Passes that were created.
     package var passesMade = 0
+    /// Passes with changed access, colour, note or re-entry.
     package var passesChanged = 0
+    /// Names of the zones that were created.
     package var zonesMade: [String] = []
 
+    /// Creates a summary without changes.
     package init() {}
 }
 
 extension ImportSummary: CustomStringConvertible {
+    /// All numbers, in one line for the user.
     package var description: String {
         var parts = [
             "\(rows) rows" + (skipped > 0 ? ", \(skipped) skipped" : ""),
@@ -88,6 +100,7 @@ extension ImportSummary: Encodable {
         case zonesMade = "zones_made"
     }
 
+    /// Encodes the summary in the format of docs/operating/registration.md.
     package func encode(to encoder: any Encoder) throws {
         var object = encoder.container(keyedBy: Key.self)
         try object.encode(isDryRun, forKey: .isDryRun)

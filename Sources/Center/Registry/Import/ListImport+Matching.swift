@@ -72,7 +72,7 @@ extension ListImport {
         ) { "the tag of \($0.name) already belongs to \($0.otherName) in the database" }
     }
 
-    /// Matches rows without a reference, or with a new one, by a tag whose owner has the same name and no other
+    /// Matches rows without a reference, or with a new one, by a tag. Its owner must have the same name and no other
     /// reference.
     private mutating func matchByTag() throws {
         try connection.execute(
@@ -110,7 +110,9 @@ extension ListImport {
         return "a.id IS NOT NULL AND ROW(\(stored)) IS DISTINCT FROM ROW(\(wanted))"
     }
 
-    /// Returns the columns of a stored attendee that the list sets, each with its value in terms of `a`, `r` and `w`.
+    /// Returns the columns of a stored attendee that the list sets.
+    ///
+    /// Each value is an SQL expression of the aliases `a`, `r` and `w`.
     ///
     /// - Parameter ofGates: only columns that snapshots contain.
     func wantedColumns(ofGates: Bool = false) -> [(column: String, value: String)] {

@@ -16,8 +16,8 @@ struct ListImport {
     private static let workMemory = "96MB"
     /// Maximum time to wait for the lock, in seconds. Other transactions wait behind a waiting lock.
     private static let lockLimitS = 60
-    /// From this number of rows on, no nested loop is planned. Statistics of tables that just grew can be missing, and
-    /// a loop within a loop over a million rows would take hours. Fewer rows are looked up faster in the indexes.
+    /// From this number of rows on, no nested loop is planned. Statistics of tables that just grew can be missing. A
+    /// loop within a loop over a million rows would take hours. Fewer rows are looked up faster in the indexes.
     private static let manyRows = 10_000
     /// Number of rows between two progress reports.
     private static let progressRows = 1_000

@@ -52,8 +52,8 @@ struct RegistryReader {
         }
     }
 
-    /// Returns the start time of the transaction by the clock of the database, in seconds since 1970.
-    func nowS() throws -> Int64 { try connection.query("SELECT floor(extract(epoch FROM now()))::bigint").int(0, 0) }
+    /// Returns the start time of the transaction, in seconds since 1970.
+    func nowS() throws -> Int64 { try connection.nowS() }
 
     /// Returns the highest ids of passes and attendees.
     func largest() throws -> (pass: Int64, attendee: Int64) {
@@ -174,5 +174,12 @@ struct RegistryReader {
         for row in 0..<days.rowCount {
             try writer.add(Day(day: days.text(row, 0), starts: days.int(row, 1), ends: days.int(row, 2)))
         }
+    }
+}
+
+extension PostgresConnection {
+    /// Returns the start time of the transaction by the clock of the database, in seconds since 1970.
+    func nowS() throws(PostgresError) -> Int64 {
+        try query("SELECT floor(extract(epoch FROM now()))::bigint").int(0, 0)
     }
 }

@@ -1,7 +1,7 @@
 import FileSystem
 import Snapshots
 
-/// Finds the snapshot file that a path on the command line means.
+/// Finds the snapshot file of a file or folder.
 package enum NewestSnapshot {
     /// Returns the snapshot file of a path.
     ///

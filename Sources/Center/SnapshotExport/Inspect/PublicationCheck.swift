@@ -6,6 +6,7 @@ package import Snapshots
 
 /// Checks a published folder as a scanner without an installed snapshot does.
 package struct PublicationCheck: Sendable {
+    /// The published manifest. Its signature and times are valid.
     package let manifest: Manifest
     /// Versions with a delta to the published one. The sizes and hashes of these deltas match the manifest.
     package private(set) var deltas: [Int64] = []

@@ -3,24 +3,34 @@ import Snapshots
 
 /// The differences between two snapshot files, by table and row.
 package struct SnapshotDiff: Sendable {
+    /// The kind of a difference. The raw value is its mark in a report.
     package enum Change: String, Sendable {
         case added = "+"
         case removed = "-"
         case changed = "~"
     }
 
+    /// One row that differs.
     package struct Row: Sendable {
+        /// Name of the table.
         package let table: String
+        /// The kind of the difference.
         package let change: Change
         /// Values by column, quoted by SQLite. For a changed row: the key, and both values of each column that differs.
         package let text: String
     }
 
+    /// The numbers of differences in one table, in rows.
     package struct Count: Sendable {
+        /// Name of the table.
         package let table: String
+        /// Rows that only the new snapshot has.
         package var added = 0
+        /// Rows that only the old snapshot has.
         package var removed = 0
+        /// Rows with the same key and at least one other value.
         package var changed = 0
+        /// Whether the tables are equal.
         package var isEmpty: Bool { added + removed + changed == 0 }
     }
 
@@ -29,6 +39,7 @@ package struct SnapshotDiff: Sendable {
     /// Sorted by table and key; at most `limit` for each table and kind of change.
     package private(set) var rows: [Row] = []
 
+    /// Whether the snapshots are equal in all tables.
     package var isEmpty: Bool { counts.allSatisfy(\.isEmpty) }
 
     /// Compares two snapshots by the keys of their rows.

@@ -5,8 +5,8 @@ import Snapshots
 
 /// Makes all files that the manifest names from a finished snapshot file. They are not published yet.
 extension PublishedFolder {
-    /// Verifies the finished file as a scanner does, compresses it at the same time, makes the deltas, and gives all
-    /// files their final names, durably.
+    /// Verifies the finished file as a scanner does, and compresses it at the same time. Then makes the deltas, and
+    /// gives all files their final names, durably.
     ///
     /// - Parameters:
     ///   - made: the manifest of the finished file, without compressed file and deltas.

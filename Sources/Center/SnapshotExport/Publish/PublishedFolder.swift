@@ -5,8 +5,8 @@ import Snapshots
 
 /// The folder that scanners download from.
 ///
-/// It holds files `snapshot-<version>.sqlite`, each with a compressed twin `.gz`, deltas, the manifest of the newest
-/// version, and the signature of the manifest. Names that begin with a dot are private to exports.
+/// It holds files `snapshot-<version>.sqlite`, each with a compressed copy `.gz`, and deltas. It also holds the
+/// manifest of the newest version and its signature. Names that begin with a dot are private to exports.
 struct PublishedFolder {
     /// Period for which a superseded version can still be downloaded, in seconds. Slow links need this time, and
     /// changes can follow each other quickly.
@@ -112,9 +112,9 @@ struct PublishedFolder {
 
     /// Removes old versions.
     ///
-    /// The newest `keep` versions stay completely. For an older version, the downloadable files (compressed file,
-    /// deltas) stay for `graceS` after it was superseded, up to `graceBytes` in total. Files that the manifest names
-    /// are never removed.
+    /// The newest `keep` versions stay completely. For an older version, only the downloadable files stay: compressed
+    /// file and deltas. They stay for `graceS` after it was superseded, up to `graceBytes` in total. Files that the
+    /// manifest names are never removed.
     ///
     /// - Parameters:
     ///   - keep: number of versions; at least 1 stays.

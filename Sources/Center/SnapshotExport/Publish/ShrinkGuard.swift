@@ -14,6 +14,7 @@ package enum ExportRejection: OperationError, Equatable {
     /// A loss of at most this number of active tags is accepted: at a small event one revoked tag can be a tenth.
     static let fewTags: Int64 = 10
 
+    /// Always `failure`: the list must change, or the user must allow it.
     package var category: ErrorCategory { .failure }
 
     static func isShrunk(_ attendees: Int64, from last: Int64) -> Bool { attendees * 100 < last * leastPercent }
@@ -22,6 +23,7 @@ package enum ExportRejection: OperationError, Equatable {
         last - active > fewTags && isShrunk(active, from: last)
     }
 
+    /// The numbers of the list and of the last snapshot.
     package var description: String {
         switch self {
         case .empty: "the registration list has no tags yet"

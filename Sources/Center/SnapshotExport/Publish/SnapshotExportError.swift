@@ -24,6 +24,7 @@ package enum SnapshotExportError: OperationError {
     /// The folder is neither that of a scanner with a snapshot nor a published one.
     case noSnapshot(folder: String)
 
+    /// The category; for `database` that of the database error.
     package var category: ErrorCategory {
         switch self {
         case .invalidContent, .busy, .stopped, .noSnapshot: .failure
@@ -32,15 +33,16 @@ package enum SnapshotExportError: OperationError {
         }
     }
 
+    /// What failed and why. It names no command or option of a program.
     package var description: String {
         switch self {
         case .invalidContent(let detail): "snapshot export: \(detail)"
         case .busy(let place): "another export is running \(place)"
         case .stopped: "stopped before the snapshot was complete; the last one stays published"
-        case .eventNameMissing: "the event has no name: set it with tapline-center event set"
+        case .eventNameMissing: "the event has no name"
         case .eventNameDiffers(let given, let database):
             "the given event name is '\(given)', but the database belongs to the event '\(database)'"
-        case .schemaMissing: "the database has no Tapline schema: run tapline-center migrate"
+        case .schemaMissing: "the database has no Tapline schema"
         case .database(let error): error.code == .misuse ? error.description : "database: \(error)"
         case .invalidTime(let text): "'\(text)' is not a time of day as HH:MM"
         case .notPublished(let detail): "nothing is published: \(detail)"

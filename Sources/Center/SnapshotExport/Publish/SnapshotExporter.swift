@@ -31,8 +31,8 @@ package struct SnapshotExporter: Sendable {
         package var allowShrink = false
         /// Oldest acceptable creation time of the published snapshot, in seconds since 1970.
         ///
-        /// If the published snapshot is not older, has the same content, and half of its lifetime is left, no new
-        /// version is made. `nil`: a new version is always made.
+        /// The oldest creation time, in seconds since 1970, of a published snapshot that may stay. It stays if it has
+        /// the same content and half of its lifetime is left. `nil`: a new version is always made.
         package var freshSinceS: Int64?
         /// Maximum time to wait for another export, in milliseconds.
         package var lockWaitMs = 60_000
@@ -167,6 +167,7 @@ package enum ExportProgress: Sendable, Equatable, CustomStringConvertible {
     /// All tags are read; the finished file of this size is verified and compressed.
     case verifying(tags: Int64, bytes: Int64)
 
+    /// The step, with its numbers of tags and bytes.
     package var description: String {
         switch self {
         case .reading(let tags, let bytes): "reading: \(tags) tags, \(bytes) bytes"

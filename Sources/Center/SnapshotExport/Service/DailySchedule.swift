@@ -5,6 +5,8 @@ import Snapshots
 package struct DailySchedule: Sendable {
     private let text: String
 
+    /// Parses a time of day.
+    ///
     /// - Parameter text: `HH:MM`. PostgreSQL resolves it on days with a clock change.
     /// - Throws: `SnapshotExportError.invalidTime`.
     package init(_ text: String) throws {
@@ -42,8 +44,8 @@ package struct DailySchedule: Sendable {
 extension Manifest {
     /// Returns whether a new snapshot is due although the content has not changed.
     ///
-    /// It is due if the snapshot is older than `freshSinceS`, or if half of its lifetime is over, even if the lifetime
-    /// is short.
+    /// It is due if the snapshot is older than `freshSinceS`. It is also due if half of its lifetime is over, even if
+    /// the lifetime is short.
     ///
     /// - Parameters:
     ///   - freshSinceS: oldest acceptable creation time, in seconds since 1970.

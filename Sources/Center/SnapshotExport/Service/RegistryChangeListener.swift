@@ -30,9 +30,7 @@ final class RegistryChangeListener {
     ///
     /// - Throws: `SnapshotExportError`.
     func nowS() throws -> Int64 {
-        do {
-            return try connection.query("SELECT floor(extract(epoch FROM now()))::bigint").int(0, 0)
-        } catch { throw SnapshotExportError(error) }
+        do { return try connection.nowS() } catch { throw SnapshotExportError(error) }
     }
 
     /// Waits for a notification or for `stop`, at most `ms` milliseconds.

@@ -18,20 +18,24 @@ package struct SnapshotService: Sendable {
     private let databaseURL: String
     private let settings: SnapshotExporter.Settings
     private let schedule: DailySchedule?
-    private let shrinkRemedy: String?
+    private let remedy: @Sendable (any Error) -> String?
     /// The state at the start.
     var plan = ExportPlan()
     private let log = Log("snapshots")
     private var folder: PublishedFolder { PublishedFolder(path: settings.folder) }
 
+    /// Creates the service. It starts when its `service()` runs.
+    ///
     /// - Parameters:
+    ///   - databaseURL: connection string or URL, in libpq's format.
+    ///   - settings: the folder, the key and the limits of every export.
     ///   - schedule: time of a daily new version without a change; `nil`: only after changes, or before the expiry.
-    ///   - shrinkRemedy: command that publishes a registration list that shrank as intended, for the log.
+    ///   - remedy: returns the command that corrects an error, for the log; `nil` without one.
     package init(
         databaseURL: String, _ settings: SnapshotExporter.Settings, schedule: DailySchedule? = nil,
-        shrinkRemedy: String? = nil
+        remedy: @escaping @Sendable (any Error) -> String? = { _ in nil }
     ) {
-        self.shrinkRemedy = shrinkRemedy
+        self.remedy = remedy
         self.databaseURL = databaseURL
         self.settings = settings
         self.schedule = schedule
@@ -51,8 +55,7 @@ package struct SnapshotService: Sendable {
                 if rejection == .empty {
                     log.info("nothing published yet", [.reason: rejection.description])
                 } else {
-                    let remedy = shrinkRemedy.map { ": \($0)" } ?? ""
-                    log.error("registration list not published", [.reason: rejection.description + remedy])
+                    log.error("registration list not published", [.reason: text(rejection)])
                 }
                 loop.plan.rejected(nowMs: SystemClock.monotonicMs())
             } catch {
@@ -61,11 +64,13 @@ package struct SnapshotService: Sendable {
                 loop.listener = nil
                 folder.repairIfIdle(trusting: settings.key.publicKey)
                 let delayMs = loop.plan.failed(nowMs: SystemClock.monotonicMs())
-                log.warning("snapshot export failed, will retry", [.error: "\(error)", .delayMs: delayMs])
+                log.warning("snapshot export failed, will retry", [.error: text(error), .delayMs: delayMs])
                 stop.wait(ms: Int(delayMs))
             }
         }
     }
+
+    private func text(_ error: any Error) -> String { "\(error)" + (remedy(error).map { ": \($0)" } ?? "") }
 
     private struct Loop {
         var plan: ExportPlan

@@ -6,7 +6,8 @@ import ScanModel
 /// The rule is in migrations/0004_double_admissions.sql. Most double admissions are logged as their scans are tracked.
 /// A refresh computes whole event days, adds those of late scans, and removes those that a late scan contradicts.
 struct DoubleAdmissionLog {
-    /// The instants of a run are recorded at least twice a day, so that no event day between them is missed.
+    /// Maximum distance of two recorded instants of a run, in microseconds: half a day. So no event day between them is
+    /// missed.
     private static let stepMicros: Int64 = 43_200_000_000
     /// Maximum number of instants of one run, whatever the device's clock said.
     private static let stepsLimit = 100

@@ -10,7 +10,7 @@ import Synchronization
 final class DoubleAdmissionRefresher: Sendable {
     /// Minimum pause between two refreshes, in milliseconds.
     static let minimumPauseMs: Int64 = 1_000
-    /// A refresh that took T is followed by a pause of at least 20 T, which is 5 % of one core.
+    /// A refresh that took T is followed by a pause of at least 20 T. It uses at most 5 % of one core.
     static let pauseFactor: Int64 = 20
     /// Maximum delay of a refresh while scans arrive at a high rate, in milliseconds. An earlier refresh would have to
     /// be repeated.

@@ -72,13 +72,15 @@ struct AnnulledStore {
     /// An admission is annulled if the next admission or annulment of its tag in its journal is an annulment.
     private static let expected = """
         SELECT journal_id, seq FROM (
-            SELECT journal_id, seq, verdict, lead(verdict) OVER (PARTITION BY journal_id, tag_id ORDER BY seq) AS following
+            SELECT journal_id, seq, verdict,
+                lead(verdict) OVER (PARTITION BY journal_id, tag_id ORDER BY seq) AS following
             FROM tapline.scans WHERE journal_id = ANY ($1) AND verdict IN (0, 64) AND tag_id <> 0) w
         WHERE verdict = 0 AND following = 64
         """
     private static let addAll = """
         WITH changed AS (
-            INSERT INTO tapline_internal.annulled (journal_id, seq) \(expected) ON CONFLICT DO NOTHING RETURNING journal_id, seq)
+            INSERT INTO tapline_internal.annulled (journal_id, seq) \(expected)
+            ON CONFLICT DO NOTHING RETURNING journal_id, seq)
         \(changedScans)
         """
     private static let remove = """

@@ -1,34 +1,21 @@
-package import ScanModel
+import ScanModel
 
 /// One admission, as far as it determines where a tag is.
-package struct Sighting: Sendable, Equatable {
+struct Sighting: Sendable, Equatable {
     /// least(scanned_at, received_at), microseconds since 1970-01-01 UTC: the first criterion for the order of a tag's
     /// scans.
-    package var orderedAt: Int64
-    package var journalID: JournalID
-    package var seq: Int64
+    var orderedAt: Int64
+    var journalID: JournalID
+    var seq: Int64
     /// The row ID of the journal.
-    package var journal: Int64
-    package var isOut: Bool
+    var journal: Int64
+    var isOut: Bool
     /// A check without a passage: it never moves presence.
-    package var isInspection: Bool
-    package var gate: Int64?
-
-    package init(
-        orderedAt: Int64, journalID: JournalID, seq: Int64, journal: Int64, isOut: Bool, isInspection: Bool,
-        gate: Int64?
-    ) {
-        self.orderedAt = orderedAt
-        self.journalID = journalID
-        self.seq = seq
-        self.journal = journal
-        self.isOut = isOut
-        self.isInspection = isInspection
-        self.gate = gate
-    }
+    var isInspection: Bool
+    var gate: Int64?
 
     /// Returns whether this sighting is later in the order of contract.md section 4: time, journal ID, seq.
-    package func isAfter(_ other: Sighting) -> Bool {
+    func isAfter(_ other: Sighting) -> Bool {
         if orderedAt != other.orderedAt { return orderedAt > other.orderedAt }
         if journalID != other.journalID { return journalID > other.journalID }
         return seq > other.seq
@@ -36,18 +23,18 @@ package struct Sighting: Sendable, Equatable {
 }
 
 /// Folds stored scans into the last sighting of each tag. Pure, so that tests can try any order of arrival.
-package struct PresenceFold: Sendable {
+struct PresenceFold: Sendable {
     /// Maximum number of passages that are kept individually. If there are more, none is.
-    package static let passagesLimit = 2_000
+    static let passagesLimit = 2_000
 
     private var latest: [Int64: Sighting] = [:]
     private var kept: [(tag: Int64, sighting: Sighting)] = []
     private var count = 0
 
-    package init() {}
+    init() {}
 
     /// Adds an admission (verdict 0) that is not annulled. An inspection is ignored.
-    package mutating func admit(_ tag: Int64, _ sighting: Sighting) {
+    mutating func admit(_ tag: Int64, _ sighting: Sighting) {
         if sighting.isInspection { return }
         count += 1
         if count <= PresenceFold.passagesLimit { kept.append((tag, sighting)) }
@@ -56,10 +43,10 @@ package struct PresenceFold: Sendable {
     }
 
     /// The last sighting of each tag, sorted by tag.
-    package var sorted: [(tag: Int64, sighting: Sighting)] {
+    var sorted: [(tag: Int64, sighting: Sighting)] {
         latest.map { (tag: $0.key, sighting: $0.value) }.sorted { $0.tag < $1.tag }
     }
 
     /// All passages, in the order in which they were added; `nil` if there are more than `passagesLimit`.
-    package var passages: [(tag: Int64, sighting: Sighting)]? { count <= PresenceFold.passagesLimit ? kept : nil }
+    var passages: [(tag: Int64, sighting: Sighting)]? { count <= PresenceFold.passagesLimit ? kept : nil }
 }

@@ -22,7 +22,8 @@ struct PresenceStore {
     }
 
     private static let sightings = """
-        unnest($1, $2, $3, $4, $5, $6, $7, $8) AS n(tag_id, ordered_at, log, journal_id, seq, direction, gate_id, scanner_id)
+        unnest($1, $2, $3, $4, $5, $6, $7, $8)
+            AS n(tag_id, ordered_at, log, journal_id, seq, direction, gate_id, scanner_id)
         """
 
     /// Moves tags to later sightings. A sighting that is earlier than the row of its tag has no effect.
@@ -92,12 +93,15 @@ struct PresenceStore {
     ///
     /// A row stays as it is if retention has dropped its scan and no later scan is stored.
     func recompute(_ tags: [Int64]) throws(PostgresError) {
+        let source =
+            tags.count > PresenceStore.searchesLimit ? "tapline.scans s" : "wanted w, tapline.scans_of(w.tag_id) s"
         try connection.query(
             """
             WITH wanted AS (SELECT * FROM unnest($1) AS w(tag_id)),
             own AS (
-                SELECT s.tag_id, least(s.scanned_at, s.received_at) AS ordered_at, s.journal_id, s.seq, s.flags, s.gate_id
-                FROM \(tags.count > PresenceStore.searchesLimit ? "tapline.scans s" : "wanted w, tapline.scans_of(w.tag_id) s")
+                SELECT s.tag_id, least(s.scanned_at, s.received_at) AS ordered_at, s.journal_id, s.seq, s.flags,
+                    s.gate_id
+                FROM \(source)
                 WHERE s.tag_id = ANY ($1) AND s.verdict = 0 AND s.flags & 16 <> 16
                     AND NOT EXISTS (
                         SELECT FROM tapline_internal.annulled x WHERE x.journal_id = s.journal_id AND x.seq = s.seq)),
@@ -109,13 +113,15 @@ struct PresenceStore {
             gone AS (
                 DELETE FROM tapline.presence p USING wanted w
                 WHERE p.tag_id = w.tag_id AND NOT EXISTS (SELECT FROM last l WHERE l.tag_id = w.tag_id)
-                    AND NOT EXISTS (SELECT FROM tapline.journals j WHERE j.id = p.journal_id AND p.seq <= j.retired_seq))
+                    AND NOT EXISTS (
+                        SELECT FROM tapline.journals j WHERE j.id = p.journal_id AND p.seq <= j.retired_seq))
             INSERT INTO tapline.presence AS p (\(PresenceStore.columns))
             \(PresenceStore.rows(of: "last"))
             ON CONFLICT (tag_id) DO UPDATE SET
                 attendee_id = excluded.attendee_id, zone_id = excluded.zone_id, since = excluded.since,
                 scanner_id = excluded.scanner_id, gate_id = excluded.gate_id, direction = excluded.direction,
-                ordered_at = excluded.ordered_at, log = excluded.log, journal_id = excluded.journal_id, seq = excluded.seq
+                ordered_at = excluded.ordered_at, log = excluded.log, journal_id = excluded.journal_id,
+                seq = excluded.seq
             WHERE (excluded.ordered_at, excluded.log, excluded.seq) > (p.ordered_at, p.log, p.seq)
                 OR NOT EXISTS (SELECT FROM tapline.journals j WHERE j.id = p.journal_id AND p.seq <= j.retired_seq)
             """, [.int64s(tags)])

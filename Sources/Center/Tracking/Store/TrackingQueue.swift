@@ -3,8 +3,8 @@ import ScanModel
 
 /// The rows of `tapline_internal.tracking_queue`: runs of stored scans that are not tracked yet.
 ///
-/// A transaction that tracks runs removes their rows first. A run that another tracker has tracked is not found, and a
-/// run whose transaction was rolled back is found again.
+/// A transaction that tracks runs removes their rows first. A run that another tracker has tracked is not found. A run
+/// whose transaction was rolled back is found again.
 struct TrackingQueue {
     /// The key of a row.
     struct Run: Hashable {
@@ -49,8 +49,10 @@ struct TrackingQueue {
     /// Returns the oldest selected runs, at most `runsLimit`. They stay in the queue.
     func runs(_ selection: Selection) throws(PostgresError) -> [Run] {
         let result = try connection.query(
-            "SELECT journal_id, first_seq \(TrackingQueue.selected) ORDER BY stored_at LIMIT \(TrackingQueue.runsLimit)",
-            selection.parameters, binary: true)
+            """
+            SELECT journal_id, first_seq \(TrackingQueue.selected)
+            ORDER BY stored_at LIMIT \(TrackingQueue.runsLimit)
+            """, selection.parameters, binary: true)
         return (0..<result.rowCount).map { Run(result.int($0, 0), result.int($0, 1)) }
     }
 
@@ -83,7 +85,8 @@ struct TrackingQueue {
             of: connection.query(
                 """
                 DELETE FROM tapline_internal.tracking_queue u USING (
-                    SELECT journal_id, first_seq, sum(last_seq - first_seq + 1) OVER (ORDER BY journal_id, first_seq) AS scans
+                    SELECT journal_id, first_seq,
+                        sum(last_seq - first_seq + 1) OVER (ORDER BY journal_id, first_seq) AS scans
                     FROM (SELECT * \(TrackingQueue.selected) ORDER BY stored_at LIMIT \(TrackingQueue.runsLimit)) w
                 ) n
                 WHERE u.journal_id = n.journal_id AND u.first_seq = n.first_seq
@@ -98,8 +101,8 @@ struct TrackingQueue {
         let rows = 0..<removed.rowCount
         let result = try connection.query(
             """
-            SELECT r.journal_id, s.seq, s.tag_id, s.scanned_at, s.verdict, s.flags, s.gate_id, s.received_at, j.scanner_id,
-                j.log
+            SELECT r.journal_id, s.seq, s.tag_id, s.scanned_at, s.verdict, s.flags, s.gate_id, s.received_at,
+                j.scanner_id, j.log
             FROM unnest($1, $2, $3) AS r(journal_id, first, last)
             JOIN tapline.journals j ON j.id = r.journal_id
             CROSS JOIN LATERAL (SELECT * FROM tapline.scans s

@@ -3,12 +3,16 @@ import Postgres
 extension TrackingStore {
     /// How one tracked relation compares with the scans, in rows.
     package struct Report: Hashable, Sendable, CustomStringConvertible {
+        /// Name of the relation, without its schema.
         package var relation: String
+        /// Rows that agree with the scans.
         package var right: Int64
+        /// Rows that the scans imply and the relation does not have.
         package var missing: Int64
         /// Rows with other contents than the scans imply.
         package var wrong: Int64
 
+        /// The relation and its three numbers, in one line for the user.
         package var description: String { "\(relation): \(right) rows right, \(missing) missing, \(wrong) wrong" }
     }
 

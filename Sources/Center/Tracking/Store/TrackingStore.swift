@@ -6,7 +6,7 @@ import Runtime
 /// its connection's thread.
 ///
 /// A transaction removes runs from `tapline_internal.tracking_queue` and applies them. It holds an advisory lock, so
-/// the trackers of several centers take turns, and each reads what the others have committed.
+/// the trackers of several centers take turns. Each reads the rows that the others have committed.
 ///
 /// If the database rejects the data of a transaction (`PostgresError.blamesData`), its runs are tracked one by one.
 /// Those that fail alone are skipped for `rejectedPauseMs`. They stay in the queue and do not block others.

@@ -131,7 +131,17 @@ extension Center {
         let key = try MinisignSecretKey(path: keyFile, password: arguments["signing-key-password"])
         return SnapshotService(
             databaseURL: url, SnapshotExporter.Settings(folder: folder, key: key), schedule: schedule,
-            shrinkRemedy: "tapline-snapshot export --allow-shrink")
+            remedy: remedy)
+    }
+
+    /// Returns the command that corrects an error of an export.
+    private static func remedy(_ error: any Error) -> String? {
+        switch error {
+        case is ExportRejection: "tapline-snapshot export --allow-shrink"
+        case SnapshotExportError.eventNameMissing: "set it with tapline-center event set"
+        case SnapshotExportError.schemaMissing: "run tapline-center migrate"
+        default: nil
+        }
     }
 }
 
@@ -143,7 +153,7 @@ struct SchemaGuard: Sendable {
     /// Checks the schema.
     ///
     /// - Returns: `false` if the database is unavailable.
-    /// - Throws: `SchemaError` for a wrong schema; `PostgresError` if a retry cannot help.
+    /// - Throws: `ProgramError` for a wrong schema; `PostgresError` if a retry cannot help.
     func check() throws -> Bool {
         do {
             try Migrator(PostgresConnection(url: url, applicationName: "tapline-center")).requireCurrent()
@@ -151,7 +161,7 @@ struct SchemaGuard: Sendable {
         } catch let error as PostgresError {
             guard error.isRetriable else { throw error }
             return false
-        }
+        } catch { throw Center.explained(error) }
     }
 
     /// Checks as soon as the database is available.

@@ -16,7 +16,7 @@ enum Center {
         return url
     }
 
-    /// Connects, and runs `body`. Adds the word "database" and the server's detail to database errors.
+    /// Connects, and runs `body`. Adds words to its errors (`explained`).
     static func withDatabase<Result>(
         _ url: String, statementTimeoutMs: Int = 60_000, _ body: (PostgresConnection) throws -> Result
     ) throws -> Result {
@@ -24,31 +24,47 @@ enum Center {
             return try body(
                 PostgresConnection(
                     url: url, statementTimeoutMs: statementTimeoutMs, applicationName: "tapline-center"))
-        } catch let error as PostgresError {
-            throw ProgramError(
-                ExitCode(for: error), "database: \(error)" + (error.detail.map { "; \($0)" } ?? ""))
-        }
+        } catch { throw explained(error) }
     }
 
-    /// Connects to a database with the current schema, and runs `body`. Adds the flags that help to rejected changes.
+    /// Connects to a database with the current schema, and runs `body`. Adds words to its errors (`explained`).
     static func withRegistry<Result>(
         _ url: String, statementTimeoutMs: Int = 60_000, _ body: (RegistryStore, PostgresConnection) throws -> Result
     ) throws -> Result {
-        do {
-            return try withDatabase(url, statementTimeoutMs: statementTimeoutMs) {
-                try body(RegistryStore($0), $0)
-            }
-        } catch let error as RegistryError {
-            throw ProgramError(ExitCode(for: error), error.description + (hint(error).map { " (\($0))" } ?? ""))
-        }
+        try withDatabase(url, statementTimeoutMs: statementTimeoutMs) { try body(RegistryStore($0), $0) }
     }
 
     static func withRegistry<Result>(_ url: String, _ body: (RegistryStore) throws -> Result) throws -> Result {
         try withRegistry(url) { registry, _ in try body(registry) }
     }
 
+    /// Adds the commands and flags that help to an error of the registry or the schema. Adds the word "database" and
+    /// the server's detail to a database error. Returns other errors unchanged.
+    static func explained(_ error: any Error) -> any Error {
+        let words =
+            switch error {
+            case let error as PostgresError: "database: \(error)" + (error.detail.map { "; \($0)" } ?? "")
+            case let error as RegistryError: "\(error)" + (hint(error).map { " (\($0))" } ?? "")
+            case let error as SchemaError: "\(error)" + (hint(error).map { ": \($0)" } ?? "")
+            default: ""
+            }
+        return words.isEmpty ? error : ProgramError(ExitCode(for: error), words)
+    }
+
+    private static func hint(_ error: SchemaError) -> String? {
+        switch error {
+        case .missing, .outdated: "run `tapline-center migrate` first"
+        case .preRelease:
+            "`tapline-center export`, then `tapline-center migrate` and `tapline-center import` on the new database"
+        case .newer, .gap, .changed, .unmarked: nil
+        }
+    }
+
     private static func hint(_ error: RegistryError) -> String? {
         switch error {
+        case .zoneMissing: "tapline-center zone list"
+        case .gateMissing: "tapline-center gate list"
+        case .gateLeadsInto: "tapline-center gate set"
         case .gateNeedsZone: "use --zone NAME"
         case .eventNameMissing: "use --name NAME"
         case .shrinks(.voidMissing, _, _): "by --void-missing; if this is intended, use --allow-shrink"

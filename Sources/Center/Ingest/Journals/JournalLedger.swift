@@ -7,8 +7,9 @@ struct ScanContent: Hashable, Sendable {
     var flags: UInt8
 }
 
-/// Classifies the scans of one journal as new, duplicate or conflicting, for the batches of a group in the order of
-/// receipt.
+/// Classifies the scans of one journal as new, duplicate or conflicting.
+///
+/// The batches of a group are classified in the order of receipt.
 ///
 /// A pure state machine. Its input is the journal's locked row, its gaps, and the stored scans in the ranges that
 /// `lookup` returns. A batch above the last seq is new without a comparison.
