@@ -4,7 +4,9 @@ import Runtime
 import ScanModel
 import Snapshots
 
-/// The verdicts of a snapshot's gates for one tag at one time, by the decision code of the gates, with the reasons.
+/// The verdicts of a snapshot's gates for one tag at one time, with the reasons.
+///
+/// The decision code is that of the gates.
 struct Explanation {
     struct Question {
         var tag: TagID

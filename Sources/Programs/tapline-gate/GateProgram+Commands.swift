@@ -3,7 +3,7 @@ import CLI
 import GateController
 
 /// Operator commands for the gate that runs in the folder.
-extension Main {
+extension GateProgram {
     static let admit = Command(
         "admit", positionals: "[UID]", count: 0...1,
         "admit one person manually, with the UID of a wristband in hex or without a wristband",

@@ -3,7 +3,7 @@ import Crypto
 import DeviceEmulation
 import Runtime
 
-extension Main {
+extension FleetProgram {
     private static let steps = ReaderScript.steps.map { step in
         "  " + step.0 + String(repeating: " ", count: max(0, 23 - step.0.count)) + step.1
     }.joined(separator: "\n")

@@ -9,7 +9,7 @@ import ScanUpload
 import Synchronization
 
 @main
-struct Main {
+struct FleetProgram {
     static func main() async {
         await Program(
             "tapline-fleet",
@@ -47,7 +47,7 @@ struct Main {
             Option("timeout", "S", "time limit for the last confirm after the last tap, in seconds", default: "600"),
         ]
     ) { arguments in
-        let settings = try namingOptions { try Main.settings(arguments) }
+        let settings = try namingOptions { try FleetProgram.settings(arguments) }
         return {
             let result = Mutex<FleetSummary?>(nil)
             try await ServiceGroup(

@@ -5,7 +5,7 @@ import FleetSimulation
 import Runtime
 
 /// The commands of the benchmarks that measure the center.
-extension Main {
+extension FleetProgram {
     static let benchTags = Command(
         "bench tags", "print the tag IDs of the generated attendees, one per line",
         options: [
@@ -41,7 +41,7 @@ extension Main {
         ],
         details: "The same options give the same batches."
     ) { arguments in
-        var plan = try namingOptions { try Main.plan(arguments) }
+        var plan = try namingOptions { try FleetProgram.plan(arguments) }
         plan.batchScans = try arguments.int("batch", 1...10_000) ?? 500
         plan.delivered = try arguments.int("delivered", 0...1_000_000) ?? 0
         plan.repeatedPercent = try arguments.int("repeat", 0...100) ?? 0

@@ -7,7 +7,7 @@ import ScanModel
 private enum BenchStart: String, CaseIterable { case tag, uid }
 
 /// The commands of `scripts/bench edge`.
-extension Main {
+extension FleetProgram {
     static let benchSnapshot = Command(
         "bench snapshot", "create a snapshot of generated attendees with one gate",
         options: benchOptions + [

@@ -9,7 +9,7 @@ import SnapshotDownload
 import Snapshots
 
 @main
-struct Main {
+struct PublisherProgram {
     static func main() async {
         await Program(
             "tapline-publisher", "uploads the scans of a scanner to the command center, and downloads snapshots",

@@ -4,7 +4,7 @@ import GateController
 import ScanModel
 
 @main
-struct Main {
+struct GateProgram {
     static func main() async {
         await Program(
             "tapline-gate", "decides at a lane from local data, and journals each tap before it reports the verdict",

@@ -4,7 +4,7 @@ import ScanModel
 import ScanUpload
 
 /// The commands that deliver scans without a network, or again: docs/operating/offline-delivery.md.
-extension Main {
+extension PublisherProgram {
     private static let whose = Option(
         "scanner", "ID", "the scanner whose scans are delivered (default: the only one with scans in the folder)")
     private static let confirmLimit = Option(

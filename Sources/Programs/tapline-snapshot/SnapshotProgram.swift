@@ -1,7 +1,7 @@
 import CLI
 
 @main
-struct Main {
+struct SnapshotProgram {
     static func main() async {
         await Program(
             "tapline-snapshot", "creates, verifies and shows the snapshots from which gates decide",

@@ -1,7 +1,7 @@
 import CLI
 
 @main
-struct Main {
+struct CenterProgram {
     static func main() async {
         await Program(
             "tapline-center", "the command center: stores scans, manages the registry, publishes snapshots",

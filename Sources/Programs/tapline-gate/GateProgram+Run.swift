@@ -7,7 +7,7 @@ import ScanJournal
 import ScanModel
 import SnapshotInstall
 
-extension Main {
+extension GateProgram {
     private static let settings: [Option] = [
         data, Option.enrolment,
         Option("scanner", "ID", "identity of this device: 1 to 63 of a-z, 0-9 and -, not - first", required: true),

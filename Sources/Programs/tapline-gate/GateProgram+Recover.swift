@@ -4,7 +4,7 @@ import FoundationEssentials
 import ScanJournal
 import ScanModel
 
-extension Main {
+extension GateProgram {
     /// `recover`: extracts the scans of damaged journals.
     static let recover = Command(
         "recover", "recover all readable scans of damaged journals into a folder for tapline-publisher ship",
