@@ -17,6 +17,9 @@ package struct LaneBench: Sendable {
     private let world: BenchWorld
     private let seed: UInt64
 
+    /// - Parameters:
+    ///   - world: the event of the snapshot.
+    ///   - seed: selects the attendees that tap.
     package init(_ world: BenchWorld, seed: UInt64) { (self.world, self.seed) = (world, seed) }
 
     /// Measures the look-up in the snapshot and the decision.

@@ -51,7 +51,9 @@ final class DownloadRig {
         } catch let error as DownloadError { return error }
     }
 
-    /// Reloads the snapshot as a gate does between two taps, and returns its version and the status of a person's tag.
+    /// Reloads the snapshot as a gate does between two taps.
+    ///
+    /// - Returns: its version, and the status of a person's tag.
     func gateAnswer(_ person: Int) throws -> (version: Int64, status: Attendee.Status?) {
         reloader.check()
         if let next = reloader.take() { snapshot = next }

@@ -5,7 +5,7 @@ import Synchronization
 
 /// A device on a pseudo-terminal, with its own thread and a cable that can be unplugged.
 ///
-/// The path of the port is a symbolic link, so it stays the same when the device is plugged in again. A number under
+/// The path of the port is a symbolic link. It stays the same when the device is plugged in again. A number under
 /// /dev/pts can belong to another process after it was freed.
 final class EmulatedPort<Device: EmulatedDevice>: Sendable {
     private enum Command: Sendable {
