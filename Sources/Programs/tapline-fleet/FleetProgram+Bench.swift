@@ -18,7 +18,7 @@ extension FleetProgram {
         ]
     ) { arguments in
         let (world, _) = try benchWorld(arguments)
-        let (scanner, path) = (try benchScanner(arguments), try arguments.required("out"))
+        let (scanner, path) = (try arguments.requiredScanner(), try arguments.required("out"))
         let version = Int64(try arguments.int("snapshot-version", 1...Int.max) ?? 1)
         let policy = try arguments.required("policy")
         return { try world.writeSnapshot(path: path, version: version, scanner: scanner, policy: policy) }
@@ -32,7 +32,7 @@ extension FleetProgram {
         ]
     ) { arguments in
         let (world, _) = try benchWorld(arguments)
-        let (scanner, folder) = (try benchScanner(arguments), try arguments.required("data"))
+        let (scanner, folder) = (try arguments.requiredScanner(), try arguments.required("data"))
         let scans = try arguments.int("scans", 1...1_000_000_000) ?? 5_000_000
         return { try world.fillJournal(folder: folder, scanner: scanner, scans: scans, snapshot: 1, seed: 1) }
     }
@@ -85,14 +85,7 @@ extension FleetProgram {
     ]
 
     private static func benchWorld(_ arguments: Arguments) throws -> (BenchWorld, EventKey) {
-        let key = try key(arguments.required("event-key-file"))
+        let key = try arguments.eventKey()
         return (BenchWorld(attendees: try arguments.int("attendees", 1...100_000_000) ?? 1_000_000, key: key), key)
-    }
-
-    private static func benchScanner(_ arguments: Arguments) throws -> ScannerID {
-        guard let id = ScannerID(try arguments.required("scanner")) else {
-            throw ProgramError.configuration("--scanner: not a scanner ID")
-        }
-        return id
     }
 }

@@ -1,10 +1,7 @@
 import Benchmarks
 import CLI
-import FileSystem
 import FleetSimulation
-import FoundationEssentials
 import Runtime
-import ScanModel
 import ScanUpload
 import Synchronization
 
@@ -30,9 +27,7 @@ struct FleetProgram {
                 "instead: replay a CSV file with the columns scanner (number) or gate (name), tag (ID) or uid (hex), at, "
                     + "direction"),
             Option("event-key-file", "FILE", "file with the event key, 32 raw bytes, for a trace with UIDs"),
-            Option(
-                "amqp-url", "URL", "broker, amqp:// or amqps://; several are tried in turn", kind: .secrets,
-                required: true),
+            .brokers,
             Option(
                 "rate", "N",
                 "scans per second of all scanners together (default: fill the journals first, then publish)"),
@@ -61,9 +56,7 @@ struct FleetProgram {
             guard let summary = result.withLock({ $0 }) else {
                 throw ProgramError.failed("stopped before the end of the run")
             }
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.sortedKeys]
-            print(String(decoding: try encoder.encode(summary), as: UTF8.self))
+            print(try JSONOutput.line(summary))
             guard summary.complete else { throw ProgramError.failed("not every scan was confirmed (see the summary)") }
         }
     }
@@ -73,7 +66,8 @@ struct FleetProgram {
         let source: FleetSettings.Source
         switch (arguments["trace"], arguments["from-snapshot"]) {
         case (.some, .some): throw ProgramError.usage("--trace and --from-snapshot exclude each other")
-        case (.some(let path), nil): source = .trace(path: path, key: try arguments["event-key-file"].map(key))
+        case (.some(let path), nil):
+            source = .trace(path: path, key: arguments.has("event-key-file") ? try arguments.eventKey() : nil)
         case (nil, .some(let path)): source = .snapshot(path: path)
         case (nil, nil): source = .synthetic(attendees: try arguments.int("attendees", 1...100_000_000) ?? 1_000)
         }
@@ -114,12 +108,5 @@ struct FleetProgram {
             guard case .scansNotDivisible = error else { throw error }
             throw named("--scans", error)
         }
-    }
-
-    static func key(_ path: String) throws -> EventKey {
-        guard let bytes = try? Files.read(path, limit: 4_096), let key = EventKey(bytes) else {
-            throw ProgramError.configuration("--event-key-file \(path): 32 raw bytes are needed")
-        }
-        return key
     }
 }

@@ -8,7 +8,7 @@ extension GateProgram {
         "admit", positionals: "[UID]", count: 0...1,
         "admit one person manually, with the UID of a wristband in hex or without a wristband",
         options: [
-            data, Option.enrolment,
+            .dataFolder, .enrolment,
             Option("reason", "TEXT", "reason, recorded in the journal and in the log", required: true),
         ]
     ) { arguments in
@@ -25,7 +25,7 @@ extension GateProgram {
     static let mode = Command(
         "mode", positionals: "normal|free|closed", count: 1...1,
         "set the mode of the lane; free admits and counts everyone, closed blocks the way in and not the way out",
-        options: [data, Option.enrolment]
+        options: [.dataFolder, .enrolment]
     ) { arguments in
         guard let mode = LaneMode(rawValue: arguments.positionals[0]) else {
             throw ProgramError.usage("mode \(arguments.positionals[0]): one of normal, free, closed is needed")
@@ -37,7 +37,7 @@ extension GateProgram {
         "assign", positionals: "[GATE]", count: 0...1,
         "assign this device to a gate permanently; the gate program need not run",
         options: [
-            data, Option.enrolment,
+            .dataFolder, .enrolment,
             .toggle("default", "remove the assignment: use --gate, or the scanner's gate in the registry"),
         ]
     ) { arguments in
@@ -60,6 +60,6 @@ extension GateProgram {
             case .done(let text): return text
             case .rejected(let text): throw ProgramError.failed(text)
             }
-        } catch ControlError.noSuchFolder(let folder) { throw noSuchFolder(folder) }
+        } catch ControlError.noSuchFolder(let folder) { throw ProgramError.missingFolder("data", folder) }
     }
 }

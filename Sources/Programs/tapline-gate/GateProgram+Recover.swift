@@ -1,8 +1,6 @@
 import CLI
 import FileSystem
-import FoundationEssentials
 import ScanJournal
-import ScanModel
 
 extension GateProgram {
     /// `recover`: extracts the scans of damaged journals.
@@ -10,32 +8,26 @@ extension GateProgram {
         "recover", "recover all readable scans of damaged journals into a folder for tapline-publisher ship",
         options: [
             Option("data", "DIR", "data folder of the scanner; a gate may run or not", required: true),
-            Option.enrolment,
+            .enrolment,
             Option("out", "DIR", "folder of the recovered journal (default DIR/recovered, in the data folder)"),
             Option(
                 "scanner", "ID", "identity for journals whose own is unreadable (default that of the other journals)"),
-            Option("output", "text|json", "output format", default: "text"),
+            .output,
         ]
     ) { arguments in
         let folder = try arguments.required("data")
         let out = arguments["out"] ?? Recovery.defaultOutput(of: folder)
-        let scanner = try arguments["scanner"].map(scanner)
-        let isJSON = arguments["output"] == "json"
+        let scanner = try arguments.scanner()
+        let format = try arguments.outputFormat()
         return {
-            guard Files.exists(folder) else { throw noSuchFolder(folder) }
+            guard Files.exists(folder) else { throw ProgramError.missingFolder("data", folder) }
             let recovery = Recovery(folder: folder, scanner: scanner)
             guard !recovery.sources().isEmpty else {
                 throw ProgramError.failed("--data \(folder): no journal in it is damaged")
             }
             let report = try recovery.run(into: out)
-            print(isJSON ? try json(report) : text(report, out))
+            print(format == .json ? try JSONOutput.line(report) : text(report, out))
         }
-    }
-
-    private static func json(_ report: Recovery.Report) throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(report), as: UTF8.self)
     }
 
     private static func text(_ report: Recovery.Report, _ out: String) -> String {

@@ -9,8 +9,7 @@ import SnapshotInstall
 
 extension GateProgram {
     private static let settings: [Option] = [
-        data, Option.enrolment,
-        Option("scanner", "ID", "identity of this device: 1 to 63 of a-z, 0-9 and -, not - first", required: true),
+        .dataFolder, .enrolment, .scanner,
         Option("event-key-file", "FILE", "file with the event key, 32 raw bytes", alternative: "event-key"),
         Option("event-key", "HEX", "event key, 64 hexadecimal digits", alternative: "event-key-file"),
         Option("gate", "NAME", "name of the gate in the snapshot (default the scanner's gate in the registry)"),
@@ -27,7 +26,7 @@ extension GateProgram {
     ) { (arguments: Arguments) async throws -> Command.Work in
         let readers = try ReaderFactory(arguments)
         var settings = Lane.Settings(
-            folder: try arguments.required("data"), scanner: try scanner(arguments.required("scanner")),
+            folder: try arguments.required("data"), scanner: try arguments.requiredScanner(),
             key: try key(arguments), gateName: arguments["gate"],
             format: try arguments.choice("output", VerdictLine.Format.self) ?? .text,
             readers: readers.settings)
@@ -66,18 +65,10 @@ extension GateProgram {
     private static func key(_ arguments: Arguments) throws -> EventKey {
         switch (arguments["event-key-file"], arguments["event-key"]) {
         case (let path?, nil):
-            let bytes: [UInt8]
-            do { bytes = try Files.read(path, limit: 4_096) } catch {
-                throw ProgramError.configuration("--event-key-file: \(error)")
-            }
-            // A warning only, because a key made by `head -c 32 /dev/urandom` with the usual umask must work for a
-            // first try.
+            let key = try arguments.eventKey()
+            // A warning only. A key made by `head -c 32 /dev/urandom` with the usual umask must work for a first try.
             if Files.status(path)?.isPrivate == false {
                 Log("gate").warning("event key can be read by other users: set mode 600", [.path: path])
-            }
-            guard let key = EventKey(bytes) else {
-                throw ProgramError.configuration(
-                    "--event-key-file \(path): \(EventKey.length) raw bytes are needed, not \(bytes.count)")
             }
             return key
         case (nil, let text?):

@@ -1,6 +1,5 @@
 import CLI
 import Runtime
-import ScanModel
 import ScanUpload
 
 /// The commands that deliver scans without a network, or again: docs/operating/offline-delivery.md.
@@ -14,11 +13,11 @@ extension PublisherProgram {
     static let export = Command(
         "export", "write scans as batch files for tapline-center load; exported scans do not count as uploaded",
         options: [
-            data, whose, Option.enrolment,
+            .dataFolder, whose, .enrolment,
             Option(
                 "out", "DIR", "output folder, for example on a USB stick; valid files in it stay", required: true),
             .toggle("all", "include scans that the broker has confirmed"),
-            Option("since", "TIME", "all scans from this time on (RFC 3339), confirmed or not"), output,
+            Option("since", "TIME", "all scans from this time on (RFC 3339), confirmed or not"), .output,
         ]
     ) { arguments in
         let choice: BatchExport.Choice
@@ -29,12 +28,12 @@ extension PublisherProgram {
         case (_?, true): throw ProgramError.usage("--all and --since exclude each other")
         }
         let export = BatchExport(
-            choice, folder: try arguments.required("data"), scanner: try arguments["scanner"].map(scanner),
+            choice, folder: try arguments.required("data"), scanner: try arguments.scanner(),
             output: try arguments.required("out"))
-        let isJSON = try arguments.choice("output", OutputFormat.self) == .json
+        let format = try arguments.outputFormat()
         return {
             let report = try await NamedThread.run("export") { try namingOptions { try export.run() } }
-            print(isJSON ? try report.json() : report.text())
+            print(format == .json ? try report.json() : report.text())
             guard report.source.isComplete else {
                 throw ProgramError.failed("not all scans could be read: see the report")
             }
@@ -45,18 +44,18 @@ extension PublisherProgram {
         "ship", "upload the scans of a dead device's data folder once; the folder does not change",
         options: [
             Option("data", "DIR", "the data folder, or a copy of it; it may be read-only", required: true), whose,
-            Option.enrolment, broker,
-            .toggle("all", "include scans that the broker has confirmed to the device"), confirmLimit, output,
+            .enrolment, .brokers,
+            .toggle("all", "include scans that the broker has confirmed to the device"), confirmLimit, .output,
         ]
     ) { arguments in try delivery(.dead(all: arguments.has("all")), arguments) }
 
     static let resend = Command(
         "resend", "publish scans again after the center has lost some, with or without a running publisher",
         options: [
-            data, whose, Option.enrolment, broker,
+            .dataFolder, whose, .enrolment, .brokers,
             Option(
                 "since", "TIME", "all scans from the first one of this time on (RFC 3339, by the device's clock)",
-                required: true), confirmLimit, output,
+                required: true), confirmLimit, .output,
         ]
     ) { arguments in
         try delivery(.since(time(arguments.required("since"))), arguments)
@@ -66,16 +65,16 @@ extension PublisherProgram {
         let seconds = try arguments.int("give-up-s", 1...86_400) ?? 60
         let delivery = try namingOptions {
             try OfflineDelivery(
-                kind, folder: try arguments.required("data"), scanner: try arguments["scanner"].map(scanner),
+                kind, folder: try arguments.required("data"), scanner: try arguments.scanner(),
                 urls: arguments.all("amqp-url"), confirmLimitMs: Int64(seconds) * 1_000)
         }
-        let isJSON = try arguments.choice("output", OutputFormat.self) == .json
+        let format = try arguments.outputFormat()
         return {
             let stop = StopSignal()
             let signals = SignalWatch { _ in stop.stop() }
             defer { signals.end() }
             let report = try await NamedThread.run("delivery") { try namingOptions { try delivery.run(stop) } }
-            print(isJSON ? try report.json() : report.text())
+            print(format == .json ? try report.json() : report.text())
             guard report.source.isComplete else {
                 throw ProgramError.failed(
                     "all readable scans are confirmed, but some could not be read: see the report")

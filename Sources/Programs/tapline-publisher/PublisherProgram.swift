@@ -17,12 +17,8 @@ struct PublisherProgram {
         ).main()
     }
 
-    static let data = Option(
-        "data", "DIR", "data folder of the scanner, with its journals and snapshots", required: true)
-    static let broker = Option(
-        "amqp-url", "URL", "broker, amqp:// or amqps://; several are tried in turn", kind: .secrets, required: true)
-    private static let center = [
-        Option.enrolment,
+    private static let center: [Option] = [
+        .enrolment,
         Option(
             "center-url", "URL",
             "source of snapshots, http://CENTER:PORT; all are queried, and the newest snapshot of any is installed",
@@ -32,14 +28,11 @@ struct PublisherProgram {
             kind: .repeated),
         Option("center-ca-file", "FILE", "certificate authorities for https, PEM (default those of the system)"),
     ]
-    static let output = Option("output", "text|json", "output format", default: "text")
 
     private static let run = Command(
         "run", "run the publisher: upload new scans and install new snapshots, until SIGTERM",
         options: [
-            data,
-            Option("scanner", "ID", "identity of this device: 1 to 63 of a-z, 0-9 and -, not - first", required: true),
-            broker,
+            .dataFolder, .scanner, .brokers,
         ] + center + [
             Option("batch-scans", "N", "maximum number of scans in a batch, 50 to 4000", default: "500"),
             Option(
@@ -53,7 +46,7 @@ struct PublisherProgram {
         let folder = try arguments.required("data")
         var settings = try namingOptions {
             try Upload.Settings(
-                folder: folder, scanner: scanner(arguments.required("scanner")), urls: arguments.all("amqp-url"))
+                folder: folder, scanner: arguments.requiredScanner(), urls: arguments.all("amqp-url"))
         }
         settings.limits.batchScans = try arguments.int("batch-scans", 50...4_000) ?? 500
         settings.limits.ageMs = Int64(try arguments.int("batch-age-ms", 0...60_000) ?? 1_000)
@@ -73,12 +66,13 @@ struct PublisherProgram {
 
     private static let fetch = Command(
         "fetch", "install the newest snapshot once; succeeds too if it is already installed",
-        options: [data, Option("scanner", "ID", "accepted as for `run`; a download does not depend on it")] + center
+        options: [.dataFolder, Option("scanner", "ID", "accepted as for `run`; a download does not depend on it")]
+            + center
             + [
                 Option("from", "DIR", "folder with manifest.json and its files, instead of a center")
             ]
     ) { arguments in
-        _ = try arguments["scanner"].map(scanner)
+        _ = try arguments.scanner()
         let from = arguments["from"]
         let settings = try downloadSettings(arguments)
         guard from != nil || !settings.centerURLs.isEmpty else {
@@ -103,20 +97,19 @@ struct PublisherProgram {
     private static let status = Command(
         "status", "show the scans to upload, the uploaded scans, and the state of the connections",
         options: [
-            data, Option("scanner", "ID", "identity whose scans are counted (default that of the publisher)"), output,
+            .dataFolder, Option("scanner", "ID", "identity whose scans are counted (default that of the publisher)"),
+            .output,
         ]
     ) { arguments in
         let folder = try arguments.required("data")
-        let scanner = try arguments["scanner"].map(scanner)
-        let isJSON = try arguments.choice("output", OutputFormat.self) == .json
+        let scanner = try arguments.scanner()
+        let format = try arguments.outputFormat()
         return {
-            guard Files.exists(folder) else { throw ProgramError.failed("--data \(folder): no such folder") }
+            guard Files.exists(folder) else { throw ProgramError.missingFolder("data", folder) }
             let report = try StatusReport(folder: folder, scanner: scanner)
-            print(isJSON ? try report.json() : report.text())
+            print(format == .json ? try report.json() : report.text())
         }
     }
-
-    enum OutputFormat: String, CaseIterable { case text, json }
 
     private static func downloadSettings(_ arguments: Arguments) throws -> Download.Settings {
         let keys = try arguments.all("trust-key").map { try MinisignPublicKey(setting: $0) }
@@ -134,12 +127,5 @@ struct PublisherProgram {
             throw ProgramError.configuration("--center-ca-file \(file): no such file")
         }
         return settings
-    }
-
-    static func scanner(_ text: String) throws -> ScannerID {
-        guard let id = ScannerID(text) else {
-            throw ProgramError.configuration("--scanner \(text): [a-z0-9][a-z0-9-]{0,62} is needed")
-        }
-        return id
     }
 }
