@@ -8,7 +8,7 @@ import TestSupport
 @testable import SnapshotExport
 
 /// A database with a small event, and a folder for snapshots.
-final class Fair {
+final class ExportFixture {
     let database: TestDatabase
     let connection: PostgresConnection
     let folder = TemporaryFolder("export")

@@ -8,7 +8,7 @@ import TestSupport
 import Testing
 
 /// A database with the schema, and helpers to import lists.
-final class RegistryWorld {
+final class RegistryFixture {
     let database: TestDatabase
     let connection: PostgresConnection
     let registry: RegistryStore

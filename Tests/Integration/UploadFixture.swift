@@ -10,7 +10,7 @@ import Synchronization
 import TestSupport
 
 /// The publisher of one scanner with a real broker: its journal, its queue, and optionally a faulty link.
-final class UploadRig {
+final class UploadFixture {
     static let queue = "scans"
     static let scanner = ScannerID("lane-1")!
 
@@ -28,8 +28,8 @@ final class UploadRig {
     init(url: String, link: FaultProxy.Link? = nil) throws {
         self.url = url
         proxy = try link.map { try FaultProxy(target: UInt16(try AMQPAddress(url: url).port), $0) }
-        journal = try Journal(folder: folder.path, scanner: UploadRig.scanner)
-        status = PublisherStatus(folder: folder.path, scanner: UploadRig.scanner.text)
+        journal = try Journal(folder: folder.path, scanner: UploadFixture.scanner)
+        status = PublisherStatus(folder: folder.path, scanner: UploadFixture.scanner.text)
     }
 
     deinit {
@@ -59,7 +59,7 @@ final class UploadRig {
     }
 
     /// Begins a new journal in the same file, as after a restart of the gate.
-    func restartGate(as scanner: ScannerID = UploadRig.scanner) throws {
+    func restartGate(as scanner: ScannerID = UploadFixture.scanner) throws {
         journal = nil
         journal = try Journal(folder: folder.path, scanner: scanner)
     }
@@ -70,7 +70,7 @@ final class UploadRig {
             let address = try AMQPAddress(url: url)
             through = url.replacing(":\(address.port)/", with: ":\(proxy.port)/")
         }
-        var settings = try Upload.Settings(folder: folder.path, scanner: UploadRig.scanner, urls: [through])
+        var settings = try Upload.Settings(folder: folder.path, scanner: UploadFixture.scanner, urls: [through])
         settings.seed = 1
         change(&settings)
         let ended = StopSignal()
@@ -98,8 +98,8 @@ final class UploadRig {
     /// Takes all batches and heartbeats from the queue.
     func batches() throws -> [ScanBatch] {
         let connection = try AMQPConnection(try AMQPAddress(url: url), name: "test")
-        let (ready, _) = try connection.declareQueue(UploadRig.queue, passive: true)
-        try connection.consume(UploadRig.queue, consumerTag: Broker.unique("consumer"))
+        let (ready, _) = try connection.declareQueue(UploadFixture.queue, passive: true)
+        try connection.consume(UploadFixture.queue, consumerTag: Broker.unique("consumer"))
         let deliveries = try connection.events { $0.deliveries.count >= ready }.deliveries
         try deliveries.last.map { try connection.ack($0.tag, multiple: true) }
         connection.close()

@@ -28,11 +28,11 @@ struct PrintedVerdict: Decodable, Hashable {
         }
     }
 
-    /// The scan in the format of `Line.storedVerdicts`.
+    /// The scan in the format of `SystemUnderTest.storedVerdicts`.
     var key: String { "\(log)|\(seq)|\(verdict)|\(tag.text)" }
 }
 
-extension Line {
+extension SystemUnderTest {
     /// Every stored scan as `log|seq|verdict|tag`.
     func storedVerdicts() throws -> [String] {
         try database.query(

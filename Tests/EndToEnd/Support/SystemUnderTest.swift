@@ -5,7 +5,7 @@ import TestSupport
 /// The whole system with the real programs: a center on its servers, and scanners with their gates and publishers.
 ///
 /// Confined to one thread. Every program ends when the object is released.
-final class Line {
+final class SystemUnderTest {
     static let event = "Test Event"
 
     let folder = TemporaryFolder("line")
@@ -36,7 +36,7 @@ final class Line {
             (0..<32).map { _ in UInt8.random(in: 0...255, using: &random) }, to: eventKeyFile, mode: 0o600)
         try Run.succeeding("tapline-snapshot", ["keygen", "--out", folder.file("signing")])
         try administer("migrate")
-        try administer("event", "set", "--name", Line.event, "--time-zone", "Etc/UTC", "--day-start", "04:00")
+        try administer("event", "set", "--name", SystemUnderTest.event, "--time-zone", "Etc/UTC", "--day-start", "04:00")
     }
 
     /// Runs a command of `tapline-center` on the database to its end.
@@ -123,11 +123,11 @@ final class Line {
 final class Scanner {
     let id: String
     let data: String
-    private unowned let line: Line
+    private unowned let line: SystemUnderTest
     private(set) var gate: ChildProcess?
     private(set) var publisher: ChildProcess?
 
-    init(id: String, line: Line) {
+    init(id: String, line: SystemUnderTest) {
         (self.id, self.line) = (id, line)
         data = line.folder.file(id)
     }

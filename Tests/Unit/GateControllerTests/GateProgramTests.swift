@@ -10,10 +10,10 @@ import Testing
 
 /// The real program: standard input, kill -9, SIGTERM, a full disk.
 @Suite struct GateProgramTests {
-    private let venue: Venue
+    private let venue: LaneFixture
 
     init() throws {
-        venue = try Venue()
+        venue = try LaneFixture()
         try venue.install(version: 100)
     }
 
@@ -21,7 +21,7 @@ import Testing
         let run = try Run.it(
             "tapline-gate", venue.arguments("--output", "json"),
             input:
-                "\(venue.hex(.delegate)),in,\(Venue.tenOClock)\nbad\n\(venue.hex(.blocked))\n\(venue.hex(.staff)),out")
+                "\(venue.hex(.delegate)),in,\(LaneFixture.tenOClock)\nbad\n\(venue.hex(.blocked))\n\(venue.hex(.staff)),out")
         #expect(run.end == .exit(0))
         #expect(run.lines.count == 3)
         #expect(run.lines[0].contains(#""seq":1,"verdict":0,"name":"admitted""#))

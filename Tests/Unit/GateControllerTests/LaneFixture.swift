@@ -8,7 +8,7 @@ import Snapshots
 import TestSupport
 
 /// A small event on the disk: four people, two zones, two gates, and the data folder of one scanner.
-struct Venue {
+struct LaneFixture {
     let folder = TemporaryFolder("gate")
     let key = EventKey([UInt8](0..<32))!
     let scanner = ScannerID("gate-7")!
@@ -38,7 +38,7 @@ struct Venue {
         version: Int64, policy: String = "{}", hall: String = "Hall", gate: String = "Hall north",
         expiresS: Int64? = nil,
         lists scanner: String? = "gate-7", without missing: Person? = nil, days: ClosedRange<Int64>? = nil,
-        createdS: Int64 = Venue.day, crowd: Int64 = 0, isOpenToAll: Bool = false
+        createdS: Int64 = LaneFixture.day, crowd: Int64 = 0, isOpenToAll: Bool = false
     ) throws {
         let name = SnapshotFileName.of(version)
         let writer = try SnapshotWriter(path: data + "/snapshots/" + name)
@@ -60,7 +60,7 @@ struct Venue {
         for (tag, attendee) in (rows + others).sorted(by: { $0.0 < $1.0 }) { try writer.add(tag, attendee) }
         // Each day starts at 04:00.
         for day in days.map(Array.init) ?? [] {
-            let starts = Venue.day + day * 86_400 + 4 * 3_600
+            let starts = LaneFixture.day + day * 86_400 + 4 * 3_600
             try writer.add(Day(day: "\(day)", starts: starts, ends: starts + 86_400))
         }
         try writer.addPass(id: 1, name: "Delegate", colour: "blue", note: "no bags")
@@ -68,7 +68,7 @@ struct Venue {
         try writer.addPass(id: 3, name: "Early")
         try writer.addAccess(id: 1, pass: 1, Access(zone: 3))
         try writer.addAccess(id: 2, pass: 2, Access(zone: 4))
-        try writer.addAccess(id: 3, pass: 3, Access(zone: 3, until: Venue.day))
+        try writer.addAccess(id: 3, pass: 3, Access(zone: 3, until: LaneFixture.day))
         try writer.add(Zone(id: 3, name: hall, parent: 4))
         try writer.add(Zone(id: 4, name: "Foyer"))
         try writer.addGate(id: 7, name: gate, zone: 3, fromZone: 4, policy: policy)
@@ -76,7 +76,7 @@ struct Venue {
         if let scanner { try writer.addScanner(scanner, gate: 7) }
         try writer.addScanner("spare", gate: nil)
         try writer.finish(
-            event: "Test", version: version, createdS: createdS, expiresS: expiresS ?? Venue.day + 10 * 365 * 86_400)
+            event: "Test", version: version, createdS: createdS, expiresS: expiresS ?? LaneFixture.day + 10 * 365 * 86_400)
         try Files.writeAtomically(Array((name + "\n").utf8), to: data + "/snapshots/current")
     }
 

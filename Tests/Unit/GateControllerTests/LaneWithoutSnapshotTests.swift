@@ -79,12 +79,12 @@ import Testing
     func policyDecidesWithExpiredSnapshot(_ word: String, _ verdict: Verdict) throws {
         let world = try LaneWorld()
         try world.venue.install(
-            version: 100, policy: #"{"expired":"\#(word)","debounce_ms":0}"#, expiresS: Venue.day + 10 * 3_600)
+            version: 100, policy: #"{"expired":"\#(word)","debounce_ms":0}"#, expiresS: LaneFixture.day + 10 * 3_600)
         for _ in 0..<2 {
             try world.start()
             #expect(
                 world.tap(.delegate)?.scan.verdict
-                    == (world.device.now.trueMs < (Venue.day + 36_000) * 1_000 ? .admitted : verdict))
+                    == (world.device.now.trueMs < (LaneFixture.day + 36_000) * 1_000 ? .admitted : verdict))
             world.advance(3_600_000)
         }
         let last = try #require(world.tap(.delegate)?.scan)

@@ -9,7 +9,7 @@ import TestSupport
 @testable import Readers
 
 /// An emulated PN532, a reader that uses it through libnfc, and the events of the reader.
-final class NFCBench: Sendable {
+final class NFCFixture: Sendable {
     let chip: PN532Emulator
     private let events = Mutex<[ReaderEvent]>([])
     /// Whether the lane takes no events, as with a full mailbox.
@@ -26,7 +26,7 @@ final class NFCBench: Sendable {
     }()
 
     init(link: String? = nil) throws {
-        _ = NFCBench.listed
+        _ = NFCFixture.listed
         chip = try PN532Emulator(link: link)
     }
 

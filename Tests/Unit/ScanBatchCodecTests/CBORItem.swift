@@ -1,27 +1,27 @@
 /// A CBOR encoder for valid and invalid items, independent of the encoder under test.
-indirect enum Item {
+indirect enum CBORItem {
     case uint(UInt64)
     case negative(UInt64)
     /// A head with an eight-byte number for any value.
     case longUint(UInt64)
     case bytes([UInt8])
     case text(String)
-    case array([Item])
-    case map([(Item, Item)])
-    case tagged(UInt64, Item)
+    case array([CBORItem])
+    case map([(CBORItem, CBORItem)])
+    case tagged(UInt64, CBORItem)
     case raw([UInt8])
 
     var encoded: [UInt8] {
         switch self {
-        case .uint(let value): Item.head(0, value)
-        case .negative(let value): Item.head(1, value)
-        case .longUint(let value): [0x1b] + Item.bigEndian(value, 8)
-        case .bytes(let bytes): Item.head(2, UInt64(bytes.count)) + bytes
-        case .text(let text): Item.head(3, UInt64(text.utf8.count)) + Array(text.utf8)
-        case .array(let items): Item.head(4, UInt64(items.count)) + items.flatMap(\.encoded)
+        case .uint(let value): CBORItem.head(0, value)
+        case .negative(let value): CBORItem.head(1, value)
+        case .longUint(let value): [0x1b] + CBORItem.bigEndian(value, 8)
+        case .bytes(let bytes): CBORItem.head(2, UInt64(bytes.count)) + bytes
+        case .text(let text): CBORItem.head(3, UInt64(text.utf8.count)) + Array(text.utf8)
+        case .array(let items): CBORItem.head(4, UInt64(items.count)) + items.flatMap(\.encoded)
         case .map(let pairs):
-            Item.head(5, UInt64(pairs.count)) + pairs.flatMap { $0.0.encoded + $0.1.encoded }
-        case .tagged(let tag, let item): Item.head(6, tag) + item.encoded
+            CBORItem.head(5, UInt64(pairs.count)) + pairs.flatMap { $0.0.encoded + $0.1.encoded }
+        case .tagged(let tag, let item): CBORItem.head(6, tag) + item.encoded
         case .raw(let bytes): bytes
         }
     }
@@ -40,7 +40,7 @@ indirect enum Item {
         (0..<width).reversed().map { UInt8(truncatingIfNeeded: value >> UInt64(8 * $0)) }
     }
 
-    static func column(_ tag: UInt64, _ width: Int, _ values: [Int64]) -> Item {
+    static func column(_ tag: UInt64, _ width: Int, _ values: [Int64]) -> CBORItem {
         .tagged(
             tag, .bytes(values.flatMap { value in (0..<width).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) } }))
     }
@@ -48,7 +48,7 @@ indirect enum Item {
 
 /// The keys of a valid body with three scans, which tests change one by one.
 struct Body {
-    var pairs: [(String, Item)] = [
+    var pairs: [(String, CBORItem)] = [
         ("v", .uint(1)),
         ("scanner", .text("gate-7")),
         ("log", .bytes(Array(0..<16))),
@@ -64,7 +64,7 @@ struct Body {
         ("backlog", .uint(0)),
     ]
 
-    subscript(key: String) -> Item? {
+    subscript(key: String) -> CBORItem? {
         get { pairs.first { $0.0 == key }?.1 }
         set {
             pairs.removeAll { $0.0 == key }
@@ -72,11 +72,11 @@ struct Body {
         }
     }
 
-    func with(_ key: String, _ item: Item?) -> Body {
+    func with(_ key: String, _ item: CBORItem?) -> Body {
         var copy = self
         copy[key] = item
         return copy
     }
 
-    var encoded: [UInt8] { Item.map(pairs.map { (.text($0.0), $0.1) }).encoded }
+    var encoded: [UInt8] { CBORItem.map(pairs.map { (.text($0.0), $0.1) }).encoded }
 }

@@ -14,13 +14,13 @@ import Testing
 /// Installation by a delta, and the fallback to the full file for each kind of unusable delta.
 @Suite struct DeltaTests {
     let center: TestCenter
-    let rig: DownloadRig
+    let rig: DownloadFixture
     /// Enough people that the full file is far larger than a delta.
     static let people = 400
 
     init() throws {
         center = try TestCenter()
-        rig = DownloadRig(center)
+        rig = DownloadFixture(center)
         try center.publish(version: 7, people: Self.people)
         #expect(try rig.download().fetch() == .installed(version: 7))
         #expect(try rig.gateAnswer(3) == (7, .active))

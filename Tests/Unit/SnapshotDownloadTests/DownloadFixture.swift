@@ -9,7 +9,7 @@ import TestSupport
 @testable import SnapshotDownload
 
 /// The data folder of one scanner, a download into it, and the answers of a gate that decides from it.
-final class DownloadRig {
+final class DownloadFixture {
     let center: TestCenter
     let scanner = TemporaryFolder("scanner")
     let reloader: SnapshotReloader

@@ -11,7 +11,7 @@ import Testing
     /// After random changes, each delta of each manifest gives the rows of its target version.
     @Test(arguments: [1, 2])
     func listedDeltaGivesNewRows(seed: UInt64) throws {
-        let world = try World(seed: seed, tags: 400)
+        let world = try PublicationFixture(seed: seed, tags: 400)
         var proved = 0
         for step in 1...20 {
             let manifest = try world.publish()
@@ -33,7 +33,7 @@ import Testing
     }
 
     @Test func deltaOfOneRevocationHasAtMost300Bytes() throws {
-        let world = try World(seed: 4, tags: 2_000)
+        let world = try PublicationFixture(seed: 4, tags: 2_000)
         try world.publish()
         let tag = try #require(world.tags.keys.min())
         world.revoke(tag)
@@ -42,7 +42,7 @@ import Testing
     }
 
     @Test func deltaLongerThanHalfTheFileIsNotListed() throws {
-        let world = try World(seed: 5, tags: 300)
+        let world = try PublicationFixture(seed: 5, tags: 300)
         try world.publish()
         let old = world.tags
         world.tags = [:]
@@ -62,7 +62,7 @@ import Testing
     }
 
     @Test func deltaOfTooManyRowsIsNotMade() throws {
-        let world = try World(seed: 10, tags: Deltas.fewRows / 2 + 100)
+        let world = try PublicationFixture(seed: 10, tags: Deltas.fewRows / 2 + 100)
         let first = try world.publish()
         let deltas = Deltas(folder: world.out, limit: 1)
         #expect(try deltas.changeset(from: first, to: world.build()) != nil)
@@ -74,7 +74,7 @@ import Testing
     }
 
     @Test func noDeltaIsMadeFromAlteredFile() throws {
-        let world = try World(seed: 6, tags: 300)
+        let world = try PublicationFixture(seed: 6, tags: 300)
         let first = try world.publish()
         let path = world.out.path + "/" + first.file
         var bytes = try Files.read(path)
@@ -86,7 +86,7 @@ import Testing
     }
 
     @Test func alteredOlderDeltaIsNotJoined() throws {
-        let world = try World(seed: 7, tags: 300)
+        let world = try PublicationFixture(seed: 7, tags: 300)
         try world.publish()
         let second = try world.publish()
         let delta = try #require(second.deltas?.first)
@@ -97,14 +97,14 @@ import Testing
     }
 
     @Test func noDeltaIsMadeIfLimitIsZero() throws {
-        let world = try World(seed: 8, tags: 50)
+        let world = try PublicationFixture(seed: 8, tags: 50)
         world.deltas = 0
         try world.publish()
         #expect(try world.publish().deltas == [])
     }
 
     @Test func manifestWithMostDeltasStaysBelowLimit() throws {
-        let world = try World(seed: 9, tags: 5)
+        let world = try PublicationFixture(seed: 9, tags: 5)
         var manifest = try world.publish()
         let far: Int64 = 9_007_199_254_740_000
         manifest.deltas = SnapshotExporter.deltasRange.dropFirst().map {

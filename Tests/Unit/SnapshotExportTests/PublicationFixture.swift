@@ -10,7 +10,7 @@ import TestSupport
 @testable import SnapshotExport
 
 /// A registration list that changes, and the folder that it is published in.
-final class World {
+final class PublicationFixture {
     let folder = TemporaryFolder("exporting")
     let key: MinisignSecretKey
     let out: PublishedFolder
