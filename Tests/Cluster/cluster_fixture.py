@@ -1,4 +1,4 @@
-"""The stage of one test: a vhost, a database, centers, a fleet that taps, and the comparison at the end."""
+"""The fixture of one test: a vhost, a database, centers, a fleet that taps, and the comparison at the end."""
 
 import json
 import os
@@ -34,13 +34,13 @@ def free_port() -> int:
 class Center:
     """A `tapline-center run` process."""
 
-    def __init__(self, stage, place: str, *more, urls=None, database_url=None):
-        self.stage, self.place, self.port = stage, place, free_port()
-        self.log_path = stage.folder / f"center-{place.replace('/', '-')}.log"
+    def __init__(self, cluster, place: str, *more, urls=None, database_url=None):
+        self.cluster, self.place, self.port = cluster, place, free_port()
+        self.log_path = cluster.folder / f"center-{place.replace('/', '-')}.log"
         self.command = [BIN / "tapline-center", "run", "--center", place]
-        for url in urls or stage.amqp_urls:
+        for url in urls or cluster.amqp_urls:
             self.command += ["--amqp-url", url]
-        self.command += ["--database-url", database_url or stage.database_url]
+        self.command += ["--database-url", database_url or cluster.database_url]
         self.command += ["--http", f"127.0.0.1:{self.port}", "--relay-user", "tapline", *more]
         self.start()
 
@@ -90,16 +90,16 @@ class Center:
 class Fleet:
     """A `tapline-fleet run` process: scanners with journals and publishers, which tap until the fleet is stopped."""
 
-    def __init__(self, stage, scanners: int, rate: int):
-        self.stage, self.scanners = stage, scanners
-        self.folder = stage.folder / "fleet"
-        self.log_path = stage.folder / "fleet.log"
+    def __init__(self, cluster, scanners: int, rate: int):
+        self.cluster, self.scanners = cluster, scanners
+        self.folder = cluster.folder / "fleet"
+        self.log_path = cluster.folder / "fleet.log"
         self.process = self.run("--scans", 3_600 * rate, "--rate", rate)
 
     def run(self, *more) -> subprocess.Popen:
         command = [BIN / "tapline-fleet", "run", "--data", self.folder, "--timeout", 600, "--attendees", 5_000]
         command += ["--scanners", self.scanners, *more]
-        for url in self.stage.amqp_urls:
+        for url in self.cluster.amqp_urls:
             command += ["--amqp-url", url]
         return subprocess.Popen(
             list(map(str, command)), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log_path.open("ab")
@@ -148,7 +148,7 @@ def tail(path) -> str:
     return "\n".join(path.read_text(errors="replace").splitlines()[-15:]) if path.exists() else ""
 
 
-class Stage:
+class ClusterFixture:
     """A separate vhost and a separate database for one test, and the processes of the test."""
 
     def __init__(self, servers):
@@ -157,7 +157,7 @@ class Stage:
         self.centers, self.fleets, self.watch, self.balances = [], [], None, []
 
     def __enter__(self):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="tapline-stage-"))
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="tapline-cluster-test-"))
         self.servers.do("vhost", self.name)
         self.servers.do("psql", "-qc", f'CREATE DATABASE "{self.name}"')
         subprocess.run(
