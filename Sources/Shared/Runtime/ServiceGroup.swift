@@ -9,7 +9,8 @@ import Synchronization
 /// error, for example at the end of the gate's standard input. If it throws, the daemon stops with that error.
 package struct Service: Sendable {
     package let name: String
-    let run: @Sendable (StopSignal) async throws -> Void
+    /// The work, which returns after the stop signal.
+    package let run: @Sendable (StopSignal) async throws -> Void
 
     /// - Parameters:
     ///   - name: name in the log.

@@ -1,5 +1,4 @@
 import DeviceEmulation
-import Glibc
 import LinuxSystem
 import Runtime
 import ScanModel
@@ -18,15 +17,8 @@ final class NFCFixture: Sendable {
     private let running = Mutex<NFCReader?>(nil)
     private let group = Mutex<(StopSignal, StopSignal)?>(nil)
 
-    /// The path of the reader that libnfc lists for `nfc:auto`. libnfc reads the environment once at its start.
-    static let listed: String = {
-        let path = (Environment.value("TMPDIR") ?? "/tmp") + "/tapline-nfc-listed-\(getpid())"
-        setenv("LIBNFC_DEVICE", "pn532_uart:" + path, 1)
-        return path
-    }()
-
     init(link: String? = nil) throws {
-        _ = NFCFixture.listed
+        _ = ListedReader.path
         chip = try PN532Emulator(link: link)
     }
 

@@ -203,7 +203,7 @@ import Testing
     }
 
     @Test func onlyReaderIsFoundAutomatically() throws {
-        let bench = try NFCFixture(link: NFCFixture.listed)
+        let bench = try NFCFixture(link: ListedReader.path)
         try bench.start(isListed: true)
         bench.chip.present(.plain(NFCReaderTests.uid))
         try bench.hears(.tap(NFCReaderTests.tap))

@@ -1,14 +1,12 @@
 import LinuxSystem
+package import Runtime
 import Synchronization
-import TestSupport
-
-@testable import Runtime
 
 /// Runs a service on its own thread until it is stopped or released.
 ///
-/// Blocking tests may occupy all threads of the cooperative pool, of which there is one per core. A service on the pool would
-/// then not start before they time out.
-final class RunningService: Sendable {
+/// Blocking tests may occupy all threads of the cooperative pool, of which there is one per core. A service on the pool
+/// would then not start before they time out.
+package final class RunningService: Sendable {
     private final class Outcome: Sendable {
         let ended = StopSignal()
         let failure = Mutex<(any Error)?>(nil)
@@ -17,7 +15,7 @@ final class RunningService: Sendable {
     private let signal = StopSignal()
     private let outcome = Outcome()
 
-    init(_ service: Service) {
+    package init(_ service: Service) {
         let (signal, outcome, executor) = (signal, outcome, ThreadExecutor())
         executor.start()
         Task(executorPreference: executor) {
@@ -30,17 +28,25 @@ final class RunningService: Sendable {
     deinit { signal.stop() }
 
     /// Gives the stop signal and does not wait.
-    func stop() { signal.stop() }
+    package func stop() { signal.stop() }
 
     /// Waits until the service has ended.
     ///
     /// - Returns: the error that ended it.
     /// - Throws: `TestFailure` if it does not end within `waitLimitMs`.
-    func waitForEnd() throws -> (any Error)? {
+    package func waitForEnd() throws -> (any Error)? {
         guard outcome.ended.wait(ms: waitLimitMs) else {
             throw TestFailure("the service did not end within \(waitLimitMs) ms")
         }
         return outcome.failure.withLock { $0 }
+    }
+
+    /// Stops the service and waits for its end.
+    ///
+    /// - Throws: the error that ended it, or `TestFailure` if it does not end within `waitLimitMs`.
+    package func end() throws {
+        stop()
+        if let error = try waitForEnd() { throw error }
     }
 }
 

@@ -9,7 +9,7 @@ import Testing
 /// The libnfc wrapper without the reader.
 @Suite(.serialized) struct NFCDeviceTests {
     @Test func stuckCallIsAbortedByOtherThread() throws {
-        _ = NFCFixture.listed
+        _ = ListedReader.path
         let chip = try PN532Emulator()
         chip.present(.type4([4, 1, 2, 3, 4, 5, 6], Type4Application(message: [])))
         let device = try NFCDevice(chip.connstring)

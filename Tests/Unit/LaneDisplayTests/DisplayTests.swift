@@ -4,17 +4,16 @@ import FileSystem
 import GateController
 import Glibc
 import LinuxSystem
+import Runtime
 import ScanJournal
 import ScanModel
 import SerialPorts
 import Snapshots
-import Synchronization
 import TestSupport
 import Testing
 
 @testable import DataFolder
 @testable import LaneDisplay
-@testable import Runtime
 
 @Suite struct DisplayTests {
     private static let verdicts: [Verdict] =
@@ -175,11 +174,11 @@ import Testing
     }
 
     /// Green with one bell, red with three, the idle screen again, and the previous screen at the end.
-    @Test func answersAreShownOnARealTerminal() async throws {
+    @Test func answersAreShownOnARealTerminal() throws {
         let terminal = try PseudoTerminal()
         let port = try SerialPort(terminal.path)
         let display = TerminalDisplay(language: .en, descriptor: port.descriptor)
-        let running = Running(display.service())
+        let running = RunningService(display.service())
         var shown = ""
         func until(_ what: String, _ isSo: (String) -> Bool) throws {
             try eventually(what, everyMs: 1) {
@@ -198,16 +197,12 @@ import Testing
         try until("red, three bells") { $0.contains("48;5;160m") && $0.count { $0 == "\u{7}" } == 3 }
         display.take(.answer(result(.admitted)))
         try until("the next answer replaces it") { $0.contains("48;5;28m") }
-        let end = Mutex(false)
-        let ending = Task.immediate {
-            try await running.end()
-            end.withLock { $0 = true }
-        }
+        running.stop()
         try until("the previous screen") { $0.hasSuffix("\u{1b}[?1049l") }
-        try await ending.value
-        #expect(end.withLock { $0 })
+        try running.end()
     }
-    @Test func arabicIsShownOnARealTerminal() async throws {
+
+    @Test func arabicIsShownOnARealTerminal() throws {
         let terminal = try PseudoTerminal()
         let port = try SerialPort(terminal.path)
         let display = TerminalDisplay(language: .ar, descriptor: port.descriptor)
@@ -227,7 +222,7 @@ import Testing
         ]
         state.turnstileProblem = .relayStuck(channel: 1, isOn: false)
         display.take(.state(state))
-        let running = Running(display.service())
+        let running = RunningService(display.service())
         try until("the idle screen") { text in
             [
                 "القرص ممتلئ بنسبة 91 %", "الساعة غير موثوقة", "القارئ معطل: nfc:auto: القارئ لا يستجيب",
@@ -242,12 +237,12 @@ import Testing
             $0.contains("48;5;28m") && $0.contains("48;5;214m") && $0.contains("لم يسجل: /j: القرص ممتلئ")
         }
         #expect(!String(decoding: bytes, as: UTF8.self).contains("48;5;160m"))
-        let ending = Task.immediate { try await running.end() }
+        running.stop()
         try until("the previous screen") { $0.hasSuffix("\u{1b}[?1049l") }
-        try await ending.value
+        try running.end()
     }
 
-    @Test func unreadTerminalDoesNotDelayTheStop() async throws {
+    @Test func unreadTerminalDoesNotDelayTheStop() throws {
         let terminal = try PseudoTerminal()
         let port = try SerialPort(terminal.path)
         // As a shell opens it: write(2) blocks.
@@ -259,18 +254,18 @@ import Testing
             for length in 1...2_000 { try screen.write(String(repeating: "x", count: length), timeoutMs: 50) }
         }
         let display = TerminalDisplay(descriptor: port.descriptor)
-        let running = Running(display.service())
+        let running = RunningService(display.service())
         display.take(.answer(result(.admitted)))
-        try await running.end()
+        try running.end()
         #expect(terminal.read(timeoutMs: 1_000).count > 1_000)
     }
 
-    @Test func unreadKioskOutputDoesNotDelayTheStop() async throws {
+    @Test func unreadKioskOutputDoesNotDelayTheStop() throws {
         var ends: [Int32] = [-1, -1]
         #expect(pipe(&ends) == 0)
         defer { for end in ends { close(end) } }
         let kiosk = KioskDisplay(descriptor: ends[1])
-        let running = Running(kiosk.service())
+        let running = RunningService(kiosk.service())
         var number = 0
         func send() {
             kiosk.take(.answer(result(number % 2 == 0 ? .admitted : .lost)))
@@ -283,7 +278,7 @@ import Testing
         }
         // The last page of the pipe may still have room for a few lines.
         for _ in 0..<64 { send() }
-        try await running.end()
+        try running.end()
         var first = [UInt8](repeating: 0, count: 200_000)
         let count = read(ends[0], &first, first.count)
         #expect(count > 50_000)
