@@ -12,7 +12,7 @@ import Testing
 @testable import SnapshotInstall
 
 /// Installation by a delta, and the fallback to the full file for each kind of unusable delta.
-@Suite struct DeltaTests {
+@Suite struct DeltaDownloadTests {
     let center: TestCenter
     let rig: DownloadFixture
     /// Enough people that the full file is far larger than a delta.

@@ -9,7 +9,7 @@ import Testing
 @testable import CenterHTTP
 
 /// Many simultaneous clients, and clients that hold connections without using them.
-@Suite(.serialized) struct CrowdTests {
+@Suite(.serialized) struct ConnectionLimitTests {
     private let folder = TemporaryFolder("crowd")
 
     init() { ProcessLimits.raiseOpenFiles(to: 16_384) }

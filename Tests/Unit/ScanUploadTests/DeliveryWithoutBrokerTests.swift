@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// `ship` and `resend` without a broker.
-struct OfflineDeliveryTests {
+struct DeliveryWithoutBrokerTests {
     private let folder = TemporaryFolder("delivery")
 
     private func delivery(

@@ -7,7 +7,7 @@ import Testing
 
 @testable import SnapshotExport
 
-@Suite struct DeltaTests {
+@Suite struct DeltaExportTests {
     /// After random changes, each delta of each manifest gives the rows of its target version.
     @Test(arguments: [1, 2])
     func listedDeltaGivesNewRows(seed: UInt64) throws {
@@ -44,7 +44,6 @@ import Testing
     @Test func deltaLongerThanHalfTheFileIsNotListed() throws {
         let world = try PublicationFixture(seed: 5, tags: 300)
         try world.publish()
-        let old = world.tags
         world.tags = [:]
         for _ in 0..<300 { world.add() }
         #expect(try world.publish().deltas == [])
@@ -52,7 +51,6 @@ import Testing
         let tag = try #require(world.tags.keys.min())
         world.revoke(tag)
         #expect(try world.publish().deltas?.map(\.from) == [world.version - 1])
-        #expect(!old.isEmpty)
     }
 
     @Test(
@@ -65,7 +63,8 @@ import Testing
         let world = try PublicationFixture(seed: 10, tags: Deltas.fewRows / 2 + 100)
         let first = try world.publish()
         let deltas = Deltas(folder: world.out, limit: 1)
-        #expect(try deltas.changeset(from: first, to: world.build()) != nil)
+        // No row has changed, but the version in `meta` has.
+        #expect(try #require(deltas.changeset(from: first, to: world.build())).count > 0)
         world.out.removeUnfinished()
         let count = world.tags.count
         world.tags = [:]
