@@ -76,7 +76,8 @@ struct LaneFixture {
         if let scanner { try writer.addScanner(scanner, gate: 7) }
         try writer.addScanner("spare", gate: nil)
         try writer.finish(
-            event: "Test", version: version, createdS: createdS, expiresS: expiresS ?? LaneFixture.day + 10 * 365 * 86_400)
+            event: "Test", version: version, createdS: createdS,
+            expiresS: expiresS ?? LaneFixture.day + 10 * 365 * 86_400)
         try Files.writeAtomically(Array((name + "\n").utf8), to: data + "/snapshots/current")
     }
 
@@ -100,4 +101,9 @@ struct LaneFixture {
 /// The verdict lines of a lane.
 final class VerdictLines {
     var lines: [String] = []
+}
+
+extension Lane {
+    /// Handles one event that arrives now, by the clocks of this machine.
+    func dispatchNow(_ event: LaneEvent) { dispatch(TimestampedEvent(event)) }
 }

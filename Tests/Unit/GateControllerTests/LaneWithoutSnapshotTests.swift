@@ -63,13 +63,13 @@ import Testing
         name = "Entrance"
         try world.start()
         #expect(world.tap(.delegate)?.scan.verdict == .noSnapshot)
-        world.lane.dispatchNow(.command(.assign(gate: "Hall north")) { _ in })
+        world.lane.dispatch(world.arrival(.command(.assign(gate: "Hall north")) { _ in }))
         #expect(world.tap(.staff)?.scan.verdict == .admitted, "known by its name")
         // A snapshot without the gate removes its policy.
         try world.venue.install(version: 102, gate: "Hall south", lists: nil)
         name = "Nowhere"
         try world.start()
-        world.lane.dispatchNow(.command(.assign(gate: nil)) { _ in })
+        world.lane.dispatch(world.arrival(.command(.assign(gate: nil)) { _ in }))
         try ruin(world)
         try world.start()
         #expect(world.tap(.early)?.scan.verdict == .noSnapshot)
