@@ -54,7 +54,9 @@ import Testing
     }
 
     /// Taps at all gates and kills programs. Returns the number of kills by program.
-    private func disturb(_ line: SystemUnderTest, _ servers: OwnServers, _ random: inout TestRandom) throws -> [String: Int] {
+    private func disturb(
+        _ line: SystemUnderTest, _ servers: OwnServers, _ random: inout TestRandom
+    ) throws -> [String: Int] {
         var killed: [String: Int] = [:]
         for round in 1...KillTests.kills {
             for scanner in line.scanners { try tap(scanner, &random) }

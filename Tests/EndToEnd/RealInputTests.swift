@@ -47,7 +47,9 @@ import Testing
     }
 
     /// Taps the rows in order. After each fifth, a working program is killed.
-    private func replay(_ trace: Trace, _ line: SystemUnderTest, _ scanners: [String: Scanner], _ servers: OwnServers) throws {
+    private func replay(
+        _ trace: Trace, _ line: SystemUnderTest, _ scanners: [String: Scanner], _ servers: OwnServers
+    ) throws {
         for (index, row) in trace.rows.enumerated() {
             guard let scanner = scanners[row.session] else { throw TestFailure("no scanner for \(row.session)") }
             try scanner.gate?.write("\(row.uid),in,\(row.time)\n")

@@ -31,7 +31,9 @@ import Testing
 }
 
 @Suite struct SnapshotServiceTests {
-    private func service(_ fair: ExportFixture, databaseURL: String? = nil, schedule: DailySchedule? = nil) -> SnapshotService {
+    private func service(
+        _ fair: ExportFixture, databaseURL: String? = nil, schedule: DailySchedule? = nil
+    ) -> SnapshotService {
         var service = SnapshotService(databaseURL: databaseURL ?? fair.database.url, fair.settings, schedule: schedule)
         service.plan = quickPlan
         return service
@@ -67,9 +69,9 @@ import Testing
         try result.get()
     }
 
-    private func published(_ fair: ExportFixture, _ folder: String? = nil, _ condition: (Manifest) throws -> Bool) throws
-        -> Manifest
-    {
+    private func published(
+        _ fair: ExportFixture, _ folder: String? = nil, _ condition: (Manifest) throws -> Bool
+    ) throws -> Manifest {
         let path = folder ?? fair.out
         var published: Manifest?
         try TestSupport.eventually("the snapshot is published in \(path)", everyMs: 20) {

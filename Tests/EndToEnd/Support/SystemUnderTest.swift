@@ -36,7 +36,8 @@ final class SystemUnderTest {
             (0..<32).map { _ in UInt8.random(in: 0...255, using: &random) }, to: eventKeyFile, mode: 0o600)
         try Run.succeeding("tapline-snapshot", ["keygen", "--out", folder.file("signing")])
         try administer("migrate")
-        try administer("event", "set", "--name", SystemUnderTest.event, "--time-zone", "Etc/UTC", "--day-start", "04:00")
+        try administer(
+            "event", "set", "--name", SystemUnderTest.event, "--time-zone", "Etc/UTC", "--day-start", "04:00")
     }
 
     /// Runs a command of `tapline-center` on the database to its end.

@@ -20,8 +20,10 @@ import Testing
     @Test func eachTapIsAnsweredUntilTheInputEnds() throws {
         let run = try Run.it(
             "tapline-gate", venue.arguments("--output", "json"),
-            input:
-                "\(venue.hex(.delegate)),in,\(LaneFixture.tenOClock)\nbad\n\(venue.hex(.blocked))\n\(venue.hex(.staff)),out")
+            input: [
+                "\(venue.hex(.delegate)),in,\(LaneFixture.tenOClock)", "bad", venue.hex(.blocked),
+                "\(venue.hex(.staff)),out",
+            ].joined(separator: "\n"))
         #expect(run.end == .exit(0))
         #expect(run.lines.count == 3)
         #expect(run.lines[0].contains(#""seq":1,"verdict":0,"name":"admitted""#))

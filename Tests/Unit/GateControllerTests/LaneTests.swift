@@ -62,7 +62,7 @@ import Testing
         let people = LaneFixture.Person.allCases.map { "\(venue.hex($0)),in,\(LaneFixture.tenOClock)" }
         try run(
             lane,
-            (people + ["ffffffff,in,\(LaneFixture.tenOClock)", "ffffffff,out,\(LaneFixture.tenOClock)"]).joined(separator: "\n"))
+            (people + ["in", "out"].map { "ffffffff,\($0),\(LaneFixture.tenOClock)" }).joined(separator: "\n"))
         #expect(try verdicts() == [0, 2, 4, 3, 1, 0])
         #expect(output.lines.last?.contains(#""name":"admitted""#) == true)
         #expect(output.lines.last?.contains(#""zone":"Foyer""#) == true)
@@ -131,12 +131,17 @@ import Testing
         #expect(try verdicts() == [0, 0])
     }
 
-    @Test(arguments: ["Nowhere", nil]) func entryIsRejectedWithoutGate(_ name: String?) throws {
+    @Test(
+        arguments: [
+            ("Nowhere", "the snapshot has no gate with the name given in the gate setting"),
+            (nil, "the snapshot does not contain this scanner, and no gate setting is given"),
+        ] as [(String?, String)])
+    func entryIsRejectedWithoutGate(name: String?, problem: String) throws {
         try venue.install(version: 100, lists: nil)
         try run(lane(venue.settings(gate: name)), venue.hex(.delegate), "\(venue.hex(.delegate)),out")
         #expect(try verdicts() == [6, 0])
         #expect(try venue.journaled().map(\.gate) == [nil, nil])
-        #expect(GateState.read(folder: venue.data)?.problem != nil)
+        #expect(GateState.read(folder: venue.data)?.problem == problem)
     }
 
     @Test func entryIsRejectedIfScannerHasNoGate() throws {
