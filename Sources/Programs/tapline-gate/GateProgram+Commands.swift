@@ -24,7 +24,7 @@ extension GateProgram {
 
     static let mode = Command(
         "mode", positionals: "normal|free|closed", count: 1...1,
-        "set the mode of the lane; free admits and counts everyone, closed blocks the way in and not the way out",
+        "set the mode of the lane; free admits and counts everyone, closed blocks entries and permits exits",
         options: [.dataFolder, .enrolment]
     ) { arguments in
         guard let mode = LaneMode(rawValue: arguments.positionals[0]) else {

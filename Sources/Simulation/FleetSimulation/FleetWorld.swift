@@ -28,7 +28,7 @@ package struct FleetWorld: Sendable {
 
     /// Taps of unregistered tags, per thousand.
     static let unknownPerThousand = 10
-    /// Taps on the way out, per thousand.
+    /// Exits, per thousand taps.
     static let outPerThousand = 200
 
     /// Invented attendees with one pass for the only zone.
