@@ -189,9 +189,14 @@ let package = Package(
             "TestSupport"),
         unitTests("HTTPServerTests", "LinuxSystem", "HTTPServer", "FileSystem", "Runtime", "CenterHTTP", "TestSupport"),
         unitTests("IngestTests", "ScanModel", "ScanBatchCodec", "Ingest", "TestSupport"),
-        unitTests("MinisignTests", "ErrorModel", "Minisign", "FileSystem", "Snapshots", "TestSupport"),
         unitTests(
-            "ReadersTests", "LinuxSystem", "Crypto", "NFC", "SerialPorts", "FileSystem", "Runtime",
+            "LaneDisplayTests", "LinuxSystem", "SerialPorts", "FileSystem", "Runtime", "ScanModel", "Snapshots",
+            "AccessControl", "DataFolder", "ScanJournal", "LaneDisplay", "GateController", "DeviceEmulation",
+            "TestSupport"),
+        unitTests("MinisignTests", "ErrorModel", "Minisign", "FileSystem", "Snapshots", "TestSupport"),
+        unitTests("NFCTests", "LinuxSystem", "NFC", "Runtime", "DeviceEmulation", "TestSupport"),
+        unitTests(
+            "ReadersTests", "LinuxSystem", "Crypto", "SerialPorts", "FileSystem", "Runtime",
             "ScanModel", "Readers", "DeviceEmulation", "TestSupport"),
         unitTests(
             "RegistrationListsTests", "ErrorModel", "FileSystem", "ScanModel", "RegistrationLists", "TestSupport"),
@@ -224,9 +229,8 @@ let package = Package(
         unitTests("TestSupportTests", "TestSupport"),
         unitTests("TrackingTests", "ScanModel", "Tracking", "TestSupport"),
         unitTests(
-            "TurnstileControlTests", "LinuxSystem", "SerialPorts", "FileSystem", "Runtime", "ScanModel", "Snapshots",
-            "AccessControl", "DataFolder", "ScanJournal", "TurnstileControl", "LaneDisplay", "GateController",
-            "DeviceEmulation", "TestSupport"),
+            "TurnstileControlTests", "LinuxSystem", "SerialPorts", "FileSystem", "Runtime", "ScanModel",
+            "AccessControl", "TurnstileControl", "GateController", "DeviceEmulation", "TestSupport"),
         tests(
             "Integration", "ErrorModel", "LinuxSystem", "SQLite", "AMQP", "Postgres", "Crypto", "Minisign",
             "FileSystem", "Runtime", "CLI", "ScanModel", "ScanBatchCodec", "Snapshots", "DataFolder", "ScanJournal",

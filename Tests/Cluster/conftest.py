@@ -1,9 +1,9 @@
-"""The servers that all cluster tests share, and the stage of each test."""
+"""The servers that all cluster tests share, and the fixture of each test."""
 
 import pytest
 
 from servers import Servers
-from stage import Stage
+from cluster_fixture import ClusterFixture
 
 pytest_plugins = ["closing_line"]
 
@@ -19,15 +19,15 @@ def servers():
 
 
 @pytest.fixture
-def stage(servers, request):
+def cluster(servers, request):
     """A vhost, a database, centers and a fleet for one test. Repairs the servers after a failed test."""
-    stage = Stage(servers)
-    with stage:
-        yield stage
-        balances.extend(f"{request.node.name}: {balance}" for balance in stage.balances)
+    cluster = ClusterFixture(servers)
+    with cluster:
+        yield cluster
+        balances.extend(f"{request.node.name}: {balance}" for balance in cluster.balances)
         report = request.node.stash.get(report_key, None)
         if report is None or report.failed:
-            stage.print_logs()
+            cluster.print_logs()
             servers.repair()
 
 

@@ -3,49 +3,49 @@
 import time
 
 from log_messages import BATCH_REJECTED, BROKER_LOST, DATABASE_LOST, DELIVERIES_REQUEUED, PUBLISHER_BLOCKED
-from stage import LIMIT_S
+from cluster_fixture import LIMIT_S
 from waiting import equal, wait_equal, wait_until
 
 
-def test_database_outage_fills_the_queues_and_then_the_journals(stage):
+def test_database_outage_fills_the_queues_and_then_the_journals(cluster):
     """The center requeues its deliveries, the queues fill up, and the scanners keep rejected batches."""
-    center = stage.center("1/1", "--database-away-limit-s", "2")
+    center = cluster.center("1/1", "--database-away-limit-s", "2")
     center.await_ready()
-    fleet = stage.flow()
-    stage.servers.rabbit(
-        "set_policy", "-p", stage.name, "full", "^tapline.scans", '{"max-length-bytes":20000}', "--apply-to", "queues"
+    fleet = cluster.flow()
+    cluster.servers.rabbit(
+        "set_policy", "-p", cluster.name, "full", "^tapline.scans", '{"max-length-bytes":20000}', "--apply-to", "queues"
     )
     killed = time.monotonic()
-    stage.servers.do("kill-database")
+    cluster.servers.do("kill-database")
     wait_until(lambda: center.logged(DELIVERIES_REQUEUED), "the center requeued its deliveries", LIMIT_S)
-    wait_equal(lambda: stage.consumers(), {}, "consumers", LIMIT_S)
+    wait_equal(lambda: cluster.consumers(), {}, "consumers", LIMIT_S)
     wait_until(lambda: BATCH_REJECTED in fleet.log_path.read_text(), "full queues reject batches", LIMIT_S)
     wait_until(lambda: fleet.backlog() > 5_000, "the scanners keep their scans", LIMIT_S)
     status, problems = center.get("/readyz")
     equal(status, 503)
     assert "database" in problems and "broker" in problems, problems
-    stage.servers.do("restart-database")
-    stage.await_flow(fleet, time.monotonic())
+    cluster.servers.do("restart-database")
+    cluster.await_flow(fleet, time.monotonic())
     center.await_ready()
-    stage.servers.rabbit("clear_policy", "-p", stage.name, "full")
-    stage.finish(fleet, [killed])
+    cluster.servers.rabbit("clear_policy", "-p", cluster.name, "full")
+    cluster.finish(fleet, [killed])
     equal(len(center.logged(DELIVERIES_REQUEUED)), 1, "log lines about requeued deliveries")
     errors = [line["error"] for line in center.logged(DATABASE_LOST)]
     assert all(errors.count(error) == 1 for error in errors), f"an error was logged twice: {errors}"
 
 
-def test_memory_alarm_blocks_publishers_and_not_the_center(stage):
+def test_memory_alarm_blocks_publishers_and_not_the_center(cluster):
     """The center consumes the messages in the queues while the brokers block publishers."""
-    center = stage.center()
+    center = cluster.center()
     center.await_ready()
-    fleet = stage.flow()
+    fleet = cluster.flow()
     alarmed = time.monotonic()
-    stage.servers.rabbit("set_vm_memory_high_watermark", "absolute", "1MB")
+    cluster.servers.rabbit("set_vm_memory_high_watermark", "absolute", "1MB")
     try:
         wait_until(lambda: PUBLISHER_BLOCKED in fleet.log_path.read_text(), "the publishers are blocked", LIMIT_S)
         wait_until(lambda: fleet.backlog() > 3_000, "the scanners keep their scans", LIMIT_S)
         wait_equal(
-            lambda: sum(queue["messages"] for queue in stage.queues("messages")), 0, "messages in the queues", LIMIT_S
+            lambda: sum(queue["messages"] for queue in cluster.queues("messages")), 0, "messages in the queues", LIMIT_S
         )
         equal(
             (center.get("/readyz")[0], center.logged(BROKER_LOST)),
@@ -53,41 +53,41 @@ def test_memory_alarm_blocks_publishers_and_not_the_center(stage):
             "status of the center, and log lines about a lost broker",
         )
     finally:
-        stage.servers.rabbit("set_vm_memory_high_watermark", "0.3")
-    stage.finish(fleet, [alarmed])
+        cluster.servers.rabbit("set_vm_memory_high_watermark", "0.3")
+    cluster.finish(fleet, [alarmed])
 
 
-def test_deleted_queue_and_closed_channel_lose_nothing(stage):
+def test_deleted_queue_and_closed_channel_lose_nothing(cluster):
     """The broker closes the channel of a consumer that acknowledges too late, and an operator deletes all queues."""
     # By default the broker checks every minute for deliveries older than half an hour. Here: every second, two seconds.
-    set_limits(stage, 2_000, 1_000)
+    set_limits(cluster, 2_000, 1_000)
     try:
-        center = stage.center()
+        center = cluster.center()
         center.await_ready()
-        fleet = stage.flow()
+        fleet = cluster.flow()
         lock = "BEGIN; LOCK TABLE tapline.journals IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(5); COMMIT"
         closed = time.monotonic()
-        stage.sql(lock)
+        cluster.sql(lock)
         wait_until(lambda: center.logged(BROKER_LOST, "406"), "the broker closed the channel", LIMIT_S)
-        stage.await_flow(fleet, time.monotonic())
+        cluster.await_flow(fleet, time.monotonic())
     finally:
-        set_limits(stage, 1_800_000, 60_000)
+        set_limits(cluster, 1_800_000, 60_000)
     # The queues must be empty, because the broker deletes their messages, too.
     fleet.end()
     wait_equal(
-        lambda: sum(queue["messages"] for queue in stage.queues("messages")), 0, "messages in the queues", LIMIT_S
+        lambda: sum(queue["messages"] for queue in cluster.queues("messages")), 0, "messages in the queues", LIMIT_S
     )
     for shard in range(4):
-        stage.servers.rabbit("delete_queue", f"tapline.scans.{shard}", "-p", stage.name)
-    wait_until(lambda: len(stage.queues("messages")) == 4, "the queues are declared again", LIMIT_S)
+        cluster.servers.rabbit("delete_queue", f"tapline.scans.{shard}", "-p", cluster.name)
+    wait_until(lambda: len(cluster.queues("messages")) == 4, "the queues are declared again", LIMIT_S)
     center.await_ready()
     equal(len(center.logged(BROKER_LOST, "cancelled consumer")) > 0, True, "the center logged the cancelled consumer")
-    stage.check(fleet, [closed])
+    cluster.check(fleet, [closed])
 
 
-def set_limits(stage, consumer_timeout_ms: int, tick_ms: int):
+def set_limits(cluster, consumer_timeout_ms: int, tick_ms: int):
     for node in (1, 2, 3):
-        stage.servers.rabbit(
+        cluster.servers.rabbit(
             "eval",
             f"application:set_env(rabbit, consumer_timeout, {consumer_timeout_ms}), "
             f"application:set_env(rabbit, channel_tick_interval, {tick_ms}).",

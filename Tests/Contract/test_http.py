@@ -133,7 +133,7 @@ def test_snapshot_download_with_ranges_and_etags(system):
         assert http_client.get(system, bad).status in (400, 403, 404), bad
 
 
-def test_slow_readers_use_little_memory_and_delay_no_other_request(system):
+def test_slow_readers_use_little_memory_and_delay_no_request(system):
     """200 clients request a file and do not read it."""
     resident = (
         lambda: int(re.search(r"VmRSS:\s+(\d+)", open(f"/proc/{system.center.process.pid}/status").read())[1]) // 1024

@@ -12,7 +12,7 @@ def reasons(system, body: bytes) -> list:
     return [(row["reason"], row["times"]) for row in system.quarantine(body)]
 
 
-def test_batch_of_another_scanner_than_its_routing_key_is_quarantined(system):
+def test_batch_of_another_scanner_than_its_key_is_quarantined(system):
     batch, other = system.batch(2), system.scanner()
     system.relay.publish("scan." + other, batch.encode())
     wait_equal(lambda: reasons(system, batch.encode()), [(IDENTITY, 1)], "quarantined")

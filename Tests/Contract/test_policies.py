@@ -105,7 +105,7 @@ def test_pass_for_an_inner_zone_opens_the_zones_around_it(system):
     equal(lane.verdicts((0, "in", 60), (0, "out", 70)), ["no-access", "admitted"], "an exit is never rejected")
 
 
-def test_uid_alone_is_rejected_if_the_policy_demands_authentication(system):
+def test_uid_alone_is_rejected_if_policy_demands_authentication(system):
     lane = Lane(system, "strict", people=1, uid_only=False)
     equal(
         lane.verdicts((0, "in", 0), (b"\xde\xad\xbe\xef", "in", 1), (0, "out", 2)),

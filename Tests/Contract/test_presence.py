@@ -151,7 +151,7 @@ def test_scan_from_the_future_is_replaced_by_a_later_one(system):
     equal(presence(system, tag)[0], person)
 
 
-def test_tag_registered_after_its_scan_is_assigned_to_its_attendee(system):
+def test_tag_registered_after_its_scan_gets_its_attendee(system):
     place, tag = Place(system), system.new_tag()
     start = now_ms_us() - MINUTE
     system.publish(place.batch(Scan(start, tag)))

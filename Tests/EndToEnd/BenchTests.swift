@@ -8,7 +8,7 @@ import Testing
     @Test func repeatedBatchesAreCountedAsDuplicates() async throws {
         try await NamedThread.run("bench publish") {
             let vhost = try TestVhost()
-            let line = try Line(databaseURL: try TestServers.databaseURL(), amqpURL: vhost.url)
+            let line = try SystemUnderTest(databaseURL: try TestServers.databaseURL(), amqpURL: vhost.url)
             for id in ["fleet-0001", "fleet-0002", "live-0001"] {
                 try line.administer("scanner", "add", id, "--gate", "Main", "--zone", "Hall")
             }
@@ -46,7 +46,7 @@ import Testing
     @Test func heldFleetPublishesAfterLineOfInput() async throws {
         try await NamedThread.run("held fleet") {
             let vhost = try TestVhost()
-            let line = try Line(databaseURL: try TestServers.databaseURL(), amqpURL: vhost.url)
+            let line = try SystemUnderTest(databaseURL: try TestServers.databaseURL(), amqpURL: vhost.url)
             for id in ["fleet-0001", "fleet-0002"] {
                 try line.administer("scanner", "add", id, "--gate", "Main", "--zone", "Hall")
             }
@@ -73,13 +73,13 @@ import Testing
     }
 
     @discardableResult
-    private func publish(_ line: Line, _ words: String...) throws -> [String] {
+    private func publish(_ line: SystemUnderTest, _ words: String...) throws -> [String] {
         try Run.succeeding(
             "tapline-fleet", ["bench", "publish", "--amqp-url", line.amqpURL, "--attendees", "30"] + words
         ).lines
     }
 
-    private func awaitReceived(_ line: Line, _ scans: Int) throws {
+    private func awaitReceived(_ line: SystemUnderTest, _ scans: Int) throws {
         let received = "SELECT coalesce(sum(received), 0) FROM tapline.journals"
         try awaitCount("received scans", scans) { try line.database.number(received) }
         #expect(try line.database.number(received) == scans)

@@ -14,7 +14,7 @@ import Testing
         try await NamedThread.run("kills") {
             var random = TestRandom(seed: seed)
             let servers = try OwnServers()
-            let line = try Line(databaseURL: servers.databaseURL, amqpURL: servers.amqpURL)
+            let line = try SystemUnderTest(databaseURL: servers.databaseURL, amqpURL: servers.amqpURL)
             try prepare(line)
             let killed = try disturb(line, servers, &random)
             for victim in ["gate", "publisher", "center", "broker", "database"] {
@@ -37,7 +37,7 @@ import Testing
 
     private func uid(_ attendee: Int) -> String { "04aabbccdd\(attendee / 100)\(attendee / 10 % 10)\(attendee % 10)0" }
 
-    private func prepare(_ line: Line) throws {
+    private func prepare(_ line: SystemUnderTest) throws {
         for id in ["north", "south", "east"] {
             _ = try line.enrol(id, gate: "Gate \(id)", zone: id == "east" ? "Inner" : "Hall")
         }
@@ -54,7 +54,9 @@ import Testing
     }
 
     /// Taps at all gates and kills programs. Returns the number of kills by program.
-    private func disturb(_ line: Line, _ servers: OwnServers, _ random: inout TestRandom) throws -> [String: Int] {
+    private func disturb(
+        _ line: SystemUnderTest, _ servers: OwnServers, _ random: inout TestRandom
+    ) throws -> [String: Int] {
         var killed: [String: Int] = [:]
         for round in 1...KillTests.kills {
             for scanner in line.scanners { try tap(scanner, &random) }

@@ -21,9 +21,9 @@ import Testing
     private func uid(_ number: Int) -> String { "04aabbccdd\(number / 100)\(number / 10 % 10)\(number % 10)0" }
 
     /// Prepares an event, and installs its snapshot on a device from a USB stick. Neither center nor publisher runs.
-    private func begin() throws -> (line: Line, scanner: Scanner, vhost: TestVhost) {
+    private func begin() throws -> (line: SystemUnderTest, scanner: Scanner, vhost: TestVhost) {
         let vhost = try TestVhost()
-        let line = try Line(databaseURL: try TestServers.databaseURL(), amqpURL: vhost.url)
+        let line = try SystemUnderTest(databaseURL: try TestServers.databaseURL(), amqpURL: vhost.url)
         let scanner = try line.enrol("main-1", gate: "Main", zone: "Hall")
         let rows = (0..<OfflineDeliveryTests.people).map { "\(uid($0)),Person \($0),guest,Hall" }
         try line.importing((["uid,name,category,zones"] + rows).joined(separator: "\n") + "\n")
@@ -56,11 +56,11 @@ import Testing
         return try decoder.decode(type, from: Data(run.lines.joined().utf8))
     }
 
-    private func load(_ line: Line, _ folder: String) throws -> Loaded {
+    private func load(_ line: SystemUnderTest, _ folder: String) throws -> Loaded {
         try decoded(line.administer("load", folder, "--output", "json"), Loaded.self)
     }
 
-    private func sum(_ line: Line, _ column: String) throws -> Int {
+    private func sum(_ line: SystemUnderTest, _ column: String) throws -> Int {
         try line.database.number("SELECT coalesce(sum(\(column)), 0) FROM tapline.journals")
     }
 

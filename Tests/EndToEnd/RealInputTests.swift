@@ -11,7 +11,7 @@ import Testing
         try await NamedThread.run("conference") {
             let trace = try Trace.conference()
             let servers = try OwnServers()
-            let line = try Line(databaseURL: servers.databaseURL, amqpURL: servers.amqpURL)
+            let line = try SystemUnderTest(databaseURL: servers.databaseURL, amqpURL: servers.amqpURL)
             let scanners = try prepare(line, trace)
             try replay(trace, line, scanners, servers)
             for scanner in line.scanners {
@@ -25,7 +25,7 @@ import Testing
     }
 
     /// Registers zones, gates, scanners and delegates; the scanners get their snapshot from the running center.
-    private func prepare(_ line: Line, _ trace: Trace) throws -> [String: Scanner] {
+    private func prepare(_ line: SystemUnderTest, _ trace: Trace) throws -> [String: Scanner] {
         var scanners: [String: Scanner] = [:]
         for (index, session) in trace.sessions.enumerated() {
             scanners[session] = try line.enrol("door-\(index + 1)", gate: "Door \(session)", zone: session)
@@ -47,7 +47,9 @@ import Testing
     }
 
     /// Taps the rows in order. After each fifth, a working program is killed.
-    private func replay(_ trace: Trace, _ line: Line, _ scanners: [String: Scanner], _ servers: OwnServers) throws {
+    private func replay(
+        _ trace: Trace, _ line: SystemUnderTest, _ scanners: [String: Scanner], _ servers: OwnServers
+    ) throws {
         for (index, row) in trace.rows.enumerated() {
             guard let scanner = scanners[row.session] else { throw TestFailure("no scanner for \(row.session)") }
             try scanner.gate?.write("\(row.uid),in,\(row.time)\n")
@@ -70,7 +72,7 @@ import Testing
         }
     }
 
-    private func check(_ line: Line, _ trace: Trace) throws {
+    private func check(_ line: SystemUnderTest, _ trace: Trace) throws {
         let wrong = try line.checkExactlyOnce()
         #expect(wrong == [])
         #expect(try line.stored() == trace.rows.count)

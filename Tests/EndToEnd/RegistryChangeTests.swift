@@ -12,7 +12,7 @@ import Testing
     @Test func runningGateAppliesRevocationAndNewTag() async throws {
         try await NamedThread.run("registry changes") {
             let vhost = try TestVhost()
-            let line = try Line(databaseURL: try TestServers.databaseURL(), amqpURL: vhost.url)
+            let line = try SystemUnderTest(databaseURL: try TestServers.databaseURL(), amqpURL: vhost.url)
             let scanner = try line.enrol("main-1", gate: "Main", zone: "Hall")
             try line.importing("uid,name,category,zones\n04a1b2c3d4e5f6,Early Bird,guest,Hall\n")
             try line.export()
@@ -66,7 +66,7 @@ import Testing
     }
 
     /// Verifies the manifest with the minisign of Debian.
-    private func verifyWithMinisign(_ line: Line) throws {
+    private func verifyWithMinisign(_ line: SystemUnderTest) throws {
         try Run.succeeding(
             "minisign", ["-V", "-q", "-p", line.trustKeyFile, "-m", line.snapshots + "/manifest.json"])
     }

@@ -19,11 +19,11 @@ struct OfflineDeliveryLoadTests {
 
     init() throws {
         vhost = try TestVhost()
-        try UploadRig.declare(vhost.url)
+        try UploadFixture.declare(vhost.url)
     }
 
     private func resend(
-        _ rig: UploadRig, since sinceMs: Int64 = 0, url: String? = nil, confirmLimitMs: Int64 = 30_000
+        _ rig: UploadFixture, since sinceMs: Int64 = 0, url: String? = nil, confirmLimitMs: Int64 = 30_000
     ) throws -> OfflineDelivery.Report {
         try OfflineDelivery(
             .since(sinceMs), folder: rig.folder.path, scanner: nil, urls: [url ?? vhost.url],
@@ -32,7 +32,7 @@ struct OfflineDeliveryLoadTests {
     }
 
     @Test func resendBesidePublisherMovesNoCursor() throws {
-        let rig = try UploadRig(url: vhost.url)
+        let rig = try UploadFixture(url: vhost.url)
         try rig.tap(700)
         let first = try #require(rig.journal).id
         try rig.restartGate()
@@ -63,7 +63,7 @@ struct OfflineDeliveryLoadTests {
     }
 
     @Test func deliveryFailsAfterTheConfirmLimitAndNotBefore() throws {
-        let rig = try UploadRig(url: vhost.url, link: FaultProxy.Link())
+        let rig = try UploadFixture(url: vhost.url, link: FaultProxy.Link())
         try rig.tap(3_000)
         let proxy = try #require(rig.proxy)
         let through = vhost.url.replacing(":\(try AMQPAddress(url: vhost.url).port)/", with: ":\(proxy.port)/")
@@ -82,7 +82,7 @@ struct OfflineDeliveryLoadTests {
         proxy.set { ($0.refuses, $0.isSilent) = (false, true) }
         refused("broker unreachable")
         let full = try TestVhost()
-        try UploadRig.declare(
+        try UploadFixture.declare(
             full.url, queue: ["x-max-length": 0, "x-overflow": "reject-publish", "x-queue-type": "classic"])
         let error = #expect(throws: UploadError.self) { try resend(rig, url: full.url, confirmLimitMs: 1_500) }
         #expect(error?.category == .unavailable && error?.description.contains("full") == true)
@@ -93,7 +93,7 @@ struct OfflineDeliveryLoadTests {
     }
 
     @Test func recoveredJournalWithGapsIsDelivered() throws {
-        let rig = try UploadRig(url: vhost.url)
+        let rig = try UploadFixture(url: vhost.url)
         try rig.tap(3_000)
         let log = try #require(rig.journal).id
         let card = try rig.folder.folder("card")
@@ -105,7 +105,7 @@ struct OfflineDeliveryLoadTests {
             try Files.writeAtomically(bytes, to: card + "/" + name)
         }
         let report = try OfflineDelivery(
-            .dead(all: false), folder: card, scanner: UploadRig.scanner, urls: [vhost.url], confirmLimitMs: 20_000
+            .dead(all: false), folder: card, scanner: UploadFixture.scanner, urls: [vhost.url], confirmLimitMs: 20_000
         ).run(StopSignal())
         #expect(
             report.source.recovered.count == 1 && report.source.missing > 0

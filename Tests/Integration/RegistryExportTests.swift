@@ -7,9 +7,9 @@ import Testing
 @testable import Registry
 
 @Suite struct RegistryExportTests {
-    private let world: RegistryWorld
+    private let world: RegistryFixture
 
-    init() throws { world = try RegistryWorld() }
+    init() throws { world = try RegistryFixture() }
 
     private func file(_ write: ((ArraySlice<UInt8>) throws -> Void) throws -> Void) throws -> String {
         var bytes: [UInt8] = []
@@ -57,7 +57,7 @@ import Testing
         #expect(again.rows == 6 && again.unchanged == 6)
         #expect(try world.picture() == picture)
 
-        let other = try RegistryWorld()
+        let other = try RegistryFixture()
         let moved = try other.registry.import(RegistrationCSV(path, identities), passes: try PassCSV(passPath))
         #expect(moved.added == 6 && moved.tagsAdded == 7)
         #expect(try file { _ = try other.registry.exportList(to: $0) } == list)

@@ -6,9 +6,9 @@ import ScanModel
 import Testing
 
 @Suite struct RegistryImportTests {
-    private let world: RegistryWorld
+    private let world: RegistryFixture
 
-    init() throws { world = try RegistryWorld() }
+    init() throws { world = try RegistryFixture() }
 
     @Test func secondImportOfListWritesNothing() throws {
         let csv = #"""

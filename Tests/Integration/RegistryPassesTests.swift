@@ -5,9 +5,9 @@ import Testing
 @testable import Registry
 
 @Suite struct RegistryPassesTests {
-    private let world: RegistryWorld
+    private let world: RegistryFixture
 
-    init() throws { world = try RegistryWorld() }
+    init() throws { world = try RegistryFixture() }
 
     private func passes() throws -> [String] {
         try world.rows(

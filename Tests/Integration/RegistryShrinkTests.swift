@@ -12,9 +12,9 @@ import Testing
 
 /// Removals, dry runs and concurrency of imports.
 @Suite struct RegistryShrinkTests {
-    private let world: RegistryWorld
+    private let world: RegistryFixture
 
-    init() throws { world = try RegistryWorld() }
+    init() throws { world = try RegistryFixture() }
 
     private func people(_ numbers: some Sequence<Int>, status: String = "") -> String {
         numbers.map { "\(String(0x10_00 + $0, radix: 16)),Person \($0),R-\($0)\(status)\n" }.joined()

@@ -9,9 +9,9 @@ import Testing
 @testable import Registry
 
 @Suite struct RegistryTagTests {
-    private let world: RegistryWorld
+    private let world: RegistryFixture
 
-    init() throws { world = try RegistryWorld() }
+    init() throws { world = try RegistryFixture() }
 
     private func id(_ uid: UInt8) -> TagID { world.key.tagID(of: .uid([uid])) }
 

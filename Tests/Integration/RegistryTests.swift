@@ -6,11 +6,11 @@ import TestSupport
 import Testing
 
 @Suite struct RegistryTests {
-    private let world: RegistryWorld
+    private let world: RegistryFixture
     private var connection: PostgresConnection { world.connection }
     private var registry: RegistryStore { world.registry }
 
-    init() throws { world = try RegistryWorld() }
+    init() throws { world = try RegistryFixture() }
 
     private func rows(_ sql: String) throws -> [String] { try world.rows(sql) }
 

@@ -10,8 +10,8 @@ import Testing
 
 /// Exports on a full disk, and after a power cut.
 @Suite struct SnapshotDiskTests {
-    private func fair(on disk: SmallDisk, tags: Int) throws -> Fair {
-        let fair = try Fair()
+    private func fair(on disk: SmallDisk, tags: Int) throws -> ExportFixture {
+        let fair = try ExportFixture()
         fair.settings.folder = disk.path + "/out"
         try fair.connection.query(
             """

@@ -15,7 +15,7 @@ import Testing
 
 @Suite struct SnapshotExportTests {
     @Test func snapshotHasContentOfRegistry() throws {
-        let fair = try Fair()
+        let fair = try ExportFixture()
         let manifest = try fair.export()
         let snapshot = try fair.open(manifest)
         #expect(snapshot.event == "Fair" && manifest.event == "Fair")
@@ -54,7 +54,7 @@ import Testing
     }
 
     @Test func daysFollowEventTimeZoneWithoutGap() throws {
-        let fair = try Fair()
+        let fair = try ExportFixture()
         let days = try fair.open(fair.export()).days
         #expect(days.count == 16)
         #expect(zip(days, days.dropFirst()).allSatisfy { $0.ends == $1.starts })
@@ -70,7 +70,7 @@ import Testing
     }
 
     @Test func scannerInstallsAndMinisignVerifiesPublication() throws {
-        let fair = try Fair()
+        let fair = try ExportFixture()
         let manifest = try fair.export()
         #expect(try fair.check() == manifest)
         let files = try (Files.read(fair.out + "/manifest.json"), Files.read(fair.out + "/manifest.json.minisig"))
@@ -87,7 +87,7 @@ import Testing
     }
 
     @Test func equalListsHaveEqualContentAndRisingVersions() throws {
-        let fair = try Fair()
+        let fair = try ExportFixture()
         let first = try fair.export()
         let second = try fair.export()
         #expect(second.version > first.version)
@@ -102,7 +102,7 @@ import Testing
     }
 
     @Test func versionExceedsThoseOfDatabaseAndFolder() throws {
-        let fair = try Fair()
+        let fair = try ExportFixture()
         let far: Int64 = 5_000_000_000
         try fair.connection.execute(
             """
@@ -116,7 +116,7 @@ import Testing
     }
 
     @Test func oldVersionsAreRemovedAndPublishedOneStays() throws {
-        let fair = try Fair()
+        let fair = try ExportFixture()
         fair.settings.keep = 3
         var versions: [Int64] = []
         for _ in 0..<5 { versions.append(try fair.export().version) }
@@ -128,7 +128,7 @@ import Testing
     }
 
     @Test func exportFailsWhileAnotherRuns() throws {
-        let fair = try Fair()
+        let fair = try ExportFixture()
         let first = try fair.export()
         let other = try fair.database.connect()
         try other.query("SELECT pg_advisory_lock($1)", [.int64(ExportLock.advisoryKey)])
@@ -141,7 +141,7 @@ import Testing
     }
 
     @Test func exportAndIngestDoNotBlockEachOther() throws {
-        let fair = try Fair()
+        let fair = try ExportFixture()
         let ingest = try fair.database.connect()
         try ingest.execute("BEGIN; SELECT tapline_internal.lock_presence()")
         #expect(try fair.export() == fair.check())
@@ -152,7 +152,7 @@ import Testing
     }
 
     @Test func failedExportLeavesLastSnapshotPublished() throws {
-        let fair = try Fair()
+        let fair = try ExportFixture()
         let first = try fair.export()
         // The error occurs at the end of the reading, when the file is incomplete.
         try fair.connection.execute("ALTER TABLE tapline.scanners RENAME COLUMN gate_id TO other")
@@ -164,7 +164,7 @@ import Testing
     }
 
     @Test func stoppedExportLeavesLastSnapshotPublished() throws {
-        let fair = try Fair()
+        let fair = try ExportFixture()
         let first = try fair.export()
         let stop = StopSignal()
         stop.stop()
@@ -177,11 +177,11 @@ import Testing
         func code(_ body: () throws -> Void) throws -> ErrorCategory {
             try #require(throws: SnapshotExportError.self) { try body() }.category
         }
-        let nameless = try Fair(event: nil)
+        let nameless = try ExportFixture(event: nil)
         #expect(try code { _ = try nameless.export() } == .configuration)
         nameless.settings.event = "Given"
         #expect(try nameless.export().event == "Given")
-        let fair = try Fair()
+        let fair = try ExportFixture()
         fair.settings.event = "Other"
         #expect(try code { _ = try fair.export() } == .configuration)
         fair.settings.event = nil

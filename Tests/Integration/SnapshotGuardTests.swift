@@ -13,23 +13,23 @@ import Testing
 
 /// A failed export, or an incomplete list, must not replace the last snapshot.
 @Suite struct SnapshotGuardTests {
-    private func export(_ fair: Fair, _ arguments: String...) throws -> Run {
+    private func export(_ fair: ExportFixture, _ arguments: String...) throws -> Run {
         try Run.it("tapline-snapshot", command(fair) + arguments)
     }
 
-    private func command(_ fair: Fair) throws -> [String] {
+    private func command(_ fair: ExportFixture) throws -> [String] {
         let key = fair.folder.file("k.key")
         if !Files.exists(key) { try Files.writeAtomically(Array(try fair.key.file().utf8), to: key, mode: 0o600) }
         return ["export", "--database-url", fair.database.url, "--out", fair.out, "--signing-key", key]
     }
 
-    private func fill(_ fair: Fair, tags: Int) throws {
+    private func fill(_ fair: ExportFixture, tags: Int) throws {
         try fair.connection.execute(
             "INSERT INTO tapline.tags SELECT i * 1000003, 1 + i % 4 FROM generate_series(1, \(tags)::bigint) AS i")
     }
 
     @Test func shrunkListNeedsPermission() throws {
-        let fair = try Fair()
+        let fair = try ExportFixture()
         try fill(fair, tags: 91)
         let first = try fair.export()
         #expect(first.attendees == 100)
@@ -55,7 +55,7 @@ import Testing
     }
 
     @Test func shrinkIsMeasuredByDatabaseForNewFolder() throws {
-        let fair = try Fair()
+        let fair = try ExportFixture()
         _ = try fair.export()
         fair.settings.folder = fair.folder.file("other")
         try fair.connection.execute("DELETE FROM tapline.tags WHERE tag_id < 30")
@@ -69,7 +69,7 @@ import Testing
     }
 
     @Test func gradualShrinkIsRejected() throws {
-        let fair = try Fair()
+        let fair = try ExportFixture()
         try fill(fair, tags: 91)
         let first = try fair.export()
         try fair.connection.execute("DELETE FROM tapline.tags WHERE tag_id BETWEEN 1000003 AND 6000018")
@@ -96,7 +96,7 @@ import Testing
     }
 
     @Test func manyVoidTagsNeedPermission() throws {
-        let fair = try Fair()
+        let fair = try ExportFixture()
         try fill(fair, tags: 200)
         let first = try fair.export()
         try fair.connection.execute("UPDATE tapline.tags SET status = 'void' WHERE tag_id > 1000")
@@ -111,7 +111,7 @@ import Testing
     }
 
     @Test func equalListsGiveEqualBytesExceptVersionAndTimes() throws {
-        let fair = try Fair()
+        let fair = try ExportFixture()
         try fill(fair, tags: 20_000)
         let (first, second) = (try fair.export(), try fair.export())
         #expect(first.version != second.version && first.content == second.content)
@@ -130,7 +130,7 @@ import Testing
     }
 
     @Test func deltasExistFromEachOfLastVersions() throws {
-        let fair = try Fair()
+        let fair = try ExportFixture()
         try fill(fair, tags: 3_000)
         try fair.connection.execute("UPDATE tapline.tags SET attendee_id = 1 WHERE tag_id > 1000")
         fair.settings.deltas = 2
@@ -161,7 +161,7 @@ import Testing
 
     /// SIGKILL at a random moment of an export.
     @Test func killedExportLeavesCompleteSnapshotPublished() throws {
-        let fair = try Fair()
+        let fair = try ExportFixture()
         try fill(fair, tags: 30_000)
         var last = try fair.export()
         let (arguments, errors) = (try command(fair), fair.folder.file("errors"))
@@ -191,7 +191,7 @@ import Testing
     }
 
     @Test func progressIsShownOnlyOnTerminal() throws {
-        let fair = try Fair()
+        let fair = try ExportFixture()
         try fill(fair, tags: 5_000)
         let quiet = try export(fair)
         #expect(quiet.end == .exit(0) && !quiet.errors.contains("reading"), "\(quiet.errors)")

@@ -17,7 +17,7 @@ import Testing
     }
 
     @Test func scheduleUsesLocalTimeOfEvent() throws {
-        let fair = try Fair()
+        let fair = try ExportFixture()
         let instants = try DailySchedule("03:00").instants(fair.connection)
         let now = SystemClock.nowMicroseconds() / 1_000_000
         #expect(instants.previousS <= now && now < instants.nextS)
@@ -31,7 +31,9 @@ import Testing
 }
 
 @Suite struct SnapshotServiceTests {
-    private func service(_ fair: Fair, databaseURL: String? = nil, schedule: DailySchedule? = nil) -> SnapshotService {
+    private func service(
+        _ fair: ExportFixture, databaseURL: String? = nil, schedule: DailySchedule? = nil
+    ) -> SnapshotService {
         var service = SnapshotService(databaseURL: databaseURL ?? fair.database.url, fair.settings, schedule: schedule)
         service.plan = quickPlan
         return service
@@ -67,9 +69,9 @@ import Testing
         try result.get()
     }
 
-    private func published(_ fair: Fair, _ folder: String? = nil, _ condition: (Manifest) throws -> Bool) throws
-        -> Manifest
-    {
+    private func published(
+        _ fair: ExportFixture, _ folder: String? = nil, _ condition: (Manifest) throws -> Bool
+    ) throws -> Manifest {
         let path = folder ?? fair.out
         var published: Manifest?
         try TestSupport.eventually("the snapshot is published in \(path)", everyMs: 20) {
@@ -83,7 +85,7 @@ import Testing
     }
 
     @Test func dueSnapshotIsExportedOnce() throws {
-        let fair = try Fair()
+        let fair = try ExportFixture()
         let service = service(fair)
         let now = SystemClock.nowMicroseconds() / 1_000_000
         let fresh = service.freshSinceS(nowS: now, scheduledS: nil)
@@ -114,7 +116,7 @@ import Testing
 
     /// A manual export with a shorter lifetime: the center must replace it before it expires.
     @Test func snapshotWithShorterLifetimeIsReplacedEarlier() throws {
-        let fair = try Fair()
+        let fair = try ExportFixture()
         let service = service(fair)
         fair.settings.expiresInS = 3_600
         let hour = try fair.export()
@@ -129,7 +131,7 @@ import Testing
     }
 
     @Test func emptyListIsNotPublished() throws {
-        let fair = try Fair()
+        let fair = try ExportFixture()
         try fair.connection.execute("DELETE FROM tapline.tags")
         #expect(try #require(throws: ExportRejection.self) { try service(fair).export(freshSinceS: 0) } == .empty)
         #expect(!Files.exists(fair.out + "/manifest.json"))
@@ -137,7 +139,7 @@ import Testing
 
     /// A change by plain SQL is published once, after the debounce delay, with a delta.
     @Test func changeIsPublishedWithDelta() throws {
-        let fair = try Fair()
+        let fair = try ExportFixture()
         try running(service(fair)) {
             var last = try published(fair) { _ in true }
             for change in [
@@ -159,7 +161,7 @@ import Testing
     }
 
     @Test func onlyChangesOfSnapshotContentNotify() throws {
-        let fair = try Fair()
+        let fair = try ExportFixture()
         let listener = try RegistryChangeListener(databaseURL: fair.database.url)
         let stop = StopSignal()
         func isNotified(_ sql: String) throws -> Bool {
@@ -194,7 +196,7 @@ import Testing
     }
 
     @Test func serviceSurvivesLostConnectionAndReadsMissedChange() throws {
-        let fair = try Fair()
+        let fair = try ExportFixture()
         let nowhere = service(fair, databaseURL: "postgresql://x@127.0.0.1:1/x")
         try running(nowhere, service(fair)) {
             let first = try published(fair) { _ in true }
@@ -210,12 +212,12 @@ import Testing
         }
     }
 
-    private func untilAnswered(_ fair: Fair, _ sql: String, _ answer: String) throws {
+    private func untilAnswered(_ fair: ExportFixture, _ sql: String, _ answer: String) throws {
         try TestSupport.eventually("\(sql) returns \(answer)", everyMs: 10) { try fair.rows(sql) == [answer] }
     }
 
     @Test func shrunkListIsNotPublishedUntilRestored() throws {
-        let fair = try Fair()
+        let fair = try ExportFixture()
         fair.settings.lockWaitMs = 20_000
         let lockHolder = try fair.database.connect()
         try running(service(fair)) {
@@ -241,7 +243,7 @@ import Testing
     }
 
     @Test func centersPublishSameFileOncePerFolder() throws {
-        let fair = try Fair()
+        let fair = try ExportFixture()
         var other = fair.settings
         other.folder = fair.folder.file("other")
         fair.settings.lockWaitMs = 20_000
@@ -260,7 +262,7 @@ import Testing
     }
 
     @Test func versionIdentifiesOneFile() throws {
-        let fair = try Fair()
+        let fair = try ExportFixture()
         let first = try service(fair).export(freshSinceS: 0).manifest
         func elsewhere(_ name: String) throws -> Manifest {
             fair.settings.folder = fair.folder.file(name)

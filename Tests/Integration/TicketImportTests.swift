@@ -7,9 +7,9 @@ import Testing
 
 /// Lists of ticket shops on their way into the database; how they are read is tested with the readers.
 @Suite struct TicketImportTests {
-    private let world: RegistryWorld
+    private let world: RegistryFixture
 
-    init() throws { world = try RegistryWorld() }
+    init() throws { world = try RegistryFixture() }
 
     private static let passes = """
         name,colour,reentry,zone,valid_from,valid_until

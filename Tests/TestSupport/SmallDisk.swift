@@ -43,7 +43,7 @@ package final class SmallDisk {
 
     deinit { _ = try? Run.it("umount", ["-l", path]) }
 
-    /// Makes the blocks of an ext4 disk from this byte of a file on unreadable, with the EIO of a bad block.
+    /// Makes blocks of an ext4 disk unreadable, from this byte of a file on. Reads fail with the EIO of a bad block.
     ///
     /// A write to these blocks or later ones makes them readable again. The file must be flushed.
     package func breakFrom(_ byte: Int, of file: String) throws {

@@ -4,7 +4,9 @@ import Runtime
 import ScanModel
 import Snapshots
 
-/// The verdicts of a snapshot's gates for one tag at one time, by the decision code of the gates, with the reasons.
+/// The verdicts of a snapshot's gates for one tag at one time, with the reasons.
+///
+/// The decision code is that of the gates.
 struct Explanation {
     struct Question {
         var tag: TagID
@@ -19,7 +21,8 @@ struct Explanation {
         var insideSinceMs: Int64?
     }
 
-    struct Answer {
+    /// The verdict at one gate.
+    struct GateVerdict {
         let gate: Gate
         let decision: Decision
         let reason: Reason
@@ -30,7 +33,7 @@ struct Explanation {
     let pass: Pass?
     let zones: [Int64: Zone]
     /// Sorted by gate id.
-    let answers: [Answer]
+    let verdicts: [GateVerdict]
 
     /// - Throws: `ProgramError` (failed) for a gate that the snapshot does not have; `SQLiteError`.
     init(_ snapshot: Snapshot, _ question: Question) throws {
@@ -49,13 +52,13 @@ struct Explanation {
         self.attendee = attendee
         self.pass = pass
         zones = snapshot.zones
-        answers = gates.map { gate in
+        verdicts = gates.map { gate in
             let input = DecisionInput(
                 direction: question.direction, atMs: question.atMs, proof: question.proof, gate: gate,
                 snapshot: .usable(expiresS: snapshot.expiresS), attendee: attendee, pass: pass,
                 zones: snapshot.zoneTree, memory: memory ?? PriorPresence())
             let decision = Decision(input)
-            return Answer(
+            return GateVerdict(
                 gate: gate, decision: decision, reason: Reason(decision, input, zones: snapshot.zones))
         }
     }
@@ -73,10 +76,10 @@ struct Explanation {
             lines.append("tag \(question.tag.rawValue): not in this snapshot")
         }
         lines.append("at \(UTCTime.text(microseconds: question.atMs * 1_000)), going \(question.direction.rawValue):")
-        let width = answers.map(\.gate.name.count).max() ?? 0
-        lines += answers.map { answer in
-            let name = answer.gate.name + String(repeating: " ", count: width - answer.gate.name.count)
-            return "  \(name)  \(leads(answer.gate)): \(answer.decision.verdict.name): \(answer.reason.text)"
+        let width = verdicts.map(\.gate.name.count).max() ?? 0
+        lines += verdicts.map { row in
+            let name = row.gate.name + String(repeating: " ", count: width - row.gate.name.count)
+            return "  \(name)  \(leads(row.gate)): \(row.decision.verdict.name): \(row.reason.text)"
         }
         return lines.joined(separator: "\n")
     }
@@ -160,7 +163,7 @@ extension Explanation: Encodable {
                 until: $0.until.map(Explanation.instant))
         }
         try object.encode(access, forKey: .access)
-        let gates = answers.map {
+        let gates = verdicts.map {
             GateRow(
                 gate: $0.gate.id, name: $0.gate.name, verdict: Int($0.decision.verdict.rawValue),
                 verdictName: $0.decision.verdict.name, flags: Int($0.decision.flags.rawValue),

@@ -6,15 +6,16 @@ import ScanModel
 
 /// Scan batches of a synthetic fleet, for benchmarks of the center.
 ///
-/// The batches are a pure function of the numbers of the plan, so a later run can deliver the same batches again. Each
-/// scanner has one journal. The batches of a run take the scanners in turn, as batches of many connections would
-/// arrive.
+/// The batches are a pure function of the numbers of the plan. A later run can therefore deliver the same batches
+/// again. Each scanner has one journal. The batches of a run take the scanners in turn, as batches of many connections
+/// would arrive.
 package struct BatchPlan: Sendable {
     /// Device time between two scans of a scanner, in milliseconds.
     static let spacingMs: Int64 = 50
 
     /// Scanners, scans of all of them together, attendees, seed and prefix. The source must be `.synthetic`.
     package var fleet: FleetSettings
+    /// Number of scans in a batch, 1 to `ScanBatch.scansLimit`.
     package var batchScans = 500
     /// Device time of each scanner's first scan, in milliseconds since 1970.
     package var startsMs: Int64
@@ -32,6 +33,9 @@ package struct BatchPlan: Sendable {
         var isRepeated: Bool
     }
 
+    /// - Parameters:
+    ///   - fleet: its source must be `.synthetic`.
+    ///   - startsMs: device time of each scanner's first scan, in milliseconds since 1970.
     package init(_ fleet: FleetSettings, startsMs: Int64) {
         self.fleet = fleet
         self.startsMs = startsMs

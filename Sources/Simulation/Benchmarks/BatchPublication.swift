@@ -7,14 +7,15 @@ import ScanModel
 
 /// Publishes a `BatchPlan` from memory over one connection, for benchmarks of the center.
 ///
-/// Either fills a broker as fast as it confirms, or sends live batches at a steady rate and reports the time of each.
-/// `Fleet` runs the code of real publishers instead.
+/// `fill` publishes batches as fast as the broker confirms them. `live` publishes at a steady rate and reports the time
+/// of each batch. `Fleet` runs the code of real publishers instead.
 package final class BatchPublication {
     /// Maximum number of unconfirmed batches.
     static let windowBatches = 256
     /// Time limit for a confirm, in milliseconds. A broker that takes longer has failed.
     static let stallLimitMs: Int64 = 60_000
 
+    /// The encoding of a batch.
     package enum Format: String, CaseIterable, Sendable {
         /// Scan batch v1.
         case cbor
@@ -55,8 +56,8 @@ package final class BatchPublication {
 
     /// Publishes batches at a steady rate, with the present time as device time.
     ///
-    /// The last scan of each batch belongs to an attendee who taps only once, its marker. For each batch, the line
-    /// `<tag> <microseconds since 1970>` is written to standard output, with the time just before the publish.
+    /// The last scan of each batch belongs to an attendee who taps only once, its marker. Each batch writes
+    /// the line `<tag> <microseconds since 1970>` to standard output. The time is that just before the publish.
     ///
     /// - Parameters:
     ///   - rate: scans per second.

@@ -19,9 +19,13 @@ package struct BenchWorld: Sendable {
     static let fillScans = 10_000
     static let daySeconds: Int64 = 86_400
 
+    /// Number of attendees. Their numbers start at 0.
     package let attendees: Int
     private let key: EventKey
 
+    /// - Parameters:
+    ///   - attendees: number of attendees.
+    ///   - key: derives tag IDs from UIDs.
     package init(attendees: Int, key: EventKey) {
         self.attendees = attendees
         self.key = key

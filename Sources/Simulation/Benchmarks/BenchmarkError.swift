@@ -15,6 +15,7 @@ package enum BenchmarkError: OperationError, Equatable {
     /// The event of the benchmark admits every attendee, but some were rejected.
     case notAdmitted(admitted: Int, taps: Int)
 
+    /// The class of the error, which decides on the exit code.
     package var category: ErrorCategory {
         switch self {
         case .invalidPlan, .scansNotDivisible: .configuration
@@ -22,6 +23,7 @@ package enum BenchmarkError: OperationError, Equatable {
         }
     }
 
+    /// The message for the user of the benchmark.
     package var description: String {
         switch self {
         case .invalidPlan(let detail): detail

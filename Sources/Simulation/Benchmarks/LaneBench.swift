@@ -12,11 +12,14 @@ package struct LaneBench: Sendable {
     /// Taps before the clock runs. They bring pages of the snapshot and of the journal into memory.
     static let warmTaps = 200
     /// Time limit for a verdict, in milliseconds. A lane that takes longer has failed.
-    static let answerLimitMs = 30_000
+    static let verdictLimitMs = 30_000
 
     private let world: BenchWorld
     private let seed: UInt64
 
+    /// - Parameters:
+    ///   - world: the event of the snapshot.
+    ///   - seed: selects the attendees that tap.
     package init(_ world: BenchWorld, seed: UInt64) { (self.world, self.seed) = (world, seed) }
 
     /// Measures the look-up in the snapshot and the decision.
@@ -88,7 +91,7 @@ package struct LaneBench: Sendable {
     /// - Returns: median, p99, p99.9 and maximum in microseconds.
     /// - Throws: `BenchmarkError`, and `SystemError` if a pipe fails.
     package func taps(count: Int, gapMs: Int, first: Int, stop: StopSignal) throws -> String {
-        let answers = LineInput()
+        let verdicts = LineInput()
         var latencies = Latencies(count: count)
         var admitted = 0
         for number in 0..<count + LaneBench.warmTaps {
@@ -97,7 +100,7 @@ package struct LaneBench: Sendable {
             let line = Hex.encode(world.uid(person))
             let start = SystemClock.monotonicNanoseconds()
             try StandardOutput.writeLine(line)
-            let event = try answers.next(or: stop, withinMs: LaneBench.answerLimitMs)
+            let event = try verdicts.next(or: stop, withinMs: LaneBench.verdictLimitMs)
             let end = SystemClock.monotonicNanoseconds()
             guard case .line(let text) = event else { throw BenchmarkError.noVerdict(event: "\(event)") }
             if text.contains(#""verdict":0,"#) { admitted += 1 }
@@ -108,4 +111,25 @@ package struct LaneBench: Sendable {
         }
         return latencies.line()
     }
+}
+
+/// Durations of single calls, in nanoseconds. They are only collected while the clock runs, and evaluated at the end.
+struct Latencies {
+    private var values: [UInt64] = []
+
+    init(count: Int) { values.reserveCapacity(count) }
+
+    mutating func add(_ nanoseconds: UInt64) { values.append(nanoseconds) }
+
+    /// Median, p99, p99.9 and maximum in microseconds, in the format of the floor program.
+    func line() -> String {
+        let sorted = values.sorted()
+        guard let last = sorted.last else { return "0 0 0 0" }
+        let wanted = [
+            sorted[sorted.count / 2], sorted[sorted.count * 99 / 100], sorted[sorted.count * 999 / 1_000], last,
+        ]
+        return wanted.map { "\(($0 + 5) / 1_000).\(padded(($0 + 5) % 1_000 / 10))" }.joined(separator: " ")
+    }
+
+    private func padded(_ hundredths: UInt64) -> String { hundredths < 10 ? "0\(hundredths)" : "\(hundredths)" }
 }

@@ -25,6 +25,7 @@ package final class Fleet: Sendable {
     private let log = Log("fleet")
     private let failure = Mutex<(any Error)?>(nil)
 
+    /// Creates a fleet. `run` checks the settings and starts it.
     package init(_ settings: FleetSettings) { self.settings = settings }
 
     /// What the fleet taps: the world, the part of each scanner, and the sum of scans.
@@ -116,8 +117,7 @@ package final class Fleet: Sendable {
         return Plan(world: world, shares: shares, scans: scans)
     }
 
-    /// The number of scans in the journals that are not confirmed, including those of an earlier run in the same
-    /// folders.
+    /// The number of unconfirmed scans in the journals. Scans of an earlier run in the same folders count too.
     private func backlog(_ shares: [FleetShare]) throws -> Int {
         guard settings.rate == nil else { return 0 }
         return try shares.reduce(0) { sum, share in

@@ -13,8 +13,10 @@ package enum FleetError: OperationError, Equatable {
     /// A trace has UIDs, and no event key is set.
     case eventKeyMissing(path: String)
 
+    /// Always `.configuration`: other settings or another file correct each of these errors.
     package var category: ErrorCategory { .configuration }
 
+    /// The message for the user of the simulation.
     package var description: String {
         switch self {
         case .invalidPrefix(let prefix, let scanner):

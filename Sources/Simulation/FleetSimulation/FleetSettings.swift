@@ -15,15 +15,19 @@ package struct FleetSettings: Sendable {
     /// Maximum number of virtual scanners in one process: each needs two threads and about eight descriptors.
     package static let scannersLimit = 2_000
 
+    /// Number of virtual scanners, 1 to `scannersLimit`.
     package var scanners: Int
     /// Number of scans of all scanners together; `nil` for every tap of the trace.
     package var scans: Int?
+    /// The origin of the tags.
     package var source: Source
     /// URLs of the brokers, tried in turn.
     package var urls: [String]
+    /// Seed of the random numbers. Equal seeds draw equal taps.
     package var seed: UInt64 = 1
     /// Scans per second of all scanners together; `nil` fills the journals at full speed and publishes afterwards.
     package var rate: Int?
+    /// Prefix of the scanner IDs: `prefix-0001` and so on.
     package var prefix = "fleet"
     /// Parent of the data folders; `nil` for a temporary folder that is removed at the end.
     package var folder: String?
@@ -35,6 +39,11 @@ package struct FleetSettings: Sendable {
     /// Time limit for the last confirm, counted from the last tap, in seconds.
     package var timeoutS = 600
 
+    /// - Parameters:
+    ///   - scanners: number of virtual scanners.
+    ///   - scans: number of scans of all scanners together; `nil` for every tap of the trace.
+    ///   - source: the origin of the tags.
+    ///   - urls: URLs of the brokers, tried in turn.
     package init(scanners: Int, scans: Int?, source: Source, urls: [String]) {
         self.scanners = scanners
         self.scans = scans

@@ -3,6 +3,7 @@ import Runtime
 
 /// The result of a run, printed as JSON.
 package struct FleetSummary: Codable, Sendable, Equatable {
+    /// Number of virtual scanners.
     package var scanners: Int
     /// Tapped scans.
     package var scans = 0
@@ -18,11 +19,15 @@ package struct FleetSummary: Codable, Sendable, Equatable {
     package var rate = 0
     /// Time to fill the journals before publishing; 0 for a run with a rate.
     package var fillSeconds = 0.0
+    /// Number of batches that were published, repeated ones included.
     package var batches = 0
     /// Sum of the message bodies.
     package var bytes = 0
+    /// Number of connections that were opened.
     package var connects = 0
+    /// Number of scanner heartbeats that were published.
     package var heartbeats = 0
+    /// Seed of the random numbers of the run.
     package var seed: UInt64
     /// Whether every scan was confirmed.
     package var complete = false

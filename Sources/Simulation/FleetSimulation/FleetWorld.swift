@@ -6,12 +6,15 @@ import Snapshots
 
 /// The tags that are tapped, and the data that each virtual gate decides by. Immutable and shared by all threads.
 package struct FleetWorld: Sendable {
+    /// A tag that can be tapped.
     package struct Tag: Sendable {
+        /// ID of the tag.
         package var tag: TagID
         /// `nil` for a tag that is not registered.
         var attendee: Attendee?
     }
 
+    /// All tags; empty for the taps of a trace.
     package let tags: [Tag]
     let passes: [Int64: Pass]
     let zones: ZoneTree
@@ -25,7 +28,7 @@ package struct FleetWorld: Sendable {
 
     /// Taps of unregistered tags, per thousand.
     static let unknownPerThousand = 10
-    /// Taps on the way out, per thousand.
+    /// Exits, per thousand taps.
     static let outPerThousand = 200
 
     /// Invented attendees with one pass for the only zone.

@@ -21,7 +21,7 @@ final class DeviceLane {
     /// Debounce window of the gate, in milliseconds. Shorter than the time in which a tag leaves and returns.
     static let debounceMs = 500
 
-    let line: Line
+    let line: SystemUnderTest
     let scanner: Scanner
     let reader: PN532Emulator
     private(set) var gate: ChildProcess?
@@ -30,7 +30,7 @@ final class DeviceLane {
     static func person(_ number: Int) -> [UInt8] { [0x04, 0xd0, 0, 0, 0, 0, UInt8(number)] }
 
     init(antipassback: String = "off") throws {
-        line = try Line(databaseURL: try TestServers.databaseURL(), amqpURL: "amqp://127.0.0.1/none")
+        line = try SystemUnderTest(databaseURL: try TestServers.databaseURL(), amqpURL: "amqp://127.0.0.1/none")
         scanner = try line.enrol("lane-1", gate: "Main", zone: "Hall")
         try line.administer(
             "gate", "set", "Main", "--policy",

@@ -1,9 +1,9 @@
 import FileSystem
 import TestSupport
 
-/// A library for LD_PRELOAD that kills a program at the n-th call that changes a file, and in the middle of a write.
+/// A library for LD_PRELOAD that kills a program at the n-th call that changes a file.
 ///
-/// This reaches moments that a signal from outside hardly reaches.
+/// A write is cut in its middle. This reaches moments that a signal from outside hardly reaches.
 struct FileCallCut {
     let library: String
 

@@ -28,11 +28,11 @@ struct PrintedVerdict: Decodable, Hashable {
         }
     }
 
-    /// The scan in the format of `Line.storedVerdicts`.
+    /// The scan in the format of `SystemUnderTest.storedVerdicts`.
     var key: String { "\(log)|\(seq)|\(verdict)|\(tag.text)" }
 }
 
-extension Line {
+extension SystemUnderTest {
     /// Every stored scan as `log|seq|verdict|tag`.
     func storedVerdicts() throws -> [String] {
         try database.query(
@@ -47,8 +47,9 @@ extension Line {
 
     /// Checks the conditions that hold after any disturbed run.
     ///
-    /// Each printed verdict is stored exactly once, the database holds exactly the scans of the journals, and its
-    /// counters and its presence agree with the scans.
+    /// - Each printed verdict is stored exactly once.
+    /// - The database holds exactly the scans of the journals.
+    /// - The counters and the presence in the database agree with the scans.
     ///
     /// - Returns: a description of each violated condition.
     func checkExactlyOnce() throws -> [String] {

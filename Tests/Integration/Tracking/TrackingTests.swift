@@ -106,7 +106,8 @@ struct TrackingTests {
         let tags = "SELECT tag_id::text FROM tapline.presence ORDER BY tag_id"
         #expect(try fixture.texts(tags) == ["1", "3"])
         #expect(try fixture.int("SELECT count(*) FROM tapline_internal.tracking_queue") == 1)
-        // The same for runs that are read back, by a new tracker and by the one that has recorded the rejection.
+        // The same for runs that are read back. A new tracker reads them, and then the one that recorded the
+        // rejection.
         try put(4...5)
         let other = try TrackingStore(fixture.connection)
         try other.catchUp()

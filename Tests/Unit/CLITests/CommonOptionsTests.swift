@@ -56,6 +56,21 @@ import Testing
         #expect(ExitCode(for: try #require(throws: ProgramError.self) { try ScannerID(argument: "North 1") }) == .usage)
     }
 
+    @Test func scannerOptionIsCheckedAsConfiguration() throws {
+        let option = { (text: String?) in
+            let values = text.map { ["scanner": [$0]] } ?? [:]
+            return try (Arguments(values: values).scanner(), Arguments(values: values).requiredScanner())
+        }
+        let (optional, required) = try option("north-1")
+        #expect(optional?.text == "north-1")
+        #expect(required.text == "north-1")
+        #expect(try Arguments(values: [:]).scanner() == nil)
+        for text in [nil, "", "North 1", "-1"] {
+            let error = try #require(throws: ProgramError.self) { try option(text) }
+            #expect(error.code == .configuration)
+        }
+    }
+
     @Test func jsonHasSortedKeysAndPlainSlashes() throws {
         struct Value: Encodable { let b, a: String }
         #expect(try JSONOutput.line(Value(b: "x/y", a: "\"\n")) == #"{"a":"\"\n","b":"x/y"}"#)

@@ -9,10 +9,10 @@ import Testing
 
 /// Operator commands against the real program.
 @Suite struct ControlServerTests {
-    private let venue: Venue
+    private let venue: LaneFixture
 
     init() throws {
-        venue = try Venue()
+        venue = try LaneFixture()
         try venue.install(version: 100)
     }
 

@@ -10,18 +10,20 @@ import Testing
 
 /// The real program: standard input, kill -9, SIGTERM, a full disk.
 @Suite struct GateProgramTests {
-    private let venue: Venue
+    private let venue: LaneFixture
 
     init() throws {
-        venue = try Venue()
+        venue = try LaneFixture()
         try venue.install(version: 100)
     }
 
     @Test func eachTapIsAnsweredUntilTheInputEnds() throws {
         let run = try Run.it(
             "tapline-gate", venue.arguments("--output", "json"),
-            input:
-                "\(venue.hex(.delegate)),in,\(Venue.tenOClock)\nbad\n\(venue.hex(.blocked))\n\(venue.hex(.staff)),out")
+            input: [
+                "\(venue.hex(.delegate)),in,\(LaneFixture.tenOClock)", "bad", venue.hex(.blocked),
+                "\(venue.hex(.staff)),out",
+            ].joined(separator: "\n"))
         #expect(run.end == .exit(0))
         #expect(run.lines.count == 3)
         #expect(run.lines[0].contains(#""seq":1,"verdict":0,"name":"admitted""#))

@@ -76,7 +76,7 @@ private let hard = #"{"antipassback":"hard","debounce_ms":0}"#
 
     @Test func presenceEndsEachDayAfterTheLastKnownDay() throws {
         let world = try world()
-        try world.venue.install(version: 101, policy: hard, expiresS: Venue.day + 3 * 86_400, days: -1...1)
+        try world.venue.install(version: 101, policy: hard, expiresS: LaneFixture.day + 3 * 86_400, days: -1...1)
         try world.start()
         for day in 0..<5 {
             #expect(world.tap(.delegate)?.scan.verdict == .admitted, "day \(day)")

@@ -11,12 +11,12 @@ import Testing
 
 /// A lane whose disk fails keeps admitting, and keeps presence and read counters.
 @Suite struct LaneJournalTests {
-    private let venue: Venue
+    private let venue: LaneFixture
     private let output = VerdictLines()
     private var path: String { venue.data + "/journal.sqlite" }
 
     init() throws {
-        venue = try Venue()
+        venue = try LaneFixture()
         try venue.install(version: 100, policy: #"{"antipassback":"hard","debounce_ms":0}"#)
     }
 
@@ -26,7 +26,7 @@ import Testing
         return try Lane(venue.settings(), reloader: reloader) { output.lines.append($0) }
     }
 
-    private func tap(_ person: Venue.Person, counter: Int64? = nil) -> LaneEvent {
+    private func tap(_ person: LaneFixture.Person, counter: Int64? = nil) -> LaneEvent {
         let proof: Tap.Proof = counter.map { .authentic(counter: $0) } ?? .uid
         return .reader(0, .tap(Tap(.uid(venue.uid(person)), proof: proof, direction: .in, atMs: nil)))
     }

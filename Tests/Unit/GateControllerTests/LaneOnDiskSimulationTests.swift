@@ -13,7 +13,7 @@ import Testing
     static let seeds = 120
     static let steps = 60
     private static let hourMs: Int64 = 3_600_000
-    private static let people: [Venue.Person] = [.delegate, .blocked, .early, .staff]
+    private static let people: [LaneFixture.Person] = [.delegate, .blocked, .early, .staff]
 
     private struct Move {
         var verdict: Verdict
@@ -41,7 +41,7 @@ import Testing
         }
         try install()
         try world.start()
-        var moves: [Venue.Person: [Move]] = [:]
+        var moves: [LaneFixture.Person: [Move]] = [:]
         var (taps, repeats) = (0, 0)
         for _ in 0..<LaneOnDiskSimulationTests.steps {
             world.advance([0, 500, 30_000, 1_200_000].randomElement(using: &random)!)
@@ -77,7 +77,7 @@ import Testing
         journals += try JournalReader(folder: world.venue.data).journals().count
         let days = DayStarts(
             (-1...14).map {
-                Day(day: "", starts: Venue.day + $0 * 86_400 + 4 * 3_600, ends: 0)
+                Day(day: "", starts: LaneFixture.day + $0 * 86_400 + 4 * 3_600, ends: 0)
             })
         for (person, moves) in moves {
             for (last, move) in zip(moves, moves.dropFirst()) where !last.isOut && !move.isOut {

@@ -71,7 +71,7 @@ private let hourMs: Int64 = 3_600_000
         #expect(scans.map(\.verdict.rawValue) == [0, 64, 0])
         #expect(scans.map(\.flags) == [[], [], []])
         // After a passage, it is a reuse.
-        world.lane.dispatchNow(.passage)
+        world.lane.dispatch(world.arrival(.passage))
         world.advance(1_000)
         #expect(world.tap(.delegate)?.scan.flags == .reuse)
     }
@@ -114,7 +114,7 @@ private let hourMs: Int64 = 3_600_000
         let world = try world(#"{"debounce_ms":10000}"#)
         for direction in [Direction.in, .out, .in] {
             world.tap(.delegate, direction)
-            world.lane.dispatchNow(.passage)
+            world.lane.dispatch(world.arrival(.passage))
             world.advance(3_000)
         }
         #expect(try world.verdicts() == [0, 0, 0])

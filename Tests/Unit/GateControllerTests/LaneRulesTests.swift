@@ -12,13 +12,13 @@ import Testing
 
 /// The lane over its mailbox: presence, debounce, modes, commands, passages, readers.
 @Suite struct LaneRulesTests {
-    private let venue: Venue
+    private let venue: LaneFixture
     private let mailbox = Mailbox<TimestampedEvent>(capacity: LaneEvent.capacity)
     private let output = VerdictLines()
     private let updates = ReceivedUpdates()
 
     init() throws {
-        venue = try Venue()
+        venue = try LaneFixture()
     }
 
     private func lane(_ change: (inout Lane.Settings) -> Void = { _ in }) throws -> Lane {
@@ -36,14 +36,14 @@ import Testing
     }
 
     private func tap(
-        _ person: Venue.Person, _ direction: Direction = .in, proof: Tap.Proof = .uid, at seconds: Int64? = nil
+        _ person: LaneFixture.Person, _ direction: Direction = .in, proof: Tap.Proof = .uid, at seconds: Int64? = nil
     ) -> LaneEvent {
         .reader(
             1,
             .tap(
                 Tap(
                     .uid(venue.uid(person)), proof: proof, direction: direction,
-                    atMs: seconds.map { (Venue.day + $0) * 1_000 })))
+                    atMs: seconds.map { (LaneFixture.day + $0) * 1_000 })))
     }
 
     private func verdicts() throws -> [UInt8] { try venue.journaled().map(\.verdict.rawValue) }
@@ -104,8 +104,8 @@ import Testing
         lane.dispatchNow(tap(.delegate, at: 12))
         #expect(try verdicts() == [0, 0, 0])
         // Standard input has no debounce window by default.
-        lane.handleLine("\(venue.hex(.staff)),in,\(Venue.tenOClock)", number: 1)
-        lane.handleLine("\(venue.hex(.staff)),in,\(Venue.tenOClock)", number: 2)
+        lane.handleLine("\(venue.hex(.staff)),in,\(LaneFixture.tenOClock)", number: 1)
+        lane.handleLine("\(venue.hex(.staff)),in,\(LaneFixture.tenOClock)", number: 2)
         #expect(try verdicts() == [0, 0, 0, 3, 3])
     }
 

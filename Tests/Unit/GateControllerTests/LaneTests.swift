@@ -13,12 +13,12 @@ import TestSupport
 import Testing
 
 @Suite struct LaneTests {
-    private let venue: Venue
+    private let venue: LaneFixture
     private let reloader: SnapshotReloader
     private let output = VerdictLines()
 
     init() throws {
-        venue = try Venue()
+        venue = try LaneFixture()
         reloader = SnapshotReloader(SnapshotStore(folder: venue.data + "/snapshots"))
     }
 
@@ -43,7 +43,7 @@ import Testing
     @Test func tapIsJournaledAndWritten() throws {
         try venue.install(version: 100)
         let lane = try lane()
-        try run(lane, "\(venue.hex(.delegate)),in,\(Venue.tenOClock)")
+        try run(lane, "\(venue.hex(.delegate)),in,\(LaneFixture.tenOClock)")
         let scan = Scan(
             seq: 1, atMs: 1_795_428_000_000, tag: venue.tag(.delegate), verdict: .admitted, flags: [], gate: 7,
             snapshot: 100)
@@ -59,10 +59,10 @@ import Testing
     @Test func verdictDependsOnPersonAndDirection() throws {
         try venue.install(version: 100)
         let lane = try lane()
-        let people = Venue.Person.allCases.map { "\(venue.hex($0)),in,\(Venue.tenOClock)" }
+        let people = LaneFixture.Person.allCases.map { "\(venue.hex($0)),in,\(LaneFixture.tenOClock)" }
         try run(
             lane,
-            (people + ["ffffffff,in,\(Venue.tenOClock)", "ffffffff,out,\(Venue.tenOClock)"]).joined(separator: "\n"))
+            (people + ["in", "out"].map { "ffffffff,\($0),\(LaneFixture.tenOClock)" }).joined(separator: "\n"))
         #expect(try verdicts() == [0, 2, 4, 3, 1, 0])
         #expect(output.lines.last?.contains(#""name":"admitted""#) == true)
         #expect(output.lines.last?.contains(#""zone":"Foyer""#) == true)
@@ -76,10 +76,10 @@ import Testing
     }
 
     @Test func textFormatShowsRemarksAndPass() throws {
-        try venue.install(version: 100, expiresS: Venue.day + 60)
+        try venue.install(version: 100, expiresS: LaneFixture.day + 60)
         try run(
-            lane(venue.settings(.text)), "\(venue.hex(.delegate)),in,\(Venue.tenOClock)",
-            "\(venue.hex(.staff)),in,\(Venue.tenOClock)")
+            lane(venue.settings(.text)), "\(venue.hex(.delegate)),in,\(LaneFixture.tenOClock)",
+            "\(venue.hex(.staff)),in,\(LaneFixture.tenOClock)")
         #expect(
             output.lines == [
                 "2026-11-23T10:00:00.000Z  in   admitted       Hall  [snapshot expired]  (Delegate, blue, no bags)",
@@ -131,12 +131,17 @@ import Testing
         #expect(try verdicts() == [0, 0])
     }
 
-    @Test(arguments: ["Nowhere", nil]) func entryIsRejectedWithoutGate(_ name: String?) throws {
+    @Test(
+        arguments: [
+            ("Nowhere", "the snapshot has no gate with the name given in the gate setting"),
+            (nil, "the snapshot does not contain this scanner, and no gate setting is given"),
+        ] as [(String?, String)])
+    func entryIsRejectedWithoutGate(name: String?, problem: String) throws {
         try venue.install(version: 100, lists: nil)
         try run(lane(venue.settings(gate: name)), venue.hex(.delegate), "\(venue.hex(.delegate)),out")
         #expect(try verdicts() == [6, 0])
         #expect(try venue.journaled().map(\.gate) == [nil, nil])
-        #expect(GateState.read(folder: venue.data)?.problem != nil)
+        #expect(GateState.read(folder: venue.data)?.problem == problem)
     }
 
     @Test func entryIsRejectedIfScannerHasNoGate() throws {
@@ -161,9 +166,9 @@ import Testing
         try venue.install(version: 100)
         reloader.check()
         let time = LaneTime(
-            nowMs: { (Venue.day - 60) * 1_000 }, monotonicMs: { 1_000 }, isSynchronised: { isSynchronised })
+            nowMs: { (LaneFixture.day - 60) * 1_000 }, monotonicMs: { 1_000 }, isSynchronised: { isSynchronised })
         let lane = try Lane(venue.settings(), reloader: reloader, time: time) { output.lines.append($0) }
-        try run(lane, venue.hex(.delegate), "\(venue.hex(.early)),in,\(Venue.tenOClock)")
+        try run(lane, venue.hex(.delegate), "\(venue.hex(.early)),in,\(LaneFixture.tenOClock)")
         let scans = try venue.journaled()
         #expect(scans[0].verdict == .admitted)
         #expect(scans[0].flags == (isSynchronised ? [] : .clockNotTrusted))
@@ -173,10 +178,10 @@ import Testing
 
     /// Times are not enforced by a clock that cannot be right.
     @Test func untrustedClockEnforcesNoTimes() throws {
-        try venue.install(version: 100, createdS: Venue.day + 7_200)
+        try venue.install(version: 100, createdS: LaneFixture.day + 7_200)
         reloader.check()
         let time = LaneTime(
-            nowMs: { (Venue.day + 3_600) * 1_000 }, monotonicMs: { 1_000 }, isSynchronised: { false })
+            nowMs: { (LaneFixture.day + 3_600) * 1_000 }, monotonicMs: { 1_000 }, isSynchronised: { false })
         let lane = try Lane(venue.settings(), reloader: reloader, time: time) { output.lines.append($0) }
         try run(lane, venue.hex(.early))
         #expect(try verdicts() == [0])

@@ -63,13 +63,13 @@ import Testing
         name = "Entrance"
         try world.start()
         #expect(world.tap(.delegate)?.scan.verdict == .noSnapshot)
-        world.lane.dispatchNow(.command(.assign(gate: "Hall north")) { _ in })
+        world.lane.dispatch(world.arrival(.command(.assign(gate: "Hall north")) { _ in }))
         #expect(world.tap(.staff)?.scan.verdict == .admitted, "known by its name")
         // A snapshot without the gate removes its policy.
         try world.venue.install(version: 102, gate: "Hall south", lists: nil)
         name = "Nowhere"
         try world.start()
-        world.lane.dispatchNow(.command(.assign(gate: nil)) { _ in })
+        world.lane.dispatch(world.arrival(.command(.assign(gate: nil)) { _ in }))
         try ruin(world)
         try world.start()
         #expect(world.tap(.early)?.scan.verdict == .noSnapshot)
@@ -79,12 +79,12 @@ import Testing
     func policyDecidesWithExpiredSnapshot(_ word: String, _ verdict: Verdict) throws {
         let world = try LaneWorld()
         try world.venue.install(
-            version: 100, policy: #"{"expired":"\#(word)","debounce_ms":0}"#, expiresS: Venue.day + 10 * 3_600)
+            version: 100, policy: #"{"expired":"\#(word)","debounce_ms":0}"#, expiresS: LaneFixture.day + 10 * 3_600)
         for _ in 0..<2 {
             try world.start()
             #expect(
                 world.tap(.delegate)?.scan.verdict
-                    == (world.device.now.trueMs < (Venue.day + 36_000) * 1_000 ? .admitted : verdict))
+                    == (world.device.now.trueMs < (LaneFixture.day + 36_000) * 1_000 ? .admitted : verdict))
             world.advance(3_600_000)
         }
         let last = try #require(world.tap(.delegate)?.scan)

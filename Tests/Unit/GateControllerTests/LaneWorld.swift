@@ -9,7 +9,7 @@ import TestSupport
 /// A lane with real journal, snapshots and restarts, whose clocks the test sets.
 final class LaneWorld {
     struct Clocks {
-        var trueMs: Int64 = Venue.day * 1_000 + 9 * 3_600_000
+        var trueMs: Int64 = LaneFixture.day * 1_000 + 9 * 3_600_000
         /// Error of the device clock, in milliseconds.
         var offMs: Int64 = 0
         var isSynchronised = false
@@ -23,7 +23,7 @@ final class LaneWorld {
         var now: Clocks { clocks.withLock { $0 } }
     }
 
-    let venue: Venue
+    let venue: LaneFixture
     let device = Device()
     let mailbox = Mailbox<TimestampedEvent>(capacity: LaneEvent.capacity)
     let updates = ReceivedUpdates()
@@ -33,7 +33,7 @@ final class LaneWorld {
     private let change: (inout Lane.Settings) -> Void
 
     init(_ change: @escaping (inout Lane.Settings) -> Void = { _ in }) throws {
-        venue = try Venue()
+        venue = try LaneFixture()
         self.change = change
         reloader = SnapshotReloader(SnapshotStore(folder: venue.data + "/snapshots"))
     }
@@ -86,7 +86,7 @@ final class LaneWorld {
 
     /// Taps now and returns the result.
     @discardableResult
-    func tap(_ person: Venue.Person, _ direction: Direction = .in, _ proof: Tap.Proof = .uid) -> TapResult? {
+    func tap(_ person: LaneFixture.Person, _ direction: Direction = .in, _ proof: Tap.Proof = .uid) -> TapResult? {
         let before = updates.results.count
         lane.dispatch(arrival(tap(venue.uid(person), direction, proof)))
         return updates.results.count > before ? updates.results.last : nil

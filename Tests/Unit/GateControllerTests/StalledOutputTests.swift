@@ -37,7 +37,7 @@ import Testing
     }
 
     @Test func unreadOutputDoesNotDelayTaps() throws {
-        let venue = try Venue()
+        let venue = try LaneFixture()
         try venue.install(version: 100)
         let output = try FullPipe(venue.folder.file("output"))
         let errors = try FullPipe(venue.folder.file("errors"))
@@ -83,7 +83,7 @@ import Testing
     }
 
     @Test func unreadOutputDoesNotDelayTheStop() throws {
-        let venue = try Venue()
+        let venue = try LaneFixture()
         let output = try FullPipe(venue.folder.file("output"))
         let scanner = venue.folder.file("scanner")
         #expect(mkfifo(scanner, 0o600) == 0)

@@ -25,7 +25,7 @@ import Testing
     }
 
     @Test func messageIsVerifiedAtEachArrival() throws {
-        let bench = try NFCBench()
+        let bench = try NFCFixture()
         try bench.start(keys: NFCMessageTests.keys, direction: .out)
         for counter in [41, 42] {
             bench.chip.present(chip(counter: UInt32(counter - 1)))
@@ -41,7 +41,7 @@ import Testing
     }
 
     @Test func forgedMessageKeepsPlainUID() throws {
-        let bench = try NFCBench()
+        let bench = try NFCFixture()
         try bench.start(keys: NFCMessageTests.keys)
         // The chip has the master key instead of the derived one.
         bench.chip.present(chip(NFCMessageTests.master))
@@ -49,7 +49,7 @@ import Testing
     }
 
     @Test func messageIsNotReadWithoutKeys() throws {
-        let bench = try NFCBench()
+        let bench = try NFCFixture()
         try bench.start()
         bench.chip.present(chip())
         try bench.hears(.tap(Tap(.uid(NFCMessageTests.uid), proof: .uid)))
@@ -58,7 +58,7 @@ import Testing
 
     @Test(arguments: [Type4Application.Behavior.foreign, .noise(seed: 1), .noise(seed: 2), .noise(seed: 3)])
     func chipWithInvalidAnswersIsIdentifiedByUID(behavior: Type4Application.Behavior) throws {
-        let bench = try NFCBench()
+        let bench = try NFCFixture()
         try bench.start(keys: NFCMessageTests.keys)
         bench.chip.present(.type4(NFCMessageTests.uid, Type4Application(message: [], behavior: behavior)))
         try bench.hears(.tap(Tap(.uid(NFCMessageTests.uid), proof: .uid)))
@@ -67,7 +67,7 @@ import Testing
     // A complete read takes five exchanges.
     @Test(arguments: 0..<5)
     func chipThatLeavesDuringReadIsNotReported(exchanges: Int) throws {
-        let bench = try NFCBench()
+        let bench = try NFCFixture()
         try bench.start(keys: NFCMessageTests.keys)
         var leaving = chip(counter: 7)
         leaving.leavesAfter = exchanges

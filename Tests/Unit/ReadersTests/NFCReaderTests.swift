@@ -16,7 +16,7 @@ import Testing
 
     @Test(arguments: [4, 7, 10])
     func tagIsReportedOncePerArrival(length: Int) throws {
-        let bench = try NFCBench()
+        let bench = try NFCFixture()
         try bench.start(direction: .out)
         let uid = Array(([0x04] + (1...9).map { UInt8($0) }).prefix(length))
         bench.chip.present(.plain(uid))
@@ -32,7 +32,7 @@ import Testing
     }
 
     @Test func randomUIDIsMarkedAsRandom() throws {
-        let bench = try NFCBench()
+        let bench = try NFCFixture()
         try bench.start()
         bench.chip.present(.plain([0x08, 1, 2, 3]))
         try bench.hears(.tap(Tap(.uid([0x08, 1, 2, 3]), proof: .randomUID)))
@@ -45,7 +45,7 @@ import Testing
     }
 
     @Test func readerWorksAfterTwentyReconnects() throws {
-        let bench = try NFCBench()
+        let bench = try NFCFixture()
         try bench.start()
         for _ in 1...20 {
             bench.chip.unplug()
@@ -61,7 +61,7 @@ import Testing
 
     @Test(arguments: PN532Fault.allCases.filter { $0 != .none })
     func readerRecoversFromFault(fault: PN532Fault) throws {
-        let bench = try NFCBench()
+        let bench = try NFCFixture()
         try bench.start()
         bench.chip.fault = fault
         try bench.hearsLost()
@@ -73,7 +73,7 @@ import Testing
 
     @Test(arguments: PN532Fault.allCases.filter { $0 != .none })
     func readerRecoversFromFaultAtStart(fault: PN532Fault) throws {
-        let bench = try NFCBench()
+        let bench = try NFCFixture()
         bench.chip.fault = fault
         try bench.start(waits: false)
         try bench.hearsLost()
@@ -82,7 +82,7 @@ import Testing
     }
 
     @Test func readerRecoversFromReset() throws {
-        let bench = try NFCBench()
+        let bench = try NFCFixture()
         try bench.start()
         bench.chip.reset()
         try bench.hearsLost()
@@ -92,7 +92,7 @@ import Testing
     }
 
     @Test func readerIsReconfiguredAfterLosingItsSettings() throws {
-        let bench = try NFCBench()
+        let bench = try NFCFixture()
         try bench.start(selfTestMs: 500)
         bench.chip.brownOut()
         bench.chip.present(.plain(NFCReaderTests.uid))
@@ -102,7 +102,7 @@ import Testing
 
     /// The self-test reopens the reader. A tag that arrives during it is reported once, without an alarm.
     @Test func noTapIsLostDuringSelfTest() throws {
-        let bench = try NFCBench()
+        let bench = try NFCFixture()
         // The reader is reopened after each empty poll.
         try bench.start(selfTestMs: 0)
         for round in 1...20 {
@@ -117,7 +117,7 @@ import Testing
     }
 
     @Test func readerThatFailsAfterOpeningCausesOneAlarm() throws {
-        let bench = try NFCBench()
+        let bench = try NFCFixture()
         try bench.start()
         bench.chip.fault = .radio
         try bench.hearsLost()
@@ -130,7 +130,7 @@ import Testing
 
     /// The reader opens, reads a tag, and fails, as with a weak supply. The taps count, and there is one alarm.
     @Test func weakReaderCausesOneAlarm() throws {
-        let bench = try NFCBench()
+        let bench = try NFCFixture()
         try bench.start(settledMs: 600_000)
         for round in 1...4 {
             let uid: [UInt8] = [0x04, 0, 0, UInt8(round)]
@@ -148,7 +148,7 @@ import Testing
 
     /// A call that the watchdog reported ended successfully.
     @Test func slowReaderIsBackWithoutReopening() throws {
-        let bench = try NFCBench()
+        let bench = try NFCFixture()
         try bench.start()
         let opened = bench.chip.count(of: 0x14)
         bench.reader?.health.lost(.other("slow"))
@@ -158,7 +158,7 @@ import Testing
     }
 
     @Test func eventsForFullMailboxAreSentLater() throws {
-        let bench = try NFCBench()
+        let bench = try NFCFixture()
         try bench.start()
         bench.isFull.store(true, ordering: .releasing)
         bench.chip.unplug()
@@ -175,7 +175,7 @@ import Testing
     }
 
     @Test func portOfOtherProcessIsNotOpened() throws {
-        let bench = try NFCBench()
+        let bench = try NFCFixture()
         var other: PortLock? = try PortLock(bench.chip.path)
         try bench.start(waits: false)
         #expect(try bench.hearsLost().contains("busy"))
@@ -190,7 +190,7 @@ import Testing
     }
 
     @Test func twoReadersWorkIndependently() throws {
-        let (one, other) = (try NFCBench(), try NFCBench())
+        let (one, other) = (try NFCFixture(), try NFCFixture())
         try one.start()
         try other.start(direction: .out)
         one.chip.unplug()
@@ -203,7 +203,7 @@ import Testing
     }
 
     @Test func onlyReaderIsFoundAutomatically() throws {
-        let bench = try NFCBench(link: NFCBench.listed)
+        let bench = try NFCFixture(link: ListedReader.path)
         try bench.start(isListed: true)
         bench.chip.present(.plain(NFCReaderTests.uid))
         try bench.hears(.tap(NFCReaderTests.tap))

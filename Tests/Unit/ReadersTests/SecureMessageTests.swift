@@ -72,9 +72,9 @@ struct SecureMessageTests {
     }
 
     /// Each bit of the message is inverted in turn.
-    @Test(arguments: [encrypted, withFile, plain])
-    func invertedBitInvalidatesMessage(query: String) {
-        #expect(Self.content(query) != nil)
+    @Test(arguments: [(encrypted, 61), (withFile, 8), (plain, 6)] as [(String, Int64)])
+    func invertedBitInvalidatesMessage(query: String, counter: Int64) {
+        #expect(Self.content(query)?.counter == counter)
         for name in query.split(separator: "&").map({ $0.prefix { $0 != "=" } }) {
             let start = query.firstRange(of: name + "=")!.upperBound
             let value = query[start...].prefix { $0 != "&" }

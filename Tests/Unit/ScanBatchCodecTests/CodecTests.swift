@@ -122,17 +122,4 @@ func scans(_ count: Int, gate: Int64? = 7, snapshot: Int64 = 1_795_400_000, firs
                 sentMicros: 0, backlog: 0)
         }
     }
-
-    @Test func durationOfDecoding500ScansIsPrinted() throws {
-        let batch = ScanBatch(
-            scanner: ScannerID("a")!, journalID: log, scans: scans(500)[...], sentMicros: 1_795_468_091_999_123,
-            backlog: 0)
-        let body = batch.encoded()
-        var scansSeen = 0
-        let duration = try ContinuousClock().measure {
-            for _ in 0..<2_000 { scansSeen += try ScanBatch(decoding: body).count }
-        }
-        #expect(scansSeen == 1_000_000)
-        print("decoding 500 scans: \(duration / 2_000)")
-    }
 }

@@ -25,7 +25,7 @@ private let year2200: UInt64 = 7_258_118_400_000_000
         turned.pairs.reverse()
         #expect(try ScanBatch(decoding: turned.encoded) == batch)
         #expect(try ScanBatch(decoding: Body().with("first", .longUint(5)).encoded) == batch)
-        let later: [Item] = [
+        let later: [CBORItem] = [
             .text("new"), .array([.map([(.uint(1), .bytes([]))]), .negative(3)]), .tagged(18, .text("x")),
             .raw([0xf9, 0x7e, 0x00]), .raw([0xf6]), .raw([0xe5]), .raw([0xf8, 0xff]), .uint(.max), .negative(.max),
         ]
@@ -34,7 +34,7 @@ private let year2200: UInt64 = 7_258_118_400_000_000
     }
 
     @Test func displayableStateIsKept() throws {
-        let state = Item.map([
+        let state = CBORItem.map([
             (.text("reader"), .text("nfc")), (.text("disk"), .uint(9)), (.text("nested"), .array([.uint(1)])),
             (.text("nul"), .text("a\0b")), (.text("n\0l"), .uint(1)), (.text("flag"), .raw([0xf5])),
             (.text("long"), .text(String(repeating: "x", count: 257))), (.text("nan"), .raw([0xf9, 0x7e, 0])),
@@ -42,7 +42,7 @@ private let year2200: UInt64 = 7_258_118_400_000_000
         ])
         let batch = try ScanBatch(decoding: Body().with("state", state).encoded)
         #expect(batch.state == ["reader": .text("nfc"), "disk": .int(9), "cold": .int(-1), "half": .double(0.5)])
-        let many = Item.map((0..<1_000).map { (.text("k\($0)"), .uint(1)) })
+        let many = CBORItem.map((0..<1_000).map { (.text("k\($0)"), .uint(1)) })
         #expect(try ScanBatch(decoding: Body().with("state", many).encoded).state.count == 32)
     }
 
@@ -64,7 +64,7 @@ private let year2200: UInt64 = 7_258_118_400_000_000
         #expect(reason([]) == .malformed)
         #expect(reason(good + [0]) == .malformed)
         for count in 0..<good.count { #expect(reason(Array(good[..<count])) == .malformed) }
-        #expect(reason(Item.array([.uint(1)]).encoded) == .malformed)
+        #expect(reason(CBORItem.array([.uint(1)]).encoded) == .malformed)
         #expect(reason([0xd9, 0xd9, 0xf7] + good) == .malformed)
         #expect(reason([0xbf] + good.dropFirst() + [0xff]) == .malformed)
         #expect(reason([0xff]) == .malformed)
@@ -75,9 +75,9 @@ private let year2200: UInt64 = 7_258_118_400_000_000
             twice.pairs.append((key, twice[key]!))
             #expect(reason(twice) == .malformed, "\(key) twice")
         }
-        let pairs = Body().pairs.map { (Item.text($0.0), $0.1) }
-        #expect(reason(Item.map(pairs + [(.uint(1), .uint(1))]).encoded) == .malformed)
-        #expect(reason(Item.map(pairs + [(.bytes([0x78]), .uint(1))]).encoded) == .malformed)
+        let pairs = Body().pairs.map { (CBORItem.text($0.0), $0.1) }
+        #expect(reason(CBORItem.map(pairs + [(.uint(1), .uint(1))]).encoded) == .malformed)
+        #expect(reason(CBORItem.map(pairs + [(.bytes([0x78]), .uint(1))]).encoded) == .malformed)
     }
 
     @Test func indefiniteLengthsBignumsAndInvalidTextAreMalformed() {
@@ -109,7 +109,7 @@ private let year2200: UInt64 = 7_258_118_400_000_000
     }
 
     @Test func nestingIsLimited() throws {
-        func nested(_ depth: Int, _ open: [UInt8]) -> Item {
+        func nested(_ depth: Int, _ open: [UInt8]) -> CBORItem {
             .raw(Array((0..<depth).map { _ in open }.joined()) + [0x00])
         }
         for open: [UInt8] in [[0x81], [0xc1], [0xa1, 0x00]] {
@@ -147,10 +147,10 @@ private let year2200: UInt64 = 7_258_118_400_000_000
     }
 
     @Test func logAndAfterRequireTheirTypes() throws {
-        let id = Item.bytes(Array(0..<16))
+        let id = CBORItem.bytes(Array(0..<16))
         #expect(reason(Body().with("log", .bytes(Array(0..<15)))) == .malformed)
         #expect(reason(Body().with("log", .bytes(Array(0..<17)))) == .malformed)
-        for after: Item in [
+        for after: CBORItem in [
             .array([]), .array([id]), .array([id, .uint(1), .uint(1)]), .array([.uint(1), id]),
             .array([.bytes([1]), .uint(1)]), .array([id, .negative(1)]), .map([(id, .uint(1))]),
         ] { #expect(reason(Body().with("after", after)) == .malformed) }
@@ -163,7 +163,7 @@ private let year2200: UInt64 = 7_258_118_400_000_000
         #expect(reason(Body().with("v", .uint(2))) == .version)
         #expect(reason(Body().with("v", .uint(0))) == .version)
         #expect(reason(Body().with("v", .uint(.max))) == .version)
-        #expect(reason(Item.map([(.text("v"), .uint(2))]).encoded) == .version)
+        #expect(reason(CBORItem.map([(.text("v"), .uint(2))]).encoded) == .version)
         #expect(reason(Body().with("v", .uint(2)).with("at", .array([])).with("first", .text("1"))) == .version)
         #expect(reason(Body().with("v", .negative(0))) == .malformed)
         #expect(reason(Body().with("v", .uint(2)).encoded + [0]) == .malformed)

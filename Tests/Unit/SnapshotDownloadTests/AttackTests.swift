@@ -15,11 +15,11 @@ import Testing
 /// continues to decide from the installed snapshot.
 @Suite struct AttackTests {
     let center: TestCenter
-    let rig: DownloadRig
+    let rig: DownloadFixture
 
     init() throws {
         center = try TestCenter()
-        rig = DownloadRig(center)
+        rig = DownloadFixture(center)
         try center.publish(version: 7, lost: [1])
         #expect(try rig.download().fetch() == .installed(version: 7))
     }

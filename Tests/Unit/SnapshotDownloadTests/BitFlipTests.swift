@@ -22,7 +22,7 @@ import Testing
         var random = TestRandom(seed: seed)
         let center = try TestCenter()
         let old = try center.publish(version: 7, people: Self.people)
-        let rig = DownloadRig(center)
+        let rig = DownloadFixture(center)
         #expect(try rig.download().fetch() == .installed(version: 7))
         // The scanner's state before each attempt.
         let saved = TemporaryFolder("saved")

@@ -18,14 +18,14 @@ import Testing
 
     init() throws { center = try TestCenter() }
 
-    private func proxied(_ proxy: FaultProxy) -> DownloadRig {
-        DownloadRig(center, urls: ["http://127.0.0.1:\(proxy.port)"])
+    private func proxied(_ proxy: FaultProxy) -> DownloadFixture {
+        DownloadFixture(center, urls: ["http://127.0.0.1:\(proxy.port)"])
     }
 
     /// Fetches repeatedly, as a publisher does, until `version` is installed.
     ///
     /// - Returns: the number of attempts.
-    private func fetch(_ rig: DownloadRig, _ version: Int64, atMost tries: Int) throws -> Int {
+    private func fetch(_ rig: DownloadFixture, _ version: Int64, atMost tries: Int) throws -> Int {
         let download = rig.download()
         for number in 1...tries {
             if (try? download.fetch()) == .installed(version: version) { return number }
@@ -130,7 +130,7 @@ import Testing
                 Array(whole[half...]))
         }
         defer { server.end() }
-        let rig = DownloadRig(center, urls: [server.url])
+        let rig = DownloadFixture(center, urls: [server.url])
         let download = rig.download()
         #expect(try rig.fetchFailure(download).category == .unavailable)
         #expect(try download.fetch() == .installed(version: 7))
@@ -178,7 +178,7 @@ import Testing
     @Test func partOfAnotherFileIsFoundByHash() throws {
         let manifest = try center.publish(version: 7, people: 2_000)
         let package = try #require(manifest.compressed)
-        let rig = DownloadRig(center)
+        let rig = DownloadFixture(center)
         let part = rig.store.folder + "/download-7.gz"
         try Files.makeFolder(rig.store.folder)
         for origin in ["http://elsewhere\n\"x\"\n", "\(center.url)\n\n", "rubbish", "\(center.url)\n\u{1}\n"] {
@@ -196,7 +196,7 @@ import Testing
     /// The server answers 416. The next check downloads the file again.
     @Test func oversizedPartIsDownloadedAgain() throws {
         let manifest = try center.publish(version: 7)
-        let rig = DownloadRig(center)
+        let rig = DownloadFixture(center)
         let part = rig.store.folder + "/download-7.gz"
         try Files.makeFolder(rig.store.folder)
         try Files.writeAtomically([UInt8](repeating: 7, count: Int(manifest.size) * 2), to: part)
@@ -273,7 +273,7 @@ import Testing
     /// The signature covers the compressed file, so no transfer encoding may change it.
     @Test func noContentEncodingIsRequested() throws {
         try center.publish(version: 7)
-        _ = try DownloadRig(center).download().fetch()
+        _ = try DownloadFixture(center).download().fetch()
         #expect(center.requests.allSatisfy { $0.headers["accept-encoding"] == nil })
     }
 }

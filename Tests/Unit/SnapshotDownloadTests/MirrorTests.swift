@@ -33,7 +33,7 @@ import Testing
     @Test func newestValidSnapshotOfAnySourceIsInstalled() throws {
         try center.publish(version: 7)
         try copyToMirror()
-        let rig = DownloadRig(center, urls: ["http://127.0.0.1:1", mirror.url + "/", center.url])
+        let rig = DownloadFixture(center, urls: ["http://127.0.0.1:1", mirror.url + "/", center.url])
         let download = rig.download()
         #expect(try download.fetch() == .installed(version: 7))
         #expect(center.asked() == [Manifest.fileName, Manifest.signatureFileName])
@@ -54,11 +54,11 @@ import Testing
 
     @Test func errorNamesAllFailedSources() throws {
         try center.publish(version: 7)
-        let dead = DownloadRig(center, urls: ["http://127.0.0.1:1", "http://127.0.0.1:2"])
+        let dead = DownloadFixture(center, urls: ["http://127.0.0.1:1", "http://127.0.0.1:2"])
         let error = try dead.fetchFailure()
         #expect(error.category == .unavailable)
         #expect("\(error)".contains("127.0.0.1:1/") && "\(error)".contains("127.0.0.1:2/"))
-        let mixed = DownloadRig(center, urls: ["http://127.0.0.1:1", mirror.url])
+        let mixed = DownloadFixture(center, urls: ["http://127.0.0.1:1", mirror.url])
         #expect(try mixed.fetchFailure().category == .failure)
     }
 
@@ -69,7 +69,7 @@ import Testing
         link.cutAfterBytes = 100_000
         let proxy = try FaultProxy(target: mirror.port, link)
         defer { proxy.end() }
-        let rig = DownloadRig(center, urls: ["http://127.0.0.1:\(proxy.port)", center.url])
+        let rig = DownloadFixture(center, urls: ["http://127.0.0.1:\(proxy.port)", center.url])
         #expect(try rig.download().fetch() == .installed(version: 7))
         let file = try #require(manifest.compressed).file
         let request = try #require(center.requests.last { $0.path.hasSuffix(file) })
@@ -84,7 +84,7 @@ import Testing
         link.cutAfterBytes = 100_000
         let proxy = try FaultProxy(target: center.port, link)
         defer { proxy.end() }
-        let rig = DownloadRig(center, urls: ["http://127.0.0.1:\(proxy.port)"])
+        let rig = DownloadFixture(center, urls: ["http://127.0.0.1:\(proxy.port)"])
         let download = rig.download()
         try center.publish(version: 7, people: 20_000)
         #expect(try rig.fetchFailure(download).category == .unavailable)
@@ -106,7 +106,7 @@ import Testing
         link.cutAfterBytes = 100_000
         let proxy = try FaultProxy(target: center.port, link)
         defer { proxy.end() }
-        let rig = DownloadRig(center, urls: ["http://127.0.0.1:\(proxy.port)"])
+        let rig = DownloadFixture(center, urls: ["http://127.0.0.1:\(proxy.port)"])
         let download = rig.download()
         try center.publish(version: 7, people: 20_000)
         #expect(try rig.fetchFailure(download).category == .unavailable)
@@ -122,7 +122,7 @@ import Testing
     /// The file is too large for the whole fleet to download at once.
     @Test func largeFileWaitsForTurnButDeltaDoesNot() throws {
         try center.publish(version: 7, people: 400)
-        let rig = DownloadRig(center)
+        let rig = DownloadFixture(center)
         #expect(try rig.download().fetch() == .installed(version: 7))
         try center.publish(version: 8, people: 400) { $0.compressed?.size = 500_000_000 }
         let status = PublisherStatus(folder: rig.scanner.path, scanner: "lane-1", isKept: false)
@@ -157,7 +157,7 @@ import Testing
     @Test func turnIsKeptIfAnotherSourceIsOutdated() throws {
         try center.publish(version: 7, people: 400)
         try copyToMirror()
-        let rig = DownloadRig(center, urls: [mirror.url, center.url])
+        let rig = DownloadFixture(center, urls: [mirror.url, center.url])
         let download = rig.download()
         let stop = StopSignal()
         #expect(try download.fetch() == .installed(version: 7))
@@ -178,7 +178,7 @@ import Testing
     @Test(arguments: [200, 404, 503]) func deltaComesFromNextSourceIfFirstFails(status: Int) throws {
         try center.publish(version: 7, people: 400)
         try copyToMirror()
-        let rig = DownloadRig(center, urls: [mirror.url, center.url])
+        let rig = DownloadFixture(center, urls: [mirror.url, center.url])
         let download = rig.download()
         let stop = StopSignal()
         #expect(try download.fetch() == .installed(version: 7))
@@ -196,7 +196,7 @@ import Testing
     /// The checks that follow request only the manifest.
     @Test func refusedFullFileIsHeldBack() throws {
         try center.publish(version: 7, people: 400)
-        let rig = DownloadRig(center)
+        let rig = DownloadFixture(center)
         let download = rig.download { $0.retries = 3 }
         #expect(try download.fetch() == .installed(version: 7))
         let packed = try #require(try center.publish(version: 8, people: 400).compressed)
@@ -212,7 +212,7 @@ import Testing
     /// The turn, a few seconds away, is kept although the manifest does not change.
     @Test func damagedCurrentFileGetsAnUrgentTurn() throws {
         try center.publish(version: 7, people: 400) { $0.compressed?.size = 500_000_000 }
-        let rig = DownloadRig(center)
+        let rig = DownloadFixture(center)
         #expect(try rig.download().install(from: center.folder.path) == .installed(version: 7))
         let download = rig.download()
         let stop = StopSignal()
@@ -240,7 +240,7 @@ import Testing
 
     @Test func damagedCurrentFileIsReplaced() throws {
         try center.publish(version: 7, deltas: [])
-        let rig = DownloadRig(center)
+        let rig = DownloadFixture(center)
         #expect(try rig.download().fetch() == .installed(version: 7))
         let path = try #require(rig.store.current())
         var bytes = try Files.read(path)

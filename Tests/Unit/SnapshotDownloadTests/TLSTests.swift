@@ -66,8 +66,8 @@ import Testing
         self.port = port
     }
 
-    private func rig(_ host: String = "localhost") -> DownloadRig {
-        DownloadRig(center, urls: ["https://\(host):\(port)"])
+    private func rig(_ host: String = "localhost") -> DownloadFixture {
+        DownloadFixture(center, urls: ["https://\(host):\(port)"])
     }
 
     @Test func certificateOfConfiguredAuthorityIsAccepted() throws {

@@ -9,7 +9,7 @@ import Testing
 
 @Suite struct NewestSnapshotTests {
     @Test func publishedFolderMeansFileOfItsManifest() throws {
-        let world = try World(seed: 1, tags: 3)
+        let world = try PublicationFixture(seed: 1, tags: 3)
         #expect(throws: SnapshotExportError.self) { try NewestSnapshot.file(world.out.path) }
         let manifest = try world.publish()
         let file = world.out.path + "/" + manifest.file
@@ -18,7 +18,7 @@ import Testing
     }
 
     @Test func scannerFolderMeansInstalledFileAlsoAfterRepair() throws {
-        let world = try World(seed: 2, tags: 3)
+        let world = try PublicationFixture(seed: 2, tags: 3)
         let manifest = try world.publish()
         func offer(_ store: SnapshotStore) throws -> SnapshotOffer {
             let (bytes, signature) = (

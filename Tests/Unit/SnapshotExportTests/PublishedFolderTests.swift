@@ -9,10 +9,10 @@ import Testing
 @testable import SnapshotExport
 
 @Suite struct PublishedFolderTests {
-    private func names(_ world: World) throws -> [String] { try Files.list(world.out.path) }
+    private func names(_ world: PublicationFixture) throws -> [String] { try Files.list(world.out.path) }
 
     @Test func oldVersionsAreRemovedAfterGracePeriod() throws {
-        let world = try World(seed: 1, tags: 40)
+        let world = try PublicationFixture(seed: 1, tags: 40)
         world.deltas = 2
         var manifests: [Manifest] = []
         for _ in 0..<6 {
@@ -33,7 +33,7 @@ import Testing
     }
 
     @Test func filesOfManifestAreNeverRemoved() throws {
-        let world = try World(seed: 2, tags: 40)
+        let world = try PublicationFixture(seed: 2, tags: 40)
         let published = try world.publish()
         // Newer files of exports that were killed before the publication.
         for _ in 0..<3 {
@@ -46,7 +46,7 @@ import Testing
     }
 
     /// Leaves the state between the two renames: the new signature with the old manifest.
-    private func publishCutOff(_ world: World) throws -> Manifest {
+    private func publishCutOff(_ world: PublicationFixture) throws -> Manifest {
         let old = try Files.read(world.out.path + "/manifest.json")
         let manifest = try world.publish()
         try Files.copy(world.out.path + "/manifest.json", to: world.out.path + "/.building.json")
@@ -57,7 +57,7 @@ import Testing
 
     /// Scanners must not depend on an available database.
     @Test func interruptedPublicationIsCompletedWithoutDatabase() throws {
-        let world = try World(seed: 5, tags: 40)
+        let world = try PublicationFixture(seed: 5, tags: 40)
         try world.publish()
         let settings = SnapshotExporter.Settings(folder: world.out.path, key: world.key)
         let nowhere = "postgresql://x@127.0.0.1:1/x"
@@ -80,7 +80,7 @@ import Testing
     }
 
     @Test func publicationInterruptedBetweenRenamesIsCompleted() throws {
-        let world = try World(seed: 3, tags: 40)
+        let world = try PublicationFixture(seed: 3, tags: 40)
         let first = try world.publish()
         let old = try Files.read(world.out.path + "/manifest.json")
         let second = try publishCutOff(world)
@@ -98,7 +98,7 @@ import Testing
     }
 
     @Test func fileWithOtherContentIsNotPackaged() throws {
-        let world = try World(seed: 4, tags: 40)
+        let world = try PublicationFixture(seed: 4, tags: 40)
         let first = try world.publish()
         var made = try world.build()
         made.content = first.sha256

@@ -18,9 +18,9 @@ import Testing
         #expect(counter.bytes(Array("\r\n\r\n".utf8), nowMs: 3_000) == 0)
     }
 
-    @Test func passagesAreCountedOnARealPort() async throws {
+    @Test func passagesAreCountedOnARealPort() throws {
         let (terminal, reports) = (try PseudoTerminal(), Reports())
-        let running = Running(PassageSensor(path: terminal.path, report: reports.take).service())
+        let running = RunningService(PassageSensor(path: terminal.path, report: reports.take).service())
         try eventually("open", everyMs: 5) { reports.sensor == [nil] }
         // The sensor discards bytes that arrive before it has opened the port.
         try eventually("the first is counted", everyMs: 300) {
@@ -30,13 +30,13 @@ import Testing
         let before = reports.passages
         try terminal.write([1, 2, 3])
         try eventually("a burst is one", everyMs: 5) { reports.passages == before + 1 }
-        try await running.end()
+        try running.end()
     }
 
-    @Test func missingSensorIsReported() async throws {
+    @Test func missingSensorIsReported() throws {
         let reports = Reports()
-        let running = Running(PassageSensor(path: "/nowhere/sensor", report: reports.take).service())
+        let running = RunningService(PassageSensor(path: "/nowhere/sensor", report: reports.take).service())
         try eventually("reported") { reports.sensor.first??.description.contains("/nowhere/sensor") == true }
-        try await running.end()
+        try running.end()
     }
 }

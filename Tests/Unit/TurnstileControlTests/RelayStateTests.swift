@@ -14,10 +14,10 @@ import Testing
 @Suite struct RelayStateTests {
     private static func start(
         _ board: RelayBoardEmulator, _ reports: Reports, _ more: String = ""
-    ) throws -> (Turnstile, Running) {
+    ) throws -> (Turnstile, RunningService) {
         let settings = try #require(try TurnstileSettings.parse("serial:\(board.path)\(more)"))
         let turnstile = Turnstile(settings, report: reports.take)
-        let running = Running(turnstile.service())
+        let running = RunningService(turnstile.service())
         try eventually("the board is open", everyMs: 5) { reports.turnstile.last == .some(nil) }
         return (turnstile, running)
     }
@@ -30,7 +30,7 @@ import Testing
 
     /// Boards that report their state, and boards that do not.
     @Test(arguments: RelayBoardEmulator.Reply.allCases)
-    func holdContinuesAfterABrownOut(reply: RelayBoardEmulator.Reply) async throws {
+    func holdContinuesAfterABrownOut(reply: RelayBoardEmulator.Reply) throws {
         let (board, reports) = (try RelayBoardEmulator(channels: 4, reply: reply), Reports())
         let (turnstile, running) = try Self.start(board, reports, ",open=2,green=3")
         turnstile.receive(Self.state(.free))
@@ -41,13 +41,13 @@ import Testing
         }
         turnstile.receive(Self.state(.normal))
         try eventually("released") { board.states == [false, false, false, false] }
-        try await running.end()
+        try running.end()
         #expect(reports.turnstile == [nil], "a fault that was corrected at once is not reported")
         #expect(board.changes.count == 12, "a relay chattered")
     }
 
     /// The close command is lost.
-    @Test func offCommandsAreRepeatedToASilentBoard() async throws {
+    @Test func offCommandsAreRepeatedToASilentBoard() throws {
         let (board, reports) = (try RelayBoardEmulator(channels: 1), Reports())
         let (turnstile, running) = try Self.start(board, reports, ",pulse=1000")
         turnstile.receive(.verdict(result(opens: true)))
@@ -58,10 +58,10 @@ import Testing
         #expect(board.isOn(1))
         board.jammed = []
         try eventually("closed") { !board.isOn(1) }
-        try await running.end()
+        try running.end()
     }
 
-    @Test func stuckRelayIsReportedAndOthersWork() async throws {
+    @Test func stuckRelayIsReportedAndOthersWork() throws {
         let (board, reports) = (try RelayBoardEmulator(channels: 2), Reports())
         let (turnstile, running) = try Self.start(board, reports, ",green=2")
         // Stuck while another relay is on, and while people pass.
@@ -74,20 +74,20 @@ import Testing
         board.jammed = []
         try eventually("healed") { reports.turnstile.count == 3 && !board.isOn(1) }
         #expect(reports.turnstile.last == .some(nil))
-        try await running.end()
+        try running.end()
     }
 
-    @Test func relayStuckFromTheStartIsReported() async throws {
+    @Test func relayStuckFromTheStartIsReported() throws {
         let (board, reports) = (try RelayBoardEmulator(channels: 8, reply: .bytes), Reports())
         try SerialPort(board.path).write(RelayFrames.set(1, true))
         try eventually("on") { board.isOn(1) }
         board.jammed = [1]
         let (_, running) = try Self.start(board, reports)
         try eventually("reported") { reports.turnstile == [nil, .relayStuck(channel: 1, isOn: false)] }
-        try await running.end()
+        try running.end()
     }
 
-    @Test func holdThatDoesNotSwitchIsReported() async throws {
+    @Test func holdThatDoesNotSwitchIsReported() throws {
         let (board, reports) = (try RelayBoardEmulator(channels: 2), Reports())
         let (turnstile, running) = try Self.start(board, reports)
         board.jammed = [1]
@@ -95,7 +95,7 @@ import Testing
         try eventually("reported") { reports.turnstile == [nil, .relayStuck(channel: 1, isOn: true)] }
         board.jammed = []
         try eventually("held") { board.isOn(1) && reports.turnstile.last == .some(nil) }
-        try await running.end()
+        try running.end()
     }
 
     /// The watchdog fires after a process was stopped and continued. The hold must not end.
@@ -135,7 +135,7 @@ import Testing
         relays.close()
     }
 
-    @Test func killedFailSafeProcessIsReplaced() async throws {
+    @Test func killedFailSafeProcessIsReplaced() throws {
         let (board, reports) = (try RelayBoardEmulator(channels: 2), Reports())
         let (turnstile, running) = try Self.start(board, reports)
         turnstile.receive(Self.state(.free))
@@ -154,7 +154,7 @@ import Testing
         }
         try eventually("another", everyMs: 5) { Self.failSafes(of: board.path).contains { $0 != last } }
         #expect(board.isOn(1), "the end of the fail-safe process moved the turnstile")
-        try await running.end()
+        try running.end()
         try eventually("no fail-safe process is left") { Self.failSafes(of: board.path).isEmpty }
     }
 

@@ -15,16 +15,16 @@ import Testing
 @Suite struct TurnstileTests {
     private static func start(
         _ board: RelayBoardEmulator, _ more: String = "", _ reports: Reports
-    ) throws -> (Turnstile, Running) {
+    ) throws -> (Turnstile, RunningService) {
         let settings = try #require(try TurnstileSettings.parse("serial:\(board.path)\(more)"))
         let turnstile = Turnstile(settings, report: reports.take)
-        let running = Running(turnstile.service())
+        let running = RunningService(turnstile.service())
         try eventually("the board is open", everyMs: 5) { reports.turnstile.last == .some(nil) }
         return (turnstile, running)
     }
 
     @Test(arguments: [1, 2, 4, 8], RelayBoardEmulator.Reply.allCases)
-    func opensForOneTapAndCloses(channels: Int, reply: RelayBoardEmulator.Reply) async throws {
+    func opensForOneTapAndCloses(channels: Int, reply: RelayBoardEmulator.Reply) throws {
         let (board, reports) = (try RelayBoardEmulator(channels: channels, reply: reply), Reports())
         let (turnstile, running) = try Self.start(board, ",open=\(channels),pulse=200", reports)
         turnstile.receive(.verdict(result(.unknownTag)))
@@ -33,34 +33,34 @@ import Testing
         try eventually("one pulse", everyMs: 5) { board.changes.count == 2 }
         let changes = board.changes
         #expect(changes.map(\.channel) == [channels, channels] && changes.map(\.isOn) == [true, false])
-        try await running.end()
+        try running.end()
         #expect(board.changes.count == 2 && board.badFrames == 0)
         #expect(reports.turnstile == [nil])
     }
 
-    @Test func stopEndsAPulse() async throws {
+    @Test func stopEndsAPulse() throws {
         let (board, reports) = (try RelayBoardEmulator(channels: 4), Reports())
         let (turnstile, running) = try Self.start(board, ",green=2,pulse=1000", reports)
         turnstile.receive(.verdict(result(opens: true)))
         try eventually("open", everyMs: 5) { board.isOn(1) && board.isOn(2) }
-        try await running.end()
+        try running.end()
         try eventually("off") { board.states == [false, false, false, false] }
     }
 
-    @Test func startSwitchesAllRelaysOff() async throws {
+    @Test func startSwitchesAllRelaysOff() throws {
         let (board, reports) = (try RelayBoardEmulator(channels: 2), Reports())
         try SerialPort(board.path).write(RelayFrames.set(1, true))
         try eventually("on") { board.isOn(1) }
         let (_, running) = try Self.start(board, reports)
         try eventually("off at the start") { !board.isOn(1) }
-        try await running.end()
+        try running.end()
     }
 
-    private static func start(_ board: RelayBoardEmulator, _ reports: Reports) throws -> (Turnstile, Running) {
+    private static func start(_ board: RelayBoardEmulator, _ reports: Reports) throws -> (Turnstile, RunningService) {
         try start(board, "", reports)
     }
 
-    @Test func reconnectedBoardRepeatsNoPulse() async throws {
+    @Test func reconnectedBoardRepeatsNoPulse() throws {
         let (board, reports) = (try RelayBoardEmulator(channels: 1), Reports())
         let (turnstile, running) = try Self.start(board, reports)
         for round in 1...5 {
@@ -75,10 +75,10 @@ import Testing
             turnstile.receive(.verdict(result(opens: true)))
             try eventually("a new tap opens", everyMs: 5) { board.changes.count == before + 2 }
         }
-        try await running.end()
+        try running.end()
     }
 
-    @Test func freeModeHoldsAfterAReconnection() async throws {
+    @Test func freeModeHoldsAfterAReconnection() throws {
         let (board, reports) = (try RelayBoardEmulator(channels: 2), Reports())
         let (turnstile, running) = try Self.start(board, ",green=2", reports)
         var state = LaneState()
@@ -92,22 +92,22 @@ import Testing
         state.mode = .closed
         turnstile.receive(.state(state))
         try eventually("released") { board.states == [false, false] }
-        try await running.end()
+        try running.end()
     }
 
-    @Test func boardWithTooFewChannelsIsReported() async throws {
+    @Test func boardWithTooFewChannelsIsReported() throws {
         let (board, reports) = (try RelayBoardEmulator(channels: 2), Reports())
         let settings = try #require(try TurnstileSettings.parse("serial:\(board.path),green=4"))
-        let running = Running(Turnstile(settings, report: reports.take).service())
+        let running = RunningService(Turnstile(settings, report: reports.take).service())
         try eventually("reported") { reports.turnstile.first == .tooFewChannels(count: 2, used: 4) }
         // Further attempts find the same problem, so it is reported once.
         let before = board.commands
         try eventually("tried again") { board.commands >= before + 8 }
         #expect(reports.turnstile.count == 1)
-        try await running.end()
+        try running.end()
     }
 
-    @Test func hungBoardIsReportedUntilItAnswers() async throws {
+    @Test func hungBoardIsReportedUntilItAnswers() throws {
         let (board, reports) = (try RelayBoardEmulator(channels: 2), Reports())
         let (_, running) = try Self.start(board, reports)
         board.isStuck = true
@@ -115,7 +115,7 @@ import Testing
         board.isStuck = false
         try eventually("healed") { reports.turnstile.last == .some(nil) }
         #expect(reports.turnstile == [nil, .boardNotResponding, nil])
-        try await running.end()
+        try running.end()
     }
 
     /// A hung board accepts bytes. It must not be taken for a board that never reports its state.
@@ -132,7 +132,7 @@ import Testing
         #expect(try RelayBoard(settings, TurnstileWatchdog(), mustReportState: true).reportsState)
     }
 
-    @Test func replacementBoardMayBeSilent() async throws {
+    @Test func replacementBoardMayBeSilent() throws {
         let (board, reports) = (try RelayBoardEmulator(channels: 2), Reports())
         let (_, running) = try Self.start(board, reports)
         board.unplug()
@@ -140,7 +140,7 @@ import Testing
         board.isStuck = true
         try board.plug()
         try eventually("taken") { reports.turnstile.last == .some(nil) }
-        try await running.end()
+        try running.end()
     }
 
     @Test func watchdogSwitchesOffAfterItsDeadline() throws {
@@ -179,7 +179,7 @@ import Testing
             let settings = try #require(try TurnstileSettings.parse("serial:\(path),green=2,red=3,buzzer=4,pulse=1000"))
             let reports = Reports()
             let turnstile = Turnstile(settings, report: reports.take)
-            let running = Running(turnstile.service())
+            let running = RunningService(turnstile.service())
             try eventually("the board is open", everyMs: 5) { reports.turnstile.last == .some(nil) }
             var state = LaneState()
             state.mode = .free
@@ -187,7 +187,7 @@ import Testing
             turnstile.receive(.verdict(result(opens: true)))
             try Files.writeAtomically(Array("\(getpid())".utf8), to: pidFile)
             try eventually("killed") { false }
-            try await running.end()
+            try running.end()
         }
         try await killed
         try eventually("all off", everyMs: 5) { board.states == [false, false, false, false] }

@@ -106,7 +106,9 @@ extension Center {
         }
     }
 
-    /// Adds the file and the number of invalid rows to a rejected list, and the flags for missing passes or event key.
+    /// Adds the file and the number of invalid rows to a rejected list.
+    ///
+    /// Errors about missing passes or a missing event key also name the flag that corrects them.
     private static func naming<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
         do { return try body() } catch let rejected as ImportRejected {
             let rows = rejected.count == 1 ? "1 invalid row" : "\(rejected.count) invalid rows"

@@ -209,11 +209,6 @@ package final class Lane {
         }
     }
 
-    /// Handles one event that arrives now.
-    package func dispatchNow(_ event: LaneEvent) {
-        dispatch(TimestampedEvent(event, atMs: clock.nowMs, monotonicMs: clock.monotonicMs))
-    }
-
     /// Handles one event of another thread.
     package func dispatch(_ arrival: TimestampedEvent) {
         isMaintenanceDone = false

@@ -10,7 +10,8 @@ import Synchronization
 package struct Service: Sendable {
     /// Name of the component in the log.
     package let name: String
-    let run: @Sendable (StopSignal) async throws -> Void
+    /// The work, which returns after the stop signal.
+    package let run: @Sendable (StopSignal) async throws -> Void
 
     /// - Parameters:
     ///   - name: name in the log.

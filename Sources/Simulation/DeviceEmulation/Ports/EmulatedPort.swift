@@ -5,7 +5,7 @@ import Synchronization
 
 /// A device on a pseudo-terminal, with its own thread and a cable that can be unplugged.
 ///
-/// The path of the port is a symbolic link, so it stays the same when the device is plugged in again. A number under
+/// The path of the port is a symbolic link. It stays the same when the device is plugged in again. A number under
 /// /dev/pts can belong to another process after it was freed.
 final class EmulatedPort<Device: EmulatedDevice>: Sendable {
     private enum Command: Sendable {
@@ -114,4 +114,21 @@ final class EmulatedPort<Device: EmulatedDevice>: Sendable {
             }
         }
     }
+}
+
+/// The state machine of a device on a serial line, without clock or I/O. `EmulatedPort` runs it on a pseudo-terminal.
+///
+/// Times are in milliseconds, by a clock that never steps.
+package protocol EmulatedDevice: Sendable {
+    /// Processes bytes that the program wrote.
+    mutating func receive(_ bytes: [UInt8], nowMs: Int64)
+
+    /// Returns the bytes that the device sends now, and removes them from the device.
+    mutating func output(nowMs: Int64) -> [UInt8]
+
+    /// The time at which the device sends bytes unasked; `nil` for never.
+    var deadlineMs: Int64? { get }
+
+    /// Connects or disconnects the power. Either way the device loses its volatile state.
+    mutating func power(_ isOn: Bool, nowMs: Int64)
 }

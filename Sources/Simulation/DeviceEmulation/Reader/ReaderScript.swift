@@ -57,7 +57,9 @@ package struct ReaderScript: Sendable {
 
     /// A line that cannot be executed.
     package struct InvalidStep: OperationError {
+        /// The line, and the reason why it is invalid.
         package let description: String
+        /// Always `.failure`.
         package var category: ErrorCategory { .failure }
     }
 

@@ -8,6 +8,7 @@ package final class RelayBoardEmulator: Sendable {
     package struct Change: Equatable, Sendable {
         /// The channel, from 1.
         package let channel: Int
+        /// The state of the relay after the movement.
         package let isOn: Bool
         /// Time by `SystemClock.monotonicMs`.
         package let atMs: Int64

@@ -2,8 +2,8 @@ package import Crypto
 
 /// The secure unique NFC messages (SUN) of an NTAG 424 DNA, after NXP AN12196.
 ///
-/// At each read, the chip adds its encrypted UID and read counter to the URL in its NDEF file, and a MAC over them. A
-/// chip draws five random padding bytes; here they derive from the counter, so that a run is repeatable.
+/// At each read, the chip adds its encrypted UID and read counter to the URL in its NDEF file. A MAC over them follows.
+/// A chip draws five random padding bytes. Here they derive from the counter, so that a run is repeatable.
 package struct SunChip: Sendable {
     /// 7 bytes.
     package let uid: [UInt8]

@@ -1,0 +1,12 @@
+import CLI
+
+@main
+struct CenterProgram {
+    static func main() async {
+        await Program(
+            "tapline-center", "the command center: stores scans, manages the registry, publishes snapshots",
+            commands: Center.daemon + Center.registration + Center.places + Center.scanners + Center.quarantine
+                + Center.offlineDelivery + Center.tracking + Center.status
+        ).main()
+    }
+}

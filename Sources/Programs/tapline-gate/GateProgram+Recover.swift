@@ -1,0 +1,45 @@
+import CLI
+import DataFolder
+import FileSystem
+import ScanJournal
+
+extension GateProgram {
+    /// `recover`: extracts the scans of damaged journals.
+    static let recover = Command(
+        "recover", "recover all readable scans of damaged journals into a folder for tapline-publisher ship",
+        options: [
+            Option("data", "DIR", "data folder of the scanner; a gate may run or not", required: true),
+            .enrolment,
+            Option("out", "DIR", "folder of the recovered journal (default DIR/recovered, in the data folder)"),
+            Option(
+                "scanner", "ID", "identity for journals whose own is unreadable (default that of the other journals)"),
+            .output,
+        ]
+    ) { arguments in
+        let folder = try arguments.required("data")
+        let out = arguments["out"] ?? DataFolderPaths.recovered(folder)
+        let scanner = try arguments.scanner()
+        let format = try arguments.outputFormat()
+        return {
+            guard Files.exists(folder) else { throw ProgramError.missingFolder("data", folder) }
+            let recovery = Recovery(folder: folder, scanner: scanner)
+            guard !recovery.sources().isEmpty else {
+                throw ProgramError.failed("--data \(folder): no journal in it is damaged")
+            }
+            let report = try recovery.run(into: out)
+            print(format == .json ? try JSONOutput.line(report) : text(report, out))
+        }
+    }
+
+    private static func text(_ report: Recovery.Report, _ out: String) -> String {
+        var lines = report.files.map { "read       \($0)" }
+        lines.append("recovered  \(report.scans) scans of \(report.journals) journals, in \(out)")
+        if report.missing > 0 { lines.append("missing    \(report.missing) scans between them could not be read") }
+        if report.conflicts > 0 { lines.append("conflicts  \(report.conflicts) scans were found in two versions") }
+        if report.orphans > 0 {
+            lines.append("orphans    \(report.orphans) scans of unknown journals, in \(out)/orphans.csv")
+        }
+        lines.append("ship them  tapline-publisher ship --data \(out) --amqp-url ...")
+        return lines.joined(separator: "\n")
+    }
+}

@@ -1,0 +1,131 @@
+import CLI
+import DataFolder
+import FileSystem
+import Minisign
+import Runtime
+import ScanModel
+import ScanUpload
+import SnapshotDownload
+import Snapshots
+
+@main
+struct PublisherProgram {
+    static func main() async {
+        await Program(
+            "tapline-publisher", "uploads the scans of a scanner to the command center, and downloads snapshots",
+            commands: [run, fetch, export, ship, resend, status]
+        ).main()
+    }
+
+    private static let center: [Option] = [
+        .enrolment,
+        Option(
+            "center-url", "URL",
+            "source of snapshots, http://CENTER:PORT; all are queried, and the newest snapshot of any is installed",
+            kind: .repeated),
+        Option(
+            "trust-key", "KEY", "trusted signing key of snapshots: a minisign public key or a .pub file",
+            kind: .repeated),
+        Option("center-ca-file", "FILE", "certificate authorities for https, PEM (default those of the system)"),
+    ]
+
+    private static let run = Command(
+        "run", "run the publisher: upload new scans and install new snapshots, until SIGTERM",
+        options: [
+            .dataFolder, .scanner, .brokers,
+        ] + center + [
+            Option("batch-scans", "N", "maximum number of scans in a batch, 50 to 4000", default: "500"),
+            Option(
+                "batch-age-ms", "MS", "maximum time that a scan waits for a fuller batch, in milliseconds, 0 to 60000",
+                default: "1000"),
+            Option(
+                "snapshot-every-s", "S", "interval between queries for a new snapshot, in seconds, 1 to 86400",
+                default: "30"),
+        ]
+    ) { arguments in
+        let folder = try arguments.required("data")
+        var settings = try namingOptions {
+            try Upload.Settings(
+                folder: folder, scanner: arguments.requiredScanner(), urls: arguments.all("amqp-url"))
+        }
+        settings.limits.batchScans = try arguments.int("batch-scans", 50...4_000) ?? 500
+        settings.limits.ageMs = Int64(try arguments.int("batch-age-ms", 0...60_000) ?? 1_000)
+        let download = arguments.has("center-url") ? try downloadSettings(arguments) : nil
+        return { [settings] in
+            try Files.makeFolder(folder)
+            let status = PublisherStatus(folder: folder, scanner: settings.scanner.text)
+            var services = [
+                Service.thread("upload") { stop in try Upload(settings, status).run(stop) }
+            ]
+            if let download {
+                services.append(.thread("download") { stop in Download(download, status).run(stop) })
+            }
+            try await ServiceGroup(services).run()
+        }
+    }
+
+    private static let fetch = Command(
+        "fetch", "install the newest snapshot once; succeeds too if it is already installed",
+        options: [.dataFolder, Option("scanner", "ID", "accepted as for `run`; a download does not depend on it")]
+            + center
+            + [
+                Option("from", "DIR", "folder with manifest.json and its files, instead of a center")
+            ]
+    ) { arguments in
+        _ = try arguments.scanner()
+        let from = arguments["from"]
+        let settings = try downloadSettings(arguments)
+        guard from != nil || !settings.centerURLs.isEmpty else {
+            throw ProgramError.configuration("--center-url or --from is needed")
+        }
+        return {
+            let outcome = try await NamedThread.run("fetch") {
+                let download = Download(settings)
+                return try from.map(download.install(from:)) ?? download.fetch()
+            }
+            switch outcome {
+            case .installed(let version): print("installed \(version)")
+            case .newest(let version): print("newest \(version)")
+            case .waiting(let version, let ms): print("\(version) in \(ms) ms")
+            case .older(let offered, let highest):
+                throw ProgramError.failed(
+                    "rejected (not-newer): version \(offered) is older than \(highest), which was installed here")
+            }
+        }
+    }
+
+    private static let status = Command(
+        "status", "show the scans to upload, the uploaded scans, and the state of the connections",
+        options: [
+            .dataFolder, Option("scanner", "ID", "identity whose scans are counted (default that of the publisher)"),
+            .output,
+        ]
+    ) { arguments in
+        let folder = try arguments.required("data")
+        let scanner = try arguments.scanner()
+        let format = try arguments.outputFormat()
+        return {
+            guard Files.exists(folder) else { throw ProgramError.missingFolder("data", folder) }
+            let report = try StatusReport(folder: folder, scanner: scanner)
+            print(format == .json ? try report.json() : report.text())
+        }
+    }
+
+    private static func downloadSettings(_ arguments: Arguments) throws -> Download.Settings {
+        let keys = try arguments.all("trust-key").map { try MinisignPublicKey(setting: $0) }
+        guard !keys.isEmpty else {
+            throw ProgramError.configuration("--trust-key is needed: only signed snapshots are installed")
+        }
+        var settings = Download.Settings(
+            folder: try arguments.required("data"), centerURLs: arguments.all("center-url"), keys: keys)
+        for url in settings.centerURLs where !["http://", "https://"].contains(where: url.hasPrefix) {
+            throw ProgramError.configuration("--center-url \(url): http:// or https:// is needed")
+        }
+        settings.intervalMs = 1_000 * (try arguments.int("snapshot-every-s", 1...86_400) ?? 30)
+        settings.authorityFile = arguments["center-ca-file"]
+        if let file = settings.authorityFile, !Files.exists(file) {
+            throw ProgramError.configuration("--center-ca-file \(file): no such file")
+        }
+        return settings
+    }
+}

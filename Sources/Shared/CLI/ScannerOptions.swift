@@ -1,0 +1,42 @@
+package import ScanModel
+
+/// Options of the programs that work in the data folder of a scanner.
+extension Option {
+    package static let dataFolder = Option(
+        "data", "DIR", "data folder of the scanner, with its journals and snapshots", required: true)
+    package static let scanner = Option(
+        "scanner", "ID", "identity of this device: 1 to 63 of a-z, 0-9 and -, not - first", required: true)
+    package static let brokers = Option(
+        "amqp-url", "URL", "broker, amqp:// or amqps://; several are tried in turn", kind: .secrets, required: true)
+}
+
+extension Arguments {
+    /// Returns the identity that the option `--scanner` names.
+    ///
+    /// - Returns: the identity; `nil` if the option has no value.
+    /// - Throws: `ProgramError` (configuration) for an invalid identity.
+    package func scanner() throws -> ScannerID? { try self["scanner"].map(scannerID) }
+
+    /// Returns the identity that the option `--scanner` names.
+    ///
+    /// - Throws: `ProgramError` (configuration) for a missing or invalid identity.
+    package func requiredScanner() throws -> ScannerID { try scannerID(required("scanner")) }
+
+    private func scannerID(_ text: String) throws -> ScannerID {
+        guard let id = ScannerID(text) else {
+            throw ProgramError.configuration("--scanner \(text): must be 1 to 63 of a-z, 0-9 and -, not - first")
+        }
+        return id
+    }
+}
+
+extension ProgramError {
+    /// Returns the error (failed) for an option that names a folder that does not exist.
+    ///
+    /// - Parameters:
+    ///   - flag: the flag without its dashes.
+    ///   - path: the value of the option.
+    package static func missingFolder(_ flag: String, _ path: String) -> ProgramError {
+        .failed("--\(flag) \(path): no such folder")
+    }
+}

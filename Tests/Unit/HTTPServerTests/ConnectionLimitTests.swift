@@ -1,0 +1,196 @@
+import FileSystem
+import Glibc
+import HTTPServer
+import LinuxSystem
+import Runtime
+import TestSupport
+import Testing
+
+@testable import CenterHTTP
+
+/// Many simultaneous clients, and clients that hold connections without using them.
+@Suite(.serialized) struct ConnectionLimitTests {
+    private let folder = TemporaryFolder("crowd")
+
+    init() { ProcessLimits.raiseOpenFiles(to: 16_384) }
+
+    private func serve(
+        _ limits: HTTPListener.Limits = HTTPListener.Limits(), _ body: (HTTPListener) throws -> Void
+    ) throws {
+        let web = CenterEndpoints(metrics: Metrics(), snapshots: folder.path) { [] }
+        let server = try HTTPListener(#require(HTTPAddress("127.0.0.1:0")), limits: limits) { web.respond(to: $0) }
+        defer { server.stop(graceMs: 0) }
+        try body(server)
+    }
+
+    private func publish(bytes count: Int) throws -> String {
+        let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+        try Files.writeAtomically(bytes, to: folder.file("snapshot-7.sqlite"))
+        return "/snapshot/snapshot-7.sqlite"
+    }
+
+    @Test func thousandScannersAreServedConcurrently() throws {
+        let path = try publish(bytes: 200_000)
+        try serve { server in
+            let crowd = try (0..<1_000).map { _ in try Visitor(server.port) }
+            #expect(crowd.allSatisfy { $0.ask("GET \(path) HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") })
+            let deadline = SystemClock.monotonicMs() + Int64(waitLimitMs)
+            while crowd.contains(where: { !$0.isOver }), SystemClock.monotonicMs() < deadline {
+                for visitor in crowd where !visitor.isOver { visitor.read() }
+            }
+            #expect(crowd.allSatisfy { $0.isOver && $0.status == 200 })
+            #expect(Set(crowd.map(\.received)).count == 1 && crowd[0].received > 200_000)
+        }
+    }
+
+    @Test func slowAndSilentClientsDoNotBlockOthers() throws {
+        let path = try publish(bytes: 4 << 20)
+        try serve { server in
+            // These clients read nothing.
+            let slow = try (0..<300).map { _ in try Visitor(server.port) }
+            #expect(slow.allSatisfy { $0.ask("GET \(path) HTTP/1.1\r\nHost: x\r\n\r\n") })
+            let mute = try (0..<300).map { _ in try Visitor(server.port) }
+            #expect(mute.allSatisfy { $0.ask("GET \(path) HT") })
+            try eventually("all have a place") { server.connections == 600 }
+            for _ in 0..<20 { #expect(try RawHTTP(port: server.port).get("/healthz").status == 200) }
+            withExtendedLifetime((slow, mute)) {}
+        }
+    }
+
+    @Test func incompleteRequestTimesOut() throws {
+        let path = try publish(bytes: 4 << 20)
+        var limits = HTTPListener.Limits()
+        limits.requestS = 0
+        try serve(limits) { server in
+            let (mute, slow) = (try Visitor(server.port), try Visitor(server.port))
+            #expect(mute.ask("GET \(path) HT") && slow.ask("GET \(path) HTTP/1.1\r\nHost: x\r\n\r\n"))
+            try eventually("the slow one is being answered") { slow.peek() && server.connections == 2 }
+            server.closeStalled()
+            try eventually("the mute one is gone") {
+                mute.read()
+                return mute.isOver
+            }
+            #expect(mute.received == 0)
+            // The other client has sent its request and receives the response at its speed.
+            try eventually("all of it", everyMs: 1) {
+                slow.read()
+                return slow.received > 4 << 20
+            }
+        }
+    }
+
+    @Test func slowReaderIsDisconnected() throws {
+        let path = try publish(bytes: 8 << 20)
+        var limits = HTTPListener.Limits()
+        (limits.responseS, limits.responseBytes) = (0, .max)
+        try serve(limits) { server in
+            let (slow, idle) = (try Visitor(server.port), try Visitor(server.port))
+            #expect(slow.ask("GET \(path) HTTP/1.1\r\nHost: x\r\n\r\n"))
+            try eventually("it is being answered") { slow.peek() && server.connections == 2 }
+            server.closeStalled()
+            // Nothing is read before, because the buffers could then hold the whole response.
+            try eventually("the slow client is disconnected") { server.connections == 1 }
+            try eventually("the client reads the end of the connection") {
+                slow.read()
+                return slow.isOver
+            }
+            #expect(slow.status == 200 && slow.received < 8 << 20)
+            #expect(idle.ask("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"))
+            try eventually("the other has its place") {
+                idle.read()
+                return idle.status == 200
+            }
+        }
+    }
+
+    @Test func clientBeyondTheLimitReceives503() throws {
+        var limits = HTTPListener.Limits()
+        limits.connections = 4
+        try serve(limits) { server in
+            var kept: [Visitor] = []
+            for number in 1...4 {
+                kept.append(try Visitor(server.port))
+                try eventually("a place") { server.connections == number }
+            }
+            let refused = try RawHTTP(port: server.port).get("/healthz")
+            #expect(refused.status == 503 && refused.headers["retry-after"] == "5")
+            kept.removeAll()
+            try eventually("places are free again") { server.connections == 0 }
+            #expect(try RawHTTP(port: server.port).get("/healthz").status == 200)
+        }
+    }
+
+    @Test func keepAliveIsDisabledAboveHalfTheLimit() throws {
+        var limits = HTTPListener.Limits()
+        limits.connections = 4
+        try serve(limits) { server in
+            let first = try Visitor(server.port)
+            #expect(first.ask("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"))
+            try eventually("an answer") {
+                first.read()
+                return first.status == 200
+            }
+            #expect(!first.isOver)
+            let others = try (0..<2).map { _ in try Visitor(server.port) }
+            try eventually("three are here") { server.connections == 3 }
+            #expect(first.ask("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"))
+            try eventually("the slow client is disconnected") {
+                first.read()
+                return first.isOver
+            }
+            withExtendedLifetime(others) {}
+        }
+    }
+}
+
+/// One connection, controlled step by step.
+final class Visitor {
+    private let descriptor: Int32
+    private(set) var received = 0
+    private(set) var status = 0
+    private(set) var isOver = false
+    private var chunk = [UInt8](repeating: 0, count: 65_536)
+
+    init(_ port: UInt16) throws {
+        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = inet_addr("127.0.0.1")
+        let code = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { [descriptor] in
+                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        guard code == 0, fcntl(descriptor, F_SETFL, O_NONBLOCK) == 0 else { throw SystemError("connect") }
+    }
+
+    deinit { close(descriptor) }
+
+    func ask(_ text: String) -> Bool {
+        let bytes = Array(text.utf8)
+        return send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count
+    }
+
+    /// Returns whether bytes have arrived, without reading them.
+    func peek() -> Bool {
+        var byte: UInt8 = 0
+        return recv(descriptor, &byte, 1, Int32(MSG_PEEK)) == 1
+    }
+
+    /// Reads the bytes that have arrived.
+    func read() {
+        while true {
+            let count = recv(descriptor, &chunk, chunk.count, 0)
+            guard count > 0 else {
+                isOver = isOver || count == 0 || errno != EAGAIN && errno != EINTR
+                return
+            }
+            if received == 0 {
+                // "HTTP/1.1 200 OK"
+                status = Int(String(decoding: chunk[..<count].dropFirst(9).prefix(3), as: UTF8.self)) ?? 0
+            }
+            received += count
+        }
+    }
+}
