@@ -17,6 +17,13 @@ package final class PublisherStatus: Sendable {
         /// There is no connection or no channel, and another attempt will follow.
         case waiting
         case stopped
+        /// A state that a later version has written.
+        case unknown
+
+        /// Decodes a state; one that this version does not have is `unknown`, so that the rest of the file is usable.
+        package init(from decoder: any Decoder) throws {
+            self = UploadState(rawValue: try decoder.singleValueContainer().decode(String.self)) ?? .unknown
+        }
     }
 
     /// The content of `publisher.json`.

@@ -2,10 +2,13 @@ package import ScanModel
 
 /// Options of the programs that work in the data folder of a scanner.
 extension Option {
+    /// `--data`: the data folder.
     package static let dataFolder = Option(
         "data", "DIR", "data folder of the scanner, with its journals and snapshots", required: true)
+    /// `--scanner`: the identity of the device.
     package static let scanner = Option(
         "scanner", "ID", "identity of this device: 1 to 63 of a-z, 0-9 and -, not - first", required: true)
+    /// `--amqp-url`: the brokers, repeatable.
     package static let brokers = Option(
         "amqp-url", "URL", "broker, amqp:// or amqps://; several are tried in turn", kind: .secrets, required: true)
 }
