@@ -36,8 +36,13 @@ extension GateProgram {
         let hardware = try LaneHardware(arguments)
         settings.hasTurnstile = hardware.hasTurnstile
         settings.passageMs = hardware.passageMs
+        // A key that no installed snapshot has would make every tag unknown. `--check` fails already if the current
+        // snapshot has another key; a lane that can go on with an older one does so, with an alarm.
+        try settings.requireMatchingKey(allowsOlder: !arguments.isCheck)
         return { [settings] in
-            let reloader = SnapshotReloader(SnapshotStore(folder: DataFolderPaths.snapshots(settings.folder)))
+            let reloader = SnapshotReloader(
+                SnapshotStore(folder: DataFolderPaths.snapshots(settings.folder)),
+                keyFingerprint: settings.key.fingerprint)
             reloader.check()
             let monitor = DeviceMonitor(folder: settings.folder)
             let mailbox = Mailbox<TimestampedEvent>(capacity: LaneEvent.capacity)

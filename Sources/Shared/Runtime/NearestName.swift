@@ -30,6 +30,42 @@ package enum NearestName {
         matches(name, in: known, limit: 1).first
     }
 
+    /// Returns whether a new name is probably a misspelling of a known one.
+    ///
+    /// Names that differ only in case, blanks and punctuation are. So are names in which one or two letters of one word
+    /// differ. Names that differ in their numbers or single letters are not: `Gate 1` and `Gate 2`, `Hall A` and `Hall B`.
+    package static func isMisspelling(_ name: String, of known: String) -> Bool {
+        guard name != known, name.count <= lengthLimit, known.count <= lengthLimit else { return false }
+        let (left, right) = (words(name), words(known))
+        if left.joined() == right.joined() { return true }
+        let (spelled, other) = (left.filter(isWord), right.filter(isWord))
+        if spelled.joined() == other.joined() { return false }
+        let differing = zip(spelled, other).filter { $0 != $1 }
+        guard spelled.count == other.count, let (one, two) = differing.first, differing.count == 1 else {
+            return distance(Array(spelled.joined()), Array(other.joined())) <= 1
+        }
+        return distance(Array(one), Array(two)) <= (min(one.count, two.count) < 8 ? 1 : 2)
+    }
+
+    /// Returns the words and numbers of a name in lower case.
+    private static func words(_ name: String) -> [String] {
+        var words: [String] = []
+        var last: Character?
+        for character in name.lowercased() {
+            guard character.isLetter || character.isNumber else {
+                last = nil
+                continue
+            }
+            if let last, last.isNumber == character.isNumber { words[words.count - 1].append(character) } else {
+                words.append(String(character))
+            }
+            last = character
+        }
+        return words
+    }
+
+    private static func isWord(_ text: String) -> Bool { text.count > 1 && !(text.first?.isNumber ?? false) }
+
     /// Returns the number of characters to insert, delete, replace or swap with a neighbour (optimal string alignment).
     static func distance(_ left: [Character], _ right: [Character]) -> Int {
         var beforeLast: [Int] = []

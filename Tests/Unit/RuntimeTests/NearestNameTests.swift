@@ -24,6 +24,23 @@ struct NearestNameTests {
         #expect(NearestName.distance([], Array("abc")) == 3)
     }
 
+    @Test(arguments: [
+        ("Main Hal", "Main Hall"), ("main hall", "Main Hall"), ("Main  Hall", "Main Hall"), ("MainHall", "Main Hall"),
+        ("Mian Hall", "Main Hall"), ("Gat 1", "Gate 1"), ("Backstge", "Backstage"), ("Camping Nroth", "Camping North"),
+    ])
+    func misspellingIsFound(name: String, known: String) {
+        #expect(NearestName.isMisspelling(name, of: known) && NearestName.isMisspelling(known, of: name))
+    }
+
+    @Test(arguments: [
+        ("Gate 1", "Gate 2"), ("Gate 1", "Gate 11"), ("Hall A", "Hall B"), ("Main 1", "Main 10"), ("North", "South"),
+        ("Gate North", "Gate South"), ("VIP", "Press"), ("Hall", "Hall 2"), ("Main", "Main"), ("1", "2"),
+        ("Gate of nested", "Gate of lane"),
+    ])
+    func otherNameIsNoMisspelling(name: String, known: String) {
+        #expect(!NearestName.isMisspelling(name, of: known) && !NearestName.isMisspelling(known, of: name))
+    }
+
     @Test func emptyAndLongNamesHaveNoMatch() {
         #expect(NearestName.best("", in: ["a"]) == nil)
         let long = String(repeating: "a", count: NearestName.lengthLimit + 1)
