@@ -149,7 +149,8 @@ let package = Package(
             "SnapshotDownload", "ScanUpload"),
         program(
             "tapline-center", "LinuxSystem", "AMQP", "Postgres", "HTTPServer", "Crypto", "Minisign", "FileSystem",
-            "Runtime", "CLI", "ScanModel", "ScanBatchCodec", "Snapshots", "Migrations", "Schema", "RegistrationLists", "Registry",
+            "Runtime", "CLI", "ScanModel", "ScanBatchCodec", "Snapshots", "Migrations", "Schema", "RegistrationLists",
+            "Registry",
             "SnapshotExport", "Tracking", "Ingest", "PartitionMaintenance", "CenterHTTP"),
         program(
             "tapline-snapshot", "LinuxSystem", "Minisign", "FileSystem", "Runtime", "CLI", "ScanModel",

@@ -24,7 +24,8 @@ import Testing
         #expect(try stored() == ["00112233aabbccdd"])
         let before = try world.picture()
         let error = try world.rejected { try use("00112233aabbccde") }
-        #expect(error.category == .configuration && error == .keyDiffers(event: "00112233aabbccdd", given: "00112233aabbccde"))
+        #expect(error == .keyDiffers(event: "00112233aabbccdd", given: "00112233aabbccde"))
+        #expect(error.category == .configuration)
         #expect(error.description.contains("00112233aabbccdd") && error.description.contains("00112233aabbccde"))
         #expect(try world.picture() == before)
         try use("00112233aabbccdd")
@@ -98,7 +99,8 @@ import Testing
 
     @Test(arguments: [
         ("UTC+4", "Asia/Dubai"), ("+04:00", "Asia/Dubai"), ("GMT+0530", "Asia/Kolkata"), ("Etc/GMT-4", "Asia/Dubai"),
-        ("IST", "Asia/Kolkata"), ("Asia/Dubay", "Asia/Dubai"), ("dubai", "Asia/Dubai"), ("New York", "America/New_York"),
+        ("IST", "Asia/Kolkata"), ("Asia/Dubay", "Asia/Dubai"), ("dubai", "Asia/Dubai"),
+        ("New York", "America/New_York"),
     ])
     func textThatIsNoTimeZoneIsRefusedWithTheNearest(text: String, near: String) throws {
         let error = try world.rejected { try world.setEvent { ($0.name, $0.timeZone) = ("Desert", text) } }

@@ -77,7 +77,10 @@ import Testing
         _ = try registry.addScanner(id, gate: "Main", zone: "Hall")
         try registry.addGate("Side", zone: "Hall", fromZone: nil, policy: nil)
         try world.connection.execute(
-            "INSERT INTO tapline_internal.gate_flow (gate_id, slot) SELECT id, now() FROM tapline.gates WHERE name = 'Side'")
+            """
+            INSERT INTO tapline_internal.gate_flow (gate_id, slot) SELECT id, now() FROM tapline.gates
+            WHERE name = 'Side'
+            """)
         #expect(try world.rejected { try registry.removeGate("Main") }.description.contains("scanners 'lane-1'"))
         #expect(try world.rejected { try registry.removeGate("Side") }.description.contains("scans are stored"))
         #expect(try registry.removeScanner(id) == .deleted)

@@ -1,5 +1,4 @@
 import Postgres
-import ScanModel
 
 extension RegistryStore {
     /// Compares the key of a list or a tag with the event's, within the transaction of the caller.

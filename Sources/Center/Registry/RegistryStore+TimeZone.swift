@@ -7,8 +7,8 @@ extension RegistryStore {
 
     /// Returns the spelling of a time zone in PostgreSQL.
     ///
-    /// PostgreSQL also takes offsets, with the inverted sign of POSIX (`UTC+4` is west of Greenwich), and abbreviations
-    /// that several regions use (`IST`). Both are refused. So is `Etc/GMT+4`, which has the inverted sign as well.
+    /// PostgreSQL also takes offsets, with the inverted sign of POSIX: `UTC+4` is west of Greenwich. It takes
+    /// abbreviations that several regions use (`IST`). Both are refused. So is `Etc/GMT+4`, with the inverted sign.
     ///
     /// - Throws: `RegistryError.invalidTimeZone` with the names that may be meant; `PostgresError`.
     func timeZone(_ text: String) throws -> String {
@@ -34,7 +34,8 @@ extension RegistryStore {
         if !abbreviated.isEmpty { return abbreviated }
         let spelled = text.split(separator: "/").last.map { $0.split(separator: " ").joined(separator: "_") } ?? ""
         let cities = Dictionary(grouping: names) { $0.split(separator: "/").last.map(String.init) ?? $0 }
-        let near = NearestName.matches(text, in: names)
+        let near =
+            NearestName.matches(text, in: names)
             + NearestName.matches(spelled, in: cities.keys).flatMap { cities[$0] ?? [] }
         var seen: Set<String> = []
         return Array(near.filter { seen.insert($0).inserted }.prefix(Self.nearLimit))

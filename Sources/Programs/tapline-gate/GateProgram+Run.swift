@@ -72,7 +72,7 @@ extension GateProgram {
         switch (arguments["event-key-file"], arguments["event-key"]) {
         case (let path?, nil):
             let key = try arguments.eventKey()
-            // A warning only. A key made by `head -c 32 /dev/urandom` with the usual umask must work for a first try.
+            // A warning only. A key file that was copied with the usual umask must work for a first try.
             if Files.status(path)?.isPrivate == false {
                 Log("gate").warning("event key can be read by other users: set mode 600", [.path: path])
             }

@@ -150,7 +150,8 @@ extension SnapshotTrust {
             throw SnapshotRefusal(
                 .event,
                 "it is of event \(manifest.identity), and this scanner is pinned to \(identity). To use the scanner for "
-                    + "another event, upload its scans first (tapline-publisher ship), then give it another data folder")
+                    + "another event, upload its scans first (tapline-publisher ship), then give it another data folder"
+            )
         }
         // The same file again is no rollback: it is current, or it replaces a damaged file.
         let isSame = manifest.version == version && manifest.sha256 == sha256

@@ -5,8 +5,8 @@ package enum NearestName {
 
     /// Returns the known names that resemble `name`, the nearest first; names of equal distance in alphabetical order.
     ///
-    /// A name is near if at most a third of the longer name has to be changed, and at least one change is allowed. A
-    /// name that continues `name` is near as well. Upper and lower case are equal.
+    /// A name is near if at most a third of the longer name has to be changed. One change is always allowed. A name
+    /// that continues `name` is near as well. Upper and lower case are equal.
     ///
     /// - Parameters:
     ///   - name: the name that is not known.
@@ -33,7 +33,7 @@ package enum NearestName {
     /// Returns whether a new name is probably a misspelling of a known one.
     ///
     /// Names that differ only in case, blanks and punctuation are. So are names in which one or two letters of one word
-    /// differ. Names that differ in their numbers or single letters are not: `Gate 1` and `Gate 2`, `Hall A` and `Hall B`.
+    /// differ. Names that differ in numbers or single letters are not: `Gate 1` and `Gate 2`, `Hall A` and `Hall B`.
     package static func isMisspelling(_ name: String, of known: String) -> Bool {
         guard name != known, name.count <= lengthLimit, known.count <= lengthLimit else { return false }
         let (left, right) = (words(name), words(known))
@@ -56,7 +56,9 @@ package enum NearestName {
                 last = nil
                 continue
             }
-            if let last, last.isNumber == character.isNumber { words[words.count - 1].append(character) } else {
+            if let last, last.isNumber == character.isNumber {
+                words[words.count - 1].append(character)
+            } else {
                 words.append(String(character))
             }
             last = character

@@ -23,8 +23,9 @@ import Testing
     }
 
     private static let alarms: [Alarm] = [
-        .tapsNotJournaled, .noSnapshot, .noGate, .snapshotOfOtherKey, .snapshotUnreadable, .olderSnapshotInUse, .snapshotExpired,
-        .diskFull(percent: 85), .clockNotTrusted, .passageSensorFailed, .damagedJournals(2), .commandsUnreadable,
+        .tapsNotJournaled, .noSnapshot, .noGate, .snapshotOfOtherKey, .snapshotUnreadable, .olderSnapshotInUse,
+        .snapshotExpired, .diskFull(percent: 85), .clockNotTrusted, .passageSensorFailed, .damagedJournals(2),
+        .commandsUnreadable,
         .commandsNotPersisted, .controlSocketFailed, .journalMaintenanceFailed(.other("CAUSE")),
         .journal(.walNotPreallocated(.other("CAUSE"))), .journal(.reserveInUse(remaining: 3, total: 64)),
     ]

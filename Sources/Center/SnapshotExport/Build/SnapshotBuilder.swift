@@ -53,7 +53,8 @@ struct SnapshotBuilder {
         let other = list.last.flatMap { mayJoin && canJoin($0, content, nowS: manifest.created) ? $0 : nil }
         if let other {
             manifest = list.event.manifest(
-                of: manifest.event, version: other.version, created: other.createdS, expires: other.expiresS, content: content,
+                of: manifest.event, version: other.version, created: other.createdS, expires: other.expiresS,
+                content: content,
                 attendees: manifest.attendees)
         }
         try list.writer.finish(manifest)
@@ -108,7 +109,8 @@ struct SnapshotBuilder {
         if !settings.allowShrink { try checkCount(tags.count, published) }
         let version = max(now, max(published.last?.version ?? 0, folder.lastVersion) + 1)
         let manifest = event.manifest(
-            of: name, version: version, created: now, expires: now + settings.expiresInS, content: "", attendees: tags.count)
+            of: name, version: version, created: now, expires: now + settings.expiresInS, content: "",
+            attendees: tags.count)
         return List(event: event, manifest: manifest, writer: writer, tags: tags, last: published.last)
     }
 

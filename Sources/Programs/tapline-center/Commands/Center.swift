@@ -69,7 +69,7 @@ enum Center {
         case .zonesMissing: "correct the list, or create them with --make-zones"
         case .nameResembles: "use the existing name, or --make-zones if the new one is intended"
         case .placeInUse: nil
-        case .keyDiffers: "--event-key-file; tapline-center event key --event-key-file FILE prints the fingerprint of a file"
+        case .keyDiffers: "tapline-center event key --event-key-file FILE prints the fingerprint of a file"
         case .invalidTimeZone: "--time-zone"
         case .gateMissing: "tapline-center gate list"
         case .gateLeadsInto: "tapline-center gate set"

@@ -96,7 +96,9 @@ package enum SnapshotVerification {
 
     private static func compare(_ snapshot: Snapshot, _ manifest: Manifest) throws {
         guard snapshot.event == manifest.event, isGiven(manifest.eventID, snapshot.eventID),
-            isGiven(manifest.key, snapshot.keyFingerprint), isGiven(manifest.codeCase, snapshot.codeCase), snapshot.version == manifest.version, snapshot.createdS == manifest.created, snapshot.expiresS == manifest.expires
+            isGiven(manifest.key, snapshot.keyFingerprint), isGiven(manifest.codeCase, snapshot.codeCase),
+            snapshot.version == manifest.version, snapshot.createdS == manifest.created,
+            snapshot.expiresS == manifest.expires
         else {
             throw SnapshotRefusal(
                 .meta,
