@@ -1,5 +1,6 @@
 import FileSystem
 import Minisign
+import Postgres
 import ScanModel
 import SnapshotInstall
 import Snapshots

@@ -1,5 +1,6 @@
 import ErrorModel
 import Postgres
+import RegistrationLists
 import Registry
 import ScanModel
 import TestSupport
