@@ -45,8 +45,8 @@ import Testing
             GateState.read(folder: venue.data)?.alarms?.contains(alarm) == true
         }
         #expect(GateState.read(folder: venue.data)?.snapshot == 100)
-        try gate.write("\(venue.hex(.staff))\n")
-        #expect(try gate.line()?.contains(#""name":"no-access""#) == false)
+        try gate.write("\(venue.hex(.delegate))\n")
+        #expect(try gate.line()?.contains("admitted") == true)
         #expect(try venue.journaled().allSatisfy { $0.snapshot == 100 })
         // A snapshot of the gate's key ends the alarm.
         try venue.install(version: 102, fingerprint: venue.key.fingerprint)
