@@ -5,6 +5,7 @@ import json
 import os
 
 from harness import free_port
+from scanner_device import KEY
 from waiting import equal
 
 PROGRAMS = ["tapline-gate", "tapline-publisher", "tapline-center", "tapline-snapshot"]
@@ -63,9 +64,52 @@ def test_fewer_shards_than_exist_are_rejected(system):
     system.run("tapline-center", "run", *servers, "--http", f"127.0.0.1:{free_port()}", "--shards", "2", code=78)
 
 
+def test_event_key_is_created_once_and_compared(system):
+    """The fingerprint is that of the contract. A list under another key is rejected before anything is stored."""
+    fingerprint = lambda key: hmac.digest(key, b"tapline event key", "sha256")[:8].hex()
+    own, other, table = (system.folder / f"compared-{name}" for name in ("own", "other", "list"))
+    own.write_bytes(KEY)
+    created = system.run("tapline-center", "event", "key", "--out", other)
+    equal((other.stat().st_mode & 0o777, other.stat().st_size), (0o600, 32))
+    assert fingerprint(other.read_bytes()) in created.stdout
+    before = other.read_bytes()
+    system.run("tapline-center", "event", "key", "--out", other, code=78)
+    equal(other.read_bytes(), before)
+    table.write_text("uid,name,external_ref\n0b0b0b01,Kim,kim-1\n")
+    system.tapline_center("import", "--event-key-file", own, table)
+    equal(system.one("SELECT key_fingerprint FROM tapline.event"), fingerprint(KEY))
+    tags = lambda: system.one("SELECT count(*) FROM tapline.tags")
+    count = tags()
+    result = system.tapline_center("import", "--event-key-file", other, table, code=78)
+    assert fingerprint(KEY) in result.stderr and fingerprint(before) in result.stderr, result.stderr
+    system.tapline_center("tag", "revoke", "--uid", "0b0b0b01", "--event-key-file", other, code=78)
+    equal(tags(), count)
+
+
+def test_misspelled_and_used_places_are_rejected(system):
+    number = next(system.numbers)
+    name, zone = f"py-place-{number}", f"Pavilion {number}"
+    system.tapline_center("scanner", "add", name, "--gate", f"Portal {number}", "--zone", zone)
+    typo = ("scanner", "add", name, "--gate", f"Portall {number}", "--zone", zone)
+    assert f"'Portal {number}'" in system.tapline_center(*typo, code=1).stderr
+    for command, user in (("zone", f"'Portal {number}'"), ("gate", f"'{name}'")):
+        place = zone if command == "zone" else f"Portal {number}"
+        assert user in system.tapline_center(command, "remove", place, code=1).stderr
+    system.tapline_center("scanner", "remove", name)
+    system.tapline_center("gate", "remove", f"Portal {number}")
+    system.tapline_center("zone", "remove", zone)
+    equal(system.one("SELECT count(*) FROM tapline.zones WHERE name = %s", zone), 0)
+
+
+def test_time_zone_is_a_name(system):
+    for text, near in (("UTC+4", "Asia/Dubai"), ("+04:00", "Asia/Dubai"), ("IST", "Asia/Kolkata")):
+        assert near in system.tapline_center("event", "set", "--time-zone", text, code=78).stderr
+    assert "UTC" in system.tapline_center("event", "set", "--time-zone", "Etc/UTC").stdout
+
+
 def test_import_with_an_error_stores_nothing(system):
     key = system.folder / "key"
-    key.write_bytes(bytes(32))
+    key.write_bytes(KEY)
     people = lambda: system.one("SELECT count(*) FROM tapline.attendees")
     zone = system.one("SELECT name FROM tapline.zones WHERE id = %s", system.zone())
     before = people()
@@ -128,12 +172,12 @@ def test_json_output(system):
 def test_repeated_import_changes_nothing(system):
     """Also checks that tag IDs are the HMAC of the contract."""
     key = system.folder / "tag-key"
-    key.write_bytes(bytes(32))
+    key.write_bytes(KEY)
     table = system.folder / "tags.csv"
     zone = system.one("SELECT name FROM tapline.zones WHERE id = %s", system.zone())
     table.write_text(f"uid,name,category,zones,external_ref\n0a0b0c0d,Eve,vip,{zone},eve-1\n")
     system.tapline_center("import", "--event-key-file", key, table)
-    tag = int.from_bytes(hmac.digest(bytes(32), bytes.fromhex("0a0b0c0d"), "sha256")[:8], "big", signed=True)
+    tag = int.from_bytes(hmac.digest(KEY, bytes.fromhex("0a0b0c0d"), "sha256")[:8], "big", signed=True)
     equal(system.one("SELECT status FROM tapline.tags WHERE tag_id = %s", tag), "active")
     person = system.one("SELECT attendee_id FROM tapline.tags WHERE tag_id = %s", tag)
     system.tapline_center("import", "--event-key-file", key, table)
@@ -144,7 +188,7 @@ def test_repeated_import_changes_nothing(system):
 def test_dry_run_voiding_and_export_of_a_list(system):
     """A dry run reports the changes, a missing attendee becomes void, and an exported list can be imported again."""
     key = system.folder / "nightly-key"
-    key.write_bytes(bytes(range(32)))
+    key.write_bytes(KEY)
     number = next(system.numbers)
     passes, table, out = (system.folder / f"night-{number}-{name}" for name in ("passes", "list", "out"))
     passes.write_text(f"name;reentry;zone;valid_until\nNight {number};none;Hall {number};2027-01-01T00:00:00Z\n")
@@ -159,9 +203,10 @@ def test_dry_run_voiding_and_export_of_a_list(system):
 
     count = lambda: system.one("SELECT count(*) FROM tapline.attendees WHERE external_ref LIKE %s", f"night-{number}-%")
     assert f"there is no pass 'Night {number}'" in load(table, code=1)
-    dry = load(table, "--passes", passes, "--dry-run")
+    assert f"Hall {number}" in load(table, "--passes", passes, code=1), "an unknown zone"
+    dry = load(table, "--passes", passes, "--dry-run", "--make-zones")
     equal((dry["dry_run"], dry["attendees"]["added"], dry["passes"]["made"], count()), (True, 12, 1, 0))
-    done = load(table, "--passes", passes)
+    done = load(table, "--passes", passes, "--make-zones")
     equal({**done, "dry_run": True}, dry)
     equal((load("--passes", passes)["passes"], count()), ({"made": 0, "changed": 0}, 12))
 
@@ -187,10 +232,10 @@ def test_dry_run_voiding_and_export_of_a_list(system):
 def test_import_of_pretix_and_eventbrite_lists(system):
     """Ticket codes become tags by the HMAC of the contract."""
     key = system.folder / "ticket-key"
-    key.write_bytes(bytes(32))
+    key.write_bytes(KEY)
     passes = system.folder / "ticket-passes"
     passes.write_text("name,zone\nGala,Gala Hall\n")
-    system.tapline_center("import", "--passes", passes)
+    system.tapline_center("import", "--passes", passes, "--make-zones")
     orders, items = system.folder / "orders.json", system.folder / "items.json"
     position = {"id": 5, "order": "XYZ", "positionid": 1, "item": 8, "attendee_name": "Zoe", "secret": "s3cret"}
     orders.write_text(json.dumps({"results": [{"code": "XYZ", "status": "p", "positions": [position]}]}))
@@ -198,19 +243,19 @@ def test_import_of_pretix_and_eventbrite_lists(system):
     pretix = ("import", "--event-key-file", key, "--format", "pretix")
     assert "item 8" in system.tapline_center(*pretix, orders, code=1).stderr
     system.tapline_center(*pretix, orders, items)
-    tag = int.from_bytes(hmac.digest(bytes(32), b"code:s3cret", "sha256")[:8], "big", signed=True)
+    tag = int.from_bytes(hmac.digest(KEY, b"code:s3cret", "sha256")[:8], "big", signed=True)
     owner = "SELECT external_ref FROM tapline.attendees a JOIN tapline.tags t ON t.attendee_id = a.id WHERE tag_id = %s"
     equal(system.one(owner, tag), "pretix:XYZ-1")
     report = system.folder / "report.csv"
     report.write_text("Attendee #,Name,Ticket Type,Attendee Status,Barcode #\n77,Yan,Gala,Attending,0077\n")
     system.tapline_center("import", "--event-key-file", key, "--format", "eventbrite", report)
-    tag = int.from_bytes(hmac.digest(bytes(32), b"code:0077", "sha256")[:8], "big", signed=True)
+    tag = int.from_bytes(hmac.digest(KEY, b"code:0077", "sha256")[:8], "big", signed=True)
     equal(system.one(owner, tag), "eventbrite:77")
 
 
 def test_invalid_import_settings_are_rejected(system):
     key = system.folder / "settings-key"
-    key.write_bytes(bytes(32))
+    key.write_bytes(KEY)
     table = system.folder / "settings.csv"
     table.write_text("uid,name\n3300040964,Decimal\n")
     load = ("import", "--event-key-file", key)
@@ -223,5 +268,5 @@ def test_invalid_import_settings_are_rejected(system):
     system.tapline_center("import", "--format", "pretix", table, code=78)
     system.tapline_center(*load, system.folder / "nowhere", code=1)
     system.tapline_center(*load, "--uid-format", "decimal-reversed", "-", input=table.read_text())
-    tag = int.from_bytes(hmac.digest(bytes(32), bytes.fromhex("04a1b2c4"), "sha256")[:8], "big", signed=True)
+    tag = int.from_bytes(hmac.digest(KEY, bytes.fromhex("04a1b2c4"), "sha256")[:8], "big", signed=True)
     equal(system.one("SELECT count(*) FROM tapline.tags WHERE tag_id = %s", tag), 1)

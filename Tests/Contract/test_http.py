@@ -226,8 +226,8 @@ def test_snapshot_file_follows_the_contract(system):
     equal(ask("SELECT gate FROM scanners WHERE scanner = ?", scanner), [(gate,)])
     meta = dict(ask("SELECT key, value FROM meta"))
     equal(
-        [str(meta[key]) for key in ("event", "version", "created", "expires")],
-        [str(manifest[key]) for key in ("event", "version", "created", "expires")],
+        [str(meta[key]) for key in ("event", "event_id", "version", "created", "expires")],
+        [str(manifest[key]) for key in ("event", "event_id", "version", "created", "expires")],
     )
     days = ask("SELECT day, starts, ends FROM days ORDER BY starts")
     assert days and all(starts < ends for _, starts, ends in days)

@@ -10,6 +10,7 @@ import struct
 import subprocess
 import threading
 import time
+import uuid
 
 from scanner_device import ScannerDevice, rfc3339, tag_of
 from waiting import equal
@@ -113,7 +114,15 @@ def test_incomplete_foreign_or_older_snapshot_is_rejected(system):
     case.expect_rejection(folder, "a missing file")
 
     folder = case.copy()
+    another = str(uuid.uuid4())
+    folder.manifest["event_id"] = another
+    folder.change(f"UPDATE meta SET value = '{another}' WHERE key = 'event_id'").sign()
+    case.expect_rejection(folder, "another event of the same name")
+
+    # Without an event ID, the name counts.
+    folder = case.copy()
     folder.manifest["event"] = "Another Event"
+    folder.manifest.pop("event_id")
     folder.change("UPDATE meta SET value = 'Another Event' WHERE key = 'event'").sign()
     case.expect_rejection(folder, "another event")
 

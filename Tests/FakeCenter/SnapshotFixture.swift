@@ -17,7 +17,7 @@ package enum Sample {
     @discardableResult
     package static func write(
         _ path: String, version: Int64, event: String = event, created: Int64 = created, expires: Int64 = expires,
-        extra: Int64 = 0
+        extra: Int64 = 0, eventID: String? = nil, key: String? = nil
     ) throws -> String {
         let writer = try SnapshotWriter(path: path)
         try writer.add(TagID(rawValue: -9_000), Attendee(status: .active, pass: 1, attendee: 1))
@@ -44,7 +44,12 @@ package enum Sample {
         try writer.addScanner("spare", gate: nil)
         try writer.add(Day(day: "2025-11-24", starts: created - 100, ends: created + 86_300))
         try writer.add(Day(day: "2025-11-25", starts: created + 86_300, ends: created + 172_700))
-        try writer.finish(event: event, version: version, createdS: created, expiresS: expires)
+        var manifest = Manifest(
+            event: event, version: version, created: created, expires: expires, size: 0, sha256: "", content: "",
+            attendees: 0)
+        manifest.eventID = eventID
+        manifest.key = key
+        try writer.finish(manifest)
         return path
     }
 }
@@ -58,12 +63,14 @@ package struct Publication {
 
     package init(
         _ folder: TemporaryFolder, version: Int64, key: MinisignSecretKey, event: String = Sample.event,
-        created: Int64 = Sample.created, expires: Int64 = Sample.expires, extra: Int64 = 0,
-        change: (inout Manifest) -> Void = { _ in }
+        created: Int64 = Sample.created, expires: Int64 = Sample.expires, extra: Int64 = 0, eventID: String? = nil,
+        eventKey: String? = nil, change: (inout Manifest) -> Void = { _ in }
     ) throws {
         file = folder.file("candidate-\(version)-\(extra)")
         try Files.remove(file)
-        try Sample.write(file, version: version, event: event, created: created, expires: expires, extra: extra)
+        try Sample.write(
+            file, version: version, event: event, created: created, expires: expires, extra: extra, eventID: eventID,
+            key: eventKey)
         var manifest = try Manifest(describing: file)
         change(&manifest)
         self.manifest = try manifest.json()

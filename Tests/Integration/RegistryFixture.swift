@@ -35,13 +35,28 @@ final class RegistryFixture {
     @discardableResult
     func `import`(_ csv: String, _ set: (inout ImportOptions) -> Void = { _ in }) throws -> ImportSummary {
         var options = ImportOptions()
+        options.makeZones = true
         set(&options)
         return try registry.import(try list(csv), options)
     }
 
     @discardableResult
+    func setEvent(_ set: (inout RegistryStore.EventChange) -> Void) throws -> RegistryStore.EventFacts {
+        var change = RegistryStore.EventChange()
+        set(&change)
+        return try registry.setEvent(change)
+    }
+
+    /// Runs a change that must be rejected, and returns the error.
+    func rejected<Result>(_ body: () throws -> Result) throws -> RegistryError {
+        try #require(throws: RegistryError.self) { _ = try body() }
+    }
+
+    @discardableResult
     func importPasses(_ csv: String) throws -> ImportSummary {
-        try registry.import(nil, passes: try PassCSV(try write(csv, "passes.csv")))
+        var options = ImportOptions()
+        options.makeZones = true
+        return try registry.import(nil, passes: try PassCSV(try write(csv, "passes.csv")), options)
     }
 
     /// Imports a list that must be rejected, and returns the errors of its rows.

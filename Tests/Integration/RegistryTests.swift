@@ -42,13 +42,11 @@ import Testing
     }
 
     @Test func eventZonesAndGatesAreSetOrRejectedWithReason() throws {
-        #expect(throws: RegistryError.self) { try registry.setEvent(name: nil, timeZone: "Asia/Dubai", dayStart: nil) }
-        try registry.setEvent(name: "Desert", timeZone: "Asia/Dubai", dayStart: nil)
-        try registry.setEvent(name: nil, timeZone: nil, dayStart: "05:30")
-        #expect(throws: RegistryError.self) {
-            try registry.setEvent(name: nil, timeZone: "Mars/Olympus", dayStart: nil)
-        }
-        #expect(throws: RegistryError.self) { try registry.setEvent(name: nil, timeZone: nil, dayStart: "25:00") }
+        #expect(throws: RegistryError.self) { try world.setEvent { $0.timeZone = "Asia/Dubai" } }
+        try world.setEvent { ($0.name, $0.timeZone) = ("Desert", "Asia/Dubai") }
+        try world.setEvent { $0.dayStart = "05:30" }
+        #expect(throws: RegistryError.self) { try world.setEvent { $0.timeZone = "Mars/Olympus" } }
+        #expect(throws: RegistryError.self) { try world.setEvent { $0.dayStart = "25:00" } }
         #expect(try rows("SELECT name, time_zone, day_start FROM tapline.event") == ["Desert|Asia/Dubai|05:30:00"])
 
         try registry.addZone("Site", parent: nil, capacity: 1_000)

@@ -4,8 +4,42 @@ package import ScanModel
 
 /// A change or an export of the registry that was rejected. Nothing was stored.
 package enum RegistryError: OperationError, Equatable {
-    case zoneMissing(String)
-    case gateMissing(String)
+    /// A name that the registry does not have, and the existing names that resemble it.
+    package struct UnknownName: Sendable, Equatable {
+        /// The unknown name.
+        package let name: String
+        /// The existing names that resemble it, the nearest first.
+        package let near: [String]
+
+        /// Creates the report of one name.
+        package init(_ name: String, near: [String]) {
+            self.name = name
+            self.near = near
+        }
+
+        /// The name, with the names that may be meant.
+        var text: String {
+            let meant = near.map { "'\($0)'" }.joined(separator: " or ")
+            return "'\(name)'" + (near.isEmpty ? "" : " (\(meant) exists: is it meant?)")
+        }
+    }
+
+    case zoneMissing(UnknownName)
+    case gateMissing(UnknownName)
+    /// A list names zones that do not exist.
+    case zonesMissing([UnknownName])
+    /// A new zone or gate has nearly the name of an existing one.
+    case nameResembles(Place, UnknownName)
+    /// A zone or gate that other objects refer to. The texts name them.
+    case placeInUse(Place, String, by: [String])
+    /// Tags were made with another event key. The texts are `EventKey.fingerprint`.
+    case keyDiffers(event: String, given: String)
+    /// The text is not the name of a time zone. The texts are names that may be meant.
+    case invalidTimeZone(String, near: [String])
+    /// The event has another UUID, and a snapshot with it was published.
+    case eventHasID(String)
+    /// The text is not a UUID.
+    case invalidEventID(String)
     /// The gate does not exist, and no zone was given to create it with.
     case gateNeedsZone(String)
     /// The gate exists, and leads into another zone than the given one.
@@ -36,7 +70,7 @@ package enum RegistryError: OperationError, Equatable {
     /// `configuration` if a setting is missing, otherwise `failure`.
     package var category: ErrorCategory {
         switch self {
-        case .eventNameMissing, .zoneNeedsGate: .configuration
+        case .eventNameMissing, .zoneNeedsGate, .keyDiffers, .invalidTimeZone: .configuration
         default: .failure
         }
     }
@@ -44,8 +78,19 @@ package enum RegistryError: OperationError, Equatable {
     /// What is wrong, and what to correct. It names no command or option of a program.
     package var description: String {
         switch self {
-        case .zoneMissing(let name): "there is no zone '\(name)'"
-        case .gateMissing(let name): "there is no gate '\(name)'"
+        case .zoneMissing(let unknown): "there is no zone \(unknown.text)"
+        case .gateMissing(let unknown): "there is no gate \(unknown.text)"
+        case .zonesMissing(let unknown): RegistryError.text(zonesMissing: unknown)
+        case .nameResembles(let place, let unknown):
+            "there is no \(place.rawValue) \(unknown.text); nothing was stored"
+        case .placeInUse(let place, let name, let users):
+            "\(place.rawValue) '\(name)' is in use: \(users.joined(separator: "; ")); it was not removed"
+        case .keyDiffers(let event, let given):
+            "the event key has fingerprint \(given), but the event's tags were made with the key of fingerprint "
+                + "\(event): nothing was stored, use the event's key file"
+        case .invalidTimeZone(let text, let near): RegistryError.text(timeZone: text, near)
+        case .eventHasID(let id): "the event has the ID \(id), which gates may have pinned, so it cannot change"
+        case .invalidEventID(let text): "'\(text)' is not a UUID"
         case .gateNeedsZone(let name): "there is no gate '\(name)', and no zone is given to create it with"
         case .gateLeadsInto(let zone, let gate, let given):
             "gate '\(gate)' leads into zone '\(zone)', not '\(given)'"
@@ -70,6 +115,24 @@ package enum RegistryError: OperationError, Equatable {
                 + "try again"
         case .constraint(let text): text
         }
+    }
+
+    /// Kinds of places.
+    package enum Place: String, Sendable { case zone, gate }
+
+    /// Maximum number of names in a message.
+    private static let namesLimit = 20
+
+    private static func text(zonesMissing unknown: [UnknownName]) -> String {
+        let names = unknown.prefix(namesLimit).map(\.text).joined(separator: ", ")
+        let more = unknown.count > namesLimit ? ", and \(unknown.count - namesLimit) more" : ""
+        return "the list names \(unknown.count == 1 ? "a zone" : "\(unknown.count) zones") that the registry does not "
+            + "have: \(names)\(more); nothing was stored"
+    }
+
+    private static func text(timeZone text: String, _ near: [String]) -> String {
+        "'\(text)' is not a time zone: use the name of a region and a city, such as Asia/Dubai, or UTC"
+            + (near.isEmpty ? "" : "; near: \(near.joined(separator: ", "))")
     }
 
     private static let policyHelp =

@@ -1,45 +1,6 @@
 import Postgres
 
 extension RegistryStore {
-    // MARK: Event
-
-    /// Sets properties of the event.
-    ///
-    /// A change of time zone or day start changes event days in reports and in the next snapshot. This includes the
-    /// days of past scans.
-    ///
-    /// - Parameters:
-    ///   - name: required the first time; `nil`: unchanged.
-    ///   - timeZone: a time zone of PostgreSQL (`Asia/Dubai`); `nil`: unchanged, at first `Etc/UTC`.
-    ///   - dayStart: the time of day in that zone at which an event day begins; `nil`: unchanged, at first `06:00`.
-    /// - Throws: `RegistryError`, `PostgresError`.
-    package func setEvent(name: String?, timeZone: String?, dayStart: String?) throws {
-        try change {
-            if let dayStart { try requireTime(dayStart) }
-            let parameters = [PostgresParameter.optional(name), .optional(timeZone), .optional(dayStart)]
-            let updated = try connection.query(
-                """
-                UPDATE tapline.event SET name = coalesce($1::text, name), time_zone = coalesce($2::text, time_zone),
-                    day_start = coalesce($3::text::time, day_start)
-                """, parameters)
-            if updated.affectedRows == 1 { return }
-            guard name != nil else { throw RegistryError.eventNameMissing }
-            try connection.query(
-                """
-                INSERT INTO tapline.event (name, time_zone, day_start)
-                SELECT $1::text, coalesce($2::text, time_zone), coalesce($3::text::time, day_start)
-                FROM tapline.event_settings
-                """, parameters)
-        }
-    }
-
-    private func requireTime(_ text: String) throws {
-        let parts = text.split(separator: ":", omittingEmptySubsequences: false).map { Int($0) }
-        guard (2...3).contains(parts.count), let hour = parts[0], (0...23).contains(hour),
-            parts.dropFirst().allSatisfy({ $0.map { (0...59).contains($0) } ?? false })
-        else { throw RegistryError.invalidTime(text) }
-    }
-
     // MARK: Zones
 
     /// Adds a zone.

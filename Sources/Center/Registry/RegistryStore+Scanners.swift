@@ -8,14 +8,17 @@ extension RegistryStore {
     /// - Parameters:
     ///   - gate: its default gate, which is created if missing; `nil`: unchanged.
     ///   - zone: the zone that the gate leads into, which is created if missing. Required for a new gate.
+    ///   - allowsSimilar: whether a new gate or zone may have nearly the name of an existing one.
     /// - Returns: number of its batches that were quarantined because it was not enrolled or not enabled. They can now
     ///   be replayed.
     /// - Throws: `RegistryError`, `PostgresError`.
-    package func addScanner(_ id: ScannerID, gate: String?, zone: String?) throws -> Int {
+    package func addScanner(
+        _ id: ScannerID, gate: String?, zone: String?, allowsSimilar: Bool = false
+    ) throws -> Int {
         try change {
             var gateID: Int64?
             if let gate {
-                gateID = try findOrAddGate(gate, zone)
+                gateID = try findOrAddGate(gate, zone, allowsSimilar)
             } else if zone != nil {
                 throw RegistryError.zoneNeedsGate
             }
@@ -35,7 +38,7 @@ extension RegistryStore {
         }
     }
 
-    private func findOrAddGate(_ name: String, _ zone: String?) throws -> Int64 {
+    private func findOrAddGate(_ name: String, _ zone: String?, _ allowsSimilar: Bool) throws -> Int64 {
         let found = try connection.query(
             "SELECT g.id, z.name FROM tapline.gates g JOIN tapline.zones z ON z.id = g.zone_id WHERE g.name = $1",
             [.text(name)])
@@ -45,10 +48,11 @@ extension RegistryStore {
             }
             return found.int(0, 0)
         }
+        if !allowsSimilar { try requireDistinct(.gate, name, from: try gateNames()) }
         guard let zone else { throw RegistryError.gateNeedsZone(name) }
         let made = try connection.query(
             "INSERT INTO tapline.gates (name, zone_id) VALUES ($1, $2) RETURNING id",
-            [.text(name), .int64(try findOrAddZone(zone))])
+            [.text(name), .int64(try findOrAddZone(zone, allowsSimilar: allowsSimilar))])
         log.info("gate added", [.name: name])
         return made.int(0, 0)
     }

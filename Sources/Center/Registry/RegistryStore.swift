@@ -36,7 +36,9 @@ package struct RegistryStore {
     ///
     /// - Throws: `RegistryError.zoneMissing`, `PostgresError`.
     func zoneID(_ name: String) throws -> Int64 {
-        guard let id = try findZone(name) else { throw RegistryError.zoneMissing(name) }
+        guard let id = try findZone(name) else {
+            throw RegistryError.zoneMissing(.init(name, near: NearestName.matches(name, in: try zoneNames())))
+        }
         return id
     }
 
@@ -45,16 +47,41 @@ package struct RegistryStore {
     /// - Throws: `RegistryError.gateMissing`, `PostgresError`.
     func gateID(_ name: String) throws -> Int64 {
         let found = try connection.query("SELECT id FROM tapline.gates WHERE name = $1", [.text(name)])
-        guard found.rowCount == 1 else { throw RegistryError.gateMissing(name) }
+        guard found.rowCount == 1 else {
+            throw RegistryError.gateMissing(.init(name, near: NearestName.matches(name, in: try gateNames())))
+        }
         return found.int(0, 0)
     }
 
     /// Returns the id of a zone, which is created if it is missing.
-    func findOrAddZone(_ name: String) throws -> Int64 {
+    ///
+    /// - Parameter allowsSimilar: whether it is also created if its name looks like a misspelling of another one.
+    /// - Throws: `RegistryError.nameResembles`, `PostgresError`.
+    func findOrAddZone(_ name: String, allowsSimilar: Bool) throws -> Int64 {
         if let id = try findZone(name) { return id }
+        if !allowsSimilar { try requireDistinct(.zone, name, from: try zoneNames()) }
         let made = try connection.query("INSERT INTO tapline.zones (name) VALUES ($1) RETURNING id", [.text(name)])
         log.info("zone added", [.name: name])
         return made.int(0, 0)
+    }
+
+    /// Refuses a new name that is probably a misspelling of an existing one.
+    ///
+    /// - Throws: `RegistryError.nameResembles`.
+    func requireDistinct(_ place: RegistryError.Place, _ name: String, from known: [String]) throws {
+        let near = known.filter { NearestName.isMisspelling(name, of: $0) }
+        guard near.isEmpty else { throw RegistryError.nameResembles(place, .init(name, near: near)) }
+    }
+
+    /// Returns the names of all zones in alphabetical order.
+    func zoneNames() throws -> [String] { try names("SELECT name FROM tapline.zones ORDER BY name") }
+
+    /// Returns the names of all gates in alphabetical order.
+    func gateNames() throws -> [String] { try names("SELECT name FROM tapline.gates ORDER BY name") }
+
+    private func names(_ sql: String) throws -> [String] {
+        let rows = try connection.query(sql)
+        return (0..<rows.rowCount).map { rows.text($0, 0) }
     }
 
     private func findZone(_ name: String) throws -> Int64? {

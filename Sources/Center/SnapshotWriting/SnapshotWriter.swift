@@ -144,14 +144,20 @@ package final class SnapshotWriter {
     ///   - expiresS: expiry time in seconds since 1970.
     /// - Throws: `SQLiteError`, `SystemError`; `SnapshotError` if called twice or if the file exceeds 1 GiB.
     package func finish(event: String, version: Int64, createdS: Int64, expiresS: Int64) throws {
+        try finish(
+            Manifest(
+                event: event, version: version, created: createdS, expires: expiresS, size: 0, sha256: "", content: "",
+                attendees: 0))
+    }
+
+    /// Writes `meta` and the attendees, and syncs the file to the disk. Nothing can be added afterwards.
+    ///
+    /// - Parameter manifest: has event, version and times; its other values are not used.
+    /// - Throws: `SQLiteError`, `SystemError`; `SnapshotError` if called twice or if the file exceeds 1 GiB.
+    package func finish(_ manifest: Manifest) throws {
         let database = try unfinished()
         let meta = try database.prepare("INSERT INTO meta VALUES (?, ?)")
-        for (key, value) in [
-            ("created", String(createdS)), ("event", event), ("expires", String(expiresS)),
-            ("version", String(version)),
-        ] {
-            try meta.run(.text(key), .text(value))
-        }
+        for (key, value) in manifest.meta { try meta.run(.text(key), .text(value)) }
         let root = try database.int("SELECT rootpage FROM sqlite_schema WHERE name = 'attendees'") ?? 0
         try database.execute("COMMIT")
         statements = [:]

@@ -26,7 +26,9 @@ struct FleetProgram {
                 "trace", "FILE",
                 "instead: replay a CSV file with the columns scanner (number) or gate (name), tag (ID) or uid (hex), at, "
                     + "direction"),
-            Option("event-key-file", "FILE", "file with the event key, 32 raw bytes, for a trace with UIDs"),
+            Option(
+                "event-key-file", "FILE",
+                "file with the event key, 32 raw bytes, for a trace with UIDs; compared with that of a snapshot"),
             .brokers,
             Option(
                 "rate", "N",
@@ -68,7 +70,8 @@ struct FleetProgram {
         case (.some, .some): throw ProgramError.usage("--trace and --from-snapshot exclude each other")
         case (.some(let path), nil):
             source = .trace(path: path, key: arguments.has("event-key-file") ? try arguments.eventKey() : nil)
-        case (nil, .some(let path)): source = .snapshot(path: path)
+        case (nil, .some(let path)):
+            source = .snapshot(path: path, keyFingerprint: try arguments.eventKeyFingerprint())
         case (nil, nil): source = .synthetic(attendees: try arguments.int("attendees", 1...100_000_000) ?? 1_000)
         }
         var settings = FleetSettings(
@@ -97,7 +100,7 @@ struct FleetProgram {
             switch error {
             case .invalidPrefix: throw named("--prefix", error)
             case .unusableSnapshot: throw named("--from-snapshot", error)
-            case .eventKeyMissing: throw named("--event-key-file", error)
+            case .eventKeyMissing, .keyDiffers: throw named("--event-key-file", error)
             case .invalidTrace: throw named("--trace", error)
             case .openFileLimit: throw error
             }

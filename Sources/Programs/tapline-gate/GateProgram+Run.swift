@@ -36,8 +36,13 @@ extension GateProgram {
         let hardware = try LaneHardware(arguments)
         settings.hasTurnstile = hardware.hasTurnstile
         settings.passageMs = hardware.passageMs
+        // A key that no installed snapshot has would make every tag unknown. `--check` fails already if the current
+        // snapshot has another key; a lane that can go on with an older one does so, with an alarm.
+        try settings.requireMatchingKey(allowsOlder: !arguments.isCheck)
         return { [settings] in
-            let reloader = SnapshotReloader(SnapshotStore(folder: DataFolderPaths.snapshots(settings.folder)))
+            let reloader = SnapshotReloader(
+                SnapshotStore(folder: DataFolderPaths.snapshots(settings.folder)),
+                keyFingerprint: settings.key.fingerprint)
             reloader.check()
             let monitor = DeviceMonitor(folder: settings.folder)
             let mailbox = Mailbox<TimestampedEvent>(capacity: LaneEvent.capacity)
@@ -67,7 +72,7 @@ extension GateProgram {
         switch (arguments["event-key-file"], arguments["event-key"]) {
         case (let path?, nil):
             let key = try arguments.eventKey()
-            // A warning only. A key made by `head -c 32 /dev/urandom` with the usual umask must work for a first try.
+            // A warning only. A key file that was copied with the usual umask must work for a first try.
             if Files.status(path)?.isPrivate == false {
                 Log("gate").warning("event key can be read by other users: set mode 600", [.path: path])
             }

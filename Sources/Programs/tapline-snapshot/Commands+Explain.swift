@@ -28,8 +28,11 @@ extension Commands {
             atMs: try time("at", arguments) ?? SystemClock.nowMicroseconds() / 1_000,
             direction: try arguments.choice("direction", Direction.self) ?? .in, gate: arguments["gate"],
             insideSinceMs: try time("inside-since", arguments))
+        let fingerprint = try arguments.eventKeyFingerprint()
         return {
-            let explanation = try Explanation(Snapshot(path: NewestSnapshot.file(path)), question)
+            let snapshot = try Snapshot(path: NewestSnapshot.file(path))
+            try requireKey(fingerprint, of: snapshot)
+            let explanation = try Explanation(snapshot, question)
             print(format == .json ? try explanation.json() : explanation.text)
         }
     }

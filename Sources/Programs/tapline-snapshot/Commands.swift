@@ -8,6 +8,24 @@ enum Commands {
     private static let trustKeys = Option(
         "trust-key", "KEY", "trusted signing key: a minisign public key or a .pub file", kind: .repeated)
 
+    private static let expectedKey = Option(
+        "event-key-file", "FILE", "file with the event key; exits with 78 if the snapshot was made with another key")
+
+    /// Compares an event key with that of a snapshot.
+    ///
+    /// - Parameter fingerprint: `EventKey.fingerprint`; `nil`: nothing is compared.
+    /// - Throws: `ProgramError` (configuration) for another key.
+    static func requireKey(_ fingerprint: String?, of snapshot: Snapshot) throws {
+        try requireKey(fingerprint, snapshot.keyFingerprint, version: snapshot.version)
+    }
+
+    private static func requireKey(_ fingerprint: String?, _ wanted: String?, version: Int64) throws {
+        guard let fingerprint, let wanted, fingerprint != wanted else { return }
+        throw ProgramError.configuration(
+            "--event-key-file: the key has fingerprint \(fingerprint), but snapshot \(version) was made with the key of "
+                + "fingerprint \(wanted): use the event key file of the center")
+    }
+
     static let keygen = Command(
         "keygen", "create the key pair PREFIX.key, which signs, and PREFIX.pub, which scanners trust",
         options: [
@@ -96,14 +114,16 @@ enum Commands {
     static let verify = Command(
         "verify", positionals: "DIR", count: 1...1,
         "verify a published folder, or its manifest.json, as a scanner does; exits with 1 if it is rejected",
-        options: [trustKeys, .output]
+        options: [trustKeys, expectedKey, .output]
     ) { arguments in
+        let fingerprint = try arguments.eventKeyFingerprint()
         let keys = try arguments.all("trust-key").map { try MinisignPublicKey(setting: $0) }
         guard !keys.isEmpty else { throw ProgramError.configuration("--trust-key is required (see --help)") }
         let format = try arguments.outputFormat()
         let path = arguments.positionals[0]
         return {
             let report = try PublicationCheck(path: path, keys: keys)
+            try requireKey(fingerprint, report.manifest.key, version: report.manifest.version)
             switch format {
             case .text: print(report.text)
             case .json: print(String(decoding: try report.manifest.json(), as: UTF8.self), terminator: "")
@@ -114,12 +134,15 @@ enum Commands {
     static let inspect = Command(
         "inspect", positionals: "FILE|DIR", count: 1...1,
         "show the contents of a snapshot file, or of the newest in a folder; verifies no signature",
-        options: [.output]
+        options: [expectedKey, .output]
     ) { arguments in
         let format = try arguments.outputFormat()
         let path = arguments.positionals[0]
+        let fingerprint = try arguments.eventKeyFingerprint()
         return {
-            let summary = try SnapshotSummary(path: NewestSnapshot.file(path))
+            let file = try NewestSnapshot.file(path)
+            try requireKey(fingerprint, of: try Snapshot(path: file))
+            let summary = try SnapshotSummary(path: file)
             print(format == .json ? summary.json : summary.text)
         }
     }

@@ -41,6 +41,7 @@ extension PublicationCheck {
         var lines = [
             "snapshot \(manifest.version) of \(manifest.event) is good: "
                 + "signature, size, SHA-256, quick_check, rows, content",
+            "event ID \(manifest.eventID ?? "none"), event key fingerprint \(manifest.key ?? "none")",
             "\(manifest.attendees) tags, created \(created), expires \(expires)",
         ]
         lines += deltas.map { from in

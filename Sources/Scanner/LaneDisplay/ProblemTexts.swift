@@ -27,6 +27,7 @@ extension Alarm: ScreenText {
         case .tapsNotJournaled: "لا يمكن تسجيل المرور"
         case .noSnapshot: "لا توجد قائمة"
         case .noGate: "لا توجد بوابة"
+        case .snapshotOfOtherKey: "القائمة الجديدة لمفتاح آخر ولا تستعمل"
         case .snapshotUnreadable: "لا يمكن قراءة القائمة"
         case .olderSnapshotInUse: "تعمل قائمة أقدم"
         case .snapshotExpired: "القائمة منتهية"

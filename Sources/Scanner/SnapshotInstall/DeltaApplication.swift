@@ -90,10 +90,3 @@ extension SnapshotStore {
         }
     }
 }
-
-extension Manifest {
-    /// The rows of `meta`.
-    fileprivate var meta: KeyValuePairs<String, String> {
-        ["created": String(created), "event": event, "expires": String(expires), "version": String(version)]
-    }
-}

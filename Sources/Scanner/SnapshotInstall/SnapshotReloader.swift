@@ -40,10 +40,18 @@ package final class SnapshotReloader: Sendable {
     /// A snapshot that the lane no longer uses. Only the reloader's thread touches it from then on.
     private struct Retired: @unchecked Sendable { let snapshot: Snapshot }
     private let store: SnapshotStore
+    private let keyFingerprint: String?
+    private let isKeyOther = Atomic(false)
     private let log = Log("snapshots")
 
-    /// - Parameter store: the store whose current snapshot is opened.
-    package init(_ store: SnapshotStore) { self.store = store }
+    /// - Parameters:
+    ///   - store: the store whose current snapshot is opened.
+    ///   - keyFingerprint: `EventKey.fingerprint` of the lane's key. A snapshot of another key is not opened; `nil`:
+    ///     every snapshot is.
+    package init(_ store: SnapshotStore, keyFingerprint: String? = nil) {
+        self.store = store
+        self.keyFingerprint = keyFingerprint
+    }
 
     /// Returns the newest snapshot opened since the last call. Never blocks.
     ///
@@ -77,6 +85,9 @@ package final class SnapshotReloader: Sendable {
     /// read.
     package var isOlderThanCurrent: Bool { isOlder.load(ordering: .relaxed) }
 
+    /// Whether the current snapshot was made with another event key than the lane's, so the lane does not use it.
+    package var isCurrentOfOtherKey: Bool { isKeyOther.load(ordering: .relaxed) }
+
     /// Checks once for a new snapshot and opens it. Call it before the lane opens, so that the first tap has a
     /// snapshot.
     ///
@@ -95,10 +106,18 @@ package final class SnapshotReloader: Sendable {
             for candidate in [path] + (plan.triesOthers ? store.others() : []) {
                 do {
                     let snapshot = try Snapshot(path: candidate)
+                    let isOther = snapshot.isOfOtherKey(than: keyFingerprint)
+                    if candidate == path { isKeyOther.store(isOther, ordering: .relaxed) }
+                    if isOther {
+                        log.error(
+                            "snapshot not used: it was made with another event key",
+                            [.path: candidate, .version: snapshot.version, .reason: snapshot.keyFingerprint ?? ""])
+                        continue
+                    }
                     if plan.checksWholeFile { try snapshot.check() } else { try snapshot.probe() }
                     log.info("snapshot opened", [.version: snapshot.version, .event: snapshot.event, .path: candidate])
                     slot = snapshot
-                    isOlder.store(candidate != path, ordering: .relaxed)
+                    isOlder.store(candidate != path && !isCurrentOfOtherKey, ordering: .relaxed)
                     isReady.store(true, ordering: .releasing)
                     return
                 } catch {

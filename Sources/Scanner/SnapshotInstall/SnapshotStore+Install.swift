@@ -90,7 +90,7 @@ extension SnapshotStore {
         do {
             try Files.rename(candidate, to: folder + "/" + name)
             // The trust file is written first: a version that was current once must never be followed by an older one.
-            try save(SnapshotTrust(manifest, fileSHA256: fileSHA256))
+            try save(SnapshotTrust(manifest, fileSHA256: fileSHA256, after: trust()))
             try Files.writeAtomically(offer.manifestBytes, to: folder + "/" + Manifest.fileName)
             try Files.writeAtomically(offer.signatureBytes, to: folder + "/" + Manifest.signatureFileName)
             try Files.writeAtomically(Array((name + "\n").utf8), to: pointer)
@@ -146,10 +146,11 @@ extension SnapshotTrust {
     ///
     /// - Throws: `SnapshotRefusal` event or not-newer.
     fileprivate func check(_ manifest: Manifest) throws(SnapshotRefusal) {
-        guard event == manifest.event else {
+        guard identity.isSame(as: manifest.identity) else {
             throw SnapshotRefusal(
                 .event,
-                "'\(manifest.event)'; this scanner is pinned to '\(event)' (use an empty data folder for another event)"
+                "it is of event \(manifest.identity), and this scanner is pinned to \(identity). To use the scanner for "
+                    + "another event, upload its scans first (tapline-publisher ship), then give it another data folder"
             )
         }
         // The same file again is no rollback: it is current, or it replaces a damaged file.

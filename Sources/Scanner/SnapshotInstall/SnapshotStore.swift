@@ -42,6 +42,13 @@ package struct SnapshotStore: Sendable {
         return named.filter { $0.name != present }.sorted { $0.version > $1.version }.map { folder + "/" + $0.name }
     }
 
+    /// Returns whether an installed snapshot states the event key with this `EventKey.fingerprint`.
+    package func hasSnapshot(of fingerprint: String) -> Bool {
+        ((current().map { [$0] } ?? []) + others()).contains {
+            (try? Snapshot(path: $0))?.keyFingerprint == fingerprint
+        }
+    }
+
     /// A name for a file of `version` that no gate has open. A version has two names: the one without a file is chosen,
     /// else the one that is not current.
     func freeName(for version: Int64) -> String {

@@ -9,8 +9,10 @@ import Snapshots
 /// neither a bad sector nor an emptied snapshot folder makes a scanner accept an older snapshot. A flipped digit does
 /// not make it refuse all newer ones.
 struct SnapshotTrust: Codable, Sendable, Equatable {
-    /// The event that the first installation pinned.
+    /// Name of the pinned event, by the snapshot that was installed last.
     var event: String
+    /// UUID of the event that the first installation with a UUID pinned; `nil` before it. The name is pinned then.
+    var eventID: String?
     /// The highest version ever installed.
     var version: Int64
     /// SHA-256 of that version's full file, by its manifest.
@@ -34,14 +36,19 @@ struct SnapshotTrust: Codable, Sendable, Equatable {
         self = trust
     }
 
-    init(_ manifest: Manifest, fileSHA256: String?) {
+    /// - Parameter previous: the trust until now. Its UUID stays pinned if the manifest has none.
+    init(_ manifest: Manifest, fileSHA256: String?, after previous: SnapshotTrust? = nil) {
         event = manifest.event
+        eventID = manifest.eventID ?? previous?.eventID
         version = manifest.version
         sha256 = manifest.sha256
         created = manifest.created
         self.fileSHA256 = fileSHA256
         seen = manifest.version
     }
+
+    /// The pinned event.
+    var identity: EventIdentity { EventIdentity(name: event, id: eventID) }
 
     /// The content of a trust file.
     func file() throws -> [UInt8] {
@@ -64,7 +71,7 @@ extension SnapshotStore {
         [Files.folder(of: folder) + "/" + SnapshotStore.outerTrustName, folder + "/trust.json"]
     }
 
-    /// The event that the first installation pinned; `nil` before it.
+    /// The name of the pinned event; `nil` before the first installation.
     package var pinnedEvent: String? { trust()?.event }
 
     /// The highest version ever installed or started to install; `nil` before the first installation.
@@ -122,6 +129,7 @@ extension SnapshotTrust {
     /// The trust derived from a snapshot file, when no manifest is left.
     fileprivate init(_ snapshot: Snapshot, _ sum: String) {
         event = snapshot.event
+        eventID = snapshot.eventID
         version = snapshot.version
         sha256 = sum
         created = snapshot.createdS

@@ -49,6 +49,13 @@ extension Arguments {
         return key
     }
 
+    /// Returns `EventKey.fingerprint` of the file of `Option.eventKeyFile`; `nil` without the option.
+    ///
+    /// - Throws: `ProgramError` (configuration) if the file is not an event key.
+    package func eventKeyFingerprint() throws -> String? {
+        has("event-key-file") ? try eventKey().fingerprint : nil
+    }
+
     /// Returns the one tag that the options of `Option.tag` name.
     ///
     /// - Parameters:

@@ -72,6 +72,8 @@ package struct Arguments: Sendable {
     let values: [String: [String]]
     /// The arguments that are neither command nor option, in order.
     package let positionals: [String]
+    /// Whether `--check` is given: the settings are checked, and the command does not run.
+    package internal(set) var isCheck = false
 
     /// Creates arguments, as the parser does.
     ///

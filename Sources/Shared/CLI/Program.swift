@@ -107,7 +107,8 @@ package struct Program: Sendable {
         if rest.contains("--help") || rest.contains("-h") { return print(help(command)) }
         let isCheck = rest.contains("--check")
         do {
-            let arguments = try Program.parse(rest.filter { $0 != "--check" }, command, environment)
+            var arguments = try Program.parse(rest.filter { $0 != "--check" }, command, environment)
+            arguments.isCheck = isCheck
             let work = try await command.prepare(arguments)
             if isCheck { return print("\(name) \(command.words.joined(separator: " ")): configuration OK") }
             try await work()

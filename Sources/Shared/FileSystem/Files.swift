@@ -90,6 +90,27 @@ package enum Files {
         }
     }
 
+    /// Creates a file durably. An existing file is never changed.
+    ///
+    /// - Parameters:
+    ///   - path: path of the file; must not exist.
+    ///   - bytes: the content.
+    ///   - mode: permissions of the file, also before it is complete.
+    /// - Throws: `SystemError`; EEXIST if the path exists. After another error there is no file.
+    package static func create(_ path: String, _ bytes: [UInt8], mode: UInt32) throws {
+        try withFile(path, O_WRONLY | O_CREAT | O_EXCL, mode) { file in
+            do {
+                guard fchmod(file, mode) == 0 else { throw SystemError("chmod \(path)") }
+                try writeAll(bytes[...], to: file, path)
+                guard fsync(file) == 0 else { throw SystemError("fsync \(path)") }
+            } catch {
+                unlink(path)
+                throw error
+            }
+        }
+        try syncFolder(of: path)
+    }
+
     /// Overwrites a part of an existing file. Does not sync the file.
     ///
     /// - Parameters:

@@ -45,6 +45,20 @@ package struct EventKey: Sendable {
         mac = HMACSHA256(key: bytes)
     }
 
+    /// The public name of the key: 16 lower-case hexadecimal digits, the first 8 bytes of HMAC-SHA-256(event key, ASCII
+    /// `tapline event key`).
+    ///
+    /// It tells two keys apart and does not reveal them. Registry and snapshots carry it, so that another key is refused.
+    package var fingerprint: String {
+        let digits = String(mac.authenticate64(Array("tapline event key".utf8)), radix: 16)
+        return String(repeating: "0", count: 16 - digits.utf8.count) + digits
+    }
+
+    /// Returns whether a text has the form of a fingerprint.
+    package static func isFingerprint(_ text: String) -> Bool {
+        text.utf8.count == 16 && text.utf8.allSatisfy { (48...57).contains($0) || (97...102).contains($0) }
+    }
+
     /// Computes the tag ID of an identity.
     package func tagID(of identity: TagIdentity) -> TagID {
         TagID(rawValue: Int64(bitPattern: mac.authenticate64(identity.bytes)))

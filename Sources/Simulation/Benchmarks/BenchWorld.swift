@@ -65,8 +65,11 @@ package struct BenchWorld: Sendable {
             let starts = day * BenchWorld.daySeconds
             try writer.add(Day(day: "day \(day)", starts: starts, ends: starts + BenchWorld.daySeconds))
         }
-        try writer.finish(
-            event: "Bench", version: version, createdS: nowS - 86_400, expiresS: nowS + 30 * BenchWorld.daySeconds)
+        var manifest = Manifest(
+            event: "Bench", version: version, created: nowS - 86_400, expires: nowS + 30 * BenchWorld.daySeconds,
+            size: 0, sha256: "", content: "", attendees: Int64(tags.count))
+        manifest.key = key.fingerprint
+        try writer.finish(manifest)
     }
 
     /// Fills a journal with admitted scans of past days, the last one now.

@@ -99,10 +99,14 @@ package final class Fleet: Sendable {
         switch settings.source {
         case .synthetic(let attendees):
             world = FleetWorld(attendees: attendees, scanners: scanners.count, seed: settings.seed)
-        case .snapshot(let path):
-            do { world = try FleetWorld(Snapshot(path: path), scanners: scanners) } catch let error as SnapshotError {
-                throw FleetError.unusableSnapshot("\(error)")
-            }
+        case .snapshot(let path, let fingerprint):
+            do {
+                let snapshot = try Snapshot(path: path)
+                if let fingerprint, let wanted = snapshot.keyFingerprint, wanted != fingerprint {
+                    throw FleetError.keyDiffers(given: fingerprint, snapshot: wanted)
+                }
+                world = try FleetWorld(snapshot, scanners: scanners)
+            } catch let error as SnapshotError { throw FleetError.unusableSnapshot("\(error)") }
         case .trace(let path, let key):
             world = FleetWorld(scanners: scanners.count)
             taps = try FleetTrace(path: path, scanners: scanners.count, key: key, limit: settings.scans).taps

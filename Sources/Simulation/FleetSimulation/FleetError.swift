@@ -12,6 +12,8 @@ package enum FleetError: OperationError, Equatable {
     case invalidTrace(path: String, line: Int, detail: String)
     /// A trace has UIDs, and no event key is set.
     case eventKeyMissing(path: String)
+    /// The snapshot was made with another event key. The texts are `EventKey.fingerprint`.
+    case keyDiffers(given: String, snapshot: String)
 
     /// Always `.configuration`: other settings or another file correct each of these errors.
     package var category: ErrorCategory { .configuration }
@@ -26,6 +28,8 @@ package enum FleetError: OperationError, Equatable {
         case .unusableSnapshot(let detail): "cannot draw taps from the snapshot: \(detail)"
         case .invalidTrace(let path, let line, let detail): "\(path), line \(line): \(detail)"
         case .eventKeyMissing(let path): "\(path): the column 'uid' requires the event key"
+        case .keyDiffers(let given, let snapshot):
+            "the key has fingerprint \(given), but the snapshot was made with the key of fingerprint \(snapshot)"
         }
     }
 }

@@ -6,8 +6,8 @@ package struct FleetSettings: Sendable {
     package enum Source: Sendable {
         /// Invented attendees, all of them admitted. The journals name neither gate nor snapshot.
         case synthetic(attendees: Int)
-        /// The tags, passes and gates of a snapshot file.
-        case snapshot(path: String)
+        /// The tags, passes and gates of a snapshot file. A snapshot that states another `keyFingerprint` is refused.
+        case snapshot(path: String, keyFingerprint: String? = nil)
         /// A CSV file, see `FleetTrace`. `key` derives tag IDs from UIDs.
         case trace(path: String, key: EventKey?)
     }

@@ -50,7 +50,7 @@ final class SystemUnderTest {
     func importing(_ csv: String) throws {
         let path = folder.file("import.csv")
         try Files.writeAtomically(Array(csv.utf8), to: path)
-        try administer("import", path, "--event-key-file", eventKeyFile)
+        try administer("import", path, "--event-key-file", eventKeyFile, "--make-zones")
     }
 
     func export() throws {

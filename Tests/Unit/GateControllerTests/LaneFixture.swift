@@ -38,7 +38,8 @@ struct LaneFixture {
         version: Int64, policy: String = "{}", hall: String = "Hall", gate: String = "Hall north",
         expiresS: Int64? = nil,
         lists scanner: String? = "gate-7", without missing: Person? = nil, days: ClosedRange<Int64>? = nil,
-        createdS: Int64 = LaneFixture.day, crowd: Int64 = 0, isOpenToAll: Bool = false
+        createdS: Int64 = LaneFixture.day, crowd: Int64 = 0, isOpenToAll: Bool = false,
+        fingerprint: String? = nil
     ) throws {
         let name = SnapshotFileName.of(version)
         let writer = try SnapshotWriter(path: data + "/snapshots/" + name)
@@ -75,9 +76,11 @@ struct LaneFixture {
         try writer.addGate(id: 8, name: "Entrance", zone: 4)
         if let scanner { try writer.addScanner(scanner, gate: 7) }
         try writer.addScanner("spare", gate: nil)
-        try writer.finish(
-            event: "Test", version: version, createdS: createdS,
-            expiresS: expiresS ?? LaneFixture.day + 10 * 365 * 86_400)
+        var manifest = Manifest(
+            event: "Test", version: version, created: createdS,
+            expires: expiresS ?? LaneFixture.day + 10 * 365 * 86_400, size: 0, sha256: "", content: "", attendees: 0)
+        manifest.key = fingerprint
+        try writer.finish(manifest)
         try Files.writeAtomically(Array((name + "\n").utf8), to: data + "/snapshots/current")
     }
 

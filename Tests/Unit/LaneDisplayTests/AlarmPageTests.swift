@@ -23,8 +23,9 @@ import Testing
     }
 
     private static let alarms: [Alarm] = [
-        .tapsNotJournaled, .noSnapshot, .noGate, .snapshotUnreadable, .olderSnapshotInUse, .snapshotExpired,
-        .diskFull(percent: 85), .clockNotTrusted, .passageSensorFailed, .damagedJournals(2), .commandsUnreadable,
+        .tapsNotJournaled, .noSnapshot, .noGate, .snapshotOfOtherKey, .snapshotUnreadable, .olderSnapshotInUse,
+        .snapshotExpired, .diskFull(percent: 85), .clockNotTrusted, .passageSensorFailed, .damagedJournals(2),
+        .commandsUnreadable,
         .commandsNotPersisted, .controlSocketFailed, .journalMaintenanceFailed(.other("CAUSE")),
         .journal(.walNotPreallocated(.other("CAUSE"))), .journal(.reserveInUse(remaining: 3, total: 64)),
     ]
@@ -35,19 +36,20 @@ import Testing
         case .tapsNotJournaled: 0
         case .noSnapshot: 1
         case .noGate: 2
-        case .snapshotUnreadable: 3
-        case .olderSnapshotInUse: 4
-        case .snapshotExpired: 5
-        case .diskFull: 6
-        case .clockNotTrusted: 7
-        case .passageSensorFailed: 8
-        case .damagedJournals: 9
-        case .commandsUnreadable: 10
-        case .commandsNotPersisted: 11
-        case .controlSocketFailed: 12
-        case .journalMaintenanceFailed: 13
-        case .journal(.walNotPreallocated): 14
-        case .journal(.reserveInUse): 15
+        case .snapshotOfOtherKey: 3
+        case .snapshotUnreadable: 4
+        case .olderSnapshotInUse: 5
+        case .snapshotExpired: 6
+        case .diskFull: 7
+        case .clockNotTrusted: 8
+        case .passageSensorFailed: 9
+        case .damagedJournals: 10
+        case .commandsUnreadable: 11
+        case .commandsNotPersisted: 12
+        case .controlSocketFailed: 13
+        case .journalMaintenanceFailed: 14
+        case .journal(.walNotPreallocated): 15
+        case .journal(.reserveInUse): 16
         }
     }
 

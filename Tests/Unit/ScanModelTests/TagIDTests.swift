@@ -24,6 +24,14 @@ struct TagIDTests {
         #expect(key.tagID(of: identity).rawValue == expected)
     }
 
+    /// `hmac.digest(key, b"tapline event key", "sha256")[:8].hex()`
+    @Test func fingerprintMatchesVector() throws {
+        #expect(try #require(EventKey(TagIDTests.counting)).fingerprint == "75fcbeb8b29f40d9")
+        let fingerprint = try #require(EventKey(TagIDTests.ones)).fingerprint
+        #expect(EventKey.isFingerprint(fingerprint) && fingerprint != "75fcbeb8b29f40d9")
+        #expect(!EventKey.isFingerprint("75FCBEB8B29F40D9") && !EventKey.isFingerprint(""))
+    }
+
     @Test func eventKeyRequires32Bytes() {
         for count in [0, 16, 31, 33, 64] { #expect(EventKey([UInt8](repeating: 1, count: count)) == nil) }
     }

@@ -8,6 +8,10 @@ package struct ImportOptions: Sendable {
     package var replaceTags = false
     /// Allow `voidMissing` and `replaceTags` to remove more than `shrinkLimitPercent`.
     package var allowShrink = false
+    /// Create zones that the list names and the registry does not have. A registry without zones takes all of them.
+    package var makeZones = false
+    /// `EventKey.fingerprint` of the key that the list's tag IDs are made with; `nil`: the list has tag IDs only.
+    package var keyFingerprint: String?
 
     /// A list without more attendees or tags than this percentage is probably incomplete.
     package static let shrinkLimitPercent = 10

@@ -57,6 +57,7 @@ struct ListImport {
         try matchWithinList()
         guard rejected.isEmpty else { throw rejected }
         try storeAccessSets(accessSets)
+        if !options.makeZones { try resolver.requireKnownZones() }
         try lock()
         try match()
         guard rejected.isEmpty else { throw rejected }

@@ -35,6 +35,8 @@ final class PassResolver {
 
     private let connection: PostgresConnection
     private var zones: [String: Int64] = [:]
+    /// The zones before the import.
+    private let knownZones: [String]
     private(set) var named: [String: Pass] = [:]
     private var shared: [Set<Access>: Int64] = [:]
     private(set) var zonesMade: [String] = []
@@ -47,6 +49,7 @@ final class PassResolver {
         self.connection = connection
         let zones = try connection.query("SELECT id, name FROM tapline.zones")
         for row in 0..<zones.rowCount { self.zones[zones.text(row, 1)] = zones.int(row, 0) }
+        knownZones = self.zones.keys.sorted()
         let access = try connection.query(
             """
             SELECT id, pass_id, zone_id, nullif(valid_from, '-infinity'), nullif(valid_until, 'infinity')
@@ -189,6 +192,23 @@ final class PassResolver {
             Log("registry").info("joined pass differs from its parts, used unchanged", [.name: name])
         }
         return pass.id
+    }
+
+    /// Refuses the zones that were created, because their names may be typing errors. The caller's transaction undoes
+    /// them.
+    ///
+    /// A registry without zones takes all zones of a first list, unless two of their names look like one.
+    ///
+    /// - Throws: `RegistryError.zonesMissing`.
+    func requireKnownZones() throws {
+        let unknown = zonesMade.compactMap { name -> RegistryError.UnknownName? in
+            guard knownZones.isEmpty else {
+                return RegistryError.UnknownName(name, near: NearestName.matches(name, in: knownZones))
+            }
+            let twins = zonesMade.filter { NearestName.isMisspelling(name, of: $0) }
+            return twins.isEmpty ? nil : RegistryError.UnknownName(name, near: twins)
+        }
+        guard unknown.isEmpty else { throw RegistryError.zonesMissing(unknown) }
     }
 
     private func zone(_ name: String) throws -> Int64 {

@@ -10,7 +10,7 @@ extension RegistryStore {
     ///
     /// Passes are found by name. An attendee is found by `external_ref`, otherwise by a tag and the same name.
     /// Attendees that are found are updated where they differ; the others are added. No attendee is deleted. Zones that
-    /// do not exist are created. Importing the same list again writes nothing.
+    /// do not exist are created if the options allow it. Importing the same list again writes nothing.
     ///
     /// Imports run one after the other. Other changes of attendees and tags wait while an import compares and stores.
     ///
@@ -19,7 +19,8 @@ extension RegistryStore {
     ///   - passes: imported before the list.
     ///   - progress: called often.
     /// - Returns: the number of changes; for a dry run, of the changes that were undone.
-    /// - Throws: `ImportRejected` for invalid rows, and for rows that contradict the database (an unknown pass, a tag
+    /// - Throws: `RegistryError.keyDiffers` and `RegistryError.zonesMissing` before anything is stored;
+    ///   `ImportRejected` for invalid rows, and for rows that contradict the database (an unknown pass, a tag
     ///   of another attendee); `RegistryError.shrinks` if `ImportOptions` does not allow the number of removals;
     ///   `RegistryError`, `PostgresError`, and the errors of `RegistrationSource.read`.
     package func `import`(
@@ -28,14 +29,19 @@ extension RegistryStore {
     ) throws -> ImportSummary {
         try change {
             try waitForOtherImports()
+            try requireKey(options.keyFingerprint)
             if options.isDryRun { try connection.execute("SAVEPOINT dry_run") }
             let resolver = try PassResolver(connection)
-            if let passes { try resolver.store(passes) }
+            if let passes {
+                try resolver.store(passes)
+                if !options.makeZones { try resolver.requireKnownZones() }
+            }
             var summary = ImportSummary()
             if let list {
                 var listImport = ListImport(connection, list, resolver, options)
                 summary = try listImport.run(progress)
             }
+            try noteKey(options.keyFingerprint)
             summary.isDryRun = options.isDryRun
             summary.passesMade = resolver.passesMade
             summary.passesChanged = resolver.passesChanged

@@ -18,10 +18,36 @@ struct RegistryReader {
     /// (scanners without further snapshots).
     static let days = -1...14
 
-    /// Returns the name of the event, or `nil` if the database has none yet.
-    func eventName() throws -> String? {
-        let rows = try connection.query("SELECT name FROM tapline.event")
-        return rows.rowCount == 0 ? nil : rows.text(0, 0)
+    /// The event as in the registry.
+    struct Event {
+        /// `nil` if none is set.
+        let name: String?
+        let id: String?
+        let keyFingerprint: String?
+        let codeCase: String
+
+        /// Creates a manifest without the values of the file.
+        ///
+        /// - Parameter name: the name of the event.
+        func manifest(
+            of name: String, version: Int64, created: Int64, expires: Int64, content: String, attendees: Int64
+        ) -> Manifest {
+            var manifest = Manifest(
+                event: name, version: version, created: created, expires: expires, size: 0, sha256: "",
+                content: content, attendees: attendees)
+            manifest.eventID = id
+            manifest.key = keyFingerprint
+            manifest.codeCase = codeCase
+            return manifest
+        }
+    }
+
+    /// Returns the event with its name, UUID and key.
+    func event() throws -> Event {
+        let rows = try connection.query("SELECT name, id, key_fingerprint, code_case FROM tapline.event_settings")
+        return Event(
+            name: rows.optionalText(0, 0), id: rows.optionalText(0, 1), keyFingerprint: rows.optionalText(0, 2),
+            codeCase: rows.text(0, 3))
     }
 
     /// A snapshot that was published from this database. Times in seconds since 1970.

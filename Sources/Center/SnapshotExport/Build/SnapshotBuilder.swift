@@ -44,7 +44,7 @@ struct SnapshotBuilder {
         var manifest = list.manifest
         manifest.content = content
         if let freshSinceS = settings.freshSinceS, let published,
-            !published.isDue(freshSinceS: freshSinceS, nowS: manifest.created), published.event == manifest.event,
+            !published.isDue(freshSinceS: freshSinceS, nowS: manifest.created), published.hasEventOf(manifest),
             published.content == content
         {
             folder.removeUnfinished()
@@ -52,12 +52,12 @@ struct SnapshotBuilder {
         }
         let other = list.last.flatMap { mayJoin && canJoin($0, content, nowS: manifest.created) ? $0 : nil }
         if let other {
-            manifest = Manifest(
-                event: manifest.event, version: other.version, created: other.createdS, expires: other.expiresS,
-                size: 0, sha256: "", content: content, attendees: manifest.attendees)
+            manifest = list.event.manifest(
+                of: manifest.event, version: other.version, created: other.createdS, expires: other.expiresS,
+                content: content,
+                attendees: manifest.attendees)
         }
-        try list.writer.finish(
-            event: manifest.event, version: manifest.version, createdS: manifest.created, expiresS: manifest.expires)
+        try list.writer.finish(manifest)
         manifest.size = Int64(Files.status(folder.building)?.size ?? 0)
         manifest.sha256 = try Files.sha256Hex(folder.building)
         guard other.map({ $0.sha256 == manifest.sha256 }) ?? true else {
@@ -83,6 +83,7 @@ struct SnapshotBuilder {
 
     /// A registration list after it was read.
     private struct List {
+        let event: RegistryReader.Event
         /// Lacks the values that are known only after the file is finished.
         let manifest: Manifest
         /// Has everything except the tags.
@@ -93,7 +94,8 @@ struct SnapshotBuilder {
     }
 
     private func read(_ registry: RegistryReader) throws -> List {
-        let event = try eventName(registry.eventName())
+        let event = try registry.event()
+        let name = try eventName(event.name)
         let published = try registry.published()
         let now = try registry.nowS()
         let largest = try registry.largest()
@@ -106,12 +108,13 @@ struct SnapshotBuilder {
         guard tags.count > 0 || settings.allowEmpty else { throw ExportRejection.empty }
         if !settings.allowShrink { try checkCount(tags.count, published) }
         let version = max(now, max(published.last?.version ?? 0, folder.lastVersion) + 1)
-        let manifest = Manifest(
-            event: event, version: version, created: now, expires: now + settings.expiresInS, size: 0, sha256: "",
-            content: "", attendees: tags.count)
-        return List(manifest: manifest, writer: writer, tags: tags, last: published.last)
+        let manifest = event.manifest(
+            of: name, version: version, created: now, expires: now + settings.expiresInS, content: "",
+            attendees: tags.count)
+        return List(event: event, manifest: manifest, writer: writer, tags: tags, last: published.last)
     }
 
+    /// An event that only the settings name has no UUID. Scanners then pin its name, and the UUID later.
     private func eventName(_ inDatabase: String?) throws(SnapshotExportError) -> String {
         switch (inDatabase, settings.event) {
         case (let name?, nil), (nil, let name?): return name

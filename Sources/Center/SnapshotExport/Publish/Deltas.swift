@@ -31,7 +31,7 @@ struct Deltas {
 
     /// Returns the verified changeset from the published snapshot to the new file, or `nil` if none can be made.
     func changeset(from published: Manifest, to made: Manifest) -> [UInt8]? {
-        guard limit > 0, published.event == made.event else { return nil }
+        guard limit > 0, published.identity.isSame(as: made.identity) else { return nil }
         let old = folder.path + "/" + published.file
         do {
             guard try Files.sha256Hex(old) == published.sha256 else {

@@ -24,6 +24,7 @@ extension Center {
             Option(
                 "uid-bytes", "N",
                 "length of all UIDs, in bytes (default 4 for decimal UIDs of at most 10 digits, 7 for longer ones)"),
+            makeZones("create zones that the list names and the registry does not have"),
             .toggle("dry-run", "report the result and roll it back"),
             .toggle(
                 "void-missing",
@@ -48,6 +49,8 @@ extension Center {
         options.voidMissing = arguments.has("void-missing")
         options.replaceTags = arguments.has("replace-tags")
         options.allowShrink = arguments.has("allow-shrink")
+        options.makeZones = arguments.has("make-zones")
+        options.keyFingerprint = try arguments.eventKeyFingerprint()
         let (sources, passes) = (try sources(of: arguments), arguments["passes"])
         return { [options] in
             let passes = try passes.map { path in try naming(path) { try PassCSV(path) } }

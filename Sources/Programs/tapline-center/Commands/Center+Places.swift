@@ -2,7 +2,7 @@ import CLI
 import Registry
 
 extension Center {
-    static let places = [zoneAdd, zoneSet, zoneList, gateAdd, gateSet, gateList]
+    static let places = [zoneAdd, zoneSet, zoneRemove, zoneList, gateAdd, gateSet, gateRemove, gateList]
 
     private static let capacityRange = 0...100_000_000
 
@@ -33,6 +33,28 @@ extension Center {
             ? .clear : try arguments.int("capacity", capacityRange).map { .set($0) } ?? .keep
         return {
             try withRegistry(url) { try $0.setZone(name, newName: newName, parent: parent, capacity: capacity) }
+        }
+    }
+
+    private static let zoneRemove = Command(
+        "zone remove", positionals: "NAME", count: 1...1,
+        "remove a zone without gates, passes, inner zones and people", options: [databaseURL]
+    ) { arguments in
+        let (url, name) = (try database(arguments), arguments.positionals[0])
+        return {
+            try withRegistry(url) { try $0.removeZone(name) }
+            print("zone '\(name)' is removed")
+        }
+    }
+
+    private static let gateRemove = Command(
+        "gate remove", positionals: "NAME", count: 1...1, "remove a gate without scanners and scans",
+        options: [databaseURL]
+    ) { arguments in
+        let (url, name) = (try database(arguments), arguments.positionals[0])
+        return {
+            try withRegistry(url) { try $0.removeGate(name) }
+            print("gate '\(name)' is removed")
         }
     }
 

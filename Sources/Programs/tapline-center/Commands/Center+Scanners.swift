@@ -10,13 +10,16 @@ extension Center {
         options: [
             databaseURL, Option("gate", "NAME", "default gate; created if missing (with --zone)"),
             Option("zone", "NAME", "zone on the inner side of that gate; created if missing"),
+            makeZones("create them although an existing name is nearly the same"),
         ]
     ) { arguments in
         let (url, id) = (try database(arguments), try ScannerID(argument: arguments.positionals[0]))
-        let (gate, zone) = (arguments["gate"], arguments["zone"])
+        let (gate, zone, makes) = (arguments["gate"], arguments["zone"], arguments.has("make-zones"))
         guard zone == nil || gate != nil else { throw ProgramError.usage("--zone needs --gate, which leads into it") }
         return {
-            let waiting = try withRegistry(url) { try $0.addScanner(id, gate: gate, zone: zone) }
+            let waiting = try withRegistry(url) {
+                try $0.addScanner(id, gate: gate, zone: zone, allowsSimilar: makes)
+            }
             print(
                 "scanner \(id) is enrolled; "
                     + (waiting == 0

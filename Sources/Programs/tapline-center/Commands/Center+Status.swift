@@ -27,6 +27,8 @@ extension Center {
     private static let overview = """
         SELECT row_to_json(facts) FROM (
             SELECT (SELECT name FROM tapline.event) AS event,
+                (SELECT id FROM tapline.event) AS event_id,
+                (SELECT key_fingerprint FROM tapline.event_settings) AS event_key,
                 (SELECT time_zone FROM tapline.event_settings) AS time_zone,
                 tapline.day_start() AS day_start,
                 (SELECT max(version) FROM tapline.schema_migrations) AS schema,

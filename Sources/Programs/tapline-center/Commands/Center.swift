@@ -9,6 +9,9 @@ enum Center {
         "database-url", "URL", "database, a libpq connection URI: postgresql://USER@HOST:PORT/DATABASE", kind: .secret,
         required: true)
 
+    /// `--make-zones`: permits new zones whose names may be typing errors.
+    static func makeZones(_ effect: String) -> Option { .toggle("make-zones", effect) }
+
     /// Returns the URL of the database, checked without connecting.
     static func database(_ arguments: Arguments) throws -> String {
         let url = try arguments.required("database-url")
@@ -63,6 +66,11 @@ enum Center {
     private static func hint(_ error: RegistryError) -> String? {
         switch error {
         case .zoneMissing: "tapline-center zone list"
+        case .zonesMissing: "correct the list, or create them with --make-zones"
+        case .nameResembles: "use the existing name, or --make-zones if the new one is intended"
+        case .placeInUse: nil
+        case .keyDiffers: "tapline-center event key --event-key-file FILE prints the fingerprint of a file"
+        case .invalidTimeZone: "--time-zone"
         case .gateMissing: "tapline-center gate list"
         case .gateLeadsInto: "tapline-center gate set"
         case .gateNeedsZone: "use --zone NAME"

@@ -1,5 +1,8 @@
+import DataFolder
 import ScanJournal
 package import ScanModel
+import SnapshotInstall
+import Snapshots
 
 extension Lane {
     /// The settings of a lane, constant while it runs.
@@ -72,6 +75,20 @@ extension Lane {
             self.gateName = gateName
             self.format = format
             self.readers = readers
+        }
+
+        /// Compares the event key with the snapshots in the data folder.
+        ///
+        /// - Parameter allowsOlder: whether an older installed snapshot of this key is enough. The lane then opens with
+        ///   it and raises an alarm.
+        /// - Throws: `LaneError.keyDiffers` if the current snapshot was made with another key.
+        package func requireMatchingKey(allowsOlder: Bool) throws {
+            let store = SnapshotStore(folder: DataFolderPaths.snapshots(folder))
+            guard let current = store.current().flatMap({ try? Snapshot(path: $0) }),
+                let wanted = current.keyFingerprint, current.isOfOtherKey(than: key.fingerprint)
+            else { return }
+            if allowsOlder, store.hasSnapshot(of: key.fingerprint) { return }
+            throw LaneError.keyDiffers(given: key.fingerprint, snapshot: wanted, version: current.version)
         }
 
         /// Index of standard input in `readers`; `nil` if it is not a reader.

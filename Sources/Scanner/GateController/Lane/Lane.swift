@@ -228,14 +228,24 @@ package final class Lane {
 package enum LaneError: OperationError {
     /// Number of taps that could not be journaled.
     case tapsNotJournaled(Int)
+    /// The installed snapshot was made with another event key. The texts are `EventKey.fingerprint`.
+    case keyDiffers(given: String, snapshot: String, version: Int64)
 
-    /// `failure`: the journal, not the input, is at fault.
-    package var category: ErrorCategory { .failure }
+    /// `configuration` for a key that is not the event's. A tap that is not journaled is a failure of the disk.
+    package var category: ErrorCategory {
+        switch self {
+        case .tapsNotJournaled: .failure
+        case .keyDiffers: .configuration
+        }
+    }
 
-    /// The number of taps.
+    /// The number of taps, or both keys and what to do.
     package var description: String {
         switch self {
         case .tapsNotJournaled(let count): "\(count) taps could not be journaled"
+        case .keyDiffers(let given, let snapshot, let version):
+            "the event key has fingerprint \(given), but the installed snapshot \(version) was made with the key of "
+                + "fingerprint \(snapshot), so every tag would be unknown: use the event key file of the center"
         }
     }
 }

@@ -46,6 +46,9 @@ final class SnapshotBinding {
     /// Whether the lane uses an older snapshot because the installed one cannot be opened or read.
     var usesOlderSnapshot: Bool { snapshot != nil && reloader.isOlderThanCurrent }
 
+    /// Whether the installed snapshot was made with another event key. The lane keeps the one that it has.
+    var rejectsOtherKey: Bool { reloader.isCurrentOfOtherKey }
+
     /// Whether a look-up has failed since the last call.
     func takeFault() -> Bool {
         defer { hasUnreportedFault = false }

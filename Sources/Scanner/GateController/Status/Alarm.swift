@@ -9,6 +9,8 @@ package enum Alarm: Hashable, Sendable, CustomStringConvertible {
     case tapsNotJournaled
     case noSnapshot
     case noGate
+    /// The installed snapshot was made with another event key. The lane keeps the one that it has.
+    case snapshotOfOtherKey
     case snapshotUnreadable
     /// The installed snapshot cannot be opened or read.
     case olderSnapshotInUse
@@ -33,6 +35,7 @@ package enum Alarm: Hashable, Sendable, CustomStringConvertible {
         case .tapsNotJournaled: "taps cannot be journaled"
         case .noSnapshot: "no snapshot"
         case .noGate: "no gate"
+        case .snapshotOfOtherKey: "new snapshot not used: it was made with another event key"
         case .snapshotUnreadable: "snapshot cannot be read"
         case .olderSnapshotInUse: "an older snapshot is in use"
         case .snapshotExpired: "snapshot expired"

@@ -145,6 +145,7 @@ final class LaneMonitor {
         var alarms: [Alarm] = []
         if !journal.isJournaling { alarms.append(.tapsNotJournaled) }
         if binding.snapshot == nil { alarms.append(.noSnapshot) } else if binding.gate == nil { alarms.append(.noGate) }
+        if binding.rejectsOtherKey { alarms.append(.snapshotOfOtherKey) }
         if !binding.isReadable { alarms.append(.snapshotUnreadable) }
         if binding.usesOlderSnapshot { alarms.append(.olderSnapshotInUse) }
         if let snapshot = binding.snapshot, clock.isTrusted, clock.nowMs / 1_000 >= snapshot.expiresS {

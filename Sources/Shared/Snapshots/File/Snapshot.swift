@@ -16,8 +16,14 @@ package final class Snapshot {
     package let path: String
     /// Version of the snapshot, from 1.
     package let version: Int64
-    /// The event's name.
+    /// The event's name, which may change.
     package let event: String
+    /// The event's UUID in lower case; `nil` in a snapshot of an older program.
+    package let eventID: String?
+    /// `EventKey.fingerprint` of the event; `nil` if the registry did not know the key, or an older program wrote it.
+    package let keyFingerprint: String?
+    /// How codes are compared: `exact` or `fold`; `nil` in a snapshot of an older program, which means `exact`.
+    package let codeCase: String?
     /// Seconds since 1970.
     package let createdS: Int64
     /// Seconds since 1970.
@@ -55,6 +61,9 @@ package final class Snapshot {
         let rows = SnapshotRows(database: database, path: path)
         version = try rows.metaNumber("version")
         event = try rows.meta("event")
+        eventID = try rows.optionalMeta("event_id", EventIdentity.isID)
+        keyFingerprint = try rows.optionalMeta("key", EventKey.isFingerprint)
+        codeCase = try rows.optionalMeta("code_case") { !$0.isEmpty }
         createdS = try rows.metaNumber("created")
         expiresS = try rows.metaNumber("expires")
         passes = try rows.passes()
@@ -69,6 +78,17 @@ package final class Snapshot {
         try database.execute("BEGIN")
         lookup = try database.prepare("SELECT status, pass, attendee FROM attendees WHERE uid = ?")
     }
+
+    /// Returns whether the snapshot states an event key, and it is another one.
+    ///
+    /// - Parameter fingerprint: `EventKey.fingerprint`; `nil`: no key, and the result is `false`.
+    package func isOfOtherKey(than fingerprint: String?) -> Bool {
+        guard let fingerprint, let keyFingerprint else { return false }
+        return fingerprint != keyFingerprint
+    }
+
+    /// The event's UUID and name.
+    package var identity: EventIdentity { EventIdentity(name: event, id: eventID) }
 
     /// Looks up a tag: one bind, one step down the index, one reset. Allocates nothing.
     ///

@@ -12,6 +12,14 @@ struct SnapshotRows {
         return value
     }
 
+    /// - Returns: `nil` without the key.
+    /// - Throws: `SnapshotError` for a value that is not valid, `SQLiteError`.
+    func optionalMeta(_ key: String, _ isValid: (String) -> Bool) throws -> String? {
+        guard let value = try database.text("SELECT value FROM meta WHERE key = ?", .text(key)) else { return nil }
+        guard isValid(value) else { throw SnapshotError(path: path, detail: "meta \(key) is '\(value)'") }
+        return value
+    }
+
     func metaNumber(_ key: String) throws -> Int64 {
         let text = try meta(key)
         guard let number = Int64(text), number >= 0 else {

@@ -25,7 +25,8 @@ package struct SnapshotSummary: Sendable {
             if attendee.pass == 0 { withoutPass += 1 }
         }
         entries = [
-            ("event", .text(snapshot.event)), ("version", .number(snapshot.version)),
+            ("event", .text(snapshot.event)), ("event_id", .text(snapshot.eventID ?? "")),
+            ("key", .text(snapshot.keyFingerprint ?? "")), ("version", .number(snapshot.version)),
             ("created", .text(UTCTime.text(microseconds: snapshot.createdS * 1_000_000))),
             ("expires", .text(UTCTime.text(microseconds: snapshot.expiresS * 1_000_000))),
             ("tags", .number(Int64(try snapshot.count()))), ("active", .number(byStatus[.active] ?? 0)),

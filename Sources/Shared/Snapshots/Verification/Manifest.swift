@@ -69,8 +69,14 @@ package struct Manifest: Codable, Hashable, Sendable {
 
     /// Format number of this manifest.
     package var format = Manifest.format
-    /// The event's name.
+    /// The event's name, which may change.
     package var event: String
+    /// The event's UUID in lower case; `nil` without one. Manifests of older programs lack the key.
+    package var eventID: String?
+    /// `EventKey.fingerprint` of the event; `nil` if it is not known. Manifests of older programs lack the key.
+    package var key: String?
+    /// How codes are compared: `exact` or `fold`. Manifests of older programs lack the key, which means `exact`.
+    package var codeCase: String?
     /// Version of the snapshot, from 1; higher for each publication.
     package var version: Int64
     /// Seconds since 1970.
@@ -91,6 +97,15 @@ package struct Manifest: Codable, Hashable, Sendable {
     package var compressed: Package?
     /// Deltas from older versions to this one, the newest first. Manifests of older programs lack the key.
     package var deltas: [Delta]? = []
+
+    private enum CodingKeys: String, CodingKey {
+        case format, event, key, version, created, expires, file, size, sha256, content, attendees, compressed, deltas
+        case eventID = "event_id"
+        case codeCase = "code_case"
+    }
+
+    /// The event's UUID and name.
+    package var identity: EventIdentity { EventIdentity(name: event, id: eventID) }
 
     /// Creates a manifest without deltas. The name of the file follows from the version.
     ///
@@ -130,6 +145,23 @@ package struct Manifest: Codable, Hashable, Sendable {
             size: Int64(Files.status(path)?.size ?? 0), sha256: try Files.sha256Hex(path),
             content: try SnapshotContent.hash(path: path), attendees: Int64(try snapshot.count()),
             compressed: compressed)
+        eventID = snapshot.eventID
+        key = snapshot.keyFingerprint
+        codeCase = snapshot.codeCase
+    }
+
+    /// The rows of the table `meta` in the snapshot file, in order of their keys.
+    package var meta: [(key: String, value: String)] {
+        let rows = [
+            ("code_case", codeCase), ("created", String(created)), ("event", event), ("event_id", eventID),
+            ("expires", String(expires)), ("key", key), ("version", String(version)),
+        ]
+        return rows.compactMap { key, value in value.map { (key, $0) } }
+    }
+
+    /// Returns whether the values of the event are equal: its UUID, name, key and comparison of codes.
+    package func hasEventOf(_ other: Manifest) -> Bool {
+        identity == other.identity && key == other.key && codeCase == other.codeCase
     }
 
     /// Parses and checks a manifest.
@@ -173,6 +205,8 @@ package struct Manifest: Codable, Hashable, Sendable {
         }
         try demand((1..<Bounds.uint).contains(version), "version \(version)")
         try demand(file == SnapshotFileName.of(version), "the file of version \(version) cannot be '\(file)'")
+        try demand(eventID.map(EventIdentity.isID) ?? true, "event_id '\(eventID ?? "")' is not a UUID")
+        try demand(key.map(EventKey.isFingerprint) ?? true, "key '\(key ?? "")' is not a fingerprint")
         try demand(created >= 0 && expires > created, "created \(created), expires \(expires)")
         try demand(attendees >= 0, "attendees \(attendees)")
         try demand(Manifest.isDigest(content), "content '\(content)' is not a SHA-256")

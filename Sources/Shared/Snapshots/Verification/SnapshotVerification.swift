@@ -95,12 +95,14 @@ package enum SnapshotVerification {
     }
 
     private static func compare(_ snapshot: Snapshot, _ manifest: Manifest) throws {
-        guard snapshot.event == manifest.event, snapshot.version == manifest.version,
-            snapshot.createdS == manifest.created, snapshot.expiresS == manifest.expires
+        guard snapshot.event == manifest.event, isGiven(manifest.eventID, snapshot.eventID),
+            isGiven(manifest.key, snapshot.keyFingerprint), isGiven(manifest.codeCase, snapshot.codeCase),
+            snapshot.version == manifest.version, snapshot.createdS == manifest.created,
+            snapshot.expiresS == manifest.expires
         else {
             throw SnapshotRefusal(
                 .meta,
-                "the file is version \(snapshot.version) of '\(snapshot.event)', created \(snapshot.createdS), "
+                "the file is version \(snapshot.version) of \(snapshot.identity), created \(snapshot.createdS), "
                     + "expires \(snapshot.expiresS)")
         }
         let count = try snapshot.count()
@@ -113,6 +115,9 @@ package enum SnapshotVerification {
         }
     }
 }
+
+/// Whether a file has an optional value of the manifest. A manifest without the value does not demand it.
+private func isGiven(_ manifest: String?, _ file: String?) -> Bool { manifest == nil || manifest == file }
 
 /// The device clock as seen by an installation.
 package struct InstallClock: Sendable {
