@@ -56,8 +56,8 @@ FROM (
 CREATE OR REPLACE VIEW tapline.scanner_overview AS
 SELECT s.id AS scanner_id, s.enabled, coalesce(j.gate_id, s.gate_id) AS gate_id, j.id AS journal_id, j.log,
     j.last_received_at, j.backlog, j.snapshot_version, j.clock_skew, j.state,
-    s.enabled AND coalesce(j.last_received_at < c.heard_until - tapline_internal.silent_after()
-        AND (c.state <> 'running' OR c.since < now() - tapline_internal.silent_after()), j.id IS NULL) AS silent,
+    s.enabled AND (j.id IS NULL OR coalesce(j.last_received_at < c.heard_until - tapline_internal.silent_after()
+        AND (c.state <> 'running' OR c.since < now() - tapline_internal.silent_after()), false)) AS silent,
     s.enabled AND c.state = 'running' AND c.since >= now() - tapline_internal.silent_after()
         AND coalesce(j.last_received_at < now() - tapline_internal.silent_after(), false) AS awaited,
     c.state AS center
@@ -89,6 +89,10 @@ CREATE FUNCTION tapline_internal.scanner_conditions() RETURNS text[] LANGUAGE sq
     SELECT ARRAY['NEVER HEARD', 'SILENT', 'NO CENTER', 'AWAITED', 'LANE DOWN', 'READER', 'TURNSTILE', 'CLOSED', 'FREE',
         'DISK', 'CLOCK', 'ALARM', 'GAPS', 'OUTDATED', 'UNREPORTED', 'ok', 'disabled']
 $$;
+
+-- Sort key: 1 is the worst.
+CREATE FUNCTION tapline.condition_place(condition text) RETURNS integer LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
+    $$ SELECT array_position(tapline_internal.scanner_conditions(), condition) $$;
 
 -- Only a published snapshot makes others outdated. Where none is known as published, the newest one counts.
 ALTER TABLE tapline.snapshots ADD COLUMN published_at timestamptz, ADD COLUMN folder text;
