@@ -8,7 +8,8 @@ SELECT name, left(name, 15) AS gate, left(zone, 12) AS zone, in_minute, out_minu
     out_today, refused_today, lanes - lanes_silent || '/' || lanes AS lanes, to_char(last_at, 'HH24:MI:SS') AS last_tap
 FROM tapline.live_gates
 UNION ALL
-SELECT '', 'NO CENTER', coalesce('since ' || to_char(since, 'HH24:MI'), ''), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+SELECT '', CASE state WHEN 'no broker' THEN 'NO BROKER' ELSE 'NO CENTER' END, to_char(since, 'MM-DD HH24:MI'),
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 FROM tapline.center_state WHERE state <> 'running'
 ) rows
 ORDER BY name

@@ -3,8 +3,9 @@
 \pset title 'Scanners: the worst first, at most 40'
 SELECT scanner, gate, state, heard, backlog, snap, skew AS "skew s", gaps, quar
 FROM (
-    SELECT 0 AS place, 'NO CENTER' AS scanner, coalesce('since ' || to_char(since, 'HH24:MI'), '') AS gate,
-        upper(state) AS state, tapline.age_text(now() - heard_until) AS heard, NULL::bigint AS backlog, NULL AS snap,
+    SELECT 0 AS place, CASE state WHEN 'no broker' THEN 'NO BROKER' ELSE 'NO CENTER' END AS scanner,
+        to_char(since, 'MM-DD HH24:MI') AS gate, upper(state) AS state, tapline.age_text(now() - heard_until) AS heard,
+        NULL::bigint AS backlog, NULL AS snap,
         NULL::numeric AS skew, NULL::bigint AS gaps, NULL::bigint AS quar, NULL AS scanner_id
     FROM tapline.center_state WHERE state <> 'running'
     UNION ALL

@@ -147,9 +147,9 @@ extension Center {
             throw ProgramError.configuration("--signing-key needs --snapshots DIR, the folder to publish in")
         }
         let key = try MinisignSecretKey(path: keyFile, password: arguments["signing-key-password"])
-        return SnapshotService(
-            databaseURL: url, SnapshotExporter.Settings(folder: folder, key: key), schedule: schedule,
-            remedy: remedy)
+        var settings = SnapshotExporter.Settings(folder: folder, key: key)
+        settings.isPublished = true
+        return SnapshotService(databaseURL: url, settings, schedule: schedule, remedy: remedy)
     }
 
     /// Returns the command that corrects an error of an export.
