@@ -52,7 +52,7 @@ FROM (
 ) texts;
 
 -- Silence counts only while a center listens. `silent` is as of `heard_until`: what was silent before a center stopped
--- stays so, and no other scanner becomes silent meanwhile.
+-- stays so, and no other scanner becomes silent.
 CREATE OR REPLACE VIEW tapline.scanner_overview AS
 SELECT s.id AS scanner_id, s.enabled, coalesce(j.gate_id, s.gate_id) AS gate_id, j.id AS journal_id, j.log,
     j.last_received_at, j.backlog, j.snapshot_version, j.clock_skew, j.state,

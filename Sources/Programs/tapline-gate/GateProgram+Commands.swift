@@ -9,7 +9,8 @@ extension GateProgram {
         "admit one person manually, with the UID of a wristband in hex or without a wristband",
         options: [
             .dataFolder, .enrolment,
-            Option("reason", "TEXT", "reason, recorded in the journal and in the log, and sent to the center",
+            Option(
+                "reason", "TEXT", "reason, recorded in the journal and in the log, and sent to the center",
                 required: true),
         ]
     ) { arguments in

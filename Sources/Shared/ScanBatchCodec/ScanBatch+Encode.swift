@@ -13,7 +13,8 @@ extension ScanBatch {
         var writer = CBORWriter(appendingTo: body)
         body = []
         let state = state.filter { if case .double(let value) = $0.value { value.isFinite } else { true } }
-        writer.map(12 + (after == nil ? 0 : 1) + (gate == nil ? 0 : 1) + (state.isEmpty ? 0 : 1)
+        writer.map(
+            12 + (after == nil ? 0 : 1) + (gate == nil ? 0 : 1) + (state.isEmpty ? 0 : 1)
                 + (notes.isEmpty ? 0 : 1))
         // Keys in the order of their encoding: by length, then by bytes.
         writer.text("v")

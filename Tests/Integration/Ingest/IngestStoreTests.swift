@@ -63,9 +63,10 @@ struct IngestStoreTests {
         batch.verdicts[4] = 2
         #expect(try store.store([batch.delivery()]) == [.accepted(stored: 0, duplicates: 39, conflicts: 1)])
         #expect(try fixture.texts("SELECT seq || ' ' || note FROM tapline_internal.scan_notes") == ["4 band broken"])
-        #expect(try fixture.texts("SELECT event || ' ' || reason FROM tapline.lane_events") == [
-            "manual admission band broken"
-        ])
+        #expect(
+            try fixture.texts("SELECT event || ' ' || reason FROM tapline.lane_events") == [
+                "manual admission band broken"
+            ])
     }
 
     @Test(arguments: 1...12)

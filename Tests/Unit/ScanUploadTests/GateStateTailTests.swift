@@ -57,7 +57,9 @@ struct GateStateTailTests {
     @Test func manyAlarmsFitIntoTheStateOfABatch() throws {
         try write {
             $0.alarms = (0..<100).map { "alarm \($0) " + String(repeating: "é", count: 300) }
-            $0.alarmKeywords = (0..<100).map { "k" + String(repeating: Array("abcdefghij")[$0 % 10], count: $0 / 10 + 1) }
+            $0.alarmKeywords = (0..<100).map {
+                "k" + String(repeating: Array("abcdefghij")[$0 % 10], count: $0 / 10 + 1)
+            }
         }
         var batch = ScanBatch(
             heartbeatOf: ScannerID("gate-7")!, journalID: .random(), next: 1, gate: nil, snapshot: 0, sentMicros: 0,

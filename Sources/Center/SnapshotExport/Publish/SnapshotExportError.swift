@@ -30,7 +30,8 @@ package enum SnapshotExportError: OperationError {
     package var category: ErrorCategory {
         switch self {
         case .invalidContent, .busy, .stopped, .noSnapshot: .failure
-        case .eventNameMissing, .eventNameDiffers, .schemaMissing, .invalidTime, .notPublished, .sameFolder: .configuration
+        case .eventNameMissing, .eventNameDiffers, .schemaMissing, .invalidTime, .notPublished, .sameFolder:
+            .configuration
         case .database(let error): error.category
         }
     }

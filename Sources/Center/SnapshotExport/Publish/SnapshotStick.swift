@@ -45,7 +45,7 @@ package struct SnapshotStick: Sendable {
                 Files.read("\(source)/\(name)", limit: Manifest.maxBytes), to: "\(target)/\(name)")
         }
         manifest = try PublicationCheck(path: target, keys: keys).manifest
-        // An export into the source may have replaced the manifest meanwhile.
+        // An export into the source may have replaced the manifest during the copy.
         guard manifest == published else { throw SnapshotExportError.busy("in \(source)") }
         files = names.count
         self.bytes = bytes
