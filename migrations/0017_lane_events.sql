@@ -66,15 +66,15 @@ COMMENT ON COLUMN tapline.snapshots.published_at IS
     'When it was published for scanners; null: only written, for example to a USB stick';
 COMMENT ON COLUMN tapline.snapshots.folder IS 'Folder that it was written to';
 COMMENT ON VIEW tapline.lane_events IS
-    'Who opened, closed or admitted by hand: lane events and manual admissions, with their reasons';
+    'Who opened, closed or admitted manually: lane events and manual admissions, with their reasons';
 COMMENT ON COLUMN tapline.lane_events.scanner_id IS 'Scanner';
 COMMENT ON COLUMN tapline.lane_events.gate IS 'Name of the gate; null: none';
 COMMENT ON COLUMN tapline.lane_events.time IS 'Time of the event: device clock, at most the time of receipt';
 COMMENT ON COLUMN tapline.lane_events.event IS
     'opened, free, closed, reader lost, reader back, passage without a tap, manual admission';
 COMMENT ON COLUMN tapline.lane_events.reason IS 'Reason that the operator gave; null: none';
-COMMENT ON COLUMN tapline.lane_events.name IS 'Attendee admitted by hand; null: no tag, or not registered';
-COMMENT ON COLUMN tapline.lane_events.tag_id IS 'Tag admitted by hand; null: no tag';
+COMMENT ON COLUMN tapline.lane_events.name IS 'Attendee admitted manually; null: no tag, or not registered';
+COMMENT ON COLUMN tapline.lane_events.tag_id IS 'Tag admitted manually; null: no tag';
 COMMENT ON COLUMN tapline.lane_events.verdict IS 'Verdict as sent';
 COMMENT ON COLUMN tapline.lane_events.flags IS 'Flags as sent';
 COMMENT ON COLUMN tapline.lane_events.gate_id IS 'Gate';

@@ -88,7 +88,7 @@ import Testing
         #expect(try rows("SELECT silent, condition FROM tapline.scanner_health") == ["t|SILENT"])
     }
 
-    @Test func centerWithoutBrokerIsToldApart() throws {
+    @Test func centerWithoutBrokerIsNotRunning() throws {
         try connection.execute("SELECT tapline_internal.center_is_alive('1/1', false, NULL)")
         try hear("s1")
         #expect(
