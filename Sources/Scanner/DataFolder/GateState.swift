@@ -133,13 +133,18 @@ package struct GateState: Hashable, Sendable {
 
 /// Recognises a process by the name of its program.
 enum ProgramProcess {
-    /// Length to which the kernel cuts the name in `/proc/PID/comm`, in characters.
+    /// Length to which the kernel cuts the name in `/proc/PID/stat`, in characters.
     private static let nameLimit = 15
 
     /// Whether a process of this ID exists and runs the program.
     static func isRunning(_ program: String, pid: Int32) -> Bool {
-        let name = try? Files.readText("/proc/\(pid)/comm", limit: 64)
-        return name?.hasPrefix(program.prefix(nameLimit)) ?? false
+        // PID (NAME) STATE ...: the name may contain blanks and brackets.
+        guard let text = try? Files.readText("/proc/\(pid)/stat", limit: 4_096),
+            let open = text.firstIndex(of: "("), let close = text.lastIndex(of: ")")
+        else { return false }
+        // A process that has ended and was not reaped yet is a zombie.
+        let state = text[close...].dropFirst(2).first
+        return text[open...].dropFirst().hasPrefix(program.prefix(nameLimit)) && state != "Z" && state != "X"
     }
 }
 

@@ -3,8 +3,8 @@ package import Runtime
 
 /// Records every few seconds that this center runs, and whether it consumes the queues of the broker.
 ///
-/// `tapline.center_state` tells a stopped center from silent scanners by these rows. The same connection marks the
-/// snapshot that the center serves as published, and counts the scanners by condition for the metrics.
+/// `tapline.center_state` tells a stopped center from silent scanners by these rows. The service also marks the
+/// snapshot that the center serves as published, and counts the scanners by condition.
 package final class CenterLiveness: Sendable {
     /// The folder of snapshots that a center serves.
     package struct ServedSnapshots: Sendable {

@@ -36,8 +36,8 @@ package struct SnapshotExporter: Sendable {
         package var freshSinceS: Int64?
         /// Whether scanners download from the folder.
         ///
-        /// `nil`: decided by the database. A folder counts as published if a center serves it, or if no center serves
-        /// one and the last published snapshot is in it, or if nothing was published so far.
+        /// `nil`: decided by the database. A folder that a center serves counts as published. Where no center serves
+        /// one, it is the folder of the last publication, or else this one.
         package var isPublished: Bool?
         /// Maximum time to wait for another export, in milliseconds.
         package var lockWaitMs = 60_000

@@ -1,3 +1,4 @@
+import DataFolder
 import ScanJournal
 package import ScanModel
 

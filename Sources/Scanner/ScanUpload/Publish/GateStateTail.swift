@@ -46,7 +46,7 @@ struct GateStateTail {
         isRunning = GateState.isGateRunning(folder: folder, state)
         if isRunning != wasRunning { return true }
         guard let before else { return false }
-        return state?.snapshot != before.snapshot || state?.mode != before.mode
+        return state?.snapshot != before.snapshot || state?.mode != before.mode || state?.pid != before.pid
             || alarms().map(\.keyword) != keywordsBefore
     }
 
