@@ -113,6 +113,8 @@ let package = Package(
                 .embedInCode("0010_live_view_comments.sql"),
                 .embedInCode("0011_report_view_comments.sql"),
                 .embedInCode("0012_event_identity.sql"),
+                .embedInCode("0013_lane_health.sql"),
+                .embedInCode("0017_lane_events.sql"),
             ], swiftSettings: common),
         domain("Schema", in: "Center", "ErrorModel", "Postgres", "Crypto", "Runtime", "Migrations"),
         domain("RegistrationLists", in: "Center", "ErrorModel", "Crypto", "FileSystem", "Runtime", "ScanModel"),

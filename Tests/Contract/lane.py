@@ -102,7 +102,7 @@ class Gate:
         return self.device.system.run("tapline-gate", *words, "--data", self.device.data, code=code)
 
     def status(self) -> dict:
-        return json.loads(self.command("status", "--output", "json").stdout)
+        return json.loads(self.command("status", "--output", "json", code=None).stdout)
 
     def __enter__(self):
         return self

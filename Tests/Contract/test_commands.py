@@ -148,14 +148,15 @@ def test_registry_commands(system):
     assert name in system.tapline_center("scanner", "list", "--output", "json").stdout
     assert f"Door {number}" in system.tapline_center("gate", "list", "--output", "json").stdout
     system.tapline_center("scanner", "add", "Not An Identity", "--gate", "x", "--zone", "y", code=64)
-    system.tapline_center("status")
+    assert system.tapline_center("status", code=None).returncode in (0, 1)
 
 
 def test_json_output(system):
     """Every `status`, `list` and `inspect` prints JSON with `--output json`."""
     system.publish(system.batch(2))
     for command in ("status", "zone list", "gate list", "scanner list", "quarantine list"):
-        json.loads(system.tapline_center(*command.split(), "--output", "json").stdout)
+        code = None if command == "status" else 0
+        json.loads(system.tapline_center(*command.split(), "--output", "json", code=code).stdout)
     folder = system.folder / "inspected"
     system.export(folder)
     file = folder / json.loads((folder / "manifest.json").read_text())["file"]
@@ -166,7 +167,7 @@ def test_json_output(system):
     data = system.folder / "empty"
     data.mkdir()
     for program in ("tapline-gate", "tapline-publisher"):
-        json.loads(system.run(program, "status", "--data", data, "--scanner", "x", "--output", "json").stdout)
+        json.loads(system.run(program, "status", "--data", data, "--scanner", "x", "--output", "json", code=1).stdout)
 
 
 def test_repeated_import_changes_nothing(system):

@@ -132,5 +132,5 @@ def test_corrupt_journal_is_moved_away_and_reported(system):
     equal(len(status["damaged"]), 1)
     assert status["damaged"][0].startswith("journal.sqlite.damaged-"), status["damaged"]
     assert (lane.device.data / status["damaged"][0]).exists()
-    text = system.run("tapline-gate", "status", "--data", lane.device.data).stdout
+    text = system.run("tapline-gate", "status", "--data", lane.device.data, code=1).stdout
     assert "recover it with tapline-gate recover" in text, text

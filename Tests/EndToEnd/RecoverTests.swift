@@ -56,7 +56,7 @@ import Testing
         }
         // The gate moves the damaged file away and starts a new journal.
         try gate(901...910)
-        let status = try Run.succeeding("tapline-gate", ["status", "--enrolment", folder.file("scanner.env")])
+        let status = try Run.reporting("tapline-gate", ["status", "--enrolment", folder.file("scanner.env")])
         #expect(status.lines.joined().contains("journal.sqlite.damaged-"))
 
         let run = try Run.succeeding("tapline-gate", recover)

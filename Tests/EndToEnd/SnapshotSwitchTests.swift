@@ -55,7 +55,7 @@ import Testing
                 return try scene.reportsOlderSnapshot()
             }
             #expect(try Files.readText(scene.folder.file("gate.log")).contains("snapshot cannot be opened"))
-            let report = try Run.succeeding("tapline-publisher", ["status", "--data", scene.data]).lines
+            let report = try Run.reporting("tapline-publisher", ["status", "--data", scene.data]).lines
             #expect(report.contains { $0.hasPrefix("gate ") && $0.contains("\(Self.first)") }, "\(report)")
             scene.publisher.kill(SIGCONT)
             try eventually("a readable snapshot is installed") { scene.store.currentVersion() == Self.first }
@@ -137,7 +137,7 @@ import Testing
 
         /// Whether the gate reports that it uses an older snapshot than the installed one.
         func reportsOlderSnapshot() throws -> Bool {
-            try Run.succeeding("tapline-gate", ["status", "--data", data]).lines
+            try Run.reporting("tapline-gate", ["status", "--data", data]).lines
                 .contains { $0.contains("an older snapshot") }
         }
 

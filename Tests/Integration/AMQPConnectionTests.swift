@@ -136,6 +136,16 @@ struct AMQPConnectionTests {
         #expect(try kind("amqp://no-such-host.invalid") == .unreachable)
     }
 
+    @Test func refusedConnectionNamesHostPortAndCause() throws {
+        let listener = try Listener()
+        listener.end()
+        let error = try #require(throws: AMQPError.self) {
+            try AMQPConnection(try AMQPAddress(url: "amqp://127.0.0.1:\(listener.port)"), name: "test")
+        }
+        #expect(error.description.contains("127.0.0.1:\(listener.port)"))
+        #expect(error.detail == "Connection refused")
+    }
+
     @Test func tlsToPlainPortAndMissingAuthorityFileFail() throws {
         let good = try Broker.address()
         #expect(throws: AMQPError.self) {

@@ -49,6 +49,13 @@ final class ExportFixture {
             """)
     }
 
+    /// Exports to a folder that no scanner downloads from.
+    func exportElsewhere() throws -> SnapshotExporter.Outcome {
+        var settings = settings
+        settings.folder = folder.file("stick")
+        return try SnapshotExporter(databaseURL: database.url, settings).run()
+    }
+
     func export() throws -> Manifest { try SnapshotExporter(databaseURL: database.url, settings).run().manifest }
     /// Returns the rows of a query by psql, columns joined by `|`.
     func rows(_ sql: String) throws -> [String] { try Psql.run(database.url, sql) }

@@ -219,4 +219,19 @@ import Testing
         // Otherwise all kills came before or after the installs.
         #expect((1...19).contains(installs), "\(installs) of 20 installs were done before the kill")
     }
+
+    @Test func stickHoldsTheCompletePublicationAndIsVerified() throws {
+        let manifest = try publish(created: now, expires: now + 3_600)
+        let stick = folder.file("stick")
+        let trust = prefix + ".pub"
+        let done = try run("stick", "--from", out, "--out", stick, "--trust-key", trust)
+        #expect(done.end == .exit(0), "\(done.errors)")
+        #expect(done.lines[0].contains("verified"))
+        #expect(try Files.list(stick).sorted() == ["manifest.json", "manifest.json.minisig", manifest.file])
+        #expect(try run("verify", stick, "--trust-key", trust).end == .exit(0))
+        #expect(try run("stick", "--from", out, "--out", out, "--trust-key", trust).end == .exit(78))
+        try Files.writeAtomically([1], to: out + "/" + manifest.file)
+        #expect(try run("stick", "--from", out, "--out", stick, "--trust-key", trust).end == .exit(1))
+        #expect(try run("verify", stick, "--trust-key", trust).end == .exit(0))
+    }
 }

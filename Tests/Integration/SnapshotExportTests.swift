@@ -196,4 +196,23 @@ import Testing
         fair.settings.allowEmpty = false
         #expect(try #require(throws: ExportRejection.self) { try fair.export() } == .empty)
     }
+
+    @Test func exportToAnotherFolderIsWrittenAndNotPublished() throws {
+        let fixture = try ExportFixture()
+        let published = try fixture.export()
+        let other = try fixture.exportElsewhere()
+        #expect(other.publishedElsewhere?.count == 1)
+        #expect(
+            try fixture.rows("SELECT version, published_at IS NOT NULL FROM tapline.snapshots ORDER BY version") == [
+                "\(published.version)|t", "\(other.manifest.version)|f",
+            ])
+        #expect(try fixture.rows("SELECT tapline_internal.published_version()") == ["\(published.version)"])
+        let next = try fixture.export()
+        #expect(try fixture.rows("SELECT tapline_internal.published_version()") == ["\(next.version)"])
+        // A center that serves the other folder makes it the published one.
+        try fixture.connection.query(
+            "SELECT tapline_internal.center_is_alive('1/1', true, $1)",
+            [.text(Files.canonicalPath(fixture.folder.file("stick")))])
+        #expect(try fixture.exportElsewhere().publishedElsewhere == nil)
+    }
 }

@@ -49,6 +49,17 @@ package struct Run: Sendable {
             errors: try Files.readText(folder.file("errors"), limit: limit))
     }
 
+    /// Like `it`, for a status command: its exit code is 0, or 1 with alarms.
+    ///
+    /// - Throws: `TestFailure` for another end.
+    package static func reporting(_ name: String, _ arguments: [String]) throws -> Run {
+        let run = try it(name, arguments)
+        guard [.exit(0), .exit(1)].contains(run.end), !run.lines.isEmpty else {
+            throw TestFailure("\(name) \(arguments.joined(separator: " ")): \(run.end)\n\(run.errors)")
+        }
+        return run
+    }
+
     /// Like `it`, and requires the exit code 0.
     ///
     /// - Throws: `TestFailure` with the last lines of output, or after the time limit.

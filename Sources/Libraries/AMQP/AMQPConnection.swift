@@ -146,7 +146,9 @@ package final class AMQPConnection {
         }
         let status = amqp_socket_open_noblock(socket, address.host, Int32(address.port), &limit)
         guard status == AMQP_STATUS_OK.rawValue else {
-            throw AMQPError(.unreachable, operation, AMQPConnection.text(status))
+            throw AMQPError(
+                .unreachable, operation,
+                ConnectCause.of(host: address.host, port: address.port) ?? AMQPConnection.text(status))
         }
     }
 

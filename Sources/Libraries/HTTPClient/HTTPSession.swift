@@ -139,7 +139,8 @@ package final class HTTPSession {
         guard finished else {
             let text = String(cString: message)
             throw HTTPClientError(
-                HTTPSession.kind(code), url, text.isEmpty ? String(cString: curl_easy_strerror(code)) : text)
+                HTTPSession.kind(code), url,
+                (text.isEmpty ? String(cString: curl_easy_strerror(code)) : text) + HTTPSession.cause(code, handle))
         }
         return HTTPClientResponse(
             status: transfer.status, etag: transfer.etag, body: transfer.body, fileBytes: transfer.total ?? 0
@@ -181,6 +182,13 @@ package final class HTTPSession {
         shim_set_progress_function(handle) { context, _, _, _, _ in
             Unmanaged<Transfer>.fromOpaque(context!).takeUnretainedValue().shouldContinue() ? 0 : 1
         }
+    }
+
+    /// Returns the system's reason of a failed connection, which libcurl's text leaves out.
+    private static func cause(_ code: CURLcode, _ handle: UnsafeMutableRawPointer) -> String {
+        let number = shim_os_error(handle)
+        guard code == CURLE_COULDNT_CONNECT, number != 0 else { return "" }
+        return " (\(String(cString: strerror(Int32(number)))))"
     }
 
     private static func kind(_ code: CURLcode) -> HTTPClientError.Kind {

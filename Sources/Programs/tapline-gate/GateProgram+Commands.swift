@@ -9,7 +9,9 @@ extension GateProgram {
         "admit one person manually, with the UID of a wristband in hex or without a wristband",
         options: [
             .dataFolder, .enrolment,
-            Option("reason", "TEXT", "reason, recorded in the journal and in the log", required: true),
+            Option(
+                "reason", "TEXT", "reason, recorded in the journal and in the log, and sent to the center",
+                required: true),
         ]
     ) { arguments in
         let reason = try arguments.required("reason")
@@ -25,12 +27,15 @@ extension GateProgram {
     static let mode = Command(
         "mode", positionals: "normal|free|closed", count: 1...1,
         "set the mode of the lane; free admits and counts everyone, closed blocks entries and permits exits",
-        options: [.dataFolder, .enrolment]
+        options: [
+            .dataFolder, .enrolment,
+            Option("reason", "TEXT", "reason, recorded in the journal and in the log, and sent to the center"),
+        ]
     ) { arguments in
         guard let mode = LaneMode(rawValue: arguments.positionals[0]) else {
             throw ProgramError.usage("mode \(arguments.positionals[0]): one of normal, free, closed is needed")
         }
-        return try send(.mode(mode), arguments)
+        return try send(.mode(mode, reason: arguments["reason"]), arguments)
     }
 
     static let assign = Command(

@@ -12,7 +12,7 @@ struct GateProgram {
     }
 
     private static let status = Command(
-        "status", "show the state of a data folder; a gate may run or not",
+        "status", "show the state of a data folder; exits with 1 and a line `alarm` for each fault",
         options: [
             .dataFolder, .enrolment,
             Option("scanner", "ID", "identity whose scans are counted (default that of the last gate run)"), .output,
@@ -25,6 +25,7 @@ struct GateProgram {
             guard Files.exists(folder) else { throw ProgramError.missingFolder("data", folder) }
             let status = GateStatus(folder: folder, scanner: scanner)
             print(format == .json ? try status.json() : status.text())
+            if !status.faults.isEmpty { throw ProgramError.alarms(status.faults) }
         }
     }
 }

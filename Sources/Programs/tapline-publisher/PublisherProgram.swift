@@ -95,7 +95,7 @@ struct PublisherProgram {
     }
 
     private static let status = Command(
-        "status", "show the scans to upload, the uploaded scans, and the state of the connections",
+        "status", "show the scans to upload and the connections; exits with 1 and a line `alarm` for each fault",
         options: [
             .dataFolder, Option("scanner", "ID", "identity whose scans are counted (default that of the publisher)"),
             .output,
@@ -108,6 +108,7 @@ struct PublisherProgram {
             guard Files.exists(folder) else { throw ProgramError.missingFolder("data", folder) }
             let report = try StatusReport(folder: folder, scanner: scanner)
             print(format == .json ? try report.json() : report.text())
+            if !report.faults.isEmpty { throw ProgramError.alarms(report.faults) }
         }
     }
 

@@ -63,6 +63,8 @@ enum Commands {
                 "deltas", "N",
                 "number of older versions with a delta to this one, at most \(SnapshotExporter.deltasRange.upperBound)",
                 default: String(SnapshotExporter.defaultDeltas)),
+            .toggle(
+                "publish", "count DIR as the folder that scanners download from (default: the folder of the centers)"),
             .toggle("allow-shrink", "permit under 90 % of the previous snapshot's tags or active tags"),
             .output,
         ]
@@ -75,6 +77,7 @@ enum Commands {
         settings.keep = try arguments.int("keep", 1...10_000) ?? SnapshotExporter.defaultKeep
         settings.deltas = try arguments.int("deltas", SnapshotExporter.deltasRange) ?? SnapshotExporter.defaultDeltas
         settings.allowShrink = arguments.has("allow-shrink")
+        if arguments.has("publish") { settings.isPublished = true }
         let progress = ProgressLine()
         if let progress { settings.progress = { progress.show($0.description) } }
         let url = try arguments.required("database-url")
@@ -83,20 +86,26 @@ enum Commands {
         let export = SnapshotExporter(databaseURL: url, settings)
         return {
             defer { progress?.clear() }
-            let manifest: Manifest
+            let outcome: SnapshotExporter.Outcome
             do {
-                manifest = try export.run().manifest
+                outcome = try export.run()
             } catch let rejection as ExportRejection where rejection != .empty {
                 throw ProgramError.failed("\(rejection) (use --allow-shrink)")
             } catch let error as SnapshotExportError {
                 throw ProgramError(ExitCode(for: error), error.description + (hint(error) ?? ""))
             }
+            let manifest = outcome.manifest
             switch format {
             case .text:
                 print(
                     "snapshot \(manifest.version) of \(manifest.event): \(manifest.attendees) tags, "
                         + "\(manifest.size) bytes"
                 )
+                if let folders = outcome.publishedElsewhere {
+                    print(
+                        "written to \(try arguments.required("out")), not published: scanners download from "
+                            + folders.joined(separator: ", ") + " (--publish if this folder replaces it)")
+                }
             case .json: print(String(decoding: try manifest.json(), as: UTF8.self), terminator: "")
             }
         }
@@ -108,6 +117,28 @@ enum Commands {
         case .schemaMissing: ": run tapline-center migrate"
         case .eventNameDiffers: " (omit --event, or use the name in the database)"
         default: nil
+        }
+    }
+
+    static let stick = Command(
+        "stick", "copy the published snapshot to a USB stick, and verify the copy as a scanner does",
+        options: [
+            Option("from", "DIR", "published folder, for example that of the center", required: true),
+            Option("out", "DIR", "folder on the stick; it is created if missing", required: true), trustKeys,
+        ],
+        details: """
+            The stick holds the manifest, its signature and all files that the manifest names. It is read with
+            `tapline-publisher fetch --from DIR`.
+            """
+    ) { arguments in
+        let keys = try arguments.all("trust-key").map { try MinisignPublicKey(setting: $0) }
+        guard !keys.isEmpty else { throw ProgramError.configuration("--trust-key is required (see --help)") }
+        let (source, target) = (try arguments.required("from"), try arguments.required("out"))
+        return {
+            let copy = try SnapshotStick(from: source, to: target, keys: keys)
+            print(
+                "snapshot \(copy.manifest.version) of \(copy.manifest.event): \(copy.files) files, \(copy.bytes) bytes "
+                    + "in \(target), verified")
         }
     }
 

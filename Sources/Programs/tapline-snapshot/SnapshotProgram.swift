@@ -6,7 +6,8 @@ struct SnapshotProgram {
         await Program(
             "tapline-snapshot", "creates, verifies and shows the snapshots from which gates decide",
             commands: [
-                Commands.keygen, Commands.export, Commands.verify, Commands.inspect, Commands.diff, Commands.explain,
+                Commands.keygen, Commands.export, Commands.stick, Commands.verify, Commands.inspect, Commands.diff,
+                Commands.explain,
             ]
         ).main()
     }

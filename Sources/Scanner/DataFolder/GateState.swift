@@ -32,6 +32,9 @@ package struct GateState: Hashable, Sendable {
         }
     }
 
+    /// Use of the disk from which on an alarm is raised, in percent.
+    package static let diskAlarmPercent = 80
+
     /// Process ID of the gate.
     package var pid: Int32
     /// ID of its scanner.
@@ -66,6 +69,8 @@ package struct GateState: Hashable, Sendable {
     package var diskUsedPercent: Int?
     /// English texts of the alarms, the most serious first.
     package var alarms: [String]?
+    /// The stable keyword of each alarm, in the same order; `nil` if the file does not contain them.
+    package var alarmKeywords: [String]?
 
     /// Creates the state of a gate at its start. The caller sets the optional fields.
     ///
@@ -115,17 +120,31 @@ package struct GateState: Hashable, Sendable {
 
     /// Whether the process that wrote it is a running gate.
     package var isRunning: Bool { ProgramProcess.isRunning("tapline-gate", pid: pid) }
+
+    /// Whether a gate runs on the folder.
+    ///
+    /// A gate of another process namespace, or within another program, is known by its lock.
+    ///
+    /// - Parameter state: the content of `gate.json`; `nil` without one.
+    package static func isGateRunning(folder: String, _ state: GateState?) -> Bool {
+        state?.isRunning == true || FileLock.isHeld(DataFolderPaths.gateLock(folder))
+    }
 }
 
 /// Recognises a process by the name of its program.
 enum ProgramProcess {
-    /// Length to which the kernel cuts the name in `/proc/PID/comm`, in characters.
+    /// Length to which the kernel cuts the name in `/proc/PID/stat`, in characters.
     private static let nameLimit = 15
 
     /// Whether a process of this ID exists and runs the program.
     static func isRunning(_ program: String, pid: Int32) -> Bool {
-        let name = try? Files.readText("/proc/\(pid)/comm", limit: 64)
-        return name?.hasPrefix(program.prefix(nameLimit)) ?? false
+        // PID (NAME) STATE ...: the name may contain blanks and brackets.
+        guard let text = try? Files.readText("/proc/\(pid)/stat", limit: 4_096),
+            let open = text.firstIndex(of: "("), let close = text.lastIndex(of: ")")
+        else { return false }
+        // A process that has ended and was not reaped yet is a zombie.
+        let state = text[close...].dropFirst(2).first
+        return text[open...].dropFirst().hasPrefix(program.prefix(nameLimit)) && state != "Z" && state != "X"
     }
 }
 
@@ -133,7 +152,7 @@ extension GateState: Codable {
     private enum CodingKeys: String, CodingKey {
         case pid, scanner, journal, reader, software, startedS, gate, gateName, zone, problem, snapshot,
             snapshotExpiresS
-        case turnstile, mode, readers, diskUsedPercent, alarms
+        case turnstile, mode, readers, diskUsedPercent, alarms, alarmKeywords
     }
 
     /// Decodes the file. A field that is missing or of another type reads as absent, except `pid` and `scanner`.
@@ -161,5 +180,6 @@ extension GateState: Codable {
         readers = value(.readers)
         diskUsedPercent = value(.diskUsedPercent)
         alarms = value(.alarms)
+        alarmKeywords = value(.alarmKeywords)
     }
 }

@@ -39,6 +39,8 @@ package struct StatusReport: Codable, Sendable {
     package var running: Bool
     /// The content of `publisher.json`.
     package var publisher: PublisherStatus.Report?
+    /// All that is wrong with upload and download, in English; empty if all is well.
+    package var faults: [String] = []
 
     /// - Parameters:
     ///   - folder: The scanner's data folder.
@@ -70,10 +72,32 @@ package struct StatusReport: Codable, Sendable {
         }
         snapshot = store.currentVersion()
         event = store.pinnedEvent
-        gateSnapshot = GateState.read(folder: folder).flatMap(\.snapshot).flatMap {
-            $0 == store.currentVersion() ? nil : $0
-        }
+        let gate = GateState.read(folder: folder)
+        gateSnapshot = gate.flatMap(\.snapshot).flatMap { $0 == store.currentVersion() ? nil : $0 }
         running = publisher?.isRunning ?? false
+        findFaults(isGateRunning: GateState.isGateRunning(folder: folder, gate))
+    }
+
+    private mutating func findFaults(isGateRunning: Bool) {
+        if !running { faults.append("no publisher is running on this folder") }
+        if !isGateRunning { faults.append("no gate is running on this folder") }
+        if running, let upload = publisher?.upload {
+            let error = upload.lastError
+            switch upload.state {
+            case .connected: if backlog > 0, let error { faults.append(error) }
+            case .blocked: faults.append(error ?? "publishing is blocked by the broker")
+            case .waiting: faults.append(error ?? "no connection to the broker")
+            case .starting, .stopped, .unknown: break
+            }
+        }
+        if running, let error = publisher?.download.lastError { faults.append("snapshot download: \(error)") }
+        if snapshot == nil { faults.append("no snapshot is installed") }
+        if isGateRunning, let snapshot, let gateSnapshot {
+            faults.append("the gate decides from snapshot \(gateSnapshot), and \(snapshot) is installed")
+        }
+        for (name, count) in foreign.sorted(by: { $0.key < $1.key }) where count > 0 {
+            faults.append("\(count) scans of \(name) are not uploaded from this folder")
+        }
     }
 
     /// Returns one JSON object on one line, with its keys in alphabetical order.
@@ -102,6 +126,7 @@ package struct StatusReport: Codable, Sendable {
         for journal in journals.suffix(10) {
             lines.append("journal    \(journal.log) \(journal.shipped)/\(journal.lastSeq) since \(journal.created)")
         }
+        lines += faults.map { "alarm      \($0)" }
         return lines.joined(separator: "\n")
     }
 }

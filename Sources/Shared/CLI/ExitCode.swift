@@ -48,6 +48,10 @@ package struct ProgramError: Error, CustomStringConvertible, Sendable {
     package static func configuration(_ message: String) -> ProgramError { .init(.configuration, message) }
     /// Returns an error for an unreachable server or program, exit code 69.
     package static func unreachable(_ message: String) -> ProgramError { .init(.unreachable, message) }
+    /// Returns the error of a status command that has found alarms, exit code 1.
+    package static func alarms(_ alarms: [String]) -> ProgramError {
+        .failed("alarm: " + alarms.joined(separator: "; "))
+    }
     /// Returns an error of any other kind, exit code 1.
     package static func failed(_ message: String) -> ProgramError { .init(.failed, message) }
 }

@@ -24,7 +24,7 @@ package final class FileLock: Sendable {
     package init(_ path: String) throws {
         let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
         guard file >= 0 else { throw SystemError("open \(path)") }
-        guard flock(file, LOCK_EX | LOCK_NB) == 0 else {
+        guard FileLock.lock(file) else {
             let code = errno
             close(file)
             guard code == EWOULDBLOCK else { throw SystemError("lock \(path)", code: code) }
@@ -33,6 +33,28 @@ package final class FileLock: Sendable {
         // Last, because an initializer that throws after setting all properties runs deinit, which would close it
         // again.
         descriptor = file
+    }
+
+    /// Tries a few times: `isHeld` of another process takes the lock for an instant.
+    private static func lock(_ file: Int32) -> Bool {
+        for _ in 0..<5 {
+            if flock(file, LOCK_EX | LOCK_NB) == 0 { return true }
+            guard errno == EWOULDBLOCK else { return false }
+            usleep(2_000)
+        }
+        return flock(file, LOCK_EX | LOCK_NB) == 0
+    }
+
+    /// Whether a process holds the lock.
+    ///
+    /// - Parameter path: path of the lock file. A missing or unreadable file is not held.
+    package static func isHeld(_ path: String) -> Bool {
+        let file = open(path, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { return false }
+        defer { close(file) }
+        guard flock(file, LOCK_SH | LOCK_NB) == 0 else { return errno == EWOULDBLOCK }
+        flock(file, LOCK_UN)
+        return false
     }
 
     deinit {

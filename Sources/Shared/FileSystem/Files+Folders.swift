@@ -3,6 +3,13 @@ import LinuxSystem
 
 /// Paths and folders.
 extension Files {
+    /// Returns the absolute path without symbolic links; the given path if the file does not exist.
+    package static func canonicalPath(_ path: String) -> String {
+        guard let text = realpath(path, nil) else { return path }
+        defer { free(text) }
+        return String(cString: text)
+    }
+
     /// Returns the last component of a path.
     package static func name(of path: String) -> String { path.split(separator: "/").last.map(String.init) ?? path }
 

@@ -39,7 +39,7 @@ extension ScanBatch {
 /// Reads the fields of one body, then validates them.
 private struct BatchDecoder: ~Copyable {
     private enum Key: String, CaseIterable {
-        case v, scanner, log, first, after, base, at, tag, verdict, flags, gate, snapshot, sent, backlog, state
+        case v, scanner, log, first, after, base, at, tag, verdict, flags, gate, snapshot, sent, backlog, state, notes
     }
 
     /// Any CBOR integer.
@@ -61,6 +61,7 @@ private struct BatchDecoder: ~Copyable {
     private var after: (journalID: JournalID, lastSeq: UInt64)?
     private var state: [String: ScanBatch.StateValue] = [:]
     private var stateIsInRange = true
+    private var notes: [Int: String] = [:]
 
     init(_ body: UnsafeRawBufferPointer) { reader = CBORReader(body) }
 
@@ -110,6 +111,7 @@ private struct BatchDecoder: ~Copyable {
             try readColumn(key)
         case (.after, .array(2)): try readAfter()
         case (.state, .map(let count)): try readState(count)
+        case (.notes, .map(let count)): try readNotes(count)
         default:
             note("wrong type of \(key.rawValue)")
             try reader.skip(head)
@@ -162,6 +164,23 @@ private struct BatchDecoder: ~Copyable {
         }
     }
 
+    /// Reads the notes. Like the state they are informational: what exceeds a limit is left out.
+    private mutating func readNotes(_ count: UInt64) throws(BatchError) {
+        var offsets: Set<UInt64> = []
+        for _ in 0..<count {
+            guard case .uint(let offset) = try reader.next() else {
+                throw BatchError(.malformed, "a key of notes that is not an unsigned integer")
+            }
+            guard offsets.insert(offset).inserted else { throw BatchError(.malformed, "duplicate key in notes") }
+            let head = try reader.next()
+            try reader.skip(head)
+            guard case .text(let range) = head, !range.isEmpty, isShort(range), offset < ScanBatch.scansLimit,
+                notes.count < ScanBatch.notesLimit
+            else { continue }
+            notes[Int(offset)] = text(range)
+        }
+    }
+
     private func isShort(_ range: Range<Int>) -> Bool {
         range.count <= ScanBatch.stateTextLimitBytes && !reader.bytes(range).contains(0)
     }
@@ -177,7 +196,7 @@ private struct BatchDecoder: ~Copyable {
             throw BatchError(.version, "version \(version), not 1")
         }
         if let mistake { throw BatchError(.malformed, mistake) }
-        for key in Key.allCases where !seen.contains(key) && ![.after, .gate, .state].contains(key) {
+        for key in Key.allCases where !seen.contains(key) && ![.after, .gate, .state, .notes].contains(key) {
             throw BatchError(.malformed, "\(key.rawValue) is missing")
         }
         let count = columns[.verdict]!.count
@@ -211,7 +230,8 @@ private struct BatchDecoder: ~Copyable {
             atMs: at,
             tags: column(.tag, of: Int64.self), verdicts: column(.verdict, of: UInt8.self),
             flags: column(.flags, of: UInt8.self), gate: seen.contains(.gate) ? try uint(.gate) : nil,
-            snapshot: try uint(.snapshot), sentMicros: sent, backlog: try uint(.backlog), state: state)
+            snapshot: try uint(.snapshot), sentMicros: sent, backlog: try uint(.backlog), state: state,
+            notes: notes.filter { $0.key < count })
     }
 
     private func uint(_ key: Key) throws(BatchError) -> Int64 {

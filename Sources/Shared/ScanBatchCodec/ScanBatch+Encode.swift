@@ -13,7 +13,9 @@ extension ScanBatch {
         var writer = CBORWriter(appendingTo: body)
         body = []
         let state = state.filter { if case .double(let value) = $0.value { value.isFinite } else { true } }
-        writer.map(12 + (after == nil ? 0 : 1) + (gate == nil ? 0 : 1) + (state.isEmpty ? 0 : 1))
+        writer.map(
+            12 + (after == nil ? 0 : 1) + (gate == nil ? 0 : 1) + (state.isEmpty ? 0 : 1)
+                + (notes.isEmpty ? 0 : 1))
         // Keys in the order of their encoding: by length, then by bytes.
         writer.text("v")
         writer.int(1)
@@ -41,6 +43,14 @@ extension ScanBatch {
         writer.int(first)
         writer.text("flags")
         writer.column(.uint8, flags)
+        if !notes.isEmpty {
+            writer.text("notes")
+            writer.map(notes.count)
+            for (offset, note) in notes.sorted(by: { $0.key < $1.key }) {
+                writer.int(Int64(offset))
+                writer.text(note)
+            }
+        }
         if !state.isEmpty {
             writer.text("state")
             ScanBatch.write(state, to: &writer)

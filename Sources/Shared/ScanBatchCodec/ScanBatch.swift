@@ -59,6 +59,8 @@ package struct ScanBatch: Equatable, Sendable {
     package var backlog: Int64
     /// State of the scanner by key, such as `software` and `disk`.
     package var state: [String: StateValue]
+    /// Reasons of operators, by the index of their scan. The digest and the comparison of scans leave them out.
+    package var notes: [Int: String] = [:]
 
     /// Number of scans.
     package var count: Int { atMs.count }
@@ -80,6 +82,22 @@ extension ScanBatch {
     package static let bodyLimitBytes = 1 << 20
     /// Maximum number of scans in a batch. With 14 bytes per scan, the body stays far below its limit.
     package static let scansLimit = 10_000
+    /// Maximum number of notes in a batch.
+    package static let notesLimit = 1_000
+    /// Maximum size of a note, in bytes of UTF-8.
+    package static let noteLimitBytes = 256
+
+    /// Returns a text as a note: cut to `noteLimitBytes`; `nil` for an empty text.
+    package static func note(_ text: String) -> String? {
+        var note = ""
+        var bytes = 0
+        for character in text where character != "\0" {
+            bytes += character.utf8.count
+            guard bytes <= noteLimitBytes else { break }
+            note.append(character)
+        }
+        return note.isEmpty ? nil : note
+    }
 
     /// Returns the number of leading scans that fit into one batch.
     ///
@@ -113,9 +131,10 @@ extension ScanBatch {
     ///   - sentMicros: device clock, in microseconds since 1970-01-01 UTC.
     ///   - backlog: number of scans after this batch.
     ///   - state: state of the scanner.
+    ///   - notes: reasons of operators, by the index of their scan.
     package init(
         scanner: ScannerID, journalID: JournalID, scans: ArraySlice<Scan>, after: After? = nil, sentMicros: Int64,
-        backlog: Int64, state: [String: StateValue] = [:]
+        backlog: Int64, state: [String: StateValue] = [:], notes: [Int: String] = [:]
     ) {
         guard let head = scans.first, ScanBatch.cut(scans) == scans.count else {
             preconditionFailure("scans do not fit into one batch")
@@ -124,6 +143,7 @@ extension ScanBatch {
             heartbeatOf: scanner, journalID: journalID, next: head.seq, gate: head.gate, snapshot: head.snapshot,
             sentMicros: sentMicros, backlog: backlog, state: state)
         self.after = after
+        self.notes = notes
         baseMicros = head.atMs * 1_000
         atMs = scans.map { Int32($0.atMs - head.atMs) }
         tags = scans.map(\.tag.rawValue)

@@ -108,7 +108,7 @@ final class DeviceLane {
     func status() throws -> LaneStatus { try LaneStatus(statusText()) }
 
     private func statusText() throws -> String {
-        try Run.succeeding("tapline-gate", ["status", "--data", scanner.data, "--output", "json"]).lines.joined()
+        try Run.reporting("tapline-gate", ["status", "--data", scanner.data, "--output", "json"]).lines.joined()
     }
 
     /// Every scan in the journal, in order, read with sqlite3.

@@ -47,6 +47,28 @@ struct IngestStoreTests {
         return all.shuffled(using: &random)
     }
 
+    @Test func notesAreStoredWithTheirScansAndComparedWithNothing() throws {
+        let fixture = try IngestFixture()
+        let store = try fixture.store()
+        let journal = MadeJournal.admissions(count: 40)
+        var batch = journal.batch(1, 40)
+        // A publisher of an older version has sent the scans without notes.
+        #expect(try store.store([batch.delivery()]) == [.accepted(stored: 40, duplicates: 0, conflicts: 0)])
+        batch.notes = [3: "band broken"]
+        for _ in 0..<2 {
+            #expect(try store.store([batch.delivery()]) == [.accepted(stored: 0, duplicates: 40, conflicts: 0)])
+        }
+        // The first note stays, and a scan in conflict gets none.
+        batch.notes = [3: "another", 4: "forged"]
+        batch.verdicts[4] = 2
+        #expect(try store.store([batch.delivery()]) == [.accepted(stored: 0, duplicates: 39, conflicts: 1)])
+        #expect(try fixture.texts("SELECT seq || ' ' || note FROM tapline_internal.scan_notes") == ["4 band broken"])
+        #expect(
+            try fixture.texts("SELECT event || ' ' || reason FROM tapline.lane_events") == [
+                "manual admission band broken"
+            ])
+    }
+
     @Test(arguments: 1...12)
     func eachScanIsStoredOnceInAnyOrder(seed: Int) throws {
         var random = TestRandom(seed)

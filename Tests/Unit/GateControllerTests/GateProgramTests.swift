@@ -163,12 +163,45 @@ import Testing
         #expect(status.running && status.scanner == "gate-7" && status.gate == "Hall north" && status.zone == "Hall")
         #expect(status.log == log.description && status.seq == 3)
         #expect(status.scans == 3 && status.shipped == 2 && status.backlog == 1 && status.problem == nil)
-        let json = try Run.succeeding("tapline-gate", ["status", "--data", venue.data, "--output", "json"]).lines
+        let json = try Run.reporting("tapline-gate", ["status", "--data", venue.data, "--output", "json"]).lines
         #expect(json.contains { $0.contains(#""backlog" : 1"#) } && json.contains { $0.contains(#""running" : true"#) })
 
         #expect(try gate.stop() == .exit(0))
-        let text = try Run.succeeding("tapline-gate", ["status", "--data", venue.data]).lines
+        let text = try Run.reporting("tapline-gate", ["status", "--data", venue.data]).lines
         #expect(text[0] == "scanner   gate-7  (not running)")
+        #expect(text.contains("alarm     no gate is running on this folder"))
         #expect(text.contains { $0.contains("3 in 1 journals, 2 shipped, 1 waiting") })
+    }
+
+    @Test func statusExitsWithOneForEachFault() throws {
+        func status() throws -> Run { try Run.reporting("tapline-gate", ["status", "--data", venue.data]) }
+        #expect(try status().end == .exit(1))
+        let gate = try ChildProcess(Package.program("tapline-gate"), venue.arguments())
+        try gate.write("\(venue.hex(.delegate))\n")
+        _ = try gate.line()
+        try eventually("the gate has reported its state") { GateStatus(folder: venue.data, scanner: nil).running }
+        var state = try #require(GateState.read(folder: venue.data))
+        state.alarms = []
+        state.readers = [GateState.Reader(name: "stdin", direction: .in)]
+        try state.write(folder: venue.data)
+        #expect(GateStatus(folder: venue.data, scanner: nil).faults == [])
+        state.readers = [GateState.Reader(name: "nfc:auto", direction: .in, problem: "unplugged")]
+        state.turnstile = "the relay board does not answer"
+        state.alarms = ["clock not trusted"]
+        try state.write(folder: venue.data)
+        #expect(
+            GateStatus(folder: venue.data, scanner: nil).faults == [
+                "reader nfc:auto (in): unplugged", "turnstile: the relay board does not answer", "clock not trusted",
+            ])
+        #expect(try status().errors.contains("alarm: reader nfc:auto (in): unplugged"))
+        #expect(try gate.stop() == .exit(0))
+    }
+
+    @Test func publisherStatusNamesDeadPublisherAndGate() throws {
+        let run = try Run.reporting("tapline-publisher", ["status", "--data", venue.data])
+        #expect(run.end == .exit(1))
+        #expect(run.lines.contains("alarm      no publisher is running on this folder"))
+        #expect(run.lines.contains("alarm      no gate is running on this folder"))
+        #expect(!run.lines.contains("alarm      no snapshot is installed"))
     }
 }

@@ -122,4 +122,19 @@ func scans(_ count: Int, gate: Int64? = 7, snapshot: Int64 = 1_795_400_000, firs
                 sentMicros: 0, backlog: 0)
         }
     }
+
+    @Test func notesRoundTripAndChangeNothingElse() throws {
+        var batch = CodecTests.sample()
+        batch.notes = [2: "closed: storm", 0: "ميناء"]
+        let decoded = try ScanBatch(decoding: batch.encoded())
+        #expect(decoded == batch)
+        batch.notes = [:]
+        #expect(batch.encoded() == CodecTests.vector)
+    }
+
+    @Test func noteIsCutAtACharacter() {
+        #expect(ScanBatch.note(String(repeating: "م", count: 200)) == String(repeating: "م", count: 128))
+        #expect(ScanBatch.note("") == nil)
+        #expect(ScanBatch.note("a\0b") == "ab")
+    }
 }

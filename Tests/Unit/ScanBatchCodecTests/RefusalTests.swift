@@ -46,12 +46,23 @@ private let year2200: UInt64 = 7_258_118_400_000_000
         #expect(try ScanBatch(decoding: Body().with("state", many).encoded).state.count == 32)
     }
 
+    @Test func unusableNotesAreLeftOut() throws {
+        let notes = CBORItem.map([
+            (.uint(0), .text("good")), (.uint(1), .text(String(repeating: "x", count: 257))), (.uint(2), .text("a\0b")),
+            (.uint(3), .text("no such scan")), (.uint(.max), .text("x")), (.uint(4), .uint(1)),
+        ])
+        #expect(try ScanBatch(decoding: Body().with("notes", notes).encoded).notes == [0: "good"])
+        let twice = CBORItem.map([(.uint(0), .text("a")), (.uint(0), .text("b"))])
+        #expect(reason(Body().with("notes", twice)) == .malformed)
+        #expect(reason(Body().with("notes", .map([(.text("0"), .text("a"))]))) == .malformed)
+    }
+
     @Test(arguments: [
         "v", "scanner", "log", "first", "base", "at", "tag", "verdict", "flags", "snapshot", "sent", "backlog",
     ])
     func missingKeyIsMalformed(_ key: String) { #expect(reason(Body().with(key, nil)) == .malformed) }
 
-    @Test(arguments: Body().pairs.map(\.0) + ["after", "state"])
+    @Test(arguments: Body().pairs.map(\.0) + ["after", "state", "notes"])
     func wrongTypeIsMalformed(_ key: String) {
         #expect(reason(Body().with(key, .raw([0xf6]))) == .malformed)
         #expect(reason(Body().with(key, .tagged(1, .uint(1)))) == .malformed)

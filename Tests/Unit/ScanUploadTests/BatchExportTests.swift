@@ -46,6 +46,23 @@ struct BatchExportTests {
         return seqs
     }
 
+    @Test func reasonsTravelWithTheirScans() throws {
+        let journal = try Journal(folder: data, scanner: scanner)
+        _ = try journal.appendBatch(entries(3))
+        _ = try journal.append(entries(1)[0], reason: String(repeating: "é", count: 300))
+        _ = try journal.append(entries(1)[0], reason: "band broken")
+        _ = try export()
+        #expect(try batches().map(\.notes) == [[3: String(repeating: "é", count: 128), 4: "band broken"]])
+    }
+
+    @Test func batchEndsBeforeMoreNotesThanItHolds() throws {
+        let journal = try Journal(folder: data, scanner: scanner)
+        for _ in 0...ScanBatch.notesLimit { _ = try journal.append(entries(1)[0], reason: "x") }
+        _ = try export()
+        #expect(try batches().map(\.count) == [ScanBatch.notesLimit, 1])
+        #expect(try batches().map(\.notes.count) == [ScanBatch.notesLimit, 1])
+    }
+
     @Test func filesAreBatchesUnderNamesThatSort() throws {
         let journal = try Journal(folder: data, scanner: scanner)
         _ = try journal.appendBatch(entries(4_500))

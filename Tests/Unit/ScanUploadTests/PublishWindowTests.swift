@@ -255,6 +255,29 @@ struct PublishWindowTests {
         #expect(model.heartbeats == 5)
     }
 
+    @Test func busyLaneSendsHeartbeatsToo() {
+        let log = JournalID(high: 1, low: 1)
+        var window = PublishWindow(cursors: [:], seed: 1, nowMs: 0)
+        var (beats, tag): ([Int64], UInt64) = ([], 0)
+        for nowMs in stride(from: Int64(0), through: 130_000, by: 1_000) {
+            window.journalsChanged([
+                PublishWindow.Source(number: 1, journalID: log, lastSeq: nowMs / 1_000 + 1, isFinished: false)
+            ])
+            step: while true {
+                switch window.next(nowMs: nowMs) {
+                case .connect: window.connected(nowMs: nowMs)
+                case .heartbeat(let slice), .publish(let slice):
+                    if slice.limit == 0 { beats.append(nowMs) }
+                    tag += 1
+                    window.published(slice, count: slice.limit, bytes: 1, tag: tag, nowMs: nowMs)
+                    window.confirmed(tag: tag, multiple: false, nowMs: nowMs)
+                default: break step
+                }
+            }
+        }
+        #expect(beats == [0, 60_000, 120_000])
+    }
+
     @Test func nothingIsPublishedWithoutJournal() {
         var model = PublishModel(seed: 1)
         var steps = 0

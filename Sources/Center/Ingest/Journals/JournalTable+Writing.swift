@@ -123,6 +123,25 @@ extension JournalTable {
                 .bytesArray(batches.map(\.digest)),
             ])
     }
+
+    /// Writes the notes of scans. The first note of a scan stays.
+    func write(notes: [ScanNote]) throws(PostgresError) {
+        guard !notes.isEmpty else { return }
+        try connection.query(
+            """
+            INSERT INTO tapline_internal.scan_notes (journal_id, seq, note) SELECT * FROM unnest($1, $2, $3)
+            ON CONFLICT DO NOTHING
+            """,
+            [.int64s(notes.map(\.journal)), .int64s(notes.map(\.seq)), .texts(notes.map(\.text))])
+    }
+}
+
+/// The reason of an operator for a scan.
+struct ScanNote {
+    /// The row ID of the journal.
+    let journal: Int64
+    let seq: Int64
+    let text: String
 }
 
 extension CopyBuffer {

@@ -174,6 +174,22 @@ struct IngestGroup {
         return runs
     }
 
+    /// The notes of all scans without those in conflict.
+    ///
+    /// Also those of repeated scans: an older publisher may have sent the scans without them.
+    var notes: [ScanNote] {
+        var notes: [ScanNote] = []
+        for member in members where !member.batch.notes.isEmpty {
+            guard let row = journals[member.key] else { continue }
+            let conflicts = Set(member.classification.conflicts)
+            for (offset, text) in member.batch.notes {
+                let seq = member.batch.first + Int64(offset)
+                if !conflicts.contains(seq) { notes.append(ScanNote(journal: row.id, seq: seq, text: text)) }
+            }
+        }
+        return notes.sorted { ($0.journal, $0.seq) < ($1.journal, $1.seq) }
+    }
+
     /// Batches that are completely new. From now on they are recognised by their digests.
     var newBatches: [BatchIdentity] {
         members.compactMap { member in

@@ -77,6 +77,7 @@ struct ClassifiedGroup: ~Copyable {
         try journals.write(group.journals.values)
         try journals.queueForTracking(runs)
         try journals.write(batches: group.newBatches)
+        try journals.write(notes: group.notes)
         if quarantining { try group.quarantine.write(journals.connection) }
         return WrittenGroup(outcomes: group.outcomes, runs: runs)
     }

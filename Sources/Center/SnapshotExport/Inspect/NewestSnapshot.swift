@@ -15,4 +15,7 @@ package enum NewestSnapshot {
         guard let manifest = PublishedFolder(path: path).manifest else { throw .noSnapshot(folder: path) }
         return path + "/" + manifest.file
     }
+
+    /// Returns the version that the manifest of a published folder names; `nil` without a readable manifest.
+    package static func publishedVersion(_ folder: String) -> Int64? { PublishedFolder(path: folder).manifest?.version }
 }

@@ -14,6 +14,18 @@ struct PublishedFolder {
     /// Maximum total size of such files, in bytes: half an hour of continuous changes of a million tags.
     static let graceBytes = 2 << 30
 
+    /// Returns the folders that scanners download from: those of the centers, or else that of the last publication.
+    static let knownFolders = """
+        SELECT DISTINCT snapshots FROM tapline_internal.centers
+        WHERE snapshots IS NOT NULL AND alive_at > now() - interval '7 days'
+        UNION
+        (SELECT folder FROM tapline.snapshots WHERE published_at IS NOT NULL AND NOT EXISTS (
+            SELECT FROM tapline_internal.centers
+            WHERE snapshots IS NOT NULL AND alive_at > now() - interval '7 days')
+            AND folder IS NOT NULL ORDER BY version DESC LIMIT 1)
+        ORDER BY 1
+        """
+
     let path: String
 
     /// The lock file of the export that runs in this folder.

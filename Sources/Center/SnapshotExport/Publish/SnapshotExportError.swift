@@ -23,12 +23,15 @@ package enum SnapshotExportError: OperationError {
     case notPublished(String)
     /// The folder is neither that of a scanner with a snapshot nor a published one.
     case noSnapshot(folder: String)
+    /// The copy would replace its source.
+    case sameFolder(String)
 
     /// The category; for `database` that of the database error.
     package var category: ErrorCategory {
         switch self {
         case .invalidContent, .busy, .stopped, .noSnapshot: .failure
-        case .eventNameMissing, .eventNameDiffers, .schemaMissing, .invalidTime, .notPublished: .configuration
+        case .eventNameMissing, .eventNameDiffers, .schemaMissing, .invalidTime, .notPublished, .sameFolder:
+            .configuration
         case .database(let error): error.category
         }
     }
@@ -46,6 +49,7 @@ package enum SnapshotExportError: OperationError {
         case .database(let error): error.code == .misuse ? error.description : "database: \(error)"
         case .invalidTime(let text): "'\(text)' is not a time of day as HH:MM"
         case .notPublished(let detail): "nothing is published: \(detail)"
+        case .sameFolder(let folder): "\(folder) is the published folder itself: name a folder on the stick"
         case .noSnapshot(let folder): "\(folder): no manifest in it names a snapshot"
         }
     }

@@ -34,6 +34,11 @@ package struct SnapshotExporter: Sendable {
         /// The oldest creation time, in seconds since 1970, of a published snapshot that may stay. It stays if it has
         /// the same content and half of its lifetime is left. `nil`: a new version is always made.
         package var freshSinceS: Int64?
+        /// Whether scanners download from the folder.
+        ///
+        /// `nil`: decided by the database. A folder that a center serves counts as published. Where no center serves
+        /// one, it is the folder of the last publication, or else this one.
+        package var isPublished: Bool?
         /// Maximum time to wait for another export, in milliseconds.
         package var lockWaitMs = 60_000
         /// Receives the progress often, on the thread that exports.
@@ -56,6 +61,9 @@ package struct SnapshotExporter: Sendable {
         package let manifest: Manifest
         /// `false` if the published snapshot was current already (`Settings.freshSinceS`).
         package let isNew: Bool
+        /// The folders that scanners download from, if the snapshot was only written to another one; `nil` if it is
+        /// published.
+        package let publishedElsewhere: [String]?
     }
 
     /// Two days: if a center misses one nightly export, the snapshot is still valid.
@@ -131,7 +139,9 @@ package struct SnapshotExporter: Sendable {
         let builder = SnapshotBuilder(settings: settings, folder: folder, published: published, stop: stop)
         let built: SnapshotBuilder.Built
         switch try builder.build(connection) {
-        case .upToDate(let manifest): return Outcome(manifest: manifest, isNew: false)
+        case .upToDate(let manifest):
+            let elsewhere = try recordPublication(manifest, connection)
+            return Outcome(manifest: manifest, isNew: false, publishedElsewhere: elsewhere)
         case .built(let new): built = new
         }
         try stop.check()
@@ -140,8 +150,27 @@ package struct SnapshotExporter: Sendable {
         try stop.check()
         if !built.isRecorded { try record(manifest, connection) }
         try folder.publish(manifest, key: settings.key)
+        // After the manifest is in place: a snapshot that no scanner can fetch makes none outdated.
+        let elsewhere = try recordPublication(manifest, connection)
         folder.prune(keep: settings.keep)
-        return Outcome(manifest: manifest, isNew: true)
+        return Outcome(manifest: manifest, isNew: true, publishedElsewhere: elsewhere)
+    }
+
+    /// Records whether scanners can download the snapshot.
+    ///
+    /// - Returns: the folders that they download from instead; `nil` if it is published.
+    private func recordPublication(_ manifest: Manifest, _ connection: PostgresConnection) throws -> [String]? {
+        let path = Files.canonicalPath(folder.path)
+        let known = try connection.query(PublishedFolder.knownFolders)
+        let folders = (0..<known.rowCount).map { known.text($0, 0) }
+        let isPublished = settings.isPublished ?? (folders.isEmpty || folders.contains(path))
+        try connection.query(
+            """
+            UPDATE tapline.snapshots SET folder = CASE WHEN published_at IS NULL THEN $2 ELSE folder END,
+                published_at = coalesce(published_at, CASE WHEN $3 THEN now() END)
+            WHERE version = $1
+            """, [.int64(manifest.version), .text(path), .bool(isPublished)])
+        return isPublished ? nil : folders
     }
 
     private func record(_ manifest: Manifest, _ connection: PostgresConnection) throws {

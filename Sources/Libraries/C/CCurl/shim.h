@@ -22,6 +22,11 @@ static inline CURLcode shim_set_progress_function(
     CURL *handle, int (*function)(void *, curl_off_t, curl_off_t, curl_off_t, curl_off_t)) {
   return curl_easy_setopt(handle, CURLOPT_XFERINFOFUNCTION, function);
 }
+static inline long shim_os_error(CURL *handle) {
+  long code = 0;
+  curl_easy_getinfo(handle, CURLINFO_OS_ERRNO, &code);
+  return code;
+}
 static inline long shim_response_code(CURL *handle) {
   long code = 0;
   curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &code);

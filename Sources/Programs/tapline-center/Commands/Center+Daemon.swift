@@ -1,6 +1,7 @@
 import AMQP
 import CLI
 import CenterHTTP
+import FileSystem
 import HTTPServer
 import Ingest
 import Migrations
@@ -76,6 +77,8 @@ extension Center {
         let web = CenterEndpoints(
             metrics: metrics, snapshots: arguments["snapshots"], readiness: { ingest.health.problems })
         let snapshots = try snapshotService(arguments, url)
+        let served = arguments["snapshots"]
+        let instance = try instance(arguments)
         return {
             let schema = SchemaGuard(url: url)
             // A wrong schema ends the daemon before anything starts. An unavailable database does not: the service
@@ -85,6 +88,11 @@ extension Center {
             var services = [ingest.service()]
             if !isKnown { services.append(schema.service()) }
             services += maintenance.services()
+            services.append(
+                CenterLiveness(
+                    databaseURL: url, instance: instance, served: served.map(servedSnapshots), metrics: metrics,
+                    isListening: { ingest.health.isBrokerConnected }
+                ).service())
             if let snapshots { services.append(snapshots.service()) }
             services.append(web.service(http))
             Log("center").info("starting", [.version: Software.version])
@@ -102,15 +110,25 @@ extension Center {
             brokers: brokers, databaseURL: url, shards: try arguments.int("shards", IngestSettings.shardsRange),
             relayUsers: Set(arguments.all("relay-user")),
             workers: try arguments.int("writers", IngestSettings.workersRange) ?? IngestSettings.defaultWorkers)
+        settings.instance = try instance(arguments)
+        let limitS = try arguments.int("database-away-limit-s", IngestSettings.databaseAwayRangeS)
+        settings.databaseAwayLimitMs = 1_000 * (limitS ?? 600)
+        return settings
+    }
+
+    private static func instance(_ arguments: Arguments) throws -> CenterInstance {
         let text = try arguments.required("center")
         guard let instance = CenterInstance(text) else {
             throw ProgramError.configuration(
                 "--center \(text): K/N is needed, as 2/3, with N up to \(CenterInstance.countLimit)")
         }
-        settings.instance = instance
-        let limitS = try arguments.int("database-away-limit-s", IngestSettings.databaseAwayRangeS)
-        settings.databaseAwayLimitMs = 1_000 * (limitS ?? 600)
-        return settings
+        return instance
+    }
+
+    private static func servedSnapshots(_ folder: String) -> CenterLiveness.ServedSnapshots {
+        CenterLiveness.ServedSnapshots(folder: Files.canonicalPath(folder)) {
+            NewestSnapshot.publishedVersion(folder)
+        }
     }
 
     private static func snapshotService(_ arguments: Arguments, _ url: String) throws -> SnapshotService? {
@@ -129,9 +147,9 @@ extension Center {
             throw ProgramError.configuration("--signing-key needs --snapshots DIR, the folder to publish in")
         }
         let key = try MinisignSecretKey(path: keyFile, password: arguments["signing-key-password"])
-        return SnapshotService(
-            databaseURL: url, SnapshotExporter.Settings(folder: folder, key: key), schedule: schedule,
-            remedy: remedy)
+        var settings = SnapshotExporter.Settings(folder: folder, key: key)
+        settings.isPublished = true
+        return SnapshotService(databaseURL: url, settings, schedule: schedule, remedy: remedy)
     }
 
     /// Returns the command that corrects an error of an export.

@@ -45,8 +45,8 @@ extension Center {
     private static let scannerList = list(
         "scanner list", "list the scanners with their state",
         """
-        SELECT scanner_id AS id, h.enabled, gate, silent, last_received_at, h.backlog, h.snapshot_version,
-            gaps, h.stored, quarantined
+        SELECT scanner_id AS id, h.enabled, gate, condition, silent, last_received_at, h.backlog, h.snapshot_version,
+            gaps, h.stored, quarantined, alarms
         FROM tapline.scanner_health h ORDER BY scanner_id
         """)
 }

@@ -4,27 +4,46 @@ import Registry
 
 extension Center {
     static let status = [
-        Command("status", "show an overview of the event", options: [databaseURL, .output]) { arguments in
+        Command(
+            "status", "show an overview of the event; exits with 1 if something is wrong",
+            options: [databaseURL, .output],
+            details: """
+                Each alarm is a line that begins with `alarm`: no center that runs, scanners that are silent or whose
+                lane does not work, missing scans, quarantined batches, an expired snapshot. Lanes that were closed or
+                opened by an operator are shown and are no alarm.
+                """
+        ) { arguments in
             let url = try database(arguments)
             let json = try arguments.outputFormat() == .json
             return {
-                try withRegistry(url) { _, connection in
+                let alarms = try withRegistry(url) { _, connection in
                     let row = try connection.query(overview)
-                    if json { return print(row.text(0, 0)) }
                     let facts = try Listing(
                         connection, "SELECT key, value #>> '{}' AS value FROM json_each(($1)::text::json)",
-                        [.text(row.text(0, 0))], json: false)
-                    let width = facts.rows.map { $0[0].count }.max() ?? 0
-                    for fact in facts.rows {
+                        [.text(row.text(0, 0))], json: false
+                    ).rows.filter { $0[0] != "alarms" }
+                    let alarms = try Listing(
+                        connection, "SELECT json_array_elements_text(($1)::text::json -> 'alarms') AS alarm",
+                        [.text(row.text(0, 0))], json: false
+                    ).rows.map { $0[0] }
+                    if json {
+                        print(row.text(0, 0))
+                        return alarms
+                    }
+                    let width = facts.map { $0[0].count }.max() ?? 0
+                    for fact in facts + alarms.map({ ["alarm", $0] }) {
                         let name = fact[0].map { $0 == "_" ? " " : $0 }
                         print(String(name) + String(repeating: " ", count: width - name.count + 2) + fact[1])
                     }
+                    return alarms
                 }
+                if !alarms.isEmpty { throw ProgramError.alarms(alarms) }
             }
         }
     ]
 
     private static let overview = """
+        WITH \(conditions)
         SELECT row_to_json(facts) FROM (
             SELECT (SELECT name FROM tapline.event) AS event,
                 (SELECT id FROM tapline.event) AS event_id,
@@ -32,22 +51,50 @@ extension Center {
                 (SELECT time_zone FROM tapline.event_settings) AS time_zone,
                 tapline.day_start() AS day_start,
                 (SELECT max(version) FROM tapline.schema_migrations) AS schema,
+                (SELECT message FROM tapline.center_state) AS center,
                 (SELECT count(*) FROM tapline.attendees) AS attendees,
                 (SELECT count(*) FROM tapline.tags) AS tags,
                 (SELECT count(*) FROM tapline.live_delegates WHERE zone_id IS NOT NULL) AS people_inside,
                 (SELECT count(*) FROM tapline.scanner_overview WHERE enabled) AS scanners,
                 (SELECT count(*) FROM tapline.scanner_overview WHERE enabled AND silent) AS scanners_silent,
+                (SELECT string_agg(number || ' ' || condition, ', ' ORDER BY place) FROM conditions) AS conditions,
                 (SELECT coalesce(sum(backlog), 0) FROM tapline.scanner_overview) AS backlog,
                 (SELECT coalesce(sum(received), 0) FROM tapline.journals) AS received,
                 (SELECT coalesce(sum(stored), 0) FROM tapline.journals) AS stored,
                 (SELECT coalesce(sum(duplicates), 0) FROM tapline.journals) AS duplicates,
                 (SELECT coalesce(sum(conflicts), 0) FROM tapline.journals) AS conflicts,
-                (SELECT count(*) FROM tapline.ingest_balance WHERE NOT balanced) AS journals_out_of_balance,
-                (SELECT coalesce(sum(missing), 0) FROM tapline.seq_gaps) AS scans_missing,
-                (SELECT count(*) FROM tapline.quarantine) AS quarantined_batches,
-                (SELECT max(version) FROM tapline.snapshots) AS snapshot,
-                (SELECT expires_at FROM tapline.snapshots ORDER BY version DESC LIMIT 1) AS snapshot_expires,
-                (SELECT shards FROM tapline_internal.topology) AS shards
+                journals_out_of_balance, scans_missing, quarantined_batches,
+                snapshot.version AS snapshot, snapshot.expires_at AS snapshot_expires,
+                (SELECT nullif(max(version), snapshot.version) FROM tapline.snapshots) AS snapshot_only_written,
+                (SELECT shards FROM tapline_internal.topology) AS shards,
+                (SELECT coalesce(json_agg(text ORDER BY place), '[]') FROM (
+                    SELECT 0 AS place, message AS text FROM tapline.center_state WHERE state <> 'running'
+                    UNION ALL
+                    SELECT place, condition || ': ' || number || CASE number WHEN 1 THEN ' scanner (' ELSE ' scanners (' END
+                        || array_to_string(names[1:5], ', ') || CASE WHEN number > 5 THEN ', ...)' ELSE ')' END
+                    FROM conditions WHERE condition NOT IN
+                        ('ok', 'disabled', 'CLOSED', 'FREE', 'NO CENTER', 'AWAITED', 'UNREPORTED')
+                    UNION ALL SELECT 101, journals_out_of_balance || ' journals are out of balance'
+                    WHERE journals_out_of_balance > 0
+                    UNION ALL SELECT 102, scans_missing || ' scans are missing: see tapline.seq_gaps'
+                    WHERE scans_missing > 0
+                    UNION ALL SELECT 103, quarantined_batches || ' batches are in quarantine: see quarantine list'
+                    WHERE quarantined_batches > 0
+                    UNION ALL SELECT 104, 'the published snapshot ' || snapshot.version || ' has expired'
+                    WHERE snapshot.expires_at < now()
+                ) alarms) AS alarms
+            FROM (SELECT count(*) FILTER (WHERE NOT balanced) AS journals_out_of_balance FROM tapline.ingest_balance) balance
+            CROSS JOIN (SELECT coalesce(sum(missing), 0) AS scans_missing FROM tapline.seq_gaps) gaps
+            CROSS JOIN (SELECT count(*) AS quarantined_batches FROM tapline.quarantine) quarantine
+            LEFT JOIN tapline.snapshots snapshot ON snapshot.version = tapline_internal.published_version()
         ) facts
+        """
+
+    /// The scanners by their condition.
+    private static let conditions = """
+        conditions AS MATERIALIZED (
+            SELECT condition, count(*) AS number, array_agg(scanner_id ORDER BY scanner_id) AS names,
+                tapline.condition_place(condition) AS place
+            FROM tapline.scanner_health GROUP BY condition)
         """
 }

@@ -44,7 +44,7 @@ enum ControlMessage {
         switch command {
         case .admit(let uid, let reason):
             encode(Request(order: .admit, uid: uid.map { Hex.encode($0) }, reason: reason))
-        case .mode(let mode): encode(Request(order: .mode, mode: mode))
+        case .mode(let mode, let reason): encode(Request(order: .mode, reason: reason, mode: mode))
         case .assign(let gate): encode(Request(order: .assign, gate: gate))
         }
     }
@@ -62,7 +62,9 @@ enum ControlMessage {
             return .success(.admit(uid: uid, reason: reason))
         case .mode:
             guard let mode = request.mode else { return .failure(.mode) }
-            return .success(.mode(mode))
+            guard let given = request.reason else { return .success(.mode(mode)) }
+            guard let reason = text(given) else { return .failure(.reason) }
+            return .success(.mode(mode, reason: reason))
         case .assign:
             guard let given = request.gate else { return .success(.assign(gate: nil)) }
             guard let gate = text(given) else { return .failure(.gate) }

@@ -58,7 +58,9 @@ package enum LaneCommand: Hashable, Sendable {
     ///   - reason: kept in the journal and in the log.
     case admit(uid: [UInt8]?, reason: String)
     /// Sets the mode of the lane until the next such command, also across restarts.
-    case mode(LaneMode)
+    ///
+    /// - Parameter reason: kept in the journal and in the log; `nil` without one.
+    case mode(LaneMode, reason: String? = nil)
     /// Assigns a gate by its name, also across restarts.
     ///
     /// - Parameter gate: `nil` returns to the configured gate, or the scanner's own.

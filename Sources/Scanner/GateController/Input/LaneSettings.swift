@@ -54,7 +54,7 @@ extension Lane {
         /// Default of `passageMs`: enough for a person with a suitcase.
         package static let defaultPassageMs = 5_000
         /// Use of the disk from which on an alarm is raised, in percent.
-        package static let diskAlarmPercent = 80
+        package static let diskAlarmPercent = GateState.diskAlarmPercent
 
         /// Creates the settings of a lane. The caller sets the other fields.
         ///

@@ -45,7 +45,7 @@ final class OperatorCommands {
         switch command {
         case .admit(let uid?, let reason): admit(uid, reason)
         case .admit(nil, let reason): admitWithoutBand(reason)
-        case .mode(let mode): set(mode)
+        case .mode(let mode, let reason): set(mode, reason)
         case .assign(let gate): assign(gate)
         }
     }
@@ -103,7 +103,7 @@ final class OperatorCommands {
     ///
     /// If it cannot be saved or journaled, it still takes effect, and the result reports the failure. A full disk must
     /// not keep a gate closed during a crowd surge.
-    private func set(_ mode: LaneMode) -> CommandResult {
+    private func set(_ mode: LaneMode, _ reason: String?) -> CommandResult {
         guard mode != store.mode else { return .done("mode \(mode.rawValue) already") }
         store.set(mode)
         memory.clearDebounce()
@@ -111,10 +111,10 @@ final class OperatorCommands {
         monitor.publish()
         var texts = ["mode \(mode.rawValue)"]
         if let alarm = store.save() { texts.append(alarm.description) }
-        if journal.appendEvent(mode.verdict, in: binding.rowContext) == nil {
+        if journal.appendEvent(mode.verdict, in: binding.rowContext, reason: reason) == nil {
             texts.append("the mode could not be journaled")
         }
-        log.warning("mode changed", [.state: mode.rawValue])
+        log.warning("mode changed", [.state: mode.rawValue, .reason: reason ?? "-"])
         monitor.publish()
         return .done(texts.joined(separator: "; "))
     }

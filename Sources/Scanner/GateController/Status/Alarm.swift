@@ -29,6 +29,19 @@ package enum Alarm: Hashable, Sendable, CustomStringConvertible {
     case journalMaintenanceFailed(StorageFault)
     case journal(JournalProblem)
 
+    /// The stable name that heartbeats report. Several alarms share one.
+    package var keyword: String {
+        switch self {
+        case .tapsNotJournaled, .journalMaintenanceFailed, .journal: "journal"
+        case .noSnapshot, .noGate, .snapshotUnreadable, .olderSnapshotInUse, .snapshotExpired: "snapshot"
+        case .diskFull: "disk"
+        case .clockNotTrusted: "clock"
+        case .passageSensorFailed: "sensor"
+        case .damagedJournals: "damaged"
+        case .commandsUnreadable, .commandsNotPersisted, .controlSocketFailed: "commands"
+        }
+    }
+
     /// Plain English.
     package var description: String {
         switch self {

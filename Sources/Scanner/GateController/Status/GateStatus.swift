@@ -57,8 +57,10 @@ package struct GateStatus: Codable, Sendable {
     package var readers: [GateState.Reader]?
     /// `ok`, or its problem; `nil` without a turnstile.
     package var turnstile: String?
-    /// English texts of the alarms; `nil` if no gate runs.
+    /// English texts of the alarms of the gate that runs; `nil` if no gate runs.
     package var alarms: [String]?
+    /// All that is wrong with the lane, in English; empty if all is well. A mode that an operator set is no fault.
+    package var faults: [String]
     /// Use of the disk with the data folder, in percent; `nil` if no gate runs.
     package var diskUsedPercent: Int?
     /// File names of the quarantined journals, for `tapline-gate recover`.
@@ -96,7 +98,7 @@ package struct GateStatus: Codable, Sendable {
         let records = attempt([]) { try JournalReader(folder: folder).journals() }
         let cursors = attempt([:]) { try UploadCursors.read(folder: folder) }
         let name = scanner?.text ?? state?.scanner ?? records.last?.scanner.text
-        running = state?.isRunning ?? false
+        running = GateState.isGateRunning(folder: folder, state)
         self.scanner = name
         gate = state?.gateName
         gateId = state?.gate
@@ -129,6 +131,18 @@ package struct GateStatus: Codable, Sendable {
             problems.append("no snapshot")
         }
         problem = problems.isEmpty ? nil : problems.joined(separator: "; ")
+        faults = []
+        if !running { faults.append("no gate is running on this folder") }
+        faults += (readers ?? []).compactMap { reader in
+            reader.problem.map { "reader \(reader.name) (\(reader.direction)): \($0)" }
+        }
+        if let turnstile, turnstile != "ok" { faults.append("turnstile: \(turnstile)") }
+        faults += alarms ?? []
+        faults += problems.filter { !faults.contains($0) }
+        if !running {
+            if snapshot?.expired == true { faults.append("snapshot expired") }
+            faults += damaged.map { "damaged journal \($0): run tapline-gate recover" }
+        }
     }
 
     /// The status as one JSON object.
@@ -155,8 +169,7 @@ package struct GateStatus: Codable, Sendable {
                     + "\(snapshot.expired ? "EXPIRED" : "expires") \(snapshot.expiresAt)")
         }
         lines += damaged.map { "damaged   \($0): recover it with tapline-gate recover" }
-        lines += (alarms ?? []).map { "alarm     \($0)" }
-        if let problem { lines.append("problem   \(problem)") }
+        lines += faults.map { "alarm     \($0)" }
         return lines.joined(separator: "\n")
     }
 

@@ -54,7 +54,10 @@ final class LaneMonitor {
         guard readerProblems.indices.contains(index) else { return }
         let isNew = readerProblems[index] == nil
         readerProblems[index] = problem
-        if isNew { journal.appendEvent(.readerLost, in: binding.rowContext) }
+        if isNew {
+            journal.appendEvent(
+                .readerLost, in: binding.rowContext, reason: "\(settings.readers[index].name): \(problem)")
+        }
         log.error("reader out of order", [.reader: settings.readers[index].name, .reason: problem])
         publish()
     }
@@ -62,7 +65,7 @@ final class LaneMonitor {
     func readerBack(_ index: Int) {
         guard readerProblems.indices.contains(index), readerProblems[index] != nil else { return }
         readerProblems[index] = nil
-        journal.appendEvent(.readerBack, in: binding.rowContext)
+        journal.appendEvent(.readerBack, in: binding.rowContext, reason: settings.readers[index].name)
         log.info("reader works again", [.reader: settings.readers[index].name])
         publish()
     }
@@ -181,6 +184,7 @@ final class LaneMonitor {
         }
         file.diskUsedPercent = device.diskUsedPercent
         file.alarms = state.alarms.map(\.description)
+        file.alarmKeywords = state.alarms.map(\.keyword)
         return file
     }
 }

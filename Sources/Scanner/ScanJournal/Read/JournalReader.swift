@@ -35,6 +35,8 @@ package final class JournalReader {
         let isRecovered: Bool
         let journals: Statement
         let scans: Statement
+        /// `nil` in a file of an old version, which has no reasons.
+        let reasons: Statement?
         /// The numbers that `journals` has returned. In another file they stand for other journals.
         var known: Set<Int64> = []
     }
@@ -82,6 +84,25 @@ package final class JournalReader {
             }
             return scans
         } ?? []
+    }
+
+    /// Returns the reasons of operators for the scans after `seq`, by seq.
+    ///
+    /// - Parameters:
+    ///   - id: The number of a journal, as in `read`.
+    ///   - seq: The seq before the first scan.
+    ///   - last: The seq of the last scan.
+    ///   - limit: Maximum number of reasons, the first ones.
+    /// - Throws: `DataFileError` for a corrupt file.
+    package func reasons(journal id: Int64, after seq: Int64, upTo last: Int64, limit: Int) throws -> [Int64: String] {
+        try reading { open in
+            var reasons: [Int64: String] = [:]
+            guard open.known.contains(id), let statement = open.reasons else { return reasons }
+            try statement.rows(
+                .int(JournalFile.scanID(id, seq)), .int(JournalFile.scanID(id, last)), .int(Int64(limit))
+            ) { row in reasons[row.int(0) & JournalFile.seqLimit] = row.text(1) }
+            return reasons
+        } ?? [:]
     }
 
     /// Returns whether the file was recovered from a corrupt one, so that seqs may be missing between others.
@@ -152,6 +173,9 @@ package final class JournalReader {
                 """
                 SELECT id, at, tag, verdict, flags, gate, snapshot FROM scans
                 WHERE id > ? AND id <= ? ORDER BY id LIMIT ?
-                """))
+                """),
+            reasons: try database.int("SELECT count(*) FROM sqlite_master WHERE name = 'reasons'") == 1
+                ? try database.prepare(
+                    "SELECT id, reason FROM reasons WHERE id > ? AND id <= ? ORDER BY id LIMIT ?") : nil)
     }
 }

@@ -125,13 +125,14 @@ extension BatchExport {
                     skip(to: first - 1, &after, counting: \.source.missing)
                     continue
                 }
-                let count = ScanBatch.cut(scans)
+                let notes = try BatchNotes(journal: part.number, scans[..<ScanBatch.cut(scans)], reader)
+                let count = notes.count
                 remaining -= Int64(count)
                 try save(
                     ScanBatch(
                         scanner: scanner, journalID: part.journalID, scans: scans[..<count],
                         after: first == 1 ? part.previous : nil, sentMicros: SystemClock.nowMicroseconds(),
-                        backlog: remaining), of: scanner)
+                        backlog: remaining, notes: notes.notes), of: scanner)
                 report.written += 1
                 report.scans += Int64(count)
                 after += Int64(count)

@@ -1,38 +1,102 @@
 import DataFolder
 import FileSystem
+import LinuxSystem
 import Runtime
 import ScanBatchCodec
 
-/// The state of the gate, read again when `gate.json` changes.
+/// The state of the gate, read again when `gate.json` changes, and whether its program runs.
 struct GateStateTail {
+    /// Interval at which the process of the gate is looked up, in milliseconds.
+    private static let processIntervalMs: Int64 = 2_000
+    /// Maximum size of a value: each heartbeat carries it.
+    private static let valueLimit = 64
+    /// Maximum number of alarms. The map of a heartbeat holds 32 entries.
+    private static let alarmsLimit = 16
+
     private let folder: String
     private var status: Files.Status?
     /// The content of `gate.json`, or `nil` if no gate has written one.
     private(set) var state: GateState?
+    /// Whether a gate runs on the folder.
+    private(set) var isRunning: Bool
+    private var checkedMs: Int64
 
     /// - Parameter folder: The scanner's data folder.
-    init(folder: String) { self.folder = folder }
-
-    /// Reads the file if it has changed.
-    ///
-    /// - Returns: `true` if the gate has switched to another snapshot, which a heartbeat reports.
-    mutating func poll() -> Bool {
-        let now = Files.status(DataFolderPaths.gateState(folder))
-        guard now != status else { return false }
-        status = now
-        let before = state
-        state = GateState.read(folder: folder)
-        return before != nil && state?.snapshot != before?.snapshot
+    init(folder: String) {
+        self.folder = folder
+        isRunning = GateState.isGateRunning(folder: folder, GateState.read(folder: folder))
+        checkedMs = SystemClock.monotonicMs()
     }
 
-    /// Returns the `state` map of a heartbeat batch. Values are cut to 64 characters, because each heartbeat carries
-    /// them.
+    /// Reads the file if it has changed, and looks up the process of the gate at intervals.
+    ///
+    /// - Returns: `true` if a heartbeat must report a change at once: a gate that began or ended, another snapshot or
+    ///   mode, or other alarms.
+    mutating func poll() -> Bool {
+        let now = Files.status(DataFolderPaths.gateState(folder))
+        let nowMs = SystemClock.monotonicMs()
+        let hasChanged = now != status
+        guard hasChanged || nowMs - checkedMs >= GateStateTail.processIntervalMs else { return false }
+        let (before, keywordsBefore, wasRunning) = (state, alarms().map(\.keyword), isRunning)
+        if hasChanged {
+            status = now
+            state = GateState.read(folder: folder)
+        }
+        checkedMs = nowMs
+        isRunning = GateState.isGateRunning(folder: folder, state)
+        if isRunning != wasRunning { return true }
+        guard let before else { return false }
+        return state?.snapshot != before.snapshot || state?.mode != before.mode || state?.pid != before.pid
+            || alarms().map(\.keyword) != keywordsBefore
+    }
+
+    /// Returns the `state` map of a heartbeat batch.
+    ///
+    /// `alarms` holds the keywords, each once; `alarm.KEYWORD` the English text of each.
     func heartbeat() -> [String: ScanBatch.StateValue] {
-        var map: [String: ScanBatch.StateValue] = ["software": .text(Software.version)]
+        var map: [String: ScanBatch.StateValue] = [
+            "software": .text(Software.version), "gate": .text(isRunning ? "running" : "stopped"),
+        ]
         for (key, text) in [("reader", state?.reader), ("turnstile", state?.turnstile), ("mode", state?.mode)] {
-            if let text, !text.isEmpty { map[key] = .text(String(text.prefix(64))) }
+            if let text, !text.isEmpty { map[key] = .text(GateStateTail.cut(text)) }
         }
         if let free = Files.freeBytes(folder) { map["disk"] = .text("\(free >> 20) MiB free") }
+        let alarms = alarms() + diskAlarm()
+        var keywords: [String] = []
+        for alarm in alarms where !keywords.contains(alarm.keyword) && keywords.count < GateStateTail.alarmsLimit {
+            keywords.append(alarm.keyword)
+            let texts = alarms.filter { $0.keyword == alarm.keyword }.map(\.text)
+            map["alarm.\(alarm.keyword)"] = .text(GateStateTail.cut(texts.joined(separator: ", ")))
+        }
+        if !keywords.isEmpty { map["alarms"] = .text(keywords.joined(separator: " ")) }
         return map
+    }
+
+    private static func cut(_ text: String) -> String { String(text.prefix(valueLimit)) }
+
+    /// The alarms of the gate that runs, or ran last.
+    private func alarms() -> [(keyword: String, text: String)] {
+        guard let state else { return [] }
+        var alarms = (state.readers ?? []).compactMap { reader in
+            reader.problem.map { (keyword: "reader", text: "\(reader.name): \($0)") }
+        }
+        if let turnstile = state.turnstile, turnstile != "ok" { alarms.append(("turnstile", turnstile)) }
+        let texts = state.alarms ?? []
+        let keywords = state.alarmKeywords ?? []
+        // A gate of another version may write no keywords, or keywords that are too long.
+        for (index, text) in texts.enumerated() {
+            let keyword = index < keywords.count ? keywords[index] : "other"
+            let isPlain = keyword.utf8.count <= 12 && keyword.allSatisfy { $0.isASCII && $0.isLowercase }
+            alarms.append((isPlain && !keyword.isEmpty ? keyword : "other", text))
+        }
+        return alarms
+    }
+
+    /// The disk as the publisher sees it, for a gate that does not run.
+    private func diskAlarm() -> [(keyword: String, text: String)] {
+        guard !isRunning, let percent = Files.usedPercent(folder), percent >= GateState.diskAlarmPercent else {
+            return []
+        }
+        return [("disk", "disk \(percent) % full")]
     }
 }

@@ -59,4 +59,9 @@ struct JournalTail {
     func read(_ slice: PublishWindow.Slice) throws -> [Scan] {
         try reader.read(journal: slice.number, after: slice.first - 1, limit: slice.limit)
     }
+
+    /// Reads the reasons of operators for scans of a slice.
+    func notes(_ slice: PublishWindow.Slice, _ scans: ArraySlice<Scan>) throws -> BatchNotes {
+        try BatchNotes(journal: slice.number, scans, reader)
+    }
 }

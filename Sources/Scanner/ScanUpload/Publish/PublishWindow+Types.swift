@@ -19,6 +19,9 @@ extension PublishWindow {
         package var sendsHeartbeats = true
         /// Time without a publish after which a heartbeat is sent.
         package var heartbeatMs: Int64 = 15_000
+        /// Time without a heartbeat after which one is sent although scans are published: batches of scans carry no
+        /// state of the device.
+        package var busyHeartbeatMs: Int64 = 60_000
         /// Time without progress after which the connection is closed. Progress is a confirm, or bytes that the
         /// peer's kernel has acknowledged. The total time of a batch has no limit.
         package var stallMs: Int64 = 30_000

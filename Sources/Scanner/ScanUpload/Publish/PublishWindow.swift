@@ -42,6 +42,7 @@ package struct PublishWindow: Sendable {
     /// Start of the period in which scans wait that do not fill a batch.
     private var partialSinceMs: Int64?
     private var heartbeatIsDue = true
+    private var lastHeartbeatMs: Int64
     private var connectBackoff: Backoff
     private var resumeBackoff: Backoff
     private var random: SeededRandom
@@ -56,6 +57,7 @@ package struct PublishWindow: Sendable {
         batches = UnsettledBatches(cursors: cursors)
         batchScans = limits.batchScans
         lastPublishMs = nowMs
+        lastHeartbeatMs = nowMs
         refusedLimitMs = limits.refusedMs
         connectBackoff = Backoff(baseMs: limits.backoffBaseMs, capMs: limits.backoffCapMs)
         resumeBackoff = connectBackoff
@@ -158,6 +160,7 @@ extension PublishWindow {
         guard slice.repeats == nil else { return }
         if count == 0 {
             heartbeatIsDue = false
+            lastHeartbeatMs = nowMs
         } else {
             // The scans that are left over exist already, so they wait from now on at the latest.
             partialSinceMs = Int64(count) < slice.backlogFromFirst ? nowMs : nil
@@ -249,7 +252,10 @@ extension PublishWindow {
         if batches.hasRoom(limits) {
             if let batch = batches.firstToRepeat, let slice = batches.slice(repeating: batch) { return .publish(slice) }
             if batches.count < limits.windowBatches {
-                let heartbeatMs = heartbeatIsDue ? nowMs : lastPublishMs + limits.heartbeatMs
+                let heartbeatMs =
+                    heartbeatIsDue
+                    ? nowMs
+                    : min(lastPublishMs + limits.heartbeatMs, lastHeartbeatMs + limits.busyHeartbeatMs)
                 // One heartbeat in flight is enough.
                 if limits.sendsHeartbeats, !batches.hasHeartbeat, let slice = batches.heartbeatSlice() {
                     guard nowMs < heartbeatMs else { return .heartbeat(slice) }

@@ -45,13 +45,15 @@ extension Upload {
                 scans.removeSubrange(gap...)
             }
         } catch { return readFailed("\(error)") }
-        let count = ScanBatch.cut(scans)
+        let notes: BatchNotes
+        do { notes = try tail.notes(slice, scans[..<ScanBatch.cut(scans)]) } catch { return readFailed("\(error)") }
+        let count = notes.count
         guard count > 0 && scans[0].seq == slice.first || slice.limit == 0 else {
             return readFailed("journal \(slice.journalID) has no seq \(slice.first)")
         }
         readProblem = nil
         body.removeAll(keepingCapacity: true)
-        batch(slice, scans[..<count]).encode(into: &body)
+        batch(slice, scans[..<count], notes.notes).encode(into: &body)
         let message = AMQPProperties(
             contentType: "application/cbor", type: "tapline.scans.v1", messageID: "\(slice.journalID):\(slice.first)",
             userID: connection.user, deliveryMode: 2)
@@ -74,7 +76,7 @@ extension Upload {
         window.unreadable(nowMs: SystemClock.monotonicMs())
     }
 
-    private func batch(_ slice: PublishWindow.Slice, _ scans: ArraySlice<Scan>) -> ScanBatch {
+    private func batch(_ slice: PublishWindow.Slice, _ scans: ArraySlice<Scan>, _ notes: [Int: String]) -> ScanBatch {
         let sentMicros = SystemClock.nowMicroseconds()
         let backlog = max(0, slice.backlogFromFirst - Int64(scans.count))
         guard !scans.isEmpty else {
@@ -85,6 +87,6 @@ extension Upload {
         }
         return ScanBatch(
             scanner: settings.scanner, journalID: slice.journalID, scans: scans, after: slice.previous,
-            sentMicros: sentMicros, backlog: backlog)
+            sentMicros: sentMicros, backlog: backlog, notes: notes)
     }
 }

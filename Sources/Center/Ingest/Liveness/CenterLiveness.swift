@@ -1,0 +1,125 @@
+import Postgres
+package import Runtime
+
+/// Records every few seconds that this center runs, and whether it consumes the queues of the broker.
+///
+/// `tapline.center_state` tells a stopped center from silent scanners by these rows. The service also marks the
+/// snapshot that the center serves as published, and counts the scanners by condition.
+package final class CenterLiveness: Sendable {
+    /// The folder of snapshots that a center serves.
+    package struct ServedSnapshots: Sendable {
+        let folder: String
+        let version: @Sendable () -> Int64?
+
+        /// - Parameters:
+        ///   - folder: canonical path of the folder.
+        ///   - version: returns the version that the folder's manifest names; `nil` without one.
+        package init(folder: String, version: @escaping @Sendable () -> Int64?) {
+            self.folder = folder
+            self.version = version
+        }
+    }
+
+    /// Interval of the records, in milliseconds. The database regards a center as gone after 15 s without one.
+    static let intervalMs = 3_000
+    /// Number of records between two counts of the scanners.
+    private static let countEvery = 5
+    /// Maximum duration of a statement, in milliseconds.
+    private static let statementTimeoutMs = 5_000
+
+    private let databaseURL: String
+    private let name: String
+    private let isListening: @Sendable () -> Bool
+    private let served: ServedSnapshots?
+    private let conditions: [(name: String, gauge: Gauge)]
+    private let log = Log("liveness")
+
+    /// - Parameters:
+    ///   - databaseURL: connection string or URL, in libpq's format.
+    ///   - instance: the number of this center.
+    ///   - served: the folder that scanners download from; `nil` without one.
+    ///   - metrics: where the numbers of scanners are registered.
+    ///   - isListening: whether the queues of the broker are consumed. It must not block.
+    package init(
+        databaseURL: String, instance: CenterInstance, served: ServedSnapshots? = nil, metrics: Metrics,
+        isListening: @escaping @Sendable () -> Bool
+    ) {
+        self.databaseURL = databaseURL
+        name = "\(instance)"
+        self.isListening = isListening
+        self.served = served
+        conditions = ScannerConditions.all.map { condition in
+            let label = condition.lowercased().split(separator: " ").joined(separator: "-")
+            return (
+                condition,
+                metrics.gauge("tapline_scanners{condition=\"\(label)\"}", "Enrolled scanners, by their condition.")
+            )
+        }
+    }
+
+    /// Returns the service to run. It never throws: a failure is logged once and retried.
+    package func service() -> Service {
+        .thread("liveness") { [self] stop in
+            var problem: String?
+            var backoff = Backoff(baseMs: 500, capMs: CenterLiveness.intervalMs)
+            while !stop.isStopped {
+                do {
+                    let connection = try PostgresConnection(
+                        url: databaseURL, statementTimeoutMs: CenterLiveness.statementTimeoutMs,
+                        applicationName: "tapline-center liveness")
+                    try record(on: connection, until: stop) {
+                        backoff.reset()
+                        problem = nil
+                    }
+                } catch {
+                    if problem != "\(error)" {
+                        log.warning("liveness not recorded, will retry", [.error: "\(error)"])
+                    }
+                    problem = "\(error)"
+                    stop.wait(ms: backoff.nextDelayMs())
+                }
+            }
+        }
+    }
+
+    private func record(on connection: PostgresConnection, until stop: StopSignal, succeeded: () -> Void) throws {
+        var turn = 0
+        var marked: Int64?
+        repeat {
+            try connection.query(
+                "SELECT tapline_internal.center_is_alive($1, $2, $3)",
+                [.text(name), .bool(isListening()), served.map { .text($0.folder) } ?? .null])
+            if let version = served?.version(), version != marked {
+                try markPublished(version, connection)
+                marked = version
+            }
+            if turn % CenterLiveness.countEvery == 0 { try count(connection) }
+            turn += 1
+            succeeded()
+        } while !stop.wait(ms: CenterLiveness.intervalMs)
+        try connection.query("UPDATE tapline_internal.centers SET stopped = true WHERE name = $1", [.text(name)])
+    }
+
+    /// A manifest may reach the folder on another way than by an export into it.
+    private func markPublished(_ version: Int64, _ connection: PostgresConnection) throws {
+        try connection.query(
+            "UPDATE tapline.snapshots SET published_at = now() WHERE version = $1 AND published_at IS NULL",
+            [.int64(version)])
+    }
+
+    private func count(_ connection: PostgresConnection) throws {
+        let rows = try connection.query("SELECT condition, count(*) FROM tapline.scanner_health GROUP BY condition")
+        var counts: [String: Int] = [:]
+        for row in 0..<rows.rowCount { counts[rows.text(row, 0)] = Int(rows.int(row, 1)) }
+        for condition in conditions { condition.gauge.set(counts[condition.name] ?? 0) }
+    }
+}
+
+/// The conditions of a scanner, as `tapline_internal.scanner_conditions` lists them.
+package enum ScannerConditions {
+    /// All conditions, the worst first.
+    package static let all = [
+        "NEVER HEARD", "SILENT", "NO CENTER", "AWAITED", "LANE DOWN", "READER", "TURNSTILE", "CLOSED", "FREE", "DISK",
+        "CLOCK", "ALARM", "GAPS", "OUTDATED", "UNREPORTED", "ok", "disabled",
+    ]
+}

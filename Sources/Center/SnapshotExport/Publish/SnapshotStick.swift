@@ -1,0 +1,53 @@
+import FileSystem
+package import Minisign
+package import Snapshots
+
+/// A copy of a published snapshot for scanners without a network: the manifest, its signature and all its files.
+package struct SnapshotStick: Sendable {
+    /// The manifest of the copy.
+    package let manifest: Manifest
+    /// Number of files written, without manifest and signature.
+    package let files: Int
+    /// Size of these files together, in bytes.
+    package let bytes: Int64
+
+    /// Copies a published folder, and verifies the copy as a scanner does.
+    ///
+    /// The source is verified first. All files are on the medium before the manifest names them.
+    ///
+    /// - Parameters:
+    ///   - source: the published folder.
+    ///   - target: the folder on the stick. It is created if missing; other files in it stay.
+    ///   - keys: the trusted keys.
+    /// - Throws: the errors of `PublicationCheck`; `SnapshotExportError.sameFolder`; `SystemError`.
+    package init(from source: String, to target: String, keys: [MinisignPublicKey]) throws {
+        try Files.makeFolder(target)
+        guard Files.canonicalPath(source) != Files.canonicalPath(target) else {
+            throw SnapshotExportError.sameFolder(target)
+        }
+        let published = try PublicationCheck(path: source, keys: keys).manifest
+        let names =
+            [published.file] + (published.compressed.map { [$0.file] } ?? []) + (published.deltas ?? []).map(\.file)
+        var bytes: Int64 = 0
+        for name in names {
+            let part = "\(target)/.building-\(name)"
+            do { try Files.copy("\(source)/\(name)", to: part) } catch {
+                // A full stick must keep room for another attempt.
+                try? Files.remove(part)
+                throw error
+            }
+            try Files.sync(part)
+            try Files.rename(part, to: "\(target)/\(name)")
+            bytes += Files.status("\(target)/\(name)").map { Int64($0.size) } ?? 0
+        }
+        for name in [Manifest.signatureFileName, Manifest.fileName] {
+            try Files.writeAtomically(
+                Files.read("\(source)/\(name)", limit: Manifest.maxBytes), to: "\(target)/\(name)")
+        }
+        manifest = try PublicationCheck(path: target, keys: keys).manifest
+        // An export into the source may have replaced the manifest during the copy.
+        guard manifest == published else { throw SnapshotExportError.busy("in \(source)") }
+        files = names.count
+        self.bytes = bytes
+    }
+}

@@ -1,0 +1,85 @@
+import FileSystem
+import Glibc
+import ScanBatchCodec
+import ScanJournal
+import ScanModel
+import TestSupport
+import Testing
+
+@testable import DataFolder
+@testable import ScanUpload
+
+/// What a heartbeat says about the gate beside the publisher.
+struct GateStateTailTests {
+    private let folder = TemporaryFolder("gate-tail")
+
+    private func write(_ change: (inout GateState) -> Void = { _ in }) throws {
+        // The process of this test is no gate.
+        var state = GateState(
+            pid: getpid(), scanner: "gate-7", journal: "", reader: "stdin", software: "1", startedS: 0, snapshot: 5)
+        change(&state)
+        try state.write(folder: folder.path)
+    }
+
+    private func heartbeat() -> [String: ScanBatch.StateValue] {
+        var tail = GateStateTail(folder: folder.path)
+        _ = tail.poll()
+        return tail.heartbeat()
+    }
+
+    @Test func deadGateIsReportedAsStopped() throws {
+        #expect(heartbeat()["gate"] == .text("stopped"))
+        try write()
+        #expect(heartbeat()["gate"] == .text("stopped"))
+    }
+
+    @Test func gateOfAnotherProcessSpaceIsKnownByItsLock() throws {
+        try write()
+        let lock = try Journal.lock(folder: folder.path)
+        #expect(heartbeat()["gate"] == .text("running"))
+        withExtendedLifetime(lock) {}
+    }
+
+    @Test func alarmsHaveKeywordsAndTexts() throws {
+        try write {
+            $0.mode = "closed"
+            $0.turnstile = "the relay board does not answer"
+            $0.readers = [GateState.Reader(name: "nfc:auto", direction: .in, problem: "unplugged")]
+            $0.alarms = ["disk 97 % full", "clock not trusted", "from a later version"]
+            $0.alarmKeywords = ["disk", "clock"]
+        }
+        let map = heartbeat()
+        #expect(map["alarms"] == .text("reader turnstile disk clock other"))
+        #expect(map["alarm.reader"] == .text("nfc:auto: unplugged") && map["alarm.disk"] == .text("disk 97 % full"))
+        #expect(map["alarm.other"] == .text("from a later version") && map["mode"] == .text("closed"))
+    }
+
+    @Test func manyAlarmsFitIntoTheStateOfABatch() throws {
+        try write {
+            $0.alarms = (0..<100).map { "alarm \($0) " + String(repeating: "é", count: 300) }
+            $0.alarmKeywords = (0..<100).map {
+                "k" + String(repeating: Array("abcdefghij")[$0 % 10], count: $0 / 10 + 1)
+            }
+        }
+        var batch = ScanBatch(
+            heartbeatOf: ScannerID("gate-7")!, journalID: .random(), next: 1, gate: nil, snapshot: 0, sentMicros: 0,
+            backlog: 0)
+        batch.state = heartbeat()
+        #expect(try ScanBatch(decoding: batch.encoded()).state == batch.state)
+    }
+
+    @Test func changedModeAndAlarmsAskForAHeartbeat() throws {
+        try write()
+        var tail = GateStateTail(folder: folder.path)
+        var asked = [tail.poll(), tail.poll()]
+        try write { $0.mode = "closed" }
+        asked.append(tail.poll())
+        try write {
+            $0.mode = "closed"
+            $0.alarms = ["clock not trusted"]
+            $0.alarmKeywords = ["clock"]
+        }
+        asked.append(tail.poll())
+        #expect(asked == [false, false, true, true])
+    }
+}
