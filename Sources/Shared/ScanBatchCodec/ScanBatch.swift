@@ -59,6 +59,9 @@ package struct ScanBatch: Equatable, Sendable {
     package var backlog: Int64
     /// State of the scanner by key, such as `software` and `disk`.
     package var state: [String: StateValue]
+    /// Monotonic time from each tap to the publish, in milliseconds; negative if the device does not know it. `nil` if
+    /// it knows none.
+    package var elapsedMs: [Int32]?
 
     /// Number of scans.
     package var count: Int { atMs.count }

@@ -59,4 +59,9 @@ struct JournalTail {
     func read(_ slice: PublishWindow.Slice) throws -> [Scan] {
         try reader.read(journal: slice.number, after: slice.first - 1, limit: slice.limit)
     }
+
+    /// Returns the time from each tap to now, for a batch. See `JournalReader.elapsedMs`.
+    func elapsedMs(_ slice: PublishWindow.Slice, _ scans: ArraySlice<Scan>) throws -> [Int32]? {
+        try reader.elapsedMs(journal: slice.number, scans)
+    }
 }

@@ -46,12 +46,14 @@ extension Upload {
             }
         } catch { return readFailed("\(error)") }
         let count = ScanBatch.cut(scans)
+        var elapsedMs: [Int32]?
+        do { elapsedMs = try tail.elapsedMs(slice, scans[..<count]) } catch { return readFailed("\(error)") }
         guard count > 0 && scans[0].seq == slice.first || slice.limit == 0 else {
             return readFailed("journal \(slice.journalID) has no seq \(slice.first)")
         }
         readProblem = nil
         body.removeAll(keepingCapacity: true)
-        batch(slice, scans[..<count]).encode(into: &body)
+        batch(slice, scans[..<count], elapsedMs).encode(into: &body)
         let message = AMQPProperties(
             contentType: "application/cbor", type: "tapline.scans.v1", messageID: "\(slice.journalID):\(slice.first)",
             userID: connection.user, deliveryMode: 2)
@@ -74,7 +76,9 @@ extension Upload {
         window.unreadable(nowMs: SystemClock.monotonicMs())
     }
 
-    private func batch(_ slice: PublishWindow.Slice, _ scans: ArraySlice<Scan>) -> ScanBatch {
+    private func batch(
+        _ slice: PublishWindow.Slice, _ scans: ArraySlice<Scan>, _ elapsedMs: [Int32]?
+    ) -> ScanBatch {
         let sentMicros = SystemClock.nowMicroseconds()
         let backlog = max(0, slice.backlogFromFirst - Int64(scans.count))
         guard !scans.isEmpty else {
@@ -83,8 +87,10 @@ extension Upload {
                 snapshot: gate.state?.snapshot ?? 0, sentMicros: sentMicros, backlog: backlog,
                 state: gate.heartbeat())
         }
-        return ScanBatch(
+        var batch = ScanBatch(
             scanner: settings.scanner, journalID: slice.journalID, scans: scans, after: slice.previous,
             sentMicros: sentMicros, backlog: backlog)
+        batch.elapsedMs = elapsedMs
+        return batch
     }
 }
