@@ -1,7 +1,7 @@
 -- Scans under a clock that the device did not trust (flag bit 2) have a place in time. See docs/concepts/clocks.md.
 
--- The places. A separate table, because such scans are rare: a column would make each row of tapline.scans longer.
--- Written in the transaction that stores the scan, and never changed. Retention drops them with their scans.
+-- A separate table, because such scans are rare: a column would make each row of tapline.scans longer. Written in the
+-- transaction that stores the scan, and never changed. Retention drops the rows with their scans.
 CREATE TABLE tapline_internal.scan_times (
     journal_id bigint NOT NULL,
     seq bigint NOT NULL,
@@ -39,15 +39,14 @@ WHERE s.verdict = 0 AND s.flags & 16 <> 16 AND s.tag_id <> 0
         SELECT FROM tapline_internal.annulled x WHERE x.journal_id = s.journal_id AND x.seq = s.seq);
 
 CREATE OR REPLACE VIEW tapline_internal.scan_flow AS
-SELECT s.journal_id, s.seq, s.gate_id,
-    tapline.scan_time(s.journal_id, s.seq, s.flags, s.scanned_at, s.received_at) AS at,
+SELECT s.journal_id, s.seq, s.gate_id, s.at,
     (s.verdict = 0 AND s.flags & 17 = 0 AND s.tag_id <> 0 AND x.seq IS NULL)::int AS passed_in,
     (s.verdict = 0 AND s.flags & 17 = 1 AND s.tag_id <> 0 AND x.seq IS NULL)::int AS passed_out,
     (s.verdict BETWEEN 1 AND 63 AND s.flags & 16 = 0)::int AS refused,
     (s.verdict = 64)::int AS annulled, (s.verdict IN (133, 134))::int AS untapped,
-    CASE WHEN s.verdict < 128 THEN
-        tapline.scan_time(s.journal_id, s.seq, s.flags, s.scanned_at, s.received_at) END AS tapped_at
-FROM tapline.scans s
+    CASE WHEN s.verdict < 128 THEN s.at END AS tapped_at
+FROM (
+    SELECT *, tapline.scan_time(journal_id, seq, flags, scanned_at, received_at) AS at FROM tapline.scans) s
 LEFT JOIN tapline_internal.annulled x ON x.journal_id = s.journal_id AND x.seq = s.seq
 WHERE s.gate_id IS NOT NULL;
 
@@ -78,7 +77,7 @@ COMMENT ON COLUMN tapline.presence.since IS 'Time of that scan, see tapline.scan
 COMMENT ON COLUMN tapline.presence.ordered_at IS
     'First key of the order of a tag''s scans: tapline.scan_time of that scan';
 
--- As in 0005_verification.sql, with scan_time for the earliest stored scan.
+-- As in 0005_verification.sql, with scan_time.
 CREATE OR REPLACE FUNCTION tapline_internal.rebuild_tracking(repair boolean)
 RETURNS TABLE (relation text, rows_right bigint, rows_missing bigint, rows_wrong bigint) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -128,9 +127,7 @@ BEGIN
     -- Compared by minute, because the finer slots depend on when a scan was tracked. Earlier minutes keep their counts:
     -- their scans may be incomplete, because they lie before the first stored scan or were dropped by retention.
     SELECT greatest(
-        (SELECT date_trunc('minute', min(s.at)) FROM (
-            SELECT tapline.scan_time(journal_id, seq, flags, scanned_at, received_at) AS at
-            FROM tapline.scans WHERE gate_id IS NOT NULL) s),
+        (SELECT date_trunc('minute', min(at)) FROM tapline_internal.scan_flow),
         (SELECT date_trunc('minute', max(last_received_at)) + interval '1 minute' FROM tapline.journals WHERE retired_seq > 0))
         INTO complete_since;
     CREATE TEMP TABLE new_flow ON COMMIT DROP AS
