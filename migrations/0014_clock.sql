@@ -18,8 +18,8 @@ BEGIN
     RETURN (SELECT t.placed_at FROM tapline_internal.scan_times t WHERE t.journal_id = journal AND t.seq = scan);
 END $$;
 
--- Inlined by the planner, so that a scan with a trusted clock costs one test of its flags. Flagged scans that were
--- stored before this migration have no place.
+-- Inlined, so that a scan with a trusted clock costs one test of its flags. Flagged scans of earlier versions have no
+-- place.
 CREATE FUNCTION tapline.scan_time(
     journal_id bigint, seq bigint, flags smallint, scanned_at timestamptz, received_at timestamptz) RETURNS timestamptz
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -109,7 +109,8 @@ BEGIN
         count(*) FILTER (WHERE o.tag_id IS NULL),
         count(*) FILTER (WHERE o.tag_id IS NOT NULL AND ROW(n.*) IS DISTINCT FROM ROW(o.*))
     FROM (SELECT tag_id, attendee_id, zone_id, since, scanner_id, gate_id, direction, ordered_at, log, seq, journal_id
-          FROM tapline.presence p WHERE EXISTS (SELECT FROM held WHERE held.id = p.journal_id AND p.seq > held.retired_seq)) o
+          FROM tapline.presence p
+          WHERE EXISTS (SELECT FROM held WHERE held.id = p.journal_id AND p.seq > held.retired_seq)) o
     FULL JOIN new_presence n ON n.tag_id = o.tag_id;
     IF repair THEN
         DELETE FROM tapline.presence p USING held WHERE held.id = p.journal_id AND p.seq > held.retired_seq;

@@ -1,4 +1,5 @@
 import DataFolder
+import LinuxSystem
 import SQLite
 package import ScanModel
 
@@ -15,7 +16,8 @@ extension Journal {
     ///     milliseconds. That is `nil` for a scan with a trusted clock, or of another boot.
     /// - Throws: `DataFileError`, and the errors of `note`.
     package func forEachScan(
-        wanted isWanted: (_ atMs: Int64, _ isTrusted: Bool) -> Bool?, note body: (Scan, _ monotonicMs: Int64?) throws -> Void
+        wanted isWanted: (_ atMs: Int64, _ isTrusted: Bool) -> Bool?,
+        note body: (Scan, _ monotonicMs: Int64?) throws -> Void
     ) throws {
         do {
             let (scan, remembered) = try firstWanted(isWanted)
