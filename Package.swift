@@ -209,7 +209,7 @@ let package = Package(
             "DataFolder", "ScanJournal", "TestSupport"),
         unitTests("ScanModelTests", "ScanModel"),
         unitTests(
-            "ScanUploadTests", "ErrorModel", "SQLite", "FileSystem", "Runtime", "ScanModel", "ScanBatchCodec",
+            "ScanUploadTests", "ErrorModel", "LinuxSystem", "SQLite", "FileSystem", "Runtime", "ScanModel", "ScanBatchCodec",
             "DataFolder", "ScanJournal", "ScanUpload", "TestSupport"),
         unitTests(
             "SnapshotDownloadTests", "ErrorModel", "LinuxSystem", "SQLite", "HTTPClient", "HTTPServer", "Minisign",

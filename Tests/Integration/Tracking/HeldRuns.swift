@@ -32,8 +32,12 @@ extension MadeJournal {
                     .randomElement(using: &random)!
                 var flags: Flags = Bool.random(using: &random) ? .out : []
                 if Int.random(in: 0..<8, using: &random) == 0 { flags.insert(.inspection) }
+                // A clock without a battery starts in 1970.
+                let isDoubted = Int.random(in: 0..<4, using: &random) == 0
+                if isDoubted { flags.insert(.clockNotTrusted) }
+                let startMs = isDoubted ? 0 : IngestFixture.day / 1_000
                 return Scan(
-                    seq: seq, atMs: IngestFixture.day / 1_000 + .random(in: 0...400_000, using: &random),
+                    seq: seq, atMs: startMs + .random(in: 0...400_000, using: &random),
                     tag: verdict.rawValue >= 128 ? .none : TagID(rawValue: .random(in: 1...6, using: &random)),
                     verdict: verdict, flags: flags, gate: [nil, 1, 2].randomElement(using: &random)!, snapshot: 7)
             }

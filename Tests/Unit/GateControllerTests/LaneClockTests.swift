@@ -1,3 +1,4 @@
+import AccessControl
 import LinuxSystem
 import ScanJournal
 import ScanModel
@@ -79,6 +80,25 @@ private let hard = #"{"antipassback":"hard","debounce_ms":0}"#
         #expect(world.tap(.delegate, .out)?.scan.verdict == .admitted)
         world.advance(60_000)
         #expect(world.tap(.delegate)?.scan.verdict == .admitted)
+    }
+
+    /// Leaving does not give a ticket without re-entry a second entry.
+    @Test(arguments: [false, true]) func ticketWithoutReentryOpensOnceUnderADoubtedClock(_ reboots: Bool) throws {
+        let world = try LaneWorld()
+        try world.venue.install(version: 100, days: -1...14, reentry: .none)
+        world.setClock(offMs: -world.device.now.trueMs)
+        try world.start()
+        #expect(world.tap(.delegate)?.scan.verdict == .admitted)
+        world.advance(60_000)
+        #expect(world.tap(.delegate, .out)?.scan.verdict == .admitted)
+        world.setClock(offMs: 0)
+        world.setSynchronised(true)
+        if reboots {
+            world.reboot()
+            try world.start()
+        }
+        world.advance(60_000)
+        #expect(world.tap(.delegate)?.scan.verdict == .alreadyInside)
     }
 
     /// The band is not kept out on the next day: its age is known by the monotonic clock.
