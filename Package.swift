@@ -209,8 +209,8 @@ let package = Package(
             "DataFolder", "ScanJournal", "TestSupport"),
         unitTests("ScanModelTests", "ScanModel"),
         unitTests(
-            "ScanUploadTests", "ErrorModel", "LinuxSystem", "SQLite", "FileSystem", "Runtime", "ScanModel", "ScanBatchCodec",
-            "DataFolder", "ScanJournal", "ScanUpload", "TestSupport"),
+            "ScanUploadTests", "ErrorModel", "LinuxSystem", "SQLite", "FileSystem", "Runtime", "ScanModel",
+            "ScanBatchCodec", "DataFolder", "ScanJournal", "ScanUpload", "TestSupport"),
         unitTests(
             "SnapshotDownloadTests", "ErrorModel", "LinuxSystem", "SQLite", "HTTPClient", "HTTPServer", "Minisign",
             "FileSystem", "Runtime", "ScanModel", "Snapshots", "DataFolder", "SnapshotInstall", "SnapshotDownload",

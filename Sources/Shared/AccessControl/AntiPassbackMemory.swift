@@ -14,10 +14,10 @@ package import Snapshots
 ///   the day is computed at the tap. So a new day costs nothing, and a snapshot that moves the start of a day loses no
 ///   notes. Clock steps lose no notes: notes later than the tap count, and the time of a note never decreases.
 /// - **Clock.** A tap is looked up on its own day. If its clock is certainly wrong, it is looked up on the day of the
-///   latest time known. An admission under an untrusted clock is not forgotten when the clock is corrected. In the boot
-///   in which it was made, its age is known by the monotonic clock, and it counts on the day of that moment; while the
+///   latest time known. An admission under an untrusted clock is not forgotten when the clock is corrected. The
+///   monotonic clock gives the age of one that was made in this boot: it counts on the day of that moment. While the
 ///   clock is certainly wrong, it counts for `longestDayMs`. An admission of another boot counts until a passage under
-///   a trusted clock follows, and then on the day of that passage.
+///   a trusted clock follows. Then it counts on the day of that passage.
 /// - **Annulment.** Verdict 64 restores the history from before the tag's last admission.
 ///
 /// Takes about 60 bytes a person. Every operation except `dropOldDays` takes constant time.
@@ -42,7 +42,7 @@ package struct AntiPassbackMemory: Sendable {
     /// The latest monotonic time of all notes, in milliseconds.
     private var newestMonotonicMs: Int64 = .min
     /// Periods in which no clock was trusted, of other boots: the time of the first trusted passage after each, in
-    /// milliseconds since 1970; `Int64.max` if there is none yet.
+    /// milliseconds since 1970; `Int64.max` if no such passage has followed yet.
     private var doubtsEndMs: [Int64] = []
     /// Starts of the latest days with notes, in the order in which they were noted last. More than `dayLimit` if
     /// `dropOldDays` has work to do.

@@ -13,8 +13,8 @@ struct PersonHistory: Hashable, Sendable {
 
         /// Returns the later one of a moment and the moment noted before it.
         ///
-        /// Times of trusted clocks are compared, because a clock that jumps ahead and back must not make a note too old
-        /// to count. Otherwise the one noted last is later.
+        /// Times of trusted clocks are compared: a clock that jumps ahead and back must not make a note too old to
+        /// count. Otherwise the one noted last is later.
         func latest(after other: Moment) -> Moment {
             if case .clock(let ms) = self, case .clock(let otherMs) = other { return .clock(max(ms, otherMs)) }
             return self

@@ -42,7 +42,10 @@ struct DoubtedClockTests {
     }
 
     private var zoneOfTag1: String {
-        get throws { try fixture.texts("SELECT coalesce(zone_id::text, 'off site') FROM tapline.presence WHERE tag_id = 1")[0] }
+        get throws {
+            try fixture.texts(
+                "SELECT coalesce(zone_id::text, 'off site') FROM tapline.presence WHERE tag_id = 1")[0]
+        }
     }
 
     @Test func peopleAdmittedUnderADoubtedClockAreCounted() throws {
@@ -50,12 +53,14 @@ struct DoubtedClockTests {
         try store(journal("s-1", taps).batch(1, 3, sentMicros: 9_000_000), elapsedMs: [30_000, 20_000, 10_000])
         try fixture.checkPresence()
         #expect(try fixture.int("SELECT inside FROM tapline.live_zones WHERE zone_id = 1") == 3)
-        #expect(try fixture.texts("SELECT concat_ws(' ', in_today, in_minute) FROM tapline.live_gates WHERE gate_id = 1") == ["3 3"])
-        let ages = "SELECT round(extract(epoch FROM to_timestamp(\(nowMicros / 1_000)::numeric / 1000) - since))::text "
+        #expect(try fixture.int("SELECT in_today FROM tapline.live_gates WHERE gate_id = 1") == 3)
+        let ages =
+            "SELECT round(\(nowMicros) / 1000000.0 - extract(epoch FROM since))::text "
             + "FROM tapline.presence ORDER BY tag_id"
         #expect(try fixture.texts(ages) == ["30", "20", "10"])
         #expect(try fixture.int("SELECT count(*) FROM tapline.scans WHERE scanned_at < '1970-01-02'") == 3)
-        #expect(try fixture.texts("SELECT counts::text FROM tapline.delegate_track WHERE day = (now() - interval '1 hour')::date OR day = now()::date").count == 3)
+        let track = "SELECT count(*) FROM tapline.delegate_track WHERE counts AND time > now() - interval '1 hour'"
+        #expect(try fixture.int(track) == 3)
     }
 
     @Test func exitUnderADoubtedClockEndsAStay() throws {
@@ -80,7 +85,8 @@ struct DoubtedClockTests {
         }
         // The same scans again, ten seconds later.
         try store(journal.batch(1, 3), elapsedMs: [100_000, 90_000, 80_000], laterMicros: 10_000_000)
-        let places = "SELECT round(\(nowMicros) / 1000000.0 - extract(epoch FROM placed_at))::text "
+        let places =
+            "SELECT round(\(nowMicros) / 1000000.0 - extract(epoch FROM placed_at))::text "
             + "FROM tapline_internal.scan_times ORDER BY seq"
         #expect(try fixture.texts(places) == ["90", "80", "70"])
         #expect(try fixture.int("SELECT duplicates FROM tapline.journals") == 3)
@@ -90,7 +96,9 @@ struct DoubtedClockTests {
     @Test func placesFollowTheTrackingOfEitherSource() throws {
         let held = HeldRuns()
         let store = try held.store(fixture.database)
-        let taps = (0..<40).map { (tag: Int64($0 + 1), atMs: Int64($0), flags: $0 % 3 == 0 ? .clockNotTrusted : Flags()) }
+        let taps = (0..<40).map { number in
+            (tag: Int64(number + 1), atMs: Int64(number), flags: number % 3 == 0 ? Flags.clockNotTrusted : [])
+        }
         let made = journal("s-1", taps)
         _ = try store.store((1...40).map { made.batch($0, 1).delivery(receivedMicros: nowMicros) })
         let tracker = try TrackingStore(fixture.connection)
@@ -106,8 +114,8 @@ struct DoubtedClockTests {
         try fixture.connection.execute(
             "CREATE ROLE \(name); GRANT USAGE ON SCHEMA tapline TO \(name); "
                 + "GRANT SELECT ON ALL TABLES IN SCHEMA tapline TO \(name); SET ROLE \(name)")
-        let time = "SELECT count(*) FROM tapline.scans WHERE tapline.scan_time(journal_id, seq, flags, scanned_at, received_at) = received_at"
-        #expect(try fixture.int(time) == 1)
+        let time = "tapline.scan_time(journal_id, seq, flags, scanned_at, received_at)"
+        #expect(try fixture.int("SELECT count(*) FROM tapline.scans WHERE \(time) = received_at") == 1)
         #expect(try fixture.int("SELECT count(*) FROM tapline.delegate_track WHERE time = received_at") == 1)
         try fixture.connection.execute("RESET ROLE; DROP OWNED BY \(name); DROP ROLE \(name)")
     }

@@ -19,8 +19,8 @@ final class HeldRuns {
 }
 
 extension MadeJournal {
-    /// Returns journals of a few tags at three gates: admissions in both directions, annulments, rejections, lane events and
-    /// inspections, with device times in any order.
+    /// Returns journals of a few tags at three gates: admissions in both directions, annulments, rejections, lane events
+    /// and inspections, with device times in any order, and clocks that started in the past.
     static func tracked(_ random: inout TestRandom) -> [MadeJournal] {
         ["s-1", "s-2", "s-3", "s-4", "s-1"].map { scanner in
             let scans = (1...Int64.random(in: 2...40, using: &random)).map { seq -> Scan in

@@ -169,7 +169,8 @@ struct JournalMaintenanceTests {
             let journal = try Journal(folder: folder.path, scanner: scanner)
             try journal.database.execute(
                 """
-                UPDATE scans SET at = 1000, flags = flags | 4 WHERE id >> 32 = 2; UPDATE journals SET created = 1000 WHERE id = 2
+                UPDATE scans SET at = 1000, flags = flags | 4 WHERE id >> 32 = 2;
+                UPDATE journals SET created = 1000 WHERE id = 2
                 """)
         }
         #expect(try afterMaintenance(now).first == logs[1])

@@ -4,9 +4,9 @@ import SQLite
 /// The schema of `journal.sqlite`.
 ///
 /// `remembered` holds the admissions that `StateSalvage` copied from a corrupt file. They belong to no journal and are
-/// not uploaded. `clocks` holds when scans under an untrusted clock were made: the monotonic time and the boot. Files of
-/// earlier versions get the table when a gate opens them. The rows of each table differ in shape from those of the others, so that `RecordCarver` can recognise
-/// them.
+/// not uploaded. `clocks` holds the monotonic time and the boot of each scan under an untrusted clock. Files of earlier
+/// versions get this table when a gate opens them. The rows of each table differ in shape from those of the others, so
+/// that `RecordCarver` can recognise them.
 enum JournalFile {
     static let durable = DurableFile(
         applicationID: 0x5450_4C4A, format: 1,
