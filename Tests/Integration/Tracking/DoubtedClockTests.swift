@@ -1,5 +1,6 @@
 import Ingest
 import LinuxSystem
+import Postgres
 import ScanBatchCodec
 import ScanModel
 import TestSupport
@@ -49,7 +50,9 @@ struct DoubtedClockTests {
     }
 
     @Test func peopleAdmittedUnderADoubtedClockAreCounted() throws {
-        let taps = [1, 3, 5].map { (tag: Int64($0), atMs: Int64($0) * 1_000, flags: Flags.clockNotTrusted) }
+        let taps: [(tag: Int64, atMs: Int64, flags: Flags)] = [
+            (1, 1_000, .clockNotTrusted), (3, 3_000, .clockNotTrusted), (5, 5_000, .clockNotTrusted),
+        ]
         try store(journal("s-1", taps).batch(1, 3, sentMicros: 9_000_000), elapsedMs: [30_000, 20_000, 10_000])
         try fixture.checkPresence()
         #expect(try fixture.int("SELECT inside FROM tapline.live_zones WHERE zone_id = 1") == 3)
@@ -76,7 +79,8 @@ struct DoubtedClockTests {
 
     /// Both deliveries are split differently; the center that tracks them reads some from the database.
     @Test(arguments: [[3], [1, 2], [2, 1], [1, 1, 1]]) func placesDoNotDependOnTheSplit(_ counts: [Int]) throws {
-        let journal = journal("s-1", [1, 3, 5].map { ($0, $0, .clockNotTrusted) })
+        let journal = journal(
+            "s-1", [(1, 1, .clockNotTrusted), (3, 3, .clockNotTrusted), (5, 5, .clockNotTrusted)])
         var first = 1
         for count in counts {
             let elapsed = (first..<first + count).map { Int32(100_000 - $0 * 10_000) }
@@ -96,8 +100,9 @@ struct DoubtedClockTests {
     @Test func placesFollowTheTrackingOfEitherSource() throws {
         let held = HeldRuns()
         let store = try held.store(fixture.database)
-        let taps = (0..<40).map { number in
-            (tag: Int64(number + 1), atMs: Int64(number), flags: number % 3 == 0 ? Flags.clockNotTrusted : [])
+        var taps: [(tag: Int64, atMs: Int64, flags: Flags)] = []
+        for number in 0..<Int64(40) {
+            taps.append((tag: number + 1, atMs: number, flags: number % 3 == 0 ? .clockNotTrusted : []))
         }
         let made = journal("s-1", taps)
         _ = try store.store((1...40).map { made.batch($0, 1).delivery(receivedMicros: nowMicros) })

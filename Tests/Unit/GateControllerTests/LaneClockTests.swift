@@ -2,6 +2,7 @@ import AccessControl
 import LinuxSystem
 import ScanJournal
 import ScanModel
+import Snapshots
 import TestSupport
 import Testing
 
