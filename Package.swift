@@ -114,6 +114,7 @@ let package = Package(
                 .embedInCode("0011_report_view_comments.sql"),
                 .embedInCode("0012_event_identity.sql"),
                 .embedInCode("0013_lane_health.sql"),
+                .embedInCode("0014_clock.sql"),
                 .embedInCode("0017_lane_events.sql"),
             ], swiftSettings: common),
         domain("Schema", in: "Center", "ErrorModel", "Postgres", "Crypto", "Runtime", "Migrations"),
@@ -212,8 +213,8 @@ let package = Package(
             "DataFolder", "ScanJournal", "TestSupport"),
         unitTests("ScanModelTests", "ScanModel"),
         unitTests(
-            "ScanUploadTests", "ErrorModel", "SQLite", "FileSystem", "Runtime", "ScanModel", "ScanBatchCodec",
-            "DataFolder", "ScanJournal", "ScanUpload", "TestSupport"),
+            "ScanUploadTests", "ErrorModel", "LinuxSystem", "SQLite", "FileSystem", "Runtime", "ScanModel",
+            "ScanBatchCodec", "DataFolder", "ScanJournal", "ScanUpload", "TestSupport"),
         unitTests(
             "SnapshotDownloadTests", "ErrorModel", "LinuxSystem", "SQLite", "HTTPClient", "HTTPServer", "Minisign",
             "FileSystem", "Runtime", "ScanModel", "Snapshots", "DataFolder", "SnapshotInstall", "SnapshotDownload",

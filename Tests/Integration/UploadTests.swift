@@ -37,6 +37,28 @@ struct UploadTests {
         #expect(try UploadCursors.read(folder: rig.folder.path) == [rig.journal!.id: 5_000])
     }
 
+    /// The clock of the device is in 1970. The monotonic clock tells how long ago the tap was.
+    @Test func scanUnderADoubtedClockIsUploadedWithElapsed() throws {
+        let vhost = try TestVhost()
+        try UploadFixture.declare(vhost.url)
+        let rig = try UploadFixture(url: vhost.url)
+        let journal = try #require(rig.journal)
+        let tappedMs = SystemClock.monotonicMs()
+        for flags in [Flags.clockNotTrusted, []] {
+            _ = try journal.append(
+                atMs: 5_000, tag: TagID(rawValue: 1), verdict: .admitted, flags: flags, gate: 7, snapshot: 9)
+        }
+        try rig.start()
+        try rig.awaitConfirmed(2)
+        let elapsedMs = SystemClock.monotonicMs() - tappedMs
+        _ = rig.end()
+        let batches = try rig.batches()
+        let batch = try #require(batches.first { $0.count == 2 })
+        let elapsed = try #require(batch.elapsedMs)
+        #expect((0...elapsedMs).contains(Int64(elapsed[0])) && elapsed[1] == -1)
+        #expect(batches.allSatisfy { $0.count > 0 || $0.elapsedMs == nil })
+    }
+
     @Test func singleScanIsUploadedWithinAgeLimit() throws {
         let vhost = try TestVhost()
         try UploadFixture.declare(vhost.url)

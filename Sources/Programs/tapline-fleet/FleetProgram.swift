@@ -33,6 +33,11 @@ struct FleetProgram {
             Option(
                 "rate", "N",
                 "scans per second of all scanners together (default: fill the journals first, then publish)"),
+            Option(
+                "clocks-behind", "N",
+                "number of scanners whose clock starts in 1970: their scans are flagged as under a clock that is not "
+                    + "trusted",
+                default: "0"),
             Option("seed", "N", "seed of the random numbers", default: "1"),
             Option("prefix", "NAME", "prefix of the scanners' identities: NAME-0001 and so on", default: "fleet"),
             Option(
@@ -79,6 +84,7 @@ struct FleetProgram {
             scans: scans ?? (arguments["trace"] == nil ? 10_000 : nil), source: source, urls: arguments.all("amqp-url"))
         settings.seed = UInt64(try arguments.int("seed", 0...Int.max) ?? 1)
         settings.rate = try arguments.int("rate", 1...1_000_000)
+        settings.scannersBehind = try arguments.int("clocks-behind", 0...FleetSettings.scannersLimit) ?? 0
         settings.prefix = arguments["prefix"] ?? "fleet"
         settings.folder = arguments["data"]
         settings.isHeld = arguments.has("hold")

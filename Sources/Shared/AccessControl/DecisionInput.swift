@@ -76,8 +76,8 @@ package struct PriorPresence: Hashable, Sendable {
     package var isInside: Bool
     /// Whether the person was admitted to the zone, or to one within it, on this day. Leaving does not reset it.
     package var wasAdmitted: Bool
-    /// Time of the last such admission, in milliseconds since 1970; `nil` if there was none or its clock was not
-    /// trusted.
+    /// Time of the last such admission, in milliseconds since 1970; `nil` if there was none, or if its clock was not
+    /// trusted and its age is not known.
     package var admittedMs: Int64?
 
     /// Creates a presence. The defaults are those of a person without a scan on this day.

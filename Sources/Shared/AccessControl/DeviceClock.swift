@@ -2,6 +2,9 @@
 ///
 /// A clock is wrong if it is not synchronised and is earlier than an event that has certainly happened.
 package struct DeviceClock: Sendable {
+    /// A time that has certainly passed, also without a snapshot: 2020-01-01 UTC, in milliseconds since 1970.
+    package static let earliestMs: Int64 = 1_577_836_800_000
+
     /// Creation time of the current snapshot, in seconds since 1970; `nil` without a snapshot.
     package var snapshotCreatedS: Int64?
     /// Device time of the last journaled scan, in milliseconds since 1970; `nil` before the first.
@@ -23,7 +26,8 @@ package struct DeviceClock: Sendable {
     ///   - atMs: the clock's time, in milliseconds since 1970.
     ///   - isSynchronised: whether the kernel reports a synchronised clock. Called only if the answer depends on it.
     package func isTrusted(atMs: Int64, isSynchronised: () -> Bool) -> Bool {
-        let isEarly = atMs < (snapshotCreatedS ?? 0) * 1_000 || atMs < lastScanMs ?? 0
+        let isEarly =
+            atMs < max((snapshotCreatedS ?? 0) * 1_000, DeviceClock.earliestMs) || atMs < lastScanMs ?? 0
         return !isEarly || isSynchronised()
     }
 }

@@ -2,31 +2,62 @@ import ScanModel
 
 /// The position and the admissions of one person. Kept small, because a lane remembers about 10,000 people.
 struct PersonHistory: Hashable, Sendable {
-    /// A zone, a time and whether the clock was trusted, packed into one word.
+    /// What is known of the time of a passage.
+    enum Moment: Hashable, Sendable {
+        /// Time of a trusted clock, in milliseconds since 1970.
+        case clock(Int64)
+        /// The clock was not trusted: time of the monotonic clock in this boot, in milliseconds.
+        case sinceBoot(Int64)
+        /// The clock was not trusted, in another boot: number of the period of doubt.
+        case doubted(Int)
+
+        /// Returns the later one of a moment and the moment noted before it.
+        ///
+        /// Times of trusted clocks are compared: a clock that jumps ahead and back must not make a note too old to
+        /// count. Otherwise the one noted last is later.
+        func latest(after other: Moment) -> Moment {
+            if case .clock(let ms) = self, case .clock(let otherMs) = other { return .clock(max(ms, otherMs)) }
+            return self
+        }
+    }
+
+    /// A zone and a moment, packed into one word.
     ///
     /// Marks are compared by the order in which they were noted, not by time: the latest time is not always the last
     /// noted.
     struct Mark: Hashable, Sendable {
-        private static let zoneBits: UInt64 = 20
+        private static let kindBits: UInt64 = 2
+        private static let zoneBits: UInt64 = 19
         private let word: UInt64
 
         /// - Parameters:
         ///   - zone: a number from `ZoneNumbers`; 0 for off site.
-        ///   - ms: milliseconds since 1970, before the year 2200: 43 bits.
-        init(zone: UInt32 = 0, ms: Int64 = 0, isTrusted: Bool = true) {
-            word = UInt64(max(0, ms)) << (Mark.zoneBits + 1) | UInt64(zone) << 1 | (isTrusted ? 1 : 0)
+        ///   - moment: the time, before the year 2200: 43 bits.
+        init(zone: UInt32 = 0, _ moment: Moment = .clock(0)) {
+            let (kind, number): (UInt64, Int64) =
+                switch moment {
+                case .clock(let ms): (0, ms)
+                case .sinceBoot(let ms): (1, ms)
+                case .doubted(let period): (2, Int64(period))
+                }
+            word = UInt64(max(0, number)) << (Mark.zoneBits + Mark.kindBits) | UInt64(zone) << Mark.kindBits | kind
         }
 
-        var zone: UInt32 { UInt32(truncatingIfNeeded: word >> 1) & (1 << UInt32(Mark.zoneBits) - 1) }
-        var ms: Int64 { Int64(word >> (Mark.zoneBits + 1)) }
-        /// Whether the clock was trusted.
-        var isTrusted: Bool { word & 1 == 1 }
+        var zone: UInt32 { UInt32(truncatingIfNeeded: word >> Mark.kindBits) & (1 << UInt32(Mark.zoneBits) - 1) }
+        var moment: Moment {
+            let number = Int64(word >> (Mark.zoneBits + Mark.kindBits))
+            return switch word & 3 {
+            case 0: .clock(number)
+            case 1: .sinceBoot(number)
+            default: .doubted(Int(number))
+            }
+        }
     }
 
     struct Admission: Hashable, Sendable {
-        /// The latest time of all admissions into the zone. It decides on which day the person was admitted.
+        /// The latest moment of all admissions into the zone. It decides on which day the person was admitted.
         var newest: Mark
-        /// The admission noted last, with the time of the device clock.
+        /// The admission noted last.
         var last: Mark
     }
 
@@ -36,9 +67,9 @@ struct PersonHistory: Hashable, Sendable {
     /// Admissions into other zones, in the order in which they were noted last.
     private var earlier: [Admission] = []
 
-    /// The latest time of all marks, in milliseconds since 1970.
-    var newestMs: Int64 {
-        earlier.reduce(max(position.ms, lastAdmission.newest.ms)) { max($0, $1.newest.ms) }
+    /// Whether a mark fulfils a condition.
+    func contains(where condition: (Mark) -> Bool) -> Bool {
+        condition(position) || condition(lastAdmission.newest) || earlier.contains { condition($0.newest) }
     }
 
     /// Calls `body` for each admission. The one noted last comes last.
@@ -49,22 +80,21 @@ struct PersonHistory: Hashable, Sendable {
 
     /// Sets the position. While the person is on site its time never decreases: a clock that jumps ahead and back would
     /// otherwise make the position too old to count.
-    mutating func move(to zone: UInt32, _ ms: Int64) {
-        position = Mark(zone: zone, ms: position.zone == 0 ? ms : max(ms, position.ms))
+    mutating func move(to zone: UInt32, _ moment: Moment) {
+        position = Mark(zone: zone, position.zone == 0 ? moment : moment.latest(after: position.moment))
     }
 
-    mutating func admit(into zone: UInt32, _ ms: Int64, lastMs: Int64, isTrusted: Bool) {
-        var newestMs = ms
+    mutating func admit(into zone: UInt32, _ moment: Moment) {
+        var newest = moment
         if lastAdmission.newest.zone == zone {
-            newestMs = max(newestMs, lastAdmission.newest.ms)
+            newest = newest.latest(after: lastAdmission.newest.moment)
         } else {
             if let index = earlier.firstIndex(where: { $0.newest.zone == zone }) {
-                newestMs = max(newestMs, earlier.remove(at: index).newest.ms)
+                newest = newest.latest(after: earlier.remove(at: index).newest.moment)
             }
             if lastAdmission.newest.zone != 0 { earlier.append(lastAdmission) }
         }
-        lastAdmission = Admission(
-            newest: Mark(zone: zone, ms: newestMs), last: Mark(zone: zone, ms: lastMs, isTrusted: isTrusted))
+        lastAdmission = Admission(newest: Mark(zone: zone, newest), last: Mark(zone: zone, moment))
     }
 }
 

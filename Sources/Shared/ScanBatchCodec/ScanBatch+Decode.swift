@@ -40,6 +40,9 @@ extension ScanBatch {
 private struct BatchDecoder: ~Copyable {
     private enum Key: String, CaseIterable {
         case v, scanner, log, first, after, base, at, tag, verdict, flags, gate, snapshot, sent, backlog, state, notes
+        case elapsed
+
+        static let optional: Set<Key> = [.after, .gate, .state, .notes, .elapsed]
     }
 
     /// Any CBOR integer.
@@ -107,7 +110,8 @@ private struct BatchDecoder: ~Copyable {
             numbers[key] = .uint(value)
         case (.base, .negative(let value)), (.sent, .negative(let value)): numbers[key] = .negative(value)
         case (.at, .tag(ColumnType.int32.rawValue)), (.tag, .tag(ColumnType.int64.rawValue)),
-            (.verdict, .tag(ColumnType.uint8.rawValue)), (.flags, .tag(ColumnType.uint8.rawValue)):
+            (.verdict, .tag(ColumnType.uint8.rawValue)), (.flags, .tag(ColumnType.uint8.rawValue)),
+            (.elapsed, .tag(ColumnType.int32.rawValue)):
             try readColumn(key)
         case (.after, .array(2)): try readAfter()
         case (.state, .map(let count)): try readState(count)
@@ -196,12 +200,15 @@ private struct BatchDecoder: ~Copyable {
             throw BatchError(.version, "version \(version), not 1")
         }
         if let mistake { throw BatchError(.malformed, mistake) }
-        for key in Key.allCases where !seen.contains(key) && ![.after, .gate, .state, .notes].contains(key) {
+        for key in Key.allCases where !seen.contains(key) && !Key.optional.contains(key) {
             throw BatchError(.malformed, "\(key.rawValue) is missing")
         }
         let count = columns[.verdict]!.count
         for (key, width) in [(Key.at, 4), (.tag, 8), (.flags, 1)] where columns[key]!.count != count * width {
             throw BatchError(.length, "\(key.rawValue) holds \(columns[key]!.count) bytes for \(count) verdicts")
+        }
+        if let elapsed = columns[.elapsed], elapsed.count != count * 4 {
+            throw BatchError(.length, "elapsed holds \(elapsed.count) bytes for \(count) verdicts")
         }
         guard count <= ScanBatch.scansLimit else {
             throw BatchError(.range, "\(count) scans, over \(ScanBatch.scansLimit)")
@@ -231,7 +238,8 @@ private struct BatchDecoder: ~Copyable {
             tags: column(.tag, of: Int64.self), verdicts: column(.verdict, of: UInt8.self),
             flags: column(.flags, of: UInt8.self), gate: seen.contains(.gate) ? try uint(.gate) : nil,
             snapshot: try uint(.snapshot), sentMicros: sent, backlog: try uint(.backlog), state: state,
-            notes: notes.filter { $0.key < count })
+            notes: notes.filter { $0.key < count },
+            elapsedMs: seen.contains(.elapsed) ? column(.elapsed, of: Int32.self) : nil)
     }
 
     private func uint(_ key: Key) throws(BatchError) -> Int64 {

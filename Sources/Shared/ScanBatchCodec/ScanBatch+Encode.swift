@@ -9,13 +9,13 @@ extension ScanBatch {
     /// - Parameter body: receives the bytes at its end.
     package func encode(into body: inout [UInt8]) {
         precondition(atMs.count == tags.count && tags.count == verdicts.count && verdicts.count == flags.count)
-        body.reserveCapacity(body.count + 256 + 14 * count)
+        precondition(elapsedMs == nil || elapsedMs?.count == count)
+        body.reserveCapacity(body.count + 256 + (elapsedMs == nil ? 14 : 18) * count)
         var writer = CBORWriter(appendingTo: body)
         body = []
         let state = state.filter { if case .double(let value) = $0.value { value.isFinite } else { true } }
-        writer.map(
-            12 + (after == nil ? 0 : 1) + (gate == nil ? 0 : 1) + (state.isEmpty ? 0 : 1)
-                + (notes.isEmpty ? 0 : 1))
+        let optionals = [after != nil, gate != nil, !state.isEmpty, !notes.isEmpty, elapsedMs != nil]
+        writer.map(12 + optionals.count { $0 })
         // Keys in the order of their encoding: by length, then by bytes.
         writer.text("v")
         writer.int(1)
@@ -57,6 +57,10 @@ extension ScanBatch {
         }
         writer.text("backlog")
         writer.int(backlog)
+        if let elapsedMs {
+            writer.text("elapsed")
+            writer.column(.int32, elapsedMs)
+        }
         writer.text("scanner")
         writer.text(scanner)
         writer.text("verdict")

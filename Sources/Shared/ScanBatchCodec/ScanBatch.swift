@@ -61,6 +61,9 @@ package struct ScanBatch: Equatable, Sendable {
     package var state: [String: StateValue]
     /// Reasons of operators, by the index of their scan. The digest and the comparison of scans leave them out.
     package var notes: [Int: String] = [:]
+    /// Monotonic time from each tap to the publish, in milliseconds; negative if the device does not know it. `nil` if
+    /// it knows none.
+    package var elapsedMs: [Int32]?
 
     /// Number of scans.
     package var count: Int { atMs.count }

@@ -52,7 +52,7 @@ package struct LaneBench: Sendable {
                     zones: snapshot.zoneTree,
                     memory: memory.recall(
                         tag, attendee: attendee?.attendee, zone: gate.zone, atMs: atMs, clockIsTrusted: true,
-                        certainMs: 0, days: days, tree: snapshot.zoneTree)))
+                        certainMs: 0, monotonicMs: 0, days: days, tree: snapshot.zoneTree)))
             let end = SystemClock.monotonicNanoseconds()
             if decision.verdict == .admitted { admitted += 1 }
             if number >= LaneBench.warmLookups { latencies.add(end - start) }

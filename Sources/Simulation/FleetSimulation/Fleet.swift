@@ -140,7 +140,8 @@ package final class Fleet: Sendable {
             let shares = plan.shares.filter { $0.number % count == number }
             return JoinedThread("fleet-writer", stackBytes: 1 << 20) { [self] in
                 do {
-                    let writer = try FleetWriter(plan.world, shares, seed: seed, progress)
+                    let writer = try FleetWriter(
+                        plan.world, shares, seed: seed, scannersBehind: settings.scannersBehind, progress)
                     opened.add()
                     if let rate { try writer.tap(rate: rate, stop) } else { try writer.fill(stop) }
                     // The journals stay open until the publishers have read them.

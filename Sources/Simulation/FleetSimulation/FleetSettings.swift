@@ -27,6 +27,9 @@ package struct FleetSettings: Sendable {
     package var seed: UInt64 = 1
     /// Scans per second of all scanners together; `nil` fills the journals at full speed and publishes afterwards.
     package var rate: Int?
+    /// Number of scanners, the first ones, whose clock starts in 1970. Their drawn taps are flagged as under a clock that
+    /// is not trusted. Taps of a trace keep their times.
+    package var scannersBehind = 0
     /// Prefix of the scanner IDs: `prefix-0001` and so on.
     package var prefix = "fleet"
     /// Parent of the data folders; `nil` for a temporary folder that is removed at the end.

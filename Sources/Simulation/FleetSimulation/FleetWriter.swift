@@ -41,11 +41,18 @@ final class FleetWriter {
     private let progress: Progress
     private var lanes: [Lane]
 
+    private let scannersBehind: Int
+    private let startMs = SystemClock.monotonicMs()
+
     /// Opens the journals.
     ///
+    /// - Parameter scannersBehind: as in `FleetSettings`.
     /// - Throws: `DataFileError`.
-    init(_ world: FleetWorld, _ shares: [FleetShare], seed: UInt64, _ progress: Progress) throws {
+    init(
+        _ world: FleetWorld, _ shares: [FleetShare], seed: UInt64, scannersBehind: Int = 0, _ progress: Progress
+    ) throws {
         self.world = world
+        self.scannersBehind = scannersBehind
         self.progress = progress
         lanes = try shares.map { share in
             Lane(
@@ -94,13 +101,20 @@ final class FleetWriter {
     }
 
     private func tap(_ index: Int, atMs: Int64) -> Journal.Entry {
-        let entry =
-            lanes[index].taps.map { $0[lanes[index].done] }
-            ?? world.draw(lanes[index].number, atMs: atMs, &lanes[index].random)
+        let entry = lanes[index].taps.map { $0[lanes[index].done] } ?? draw(index, atMs: atMs)
         lanes[index].done += 1
         lanes[index].left -= 1
         progress.scans.add()
         if entry.verdict == .admitted { progress.admitted.add() }
+        return entry
+    }
+
+    /// Draws a tap. The clock of a device without a battery shows the time since its boot.
+    private func draw(_ index: Int, atMs: Int64) -> Journal.Entry {
+        let isBehind = lanes[index].number < scannersBehind
+        let shownMs = isBehind ? SystemClock.monotonicMs() - startMs : atMs
+        var entry = world.draw(lanes[index].number, atMs: shownMs, &lanes[index].random)
+        if isBehind { entry.flags.insert(.clockNotTrusted) }
         return entry
     }
 }

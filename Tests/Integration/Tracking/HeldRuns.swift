@@ -19,8 +19,8 @@ final class HeldRuns {
 }
 
 extension MadeJournal {
-    /// Returns journals of a few tags at three gates: admissions in both directions, annulments, rejections, lane events and
-    /// inspections, with device times in any order.
+    /// Returns journals of a few tags at three gates: admissions in both directions, annulments, rejections, lane events
+    /// and inspections, with device times in any order, and clocks that started in the past.
     static func tracked(_ random: inout TestRandom) -> [MadeJournal] {
         ["s-1", "s-2", "s-3", "s-4", "s-1"].map { scanner in
             let scans = (1...Int64.random(in: 2...40, using: &random)).map { seq -> Scan in
@@ -32,8 +32,12 @@ extension MadeJournal {
                     .randomElement(using: &random)!
                 var flags: Flags = Bool.random(using: &random) ? .out : []
                 if Int.random(in: 0..<8, using: &random) == 0 { flags.insert(.inspection) }
+                // A clock without a battery starts in 1970.
+                let isDoubted = Int.random(in: 0..<4, using: &random) == 0
+                if isDoubted { flags.insert(.clockNotTrusted) }
+                let startMs = isDoubted ? 0 : IngestFixture.day / 1_000
                 return Scan(
-                    seq: seq, atMs: IngestFixture.day / 1_000 + .random(in: 0...400_000, using: &random),
+                    seq: seq, atMs: startMs + .random(in: 0...400_000, using: &random),
                     tag: verdict.rawValue >= 128 ? .none : TagID(rawValue: .random(in: 1...6, using: &random)),
                     verdict: verdict, flags: flags, gate: [nil, 1, 2].randomElement(using: &random)!, snapshot: 7)
             }

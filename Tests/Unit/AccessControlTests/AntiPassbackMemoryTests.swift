@@ -28,24 +28,24 @@ private struct Notes {
     mutating func note(
         _ tag: TagID = firstTag, _ verdict: Verdict = .admitted, _ flags: Flags = [],
         at gate: Gate = entrance,
-        ms atMs: Int64, person attendee: Int64? = 11
+        ms atMs: Int64, person attendee: Int64? = 11, sinceBoot monotonicMs: Int64? = nil
     ) {
         let scan = Scan(
             seq: Int64(scans.count + 1), atMs: atMs, tag: tag, verdict: verdict, flags: flags,
             gate: gate.id,
             snapshot: 1)
-        memory.note(scan, attendee: attendee, gate: gate, days: days())
+        memory.note(scan, attendee: attendee, gate: gate, days: days(), monotonicMs: monotonicMs)
         scans.append((scan, gate))
     }
 
     func recall(
         _ tag: TagID = firstTag, zone: Int64 = site, ms atMs: Int64, isTrusted: Bool = true,
         days: DayStarts = days(),
-        person attendee: Int64? = 11
+        person attendee: Int64? = 11, sinceBoot monotonicMs: Int64 = 0
     ) -> PriorPresence {
         memory.recall(
             tag, attendee: attendee, zone: zone, atMs: atMs, clockIsTrusted: isTrusted, certainMs: dayMs,
-            days: days, tree: tree)
+            monotonicMs: monotonicMs, days: days, tree: tree)
     }
 }
 
@@ -173,14 +173,48 @@ private struct Notes {
             !notes.recall(ms: noon + 3 * dayMs).isInside && !notes.recall(ms: noon + 200_000).isInside)
     }
 
-    @Test func untrustedClockCountsUnderTheLatestTime() {
+    @Test func doubtedAdmissionOfThisBootCountsOnItsTrueDay() {
         var notes = Notes()
-        notes.note(ms: noon)
+        notes.note(firstTag, .admitted, .clockNotTrusted, ms: 1_000, sinceBoot: 1_000)
+        #expect(notes.recall(ms: 2_000, isTrusted: false, sinceBoot: 2_000).isInside)
+        // The clock is set right two hours later, at noon: the admission was at ten.
+        let later = 1_000 + 2 * hourMs
+        #expect(
+            notes.recall(ms: noon, sinceBoot: later)
+                == PriorPresence(isInside: true, wasAdmitted: true, admittedMs: noon - 2 * hourMs))
+        // The day starts at four, nine hours later on the next day.
+        #expect(notes.recall(ms: noon + 15 * hourMs, sinceBoot: later + 15 * hourMs).isInside)
+        #expect(notes.recall(ms: noon + 16 * hourMs, sinceBoot: later + 16 * hourMs) == PriorPresence())
+        // While the clock is certainly wrong, it counts for a day.
+        #expect(notes.recall(ms: 5_000, isTrusted: false, sinceBoot: 20 * hourMs).isInside)
+        #expect(!notes.recall(ms: 5_000, isTrusted: false, sinceBoot: 25 * hourMs).isInside)
+    }
+
+    @Test func doubtedAdmissionOfAnotherBootIsKept() {
+        var notes = Notes()
+        notes.note(ms: noon - dayMs)
         notes.note(secondTag, .admitted, .clockNotTrusted, ms: 1_000, person: 12)
-        #expect(notes.recall(ms: 1_000, isTrusted: false).isInside)
-        let other = notes.recall(secondTag, ms: noon, person: 12)
-        #expect(other == PriorPresence(isInside: true, wasAdmitted: true, admittedMs: nil))
+        // The clock is right again, and no passage under a trusted clock has followed.
+        #expect(
+            notes.recall(secondTag, ms: noon, person: 12)
+                == PriorPresence(isInside: true, wasAdmitted: true, admittedMs: nil))
+        notes.note(TagID(rawValue: 79), ms: noon + 1, person: 13)
+        #expect(notes.recall(secondTag, ms: noon + 2, person: 12).isInside)
         #expect(!notes.recall(secondTag, ms: noon + dayMs, person: 12).isInside)
+        // The next period of doubt does not extend the one before.
+        notes.note(TagID(rawValue: 80), .admitted, .clockNotTrusted, ms: 1_000, person: 14)
+        #expect(!notes.recall(secondTag, ms: noon + dayMs, person: 12).isInside)
+        #expect(notes.recall(TagID(rawValue: 80), ms: noon + dayMs, person: 14).isInside)
+    }
+
+    @Test func doubtedAdmissionsAreDroppedAfterTheRememberedDays() {
+        var notes = Notes()
+        notes.note(firstTag, .admitted, .clockNotTrusted, ms: 1_000, sinceBoot: 1_000)
+        for day in 0...Int64(AntiPassbackMemory.dayLimit) {
+            notes.note(secondTag, ms: noon + day * dayMs, person: 12, sinceBoot: 1_000 + day * dayMs)
+        }
+        let hasDropped = notes.memory.dropOldDays()
+        #expect(hasDropped && notes.memory.count == 1)
     }
 
     @Test func annulmentRestoresThePreviousHistory() {
@@ -223,7 +257,7 @@ private struct Notes {
                 let answers = [notes.memory, again].map {
                     $0.recall(
                         TagID(rawValue: Int64(tag)), attendee: Int64(tag / 2), zone: zone, atMs: atMs,
-                        clockIsTrusted: true, certainMs: 0, days: days(), tree: tree)
+                        clockIsTrusted: true, certainMs: 0, monotonicMs: 0, days: days(), tree: tree)
                 }
                 #expect(answers[0] == answers[1])
             }

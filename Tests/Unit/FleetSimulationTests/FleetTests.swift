@@ -36,6 +36,28 @@ import Testing
         #expect((1...60).contains(taps.count { $0.verdict == .unknownTag }))
     }
 
+    @Test func clocksBehindGiveFlaggedTapsIn1970() throws {
+        let folder = TemporaryFolder("behind")
+        let world = FleetWorld(attendees: 50, scanners: 2, seed: 1)
+        let shares = try (0..<2).map { number in
+            FleetShare(
+                number: number, scanner: try #require(ScannerID("fleet-000\(number + 1)")),
+                folder: folder.file("\(number)"), scans: 20, taps: nil)
+        }
+        let writer = try FleetWriter(world, shares, seed: 1, scannersBehind: 1, FleetWriter.Progress())
+        try writer.fill(StopSignal())
+        for share in shares {
+            let reader = JournalReader(folder: share.folder)
+            let number = try #require(try reader.journals().first).id
+            let scans = try reader.read(journal: number, after: 0, limit: 100)
+            let isBehind = share.number == 0
+            #expect(scans.count == 20)
+            #expect(scans.allSatisfy { $0.flags.contains(.clockNotTrusted) == isBehind })
+            #expect(scans.allSatisfy { ($0.atMs < 86_400_000) == isBehind })
+        }
+        withExtendedLifetime(writer) {}
+    }
+
     @Test func traceAssignsGatesInOrderAndKeepsTimes() throws {
         let text = """
             gate,tag,at,direction

@@ -1,6 +1,8 @@
+import AccessControl
 import LinuxSystem
 import ScanJournal
 import ScanModel
+import Snapshots
 import TestSupport
 import Testing
 
@@ -59,6 +61,62 @@ private let hard = #"{"antipassback":"hard","debounce_ms":0}"#
         }
         world.setSynchronised(true)
         #expect(world.tap(.blocked)?.scan.flags == [])
+    }
+
+    /// A device without a battery boots in 1970, and its clock is set right while it runs, or after another boot.
+    @Test(arguments: [(true, false), (false, false), (false, true), (true, true)])
+    func admissionUnderADoubtedClockIsKept(_ restarts: Bool, _ reboots: Bool) throws {
+        let world = try world()
+        world.setClock(offMs: -world.device.now.trueMs)
+        try world.start()
+        #expect(world.tap(.delegate)?.scan.flags == .clockNotTrusted)
+        world.advance(60_000)
+        #expect(world.tap(.delegate)?.scan.verdict == .alreadyInside)
+        world.setClock(offMs: 0)
+        world.setSynchronised(true)
+        if reboots { world.reboot() }
+        if restarts || reboots { try world.start() }
+        world.advance(60_000)
+        #expect(world.tap(.delegate)?.scan.verdict == .alreadyInside)
+        #expect(world.tap(.delegate, .out)?.scan.verdict == .admitted)
+        world.advance(60_000)
+        #expect(world.tap(.delegate)?.scan.verdict == .admitted)
+    }
+
+    /// Leaving does not give a ticket without re-entry a second entry.
+    @Test(arguments: [false, true]) func ticketWithoutReentryOpensOnceUnderADoubtedClock(_ reboots: Bool) throws {
+        let world = try LaneWorld()
+        try world.venue.install(version: 100, days: -1...14, reentry: .none)
+        world.setClock(offMs: -world.device.now.trueMs)
+        try world.start()
+        #expect(world.tap(.delegate)?.scan.verdict == .admitted)
+        world.advance(60_000)
+        #expect(world.tap(.delegate, .out)?.scan.verdict == .admitted)
+        world.setClock(offMs: 0)
+        world.setSynchronised(true)
+        if reboots {
+            world.reboot()
+            try world.start()
+        }
+        world.advance(60_000)
+        #expect(world.tap(.delegate)?.scan.verdict == .alreadyInside)
+    }
+
+    /// The band is not kept out on the next day: its age is known by the monotonic clock.
+    @Test func admissionUnderADoubtedClockEndsWithItsDay() throws {
+        let world = try world()
+        world.setClock(offMs: -world.device.now.trueMs)
+        try world.start()
+        #expect(world.tap(.delegate)?.scan.verdict == .admitted)
+        world.advance(dayMs)
+        world.setClock(offMs: 0)
+        #expect(world.tap(.delegate)?.scan.verdict == .admitted)
+    }
+
+    @Test func clockBefore2020IsDoubtedWithoutASnapshot() {
+        let clock = DeviceClock()
+        #expect(!clock.isTrusted(atMs: 86_400_000) { false } && clock.isTrusted(atMs: 86_400_000) { true })
+        #expect(clock.isTrusted(atMs: DeviceClock.earliestMs) { false })
     }
 
     @Test func clockAlarmIsRaisedWithoutATap() throws {

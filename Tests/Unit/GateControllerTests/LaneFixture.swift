@@ -39,7 +39,7 @@ struct LaneFixture {
         expiresS: Int64? = nil,
         lists scanner: String? = "gate-7", without missing: Person? = nil, days: ClosedRange<Int64>? = nil,
         createdS: Int64 = LaneFixture.day, crowd: Int64 = 0, isOpenToAll: Bool = false,
-        fingerprint: String? = nil
+        fingerprint: String? = nil, reentry: Pass.Reentry = .gate
     ) throws {
         let name = SnapshotFileName.of(version)
         let writer = try SnapshotWriter(path: data + "/snapshots/" + name)
@@ -64,7 +64,7 @@ struct LaneFixture {
             let starts = LaneFixture.day + day * 86_400 + 4 * 3_600
             try writer.add(Day(day: "\(day)", starts: starts, ends: starts + 86_400))
         }
-        try writer.addPass(id: 1, name: "Delegate", colour: "blue", note: "no bags")
+        try writer.addPass(id: 1, name: "Delegate", colour: "blue", note: "no bags", reentry: reentry)
         try writer.addPass(id: 2)
         try writer.addPass(id: 3, name: "Early")
         try writer.addAccess(id: 1, pass: 1, Access(zone: 3))

@@ -1,5 +1,6 @@
 import AccessControl
 import GateController
+import LinuxSystem
 import Runtime
 import ScanModel
 import SnapshotInstall
@@ -15,6 +16,8 @@ final class LaneWorld {
         var isSynchronised = false
         /// Monotonic clock of the device.
         var monotonicMs: Int64 = 1_000
+        /// Number of the boot.
+        var boot: UInt8 = 1
     }
 
     /// Clocks that the test sets and the lane reads.
@@ -50,6 +53,7 @@ final class LaneWorld {
         let (updates, output, device) = (updates, output, device)
         let time = LaneTime(
             nowMs: { device.now.trueMs + device.now.offMs }, monotonicMs: { device.now.monotonicMs },
+            bootID: BootID(bytes: Array(repeating: device.now.boot, count: 16)),
             isSynchronised: { device.now.isSynchronised })
         let lane = try Lane(settings, reloader: reloader, mailbox: mailbox, time: time) {
             output.lines.append($0)
@@ -63,6 +67,15 @@ final class LaneWorld {
     var lane: Lane { running! }
 
     func stop() { running = nil }
+
+    /// Restarts the device: the monotonic clock begins again. `start` starts the lane.
+    func reboot() {
+        stop()
+        device.clocks.withLock { clocks in
+            clocks.monotonicMs = 500
+            clocks.boot &+= 1
+        }
+    }
 
     func advance(_ ms: Int64) {
         device.clocks.withLock { clocks in

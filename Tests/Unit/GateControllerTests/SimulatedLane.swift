@@ -86,11 +86,14 @@ struct SimulatedRow {
     var trueMs: Int64
     /// The day starts of the snapshot in use at that time.
     var days: DayStarts
-    /// The journaled time; with an untrusted clock, the latest time before it if that is later.
-    var effectiveMs: Int64
+    /// Number of the boot, and the monotonic time in it.
+    var boot: Int
+    var monotonicMs: Int64
     var isAnnulled = false
 
     var moves: Bool { scan.verdict == .admitted && !scan.flags.contains(.inspection) && !isAnnulled }
+    /// Whether it moved a person when it was journaled, annulled later or not.
+    var hasMoved: Bool { scan.verdict == .admitted && !scan.flags.contains(.inspection) }
     var isOut: Bool { scan.flags.contains(.out) }
     var isTrusted: Bool { !scan.flags.contains(.clockNotTrusted) }
 }
@@ -111,11 +114,15 @@ struct SimulatedLane {
     private(set) var journal: [SimulatedRow] = []
     private(set) var repeats = 0
     private var newestMs: Int64 = .min
+    private(set) var boot = 0
+    /// The true time at which the monotonic clock was 0.
+    private var bootedMs: Int64
     /// Whether persons were noted by their tag because the snapshot could not be read.
     private var isMemoryAnonymous = false
 
-    init(_ snapshot: SimulatedSnapshot) {
+    init(_ snapshot: SimulatedSnapshot, bootedMs: Int64) {
         self.snapshot = snapshot
+        self.bootedMs = bootedMs
         clock.snapshotCreatedS = snapshot.createdS
     }
 
@@ -137,10 +144,11 @@ struct SimulatedLane {
         let attendee = attendee(tag)
         let recollection = memory.recall(
             tag, attendee: attendee?.attendee, zone: gate.zone, atMs: atMs, clockIsTrusted: isTrusted,
-            certainMs: snapshot.createdS * 1_000, days: snapshot.days, tree: SimulatedEvent.tree)
+            certainMs: snapshot.createdS * 1_000, monotonicMs: trueMs - bootedMs, days: snapshot.days,
+            tree: SimulatedEvent.tree)
         // Without a readable snapshot, presence is known by tag only.
         if isSnapshotReadable {
-            #expect(recollection == recall(SimulatedEvent.person(tag), gate.zone, atMs, isTrusted))
+            #expect(recollection == recall(SimulatedEvent.person(tag), gate.zone, atMs, isTrusted, trueMs))
         }
         let decision = Decision(
             DecisionInput(
@@ -170,16 +178,16 @@ struct SimulatedLane {
             seq: Int64(journal.count + 1), atMs: atMs, tag: tag, verdict: verdict, flags: flags,
             gate: gate.id,
             snapshot: 1)
-        var row = SimulatedRow(
+        let row = SimulatedRow(
             scan: scan, mode: mode, gate: gate, isSnapshotReadable: isSnapshotReadable, trueMs: trueMs,
-            days: snapshot.days, effectiveMs: atMs)
-        if !row.isTrusted { row.effectiveMs = max(atMs, newestMs) }
+            days: snapshot.days, boot: boot, monotonicMs: trueMs - bootedMs)
         if row.moves {
-            newestMs = max(newestMs, row.effectiveMs)
+            newestMs = max(newestMs, atMs)
             if !isSnapshotReadable { isMemoryAnonymous = true }
         }
         journal.append(row)
-        memory.note(scan, attendee: attendee(tag)?.attendee, gate: gate, days: snapshot.days)
+        memory.note(
+            scan, attendee: attendee(tag)?.attendee, gate: gate, days: snapshot.days, monotonicMs: row.monotonicMs)
         debounce.note(Debounce.JournaledTap(journalID: log, scan: scan, proof: .uid))
     }
 
@@ -188,10 +196,18 @@ struct SimulatedLane {
         for row in journal {
             let gate = snapshot.gates.first { $0.id == row.scan.gate }
             memory.note(
-                row.scan, attendee: attendee(row.scan.tag)?.attendee, gate: gate, days: snapshot.days)
+                row.scan, attendee: attendee(row.scan.tag)?.attendee, gate: gate, days: snapshot.days,
+                monotonicMs: row.boot == boot && !row.isTrusted ? row.monotonicMs : nil)
         }
         debounce.clear()
         isMemoryAnonymous = !isSnapshotReadable
+    }
+
+    /// Restarts the device: the monotonic clock begins again.
+    mutating func reboot(trueMs: Int64) {
+        boot += 1
+        bootedMs = trueMs
+        restart()
     }
 
     mutating func take(_ next: SimulatedSnapshot?) {
@@ -203,25 +219,43 @@ struct SimulatedLane {
     }
 
     /// The presence by a memory without limits, which keeps every row.
-    private func recall(_ person: Int, _ zone: Int64, _ atMs: Int64, _ isTrusted: Bool)
+    private func recall(_ person: Int, _ zone: Int64, _ atMs: Int64, _ isTrusted: Bool, _ trueMs: Int64)
         -> PriorPresence
     {
-        let atMs = isTrusted || atMs >= snapshot.createdS * 1_000 ? atMs : max(atMs, newestMs)
+        let isPossible = isTrusted || atMs >= snapshot.createdS * 1_000
+        let lookUpMs = isPossible ? atMs : max(atMs, newestMs, snapshot.createdS * 1_000)
         let known = snapshot.dayStartsMs
         let later = known.last.map { last in (1...40).map { last + $0 * SimulatedEvent.dayMs } } ?? []
-        let dayMs = (known + later).filter { $0 <= atMs }.max() ?? .min
+        let dayMs = (known + later).filter { $0 <= lookUpMs }.max() ?? .min
+        /// Whether the latest one of these rows counts on the day of the look-up.
+        func counts(_ rows: [SimulatedRow]) -> Bool {
+            guard let last = rows.last else { return false }
+            if dayMs == .min { return true }
+            if last.isTrusted {
+                return rows.reversed().prefix { $0.isTrusted }.contains { $0.scan.atMs >= dayMs }
+            }
+            let age = trueMs - bootedMs - last.monotonicMs
+            if last.boot == boot { return isPossible ? atMs - age >= dayMs : age < SimulatedEvent.dayMs }
+            let next = journal[Int(last.scan.seq)...].first { $0.isTrusted && $0.hasMoved }
+            return next.map { $0.scan.atMs >= dayMs } ?? true
+        }
         let rows = journal.filter { $0.moves && SimulatedEvent.person($0.scan.tag) == person }
         let into = Set(SimulatedEvent.within[zone]!)
         var recollection = PriorPresence()
         if let last = rows.last, let place = last.isOut ? last.gate.fromZone : last.gate.zone {
-            let stay = rows.reversed().prefix { !($0.isOut && $0.gate.fromZone == nil) }
-            recollection.isInside = into.contains(place) && stay.contains { $0.effectiveMs >= dayMs }
+            let stay = Array(rows.reversed().prefix { !($0.isOut && $0.gate.fromZone == nil) }.reversed())
+            recollection.isInside = into.contains(place) && counts(stay)
         }
-        let today = rows.filter { !$0.isOut && $0.effectiveMs >= dayMs }
-        let zones = Set(today.map(\.gate.zone)).intersection(into)
+        let entries = rows.filter { !$0.isOut }
+        let zones = Set(entries.map(\.gate.zone)).intersection(into)
+            .filter { zone in counts(entries.filter { $0.gate.zone == zone }) }
         recollection.wasAdmitted = !zones.isEmpty
-        if let last = rows.last(where: { !$0.isOut && zones.contains($0.gate.zone) }), last.isTrusted {
-            recollection.admittedMs = last.scan.atMs
+        if let last = entries.last(where: { zones.contains($0.gate.zone) }) {
+            if last.isTrusted {
+                recollection.admittedMs = last.scan.atMs
+            } else if isPossible && last.boot == boot {
+                recollection.admittedMs = atMs - (trueMs - bootedMs - last.monotonicMs)
+            }
         }
         return recollection
     }

@@ -33,6 +33,16 @@ private let year2200: UInt64 = 7_258_118_400_000_000
         #expect(try ScanBatch(decoding: Body().with("", .uint(0)).encoded) == batch)
     }
 
+    @Test func elapsedHasOneElementPerScan() throws {
+        func elapsed(_ bytes: [UInt8]) -> Body { Body().with("elapsed", .tagged(78, .bytes(bytes))) }
+        #expect(try ScanBatch(decoding: Body().encoded).elapsedMs == nil)
+        let batch = try ScanBatch(decoding: elapsed([1, 0, 0, 0, 255, 255, 255, 255, 0, 1, 0, 0]).encoded)
+        #expect(batch.elapsedMs == [1, -1, 256])
+        #expect(try ScanBatch(decoding: batch.encoded()) == batch)
+        #expect(reason(elapsed([1, 0, 0, 0])) == .length && reason(elapsed([])) == .length)
+        #expect(reason(Body().with("elapsed", .tagged(79, .bytes([])))) == .malformed)
+    }
+
     @Test func displayableStateIsKept() throws {
         let state = CBORItem.map([
             (.text("reader"), .text("nfc")), (.text("disk"), .uint(9)), (.text("nested"), .array([.uint(1)])),
@@ -62,7 +72,7 @@ private let year2200: UInt64 = 7_258_118_400_000_000
     ])
     func missingKeyIsMalformed(_ key: String) { #expect(reason(Body().with(key, nil)) == .malformed) }
 
-    @Test(arguments: Body().pairs.map(\.0) + ["after", "state", "notes"])
+    @Test(arguments: Body().pairs.map(\.0) + ["after", "state", "notes", "elapsed"])
     func wrongTypeIsMalformed(_ key: String) {
         #expect(reason(Body().with(key, .raw([0xf6]))) == .malformed)
         #expect(reason(Body().with(key, .tagged(1, .uint(1)))) == .malformed)

@@ -19,8 +19,8 @@ extension Journal {
         var scans: [Scan] = []
         try forEachScan { atMs, _ in
             atMs >= sinceMs
-        } note: {
-            scans.append($0)
+        } note: { scan, _ in
+            scans.append(scan)
         }
         return scans
     }

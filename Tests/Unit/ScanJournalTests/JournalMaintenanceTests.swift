@@ -160,6 +160,22 @@ struct JournalMaintenanceTests {
         #expect(try !afterMaintenance(now - 200 * Self.day).contains(logs[0]))
     }
 
+    /// A clock that started in the past gives scans no age. They are kept until later scans have one.
+    @Test func scansUnderADoubtedClockArePrunedByLaterScans() throws {
+        let now = SystemClock.nowMicroseconds() / 1_000
+        let logs = try journals([100, 50, 3], now: now)
+        do {
+            for log in logs { try UploadCursors(folder: folder.path).advance(log, scanner: scanner, to: 3_000) }
+            let journal = try Journal(folder: folder.path, scanner: scanner)
+            try journal.database.execute(
+                """
+                UPDATE scans SET at = 1000, flags = flags | 4 WHERE id >> 32 = 2;
+                UPDATE journals SET created = 1000 WHERE id = 2
+                """)
+        }
+        #expect(try afterMaintenance(now).first == logs[1])
+    }
+
     @Test func scanWithFutureTimeDoesNotPreventPruning() throws {
         let now = SystemClock.nowMicroseconds() / 1_000
         let logs = try journals([100, 50, 40, 3], now: now)

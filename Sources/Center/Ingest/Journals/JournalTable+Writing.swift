@@ -1,4 +1,5 @@
 import Postgres
+import ScanModel
 import Tracking
 
 extension JournalTable {
@@ -16,6 +17,26 @@ extension JournalTable {
                 try send()
             }
         }
+    }
+
+    /// Writes the times of new scans under an untrusted clock.
+    func writeTimes(of runs: [StoredScans]) throws(PostgresError) {
+        var (journals, seqs, times): ([Int64], [Int64], [Int64]) = ([], [], [])
+        for run in runs {
+            guard let placed = run.placedMicros else { continue }
+            for (offset, flags) in run.flags.enumerated() where flags & Flags.clockNotTrusted.rawValue != 0 {
+                journals.append(run.journal)
+                seqs.append(run.first + Int64(offset))
+                times.append(placed[placed.startIndex + offset])
+            }
+        }
+        guard !journals.isEmpty else { return }
+        // A row that exists is of a scan that an operator has deleted.
+        try connection.query(
+            """
+            INSERT INTO tapline_internal.scan_times (journal_id, seq, placed_at) SELECT * FROM unnest($1, $2, $3)
+            ON CONFLICT (journal_id, seq) DO UPDATE SET placed_at = excluded.placed_at
+            """, [.int64s(journals), .int64s(seqs), .timestamps(times)])
     }
 
     /// Writes the changes of the group to its journals and their gaps.

@@ -135,6 +135,17 @@ struct JournalTable {
         return scans
     }
 
+    /// Returns when snapshots were created, in microseconds since 1970-01-01 UTC, by version.
+    func creationTimes(ofSnapshots versions: Set<Int64>) throws(PostgresError) -> [Int64: Int64] {
+        guard !versions.isEmpty else { return [:] }
+        let result = try connection.query(
+            "SELECT version, created_at FROM tapline.snapshots WHERE version = ANY ($1)",
+            [.int64s(versions.sorted())], binary: true)
+        var times: [Int64: Int64] = [:]
+        for row in 0..<result.rowCount { times[result.int(row, 0)] = result.microseconds(row, 1) }
+        return times
+    }
+
     private static func merged(_ ranges: [ClosedRange<Int64>]) -> [ClosedRange<Int64>] {
         var merged: [ClosedRange<Int64>] = []
         for range in ranges.sorted(by: { $0.lowerBound < $1.lowerBound }) {

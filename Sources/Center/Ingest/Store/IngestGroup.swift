@@ -26,6 +26,8 @@ struct IngestGroup {
     private var members: [Member] = []
     /// The locked journals, with the changes that this group makes.
     private(set) var journals: [JournalKey: JournalRow] = [:]
+    /// Creation times of the snapshots in `doubtedSnapshots`, microseconds since 1970-01-01 UTC.
+    private var createdMicros: [Int64: Int64] = [:]
     private(set) var journalKeys: Set<JournalKey> = []
     private(set) var quarantine = Quarantine()
     /// One outcome per delivery.
@@ -112,6 +114,21 @@ struct IngestGroup {
         return Array(lookups.values)
     }
 
+    /// Versions of the snapshots under which scans with an untrusted clock were made.
+    var doubtedSnapshots: Set<Int64> {
+        Set(members.lazy.filter { !$0.isKnown && ScanPlacement.isNeeded($0.batch) }.map(\.batch.snapshot))
+    }
+
+    /// Sets the creation times of `doubtedSnapshots`.
+    ///
+    /// A version that the center does not know is itself a time: the seconds since 1970 at the export.
+    mutating func setCreationTimes(_ micros: [Int64: Int64]) {
+        for version in doubtedSnapshots where version > 0 {
+            let (exported, isTooLarge) = version.multipliedReportingOverflow(by: 1_000_000)
+            createdMicros[version] = micros[version] ?? (isTooLarge ? nil : exported)
+        }
+    }
+
     /// Classifies all scans as new, duplicate or conflicting, in the order of receipt.
     ///
     /// - Parameter stored: the result of `lookups`.
@@ -160,11 +177,15 @@ struct IngestGroup {
     mutating func takeNewRuns() -> [StoredScans] {
         var runs: [StoredScans] = []
         for member in members {
-            guard let row = journals[member.key] else { continue }
+            guard let row = journals[member.key], !member.classification.new.isEmpty else { continue }
+            let receivedMicros = deliveries[member.index].receivedMicros
+            let times = ScanPlacement.times(
+                of: member.batch, receivedMicros: receivedMicros,
+                createdMicros: createdMicros[member.batch.snapshot])
             for range in member.classification.new {
                 let run = StoredScans(
-                    range, of: member.batch, journal: row.id, gate: member.gate,
-                    receivedMicros: deliveries[member.index].receivedMicros, isBehind: member.classification.isBehind)
+                    range, of: member.batch, journal: row.id, gate: member.gate, receivedMicros: receivedMicros,
+                    placedMicros: times, isBehind: member.classification.isBehind)
                 journals[member.key]?.annulments += Int64(run.verdicts.count { $0 == Verdict.annulled.rawValue })
                 runs.append(run)
             }
@@ -205,7 +226,7 @@ extension StoredScans {
     /// The scans of a batch within a range of seqs.
     fileprivate init(
         _ range: ClosedRange<Int64>, of batch: ScanBatch, journal: Int64, gate: Int64?, receivedMicros: Int64,
-        isBehind: Bool
+        placedMicros: [Int64]?, isBehind: Bool
     ) {
         let indices = Int(range.lowerBound - batch.first)...Int(range.upperBound - batch.first)
         // A slice keeps the whole batch in memory. For less than half of it a copy is cheaper.
@@ -216,6 +237,7 @@ extension StoredScans {
             journal: journal, scanner: batch.scanner, journalID: batch.journalID, first: range.lowerBound,
             baseMicros: batch.baseMicros, atMs: part(batch.atMs), tags: part(batch.tags),
             verdicts: part(batch.verdicts), flags: part(batch.flags), gate: gate,
-            snapshot: batch.snapshot, receivedMicros: receivedMicros, isBehind: isBehind)
+            snapshot: batch.snapshot, receivedMicros: receivedMicros, placedMicros: placedMicros.map(part),
+            isBehind: isBehind)
     }
 }

@@ -54,6 +54,7 @@ struct RecognisedGroup: ~Copyable {
     /// Reads the stored scans that the other batches may repeat, and classifies all scans.
     consuming func classify(_ journals: JournalTable) throws(PostgresError) -> ClassifiedGroup {
         group.classify(stored: try journals.storedScans(group.lookups))
+        group.setCreationTimes(try journals.creationTimes(ofSnapshots: group.doubtedSnapshots))
         let runs = group.takeNewRuns()
         return ClassifiedGroup(group: group, runs: runs)
     }
@@ -74,6 +75,7 @@ struct ClassifiedGroup: ~Copyable {
         _ journals: JournalTable, _ buffer: CopyBuffer, quarantining: Bool
     ) throws(PostgresError) -> WrittenGroup {
         try journals.copy(runs, buffer)
+        try journals.writeTimes(of: runs)
         try journals.write(group.journals.values)
         try journals.queueForTracking(runs)
         try journals.write(batches: group.newBatches)

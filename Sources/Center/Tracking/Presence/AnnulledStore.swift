@@ -12,7 +12,7 @@ struct AnnulledStore {
         var seq: Int64
         var tag: Int64
         var gate: Int64?
-        /// least(scanned_at, received_at), microseconds since 1970-01-01 UTC.
+        /// Time of the scan, as `StoredScans.orderedMicros`.
         var orderedMicros: Int64
         var flags: Flags
     }
@@ -56,7 +56,8 @@ struct AnnulledStore {
     }
 
     private static let changedScans = """
-        SELECT k.journal_id, k.seq, s.tag_id, s.gate_id, least(s.scanned_at, s.received_at), s.flags
+        SELECT k.journal_id, k.seq, s.tag_id, s.gate_id,
+            tapline.scan_time(s.journal_id, s.seq, s.flags, s.scanned_at, s.received_at), s.flags
         FROM changed k CROSS JOIN LATERAL (SELECT * FROM tapline.scans s
             WHERE s.journal_id = k.journal_id AND s.seq = k.seq OFFSET 0) s
         """

@@ -2,8 +2,7 @@ import ScanModel
 
 /// One admission, as far as it determines where a tag is.
 struct Sighting: Sendable, Equatable {
-    /// least(scanned_at, received_at), microseconds since 1970-01-01 UTC: the first criterion for the order of a tag's
-    /// scans.
+    /// Time of the scan, as `StoredScans.orderedMicros`: the first criterion for the order of a tag's scans.
     var orderedAt: Int64
     var journalID: JournalID
     var seq: Int64

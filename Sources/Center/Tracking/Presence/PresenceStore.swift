@@ -99,8 +99,9 @@ struct PresenceStore {
             """
             WITH wanted AS (SELECT * FROM unnest($1) AS w(tag_id)),
             own AS (
-                SELECT s.tag_id, least(s.scanned_at, s.received_at) AS ordered_at, s.journal_id, s.seq, s.flags,
-                    s.gate_id
+                SELECT s.tag_id,
+                    tapline.scan_time(s.journal_id, s.seq, s.flags, s.scanned_at, s.received_at) AS ordered_at,
+                    s.journal_id, s.seq, s.flags, s.gate_id
                 FROM \(source)
                 WHERE s.tag_id = ANY ($1) AND s.verdict = 0 AND s.flags & 16 <> 16
                     AND NOT EXISTS (

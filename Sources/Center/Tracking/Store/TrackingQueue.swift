@@ -102,7 +102,8 @@ struct TrackingQueue {
         let result = try connection.query(
             """
             SELECT r.journal_id, s.seq, s.tag_id, s.scanned_at, s.verdict, s.flags, s.gate_id, s.received_at,
-                j.scanner_id, j.log
+                j.scanner_id, j.log, CASE WHEN s.flags & \(Flags.clockNotTrusted.rawValue) <> 0 THEN
+                    tapline.scan_time(s.journal_id, s.seq, s.flags, s.scanned_at, s.received_at) END
             FROM unnest($1, $2, $3) AS r(journal_id, first, last)
             JOIN tapline.journals j ON j.id = r.journal_id
             CROSS JOIN LATERAL (SELECT * FROM tapline.scans s
@@ -120,7 +121,8 @@ struct TrackingQueue {
                 atMicros: result.microseconds(row, 3), verdict: UInt8(truncatingIfNeeded: result.int(row, 4)),
                 flags: UInt8(truncatingIfNeeded: result.int(row, 5)), gate: result.optionalInt(row, 6),
                 receivedMicros: result.microseconds(row, 7), scanner: result.text(row, 8),
-                journalID: JournalID(high: uuid.high, low: uuid.low))
+                journalID: JournalID(high: uuid.high, low: uuid.low),
+                placedMicros: result.optionalMicroseconds(row, 10))
         }
         return builder.finish()
     }

@@ -1,5 +1,5 @@
 import AccessControl
-import LinuxSystem
+package import LinuxSystem
 
 /// The clocks of a lane's device.
 package struct LaneTime: Sendable {
@@ -7,6 +7,8 @@ package struct LaneTime: Sendable {
     package var nowMs: @Sendable () -> Int64
     /// A monotonic clock, in milliseconds; for durations only.
     package var monotonicMs: @Sendable () -> Int64
+    /// The boot in which that clock runs; `nil` if it is not known.
+    package var bootID: BootID?
     /// Whether the device clock is synchronised with a time source.
     package var isSynchronised: @Sendable () -> Bool
 
@@ -15,20 +17,22 @@ package struct LaneTime: Sendable {
     /// - Parameters:
     ///   - nowMs: the device clock, in milliseconds since 1970-01-01 UTC.
     ///   - monotonicMs: a monotonic clock, in milliseconds.
+    ///   - bootID: the boot in which that clock runs; `nil` if it is not known.
     ///   - isSynchronised: whether the device clock is synchronised with a time source.
     package init(
-        nowMs: @escaping @Sendable () -> Int64, monotonicMs: @escaping @Sendable () -> Int64,
+        nowMs: @escaping @Sendable () -> Int64, monotonicMs: @escaping @Sendable () -> Int64, bootID: BootID? = nil,
         isSynchronised: @escaping @Sendable () -> Bool
     ) {
         self.nowMs = nowMs
         self.monotonicMs = monotonicMs
+        self.bootID = bootID
         self.isSynchronised = isSynchronised
     }
 
     /// The clocks of this machine.
     package static let device = LaneTime(
         nowMs: { SystemClock.nowMicroseconds() / 1_000 }, monotonicMs: SystemClock.monotonicMs,
-        isSynchronised: SystemClock.isSynchronised)
+        bootID: BootID.current, isSynchronised: SystemClock.isSynchronised)
 }
 
 /// The lane's clocks, and whether the device clock can be right.
@@ -44,6 +48,8 @@ final class LaneClock {
     var nowMs: Int64 { time.nowMs() }
     /// The monotonic clock, in milliseconds.
     var monotonicMs: Int64 { time.monotonicMs() }
+    /// The boot in which the monotonic clock runs.
+    var bootID: BootID? { time.bootID }
     /// The monotonic clock, for a component that keeps its own durations.
     var monotonicSource: @Sendable () -> Int64 { time.monotonicMs }
 

@@ -123,7 +123,9 @@ final class LaneJournal {
     /// Replays this scanner's rows in the order in which they were journaled. See `Journal.forEachScan`.
     ///
     /// Does nothing while a damaged journal cannot be replaced.
-    func forEachScan(wanted: (_ atMs: Int64, _ isTrusted: Bool) -> Bool?, note: (Scan) throws -> Void) throws {
+    func forEachScan(
+        wanted: (_ atMs: Int64, _ isTrusted: Bool) -> Bool?, note: (Scan, _ monotonicMs: Int64?) throws -> Void
+    ) throws {
         try journal?.forEachScan(wanted: wanted, note: note)
     }
 
@@ -161,7 +163,8 @@ final class LaneJournal {
 
     private func open() throws -> Journal {
         let journal = try Journal(
-            folder: settings.folder, scanner: settings.scanner, monotonicMs: clock.monotonicSource)
+            folder: settings.folder, scanner: settings.scanner, monotonicMs: clock.monotonicSource,
+            bootID: clock.bootID)
         begunMs = clock.monotonicMs
         journal.keepDays = settings.keepDays
         return journal

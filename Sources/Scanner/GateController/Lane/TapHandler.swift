@@ -82,7 +82,7 @@ final class TapHandler {
         var presence = PriorPresence()
         if tap.direction == .in, let gate = binding.gate {
             presence = memory.presence(
-                of: tag, attendee, at: gate, atMs: atMs, isClockTrusted: clock.isTrusted, snapshot: binding.snapshot)
+                of: tag, attendee, at: gate, atMs: atMs, clock, snapshot: binding.snapshot)
         }
         let input = DecisionInput(
             direction: tap.direction, atMs: atMs, clockIsTrusted: clock.isTrusted, proof: tap.proof,
@@ -110,7 +110,7 @@ final class TapHandler {
         _ row: JournaledScan, _ outcome: Outcome, proof: Tap.Proof?, detail: TapDetail?, opens: Bool,
         arrivedMs: Int64? = nil
     ) {
-        memory.note(row, outcome.attendee, proof: proof, in: binding)
+        memory.note(row, outcome.attendee, proof: proof, in: binding, monotonicMs: clock.monotonicMs)
         let direction: Direction = row.scan.flags.contains(.out) ? .out : .in
         if opens { pending.expect(row) }
         output.show(
@@ -196,7 +196,9 @@ final class TapHandler {
         guard admission.journalID == journal.id else {
             var scan = admission.scan
             scan.verdict = .annulled
-            memory.note(JournaledScan(journalID: admission.journalID, scan: scan), nil, proof: nil, in: binding)
+            memory.note(
+                JournaledScan(journalID: admission.journalID, scan: scan), nil, proof: nil, in: binding,
+                monotonicMs: clock.monotonicMs)
             return log.warning("annulled, but the journal of the admission has ended", [.journal: admission.journalID])
         }
         let direction: Direction = admission.scan.flags.contains(.out) ? .out : .in
@@ -206,7 +208,7 @@ final class TapHandler {
             snapshot: binding.rowContext.snapshot)
         do {
             let row = try journal.append(entry, continuesJournal: true)
-            memory.note(row, nil, proof: nil, in: binding)
+            memory.note(row, nil, proof: nil, in: binding, monotonicMs: clock.monotonicMs)
             output.show(TapResult(row, zone: binding.zoneName(direction), pass: nil))
         } catch { log.error("annulment not journaled", [.error: "\(error)"]) }
     }

@@ -31,11 +31,12 @@ final class TapMemory {
 
     /// Prior presence of the person at a gate.
     func presence(
-        of tag: TagID, _ attendee: Attendee?, at gate: Gate, atMs: Int64, isClockTrusted: Bool, snapshot: Snapshot?
+        of tag: TagID, _ attendee: Attendee?, at gate: Gate, atMs: Int64, _ clock: LaneClock, snapshot: Snapshot?
     ) -> PriorPresence {
         presence.recall(
-            tag, attendee: attendee?.attendee, zone: gate.zone, atMs: atMs, clockIsTrusted: isClockTrusted,
-            certainMs: (snapshot?.createdS ?? 0) * 1_000, days: snapshot?.dayStarts ?? DayStarts(),
+            tag, attendee: attendee?.attendee, zone: gate.zone, atMs: atMs, clockIsTrusted: clock.isTrusted,
+            certainMs: max((snapshot?.createdS ?? 0) * 1_000, DeviceClock.earliestMs),
+            monotonicMs: clock.monotonicMs, days: snapshot?.dayStarts ?? DayStarts(),
             tree: snapshot?.zoneTree ?? ZoneTree())
     }
 
@@ -44,10 +45,13 @@ final class TapMemory {
     /// - Parameters:
     ///   - attendee: the person of the tag; `nil` if the tag is unknown or the snapshot cannot be read.
     ///   - proof: `nil` for a manual admission, of which every following tap is a repeat.
-    func note(_ row: JournaledScan, _ attendee: Attendee?, proof: Tap.Proof?, in binding: SnapshotBinding) {
+    ///   - monotonicMs: the monotonic clock, in milliseconds.
+    func note(
+        _ row: JournaledScan, _ attendee: Attendee?, proof: Tap.Proof?, in binding: SnapshotBinding, monotonicMs: Int64
+    ) {
         presence.note(
             row.scan, attendee: attendee?.attendee, gate: binding.gate,
-            days: binding.snapshot?.dayStarts ?? DayStarts())
+            days: binding.snapshot?.dayStarts ?? DayStarts(), monotonicMs: monotonicMs)
         if row.scan.verdict == .admitted, !binding.isReadable { isAnonymous = true }
         debounce.note(Debounce.JournaledTap(journalID: row.journalID, scan: row.scan, proof: proof))
     }
@@ -82,7 +86,7 @@ final class TapMemory {
         do {
             try journal.forEachScan {
                 window.add(atMs: $0, isTrusted: $1)
-            } note: { scan in
+            } note: { scan, monotonicMs in
                 if let mode = LaneMode.allCases.first(where: { $0.verdict == scan.verdict }) { replay.mode = mode }
                 guard scan.verdict == .admitted || scan.verdict == .annulled else { return }
                 var attendee: Attendee?
@@ -91,7 +95,7 @@ final class TapMemory {
                 }
                 rebuilt.note(
                     scan, attendee: attendee?.attendee, gate: scan.gate.flatMap { snapshot.gates[$0] },
-                    days: snapshot.dayStarts)
+                    days: snapshot.dayStarts, monotonicMs: monotonicMs)
             }
             presence = rebuilt
             isAnonymous = replay.lookupError != nil

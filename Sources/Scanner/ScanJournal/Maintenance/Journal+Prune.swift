@@ -36,7 +36,9 @@ extension Journal {
                     "SELECT id FROM scans WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 1 OFFSET ?", .int(first),
                     .int(last), .int(MaintenanceState.scansToPrune)) ?? last
             try database.prepare("DELETE FROM scans WHERE id BETWEEN ? AND ?").run(.int(first), .int(end))
-            try database.prepare("DELETE FROM reasons WHERE id BETWEEN ? AND ?").run(.int(first), .int(end))
+            for table in ["reasons", "clocks"] {
+                try database.prepare("DELETE FROM \(table) WHERE id BETWEEN ? AND ?").run(.int(first), .int(end))
+            }
             if end == last { try database.prepare("DELETE FROM pruning WHERE id = ?").run(.int(id)) }
         }
         maintenance.tapsSinceCheckpoint += 64
@@ -55,9 +57,17 @@ extension Journal {
         guard let oldest else { return nil }
         let nowMs = SystemClock.nowMicroseconds() / 1_000
         var last: (seq: Int64, atMs: Int64) = (0, oldest.createdMs)
-        try database.prepare("SELECT id, at FROM scans WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT 1").rows(
+        var isTrusted = true
+        try database.prepare("SELECT id, at, flags FROM scans WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT 1").rows(
             .int(JournalFile.scanID(oldest.id, 0)), .int(JournalFile.scanID(oldest.id, JournalFile.seqLimit))
-        ) { row in last = (row.int(0) & JournalFile.seqLimit, max(oldest.createdMs, row.int(1))) }
+        ) { row in
+            last = (row.int(0) & JournalFile.seqLimit, max(oldest.createdMs, row.int(1)))
+            isTrusted = row.int(2) & Int64(Flags.clockNotTrusted.rawValue) == 0
+        }
+        if !isTrusted {
+            guard let atMs = try trustedMs(after: oldest.id) else { return nil }
+            last.atMs = max(last.atMs, atMs)
+        }
         if last.atMs > nowMs { last.atMs = try createdMs(after: oldest.id, nowMs) ?? last.atMs }
         guard last.atMs < (try cutoffMs(nowMs)) else { return nil }
         let cursors: [JournalID: Int64]
@@ -65,6 +75,15 @@ extension Journal {
         // because a tap may come.
         do { cursors = try UploadCursors.read(folder: folder, busyTimeoutMs: 0) } catch { return nil }
         return cursors[oldest.journalID, default: 0] >= last.seq ? oldest.id : nil
+    }
+
+    /// Returns the time of the first scan with a trusted clock in the journals after one; `nil` without one.
+    ///
+    /// All scans before it are older. A clock that started in the past gives them no age, so they are kept until then.
+    private func trustedMs(after id: Int64) throws -> Int64? {
+        try database.int(
+            "SELECT at FROM scans WHERE id > ? AND flags & \(Flags.clockNotTrusted.rawValue) = 0 ORDER BY id LIMIT 1",
+            .int(JournalFile.scanID(id, JournalFile.seqLimit)))
     }
 
     /// Returns the creation time of the next journal that was made under a clock that was not ahead.

@@ -1,4 +1,5 @@
 import DataFolder
+import LinuxSystem
 import SQLite
 package import ScanModel
 
@@ -11,25 +12,31 @@ extension Journal {
     /// - Parameters:
     ///   - wanted: Called during the walk with the time of each scan and whether its clock was trusted. Returns `true`
     ///     if the scan is included, `false` if not, and `nil` to end the walk.
-    ///   - note: Called for the oldest included scan and all later ones.
+    ///   - note: Called for the oldest included scan and all later ones, with the monotonic time of the scan in
+    ///     milliseconds. That is `nil` for a scan with a trusted clock, or of another boot.
     /// - Throws: `DataFileError`, and the errors of `note`.
     package func forEachScan(
-        wanted isWanted: (_ atMs: Int64, _ isTrusted: Bool) -> Bool?, note body: (Scan) throws -> Void
+        wanted isWanted: (_ atMs: Int64, _ isTrusted: Bool) -> Bool?,
+        note body: (Scan, _ monotonicMs: Int64?) throws -> Void
     ) throws {
         do {
             let (scan, remembered) = try firstWanted(isWanted)
             if let remembered {
                 try database.prepare(
                     "SELECT 0, at, tag, verdict, flags, gate, 0 FROM remembered WHERE id >= ? ORDER BY id"
-                ).rows(.int(remembered)) { try body(Scan($0)) }
+                ).rows(.int(remembered)) { try body(Scan($0), nil) }
             }
             guard let scan else { return }
             try database.prepare(
                 """
-                SELECT s.id, at, tag, verdict, flags, gate, snapshot FROM scans s
-                JOIN journals j ON j.id = s.id >> 32 WHERE s.id >= ? AND j.scanner = ? ORDER BY s.id
+                SELECT s.id, at, tag, verdict, flags, gate, snapshot,
+                    CASE WHEN flags & \(Flags.clockNotTrusted.rawValue) <> 0
+                        THEN (SELECT ms FROM clocks c WHERE c.id = s.id AND c.boot = ?3) END
+                FROM scans s JOIN journals j ON j.id = s.id >> 32 WHERE s.id >= ?1 AND j.scanner = ?2 ORDER BY s.id
                 """
-            ).rows(.int(scan), .text(scanner.text)) { try body(Scan($0)) }
+            ).rows(.int(scan), .text(scanner.text), .blob(bootID?.bytes ?? [])) {
+                try body(Scan($0), $0.optionalInt(7))
+            }
         } catch let error as SQLiteError { throw DataFileError(path, error) }
     }
 

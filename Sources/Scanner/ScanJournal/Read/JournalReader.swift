@@ -1,5 +1,6 @@
 import DataFolder
 import FileSystem
+package import LinuxSystem
 import SQLite
 package import ScanModel
 
@@ -33,6 +34,7 @@ package final class JournalReader {
     private struct Open {
         let inode: UInt64
         let isRecovered: Bool
+        let database: Database
         let journals: Statement
         let scans: Statement
         /// `nil` in a file of an old version, which has no reasons.
@@ -105,6 +107,30 @@ package final class JournalReader {
         } ?? [:]
     }
 
+    /// Returns the monotonic times at which scans of a boot were made, in milliseconds by seq.
+    ///
+    /// Only scans under an untrusted clock have one. A file that no gate of this version has opened has none.
+    ///
+    /// - Parameters:
+    ///   - id: The number of a journal. See `read`.
+    ///   - seqs: The seqs of the scans.
+    ///   - boot: The boot.
+    /// - Throws: `DataFileError` for a corrupt file.
+    package func monotonicTimes(journal id: Int64, _ seqs: ClosedRange<Int64>, boot: BootID) throws -> [Int64: Int64] {
+        try reading { open in
+            // Looked up in each call: the gate may be updated while the file is open.
+            guard open.known.contains(id),
+                try open.database.int("SELECT count(*) FROM sqlite_master WHERE name = 'clocks'") == 1
+            else { return [:] }
+            var times: [Int64: Int64] = [:]
+            try open.database.prepare("SELECT id, ms FROM clocks WHERE id BETWEEN ? AND ? AND boot = ?").rows(
+                .int(JournalFile.scanID(id, seqs.lowerBound)), .int(JournalFile.scanID(id, seqs.upperBound)),
+                .blob(boot.bytes)
+            ) { times[$0.int(0) & JournalFile.seqLimit] = $0.int(1) }
+            return times
+        } ?? [:]
+    }
+
     /// Returns whether the file was recovered from a corrupt one, so that seqs may be missing between others.
     package func mayHaveGaps() throws -> Bool { try reading { $0.isRecovered } ?? false }
 
@@ -164,6 +190,7 @@ package final class JournalReader {
             inode: inode,
             isRecovered: try database.int(
                 "SELECT count(*) FROM sqlite_master WHERE name = ?", .text(JournalFile.recoveredMark)) == 1,
+            database: database,
             journals: try database.prepare(
                 """
                 SELECT j.id, j.log, j.scanner, j.created, (\(last) ORDER BY s.id DESC LIMIT 1)

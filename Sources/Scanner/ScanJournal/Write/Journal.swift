@@ -1,6 +1,6 @@
 import DataFolder
 package import FileSystem
-import LinuxSystem
+package import LinuxSystem
 import SQLite
 package import ScanModel
 
@@ -67,10 +67,13 @@ package final class Journal {
     let folder: String
     let database: Database
     let monotonicMs: () -> Int64
+    /// The present boot, to which `monotonicMs` belongs; `nil` if it is not known.
+    let bootID: BootID?
     private let lock: FileLock
     private let insert: Statement
     private let upsertCounter: Statement
     private let insertReason: Statement
+    private let insertClock: Statement
     var current = CurrentJournal(id: JournalID.random())
     var maintenance = MaintenanceState()
 
@@ -90,13 +93,16 @@ package final class Journal {
     ///   - folder: The scanner's data folder. It is created if it is missing.
     ///   - scanner: The scanner of the new journal.
     ///   - monotonicMs: Milliseconds of a monotonic clock.
+    ///   - bootID: The boot of that clock, or `nil` if it is not known.
     /// - Throws: `FileLock.Held` when another gate holds the lock, `DataFileError` when the file cannot be written.
     package init(
-        folder: String, scanner: ScannerID, monotonicMs: @escaping () -> Int64 = SystemClock.monotonicMs
+        folder: String, scanner: ScannerID, monotonicMs: @escaping () -> Int64 = SystemClock.monotonicMs,
+        bootID: BootID? = BootID.current
     ) throws {
         try Files.makeFolder(folder)
         lock = try FileLock(DataFolderPaths.gateLock(folder))
         (self.folder, self.scanner, self.monotonicMs) = (folder, scanner, monotonicMs)
+        self.bootID = bootID
         path = DataFolderPaths.journal(folder)
         let opened = try JournalFile.durable.open(path)
         database = opened.database
@@ -109,6 +115,7 @@ package final class Journal {
             upsertCounter = try database.prepare(
                 "INSERT INTO counters VALUES (?, ?) ON CONFLICT (tag) DO UPDATE SET counter = excluded.counter")
             insertReason = try database.prepare("INSERT INTO reasons VALUES (?, ?)")
+            insertClock = try database.prepare("INSERT INTO clocks VALUES (?, ?, ?)")
             lastAtMs =
                 try database.int("SELECT at FROM scans ORDER BY id DESC LIMIT 1")
                 ?? database.int("SELECT at FROM remembered ORDER BY id DESC LIMIT 1")
@@ -154,7 +161,8 @@ package final class Journal {
         do {
             let isShort = try needsReserve()
             // A single statement is a transaction.
-            if !isDueForNewJournal, !isShort, counter == nil, reason == nil { return try write(entry) }
+            let isOneRow = counter == nil && reason == nil && !recordsClock(of: entry)
+            if !isDueForNewJournal, !isShort, isOneRow { return try write(entry) }
             return try inTransaction {
                 if isDueForNewJournal { try beginJournal(JournalID.random()) }
                 if isShort { try releaseReserve() }
@@ -203,10 +211,17 @@ package final class Journal {
         try insert.bind(7, entry.snapshot)
         while try insert.step() {}
         current.lastSeq = seq
+        if let bootID, recordsClock(of: entry) {
+            try insertClock.run(
+                .int(JournalFile.scanID(current.rowid, seq)), .int(monotonicMs()), .blob(bootID.bytes))
+        }
         return Scan(
             seq: seq, atMs: atMs, tag: entry.tag, verdict: entry.verdict, flags: entry.flags, gate: entry.gate,
             snapshot: entry.snapshot)
     }
+
+    /// Whether the monotonic time of a scan is recorded. Without a trusted clock it is the only proof of its time.
+    private func recordsClock(of entry: Entry) -> Bool { bootID != nil && entry.flags.contains(.clockNotTrusted) }
 
     /// Whether the next scan begins a new journal. Half of the seqs stay free, because an appended batch may be long.
     private var isDueForNewJournal: Bool {

@@ -4,8 +4,9 @@ import SQLite
 /// The schema of `journal.sqlite`.
 ///
 /// `remembered` holds the admissions that `StateSalvage` copied from a corrupt file. They belong to no journal and are
-/// not uploaded. The rows of each table differ in shape from those of the others, so that `RecordCarver` can recognise
-/// them.
+/// not uploaded. `clocks` holds the monotonic time and the boot of each scan under an untrusted clock. Files of earlier
+/// versions get this table when a gate opens them. The rows of each table differ in shape from those of the others, so
+/// that `RecordCarver` can recognise them.
 enum JournalFile {
     static let durable = DurableFile(
         applicationID: 0x5450_4C4A, format: 1,
@@ -17,6 +18,7 @@ enum JournalFile {
                 flags INTEGER NOT NULL, gate INTEGER, snapshot INTEGER NOT NULL);
             CREATE TABLE IF NOT EXISTS counters(tag INTEGER PRIMARY KEY, counter INTEGER NOT NULL);
             CREATE TABLE IF NOT EXISTS reasons(id INTEGER PRIMARY KEY, reason TEXT NOT NULL);
+            CREATE TABLE IF NOT EXISTS clocks(id INTEGER PRIMARY KEY, ms INTEGER NOT NULL, boot BLOB NOT NULL);
             CREATE TABLE IF NOT EXISTS reserve(id INTEGER PRIMARY KEY, zeros BLOB NOT NULL);
             CREATE TABLE IF NOT EXISTS pruning(id INTEGER PRIMARY KEY);
             CREATE TABLE IF NOT EXISTS remembered(
@@ -34,7 +36,8 @@ enum JournalFile {
     /// The tables that maintenance checks in a long file, with their key and last column.
     static let longTables = [
         (name: "scans", key: "id", last: "snapshot"), (name: "counters", key: "tag", last: "counter"),
-        (name: "reasons", key: "id", last: "reason"), (name: "remembered", key: "id", last: "gate"),
+        (name: "reasons", key: "id", last: "reason"), (name: "clocks", key: "id", last: "boot"),
+        (name: "remembered", key: "id", last: "gate"),
     ]
 
     /// Number of pages in the WAL at which a tap itself performs a checkpoint. They must fit well into

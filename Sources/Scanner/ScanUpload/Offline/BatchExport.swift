@@ -128,11 +128,12 @@ extension BatchExport {
                 let notes = try BatchNotes(journal: part.number, scans[..<ScanBatch.cut(scans)], reader)
                 let count = notes.count
                 remaining -= Int64(count)
-                try save(
-                    ScanBatch(
-                        scanner: scanner, journalID: part.journalID, scans: scans[..<count],
-                        after: first == 1 ? part.previous : nil, sentMicros: SystemClock.nowMicroseconds(),
-                        backlog: remaining, notes: notes.notes), of: scanner)
+                var batch = ScanBatch(
+                    scanner: scanner, journalID: part.journalID, scans: scans[..<count],
+                    after: first == 1 ? part.previous : nil, sentMicros: SystemClock.nowMicroseconds(),
+                    backlog: remaining, notes: notes.notes)
+                batch.elapsedMs = try reader.elapsedMs(journal: part.number, scans[..<count])
+                try save(batch, of: scanner)
                 report.written += 1
                 report.scans += Int64(count)
                 after += Int64(count)

@@ -64,4 +64,9 @@ struct JournalTail {
     func notes(_ slice: PublishWindow.Slice, _ scans: ArraySlice<Scan>) throws -> BatchNotes {
         try BatchNotes(journal: slice.number, scans, reader)
     }
+
+    /// Returns the time from each tap to now, for a batch. See `JournalReader.elapsedMs`.
+    func elapsedMs(_ slice: PublishWindow.Slice, _ scans: ArraySlice<Scan>) throws -> [Int32]? {
+        try reader.elapsedMs(journal: slice.number, scans)
+    }
 }

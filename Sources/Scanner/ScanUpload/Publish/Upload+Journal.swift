@@ -46,14 +46,18 @@ extension Upload {
             }
         } catch { return readFailed("\(error)") }
         let notes: BatchNotes
-        do { notes = try tail.notes(slice, scans[..<ScanBatch.cut(scans)]) } catch { return readFailed("\(error)") }
+        let elapsedMs: [Int32]?
+        do {
+            notes = try tail.notes(slice, scans[..<ScanBatch.cut(scans)])
+            elapsedMs = try tail.elapsedMs(slice, scans[..<notes.count])
+        } catch { return readFailed("\(error)") }
         let count = notes.count
         guard count > 0 && scans[0].seq == slice.first || slice.limit == 0 else {
             return readFailed("journal \(slice.journalID) has no seq \(slice.first)")
         }
         readProblem = nil
         body.removeAll(keepingCapacity: true)
-        batch(slice, scans[..<count], notes.notes).encode(into: &body)
+        batch(slice, scans[..<count], notes.notes, elapsedMs).encode(into: &body)
         let message = AMQPProperties(
             contentType: "application/cbor", type: "tapline.scans.v1", messageID: "\(slice.journalID):\(slice.first)",
             userID: connection.user, deliveryMode: 2)
@@ -76,7 +80,9 @@ extension Upload {
         window.unreadable(nowMs: SystemClock.monotonicMs())
     }
 
-    private func batch(_ slice: PublishWindow.Slice, _ scans: ArraySlice<Scan>, _ notes: [Int: String]) -> ScanBatch {
+    private func batch(
+        _ slice: PublishWindow.Slice, _ scans: ArraySlice<Scan>, _ notes: [Int: String], _ elapsedMs: [Int32]?
+    ) -> ScanBatch {
         let sentMicros = SystemClock.nowMicroseconds()
         let backlog = max(0, slice.backlogFromFirst - Int64(scans.count))
         guard !scans.isEmpty else {
@@ -85,8 +91,10 @@ extension Upload {
                 snapshot: gate.state?.snapshot ?? 0, sentMicros: sentMicros, backlog: backlog,
                 state: gate.heartbeat())
         }
-        return ScanBatch(
+        var batch = ScanBatch(
             scanner: settings.scanner, journalID: slice.journalID, scans: scans, after: slice.previous,
             sentMicros: sentMicros, backlog: backlog, notes: notes)
+        batch.elapsedMs = elapsedMs
+        return batch
     }
 }
