@@ -112,6 +112,7 @@ let package = Package(
                 .embedInCode("0009_scan_comments.sql"),
                 .embedInCode("0010_live_view_comments.sql"),
                 .embedInCode("0011_report_view_comments.sql"),
+                .embedInCode("0015_ingest_guard.sql"),
             ], swiftSettings: common),
         domain("Schema", in: "Center", "ErrorModel", "Postgres", "Crypto", "Runtime", "Migrations"),
         domain("RegistrationLists", in: "Center", "ErrorModel", "Crypto", "FileSystem", "Runtime", "ScanModel"),
