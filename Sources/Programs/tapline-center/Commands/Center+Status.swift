@@ -43,6 +43,8 @@ extension Center {
                 (SELECT count(*) FROM tapline.ingest_balance WHERE NOT balanced) AS journals_out_of_balance,
                 (SELECT coalesce(sum(missing), 0) FROM tapline.seq_gaps) AS scans_missing,
                 (SELECT count(*) FROM tapline.quarantine) AS quarantined_batches,
+                (SELECT coalesce(string_agg(queue || ' ' || warning, '; '), 'none') FROM tapline.broker_warnings)
+                    AS broker_warnings,
                 (SELECT max(version) FROM tapline.snapshots) AS snapshot,
                 (SELECT expires_at FROM tapline.snapshots ORDER BY version DESC LIMIT 1) AS snapshot_expires,
                 (SELECT shards FROM tapline_internal.topology) AS shards
