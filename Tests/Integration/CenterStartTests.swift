@@ -18,7 +18,7 @@ struct CenterStartTests {
         let center = try ChildProcess(
             Package.program("tapline-center"),
             [
-                "run", "--amqp-url", "amqp://somebody:secret@127.0.0.1:1/x", "--database-url", url ?? database.url,
+                "run", "--amqp-url", "amqp://user:secret@127.0.0.1:1/x", "--database-url", url ?? database.url,
                 "--http", http,
             ], output: .null, errors: log)
         try eventually("\(words)") {

@@ -33,7 +33,7 @@ struct PoolerTests {
 
                     """.utf8), to: configuration)
             // It refuses to run as root.
-            let user = geteuid() == 0 ? ["-u", "nobody"] : []
+            let user = geteuid() == 0 ? ["-u", "daemon"] : []
             child = try ChildProcess(
                 "/usr/sbin/pgbouncer", user + [configuration], output: .null, errors: folder.file("log"))
             try eventually("PgBouncer listens") { (try? Psql.run(url, "SELECT 1")) == ["1"] }

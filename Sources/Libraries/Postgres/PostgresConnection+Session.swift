@@ -18,7 +18,7 @@ extension PostgresConnection {
         let serverStart: String
     }
 
-    /// Throws if this connection has no session of its own.
+    /// Throws if this connection has no session for itself.
     ///
     /// Without a pooler, the server process is the one that was announced at connect: one query and no second
     /// connection. Otherwise two open connections are compared. With own sessions, neither changes its process, and

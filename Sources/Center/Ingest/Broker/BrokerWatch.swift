@@ -5,8 +5,7 @@ package import Runtime
 
 /// Looks at the start and each hour for signs that the broker removes confirmed scans.
 ///
-/// An operator's policy can give the shard queues a time limit or a shorter length, whatever arguments the center has
-/// declared. The check needs no tool of the broker: it reads message counters by AMQP, and the policies themselves where
+/// An operator's policy can give the shard queues a time limit or another overflow, whatever their arguments. The check needs no tool of the broker: it reads message counters by AMQP, and the policies themselves where
 /// the management API answers.
 package struct BrokerWatch: Sendable {
     /// Interval of the checks, in milliseconds.

@@ -1,8 +1,7 @@
-/// Judges the canary: a message that stays in a queue of its own, so that its loss shows what the broker does to
-/// others. Pure.
+/// Judges the canary: a message that stays in a separate queue. Its loss shows what the broker does to others. Pure.
 ///
-/// A policy of the broker with a time limit (`message-ttl`, `expires`) applies to the canary queue as to the shard
-/// queues. AMQP tells no policy, but it tells the number of messages.
+/// A policy with a time limit (`message-ttl`, `expires`) applies to the canary queue as to the shard queues. AMQP tells
+/// no policy, but it tells the number of messages.
 struct CanaryState: Equatable, Sendable {
     /// When the present canary was placed, in microseconds since 1970-01-01 UTC; `nil` before the first one.
     var placedMicros: Int64?
