@@ -55,7 +55,8 @@ COMMENT ON COLUMN tapline.broker_warnings.warning IS 'What was found';
 COMMENT ON COLUMN tapline.broker_warnings.checked_at IS 'Time of the check';
 
 -- Spans of time in which scans are known, or must be assumed, to be missing from the figures. A lane reports in the
--- order of its journals, so what it has not delivered is later than what it has.
+-- order of its journals, so what it has not delivered is later than what it has. OFFSET 0 forces an index lookup for
+-- each scan, whatever the planner estimates for the number of scans.
 CREATE VIEW tapline.unsettled_spans AS
 WITH lanes AS MATERIALIZED (
     SELECT l.scanner_id, tapline.day_start(l.last_received_at) AS day,
@@ -65,7 +66,8 @@ WITH lanes AS MATERIALIZED (
         SELECT least(s.scanned_at, s.received_at) AS at
         FROM (SELECT id, last_seq FROM tapline.journals WHERE scanner_id = l.scanner_id AND last_seq > 0
             ORDER BY last_received_at DESC, id DESC LIMIT 1) j
-        JOIN tapline.scans s ON s.journal_id = j.id AND s.seq = j.last_seq
+        CROSS JOIN LATERAL (
+            SELECT * FROM tapline.scans WHERE journal_id = j.id AND seq = j.last_seq OFFSET 0) s
     ) stored ON l.backlog > 0
     WHERE l.enabled AND l.last_received_at IS NOT NULL
 ), days AS MATERIALIZED (
@@ -76,20 +78,22 @@ UNION ALL
 SELECT 'gap', scanner_id, least(since, until), until
 FROM (
     -- A journal ends after 24 hours.
-    SELECT g.scanner_id, coalesce(least(b.scanned_at, b.received_at),
-            least(a.scanned_at, a.received_at) - interval '24 hours', '-infinity') AS since,
-        coalesce(least(a.scanned_at, a.received_at), g.last_received_at) AS until
+    SELECT g.scanner_id, coalesce(b.at, a.at - interval '24 hours', '-infinity') AS since,
+        coalesce(a.at, g.last_received_at) AS until
     FROM tapline.seq_gaps g
-    LEFT JOIN tapline.scans b ON b.journal_id = g.journal_id AND b.seq = g.first_seq - 1
-    LEFT JOIN tapline.scans a ON a.journal_id = g.journal_id AND a.seq = g.last_seq + 1
+    LEFT JOIN LATERAL (SELECT least(scanned_at, received_at) AS at FROM tapline.scans
+        WHERE journal_id = g.journal_id AND seq = g.first_seq - 1 OFFSET 0) b ON true
+    LEFT JOIN LATERAL (SELECT least(scanned_at, received_at) AS at FROM tapline.scans
+        WHERE journal_id = g.journal_id AND seq = g.last_seq + 1 OFFSET 0) a ON true
 ) gaps
 UNION ALL
-SELECT 'tracking', j.scanner_id, least(f.scanned_at, f.received_at, l.scanned_at, l.received_at),
-    greatest(least(f.scanned_at, f.received_at), least(l.scanned_at, l.received_at))
+SELECT 'tracking', j.scanner_id, least(f.at, l.at), greatest(f.at, l.at)
 FROM tapline_internal.tracking_queue q
 JOIN tapline.journals j ON j.id = q.journal_id
-JOIN tapline.scans f ON f.journal_id = q.journal_id AND f.seq = q.first_seq
-JOIN tapline.scans l ON l.journal_id = q.journal_id AND l.seq = q.last_seq
+CROSS JOIN LATERAL (SELECT least(scanned_at, received_at) AS at FROM tapline.scans
+    WHERE journal_id = q.journal_id AND seq = q.first_seq OFFSET 0) f
+CROSS JOIN LATERAL (SELECT least(scanned_at, received_at) AS at FROM tapline.scans
+    WHERE journal_id = q.journal_id AND seq = q.last_seq OFFSET 0) l
 UNION ALL
 SELECT 'refresh', NULL, min(instant), max(instant) FROM (
     SELECT instant, tapline.day_start(instant) AS day FROM tapline_internal.double_admissions_due) due

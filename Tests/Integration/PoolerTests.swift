@@ -1,3 +1,4 @@
+import ErrorModel
 import FileSystem
 import Glibc
 import Postgres

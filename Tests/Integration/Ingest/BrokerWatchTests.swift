@@ -1,4 +1,5 @@
 import AMQP
+import HTTPServer
 import Ingest
 import Postgres
 import Runtime
@@ -17,10 +18,11 @@ struct BrokerWatchTests {
         (fixture, vhost) = (try IngestFixture(), try TestVhost())
     }
 
-    private func watch() throws -> BrokerWatch {
-        BrokerWatch(
-            IngestSettings(brokers: [try AMQPAddress(url: vhost.url)], databaseURL: fixture.database.url),
-            metrics: metrics)
+    private func watch(managementPort: UInt16? = nil) throws -> BrokerWatch {
+        var settings = IngestSettings(
+            brokers: [try AMQPAddress(url: vhost.url)], databaseURL: fixture.database.url, shards: 2)
+        settings.managementPort = try Int(managementPort ?? FaultProxy.freePort())
+        return BrokerWatch(settings, metrics: metrics)
     }
 
     /// Sets an operator's policy, as for all queues of a company.
@@ -57,6 +59,27 @@ struct BrokerWatchTests {
         #expect(metrics.render().contains("tapline_broker_warnings 1\n"))
         let status = try Run.it("tapline-center", ["status", "--database-url", fixture.database.url])
         #expect(status.lines.contains { $0.contains("tapline.canary the test message was removed") }, "\(status.lines)")
+    }
+
+    /// The answer of RabbitMQ 3.10, without the statistics.
+    @Test func policyThatTheManagementAPITellsIsReportedAtOnce() throws {
+        let json = """
+            {"arguments":{"x-queue-type":"quorum"},"operator_policy":null,"policy":"company",
+            "effective_policy_definition":{"message-ttl":60000,"overflow":"drop-head"}}
+            """
+        let server = try HTTPListener(#require(HTTPAddress("127.0.0.1:0"))) { request in
+            request.path.hasSuffix("/tapline.scans.1") ? .text(json) : .text("{}")
+        }
+        defer { server.stop() }
+        let warnings = try watch(managementPort: server.port).check()
+        #expect(warnings.map(\.queue) == ["tapline.scans.1", "tapline.scans.1"])
+        #expect(warnings.first?.text == "policy company: message-ttl 60000 ms removes scans that wait longer")
+        #expect(try fixture.int("SELECT count(*) FROM tapline.broker_warnings") == 2)
+        // A denied or missing API is no error.
+        let denying = try HTTPListener(#require(HTTPAddress("127.0.0.1:0"))) { _ in .text("no", status: 401) }
+        defer { denying.stop() }
+        #expect(try watch(managementPort: denying.port).check() == [])
+        #expect(try watch().check() == [])
     }
 
     /// No center runs while a policy removes confirmed scans, and the device never taps again.

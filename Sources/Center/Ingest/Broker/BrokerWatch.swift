@@ -5,11 +5,15 @@ package import Runtime
 
 /// Looks at the start and each hour for signs that the broker removes confirmed scans.
 ///
-/// An operator's policy can give the shard queues a time limit or another overflow, whatever their arguments. The check needs no tool of the broker: it reads message counters by AMQP, and the policies themselves where
-/// the management API answers.
+/// An operator's policy can give the shard queues a time limit or another overflow, whatever their arguments. The check
+/// needs no tool of the broker. It reads message counters by AMQP, and the policies themselves where the management API
+/// answers.
 package struct BrokerWatch: Sendable {
     /// Interval of the checks, in milliseconds.
     static let intervalMs = 3_600_000
+    /// Interval between the first and the second check, in milliseconds. The management API knows the policies of a new
+    /// queue only after some seconds.
+    static let secondCheckMs = 60_000
     /// Maximum wait for the confirm of the canary, in milliseconds.
     static let confirmMs: Int64 = 10_000
 
@@ -32,11 +36,13 @@ package struct BrokerWatch: Sendable {
         .thread("broker-watch") { stop in
             var backoff = Backoff(baseMs: 1_000, capMs: 60_000)
             var attempt = 0
+            var isFirst = true
             while !stop.isStopped {
                 do {
                     try check(broker: attempt, interrupt: stop.descriptor)
                     backoff.reset()
-                    stop.wait(ms: BrokerWatch.intervalMs)
+                    stop.wait(ms: isFirst ? BrokerWatch.secondCheckMs : BrokerWatch.intervalMs)
+                    isFirst = false
                 } catch {
                     attempt += 1
                     // The ingestion reports a server that is unavailable.
@@ -60,7 +66,7 @@ package struct BrokerWatch: Sendable {
             url: settings.databaseURL, statementTimeoutMs: settings.statementTimeoutMs,
             applicationName: "tapline-center broker watch")
         let table = BrokerCheckTable(connection: database)
-        let shards = try Topology.shards(database, wanted: nil)
+        let shards = try Topology.shards(database, wanted: settings.shards)
         var findings = BrokerFindings(canary: try table.canary())
         let address = settings.brokers[index % settings.brokers.count]
         let connection = try AMQPConnection(address, name: "tapline-center broker watch", interrupt: interrupt)
