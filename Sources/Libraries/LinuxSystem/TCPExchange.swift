@@ -1,6 +1,6 @@
 import Glibc
 
-/// One request and one answer over TCP: sends bytes and reads until the peer closes the connection.
+/// One request and one response over TCP: sends bytes and reads until the peer closes the connection.
 package enum TCPExchange {
     /// Exchanges bytes with a server.
     ///
@@ -8,10 +8,10 @@ package enum TCPExchange {
     ///   - host: host name or IP number. A name server is asked without a time limit.
     ///   - port: TCP port.
     ///   - request: the bytes to send, at most a few kilobytes.
-    ///   - limitBytes: maximum size of the answer.
+    ///   - limitBytes: maximum size of the response.
     ///   - timeoutMs: maximum duration after the name is resolved, in milliseconds.
-    /// - Returns: the answer.
-    /// - Throws: `SystemError`: ECONNREFUSED, ETIMEDOUT, EMSGSIZE for a longer answer, or another code.
+    /// - Returns: the response.
+    /// - Throws: `SystemError`: ECONNREFUSED, ETIMEDOUT, EMSGSIZE for a longer response, or another code.
     package static func send(
         _ request: [UInt8], host: String, port: Int, limitBytes: Int, timeoutMs: Int
     ) throws(SystemError) -> [UInt8] {
@@ -54,14 +54,14 @@ package enum TCPExchange {
     private static func read(
         _ descriptor: Int32, _ limitBytes: Int, until deadline: Int64, _ operation: String
     ) throws(SystemError) -> [UInt8] {
-        var answer: [UInt8] = []
+        var response: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 16_384)
         while true {
             let count = recv(descriptor, &chunk, chunk.count, 0)
-            if count == 0 { return answer }
+            if count == 0 { return response }
             if count > 0 {
-                answer += chunk[..<count]
-                guard answer.count <= limitBytes else { throw SystemError(operation, code: EMSGSIZE) }
+                response += chunk[..<count]
+                guard response.count <= limitBytes else { throw SystemError(operation, code: EMSGSIZE) }
             } else {
                 guard [EAGAIN, EINTR].contains(errno) else { throw SystemError(operation) }
                 try wait(descriptor, POLLIN, until: deadline, operation)

@@ -5,8 +5,8 @@ import CPostgres
 /// PgBouncer does this with `pool_mode` `transaction` or `statement`. Settings, advisory locks and LISTEN belong to a
 /// session, so nothing that relies on them holds there.
 extension PostgresConnection {
-    /// Time limit of a query of the second connection, in milliseconds. A session pool without a free session answers
-    /// none.
+    /// Time limit of a query of the second connection, in milliseconds. A session pool without a free session
+    /// responds to none.
     static let sessionProbeTimeoutMs = 3_000
     /// Number of comparisons. Other clients of the pooler may hide the change of the session in some of them.
     private static let sessionProbeRounds = 5

@@ -61,7 +61,7 @@ struct BrokerWatchTests {
         #expect(status.lines.contains { $0.contains("tapline.canary the test message was removed") }, "\(status.lines)")
     }
 
-    /// The answer of RabbitMQ 3.10, without the statistics.
+    /// The response of RabbitMQ 3.10, without the statistics.
     @Test func policyThatTheManagementAPITellsIsReportedAtOnce() throws {
         let json = """
             {"arguments":{"x-queue-type":"quorum"},"operator_policy":null,"policy":"company",

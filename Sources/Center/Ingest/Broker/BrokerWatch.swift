@@ -7,7 +7,7 @@ package import Runtime
 ///
 /// An operator's policy can give the shard queues a time limit or another overflow, whatever their arguments. The check
 /// needs no tool of the broker. It reads message counters by AMQP, and the policies themselves where the management API
-/// answers.
+/// responds.
 package struct BrokerWatch: Sendable {
     /// Interval of the checks, in milliseconds.
     static let intervalMs = 3_600_000

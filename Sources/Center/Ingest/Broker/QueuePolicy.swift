@@ -51,7 +51,7 @@ struct QueuePolicy: Decodable, Equatable, Sendable {
         effective = (try? container.decode([String: Value].self, forKey: .effective)) ?? [:]
     }
 
-    /// Parses the answer of the management API; `nil` if it is not the description of a queue.
+    /// Parses the response of the management API; `nil` if it is not the description of a queue.
     init?(json: [UInt8]) {
         guard let policy = try? JSONDecoder().decode(QueuePolicy.self, from: Data(json)) else { return nil }
         self = policy
