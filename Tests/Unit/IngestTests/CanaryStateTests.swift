@@ -20,11 +20,25 @@ struct CanaryStateTests {
         var state = CanaryState(placedMicros: 0)
         let isNeeded = state.record(messages: 0, nowMicros: 24 * Self.hour)
         #expect(isNeeded && state.lostAfterMicros == 24 * Self.hour)
-        // The next one is as old as the lost one was.
+        // The next one is as old as the lost one was, then older.
         _ = state.record(messages: 1, nowMicros: 48 * Self.hour)
-        #expect(state.lostAfterMicros == 24 * Self.hour)
-        _ = state.record(messages: 1, nowMicros: 74 * Self.hour)
-        #expect(state == CanaryState(placedMicros: 24 * Self.hour))
+        #expect(state == CanaryState(placedMicros: 24 * Self.hour, lostAfterMicros: 24 * Self.hour))
+        let isReplaced = state.record(messages: 1, nowMicros: 49 * Self.hour)
+        #expect(isReplaced && state == CanaryState(placedMicros: 49 * Self.hour))
+        var short = CanaryState(placedMicros: 0, lostAfterMicros: Self.hour)
+        _ = short.record(messages: 1, nowMicros: 3 * Self.hour)
+        #expect(short.lostAfterMicros == Self.hour)
+        _ = short.record(messages: 1, nowMicros: 4 * Self.hour)
+        #expect(short == CanaryState(placedMicros: 0))
+    }
+
+    /// A policy applies only to messages that are published after it.
+    @Test func canaryIsReplacedAtTheStartAndDaily() {
+        var state = CanaryState(placedMicros: 0)
+        let atStart = state.record(messages: 1, nowMicros: Self.hour, isFirst: true)
+        let later = state.record(messages: 1, nowMicros: 25 * Self.hour)
+        let nextDay = state.record(messages: 1, nowMicros: 26 * Self.hour)
+        #expect(atStart && !later && nextDay && state == CanaryState(placedMicros: 26 * Self.hour))
     }
 
     @Test func findingsNameTheQueueAndTheCause() {

@@ -17,6 +17,9 @@ package struct BrokerWatch: Sendable {
     /// Maximum wait for the confirm of the canary, in milliseconds.
     static let confirmMs: Int64 = 10_000
 
+    /// Key of the advisory lock of a check.
+    private static let lockKey: Int64 = 0x5450_4c4e_0015
+
     private let settings: IngestSettings
     private let metrics: BrokerMetrics
     private let log = Log("broker")
@@ -39,7 +42,7 @@ package struct BrokerWatch: Sendable {
             var isFirst = true
             while !stop.isStopped {
                 do {
-                    try check(broker: attempt, interrupt: stop.descriptor)
+                    try check(broker: attempt, isFirst: isFirst, interrupt: stop.descriptor)
                     backoff.reset()
                     stop.wait(ms: isFirst ? BrokerWatch.secondCheckMs : BrokerWatch.intervalMs)
                     isFirst = false
@@ -57,14 +60,17 @@ package struct BrokerWatch: Sendable {
     ///
     /// - Parameters:
     ///   - index: selects the broker node among those of the settings.
+    ///   - isFirst: whether it is the first check of this center, which replaces the canary.
     ///   - interrupt: a descriptor that ends the connection attempt when it becomes readable; -1 for none.
     /// - Returns: the warnings.
     /// - Throws: `AMQPError`, `PostgresError`, or `IngestError.consumerLost` without a confirm of the broker.
     @discardableResult
-    package func check(broker index: Int = 0, interrupt: Int32 = -1) throws -> [BrokerWarning] {
+    package func check(broker index: Int = 0, isFirst: Bool = false, interrupt: Int32 = -1) throws -> [BrokerWarning] {
         let database = try PostgresConnection(
             url: settings.databaseURL, statementTimeoutMs: settings.statementTimeoutMs,
             applicationName: "tapline-center broker watch")
+        // Until the connection ends: another center must not look while the canary is replaced.
+        try database.query("SELECT pg_advisory_lock($1)", [.int64(BrokerWatch.lockKey)])
         let table = BrokerCheckTable(connection: database)
         let shards = try Topology.shards(database, wanted: settings.shards)
         var findings = BrokerFindings(canary: try table.canary())
@@ -75,7 +81,8 @@ package struct BrokerWatch: Sendable {
         try Topology.declareCanary(connection)
         findings.deadLetters = try connection.declareQueue(Topology.dead, passive: true).messages
         let messages = try connection.declareQueue(Topology.canary, passive: true).messages
-        if findings.canary.record(messages: messages, nowMicros: SystemClock.nowMicroseconds()) {
+        let nowMicros = SystemClock.nowMicroseconds()
+        if findings.canary.record(messages: messages, nowMicros: nowMicros, isFirst: isFirst) {
             try placeCanary(connection)
         }
         findings.policies = policies(address, shards: shards)
@@ -108,6 +115,9 @@ package struct BrokerWatch: Sendable {
     }
 
     private func placeCanary(_ connection: AMQPConnection) throws {
+        // A new queue, because a message expires only at the head of its queue.
+        try connection.deleteQueue(Topology.canary)
+        try Topology.declareCanary(connection)
         try connection.confirmSelect()
         try connection.publish(
             exchange: Topology.canary, routingKey: "", mandatory: true,

@@ -8,6 +8,9 @@ struct CanaryState: Equatable, Sendable {
     /// The age at which an earlier canary was missing, in microseconds; `nil` if none was lost, or not lately.
     var lostAfterMicros: Int64?
 
+    /// Age at which a canary is replaced, in microseconds. A time limit applies only to messages that were published
+    /// under its policy.
+    static let replacedAfterMicros: Int64 = 86_400_000_000
     /// Time without a loss after which a loss is forgotten, besides twice the age of the lost canary, in microseconds.
     static let forgottenAfterMicros: Int64 = 3_600_000_000
 
@@ -16,19 +19,23 @@ struct CanaryState: Equatable, Sendable {
     /// - Parameters:
     ///   - messages: the number of messages in the canary queue.
     ///   - nowMicros: center clock, microseconds since 1970-01-01 UTC.
+    ///   - isFirst: whether it is the first check of this center, which replaces the canary.
     /// - Returns: `true` if a canary must be placed now.
-    mutating func record(messages: Int, nowMicros: Int64) -> Bool {
+    mutating func record(messages: Int, nowMicros: Int64, isFirst: Bool = false) -> Bool {
         guard let placed = placedMicros else {
             placedMicros = nowMicros
-            return messages == 0
+            return messages == 0 || isFirst
         }
         let age = max(0, nowMicros - placed)
         if messages == 0 {
             lostAfterMicros = age
-            placedMicros = nowMicros
-            return true
+        } else if let lost = lostAfterMicros,
+            age > min(2 * lost + CanaryState.forgottenAfterMicros, CanaryState.replacedAfterMicros)
+        {
+            lostAfterMicros = nil
         }
-        if let lost = lostAfterMicros, age > 2 * lost + CanaryState.forgottenAfterMicros { lostAfterMicros = nil }
-        return false
+        guard messages == 0 || isFirst || age > CanaryState.replacedAfterMicros else { return false }
+        placedMicros = nowMicros
+        return true
     }
 }

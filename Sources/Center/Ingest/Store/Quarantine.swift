@@ -17,6 +17,7 @@ struct Quarantine {
     }
     private struct Row {
         var receivedMicros: Int64
+        var lastReceivedMicros: Int64
         var scanner: String?
         var userID: String?
         var detail: String
@@ -43,10 +44,13 @@ struct Quarantine {
         let known = rows[key]
         if known != nil, !isHeartbeat {
             rows[key]?.times += 1
+            rows[key]?.lastReceivedMicros = delivery.receivedMicros
             return
         }
         rows[key] = Row(
-            receivedMicros: delivery.receivedMicros, scanner: ValidatedDelivery.scanner(of: delivery.routingKey)?.text,
+            receivedMicros: known?.receivedMicros ?? delivery.receivedMicros,
+            lastReceivedMicros: delivery.receivedMicros,
+            scanner: ValidatedDelivery.scanner(of: delivery.routingKey)?.text,
             userID: delivery.userID.map { ValidatedDelivery.text(Array($0.utf8)) },
             detail: String(ValidatedDelivery.text(Array(detail.utf8)).prefix(Quarantine.detailLimit)),
             times: (known?.times ?? 0) + 1, size: Int64(delivery.whole?.size ?? delivery.body.count),
@@ -63,7 +67,7 @@ struct Quarantine {
                 [
                     .timestamp(row.receivedMicros), .text(key.routingKey), .optional(row.scanner), .text(key.reason),
                     .text(row.detail), .int64(row.times), .int64(row.size), .bytes(row.body), .bytes(row.hash),
-                    .optional(row.userID), .bool(key.hash == nil),
+                    .optional(row.userID), .bool(key.hash == nil), .timestamp(row.lastReceivedMicros),
                 ])
         }
     }
@@ -72,7 +76,7 @@ struct Quarantine {
         INSERT INTO tapline.quarantine AS q
             (received_at, last_received_at, routing_key, scanner_id, reason, detail, times, size, body, sha256, user_id,
             is_heartbeat)
-        VALUES ($1, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+        VALUES ($1, $12, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
         """
 
     private static let statement = """
