@@ -115,6 +115,7 @@ let package = Package(
                 .embedInCode("0012_event_identity.sql"),
                 .embedInCode("0013_lane_health.sql"),
                 .embedInCode("0014_clock.sql"),
+                .embedInCode("0015_ingest_guard.sql"),
                 .embedInCode("0017_lane_events.sql"),
             ], swiftSettings: common),
         domain("Schema", in: "Center", "ErrorModel", "Postgres", "Crypto", "Runtime", "Migrations"),
@@ -237,9 +238,9 @@ let package = Package(
             "TurnstileControlTests", "LinuxSystem", "SerialPorts", "FileSystem", "Runtime", "ScanModel",
             "AccessControl", "TurnstileControl", "GateController", "DeviceEmulation", "TestSupport"),
         tests(
-            "Integration", "ErrorModel", "LinuxSystem", "SQLite", "AMQP", "Postgres", "Crypto", "Minisign",
-            "FileSystem", "Runtime", "CLI", "ScanModel", "ScanBatchCodec", "Snapshots", "DataFolder", "ScanJournal",
-            "SnapshotInstall", "ScanUpload", "Migrations", "Schema", "RegistrationLists", "Registry",
+            "Integration", "ErrorModel", "LinuxSystem", "SQLite", "AMQP", "Postgres", "HTTPServer", "Crypto",
+            "Minisign", "FileSystem", "Runtime", "CLI", "ScanModel", "ScanBatchCodec", "Snapshots", "DataFolder",
+            "ScanJournal", "SnapshotInstall", "ScanUpload", "Migrations", "Schema", "RegistrationLists", "Registry",
             "SnapshotWriting", "SnapshotExport", "Tracking", "Ingest", "PartitionMaintenance", "DeviceEmulation",
             "TestSupport"),
         tests(

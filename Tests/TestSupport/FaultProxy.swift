@@ -201,6 +201,13 @@ package final class FaultProxy: Sendable {
         return address
     }
 
+    /// A port that was free a moment ago.
+    package static func freePort() throws -> UInt16 {
+        let (descriptor, port) = try listen()
+        Glibc.close(descriptor)
+        return port
+    }
+
     private static func listen() throws -> (Int32, UInt16) {
         let descriptor = socket(
             AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)

@@ -38,7 +38,10 @@ package struct CenterEndpoints: Sendable {
         Service.thread("http") { stop in
             ProcessLimits.raiseOpenFiles(to: CenterEndpoints.openFiles)
             let server = try HTTPListener(address) { respond(to: $0) }
-            Log("http").info("listening", [.host: address.host, .port: server.port])
+            let reach = address.isLoopback ? "reachable from this machine only" : "reachable from other machines"
+            Log("http").info(
+                "listening",
+                [.host: address.host.isEmpty ? "all addresses" : address.host, .port: server.port, .detail: reach])
             while !stop.wait(ms: CenterEndpoints.stalledCheckMs) { server.closeStalled() }
             server.stop()
         }

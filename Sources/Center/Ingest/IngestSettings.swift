@@ -23,6 +23,8 @@ package struct IngestSettings: Sendable {
     /// Interval at which each queue is checked, in milliseconds. A queue with ready messages and without deliveries has
     /// stalled.
     package var queueCheckMs = 30_000
+    /// Port of the broker's management API, which is read if it answers.
+    package var managementPort = ManagementAPI.defaultPort
 
     /// Valid values of `workers`.
     package static let workersRange = 1...16

@@ -28,6 +28,12 @@ extension RegistryStore {
                 ON CONFLICT (id) DO UPDATE
                 SET gate_id = coalesce(excluded.gate_id, scanners.gate_id), enabled = true
                 """, [.text(id.text), .optional(gateID)])
+            // The next heartbeat is accepted and says more than those.
+            try connection.query(
+                """
+                DELETE FROM tapline.quarantine WHERE scanner_id = $1 AND is_heartbeat
+                    AND reason IN ('unknown-scanner', 'disabled-scanner')
+                """, [.text(id.text)])
             return Int(
                 try connection.query(
                     """

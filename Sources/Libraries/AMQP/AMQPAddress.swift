@@ -12,7 +12,8 @@ package struct AMQPAddress: Sendable, Hashable, CustomStringConvertible {
     package let port: Int
     /// User name, percent-decoded; `guest` if the URL has none.
     package let user: String
-    let password: String
+    /// Password, percent-decoded; `guest` if the URL has none. Never for logs.
+    package let password: String
     /// Virtual host, percent-decoded; `/` if the URL has none.
     package let virtualHost: String
     /// Whether the scheme is `amqps`.

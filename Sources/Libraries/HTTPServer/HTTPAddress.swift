@@ -27,6 +27,9 @@ package struct HTTPAddress: Sendable, CustomStringConvertible {
     /// The address in the form `ADDRESS:PORT`.
     package var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 
+    /// Whether only this machine can reach the address: 127.0.0.0/8 or ::1.
+    package var isLoopback: Bool { host == "localhost" || host == "::1" || host.hasPrefix("127.") }
+
     /// The socket address, and whether it is IPv6. Only numbers: no name server is used for the server's own address.
     func resolve() -> (address: sockaddr_storage, isIPv6: Bool)? {
         var hints = addrinfo()

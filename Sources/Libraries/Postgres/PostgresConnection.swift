@@ -24,9 +24,34 @@ package final class PostgresConnection {
     ///   - connectTimeoutMs: time limit for each host, in milliseconds, rounded up to whole seconds; at least 2 s.
     ///   - statementTimeoutMs: time limit of a statement, in milliseconds; 0 sets no limit.
     ///   - applicationName: name of the connection in `pg_stat_activity`.
-    /// - Throws: `PostgresError` of code `cannotConnect`, or `misuse` for an invalid URL.
-    package init(
+    /// - Throws: `PostgresError` of code `cannotConnect`, `misuse` for an invalid URL, or `pooled` behind a pooler that
+    ///   gives each transaction another session.
+    package convenience init(
         url: String, connectTimeoutMs: Int = 5_000, statementTimeoutMs: Int = 60_000, applicationName: String
+    ) throws(PostgresError) {
+        try self.init(
+            plain: url, connectTimeoutMs: connectTimeoutMs, statementTimeoutMs: statementTimeoutMs,
+            applicationName: applicationName)
+        // Before the settings, which would stay in the pooler's sessions.
+        try requireOwnSession { () throws(PostgresError) in
+            try PostgresConnection(
+                plain: url, connectTimeoutMs: connectTimeoutMs, statementTimeoutMs: Self.sessionProbeTimeoutMs,
+                applicationName: applicationName)
+        }
+        // The formats that PostgresResult reads. The keep-alive and idle time-outs release the locks of a client that
+        // is suspended or unreachable.
+        try execute(
+            """
+            SET datestyle = 'ISO, YMD'; SET intervalstyle = 'postgres'; SET timezone = 'UTC'; SET bytea_output = 'hex';
+            SET standard_conforming_strings = on; SET client_min_messages = notice;
+            SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3;
+            SET idle_in_transaction_session_timeout = 120000; SET statement_timeout = \(max(0, statementTimeoutMs))
+            """)
+    }
+
+    /// Connects, and neither checks nor sets the session.
+    private init(
+        plain url: String, connectTimeoutMs: Int, statementTimeoutMs: Int, applicationName: String
     ) throws(PostgresError) {
         self.statementTimeoutMs = statementTimeoutMs
         try PostgresConnection.validate(url: url)
@@ -54,15 +79,6 @@ package final class PostgresConnection {
         handle = connection
         PQsetnonblocking(handle, 1)
         notices.attach(to: handle)
-        // The formats that PostgresResult reads. The keep-alive and idle time-outs release the locks of a client that
-        // is suspended or unreachable.
-        try execute(
-            """
-            SET datestyle = 'ISO, YMD'; SET intervalstyle = 'postgres'; SET timezone = 'UTC'; SET bytea_output = 'hex';
-            SET standard_conforming_strings = on; SET client_min_messages = notice;
-            SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3;
-            SET idle_in_transaction_session_timeout = 120000; SET statement_timeout = \(max(0, statementTimeoutMs))
-            """)
     }
 
     deinit { PQfinish(handle) }

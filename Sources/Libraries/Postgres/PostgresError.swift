@@ -22,6 +22,8 @@ package struct PostgresError: OperationError, CustomDebugStringConvertible {
         package static let commitWithWarning = Code(rawValue: "commit-with-warning")
         /// The call does not fit the statement, for example `copyIn` with a statement other than COPY.
         package static let misuse = Code(rawValue: "misuse")
+        /// A pooler gives each transaction another session, so the settings of the connection do not hold.
+        package static let pooled = Code(rawValue: "pooled")
     }
 
     /// Kind of failure.
@@ -59,10 +61,10 @@ package struct PostgresError: OperationError, CustomDebugStringConvertible {
 
     private func isClass(_ classes: String...) -> Bool { classes.contains { sqlState?.hasPrefix($0) == true } }
 
-    /// `.unavailable` without a usable connection, `.configuration` for misuse and an invalid URL, otherwise
-    /// `.failure`.
+    /// `.unavailable` without a usable connection, `.configuration` for misuse, an invalid URL and a pooler,
+    /// otherwise `.failure`.
     package var category: ErrorCategory {
-        isConnectionLost ? .unavailable : code == .misuse ? .configuration : .failure
+        isConnectionLost ? .unavailable : [.misuse, .pooled].contains(code) ? .configuration : .failure
     }
 
     /// Whether the connection is unusable: open a new one, with back-off.

@@ -27,15 +27,19 @@ package struct BatchError: Error, Hashable, Sendable, CustomStringConvertible {
     package let reason: Reason
     /// One short sentence in printable ASCII; never bytes of the body.
     package let detail: String
+    /// Whether the body is certainly a heartbeat, so that no scan is lost with it.
+    package var isHeartbeat: Bool
 
     /// Creates an error.
     ///
     /// - Parameters:
     ///   - reason: the quarantine reason.
     ///   - detail: one short sentence in printable ASCII, without bytes of the body.
-    package init(_ reason: Reason, _ detail: String) {
+    ///   - isHeartbeat: whether the body is certainly a heartbeat.
+    package init(_ reason: Reason, _ detail: String, isHeartbeat: Bool = false) {
         self.reason = reason
         self.detail = detail
+        self.isHeartbeat = isHeartbeat
     }
 
     /// The reason and the detail.

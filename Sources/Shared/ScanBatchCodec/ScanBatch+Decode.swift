@@ -24,7 +24,12 @@ extension ScanBatch {
         }
         var decoder = BatchDecoder(body)
         try decoder.readMap()
-        self = try decoder.batch()
+        do throws(BatchError) { self = try decoder.batch() } catch {
+            var error = error
+            // Of the other reasons, the columns of the body may be wrong themselves.
+            error.isHeartbeat = error.reason == .range && decoder.hasEmptyColumns
+            throw error
+        }
     }
 
     /// Decodes a body in an array.
@@ -194,6 +199,10 @@ private struct BatchDecoder: ~Copyable {
     private mutating func note(_ text: String) { mistake = mistake ?? text }
 
     // MARK: Meaning
+
+    var hasEmptyColumns: Bool {
+        [Key.at, .tag, .verdict, .flags].allSatisfy { columns[$0]?.isEmpty == true }
+    }
 
     func batch() throws(BatchError) -> ScanBatch {
         if case .uint(let version) = numbers[.v], version != 1 {

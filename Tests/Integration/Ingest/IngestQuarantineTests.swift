@@ -1,6 +1,10 @@
 import Ingest
+import Migrations
 import Postgres
+import Registry
 import ScanBatchCodec
+import ScanModel
+import Schema
 import TestSupport
 import Testing
 
@@ -46,6 +50,83 @@ struct IngestQuarantineTests {
                 "scan.s-off disabled-scanner 2 s-off \(disabled.body.count) \(disabled.body.count)",
             ])
         try fixture.checkBooks()
+    }
+
+    /// A removed scanner that is still running sends a heartbeat every 15 s, each with other bytes.
+    @Test func rejectedHeartbeatsShareARowPerReason() throws {
+        let fixture = try IngestFixture()
+        let store = try fixture.store()
+        func heartbeat(_ scanner: String, _ number: Int64, sentMicros: Int64? = nil) throws -> IngestDelivery {
+            let time = IngestFixture.day + number * 15_000_000
+            return ScanBatch(
+                heartbeatOf: try #require(ScannerID(scanner)), journalID: .random(), next: 1, gate: nil, snapshot: 0,
+                sentMicros: sentMicros ?? time, backlog: 0, state: ["mode": .text("normal")]
+            ).delivery(receivedMicros: time)
+        }
+        var stranger = try heartbeat("s-1", 1)
+        stranger.userID = "s-2"
+        // The first group holds several; the others arrive alone.
+        _ = try store.store(try (1...3).map { try heartbeat("s-off", $0) } + [stranger])
+        for number in 4...6 {
+            _ = try store.store([try heartbeat("s-off", Int64(number))])
+            stranger = try heartbeat("s-1", Int64(number))
+            stranger.userID = "s-2"
+            _ = try store.store([stranger])
+            _ = try store.store([try heartbeat("s-9", Int64(number))])
+            _ = try store.store([try heartbeat("s-1", Int64(number), sentMicros: -Int64(number))])
+        }
+        // A batch with scans has a separate row.
+        let scans = MadeJournal.admissions("s-off").batch(1, 5).delivery()
+        _ = try store.store([scans, scans])
+        let last = try heartbeat("s-off", 7)
+        _ = try store.store([last])
+        let rows = try fixture.texts(
+            """
+            SELECT concat_ws(' ', scanner_id, reason, times, is_heartbeat,
+                extract(epoch FROM last_received_at - received_at)::int)
+            FROM tapline.quarantine ORDER BY scanner_id, reason, is_heartbeat
+            """)
+        #expect(
+            rows == [
+                "s-1 identity 4 t 75", "s-1 range 3 t 30", "s-9 unknown-scanner 3 t 30", "s-off disabled-scanner 2 f 0",
+                "s-off disabled-scanner 7 t 90",
+            ])
+        let kept = try fixture.connection.query(
+            "SELECT body FROM tapline.quarantine WHERE scanner_id = 's-off' AND is_heartbeat", [], binary: true)
+        #expect(kept.bytes(0, 0) == last.body)
+        // An enrolled scanner is heard again, so its counted heartbeats are of no use.
+        let waiting = try RegistryStore(fixture.connection).addScanner(
+            try #require(ScannerID("s-off")), gate: nil, zone: nil)
+        #expect(waiting == 1)
+        #expect(try fixture.int("SELECT count(*) FROM tapline.quarantine WHERE scanner_id = 's-off'") == 1)
+    }
+
+    /// Rows of a database that was made before heartbeats were counted.
+    @Test func migrationMergesTheRowsOfHeartbeats() throws {
+        let database = try TestDatabase()
+        let connection = try database.connect()
+        _ = try Migrator(connection, Array(Migration.all.prefix { $0.name != "ingest_guard" })).migrate()
+        let journalID = JournalID.random()
+        let made = MadeJournal.admissions("s-off", journalID: journalID)
+        let heartbeats = try (1...3).map { number in
+            ScanBatch(
+                heartbeatOf: try #require(ScannerID("s-off")), journalID: journalID, next: Int64(number), gate: nil,
+                snapshot: 0, sentMicros: IngestFixture.day, backlog: 0
+            ).encoded()
+        }
+        for body in heartbeats + [made.batch(1, 5).encoded(), made.batch(6, 5).encoded()] {
+            try connection.query(
+                """
+                INSERT INTO tapline.quarantine (routing_key, scanner_id, reason, times, sha256, body)
+                VALUES ('scan.s-off', 's-off', 'disabled-scanner', 2, sha256($1), $1)
+                """, [.bytes(body)])
+        }
+        _ = try Migrator(connection).migrate()
+        let rows = try connection.query(
+            "SELECT is_heartbeat, times, body FROM tapline.quarantine ORDER BY is_heartbeat DESC, id", [], binary: true)
+        #expect(rows.rowCount == 3)
+        #expect(rows.bool(0, 0) && rows.int(0, 1) == 6 && rows.bytes(0, 2) == heartbeats[2])
+        #expect(!rows.bool(1, 0) && rows.int(1, 1) == 2)
     }
 
     @Test func replayStoresABatchWhoseCauseIsCorrected() throws {

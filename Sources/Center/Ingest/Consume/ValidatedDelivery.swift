@@ -9,6 +9,14 @@ enum ValidatedDelivery: Sendable {
     /// A delivery for the quarantine.
     case invalid(BatchError)
 
+    /// Whether the delivery is certainly a heartbeat, valid or not.
+    var isHeartbeat: Bool {
+        switch self {
+        case .batch(let batch, _): batch.count == 0
+        case .invalid(let error): error.isHeartbeat
+        }
+    }
+
     /// The prefix of every routing key (contract.md section 3).
     static let routingPrefix = Array("scan.".utf8)
     /// The size that the quarantine keeps of a body over 1 MiB, in bytes (contract.md section 3).
@@ -31,7 +39,9 @@ enum ValidatedDelivery: Sendable {
                 throw BatchError(.malformed, "the bytes do not match the digest in the file name: file altered")
             }
             let batch = try ScanBatch(decoding: delivery.body)
-            try ValidatedDelivery.checkIdentity(of: batch, in: delivery, relayUsers: relayUsers)
+            do throws(BatchError) {
+                try ValidatedDelivery.checkIdentity(of: batch, in: delivery, relayUsers: relayUsers)
+            } catch { throw BatchError(error.reason, error.detail, isHeartbeat: batch.count == 0) }
             self = .batch(batch, digest: BatchDigest.of(batch))
         } catch {
             self = .invalid(error)

@@ -48,8 +48,12 @@ struct JournalRow {
     /// As sent; `nil` for the scanner's default.
     private(set) var gate: Int64?
     private(set) var state: String?
-    /// The last seq of this journal according to the scanner's next one (`after`); 0 if not known.
+    /// The last published seq of this journal according to a heartbeat, or to the scanner's next journal (`after`); 0 if
+    /// not known.
     private(set) var announced: Int64
+    private let announcedBefore: Int64
+    /// Whether the group has announced a later seq than the row holds.
+    var hasAnnounced: Bool { announced > announcedBefore }
 
     init(_ columns: Columns, key: JournalKey, gaps: SeqGaps = SeqGaps()) {
         id = columns.id
@@ -59,6 +63,7 @@ struct JournalRow {
         annulments = columns.annulments
         skews = SkewWindow(columns.skews)
         announced = columns.announced
+        announcedBefore = columns.announced
     }
 
     /// Records what a batch, or a heartbeat, says about the scanner.
@@ -69,10 +74,12 @@ struct JournalRow {
         snapshot = batch.snapshot
         gate = batch.gate
         state = StateText.json(batch.state) ?? state
+        // The scans before the next unsent one were published. A heartbeat can overtake them, or they were lost.
+        if batch.count == 0, batch.last > ledger.last { recordEnd(batch.last) }
         if !delivery.isOffline { skews.add(delivery.receivedMicros - batch.sentMicros) }
     }
 
-    /// Records the last seq of this journal, from a batch of the next one.
+    /// Records the last published seq of this journal, from a heartbeat or from a batch of the next journal.
     mutating func recordEnd(_ seq: Int64) { announced = max(announced, seq) }
 
     mutating func count(_ classification: JournalLedger.Classification, of batch: ScanBatch) {

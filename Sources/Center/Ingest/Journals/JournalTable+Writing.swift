@@ -43,7 +43,7 @@ extension JournalTable {
     func write(_ rows: some Collection<JournalRow>) throws(PostgresError) {
         let rows = rows.sorted { $0.id < $1.id }
         try writeTouched(rows.filter(\.isTouched))
-        try writeAnnounced(rows.filter { $0.announced > 0 })
+        try writeAnnounced(rows.filter(\.hasAnnounced))
         try writeGaps(rows.filter { $0.ledger.gaps != $0.gapsBefore })
     }
 

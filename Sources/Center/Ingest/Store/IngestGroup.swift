@@ -78,7 +78,7 @@ struct IngestGroup {
     }
 
     private mutating func reject(_ index: Int, _ reason: BatchError.Reason, _ detail: String) {
-        quarantine.add(deliveries[index], reason, detail)
+        quarantine.add(deliveries[index], reason, detail, isHeartbeat: validated[index].isHeartbeat)
         outcomes[index] = .quarantined(reason, detail: detail)
     }
 

@@ -82,7 +82,7 @@ package final class IngestStore {
             rejection = error
         }
         let detail = IngestStore.databaseRejection + "\(rejection)"
-        let invalid = ValidatedDelivery.invalid(BatchError(.range, detail))
+        let invalid = ValidatedDelivery.invalid(BatchError(.range, detail, isHeartbeat: validated.isHeartbeat))
         do { return try storeGroup([delivery], [invalid], quarantining)[0] } catch  where error.blamesData {
             return .rejected(detail: "\(error)")
         }

@@ -35,6 +35,7 @@ final class IngestWriter {
     private var store: IngestStore?
     private var backoff = Backoff()
     private var waiting: ArraySlice<ReceivedDelivery> = []
+    private var heartbeatReports = RepeatedReports()
 
     init(
         settings: IngestSettings, channel: WorkerChannel, health: IngestHealth.Worker, metrics: IngestMetrics,
@@ -149,16 +150,23 @@ final class IngestWriter {
         }
         channel.settlements.send(
             Settlement(generation: group[0].generation, accepted: accepted, rejected: rejected))
-        logProblems(outcomes)
+        logProblems(outcomes, of: group)
     }
 
     /// Logs at most one line of each kind for a group, and nothing for a group without problems.
-    private func logProblems(_ outcomes: [IngestOutcome]) {
+    private func logProblems(_ outcomes: [IngestOutcome], of group: [ReceivedDelivery]) {
         var conflicts = 0
         var reasons: [String: Int] = [:]
-        for outcome in outcomes {
+        for (received, outcome) in zip(group, outcomes) {
             switch outcome {
             case .accepted(_, _, let count): conflicts += count
+            case .quarantined(let reason, let detail) where received.validated.isHeartbeat:
+                let sender = ValidatedDelivery.text(received.delivery.routingKey)
+                let key = "\(sender) \(reason.rawValue)"
+                guard heartbeatReports.isDue(key, nowMs: SystemClock.monotonicMs()) else { continue }
+                log.warning(
+                    "heartbeats quarantined",
+                    [.name: sender, .reason: reason.rawValue, .detail: detail])
             case .quarantined(let reason, _): reasons[reason.rawValue, default: 0] += 1
             case .rejected(let detail): log.error("delivery dead-lettered", [.detail: detail])
             }

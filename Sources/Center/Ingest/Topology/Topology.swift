@@ -6,6 +6,8 @@ enum Topology {
     static let exchange = "tapline.scans"
     static let shardsExchange = "tapline.shards"
     static let dead = "tapline.dead"
+    /// A queue and its exchange that hold one message, the canary, for the broker watch.
+    static let canary = "tapline.canary"
     /// The number of shards unless set at the first start.
     static let defaultShards = 4
 
@@ -40,6 +42,13 @@ enum Topology {
             try connection.bindQueue(queue(shard), exchange: shardsExchange, routingKey: "1")
         }
         try connection.bindExchange(destination: shardsExchange, source: exchange, routingKey: "scan.#")
+    }
+
+    /// Declares the queue of the canary. It has no dead-letter exchange: a lost canary must not look like a lost scan.
+    static func declareCanary(_ connection: AMQPConnection) throws(AMQPError) {
+        try connection.declareExchange(canary, type: "fanout")
+        try connection.declareQueue(canary, arguments: ["x-queue-type": "quorum", "x-overflow": "reject-publish"])
+        try connection.bindQueue(canary, exchange: canary, routingKey: "")
     }
 
     /// Returns the number of shards, which is kept in the database.

@@ -65,7 +65,9 @@ extension Center {
     ) { arguments in
         let url = try database(arguments)
         let metrics = Metrics()
-        let ingest = IngestService(try ingestSettings(arguments, url), metrics: metrics)
+        let ingestion = try ingestSettings(arguments, url)
+        let ingest = IngestService(ingestion, metrics: metrics)
+        let broker = BrokerWatch(ingestion, metrics: metrics)
         let maintenance = MaintenanceService(
             databaseURL: url,
             MaintenanceSettings(keepDays: try arguments.int("keep-days", MaintenanceSettings.keepDaysRange)),
@@ -84,10 +86,9 @@ extension Center {
             // A wrong schema ends the daemon before anything starts. An unavailable database does not: the service
             // waits for it.
             let isKnown = try schema.check()
-            if !isKnown { Log("center").warning("database unavailable, waiting for it") }
             var services = [ingest.service()]
             if !isKnown { services.append(schema.service()) }
-            services += maintenance.services()
+            services += maintenance.services() + [broker.service()]
             services.append(
                 CenterLiveness(
                     databaseURL: url, instance: instance, served: served.map(servedSnapshots), metrics: metrics,
@@ -96,6 +97,12 @@ extension Center {
             if let snapshots { services.append(snapshots.service()) }
             services.append(web.service(http))
             Log("center").info("starting", [.version: Software.version])
+            if http.isLoopback {
+                let remedy = "use --http 0.0.0.0:\(http.port) behind a firewall, or a reverse proxy on this machine"
+                Log("center").info(
+                    "other machines, such as scanners, cannot reach a loopback address",
+                    [.host: http, .detail: remedy])
+            }
             try await ServiceGroup(services).run()
         }
     }
@@ -168,16 +175,19 @@ extension Center {
 struct SchemaGuard: Sendable {
     let url: String
 
-    /// Checks the schema.
+    /// Checks the schema. Logs an unavailable database with the cause.
     ///
+    /// - Parameter isRepeated: whether an earlier check has logged it.
     /// - Returns: `false` if the database is unavailable.
     /// - Throws: `ProgramError` for a wrong schema; `PostgresError` if a retry cannot help.
-    func check() throws -> Bool {
+    func check(isRepeated: Bool = false) throws -> Bool {
         do {
             try Migrator(PostgresConnection(url: url, applicationName: "tapline-center")).requireCurrent()
             return true
         } catch let error as PostgresError {
-            guard error.isRetriable else { throw error }
+            guard error.isRetriable else { throw Center.explained(error) }
+            // `service()` repeats the check.
+            if !isRepeated { Log("center").warning("database unavailable, waiting for it", [.error: "\(error)"]) }
             return false
         } catch { throw Center.explained(error) }
     }
@@ -187,7 +197,7 @@ struct SchemaGuard: Sendable {
         .thread("schema") { stop in
             var backoff = Backoff()
             while !stop.wait(ms: backoff.nextDelayMs()) {
-                if try check() { break }
+                if try check(isRepeated: true) { break }
             }
             stop.wait(ms: -1)
         }

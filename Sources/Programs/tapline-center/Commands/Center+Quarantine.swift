@@ -11,8 +11,9 @@ extension Center {
     private static let quarantineList = list(
         "quarantine list", "list the quarantined batches",
         """
-        SELECT id, received_at, routing_key, reason, times, coalesce(size, octet_length(body)) AS bytes,
-            left(detail, 60) AS detail
+        SELECT id, received_at, last_received_at, routing_key, reason, times,
+            CASE WHEN is_heartbeat THEN 'heartbeats' ELSE 'batch' END AS kind,
+            coalesce(size, octet_length(body)) AS bytes, left(detail, 60) AS detail
         FROM tapline.quarantine ORDER BY id
         """)
 
@@ -57,7 +58,7 @@ extension Center {
                     connection,
                     """
                     SELECT id, received_at, last_received_at, times, routing_key, user_id, scanner_id, reason, detail,
-                        coalesce(size, octet_length(body)) AS size, encode(sha256, 'hex') AS sha256,
+                        is_heartbeat, coalesce(size, octet_length(body)) AS size, encode(sha256, 'hex') AS sha256,
                         encode(body, 'hex') AS body
                     FROM tapline.quarantine WHERE id = $1
                     """, [.int64(id)], json: json)
@@ -119,7 +120,8 @@ extension Center {
             let id = PostgresParameter.int64(ids.int(index, 0))
             let row = try connection.query(
                 """
-                SELECT convert_to(routing_key, 'UTF8'), user_id, body, received_at, size,
+                SELECT convert_to(routing_key, 'UTF8'), user_id, body,
+                    CASE WHEN is_heartbeat THEN last_received_at ELSE received_at END, size,
                     reason IN ('unknown-scanner', 'disabled-scanner', 'conflict')
                         OR reason = 'range' AND starts_with(detail, $2) AS was_identified
                 FROM tapline.quarantine WHERE id = $1

@@ -64,6 +64,8 @@ extension Center {
                 (SELECT coalesce(sum(duplicates), 0) FROM tapline.journals) AS duplicates,
                 (SELECT coalesce(sum(conflicts), 0) FROM tapline.journals) AS conflicts,
                 journals_out_of_balance, scans_missing, quarantined_batches,
+                (SELECT coalesce(string_agg(queue || ' ' || warning, '; '), 'none') FROM tapline.broker_warnings)
+                    AS broker_warnings,
                 snapshot.version AS snapshot, snapshot.expires_at AS snapshot_expires,
                 (SELECT nullif(max(version), snapshot.version) FROM tapline.snapshots) AS snapshot_only_written,
                 (SELECT shards FROM tapline_internal.topology) AS shards,
@@ -82,6 +84,7 @@ extension Center {
                     WHERE quarantined_batches > 0
                     UNION ALL SELECT 104, 'the published snapshot ' || snapshot.version || ' has expired'
                     WHERE snapshot.expires_at < now()
+                    UNION ALL SELECT 105, 'broker: ' || queue || ' ' || warning FROM tapline.broker_warnings
                 ) alarms) AS alarms
             FROM (SELECT count(*) FILTER (WHERE NOT balanced) AS journals_out_of_balance FROM tapline.ingest_balance) balance
             CROSS JOIN (SELECT coalesce(sum(missing), 0) AS scans_missing FROM tapline.seq_gaps) gaps
