@@ -13,8 +13,8 @@ enum SpreadsheetText {
         let text = unmarked(cell)
         guard !isExponentForm(text) else {
             throw CellError(
-                "is a number that a spreadsheet has rounded: use the file from before it was opened there, or format "
-                    + "the column as text before the values are entered")
+                "was rounded by a spreadsheet: use the file from before it was opened there, or format the column as "
+                    + "text and enter the values again")
         }
         return text
     }
