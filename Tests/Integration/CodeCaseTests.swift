@@ -23,10 +23,12 @@ import Testing
         #expect(try world.registry.codeCase() == .fold)
         #expect(try world.registry.setCodeCase(.fold) == 0, "the rule is unchanged")
         // The tag IDs by the new rule are those of a new import.
-        let identities = RegistrationCSV.Identities(key: world.key.with(.fold))
-        let list = RegistrationCSV(try world.write("code,name\nABC,A\n"), identities)
-        #expect(throws: ImportRejected.self) { try world.import("code,name\nABC,A\nabc,A\n") }
-        #expect(try world.registry.import(list).tagsAdded == 1)
+        func list(_ text: String) throws -> RegistrationCSV {
+            RegistrationCSV(try world.write(text), RegistrationCSV.Identities(key: world.key.with(.fold)))
+        }
+        #expect(throws: ImportRejected.self) { try world.registry.import(list("code,name\nABC,A\nabc,B\n")) }
+        #expect(try world.registry.import(list("code,name\nABC,A\n")).tagsAdded == 1)
+        #expect(try world.registry.import(list("code,name\nabc,A\n")).tagsAdded == 0)
     }
 
     @Test func snapshotCarriesRuleAndIsMadeAgainWhenItChanges() throws {
