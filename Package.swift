@@ -58,8 +58,8 @@ let package = Package(
 
         // Used by scanner and center.
         wrapper("FileSystem", in: "Shared", "CLinux", "ErrorModel", "LinuxSystem"),
-        wrapper("Runtime", in: "Shared", "CLinux", "LinuxSystem", "FileSystem"),
-        domain("ScanModel", in: "Shared", "LinuxSystem", "Crypto"),
+        wrapper("Runtime", in: "Shared", "CLinux", "ErrorModel", "LinuxSystem", "FileSystem"),
+        domain("ScanModel", in: "Shared", "ErrorModel", "LinuxSystem", "Crypto"),
         wrapper(
             "CLI", in: "Shared", "CLinux", "ErrorModel", "LinuxSystem", "Crypto", "FileSystem", "Runtime", "ScanModel"),
         wrapper("ScanBatchCodec", in: "Shared", "CCBOR", "ScanModel"),
@@ -116,6 +116,7 @@ let package = Package(
                 .embedInCode("0013_lane_health.sql"),
                 .embedInCode("0014_clock.sql"),
                 .embedInCode("0015_ingest_guard.sql"),
+                .embedInCode("0016_codes.sql"),
                 .embedInCode("0017_lane_events.sql"),
             ], swiftSettings: common),
         domain("Schema", in: "Center", "ErrorModel", "Postgres", "Crypto", "Runtime", "Migrations"),
@@ -152,10 +153,10 @@ let package = Package(
             "tapline-publisher", "Minisign", "FileSystem", "Runtime", "CLI", "ScanModel", "Snapshots", "DataFolder",
             "SnapshotDownload", "ScanUpload"),
         program(
-            "tapline-center", "LinuxSystem", "AMQP", "Postgres", "HTTPServer", "Crypto", "Minisign", "FileSystem",
-            "Runtime", "CLI", "ScanModel", "ScanBatchCodec", "Snapshots", "Migrations", "Schema", "RegistrationLists",
-            "Registry",
-            "SnapshotExport", "Tracking", "Ingest", "PartitionMaintenance", "CenterHTTP"),
+            "tapline-center", "ErrorModel", "LinuxSystem", "AMQP", "Postgres", "HTTPServer", "Crypto", "Minisign",
+            "FileSystem", "Runtime", "CLI", "ScanModel", "ScanBatchCodec", "Snapshots", "Migrations", "Schema",
+            "RegistrationLists", "Registry", "SnapshotExport", "Tracking", "Ingest", "PartitionMaintenance",
+            "CenterHTTP"),
         program(
             "tapline-snapshot", "LinuxSystem", "Minisign", "FileSystem", "Runtime", "CLI", "ScanModel",
             "Snapshots", "AccessControl", "SnapshotExport"),
@@ -212,7 +213,7 @@ let package = Package(
         unitTests(
             "ScanJournalTests", "ErrorModel", "LinuxSystem", "SQLite", "FileSystem", "Runtime", "ScanModel",
             "DataFolder", "ScanJournal", "TestSupport"),
-        unitTests("ScanModelTests", "ScanModel"),
+        unitTests("ScanModelTests", "ErrorModel", "ScanModel"),
         unitTests(
             "ScanUploadTests", "ErrorModel", "LinuxSystem", "SQLite", "FileSystem", "Runtime", "ScanModel",
             "ScanBatchCodec", "DataFolder", "ScanJournal", "ScanUpload", "TestSupport"),

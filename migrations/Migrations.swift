@@ -33,6 +33,7 @@ package struct Migration: Sendable {
         Migration(version: 13, name: "lane_health", sql: PackageResources._013_lane_health_sql),
         Migration(version: 14, name: "clock", sql: PackageResources._014_clock_sql),
         Migration(version: 15, name: "ingest_guard", sql: PackageResources._015_ingest_guard_sql),
+        Migration(version: 16, name: "codes", sql: PackageResources._016_codes_sql),
         Migration(version: 17, name: "lane_events", sql: PackageResources._017_lane_events_sql),
     ]
 }

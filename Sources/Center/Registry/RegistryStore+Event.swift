@@ -1,8 +1,9 @@
 import Postgres
+package import ScanModel
 
 extension RegistryStore {
     /// A change of the event. `nil` leaves a value unchanged.
-    package struct EventChange: Sendable {
+    package struct EventChange: Sendable, Equatable {
         /// The name, which is a label. Required the first time.
         package var name: String?
         /// `Region/City` as in PostgreSQL's `pg_timezone_names`, or `UTC`. At first `Etc/UTC`.
@@ -12,6 +13,8 @@ extension RegistryStore {
         /// The UUID of an event whose database was made again, so that scanners that have pinned it stay. At first a
         /// random one.
         package var id: String?
+        /// The event's rule for codes, which gates apply with their next snapshot. At first `exact`.
+        package var codeCase: CodeCase?
 
         /// Creates an empty change.
         package init() {}
@@ -31,6 +34,9 @@ extension RegistryStore {
         package let nextDayLocal: String
         /// The same instant in UTC, such as `2026-11-30 02:00`.
         package let nextDayUTC: String
+        /// Number of registered tags if the change altered the rule for codes, else 0. The registry does not store codes,
+        /// so the lists with codes must be imported again.
+        package let tagsOfFormerCodeCase: Int
     }
 
     /// Sets properties of the event.
@@ -46,42 +52,45 @@ extension RegistryStore {
             if let dayStart = event.dayStart { try requireTime(dayStart) }
             let zone = try event.timeZone.map(timeZone)
             if let id = event.id { try requireID(id) }
+            let former = try codeCase()
             let parameters = [
                 PostgresParameter.optional(event.name), .optional(zone), .optional(event.dayStart),
-                .optional(event.id),
+                .optional(event.id), .optional(event.codeCase?.rawValue),
             ]
             let updated = try connection.query(
                 """
                 UPDATE tapline.event SET name = coalesce($1::text, name), time_zone = coalesce($2::text, time_zone),
-                    day_start = coalesce($3::text::time, day_start), id = coalesce($4::text::uuid, id)
+                    day_start = coalesce($3::text::time, day_start), id = coalesce($4::text::uuid, id),
+                    code_case = coalesce($5::text, code_case)
                 """, parameters)
             if updated.affectedRows == 0 {
                 guard event.name != nil else { throw RegistryError.eventNameMissing }
                 try connection.query(
                     """
-                    INSERT INTO tapline.event (name, time_zone, day_start, id)
+                    INSERT INTO tapline.event (name, time_zone, day_start, id, code_case)
                     SELECT $1::text, coalesce($2::text, time_zone), coalesce($3::text::time, day_start),
-                        coalesce($4::text::uuid, gen_random_uuid())
+                        coalesce($4::text::uuid, gen_random_uuid()), coalesce($5::text, code_case)
                     FROM tapline.event_settings
                     """, parameters)
             }
-            return try facts()
+            return try facts(formerCodeCase: former)
         }
     }
 
-    private func facts() throws -> EventFacts {
+    private func facts(formerCodeCase: CodeCase) throws -> EventFacts {
         let row = try connection.query(
             """
             SELECT name, id, time_zone, (now() AT TIME ZONE time_zone) - (now() AT TIME ZONE 'UTC') AS offset,
                 to_char(next AT TIME ZONE time_zone, 'YYYY-MM-DD HH24:MI'),
-                to_char(next AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')
+                to_char(next AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'),
+                CASE WHEN code_case = $1 THEN 0 ELSE (SELECT count(*) FROM tapline.tags) END
             FROM tapline.event_settings, tapline.day_end(now()) AS next
-            """)
+            """, [.text(formerCodeCase.rawValue)])
         let offset = row.text(0, 3).split(separator: ":").prefix(2).joined(separator: ":")
         return EventFacts(
             name: row.text(0, 0), id: row.text(0, 1), timeZone: row.text(0, 2),
             offset: offset.hasPrefix("-") ? offset : "+" + offset, nextDayLocal: row.text(0, 4),
-            nextDayUTC: row.text(0, 5))
+            nextDayUTC: row.text(0, 5), tagsOfFormerCodeCase: Int(row.int(0, 6)))
     }
 
     /// - Throws: `RegistryError.eventHasID` if gates may have pinned another UUID.

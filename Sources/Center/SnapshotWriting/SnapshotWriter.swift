@@ -142,12 +142,16 @@ package final class SnapshotWriter {
     /// - Parameters:
     ///   - createdS: creation time in seconds since 1970.
     ///   - expiresS: expiry time in seconds since 1970.
+    ///   - codeCase: the event's rule for codes, which the tag IDs of codes were made with.
     /// - Throws: `SQLiteError`, `SystemError`; `SnapshotError` if called twice or if the file exceeds 1 GiB.
-    package func finish(event: String, version: Int64, createdS: Int64, expiresS: Int64) throws {
-        try finish(
-            Manifest(
-                event: event, version: version, created: createdS, expires: expiresS, size: 0, sha256: "", content: "",
-                attendees: 0))
+    package func finish(
+        event: String, version: Int64, createdS: Int64, expiresS: Int64, codeCase: CodeCase = .exact
+    ) throws {
+        var manifest = Manifest(
+            event: event, version: version, created: createdS, expires: expiresS, size: 0, sha256: "", content: "",
+            attendees: 0)
+        manifest.codeCase = codeCase.rawValue
+        try finish(manifest)
     }
 
     /// Writes `meta` and the attendees, and syncs the file to the disk. Nothing can be added afterwards.

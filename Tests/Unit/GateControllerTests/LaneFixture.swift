@@ -39,7 +39,7 @@ struct LaneFixture {
         expiresS: Int64? = nil,
         lists scanner: String? = "gate-7", without missing: Person? = nil, days: ClosedRange<Int64>? = nil,
         createdS: Int64 = LaneFixture.day, crowd: Int64 = 0, isOpenToAll: Bool = false,
-        fingerprint: String? = nil, reentry: Pass.Reentry = .gate
+        fingerprint: String? = nil, reentry: Pass.Reentry = .gate, code: CodeText? = nil, codeCase: CodeCase = .exact
     ) throws {
         let name = SnapshotFileName.of(version)
         let writer = try SnapshotWriter(path: data + "/snapshots/" + name)
@@ -52,13 +52,18 @@ struct LaneFixture {
                     attendee: Int64(person.rawValue))
             )
         }
+        let coded = code.map { code in
+            (key.with(codeCase).tagID(of: .code(code)), Attendee(status: .active, pass: 1, attendee: 99))
+        }
         let others = (0..<crowd).map {
             (
                 TagID(rawValue: Int64.min + $0 * (Int64.max / max(1, crowd))),
                 Attendee(status: .active, pass: 1, attendee: 100 + $0)
             )
         }
-        for (tag, attendee) in (rows + others).sorted(by: { $0.0 < $1.0 }) { try writer.add(tag, attendee) }
+        for (tag, attendee) in (rows + others + [coded].compactMap(\.self)).sorted(by: { $0.0 < $1.0 }) {
+            try writer.add(tag, attendee)
+        }
         // Each day starts at 04:00.
         for day in days.map(Array.init) ?? [] {
             let starts = LaneFixture.day + day * 86_400 + 4 * 3_600
@@ -80,6 +85,7 @@ struct LaneFixture {
             event: "Test", version: version, created: createdS,
             expires: expiresS ?? LaneFixture.day + 10 * 365 * 86_400, size: 0, sha256: "", content: "", attendees: 0)
         manifest.key = fingerprint
+        manifest.codeCase = codeCase.rawValue
         try writer.finish(manifest)
         try Files.writeAtomically(Array((name + "\n").utf8), to: data + "/snapshots/current")
     }

@@ -51,6 +51,7 @@ package struct RegistrationCSV: RegistrationSource {
     ) throws -> Set<RegistrationField> {
         let rows = try CSVReader.readRows(
             file: path, header: { try RegistrationCSVRows(header: $0, identities, passes) }, each)
+        for problem in rows.rounded.problems { try each(.problem(problem)) }
         return rows.fields
     }
 }

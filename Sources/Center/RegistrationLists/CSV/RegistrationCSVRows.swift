@@ -10,6 +10,7 @@ struct RegistrationCSVRows: CSVRowDecoder {
     let fields: Set<RegistrationField>
     /// The access sets of earlier rows, by the text of their cells. Most rows repeat an access set.
     private var known: [String: RegistrationRow.AccessSet] = [:]
+    private(set) var rounded = RoundedTagIDs()
 
     /// - Throws: `RowError` if a column is unknown, appears twice or is missing;
     ///   `RegistrationListError.eventKeyMissing`.
@@ -51,7 +52,7 @@ struct RegistrationCSVRows: CSVRowDecoder {
             }
             status = known
         }
-        let ref = try columns.text(.externalRef, record)
+        let ref = try columns.identifier(.externalRef, record)
         let tags = try tags(record)
         guard !tags.isEmpty || ref != nil else {
             throw RowError(line: line, "neither a tag (uid, sun, code, tag_id) nor an external_ref")
@@ -64,26 +65,29 @@ struct RegistrationCSVRows: CSVRowDecoder {
 
     // MARK: Tags
 
-    private func tags(_ record: CSVReader.Record) throws(RowError) -> [RegistrationRow.Tag] {
+    private mutating func tags(_ record: CSVReader.Record) throws(RowError) -> [RegistrationRow.Tag] {
         var tags: [RegistrationRow.Tag] = []
         if let key = identities.key {
             for column in [Column.uid, .sun] {
-                guard let text = columns.cell(column, record) else { continue }
+                guard let text = try columns.identifier(column, record) else { continue }
                 try tags.append(of: column, text, record) { () throws(CellError) in
                     let bytes = try identities.format.bytes(text, length: identities.uidBytes)
                     return try RegistrationRow.tag(key.tagID(of: column == .uid ? .uid(bytes) : .sun(bytes)))
                 }
             }
-            if let code = columns.cell(.code, record) {
+            if let code = try columns.identifier(.code, record) {
                 try tags.append(of: .code, code, record) { () throws(CellError) in
                     try RegistrationRow.tag(code: code, key)
                 }
             }
         }
-        for text in columns.cell(.tagID, record)?.split(separator: ";") ?? [] {
-            try tags.append(of: .tagID, String(text).trimmed, record) { () throws(CellError) in
-                try Self.tag(exported: String(text).trimmed)
+        // A tag_id cell of a person with many tags is long.
+        for cell in columns.cell(.tagID, record).map(SpreadsheetText.unmarked)?.split(separator: ";") ?? [] {
+            let text = String(cell).trimmed
+            try tags.append(of: .tagID, text, record) { () throws(CellError) in
+                try Self.tag(exported: SpreadsheetText.identifier(text))
             }
+            if let id = tags.last?.id.rawValue { rounded.note(id, text, line: record.line) }
         }
         return tags
     }

@@ -141,7 +141,8 @@ package struct PretixExport: RegistrationSource {
                 }
                 continue
             }
-            var tag = try RegistrationRow.tag(code: secret, key)
+            var tag: RegistrationRow.Tag
+            do { tag = try RegistrationRow.tag(code: secret, key) } catch { throw CellError("the secret \(error)") }
             tag.status = isEnded ? .void : .active
             tag.isRestorable = isAddOn
             if !tags.contains(where: { $0.id == tag.id }) { tags.append(tag) }

@@ -1,3 +1,5 @@
+import ErrorModel
+
 /// The options of an import.
 package struct ImportOptions: Sendable {
     /// Compare and store everything, report the changes, and undo them.
@@ -92,7 +94,7 @@ extension ImportSummary: CustomStringConvertible {
                 + (tagsRestored > 0 ? ", \(tagsRestored) active again" : ""),
             "passes: \(passesMade) created, \(passesChanged) changed",
         ]
-        if !zonesMade.isEmpty { parts.append("zones created: " + zonesMade.joined(separator: ", ")) }
+        if !zonesMade.isEmpty { parts.append("zones created: " + zonesMade.map(\.visible).joined(separator: ", ")) }
         return (isDryRun ? "dry run, nothing stored: " : "") + parts.joined(separator: "; ")
     }
 }

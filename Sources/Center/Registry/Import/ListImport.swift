@@ -152,9 +152,20 @@ struct ListImport {
         summary.skipped = staged.skipped
         rejected = staged.rejected
         progress(.reading(rows: staged.rows))
+        try normalise()
         try connection.execute("ANALYZE import_rows")
         if staged.rows >= Self.manyRows { try connection.execute("SET LOCAL enable_nestloop = off") }
         return staged.accessSets
+    }
+
+    /// Brings the texts into the Unicode form of the stored ones, so that they can be compared.
+    private func normalise() throws {
+        try connection.execute(
+            """
+            UPDATE import_rows SET name = normalize(name, NFC), category = normalize(category, NFC),
+                external_ref = normalize(external_ref, NFC)
+            WHERE name IS NOT NFC NORMALIZED OR category IS NOT NFC NORMALIZED OR external_ref IS NOT NFC NORMALIZED
+            """)
     }
 
     private static func put(_ row: RegistrationRow, _ accessSet: Int32?, _ buffer: CopyBuffer) {

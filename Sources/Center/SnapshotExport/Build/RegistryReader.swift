@@ -24,7 +24,7 @@ struct RegistryReader {
         let name: String?
         let id: String?
         let keyFingerprint: String?
-        let codeCase: String
+        let codeCase: CodeCase
 
         /// Creates a manifest without the values of the file.
         ///
@@ -37,7 +37,7 @@ struct RegistryReader {
                 content: content, attendees: attendees)
             manifest.eventID = id
             manifest.key = keyFingerprint
-            manifest.codeCase = codeCase
+            manifest.codeCase = codeCase.rawValue
             return manifest
         }
     }
@@ -45,9 +45,12 @@ struct RegistryReader {
     /// Returns the event with its name, UUID and key.
     func event() throws -> Event {
         let rows = try connection.query("SELECT name, id, key_fingerprint, code_case FROM tapline.event_settings")
+        guard let codeCase = CodeCase(rawValue: rows.text(0, 3)) else {
+            throw SnapshotExportError.invalidContent("event: unknown code_case '\(rows.text(0, 3))'")
+        }
         return Event(
             name: rows.optionalText(0, 0), id: rows.optionalText(0, 1), keyFingerprint: rows.optionalText(0, 2),
-            codeCase: rows.text(0, 3))
+            codeCase: codeCase)
     }
 
     /// A snapshot that was published from this database. Times in seconds since 1970.

@@ -61,7 +61,7 @@ struct SnapshotBuilder {
         manifest.size = Int64(Files.status(folder.building)?.size ?? 0)
         manifest.sha256 = try Files.sha256Hex(folder.building)
         guard other.map({ $0.sha256 == manifest.sha256 }) ?? true else {
-            // The other file was made by another program version, or before the event was renamed. A version must
+            // The other file was made by another program version, or before a property of the event changed. A version must
             // identify one file, so a new version is made.
             folder.removeUnfinished()
             return try build(connection, mayJoin: false)

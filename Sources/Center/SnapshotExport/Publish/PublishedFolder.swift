@@ -1,6 +1,7 @@
 import FileSystem
 import LinuxSystem
 import Minisign
+import ScanModel
 import Snapshots
 
 /// The folder that scanners download from.

@@ -16,6 +16,9 @@ extension Center {
             Option(
                 "id", "UUID",
                 "ID of an event whose database was made again (event_id in manifest.json); default a new one"),
+            Option(
+                "code-case", "exact|fold",
+                "fold: codes that differ only in capital letters (A to Z) are the same code; exact at first"),
         ]
     ) { arguments in
         let url = try database(arguments)
@@ -24,13 +27,18 @@ extension Center {
         change.timeZone = arguments["time-zone"]
         change.dayStart = arguments["day-start"]
         change.id = arguments["id"]
-        guard [change.name, change.timeZone, change.dayStart, change.id].contains(where: { $0 != nil }) else {
-            throw ProgramError.usage("one of --name, --time-zone, --day-start, --id is required")
+        change.codeCase = try arguments.choice("code-case", CodeCase.self)
+        guard change != RegistryStore.EventChange() else {
+            throw ProgramError.usage("one of --name, --time-zone, --day-start, --id, --code-case is required")
         }
         return { [change] in
             let event = try withRegistry(url) { try $0.setEvent(change) }
             print("event '\(event.name)', ID \(event.id), time zone \(event.timeZone) (UTC\(event.offset) now)")
             print("next event day starts \(event.nextDayLocal) local time, \(event.nextDayUTC) UTC")
+            guard event.tagsOfFormerCodeCase > 0 else { return }
+            print(
+                "\(event.tagsOfFormerCodeCase) tags are registered: codes with capital letters are unknown at the gates "
+                    + "until the lists with codes are imported again (tapline-center import --replace-tags)")
         }
     }
 

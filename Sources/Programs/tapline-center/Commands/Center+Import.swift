@@ -3,6 +3,7 @@ import FileSystem
 import Postgres
 import RegistrationLists
 import Registry
+import ScanModel
 
 extension Center {
     private enum Format: String, CaseIterable { case csv, pretix, eventbrite }
@@ -54,10 +55,10 @@ extension Center {
         let (sources, passes) = (try sources(of: arguments), arguments["passes"])
         return { [options] in
             let passes = try passes.map { path in try naming(path) { try PassCSV(path) } }
-            let list = try sources?.open()
             let line = ProgressLine()
             let done = try withRegistry(url, statementTimeoutMs: statementTimeoutMs) { registry, _ in
                 defer { line?.clear() }
+                let list = try sources?.open(registry.codeCase())
                 return try naming(sources?.name ?? "") {
                     try registry.import(list, passes: passes, options) { line?.show($0.description) }
                 }
@@ -69,7 +70,8 @@ extension Center {
     /// The list to import. It is opened when the work begins.
     private struct Sources: Sendable {
         let name: String
-        let open: @Sendable () throws -> any RegistrationSource
+        /// Receives the event's rule for codes.
+        let open: @Sendable (CodeCase) throws -> any RegistrationSource
     }
 
     /// - Returns: `nil` if only passes are imported.
@@ -92,13 +94,17 @@ extension Center {
                 key: arguments.has("event-key-file") ? try arguments.eventKey() : nil)
             identities.format = try arguments.choice("uid-format", UIDFormat.self) ?? .hex
             identities.uidBytes = try arguments.int("uid-bytes", uidLengths(identities.format))
-            return Sources(name: path) { [identities] in RegistrationCSV(path, identities) }
+            return Sources(name: path) { [identities] codeCase in
+                var identities = identities
+                identities.key?.codeCase = codeCase
+                return RegistrationCSV(path, identities)
+            }
         case .pretix:
             let key = try arguments.eventKey()
-            return Sources(name: paths.joined(separator: ", ")) { try PretixExport(paths, key: key) }
+            return Sources(name: paths.joined(separator: ", ")) { try PretixExport(paths, key: key.with($0)) }
         case .eventbrite:
             let key = try arguments.eventKey()
-            return Sources(name: path) { EventbriteCSV(path, key: key) }
+            return Sources(name: path) { EventbriteCSV(path, key: key.with($0)) }
         }
     }
 

@@ -1,4 +1,5 @@
 import CLI
+import ErrorModel
 import RegistrationLists
 import Registry
 import ScanModel
@@ -15,8 +16,11 @@ extension Center {
         let key = try arguments.eventKeyFingerprint()
         let status = try arguments.choice("status", TagStatus.self) ?? .lost
         return {
-            let name = try withRegistry(url) { try $0.setTag(tag, status, keyFingerprint: key) }
-            print("tag \(tag.rawValue) of \(name) is \(status.rawValue)")
+            let (id, name) = try withRegistry(url) { registry in
+                let id = tag.id(try registry.codeCase())
+                return (id, try registry.setTag(id, status, keyFingerprint: key))
+            }
+            print("tag \(id.rawValue) of \(name.visible) is \(status.rawValue)")
         }
     }
 
@@ -26,10 +30,14 @@ extension Center {
     ) { arguments in
         let (url, old, new) = (try database(arguments), try arguments.tag(), try arguments.tag(prefix: "new-"))
         let key = try arguments.eventKeyFingerprint()
-        guard old != new else { throw ProgramError.usage("the new tag is the old tag") }
+        guard old.id(.exact) != new.id(.exact) else { throw ProgramError.usage("the new tag is the old tag") }
         return {
-            let name = try withRegistry(url) { try $0.replaceTag(old, by: new, keyFingerprint: key) }
-            print("\(name) now has tag \(new.rawValue); tag \(old.rawValue) is lost")
+            let (lost, given, name) = try withRegistry(url) { registry in
+                let codeCase = try registry.codeCase()
+                let (lost, given) = (old.id(codeCase), new.id(codeCase))
+                return (lost, given, try registry.replaceTag(lost, by: given, keyFingerprint: key))
+            }
+            print("\(name.visible) now has tag \(given.rawValue); tag \(lost.rawValue) is lost")
         }
     }
 }

@@ -22,12 +22,12 @@ package final class Snapshot {
     package let eventID: String?
     /// `EventKey.fingerprint` of the event; `nil` if the registry did not know the key, or an older program wrote it.
     package let keyFingerprint: String?
-    /// How codes are compared: `exact` or `fold`; `nil` in a snapshot of an older program, which means `exact`.
-    package let codeCase: String?
     /// Seconds since 1970.
     package let createdS: Int64
     /// Seconds since 1970.
     package let expiresS: Int64
+    /// The event's rule for codes, which the tag IDs of codes were made with.
+    package let codeCase: CodeCase
     /// By pass ID.
     package let passes: [Int64: Pass]
     /// By zone ID.
@@ -63,9 +63,9 @@ package final class Snapshot {
         event = try rows.meta("event")
         eventID = try rows.optionalMeta("event_id", EventIdentity.isID)
         keyFingerprint = try rows.optionalMeta("key", EventKey.isFingerprint)
-        codeCase = try rows.optionalMeta("code_case") { !$0.isEmpty }
         createdS = try rows.metaNumber("created")
         expiresS = try rows.metaNumber("expires")
+        codeCase = try rows.codeCase()
         passes = try rows.passes()
         zones = try rows.zones()
         zoneTree = ZoneTree(zones)

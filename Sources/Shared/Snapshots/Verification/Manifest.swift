@@ -147,7 +147,7 @@ package struct Manifest: Codable, Hashable, Sendable {
             compressed: compressed)
         eventID = snapshot.eventID
         key = snapshot.keyFingerprint
-        codeCase = snapshot.codeCase
+        codeCase = snapshot.codeCase.rawValue
     }
 
     /// The rows of the table `meta` in the snapshot file, in order of their keys.

@@ -96,7 +96,7 @@ package enum SnapshotVerification {
 
     private static func compare(_ snapshot: Snapshot, _ manifest: Manifest) throws {
         guard snapshot.event == manifest.event, isGiven(manifest.eventID, snapshot.eventID),
-            isGiven(manifest.key, snapshot.keyFingerprint), isGiven(manifest.codeCase, snapshot.codeCase),
+            isGiven(manifest.key, snapshot.keyFingerprint), isGiven(manifest.codeCase, snapshot.codeCase.rawValue),
             snapshot.version == manifest.version, snapshot.createdS == manifest.created,
             snapshot.expiresS == manifest.expires
         else {
