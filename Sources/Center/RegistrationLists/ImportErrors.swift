@@ -113,12 +113,14 @@ package enum RegistrationListError: OperationError {
     case eventKeyMissing
     /// The files are not answers of the pretix API, or hold no order.
     case unreadable(String)
+    /// The files are not the whole list.
+    case incomplete(String)
 
     /// `configuration` if a setting is missing, otherwise `failure`.
     package var category: ErrorCategory {
         switch self {
         case .eventKeyMissing: .configuration
-        case .unreadable: .failure
+        case .unreadable, .incomplete: .failure
         }
     }
 
@@ -127,6 +129,7 @@ package enum RegistrationListError: OperationError {
         switch self {
         case .eventKeyMissing: "the event key is needed: tag IDs are made from UIDs and codes with it"
         case .unreadable(let detail): detail
+        case .incomplete(let detail): "the list is incomplete, nothing was stored: \(detail)"
         }
     }
 }

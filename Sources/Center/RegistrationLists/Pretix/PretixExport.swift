@@ -41,20 +41,26 @@ package struct PretixExport: RegistrationSource {
     private var positions: [PretixPosition] = []
     private var indices: [Int: Int] = [:]
     private var items = PretixItems()
+    private var pages = PretixPages()
 
-    /// Reads the files.
+    /// Reads the files, which must be all pages of each list.
     ///
-    /// - Throws: `RegistrationListError.unreadable` with file and position, `SystemError`.
+    /// - Throws: `RegistrationListError.unreadable` with file and position; `RegistrationListError.incomplete` if a page
+    ///   is missing or given twice; `SystemError`.
     package init(_ paths: [String], key: EventKey) throws {
         self.key = key
         for path in paths {
             let json = try Files.read(inputPath(path), limit: Self.fileLimitBytes)
             let page: PretixPage
-            do { page = try PretixPage(json: json) } catch {
+            do throws(PretixDecodingError) {
+                page = try PretixPage(json: json)
+                try pages.add(page, from: path)
+            } catch {
                 throw RegistrationListError.unreadable("\(path): \(error); nothing was stored")
             }
             for element in page.elements { add(element) }
         }
+        try pages.check()
         guard !positions.isEmpty else {
             throw RegistrationListError.unreadable(
                 "no order and no order position in \(paths.joined(separator: ", "))")
