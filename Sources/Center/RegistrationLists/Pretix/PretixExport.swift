@@ -1,5 +1,4 @@
 import FileSystem
-import Runtime
 package import ScanModel
 
 /// Orders, order positions (also of a check-in list) and items in files, as the REST API of pretix returns them.
@@ -99,7 +98,7 @@ package struct PretixExport: RegistrationSource {
     /// Reports every position that is not an add-on, with its add-ons. The list has all fields.
     package func read(
         passes: Set<String>, _ each: (RegistrationItem) throws -> Void
-    ) throws -> Set<RegistrationField> {
+    ) throws -> RegistrationReport {
         var addOns: [Int: [PretixPosition]] = [:]
         for position in positions {
             // An add-on whose ticket is not in the files is imported as a separate attendee.
@@ -117,7 +116,9 @@ package struct PretixExport: RegistrationSource {
             }
             try each(item)
         }
-        return RegistrationField.all
+        var report = RegistrationReport(fields: RegistrationField.all)
+        report.uncounted = pages.uncounted
+        return report
     }
 
     private func item(
@@ -192,10 +193,10 @@ package struct PretixExport: RegistrationSource {
     private static func times(_ position: PretixPosition) throws(CellError) -> (from: Int64?, until: Int64?) {
         func time(_ text: String?, _ name: String) throws(CellError) -> Int64? {
             guard let text else { return nil }
-            guard let time = UTCTime.microseconds(text) else {
-                throw CellError("\(name) '\(text)' is not an RFC 3339 time")
-            }
-            return time - time % 1_000_000
+            do throws(CellError) {
+                let time = try RegistrationRow.time(text)
+                return time - time % 1_000_000
+            } catch { throw CellError("\(name) '\(text)' \(error)", error.remedy) }
         }
         let from = try time(position.validFrom, "valid_from")
         let until = try time(position.validUntil, "valid_until")
