@@ -149,6 +149,9 @@ package enum RegistrationListError: OperationError {
     /// The UIDs of the whole list cannot be those that gates read.
     case wrongUIDs(String)
 
+    /// Whether the UIDs are in another format than the given one.
+    package var isWrongUIDs: Bool { if case .wrongUIDs = self { true } else { false } }
+
     /// `configuration` if a setting is missing, otherwise `failure`.
     package var category: ErrorCategory {
         switch self {

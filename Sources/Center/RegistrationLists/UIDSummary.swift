@@ -34,6 +34,9 @@ package struct UIDSummary: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
+    /// Creates a summary of no UIDs.
+    package init() {}
+
     /// Number of UIDs.
     package var total: Int { counts.values.reduce(0, +) }
 

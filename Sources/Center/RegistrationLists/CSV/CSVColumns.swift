@@ -10,7 +10,7 @@ struct CSVColumns<Column: Hashable & RawRepresentable<String>> {
 
     /// - Parameters:
     ///   - header: the first record of the file.
-    ///   - names: the columns by their names in lower case.
+    ///   - names: the columns by their names in lower case. A header can have blanks for their underscores.
     ///   - othersAreRead: `false`: columns with other names are ignored.
     /// - Throws: `RowError` if a column appears twice, or with all unknown names.
     init(_ header: CSVReader.Record, _ names: [String: Column], othersAreRead: Bool = true) throws(RowError) {
@@ -22,7 +22,8 @@ struct CSVColumns<Column: Hashable & RawRepresentable<String>> {
                 unnamed.append(index)
                 continue
             }
-            guard let found = names[name.lowercased()] else {
+            let lowerCase = name.lowercased()
+            guard let found = names[lowerCase] ?? names[String(lowerCase.map { $0 == " " ? "_" : $0 })] else {
                 unknown.append(name)
                 continue
             }
@@ -74,7 +75,7 @@ struct CSVColumns<Column: Hashable & RawRepresentable<String>> {
     ///
     /// - Returns: `nil` if the cell is empty or the file does not have the column.
     func unmarked(_ column: Column, _ record: CSVReader.Record) -> String? {
-        cell(column, record).map(SpreadsheetText.unmarked)
+        cell(column, record).map(FormulaMark.unmarked)
     }
 
     /// Returns the text of a cell that is stored in the database, without the mark of spreadsheets.

@@ -2,7 +2,7 @@
 ///
 /// Lists for people begin such a text with an apostrophe, the mark of spreadsheets for "this is text". A reader of the
 /// list takes the mark off. A text that begins with the mark itself gets one more, so each text survives the way.
-package enum SpreadsheetText {
+package enum FormulaMark {
     /// With the full-width forms, which spreadsheets in some languages accept.
     private static let formulaStarts: [Unicode.Scalar] = ["=", "+", "-", "@", "＝", "＋", "－", "＠"]
     /// Spreadsheets split cells at these, or drop them together with the blanks at the beginning.
