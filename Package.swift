@@ -58,8 +58,8 @@ let package = Package(
 
         // Used by scanner and center.
         wrapper("FileSystem", in: "Shared", "CLinux", "ErrorModel", "LinuxSystem"),
-        wrapper("Runtime", in: "Shared", "CLinux", "LinuxSystem", "FileSystem"),
-        domain("ScanModel", in: "Shared", "LinuxSystem", "Crypto"),
+        wrapper("Runtime", in: "Shared", "CLinux", "ErrorModel", "LinuxSystem", "FileSystem"),
+        domain("ScanModel", in: "Shared", "ErrorModel", "LinuxSystem", "Crypto"),
         wrapper(
             "CLI", in: "Shared", "CLinux", "ErrorModel", "LinuxSystem", "Crypto", "FileSystem", "Runtime", "ScanModel"),
         wrapper("ScanBatchCodec", in: "Shared", "CCBOR", "ScanModel"),
@@ -206,7 +206,7 @@ let package = Package(
         unitTests(
             "ScanJournalTests", "ErrorModel", "LinuxSystem", "SQLite", "FileSystem", "Runtime", "ScanModel",
             "DataFolder", "ScanJournal", "TestSupport"),
-        unitTests("ScanModelTests", "ScanModel"),
+        unitTests("ScanModelTests", "ErrorModel", "ScanModel"),
         unitTests(
             "ScanUploadTests", "ErrorModel", "SQLite", "FileSystem", "Runtime", "ScanModel", "ScanBatchCodec",
             "DataFolder", "ScanJournal", "ScanUpload", "TestSupport"),

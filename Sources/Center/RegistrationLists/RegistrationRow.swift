@@ -10,9 +10,6 @@ package struct RegistrationRow: Sendable {
     /// Maximum length of name, category and reference, in bytes. PostgreSQL indexes them, and a row of an index holds
     /// at most 2,704 bytes.
     package static let textLimitBytes = 1_000
-    /// Maximum length of a code, in bytes. Readers reject longer codes.
-    package static let codeLimitBytes = 256
-
     /// A tag of the attendee.
     package struct Tag: Hashable, Sendable {
         /// ID of the tag.
@@ -123,10 +120,9 @@ package struct RegistrationRow: Sendable {
     ///
     /// - Throws: `CellError` if no reader can read the code.
     static func tag(code: String, _ key: EventKey) throws(CellError) -> Tag {
-        guard code.utf8.count <= codeLimitBytes, !code.unicodeScalars.contains(where: { $0.value < 0x20 }) else {
-            throw CellError("is longer than \(codeLimitBytes) bytes or holds control characters: readers reject it")
-        }
-        return try tag(key.tagID(of: .code(code)))
+        let normal: CodeText
+        do { normal = try CodeText(code) } catch { throw CellError("\(error)") }
+        return try tag(key.tagID(of: .code(normal)))
     }
 
     /// - Throws: `CellError` if the tag ID is 0, which means "no tag". The probability is 1 in 2^64.

@@ -73,7 +73,7 @@ package enum UIDFormat: String, CaseIterable, Sendable {
         if let bytes = Hex.decode(text), lengths.contains(bytes.count) { return bytes }
         let parts = text.split(omittingEmptySubsequences: false) { $0 == ":" || $0 == "-" || $0 == " " }
         if parts.count > 1, let bytes = Hex.decode(parts.joined()), lengths.contains(bytes.count) { return bytes }
-        if isRounded(text) { throw CellError(roundedText) }
+        if SpreadsheetText.isExponentForm(text) { throw CellError(roundedText) }
         let isOdd = !text.utf8.count.isMultiple(of: 2) && text.allSatisfy { $0.isASCII && $0.isHexDigit }
         throw CellError(
             "is not the hexadecimal form of a UID (1 to 32 bytes)"
@@ -83,7 +83,7 @@ package enum UIDFormat: String, CaseIterable, Sendable {
     /// Least significant byte first.
     private static func numberBytes(_ text: String, _ permitted: Set<Int>) throws(CellError) -> [UInt8] {
         guard !text.isEmpty, text.utf8.allSatisfy({ (48...57).contains($0) }), let number = UInt64(text) else {
-            if isRounded(text) { throw CellError(roundedText) }
+            if SpreadsheetText.isExponentForm(text) { throw CellError(roundedText) }
             let isWiegand =
                 text.split { $0 == "," || $0 == ":" || $0 == "/" || $0 == "-" || $0 == " " }.count == 2
                 && text.contains { $0.isNumber } && !text.contains { $0.isLetter } && text.first?.isNumber ?? false
@@ -101,15 +101,8 @@ package enum UIDFormat: String, CaseIterable, Sendable {
 
     private static func fits(_ number: UInt64, _ bytes: Int) -> Bool { number >> (8 * UInt64(bytes)) == 0 }
 
-    /// Digits of the largest number of so many bytes.
+    /// Number of digits of the largest number of a length in bytes.
     private static func digits(_ bytes: Int) -> Int { String((UInt64(1) << (8 * UInt64(bytes))) - 1).utf8.count }
 
     private static let roundedText = "was rounded by a spreadsheet: format the column as text"
-
-    /// Whether the text is a number with an exponent, with a decimal point or comma: `1.23E+15`, `1,23E+15`.
-    private static func isRounded(_ text: String) -> Bool {
-        let parts = text.uppercased().split(separator: "E", omittingEmptySubsequences: false)
-        guard parts.count == 2, parts[1].first == "+" || parts[1].first == "-", Int(parts[1]) != nil else { return false }
-        return !parts[0].isEmpty && parts[0].allSatisfy { $0.isNumber || $0 == "." || $0 == "," }
-    }
 }

@@ -78,7 +78,7 @@ extension RegistryStore {
     }
 
     private static let list = """
-        SELECT \(marked("a.external_ref", as: "external_ref")), \(marked("a.name", as: "name")),
+        SELECT \(marked("a.external_ref", as: "external_ref", isIdentifier: true)), \(marked("a.name", as: "name")),
             \(marked("a.category", as: "category")), a.status, \(marked("p.name", as: "pass")),
             \(marked("z.zones", as: "zones")), z.valid_from, z.valid_until, \(marked("t.tag_id", as: "tag_id"))
         FROM tapline.attendees a
@@ -100,8 +100,8 @@ extension RegistryStore {
         #"to_char(\#(expression), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS \#(name ?? expression)"#
     }
 
-    private static func marked(_ expression: String, as name: String) -> String {
-        "\(FormulaMark.markedSQL(expression)) AS \(name)"
+    private static func marked(_ expression: String, as name: String, isIdentifier: Bool = false) -> String {
+        "\(FormulaMark.markedSQL(expression, isIdentifier: isIdentifier)) AS \(name)"
     }
 
     /// - Returns: the number of rows.

@@ -37,7 +37,10 @@ extension RegistryStore {
 
     private func findOrAddGate(_ name: String, _ zone: String?) throws -> Int64 {
         let found = try connection.query(
-            "SELECT g.id, z.name FROM tapline.gates g JOIN tapline.zones z ON z.id = g.zone_id WHERE g.name = $1",
+            """
+            SELECT g.id, z.name FROM tapline.gates g JOIN tapline.zones z ON z.id = g.zone_id
+            WHERE g.name = normalize($1, NFC)
+            """,
             [.text(name)])
         if found.rowCount == 1 {
             guard zone == nil || zone == found.text(0, 1) else {

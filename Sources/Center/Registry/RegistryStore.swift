@@ -44,7 +44,7 @@ package struct RegistryStore {
     ///
     /// - Throws: `RegistryError.gateMissing`, `PostgresError`.
     func gateID(_ name: String) throws -> Int64 {
-        let found = try connection.query("SELECT id FROM tapline.gates WHERE name = $1", [.text(name)])
+        let found = try connection.query("SELECT id FROM tapline.gates WHERE name = normalize($1, NFC)", [.text(name)])
         guard found.rowCount == 1 else { throw RegistryError.gateMissing(name) }
         return found.int(0, 0)
     }
@@ -58,7 +58,7 @@ package struct RegistryStore {
     }
 
     private func findZone(_ name: String) throws -> Int64? {
-        let found = try connection.query("SELECT id FROM tapline.zones WHERE name = $1", [.text(name)])
+        let found = try connection.query("SELECT id FROM tapline.zones WHERE name = normalize($1, NFC)", [.text(name)])
         return found.rowCount == 1 ? found.int(0, 0) : nil
     }
 

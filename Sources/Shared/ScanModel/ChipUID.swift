@@ -19,7 +19,7 @@ package enum ChipUID {
             return "begins with 88: it is a part of a longer UID, or in another byte order; the whole UID is needed"
         }
         if bytes.first == randomStart, bytes.count == 4 {
-            return "begins with 08: the chip makes a new random UID at each reading, so it identifies nobody; "
+            return "begins with 08: the chip makes a new random UID at each reading, which identifies no person; "
                 + "or the UID is in another byte order"
         }
         return nil

@@ -20,23 +20,26 @@ package enum TagIdentity: Hashable, Sendable {
     case uid([UInt8])
     /// UID of a chip that authenticated itself by a secure unique NFC message (NTAG 424 DNA).
     case sun([UInt8])
-    /// Text of a bar code.
-    case code(String)
+    /// A bar code.
+    case code(CodeText)
 
     /// The message of the HMAC.
     package var bytes: [UInt8] {
         switch self {
         case .uid(let uid): uid
         case .sun(let uid): Array("sun:".utf8) + uid
-        case .code(let text): Array("code:".utf8) + Array(text.utf8)
+        case .code(let code): Array("code:".utf8) + Array(code.text.utf8)
         }
     }
 }
 
-/// The 32-byte secret of the event, with which tag IDs are computed. UIDs never leave the gate.
+/// The 32-byte secret of the event, with which tag IDs are computed, and the event's rule for codes. UIDs never leave
+/// the gate.
 package struct EventKey: Sendable {
     /// Size of the key, in bytes.
     package static let length = 32
+    /// The event's rule for the case of letters in codes. It changes the tag IDs of codes.
+    package var codeCase = CodeCase.exact
     private let mac: HMACSHA256
 
     /// Creates a key; `nil` unless it has exactly 32 bytes.
@@ -45,8 +48,17 @@ package struct EventKey: Sendable {
         mac = HMACSHA256(key: bytes)
     }
 
+    /// The same key with the event's rule for codes.
+    package func with(_ codeCase: CodeCase) -> EventKey {
+        var key = self
+        key.codeCase = codeCase
+        return key
+    }
+
     /// Computes the tag ID of an identity.
     package func tagID(of identity: TagIdentity) -> TagID {
-        TagID(rawValue: Int64(bitPattern: mac.authenticate64(identity.bytes)))
+        var identity = identity
+        if codeCase == .fold, case .code(let code) = identity { identity = .code(code.folded) }
+        return TagID(rawValue: Int64(bitPattern: mac.authenticate64(identity.bytes)))
     }
 }

@@ -71,6 +71,20 @@ struct CSVColumns<Column: Hashable & RawRepresentable<String>> {
     /// - Returns: `nil` if the cell is empty or the file does not have the column.
     func cell(_ column: Column, _ record: CSVReader.Record) -> String? { indices[column].flatMap(record.cell) }
 
+    /// Returns the text of a cell that identifies an attendee or a tag.
+    ///
+    /// - Returns: `nil` if the cell is empty or the file does not have the column.
+    /// - Throws: `RowError` if a spreadsheet has rounded the text, or if it is too long.
+    func identifier(_ column: Column, _ record: CSVReader.Record) throws(RowError) -> String? {
+        guard let cell = cell(column, record) else { return nil }
+        let text: String
+        do { text = try SpreadsheetText.identifier(cell) } catch {
+            throw RowError(line: record.line, column.rawValue, cell, error)
+        }
+        try RegistrationRow.checkLength(text, column.rawValue, record.line)
+        return text.isEmpty ? nil : text
+    }
+
     /// Returns the text of a cell, without the mark of spreadsheets.
     ///
     /// - Returns: `nil` if the cell is empty or the file does not have the column.

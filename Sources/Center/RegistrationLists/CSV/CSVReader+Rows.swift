@@ -29,14 +29,14 @@ struct CSVNotes {
 extension CSVReader {
     /// Maximum number of names of columns in a message.
     static let shownNames = 20
-    /// Number of records in which a header is looked for, if the first one is none.
+    /// Number of records in which a header is looked for, if the first one is not a header.
     private static let headerSearchRecords = 30
 
     /// Reads a CSV file with a header, and reports each row or its error.
     ///
     /// - Parameters:
     ///   - path: the file; `-` is standard input.
-    ///   - columns: names of the columns in lower case. Lines above the header are told from it by them.
+    ///   - columns: names of the columns in lower case. They distinguish the header from lines above it.
     ///   - makeDecoder: makes the decoder of the rows from the header.
     ///   - each: receives the rows in order.
     /// - Returns: the decoder after all rows, and what was noticed.

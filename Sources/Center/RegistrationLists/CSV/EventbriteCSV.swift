@@ -92,7 +92,7 @@ package struct EventbriteCSV: RegistrationSource {
 
         func item(from record: CSVReader.Record) throws(RowError) -> RegistrationItem {
             try columns.check(record)
-            guard let attendee = try columns.text(.attendee, record) else {
+            guard let attendee = try columns.identifier(.attendee, record) else {
                 // A report can end with a row of totals.
                 if columns.cell(.barcode, record) == nil, columns.cell(.status, record) == nil { return .skipped }
                 throw RowError(line: record.line, "'Attendee #' is empty")
@@ -127,11 +127,7 @@ package struct EventbriteCSV: RegistrationSource {
         }
 
         private func tag(_ record: CSVReader.Record) throws(RowError) -> RegistrationRow.Tag? {
-            guard let code = columns.cell(.barcode, record) else { return nil }
-            guard !code.contains("E+") else {
-                throw RowError(
-                    line: record.line, "Barcode '\(code)' was rounded by a spreadsheet: import the downloaded file")
-            }
+            guard let code = try columns.identifier(.barcode, record) else { return nil }
             do { return try RegistrationRow.tag(code: code, key) } catch {
                 throw RowError(line: record.line, "Barcode '\(code)' \(error)")
             }

@@ -2,6 +2,9 @@
 ///
 /// Lists for people begin such a text with an apostrophe, the mark of spreadsheets for "this is text". A reader of the
 /// list takes the mark off. A text that begins with the mark itself gets one more, so each text survives the way.
+///
+/// Cells that identify are read by `SpreadsheetText`, which takes any apostrophe off. Their texts get a mark before
+/// every apostrophe at the beginning.
 package enum FormulaMark {
     /// With the full-width forms, which spreadsheets in some languages accept.
     private static let formulaStarts: [Unicode.Scalar] = ["=", "+", "-", "@", "＝", "＋", "－", "＠"]
@@ -25,15 +28,18 @@ package enum FormulaMark {
 
     /// Returns an SQL expression of the text with the mark, if it needs one.
     ///
-    /// - Parameter expression: an SQL expression of type text; NULL stays NULL.
-    package static func markedSQL(_ expression: String) -> String {
+    /// - Parameters:
+    ///   - expression: an SQL expression of type text; NULL stays NULL.
+    ///   - isIdentifier: whether the cell identifies, so that an apostrophe at the beginning gets a mark, too.
+    package static func markedSQL(_ expression: String, isIdentifier: Bool = false) -> String {
         func set(_ scalars: [Unicode.Scalar]) -> String {
             scalars.map { scalar in
                 let digits = String(scalar.value, radix: 16)
                 return #"\u"# + String(repeating: "0", count: 4 - digits.count) + digits
             }.joined()
         }
-        let pattern = "^''*([\(set(breaks))]|[\(set(blanks))]*[\(set(formulaStarts))])"
+        let formula = "''*([\(set(breaks))]|[\(set(blanks))]*[\(set(formulaStarts))])"
+        let pattern = isIdentifier ? "^(''|\(formula))" : "^\(formula)"
         return "CASE WHEN \(expression) ~ '\(pattern)' THEN '''' || \(expression) ELSE \(expression) END"
     }
 }

@@ -55,6 +55,7 @@ package struct RegistrationCSV: RegistrationSource {
         let (rows, notes) = try CSVReader.readRows(
             file: path, columns: Column.names.keys,
             header: { try RegistrationCSVRows(header: $0, identities, passes) }, each)
+        for problem in rows.rounded.problems { try each(.problem(problem)) }
         try rows.uids.check(identities.format)
         var report = RegistrationReport(fields: rows.fields)
         report.uids = rows.uids

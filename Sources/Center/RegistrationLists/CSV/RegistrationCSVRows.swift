@@ -13,6 +13,7 @@ struct RegistrationCSVRows: CSVRowDecoder {
     var columnCount: Int { columns.count }
     /// The access sets of earlier rows, by the text of their cells. Most rows repeat an access set.
     private var known: [String: RegistrationRow.AccessSet] = [:]
+    private(set) var rounded = RoundedTagIDs()
 
     /// - Throws: `RowError` if a column is unknown, appears twice or is missing;
     ///   `RegistrationListError.eventKeyMissing`.
@@ -48,7 +49,7 @@ struct RegistrationCSVRows: CSVRowDecoder {
             }
             status = known
         }
-        let ref = try columns.text(.externalRef, record)
+        let ref = try columns.identifier(.externalRef, record)
         let tags = try tags(record)
         guard !tags.isEmpty || ref != nil else {
             throw RowError(line: line, "neither a tag (uid, sun, code, tag_id) nor an external_ref")
@@ -65,22 +66,26 @@ struct RegistrationCSVRows: CSVRowDecoder {
         var tags: [RegistrationRow.Tag] = []
         if let key = identities.key {
             for column in [Column.uid, .sun] {
-                guard let text = columns.cell(column, record) else { continue }
+                guard let text = try columns.identifier(column, record) else { continue }
                 let uid = try uid(column, text, record)
                 try tags.append(of: column, text, record) { () throws(CellError) in
                     try RegistrationRow.tag(key.tagID(of: column == .uid ? .uid(uid) : .sun(uid)))
                 }
             }
-            if let code = columns.cell(.code, record) {
+            if let code = try columns.identifier(.code, record) {
                 try tags.append(of: .code, code, record) { () throws(CellError) in
                     try RegistrationRow.tag(code: code, key)
                 }
             }
         }
-        for text in columns.unmarked(.tagID, record)?.split(whereSeparator: RegistrationRow.isListSeparator) ?? [] {
-            try tags.append(of: .tagID, String(text).trimmed, record) { () throws(CellError) in
-                try Self.tag(exported: String(text).trimmed)
+        // A tag_id cell of a person with many tags is long.
+        let ids = columns.cell(.tagID, record).map(SpreadsheetText.unmarked)
+        for cell in ids?.split(whereSeparator: RegistrationRow.isListSeparator) ?? [] {
+            let text = String(cell).trimmed
+            try tags.append(of: .tagID, text, record) { () throws(CellError) in
+                try Self.tag(exported: SpreadsheetText.identifier(text))
             }
+            if let id = tags.last?.id.rawValue { rounded.note(id, text, line: record.line) }
         }
         return tags
     }

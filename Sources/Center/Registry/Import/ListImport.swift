@@ -156,6 +156,7 @@ struct ListImport {
         rejected = staged.rejected
         if let report { use(report) }
         progress(.reading(rows: staged.rows))
+        try normalise()
         try connection.execute("ANALYZE import_rows")
         if staged.rows >= Self.manyRows { try connection.execute("SET LOCAL enable_nestloop = off") }
         return staged.accessSets
@@ -173,6 +174,16 @@ struct ListImport {
         }
         if report.uids.total > 0 { rejected.notes.append(report.uids.description) }
         rejected.notes += summary.warnings.map { "warning: \($0)" }
+    }
+
+    /// Brings the texts into the Unicode form of the stored ones, so that they can be compared.
+    private func normalise() throws {
+        try connection.execute(
+            """
+            UPDATE import_rows SET name = normalize(name, NFC), category = normalize(category, NFC),
+                external_ref = normalize(external_ref, NFC)
+            WHERE name IS NOT NFC NORMALIZED OR category IS NOT NFC NORMALIZED OR external_ref IS NOT NFC NORMALIZED
+            """)
     }
 
     private static func put(_ row: RegistrationRow, _ accessSet: Int32?, _ buffer: CopyBuffer) {

@@ -108,10 +108,11 @@ final class PassResolver {
     private func store(
         _ name: String, colour: String?, note: String?, reentry: String, _ access: Set<Access>
     ) throws {
-        let texts = [PostgresParameter.text(name), .optional(colour), .optional(note), .text(reentry)]
+        let texts = [PostgresParameter.optional(colour), .optional(note), .text(reentry)]
         guard var pass = named[name] else {
             let id = try connection.query(
-                "INSERT INTO tapline.passes (name, colour, note, reentry) VALUES ($1, $2, $3, $4) RETURNING id", texts
+                "INSERT INTO tapline.passes (name, colour, note, reentry) VALUES ($1, $2, $3, $4) RETURNING id",
+                [.text(name)] + texts
             ).int(0, 0)
             let rows = try insert(access, into: id)
             named[name] = Pass(id: id, name: name, colour: colour, note: note, reentry: reentry, access: rows)
@@ -120,8 +121,10 @@ final class PassResolver {
         }
         var isChanged = false
         if (pass.colour, pass.note, pass.reentry) != (colour, note, reentry) {
+            // By its id: the list can spell the name in another Unicode form.
             try connection.query(
-                "UPDATE tapline.passes SET colour = $2, note = $3, reentry = $4 WHERE name = $1", texts)
+                "UPDATE tapline.passes SET colour = $2, note = $3, reentry = $4 WHERE id = $1",
+                [.int64(pass.id)] + texts)
             (pass.colour, pass.note, pass.reentry, isChanged) = (colour, note, reentry, true)
         }
         var missing = access

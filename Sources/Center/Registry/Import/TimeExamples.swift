@@ -35,7 +35,7 @@ struct TimeExamples {
 }
 
 extension RegistryStore {
-    /// Runs `body`, and adds examples in the time zone of the event to a list that it rejects for times without one.
+    /// Runs `body`. If it rejects a list, adds examples to its times without an offset from UTC.
     ///
     /// - Throws: the error of `body`; `PostgresError`.
     package func withTimeExamples<Result>(_ body: () throws -> Result) throws -> Result {

@@ -1,0 +1,51 @@
+/// Invisible characters of texts from outside: lists, command lines, code scanners.
+
+extension Unicode.Scalar {
+    /// Whether the character has no visible form, apart from the blank U+0020.
+    ///
+    /// Controls, line and paragraph separators, other blanks (U+00A0), and the characters that Unicode declares
+    /// ignorable: zero-width characters, direction marks, variation selectors.
+    package var isInvisible: Bool {
+        switch value {
+        case 0x20..<0x7F: false
+        // Annotation marks and the empty Braille pattern.
+        case 0xFFF9...0xFFFB, 0x2800: true
+        default:
+            switch properties.generalCategory {
+            case .control, .lineSeparator, .paragraphSeparator, .spaceSeparator: true
+            default: properties.isDefaultIgnorableCodePoint
+            }
+        }
+    }
+
+    /// The number of the character as in the tables of Unicode: `U+200B`.
+    package var codePoint: String {
+        let hex = String(value, radix: 16, uppercase: true)
+        return "U+" + String(repeating: "0", count: max(0, 4 - hex.count)) + hex
+    }
+}
+
+extension String {
+    /// The text without blanks and invisible characters at both ends.
+    package var trimmingInvisible: String {
+        func isMargin(_ scalar: Unicode.Scalar) -> Bool { scalar == " " || scalar.isInvisible }
+        guard let start = unicodeScalars.firstIndex(where: { !isMargin($0) }),
+            let last = unicodeScalars.lastIndex(where: { !isMargin($0) })
+        else { return "" }
+        return String(unicodeScalars[start...last])
+    }
+
+    /// The text for a message: each invisible character as `\u{200B}`, except line feeds.
+    package var visible: String {
+        guard unicodeScalars.contains(where: { $0 != "\n" && $0.isInvisible }) else { return self }
+        var text = ""
+        for scalar in unicodeScalars {
+            if scalar != "\n", scalar.isInvisible {
+                text += "\\u{\(String(scalar.value, radix: 16, uppercase: true))}"
+            } else {
+                text.unicodeScalars.append(scalar)
+            }
+        }
+        return text
+    }
+}
