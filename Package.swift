@@ -112,6 +112,7 @@ let package = Package(
                 .embedInCode("0009_scan_comments.sql"),
                 .embedInCode("0010_live_view_comments.sql"),
                 .embedInCode("0011_report_view_comments.sql"),
+                .embedInCode("0016_codes.sql"),
             ], swiftSettings: common),
         domain("Schema", in: "Center", "ErrorModel", "Postgres", "Crypto", "Runtime", "Migrations"),
         domain("RegistrationLists", in: "Center", "ErrorModel", "Crypto", "FileSystem", "Runtime", "ScanModel"),
@@ -147,9 +148,9 @@ let package = Package(
             "tapline-publisher", "Minisign", "FileSystem", "Runtime", "CLI", "ScanModel", "Snapshots", "DataFolder",
             "SnapshotDownload", "ScanUpload"),
         program(
-            "tapline-center", "LinuxSystem", "AMQP", "Postgres", "HTTPServer", "Minisign", "FileSystem", "Runtime",
-            "CLI", "ScanModel", "ScanBatchCodec", "Snapshots", "Migrations", "Schema", "RegistrationLists", "Registry",
-            "SnapshotExport", "Tracking", "Ingest", "PartitionMaintenance", "CenterHTTP"),
+            "tapline-center", "ErrorModel", "LinuxSystem", "AMQP", "Postgres", "HTTPServer", "Minisign", "FileSystem",
+            "Runtime", "CLI", "ScanModel", "ScanBatchCodec", "Snapshots", "Migrations", "Schema", "RegistrationLists",
+            "Registry", "SnapshotExport", "Tracking", "Ingest", "PartitionMaintenance", "CenterHTTP"),
         program(
             "tapline-snapshot", "LinuxSystem", "Minisign", "FileSystem", "Runtime", "CLI", "ScanModel",
             "Snapshots", "AccessControl", "SnapshotExport"),

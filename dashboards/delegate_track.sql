@@ -16,7 +16,7 @@ SELECT * FROM (
         left(scanner_id, 11) AS scanner
     FROM (
         SELECT *, row_number() OVER (ORDER BY time DESC, log DESC, seq DESC) AS back
-        FROM tapline.delegate_track WHERE :'delegate' IN (name, external_ref)
+        FROM tapline.delegate_track WHERE normalize(:'delegate', NFC) IN (name, external_ref)
     ) track
     WHERE back <= 30 ORDER BY back DESC
 ) shown

@@ -11,6 +11,10 @@ DO $$
 DECLARE
     target record;
 BEGIN
+    IF current_setting('server_encoding') <> 'UTF8' THEN
+        RAISE EXCEPTION 'the database has the encoding %, but names need UTF8', current_setting('server_encoding')
+            USING HINT = 'export the registration list, create a database with ENCODING ''UTF8'', and import the list';
+    END IF;
     UPDATE tapline.event SET name = normalize(name, NFC) WHERE name IS NOT NFC NORMALIZED;
     UPDATE tapline.attendees SET name = normalize(name, NFC) WHERE name IS NOT NFC NORMALIZED;
     UPDATE tapline.attendees SET category = normalize(category, NFC) WHERE category IS NOT NFC NORMALIZED;

@@ -29,5 +29,6 @@ package struct Migration: Sendable {
         Migration(version: 9, name: "scan_comments", sql: PackageResources._009_scan_comments_sql),
         Migration(version: 10, name: "live_view_comments", sql: PackageResources._010_live_view_comments_sql),
         Migration(version: 11, name: "report_view_comments", sql: PackageResources._011_report_view_comments_sql),
+        Migration(version: 16, name: "codes", sql: PackageResources._016_codes_sql),
     ]
 }

@@ -171,7 +171,7 @@ import Testing
             try lane.leave()
             #expect(try lane.tap(.plain(person)).name == "inside")
             // On the way out, another tag of the same person at the other reader.
-            codes.send(line: DeviceLane.code)
+            codes.send(line: DeviceLane.code.text)
             let out = try lane.verdict()
             #expect(out.verdict == 0)
             #expect(try out.tag.text == lane.tagID(.code(DeviceLane.code)))
@@ -185,7 +185,7 @@ import Testing
             #expect(try lane.tap(.plain(DeviceLane.person(1))).verdict == 0, "the other reader works")
             try codes.plug()
             try lane.awaitStatus("both readers work") { $0.problems == [] }
-            codes.send(line: DeviceLane.code)
+            codes.send(line: DeviceLane.code.text)
             #expect(try lane.verdict().verdict == 0)
             try lane.stop()
             #expect(try lane.verdicts() == [0, 5, 0, 0, 0, 0])

@@ -1,10 +1,11 @@
+import ErrorModel
 package import Postgres
 
 /// The rows of a query as aligned columns, or as a JSON array of objects.
 package struct Listing: Sendable {
     /// Names of the columns, in the order of the query.
     package let columns: [String]
-    /// NULL is the empty text.
+    /// NULL is the empty text. Invisible characters are shown by their numbers.
     package let rows: [[String]]
     /// In the format of PostgreSQL: times in ISO 8601, NULL as null.
     package let json: String
@@ -26,7 +27,8 @@ package struct Listing: Sendable {
         }
         let result = try connection.query(sql, parameters)
         columns = (0..<result.columnCount).map(result.columnName)
-        rows = (0..<result.rowCount).map { row in (0..<result.columnCount).map { result.text(row, $0) } }
+        // Two names that differ in an invisible character only must not look the same.
+        rows = (0..<result.rowCount).map { row in (0..<result.columnCount).map { result.text(row, $0).visible } }
         self.json = ""
     }
 

@@ -142,13 +142,16 @@ package final class SnapshotWriter {
     /// - Parameters:
     ///   - createdS: creation time in seconds since 1970.
     ///   - expiresS: expiry time in seconds since 1970.
+    ///   - codeCase: the event's rule for codes, which the tag IDs of codes were made with.
     /// - Throws: `SQLiteError`, `SystemError`; `SnapshotError` if called twice or if the file exceeds 1 GiB.
-    package func finish(event: String, version: Int64, createdS: Int64, expiresS: Int64) throws {
+    package func finish(
+        event: String, version: Int64, createdS: Int64, expiresS: Int64, codeCase: CodeCase = .exact
+    ) throws {
         let database = try unfinished()
         let meta = try database.prepare("INSERT INTO meta VALUES (?, ?)")
         for (key, value) in [
-            ("created", String(createdS)), ("event", event), ("expires", String(expiresS)),
-            ("version", String(version)),
+            ("code_case", codeCase.rawValue), ("created", String(createdS)), ("event", event),
+            ("expires", String(expiresS)), ("version", String(version)),
         ] {
             try meta.run(.text(key), .text(value))
         }

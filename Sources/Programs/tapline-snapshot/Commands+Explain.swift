@@ -23,13 +23,17 @@ extension Commands {
         let path = arguments.positionals[0]
         let proof: Tap.Proof =
             arguments.has("sun") ? .authentic(counter: 1) : arguments.has("code") ? .code : .uid
+        let tag = try arguments.tag(malformed: .configuration)
         let question = Explanation.Question(
-            tag: try arguments.tag(malformed: .configuration), proof: proof,
+            tag: .none, proof: proof,
             atMs: try time("at", arguments) ?? SystemClock.nowMicroseconds() / 1_000,
             direction: try arguments.choice("direction", Direction.self) ?? .in, gate: arguments["gate"],
             insideSinceMs: try time("inside-since", arguments))
         return {
-            let explanation = try Explanation(Snapshot(path: NewestSnapshot.file(path)), question)
+            let snapshot = try Snapshot(path: NewestSnapshot.file(path))
+            var question = question
+            question.tag = tag.id(snapshot.codeCase)
+            let explanation = try Explanation(snapshot, question)
             print(format == .json ? try explanation.json() : explanation.text)
         }
     }

@@ -56,7 +56,7 @@ extension Arguments {
     ///   - malformed: exit code for a value that is neither a tag ID nor a UID.
     /// - Throws: `ProgramError`: usage unless exactly one tag is given; configuration for an invalid event key;
     ///   `malformed`.
-    package func tag(prefix: String = "", malformed: ExitCode = .usage) throws -> TagID {
+    package func tag(prefix: String = "", malformed: ExitCode = .usage) throws -> NamedTag {
         let given = ["uid", "sun", "code", "tag"].filter { has(prefix + $0) }
         guard given.count == 1, let kind = given.first, let text = self[prefix + kind] else {
             throw ProgramError.usage(
@@ -67,15 +67,34 @@ extension Arguments {
             guard let id = Int64(text), id != 0 else {
                 throw ProgramError(malformed, "--\(prefix)tag \(text): not a tag ID")
             }
-            return TagID(rawValue: id)
-        case "code": return try eventKey().tagID(of: .code(text))
+            return .id(TagID(rawValue: id))
+        case "code":
+            do { return .identity(.code(try CodeText(text)), try eventKey()) } catch let error as CodeTextError {
+                throw ProgramError(malformed, "--\(prefix)code '\(text)' \(error)")
+            }
         default:
             let digits = text.filter { $0 != ":" && $0 != "-" && $0 != " " }
             guard let uid = Hex.decode(digits), (1...32).contains(uid.count) else {
                 throw ProgramError(
                     malformed, "--\(prefix)\(kind) \(text): not a UID in hexadecimal (1 to 32 bytes)")
             }
-            return try eventKey().tagID(of: kind == "sun" ? .sun(uid) : .uid(uid))
+            return .identity(kind == "sun" ? .sun(uid) : .uid(uid), try eventKey())
+        }
+    }
+}
+
+/// A tag that a command line names.
+package enum NamedTag: Sendable {
+    case id(TagID)
+    case identity(TagIdentity, EventKey)
+
+    /// Returns the tag ID.
+    ///
+    /// - Parameter codeCase: the event's rule for codes.
+    package func id(_ codeCase: CodeCase) -> TagID {
+        switch self {
+        case .id(let id): id
+        case .identity(let identity, let key): key.with(codeCase).tagID(of: identity)
         }
     }
 }

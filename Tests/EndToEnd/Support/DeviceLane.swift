@@ -17,7 +17,7 @@ final class DeviceLane {
     /// The UID of a registered NTAG 424 DNA.
     static let chip: [UInt8] = [0x04, 0x95, 0x8c, 0xaa, 0x5c, 0x5e, 0x80]
     /// A code of the same person as `person(0)`.
-    static let code = "TICKET-4711"
+    static let code: CodeText = "TICKET-4711"
     /// Debounce window of the gate, in milliseconds. Shorter than the time in which a tag leaves and returns.
     static let debounceMs = 500
 

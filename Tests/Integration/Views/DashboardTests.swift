@@ -68,6 +68,17 @@ import Testing
             ])
     }
 
+    @Test func delegateIsFoundByNameInOtherUnicodeForm() throws {
+        try database.connect().execute("UPDATE tapline.attendees SET name = 'Caf\u{e9}'")
+        let run = try Run.it(
+            "psql",
+            [
+                "-X", "-v", "delegate=Cafe\u{301}", "-f", "\(Package.folder)/dashboards/delegate_track.sql",
+                database.url,
+            ])
+        #expect(run.end == .exit(0) && run.lines.contains { $0.contains("not-authentic") }, "\(run.lines)")
+    }
+
     @Test func watchRepeatsTheQuery() throws {
         let watch = try ChildProcess(
             "psql",

@@ -26,12 +26,13 @@ import Testing
     }
 
     @Test func tagIsReadFromEachOption() throws {
-        #expect(try arguments(["tag": "-5"]).tag() == TagID(rawValue: -5))
-        #expect(try arguments(["code": "A 1"]).tag() == key.tagID(of: .code("A 1")))
+        #expect(try arguments(["tag": "-5"]).tag().id(.fold) == TagID(rawValue: -5))
+        #expect(try arguments(["code": " A 1 "]).tag().id(.exact) == key.tagID(of: .code("A 1")))
+        #expect(try arguments(["code": "A 1"]).tag().id(.fold) == key.tagID(of: .code("a 1")))
         for uid in ["04a1b2c3", "04:A1:B2:C3", "04-a1-b2-c3"] {
-            #expect(try arguments(["uid": uid]).tag() == key.tagID(of: .uid([0x04, 0xa1, 0xb2, 0xc3])))
+            #expect(try arguments(["uid": uid]).tag().id(.exact) == key.tagID(of: .uid([0x04, 0xa1, 0xb2, 0xc3])))
         }
-        #expect(try arguments(["new-sun": "04"]).tag(prefix: "new-") == key.tagID(of: .sun([0x04])))
+        #expect(try arguments(["new-sun": "04"]).tag(prefix: "new-").id(.exact) == key.tagID(of: .sun([0x04])))
     }
 
     @Test(

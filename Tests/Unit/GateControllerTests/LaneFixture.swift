@@ -38,7 +38,8 @@ struct LaneFixture {
         version: Int64, policy: String = "{}", hall: String = "Hall", gate: String = "Hall north",
         expiresS: Int64? = nil,
         lists scanner: String? = "gate-7", without missing: Person? = nil, days: ClosedRange<Int64>? = nil,
-        createdS: Int64 = LaneFixture.day, crowd: Int64 = 0, isOpenToAll: Bool = false
+        createdS: Int64 = LaneFixture.day, crowd: Int64 = 0, isOpenToAll: Bool = false, code: CodeText? = nil,
+        codeCase: CodeCase = .exact
     ) throws {
         let name = SnapshotFileName.of(version)
         let writer = try SnapshotWriter(path: data + "/snapshots/" + name)
@@ -51,13 +52,18 @@ struct LaneFixture {
                     attendee: Int64(person.rawValue))
             )
         }
+        let coded = code.map { code in
+            (key.with(codeCase).tagID(of: .code(code)), Attendee(status: .active, pass: 1, attendee: 99))
+        }
         let others = (0..<crowd).map {
             (
                 TagID(rawValue: Int64.min + $0 * (Int64.max / max(1, crowd))),
                 Attendee(status: .active, pass: 1, attendee: 100 + $0)
             )
         }
-        for (tag, attendee) in (rows + others).sorted(by: { $0.0 < $1.0 }) { try writer.add(tag, attendee) }
+        for (tag, attendee) in (rows + others + [coded].compactMap(\.self)).sorted(by: { $0.0 < $1.0 }) {
+            try writer.add(tag, attendee)
+        }
         // Each day starts at 04:00.
         for day in days.map(Array.init) ?? [] {
             let starts = LaneFixture.day + day * 86_400 + 4 * 3_600
@@ -77,7 +83,7 @@ struct LaneFixture {
         try writer.addScanner("spare", gate: nil)
         try writer.finish(
             event: "Test", version: version, createdS: createdS,
-            expiresS: expiresS ?? LaneFixture.day + 10 * 365 * 86_400)
+            expiresS: expiresS ?? LaneFixture.day + 10 * 365 * 86_400, codeCase: codeCase)
         try Files.writeAtomically(Array((name + "\n").utf8), to: data + "/snapshots/current")
     }
 

@@ -1,3 +1,4 @@
+import ScanModel
 import TestSupport
 import Testing
 
@@ -6,7 +7,7 @@ import Testing
 struct CodeLinesTests {
     private static func codes(_ pieces: [[UInt8]]) -> [String] {
         var lines = CodeLines()
-        return pieces.flatMap { lines.take($0, nowMs: 0) }
+        return pieces.flatMap { lines.take($0, nowMs: 0) }.map(\.text)
     }
 
     private static func codes(_ text: String) -> [String] { codes([Array(text.utf8)]) }
@@ -14,8 +15,28 @@ struct CodeLinesTests {
     @Test func eachLineIsOneCode() {
         #expect(Self.codes("A1\nB2\r\nC3\rD4") == ["A1", "B2", "C3"])
         #expect(Self.codes("\n\r\n\n") == [])
-        #expect(Self.codes(" A 1 \n") == [" A 1 "], "spaces are part of a code")
+        #expect(Self.codes(" A 1 \n") == ["A 1"], "spaces at the ends are no part of a code")
         #expect(Self.codes("تذكرة-٧\n") == ["تذكرة-٧"])
+    }
+
+    @Test(arguments: [
+        "\u{2}TICKET-1\u{3}", "\u{2}TICKET-1\u{3}\r\n", "\u{2}TICKET-1\r\n\u{3}", "TICKET-1\t\r", "]Q1TICKET-1\r",
+        "]C1TICKET-1\r\n", "\\000026TICKET-1\n", "]Q2\\000003TICKET-1\n", "\u{FEFF}TICKET-1\u{A0}\n",
+        "\u{200F}TICKET-1\u{200B}\n", "\tTICKET-1\n",
+    ])
+    func marksOfScannersAreTakenOff(line: String) {
+        var lines = CodeLines()
+        #expect(lines.take(Array((line + line).utf8), nowMs: 0) == ["TICKET-1", "TICKET-1"])
+        // The rest of a frame is no code that could not be read.
+        #expect(lines.take([], nowMs: 10 * CodeLines.pauseMs) == [] && lines.rejected == 0)
+    }
+
+    @Test func invisibleCharacterWithinCodeIsNoise() {
+        for invisible in ["\u{200B}", "\u{A0}", "\u{1D}", "\u{3}", "\u{85}"] {
+            var lines = CodeLines()
+            #expect(lines.take(Array("AB\(invisible)C\nD\n".utf8), nowMs: 0) == ["D"])
+            #expect(lines.rejected == 1)
+        }
     }
 
     @Test func splitReadsGiveTheSameCodes() {
@@ -27,8 +48,9 @@ struct CodeLinesTests {
     }
 
     @Test func tooLongLinesAreDropped() {
-        let longest = String(repeating: "x", count: CodeLines.limitBytes)
+        let longest = String(repeating: "x", count: CodeText.limitBytes)
         #expect(Self.codes(longest + "\nA\n") == [longest, "A"])
+        #expect(Self.codes("\u{2}]Q1\\000026\(longest)\t\u{3}\r\nA\n") == [longest, "A"])
         #expect(Self.codes(longest + "x\nA\n") == ["A"])
         #expect(Self.codes(String(repeating: "x", count: 1 << 20) + "\nA\n") == ["A"])
     }
@@ -64,8 +86,8 @@ struct CodeLinesTests {
                 Int.random(in: 0..<4, using: &random) == 0 ? UInt8.random(in: 0...255, using: &random) : 0x41
             }
             for code in lines.take(bytes, nowMs: Int64(round)) {
-                #expect((1...CodeLines.limitBytes).contains(code.utf8.count))
-                #expect(!code.unicodeScalars.contains { $0.value < 0x20 || $0.value == 0x7F })
+                #expect((1...CodeText.limitBytes).contains(code.text.utf8.count))
+                #expect(!code.text.unicodeScalars.contains { $0.value < 0x20 || $0.value == 0x7F })
             }
         }
     }

@@ -41,8 +41,8 @@ struct CodeReaderTests {
         var refused: [ReaderEvent] { refusals.withLock { $0 } }
         var codes: [String] {
             all.compactMap { event in
-                guard case .tap(let tap) = event, case .code(let text) = tap.identity else { return nil }
-                return text
+                guard case .tap(let tap) = event, case .code(let code) = tap.identity else { return nil }
+                return code.text
             }
         }
         /// The events `back` (`true`) and `lost` (`false`), in order.

@@ -36,5 +36,5 @@ final class ListFiles {
         return found
     }
 
-    func tag(_ code: String) -> TagID { key.tagID(of: .code(code)) }
+    func tag(_ code: CodeText) -> TagID { key.tagID(of: .code(code)) }
 }

@@ -4,8 +4,8 @@ import ErrorModel
 ///
 /// Spreadsheets turn such texts into numbers, or mark them so that they stay texts.
 enum SpreadsheetText {
-    /// Returns the text of a cell without the marks that a spreadsheet adds to it, and without blanks and invisible
-    /// characters at its ends.
+    /// Returns the text of a cell without the marks of a spreadsheet, and without blanks and invisible characters at its
+    /// ends.
     ///
     /// - Returns: an empty text for a cell of such characters alone.
     /// - Throws: `CellError` for a number in exponent form: the spreadsheet has rounded it.
@@ -13,8 +13,8 @@ enum SpreadsheetText {
         let text = unmarked(cell)
         guard !isExponentForm(text) else {
             throw CellError(
-                "is a number that a spreadsheet has rounded: use the file from before it was opened there, or format "
-                    + "the column as text before the values are entered")
+                "was rounded by a spreadsheet: use the file from before it was opened there, or format the column as "
+                    + "text and enter the values again")
         }
         return text
     }

@@ -1,3 +1,4 @@
+import ErrorModel
 package import RegistrationLists
 
 /// The options of an import.
@@ -94,7 +95,7 @@ extension ImportSummary: CustomStringConvertible {
                 + (tagsRestored > 0 ? ", \(tagsRestored) active again" : ""),
             "passes: \(passesMade) created, \(passesChanged) changed",
         ]
-        if !zonesMade.isEmpty { parts.append("zones created: " + zonesMade.joined(separator: ", ")) }
+        if !zonesMade.isEmpty { parts.append("zones created: " + zonesMade.map(\.visible).joined(separator: ", ")) }
         if uids.total > 0 { parts.append(uids.description) }
         let line = (isDryRun ? "dry run, nothing stored: " : "") + parts.joined(separator: "; ")
         return ([line] + warnings.map { "warning: \($0)" }).joined(separator: "\n")

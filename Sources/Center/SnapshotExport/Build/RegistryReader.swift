@@ -24,6 +24,15 @@ struct RegistryReader {
         return rows.rowCount == 0 ? nil : rows.text(0, 0)
     }
 
+    /// Returns the event's rule for codes.
+    func codeCase() throws -> CodeCase {
+        let text = try connection.query("SELECT coalesce(max(code_case), 'exact') FROM tapline.event").text(0, 0)
+        guard let codeCase = CodeCase(rawValue: text) else {
+            throw SnapshotExportError.invalidContent("event: unknown code_case '\(text)'")
+        }
+        return codeCase
+    }
+
     /// A snapshot that was published from this database. Times in seconds since 1970.
     struct Published {
         let version, attendees, createdS, expiresS: Int64

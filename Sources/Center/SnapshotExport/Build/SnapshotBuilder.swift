@@ -45,7 +45,7 @@ struct SnapshotBuilder {
         manifest.content = content
         if let freshSinceS = settings.freshSinceS, let published,
             !published.isDue(freshSinceS: freshSinceS, nowS: manifest.created), published.event == manifest.event,
-            published.content == content
+            published.content == content, folder.codeCase(of: published) == list.codeCase
         {
             folder.removeUnfinished()
             return .upToDate(published)
@@ -57,11 +57,12 @@ struct SnapshotBuilder {
                 size: 0, sha256: "", content: content, attendees: manifest.attendees)
         }
         try list.writer.finish(
-            event: manifest.event, version: manifest.version, createdS: manifest.created, expiresS: manifest.expires)
+            event: manifest.event, version: manifest.version, createdS: manifest.created, expiresS: manifest.expires,
+            codeCase: list.codeCase)
         manifest.size = Int64(Files.status(folder.building)?.size ?? 0)
         manifest.sha256 = try Files.sha256Hex(folder.building)
         guard other.map({ $0.sha256 == manifest.sha256 }) ?? true else {
-            // The other file was made by another program version, or before the event was renamed. A version must
+            // The other file was made by another program version, or before a property of the event changed. A version must
             // identify one file, so a new version is made.
             folder.removeUnfinished()
             return try build(connection, mayJoin: false)
@@ -88,6 +89,7 @@ struct SnapshotBuilder {
         /// Has everything except the tags.
         let writer: SnapshotWriter
         var tags: SortedTags
+        let codeCase: CodeCase
         /// The last snapshot in the database.
         let last: RegistryReader.Published?
     }
@@ -109,7 +111,8 @@ struct SnapshotBuilder {
         let manifest = Manifest(
             event: event, version: version, created: now, expires: now + settings.expiresInS, size: 0, sha256: "",
             content: "", attendees: tags.count)
-        return List(manifest: manifest, writer: writer, tags: tags, last: published.last)
+        return List(
+            manifest: manifest, writer: writer, tags: tags, codeCase: try registry.codeCase(), last: published.last)
     }
 
     private func eventName(_ inDatabase: String?) throws(SnapshotExportError) -> String {

@@ -1,6 +1,7 @@
 import FileSystem
 import LinuxSystem
 import Minisign
+import ScanModel
 import Snapshots
 
 /// The folder that scanners download from.
@@ -76,6 +77,10 @@ struct PublishedFolder {
         else { return nil }
         return (manifest.version, Int64(active))
     }
+
+    /// Returns the rule for codes in the published file, which its content hash does not cover; `nil` if the file cannot
+    /// be read.
+    func codeCase(of manifest: Manifest) -> CodeCase? { (try? Snapshot(path: path + "/" + manifest.file))?.codeCase }
 
     /// Removes the files that an interrupted export left.
     func removeUnfinished() {

@@ -52,13 +52,13 @@ extension Center {
         options.allowShrink = arguments.has("allow-shrink")
         let (sources, passes) = (try sources(of: arguments), arguments["passes"])
         return { [options] in
-            let list = try sources?.open()
             let line = ProgressLine()
             let done = try withRegistry(url, statementTimeoutMs: statementTimeoutMs) { registry, _ in
                 defer { line?.clear() }
                 let passes = try passes.map { path in
                     try naming(path) { try registry.withTimeExamples { try PassCSV(path) } }
                 }
+                let list = try sources?.open(registry.codeCase())
                 return try naming(sources?.name ?? "") {
                     try registry.import(list, passes: passes, options) { line?.show($0.description) }
                 }
@@ -70,7 +70,8 @@ extension Center {
     /// The list to import. It is opened when the work begins.
     private struct Sources: Sendable {
         let name: String
-        let open: @Sendable () throws -> any RegistrationSource
+        /// Receives the event's rule for codes.
+        let open: @Sendable (CodeCase) throws -> any RegistrationSource
     }
 
     /// - Returns: `nil` if only passes are imported.
@@ -93,13 +94,17 @@ extension Center {
                 key: arguments.has("event-key-file") ? try arguments.eventKey() : nil)
             identities.format = try arguments.choice("uid-format", UIDFormat.self) ?? .hex
             identities.uidLengths = try uidLengths(arguments, identities.format)
-            return Sources(name: path) { [identities] in RegistrationCSV(path, identities) }
+            return Sources(name: path) { [identities] codeCase in
+                var identities = identities
+                identities.key?.codeCase = codeCase
+                return RegistrationCSV(path, identities)
+            }
         case .pretix:
             let key = try arguments.eventKey()
-            return Sources(name: paths.joined(separator: ", ")) { try PretixExport(paths, key: key) }
+            return Sources(name: paths.joined(separator: ", ")) { try PretixExport(paths, key: key.with($0)) }
         case .eventbrite:
             let key = try arguments.eventKey()
-            return Sources(name: path) { EventbriteCSV(path, key: key) }
+            return Sources(name: path) { EventbriteCSV(path, key: key.with($0)) }
         }
     }
 

@@ -1,4 +1,5 @@
 import CLI
+import ErrorModel
 import Ingest
 import Postgres
 import Registry
@@ -19,7 +20,7 @@ extension Center {
             let report = try withRegistry(url) { _, connection in
                 // Invalid files are reported immediately; with JSON output, in the log.
                 var load = BatchLoad(try IngestStore(connection, relayUsers: [])) { line in
-                    if isJSON { Log("load").warning("file not stored", [.detail: line]) } else { print(line) }
+                    if isJSON { Log("load").warning("file not stored", [.detail: line]) } else { print(line.visible) }
                 }
                 // Also after an error, for example a lost connection: the files before it are stored.
                 defer { print(isJSON ? (try? json(load.report)) ?? "" : text(load.report)) }

@@ -1,4 +1,5 @@
 import CLI
+import ErrorModel
 import RegistrationLists
 import Registry
 import ScanModel
@@ -14,8 +15,11 @@ extension Center {
         let (url, tag) = (try database(arguments), try arguments.tag())
         let status = try arguments.choice("status", TagStatus.self) ?? .lost
         return {
-            let name = try withRegistry(url) { try $0.setTag(tag, status) }
-            print("tag \(tag.rawValue) of \(name) is \(status.rawValue)")
+            let (id, name) = try withRegistry(url) { registry in
+                let id = tag.id(try registry.codeCase())
+                return (id, try registry.setTag(id, status))
+            }
+            print("tag \(id.rawValue) of \(name.visible) is \(status.rawValue)")
         }
     }
 
@@ -24,10 +28,14 @@ extension Center {
         options: [databaseURL, .eventKeyFile] + Option.tag("the lost tag") + Option.tag(prefix: "new-", "the new tag")
     ) { arguments in
         let (url, old, new) = (try database(arguments), try arguments.tag(), try arguments.tag(prefix: "new-"))
-        guard old != new else { throw ProgramError.usage("the new tag is the old tag") }
+        guard old.id(.exact) != new.id(.exact) else { throw ProgramError.usage("the new tag is the old tag") }
         return {
-            let name = try withRegistry(url) { try $0.replaceTag(old, by: new) }
-            print("\(name) now has tag \(new.rawValue); tag \(old.rawValue) is lost")
+            let (lost, given, name) = try withRegistry(url) { registry in
+                let codeCase = try registry.codeCase()
+                let (lost, given) = (old.id(codeCase), new.id(codeCase))
+                return (lost, given, try registry.replaceTag(lost, by: given))
+            }
+            print("\(name.visible) now has tag \(given.rawValue); tag \(lost.rawValue) is lost")
         }
     }
 }

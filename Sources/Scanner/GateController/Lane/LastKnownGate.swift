@@ -20,13 +20,16 @@ struct LastKnownGate: Codable, Hashable {
     var fromZoneName: String?
     /// JSON, as in the snapshot.
     var policy: String
+    /// The event's rule for codes; `nil` in files of older programs.
+    var codeCase: String?
 
-    init(_ gate: Gate, scanner: ScannerID, wanted: String?, zones: [Int64: Zone]) {
+    init(_ gate: Gate, scanner: ScannerID, wanted: String?, zones: [Int64: Zone], codeCase: CodeCase) {
         self.scanner = scanner.text
         self.wanted = wanted
         id = gate.id
         name = gate.name
         policy = gate.policy.json
+        self.codeCase = codeCase.rawValue
         zone = gate.zone
         zoneName = zones[gate.zone]?.name
         fromZone = gate.fromZone
@@ -34,7 +37,7 @@ struct LastKnownGate: Codable, Hashable {
     }
 
     private enum CodingKeys: String, CodingKey {
-        case scanner, id, name, zone, zoneName, fromZone, fromZoneName, policy
+        case scanner, id, name, zone, zoneName, fromZone, fromZoneName, policy, codeCase
         case wanted = "asked"
     }
 

@@ -54,6 +54,12 @@ final class SnapshotBinding {
 
     // MARK: Look up
 
+    /// Computes the tag ID of an identity by the event's rule for codes, which the snapshot carries.
+    func tagID(of identity: TagIdentity) -> TagID {
+        let codeCase = snapshot?.codeCase ?? lastKnown?.codeCase.flatMap { CodeCase(rawValue: $0) } ?? .exact
+        return settings.key.with(codeCase).tagID(of: identity)
+    }
+
     /// Looks up the tag. A read error makes the snapshot unusable for this tap and starts a reload.
     ///
     /// - Returns: the person of the tag, `nil` if the tag is unknown; and whether the snapshot was readable.
@@ -134,7 +140,8 @@ final class SnapshotBinding {
 
     private func saveLastKnown(_ snapshot: Snapshot) {
         let next = choice.gate.map {
-            LastKnownGate($0, scanner: settings.scanner, wanted: wantedName, zones: snapshot.zones)
+            LastKnownGate(
+                $0, scanner: settings.scanner, wanted: wantedName, zones: snapshot.zones, codeCase: snapshot.codeCase)
         }
         guard next != lastKnown else { return }
         lastKnown = next

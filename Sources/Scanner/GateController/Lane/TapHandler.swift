@@ -44,7 +44,7 @@ final class TapHandler {
     ///   - index: the reader, in the order of `Lane.Settings.readers`.
     ///   - arrival: the arrival of the tap; `nil` for a line of standard input, which arrives now.
     func handle(_ tap: Tap, reader index: Int, arrival: TimestampedEvent? = nil) {
-        let tag = settings.key.tagID(of: tap.identity)
+        let tag = binding.tagID(of: tap.identity)
         let nowMs = clock.nowMs
         let atMs = tap.atMs ?? arrival?.atMs ?? nowMs
         if let last = memory.repeatedVerdict(tag, tap, atMs: atMs, windowMs: debounceMs(index)) {

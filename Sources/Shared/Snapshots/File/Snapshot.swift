@@ -22,6 +22,8 @@ package final class Snapshot {
     package let createdS: Int64
     /// Seconds since 1970.
     package let expiresS: Int64
+    /// The event's rule for codes, which the tag IDs of codes were made with.
+    package let codeCase: CodeCase
     /// By pass ID.
     package let passes: [Int64: Pass]
     /// By zone ID.
@@ -57,6 +59,7 @@ package final class Snapshot {
         event = try rows.meta("event")
         createdS = try rows.metaNumber("created")
         expiresS = try rows.metaNumber("expires")
+        codeCase = try rows.codeCase()
         passes = try rows.passes()
         zones = try rows.zones()
         zoneTree = ZoneTree(zones)

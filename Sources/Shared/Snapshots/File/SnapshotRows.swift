@@ -1,4 +1,5 @@
 import SQLite
+import ScanModel
 
 /// Reads the small tables of a snapshot, each of a few hundred rows at most.
 struct SnapshotRows {
@@ -10,6 +11,15 @@ struct SnapshotRows {
             throw SnapshotError(path: path, detail: "meta has no \(key)")
         }
         return value
+    }
+
+    /// The event's rule for codes. Snapshots of older programs lack the row, and their codes are exact.
+    func codeCase() throws -> CodeCase {
+        guard let text = try database.text("SELECT value FROM meta WHERE key = 'code_case'") else { return .exact }
+        guard let codeCase = CodeCase(rawValue: text) else {
+            throw SnapshotError(path: path, detail: "meta code_case is '\(text)', which this program does not know")
+        }
+        return codeCase
     }
 
     func metaNumber(_ key: String) throws -> Int64 {

@@ -28,6 +28,7 @@ package struct SnapshotSummary: Sendable {
             ("event", .text(snapshot.event)), ("version", .number(snapshot.version)),
             ("created", .text(UTCTime.text(microseconds: snapshot.createdS * 1_000_000))),
             ("expires", .text(UTCTime.text(microseconds: snapshot.expiresS * 1_000_000))),
+            ("code_case", .text(snapshot.codeCase.rawValue)),
             ("tags", .number(Int64(try snapshot.count()))), ("active", .number(byStatus[.active] ?? 0)),
             ("blocked", .number(byStatus[.blocked] ?? 0)), ("lost", .number(byStatus[.lost] ?? 0)),
             ("void", .number(byStatus[.void] ?? 0)), ("attendees", .number(Int64(people.count))),

@@ -1,0 +1,45 @@
+import Postgres
+import RegistrationLists
+import Runtime
+import ScanModel
+import SnapshotInstall
+import Snapshots
+import TestSupport
+import Testing
+
+@testable import Minisign
+@testable import Registry
+@testable import SnapshotExport
+
+/// The event's rule for the case of letters in codes, from the event to the snapshot.
+@Suite struct CodeCaseTests {
+    @Test func ruleIsStoredAndTagsOfTheFormerRuleAreCounted() throws {
+        let world = try RegistryFixture()
+        #expect(throws: RegistryError.eventNameMissing) { try world.registry.setCodeCase(.fold) }
+        try world.registry.setEvent(name: "Fair", timeZone: nil, dayStart: nil)
+        #expect(try world.registry.codeCase() == .exact)
+        try world.import("code,name\nABC,A\n")
+        #expect(try world.registry.setCodeCase(.fold) == 1)
+        #expect(try world.registry.codeCase() == .fold)
+        #expect(try world.registry.setCodeCase(.fold) == 0, "the rule is unchanged")
+        // The tag IDs by the new rule are those of a new import.
+        let identities = RegistrationCSV.Identities(key: world.key.with(.fold))
+        let list = RegistrationCSV(try world.write("code,name\nABC,A\n"), identities)
+        #expect(throws: ImportRejected.self) { try world.import("code,name\nABC,A\nabc,A\n") }
+        #expect(try world.registry.import(list).tagsAdded == 1)
+    }
+
+    @Test func snapshotCarriesRuleAndIsMadeAgainWhenItChanges() throws {
+        let fair = try ExportFixture()
+        let service = SnapshotService(databaseURL: fair.database.url, fair.settings, schedule: nil)
+        let first = try service.export(freshSinceS: 0)
+        #expect(try fair.open(first.manifest).codeCase == .exact)
+        #expect(try !service.export(freshSinceS: 0).isNew)
+        try fair.connection.execute("UPDATE tapline.event SET code_case = 'fold'")
+        let second = try service.export(freshSinceS: 0)
+        #expect(second.isNew && second.manifest.content == first.manifest.content)
+        #expect(try fair.open(second.manifest).codeCase == .fold)
+        #expect(try fair.check() == second.manifest)
+        #expect(second.manifest.deltas?.map(\.from) == [first.manifest.version], "a delta carries the rule")
+    }
+}
