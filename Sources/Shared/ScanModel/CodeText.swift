@@ -109,7 +109,8 @@ package enum CodeTextError: Error, Hashable, Sendable, CustomStringConvertible {
     package var description: String {
         switch self {
         case .empty: "is empty, apart from blanks and the marks of scanners"
-        case .tooLong(let bytes): "has \(bytes) bytes, but at most \(CodeText.limitBytes) are allowed: readers reject it"
+        case .tooLong(let bytes):
+            "has \(bytes) bytes, but at most \(CodeText.limitBytes) are allowed: readers reject it"
         case .invisible(let scalar):
             "holds the invisible character \(scalar.codePoint), which readers reject: remove it from the code"
         }

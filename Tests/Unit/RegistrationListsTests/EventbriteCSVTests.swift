@@ -71,7 +71,8 @@ import Testing
         let expected = [
             "line 3: there is no pass 'Balcony'", "line 4: Attendee Status 'Dancing' is not one of attending, ",
             "line 5: 'Barcode #' is empty",
-            "line 6: Barcode # '5.0E+20' was rounded by a spreadsheet", "line 7: 'Attendee #' is empty", "line 8: 'Ticket Type' is empty",
+            "line 6: Barcode # '5.0E+20' was rounded by a spreadsheet",
+            "line 7: 'Attendee #' is empty", "line 8: 'Ticket Type' is empty",
             "line 9: Quantity 3: ",
         ]
         #expect(found.problems.count == expected.count)
