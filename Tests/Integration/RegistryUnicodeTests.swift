@@ -1,6 +1,7 @@
 import Migrations
 import Postgres
 import RegistrationLists
+import ScanModel
 import Schema
 import TestSupport
 import Testing

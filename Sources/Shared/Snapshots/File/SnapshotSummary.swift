@@ -1,5 +1,6 @@
 import FileSystem
 import Runtime
+import ScanModel
 
 /// The facts about a snapshot file that `tapline-snapshot inspect` prints.
 package struct SnapshotSummary: Sendable {
