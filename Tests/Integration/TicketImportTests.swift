@@ -104,7 +104,7 @@ import Testing
 
     private func tags() throws -> [String] {
         try [1, 2].flatMap { id in
-            let tag = world.key.tagID(of: .code(CodeText("secret-\(id)"))).rawValue
+            let tag = try world.key.tagID(of: .code(CodeText("secret-\(id)"))).rawValue
             return try world.rows("SELECT status FROM tapline.tags WHERE tag_id = \(tag)")
         }
     }
