@@ -74,7 +74,8 @@ import Testing
         let hint = "line 3 has the names of the columns. Delete the lines above it"
         #expect(try headerError("Guests of 2026\n\nuid,name,zones\n04A1B2C3,Ann,Main\n").contains(hint))
         #expect(try headerError("Guests, of 2026\n\nuid;name;zones\n04A1B2C3;Ann;Main\n").contains(hint))
-        let report = "Attendee Summary\n\nOrder #,First Name,Last Name,Ticket Type,Attendee #,Barcode #,Attendee Status\n"
+        let report =
+            "Attendee Summary\n\nOrder #,First Name,Last Name,Ticket Type,Attendee #,Barcode #,Attendee Status\n"
         let eventbrite = EventbriteCSV(try files.write(report), key: files.key)
         let error = try #require(throws: RowError.self) { try files.read(eventbrite) }
         #expect(error.description == "line 1: this is not the header: \(hint)")
@@ -91,14 +92,17 @@ import Testing
         let found = try read("uid,name,zones\n04A1B2C3,Ann,Main؛ Lobby；Hall;Yard\n")
         #expect(found.rows.map(\.access) == [.zones(["Hall", "Lobby", "Main", "Yard"], from: nil, until: nil)])
         let passes = try files.write("name,zone\nCrew,Main؛Lobby\n", "passes.csv")
-        #expect(try #require(throws: ImportRejected.self) { try PassCSV(passes) }.description.contains("one zone per row"))
+        let rejected = try #require(throws: ImportRejected.self) { try PassCSV(passes) }
+        #expect(rejected.description.contains("one zone per row"))
     }
 
     @Test func yearsOutsideTwoCenturiesAreRefused() throws {
         func problem(_ time: String) throws -> String? {
             try read("uid,name,zones,valid_until\n04A1B2C3,Ann,Main,\(time)\n").problems.first
         }
-        for time in ["1999-12-31T23:59:59Z", "2200-01-01T00:00:00Z", "0026-05-06T08:00:00Z", "2000-01-01T00:00:00+04:00"] {
+        for time in [
+            "1999-12-31T23:59:59Z", "2200-01-01T00:00:00Z", "0026-05-06T08:00:00Z", "2000-01-01T00:00:00+04:00",
+        ] {
             #expect(
                 try problem(time) == "line 2: valid_until '\(time)' is not in the years 2000 to 2199", "\(time)")
         }
@@ -127,7 +131,8 @@ import Testing
             ("'+49", "+49"), ("'\tx", "\tx"), ("' =x", " =x"), ("'t Hooft", "'t Hooft"), ("''t Hooft", "''t Hooft"),
             ("'", "'"), ("''", "''"), ("'＝x", "＝x"), ("'Ann", "'Ann"),
         ] { #expect(FormulaMark.unmarked(cell) == text, "\(cell)") }
-        let found = try read("uid,name,category,external_ref,pass\n04A1B2C3,'=Ann,'-,'-2,'=Crew\n04A1B2C4,Ben,,'+4,'-\n")
+        let found = try read(
+            "uid,name,category,external_ref,pass\n04A1B2C3,'=Ann,'-,'-2,'=Crew\n04A1B2C4,Ben,,'+4,'-\n")
         #expect(found.problems.isEmpty && found.rows.map(\.name) == ["=Ann", "Ben"])
         #expect(found.rows.map(\.category) == ["-", nil] && found.rows.map(\.externalRef) == ["-2", "+4"])
         #expect(found.rows.map(\.access) == [.passes([.init(pass: "=Crew")]), .passes([.init(pass: "-")])])

@@ -24,7 +24,8 @@ import Testing
 
     @Test func numbersBelow24BitsGiveWarning() throws {
         for format in [UIDFormat.decimal, .decimalReversed] {
-            #expect(try summary(["1234567", "16777215", "0000000042"], format).warnings.first?.contains("Wiegand") == true)
+            let warnings = try summary(["1234567", "16777215", "0000000042"], format).warnings
+            #expect(warnings.count == 1 && warnings[0].contains("Wiegand"))
             #expect(try summary(["1234567", "16777216"], format).warnings.isEmpty)
         }
         #expect(try summary(["00A1B2C3", "0012B2C3"]).warnings.first?.contains("Wiegand") == true)

@@ -96,7 +96,8 @@ extension CSVReader {
             if names(record) >= leastNames {
                 throw RowError(
                     line: line,
-                    "this is not the header: line \(record.line) has the names of the columns. Delete the lines above it")
+                    "this is not the header: line \(record.line) has the names of the columns. Delete the lines above it"
+                )
             }
             guard records < CSVReader.headerSearchRecords else { throw error }
             var next = self

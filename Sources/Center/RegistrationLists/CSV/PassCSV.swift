@@ -50,10 +50,8 @@ package struct PassCSV: Sendable {
         var rejected = ImportRejected()
         do {
             let (builder, _) = try CSVReader.readRows(
-                file: path, columns: Column.names.keys, header: { Builder(columns: try Self.header($0)) }
-            ) { item in
-                if case .problem(let problem) = item { rejected.add(problem) }
-            }
+                file: path, columns: Column.names.keys, header: { Builder(columns: try Self.header($0)) },
+                { item in if case .problem(let problem) = item { rejected.add(problem) } })
             guard rejected.isEmpty else { throw rejected }
             columns = builder.columns.known
             entries = builder.entries

@@ -151,7 +151,10 @@ struct RegistrationCSVRows: CSVRowDecoder {
             return .passes([.init(pass: pass)])
         }
         guard let zones else { throw RowError(line: line, "valid_from or valid_until without zones") }
-        let names = Set(zones.split(whereSeparator: RegistrationRow.isListSeparator).map { String($0).trimmed }.filter { !$0.isEmpty })
+        let names = Set(
+            zones.split(whereSeparator: RegistrationRow.isListSeparator).map { String($0).trimmed }.filter {
+                !$0.isEmpty
+            })
         guard !names.isEmpty else { throw RowError(line: line, "zones '\(zones)' contains no zone name") }
         for name in names { try RegistrationRow.checkLength(name, "zones", line) }
         return .zones(names.sorted(), from: from, until: until)
