@@ -7,7 +7,7 @@ package struct CellError: Error, Sendable, CustomStringConvertible {
     /// The cause, without name and text of the cell.
     package let description: String
     /// What corrects the error; `nil` if only another text in the cell does.
-    let remedy: RowError.Remedy?
+    package let remedy: RowError.Remedy?
 
     init(_ description: String, _ remedy: RowError.Remedy? = nil) {
         self.description = description

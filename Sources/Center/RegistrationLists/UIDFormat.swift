@@ -57,9 +57,11 @@ package enum UIDFormat: String, CaseIterable, Sendable {
 
     /// Checks that a UID identifies one chip.
     ///
-    /// - Parameter bytes: in the order in which the chip sends them.
+    /// - Parameters:
+    ///   - bytes: in the order in which the chip sends them.
+    ///   - lengths: the permitted lengths in bytes.
     /// - Throws: `CellError` for a length that is not permitted, a part of a UID, and a random UID.
-    static func check(_ bytes: [UInt8], _ lengths: Set<Int> = ChipUID.lengths) throws(CellError) {
+    package static func check(_ bytes: [UInt8], _ lengths: Set<Int> = ChipUID.lengths) throws(CellError) {
         if let problem = ChipUID.problem(bytes) { throw CellError(problem) }
         guard !lengths.contains(bytes.count) else { return }
         let count = "has \(bytes.count) byte\(bytes.count == 1 ? "" : "s"), but "

@@ -109,7 +109,7 @@ extension Center {
     }
 
     /// - Throws: `ProgramError.configuration` for a length that a UID in this format cannot have.
-    private static func uidLengths(_ arguments: Arguments, _ format: UIDFormat) throws -> Set<Int> {
+    static func uidLengths(_ arguments: Arguments, _ format: UIDFormat) throws -> Set<Int> {
         guard let text = arguments["uid-bytes"] else { return ChipUID.lengths }
         let allowed =
             switch format {
