@@ -195,7 +195,7 @@ import Testing
                 Self.order("D", Self.position(4, "D", 1, secret: String(repeating: "s", count: 257)))))
         #expect(
             secrets.problems.count == 2 && secrets.problems[0].contains("no secret")
-                && secrets.problems[1].contains("256 bytes"))
+                && secrets.problems[1].contains("at most 256"))
     }
 
     @Test func invalidAnswerIsRejectedWithPath() throws {
