@@ -172,8 +172,9 @@ struct ListImport {
                 "the files do not say how many entries the whole list has, so a missing part is not noticed: "
                     + "its attendees become void")
         }
-        if report.uids.total > 0 { rejected.notes.append(report.uids.description) }
-        rejected.notes += summary.warnings.map { "warning: \($0)" }
+        if report.uids.counts.count > 1 || rejected.has(.uidLengths) {
+            rejected.notes.append(report.uids.description)
+        }
     }
 
     /// Brings the texts into the Unicode form of the stored ones, so that they can be compared.
