@@ -134,6 +134,28 @@ import Testing
         #expect(try JSONOutput.line(wiegand).contains(#""warnings":["every UID is a number"#))
     }
 
+    @Test func cutListIsRefusedIfItVoidsMissing() throws {
+        let list = "uid,name,external_ref,category\n01,Ann,R-1,vip\n02,Ben,R-2"
+        let error = try #require(throws: RegistrationListError.self) {
+            try world.import(list) { $0.voidMissing = true }
+        }
+        #expect(error.description.contains("the list is incomplete") && error.description.contains("(line 3) is short"))
+        #expect(try world.rows("SELECT count(*) FROM tapline.attendees") == ["0"])
+        #expect(try world.import(list).warnings.contains { $0.contains("is the file complete?") })
+        #expect(try world.import(list + "\n") { $0.voidMissing = true }.unchanged == 2)
+        let orders = #"[{"code": "A", "status": "p", "positions": []}]"#
+        let paths = [
+            try world.write(orders, "orders.json"),
+            try world.write(
+                #"[{"id": 1, "order": "A", "positionid": 1, "item": 1, "secret": "s", "canceled": true}]"#, "list.json"),
+            try world.write(#"[{"id": 1, "name": "Festival", "admission": true}]"#, "items.json"),
+        ]
+        var options = ImportOptions()
+        options.voidMissing = true
+        let uncounted = try world.registry.import(PretixExport(paths, key: world.key), options)
+        #expect(uncounted.warnings.count == 1 && uncounted.warnings[0].contains("do not say how many entries"))
+    }
+
     @Test func correctedNameIsStoredAsMessageSays() throws {
         try world.import("uid,name\n04A1B2C3,Jose Nunez\n")
         let refused = try world.refused("uid,name\n04A1B2C3,José Núñez\n")

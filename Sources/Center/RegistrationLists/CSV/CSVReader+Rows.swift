@@ -2,7 +2,8 @@
 struct CSVNotes {
     private var shortRows = 0
     private var firstShortLine = 0
-    private var cutLine: Int?
+    /// The line of the last row, if the file seems to end within it.
+    private(set) var cutLine: Int?
 
     fileprivate mutating func add(_ record: CSVReader.Record, columnCount: Int) {
         guard record.count < columnCount else { return }

@@ -67,6 +67,7 @@ package struct EventbriteCSV: RegistrationSource {
             header: { Rows(columns: try Self.header($0), key: key, passes: passes) },
             each)
         var report = RegistrationReport(fields: RegistrationField.all)
+        report.cutLine = notes.cutLine
         report.warnings = notes.warnings
         return report
     }

@@ -59,6 +59,7 @@ package struct RegistrationCSV: RegistrationSource {
         try rows.uids.check(identities.format)
         var report = RegistrationReport(fields: rows.fields)
         report.uids = rows.uids
+        report.cutLine = notes.cutLine
         report.warnings = rows.uids.warnings + notes.warnings
         return report
     }
