@@ -223,7 +223,7 @@ def test_impossible_uids_and_incomplete_lists_are_rejected(system):
         system.tapline_center(*replace, code=64)
     name = f"=HYPERLINK({number})"
     table.write_text(f"UID,Name,external_ref\nAB{number:04X},{name},-{number}\n")
-    assert "have 3 bytes" in system.tapline_center(*load, "--uid-bytes", "3,4", table).stdout
+    assert "1 has 3 bytes" in system.tapline_center(*load, "--uid-bytes", "3,4", table).stdout
     system.tapline_center("export", "--out", out)
     assert f"'-{number},'{name}," in out.read_text()
     assert " 0 added, 0 changed" in system.tapline_center(*load, out).stdout

@@ -99,7 +99,8 @@ package struct UIDSummary: Sendable, Hashable, CustomStringConvertible {
         let total = total
         guard total > 0 else { return "" }
         let parts = counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { length, count in
-            (count == total ? "all \(total) have" : "\(count) of \(total) \(count == 1 ? "has" : "have")")
+            (total == 1 ? "1" : count == total ? "all \(total)" : "\(count) of \(total)")
+                + (count == 1 ? " has" : " have")
                 + " \(length) byte\(length == 1 ? "" : "s")"
         }
         return "UIDs: " + parts.joined(separator: ", ")

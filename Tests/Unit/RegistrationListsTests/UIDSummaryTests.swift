@@ -17,6 +17,7 @@ import Testing
     @Test func lengthsAreCounted() throws {
         #expect(try summary([]).description.isEmpty)
         #expect(try summary(["04A1B2C3", "04A1B2C4"]).description == "UIDs: all 2 have 4 bytes")
+        #expect(try summary(["04A1B2C3"]).description == "UIDs: 1 has 4 bytes")
         let mixed = try summary(["04A1B2C3", "A1B2C3", "A1B2C4", "A1B2C5", "AB"])
         #expect(mixed.description == "UIDs: 3 of 5 have 3 bytes, 1 of 5 has 1 byte, 1 of 5 has 4 bytes")
         #expect(mixed.total == 5 && mixed.counts == [1: 1, 3: 3, 4: 1])

@@ -117,12 +117,14 @@ extension Center {
             case .decimal, .decimalReversed: UIDFormat.numberLengths
             }
         let lengths = text.split(separator: ",", omittingEmptySubsequences: false).map { Int($0.filter { $0 != " " }) }
-        guard lengths.allSatisfy({ $0.map(allowed.contains) ?? false }) else {
+        let given = Set(lengths.compactMap(\.self))
+        // The default also permits a length that is written in hexadecimal only.
+        guard given == ChipUID.lengths || lengths.allSatisfy({ $0.map(allowed.contains) ?? false }) else {
             throw ProgramError.configuration(
                 "--uid-bytes \(text): lengths from \(allowed.lowerBound) to \(allowed.upperBound) are required, "
                     + "separated by commas")
         }
-        return Set(lengths.compactMap(\.self))
+        return given
     }
 
     /// Adds the file and the number of invalid rows to a rejected list.
