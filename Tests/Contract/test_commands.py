@@ -254,6 +254,32 @@ def test_import_of_pretix_and_eventbrite_lists(system):
     equal(system.one(owner, tag), "eventbrite:77")
 
 
+def test_impossible_uids_and_incomplete_lists_are_rejected(system):
+    """Also an exported list is no formula for a spreadsheet, and can be imported again."""
+    key = system.folder / "chip-key"
+    key.write_bytes(bytes(range(1, 33)))
+    number = next(system.numbers)
+    table, out = system.folder / "chips.csv", system.folder / "chips-out.csv"
+    load = ("import", "--event-key-file", key)
+    for uid, words in (("AB1C2D", "has 3 bytes"), ("8804C43B", "begins with 88"), ("08A1B2C3", "begins with 08")):
+        table.write_text(f"UID,Name,,\n{uid},Ann,,\n")
+        assert words in system.tapline_center(*load, table, code=1).stderr
+    for uid in ("AB1C2D", "08A1B2C3"):
+        replace = ("tag", "replace", "--uid", "04A1B2C3", "--new-uid", uid, "--event-key-file", key)
+        system.tapline_center(*replace, code=64)
+    name = f"=HYPERLINK({number})"
+    table.write_text(f"UID,Name,external_ref\nAB{number:04X},{name},-{number}\n")
+    assert "1 has 3 bytes" in system.tapline_center(*load, "--uid-bytes", "3,4", table).stdout
+    system.tapline_center("export", "--out", out)
+    assert f"'-{number},'{name}," in out.read_text()
+    assert " 0 added, 0 changed" in system.tapline_center(*load, out).stdout
+    position = {"id": 9, "order": "PAGE", "positionid": 1, "item": 8, "secret": "page"}
+    page = {"count": 2, "next": "https://shop.example/orders/?page=2", "previous": None}
+    orders = system.folder / "page-1.json"
+    orders.write_text(json.dumps({**page, "results": [{"code": "PAGE", "status": "p", "positions": [position]}]}))
+    assert "page 2 is missing" in system.tapline_center(*load, "--format", "pretix", orders, code=1).stderr
+
+
 def test_invalid_import_settings_are_rejected(system):
     key = system.folder / "settings-key"
     key.write_bytes(KEY)

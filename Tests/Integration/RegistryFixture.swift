@@ -28,9 +28,14 @@ final class RegistryFixture {
         return folder.file(name)
     }
 
-    func list(_ csv: String) throws -> RegistrationCSV {
-        RegistrationCSV(try write(csv), RegistrationCSV.Identities(key: key))
+    /// The settings of lists with short UIDs, which are easier to read in tests.
+    var identities: RegistrationCSV.Identities {
+        var identities = RegistrationCSV.Identities(key: key)
+        identities.uidLengths = Set(UIDFormat.lengths)
+        return identities
     }
+
+    func list(_ csv: String) throws -> RegistrationCSV { RegistrationCSV(try write(csv), identities) }
 
     @discardableResult
     func `import`(_ csv: String, _ set: (inout ImportOptions) -> Void = { _ in }) throws -> ImportSummary {

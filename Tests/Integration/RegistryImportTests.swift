@@ -121,7 +121,7 @@ import Testing
             01,Good,Hall,,,,,
             0,Odd hex,Hall,,,,,
             02,,Hall,,,,,
-            03,Few
+            03,Many,,,,,,,more
             04,"Multi
             line",Hall,,,,asleep,
             05,Time,Hall,,yesterday,,,
@@ -171,8 +171,11 @@ import Testing
         try world.import("uid,name,external_ref\n01,Ann,R-1\n02,Ben,\n")
         #expect(
             try world.refused("uid,name,external_ref\n01,Cleo,R-3\n02,Dan,\n") == [
-                "line 2: the tag of Cleo already belongs to Ann (external_ref R-1) in the database",
-                "line 3: the tag of Dan already belongs to Ben in the database",
+                "line 2: the tag of Cleo already belongs to Ann (external_ref R-1) in the database. "
+                    + "If both are one person, give the row external_ref R-1",
+                "line 3: the tag of Dan already belongs to Ben in the database. If both are one person, only an "
+                    + "external_ref can tell: import the row once as Ben with an external_ref, then as Dan with the "
+                    + "same one",
             ])
         #expect(try world.rows("SELECT name FROM tapline.attendees ORDER BY name") == ["Ann", "Ben"])
         try world.import("uid,name\n03,Ben\n04,Ben\n")
@@ -206,7 +209,7 @@ import Testing
                 "1"
             ])
         let path = try world.write("uid,name\n04A1B2C3,Ann\n")
-        (identities.format, identities.uidBytes) = (.hex, 7)
+        (identities.format, identities.uidLengths) = (.hex, [7])
         let refused = try #require(throws: ImportRejected.self) {
             try world.registry.import(RegistrationCSV(path, identities))
         }

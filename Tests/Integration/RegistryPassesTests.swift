@@ -82,7 +82,7 @@ import Testing
                 When,,,Site,tomorrow,
                 Void,,,,2026-05-06T08:00:00Z,
                 Two,,,Site;Hall,,
-                Few,Site
+                Many,,,Site,,,x
                 """)
         }
         #expect(refused.problems.map(\.number) == [3, 4, 6, 7, 8, 9, 10, 11])

@@ -103,7 +103,8 @@ import Testing
             try JSONOutput.line(dry)
                 == #"{"attendees":{"added":1,"changed":2,"unchanged":17,"voided":1},"dry_run":true,"#
                 + #""passes":{"changed":0,"made":2},"rows":20,"skipped":0,"#
-                + #""tags":{"added":2,"lost":1,"restored":0},"zones_made":["Hall","Lobby"]}"#
+                + #""tags":{"added":2,"lost":1,"restored":0},"uid_lengths":{"2":20},"#
+                + #""warnings":["\#(dry.warnings[0])"],"zones_made":["Hall","Lobby"]}"#
         )
         #expect(
             dry.description.hasPrefix(
@@ -119,11 +120,11 @@ import Testing
         try holder.execute("BEGIN; SELECT pg_advisory_xact_lock(\(0x5450_4C4E_0003 as Int64))")
         let url = world.database.url
         let path = try world.write(header + people(1...3))
-        let key = world.key
+        let identities = world.identities
         // A thread: the pool of Swift tasks can be occupied by other tests.
         let waiting = BackgroundTask("import") {
             let connection = try PostgresConnection(url: url, applicationName: "waiting-import")
-            return try RegistryStore(connection).import(RegistrationCSV(path, RegistrationCSV.Identities(key: key)))
+            return try RegistryStore(connection).import(RegistrationCSV(path, identities))
         }
         let other = try world.database.connect()
         let isWaiting =
@@ -156,7 +157,7 @@ import Testing
         let path = try world.write(header + people(4...9))
         try Files.remove(path)
         #expect(throws: SystemError.self) {
-            try world.registry.import(RegistrationCSV(path, RegistrationCSV.Identities(key: world.key)))
+            try world.registry.import(RegistrationCSV(path, world.identities))
         }
         // Storing fails: a trigger rejects the tags.
         try world.connection.execute(

@@ -6,32 +6,42 @@ package import ErrorModel
 package struct CellError: Error, Sendable, CustomStringConvertible {
     /// The cause, without name and text of the cell.
     package let description: String
-    /// Whether the cell names a pass that the registry does not have.
-    let isPassMissing: Bool
+    /// What corrects the error; `nil` if only another text in the cell does.
+    package let remedy: RowError.Remedy?
 
-    init(_ description: String, isPassMissing: Bool = false) {
+    init(_ description: String, _ remedy: RowError.Remedy? = nil) {
         self.description = description
-        self.isPassMissing = isPassMissing
+        self.remedy = remedy
     }
 
     /// The registry has no pass of any of these names.
     static func missingPass(_ names: String...) -> CellError {
         CellError(
             "there is no pass \(names.map { "'\($0)'" }.joined(separator: " or ")): import the passes first",
-            isPassMissing: true)
+            .passes)
     }
 }
 
 /// An error in one row of a list, with its position.
 package struct RowError: OperationError, Hashable {
+    /// What corrects an error, besides another text in the cell.
+    package enum Remedy: Hashable, Sendable {
+        /// The registry needs a pass that the row names.
+        case passes
+        /// UIDs of other lengths must be permitted, if they are right.
+        case uidLengths
+        /// The time needs an offset from UTC. `local` is the time without it (`2026-05-06T08:00:00`), if it is known.
+        case timeOffset(local: String?)
+    }
+
     /// The rank of the row in its list. In a CSV file it is the number of the line that the row begins on.
     package let number: Int
     /// The position for messages: `line 12`, `order ABC12-1`.
     package let place: String
     /// The cause, without the position.
-    package let message: String
-    /// Whether the row names a pass that the registry does not have.
-    package let isPassMissing: Bool
+    package private(set) var message: String
+    /// What corrects the error; `nil` if only other texts in the row do.
+    package let remedy: Remedy?
     /// Always `failure`: the list must be corrected.
     package var category: ErrorCategory { .failure }
     /// The position and the cause.
@@ -43,21 +53,29 @@ package struct RowError: OperationError, Hashable {
     ///   - number: see the property.
     ///   - place: see the property.
     ///   - message: the cause, without the position.
-    ///   - isPassMissing: whether the row names a pass that the registry does not have.
-    package init(_ number: Int, at place: String, _ message: String, isPassMissing: Bool = false) {
+    ///   - remedy: see the property.
+    package init(_ number: Int, at place: String, _ message: String, _ remedy: Remedy? = nil) {
         self.number = number
         self.place = place
         self.message = message
-        self.isPassMissing = isPassMissing
+        self.remedy = remedy
     }
 
     init(_ number: Int, at place: String, _ error: CellError) {
-        self.init(number, at: place, error.description, isPassMissing: error.isPassMissing)
+        self.init(number, at: place, error.description, error.remedy)
     }
 
     init(line: Int, _ message: String) { self.init(line, at: "line \(line)", message) }
 
     init(line: Int, _ error: CellError) { self.init(line, at: "line \(line)", error) }
+
+    /// An error in a cell, with the name of its column and its text.
+    init(line: Int, _ column: String, _ text: String, _ error: CellError) {
+        self.init(line, at: "line \(line)", "\(column) '\(text)' \(error)", error.remedy)
+    }
+
+    /// Appends an example of what is right.
+    mutating func append(example: String) { message += example }
 }
 
 /// A rejected list: the first errors in the order of the rows, and the number of all errors.
@@ -68,6 +86,8 @@ package struct ImportRejected: OperationError {
     package private(set) var problems: [RowError] = []
     /// All errors, including those that were not kept.
     package private(set) var count = 0
+    /// Facts about the whole list that help to find the cause.
+    package var notes: [String] = []
     /// Always `failure`: the list must be corrected. Nothing was stored.
     package var category: ErrorCategory { .failure }
 
@@ -78,8 +98,8 @@ package struct ImportRejected: OperationError {
 
     /// Whether no error was added.
     package var isEmpty: Bool { count == 0 }
-    /// Whether one of `problems` is a missing pass.
-    package var isPassMissing: Bool { problems.contains { $0.isPassMissing } }
+    /// Returns whether one of `problems` has this remedy.
+    package func has(_ remedy: RowError.Remedy) -> Bool { problems.contains { $0.remedy == remedy } }
 
     /// Inserts an error at the place of its row. The comparison with the database adds errors after the list was read.
     package mutating func add(_ problem: RowError) {
@@ -100,10 +120,21 @@ package struct ImportRejected: OperationError {
         count += more
     }
 
-    /// One line for each of `problems`, and the number of the errors that were not kept.
+    /// Adds an example to each time without an offset from UTC.
+    ///
+    /// - Parameter example: the end of a sentence, for a local time (`2026-05-06T08:00:00`), or for none.
+    package mutating func addTimeExamples(_ example: (String?) throws -> String) rethrows {
+        for index in problems.indices {
+            guard case .timeOffset(let local) = problems[index].remedy else { continue }
+            problems[index].append(example: try example(local))
+        }
+    }
+
+    /// One line for each of `problems`, the number of the errors that were not kept, and the notes.
     package var description: String {
-        let shown = problems.map(\.description).joined(separator: "\n")
-        return shown + (count > problems.count ? "\n... and \(count - problems.count) more" : "")
+        let shown = problems.map(\.description)
+        let more = count > problems.count ? ["... and \(count - problems.count) more"] : []
+        return (shown + more + notes).joined(separator: "\n")
     }
 }
 
@@ -113,12 +144,19 @@ package enum RegistrationListError: OperationError {
     case eventKeyMissing
     /// The files are not answers of the pretix API, or hold no order.
     case unreadable(String)
+    /// The files are not the whole list.
+    case incomplete(String)
+    /// The UIDs of the whole list cannot be those that gates read.
+    case wrongUIDs(String)
+
+    /// Whether the UIDs are in another format than the given one.
+    package var isWrongUIDs: Bool { if case .wrongUIDs = self { true } else { false } }
 
     /// `configuration` if a setting is missing, otherwise `failure`.
     package var category: ErrorCategory {
         switch self {
         case .eventKeyMissing: .configuration
-        case .unreadable: .failure
+        case .unreadable, .incomplete, .wrongUIDs: .failure
         }
     }
 
@@ -127,6 +165,8 @@ package enum RegistrationListError: OperationError {
         switch self {
         case .eventKeyMissing: "the event key is needed: tag IDs are made from UIDs and codes with it"
         case .unreadable(let detail): detail
+        case .incomplete(let detail): "the list is incomplete, nothing was stored: \(detail)"
+        case .wrongUIDs(let detail): "\(detail); nothing was stored"
         }
     }
 }

@@ -80,6 +80,42 @@ package struct RegistrationRow: Sendable {
         }
     }
 
+    /// Years of the times in a list. Others are typing errors.
+    package static let years = 2_000...2_199
+    /// `years` in microseconds since 1970.
+    private static let times: Range<Int64> = 946_684_800_000_000..<7_258_118_400_000_000
+
+    /// Returns the time in a cell, in microseconds since 1970.
+    ///
+    /// - Throws: `CellError` if the text is not an RFC 3339 time in one of `years`.
+    static func time(_ text: String) throws(CellError) -> Int64 {
+        guard let time = UTCTime.microseconds(text) else {
+            let local = localTime(text)
+            throw CellError(
+                local == nil ? "is not an RFC 3339 time (2026-05-06T08:00:00Z)" : "has no offset from UTC",
+                .timeOffset(local: local))
+        }
+        guard times.contains(time) else {
+            throw CellError("is not in the years \(years.lowerBound) to \(years.upperBound)")
+        }
+        return time
+    }
+
+    /// Returns a date, or a date and time without an offset, as `2026-05-06T08:00:00`; `nil` for any other text.
+    private static func localTime(_ text: String) -> String? {
+        for rest in ["", ":00", "T00:00:00"] {
+            let full = text + rest
+            guard let time = UTCTime.microseconds(full + "Z"), times.contains(time) else { continue }
+            return String(UTCTime.text(microseconds: time).prefix(19))
+        }
+        return nil
+    }
+
+    /// Whether a character separates the names in a cell: the semicolon, also the Arabic and the full-width one.
+    static func isListSeparator(_ character: Character) -> Bool {
+        character == ";" || character == "\u{61b}" || character == "\u{ff1b}"
+    }
+
     /// Returns the tag of a code.
     ///
     /// - Throws: `CellError` if no reader can read the code.

@@ -11,12 +11,12 @@ package protocol RegistrationSource {
     /// - Parameters:
     ///   - passes: names of the existing passes.
     ///   - each: receives the rows in order.
-    /// - Returns: the attendee data that the list has. Other data stay unchanged in the database.
+    /// - Returns: what the list has, and what was noticed in it.
     /// - Throws: the errors of `each`; `SystemError` if a file cannot be read; `RowError` or `RegistrationListError` if
     ///   the list cannot be read at all.
     func read(
         passes: Set<String>, _ each: (RegistrationItem) throws -> Void
-    ) throws -> Set<RegistrationField>
+    ) throws -> RegistrationReport
 
     /// Returns the position of a row, for messages.
     ///
@@ -40,6 +40,22 @@ package enum RegistrationField: CaseIterable, Sendable {
 
     /// The fields of a list that has all of them.
     static let all = Set(allCases)
+}
+
+/// What a list has, and what was noticed in it as a whole.
+package struct RegistrationReport: Sendable {
+    /// The attendee data that the list has. Other data stay unchanged in the database.
+    package var fields: Set<RegistrationField>
+    /// The UIDs of the list by length.
+    package var uids = UIDSummary()
+    /// Number of entries in files that do not say how many entries the whole list has.
+    package var uncounted = 0
+    /// The line of the last row, if the file seems to end within it.
+    package var cutLine: Int?
+    /// What is probably wrong, as sentences without a full stop.
+    package var warnings: [String] = []
+
+    init(fields: Set<RegistrationField>) { self.fields = fields }
 }
 
 /// One entry of a list.

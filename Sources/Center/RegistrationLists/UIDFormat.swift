@@ -1,4 +1,5 @@
 import Crypto
+import ScanModel
 
 /// The notation of a chip UID in a list. The result is always the bytes in the order in which the chip sends them, as
 /// gates read them.
@@ -23,50 +24,87 @@ package enum UIDFormat: String, CaseIterable, Sendable {
     /// Valid lengths of a UID that is written as a number, in bytes. 7 bytes need 17 digits; longer UIDs are not
     /// delivered as numbers.
     package static let numberLengths = 4...7
-    /// The cascade tag (ISO 14443-3). A chip with a UID of 7 or 10 bytes sends it before the first 3 bytes.
-    private static let cascadeTag: UInt8 = 0x88
 
-    /// Returns the bytes of a UID in the order in which the chip sends them.
+    /// Whether the list has the last byte of the chip first.
+    var isReversed: Bool { self == .hexReversed || self == .decimalReversed }
+
+    /// The format with the bytes in the other order.
+    var reversed: UIDFormat {
+        switch self {
+        case .hex: .hexReversed
+        case .hexReversed: .hex
+        case .decimal: .decimalReversed
+        case .decimalReversed: .decimal
+        }
+    }
+
+    /// Returns the bytes of a UID in the order in which the chip sends them. `check` must follow.
+    ///
+    /// A number has the first of the lengths that it fits in, also with its leading zeros.
     ///
     /// - Parameters:
     ///   - text: the cell of the list.
-    ///   - length: the required length in bytes. `nil`: any length; a number of at most 10 digits and below 2^32 has 4
-    ///     bytes, any other number has 7.
+    ///   - lengths: the permitted lengths in bytes. At least one of them is in `numberLengths` if the UID is a number.
     /// - Throws: `CellError` if the text is not a UID in this format.
-    package func bytes(_ text: String, length: Int? = nil) throws(CellError) -> [UInt8] {
-        let bytes: [UInt8]
+    func parse(_ text: String, _ lengths: Set<Int> = ChipUID.lengths) throws(CellError) -> [UInt8] {
         switch self {
-        case .hex: bytes = try Self.hexBytes(text)
-        case .hexReversed: bytes = try Self.hexBytes(text).reversed()
-        case .decimal: bytes = try Self.numberBytes(text, length).reversed()
-        case .decimalReversed: bytes = try Self.numberBytes(text, length)
+        case .hex: try Self.hexBytes(text)
+        case .hexReversed: try Self.hexBytes(text).reversed()
+        case .decimal: try Self.numberBytes(text, lengths).reversed()
+        case .decimalReversed: try Self.numberBytes(text, lengths)
         }
-        if let length, bytes.count != length { throw CellError("has \(bytes.count) bytes, but \(length) are required") }
-        if self != .hex, bytes.count == 4, bytes[0] == Self.cascadeTag {
-            throw CellError(
-                "begins with 88: it is a part of a longer UID, or in another byte order; the whole UID is needed")
+    }
+
+    /// Checks that a UID identifies one chip.
+    ///
+    /// - Parameters:
+    ///   - bytes: in the order in which the chip sends them.
+    ///   - lengths: the permitted lengths in bytes.
+    /// - Throws: `CellError` for a length that is not permitted, a part of a UID, and a random UID.
+    package static func check(_ bytes: [UInt8], _ lengths: Set<Int> = ChipUID.lengths) throws(CellError) {
+        if let problem = ChipUID.problem(bytes) { throw CellError(problem) }
+        guard !lengths.contains(bytes.count) else { return }
+        let count = "has \(bytes.count) byte\(bytes.count == 1 ? "" : "s"), but "
+        guard lengths == ChipUID.lengths else {
+            throw CellError("\(count)\(ChipUID.text(lengths)) are required", .uidLengths)
         }
-        return bytes
+        throw CellError("\(count)chips have \(ChipUID.text(lengths)): were zeros or digits lost?", .uidLengths)
     }
 
     private static func hexBytes(_ text: String) throws(CellError) -> [UInt8] {
         if let bytes = Hex.decode(text), lengths.contains(bytes.count) { return bytes }
         let parts = text.split(omittingEmptySubsequences: false) { $0 == ":" || $0 == "-" || $0 == " " }
         if parts.count > 1, let bytes = Hex.decode(parts.joined()), lengths.contains(bytes.count) { return bytes }
-        throw CellError("is not the hexadecimal form of a UID (1 to 32 bytes)")
+        if SpreadsheetText.isExponentForm(text) { throw CellError(roundedText) }
+        let isOdd = !text.utf8.count.isMultiple(of: 2) && text.allSatisfy { $0.isASCII && $0.isHexDigit }
+        throw CellError(
+            "is not the hexadecimal form of a UID (1 to 32 bytes)"
+                + (isOdd ? ": it has \(text.utf8.count) digits; was a zero lost at its beginning?" : ""))
     }
 
     /// Least significant byte first.
-    private static func numberBytes(_ text: String, _ length: Int?) throws(CellError) -> [UInt8] {
+    private static func numberBytes(_ text: String, _ permitted: Set<Int>) throws(CellError) -> [UInt8] {
         guard !text.isEmpty, text.utf8.allSatisfy({ (48...57).contains($0) }), let number = UInt64(text) else {
-            let isRounded = text.utf8.contains { $0 == UInt8(ascii: "E") || $0 == UInt8(ascii: "e") }
+            if SpreadsheetText.isExponentForm(text) { throw CellError(roundedText) }
+            let isWiegand =
+                text.split { $0 == "," || $0 == ":" || $0 == "/" || $0 == "-" || $0 == " " }.count == 2
+                && text.contains { $0.isNumber } && !text.contains { $0.isLetter } && text.first?.isNumber ?? false
             throw CellError(
-                isRounded && Double(text) != nil
-                    ? "was rounded by a spreadsheet: format the column as text"
-                    : "is not a whole number")
+                "is not a whole number"
+                    + (isWiegand ? ": a facility code with a card number is only a part of the UID" : ""))
         }
-        let count = length ?? (text.utf8.count <= 10 && number >> 32 == 0 ? 4 : 7)
-        guard number >> (8 * UInt64(count)) == 0 else { throw CellError("is more than \(count) bytes") }
+        let counts = permitted.intersection(numberLengths).sorted()
+        let fitting = counts.first { fits(number, $0) && text.utf8.count <= digits($0) } ?? counts.last
+        guard let count = fitting, fits(number, count) else {
+            throw CellError("is more than \(counts.last ?? 0) bytes")
+        }
         return (0..<count).map { UInt8(truncatingIfNeeded: number >> (8 * UInt64($0))) }
     }
+
+    private static func fits(_ number: UInt64, _ bytes: Int) -> Bool { number >> (8 * UInt64(bytes)) == 0 }
+
+    /// Number of digits of the largest number of a length in bytes.
+    private static func digits(_ bytes: Int) -> Int { String((UInt64(1) << (8 * UInt64(bytes))) - 1).utf8.count }
+
+    private static let roundedText = "was rounded by a spreadsheet: format the column as text"
 }

@@ -1,4 +1,5 @@
 import Postgres
+import RegistrationLists
 
 extension RegistryStore {
     /// The result of an export.
@@ -16,6 +17,8 @@ extension RegistryStore {
     private static let pieceBytes = 1 << 16
 
     /// Writes the attendees as a registration list in CSV: one row for each attendee, all as of one instant.
+    ///
+    /// Texts that a spreadsheet would run as formulas have the mark of `FormulaMark`, in all columns.
     ///
     /// Importing the list again changes nothing. It has tag IDs (`tag_id`), because the registry does not store UIDs.
     ///
@@ -62,7 +65,8 @@ extension RegistryStore {
         try reading {
             try copy(
                 """
-                SELECT p.name, colour, note, reentry, z.name AS zone,
+                SELECT \(Self.marked("p.name", as: "name")), \(Self.marked("colour", as: "colour")),
+                    \(Self.marked("note", as: "note")), reentry, \(Self.marked("z.name", as: "zone")),
                     \(Self.time("valid_from")), \(Self.time("valid_until"))
                 FROM tapline.passes p LEFT JOIN tapline.access a ON a.pass_id = p.id
                     AND valid_from IS DISTINCT FROM 'infinity' AND valid_until IS DISTINCT FROM '-infinity'
@@ -74,8 +78,9 @@ extension RegistryStore {
     }
 
     private static let list = """
-        SELECT a.external_ref, a.name, a.category, a.status, p.name AS pass,
-            z.zones, z.valid_from, z.valid_until, t.tag_id
+        SELECT \(marked("a.external_ref", as: "external_ref", isIdentifier: true)), \(marked("a.name", as: "name")),
+            \(marked("a.category", as: "category")), a.status, \(marked("p.name", as: "pass")),
+            \(marked("z.zones", as: "zones")), z.valid_from, z.valid_until, \(marked("t.tag_id", as: "tag_id"))
         FROM tapline.attendees a
         LEFT JOIN tapline.passes p ON p.id = a.pass_id
         LEFT JOIN (
@@ -93,6 +98,10 @@ extension RegistryStore {
     /// RFC 3339 in UTC, with the resolution of PostgreSQL: microseconds.
     private static func time(_ expression: String, as name: String? = nil) -> String {
         #"to_char(\#(expression), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS \#(name ?? expression)"#
+    }
+
+    private static func marked(_ expression: String, as name: String, isIdentifier: Bool = false) -> String {
+        "\(FormulaMark.markedSQL(expression, isIdentifier: isIdentifier)) AS \(name)"
     }
 
     /// - Returns: the number of rows.

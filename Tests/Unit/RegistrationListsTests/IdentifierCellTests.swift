@@ -52,7 +52,7 @@ struct IdentifierCellTests {
     @Test func exponentFormOfAttendeeNumberIsRejected() throws {
         let text = "Attendee #,Name,Ticket Type,Attendee Status,Barcode #\n1.84416E+10,A,VIP,Attending,1\n"
         let found = try files.read(EventbriteCSV(try files.write(text), key: files.key), passes: ["VIP"])
-        #expect(found.problems.map { $0.prefix(36) } == ["line 2: Attendee # '1.84416E+10' was"])
+        #expect(found.problems.map { $0.hasPrefix("line 2: Attendee # '1.84416E+10' was") } == [true])
     }
 
     @Test(arguments: ["12E4", "1E", "E5", "1E+", "1.2.3E+4", "A1E+4", "1E+4E+4", "-", "1,5"])

@@ -1,14 +1,22 @@
+import ScanModel
 import Testing
 
 @testable import RegistrationLists
 
 @Suite struct UIDFormatTests {
+    private func parse(_ text: String, _ format: UIDFormat, length: Int?) throws(CellError) -> [UInt8] {
+        let lengths = length.map { [$0] } ?? ChipUID.lengths
+        let bytes = try format.parse(text, lengths)
+        try UIDFormat.check(bytes, lengths)
+        return bytes
+    }
+
     private func bytes(_ text: String, _ format: UIDFormat, length: Int? = nil) -> [UInt8]? {
-        try? format.bytes(text, length: length)
+        try? parse(text, format, length: length)
     }
 
     private func reason(_ text: String, _ format: UIDFormat, length: Int? = nil) throws -> String {
-        try #require(throws: CellError.self) { _ = try format.bytes(text, length: length) }.description
+        try #require(throws: CellError.self) { _ = try parse(text, format, length: length) }.description
     }
 
     @Test func oneChipInAllFormats() {
@@ -42,10 +50,41 @@ import Testing
             #expect(try reason(text, .decimal).contains("whole number"), "\(text)")
         }
         #expect(try reason("1.23457E+15", .decimal).contains("spreadsheet"))
-        #expect(try reason("3,28E+09", .decimal).contains("whole number"))
+        #expect(try reason("3,28E+09", .decimal).contains("spreadsheet"))
+        #expect(try reason("4.12346E+13", .hex).contains("spreadsheet"))
+        #expect(try reason("4123456", .hex).contains("7 digits; was a zero lost"))
+        #expect(try reason("123,45678", .decimal).contains("facility code"))
+    }
+
+    @Test func otherLengthsNeedPermission() throws {
+        for (text, words) in [
+            ("AB", "has 1 byte, but chips have 4, 7 or 10"), ("AB1C2D", "has 3 bytes, but chips"),
+            ("AB1C2D3E4F", "has 5 bytes, but chips"), ("04A1B2C3D4E5", "has 6 bytes"), ("04A1B2C304A1B2C3", "8 bytes"),
+        ] { #expect(try reason(text, .hex).contains(words) && reason(text, .hexReversed).contains(words)) }
+        #expect(bytes("04C43BC21C2680112233", .hex)?.count == 10)
+        #expect(bytes("AB1C2D", .hex, length: 3) == [0xab, 0x1c, 0x2d])
+        // A number has the first permitted length that it fits in, with its zeros.
+        #expect(try UIDFormat.decimal.parse("1099511627776", [4, 6]) == [1, 0, 0, 0, 0, 0])
+        #expect(try UIDFormat.decimal.parse("77705923", [7, 10]) == [0, 0, 0, 0x04, 0xa1, 0xb2, 0xc3])
+    }
+
+    @Test func partsOfUIDsAndRandomUIDsAreRefusedInAllFormats() throws {
         // Some readers return only the first bytes of a long UID, after the cascade tag (88 04 C4 3B).
         #expect(try reason("1002701960", .decimalReversed).contains("part of a longer UID"))
         #expect(try reason("2282013755", .decimal).contains("part of a longer UID"))
-        #expect(bytes("8804C43B", .hex) == [0x88, 0x04, 0xc4, 0x3b])
+        #expect(try reason("8804C43B", .hex).contains("part of a longer UID"))
+        #expect(try reason("3BC40488", .hexReversed).contains("part of a longer UID"))
+        // With the check byte, and all parts of a UID of 7 and of 10 bytes. No permission helps.
+        for text in ["8804C43B7F", "8804C43BC21C2680", "8804C43B88C21C2680112233"] {
+            #expect(try reason(text, .hex, length: text.count / 2).contains("part of a longer UID"))
+        }
+        // 08 A1 B2 C3
+        for (text, format) in [
+            ("08A1B2C3", UIDFormat.hex), ("08:a1:b2:c3", .hex), ("C3B2A108", .hexReversed), ("144814787", .decimal),
+            ("3283263752", .decimalReversed),
+        ] { #expect(try reason(text, format).contains("new random UID"), "\(text)") }
+        // In the other order 88 and 08 are ordinary bytes; in UIDs of 7 bytes, too.
+        #expect(bytes("04C43B88", .hex) != nil && bytes("88C43B04", .hexReversed) != nil)
+        #expect(bytes("08C43BC21C2680", .hex) != nil)
     }
 }

@@ -2,36 +2,71 @@ import Runtime
 
 /// The header of a CSV file. Returns the cells of a record by column name.
 struct CSVColumns<Column: Hashable & RawRepresentable<String>> {
-    private let count: Int
+    /// Number of cells in the header.
+    let count: Int
     private let indices: [Column: Int]
+    /// Cells of the header without a name. Spreadsheets write them for columns that were in use before.
+    private let unnamed: [Int]
 
     /// - Parameters:
     ///   - header: the first record of the file.
-    ///   - column: maps a name in the header to a column. It returns `nil` for a column that is not read, and throws
-    ///     for a column that is not allowed.
-    /// - Throws: `RowError` if a column appears twice, and the errors of `column`.
-    init(_ header: CSVReader.Record, _ column: (String) throws(RowError) -> Column?) throws(RowError) {
+    ///   - names: the columns by their names in lower case. A header can have blanks for their underscores.
+    ///   - othersAreRead: `false`: columns with other names are ignored.
+    /// - Throws: `RowError` if a column appears twice, or with all unknown names.
+    init(_ header: CSVReader.Record, _ names: [String: Column], othersAreRead: Bool = true) throws(RowError) {
         var indices: [Column: Int] = [:]
+        var unnamed: [Int] = []
+        var unknown: [String] = []
         for (index, cell) in header.cells.enumerated() {
-            guard let found = try column(cell ?? "") else { continue }
-            guard indices.updateValue(index, forKey: found) == nil else {
-                throw RowError(line: header.line, "column '\(cell ?? "")' appears twice")
+            guard let name = cell else {
+                unnamed.append(index)
+                continue
             }
+            let lowerCase = name.lowercased()
+            guard let found = names[lowerCase] ?? names[String(lowerCase.map { $0 == " " ? "_" : $0 })] else {
+                unknown.append(name)
+                continue
+            }
+            guard indices.updateValue(index, forKey: found) == nil else {
+                throw RowError(line: header.line, "column '\(name)' appears twice")
+            }
+        }
+        if othersAreRead, !unknown.isEmpty {
+            let missing = names.filter { indices[$0.value] == nil }.keys
+            throw RowError(line: header.line, Self.text(unknown, Array(missing), names))
         }
         count = header.count
         self.indices = indices
+        self.unnamed = othersAreRead ? unnamed : []
+    }
+
+    /// - Parameter missing: known names that the header does not have: what an unknown name can mean.
+    private static func text(_ unknown: [String], _ missing: [String], _ names: [String: Column]) -> String {
+        let shown = unknown.prefix(CSVReader.shownNames).map { name in
+            "'\(name)'" + (NearestName.best(name, in: missing).map { " (do you mean '\($0)'?)" } ?? "")
+        }
+        let more = unknown.count > shown.count ? " and \(unknown.count - shown.count) more" : ""
+        return "unknown column\(unknown.count == 1 ? "" : "s") \(shown.joined(separator: ", "))\(more); known are "
+            + names.values.map(\.rawValue).sorted().joined(separator: ", ")
     }
 
     var known: Set<Column> { Set(indices.keys) }
 
-    /// - Throws: `RowError` if the record has another number of fields than the header.
+    /// Checks that the text of a record is in columns of the header. Cells that are missing at its end are empty.
+    ///
+    /// - Throws: `RowError` if there is text outside the columns.
     func check(_ record: CSVReader.Record) throws(RowError) {
-        guard record.count == count else {
+        guard record.count > count || !unnamed.isEmpty else { return }
+        for index in unnamed {
+            guard let text = record.cell(index) else { continue }
+            throw RowError(line: record.line, "'\(text)' is in column \(index + 1), which has no name in the header")
+        }
+        for index in count..<max(count, record.count) where record.cell(index) != nil {
             throw RowError(line: record.line, "\(record.count) fields, but the header has \(count)")
         }
     }
 
-    /// Returns the text of a cell of a checked record.
+    /// Returns the text of a cell of a checked record, as it is in the file.
     ///
     /// - Returns: `nil` if the cell is empty or the file does not have the column.
     func cell(_ column: Column, _ record: CSVReader.Record) -> String? { indices[column].flatMap(record.cell) }
@@ -44,18 +79,25 @@ struct CSVColumns<Column: Hashable & RawRepresentable<String>> {
         guard let cell = cell(column, record) else { return nil }
         let text: String
         do { text = try SpreadsheetText.identifier(cell) } catch {
-            throw RowError(line: record.line, "\(column.rawValue) '\(cell)' \(error)")
+            throw RowError(line: record.line, column.rawValue, cell, error)
         }
         try RegistrationRow.checkLength(text, column.rawValue, record.line)
         return text.isEmpty ? nil : text
     }
 
-    /// Returns the text of a cell that is stored in the database.
+    /// Returns the text of a cell, without the mark of spreadsheets.
+    ///
+    /// - Returns: `nil` if the cell is empty or the file does not have the column.
+    func unmarked(_ column: Column, _ record: CSVReader.Record) -> String? {
+        cell(column, record).map(FormulaMark.unmarked)
+    }
+
+    /// Returns the text of a cell that is stored in the database, without the mark of spreadsheets.
     ///
     /// - Returns: `nil` if the cell is empty or the file does not have the column.
     /// - Throws: `RowError` if the text is too long.
     func text(_ column: Column, _ record: CSVReader.Record) throws(RowError) -> String? {
-        guard let text = cell(column, record) else { return nil }
+        guard let text = unmarked(column, record) else { return nil }
         try RegistrationRow.checkLength(text, column.rawValue, record.line)
         return text
     }
@@ -63,51 +105,18 @@ struct CSVColumns<Column: Hashable & RawRepresentable<String>> {
     /// Returns the time in a cell, in microseconds since 1970.
     ///
     /// - Returns: `nil` if the cell is empty or the file does not have the column.
-    /// - Throws: `RowError` if the text is not an RFC 3339 time.
+    /// - Throws: `RowError` if the text is not an RFC 3339 time in a year of `RegistrationRow.years`.
     func time(_ column: Column, _ record: CSVReader.Record) throws(RowError) -> Int64? {
         guard let text = cell(column, record) else { return nil }
-        guard let time = UTCTime.microseconds(text) else {
-            throw RowError(
-                line: record.line, "\(column.rawValue) '\(text)' is not an RFC 3339 time (2026-05-06T08:00:00Z)")
+        do throws(CellError) { return try RegistrationRow.time(text) } catch {
+            throw RowError(line: record.line, column.rawValue, text, error)
         }
-        return time
     }
 }
 
 /// Decodes the records that follow the header of a CSV file.
 protocol CSVRowDecoder {
+    /// Number of cells in the header.
+    var columnCount: Int { get }
     mutating func item(from record: CSVReader.Record) throws(RowError) -> RegistrationItem
-}
-
-extension CSVReader {
-    /// Reads a CSV file with a header, and reports each row or its error.
-    ///
-    /// - Parameters:
-    ///   - path: the file; `-` is standard input.
-    ///   - makeDecoder: makes the decoder of the rows from the header.
-    ///   - each: receives the rows in order.
-    /// - Returns: the decoder, after all rows.
-    /// - Throws: `RowError` if the file has no valid header, `SystemError`, and the errors of both closures.
-    static func readRows<Decoder: CSVRowDecoder>(
-        file path: String, header makeDecoder: (Record) throws -> Decoder, _ each: (RegistrationItem) throws -> Void
-    ) throws -> Decoder {
-        var decoder: Decoder?
-        try read(file: path) { item in
-            switch item {
-            case .problem(let problem):
-                guard decoder != nil else { throw problem }
-                try each(.problem(problem))
-            case .record(let record):
-                guard decoder != nil else {
-                    decoder = try makeDecoder(record)
-                    return
-                }
-                let row: RegistrationItem?
-                do throws(RowError) { row = try decoder?.item(from: record) } catch { row = .problem(error) }
-                if let row { try each(row) }
-            }
-        }
-        guard let decoder else { throw RowError(line: 1, "the file is empty") }
-        return decoder
-    }
 }

@@ -21,11 +21,14 @@ struct CSVReader {
         fileprivate(set) var line = 1
         fileprivate var bytes: [UInt8] = []
         fileprivate var ends: [Int] = []
+        /// Whether the file ends without a line end after the record.
+        fileprivate(set) var isUnterminated = false
 
         var count: Int { ends.count }
 
-        /// Returns a field without the blanks at both ends, or `nil` if nothing is left.
+        /// Returns a field without the blanks at both ends, or `nil` if nothing is left or the record is shorter.
         func cell(_ index: Int) -> String? {
+            guard index < ends.count else { return nil }
             var (start, end) = (index == 0 ? 0 : ends[index - 1], ends[index])
             while start < end, CSVReader.isBlank(bytes[start]) { start += 1 }
             while end > start, CSVReader.isBlank(bytes[end - 1]) { end -= 1 }
@@ -85,6 +88,7 @@ struct CSVReader {
         case .fieldStart where record.ends.isEmpty && record.bytes.isEmpty: break
         case .fieldStart, .plain, .quoteSeen:
             endField()
+            record.isUnterminated = true
             try endRecord(each)
         case .skipping: break
         }

@@ -61,16 +61,19 @@ package struct EventbriteCSV: RegistrationSource {
     /// Reads the report as a stream. It has all fields.
     package func read(
         passes: Set<String>, _ each: (RegistrationItem) throws -> Void
-    ) throws -> Set<RegistrationField> {
-        _ = try CSVReader.readRows(
-            file: path,
+    ) throws -> RegistrationReport {
+        let (_, notes) = try CSVReader.readRows(
+            file: path, columns: Column.names.keys,
             header: { Rows(columns: try Self.header($0), key: key, passes: passes) },
             each)
-        return RegistrationField.all
+        var report = RegistrationReport(fields: RegistrationField.all)
+        report.cutLine = notes.cutLine
+        report.warnings = notes.warnings
+        return report
     }
 
     private static func header(_ record: CSVReader.Record) throws(RowError) -> CSVColumns<Column> {
-        let columns = try CSVColumns<Column>(record) { Column.names[$0.lowercased()] }
+        let columns = try CSVColumns<Column>(record, Column.names, othersAreRead: false)
         for column in [Column.attendee, .ticket, .barcode, .status] where !columns.known.contains(column) {
             throw RowError(
                 line: record.line,
@@ -86,6 +89,7 @@ package struct EventbriteCSV: RegistrationSource {
         let columns: CSVColumns<Column>
         let key: EventKey
         let passes: Set<String>
+        var columnCount: Int { columns.count }
 
         func item(from record: CSVReader.Record) throws(RowError) -> RegistrationItem {
             try columns.check(record)

@@ -10,6 +10,9 @@ package struct PassCSV: Sendable {
         case name, colour, note, reentry, zone
         case validFrom = "valid_from"
         case validUntil = "valid_until"
+
+        /// By their names in lower case.
+        static let names = Dictionary(uniqueKeysWithValues: allCases.map { ($0.rawValue, $0) })
     }
 
     /// One access of a pass.
@@ -44,48 +47,39 @@ package struct PassCSV: Sendable {
     /// - Parameter path: the file; `-` is standard input.
     /// - Throws: `ImportRejected` with all invalid rows, `SystemError`.
     package init(_ path: String) throws {
-        var columns: CSVColumns<Column>?
         var rejected = ImportRejected()
-        var builder = Builder()
         do {
-            try CSVReader.read(file: path) { item in
-                do throws(RowError) {
-                    switch (item, columns) {
-                    case (.problem(let problem), _): throw problem
-                    case (.record(let record), nil): columns = try Self.header(record)
-                    case (.record(let record), let columns?): try builder.add(record, columns)
-                    }
-                } catch {
-                    guard columns != nil else { throw error }
-                    rejected.add(error)
-                }
-            }
+            let (builder, _) = try CSVReader.readRows(
+                file: path, columns: Column.names.keys, header: { Builder(columns: try Self.header($0)) },
+                { item in if case .problem(let problem) = item { rejected.add(problem) } })
+            guard rejected.isEmpty else { throw rejected }
+            columns = builder.columns.known
+            entries = builder.entries
         } catch let problem as RowError { throw ImportRejected(problem) }
-        guard let columns else { throw ImportRejected(RowError(line: 1, "the file is empty")) }
-        guard rejected.isEmpty else { throw rejected }
-        self.columns = columns.known
-        entries = builder.entries
     }
 
     private static func header(_ record: CSVReader.Record) throws(RowError) -> CSVColumns<Column> {
-        let columns = try CSVColumns<Column>(record) { (name) throws(RowError) in
-            guard let column = Column(rawValue: name) else {
-                let known = Column.allCases.map(\.rawValue).joined(separator: ", ")
-                throw RowError(line: record.line, "unknown column '\(name)'; known are \(known)")
-            }
-            return column
-        }
+        let columns = try CSVColumns(record, Column.names)
         for column in [Column.name, .zone] where !columns.known.contains(column) {
             throw RowError(line: record.line, "column '\(column.rawValue)' is missing")
         }
         return columns
     }
 
-    private struct Builder {
-        var entries: [Entry] = []
+    private struct Builder: CSVRowDecoder {
+        let columns: CSVColumns<Column>
+        private(set) var entries: [Entry] = []
         private var indices: [String: Int] = [:]
+        var columnCount: Int { columns.count }
 
-        mutating func add(_ record: CSVReader.Record, _ columns: CSVColumns<Column>) throws(RowError) {
+        init(columns: CSVColumns<Column>) { self.columns = columns }
+
+        mutating func item(from record: CSVReader.Record) throws(RowError) -> RegistrationItem {
+            try add(record)
+            return .skipped
+        }
+
+        private mutating func add(_ record: CSVReader.Record) throws(RowError) {
             let line = record.line
             try columns.check(record)
             guard let name = try columns.text(.name, record) else { throw RowError(line: line, "the name is empty") }
@@ -109,7 +103,7 @@ package struct PassCSV: Sendable {
                 throw RowError(line: line, "valid_from is not before valid_until")
             }
             if let zone = try columns.text(.zone, record) {
-                guard !zone.contains(";") else {
+                guard !zone.contains(where: RegistrationRow.isListSeparator) else {
                     throw RowError(line: line, "zone '\(zone)': give one zone per row, and several rows per pass")
                 }
                 let access = Access(zone: zone, from: from, until: until)

@@ -13,6 +13,9 @@ package struct RegistrationCSV: RegistrationSource {
         case validFrom = "valid_from"
         case validUntil = "valid_until"
         case externalRef = "external_ref"
+
+        /// By their names in lower case.
+        static let names = Dictionary(uniqueKeysWithValues: allCases.map { ($0.rawValue, $0) })
     }
 
     /// The settings to derive tag IDs from the identities in a list.
@@ -21,10 +24,10 @@ package struct RegistrationCSV: RegistrationSource {
         package var key: EventKey?
         /// The notation of the UIDs in the list.
         package var format = UIDFormat.hex
-        /// Length of each UID in bytes; `nil`: any length.
-        package var uidBytes: Int?
+        /// Permitted lengths of a UID, in bytes.
+        package var uidLengths = ChipUID.lengths
 
-        /// Creates settings for hexadecimal UIDs of any length.
+        /// Creates settings for hexadecimal UIDs of the lengths that chips have.
         ///
         /// - Parameter key: the event key; `nil` if the list must not hold UIDs or codes.
         package init(key: EventKey?) { self.key = key }
@@ -48,10 +51,16 @@ package struct RegistrationCSV: RegistrationSource {
     /// Reads the file as a stream. The header determines the fields.
     package func read(
         passes: Set<String>, _ each: (RegistrationItem) throws -> Void
-    ) throws -> Set<RegistrationField> {
-        let rows = try CSVReader.readRows(
-            file: path, header: { try RegistrationCSVRows(header: $0, identities, passes) }, each)
+    ) throws -> RegistrationReport {
+        let (rows, notes) = try CSVReader.readRows(
+            file: path, columns: Column.names.keys,
+            header: { try RegistrationCSVRows(header: $0, identities, passes) }, each)
         for problem in rows.rounded.problems { try each(.problem(problem)) }
-        return rows.fields
+        try rows.uids.check(identities.format)
+        var report = RegistrationReport(fields: rows.fields)
+        report.uids = rows.uids
+        report.cutLine = notes.cutLine
+        report.warnings = rows.uids.warnings + notes.warnings
+        return report
     }
 }

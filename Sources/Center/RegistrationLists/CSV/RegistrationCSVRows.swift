@@ -8,6 +8,9 @@ struct RegistrationCSVRows: CSVRowDecoder {
     private let identities: RegistrationCSV.Identities
     private let passes: Set<String>
     let fields: Set<RegistrationField>
+    /// The UIDs of all rows, also of invalid ones.
+    private(set) var uids = UIDSummary()
+    var columnCount: Int { columns.count }
     /// The access sets of earlier rows, by the text of their cells. Most rows repeat an access set.
     private var known: [String: RegistrationRow.AccessSet] = [:]
     private(set) var rounded = RoundedTagIDs()
@@ -17,13 +20,7 @@ struct RegistrationCSVRows: CSVRowDecoder {
     init(header: CSVReader.Record, _ identities: RegistrationCSV.Identities, _ passes: Set<String>) throws {
         self.identities = identities
         self.passes = passes
-        columns = try CSVColumns(header) { (name) throws(RowError) in
-            guard let column = Column(rawValue: name) else {
-                let known = Column.allCases.map(\.rawValue).joined(separator: ", ")
-                throw RowError(line: header.line, "unknown column '\(name)'; known are \(known)")
-            }
-            return column
-        }
+        columns = try CSVColumns(header, Column.names)
         let known = columns.known
         let ofTags = known.intersection([.uid, .sun, .code, .tagID])
         guard known.contains(.name) else { throw RowError(line: header.line, "column 'name' is missing") }
@@ -70,9 +67,9 @@ struct RegistrationCSVRows: CSVRowDecoder {
         if let key = identities.key {
             for column in [Column.uid, .sun] {
                 guard let text = try columns.identifier(column, record) else { continue }
+                let uid = try uid(column, text, record)
                 try tags.append(of: column, text, record) { () throws(CellError) in
-                    let bytes = try identities.format.bytes(text, length: identities.uidBytes)
-                    return try RegistrationRow.tag(key.tagID(of: column == .uid ? .uid(bytes) : .sun(bytes)))
+                    try RegistrationRow.tag(key.tagID(of: column == .uid ? .uid(uid) : .sun(uid)))
                 }
             }
             if let code = try columns.identifier(.code, record) {
@@ -82,7 +79,8 @@ struct RegistrationCSVRows: CSVRowDecoder {
             }
         }
         // A tag_id cell of a person with many tags is long.
-        for cell in columns.cell(.tagID, record).map(SpreadsheetText.unmarked)?.split(separator: ";") ?? [] {
+        let ids = columns.cell(.tagID, record).map(SpreadsheetText.unmarked)
+        for cell in ids?.split(whereSeparator: RegistrationRow.isListSeparator) ?? [] {
             let text = String(cell).trimmed
             try tags.append(of: .tagID, text, record) { () throws(CellError) in
                 try Self.tag(exported: SpreadsheetText.identifier(text))
@@ -90,6 +88,17 @@ struct RegistrationCSVRows: CSVRowDecoder {
             if let id = tags.last?.id.rawValue { rounded.note(id, text, line: record.line) }
         }
         return tags
+    }
+
+    private mutating func uid(
+        _ column: Column, _ text: String, _ record: CSVReader.Record
+    ) throws(RowError) -> [UInt8] {
+        do throws(CellError) {
+            let bytes = try identities.format.parse(text, identities.uidLengths)
+            uids.add(bytes, identities.format)
+            try UIDFormat.check(bytes, identities.uidLengths)
+            return bytes
+        } catch { throw RowError(line: record.line, column.rawValue, text, error) }
     }
 
     /// Parses a tag as an export writes it: `-123`, or `-123:lost`.
@@ -130,7 +139,7 @@ struct RegistrationCSVRows: CSVRowDecoder {
         if let from, let until, from >= until {
             throw RowError(line: line, "valid_from is not before valid_until")
         }
-        let zones = columns.cell(.zones, record)
+        let zones = columns.unmarked(.zones, record)
         if let pass = try columns.text(.pass, record) {
             guard zones == nil, from == nil, until == nil else {
                 throw RowError(
@@ -142,7 +151,10 @@ struct RegistrationCSVRows: CSVRowDecoder {
             return .passes([.init(pass: pass)])
         }
         guard let zones else { throw RowError(line: line, "valid_from or valid_until without zones") }
-        let names = Set(zones.split(separator: ";").map { String($0).trimmed }.filter { !$0.isEmpty })
+        let names = Set(
+            zones.split(whereSeparator: RegistrationRow.isListSeparator).map { String($0).trimmed }.filter {
+                !$0.isEmpty
+            })
         guard !names.isEmpty else { throw RowError(line: line, "zones '\(zones)' contains no zone name") }
         for name in names { try RegistrationRow.checkLength(name, "zones", line) }
         return .zones(names.sorted(), from: from, until: until)
@@ -154,8 +166,8 @@ extension [RegistrationRow.Tag] {
         of column: RegistrationCSV.Column, _ text: String, _ record: CSVReader.Record,
         _ tag: () throws(CellError) -> RegistrationRow.Tag
     ) throws(RowError) {
-        do { append(try tag()) } catch {
-            throw RowError(line: record.line, "\(column.rawValue) '\(text)' \(error)")
+        do throws(CellError) { append(try tag()) } catch {
+            throw RowError(line: record.line, column.rawValue, text, error)
         }
     }
 }

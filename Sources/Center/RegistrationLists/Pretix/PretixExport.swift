@@ -1,5 +1,4 @@
 import FileSystem
-import Runtime
 package import ScanModel
 
 /// Orders, order positions (also of a check-in list) and items in files, as the REST API of pretix returns them.
@@ -41,20 +40,26 @@ package struct PretixExport: RegistrationSource {
     private var positions: [PretixPosition] = []
     private var indices: [Int: Int] = [:]
     private var items = PretixItems()
+    private var pages = PretixPages()
 
-    /// Reads the files.
+    /// Reads the files, which must be all pages of each list.
     ///
-    /// - Throws: `RegistrationListError.unreadable` with file and position, `SystemError`.
+    /// - Throws: `RegistrationListError.unreadable` with file and position; `RegistrationListError.incomplete` if a page
+    ///   is missing or given twice; `SystemError`.
     package init(_ paths: [String], key: EventKey) throws {
         self.key = key
         for path in paths {
             let json = try Files.read(inputPath(path), limit: Self.fileLimitBytes)
             let page: PretixPage
-            do { page = try PretixPage(json: json) } catch {
+            do throws(PretixDecodingError) {
+                page = try PretixPage(json: json)
+                try pages.add(page, from: path)
+            } catch {
                 throw RegistrationListError.unreadable("\(path): \(error); nothing was stored")
             }
             for element in page.elements { add(element) }
         }
+        try pages.check()
         guard !positions.isEmpty else {
             throw RegistrationListError.unreadable(
                 "no order and no order position in \(paths.joined(separator: ", "))")
@@ -93,7 +98,7 @@ package struct PretixExport: RegistrationSource {
     /// Reports every position that is not an add-on, with its add-ons. The list has all fields.
     package func read(
         passes: Set<String>, _ each: (RegistrationItem) throws -> Void
-    ) throws -> Set<RegistrationField> {
+    ) throws -> RegistrationReport {
         var addOns: [Int: [PretixPosition]] = [:]
         for position in positions {
             // An add-on whose ticket is not in the files is imported as a separate attendee.
@@ -111,7 +116,9 @@ package struct PretixExport: RegistrationSource {
             }
             try each(item)
         }
-        return RegistrationField.all
+        var report = RegistrationReport(fields: RegistrationField.all)
+        report.uncounted = pages.uncounted
+        return report
     }
 
     private func item(
@@ -187,10 +194,10 @@ package struct PretixExport: RegistrationSource {
     private static func times(_ position: PretixPosition) throws(CellError) -> (from: Int64?, until: Int64?) {
         func time(_ text: String?, _ name: String) throws(CellError) -> Int64? {
             guard let text else { return nil }
-            guard let time = UTCTime.microseconds(text) else {
-                throw CellError("\(name) '\(text)' is not an RFC 3339 time")
-            }
-            return time - time % 1_000_000
+            do throws(CellError) {
+                let time = try RegistrationRow.time(text)
+                return time - time % 1_000_000
+            } catch { throw CellError("\(name) '\(text)' \(error)", error.remedy) }
         }
         let from = try time(position.validFrom, "valid_from")
         let until = try time(position.validUntil, "valid_until")

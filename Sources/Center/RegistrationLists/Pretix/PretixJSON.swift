@@ -4,15 +4,26 @@ import FoundationEssentials
 ///
 /// Prices, addresses and answers are not decoded.
 ///
-/// Source: docs.pretix.eu, resources orders, order positions, check-in lists and items.
+/// Source: docs.pretix.eu, sections "Pagination", and the resources orders, order positions, check-in lists and items.
 struct PretixPage: Decodable {
     let elements: [PretixElement]
+    /// Whether the answer is a page of a list.
+    var isPage = false
+    /// Number of results in the whole list of the page; `nil` if the answer has none.
+    var count: Int?
+    /// Links to the pages beside this one; `nil` if there are none.
+    var next: String?
+    var previous: String?
 
-    private enum Key: String, CodingKey { case results }
+    private enum Key: String, CodingKey { case results, count, next, previous }
 
     init(from decoder: any Decoder) throws {
         if let page = try? decoder.container(keyedBy: Key.self), page.contains(.results) {
             elements = try page.decode([PretixElement].self, forKey: .results)
+            isPage = true
+            count = try page.decodeIfPresent(Int.self, forKey: .count)
+            next = try page.decodeIfPresent(String.self, forKey: .next)
+            previous = try page.decodeIfPresent(String.self, forKey: .previous)
         } else if (try? decoder.unkeyedContainer()) != nil {
             elements = try decoder.singleValueContainer().decode([PretixElement].self)
         } else {
@@ -162,6 +173,8 @@ struct PretixText: Decodable {
 /// An invalid value in an answer of pretix, with its path.
 struct PretixDecodingError: Error, CustomStringConvertible {
     let description: String
+
+    init(description: String) { self.description = description }
 
     init(_ error: any Error) {
         func text(_ context: DecodingError.Context, _ what: String? = nil) -> String {

@@ -1,4 +1,5 @@
 import ErrorModel
+package import RegistrationLists
 
 /// The options of an import.
 package struct ImportOptions: Sendable {
@@ -78,13 +79,17 @@ package struct ImportSummary: Sendable, Hashable {
     package var passesChanged = 0
     /// Names of the zones that were created.
     package var zonesMade: [String] = []
+    /// The UIDs of the list by length.
+    package var uids = UIDSummary()
+    /// What is probably wrong in the list, as sentences without a full stop.
+    package var warnings: [String] = []
 
     /// Creates a summary without changes.
     package init() {}
 }
 
 extension ImportSummary: CustomStringConvertible {
-    /// All numbers, in one line for the user.
+    /// All numbers, in one line for the user, and a line for each warning.
     package var description: String {
         var parts = [
             "\(rows) rows" + (skipped > 0 ? ", \(skipped) skipped" : ""),
@@ -95,13 +100,16 @@ extension ImportSummary: CustomStringConvertible {
             "passes: \(passesMade) created, \(passesChanged) changed",
         ]
         if !zonesMade.isEmpty { parts.append("zones created: " + zonesMade.map(\.visible).joined(separator: ", ")) }
-        return (isDryRun ? "dry run, nothing stored: " : "") + parts.joined(separator: "; ")
+        if uids.total > 0 { parts.append(uids.description) }
+        let line = (isDryRun ? "dry run, nothing stored: " : "") + parts.joined(separator: "; ")
+        return ([line] + warnings.map { "warning: \($0)" }).joined(separator: "\n")
     }
 }
 
 extension ImportSummary: Encodable {
     private enum Key: String, CodingKey {
-        case rows, skipped, attendees, tags, passes
+        case rows, skipped, attendees, tags, passes, warnings
+        case uidLengths = "uid_lengths"
         case isDryRun = "dry_run"
         case zonesMade = "zones_made"
     }
@@ -117,5 +125,8 @@ extension ImportSummary: Encodable {
         try object.encode(["added": tagsAdded, "lost": tagsLost, "restored": tagsRestored], forKey: .tags)
         try object.encode(["made": passesMade, "changed": passesChanged], forKey: .passes)
         try object.encode(zonesMade, forKey: .zonesMade)
+        let lengths = uids.counts.map { ("\($0.key)", $0.value) }
+        try object.encode(Dictionary(uniqueKeysWithValues: lengths), forKey: .uidLengths)
+        try object.encode(warnings, forKey: .warnings)
     }
 }

@@ -64,12 +64,24 @@ extension ListImport {
         if known.rowCount > 0 { try matchByTag() }
         try reject(
             """
-            SELECT m.lead_line, r.external_ref, r.name, NULL, NULL,
-                a.name || coalesce(' (external_ref ' || a.external_ref || ')', '')
+            SELECT m.lead_line, r.external_ref, r.name, NULL, a.external_ref, a.name
             FROM import_match m JOIN import_rows r ON r.line = m.lead_line AND r.lead_row
             JOIN tapline.attendees a ON a.id = m.owner_id WHERE m.owner_id IS DISTINCT FROM m.attendee_id
             """
-        ) { "the tag of \($0.name) already belongs to \($0.otherName) in the database" }
+        ) { "the tag of \($0.name) already belongs to \(Self.owner($0)) in the database. \(Self.advice($0))" }
+    }
+
+    private static func owner(_ contradiction: Contradiction) -> String {
+        contradiction.otherName + (contradiction.otherReference.map { " (external_ref \($0))" } ?? "")
+    }
+
+    /// Returns what to do if the owner of a tag and the row are one person.
+    private static func advice(_ contradiction: Contradiction) -> String {
+        if let reference = contradiction.otherReference {
+            return "If both are one person, give the row external_ref \(reference)"
+        }
+        return "If both are one person, only an external_ref can tell: import the row once as "
+            + "\(contradiction.otherName) with an external_ref, then as \(contradiction.name) with the same one"
     }
 
     /// Matches rows without a reference, or with a new one, by a tag. Its owner must have the same name and no other
@@ -140,6 +152,7 @@ extension ListImport {
         let name: String
         let otherPlace: String
         let otherName: String
+        let otherReference: String?
     }
 
     /// Adds the rows that a query returns to `rejected`.
@@ -158,7 +171,7 @@ extension ListImport {
             let contradiction = Contradiction(
                 name: found.text(row, 2),
                 otherPlace: format.place(Int(found.int(row, 3)), found.optionalText(row, 4)),
-                otherName: found.text(row, 5))
+                otherName: found.text(row, 5), otherReference: found.optionalText(row, 4))
             return RowError(number, at: format.place(number, reference), message(contradiction))
         }
         rejected.add(problems, andMore: Int(found.int(0, 6)) - problems.count)

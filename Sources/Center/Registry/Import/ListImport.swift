@@ -55,7 +55,10 @@ struct ListImport {
         let accessSets = try stage(progress)
         progress(.comparing)
         try matchWithinList()
-        guard rejected.isEmpty else { throw rejected }
+        guard rejected.isEmpty else {
+            try TimeExamples(connection).add(to: &rejected)
+            throw rejected
+        }
         try storeAccessSets(accessSets)
         if !options.makeZones { try resolver.requireKnownZones() }
         try lock()
@@ -119,11 +122,11 @@ struct ListImport {
         let passes = resolver.names
         let buffer = CopyBuffer()
         // An error of the list must not appear as an error of COPY.
-        var reading: Result<Set<RegistrationField>, any Error> = .success([])
+        var reading: Result<RegistrationReport, any Error>?
         try connection.copyIn("COPY import_rows FROM STDIN (FORMAT binary)", buffer) {
             (send) throws(PostgresError) in
             do {
-                let fields = try list.read(passes: passes) { item in
+                let report = try list.read(passes: passes) { item in
                     switch item {
                     case .row(let row):
                         staged.rows += 1
@@ -144,18 +147,41 @@ struct ListImport {
                     }
                     if staged.rows.isMultiple(of: Self.progressRows) { progress(.reading(rows: staged.rows)) }
                 }
-                reading = .success(fields)
+                reading = .success(report)
             } catch let error as PostgresError { throw error } catch { reading = .failure(error) }
         }
-        do { fields = try reading.get() } catch let problem as RowError { throw ImportRejected(problem) }
+        let report: RegistrationReport?
+        do { report = try reading?.get() } catch let problem as RowError { throw ImportRejected(problem) }
         summary.rows = staged.rows
         summary.skipped = staged.skipped
         rejected = staged.rejected
+        if let report { try use(report) }
         progress(.reading(rows: staged.rows))
         try normalise()
         try connection.execute("ANALYZE import_rows")
         if staged.rows >= Self.manyRows { try connection.execute("SET LOCAL enable_nestloop = off") }
         return staged.accessSets
+    }
+
+    /// Takes over what was noticed in the whole list.
+    ///
+    /// - Throws: `RegistrationListError.incomplete` if attendees would become void because the file was cut.
+    private mutating func use(_ report: RegistrationReport) throws {
+        if options.voidMissing, let line = report.cutLine {
+            throw RegistrationListError.incomplete(
+                "its last row (line \(line)) is short and has no line end, so the attendees after it would become void")
+        }
+        fields = report.fields
+        summary.uids = report.uids
+        summary.warnings = report.warnings
+        if options.voidMissing, report.uncounted > 0 {
+            summary.warnings.append(
+                "the files do not say how many entries the whole list has, so a missing part is not noticed: "
+                    + "its attendees become void")
+        }
+        if report.uids.counts.count > 1 || rejected.has(.uidLengths) {
+            rejected.notes.append(report.uids.description)
+        }
     }
 
     /// Brings the texts into the Unicode form of the stored ones, so that they can be compared.

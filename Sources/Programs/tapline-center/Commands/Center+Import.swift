@@ -23,8 +23,9 @@ extension Center {
                 "uid-format", "FORMAT", "notation of UIDs: hex, hex-reversed, decimal, decimal-reversed",
                 default: "hex"),
             Option(
-                "uid-bytes", "N",
-                "length of all UIDs, in bytes (default 4 for decimal UIDs of at most 10 digits, 7 for longer ones)"),
+                "uid-bytes", "N[,N...]",
+                "permitted lengths of UIDs, in bytes; a decimal UID has the first length that its digits fit in",
+                default: "4,7,10"),
             makeZones("create zones that the list names and the registry does not have"),
             .toggle("dry-run", "report the result and roll it back"),
             .toggle(
@@ -54,10 +55,12 @@ extension Center {
         options.keyFingerprint = try arguments.eventKeyFingerprint()
         let (sources, passes) = (try sources(of: arguments), arguments["passes"])
         return { [options] in
-            let passes = try passes.map { path in try naming(path) { try PassCSV(path) } }
             let line = ProgressLine()
             let done = try withRegistry(url, statementTimeoutMs: statementTimeoutMs) { registry, _ in
                 defer { line?.clear() }
+                let passes = try passes.map { path in
+                    try naming(path) { try registry.withTimeExamples { try PassCSV(path) } }
+                }
                 let list = try sources?.open(registry.codeCase())
                 return try naming(sources?.name ?? "") {
                     try registry.import(list, passes: passes, options) { line?.show($0.description) }
@@ -93,7 +96,7 @@ extension Center {
             var identities = RegistrationCSV.Identities(
                 key: arguments.has("event-key-file") ? try arguments.eventKey() : nil)
             identities.format = try arguments.choice("uid-format", UIDFormat.self) ?? .hex
-            identities.uidBytes = try arguments.int("uid-bytes", uidLengths(identities.format))
+            identities.uidLengths = try uidLengths(arguments, identities.format)
             return Sources(name: path) { [identities] codeCase in
                 var identities = identities
                 identities.key?.codeCase = codeCase
@@ -108,11 +111,23 @@ extension Center {
         }
     }
 
-    private static func uidLengths(_ format: UIDFormat) -> ClosedRange<Int> {
-        switch format {
-        case .hex, .hexReversed: UIDFormat.lengths
-        case .decimal, .decimalReversed: UIDFormat.numberLengths
+    /// - Throws: `ProgramError.configuration` for a length that a UID in this format cannot have.
+    static func uidLengths(_ arguments: Arguments, _ format: UIDFormat) throws -> Set<Int> {
+        guard let text = arguments["uid-bytes"] else { return ChipUID.lengths }
+        let allowed =
+            switch format {
+            case .hex, .hexReversed: UIDFormat.lengths
+            case .decimal, .decimalReversed: UIDFormat.numberLengths
+            }
+        let lengths = text.split(separator: ",", omittingEmptySubsequences: false).map { Int($0.filter { $0 != " " }) }
+        let given = Set(lengths.compactMap(\.self))
+        // The default also permits a length that is written in hexadecimal only.
+        guard given == ChipUID.lengths || lengths.allSatisfy({ $0.map(allowed.contains) ?? false }) else {
+            throw ProgramError.configuration(
+                "--uid-bytes \(text): lengths from \(allowed.lowerBound) to \(allowed.upperBound) are required, "
+                    + "separated by commas")
         }
+        return given
     }
 
     /// Adds the file and the number of invalid rows to a rejected list.
@@ -121,11 +136,16 @@ extension Center {
     private static func naming<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
         do { return try body() } catch let rejected as ImportRejected {
             let rows = rejected.count == 1 ? "1 invalid row" : "\(rejected.count) invalid rows"
-            let hint = rejected.isPassMissing ? "\nImport the missing passes with --passes FILE" : ""
+            var hint = rejected.has(.passes) ? "\nImport the missing passes with --passes FILE" : ""
+            if rejected.has(.uidLengths) {
+                hint += "\nIf the chips really have such UIDs, permit their lengths with --uid-bytes N,N"
+            }
             throw ProgramError.failed("\(path): \(rows), nothing was stored\n\(rejected)\(hint)")
         } catch RegistrationListError.eventKeyMissing {
             throw ProgramError.configuration(
                 "\(path): \(RegistrationListError.eventKeyMissing) (use --event-key-file FILE)")
+        } catch let error as RegistrationListError where error.isWrongUIDs {
+            throw ProgramError.failed("\(path): \(error) (--uid-format sets the format)")
         }
     }
 

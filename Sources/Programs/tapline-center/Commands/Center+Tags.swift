@@ -27,9 +27,11 @@ extension Center {
     private static let replace = Command(
         "tag replace", "replace the lost tag of an attendee by a new one",
         options: [databaseURL, .eventKeyFile] + Option.tag("the lost tag") + Option.tag(prefix: "new-", "the new tag")
+            + [Option("uid-bytes", "N[,N...]", "permitted lengths of the new UID, in bytes", default: "4,7,10")]
     ) { arguments in
         let (url, old, new) = (try database(arguments), try arguments.tag(), try arguments.tag(prefix: "new-"))
         let key = try arguments.eventKeyFingerprint()
+        try requireChip(new, arguments)
         guard old.id(.exact) != new.id(.exact) else { throw ProgramError.usage("the new tag is the old tag") }
         return {
             let (lost, given, name) = try withRegistry(url) { registry in
@@ -38,6 +40,25 @@ extension Center {
                 return (lost, given, try registry.replaceTag(lost, by: given, keyFingerprint: key))
             }
             print("\(name.visible) now has tag \(given.rawValue); tag \(lost.rawValue) is lost")
+        }
+    }
+
+    /// - Throws: `ProgramError.usage` for a UID that does not identify one chip.
+    private static func requireChip(_ tag: NamedTag, _ arguments: Arguments) throws {
+        let lengths = try uidLengths(arguments, .hex)
+        guard case .identity(.uid(let uid), _) = tag else {
+            guard case .identity(.sun(let uid), _) = tag else { return }
+            return try requireChip(uid, "new-sun", arguments, lengths)
+        }
+        try requireChip(uid, "new-uid", arguments, lengths)
+    }
+
+    private static func requireChip(
+        _ uid: [UInt8], _ flag: String, _ arguments: Arguments, _ lengths: Set<Int>
+    ) throws {
+        do throws(CellError) { try UIDFormat.check(uid, lengths) } catch {
+            let hint = error.remedy == .uidLengths ? " (permit other lengths with --uid-bytes N)" : ""
+            throw ProgramError.usage("--\(flag) \(arguments[flag] ?? "") \(error)\(hint)")
         }
     }
 }
