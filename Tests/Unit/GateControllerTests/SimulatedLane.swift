@@ -128,9 +128,9 @@ struct SimulatedLane {
             tag, direction, .uid, atMs: atMs, windowMs: gate.policy.debounceMs ?? 0)
         {
             repeats += 1
-            let row = journal[Int(earlier.scan.seq) - 1].scan
+            let row = journal[Int(earlier.tap.scan.seq) - 1].scan
             #expect(
-                row == earlier.scan && row.tag == tag && row.flags.contains(.out) == (direction == .out))
+                row == earlier.tap.scan && row.tag == tag && row.flags.contains(.out) == (direction == .out))
             #expect((0..<Int64(gate.policy.debounceMs!)).contains(atMs - row.atMs))
             return
         }

@@ -106,7 +106,7 @@ final class OperatorCommands {
     private func set(_ mode: LaneMode) -> CommandResult {
         guard mode != store.mode else { return .done("mode \(mode.rawValue) already") }
         store.set(mode)
-        memory.clearDebounce()
+        memory.rulesChanged()
         // The turnstile first, then the disk.
         monitor.publish()
         var texts = ["mode \(mode.rawValue)"]
@@ -128,7 +128,6 @@ final class OperatorCommands {
         store.assign(gate)
         let alarm = store.save()
         binding.chooseGate()
-        memory.clearDebounce()
         log.warning("gate assigned", [.gate: gate ?? "default"])
         monitor.publish()
         let text = binding.gate.map { "the gate is now \($0.name)" } ?? "assigned, but there is no gate yet"

@@ -47,10 +47,10 @@ final class TapHandler {
         let tag = settings.key.tagID(of: tap.identity)
         let nowMs = clock.nowMs
         let atMs = tap.atMs ?? arrival?.atMs ?? nowMs
-        if let last = memory.repeatedVerdict(tag, tap, atMs: atMs, windowMs: debounceMs(index)) {
-            return showRepeat(last, tap)
-        }
+        let last = memory.repeatedVerdict(tag, tap, atMs: atMs, windowMs: debounceMs(index))
+        if let last, !last.isUnderFormerRules { return showRepeat(last.tap, tap) }
         if tap.atMs == nil { clock.check(nowMs: nowMs) } else { clock.trustGivenTime() }
+        if let last, isStillDecided(last.tap, tap, atMs: atMs) { return showRepeat(last.tap, tap) }
         let isReplayed = isReplayed(tag, tap.counter)
         var outcome = decide(tag, tap, atMs: atMs, isReplayed: isReplayed)
         // An admission without a passage does not count as being inside: annul it and decide again.
@@ -75,12 +75,29 @@ final class TapHandler {
         var pass: Pass?
     }
 
+    /// Whether the present snapshot and mode lead to the verdict that was journaled under former ones.
+    ///
+    /// The lane's memory does not count: it knows the person as inside because of that very tap.
+    private func isStillDecided(_ last: Debounce.JournaledTap, _ tap: Tap, atMs: Int64) -> Bool {
+        // An operator's admission is above the rules.
+        guard let proof = last.proof else { return true }
+        var isReplayed = false
+        if case .authentic = proof { isReplayed = last.scan.verdict == .notAuthentic }
+        let outcome = decide(last.scan.tag, tap, atMs: atMs, isReplayed: isReplayed, remembers: false)
+        let verdict: Verdict = last.scan.verdict == .alreadyInside ? .admitted : last.scan.verdict
+        return outcome.decision.verdict == verdict
+    }
+
     /// Looks up the tag and applies the rules of the gate.
-    func decide(_ tag: TagID, _ tap: Tap, atMs: Int64, isReplayed: Bool = false) -> Outcome {
+    ///
+    /// - Parameter remembers: whether the lane's memory of the person counts.
+    func decide(
+        _ tag: TagID, _ tap: Tap, atMs: Int64, isReplayed: Bool = false, remembers: Bool = true
+    ) -> Outcome {
         let (attendee, validity) = binding.lookUp(tag)
         let pass = binding.pass(of: attendee)
         var presence = PriorPresence()
-        if tap.direction == .in, let gate = binding.gate {
+        if remembers, tap.direction == .in, let gate = binding.gate {
             presence = memory.presence(
                 of: tag, attendee, at: gate, atMs: atMs, isClockTrusted: clock.isTrusted, snapshot: binding.snapshot)
         }

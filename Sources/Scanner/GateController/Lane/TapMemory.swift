@@ -19,12 +19,14 @@ final class TapMemory {
     /// The verdict of a tap that is read again within the debounce window; `nil` for a new tap.
     ///
     /// - Parameter windowMs: the debounce window; 0 disables debouncing.
-    func repeatedVerdict(_ tag: TagID, _ tap: Tap, atMs: Int64, windowMs: Int) -> Debounce.JournaledTap? {
+    func repeatedVerdict(_ tag: TagID, _ tap: Tap, atMs: Int64, windowMs: Int) -> Debounce.Match? {
         debounce.repeatedTap(tag, tap.direction, tap.proof, atMs: atMs, windowMs: windowMs)
     }
 
-    /// Makes each following tap a new one. Called when the mode, the gate or the snapshot changes, because the same tap
-    /// could get another verdict.
+    /// Called when the mode or the snapshot changes: a repeated tap could get another verdict.
+    func rulesChanged() { debounce.rulesChanged() }
+
+    /// Makes each following tap a new one. Called when the lane gets another gate.
     func clearDebounce() { debounce.clear() }
 
     // MARK: Presence
