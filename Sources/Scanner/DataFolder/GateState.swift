@@ -66,6 +66,10 @@ package struct GateState: Hashable, Sendable {
     package var diskUsedPercent: Int?
     /// English texts of the alarms, the most serious first.
     package var alarms: [String]?
+    /// Number of reads that the readers dropped since the start, because they held no tag.
+    package var droppedReads: Int64?
+    /// Why the last of them was dropped, in English; `nil` without one.
+    package var lastDroppedRead: String?
 
     /// Creates the state of a gate at its start. The caller sets the optional fields.
     ///
@@ -133,7 +137,7 @@ extension GateState: Codable {
     private enum CodingKeys: String, CodingKey {
         case pid, scanner, journal, reader, software, startedS, gate, gateName, zone, problem, snapshot,
             snapshotExpiresS
-        case turnstile, mode, readers, diskUsedPercent, alarms
+        case turnstile, mode, readers, diskUsedPercent, alarms, droppedReads, lastDroppedRead
     }
 
     /// Decodes the file. A field that is missing or of another type reads as absent, except `pid` and `scanner`.
@@ -161,5 +165,7 @@ extension GateState: Codable {
         readers = value(.readers)
         diskUsedPercent = value(.diskUsedPercent)
         alarms = value(.alarms)
+        droppedReads = value(.droppedReads)
+        lastDroppedRead = value(.lastDroppedRead)
     }
 }

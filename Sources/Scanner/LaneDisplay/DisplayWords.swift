@@ -21,6 +21,7 @@ enum DisplayWords {
             case .outsideTime: ("WRONG TIME", "خارج الوقت")
             case .alreadyInside: ("ALREADY INSIDE", "بالداخل")
             case .noSnapshot: ("NO SNAPSHOT", "لا قائمة")
+            case .notAuthentic where result.detail == .randomUID: tryAgain
             case .notAuthentic: ("NOT GENUINE", "غير أصلي")
             case .lost: ("LOST BAND", "سوار مفقود")
             case .void: ("VOID", "ملغى")
@@ -31,6 +32,17 @@ enum DisplayWords {
     }
 
     private static let goodbye = (en: "GOODBYE", ar: "مع السلامة")
+    private static let tryAgain = (en: "TRY AGAIN", ar: "أعد")
+
+    /// The title of a read that was dropped.
+    static func dropped(_ language: DisplayLanguage) -> [String] {
+        lines(language == .en ? tryAgain.en : tryAgain.ar)
+    }
+
+    /// What happened to a read that was dropped, and what to do.
+    static func couldNotBeRead(_ language: DisplayLanguage) -> String {
+        language == .en ? "could not be read, try again" : "تعذرت القراءة، حاول مرة أخرى"
+    }
 
     /// The title of a tap that could not be journaled. An exit opens anyway; its title is GOODBYE.
     static func failed(opens: Bool, _ language: DisplayLanguage) -> [String] {
@@ -53,6 +65,7 @@ enum DisplayWords {
         if flags.contains(.inspection) { add("inspection", "تفتيش") }
         if flags.contains(.clockNotTrusted) { add("clock not trusted", "الساعة غير موثوقة") }
         if flags.contains(.snapshotExpired) { add("snapshot expired", "القائمة منتهية") }
+        if result.detail == .randomUID { words.append(couldNotBeRead(language)) }
         if let detail = result.detail { words.append(detail.text(language)) }
         return words
     }

@@ -125,6 +125,25 @@ import Testing
         #expect(!KioskDisplay.line(.state(LaneState())).contains("\n"))
     }
 
+    @Test(arguments: DisplayLanguage.allCases) func droppedReadAsksToTryAgain(language: DisplayLanguage) {
+        let layout = DisplayLayout(rows: 24, columns: 80, language: language)
+        let words = language == .en ? "could not be read, try again" : "تعذرت القراءة، حاول مرة أخرى"
+        for reason in DroppedRead.allCases {
+            let screen = layout.dropped(reason)
+            #expect(screen.rows.allSatisfy { $0.colour == .amber })
+            #expect(screen.rows.contains { $0.text.contains(words) })
+            #expect(screen.rows.contains { $0.text.contains(reason.text(language)) })
+            #expect(screen.rows.contains { $0.text.contains("█") })
+        }
+        let random = layout.verdict(result(.notAuthentic, detail: .randomUID))
+        #expect(random.rows.contains { $0.text.contains(words) })
+        #expect(
+            KioskDisplay.line(.dropped(.incomplete))
+                == #"{"show":"dropped","green":false,"title":{"en":"TRY AGAIN","ar":"أعد"}"#
+                + #","text":{"en":"could not be read, try again","ar":"تعذرت القراءة، حاول مرة أخرى"}"#
+                + #","reason":"incomplete"}"#)
+    }
+
     /// The person sees an open way, and the crew is called.
     @Test(arguments: DisplayLanguage.allCases) func exitThatIsNotJournaledIsShownAsOpen(language: DisplayLanguage) {
         let layout = DisplayLayout(rows: 24, columns: 80, language: language)

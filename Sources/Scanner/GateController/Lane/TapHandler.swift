@@ -43,7 +43,9 @@ final class TapHandler {
     /// - Parameters:
     ///   - index: the reader, in the order of `Lane.Settings.readers`.
     ///   - arrival: the arrival of the tap; `nil` for a line of standard input, which arrives now.
-    func handle(_ tap: Tap, reader index: Int, arrival: TimestampedEvent? = nil) {
+    /// - Returns: the verdict that is shown; `nil` if the tap could not be journaled.
+    @discardableResult
+    func handle(_ tap: Tap, reader index: Int, arrival: TimestampedEvent? = nil) -> Verdict? {
         let tag = settings.key.tagID(of: tap.identity)
         let nowMs = clock.nowMs
         let atMs = tap.atMs ?? arrival?.atMs ?? nowMs
@@ -65,7 +67,11 @@ final class TapHandler {
             let detail = TapDetail(proof: tap.proof, scan: row.scan)
             complete(
                 row, outcome, proof: tap.proof, detail: detail, opens: opens, arrivedMs: arrival?.monotonicMs)
-        } catch { reportNotJournaled(tag, error, opens: opens && tap.direction == .out) }
+            return row.scan.verdict
+        } catch {
+            reportNotJournaled(tag, error, opens: opens && tap.direction == .out)
+            return nil
+        }
     }
 
     /// A decision, and what it is based on.
@@ -137,12 +143,13 @@ final class TapHandler {
     }
 
     /// Shows the verdict of the first tap again. It is in the journal already, and opens nothing.
-    private func showRepeat(_ last: Debounce.JournaledTap, _ tap: Tap) {
+    private func showRepeat(_ last: Debounce.JournaledTap, _ tap: Tap) -> Verdict {
         output.show(
             TapResult(
                 JournaledScan(journalID: last.journalID, scan: last.scan), zone: binding.zoneName(tap.direction),
                 pass: binding.pass(of: binding.attendee(last.scan.tag)),
                 detail: TapDetail(proof: tap.proof, scan: last.scan), isRepeat: true))
+        return last.scan.verdict
     }
 
     /// Reports a tap that could not be journaled.

@@ -12,6 +12,8 @@ package enum LaneUpdate: Sendable {
     ///
     /// - Parameter opens: `true` for an exit, which is never rejected.
     case failed(TapFailure, opens: Bool = false)
+    /// Something was read that is no tag: the person must try again.
+    case dropped(DroppedRead)
     /// Something that the idle screen shows has changed.
     case state(LaneState)
 }

@@ -1,4 +1,5 @@
 import Runtime
+import ScanModel
 
 /// Sends verdicts to displays and turnstile, and writes verdict lines.
 final class VerdictOutput {
@@ -33,6 +34,13 @@ final class VerdictOutput {
         notify(.failed(failure, opens: opens))
         guard format == .text else { return }
         emit("\(opens ? "OPENED" : "REJECTED"): the tap could not be journaled (\(failure))")
+    }
+
+    /// Shows a read that was dropped. Format `json` gets no line, because programs receive only what is in the journal.
+    func showDropped(_ reason: DroppedRead) {
+        notify(.dropped(reason))
+        guard format == .text else { return }
+        emit("NOT READ: could not be read, try again (\(reason))")
     }
 
     /// Writes one line. An error is logged and changes nothing, because the tap is in the journal.
