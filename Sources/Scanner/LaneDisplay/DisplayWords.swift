@@ -1,4 +1,5 @@
 import GateController
+import Runtime
 import ScanModel
 
 /// The language of the lane's screen.
@@ -60,6 +61,12 @@ enum DisplayWords {
         let flags = result.scan.flags
         var words: [String] = []
         func add(_ en: String, _ ar: String) { words.append(language == .en ? en : ar) }
+        if let earlier = result.earlier {
+            let clock = earlier.atMs.map { LocalTime.clock($0 / 1_000) }
+            let en = [clock.map { "since \($0)" }, earlier.gate.map { "at \($0)" }]
+            let ar = [clock.map { "منذ \($0)" }, earlier.gate.map { "عند \($0)" }]
+            add(en.compactMap(\.self).joined(separator: " "), ar.compactMap(\.self).joined(separator: " "))
+        }
         if flags.contains(.reuse) { add("already inside: check", "بالداخل مسبقاً: تحقق") }
         if flags.contains(.operatorOverride) { add("operator override", "بأمر المشرف") }
         if flags.contains(.inspection) { add("inspection", "تفتيش") }

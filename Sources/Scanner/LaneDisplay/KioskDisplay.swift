@@ -85,8 +85,8 @@ package final class KioskDisplay: Sendable {
             text += #","pass":{"name":\#(quoted(pass.name)),"colour":\#(quoted(pass.colour))"#
             text += #","note":\#(quoted(pass.note))}"#
         }
-        text +=
-            #","detail":\#(quoted(result.detail?.description)),"repeat":\#(result.isRepeat),"opens":\#(result.opens)"#
+        text += #","detail":\#(quoted(result.detail?.description)),"inside":\#(result.earlier?.json ?? "null")"#
+        text += #","repeat":\#(result.isRepeat),"opens":\#(result.opens)"#
         return text + #","at":"\#(UTCTime.text(microseconds: scan.atMs * 1_000))"}"#
     }
 

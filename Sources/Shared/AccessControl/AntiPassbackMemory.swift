@@ -30,7 +30,8 @@ package struct AntiPassbackMemory: Sendable {
     private var strangers: [Int64: PersonHistory] = [:]
     /// Attendee number of each tag at its last passage. While the snapshot is unreadable, only the tag is known.
     private var owners: [Int64: Int64] = [:]
-    private var zones = ZoneNumbers()
+    private var zones = PlaceNumbers()
+    private var gates = PlaceNumbers()
     private var undo = UndoLog()
     /// The latest time of all notes.
     private var newestMs: Int64 = .min
@@ -72,7 +73,8 @@ package struct AntiPassbackMemory: Sendable {
         var presence = PriorPresence()
         guard let person = person(tag, attendee) else { return presence }
         // A clock that is only behind the last scan may be right. It may have been ahead at that scan.
-        let dayMs = days.start(atMs: clockIsTrusted || atMs >= certainMs ? atMs : max(atMs, newestMs))
+        let isCertain = clockIsTrusted || atMs >= certainMs
+        let dayMs = days.start(atMs: isCertain ? atMs : max(atMs, newestMs), isCertain: isCertain)
         if let position = zones.id(person.position.zone), person.position.ms >= dayMs {
             presence.isInside = tree.isWithin(position, zone)
         }
@@ -83,6 +85,7 @@ package struct AntiPassbackMemory: Sendable {
             else { return }
             presence.wasAdmitted = true
             presence.admittedMs = admission.last.isTrusted ? admission.last.ms : nil
+            presence.admittedGate = gates.id(admission.gate)
         }
         return presence
     }
@@ -130,13 +133,15 @@ package struct AntiPassbackMemory: Sendable {
         let isTrusted = !scan.flags.contains(.clockNotTrusted)
         let ms = isTrusted ? scan.atMs : max(scan.atMs, newestMs)
         newestMs = max(newestMs, ms)
-        noteDay(days.start(atMs: ms))
+        noteDay(days.start(atMs: ms, isCertain: isTrusted))
         let before = person(scan.tag, attendee)
         var after = before ?? PersonHistory()
         let isOut = scan.flags.contains(.out)
         let zone = isOut ? gate.fromZone.map { zones.number($0) } ?? 0 : zones.number(gate.zone)
         after.move(to: zone, ms)
-        if !isOut { after.admit(into: zone, ms, lastMs: scan.atMs, isTrusted: isTrusted) }
+        if !isOut {
+            after.admit(into: zone, gate: gates.number(gate.id), ms, lastMs: scan.atMs, isTrusted: isTrusted)
+        }
         let owner = attendee ?? owners[scan.tag.rawValue]
         if let owner {
             people[owner] = after

@@ -20,6 +20,8 @@ package struct Debounce: Sendable {
         package var scan: Scan
         /// The evidence for the tag's identity; `nil` for a manual admission, which any proof repeats.
         package var proof: Tap.Proof?
+        /// What the lane knew of the person before the scan.
+        package var presence: PriorPresence
 
         /// Creates an answer from a journaled scan.
         ///
@@ -27,10 +29,14 @@ package struct Debounce: Sendable {
         ///   - journalID: ID of the journal that holds the scan.
         ///   - scan: the scan.
         ///   - proof: the evidence for the tag's identity; `nil` for a manual admission.
-        package init(journalID: JournalID, scan: Scan, proof: Tap.Proof? = nil) {
+        ///   - presence: what the lane knew of the person before the scan.
+        package init(
+            journalID: JournalID, scan: Scan, proof: Tap.Proof? = nil, presence: PriorPresence = PriorPresence()
+        ) {
             self.journalID = journalID
             self.scan = scan
             self.proof = proof
+            self.presence = presence
         }
     }
 

@@ -11,7 +11,7 @@ struct PersonHistory: Hashable, Sendable {
         private let word: UInt64
 
         /// - Parameters:
-        ///   - zone: a number from `ZoneNumbers`; 0 for off site.
+        ///   - zone: a number from `PlaceNumbers`; 0 for off site.
         ///   - ms: milliseconds since 1970, before the year 2200: 43 bits.
         init(zone: UInt32 = 0, ms: Int64 = 0, isTrusted: Bool = true) {
             word = UInt64(max(0, ms)) << (Mark.zoneBits + 1) | UInt64(zone) << 1 | (isTrusted ? 1 : 0)
@@ -26,8 +26,10 @@ struct PersonHistory: Hashable, Sendable {
     struct Admission: Hashable, Sendable {
         /// The latest time of all admissions into the zone. It decides on which day the person was admitted.
         var newest: Mark
-        /// The admission noted last, with the time of the device clock.
+        /// The admission noted last, with the time of the device clock. Its zone field holds the number of the gate.
         var last: Mark
+        /// The number of the gate of the admission noted last.
+        var gate: UInt32 { last.zone }
     }
 
     private(set) var position = Mark()
@@ -53,7 +55,7 @@ struct PersonHistory: Hashable, Sendable {
         position = Mark(zone: zone, ms: position.zone == 0 ? ms : max(ms, position.ms))
     }
 
-    mutating func admit(into zone: UInt32, _ ms: Int64, lastMs: Int64, isTrusted: Bool) {
+    mutating func admit(into zone: UInt32, gate: UInt32, _ ms: Int64, lastMs: Int64, isTrusted: Bool) {
         var newestMs = ms
         if lastAdmission.newest.zone == zone {
             newestMs = max(newestMs, lastAdmission.newest.ms)
@@ -64,18 +66,18 @@ struct PersonHistory: Hashable, Sendable {
             if lastAdmission.newest.zone != 0 { earlier.append(lastAdmission) }
         }
         lastAdmission = Admission(
-            newest: Mark(zone: zone, ms: newestMs), last: Mark(zone: zone, ms: lastMs, isTrusted: isTrusted))
+            newest: Mark(zone: zone, ms: newestMs), last: Mark(zone: gate, ms: lastMs, isTrusted: isTrusted))
     }
 }
 
-/// Small numbers for the zones of this lane's gates, from 1, because zone IDs have 64 bits.
-struct ZoneNumbers: Sendable {
+/// Small numbers from 1 for the gates of this lane, or for their zones. Their IDs have 64 bits.
+struct PlaceNumbers: Sendable {
     private var ids: [Int64] = []
 
-    /// The zone ID of a number; `nil` for 0, off site.
+    /// The ID of a number; `nil` for 0, off site.
     func id(_ number: UInt32) -> Int64? { number == 0 ? nil : ids[Int(number) - 1] }
 
-    /// The number of a zone ID; assigns the next number to a new one.
+    /// The number of an ID; assigns the next number to a new one.
     mutating func number(_ id: Int64) -> UInt32 {
         // A linear search is enough: a scanner is used at a handful of gates.
         if let index = ids.firstIndex(of: id) { return UInt32(index + 1) }

@@ -206,10 +206,12 @@ struct SimulatedLane {
     private func recall(_ person: Int, _ zone: Int64, _ atMs: Int64, _ isTrusted: Bool)
         -> PriorPresence
     {
-        let atMs = isTrusted || atMs >= snapshot.createdS * 1_000 ? atMs : max(atMs, newestMs)
+        let isCertain = isTrusted || atMs >= snapshot.createdS * 1_000
+        let atMs = isCertain ? atMs : max(atMs, newestMs)
         let known = snapshot.dayStartsMs
         let later = known.last.map { last in (1...40).map { last + $0 * SimulatedEvent.dayMs } } ?? []
-        let dayMs = (known + later).filter { $0 <= atMs }.max() ?? .min
+        let earlier = known.first.map { first in (1...40).map { first - $0 * SimulatedEvent.dayMs } } ?? []
+        let dayMs = ((isCertain ? earlier : []) + known + later).filter { $0 <= atMs }.max() ?? .min
         let rows = journal.filter { $0.moves && SimulatedEvent.person($0.scan.tag) == person }
         let into = Set(SimulatedEvent.within[zone]!)
         var recollection = PriorPresence()
@@ -220,8 +222,9 @@ struct SimulatedLane {
         let today = rows.filter { !$0.isOut && $0.effectiveMs >= dayMs }
         let zones = Set(today.map(\.gate.zone)).intersection(into)
         recollection.wasAdmitted = !zones.isEmpty
-        if let last = rows.last(where: { !$0.isOut && zones.contains($0.gate.zone) }), last.isTrusted {
-            recollection.admittedMs = last.scan.atMs
+        if let last = rows.last(where: { !$0.isOut && zones.contains($0.gate.zone) }) {
+            recollection.admittedMs = last.isTrusted ? last.scan.atMs : nil
+            recollection.admittedGate = last.gate.id
         }
         return recollection
     }

@@ -112,8 +112,8 @@ import Testing
             KioskDisplay.line(.verdict(result(pass: Self.pass, opens: true)))
                 == #"{"show":"answer","green":true,"log":"00000000-0000-0001-0000-000000000002","seq":7,"verdict":0"#
                 + #","name":"admitted","direction":"in","zone":"Arena","title":{"en":"WELCOME","ar":"أهلاً"}"#
-                + #","pass":{"name":"VIP","colour":"gold","note":"check ID"},"detail":null,"repeat":false,"opens":true"#
-                + #","at":"2027-01-15T08:00:00.000Z"}"#)
+                + #","pass":{"name":"VIP","colour":"gold","note":"check ID"},"detail":null,"inside":null"#
+                + #","repeat":false,"opens":true,"at":"2027-01-15T08:00:00.000Z"}"#)
         #expect(
             KioskDisplay.line(.failed(.notJournaled(.other("disk \"full\"\n"))))
                 == #"{"show":"failed","green":false,"opens":false,"title":{"en":"CALL STAFF","ar":"نادِ الموظف"}"#
@@ -123,25 +123,6 @@ import Testing
                 == #"{"show":"failed","green":true,"opens":true,"title":{"en":"GOODBYE","ar":"مع السلامة"}"#
                 + #","reason":"x"}"#)
         #expect(!KioskDisplay.line(.state(LaneState())).contains("\n"))
-    }
-
-    @Test(arguments: DisplayLanguage.allCases) func droppedReadAsksToTryAgain(language: DisplayLanguage) {
-        let layout = DisplayLayout(rows: 24, columns: 80, language: language)
-        let words = language == .en ? "could not be read, try again" : "تعذرت القراءة، حاول مرة أخرى"
-        for reason in DroppedRead.allCases {
-            let screen = layout.dropped(reason)
-            #expect(screen.rows.allSatisfy { $0.colour == .amber })
-            #expect(screen.rows.contains { $0.text.contains(words) })
-            #expect(screen.rows.contains { $0.text.contains(reason.text(language)) })
-            #expect(screen.rows.contains { $0.text.contains("█") })
-        }
-        let random = layout.verdict(result(.notAuthentic, detail: .randomUID))
-        #expect(random.rows.contains { $0.text.contains(words) })
-        #expect(
-            KioskDisplay.line(.dropped(.incomplete))
-                == #"{"show":"dropped","green":false,"title":{"en":"TRY AGAIN","ar":"أعد"}"#
-                + #","text":{"en":"could not be read, try again","ar":"تعذرت القراءة، حاول مرة أخرى"}"#
-                + #","reason":"incomplete"}"#)
     }
 
     /// The person sees an open way, and the crew is called.

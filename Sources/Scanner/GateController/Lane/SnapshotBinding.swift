@@ -79,6 +79,11 @@ final class SnapshotBinding {
         return direction == .in ? lastKnown?.zoneName : lastKnown?.fromZoneName
     }
 
+    /// The name of a gate; `nil` if the snapshot does not contain it.
+    func gateName(_ id: Int64) -> String? {
+        snapshot?.gates[id]?.name ?? choice.gate.flatMap { $0.id == id ? $0.name : nil }
+    }
+
     /// Asks the reloader for a snapshot that can be read, if necessary the previous one.
     private func lookupFailed(_ snapshot: Snapshot, _ error: any Error) {
         log.error("snapshot cannot be read", [.snapshot: snapshot.version, .error: "\(error)"])

@@ -79,6 +79,8 @@ final class TapHandler {
         var decision: Decision
         var attendee: Attendee?
         var pass: Pass?
+        /// What the lane knew of the person before the tap.
+        var presence = PriorPresence()
     }
 
     /// Whether the present snapshot and mode lead to the verdict that was journaled under former ones.
@@ -112,7 +114,7 @@ final class TapHandler {
             isReplayed: isReplayed, mode: commands.mode, isInspection: settings.isInspection, gate: binding.gate,
             snapshot: validity, attendee: attendee, pass: pass, zones: binding.snapshot?.zoneTree ?? ZoneTree(),
             memory: presence)
-        return Outcome(decision: Decision(input), attendee: attendee, pass: pass)
+        return Outcome(decision: Decision(input), attendee: attendee, pass: pass, presence: presence)
     }
 
     /// Builds the row of a decision.
@@ -133,12 +135,13 @@ final class TapHandler {
         _ row: JournaledScan, _ outcome: Outcome, proof: Tap.Proof?, detail: TapDetail?, opens: Bool,
         arrivedMs: Int64? = nil
     ) {
-        memory.note(row, outcome.attendee, proof: proof, in: binding)
+        memory.note(row, outcome.attendee, proof: proof, earlier: outcome.presence, in: binding)
         let direction: Direction = row.scan.flags.contains(.out) ? .out : .in
         if opens { pending.expect(row) }
         output.show(
             TapResult(
-                row, zone: binding.zoneName(direction), pass: outcome.pass, detail: detail, opens: opens,
+                row, zone: binding.zoneName(direction), pass: outcome.pass, detail: detail,
+                earlier: EarlierAdmission(of: row.scan, outcome.presence, gateName: binding.gateName), opens: opens,
                 arrivedMs: arrivedMs))
     }
 
@@ -148,7 +151,8 @@ final class TapHandler {
             TapResult(
                 JournaledScan(journalID: last.journalID, scan: last.scan), zone: binding.zoneName(tap.direction),
                 pass: binding.pass(of: binding.attendee(last.scan.tag)),
-                detail: TapDetail(proof: tap.proof, scan: last.scan), isRepeat: true))
+                detail: TapDetail(proof: tap.proof, scan: last.scan),
+                earlier: EarlierAdmission(of: last.scan, last.presence, gateName: binding.gateName), isRepeat: true))
         return last.scan.verdict
     }
 

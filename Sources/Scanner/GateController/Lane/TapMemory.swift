@@ -46,12 +46,17 @@ final class TapMemory {
     /// - Parameters:
     ///   - attendee: the person of the tag; `nil` if the tag is unknown or the snapshot cannot be read.
     ///   - proof: `nil` for a manual admission, of which every following tap is a repeat.
-    func note(_ row: JournaledScan, _ attendee: Attendee?, proof: Tap.Proof?, in binding: SnapshotBinding) {
+    ///   - earlier: what was known of the person before the scan.
+    func note(
+        _ row: JournaledScan, _ attendee: Attendee?, proof: Tap.Proof?, earlier: PriorPresence = PriorPresence(),
+        in binding: SnapshotBinding
+    ) {
         presence.note(
             row.scan, attendee: attendee?.attendee, gate: binding.gate,
             days: binding.snapshot?.dayStarts ?? DayStarts())
         if row.scan.verdict == .admitted, !binding.isReadable { isAnonymous = true }
-        debounce.note(Debounce.JournaledTap(journalID: row.journalID, scan: row.scan, proof: proof))
+        debounce.note(
+            Debounce.JournaledTap(journalID: row.journalID, scan: row.scan, proof: proof, presence: earlier))
     }
 
     /// The start of the earliest remembered day, in milliseconds since 1970-01-01 UTC; `nil` without one.

@@ -23,7 +23,8 @@ final class VerdictOutput {
     func show(_ result: TapResult) {
         notify(.verdict(result))
         let line = VerdictLine(
-            journalID: result.journalID, scan: result.scan, zone: result.zone, pass: result.pass)
+            journalID: result.journalID, scan: result.scan, zone: result.zone, pass: result.pass,
+            earlier: result.earlier)
         emit(line.text(format))
     }
 

@@ -102,13 +102,14 @@ package final class CodeReader: Sendable {
                 health.back()
                 timeoutMs = health.resend() ? -1 : ReaderHealth.resendMs
             }
-            for code in codes { _ = deliver(.tap(Tap(.code(code), proof: .code, direction: direction))) }
+            // Before the codes of the same read, whose verdicts are shown last.
             let count = lines.rejected - reported.rejected
             if count > 0, let fault = lines.lastFault, nowMs - reported.atMs >= CodeReader.dropReportMs,
                 deliver(.dropped(fault, count: count))
             {
                 reported = (lines.rejected, nowMs)
             }
+            for code in codes { _ = deliver(.tap(Tap(.code(code), proof: .code, direction: direction))) }
         }
     }
 }

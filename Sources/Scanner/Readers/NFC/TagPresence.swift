@@ -39,7 +39,7 @@ struct TagPresence: Sendable {
         return !isReported
     }
 
-    /// Whether a tag has left since the last call although its message was read in part only, and it was not reported.
+    /// Whether a tag has left since the last call that was read in part only, and not reported.
     mutating func takeLostRead() -> Bool {
         defer { hasLostRead = false }
         return hasLostRead
