@@ -1,27 +1,57 @@
 import AccessControl
 import CLI
+import FileSystem
 import GateController
+import ScanModel
 
 /// Operator commands for the gate that runs in the folder.
 extension GateProgram {
     static let admit = Command(
         "admit", positionals: "[UID]", count: 0...1,
-        "admit one person manually, with the UID of a wristband in hex or without a wristband",
+        "admit one person manually: with the UID of a wristband in hex, with one of --code, --tag, --attendee, or "
+            + "without a tag; the answer says what the list says of the tag",
         options: [
             .dataFolder, .enrolment,
+            Option("code", "TEXT", "text of the person's code"),
+            Option("tag", "ID", "tag ID, as the center's list and database have it"),
+            Option("attendee", "NUMBER", "number of the attendee in the center's database"),
             Option(
                 "reason", "TEXT", "reason, recorded in the journal and in the log, and sent to the center",
                 required: true),
         ]
     ) { arguments in
         let reason = try arguments.required("reason")
-        let uid = try arguments.positionals.first.map { text in
-            guard let tap = try? TapLine(text), !text.contains(",") else {
-                throw ProgramError.usage("admit: a UID of 1 to 32 bytes of hex is needed")
-            }
-            return tap.uid
+        let folder = try arguments.required("data")
+        guard arguments.positionals.count + ["code", "tag", "attendee"].count(where: arguments.has) <= 1 else {
+            throw ProgramError.usage("admit: UID, --code, --tag and --attendee exclude each other")
         }
-        return try send(.admit(uid: uid, reason: reason), arguments)
+        if let text = arguments["attendee"] {
+            guard let number = Int64(text) else { throw ProgramError.usage("--attendee \(text): not a number") }
+            return {
+                guard Files.exists(folder) else { throw ProgramError.missingFolder("data", folder) }
+                let tag = try ControlClient.tag(ofAttendee: number, folder: folder)
+                print(try result { try ControlClient.send(.admit(.id(tag), reason: reason), folder: folder) })
+            }
+        }
+        return try send(.admit(try manualTag(arguments), reason: reason), arguments)
+    }
+
+    /// The tag that the command line names; `nil` without one.
+    private static func manualTag(_ arguments: Arguments) throws -> ManualTag? {
+        if let text = arguments["code"] {
+            do { return .code(try CodeText(text)) } catch { throw ProgramError.usage("--code '\(text)' \(error)") }
+        }
+        if let text = arguments["tag"] {
+            guard let id = Int64(text), id != 0 else { throw ProgramError.usage("--tag \(text): not a tag ID") }
+            return .id(TagID(rawValue: id))
+        }
+        guard let text = arguments.positionals.first else { return nil }
+        guard let tap = try? TapLine(text), !text.contains(",") else {
+            throw ProgramError.usage(
+                "admit \(text): a UID is 4, 7 or 10 bytes in hex; use --code for the text of a code, --tag for a tag ID"
+            )
+        }
+        return .uid(tap.uid)
     }
 
     static let mode = Command(

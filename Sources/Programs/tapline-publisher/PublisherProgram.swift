@@ -51,6 +51,10 @@ struct PublisherProgram {
         settings.limits.batchScans = try arguments.int("batch-scans", 50...4_000) ?? 500
         settings.limits.ageMs = Int64(try arguments.int("batch-age-ms", 0...60_000) ?? 1_000)
         let download = arguments.has("center-url") ? try downloadSettings(arguments) : nil
+        if download == nil {
+            Log("publisher", [.scanner: settings.scanner]).warning(
+                "no --center-url: this device will get no list over the network, nor revocations")
+        }
         return { [settings] in
             try Files.makeFolder(folder)
             let status = PublisherStatus(folder: folder, scanner: settings.scanner.text)
@@ -97,8 +101,8 @@ struct PublisherProgram {
     private static let status = Command(
         "status", "show the scans to upload and the connections; exits with 1 and a line `alarm` for each fault",
         options: [
-            .dataFolder, Option("scanner", "ID", "identity whose scans are counted (default that of the publisher)"),
-            .output,
+            .dataFolder, .enrolment,
+            Option("scanner", "ID", "identity whose scans are counted (default that of the publisher)"), .output,
         ]
     ) { arguments in
         let folder = try arguments.required("data")

@@ -71,6 +71,10 @@ package struct GateState: Hashable, Sendable {
     package var alarms: [String]?
     /// The stable keyword of each alarm, in the same order; `nil` if the file does not contain them.
     package var alarmKeywords: [String]?
+    /// Number of reads that the readers dropped since the start, because they held no tag.
+    package var droppedReads: Int64?
+    /// Why the last of them was dropped, in English; `nil` without one.
+    package var lastDroppedRead: String?
 
     /// Creates the state of a gate at its start. The caller sets the optional fields.
     ///
@@ -152,7 +156,7 @@ extension GateState: Codable {
     private enum CodingKeys: String, CodingKey {
         case pid, scanner, journal, reader, software, startedS, gate, gateName, zone, problem, snapshot,
             snapshotExpiresS
-        case turnstile, mode, readers, diskUsedPercent, alarms, alarmKeywords
+        case turnstile, mode, readers, diskUsedPercent, alarms, alarmKeywords, droppedReads, lastDroppedRead
     }
 
     /// Decodes the file. A field that is missing or of another type reads as absent, except `pid` and `scanner`.
@@ -181,5 +185,7 @@ extension GateState: Codable {
         diskUsedPercent = value(.diskUsedPercent)
         alarms = value(.alarms)
         alarmKeywords = value(.alarmKeywords)
+        droppedReads = value(.droppedReads)
+        lastDroppedRead = value(.lastDroppedRead)
     }
 }

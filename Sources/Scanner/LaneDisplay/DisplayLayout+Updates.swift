@@ -33,6 +33,12 @@ extension DisplayLayout {
         return screen(.check, title, bottom: bottom + [line("\(label): \(words)", .amber)], .green)
     }
 
+    /// A read that was dropped: the person must try again.
+    func dropped(_ reason: DroppedRead) -> DisplayScreen {
+        let bottom = [line(DisplayWords.couldNotBeRead(language), .amber), line(reason.text(language), .amber)]
+        return screen(.warning, DisplayWords.dropped(language), bottom: bottom, .amber)
+    }
+
     /// Between taps.
     func idle(_ state: LaneState, nowS: Int64) -> DisplayScreen {
         func word(_ label: DisplayWords.Label) -> String { label.text(language) }

@@ -1,4 +1,5 @@
 import GateController
+import Runtime
 import ScanModel
 
 /// The language of the lane's screen.
@@ -21,6 +22,7 @@ enum DisplayWords {
             case .outsideTime: ("WRONG TIME", "خارج الوقت")
             case .alreadyInside: ("ALREADY INSIDE", "بالداخل")
             case .noSnapshot: ("NO SNAPSHOT", "لا قائمة")
+            case .notAuthentic where result.detail == .randomUID: tryAgain
             case .notAuthentic: ("NOT GENUINE", "غير أصلي")
             case .lost: ("LOST BAND", "سوار مفقود")
             case .void: ("VOID", "ملغى")
@@ -31,6 +33,17 @@ enum DisplayWords {
     }
 
     private static let goodbye = (en: "GOODBYE", ar: "مع السلامة")
+    private static let tryAgain = (en: "TRY AGAIN", ar: "أعد")
+
+    /// The title of a read that was dropped.
+    static func dropped(_ language: DisplayLanguage) -> [String] {
+        lines(language == .en ? tryAgain.en : tryAgain.ar)
+    }
+
+    /// What happened to a read that was dropped, and what to do.
+    static func couldNotBeRead(_ language: DisplayLanguage) -> String {
+        language == .en ? "could not be read, try again" : "تعذرت القراءة، حاول مرة أخرى"
+    }
 
     /// The title of a tap that could not be journaled. An exit opens anyway; its title is GOODBYE.
     static func failed(opens: Bool, _ language: DisplayLanguage) -> [String] {
@@ -48,11 +61,18 @@ enum DisplayWords {
         let flags = result.scan.flags
         var words: [String] = []
         func add(_ en: String, _ ar: String) { words.append(language == .en ? en : ar) }
+        if let earlier = result.earlier {
+            let clock = earlier.atMs.map { LocalTime.clock($0 / 1_000) }
+            let en = [clock.map { "since \($0)" }, earlier.gate.map { "at \($0)" }]
+            let ar = [clock.map { "منذ \($0)" }, earlier.gate.map { "عند \($0)" }]
+            add(en.compactMap(\.self).joined(separator: " "), ar.compactMap(\.self).joined(separator: " "))
+        }
         if flags.contains(.reuse) { add("already inside: check", "بالداخل مسبقاً: تحقق") }
         if flags.contains(.operatorOverride) { add("operator override", "بأمر المشرف") }
         if flags.contains(.inspection) { add("inspection", "تفتيش") }
         if flags.contains(.clockNotTrusted) { add("clock not trusted", "الساعة غير موثوقة") }
         if flags.contains(.snapshotExpired) { add("snapshot expired", "القائمة منتهية") }
+        if result.detail == .randomUID { words.append(couldNotBeRead(language)) }
         if let detail = result.detail { words.append(detail.text(language)) }
         return words
     }

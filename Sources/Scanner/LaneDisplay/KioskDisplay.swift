@@ -8,9 +8,9 @@ import Snapshots
 
 /// Writes the lane's updates for a kiosk program, as one JSON object per line on standard output.
 ///
-/// A tap is `{"show":"answer",...}`. A tap that could not be journaled is `{"show":"failed","opens","reason",...}`. The
-/// idle screen is `{"show":"state",...}`, only when it has changed. If the kiosk does not read, the oldest lines are
-/// dropped, and the gate can still stop.
+/// A tap is `{"show":"answer",...}`. A tap that could not be journaled is `{"show":"failed","opens","reason",...}`. A
+/// read without a tag is `{"show":"dropped",...}`. The idle screen is `{"show":"state",...}`, only when it has changed.
+/// If the kiosk does not read, the oldest lines are dropped, and the gate can still stop.
 package final class KioskDisplay: Sendable {
     private let updates = Mailbox<LaneUpdate>(capacity: 64)
     private let log = Log("kiosk")
@@ -51,10 +51,17 @@ package final class KioskDisplay: Sendable {
 
     static func line(_ update: LaneUpdate) -> String {
         switch update {
+        case .dropped(let reason): line(reason)
         case .failed(let failure, let opens): line(failure, opens)
         case .state(let state): line(state)
         case .verdict(let result): line(result)
         }
+    }
+
+    private static func line(_ reason: DroppedRead) -> String {
+        var text = #"{"show":"dropped","green":false,"title":\#(title { DisplayWords.dropped($0) })"#
+        text += #","text":\#(title { [DisplayWords.couldNotBeRead($0)] })"#
+        return text + #","reason":\#(JSONText.quote(reason.description))}"#
     }
 
     private static func line(_ failure: TapFailure, _ opens: Bool) -> String {
@@ -78,8 +85,8 @@ package final class KioskDisplay: Sendable {
             text += #","pass":{"name":\#(quoted(pass.name)),"colour":\#(quoted(pass.colour))"#
             text += #","note":\#(quoted(pass.note))}"#
         }
-        text +=
-            #","detail":\#(quoted(result.detail?.description)),"repeat":\#(result.isRepeat),"opens":\#(result.opens)"#
+        text += #","detail":\#(quoted(result.detail?.description)),"inside":\#(result.earlier?.json ?? "null")"#
+        text += #","repeat":\#(result.isRepeat),"opens":\#(result.opens)"#
         return text + #","at":"\#(UTCTime.text(microseconds: scan.atMs * 1_000))"}"#
     }
 

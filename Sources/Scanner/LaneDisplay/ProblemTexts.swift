@@ -60,6 +60,19 @@ extension TapDetail: ScreenText {
     }
 }
 
+extension DroppedRead: ScreenText {
+    var arabic: String {
+        switch self {
+        case .noise: "تشويش"
+        case .tooLong: "أطول من المسموح"
+        case .incomplete: "غير مكتمل"
+        case .chipLeft: "ابتعدت الشريحة مبكراً"
+        case .randomUID: "رقم عشوائي"
+        case .notATap: "ليس رقماً"
+        }
+    }
+}
+
 extension TapFailure {
     func text(_ language: DisplayLanguage) -> String {
         switch (self, language) {

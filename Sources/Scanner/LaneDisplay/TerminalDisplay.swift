@@ -17,6 +17,8 @@ package final class TerminalDisplay: Sendable {
     static let greenMs: Int64 = 2_500
     /// Duration of a rejection in milliseconds: it must be read and discussed.
     static let redMs: Int64 = 4_000
+    /// Duration in milliseconds for which a verdict is not replaced by a dropped read.
+    static let verdictMs: Int64 = 1_000
     /// Interval of the bells in milliseconds: one for green, two for annulled, three for red.
     static let bellGapMs: Int64 = 180
     /// Interval of the clock on the idle screen, in milliseconds.
@@ -44,12 +46,17 @@ package final class TerminalDisplay: Sendable {
         /// The verdict or failure on the screen; `nil` for the idle screen.
         var update: LaneUpdate?
         var untilMs = Int64.min
+        /// Until then, a dropped read waits: the end of a code may follow its verdict.
+        var protectedMs = Int64.min
+        /// A dropped read that waits.
+        var waiting: LaneUpdate?
         var bells = 0
         var nextBellMs = Int64.min
         var painted: DisplayScreen?
 
         mutating func start(_ update: LaneUpdate, bells: Int, nowMs: Int64) {
             self.update = update
+            waiting = nil
             self.bells = bells
             nextBellMs = nowMs
         }
@@ -75,6 +82,7 @@ package final class TerminalDisplay: Sendable {
             }
             var wake = now + TerminalDisplay.idleMs
             if shown.update != nil { wake = min(wake, shown.untilMs) }
+            if shown.waiting != nil { wake = min(wake, shown.protectedMs) }
             if shown.bells > 0 { wake = min(wake, shown.nextBellMs) }
             _ = Poll.wait(
                 [updates.descriptor, stop.descriptor],
@@ -92,17 +100,25 @@ package final class TerminalDisplay: Sendable {
                 let bells = result.isGreen ? 1 : result.scan.verdict == .annulled ? 2 : 3
                 shown.start(update, bells: bells, nowMs: nowMs)
                 shown.untilMs = nowMs + (result.isGreen ? TerminalDisplay.greenMs : TerminalDisplay.redMs)
+                shown.protectedMs = nowMs + TerminalDisplay.verdictMs
+            case .dropped: shown.waiting = update
             case .failed(_, let opens):
                 shown.start(update, bells: opens ? 1 : 3, nowMs: nowMs)
                 // Also if it opens, because the crew must read the reason.
                 shown.untilMs = nowMs + TerminalDisplay.redMs
+                shown.protectedMs = nowMs + TerminalDisplay.verdictMs
             }
+        }
+        if let dropped = shown.waiting, nowMs >= shown.protectedMs {
+            shown.start(dropped, bells: 2, nowMs: nowMs)
+            shown.untilMs = nowMs + TerminalDisplay.greenMs
         }
         if shown.update != nil && nowMs >= shown.untilMs { shown.update = nil }
         let size = terminal.size ?? TerminalDisplay.defaultSize
         let layout = DisplayLayout(rows: size.rows, columns: size.columns, language: language)
         switch shown.update {
         case .verdict(let result): return layout.verdict(result)
+        case .dropped(let reason): return layout.dropped(reason)
         case .failed(let failure, let opens): return layout.failed(failure, opens: opens)
         case .state, nil: return layout.idle(shown.state, nowS: SystemClock.nowMicroseconds() / 1_000_000)
         }

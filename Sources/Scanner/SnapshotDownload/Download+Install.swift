@@ -69,7 +69,7 @@ extension Download {
             let limitMs = Download.limitMs(bytes: delta.size, perS: Download.deltaBytesPerS)
             try transfer(delta.file, to: path, size: delta.size, from: sources[source.index], limitMs: limitMs, stop)
             let version = try store.installDelta(delta, of: source.offer, file: path)
-            recordInstallation(version, deltaBytes: delta.size)
+            recordInstallation(version, isDelta: true, bytes: delta.size)
             return .installed(version: version)
         } catch {
             if DownloadError(error).kind == .unusable && !stop.isStopped {
@@ -172,7 +172,7 @@ extension Download {
         do {
             try writeCandidate()
             let version = try store.install(offer, file: store.candidatePath(for: manifest))
-            recordInstallation(version, deltaBytes: nil)
+            recordInstallation(version, isDelta: false, bytes: manifest.size)
             return .installed(version: version)
         } catch let refusal as SnapshotRefusal {
             // A refused file is never resumed, because it is not known which byte is wrong.
@@ -184,11 +184,11 @@ extension Download {
 
     /// Logs an installation and resets the plan.
     ///
-    /// - Parameter deltaBytes: size of the delta; `nil` for a full file.
-    private func recordInstallation(_ version: Int64, deltaBytes: Int64?) {
+    /// - Parameter bytes: size of the delta, or of the full file.
+    private func recordInstallation(_ version: Int64, isDelta: Bool, bytes: Int64) {
         partialDownload = nil
-        let form = deltaBytes == nil ? "full" : "delta"
-        log.info("snapshot installed", [.version: version, .name: form, .bytes: deltaBytes ?? 0])
+        let form = isDelta ? "delta" : "full"
+        log.info("snapshot installed", [.version: version, .name: form, .bytes: bytes])
         status?.update { report in
             report.download.installed = version
             report.download.form = form

@@ -13,6 +13,7 @@ import Synchronization
 package final class Turnstile: Sendable {
     private enum Command: Sendable {
         case verdict(isGreen: Bool, opens: Bool, direction: Direction, atMs: Int64)
+        case dropped
         /// Wakes the thread: the mode may have changed.
         case readMode
     }
@@ -41,6 +42,7 @@ package final class Turnstile: Sendable {
                     atMs: result.arrivedMs ?? now))
         case .failed(_, let opens):
             commands.push(.verdict(isGreen: opens, opens: opens, direction: .out, atMs: now))
+        case .dropped: commands.push(.dropped)
         case .state(let state):
             mode.withLock { $0 = state.isInspection ? .normal : state.mode }
             commands.push(.readMode)
@@ -139,10 +141,15 @@ package final class Turnstile: Sendable {
         let drained = commands.drain()
         // After the mailbox was drained, so that a later change of the mode wakes the loop again.
         plan.mode(mode.withLock { $0 }, nowMs: now)
-        for case .verdict(let isGreen, let opens, let direction, let atMs) in drained where mayOpen {
-            let isLate = now - atMs > TurnstilePlan.latestMs
-            let isInTime = plan.verdict(isGreen: isGreen, opens: opens && !isLate, direction: direction, nowMs: now)
-            if (opens && isLate) || !isInTime { log.warning("open command expired, dropped") }
+        for command in drained where mayOpen {
+            switch command {
+            case .verdict(let isGreen, let opens, let direction, let atMs):
+                let isLate = now - atMs > TurnstilePlan.latestMs
+                let isInTime = plan.verdict(isGreen: isGreen, opens: opens && !isLate, direction: direction, nowMs: now)
+                if (opens && isLate) || !isInTime { log.warning("open command expired, dropped") }
+            case .dropped: plan.dropped(nowMs: now)
+            case .readMode: break
+            }
         }
     }
 }

@@ -48,6 +48,15 @@ struct TurnstilePlan: Sendable {
         return true
     }
 
+    /// Plans the signals of a read that was dropped: those of a rejection.
+    ///
+    /// The signals of a verdict have priority, because a person may be passing.
+    mutating func dropped(nowMs: Int64) {
+        let signals = [settings.green, settings.red, settings.buzzer].compactMap(\.self)
+        guard !steps.contains(where: { signals.contains($0.channel) && $0.atMs > nowMs }) else { return }
+        show(false, nowMs)
+    }
+
     /// Plans a mode of the lane: free holds the turnstile unlocked and the light green.
     mutating func mode(_ mode: LaneMode, nowMs: Int64) {
         guard isHeld != (mode == .free) else { return }

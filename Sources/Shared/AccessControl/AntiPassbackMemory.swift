@@ -35,7 +35,8 @@ package struct AntiPassbackMemory: Sendable {
     private var strangers: [Int64: PersonHistory] = [:]
     /// Attendee number of each tag at its last passage. While the snapshot is unreadable, only the tag is known.
     private var owners: [Int64: Int64] = [:]
-    private var zones = ZoneNumbers()
+    private var zones = PlaceNumbers()
+    private var gates = PlaceNumbers()
     private var undo = UndoLog()
     /// The latest time of all notes, in milliseconds since 1970.
     private var newestMs: Int64 = .min
@@ -84,7 +85,7 @@ package struct AntiPassbackMemory: Sendable {
         guard let person = person(tag, attendee) else { return presence }
         // A clock that is only behind the last scan may be right. It may have been ahead at that scan.
         let isPossible = clockIsTrusted || atMs >= certainMs
-        let dayMs = days.start(atMs: isPossible ? atMs : max(atMs, newestMs, certainMs))
+        let dayMs = days.start(atMs: isPossible ? atMs : max(atMs, newestMs, certainMs), isCertain: isPossible)
         let now = Now(atMs: isPossible ? atMs : nil, monotonicMs: monotonicMs, dayMs: dayMs)
         if let position = zones.id(person.position.zone), counts(person.position, now) {
             presence.isInside = tree.isWithin(position, zone)
@@ -96,6 +97,7 @@ package struct AntiPassbackMemory: Sendable {
             else { return }
             presence.wasAdmitted = true
             presence.admittedMs = now.ms(of: admission.last.moment)
+            presence.admittedGate = gates.id(admission.gate)
         }
         return presence
     }
@@ -206,13 +208,13 @@ package struct AntiPassbackMemory: Sendable {
         let ms = isTrusted ? scan.atMs : max(scan.atMs, newestMs)
         newestMs = max(newestMs, ms)
         newestMonotonicMs = max(newestMonotonicMs, monotonicMs ?? .min)
-        noteDay(days.start(atMs: ms))
+        noteDay(days.start(atMs: ms, isCertain: isTrusted))
         let before = person(scan.tag, attendee)
         var after = before ?? PersonHistory()
         let isOut = scan.flags.contains(.out)
         let zone = isOut ? gate.fromZone.map { zones.number($0) } ?? 0 : zones.number(gate.zone)
         after.move(to: zone, moment)
-        if !isOut { after.admit(into: zone, moment) }
+        if !isOut { after.admit(into: zone, gate: gates.number(gate.id), moment) }
         let owner = attendee ?? owners[scan.tag.rawValue]
         if let owner {
             people[owner] = after

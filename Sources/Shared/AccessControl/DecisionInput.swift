@@ -79,11 +79,16 @@ package struct PriorPresence: Hashable, Sendable {
     /// Time of the last such admission, in milliseconds since 1970; `nil` if there was none, or if its clock was not
     /// trusted and its age is not known.
     package var admittedMs: Int64?
+    /// ID of the gate of the last such admission; `nil` if there was none.
+    package var admittedGate: Int64?
 
     /// Creates a presence. The defaults are those of a person without a scan on this day.
-    package init(isInside: Bool = false, wasAdmitted: Bool = false, admittedMs: Int64? = nil) {
+    package init(
+        isInside: Bool = false, wasAdmitted: Bool = false, admittedMs: Int64? = nil, admittedGate: Int64? = nil
+    ) {
         self.isInside = isInside
         self.wasAdmitted = wasAdmitted
         self.admittedMs = admittedMs
+        self.admittedGate = admittedGate
     }
 }

@@ -31,7 +31,7 @@ struct PersonHistory: Hashable, Sendable {
         private let word: UInt64
 
         /// - Parameters:
-        ///   - zone: a number from `ZoneNumbers`; 0 for off site.
+        ///   - zone: a number from `PlaceNumbers`; 0 for off site.
         ///   - moment: the time, before the year 2200: 43 bits.
         init(zone: UInt32 = 0, _ moment: Moment = .clock(0)) {
             let (kind, number): (UInt64, Int64) =
@@ -57,8 +57,10 @@ struct PersonHistory: Hashable, Sendable {
     struct Admission: Hashable, Sendable {
         /// The latest moment of all admissions into the zone. It decides on which day the person was admitted.
         var newest: Mark
-        /// The admission noted last.
+        /// The admission noted last. Its zone field holds the number of the gate.
         var last: Mark
+        /// The number of the gate of the admission noted last.
+        var gate: UInt32 { last.zone }
     }
 
     private(set) var position = Mark()
@@ -84,7 +86,7 @@ struct PersonHistory: Hashable, Sendable {
         position = Mark(zone: zone, position.zone == 0 ? moment : moment.latest(after: position.moment))
     }
 
-    mutating func admit(into zone: UInt32, _ moment: Moment) {
+    mutating func admit(into zone: UInt32, gate: UInt32, _ moment: Moment) {
         var newest = moment
         if lastAdmission.newest.zone == zone {
             newest = newest.latest(after: lastAdmission.newest.moment)
@@ -94,18 +96,18 @@ struct PersonHistory: Hashable, Sendable {
             }
             if lastAdmission.newest.zone != 0 { earlier.append(lastAdmission) }
         }
-        lastAdmission = Admission(newest: Mark(zone: zone, newest), last: Mark(zone: zone, moment))
+        lastAdmission = Admission(newest: Mark(zone: zone, newest), last: Mark(zone: gate, moment))
     }
 }
 
-/// Small numbers for the zones of this lane's gates, from 1, because zone IDs have 64 bits.
-struct ZoneNumbers: Sendable {
+/// Small numbers from 1 for the gates of this lane, or for their zones. Their IDs have 64 bits.
+struct PlaceNumbers: Sendable {
     private var ids: [Int64] = []
 
-    /// The zone ID of a number; `nil` for 0, off site.
+    /// The ID of a number; `nil` for 0, off site.
     func id(_ number: UInt32) -> Int64? { number == 0 ? nil : ids[Int(number) - 1] }
 
-    /// The number of a zone ID; assigns the next number to a new one.
+    /// The number of an ID; assigns the next number to a new one.
     mutating func number(_ id: Int64) -> UInt32 {
         // A linear search is enough: a scanner is used at a handful of gates.
         if let index = ids.firstIndex(of: id) { return UInt32(index + 1) }

@@ -35,7 +35,7 @@ package struct ReplayWindow {
         scans += 1
         guard scans <= ReplayWindow.mostScans else { return nil }
         if isTrusted { newestMs = max(newestMs ?? atMs, atMs) }
-        let day = days.start(atMs: atMs)
+        let day = days.start(atMs: atMs, isCertain: isTrusted)
         if !wantedDays.contains(day), wantedDays.count < AntiPassbackMemory.dayLimit { wantedDays.append(day) }
         if scans <= ReplayWindow.leastScans || wantedDays.contains(day) {
             unwantedInRow = 0

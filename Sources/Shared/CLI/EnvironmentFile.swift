@@ -1,4 +1,5 @@
 import FileSystem
+import Runtime
 
 /// Enrolment file of a scanner: settings and secrets as `KEY=VALUE`, one per line, as in systemd's `EnvironmentFile=`.
 ///
@@ -41,8 +42,10 @@ package enum EnvironmentFile {
             guard key.hasPrefix("TAPLINE_"), key.utf8.allSatisfy(isKeyByte) else {
                 throw invalid("line \(index + 1): the key is not the name of a setting, TAPLINE_...")
             }
-            guard settings.contains(String(key.dropFirst("TAPLINE_".count))) else {
-                throw invalid("line \(index + 1): \(key) is not a setting of a scanner")
+            let name = String(key.dropFirst("TAPLINE_".count))
+            guard settings.contains(name) else {
+                let nearest = NearestName.best(name, in: settings).map { ": did you mean TAPLINE_\($0)?" } ?? ""
+                throw invalid("line \(index + 1): \(key) is not a setting of a scanner\(nearest)")
             }
             guard values[key] == nil else { throw invalid("line \(index + 1): \(key) is set twice") }
             guard let value = unquoted(parts[1].trimmed) else {

@@ -1,4 +1,5 @@
 import FileSystem
+import Runtime
 
 extension Program {
     /// Returns the value of each option: from its flag, or else the environment, the enrolment file or the default.
@@ -38,9 +39,7 @@ extension Program {
                 break
             }
             guard word.hasPrefix("--") else {
-                guard !word.hasPrefix("-") || word == "-" else {
-                    throw ProgramError.usage("unknown flag \(word) (see --help)")
-                }
+                guard !word.hasPrefix("-") || word == "-" else { throw unknownFlag(word, command) }
                 positionals.append(word)
                 continue
             }
@@ -48,9 +47,7 @@ extension Program {
             let flag = String(parts[0])
             let direct = command.options.first { $0.flag == flag }
             let fromFile = command.options.first { $0.isSecret && $0.flag + "-file" == flag }
-            guard let option = direct ?? fromFile else {
-                throw ProgramError.usage("unknown flag --\(flag) (see --help)")
-            }
+            guard let option = direct ?? fromFile else { throw unknownFlag("--" + flag, command) }
             if option.kind == .toggle {
                 guard parts.count == 1 else { throw ProgramError.usage("--\(flag) accepts no value") }
                 values[flag] = ["true"]
@@ -59,10 +56,20 @@ extension Program {
             guard let value = parts.count == 2 ? String(parts[1]) : rest.popFirst() else {
                 throw ProgramError.usage("--\(flag) requires a value: \(option.placeholder)")
             }
+            // An empty member of a list is a variable of a script that was not set.
+            guard !option.isRepeatable || value.contains(where: { !$0.isWhitespace }) else {
+                throw ProgramError.usage("--\(flag) is empty: \(option.placeholder) is required")
+            }
             values[option.flag, default: []] +=
                 direct == nil ? self.values(of: option, try secret(value, flag)) : [value]
         }
         return (values, positionals)
+    }
+
+    private static func unknownFlag(_ word: String, _ command: Command) -> ProgramError {
+        let known = command.options.flatMap { $0.isSecret ? [$0.flag, $0.flag + "-file"] : [$0.flag] }
+        let nearest = NearestName.best(String(word.drop { $0 == "-" }), in: known + ["check", "help", "version"])
+        return .usage("unknown flag \(word)" + (nearest.map { ": did you mean --\($0)?" } ?? "") + " (see --help)")
     }
 
     /// Adds the values of a source of lower priority to the options without a value.

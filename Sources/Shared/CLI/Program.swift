@@ -97,11 +97,7 @@ package struct Program: Sendable {
         guard let command = match(words) else {
             if words == ["--help-markdown"] { return print(markdown(), terminator: "") }
             if words.contains("--help") || words.contains("-h") || words.first == "help" { return print(help()) }
-            let known = commands.map { $0.words.joined(separator: " ") }.joined(separator: ", ")
-            let given = words.prefix { !$0.hasPrefix("-") }.joined(separator: " ")
-            throw ProgramError.usage(
-                (given.isEmpty ? "a command is required" : "unknown command '\(given)'")
-                    + "; one of: \(known) (\(name) --help)")
+            throw unknownCommand(words)
         }
         let rest = Array(words.dropFirst(command.words.count))
         if rest.contains("--help") || rest.contains("-h") { return print(help(command)) }
@@ -118,6 +114,20 @@ package struct Program: Sendable {
             }
             throw known
         }
+    }
+
+    private func unknownCommand(_ words: [String]) -> ProgramError {
+        let known = commands.map { $0.words.joined(separator: " ") }
+        let given = words.prefix { !$0.hasPrefix("-") }
+        guard !given.isEmpty else {
+            return .usage("a command is required; one of: \(known.joined(separator: ", ")) (\(name) --help)")
+        }
+        // The words after the command are its arguments. The longest beginning that resembles a command counts.
+        let nearest = (1...min(2, given.count)).reversed().lazy
+            .compactMap { NearestName.best(given.prefix($0).joined(separator: " "), in: known) }.first
+        return .usage(
+            "unknown command '\(given.joined(separator: " "))'" + (nearest.map { ": did you mean '\($0)'?" } ?? "")
+                + "; one of: \(known.joined(separator: ", ")) (\(name) --help)")
     }
 
     private func match(_ words: [String]) -> Command? {

@@ -25,10 +25,17 @@ package enum Files {
         return bytes
     }
 
-    /// Reads a whole file as text, like `read`. Invalid UTF-8 is replaced.
+    /// Reads a whole file as text, like `read`. Invalid UTF-8 is replaced. A byte order mark is skipped, because editors
+    /// of Windows write one.
     package static func readText(_ path: String, limit: Int = defaultReadLimitBytes) throws -> String {
-        String(decoding: try read(path, limit: limit), as: UTF8.self)
+        let bytes = try read(path, limit: limit)
+        return String(
+            decoding: bytes.starts(with: byteOrderMark) ? bytes.dropFirst(byteOrderMark.count) : bytes[...],
+            as: UTF8.self)
     }
+
+    /// The byte order mark of UTF-8.
+    private static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
 
     /// Reads a file in pieces.
     ///

@@ -43,6 +43,10 @@ package struct Tap: Hashable, Sendable {
 package enum ReaderEvent: Hashable, Sendable {
     /// A tag or a code was read.
     case tap(Tap)
+    /// Something was read that is no tag.
+    ///
+    /// - Parameter count: number of such reads since the last event of this kind, at least 1.
+    case dropped(DroppedRead, count: Int)
     /// The reader cannot be reached or does not respond.
     case lost(ReaderProblem)
     /// It can be read from: at the start, and after `lost`.

@@ -21,7 +21,7 @@ import Testing
         debounce.note(first)
         for (atMs, isRepeat) in [(10_000, true), (11_999, true), (12_000, false), (9_999, false)] as [(Int64, Bool)] {
             let repeated = debounce.repeatedTap(firstTag, .in, .uid, atMs: atMs, windowMs: 2_000)
-            #expect(repeated?.scan == (isRepeat ? first.scan : nil))
+            #expect(repeated?.tap.scan == (isRepeat ? first.scan : nil))
         }
         #expect(debounce.repeatedTap(firstTag, .in, .uid, atMs: 10_000, windowMs: 0) == nil)
         #expect(debounce.repeatedTap(firstTag, .out, .uid, atMs: 10_000, windowMs: 2_000) == nil)
@@ -33,7 +33,7 @@ import Testing
         let rejection = tap(1, atMs: 10_000, .blocked)
         debounce.note(rejection)
         debounce.note(tap(2, TagID.none, atMs: 10_001, .laneFree))
-        #expect(debounce.repeatedTap(firstTag, .in, .uid, atMs: 10_002, windowMs: 2_000) == rejection)
+        #expect(debounce.repeatedTap(firstTag, .in, .uid, atMs: 10_002, windowMs: 2_000)?.tap == rejection)
         #expect(debounce.repeatedTap(.none, .in, .uid, atMs: 10_002, windowMs: 2_000) == nil)
     }
 
@@ -43,7 +43,7 @@ import Testing
         debounce.note(tap(2, TagID(rawValue: 78), atMs: 10_000))
         debounce.note(tap(3, atMs: 10_100, .annulled))
         #expect(debounce.repeatedTap(firstTag, .in, .uid, atMs: 10_200, windowMs: 2_000) == nil)
-        #expect(debounce.repeatedTap(TagID(rawValue: 78), .in, .uid, atMs: 10_200, windowMs: 2_000)?.scan.seq == 2)
+        #expect(debounce.repeatedTap(TagID(rawValue: 78), .in, .uid, atMs: 10_200, windowMs: 2_000)?.tap.scan.seq == 2)
         debounce.clear()
         #expect(debounce.repeatedTap(TagID(rawValue: 78), .in, .uid, atMs: 10_200, windowMs: 2_000) == nil)
     }
@@ -54,11 +54,11 @@ import Testing
         debounce.note(tap(2, atMs: 3_000, .admitted, .out))
         let back = debounce.repeatedTap(firstTag, .in, .uid, atMs: 6_000, windowMs: 10_000)
         let out = debounce.repeatedTap(firstTag, .out, .uid, atMs: 6_000, windowMs: 10_000)
-        #expect(back == nil && out?.scan.seq == 2)
+        #expect(back == nil && out?.tap.scan.seq == 2)
         // A rejection is no passage.
         debounce.note(tap(3, atMs: 7_000, .blocked))
         let still = debounce.repeatedTap(firstTag, .out, .uid, atMs: 8_000, windowMs: 10_000)
-        #expect(still?.scan.seq == 2)
+        #expect(still?.tap.scan.seq == 2)
     }
 
     @Test func lowerCounterOrOtherProofIsNoRepeat() {
@@ -90,7 +90,7 @@ import Testing
         for number in 1...Int64(remembered * 5) {
             debounce.note(tap(number, TagID(rawValue: number), atMs: 10_000))
             let back = TagID(rawValue: max(1, number - Int64(Debounce.generation) + 1))
-            #expect(debounce.repeatedTap(back, .in, .uid, atMs: 10_000, windowMs: 2_000)?.scan.seq == back.rawValue)
+            #expect(debounce.repeatedTap(back, .in, .uid, atMs: 10_000, windowMs: 2_000)?.tap.scan.seq == back.rawValue)
         }
         #expect(debounce.repeatedTap(TagID(rawValue: 1), .in, .uid, atMs: 10_000, windowMs: 2_000) == nil)
     }

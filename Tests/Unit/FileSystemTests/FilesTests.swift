@@ -24,6 +24,17 @@ struct FilesTests {
         #expect(try Files.list(folder.path) == ["key"])
     }
 
+    @Test func textHasNoByteOrderMark() throws {
+        let path = folder.file("settings")
+        for (bytes, text) in [([0xEF, 0xBB, 0xBF, 0x41], "A"), ([0xEF, 0xBB, 0xBF], ""), ([0x41], "A")]
+            as [([UInt8], String)]
+        {
+            try Files.writeAtomically(bytes, to: path)
+            #expect(try Files.readText(path) == text)
+            #expect(try Files.read(path) == bytes)
+        }
+    }
+
     @Test func writeInPiecesIsAtomic() throws {
         let path = folder.file("list")
         try Files.writeAtomically(to: path, mode: 0o600) { write in for byte in UInt8(1)...3 { try write([byte]) } }

@@ -45,6 +45,25 @@ import Testing
         #expect(try run("mode", "normal").end == .exit(69))
     }
 
+    @Test func admissionNamesTheTagInSeveralWays() throws {
+        let gate = try gate()
+        func admit(_ words: String...) throws -> Run {
+            try Run.it("tapline-gate", ["admit", "--reason", "ID checked", "--data", venue.data] + words)
+        }
+        #expect(try admit("--code", "TICKET 7").lines.first?.hasPrefix("admitted, unknown to the list,") == true)
+        #expect(
+            try admit("--tag", "\(venue.tag(.blocked).rawValue)").lines.first?.contains("blocked in the list") == true)
+        #expect(try admit("--attendee", "1").lines.first?.contains("in the list with pass Delegate") == true)
+        let text = try admit("TICKET-7")
+        #expect(text.end == .exit(64) && text.errors.contains("use --code for the text of a code"))
+        let short = try admit("cafe")
+        #expect(short.end == .exit(1) && short.errors.contains("a UID has 4, 7 or 10 bytes, not 2"))
+        #expect(try admit("04a1b201", "--code", "A").end == .exit(64))
+        #expect(try admit("--attendee", "999").end == .exit(1))
+        #expect(try gate.stop() == .exit(0))
+        #expect(try venue.journaled().count == 4)
+    }
+
     @Test func socketOfAKilledGateIsReplaced() throws {
         do { try gate().kill() }
         #expect(Files.exists(DataFolderPaths.controlSocket(venue.data)))
@@ -131,7 +150,27 @@ import Testing
         #expect(try end(good.replacing("SCANNER=gate-7", with: "SCANNER=Gate 7")).0 == .exit(78))
         let slip = try end(good + "\nTAPLINE_CENTRE_URL=http://127.0.0.1:1")
         #expect(slip.0 == .exit(78) && slip.1.contains("line 6: TAPLINE_CENTRE_URL is not a setting"))
+        #expect(slip.1.contains("did you mean TAPLINE_CENTER_URL?"))
         #expect(!slip.1.contains("secret"))
+    }
+
+    @Test func publisherWithoutCenterIsToldThatItGetsNoList() throws {
+        let path = venue.folder.file("enrolment")
+        func run(_ command: [String], _ more: String = "") throws -> Run {
+            let common = ["DATA=\(venue.data)", "SCANNER=gate-7", "AMQP_URL=amqp://127.0.0.1:1"]
+            let text = common.map { "TAPLINE_\($0)\n" }.joined() + more
+            // Editors of Windows write a byte order mark.
+            try Files.writeAtomically([0xEF, 0xBB, 0xBF] + Array(text.utf8), to: path, mode: 0o600)
+            return try Run.it("tapline-publisher", command + ["--enrolment", path])
+        }
+        let alone = try run(["run", "--check"])
+        #expect(alone.end == .exit(0) && alone.errors.contains("no --center-url: this device will get no list"))
+        let linked = try run(
+            ["run", "--check"],
+            "TAPLINE_CENTER_URL=http://127.0.0.1:1\n"
+                + "TAPLINE_TRUST_KEY=RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3\n")
+        #expect(linked.end == .exit(0) && !linked.errors.contains("no --center-url"))
+        #expect(try run(["status"]).lines.contains("scanner    gate-7"))
     }
 
     /// Both programs accept each of their settings from the file.

@@ -167,7 +167,7 @@ import Testing
         try venue.install(version: 100, policy: #"{"antipassback":"hard","debounce_ms":0}"#)
         let lane = try lane()
         for uid in [venue.uid(.blocked), nil] {
-            let result = execute(lane, .admit(uid: uid, reason: "lost wristband"))
+            let result = execute(lane, .admit(uid.map(ManualTag.uid), reason: "lost wristband"))
             guard case .done = result else {
                 Issue.record("rejected: \(result)")
                 return

@@ -135,9 +135,9 @@ struct SimulatedLane {
             tag, direction, .uid, atMs: atMs, windowMs: gate.policy.debounceMs ?? 0)
         {
             repeats += 1
-            let row = journal[Int(earlier.scan.seq) - 1].scan
+            let row = journal[Int(earlier.tap.scan.seq) - 1].scan
             #expect(
-                row == earlier.scan && row.tag == tag && row.flags.contains(.out) == (direction == .out))
+                row == earlier.tap.scan && row.tag == tag && row.flags.contains(.out) == (direction == .out))
             #expect((0..<Int64(gate.policy.debounceMs!)).contains(atMs - row.atMs))
             return
         }
@@ -226,7 +226,8 @@ struct SimulatedLane {
         let lookUpMs = isPossible ? atMs : max(atMs, newestMs, snapshot.createdS * 1_000)
         let known = snapshot.dayStartsMs
         let later = known.last.map { last in (1...40).map { last + $0 * SimulatedEvent.dayMs } } ?? []
-        let dayMs = (known + later).filter { $0 <= lookUpMs }.max() ?? .min
+        let earlier = known.first.map { first in (1...40).map { first - $0 * SimulatedEvent.dayMs } } ?? []
+        let dayMs = ((isPossible ? earlier : []) + known + later).filter { $0 <= lookUpMs }.max() ?? .min
         /// Whether the latest one of these rows counts on the day of the look-up.
         func counts(_ rows: [SimulatedRow]) -> Bool {
             guard let last = rows.last else { return false }
@@ -256,6 +257,7 @@ struct SimulatedLane {
             } else if isPossible && last.boot == boot {
                 recollection.admittedMs = atMs - (trueMs - bootedMs - last.monotonicMs)
             }
+            recollection.admittedGate = last.gate.id
         }
         return recollection
     }

@@ -81,6 +81,9 @@ import Testing
         let flags: Flags = [.reuse, .operatorOverride, .inspection, .clockNotTrusted, .snapshotExpired]
         let remarks = DisplayWords.remarks(result(.admitted, flags), .en) + details.map(\.description)
         for remark in remarks { #expect(page.contains("| \(remark) |"), "\(remark)") }
+        for reason in DroppedRead.allCases { #expect(page.contains("| \(reason) |"), "\(reason)") }
+        #expect(page.contains("| \(DisplayWords.couldNotBeRead(.en)) |"))
+        #expect(page.contains("| \(DisplayWords.dropped(.en).joined(separator: " ")) |"))
         #expect(page.contains("| \(TapFailure.manualAdmissionNotJournaled) |"))
     }
 

@@ -112,8 +112,8 @@ import Testing
             KioskDisplay.line(.verdict(result(pass: Self.pass, opens: true)))
                 == #"{"show":"answer","green":true,"log":"00000000-0000-0001-0000-000000000002","seq":7,"verdict":0"#
                 + #","name":"admitted","direction":"in","zone":"Arena","title":{"en":"WELCOME","ar":"أهلاً"}"#
-                + #","pass":{"name":"VIP","colour":"gold","note":"check ID"},"detail":null,"repeat":false,"opens":true"#
-                + #","at":"2027-01-15T08:00:00.000Z"}"#)
+                + #","pass":{"name":"VIP","colour":"gold","note":"check ID"},"detail":null,"inside":null"#
+                + #","repeat":false,"opens":true,"at":"2027-01-15T08:00:00.000Z"}"#)
         #expect(
             KioskDisplay.line(.failed(.notJournaled(.other("disk \"full\"\n"))))
                 == #"{"show":"failed","green":false,"opens":false,"title":{"en":"CALL STAFF","ar":"نادِ الموظف"}"#

@@ -78,6 +78,22 @@ struct CodeLinesTests {
         #expect(lines.rejected == 1)
     }
 
+    @Test func faultIsKnownBeforeTheLineEnds() {
+        var lines = CodeLines()
+        for (text, fault) in [
+            ("\u{1D}", .noise), (String(repeating: "x", count: CodeLines.limitBytes + 1), .tooLong),
+        ] as [(String, DroppedRead)] {
+            let before = lines.rejected
+            #expect(lines.take(Array(text.utf8), nowMs: 0) == [])
+            #expect(lines.isPartial && lines.lastFault == fault && lines.rejected == before + 1)
+            #expect(lines.take(Array("y\n".utf8), nowMs: 0) == [])
+            #expect(!lines.isPartial && lines.rejected == before + 1)
+        }
+        #expect(lines.take(Array("HALF".utf8), nowMs: 0) == [] && lines.isPartial)
+        #expect(lines.take([], nowMs: CodeLines.pauseMs + 1) == [])
+        #expect(!lines.isPartial && lines.lastFault == .incomplete)
+    }
+
     @Test func randomBytesGiveOnlyValidCodes() {
         var random = TestRandom(11)
         var lines = CodeLines()

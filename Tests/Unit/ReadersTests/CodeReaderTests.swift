@@ -51,7 +51,7 @@ struct CodeReaderTests {
                 switch event {
                 case .lost: false
                 case .back: true
-                case .tap: nil
+                case .tap, .dropped: nil
                 }
             }
         }
@@ -71,7 +71,27 @@ struct CodeReaderTests {
         #expect(reader.all[1] == .tap(Tap(.code("TICKET-1"), proof: .code, direction: .out)))
         try terminal.write([0x1B, 0x5B, 0x41] + Array("\rTICKET-3\r".utf8))
         try eventually("noise is dropped", everyMs: 5) { reader.codes.last == "TICKET-3" }
-        #expect(reader.all.count == 4)
+        #expect(reader.all.count == 5)
+        #expect(reader.all[3] == .dropped(.noise, count: 1))
+        await reader.end()
+    }
+
+    /// A dropped line is reported at once, and an incomplete one although nothing follows it.
+    @Test func droppedLinesAreReported() async throws {
+        let terminal = try PseudoTerminal()
+        let reader = Running(terminal.path)
+        try eventually("the port is open", everyMs: 5) { reader.all == [.back] }
+        try terminal.write(Array("GS\u{1D}CODE\r".utf8))
+        try eventually("noise", everyMs: 5) { reader.all.last == .dropped(.noise, count: 1) }
+        try terminal.write(Array((String(repeating: "x", count: CodeLines.limitBytes + 1)).utf8))
+        try eventually("too long", everyMs: 5) { reader.all.last == .dropped(.tooLong, count: 1) }
+        try terminal.write(Array("\rHALF".utf8))
+        try eventually("half a code", everyMs: 5) { reader.all.last == .dropped(.incomplete, count: 1) }
+        try terminal.write(Array("\u{1D}\r\u{1D}\r\u{1D}\r".utf8))
+        try eventually("each is counted", everyMs: 5) {
+            reader.all.reduce(0) { if case .dropped(_, let count) = $1 { $0 + count } else { $0 } } == 6
+        }
+        #expect(reader.codes.isEmpty)
         await reader.end()
     }
 

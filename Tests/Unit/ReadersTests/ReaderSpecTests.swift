@@ -89,6 +89,26 @@ struct TagPresenceTests {
         #expect(!isLastForOther)
     }
 
+    @Test func tagThatLeftDuringItsReadIsALostRead() {
+        func lost(_ presence: inout TagPresence) -> Bool { presence.takeLostRead() }
+        var presence = TagPresence()
+        check(&presence, [1], nowMs: 0, true)
+        _ = presence.readFailed(nowMs: 10)
+        check(&presence, nil, nowMs: 309, false)
+        #expect(!lost(&presence), "it may come back")
+        check(&presence, nil, nowMs: 310, false)
+        #expect(lost(&presence) && !lost(&presence))
+        // Another tag takes its place.
+        check(&presence, [2], nowMs: 400, true)
+        _ = presence.readFailed(nowMs: 400)
+        check(&presence, [3], nowMs: 420, true)
+        #expect(lost(&presence))
+        // A tag that was reported is not lost.
+        presence.reported(nowMs: 420)
+        check(&presence, nil, nowMs: 900, false)
+        #expect(!lost(&presence))
+    }
+
     /// A read may take longer than `absenceMs`.
     @Test func slowReadIsNoNewArrival() {
         var presence = TagPresence()

@@ -74,6 +74,19 @@ import Testing
         #expect(plan.energized.isEmpty)
     }
 
+    @Test func droppedReadIsRedButNotOverAVerdict() throws {
+        var plan = TurnstilePlan(try Self.settings("serial:/dev/x,green=2,red=3,buzzer=4"))
+        plan.verdict(isGreen: true, opens: true, direction: .in, nowMs: 0)
+        _ = run(&plan, from: 0, until: 500)
+        plan.dropped(nowMs: 500)
+        _ = run(&plan, from: 500, until: 1_000)
+        #expect(plan.energized == [2])
+        _ = run(&plan, from: 1_000, until: 5_000)
+        plan.dropped(nowMs: 5_000)
+        let changes = run(&plan, from: 5_000, until: 6_000)
+        #expect(plan.energized == [3] && !changes.contains { $0.channel == 1 })
+    }
+
     @Test func freeModeHoldsUntilItEnds() throws {
         var plan = TurnstilePlan(try Self.settings("serial:/dev/x,green=2,red=3"))
         plan.verdict(isGreen: true, opens: true, direction: .in, nowMs: 0)

@@ -4,6 +4,7 @@ import FileSystem
 package import LinuxSystem
 import Runtime
 import ScanJournal
+package import ScanModel
 import SnapshotInstall
 import Snapshots
 
@@ -22,6 +23,23 @@ package enum ControlClient {
                 .flatMap(ControlMessage.result)
         else { throw .noAnswer(folder: folder) }
         return result
+    }
+
+    /// Returns the tag of an attendee in the snapshot of the folder: an active one, if there is one.
+    ///
+    /// - Parameter attendee: the attendee number of the center's database.
+    /// - Throws: `ControlError`, or `SQLiteError` if the snapshot cannot be read.
+    package static func tag(ofAttendee attendee: Int64, folder: String) throws -> TagID {
+        guard let path = SnapshotStore(folder: DataFolderPaths.snapshots(folder)).current() else {
+            throw ControlError.noSnapshot(folder: folder)
+        }
+        var found: (tag: TagID, isActive: Bool)?
+        try Snapshot(path: path).forEachAttendee { tag, row in
+            guard row.attendee == attendee, found?.isActive != true else { return }
+            found = (tag, row.status == .active)
+        }
+        guard let found else { throw ControlError.noSuchAttendee(attendee) }
+        return found.tag
     }
 
     /// Assigns a gate through the running gate. If none runs, saves the assignment for the next start.
@@ -65,6 +83,10 @@ package enum ControlClient {
 package enum ControlError: OperationError {
     /// The data folder does not exist.
     case noSuchFolder(String)
+    /// The folder has no snapshot, in which attendees could be looked up.
+    case noSnapshot(folder: String)
+    /// The snapshot has no attendee of this number.
+    case noSuchAttendee(Int64)
     /// The user of this process may not use the socket.
     case notPermitted(SystemError)
     /// No gate listens in the folder.
@@ -75,7 +97,7 @@ package enum ControlError: OperationError {
     /// `unavailable` if a later attempt may succeed, otherwise `failure`.
     package var category: ErrorCategory {
         switch self {
-        case .noSuchFolder, .notPermitted: .failure
+        case .noSuchFolder, .notPermitted, .noSnapshot, .noSuchAttendee: .failure
         case .notRunning, .noAnswer: .unavailable
         }
     }
@@ -84,6 +106,8 @@ package enum ControlError: OperationError {
     package var description: String {
         switch self {
         case .noSuchFolder(let folder): "\(folder): there is no such folder"
+        case .noSnapshot(let folder): "\(folder): there is no snapshot"
+        case .noSuchAttendee(let number): "the snapshot has no tag of attendee \(number)"
         case .notPermitted(let error): "\(error): the gate accepts commands from its own user and group only"
         case .notRunning(let folder, let error): "no gate is running in \(folder) (\(error))"
         case .noAnswer(let folder): "the gate in \(folder) does not answer"

@@ -1,15 +1,25 @@
 import AccessControl
 import Crypto
 import FoundationEssentials
+import ScanModel
 
 /// The messages of the control socket: one JSON object per line, one line in each direction.
 enum ControlMessage {
     struct Request: Codable, Hashable {
-        enum Kind: String, Codable { case admit, mode, assign }
+        // A gate that does not know a kind rejects the command. It must not admit another tag instead.
+        enum Kind: String, Codable {
+            case admit, mode, assign
+            case admitCode = "admit-code"
+            case admitID = "admit-id"
+        }
         /// The key is fixed: command and gate may be of different versions.
         var order: Kind
         /// Hexadecimal; for `admit`, `nil` without a wristband.
         var uid: String?
+        /// For `admitCode`.
+        var code: String?
+        /// For `admitID`.
+        var tag: Int64?
         var reason: String?
         var mode: LaneMode?
         /// For `assign`; `nil` returns to the default.
@@ -23,13 +33,15 @@ enum ControlMessage {
 
     /// Why a line is not a command.
     enum Invalid: Error, Hashable, CustomStringConvertible {
-        case request, reason, uid, mode, gate
+        case request, reason, uid, code, tag, mode, gate
 
         var description: String {
             switch self {
             case .request: "unknown command"
             case .reason: "a reason is needed"
             case .uid: "a UID of 1 to 32 bytes of hex is needed"
+            case .code: "the text of a code is needed"
+            case .tag: "a tag ID is needed"
             case .mode: "a mode is needed"
             case .gate: "the name of a gate is needed"
             }
@@ -42,8 +54,10 @@ enum ControlMessage {
     /// Encodes a command.
     static func line(_ command: LaneCommand) -> String {
         switch command {
-        case .admit(let uid, let reason):
-            encode(Request(order: .admit, uid: uid.map { Hex.encode($0) }, reason: reason))
+        case .admit(nil, let reason): encode(Request(order: .admit, reason: reason))
+        case .admit(.uid(let uid), let reason): encode(Request(order: .admit, uid: Hex.encode(uid), reason: reason))
+        case .admit(.code(let code), let reason): encode(Request(order: .admitCode, code: code.text, reason: reason))
+        case .admit(.id(let tag), let reason): encode(Request(order: .admitID, tag: tag.rawValue, reason: reason))
         case .mode(let mode, let reason): encode(Request(order: .mode, reason: reason, mode: mode))
         case .assign(let gate): encode(Request(order: .assign, gate: gate))
         }
@@ -57,9 +71,17 @@ enum ControlMessage {
         switch request.order {
         case .admit:
             guard let reason = text(request.reason) else { return .failure(.reason) }
-            guard let hex = request.uid else { return .success(.admit(uid: nil, reason: reason)) }
+            guard let hex = request.uid else { return .success(.admit(nil, reason: reason)) }
             guard let uid = Hex.decode(hex), TapLine.uidBytes.contains(uid.count) else { return .failure(.uid) }
-            return .success(.admit(uid: uid, reason: reason))
+            return .success(.admit(.uid(uid), reason: reason))
+        case .admitCode:
+            guard let reason = text(request.reason) else { return .failure(.reason) }
+            guard let code = text(request.code).flatMap({ try? CodeText($0) }) else { return .failure(.code) }
+            return .success(.admit(.code(code), reason: reason))
+        case .admitID:
+            guard let reason = text(request.reason) else { return .failure(.reason) }
+            guard let tag = request.tag, tag != 0 else { return .failure(.tag) }
+            return .success(.admit(.id(TagID(rawValue: tag)), reason: reason))
         case .mode:
             guard let mode = request.mode else { return .failure(.mode) }
             guard let given = request.reason else { return .success(.mode(mode)) }

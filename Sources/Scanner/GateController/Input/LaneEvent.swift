@@ -54,9 +54,9 @@ package enum LaneCommand: Hashable, Sendable {
     /// Admits one person manually.
     ///
     /// - Parameters:
-    ///   - uid: the UID of the person's wristband; `nil` without a wristband.
+    ///   - tag: names the person's tag; `nil` without a tag.
     ///   - reason: kept in the journal and in the log.
-    case admit(uid: [UInt8]?, reason: String)
+    case admit(ManualTag?, reason: String)
     /// Sets the mode of the lane until the next such command, also across restarts.
     ///
     /// - Parameter reason: kept in the journal and in the log; `nil` without one.
@@ -65,6 +65,16 @@ package enum LaneCommand: Hashable, Sendable {
     ///
     /// - Parameter gate: `nil` returns to the configured gate, or the scanner's own.
     case assign(gate: String?)
+}
+
+/// How an operator names a tag.
+package enum ManualTag: Hashable, Sendable {
+    /// The UID of a chip.
+    case uid([UInt8])
+    /// The text of a code.
+    case code(CodeText)
+    /// The tag ID, as in the center's database and in its list.
+    case id(TagID)
 }
 
 /// The result of a command, as the operator reads it.

@@ -21,6 +21,8 @@ package struct TapLine: Hashable, Sendable {
     /// - Parameter defaultDirection: the direction of a line that has no direction.
     /// - Throws: `TapLineError` for a line that is not a tap.
     package init?(_ line: String, defaultDirection: Direction = .in) throws(TapLineError) {
+        // UTF-16 has a NUL beside each digit.
+        guard !line.utf8.contains(0) else { throw .encoding }
         let fields = line.split(separator: ",", omittingEmptySubsequences: false).map(TapLine.trimmed)
         if fields == [""] { return nil }
         guard fields.count <= 3 else { throw .tooManyFields }
@@ -75,11 +77,12 @@ package struct TapLine: Hashable, Sendable {
 
 /// Why a line is not a tap. Never holds the line, because UIDs must not be logged.
 package enum TapLineError: Error, Hashable, CustomStringConvertible, Sendable {
-    case tooManyFields, direction, time, timeOutOfRange, colons, uidLength, uidDigits
+    case encoding, tooManyFields, direction, time, timeOutOfRange, colons, uidLength, uidDigits
 
     /// The rule that the line breaks, without any content of the line.
     package var description: String {
         switch self {
+        case .encoding: "the text is UTF-16: write it as UTF-8"
         case .tooManyFields: "more than three fields"
         case .direction: "the direction is neither in nor out"
         case .time: "the time is not RFC 3339"

@@ -138,7 +138,7 @@ package final class Lane {
                 handleLine(line, number: lineNumber)
             case .tooLong:
                 lineNumber += 1
-                log.error("line is not a tap", [.line: lineNumber, .reason: "it is too long"])
+                monitor.lineDropped(.tooLong, number: lineNumber, rule: "it is too long")
             case .end:
                 input = nil
                 if settings.readers.count <= 1 { return try close() }
@@ -194,7 +194,7 @@ package final class Lane {
 
     // MARK: Events
 
-    /// Handles one line of standard input. A line that is not a tap is logged.
+    /// Handles one line of standard input. A line that is not a tap is a dropped read.
     ///
     /// - Parameter number: line number from 1, for the log.
     package func handleLine(_ line: String, number: Int) {
@@ -205,7 +205,7 @@ package final class Lane {
             taps.handle(
                 Tap(.uid(tap.uid), proof: .uid, direction: tap.direction, atMs: tap.atMs), reader: index)
         } catch {
-            log.error("line is not a tap", [.line: number, .reason: error])
+            monitor.lineDropped(.notATap, number: number, rule: error.description)
         }
     }
 
@@ -213,7 +213,13 @@ package final class Lane {
     package func dispatch(_ arrival: TimestampedEvent) {
         isMaintenanceDone = false
         switch arrival.event {
-        case .reader(let index, .tap(let tap)): taps.handle(tap, reader: index, arrival: arrival)
+        case .reader(let index, .tap(let tap)):
+            let verdict = taps.handle(tap, reader: index, arrival: arrival)
+            // The verdict is shown: it says that the tag could not be read.
+            if tap.proof == .randomUID, verdict == .notAuthentic {
+                monitor.readDropped(index, .randomUID, isShown: false)
+            }
+        case .reader(let index, .dropped(let reason, let count)): monitor.readDropped(index, reason, count: count)
         case .reader(let index, .lost(let problem)): monitor.readerLost(index, problem)
         case .reader(let index, .back): monitor.readerBack(index)
         case .passage: taps.handlePassage(atMs: arrival.monotonicMs)

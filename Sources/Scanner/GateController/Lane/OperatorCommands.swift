@@ -43,7 +43,7 @@ final class OperatorCommands {
 
     func execute(_ command: LaneCommand) -> CommandResult {
         switch command {
-        case .admit(let uid?, let reason): admit(uid, reason)
+        case .admit(let tag?, let reason): admit(tag, reason)
         case .admit(nil, let reason): admitWithoutBand(reason)
         case .mode(let mode, let reason): set(mode, reason)
         case .assign(let gate): assign(gate)
@@ -52,30 +52,54 @@ final class OperatorCommands {
 
     // MARK: Admit
 
-    private func admit(_ uid: [UInt8], _ reason: String) -> CommandResult {
-        let tag = tag(uid)
+    private func admit(_ named: ManualTag, _ reason: String) -> CommandResult {
+        let choice: ManualTagChoice
+        do {
+            choice = try ManualTagChoice(
+                named, tagID: { binding.tagID(of: $0) }, knows: { binding.attendee($0) != nil })
+        } catch { return .rejected(error.description) }
+        let tag = choice.tag
         let atMs = clock.nowMs
         clock.check(nowMs: atMs)
-        var outcome = taps.decide(tag, Tap(.uid(uid), proof: .uid, direction: .in), atMs: atMs)
+        // The proof does not matter, because the operator decides.
+        var outcome = taps.decide(tag, Tap(.uid([]), proof: .code, direction: .in), atMs: atMs)
+        let list = listText(outcome)
         outcome.decision = Decision(
             verdict: .admitted, flags: outcome.decision.flags.union(.operatorOverride).subtracting(.reuse))
         let entry = taps.entry(tag, outcome.decision, atMs: atMs)
         taps.annulPending(tag)
         do {
             let row = try journal.append(entry, reason: reason)
-            log.warning("manual admission", [.reason: reason, .journal: row.journalID, .seq: row.scan.seq])
+            log.warning(
+                "manual admission", [.reason: reason, .detail: list, .journal: row.journalID, .seq: row.scan.seq])
             taps.complete(row, outcome, proof: nil, detail: .manualAdmission, opens: !settings.isInspection)
-            return .done("admitted, journal \(row.journalID), seq \(row.scan.seq)")
+            return .done("admitted, \(list), journal \(row.journalID), seq \(row.scan.seq)")
         } catch {
             taps.reportNotJournaled(tag, error)
             return .rejected("the admission could not be journaled: \(error)")
         }
     }
 
-    /// The tag ID of a chip: as an authenticated chip if the snapshot knows it as one, otherwise by its UID alone.
-    private func tag(_ uid: [UInt8]) -> TagID {
-        let authentic = settings.key.tagID(of: .sun(uid))
-        return binding.attendee(authentic) == nil ? settings.key.tagID(of: .uid(uid)) : authentic
+    /// What the list says of a tag that is admitted manually.
+    private func listText(_ outcome: TapHandler.Outcome) -> String {
+        guard binding.snapshot != nil, binding.isReadable else { return "the list cannot be read" }
+        switch outcome.attendee?.status {
+        case nil: return "unknown to the list"
+        case .blocked: return "blocked in the list"
+        case .lost: return "lost or replaced in the list"
+        case .void: return "void in the list"
+        case .active: break
+        }
+        var text = "in the list" + (outcome.pass?.name.map { " with pass \($0)" } ?? "")
+        switch outcome.decision.verdict {
+        case .noAccess where !outcome.decision.flags.contains(.operatorOverride): text += " without access here"
+        case .outsideTime: text += " for another time"
+        case .alreadyInside:
+            let earlier = EarlierAdmission(outcome.presence, gateName: binding.gateName)
+            text += ", already inside" + (earlier.map { " \($0.text)" } ?? "")
+        default: break
+        }
+        return text
     }
 
     private func admitWithoutBand(_ reason: String) -> CommandResult {
@@ -106,7 +130,7 @@ final class OperatorCommands {
     private func set(_ mode: LaneMode, _ reason: String?) -> CommandResult {
         guard mode != store.mode else { return .done("mode \(mode.rawValue) already") }
         store.set(mode)
-        memory.clearDebounce()
+        memory.rulesChanged()
         // The turnstile first, then the disk.
         monitor.publish()
         var texts = ["mode \(mode.rawValue)"]
@@ -128,7 +152,6 @@ final class OperatorCommands {
         store.assign(gate)
         let alarm = store.save()
         binding.chooseGate()
-        memory.clearDebounce()
         log.warning("gate assigned", [.gate: gate ?? "default"])
         monitor.publish()
         let text = binding.gate.map { "the gate is now \($0.name)" } ?? "assigned, but there is no gate yet"

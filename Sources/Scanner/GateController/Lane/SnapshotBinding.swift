@@ -19,7 +19,9 @@ final class SnapshotBinding {
     private(set) var snapshot: Snapshot?
     /// `false` after a look-up failed, until another snapshot is used.
     private(set) var isReadable = true
-    private(set) var choice = GateChoice.none(.noSnapshot)
+    private(set) var choice = GateChoice.none(.noSnapshot) {
+        didSet { if !choice.leadsAs(oldValue) { memory.clearDebounce() } }
+    }
     /// The last known gate, as it stands on the disk.
     private var lastKnown: LastKnownGate?
     private var hasUnreportedFault = false
@@ -86,6 +88,11 @@ final class SnapshotBinding {
         return direction == .in ? lastKnown?.zoneName : lastKnown?.fromZoneName
     }
 
+    /// The name of a gate; `nil` if the snapshot does not contain it.
+    func gateName(_ id: Int64) -> String? {
+        snapshot?.gates[id]?.name ?? choice.gate.flatMap { $0.id == id ? $0.name : nil }
+    }
+
     /// Asks the reloader for a snapshot that can be read, if necessary the previous one.
     private func lookupFailed(_ snapshot: Snapshot, _ error: any Error) {
         log.error("snapshot cannot be read", [.snapshot: snapshot.version, .error: "\(error)"])
@@ -107,7 +114,7 @@ final class SnapshotBinding {
         if previous == nil || memory.isAnonymous { replay(next) }
         if let previous { reloader.retire(previous) }
         clock.noteSnapshot(createdS: next.createdS)
-        memory.clearDebounce()
+        memory.rulesChanged()
         choose(next, previous: choice.gate)
         log.info("snapshot in use", [.snapshot: next.version, .gate: choice.gate?.name ?? "none"])
     }
@@ -155,5 +162,12 @@ final class SnapshotBinding {
                 try Files.remove(DataFolderPaths.lastKnownGate(settings.folder))
             }
         } catch { log.warning("gate not saved for a start without a snapshot", [.error: "\(error)"]) }
+    }
+}
+
+extension GateChoice {
+    /// Whether a tap leads from the same zone into the same zone, through the same gate.
+    fileprivate func leadsAs(_ other: GateChoice) -> Bool {
+        gate?.id == other.gate?.id && gate?.zone == other.gate?.zone && gate?.fromZone == other.gate?.fromZone
     }
 }

@@ -43,14 +43,16 @@ final class TapHandler {
     /// - Parameters:
     ///   - index: the reader, in the order of `Lane.Settings.readers`.
     ///   - arrival: the arrival of the tap; `nil` for a line of standard input, which arrives now.
-    func handle(_ tap: Tap, reader index: Int, arrival: TimestampedEvent? = nil) {
+    /// - Returns: the verdict that is shown; `nil` if the tap could not be journaled.
+    @discardableResult
+    func handle(_ tap: Tap, reader index: Int, arrival: TimestampedEvent? = nil) -> Verdict? {
         let tag = binding.tagID(of: tap.identity)
         let nowMs = clock.nowMs
         let atMs = tap.atMs ?? arrival?.atMs ?? nowMs
-        if let last = memory.repeatedVerdict(tag, tap, atMs: atMs, windowMs: debounceMs(index)) {
-            return showRepeat(last, tap)
-        }
+        let last = memory.repeatedVerdict(tag, tap, atMs: atMs, windowMs: debounceMs(index))
+        if let last, !last.isUnderFormerRules { return showRepeat(last.tap, tap) }
         if tap.atMs == nil { clock.check(nowMs: nowMs) } else { clock.trustGivenTime() }
+        if let last, isStillDecided(last.tap, tap, atMs: atMs) { return showRepeat(last.tap, tap) }
         let isReplayed = isReplayed(tag, tap.counter)
         var outcome = decide(tag, tap, atMs: atMs, isReplayed: isReplayed)
         // An admission without a passage does not count as being inside: annul it and decide again.
@@ -65,7 +67,11 @@ final class TapHandler {
             let detail = TapDetail(proof: tap.proof, scan: row.scan)
             complete(
                 row, outcome, proof: tap.proof, detail: detail, opens: opens, arrivedMs: arrival?.monotonicMs)
-        } catch { reportNotJournaled(tag, error, opens: opens && tap.direction == .out) }
+            return row.scan.verdict
+        } catch {
+            reportNotJournaled(tag, error, opens: opens && tap.direction == .out)
+            return nil
+        }
     }
 
     /// A decision, and what it is based on.
@@ -73,14 +79,33 @@ final class TapHandler {
         var decision: Decision
         var attendee: Attendee?
         var pass: Pass?
+        /// What the lane knew of the person before the tap.
+        var presence = PriorPresence()
+    }
+
+    /// Whether the present snapshot and mode lead to the verdict that was journaled under former ones.
+    ///
+    /// The lane's memory does not count: it knows the person as inside because of that very tap.
+    private func isStillDecided(_ last: Debounce.JournaledTap, _ tap: Tap, atMs: Int64) -> Bool {
+        // An operator's admission is above the rules.
+        guard let proof = last.proof else { return true }
+        var isReplayed = false
+        if case .authentic = proof { isReplayed = last.scan.verdict == .notAuthentic }
+        let outcome = decide(last.scan.tag, tap, atMs: atMs, isReplayed: isReplayed, remembers: false)
+        let verdict: Verdict = last.scan.verdict == .alreadyInside ? .admitted : last.scan.verdict
+        return outcome.decision.verdict == verdict
     }
 
     /// Looks up the tag and applies the rules of the gate.
-    func decide(_ tag: TagID, _ tap: Tap, atMs: Int64, isReplayed: Bool = false) -> Outcome {
+    ///
+    /// - Parameter remembers: whether the lane's memory of the person counts.
+    func decide(
+        _ tag: TagID, _ tap: Tap, atMs: Int64, isReplayed: Bool = false, remembers: Bool = true
+    ) -> Outcome {
         let (attendee, validity) = binding.lookUp(tag)
         let pass = binding.pass(of: attendee)
         var presence = PriorPresence()
-        if tap.direction == .in, let gate = binding.gate {
+        if remembers, tap.direction == .in, let gate = binding.gate {
             presence = memory.presence(
                 of: tag, attendee, at: gate, atMs: atMs, clock, snapshot: binding.snapshot)
         }
@@ -89,7 +114,7 @@ final class TapHandler {
             isReplayed: isReplayed, mode: commands.mode, isInspection: settings.isInspection, gate: binding.gate,
             snapshot: validity, attendee: attendee, pass: pass, zones: binding.snapshot?.zoneTree ?? ZoneTree(),
             memory: presence)
-        return Outcome(decision: Decision(input), attendee: attendee, pass: pass)
+        return Outcome(decision: Decision(input), attendee: attendee, pass: pass, presence: presence)
     }
 
     /// Builds the row of a decision.
@@ -110,22 +135,26 @@ final class TapHandler {
         _ row: JournaledScan, _ outcome: Outcome, proof: Tap.Proof?, detail: TapDetail?, opens: Bool,
         arrivedMs: Int64? = nil
     ) {
-        memory.note(row, outcome.attendee, proof: proof, in: binding, monotonicMs: clock.monotonicMs)
+        memory.note(
+            row, outcome.attendee, proof: proof, earlier: outcome.presence, in: binding, monotonicMs: clock.monotonicMs)
         let direction: Direction = row.scan.flags.contains(.out) ? .out : .in
         if opens { pending.expect(row) }
         output.show(
             TapResult(
-                row, zone: binding.zoneName(direction), pass: outcome.pass, detail: detail, opens: opens,
+                row, zone: binding.zoneName(direction), pass: outcome.pass, detail: detail,
+                earlier: EarlierAdmission(of: row.scan, outcome.presence, gateName: binding.gateName), opens: opens,
                 arrivedMs: arrivedMs))
     }
 
     /// Shows the verdict of the first tap again. It is in the journal already, and opens nothing.
-    private func showRepeat(_ last: Debounce.JournaledTap, _ tap: Tap) {
+    private func showRepeat(_ last: Debounce.JournaledTap, _ tap: Tap) -> Verdict {
         output.show(
             TapResult(
                 JournaledScan(journalID: last.journalID, scan: last.scan), zone: binding.zoneName(tap.direction),
                 pass: binding.pass(of: binding.attendee(last.scan.tag)),
-                detail: TapDetail(proof: tap.proof, scan: last.scan), isRepeat: true))
+                detail: TapDetail(proof: tap.proof, scan: last.scan),
+                earlier: EarlierAdmission(of: last.scan, last.presence, gateName: binding.gateName), isRepeat: true))
+        return last.scan.verdict
     }
 
     /// Reports a tap that could not be journaled.

@@ -19,12 +19,14 @@ final class TapMemory {
     /// The verdict of a tap that is read again within the debounce window; `nil` for a new tap.
     ///
     /// - Parameter windowMs: the debounce window; 0 disables debouncing.
-    func repeatedVerdict(_ tag: TagID, _ tap: Tap, atMs: Int64, windowMs: Int) -> Debounce.JournaledTap? {
+    func repeatedVerdict(_ tag: TagID, _ tap: Tap, atMs: Int64, windowMs: Int) -> Debounce.Match? {
         debounce.repeatedTap(tag, tap.direction, tap.proof, atMs: atMs, windowMs: windowMs)
     }
 
-    /// Makes each following tap a new one. Called when the mode, the gate or the snapshot changes, because the same tap
-    /// could get another verdict.
+    /// Called when the mode or the snapshot changes: a repeated tap could get another verdict.
+    func rulesChanged() { debounce.rulesChanged() }
+
+    /// Makes each following tap a new one. Called when the lane gets another gate.
     func clearDebounce() { debounce.clear() }
 
     // MARK: Presence
@@ -45,15 +47,18 @@ final class TapMemory {
     /// - Parameters:
     ///   - attendee: the person of the tag; `nil` if the tag is unknown or the snapshot cannot be read.
     ///   - proof: `nil` for a manual admission, of which every following tap is a repeat.
+    ///   - earlier: what was known of the person before the scan.
     ///   - monotonicMs: the monotonic clock, in milliseconds.
     func note(
-        _ row: JournaledScan, _ attendee: Attendee?, proof: Tap.Proof?, in binding: SnapshotBinding, monotonicMs: Int64
+        _ row: JournaledScan, _ attendee: Attendee?, proof: Tap.Proof?, earlier: PriorPresence = PriorPresence(),
+        in binding: SnapshotBinding, monotonicMs: Int64
     ) {
         presence.note(
             row.scan, attendee: attendee?.attendee, gate: binding.gate,
             days: binding.snapshot?.dayStarts ?? DayStarts(), monotonicMs: monotonicMs)
         if row.scan.verdict == .admitted, !binding.isReadable { isAnonymous = true }
-        debounce.note(Debounce.JournaledTap(journalID: row.journalID, scan: row.scan, proof: proof))
+        debounce.note(
+            Debounce.JournaledTap(journalID: row.journalID, scan: row.scan, proof: proof, presence: earlier))
     }
 
     /// The start of the earliest remembered day, in milliseconds since 1970-01-01 UTC; `nil` without one.

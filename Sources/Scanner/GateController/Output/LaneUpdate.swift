@@ -12,6 +12,8 @@ package enum LaneUpdate: Sendable {
     ///
     /// - Parameter opens: `true` for an exit, which is never rejected.
     case failed(TapFailure, opens: Bool = false)
+    /// Something was read that is no tag: the person must try again.
+    case dropped(DroppedRead)
     /// Something that the idle screen shows has changed.
     case state(LaneState)
 }
@@ -28,6 +30,8 @@ package struct TapResult: Sendable {
     package var pass: Pass?
     /// Additional information for the crew.
     package var detail: TapDetail?
+    /// The earlier admission of a person who is already inside; `nil` if the lane does not know it.
+    package var earlier: EarlierAdmission?
     /// Whether the tap is a repeat within the debounce window: it is shown again and opens nothing.
     package var isRepeat: Bool
     /// Whether the turnstile opens: for a live, admitted tap; never for a repeat, a given time, or an inspection.
@@ -45,30 +49,32 @@ package struct TapResult: Sendable {
     ///   - zone: the zone that the tap leads into; `nil` if it leads off site or the zone is not known.
     ///   - pass: name, colour and note for the crew; `nil` without a pass.
     ///   - detail: additional information for the crew.
+    ///   - earlier: the earlier admission of a person who is already inside.
     ///   - isRepeat: whether the tap is a repeat within the debounce window.
     ///   - opens: whether the turnstile opens.
     ///   - arrivedMs: arrival of the tap by the monotonic clock, in milliseconds; `nil` for now.
     package init(
-        journalID: JournalID, scan: Scan, zone: String?, pass: Pass?, detail: TapDetail? = nil, isRepeat: Bool = false,
-        opens: Bool = false, arrivedMs: Int64? = nil
+        journalID: JournalID, scan: Scan, zone: String?, pass: Pass?, detail: TapDetail? = nil,
+        earlier: EarlierAdmission? = nil, isRepeat: Bool = false, opens: Bool = false, arrivedMs: Int64? = nil
     ) {
         self.journalID = journalID
         self.scan = scan
         self.zone = zone
         self.pass = pass
         self.detail = detail
+        self.earlier = earlier
         self.isRepeat = isRepeat
         self.opens = opens
         self.arrivedMs = arrivedMs
     }
 
     init(
-        _ row: JournaledScan, zone: String?, pass: Pass?, detail: TapDetail? = nil, isRepeat: Bool = false,
-        opens: Bool = false, arrivedMs: Int64? = nil
+        _ row: JournaledScan, zone: String?, pass: Pass?, detail: TapDetail? = nil,
+        earlier: EarlierAdmission? = nil, isRepeat: Bool = false, opens: Bool = false, arrivedMs: Int64? = nil
     ) {
         self.init(
-            journalID: row.journalID, scan: row.scan, zone: zone, pass: pass, detail: detail, isRepeat: isRepeat,
-            opens: opens, arrivedMs: arrivedMs)
+            journalID: row.journalID, scan: row.scan, zone: zone, pass: pass, detail: detail, earlier: earlier,
+            isRepeat: isRepeat, opens: opens, arrivedMs: arrivedMs)
     }
 
     /// Whether the verdict is shown in green.

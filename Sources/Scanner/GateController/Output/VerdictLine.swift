@@ -21,6 +21,8 @@ package struct VerdictLine: Sendable {
     package let zone: String?
     /// For the crew: the name and note of the pass.
     package let pass: Pass?
+    /// The earlier admission of a person who is already inside; `nil` if it is not known.
+    package let earlier: EarlierAdmission?
 
     /// Creates the line of a journaled scan.
     ///
@@ -29,11 +31,15 @@ package struct VerdictLine: Sendable {
     ///   - scan: the journaled scan with its verdict.
     ///   - zone: the zone that the tap leads into; `nil` if it leads off site or the zone is not known.
     ///   - pass: name, colour and note for the crew; `nil` without a pass.
-    package init(journalID: JournalID, scan: Scan, zone: String?, pass: Pass?) {
+    ///   - earlier: the earlier admission of a person who is already inside; `nil` if it is not known.
+    package init(
+        journalID: JournalID, scan: Scan, zone: String?, pass: Pass?, earlier: EarlierAdmission? = nil
+    ) {
         self.journalID = journalID
         self.scan = scan
         self.zone = zone
         self.pass = pass
+        self.earlier = earlier
     }
 
     /// The line, without a newline.
@@ -44,11 +50,13 @@ package struct VerdictLine: Sendable {
             // The tag is an integer of 64 bits, as in the database. Some JSON parsers lose the lowest bits.
             return #"{"log":"\#(journalID)","seq":\#(scan.seq),"verdict":\#(scan.verdict.rawValue)"#
                 + #","name":\#(JSONText.quote(scan.verdict.name)),"tag":\#(scan.tag.rawValue)"#
-                + #","zone":\#(zone.map(JSONText.quote) ?? "null"),"at":"\#(at)"}"#
+                + #","zone":\#(zone.map(JSONText.quote) ?? "null"),"at":"\#(at)""#
+                + (earlier.map { #","inside":\#($0.json)}"# } ?? "}")
         case .text:
             let way = scan.flags.contains(.out) ? "out" : "in"
             var line = "\(at)  \(padded(way, 3))  \(padded(scan.verdict.name, 13))  \(zone ?? "-")"
             for (flag, words) in VerdictLine.remarks where scan.flags.contains(flag) { line += "  [\(words)]" }
+            if let earlier { line += "  [\(earlier.text)]" }
             if scan.verdict == .admitted, let pass {
                 let words = [pass.name, pass.colour, pass.note].compactMap(\.self)
                 if !words.isEmpty { line += "  (\(words.joined(separator: ", ")))" }

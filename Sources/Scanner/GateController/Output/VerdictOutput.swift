@@ -1,4 +1,5 @@
 import Runtime
+import ScanModel
 
 /// Sends verdicts to displays and turnstile, and writes verdict lines.
 final class VerdictOutput {
@@ -22,7 +23,8 @@ final class VerdictOutput {
     func show(_ result: TapResult) {
         notify(.verdict(result))
         let line = VerdictLine(
-            journalID: result.journalID, scan: result.scan, zone: result.zone, pass: result.pass)
+            journalID: result.journalID, scan: result.scan, zone: result.zone, pass: result.pass,
+            earlier: result.earlier)
         emit(line.text(format))
     }
 
@@ -33,6 +35,13 @@ final class VerdictOutput {
         notify(.failed(failure, opens: opens))
         guard format == .text else { return }
         emit("\(opens ? "OPENED" : "REJECTED"): the tap could not be journaled (\(failure))")
+    }
+
+    /// Shows a read that was dropped. Format `json` gets no line, because programs receive only what is in the journal.
+    func showDropped(_ reason: DroppedRead) {
+        notify(.dropped(reason))
+        guard format == .text else { return }
+        emit("NOT READ: could not be read, try again (\(reason))")
     }
 
     /// Writes one line. An error is logged and changes nothing, because the tap is in the journal.

@@ -63,6 +63,10 @@ package struct GateStatus: Codable, Sendable {
     package var faults: [String]
     /// Use of the disk with the data folder, in percent; `nil` if no gate runs.
     package var diskUsedPercent: Int?
+    /// Number of reads that the readers of the last gate run dropped; `nil` if it is not known.
+    package var droppedReads: Int64?
+    /// Why the last of them was dropped; `nil` without one.
+    package var lastDroppedRead: String?
     /// File names of the quarantined journals, for `tapline-gate recover`.
     package var damaged: [String]
     /// ID of the last journal.
@@ -106,6 +110,8 @@ package struct GateStatus: Codable, Sendable {
         mode = state?.mode
         readers = state?.readers
         turnstile = state?.turnstile
+        droppedReads = state?.droppedReads
+        lastDroppedRead = state?.lastDroppedRead
         damaged = DataFolderPaths.damagedJournals(folder)
         if running {
             alarms = state?.alarms
@@ -162,6 +168,9 @@ package struct GateStatus: Codable, Sendable {
             "journal   \(log ?? "-")  seq \(seq ?? 0)",
             "scans     \(scans) in \(journals.count) journals, \(shipped) shipped, \(backlog) waiting",
         ]
+        if let droppedReads, droppedReads > 0 {
+            lines.append("dropped   \(droppedReads) reads since the start, the last one: \(lastDroppedRead ?? "-")")
+        }
         if foreign > 0 { lines.append("          \(foreign) scans of other scanners in the same file") }
         if let snapshot {
             lines.append(

@@ -23,6 +23,7 @@ final class LaneMonitor {
     private var readerProblems: [ReaderProblem?]
     private var turnstileProblem: TurnstileProblem?
     private var hasControlSocket = true
+    private var dropped = DroppedReads()
     private var device = DeviceStatus()
     /// Monotonic clock, in milliseconds.
     private var publishedMs: Int64 = 0
@@ -68,6 +69,26 @@ final class LaneMonitor {
         journal.appendEvent(.readerBack, in: binding.rowContext, reason: settings.readers[index].name)
         log.info("reader works again", [.reader: settings.readers[index].name])
         publish()
+    }
+
+    /// Counts and logs a dropped read, and shows it unless the tap has a verdict.
+    func readDropped(_ index: Int, _ reason: DroppedRead, count: Int = 1, isShown: Bool = true) {
+        guard settings.readers.indices.contains(index), count > 0 else { return }
+        if isShown { output.showDropped(reason) }
+        guard let unlogged = dropped.note(reason, count: count, nowMs: clock.monotonicMs) else { return }
+        log.warning(
+            "read dropped", [.reader: settings.readers[index].name, .reason: reason, .count: unlogged])
+    }
+
+    /// Counts, logs and shows a line of standard input that is not a tap.
+    ///
+    /// - Parameters:
+    ///   - number: line number from 1.
+    ///   - rule: the rule that the line breaks.
+    func lineDropped(_ reason: DroppedRead, number: Int, rule: String) {
+        output.showDropped(reason)
+        guard let unlogged = dropped.note(reason, count: 1, nowMs: clock.monotonicMs) else { return }
+        log.error("line is not a tap", [.line: number, .reason: rule, .count: unlogged])
     }
 
     func turnstileChanged(_ problem: TurnstileProblem?) {
@@ -185,6 +206,8 @@ final class LaneMonitor {
         file.diskUsedPercent = device.diskUsedPercent
         file.alarms = state.alarms.map(\.description)
         file.alarmKeywords = state.alarms.map(\.keyword)
+        file.droppedReads = dropped.count
+        file.lastDroppedRead = dropped.last?.description
         return file
     }
 }

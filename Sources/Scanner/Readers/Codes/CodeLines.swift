@@ -14,12 +14,15 @@ struct CodeLines: Sendable {
     static let pauseMs: Int64 = 1_000
 
     private var line: [UInt8] = []
-    private var isNoise = false
     /// Whether the line began with STX.
     private var isFramed = false
+    /// Why the present line is no code. The line is counted as soon as this is known.
+    private var fault: DroppedRead?
     private var lastMs: Int64 = 0
     /// Number of dropped lines.
     private(set) var rejected = 0
+    /// Why the last of them was dropped; `nil` without one.
+    private(set) var lastFault: DroppedRead?
 
     /// Returns the codes that these bytes complete, in order.
     ///
@@ -34,37 +37,51 @@ struct CodeLines: Sendable {
             switch byte {
             case UInt8(ascii: "\n"), UInt8(ascii: "\r"):
                 if let code = finished() { codes.append(code) }
-            case .startOfText where isBlank: isFramed = true
+            case .startOfText where !isPartial: isFramed = true
             case .endOfText where isFramed: if let code = finished() { codes.append(code) }
-            case .endOfText where isBlank, .tab where isBlank: break
-            default:
-                if line.count < CodeLines.limitBytes { line.append(byte) } else { isNoise = true }
+            case .endOfText where !isPartial, .tab where !isPartial: break
+            // Marks of a frame. The normal form takes them off at the ends.
+            case .startOfText, .endOfText, .tab: append(byte)
+            case 0x00..<0x20, 0x7F: reject(.noise)
+            default: append(byte)
             }
         }
         return codes
     }
 
+    /// Whether a line has begun and has not ended. The marks before a line do not begin it.
+    var isPartial: Bool { !line.isEmpty || fault != nil }
+
     /// Drops an incomplete line, after the port was reopened.
     mutating func drop() {
-        if !isBlank { rejected += 1 }
-        (line, isNoise, isFramed) = ([], false, false)
+        if !line.isEmpty { reject(.incomplete) }
+        reset()
     }
 
-    /// Whether the line holds nothing but marks of its beginning.
-    private var isBlank: Bool { line.isEmpty && !isNoise }
+    private mutating func append(_ byte: UInt8) {
+        if line.count < CodeLines.limitBytes { line.append(byte) } else { reject(.tooLong) }
+    }
+
+    private mutating func reject(_ reason: DroppedRead) {
+        guard fault == nil else { return }
+        (fault, lastFault) = (reason, reason)
+        rejected += 1
+    }
+
+    private mutating func reset() { (line, fault, isFramed) = ([], nil, false) }
 
     private mutating func finished() -> CodeText? {
+        defer { reset() }
         // CR LF ends one line, not two.
-        guard !isBlank else {
-            isFramed = false
+        guard isPartial, fault == nil else { return nil }
+        guard let text = String(validating: line, as: UTF8.self) else {
+            reject(.noise)
             return nil
         }
-        guard !isNoise, let text = String(validating: line, as: UTF8.self), let code = try? CodeText(text) else {
-            drop()
+        do { return try CodeText(text) } catch {
+            if case .tooLong = error { reject(.tooLong) } else { reject(.noise) }
             return nil
         }
-        (line, isFramed) = ([], false)
-        return code
     }
 }
 

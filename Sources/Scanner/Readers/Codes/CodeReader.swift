@@ -17,8 +17,8 @@ package final class CodeReader: Sendable {
     static let reopenLimitMs = 2_000
     /// A port that stays open for this time works, in milliseconds. A broken one hangs up at once.
     static let settledMs: Int64 = 1_000
-    /// Minimum interval between two log lines about noise, in milliseconds.
-    static let noiseLogMs: Int64 = 60_000
+    /// Minimum interval between two reports of dropped lines, in milliseconds. Noise must not fill the lane's mailbox.
+    static let dropReportMs: Int64 = 250
 
     /// The format of the bytes of the port.
     enum Mode: Sendable {
@@ -40,8 +40,8 @@ package final class CodeReader: Sendable {
     ///   - path: The path of the port.
     ///   - baud: The speed of a serial port, 1200 to 115200. Ignored for other paths.
     ///   - direction: The direction of the taps.
-    ///   - deliver: Called on the reader's thread. It must not wait. If it returns `false`, `lost` and `back` are
-    ///     repeated, and a code is dropped.
+    ///   - deliver: Called on the reader's thread. It must not wait. If it returns `false`, `lost`, `back` and `dropped`
+    ///     are repeated, and a code is dropped.
     package convenience init(
         path: String, baud: Int = 9_600, direction: Direction, deliver: @escaping @Sendable (ReaderEvent) -> Bool
     ) {
@@ -83,10 +83,16 @@ package final class CodeReader: Sendable {
         var lines = CodeLines()
         var wedge: KeyboardWedge? = mode == .keyEvents || mode == .automatic && port.isKeyboard ? KeyboardWedge() : nil
         let openedMs = SystemClock.monotonicMs()
-        var logged = (rejected: 0, atMs: openedMs - CodeReader.noiseLogMs)
+        var reported = (rejected: 0, atMs: openedMs - CodeReader.dropReportMs)
         var timeoutMs = Int(settledMs)
         while true {
-            _ = Poll.wait([port.descriptor, stop.descriptor], timeoutMs: timeoutMs)
+            // An incomplete line is dropped after its pause, and what was dropped is reported, although nothing arrives.
+            let waitsMs = [
+                timeoutMs, lines.isPartial ? Int(CodeLines.pauseMs) + 1 : -1,
+                lines.rejected > reported.rejected ? Int(CodeReader.dropReportMs) : -1,
+            ]
+            let waitMs = waitsMs.filter { $0 >= 0 }.min() ?? -1
+            _ = Poll.wait([port.descriptor, stop.descriptor], timeoutMs: waitMs)
             if stop.isStopped { return }
             let bytes = try port.read(timeoutMs: 0)
             let nowMs = SystemClock.monotonicMs()
@@ -96,11 +102,14 @@ package final class CodeReader: Sendable {
                 health.back()
                 timeoutMs = health.resend() ? -1 : ReaderHealth.resendMs
             }
-            for code in codes { _ = deliver(.tap(Tap(.code(code), proof: .code, direction: direction))) }
-            if lines.rejected > logged.rejected, nowMs - logged.atMs >= CodeReader.noiseLogMs {
-                log.warning("invalid lines from the code scanner dropped", [.count: lines.rejected - logged.rejected])
-                logged = (lines.rejected, nowMs)
+            // Before the codes of the same read, whose verdicts are shown last.
+            let count = lines.rejected - reported.rejected
+            if count > 0, let fault = lines.lastFault, nowMs - reported.atMs >= CodeReader.dropReportMs,
+                deliver(.dropped(fault, count: count))
+            {
+                reported = (lines.rejected, nowMs)
             }
+            for code in codes { _ = deliver(.tap(Tap(.code(code), proof: .code, direction: direction))) }
         }
     }
 }

@@ -10,7 +10,7 @@ import Synchronization
 ///
 /// It reports one tap for each tag that arrives. A reader that is disconnected, silent or has lost its settings is
 /// reopened until it works. With keys, the secure unique message of a chip is read. A chip that leaves during the read
-/// is not reported, because its holder will present it again.
+/// is reported as a dropped read, so that its holder presents it again.
 package final class NFCReader: Sendable {
     /// Pause between two polls for a tag, in milliseconds. A poll takes about 20 ms with a PN532.
     static let pollPauseMs = 20
@@ -159,6 +159,7 @@ package final class NFCReader: Sendable {
                 if now - openedMs >= settledMs { spell.isSettled = true }
                 if spell.isSettled || !spell.isDoubtful { health.back() }
                 let isNew = presence.polled(tag?.uid, nowMs: now)
+                if presence.takeLostRead() { _ = deliver(.dropped(.chipLeft, count: 1)) }
                 if let tag {
                     lastSignMs = now
                     if isNew { try read(tag, device, &presence) }

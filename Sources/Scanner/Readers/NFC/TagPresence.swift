@@ -10,6 +10,7 @@ struct TagPresence: Sendable {
     private var lastSeenMs: Int64 = 0
     private var isReported = false
     private var failedReads = 0
+    private var hasLostRead = false
 
     /// Handles the result of a poll.
     ///
@@ -21,15 +22,31 @@ struct TagPresence: Sendable {
     /// - Returns: `true` if the tag has arrived and is to be read and reported.
     mutating func polled(_ seen: [UInt8]?, nowMs: Int64) -> Bool {
         guard let seen else {
-            if nowMs - lastSeenMs >= TagPresence.absenceMs { uid = nil }
+            if nowMs - lastSeenMs >= TagPresence.absenceMs {
+                noteLeft()
+                uid = nil
+            }
             return false
         }
         let isSame =
             uid.map { $0 == seen || SecureMessageKeys.isRandom($0) && SecureMessageKeys.isRandom(seen) } ?? false
             && nowMs - lastSeenMs < TagPresence.absenceMs
+        if !isSame {
+            noteLeft()
+            (isReported, failedReads) = (false, 0)
+        }
         (uid, lastSeenMs) = (seen, nowMs)
-        if !isSame { (isReported, failedReads) = (false, 0) }
         return !isReported
+    }
+
+    /// Whether a tag has left since the last call that was read in part only, and not reported.
+    mutating func takeLostRead() -> Bool {
+        defer { hasLostRead = false }
+        return hasLostRead
+    }
+
+    private mutating func noteLeft() {
+        if uid != nil, !isReported, failedReads > 0 { hasLostRead = true }
     }
 
     /// The tag was reported. It is not reported again until it has left.

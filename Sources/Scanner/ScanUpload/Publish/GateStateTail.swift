@@ -60,6 +60,7 @@ struct GateStateTail {
         for (key, text) in [("reader", state?.reader), ("turnstile", state?.turnstile), ("mode", state?.mode)] {
             if let text, !text.isEmpty { map[key] = .text(GateStateTail.cut(text)) }
         }
+        if let dropped = state?.droppedReads { map["dropped_reads"] = .int(dropped) }
         if let free = Files.freeBytes(folder) { map["disk"] = .text("\(free >> 20) MiB free") }
         let alarms = alarms() + diskAlarm()
         var keywords: [String] = []

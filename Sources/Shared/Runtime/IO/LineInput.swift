@@ -27,6 +27,8 @@ package final class LineInput {
     private var taken = 0
     private var isSkipping = false
     private var isAtEnd = false
+    /// Whether no line was read yet. A byte order mark before the first one is not part of it.
+    private var isFirst = true
     /// Buffer of read(2), kept because clearing 64 KiB for each line would be slow.
     private var chunk = [UInt8](repeating: 0, count: 65_536)
 
@@ -56,10 +58,10 @@ package final class LineInput {
                 let line = pending[taken..<newline]
                 taken = newline + 1
                 if isSkipping || line.count > limitBytes {
-                    isSkipping = false
+                    (isSkipping, isFirst) = (false, false)
                     return .tooLong
                 }
-                return .line(String(decoding: line, as: UTF8.self))
+                return .line(text(line))
             }
             pending.removeFirst(taken)
             taken = 0
@@ -70,13 +72,19 @@ package final class LineInput {
             if isAtEnd {
                 defer { (pending, isSkipping) = ([], false) }
                 return isSkipping
-                    ? .tooLong : pending.isEmpty ? .end : .line(String(decoding: pending, as: UTF8.self))
+                    ? .tooLong : pending.isEmpty ? .end : .line(text(pending[...]))
             }
             let ready = Poll.wait([descriptor, stop.descriptor] + (other.map { [$0] } ?? []), timeoutMs: withinMs)
             guard ready.contains(true) else { return .idle }
             if stop.isStopped { return .stopped }
             if ready[0] { try fill() } else { return .other }
         }
+    }
+
+    private func text(_ line: ArraySlice<UInt8>) -> String {
+        defer { isFirst = false }
+        let hasMark = isFirst && line.starts(with: [0xEF, 0xBB, 0xBF])
+        return String(decoding: hasMark ? line.dropFirst(3) : line, as: UTF8.self)
     }
 
     private func fill() throws {

@@ -44,11 +44,19 @@ package struct DayStarts: Sendable {
 
     /// Returns the start of the day that contains an instant.
     ///
-    /// - Parameter atMs: milliseconds since 1970.
-    /// - Returns: milliseconds since 1970; `Int64.min` for an instant before the first day.
-    package func start(atMs: Int64) -> Int64 {
-        guard let last = startsMs.last, last <= atMs else { return startsMs.last { $0 <= atMs } ?? .min }
-        return atMs - (atMs - last) % DayStarts.dayMs
+    /// Days before the first one and after the last one have 24 hours.
+    ///
+    /// - Parameters:
+    ///   - atMs: milliseconds since 1970.
+    ///   - isCertain: whether the time can be right. All uncertain times before the first day are one day. A clock that
+    ///     starts in 1970 must not make new days.
+    /// - Returns: milliseconds since 1970; `Int64.min` for that single day.
+    package func start(atMs: Int64, isCertain: Bool = true) -> Int64 {
+        guard let first = startsMs.first, let last = startsMs.last else { return .min }
+        if atMs >= last { return atMs - (atMs - last) % DayStarts.dayMs }
+        if atMs >= first { return startsMs.last { $0 <= atMs } ?? first }
+        guard isCertain, atMs >= 0, first < .max else { return .min }
+        return first - ((first - atMs - 1) / DayStarts.dayMs + 1) * DayStarts.dayMs
     }
 
     private static let dayMs: Int64 = 24 * 3_600_000

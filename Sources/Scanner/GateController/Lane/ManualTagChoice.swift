@@ -1,0 +1,55 @@
+import Crypto
+import ScanModel
+
+/// The tag that an operator means.
+struct ManualTagChoice {
+    let tag: TagID
+
+    /// Chooses the tag.
+    ///
+    /// A UID names an authenticated chip if the list knows it as one, otherwise a chip by its UID alone. A text of
+    /// another kind than the list has is rejected: the admission would belong to no tag of the person.
+    ///
+    /// - Parameters:
+    ///   - tagID: computes the tag ID of an identity.
+    ///   - knows: whether the list has a tag.
+    /// - Throws: `Refusal`.
+    init(
+        _ named: ManualTag, tagID: (TagIdentity) -> TagID, knows: (TagID) -> Bool
+    ) throws(Refusal) {
+        switch named {
+        case .id(let id): tag = id
+        case .code(let code):
+            tag = tagID(.code(code))
+            guard !knows(tag), let uid = Hex.decode(code.text) else { return }
+            if knows(tagID(.sun(uid))) || knows(tagID(.uid(uid))) { throw .isUID }
+        case .uid(let uid):
+            let authentic = tagID(.sun(uid))
+            tag = knows(authentic) ? authentic : tagID(.uid(uid))
+            guard !knows(tag) else { return }
+            let hex = Hex.encode(uid)
+            let codes = [hex, hex.uppercased()].compactMap { try? CodeText($0) }
+            if codes.contains(where: { knows(tagID(.code($0))) }) { throw .isCode }
+            guard [4, 7, 10].contains(uid.count) else { throw .length(uid.count) }
+            if uid.count == 4 && uid[0] == 0x08 { throw .random }
+            if uid.count == 4 && uid[0] == 0x88 { throw .part }
+        }
+    }
+
+    /// Why a text names no tag.
+    enum Refusal: Error, Hashable, CustomStringConvertible {
+        case isUID, isCode, random, part
+        /// In bytes.
+        case length(Int)
+
+        var description: String {
+            switch self {
+            case .isUID: "the list has no such code, but a chip with this UID: name it as a UID"
+            case .isCode: "the list has no such UID, but a code of this text: name it as a code"
+            case .random: "a UID of 4 bytes that begins with 08 is random: it names no tag"
+            case .part: "a UID of 4 bytes that begins with 88 is a part of a longer one: the whole UID is needed"
+            case .length(let count): "a UID has 4, 7 or 10 bytes, not \(count), and the list has no such tag"
+            }
+        }
+    }
+}

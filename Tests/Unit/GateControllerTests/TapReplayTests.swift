@@ -1,0 +1,47 @@
+import GateController
+import Glibc
+import Runtime
+import ScanModel
+import Testing
+
+/// Files of taps that are replayed on standard input.
+@Suite struct TapReplayTests {
+    private func events(_ bytes: [UInt8], limitBytes: Int = 4_096) throws -> [LineInput.Event] {
+        var ends: [Int32] = [0, 0]
+        try #require(pipe(&ends) == 0)
+        #expect(write(ends[1], bytes, bytes.count) == bytes.count)
+        close(ends[1])
+        defer { close(ends[0]) }
+        let input = LineInput(descriptor: ends[0], limitBytes: limitBytes)
+        var events: [LineInput.Event] = []
+        while events.last != .end { events.append(try input.next(or: StopSignal(), withinMs: 1_000)) }
+        return events
+    }
+
+    private static let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
+
+    @Test func byteOrderMarkIsNotPartOfTheFirstLine() throws {
+        #expect(try events(Self.mark + Array("04a1b201\nmore".utf8)) == [.line("04a1b201"), .line("more"), .end])
+        #expect(try events(Self.mark + Array("04a1b201".utf8)) == [.line("04a1b201"), .end])
+        // Only the first line may have one.
+        let later = try events(Array("a\n".utf8) + Self.mark + Array("b\n".utf8))
+        #expect(later == [.line("a"), .line("\u{FEFF}b"), .end])
+    }
+
+    @Test func lineOfUTF16SaysWhatToDo() {
+        #expect(throws: TapLineError.encoding) { _ = try TapLine("0\u{0}4\u{0}a\u{0}1\u{0}") }
+        #expect(TapLineError.encoding.description.contains("UTF-8"))
+    }
+
+    @Test func eachDayBeforeTheSnapshotsFirstOneIsADay() throws {
+        let world = try LaneWorld { $0.readers = [Lane.Settings.Reader("stdin")] }
+        try world.venue.install(version: 100, policy: #"{"antipassback":"hard"}"#, days: 0...2)
+        try world.start()
+        let hex = world.venue.hex(.delegate)
+        for (number, time) in [
+            "2026-11-20T10:00:00Z", "2026-11-21T03:59:59Z", "2026-11-21T04:00:00Z", "2026-11-22T10:00:00Z",
+            "2026-11-23T03:59:59Z", "2026-11-23T10:00:00Z", "2026-11-28T03:00:00Z", "2026-11-28T05:00:00Z",
+        ].enumerated() { world.lane.handleLine("\(hex),in,\(time)", number: number + 1) }
+        #expect(try world.verdicts() == [0, 5, 0, 0, 5, 0, 0, 0])
+    }
+}
