@@ -41,8 +41,9 @@ extension PublicationCheck {
         var lines = [
             "snapshot \(manifest.version) of \(manifest.event) is good: "
                 + "signature, size, SHA-256, quick_check, rows, content",
-            "event ID \(manifest.eventID ?? "none"), event key fingerprint \(manifest.key ?? "none")",
-            "\(manifest.attendees) tags, created \(created), expires \(expires)",
+            "\(manifest.attendees) tags, created \(created), expires \(expires)"
+                + (manifest.eventID.map { ", event ID \($0)" } ?? "")
+                + (manifest.key.map { ", event key fingerprint \($0)" } ?? ""),
         ]
         lines += deltas.map { from in
             applied.contains(from)
