@@ -52,10 +52,12 @@ import Testing
         do {
             let journal = try Journal(folder: folder.path, scanner: scanner)
             _ = try journal.append(entry(.clockNotTrusted))
-        }
-        do {
-            let database = try Database(folder.file("journal.sqlite"), .readWrite)
-            try database.execute("DROP TABLE clocks")
+            // Closed before the journal, which leaves the WAL to the reader.
+            do {
+                let database = try Database(folder.file("journal.sqlite"), .readWrite)
+                try database.execute("DROP TABLE clocks")
+            }
+            withExtendedLifetime(journal) {}
         }
         let reader = JournalReader(folder: folder.path)
         let number = try #require(try reader.journals().first).id
