@@ -82,5 +82,6 @@ COMMENT ON COLUMN tapline.lane_events.received_at IS 'Arrival of the event at th
 COMMENT ON COLUMN tapline.lane_events.log IS 'UUID of the journal';
 COMMENT ON COLUMN tapline.lane_events.journal_id IS 'Journal';
 COMMENT ON COLUMN tapline.lane_events.seq IS 'Position in the journal';
+COMMENT ON FUNCTION tapline.condition_place(text) IS 'Sort key of a condition of scanner_health: 1 is the worst';
 
 INSERT INTO tapline.schema_migrations (version, name) VALUES (17, 'lane_events');
