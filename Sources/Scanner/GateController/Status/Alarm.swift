@@ -33,7 +33,8 @@ package enum Alarm: Hashable, Sendable, CustomStringConvertible {
     package var keyword: String {
         switch self {
         case .tapsNotJournaled, .journalMaintenanceFailed, .journal: "journal"
-        case .noSnapshot, .noGate, .snapshotUnreadable, .olderSnapshotInUse, .snapshotExpired: "snapshot"
+        case .noSnapshot, .noGate, .snapshotOfOtherKey, .snapshotUnreadable, .olderSnapshotInUse, .snapshotExpired:
+            "snapshot"
         case .diskFull: "disk"
         case .clockNotTrusted: "clock"
         case .passageSensorFailed: "sensor"

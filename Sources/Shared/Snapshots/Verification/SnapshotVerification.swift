@@ -2,6 +2,7 @@ import Crypto
 import FileSystem
 import LinuxSystem
 package import Minisign
+import ScanModel
 import SQLite
 
 /// The checks of contract.md section 6, each with its own refusal reason. Used by the exporter, the installer and
