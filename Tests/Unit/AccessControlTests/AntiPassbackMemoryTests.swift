@@ -58,12 +58,12 @@ private struct Notes {
         notes.note(ms: noon)
         #expect(
             notes.recall(ms: noon + 1)
-                == PriorPresence(isInside: true, wasAdmitted: true, admittedMs: noon))
+                == PriorPresence(isInside: true, wasAdmitted: true, admittedMs: noon, admittedGate: 7))
         #expect(notes.recall(zone: hall, ms: noon + 1) == PriorPresence())
         notes.note(firstTag, .admitted, .out, ms: noon + 2)
         #expect(
             notes.recall(ms: noon + 3)
-                == PriorPresence(isInside: false, wasAdmitted: true, admittedMs: noon))
+                == PriorPresence(isInside: false, wasAdmitted: true, admittedMs: noon, admittedGate: 7))
     }
 
     @Test func innerZoneCountsAsOuterZone() {
@@ -179,7 +179,7 @@ private struct Notes {
         notes.note(secondTag, .admitted, .clockNotTrusted, ms: 1_000, person: 12)
         #expect(notes.recall(ms: 1_000, isTrusted: false).isInside)
         let other = notes.recall(secondTag, ms: noon, person: 12)
-        #expect(other == PriorPresence(isInside: true, wasAdmitted: true, admittedMs: nil))
+        #expect(other == PriorPresence(isInside: true, wasAdmitted: true, admittedMs: nil, admittedGate: 7))
         #expect(!notes.recall(secondTag, ms: noon + dayMs, person: 12).isInside)
     }
 
