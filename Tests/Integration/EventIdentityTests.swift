@@ -55,7 +55,7 @@ import Testing
         let manifest = try fair.export()
         #expect(manifest.key == fingerprint, "a new key is published although no row has changed")
         let snapshot = try fair.open(manifest)
-        #expect(snapshot.keyFingerprint == fingerprint && snapshot.codeCase == "exact")
+        #expect(snapshot.keyFingerprint == fingerprint && snapshot.codeCase == .exact)
         let (own, other) = (fair.folder.file("own.key"), fair.folder.file("other.key"))
         try Files.writeAtomically(key, to: own)
         try Files.writeAtomically([UInt8](repeating: 8, count: 32), to: other)

@@ -95,7 +95,10 @@ import Testing
     }
 
     @Test func localTimeIsRefusedWithExampleInTimeZoneOfEvent() throws {
-        try world.registry.setEvent(name: "Fair", timeZone: "Europe/Berlin", dayStart: nil)
+        try world.setEvent {
+            $0.name = "Fair"
+            $0.timeZone = "Europe/Berlin"
+        }
         let refused = try world.refused(
             """
             uid,name,zones,valid_from
@@ -107,7 +110,7 @@ import Testing
         #expect(refused[1].hasSuffix("in Europe/Berlin, write 2026-12-06T08:00:00+01:00"))
         #expect(refused[2].contains("is not an RFC 3339 time"))
         #expect(refused[2].contains("; in Europe/Berlin, write as 20"))
-        try world.registry.setEvent(name: nil, timeZone: "America/St_Johns", dayStart: nil)
+        try world.setEvent { $0.timeZone = "America/St_Johns" }
         let passes = try world.write("name,zone,valid_from\nCrew,Main,2026-01-06 08:00\n", "passes.csv")
         let rejected = try #require(throws: ImportRejected.self) {
             try world.registry.withTimeExamples { _ = try PassCSV(passes) }

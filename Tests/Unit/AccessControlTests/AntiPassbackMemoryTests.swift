@@ -58,12 +58,12 @@ private struct Notes {
         notes.note(ms: noon)
         #expect(
             notes.recall(ms: noon + 1)
-                == PriorPresence(isInside: true, wasAdmitted: true, admittedMs: noon))
+                == PriorPresence(isInside: true, wasAdmitted: true, admittedMs: noon, admittedGate: 7))
         #expect(notes.recall(zone: hall, ms: noon + 1) == PriorPresence())
         notes.note(firstTag, .admitted, .out, ms: noon + 2)
         #expect(
             notes.recall(ms: noon + 3)
-                == PriorPresence(isInside: false, wasAdmitted: true, admittedMs: noon))
+                == PriorPresence(isInside: false, wasAdmitted: true, admittedMs: noon, admittedGate: 7))
     }
 
     @Test func innerZoneCountsAsOuterZone() {
@@ -181,7 +181,8 @@ private struct Notes {
         let later = 1_000 + 2 * hourMs
         #expect(
             notes.recall(ms: noon, sinceBoot: later)
-                == PriorPresence(isInside: true, wasAdmitted: true, admittedMs: noon - 2 * hourMs))
+                == PriorPresence(
+                    isInside: true, wasAdmitted: true, admittedMs: noon - 2 * hourMs, admittedGate: 7))
         // The day starts at four, nine hours later on the next day.
         #expect(notes.recall(ms: noon + 15 * hourMs, sinceBoot: later + 15 * hourMs).isInside)
         #expect(notes.recall(ms: noon + 16 * hourMs, sinceBoot: later + 16 * hourMs) == PriorPresence())
@@ -197,7 +198,7 @@ private struct Notes {
         // The clock is right again, and no passage under a trusted clock has followed.
         #expect(
             notes.recall(secondTag, ms: noon, person: 12)
-                == PriorPresence(isInside: true, wasAdmitted: true, admittedMs: nil))
+                == PriorPresence(isInside: true, wasAdmitted: true, admittedMs: nil, admittedGate: 7))
         notes.note(TagID(rawValue: 79), ms: noon + 1, person: 13)
         #expect(notes.recall(secondTag, ms: noon + 2, person: 12).isInside)
         #expect(!notes.recall(secondTag, ms: noon + dayMs, person: 12).isInside)

@@ -154,7 +154,7 @@ import Testing
         #expect(!slip.1.contains("secret"))
     }
 
-    @Test func publisherWithoutCenterIsToldThatItGetsNoList() throws {
+    @Test func publisherWithoutCenterWarnsAboutMissingLists() throws {
         let path = venue.folder.file("enrolment")
         func run(_ command: [String], _ more: String = "") throws -> Run {
             let common = ["DATA=\(venue.data)", "SCANNER=gate-7", "AMQP_URL=amqp://127.0.0.1:1"]
