@@ -63,7 +63,7 @@ WITH lanes AS MATERIALIZED (
         CASE WHEN l.backlog > 0 THEN coalesce(stored.at, '-infinity') ELSE l.last_received_at END AS since
     FROM tapline.scanner_overview l
     LEFT JOIN LATERAL (
-        SELECT least(s.scanned_at, s.received_at) AS at
+        SELECT tapline.scan_time(s.journal_id, s.seq, s.flags, s.scanned_at, s.received_at) AS at
         FROM (SELECT id, last_seq FROM tapline.journals WHERE scanner_id = l.scanner_id AND last_seq > 0
             ORDER BY last_received_at DESC, id DESC LIMIT 1) j
         CROSS JOIN LATERAL (
@@ -81,18 +81,18 @@ FROM (
     SELECT g.scanner_id, coalesce(b.at, a.at - interval '24 hours', '-infinity') AS since,
         coalesce(a.at, g.last_received_at) AS until
     FROM tapline.seq_gaps g
-    LEFT JOIN LATERAL (SELECT least(scanned_at, received_at) AS at FROM tapline.scans
+    LEFT JOIN LATERAL (SELECT tapline.scan_time(journal_id, seq, flags, scanned_at, received_at) AS at FROM tapline.scans
         WHERE journal_id = g.journal_id AND seq = g.first_seq - 1 OFFSET 0) b ON true
-    LEFT JOIN LATERAL (SELECT least(scanned_at, received_at) AS at FROM tapline.scans
+    LEFT JOIN LATERAL (SELECT tapline.scan_time(journal_id, seq, flags, scanned_at, received_at) AS at FROM tapline.scans
         WHERE journal_id = g.journal_id AND seq = g.last_seq + 1 OFFSET 0) a ON true
 ) gaps
 UNION ALL
 SELECT 'tracking', j.scanner_id, least(f.at, l.at), greatest(f.at, l.at)
 FROM tapline_internal.tracking_queue q
 JOIN tapline.journals j ON j.id = q.journal_id
-CROSS JOIN LATERAL (SELECT least(scanned_at, received_at) AS at FROM tapline.scans
+CROSS JOIN LATERAL (SELECT tapline.scan_time(journal_id, seq, flags, scanned_at, received_at) AS at FROM tapline.scans
     WHERE journal_id = q.journal_id AND seq = q.first_seq OFFSET 0) f
-CROSS JOIN LATERAL (SELECT least(scanned_at, received_at) AS at FROM tapline.scans
+CROSS JOIN LATERAL (SELECT tapline.scan_time(journal_id, seq, flags, scanned_at, received_at) AS at FROM tapline.scans
     WHERE journal_id = q.journal_id AND seq = q.last_seq OFFSET 0) l
 UNION ALL
 SELECT 'refresh', NULL, min(instant), max(instant) FROM (

@@ -12,7 +12,7 @@ CREATE TABLE tapline_internal.scan_notes (
 CREATE INDEX scans_lane_events ON tapline.scans (received_at) WHERE verdict >= 128;
 
 CREATE VIEW tapline.lane_events AS
-SELECT j.scanner_id, g.name AS gate, least(s.scanned_at, s.received_at) AS time,
+SELECT j.scanner_id, g.name AS gate, tapline.scan_time(s.journal_id, s.seq, s.flags, s.scanned_at, s.received_at) AS time,
     CASE s.verdict WHEN 128 THEN 'opened' WHEN 129 THEN 'free' WHEN 130 THEN 'closed' WHEN 131 THEN 'reader lost'
         WHEN 132 THEN 'reader back' WHEN 133 THEN 'passage without a tap' ELSE 'manual admission' END AS event,
     s.note AS reason, a.name, nullif(s.tag_id, 0) AS tag_id, s.verdict, s.flags, s.gate_id, s.received_at, j.log,
