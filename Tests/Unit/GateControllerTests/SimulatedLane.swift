@@ -226,8 +226,12 @@ struct SimulatedLane {
         let lookUpMs = isPossible ? atMs : max(atMs, newestMs, snapshot.createdS * 1_000)
         let known = snapshot.dayStartsMs
         let later = known.last.map { last in (1...40).map { last + $0 * SimulatedEvent.dayMs } } ?? []
-        let earlier = known.first.map { first in (1...40).map { first - $0 * SimulatedEvent.dayMs } } ?? []
-        let dayMs = ((isPossible ? earlier : []) + known + later).filter { $0 <= lookUpMs }.max() ?? .min
+        var dayMs = (known + later).filter { $0 <= lookUpMs }.max() ?? .min
+        if let first = known.first, lookUpMs < first, isPossible {
+            // Whole days before the first one.
+            let intoDayMs = (lookUpMs - first) % SimulatedEvent.dayMs
+            dayMs = lookUpMs - (intoDayMs < 0 ? intoDayMs + SimulatedEvent.dayMs : intoDayMs)
+        }
         /// Whether the latest one of these rows counts on the day of the look-up.
         func counts(_ rows: [SimulatedRow]) -> Bool {
             guard let last = rows.last else { return false }

@@ -48,14 +48,15 @@ import Testing
 
 @Suite struct DeviceClockTests {
     @Test func onlyAnEarlyUnsynchronisedClockIsUntrusted() {
-        let clock = DeviceClock(snapshotCreatedS: 1_000, lastScanMs: 1_500_000)
+        let (createdMs, scanMs): (Int64, Int64) = (1_800_000_000_000, 1_800_000_500_000)
+        let earliestMs = DeviceClock.earliestMs
+        let clock = DeviceClock(snapshotCreatedS: createdMs / 1_000, lastScanMs: scanMs)
         for (atMs, isSynchronised, expected) in [
-            (Int64(1_500_000), false, true), (1_499_999, false, false), (1_499_999, true, true),
-            (999_999, false, false),
-            (999_999, true, true),
-        ] { #expect(clock.isTrusted(atMs: atMs) { isSynchronised } == expected) }
-        #expect(DeviceClock().isTrusted(atMs: 0) { false })
-        #expect(!DeviceClock(snapshotCreatedS: 1_000).isTrusted(atMs: 999_999) { false })
-        #expect(!DeviceClock(lastScanMs: 5).isTrusted(atMs: 4) { false })
+            (scanMs, false, true), (scanMs - 1, false, false), (scanMs - 1, true, true), (createdMs - 1, false, false),
+            (createdMs - 1, true, true), (0, false, false),
+        ] as [(Int64, Bool, Bool)] { #expect(clock.isTrusted(atMs: atMs) { isSynchronised } == expected) }
+        #expect(DeviceClock().isTrusted(atMs: earliestMs) { false } && !DeviceClock().isTrusted(atMs: 0) { false })
+        #expect(!DeviceClock(snapshotCreatedS: createdMs / 1_000).isTrusted(atMs: createdMs - 1) { false })
+        #expect(!DeviceClock(lastScanMs: scanMs).isTrusted(atMs: scanMs - 1) { false })
     }
 }
