@@ -11,8 +11,8 @@ from harness import Client
 KEY = bytes(range(1, 33))
 
 
-def tag_of(identity: bytes) -> int:
-    return int.from_bytes(hmac.new(KEY, identity, hashlib.sha256).digest()[:8], "big", signed=True)
+def tag_of(identity: bytes, key: bytes = KEY) -> int:
+    return int.from_bytes(hmac.new(key, identity, hashlib.sha256).digest()[:8], "big", signed=True)
 
 
 def rfc3339(us: int) -> str:
