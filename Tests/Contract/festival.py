@@ -1,6 +1,7 @@
 """A festival that is set up as docs/operating/event-setup.md says, with a separate vhost and a separate database."""
 
 import json
+import subprocess
 
 from harness import SystemUnderTest
 from lane import Gate
@@ -90,3 +91,18 @@ class FestivalLane(ScannerDevice):
 
     def gate(self, *more, **options) -> Gate:
         return Gate(self, *more, **options)
+
+    def decides_from_the_installed_snapshot(self) -> bool:
+        """Whether the last snapshot that the gate's log names is the installed one."""
+        status = self.system.run("tapline-gate", "status", "--data", self.data, "--output", "json", code=None).stdout
+        log = (self.system.folder / f"{self.name}.gate.log").read_text().splitlines()
+        used = [json.loads(line)["snapshot"] for line in log if "snapshot in use" in line]
+        return used[-1:] == [str(json.loads(status)["snapshot"]["version"])]
+
+    def start_publisher(self, *arguments, log) -> subprocess.Popen:
+        return subprocess.Popen(
+            [self.system.bin / "tapline-publisher", "run", *map(str, arguments)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=log.open("wb"),
+        )
