@@ -58,7 +58,7 @@ class ScannerDevice:
     def fetch(self):
         """Exports a snapshot of the registry and downloads it from the center."""
         self.system.export(self.system.snapshots)
-        self.install(center_url=f"http://127.0.0.1:{self.system.http_port}")
+        return self.install(center_url=f"http://127.0.0.1:{self.system.http_port}")
 
     def install(self, code=0, **source):
         trust = {"trust_key": self.system.folder / "event.pub", **source}

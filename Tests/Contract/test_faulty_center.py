@@ -1,8 +1,8 @@
 """A festival with faults at its center, its lanes and its servers: the center shows each in these words.
 
 Covered elsewhere: DISK and TURNSTILE by LaneHealthTests; policies of the broker that a management API tells by
-BrokerWatchTests; scans placed in time by the device's monotonic clock by ElapsedTests and DoubtedClockTests; a pooler with
-several sessions by PoolerTests.
+BrokerWatchTests; scans placed in time by the device's monotonic clock by ElapsedTests and DoubtedClockTests; a gate
+whose clock is set right by LaneClockTests; a pooler with several sessions by PoolerTests.
 """
 
 import os
@@ -13,6 +13,7 @@ import subprocess
 import tty
 import urllib.parse
 
+import http_client
 import psycopg2
 import pytest
 from batch import CLOCK, Batch, Scan, new_log, now_ms_us
@@ -58,6 +59,8 @@ def test_closed_broken_and_dead_lane_are_shown(festival, lane):
         events = [("manual admission", "screen broken", "Person 0"), ("closed", "storm warning", None)]
         wait_equal(lambda: [tuple(row.values()) for row in rows()][:2], events, "the events of the lane with reasons")
         shows(festival.tapline_center("scanner", "list").stdout, "CLOSED")
+        gate.command("mode", "free", "--reason", "crowd")
+        festival.await_condition(lane.name, "FREE")
         gate.command("mode", "normal")
         festival.await_condition(lane.name, *WELL)
         os.close(port)
@@ -73,6 +76,8 @@ def test_closed_broken_and_dead_lane_are_shown(festival, lane):
         gate.process.stdout.close()
         gate.log.close()
     shows(festival.status(), f"LANE DOWN: 1 scanner ({lane.name})")
+    shown = lambda: http_client.get(festival, "/metrics", port=festival.http_port).body.decode()
+    wait_until(lambda: 'tapline_scanners{condition="lane-down"} 1' in shown(), "the metric counts the lane")
     own = festival.run("tapline-publisher", "status", "--data", lane.data, code=1)
     shows(own.stdout, "alarm      no gate is running on this folder")
 
@@ -87,7 +92,8 @@ def test_stopped_center_is_not_a_silent_fleet(festival, lane):
     )
     shows(dashboard.stdout, "NO CENTER")
     festival.start_center()
-    wait_until(lambda: "a center is running since" in festival.tapline_center("status", code=None).stdout, "the center runs")
+    status = lambda: festival.tapline_center("status", code=None).stdout
+    wait_until(lambda: "a center is running since" in status(), "the status says that a center is running")
 
 
 def test_scans_of_a_clock_in_1970_are_counted(festival):
@@ -120,17 +126,15 @@ def test_double_admission_is_marked_until_settled(festival):
 
 def test_export_to_a_stick_makes_no_lane_outdated(festival, lane):
     stick, published = festival.folder / "usb", festival.folder / "stick"
-    wait_until(
-        lambda: festival.one("SELECT snapshot_version > 0 FROM tapline.scanner_health WHERE scanner_id = %s", lane.name),
-        "the lane reported its snapshot",
-    )
-    outdated = lambda: festival.one("SELECT snapshot_outdated FROM tapline.scanner_health WHERE scanner_id = %s", lane.name)
+    version = "SELECT snapshot_version FROM tapline.scanner_health WHERE scanner_id = %s"
+    wait_until(lambda: festival.one(version, lane.name), "the lane reported its snapshot")
+    of_lane = "SELECT snapshot_outdated FROM tapline.scanner_health WHERE scanner_id = %s"
+    outdated = lambda: festival.one(of_lane, lane.name)
     wait_equal(outdated, False, "the lane has the newest snapshot")
     shows(festival.export(stick).stdout, "not published: scanners download from")
     equal(outdated(), False, "after an export to another folder")
-    written = festival.run(
-        "tapline-snapshot", "stick", "--from", festival.snapshots, "--out", published, "--trust-key", festival.folder / "event.pub"
-    )
+    folders = ("--from", festival.snapshots, "--out", published)
+    written = festival.run("tapline-snapshot", "stick", *folders, "--trust-key", festival.folder / "event.pub")
     shows(written.stdout, "files", "verified")
     lane.install(**{"from": published})
 

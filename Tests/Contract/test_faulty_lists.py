@@ -30,8 +30,9 @@ def load(festival, *arguments) -> tuple:
 
 
 def test_incomplete_pretix_download_is_refused(festival):
-    position = {"id": 1, "positionid": 1, "order": "A1", "item": 1, "variation": None, "attendee_name": "P", "secret": "s1"}
-    order = {"code": "A1", "status": "p", "testmode": False, "positions": [position | {"addon_to": None, "canceled": False}]}
+    person = {"item": 1, "variation": None, "attendee_name": "P", "secret": "s1", "addon_to": None, "canceled": False}
+    position = {"id": 1, "positionid": 1, "order": "A1", **person}
+    order = {"code": "A1", "status": "p", "testmode": False, "positions": [position]}
     item = {"id": 1, "name": {"en": "Day"}, "admission": True, "variations": []}
     items = write(festival, "items.json", json.dumps({"count": 1, "next": None, "previous": None, "results": [item]}))
     before = people(festival)
@@ -47,7 +48,8 @@ def test_incomplete_pretix_download_is_refused(festival):
 
 
 def test_framed_code_is_stored_as_the_reader_reads_it(festival):
-    festival.import_list("code,name,external_ref", "'00123,A,C-1", '"=""00124""",B,C-2', "\u00a0]Q1\\000026T-9\u200b,C,C-3")
+    rows = ("'00123,A,C-1", '"=""00124""",B,C-2', "\u00a0]Q1\\000026T-9\u200b,C,C-3")
+    festival.import_list("code,name,external_ref", *rows)
     tags = festival.sql(
         "SELECT t.tag_id FROM tapline.tags t JOIN tapline.attendees a ON a.id = t.attendee_id "
         "WHERE external_ref LIKE 'C-_' ORDER BY external_ref"
@@ -68,7 +70,8 @@ def test_damaged_identifier_is_refused_with_its_cause(festival):
     title = "Order #,First Name,Last Name,Ticket Type,Attendee #,Barcode #,Attendee Status\n"
     rounded = write(festival, "report.csv", title + '1,A,B,Day,"1,1E+10",111,Attending\n')
     shows(festival.refused(*load(festival, "--format", "eventbrite", rounded)), "Attendee # '1,1E+10' was rounded")
-    titled = write(festival, "titled.csv", "Attendee Summary for Faulty Days\n\n" + title + "1,A,B,Day,1,111,Attending\n")
+    report = "Attendee Summary for Faulty Days\n\n" + title + "1,A,B,Day,1,111,Attending\n"
+    titled = write(festival, "titled.csv", report)
     shows(festival.refused(*load(festival, "--format", "eventbrite", titled)), "line 3 has the names of the columns")
     equal(people(festival), before)
 
@@ -90,7 +93,8 @@ def test_impossible_uid_is_refused_with_counted_lengths(festival):
 
 
 def test_pass_in_another_unicode_form_is_changed(festival):
-    festival.tapline_center(*load(festival, "--passes", write(festival, "p.csv", PASSES + "Caf\u00e9,green,,gate,Festival,,\n")))
+    first = write(festival, "p.csv", PASSES + "Caf\u00e9,green,,gate,Festival,,\n")
+    festival.tapline_center(*load(festival, "--passes", first))
     again = write(festival, "p.csv", PASSES + "Cafe\u0301,red,new,gate,Festival,,\n")
     shows(festival.tapline_center(*load(festival, "--passes", again)).stdout, "passes: 0 created, 1 changed")
     rows = festival.sql("SELECT name, colour, note FROM tapline.passes WHERE name LIKE 'Caf_'")
@@ -150,14 +154,28 @@ def test_ambiguous_time_zone_is_refused_with_names(festival):
 def test_wrong_event_key_is_refused_by_lists_and_tags(festival):
     other = festival.folder / "other-key"
     other.write_bytes(b"x" * 32)
-    words = ("the event key has fingerprint", "event's tags were made with the key of fingerprint", "nothing was stored")
+    words = ("the event key has fingerprint", "tags were made with the key of fingerprint", "nothing was stored")
     tags = festival.one("SELECT count(*) FROM tapline.tags")
     shows(festival.refused_list(COLUMNS, "04aabbccdd0206,A,K-1", key=other, code=78), *words)
     for command in (("revoke",), ("replace", "--new-uid", festival.uid(99))):
         arguments = (command[0], "--uid", festival.uid(0), *command[1:], "--event-key-file", other)
         shows(festival.refused("tag", *arguments, code=78), *words)
     equal(festival.one("SELECT count(*) FROM tapline.tags"), tags)
+    equal(festival.event_key.stat().st_mode & 0o777, 0o600, "mode of the event key")
     shows(festival.refused("event", "key", "--out", festival.event_key, code=78), "exist")
+
+
+def test_help_fits_a_terminal_of_100_columns(festival):
+    commands = (
+        ("tapline-center", "run", "import", "event set", "status"),
+        ("tapline-gate", "run", "admit", "status"),
+        ("tapline-publisher", "run", "status", "fetch"),
+        ("tapline-snapshot", "export", "stick"),
+    )
+    for program, *names in commands:
+        for words in ([], *map(str.split, names)):
+            lines = festival.run(program, *words, "--help").stdout.splitlines()
+            equal([line for line in lines if len(line) > 100], [], f"long lines of {program} {words}")
 
 
 def test_mistyped_command_names_the_nearest(festival):
