@@ -125,12 +125,12 @@ def test_debounce_and_revocation_outlive_a_renamed_event(lane, festival):
 def test_list_of_another_event_is_refused_without_loss(lane, system):
     folder = system.folder / "other-event"
     system.export(folder)
-    result = lane.install(code=None, trust_key=system.folder / "event.pub", **{"from": folder})
-    equal(result.returncode, 1)
-    print(result.stderr)
+    equal(names(run_gate(lane, "04ffffffffff99")), ["unknown"], "a scan that is not uploaded")
+    result = lane.install(code=1, trust_key=system.folder / "event.pub", **{"from": folder})
     message = error_of(result.stderr)
-    shows(message, "event")
-    assert "empty" not in message and "delete" not in message, message
+    shows(message, "it is of event 'Python Days'", "this scanner is pinned to")
+    shows(message, "upload its scans first (tapline-publisher ship)")
+    assert "empty" not in message, message
 
 
 def test_publisher_without_servers_says_which(lane, festival):
