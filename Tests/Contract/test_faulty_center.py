@@ -131,7 +131,9 @@ def test_export_to_a_stick_makes_no_lane_outdated(festival, lane):
     of_lane = "SELECT snapshot_outdated FROM tapline.scanner_health WHERE scanner_id = %s"
     outdated = lambda: festival.one(of_lane, lane.name)
     wait_equal(outdated, False, "the lane has the newest snapshot")
-    shows(festival.export(stick).stdout, "not published: scanners download from")
+    exported = festival.export(stick)
+    shows(exported.stdout, "not published: scanners download from")
+    shows(exported.stderr, "snapshot written, not published")
     equal(outdated(), False, "after an export to another folder")
     folders = ("--from", festival.snapshots, "--out", published)
     written = festival.run("tapline-snapshot", "stick", *folders, "--trust-key", festival.folder / "event.pub")
