@@ -80,6 +80,7 @@ class Center:
                 system.snapshots,
                 "--relay-user",
                 system.user(RELAY),
+                *map(str, system.center_options),
             ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -114,6 +115,9 @@ class Center:
 
 
 class SystemUnderTest(Records):
+    # More options of `tapline-center run`.
+    center_options = ()
+
     def __init__(self, environment):
         self.environment = environment
         self.bin = pathlib.Path(environment["TAPLINE_BIN"])
@@ -147,15 +151,19 @@ class SystemUnderTest(Records):
         self.log_path = self.folder / "center.log"
         self.add_users(RELAY, UNAUTHORIZED, "center")
         self.relay, self.unauthorized = self.client(RELAY), self.client(UNAUTHORIZED)
-        self.run("tapline-snapshot", "keygen", "--out", self.folder / "event")
-        self.tapline_center("migrate")
-        self.open_database(self.database_url)
-        self.sql("INSERT INTO tapline.event (name, time_zone, day_start) VALUES ('Python Days', 'Etc/UTC', '00:00')")
+        self._create_database()
         self.start_center()
         # Receives the dead letters; the broker deletes the queue when this connection closes.
         self.observer = Client(self.amqp_url)
         self.dead = self.observer.channel.queue_declare("", exclusive=True).method.queue
         self.observer.channel.queue_bind(self.dead, "tapline.dead", "#")
+
+    def _create_database(self):
+        """Creates the signing key and the database with an event."""
+        self.run("tapline-snapshot", "keygen", "--out", self.folder / "event")
+        self.tapline_center("migrate")
+        self.open_database(self.database_url)
+        self.sql("INSERT INTO tapline.event (name, time_zone, day_start) VALUES ('Python Days', 'Etc/UTC', '00:00')")
 
     def __exit__(self, *_):
         self.stop_center(signal.SIGKILL)

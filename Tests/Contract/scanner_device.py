@@ -11,8 +11,8 @@ from harness import Client
 KEY = bytes(range(1, 33))
 
 
-def tag_of(identity: bytes) -> int:
-    return int.from_bytes(hmac.new(KEY, identity, hashlib.sha256).digest()[:8], "big", signed=True)
+def tag_of(identity: bytes, key: bytes = KEY) -> int:
+    return int.from_bytes(hmac.new(key, identity, hashlib.sha256).digest()[:8], "big", signed=True)
 
 
 def rfc3339(us: int) -> str:
@@ -58,7 +58,7 @@ class ScannerDevice:
     def fetch(self):
         """Exports a snapshot of the registry and downloads it from the center."""
         self.system.export(self.system.snapshots)
-        self.install(center_url=f"http://127.0.0.1:{self.system.http_port}")
+        return self.install(center_url=f"http://127.0.0.1:{self.system.http_port}")
 
     def install(self, code=0, **source):
         trust = {"trust_key": self.system.folder / "event.pub", **source}

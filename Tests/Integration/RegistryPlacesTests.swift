@@ -51,6 +51,27 @@ import Testing
         #expect(try zones() == ["Festival", "Festivl"])
     }
 
+    @Test(arguments: ["", " ", "\u{200B}", " Hall", "Hall ", "Hall\u{A0}", "\u{200F}Hall"])
+    func nameThatCannotBeToldApartIsRefused(name: String) throws {
+        try registry.addZone("Festival", parent: nil, capacity: nil)
+        let before = try world.picture()
+        let lane = try #require(ScannerID("lane-1"))
+        var renamed = RegistryStore.EventChange()
+        renamed.name = name
+        let changes: [() throws -> Void] = [
+            { try registry.addZone(name, parent: nil, capacity: nil) },
+            { try registry.setZone("Festival", newName: name, parent: .keep, capacity: .keep) },
+            { try registry.addGate(name, zone: "Festival", fromZone: nil, policy: nil) },
+            { _ = try registry.addScanner(lane, gate: name, zone: "Festival") },
+            { _ = try registry.setEvent(renamed) },
+        ]
+        for change in changes {
+            #expect(try world.rejected { try change() } == .invalidName(name))
+        }
+        #expect(try world.picture() == before)
+        try registry.addZone("Hall \u{2B50}\u{FE0F}", parent: nil, capacity: nil)
+    }
+
     @Test func unknownPlaceIsReportedWithTheNearest() throws {
         try registry.addZone("Festival", parent: nil, capacity: nil)
         let error = try world.rejected { try registry.addGate("Main", zone: "Festvial", fromZone: nil, policy: nil) }

@@ -51,6 +51,8 @@ package enum RegistryError: OperationError, Equatable {
     case eventNameMissing
     /// The text is not a time of day.
     case invalidTime(String)
+    /// A new name of a zone, a gate or the event without visible text, or with blanks at its ends.
+    case invalidName(String)
     case invalidPolicy
     case tagMissing(TagID)
     /// The new tag has another owner.
@@ -98,6 +100,9 @@ package enum RegistryError: OperationError, Equatable {
         case .scannerMissing(let id): "there is no scanner '\(id)'"
         case .eventNameMissing: "the event has no name yet, and none is given"
         case .invalidTime(let text): "'\(text)' is not a time of day (06:00)"
+        case .invalidName(let text):
+            "'\(text)' is not a name: it is empty, or begins or ends with a blank or an invisible character; "
+                + "nothing was stored"
         case .invalidPolicy: "the policy is invalid: \(RegistryError.policyHelp)"
         case .tagMissing(let tag): "no attendee has this tag (tag ID \(tag.rawValue))"
         case .tagTaken(let owner, let attendee): "the new tag already belongs to \(owner), not to \(attendee)"

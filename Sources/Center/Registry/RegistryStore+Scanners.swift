@@ -57,6 +57,7 @@ extension RegistryStore {
             }
             return found.int(0, 0)
         }
+        try Self.requireName(name)
         if !allowsSimilar { try requireDistinct(.gate, name, from: try gateNames()) }
         guard let zone else { throw RegistryError.gateNeedsZone(name) }
         let made = try connection.query(

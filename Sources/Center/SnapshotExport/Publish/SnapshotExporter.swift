@@ -118,7 +118,9 @@ package struct SnapshotExporter: Sendable {
             let outcome = try export(connection, stop)
             let manifest = outcome.manifest
             log.info(
-                outcome.isNew ? "snapshot published" : "no change since the last snapshot",
+                !outcome.isNew
+                    ? "no change since the last snapshot"
+                    : outcome.publishedElsewhere == nil ? "snapshot published" : "snapshot written, not published",
                 [
                     .version: manifest.version, .event: manifest.event, .count: manifest.attendees,
                     .bytes: manifest.size, .folder: settings.folder, .durationMs: SystemClock.monotonicMs() - began,
