@@ -40,8 +40,17 @@ extension RegistryStore {
             if let list {
                 var listImport = ListImport(connection, list, resolver, options)
                 summary = try listImport.run(progress)
+                if let key = options.keyFingerprint {
+                    switch listImport.keyProof {
+                    case .proved: try noteKey(key)
+                    case .unproved where try knownKey() == nil:
+                        summary.warnings.append(
+                            "the event key \(key) was not noted: no tag that it gives was registered before, so nothing "
+                                + "shows that the registered tags were made with it")
+                    case .unproved, .none: break
+                    }
+                }
             }
-            try noteKey(options.keyFingerprint)
             summary.isDryRun = options.isDryRun
             summary.passesMade = resolver.passesMade
             summary.passesChanged = resolver.passesChanged

@@ -48,6 +48,7 @@ extension Center {
             SELECT (SELECT name FROM tapline.event) AS event,
                 (SELECT id FROM tapline.event) AS event_id,
                 (SELECT key_fingerprint FROM tapline.event_settings) AS event_key,
+                (SELECT code_case FROM tapline.event_settings) AS code_case,
                 (SELECT time_zone FROM tapline.event_settings) AS time_zone,
                 tapline.day_start() AS day_start,
                 (SELECT max(version) FROM tapline.schema_migrations) AS schema,
