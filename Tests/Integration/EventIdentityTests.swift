@@ -36,6 +36,8 @@ import Testing
         #expect(try fair.check() == renamed)
         #expect(try install(fair.out) == renamed.version)
         try fair.connection.execute("DELETE FROM tapline.snapshots; UPDATE tapline.event SET id = gen_random_uuid()")
+        #expect(throws: SnapshotExportError.self, "the folder belongs to the other event") { try fair.export() }
+        try Files.remove(fair.out + "/" + Manifest.fileName)
         let foreign = try #require(try fair.export().eventID)
         let refusal = try #require(throws: SnapshotRefusal.self) { try install(fair.out) }
         #expect(refusal.reason == .event && refusal.detail.contains(foreign))

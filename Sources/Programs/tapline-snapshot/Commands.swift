@@ -121,6 +121,7 @@ enum Commands {
         switch error {
         case .eventNameMissing: ": set it with tapline-center event set (or use --event NAME)"
         case .schemaMissing: ": run tapline-center migrate"
+        case .folderOfOtherEvent: " (--out DIR, or tapline-center event set --id UUID)"
         case .eventNameDiffers: " (omit --event, or use the name in the database)"
         default: nil
         }
