@@ -1,3 +1,4 @@
+import ErrorModel
 import Postgres
 package import RegistrationLists
 import Runtime
@@ -50,6 +51,10 @@ extension RegistryStore {
                     case .unproved, .none: break
                     }
                 }
+            }
+            if !resolver.similarZones.isEmpty, !options.makeZones {
+                let names = resolver.similarZones.map { "'\($0.visible)'" }.joined(separator: ", ")
+                summary.warnings.append("the list made zones with similar names, is one a typing error: \(names)")
             }
             summary.isDryRun = options.isDryRun
             summary.passesMade = resolver.passesMade
