@@ -62,7 +62,7 @@ struct BrokerWatchTests {
         try fixture.connection.execute(
             """
             INSERT INTO tapline_internal.centers (name, alive_at, listened_at, listening_since)
-            VALUES ('0/1', now() + interval '1 hour', now() + interval '1 hour', now() - interval '11 minutes')
+            VALUES ('0/1', now() + interval '1 hour', now() + interval '1 hour', now() - interval '16 minutes')
             """)
         func isAlarm() throws -> Bool {
             try Run.it("tapline-center", ["status", "--database-url", fixture.database.url]).lines.contains {

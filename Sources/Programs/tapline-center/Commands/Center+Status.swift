@@ -87,7 +87,7 @@ extension Center {
                     WHERE snapshot.expires_at < now()
                     UNION ALL SELECT 105, 'broker: ' || queue || ' ' || warning FROM tapline.broker_warnings
                     UNION ALL SELECT 106, 'the broker was not checked for 2 hours: see the log of the center'
-                    FROM tapline.center_state WHERE state = 'running' AND since < now() - interval '10 minutes'
+                    FROM tapline.center_state WHERE state = 'running' AND since < now() - interval '15 minutes'
                         AND NOT EXISTS (SELECT FROM tapline_internal.broker_check
                             WHERE checked_at > now() - interval '2 hours')
                 ) alarms) AS alarms
