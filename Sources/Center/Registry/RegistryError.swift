@@ -74,7 +74,8 @@ package enum RegistryError: OperationError, Equatable {
     /// `configuration` if a setting is missing, otherwise `failure`.
     package var category: ErrorCategory {
         switch self {
-        case .eventNameMissing, .zoneNeedsGate, .keyDiffers, .keyUnproved, .codeCaseInUse, .invalidTimeZone: .configuration
+        case .eventNameMissing, .zoneNeedsGate, .keyDiffers, .keyUnproved, .codeCaseInUse, .invalidTimeZone:
+            .configuration
         default: .failure
         }
     }

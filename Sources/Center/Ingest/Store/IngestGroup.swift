@@ -207,7 +207,8 @@ struct IngestGroup {
                 let seq = member.batch.first + Int64(offset)
                 let isDropped =
                     seq <= row.ledger.retired && !member.classification.new.contains { $0.contains(seq) }
-                if !isDropped, !conflicts.contains(seq) { notes.append(ScanNote(journal: row.id, seq: seq, text: text)) }
+                guard !isDropped, !conflicts.contains(seq) else { continue }
+                notes.append(ScanNote(journal: row.id, seq: seq, text: text))
             }
         }
         return notes.sorted { ($0.journal, $0.seq) < ($1.journal, $1.seq) }
