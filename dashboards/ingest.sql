@@ -5,7 +5,7 @@
 SELECT scanner, log, received, stored, duplicates AS dupl, conflicts AS confl, missing, balance, heard
 FROM (
     SELECT 0 AS place, count(*) || ' journals' AS scanner,
-        (SELECT count(*) FROM tapline.quarantine) || ' quar.' AS log, coalesce(sum(received), 0) AS received,
+        (SELECT count(*) FROM tapline.quarantine WHERE NOT is_heartbeat) || ' quar.' AS log, coalesce(sum(received), 0) AS received,
         coalesce(sum(stored), 0) AS stored, coalesce(sum(duplicates), 0) AS duplicates,
         coalesce(sum(conflicts), 0) AS conflicts, coalesce(sum(missing), 0) AS missing,
         CASE WHEN coalesce(bool_and(balanced), true) THEN 'ok' ELSE 'BROKEN' END AS balance,

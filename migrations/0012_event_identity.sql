@@ -41,9 +41,7 @@ FROM tapline.event;
 COMMENT ON COLUMN tapline.event.name IS 'Name of the event: a label, which may change.';
 COMMENT ON COLUMN tapline.event.id IS 'UUID of the event. Scanners pin it with the first snapshot that carries it.';
 COMMENT ON COLUMN tapline.event.key_fingerprint IS
-    'Fingerprint of the event key: the first 8 bytes of HMAC-SHA-256(event key, ''tapline event key''). Null until a list is imported.';
-COMMENT ON COLUMN tapline.event.code_case IS
-    'How texts of codes are compared: exact, or fold (upper and lower case are equal).';
+    'Fingerprint of the event key: the first 8 bytes of HMAC-SHA-256(event key, ''tapline event key''). Null until an import or a command proves a key.';
 COMMENT ON COLUMN tapline.event_settings.id IS 'UUID of the event; null before the event is set.';
 COMMENT ON COLUMN tapline.event_settings.key_fingerprint IS 'Fingerprint of the event key; null if it is not known.';
 COMMENT ON COLUMN tapline.event_settings.code_case IS 'How texts of codes are compared: exact or fold.';

@@ -91,8 +91,9 @@ CREATE FUNCTION tapline_internal.scanner_conditions() RETURNS text[] LANGUAGE sq
 $$;
 
 -- Sort key: 1 is the worst.
-CREATE FUNCTION tapline.condition_place(condition text) RETURNS integer LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
-    $$ SELECT array_position(tapline_internal.scanner_conditions(), condition) $$;
+-- RETURN: a text would be read as the caller, who may have no access to tapline_internal.
+CREATE FUNCTION tapline.condition_place(condition text) RETURNS integer LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN array_position(tapline_internal.scanner_conditions(), condition);
 
 -- Only a published snapshot makes others outdated. Where none is known as published, the newest one counts.
 ALTER TABLE tapline.snapshots ADD COLUMN published_at timestamptz, ADD COLUMN folder text;
@@ -100,6 +101,9 @@ ALTER TABLE tapline.snapshots ADD COLUMN published_at timestamptz, ADD COLUMN fo
 CREATE FUNCTION tapline_internal.published_version() RETURNS bigint LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT coalesce(max(version) FILTER (WHERE published_at IS NOT NULL), max(version)) FROM tapline.snapshots
 $$;
+
+CREATE VIEW tapline_internal.quarantined AS
+SELECT scanner_id, count(*) AS batches FROM tapline.quarantine WHERE scanner_id IS NOT NULL GROUP BY scanner_id;
 
 CREATE OR REPLACE VIEW tapline.scanner_health AS
 SELECT *, tapline_internal.scanner_condition(enabled, last_received_at IS NOT NULL, silent, center, awaited, state,
@@ -127,9 +131,7 @@ FROM (
         SELECT scanner_id, sum(stored) AS stored, sum(duplicates) AS duplicates, sum(conflicts) AS conflicts
         FROM tapline.journals GROUP BY scanner_id
     ) sums ON sums.scanner_id = l.scanner_id
-    LEFT JOIN (
-        SELECT scanner_id, count(*) AS batches FROM tapline.quarantine WHERE scanner_id IS NOT NULL GROUP BY scanner_id
-    ) q ON q.scanner_id = l.scanner_id
+    LEFT JOIN tapline_internal.quarantined q ON q.scanner_id = l.scanner_id
 ) health
 ORDER BY scanner_id;
 

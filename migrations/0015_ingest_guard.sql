@@ -24,6 +24,10 @@ DELETE FROM tapline.quarantine q WHERE is_heartbeat AND EXISTS (
 ALTER TABLE tapline.quarantine DROP CONSTRAINT quarantine_routing_key_reason_sha256_key;
 CREATE UNIQUE INDEX quarantine_batch ON tapline.quarantine (routing_key, reason, sha256) WHERE NOT is_heartbeat;
 CREATE UNIQUE INDEX quarantine_heartbeat ON tapline.quarantine (routing_key, reason) WHERE is_heartbeat;
+CREATE OR REPLACE VIEW tapline_internal.quarantined AS
+SELECT scanner_id, count(*) AS batches FROM tapline.quarantine WHERE scanner_id IS NOT NULL AND NOT is_heartbeat
+GROUP BY scanner_id;
+COMMENT ON COLUMN tapline.scanner_health.quarantined IS 'Batches of the scanner in quarantine, without heartbeats';
 
 -- A heartbeat announces the last published seq as well, so a lost tail shows before the scanner's next journal.
 COMMENT ON COLUMN tapline.journals.announced_seq IS
@@ -63,24 +67,25 @@ WITH lanes AS MATERIALIZED (
         CASE WHEN l.backlog > 0 THEN coalesce(stored.at, '-infinity') ELSE l.last_received_at END AS since
     FROM tapline.scanner_overview l
     LEFT JOIN LATERAL (
-        SELECT tapline.scan_time(s.journal_id, s.seq, s.flags, s.scanned_at, s.received_at) AS at
-        FROM (SELECT id, last_seq FROM tapline.journals WHERE scanner_id = l.scanner_id AND last_seq > 0
+        -- Retention may have dropped the scan.
+        SELECT coalesce(tapline.scan_time(s.journal_id, s.seq, s.flags, s.scanned_at, s.received_at), j.retired_at) AS at
+        FROM (SELECT id, last_seq, retired_at FROM tapline.journals WHERE scanner_id = l.scanner_id AND last_seq > 0
             ORDER BY last_received_at DESC, id DESC LIMIT 1) j
-        CROSS JOIN LATERAL (
-            SELECT * FROM tapline.scans WHERE journal_id = j.id AND seq = j.last_seq OFFSET 0) s
+        LEFT JOIN LATERAL (
+            SELECT * FROM tapline.scans WHERE journal_id = j.id AND seq = j.last_seq OFFSET 0) s ON true
     ) stored ON l.backlog > 0
     WHERE l.enabled AND l.last_received_at IS NOT NULL
 ), days AS MATERIALIZED (
     SELECT day, tapline.day_end(day) AS ends FROM (SELECT DISTINCT day FROM lanes) d
 )
-SELECT 'lane' AS reason, scanner_id, since, ends AS until FROM lanes JOIN days USING (day)
+SELECT 'lane' AS reason, scanner_id, least(since, ends) AS since, ends AS until FROM lanes JOIN days USING (day)
 UNION ALL
 SELECT 'gap', scanner_id, least(since, until), until
 FROM (
     -- A journal ends after 24 hours.
-    SELECT g.scanner_id, coalesce(b.at, a.at - interval '24 hours', '-infinity') AS since,
+    SELECT g.scanner_id, coalesce(b.at, a.at - interval '24 hours', j.retired_at, '-infinity') AS since,
         coalesce(a.at, g.last_received_at) AS until
-    FROM tapline.seq_gaps g
+    FROM tapline.seq_gaps g JOIN tapline.journals j ON j.id = g.journal_id
     LEFT JOIN LATERAL (SELECT tapline.scan_time(journal_id, seq, flags, scanned_at, received_at) AS at FROM tapline.scans
         WHERE journal_id = g.journal_id AND seq = g.first_seq - 1 OFFSET 0) b ON true
     LEFT JOIN LATERAL (SELECT tapline.scan_time(journal_id, seq, flags, scanned_at, received_at) AS at FROM tapline.scans

@@ -1,7 +1,5 @@
 -- One form of texts and codes: names and references in Unicode's NFC, and the event's rule for the case of codes.
 
-ALTER TABLE tapline.event
-    ADD COLUMN IF NOT EXISTS code_case text NOT NULL DEFAULT 'exact' CHECK (code_case IN ('exact', 'fold'));
 COMMENT ON COLUMN tapline.event.code_case IS
     'exact: codes that differ in the case of a letter are different codes. fold: A to Z in codes count as a to z.';
 

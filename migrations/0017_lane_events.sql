@@ -69,7 +69,7 @@ COMMENT ON VIEW tapline.lane_events IS
     'Who opened, closed or admitted manually: lane events and manual admissions, with their reasons';
 COMMENT ON COLUMN tapline.lane_events.scanner_id IS 'Scanner';
 COMMENT ON COLUMN tapline.lane_events.gate IS 'Name of the gate; null: none';
-COMMENT ON COLUMN tapline.lane_events.time IS 'Time of the event: device clock, at most the time of receipt';
+COMMENT ON COLUMN tapline.lane_events.time IS 'Time of the event as tapline.scan_time places it';
 COMMENT ON COLUMN tapline.lane_events.event IS
     'opened, free, closed, reader lost, reader back, passage without a tap, manual admission';
 COMMENT ON COLUMN tapline.lane_events.reason IS 'Reason that the operator gave; null: none';

@@ -76,7 +76,8 @@ def test_event_key_is_created_once_and_compared(system):
     system.run("tapline-center", "event", "key", "--out", other, code=78)
     equal(other.read_bytes(), before)
     table.write_text("uid,name,external_ref\n0b0b0b01,Kim,kim-1\n")
-    system.tapline_center("import", "--event-key-file", own, table)
+    for _ in range(2):  # a tag that is registered already proves the key
+        system.tapline_center("import", "--event-key-file", own, table)
     equal(system.one("SELECT key_fingerprint FROM tapline.event"), fingerprint(KEY))
     tags = lambda: system.one("SELECT count(*) FROM tapline.tags")
     count = tags()

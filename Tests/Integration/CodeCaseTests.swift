@@ -19,7 +19,11 @@ import Testing
         try world.setEvent { $0.name = "Fair" }
         #expect(try world.registry.codeCase() == .exact)
         try world.import("code,name\nABC,A\n")
-        #expect(try world.setEvent { $0.codeCase = .fold }.tagsOfFormerCodeCase == 1)
+        let refused = try world.rejected { try world.setEvent { $0.codeCase = .fold } }
+        #expect(refused == .codeCaseInUse(tags: 1, .exact, wanted: .fold))
+        #expect(try world.registry.codeCase() == .exact)
+        let facts = try world.setEvent { ($0.codeCase, $0.allowsUnknownTags) = (.fold, true) }
+        #expect(facts.tagsOfFormerCodeCase == 1 && facts.codeCase == .fold)
         #expect(try world.registry.codeCase() == .fold)
         #expect(try world.setEvent { $0.codeCase = .fold }.tagsOfFormerCodeCase == 0, "the rule is unchanged")
         // The tag IDs by the new rule are those of a new import.

@@ -36,6 +36,8 @@ import Testing
         #expect(try fair.check() == renamed)
         #expect(try install(fair.out) == renamed.version)
         try fair.connection.execute("DELETE FROM tapline.snapshots; UPDATE tapline.event SET id = gen_random_uuid()")
+        #expect(throws: SnapshotExportError.self, "the folder belongs to the other event") { try fair.export() }
+        try Files.remove(fair.out + "/" + Manifest.fileName)
         let foreign = try #require(try fair.export().eventID)
         let refusal = try #require(throws: SnapshotRefusal.self) { try install(fair.out) }
         #expect(refusal.reason == .event && refusal.detail.contains(foreign))
@@ -96,13 +98,21 @@ import Testing
         try Files.writeAtomically([UInt8](repeating: 8, count: 32), to: other)
         let unknown = try center("import", list, "--event-key-file", own)
         #expect(unknown.end == .exit(1) && unknown.errors.contains("'hall'") && unknown.errors.contains("--make-zones"))
-        #expect(try center("import", list, "--event-key-file", own, "--make-zones").end == .exit(0))
+        let first = try center("import", list, "--event-key-file", own, "--make-zones")
+        #expect(first.end == .exit(0) && first.lines.contains { $0.hasPrefix("warning") && $0.contains(fingerprint) })
+        // Now a tag of this key is registered.
+        #expect(try center("import", list, "--event-key-file", own).end == .exit(0))
         let foreign = try center("import", list, "--event-key-file", other)
         #expect(foreign.end == .exit(78) && foreign.errors.contains("tapline-center event key"))
         let zone = try center("event", "set", "--time-zone", "UTC+4")
         #expect(zone.end == .exit(78) && zone.errors.contains("Asia/Dubai") && zone.errors.contains("--time-zone"))
         let set = try center("event", "set", "--time-zone", "Asia/Dubai")
-        #expect(set.lines.count == 2 && set.lines[1].contains("local time") && set.lines[1].contains("UTC"))
+        #expect(set.lines.count == 3 && set.lines[1] == "codes: exact; event key: \(fingerprint)")
+        #expect(set.lines[2].contains("local time") && set.lines[2].contains("UTC"))
+        let fold = try center("event", "set", "--code-case", "fold")
+        #expect(fold.end == .exit(78) && fold.errors.contains("--allow-unknown-tags"))
+        let wrong = try center("event", "set", "--event-key-file", other)
+        #expect(wrong.end == .exit(78) && wrong.errors.contains("--allow-unknown-tags"))
         #expect(try center("zone", "remove", "site").errors.contains("'main'"))
     }
 }

@@ -70,6 +70,41 @@ import Testing
         #expect(try world.rejected { try world.registry.replaceTag(tag, by: new, keyFingerprint: other) } == wanted)
     }
 
+    @Test func listOfTagIDsPinsNoKey() throws {
+        try world.setEvent { $0.name = "Desert" }
+        try world.import("tag_id,name,external_ref\n77,Ada,a-1\n") { $0.keyFingerprint = "00112233aabbccdd" }
+        #expect(try stored() == ["-"])
+        // A list without tags, as after a restored export.
+        try world.import("name,external_ref\nBob,b-1\n") { $0.keyFingerprint = "00112233aabbccde" }
+        #expect(try stored() == ["-"])
+    }
+
+    @Test func keyIsPinnedOnlyByARegisteredTagThatItGives() throws {
+        try world.setEvent { $0.name = "Desert" }
+        let tag = world.tag(0x04, 0xa1, 0xb2, 0xc3)
+        try world.import("tag_id,name,external_ref\n\(tag),Ada,a-1\n")
+        let unproved = try world.import("uid,name,external_ref\n04a1b2ff,Eve,e-1\n") {
+            $0.keyFingerprint = world.key.fingerprint
+        }
+        #expect(try stored() == ["-"])
+        #expect(unproved.warnings.count == 1 && unproved.warnings[0].contains(world.key.fingerprint))
+        #expect(try world.import(list) { $0.keyFingerprint = world.key.fingerprint }.warnings.isEmpty)
+        #expect(try stored() == [world.key.fingerprint])
+    }
+
+    @Test func wrongKeyIsCorrectedWithAConfirmation() throws {
+        try world.setEvent { ($0.name, $0.keyFingerprint) = ("Desert", "00112233aabbccdd") }
+        #expect(try stored() == ["00112233aabbccdd"], "without tags nothing can become unknown")
+        try use("00112233aabbccdd")
+        let error = try world.rejected { try world.setEvent { $0.keyFingerprint = world.key.fingerprint } }
+        #expect(error == .keyUnproved(tags: 2, event: "00112233aabbccdd", given: world.key.fingerprint))
+        let facts = try world.setEvent {
+            ($0.keyFingerprint, $0.allowsUnknownTags) = (world.key.fingerprint, true)
+        }
+        #expect(facts.keyFingerprint == world.key.fingerprint)
+        try use(world.key.fingerprint)
+    }
+
     // MARK: Identity
 
     @Test func eventHasAPermanentID() throws {

@@ -33,9 +33,10 @@ import Testing
     }
 
     @Test func firstListMakesItsZones() throws {
-        let error = try world.rejected { try load("Main Hall;Main Hal") }
-        #expect(error.description.contains("Main Hal"), "two zones of the list look like one")
-        #expect(try load("Hall A;Hall B").zonesMade == ["Hall A", "Hall B"])
+        // As an export of zones that look alike, which must restore into an empty database.
+        let first = try load("Main Hall;Main Hal;Press")
+        #expect(first.zonesMade.count == 3)
+        #expect(first.warnings.count == 1 && first.warnings[0].contains("'Main Hal', 'Main Hall'"), "\(first.warnings)")
     }
 
     @Test func gateOrZoneWithNearlyAnExistingNameIsRefused() throws {

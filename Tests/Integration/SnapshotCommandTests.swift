@@ -229,6 +229,12 @@ import Testing
         #expect(done.lines[0].contains("verified"))
         #expect(try Files.list(stick).sorted() == ["manifest.json", "manifest.json.minisig", manifest.file])
         #expect(try run("verify", stick, "--trust-key", trust).end == .exit(0))
+        // Earlier copies and parts go; other files stay.
+        let old = ["snapshot-5.sqlite", "snapshot-5.sqlite.gz", Manifest.Delta.fileName(from: 4, to: 5), ".building-x"]
+        for name in old + ["photo.jpg"] { try Files.writeAtomically([1], to: stick + "/" + name, durable: false) }
+        #expect(try run("stick", "--from", out, "--out", stick, "--trust-key", trust).end == .exit(0))
+        #expect(
+            try Files.list(stick).sorted() == ["manifest.json", "manifest.json.minisig", "photo.jpg", manifest.file])
         #expect(try run("stick", "--from", out, "--out", out, "--trust-key", trust).end == .exit(78))
         try Files.writeAtomically([1], to: out + "/" + manifest.file)
         #expect(try run("stick", "--from", out, "--out", stick, "--trust-key", trust).end == .exit(1))

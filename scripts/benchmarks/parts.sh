@@ -171,11 +171,11 @@ check_balance() { # RECEIVED STORED
 check_presence() {
     local wrong
     wrong=$(sql "SET work_mem = '256MB'; SELECT count(*) FROM (
-        SELECT DISTINCT ON (s.tag_id) s.tag_id, least(s.scanned_at, s.received_at) AS since, j.scanner_id,
+        SELECT DISTINCT ON (s.tag_id) s.tag_id, tapline.scan_time(s.journal_id, s.seq, s.flags, s.scanned_at, s.received_at) AS since, j.scanner_id,
             CASE s.flags & 1 WHEN 0 THEN g.zone_id ELSE g.from_zone_id END AS zone_id
         FROM tapline.scans s JOIN tapline.journals j ON j.id = s.journal_id LEFT JOIN tapline.gates g ON g.id = s.gate_id
         WHERE s.verdict = 0 AND s.flags & 16 = 0
-        ORDER BY s.tag_id, least(s.scanned_at, s.received_at) DESC, j.log DESC, s.seq DESC) e
+        ORDER BY s.tag_id, since DESC, j.log DESC, s.seq DESC) e
         FULL JOIN tapline.presence p USING (tag_id)
         WHERE (e.since, e.scanner_id, e.zone_id) IS DISTINCT FROM (p.since, p.scanner_id, p.zone_id)")
     [ "$wrong" = 0 ] || die "presence is wrong for $wrong tags"

@@ -19,6 +19,8 @@ package struct RegistrationRow: Sendable {
         /// Whether the list can make the tag active again after it was void. A lost tag stays lost. If `false`, the
         /// list can only make the tag lost or void.
         package var isRestorable = false
+        /// Whether the ID was made with the event key, and not written in the list.
+        package var isKeyed = true
     }
 
     /// Status of the attendee in the list.

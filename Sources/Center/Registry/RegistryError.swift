@@ -34,6 +34,10 @@ package enum RegistryError: OperationError, Equatable {
     case placeInUse(Place, String, by: [String])
     /// Tags were made with another event key. The texts are `EventKey.fingerprint`.
     case keyDiffers(event: String, given: String)
+    /// Tags are registered, and nothing shows that they were made with the given key.
+    case keyUnproved(tags: Int, event: String?, given: String)
+    /// Tags are registered, and their IDs were made under the present rule for codes.
+    case codeCaseInUse(tags: Int, CodeCase, wanted: CodeCase)
     /// The text is not the name of a time zone. The texts are names that may be meant.
     case invalidTimeZone(String, near: [String])
     /// The event has another UUID, and a snapshot with it was published.
@@ -72,7 +76,8 @@ package enum RegistryError: OperationError, Equatable {
     /// `configuration` if a setting is missing, otherwise `failure`.
     package var category: ErrorCategory {
         switch self {
-        case .eventNameMissing, .zoneNeedsGate, .keyDiffers, .invalidTimeZone: .configuration
+        case .eventNameMissing, .zoneNeedsGate, .keyDiffers, .keyUnproved, .codeCaseInUse, .invalidTimeZone:
+            .configuration
         default: .failure
         }
     }
@@ -90,6 +95,15 @@ package enum RegistryError: OperationError, Equatable {
         case .keyDiffers(let event, let given):
             "the event key has fingerprint \(given), but the event's tags were made with the key of fingerprint "
                 + "\(event): nothing was stored, use the event's key file"
+        case .keyUnproved(let tags, let event, let given):
+            "\(tags) tags are registered, "
+                + (event.map { "and the event's key has fingerprint \($0)" } ?? "and their key is not known")
+                + ": nothing shows that they were made with the key of fingerprint \(given). An import of the lists with "
+                + "that key proves it; a wrong key makes every tag unknown at the gates; nothing was changed"
+        case .codeCaseInUse(let tags, let present, let wanted):
+            "\(tags) tags are registered under the rule '\(present.rawValue)' for codes: with '\(wanted.rawValue)', codes "
+                + "with capital letters are unknown at the gates until the lists with codes are imported again; "
+                + "nothing was changed"
         case .invalidTimeZone(let text, let near): RegistryError.text(timeZone: text, near)
         case .eventHasID(let id): "the event has the ID \(id), which gates may have pinned, so it cannot change"
         case .invalidEventID(let text): "'\(text)' is not a UUID"

@@ -15,6 +15,10 @@ extension RegistryStore {
         package var id: String?
         /// The event's rule for codes, which gates apply with their next snapshot. At first `exact`.
         package var codeCase: CodeCase?
+        /// `EventKey.fingerprint` of the key that the tags are made with. A list normally proves it.
+        package var keyFingerprint: String?
+        /// Permits a change of the rule for codes or of the key while tags are registered.
+        package var allowsUnknownTags = false
 
         /// Creates an empty change.
         package init() {}
@@ -28,6 +32,10 @@ extension RegistryStore {
         package let id: String
         /// The time zone.
         package let timeZone: String
+        /// The rule for codes.
+        package let codeCase: CodeCase
+        /// The fingerprint of the event key; `nil` if it is not known.
+        package let keyFingerprint: String?
         /// The offset of that zone now, such as `+04:00`.
         package let offset: String
         /// The next start of an event day in that zone, such as `2026-11-30 06:00`.
@@ -54,23 +62,25 @@ extension RegistryStore {
             let zone = try event.timeZone.map(timeZone)
             if let id = event.id { try requireID(id) }
             let former = try codeCase()
+            if !event.allowsUnknownTags { try requireKnownTags(event, former) }
             let parameters = [
                 PostgresParameter.optional(event.name), .optional(zone), .optional(event.dayStart),
                 .optional(event.id), .optional(event.codeCase?.rawValue),
+                .optional(event.keyFingerprint),
             ]
             let updated = try connection.query(
                 """
                 UPDATE tapline.event SET name = coalesce($1::text, name), time_zone = coalesce($2::text, time_zone),
                     day_start = coalesce($3::text::time, day_start), id = coalesce($4::text::uuid, id),
-                    code_case = coalesce($5::text, code_case)
+                    code_case = coalesce($5::text, code_case), key_fingerprint = coalesce($6::text, key_fingerprint)
                 """, parameters)
             if updated.affectedRows == 0 {
                 guard event.name != nil else { throw RegistryError.eventNameMissing }
                 try connection.query(
                     """
-                    INSERT INTO tapline.event (name, time_zone, day_start, id, code_case)
+                    INSERT INTO tapline.event (name, time_zone, day_start, id, code_case, key_fingerprint)
                     SELECT $1::text, coalesce($2::text, time_zone), coalesce($3::text::time, day_start),
-                        coalesce($4::text::uuid, gen_random_uuid()), coalesce($5::text, code_case)
+                        coalesce($4::text::uuid, gen_random_uuid()), coalesce($5::text, code_case), $6::text
                     FROM tapline.event_settings
                     """, parameters)
             }
@@ -84,14 +94,27 @@ extension RegistryStore {
             SELECT name, id, time_zone, (now() AT TIME ZONE time_zone) - (now() AT TIME ZONE 'UTC') AS offset,
                 to_char(next AT TIME ZONE time_zone, 'YYYY-MM-DD HH24:MI'),
                 to_char(next AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'),
-                CASE WHEN code_case = $1 THEN 0 ELSE (SELECT count(*) FROM tapline.tags) END
+                CASE WHEN code_case = $1 THEN 0 ELSE (SELECT count(*) FROM tapline.tags) END, key_fingerprint
             FROM tapline.event_settings, tapline.day_end(now()) AS next
             """, [.text(formerCodeCase.rawValue)])
         let offset = row.text(0, 3).split(separator: ":").prefix(2).joined(separator: ":")
         return EventFacts(
-            name: row.text(0, 0), id: row.text(0, 1), timeZone: row.text(0, 2),
+            name: row.text(0, 0), id: row.text(0, 1), timeZone: row.text(0, 2), codeCase: try codeCase(),
+            keyFingerprint: row.optionalText(0, 7),
             offset: offset.hasPrefix("-") ? offset : "+" + offset, nextDayLocal: row.text(0, 4),
             nextDayUTC: row.text(0, 5), tagsOfFormerCodeCase: Int(row.int(0, 6)))
+    }
+
+    /// - Throws: `RegistryError.codeCaseInUse` or `RegistryError.keyUnproved` if registered tags may become unknown.
+    private func requireKnownTags(_ event: EventChange, _ codeCase: CodeCase) throws {
+        let tags = Int(try connection.query("SELECT count(*) FROM tapline.tags").int(0, 0))
+        guard tags > 0 else { return }
+        if let wanted = event.codeCase, wanted != codeCase {
+            throw RegistryError.codeCaseInUse(tags: tags, codeCase, wanted: wanted)
+        }
+        if let wanted = event.keyFingerprint, try knownKey() != wanted {
+            throw RegistryError.keyUnproved(tags: tags, event: try knownKey(), given: wanted)
+        }
     }
 
     /// - Throws: `RegistryError.eventHasID` if gates may have pinned another UUID.

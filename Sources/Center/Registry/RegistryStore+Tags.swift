@@ -5,7 +5,7 @@ package import ScanModel
 extension RegistryStore {
     /// Sets the status of a tag. Gates apply it with their next snapshot.
     ///
-    /// - Parameter keyFingerprint: `EventKey.fingerprint` of the key that the tag ID was made with; `nil`: no key.
+    /// - Parameter keyFingerprint: `EventKey.fingerprint` of the key that the tag ID was made with; `nil`: no key made it.
     /// - Returns: the name of the attendee.
     /// - Throws: `RegistryError.tagMissing`, `RegistryError.keyDiffers`, `PostgresError`.
     package func setTag(_ tag: TagID, _ status: TagStatus, keyFingerprint: String? = nil) throws -> String {
@@ -14,18 +14,22 @@ extension RegistryStore {
             let (_, name) = try owner(tag)
             try connection.query(
                 "UPDATE tapline.tags SET status = $2 WHERE tag_id = $1", [.int64(tag.rawValue), .text(status.rawValue)])
-            try noteKey(keyFingerprint)
+            if let keyFingerprint { try noteKey(keyFingerprint) }
             return name
         }
     }
 
     /// Makes a tag lost, and gives its attendee another one.
     ///
-    /// - Parameter keyFingerprint: as in `setTag`.
+    /// - Parameters:
+    ///   - keyFingerprint: as in `setTag`, of any of the two tags.
+    ///   - provesKey: whether the old tag was made with that key. Only a registered tag proves a key.
     /// - Returns: the name of the attendee.
     /// - Throws: `RegistryError` if the old tag is unknown, or if the tags are the same; also if the new tag belongs to
     ///   another attendee. `PostgresError`.
-    package func replaceTag(_ old: TagID, by new: TagID, keyFingerprint: String? = nil) throws -> String {
+    package func replaceTag(
+        _ old: TagID, by new: TagID, keyFingerprint: String? = nil, provesKey: Bool = true
+    ) throws -> String {
         try change {
             try requireKey(keyFingerprint)
             guard old != new else { throw RegistryError.tagReplacesItself }
@@ -44,7 +48,7 @@ extension RegistryStore {
                 INSERT INTO tapline.tags (tag_id, attendee_id) VALUES ($1, $2)
                 ON CONFLICT (tag_id) DO UPDATE SET status = 'active'
                 """, [.int64(new.rawValue), .int64(attendee)])
-            try noteKey(keyFingerprint)
+            if provesKey, let keyFingerprint { try noteKey(keyFingerprint) }
             return name
         }
     }

@@ -1,5 +1,6 @@
 import CLI
 import Minisign
+import Runtime
 import SnapshotExport
 import Snapshots
 
@@ -20,7 +21,12 @@ enum Commands {
     }
 
     private static func requireKey(_ fingerprint: String?, _ wanted: String?, version: Int64) throws {
-        guard let fingerprint, let wanted, fingerprint != wanted else { return }
+        guard let fingerprint else { return }
+        guard let wanted else {
+            return Log("snapshot").warning(
+                "event key not compared: the snapshot states no fingerprint", [.version: version])
+        }
+        guard fingerprint != wanted else { return }
         throw ProgramError.configuration(
             "--event-key-file: the key has fingerprint \(fingerprint), but snapshot \(version) was made with the key of "
                 + "fingerprint \(wanted): use the event key file of the center")
@@ -115,6 +121,7 @@ enum Commands {
         switch error {
         case .eventNameMissing: ": set it with tapline-center event set (or use --event NAME)"
         case .schemaMissing: ": run tapline-center migrate"
+        case .folderOfOtherEvent: " (--out DIR, or tapline-center event set --id UUID)"
         case .eventNameDiffers: " (omit --event, or use the name in the database)"
         default: nil
         }

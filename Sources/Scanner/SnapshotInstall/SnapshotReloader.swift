@@ -115,6 +115,10 @@ package final class SnapshotReloader: Sendable {
                         continue
                     }
                     if plan.checksWholeFile { try snapshot.check() } else { try snapshot.probe() }
+                    if keyFingerprint != nil, snapshot.keyFingerprint == nil {
+                        log.warning(
+                            "event key not compared: the snapshot states no fingerprint", [.version: snapshot.version])
+                    }
                     log.info("snapshot opened", [.version: snapshot.version, .event: snapshot.event, .path: candidate])
                     slot = snapshot
                     isOlder.store(candidate != path && !isCurrentOfOtherKey, ordering: .relaxed)
@@ -122,7 +126,10 @@ package final class SnapshotReloader: Sendable {
                     return
                 } catch {
                     log.error("snapshot cannot be opened", [.path: candidate, .error: "\(error)"])
-                    if candidate == path { isOlder.store(true, ordering: .relaxed) }
+                    if candidate == path {
+                        isOlder.store(true, ordering: .relaxed)
+                        isKeyOther.store(false, ordering: .relaxed)
+                    }
                     let waitMs = plan.checksWholeFile ? SnapshotReloader.wholeRetryMs : SnapshotReloader.retryMs
                     checkState.withLock { $0.retryAtMs = nowMs + waitMs }
                 }

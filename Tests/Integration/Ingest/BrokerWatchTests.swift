@@ -48,6 +48,37 @@ struct BrokerWatchTests {
         #expect(status.lines.contains { $0.hasPrefix("broker warnings") && $0.hasSuffix("none") }, "\(status.lines)")
     }
 
+    @Test func crashWhileTheCanaryIsReplacedIsNoLoss() throws {
+        #expect(try watch().check() == [])
+        // The crash comes before the new canary is published and recorded.
+        try fixture.connection.execute(
+            "ALTER TABLE tapline_internal.broker_check ADD CONSTRAINT crash CHECK (canary_placed_at IS NULL) NOT VALID")
+        #expect(throws: PostgresError.self) { try watch().check(isFirst: true) }
+        try AMQPConnection(try AMQPAddress(url: vhost.url), name: "test").deleteQueue("tapline.canary")
+        try fixture.connection.execute("ALTER TABLE tapline_internal.broker_check DROP CONSTRAINT crash")
+        #expect(try watch().check(isFirst: true) == [])
+        #expect(try messages("tapline.canary") == 1)
+    }
+
+    @Test func centerThatDoesNotCheckTheBrokerIsAnAlarm() throws {
+        try fixture.connection.execute(
+            """
+            INSERT INTO tapline_internal.centers (name, alive_at, listened_at, listening_since)
+            VALUES ('0/1', now() + interval '1 hour', now() + interval '1 hour', now() - interval '16 minutes')
+            """)
+        func isAlarm() throws -> Bool {
+            try Run.it("tapline-center", ["status", "--database-url", fixture.database.url]).lines.contains {
+                $0.hasPrefix("alarm") && $0.contains("broker was not checked")
+            }
+        }
+        #expect(try isAlarm())
+        try watch().check()
+        #expect(try !isAlarm())
+        try fixture.connection.execute(
+            "UPDATE tapline_internal.broker_check SET checked_at = now() - interval '121 minutes'")
+        #expect(try isAlarm())
+    }
+
     @Test func policyWithATimeLimitIsReported() throws {
         #expect(try watch().check() == [])
         try setPolicy(".*", #"{"message-ttl":1}"#)

@@ -91,6 +91,8 @@ struct IngestQuarantineTests {
                 "s-1 identity 4 t 75", "s-1 range 3 t 30", "s-9 unknown-scanner 3 t 30", "s-off disabled-scanner 2 f 0",
                 "s-off disabled-scanner 7 t 90",
             ])
+        #expect(
+            try fixture.int("SELECT sum(quarantined) FROM tapline.scanner_health") == 1, "heartbeats do not count")
         let kept = try fixture.connection.query(
             "SELECT body FROM tapline.quarantine WHERE scanner_id = 's-off' AND is_heartbeat", [], binary: true)
         #expect(kept.bytes(0, 0) == last.body)

@@ -171,8 +171,11 @@ struct IngestStoreTests {
             """)
         #expect(
             try store.store([journal.batch(1, 20).delivery()]) == [.accepted(stored: 0, duplicates: 20, conflicts: 0)])
-        #expect(
-            try store.store([journal.batch(15, 46).delivery()]) == [.accepted(stored: 4, duplicates: 42, conflicts: 0)])
+        var late = journal.batch(15, 46)
+        late.notes = [0: "of a dropped scan", 7: "of a late scan"]
+        #expect(try store.store([late.delivery()]) == [.accepted(stored: 4, duplicates: 42, conflicts: 0)])
+        let notes = try fixture.texts("SELECT seq || ' ' || note FROM tapline_internal.scan_notes")
+        #expect(notes == ["22 of a late scan"])
         #expect(try fixture.texts("SELECT seq FROM tapline.scans ORDER BY seq") == ["21", "22", "23", "24"])
         #expect(try fixture.int("SELECT count(*) FROM tapline.seq_gaps") == 0)
         #expect(try fixture.int("SELECT count(*) FROM tapline.ingest_balance WHERE NOT balanced") == 0)

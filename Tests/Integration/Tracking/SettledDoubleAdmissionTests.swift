@@ -87,6 +87,19 @@ struct SettledDoubleAdmissionTests {
         #expect(try rows() == ["settled"])
     }
 
+    @Test func backlogAfterDroppedScansIsBounded() throws {
+        try deliverWithBacklog()
+        try fixture.connection.execute(
+            """
+            UPDATE tapline.journals SET retired_seq = last_seq, retired_at = last_received_at + interval '30 days'
+            WHERE scanner_id = 's-out';
+            DELETE FROM tapline.scans USING tapline.journals j WHERE journal_id = j.id AND j.scanner_id = 's-out'
+            """)
+        #expect(
+            try fixture.int("SELECT count(*) FROM tapline.unsettled_spans WHERE since = '-infinity'") == 0)
+        #expect(try rows() == ["settled"])
+    }
+
     @Test func laneThatWasNotHeardSinceLeavesItOpenUntilItReports() throws {
         try deliver("s-out", Self.exits, [scan(1, minute: 5, tag: 9, out: true)], minute: 6)
         try deliver("s-in", Self.entries, [scan(1, minute: 0), scan(2, minute: 30)], minute: 31)

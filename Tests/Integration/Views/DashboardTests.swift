@@ -59,6 +59,26 @@ import Testing
         #expect(widest <= 100, "\(widest): \(run.lines)")
     }
 
+    @Test(arguments: [
+        "delegate_track.sql", "double_admissions.sql", "ingest.sql", "live_gates.sql", "live_zones.sql",
+        "scanner_health.sql",
+    ])
+    func readerOfTheViewsRunsEachScript(_ script: String) throws {
+        let run = try show(script, ["-v", "ON_ERROR_STOP=1", "-c", "SET ROLE tapline_reader"])
+        #expect(run.end == .exit(0) && run.errors.isEmpty, "\(run.errors)")
+    }
+
+    @Test func readerOfTheViewsReadsEachView() throws {
+        let connection = try database.connect()
+        let views = try connection.execute("SELECT viewname FROM pg_views WHERE schemaname = 'tapline'")
+        try connection.execute("SET ROLE tapline_reader")
+        for row in 0..<views.rowCount {
+            // OFFSET 0: every column is evaluated.
+            try connection.execute("SELECT count(v) FROM (SELECT * FROM tapline.\(views.text(row, 0)) OFFSET 0) v")
+        }
+        #expect(views.rowCount > 10)
+    }
+
     @Test func allScriptsAreTested() throws {
         let scripts = try Files.list("\(Package.folder)/dashboards").filter { $0.hasSuffix(".sql") }
         #expect(

@@ -111,6 +111,12 @@ import Testing
     @Test func conditionsOfSchemaAndMetricsAreEqual() throws {
         #expect(
             try rows("SELECT unnest(tapline_internal.scanner_conditions())") == ScannerConditions.all)
+        let comment = try rows(
+            """
+            SELECT col_description('tapline.scanner_health'::regclass, attnum) FROM pg_attribute
+            WHERE attrelid = 'tapline.scanner_health'::regclass AND attname = 'condition'
+            """)
+        #expect(comment.first?.hasSuffix(": " + ScannerConditions.all.joined(separator: ", ")) == true, "\(comment)")
     }
 
     @Test func centerRecordsItsLifeAndCountsConditions() throws {

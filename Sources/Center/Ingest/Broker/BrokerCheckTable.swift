@@ -15,6 +15,15 @@ struct BrokerCheckTable {
         return CanaryState(placedMicros: rows.optionalMicroseconds(0, 0), lostAfterMicros: rows.optionalInt(0, 1))
     }
 
+    /// Stores that no canary is placed, before it is removed. After a crash its absence is then no loss.
+    func forgetCanary(lostAfterMicros: Int64?) throws(PostgresError) {
+        try connection.query(
+            """
+            UPDATE tapline_internal.broker_check SET canary_placed_at = NULL,
+                canary_lost_after = $1 * interval '1 microsecond'
+            """, [lostAfterMicros.map { .int64($0) } ?? .null])
+    }
+
     /// Replaces the findings of the check before.
     func write(_ findings: BrokerFindings) throws {
         let warnings = findings.warnings

@@ -1,4 +1,5 @@
 import AMQP
+import ErrorModel
 import LinuxSystem
 import Postgres
 package import Runtime
@@ -16,6 +17,9 @@ package struct BrokerWatch: Sendable {
     static let secondCheckMs = 60_000
     /// Maximum wait for the confirm of the canary, in milliseconds.
     static let confirmMs: Int64 = 10_000
+
+    /// Number of distinct errors that are logged as warnings.
+    private static let warningLimit = 20
 
     /// Key of the advisory lock of a check.
     private static let lockKey: Int64 = 0x5450_4c4e_0015
@@ -40,6 +44,7 @@ package struct BrokerWatch: Sendable {
             var backoff = Backoff(baseMs: 1_000, capMs: 60_000)
             var attempt = 0
             var isFirst = true
+            var warned: Set<String> = []
             while !stop.isStopped {
                 do {
                     try check(broker: attempt, isFirst: isFirst, interrupt: stop.descriptor)
@@ -49,7 +54,13 @@ package struct BrokerWatch: Sendable {
                 } catch {
                     attempt += 1
                     // The ingestion reports a server that is unavailable.
-                    log.debug("broker not checked, will retry", [.error: "\(error)"])
+                    let isReported = (error as? any OperationError)?.category == .unavailable && !(error is IngestError)
+                    let isNew = warned.count < BrokerWatch.warningLimit && warned.insert("\(error)").inserted
+                    if isNew, !isReported {
+                        log.warning("broker not checked, will retry", [.error: "\(error)"])
+                    } else {
+                        log.debug("broker not checked, will retry", [.error: "\(error)"])
+                    }
                     stop.wait(ms: backoff.nextDelayMs())
                 }
             }
@@ -83,6 +94,7 @@ package struct BrokerWatch: Sendable {
         let messages = try connection.declareQueue(Topology.canary, passive: true).messages
         let nowMicros = SystemClock.nowMicroseconds()
         if findings.canary.record(messages: messages, nowMicros: nowMicros, isFirst: isFirst) {
+            try table.forgetCanary(lostAfterMicros: findings.canary.lostAfterMicros)
             try placeCanary(connection)
         }
         findings.policies = policies(address, shards: shards)

@@ -42,7 +42,7 @@ struct JournalLedger: Sendable {
     private var segments: [Segment] = []
 
     /// Retention has dropped the stored scans up to this seq. They count as held, whatever their contents were.
-    private let retired: Int64
+    let retired: Int64
 
     init(last: Int64 = 0, gaps: SeqGaps = SeqGaps(), retired: Int64 = 0) {
         lastStored = last

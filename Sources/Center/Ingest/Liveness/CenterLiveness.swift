@@ -85,6 +85,7 @@ package final class CenterLiveness: Sendable {
     private func record(on connection: PostgresConnection, until stop: StopSignal, succeeded: () -> Void) throws {
         var turn = 0
         var marked: Int64?
+        var countProblem: String?
         repeat {
             try connection.query(
                 "SELECT tapline_internal.center_is_alive($1, $2, $3)",
@@ -93,7 +94,16 @@ package final class CenterLiveness: Sendable {
                 try markPublished(version, connection)
                 marked = version
             }
-            if turn % CenterLiveness.countEvery == 0 { try count(connection) }
+            if turn % CenterLiveness.countEvery == 0 {
+                // A slow count must not stop the records. A lost connection fails the next record.
+                do {
+                    try count(connection)
+                    countProblem = nil
+                } catch {
+                    if countProblem != "\(error)" { log.warning("scanners not counted", [.error: "\(error)"]) }
+                    countProblem = "\(error)"
+                }
+            }
             turn += 1
             succeeded()
         } while !stop.wait(ms: CenterLiveness.intervalMs)

@@ -195,7 +195,7 @@ struct IngestGroup {
         return runs
     }
 
-    /// The notes of all scans without those in conflict.
+    /// The notes of all scans without those in conflict, and without scans that retention has dropped.
     ///
     /// Also those of repeated scans: an older publisher may have sent the scans without them.
     var notes: [ScanNote] {
@@ -205,7 +205,10 @@ struct IngestGroup {
             let conflicts = Set(member.classification.conflicts)
             for (offset, text) in member.batch.notes {
                 let seq = member.batch.first + Int64(offset)
-                if !conflicts.contains(seq) { notes.append(ScanNote(journal: row.id, seq: seq, text: text)) }
+                let isDropped =
+                    seq <= row.ledger.retired && !member.classification.new.contains { $0.contains(seq) }
+                guard !isDropped, !conflicts.contains(seq) else { continue }
+                notes.append(ScanNote(journal: row.id, seq: seq, text: text))
             }
         }
         return notes.sorted { ($0.journal, $0.seq) < ($1.journal, $1.seq) }

@@ -109,6 +109,7 @@ struct RegistrationCSVRows: CSVRowDecoder {
                 "is not a tag ID: a whole number of 64 bits, optionally with the suffix :lost or :void")
         }
         var tag = try RegistrationRow.tag(TagID(rawValue: id))
+        tag.isKeyed = false
         if parts.count == 2 {
             guard let status = TagStatus(rawValue: String(parts[1])) else {
                 throw CellError("has a status that is not one of active, lost, void")

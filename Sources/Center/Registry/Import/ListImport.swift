@@ -30,6 +30,18 @@ struct ListImport {
     private(set) var fields: Set<RegistrationField> = []
     var summary = ImportSummary()
     var rejected = ImportRejected()
+    /// What the list shows of the event key, after `run`.
+    private(set) var keyProof = KeyProof.none
+
+    /// What a list shows of the event key that its tag IDs are made with.
+    enum KeyProof {
+        /// The list has no tag that was made with a key.
+        case none
+        /// Tags are registered, and none of those that the key gives is among them.
+        case unproved
+        /// The key gives the ID of a registered tag, or those of the first tags.
+        case proved
+    }
 
     init(
         _ connection: PostgresConnection, _ list: any RegistrationSource, _ resolver: PassResolver,
@@ -64,9 +76,19 @@ struct ListImport {
         try lock()
         try match()
         guard rejected.isEmpty else { throw rejected }
+        if options.keyFingerprint != nil { keyProof = try proveKey() }
         progress(.storing)
         try store()
         return summary
+    }
+
+    private func proveKey() throws -> KeyProof {
+        let found = try connection.query(
+            """
+            SELECT EXISTS (SELECT FROM import_rows WHERE tag_keyed), NOT EXISTS (SELECT FROM tapline.tags)
+                OR EXISTS (SELECT FROM import_rows r JOIN tapline.tags t ON t.tag_id = r.tag_id WHERE r.tag_keyed)
+            """)
+        return found.bool(0, 0) ? (found.bool(0, 1) ? .proved : .unproved) : .none
     }
 
     /// Excludes other changes of attendees and tags. Ingestion, exports and views continue, because they only read
@@ -114,7 +136,7 @@ struct ListImport {
             """
             CREATE TEMPORARY TABLE import_rows (line integer NOT NULL, lead_row boolean NOT NULL, external_ref text,
                 name text NOT NULL, category text, status text NOT NULL, access_set integer, tag_id bigint,
-                tag_status text, tag_restorable boolean)
+                tag_status text, tag_restorable boolean, tag_keyed boolean)
                 ON COMMIT DROP
             """)
         var staged = Staged()
@@ -196,7 +218,7 @@ struct ListImport {
 
     private static func put(_ row: RegistrationRow, _ accessSet: Int32?, _ buffer: CopyBuffer) {
         for index in 0..<max(1, row.tags.count) {
-            buffer.beginRow(10)
+            buffer.beginRow(11)
             buffer.put(Int32(clamping: row.number))
             buffer.put(index == 0)
             buffer.put(row.externalRef)
@@ -205,14 +227,13 @@ struct ListImport {
             buffer.put(row.status.rawValue)
             if let accessSet { buffer.put(accessSet) } else { buffer.putNull() }
             guard index < row.tags.count else {
-                buffer.putNull()
-                buffer.putNull()
-                buffer.putNull()
+                for _ in 0..<4 { buffer.putNull() }
                 continue
             }
             buffer.put(row.tags[index].id.rawValue)
             buffer.put(row.tags[index].status.rawValue)
             buffer.put(row.tags[index].isRestorable)
+            buffer.put(row.tags[index].isKeyed)
         }
     }
 

@@ -200,18 +200,19 @@ final class PassResolver {
     /// Refuses the zones that were created, because their names may be typing errors. The caller's transaction undoes
     /// them.
     ///
-    /// A registry without zones takes all zones of a first list, unless two of their names look like one.
+    /// A registry without zones takes all zones of a first list (`similarZones`).
     ///
     /// - Throws: `RegistryError.zonesMissing`.
     func requireKnownZones() throws {
-        let unknown = zonesMade.compactMap { name -> RegistryError.UnknownName? in
-            guard knownZones.isEmpty else {
-                return RegistryError.UnknownName(name, near: NearestName.matches(name, in: knownZones))
-            }
-            let twins = zonesMade.filter { NearestName.isMisspelling(name, of: $0) }
-            return twins.isEmpty ? nil : RegistryError.UnknownName(name, near: twins)
-        }
-        guard unknown.isEmpty else { throw RegistryError.zonesMissing(unknown) }
+        guard !knownZones.isEmpty, !zonesMade.isEmpty else { return }
+        throw RegistryError.zonesMissing(
+            zonesMade.map { RegistryError.UnknownName($0, near: NearestName.matches($0, in: knownZones)) })
+    }
+
+    /// The zones of a first list that look like another one of it. An export has them where they are intended.
+    var similarZones: [String] {
+        guard knownZones.isEmpty else { return [] }
+        return zonesMade.filter { name in zonesMade.contains { NearestName.isMisspelling(name, of: $0) } }.sorted()
     }
 
     private func zone(_ name: String) throws -> Int64 {

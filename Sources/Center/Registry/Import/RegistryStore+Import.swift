@@ -1,3 +1,4 @@
+import ErrorModel
 import Postgres
 package import RegistrationLists
 import Runtime
@@ -40,8 +41,21 @@ extension RegistryStore {
             if let list {
                 var listImport = ListImport(connection, list, resolver, options)
                 summary = try listImport.run(progress)
+                if let key = options.keyFingerprint {
+                    switch listImport.keyProof {
+                    case .proved: try noteKey(key)
+                    case .unproved where try knownKey() == nil:
+                        summary.warnings.append(
+                            "the event key \(key) was not noted: no tag that it gives was registered before, so nothing "
+                                + "shows that the registered tags were made with it")
+                    case .unproved, .none: break
+                    }
+                }
             }
-            try noteKey(options.keyFingerprint)
+            if !resolver.similarZones.isEmpty, !options.makeZones {
+                let names = resolver.similarZones.map { "'\($0.visible)'" }.joined(separator: ", ")
+                summary.warnings.append("the list made zones with similar names, is one a typing error: \(names)")
+            }
             summary.isDryRun = options.isDryRun
             summary.passesMade = resolver.passesMade
             summary.passesChanged = resolver.passesChanged

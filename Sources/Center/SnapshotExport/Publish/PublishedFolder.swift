@@ -67,6 +67,14 @@ struct PublishedFolder {
         return isWhole ? manifest : nil
     }
 
+    /// Whether the manifest in the folder has a signature by `key`.
+    func isSigned(by key: MinisignPublicKey) -> Bool {
+        guard let bytes = try? Files.read(manifestPath, limit: Manifest.maxBytes),
+            let signature = try? Files.read(signaturePath, limit: Manifest.maxBytes)
+        else { return false }
+        return (try? SnapshotVerification.manifest(bytes, signature: signature, keys: [key])) != nil
+    }
+
     /// Completes a publication that was interrupted between its two renames.
     func repair(trusting key: MinisignPublicKey) {
         guard published(trusting: key) == nil, published(buildingManifest, trusting: key) != nil else { return }

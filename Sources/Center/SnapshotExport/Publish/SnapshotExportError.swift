@@ -23,6 +23,8 @@ package enum SnapshotExportError: OperationError {
     case notPublished(String)
     /// The folder is neither that of a scanner with a snapshot nor a published one.
     case noSnapshot(folder: String)
+    /// The folder holds the publication of another event.
+    case folderOfOtherEvent(folder: String, event: String, id: String)
     /// The copy would replace its source.
     case sameFolder(String)
 
@@ -30,7 +32,8 @@ package enum SnapshotExportError: OperationError {
     package var category: ErrorCategory {
         switch self {
         case .invalidContent, .busy, .stopped, .noSnapshot: .failure
-        case .eventNameMissing, .eventNameDiffers, .schemaMissing, .invalidTime, .notPublished, .sameFolder:
+        case .eventNameMissing, .eventNameDiffers, .schemaMissing, .invalidTime, .notPublished, .sameFolder,
+            .folderOfOtherEvent:
             .configuration
         case .database(let error): error.category
         }
@@ -49,6 +52,9 @@ package enum SnapshotExportError: OperationError {
         case .database(let error): error.code == .misuse ? error.description : "database: \(error)"
         case .invalidTime(let text): "'\(text)' is not a time of day as HH:MM"
         case .notPublished(let detail): "nothing is published: \(detail)"
+        case .folderOfOtherEvent(let folder, let event, let id):
+            "\(folder) holds the snapshots of the event '\(event)' with the ID \(id), whose scanners would refuse this one: "
+                + "name another folder, or give the event that ID"
         case .sameFolder(let folder): "\(folder) is the published folder itself: name a folder on the stick"
         case .noSnapshot(let folder): "\(folder): no manifest in it names a snapshot"
         }

@@ -138,6 +138,7 @@ package struct SnapshotExporter: Sendable {
         folder.repair(trusting: settings.key.publicKey)
         folder.removeUnfinished()
         let published = folder.published(trusting: settings.key.publicKey)
+        try requireSameEvent(connection, published)
         let builder = SnapshotBuilder(settings: settings, folder: folder, published: published, stop: stop)
         let built: SnapshotBuilder.Built
         switch try builder.build(connection) {
@@ -156,6 +157,21 @@ package struct SnapshotExporter: Sendable {
         let elsewhere = try recordPublication(manifest, connection)
         folder.prune(keep: settings.keep)
         return Outcome(manifest: manifest, isNew: true, publishedElsewhere: elsewhere)
+    }
+
+    /// Compares the manifest in the folder with the event. A manifest of another signing key is reported only.
+    ///
+    /// - Throws: `SnapshotExportError.folderOfOtherEvent`.
+    private func requireSameEvent(_ connection: PostgresConnection, _ published: Manifest?) throws {
+        guard let present = folder.manifest else { return }
+        let own = try connection.query("SELECT id FROM tapline.event_settings").optionalText(0, 0)
+        if let own, let other = present.eventID, other != own {
+            throw SnapshotExportError.folderOfOtherEvent(folder: folder.path, event: present.event, id: other)
+        }
+        guard published == nil, !folder.isSigned(by: settings.key.publicKey) else { return }
+        log.warning(
+            "the snapshot in the folder was not signed with this key: scanners need the new public key",
+            [.folder: settings.folder, .version: present.version])
     }
 
     /// Records whether scanners can download the snapshot.

@@ -17,7 +17,8 @@ package struct SnapshotStick: Sendable {
     ///
     /// - Parameters:
     ///   - source: the published folder.
-    ///   - target: the folder on the stick. It is created if missing; other files in it stay.
+    ///   - target: the folder on the stick. It is created if missing. Older snapshots in it are removed after the
+    ///     verification; other files stay.
     ///   - keys: the trusted keys.
     /// - Throws: the errors of `PublicationCheck`; `SnapshotExportError.sameFolder`; `SystemError`.
     package init(from source: String, to target: String, keys: [MinisignPublicKey]) throws {
@@ -49,5 +50,17 @@ package struct SnapshotStick: Sendable {
         guard manifest == published else { throw SnapshotExportError.busy("in \(source)") }
         files = names.count
         self.bytes = bytes
+        SnapshotStick.removeOld(target, except: Set(manifest.files))
+    }
+
+    /// Removes the snapshots and deltas of earlier copies, which no manifest names, and parts of interrupted ones.
+    private static func removeOld(_ target: String, except named: Set<String>) {
+        for name in (try? Files.list(target)) ?? [] where !named.contains(name) {
+            let isSnapshot = SnapshotFileName.version(of: name.hasSuffix(".gz") ? name.dropLast(3) : name[...]) != nil
+            guard isSnapshot || PublishedFolder.deltaTarget(of: name) != nil || name.hasPrefix(".building-") else {
+                continue
+            }
+            try? Files.remove("\(target)/\(name)")
+        }
     }
 }

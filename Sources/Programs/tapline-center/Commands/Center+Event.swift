@@ -19,6 +19,12 @@ extension Center {
             Option(
                 "code-case", "exact|fold",
                 "fold: codes that differ only in capital letters (A to Z) are the same code; exact at first"),
+            Option(
+                "event-key-file", "FILE",
+                "file with the event key, to correct the fingerprint that the event has; lists normally set it"),
+            .toggle(
+                "allow-unknown-tags",
+                "permit --code-case or --event-key-file to change while tags are registered, which may become unknown"),
         ]
     ) { arguments in
         let url = try database(arguments)
@@ -28,12 +34,16 @@ extension Center {
         change.dayStart = arguments["day-start"]
         change.id = arguments["id"]
         change.codeCase = try arguments.choice("code-case", CodeCase.self)
+        change.keyFingerprint = try arguments.eventKeyFingerprint()
         guard change != RegistryStore.EventChange() else {
-            throw ProgramError.usage("one of --name, --time-zone, --day-start, --id, --code-case is required")
+            throw ProgramError.usage(
+                "one of --name, --time-zone, --day-start, --id, --code-case, --event-key-file is required")
         }
+        change.allowsUnknownTags = arguments.has("allow-unknown-tags")
         return { [change] in
             let event = try withRegistry(url) { try $0.setEvent(change) }
             print("event '\(event.name)', ID \(event.id), time zone \(event.timeZone) (UTC\(event.offset) now)")
+            print("codes: \(event.codeCase.rawValue); event key: \(event.keyFingerprint ?? "not known yet")")
             print("next event day starts \(event.nextDayLocal) local time, \(event.nextDayUTC) UTC")
             guard event.tagsOfFormerCodeCase > 0 else { return }
             print(

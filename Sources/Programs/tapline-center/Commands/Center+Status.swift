@@ -48,6 +48,7 @@ extension Center {
             SELECT (SELECT name FROM tapline.event) AS event,
                 (SELECT id FROM tapline.event) AS event_id,
                 (SELECT key_fingerprint FROM tapline.event_settings) AS event_key,
+                (SELECT code_case FROM tapline.event_settings) AS code_case,
                 (SELECT time_zone FROM tapline.event_settings) AS time_zone,
                 tapline.day_start() AS day_start,
                 (SELECT max(version) FROM tapline.schema_migrations) AS schema,
@@ -63,7 +64,7 @@ extension Center {
                 (SELECT coalesce(sum(stored), 0) FROM tapline.journals) AS stored,
                 (SELECT coalesce(sum(duplicates), 0) FROM tapline.journals) AS duplicates,
                 (SELECT coalesce(sum(conflicts), 0) FROM tapline.journals) AS conflicts,
-                journals_out_of_balance, scans_missing, quarantined_batches,
+                journals_out_of_balance, scans_missing, quarantined_batches, heartbeats_refused,
                 (SELECT coalesce(string_agg(queue || ' ' || warning, '; '), 'none') FROM tapline.broker_warnings)
                     AS broker_warnings,
                 snapshot.version AS snapshot, snapshot.expires_at AS snapshot_expires,
@@ -85,10 +86,16 @@ extension Center {
                     UNION ALL SELECT 104, 'the published snapshot ' || snapshot.version || ' has expired'
                     WHERE snapshot.expires_at < now()
                     UNION ALL SELECT 105, 'broker: ' || queue || ' ' || warning FROM tapline.broker_warnings
+                    UNION ALL SELECT 106, 'the broker was not checked for 2 hours: see the log of the center'
+                    FROM tapline.center_state WHERE state = 'running' AND since < now() - interval '15 minutes'
+                        AND NOT EXISTS (SELECT FROM tapline_internal.broker_check
+                            WHERE checked_at > now() - interval '2 hours')
                 ) alarms) AS alarms
             FROM (SELECT count(*) FILTER (WHERE NOT balanced) AS journals_out_of_balance FROM tapline.ingest_balance) balance
             CROSS JOIN (SELECT coalesce(sum(missing), 0) AS scans_missing FROM tapline.seq_gaps) gaps
-            CROSS JOIN (SELECT count(*) AS quarantined_batches FROM tapline.quarantine) quarantine
+            CROSS JOIN (SELECT count(*) FILTER (WHERE NOT is_heartbeat) AS quarantined_batches,
+                coalesce(sum(times) FILTER (WHERE is_heartbeat), 0) AS heartbeats_refused
+                FROM tapline.quarantine) quarantine
             LEFT JOIN tapline.snapshots snapshot ON snapshot.version = tapline_internal.published_version()
         ) facts
         """

@@ -18,7 +18,7 @@ extension Center {
         return {
             let (id, name) = try withRegistry(url) { registry in
                 let id = tag.id(try registry.codeCase())
-                return (id, try registry.setTag(id, status, keyFingerprint: key))
+                return (id, try registry.setTag(id, status, keyFingerprint: isKeyed(tag) ? key : nil))
             }
             print("tag \(id.rawValue) of \(name.visible) is \(status.rawValue)")
         }
@@ -37,10 +37,19 @@ extension Center {
             let (lost, given, name) = try withRegistry(url) { registry in
                 let codeCase = try registry.codeCase()
                 let (lost, given) = (old.id(codeCase), new.id(codeCase))
-                return (lost, given, try registry.replaceTag(lost, by: given, keyFingerprint: key))
+                return (
+                    lost, given,
+                    try registry.replaceTag(
+                        lost, by: given, keyFingerprint: isKeyed(old) || isKeyed(new) ? key : nil,
+                        provesKey: isKeyed(old))
+                )
             }
             print("\(name.visible) now has tag \(given.rawValue); tag \(lost.rawValue) is lost")
         }
+    }
+
+    private static func isKeyed(_ tag: NamedTag) -> Bool {
+        if case .identity = tag { true } else { false }
     }
 
     /// - Throws: `ProgramError.usage` for a UID that does not identify one chip.

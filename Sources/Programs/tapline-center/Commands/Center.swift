@@ -69,7 +69,10 @@ enum Center {
         case .zonesMissing: "correct the list, or create them with --make-zones"
         case .nameResembles: "use the existing name, or --make-zones if the new one is intended"
         case .placeInUse: nil
-        case .keyDiffers: "tapline-center event key --event-key-file FILE prints the fingerprint of a file"
+        case .keyDiffers:
+            "tapline-center event key --event-key-file FILE prints the fingerprint of a file; if the event's is wrong, "
+                + "correct it with event set --event-key-file FILE"
+        case .keyUnproved, .codeCaseInUse: "if this is intended, use --allow-unknown-tags"
         case .invalidTimeZone: "--time-zone"
         case .gateMissing: "tapline-center gate list"
         case .gateLeadsInto: "tapline-center gate set"
