@@ -56,7 +56,8 @@ import Testing
 
     @Test func textOfAnotherKindOrLengthIsRejected() throws {
         for (uid, words) in [
-            ([0xCA, 0xFE], "4, 7 or 10 bytes, not 2"), ([0x08, 1, 2, 3], "random"), ([0x88, 4, 1, 2], "longer one"),
+            ([0xCA, 0xFE], "4, 7 or 10 bytes, not 2"), ([0x08, 1, 2, 3], "random"),
+            ([0x88, 4, 1, 2], "longer UID"), ([0x88, 4, 1, 2, 0x8F, 3, 4, 5], "longer UID"),
         ] as [([UInt8], String)] {
             let answer = admit(.uid(uid))
             #expect(answer.hasPrefix("rejected: ") && answer.contains(words), "\(answer)")
