@@ -90,7 +90,7 @@ import Testing
         #expect(ControlMessage.line(.admit(.code("A"), reason: "r")).contains(#""order":"admit-code""#))
         for (line, error) in [
             (#"{"order":"admit-code","reason":"r"}"#, .code), (#"{"order":"admit-id","reason":"r"}"#, .tag),
-            (#"{"order":"admit-id","reason":"r","tag":0}"#, .tag), (#"{"order":"admit-code","code":"A"}"#, .reason),
+            (#"{"order":"admit-id","reason":"r","tag":0}"#, .tag), (#"{"order":"admit-code","code":"A"}"#, .reason(nil)),
         ] as [(String, ControlMessage.Invalid)] {
             #expect(ControlMessage.command(line) == .failure(error))
         }
