@@ -122,7 +122,11 @@ package final class SnapshotReloader: Sendable {
                     return
                 } catch {
                     log.error("snapshot cannot be opened", [.path: candidate, .error: "\(error)"])
-                    if candidate == path { isOlder.store(true, ordering: .relaxed) }
+                    if candidate == path {
+                        // The key of this file is not known. What was said of the file before it no longer holds.
+                        isKeyOther.store(false, ordering: .relaxed)
+                        isOlder.store(true, ordering: .relaxed)
+                    }
                     let waitMs = plan.checksWholeFile ? SnapshotReloader.wholeRetryMs : SnapshotReloader.retryMs
                     checkState.withLock { $0.retryAtMs = nowMs + waitMs }
                 }
