@@ -63,7 +63,8 @@ import Testing
             #expect(answer.hasPrefix("rejected: ") && answer.contains(words), "\(answer)")
         }
         let hex = world.venue.hex(.delegate)
-        #expect(admit(.code(try CodeText(hex))).contains("rejected: the list has no such code, but a chip with this UID"))
+        let answer = try admit(.code(CodeText(hex)))
+        #expect(answer.contains("rejected: the list has no such code, but a chip with this UID"))
         #expect(try world.venue.journaled().isEmpty)
     }
 
@@ -90,7 +91,8 @@ import Testing
         #expect(ControlMessage.line(.admit(.code("A"), reason: "r")).contains(#""order":"admit-code""#))
         for (line, error) in [
             (#"{"order":"admit-code","reason":"r"}"#, .code), (#"{"order":"admit-id","reason":"r"}"#, .tag),
-            (#"{"order":"admit-id","reason":"r","tag":0}"#, .tag), (#"{"order":"admit-code","code":"A"}"#, .reason(nil)),
+            (#"{"order":"admit-id","reason":"r","tag":0}"#, .tag),
+            (#"{"order":"admit-code","code":"A"}"#, .reason(nil)),
         ] as [(String, ControlMessage.Invalid)] {
             #expect(ControlMessage.command(line) == .failure(error))
         }

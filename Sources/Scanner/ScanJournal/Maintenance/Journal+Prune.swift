@@ -86,8 +86,7 @@ extension Journal {
         return cursors[journalID, default: 0] >= seq
     }
 
-    /// The journals after the one of the first argument, each with the key of its first and of its last row in a
-    /// table.
+    /// The journals after that of the first argument, with the keys of their first and last rows in a table.
     private static func laterJournals(_ table: String) -> String {
         func end(_ order: String) -> String {
             "SELECT id FROM \(table) WHERE id BETWEEN j.id << 32 AND j.id << 32 | \(JournalFile.seqLimit) "
@@ -111,8 +110,8 @@ extension Journal {
 
     /// Returns the time that has certainly passed since a journal, by the monotonic times in later ones.
     ///
-    /// The time between two boots is not known. So the result is too small, and on a device without a time source it
-    /// is the only proof of an age.
+    /// The time between two boots is not known, so the result is too small. On a device without a time source it is
+    /// the only proof of an age.
     private func elapsedMs(after id: Int64) throws -> Int64 {
         try database.int(
             """
