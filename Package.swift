@@ -89,7 +89,7 @@ let package = Package(
             "ScanModel", "Snapshots", "AccessControl", "DataFolder", "ScanJournal", "SnapshotInstall"),
         domain(
             "SnapshotInstall", in: "Scanner", "LinuxSystem", "SQLite", "Crypto", "Minisign", "FileSystem", "Runtime",
-            "ScanModel", "Snapshots"),
+            "ScanModel", "Snapshots", "DataFolder"),
         domain(
             "SnapshotDownload", in: "Scanner", "ErrorModel", "LinuxSystem", "HTTPClient", "Minisign", "Compression",
             "FileSystem", "Runtime", "Snapshots", "DataFolder", "SnapshotInstall"),
@@ -226,7 +226,7 @@ let package = Package(
             "ScanModel", "Snapshots", "SnapshotInstall", "SnapshotWriting", "SnapshotExport", "TestSupport"),
         unitTests(
             "SnapshotInstallTests", "LinuxSystem", "SQLite", "Minisign", "FileSystem", "ScanModel", "Snapshots",
-            "SnapshotInstall", "FakeCenter", "TestSupport"),
+            "DataFolder", "SnapshotInstall", "FakeCenter", "TestSupport"),
         unitTests(
             "SnapshotsTests", "SQLite", "Crypto", "FileSystem", "ScanModel", "Snapshots", "SnapshotWriting",
             "FakeCenter", "TestSupport"),

@@ -18,6 +18,18 @@ extension Unicode.Scalar {
         }
     }
 
+    /// Whether the character is no part of a text at its ends.
+    ///
+    /// Blanks and invisible characters. Of the controls, only those with which scanners frame a code: CR, LF, TAB, STX,
+    /// ETX. Any other control means that the text is damaged, or that a code has several fields (GS).
+    package var isMargin: Bool {
+        switch value {
+        case 0x02, 0x03, 0x09, 0x0A, 0x0D, 0x20: true
+        case 0..<0x20, 0x7F..<0xA0: false
+        default: isInvisible
+        }
+    }
+
     /// The number of the character as in the tables of Unicode: `U+200B`.
     package var codePoint: String {
         let hex = String(value, radix: 16, uppercase: true)
@@ -26,11 +38,10 @@ extension Unicode.Scalar {
 }
 
 extension String {
-    /// The text without blanks and invisible characters at both ends.
+    /// The text without blanks and invisible characters at both ends, as `Unicode.Scalar.isMargin` has them.
     package var trimmingInvisible: String {
-        func isMargin(_ scalar: Unicode.Scalar) -> Bool { scalar == " " || scalar.isInvisible }
-        guard let start = unicodeScalars.firstIndex(where: { !isMargin($0) }),
-            let last = unicodeScalars.lastIndex(where: { !isMargin($0) })
+        guard let start = unicodeScalars.firstIndex(where: { !$0.isMargin }),
+            let last = unicodeScalars.lastIndex(where: { !$0.isMargin })
         else { return "" }
         return String(unicodeScalars[start...last])
     }

@@ -20,7 +20,7 @@ extension GateProgram {
                 required: true),
         ]
     ) { arguments in
-        let reason = try arguments.required("reason")
+        let reason = try checked(arguments.required("reason"))
         let folder = try arguments.required("data")
         guard arguments.positionals.count + ["code", "tag", "attendee"].count(where: arguments.has) <= 1 else {
             throw ProgramError.usage("admit: UID, --code, --tag and --attendee exclude each other")
@@ -65,7 +65,7 @@ extension GateProgram {
         guard let mode = LaneMode(rawValue: arguments.positionals[0]) else {
             throw ProgramError.usage("mode \(arguments.positionals[0]): one of normal, free, closed is needed")
         }
-        return try send(.mode(mode, reason: arguments["reason"]), arguments)
+        return try send(.mode(mode, reason: try arguments["reason"].map(checked)), arguments)
     }
 
     static let assign = Command(
@@ -82,6 +82,12 @@ extension GateProgram {
         }
         let folder = try arguments.required("data")
         return { print(try result { try ControlClient.assign(gate, folder: folder) }) }
+    }
+
+    /// Returns a reason that the gate accepts.
+    private static func checked(_ reason: String) throws -> String {
+        if let problem = OperatorReason.problem(reason) { throw ProgramError.usage("--reason \(problem)") }
+        return reason
     }
 
     private static func send(_ command: LaneCommand, _ arguments: Arguments) throws -> Command.Work {

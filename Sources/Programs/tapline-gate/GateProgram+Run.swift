@@ -39,6 +39,7 @@ extension GateProgram {
         // A key that no installed snapshot has would make every tag unknown. `--check` fails already if the current
         // snapshot has another key; a lane that can go on with an older one does so, with an alarm.
         try settings.requireMatchingKey(allowsOlder: !arguments.isCheck)
+        if arguments.isCheck { try settings.requireKnownGate() }
         return { [settings] in
             let reloader = SnapshotReloader(
                 SnapshotStore(folder: DataFolderPaths.snapshots(settings.folder)),

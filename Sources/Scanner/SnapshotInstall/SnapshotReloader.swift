@@ -127,8 +127,9 @@ package final class SnapshotReloader: Sendable {
                 } catch {
                     log.error("snapshot cannot be opened", [.path: candidate, .error: "\(error)"])
                     if candidate == path {
-                        isOlder.store(true, ordering: .relaxed)
+                        // The key of this file is not known. What was said of the file before it no longer holds.
                         isKeyOther.store(false, ordering: .relaxed)
+                        isOlder.store(true, ordering: .relaxed)
                     }
                     let waitMs = plan.checksWholeFile ? SnapshotReloader.wholeRetryMs : SnapshotReloader.retryMs
                     checkState.withLock { $0.retryAtMs = nowMs + waitMs }

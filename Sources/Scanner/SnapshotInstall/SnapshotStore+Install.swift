@@ -1,3 +1,4 @@
+import DataFolder
 import FileSystem
 package import Minisign
 package import Snapshots
@@ -124,20 +125,40 @@ extension SnapshotStore {
 
     /// Removes old snapshots and the files of killed installations.
     ///
-    /// The previous snapshot stays: a gate may be opening it, and it is the fallback if the new one is unreadable. A
-    /// damaged file of the same version that was replaced does not count as previous.
+    /// The previous snapshot stays: a gate may be opening it, and it is the fallback if the new one is unreadable. So
+    /// do the snapshots that `namesInUse` returns.
     private func removeOldFiles(current name: String, previous: String?) {
-        let version = SnapshotFileName.version(of: name)
         let names = (try? Files.list(folder)) ?? []
-        let others = others().map(Files.name(of:))
-            .filter { SnapshotFileName.version(of: $0) != version }
-        let kept = others.first { $0 == previous } ?? others.first
-        for other in names where other != name && other != kept {
+        let kept = namesInUse(current: name, previous: previous)
+        for other in names where other != name && !kept.contains(other) {
             if SnapshotFileName.version(of: other) != nil || other.hasPrefix("download-") || other.contains(".tmp-") {
                 try? Files.remove(folder + "/" + other)
             }
         }
         removeTrustLeftovers()
+    }
+
+    /// Returns the names of the older snapshots from which a gate may decide.
+    ///
+    /// These are the previous one, the one that `gate.json` names, and the newest one of each other event key. A gate
+    /// does not use snapshots of another key than its own, and the installer does not know that key. A damaged file of
+    /// the current version that was replaced does not count.
+    private func namesInUse(current name: String, previous: String?) -> Set<String> {
+        let version = SnapshotFileName.version(of: name)
+        let others = others().map(Files.name(of:)).filter { SnapshotFileName.version(of: $0) != version }
+        var kept = Set([others.first { $0 == previous } ?? others.first].compactMap(\.self))
+        if let used = GateState.read(folder: Files.folder(of: folder))?.snapshot {
+            kept.formUnion(others.filter { SnapshotFileName.version(of: $0) == used })
+        }
+        // `nil` for a file that cannot be opened; empty for one that states no key.
+        func key(_ name: String) -> String? {
+            (try? Snapshot(path: folder + "/" + name)).map { $0.keyFingerprint ?? "" }
+        }
+        var keys = Set([key(name)])
+        for other in others {
+            if let otherKey = key(other), keys.insert(otherKey).inserted { kept.insert(other) }
+        }
+        return kept
     }
 }
 

@@ -88,9 +88,11 @@ extension ScanBatch {
     /// Maximum number of notes in a batch.
     package static let notesLimit = 1_000
     /// Maximum size of a note, in bytes of UTF-8.
-    package static let noteLimitBytes = 256
+    package static let noteLimitBytes = OperatorReason.limitBytes
 
-    /// Returns a text as a note: cut to `noteLimitBytes`; `nil` for an empty text.
+    /// Returns a text as a note; `nil` for an empty text.
+    ///
+    /// A text longer than `noteLimitBytes` is cut. Gates of earlier versions have journalled such reasons.
     package static func note(_ text: String) -> String? {
         var note = ""
         var bytes = 0

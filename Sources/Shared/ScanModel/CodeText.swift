@@ -54,21 +54,9 @@ package struct CodeText: Hashable, Sendable, CustomStringConvertible {
 
     private static func trimmed(_ scalars: Scalars) -> Scalars {
         var scalars = scalars
-        while let first = scalars.first, isMargin(first) { scalars.removeFirst() }
-        while let last = scalars.last, isMargin(last) { scalars.removeLast() }
+        while scalars.first?.isMargin == true { scalars.removeFirst() }
+        while scalars.last?.isMargin == true { scalars.removeLast() }
         return scalars
-    }
-
-    /// Whether the character is no part of a code at its ends.
-    ///
-    /// Of the controls, only those that scanners frame a code with: CR, LF, TAB, STX, ETX. Any other control means that
-    /// the reading is damaged, or that the code has several fields (GS).
-    private static func isMargin(_ scalar: Unicode.Scalar) -> Bool {
-        switch scalar.value {
-        case 0x02, 0x03, 0x09, 0x0A, 0x0D, 0x20: true
-        case 0..<0x20, 0x7F..<0xA0: false
-        default: scalar.isInvisible
-        }
     }
 
     /// Returns the text behind a prefix that a scanner adds; `nil` without one.

@@ -64,6 +64,20 @@ import Testing
         #expect(try venue.journaled().count == 4)
     }
 
+    /// The center would get only the beginning of a longer one.
+    @Test func reasonLongerThanANoteIsRefused() throws {
+        let (longest, longer) = (String(repeating: "x", count: 256), String(repeating: "é", count: 129))
+        let gate = try gate()
+        #expect(try run("admit", "--reason", longest).end == .exit(0))
+        for words in [["admit"], ["mode", "free"]] {
+            let refused = try Run.it("tapline-gate", words + ["--reason", longer, "--data", venue.data])
+            #expect(refused.end == .exit(64) && refused.errors.contains("258 bytes, but at most 256"))
+        }
+        #expect(try run("mode", "free", "--reason", " ").end == .exit(64))
+        #expect(try gate.stop() == .exit(0))
+        #expect(try venue.journaled().map(\.verdict.rawValue) == [0, 129])
+    }
+
     @Test func socketOfAKilledGateIsReplaced() throws {
         do { try gate().kill() }
         #expect(Files.exists(DataFolderPaths.controlSocket(venue.data)))

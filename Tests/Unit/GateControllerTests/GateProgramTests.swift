@@ -128,6 +128,14 @@ import Testing
         #expect(after.lines.count == 1)
     }
 
+    @Test func checkNamesGatesThatResembleAnUnknownOne() throws {
+        #expect(try Run.it("tapline-gate", venue.arguments("--gate", "Hall north", "--check")).end == .exit(0))
+        let run = try Run.it("tapline-gate", venue.arguments("--gate", "Hall nort", "--check"))
+        #expect(run.end == .exit(78) && run.errors.contains("no gate named 'Hall nort'; similar: 'Hall north'"))
+        // A lane starts without its gate, and gets it with a later snapshot.
+        #expect(try Run.it("tapline-gate", venue.arguments("--gate", "Hall nort"), input: "").end == .exit(0))
+    }
+
     @Test func invalidSettingsAreReportedBeforeTheFolderIsMade() throws {
         let none = venue.folder.file("none")
         func end(_ arguments: [String]) throws -> ChildProcess.End { try Run.it("tapline-gate", arguments).end }

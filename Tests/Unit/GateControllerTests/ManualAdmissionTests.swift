@@ -56,13 +56,15 @@ import Testing
 
     @Test func textOfAnotherKindOrLengthIsRejected() throws {
         for (uid, words) in [
-            ([0xCA, 0xFE], "4, 7 or 10 bytes, not 2"), ([0x08, 1, 2, 3], "random"), ([0x88, 4, 1, 2], "longer one"),
+            ([0xCA, 0xFE], "4, 7 or 10 bytes, not 2"), ([0x08, 1, 2, 3], "random"),
+            ([0x88, 4, 1, 2], "longer UID"), ([0x88, 4, 1, 2, 0x8F, 3, 4, 5], "longer UID"),
         ] as [([UInt8], String)] {
             let answer = admit(.uid(uid))
             #expect(answer.hasPrefix("rejected: ") && answer.contains(words), "\(answer)")
         }
         let hex = world.venue.hex(.delegate)
-        #expect(admit(.code(try CodeText(hex))).contains("rejected: the list has no such code, but a chip with this UID"))
+        let answer = try admit(.code(CodeText(hex)))
+        #expect(answer.contains("rejected: the list has no such code, but a chip with this UID"))
         #expect(try world.venue.journaled().isEmpty)
     }
 
@@ -89,7 +91,8 @@ import Testing
         #expect(ControlMessage.line(.admit(.code("A"), reason: "r")).contains(#""order":"admit-code""#))
         for (line, error) in [
             (#"{"order":"admit-code","reason":"r"}"#, .code), (#"{"order":"admit-id","reason":"r"}"#, .tag),
-            (#"{"order":"admit-id","reason":"r","tag":0}"#, .tag), (#"{"order":"admit-code","code":"A"}"#, .reason),
+            (#"{"order":"admit-id","reason":"r","tag":0}"#, .tag),
+            (#"{"order":"admit-code","code":"A"}"#, .reason(nil)),
         ] as [(String, ControlMessage.Invalid)] {
             #expect(ControlMessage.command(line) == .failure(error))
         }

@@ -37,6 +37,9 @@ struct CodeLinesTests {
             #expect(lines.take(Array("AB\(invisible)C\nD\n".utf8), nowMs: 0) == ["D"])
             #expect(lines.rejected == 1)
         }
+        for control in ["\u{1}", "\u{4}", "\u{B}", "\u{1B}", "\u{1D}", "\u{1E}", "\u{7F}", "\u{85}"] {
+            #expect(Self.codes("AB\(control)\n\(control)AB\nD\n") == ["D"], "at the ends, too")
+        }
     }
 
     @Test func splitReadsGiveTheSameCodes() {

@@ -176,6 +176,28 @@ struct JournalMaintenanceTests {
         #expect(try afterMaintenance(now).first == logs[1])
     }
 
+    /// A device without a time source. The monotonic times of the second journal span 34 days.
+    @Test func monotonicTimesProveAgeWithoutTrustedClock() throws {
+        let logs = try journals([100, 50, 3], now: SystemClock.nowMicroseconds() / 1_000)
+        do { for log in logs { try UploadCursors(folder: folder.path).advance(log, scanner: scanner, to: 3_000) } }
+        func left(after sql: String) throws -> [JournalID] {
+            let journal = try Journal(folder: folder.path, scanner: scanner)
+            try journal.database.execute(sql)
+            while try journal.performMaintenance() {}
+            return try JournalReader(folder: folder.path).journals().map(\.journalID).filter(logs.contains)
+        }
+        let untrusted = "UPDATE scans SET at = 1000, flags = flags | 4; UPDATE journals SET created = 1000"
+        #expect(try left(after: untrusted) == logs)
+        func clocks(_ stepMs: Int) -> String {
+            """
+            DELETE FROM clocks;
+            INSERT INTO clocks SELECT id, (id & 4294967295) * \(stepMs), zeroblob(16) FROM scans WHERE id >> 32 = 2
+            """
+        }
+        #expect(try left(after: clocks(800_000)) == logs, "27 days")
+        #expect(try left(after: clocks(1_000_000)) == [logs[1], logs[2]])
+    }
+
     @Test func scanWithFutureTimeDoesNotPreventPruning() throws {
         let now = SystemClock.nowMicroseconds() / 1_000
         let logs = try journals([100, 50, 40, 3], now: now)

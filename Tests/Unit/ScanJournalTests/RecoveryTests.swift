@@ -99,6 +99,10 @@ import Testing
         switch kind {
         case .header, .pointers, .journalsPage, .reasonsInLog:
             #expect(back == all && report.missing == 0 && report.orphans == 0)
+            // The publisher computes the times of these scans from them.
+            let untrusted = appended.values.joined().count { $0.flags.contains(.clockNotTrusted) }
+            let clocks = try Database(out + "/journal.sqlite", .readOnly).int("SELECT count(*) FROM clocks")
+            #expect(clocks == Int64(untrusted) && untrusted > 0)
         case .holes: #expect(back > all - 12 * 100 && back < all)
         case .truncated: #expect(back > all / 4 && back < all)
         // The row of the journal is lost with the file, but the WAL contains the last pages of scans.

@@ -37,6 +37,16 @@ struct CodeTextTests {
         #expect(throws: expected) { try CodeText(raw) }
     }
 
+    /// Lists trim a cell first. A code that they take must be one that a reader takes.
+    @Test func controlAtAnEndIsDamageInListsAndReaders() {
+        for control in ["\u{0}", "\u{1}", "\u{4}", "\u{B}", "\u{1B}", "\u{1D}", "\u{1E}", "\u{7F}", "\u{85}"] {
+            for raw in [control + "AB", "AB" + control, "AB\(control) \u{A0}"] {
+                #expect(throws: CodeTextError.self) { try CodeText(raw) }
+                #expect(throws: CodeTextError.self) { try CodeText(raw.trimmingInvisible) }
+            }
+        }
+    }
+
     @Test func errorNamesCodePoint() {
         #expect(CodeTextError.invisible("\u{200B}").description.contains("U+200B"))
         #expect(CodeTextError.invisible("\u{1D}").description.contains("U+001D"))
@@ -63,5 +73,6 @@ struct VisibleTextTests {
     @Test func marginsAreTrimmed() {
         #expect("\u{A0} A B\u{200B}\r".trimmingInvisible == "A B")
         #expect(" \u{FEFF}".trimmingInvisible == "")
+        #expect("\u{2}A\u{1D}\u{3}".trimmingInvisible == "A\u{1D}")
     }
 }

@@ -55,6 +55,24 @@ import Testing
         #expect(reloader.nextSnapshot()?.version == 3 && !reloader.isOlderThanCurrent)
     }
 
+    @Test func damagedFileAfterOneOfAnotherKeyIsNamedAsSuch() throws {
+        let (own, other) = (String(repeating: "1", count: 16), String(repeating: "2", count: 16))
+        let reloader = SnapshotReloader(SnapshotStore(folder: folder.path), keyFingerprint: own)
+        try Sample.write(folder.path + "/snapshot-1.sqlite", version: 1, key: own)
+        try point(to: "snapshot-1.sqlite")
+        reloader.check()
+        #expect(reloader.nextSnapshot()?.version == 1)
+        try Sample.write(folder.path + "/snapshot-2.sqlite", version: 2, key: other)
+        try point(to: "snapshot-2.sqlite")
+        reloader.check()
+        #expect(reloader.isCurrentOfOtherKey && !reloader.isOlderThanCurrent)
+        try Files.writeAtomically([1, 2, 3], to: folder.path + "/snapshot-3.sqlite")
+        try point(to: "snapshot-3.sqlite")
+        reloader.check()
+        #expect(!reloader.isCurrentOfOtherKey && reloader.isOlderThanCurrent)
+        #expect(reloader.nextSnapshot() == nil)
+    }
+
     @Test func replacementOfSameVersionIsTaken() throws {
         let reloader = SnapshotReloader(SnapshotStore(folder: folder.path))
         try writeSnapshot(1)

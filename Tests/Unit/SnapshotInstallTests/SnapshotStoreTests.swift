@@ -1,3 +1,4 @@
+import DataFolder
 import FakeCenter
 import FileSystem
 import LinuxSystem
@@ -45,6 +46,31 @@ import Testing
         #expect(store.currentVersion() == 102)
         let names = try Files.list(store.folder).filter { $0.hasPrefix("snapshot-") }
         #expect(names == ["snapshot-101.sqlite", "snapshot-102.sqlite"])
+    }
+
+    private var snapshotNames: [String] {
+        get throws { try Files.list(store.folder).filter { $0.hasPrefix("snapshot-") }.sorted() }
+    }
+
+    /// A gate with the first key decides from 101, and must find it after a restart.
+    @Test func newestSnapshotOfEachEventKeyStays() throws {
+        let (first, second) = (String(repeating: "1", count: 16), String(repeating: "2", count: 16))
+        for (version, eventKey): (Int64, String) in [
+            (100, first), (101, first), (102, second), (103, second), (104, second),
+        ] {
+            try install(Publication(folder, version: version, key: key, eventKey: eventKey))
+        }
+        #expect(try snapshotNames == ["snapshot-101.sqlite", "snapshot-103.sqlite", "snapshot-104.sqlite"])
+        #expect(store.hasSnapshot(of: first))
+    }
+
+    @Test func snapshotThatTheGateUsesStays() throws {
+        try install(published(100))
+        try GateState(
+            pid: 1, scanner: "north-1", journal: "", reader: "stdin", software: "1", startedS: 1, snapshot: 100
+        ).write(folder: folder.path)
+        for version: Int64 in 101...104 { try install(published(version)) }
+        #expect(try snapshotNames == ["snapshot-100.sqlite", "snapshot-103.sqlite", "snapshot-104.sqlite"])
     }
 
     @Test func installedSnapshotIsOfferedAsInstalled() throws {

@@ -33,12 +33,15 @@ enum ControlMessage {
 
     /// Why a line is not a command.
     enum Invalid: Error, Hashable, CustomStringConvertible {
-        case request, reason, uid, code, tag, mode, gate
+        case request, uid, code, tag, mode, gate
+        /// The problem, as `OperatorReason.problem` names it; `nil` without a reason.
+        case reason(String?)
 
         var description: String {
             switch self {
             case .request: "unknown command"
-            case .reason: "a reason is needed"
+            case .reason(let problem?): "the reason \(problem)"
+            case .reason(nil): "a reason is needed"
             case .uid: "a UID of 1 to 32 bytes of hex is needed"
             case .code: "the text of a code is needed"
             case .tag: "a tag ID is needed"
@@ -48,7 +51,7 @@ enum ControlMessage {
         }
     }
 
-    /// Maximum length of a reason or gate name, in bytes of UTF-8.
+    /// Maximum length of a gate name, in bytes of UTF-8.
     static let textLimitBytes = 500
 
     /// Encodes a command.
@@ -68,30 +71,39 @@ enum ControlMessage {
         guard let request = try? JSONDecoder().decode(Request.self, from: Data(line.utf8)) else {
             return .failure(.request)
         }
+        do throws(Invalid) { return .success(try command(request)) } catch { return .failure(error) }
+    }
+
+    private static func command(_ request: Request) throws(Invalid) -> LaneCommand {
         switch request.order {
         case .admit:
-            guard let reason = text(request.reason) else { return .failure(.reason) }
-            guard let hex = request.uid else { return .success(.admit(nil, reason: reason)) }
-            guard let uid = Hex.decode(hex), TapLine.uidBytes.contains(uid.count) else { return .failure(.uid) }
-            return .success(.admit(.uid(uid), reason: reason))
+            let reason = try reason(request.reason)
+            guard let hex = request.uid else { return .admit(nil, reason: reason) }
+            guard let uid = Hex.decode(hex), TapLine.uidBytes.contains(uid.count) else { throw .uid }
+            return .admit(.uid(uid), reason: reason)
         case .admitCode:
-            guard let reason = text(request.reason) else { return .failure(.reason) }
-            guard let code = text(request.code).flatMap({ try? CodeText($0) }) else { return .failure(.code) }
-            return .success(.admit(.code(code), reason: reason))
+            let reason = try reason(request.reason)
+            guard let code = text(request.code).flatMap({ try? CodeText($0) }) else { throw .code }
+            return .admit(.code(code), reason: reason)
         case .admitID:
-            guard let reason = text(request.reason) else { return .failure(.reason) }
-            guard let tag = request.tag, tag != 0 else { return .failure(.tag) }
-            return .success(.admit(.id(TagID(rawValue: tag)), reason: reason))
+            let reason = try reason(request.reason)
+            guard let tag = request.tag, tag != 0 else { throw .tag }
+            return .admit(.id(TagID(rawValue: tag)), reason: reason)
         case .mode:
-            guard let mode = request.mode else { return .failure(.mode) }
-            guard let given = request.reason else { return .success(.mode(mode)) }
-            guard let reason = text(given) else { return .failure(.reason) }
-            return .success(.mode(mode, reason: reason))
+            guard let mode = request.mode else { throw .mode }
+            guard let given = request.reason else { return .mode(mode) }
+            return .mode(mode, reason: try reason(given))
         case .assign:
-            guard let given = request.gate else { return .success(.assign(gate: nil)) }
-            guard let gate = text(given) else { return .failure(.gate) }
-            return .success(.assign(gate: gate))
+            guard let given = request.gate else { return .assign(gate: nil) }
+            guard let gate = text(given) else { throw .gate }
+            return .assign(gate: gate)
         }
+    }
+
+    private static func reason(_ given: String?) throws(Invalid) -> String {
+        guard let given else { throw .reason(nil) }
+        if let problem = OperatorReason.problem(given) { throw .reason(problem) }
+        return given
     }
 
     /// Encodes a result.

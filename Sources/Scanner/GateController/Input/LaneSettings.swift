@@ -1,4 +1,5 @@
 import DataFolder
+import Runtime
 import ScanJournal
 package import ScanModel
 import SnapshotInstall
@@ -89,6 +90,20 @@ extension Lane {
             else { return }
             if allowsOlder, store.hasSnapshot(of: key.fingerprint) { return }
             throw LaneError.keyDiffers(given: key.fingerprint, snapshot: wanted, version: current.version)
+        }
+
+        /// Looks the configured gate up in the current snapshot.
+        ///
+        /// A lane does not need it at the start: it has no gate until a snapshot with this one is installed.
+        ///
+        /// - Throws: `LaneError.gateUnknown` if the current snapshot can be opened and does not have it.
+        package func requireKnownGate() throws {
+            let store = SnapshotStore(folder: DataFolderPaths.snapshots(folder))
+            guard let gateName, let snapshot = store.current().flatMap({ try? Snapshot(path: $0) }) else { return }
+            let names = snapshot.gates.values.map(\.name)
+            guard !names.contains(gateName) else { return }
+            throw LaneError.gateUnknown(
+                gateName, near: NearestName.matches(gateName, in: names), version: snapshot.version)
         }
 
         /// Index of standard input in `readers`; `nil` if it is not a reader.

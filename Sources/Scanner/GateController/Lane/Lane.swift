@@ -236,22 +236,28 @@ package enum LaneError: OperationError {
     case tapsNotJournaled(Int)
     /// The installed snapshot was made with another event key. The texts are `EventKey.fingerprint`.
     case keyDiffers(given: String, snapshot: String, version: Int64)
+    /// The snapshot of this version does not have the configured gate. `near` are the names that resemble it.
+    case gateUnknown(String, near: [String], version: Int64)
 
-    /// `configuration` for a key that is not the event's. A tap that is not journaled is a failure of the disk.
+    /// `configuration` for a key that is not the event's, and for an unknown gate. A tap that is not journaled is a
+    /// failure of the disk.
     package var category: ErrorCategory {
         switch self {
         case .tapsNotJournaled: .failure
-        case .keyDiffers: .configuration
+        case .keyDiffers, .gateUnknown: .configuration
         }
     }
 
-    /// The number of taps, or both keys and what to do.
+    /// The number of taps, both keys and what to do, or the gate and its similar names.
     package var description: String {
         switch self {
         case .tapsNotJournaled(let count): "\(count) taps could not be journaled"
         case .keyDiffers(let given, let snapshot, let version):
             "the event key has fingerprint \(given), but the installed snapshot \(version) was made with the key of "
                 + "fingerprint \(snapshot), so every tag would be unknown: use the event key file of the center"
+        case .gateUnknown(let name, let near, let version):
+            "the installed snapshot \(version) has no gate named '\(name)'"
+                + (near.isEmpty ? "" : "; similar: " + near.map { "'\($0)'" }.joined(separator: ", "))
         }
     }
 }

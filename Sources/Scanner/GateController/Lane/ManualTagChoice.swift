@@ -30,15 +30,16 @@ struct ManualTagChoice {
             let hex = Hex.encode(uid)
             let codes = [hex, hex.uppercased()].compactMap { try? CodeText($0) }
             if codes.contains(where: { knows(tagID(.code($0))) }) { throw .isCode }
-            guard [4, 7, 10].contains(uid.count) else { throw .length(uid.count) }
-            if uid.count == 4 && uid[0] == 0x08 { throw .random }
-            if uid.count == 4 && uid[0] == 0x88 { throw .part }
+            if let problem = ChipUID.problem(uid) { throw .noUID(problem) }
+            guard ChipUID.lengths.contains(uid.count) else { throw .length(uid.count) }
         }
     }
 
     /// Why a text names no tag.
     enum Refusal: Error, Hashable, CustomStringConvertible {
-        case isUID, isCode, random, part
+        case isUID, isCode
+        /// The problem, as `ChipUID.problem` names it.
+        case noUID(String)
         /// In bytes.
         case length(Int)
 
@@ -46,9 +47,9 @@ struct ManualTagChoice {
             switch self {
             case .isUID: "the list has no such code, but a chip with this UID: name it as a UID"
             case .isCode: "the list has no such UID, but a code of this text: name it as a code"
-            case .random: "a UID of 4 bytes that begins with 08 is random: it names no tag"
-            case .part: "a UID of 4 bytes that begins with 88 is a part of a longer one: the whole UID is needed"
-            case .length(let count): "a UID has 4, 7 or 10 bytes, not \(count), and the list has no such tag"
+            case .noUID(let problem): "the UID \(problem)"
+            case .length(let count):
+                "a UID has \(ChipUID.text(ChipUID.lengths)) bytes, not \(count), and the list has no such tag"
             }
         }
     }

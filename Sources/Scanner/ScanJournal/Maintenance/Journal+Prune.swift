@@ -57,7 +57,8 @@ extension Journal {
         guard let oldest else { return nil }
         let nowMs = SystemClock.nowMicroseconds() / 1_000
         var last: (seq: Int64, atMs: Int64) = (0, oldest.createdMs)
-        var isTrusted = true
+        // The creation time alone proves no age.
+        var isTrusted = false
         try database.prepare("SELECT id, at, flags FROM scans WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT 1").rows(
             .int(JournalFile.scanID(oldest.id, 0)), .int(JournalFile.scanID(oldest.id, JournalFile.seqLimit))
         ) { row in
@@ -65,25 +66,60 @@ extension Journal {
             isTrusted = row.int(2) & Int64(Flags.clockNotTrusted.rawValue) == 0
         }
         if !isTrusted {
-            guard let atMs = try trustedMs(after: oldest.id) else { return nil }
+            guard let atMs = try trustedMs(after: oldest.id) else {
+                let isOld = try elapsedMs(after: oldest.id) >= Int64(max(2, keepDays)) * Journal.dayMs
+                return isOld && isConfirmed(oldest.journalID, upTo: last.seq) ? oldest.id : nil
+            }
             last.atMs = max(last.atMs, atMs)
         }
         if last.atMs > nowMs { last.atMs = try createdMs(after: oldest.id, nowMs) ?? last.atMs }
         guard last.atMs < (try cutoffMs(nowMs)) else { return nil }
-        let cursors: [JournalID: Int64]
-        // Without readable cursors nothing is deleted. A cursor file that is being written is read in a later step,
-        // because a tap may come.
-        do { cursors = try UploadCursors.read(folder: folder, busyTimeoutMs: 0) } catch { return nil }
-        return cursors[oldest.journalID, default: 0] >= last.seq ? oldest.id : nil
+        return isConfirmed(oldest.journalID, upTo: last.seq) ? oldest.id : nil
     }
 
-    /// Returns the time of the first scan with a trusted clock in the journals after one; `nil` without one.
+    /// Returns whether the broker has confirmed all scans of a journal.
     ///
-    /// All scans before it are older. A clock that started in the past gives them no age, so they are kept until then.
+    /// Without readable cursors none is. A cursor file that is being written is read in a later step, because a tap
+    /// may come.
+    private func isConfirmed(_ journalID: JournalID, upTo seq: Int64) -> Bool {
+        guard let cursors = try? UploadCursors.read(folder: folder, busyTimeoutMs: 0) else { return false }
+        return cursors[journalID, default: 0] >= seq
+    }
+
+    /// The journals after that of the first argument, with the keys of their first and last rows in a table.
+    private static func laterJournals(_ table: String) -> String {
+        func end(_ order: String) -> String {
+            "SELECT id FROM \(table) WHERE id BETWEEN j.id << 32 AND j.id << 32 | \(JournalFile.seqLimit) "
+                + "ORDER BY id \(order) LIMIT 1"
+        }
+        return "SELECT j.id AS journal, (\(end("ASC"))) AS head, (\(end("DESC"))) AS tail "
+            + "FROM journals j WHERE j.id > ?1"
+    }
+
+    /// Returns the time of the first later journal that ends with a scan under a trusted clock; `nil` without one.
+    ///
+    /// All scans before it are older. A clock that started in the past gives them no age. Only the last scan of each
+    /// journal is read, because without a time source none of millions is trusted.
     private func trustedMs(after id: Int64) throws -> Int64? {
         try database.int(
-            "SELECT at FROM scans WHERE id > ? AND flags & \(Flags.clockNotTrusted.rawValue) = 0 ORDER BY id LIMIT 1",
-            .int(JournalFile.scanID(id, JournalFile.seqLimit)))
+            """
+            SELECT s.at FROM (\(Self.laterJournals("scans"))) j CROSS JOIN scans s ON s.id = j.tail
+            WHERE s.flags & \(Flags.clockNotTrusted.rawValue) = 0 ORDER BY j.journal LIMIT 1
+            """, .int(id))
+    }
+
+    /// Returns the time that has certainly passed since a journal, by the monotonic times in later ones.
+    ///
+    /// The time between two boots is not known, so the result is too small. On a device without a time source it is
+    /// the only proof of an age.
+    private func elapsedMs(after id: Int64) throws -> Int64 {
+        try database.int(
+            """
+            WITH j AS (\(Self.laterJournals("clocks")))
+            SELECT sum(ms) FROM (
+                SELECT max(ms) - min(ms) AS ms FROM clocks
+                WHERE id IN (SELECT head FROM j UNION ALL SELECT tail FROM j) GROUP BY boot)
+            """, .int(id)) ?? 0
     }
 
     /// Returns the creation time of the next journal that was made under a clock that was not ahead.

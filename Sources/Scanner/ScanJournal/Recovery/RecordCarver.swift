@@ -1,3 +1,4 @@
+import LinuxSystem
 import ScanModel
 
 /// Finds the rows of a journal in bytes that need not be a valid database: a corrupt file, its WAL, a fragment.
@@ -13,6 +14,8 @@ enum RecordCarver {
         /// From the index over the journal IDs, for a journal whose own row is lost.
         case journalID(id: Int64, JournalID)
         case reason(id: Int64, String)
+        /// The monotonic time of a scan under an untrusted clock.
+        case clock(id: Int64, ms: Int64, BootID)
         /// Only from intact pages: these rows are too short to be recognised elsewhere, and a center does not need
         /// them.
         case counter(tag: Int64, Int64)
@@ -69,7 +72,9 @@ enum RecordCarver {
         switch header {
         case 8: return scan(rowid, &reader, &values, end)
         case 5, 6: return journal(rowid, &reader, &values, end, headerEnd: values.at)
-        default: return reason(rowid, &reader, &values, end, headerEnd: values.at)
+        default:
+            if header == 4, let clock = clock(rowid, reader, values, end) { return clock }
+            return reason(rowid, &reader, &values, end, headerEnd: values.at)
         }
     }
 
@@ -125,19 +130,28 @@ enum RecordCarver {
                 snapshot: snapshot))
     }
 
-    /// Serial type of a blob of 16 bytes, a journal ID.
-    private static let journalIDType: UInt8 = 12 + 2 * 16
+    /// Serial type of a blob of 16 bytes: the ID of a journal or of a boot.
+    private static let idType: UInt8 = 12 + 2 * 16
 
     private static func journal(
         _ id: Int64, _ types: inout Reader, _ values: inout Reader, _ end: Int, headerEnd: Int
     ) -> Record? {
-        guard types.byte() == journalIDType, let name = types.varint(), name >= 13, name % 2 == 1,
+        guard types.byte() == idType, let name = types.varint(), name >= 13, name % 2 == 1,
             let created = types.byte(), types.at == headerEnd, created != 0, let size = intSize(created),
             values.at + 16 + Int(name - 13) / 2 + size == end,
             let journalID = JournalID(values.take(16)),
             let scanner = ScannerID(String(decoding: values.take(Int(name - 13) / 2), as: UTF8.self))
         else { return nil }
         return .journal(id: id, journalID, scanner: scanner, createdMs: values.int(created, size))
+    }
+
+    private static func clock(_ id: Int64, _ typeReader: Reader, _ valueReader: Reader, _ end: Int) -> Record? {
+        var (types, values) = (typeReader, valueReader)
+        guard id >> 32 > 0, id & JournalFile.seqLimit > 0, let type = types.byte(), type != 0,
+            let size = intSize(type), types.byte() == idType, values.at + size + 16 == end
+        else { return nil }
+        let ms = values.int(type, size)
+        return ms < 0 ? nil : .clock(id: id, ms: ms, BootID(bytes: Array(values.take(16))))
     }
 
     private static func reason(
@@ -154,7 +168,7 @@ enum RecordCarver {
     private static func indexEntry(_ start: Reader, _ length: Int) -> Record? {
         var reader = start
         let end = reader.at + length
-        guard reader.byte() == 3, reader.byte() == journalIDType, let type = reader.byte(), type != 0, type != 8,
+        guard reader.byte() == 3, reader.byte() == idType, let type = reader.byte(), type != 0, type != 8,
             let size = intSize(type), length == 3 + 16 + size, end <= reader.bytes.endIndex,
             let journalID = JournalID(reader.take(16))
         else { return nil }

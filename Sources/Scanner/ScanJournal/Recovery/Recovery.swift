@@ -1,5 +1,6 @@
 import DataFolder
 import FileSystem
+import LinuxSystem
 import Runtime
 import SQLite
 package import ScanModel
@@ -170,12 +171,22 @@ package struct Recovery: Sendable {
                 if let place = places[id >> 32] {
                     try writer.add(JournalFile.scanID(place, id & JournalFile.seqLimit), reason: text)
                 }
+            case .clock(let id, let ms, let boot):
+                if let place = places[id >> 32] {
+                    try writer.add(JournalFile.scanID(place, id & JournalFile.seqLimit), ms: ms, boot)
+                }
             case .journal, .journalID, .counter, .remembered: break
             }
             rows += 1
             if rows % Recovery.rowsPerTransaction == 0 { try database.execute("COMMIT; BEGIN IMMEDIATE") }
         }
-        try database.execute("DELETE FROM reasons WHERE id NOT IN (SELECT id FROM scans); COMMIT")
+        try database.execute(
+            """
+            DELETE FROM reasons WHERE id NOT IN (SELECT id FROM scans);
+            DELETE FROM clocks WHERE id NOT IN
+                (SELECT id FROM scans WHERE flags & \(Flags.clockNotTrusted.rawValue) <> 0);
+            COMMIT
+            """)
     }
 
     /// Returns the journals of a file by their number in it.
@@ -189,7 +200,7 @@ package struct Recovery: Sendable {
                     owners[id] = Owner(journalID: journalID, scanner: scanner, createdMs: createdMs)
                 }
             case .journalID(let id, let journalID): indexed[id] = journalID
-            case .scan, .reason, .counter, .remembered: break
+            case .scan, .reason, .clock, .counter, .remembered: break
             }
         }
         let names = Set(owners.values.map(\.scanner))
@@ -240,6 +251,7 @@ extension Recovery {
         let insert: Statement
         let select: Statement
         let insertReason: Statement
+        let insertClock: Statement
         let database: Database
 
         init(_ database: Database) throws {
@@ -247,6 +259,7 @@ extension Recovery {
             insert = try database.prepare("INSERT OR IGNORE INTO scans VALUES (?, ?, ?, ?, ?, ?, ?)")
             select = try database.prepare("SELECT id, at, tag, verdict, flags, gate, snapshot FROM scans WHERE id = ?")
             insertReason = try database.prepare("INSERT OR IGNORE INTO reasons VALUES (?, ?)")
+            insertClock = try database.prepare("INSERT OR IGNORE INTO clocks VALUES (?, ?, ?)")
         }
 
         /// Returns `false` if another scan has the same key. The WAL has copies of pages, so the same row is found
@@ -262,5 +275,9 @@ extension Recovery {
         }
 
         func add(_ id: Int64, reason: String) throws { try insertReason.run(.int(id), .text(reason)) }
+
+        func add(_ id: Int64, ms: Int64, _ boot: BootID) throws {
+            try insertClock.run(.int(id), .int(ms), .blob(boot.bytes))
+        }
     }
 }

@@ -118,7 +118,7 @@ struct StateSalvage {
             scans[id] = scan
             if scans.count >= 2 * StateSalvage.rememberedLimit { dropOldest() }
         case .journal(let id, _, let scanner, _): scanners[id] = scanner
-        case .journalID, .reason: break
+        case .journalID, .reason, .clock: break
         }
     }
 
