@@ -32,6 +32,35 @@ import Testing
         #expect(try load("Press;Main Hall").zonesMade.isEmpty)
     }
 
+    @Test(arguments: ["", " ", "\u{200B}", "Hall ", "\u{A0}Hall", "Ha\u{200B}ll", "Ha\tll", "Ha\u{7F}ll"])
+    func newNameThatMisleadsIsRefused(name: String) throws {
+        try registry.addZone("Site", parent: nil, capacity: nil)
+        try registry.addGate("Door", zone: "Site", fromZone: nil, policy: nil)
+        let before = try world.picture()
+        let lane = try #require(ScannerID("lane-9"))
+        for change: () throws -> Void in [
+            { try registry.addZone(name, parent: nil, capacity: nil) },
+            { try registry.setZone("Site", newName: name, parent: .keep, capacity: .keep) },
+            { try registry.addGate(name, zone: "Site", fromZone: nil, policy: nil) },
+            { try registry.setGate("Door", newName: name, zone: nil, fromZone: .keep, policy: nil) },
+            { _ = try registry.addScanner(lane, gate: name, zone: "Site") },
+            { _ = try registry.addScanner(lane, gate: "New", zone: name, allowsSimilar: true) },
+            { try world.setEvent { $0.name = name } },
+        ] {
+            let error = try world.rejected { try change() }
+            guard case .invalidName = error else {
+                Issue.record("\(error)")
+                continue
+            }
+        }
+        #expect(try world.picture() == before)
+    }
+
+    @Test(arguments: ["A;B", "A؛B", "A；B"]) func zoneNameWithSeparatorIsRefused(name: String) throws {
+        let error = try world.rejected { try registry.addZone(name, parent: nil, capacity: nil) }
+        #expect(error.description.contains("which separates names in imports"))
+    }
+
     @Test func firstListMakesItsZones() throws {
         let error = try world.rejected { try load("Main Hall;Main Hal") }
         #expect(error.description.contains("Main Hal"), "two zones of the list look like one")

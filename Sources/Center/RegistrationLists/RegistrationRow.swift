@@ -112,7 +112,7 @@ package struct RegistrationRow: Sendable {
     }
 
     /// Whether a character separates the names in a cell: the semicolon, also the Arabic and the full-width one.
-    static func isListSeparator(_ character: Character) -> Bool {
+    package static func isListSeparator(_ character: Character) -> Bool {
         character == ";" || character == "\u{61b}" || character == "\u{ff1b}"
     }
 

@@ -52,6 +52,8 @@ package enum RegistryError: OperationError, Equatable {
     /// The text is not a time of day.
     case invalidTime(String)
     case invalidPolicy
+    /// A new name that is empty or misleading. The texts are what has the name, the name, and the rule that it breaks.
+    case invalidName(String, String, String)
     case tagMissing(TagID)
     /// The new tag has another owner.
     case tagTaken(owner: String, attendee: String)
@@ -99,6 +101,7 @@ package enum RegistryError: OperationError, Equatable {
         case .eventNameMissing: "the event has no name yet, and none is given"
         case .invalidTime(let text): "'\(text)' is not a time of day (06:00)"
         case .invalidPolicy: "the policy is invalid: \(RegistryError.policyHelp)"
+        case .invalidName(let subject, let name, let problem): "the name '\(name)' of the \(subject) \(problem)"
         case .tagMissing(let tag): "no attendee has this tag (tag ID \(tag.rawValue))"
         case .tagTaken(let owner, let attendee): "the new tag already belongs to \(owner), not to \(attendee)"
         case .tagReplacesItself: "the new tag is the old tag"

@@ -59,6 +59,7 @@ package struct RegistryStore {
     /// - Throws: `RegistryError.nameResembles`, `PostgresError`.
     func findOrAddZone(_ name: String, allowsSimilar: Bool) throws -> Int64 {
         if let id = try findZone(name) { return id }
+        try RegistryName.check("zone", name, isListed: true)
         if !allowsSimilar { try requireDistinct(.zone, name, from: try zoneNames()) }
         let made = try connection.query("INSERT INTO tapline.zones (name) VALUES ($1) RETURNING id", [.text(name)])
         log.info("zone added", [.name: name])

@@ -1,3 +1,5 @@
+import ErrorModel
+
 /// What was noticed in the form of a CSV file.
 struct CSVNotes {
     private var shortRows = 0
@@ -109,7 +111,7 @@ extension CSVReader {
         /// Returns the number of names of columns. Lines above the header can have misled the choice of the separator.
         private func names(_ record: Record) -> Int {
             record.cells.compactMap(\.self).flatMap { $0.split { $0 == "," || $0 == ";" || $0 == "\t" } }
-                .count { columns.contains(String($0).trimmed.lowercased()) }
+                .count { columns.contains(String($0).trimmingInvisible.lowercased()) }
         }
     }
 }

@@ -1,3 +1,4 @@
+import ErrorModel
 import FileSystem
 package import ScanModel
 
@@ -156,7 +157,8 @@ package struct PretixExport: RegistrationSource {
         }
         guard isForRegistry else { return .skipped }
         let reference = Self.reference(of: position)
-        let name = [position.attendeeName, order?.buyer].compactMap { $0?.trimmed }.first { !$0.isEmpty } ?? reference
+        let names = [position.attendeeName, order?.buyer].compactMap { $0?.trimmingInvisible }
+        let name = names.first { !$0.isEmpty } ?? reference
         let category = items.name(of: position)
         for text in [name, category ?? "", reference]
         where text.utf8.count > RegistrationRow.textLimitBytes || text.utf8.contains(0) {

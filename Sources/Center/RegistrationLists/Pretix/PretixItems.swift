@@ -1,3 +1,5 @@
+import ErrorModel
+
 /// The items (products) of a pretix event by their numbers, and the passes that match them.
 struct PretixItems {
     private struct Item {
@@ -9,9 +11,11 @@ struct PretixItems {
     private var items: [Int: Item] = [:]
 
     mutating func add(_ item: PretixItem) {
-        let name = item.internalName.flatMap { $0.trimmed.isEmpty ? nil : $0.trimmed } ?? item.name.text.trimmed
+        let name = item.internalName.flatMap { $0.trimmingInvisible.isEmpty ? nil : $0.trimmingInvisible } ?? item.name.text.trimmingInvisible
         var variations = items[item.id]?.variations ?? [:]
-        for variation in item.variations ?? [] { variations[variation.id] = variation.value.text.trimmed }
+        for variation in item.variations ?? [] {
+            variations[variation.id] = variation.value.text.trimmingInvisible
+        }
         items[item.id] = Item(name: name, isAdmission: item.admission, variations: variations)
     }
 
@@ -19,7 +23,7 @@ struct PretixItems {
     mutating func add(_ position: PretixPosition) {
         if let item = position.item.item { add(item) }
         if let variation = position.variation?.variation {
-            items[position.item.id]?.variations[variation.id] = variation.value.text.trimmed
+            items[position.item.id]?.variations[variation.id] = variation.value.text.trimmingInvisible
         }
     }
 
