@@ -1,6 +1,8 @@
 import Crypto
 import FileSystem
+import Runtime
 package import ScanModel
+import Synchronization
 
 /// The formats of `--output`.
 package enum OutputFormat: String, CaseIterable, Sendable { case text, json }
@@ -43,8 +45,14 @@ extension Arguments {
             throw ProgramError.configuration("--event-key-file: \(error)")
         }
         guard let key = EventKey(bytes) else {
+            let text = String(decoding: bytes, as: UTF8.self).trimmed
+            let isHex = Hex.decode(text)?.count == EventKey.length
             throw ProgramError.configuration(
-                "--event-key-file \(path): the file has \(bytes.count) bytes, but \(EventKey.length) are required")
+                "--event-key-file \(path): the file has \(bytes.count) bytes, but \(EventKey.length) are required"
+                    + (isHex ? "; it holds them in hexadecimal: convert it with xxd -r -p" : ""))
+        }
+        if let status = Files.status(path), status.mode & 0o077 != 0, EventKeyWarning.takeFirst() {
+            Log("settings").warning("event key can be read by other users: set mode 600", [.path: path])
         }
         return key
     }
@@ -86,6 +94,19 @@ extension Arguments {
                     malformed, "--\(prefix)\(kind) \(text): not a UID in hexadecimal (1 to 32 bytes)")
             }
             return .identity(kind == "sun" ? .sun(uid) : .uid(uid), try eventKey())
+        }
+    }
+}
+
+/// The warning about the mode of the event key, once in a process: a command can read the file several times.
+private enum EventKeyWarning {
+    private static let wasGiven = Mutex(false)
+
+    /// Returns whether the warning was not given before.
+    static func takeFirst() -> Bool {
+        wasGiven.withLock { given in
+            defer { given = true }
+            return !given
         }
     }
 }

@@ -63,6 +63,7 @@ extension CSVReader {
             case .record(let record):
                 guard let columnCount = decoder?.columnCount else {
                     do { decoder = try makeDecoder(record) } catch let error as RowError {
+                        if let problem = FormatGuess.problem(record, Set(columns)) { throw problem }
                         search = HeaderSearch(record, error, Set(columns))
                     }
                     return
@@ -96,6 +97,7 @@ extension CSVReader {
 
         /// - Throws: `RowError` if the record is the header; `error` if the search ends.
         func next(_ record: Record) throws(RowError) -> HeaderSearch {
+            if let problem = FormatGuess.problem(record, columns) { throw problem }
             if names(record) >= leastNames {
                 throw RowError(
                     line: line,

@@ -11,7 +11,8 @@ struct PretixItems {
     private var items: [Int: Item] = [:]
 
     mutating func add(_ item: PretixItem) {
-        let name = item.internalName.flatMap { $0.trimmingInvisible.isEmpty ? nil : $0.trimmingInvisible } ?? item.name.text.trimmingInvisible
+        let names = [item.internalName, item.name.text].compactMap { $0?.trimmingInvisible }
+        let name = names.first { !$0.isEmpty } ?? ""
         var variations = items[item.id]?.variations ?? [:]
         for variation in item.variations ?? [] {
             variations[variation.id] = variation.value.text.trimmingInvisible
@@ -23,7 +24,8 @@ struct PretixItems {
     mutating func add(_ position: PretixPosition) {
         if let item = position.item.item { add(item) }
         if let variation = position.variation?.variation {
-            items[position.item.id]?.variations[variation.id] = variation.value.text.trimmingInvisible
+            let name = variation.value.text.trimmingInvisible
+            items[position.item.id]?.variations[variation.id] = name
         }
     }
 
@@ -43,7 +45,8 @@ struct PretixItems {
         guard let item = items[position.item.id], let full = name(of: position) else {
             guard isNeeded else { return (nil, true) }
             throw CellError(
-                "item \(position.item.id) has no name: import a file with the event's items (.../items/), too")
+                "item \(position.item.id) has no name: import a file with the event's items (.../items/), too",
+                .pretixItems)
         }
         if let pass = [full, item.name].first(where: passes.contains) { return (pass, item.isAdmission) }
         guard isNeeded, item.isAdmission else { return (nil, item.isAdmission) }
