@@ -60,7 +60,7 @@ package enum UIDFormat: String, CaseIterable, Sendable {
     /// - Parameters:
     ///   - bytes: in the order in which the chip sends them.
     ///   - lengths: the permitted lengths in bytes.
-    /// - Throws: `CellError` for a length that is not permitted, a part of a UID, a random UID, and a UID of zeros
+    /// - Throws: `CellError` for a length that is not permitted, a part of a UID, and a random UID; also for zeros
     ///   or FF alone.
     package static func check(_ bytes: [UInt8], _ lengths: Set<Int> = ChipUID.lengths) throws(CellError) {
         if let problem = ChipUID.problem(bytes) { throw CellError(problem) }

@@ -51,7 +51,8 @@ extension Arguments {
                 "--event-key-file \(path): the file has \(bytes.count) bytes, but \(EventKey.length) are required"
                     + (isHex ? "; it holds them in hexadecimal: convert it with xxd -r -p" : ""))
         }
-        if let status = Files.status(path), status.mode & 0o077 != 0, EventKeyWarning.takeFirst() {
+        // A warning only. A key file that was copied with the usual umask must work for a first try.
+        if Files.status(path)?.isPrivate == false, EventKeyWarning.takeFirst() {
             Log("settings").warning("event key can be read by other users: set mode 600", [.path: path])
         }
         return key

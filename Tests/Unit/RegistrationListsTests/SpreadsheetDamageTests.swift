@@ -3,7 +3,7 @@ import Testing
 
 @testable import RegistrationLists
 
-/// Values that a spreadsheet has damaged, and characters that nobody sees.
+/// Values that a spreadsheet has damaged, and invisible characters.
 struct SpreadsheetDamageTests {
     private let files: ListFiles
 

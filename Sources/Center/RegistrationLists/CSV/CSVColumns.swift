@@ -114,8 +114,8 @@ struct CSVColumns<Column: Hashable & RawRepresentable<String>> {
         cell(column, record).map(FormulaMark.unmarked)
     }
 
-    /// Returns the text of a cell that is stored in the database, without the mark of spreadsheets, and without blanks
-    /// and invisible characters at its ends.
+    /// Returns the text of a cell that is stored in the database, without the mark of spreadsheets. Blanks and
+    /// invisible characters at its ends are taken off.
     ///
     /// - Returns: `nil` if the cell is empty or the file does not have the column.
     /// - Throws: `RowError` if the text is too long.

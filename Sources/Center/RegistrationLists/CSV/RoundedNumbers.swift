@@ -10,7 +10,7 @@ struct RoundedNumbers {
     private static let keptDigits = 15
     /// Least number of zeros in place of digits in a whole column: fewer are there by chance.
     private static let leastZeros = 4
-    /// A column is rejected if it has so many times more rounded numbers than by chance.
+    /// Factor by which the rounded numbers of a rejected column exceed those by chance.
     private static let excess = 5.0
 
     private struct Column {
