@@ -22,6 +22,9 @@ package struct CellError: Error, Sendable, CustomStringConvertible {
     }
 }
 
+/// A format of lists that a file is in.
+package enum ListFormat: Hashable, Sendable { case people, passes, pretix, eventbrite }
+
 /// An error in one row of a list, with its position.
 package struct RowError: OperationError, Hashable {
     /// What corrects an error, besides another text in the cell.
@@ -32,6 +35,10 @@ package struct RowError: OperationError, Hashable {
         case uidLengths
         /// The time needs an offset from UTC. `local` is the time without it (`2026-05-06T08:00:00`), if it is known.
         case timeOffset(local: String?)
+        /// The file with the items of the event is needed, too.
+        case pretixItems
+        /// The file is in another format than the one that it is read in.
+        case otherFormat(ListFormat)
     }
 
     /// The rank of the row in its list. In a CSV file it is the number of the line that the row begins on.

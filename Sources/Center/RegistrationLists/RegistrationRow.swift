@@ -92,10 +92,14 @@ package struct RegistrationRow: Sendable {
     /// - Throws: `CellError` if the text is not an RFC 3339 time in one of `years`.
     static func time(_ text: String) throws(CellError) -> Int64 {
         guard let time = UTCTime.microseconds(text) else {
-            let local = localTime(text)
+            let read = LooseTime(text)
+            if let whole = read?.withOffset { throw CellError("is not an RFC 3339 time: write \(whole)") }
             throw CellError(
-                local == nil ? "is not an RFC 3339 time (2026-05-06T08:00:00Z)" : "has no offset from UTC",
-                .timeOffset(local: local))
+                read == nil
+                    ? "is not an RFC 3339 time (2026-05-06T08:00:00Z)"
+                    : "has no offset from UTC"
+                        + (read?.isAmbiguous == true ? ", and its first number can be the day or the month" : ""),
+                .timeOffset(local: read?.local))
         }
         guard times.contains(time) else {
             throw CellError("is not in the years \(years.lowerBound) to \(years.upperBound)")
@@ -103,18 +107,8 @@ package struct RegistrationRow: Sendable {
         return time
     }
 
-    /// Returns a date, or a date and time without an offset, as `2026-05-06T08:00:00`; `nil` for any other text.
-    private static func localTime(_ text: String) -> String? {
-        for rest in ["", ":00", "T00:00:00"] {
-            let full = text + rest
-            guard let time = UTCTime.microseconds(full + "Z"), times.contains(time) else { continue }
-            return String(UTCTime.text(microseconds: time).prefix(19))
-        }
-        return nil
-    }
-
     /// Whether a character separates the names in a cell: the semicolon, also the Arabic and the full-width one.
-    static func isListSeparator(_ character: Character) -> Bool {
+    package static func isListSeparator(_ character: Character) -> Bool {
         character == ";" || character == "\u{61b}" || character == "\u{ff1b}"
     }
 

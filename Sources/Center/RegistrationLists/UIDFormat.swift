@@ -60,9 +60,13 @@ package enum UIDFormat: String, CaseIterable, Sendable {
     /// - Parameters:
     ///   - bytes: in the order in which the chip sends them.
     ///   - lengths: the permitted lengths in bytes.
-    /// - Throws: `CellError` for a length that is not permitted, a part of a UID, and a random UID.
+    /// - Throws: `CellError` for a length that is not permitted, a part of a UID, and a random UID; also for zeros
+    ///   or FF alone.
     package static func check(_ bytes: [UInt8], _ lengths: Set<Int> = ChipUID.lengths) throws(CellError) {
         if let problem = ChipUID.problem(bytes) { throw CellError(problem) }
+        for (byte, name) in [(UInt8(0), "zeros"), (0xff, "FF")] where bytes.allSatisfy({ $0 == byte }) {
+            throw CellError("has only \(name): a reader gives it when it has read no chip")
+        }
         guard !lengths.contains(bytes.count) else { return }
         let count = "has \(bytes.count) byte\(bytes.count == 1 ? "" : "s"), but "
         guard lengths == ChipUID.lengths else {
@@ -84,7 +88,8 @@ package enum UIDFormat: String, CaseIterable, Sendable {
 
     /// Least significant byte first.
     private static func numberBytes(_ text: String, _ permitted: Set<Int>) throws(CellError) -> [UInt8] {
-        guard !text.isEmpty, text.utf8.allSatisfy({ (48...57).contains($0) }), let number = UInt64(text) else {
+        let isWhole = !text.isEmpty && text.utf8.allSatisfy { (48...57).contains($0) }
+        guard isWhole else {
             if SpreadsheetText.isExponentForm(text) { throw CellError(roundedText) }
             let isWiegand =
                 text.split { $0 == "," || $0 == ":" || $0 == "/" || $0 == "-" || $0 == " " }.count == 2
@@ -94,6 +99,7 @@ package enum UIDFormat: String, CaseIterable, Sendable {
                     + (isWiegand ? ": a facility code with a card number is only a part of the UID" : ""))
         }
         let counts = permitted.intersection(numberLengths).sorted()
+        guard let number = UInt64(text) else { throw CellError("is more than \(counts.last ?? 0) bytes") }
         let fitting = counts.first { fits(number, $0) && text.utf8.count <= digits($0) } ?? counts.last
         guard let count = fitting, fits(number, count) else {
             throw CellError("is more than \(counts.last ?? 0) bytes")

@@ -55,9 +55,9 @@ package enum RegistryError: OperationError, Equatable {
     case eventNameMissing
     /// The text is not a time of day.
     case invalidTime(String)
-    /// A new name of a zone, a gate or the event without visible text, or with blanks at its ends.
-    case invalidName(String)
     case invalidPolicy
+    /// A new name that is empty or misleading. The texts are what has the name, the name, and the rule that it breaks.
+    case invalidName(String, String, String)
     case tagMissing(TagID)
     /// The new tag has another owner.
     case tagTaken(owner: String, attendee: String)
@@ -114,10 +114,8 @@ package enum RegistryError: OperationError, Equatable {
         case .scannerMissing(let id): "there is no scanner '\(id)'"
         case .eventNameMissing: "the event has no name yet, and none is given"
         case .invalidTime(let text): "'\(text)' is not a time of day (06:00)"
-        case .invalidName(let text):
-            "'\(text)' is not a name: it is empty, or begins or ends with a blank or an invisible character; "
-                + "nothing was stored"
         case .invalidPolicy: "the policy is invalid: \(RegistryError.policyHelp)"
+        case .invalidName(let subject, let name, let problem): "the name '\(name)' of the \(subject) \(problem)"
         case .tagMissing(let tag): "no attendee has this tag (tag ID \(tag.rawValue))"
         case .tagTaken(let owner, let attendee): "the new tag already belongs to \(owner), not to \(attendee)"
         case .tagReplacesItself: "the new tag is the old tag"

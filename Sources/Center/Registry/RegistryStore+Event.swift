@@ -57,7 +57,7 @@ extension RegistryStore {
     @discardableResult
     package func setEvent(_ event: EventChange) throws -> EventFacts {
         try change {
-            if let name = event.name { try Self.requireName(name) }
+            if let name = event.name { try RegistryName.check("event", name) }
             if let dayStart = event.dayStart { try requireTime(dayStart) }
             let zone = try event.timeZone.map(timeZone)
             if let id = event.id { try requireID(id) }

@@ -11,7 +11,7 @@ extension RegistryStore {
     /// - Throws: `RegistryError`, `PostgresError`.
     package func addZone(_ name: String, parent: String?, capacity: Int?) throws {
         try change {
-            try Self.requireName(name)
+            try RegistryName.check("zone", name, isListed: true)
             _ = try connection.query(
                 "INSERT INTO tapline.zones (name, parent_id, capacity) VALUES ($1, $2, $3)",
                 [.text(name), .optional(try parent.map(zoneID)), .optional(capacity.map(Int64.init))])
@@ -34,7 +34,7 @@ extension RegistryStore {
         try change {
             let id = PostgresParameter.int64(try zoneID(name))
             if let newName {
-                try Self.requireName(newName)
+                try RegistryName.check("zone", newName, isListed: true)
                 try connection.query("UPDATE tapline.zones SET name = $2 WHERE id = $1", [id, .text(newName)])
             }
             switch parent {
@@ -65,8 +65,8 @@ extension RegistryStore {
     /// - Throws: `RegistryError`, `PostgresError`.
     package func addGate(_ name: String, zone: String, fromZone: String?, policy: String?) throws {
         try change {
-            try Self.requireName(name)
             try requireJSON(policy)
+            try RegistryName.check("gate", name)
             _ = try connection.query(
                 "INSERT INTO tapline.gates (name, zone_id, from_zone_id, policy) VALUES ($1, $2, $3, $4::text::jsonb)",
                 [
@@ -107,7 +107,7 @@ extension RegistryStore {
                     "UPDATE tapline.gates SET policy = $2::text::jsonb WHERE id = $1", [id, .text(policy)])
             }
             if let newName {
-                try Self.requireName(newName)
+                try RegistryName.check("gate", newName)
                 try connection.query("UPDATE tapline.gates SET name = $2 WHERE id = $1", [id, .text(newName)])
             }
         }

@@ -60,22 +60,11 @@ package struct RegistryStore {
     /// - Throws: `RegistryError.nameResembles`, `PostgresError`.
     func findOrAddZone(_ name: String, allowsSimilar: Bool) throws -> Int64 {
         if let id = try findZone(name) { return id }
-        try Self.requireName(name)
+        try RegistryName.check("zone", name, isListed: true)
         if !allowsSimilar { try requireDistinct(.zone, name, from: try zoneNames()) }
         let made = try connection.query("INSERT INTO tapline.zones (name) VALUES ($1) RETURNING id", [.text(name)])
         log.info("zone added", [.name: name])
         return made.int(0, 0)
-    }
-
-    /// Refuses a new name that a reader of the screen cannot tell from another one, or cannot see.
-    ///
-    /// - Throws: `RegistryError.invalidName`.
-    static func requireName(_ name: String) throws {
-        let trimmed = name.trimmingInvisible
-        // An emoji at the end can have a variation selector.
-        guard !trimmed.isEmpty, name == trimmed || name == trimmed + "\u{FE0F}" else {
-            throw RegistryError.invalidName(name)
-        }
     }
 
     /// Refuses a new name that is probably a misspelling of an existing one.

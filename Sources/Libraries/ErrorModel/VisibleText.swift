@@ -46,6 +46,19 @@ extension String {
         return String(unicodeScalars[start...last])
     }
 
+    /// The first invisible character that no script needs; `nil` without one.
+    ///
+    /// Joiners and variation selectors form words and signs behind a character that is not ASCII.
+    package var strayInvisible: Unicode.Scalar? {
+        var last: Unicode.Scalar = " "
+        for scalar in unicodeScalars where scalar.isInvisible || !scalar.isASCII || !last.isASCII {
+            let isJoiner = [0x200C, 0x200D, 0xFE0E, 0xFE0F].contains(scalar.value)
+            if scalar.isInvisible, !isJoiner || last.isASCII { return scalar }
+            last = scalar
+        }
+        return nil
+    }
+
     /// The text for a message: each invisible character as `\u{200B}`, except line feeds.
     package var visible: String {
         guard unicodeScalars.contains(where: { $0 != "\n" && $0.isInvisible }) else { return self }

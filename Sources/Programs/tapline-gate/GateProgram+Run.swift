@@ -71,13 +71,7 @@ extension GateProgram {
 
     private static func key(_ arguments: Arguments) throws -> EventKey {
         switch (arguments["event-key-file"], arguments["event-key"]) {
-        case (let path?, nil):
-            let key = try arguments.eventKey()
-            // A warning only. A key file that was copied with the usual umask must work for a first try.
-            if Files.status(path)?.isPrivate == false {
-                Log("gate").warning("event key can be read by other users: set mode 600", [.path: path])
-            }
-            return key
+        case (_?, nil): return try arguments.eventKey()
         case (nil, let text?):
             guard let key = Hex.decode(text).flatMap({ EventKey($0) }) else {
                 throw ProgramError.configuration("--event-key: \(2 * EventKey.length) hex digits are needed")

@@ -1,6 +1,8 @@
 import Crypto
 import FileSystem
+import Runtime
 package import ScanModel
+import Synchronization
 
 /// The formats of `--output`.
 package enum OutputFormat: String, CaseIterable, Sendable { case text, json }
@@ -43,8 +45,15 @@ extension Arguments {
             throw ProgramError.configuration("--event-key-file: \(error)")
         }
         guard let key = EventKey(bytes) else {
+            let text = String(decoding: bytes, as: UTF8.self).trimmed
+            let isHex = Hex.decode(text)?.count == EventKey.length
             throw ProgramError.configuration(
-                "--event-key-file \(path): the file has \(bytes.count) bytes, but \(EventKey.length) are required")
+                "--event-key-file \(path): the file has \(bytes.count) bytes, but \(EventKey.length) are required"
+                    + (isHex ? "; it holds them in hexadecimal: convert it with xxd -r -p" : ""))
+        }
+        // A warning only. A key file that was copied with the usual umask must work for a first try.
+        if Files.status(path)?.isPrivate == false, EventKeyWarning.takeFirst() {
+            Log("settings").warning("event key can be read by other users: set mode 600", [.path: path])
         }
         return key
     }
@@ -86,6 +95,19 @@ extension Arguments {
                     malformed, "--\(prefix)\(kind) \(text): not a UID in hexadecimal (1 to 32 bytes)")
             }
             return .identity(kind == "sun" ? .sun(uid) : .uid(uid), try eventKey())
+        }
+    }
+}
+
+/// The warning about the mode of the event key, once in a process: a command can read the file several times.
+private enum EventKeyWarning {
+    private static let wasGiven = Mutex(false)
+
+    /// Returns whether the warning was not given before.
+    static func takeFirst() -> Bool {
+        wasGiven.withLock { given in
+            defer { given = true }
+            return !given
         }
     }
 }

@@ -122,13 +122,28 @@ package struct Program: Sendable {
         guard !given.isEmpty else {
             return .usage("a command is required; one of: \(known.joined(separator: ", ")) (\(name) --help)")
         }
+        // `event`: the first word of commands of two words.
+        let group = known.filter { $0.hasPrefix("\(given[0]) ") }
+        if !group.isEmpty, given.count == 1 {
+            return .usage(
+                "'\(given[0])' needs a command: \(group.joined(separator: ", ")) (\(name) --help)")
+        }
+        let meant = given.count > 1 ? Program.synonyms[given[1]].map { "\(given[0]) \($0)" } : nil
         // The words after the command are its arguments. The longest beginning that resembles a command counts.
-        let nearest = (1...min(2, given.count)).reversed().lazy
+        let nearest =
+            meant.flatMap { group.contains($0) ? $0 : nil }
+            ?? (1...min(2, given.count)).reversed().lazy
             .compactMap { NearestName.best(given.prefix($0).joined(separator: " "), in: known) }.first
         return .usage(
             "unknown command '\(given.joined(separator: " "))'" + (nearest.map { ": did you mean '\($0)'?" } ?? "")
                 + "; one of: \(known.joined(separator: ", ")) (\(name) --help)")
     }
+
+    /// The verbs of commands by the verbs of other programs.
+    private static let synonyms = [
+        "delete": "remove", "rm": "remove", "del": "remove", "erase": "remove", "create": "add", "new": "add",
+        "ls": "list", "show": "list", "edit": "set", "change": "set", "update": "set", "rename": "set",
+    ]
 
     private func match(_ words: [String]) -> Command? {
         commands.filter { words.starts(with: $0.words) }.max { $0.words.count < $1.words.count }

@@ -52,6 +52,14 @@ import Testing
         #expect(code(["tag": "1", "event-key-file": folder.file("missing.key")]) == nil)
     }
 
+    @Test func eventKeyInHexadecimalIsNamed() throws {
+        let hex = String(repeating: "07", count: EventKey.length) + "\n"
+        try Files.writeAtomically(Array(hex.utf8), to: folder.file("hex.key"))
+        let given = arguments(["event-key-file": folder.file("hex.key")])
+        let error = try #require(throws: ProgramError.self) { try given.eventKey() }
+        #expect(ExitCode(for: error) == .configuration && "\(error)".contains("it holds them in hexadecimal"))
+    }
+
     @Test func scannerIDArgumentIsChecked() throws {
         #expect(try ScannerID(argument: "north-1").text == "north-1")
         #expect(ExitCode(for: try #require(throws: ProgramError.self) { try ScannerID(argument: "North 1") }) == .usage)

@@ -36,6 +36,27 @@ struct HelpTests {
         #expect(unlike.hasPrefix("unknown command 'frobnicate'; one of: run, status, scanner add"))
     }
 
+    @Test func verbsOfOtherProgramsNameTheCommand() async {
+        let commands = ["zone add", "zone remove", "event set", "event key", "run"].map { name in
+            Command(name, positionals: "[ID]", count: 0...1, "test", options: []) { _ in {} }
+        }
+        func message(_ words: [String]) async -> String {
+            do {
+                try await Program("program", "test", commands: commands).run(words, environment: [:])
+                return ""
+            } catch { return "\(error)" }
+        }
+        for (words, nearest) in [
+            (["zone", "delete", "X"], "zone remove"), (["zone", "rm", "X"], "zone remove"),
+            (["zone", "create", "X"], "zone add"),
+        ] as [([String], String)] {
+            let text = await message(words)
+            #expect(text.contains("did you mean '\(nearest)'?"), "\(text)")
+        }
+        let bare = await message(["event"])
+        #expect(bare == "'event' needs a command: event set, event key (program --help)")
+    }
+
     @Test func unknownFlagNamesTheNearest() async {
         for (word, nearest) in [
             ("--scaner", "--scanner"), ("--amqp-url-fil", "--amqp-url-file"), ("--amqp-uri=x", "--amqp-url"),

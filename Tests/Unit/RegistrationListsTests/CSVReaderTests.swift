@@ -1,3 +1,4 @@
+import ErrorModel
 import TestSupport
 import Testing
 
@@ -130,7 +131,7 @@ import Testing
                 }.joined(separator: ",") + "\n"
             }.joined()
             let expected = rows.filter { !$0.allSatisfy(\.isEmpty) }.map {
-                $0.map { $0.trimmed.isEmpty ? "-" : $0.trimmed }.joined(separator: "|")
+                $0.map { $0.trimmingInvisible.isEmpty ? "-" : $0.trimmingInvisible }.joined(separator: "|")
             }
             let found = try read("h,h,h\n" + text, pieces: Int.random(in: 1..<20, using: &random))
             #expect(

@@ -169,6 +169,14 @@ import Testing
         }
     }
 
+    @Test func itemWithoutNameIsReportedOnce() throws {
+        let orders = (1...25).map { Self.order("A\($0)", Self.position($0, "A\($0)", 1, item: "7")) }
+        let found = try read("[" + orders.joined(separator: ",") + "]")
+        #expect(found.problems.count == 1)
+        #expect(found.problems.first?.hasPrefix("order A1-1: item 7 has no name: ") == true)
+        #expect(found.problems.first?.hasSuffix("(25 positions)") == true)
+    }
+
     @Test func invalidPositionIsReportedWithOrder() throws {
         let found = try read(
             Self.items,
@@ -180,9 +188,9 @@ import Testing
                 Self.order("E", Self.position(5, "E", 1, more: #""variation": 1"#))), passes: ["Camping"])
         #expect(found.rows.isEmpty)
         let expected = [
-            "order A-1: item 7 has no name: ", "order B-1: status 'x' is not one of n, p, e, c, r",
+            "order B-1: status 'x' is not one of n, p, e, c, r",
             "order C-1: there is no pass 'Festival'", "order D-1: there is no pass 'Festival'",
-            "order E-1: there is no pass 'Festival / Friday' or 'Festival'",
+            "order E-1: there is no pass 'Festival / Friday' or 'Festival'", "order A-1: item 7 has no name: ",
         ]
         #expect(found.problems.count == expected.count)
         for (problem, beginning) in zip(found.problems, expected) {

@@ -121,7 +121,8 @@ import Testing
         #expect(
             remedies == [
                 .timeOffset(local: "2026-05-06T08:00:00"), .timeOffset(local: "2026-05-06T08:00:30"),
-                .timeOffset(local: "2026-05-06T00:00:00"), .timeOffset(local: nil), .timeOffset(local: nil),
+                .timeOffset(local: "2026-05-06T00:00:00"), .timeOffset(local: "2026-05-06T08:00:00"),
+                .timeOffset(local: nil),
             ])
     }
 

@@ -1,3 +1,4 @@
+import ErrorModel
 import Runtime
 
 /// The header of a CSV file. Returns the cells of a record by column name.
@@ -18,12 +19,13 @@ struct CSVColumns<Column: Hashable & RawRepresentable<String>> {
         var unnamed: [Int] = []
         var unknown: [String] = []
         for (index, cell) in header.cells.enumerated() {
-            guard let name = cell else {
+            guard let name = cell?.trimmingInvisible, !name.isEmpty else {
                 unnamed.append(index)
                 continue
             }
             let lowerCase = name.lowercased()
-            guard let found = names[lowerCase] ?? names[String(lowerCase.map { $0 == " " ? "_" : $0 })] else {
+            guard let found = names[Self.plain(lowerCase, blank: " ")] ?? names[Self.plain(lowerCase, blank: "_")]
+            else {
                 unknown.append(name)
                 continue
             }
@@ -38,6 +40,14 @@ struct CSVColumns<Column: Hashable & RawRepresentable<String>> {
         count = header.count
         self.indices = indices
         self.unnamed = othersAreRead ? unnamed : []
+    }
+
+    /// Returns a name of a column with one sign for each blank, also an invisible one, and for each hyphen.
+    private static func plain(_ name: String, blank: Character) -> String {
+        String(
+            name.map {
+                $0 == "-" || $0 == "_" || $0.unicodeScalars.allSatisfy { $0 == " " || $0.isInvisible } ? blank : $0
+            })
     }
 
     /// - Parameter missing: known names that the header does not have: what an unknown name can mean.
@@ -85,6 +95,18 @@ struct CSVColumns<Column: Hashable & RawRepresentable<String>> {
         return text.isEmpty ? nil : text
     }
 
+    /// Returns the reference of an attendee in another system.
+    ///
+    /// - Returns: `nil` if the cell is empty or the file does not have the column.
+    /// - Throws: `RowError` as `identifier`, and for an invisible character within the reference.
+    func reference(_ column: Column, _ record: CSVReader.Record) throws(RowError) -> String? {
+        guard let text = try identifier(column, record) else { return nil }
+        guard let invisible = text.unicodeScalars.first(where: \.isInvisible) else { return text }
+        throw RowError(
+            line: record.line, column.rawValue, text.visible,
+            CellError("holds the invisible character \(invisible.codePoint): remove it"))
+    }
+
     /// Returns the text of a cell, without the mark of spreadsheets.
     ///
     /// - Returns: `nil` if the cell is empty or the file does not have the column.
@@ -92,12 +114,13 @@ struct CSVColumns<Column: Hashable & RawRepresentable<String>> {
         cell(column, record).map(FormulaMark.unmarked)
     }
 
-    /// Returns the text of a cell that is stored in the database, without the mark of spreadsheets.
+    /// Returns the text of a cell that is stored in the database, without the mark of spreadsheets. Blanks and
+    /// invisible characters at its ends are taken off.
     ///
     /// - Returns: `nil` if the cell is empty or the file does not have the column.
     /// - Throws: `RowError` if the text is too long.
     func text(_ column: Column, _ record: CSVReader.Record) throws(RowError) -> String? {
-        guard let text = unmarked(column, record) else { return nil }
+        guard let text = unmarked(column, record)?.trimmingInvisible, !text.isEmpty else { return nil }
         try RegistrationRow.checkLength(text, column.rawValue, record.line)
         return text
     }

@@ -1,3 +1,5 @@
+import ErrorModel
+
 /// What was noticed in the form of a CSV file.
 struct CSVNotes {
     private var shortRows = 0
@@ -61,6 +63,7 @@ extension CSVReader {
             case .record(let record):
                 guard let columnCount = decoder?.columnCount else {
                     do { decoder = try makeDecoder(record) } catch let error as RowError {
+                        if let problem = FormatGuess.problem(record, Set(columns)) { throw problem }
                         search = HeaderSearch(record, error, Set(columns))
                     }
                     return
@@ -94,6 +97,7 @@ extension CSVReader {
 
         /// - Throws: `RowError` if the record is the header; `error` if the search ends.
         func next(_ record: Record) throws(RowError) -> HeaderSearch {
+            if let problem = FormatGuess.problem(record, columns) { throw problem }
             if names(record) >= leastNames {
                 throw RowError(
                     line: line,
@@ -109,7 +113,7 @@ extension CSVReader {
         /// Returns the number of names of columns. Lines above the header can have misled the choice of the separator.
         private func names(_ record: Record) -> Int {
             record.cells.compactMap(\.self).flatMap { $0.split { $0 == "," || $0 == ";" || $0 == "\t" } }
-                .count { columns.contains(String($0).trimmed.lowercased()) }
+                .count { columns.contains(String($0).trimmingInvisible.lowercased()) }
         }
     }
 }

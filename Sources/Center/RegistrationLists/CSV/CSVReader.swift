@@ -95,6 +95,8 @@ struct CSVReader {
     }
 
     private mutating func begin(_ each: (Item) throws -> Void) throws {
+        let isMarked = head.starts(with: [0xEF, 0xBB, 0xBF])
+        if let problem = FormatGuess.jsonProblem(head.dropFirst(isMarked ? 3 : 0)) { throw problem }
         let found = try CSVHead(head)
         separator = found.separator
         line += found.linesBefore

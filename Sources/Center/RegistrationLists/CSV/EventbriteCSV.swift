@@ -62,10 +62,11 @@ package struct EventbriteCSV: RegistrationSource {
     package func read(
         passes: Set<String>, _ each: (RegistrationItem) throws -> Void
     ) throws -> RegistrationReport {
-        let (_, notes) = try CSVReader.readRows(
+        let (rows, notes) = try CSVReader.readRows(
             file: path, columns: Column.names.keys,
             header: { Rows(columns: try Self.header($0), key: key, passes: passes) },
             each)
+        for problem in rows.rounded.problems { try each(.problem(problem)) }
         var report = RegistrationReport(fields: RegistrationField.all)
         report.cutLine = notes.cutLine
         report.warnings = notes.warnings
@@ -89,11 +90,19 @@ package struct EventbriteCSV: RegistrationSource {
         let columns: CSVColumns<Column>
         let key: EventKey
         let passes: Set<String>
+        private(set) var rounded = RoundedNumbers()
         var columnCount: Int { columns.count }
 
-        func item(from record: CSVReader.Record) throws(RowError) -> RegistrationItem {
+        init(columns: CSVColumns<Column>, key: EventKey, passes: Set<String>) {
+            (self.columns, self.key, self.passes) = (columns, key, passes)
+        }
+
+        mutating func item(from record: CSVReader.Record) throws(RowError) -> RegistrationItem {
             try columns.check(record)
-            guard let attendee = try columns.identifier(.attendee, record) else {
+            for column in [Column.attendee, .barcode] {
+                rounded.note(column.rawValue, columns.cell(column, record), line: record.line)
+            }
+            guard let attendee = try columns.reference(.attendee, record) else {
                 // A report can end with a row of totals.
                 if columns.cell(.barcode, record) == nil, columns.cell(.status, record) == nil { return .skipped }
                 throw RowError(line: record.line, "'Attendee #' is empty")

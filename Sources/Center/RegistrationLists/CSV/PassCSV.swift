@@ -86,7 +86,8 @@ package struct PassCSV: Sendable {
             let index = indices[name] ?? entries.count
             var entry = index < entries.count ? entries[index] : Entry(line: line, name: name)
             for column in [Column.colour, .note, .reentry] {
-                guard let text = try columns.text(column, record) else { continue }
+                guard let cell = try columns.text(column, record) else { continue }
+                let text = column == .reentry ? cell.lowercased() : cell
                 guard column != .reentry || ["gate", "free", "none"].contains(text) else {
                     throw RowError(line: line, "reentry '\(text)' is not one of gate, free, none")
                 }

@@ -61,6 +61,11 @@ package struct RegistrationCSV: RegistrationSource {
         report.uids = rows.uids
         report.cutLine = notes.cutLine
         report.warnings = rows.uids.warnings + notes.warnings
+        if rows.strayNames.count > 0 {
+            report.warnings.append(
+                (rows.strayNames.count == 1 ? "1 name holds" : "\(rows.strayNames.count) names hold")
+                    + " invisible characters (first in line \(rows.strayNames.firstLine))")
+        }
         return report
     }
 }

@@ -1,3 +1,5 @@
+import Crypto
+import ErrorModel
 import ScanModel
 
 /// Decodes the rows of a `RegistrationCSV`.
@@ -13,7 +15,9 @@ struct RegistrationCSVRows: CSVRowDecoder {
     var columnCount: Int { columns.count }
     /// The access sets of earlier rows, by the text of their cells. Most rows repeat an access set.
     private var known: [String: RegistrationRow.AccessSet] = [:]
-    private(set) var rounded = RoundedTagIDs()
+    private(set) var rounded = RoundedNumbers()
+    /// Names with invisible characters between visible ones.
+    private(set) var strayNames: (count: Int, firstLine: Int) = (0, .max)
 
     /// - Throws: `RowError` if a column is unknown, appears twice or is missing;
     ///   `RegistrationListError.eventKeyMissing`.
@@ -42,14 +46,18 @@ struct RegistrationCSVRows: CSVRowDecoder {
         let line = record.line
         try columns.check(record)
         guard let name = try columns.text(.name, record) else { throw RowError(line: line, "the name is empty") }
+        if name.strayInvisible != nil { strayNames = (strayNames.count + 1, min(strayNames.firstLine, line)) }
         var status = RegistrationRow.Status.active
         if let text = columns.cell(.status, record) {
-            guard let known = RegistrationRow.Status(rawValue: text) else {
+            guard let known = RegistrationRow.Status(rawValue: text.lowercased()) else {
                 throw RowError(line: line, "status '\(text)' is not one of active, blocked, void")
             }
             status = known
         }
-        let ref = try columns.identifier(.externalRef, record)
+        let ref = try columns.reference(.externalRef, record)
+        for column in [Column.uid, .sun, .code, .externalRef] {
+            rounded.note(column.rawValue, columns.cell(column, record), line: line)
+        }
         let tags = try tags(record)
         guard !tags.isEmpty || ref != nil else {
             throw RowError(line: line, "neither a tag (uid, sun, code, tag_id) nor an external_ref")
@@ -81,11 +89,11 @@ struct RegistrationCSVRows: CSVRowDecoder {
         // A tag_id cell of a person with many tags is long.
         let ids = columns.cell(.tagID, record).map(SpreadsheetText.unmarked)
         for cell in ids?.split(whereSeparator: RegistrationRow.isListSeparator) ?? [] {
-            let text = String(cell).trimmed
+            let text = String(cell).trimmingInvisible
             try tags.append(of: .tagID, text, record) { () throws(CellError) in
                 try Self.tag(exported: SpreadsheetText.identifier(text))
             }
-            if let id = tags.last?.id.rawValue { rounded.note(id, text, line: record.line) }
+            rounded.note(Column.tagID.rawValue, text, line: record.line)
         }
         return tags
     }
@@ -96,7 +104,10 @@ struct RegistrationCSVRows: CSVRowDecoder {
         do throws(CellError) {
             let bytes = try identities.format.parse(text, identities.uidLengths)
             uids.add(bytes, identities.format)
-            try UIDFormat.check(bytes, identities.uidLengths)
+            do throws(CellError) { try UIDFormat.check(bytes, identities.uidLengths) } catch {
+                guard identities.format != .hex else { throw error }
+                throw CellError("\(error) (the chip sends \(Hex.encode(bytes)))", error.remedy)
+            }
             return bytes
         } catch { throw RowError(line: record.line, column.rawValue, text, error) }
     }
@@ -111,7 +122,7 @@ struct RegistrationCSVRows: CSVRowDecoder {
         var tag = try RegistrationRow.tag(TagID(rawValue: id))
         tag.isKeyed = false
         if parts.count == 2 {
-            guard let status = TagStatus(rawValue: String(parts[1])) else {
+            guard let status = TagStatus(rawValue: parts[1].lowercased()) else {
                 throw CellError("has a status that is not one of active, lost, void")
             }
             tag.status = status
@@ -153,7 +164,7 @@ struct RegistrationCSVRows: CSVRowDecoder {
         }
         guard let zones else { throw RowError(line: line, "valid_from or valid_until without zones") }
         let names = Set(
-            zones.split(whereSeparator: RegistrationRow.isListSeparator).map { String($0).trimmed }.filter {
+            zones.split(whereSeparator: RegistrationRow.isListSeparator).map { String($0).trimmingInvisible }.filter {
                 !$0.isEmpty
             })
         guard !names.isEmpty else { throw RowError(line: line, "zones '\(zones)' contains no zone name") }
@@ -170,14 +181,5 @@ extension [RegistrationRow.Tag] {
         do throws(CellError) { append(try tag()) } catch {
             throw RowError(line: record.line, column.rawValue, text, error)
         }
-    }
-}
-
-extension String {
-    /// The text without blanks at both ends.
-    var trimmed: String {
-        let start = drop { $0 == " " || $0 == "\t" }
-        guard let end = start.lastIndex(where: { $0 != " " && $0 != "\t" }) else { return "" }
-        return String(start[...end])
     }
 }

@@ -1,3 +1,4 @@
+import ErrorModel
 import FileSystem
 package import ScanModel
 
@@ -105,6 +106,7 @@ package struct PretixExport: RegistrationSource {
             if let ticket = position.addonTo, indices[ticket] != nil { addOns[ticket, default: []].append(position) }
         }
         var number = 0
+        var unnamed: [String: (first: RowError, count: Int)] = [:]
         for position in positions where position.addonTo.map({ indices[$0] == nil }) ?? true {
             number += 1
             let item: RegistrationItem
@@ -112,9 +114,20 @@ package struct PretixExport: RegistrationSource {
                 item = try self.item(number, position, addOns[position.id] ?? [], passes)
             } catch {
                 let reference = Self.reference(of: position).prefix(Self.placeLimit)
-                item = .problem(RowError(number, at: "order \(reference)", error))
+                let problem = RowError(number, at: "order \(reference)", error)
+                // One error for each item: nearly every position has it.
+                if error.remedy == .pretixItems {
+                    unnamed[problem.message, default: (problem, 0)].count += 1
+                    continue
+                }
+                item = .problem(problem)
             }
             try each(item)
+        }
+        for (first, count) in unnamed.values.sorted(by: { $0.first.number < $1.first.number }) {
+            var problem = first
+            if count > 1 { problem.append(example: " (\(count) positions)") }
+            try each(.problem(problem))
         }
         var report = RegistrationReport(fields: RegistrationField.all)
         report.uncounted = pages.uncounted
@@ -156,7 +169,8 @@ package struct PretixExport: RegistrationSource {
         }
         guard isForRegistry else { return .skipped }
         let reference = Self.reference(of: position)
-        let name = [position.attendeeName, order?.buyer].compactMap { $0?.trimmed }.first { !$0.isEmpty } ?? reference
+        let names = [position.attendeeName, order?.buyer].compactMap { $0?.trimmingInvisible }
+        let name = names.first { !$0.isEmpty } ?? reference
         let category = items.name(of: position)
         for text in [name, category ?? "", reference]
         where text.utf8.count > RegistrationRow.textLimitBytes || text.utf8.contains(0) {

@@ -1,3 +1,5 @@
+import ErrorModel
+
 /// The items (products) of a pretix event by their numbers, and the passes that match them.
 struct PretixItems {
     private struct Item {
@@ -9,9 +11,12 @@ struct PretixItems {
     private var items: [Int: Item] = [:]
 
     mutating func add(_ item: PretixItem) {
-        let name = item.internalName.flatMap { $0.trimmed.isEmpty ? nil : $0.trimmed } ?? item.name.text.trimmed
+        let names = [item.internalName, item.name.text].compactMap { $0?.trimmingInvisible }
+        let name = names.first { !$0.isEmpty } ?? ""
         var variations = items[item.id]?.variations ?? [:]
-        for variation in item.variations ?? [] { variations[variation.id] = variation.value.text.trimmed }
+        for variation in item.variations ?? [] {
+            variations[variation.id] = variation.value.text.trimmingInvisible
+        }
         items[item.id] = Item(name: name, isAdmission: item.admission, variations: variations)
     }
 
@@ -19,7 +24,8 @@ struct PretixItems {
     mutating func add(_ position: PretixPosition) {
         if let item = position.item.item { add(item) }
         if let variation = position.variation?.variation {
-            items[position.item.id]?.variations[variation.id] = variation.value.text.trimmed
+            let name = variation.value.text.trimmingInvisible
+            items[position.item.id]?.variations[variation.id] = name
         }
     }
 
@@ -39,7 +45,8 @@ struct PretixItems {
         guard let item = items[position.item.id], let full = name(of: position) else {
             guard isNeeded else { return (nil, true) }
             throw CellError(
-                "item \(position.item.id) has no name: import a file with the event's items (.../items/), too")
+                "item \(position.item.id) has no name: import a file with the event's items (.../items/), too",
+                .pretixItems)
         }
         if let pass = [full, item.name].first(where: passes.contains) { return (pass, item.isAdmission) }
         guard isNeeded, item.isAdmission else { return (nil, item.isAdmission) }

@@ -217,7 +217,7 @@ final class PassResolver {
 
     private func zone(_ name: String) throws -> Int64 {
         if let id = zones[name] { return id }
-        try RegistryStore.requireName(name)
+        try RegistryName.check("zone", name, isListed: true)
         let id = try connection.query("INSERT INTO tapline.zones (name) VALUES ($1) RETURNING id", [.text(name)])
             .int(0, 0)
         zones[name] = id

@@ -140,6 +140,12 @@ extension Center {
             if rejected.has(.uidLengths) {
                 hint += "\nIf the chips really have such UIDs, permit their lengths with --uid-bytes N,N"
             }
+            for (format, words) in [
+                (ListFormat.eventbrite, "The attendee report of Eventbrite is imported with --format eventbrite"),
+                (.pretix, "Files of pretix are imported with --format pretix"),
+                (.passes, "A list of passes is imported with --passes FILE"),
+                (.people, "A registration list is imported as FILE, without --passes and --format"),
+            ] where rejected.has(.otherFormat(format)) { hint += "\n\(words)" }
             throw ProgramError.failed("\(path): \(rows), nothing was stored\n\(rejected)\(hint)")
         } catch RegistrationListError.eventKeyMissing {
             throw ProgramError.configuration(

@@ -31,9 +31,16 @@ extension Center {
         let capacity: RegistryStore.Change<Int> =
             arguments["capacity"] == ""
             ? .clear : try arguments.int("capacity", capacityRange).map { .set($0) } ?? .keep
+        try requireOne(of: ["name", "parent", "capacity"], arguments)
         return {
             try withRegistry(url) { try $0.setZone(name, newName: newName, parent: parent, capacity: capacity) }
         }
+    }
+
+    /// - Throws: `ProgramError.usage` if no option is given.
+    private static func requireOne(of flags: [String], _ arguments: Arguments) throws {
+        guard !flags.contains(where: arguments.has) else { return }
+        throw ProgramError.usage("one of \(flags.map { "--\($0)" }.joined(separator: ", ")) is required")
     }
 
     private static let zoneRemove = Command(
@@ -91,6 +98,7 @@ extension Center {
         let (url, name, newName) = (try database(arguments), arguments.positionals[0], arguments["name"])
         let (zone, policy) = (arguments["zone"], arguments["policy"])
         let from = RegistryStore.Change<String>.text(arguments["from-zone"])
+        try requireOne(of: ["name", "zone", "from-zone", "policy"], arguments)
         return {
             try withRegistry(url) {
                 try $0.setGate(name, newName: newName, zone: zone, fromZone: from, policy: policy)

@@ -52,8 +52,14 @@ extension Center {
         if case .identity = tag { true } else { false }
     }
 
-    /// - Throws: `ProgramError.usage` for a UID that does not identify one chip.
+    /// - Throws: `ProgramError.usage` for a UID that does not identify one chip, and for a code that a
+    ///   spreadsheet has damaged.
     private static func requireChip(_ tag: NamedTag, _ arguments: Arguments) throws {
+        if case .identity(.code(let code), _) = tag {
+            do throws(CellError) { try SpreadsheetText.check(code.text) } catch {
+                throw ProgramError.usage("--new-code \(arguments["new-code"] ?? "") \(error)")
+            }
+        }
         let lengths = try uidLengths(arguments, .hex)
         guard case .identity(.uid(let uid), _) = tag else {
             guard case .identity(.sun(let uid), _) = tag else { return }

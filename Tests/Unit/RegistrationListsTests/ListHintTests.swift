@@ -1,0 +1,64 @@
+import Testing
+
+@testable import RegistrationLists
+
+/// What the errors of a list say about the way to correct it.
+struct ListHintTests {
+    private let files: ListFiles
+
+    init() throws { files = try ListFiles() }
+
+    private func error(_ text: String) throws -> RowError {
+        let list = RegistrationCSV(try files.write(text), RegistrationCSV.Identities(key: files.key))
+        return try #require(throws: RowError.self) { try files.read(list) }
+    }
+
+    // MARK: Formats
+
+    @Test func fileInAnotherFormatIsRecognised() throws {
+        let report = "Attendee Summary\n\nOrder #,First Name,Ticket Type,Attendee #,Barcode #,Attendee Status\n"
+        let eventbrite = try error(report)
+        #expect(eventbrite.remedy == .otherFormat(.eventbrite) && eventbrite.number == 3)
+        #expect(try error("name,zone,valid_from\nCrew,Main,\n").remedy == .otherFormat(.passes))
+        for json in ["{\"count\": 1}", "\u{FEFF}\n[\n {\"code\": 1}]"] {
+            #expect(try error(json).remedy == .otherFormat(.pretix))
+        }
+        let long = "{\"results\":[\"" + String(repeating: "x", count: 100_000) + "\"]}"
+        #expect(try error(long).remedy == .otherFormat(.pretix))
+    }
+
+    @Test func registrationListAsPassesIsRecognised() throws {
+        let path = try files.write("uid,name,zones\n04A1B2C3,Ann,Main\n")
+        let rejected = try #require(throws: ImportRejected.self) { try PassCSV(path) }
+        #expect(rejected.has(.otherFormat(.people)))
+    }
+
+    // MARK: Times
+
+    @Test func timeWithOtherOffsetIsShownCorrectly() throws {
+        for (text, right) in [
+            ("2026-05-06T08:00+04:00", "2026-05-06T08:00:00+04:00"),
+            ("2026-05-06T08:00:30+0400", "2026-05-06T08:00:30+04:00"),
+            ("2026-05-06 8:00 Z", "2026-05-06T08:00:00Z"), ("06.05.2026 08:00 +4", "2026-05-06T08:00:00+04:00"),
+        ] {
+            let error = try #require(throws: CellError.self) { try RegistrationRow.time(text) }
+            #expect(error.description == "is not an RFC 3339 time: write \(right)")
+            #expect(error.remedy == nil)
+        }
+    }
+
+    @Test func localTimeIsReadInTheFormsOfSpreadsheets() throws {
+        for (text, local) in [
+            ("06/05/2026 08:00", "2026-05-06T08:00:00"), ("06.05.2026", "2026-05-06T00:00:00"),
+            ("2026/05/06 8:00", "2026-05-06T08:00:00"), ("05/26/2026 08:00", "2026-05-26T08:00:00"),
+            ("tomorrow", nil), ("06/05/26", nil), ("31/02/2026", nil), ("2026-05-06 25:00", nil),
+        ] as [(String, String?)] {
+            let error = try #require(throws: CellError.self) { try RegistrationRow.time(text) }
+            #expect(error.remedy == .timeOffset(local: local), "\(text)")
+        }
+        let either = try #require(throws: CellError.self) { try RegistrationRow.time("06/05/2026 08:00") }
+        #expect(either.description.contains("can be the day or the month"))
+        let clear = try #require(throws: CellError.self) { try RegistrationRow.time("26/05/2026 08:00") }
+        #expect(clear.description == "has no offset from UTC")
+    }
+}
