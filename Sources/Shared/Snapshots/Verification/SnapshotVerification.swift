@@ -2,8 +2,8 @@ import Crypto
 import FileSystem
 import LinuxSystem
 package import Minisign
-import ScanModel
 import SQLite
+import ScanModel
 
 /// The checks of contract.md section 6, each with its own refusal reason. Used by the exporter, the installer and
 /// `tapline-snapshot verify`.
