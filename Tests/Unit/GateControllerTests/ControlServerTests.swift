@@ -75,7 +75,7 @@ import Testing
         }
         #expect(try run("mode", "free", "--reason", " ").end == .exit(64))
         #expect(try gate.stop() == .exit(0))
-        #expect(try venue.journaled().map(\.verdict.rawValue) == [0, 129])
+        #expect(try venue.journaled().map(\.verdict.rawValue) == [0, 134])
     }
 
     @Test func socketOfAKilledGateIsReplaced() throws {

@@ -113,6 +113,12 @@ import Testing
         #expect(header.count == 2 && header[0].contains("never closed"))
     }
 
+    /// The reader itself takes off blanks only.
+    private static func withoutBlanks(_ text: String) -> String {
+        let bytes = Array(text.utf8.drop { $0 == UInt8(ascii: " ") }.reversed().drop { $0 == UInt8(ascii: " ") })
+        return String(decoding: bytes.reversed(), as: UTF8.self)
+    }
+
     @Test func randomFilesRoundTrip() throws {
         var random = TestRandom(seed: 5)
         let alphabet = Array("ab,;\"\r\n é🎟")
@@ -131,7 +137,7 @@ import Testing
                 }.joined(separator: ",") + "\n"
             }.joined()
             let expected = rows.filter { !$0.allSatisfy(\.isEmpty) }.map {
-                $0.map { $0.trimmingInvisible.isEmpty ? "-" : $0.trimmingInvisible }.joined(separator: "|")
+                $0.map(Self.withoutBlanks).map { $0.isEmpty ? "-" : $0 }.joined(separator: "|")
             }
             let found = try read("h,h,h\n" + text, pieces: Int.random(in: 1..<20, using: &random))
             #expect(

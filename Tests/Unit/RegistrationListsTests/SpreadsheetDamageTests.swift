@@ -104,7 +104,7 @@ struct SpreadsheetDamageTests {
 
     @Test func refusedUIDInOtherFormatIsShownInBytes() throws {
         let found = try read("uid,name\n3BC40488,A\n", .hexReversed)
-        #expect(found.problems.first?.contains("(the chip sends 8804C43B)") == true)
+        #expect(found.problems.first?.contains("(the chip sends 8804c43b)") == true)
     }
 
     @Test func headersAndStatusAreTakenInOtherSpellings() throws {
