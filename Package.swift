@@ -127,11 +127,12 @@ let package = Package(
         domain(
             "SnapshotExport", in: "Center", "ErrorModel", "LinuxSystem", "SQLite", "Postgres", "Crypto", "Minisign",
             "Compression", "FileSystem", "Runtime", "ScanModel", "Snapshots", "SnapshotWriting"),
-        domain("Tracking", in: "Center", "LinuxSystem", "Postgres", "Runtime", "ScanModel"),
+        domain("ScanRuns", in: "Center", "Postgres", "ScanModel"),
+        domain("Tracking", in: "Center", "LinuxSystem", "Postgres", "Runtime", "ScanModel", "ScanRuns"),
         domain(
             "Ingest", in: "Center", "ErrorModel", "LinuxSystem", "AMQP", "Postgres", "Crypto", "FileSystem", "Runtime",
-            "ScanModel", "ScanBatchCodec", "Tracking"),
-        domain("PartitionMaintenance", in: "Center", "LinuxSystem", "Postgres", "Runtime"),
+            "ScanModel", "ScanBatchCodec", "ScanRuns", "Tracking"),
+        domain("PartitionMaintenance", in: "Center", "LinuxSystem", "Postgres", "Runtime", "ScanRuns"),
         domain("CenterHTTP", in: "Center", "LinuxSystem", "HTTPServer", "Runtime"),
 
         // Emulated devices, simulated fleets and benchmark loads.

@@ -82,6 +82,49 @@ package final class CopyBuffer {
         if let text { put(text) } else { putNull() }
     }
 
+    /// `bytea`.
+    package func put(bytes: ArraySlice<UInt8>) {
+        reserve(4 + bytes.count)
+        store(Int32(bytes.count))
+        bytes.withUnsafeBytes { source in
+            if let base = source.baseAddress { (storage + count).copyMemory(from: base, byteCount: source.count) }
+        }
+        count += bytes.count
+    }
+
+    /// `integer[]`.
+    package func put(_ values: ArraySlice<Int32>) { putArray(values, TypeID.int4) }
+    /// `bigint[]`.
+    package func put(_ values: ArraySlice<Int64>) { putArray(values, TypeID.int8) }
+
+    private func putArray<Integer: FixedWidthInteger>(_ values: ArraySlice<Integer>, _ type: UInt32) {
+        let width = Integer.bitWidth / 8
+        let bytes = TypeID.arrayHeaderBytes + values.count * (4 + width)
+        reserve(4 + bytes)
+        store(Int32(bytes))
+        // Number of dimensions, no NULL, type of the elements, number of elements, first index.
+        store(Int32(values.isEmpty ? 0 : 1))
+        store(Int32(0))
+        store(type)
+        guard !values.isEmpty else {
+            // An empty array ends after its type.
+            (storage + count - 16).storeBytes(of: Int32(12).bigEndian, as: Int32.self)
+            return
+        }
+        store(Int32(values.count))
+        store(Int32(1))
+        let length = Int32(width).bigEndian
+        var target = storage + count
+        values.withUnsafeBufferPointer { source in
+            for value in source {
+                target.storeBytes(of: length, as: Int32.self)
+                (target + 4).storeBytes(of: value.bigEndian, as: Integer.self)
+                target += 4 + width
+            }
+        }
+        count += values.count * (4 + width)
+    }
+
     private func putInteger<Integer: FixedWidthInteger>(_ value: Integer) {
         let width = Integer.bitWidth / 8
         reserve(4 + width)

@@ -67,6 +67,9 @@ enum TypeID {
     static let int8Array: UInt32 = 1016
     static let timestamptzArray: UInt32 = 1185
     static let uuidArray: UInt32 = 2951
+
+    /// Size of the header of a one-dimensional array in binary format, in bytes.
+    static let arrayHeaderBytes = 20
 }
 
 /// PostgreSQL's epoch, 2000-01-01, in microseconds since 1970-01-01: 10,957 days.

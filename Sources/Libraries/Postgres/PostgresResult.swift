@@ -96,6 +96,33 @@ package final class PostgresResult {
         return stride(from: 2, to: bytes.count, by: 2).map { digit(bytes[$0]) << 4 | digit(bytes[$0 + 1]) }
     }
 
+    /// Reads `integer[]` in binary format: one dimension, no NULL elements (precondition).
+    package func int32s(_ row: Int, _ column: Int) -> [Int32] { integers(row, column) }
+    /// Reads `bigint[]` in binary format: one dimension, no NULL elements (precondition).
+    package func int64s(_ row: Int, _ column: Int) -> [Int64] { integers(row, column) }
+
+    private func integers<Integer: FixedWidthInteger>(_ row: Int, _ column: Int) -> [Integer] {
+        let bytes = raw(row, column)
+        guard bytes.count >= TypeID.arrayHeaderBytes else { return [] }
+        func word(_ offset: Int) -> Int {
+            Int(Int32(bigEndian: bytes.loadUnaligned(fromByteOffset: offset, as: Int32.self)))
+        }
+        let (count, width) = (word(12), Integer.bitWidth / 8)
+        precondition(
+            isBinary(column) && word(0) == 1 && word(4) == 0
+                && bytes.count == TypeID.arrayHeaderBytes + count * (4 + width),
+            "column \(columnName(column)) is not an array of \(width)-byte integers")
+        return [Integer](unsafeUninitializedCapacity: count) { values, initialized in
+            var offset = TypeID.arrayHeaderBytes + 4
+            for index in 0..<count {
+                values.initializeElement(
+                    at: index, to: Integer(bigEndian: bytes.loadUnaligned(fromByteOffset: offset, as: Integer.self)))
+                offset += 4 + width
+            }
+            initialized = count
+        }
+    }
+
     /// Reads `uuid` in either format. NULL fails in binary format (precondition) and is 0 in text format.
     package func uuid(_ row: Int, _ column: Int) -> PostgresUUID {
         let bytes = raw(row, column)

@@ -1,6 +1,7 @@
 package import ScanModel
 
-/// A run of stored scans of one batch: one row of `tapline_internal.tracking_queue`, with its contents.
+/// Consecutive stored scans of one journal: what a batch adds, or one row of `tapline_internal.tracking_queue` with its
+/// contents.
 ///
 /// Columns of equal length, one element per scan. Seqs increase by one from `first`.
 package struct StoredScans: Sendable {
@@ -28,6 +29,8 @@ package struct StoredScans: Sendable {
     package var snapshot: Int64
     /// Center clock, microseconds since 1970-01-01 UTC.
     package var receivedMicros: Int64
+    /// Receipt of each scan, in microseconds from `receivedMicros`; `nil` if all arrived together.
+    package var receivedUs: ArraySlice<Int64>?
     /// Time of each scan in the order of a tag's scans, microseconds since 1970-01-01 UTC; `nil` if no scan of the run
     /// was made under an untrusted clock.
     package var placedMicros: ArraySlice<Int64>?
@@ -35,7 +38,8 @@ package struct StoredScans: Sendable {
     /// before.
     package var isBehind: Bool
 
-    /// A run. `atMs`, `tags`, `verdicts`, `flags` and `placedMicros` must have equal lengths.
+    /// Consecutive scans that arrived together. `atMs`, `tags`, `verdicts`, `flags` and `placedMicros` must have equal
+    /// lengths.
     package init(
         journal: Int64, scanner: String, journalID: JournalID, first: Int64, baseMicros: Int64,
         atMs: ArraySlice<Int32>, tags: ArraySlice<Int64>, verdicts: ArraySlice<UInt8>, flags: ArraySlice<UInt8>,
@@ -68,20 +72,49 @@ package struct StoredScans: Sendable {
     /// This is the only place in Swift where the time of a stored scan is derived.
     ///
     /// - Parameter offset: 0 ..< `count`.
-    func orderedMicros(_ offset: Int) -> Int64 {
+    package func orderedMicros(_ offset: Int) -> Int64 {
         if let placedMicros { return placedMicros[placedMicros.startIndex + offset] }
-        return min(baseMicros + Int64(atMs[atMs.startIndex + offset]) * 1_000, receivedMicros)
+        var received = receivedMicros
+        if let receivedUs { received += receivedUs[receivedUs.startIndex + offset] }
+        return min(baseMicros + Int64(atMs[atMs.startIndex + offset]) * 1_000, received)
     }
 
     /// The earliest and the latest time (`orderedMicros`) of the scans.
-    var span: ClosedRange<Int64> {
+    package var span: ClosedRange<Int64> {
         if let first = placedMicros?.min(), let last = placedMicros?.max() { return first...last }
-        let first = min(baseMicros + Int64(atMs.min() ?? 0) * 1_000, receivedMicros)
-        return first...max(first, min(baseMicros + Int64(atMs.max() ?? 0) * 1_000, receivedMicros))
+        guard receivedUs == nil else {
+            let times = (0..<count).map(orderedMicros)
+            return (times.min() ?? receivedMicros)...(times.max() ?? receivedMicros)
+        }
+        let device = deviceSpan
+        let first = min(device.lowerBound, receivedMicros)
+        return first...max(first, min(device.upperBound, receivedMicros))
+    }
+
+    /// The earliest and the latest time of the scans by the device clock.
+    var deviceSpan: ClosedRange<Int64> {
+        let (first, last) = (Int64(atMs.min() ?? 0), Int64(atMs.max() ?? 0))
+        return (baseMicros + first * 1_000)...(baseMicros + last * 1_000)
+    }
+
+    /// Returns some of these scans.
+    ///
+    /// - Parameter offsets: within 0 ..< `count`.
+    func part(_ offsets: Range<Int>) -> StoredScans {
+        func slice<Element>(_ column: ArraySlice<Element>) -> ArraySlice<Element> {
+            column[(column.startIndex + offsets.lowerBound)..<(column.startIndex + offsets.upperBound)]
+        }
+        var part = self
+        part.first = first + Int64(offsets.lowerBound)
+        (part.atMs, part.tags) = (slice(atMs), slice(tags))
+        (part.verdicts, part.flags) = (slice(verdicts), slice(flags))
+        part.receivedUs = receivedUs.map(slice)
+        part.placedMicros = placedMicros.map(slice)
+        return part
     }
 
     /// The offsets of the annulments (verdict 64) that name a tag.
-    var annulments: [Int] {
+    package var annulments: [Int] {
         guard verdicts.contains(Verdict.annulled.rawValue) else { return [] }
         return (0..<count).filter {
             verdicts[verdicts.startIndex + $0] == Verdict.annulled.rawValue
@@ -91,67 +124,24 @@ package struct StoredScans: Sendable {
 }
 
 extension StoredScans {
-    /// Assembles runs from database rows in the order of (journal, seq).
+    /// The scans of a stored run within a range of seqs.
     ///
-    /// A run ends where the seqs are not consecutive, or where the gate or the time of receipt changes. The order of
-    /// storage is not known, so all runs are marked as `isBehind`.
-    struct Builder {
-        private var runs: [StoredScans] = []
-        private var open: StoredScans?
-        private var columns = Columns()
-
-        private struct Columns {
-            var atMs: [Int32] = []
-            var tags: [Int64] = []
-            var verdicts: [UInt8] = []
-            var flags: [UInt8] = []
-            /// Times of the flagged scans; `nil` for the others.
-            var placedMicros: [Int64?] = []
-            var hasPlace = false
-        }
-
-        mutating func add(
-            journal: Int64, seq: Int64, tag: Int64, atMicros: Int64, verdict: UInt8, flags: UInt8, gate: Int64?,
-            receivedMicros: Int64, scanner: @autoclosure () -> String, journalID: @autoclosure () -> JournalID,
-            placedMicros: Int64?
-        ) {
-            if let open, open.journal == journal, open.first + Int64(columns.tags.count) == seq, open.gate == gate,
-                open.receivedMicros == receivedMicros, let atMs = Int32(exactly: (atMicros - open.baseMicros) / 1_000)
-            {
-                columns.atMs.append(atMs)
-            } else {
-                close()
-                open = StoredScans(
-                    journal: journal, scanner: scanner(), journalID: journalID(), first: seq, baseMicros: atMicros,
-                    atMs: [], tags: [], verdicts: [], flags: [], gate: gate, receivedMicros: receivedMicros,
-                    isBehind: true)
-                columns.atMs.append(0)
-            }
-            columns.tags.append(tag)
-            columns.verdicts.append(verdict)
-            columns.flags.append(flags)
-            columns.placedMicros.append(placedMicros)
-            if placedMicros != nil { columns.hasPlace = true }
-        }
-
-        mutating func finish() -> [StoredScans] {
-            close()
-            return runs
-        }
-
-        private mutating func close() {
-            guard var run = open else { return }
-            run.atMs = columns.atMs[...]
-            run.tags = columns.tags[...]
-            run.verdicts = columns.verdicts[...]
-            run.flags = columns.flags[...]
-            if columns.hasPlace {
-                let times = (0..<run.count).map { columns.placedMicros[$0] ?? run.orderedMicros($0) }
-                run.placedMicros = times[...]
-            }
-            runs.append(run)
-            open = nil
-            columns = Columns()
+    /// The order of storage is not known, so `isBehind` is `true`.
+    ///
+    /// - Parameters:
+    ///   - run: the row.
+    ///   - seqs: overlaps the run (precondition).
+    ///   - scanner: the scanner ID.
+    ///   - journalID: ID of the journal.
+    package init(_ run: ScanRun, within seqs: ClosedRange<Int64>, scanner: String, journalID: JournalID) {
+        self.init(
+            journal: run.journal, scanner: scanner, journalID: journalID, first: run.first, baseMicros: run.baseMicros,
+            atMs: run.atMs, tags: run.tags, verdicts: run.verdicts, flags: run.flags, gate: run.gate,
+            snapshot: run.snapshot, receivedMicros: run.receivedMicros, isBehind: true)
+        receivedUs = run.receivedUs
+        let held = seqs.clamped(to: run.first...run.last)
+        if held != run.first...run.last {
+            self = part(Int(held.lowerBound - run.first)..<Int(held.upperBound - run.first + 1))
         }
     }
 }

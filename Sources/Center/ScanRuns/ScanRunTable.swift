@@ -1,0 +1,73 @@
+package import Postgres
+
+/// Reads and writes `tapline_internal.scan_runs`, within the caller's transaction.
+package struct ScanRunTable {
+    private let connection: PostgresConnection
+
+    /// - Parameter connection: used by these calls only.
+    package init(_ connection: PostgresConnection) { self.connection = connection }
+
+    /// Copies runs of new scans into the table.
+    ///
+    /// - Parameters:
+    ///   - runs: in the order of journal and seq, so that neighbours in the indexes are inserted together. Runs of more
+    ///     than `ScanRun.scansLimit` scans become several rows.
+    ///   - buffer: reused by all COPY statements of the connection.
+    /// - Throws: `PostgresError`, also if a scan is stored already.
+    package func copy(_ runs: [StoredScans], _ buffer: CopyBuffer) throws(PostgresError) {
+        try copy(rows: runs.lazy.flatMap { ScanRun.rows(of: $0) }, buffer)
+    }
+
+    /// Copies rows into the table.
+    ///
+    /// - Parameters:
+    ///   - rows: as in `copy(_:_:)`.
+    ///   - buffer: reused by all COPY statements of the connection.
+    /// - Throws: `PostgresError`, also if a scan is stored already.
+    package func copy(rows: some Sequence<ScanRun>, _ buffer: CopyBuffer) throws(PostgresError) {
+        try connection.copyIn(ScanRun.copyStatement, buffer) { (send) throws(PostgresError) in
+            for row in rows {
+                row.put(into: buffer)
+                try send()
+            }
+        }
+    }
+
+    /// A range of seqs of one journal.
+    package struct Range: Sendable, Hashable {
+        /// The row ID of the journal.
+        package var journal: Int64
+        package var first: Int64
+        package var last: Int64
+
+        /// - Parameters:
+        ///   - journal: the row ID of the journal.
+        ///   - first: the first seq.
+        ///   - last: the last seq, at least `first`.
+        package init(journal: Int64, first: Int64, last: Int64) {
+            self.journal = journal
+            self.first = first
+            self.last = last
+        }
+    }
+
+    /// Returns the runs that hold a scan of the ranges, in the order of journal and seq, each once.
+    ///
+    /// - Throws: `PostgresError`.
+    package func runs(overlapping ranges: [Range]) throws(PostgresError) -> [ScanRun] {
+        guard !ranges.isEmpty else { return [] }
+        // OFFSET 0 forces one index range for each row, whatever the planner estimates.
+        let result = try connection.query(
+            """
+            SELECT DISTINCT ON (journal_id, first_seq) \(ScanRun.columns)
+            FROM unnest($1, $2, $3) AS w(journal, first, last)
+            CROSS JOIN LATERAL (
+                SELECT * FROM tapline_internal.scan_runs r
+                WHERE r.journal_id = w.journal AND r.last_seq >= w.first
+                    AND r.first_seq BETWEEN w.first - \(ScanRun.scansLimit - 1) AND w.last OFFSET 0) r
+            ORDER BY journal_id, first_seq
+            """,
+            [.int64s(ranges.map(\.journal)), .int64s(ranges.map(\.first)), .int64s(ranges.map(\.last))], binary: true)
+        return (0..<result.rowCount).map { ScanRun(result, row: $0) }
+    }
+}
