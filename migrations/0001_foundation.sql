@@ -46,8 +46,8 @@ CREATE TABLE tapline.schema_migrations (
     checksum text
 );
 
--- The UUID is permanent, and scanners pin it; the name is a label. The fingerprint names the event key, so that a list or
--- a gate with another key is refused.
+-- The UUID is permanent, and scanners pin it; the name is a label. The fingerprint names the event key, so that a list
+-- or a gate with another key is refused.
 CREATE TABLE tapline.event (
     singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
     id uuid NOT NULL DEFAULT gen_random_uuid(),

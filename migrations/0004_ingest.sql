@@ -1,4 +1,4 @@
--- What the ingestion keeps beside the scans: their places in time and notes, gaps, batches, quarantine, broker warnings.
+-- What the ingestion keeps beside the scans: their places in time and notes, gaps, batches, quarantine, broker checks.
 
 -- Places in time of the scans under a clock that the device did not trust (flag bit 2). See docs/concepts/clocks.md. A
 -- separate table, because such scans are rare: a column would make each row of tapline.scans longer. Written in the

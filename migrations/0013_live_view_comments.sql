@@ -1,5 +1,5 @@
--- Descriptions of the live views and of the condition of the scanners, shown by psql's \d+ and \dv+. "Today" is the time
--- since the event's last day start.
+-- Descriptions of the live views and of the condition of the scanners, shown by psql's \d+ and \dv+. "Today" is the
+-- time since the event's last day start.
 
 COMMENT ON VIEW tapline.scanner_overview IS 'Scanners with their most recent journal and the gate that they work at';
 COMMENT ON COLUMN tapline.scanner_overview.scanner_id IS 'Scanner';
