@@ -66,6 +66,7 @@ import Testing
         arguments: [
             "('1', 'registry', NULL)", "('1', 'registry', repeat('ab', 32)), ('2', 'scans', repeat('ab', 32))",
             "('1', 'registry', NULL), ('2', 'scans', NULL), ('3', 'presence', NULL)",
+            "('1', 'registry', repeat('ab', 32)), ('2', 'scans', repeat('ab', 32)), ('17', 'lane_events', NULL)",
         ])
     func preReleaseDatabaseIsRejectedWithInstructions(_ rows: String) throws {
         let database = try TestDatabase()
@@ -73,6 +74,7 @@ import Testing
         try connection.execute(
             """
             CREATE SCHEMA tapline;
+            CREATE SCHEMA tapline_internal;
             CREATE TABLE tapline.schema_migrations (
                 version integer PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now(),
                 checksum text);
@@ -92,7 +94,11 @@ import Testing
         #expect(list.end == .exit(78))
         #expect(list.errors.contains("the database has no tapline schema: run `tapline-center migrate` first"))
         try database.connect().execute(
-            "CREATE SCHEMA tapline; CREATE TABLE tapline.schema_migrations (version integer)")
+            """
+            CREATE SCHEMA tapline;
+            CREATE TABLE tapline.schema_migrations (version integer, name text, checksum text);
+            INSERT INTO tapline.schema_migrations VALUES (1, 'registry')
+            """)
         let migrate = try Run.it("tapline-center", ["migrate", "--database-url", database.url])
         #expect(migrate.end == .exit(78))
         #expect(migrate.errors.contains("`tapline-center export`, then `tapline-center migrate`"))

@@ -1,8 +1,6 @@
-import Migrations
 import Postgres
 import RegistrationLists
 import ScanModel
-import Schema
 import TestSupport
 import Testing
 
@@ -77,29 +75,5 @@ import Testing
                 VALUES ('\(Self.nfd)', '\(Self.nfd)', '\(Self.nfd)')
             """)
         #expect(try decomposed() == 0)
-    }
-
-    @Test func rowsOfFormerVersionsAreComposed() throws {
-        let database = try TestDatabase()
-        let connection = try database.connect()
-        _ = try Migrator(connection, Migration.all.filter { $0.version < 16 }).migrate()
-        try connection.execute(
-            """
-            INSERT INTO tapline.event (name) VALUES ('\(Self.nfd)');
-            INSERT INTO tapline.zones (id, name) VALUES (1, '\(Self.nfd)'), (2, 'ok');
-            INSERT INTO tapline.passes (id, name) VALUES (1, '\(Self.nfd)'), (2, '\(Self.nfc)');
-            INSERT INTO tapline.attendees (id, name, external_ref)
-                VALUES (1, '\(Self.nfd)', 'a\u{323}\u{307}'), (2, 'B', 'a\u{307}\u{323}')
-            """)
-        #expect(try Migrator(connection).migrate().contains { $0.name == "codes" })
-        func values(_ sql: String) throws -> [String] {
-            let found = try connection.query(sql)
-            return (0..<found.rowCount).map { found.text($0, 0) }
-        }
-        #expect(try values("SELECT count(*) FROM tapline.event WHERE name IS NFC NORMALIZED") == ["1"])
-        #expect(try values("SELECT count(*) FROM tapline.zones WHERE name IS NFC NORMALIZED") == ["2"])
-        // Names and references are unique: of two that differ in the form only, one stays as it is.
-        #expect(try values("SELECT name IS NFC NORMALIZED FROM tapline.passes ORDER BY id") == ["f", "t"])
-        #expect(try values("SELECT external_ref IS NFC NORMALIZED FROM tapline.attendees ORDER BY id") == ["t", "f"])
     }
 }

@@ -8,7 +8,7 @@ import Runtime
 /// writers may still fill are skipped. An insert into a summarised range would have to change the summary, which costs
 /// more than the insert.
 struct BRINSummarizer {
-    /// Pages per range, as in migrations/0002_scans.sql.
+    /// Pages per range, as in migrations/0003_scans.sql.
     static let rangePages: Int64 = 4
     /// Pages at the end of a partition that writers may still fill. Each writer fills a page. It extends the table by
     /// 20 pages for each other writer that waits to extend it. These pages hold 11,000 scans, which are read in 2 ms.

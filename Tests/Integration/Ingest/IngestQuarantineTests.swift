@@ -1,10 +1,8 @@
 import Ingest
-import Migrations
 import Postgres
 import Registry
 import ScanBatchCodec
 import ScanModel
-import Schema
 import TestSupport
 import Testing
 
@@ -101,34 +99,6 @@ struct IngestQuarantineTests {
             try #require(ScannerID("s-off")), gate: nil, zone: nil)
         #expect(waiting == 1)
         #expect(try fixture.int("SELECT count(*) FROM tapline.quarantine WHERE scanner_id = 's-off'") == 1)
-    }
-
-    /// Rows of a database that was made before heartbeats were counted.
-    @Test func migrationMergesTheRowsOfHeartbeats() throws {
-        let database = try TestDatabase()
-        let connection = try database.connect()
-        _ = try Migrator(connection, Array(Migration.all.prefix { $0.name != "ingest_guard" })).migrate()
-        let journalID = JournalID.random()
-        let made = MadeJournal.admissions("s-off", journalID: journalID)
-        let heartbeats = try (1...3).map { number in
-            ScanBatch(
-                heartbeatOf: try #require(ScannerID("s-off")), journalID: journalID, next: Int64(number), gate: nil,
-                snapshot: 0, sentMicros: IngestFixture.day, backlog: 0
-            ).encoded()
-        }
-        for body in heartbeats + [made.batch(1, 5).encoded(), made.batch(6, 5).encoded()] {
-            try connection.query(
-                """
-                INSERT INTO tapline.quarantine (routing_key, scanner_id, reason, times, sha256, body)
-                VALUES ('scan.s-off', 's-off', 'disabled-scanner', 2, sha256($1), $1)
-                """, [.bytes(body)])
-        }
-        _ = try Migrator(connection).migrate()
-        let rows = try connection.query(
-            "SELECT is_heartbeat, times, body FROM tapline.quarantine ORDER BY is_heartbeat DESC, id", [], binary: true)
-        #expect(rows.rowCount == 3)
-        #expect(rows.bool(0, 0) && rows.int(0, 1) == 6 && rows.bytes(0, 2) == heartbeats[2])
-        #expect(!rows.bool(1, 0) && rows.int(1, 1) == 2)
     }
 
     @Test func replayStoresABatchWhoseCauseIsCorrected() throws {

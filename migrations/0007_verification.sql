@@ -1,84 +1,29 @@
--- Scans under a clock that the device did not trust (flag bit 2) have a place in time. See docs/concepts/clocks.md.
+-- Verification: computes tracking from the scans alone, and compares it with what the tracker wrote.
 
--- A separate table, because such scans are rare: a column would make each row of tapline.scans longer. Written in the
--- transaction that stores the scan, and never changed. Retention drops the rows with their scans.
-CREATE TABLE tapline_internal.scan_times (
-    journal_id bigint NOT NULL,
-    seq bigint NOT NULL,
-    placed_at timestamptz NOT NULL,
-    PRIMARY KEY (journal_id, seq)
-);
-COMMENT ON TABLE tapline_internal.scan_times IS
-    'Places in time of the scans whose device clock was not trusted; see tapline.scan_time';
+-- The position of each tag by definition (contract.md section 5, presence).
+CREATE VIEW tapline_internal.presence_expected AS
+SELECT DISTINCT ON (p.tag_id) p.tag_id, t.attendee_id,
+    CASE p.direction WHEN 0 THEN g.zone_id ELSE g.from_zone_id END AS zone_id, p.ordered_at AS since, j.scanner_id,
+    p.gate_id, p.direction::smallint AS direction, p.ordered_at, j.log, p.seq, p.journal_id
+FROM tapline_internal.passages p
+JOIN tapline.journals j ON j.id = p.journal_id
+LEFT JOIN tapline.tags t ON t.tag_id = p.tag_id
+LEFT JOIN tapline.gates g ON g.id = p.gate_id
+ORDER BY p.tag_id, p.ordered_at DESC, j.log DESC, p.seq DESC;
 
--- SECURITY DEFINER: readers of the views have no access to tapline_internal.
-CREATE FUNCTION tapline_internal.placed_at(journal bigint, scan bigint) RETURNS timestamptz
-LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog AS $$
-BEGIN
-    RETURN (SELECT t.placed_at FROM tapline_internal.scan_times t WHERE t.journal_id = journal AND t.seq = scan);
-END $$;
+-- The annulled admissions by definition (contract.md section 4).
+CREATE VIEW tapline_internal.annulled_expected AS
+SELECT DISTINCT a.journal_id, n.seq
+FROM tapline.scans a
+CROSS JOIN LATERAL (SELECT tapline_internal.annulled_seq(a.journal_id, a.seq, a.tag_id) AS seq) n
+WHERE a.verdict = 64 AND a.tag_id <> 0 AND n.seq IS NOT NULL;
 
--- Inlined, so that a scan with a trusted clock costs one test of its flags. Flagged scans of earlier versions have no
--- place.
-CREATE FUNCTION tapline.scan_time(
-    journal_id bigint, seq bigint, flags smallint, scanned_at timestamptz, received_at timestamptz) RETURNS timestamptz
-LANGUAGE sql STABLE PARALLEL SAFE
-RETURN CASE WHEN flags & 4 = 0 THEN least(scanned_at, received_at)
-    ELSE coalesce(tapline_internal.placed_at(journal_id, seq), least(scanned_at, received_at)) END;
-COMMENT ON FUNCTION tapline.scan_time(bigint, bigint, smallint, timestamptz, timestamptz) IS
-    'Time of a scan: the earlier of device time and arrival; of a scan whose clock was not trusted the time at which '
-    'the center placed it. First key of the order of a tag''s scans (contract.md section 4)';
-
--- As in 0003_tracking.sql, with scan_time.
-CREATE OR REPLACE VIEW tapline_internal.passages AS
-SELECT s.journal_id, s.seq, s.tag_id, s.gate_id, s.flags & 1 AS direction, s.flags, s.scanned_at, s.received_at,
-    tapline.scan_time(s.journal_id, s.seq, s.flags, s.scanned_at, s.received_at) AS ordered_at
-FROM tapline.scans s
-WHERE s.verdict = 0 AND s.flags & 16 <> 16 AND s.tag_id <> 0
-    AND NOT EXISTS (
-        SELECT FROM tapline_internal.annulled x WHERE x.journal_id = s.journal_id AND x.seq = s.seq);
-
-CREATE OR REPLACE VIEW tapline_internal.scan_flow AS
-SELECT s.journal_id, s.seq, s.gate_id, s.at,
-    (s.verdict = 0 AND s.flags & 17 = 0 AND s.tag_id <> 0 AND x.seq IS NULL)::int AS passed_in,
-    (s.verdict = 0 AND s.flags & 17 = 1 AND s.tag_id <> 0 AND x.seq IS NULL)::int AS passed_out,
-    (s.verdict BETWEEN 1 AND 63 AND s.flags & 16 = 0)::int AS refused,
-    (s.verdict = 64)::int AS annulled, (s.verdict IN (133, 134))::int AS untapped,
-    CASE WHEN s.verdict < 128 THEN s.at END AS tapped_at
-FROM (
-    SELECT *, tapline.scan_time(journal_id, seq, flags, scanned_at, received_at) AS at FROM tapline.scans) s
-LEFT JOIN tapline_internal.annulled x ON x.journal_id = s.journal_id AND x.seq = s.seq
-WHERE s.gate_id IS NOT NULL;
-
--- As in 0007_report_views.sql, with scan_time.
-CREATE OR REPLACE VIEW tapline.delegate_track AS
-SELECT a.id AS attendee_id, a.name, a.external_ref,
-    tapline_internal.event_day(s.ordered_at, e.time_zone, e.day_start) AS day,
-    s.ordered_at AS time, g.name AS gate,
-    CASE WHEN s.flags & 1 = 0 THEN z.name ELSE f.name END AS zone,
-    CASE WHEN s.flags & 1 = 0 THEN 'in' ELSE 'out' END AS direction,
-    s.verdict, tapline.verdict_name(s.verdict) AS verdict_name,
-    s.verdict = 0 AND s.flags & 16 <> 16 AND NOT s.is_annulled AS counts,
-    s.flags, j.scanner_id, s.tag_id, s.gate_id, s.scanned_at, s.received_at, s.snapshot_version, j.log, s.journal_id,
-    s.seq
-FROM tapline.attendees a
-JOIN tapline.tags t ON t.attendee_id = a.id
-CROSS JOIN LATERAL (
-    SELECT *, tapline.scan_time(journal_id, seq, flags, scanned_at, received_at) AS ordered_at
-    FROM tapline.scans_of(t.tag_id)) s
-JOIN tapline.journals j ON j.id = s.journal_id
-LEFT JOIN tapline.gates g ON g.id = s.gate_id
-LEFT JOIN tapline.zones z ON z.id = g.zone_id
-LEFT JOIN tapline.zones f ON f.id = g.from_zone_id
-CROSS JOIN tapline.event_settings e
-ORDER BY a.id, s.ordered_at, j.log, s.seq;
-COMMENT ON COLUMN tapline.delegate_track.time IS 'Time of the scan, see tapline.scan_time';
-COMMENT ON COLUMN tapline.presence.since IS 'Time of that scan, see tapline.scan_time';
-COMMENT ON COLUMN tapline.presence.ordered_at IS
-    'First key of the order of a tag''s scans: tapline.scan_time of that scan';
-
--- As in 0005_verification.sql, with scan_time.
-CREATE OR REPLACE FUNCTION tapline_internal.rebuild_tracking(repair boolean)
+-- Compares tracking with the scans and returns the rows by table and result. With `repair` it then corrects the tables
+-- and empties the queue; without, it changes nothing.
+--
+-- Call it in a separate transaction, REPEATABLE READ, while the session holds the advisory lock of lock_presence():
+-- then no tracker writes. Rows that stem from scans dropped by retention stay.
+CREATE FUNCTION tapline_internal.rebuild_tracking(repair boolean)
 RETURNS TABLE (relation text, rows_right bigint, rows_missing bigint, rows_wrong bigint) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -163,4 +108,4 @@ BEGIN
     DROP TABLE held, new_annulled, new_presence, new_flow;
 END $$;
 
-INSERT INTO tapline.schema_migrations (version, name) VALUES (14, 'clock');
+INSERT INTO tapline.schema_migrations (version, name) VALUES (7, 'verification');

@@ -1,4 +1,4 @@
--- Descriptions of journals, scans, presence and quarantine, shown by psql's \d+ and \dt+.
+-- Descriptions of journals, scans, gaps, presence and quarantine, shown by psql's \d+ and \dt+.
 
 COMMENT ON TABLE tapline.journals IS
     'Journals of the scanners: a new one at each start of a gate, and after 24 hours. received = stored + '
@@ -15,7 +15,8 @@ COMMENT ON COLUMN tapline.journals.conflicts IS
     'Scans received again with different content; the first stays, the other is quarantined';
 COMMENT ON COLUMN tapline.journals.annulments IS 'Stored scans with verdict 64';
 COMMENT ON COLUMN tapline.journals.announced_seq IS
-    'Last seq of this journal, as the scanner''s next journal announced it; 0: not announced';
+    'Last seq of this journal that the scanner has published, as a heartbeat or its next journal announced it; 0: not '
+    'announced';
 COMMENT ON COLUMN tapline.journals.accepted_seq IS
     'An operator accepted the loss of the end of the journal up to this seq (tapline.accept_gap); 0: none';
 COMMENT ON COLUMN tapline.journals.first_received_at IS 'Arrival of its first batch, center clock';
@@ -49,6 +50,12 @@ COMMENT ON COLUMN tapline.scans.gate_id IS 'Gate as sent, known or not; else the
 COMMENT ON COLUMN tapline.scans.snapshot_version IS 'Snapshot that the gate decided from; 0: none';
 COMMENT ON COLUMN tapline.scans.received_at IS 'Arrival at the center, center clock';
 
+COMMENT ON TABLE tapline_internal.scan_times IS
+    'Places in time of the scans whose device clock was not trusted; see tapline.scan_time';
+
+COMMENT ON FUNCTION tapline.scan_time(bigint, bigint, smallint, timestamptz, timestamptz) IS
+    'Time of a scan: the earlier of device time and arrival; of a scan whose clock was not trusted the time at which '
+    'the center placed it. First key of the order of a tag''s scans (contract.md section 4)';
 COMMENT ON FUNCTION tapline.scans_of(bigint) IS
     'All scans of a tag, and whether each admission was annulled. Uses the block ranges; a plain query for a tag '
     'may read all scans';
@@ -59,24 +66,37 @@ COMMENT ON FUNCTION tapline.accept_gap(bigint, bigint, bigint) IS
     'destroyed device. Scans that arrive later are still stored. Returns the number of gaps accepted; '
     'fails without an open gap';
 
+COMMENT ON VIEW tapline.seq_gaps IS
+    'Seqs that a scanner wrote and that have not arrived, unless accepted with tapline.accept_gap';
+COMMENT ON COLUMN tapline.seq_gaps.scanner_id IS 'Scanner';
+COMMENT ON COLUMN tapline.seq_gaps.log IS 'Journal UUID';
+COMMENT ON COLUMN tapline.seq_gaps.journal_id IS 'Journal';
+COMMENT ON COLUMN tapline.seq_gaps.first_seq IS 'First missing seq';
+COMMENT ON COLUMN tapline.seq_gaps.last_seq IS 'Last missing seq';
+COMMENT ON COLUMN tapline.seq_gaps.missing IS 'Number of missing seqs';
+COMMENT ON COLUMN tapline.seq_gaps.kind IS
+    '`gap`: later scans have arrived; `tail`: the end of a journal, announced by a heartbeat or by the next journal';
+COMMENT ON COLUMN tapline.seq_gaps.last_received_at IS 'Last arrival of this journal';
+
 COMMENT ON TABLE tapline.presence IS
     'Position of each tag: its last admitted, not annulled, not inspecting scan. At most 1 s behind the stored '
     'scans while a center runs';
 COMMENT ON COLUMN tapline.presence.tag_id IS 'Tag id';
 COMMENT ON COLUMN tapline.presence.attendee_id IS 'Attendee who holds the tag; null: not registered';
 COMMENT ON COLUMN tapline.presence.zone_id IS 'Zone where the tag is; null: off site';
-COMMENT ON COLUMN tapline.presence.since IS 'Time of that scan: the earlier of device time and arrival';
+COMMENT ON COLUMN tapline.presence.since IS 'Time of that scan, see tapline.scan_time';
 COMMENT ON COLUMN tapline.presence.scanner_id IS 'Scanner of that scan';
 COMMENT ON COLUMN tapline.presence.gate_id IS 'Gate of that scan';
 COMMENT ON COLUMN tapline.presence.direction IS 'Direction of that scan: 0 in, 1 out';
 COMMENT ON COLUMN tapline.presence.ordered_at IS
-    'First key of the order of a tag''s scans: least(scanned_at, received_at)';
+    'First key of the order of a tag''s scans: tapline.scan_time of that scan';
 COMMENT ON COLUMN tapline.presence.log IS 'Second key of that order: journal UUID';
 COMMENT ON COLUMN tapline.presence.seq IS 'Third key of that order: position in the journal';
 COMMENT ON COLUMN tapline.presence.journal_id IS 'Journal of that scan';
 
 COMMENT ON TABLE tapline.quarantine IS
-    'Batches that could not be stored, each (routing_key, reason, sha256) once. See `tapline-center quarantine`';
+    'Batches that could not be stored, each (routing_key, reason, sha256) once, and heartbeats, each (routing_key, '
+    'reason) once. See `tapline-center quarantine`';
 COMMENT ON COLUMN tapline.quarantine.id IS 'Row id, for `quarantine show`, `replay` and `drop`';
 COMMENT ON COLUMN tapline.quarantine.received_at IS 'First arrival, center clock';
 COMMENT ON COLUMN tapline.quarantine.last_received_at IS 'Last arrival, center clock';
@@ -88,8 +108,10 @@ COMMENT ON COLUMN tapline.quarantine.reason IS
     '(contract.md section 3)';
 COMMENT ON COLUMN tapline.quarantine.detail IS 'Details of the reason; of a conflict the seqs';
 COMMENT ON COLUMN tapline.quarantine.times IS 'Number of arrivals';
+COMMENT ON COLUMN tapline.quarantine.is_heartbeat IS
+    'Whether the row counts heartbeats, which hold no scan: one row per routing_key and reason, with the newest body';
 COMMENT ON COLUMN tapline.quarantine.size IS 'Size of the whole body in bytes; null: same as the stored body';
 COMMENT ON COLUMN tapline.quarantine.sha256 IS 'SHA-256 of the whole body';
 COMMENT ON COLUMN tapline.quarantine.body IS 'Body; of a body over 1 MiB the first 64 KiB';
 
-INSERT INTO tapline.schema_migrations (version, name) VALUES (9, 'scan_comments');
+INSERT INTO tapline.schema_migrations (version, name) VALUES (12, 'scan_comments');

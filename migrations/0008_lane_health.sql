@@ -1,5 +1,4 @@
--- Whether a center is running, what each lane reports of itself, and which snapshots are published. The columns are
--- described in 0017_lane_events.sql.
+-- Whether a center is running, what each lane reports of itself, and which snapshots are published.
 
 -- Written by each running center every few seconds, one row for each `--center K/N`.
 CREATE TABLE tapline_internal.centers (
@@ -51,9 +50,13 @@ FROM (
     ) facts CROSS JOIN tapline.event_settings e
 ) texts;
 
+-- A publisher sends a heartbeat at least every 15 s. A scanner counts as silent after four missed ones.
+CREATE FUNCTION tapline_internal.silent_after() RETURNS interval LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
+    $$ SELECT interval '60 seconds' $$;
+
 -- Silence counts only while a center listens. `silent` is as of `heard_until`: what was silent before a center stopped
 -- stays so, and no other scanner becomes silent.
-CREATE OR REPLACE VIEW tapline.scanner_overview AS
+CREATE VIEW tapline.scanner_overview AS
 SELECT s.id AS scanner_id, s.enabled, coalesce(j.gate_id, s.gate_id) AS gate_id, j.id AS journal_id, j.log,
     j.last_received_at, j.backlog, j.snapshot_version, j.clock_skew, j.state,
     s.enabled AND (j.id IS NULL OR coalesce(j.last_received_at < c.heard_until - tapline_internal.silent_after()
@@ -96,16 +99,11 @@ CREATE FUNCTION tapline.condition_place(condition text) RETURNS integer LANGUAGE
     RETURN array_position(tapline_internal.scanner_conditions(), condition);
 
 -- Only a published snapshot makes others outdated. Where none is known as published, the newest one counts.
-ALTER TABLE tapline.snapshots ADD COLUMN published_at timestamptz, ADD COLUMN folder text;
-
 CREATE FUNCTION tapline_internal.published_version() RETURNS bigint LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT coalesce(max(version) FILTER (WHERE published_at IS NOT NULL), max(version)) FROM tapline.snapshots
 $$;
 
-CREATE VIEW tapline_internal.quarantined AS
-SELECT scanner_id, count(*) AS batches FROM tapline.quarantine WHERE scanner_id IS NOT NULL GROUP BY scanner_id;
-
-CREATE OR REPLACE VIEW tapline.scanner_health AS
+CREATE VIEW tapline.scanner_health AS
 SELECT *, tapline_internal.scanner_condition(enabled, last_received_at IS NOT NULL, silent, center, awaited, state,
         clock_wrong, gaps, snapshot_outdated) AS condition,
     state ->> 'gate' AS gate_program, state ->> 'mode' AS mode,
@@ -135,4 +133,4 @@ FROM (
 ) health
 ORDER BY scanner_id;
 
-INSERT INTO tapline.schema_migrations (version, name) VALUES (13, 'lane_health');
+INSERT INTO tapline.schema_migrations (version, name) VALUES (8, 'lane_health');

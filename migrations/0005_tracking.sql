@@ -8,7 +8,7 @@ CREATE TABLE tapline_internal.tracking_queue (
     journal_id bigint NOT NULL,
     first_seq bigint NOT NULL,
     last_seq bigint NOT NULL CHECK (last_seq >= first_seq),
-    stored_at timestamptz NOT NULL DEFAULT now(),
+    stored_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (journal_id, first_seq)
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000, autovacuum_analyze_scale_factor = 0,
         autovacuum_analyze_threshold = 100000);
@@ -103,7 +103,7 @@ $$;
 -- equality as rare.)
 CREATE VIEW tapline_internal.passages AS
 SELECT s.journal_id, s.seq, s.tag_id, s.gate_id, s.flags & 1 AS direction, s.flags, s.scanned_at, s.received_at,
-    least(s.scanned_at, s.received_at) AS ordered_at
+    tapline.scan_time(s.journal_id, s.seq, s.flags, s.scanned_at, s.received_at) AS ordered_at
 FROM tapline.scans s
 WHERE s.verdict = 0 AND s.flags & 16 <> 16 AND s.tag_id <> 0
     AND NOT EXISTS (
@@ -111,14 +111,15 @@ WHERE s.verdict = 0 AND s.flags & 16 <> 16 AND s.tag_id <> 0
 
 -- Each scan as counts of flow. rebuild_tracking sums them; the tracker counts the same in memory.
 CREATE VIEW tapline_internal.scan_flow AS
-SELECT s.journal_id, s.seq, s.gate_id, least(s.scanned_at, s.received_at) AS at,
+SELECT s.journal_id, s.seq, s.gate_id, s.at,
     (s.verdict = 0 AND s.flags & 17 = 0 AND s.tag_id <> 0 AND x.seq IS NULL)::int AS passed_in,
     (s.verdict = 0 AND s.flags & 17 = 1 AND s.tag_id <> 0 AND x.seq IS NULL)::int AS passed_out,
     (s.verdict BETWEEN 1 AND 63 AND s.flags & 16 = 0)::int AS refused,
     (s.verdict = 64)::int AS annulled, (s.verdict IN (133, 134))::int AS untapped,
-    CASE WHEN s.verdict < 128 THEN least(s.scanned_at, s.received_at) END AS tapped_at
-FROM tapline.scans s
+    CASE WHEN s.verdict < 128 THEN s.at END AS tapped_at
+FROM (
+    SELECT *, tapline.scan_time(journal_id, seq, flags, scanned_at, received_at) AS at FROM tapline.scans) s
 LEFT JOIN tapline_internal.annulled x ON x.journal_id = s.journal_id AND x.seq = s.seq
 WHERE s.gate_id IS NOT NULL;
 
-INSERT INTO tapline.schema_migrations (version, name) VALUES (3, 'tracking');
+INSERT INTO tapline.schema_migrations (version, name) VALUES (5, 'tracking');

@@ -1,5 +1,5 @@
--- Descriptions of the live views and of scanner_health, shown by psql's \d+ and \dv+. "Today" is the time since the
--- event's last day start.
+-- Descriptions of the live views and of the condition of the scanners, shown by psql's \d+ and \dv+. "Today" is the
+-- time since the event's last day start.
 
 COMMENT ON VIEW tapline.scanner_overview IS 'Scanners with their most recent journal and the gate that they work at';
 COMMENT ON COLUMN tapline.scanner_overview.scanner_id IS 'Scanner';
@@ -12,7 +12,11 @@ COMMENT ON COLUMN tapline.scanner_overview.backlog IS 'Scans not uploaded after 
 COMMENT ON COLUMN tapline.scanner_overview.snapshot_version IS 'Snapshot version that it decides from; 0: none';
 COMMENT ON COLUMN tapline.scanner_overview.clock_skew IS 'Upper bound of center clock - device clock';
 COMMENT ON COLUMN tapline.scanner_overview.state IS 'Device status as JSON: reader, turnstile, disk, power, software';
-COMMENT ON COLUMN tapline.scanner_overview.silent IS 'Enabled, and not heard for 60 s';
+COMMENT ON COLUMN tapline.scanner_overview.silent IS
+    'Enabled, and never heard or not heard for 60 s while a center was receiving';
+COMMENT ON COLUMN tapline.scanner_overview.awaited IS
+    'Not heard yet by a center that began to receive less than 60 s ago';
+COMMENT ON COLUMN tapline.scanner_overview.center IS 'State of the centers, as in center_state';
 
 COMMENT ON VIEW tapline.live_delegates IS
     'Position of each person seen today: one row per person, by the latest of their tags. A tag without attendee '
@@ -40,7 +44,7 @@ COMMENT ON COLUMN tapline.live_zones.inside_total IS 'People in the zone and all
 COMMENT ON COLUMN tapline.live_zones.capacity IS 'Capacity in people; null: unlimited';
 COMMENT ON COLUMN tapline.live_zones.lanes IS
     'Enabled lanes that the count depends on: at gates into or out of the zone or a zone within';
-COMMENT ON COLUMN tapline.live_zones.lanes_silent IS 'Those of them not heard for 60 s';
+COMMENT ON COLUMN tapline.live_zones.lanes_silent IS 'Those of them not heard for 60 s while a center was receiving';
 COMMENT ON COLUMN tapline.live_zones.as_of IS 'Every lane that is not silent was heard at this time or later';
 COMMENT ON COLUMN tapline.live_zones.depth IS 'Number of zones that contain it';
 COMMENT ON COLUMN tapline.live_zones.path IS
@@ -64,7 +68,7 @@ COMMENT ON COLUMN tapline.live_gates.untapped_today IS
     'Passages without a tap and admissions without a tag, today: verdicts 133 and 134';
 COMMENT ON COLUMN tapline.live_gates.last_at IS 'Time of the last tap today';
 COMMENT ON COLUMN tapline.live_gates.lanes IS 'Enabled lanes at the gate';
-COMMENT ON COLUMN tapline.live_gates.lanes_silent IS 'Those of them not heard for 60 s';
+COMMENT ON COLUMN tapline.live_gates.lanes_silent IS 'Those of them not heard for 60 s while a center was receiving';
 COMMENT ON COLUMN tapline.live_gates.as_of IS 'When a lane of the gate was last heard';
 
 COMMENT ON VIEW tapline.scanner_health IS
@@ -72,22 +76,37 @@ COMMENT ON VIEW tapline.scanner_health IS
 COMMENT ON COLUMN tapline.scanner_health.scanner_id IS 'Scanner';
 COMMENT ON COLUMN tapline.scanner_health.enabled IS 'False: its batches are quarantined';
 COMMENT ON COLUMN tapline.scanner_health.gate IS 'Name of the gate of its last batch, else of its default gate';
-COMMENT ON COLUMN tapline.scanner_health.silent IS 'Enabled, and not heard for 60 s';
+COMMENT ON COLUMN tapline.scanner_health.silent IS
+    'Enabled, and never heard or not heard for 60 s while a center was receiving';
 COMMENT ON COLUMN tapline.scanner_health.last_received_at IS 'Arrival of its last batch or heartbeat';
 COMMENT ON COLUMN tapline.scanner_health.silence IS 'Time since then';
 COMMENT ON COLUMN tapline.scanner_health.backlog IS 'Scans not uploaded after its last batch';
 COMMENT ON COLUMN tapline.scanner_health.snapshot_version IS 'Snapshot version that it decides from; 0: none';
 COMMENT ON COLUMN tapline.scanner_health.snapshot_age IS 'Age of that snapshot; null: none';
-COMMENT ON COLUMN tapline.scanner_health.snapshot_outdated IS 'Whether a newer snapshot was published';
+COMMENT ON COLUMN tapline.scanner_health.snapshot_outdated IS
+    'Whether a newer snapshot was published; one that was only written elsewhere does not count';
 COMMENT ON COLUMN tapline.scanner_health.clock_skew IS 'Upper bound of center clock - device clock';
 COMMENT ON COLUMN tapline.scanner_health.clock_wrong IS 'Whether the skew is over 5 minutes either way';
 COMMENT ON COLUMN tapline.scanner_health.gaps IS 'Missing scans of all its journals, as in tapline.seq_gaps';
 COMMENT ON COLUMN tapline.scanner_health.stored IS 'Scans stored, all journals';
 COMMENT ON COLUMN tapline.scanner_health.duplicates IS 'Scans received again with equal content, all journals';
 COMMENT ON COLUMN tapline.scanner_health.conflicts IS 'Scans received again with different content, all journals';
-COMMENT ON COLUMN tapline.scanner_health.quarantined IS 'Quarantined batches with its routing key';
-COMMENT ON COLUMN tapline.scanner_health.state IS 'Device status as JSON: reader, turnstile, disk, power, software';
+COMMENT ON COLUMN tapline.scanner_health.quarantined IS 'Batches of the scanner in quarantine, without heartbeats';
+COMMENT ON COLUMN tapline.scanner_health.state IS
+    'Device status as JSON: gate, alarms, reader, turnstile, mode, disk, software';
 COMMENT ON COLUMN tapline.scanner_health.log IS 'UUID of the journal that it was last heard with';
 COMMENT ON COLUMN tapline.scanner_health.journal_id IS 'That journal; null: never heard';
+COMMENT ON COLUMN tapline.scanner_health.awaited IS
+    'Not heard yet by a center that began to receive less than 60 s ago';
+COMMENT ON COLUMN tapline.scanner_health.center IS 'State of the centers, as in center_state';
+COMMENT ON COLUMN tapline.scanner_health.condition IS
+    'The worst that is known of the scanner: NEVER HEARD, SILENT, NO CENTER, AWAITED, LANE DOWN, READER, '
+    'TURNSTILE, CLOSED, FREE, DISK, CLOCK, ALARM, GAPS, OUTDATED, UNREPORTED, ok, disabled';
+COMMENT ON COLUMN tapline.scanner_health.gate_program IS
+    'running or stopped: the gate program of the lane; null: not reported';
+COMMENT ON COLUMN tapline.scanner_health.mode IS 'Mode of the lane: normal, free, closed or inspection';
+COMMENT ON COLUMN tapline.scanner_health.alarms IS 'English texts of the alarms of the lane; null: none';
 
-INSERT INTO tapline.schema_migrations (version, name) VALUES (10, 'live_view_comments');
+COMMENT ON FUNCTION tapline.condition_place(text) IS 'Sort key of a condition of scanner_health: 1 is the worst';
+
+INSERT INTO tapline.schema_migrations (version, name) VALUES (13, 'live_view_comments');

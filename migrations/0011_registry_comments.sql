@@ -1,4 +1,4 @@
--- Descriptions of the registry, shown by psql's \d+ and \dt+.
+-- Descriptions of the registry, of the centers and of the broker, shown by psql's \d+ and \dt+.
 
 COMMENT ON TABLE tapline.schema_migrations IS 'Migrations that were applied, one row each';
 COMMENT ON COLUMN tapline.schema_migrations.version IS 'Number of the migration file';
@@ -9,9 +9,15 @@ COMMENT ON COLUMN tapline.schema_migrations.checksum IS
 
 COMMENT ON TABLE tapline.event IS 'The event: one row, or none before `tapline-center event set`';
 COMMENT ON COLUMN tapline.event.singleton IS 'Always true: allows one row only';
-COMMENT ON COLUMN tapline.event.name IS 'Name of the event; scanners accept snapshots of this event only';
+COMMENT ON COLUMN tapline.event.id IS 'UUID of the event. Scanners pin it with the first snapshot that carries it.';
+COMMENT ON COLUMN tapline.event.name IS 'Name of the event: a label, which may change.';
 COMMENT ON COLUMN tapline.event.time_zone IS 'Time zone of the venue, as PostgreSQL names it, for example Asia/Dubai';
 COMMENT ON COLUMN tapline.event.day_start IS 'Local time at which an event day starts';
+COMMENT ON COLUMN tapline.event.key_fingerprint IS
+    'Fingerprint of the event key: the first 8 bytes of HMAC-SHA-256(event key, ''tapline event key''). '
+    'Null until an import or a command proves a key.';
+COMMENT ON COLUMN tapline.event.code_case IS
+    'exact: codes that differ in the case of a letter are different codes. fold: A to Z in codes count as a to z.';
 
 COMMENT ON VIEW tapline.event_settings IS
     'Settings of the event, with defaults where none are set: always one row. SET TIME ZONE to time_zone for '
@@ -19,6 +25,9 @@ COMMENT ON VIEW tapline.event_settings IS
 COMMENT ON COLUMN tapline.event_settings.name IS 'Name of the event; null before `tapline-center event set`';
 COMMENT ON COLUMN tapline.event_settings.time_zone IS 'Time zone of the venue; default Etc/UTC';
 COMMENT ON COLUMN tapline.event_settings.day_start IS 'Local time at which an event day starts; default 06:00';
+COMMENT ON COLUMN tapline.event_settings.id IS 'UUID of the event; null before the event is set.';
+COMMENT ON COLUMN tapline.event_settings.key_fingerprint IS 'Fingerprint of the event key; null if it is not known.';
+COMMENT ON COLUMN tapline.event_settings.code_case IS 'How texts of codes are compared: exact or fold.';
 
 COMMENT ON FUNCTION tapline.day_start(timestamptz) IS
     'Last start of an event day at or before an instant; without argument: the start of the current event day';
@@ -89,5 +98,23 @@ COMMENT ON COLUMN tapline.snapshots.file IS 'Name of the file in the snapshot fo
 COMMENT ON COLUMN tapline.snapshots.content IS
     'SHA-256 in hex of all rows except version and times (contract.md section 6). Equal content is published '
     'under one version';
+COMMENT ON COLUMN tapline.snapshots.published_at IS
+    'When it was published for scanners; null: only written, for example to a USB stick';
+COMMENT ON COLUMN tapline.snapshots.folder IS 'Folder that it was written to';
 
-INSERT INTO tapline.schema_migrations (version, name) VALUES (8, 'registry_comments');
+COMMENT ON VIEW tapline.center_state IS 'Whether a center receives what the scanners send: one row';
+COMMENT ON COLUMN tapline.center_state.state IS
+    'running; no broker: a center runs without a broker connection; stopped; never run';
+COMMENT ON COLUMN tapline.center_state.since IS 'Begin of that state; null: not known';
+COMMENT ON COLUMN tapline.center_state.centers IS 'Centers that run';
+COMMENT ON COLUMN tapline.center_state.heard_until IS
+    'Scanners could be heard until then: now, or when the last center stopped';
+COMMENT ON COLUMN tapline.center_state.message IS 'The state as a sentence, with the time in the event''s time zone';
+
+COMMENT ON VIEW tapline.broker_warnings IS
+    'Signs that the broker removes confirmed scans, by the last check. A center checks at its start and each hour';
+COMMENT ON COLUMN tapline.broker_warnings.queue IS 'Name of the queue';
+COMMENT ON COLUMN tapline.broker_warnings.warning IS 'What was found';
+COMMENT ON COLUMN tapline.broker_warnings.checked_at IS 'Time of the check';
+
+INSERT INTO tapline.schema_migrations (version, name) VALUES (11, 'registry_comments');

@@ -1,24 +1,10 @@
--- Live views. They count people, not tags, since the event's last day start. Their columns are described in
--- 0010_live_view_comments.sql.
-
--- A publisher sends a heartbeat at least every 15 s. A scanner counts as silent after four missed ones.
-CREATE FUNCTION tapline_internal.silent_after() RETURNS interval LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
-    $$ SELECT interval '60 seconds' $$;
+-- Live views. They count people, not tags, since the event's last day start.
 
 CREATE FUNCTION tapline.age_text(age interval) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT CASE WHEN s < 120 THEN s || ' s' WHEN s < 7200 THEN s / 60 || ' min' WHEN s < 172800 THEN s / 3600 || ' h'
         ELSE s / 86400 || ' d' END
     FROM (SELECT floor(extract(epoch FROM age))::bigint AS s) seconds
 $$;
-
-CREATE VIEW tapline.scanner_overview AS
-SELECT s.id AS scanner_id, s.enabled, coalesce(j.gate_id, s.gate_id) AS gate_id, j.id AS journal_id, j.log,
-    j.last_received_at, j.backlog, j.snapshot_version, j.clock_skew, j.state,
-    s.enabled AND coalesce(j.last_received_at < now() - tapline_internal.silent_after(), true) AS silent
-FROM tapline.scanners s
-LEFT JOIN (
-    SELECT DISTINCT ON (scanner_id) * FROM tapline.journals ORDER BY scanner_id, last_received_at DESC, id DESC
-) j ON j.scanner_id = s.id;
 
 CREATE VIEW tapline.live_delegates AS
 SELECT DISTINCT ON (t.attendee_id, CASE WHEN t.attendee_id IS NULL THEN p.tag_id END)
@@ -107,4 +93,50 @@ LEFT JOIN flow ON flow.gate_id = g.id
 LEFT JOIN lanes ON lanes.gate_id = g.id
 ORDER BY g.name;
 
-INSERT INTO tapline.schema_migrations (version, name) VALUES (6, 'live_views');
+-- Spans of time in which scans are known, or must be assumed, to be missing from the figures. A lane reports in the
+-- order of its journals, so what it has not delivered is later than what it has. OFFSET 0 forces an index lookup for
+-- each scan, whatever the planner estimates for the number of scans.
+CREATE VIEW tapline.unsettled_spans AS
+WITH lanes AS MATERIALIZED (
+    SELECT l.scanner_id, tapline.day_start(l.last_received_at) AS day,
+        CASE WHEN l.backlog > 0 THEN coalesce(stored.at, '-infinity') ELSE l.last_received_at END AS since
+    FROM tapline.scanner_overview l
+    LEFT JOIN LATERAL (
+        -- Retention may have dropped the scan.
+        SELECT coalesce(tapline.scan_time(s.journal_id, s.seq, s.flags, s.scanned_at, s.received_at), j.retired_at) AS at
+        FROM (SELECT id, last_seq, retired_at FROM tapline.journals WHERE scanner_id = l.scanner_id AND last_seq > 0
+            ORDER BY last_received_at DESC, id DESC LIMIT 1) j
+        LEFT JOIN LATERAL (
+            SELECT * FROM tapline.scans WHERE journal_id = j.id AND seq = j.last_seq OFFSET 0) s ON true
+    ) stored ON l.backlog > 0
+    WHERE l.enabled AND l.last_received_at IS NOT NULL
+), days AS MATERIALIZED (
+    SELECT day, tapline.day_end(day) AS ends FROM (SELECT DISTINCT day FROM lanes) d
+)
+SELECT 'lane' AS reason, scanner_id, least(since, ends) AS since, ends AS until FROM lanes JOIN days USING (day)
+UNION ALL
+SELECT 'gap', scanner_id, least(since, until), until
+FROM (
+    -- A journal ends after 24 hours.
+    SELECT g.scanner_id, coalesce(b.at, a.at - interval '24 hours', j.retired_at, '-infinity') AS since,
+        coalesce(a.at, g.last_received_at) AS until
+    FROM tapline.seq_gaps g JOIN tapline.journals j ON j.id = g.journal_id
+    LEFT JOIN LATERAL (SELECT tapline.scan_time(journal_id, seq, flags, scanned_at, received_at) AS at FROM tapline.scans
+        WHERE journal_id = g.journal_id AND seq = g.first_seq - 1 OFFSET 0) b ON true
+    LEFT JOIN LATERAL (SELECT tapline.scan_time(journal_id, seq, flags, scanned_at, received_at) AS at FROM tapline.scans
+        WHERE journal_id = g.journal_id AND seq = g.last_seq + 1 OFFSET 0) a ON true
+) gaps
+UNION ALL
+SELECT 'tracking', j.scanner_id, least(f.at, l.at), greatest(f.at, l.at)
+FROM tapline_internal.tracking_queue q
+JOIN tapline.journals j ON j.id = q.journal_id
+CROSS JOIN LATERAL (SELECT tapline.scan_time(journal_id, seq, flags, scanned_at, received_at) AS at FROM tapline.scans
+    WHERE journal_id = q.journal_id AND seq = q.first_seq OFFSET 0) f
+CROSS JOIN LATERAL (SELECT tapline.scan_time(journal_id, seq, flags, scanned_at, received_at) AS at FROM tapline.scans
+    WHERE journal_id = q.journal_id AND seq = q.last_seq OFFSET 0) l
+UNION ALL
+SELECT 'refresh', NULL, min(instant), max(instant) FROM (
+    SELECT instant, tapline.day_start(instant) AS day FROM tapline_internal.double_admissions_due) due
+GROUP BY day;
+
+INSERT INTO tapline.schema_migrations (version, name) VALUES (9, 'live_views');

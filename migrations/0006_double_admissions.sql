@@ -134,4 +134,4 @@ BEGIN
     RETURN NEXT;
 END $$;
 
-INSERT INTO tapline.schema_migrations (version, name) VALUES (4, 'double_admissions');
+INSERT INTO tapline.schema_migrations (version, name) VALUES (6, 'double_admissions');

@@ -1,4 +1,4 @@
--- Descriptions of the views of 0007_report_views.sql, shown by psql's \d+ and \dv+.
+-- Descriptions of the views for reports, shown by psql's \d+ and \dv+.
 
 COMMENT ON VIEW tapline.delegate_track IS
     'All scans of registered tags in the order of a person''s scans. Filter by attendee_id, name or external_ref';
@@ -6,7 +6,7 @@ COMMENT ON COLUMN tapline.delegate_track.attendee_id IS 'Attendee';
 COMMENT ON COLUMN tapline.delegate_track.name IS 'Name of the attendee';
 COMMENT ON COLUMN tapline.delegate_track.external_ref IS 'Reference of the registration system';
 COMMENT ON COLUMN tapline.delegate_track.day IS 'Event day: local date at the venue, from day start to day start';
-COMMENT ON COLUMN tapline.delegate_track.time IS 'Time of the scan: the earlier of device time and arrival';
+COMMENT ON COLUMN tapline.delegate_track.time IS 'Time of the scan, see tapline.scan_time';
 COMMENT ON COLUMN tapline.delegate_track.gate IS 'Name of the gate; null: unknown gate';
 COMMENT ON COLUMN tapline.delegate_track.zone IS 'Zone that the scan leads to; null: off site';
 COMMENT ON COLUMN tapline.delegate_track.direction IS '`in` or `out`';
@@ -49,18 +49,37 @@ COMMENT ON COLUMN tapline.double_admissions.first_journal_id IS 'Journal of the 
 COMMENT ON COLUMN tapline.double_admissions.first_seq IS 'Position of the first admission in its journal';
 COMMENT ON COLUMN tapline.double_admissions.second_journal_id IS 'Journal of the second admission';
 COMMENT ON COLUMN tapline.double_admissions.second_seq IS 'Position of the second admission in its journal';
+COMMENT ON COLUMN tapline.double_admissions.settled IS
+    'Whether no scan can still arrive or be evaluated between the two admissions (tapline.unsettled_spans). While it '
+    'is false, an exit may be missing';
 
-COMMENT ON VIEW tapline.seq_gaps IS
-    'Seqs that a scanner wrote and that have not arrived, unless accepted with tapline.accept_gap';
-COMMENT ON COLUMN tapline.seq_gaps.scanner_id IS 'Scanner';
-COMMENT ON COLUMN tapline.seq_gaps.log IS 'Journal UUID';
-COMMENT ON COLUMN tapline.seq_gaps.journal_id IS 'Journal';
-COMMENT ON COLUMN tapline.seq_gaps.first_seq IS 'First missing seq';
-COMMENT ON COLUMN tapline.seq_gaps.last_seq IS 'Last missing seq';
-COMMENT ON COLUMN tapline.seq_gaps.missing IS 'Number of missing seqs';
-COMMENT ON COLUMN tapline.seq_gaps.kind IS
-    '`gap`: between stored seqs; `tail`: at the end, as the scanner''s next journal announced it';
-COMMENT ON COLUMN tapline.seq_gaps.last_received_at IS 'Last arrival of this journal';
+COMMENT ON VIEW tapline.lane_events IS
+    'Who opened, closed or admitted manually: lane events and manual admissions, with their reasons';
+COMMENT ON COLUMN tapline.lane_events.scanner_id IS 'Scanner';
+COMMENT ON COLUMN tapline.lane_events.gate IS 'Name of the gate; null: none';
+COMMENT ON COLUMN tapline.lane_events.time IS 'Time of the event as tapline.scan_time places it';
+COMMENT ON COLUMN tapline.lane_events.event IS
+    'opened, free, closed, reader lost, reader back, passage without a tap, manual admission';
+COMMENT ON COLUMN tapline.lane_events.reason IS 'Reason that the operator gave; null: none';
+COMMENT ON COLUMN tapline.lane_events.name IS 'Attendee admitted manually; null: no tag, or not registered';
+COMMENT ON COLUMN tapline.lane_events.tag_id IS 'Tag admitted manually; null: no tag';
+COMMENT ON COLUMN tapline.lane_events.verdict IS 'Verdict as sent';
+COMMENT ON COLUMN tapline.lane_events.flags IS 'Flags as sent';
+COMMENT ON COLUMN tapline.lane_events.gate_id IS 'Gate';
+COMMENT ON COLUMN tapline.lane_events.received_at IS 'Arrival of the event at the center';
+COMMENT ON COLUMN tapline.lane_events.log IS 'UUID of the journal';
+COMMENT ON COLUMN tapline.lane_events.journal_id IS 'Journal';
+COMMENT ON COLUMN tapline.lane_events.seq IS 'Position in the journal';
+
+COMMENT ON VIEW tapline.unsettled_spans IS
+    'Spans of time for which scans may still arrive or be evaluated. A double admission that touches one is not settled';
+COMMENT ON COLUMN tapline.unsettled_spans.reason IS
+    '`lane`: the lane has not reported since; `gap`: missing scans (tapline.seq_gaps); `tracking`: stored scans that '
+    'are not tracked; `refresh`: tracked scans whose day is not evaluated again';
+COMMENT ON COLUMN tapline.unsettled_spans.scanner_id IS 'Scanner; null: several';
+COMMENT ON COLUMN tapline.unsettled_spans.since IS 'Begin; -infinity: nothing of the lane is known';
+COMMENT ON COLUMN tapline.unsettled_spans.until IS
+    'End; of a lane the end of the event day in which it was last heard';
 
 COMMENT ON VIEW tapline.ingest_balance IS
     'Proof per journal: received = stored + duplicates + conflicts, and stored = last_seq - missing';
@@ -97,4 +116,4 @@ COMMENT ON COLUMN tapline.scan_partition_state.unfinished_backlog IS 'Scans that
 COMMENT ON COLUMN tapline.scan_partition_state.gaps IS 'Open gaps of its journals, as in tapline.seq_gaps';
 COMMENT ON COLUMN tapline.scan_partition_state.bytes IS 'Size on disk with indexes, in bytes';
 
-INSERT INTO tapline.schema_migrations (version, name) VALUES (11, 'report_view_comments');
+INSERT INTO tapline.schema_migrations (version, name) VALUES (14, 'report_view_comments');
