@@ -15,6 +15,9 @@ CREATE SCHEMA tapline;
 COMMENT ON SCHEMA tapline IS
     'Tapline, the public part: registry, scans, presence and the views for analysts and operators. Times are timestamptz.';
 CREATE SCHEMA tapline_internal;
+
+-- In Debian's postgresql package. Trusted: the owner of the database may create it.
+CREATE EXTENSION IF NOT EXISTS btree_gist WITH SCHEMA tapline_internal;
 COMMENT ON SCHEMA tapline_internal IS
     'Tapline, the internal part: queues, logs, partitions and their functions. May change with any version.';
 

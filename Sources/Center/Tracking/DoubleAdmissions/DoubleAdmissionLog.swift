@@ -3,7 +3,7 @@ import ScanModel
 
 /// Calls the SQL functions that keep `tapline_internal.double_admission_log`.
 ///
-/// The rule is in migrations/0006_double_admissions.sql. Most double admissions are logged as their scans are tracked.
+/// The rule is in migrations/0008_double_admissions.sql. Most double admissions are logged as their scans are tracked.
 /// A refresh computes whole event days, adds those of late scans, and removes those that a late scan contradicts.
 struct DoubleAdmissionLog {
     /// Maximum distance of two recorded instants of a run, in microseconds: half a day. So no event day between them is

@@ -94,8 +94,7 @@ LEFT JOIN lanes ON lanes.gate_id = g.id
 ORDER BY g.name;
 
 -- Spans of time in which scans are known, or must be assumed, to be missing from the figures. A lane reports in the
--- order of its journals, so what it has not delivered is later than what it has. OFFSET 0 forces an index lookup for
--- each scan, whatever the planner estimates for the number of scans.
+-- order of its journals, so what it has not delivered is later than what it has.
 CREATE VIEW tapline.unsettled_spans AS
 WITH lanes AS MATERIALIZED (
     SELECT l.scanner_id, tapline.day_start(l.last_received_at) AS day,
@@ -103,11 +102,9 @@ WITH lanes AS MATERIALIZED (
     FROM tapline.scanner_overview l
     LEFT JOIN LATERAL (
         -- Retention may have dropped the scan.
-        SELECT coalesce(tapline.scan_time(s.journal_id, s.seq, s.flags, s.scanned_at, s.received_at), j.retired_at) AS at
+        SELECT coalesce(tapline_internal.scan_time_at(j.id, j.last_seq), j.retired_at) AS at
         FROM (SELECT id, last_seq, retired_at FROM tapline.journals WHERE scanner_id = l.scanner_id AND last_seq > 0
             ORDER BY last_received_at DESC, id DESC LIMIT 1) j
-        LEFT JOIN LATERAL (
-            SELECT * FROM tapline.scans WHERE journal_id = j.id AND seq = j.last_seq OFFSET 0) s ON true
     ) stored ON l.backlog > 0
     WHERE l.enabled AND l.last_received_at IS NOT NULL
 ), days AS MATERIALIZED (
@@ -121,22 +118,18 @@ FROM (
     SELECT g.scanner_id, coalesce(b.at, a.at - interval '24 hours', j.retired_at, '-infinity') AS since,
         coalesce(a.at, g.last_received_at) AS until
     FROM tapline.seq_gaps g JOIN tapline.journals j ON j.id = g.journal_id
-    LEFT JOIN LATERAL (SELECT tapline.scan_time(journal_id, seq, flags, scanned_at, received_at) AS at FROM tapline.scans
-        WHERE journal_id = g.journal_id AND seq = g.first_seq - 1 OFFSET 0) b ON true
-    LEFT JOIN LATERAL (SELECT tapline.scan_time(journal_id, seq, flags, scanned_at, received_at) AS at FROM tapline.scans
-        WHERE journal_id = g.journal_id AND seq = g.last_seq + 1 OFFSET 0) a ON true
+    CROSS JOIN LATERAL (SELECT tapline_internal.scan_time_at(g.journal_id, g.first_seq - 1) AS at) b
+    CROSS JOIN LATERAL (SELECT tapline_internal.scan_time_at(g.journal_id, g.last_seq + 1) AS at) a
 ) gaps
 UNION ALL
 SELECT 'tracking', j.scanner_id, least(f.at, l.at), greatest(f.at, l.at)
 FROM tapline_internal.tracking_queue q
 JOIN tapline.journals j ON j.id = q.journal_id
-CROSS JOIN LATERAL (SELECT tapline.scan_time(journal_id, seq, flags, scanned_at, received_at) AS at FROM tapline.scans
-    WHERE journal_id = q.journal_id AND seq = q.first_seq OFFSET 0) f
-CROSS JOIN LATERAL (SELECT tapline.scan_time(journal_id, seq, flags, scanned_at, received_at) AS at FROM tapline.scans
-    WHERE journal_id = q.journal_id AND seq = q.last_seq OFFSET 0) l
+CROSS JOIN LATERAL (SELECT tapline_internal.scan_time_at(q.journal_id, q.first_seq) AS at) f
+CROSS JOIN LATERAL (SELECT tapline_internal.scan_time_at(q.journal_id, q.last_seq) AS at) l
 UNION ALL
 SELECT 'refresh', NULL, min(instant), max(instant) FROM (
     SELECT instant, tapline.day_start(instant) AS day FROM tapline_internal.double_admissions_due) due
 GROUP BY day;
 
-INSERT INTO tapline.schema_migrations (version, name) VALUES (9, 'live_views');
+INSERT INTO tapline.schema_migrations (version, name) VALUES (11, 'live_views');

@@ -33,10 +33,10 @@ COMMENT ON COLUMN tapline.journals.retired_seq IS
     'Retention dropped the scans up to this seq. They count as duplicates if they arrive again; 0: none';
 COMMENT ON COLUMN tapline.journals.retired_at IS 'Time at which retention dropped scans of this journal';
 
-COMMENT ON TABLE tapline.scans IS
-    'Scans: taps with their verdict, and lane events (tag 0). (journal_id, seq) is unique. Query a tag''s scans '
-    'with tapline.scans_of';
-COMMENT ON COLUMN tapline.scans.journal_id IS 'Journal, see tapline.journals; also the partition key';
+COMMENT ON VIEW tapline.scans IS
+    'Scans: taps with their verdict, and lane events (tag 0). (journal_id, seq) is unique. Fast by journal_id, gate_id, '
+    'snapshot_version and received_at; for a tag use tapline.scans_of, for device times tapline.scans_between';
+COMMENT ON COLUMN tapline.scans.journal_id IS 'Journal, see tapline.journals';
 COMMENT ON COLUMN tapline.scans.seq IS 'Position in the journal: 1, 2, 3, without gaps on the scanner';
 COMMENT ON COLUMN tapline.scans.tag_id IS 'Tag id; 0: no tag, in lane events';
 COMMENT ON COLUMN tapline.scans.scanned_at IS
@@ -57,8 +57,7 @@ COMMENT ON FUNCTION tapline.scan_time(bigint, bigint, smallint, timestamptz, tim
     'Time of a scan: the earlier of device time and arrival; of a scan whose clock was not trusted the time at which '
     'the center placed it. First key of the order of a tag''s scans (contract.md section 4)';
 COMMENT ON FUNCTION tapline.scans_of(bigint) IS
-    'All scans of a tag, and whether each admission was annulled. Uses the block ranges; a plain query for a tag '
-    'may read all scans';
+    'All scans of a tag, and whether each admission was annulled. A plain query for a tag reads all scans';
 COMMENT ON FUNCTION tapline.verdict_name(smallint) IS 'Name of a verdict, for example admitted or no-access';
 COMMENT ON FUNCTION tapline.age_text(interval) IS 'Age for a narrow column: 59 s, 119 min, 47 h, 12 d';
 COMMENT ON FUNCTION tapline.accept_gap(bigint, bigint, bigint) IS
@@ -114,4 +113,4 @@ COMMENT ON COLUMN tapline.quarantine.size IS 'Size of the whole body in bytes; n
 COMMENT ON COLUMN tapline.quarantine.sha256 IS 'SHA-256 of the whole body';
 COMMENT ON COLUMN tapline.quarantine.body IS 'Body; of a body over 1 MiB the first 64 KiB';
 
-INSERT INTO tapline.schema_migrations (version, name) VALUES (12, 'scan_comments');
+INSERT INTO tapline.schema_migrations (version, name) VALUES (14, 'scan_comments');

@@ -45,8 +45,8 @@ RETURNS SETOF tapline_internal.double_admission_log LANGUAGE sql STABLE AS $$
         JOIN tapline.journals j ON j.id = p.journal_id
         LEFT JOIN tapline.tags t ON t.tag_id = p.tag_id
         LEFT JOIN tapline.gates g ON g.id = p.gate_id
-        -- The first condition lets the block ranges skip; the others are the rule.
-        WHERE p.received_at >= since AND p.ordered_at >= since AND p.ordered_at < until
+        -- The first two conditions skip runs; the others are the rule.
+        WHERE p.latest >= since AND p.earliest < until AND p.ordered_at >= since AND p.ordered_at < until
         WINDOW person AS (
             PARTITION BY t.attendee_id, CASE WHEN t.attendee_id IS NULL THEN p.tag_id END
             ORDER BY p.ordered_at, j.log, p.seq)
@@ -115,7 +115,7 @@ BEGIN
     -- Reads the log before the scans, so that a row that the tracker logs during the refresh is not removed.
     CREATE TEMP TABLE logged ON COMMIT DROP AS SELECT * FROM tapline_internal.double_admission_log o
         WHERE at >= since AND at < until
-            AND EXISTS (SELECT FROM tapline.scans s WHERE s.journal_id = o.journal_id AND s.seq = o.seq);
+            AND tapline_internal.is_stored(o.journal_id, o.seq);
     CREATE TEMP TABLE found ON COMMIT DROP AS SELECT * FROM tapline_internal.find_double_admissions(since, until);
     ANALYZE logged;
     ANALYZE found;
@@ -134,4 +134,4 @@ BEGIN
     RETURN NEXT;
 END $$;
 
-INSERT INTO tapline.schema_migrations (version, name) VALUES (6, 'double_admissions');
+INSERT INTO tapline.schema_migrations (version, name) VALUES (8, 'double_admissions');

@@ -109,4 +109,4 @@ COMMENT ON COLUMN tapline.scanner_health.alarms IS 'English texts of the alarms 
 
 COMMENT ON FUNCTION tapline.condition_place(text) IS 'Sort key of a condition of scanner_health: 1 is the worst';
 
-INSERT INTO tapline.schema_migrations (version, name) VALUES (13, 'live_view_comments');
+INSERT INTO tapline.schema_migrations (version, name) VALUES (15, 'live_view_comments');

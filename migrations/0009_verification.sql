@@ -14,9 +14,9 @@ ORDER BY p.tag_id, p.ordered_at DESC, j.log DESC, p.seq DESC;
 -- The annulled admissions by definition (contract.md section 4).
 CREATE VIEW tapline_internal.annulled_expected AS
 SELECT DISTINCT a.journal_id, n.seq
-FROM tapline.scans a
+FROM tapline_internal.stored_scans a
 CROSS JOIN LATERAL (SELECT tapline_internal.annulled_seq(a.journal_id, a.seq, a.tag_id) AS seq) n
-WHERE a.verdict = 64 AND a.tag_id <> 0 AND n.seq IS NOT NULL;
+WHERE a.has_annulments AND a.verdict = 64 AND a.tag_id <> 0 AND n.seq IS NOT NULL;
 
 -- Compares tracking with the scans and returns the rows by table and result. With `repair` it then corrects the tables
 -- and empties the queue; without, it changes nothing.
@@ -30,7 +30,7 @@ DECLARE
     complete_since timestamptz;
 BEGIN
     CREATE TEMP TABLE held ON COMMIT DROP AS SELECT id, retired_seq FROM tapline.journals j
-        WHERE EXISTS (SELECT FROM tapline.scans s WHERE s.journal_id = j.id);
+        WHERE EXISTS (SELECT FROM tapline_internal.scan_runs r WHERE r.journal_id = j.id);
     ALTER TABLE held ADD PRIMARY KEY (id);
     ANALYZE held;
 
@@ -108,4 +108,4 @@ BEGIN
     DROP TABLE held, new_annulled, new_presence, new_flow;
 END $$;
 
-INSERT INTO tapline.schema_migrations (version, name) VALUES (7, 'verification');
+INSERT INTO tapline.schema_migrations (version, name) VALUES (9, 'verification');

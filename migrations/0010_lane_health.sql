@@ -133,4 +133,4 @@ FROM (
 ) health
 ORDER BY scanner_id;
 
-INSERT INTO tapline.schema_migrations (version, name) VALUES (8, 'lane_health');
+INSERT INTO tapline.schema_migrations (version, name) VALUES (10, 'lane_health');

@@ -117,4 +117,4 @@ COMMENT ON COLUMN tapline.broker_warnings.queue IS 'Name of the queue';
 COMMENT ON COLUMN tapline.broker_warnings.warning IS 'What was found';
 COMMENT ON COLUMN tapline.broker_warnings.checked_at IS 'Time of the check';
 
-INSERT INTO tapline.schema_migrations (version, name) VALUES (11, 'registry_comments');
+INSERT INTO tapline.schema_migrations (version, name) VALUES (13, 'registry_comments');

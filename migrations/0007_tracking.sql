@@ -24,7 +24,7 @@ CREATE TABLE tapline.presence (
     scanner_id text NOT NULL,
     gate_id bigint,
     direction smallint NOT NULL CHECK (direction IN (0, 1)),
-    -- Position in the order of the tag's scans: (least(scanned_at, received_at), log, seq). See contract.md section 4.
+    -- Position in the order of the tag's scans: (scan_time, log, seq). See contract.md section 4.
     ordered_at timestamptz NOT NULL,
     log uuid NOT NULL,
     seq bigint NOT NULL,
@@ -93,18 +93,29 @@ CREATE CONSTRAINT TRIGGER presence_follows AFTER INSERT OR DELETE OR UPDATE OF i
 -- A verdict 64 annuls the nearest earlier verdict-0 scan of its tag in its journal, nearly always one or two seqs
 -- before. The settings make the planner walk the index backwards instead of sorting a journal.
 CREATE FUNCTION tapline_internal.annulled_seq(journal bigint, annulment bigint, tag bigint) RETURNS bigint
-LANGUAGE sql STABLE PARALLEL SAFE SET enable_bitmapscan = off SET enable_sort = off SET enable_seqscan = off AS $$
-    SELECT seq FROM tapline.scans
-    WHERE journal_id = journal AND seq < annulment AND tag_id = tag AND verdict = 0
-    ORDER BY seq DESC LIMIT 1
-$$;
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET enable_bitmapscan = off SET enable_sort = off SET enable_seqscan = off AS $$
+DECLARE
+    run record;
+    found bigint;
+BEGIN
+    FOR run IN SELECT first_seq, tags, verdicts FROM tapline_internal.scan_runs
+        WHERE journal_id = journal AND first_seq < annulment AND tapline_internal.may_hold(tag_filter, tag)
+        ORDER BY first_seq DESC
+    LOOP
+        SELECT max(run.first_seq + place - 1) INTO found FROM unnest(run.tags) WITH ORDINALITY AS t(tag_id, place)
+        WHERE tag_id = tag AND run.first_seq + place - 1 < annulment
+            AND get_byte(run.verdicts, ((place - 1) % octet_length(run.verdicts))::integer) = 0;
+        IF found IS NOT NULL THEN RETURN found; END IF;
+    END LOOP;
+    RETURN NULL;
+END $$;
 
 -- Scans that moved a person: admitted, not annulled, no inspection. (`<> 16` instead of `= 0`: the planner estimates an
 -- equality as rare.)
 CREATE VIEW tapline_internal.passages AS
 SELECT s.journal_id, s.seq, s.tag_id, s.gate_id, s.flags & 1 AS direction, s.flags, s.scanned_at, s.received_at,
-    tapline.scan_time(s.journal_id, s.seq, s.flags, s.scanned_at, s.received_at) AS ordered_at
-FROM tapline.scans s
+    tapline.scan_time(s.journal_id, s.seq, s.flags, s.scanned_at, s.received_at) AS ordered_at, s.earliest, s.latest
+FROM tapline_internal.stored_scans s
 WHERE s.verdict = 0 AND s.flags & 16 <> 16 AND s.tag_id <> 0
     AND NOT EXISTS (
         SELECT FROM tapline_internal.annulled x WHERE x.journal_id = s.journal_id AND x.seq = s.seq);
@@ -122,4 +133,4 @@ FROM (
 LEFT JOIN tapline_internal.annulled x ON x.journal_id = s.journal_id AND x.seq = s.seq
 WHERE s.gate_id IS NOT NULL;
 
-INSERT INTO tapline.schema_migrations (version, name) VALUES (5, 'tracking');
+INSERT INTO tapline.schema_migrations (version, name) VALUES (7, 'tracking');

@@ -116,4 +116,4 @@ COMMENT ON COLUMN tapline.scan_partition_state.unfinished_backlog IS 'Scans that
 COMMENT ON COLUMN tapline.scan_partition_state.gaps IS 'Open gaps of its journals, as in tapline.seq_gaps';
 COMMENT ON COLUMN tapline.scan_partition_state.bytes IS 'Size on disk with indexes, in bytes';
 
-INSERT INTO tapline.schema_migrations (version, name) VALUES (14, 'report_view_comments');
+INSERT INTO tapline.schema_migrations (version, name) VALUES (16, 'report_view_comments');
