@@ -22,9 +22,10 @@ WHERE a.has_annulments AND a.verdict = 64 AND a.tag_id <> 0 AND n.seq IS NOT NUL
 -- and empties the queue; without, it changes nothing.
 --
 -- Call it in a separate transaction, REPEATABLE READ, while the session holds the advisory lock of lock_presence():
--- then no tracker writes. Rows that stem from scans dropped by retention stay.
+-- then no tracker writes. Rows that stem from scans dropped by retention stay. Nested loops are off as in
+-- find_double_admissions.
 CREATE FUNCTION tapline_internal.rebuild_tracking(repair boolean)
-RETURNS TABLE (relation text, rows_right bigint, rows_missing bigint, rows_wrong bigint) LANGUAGE plpgsql AS $$
+RETURNS TABLE (relation text, rows_right bigint, rows_missing bigint, rows_wrong bigint) LANGUAGE plpgsql SET enable_nestloop = off AS $$
 #variable_conflict use_column
 DECLARE
     complete_since timestamptz;

@@ -25,13 +25,17 @@ BEGIN
     RETURN QUERY SELECT s.*, verdict = 0 AND coalesce(
         lead(verdict) OVER (PARTITION BY journal_id, verdict IN (0, 64) ORDER BY seq) = 64, false)
     FROM (
-        SELECT r.journal_id, r.seq, r.tag_id, r.scanned_at, r.verdict, r.flags, r.gate_id, r.snapshot_version, r.received_at
-        FROM tapline_internal.stored_scans r
-        WHERE r.journal_id >= open_since AND tapline_internal.may_hold(r.tag_filter, tag) AND r.tag_id = tag
-        UNION ALL
-        SELECT r.journal_id, r.seq, r.tag_id, r.scanned_at, r.verdict, r.flags, r.gate_id, r.snapshot_version, r.received_at
-        FROM tapline_internal.stored_scans r
-        WHERE r.journal_id < open_since AND r.tags @> ARRAY[tag] AND r.tag_id = tag) s;
+        SELECT r.journal_id, r.first_seq + place - 1 AS seq, tag AS tag_id,
+            r.base + r.at_ms[place] * interval '1 millisecond' AS scanned_at,
+            get_byte(r.verdicts, (place - 1) % octet_length(r.verdicts))::smallint AS verdict,
+            get_byte(r.flags, (place - 1) % octet_length(r.flags))::smallint AS flags, r.gate_id, r.snapshot_version,
+            r.received_at + coalesce(r.received_us[place], 0) * interval '1 microsecond' AS received_at
+        FROM (
+            SELECT * FROM tapline_internal.scan_runs
+            WHERE journal_id >= open_since AND tapline_internal.may_hold(tag_filter, tag)
+            UNION ALL
+            SELECT * FROM tapline_internal.scan_runs WHERE journal_id < open_since AND tags @> ARRAY[tag]) r
+        CROSS JOIN LATERAL unnest(array_positions(r.tags, tag)) AS place) s;
 END $$;
 
 CREATE VIEW tapline.delegate_track AS
