@@ -195,7 +195,7 @@ let package = Package(
             "AccessControl", "DataFolder", "ScanJournal", "GateController", "SnapshotInstall", "SnapshotWriting",
             "TestSupport"),
         unitTests("HTTPServerTests", "LinuxSystem", "HTTPServer", "FileSystem", "Runtime", "CenterHTTP", "TestSupport"),
-        unitTests("IngestTests", "ScanModel", "ScanBatchCodec", "Ingest", "TestSupport"),
+        unitTests("IngestTests", "ScanModel", "ScanBatchCodec", "ScanRuns", "Ingest", "TestSupport"),
         unitTests(
             "LaneDisplayTests", "LinuxSystem", "SerialPorts", "FileSystem", "Runtime", "ScanModel", "Snapshots",
             "AccessControl", "DataFolder", "ScanJournal", "LaneDisplay", "GateController", "DeviceEmulation",
@@ -214,6 +214,7 @@ let package = Package(
             "ScanJournalTests", "ErrorModel", "LinuxSystem", "SQLite", "FileSystem", "Runtime", "ScanModel",
             "DataFolder", "ScanJournal", "TestSupport"),
         unitTests("ScanModelTests", "ErrorModel", "ScanModel"),
+        unitTests("ScanRunsTests", "Postgres", "ScanModel", "ScanRuns", "TestSupport"),
         unitTests(
             "ScanUploadTests", "ErrorModel", "LinuxSystem", "SQLite", "FileSystem", "Runtime", "ScanModel",
             "ScanBatchCodec", "DataFolder", "ScanJournal", "ScanUpload", "TestSupport"),
@@ -242,8 +243,8 @@ let package = Package(
             "Integration", "ErrorModel", "LinuxSystem", "SQLite", "AMQP", "Postgres", "HTTPServer", "Crypto",
             "Minisign", "FileSystem", "Runtime", "CLI", "ScanModel", "ScanBatchCodec", "Snapshots", "DataFolder",
             "ScanJournal", "SnapshotInstall", "ScanUpload", "Migrations", "Schema", "RegistrationLists", "Registry",
-            "SnapshotWriting", "SnapshotExport", "Tracking", "Ingest", "PartitionMaintenance", "DeviceEmulation",
-            "TestSupport"),
+            "SnapshotWriting", "SnapshotExport", "ScanRuns", "Tracking", "Ingest", "PartitionMaintenance",
+            "DeviceEmulation", "TestSupport"),
         tests(
             "EndToEnd", "LinuxSystem", "Crypto", "Minisign", "FileSystem", "Runtime", "ScanModel", "Snapshots",
             "ScanJournal", "SnapshotInstall", "SnapshotWriting", "DeviceEmulation", "FakeCenter", "TestSupport"),

@@ -62,7 +62,8 @@ package struct ScanRun: Sendable, Equatable {
         tags = scans.tags
         verdicts = scans.verdicts
         flags = scans.flags
-        let (device, ordered) = (scans.deviceSpan, scans.span)
+        let device = scans.deviceSpan
+        let ordered = scans.span(device)
         earliestMicros = min(device.lowerBound, ordered.lowerBound)
         latestMicros = max(device.upperBound, ordered.upperBound)
     }
@@ -100,8 +101,9 @@ extension ScanRun {
         buffer.put(timestamp: latestMicros)
         buffer.put(last)
         buffer.put(timestamp: receivedMicros + (receivedUs?.max() ?? 0))
-        buffer.put(verdicts.contains(Verdict.annulled.rawValue))
-        buffer.put(verdicts.contains { $0 >= Verdict.laneNormal.rawValue })
+        let (annulled, laneEvent) = (Verdict.annulled.rawValue, Verdict.laneNormal.rawValue)
+        buffer.put(verdicts.contains(annulled))
+        buffer.put(verdicts.contains { $0 >= laneEvent })
         buffer.put(bytes: TagFilter.bytes(of: tags)[...])
     }
 
@@ -153,8 +155,9 @@ extension ScanRun {
                 part.first == next && part.journal == run.journal && part.gate == run.gate
                     && part.snapshot == run.snapshot, "runs are not neighbours")
             next = part.last + 1
-            let shift = Int32((part.baseMicros - base) / 1_000)
-            atMs += part.atMs.map { $0 + shift }
+            // The shift itself may exceed an Int32.
+            let shift = (part.baseMicros - base) / 1_000
+            atMs += part.atMs.map { Int32(Int64($0) + shift) }
             tags += part.tags
             verdicts += part.verdicts
             flags += part.flags

@@ -49,13 +49,28 @@ package struct ScanRunTable {
             self.first = first
             self.last = last
         }
+
+        /// Returns the same seqs as disjoint ranges, in the order of journal and seq.
+        static func merged(_ ranges: [Range]) -> [Range] {
+            var merged: [Range] = []
+            for range in ranges.sorted(by: { ($0.journal, $0.first) < ($1.journal, $1.first) }) {
+                if let end = merged.last, end.journal == range.journal, range.first <= end.last + 1 {
+                    merged[merged.count - 1].last = max(end.last, range.last)
+                } else {
+                    merged.append(range)
+                }
+            }
+            return merged
+        }
     }
 
     /// Returns the runs that hold a scan of the ranges, in the order of journal and seq, each once.
     ///
+    /// - Parameter ranges: in any order; may overlap.
     /// - Throws: `PostgresError`.
     package func runs(overlapping ranges: [Range]) throws(PostgresError) -> [ScanRun] {
         guard !ranges.isEmpty else { return [] }
+        let ranges = Range.merged(ranges)
         // OFFSET 0 forces one index range for each row, whatever the planner estimates.
         let result = try connection.query(
             """

@@ -80,21 +80,28 @@ package struct StoredScans: Sendable {
     }
 
     /// The earliest and the latest time (`orderedMicros`) of the scans.
-    package var span: ClosedRange<Int64> {
+    package var span: ClosedRange<Int64> { span(deviceSpan) }
+
+    /// Returns `span` from `deviceSpan`.
+    func span(_ device: ClosedRange<Int64>) -> ClosedRange<Int64> {
         if let first = placedMicros?.min(), let last = placedMicros?.max() { return first...last }
         guard receivedUs == nil else {
             let times = (0..<count).map(orderedMicros)
             return (times.min() ?? receivedMicros)...(times.max() ?? receivedMicros)
         }
-        let device = deviceSpan
         let first = min(device.lowerBound, receivedMicros)
         return first...max(first, min(device.upperBound, receivedMicros))
     }
 
     /// The earliest and the latest time of the scans by the device clock.
     var deviceSpan: ClosedRange<Int64> {
-        let (first, last) = (Int64(atMs.min() ?? 0), Int64(atMs.max() ?? 0))
-        return (baseMicros + first * 1_000)...(baseMicros + last * 1_000)
+        guard var first = atMs.first else { return baseMicros...baseMicros }
+        var last = first
+        for at in atMs {
+            first = min(first, at)
+            last = max(last, at)
+        }
+        return (baseMicros + Int64(first) * 1_000)...(baseMicros + Int64(last) * 1_000)
     }
 
     /// Returns some of these scans.
@@ -115,10 +122,10 @@ package struct StoredScans: Sendable {
 
     /// The offsets of the annulments (verdict 64) that name a tag.
     package var annulments: [Int] {
-        guard verdicts.contains(Verdict.annulled.rawValue) else { return [] }
+        let (annulled, none) = (Verdict.annulled.rawValue, TagID.none.rawValue)
+        guard verdicts.contains(annulled) else { return [] }
         return (0..<count).filter {
-            verdicts[verdicts.startIndex + $0] == Verdict.annulled.rawValue
-                && tags[tags.startIndex + $0] != TagID.none.rawValue
+            verdicts[verdicts.startIndex + $0] == annulled && tags[tags.startIndex + $0] != none
         }
     }
 }

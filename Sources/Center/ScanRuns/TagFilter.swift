@@ -6,8 +6,10 @@ enum TagFilter {
     /// Minimum number of bits for each scan.
     static let bitsPerScan = 16
     static let minimumBits = 64
-    /// Where the parts of a tag ID begin. Each part has at most 13 bits, because a run has at most 512 scans.
-    static let shifts: [UInt64] = [0, 13, 26, 39]
+    /// Number of the parts of a tag ID, and of bits from one to the next. A filter needs no longer part, because a run
+    /// has at most 512 scans.
+    static let parts = 4
+    static let partBits = 13
 
     /// Returns the filter of the tags of a run; tag 0, which is no tag, is left out.
     ///
@@ -18,10 +20,11 @@ enum TagFilter {
         let mask = UInt64(bits - 1)
         var filter = [UInt8](repeating: 0, count: bits / 8)
         for tag in tags where tag != 0 {
-            let tag = UInt64(bitPattern: tag)
-            for shift in shifts {
-                let bit = Int(truncatingIfNeeded: (tag >> shift) & mask)
-                filter[bit / 8] |= 1 << UInt8(bit % 8)
+            var rest = UInt64(bitPattern: tag)
+            for _ in 0..<parts {
+                let bit = rest & mask
+                filter[Int(bit / 8)] |= 1 << UInt8(bit % 8)
+                rest >>= partBits
             }
         }
         return filter

@@ -16,8 +16,6 @@ package struct SHA256: Sendable {
     package mutating func update(_ bytes: [UInt8]) { bytes.withUnsafeBytes { update($0) } }
     /// Hashes further bytes.
     package mutating func update(_ bytes: ArraySlice<UInt8>) { bytes.withUnsafeBytes { update($0) } }
-    /// Hashes integers in their memory representation.
-    package mutating func update(column: [some FixedWidthInteger]) { column.withUnsafeBytes { update($0) } }
     /// Hashes the UTF-8 bytes of a text.
     package mutating func update(_ text: String) {
         var text = text

@@ -4,15 +4,15 @@ import ScanModel
 
 /// The result of the checks that need no database: decoding and identity.
 enum ValidatedDelivery: Sendable {
-    /// A valid batch, with its `BatchDigest` (`nil` for a small batch).
-    case batch(ScanBatch, digest: [UInt8]?)
+    /// A valid batch.
+    case batch(ScanBatch)
     /// A delivery for the quarantine.
     case invalid(BatchError)
 
     /// Whether the delivery is certainly a heartbeat, valid or not.
     var isHeartbeat: Bool {
         switch self {
-        case .batch(let batch, _): batch.count == 0
+        case .batch(let batch): batch.count == 0
         case .invalid(let error): error.isHeartbeat
         }
     }
@@ -42,7 +42,7 @@ enum ValidatedDelivery: Sendable {
             do throws(BatchError) {
                 try ValidatedDelivery.checkIdentity(of: batch, in: delivery, relayUsers: relayUsers)
             } catch { throw BatchError(error.reason, error.detail, isHeartbeat: batch.count == 0) }
-            self = .batch(batch, digest: BatchDigest.of(batch))
+            self = .batch(batch)
         } catch {
             self = .invalid(error)
         }

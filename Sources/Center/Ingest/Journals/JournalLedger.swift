@@ -1,22 +1,13 @@
-/// The fields that make two scans with the same seq the same scan (contract.md section 4).
-struct ScanContent: Hashable, Sendable {
-    var tag: Int64
-    /// Microseconds since 1970-01-01 UTC.
-    var atMicros: Int64
-    var verdict: UInt8
-    var flags: UInt8
-}
-
-/// Classifies the scans of one journal as new, duplicate or conflicting.
+/// Classifies the scans of one journal as new, duplicate or conflicting, by ranges of seqs.
 ///
 /// The batches of a group are classified in the order of receipt.
 ///
-/// A pure state machine. Its input is the journal's locked row, its gaps, and the stored scans in the ranges that
-/// `lookup` returns. A batch above the last seq is new without a comparison.
+/// A pure state machine. Its input is the journal's locked row, its gaps, and the stored runs that hold a scan of the
+/// ranges that `lookup` returns. A batch above the last seq is new without a comparison.
 struct JournalLedger: Sendable {
     /// The result for one batch.
     struct Classification: Equatable, Sendable {
-        /// The seqs to store: ascending, disjoint.
+        /// The seqs to store: ascending, disjoint, not adjacent.
         var new: [ClosedRange<Int64>] = []
         var duplicates = 0
         /// Seqs that are held already with other contents.
@@ -25,21 +16,13 @@ struct JournalLedger: Sendable {
         var isBehind = false
     }
 
-    private struct Segment: Sendable {
-        let range: ClosedRange<Int64>
-        /// The batch of the group that holds it.
-        let source: Int
-    }
-
     /// `last_seq` as in the database.
     let lastStored: Int64
     /// `last_seq` including the batches classified so far.
     private(set) var last: Int64
     private(set) var gaps: SeqGaps
-    /// The stored scans of the ranges that were looked up, by seq.
-    var stored: [Int64: ScanContent] = [:]
-    /// The scans of this group, by first seq.
-    private var segments: [Segment] = []
+    /// Stored runs that were looked up, and the new scans of this group: ascending, disjoint.
+    private var held: [ScanColumns] = []
 
     /// Retention has dropped the stored scans up to this seq. They count as held, whatever their contents were.
     let retired: Int64
@@ -60,59 +43,58 @@ struct JournalLedger: Sendable {
         return first...min(first + Int64(count) - 1, lastStored)
     }
 
-    /// Classifies the next batch of the group.
-    ///
-    /// - Parameters:
-    ///   - first: the first seq of the batch.
-    ///   - count: the number of scans; 0 for a heartbeat.
-    ///   - source: the index of the batch in the group.
-    ///   - content: returns the scan of a batch (source, seq). Called only for scans that may be held already.
-    mutating func classify(
-        first: Int64, count: Int, source: Int, content: (Int, Int64) -> ScanContent
-    ) -> Classification {
-        guard count > 0 else { return Classification() }
-        let batch = first...first + Int64(count) - 1
-        if first > last {
-            if first > last + 1 { gaps.open(last + 1...first - 1) }
-            last = batch.upperBound
-            segments.append(Segment(range: batch, source: source))
-            return Classification(new: [batch])
+    /// Adds scans that no other call has added: a stored run, before the first batch.
+    mutating func hold(_ scans: ScanColumns) { held.insert(scans, at: position(of: scans.first)) }
+
+    /// Classifies the next batch of the group; one without scans is a heartbeat.
+    mutating func classify(_ batch: ScanColumns) -> Classification {
+        guard batch.count > 0 else { return Classification() }
+        var result = Classification(isBehind: batch.first <= last)
+        if batch.first > last + 1 { gaps.open(last + 1...batch.first - 1) }
+        var next = batch.first
+        for index in max(0, position(of: batch.first) - 1)..<held.count {
+            let other = held[index]
+            guard other.first <= batch.last else { break }
+            guard other.last >= next else { continue }
+            if other.first > next { classify(missing: next...other.first - 1, &result) }
+            let common = max(next, other.first)...min(batch.last, other.last)
+            let conflicts = batch.differences(from: other, in: common)
+            result.conflicts += conflicts
+            result.duplicates += common.count - conflicts.count
+            next = common.upperBound + 1
         }
-        var result = Classification(isBehind: true)
-        for seq in batch {
-            let held = stored[seq] ?? holder(of: seq).map { content($0, seq) }
-            if let held {
-                if held == content(source, seq) { result.duplicates += 1 } else { result.conflicts.append(seq) }
-            } else if seq <= retired, !gaps.contains(seq) {
-                result.duplicates += 1
-            } else if let end = result.new.last, end.upperBound == seq - 1 {
-                result.new[result.new.count - 1] = end.lowerBound...seq
-            } else {
-                result.new.append(seq...seq)
-            }
-        }
+        if next <= batch.last { classify(missing: next...batch.last, &result) }
         for range in result.new {
             gaps.fill(range)
             last = max(last, range.upperBound)
-            segments.insert(Segment(range: range, source: source), at: position(of: range.lowerBound))
+            hold(batch.part(range))
         }
         return result
     }
 
-    /// Returns the number of segments that begin at or below `seq`.
-    private func position(of seq: Int64) -> Int {
-        var (low, high) = (0, segments.count)
-        while low < high {
-            let middle = (low + high) / 2
-            if segments[middle].range.lowerBound <= seq { low = middle + 1 } else { high = middle }
+    /// Classifies scans that are not held: those that retention has dropped are duplicates, the others are new.
+    private func classify(missing range: ClosedRange<Int64>, _ result: inout Classification) {
+        var new: [ClosedRange<Int64>] = []
+        if range.lowerBound <= retired { new = gaps.ranges(in: range.lowerBound...min(range.upperBound, retired)) }
+        if range.upperBound > retired { new.append(max(range.lowerBound, retired + 1)...range.upperBound) }
+        result.duplicates += range.count
+        for part in new {
+            result.duplicates -= part.count
+            if let end = result.new.last, end.upperBound == part.lowerBound - 1 {
+                result.new[result.new.count - 1] = end.lowerBound...part.upperBound
+            } else {
+                result.new.append(part)
+            }
         }
-        return low
     }
 
-    /// Returns the batch of this group that holds `seq`.
-    private func holder(of seq: Int64) -> Int? {
-        let position = position(of: seq)
-        guard position > 0, segments[position - 1].range.contains(seq) else { return nil }
-        return segments[position - 1].source
+    /// Returns how many of `held` begin at or below `seq`.
+    private func position(of seq: Int64) -> Int {
+        var (low, high) = (0, held.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if held[middle].first <= seq { low = middle + 1 } else { high = middle }
+        }
+        return low
     }
 }

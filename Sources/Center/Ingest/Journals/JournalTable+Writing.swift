@@ -1,30 +1,15 @@
 import Postgres
 import ScanModel
-import Tracking
+import ScanRuns
 
 extension JournalTable {
-    private static let copyStatement = """
-        COPY tapline.scans (journal_id, seq, tag_id, scanned_at, verdict, flags, gate_id, snapshot_version, received_at)
-        FROM STDIN (FORMAT binary)
-        """
-
-    /// Copies new scans into `tapline.scans`.
-    func copy(_ runs: [StoredScans], _ buffer: CopyBuffer) throws(PostgresError) {
-        guard !runs.isEmpty else { return }
-        try connection.copyIn(JournalTable.copyStatement, buffer) { (send) throws(PostgresError) in
-            for run in runs {
-                buffer.put(run)
-                try send()
-            }
-        }
-    }
-
     /// Writes the times of new scans under an untrusted clock.
     func writeTimes(of runs: [StoredScans]) throws(PostgresError) {
         var (journals, seqs, times): ([Int64], [Int64], [Int64]) = ([], [], [])
+        let doubt = Flags.clockNotTrusted.rawValue
         for run in runs {
             guard let placed = run.placedMicros else { continue }
-            for (offset, flags) in run.flags.enumerated() where flags & Flags.clockNotTrusted.rawValue != 0 {
+            for (offset, flags) in run.flags.enumerated() where flags & doubt != 0 {
                 journals.append(run.journal)
                 seqs.append(run.first + Int64(offset))
                 times.append(placed[placed.startIndex + offset])
@@ -131,20 +116,6 @@ extension JournalTable {
             ])
     }
 
-    /// Writes the batches that are recognised by their digests from now on.
-    func write(batches: [BatchIdentity]) throws(PostgresError) {
-        guard !batches.isEmpty else { return }
-        try connection.query(
-            """
-            INSERT INTO tapline_internal.batches (journal_id, first_seq, last_seq, digest)
-            SELECT * FROM unnest($1, $2, $3, $4)
-            """,
-            [
-                .int64s(batches.map(\.journal)), .int64s(batches.map(\.first)), .int64s(batches.map(\.last)),
-                .bytesArray(batches.map(\.digest)),
-            ])
-    }
-
     /// Writes the notes of scans. The first note of a scan stays.
     func write(notes: [ScanNote]) throws(PostgresError) {
         guard !notes.isEmpty else { return }
@@ -163,22 +134,4 @@ struct ScanNote {
     let journal: Int64
     let seq: Int64
     let text: String
-}
-
-extension CopyBuffer {
-    /// Appends the rows of a run, for `JournalTable.copyStatement`.
-    fileprivate func put(_ run: StoredScans) {
-        for index in run.tags.indices {
-            beginRow(9)
-            put(run.journal)
-            put(run.first + Int64(index - run.tags.startIndex))
-            put(run.tags[index])
-            put(timestamp: run.baseMicros + Int64(run.atMs[index]) * 1_000)
-            put(Int16(run.verdicts[index]))
-            put(Int16(run.flags[index]))
-            put(run.gate)
-            put(run.snapshot)
-            put(timestamp: run.receivedMicros)
-        }
-    }
 }

@@ -82,59 +82,6 @@ struct JournalTable {
         return gaps
     }
 
-    // MARK: Comparison with stored scans
-
-    /// Returns the indices of the batches that were stored before unchanged.
-    func known(_ candidates: [(index: Int, batch: BatchIdentity)]) throws(PostgresError) -> [Int] {
-        guard !candidates.isEmpty else { return [] }
-        let result = try connection.query(
-            """
-            SELECT n.index FROM unnest($1, $2, $3, $4, $5) AS n(index, journal_id, first_seq, last_seq, digest)
-            JOIN tapline_internal.batches b ON b.journal_id = n.journal_id AND b.first_seq = n.first_seq
-                AND b.last_seq = n.last_seq AND b.digest = n.digest
-            """,
-            [
-                .int64s(candidates.map { Int64($0.index) }), .int64s(candidates.map(\.batch.journal)),
-                .int64s(candidates.map(\.batch.first)), .int64s(candidates.map(\.batch.last)),
-                .bytesArray(candidates.map(\.batch.digest)),
-            ], binary: true)
-        return (0..<result.rowCount).map { Int(result.int($0, 0)) }
-    }
-
-    /// Returns every stored scan in the ranges, by seq.
-    func storedScans(
-        _ lookups: [JournalLookup]
-    ) throws(PostgresError) -> [JournalKey: [Int64: ScanContent]] {
-        guard !lookups.isEmpty else { return [:] }
-        var (journals, firsts, lasts): ([Int64], [Int64], [Int64]) = ([], [], [])
-        var keys: [Int64: JournalKey] = [:]
-        for lookup in lookups {
-            keys[lookup.journal] = lookup.key
-            for range in JournalTable.merged(lookup.ranges) {
-                journals.append(lookup.journal)
-                firsts.append(range.lowerBound)
-                lasts.append(range.upperBound)
-            }
-        }
-        // OFFSET 0 forces one index range per row, whatever the planner estimates for the number of scans.
-        let result = try connection.query(
-            """
-            SELECT r.journal_id, s.seq, s.tag_id, s.scanned_at, s.verdict, s.flags
-            FROM unnest($1, $2, $3) AS r(journal_id, first, last)
-            CROSS JOIN LATERAL (SELECT * FROM tapline.scans s
-                WHERE s.journal_id = r.journal_id AND s.seq BETWEEN r.first AND r.last OFFSET 0) s
-            """, [.int64s(journals), .int64s(firsts), .int64s(lasts)], binary: true)
-        var scans: [JournalKey: [Int64: ScanContent]] = [:]
-        for row in 0..<result.rowCount {
-            guard let key = keys[result.int(row, 0)] else { continue }
-            scans[key, default: [:]][result.int(row, 1)] = ScanContent(
-                tag: result.int(row, 2), atMicros: result.microseconds(row, 3),
-                verdict: UInt8(truncatingIfNeeded: result.int(row, 4)),
-                flags: UInt8(truncatingIfNeeded: result.int(row, 5)))
-        }
-        return scans
-    }
-
     /// Returns when snapshots were created, in microseconds since 1970-01-01 UTC, by version.
     func creationTimes(ofSnapshots versions: Set<Int64>) throws(PostgresError) -> [Int64: Int64] {
         guard !versions.isEmpty else { return [:] }
@@ -145,25 +92,4 @@ struct JournalTable {
         for row in 0..<result.rowCount { times[result.int(row, 0)] = result.microseconds(row, 1) }
         return times
     }
-
-    private static func merged(_ ranges: [ClosedRange<Int64>]) -> [ClosedRange<Int64>] {
-        var merged: [ClosedRange<Int64>] = []
-        for range in ranges.sorted(by: { $0.lowerBound < $1.lowerBound }) {
-            if let last = merged.last, range.lowerBound <= last.upperBound + 1 {
-                merged[merged.count - 1] = last.lowerBound...max(last.upperBound, range.upperBound)
-            } else {
-                merged.append(range)
-            }
-        }
-        return merged
-    }
-}
-
-/// Ranges of one journal whose stored scans are to be read.
-struct JournalLookup {
-    let key: JournalKey
-    /// The row ID of the journal.
-    let journal: Int64
-    /// In any order; may overlap.
-    var ranges: [ClosedRange<Int64>] = []
 }

@@ -15,9 +15,11 @@ struct SeqGaps: Equatable, Sendable {
     /// The first missing seq; `nil` if there is no gap.
     var first: Int64? { all.first?.first }
 
-    func contains(_ seq: Int64) -> Bool {
+    /// Returns the missing seqs of a range, in order.
+    func ranges(in range: ClosedRange<Int64>) -> [ClosedRange<Int64>] {
         // Linear: a journal has few gaps.
-        all.contains { $0.first <= seq && seq <= $0.last }
+        all.lazy.filter { $0.first <= range.upperBound && $0.last >= range.lowerBound }
+            .map { max($0.first, range.lowerBound)...min($0.last, range.upperBound) }
     }
 
     /// Adds a gap above all others.

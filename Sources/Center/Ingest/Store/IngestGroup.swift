@@ -1,7 +1,7 @@
 import Postgres
 import ScanBatchCodec
 import ScanModel
-import Tracking
+import ScanRuns
 
 /// The deliveries of one transaction and the decision about each of them. Pure: no I/O.
 ///
@@ -13,12 +13,9 @@ struct IngestGroup {
         /// Index of the delivery.
         let index: Int
         let batch: ScanBatch
-        let digest: [UInt8]?
         let key: JournalKey
         let gate: Int64?
         var classification = JournalLedger.Classification()
-        /// Whether the same batch was stored before, by its digest.
-        var isKnown = false
     }
 
     private let deliveries: [IngestDelivery]
@@ -43,7 +40,7 @@ struct IngestGroup {
     var receivedMicros: Int64 { deliveries.lazy.map(\.receivedMicros).min() ?? 0 }
 
     var scannerIDs: Set<String> {
-        Set(validated.compactMap { if case .batch(let batch, _) = $0 { batch.scanner } else { nil } })
+        Set(validated.compactMap { if case .batch(let batch) = $0 { batch.scanner } else { nil } })
     }
 
     // MARK: Admission
@@ -53,7 +50,7 @@ struct IngestGroup {
         for (index, delivery) in validated.enumerated() {
             switch delivery {
             case .invalid(let error): reject(index, error.reason, error.detail)
-            case .batch(let batch, let digest):
+            case .batch(let batch):
                 guard let scanner = scanners[batch.scanner] else {
                     reject(index, .unknownScanner, "\(batch.scanner) is not enrolled")
                     continue
@@ -63,8 +60,7 @@ struct IngestGroup {
                     continue
                 }
                 let key = JournalKey(journalID: batch.journalID, scanner: batch.scanner)
-                members.append(
-                    Member(index: index, batch: batch, digest: digest, key: key, gate: batch.gate ?? scanner.gate))
+                members.append(Member(index: index, batch: batch, key: key, gate: batch.gate ?? scanner.gate))
                 journalKeys.insert(key)
                 if let previous = IngestGroup.previousJournal(of: batch) { journalKeys.insert(previous.key) }
             }
@@ -87,36 +83,21 @@ struct IngestGroup {
     /// Sets the journals, which are locked from here on.
     mutating func setJournals(_ rows: [JournalKey: JournalRow]) { journals = rows }
 
-    /// Batches that may have been stored before with the same boundaries. Their digests are to be looked up.
-    var repetitionCandidates: [(index: Int, batch: BatchIdentity)] {
-        members.enumerated().compactMap { index, member in
-            guard let digest = member.digest, let row = journals[member.key],
-                row.ledger.lookup(first: member.batch.first, count: member.batch.count) != nil
-            else { return nil }
-            return (index, BatchIdentity(journal: row.id, batch: member.batch, digest: digest))
-        }
-    }
-
-    /// Marks `repetitionCandidates` that were stored before unchanged, by their index.
-    mutating func markKnown(_ indices: [Int]) {
-        for index in indices { members[index].isKnown = true }
-    }
-
-    /// The stored scans that the other batches must be compared with.
-    var lookups: [JournalLookup] {
-        var lookups: [JournalKey: JournalLookup] = [:]
-        for member in members where !member.isKnown {
+    /// The seqs whose stored scans the batches must be compared with.
+    var lookups: [ScanRunTable.Range] {
+        members.compactMap { member in
             guard let row = journals[member.key],
                 let range = row.ledger.lookup(first: member.batch.first, count: member.batch.count)
-            else { continue }
-            lookups[member.key, default: JournalLookup(key: member.key, journal: row.id)].ranges.append(range)
+            else { return nil }
+            return ScanRunTable.Range(journal: row.id, first: range.lowerBound, last: range.upperBound)
         }
-        return Array(lookups.values)
     }
 
-    /// Versions of the snapshots under which scans with an untrusted clock were made.
+    /// Versions of the snapshots under which new scans with an untrusted clock were made.
     var doubtedSnapshots: Set<Int64> {
-        Set(members.lazy.filter { !$0.isKnown && ScanPlacement.isNeeded($0.batch) }.map(\.batch.snapshot))
+        Set(
+            members.lazy.filter { !$0.classification.new.isEmpty && ScanPlacement.isNeeded($0.batch) }
+                .map(\.batch.snapshot))
     }
 
     /// Sets the creation times of `doubtedSnapshots`.
@@ -131,25 +112,18 @@ struct IngestGroup {
 
     /// Classifies all scans as new, duplicate or conflicting, in the order of receipt.
     ///
-    /// - Parameter stored: the result of `lookups`.
-    mutating func classify(stored: [JournalKey: [Int64: ScanContent]]) {
-        for (key, scans) in stored { journals[key]?.ledger.stored = scans }
-        let batches = members.map(\.batch)
-        func content(_ source: Int, _ seq: Int64) -> ScanContent {
-            let batch = batches[source]
-            let index = Int(seq - batch.first)
-            return ScanContent(
-                tag: batch.tags[index], atMicros: batch.time(index), verdict: batch.verdicts[index],
-                flags: batch.flags[index])
+    /// - Parameter stored: the runs that overlap `lookups`.
+    mutating func classify(stored: [ScanRun]) {
+        let keys = Dictionary(uniqueKeysWithValues: journals.values.map { ($0.id, $0.key) })
+        for run in stored {
+            guard let key = keys[run.journal] else { preconditionFailure("run of a journal that is not locked") }
+            journals[key]?.ledger.hold(ScanColumns(run))
         }
         for source in members.indices {
-            let (key, batch, index) = (members[source].key, batches[source], members[source].index)
+            let (key, batch, index) = (members[source].key, members[source].batch, members[source].index)
             // Removed while it is changed, so that the ledger is not copied.
             guard var row = journals.removeValue(forKey: key) else { preconditionFailure("journal not locked") }
-            let classification =
-                members[source].isKnown
-                ? JournalLedger.Classification(duplicates: batch.count, isBehind: true)
-                : row.ledger.classify(first: batch.first, count: batch.count, source: source, content: content)
+            let classification = row.ledger.classify(ScanColumns(batch))
             row.recordPublish(batch, deliveries[index])
             row.count(classification, of: batch)
             journals[key] = row
@@ -176,6 +150,7 @@ struct IngestGroup {
     /// Returns all new scans, in the order of the primary key, and counts their annulments in the journals.
     mutating func takeNewRuns() -> [StoredScans] {
         var runs: [StoredScans] = []
+        let annulled = Verdict.annulled.rawValue
         for member in members {
             guard let row = journals[member.key], !member.classification.new.isEmpty else { continue }
             let receivedMicros = deliveries[member.index].receivedMicros
@@ -186,7 +161,7 @@ struct IngestGroup {
                 let run = StoredScans(
                     range, of: member.batch, journal: row.id, gate: member.gate, receivedMicros: receivedMicros,
                     placedMicros: times, isBehind: member.classification.isBehind)
-                journals[member.key]?.annulments += Int64(run.verdicts.count { $0 == Verdict.annulled.rawValue })
+                journals[member.key]?.annulments += Int64(run.verdicts.count { $0 == annulled })
                 runs.append(run)
             }
         }
@@ -212,16 +187,6 @@ struct IngestGroup {
             }
         }
         return notes.sorted { ($0.journal, $0.seq) < ($1.journal, $1.seq) }
-    }
-
-    /// Batches that are completely new. From now on they are recognised by their digests.
-    var newBatches: [BatchIdentity] {
-        members.compactMap { member in
-            guard let digest = member.digest, let row = journals[member.key],
-                member.classification.new == [member.batch.first...member.batch.last]
-            else { return nil }
-            return BatchIdentity(journal: row.id, batch: member.batch, digest: digest)
-        }
     }
 }
 

@@ -1,6 +1,6 @@
 package import Postgres
 import ScanBatchCodec
-package import Tracking
+package import ScanRuns
 
 /// Stores groups of deliveries, each scan exactly once (contract.md sections 3 and 4). Confined to its connection's
 /// thread.
@@ -112,7 +112,6 @@ package final class IngestStore {
         let group = try ReceivedGroup(deliveries, validated)
             .admit(ScannerTable(connection: connection))
             .lockJournals(journals)
-            .recognise(journals)
             .classify(journals)
             .write(journals, buffer, quarantining: quarantining)
             .commit(connection)

@@ -9,7 +9,8 @@ import ScanModel
 enum ScanPlacement {
     /// Returns whether a scan of the batch was made under an untrusted clock.
     static func isNeeded(_ batch: ScanBatch) -> Bool {
-        batch.flags.contains { $0 & Flags.clockNotTrusted.rawValue != 0 }
+        let doubt = Flags.clockNotTrusted.rawValue
+        return batch.flags.contains { $0 & doubt != 0 }
     }
 
     /// Returns the time of each scan, in microseconds since 1970-01-01 UTC.

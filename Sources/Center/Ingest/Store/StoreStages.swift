@@ -1,10 +1,10 @@
 import Postgres
-import Tracking
+import ScanRuns
 
 // One store transaction as a sequence of stages:
 //
-//   ReceivedGroup -admit-> AdmittedGroup -lockJournals-> LockedGroup -recognise-> RecognisedGroup
-//     -classify-> ClassifiedGroup -write-> WrittenGroup -commit-> CommittedGroup
+//   ReceivedGroup -admit-> AdmittedGroup -lockJournals-> LockedGroup -classify-> ClassifiedGroup
+//     -write-> WrittenGroup -commit-> CommittedGroup
 //
 // A stage offers only the operation that is legal next, and that operation consumes it. The stages are not copyable,
 // and only this file can make one from its predecessor, so no other order compiles. They hold the same `IngestGroup`,
@@ -40,20 +40,9 @@ struct AdmittedGroup: ~Copyable {
 struct LockedGroup: ~Copyable {
     fileprivate var group: IngestGroup
 
-    /// Recognises repeated batches by their digests, so that their scans need not be read.
-    consuming func recognise(_ journals: JournalTable) throws(PostgresError) -> RecognisedGroup {
-        group.markKnown(try journals.known(group.repetitionCandidates))
-        return RecognisedGroup(group: group)
-    }
-}
-
-/// Batches of which the repeated ones are marked.
-struct RecognisedGroup: ~Copyable {
-    fileprivate var group: IngestGroup
-
-    /// Reads the stored scans that the other batches may repeat, and classifies all scans.
+    /// Reads the stored runs that the batches may repeat, and classifies all scans.
     consuming func classify(_ journals: JournalTable) throws(PostgresError) -> ClassifiedGroup {
-        group.classify(stored: try journals.storedScans(group.lookups))
+        group.classify(stored: try ScanRunTable(journals.connection).runs(overlapping: group.lookups))
         group.setCreationTimes(try journals.creationTimes(ofSnapshots: group.doubtedSnapshots))
         let runs = group.takeNewRuns()
         return ClassifiedGroup(group: group, runs: runs)
@@ -74,11 +63,10 @@ struct ClassifiedGroup: ~Copyable {
     consuming func write(
         _ journals: JournalTable, _ buffer: CopyBuffer, quarantining: Bool
     ) throws(PostgresError) -> WrittenGroup {
-        try journals.copy(runs, buffer)
+        if !runs.isEmpty { try ScanRunTable(journals.connection).copy(runs, buffer) }
         try journals.writeTimes(of: runs)
         try journals.write(group.journals.values)
         try journals.queueForTracking(runs)
-        try journals.write(batches: group.newBatches)
         try journals.write(notes: group.notes)
         if quarantining { try group.quarantine.write(journals.connection) }
         return WrittenGroup(outcomes: group.outcomes, runs: runs)
