@@ -37,7 +37,9 @@ package struct ScanRunTable {
     package struct Range: Sendable, Hashable {
         /// The row ID of the journal.
         package var journal: Int64
+        /// The first seq.
         package var first: Int64
+        /// The last seq.
         package var last: Int64
 
         /// - Parameters:

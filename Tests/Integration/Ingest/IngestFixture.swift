@@ -2,6 +2,7 @@ import Ingest
 import Postgres
 import ScanBatchCodec
 import ScanModel
+import ScanRuns
 import Schema
 import TestSupport
 import Testing
@@ -41,6 +42,28 @@ final class IngestFixture {
     func texts(_ sql: String) throws -> [String] {
         let result = try connection.query(sql)
         return (0..<result.rowCount).map { result.text($0, 0) }
+    }
+
+    /// Returns the rows of `tapline_internal.scan_runs`, in the order of journal and seq.
+    func runs() throws -> [ScanRun] {
+        let result = try connection.query(
+            "SELECT \(ScanRun.columns) FROM tapline_internal.scan_runs ORDER BY journal_id, first_seq", binary: true)
+        return (0..<result.rowCount).map { ScanRun(result, row: $0) }
+    }
+
+    /// Joins some neighbouring runs, whatever their lengths.
+    func joinRuns(_ random: inout TestRandom) throws {
+        var joined: [ScanRun] = []
+        for run in try runs() {
+            if let end = joined.last, Bool.random(using: &random), end.canJoin(run, after: end.last) {
+                joined[joined.count - 1] = ScanRun.joined([end, run])
+            } else {
+                joined.append(run)
+            }
+        }
+        try connection.execute("BEGIN; DELETE FROM tapline_internal.scan_runs")
+        try ScanRunTable(connection).copy(rows: joined, CopyBuffer())
+        try connection.execute("COMMIT")
     }
 
     /// Checks that the counters of every journal match its stored scans.

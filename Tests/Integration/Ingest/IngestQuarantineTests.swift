@@ -118,10 +118,10 @@ struct IngestQuarantineTests {
     }
 
     private static let rejections = [
-        "23514": "ALTER TABLE tapline.scans ADD CONSTRAINT test CHECK (tag_id <> 13)",
+        "23514": "ALTER TABLE tapline_internal.scan_runs ADD CONSTRAINT test CHECK (13 <> ALL (tags))",
         "P0001": """
         CREATE FUNCTION public.reject() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$;
-        CREATE TRIGGER reject AFTER INSERT ON tapline.scans FOR EACH ROW WHEN (NEW.tag_id = 13)
+        CREATE TRIGGER reject AFTER INSERT ON tapline_internal.scan_runs FOR EACH ROW WHEN (13 = ANY (NEW.tags))
             EXECUTE FUNCTION public.reject()
         """,
     ]

@@ -87,6 +87,8 @@ struct IngestStoreTests {
                 }
                 received += stored + duplicates
             }
+            // Maintenance joins runs between two groups, also before their scans are tracked.
+            if Bool.random(using: &random) { try fixture.joinRuns(&random) }
             try fixture.checkBooks()
             try fixture.checkPresence()
         }
@@ -133,28 +135,40 @@ struct IngestStoreTests {
         #expect(try fixture.int("SELECT conflicts FROM tapline.journals") == 6)
     }
 
-    @Test func repeatedBatchIsRecognisedByItsDigest() throws {
+    @Test func repeatedScansAreRecognisedInAnyBatch() throws {
         let fixture = try IngestFixture()
         let store = try fixture.store()
-        let journal = MadeJournal.admissions(count: 200)
-        let batch = journal.batch(1, 100)
-        #expect(try store.store([batch.delivery()]) == [.accepted(stored: 100, duplicates: 0, conflicts: 0)])
-        #expect(try fixture.int("SELECT count(*) FROM tapline_internal.batches WHERE last_seq = 100") == 1)
-        // The stored scans are not read, so a change of one in the database is not noticed.
-        try fixture.connection.execute("UPDATE tapline.scans SET verdict = 3 WHERE seq = 50")
-        #expect(try store.store([batch.delivery()]) == [.accepted(stored: 0, duplicates: 100, conflicts: 0)])
-        // A batch with other boundaries is compared scan by scan, and other contents are a conflict.
+        let journal = MadeJournal.admissions(count: 1_500)
+        let batch = journal.batch(1, 1_300)
+        #expect(try store.store([batch.delivery()]) == [.accepted(stored: 1_300, duplicates: 0, conflicts: 0)])
         #expect(
-            try store.store([journal.batch(1, 60).delivery()]) == [.accepted(stored: 0, duplicates: 59, conflicts: 1)])
+            try fixture.texts("SELECT last_seq FROM tapline_internal.scan_runs ORDER BY first_seq")
+                == ["512", "1024", "1300"])
+        // The same batch, another base, and another part with another base: a part begins at its first scan.
+        var moved = batch
+        moved.baseMicros -= 77_000
+        moved.atMs = moved.atMs.map { $0 + 77 }
+        for repeated in [batch, moved, journal.batch(500, 20)] {
+            #expect(
+                try store.store([repeated.delivery()])
+                    == [.accepted(stored: 0, duplicates: repeated.count, conflicts: 0)])
+        }
+        // A batch that overlaps is cut: its new part is another run.
+        #expect(
+            try store.store([journal.batch(1_291, 20).delivery()])
+                == [.accepted(stored: 10, duplicates: 10, conflicts: 0)])
+        #expect(try fixture.int("SELECT count(*) FROM tapline_internal.scan_runs WHERE first_seq = 1301") == 1)
+        // Only other contents are a conflict, each by itself.
         var forged = batch
         forged.tags[7] += 1
-        #expect(try store.store([forged.delivery()]) == [.accepted(stored: 0, duplicates: 98, conflicts: 2)])
+        forged.flags[600] = 1
+        #expect(try store.store([forged.delivery()]) == [.accepted(stored: 0, duplicates: 1_298, conflicts: 2)])
         // New scans after repeated ones, in one group.
         #expect(
-            try store.store([batch.delivery(), journal.batch(101, 100).delivery(), batch.delivery()]) == [
-                .accepted(stored: 0, duplicates: 100, conflicts: 0),
+            try store.store([batch.delivery(), journal.batch(1_311, 100).delivery(), batch.delivery()]) == [
+                .accepted(stored: 0, duplicates: 1_300, conflicts: 0),
                 .accepted(stored: 100, duplicates: 0, conflicts: 0),
-                .accepted(stored: 0, duplicates: 100, conflicts: 0),
+                .accepted(stored: 0, duplicates: 1_300, conflicts: 0),
             ])
         try fixture.checkBooks()
     }
@@ -167,7 +181,7 @@ struct IngestStoreTests {
         try fixture.connection.execute(
             """
             UPDATE tapline.journals SET retired_seq = last_seq, retired_at = now();
-            DELETE FROM tapline.scans; DELETE FROM tapline_internal.batches
+            DELETE FROM tapline_internal.scan_runs
             """)
         #expect(
             try store.store([journal.batch(1, 20).delivery()]) == [.accepted(stored: 0, duplicates: 20, conflicts: 0)])

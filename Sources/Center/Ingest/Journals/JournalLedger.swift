@@ -2,8 +2,8 @@
 ///
 /// The batches of a group are classified in the order of receipt.
 ///
-/// A pure state machine. Its input is the journal's locked row, its gaps, and the stored runs that hold a scan of the
-/// ranges that `lookup` returns. A batch above the last seq is new without a comparison.
+/// A pure state machine. Its input is the journal's locked row, its gaps, and the stored runs that overlap the ranges
+/// of `lookup`. A batch above the last seq is new without a comparison.
 struct JournalLedger: Sendable {
     /// The result for one batch.
     struct Classification: Equatable, Sendable {
