@@ -59,7 +59,7 @@ package struct ScanBatch: Equatable, Sendable {
     package var backlog: Int64
     /// State of the scanner by key, such as `software` and `disk`.
     package var state: [String: StateValue]
-    /// Reasons of operators, by the index of their scan. The digest and the comparison of scans leave them out.
+    /// Reasons of operators, by the index of their scan. The comparison of scans leaves them out.
     package var notes: [Int: String] = [:]
     /// Monotonic time from each tap to the publish, in milliseconds; negative if the device does not know it. `nil` if
     /// it knows none.
