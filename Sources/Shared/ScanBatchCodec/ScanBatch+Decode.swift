@@ -43,11 +43,28 @@ extension ScanBatch {
 
 /// Reads the fields of one body, then validates them.
 private struct BatchDecoder: ~Copyable {
-    private enum Key: String, CaseIterable {
+    private enum Key: Int, CaseIterable {
         case v, scanner, log, first, after, base, at, tag, verdict, flags, gate, snapshot, sent, backlog, state, notes
         case elapsed
 
-        static let optional: Set<Key> = [.after, .gate, .state, .notes, .elapsed]
+        static let optional: [Key] = [.after, .gate, .state, .notes, .elapsed]
+        private static let names = allCases.map { "\($0)" }
+
+        init?(_ name: String) {
+            guard let index = Key.names.firstIndex(of: name) else { return nil }
+            self.init(rawValue: index)
+        }
+        var name: String { Key.names[rawValue] }
+    }
+
+    /// Values by key. A dictionary would hash each key of each body several times.
+    private struct Fields<Value> {
+        private var values = [Value?](repeating: nil, count: Key.allCases.count)
+
+        subscript(key: Key) -> Value? {
+            get { values[key.rawValue] }
+            set { values[key.rawValue] = newValue }
+        }
     }
 
     /// Any CBOR integer.
@@ -57,13 +74,13 @@ private struct BatchDecoder: ~Copyable {
     }
 
     private var reader: CBORReader
-    private var seen: Set<Key> = []
+    private var seen = Fields<Bool>()
     private var unknown: [Range<Int>] = []
     /// The first wrong type, reported only for version 1.
     private var mistake: String?
 
-    private var numbers: [Key: Number] = [:]
-    private var columns: [Key: Range<Int>] = [:]
+    private var numbers = Fields<Number>()
+    private var columns = Fields<Range<Int>>()
     private var scanner = ""
     private var journalID = JournalID(high: 0, low: 0)
     private var after: (journalID: JournalID, lastSeq: UInt64)?
@@ -81,11 +98,12 @@ private struct BatchDecoder: ~Copyable {
             guard case .text(let range) = try reader.next() else {
                 throw BatchError(.malformed, "a key that is not text")
             }
-            guard let key = Key(rawValue: text(range)) else {
+            guard let key = Key(text(range)) else {
                 try readUnknown(range)
                 continue
             }
-            guard seen.insert(key).inserted else { throw BatchError(.malformed, "duplicate key \(key.rawValue)") }
+            guard seen[key] == nil else { throw BatchError(.malformed, "duplicate key \(key.name)") }
+            seen[key] = true
             try readValue(of: key)
         }
         guard reader.isAtEnd else { throw BatchError(.malformed, "bytes after the map") }
@@ -122,7 +140,7 @@ private struct BatchDecoder: ~Copyable {
         case (.state, .map(let count)): try readState(count)
         case (.notes, .map(let count)): try readNotes(count)
         default:
-            note("wrong type of \(key.rawValue)")
+            note("wrong type of \(key.name)")
             try reader.skip(head)
         }
     }
@@ -130,7 +148,7 @@ private struct BatchDecoder: ~Copyable {
     private mutating func readColumn(_ key: Key) throws(BatchError) {
         let head = try reader.next()
         guard case .bytes(let range) = head else {
-            note("wrong type of \(key.rawValue)")
+            note("wrong type of \(key.name)")
             return try reader.skip(head)
         }
         columns[key] = range
@@ -209,12 +227,12 @@ private struct BatchDecoder: ~Copyable {
             throw BatchError(.version, "version \(version), not 1")
         }
         if let mistake { throw BatchError(.malformed, mistake) }
-        for key in Key.allCases where !seen.contains(key) && !Key.optional.contains(key) {
-            throw BatchError(.malformed, "\(key.rawValue) is missing")
+        for key in Key.allCases where seen[key] == nil && !Key.optional.contains(key) {
+            throw BatchError(.malformed, "\(key.name) is missing")
         }
         let count = columns[.verdict]!.count
         for (key, width) in [(Key.at, 4), (.tag, 8), (.flags, 1)] where columns[key]!.count != count * width {
-            throw BatchError(.length, "\(key.rawValue) holds \(columns[key]!.count) bytes for \(count) verdicts")
+            throw BatchError(.length, "\(key.name) holds \(columns[key]!.count) bytes for \(count) verdicts")
         }
         if let elapsed = columns[.elapsed], elapsed.count != count * 4 {
             throw BatchError(.length, "elapsed holds \(elapsed.count) bytes for \(count) verdicts")
@@ -245,22 +263,22 @@ private struct BatchDecoder: ~Copyable {
             after: after.map { ScanBatch.After(journalID: $0.journalID, lastSeq: Int64($0.lastSeq)) }, baseMicros: base,
             atMs: at,
             tags: column(.tag, of: Int64.self), verdicts: column(.verdict, of: UInt8.self),
-            flags: column(.flags, of: UInt8.self), gate: seen.contains(.gate) ? try uint(.gate) : nil,
+            flags: column(.flags, of: UInt8.self), gate: seen[.gate] != nil ? try uint(.gate) : nil,
             snapshot: try uint(.snapshot), sentMicros: sent, backlog: try uint(.backlog), state: state,
             notes: notes.filter { $0.key < count },
-            elapsedMs: seen.contains(.elapsed) ? column(.elapsed, of: Int32.self) : nil)
+            elapsedMs: seen[.elapsed] != nil ? column(.elapsed, of: Int32.self) : nil)
     }
 
     private func uint(_ key: Key) throws(BatchError) -> Int64 {
         guard case .uint(let value) = numbers[key], value < Bounds.uint else {
-            throw BatchError(.range, "\(key.rawValue) is 2^53 or more")
+            throw BatchError(.range, "\(key.name) is 2^53 or more")
         }
         return Int64(value)
     }
 
     private func int(_ key: Key) throws(BatchError) -> Int64 {
         guard case .negative(let value) = numbers[key] else { return try uint(key) }
-        guard value < Bounds.uint else { throw BatchError(.range, "\(key.rawValue) is below -2^53") }
+        guard value < Bounds.uint else { throw BatchError(.range, "\(key.name) is below -2^53") }
         return ~Int64(value)
     }
 

@@ -47,7 +47,9 @@ struct JournalRow {
     private(set) var snapshot: Int64 = 0
     /// As sent; `nil` for the scanner's default.
     private(set) var gate: Int64?
-    private(set) var state: String?
+    private var sentState: [String: ScanBatch.StateValue] = [:]
+    /// JSON text; `nil` if no batch has a state.
+    var state: String? { StateText.json(sentState) }
     /// The last published seq of this journal according to a heartbeat, or to the scanner's next journal (`after`); 0 if
     /// not known.
     private(set) var announced: Int64
@@ -73,7 +75,7 @@ struct JournalRow {
         backlog = batch.backlog
         snapshot = batch.snapshot
         gate = batch.gate
-        state = StateText.json(batch.state) ?? state
+        if !batch.state.isEmpty { sentState = batch.state }
         // The scans before the next unsent one were published. A heartbeat can overtake them, or they were lost.
         if batch.count == 0, batch.last > ledger.last { recordEnd(batch.last) }
         if !delivery.isOffline { skews.add(delivery.receivedMicros - batch.sentMicros) }
