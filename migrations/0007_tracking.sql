@@ -116,10 +116,11 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- The annulled admissions of whole journals: those that an annulment follows among the admissions and annulments of their
--- tag. The planner expects far too few unnested scans, so nested loops are off.
+-- The annulled admissions of whole journals: those that an annulment follows among the admissions and annulments of
+-- their tag. The planner expects far too few unnested scans, so nested loops are off. Parallel workers are off, because
+-- each unnested scan would be sent with its whole run.
 CREATE FUNCTION tapline_internal.annulled_of(journals bigint[]) RETURNS TABLE (journal_id bigint, seq bigint)
-LANGUAGE sql STABLE SET enable_nestloop = off AS $$
+LANGUAGE sql STABLE SET enable_nestloop = off SET max_parallel_workers_per_gather = 0 AS $$
     SELECT w.journal_id, w.seq
     FROM (
         SELECT s.journal_id, s.seq, s.verdict,

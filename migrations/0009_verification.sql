@@ -10,8 +10,11 @@ ORDER BY p.tag_id, p.ordered_at DESC, j.log DESC, p.seq DESC;
 
 -- The same of some tags: in one pass over all scans, and by a search for each tag, which takes milliseconds.
 CREATE FUNCTION tapline_internal.positions_of(wanted bigint[]) RETURNS SETOF tapline_internal.tag_positions
-LANGUAGE sql STABLE SET enable_nestloop = off AS $$
-    SELECT * FROM tapline_internal.positions_expected WHERE tag_id = ANY (wanted)
+LANGUAGE sql STABLE SET enable_nestloop = off SET max_parallel_workers_per_gather = 0 AS $$
+    SELECT DISTINCT ON (p.tag_id) p.tag_id, p.ordered_at, p.journal_id, p.seq, p.gate_id, p.direction::smallint
+    FROM tapline_internal.passages p JOIN tapline.journals j ON j.id = p.journal_id
+    WHERE p.tag_id IN (SELECT unnest(wanted))
+    ORDER BY p.tag_id, p.ordered_at DESC, j.log DESC, p.seq DESC
 $$;
 CREATE FUNCTION tapline_internal.searched_positions_of(wanted bigint[]) RETURNS SETOF tapline_internal.tag_positions
 LANGUAGE plpgsql STABLE AS $$
@@ -41,10 +44,10 @@ WHERE a.has_annulments AND a.verdict = 64 AND a.tag_id <> 0 AND n.seq IS NOT NUL
 --
 -- Call it in a separate transaction, REPEATABLE READ, while the session holds the advisory lock of lock_presence():
 -- then no tracker writes. Rows that stem from scans dropped by retention stay. Nested loops are off as in
--- find_double_admissions.
+-- find_double_admissions. Parallel workers are off, because each unnested scan would be sent with its whole run.
 CREATE FUNCTION tapline_internal.rebuild_tracking(repair boolean)
 RETURNS TABLE (relation text, rows_right bigint, rows_missing bigint, rows_wrong bigint)
-LANGUAGE plpgsql SET enable_nestloop = off AS $$
+LANGUAGE plpgsql SET enable_nestloop = off SET max_parallel_workers_per_gather = 0 AS $$
 #variable_conflict use_column
 DECLARE
     complete_since timestamptz;
