@@ -234,7 +234,7 @@ let package = Package(
             "SnapshotWritingTests", "SQLite", "FileSystem", "ScanModel", "Snapshots", "SnapshotWriting",
             "TestSupport"),
         unitTests("TestSupportTests", "TestSupport"),
-        unitTests("TrackingTests", "ScanModel", "Tracking", "TestSupport"),
+        unitTests("TrackingTests", "ScanModel", "ScanRuns", "Tracking", "TestSupport"),
         unitTests(
             "TurnstileControlTests", "LinuxSystem", "SerialPorts", "FileSystem", "Runtime", "ScanModel",
             "AccessControl", "TurnstileControl", "GateController", "DeviceEmulation", "TestSupport"),
@@ -242,8 +242,8 @@ let package = Package(
             "Integration", "ErrorModel", "LinuxSystem", "SQLite", "AMQP", "Postgres", "HTTPServer", "Crypto",
             "Minisign", "FileSystem", "Runtime", "CLI", "ScanModel", "ScanBatchCodec", "Snapshots", "DataFolder",
             "ScanJournal", "SnapshotInstall", "ScanUpload", "Migrations", "Schema", "RegistrationLists", "Registry",
-            "SnapshotWriting", "SnapshotExport", "Tracking", "Ingest", "PartitionMaintenance", "DeviceEmulation",
-            "TestSupport"),
+            "SnapshotWriting", "SnapshotExport", "ScanRuns", "Tracking", "Ingest", "PartitionMaintenance",
+            "DeviceEmulation", "TestSupport"),
         tests(
             "EndToEnd", "LinuxSystem", "Crypto", "Minisign", "FileSystem", "Runtime", "ScanModel", "Snapshots",
             "ScanJournal", "SnapshotInstall", "SnapshotWriting", "DeviceEmulation", "FakeCenter", "TestSupport"),

@@ -79,7 +79,8 @@ package final class TrackingStore {
     ///   - olderThanMs: minimum time in the queue, in milliseconds.
     ///   - held: runs that stay in the queue, because the caller has them in memory.
     /// - Returns: the number of scans; `nil` if no such run was queued.
-    func trackQueued(olderThanMs: Int64, except held: [StoredScans] = []) throws -> Int? {
+    /// - Throws: `PostgresError` that a retry may correct.
+    package func trackQueued(olderThanMs: Int64, except held: [StoredScans] = []) throws -> Int? {
         rejected = rejected.filter { $0.value > SystemClock.monotonicMs() }
         let excluded = Array(rejected.keys) + held.map { TrackingQueue.Run($0) }
         let selection = TrackingQueue.Selection(olderThanMs: olderThanMs, excluded: excluded)
