@@ -26,12 +26,17 @@ struct PresenceFold: Sendable {
     /// Maximum number of passages that are kept individually. If there are more, none is.
     static let passagesLimit = 2_000
 
-    /// The tags seen so far, and the last sighting of each.
-    private var tags: [Int64] = []
-    private var latest: [Sighting] = []
-    /// Open addressing, a power of two in size and at most half full: 1 + the index of a tag, or 0. A fold of a backlog
-    /// looks up each scan, and a Dictionary would cost several times as much.
-    private var places = [Int32](repeating: 0, count: 1_024)
+    /// A tag, the time of its last sighting, and 1 + the index of that sighting in `latest`; 0 if the place is free.
+    private struct Place {
+        var tag: Int64 = 0
+        var orderedAt: Int64 = 0
+        var end = 0
+    }
+
+    /// Open addressing, a power of two in size and at most half full. A fold of a backlog looks up each scan, and a
+    /// Dictionary would cost twice as much.
+    private var places = [Place](repeating: Place(), count: 1_024)
+    private var latest: [(tag: Int64, sighting: Sighting)] = []
     private var kept: [(tag: Int64, sighting: Sighting)] = []
     private var count = 0
 
@@ -42,16 +47,18 @@ struct PresenceFold: Sendable {
         if sighting.isInspection { return }
         count += 1
         if count <= PresenceFold.passagesLimit { kept.append((tag, sighting)) }
-        let place = place(of: tag)
-        let known = Int(places[place]) - 1
-        if known >= 0 {
-            if sighting.isAfter(latest[known]) { latest[known] = sighting }
-            return
+        let index = place(of: tag)
+        let place = places[index]
+        if place.end == 0 {
+            latest.append((tag, sighting))
+            places[index] = Place(tag: tag, orderedAt: sighting.orderedAt, end: latest.count)
+            if 2 * latest.count > places.count { grow() }
+        } else if sighting.orderedAt > place.orderedAt
+            || sighting.orderedAt == place.orderedAt && sighting.isAfter(latest[place.end - 1].sighting)
+        {
+            latest[place.end - 1].sighting = sighting
+            places[index].orderedAt = sighting.orderedAt
         }
-        tags.append(tag)
-        latest.append(sighting)
-        places[place] = Int32(tags.count)
-        if 2 * tags.count > places.count { grow() }
     }
 
     /// Returns where `places` has a tag, or where it is to be entered.
@@ -59,19 +66,22 @@ struct PresenceFold: Sendable {
         // The multiplication spreads tag IDs that are not random, as of tests.
         let hash = UInt64(bitPattern: tag) &* 0x9e37_79b9_7f4a_7c15
         let mask = places.count - 1
-        var place = Int(truncatingIfNeeded: hash >> 32) & mask
-        while places[place] != 0, tags[Int(places[place]) - 1] != tag { place = (place + 1) & mask }
-        return place
+        var index = Int(truncatingIfNeeded: hash >> 32) & mask
+        while places[index].end != 0, places[index].tag != tag { index = (index + 1) & mask }
+        return index
     }
 
     private mutating func grow() {
-        places = Array(repeating: 0, count: 2 * places.count)
-        for index in tags.indices { places[place(of: tags[index])] = Int32(index + 1) }
+        places = Array(repeating: Place(), count: 2 * places.count)
+        for (index, entry) in latest.enumerated() {
+            places[place(of: entry.tag)] = Place(
+                tag: entry.tag, orderedAt: entry.sighting.orderedAt, end: index + 1)
+        }
     }
 
     /// The last sighting of each tag, sorted by tag.
     var sorted: [(tag: Int64, sighting: Sighting)] {
-        tags.indices.sorted { tags[$0] < tags[$1] }.map { (tag: tags[$0], sighting: latest[$0]) }
+        latest.indices.map { (tag: latest[$0].tag, index: $0) }.sorted { $0.tag < $1.tag }.map { latest[$0.index] }
     }
 
     /// All passages, in the order in which they were added; `nil` if there are more than `passagesLimit`.
