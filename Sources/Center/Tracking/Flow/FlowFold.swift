@@ -56,8 +56,8 @@ struct FlowFold: Sendable {
     /// Adds all scans of a run. An admission counts as passed unless `annul` subtracts it.
     mutating func add(_ scans: StoredScans) {
         guard let gate = scans.gate else { return }
-        // The scans of a run are consecutive, so the dictionary is accessed once per slot instead of once per scan, and
-        // the slot is computed as often.
+        // The scans of a run are consecutive. So the slot is computed once for many scans, and the dictionary is
+        // accessed as rarely.
         var slot = Slot(gate: gate, startMicros: .min)
         var instants: Range<Int64> = 0..<0
         var counts = Counts()
