@@ -82,7 +82,8 @@ BEGIN
     FULL JOIN (SELECT tag_id, ordered_at, journal_id, seq, gate_id, direction FROM new_positions) n
         ON n.tag_id = o.tag_id;
     IF repair THEN
-        DELETE FROM tapline_internal.tag_positions p USING held WHERE held.id = p.journal_id AND p.seq > held.retired_seq;
+        DELETE FROM tapline_internal.tag_positions p USING held
+        WHERE held.id = p.journal_id AND p.seq > held.retired_seq;
         -- What is left of these tags is earlier, and its scan was dropped.
         DELETE FROM tapline_internal.tag_positions p USING new_positions n WHERE n.tag_id = p.tag_id;
         INSERT INTO tapline_internal.tag_positions
