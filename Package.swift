@@ -235,7 +235,7 @@ let package = Package(
             "SnapshotWritingTests", "SQLite", "FileSystem", "ScanModel", "Snapshots", "SnapshotWriting",
             "TestSupport"),
         unitTests("TestSupportTests", "TestSupport"),
-        unitTests("TrackingTests", "ScanModel", "Tracking", "TestSupport"),
+        unitTests("TrackingTests", "ScanModel", "ScanRuns", "Tracking", "TestSupport"),
         unitTests(
             "TurnstileControlTests", "LinuxSystem", "SerialPorts", "FileSystem", "Runtime", "ScanModel",
             "AccessControl", "TurnstileControl", "GateController", "DeviceEmulation", "TestSupport"),

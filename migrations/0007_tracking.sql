@@ -13,23 +13,27 @@ CREATE TABLE tapline_internal.tracking_queue (
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000, autovacuum_analyze_scale_factor = 0,
         autovacuum_analyze_threshold = 100000);
 
--- Written by the tracker. The triggers below correct it when the registry changes after the scan. The low fillfactor
--- leaves room for the next versions of each row on its page. Under load, running transactions still see the old
--- versions, and without room each move of a tag would cost an index entry.
-CREATE TABLE tapline.presence (
+-- Where each tag was last: its last passage. Written by the tracker. A row has only what the scan says; the view adds
+-- what follows from the registry and the journal. The low fillfactor leaves room for the next versions of each row on
+-- its page, so a move of a tag needs no index entry.
+CREATE TABLE tapline_internal.tag_positions (
     tag_id bigint PRIMARY KEY,
-    attendee_id bigint,
-    zone_id smallint,
-    since timestamptz NOT NULL,
-    scanner_id text NOT NULL,
-    gate_id bigint,
-    direction smallint NOT NULL CHECK (direction IN (0, 1)),
     -- Position in the order of the tag's scans: (scan_time, log, seq). See contract.md section 4.
     ordered_at timestamptz NOT NULL,
-    log uuid NOT NULL,
+    journal_id bigint NOT NULL,
     seq bigint NOT NULL,
-    journal_id bigint NOT NULL
+    gate_id bigint,
+    direction smallint NOT NULL CHECK (direction IN (0, 1))
 ) WITH (fillfactor = 30);
+
+-- A query that uses no column of a joined table does not read that table.
+CREATE VIEW tapline.presence AS
+SELECT p.tag_id, t.attendee_id, CASE p.direction WHEN 0 THEN g.zone_id ELSE g.from_zone_id END AS zone_id,
+    p.ordered_at AS since, j.scanner_id, p.gate_id, p.direction, p.ordered_at, j.log, p.seq, p.journal_id
+FROM tapline_internal.tag_positions p
+LEFT JOIN tapline.tags t ON t.tag_id = p.tag_id
+LEFT JOIN tapline.gates g ON g.id = p.gate_id
+LEFT JOIN tapline.journals j ON j.id = p.journal_id;
 
 -- Admissions that a verdict 64 annulled.
 CREATE TABLE tapline_internal.annulled (
@@ -59,36 +63,38 @@ CREATE TABLE tapline_internal.double_admissions_due (
     instant timestamptz NOT NULL
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
 
--- The tracker holds this lock while it derives rows from the registry; a registry transaction holds it while it
--- commits. This prevents lost updates in both directions: the tracker reads the new registry, or the trigger sees the
--- new row. Registry transactions take the lock only at commit, so a long transaction does not block tracking.
+-- Trackers hold this lock, so that they take turns.
 CREATE FUNCTION tapline_internal.lock_presence() RETURNS void LANGUAGE sql AS $$
     SELECT pg_advisory_xact_lock(92703854297089)
 $$;
 
--- Deferred to the commit, where the first changed row does the work for all of the transaction's rows.
-CREATE FUNCTION tapline_internal.presence_follows_registry() RETURNS trigger LANGUAGE plpgsql AS $$
+-- A changed person or zone changes double admissions. The first changed row marks the day for all of the transaction.
+CREATE FUNCTION tapline_internal.mark_double_admissions_due() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     this constant text := pg_current_xact_id()::text;
 BEGIN
-    IF current_setting('tapline.presence_followed', true) = this THEN RETURN NULL; END IF;
-    PERFORM set_config('tapline.presence_followed', this, true);
-    PERFORM tapline_internal.lock_presence();
-    UPDATE tapline.presence p SET attendee_id = r.attendee_id, zone_id = r.zone_id
-    FROM (
-        SELECT q.tag_id, t.attendee_id, CASE q.direction WHEN 0 THEN g.zone_id ELSE g.from_zone_id END AS zone_id
-        FROM tapline.presence q
-        LEFT JOIN tapline.tags t ON t.tag_id = q.tag_id
-        LEFT JOIN tapline.gates g ON g.id = q.gate_id
-    ) r
-    WHERE r.tag_id = p.tag_id AND (p.attendee_id, p.zone_id) IS DISTINCT FROM (r.attendee_id, r.zone_id);
-    INSERT INTO tapline_internal.double_admissions_due (instant) VALUES (now());
+    IF current_setting('tapline.marked_due', true) IS DISTINCT FROM this THEN
+        PERFORM set_config('tapline.marked_due', this, true);
+        INSERT INTO tapline_internal.double_admissions_due (instant) VALUES (now());
+    END IF;
     RETURN NULL;
 END $$;
-CREATE CONSTRAINT TRIGGER presence_follows AFTER INSERT OR DELETE OR UPDATE OF tag_id, attendee_id ON tapline.tags
-    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION tapline_internal.presence_follows_registry();
-CREATE CONSTRAINT TRIGGER presence_follows AFTER INSERT OR DELETE OR UPDATE OF id, zone_id, from_zone_id ON tapline.gates
-    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION tapline_internal.presence_follows_registry();
+CREATE TRIGGER mark_due AFTER INSERT OR DELETE OR UPDATE OF tag_id, attendee_id ON tapline.tags
+    FOR EACH ROW EXECUTE FUNCTION tapline_internal.mark_double_admissions_due();
+CREATE TRIGGER mark_due AFTER INSERT OR DELETE OR UPDATE OF id, zone_id, from_zone_id ON tapline.gates
+    FOR EACH ROW EXECUTE FUNCTION tapline_internal.mark_double_admissions_due();
+
+-- One scan, read from its run without unnesting it. No row if it is not stored. Inlined.
+CREATE FUNCTION tapline_internal.scan_at(journal bigint, scan bigint) RETURNS SETOF tapline.scans
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 1 AS $$
+    SELECT r.journal_id, scan, r.tags[r.i + 1], r.base + r.at_ms[r.i + 1] * interval '1 millisecond',
+        get_byte(r.verdicts, r.i % octet_length(r.verdicts))::smallint,
+        get_byte(r.flags, r.i % octet_length(r.flags))::smallint, r.gate_id, r.snapshot_version,
+        r.received_at + coalesce(r.received_us[r.i + 1], 0) * interval '1 microsecond'
+    FROM (
+        SELECT *, (scan - first_seq)::integer AS i FROM tapline_internal.scan_runs
+        WHERE journal_id = journal AND first_seq BETWEEN scan - 511 AND scan AND last_seq >= scan OFFSET 0) r
+$$;
 
 -- A verdict 64 annuls the nearest earlier verdict-0 scan of its tag in its journal, nearly always one or two seqs
 -- before. The settings make the planner walk the index backwards instead of sorting a journal.
@@ -109,6 +115,24 @@ BEGIN
     END LOOP;
     RETURN NULL;
 END $$;
+
+-- The annulled admissions of whole journals: those that an annulment follows among the admissions and annulments of
+-- their tag. The planner expects far too few unnested scans, so nested loops are off. Parallel workers are off, because
+-- each unnested scan would be sent with its whole run.
+CREATE FUNCTION tapline_internal.annulled_of(journals bigint[]) RETURNS TABLE (journal_id bigint, seq bigint)
+LANGUAGE sql STABLE SET enable_nestloop = off SET max_parallel_workers_per_gather = 0 AS $$
+    SELECT w.journal_id, w.seq
+    FROM (
+        SELECT s.journal_id, s.seq, s.verdict,
+            lead(s.verdict) OVER (PARTITION BY s.journal_id, s.tag_id ORDER BY s.seq) AS following
+        FROM tapline_internal.stored_scans s
+        WHERE s.journal_id = ANY (journals) AND s.verdict IN (0, 64) AND s.tag_id <> 0
+            AND (s.journal_id, s.tag_id) IN (
+                SELECT a.journal_id, a.tag_id FROM tapline_internal.stored_scans a
+                WHERE a.journal_id = ANY (journals) AND a.has_annulments AND a.verdict = 64)
+    ) w
+    WHERE w.verdict = 0 AND w.following = 64
+$$;
 
 -- Scans that moved a person: admitted, not annulled, no inspection. (`<> 16` instead of `= 0`: the planner estimates an
 -- equality as rare.)

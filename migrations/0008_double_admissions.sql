@@ -31,8 +31,10 @@ $$;
 
 -- All double admissions among the passages from `since` to before `until`. Tags without an attendee count as persons.
 -- The planner expects far too few scans, because it knows no statistics of unnested columns. So nested loops are off.
+-- So are parallel workers, because each unnested scan would be sent with its whole run.
 CREATE FUNCTION tapline_internal.find_double_admissions(since timestamptz, until timestamptz)
-RETURNS SETOF tapline_internal.double_admission_log LANGUAGE sql STABLE SET enable_nestloop = off AS $$
+RETURNS SETOF tapline_internal.double_admission_log LANGUAGE sql STABLE SET enable_nestloop = off
+SET max_parallel_workers_per_gather = 0 AS $$
     WITH event AS MATERIALIZED (SELECT * FROM tapline.event_settings)
     SELECT w.attendee_id, w.zone_id, w.first_gate_id, w.first_at, w.first_tag_id, w.first_journal_id, w.first_seq,
         w.gate_id, w.ordered_at, w.tag_id, w.journal_id, w.seq

@@ -77,7 +77,7 @@ COMMENT ON COLUMN tapline.seq_gaps.kind IS
     '`gap`: later scans have arrived; `tail`: the end of a journal, announced by a heartbeat or by the next journal';
 COMMENT ON COLUMN tapline.seq_gaps.last_received_at IS 'Last arrival of this journal';
 
-COMMENT ON TABLE tapline.presence IS
+COMMENT ON VIEW tapline.presence IS
     'Position of each tag: its last admitted, not annulled, not inspecting scan. At most 1 s behind the stored '
     'scans while a center runs';
 COMMENT ON COLUMN tapline.presence.tag_id IS 'Tag id';

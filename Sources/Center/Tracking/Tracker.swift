@@ -1,6 +1,7 @@
 import LinuxSystem
 import Postgres
 package import Runtime
+package import ScanRuns
 import Synchronization
 
 /// Keeps presence, annulments and flow at most one second behind the stored scans.
@@ -8,19 +9,12 @@ import Synchronization
 /// Its queue in memory is a short cut. Other runs are read from `tapline_internal.tracking_queue`: runs that do not
 /// fit, runs that were queued when the center crashed, and runs that another program stored.
 package final class Tracker: Sendable {
-    /// Maximum number of queued scans, at 14 bytes each: about two seconds of a backlog at full speed.
-    static let scansLimit = 1_000_000
+    /// Maximum number of queued scans, at 14 bytes each: about a second of a backlog at full speed.
+    static let scansLimit = 1_500_000
     static let runsLimit = 16_384
     /// Maximum number of scans of one transaction. It is large enough that a busy tag is moved once for many scans. It
     /// is small enough that the transaction ends within the second.
-    static let transactionScansLimit = 600_000
-    /// Minimum interval between the beginnings of two transactions, in milliseconds.
-    static let minimumIntervalMs: Int64 = 40
-    /// The next transaction begins at least 4 T after one that took T. So tracking uses at most a quarter of one
-    /// connection, at any rate of scans.
-    static let intervalFactor: Int64 = 4
-    /// Maximum of that interval, in milliseconds. It leaves room in the second for the transaction itself.
-    static let maximumIntervalMs: Int64 = 700
+    static let transactionScansLimit = 1_000_000
     /// Runs queued in the database longer than this, in milliseconds, are considered orphaned: their center is gone, or
     /// its queue was full. Any center may claim them.
     static let orphanedAgeMs: Int64 = 1_500
@@ -115,23 +109,31 @@ package final class Tracker: Sendable {
             held += queue.drain()
             if !held.isEmpty {
                 let start = SystemClock.monotonicMs()
-                try trackNext(&held, store)
+                let scans = try trackNext(&held, store)
                 let took = SystemClock.monotonicMs() - start
-                let interval = max(Tracker.minimumIntervalMs, Tracker.intervalFactor * took)
-                nextMs = start + min(Tracker.maximumIntervalMs, interval)
+                nextMs = start + TrackerPace.intervalMs(tookMs: took, scans: scans)
                 succeeded()
             }
             if !hasEnded, SystemClock.monotonicMs() >= orphanCheckAtMs {
-                let hasMore = try store.catchUp(olderThanMs: Tracker.orphanedAgeMs)
-                orphanCheckAtMs = SystemClock.monotonicMs() + (hasMore ? 0 : Tracker.orphanCheckMs)
+                // Runs in memory are not orphaned, however long a backlog makes them wait.
+                held += queue.drain()
+                let start = SystemClock.monotonicMs()
+                orphanCheckAtMs = start + Tracker.orphanCheckMs
+                if let scans = try store.trackQueued(olderThanMs: Tracker.orphanedAgeMs, except: Array(held)) {
+                    doubleAdmissions.addTracked(scans)
+                    // The next transaction waits for both, so that they share the quarter.
+                    let took = SystemClock.monotonicMs() - start
+                    nextMs = max(nextMs, start) + TrackerPace.intervalMs(tookMs: took, scans: scans)
+                    orphanCheckAtMs = nextMs
+                }
                 succeeded()
             }
             if hasEnded, held.isEmpty, queue.count == 0 { return }
         }
     }
 
-    /// Tracks the next runs in one transaction and removes them from `held`.
-    private func trackNext(_ held: inout ArraySlice<StoredScans>, _ store: TrackingStore) throws {
+    /// Tracks the next runs in one transaction and removes them from `held`. Returns the number of their scans.
+    private func trackNext(_ held: inout ArraySlice<StoredScans>, _ store: TrackingStore) throws -> Int {
         var scans = 0
         let count = held.prefix { run in
             defer { scans += run.count }
@@ -145,10 +147,41 @@ package final class Tracker: Sendable {
         metrics.seconds.observe(Double(SystemClock.monotonicNanoseconds() - start) / 1e9)
         metrics.tracked.add(scans)
         doubleAdmissions.addTracked(scans)
+        return scans
     }
 
     private func subtract(_ runs: [StoredScans]) {
         waiting.wrappingSubtract(runs.reduce(0) { $0 + $1.count }, ordering: .relaxed)
+    }
+}
+
+/// When the tracker begins its next transaction.
+///
+/// Without a backlog, presence is at most one second behind. In a backlog, tracking uses at most a quarter of one
+/// connection, so that it takes no core from ingestion. Fewer and larger transactions then move each tag less often.
+enum TrackerPace {
+    /// Minimum interval between the beginnings of two transactions, in milliseconds.
+    static let minimumIntervalMs: Int64 = 40
+    /// The next transaction begins at least 4 T after one that took T: a quarter of one connection.
+    static let intervalFactor: Int64 = 4
+    /// Maximum of that interval without a backlog, and its minimum in a backlog, in milliseconds. It leaves room in the
+    /// second for the transaction itself.
+    static let fullIntervalMs: Int64 = 700
+    /// A transaction of at least this many scans is part of a backlog: more than 70,000 scans a second.
+    static let backlogScans = 50_000
+    /// Maximum interval in a backlog, in milliseconds. Only a transaction of more than 2.5 s reaches it, which waited
+    /// for a lock or a disk.
+    static let backlogMaximumMs: Int64 = 10_000
+
+    /// Returns the interval between the beginnings of a transaction and of the next one, in milliseconds.
+    ///
+    /// - Parameters:
+    ///   - tookMs: duration of the transaction, in milliseconds.
+    ///   - scans: the number of scans that it tracked.
+    static func intervalMs(tookMs: Int64, scans: Int) -> Int64 {
+        let share = intervalFactor * tookMs
+        if scans < backlogScans { return min(max(minimumIntervalMs, share), fullIntervalMs) }
+        return min(max(fullIntervalMs, share), backlogMaximumMs)
     }
 }
 

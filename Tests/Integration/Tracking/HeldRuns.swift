@@ -1,5 +1,6 @@
 import Ingest
 import ScanModel
+import ScanRuns
 import TestSupport
 import Tracking
 

@@ -93,7 +93,7 @@ struct SettledDoubleAdmissionTests {
             """
             UPDATE tapline.journals SET retired_seq = last_seq, retired_at = last_received_at + interval '30 days'
             WHERE scanner_id = 's-out';
-            DELETE FROM tapline.scans USING tapline.journals j WHERE journal_id = j.id AND j.scanner_id = 's-out'
+            DELETE FROM tapline_internal.scan_runs USING tapline.journals j WHERE journal_id = j.id AND j.scanner_id = 's-out'
             """)
         #expect(
             try fixture.int("SELECT count(*) FROM tapline.unsettled_spans WHERE since = '-infinity'") == 0)

@@ -2,6 +2,7 @@ import Ingest
 import Postgres
 import ScanBatchCodec
 import ScanModel
+import ScanRuns
 import TestSupport
 import Testing
 import Tracking
@@ -44,6 +45,7 @@ struct TrackingTests {
                 // Otherwise the runs are tracked again.
                 if Bool.random(using: &random) { held[center].runs.removeFirst(runs.count) }
             case 4: try trackers[1 - center].catchUp(olderThanMs: 0)
+            case 5: try fixture.joinRuns(&random)
             default: break
             }
         }
@@ -86,12 +88,92 @@ struct TrackingTests {
         try fixture.checkPresence()
     }
 
+    /// Queued ranges begin and end within stored runs after runs were joined.
+    @Test func queuedRangesWithinRunsAreTrackedOnce() throws {
+        let fixture = try IngestFixture()
+        let scans = (1...Int64(30)).map { seq in
+            Scan(
+                seq: seq, atMs: IngestFixture.day / 1_000 + seq, tag: TagID(rawValue: seq), verdict: .admitted,
+                flags: [], gate: 1, snapshot: 7)
+        }
+        let journal = MadeJournal(scanner: "s-1", journalID: .random(), scans: scans)
+        _ = try fixture.store().store((1...30).map { journal.batch($0, 1).delivery() })
+        let table = ScanRunTable(fixture.connection)
+        let id = try fixture.int("SELECT id FROM tapline.journals")
+        let runs = try table.runs(overlapping: [ScanRunTable.Range(journal: id, first: 1, last: 30)])
+        #expect(runs.reduce(0) { $0 + $1.count } == 30)
+        let split = try #require(runs.indices.last.map { $0 / 2 + 1 })
+        try fixture.connection.execute("DELETE FROM tapline_internal.scan_runs")
+        let joined = [runs[..<split], runs[split...]].filter { !$0.isEmpty }.map { ScanRun.joined($0) }
+        try table.copy(rows: joined, CopyBuffer())
+        let tracking = try TrackingStore(fixture.connection)
+        func track(_ ranges: [ClosedRange<Int>]) throws -> String {
+            try fixture.connection.execute("DELETE FROM tapline_internal.tracking_queue")
+            for range in ranges {
+                try fixture.connection.execute(
+                    "INSERT INTO tapline_internal.tracking_queue (journal_id, first_seq, last_seq) "
+                        + "VALUES (\(id), \(range.lowerBound), \(range.upperBound))")
+            }
+            try tracking.catchUp()
+            return try fixture.texts(
+                """
+                SELECT concat_ws(' ', count(*), min(tag_id), max(tag_id),
+                    (SELECT sum(passed_in) FROM tapline_internal.gate_flow)) FROM tapline.presence
+                """)[0]
+        }
+        #expect(try track([5...20]) == "16 5 20 16")
+        #expect(try track([1...4, 21...29]) == "29 1 29 29")
+        #expect(try track([30...30]) == "30 1 30 30")
+        try fixture.checkPresence()
+    }
+
+    /// More tags than are searched one by one.
+    @Test func annulmentsOfManyTagsRestoreTheirPositions() throws {
+        let fixture = try IngestFixture()
+        func scan(_ seq: Int64, _ tag: Int64, _ verdict: Verdict, minutes: Int64) -> Scan {
+            Scan(
+                seq: seq, atMs: IngestFixture.day / 1_000 + minutes * 60_000 + seq, tag: TagID(rawValue: tag),
+                verdict: verdict, flags: [], gate: 1, snapshot: 7)
+        }
+        let tags = 1...Int64(250)
+        // The last ten tags were nowhere else.
+        let before = tags.dropLast(10).map { scan($0, $0, .admitted, minutes: 1) }
+        let after =
+            tags.map { scan($0, $0, .admitted, minutes: 30) } + tags.map { scan($0 + 250, $0, .annulled, minutes: 40) }
+        let store = try fixture.store()
+        let tracking = try TrackingStore(fixture.connection)
+        let first = MadeJournal(scanner: "s-1", journalID: .random(), scans: before)
+        let second = MadeJournal(scanner: "s-2", journalID: .random(), scans: after)
+        _ = try store.store([first.batch(1, before.count).delivery(), second.batch(1, 250).delivery()])
+        try tracking.catchUp()
+        let positions = "SELECT concat_ws(' ', scanner_id, count(*)) FROM tapline.presence GROUP BY scanner_id"
+        #expect(try fixture.texts(positions) == ["s-2 250"])
+        _ = try store.store([second.batch(251, 250).delivery()])
+        try tracking.catchUp()
+        #expect(try fixture.texts(positions) == ["s-1 240"])
+        try fixture.checkPresence()
+    }
+
+    @Test func queuedRunsHeldInMemoryAreNotReadBack() throws {
+        let fixture = try IngestFixture()
+        let (held, tracking) = (HeldRuns(), try TrackingStore(fixture.connection))
+        let store = try held.store(fixture.database)
+        _ = try store.store([MadeJournal.admissions("s-1").batch(1, 10).delivery()])
+        #expect(try tracking.trackQueued(olderThanMs: 0, except: held.runs) == nil)
+        _ = try fixture.store().store([MadeJournal.admissions("s-2", count: 7).batch(1, 7).delivery()])
+        #expect(try tracking.trackQueued(olderThanMs: 0, except: held.runs) == 7)
+        try tracking.track(held.removeAll())
+        #expect(try tracking.trackQueued(olderThanMs: 0) == nil)
+        try fixture.checkPresence()
+    }
+
     /// A run that the database rejects blocks no other, and is tracked after its cause is corrected.
     @Test func rejectedRunBlocksNoOther() throws {
         let fixture = try IngestFixture()
         let (held, tracking) = (HeldRuns(), try TrackingStore(fixture.connection))
         let store = try held.store(fixture.database)
-        try fixture.connection.execute("ALTER TABLE tapline.presence ADD CONSTRAINT no_tag_2 CHECK (tag_id <> 2)")
+        try fixture.connection.execute(
+            "ALTER TABLE tapline_internal.tag_positions ADD CONSTRAINT no_tag_2 CHECK (tag_id <> 2)")
         func put(_ tags: ClosedRange<Int64>) throws {
             for tag in tags {
                 let scan = Scan(
@@ -113,7 +195,7 @@ struct TrackingTests {
         try other.catchUp()
         #expect(try fixture.texts(tags) == ["1", "3", "4", "5"])
         #expect(try !tracking.catchUp(olderThanMs: 0))
-        try fixture.connection.execute("ALTER TABLE tapline.presence DROP CONSTRAINT no_tag_2")
+        try fixture.connection.execute("ALTER TABLE tapline_internal.tag_positions DROP CONSTRAINT no_tag_2")
         try fixture.checkPresence()
         #expect(try fixture.texts(tags) == ["1", "2", "3", "4", "5"])
     }
@@ -130,8 +212,8 @@ struct TrackingTests {
         #expect(try tracking.verify(repair: false).allSatisfy { $0.missing == 0 && $0.wrong == 0 })
         try fixture.connection.execute(
             """
-            DELETE FROM tapline.presence WHERE tag_id = 1;
-            UPDATE tapline.presence SET zone_id = 2, seq = seq + 1 WHERE tag_id = 2;
+            DELETE FROM tapline_internal.tag_positions WHERE tag_id = 1;
+            UPDATE tapline_internal.tag_positions SET direction = 1 - direction, seq = seq + 1 WHERE tag_id = 2;
             UPDATE tapline_internal.gate_flow SET refused = refused + 1
                 WHERE (gate_id, slot) = (SELECT gate_id, slot FROM tapline_internal.gate_flow ORDER BY 1, 2 LIMIT 1);
             DELETE FROM tapline_internal.annulled

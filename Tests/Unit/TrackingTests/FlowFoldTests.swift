@@ -1,4 +1,5 @@
 import ScanModel
+import ScanRuns
 import TestSupport
 import Testing
 

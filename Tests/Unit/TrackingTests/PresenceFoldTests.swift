@@ -35,6 +35,23 @@ struct PresenceFoldTests {
         }
     }
 
+    @Test func manyTagsKeepTheirLastSightings() {
+        var fold = PresenceFold()
+        func sighting(_ at: Int64) -> Sighting {
+            Sighting(
+                orderedAt: at, journalID: JournalID(high: 0, low: 1), seq: at, journal: 1, isOut: false,
+                isInspection: false, gate: nil)
+        }
+        // Consecutive tags, and tags that differ in their high bits only.
+        let tags = (1...Int64(5_000)).flatMap { [$0, $0 << 40, -$0] }
+        for (index, tag) in tags.enumerated() { fold.admit(tag, sighting(Int64(index + 1))) }
+        for (index, tag) in tags.enumerated() { fold.admit(tag, sighting(Int64(index % 2 == 0 ? 0 : index + 100_000))) }
+        let expected = tags.enumerated().map { ($1, Int64($0 % 2 == 0 ? $0 + 1 : $0 + 100_000)) }.sorted { $0.0 < $1.0 }
+        #expect(fold.sorted.map(\.tag) == expected.map(\.0))
+        #expect(fold.sorted.map(\.sighting.orderedAt) == expected.map(\.1))
+        #expect(fold.passages == nil)
+    }
+
     @Test func orderIsTimeThenJournalIDThenSeq() {
         func sighting(_ at: Int64, _ journalID: UInt64, _ seq: Int64) -> Sighting {
             Sighting(

@@ -1,5 +1,6 @@
 import Postgres
 import ScanModel
+import ScanRuns
 
 /// Calls the SQL functions that keep `tapline_internal.double_admission_log`.
 ///

@@ -13,13 +13,11 @@ final class DoubleAdmissionRefresher: Sendable {
     /// A refresh that took T is followed by a pause of at least 20 T. It uses at most 5 % of one core.
     static let pauseFactor: Int64 = 20
     /// Maximum delay of a refresh while scans arrive at a high rate, in milliseconds. An earlier refresh would have to
-    /// be repeated.
-    static let highRateDelayMs: Int64 = 60_000
-    /// Number of scans since the previous check above which the rate is high. Checks are at least one second apart.
-    static let highRateScans = 10_000
+    /// be repeated, and it would take a core from the storing of a backlog.
+    static let highRateDelayMs: Int64 = 600_000
 
     private let databaseURL: String
-    /// Scans tracked since the previous check.
+    /// Scans tracked so far.
     private let scans = Atomic(0)
     private let log = Log("tracking")
 
@@ -34,10 +32,11 @@ final class DoubleAdmissionRefresher: Sendable {
         var hasFailed = false
         var pauseMs = DoubleAdmissionRefresher.minimumPauseMs
         var refreshedMs = SystemClock.monotonicMs()
+        var rate = TrackedRate(startMs: refreshedMs)
         while !stop.wait(ms: Int(pauseMs)) {
             pauseMs = DoubleAdmissionRefresher.minimumPauseMs
             let start = SystemClock.monotonicMs()
-            let isHighRate = scans.exchange(0, ordering: .relaxed) > DoubleAdmissionRefresher.highRateScans
+            let isHighRate = rate.isHigh(atMs: start, total: scans.load(ordering: .relaxed))
             guard !isHighRate || start - refreshedMs >= DoubleAdmissionRefresher.highRateDelayMs else { continue }
             do {
                 if connection?.isBroken != false { connection = try connect() }
@@ -59,5 +58,33 @@ final class DoubleAdmissionRefresher: Sendable {
             url: databaseURL, statementTimeoutMs: 0, applicationName: "tapline-center double admissions")
         try connection.execute("SET max_parallel_workers_per_gather = 0; SET synchronous_commit = off")
         return connection
+    }
+}
+
+/// Judges the rate of tracked scans over a window. In a backlog the tracker pauses between large transactions, so a
+/// single second may see none of them.
+struct TrackedRate {
+    /// Length of the window in milliseconds: several transactions of the tracker.
+    static let windowMs: Int64 = 5_000
+    /// Scans per second above which the rate is high.
+    static let highRate: Int64 = 10_000
+
+    /// Totals at the previous checks, of which at most one is older than the window.
+    private var checks: [(atMs: Int64, total: Int)]
+
+    /// - Parameter startMs: when the total was 0, in monotonic milliseconds.
+    init(startMs: Int64) { checks = [(startMs, 0)] }
+
+    /// Records a total and returns whether the rate is high.
+    ///
+    /// - Parameters:
+    ///   - atMs: monotonic milliseconds.
+    ///   - total: scans tracked so far.
+    mutating func isHigh(atMs: Int64, total: Int) -> Bool {
+        while checks.count > 1, atMs - checks[1].atMs >= TrackedRate.windowMs { checks.removeFirst() }
+        let spanMs = max(atMs - checks[0].atMs, TrackedRate.windowMs)
+        let isHigh = Int64(total - checks[0].total) * 1_000 > TrackedRate.highRate * spanMs
+        checks.append((atMs, total))
+        return isHigh
     }
 }

@@ -1,4 +1,5 @@
 import ScanModel
+import ScanRuns
 
 /// Counts the events at each gate in time slots. Pure and additive, so the result does not depend on the order of
 /// arrival.
@@ -41,24 +42,30 @@ struct FlowFold: Sendable {
 
     init(nowMicros: Int64) { self.nowMicros = nowMicros }
 
-    /// Returns the start of the slot of an instant. The slot width depends on its age.
-    private func start(_ micros: Int64) -> Int64 {
-        let width = nowMicros - micros < FlowFold.fineAgeMicros ? FlowFold.fineMicros : FlowFold.minuteMicros
-        return micros - ((micros % width) + width) % width
+    /// Returns the start of the slot of an instant, and the instants that surely belong to it. The slot width depends on
+    /// the age of the instant.
+    private func slot(_ micros: Int64) -> (startMicros: Int64, instants: Range<Int64>) {
+        let fineSince = nowMicros - FlowFold.fineAgeMicros + 1
+        let width = micros >= fineSince ? FlowFold.fineMicros : FlowFold.minuteMicros
+        let start = micros - ((micros % width) + width) % width
+        let instants =
+            micros >= fineSince ? max(start, fineSince)..<(start + width) : start..<min(start + width, fineSince)
+        return (start, instants)
     }
 
     /// Adds all scans of a run. An admission counts as passed unless `annul` subtracts it.
     mutating func add(_ scans: StoredScans) {
         guard let gate = scans.gate else { return }
-        // The scans of a run are consecutive, so the dictionary is accessed once per slot instead of once per scan.
+        // The scans of a run are consecutive. So the slot is computed once for many scans, and the dictionary is
+        // accessed as rarely.
         var slot = Slot(gate: gate, startMicros: .min)
+        var instants: Range<Int64> = 0..<0
         var counts = Counts()
         for offset in 0..<scans.count {
             let at = scans.orderedMicros(offset)
-            let start = start(at)
-            if start != slot.startMicros {
+            if !instants.contains(at) {
                 add(counts, to: slot)
-                slot.startMicros = start
+                (slot.startMicros, instants) = self.slot(at)
                 counts = Counts()
             }
             let verdict = scans.verdicts[scans.verdicts.startIndex + offset]
@@ -85,7 +92,7 @@ struct FlowFold: Sendable {
         if flags.contains(.out) { counts.passedOut = -count } else { counts.passedIn = -count }
         // The slot width follows the present age, and may differ from that of the counted admission. The sums of a
         // minute and of a day are correct in either case.
-        add(counts, to: Slot(gate: gate, startMicros: start(orderedMicros)))
+        add(counts, to: Slot(gate: gate, startMicros: slot(orderedMicros).startMicros))
     }
 
     private mutating func add(_ counts: Counts, to slot: Slot) {

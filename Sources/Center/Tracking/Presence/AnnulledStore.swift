@@ -1,5 +1,6 @@
 import Postgres
 import ScanModel
+import ScanRuns
 
 /// Writes `tapline_internal.annulled`: the admissions that a verdict 64 annulled.
 ///
@@ -58,8 +59,7 @@ struct AnnulledStore {
     private static let changedScans = """
         SELECT k.journal_id, k.seq, s.tag_id, s.gate_id,
             tapline.scan_time(s.journal_id, s.seq, s.flags, s.scanned_at, s.received_at), s.flags
-        FROM changed k CROSS JOIN LATERAL (SELECT * FROM tapline.scans s
-            WHERE s.journal_id = k.journal_id AND s.seq = k.seq OFFSET 0) s
+        FROM changed k CROSS JOIN LATERAL tapline_internal.scan_at(k.journal_id, k.seq) s
         """
     private static let add = """
         WITH changed AS (
@@ -70,22 +70,14 @@ struct AnnulledStore {
             ON CONFLICT DO NOTHING RETURNING journal_id, seq)
         \(changedScans)
         """
-    /// An admission is annulled if the next admission or annulment of its tag in its journal is an annulment.
-    private static let expected = """
-        SELECT journal_id, seq FROM (
-            SELECT journal_id, seq, verdict,
-                lead(verdict) OVER (PARTITION BY journal_id, tag_id ORDER BY seq) AS following
-            FROM tapline.scans WHERE journal_id = ANY ($1) AND verdict IN (0, 64) AND tag_id <> 0) w
-        WHERE verdict = 0 AND following = 64
-        """
     private static let addAll = """
         WITH changed AS (
-            INSERT INTO tapline_internal.annulled (journal_id, seq) \(expected)
+            INSERT INTO tapline_internal.annulled (journal_id, seq) SELECT * FROM tapline_internal.annulled_of($1)
             ON CONFLICT DO NOTHING RETURNING journal_id, seq)
         \(changedScans)
         """
     private static let remove = """
-        WITH expected AS MATERIALIZED (\(expected)), changed AS (
+        WITH expected AS MATERIALIZED (SELECT * FROM tapline_internal.annulled_of($1)), changed AS (
             DELETE FROM tapline_internal.annulled x WHERE x.journal_id = ANY ($1)
                 AND NOT EXISTS (SELECT FROM expected e WHERE e.journal_id = x.journal_id AND e.seq = x.seq)
             RETURNING journal_id, seq)

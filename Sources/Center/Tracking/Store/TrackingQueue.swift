@@ -1,5 +1,6 @@
 import Postgres
 import ScanModel
+import ScanRuns
 
 /// The rows of `tapline_internal.tracking_queue`: runs of stored scans that are not tracked yet.
 ///
@@ -79,51 +80,78 @@ struct TrackingQueue {
                 """, [.int64(run.journal), .int64(run.first)], binary: true))
     }
 
-    /// Removes the oldest selected runs, within the limits, and returns their scans; empty if there are none.
-    func take(_ selection: Selection) throws(PostgresError) -> [StoredScans] {
-        try scans(
-            of: connection.query(
-                """
-                DELETE FROM tapline_internal.tracking_queue u USING (
-                    SELECT journal_id, first_seq,
-                        sum(last_seq - first_seq + 1) OVER (ORDER BY journal_id, first_seq) AS scans
-                    FROM (SELECT * \(TrackingQueue.selected) ORDER BY stored_at LIMIT \(TrackingQueue.runsLimit)) w
-                ) n
-                WHERE u.journal_id = n.journal_id AND u.first_seq = n.first_seq
-                    AND n.scans - (u.last_seq - u.first_seq) <= \(TrackingQueue.scansLimit)
-                RETURNING u.journal_id, u.first_seq, u.last_seq
-                """, selection.parameters, binary: true))
+    /// Removes the oldest selected runs, within the limits.
+    ///
+    /// - Returns: their number, 0 if there are none, and their scans. Retention may have dropped the scans.
+    func take(_ selection: Selection) throws(PostgresError) -> (runs: Int, scans: [StoredScans]) {
+        let removed = try connection.query(
+            """
+            DELETE FROM tapline_internal.tracking_queue u USING (
+                SELECT journal_id, first_seq,
+                    sum(last_seq - first_seq + 1) OVER (ORDER BY journal_id, first_seq) AS scans
+                FROM (SELECT * \(TrackingQueue.selected) ORDER BY stored_at LIMIT \(TrackingQueue.runsLimit)) w
+            ) n
+            WHERE u.journal_id = n.journal_id AND u.first_seq = n.first_seq
+                AND n.scans - (u.last_seq - u.first_seq) <= \(TrackingQueue.scansLimit)
+            RETURNING u.journal_id, u.first_seq, u.last_seq
+            """, selection.parameters, binary: true)
+        return (removed.rowCount, try scans(of: removed))
     }
 
-    /// Reads the scans of removed rows (journal, first seq, last seq).
+    /// Reads the scans of removed rows (journal, first seq, last seq). A row may begin and end within stored runs.
     private func scans(of removed: PostgresResult) throws(PostgresError) -> [StoredScans] {
         guard removed.rowCount > 0 else { return [] }
         let rows = 0..<removed.rowCount
+        // OFFSET 0 forces one index range for each row, whatever the planner estimates.
         let result = try connection.query(
             """
-            SELECT r.journal_id, s.seq, s.tag_id, s.scanned_at, s.verdict, s.flags, s.gate_id, s.received_at,
-                j.scanner_id, j.log, CASE WHEN s.flags & \(Flags.clockNotTrusted.rawValue) <> 0 THEN
-                    tapline.scan_time(s.journal_id, s.seq, s.flags, s.scanned_at, s.received_at) END
-            FROM unnest($1, $2, $3) AS r(journal_id, first, last)
-            JOIN tapline.journals j ON j.id = r.journal_id
-            CROSS JOIN LATERAL (SELECT * FROM tapline.scans s
-                WHERE s.journal_id = r.journal_id AND s.seq BETWEEN r.first AND r.last ORDER BY s.seq OFFSET 0) s
+            SELECT \(ScanRun.columns), w.first, w.last, j.scanner_id, j.log
+            FROM unnest($1, $2, $3) AS w(journal, first, last)
+            CROSS JOIN LATERAL (SELECT scanner_id, log FROM tapline.journals WHERE id = w.journal OFFSET 0) j
+            CROSS JOIN LATERAL (
+                SELECT * FROM tapline_internal.scan_runs r
+                WHERE r.journal_id = w.journal AND r.last_seq >= w.first
+                    AND r.first_seq BETWEEN w.first - \(ScanRun.scansLimit - 1) AND w.last OFFSET 0) r
             """,
             [
                 .int64s(rows.map { removed.int($0, 0) }), .int64s(rows.map { removed.int($0, 1) }),
                 .int64s(rows.map { removed.int($0, 2) }),
             ], binary: true)
-        var builder = StoredScans.Builder()
-        for row in 0..<result.rowCount {
-            let uuid = result.uuid(row, 9)
-            builder.add(
-                journal: result.int(row, 0), seq: result.int(row, 1), tag: result.int(row, 2),
-                atMicros: result.microseconds(row, 3), verdict: UInt8(truncatingIfNeeded: result.int(row, 4)),
-                flags: UInt8(truncatingIfNeeded: result.int(row, 5)), gate: result.optionalInt(row, 6),
-                receivedMicros: result.microseconds(row, 7), scanner: result.text(row, 8),
-                journalID: JournalID(high: uuid.high, low: uuid.low),
-                placedMicros: result.optionalMicroseconds(row, 10))
+        var runs = (0..<result.rowCount).map { row in
+            let next = ScanRun.columnCount
+            let uuid = result.uuid(row, next + 3)
+            return StoredScans(
+                ScanRun(result, row: row), within: result.int(row, next)...result.int(row, next + 1),
+                scanner: result.text(row, next + 2), journalID: JournalID(high: uuid.high, low: uuid.low))
         }
-        return builder.finish()
+        try place(&runs)
+        return runs
+    }
+
+    /// Sets the places in time of scans under an untrusted clock (`tapline_internal.scan_times`).
+    private func place(_ runs: inout [StoredScans]) throws(PostgresError) {
+        let doubted = runs.indices.filter { index in
+            runs[index].flags.contains { $0 & Flags.clockNotTrusted.rawValue != 0 }
+        }
+        guard !doubted.isEmpty else { return }
+        let result = try connection.query(
+            """
+            SELECT w.run, t.seq, t.placed_at FROM unnest($1, $2, $3, $4) AS w(run, journal, first, last)
+            CROSS JOIN LATERAL (SELECT * FROM tapline_internal.scan_times t
+                WHERE t.journal_id = w.journal AND t.seq BETWEEN w.first AND w.last OFFSET 0) t
+            """,
+            [
+                .int64s(doubted.map { Int64($0) }), .int64s(doubted.map { runs[$0].journal }),
+                .int64s(doubted.map { runs[$0].first }),
+                .int64s(doubted.map { runs[$0].first + Int64(runs[$0].count) - 1 }),
+            ], binary: true)
+        var places: [Int: [Int64]] = [:]
+        for row in 0..<result.rowCount {
+            let index = Int(result.int(row, 0))
+            let offset = Int(result.int(row, 1) - runs[index].first)
+            places[index, default: (0..<runs[index].count).map(runs[index].orderedMicros)][offset] =
+                result.microseconds(row, 2)
+        }
+        for (index, placed) in places { runs[index].placedMicros = placed[...] }
     }
 }

@@ -1,6 +1,7 @@
 import LinuxSystem
 import Postgres
 import ScanModel
+import ScanRuns
 
 extension TrackingStore {
     /// Applies runs of scans to everything that is tracked, within a transaction that holds the lock.
@@ -23,8 +24,7 @@ extension TrackingStore {
         let doubleAdmissions = DoubleAdmissionLog(connection: connection)
         // Before `move`, because it compares with the previous passages.
         if let passages = fold.passages { try doubleAdmissions.log(passages, doubtfulTags: changes.map(\.tag)) }
-        try presence.move(
-            fold.sorted, scanners: Dictionary(runs.map { ($0.journal, $0.scanner) }) { first, _ in first })
+        try presence.move(fold.sorted)
         // A tag is recomputed only if its position is an annulled admission, or if an admission is no longer annulled.
         let changed =
             try presence.tags(at: changes.filter(\.isAnnulled)) + changes.filter { !$0.isAnnulled }.map(\.tag)
@@ -49,14 +49,15 @@ extension PresenceFold {
     /// Adds the admissions of a run, except the annulled ones, which are given as seqs by journal.
     fileprivate mutating func add(_ run: StoredScans, except annulled: [Int64: Set<Int64>]) {
         let annulled = annulled[run.journal] ?? []
+        let (tags, verdicts, flags) = (run.tags, run.verdicts, run.flags)
         for offset in 0..<run.count {
-            let tag = run.tags[run.tags.startIndex + offset]
+            let tag = tags[tags.startIndex + offset]
             let seq = run.first + Int64(offset)
             guard tag != TagID.none.rawValue,
-                run.verdicts[run.verdicts.startIndex + offset] == Verdict.admitted.rawValue,
+                verdicts[verdicts.startIndex + offset] == Verdict.admitted.rawValue,
                 annulled.isEmpty || !annulled.contains(seq)
             else { continue }
-            let flags = Flags(rawValue: run.flags[run.flags.startIndex + offset])
+            let flags = Flags(rawValue: flags[flags.startIndex + offset])
             admit(
                 tag,
                 Sighting(

@@ -1,6 +1,7 @@
 import LinuxSystem
 package import Postgres
 import Runtime
+package import ScanRuns
 
 /// Tracks each run of stored scans once: derives presence, annulments, flow and double admissions from it. Confined to
 /// its connection's thread.
@@ -11,7 +12,7 @@ import Runtime
 /// If the database rejects the data of a transaction (`PostgresError.blamesData`), its runs are tracked one by one.
 /// Those that fail alone are skipped for `rejectedPauseMs`. They stay in the queue and do not block others.
 package final class TrackingStore {
-    /// The advisory lock of `tapline_internal.lock_presence()`. A registry transaction holds it while it commits.
+    /// The advisory lock of `tapline_internal.lock_presence()`.
     static let lockKey: Int64 = 0x5450_4c4e_0001
     /// How long a rejected run is skipped, in milliseconds. The cause may be corrected in the database.
     static let rejectedPauseMs: Int64 = 600_000
@@ -70,10 +71,20 @@ package final class TrackingStore {
     /// - Returns: `false` if no such run was queued.
     /// - Throws: `PostgresError` that a retry may correct.
     @discardableResult
-    package func catchUp(olderThanMs: Int64) throws -> Bool {
+    package func catchUp(olderThanMs: Int64) throws -> Bool { try trackQueued(olderThanMs: olderThanMs) != nil }
+
+    /// Tracks queued runs in one transaction, at most `TrackingQueue.runsLimit`.
+    ///
+    /// - Parameters:
+    ///   - olderThanMs: minimum time in the queue, in milliseconds.
+    ///   - held: runs that stay in the queue, because the caller has them in memory.
+    /// - Returns: the number of scans; `nil` if no such run was queued.
+    /// - Throws: `PostgresError` that a retry may correct.
+    package func trackQueued(olderThanMs: Int64, except held: [StoredScans] = []) throws -> Int? {
         rejected = rejected.filter { $0.value > SystemClock.monotonicMs() }
-        let selection = TrackingQueue.Selection(olderThanMs: olderThanMs, excluded: Array(rejected.keys))
-        if try queue.isEmpty(selection) { return false }
+        let excluded = Array(rejected.keys) + held.map { TrackingQueue.Run($0) }
+        let selection = TrackingQueue.Selection(olderThanMs: olderThanMs, excluded: excluded)
+        if try queue.isEmpty(selection) { return nil }
         do {
             return try connection.transaction(TrackingStore.mode) {
                 try lock()
@@ -87,20 +98,21 @@ package final class TrackingStore {
                     try apply(queue.take(runs[index]))
                 }
             }
-            return true
+            return 0
         }
     }
 
     /// Tracks all queued runs within a transaction that holds the lock.
     func trackAllQueued() throws(PostgresError) {
         let selection = TrackingQueue.Selection(olderThanMs: 0, excluded: Array(rejected.keys))
-        while try trackQueued(selection) {}
+        while try trackQueued(selection) != nil {}
     }
 
-    private func trackQueued(_ selection: TrackingQueue.Selection) throws(PostgresError) -> Bool {
-        let runs = try queue.take(selection)
-        try apply(runs)
-        return !runs.isEmpty
+    /// Returns the number of scans; `nil` if no such run was queued.
+    private func trackQueued(_ selection: TrackingQueue.Selection) throws(PostgresError) -> Int? {
+        let taken = try queue.take(selection)
+        try apply(taken.scans)
+        return taken.runs == 0 ? nil : taken.scans.reduce(0) { $0 + $1.count }
     }
 
     /// Calls `body` for the index of each run, after all runs together were rejected. Records the runs that fail alone.
