@@ -242,8 +242,8 @@ let package = Package(
             "Integration", "ErrorModel", "LinuxSystem", "SQLite", "AMQP", "Postgres", "HTTPServer", "Crypto",
             "Minisign", "FileSystem", "Runtime", "CLI", "ScanModel", "ScanBatchCodec", "Snapshots", "DataFolder",
             "ScanJournal", "SnapshotInstall", "ScanUpload", "Migrations", "Schema", "RegistrationLists", "Registry",
-            "SnapshotWriting", "SnapshotExport", "Tracking", "Ingest", "PartitionMaintenance", "DeviceEmulation",
-            "TestSupport"),
+            "SnapshotWriting", "SnapshotExport", "ScanRuns", "Tracking", "Ingest", "PartitionMaintenance",
+            "DeviceEmulation", "TestSupport"),
         tests(
             "EndToEnd", "LinuxSystem", "Crypto", "Minisign", "FileSystem", "Runtime", "ScanModel", "Snapshots",
             "ScanJournal", "SnapshotInstall", "SnapshotWriting", "DeviceEmulation", "FakeCenter", "TestSupport"),
