@@ -9,9 +9,9 @@ struct Partitions {
     static let pauseMs = 30_000
     /// Size of a run in the table and its indexes, without its columns of one value for each scan, in bytes.
     private static let rowBytes = 400
-    /// A partition of less superfluous bytes is not rewritten.
+    /// A partition is not rewritten for fewer bytes.
     private static let rewriteMinimumBytes: Int64 = 1 << 20
-    /// Maximum number of bytes that a partition needs if it is rewritten: about five seconds.
+    /// A partition that needs more bytes is not rewritten. This size takes about five seconds.
     private static let rewriteLimitBytes: Int64 = 256 << 20
 
     private let connection: PostgresConnection
@@ -111,8 +111,8 @@ struct Partitions {
     /// Rewrites a partition that consists mostly of the remains of small runs. An index of small runs is many times
     /// larger than the scans, and VACUUM does not make it smaller.
     ///
-    /// Readers of the partition and late scans for it wait meanwhile, at most for about `rewriteLimitBytes`. A larger
-    /// partition stays as it is; its indexes are built again beside the readers, except for the exclusion.
+    /// Readers of the partition and late scans for it wait for the rewriting. So a partition that stays large is not
+    /// rewritten.
     ///
     /// - Returns: `false` if the partition is in use. It is then closed later.
     private func compact(_ name: String) throws(PostgresError) -> Bool {
@@ -125,12 +125,8 @@ struct Partitions {
             FROM \(table)
             """, [.text(table)])
         let (bytes, needed) = (size.int(0, 0), size.int(0, 1))
-        if bytes <= 2 * needed + Partitions.rewriteMinimumBytes { return true }
-        if needed > Partitions.rewriteLimitBytes {
-            try connection.execute("SET lock_timeout = 0")
-            try connection.execute("REINDEX TABLE CONCURRENTLY \(table)")
-            return true
-        }
+        let isWorthwhile = bytes > 2 * needed + Partitions.rewriteMinimumBytes
+        if !isWorthwhile || needed > Partitions.rewriteLimitBytes { return true }
         do {
             try connection.execute("SET lock_timeout = \(Retention.lockMs)")
             try connection.execute("VACUUM (FULL) \(table)")

@@ -15,7 +15,7 @@ struct RunJoiner {
     /// A run of at least this many scans is not joined to another. As in migrations/0004_scan_runs.sql.
     static let smallLimit: Int64 = 256
     /// Maximum number of small runs that one step reads from the index: about 20 ms.
-    static let windowRuns: Int64 = 20_000
+    static let windowRuns = 20_000
     /// Maximum number of scans that one transaction joins: about 0.1 s for runs of one scan.
     static let chunkScans: Int64 = 8_192
     /// Maximum number of scans that one step joins.
@@ -94,7 +94,7 @@ struct RunJoiner {
         }
         (place.journal, place.seq) = (next.journal, next.first - 1)
         if due.isEmpty { return RunJoiner.nextWindowMs }
-        return (SystemClock.monotonicMs() - start) * RunJoiner.pauseFactor
+        return Int(SystemClock.monotonicMs() - start) * RunJoiner.pauseFactor
     }
 
     /// Joins all small runs of finished journals.
