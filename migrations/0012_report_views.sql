@@ -10,8 +10,9 @@ CREATE FUNCTION tapline.verdict_name(verdict smallint) RETURNS text LANGUAGE sql
         WHEN 134 THEN 'manual admission' ELSE 'verdict ' || verdict END
 $$;
 
--- A scan is annulled if a 64 follows it in its journal with no admission between. Closed partitions are searched by
--- their index, open ones by the filters of their runs. SECURITY DEFINER: readers have no access to tapline_internal.
+-- None for tag 0, which is no tag. A scan is annulled if a 64 follows it in its journal with no admission between.
+-- Closed partitions are searched by their index, open ones by the filters of their runs. SECURITY DEFINER: readers have
+-- no access to tapline_internal.
 CREATE FUNCTION tapline.scans_of(tag bigint) RETURNS TABLE (
     journal_id bigint, seq bigint, tag_id bigint, scanned_at timestamptz, verdict smallint, flags smallint,
     gate_id bigint, snapshot_version bigint, received_at timestamptz, is_annulled boolean)
@@ -34,7 +35,8 @@ BEGIN
             SELECT * FROM tapline_internal.scan_runs
             WHERE journal_id >= open_since AND tapline_internal.may_hold(tag_filter, tag)
             UNION ALL
-            SELECT * FROM tapline_internal.scan_runs WHERE journal_id < open_since AND tags @> ARRAY[tag]) r
+            SELECT * FROM tapline_internal.scan_runs
+            WHERE journal_id < open_since AND tags @> ARRAY[tag] AND tag <> 0) r
         CROSS JOIN LATERAL unnest(array_positions(r.tags, tag)) AS place) s;
 END $$;
 

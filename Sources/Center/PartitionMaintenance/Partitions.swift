@@ -7,7 +7,7 @@ import Runtime
 struct Partitions {
     /// Pause between two steps, in milliseconds.
     static let pauseMs = 30_000
-    /// Size of a run in the table and its indexes, without its columns of one value for each scan, in bytes.
+    /// Size of a run in the table and its indexes without the columns of its scans, in bytes.
     private static let rowBytes = 400
     /// A partition is not rewritten for fewer bytes.
     private static let rewriteMinimumBytes: Int64 = 1 << 20

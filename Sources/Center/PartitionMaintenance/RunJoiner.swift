@@ -29,7 +29,7 @@ struct RunJoiner {
     /// Pause after work, as a multiple of the time that it took: a quarter of one core at most.
     static let pauseFactor = 3
 
-    /// The place in the index where the next step begins, and what the pass over the journals has found so far.
+    /// The place in the index where the next step begins, and the small runs before it.
     struct Place: Sendable {
         var journal: Int64 = 0
         /// The seq before the first one to read.

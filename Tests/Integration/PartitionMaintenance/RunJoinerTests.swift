@@ -124,6 +124,36 @@ import Testing
         #expect(try fixture.texts(Self.contents) == before)
     }
 
+    @Test(arguments: 1...6) func anyRunsReadTheSameAfterJoining(_ seed: Int) throws {
+        var random = TestRandom(seed)
+        try fixture.addJournal(2, "s-2")
+        for journal in [Int64(1), 2] {
+            var seq = 1
+            for _ in 0..<120 {
+                let runScans = [1, 2, 40, 255, 256, 512].randomElement(using: &random)!
+                let count = Int.random(in: 1...600, using: &random)
+                try store(
+                    count, from: seq, runScans: runScans, journal: journal,
+                    gate: [1, 1, 1, 2, nil].randomElement(using: &random)!)
+                seq += count + [0, 0, 0, 1].randomElement(using: &random)!
+            }
+        }
+        let before = try fixture.texts(Self.contents)
+        let small = try runs().count
+        // The journal of s-1 still grows, that of s-2 does not.
+        try connection.execute(
+            "UPDATE tapline.journals SET last_received_at = now() - interval '61 minutes' WHERE id = 2")
+        try joinAll()
+        #expect(try fixture.texts(Self.contents) == before)
+        try fallSilent()
+        try joinAll()
+        #expect(try fixture.texts(Self.contents) == before)
+        let joined = try runs().count
+        #expect(joined < small / 4)
+        try joinAll()
+        #expect(try runs().count == joined)
+    }
+
     @Test func metricsCountJoinedAndSmallRuns() throws {
         try store(600)
         let metrics = Metrics()

@@ -98,6 +98,8 @@ import Testing
                     #expect(wrong == 0, "\(function) \(since) \(until)")
                 }
             }
+            // Tag 0 is no tag.
+            #expect(try fixture.int("SELECT count(*) FROM tapline.scans_of(0)") == 0)
             for tag in [1, 17, 40, 41] {
                 let wrong = try fixture.int(
                     """
@@ -114,7 +116,8 @@ import Testing
         try ScanRows.insert(
             connection,
             """
-            SELECT 1, n, n % 40 + 1, '2026-06-01 02:00Z'::timestamptz + n * interval '1 second', 0, 0, 1, 5,
+            SELECT 1, n, CASE WHEN n = 2222 THEN 0 ELSE n % 40 + 1 END,
+                '2026-06-01 02:00Z'::timestamptz + n * interval '1 second', CASE WHEN n = 2222 THEN 130 ELSE 0 END, 0, 1, 5,
                 '2026-06-01 02:00Z'::timestamptz + n * interval '1.000001 second'
             FROM generate_series(2001, 2400) n
             """)
