@@ -35,9 +35,9 @@ BEGIN
             SELECT * FROM tapline_internal.scan_runs
             WHERE journal_id >= open_since AND tapline_internal.may_hold(tag_filter, tag)
             UNION ALL
-            SELECT * FROM tapline_internal.scan_runs
-            WHERE journal_id < open_since AND tags @> ARRAY[tag] AND tag <> 0) r
-        CROSS JOIN LATERAL unnest(array_positions(r.tags, tag)) AS place) s;
+            SELECT * FROM tapline_internal.scan_runs WHERE journal_id < open_since AND tags @> ARRAY[tag]) r
+        CROSS JOIN LATERAL unnest(array_positions(r.tags, tag)) AS place
+        WHERE tag <> 0) s;
 END $$;
 
 CREATE VIEW tapline.delegate_track AS
