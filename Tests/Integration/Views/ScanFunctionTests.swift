@@ -25,7 +25,8 @@ import Testing
                 """
                 SELECT \(journal), n + 1, n % 40 + 1, at + n % 500 * interval '1 second', 0, 0, \(gate), 5,
                     at + interval '501 seconds'
-                FROM generate_series(0, 1999) n, LATERAL (SELECT '2026-06-01'::timestamptz + n / 500 * interval '1 hour') t(at)
+                FROM generate_series(0, 1999) n,
+                    LATERAL (SELECT '2026-06-01'::timestamptz + n / 500 * interval '1 hour') AS hour(at)
                 """)
         }
         try connection.execute("ANALYZE tapline_internal.scan_runs")
@@ -90,7 +91,8 @@ import Testing
                 for (function, time) in [("scans_between", "scanned_at"), ("scans_received", "received_at")] {
                     let wrong = try fixture.int(
                         """
-                        WITH plain AS (SELECT * FROM tapline.scans WHERE \(time) >= '\(since)' AND \(time) < '\(until)'),
+                        WITH plain AS (
+                                SELECT * FROM tapline.scans WHERE \(time) >= '\(since)' AND \(time) < '\(until)'),
                             fast AS (SELECT * FROM tapline.\(function)('\(since)', '\(until)'))
                         SELECT (SELECT count(*) FROM (SELECT * FROM plain EXCEPT ALL SELECT * FROM fast) a)
                             + (SELECT count(*) FROM (SELECT * FROM fast EXCEPT ALL SELECT * FROM plain) b)
@@ -117,7 +119,8 @@ import Testing
             connection,
             """
             SELECT 1, n, CASE WHEN n = 2222 THEN 0 ELSE n % 40 + 1 END,
-                '2026-06-01 02:00Z'::timestamptz + n * interval '1 second', CASE WHEN n = 2222 THEN 130 ELSE 0 END, 0, 1, 5,
+                '2026-06-01 02:00Z'::timestamptz + n * interval '1 second',
+                CASE WHEN n = 2222 THEN 130 ELSE 0 END, 0, 1, 5,
                 '2026-06-01 02:00Z'::timestamptz + n * interval '1.000001 second'
             FROM generate_series(2001, 2400) n
             """)
