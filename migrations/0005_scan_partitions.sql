@@ -6,14 +6,14 @@ CREATE TABLE tapline_internal.scan_partitions (
     end_journal bigint NOT NULL CHECK (end_journal > first_journal),  -- exclusive
     name text NOT NULL UNIQUE,
     created_at timestamptz NOT NULL DEFAULT now(),
-    closed_at timestamptz,  -- since then: indexed by tag and frozen
+    closed_at timestamptz,  -- since then: joined, indexed by tag and frozen
     retired_at timestamptz  -- since then: its scans are dropped; holds late arrivals only
 );
 
 -- Attaches the partition instead of CREATE ... PARTITION OF: this waits for no reader and no COPY, and blocks none.
 -- The exclusion proves that no scan is stored twice, whatever the boundaries of the runs.
--- Autovacuum removes small runs that were joined. It does not run because of insertions: closing the partition freezes
--- it once.
+-- Autovacuum removes the small runs that were joined. It does not run because of insertions: closing the partition
+-- freezes it once.
 CREATE FUNCTION tapline_internal.make_scan_partition(first_journal bigint, end_journal bigint) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -24,7 +24,8 @@ BEGIN
         WITH (autovacuum_vacuum_insert_threshold = -1)', name);
     EXECUTE format('ALTER TABLE tapline_internal.scan_runs
         ATTACH PARTITION tapline_internal.%I FOR VALUES FROM (%s) TO (%s)', name, first_journal, end_journal);
-    INSERT INTO tapline_internal.scan_partitions (first_journal, end_journal, name) VALUES (first_journal, end_journal, name);
+    INSERT INTO tapline_internal.scan_partitions (first_journal, end_journal, name)
+        VALUES (first_journal, end_journal, name);
 END $$;
 
 -- Makes the partition of a journal if it is missing. Returns the first journal after that partition.

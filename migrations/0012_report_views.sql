@@ -10,11 +10,12 @@ CREATE FUNCTION tapline.verdict_name(verdict smallint) RETURNS text LANGUAGE sql
         WHEN 134 THEN 'manual admission' ELSE 'verdict ' || verdict END
 $$;
 
--- A scan is annulled if a 64 follows it in its journal with no admission between. Closed partitions are searched by
--- their index, open ones by the filters of their runs. SECURITY DEFINER: readers have no access to tapline_internal.
+-- None for tag 0, which is no tag. A scan is annulled if a 64 follows it in its journal with no admission between.
+-- Closed partitions are searched by their index, open ones by the filters of their runs. SECURITY DEFINER: readers have
+-- no access to tapline_internal.
 CREATE FUNCTION tapline.scans_of(tag bigint) RETURNS TABLE (
-    journal_id bigint, seq bigint, tag_id bigint, scanned_at timestamptz, verdict smallint, flags smallint, gate_id bigint,
-    snapshot_version bigint, received_at timestamptz, is_annulled boolean)
+    journal_id bigint, seq bigint, tag_id bigint, scanned_at timestamptz, verdict smallint, flags smallint,
+    gate_id bigint, snapshot_version bigint, received_at timestamptz, is_annulled boolean)
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER COST 10000 ROWS 300 SET search_path = pg_catalog SET jit = off
 SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
@@ -35,7 +36,8 @@ BEGIN
             WHERE journal_id >= open_since AND tapline_internal.may_hold(tag_filter, tag)
             UNION ALL
             SELECT * FROM tapline_internal.scan_runs WHERE journal_id < open_since AND tags @> ARRAY[tag]) r
-        CROSS JOIN LATERAL unnest(array_positions(r.tags, tag)) AS place) s;
+        CROSS JOIN LATERAL unnest(array_positions(r.tags, tag)) AS place
+        WHERE tag <> 0) s;
 END $$;
 
 CREATE VIEW tapline.delegate_track AS
@@ -78,7 +80,8 @@ JOIN tapline.journals j1 ON j1.id = w.first_journal_id
 JOIN tapline.journals j2 ON j2.id = w.journal_id;
 
 CREATE VIEW tapline.lane_events AS
-SELECT j.scanner_id, g.name AS gate, tapline.scan_time(s.journal_id, s.seq, s.flags, s.scanned_at, s.received_at) AS time,
+SELECT j.scanner_id, g.name AS gate,
+    tapline.scan_time(s.journal_id, s.seq, s.flags, s.scanned_at, s.received_at) AS time,
     CASE s.verdict WHEN 128 THEN 'opened' WHEN 129 THEN 'free' WHEN 130 THEN 'closed' WHEN 131 THEN 'reader lost'
         WHEN 132 THEN 'reader back' WHEN 133 THEN 'passage without a tap' ELSE 'manual admission' END AS event,
     s.note AS reason, a.name, nullif(s.tag_id, 0) AS tag_id, s.verdict, s.flags, s.gate_id, s.received_at, j.log,

@@ -34,8 +34,8 @@ COMMENT ON COLUMN tapline.journals.retired_seq IS
 COMMENT ON COLUMN tapline.journals.retired_at IS 'Time at which retention dropped scans of this journal';
 
 COMMENT ON VIEW tapline.scans IS
-    'Scans: taps with their verdict, and lane events (tag 0). (journal_id, seq) is unique. Fast by journal_id, gate_id, '
-    'snapshot_version and received_at; for a tag use tapline.scans_of, for device times tapline.scans_between';
+    'Scans: taps with their verdict, and lane events (tag 0). (journal_id, seq) is unique. Fast by journal_id, gate_id '
+    'and snapshot_version; else use tapline.scans_of, tapline.scans_between or tapline.scans_received';
 COMMENT ON COLUMN tapline.scans.journal_id IS 'Journal, see tapline.journals';
 COMMENT ON COLUMN tapline.scans.seq IS 'Position in the journal: 1, 2, 3, without gaps on the scanner';
 COMMENT ON COLUMN tapline.scans.tag_id IS 'Tag id; 0: no tag, in lane events';
@@ -49,6 +49,17 @@ COMMENT ON COLUMN tapline.scans.flags IS
 COMMENT ON COLUMN tapline.scans.gate_id IS 'Gate as sent, known or not; else the scanner''s default gate at receipt';
 COMMENT ON COLUMN tapline.scans.snapshot_version IS 'Snapshot that the gate decided from; 0: none';
 COMMENT ON COLUMN tapline.scans.received_at IS 'Arrival at the center, center clock';
+
+DO $$
+DECLARE
+    of_scans record;
+BEGIN
+    FOR of_scans IN SELECT attname AS name, col_description(attrelid, attnum) AS text FROM pg_attribute
+        WHERE attrelid = 'tapline.scans'::regclass AND attnum > 0
+    LOOP
+        EXECUTE format('COMMENT ON COLUMN tapline.run_scans.%I IS %L', of_scans.name, of_scans.text);
+    END LOOP;
+END $$;
 
 COMMENT ON TABLE tapline_internal.scan_times IS
     'Places in time of the scans whose device clock was not trusted; see tapline.scan_time';

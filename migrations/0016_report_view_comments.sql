@@ -72,7 +72,8 @@ COMMENT ON COLUMN tapline.lane_events.journal_id IS 'Journal';
 COMMENT ON COLUMN tapline.lane_events.seq IS 'Position in the journal';
 
 COMMENT ON VIEW tapline.unsettled_spans IS
-    'Spans of time for which scans may still arrive or be evaluated. A double admission that touches one is not settled';
+    'Spans of time for which scans may still arrive or be evaluated. A double admission that touches one is not '
+    'settled';
 COMMENT ON COLUMN tapline.unsettled_spans.reason IS
     '`lane`: the lane has not reported since; `gap`: missing scans (tapline.seq_gaps); `tracking`: stored scans that '
     'are not tracked; `refresh`: tracked scans whose day is not evaluated again';
@@ -96,7 +97,8 @@ COMMENT ON COLUMN tapline.ingest_balance.balanced IS 'Whether both equations hol
 COMMENT ON COLUMN tapline.ingest_balance.last_received_at IS 'Last arrival of this journal';
 
 COMMENT ON VIEW tapline.scan_partition_state IS
-    'Partitions of tapline.scans, one per range of journals: open, closed or retired, and what keeps them from closing';
+    'Partitions of the stored scans, one per range of journals: open, closed or retired, and what keeps them from '
+    'closing';
 COMMENT ON COLUMN tapline.scan_partition_state.name IS 'Name of the partition in schema tapline_internal';
 COMMENT ON COLUMN tapline.scan_partition_state.first_journal IS 'First journal id of the range';
 COMMENT ON COLUMN tapline.scan_partition_state.end_journal IS 'First journal id after the range';

@@ -18,18 +18,20 @@ class Trap:
             CREATE SEQUENCE tapline.trap;
             CREATE FUNCTION tapline.trap() RETURNS trigger LANGUAGE plpgsql AS $$
             BEGIN
-                IF new.tag_id = {POISON} AND nextval('tapline.trap') <= {times} THEN
+                IF {POISON} = ANY (new.tags) AND nextval('tapline.trap') <= {times} THEN
                     RAISE EXCEPTION 'trapped' USING ERRCODE = '{state}';
                 END IF;
                 RETURN new;
             END $$;
-            CREATE TRIGGER trap BEFORE INSERT ON tapline.scans FOR EACH ROW EXECUTE FUNCTION tapline.trap()""")
+            CREATE TRIGGER trap BEFORE INSERT ON tapline_internal.scan_runs FOR EACH ROW EXECUTE FUNCTION tapline.trap()""")
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        self.system.sql("DROP TRIGGER trap ON tapline.scans; DROP FUNCTION tapline.trap(); DROP SEQUENCE tapline.trap")
+        self.system.sql(
+            "DROP TRIGGER trap ON tapline_internal.scan_runs; DROP FUNCTION tapline.trap(); DROP SEQUENCE tapline.trap"
+        )
 
     @property
     def calls(self) -> int:

@@ -1,7 +1,8 @@
 package import Runtime
+import Synchronization
 
-/// Maintains the partitions of the scans: makes them ahead, summarises written blocks, closes partitions whose journals
-/// are finished, and drops old ones.
+/// Maintains the stored scans: joins small runs, makes partitions ahead, closes those whose journals are finished, and
+/// drops old ones.
 ///
 /// Maintenance affects speed only, never the stored scans. One of several centers works at a time. The others are
 /// standbys.
@@ -9,6 +10,7 @@ package final class MaintenanceService: Sendable {
     private let databaseURL: String
     private let settings: MaintenanceSettings
     private let metrics: MaintenanceMetrics
+    private let joinPlace = Mutex(RunJoiner.Place())
 
     /// Creates the maintenance. It starts when its `services()` run.
     ///
@@ -22,13 +24,13 @@ package final class MaintenanceService: Sendable {
         self.metrics = MaintenanceMetrics(metrics)
     }
 
-    /// Returns the services to run: two, so that no summary waits until an index is built. Each has a thread and a
+    /// Returns the services to run: two, so that no small run waits until an index is built. Each has a thread and a
     /// connection.
     package func services() -> [Service] {
         let (settings, metrics) = (settings, metrics)
         return [
-            LeaderJob("scan-summaries", lockKey: 0x5450_4c4e_0011) { connection, stop in
-                try BRINSummarizer(connection, metrics).step(stop)
+            LeaderJob("scan-runs", lockKey: 0x5450_4c4e_0011) { [self] connection, stop in
+                try joinPlace.withLock { place in try RunJoiner(connection, metrics).step(&place, stop) }
             }.service(databaseURL),
             LeaderJob("scan-partitions", lockKey: 0x5450_4c4e_0012) { connection, stop in
                 try Partitions(connection, settings, metrics).step(stop)
@@ -63,12 +65,13 @@ package struct MaintenanceSettings: Sendable {
 
 /// The metrics of the maintenance, described in docs/reference/metrics.md.
 final class MaintenanceMetrics: Sendable {
-    let unsummarised: Gauge
-    let closed, retired: Counter
+    let smallRuns: Gauge
+    let joined, closed, retired: Counter
 
     init(_ metrics: Metrics) {
-        unsummarised = metrics.gauge(
-            "tapline_growth_unsummarised_pages", "Pages of open partitions that a search for a tag reads completely.")
+        smallRuns = metrics.gauge(
+            "tapline_growth_small_runs", "Runs of fewer than 256 scans in open partitions, as of the last pass.")
+        joined = metrics.counter("tapline_growth_runs_joined_total", "Small runs that became part of a larger one.")
         closed = metrics.counter("tapline_growth_partitions_closed_total", "Partitions indexed by tag and frozen.")
         retired = metrics.counter("tapline_growth_scans_retired_total", "Scans dropped by retention.")
     }

@@ -7,6 +7,12 @@ import Runtime
 struct Partitions {
     /// Pause between two steps, in milliseconds.
     static let pauseMs = 30_000
+    /// Size of a run in the table and its indexes without the columns of its scans, in bytes.
+    private static let rowBytes = 400
+    /// A partition is not rewritten for fewer bytes.
+    private static let rewriteMinimumBytes: Int64 = 1 << 20
+    /// A partition that needs more bytes is not rewritten. This size takes about five seconds.
+    private static let rewriteLimitBytes: Int64 = 256 << 20
 
     private let connection: PostgresConnection
     private let settings: MaintenanceSettings
@@ -34,7 +40,7 @@ struct Partitions {
         if try connection.query("SELECT tapline_internal.rotate_scan_partition()").bool(0, 0) {
             log.info("partition rotated")
         }
-        for name in try finished() where !stop.isStopped { try close(name) }
+        for partition in try finished() where !stop.isStopped { try close(partition, stop) }
         if let keepDays = settings.keepDays, !stop.isStopped { try retire(keepDays, stop) }
         return Partitions.pauseMs
     }
@@ -52,24 +58,34 @@ struct Partitions {
             """)
     }
 
+    /// A partition that can be closed.
+    private struct Finished {
+        let name: String
+        let journals: Range<Int64>
+    }
+
     /// Returns the open partitions whose journals are finished.
-    private func finished() throws(PostgresError) -> [String] {
+    private func finished() throws(PostgresError) -> [Finished] {
         let rows = try connection.query(
             """
-            SELECT name FROM tapline.scan_partition_state
+            SELECT name, first_journal, end_journal FROM tapline.scan_partition_state
             WHERE closed_at IS NULL AND retired_at IS NULL AND is_full
                 AND (unfinished = 0 OR unfinished_heard_at < now() - $1 * interval '1 hour')
             """, [.int32(Int32(settings.silentJournalHours))])
-        return (0..<rows.rowCount).map { rows.text($0, 0) }
+        return (0..<rows.rowCount).map {
+            Finished(name: rows.text($0, 0), journals: rows.int($0, 1)..<rows.int($0, 2))
+        }
     }
 
-    /// Indexes a partition by tag and freezes it.
+    /// Joins the small runs of a partition, indexes it by tag and freezes it.
     ///
     /// No transaction: CREATE INDEX CONCURRENTLY and VACUUM may not run in one. No statement should hold its locks
     /// during the next one.
-    private func close(_ name: String) throws(PostgresError) {
-        let start = SystemClock.monotonicMs()
-        let (table, index) = (connection.identifier(name), connection.identifier(name + "_tag"))
+    private func close(_ partition: Finished, _ stop: StopSignal) throws {
+        let (name, start) = (partition.name, SystemClock.monotonicMs())
+        let (table, index) = (connection.identifier(name), connection.identifier(name + "_tags"))
+        try RunJoiner(connection, metrics).joinAll(partition.journals, stop)
+        guard !stop.isStopped, try compact(name) else { return }
         let known = try connection.query(
             "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('tapline_internal.' || $1)", [.text(index)])
         let isIndexed = known.rowCount == 1 && known.bool(0, 0)
@@ -81,16 +97,41 @@ struct Partitions {
         if !isIndexed {
             // Leaves the other cores to the ingestion.
             try connection.execute("SET max_parallel_maintenance_workers = 0")
-            try connection.execute(
-                "CREATE INDEX CONCURRENTLY \(index) ON tapline_internal.\(table) (tag_id) WITH (fillfactor = 100)")
+            try connection.execute("CREATE INDEX CONCURRENTLY \(index) ON tapline_internal.\(table) USING gin (tags)")
         }
         try connection.execute("VACUUM (ANALYZE, FREEZE) tapline_internal.\(table)")
         try connection.execute("SET lock_timeout = '5s'")
-        try connection.execute("ALTER TABLE tapline_internal.\(table) RESET (autovacuum_enabled)")
+        try connection.execute("ALTER TABLE tapline_internal.\(table) RESET (autovacuum_vacuum_insert_threshold)")
         try connection.query(
             "UPDATE tapline_internal.scan_partitions SET closed_at = now() WHERE name = $1", [.text(name)])
         metrics.closed.add()
         log.info("partition closed", [.name: name, .durationMs: SystemClock.monotonicMs() - start])
+    }
+
+    /// Rewrites a partition that consists mostly of the remains of small runs. An index of small runs is many times
+    /// larger than the scans, and VACUUM does not make it smaller.
+    ///
+    /// Readers of the partition and late scans for it wait for the rewriting. So a partition that stays large is not
+    /// rewritten.
+    ///
+    /// - Returns: `false` if the partition is in use. It is then closed later.
+    private func compact(_ name: String) throws(PostgresError) -> Bool {
+        let table = "tapline_internal.\(connection.identifier(name))"
+        let size = try connection.query(
+            """
+            SELECT pg_total_relation_size($1::text::regclass), coalesce(sum(\(Partitions.rowBytes)
+                + octet_length(verdicts) + octet_length(flags) + octet_length(tag_filter) + pg_column_size(at_ms)
+                + pg_column_size(tags) + coalesce(pg_column_size(received_us), 0)), 0)::bigint
+            FROM \(table)
+            """, [.text(table)])
+        let (bytes, needed) = (size.int(0, 0), size.int(0, 1))
+        let isWorthwhile = bytes > 2 * needed + Partitions.rewriteMinimumBytes
+        if !isWorthwhile || needed > Partitions.rewriteLimitBytes { return true }
+        do {
+            try connection.execute("SET lock_timeout = \(Retention.lockMs)")
+            try connection.execute("VACUUM (FULL) \(table)")
+            return true
+        } catch  where error.sqlState == "55P03" { return false }
     }
 
     /// Drops the partitions that are old enough. One that is in use is tried again at the next step.

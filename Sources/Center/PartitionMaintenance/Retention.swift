@@ -94,7 +94,7 @@ package struct Retention {
                 guard let end = try lock(partition) else { return nil }
                 // A store transaction with a new journal, not visible yet, commits first and is seen by the check
                 // below.
-                try connection.execute("LOCK TABLE tapline.scans IN ACCESS EXCLUSIVE MODE")
+                try connection.execute("LOCK TABLE tapline_internal.scan_runs IN ACCESS EXCLUSIVE MODE")
                 guard
                     try candidates(keepDays: keepDays).contains(where: {
                         $0.firstJournal == partition.firstJournal && (force || $0.obstacle == nil)
@@ -105,7 +105,7 @@ package struct Retention {
                     UPDATE tapline.journals SET retired_seq = last_seq, retired_at = now() WHERE id >= $1 AND id < $2
                     RETURNING stored
                     """, [.int64(partition.firstJournal), .int64(end)])
-                for relation in ["tracking_queue", "annulled", "batches", "scan_notes", "scan_times"] {
+                for relation in ["tracking_queue", "annulled", "scan_notes", "scan_times"] {
                     try connection.query(
                         "DELETE FROM tapline_internal.\(relation) WHERE journal_id >= $1 AND journal_id < $2",
                         [.int64(partition.firstJournal), .int64(end)])

@@ -13,26 +13,26 @@ import Testing
 
     private func partitions() throws -> [String] {
         try fixture.texts(
-            "SELECT relname FROM pg_inherits JOIN pg_class ON oid = inhrelid WHERE inhparent = 'tapline.scans'::regclass ORDER BY 1"
+            "SELECT relname FROM pg_inherits JOIN pg_class ON oid = inhrelid WHERE inhparent = 'tapline_internal.scan_runs'::regclass ORDER BY 1"
         )
     }
 
     @Test func partitionsExistBeforeTheyAreNeeded() throws {
-        #expect(try partitions() == ["scans_0_1999", "scans_2000_3999"])
+        #expect(try partitions() == ["scan_runs_0_1999", "scan_runs_2000_3999"])
         for id in [1, 1_999, 2_000, 123_456] {
             try fixture.addJournal(id)
-            try connection.execute("INSERT INTO tapline.scans VALUES (\(id), 1, 7, now(), 0, 0, NULL, 0, now())")
+            try ScanRows.insert(connection, "VALUES (\(id), 1, 7, now(), 0, 0, NULL, 0, now())")
         }
-        let more = ["scans_122000_123999", "scans_124000_125999", "scans_4000_5999"]
-        #expect(try partitions() == (["scans_0_1999"] + more + ["scans_2000_3999"]).sorted())
+        let more = ["scan_runs_122000_123999", "scan_runs_124000_125999", "scan_runs_4000_5999"]
+        #expect(try partitions() == (["scan_runs_0_1999"] + more + ["scan_runs_2000_3999"]).sorted())
         #expect(try partitions() == fixture.texts("SELECT name FROM tapline_internal.scan_partitions ORDER BY name"))
         // The center keeps one more, so the trigger makes none.
         try fixture.fillFirstPartition()
         try fixture.maintainPartitions()
-        #expect(try partitions().contains("scans_4000_5999"))
+        #expect(try partitions().contains("scan_runs_4000_5999"))
         try connection.execute("SELECT setval('tapline.journals_id_seq', 5000)")
         try fixture.maintainPartitions()
-        #expect(try partitions().contains("scans_8000_9999"))
+        #expect(try partitions().contains("scan_runs_8000_9999"))
     }
 
     @Test func newPartitionFitsBetweenIrregularNeighbours() throws {
@@ -44,7 +44,7 @@ import Testing
             """)
         for id in [7, 123_456, 10_550, 117_500, 129_999] {
             try fixture.addJournal(id)
-            try connection.execute("INSERT INTO tapline.scans VALUES (\(id), 1, 5, now(), 0, 0, NULL, 0, now())")
+            try ScanRows.insert(connection, "VALUES (\(id), 1, 5, now(), 0, 0, NULL, 0, now())")
         }
         let bounds = try fixture.texts(
             """
@@ -53,10 +53,11 @@ import Testing
             """)
         #expect(
             bounds == [
-                "scans_0_1999 0 2000", "scans_2000_3999 2000 4000", "scans_4000_10499 4000 10500",
-                "scans_10500_11999 10500 12000", "scans_12000_13999 12000 14000", "scans_116000_117999 116000 118000",
-                "scans_118000_118499 118000 118500", "scans_118500_129999 118500 130000",
-                "scans_130000_131999 130000 132000",
+                "scan_runs_0_1999 0 2000", "scan_runs_2000_3999 2000 4000", "scan_runs_4000_10499 4000 10500",
+                "scan_runs_10500_11999 10500 12000", "scan_runs_12000_13999 12000 14000",
+                "scan_runs_116000_117999 116000 118000",
+                "scan_runs_118000_118499 118000 118500", "scan_runs_118500_129999 118500 130000",
+                "scan_runs_130000_131999 130000 132000",
             ])
         #expect(try fixture.int("SELECT count(*) FROM tapline.scans_of(5)") == 5)
     }
@@ -67,7 +68,8 @@ import Testing
         )
         // An open store transaction and an open reader.
         try fixture.addJournal(1)
-        try writer.execute("BEGIN; INSERT INTO tapline.scans VALUES (1, 1, 7, now(), 0, 0, NULL, 0, now())")
+        try writer.execute("BEGIN")
+        try ScanRows.insert(writer, "VALUES (1, 1, 7, now(), 0, 0, NULL, 0, now())")
         try second.execute("BEGIN; SELECT count(*) FROM tapline.scans")
         try first.execute("SET lock_timeout = '2s'; BEGIN")
         #expect(try first.query("SELECT tapline_internal.ensure_scan_partition(50001)").int(0, 0) == 52_000)
@@ -87,8 +89,9 @@ import Testing
         try eventually("the second center waits") { try fixture.int(waiting) > 0 }
         try first.commit()
         #expect(try #require(results.receive(timeoutMs: waitLimitMs).first).get() == 52_000)
-        try writer.execute("INSERT INTO tapline.scans VALUES (50001, 1, 7, now(), 0, 0, NULL, 0, now()); COMMIT")
-        #expect(try partitions().count { $0 == "scans_50000_51999" } == 1)
+        try ScanRows.insert(writer, "VALUES (50001, 1, 7, now(), 0, 0, NULL, 0, now())")
+        try writer.commit()
+        #expect(try partitions().count { $0 == "scan_runs_50000_51999" } == 1)
     }
 
     @Test func newJournalsRotateFromAnOldPartition() throws {
@@ -114,8 +117,7 @@ import Testing
     @Test func partitionClosesWhenItsJournalsAreFinished() throws {
         try fixture.addJournal(1)
         try fixture.addJournal(2, "s-2")
-        try connection.execute(
-            "INSERT INTO tapline.scans SELECT 1, n, n, now(), 0, 0, 1, 0, now() FROM generate_series(1, 500) n")
+        try ScanRows.insert(connection, "SELECT 1, n, n, now(), 0, 0, 1, 0, now() FROM generate_series(1, 500) n")
         try fixture.maintainPartitions(silentJournalHours: 0)
         #expect(try fixture.closedPartitions() == [], "its range is not full")
         try fixture.fillFirstPartition()
@@ -123,18 +125,18 @@ import Testing
         try fixture.maintainPartitions()
         #expect(try fixture.closedPartitions() == [], "the journal of s-2 has no successor")
         let index = """
-            SELECT count(*) FROM pg_index WHERE indisvalid AND indexrelid = to_regclass('tapline_internal.scans_0_1999_tag')
+            SELECT count(*) FROM pg_index WHERE indisvalid AND indexrelid = to_regclass('tapline_internal.scan_runs_0_1999_tags')
             """
         #expect(try fixture.int(index) == 0)
         let options =
-            "SELECT coalesce(array_to_string(reloptions, ','), '') FROM pg_class WHERE relname = 'scans_0_1999'"
-        #expect(try fixture.texts(options) == ["autovacuum_enabled=off"])
+            "SELECT coalesce(array_to_string(reloptions, ','), '') FROM pg_class WHERE relname = 'scan_runs_0_1999'"
+        #expect(try fixture.texts(options) == ["autovacuum_vacuum_insert_threshold=-1"])
         try fixture.addJournal(2_001, "s-2")
         try fixture.maintainPartitions()
-        #expect(try fixture.closedPartitions() == ["scans_0_1999"])
+        #expect(try fixture.closedPartitions() == ["scan_runs_0_1999"])
         #expect(try fixture.int(index) == 1)
         #expect(try fixture.texts(options) == [""])
-        #expect(try fixture.int("SELECT relallvisible FROM pg_class WHERE relname = 'scans_0_1999'") > 0)
+        #expect(try fixture.int("SELECT relallvisible FROM pg_class WHERE relname = 'scan_runs_0_1999'") > 0)
     }
 
     @Test func lostScannerKeepsNoPartitionOpen() throws {
@@ -145,7 +147,7 @@ import Testing
         #expect(try fixture.closedPartitions() == [])
         try connection.execute("UPDATE tapline.journals SET last_received_at = now() - interval '49 hours'")
         try fixture.maintainPartitions()
-        #expect(try fixture.closedPartitions() == ["scans_0_1999"])
+        #expect(try fixture.closedPartitions() == ["scan_runs_0_1999"])
     }
 
     @Test func invalidIndexIsBuiltAgain() throws {
@@ -153,10 +155,10 @@ import Testing
         try fixture.fillFirstPartition()
         try connection.execute(
             """
-            CREATE INDEX scans_0_1999_tag ON tapline_internal.scans_0_1999 (tag_id);
-            UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'tapline_internal.scans_0_1999_tag'::regclass;
+            CREATE INDEX scan_runs_0_1999_tags ON tapline_internal.scan_runs_0_1999 USING gin (tags);
+            UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'tapline_internal.scan_runs_0_1999_tags'::regclass;
             """)
-        let index = "'tapline_internal.scans_0_1999_tag'::regclass"
+        let index = "'tapline_internal.scan_runs_0_1999_tags'::regclass"
         let invalid = try fixture.int("SELECT \(index)::oid::bigint")
         try fixture.maintainPartitions(silentJournalHours: 0)
         #expect(try fixture.int("SELECT indisvalid::int FROM pg_index WHERE indexrelid = \(index)") == 1)
@@ -169,7 +171,7 @@ import Testing
         _ = try store.store([journal.batch(1, 10).delivery()])
         try fixture.fillFirstPartition()
         try fixture.maintainPartitions(silentJournalHours: 0)
-        #expect(try fixture.closedPartitions() == ["scans_0_1999"])
+        #expect(try fixture.closedPartitions() == ["scan_runs_0_1999"])
         let late = journal.batch(6, 15).delivery()
         #expect(try store.store([late]) == [.accepted(stored: 10, duplicates: 5, conflicts: 0)])
         #expect(try store.store([late]) == [.accepted(stored: 0, duplicates: 15, conflicts: 0)])

@@ -18,9 +18,13 @@ import Testing
             try fixture.connection.execute(
                 """
                 INSERT INTO tapline.journals (id, log, scanner_id, last_seq, next_seq, received, stored, last_received_at)
-                VALUES (\(id), gen_random_uuid(), 's-\(id % 2 + 1)', 100, 101, 100, 100, now() - interval '\(days) days');
-                INSERT INTO tapline.scans SELECT \(id), n, n % 40 + 1, now(), 0, 0, 1, 0, now() - interval '\(days) days'
-                FROM generate_series(1, 100) n;
+                VALUES (\(id), gen_random_uuid(), 's-\(id % 2 + 1)', 100, 101, 100, 100, now() - interval '\(days) days')
+                """)
+            try ScanRows.insert(
+                fixture.connection,
+                """
+                SELECT \(id), n, n % 40 + 1, now(), 0, 0, 1, 0, now() - interval '\(days) days'
+                FROM generate_series(1, 100) n
                 """)
         }
         try fixture.connection.execute(
@@ -49,12 +53,12 @@ import Testing
 
     @Test func oldPartitionIsDroppedAndItsJournalsStay() throws {
         #expect(try retention.candidates(keepDays: 41).isEmpty)
-        #expect(try retention.candidates(keepDays: 35).map(\.name) == ["scans_0_1999"])
+        #expect(try retention.candidates(keepDays: 35).map(\.name) == ["scan_runs_0_1999"])
         let old = try retention.candidates(keepDays: 20)
-        #expect(old.map(\.name) == ["scans_0_1999", "scans_2000_3999"])
+        #expect(old.map(\.name) == ["scan_runs_0_1999", "scan_runs_2000_3999"])
         #expect(old.map(\.scans) == [200, 200])
         #expect(try obstacles() == [nil, nil])
-        #expect(try drop("scans_0_1999") == 200)
+        #expect(try drop("scan_runs_0_1999") == 200)
         #expect(try fixture.int("SELECT count(*) FROM tapline.scans") == 400)
         #expect(
             try fixture.texts(
@@ -62,16 +66,16 @@ import Testing
                 == ["1 100 true", "2 100 true", "2000 0 false", "2001 0 false", "4000 0 false", "4001 0 false"])
         #expect(try fixture.int("SELECT count(*) FROM tapline.ingest_balance WHERE NOT balanced") == 0)
         #expect(try fixture.texts("SELECT tag_id || ' ' || journal_id FROM tapline.presence") == ["7 1"])
-        #expect(try partitions().first == "scans_0_1999 retired")
-        #expect(try retention.candidates(keepDays: 20).map(\.name) == ["scans_2000_3999"])
+        #expect(try partitions().first == "scan_runs_0_1999 retired")
+        #expect(try retention.candidates(keepDays: 20).map(\.name) == ["scan_runs_2000_3999"])
         #expect(try retention.drop(old[0], keepDays: 20) == nil, "dropped already")
     }
 
     @Test func lateScansAreStoredAndEmptyNeighboursAreMerged() throws {
-        #expect(try drop("scans_0_1999") == 200)
-        #expect(try drop("scans_2000_3999") == 200)
-        #expect(try partitions().prefix(2) == ["scans_0_3999 retired", "scans_4000_5999"])
-        try connection.execute("INSERT INTO tapline.scans VALUES (2000, 101, 7, now(), 0, 0, 1, 0, now())")
+        #expect(try drop("scan_runs_0_1999") == 200)
+        #expect(try drop("scan_runs_2000_3999") == 200)
+        #expect(try partitions().prefix(2) == ["scan_runs_0_3999 retired", "scan_runs_4000_5999"])
+        try ScanRows.insert(connection, "VALUES (2000, 101, 7, now(), 0, 0, 1, 0, now())")
         #expect(try fixture.int("SELECT count(*) FROM tapline.scans_of(7) WHERE journal_id = 2000") == 1)
         // A partition that is used is not merged.
         try connection.execute(
@@ -80,8 +84,11 @@ import Testing
             INSERT INTO tapline.journals (id, log, scanner_id) VALUES (6000, gen_random_uuid(), 's-1'), (6001, gen_random_uuid(), 's-2');
             SELECT setval('tapline.journals_id_seq', 6001);
             """)
-        #expect(try drop("scans_4000_5999") == 200)
-        #expect(try partitions().prefix(3) == ["scans_0_3999 retired", "scans_4000_5999 retired", "scans_6000_7999"])
+        #expect(try drop("scan_runs_4000_5999") == 200)
+        #expect(
+            try partitions().prefix(3) == [
+                "scan_runs_0_3999 retired", "scan_runs_4000_5999 retired", "scan_runs_6000_7999",
+            ])
         #expect(try fixture.int("SELECT count(*) FROM tapline.scans") == 1)
     }
 
@@ -96,8 +103,8 @@ import Testing
         #expect(try obstacles() == [.openGaps(1), .backlog(scans: 5)])
         #expect(Retention.Obstacle.backlog(scans: 5).description == "scanners still hold 5 scans")
         #expect(Retention.Obstacle.unfinishedJournals(1).description == "1 journals are not finished")
-        #expect(try drop("scans_0_1999") == nil)
-        #expect(try drop("scans_2000_3999") == nil)
+        #expect(try drop("scan_runs_0_1999") == nil)
+        #expect(try drop("scan_runs_2000_3999") == nil)
         #expect(try fixture.int("SELECT count(*) FROM tapline.scans") == 600)
         try connection.execute("SELECT tapline.accept_gap(1, 101, 102)")
         try connection.execute("UPDATE tapline.journals SET announced_seq = 120 WHERE id = 2")
@@ -108,7 +115,7 @@ import Testing
         let patient = Retention(connection, silentJournalHours: 24 * 31)
         #expect(try patient.candidates(keepDays: 20).map(\.obstacle) == [nil, .unfinishedJournals(1)])
         try connection.execute("UPDATE tapline.journals SET backlog = 5 WHERE id = 2002")
-        #expect(try drop("scans_2000_3999", force: true) == 200)
+        #expect(try drop("scan_runs_2000_3999", force: true) == 200)
     }
 
     @Test func partitionWithANewBatchIsKept() throws {
@@ -123,17 +130,17 @@ import Testing
         for busy in ["SELECT count(*) FROM tapline.scans", "SELECT FROM tapline.journals WHERE id = 2 FOR UPDATE"] {
             try reader.execute("BEGIN")
             try reader.execute(busy)
-            #expect(try drop("scans_0_1999") == nil)
+            #expect(try drop("scan_runs_0_1999") == nil)
             #expect(try fixture.int("SELECT count(*) FROM tapline.scans") == 600)
             #expect(try fixture.int("SELECT count(*) FROM tapline.journals WHERE retired_seq > 0") == 0)
             try reader.execute("ROLLBACK")
         }
-        #expect(try drop("scans_0_1999") == 200)
+        #expect(try drop("scan_runs_0_1999") == 200)
     }
 
     @Test func centerDropsPartitionsOlderThanKeepDays() throws {
         try fixture.maintainPartitions(keepDays: 35)
-        #expect(try partitions().prefix(2) == ["scans_0_1999 retired", "scans_2000_3999"])
+        #expect(try partitions().prefix(2) == ["scan_runs_0_1999 retired", "scan_runs_2000_3999"])
         #expect(try fixture.int("SELECT count(*) FROM tapline.scans") == 400)
     }
 
@@ -149,13 +156,13 @@ import Testing
         #expect(dry.end == .exit(0))
         #expect(
             dry.lines == [
-                "scans_0_1999: 200 scans, 0 MB, would be dropped",
-                "scans_2000_3999: 200 scans, 0 MB, kept: 1 gaps are open: see tapline.seq_gaps and tapline.accept_gap",
+                "scan_runs_0_1999: 200 scans, 0 MB, would be dropped",
+                "scan_runs_2000_3999: 200 scans, 0 MB, kept: 1 gaps are open: see tapline.seq_gaps and tapline.accept_gap",
             ])
         #expect(try fixture.int("SELECT count(*) FROM tapline.scans") == 600)
-        #expect(try run("--keep-days", "20").lines.first == "scans_0_1999: 200 scans, 0 MB, dropped")
+        #expect(try run("--keep-days", "20").lines.first == "scan_runs_0_1999: 200 scans, 0 MB, dropped")
         #expect(try fixture.int("SELECT count(*) FROM tapline.scans") == 400)
-        #expect(try run("--keep-days", "20", "--force").lines == ["scans_2000_3999: 200 scans, 0 MB, dropped"])
+        #expect(try run("--keep-days", "20", "--force").lines == ["scan_runs_2000_3999: 200 scans, 0 MB, dropped"])
         #expect(try fixture.int("SELECT count(*) FROM tapline.scans") == 200)
     }
 }

@@ -30,12 +30,15 @@ import Testing
                     snapshot_version, clock_skew, last_received_at)
                 VALUES (1, gen_random_uuid(), 'a-scanner-with-a-very-long-name', 99999999, 100000000, 199999998, 99999999,
                     99999999, 9999999, 5, '-86399 seconds', now() - interval '118 minutes');
-            INSERT INTO tapline.scans
-                SELECT 1, n, -9223372036854775807, now() - n * interval '1 second', v, 0, 1, 5, now()
-                FROM (VALUES (1, 0), (2, 0), (3, 7), (4, 4)) AS scan(n, v);
             INSERT INTO tapline.presence VALUES (-9223372036854775807, 1, 1, now(), 's', 1, 0, now(), gen_random_uuid(), 1, 1);
-            SELECT tapline_internal.refresh_double_admissions('-infinity');
             """)
+        try ScanRows.insert(
+            connection,
+            """
+            SELECT 1, n, -9223372036854775807, now() - n * interval '1 second', v, 0, 1, 5, now()
+            FROM (VALUES (1, 0), (2, 0), (3, 7), (4, 4)) AS scan(n, v)
+            """)
+        try connection.execute("SELECT tapline_internal.refresh_double_admissions('-infinity')")
     }
 
     private func show(_ script: String, _ more: [String] = []) throws -> Run {
