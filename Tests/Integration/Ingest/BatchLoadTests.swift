@@ -203,7 +203,7 @@ struct BatchLoadTests {
         try fixture.connection.execute(
             """
             CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no room'; END $$;
-            CREATE TRIGGER fail BEFORE INSERT ON tapline.presence EXECUTE FUNCTION fail();
+            CREATE TRIGGER fail BEFORE INSERT ON tapline_internal.tag_positions EXECUTE FUNCTION fail();
             """)
         try put(MadeJournal.admissions("s-1", count: 8).batch(1, 8))
         let run = try run(folder.file("stick"))
@@ -212,7 +212,7 @@ struct BatchLoadTests {
         #expect(run.errors.contains("not all of them are tracked yet"), "\(run.errors)")
         #expect(run.errors.contains("no room"), "\(run.errors)")
         #expect(try fixture.int("SELECT count(*) FROM tapline.scans") == 8)
-        try fixture.connection.execute("DROP TRIGGER fail ON tapline.presence")
+        try fixture.connection.execute("DROP TRIGGER fail ON tapline_internal.tag_positions")
         #expect(try self.run(folder.file("stick")).end == .exit(0))
         #expect(try fixture.int("SELECT count(*) FROM tapline.presence") == 8)
     }

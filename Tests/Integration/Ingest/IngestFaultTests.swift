@@ -129,34 +129,4 @@ struct IngestFaultTests {
         #expect(try fixture.texts(presence) == ["7 2"])
         try fixture.checkPresence()
     }
-
-    /// The registry commits after a tracker has read the registry and before the tracker commits. It waits, and then corrects
-    /// the row of presence.
-    @Test func registryCommitWaitsForTheTracker() throws {
-        let fixture = try IngestFixture()
-        let tracker = try fixture.database.connect()
-        try tracker.execute("BEGIN; SELECT pg_advisory_xact_lock_shared(92703854297089)")
-        let url = fixture.database.url
-        let results = Mailbox<Result<Void, any Error>>(capacity: 1)
-        NamedThread("registry") {
-            results.send(
-                Result {
-                    let registry = try PostgresConnection(url: url, applicationName: "tapline-test registry")
-                    try registry.execute("INSERT INTO tapline.tags (tag_id, attendee_id) VALUES (77, 7)")
-                })
-        }
-        let waiting = """
-            SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
-                AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-            """
-        try eventually("the registry waits") { try fixture.int(waiting) == 1 }
-        try tracker.execute(
-            """
-            INSERT INTO tapline.presence (tag_id, since, scanner_id, direction, ordered_at, log, seq, journal_id)
-            VALUES (77, now(), 's-1', 0, now(), gen_random_uuid(), 1, 1);
-            COMMIT
-            """)
-        try #require(results.receive(timeoutMs: waitLimitMs).first).get()
-        #expect(try fixture.texts("SELECT attendee_id::text FROM tapline.presence") == ["7"])
-    }
 }

@@ -30,7 +30,8 @@ import Testing
         try fixture.connection.execute(
             """
             SELECT setval('tapline.journals_id_seq', 4001);
-            INSERT INTO tapline.presence SELECT 7, 4, 1, now(), 's-1', 1, 0, now(), log, 1, id FROM tapline.journals WHERE id = 1;
+            INSERT INTO tapline_internal.tag_positions (tag_id, ordered_at, journal_id, seq, gate_id, direction)
+                VALUES (7, now(), 1, 1, 1, 0);
             """)
     }
 

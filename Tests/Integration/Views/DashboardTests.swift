@@ -30,7 +30,8 @@ import Testing
                     snapshot_version, clock_skew, last_received_at)
                 VALUES (1, gen_random_uuid(), 'a-scanner-with-a-very-long-name', 99999999, 100000000, 199999998, 99999999,
                     99999999, 9999999, 5, '-86399 seconds', now() - interval '118 minutes');
-            INSERT INTO tapline.presence VALUES (-9223372036854775807, 1, 1, now(), 's', 1, 0, now(), gen_random_uuid(), 1, 1);
+            INSERT INTO tapline_internal.tag_positions (tag_id, ordered_at, journal_id, seq, gate_id, direction)
+                VALUES (-9223372036854775807, now(), 1, 1, 1, 0);
             """)
         try ScanRows.insert(
             connection,

@@ -54,15 +54,13 @@ import Testing
             try connection.execute("SELECT tapline_internal.refresh_double_admissions('-infinity')")
         }
 
-        func presence(_ tag: Int, person: Int?, zone: Int?, secondsAgo: Int, journal: Int, seq: Int) throws {
+        /// Puts a tag at the gate of a journal.
+        func presence(_ tag: Int, secondsAgo: Int, journal: Int, seq: Int, out: Bool = false) throws {
             try connection.execute(
                 """
-                INSERT INTO tapline.presence (tag_id, attendee_id, zone_id, since, scanner_id, gate_id, direction,
-                    ordered_at, log, seq, journal_id)
-                VALUES (\(tag), \(person.map { "\($0)" } ?? "NULL"), \(zone.map { "\($0)" } ?? "NULL"),
-                    now() - interval '\(secondsAgo) seconds', 's\(journal)', \(journal + 10), 0,
-                    now() - interval '\(secondsAgo) seconds', '00000000-0000-0000-0000-00000000000\(journal)', \(seq),
-                    \(journal))
+                INSERT INTO tapline_internal.tag_positions (tag_id, ordered_at, journal_id, seq, gate_id, direction)
+                VALUES (\(tag), now() - interval '\(secondsAgo) seconds', \(journal), \(seq), \(journal + 10),
+                    \(out ? 1 : 0))
                 """)
         }
 
@@ -77,14 +75,14 @@ import Testing
 
     @Test func zonesCountPeopleByTheirLatestScan() throws {
         let floor = try Floor()
-        try floor.presence(101, person: 1, zone: 2, secondsAgo: 300, journal: 2, seq: 1)
-        try floor.presence(102, person: 1, zone: 3, secondsAgo: 200, journal: 3, seq: 1)
-        try floor.presence(201, person: 2, zone: 2, secondsAgo: 100, journal: 2, seq: 2)
-        try floor.presence(999, person: nil, zone: 1, secondsAgo: 90, journal: 1, seq: 1)
-        try floor.presence(998, person: nil, zone: 1, secondsAgo: 90, journal: 1, seq: 2)
+        try floor.presence(101, secondsAgo: 300, journal: 2, seq: 1)
+        try floor.presence(102, secondsAgo: 200, journal: 3, seq: 1)
+        try floor.presence(201, secondsAgo: 100, journal: 2, seq: 2)
+        try floor.presence(999, secondsAgo: 90, journal: 1, seq: 1)
+        try floor.presence(998, secondsAgo: 90, journal: 1, seq: 2)
         // A person off site, and a tag of the previous day.
-        try floor.presence(301, person: 3, zone: nil, secondsAgo: 50, journal: 1, seq: 3)
-        try floor.presence(997, person: nil, zone: 4, secondsAgo: 7 * 3_600, journal: 4, seq: 1)
+        try floor.presence(301, secondsAgo: 50, journal: 1, seq: 3, out: true)
+        try floor.presence(997, secondsAgo: 7 * 3_600, journal: 4, seq: 1)
         #expect(
             try floor.rows(
                 """
@@ -234,8 +232,8 @@ import Testing
 
     @Test func presenceFollowsTheRegistry() throws {
         let floor = try Floor()
-        try floor.presence(101, person: 1, zone: 1, secondsAgo: 10, journal: 1, seq: 1)
-        try floor.presence(555, person: nil, zone: 2, secondsAgo: 10, journal: 2, seq: 1)
+        try floor.presence(101, secondsAgo: 10, journal: 1, seq: 1)
+        try floor.presence(555, secondsAgo: 10, journal: 2, seq: 1)
         try floor.connection.execute(
             """
             UPDATE tapline.tags SET attendee_id = 2 WHERE tag_id = 101;
