@@ -133,6 +133,23 @@ make_topology() {
     await_ready
     end_center
 }
+# Starts the center on a backlog without letting it consume: scripts/benchmarks/hold.py holds the queues. Returns when
+# the center is connected, subscribed and idle. Then `release_queues` starts the delivery.
+settle_s=1
+start_held_center() { # OPTION...
+    start_piped "$python" scripts/benchmarks/hold.py "$broker" "$(sql "SELECT shards FROM tapline_internal.topology")"
+    holder=("$input" "$output" "$piped")
+    await_word "$output" held
+    local before
+    before=$(received)
+    start_center "$@"
+    await_ready
+    sleep "$settle_s"
+    [ "$(received)" = "$before" ] || die "the center received scans before the start of the clock"
+}
+release_queues() { echo >&"${holder[0]}"; }
+end_holder() { end_piped "${holder[@]}"; }
+received() { sql "SELECT coalesce(sum(received), 0) FROM tapline.journals"; }
 cpu_seconds() { awk -v hz="$(getconf CLK_TCK)" '{ printf "%.2f", ($14 + $15) / hz }' "/proc/$1/stat"; } # PID
 peak_mb() { awk '/^VmHWM/ { printf "%.0f", $2 / 1024 }' "/proc/$1/status"; } # PID
 
