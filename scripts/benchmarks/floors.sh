@@ -46,7 +46,10 @@ floor() { # NAME TABLE COUNT FILE...
     ended=$(now)
     note "$name" "$(rate "$scans" "$started" "$ended")"
     stop_meter "$name" "$scans"
-    for session in "${!clients[@]}"; do end_piped "${inputs[session]}" "${outputs[session]}" "${clients[session]}"; done
+    # In reverse order: a later session has inherited the descriptors of the earlier ones.
+    for session in $(printf '%s\n' "${!clients[@]}" | tac); do
+        end_piped "${inputs[session]}" "${outputs[session]}" "${clients[session]}"
+    done
     [ "$(sql "SELECT $count FROM $table")" = "$scans" ] || die "the floor lost scans"
     note_size "$name" "$scans" "$table"
     sql "TRUNCATE $table"

@@ -74,7 +74,7 @@ print_table() { # TITLE FORMAT ROUNDS COLUMN...
             }
             return n % 2 ? value[(n + 1) / 2] : (value[n / 2] + value[n / 2 + 1]) / 2
         }
-        function show(cell) { printf " %8s", cell }
+        function show(cell) { printf " %" (length(column[c]) > 6 ? length(column[c]) : 6) "s", cell }
         END {
             count = split(columns, column, " ")
             printf "%-48s", title
