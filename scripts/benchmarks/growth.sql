@@ -20,7 +20,7 @@ CREATE TABLE bench.runs AS
 SELECT million, journal, first_seq, position(decode('40', 'hex') IN verdicts) > 0 AS has_annulments, verdicts, flags,
     bench.tag_filter(tags) AS tag_filter, at_ms, tags
 FROM (
-    SELECT million, journal, 1 + 500 * run AS first_seq,
+    SELECT million, journal, 1 + 500 * run::bigint AS first_seq,
         decode(string_agg(CASE WHEN random() < 0.02 THEN '40' ELSE '00' END, ''), 'hex') AS verdicts,
         decode(string_agg(CASE WHEN random() < 0.4 THEN '01' ELSE '00' END, ''), 'hex') AS flags,
         array_agg(50 * scan ORDER BY scan) AS at_ms,
