@@ -35,12 +35,12 @@ start_meter() { # NAME=PID...
     wal_before=$(wal_bytes)
     read_meter "$work/before" "$@"
 }
-# Call it while all processes of interest live.
+# Call it while all processes of interest live, or their parents that are metered by the same name.
 stop_meter() { # COLUMN SCANS
     read_meter "$work/after" "${metered[@]}"
     cpu_table+=("$(awk -F '\t' -v column="$1" -v scans="$2" '
-        NR == FNR { before[$1, $2] = $3; next }
-        { used[$2] += $3 - before[$1, $2]; used["all processes"] += $3 - before[$1, $2] }
+        # The counters of a process that has ended are now those of its parent.
+        { used[$2] += NR == FNR ? -$3 : $3; used["all processes"] += NR == FNR ? -$3 : $3 }
         END { for (name in used) if (used[name] > 0) printf "%s\t%s\t%.4f\n", column, name, used[name] * 1e6 / scans }' \
         "$work/before" "$work/after")")
     note_bytes "$1" "$2" "WAL" $(($(wal_bytes) - wal_before))
