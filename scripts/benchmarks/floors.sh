@@ -23,7 +23,7 @@ write_floor_files() {
 }
 make_floor_tables() { psql -Xq -v ON_ERROR_STOP=1 "$database" -f scripts/benchmarks/floor.sql; }
 
-# Copies the files into a table, each by a connection of its own that is open before the clock starts, until the last
+# Copies the files into a table, each by a separate connection that is open before the clock starts, until the last
 # commit. Notes scans/s, CPU seconds, WAL and size. COUNT is an SQL expression for the number of scans in the table.
 floor() { # NAME TABLE COUNT FILE...
     local name=$1 table=$2 count=$3 started session

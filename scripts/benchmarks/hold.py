@@ -2,10 +2,10 @@
 
 usage: hold.py AMQP-URL QUEUES
 
-The queues have a single active consumer: the first one that subscribes. This program subscribes to all of them, takes at
-most one message of each without acknowledging it, and prints "held". A center that starts now connects and subscribes,
-but it gets no message. A line on standard input ends the connection: the broker requeues the messages and activates the
-center's subscriptions.
+The queues have a single active consumer: the first one that subscribes. This program subscribes to all of them, takes
+at most one message of each without acknowledging it, and prints "held". A center that starts now connects and
+subscribes, but it gets no message. A line on standard input ends the connection: the broker requeues the messages and
+activates the center's subscriptions.
 """
 
 import asyncio

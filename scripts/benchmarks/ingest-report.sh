@@ -2,7 +2,8 @@
 # Prints the medians of `scripts/bench ingest`, which sources it at its end.
 
 row() { # TEXT NAME
-    printf '%-58s %10.0f scans/s (%s)\n' "$1" "$(of "$2")" "$(column "$2" | sort -n | sed -n '1p;$p' | paste -sd' ' | sed 's/ / to /')"
+    printf '%-58s %10.0f scans/s (%s)\n' "$1" "$(of "$2")" \
+        "$(column "$2" | sort -n | sed -n '1p;$p' | paste -sd' ' | sed 's/ / to /')"
 }
 aim() { printf '%-58s %10s   aim %s\n' "$1" "$(ratio "$2" "$3")" "$4"; } # TEXT NAME NAME AIM
 of_center() { # TEXT COLUMN UNIT [AIM]

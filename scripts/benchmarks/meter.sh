@@ -1,8 +1,8 @@
 # shellcheck shell=bash disable=SC2154
 # CPU seconds of each process and bytes of WAL of a measurement. Source it after parts.sh.
 #
-# A session of PostgreSQL is named after its application_name. The counters of a process include those of its children that
-# have ended. So the line "parent" contains the sessions of PostgreSQL that have ended.
+# A session of PostgreSQL is named after its application_name. The counters of a process include those of its children
+# that have ended. So the line "parent" contains the sessions of PostgreSQL that have ended.
 
 cpu_table=() byte_table=()
 

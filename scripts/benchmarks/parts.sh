@@ -166,6 +166,8 @@ await_fleet() {
     started=$(field startedMs <<<"$summary" | sed 's/...$/.&/')
 }
 end_fleet() {
+    # Other processes have inherited the pipe, so its end would not arrive.
+    echo >&"${fleet[0]}"
     end_piped "${fleet[@]}"
     rm -rf "$work/fleet"
 }

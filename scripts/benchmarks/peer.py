@@ -3,15 +3,15 @@
 usage: peer.py topology AMQP-URL
        peer.py rows|batches AMQP-URL DATABASE-URL SCANS [PROCESSES]
 
-It uses aio-pika on uvloop. Batches of 500 scans are columns in JSON, parsed by orjson. It stores each scan exactly once,
-into the tables of floor.sql. One acknowledgement after the commit covers many deliveries. There is no tracking, no counting
-and no validation.
+It uses aio-pika on uvloop. Batches of 500 scans are columns in JSON, parsed by orjson. It stores each scan exactly
+once, into the tables of floor.sql. One acknowledgement after the commit covers many deliveries. There is no tracking, no
+counting and no validation.
 
-`rows` stores a row per scan. asyncpg's binary COPY writes to a temporary table, and ON CONFLICT DO NOTHING copies the rows
-to a table with the indexes that the center kept when it stored rows.
+`rows` stores a row per scan. asyncpg's binary COPY writes to a temporary table, and ON CONFLICT DO NOTHING copies the
+rows to a table with the indexes that the center kept when it stored rows.
 
-`batches` stores a row per batch, with the device times and the tags as arrays. ON CONFLICT DO NOTHING leaves out a batch
-whose journal and first seq are stored already.
+`batches` stores a row per batch, with the device times and the tags as arrays. ON CONFLICT DO NOTHING leaves out a
+batch whose journal and first seq are stored already.
 
 `rows` and `batches` print "ready" when everything is connected, start on a line from standard input, print "done" when
 SCANS scans are committed and acknowledged, and end on the next line.
