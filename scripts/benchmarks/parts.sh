@@ -202,6 +202,7 @@ await_tracked() {
     local deadline=$((SECONDS + limit_s))
     until [ "$(sql "SELECT count(*) FROM tapline_internal.tracking_queue")" = 0 ]; do
         [ $SECONDS -lt $deadline ] || die "not all scans are tracked after $limit_s s"
+        sleep 0.05
     done
     tracked=$(now)
 }
