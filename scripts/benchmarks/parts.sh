@@ -133,6 +133,44 @@ make_topology() {
     await_ready
     end_center
 }
+# Starts the center on a backlog without letting it consume: scripts/benchmarks/hold.py holds the queues. Returns when
+# the center is connected, subscribed and idle. Then `release_queues` starts the delivery.
+settle_s=1
+start_held_center() {
+    start_piped "$python" scripts/benchmarks/hold.py "$broker" "$(sql "SELECT shards FROM tapline_internal.topology")"
+    holder=("$input" "$output" "$piped")
+    await_word "$output" held
+    local before
+    before=$(received)
+    start_center
+    await_ready
+    sleep "$settle_s"
+    [ "$(received)" = "$before" ] || die "the center received scans before the start of the clock"
+}
+release_queues() { echo >&"${holder[0]}"; }
+end_holder() { end_piped "${holder[@]}"; }
+received() { sql "SELECT coalesce(sum(received), 0) FROM tapline.journals"; }
+# Starts a fleet and returns when its journals are full. The shell above it stays, with its counters, until `end_fleet`.
+start_fleet() { # OPTION...
+    start_piped bash -c '"$@"; echo ended; read -r' fleet "$bin/tapline-fleet" run --attendees "$attendees" \
+        --amqp-url "$broker" --data "$work/fleet" --hold "$@"
+    fleet=("$input" "$output" "$piped")
+    await_word "$output" filled
+    fleet_processes=(fleet="$piped" fleet="$(pgrep -P "$piped")")
+}
+publish_fleet() { echo >&"${fleet[0]}"; }
+# Returns when the broker has confirmed all scans. Sets $summary, and $started to the time at which publishing began.
+await_fleet() {
+    read -rt "$limit_s" -u "${fleet[1]}" summary || die "the fleet did not finish"
+    await_word "${fleet[1]}" ended
+    started=$(field startedMs <<<"$summary" | sed 's/...$/.&/')
+}
+end_fleet() {
+    # Other processes have inherited the pipe, so its end would not arrive.
+    echo >&"${fleet[0]}"
+    end_piped "${fleet[@]}"
+    rm -rf "$work/fleet"
+}
 cpu_seconds() { awk -v hz="$(getconf CLK_TCK)" '{ printf "%.2f", ($14 + $15) / hz }' "/proc/$1/stat"; } # PID
 peak_mb() { awk '/^VmHWM/ { printf "%.0f", $2 / 1024 }' "/proc/$1/status"; } # PID
 
@@ -158,6 +196,15 @@ await_received() { # SCANS [SQL-CONDITION]
     ended=$(now)
     exec {never}>&-
     end_piped "$input" "$output" "$piped"
+}
+# Waits until the tracker has taken all stored scans. Sets $tracked to that time.
+await_tracked() {
+    local deadline=$((SECONDS + limit_s))
+    until [ "$(sql "SELECT count(*) FROM tapline_internal.tracking_queue")" = 0 ]; do
+        [ $SECONDS -lt $deadline ] || die "not all scans are tracked after $limit_s s"
+        sleep 0.05
+    done
+    tracked=$(now)
 }
 # Fails unless every scan was stored exactly once: the figure of an incomplete round is worthless.
 check_balance() { # RECEIVED STORED

@@ -1,15 +1,20 @@
 """A well-written Python consumer, which `scripts/bench ingest` compares the center with.
 
 usage: peer.py topology AMQP-URL
-       peer.py drain AMQP-URL DATABASE-URL SCANS [PROCESSES]
+       peer.py rows|batches AMQP-URL DATABASE-URL SCANS [PROCESSES]
 
-It uses aio-pika on uvloop. Batches of 500 scans are columns in JSON, parsed by orjson. asyncpg's binary COPY writes them
-to a temporary table, and ON CONFLICT DO NOTHING copies them to tapline.scans (with the indexes of the center), which
-stores each scan exactly once. One acknowledgement after the commit covers many deliveries. There is no tracking, no
+It uses aio-pika on uvloop. Batches of 500 scans are columns in JSON, parsed by orjson. It stores each scan exactly
+once, into the tables of floor.sql. One acknowledgement after the commit covers many deliveries. There is no tracking, no
 counting and no validation.
 
-`drain` prints "ready" when everything is connected, starts on a line from standard input, and prints "done" when SCANS
-scans are committed and acknowledged.
+`rows` stores a row per scan. asyncpg's binary COPY writes to a temporary table, and ON CONFLICT DO NOTHING copies the
+rows to a table with the indexes that the center kept when it stored rows.
+
+`batches` stores a row per batch, with the device times and the tags as arrays. ON CONFLICT DO NOTHING leaves out a
+batch whose journal and first seq are stored already.
+
+`rows` and `batches` print "ready" when everything is connected, start on a line from standard input, print "done" when
+SCANS scans are committed and acknowledged, and end on the next line.
 """
 
 import asyncio
@@ -32,11 +37,14 @@ GROUP = 40
 PREFETCH = 4 * GROUP
 WORKERS = 2
 COLUMNS = ("journal_id", "seq", "tag_id", "micros", "verdict", "flags", "gate_id", "snapshot_version")
-STORE = """
-    INSERT INTO tapline.scans (journal_id, seq, tag_id, scanned_at, verdict, flags, gate_id, snapshot_version, received_at)
+STORE_ROWS = """
+    INSERT INTO floor.scans (journal_id, seq, tag_id, scanned_at, verdict, flags, gate_id, snapshot_version, received_at)
     SELECT journal_id, seq, tag_id, timestamptz 'epoch' + micros * interval '1 microsecond', verdict, flags, gate_id,
         snapshot_version, $1
     FROM staging ON CONFLICT DO NOTHING"""
+STORE_BATCH = """
+    INSERT INTO floor.batches (journal_id, first_seq, base, gate_id, snapshot_version, verdicts, flags, at_ms, tags)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING"""
 
 
 async def topology(url):
@@ -58,11 +66,8 @@ class Worker:
     async def connect(self, connection, database_url):
         self.channel = await connection.channel()
         await self.channel.set_qos(prefetch_count=PREFETCH)
-        self.database = await asyncpg.connect(database_url)
-        await self.database.execute("""
-            CREATE TEMP TABLE staging (journal_id bigint, seq bigint, tag_id bigint, micros bigint, verdict smallint,
-                flags smallint, gate_id bigint, snapshot_version bigint) ON COMMIT DELETE ROWS""")
-        self.store = await self.database.prepare(STORE)
+        self.database = await asyncpg.connect(database_url, server_settings={"application_name": "peer"})
+        await self.prepare()
 
     async def run(self):
         for number in range(QUEUES):
@@ -75,14 +80,36 @@ class Worker:
             batches = [orjson.loads(message.body) for message in messages]
             for batch in batches:
                 await self.journal(batch)
-            async with self.database.transaction():
-                await self.database.copy_records_to_table(
-                    "staging", records=itertools.chain.from_iterable(map(self.rows, batches)), columns=COLUMNS
-                )
-                await self.store.fetch(datetime.datetime.now(datetime.timezone.utc))
+            await self.store(batches)
             await messages[-1].ack(multiple=True)
             with self.done.get_lock():
                 self.done.value += sum(len(batch["tag"]) for batch in batches)
+
+    async def journal(self, batch):
+        key = batch["log"], batch["scanner"]
+        if key not in self.journals:
+            self.journals[key] = await self.database.fetchval(
+                """
+                INSERT INTO floor.journals (log, scanner_id) VALUES ($1, $2)
+                ON CONFLICT (scanner_id, log) DO UPDATE SET log = excluded.log RETURNING id""",
+                uuid.UUID(key[0]),
+                key[1],
+            )
+
+
+class RowWorker(Worker):
+    async def prepare(self):
+        await self.database.execute("""
+            CREATE TEMP TABLE staging (journal_id bigint, seq bigint, tag_id bigint, micros bigint, verdict smallint,
+                flags smallint, gate_id bigint, snapshot_version bigint) ON COMMIT DELETE ROWS""")
+        self.statement = await self.database.prepare(STORE_ROWS)
+
+    async def store(self, batches):
+        async with self.database.transaction():
+            await self.database.copy_records_to_table(
+                "staging", records=itertools.chain.from_iterable(map(self.rows, batches)), columns=COLUMNS
+            )
+            await self.statement.fetch(datetime.datetime.now(datetime.timezone.utc))
 
     def rows(self, batch):
         first, base, tags = batch["first"], batch["base"], batch["tag"]
@@ -97,23 +124,37 @@ class Worker:
             itertools.repeat(batch["snapshot"]),
         )
 
-    async def journal(self, batch):
-        key = batch["log"], batch["scanner"]
-        if key not in self.journals:
-            self.journals[key] = await self.database.fetchval(
-                """
-                INSERT INTO tapline.journals (log, scanner_id) VALUES ($1, $2)
-                ON CONFLICT (scanner_id, log) DO UPDATE SET log = excluded.log RETURNING id""",
-                uuid.UUID(key[0]),
-                key[1],
-            )
+
+class BatchWorker(Worker):
+    async def prepare(self):
+        self.statement = await self.database.prepare(STORE_BATCH)
+
+    async def store(self, batches):
+        # One round trip and one transaction for all of them.
+        await self.statement.executemany(map(self.row, batches))
+
+    def row(self, batch):
+        return (
+            self.journals[batch["log"], batch["scanner"]],
+            batch["first"],
+            batch["base"],
+            batch["gate"],
+            batch["snapshot"],
+            bytes(batch["verdict"]),
+            bytes(batch["flags"]),
+            batch["at"],
+            batch["tag"],
+        )
 
 
-def process(amqp_url, database_url, done, barrier):
+VARIANTS = {"rows": RowWorker, "batches": BatchWorker}
+
+
+def process(variant, amqp_url, database_url, done, barrier):
     async def main():
         connection = await aio_pika.connect(amqp_url)
         journals = {}
-        workers = [Worker(done, journals) for _ in range(WORKERS)]
+        workers = [VARIANTS[variant](done, journals) for _ in range(WORKERS)]
         for worker in workers:
             await worker.connect(connection, database_url)
         barrier.wait()
@@ -123,11 +164,11 @@ def process(amqp_url, database_url, done, barrier):
     uvloop.run(main())
 
 
-def drain(amqp_url, database_url, scans, processes):
+def drain(variant, amqp_url, database_url, scans, processes):
     done = multiprocessing.Value("q", 0)
     barrier = multiprocessing.Barrier(processes + 1)
     workers = [
-        multiprocessing.Process(target=process, args=(amqp_url, database_url, done, barrier), daemon=True)
+        multiprocessing.Process(target=process, args=(variant, amqp_url, database_url, done, barrier), daemon=True)
         for _ in range(processes)
     ]
     for worker in workers:
@@ -141,6 +182,7 @@ def drain(amqp_url, database_url, scans, processes):
             sys.exit("a process of the peer ended")
         time.sleep(0.005)
     print("done", flush=True)
+    sys.stdin.readline()
     for worker in workers:
         worker.terminate()
         worker.join()
@@ -149,7 +191,7 @@ def drain(amqp_url, database_url, scans, processes):
 if __name__ == "__main__":
     if sys.argv[1:2] == ["topology"] and len(sys.argv) == 3:
         uvloop.run(topology(sys.argv[2]))
-    elif sys.argv[1:2] == ["drain"] and len(sys.argv) in (5, 6):
-        drain(sys.argv[2], sys.argv[3], int(sys.argv[4]), int((sys.argv[5:] or ["2"])[0]))
+    elif sys.argv[1:2] in (["rows"], ["batches"]) and len(sys.argv) in (5, 6):
+        drain(*sys.argv[1:4], int(sys.argv[4]), int((sys.argv[5:] or ["2"])[0]))
     else:
         sys.exit(__doc__)
