@@ -182,7 +182,9 @@ let package = Package(
         unitTests("CenterHTTPTests", "HTTPServer", "FileSystem", "Runtime", "CenterHTTP", "TestSupport"),
         unitTests("CompressionTests", "Compression", "FileSystem", "TestSupport"),
         unitTests("CryptoTests", "Crypto"),
-        unitTests("DataFolderTests", "ErrorModel", "SQLite", "FileSystem", "ScanModel", "DataFolder", "TestSupport"),
+        unitTests(
+            "DataFolderTests", "ErrorModel", "LinuxSystem", "SQLite", "FileSystem", "ScanModel", "DataFolder",
+            "TestSupport"),
         unitTests(
             "DeviceEmulationTests", "LinuxSystem", "Crypto", "SerialPorts", "FileSystem", "Runtime", "DeviceEmulation",
             "TestSupport"),

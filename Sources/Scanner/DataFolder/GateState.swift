@@ -114,25 +114,18 @@ package struct GateState: Hashable, Sendable {
             [UInt8](try encoder.encode(self)), to: DataFolderPaths.gateState(folder), durable: false)
     }
 
-    /// Removes the temporary files of a gate that was killed during `write`.
+    /// Removes the temporary files of a gate that was killed while it wrote its state or a beat.
     package static func removeLeftovers(folder: String) {
-        let prefix = Files.name(of: DataFolderPaths.gateState(folder)) + ".tmp-"
-        for name in (try? Files.list(folder)) ?? [] where name.hasPrefix(prefix) {
+        let prefixes = [DataFolderPaths.gateState(folder), DataFolderPaths.gateBeat(folder)].map {
+            Files.name(of: $0) + ".tmp-"
+        }
+        for name in (try? Files.list(folder)) ?? [] where prefixes.contains(where: name.hasPrefix) {
             try? Files.remove(folder + "/" + name)
         }
     }
 
     /// Whether the process that wrote it is a running gate.
     package var isRunning: Bool { ProgramProcess.isRunning("tapline-gate", pid: pid) }
-
-    /// Whether a gate runs on the folder.
-    ///
-    /// A gate of another process namespace, or within another program, is known by its lock.
-    ///
-    /// - Parameter state: the content of `gate.json`; `nil` without one.
-    package static func isGateRunning(folder: String, _ state: GateState?) -> Bool {
-        state?.isRunning == true || FileLock.isHeld(DataFolderPaths.gateLock(folder))
-    }
 }
 
 /// Recognises a process by the name of its program.

@@ -75,12 +75,12 @@ package struct StatusReport: Codable, Sendable {
         let gate = GateState.read(folder: folder)
         gateSnapshot = gate.flatMap(\.snapshot).flatMap { $0 == store.currentVersion() ? nil : $0 }
         running = publisher?.isRunning ?? false
-        findFaults(isGateRunning: GateState.isGateRunning(folder: folder, gate))
+        findFaults(GateLiveness(folder: folder, gate))
     }
 
-    private mutating func findFaults(isGateRunning: Bool) {
+    private mutating func findFaults(_ gate: GateLiveness) {
         if !running { faults.append("no publisher is running on this folder") }
-        if !isGateRunning { faults.append("no gate is running on this folder") }
+        if let fault = gate.fault { faults.append(fault) }
         if running, let upload = publisher?.upload {
             let error = upload.lastError
             switch upload.state {
@@ -92,7 +92,7 @@ package struct StatusReport: Codable, Sendable {
         }
         if running, let error = publisher?.download.lastError { faults.append("snapshot download: \(error)") }
         if snapshot == nil { faults.append("no snapshot is installed") }
-        if isGateRunning, let snapshot, let gateSnapshot {
+        if gate == .running, let snapshot, let gateSnapshot {
             faults.append("the gate decides from snapshot \(gateSnapshot), and \(snapshot) is installed")
         }
         for (name, count) in foreign.sorted(by: { $0.key < $1.key }) where count > 0 {

@@ -1,5 +1,6 @@
 import FileSystem
 import Glibc
+import LinuxSystem
 import ScanBatchCodec
 import ScanJournal
 import ScanModel
@@ -37,6 +38,27 @@ struct GateStateTailTests {
         try write()
         let lock = try Journal.lock(folder: folder.path)
         #expect(heartbeat()["gate"] == .text("running"))
+        withExtendedLifetime(lock) {}
+    }
+
+    @Test func hangingGateIsReportedAsStoppedWithReason() throws {
+        let bootID = try #require(BootID.current)
+        try write()
+        let lock = try Journal.lock(folder: folder.path)
+        var tail = GateStateTail(folder: folder.path)
+        _ = tail.poll()
+        #expect(tail.heartbeat()["gate"] == .text("running"))
+        try GateBeat(bootID: bootID, pid: getpid(), atMs: SystemClock.monotonicMs() - 75_000).write(folder: folder.path)
+        try write { $0.alarms = ["clock not trusted"] }
+        #expect(tail.poll())
+        let map = tail.heartbeat()
+        #expect(map["gate"] == .text("stopped") && map["alarms"] == .text("gate other"))
+        #expect(map["alarm.gate"] == .text("the gate does not respond since 75 s"))
+        let report = try StatusReport(folder: folder.path, scanner: nil)
+        #expect(report.faults.contains("the gate does not respond since 75 s"))
+        try GateBeat(bootID: bootID, pid: getpid(), atMs: SystemClock.monotonicMs()).write(folder: folder.path)
+        try write()
+        #expect(tail.poll() && tail.heartbeat()["alarm.gate"] == nil)
         withExtendedLifetime(lock) {}
     }
 

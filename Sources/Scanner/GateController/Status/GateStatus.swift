@@ -39,8 +39,10 @@ package struct GateStatus: Codable, Sendable {
         package var expired: Bool
     }
 
-    /// Whether a gate runs on the folder.
+    /// Whether the process of a gate runs on the folder.
     package var running: Bool
+    /// Seconds since the lane's last sign of life; `nil` if it responds or no gate runs.
+    package var unresponsiveS: Int64?
     /// `nil` if the gate never ran and no scanner was given.
     package var scanner: String?
     /// Name of the gate that is or was in use; `nil` without one.
@@ -102,7 +104,9 @@ package struct GateStatus: Codable, Sendable {
         let records = attempt([]) { try JournalReader(folder: folder).journals() }
         let cursors = attempt([:]) { try UploadCursors.read(folder: folder) }
         let name = scanner?.text ?? state?.scanner ?? records.last?.scanner.text
-        running = GateState.isGateRunning(folder: folder, state)
+        let liveness = GateLiveness(folder: folder, state)
+        running = liveness != .stopped
+        if case .unresponsive(let ms) = liveness { unresponsiveS = ms / 1_000 }
         self.scanner = name
         gate = state?.gateName
         gateId = state?.gate
@@ -138,7 +142,7 @@ package struct GateStatus: Codable, Sendable {
         }
         problem = problems.isEmpty ? nil : problems.joined(separator: "; ")
         faults = []
-        if !running { faults.append("no gate is running on this folder") }
+        if let fault = liveness.fault { faults.append(fault) }
         faults += (readers ?? []).compactMap { reader in
             reader.problem.map { "reader \(reader.name) (\(reader.direction)): \($0)" }
         }
@@ -162,7 +166,7 @@ package struct GateStatus: Codable, Sendable {
     /// The status as lines to read.
     package func text() -> String {
         var lines = [
-            "scanner   \(scanner ?? "-")  (\(running ? "running" : "not running"))",
+            "scanner   \(scanner ?? "-")  (\(runningText))",
             "gate      \(gate ?? "-")\(zone.map { " into \($0)" } ?? "")",
             "lane      \(laneText)",
             "journal   \(log ?? "-")  seq \(seq ?? 0)",
@@ -180,6 +184,11 @@ package struct GateStatus: Codable, Sendable {
         lines += damaged.map { "damaged   \($0): recover it with tapline-gate recover" }
         lines += faults.map { "alarm     \($0)" }
         return lines.joined(separator: "\n")
+    }
+
+    private var runningText: String {
+        guard running else { return "not running" }
+        return unresponsiveS == nil ? "running" : "not responding"
     }
 
     private var laneText: String {
