@@ -202,10 +202,27 @@ package final class Lane {
         let index = settings.stdin ?? 0
         do throws(TapLineError) {
             guard let tap = try TapLine(line, defaultDirection: settings.readers[index].direction) else { return }
-            taps.handle(
-                Tap(.uid(tap.uid), proof: .uid, direction: tap.direction, atMs: tap.atMs), reader: index)
+            let proof = proof(ofUID: tap.uid)
+            handleTap(Tap(.uid(tap.uid), proof: proof, direction: tap.direction, atMs: tap.atMs), reader: index)
         } catch {
             monitor.lineDropped(.notATap, number: number, rule: error.description)
+        }
+    }
+
+    /// The evidence of a UID on standard input. A reading that is no UID of a chip is none, unless the list has it.
+    private func proof(ofUID uid: [UInt8]) -> Tap.Proof {
+        guard let problem = ChipUID.problem(uid), binding.attendee(binding.tagID(of: .uid(uid))) == nil else {
+            return .uid
+        }
+        return problem == .random ? .randomUID : .partialUID
+    }
+
+    /// Handles a tap, and counts it as a dropped read if it was rejected because it has no usable identity.
+    private func handleTap(_ tap: Tap, reader index: Int, arrival: TimestampedEvent? = nil) {
+        let verdict = taps.handle(tap, reader: index, arrival: arrival)
+        // The verdict is shown: it says that the tag could not be read.
+        if let reason = tap.proof.droppedRead, verdict == .notAuthentic {
+            monitor.readDropped(index, reason, isShown: false)
         }
     }
 
@@ -213,12 +230,7 @@ package final class Lane {
     package func dispatch(_ arrival: TimestampedEvent) {
         isMaintenanceDone = false
         switch arrival.event {
-        case .reader(let index, .tap(let tap)):
-            let verdict = taps.handle(tap, reader: index, arrival: arrival)
-            // The verdict is shown: it says that the tag could not be read.
-            if tap.proof == .randomUID, verdict == .notAuthentic {
-                monitor.readDropped(index, .randomUID, isShown: false)
-            }
+        case .reader(let index, .tap(let tap)): handleTap(tap, reader: index, arrival: arrival)
         case .reader(let index, .dropped(let reason, let count)): monitor.readDropped(index, reason, count: count)
         case .reader(let index, .lost(let problem)): monitor.readerLost(index, problem)
         case .reader(let index, .back): monitor.readerBack(index)

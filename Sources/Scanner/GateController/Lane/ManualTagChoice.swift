@@ -38,8 +38,7 @@ struct ManualTagChoice {
     /// Why a text names no tag.
     enum Refusal: Error, Hashable, CustomStringConvertible {
         case isUID, isCode
-        /// The problem, as `ChipUID.problem` names it.
-        case noUID(String)
+        case noUID(ChipUID.Problem)
         /// In bytes.
         case length(Int)
 
