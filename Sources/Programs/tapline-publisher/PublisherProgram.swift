@@ -98,22 +98,11 @@ struct PublisherProgram {
         }
     }
 
-    private static let status = Command(
-        "status", "show the scans to upload and the connections; exits with 1 and a line `alarm` for each fault",
-        options: [
-            .dataFolder, .enrolment,
-            Option("scanner", "ID", "identity whose scans are counted (default that of the publisher)"), .output,
-        ]
-    ) { arguments in
-        let folder = try arguments.required("data")
-        let scanner = try arguments.scanner()
-        let format = try arguments.outputFormat()
-        return {
-            guard Files.exists(folder) else { throw ProgramError.missingFolder("data", folder) }
-            let report = try StatusReport(folder: folder, scanner: scanner)
-            print(format == .json ? try report.json() : report.text())
-            if !report.faults.isEmpty { throw ProgramError.alarms(report.faults) }
-        }
+    private static let status = Command.scannerStatus(
+        "show the scans to upload and the connections", defaultScanner: "the publisher"
+    ) { folder, scanner, format in
+        let report = try StatusReport(folder: folder, scanner: scanner)
+        return (format == .json ? try report.json() : report.text(), report.faults)
     }
 
     private static func downloadSettings(_ arguments: Arguments) throws -> Download.Settings {

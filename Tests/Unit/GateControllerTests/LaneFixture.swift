@@ -40,7 +40,7 @@ struct LaneFixture {
         lists scanner: String? = "gate-7", without missing: Person? = nil, days: ClosedRange<Int64>? = nil,
         createdS: Int64 = LaneFixture.day, crowd: Int64 = 0, isOpenToAll: Bool = false,
         fingerprint: String? = nil, reentry: Pass.Reentry = .gate, code: CodeText? = nil, codeCase: CodeCase = .exact,
-        readings: [[UInt8]] = []
+        readings: [[UInt8]] = [], ownGate: Int64? = 7
     ) throws {
         let name = SnapshotFileName.of(version)
         let writer = try SnapshotWriter(path: data + "/snapshots/" + name)
@@ -81,7 +81,7 @@ struct LaneFixture {
         try writer.add(Zone(id: 4, name: "Foyer"))
         try writer.addGate(id: 7, name: gate, zone: 3, fromZone: 4, policy: policy)
         try writer.addGate(id: 8, name: "Entrance", zone: 4)
-        if let scanner { try writer.addScanner(scanner, gate: 7) }
+        if let scanner { try writer.addScanner(scanner, gate: ownGate) }
         try writer.addScanner("spare", gate: nil)
         var manifest = Manifest(
             event: "Test", version: version, created: createdS,

@@ -1,30 +1,18 @@
 import GateController
-import Glibc
 import Runtime
 import ScanModel
+import TestSupport
 import Testing
 
 /// Files of taps that are replayed on standard input.
 @Suite struct TapReplayTests {
-    private func events(_ bytes: [UInt8], limitBytes: Int = 4_096) throws -> [LineInput.Event] {
-        var ends: [Int32] = [0, 0]
-        try #require(pipe(&ends) == 0)
-        #expect(write(ends[1], bytes, bytes.count) == bytes.count)
-        close(ends[1])
-        defer { close(ends[0]) }
-        let input = LineInput(descriptor: ends[0], limitBytes: limitBytes)
-        var events: [LineInput.Event] = []
-        while events.last != .end { events.append(try input.next(or: StopSignal(), withinMs: 1_000)) }
-        return events
-    }
-
     private static let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
 
     @Test func byteOrderMarkIsNotPartOfTheFirstLine() throws {
-        #expect(try events(Self.mark + Array("04a1b201\nmore".utf8)) == [.line("04a1b201"), .line("more"), .end])
-        #expect(try events(Self.mark + Array("04a1b201".utf8)) == [.line("04a1b201"), .end])
+        #expect(try LineInput.events(of: Self.mark + Array("04a1b201\nmore".utf8)) == [.line("04a1b201"), .line("more"), .end])
+        #expect(try LineInput.events(of: Self.mark + Array("04a1b201".utf8)) == [.line("04a1b201"), .end])
         // Only the first line may have one.
-        let later = try events(Array("a\n".utf8) + Self.mark + Array("b\n".utf8))
+        let later = try LineInput.events(of: Array("a\n".utf8) + Self.mark + Array("b\n".utf8))
         #expect(later == [.line("a"), .line("\u{FEFF}b"), .end])
     }
 
