@@ -70,7 +70,10 @@ package struct EventKey: Sendable {
     }
 
     /// Computes the tag ID of an identity.
-    package func tagID(of identity: TagIdentity) -> TagID {
+    package func tagID(of identity: TagIdentity) -> TagID { tagID(of: identity, by: codeCase) }
+
+    /// Computes the tag ID of an identity by another rule for codes, without a copy of the key's state.
+    package func tagID(of identity: TagIdentity, by codeCase: CodeCase) -> TagID {
         var identity = identity
         if codeCase == .fold, case .code(let code) = identity { identity = .code(code.folded) }
         return TagID(rawValue: Int64(bitPattern: mac.authenticate64(identity.bytes)))

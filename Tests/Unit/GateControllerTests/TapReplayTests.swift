@@ -6,13 +6,15 @@ import Testing
 
 /// Files of taps that are replayed on standard input.
 @Suite struct TapReplayTests {
+    private func events(_ text: [UInt8]) throws -> [LineInput.Event] { try LineInput.events(of: text) }
+
     private static let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
 
     @Test func byteOrderMarkIsNotPartOfTheFirstLine() throws {
-        #expect(try LineInput.events(of: Self.mark + Array("04a1b201\nmore".utf8)) == [.line("04a1b201"), .line("more"), .end])
-        #expect(try LineInput.events(of: Self.mark + Array("04a1b201".utf8)) == [.line("04a1b201"), .end])
+        #expect(try events(Self.mark + Array("04a1b201\nmore".utf8)) == [.line("04a1b201"), .line("more"), .end])
+        #expect(try events(Self.mark + Array("04a1b201".utf8)) == [.line("04a1b201"), .end])
         // Only the first line may have one.
-        let later = try LineInput.events(of: Array("a\n".utf8) + Self.mark + Array("b\n".utf8))
+        let later = try events(Array("a\n".utf8) + Self.mark + Array("b\n".utf8))
         #expect(later == [.line("a"), .line("\u{FEFF}b"), .end])
     }
 
