@@ -24,7 +24,7 @@ package enum ChipUID {
     package enum Problem: Hashable, Sendable, CustomStringConvertible {
         /// They are a part of a longer UID.
         case partial
-        /// The chip makes them anew at each reading.
+        /// The chip makes other bytes at each reading.
         case random
 
         /// The end of a sentence that begins with the UID.

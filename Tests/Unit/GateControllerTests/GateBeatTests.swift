@@ -43,7 +43,7 @@ import Testing
     }
 
     @Test func lanesThatWaitForTheirOutputDoNotBeat() throws {
-        // The other threads of the gate run on. Nobody reads the verdicts, so the lane waits at its next one.
+        // The verdicts are not read, so the lane waits at its next one. The other threads of the gate run on.
         let gate = try ChildProcess(Package.program("tapline-gate"), venue.arguments("--output", "json"))
         try awaitBeat(of: gate)
         try gate.write(String(repeating: "\(venue.hex(.delegate))\n", count: 2_000))

@@ -209,7 +209,7 @@ package final class Lane {
         }
     }
 
-    /// The evidence of a UID on standard input. A reading that is no UID of a chip is none, unless the list has it.
+    /// The evidence for a UID on standard input. Bytes that are no UID of a chip identify no tag, unless the list has it.
     private func proof(ofUID uid: [UInt8]) -> Tap.Proof {
         guard let problem = ChipUID.problem(uid), binding.attendee(binding.tagID(of: .uid(uid))) == nil else {
             return .uid
