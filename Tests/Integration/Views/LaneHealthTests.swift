@@ -52,6 +52,7 @@ import Testing
 
     @Test(arguments: [
         (#"{"gate": "running"}"#, "ok"), (#"{"gate": "stopped", "alarms": "reader"}"#, "LANE DOWN"),
+        (#"{"gate": "stopped", "alarms": "gate clock", "mode": "closed"}"#, "LANE DOWN"),
         (#"{"gate": "running", "alarms": "disk reader"}"#, "READER"), (#"{"reader": "nfc (unplugged)"}"#, "READER"),
         (#"{"gate": "running", "alarms": "turnstile"}"#, "TURNSTILE"),
         (#"{"gate": "running", "mode": "closed", "alarms": "disk"}"#, "CLOSED"),

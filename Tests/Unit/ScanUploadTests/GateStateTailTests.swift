@@ -53,7 +53,9 @@ struct GateStateTailTests {
         let asksAtOnce = tail.poll()
         #expect(asksAtOnce)
         let map = tail.heartbeat()
-        #expect(map["gate"] == .text("stopped") && map["alarms"] == .text("gate other"))
+        // The disk of a busy test machine may be full enough for its alarm.
+        #expect([.text("gate other"), .text("gate other disk")].contains(map["alarms"]))
+        #expect(map["gate"] == .text("stopped"))
         #expect(map["alarm.gate"] == .text("the gate does not respond since 75 s"))
         let report = try StatusReport(folder: folder.path, scanner: nil)
         #expect(report.faults.contains("the gate does not respond since 75 s"))
