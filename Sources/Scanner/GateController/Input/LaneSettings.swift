@@ -1,3 +1,4 @@
+import AccessControl
 import DataFolder
 import Runtime
 import ScanJournal

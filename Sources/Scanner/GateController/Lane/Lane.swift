@@ -1,4 +1,4 @@
-import AccessControl
+package import AccessControl
 import DataFolder
 package import ErrorModel
 import LinuxSystem
