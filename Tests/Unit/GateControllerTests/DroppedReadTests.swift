@@ -1,6 +1,7 @@
 import DataFolder
 import GateController
 import ScanModel
+import SnapshotInstall
 import Testing
 
 /// Reads without a tag: shown at once, counted in `gate.json`, and logged once a minute.

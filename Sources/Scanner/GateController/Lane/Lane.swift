@@ -3,7 +3,7 @@ import DataFolder
 package import ErrorModel
 import LinuxSystem
 package import Runtime
-import ScanModel
+package import ScanModel
 package import SnapshotInstall
 import Snapshots
 
