@@ -183,7 +183,7 @@ private let tree = ZoneTree([
             }
         }
         #expect(differences == 0)
-        #expect(count == 8 * 22 * 6 * 24 * (memories.count + 5 * 5))
+        #expect(count == 8 * 22 * 7 * 24 * (memories.count + 5 * 5))
         #expect(seen.contains(.alreadyInside) && seen.count == 10)
     }
 
