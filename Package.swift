@@ -46,7 +46,7 @@ let package = Package(
         domain("ErrorModel", in: "Libraries"),
         wrapper("LinuxSystem", in: "Libraries", "CLinux", "ErrorModel"),
         wrapper("SQLite", in: "Libraries", "CSQLite", "ErrorModel"),
-        wrapper("AMQP", in: "Libraries", "CRabbitMQ", "ErrorModel"),
+        wrapper("AMQP", in: "Libraries", "CRabbitMQ", "ErrorModel", "LinuxSystem"),
         wrapper("Postgres", in: "Libraries", "CPostgres", "ErrorModel", "LinuxSystem"),
         wrapper("HTTPClient", in: "Libraries", "CCurl", "ErrorModel", "LinuxSystem"),
         wrapper("HTTPServer", in: "Libraries", "CMicrohttpd", "ErrorModel", "LinuxSystem"),
