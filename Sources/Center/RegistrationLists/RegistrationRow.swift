@@ -82,6 +82,21 @@ package struct RegistrationRow: Sendable {
         }
     }
 
+    /// Checks the reference of an attendee in another system. Each format of lists has the same rule.
+    ///
+    /// - Throws: `CellError` for a result of a spreadsheet, an invisible character, blanks at the ends, and a reference
+    ///   that is too long.
+    package static func checkReference(_ text: String) throws(CellError) {
+        try SpreadsheetText.check(text)
+        if let invisible = text.unicodeScalars.first(where: \.isInvisible) {
+            throw CellError("holds the invisible character \(invisible.codePoint): remove it")
+        }
+        guard text == text.trimmingInvisible else { throw CellError("has blanks at its ends: remove them") }
+        guard text.utf8.count <= textLimitBytes else {
+            throw CellError("has \(text.utf8.count) bytes, but at most \(textLimitBytes) are allowed")
+        }
+    }
+
     /// Years of the times in a list. Others are typing errors.
     package static let years = 2_000...2_199
     /// `years` in microseconds since 1970.

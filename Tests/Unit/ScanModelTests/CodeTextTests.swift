@@ -67,6 +67,7 @@ struct VisibleTextTests {
     @Test func invisibleCharactersAreShownByNumber() {
         #expect("Ca\u{200B}fe\u{301} \u{A0}".visible == "Ca\\u{200B}fe\u{301} \\u{A0}")
         #expect("\t\u{202E}\u{E0041}\u{1}".visible == "\\u{9}\\u{202E}\\u{E0041}\\u{1}")
+        #expect("A\nB\tC".visibleInLine == "A\\u{A}B\\u{9}C")
         #expect("line 2\nline 3 'خيمة'".visible == "line 2\nline 3 'خيمة'")
     }
 
