@@ -13,6 +13,16 @@ enum RegistryName {
         if let problem = problem(name, isListed) { throw RegistryError.invalidName(subject, name.visible, problem) }
     }
 
+    /// Returns whether two names in the form NFKC differ at most in case, blanks and invisible characters.
+    static func lookEqual(_ left: String, _ right: String) -> Bool {
+        func letters(_ name: String) -> String {
+            var text = String.UnicodeScalarView()
+            text.append(contentsOf: name.uppercased().unicodeScalars.filter { $0 != " " && !$0.isInvisible })
+            return String(text)
+        }
+        return letters(left) == letters(right)
+    }
+
     /// Returns why a text is no name: the end of a sentence; `nil` if it is one.
     private static func problem(_ name: String, _ isListed: Bool) -> String? {
         let trimmed = name.trimmingInvisible
