@@ -133,6 +133,25 @@ import Testing
         #expect(try rows("SELECT state FROM tapline.center_state") == ["stopped"])
     }
 
+    @Test func viewsShowACenterOnceItIsReady() throws {
+        try hear("s1")
+        let listening = StopSignal()
+        let liveness = CenterLiveness(databaseURL: database.url, instance: CenterInstance(), metrics: Metrics()) {
+            listening.isStopped
+        }
+        let service = RunningService(liveness.service())
+        try eventually("the center waits for the broker") {
+            try rows("SELECT state FROM tapline.center_state") == ["no broker"]
+        }
+        #expect(liveness.problems.map(\.name) == ["liveness"])
+        listening.stop()
+        try eventually("the center is ready") { liveness.problems.isEmpty }
+        #expect(try rows("SELECT state FROM tapline.center_state") == ["running"])
+        #expect(try rows("SELECT condition FROM tapline.scanner_health") != ["NO CENTER"])
+        service.stop()
+        #expect(try service.waitForEnd() == nil)
+    }
+
     @Test func statusFailsWithAlarmLinesAndNamesTheLane() throws {
         func status() throws -> Run { try Run.it("tapline-center", ["status", "--database-url", database.url]) }
         try listen()
