@@ -1,5 +1,6 @@
 import Runtime
 package import ScanModel
+import TextRules
 
 /// One attendee of a registration list, independent of the format of the list.
 package struct RegistrationRow: Sendable {

@@ -1,6 +1,7 @@
 package import ErrorModel
 import Postgres
 package import ScanModel
+import TextRules
 
 /// A change or an export of the registry that was rejected. Nothing was stored.
 package enum RegistryError: OperationError, Equatable {

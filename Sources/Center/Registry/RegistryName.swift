@@ -1,5 +1,5 @@
-import ErrorModel
 import RegistrationLists
+import TextRules
 
 /// The rules for new names of the registry.
 enum RegistryName {

@@ -1,6 +1,6 @@
-import ErrorModel
 import Postgres
 import RegistrationLists
+import TextRules
 
 extension RegistryStore {
     /// The result of an export.

@@ -1,5 +1,5 @@
-import ErrorModel
 import Runtime
+import TextRules
 
 /// The header of a CSV file. Returns the cells of a record by column name.
 struct CSVColumns<Column: Hashable & RawRepresentable<String>> {

@@ -1,6 +1,6 @@
-import ErrorModel
 import FileSystem
 package import ScanModel
+import TextRules
 
 /// Orders, order positions (also of a check-in list) and items in files, as the REST API of pretix returns them.
 ///
