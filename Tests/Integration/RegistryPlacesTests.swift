@@ -110,7 +110,7 @@ import Testing
             #expect(error.description.contains("'Festival' only in case, blanks or Unicode form: use the existing"))
         }
         #expect(try world.picture() == before)
-        // A place may change the look of its own name, and a name that is merely near stays possible.
+        // A place may change the look of its name, and a name that is merely near stays possible.
         try registry.setZone("Festival", newName: name, parent: .keep, capacity: .keep)
         try registry.setGate("Festival", newName: name, zone: nil, fromZone: .keep, policy: nil)
         try registry.addZone("Festivals", parent: nil, capacity: nil)

@@ -85,8 +85,8 @@ package struct RegistrationRow: Sendable {
 
     /// Checks the reference of an attendee in another system. Each format of lists has the same rule.
     ///
-    /// - Throws: `CellError` for a result of a spreadsheet, an invisible character, blanks at the ends, and a reference
-    ///   that is too long.
+    /// - Throws: `CellError` for a result of a spreadsheet, an invisible character, blanks at the ends, and too many
+    ///   bytes.
     package static func checkReference(_ text: String) throws(CellError) {
         try SpreadsheetText.check(text)
         if let invisible = text.unicodeScalars.first(where: \.isInvisible) {

@@ -45,7 +45,7 @@ struct TCPExchangeTests {
         #expect(SocketAddress.name(host: "::1", port: 5_672) == "[::1]:5672")
     }
 
-    @Test func unknownNameIsToldInTheResolversWords() {
+    @Test func unknownNameGivesTheTextOfTheResolver() {
         let error = #expect(throws: SystemError.self) {
             try TCPExchange.send(request, host: "no such host", port: 1, limitBytes: 1_000, timeoutMs: 5_000)
         }
