@@ -122,6 +122,13 @@ import Testing
         #expect(error.description.contains("'Festival' exists"))
     }
 
+    @Test(arguments: [("zone", "--parent"), ("gate", "--from-zone")])
+    func changeWithoutOptionsIsAUsageError(place: String, option: String) throws {
+        let run = try Run.it("tapline-center", [place, "set", "Hall", "--database-url", world.database.url])
+        #expect(run.end == .exit(64))
+        #expect(run.errors.contains("one of --name, ") && run.errors.contains(option), "\(run.errors)")
+    }
+
     @Test func usedZoneIsNotRemovedAndTheUsersAreNamed() throws {
         try registry.addZone("Site", parent: nil, capacity: nil)
         try registry.addZone("Hall", parent: "Site", capacity: nil)
