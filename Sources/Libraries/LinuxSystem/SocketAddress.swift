@@ -50,8 +50,8 @@ package struct SocketAddress: Sendable {
     ///   - operation: the operation and its object, for the error.
     ///   - deadline: the monotonic clock in milliseconds at which the attempt ends.
     /// - Returns: a connected, non-blocking descriptor. The caller closes it.
-    /// - Throws: `SystemError` with the cause of the last address. A missing network of this machine is named only if
-    ///   no address has another cause.
+    /// - Throws: `SystemError` with the cause of the last address. A missing route is named only if no address has
+    ///   another cause.
     package static func connect(
         toFirstOf addresses: [SocketAddress], operation: String, deadline: Int64
     ) throws(SystemError) -> Int32 {
@@ -62,8 +62,8 @@ package struct SocketAddress: Sendable {
             do throws(SystemError) {
                 return try address.connect(operation, deadline: now + share)
             } catch {
-                let isMissingNetwork = [ENETUNREACH, EAFNOSUPPORT, EADDRNOTAVAIL].contains(error.code)
-                if cause == nil || !isMissingNetwork { cause = error }
+                let isWithoutRoute = [ENETUNREACH, EHOSTUNREACH, EAFNOSUPPORT, EADDRNOTAVAIL].contains(error.code)
+                if cause == nil || !isWithoutRoute { cause = error }
             }
         }
         throw cause ?? SystemError(operation, code: EHOSTUNREACH)
