@@ -16,6 +16,7 @@ import Testing
             try scanner.fetch()
             try line.startCenter()
             try line.awaitCenter()
+            #expect(try line.database.query("SELECT state FROM tapline.center_state") == ["running"])
             try scanner.startGate()
             try scanner.startPublisher()
             func awaitCondition(_ conditions: String...) throws {

@@ -99,6 +99,29 @@ import Testing
         try expectRoundTrip()
     }
 
+    @Test func exportNamesTheReferencesThatNoImportTakes() throws {
+        try world.connection.execute(
+            """
+            INSERT INTO tapline.attendees (id, name, external_ref) OVERRIDING SYSTEM VALUE
+            VALUES (7001, 'Ann', 'R-1'), (7002, 'Ben', E'"A",\tB'), (7003, 'Cem', E'A\nB'), (7004, 'Dan', 'A ')
+            """)
+        var list: [UInt8] = []
+        let done = try world.registry.exportList { list += $0 }
+        #expect(done.rows == 4 && done.refusedReferences == 3)
+        let refusal = try #require(done.firstRefusal)
+        #expect(refusal.hasPrefix(#"external_ref '"A",\u{9}B' holds the invisible character U+0009"#), "\(refusal)")
+        #expect(refusal.contains("UPDATE tapline.attendees") && refusal.hasSuffix("WHERE id = 7002)"), "\(refusal)")
+        let path = try world.write("", "out.csv")
+        let run = try Run.it("tapline-center", ["export", "--database-url", world.database.url, "--out", path])
+        #expect(run.end == .exit(1))
+        #expect(run.errors.contains("refuses 3 attendees, first external_ref"), "\(run.errors)")
+        // What the message asks for makes the list complete.
+        try world.connection.execute(
+            "UPDATE tapline.attendees SET external_ref = 'R-' || id WHERE id BETWEEN 7002 AND 7004")
+        #expect(try world.registry.exportList { _ in }.firstRefusal == nil)
+        try expectRoundTrip()
+    }
+
     @Test func localTimeIsRefusedWithExampleInTimeZoneOfEvent() throws {
         try world.setEvent {
             $0.name = "Fair"

@@ -1,5 +1,6 @@
 import Runtime
 package import ScanModel
+import TextRules
 
 /// One attendee of a registration list, independent of the format of the list.
 package struct RegistrationRow: Sendable {
@@ -79,6 +80,21 @@ package struct RegistrationRow: Sendable {
         guard text.utf8.count <= textLimitBytes else {
             throw RowError(
                 line: line, "\(column): \(text.utf8.count) bytes, but at most \(textLimitBytes) are allowed")
+        }
+    }
+
+    /// Checks the reference of an attendee in another system. Each format of lists has the same rule.
+    ///
+    /// - Throws: `CellError` for a result of a spreadsheet, an invisible character, blanks at the ends, and too many
+    ///   bytes.
+    package static func checkReference(_ text: String) throws(CellError) {
+        try SpreadsheetText.check(text)
+        if let invisible = text.unicodeScalars.first(where: \.isInvisible) {
+            throw CellError("holds the invisible character \(invisible.codePoint): remove it")
+        }
+        guard text == text.trimmingInvisible else { throw CellError("has blanks at its ends: remove them") }
+        guard text.utf8.count <= textLimitBytes else {
+            throw CellError("has \(text.utf8.count) bytes, but at most \(textLimitBytes) are allowed")
         }
     }
 

@@ -1,6 +1,7 @@
 package import ErrorModel
 import Postgres
 package import ScanModel
+import TextRules
 
 /// A change or an export of the registry that was rejected. Nothing was stored.
 package enum RegistryError: OperationError, Equatable {
@@ -30,6 +31,8 @@ package enum RegistryError: OperationError, Equatable {
     case zonesMissing([UnknownName])
     /// A new zone or gate has nearly the name of an existing one.
     case nameResembles(Place, UnknownName)
+    /// A new zone or gate has the name of an existing one, apart from case, blanks or Unicode form.
+    case nameLooksEqual(Place, String, existing: String)
     /// A zone or gate that other objects refer to. The texts name them.
     case placeInUse(Place, String, by: [String])
     /// Tags were made with another event key. The texts are `EventKey.fingerprint`.
@@ -90,6 +93,10 @@ package enum RegistryError: OperationError, Equatable {
         case .zonesMissing(let unknown): RegistryError.text(zonesMissing: unknown)
         case .nameResembles(let place, let unknown):
             "there is no \(place.rawValue) \(unknown.text); nothing was stored"
+        case .nameLooksEqual(let place, let name, let existing):
+            "the name '\(name.visible)' differs from the existing \(place.rawValue) '\(existing.visible)' only in case, "
+                + "blanks or Unicode form: use the existing \(place.rawValue), or a name that people can tell apart; "
+                + "nothing was stored"
         case .placeInUse(let place, let name, let users):
             "\(place.rawValue) '\(name)' is in use: \(users.joined(separator: "; ")); it was not removed"
         case .keyDiffers(let event, let given):

@@ -1,5 +1,5 @@
-import ErrorModel
 import RegistrationLists
+import TextRules
 
 /// The rules for new names of the registry.
 enum RegistryName {
@@ -11,6 +11,16 @@ enum RegistryName {
     /// - Throws: `RegistryError.invalidName`.
     static func check(_ subject: String, _ name: String, isListed: Bool = false) throws {
         if let problem = problem(name, isListed) { throw RegistryError.invalidName(subject, name.visible, problem) }
+    }
+
+    /// Returns whether two names in the form NFKC differ at most in case, blanks and invisible characters.
+    static func lookEqual(_ left: String, _ right: String) -> Bool {
+        func letters(_ name: String) -> String {
+            var text = String.UnicodeScalarView()
+            text.append(contentsOf: name.uppercased().unicodeScalars.filter { $0 != " " && !$0.isInvisible })
+            return String(text)
+        }
+        return letters(left) == letters(right)
     }
 
     /// Returns why a text is no name: the end of a sentence; `nil` if it is one.

@@ -60,6 +60,7 @@ extension RegistryStore {
         if !allowsSimilar { try requireDistinct(.gate, name, from: try gateNames()) }
         guard let zone else { throw RegistryError.gateNeedsZone(name) }
         try RegistryName.check("gate", name)
+        try requireDistinguishable(.gate, name)
         let made = try connection.query(
             "INSERT INTO tapline.gates (name, zone_id) VALUES ($1, $2) RETURNING id",
             [.text(name), .int64(try findOrAddZone(zone, allowsSimilar: allowsSimilar))])

@@ -82,6 +82,15 @@ struct SpreadsheetDamageTests {
         #expect(found.rows.isEmpty && found.problems.first?.contains("invisible character U+200B") == true)
     }
 
+    @Test func controlCharactersWithinReferenceAreShown() throws {
+        let found = try read("external_ref,name\nA\t7,Ann\n\"A\n8\",Ben\n\"A\r9\",Cem\nA\u{1D}1,Dan\nA\u{85}2,Eve\n")
+        #expect(found.rows.isEmpty)
+        for (problem, shown) in zip(found.problems, ["A\\u{9}7", "A\\u{A}8", "A\\u{D}9", "A\\u{1D}1", "A\\u{85}2"]) {
+            #expect(problem.contains("external_ref '\(shown)' holds the invisible character"), "\(problem)")
+        }
+        #expect(found.problems.count == 5)
+    }
+
     @Test func invisibleCharacterWithinNameGivesAWarning() throws {
         let text = "external_ref,name\n1,Ann Lee\n2,A\u{200B}nn\n3,می\u{200C}خواهم\n"
         let list = RegistrationCSV(try files.write(text), RegistrationCSV.Identities(key: files.key))

@@ -1,5 +1,6 @@
 import Postgres
 package import Runtime
+import Synchronization
 
 /// Records every few seconds that this center runs, and whether it consumes the queues of the broker.
 ///
@@ -22,6 +23,8 @@ package final class CenterLiveness: Sendable {
 
     /// Interval of the records, in milliseconds. The database regards a center as gone after 15 s without one.
     static let intervalMs = 3_000
+    /// Interval at which a center without a broker looks whether it has one, in milliseconds. It records that at once.
+    private static let listeningCheckMs = 50
     /// Number of records between two counts of the scanners.
     private static let countEvery = 5
     /// Maximum duration of a statement, in milliseconds.
@@ -33,6 +36,14 @@ package final class CenterLiveness: Sendable {
     private let served: ServedSnapshots?
     private let conditions: [(name: String, gauge: Gauge)]
     private let log = Log("liveness")
+    private let hasListened = Atomic(false)
+
+    /// What is missing before the views show a center that runs; empty after the first such record.
+    ///
+    /// A center is ready only then. Otherwise `status` would tell that no center runs, just after it has started.
+    package var problems: [(name: String, problem: String)] {
+        hasListened.load(ordering: .acquiring) ? [] : [("liveness", "not recorded yet")]
+    }
 
     /// - Parameters:
     ///   - databaseURL: connection string or URL, in libpq's format.
@@ -86,10 +97,13 @@ package final class CenterLiveness: Sendable {
         var turn = 0
         var marked: Int64?
         var countProblem: String?
+        var listens: Bool
         repeat {
+            listens = isListening()
             try connection.query(
                 "SELECT tapline_internal.center_is_alive($1, $2, $3)",
-                [.text(name), .bool(isListening()), served.map { .text($0.folder) } ?? .null])
+                [.text(name), .bool(listens), served.map { .text($0.folder) } ?? .null])
+            if listens { hasListened.store(true, ordering: .releasing) }
             if let version = served?.version(), version != marked {
                 try markPublished(version, connection)
                 marked = version
@@ -106,8 +120,21 @@ package final class CenterLiveness: Sendable {
             }
             turn += 1
             succeeded()
-        } while !stop.wait(ms: CenterLiveness.intervalMs)
+        } while !wait(stop, listens: listens)
         try connection.query("UPDATE tapline_internal.centers SET stopped = true WHERE name = $1", [.text(name)])
+    }
+
+    /// Waits until the next record is due.
+    ///
+    /// - Parameter listens: what the last record told.
+    /// - Returns: whether the service must end.
+    private func wait(_ stop: StopSignal, listens: Bool) -> Bool {
+        guard !listens else { return stop.wait(ms: CenterLiveness.intervalMs) }
+        for _ in 0..<CenterLiveness.intervalMs / CenterLiveness.listeningCheckMs {
+            if stop.wait(ms: CenterLiveness.listeningCheckMs) { return true }
+            if isListening() { return false }
+        }
+        return false
     }
 
     /// A manifest may reach the folder on another way than by an export into it.

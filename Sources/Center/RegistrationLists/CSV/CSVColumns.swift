@@ -1,5 +1,5 @@
-import ErrorModel
 import Runtime
+import TextRules
 
 /// The header of a CSV file. Returns the cells of a record by column name.
 struct CSVColumns<Column: Hashable & RawRepresentable<String>> {
@@ -98,13 +98,13 @@ struct CSVColumns<Column: Hashable & RawRepresentable<String>> {
     /// Returns the reference of an attendee in another system.
     ///
     /// - Returns: `nil` if the cell is empty or the file does not have the column.
-    /// - Throws: `RowError` as `identifier`, and for an invisible character within the reference.
+    /// - Throws: `RowError` as `identifier`, and by `RegistrationRow.checkReference`.
     func reference(_ column: Column, _ record: CSVReader.Record) throws(RowError) -> String? {
         guard let text = try identifier(column, record) else { return nil }
-        guard let invisible = text.unicodeScalars.first(where: \.isInvisible) else { return text }
-        throw RowError(
-            line: record.line, column.rawValue, text.visible,
-            CellError("holds the invisible character \(invisible.codePoint): remove it"))
+        do throws(CellError) { try RegistrationRow.checkReference(text) } catch {
+            throw RowError(line: record.line, column.rawValue, text.visibleInLine, error)
+        }
+        return text
     }
 
     /// Returns the text of a cell, without the mark of spreadsheets.

@@ -1,4 +1,4 @@
-import ErrorModel
+import TextRules
 
 /// What was noticed in the form of a CSV file.
 struct CSVNotes {

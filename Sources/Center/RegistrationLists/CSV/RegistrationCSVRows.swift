@@ -1,6 +1,6 @@
 import Crypto
-import ErrorModel
 import ScanModel
+import TextRules
 
 /// Decodes the rows of a `RegistrationCSV`.
 struct RegistrationCSVRows: CSVRowDecoder {

@@ -1,4 +1,4 @@
-import ErrorModel
+import TextRules
 
 /// The text of a cell that identifies: a UID, a code, a tag ID, a reference.
 ///

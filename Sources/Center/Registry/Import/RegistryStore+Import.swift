@@ -1,7 +1,7 @@
-import ErrorModel
 import Postgres
 package import RegistrationLists
 import Runtime
+import TextRules
 
 extension RegistryStore {
     /// The advisory lock of imports: "TPLN" and 3. 2 is `ExportLock.advisoryKey`.

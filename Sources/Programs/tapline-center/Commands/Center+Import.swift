@@ -171,10 +171,15 @@ extension Center {
                 print(
                     "\(path): \(done.rows) attendees"
                         + (done.leftOut > 0 ? "; \(done.leftOut) without reference and tag left out" : ""))
-                guard let passes else { return }
-                var count = 0
-                try Files.writeAtomically(to: passes) { count = try registry.exportPasses(to: $0) }
-                print("\(passes): \(count) passes")
+                if let passes {
+                    var count = 0
+                    try Files.writeAtomically(to: passes) { count = try registry.exportPasses(to: $0) }
+                    print("\(passes): \(count) passes")
+                }
+                guard let refusal = done.firstRefusal else { return }
+                throw ProgramError.failed(
+                    "\(path): written, but an import of it refuses \(done.refusedReferences) attendees, first "
+                        + refusal)
             }
         }
     }
