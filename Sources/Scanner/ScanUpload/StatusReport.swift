@@ -74,13 +74,14 @@ package struct StatusReport: Codable, Sendable {
         event = store.pinnedEvent
         let gate = GateState.read(folder: folder)
         gateSnapshot = gate.flatMap(\.snapshot).flatMap { $0 == store.currentVersion() ? nil : $0 }
-        running = publisher?.isRunning ?? false
-        findFaults(GateLiveness(folder: folder, gate))
+        running = PublisherStatus.isRunning(folder: folder)
+        findFaults(GateLiveness(folder: folder, gate), gate)
     }
 
-    private mutating func findFaults(_ gate: GateLiveness) {
+    private mutating func findFaults(_ gate: GateLiveness, _ state: GateState?) {
         if !running { faults.append("no publisher is running on this folder") }
         if let fault = gate.fault { faults.append(fault) }
+        if gate != .stopped, let state { findLaneFaults(state) }
         if running, let upload = publisher?.upload {
             let error = upload.lastError
             switch upload.state {
@@ -98,6 +99,17 @@ package struct StatusReport: Codable, Sendable {
         for (name, count) in foreign.sorted(by: { $0.key < $1.key }) where count > 0 {
             faults.append("\(count) scans of \(name) are not uploaded from this folder")
         }
+    }
+
+    /// Adds what the gate that runs says of itself, so that a lane with a fault is not reported as healthy.
+    private mutating func findLaneFaults(_ state: GateState) {
+        if running, let own = publisher?.scanner, own != state.scanner {
+            faults.append(
+                "the gate runs as scanner \(state.scanner), and the publisher uploads the scans of \(own): "
+                    + "start both with the same scanner ID")
+        }
+        let texts = state.deviceFaults + (state.alarms ?? []) + [state.problem].compactMap(\.self)
+        for text in texts where !faults.contains("lane: \(text)") { faults.append("lane: \(text)") }
     }
 
     /// Returns one JSON object on one line, with its keys in alphabetical order.

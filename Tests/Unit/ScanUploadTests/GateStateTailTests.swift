@@ -108,4 +108,39 @@ struct GateStateTailTests {
         asked.append(tail.poll())
         #expect(asked == [false, false, true, true])
     }
+
+    @Test func publisherStatusReportsTheAlarmsOfTheLane() throws {
+        try write {
+            $0.readers = [GateState.Reader(name: "nfc:auto", direction: .in, problem: "unplugged")]
+            $0.turnstile = "the relay board does not answer"
+            $0.alarms = ["no gate"]
+            $0.problem = "no gate is named 'Nort'"
+        }
+        let lane = [
+            "lane: reader nfc:auto (in): unplugged", "lane: turnstile: the relay board does not answer", "lane: no gate",
+            "lane: no gate is named 'Nort'",
+        ]
+        func faults() throws -> [String] { try StatusReport(folder: folder.path, scanner: nil).faults }
+        #expect(try !faults().contains { $0.hasPrefix("lane") })
+        let lock = try Journal.lock(folder: folder.path)
+        #expect(try faults().filter { $0.hasPrefix("lane") } == lane)
+        withExtendedLifetime(lock) {}
+    }
+
+    @Test func gateOfAnotherScannerIsAnAlarmOfThePublisher() throws {
+        try write()
+        let lock = try Journal.lock(folder: folder.path)
+        let cursors = try UploadCursors(folder: folder.path)
+        func others(_ scanner: String) throws -> [String] {
+            PublisherStatus(folder: folder.path, scanner: scanner).save(now: true)
+            return try StatusReport(folder: folder.path, scanner: nil).faults.filter { $0.contains("runs as scanner") }
+        }
+        #expect(try others("gate-7") == [])
+        #expect(
+            try others("gate-8") == [
+                "the gate runs as scanner gate-7, and the publisher uploads the scans of gate-8: "
+                    + "start both with the same scanner ID"
+            ])
+        withExtendedLifetime((lock, cursors)) {}
+    }
 }

@@ -143,11 +143,7 @@ package struct GateStatus: Codable, Sendable {
         problem = problems.isEmpty ? nil : problems.joined(separator: "; ")
         faults = []
         if let fault = liveness.fault { faults.append(fault) }
-        faults += (readers ?? []).compactMap { reader in
-            reader.problem.map { "reader \(reader.name) (\(reader.direction)): \($0)" }
-        }
-        if let turnstile, turnstile != "ok" { faults.append("turnstile: \(turnstile)") }
-        faults += alarms ?? []
+        faults += (state?.deviceFaults ?? []) + (alarms ?? [])
         faults += problems.filter { !faults.contains($0) }
         if !running {
             if snapshot?.expired == true { faults.append("snapshot expired") }
