@@ -42,13 +42,21 @@ package struct StatusReport: Codable, Sendable {
     /// All that is wrong with upload and download, in English; empty if all is well.
     package var faults: [String] = []
 
+    /// Reads the data folder and changes nothing. A file that cannot be read is a fault.
+    ///
     /// - Parameters:
     ///   - folder: The scanner's data folder.
     ///   - scanner: The scanner, or `nil` for that of the publisher, or else that of the newest journal.
-    /// - Throws: `DataFileError` for a corrupt file.
-    package init(folder: String, scanner: ScannerID?) throws {
-        let records = try JournalReader(folder: folder).journals()
-        let shipped = try UploadCursors.read(folder: folder)
+    package init(folder: String, scanner: ScannerID?) {
+        var unreadable: [String] = []
+        func attempt<Result>(_ fallback: Result, _ body: () throws -> Result) -> Result {
+            do { return try body() } catch {
+                unreadable.append((error as? DataFileError)?.alarm ?? "\(error)")
+                return fallback
+            }
+        }
+        let records = attempt([]) { try JournalReader(folder: folder).journals() }
+        let shipped = attempt([:]) { try UploadCursors.read(folder: folder) }
         let publisher = PublisherStatus.read(folder: folder)
         let own = scanner?.text ?? publisher?.scanner ?? records.last?.scanner.text
         let store = SnapshotStore(folder: DataFolderPaths.snapshots(folder))
@@ -75,6 +83,7 @@ package struct StatusReport: Codable, Sendable {
         let gate = GateState.read(folder: folder)
         gateSnapshot = gate.flatMap(\.snapshot).flatMap { $0 == store.currentVersion() ? nil : $0 }
         running = PublisherStatus.isRunning(folder: folder)
+        faults = unreadable
         findFaults(GateLiveness(folder: folder, gate), gate)
     }
 
@@ -101,7 +110,7 @@ package struct StatusReport: Codable, Sendable {
         }
     }
 
-    /// Adds what the gate that runs says of itself, so that a lane with a fault is not reported as healthy.
+    /// Adds what the running gate reports of itself. A lane with a fault must not be reported as healthy.
     private mutating func findLaneFaults(_ state: GateState) {
         if running, let own = publisher?.scanner, own != state.scanner {
             faults.append(
