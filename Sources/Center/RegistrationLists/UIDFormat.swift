@@ -64,7 +64,7 @@ package enum UIDFormat: String, CaseIterable, Sendable {
     ///   or FF alone.
     package static func check(_ bytes: [UInt8], _ lengths: Set<Int> = ChipUID.lengths) throws(CellError) {
         if let problem = ChipUID.problem(bytes) { throw CellError(problem.description) }
-        for (byte, name) in [(UInt8(0), "zeros"), (0xff, "FF")] where bytes.allSatisfy({ $0 == byte }) {
+        if let name = ChipUID.blank(bytes) {
             throw CellError("has only \(name): a reader gives it when it has read no chip")
         }
         guard !lengths.contains(bytes.count) else { return }

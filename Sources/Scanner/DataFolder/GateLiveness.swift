@@ -15,7 +15,8 @@ package enum GateLiveness: Hashable, Sendable {
 
     /// Judges the gate of a folder.
     ///
-    /// A gate of another process namespace, or within another program, is known by its lock.
+    /// Only the lock of the folder proves a gate, because the kernel releases it with the process. A process of the ID in
+    /// `gate.json` may be the gate of another folder.
     ///
     /// - Parameters:
     ///   - state: the content of `gate.json`; `nil` without one.
@@ -25,7 +26,7 @@ package enum GateLiveness: Hashable, Sendable {
         folder: String, _ state: GateState?, nowMs: Int64 = SystemClock.monotonicMs(),
         bootID: BootID? = BootID.current
     ) {
-        guard state?.isRunning == true || FileLock.isHeld(DataFolderPaths.gateLock(folder)) else {
+        guard FileLock.isHeld(DataFolderPaths.gateLock(folder)) else {
             self = .stopped
             return
         }

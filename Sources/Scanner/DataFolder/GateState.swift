@@ -123,25 +123,16 @@ package struct GateState: Hashable, Sendable {
             try? Files.remove(folder + "/" + name)
         }
     }
-
-    /// Whether the process that wrote it is a running gate.
-    package var isRunning: Bool { ProgramProcess.isRunning("tapline-gate", pid: pid) }
 }
 
-/// Recognises a process by the name of its program.
-enum ProgramProcess {
-    /// Length to which the kernel cuts the name in `/proc/PID/stat`, in characters.
-    private static let nameLimit = 15
-
-    /// Whether a process of this ID exists and runs the program.
-    static func isRunning(_ program: String, pid: Int32) -> Bool {
-        // PID (NAME) STATE ...: the name may contain blanks and brackets.
-        guard let text = try? Files.readText("/proc/\(pid)/stat", limit: 4_096),
-            let open = text.firstIndex(of: "("), let close = text.lastIndex(of: ")")
-        else { return false }
-        // A process that has ended and was not reaped yet is a zombie.
-        let state = text[close...].dropFirst(2).first
-        return text[open...].dropFirst().hasPrefix(program.prefix(nameLimit)) && state != "Z" && state != "X"
+extension GateState {
+    /// What is wrong with the readers and the turnstile, in plain English.
+    package var deviceFaults: [String] {
+        var faults = (readers ?? []).compactMap { reader in
+            reader.problem.map { "reader \(reader.name) (\(reader.direction)): \($0)" }
+        }
+        if let turnstile, turnstile != "ok" { faults.append("turnstile: \(turnstile)") }
+        return faults
     }
 }
 

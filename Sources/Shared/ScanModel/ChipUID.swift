@@ -20,6 +20,12 @@ package enum ChipUID {
         return nil
     }
 
+    /// Returns `zeros` or `FF` if the bytes are nothing else: a reader gives them when it has read no chip.
+    package static func blank(_ bytes: [UInt8]) -> String? {
+        for (byte, name) in [(UInt8(0), "zeros"), (0xff, "FF")] where bytes.allSatisfy({ $0 == byte }) { return name }
+        return nil
+    }
+
     /// Why bytes are not the UID of a chip.
     package enum Problem: Hashable, Sendable, CustomStringConvertible {
         /// They are a part of a longer UID.

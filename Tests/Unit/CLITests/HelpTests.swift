@@ -106,4 +106,20 @@ struct HelpTests {
         }
         for line in texts.joined() { #expect(line.count <= Program.helpColumns, "\(line)") }
     }
+
+    @Test func wordsOfOperatorsNameTheCommand() async {
+        let output = Option("output", "text|json", "form")
+        let commands = ["run", "mode", "status"].map { name in
+            Command(name, positionals: "[ID]", count: 0...1, "test", options: [output]) { _ in {} }
+        }
+        for (words, nearest) in [
+            (["close"], "'mode closed'"), (["open", "--data", "x"], "'mode free'"), (["free"], "'mode free'"),
+            (["status", "--json"], "--output json"), (["--hlep"], "--help"), (["--verison"], "--version"),
+        ] as [([String], String)] {
+            do {
+                try await Program("program", "test", commands: commands).run(words, environment: [:])
+                Issue.record("\(words) was accepted")
+            } catch { #expect("\(error)".contains("did you mean \(nearest)?"), "\(error)") }
+        }
+    }
 }

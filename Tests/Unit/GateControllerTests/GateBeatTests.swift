@@ -1,4 +1,5 @@
 import DataFolder
+import FileSystem
 import GateController
 import Glibc
 import LinuxSystem
@@ -63,5 +64,30 @@ import Testing
         let second = try ChildProcess(Package.program("tapline-gate"), venue.arguments())
         try awaitBeat(of: second)
         #expect(liveness() == .running)
+    }
+
+    @Test func gateAndPublisherOfAnotherFolderDoNotCount() throws {
+        let gate = try ChildProcess(Package.program("tapline-gate"), venue.arguments())
+        let publisher = try ChildProcess(
+            Package.program("tapline-publisher"),
+            ["run", "--data", venue.data, "--scanner", "gate-7", "--amqp-url", "amqp://127.0.0.1:9"],
+            errors: venue.folder.file("publisher-log"))
+        try awaitBeat(of: gate)
+        try eventually("the publisher runs") {
+            try Run.reporting("tapline-publisher", ["status", "--data", venue.data]).lines.contains("running    yes")
+        }
+        // A copy of the folder names the process IDs of the programs of this one.
+        let other = venue.folder.file("other")
+        try Files.makeFolder(other)
+        for name in ["gate.json", "gate.beat", "gate.lock", "publisher.json", "publisher.lock"] {
+            try Files.copy(venue.data + "/" + name, to: other + "/" + name)
+        }
+        #expect(GateLiveness(folder: other, GateState.read(folder: other)) == .stopped)
+        let lane = try Run.reporting("tapline-gate", ["status", "--data", other])
+        #expect(lane.end == .exit(1) && lane.lines.first == "scanner   gate-7  (not running)")
+        let upload = try Run.reporting("tapline-publisher", ["status", "--data", other]).lines
+        #expect(upload.contains("running    no") && upload.contains("alarm      no gate is running on this folder"))
+        #expect(try publisher.stop() == .exit(0))
+        #expect(try gate.stop() == .exit(0))
     }
 }

@@ -34,4 +34,31 @@ import Testing
         ].enumerated() { world.lane.handleLine("\(hex),in,\(time)", number: number + 1) }
         #expect(try world.verdicts() == [0, 5, 0, 0, 5, 0, 0, 0])
     }
+
+    @Test func timeOfAnAdmissionAfterTheTapIsNotNamed() throws {
+        let world = try LaneWorld { $0.readers = [Lane.Settings.Reader("stdin")] }
+        try world.venue.install(version: 100, policy: #"{"antipassback":"hard","debounce_ms":0}"#)
+        try world.start()
+        let hex = world.venue.hex(.delegate)
+        for (number, time) in ["2026-11-24T10:00:00Z", "2026-11-24T11:00:00Z", "2026-11-24T09:00:00Z"].enumerated() {
+            world.lane.handleLine("\(hex),in,\(time)", number: number + 1)
+        }
+        #expect(try world.verdicts() == [0, 5, 5])
+        let sinceMs = UTCTime.microseconds("2026-11-24T10:00:00Z").map { $0 / 1_000 }
+        #expect(
+            world.updates.results.map(\.earlier) == [
+                nil, EarlierAdmission(atMs: sinceMs, gate: "Hall north"),
+                EarlierAdmission(atMs: nil, gate: "Hall north"),
+            ])
+    }
+
+    @Test func replayWithoutAnyTapFailsWithItsNumbers() throws {
+        let venue = try LaneFixture()
+        try venue.install(version: 100)
+        let run = try Run.it("tapline-gate", venue.arguments(), input: "04 A1 B2 C3\n;\n\nIN\n")
+        #expect(run.end == .exit(1) && run.lines.filter { $0.contains("admitted") }.isEmpty)
+        #expect(run.errors.contains("3 of 4 lines of the input were no taps"))
+        let good = try Run.it("tapline-gate", venue.arguments(), input: "\n\(venue.hex(.delegate))\n")
+        #expect(good.end == .exit(0))
+    }
 }

@@ -57,7 +57,7 @@ struct GateStateTailTests {
         #expect([.text("gate other"), .text("gate other disk")].contains(map["alarms"]))
         #expect(map["gate"] == .text("stopped"))
         #expect(map["alarm.gate"] == .text("the gate does not respond since 75 s"))
-        let report = try StatusReport(folder: folder.path, scanner: nil)
+        let report = StatusReport(folder: folder.path, scanner: nil)
         #expect(report.faults.contains("the gate does not respond since 75 s"))
         try GateBeat(bootID: bootID, pid: getpid(), atMs: SystemClock.monotonicMs()).write(folder: folder.path)
         try write()
@@ -107,5 +107,55 @@ struct GateStateTailTests {
         }
         asked.append(tail.poll())
         #expect(asked == [false, false, true, true])
+    }
+
+    @Test func publisherStatusReportsTheAlarmsOfTheLane() throws {
+        try write {
+            $0.readers = [GateState.Reader(name: "nfc:auto", direction: .in, problem: "unplugged")]
+            $0.turnstile = "the relay board does not answer"
+            $0.alarms = ["no gate"]
+            $0.problem = "no gate is named 'Nort'"
+        }
+        let lane = [
+            "lane: reader nfc:auto (in): unplugged", "lane: turnstile: the relay board does not answer",
+            "lane: no gate", "lane: no gate is named 'Nort'",
+        ]
+        func faults() -> [String] { StatusReport(folder: folder.path, scanner: nil).faults }
+        #expect(!faults().contains { $0.hasPrefix("lane") })
+        let lock = try Journal.lock(folder: folder.path)
+        #expect(faults().filter { $0.hasPrefix("lane") } == lane)
+        withExtendedLifetime(lock) {}
+    }
+
+    @Test func gateOfAnotherScannerIsAnAlarmOfThePublisher() throws {
+        try write()
+        let lock = try Journal.lock(folder: folder.path)
+        let cursors = try UploadCursors(folder: folder.path)
+        func others(_ scanner: String) -> [String] {
+            PublisherStatus(folder: folder.path, scanner: scanner).save(now: true)
+            return StatusReport(folder: folder.path, scanner: nil).faults.filter { $0.contains("runs as scanner") }
+        }
+        #expect(others("gate-7") == [])
+        #expect(
+            others("gate-8") == [
+                "the gate runs as scanner gate-7, and the publisher uploads the scans of gate-8: "
+                    + "start both with the same scanner ID"
+            ])
+        withExtendedLifetime((lock, cursors)) {}
+    }
+
+    @Test func longAlarmTextIsCutAtABlank() throws {
+        let short = "serial:/dev/serial/by-id/usb-1a86_USB_Serial-if00-port0: Input/output error, since a while"
+        try write {
+            $0.alarms = [short, String(repeating: "word ", count: 80), String(repeating: "é", count: 300)]
+            $0.alarmKeywords = ["clock", "disk", "journal"]
+        }
+        let map = heartbeat()
+        #expect(map["alarm.clock"] == .text(short))
+        guard case .text(let words) = map["alarm.disk"], case .text(let whole) = map["alarm.journal"] else {
+            throw TestFailure("no texts: \(map)")
+        }
+        #expect(words == String(repeating: "word ", count: 50).dropLast() + "..." && words.utf8.count <= 256)
+        #expect(whole == String(repeating: "é", count: 126) + "...")
     }
 }

@@ -1,9 +1,8 @@
-package import AccessControl
+import AccessControl
 import DataFolder
-package import ErrorModel
 import LinuxSystem
 package import Runtime
-package import ScanModel
+import ScanModel
 package import SnapshotInstall
 import Snapshots
 
@@ -34,6 +33,8 @@ package final class Lane {
     private let monitor: LaneMonitor
     private let log: Log
     private var lineNumber = 0
+    /// Number of lines of standard input that were no taps.
+    private var linesDropped = 0
     private var isMaintenanceDone = false
 
     /// Opens the journal, takes the snapshot that `reloader.check()` has opened, and resumes the saved mode and gate.
@@ -121,7 +122,8 @@ package final class Lane {
     /// - Parameters:
     ///   - input: standard input; `nil` if it is not a reader. Its end ends a lane without another reader.
     ///   - stop: ends the loop.
-    /// - Throws: `SystemError` if the input cannot be read; `LaneError` at the end if a tap could not be journaled.
+    /// - Throws: `SystemError` if the input cannot be read. At the end, `LaneError` if a tap could not be journaled, or
+    ///   if lines of an ended input were no taps.
     package func run(_ input: LineInput?, stop: StopSignal) throws {
         var input = input
         while !stop.isStopped {
@@ -138,10 +140,13 @@ package final class Lane {
                 handleLine(line, number: lineNumber)
             case .tooLong:
                 lineNumber += 1
-                monitor.lineDropped(.tooLong, number: lineNumber, rule: "it is too long")
+                dropLine(.tooLong, number: lineNumber, rule: "it is too long")
             case .end:
                 input = nil
-                if settings.readers.count <= 1 { return try close() }
+                if linesDropped > 0 {
+                    log.error("lines of the input were no taps", [.count: linesDropped, .line: lineNumber])
+                }
+                if settings.readers.count <= 1 { return try close(inputEnded: true) }
                 log.info("standard input ended, other readers continue")
             case .idle where events.isEmpty: performBackgroundWork()
             case .idle, .other, .stopped: break
@@ -185,11 +190,14 @@ package final class Lane {
         return min(previousDay.map { $0.starts * 1_000 } ?? .max, memory.beginsMs ?? .max)
     }
 
-    private func close() throws {
+    /// - Parameter inputEnded: whether all lines were read. Then lines that were no taps are an error, because a replay
+    ///   would seem to be complete.
+    private func close(inputEnded: Bool = false) throws {
         for event in mailbox.drain() { dispatch(event) }
         monitor.publish()
         log.info("lane closed", [.journal: journal.id?.description ?? "", .seq: journal.lastSeq])
         if notJournaled > 0 { throw LaneError.tapsNotJournaled(notJournaled) }
+        if inputEnded, linesDropped > 0 { throw LaneError.linesNotTaps(linesDropped, of: lineNumber) }
     }
 
     // MARK: Events
@@ -205,8 +213,13 @@ package final class Lane {
             let proof = proof(ofUID: tap.uid)
             handleTap(Tap(.uid(tap.uid), proof: proof, direction: tap.direction, atMs: tap.atMs), reader: index)
         } catch {
-            monitor.lineDropped(.notATap, number: number, rule: error.description)
+            dropLine(.notATap, number: number, rule: error.description)
         }
+    }
+
+    private func dropLine(_ reason: DroppedRead, number: Int, rule: String) {
+        linesDropped += 1
+        monitor.lineDropped(reason, number: number, rule: rule)
     }
 
     /// The evidence for a UID on standard input. Bytes that are no UID of a chip identify no tag, unless the list has it.
@@ -239,50 +252,5 @@ package final class Lane {
         case .sensor(let problem): monitor.sensorChanged(problem)
         case .command(let command, let reply): reply(commands.execute(command))
         }
-    }
-}
-
-/// An error of a lane.
-package enum LaneError: OperationError {
-    /// Number of taps that could not be journaled.
-    case tapsNotJournaled(Int)
-    /// The installed snapshot was made with another event key. The texts are `EventKey.fingerprint`.
-    case keyDiffers(given: String, snapshot: String, version: Int64)
-    /// The snapshot of this version does not have the configured gate. `near` are the names that resemble it.
-    case gateUnknown(String, near: [String], version: Int64)
-    /// The snapshot of this version gives the scanner no gate. `nearScanners` are the scanners that resemble it, and
-    /// `gates` the gates that can be meant.
-    case noOwnGate(ScannerID, NoGateReason, nearScanners: [String], gates: [String], version: Int64)
-
-    /// `configuration` for a key that is not the event's, and for a gate that is missing. A tap that is not journaled is a
-    /// failure of the disk.
-    package var category: ErrorCategory {
-        switch self {
-        case .tapsNotJournaled: .failure
-        case .keyDiffers, .gateUnknown, .noOwnGate: .configuration
-        }
-    }
-
-    /// The number of taps, both keys and what to do, or the gate and the names that can be meant.
-    package var description: String {
-        switch self {
-        case .tapsNotJournaled(let count): "\(count) taps could not be journaled"
-        case .keyDiffers(let given, let snapshot, let version):
-            "the event key has fingerprint \(given), but the installed snapshot \(version) was made with the key of "
-                + "fingerprint \(snapshot), so every tag would be unknown: use the event key file of the center"
-        case .gateUnknown(let name, let near, let version):
-            "the installed snapshot \(version) has no gate named '\(name)'"
-                + LaneError.list("similar", near)
-        case .noOwnGate(let scanner, let reason, let nearScanners, let gates, let version):
-            "the installed snapshot \(version) has no gate for scanner \(scanner.text): \(reason)"
-                + LaneError.list("similar scanners", nearScanners) + LaneError.list("gates", gates)
-        }
-    }
-
-    /// The end of a message: at most five names.
-    private static func list(_ title: String, _ names: [String]) -> String {
-        guard !names.isEmpty else { return "" }
-        return "; \(title): " + names.prefix(5).map { "'\($0)'" }.joined(separator: ", ")
-            + (names.count > 5 ? ", ..." : "")
     }
 }

@@ -96,7 +96,7 @@ package struct GateStatus: Codable, Sendable {
         var problems: [String] = []
         func attempt<Result>(_ fallback: Result, _ body: () throws -> Result) -> Result {
             do { return try body() } catch {
-                problems.append("\(error)")
+                problems.append((error as? DataFileError)?.alarm ?? "\(error)")
                 return fallback
             }
         }
@@ -136,18 +136,16 @@ package struct GateStatus: Codable, Sendable {
         backlog = scans - shipped
         foreign = journals.reduce(0) { $0 + $1.lastSeq } - scans
         if let path = SnapshotStore(folder: DataFolderPaths.snapshots(folder)).current() {
-            snapshot = attempt(nil) { SnapshotState(try Snapshot(path: path)) }
+            do { snapshot = SnapshotState(try Snapshot(path: path)) } catch {
+                problems.append("\(error): install the snapshot again with tapline-publisher fetch")
+            }
         } else {
             problems.append("no snapshot")
         }
         problem = problems.isEmpty ? nil : problems.joined(separator: "; ")
         faults = []
         if let fault = liveness.fault { faults.append(fault) }
-        faults += (readers ?? []).compactMap { reader in
-            reader.problem.map { "reader \(reader.name) (\(reader.direction)): \($0)" }
-        }
-        if let turnstile, turnstile != "ok" { faults.append("turnstile: \(turnstile)") }
-        faults += alarms ?? []
+        faults += (state?.deviceFaults ?? []) + (alarms ?? [])
         faults += problems.filter { !faults.contains($0) }
         if !running {
             if snapshot?.expired == true { faults.append("snapshot expired") }

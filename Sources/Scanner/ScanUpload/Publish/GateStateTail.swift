@@ -8,8 +8,6 @@ import ScanBatchCodec
 struct GateStateTail {
     /// Interval at which process and beat of the gate are looked up, in milliseconds.
     private static let processIntervalMs: Int64 = 2_000
-    /// Maximum size of a value: each heartbeat carries it.
-    private static let valueLimit = 64
     /// Maximum number of alarms. The map of a heartbeat holds 32 entries.
     private static let alarmsLimit = 16
 
@@ -75,7 +73,22 @@ struct GateStateTail {
         return map
     }
 
-    private static func cut(_ text: String) -> String { String(text.prefix(valueLimit)) }
+    /// Cuts a text that is longer than the center accepts, at a blank if there is one.
+    private static func cut(_ text: String) -> String {
+        guard text.utf8.count > ScanBatch.stateTextLimitBytes else { return text }
+        let mark = "..."
+        var end = text.startIndex
+        var bytes = mark.utf8.count
+        while end < text.endIndex {
+            bytes += text[end].utf8.count
+            guard bytes <= ScanBatch.stateTextLimitBytes else { break }
+            end = text.index(after: end)
+        }
+        let kept = text[..<end]
+        // A blank in the first half would lose more than it makes readable.
+        let words = kept.lastIndex(of: " ").map { kept[..<$0] }.flatMap { $0.count > kept.count / 2 ? $0 : nil }
+        return (words ?? kept) + mark
+    }
 
     /// Why a gate whose process runs counts as stopped.
     private func gateAlarm() -> [(keyword: String, text: String)] {
