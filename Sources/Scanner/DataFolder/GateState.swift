@@ -35,6 +35,14 @@ package struct GateState: Hashable, Sendable {
     /// Use of the disk from which on an alarm is raised, in percent.
     package static let diskAlarmPercent = 80
 
+    /// Returns what is wrong with the disk of a data folder, as it is now; `nil` if it has space.
+    ///
+    /// A gate cannot write its state to a full disk, so its readers look themselves.
+    package static func diskFault(folder: String) -> String? {
+        guard let percent = Files.usedPercent(folder), percent >= diskAlarmPercent else { return nil }
+        return "disk \(percent) % full"
+    }
+
     /// Process ID of the gate.
     package var pid: Int32
     /// ID of its scanner.

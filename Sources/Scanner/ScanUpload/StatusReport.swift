@@ -85,6 +85,9 @@ package struct StatusReport: Codable, Sendable {
         running = PublisherStatus.isRunning(folder: folder)
         faults = unreadable
         findFaults(GateLiveness(folder: folder, gate), gate)
+        if !faults.contains(where: { $0.hasPrefix("lane: disk ") }) {
+            faults += [GateState.diskFault(folder: folder)].compactMap(\.self)
+        }
     }
 
     private mutating func findFaults(_ gate: GateLiveness, _ state: GateState?) {

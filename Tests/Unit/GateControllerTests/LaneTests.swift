@@ -70,10 +70,7 @@ import Testing
 
     @Test func malformedLinesProduceNoVerdict() throws {
         try venue.install(version: 100)
-        let error = #expect(throws: LaneError.self) {
-            try run(lane(), "nonsense", "", String(repeating: "0", count: 9_000), venue.hex(.delegate))
-        }
-        #expect(error?.description.hasPrefix("2 of 4 lines of the input were no taps") == true)
+        try run(lane(), "nonsense", "", String(repeating: "0", count: 9_000), venue.hex(.delegate))
         #expect(try verdicts() == [0])
         #expect(output.lines.count == 1)
     }

@@ -66,6 +66,29 @@ struct GateStateTailTests {
         withExtendedLifetime(lock) {}
     }
 
+    /// A gate cannot write its state to a full disk.
+    @Test func fullDiskOfARunningGateIsReported() throws {
+        let disk = try SmallDisk(.tmpfs, megabytes: 1)
+        let lock = try Journal.lock(folder: disk.path)
+        let state = GateState(
+            pid: getpid(), scanner: "gate-7", journal: "", reader: "stdin", software: "1", startedS: 0, snapshot: 5)
+        try state.write(folder: disk.path)
+        var tail = GateStateTail(folder: disk.path)
+        _ = tail.poll()
+        #expect(tail.heartbeat()["gate"] == .text("running") && tail.heartbeat()["alarms"] == nil)
+        try Files.writeAtomically([UInt8](repeating: 0, count: 900_000), to: disk.path + "/filler")
+        var full = GateStateTail(folder: disk.path)
+        _ = full.poll()
+        #expect(full.heartbeat()["gate"] == .text("running") && full.heartbeat()["alarms"] == .text("disk"))
+        guard case .text(let text) = full.heartbeat()["alarm.disk"] else {
+            Issue.record("no text of the disk alarm")
+            return
+        }
+        #expect(text.hasPrefix("disk ") && text.hasSuffix(" % full"))
+        #expect(StatusReport(folder: disk.path, scanner: nil).faults.contains(text))
+        withExtendedLifetime(lock) {}
+    }
+
     @Test func alarmsHaveKeywordsAndTexts() throws {
         try write {
             $0.mode = "closed"

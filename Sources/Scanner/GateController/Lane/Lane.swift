@@ -33,6 +33,8 @@ package final class Lane {
     private let monitor: LaneMonitor
     private let log: Log
     private var lineNumber = 0
+    /// Number of lines of standard input that were taps.
+    private var linesTaken = 0
     /// Number of lines of standard input that were no taps.
     private var linesDropped = 0
     private var isMaintenanceDone = false
@@ -123,7 +125,7 @@ package final class Lane {
     ///   - input: standard input; `nil` if it is not a reader. Its end ends a lane without another reader.
     ///   - stop: ends the loop.
     /// - Throws: `SystemError` if the input cannot be read. At the end, `LaneError` if a tap could not be journaled, or
-    ///   if lines of an ended input were no taps.
+    ///   if an ended input had lines and none was a tap.
     package func run(_ input: LineInput?, stop: StopSignal) throws {
         var input = input
         while !stop.isStopped {
@@ -190,14 +192,14 @@ package final class Lane {
         return min(previousDay.map { $0.starts * 1_000 } ?? .max, memory.beginsMs ?? .max)
     }
 
-    /// - Parameter inputEnded: whether all lines were read. Then lines that were no taps are an error, because a replay
-    ///   would seem to be complete.
+    /// - Parameter inputEnded: whether all lines were read. If none of them was a tap, that is an error, because a replay
+    ///   of another format would seem to be complete. A reader may send single lines of noise.
     private func close(inputEnded: Bool = false) throws {
         for event in mailbox.drain() { dispatch(event) }
         monitor.publish()
         log.info("lane closed", [.journal: journal.id?.description ?? "", .seq: journal.lastSeq])
         if notJournaled > 0 { throw LaneError.tapsNotJournaled(notJournaled) }
-        if inputEnded, linesDropped > 0 { throw LaneError.linesNotTaps(linesDropped, of: lineNumber) }
+        if inputEnded, linesDropped > 0, linesTaken == 0 { throw LaneError.linesNotTaps(linesDropped, of: lineNumber) }
     }
 
     // MARK: Events
@@ -210,6 +212,7 @@ package final class Lane {
         let index = settings.stdin ?? 0
         do throws(TapLineError) {
             guard let tap = try TapLine(line, defaultDirection: settings.readers[index].direction) else { return }
+            linesTaken += 1
             let proof = proof(ofUID: tap.uid)
             handleTap(Tap(.uid(tap.uid), proof: proof, direction: tap.direction, atMs: tap.atMs), reader: index)
         } catch {

@@ -147,6 +147,9 @@ package struct GateStatus: Codable, Sendable {
         if let fault = liveness.fault { faults.append(fault) }
         faults += (state?.deviceFaults ?? []) + (alarms ?? [])
         faults += problems.filter { !faults.contains($0) }
+        if !faults.contains(where: { $0.hasPrefix("disk ") }) {
+            faults += [GateState.diskFault(folder: folder)].compactMap(\.self)
+        }
         if !running {
             if snapshot?.expired == true { faults.append("snapshot expired") }
             faults += damaged.map { "damaged journal \($0): run tapline-gate recover" }

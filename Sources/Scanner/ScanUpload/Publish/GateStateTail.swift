@@ -18,12 +18,14 @@ struct GateStateTail {
     /// Whether the gate works.
     private var liveness: GateLiveness
     private var checkedMs: Int64
+    private var diskFault: String?
 
     /// - Parameter folder: The scanner's data folder.
     init(folder: String) {
         self.folder = folder
         liveness = GateLiveness(folder: folder, GateState.read(folder: folder))
         checkedMs = SystemClock.monotonicMs()
+        diskFault = GateState.diskFault(folder: folder)
     }
 
     /// Reads the file if it has changed, and looks up process and beat of the gate at intervals.
@@ -41,6 +43,7 @@ struct GateStateTail {
             state = GateState.read(folder: folder)
         }
         checkedMs = nowMs
+        diskFault = GateState.diskFault(folder: folder)
         liveness = GateLiveness(folder: folder, state)
         if (liveness == .running) != isRunning { return true }
         guard let before else { return false }
@@ -62,7 +65,7 @@ struct GateStateTail {
         }
         if let dropped = state?.droppedReads { map["dropped_reads"] = .int(dropped) }
         if let free = Files.freeBytes(folder) { map["disk"] = .text("\(free >> 20) MiB free") }
-        let alarms = gateAlarm() + alarms() + diskAlarm()
+        let alarms = gateAlarm() + alarms()
         var keywords: [String] = []
         for alarm in alarms where !keywords.contains(alarm.keyword) && keywords.count < GateStateTail.alarmsLimit {
             keywords.append(alarm.keyword)
@@ -96,9 +99,14 @@ struct GateStateTail {
         return [("gate", fault)]
     }
 
-    /// The alarms of the gate that runs, or ran last.
+    /// The alarms of the gate that runs, or ran last, and of the disk.
     private func alarms() -> [(keyword: String, text: String)] {
-        guard let state else { return [] }
+        let alarms = state.map(alarms(of:)) ?? []
+        guard !alarms.contains(where: { $0.keyword == "disk" }), let fault = diskFault else { return alarms }
+        return alarms + [("disk", fault)]
+    }
+
+    private func alarms(of state: GateState) -> [(keyword: String, text: String)] {
         var alarms = (state.readers ?? []).compactMap { reader in
             reader.problem.map { (keyword: "reader", text: "\(reader.name): \($0)") }
         }
@@ -112,12 +120,5 @@ struct GateStateTail {
             alarms.append((isPlain && !keyword.isEmpty ? keyword : "other", text))
         }
         return alarms
-    }
-
-    /// The disk as the publisher sees it, for a gate that does not work.
-    private func diskAlarm() -> [(keyword: String, text: String)] {
-        guard liveness != .running, let percent = Files.usedPercent(folder), percent >= GateState.diskAlarmPercent
-        else { return [] }
-        return [("disk", "disk \(percent) % full")]
     }
 }
