@@ -73,11 +73,14 @@ package final class CenterLiveness: Sendable {
         .thread("liveness") { [self] stop in
             var problem: String?
             var backoff = Backoff(baseMs: 500, capMs: CenterLiveness.intervalMs)
+            var hasBegun = false
             while !stop.isStopped {
                 do {
                     let connection = try PostgresConnection(
                         url: databaseURL, statementTimeoutMs: CenterLiveness.statementTimeoutMs,
                         applicationName: "tapline-center liveness")
+                    if !hasBegun { try begin(on: connection) }
+                    hasBegun = true
                     try record(on: connection, until: stop) {
                         backoff.reset()
                         problem = nil
@@ -91,6 +94,13 @@ package final class CenterLiveness: Sendable {
                 }
             }
         }
+    }
+
+    /// Forgets when the last run of this center listened. Otherwise a run that starts within 15 s continues its time.
+    private func begin(on connection: PostgresConnection) throws {
+        try connection.query(
+            "UPDATE tapline_internal.centers SET listened_at = NULL, listening_since = NULL WHERE name = $1",
+            [.text(name)])
     }
 
     private func record(on connection: PostgresConnection, until stop: StopSignal, succeeded: () -> Void) throws {
