@@ -47,6 +47,19 @@ struct ListHintTests {
         }
     }
 
+    @Test func dateAloneEndsAPeriodWithItsDay() throws {
+        func remedy(_ text: String, isEnd: Bool) throws -> RowError.Remedy? {
+            try #require(throws: CellError.self) { try RegistrationRow.time(text, isEnd: isEnd) }.remedy
+        }
+        let midnight = "2026-05-06T00:00:00"
+        for text in ["2026-05-06", "06.05.2026", "2026-05-06 +04:00"] {
+            #expect(try remedy(text, isEnd: true) == .timeOffset(local: midnight, endsDay: true))
+        }
+        #expect(try remedy("2026-05-06", isEnd: false) == .timeOffset(local: midnight))
+        #expect(try remedy("2026-05-06 00:00", isEnd: true) == .timeOffset(local: midnight))
+        #expect(try remedy("tomorrow", isEnd: true) == .timeOffset(local: nil))
+    }
+
     @Test func localTimeIsReadInTheFormsOfSpreadsheets() throws {
         for (text, local) in [
             ("06/05/2026 08:00", "2026-05-06T08:00:00"), ("06.05.2026", "2026-05-06T00:00:00"),

@@ -127,11 +127,12 @@ struct CSVColumns<Column: Hashable & RawRepresentable<String>> {
 
     /// Returns the time in a cell, in microseconds since 1970.
     ///
+    /// - Parameter isEnd: whether the time ends a period.
     /// - Returns: `nil` if the cell is empty or the file does not have the column.
     /// - Throws: `RowError` if the text is not an RFC 3339 time in a year of `RegistrationRow.years`.
-    func time(_ column: Column, _ record: CSVReader.Record) throws(RowError) -> Int64? {
+    func time(_ column: Column, _ record: CSVReader.Record, isEnd: Bool = false) throws(RowError) -> Int64? {
         guard let text = cell(column, record) else { return nil }
-        do throws(CellError) { return try RegistrationRow.time(text) } catch {
+        do throws(CellError) { return try RegistrationRow.time(text, isEnd: isEnd) } catch {
             throw RowError(line: record.line, column.rawValue, text, error)
         }
     }

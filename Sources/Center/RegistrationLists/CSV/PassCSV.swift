@@ -99,7 +99,7 @@ package struct PassCSV: Sendable {
                 entry.texts[column] = text
             }
             let from = try columns.time(.validFrom, record)
-            let until = try columns.time(.validUntil, record)
+            let until = try columns.time(.validUntil, record, isEnd: true)
             if let from, let until, from >= until {
                 throw RowError(line: line, "valid_from is not before valid_until")
             }
