@@ -177,6 +177,21 @@ import Testing
         #expect(try world.import(list + "\n") { $0.voidMissing = true }.added == 2)
     }
 
+    @Test func listWithoutRowsGivesWarning() throws {
+        let done = try world.import("uid,name\n")
+        #expect(done.rows == 0 && done.warnings == ["the list has no rows: is it the right file?"])
+        #expect(try world.importPasses("name,zone\n").warnings == ["passes: no row follows the header"])
+        #expect(try world.import("uid,name\n01,Ann\n").warnings.isEmpty)
+    }
+
+    @Test func errorValueIsNoNameOfAZone() throws {
+        for text in ["#REF!", "#N/A"] {
+            let error = try world.failed("uid,name,zones\n01,Ann,\(text)\n") { $0.makeZones = true }
+            #expect(error.contains("error value of a spreadsheet"))
+        }
+        #expect(try world.rows("SELECT count(*) FROM tapline.zones") == ["0"])
+    }
+
     @Test func listWithoutTotalsThatVoidsMissingGivesWarning() throws {
         let orders = #"[{"code": "A", "status": "p", "positions": []}]"#
         let paths = [

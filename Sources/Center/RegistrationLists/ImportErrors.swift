@@ -1,4 +1,5 @@
 package import ErrorModel
+import TextRules
 
 /// An error in one cell, without the position of its row.
 ///
@@ -17,7 +18,7 @@ package struct CellError: Error, Sendable, CustomStringConvertible {
     /// The registry has no pass of any of these names.
     static func missingPass(_ names: String...) -> CellError {
         CellError(
-            "there is no pass \(names.map { "'\($0)'" }.joined(separator: " or ")): import the passes first",
+            "there is no pass \(names.map { "'\($0.visible)'" }.joined(separator: " or ")): import the passes first",
             .passes)
     }
 }

@@ -103,6 +103,17 @@ package struct RegistrationRow: Sendable {
     /// `years` in microseconds since 1970.
     private static let times: Range<Int64> = 946_684_800_000_000..<7_258_118_400_000_000
 
+    /// Checks the name of a pass. Cells of lists name a pass exactly.
+    ///
+    /// - Throws: `CellError` for an error value of a spreadsheet, a replaced character, and an invisible character that
+    ///   no script needs.
+    static func checkPassName(_ text: String) throws(CellError) {
+        try SpreadsheetText.checkDamage(text)
+        if let stray = text.strayInvisible {
+            throw CellError("holds the invisible character \(stray.codePoint): remove it")
+        }
+    }
+
     /// Returns the time in a cell, in microseconds since 1970.
     ///
     /// - Parameter isEnd: whether the time ends a period. The error about a date alone then names the end of its day.
