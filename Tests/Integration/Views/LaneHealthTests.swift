@@ -200,6 +200,8 @@ import Testing
         try hear("s1")
         let well = try status()
         #expect(well.end == .exit(0), "\(well.errors)")
+        let center = well.lines.first { $0.contains("a center is running since 20") }
+        #expect(center?.hasSuffix("+04:00") == true, "\(center ?? "-")")
         #expect(!well.lines.contains { $0.hasPrefix("alarm") })
         try hear("s2", #"{"gate": "stopped"}"#)
         let down = try status()
