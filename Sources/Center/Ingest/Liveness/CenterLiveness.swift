@@ -87,13 +87,19 @@ package final class CenterLiveness: Sendable {
                     }
                 } catch {
                     if problem != "\(error)" {
-                        log.warning("liveness not recorded, will retry", [.error: "\(error)"])
+                        log.warning("liveness not recorded, will retry", [.error: CenterLiveness.explained(error)])
                     }
                     problem = "\(error)"
                     stop.wait(ms: backoff.nextDelayMs())
                 }
             }
         }
+    }
+
+    /// A pooler without a free connection accepts the client and does not answer. Adds what is needed then.
+    static func explained(_ error: any Error) -> String {
+        guard (error as? PostgresError)?.code == .deadline else { return "\(error)" }
+        return "\(error); with a pooler, its pool needs about 10 connections for each center"
     }
 
     /// Forgets when the last run of this center listened. Otherwise a run that starts within 15 s continues its time.
