@@ -33,6 +33,12 @@ struct ListHintTests {
         #expect(rejected.has(.otherFormat(.people)))
     }
 
+    @Test func damagedFileOfPretixIsToBeDownloadedAgain() throws {
+        let path = try files.write(#"{"count": 2, "results": [{"code": "A", "#, "orders.json")
+        let error = try #require(throws: RegistrationListError.self) { try PretixExport([path], key: files.key) }
+        #expect(error.description.contains("Download it again; nothing was stored"))
+    }
+
     // MARK: Times
 
     @Test func timeWithOtherOffsetIsShownCorrectly() throws {

@@ -17,8 +17,8 @@ package enum SpreadsheetText {
 
     /// Checks that a text that identifies is no result of a spreadsheet.
     ///
-    /// - Throws: `CellError` for a number in exponent form, which the spreadsheet has rounded, for a whole number with
-    ///   decimal places, for an error value, and for a character that replaced another one.
+    /// - Throws: `CellError` for a number in exponent form, which the spreadsheet has rounded; for a whole number with
+    ///   decimal places; as `checkDamage`.
     package static func check(_ text: String) throws(CellError) {
         try checkDamage(text)
         guard !isExponentForm(text) else {
@@ -77,7 +77,9 @@ package enum SpreadsheetText {
     /// After an E, the exponent has a sign, or the number has a decimal separator: `12E4` can be a UID or a code.
     static func isExponentForm(_ text: String) -> Bool {
         let text = text.filter { !$0.isWhitespace }
-        if let (mantissa, exponent) = power(text) { return isMantissa(mantissa) && isNumber(exponent.drop(while: isSign)) }
+        if let (mantissa, exponent) = power(text) {
+            return isMantissa(mantissa) && isNumber(exponent.drop(while: isSign))
+        }
         // With the Cyrillic and the full-width letters.
         let parts = text.split(omittingEmptySubsequences: false) { "EeЕеＥｅ".contains($0) }
         guard parts.count == 2, isMantissa(parts[0]) else { return false }

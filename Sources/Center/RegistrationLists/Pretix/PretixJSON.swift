@@ -189,7 +189,9 @@ struct PretixDecodingError: Error, CustomStringConvertible {
             description = text(context, "'\(key.stringValue)' is missing")
         case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context),
             DecodingError.dataCorrupted(let context):
-            description = text(context)
+            // Only an error in the text itself has a cause and no path.
+            let isCut = context.codingPath.isEmpty && context.underlyingError != nil
+            description = text(context) + (isCut ? " Was the file cut off or edited? Download it again" : "")
         default: description = "\(error)"
         }
     }

@@ -190,7 +190,9 @@ struct ListImport {
         fields = report.fields
         summary.uids = report.uids
         summary.warnings = report.warnings
-        if summary.rows + summary.skipped == 0 { summary.warnings.append("the list has no rows: is it the right file?") }
+        if summary.rows + summary.skipped == 0 {
+            summary.warnings.append("the list has no rows: is it the right file?")
+        }
         if options.voidMissing, report.uncounted > 0 {
             summary.warnings.append(
                 "the files do not say how many entries the whole list has, so a missing part is not noticed: "
