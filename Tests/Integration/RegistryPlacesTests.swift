@@ -21,7 +21,7 @@ import Testing
     @Test func nameThatExistsIsRefusedInWords() throws {
         try world.registry.addZone("Hall", parent: nil, capacity: nil)
         let error = try world.rejected { try world.registry.addZone("Hall", parent: nil, capacity: nil) }
-        #expect(error.description == "there is a zone of this name already")
+        #expect(error.description == "a zone of this name exists already")
     }
 
     @Test func zoneOfAListThatDoesNotExistIsRefused() throws {

@@ -175,7 +175,7 @@ package enum RegistryError: OperationError, Equatable {
         case (_, "gates_name_check"), (_, "event_name_check"): self = .constraint("the name is empty")
         case (_, "zones_check"): self = .constraint("a zone cannot lie within itself")
         case ("23505", let key?) where key.hasSuffix("s_name_key"):
-            self = .constraint("there is a \(key.dropLast("s_name_key".count)) of this name already")
+            self = .constraint("a \(key.dropLast("s_name_key".count)) of this name exists already")
         case ("23505", _): self = .constraint("it exists already: \(error.detail ?? error.message)")
         case ("23503", _): self = .constraint("it is still in use: \(error.detail ?? error.message)")
         case ("23514", _), ("22023", _): self = .constraint(error.message)

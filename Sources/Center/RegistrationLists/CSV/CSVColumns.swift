@@ -45,7 +45,7 @@ struct CSVColumns<Column: Hashable & RawRepresentable<String>> {
 
     /// Returns the error of a header that other characters separate than those of CSV files; `nil` for any other name.
     private static func otherSeparator(_ name: String) -> String? {
-        name.first { "|،؛，；¦:".contains($0) }.map {
+        name.first { "|،؛，；¦".contains($0) }.map {
             "'\($0)' separates the columns: save the file with commas, semicolons or tabs"
         }
     }

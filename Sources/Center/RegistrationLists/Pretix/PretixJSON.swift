@@ -189,8 +189,8 @@ struct PretixDecodingError: Error, CustomStringConvertible {
             description = text(context, "'\(key.stringValue)' is missing")
         case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context),
             DecodingError.dataCorrupted(let context):
-            // Only an error in the text itself has a cause and no path.
-            let isCut = context.codingPath.isEmpty && context.underlyingError != nil
+            // An error in the text itself has no path. So has an object of another kind.
+            let isCut = context.codingPath.isEmpty && context.debugDescription.contains("JSON")
             description = text(context) + (isCut ? " Was the file cut off or edited? Download it again" : "")
         default: description = "\(error)"
         }
