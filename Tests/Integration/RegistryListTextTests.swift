@@ -137,7 +137,8 @@ import Testing
             """)
         #expect(refused[0].hasSuffix("has no offset from UTC: in Europe/Berlin, write 2026-05-06T08:00:00+02:00"))
         #expect(refused[1].hasSuffix("in Europe/Berlin, write 2026-12-06T08:00:00+01:00"))
-        #expect(refused[2].hasSuffix("has no offset from UTC: in Europe/Berlin, write 2026-05-06T00:00:00+02:00"))
+        #expect(refused[2].contains("has no time and no offset from UTC: in Europe/Berlin, "))
+        #expect(refused[2].hasSuffix("write 2026-05-06T00:00:00+02:00"))
         #expect(refused[3].contains("is not an RFC 3339 time"))
         #expect(refused[3].contains("; in Europe/Berlin, write as 20"))
         try world.setEvent { $0.timeZone = "America/St_Johns" }
@@ -167,15 +168,32 @@ import Testing
         #expect(try JSONOutput.line(wiegand).contains(#""warnings":["every UID is a number"#))
     }
 
-    @Test func cutListIsRefusedIfItVoidsMissing() throws {
+    @Test func cutListIsRefused() throws {
         let list = "uid,name,external_ref,category\n01,Ann,R-1,vip\n02,Ben,R-2"
-        let error = try #require(throws: RegistrationListError.self) {
-            try world.import(list) { $0.voidMissing = true }
+        for voidsMissing in [true, false] {
+            let problems = try world.refused(list) { $0.voidMissing = voidsMissing }
+            #expect(problems.count == 1 && problems[0].hasPrefix("line 3: the file is cut off"))
         }
-        #expect(error.description.contains("the list is incomplete") && error.description.contains("(line 3) is short"))
         #expect(try world.rows("SELECT count(*) FROM tapline.attendees") == ["0"])
-        #expect(try world.import(list).warnings.contains { $0.contains("is the file complete?") })
-        #expect(try world.import(list + "\n") { $0.voidMissing = true }.unchanged == 2)
+        #expect(try world.import(list + "\n") { $0.voidMissing = true }.added == 2)
+    }
+
+    @Test func listWithoutRowsGivesWarning() throws {
+        let done = try world.import("uid,name\n")
+        #expect(done.rows == 0 && done.warnings == ["the list has no rows: is it the right file?"])
+        #expect(try world.importPasses("name,zone\n").warnings == ["passes: no row follows the header"])
+        #expect(try world.import("uid,name\n04A1B2C3,Ann\n").warnings.isEmpty)
+    }
+
+    @Test func errorValueIsNoNameOfAZone() throws {
+        for text in ["#REF!", "#N/A"] {
+            let error = try world.failed("uid,name,zones\n01,Ann,\(text)\n") { $0.makeZones = true }
+            #expect(error.contains("error value of a spreadsheet"))
+        }
+        #expect(try world.rows("SELECT count(*) FROM tapline.zones") == ["0"])
+    }
+
+    @Test func listWithoutTotalsThatVoidsMissingGivesWarning() throws {
         let orders = #"[{"code": "A", "status": "p", "positions": []}]"#
         let paths = [
             try world.write(orders, "orders.json"),

@@ -18,6 +18,12 @@ import Testing
 
     private func zones() throws -> [String] { try world.rows("SELECT name FROM tapline.zones ORDER BY name") }
 
+    @Test func nameThatExistsIsRefusedInWords() throws {
+        try world.registry.addZone("Hall", parent: nil, capacity: nil)
+        let error = try world.rejected { try world.registry.addZone("Hall", parent: nil, capacity: nil) }
+        #expect(error.description == "a zone of this name exists already")
+    }
+
     @Test func zoneOfAListThatDoesNotExistIsRefused() throws {
         try registry.addZone("Main Hall", parent: nil, capacity: nil)
         let before = try world.picture()

@@ -37,7 +37,7 @@ import Testing
     @Test func replacementByACodeFollowsTheRulesOfLists() throws {
         try world.import("code,name\nOLD,Ann\n")
         let key = TemporaryFolder("tag")
-        try Files.writeAtomically([UInt8](repeating: 7, count: 32), to: key.file("event.key"), mode: 0o600)
+        try Files.writeAtomically(Array(UInt8(7)..<39), to: key.file("event.key"), mode: 0o600)
         func replace(_ code: String) throws -> Run {
             try Run.it(
                 "tapline-center",

@@ -155,7 +155,7 @@ package enum RegistryError: OperationError, Equatable {
     }
 
     private static func text(timeZone text: String, _ near: [String]) -> String {
-        "'\(text)' is not a time zone: use the name of a region and a city, such as Asia/Dubai, or UTC"
+        "'\(text)' is not a time zone: use the name of a region and a city with a slash, such as Asia/Dubai, or UTC"
             + (near.isEmpty ? "" : "; near: \(near.joined(separator: ", "))")
     }
 
@@ -174,6 +174,8 @@ package enum RegistryError: OperationError, Equatable {
             self = .constraint("the name of a zone must not be empty or contain ';', which separates names in imports")
         case (_, "gates_name_check"), (_, "event_name_check"): self = .constraint("the name is empty")
         case (_, "zones_check"): self = .constraint("a zone cannot lie within itself")
+        case ("23505", let key?) where key.hasSuffix("s_name_key"):
+            self = .constraint("a \(key.dropLast("s_name_key".count)) of this name exists already")
         case ("23505", _): self = .constraint("it exists already: \(error.detail ?? error.message)")
         case ("23503", _): self = .constraint("it is still in use: \(error.detail ?? error.message)")
         case ("23514", _), ("22023", _): self = .constraint(error.message)

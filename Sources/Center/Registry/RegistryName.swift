@@ -34,6 +34,7 @@ enum RegistryName {
         if let stray = name.strayInvisible {
             return "holds the invisible character \(stray.codePoint): remove it"
         }
+        if SpreadsheetText.isErrorValue(name) { return "is an error value of a spreadsheet: correct the formula" }
         if name.utf8.count > RegistrationRow.textLimitBytes {
             return "has \(name.utf8.count) bytes, but at most \(RegistrationRow.textLimitBytes) are allowed"
         }

@@ -120,10 +120,10 @@ package struct Program: Sendable {
         let known = commands.map { $0.words.joined(separator: " ") }
         let given = words.prefix { !$0.hasPrefix("-") }
         guard !given.isEmpty else {
-            let flag = words.first.flatMap { NearestName.best(String($0.drop { $0 == "-" }), in: ["help", "version"]) }
-            return .usage(
-                (flag.map { "unknown flag \(words[0]): did you mean --\($0)? " } ?? "")
-                    + "a command is required; one of: \(known.joined(separator: ", ")) (\(name) --help)")
+            if let flag = words.first, let near = NearestName.best(String(flag.drop { $0 == "-" }), in: Self.flags) {
+                return .usage("unknown flag \(flag): did you mean --\(near)?")
+            }
+            return .usage("a command is required; one of: \(known.joined(separator: ", ")) (\(name) --help)")
         }
         // `event`: the first word of commands of two words.
         let group = known.filter { $0.hasPrefix("\(given[0]) ") }
@@ -131,30 +131,27 @@ package struct Program: Sendable {
             return .usage(
                 "'\(given[0])' needs a command: \(group.joined(separator: ", ")) (\(name) --help)")
         }
-        if let value = Program.values[given[0].lowercased()], known.contains("mode") {
-            return .usage("unknown command '\(given[0])': did you mean 'mode \(value)'? (\(name) mode --help)")
-        }
         let meant = given.count > 1 ? Program.synonyms[given[1]].map { "\(given[0]) \($0)" } : nil
         // The words after the command are its arguments. The longest beginning that resembles a command counts.
         let nearest =
             meant.flatMap { group.contains($0) ? $0 : nil }
             ?? (1...min(2, given.count)).reversed().lazy
             .compactMap { NearestName.best(given.prefix($0).joined(separator: " "), in: known) }.first
+        if nearest == nil, given[0] == "snapshot", name != "tapline-snapshot" {
+            return .usage("unknown command 'snapshot': the program for snapshots is tapline-snapshot")
+        }
         return .usage(
             "unknown command '\(given.joined(separator: " "))'" + (nearest.map { ": did you mean '\($0)'?" } ?? "")
                 + "; one of: \(known.joined(separator: ", ")) (\(name) --help)")
     }
 
+    /// The flags that need no command.
+    private static let flags = ["help", "version"]
+
     /// The verbs of commands by the verbs of other programs.
     private static let synonyms = [
         "delete": "remove", "rm": "remove", "del": "remove", "erase": "remove", "create": "add", "new": "add",
         "ls": "list", "show": "list", "edit": "set", "change": "set", "update": "set", "rename": "set",
-    ]
-
-    /// The values of the command `mode` by the words that operators use as commands.
-    private static let values = [
-        "close": "closed", "closed": "closed", "lock": "closed", "open": "free", "free": "free", "unlock": "free",
-        "normal": "normal",
     ]
 
     private func match(_ words: [String]) -> Command? {

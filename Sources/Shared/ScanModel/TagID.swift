@@ -42,6 +42,9 @@ package struct EventKey: Sendable {
     package var codeCase = CodeCase.exact
     private let mac: HMACSHA256
 
+    /// Returns whether all bytes are equal, as of a file that was filled and not drawn at random.
+    package static func isGuessable(_ bytes: [UInt8]) -> Bool { bytes.allSatisfy { $0 == bytes.first } }
+
     /// Creates a key; `nil` unless it has exactly 32 bytes.
     package init?(_ bytes: [UInt8]) {
         guard bytes.count == EventKey.length else { return nil }

@@ -153,6 +153,26 @@ import Testing
         #expect(try service.waitForEnd() == nil)
     }
 
+    @Test func centerRunsSinceTheStartOfItsPresentRun() throws {
+        try listen(untilSecondsAgo: 3)
+        try connection.execute("UPDATE tapline_internal.centers SET stopped = true")
+        let listening = StopSignal()
+        let liveness = CenterLiveness(databaseURL: database.url, instance: CenterInstance(), metrics: Metrics()) {
+            listening.isStopped
+        }
+        let service = RunningService(liveness.service())
+        // The record of the last run is younger than 15 s. It does not make the new run a listening one.
+        try eventually("the center waits for the broker") {
+            try rows("SELECT state FROM tapline.center_state") == ["no broker"]
+        }
+        listening.stop()
+        try eventually("the center is ready") { liveness.problems.isEmpty }
+        #expect(
+            try rows("SELECT state, since > now() - interval '5 minutes' FROM tapline.center_state") == ["running|t"])
+        service.stop()
+        #expect(try service.waitForEnd() == nil)
+    }
+
     @Test func slowCountNeitherStopsTheRecordsNorReconnects() throws {
         // Until the end of the transaction, each count of the scanners waits for its time limit.
         let lock = try database.connect()
@@ -181,6 +201,8 @@ import Testing
         try hear("s1")
         let well = try status()
         #expect(well.end == .exit(0), "\(well.errors)")
+        let center = well.lines.first { $0.contains("a center is running since 20") }
+        #expect(center?.hasSuffix("+04:00") == true, "\(center ?? "-")")
         #expect(!well.lines.contains { $0.hasPrefix("alarm") })
         try hear("s2", #"{"gate": "stopped"}"#)
         let down = try status()

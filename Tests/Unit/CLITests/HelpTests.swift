@@ -57,6 +57,20 @@ struct HelpTests {
         #expect(bare == "'event' needs a command: event set, event key (program --help)")
     }
 
+    @Test func flagWithoutACommandNamesTheNearest() async {
+        #expect(await message(["--hlep"]) == "unknown flag --hlep: did you mean --help?")
+        #expect(await message(["--frobnicate"]).hasPrefix("a command is required; one of: run"))
+        #expect(await message(["snapshot", "export"]).contains("tapline-snapshot"))
+    }
+
+    @Test func jsonFlagNamesTheOutput() async {
+        let command = Command("status", positionals: "[ID]", count: 0...1, "test", options: [.output]) { _ in {} }
+        do {
+            try await Program("program", "test", commands: [command]).run(["status", "--json"], environment: [:])
+            Issue.record("the flag was taken")
+        } catch { #expect("\(error)".contains("did you mean --output json?")) }
+    }
+
     @Test func unknownFlagNamesTheNearest() async {
         for (word, nearest) in [
             ("--scaner", "--scanner"), ("--amqp-url-fil", "--amqp-url-file"), ("--amqp-uri=x", "--amqp-url"),

@@ -135,10 +135,9 @@ import Testing
 
     /// A CSV list with such a reference is refused, so an export could not be imported again.
     @Test func controlCharactersInOrderCodeAreRefused() throws {
-        let orders = ["AB", #"A\tB"#, #"A\nB"#, #"A\u200BB"#].enumerated().map { index, code in
-            Self.order(code, Self.position(index + 1, code, 1, name: "Ann"))
-        }
-        let found = try read(Self.items, "[\(orders.joined(separator: ","))]")
+        func one(_ id: Int, _ code: String) -> String { Self.order(code, Self.position(id, code, 1, name: "Ann")) }
+        let orders = Self.page(one(1, "AB"), one(2, #"A\tB"#), one(3, #"A\nB"#), one(4, #"A\u200BB"#))
+        let found = try read(Self.items, orders)
         #expect(found.rows.map(\.externalRef) == ["pretix:AB-1"])
         #expect(
             found.problems == [

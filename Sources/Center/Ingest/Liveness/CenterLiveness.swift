@@ -73,24 +73,40 @@ package final class CenterLiveness: Sendable {
         .thread("liveness") { [self] stop in
             var problem: String?
             var backoff = Backoff(baseMs: 500, capMs: CenterLiveness.intervalMs)
+            var hasBegun = false
             while !stop.isStopped {
                 do {
                     let connection = try PostgresConnection(
                         url: databaseURL, statementTimeoutMs: CenterLiveness.statementTimeoutMs,
                         applicationName: "tapline-center liveness")
+                    if !hasBegun { try begin(on: connection) }
+                    hasBegun = true
                     try record(on: connection, until: stop) {
                         backoff.reset()
                         problem = nil
                     }
                 } catch {
                     if problem != "\(error)" {
-                        log.warning("liveness not recorded, will retry", [.error: "\(error)"])
+                        log.warning("liveness not recorded, will retry", [.error: CenterLiveness.explained(error)])
                     }
                     problem = "\(error)"
                     stop.wait(ms: backoff.nextDelayMs())
                 }
             }
         }
+    }
+
+    /// A pooler without a free connection accepts the client and does not answer. Adds what is needed then.
+    static func explained(_ error: any Error) -> String {
+        guard (error as? PostgresError)?.code == .deadline else { return "\(error)" }
+        return "\(error); with a pooler, its pool needs about 10 connections for each center"
+    }
+
+    /// Forgets when the last run of this center listened. Otherwise a run that starts within 15 s continues its time.
+    private func begin(on connection: PostgresConnection) throws {
+        try connection.query(
+            "UPDATE tapline_internal.centers SET listened_at = NULL, listening_since = NULL WHERE name = $1",
+            [.text(name)])
     }
 
     private func record(on connection: PostgresConnection, until stop: StopSignal, succeeded: () -> Void) throws {

@@ -62,9 +62,13 @@ extension Center {
                     try naming(path) { try registry.withTimeExamples { try PassCSV(path) } }
                 }
                 let list = try sources?.open(registry.codeCase())
-                return try naming(sources?.name ?? "") {
+                var done = try naming(sources?.name ?? "") {
                     try registry.import(list, passes: passes, options) { line?.show($0.description) }
                 }
+                if let warning = done.uids.decimalWarning, let index = done.warnings.firstIndex(of: warning) {
+                    done.warnings[index] += " (--uid-format decimal)"
+                }
+                return done
             }
             print(json ? try JSONOutput.line(done) : done.description)
         }
