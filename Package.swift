@@ -44,9 +44,10 @@ let package = Package(
 
         // One wrapper per C library, and file formats of other programs. No knowledge of gates or scans.
         domain("ErrorModel", in: "Libraries"),
+        domain("TextRules", in: "Libraries"),
         wrapper("LinuxSystem", in: "Libraries", "CLinux", "ErrorModel"),
         wrapper("SQLite", in: "Libraries", "CSQLite", "ErrorModel"),
-        wrapper("AMQP", in: "Libraries", "CRabbitMQ", "ErrorModel"),
+        wrapper("AMQP", in: "Libraries", "CRabbitMQ", "ErrorModel", "LinuxSystem"),
         wrapper("Postgres", in: "Libraries", "CPostgres", "ErrorModel", "LinuxSystem"),
         wrapper("HTTPClient", in: "Libraries", "CCurl", "ErrorModel", "LinuxSystem"),
         wrapper("HTTPServer", in: "Libraries", "CMicrohttpd", "ErrorModel", "LinuxSystem"),
@@ -58,8 +59,8 @@ let package = Package(
 
         // Used by scanner and center.
         wrapper("FileSystem", in: "Shared", "CLinux", "ErrorModel", "LinuxSystem"),
-        wrapper("Runtime", in: "Shared", "CLinux", "ErrorModel", "LinuxSystem", "FileSystem"),
-        domain("ScanModel", in: "Shared", "ErrorModel", "LinuxSystem", "Crypto"),
+        wrapper("Runtime", in: "Shared", "CLinux", "TextRules", "LinuxSystem", "FileSystem"),
+        domain("ScanModel", in: "Shared", "TextRules", "LinuxSystem", "Crypto"),
         wrapper(
             "CLI", in: "Shared", "CLinux", "ErrorModel", "LinuxSystem", "Crypto", "FileSystem", "Runtime", "ScanModel"),
         wrapper("ScanBatchCodec", in: "Shared", "CCBOR", "ScanModel"),
@@ -119,9 +120,12 @@ let package = Package(
                 .embedInCode("0016_report_view_comments.sql"),
             ], swiftSettings: common),
         domain("Schema", in: "Center", "ErrorModel", "Postgres", "Crypto", "Runtime", "Migrations"),
-        domain("RegistrationLists", in: "Center", "ErrorModel", "Crypto", "FileSystem", "Runtime", "ScanModel"),
         domain(
-            "Registry", in: "Center", "ErrorModel", "Postgres", "Runtime", "ScanModel", "Schema", "RegistrationLists"),
+            "RegistrationLists", in: "Center", "ErrorModel", "TextRules", "Crypto", "FileSystem", "Runtime", "ScanModel"
+        ),
+        domain(
+            "Registry", in: "Center", "ErrorModel", "TextRules", "Postgres", "Runtime", "ScanModel", "Schema",
+            "RegistrationLists"),
         domain("SnapshotWriting", in: "Center", "SQLite", "Crypto", "FileSystem", "ScanModel", "Snapshots"),
         domain(
             "SnapshotExport", in: "Center", "ErrorModel", "LinuxSystem", "SQLite", "Postgres", "Crypto", "Minisign",
@@ -153,7 +157,7 @@ let package = Package(
             "tapline-publisher", "Minisign", "FileSystem", "Runtime", "CLI", "ScanModel", "Snapshots", "DataFolder",
             "SnapshotDownload", "ScanUpload"),
         program(
-            "tapline-center", "ErrorModel", "LinuxSystem", "AMQP", "Postgres", "HTTPServer", "Crypto", "Minisign",
+            "tapline-center", "TextRules", "LinuxSystem", "AMQP", "Postgres", "HTTPServer", "Crypto", "Minisign",
             "FileSystem", "Runtime", "CLI", "ScanModel", "ScanBatchCodec", "Snapshots", "Migrations", "Schema",
             "RegistrationLists", "Registry", "SnapshotExport", "Tracking", "Ingest", "PartitionMaintenance",
             "CenterHTTP"),
@@ -182,7 +186,9 @@ let package = Package(
         unitTests("CenterHTTPTests", "HTTPServer", "FileSystem", "Runtime", "CenterHTTP", "TestSupport"),
         unitTests("CompressionTests", "Compression", "FileSystem", "TestSupport"),
         unitTests("CryptoTests", "Crypto"),
-        unitTests("DataFolderTests", "ErrorModel", "SQLite", "FileSystem", "ScanModel", "DataFolder", "TestSupport"),
+        unitTests(
+            "DataFolderTests", "ErrorModel", "LinuxSystem", "SQLite", "FileSystem", "ScanModel", "DataFolder",
+            "TestSupport"),
         unitTests(
             "DeviceEmulationTests", "LinuxSystem", "Crypto", "SerialPorts", "FileSystem", "Runtime", "DeviceEmulation",
             "TestSupport"),
@@ -213,7 +219,7 @@ let package = Package(
         unitTests(
             "ScanJournalTests", "ErrorModel", "LinuxSystem", "SQLite", "FileSystem", "Runtime", "ScanModel",
             "DataFolder", "ScanJournal", "TestSupport"),
-        unitTests("ScanModelTests", "ErrorModel", "ScanModel"),
+        unitTests("ScanModelTests", "TextRules", "ScanModel"),
         unitTests("ScanRunsTests", "Postgres", "ScanModel", "ScanRuns", "TestSupport"),
         unitTests(
             "ScanUploadTests", "ErrorModel", "LinuxSystem", "SQLite", "FileSystem", "Runtime", "ScanModel",
@@ -235,6 +241,7 @@ let package = Package(
             "SnapshotWritingTests", "SQLite", "FileSystem", "ScanModel", "Snapshots", "SnapshotWriting",
             "TestSupport"),
         unitTests("TestSupportTests", "TestSupport"),
+        unitTests("TextRulesTests", "TextRules"),
         unitTests("TrackingTests", "ScanModel", "ScanRuns", "Tracking", "TestSupport"),
         unitTests(
             "TurnstileControlTests", "LinuxSystem", "SerialPorts", "FileSystem", "Runtime", "ScanModel",

@@ -156,7 +156,7 @@ def test_ambiguous_time_zone_is_refused_with_names(festival):
 
 def test_wrong_event_key_is_refused_by_lists_and_tags(festival):
     other = festival.folder / "other-key"
-    other.write_bytes(b"x" * 32)
+    other.write_bytes(bytes(range(32)))
     words = ("the event key has fingerprint", "tags were made with the key of fingerprint", "nothing was stored")
     tags = festival.one("SELECT count(*) FROM tapline.tags")
     shows(festival.refused_list(COLUMNS, "04aabbccdd0206,A,K-1", key=other, code=78), *words)

@@ -16,6 +16,7 @@ import Testing
             try scanner.fetch()
             try line.startCenter()
             try line.awaitCenter()
+            #expect(try line.database.query("SELECT state FROM tapline.center_state") == ["running"])
             try scanner.startGate()
             try scanner.startPublisher()
             func awaitCondition(_ conditions: String...) throws {
@@ -34,6 +35,14 @@ import Testing
                     "closed: storm warning"
                 ]
             }
+            try Run.succeeding("tapline-gate", ["mode", "normal", "--data", scanner.data])
+            try awaitCondition("ok", "DISK")
+            try scanner.gate?.freeze()
+            try awaitCondition("LANE DOWN")
+            let reasons = try line.database.query("SELECT alarms FROM tapline.scanner_health")
+            #expect(reasons.count == 1 && reasons[0].contains("the gate does not respond since 1"))
+            scanner.gate?.kill(SIGCONT)
+            try awaitCondition("ok", "DISK")
             scanner.gate?.kill()
             try awaitCondition("LANE DOWN")
             let down = try Run.it("tapline-center", ["status", "--database-url", line.database.url])

@@ -36,7 +36,7 @@ import Testing
             Array(
                 """
                 TAPLINE_SCANNER=north
-                TAPLINE_EVENT_KEY=\(String(repeating: "5a", count: 32))
+                TAPLINE_EVENT_KEY=\(String(repeating: "5a0f", count: 16))
                 TAPLINE_DATA=\(data)
 
                 """.utf8), to: folder.file("scanner.env"), mode: 0o600)

@@ -35,6 +35,19 @@ import Testing
         #expect(try world.registry.import(list("code,name\nabc,A\n")).tagsAdded == 0)
     }
 
+    @Test func statusNamesTheRule() throws {
+        let world = try RegistryFixture()
+        try world.setEvent { $0.name = "Fair" }
+        func line() throws -> String? {
+            try Run.reporting("tapline-center", ["status", "--database-url", world.database.url]).lines.first {
+                $0.hasPrefix("code case ")
+            }
+        }
+        #expect(try line()?.hasSuffix(" exact") == true)
+        try world.setEvent { $0.codeCase = .fold }
+        #expect(try line()?.hasSuffix(" fold") == true)
+    }
+
     @Test func snapshotCarriesRuleAndIsMadeAgainWhenItChanges() throws {
         let fair = try ExportFixture()
         let service = SnapshotService(databaseURL: fair.database.url, fair.settings, schedule: nil)

@@ -12,7 +12,7 @@ import Testing
 /// The event's UUID and key on their way from the registry to a scanner, and the tools that compare them.
 @Suite struct EventIdentityTests {
     private let fair: ExportFixture
-    private let key = [UInt8](repeating: 7, count: 32)
+    private let key = Array(UInt8(7)..<39)
     private var fingerprint: String { EventKey(key)!.fingerprint }
 
     init() throws { fair = try ExportFixture() }
@@ -60,7 +60,7 @@ import Testing
         #expect(snapshot.keyFingerprint == fingerprint && snapshot.codeCase == .exact)
         let (own, other) = (fair.folder.file("own.key"), fair.folder.file("other.key"))
         try Files.writeAtomically(key, to: own)
-        try Files.writeAtomically([UInt8](repeating: 8, count: 32), to: other)
+        try Files.writeAtomically(Array(UInt8(8)..<40), to: other)
         let trusted = fair.key.publicKey.base64
         for command in [
             ["verify", fair.out, "--trust-key", trusted], ["inspect", fair.out],
@@ -95,7 +95,7 @@ import Testing
         try Files.writeAtomically(Array("uid,name,zones\n04010203,Ada,hal\n".utf8), to: list)
         let (own, other) = (fair.folder.file("own.key"), fair.folder.file("other.key"))
         try Files.writeAtomically(key, to: own)
-        try Files.writeAtomically([UInt8](repeating: 8, count: 32), to: other)
+        try Files.writeAtomically(Array(UInt8(8)..<40), to: other)
         let unknown = try center("import", list, "--event-key-file", own)
         #expect(unknown.end == .exit(1) && unknown.errors.contains("'hall'") && unknown.errors.contains("--make-zones"))
         let first = try center("import", list, "--event-key-file", own, "--make-zones")

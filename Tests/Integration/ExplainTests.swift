@@ -36,8 +36,8 @@ import Testing
     }
 
     init() throws {
-        try Files.writeAtomically([UInt8](repeating: 7, count: 32), to: key)
-        let eventKey = try #require(EventKey([UInt8](repeating: 7, count: 32)))
+        try Files.writeAtomically(Array(UInt8(7)..<39), to: key)
+        let eventKey = try #require(EventKey(Array(UInt8(7)..<39)))
         let writer = try SnapshotWriter(path: file)
         let tags = Who.allCases.map { who in
             let status: Attendee.Status =

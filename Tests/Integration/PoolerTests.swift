@@ -5,6 +5,8 @@ import Postgres
 import TestSupport
 import Testing
 
+@testable import Ingest
+
 /// Tests connections through PgBouncer.
 struct PoolerTests {
     /// PgBouncer in front of a test database.
@@ -59,6 +61,19 @@ struct PoolerTests {
         #expect(error.code == .pooled && error.category == .configuration && !error.isRetriable)
         // Nothing of a refused connection stays in the sessions of the pooler.
         #expect(try Psql.run(pooler.url, "SHOW idle_in_transaction_session_timeout") == ["0"])
+    }
+
+    @Test func poolWithoutAFreeConnectionIsExplained() throws {
+        let database = try TestDatabase()
+        let pooler = try Pooler(database, "pool_mode = session\ndefault_pool_size = 1")
+        let first = try connect(pooler)
+        defer { withExtendedLifetime(first) {} }
+        let error = try #require(throws: PostgresError.self) {
+            let second = try PostgresConnection(
+                url: pooler.url, statementTimeoutMs: 100, applicationName: "tapline-test")
+            try second.query("SELECT 1")
+        }
+        #expect(CenterLiveness.explained(error).contains("its pool needs about 10 connections"), "\(error)")
     }
 
     @Test func commandsRefuseTransactionPooler() throws {

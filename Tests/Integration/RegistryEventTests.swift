@@ -59,7 +59,7 @@ import Testing
         try world.setEvent { $0.name = "Desert" }
         try world.import(list)
         let (tag, new) = (TagID(rawValue: world.tag(0x04, 0xa1, 0xb2, 0xc3)), TagID(rawValue: 77))
-        let other = try #require(EventKey([UInt8](repeating: 8, count: 32))).fingerprint
+        let other = try #require(EventKey(Array(UInt8(8)..<40))).fingerprint
         // An unknown tag proves no key.
         _ = try world.rejected { try world.registry.setTag(new, .lost, keyFingerprint: other) }
         #expect(try stored() == ["-"])
@@ -136,13 +136,22 @@ import Testing
     @Test(arguments: [
         ("UTC+4", "Asia/Dubai"), ("+04:00", "Asia/Dubai"), ("GMT+0530", "Asia/Kolkata"), ("Etc/GMT-4", "Asia/Dubai"),
         ("IST", "Asia/Kolkata"), ("Asia/Dubay", "Asia/Dubai"), ("dubai", "Asia/Dubai"),
-        ("New York", "America/New_York"),
+        ("New York", "America/New_York"), ("gst", "Asia/Dubai"), ("tokyo", "Asia/Tokyo"), ("rome", "Europe/Rome"),
     ])
     func textThatIsNoTimeZoneIsRefusedWithTheNearest(text: String, near: String) throws {
         let error = try world.rejected { try world.setEvent { ($0.name, $0.timeZone) = ("Desert", text) } }
         guard case .invalidTimeZone(text, let names) = error else { throw TestFailure("\(error)") }
         #expect(names.contains(near) && error.category == .configuration, "\(error)")
         #expect(try world.rows("SELECT name FROM tapline.event").isEmpty)
+    }
+
+    @Test(
+        arguments: [("GST", ["Asia/Dubai"]), ("XMT", []), ("GTM", []), ("UTX", []), ("UCTX", [])]
+            as [(String, [String])])
+    func abbreviationIsNotExplainedByItsSpelling(text: String, near: [String]) throws {
+        let error = try world.rejected { try world.setEvent { ($0.name, $0.timeZone) = ("Desert", text) } }
+        #expect(error == .invalidTimeZone(text, near: near))
+        #expect(error.description.contains("a region and a city with a slash"))
     }
 
     @Test func nextDayIsReportedInLocalTimeAndUTC() throws {

@@ -20,7 +20,7 @@ final class RegistryFixture {
         connection = try database.connect()
         _ = try Migrator(connection).migrate()
         registry = try RegistryStore(connection)
-        key = try #require(EventKey([UInt8](repeating: 7, count: 32)))
+        key = try #require(EventKey(Array(UInt8(7)..<39)))
     }
 
     func write(_ text: String, _ name: String = "list.csv") throws -> String {

@@ -182,7 +182,7 @@ import Testing
         try world.import("uid,name,external_ref\n04,Ben,R-4\n")
         #expect(
             try world.refused("uid,code,name\n02,X,Ben\n,X,Ben\n") == [
-                "line 3: the tag of Ben is already that of Ben in line 2"
+                "line 3: line 2 has the same tag and name: if both rows are one person, delete one of them"
             ])
         try world.connection.execute(
             "UPDATE tapline.tags SET attendee_id = (SELECT attendee_id FROM tapline.tags WHERE tag_id = \(world.tag(2))) WHERE tag_id = \(world.tag(3))"

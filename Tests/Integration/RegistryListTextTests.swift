@@ -99,6 +99,29 @@ import Testing
         try expectRoundTrip()
     }
 
+    @Test func exportNamesTheReferencesThatNoImportTakes() throws {
+        try world.connection.execute(
+            """
+            INSERT INTO tapline.attendees (id, name, external_ref) OVERRIDING SYSTEM VALUE
+            VALUES (7001, 'Ann', 'R-1'), (7002, 'Ben', E'"A",\tB'), (7003, 'Cem', E'A\nB'), (7004, 'Dan', 'A ')
+            """)
+        var list: [UInt8] = []
+        let done = try world.registry.exportList { list += $0 }
+        #expect(done.rows == 4 && done.refusedReferences == 3)
+        let refusal = try #require(done.firstRefusal)
+        #expect(refusal.hasPrefix(#"external_ref '"A",\u{9}B' holds the invisible character U+0009"#), "\(refusal)")
+        #expect(refusal.contains("UPDATE tapline.attendees") && refusal.hasSuffix("WHERE id = 7002)"), "\(refusal)")
+        let path = try world.write("", "out.csv")
+        let run = try Run.it("tapline-center", ["export", "--database-url", world.database.url, "--out", path])
+        #expect(run.end == .exit(1))
+        #expect(run.errors.contains("refuses 3 attendees, first external_ref"), "\(run.errors)")
+        // What the message asks for makes the list complete.
+        try world.connection.execute(
+            "UPDATE tapline.attendees SET external_ref = 'R-' || id WHERE id BETWEEN 7002 AND 7004")
+        #expect(try world.registry.exportList { _ in }.firstRefusal == nil)
+        try expectRoundTrip()
+    }
+
     @Test func localTimeIsRefusedWithExampleInTimeZoneOfEvent() throws {
         try world.setEvent {
             $0.name = "Fair"
@@ -114,7 +137,8 @@ import Testing
             """)
         #expect(refused[0].hasSuffix("has no offset from UTC: in Europe/Berlin, write 2026-05-06T08:00:00+02:00"))
         #expect(refused[1].hasSuffix("in Europe/Berlin, write 2026-12-06T08:00:00+01:00"))
-        #expect(refused[2].hasSuffix("has no offset from UTC: in Europe/Berlin, write 2026-05-06T00:00:00+02:00"))
+        #expect(refused[2].contains("has no time and no offset from UTC: in Europe/Berlin, "))
+        #expect(refused[2].hasSuffix("write 2026-05-06T00:00:00+02:00"))
         #expect(refused[3].contains("is not an RFC 3339 time"))
         #expect(refused[3].contains("; in Europe/Berlin, write as 20"))
         try world.setEvent { $0.timeZone = "America/St_Johns" }
@@ -144,15 +168,32 @@ import Testing
         #expect(try JSONOutput.line(wiegand).contains(#""warnings":["every UID is a number"#))
     }
 
-    @Test func cutListIsRefusedIfItVoidsMissing() throws {
+    @Test func cutListIsRefused() throws {
         let list = "uid,name,external_ref,category\n01,Ann,R-1,vip\n02,Ben,R-2"
-        let error = try #require(throws: RegistrationListError.self) {
-            try world.import(list) { $0.voidMissing = true }
+        for voidsMissing in [true, false] {
+            let problems = try world.refused(list) { $0.voidMissing = voidsMissing }
+            #expect(problems.count == 1 && problems[0].hasPrefix("line 3: the file is cut off"))
         }
-        #expect(error.description.contains("the list is incomplete") && error.description.contains("(line 3) is short"))
         #expect(try world.rows("SELECT count(*) FROM tapline.attendees") == ["0"])
-        #expect(try world.import(list).warnings.contains { $0.contains("is the file complete?") })
-        #expect(try world.import(list + "\n") { $0.voidMissing = true }.unchanged == 2)
+        #expect(try world.import(list + "\n") { $0.voidMissing = true }.added == 2)
+    }
+
+    @Test func listWithoutRowsGivesWarning() throws {
+        let done = try world.import("uid,name\n")
+        #expect(done.rows == 0 && done.warnings == ["the list has no rows: is it the right file?"])
+        #expect(try world.importPasses("name,zone\n").warnings == ["passes: no row follows the header"])
+        #expect(try world.import("uid,name\n04A1B2C3,Ann\n").warnings.isEmpty)
+    }
+
+    @Test func errorValueIsNoNameOfAZone() throws {
+        for text in ["#REF!", "#N/A"] {
+            let error = try world.failed("uid,name,zones\n01,Ann,\(text)\n") { $0.makeZones = true }
+            #expect(error.contains("error value of a spreadsheet"))
+        }
+        #expect(try world.rows("SELECT count(*) FROM tapline.zones") == ["0"])
+    }
+
+    @Test func listWithoutTotalsThatVoidsMissingGivesWarning() throws {
         let orders = #"[{"code": "A", "status": "p", "positions": []}]"#
         let paths = [
             try world.write(orders, "orders.json"),

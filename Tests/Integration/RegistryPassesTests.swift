@@ -109,6 +109,23 @@ import Testing
         #expect(try passes().isEmpty)
     }
 
+    @Test func dateAloneIsExplainedByStartAndEndOfTheDay() throws {
+        try world.setEvent { ($0.name, $0.timeZone, $0.dayStart) = ("E", "Asia/Dubai", "06:00") }
+        let text = "name,zone,valid_from,valid_until\nCrew,A,2026-05-06,\nGuest,A,,2026-05-06\n"
+        let path = try world.write(text, "passes.csv")
+        let rejected = try #require(throws: ImportRejected.self) {
+            try world.registry.withTimeExamples { try PassCSV(path) }
+        }
+        let problems = rejected.problems.map(\.description)
+        #expect(problems.count == 2)
+        #expect(problems[0].hasSuffix("no offset from UTC: in Asia/Dubai, write 2026-05-06T00:00:00+04:00"))
+        #expect(
+            problems[1].hasSuffix(
+                "for access until the end of that event day in Asia/Dubai, write 2026-05-07T06:00:00+04:00"))
+        let list = try world.refused("uid,name,zones,valid_until\n01,Ann,A,2026-05-06\n")
+        #expect(list.count == 1 && list[0].hasSuffix("write 2026-05-07T06:00:00+04:00"))
+    }
+
     @Test func unnamedPassIsSharedByEqualZonesAndTimes() throws {
         try world.import(
             "uid,name,zones,valid_from\n01,Ann,A;B,\n02,Ben,B;A,\n03,Cem,A,\n04,Dan,A;B,2026-05-06T08:00:00Z\n")

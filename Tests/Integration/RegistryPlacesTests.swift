@@ -18,6 +18,12 @@ import Testing
 
     private func zones() throws -> [String] { try world.rows("SELECT name FROM tapline.zones ORDER BY name") }
 
+    @Test func nameThatExistsIsRefusedInWords() throws {
+        try world.registry.addZone("Hall", parent: nil, capacity: nil)
+        let error = try world.rejected { try world.registry.addZone("Hall", parent: nil, capacity: nil) }
+        #expect(error.description == "a zone of this name exists already")
+    }
+
     @Test func zoneOfAListThatDoesNotExistIsRefused() throws {
         try registry.addZone("Main Hall", parent: nil, capacity: nil)
         let before = try world.picture()
@@ -85,10 +91,48 @@ import Testing
         #expect(try zones() == ["Festival", "Festivl"])
     }
 
+    @Test(arguments: ["festival", "FESTIVAL", "Festi val", "Ｆｅｓｔｉｖａｌ", "Feﬆival"])
+    func nameThatLooksLikeAnExistingOneIsRefused(name: String) throws {
+        try registry.addZone("Festival", parent: nil, capacity: nil)
+        try registry.addZone("Hall", parent: nil, capacity: nil)
+        try registry.addGate("Festival", zone: "Hall", fromZone: nil, policy: nil)
+        try registry.addGate("Door", zone: "Hall", fromZone: nil, policy: nil)
+        let before = try world.picture()
+        let lane = try #require(ScannerID("lane-9"))
+        for change: () throws -> Void in [
+            { try registry.addZone(name, parent: nil, capacity: nil) },
+            { try registry.setZone("Hall", newName: name, parent: .keep, capacity: .keep) },
+            { try registry.addGate(name, zone: "Hall", fromZone: nil, policy: nil) },
+            { try registry.setGate("Door", newName: name, zone: nil, fromZone: .keep, policy: nil) },
+            { _ = try registry.addScanner(lane, gate: name, zone: "Hall", allowsSimilar: true) },
+            { _ = try registry.addScanner(lane, gate: "New", zone: name, allowsSimilar: true) },
+        ] {
+            let error = try world.rejected { try change() }
+            guard case .nameLooksEqual = error else {
+                Issue.record("\(error)")
+                continue
+            }
+            #expect(error.description.contains("'\(name)' differs from the existing"))
+            #expect(error.description.contains("'Festival' only in case, blanks or Unicode form: use the existing"))
+        }
+        #expect(try world.picture() == before)
+        // A place may change the look of its name, and a name that is merely near stays possible.
+        try registry.setZone("Festival", newName: name, parent: .keep, capacity: .keep)
+        try registry.setGate("Festival", newName: name, zone: nil, fromZone: .keep, policy: nil)
+        try registry.addZone("Festivals", parent: nil, capacity: nil)
+    }
+
     @Test func unknownPlaceIsReportedWithTheNearest() throws {
         try registry.addZone("Festival", parent: nil, capacity: nil)
         let error = try world.rejected { try registry.addGate("Main", zone: "Festvial", fromZone: nil, policy: nil) }
         #expect(error.description.contains("'Festival' exists"))
+    }
+
+    @Test(arguments: [("zone", "--parent"), ("gate", "--from-zone")])
+    func changeWithoutOptionsIsAUsageError(place: String, option: String) throws {
+        let run = try Run.it("tapline-center", [place, "set", "Hall", "--database-url", world.database.url])
+        #expect(run.end == .exit(64))
+        #expect(run.errors.contains("one of --name, ") && run.errors.contains(option), "\(run.errors)")
     }
 
     @Test func usedZoneIsNotRemovedAndTheUsersAreNamed() throws {

@@ -1,3 +1,4 @@
+import FileSystem
 import Minisign
 import ScanModel
 import SnapshotExport
@@ -31,6 +32,32 @@ import Testing
         // Importing the list again does not make the lost tag active.
         try world.import("uid,name\n01,Ann\n02,Ben\n")
         #expect(try world.rows("SELECT status FROM tapline.tags WHERE tag_id = \(id(1).rawValue)") == ["lost"])
+    }
+
+    @Test func replacementByACodeFollowsTheRulesOfLists() throws {
+        try world.import("code,name\nOLD,Ann\n")
+        let key = TemporaryFolder("tag")
+        try Files.writeAtomically(Array(UInt8(7)..<39), to: key.file("event.key"), mode: 0o600)
+        func replace(_ code: String) throws -> Run {
+            try Run.it(
+                "tapline-center",
+                [
+                    "tag", "replace", "--database-url", world.database.url, "--event-key-file", key.file("event.key"),
+                    "--code", "OLD", "--new-code", code,
+                ])
+        }
+        for (code, words) in [
+            ("1.23E+15", "--new-code 1.23E+15 was rounded by a spreadsheet"), ("#N/A", "is an error value"),
+            ("A\u{200B}B", "U+200B"),
+        ] {
+            let refused = try replace(code)
+            #expect(refused.end == .exit(64) && refused.errors.contains(words), "\(refused.errors)")
+        }
+        #expect(try world.rows("SELECT count(*) FROM tapline.tags") == ["1"])
+        let done = try replace(" NEW\n")
+        #expect(done.end == .exit(0), "\(done.errors)")
+        let id = world.key.tagID(of: .code("NEW"))
+        #expect(try world.rows("SELECT tag_id FROM tapline.tags WHERE status = 'active'") == ["\(id.rawValue)"])
     }
 
     @Test func snapshotHasNewTagActiveAndOldTagLost() throws {

@@ -22,10 +22,10 @@ import Testing
                 VALUES ('scan.lane-1', 'lane-1', 'unknown-scanner', sha256('x'), 'x')
             """)
         #expect(throws: RegistryError.self) { try registry.addScanner(id, gate: "Main", zone: nil) }
-        #expect(try registry.addScanner(id, gate: "Main", zone: "Festival") == 1)
+        #expect(try registry.addScanner(id, gate: "Main", zone: "Festival").waiting == 1)
         #expect(throws: RegistryError.self) { try registry.addScanner(id, gate: "Main", zone: "Elsewhere") }
         let other = try #require(ScannerID("lane-2"))
-        #expect(try registry.addScanner(other, gate: "Main", zone: nil) == 0)
+        #expect(try registry.addScanner(other, gate: "Main", zone: nil).waiting == 0)
         #expect(
             try rows(
                 """
@@ -39,6 +39,22 @@ import Testing
         #expect(try rows("SELECT id, enabled FROM tapline.scanners") == ["lane-1|f"])
         _ = try registry.addScanner(id, gate: nil, zone: nil)
         #expect(try rows("SELECT id, enabled, gate_id IS NULL FROM tapline.scanners") == ["lane-1|t|f"])
+    }
+
+    @Test func scannerThatIsEnrolledAgainSaysWhatChanged() throws {
+        func add(_ options: String...) throws -> String {
+            let run = try Run.succeeding(
+                "tapline-center", ["scanner", "add", "lane-1", "--database-url", world.database.url] + options)
+            return run.lines.joined()
+        }
+        let new = try add("--gate", "North", "--zone", "Festival")
+        #expect(new.hasPrefix("scanner lane-1 is enrolled, gate 'North'; "))
+        #expect(try add("--gate", "North").hasPrefix("scanner lane-1 was enrolled before: unchanged; "))
+        #expect(try add("--gate", "East 2", "--zone", "Festival").contains("before: gate 'North' -> 'East 2'; "))
+        try connection.execute("UPDATE tapline.scanners SET enabled = false")
+        #expect(try add().contains("before: enabled again; "))
+        try connection.execute("UPDATE tapline.scanners SET gate_id = NULL, enabled = false")
+        #expect(try add("--gate", "North").contains("before: gate none -> 'North', enabled again; "))
     }
 
     @Test func eventZonesAndGatesAreSetOrRejectedWithReason() throws {

@@ -24,7 +24,7 @@ import Testing
         if !Files.exists(prefix + ".key") { #expect(try run("keygen", "--out", prefix).end == .exit(0)) }
         let path = out + "/" + SnapshotFileName.of(created)
         let writer = try SnapshotWriter(path: path)
-        let key = try #require(EventKey([UInt8](repeating: 7, count: 32)))
+        let key = try #require(EventKey(Array(UInt8(7)..<39)))
         let tags: [(TagID, Attendee)] = [
             (key.tagID(of: .uid([4, 1, 2, 3])), Attendee(status: .active, pass: 1, attendee: 1)),
             (TagID(rawValue: 99), Attendee(status: .blocked, pass: 1, attendee: 2)),
@@ -143,7 +143,7 @@ import Testing
         #expect(inspected.lines.count == 1)
         #expect(inspected.lines[0].contains(#""tags":2,"active":1,"blocked":1"#))
         #expect(inspected.lines[0].contains(#""content":"\#(manifest.content)""#))
-        try Files.writeAtomically([UInt8](repeating: 7, count: 32), to: folder.file("event.key"))
+        try Files.writeAtomically(Array(UInt8(7)..<39), to: folder.file("event.key"))
         func verdict(_ arguments: String...) throws -> String {
             let run = try Run.succeeding("tapline-snapshot", ["explain", file, "--output", "json"] + arguments)
             let output = run.lines[0]

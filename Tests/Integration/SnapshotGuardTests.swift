@@ -54,6 +54,20 @@ import Testing
         #expect(try fair.export().attendees == after.attendees)
     }
 
+    @Test func otherSigningKeyOfAFolderGivesAWarning() throws {
+        let fair = try ExportFixture()
+        let warning = "the snapshot in the folder was not signed with this key"
+        let first = try export(fair)
+        #expect(first.end == .exit(0) && !first.errors.contains(warning), "\(first.errors)")
+        #expect(try !export(fair).errors.contains(warning))
+        let other = fair.folder.file("other.key")
+        try Files.writeAtomically(Array(try MinisignSecretKey.generate().file().utf8), to: other, mode: 0o600)
+        let second = try Run.it(
+            "tapline-snapshot",
+            ["export", "--database-url", fair.database.url, "--out", fair.out, "--signing-key", other])
+        #expect(second.end == .exit(0) && second.errors.contains(warning), "\(second.errors)")
+    }
+
     @Test func shrinkIsMeasuredByDatabaseForNewFolder() throws {
         let fair = try ExportFixture()
         _ = try fair.export()

@@ -94,7 +94,7 @@ struct UploadTests {
         let batches = try rig.batches().filter { $0.count > 0 }
         #expect(batches.map(\.count) == [3, 2] && batches.map(\.backlog) == [2, 0])
         #expect(batches[1].after == .init(journalID: first, lastSeq: 3))
-        let report = try StatusReport(folder: rig.folder.path, scanner: nil)
+        let report = StatusReport(folder: rig.folder.path, scanner: nil)
         #expect(report.foreign == ["lane-9": 5] && report.backlog == 0)
     }
 

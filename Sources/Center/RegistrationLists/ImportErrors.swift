@@ -1,4 +1,5 @@
 package import ErrorModel
+import TextRules
 
 /// An error in one cell, without the position of its row.
 ///
@@ -17,7 +18,7 @@ package struct CellError: Error, Sendable, CustomStringConvertible {
     /// The registry has no pass of any of these names.
     static func missingPass(_ names: String...) -> CellError {
         CellError(
-            "there is no pass \(names.map { "'\($0)'" }.joined(separator: " or ")): import the passes first",
+            "there is no pass \(names.map { "'\($0.visible)'" }.joined(separator: " or ")): import the passes first",
             .passes)
     }
 }
@@ -34,7 +35,8 @@ package struct RowError: OperationError, Hashable {
         /// UIDs of other lengths must be permitted, if they are right.
         case uidLengths
         /// The time needs an offset from UTC. `local` is the time without it (`2026-05-06T08:00:00`), if it is known.
-        case timeOffset(local: String?)
+        /// `endsDay`: the text is the last day of a period, and `local` is its midnight.
+        case timeOffset(local: String?, endsDay: Bool = false)
         /// The file with the items of the event is needed, too.
         case pretixItems
         /// The file is in another format than the one that it is read in.
@@ -129,11 +131,12 @@ package struct ImportRejected: OperationError {
 
     /// Adds an example to each time without an offset from UTC.
     ///
-    /// - Parameter example: the end of a sentence, for a local time (`2026-05-06T08:00:00`), or for none.
-    package mutating func addTimeExamples(_ example: (String?) throws -> String) rethrows {
+    /// - Parameter example: the end of a sentence, for a local time (`2026-05-06T08:00:00`), or for none; and whether it
+    ///   must be the end of that day.
+    package mutating func addTimeExamples(_ example: (String?, Bool) throws -> String) rethrows {
         for index in problems.indices {
-            guard case .timeOffset(let local) = problems[index].remedy else { continue }
-            problems[index].append(example: try example(local))
+            guard case .timeOffset(let local, let endsDay) = problems[index].remedy else { continue }
+            problems[index].append(example: try example(local, endsDay))
         }
     }
 

@@ -8,6 +8,8 @@ struct LooseTime {
     let local: String
     /// The time in RFC 3339; `nil` if the text has no offset from UTC.
     let withOffset: String?
+    /// Whether the text has a time of day. `local` has midnight otherwise.
+    let hasClock: Bool
     /// Whether day and month can be the other way round. `local` has the day first.
     let isAmbiguous: Bool
 
@@ -24,7 +26,7 @@ struct LooseTime {
         guard let time = UTCTime.microseconds(local + "Z"),
             RegistrationRow.years.contains(Int(date.prefix(4)) ?? 0), time > 0
         else { return nil }
-        (self.local, self.isAmbiguous) = (local, isAmbiguous)
+        (self.local, self.isAmbiguous, hasClock) = (local, isAmbiguous, clockEnd > rest.startIndex)
         guard clockEnd < rest.endIndex else {
             withOffset = nil
             return

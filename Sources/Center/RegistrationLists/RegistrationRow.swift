@@ -1,5 +1,6 @@
 import Runtime
 package import ScanModel
+import TextRules
 
 /// One attendee of a registration list, independent of the format of the list.
 package struct RegistrationRow: Sendable {
@@ -82,24 +83,52 @@ package struct RegistrationRow: Sendable {
         }
     }
 
+    /// Checks the reference of an attendee in another system. Each format of lists has the same rule.
+    ///
+    /// - Throws: `CellError` for a result of a spreadsheet, an invisible character, blanks at the ends, and too many
+    ///   bytes.
+    package static func checkReference(_ text: String) throws(CellError) {
+        try SpreadsheetText.check(text)
+        if let invisible = text.unicodeScalars.first(where: \.isInvisible) {
+            throw CellError("holds the invisible character \(invisible.codePoint): remove it")
+        }
+        guard text == text.trimmingInvisible else { throw CellError("has blanks at its ends: remove them") }
+        guard text.utf8.count <= textLimitBytes else {
+            throw CellError("has \(text.utf8.count) bytes, but at most \(textLimitBytes) are allowed")
+        }
+    }
+
     /// Years of the times in a list. Others are typing errors.
     package static let years = 2_000...2_199
     /// `years` in microseconds since 1970.
     private static let times: Range<Int64> = 946_684_800_000_000..<7_258_118_400_000_000
 
+    /// Checks the name of a pass. Cells of lists name a pass exactly.
+    ///
+    /// - Throws: `CellError` for an error value of a spreadsheet, a replaced character, and an invisible character that
+    ///   no script needs.
+    static func checkPassName(_ text: String) throws(CellError) {
+        try SpreadsheetText.checkDamage(text)
+        if let stray = text.strayInvisible {
+            throw CellError("holds the invisible character \(stray.codePoint): remove it")
+        }
+    }
+
     /// Returns the time in a cell, in microseconds since 1970.
     ///
+    /// - Parameter isEnd: whether the time ends a period. The error about a date alone then names the end of its day.
     /// - Throws: `CellError` if the text is not an RFC 3339 time in one of `years`.
-    static func time(_ text: String) throws(CellError) -> Int64 {
+    static func time(_ text: String, isEnd: Bool = false) throws(CellError) -> Int64 {
         guard let time = UTCTime.microseconds(text) else {
             let read = LooseTime(text)
-            if let whole = read?.withOffset { throw CellError("is not an RFC 3339 time: write \(whole)") }
+            let endsDay = isEnd && read?.hasClock == false
+            if !endsDay, let whole = read?.withOffset { throw CellError("is not an RFC 3339 time: write \(whole)") }
             throw CellError(
                 read == nil
                     ? "is not an RFC 3339 time (2026-05-06T08:00:00Z)"
-                    : "has no offset from UTC"
+                    : (read?.hasClock == false ? "has no time and no offset from UTC" : "has no offset from UTC")
                         + (read?.isAmbiguous == true ? ", and its first number can be the day or the month" : ""),
-                .timeOffset(local: read?.local))
+                .timeOffset(local: read?.local, endsDay: endsDay))
         }
         guard times.contains(time) else {
             throw CellError("is not in the years \(years.lowerBound) to \(years.upperBound)")

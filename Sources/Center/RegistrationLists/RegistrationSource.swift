@@ -50,8 +50,6 @@ package struct RegistrationReport: Sendable {
     package var uids = UIDSummary()
     /// Number of entries in files that do not say how many entries the whole list has.
     package var uncounted = 0
-    /// The line of the last row, if the file seems to end within it.
-    package var cutLine: Int?
     /// What is probably wrong, as sentences without a full stop.
     package var warnings: [String] = []
 

@@ -63,8 +63,8 @@ package enum UIDFormat: String, CaseIterable, Sendable {
     /// - Throws: `CellError` for a length that is not permitted, a part of a UID, and a random UID; also for zeros
     ///   or FF alone.
     package static func check(_ bytes: [UInt8], _ lengths: Set<Int> = ChipUID.lengths) throws(CellError) {
-        if let problem = ChipUID.problem(bytes) { throw CellError(problem) }
-        for (byte, name) in [(UInt8(0), "zeros"), (0xff, "FF")] where bytes.allSatisfy({ $0 == byte }) {
+        if let problem = ChipUID.problem(bytes) { throw CellError(problem.description) }
+        if let name = ChipUID.blank(bytes) {
             throw CellError("has only \(name): a reader gives it when it has read no chip")
         }
         guard !lengths.contains(bytes.count) else { return }

@@ -4,6 +4,8 @@ import ScanModel
 package struct UIDSummary: Sendable, Hashable, CustomStringConvertible {
     /// Fewer UIDs can be alike by chance.
     private static let leastForOrder = 8
+    /// From this number of UIDs on, some have a letter in hexadecimal: all 20 of 4 bytes lack one by a chance of 10^-33.
+    private static let leastForLetters = 20
     /// The first byte of a UID of 7 bytes is the number of the maker of the chip. NXP makes nearly all of them.
     private static let maker: UInt8 = 0x04
 
@@ -11,6 +13,9 @@ package struct UIDSummary: Sendable, Hashable, CustomStringConvertible {
     package private(set) var counts: [Int: Int] = [:]
     /// Bytes of the longest number in the list, without leading zeros, as the list writes it.
     private var longestNumber = 0
+    /// Number of UIDs without a letter in hexadecimal.
+    private var withoutLetter = 0
+    private var isHexadecimal = false
     private var short = Ends()
     private var long = Ends()
 
@@ -45,6 +50,8 @@ package struct UIDSummary: Sendable, Hashable, CustomStringConvertible {
     /// - Parameter bytes: in the order in which the chip sends them.
     mutating func add(_ bytes: [UInt8], _ format: UIDFormat) {
         counts[bytes.count, default: 0] += 1
+        isHexadecimal = format == .hex || format == .hexReversed
+        if bytes.allSatisfy({ $0 >> 4 < 10 && $0 & 15 < 10 }) { withoutLetter += 1 }
         let written = format.isReversed ? bytes.reversed() : bytes
         longestNumber = max(longestNumber, written.drop { $0 == 0 }.count)
         switch bytes.count {
@@ -79,6 +86,17 @@ package struct UIDSummary: Sendable, Hashable, CustomStringConvertible {
     /// What is probably wrong, although the UIDs can be right.
     package var warnings: [String] {
         guard total > 0 else { return [] }
+        return [decimalWarning].compactMap(\.self) + partWarnings
+    }
+
+    /// The warning of a list of whole numbers that was read as hexadecimal; `nil` for any other list.
+    package var decimalWarning: String? {
+        guard isHexadecimal, total >= Self.leastForLetters, withoutLetter == total else { return nil }
+        return "all \(total) UIDs consist of the digits 0 to 9, but hexadecimal UIDs have letters, too: these are "
+            + "probably decimal numbers, which are other UIDs"
+    }
+
+    private var partWarnings: [String] {
         switch longestNumber {
         case ...3:
             return [

@@ -1,5 +1,5 @@
-import ErrorModel
 package import Postgres
+import TextRules
 
 /// The rows of a query as aligned columns, or as a JSON array of objects.
 package struct Listing: Sendable {

@@ -1,6 +1,7 @@
 package import ErrorModel
 import Postgres
 package import ScanModel
+import TextRules
 
 /// A change or an export of the registry that was rejected. Nothing was stored.
 package enum RegistryError: OperationError, Equatable {
@@ -30,6 +31,8 @@ package enum RegistryError: OperationError, Equatable {
     case zonesMissing([UnknownName])
     /// A new zone or gate has nearly the name of an existing one.
     case nameResembles(Place, UnknownName)
+    /// A new zone or gate has the name of an existing one, apart from case, blanks or Unicode form.
+    case nameLooksEqual(Place, String, existing: String)
     /// A zone or gate that other objects refer to. The texts name them.
     case placeInUse(Place, String, by: [String])
     /// Tags were made with another event key. The texts are `EventKey.fingerprint`.
@@ -90,6 +93,10 @@ package enum RegistryError: OperationError, Equatable {
         case .zonesMissing(let unknown): RegistryError.text(zonesMissing: unknown)
         case .nameResembles(let place, let unknown):
             "there is no \(place.rawValue) \(unknown.text); nothing was stored"
+        case .nameLooksEqual(let place, let name, let existing):
+            "the name '\(name.visible)' differs from the existing \(place.rawValue) '\(existing.visible)' only in case, "
+                + "blanks or Unicode form: use the existing \(place.rawValue), or a name that people can tell apart; "
+                + "nothing was stored"
         case .placeInUse(let place, let name, let users):
             "\(place.rawValue) '\(name)' is in use: \(users.joined(separator: "; ")); it was not removed"
         case .keyDiffers(let event, let given):
@@ -148,7 +155,7 @@ package enum RegistryError: OperationError, Equatable {
     }
 
     private static func text(timeZone text: String, _ near: [String]) -> String {
-        "'\(text)' is not a time zone: use the name of a region and a city, such as Asia/Dubai, or UTC"
+        "'\(text)' is not a time zone: use the name of a region and a city with a slash, such as Asia/Dubai, or UTC"
             + (near.isEmpty ? "" : "; near: \(near.joined(separator: ", "))")
     }
 
@@ -167,6 +174,8 @@ package enum RegistryError: OperationError, Equatable {
             self = .constraint("the name of a zone must not be empty or contain ';', which separates names in imports")
         case (_, "gates_name_check"), (_, "event_name_check"): self = .constraint("the name is empty")
         case (_, "zones_check"): self = .constraint("a zone cannot lie within itself")
+        case ("23505", let key?) where key.hasSuffix("s_name_key"):
+            self = .constraint("a \(key.dropLast("s_name_key".count)) of this name exists already")
         case ("23505", _): self = .constraint("it exists already: \(error.detail ?? error.message)")
         case ("23503", _): self = .constraint("it is still in use: \(error.detail ?? error.message)")
         case ("23514", _), ("22023", _): self = .constraint(error.message)

@@ -1,5 +1,5 @@
-import ErrorModel
 import RegistrationLists
+import TextRules
 
 /// The rules for new names of the registry.
 enum RegistryName {
@@ -13,6 +13,16 @@ enum RegistryName {
         if let problem = problem(name, isListed) { throw RegistryError.invalidName(subject, name.visible, problem) }
     }
 
+    /// Returns whether two names in the form NFKC differ at most in case, blanks and invisible characters.
+    static func lookEqual(_ left: String, _ right: String) -> Bool {
+        func letters(_ name: String) -> String {
+            var text = String.UnicodeScalarView()
+            text.append(contentsOf: name.uppercased().unicodeScalars.filter { $0 != " " && !$0.isInvisible })
+            return String(text)
+        }
+        return letters(left) == letters(right)
+    }
+
     /// Returns why a text is no name: the end of a sentence; `nil` if it is one.
     private static func problem(_ name: String, _ isListed: Bool) -> String? {
         let trimmed = name.trimmingInvisible
@@ -24,6 +34,7 @@ enum RegistryName {
         if let stray = name.strayInvisible {
             return "holds the invisible character \(stray.codePoint): remove it"
         }
+        if SpreadsheetText.isErrorValue(name) { return "is an error value of a spreadsheet: correct the formula" }
         if name.utf8.count > RegistrationRow.textLimitBytes {
             return "has \(name.utf8.count) bytes, but at most \(RegistrationRow.textLimitBytes) are allowed"
         }

@@ -1,5 +1,6 @@
 import Postgres
 import RegistrationLists
+import TextRules
 
 extension RegistryStore {
     /// The result of an export.
@@ -8,6 +9,10 @@ extension RegistryStore {
         package var rows = 0
         /// Attendees with neither reference nor tag. A later import could not match them.
         package var leftOut = 0
+        /// References that an import refuses. Lists could bring such ones formerly.
+        package var refusedReferences = 0
+        /// What is wrong with the first of them, and what to do; `nil` without one.
+        package var firstRefusal: String?
 
         /// Creates the result of an empty list.
         package init() {}
@@ -49,7 +54,32 @@ extension RegistryStore {
             var done = Exported()
             done.leftOut = Int(leftOut.int(0, 0))
             done.rows = try copy(Self.list, to: write)
+            try checkReferences(&done)
             return done
+        }
+    }
+
+    /// Notes the references that an import refuses.
+    private func checkReferences(_ done: inout Exported) throws {
+        // The rows have the form `17,"REFERENCE"`, with doubled quotation marks, and a line feed.
+        try connection.copyOut(
+            """
+            COPY (SELECT id, external_ref FROM tapline.attendees WHERE external_ref IS NOT NULL ORDER BY id)
+            TO STDOUT (FORMAT csv, FORCE_QUOTE (external_ref))
+            """
+        ) { row in
+            let cells = row.split(separator: UInt8(ascii: ","), maxSplits: 1)
+            let quoted = String(decoding: cells[1].dropFirst().dropLast(2), as: UTF8.self)
+            let reference = quoted.replacing("\"\"", with: "\"")
+            do throws(CellError) { try RegistrationRow.checkReference(reference) } catch {
+                done.refusedReferences += 1
+                guard done.firstRefusal == nil else { return }
+                let id = String(decoding: cells[0], as: UTF8.self)
+                done.firstRefusal = """
+                    external_ref '\(reference.visibleInLine)' \(error): correct it in the list that it came from, and \
+                    in the database (UPDATE tapline.attendees SET external_ref = 'REFERENCE' WHERE id = \(id))
+                    """
+            }
         }
     }
 

@@ -12,6 +12,7 @@ extension RegistryStore {
     package func addZone(_ name: String, parent: String?, capacity: Int?) throws {
         try change {
             try RegistryName.check("zone", name, isListed: true)
+            try requireDistinguishable(.zone, name)
             _ = try connection.query(
                 "INSERT INTO tapline.zones (name, parent_id, capacity) VALUES ($1, $2, $3)",
                 [.text(name), .optional(try parent.map(zoneID)), .optional(capacity.map(Int64.init))])
@@ -32,9 +33,11 @@ extension RegistryStore {
         _ name: String, newName: String?, parent: Change<String>, capacity: Change<Int>
     ) throws {
         try change {
-            let id = PostgresParameter.int64(try zoneID(name))
+            let zone = try zoneID(name)
+            let id = PostgresParameter.int64(zone)
             if let newName {
                 try RegistryName.check("zone", newName, isListed: true)
+                try requireDistinguishable(.zone, newName, for: zone)
                 try connection.query("UPDATE tapline.zones SET name = $2 WHERE id = $1", [id, .text(newName)])
             }
             switch parent {
@@ -67,6 +70,7 @@ extension RegistryStore {
         try change {
             try requireJSON(policy)
             try RegistryName.check("gate", name)
+            try requireDistinguishable(.gate, name)
             _ = try connection.query(
                 "INSERT INTO tapline.gates (name, zone_id, from_zone_id, policy) VALUES ($1, $2, $3, $4::text::jsonb)",
                 [
@@ -92,7 +96,8 @@ extension RegistryStore {
     ) throws {
         try change {
             try requireJSON(policy)
-            let id = PostgresParameter.int64(try gateID(name))
+            let gate = try gateID(name)
+            let id = PostgresParameter.int64(gate)
             // In one statement: a constraint compares the two zones.
             let clears = if case .clear = fromZone { true } else { false }
             let from: String? = if case .set(let zone) = fromZone { zone } else { nil }
@@ -108,6 +113,7 @@ extension RegistryStore {
             }
             if let newName {
                 try RegistryName.check("gate", newName)
+                try requireDistinguishable(.gate, newName, for: gate)
                 try connection.query("UPDATE tapline.gates SET name = $2 WHERE id = $1", [id, .text(newName)])
             }
         }

@@ -3,19 +3,38 @@ import Runtime
 package import ScanModel
 
 extension RegistryStore {
+    /// The result of enrolling a scanner.
+    package struct Enrolled: Sendable, Equatable {
+        /// Number of its batches that were quarantined because it was not enrolled or not enabled. They can now be
+        /// replayed.
+        package let waiting: Int
+        /// Default gate after the change; `nil` without one.
+        package let gate: String?
+        /// What it was before; `nil` for a new scanner.
+        package let former: Former?
+
+        /// A scanner before it was enrolled again.
+        package struct Former: Sendable, Equatable {
+            /// Default gate; `nil` without one.
+            package let gate: String?
+            /// Whether its batches were accepted.
+            package let isEnabled: Bool
+        }
+    }
+
     /// Enrols a scanner, or enables it again.
     ///
     /// - Parameters:
     ///   - gate: its default gate, which is created if missing; `nil`: unchanged.
     ///   - zone: the zone that the gate leads into, which is created if missing. Required for a new gate.
     ///   - allowsSimilar: whether a new gate or zone may have nearly the name of an existing one.
-    /// - Returns: number of its batches that were quarantined because it was not enrolled or not enabled. They can now
-    ///   be replayed.
+    /// - Returns: what was changed, and the number of batches that can be replayed.
     /// - Throws: `RegistryError`, `PostgresError`.
     package func addScanner(
         _ id: ScannerID, gate: String?, zone: String?, allowsSimilar: Bool = false
-    ) throws -> Int {
+    ) throws -> Enrolled {
         try change {
+            let former = try scanner(id)
             var gateID: Int64?
             if let gate {
                 gateID = try findOrAddGate(gate, zone, allowsSimilar)
@@ -34,14 +53,22 @@ extension RegistryStore {
                 DELETE FROM tapline.quarantine WHERE scanner_id = $1 AND is_heartbeat
                     AND reason IN ('unknown-scanner', 'disabled-scanner')
                 """, [.text(id.text)])
-            return Int(
-                try connection.query(
-                    """
-                    SELECT count(*) FROM tapline.quarantine
-                    WHERE scanner_id = $1 AND reason IN ('unknown-scanner', 'disabled-scanner')
-                    """, [.text(id.text)]
-                ).int(0, 0))
+            let waiting = try connection.query(
+                """
+                SELECT count(*) FROM tapline.quarantine
+                WHERE scanner_id = $1 AND reason IN ('unknown-scanner', 'disabled-scanner')
+                """, [.text(id.text)])
+            return Enrolled(waiting: Int(waiting.int(0, 0)), gate: try scanner(id)?.gate, former: former)
         }
+    }
+
+    private func scanner(_ id: ScannerID) throws -> Enrolled.Former? {
+        let found = try connection.query(
+            """
+            SELECT g.name, s.enabled FROM tapline.scanners s LEFT JOIN tapline.gates g ON g.id = s.gate_id
+            WHERE s.id = $1 FOR UPDATE OF s
+            """, [.text(id.text)])
+        return found.rowCount == 0 ? nil : .init(gate: found.optionalText(0, 0), isEnabled: found.bool(0, 1))
     }
 
     private func findOrAddGate(_ name: String, _ zone: String?, _ allowsSimilar: Bool) throws -> Int64 {
@@ -60,6 +87,7 @@ extension RegistryStore {
         if !allowsSimilar { try requireDistinct(.gate, name, from: try gateNames()) }
         guard let zone else { throw RegistryError.gateNeedsZone(name) }
         try RegistryName.check("gate", name)
+        try requireDistinguishable(.gate, name)
         let made = try connection.query(
             "INSERT INTO tapline.gates (name, zone_id) VALUES ($1, $2) RETURNING id",
             [.text(name), .int64(try findOrAddZone(zone, allowsSimilar: allowsSimilar))])

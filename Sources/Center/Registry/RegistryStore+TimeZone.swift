@@ -32,14 +32,30 @@ extension RegistryStore {
         if let seconds = Self.offset(text) { return try zones("extract(epoch FROM utc_offset) = $1", .int64(seconds)) }
         let abbreviated = try zones("abbrev = upper($1)", .text(text))
         if !abbreviated.isEmpty { return abbreviated }
+        if let zone = Self.abbreviations[text.uppercased()] { return [zone] }
         let spelled = text.split(separator: "/").last.map { $0.split(separator: " ").joined(separator: "_") } ?? ""
         let cities = Dictionary(grouping: names) { $0.split(separator: "/").last.map(String.init) ?? $0 }
+        // The spelling of an abbreviation says nothing: GST is not Etc/GMT.
+        if text.utf8.count <= 4 || (text.utf8.count == 5 && text == text.uppercased()), !text.contains("/") {
+            let equal = cities.filter { $0.key.lowercased() == spelled.lowercased() }
+            return Array(equal.flatMap(\.value).prefix(Self.nearLimit))
+        }
         let near =
             NearestName.matches(text, in: names)
             + NearestName.matches(spelled, in: cities.keys).flatMap { cities[$0] ?? [] }
         var seen: Set<String> = []
         return Array(near.filter { seen.insert($0).inserted }.prefix(Self.nearLimit))
     }
+
+    /// Abbreviations that PostgreSQL has no zone for at the moment: it knows numbers for these zones, or the other half
+    /// of the year.
+    private static let abbreviations = [
+        "GST": "Asia/Dubai", "SGT": "Asia/Singapore", "AST": "Asia/Riyadh", "ICT": "Asia/Bangkok",
+        "TRT": "Europe/Istanbul", "IRST": "Asia/Tehran", "NPT": "Asia/Kathmandu", "BRT": "America/Sao_Paulo",
+        "ART": "America/Argentina/Buenos_Aires", "CEST": "Europe/Berlin", "EEST": "Europe/Athens",
+        "BST": "Europe/London", "EDT": "America/New_York", "CDT": "America/Chicago", "MDT": "America/Denver",
+        "PDT": "America/Los_Angeles", "AEST": "Australia/Brisbane",
+    ]
 
     private func zones(_ condition: String, _ parameter: PostgresParameter) throws -> [String] {
         let rows = try connection.query(

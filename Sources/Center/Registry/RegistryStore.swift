@@ -57,11 +57,12 @@ package struct RegistryStore {
     /// Returns the id of a zone, which is created if it is missing.
     ///
     /// - Parameter allowsSimilar: whether it is also created if its name looks like a misspelling of another one.
-    /// - Throws: `RegistryError.nameResembles`, `PostgresError`.
+    /// - Throws: `RegistryError.nameResembles`, `RegistryError.nameLooksEqual`, `PostgresError`.
     func findOrAddZone(_ name: String, allowsSimilar: Bool) throws -> Int64 {
         if let id = try findZone(name) { return id }
         try RegistryName.check("zone", name, isListed: true)
         if !allowsSimilar { try requireDistinct(.zone, name, from: try zoneNames()) }
+        try requireDistinguishable(.zone, name)
         let made = try connection.query("INSERT INTO tapline.zones (name) VALUES ($1) RETURNING id", [.text(name)])
         log.info("zone added", [.name: name])
         return made.int(0, 0)
@@ -73,6 +74,24 @@ package struct RegistryStore {
     func requireDistinct(_ place: RegistryError.Place, _ name: String, from known: [String]) throws {
         let near = known.filter { NearestName.isMisspelling(name, of: $0) }
         guard near.isEmpty else { throw RegistryError.nameResembles(place, .init(name, near: near)) }
+    }
+
+    /// Refuses a new name that people cannot tell apart from an existing one: it differs only in case, blanks or Unicode
+    /// form. An equal name is left to the constraint of the table.
+    ///
+    /// - Parameter id: the place that gets the name; `nil`: a new one.
+    /// - Throws: `RegistryError.nameLooksEqual`, `PostgresError`.
+    func requireDistinguishable(_ place: RegistryError.Place, _ name: String, for id: Int64? = nil) throws {
+        // PostgreSQL knows the compatibility forms, such as full-width letters.
+        let rows = try connection.query(
+            """
+            SELECT name, normalize(name, NFKC), normalize($1, NFKC) FROM tapline.\(place.rawValue)s
+            WHERE name <> normalize($1, NFC) AND id IS DISTINCT FROM $2 ORDER BY name
+            """, [.text(name), .optional(id)])
+        for row in 0..<rows.rowCount
+        where RegistryName.lookEqual(rows.text(row, 1), rows.text(row, 2)) {
+            throw RegistryError.nameLooksEqual(place, name, existing: rows.text(row, 0))
+        }
     }
 
     /// Returns the names of all zones in alphabetical order.

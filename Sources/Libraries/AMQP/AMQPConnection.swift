@@ -148,7 +148,7 @@ package final class AMQPConnection {
         guard status == AMQP_STATUS_OK.rawValue else {
             throw AMQPError(
                 .unreachable, operation,
-                ConnectCause.of(host: address.host, port: address.port) ?? AMQPConnection.text(status))
+                ConnectCause.of(host: address.host, port: Int(address.port)) ?? AMQPConnection.text(status))
         }
     }
 

@@ -20,6 +20,11 @@ package struct BootID: Hashable, Sendable {
         bytes = stride(from: 0, to: 32, by: 2).map { UInt8(digits[$0] << 4 | digits[$0 + 1]) }
     }
 
+    /// 32 lower-case hexadecimal digits.
+    package var text: String {
+        bytes.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
+    }
+
     /// The present boot of this machine; `nil` if the kernel does not report it.
     package static let current: BootID? = {
         guard let file = fopen("/proc/sys/kernel/random/boot_id", "r") else { return nil }

@@ -19,6 +19,25 @@ package enum Poll {
         }
     }
 
+    /// Waits for an event of one descriptor.
+    ///
+    /// - Parameters:
+    ///   - descriptor: an open descriptor.
+    ///   - event: POLLIN or POLLOUT.
+    ///   - deadline: the monotonic clock in milliseconds at which the wait ends.
+    ///   - operation: the operation and its object, for the error.
+    /// - Throws: `SystemError` with ETIMEDOUT.
+    static func wait(
+        _ descriptor: Int32, for event: Int32, until deadline: Int64, _ operation: String
+    ) throws(SystemError) {
+        var entry = pollfd(fd: descriptor, events: Int16(event), revents: 0)
+        while true {
+            let count = poll(&entry, 1, Int32(clamping: max(0, deadline - SystemClock.monotonicMs())))
+            if count > 0 { return }
+            guard count < 0, errno == EINTR else { throw SystemError(operation, code: ETIMEDOUT) }
+        }
+    }
+
     /// Waits until a write of up to PIPE_BUF bytes would not block, or until `other` is readable.
     ///
     /// - Parameters:

@@ -7,12 +7,16 @@ package struct SystemError: OperationError, Hashable {
     package let operation: String
     /// errno.
     package let code: Int32
+    /// The text of another part of the system, in place of the text for `code`.
+    private let text: String?
 
     /// - Parameters:
     ///   - operation: the operation and its object, for example `open /etc/passwd`.
     ///   - code: errno; `nil` reads the current value. Pass it explicitly if another call comes in between.
-    package init(_ operation: String, code: Int32? = nil) {
+    ///   - text: a text that is more exact than the one for `code`, for example of the name resolver.
+    package init(_ operation: String, code: Int32? = nil, text: String? = nil) {
         self.code = code ?? errno
+        self.text = text
         self.operation = operation
     }
 
@@ -26,6 +30,8 @@ package struct SystemError: OperationError, Hashable {
     /// `true` for an unreachable peer, a busy resource and a time-out.
     package var isRetriable: Bool { category == .unavailable || [EAGAIN, EBUSY, ETIMEDOUT].contains(code) }
 
-    /// The operation and the system's text for `code`.
-    package var description: String { "\(operation): \(String(cString: strerror(code)))" }
+    /// The operation and `cause`.
+    package var description: String { "\(operation): \(cause)" }
+    /// The system's text for `code`, or of the part of the system that failed.
+    package var cause: String { text ?? String(cString: strerror(code)) }
 }

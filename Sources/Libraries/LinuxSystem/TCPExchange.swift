@@ -9,35 +9,26 @@ package enum TCPExchange {
     ///   - port: TCP port.
     ///   - request: the bytes to send, at most a few kilobytes.
     ///   - limitBytes: maximum size of the response.
-    ///   - timeoutMs: maximum duration after the name is resolved, in milliseconds.
+    ///   - timeoutMs: maximum duration after the name is resolved, for all its addresses, in milliseconds.
     /// - Returns: the response.
-    /// - Throws: `SystemError`: ECONNREFUSED, ETIMEDOUT, EMSGSIZE for a longer response, or another code.
+    /// - Throws: `SystemError` that names host, port and the last cause: ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH for an
+    ///   unknown name, EMSGSIZE for a longer response, or another code.
     package static func send(
         _ request: [UInt8], host: String, port: Int, limitBytes: Int, timeoutMs: Int
     ) throws(SystemError) -> [UInt8] {
-        let operation = "connect to \(host):\(port)"
-        var hints = addrinfo()
-        hints.ai_family = AF_UNSPEC
-        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-        hints.ai_flags = AI_NUMERICSERV
-        var list: UnsafeMutablePointer<addrinfo>?
-        guard getaddrinfo(host, String(port), &hints, &list) == 0, let address = list?.pointee else {
-            throw SystemError(operation, code: EHOSTUNREACH)
-        }
-        defer { freeaddrinfo(list) }
+        let operation = "connect to \(SocketAddress.name(host: host, port: port))"
+        let addresses = try SocketAddress.resolve(host: host, port: port)
+        return try send(
+            request, toFirstOf: addresses, operation: operation, limitBytes: limitBytes, timeoutMs: timeoutMs)
+    }
+
+    /// Exchanges bytes with the first address of a server that accepts a connection.
+    static func send(
+        _ request: [UInt8], toFirstOf addresses: [SocketAddress], operation: String, limitBytes: Int, timeoutMs: Int
+    ) throws(SystemError) -> [UInt8] {
         let deadline = SystemClock.monotonicMs() + Int64(timeoutMs)
-        let descriptor = socket(
-            address.ai_family, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        guard descriptor >= 0 else { throw SystemError(operation) }
+        let descriptor = try SocketAddress.connect(toFirstOf: addresses, operation: operation, deadline: deadline)
         defer { close(descriptor) }
-        if connect(descriptor, address.ai_addr, address.ai_addrlen) != 0 {
-            guard errno == EINPROGRESS else { throw SystemError(operation) }
-            try wait(descriptor, POLLOUT, until: deadline, operation)
-            var code: Int32 = 0
-            var size = socklen_t(MemoryLayout<Int32>.size)
-            getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &code, &size)
-            guard code == 0 else { throw SystemError(operation, code: code) }
-        }
         var rest = request[...]
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
@@ -45,7 +36,7 @@ package enum TCPExchange {
                 rest = rest.dropFirst(count)
             } else {
                 guard [EAGAIN, EINTR].contains(errno) else { throw SystemError(operation) }
-                try wait(descriptor, POLLOUT, until: deadline, operation)
+                try Poll.wait(descriptor, for: POLLOUT, until: deadline, operation)
             }
         }
         return try read(descriptor, limitBytes, until: deadline, operation)
@@ -64,19 +55,8 @@ package enum TCPExchange {
                 guard response.count <= limitBytes else { throw SystemError(operation, code: EMSGSIZE) }
             } else {
                 guard [EAGAIN, EINTR].contains(errno) else { throw SystemError(operation) }
-                try wait(descriptor, POLLIN, until: deadline, operation)
+                try Poll.wait(descriptor, for: POLLIN, until: deadline, operation)
             }
-        }
-    }
-
-    private static func wait(
-        _ descriptor: Int32, _ event: Int32, until deadline: Int64, _ operation: String
-    ) throws(SystemError) {
-        var entry = pollfd(fd: descriptor, events: Int16(event), revents: 0)
-        while true {
-            let count = poll(&entry, 1, Int32(clamping: max(0, deadline - SystemClock.monotonicMs())))
-            if count > 0 { return }
-            guard count < 0, errno == EINTR else { throw SystemError(operation, code: ETIMEDOUT) }
         }
     }
 }

@@ -31,6 +31,9 @@ extension PostgresConnection {
     ) throws(PostgresError) {
         let first = try backend()
         guard first.pid != Int64(PQbackendPID(handle)) else { return }
+        // A server or a session pool whose connections are all in use refuses the second one. That does not show that
+        // sessions are shared, and a center that is refused then would not start again during a rush. The next
+        // connection is checked again.
         guard let other = try? connectAgain() else { return }
         for _ in 0..<Self.sessionProbeRounds {
             // Twice, because a pooler that takes its sessions in turn may alternate between two connections.

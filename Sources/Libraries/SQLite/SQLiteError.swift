@@ -10,6 +10,8 @@ package struct SQLiteError: OperationError {
     package let code: Int32
     /// SQLite's message.
     package let message: String
+    /// Absolute path of the file; `nil` without one.
+    package let file: String?
     /// errno of the failed system call; meaningless if no system call failed.
     package let systemCode: Int32
 
@@ -19,12 +21,28 @@ package struct SQLiteError: OperationError {
         let recorded = database.map { sqlite3_system_errno($0) } ?? 0
         systemCode = code & 0xff == SQLITE_IOERR || recorded == 0 ? last : recorded
         self.operation = operation
+        let name = database.flatMap { sqlite3_db_filename($0, nil) }.map { String(cString: $0) }
+        file = name?.isEmpty == false ? name : nil
         self.code = code
         message = database.map { String(cString: sqlite3_errmsg($0)) } ?? String(cString: sqlite3_errstr(code))
     }
 
-    /// The operation, SQLite's message and the extended result code.
-    package var description: String { "\(operation): \(message) (SQLite \(code))" }
+    /// The file and the cause in plain words if the file or its disk has failed; otherwise the operation, SQLite's
+    /// message and the extended result code.
+    package var description: String {
+        if isFileFault, let file { return "\(file): \(cause)" }
+        return "\(operation): \(message) (SQLite \(code))"
+    }
+
+    /// The cause without the statement, in plain words if the file or its disk has failed.
+    package var cause: String {
+        let words =
+            isFull ? "the disk is full" : isDamaged ? "the file is damaged" : "the disk cannot read or write the file"
+        return (isFileFault ? words : message) + " (SQLite \(code))"
+    }
+
+    /// Whether the fault is of the file or its disk, and not of the operation.
+    private var isFileFault: Bool { isFull || isDamaged || isDiskFailure }
 
     /// Always `.failure`.
     package var category: ErrorCategory { .failure }

@@ -28,6 +28,12 @@ extension GateProgram {
             }
             let report = try recovery.run(into: out)
             print(format == .json ? try JSONOutput.line(report) : text(report, out))
+            guard report.scans > 0, report.missing == 0, report.orphans == 0 else {
+                throw ProgramError.failed(
+                    report.scans == 0
+                        ? "no scan could be recovered: keep the damaged files and \(out)"
+                        : "not all scans could be recovered: ship the others, and keep the damaged files")
+            }
         }
     }
 
@@ -38,8 +44,9 @@ extension GateProgram {
         if report.conflicts > 0 { lines.append("conflicts  \(report.conflicts) scans were found in two versions") }
         if report.orphans > 0 {
             lines.append("orphans    \(report.orphans) scans of unknown journals, in \(out)/orphans.csv")
+            lines.append("           they cannot be shipped: their journal is lost; the file has time, tag and verdict")
         }
-        lines.append("ship them  tapline-publisher ship --data \(out) --amqp-url ...")
+        if report.scans > 0 { lines.append("ship them  tapline-publisher ship --data \(out) --amqp-url ...") }
         return lines.joined(separator: "\n")
     }
 }

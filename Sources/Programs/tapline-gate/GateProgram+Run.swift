@@ -73,8 +73,11 @@ extension GateProgram {
         switch (arguments["event-key-file"], arguments["event-key"]) {
         case (_?, nil): return try arguments.eventKey()
         case (nil, let text?):
-            guard let key = Hex.decode(text).flatMap({ EventKey($0) }) else {
+            guard let bytes = Hex.decode(text), let key = EventKey(bytes) else {
                 throw ProgramError.configuration("--event-key: \(2 * EventKey.length) hex digits are needed")
+            }
+            guard !EventKey.isGuessable(bytes) else {
+                throw ProgramError.configuration("--event-key: all bytes are equal, so anybody can guess the key")
             }
             return key
         case (nil, nil): throw ProgramError.configuration("--event-key-file FILE, or --event-key, is needed")

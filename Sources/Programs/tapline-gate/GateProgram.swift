@@ -1,5 +1,4 @@
 import CLI
-import FileSystem
 import GateController
 
 @main
@@ -11,21 +10,10 @@ struct GateProgram {
         ).main()
     }
 
-    private static let status = Command(
-        "status", "show the state of a data folder; exits with 1 and a line `alarm` for each fault",
-        options: [
-            .dataFolder, .enrolment,
-            Option("scanner", "ID", "identity whose scans are counted (default that of the last gate run)"), .output,
-        ]
-    ) { arguments in
-        let folder = try arguments.required("data")
-        let scanner = try arguments.scanner()
-        let format = try arguments.outputFormat()
-        return {
-            guard Files.exists(folder) else { throw ProgramError.missingFolder("data", folder) }
-            let status = GateStatus(folder: folder, scanner: scanner)
-            print(format == .json ? try status.json() : status.text())
-            if !status.faults.isEmpty { throw ProgramError.alarms(status.faults) }
-        }
+    private static let status = Command.scannerStatus(
+        "show the state of a data folder", defaultScanner: "the last gate run"
+    ) { folder, scanner, format in
+        let status = GateStatus(folder: folder, scanner: scanner)
+        return (format == .json ? try status.json() : status.text(), status.faults)
     }
 }

@@ -73,19 +73,27 @@ struct PublisherProgram {
         options: [.dataFolder, Option("scanner", "ID", "accepted as for `run`; a download does not depend on it")]
             + center
             + [
-                Option("from", "DIR", "folder with manifest.json and its files, instead of a center")
+                Option("from", "DIR", "folder with manifest.json and its files, instead of a center"),
+                .toggle(
+                    "other-key", "install a snapshot of another event key; the gate then needs that key and a restart"),
             ]
     ) { arguments in
         _ = try arguments.scanner()
         let from = arguments["from"]
-        let settings = try downloadSettings(arguments)
+        var settings = try downloadSettings(arguments)
+        settings.refusesOtherKey = !arguments.has("other-key")
         guard from != nil || !settings.centerURLs.isEmpty else {
             throw ProgramError.configuration("--center-url or --from is needed")
         }
-        return {
+        return { [settings] in
             let outcome = try await NamedThread.run("fetch") {
                 let download = Download(settings)
-                return try from.map(download.install(from:)) ?? download.fetch()
+                do { return try from.map(download.install(from:)) ?? download.fetch() } catch let error as DownloadError
+                    where error.isOfOtherKey
+                {
+                    throw ProgramError(
+                        ExitCode(for: error), "\(error) (--other-key if the event has a new key, else ask the center)")
+                }
             }
             switch outcome {
             case .installed(let version): print("installed \(version)")
@@ -98,22 +106,11 @@ struct PublisherProgram {
         }
     }
 
-    private static let status = Command(
-        "status", "show the scans to upload and the connections; exits with 1 and a line `alarm` for each fault",
-        options: [
-            .dataFolder, .enrolment,
-            Option("scanner", "ID", "identity whose scans are counted (default that of the publisher)"), .output,
-        ]
-    ) { arguments in
-        let folder = try arguments.required("data")
-        let scanner = try arguments.scanner()
-        let format = try arguments.outputFormat()
-        return {
-            guard Files.exists(folder) else { throw ProgramError.missingFolder("data", folder) }
-            let report = try StatusReport(folder: folder, scanner: scanner)
-            print(format == .json ? try report.json() : report.text())
-            if !report.faults.isEmpty { throw ProgramError.alarms(report.faults) }
-        }
+    private static let status = Command.scannerStatus(
+        "show the scans to upload and the connections", defaultScanner: "the publisher"
+    ) { folder, scanner, format in
+        let report = StatusReport(folder: folder, scanner: scanner)
+        return (format == .json ? try report.json() : report.text(), report.faults)
     }
 
     private static func downloadSettings(_ arguments: Arguments) throws -> Download.Settings {

@@ -122,6 +122,7 @@ enum Commands {
         case .eventNameMissing: ": set it with tapline-center event set (or use --event NAME)"
         case .schemaMissing: ": run tapline-center migrate"
         case .folderOfOtherEvent: " (--out DIR, or tapline-center event set --id UUID)"
+        case .folderOfExports, .copyIsNewer: " (are --from and --out exchanged?)"
         case .eventNameDiffers: " (omit --event, or use the name in the database)"
         default: nil
         }
@@ -142,7 +143,12 @@ enum Commands {
         guard !keys.isEmpty else { throw ProgramError.configuration("--trust-key is required (see --help)") }
         let (source, target) = (try arguments.required("from"), try arguments.required("out"))
         return {
-            let copy = try SnapshotStick(from: source, to: target, keys: keys)
+            let copy: SnapshotStick
+            do {
+                copy = try SnapshotStick(from: source, to: target, keys: keys)
+            } catch let error as SnapshotExportError {
+                throw ProgramError(ExitCode(for: error), error.description + (hint(error) ?? ""))
+            }
             print(
                 "snapshot \(copy.manifest.version) of \(copy.manifest.event): \(copy.files) files, \(copy.bytes) bytes "
                     + "in \(target), verified")

@@ -1,3 +1,4 @@
+import FileSystem
 package import SQLite
 
 /// A file of the data folder could not be written or read.
@@ -30,9 +31,22 @@ package struct DataFileError: Error, CustomStringConvertible, Sendable {
         self.path = path
         isFull = error.isFull
         isDamaged = error.isDamaged || error.isDiskFailure
-        detail = error.isFull ? "the disk is full (\(error))" : error.description
+        detail = error.cause
     }
 
     /// The path and the cause.
     package var description: String { "\(path): \(detail)" }
+
+    /// The path, the cause, and what to do, for `status`.
+    package var alarm: String {
+        let remedy: String? =
+            switch isDamaged ? Files.name(of: path) : "" {
+            case "journal.sqlite":
+                "run tapline-gate recover; the gate begins a new journal when it starts or meets the damage"
+            case "shipped.sqlite":
+                "restart the publisher, which begins a new file and uploads all scans again"
+            default: nil
+            }
+        return description + (remedy.map { ": " + $0 } ?? "")
+    }
 }

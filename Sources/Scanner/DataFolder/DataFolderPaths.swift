@@ -9,6 +9,8 @@ package enum DataFolderPaths {
     package static func journal(_ folder: String) -> String { folder + "/journal.sqlite" }
     /// The state of the gate that runs or ran last, `GateState`.
     package static func gateState(_ folder: String) -> String { folder + "/gate.json" }
+    /// The sign of life of the running gate, `GateBeat`.
+    package static func gateBeat(_ folder: String) -> String { folder + "/gate.beat" }
     /// The operator commands that survive a restart, written by the gate.
     package static func commands(_ folder: String) -> String { folder + "/orders.json" }
     /// The gate that the lane used last, with its policy, written by the gate.

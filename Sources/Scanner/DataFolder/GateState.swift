@@ -35,6 +35,14 @@ package struct GateState: Hashable, Sendable {
     /// Use of the disk from which on an alarm is raised, in percent.
     package static let diskAlarmPercent = 80
 
+    /// Returns what is wrong with the disk of a data folder, as it is now; `nil` if it has space.
+    ///
+    /// A gate cannot write its state to a full disk, so its readers look themselves.
+    package static func diskFault(folder: String) -> String? {
+        guard let percent = Files.usedPercent(folder), percent >= diskAlarmPercent else { return nil }
+        return "disk \(percent) % full"
+    }
+
     /// Process ID of the gate.
     package var pid: Int32
     /// ID of its scanner.
@@ -114,41 +122,25 @@ package struct GateState: Hashable, Sendable {
             [UInt8](try encoder.encode(self)), to: DataFolderPaths.gateState(folder), durable: false)
     }
 
-    /// Removes the temporary files of a gate that was killed during `write`.
+    /// Removes the temporary files of a gate that was killed while it wrote its state or a beat.
     package static func removeLeftovers(folder: String) {
-        let prefix = Files.name(of: DataFolderPaths.gateState(folder)) + ".tmp-"
-        for name in (try? Files.list(folder)) ?? [] where name.hasPrefix(prefix) {
+        let prefixes = [DataFolderPaths.gateState(folder), DataFolderPaths.gateBeat(folder)].map {
+            Files.name(of: $0) + ".tmp-"
+        }
+        for name in (try? Files.list(folder)) ?? [] where prefixes.contains(where: name.hasPrefix) {
             try? Files.remove(folder + "/" + name)
         }
     }
-
-    /// Whether the process that wrote it is a running gate.
-    package var isRunning: Bool { ProgramProcess.isRunning("tapline-gate", pid: pid) }
-
-    /// Whether a gate runs on the folder.
-    ///
-    /// A gate of another process namespace, or within another program, is known by its lock.
-    ///
-    /// - Parameter state: the content of `gate.json`; `nil` without one.
-    package static func isGateRunning(folder: String, _ state: GateState?) -> Bool {
-        state?.isRunning == true || FileLock.isHeld(DataFolderPaths.gateLock(folder))
-    }
 }
 
-/// Recognises a process by the name of its program.
-enum ProgramProcess {
-    /// Length to which the kernel cuts the name in `/proc/PID/stat`, in characters.
-    private static let nameLimit = 15
-
-    /// Whether a process of this ID exists and runs the program.
-    static func isRunning(_ program: String, pid: Int32) -> Bool {
-        // PID (NAME) STATE ...: the name may contain blanks and brackets.
-        guard let text = try? Files.readText("/proc/\(pid)/stat", limit: 4_096),
-            let open = text.firstIndex(of: "("), let close = text.lastIndex(of: ")")
-        else { return false }
-        // A process that has ended and was not reaped yet is a zombie.
-        let state = text[close...].dropFirst(2).first
-        return text[open...].dropFirst().hasPrefix(program.prefix(nameLimit)) && state != "Z" && state != "X"
+extension GateState {
+    /// What is wrong with the readers and the turnstile, in plain English.
+    package var deviceFaults: [String] {
+        var faults = (readers ?? []).compactMap { reader in
+            reader.problem.map { "reader \(reader.name) (\(reader.direction)): \($0)" }
+        }
+        if let turnstile, turnstile != "ok" { faults.append("turnstile: \(turnstile)") }
+        return faults
     }
 }
 

@@ -74,11 +74,6 @@ package final class PublisherStatus: Sendable {
         package var upload = Upload()
         /// The download of snapshots.
         package var download = Download()
-
-        /// Whether the process that wrote it is a running publisher.
-        ///
-        /// Not detected by the lock: a publisher that starts at that moment would find it taken.
-        package var isRunning: Bool { ProgramProcess.isRunning("tapline-publisher", pid: pid) }
     }
 
     /// Number of scans over which the upload cursors have moved.
@@ -114,6 +109,13 @@ package final class PublisherStatus: Sendable {
     package static func read(folder: String) -> Report? {
         guard let bytes = try? Files.read(DataFolderPaths.publisherState(folder), limit: 1 << 20) else { return nil }
         return try? JSONDecoder().decode(Report.self, from: Data(bytes))
+    }
+
+    /// Whether a publisher works on the folder: it holds the lock of the upload cursors.
+    ///
+    /// A process of the ID in `publisher.json` may be the publisher of another folder.
+    package static func isRunning(folder: String) -> Bool {
+        FileLock.isHeld(DataFolderPaths.publisherLock(folder))
     }
 
     /// The current report.

@@ -1,4 +1,5 @@
 package import LinuxSystem
+import SQLite
 
 /// Why a file of the data folder cannot be written, as the lane shows it.
 ///
@@ -20,6 +21,7 @@ package enum StorageFault: Hashable, Sendable, CustomStringConvertible {
         switch error {
         case let error as DataFileError where error.isFull: self = .diskFull(path: error.path, text: error.description)
         case let error as SystemError: self = .system(error)
+        case let error as SQLiteError: self = .other(error.cause)
         default: self = .other("\(error)")
         }
     }

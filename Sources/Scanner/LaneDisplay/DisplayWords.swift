@@ -22,7 +22,7 @@ enum DisplayWords {
             case .outsideTime: ("WRONG TIME", "خارج الوقت")
             case .alreadyInside: ("ALREADY INSIDE", "بالداخل")
             case .noSnapshot: ("NO SNAPSHOT", "لا قائمة")
-            case .notAuthentic where result.detail == .randomUID: tryAgain
+            case .notAuthentic where result.detail?.isUnreadable == true: tryAgain
             case .notAuthentic: ("NOT GENUINE", "غير أصلي")
             case .lost: ("LOST BAND", "سوار مفقود")
             case .void: ("VOID", "ملغى")
@@ -72,7 +72,7 @@ enum DisplayWords {
         if flags.contains(.inspection) { add("inspection", "تفتيش") }
         if flags.contains(.clockNotTrusted) { add("clock not trusted", "الساعة غير موثوقة") }
         if flags.contains(.snapshotExpired) { add("snapshot expired", "القائمة منتهية") }
-        if result.detail == .randomUID { words.append(couldNotBeRead(language)) }
+        if result.detail?.isUnreadable == true { words.append(couldNotBeRead(language)) }
         if let detail = result.detail { words.append(detail.text(language)) }
         return words
     }

@@ -49,7 +49,7 @@ extension Alarm: ScreenText {
 extension TapDetail: ScreenText {
     var arabic: String {
         switch self {
-        case .randomUID: "رقم عشوائي"
+        case .unreadable(let reason): reason.arabic
         case .forgedMessage: "الرسالة غير صحيحة"
         case .replayedMessage: "الرسالة مستخدمة من قبل"
         case .uidNotSufficient: "الرقم وحده لا يكفي هنا"
@@ -68,6 +68,7 @@ extension DroppedRead: ScreenText {
         case .incomplete: "غير مكتمل"
         case .chipLeft: "ابتعدت الشريحة مبكراً"
         case .randomUID: "رقم عشوائي"
+        case .partialUID: "جزء من الرقم"
         case .notATap: "ليس رقماً"
         }
     }

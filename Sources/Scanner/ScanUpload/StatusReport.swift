@@ -42,13 +42,21 @@ package struct StatusReport: Codable, Sendable {
     /// All that is wrong with upload and download, in English; empty if all is well.
     package var faults: [String] = []
 
+    /// Reads the data folder and changes nothing. A file that cannot be read is a fault.
+    ///
     /// - Parameters:
     ///   - folder: The scanner's data folder.
     ///   - scanner: The scanner, or `nil` for that of the publisher, or else that of the newest journal.
-    /// - Throws: `DataFileError` for a corrupt file.
-    package init(folder: String, scanner: ScannerID?) throws {
-        let records = try JournalReader(folder: folder).journals()
-        let shipped = try UploadCursors.read(folder: folder)
+    package init(folder: String, scanner: ScannerID?) {
+        var unreadable: [String] = []
+        func attempt<Result>(_ fallback: Result, _ body: () throws -> Result) -> Result {
+            do { return try body() } catch {
+                unreadable.append((error as? DataFileError)?.alarm ?? "\(error)")
+                return fallback
+            }
+        }
+        let records = attempt([]) { try JournalReader(folder: folder).journals() }
+        let shipped = attempt([:]) { try UploadCursors.read(folder: folder) }
         let publisher = PublisherStatus.read(folder: folder)
         let own = scanner?.text ?? publisher?.scanner ?? records.last?.scanner.text
         let store = SnapshotStore(folder: DataFolderPaths.snapshots(folder))
@@ -74,13 +82,18 @@ package struct StatusReport: Codable, Sendable {
         event = store.pinnedEvent
         let gate = GateState.read(folder: folder)
         gateSnapshot = gate.flatMap(\.snapshot).flatMap { $0 == store.currentVersion() ? nil : $0 }
-        running = publisher?.isRunning ?? false
-        findFaults(isGateRunning: GateState.isGateRunning(folder: folder, gate))
+        running = PublisherStatus.isRunning(folder: folder)
+        faults = unreadable
+        findFaults(GateLiveness(folder: folder, gate), gate)
+        if !faults.contains(where: { $0.hasPrefix("lane: disk ") }) {
+            faults += [GateState.diskFault(folder: folder)].compactMap(\.self)
+        }
     }
 
-    private mutating func findFaults(isGateRunning: Bool) {
+    private mutating func findFaults(_ gate: GateLiveness, _ state: GateState?) {
         if !running { faults.append("no publisher is running on this folder") }
-        if !isGateRunning { faults.append("no gate is running on this folder") }
+        if let fault = gate.fault { faults.append(fault) }
+        if gate != .stopped, let state { findLaneFaults(state) }
         if running, let upload = publisher?.upload {
             let error = upload.lastError
             switch upload.state {
@@ -92,12 +105,23 @@ package struct StatusReport: Codable, Sendable {
         }
         if running, let error = publisher?.download.lastError { faults.append("snapshot download: \(error)") }
         if snapshot == nil { faults.append("no snapshot is installed") }
-        if isGateRunning, let snapshot, let gateSnapshot {
+        if gate == .running, let snapshot, let gateSnapshot {
             faults.append("the gate decides from snapshot \(gateSnapshot), and \(snapshot) is installed")
         }
         for (name, count) in foreign.sorted(by: { $0.key < $1.key }) where count > 0 {
             faults.append("\(count) scans of \(name) are not uploaded from this folder")
         }
+    }
+
+    /// Adds what the running gate reports of itself. A lane with a fault must not be reported as healthy.
+    private mutating func findLaneFaults(_ state: GateState) {
+        if running, let own = publisher?.scanner, own != state.scanner {
+            faults.append(
+                "the gate runs as scanner \(state.scanner), and the publisher uploads the scans of \(own): "
+                    + "start both with the same scanner ID")
+        }
+        let texts = state.deviceFaults + (state.alarms ?? []) + [state.problem].compactMap(\.self)
+        for text in texts where !faults.contains("lane: \(text)") { faults.append("lane: \(text)") }
     }
 
     /// Returns one JSON object on one line, with its keys in alphabetical order.

@@ -1,3 +1,4 @@
+import DataFolder
 import ErrorModel
 import LinuxSystem
 import Runtime
@@ -71,13 +72,25 @@ extension Download {
         do {
             let offer = try store.offer(
                 manifest: signed.manifest, signature: signed.signature, keys: settings.keys, readsFile: plan.isDamaged)
-            return offer.isInstalled ? .nothing(.newest(version: offer.manifest.version)) : .newer(offer)
+            if offer.isInstalled { return .nothing(.newest(version: offer.manifest.version)) }
+            if settings.refusesOtherKey { try requireKeyInUse(offer.manifest) }
+            return .newer(offer)
         } catch let refusal where refusal.reason == .notNewer {
             guard let offered = try? Manifest(json: signed.manifest).version, let highest = store.highestVersion,
                 offered < highest
             else { throw refusal }
             return .nothing(.older(offered: offered, highest: highest))
         }
+    }
+
+    /// - Throws: `SnapshotRefusal` event-key for a manifest of another key than the scanner's.
+    private func requireKeyInUse(_ manifest: Manifest) throws(SnapshotRefusal) {
+        let gate = GateState.read(folder: settings.folder)?.snapshot
+        guard let key = manifest.key, let known = store.keyInUse(gate: gate), key != known else { return }
+        throw SnapshotRefusal(
+            .eventKey,
+            "snapshot \(manifest.version) was made with the event key of fingerprint \(key), and this scanner uses a "
+                + "snapshot of fingerprint \(known): its gate would not use the new one")
     }
 
     // MARK: Failures
@@ -127,7 +140,9 @@ extension Download {
             return DownloadError(.local, .configuration, "no snapshot source is configured")
         }
         let areUnavailable = failures.allSatisfy { $0.category == .unavailable }
-        return DownloadError(.temporary, areUnavailable ? .unavailable : .failure, failureText)
+        var error = DownloadError(.temporary, areUnavailable ? .unavailable : .failure, failureText)
+        error.isOfOtherKey = failures.contains(where: \.isOfOtherKey)
+        return error
     }
 }
 

@@ -1,6 +1,8 @@
 import Compression
 package import DataFolder
+import ErrorModel
 import FileSystem
+import Glibc
 import HTTPClient
 import LinuxSystem
 package import Minisign
@@ -30,6 +32,8 @@ package final class Download {
         package var intervalMs = 30_000
         /// PEM bundle; `nil` for the system's certificate authorities.
         package var authorityFile: String?
+        /// Whether a snapshot of another event key than the one in use is refused.
+        package var refusesOtherKey = false
         /// Number of repetitions if manifest and signature do not match. A delta, or a full file of which a part
         /// existed, is repeated at most once.
         package var retries = 3
@@ -155,16 +159,37 @@ package final class Download {
             checkCurrentFile()
             // Repeated, because the folder may be the center's, which may be publishing.
             return try retryRefused(settings.retries, StopSignal()) {
-                let signed = DownloadSource.SignedManifest(
-                    manifest: try Files.read(folder + "/" + Manifest.fileName, limit: Manifest.maxBytes),
-                    signature: try Files.read(folder + "/" + Manifest.signatureFileName, limit: Manifest.maxBytes))
-                switch try checkManifest(signed) {
+                switch try checkManifest(signedManifest(in: folder)) {
                 case .nothing(let outcome): return outcome
                 case .newer(let offer):
                     return try installFullFile(offer) { try copyFullFile(of: offer.manifest, from: folder) }
                 }
             }
+        } catch let refusal as SnapshotRefusal where refusal.isRetriable {
+            throw DownloadError(
+                .unusable, refusal.category, "\(refusal): the copy is damaged, copy it again (tapline-snapshot stick)")
         } catch { throw DownloadError(error) }
+    }
+
+    /// Reads manifest and signature of a folder.
+    ///
+    /// - Throws: `DownloadError` that says what folder is needed.
+    private func signedManifest(in folder: String) throws -> DownloadSource.SignedManifest {
+        func read(_ name: String) throws -> [UInt8] {
+            do { return try Files.read(folder + "/" + name, limit: Manifest.maxBytes) } catch let error as SystemError
+                where [ENOENT, ENOTDIR].contains(error.code)
+            {
+                let reason =
+                    !Files.exists(folder)
+                    ? "no such folder (is the USB stick mounted?)"
+                    : error.code == ENOTDIR ? "it is a file: name its folder" : "no \(name) in this folder"
+                throw DownloadError(
+                    .unusable, .failure,
+                    "\(folder): \(reason); a folder that tapline-snapshot stick has written is needed")
+            }
+        }
+        return DownloadSource.SignedManifest(
+            manifest: try read(Manifest.fileName), signature: try read(Manifest.signatureFileName))
     }
 
     private func copyFullFile(of manifest: Manifest, from folder: String) throws {

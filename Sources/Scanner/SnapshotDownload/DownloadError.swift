@@ -21,6 +21,8 @@ package struct DownloadError: OperationError {
     package let category: ErrorCategory
     /// The step that failed, and why.
     package let description: String
+    /// Whether a snapshot was refused because of its event key.
+    package var isOfOtherKey = false
 
     init(_ kind: Kind, _ category: ErrorCategory, _ description: String) {
         self.kind = kind
@@ -45,7 +47,9 @@ package struct DownloadError: OperationError {
     init(_ error: any Error) {
         switch error {
         case let error as DownloadError: self = error
-        case let error as SnapshotRefusal: self.init(.unusable, error.category, "\(error)")
+        case let error as SnapshotRefusal:
+            self.init(.unusable, error.category, "\(error)")
+            isOfOtherKey = error.reason == .eventKey
         case let error as any OperationError: self.init(.local, error.category, "\(error)")
         default: self.init(.local, .failure, "\(error)")
         }

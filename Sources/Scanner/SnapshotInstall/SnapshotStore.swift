@@ -42,6 +42,16 @@ package struct SnapshotStore: Sendable {
         return named.filter { $0.name != present }.sorted { $0.version > $1.version }.map { folder + "/" + $0.name }
     }
 
+    /// Returns the `EventKey.fingerprint` that the scanner uses: of the gate's snapshot, otherwise of the current one.
+    ///
+    /// - Parameter version: the version that the gate uses; `nil` if it is not known.
+    /// - Returns: `nil` without a snapshot, or if it states no key.
+    package func keyInUse(gate version: Int64?) -> String? {
+        let paths = (current().map { [$0] } ?? []) + others()
+        let used = paths.first { SnapshotFileName.version(of: Files.name(of: $0)) == version }
+        return (used ?? current()).flatMap { try? Snapshot(path: $0) }?.keyFingerprint
+    }
+
     /// Returns whether an installed snapshot states the event key with this `EventKey.fingerprint`.
     package func hasSnapshot(of fingerprint: String) -> Bool {
         ((current().map { [$0] } ?? []) + others()).contains {

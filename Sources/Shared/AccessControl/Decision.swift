@@ -127,7 +127,7 @@ extension DecisionInput {
     /// Rule 4: whether the identity is a particular tag's.
     fileprivate var isGenuine: Bool {
         switch proof {
-        case .forged, .randomUID: false
+        case .forged, .randomUID, .partialUID: false
         case .uid, .code, .authentic: !isReplayed
         }
     }

@@ -51,6 +51,11 @@ extension Arguments {
                 "--event-key-file \(path): the file has \(bytes.count) bytes, but \(EventKey.length) are required"
                     + (isHex ? "; it holds them in hexadecimal: convert it with xxd -r -p" : ""))
         }
+        guard !EventKey.isGuessable(bytes) else {
+            throw ProgramError.configuration(
+                "--event-key-file \(path): all \(EventKey.length) bytes are equal, so anybody can guess the key: create "
+                    + "one with tapline-center event key --out FILE")
+        }
         // A warning only. A key file that was copied with the usual umask must work for a first try.
         if Files.status(path)?.isPrivate == false, EventKeyWarning.takeFirst() {
             Log("settings").warning("event key can be read by other users: set mode 600", [.path: path])

@@ -68,6 +68,9 @@ extension Program {
 
     private static func unknownFlag(_ word: String, _ command: Command) -> ProgramError {
         let known = command.options.flatMap { $0.isSecret ? [$0.flag, $0.flag + "-file"] : [$0.flag] }
+        if word == "--json", known.contains("output") {
+            return .usage("unknown flag --json: did you mean --output json? (see --help)")
+        }
         let nearest = NearestName.best(String(word.drop { $0 == "-" }), in: known + ["check", "help", "version"])
         return .usage("unknown flag \(word)" + (nearest.map { ": did you mean --\($0)?" } ?? "") + " (see --help)")
     }

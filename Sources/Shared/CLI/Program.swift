@@ -120,6 +120,9 @@ package struct Program: Sendable {
         let known = commands.map { $0.words.joined(separator: " ") }
         let given = words.prefix { !$0.hasPrefix("-") }
         guard !given.isEmpty else {
+            if let flag = words.first, let near = NearestName.best(String(flag.drop { $0 == "-" }), in: Self.flags) {
+                return .usage("unknown flag \(flag): did you mean --\(near)?")
+            }
             return .usage("a command is required; one of: \(known.joined(separator: ", ")) (\(name) --help)")
         }
         // `event`: the first word of commands of two words.
@@ -134,10 +137,16 @@ package struct Program: Sendable {
             meant.flatMap { group.contains($0) ? $0 : nil }
             ?? (1...min(2, given.count)).reversed().lazy
             .compactMap { NearestName.best(given.prefix($0).joined(separator: " "), in: known) }.first
+        if nearest == nil, given[0] == "snapshot", name != "tapline-snapshot" {
+            return .usage("unknown command 'snapshot': the program for snapshots is tapline-snapshot")
+        }
         return .usage(
             "unknown command '\(given.joined(separator: " "))'" + (nearest.map { ": did you mean '\($0)'?" } ?? "")
                 + "; one of: \(known.joined(separator: ", ")) (\(name) --help)")
     }
+
+    /// The flags that need no command.
+    private static let flags = ["help", "version"]
 
     /// The verbs of commands by the verbs of other programs.
     private static let synonyms = [

@@ -1,3 +1,4 @@
+import FileSystem
 package import ScanModel
 
 /// Options of the programs that work in the data folder of a scanner.
@@ -30,6 +31,41 @@ extension Arguments {
             throw ProgramError.configuration("--scanner \(text): must be 1 to 63 of a-z, 0-9 and -, not - first")
         }
         return id
+    }
+}
+
+extension Command {
+    /// What a scanner's `status` prints, and all that is wrong.
+    package typealias ScannerStatus = (text: String, faults: [String])
+
+    /// The command `status` of a program that works in the data folder of a scanner.
+    ///
+    /// - Parameters:
+    ///   - summary: one line for the help.
+    ///   - defaultScanner: whose scans are counted without `--scanner`, for the help.
+    ///   - report: reads the data folder, and returns the status in the format.
+    package static func scannerStatus(
+        _ summary: String, defaultScanner: String,
+        report: @escaping @Sendable (_ folder: String, ScannerID?, OutputFormat) throws -> ScannerStatus
+    ) -> Command {
+        Command(
+            "status", "\(summary); exits with 1 and a line `alarm` for each fault",
+            options: [
+                .dataFolder, .enrolment,
+                Option("scanner", "ID", "identity whose scans are counted (default that of \(defaultScanner))"),
+                .output,
+            ]
+        ) { arguments in
+            let folder = try arguments.required("data")
+            let scanner = try arguments.scanner()
+            let format = try arguments.outputFormat()
+            return {
+                guard Files.exists(folder) else { throw ProgramError.missingFolder("data", folder) }
+                let status = try report(folder, scanner, format)
+                print(status.text)
+                if !status.faults.isEmpty { throw ProgramError.alarms(status.faults) }
+            }
+        }
     }
 }
 

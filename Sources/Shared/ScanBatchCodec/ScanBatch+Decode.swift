@@ -7,7 +7,7 @@ extension ScanBatch {
     /// other types are ignored: the state is informational and must not cause a rejection.
     static let stateEntriesLimit = 32
     /// Maximum size of a key or text of `state`, in bytes.
-    static let stateTextLimitBytes = 256
+    package static let stateTextLimitBytes = 256
 
     /// Decodes a body.
     ///

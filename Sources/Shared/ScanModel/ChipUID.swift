@@ -13,16 +13,36 @@ package enum ChipUID {
     /// Returns why the bytes are not the UID of a chip, whatever lengths are permitted.
     ///
     /// - Parameter bytes: in the order in which the chip sends them.
-    /// - Returns: the end of a sentence that begins with the UID; `nil` if the bytes can be a UID.
-    package static func problem(_ bytes: [UInt8]) -> String? {
-        if bytes.first == cascadeTag, cascadeLengths.contains(bytes.count) {
-            return "begins with 88: it is a part of a longer UID, or in another byte order; the whole UID is needed"
-        }
-        if bytes.first == randomStart, bytes.count == 4 {
-            return "begins with 08: the chip makes a new random UID at each reading, which identifies no person; "
-                + "or the UID is in another byte order"
-        }
+    /// - Returns: `nil` if the bytes can be a UID.
+    package static func problem(_ bytes: [UInt8]) -> Problem? {
+        if bytes.first == cascadeTag, cascadeLengths.contains(bytes.count) { return .partial }
+        if bytes.first == randomStart, bytes.count == 4 { return .random }
         return nil
+    }
+
+    /// Returns `zeros` or `FF` if the bytes are nothing else: a reader gives them when it has read no chip.
+    package static func blank(_ bytes: [UInt8]) -> String? {
+        for (byte, name) in [(UInt8(0), "zeros"), (0xff, "FF")] where bytes.allSatisfy({ $0 == byte }) { return name }
+        return nil
+    }
+
+    /// Why bytes are not the UID of a chip.
+    package enum Problem: Hashable, Sendable, CustomStringConvertible {
+        /// They are a part of a longer UID.
+        case partial
+        /// The chip makes other bytes at each reading.
+        case random
+
+        /// The end of a sentence that begins with the UID.
+        package var description: String {
+            switch self {
+            case .partial:
+                "begins with 88: it is a part of a longer UID, or in another byte order; the whole UID is needed"
+            case .random:
+                "begins with 08: the chip makes a new random UID at each reading, which identifies no person; "
+                    + "or the UID is in another byte order"
+            }
+        }
     }
 
     /// Returns lengths as words: `4, 7 or 10`.

@@ -1,4 +1,4 @@
-import ErrorModel
+import TextRules
 
 /// Whether codes that differ only in the case of letters are one code. A property of the event.
 package enum CodeCase: String, CaseIterable, Hashable, Sendable {

@@ -12,6 +12,8 @@ package enum DroppedRead: Hashable, Sendable, CaseIterable, CustomStringConverti
     case chipLeft
     /// The UID changes with each read, as that of a telephone or of a bank card.
     case randomUID
+    /// A part of a longer UID.
+    case partialUID
     /// A line of standard input that is not a tap.
     case notATap
 
@@ -23,6 +25,7 @@ package enum DroppedRead: Hashable, Sendable, CaseIterable, CustomStringConverti
         case .incomplete: "incomplete"
         case .chipLeft: "the chip left too early"
         case .randomUID: "random UID"
+        case .partialUID: "part of a UID"
         case .notATap: "not a tap"
         }
     }

@@ -42,6 +42,9 @@ package struct EventKey: Sendable {
     package var codeCase = CodeCase.exact
     private let mac: HMACSHA256
 
+    /// Returns whether all bytes are equal, as of a file that was filled and not drawn at random.
+    package static func isGuessable(_ bytes: [UInt8]) -> Bool { bytes.allSatisfy { $0 == bytes.first } }
+
     /// Creates a key; `nil` unless it has exactly 32 bytes.
     package init?(_ bytes: [UInt8]) {
         guard bytes.count == EventKey.length else { return nil }
@@ -70,7 +73,10 @@ package struct EventKey: Sendable {
     }
 
     /// Computes the tag ID of an identity.
-    package func tagID(of identity: TagIdentity) -> TagID {
+    package func tagID(of identity: TagIdentity) -> TagID { tagID(of: identity, by: codeCase) }
+
+    /// Computes the tag ID of an identity by another rule for codes, without a copy of the key's state.
+    package func tagID(of identity: TagIdentity, by codeCase: CodeCase) -> TagID {
         var identity = identity
         if codeCase == .fold, case .code(let code) = identity { identity = .code(code.folded) }
         return TagID(rawValue: Int64(bitPattern: mac.authenticate64(identity.bytes)))

@@ -13,6 +13,17 @@ package struct Tap: Hashable, Sendable {
         /// A chip with a random UID (08...) that changes at each read, and without a secure message: no usable
         /// identity.
         case randomUID
+        /// A part of a longer UID (88...), as some readers send it: no usable identity.
+        case partialUID
+
+        /// Why such a tap counts as a read without a tag; `nil` for a usable identity.
+        package var droppedRead: DroppedRead? {
+            switch self {
+            case .randomUID: .randomUID
+            case .partialUID: .partialUID
+            case .uid, .authentic, .code, .forged: nil
+            }
+        }
     }
 
     /// The identity in the form in which the reader received it.

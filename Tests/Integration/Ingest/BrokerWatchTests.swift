@@ -1,4 +1,5 @@
 import AMQP
+import FileSystem
 import HTTPServer
 import Ingest
 import Postgres
@@ -77,6 +78,25 @@ struct BrokerWatchTests {
         try fixture.connection.execute(
             "UPDATE tapline_internal.broker_check SET checked_at = now() - interval '121 minutes'")
         #expect(try isAlarm())
+    }
+
+    /// A canary queue with other arguments makes every check fail with one error.
+    @Test func repeatedErrorOfTheCheckIsWarnedOnce() throws {
+        _ = try AMQPConnection(try AMQPAddress(url: vhost.url), name: "test").declareQueue("tapline.canary")
+        let folder = TemporaryFolder("watch")
+        let center = try ChildProcess(
+            Package.program("tapline-center"),
+            [
+                "run", "--amqp-url", vhost.url, "--database-url", fixture.database.url, "--http", "127.0.0.1:0",
+            ], environment: ["TAPLINE_LOG_LEVEL": "debug"], output: .null, errors: folder.file("log"))
+        defer { center.kill() }
+        func levels() throws -> [String] {
+            try Files.readText(folder.file("log")).split(separator: "\n").filter {
+                $0.contains("broker not checked, will retry")
+            }.map { $0.contains(#""level":"warning""#) ? "warning" : "debug" }
+        }
+        try eventually("the check has failed three times") { try levels().count >= 3 }
+        #expect(try levels().prefix(3) == ["warning", "debug", "debug"])
     }
 
     @Test func policyWithATimeLimitIsReported() throws {

@@ -95,9 +95,9 @@ struct IngestQuarantineTests {
             "SELECT body FROM tapline.quarantine WHERE scanner_id = 's-off' AND is_heartbeat", [], binary: true)
         #expect(kept.bytes(0, 0) == last.body)
         // An enrolled scanner is heard again, so its counted heartbeats are of no use.
-        let waiting = try RegistryStore(fixture.connection).addScanner(
+        let enrolled = try RegistryStore(fixture.connection).addScanner(
             try #require(ScannerID("s-off")), gate: nil, zone: nil)
-        #expect(waiting == 1)
+        #expect(enrolled.waiting == 1)
         #expect(try fixture.int("SELECT count(*) FROM tapline.quarantine WHERE scanner_id = 's-off'") == 1)
     }
 

@@ -103,16 +103,31 @@ import Testing
         #expect(run.end == .exit(0) && run.lines.contains { $0.contains("not-authentic") }, "\(run.lines)")
     }
 
+    /// The ways of docs/operating/monitoring.md.
     @Test func watchRepeatsTheQuery() throws {
-        let watch = try ChildProcess(
-            "psql",
-            ["-X", "-v", "watch=0.01", "-f", "\(Package.folder)/dashboards/live_zones.sql", database.url])
-        var titles = 0
-        while titles < 3 {
-            let line = try #require(try watch.line())
-            if line.contains("Zones:") { titles += 1 }
+        let zones = "\(Package.folder)/dashboards/live_zones.sql"
+        for (arguments, input) in [
+            (["-v", "watch=0.01", "-f", zones], ""), ([], "\\set watch 0.01\n\\i \(zones)\n"),
+        ] {
+            let watch = try ChildProcess("psql", ["-X"] + arguments + [database.url])
+            try watch.write(input)
+            var titles = 0
+            while titles < 3 {
+                let line = try #require(try watch.line())
+                if line.contains("Zones:") { titles += 1 }
+            }
+            watch.kill()
+            _ = try watch.wait()
         }
-        watch.kill()
-        _ = try watch.wait()
+    }
+
+    @Test func watchAfterAnIncludedScriptHasNoQuery() throws {
+        let zones = "\(Package.folder)/dashboards/live_zones.sql"
+        let run = try Run.it("psql", ["-X", database.url], input: "\\i \(zones)\n\\watch 0.01\n")
+        #expect(run.lines.count { $0.contains("Zones:") } == 1, "\(run.lines)")
+        #expect(run.errors.contains("\\watch cannot be used with an empty query"), "\(run.errors)")
+        let unset = try Run.it(
+            "psql", ["-X", "-v", "watch=9", database.url], input: "\\unset watch\n\\i \(zones)\n")
+        #expect(unset.end == .exit(0) && unset.lines.count { $0.contains("Zones:") } == 1, "\(unset.lines)")
     }
 }

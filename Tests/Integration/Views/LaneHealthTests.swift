@@ -52,6 +52,7 @@ import Testing
 
     @Test(arguments: [
         (#"{"gate": "running"}"#, "ok"), (#"{"gate": "stopped", "alarms": "reader"}"#, "LANE DOWN"),
+        (#"{"gate": "stopped", "alarms": "gate clock", "mode": "closed"}"#, "LANE DOWN"),
         (#"{"gate": "running", "alarms": "disk reader"}"#, "READER"), (#"{"reader": "nfc (unplugged)"}"#, "READER"),
         (#"{"gate": "running", "alarms": "turnstile"}"#, "TURNSTILE"),
         (#"{"gate": "running", "mode": "closed", "alarms": "disk"}"#, "CLOSED"),
@@ -133,12 +134,75 @@ import Testing
         #expect(try rows("SELECT state FROM tapline.center_state") == ["stopped"])
     }
 
+    @Test func viewsShowACenterOnceItIsReady() throws {
+        try hear("s1")
+        let listening = StopSignal()
+        let liveness = CenterLiveness(databaseURL: database.url, instance: CenterInstance(), metrics: Metrics()) {
+            listening.isStopped
+        }
+        let service = RunningService(liveness.service())
+        try eventually("the center waits for the broker") {
+            try rows("SELECT state FROM tapline.center_state") == ["no broker"]
+        }
+        #expect(liveness.problems.map(\.name) == ["liveness"])
+        listening.stop()
+        try eventually("the center is ready") { liveness.problems.isEmpty }
+        #expect(try rows("SELECT state FROM tapline.center_state") == ["running"])
+        #expect(try rows("SELECT condition FROM tapline.scanner_health") != ["NO CENTER"])
+        service.stop()
+        #expect(try service.waitForEnd() == nil)
+    }
+
+    @Test func centerRunsSinceTheStartOfItsPresentRun() throws {
+        try listen(untilSecondsAgo: 3)
+        try connection.execute("UPDATE tapline_internal.centers SET stopped = true")
+        let listening = StopSignal()
+        let liveness = CenterLiveness(databaseURL: database.url, instance: CenterInstance(), metrics: Metrics()) {
+            listening.isStopped
+        }
+        let service = RunningService(liveness.service())
+        // The record of the last run is younger than 15 s. It does not make the new run a listening one.
+        try eventually("the center waits for the broker") {
+            try rows("SELECT state FROM tapline.center_state") == ["no broker"]
+        }
+        listening.stop()
+        try eventually("the center is ready") { liveness.problems.isEmpty }
+        #expect(
+            try rows("SELECT state, since > now() - interval '5 minutes' FROM tapline.center_state") == ["running|t"])
+        service.stop()
+        #expect(try service.waitForEnd() == nil)
+    }
+
+    @Test func slowCountNeitherStopsTheRecordsNorReconnects() throws {
+        // Until the end of the transaction, each count of the scanners waits for its time limit.
+        let lock = try database.connect()
+        try lock.execute("BEGIN; LOCK TABLE tapline.scanners IN ACCESS EXCLUSIVE MODE")
+        defer { withExtendedLifetime(lock) {} }
+        let liveness = CenterLiveness(databaseURL: database.url, instance: CenterInstance(), metrics: Metrics()) {
+            true
+        }
+        let service = RunningService(liveness.service())
+        func session() throws -> [String] {
+            try rows("SELECT pid FROM pg_stat_activity WHERE application_name = 'tapline-center liveness'")
+        }
+        func records() throws -> [String] { try rows("SELECT alive_at FROM tapline_internal.centers") }
+        try eventually("the first record") { try !records().isEmpty }
+        let (first, connected) = (try records(), try session())
+        #expect(connected.count == 1)
+        try eventually("a record after the count has failed") { try records() != first }
+        #expect(try session() == connected)
+        service.stop()
+        #expect(try service.waitForEnd() == nil)
+    }
+
     @Test func statusFailsWithAlarmLinesAndNamesTheLane() throws {
         func status() throws -> Run { try Run.it("tapline-center", ["status", "--database-url", database.url]) }
         try listen()
         try hear("s1")
         let well = try status()
         #expect(well.end == .exit(0), "\(well.errors)")
+        let center = well.lines.first { $0.contains("a center is running since 20") }
+        #expect(center?.hasSuffix("+04:00") == true, "\(center ?? "-")")
         #expect(!well.lines.contains { $0.hasPrefix("alarm") })
         try hear("s2", #"{"gate": "stopped"}"#)
         let down = try status()

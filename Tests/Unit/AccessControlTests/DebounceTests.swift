@@ -74,7 +74,7 @@ import Testing
             let repeated = repeats(&debounce, .authentic(counter: counter))
             #expect(repeated == isRepeat, "\(counter)")
         }
-        for proof in [Tap.Proof.uid, .forged, .randomUID, .code] {
+        for proof in [Tap.Proof.uid, .forged, .randomUID, .partialUID, .code] {
             let repeated = repeats(&debounce, proof)
             #expect(!repeated)
         }

@@ -42,7 +42,7 @@ private struct Model {
     }
 
     var reasons: [(Bool, Verdict)] {
-        let bad = input.proof == .forged || input.proof == .randomUID || input.isReplayed
+        let bad = [.forged, .randomUID, .partialUID].contains(input.proof) || input.isReplayed
         if hasNoSnapshot {
             return [(input.gate == nil || policy.noSnapshot == .deny, .noSnapshot), (bad, .notAuthentic)]
         }
@@ -132,7 +132,7 @@ private let tree = ZoneTree([
 
     private static let proofs: [(Tap.Proof, Bool)] = [
         (.uid, false), (.code, false), (.authentic(counter: 3), false), (.authentic(counter: 3), true),
-        (.forged, false), (.randomUID, false),
+        (.forged, false), (.randomUID, false), (.partialUID, false),
     ]
 
     /// Combines all policies, passes, states, proofs, modes, clocks and memories that a gate distinguishes.
@@ -183,7 +183,7 @@ private let tree = ZoneTree([
             }
         }
         #expect(differences == 0)
-        #expect(count == 8 * 22 * 6 * 24 * (memories.count + 5 * 5))
+        #expect(count == 8 * 22 * 7 * 24 * (memories.count + 5 * 5))
         #expect(seen.contains(.alreadyInside) && seen.count == 10)
     }
 

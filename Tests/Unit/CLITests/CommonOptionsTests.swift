@@ -9,7 +9,7 @@ import Testing
     private let key: EventKey
 
     init() throws {
-        let bytes = [UInt8](repeating: 7, count: EventKey.length)
+        let bytes = Array(UInt8(7)..<39)
         key = try #require(EventKey(bytes))
         try Files.writeAtomically(bytes, to: folder.file("event.key"))
     }
@@ -23,6 +23,17 @@ import Testing
     private func code(_ values: [String: String]) -> ExitCode? {
         do { _ = try arguments(values).tag() } catch { return ExitCode(for: error) }
         return nil
+    }
+
+    @Test(arguments: [0, 7, 255] as [UInt8])
+    func eventKeyOfEqualBytesIsRefused(byte: UInt8) throws {
+        let path = folder.file("equal.key")
+        try Files.writeAtomically([UInt8](repeating: byte, count: EventKey.length), to: path)
+        let error = try #require(throws: ProgramError.self) {
+            try arguments(["event-key-file": path]).eventKey()
+        }
+        #expect(error.description.contains("all 32 bytes are equal"))
+        #expect(ExitCode(for: error) == .configuration)
     }
 
     @Test func tagIsReadFromEachOption() throws {

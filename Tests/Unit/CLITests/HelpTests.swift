@@ -57,6 +57,20 @@ struct HelpTests {
         #expect(bare == "'event' needs a command: event set, event key (program --help)")
     }
 
+    @Test func flagWithoutACommandNamesTheNearest() async {
+        #expect(await message(["--hlep"]) == "unknown flag --hlep: did you mean --help?")
+        #expect(await message(["--frobnicate"]).hasPrefix("a command is required; one of: run"))
+        #expect(await message(["snapshot", "export"]).contains("tapline-snapshot"))
+    }
+
+    @Test func jsonFlagNamesTheOutput() async {
+        let command = Command("status", positionals: "[ID]", count: 0...1, "test", options: [.output]) { _ in {} }
+        do {
+            try await Program("program", "test", commands: [command]).run(["status", "--json"], environment: [:])
+            Issue.record("the flag was taken")
+        } catch { #expect("\(error)".contains("did you mean --output json?")) }
+    }
+
     @Test func unknownFlagNamesTheNearest() async {
         for (word, nearest) in [
             ("--scaner", "--scanner"), ("--amqp-url-fil", "--amqp-url-file"), ("--amqp-uri=x", "--amqp-url"),
@@ -105,5 +119,21 @@ struct HelpTests {
             texts.append(try Run.it(program, name.prefix(2).map(String.init) + ["--help"]).lines)
         }
         for line in texts.joined() { #expect(line.count <= Program.helpColumns, "\(line)") }
+    }
+
+    @Test func wordsOfOperatorsNameTheCommand() async {
+        let output = Option("output", "text|json", "form")
+        let commands = ["run", "mode", "status"].map { name in
+            Command(name, positionals: "[ID]", count: 0...1, "test", options: [output]) { _ in {} }
+        }
+        for (words, nearest) in [
+            (["close"], "'mode closed'"), (["open", "--data", "x"], "'mode free'"), (["free"], "'mode free'"),
+            (["status", "--json"], "--output json"), (["--hlep"], "--help"), (["--verison"], "--version"),
+        ] as [([String], String)] {
+            do {
+                try await Program("program", "test", commands: commands).run(words, environment: [:])
+                Issue.record("\(words) was accepted")
+            } catch { #expect("\(error)".contains("did you mean \(nearest)?"), "\(error)") }
+        }
     }
 }

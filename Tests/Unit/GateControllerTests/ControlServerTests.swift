@@ -121,7 +121,7 @@ import Testing
             # gate 7
             TAPLINE_DATA=\(venue.data)
             TAPLINE_SCANNER="gate-7"
-            TAPLINE_EVENT_KEY=\(String(repeating: "00", count: 32))
+            TAPLINE_EVENT_KEY=\(String(repeating: "000f", count: 16))
             TAPLINE_READER=stdin
             """
         func check(_ more: String...) throws -> ChildProcess.End {

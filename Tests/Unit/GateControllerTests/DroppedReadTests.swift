@@ -1,6 +1,7 @@
 import DataFolder
 import GateController
 import ScanModel
+import SnapshotInstall
 import Testing
 
 /// Reads without a tag: shown at once, counted in `gate.json`, and logged once a minute.
@@ -42,6 +43,30 @@ import Testing
         world.advance(3_000)
         try world.runOnce()
         #expect(GateState.read(folder: world.venue.data)?.droppedReads == 2)
+    }
+
+    @Test(arguments: [
+        ("08a1b2c3", DroppedRead.randomUID), ("8804a1b2", .partialUID), ("8804a1b2c3", .partialUID),
+        ("8804a1b2c3d4e5f6", .partialUID),
+    ]) func lineWithoutAUsableUIDAsksToTryAgain(hex: String, reason: DroppedRead) throws {
+        for number in 1...3 { world.lane.handleLine("\(hex),in", number: number) }
+        // A way out is always open.
+        world.lane.handleLine("\(hex),out", number: 4)
+        #expect(world.updates.results.map(\.scan.verdict) == [.notAuthentic, .notAuthentic, .notAuthentic, .admitted])
+        #expect(world.updates.results.prefix(3).allSatisfy { $0.detail == .unreadable(reason) })
+        #expect(world.output.lines[0].hasSuffix("[could not be read, try again (\(reason))]"))
+        world.advance(3_000)
+        try world.runOnce()
+        let state = try #require(GateState.read(folder: world.venue.data))
+        #expect(state.droppedReads == 3 && state.lastDroppedRead == reason.description)
+    }
+
+    @Test func listedReadingOfAnOldListIsDecided() throws {
+        try world.venue.install(version: 101, readings: [[0x88, 4, 0xa1, 0xb2]])
+        world.reloader.check()
+        try world.runOnce()
+        world.lane.handleLine("8804a1b2,in", number: 1)
+        #expect(world.updates.results.last?.scan.verdict == .admitted)
     }
 
     @Test func randomUIDIsCountedBesideItsVerdict() throws {

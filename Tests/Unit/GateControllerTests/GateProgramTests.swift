@@ -24,7 +24,7 @@ import Testing
                 "\(venue.hex(.delegate)),in,\(LaneFixture.tenOClock)", "bad", venue.hex(.blocked),
                 "\(venue.hex(.staff)),out",
             ].joined(separator: "\n"))
-        #expect(run.end == .exit(0))
+        #expect(run.end == .exit(0) && run.errors.contains("lines of the input were no taps"))
         #expect(run.lines.count == 3)
         #expect(run.lines[0].contains(#""seq":1,"verdict":0,"name":"admitted""#))
         #expect(run.lines[1].contains(#""seq":2,"verdict":2,"name":"blocked""#))
@@ -134,6 +134,34 @@ import Testing
         #expect(run.end == .exit(78) && run.errors.contains("no gate named 'Hall nort'; similar: 'Hall north'"))
         // A lane starts without its gate, and gets it with a later snapshot.
         #expect(try Run.it("tapline-gate", venue.arguments("--gate", "Hall nort"), input: "").end == .exit(0))
+    }
+
+    @Test func checkRejectsAMissingGateOfTheScanner() throws {
+        func accepts(_ more: String...) throws -> Bool {
+            try Run.it("tapline-gate", venue.arguments("--check") + more).end == .exit(0)
+        }
+        func refusal() throws -> String {
+            let run = try Run.it("tapline-gate", venue.arguments("--check"))
+            #expect(run.end == .exit(78))
+            return run.errors
+        }
+        #expect(try accepts())
+        try venue.install(version: 101, ownGate: 99)
+        #expect(try refusal().contains("gate is not in the snapshot; gates: 'Entrance', 'Hall north'"))
+        // A lane that ran knows the name of its gate.
+        #expect(try accepts("--gate", "Hall north"))
+        try venue.install(version: 102)
+        #expect(try Run.it("tapline-gate", venue.arguments(), input: "").end == .exit(0))
+        try venue.install(version: 103, gate: "Hall nord", ownGate: 99)
+        #expect(try refusal().contains("gate is not in the snapshot; gates: 'Hall nord'"))
+        try venue.install(version: 104, ownGate: nil)
+        #expect(try refusal().contains("assigns no gate to this scanner, and no gate setting is given; gates: "))
+        try venue.install(version: 105, lists: "gate-8")
+        let stranger = try refusal()
+        #expect(stranger.contains("does not contain this scanner") && stranger.contains("similar scanners: 'gate-8'"))
+        // The assigned gate replaces the scanner's own.
+        #expect(try Run.it("tapline-gate", ["assign", "Hall north", "--data", venue.data]).end == .exit(0))
+        #expect(try accepts())
     }
 
     @Test func invalidSettingsAreReportedBeforeTheFolderIsMade() throws {

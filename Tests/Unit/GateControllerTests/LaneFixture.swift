@@ -39,7 +39,8 @@ struct LaneFixture {
         expiresS: Int64? = nil,
         lists scanner: String? = "gate-7", without missing: Person? = nil, days: ClosedRange<Int64>? = nil,
         createdS: Int64 = LaneFixture.day, crowd: Int64 = 0, isOpenToAll: Bool = false,
-        fingerprint: String? = nil, reentry: Pass.Reentry = .gate, code: CodeText? = nil, codeCase: CodeCase = .exact
+        fingerprint: String? = nil, reentry: Pass.Reentry = .gate, code: CodeText? = nil, codeCase: CodeCase = .exact,
+        readings: [[UInt8]] = [], ownGate: Int64? = 7
     ) throws {
         let name = SnapshotFileName.of(version)
         let writer = try SnapshotWriter(path: data + "/snapshots/" + name)
@@ -55,13 +56,14 @@ struct LaneFixture {
         let coded = code.map { code in
             (key.with(codeCase).tagID(of: .code(code)), Attendee(status: .active, pass: 1, attendee: 99))
         }
+        let read = readings.map { (key.tagID(of: .uid($0)), Attendee(status: .active, pass: 1, attendee: 98)) }
         let others = (0..<crowd).map {
             (
                 TagID(rawValue: Int64.min + $0 * (Int64.max / max(1, crowd))),
                 Attendee(status: .active, pass: 1, attendee: 100 + $0)
             )
         }
-        for (tag, attendee) in (rows + others + [coded].compactMap(\.self)).sorted(by: { $0.0 < $1.0 }) {
+        for (tag, attendee) in (rows + others + [coded].compactMap(\.self) + read).sorted(by: { $0.0 < $1.0 }) {
             try writer.add(tag, attendee)
         }
         // Each day starts at 04:00.
@@ -79,7 +81,7 @@ struct LaneFixture {
         try writer.add(Zone(id: 4, name: "Foyer"))
         try writer.addGate(id: 7, name: gate, zone: 3, fromZone: 4, policy: policy)
         try writer.addGate(id: 8, name: "Entrance", zone: 4)
-        if let scanner { try writer.addScanner(scanner, gate: 7) }
+        if let scanner { try writer.addScanner(scanner, gate: ownGate) }
         try writer.addScanner("spare", gate: nil)
         var manifest = Manifest(
             event: "Test", version: version, created: createdS,

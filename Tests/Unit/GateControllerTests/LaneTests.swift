@@ -232,17 +232,7 @@ import Testing
 }
 
 @Suite struct LineInputTests {
-    private func events(_ text: [UInt8], limitBytes: Int = 16) throws -> [LineInput.Event] {
-        var ends: [Int32] = [0, 0]
-        try #require(pipe(&ends) == 0)
-        #expect(write(ends[1], text, text.count) == text.count)
-        close(ends[1])
-        defer { close(ends[0]) }
-        let input = LineInput(descriptor: ends[0], limitBytes: limitBytes)
-        var events: [LineInput.Event] = []
-        while events.last != .end { events.append(try input.next(or: StopSignal(), withinMs: 1_000)) }
-        return events
-    }
+    private func events(_ text: [UInt8]) throws -> [LineInput.Event] { try LineInput.events(of: text, limitBytes: 16) }
 
     @Test func linesAreReadOneByOne() throws {
         #expect(try events(Array("a\n\nbc\nlast".utf8)) == [.line("a"), .line(""), .line("bc"), .line("last"), .end])

@@ -57,6 +57,7 @@ import Testing
     @Test func textOfAnotherKindOrLengthIsRejected() throws {
         for (uid, words) in [
             ([0xCA, 0xFE], "4, 7 or 10 bytes, not 2"), ([0x08, 1, 2, 3], "random"),
+            ([0, 0, 0, 0], "only zeros"), ([UInt8](repeating: 0xff, count: 7), "only FF"),
             ([0x88, 4, 1, 2], "longer UID"), ([0x88, 4, 1, 2, 0x8F, 3, 4, 5], "longer UID"),
         ] as [([UInt8], String)] {
             let answer = admit(.uid(uid))

@@ -1,22 +1,12 @@
 import GateController
-import Glibc
 import Runtime
 import ScanModel
+import TestSupport
 import Testing
 
 /// Files of taps that are replayed on standard input.
 @Suite struct TapReplayTests {
-    private func events(_ bytes: [UInt8], limitBytes: Int = 4_096) throws -> [LineInput.Event] {
-        var ends: [Int32] = [0, 0]
-        try #require(pipe(&ends) == 0)
-        #expect(write(ends[1], bytes, bytes.count) == bytes.count)
-        close(ends[1])
-        defer { close(ends[0]) }
-        let input = LineInput(descriptor: ends[0], limitBytes: limitBytes)
-        var events: [LineInput.Event] = []
-        while events.last != .end { events.append(try input.next(or: StopSignal(), withinMs: 1_000)) }
-        return events
-    }
+    private func events(_ text: [UInt8]) throws -> [LineInput.Event] { try LineInput.events(of: text) }
 
     private static let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
 
@@ -43,5 +33,32 @@ import Testing
             "2026-11-23T03:59:59Z", "2026-11-23T10:00:00Z", "2026-11-28T03:00:00Z", "2026-11-28T05:00:00Z",
         ].enumerated() { world.lane.handleLine("\(hex),in,\(time)", number: number + 1) }
         #expect(try world.verdicts() == [0, 5, 0, 0, 5, 0, 0, 0])
+    }
+
+    @Test func timeOfAnAdmissionAfterTheTapIsNotNamed() throws {
+        let world = try LaneWorld { $0.readers = [Lane.Settings.Reader("stdin")] }
+        try world.venue.install(version: 100, policy: #"{"antipassback":"hard","debounce_ms":0}"#)
+        try world.start()
+        let hex = world.venue.hex(.delegate)
+        for (number, time) in ["2026-11-24T10:00:00Z", "2026-11-24T11:00:00Z", "2026-11-24T09:00:00Z"].enumerated() {
+            world.lane.handleLine("\(hex),in,\(time)", number: number + 1)
+        }
+        #expect(try world.verdicts() == [0, 5, 5])
+        let sinceMs = UTCTime.microseconds("2026-11-24T10:00:00Z").map { $0 / 1_000 }
+        #expect(
+            world.updates.results.map(\.earlier) == [
+                nil, EarlierAdmission(atMs: sinceMs, gate: "Hall north"),
+                EarlierAdmission(atMs: nil, gate: "Hall north"),
+            ])
+    }
+
+    @Test func replayWithoutAnyTapFailsWithItsNumbers() throws {
+        let venue = try LaneFixture()
+        try venue.install(version: 100)
+        let run = try Run.it("tapline-gate", venue.arguments(), input: "04 A1 B2 C3\n;\n\nIN\n")
+        #expect(run.end == .exit(1) && run.lines.filter { $0.contains("admitted") }.isEmpty)
+        #expect(run.errors.contains("3 of 4 lines of the input were no taps"))
+        let good = try Run.it("tapline-gate", venue.arguments(), input: "\n\(venue.hex(.delegate))\n")
+        #expect(good.end == .exit(0))
     }
 }

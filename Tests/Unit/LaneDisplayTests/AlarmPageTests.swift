@@ -76,7 +76,8 @@ import Testing
 
     @Test func everyRemarkIsOnThePage() {
         let details: [TapDetail] = [
-            .randomUID, .forgedMessage, .replayedMessage, .uidNotSufficient, .laneOpen, .laneClosed, .manualAdmission,
+            .unreadable(.randomUID), .forgedMessage, .replayedMessage, .uidNotSufficient, .laneOpen, .laneClosed,
+            .manualAdmission,
         ]
         let flags: Flags = [.reuse, .operatorOverride, .inspection, .clockNotTrusted, .snapshotExpired]
         let remarks = DisplayWords.remarks(result(.admitted, flags), .en) + details.map(\.description)

@@ -29,7 +29,9 @@ import Testing
             state.mode = mode
             return layout.idle(state, nowS: 1_800_000_000)
         }
-        screens += Self.verdicts.map { layout.verdict(result($0, .reuse, pass: Self.pass, detail: .randomUID)) }
+        screens += Self.verdicts.map {
+            layout.verdict(result($0, .reuse, pass: Self.pass, detail: .unreadable(.randomUID)))
+        }
         screens += [true, false].map { layout.failed(.manualAdmissionNotJournaled, opens: $0) }
         for screen in screens {
             #expect(screen.rows.count == max(8, size.0))
@@ -229,7 +231,7 @@ import Testing
                 "الباب الدوار معطل: المرحل 1 لا ينطفئ", "لا قائمة",
             ].allSatisfy { text.contains($0) }
         }
-        display.receive(.verdict(result(.notAuthentic, zone: nil, detail: .randomUID)))
+        display.receive(.verdict(result(.notAuthentic, zone: nil, detail: .unreadable(.randomUID))))
         try until("red with the reason") { $0.contains("48;5;160m") && $0.contains("رقم عشوائي") && $0.contains("█") }
         #expect(!String(decoding: bytes, as: UTF8.self).contains("random UID"))
         display.receive(.failed(.notJournaled(.diskFull(path: "/j", text: "/j: the disk is full")), opens: true))

@@ -34,7 +34,7 @@ import Testing
             #expect(screen.rows.contains { $0.text.contains(reason.text(language)) })
             #expect(screen.rows.contains { $0.text.contains("█") })
         }
-        let random = layout.verdict(result(.notAuthentic, detail: .randomUID))
+        let random = layout.verdict(result(.notAuthentic, detail: .unreadable(.randomUID)))
         #expect(random.rows.contains { $0.text.contains(words) })
         #expect(
             KioskDisplay.line(.dropped(.incomplete))

@@ -33,6 +33,12 @@ struct ListHintTests {
         #expect(rejected.has(.otherFormat(.people)))
     }
 
+    @Test func damagedFileOfPretixIsToBeDownloadedAgain() throws {
+        let path = try files.write(#"{"count": 2, "results": [{"code": "A", "#, "orders.json")
+        let error = try #require(throws: RegistrationListError.self) { try PretixExport([path], key: files.key) }
+        #expect(error.description.contains("Download it again; nothing was stored"))
+    }
+
     // MARK: Times
 
     @Test func timeWithOtherOffsetIsShownCorrectly() throws {
@@ -45,6 +51,19 @@ struct ListHintTests {
             #expect(error.description == "is not an RFC 3339 time: write \(right)")
             #expect(error.remedy == nil)
         }
+    }
+
+    @Test func dateAloneEndsAPeriodWithItsDay() throws {
+        func remedy(_ text: String, isEnd: Bool) throws -> RowError.Remedy? {
+            try #require(throws: CellError.self) { try RegistrationRow.time(text, isEnd: isEnd) }.remedy
+        }
+        let midnight = "2026-05-06T00:00:00"
+        for text in ["2026-05-06", "06.05.2026", "2026-05-06 +04:00"] {
+            #expect(try remedy(text, isEnd: true) == .timeOffset(local: midnight, endsDay: true))
+        }
+        #expect(try remedy("2026-05-06", isEnd: false) == .timeOffset(local: midnight))
+        #expect(try remedy("2026-05-06 00:00", isEnd: true) == .timeOffset(local: midnight))
+        #expect(try remedy("tomorrow", isEnd: true) == .timeOffset(local: nil))
     }
 
     @Test func localTimeIsReadInTheFormsOfSpreadsheets() throws {

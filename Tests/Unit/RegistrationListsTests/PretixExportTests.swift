@@ -133,6 +133,20 @@ import Testing
             ])
     }
 
+    /// A CSV list with such a reference is refused, so an export could not be imported again.
+    @Test func controlCharactersInOrderCodeAreRefused() throws {
+        func one(_ id: Int, _ code: String) -> String { Self.order(code, Self.position(id, code, 1, name: "Ann")) }
+        let orders = Self.page(one(1, "AB"), one(2, #"A\tB"#), one(3, #"A\nB"#), one(4, #"A\u200BB"#))
+        let found = try read(Self.items, orders)
+        #expect(found.rows.map(\.externalRef) == ["pretix:AB-1"])
+        #expect(
+            found.problems == [
+                #"order A\u{9}B-1: the reference holds the invisible character U+0009: remove it"#,
+                #"order A\u{A}B-1: the reference holds the invisible character U+000A: remove it"#,
+                #"order A\u{200B}B-1: the reference holds the invisible character U+200B: remove it"#,
+            ])
+    }
+
     @Test func checkInListIsReadExpandedOrWithOrders() throws {
         let expanded = #"{"id": 9, "name": {"en": "Gala"}, "internal_name": null, "admission": true}"#
         let list = Self.page(

@@ -50,12 +50,40 @@ import Testing
         #expect(passes.entries.map(\.name) == ["Crew"])
     }
 
+    @Test(arguments: ["SEP=;\n", "\"sep=;\"\r\n", "sep=;\r", "\u{FEFF}Sep=;\n"])
+    func declaredSeparatorIsTakenInEachSpelling(line: String) throws {
+        let found = try read(line + "uid;name\n04A1B2C3;Ann, Lee\n")
+        #expect(found.problems.isEmpty && found.rows.map(\.name) == ["Ann, Lee"] && found.rows[0].number == 3)
+    }
+
+    @Test(arguments: ["uid|name|zones", "uid،name", "uid；name"])
+    func otherSeparatorIsNamed(header: String) throws {
+        #expect(try headerError(header + "\n").contains("separates the columns: save the file with commas"))
+    }
+
+    @Test(arguments: ["\u{1A}", "\u{1A}\r\n"])
+    func endMarkOfAFileIsNoRow(mark: String) throws {
+        let found = try read("uid,name\r\n04A1B2C3,Ann\r\n\(mark)")
+        #expect(found.problems.isEmpty && found.rows.map(\.name) == ["Ann"])
+    }
+
     @Test func shortRowsGiveWarning() throws {
         #expect(try report("uid,name,zones\n04A1B2C3,Ann,Main\n").warnings.isEmpty)
         let short = try report("uid,name,zones\n04A1B2C3,Ann\n04A1B2C4,Ben,\n04A1B2C5,Cem\n").warnings
         #expect(short == ["2 rows have fewer cells than the header (first in line 2): the missing cells are empty"])
-        let cut = try report("uid,name,zones\n04A1B2C3,Ann,Main\n04A1B2C4,Be").warnings
-        #expect(cut.count == 2 && cut[1].hasPrefix("the last row (line 3) is short and has no line end"))
+    }
+
+    @Test func shortLastRowWithoutLineEndIsRefused() throws {
+        let cut = try read("uid,name,zones\n04A1B2C5,Cem\n04A1B2C3,Ann,Main\n04A1B2C4,Be")
+        #expect(cut.rows.map(\.name) == ["Cem", "Ann"])
+        #expect(cut.problems.count == 1)
+        #expect(cut.problems[0].hasPrefix("line 4: the file is cut off: its last row has no line end"))
+        #expect(cut.problems[0].contains("only 2 of 3 cells"))
+        let whole = try read("uid,name,zones\n04A1B2C3,Ann,Main\n04A1B2C4,Ben,")
+        #expect(whole.problems.isEmpty && whole.rows.map(\.name) == ["Ann", "Ben"])
+        let path = try files.write("name,zone,note\nCrew,Main,\nGuest,Ma", "passes.csv")
+        let rejected = try #require(throws: ImportRejected.self) { try PassCSV(path) }
+        #expect(rejected.description.hasPrefix("line 3: the file is cut off"))
     }
 
     @Test func allUnknownColumnsAreNamedWithNearest() throws {

@@ -44,10 +44,39 @@ struct SpreadsheetDamageTests {
         #expect(try read("code,name\n1234567890123450,A\n").problems.isEmpty)
     }
 
-    @Test(arguments: ["1.23457E +19", "1·23457E+19", "١٫٢٣٤٥٧E+١٩", "1.5E\u{2212}7"])
+    @Test(arguments: [
+        "1.23457E +19", "1·23457E+19", "١٫٢٣٤٥٧E+١٩", "1.5E\u{2212}7", "1.23E＋15", "1.23\u{415}+15", "1E＋15",
+        ".5E+10", "1.23457×10^19", "1.23457x10^19", "1.23457 × 10¹⁹", "2×10^-7", "1．5E＋7",
+    ])
     func otherExponentFormsAreRejected(text: String) throws {
         #expect(SpreadsheetText.isExponentForm(text))
         #expect(try read("code,name\n\(text),A\n").problems.count == 1)
+    }
+
+    @Test(arguments: ["code", "external_ref", "tag_id", "uid"], ["12345.0", "\"12345,0\"", "-77.00", "١٢٣٫٠"])
+    func wholeNumberWithDecimalPlacesIsRejected(column: String, cell: String) throws {
+        let found = try read("\(column),name\n\(cell),A\n")
+        #expect(found.rows.isEmpty && found.problems.count == 1)
+        #expect(found.problems.first?.contains("has decimal places, which a program has added") == true)
+    }
+
+    @Test func attendeeNumberWithDecimalPlacesIsRejected() throws {
+        let text = "Attendee #,Name,Ticket Type,Attendee Status,Barcode #\n9001.0,A,VIP,Attending,1\n"
+        let found = try files.read(EventbriteCSV(try files.write(text), key: files.key), passes: ["VIP"])
+        #expect(found.problems.map { $0.hasPrefix("line 2: Attendee # '9001.0' has decimal places") } == [true])
+    }
+
+    @Test func codesThatResembleNumbersAreTaken() throws {
+        let codes = ["1.5", "1.234", "1.000", "12x10", "3×1012", "3x10^", "A.0", "1.0.0", ".0", "×10^5", "E+5", "."]
+        let rows = codes.map { "\($0),A\n" }.joined()
+        #expect(try read("code,name\n\(rows)").problems.isEmpty)
+    }
+
+    @Test(arguments: ["code", "external_ref", "tag_id", "uid"])
+    func replacedCharacterIsRejected(column: String) throws {
+        let found = try read("\(column),name\nM\u{FFFD}ller-7,A\n")
+        #expect(found.rows.isEmpty && found.problems.count == 1)
+        #expect(found.problems.first?.contains("holds U+FFFD") == true)
     }
 
     // MARK: Error values
@@ -82,11 +111,45 @@ struct SpreadsheetDamageTests {
         #expect(found.rows.isEmpty && found.problems.first?.contains("invisible character U+200B") == true)
     }
 
+    @Test func controlCharactersWithinReferenceAreShown() throws {
+        let found = try read("external_ref,name\nA\t7,Ann\n\"A\n8\",Ben\n\"A\r9\",Cem\nA\u{1D}1,Dan\nA\u{85}2,Eve\n")
+        #expect(found.rows.isEmpty)
+        for (problem, shown) in zip(found.problems, ["A\\u{9}7", "A\\u{A}8", "A\\u{D}9", "A\\u{1D}1", "A\\u{85}2"]) {
+            #expect(problem.contains("external_ref '\(shown)' holds the invisible character"), "\(problem)")
+        }
+        #expect(found.problems.count == 5)
+    }
+
     @Test func invisibleCharacterWithinNameGivesAWarning() throws {
         let text = "external_ref,name\n1,Ann Lee\n2,A\u{200B}nn\n3,می\u{200C}خواهم\n"
         let list = RegistrationCSV(try files.write(text), RegistrationCSV.Identities(key: files.key))
         let report = try list.read(passes: []) { _ in }
         #expect(report.warnings == ["1 name holds invisible characters (first in line 3)"])
+    }
+
+    // MARK: Names of passes
+
+    @Test func damagedNameOfPassIsRejected() throws {
+        let rows = ["Cr\u{200B}ew", "#REF!", "#NAME?", "Caf\u{FFFD}", "می\u{200C}خواهم", "Crew \u{1F3F3}\u{FE0F}"]
+        let text = "name,zone\n" + rows.map { "\($0),Main\n" }.joined()
+        let path = try files.write(text, "passes.csv")
+        let problems = try #require(throws: ImportRejected.self) { try PassCSV(path) }.problems.map(\.description)
+        #expect(problems.count == 4)
+        for (problem, words) in zip(problems, ["'Cr\\u{200B}ew' holds the invisible", "error", "error", "U+FFFD"]) {
+            #expect(problem.contains(words))
+        }
+        let list = try read("uid,name,pass\n04A1B2C3,A,Cr\u{200B}ew\n")
+        #expect(list.problems.first?.contains("there is no pass 'Cr\\u{200B}ew'") == true)
+    }
+
+    @Test func namesOfPassesThatDifferInCaseGiveWarning() throws {
+        func warnings(_ text: String) throws -> [String] { try PassCSV(try files.write(text, "passes.csv")).warnings }
+        let alike = try warnings("name,zone\nCrew,Main\nVIP,Main\ncrew,Main\nCrew,Hall\n")
+        #expect(alike.count == 1)
+        #expect(alike.first?.contains("'Crew' (line 2) and 'crew' (line 4) differ only in case") == true)
+        #expect(try warnings("name,zone\nCrew,Main\nCrew,Hall\n").isEmpty)
+        #expect(try warnings("name,zone,note\nCrew,Main\n").first?.hasPrefix("passes: 1 row has fewer cells") == true)
+        #expect(try warnings("name,zone\n") == ["passes: no row follows the header"])
     }
 
     // MARK: UIDs, headers and words

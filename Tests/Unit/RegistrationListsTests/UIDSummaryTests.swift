@@ -35,6 +35,19 @@ import Testing
         #expect(try summary(["1099511627775"], .decimal).warnings.first?.contains("125 kHz") == true)
     }
 
+    @Test func hexadecimalListWithoutLettersGivesWarning() throws {
+        let numbers = (10_000_000..<10_000_020).map { "\($0)" }
+        for format in [UIDFormat.hex, .hexReversed] {
+            let warning = try #require(try summary(numbers, format).warnings.first)
+            #expect(warning.hasPrefix("all 20 UIDs consist of the digits 0 to 9"))
+        }
+        // Zero-padded numbers of a Wiegand reader. As hexadecimal they are above 2^24.
+        #expect(try summary((1_234_500..<1_234_520).map { "0\($0)" }).decimalWarning != nil)
+        #expect(try summary(Array(numbers.dropLast())).warnings.isEmpty)
+        #expect(try summary(numbers.dropLast() + ["1000001A"]).warnings.isEmpty)
+        #expect(try summary(numbers + ["20000000"], .decimal).decimalWarning == nil)
+    }
+
     @Test func listInOtherByteOrderIsRefused() throws {
         let long = (10..<20).map { "801122\($0)A1B204" }
         #expect(try refusal(long).contains("all 10 UIDs of 7 or 10 bytes end with 04"))

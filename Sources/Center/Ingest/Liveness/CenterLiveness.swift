@@ -1,5 +1,6 @@
 import Postgres
 package import Runtime
+import Synchronization
 
 /// Records every few seconds that this center runs, and whether it consumes the queues of the broker.
 ///
@@ -22,6 +23,8 @@ package final class CenterLiveness: Sendable {
 
     /// Interval of the records, in milliseconds. The database regards a center as gone after 15 s without one.
     static let intervalMs = 3_000
+    /// Interval at which a center without a broker looks whether it has one, in milliseconds. It records that at once.
+    private static let listeningCheckMs = 50
     /// Number of records between two counts of the scanners.
     private static let countEvery = 5
     /// Maximum duration of a statement, in milliseconds.
@@ -33,6 +36,14 @@ package final class CenterLiveness: Sendable {
     private let served: ServedSnapshots?
     private let conditions: [(name: String, gauge: Gauge)]
     private let log = Log("liveness")
+    private let hasListened = Atomic(false)
+
+    /// What is missing before the views show a center that runs; empty after the first such record.
+    ///
+    /// A center is ready only then. Otherwise `status` would tell that no center runs, just after it has started.
+    package var problems: [(name: String, problem: String)] {
+        hasListened.load(ordering: .acquiring) ? [] : [("liveness", "not recorded yet")]
+    }
 
     /// - Parameters:
     ///   - databaseURL: connection string or URL, in libpq's format.
@@ -62,18 +73,21 @@ package final class CenterLiveness: Sendable {
         .thread("liveness") { [self] stop in
             var problem: String?
             var backoff = Backoff(baseMs: 500, capMs: CenterLiveness.intervalMs)
+            var hasBegun = false
             while !stop.isStopped {
                 do {
                     let connection = try PostgresConnection(
                         url: databaseURL, statementTimeoutMs: CenterLiveness.statementTimeoutMs,
                         applicationName: "tapline-center liveness")
+                    if !hasBegun { try begin(on: connection) }
+                    hasBegun = true
                     try record(on: connection, until: stop) {
                         backoff.reset()
                         problem = nil
                     }
                 } catch {
                     if problem != "\(error)" {
-                        log.warning("liveness not recorded, will retry", [.error: "\(error)"])
+                        log.warning("liveness not recorded, will retry", [.error: CenterLiveness.explained(error)])
                     }
                     problem = "\(error)"
                     stop.wait(ms: backoff.nextDelayMs())
@@ -82,14 +96,30 @@ package final class CenterLiveness: Sendable {
         }
     }
 
+    /// A pooler without a free connection accepts the client and does not answer. Adds what is needed then.
+    static func explained(_ error: any Error) -> String {
+        guard (error as? PostgresError)?.code == .deadline else { return "\(error)" }
+        return "\(error); with a pooler, its pool needs about 10 connections for each center"
+    }
+
+    /// Forgets when the last run of this center listened. Otherwise a run that starts within 15 s continues its time.
+    private func begin(on connection: PostgresConnection) throws {
+        try connection.query(
+            "UPDATE tapline_internal.centers SET listened_at = NULL, listening_since = NULL WHERE name = $1",
+            [.text(name)])
+    }
+
     private func record(on connection: PostgresConnection, until stop: StopSignal, succeeded: () -> Void) throws {
         var turn = 0
         var marked: Int64?
         var countProblem: String?
+        var listens: Bool
         repeat {
+            listens = isListening()
             try connection.query(
                 "SELECT tapline_internal.center_is_alive($1, $2, $3)",
-                [.text(name), .bool(isListening()), served.map { .text($0.folder) } ?? .null])
+                [.text(name), .bool(listens), served.map { .text($0.folder) } ?? .null])
+            if listens { hasListened.store(true, ordering: .releasing) }
             if let version = served?.version(), version != marked {
                 try markPublished(version, connection)
                 marked = version
@@ -106,8 +136,21 @@ package final class CenterLiveness: Sendable {
             }
             turn += 1
             succeeded()
-        } while !stop.wait(ms: CenterLiveness.intervalMs)
+        } while !wait(stop, listens: listens)
         try connection.query("UPDATE tapline_internal.centers SET stopped = true WHERE name = $1", [.text(name)])
+    }
+
+    /// Waits until the next record is due.
+    ///
+    /// - Parameter listens: what the last record told.
+    /// - Returns: whether the service must end.
+    private func wait(_ stop: StopSignal, listens: Bool) -> Bool {
+        guard !listens else { return stop.wait(ms: CenterLiveness.intervalMs) }
+        for _ in 0..<CenterLiveness.intervalMs / CenterLiveness.listeningCheckMs {
+            if stop.wait(ms: CenterLiveness.listeningCheckMs) { return true }
+            if isListening() { return false }
+        }
+        return false
     }
 
     /// A manifest may reach the folder on another way than by an export into it.

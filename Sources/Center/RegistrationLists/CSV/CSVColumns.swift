@@ -1,5 +1,5 @@
-import ErrorModel
 import Runtime
+import TextRules
 
 /// The header of a CSV file. Returns the cells of a record by column name.
 struct CSVColumns<Column: Hashable & RawRepresentable<String>> {
@@ -35,11 +35,19 @@ struct CSVColumns<Column: Hashable & RawRepresentable<String>> {
         }
         if othersAreRead, !unknown.isEmpty {
             let missing = names.filter { indices[$0.value] == nil }.keys
-            throw RowError(line: header.line, Self.text(unknown, Array(missing), names))
+            let hint = header.count == 1 ? Self.otherSeparator(unknown[0]) : nil
+            throw RowError(line: header.line, hint ?? Self.text(unknown, Array(missing), names))
         }
         count = header.count
         self.indices = indices
         self.unnamed = othersAreRead ? unnamed : []
+    }
+
+    /// Returns the error of a header that other characters separate than those of CSV files; `nil` for any other name.
+    private static func otherSeparator(_ name: String) -> String? {
+        name.first { "|،؛，；¦".contains($0) }.map {
+            "'\($0)' separates the columns: save the file with commas, semicolons or tabs"
+        }
     }
 
     /// Returns a name of a column with one sign for each blank, also an invisible one, and for each hyphen.
@@ -98,13 +106,13 @@ struct CSVColumns<Column: Hashable & RawRepresentable<String>> {
     /// Returns the reference of an attendee in another system.
     ///
     /// - Returns: `nil` if the cell is empty or the file does not have the column.
-    /// - Throws: `RowError` as `identifier`, and for an invisible character within the reference.
+    /// - Throws: `RowError` as `identifier`, and by `RegistrationRow.checkReference`.
     func reference(_ column: Column, _ record: CSVReader.Record) throws(RowError) -> String? {
         guard let text = try identifier(column, record) else { return nil }
-        guard let invisible = text.unicodeScalars.first(where: \.isInvisible) else { return text }
-        throw RowError(
-            line: record.line, column.rawValue, text.visible,
-            CellError("holds the invisible character \(invisible.codePoint): remove it"))
+        do throws(CellError) { try RegistrationRow.checkReference(text) } catch {
+            throw RowError(line: record.line, column.rawValue, text.visibleInLine, error)
+        }
+        return text
     }
 
     /// Returns the text of a cell, without the mark of spreadsheets.
@@ -127,11 +135,12 @@ struct CSVColumns<Column: Hashable & RawRepresentable<String>> {
 
     /// Returns the time in a cell, in microseconds since 1970.
     ///
+    /// - Parameter isEnd: whether the time ends a period.
     /// - Returns: `nil` if the cell is empty or the file does not have the column.
     /// - Throws: `RowError` if the text is not an RFC 3339 time in a year of `RegistrationRow.years`.
-    func time(_ column: Column, _ record: CSVReader.Record) throws(RowError) -> Int64? {
+    func time(_ column: Column, _ record: CSVReader.Record, isEnd: Bool = false) throws(RowError) -> Int64? {
         guard let text = cell(column, record) else { return nil }
-        do throws(CellError) { return try RegistrationRow.time(text) } catch {
+        do throws(CellError) { return try RegistrationRow.time(text, isEnd: isEnd) } catch {
             throw RowError(line: record.line, column.rawValue, text, error)
         }
     }

@@ -21,11 +21,12 @@ struct CSVHead {
             throw RowError(line: 1, "the file is a spreadsheet or a ZIP file: save it as CSV in UTF-8")
         }
         let text = bytes.starts(with: Self.byteOrderMark) ? Self.byteOrderMark.count : 0
-        let declaration = bytes[text...].prefix(6)
-        if declaration.count == 6, declaration.starts(with: Array("sep=".utf8)), Self.isLineEnd(declaration[text + 5]) {
-            separator = declaration[text + 4]
-            let isCRLF = declaration[text + 5] == .carriageReturn && bytes.dropFirst(text + 6).first == .lineFeed
-            start = text + (isCRLF ? 7 : 6)
+        if let end = bytes[text...].prefix(9).firstIndex(where: Self.isLineEnd),
+            let declared = Self.declaredSeparator(bytes[text..<end])
+        {
+            separator = declared
+            let isCRLF = bytes[end] == .carriageReturn && bytes.dropFirst(end + 1).first == .lineFeed
+            start = end + (isCRLF ? 2 : 1)
             linesBefore = 1
             return
         }
@@ -35,6 +36,16 @@ struct CSVHead {
         let counts = Self.separators.map { separator in Self.outsideQuotes(line).count { $0 == separator } }
         let most = counts.max() ?? 0
         separator = zip(Self.separators, counts).first { $0.1 == most }?.0 ?? Self.separators[0]
+    }
+
+    /// Returns the separator of a line `sep=;`, also in quotes and in capital letters; `nil` for any other line.
+    private static func declaredSeparator(_ line: ArraySlice<UInt8>) -> UInt8? {
+        let isQuoted = line.count == 7 && line.first == .quote && line.last == .quote
+        let text = isQuoted ? line.dropFirst().dropLast() : line
+        guard text.count == 5, text.prefix(4).elementsEqual("sep=".utf8, by: { $0 | 0x20 == $1 | 0x20 }) else {
+            return nil
+        }
+        return text.last
     }
 
     /// Returns whether the bytes hold the first line with text and its line end.

@@ -1,17 +1,14 @@
-import ErrorModel
+import TextRules
 
 /// What was noticed in the form of a CSV file.
 struct CSVNotes {
     private var shortRows = 0
     private var firstShortLine = 0
-    /// The line of the last row, if the file seems to end within it.
-    private(set) var cutLine: Int?
 
     fileprivate mutating func add(_ record: CSVReader.Record, columnCount: Int) {
         guard record.count < columnCount else { return }
         shortRows += 1
         if shortRows == 1 { firstShortLine = record.line }
-        if record.isUnterminated { cutLine = record.line }
     }
 
     /// What is probably wrong, as sentences without a full stop.
@@ -21,9 +18,6 @@ struct CSVNotes {
             let rows = shortRows == 1 ? "1 row has" : "\(shortRows) rows have"
             found.append(
                 "\(rows) fewer cells than the header (first in line \(firstShortLine)): the missing cells are empty")
-        }
-        if let cutLine {
-            found.append("the last row (line \(cutLine)) is short and has no line end: is the file complete?")
         }
         return found
     }
@@ -68,6 +62,9 @@ extension CSVReader {
                     }
                     return
                 }
+                guard record.count >= columnCount || !record.isUnterminated else {
+                    return try each(.problem(cutProblem(record, columnCount)))
+                }
                 notes.add(record, columnCount: columnCount)
                 let row: RegistrationItem?
                 do throws(RowError) { row = try decoder?.item(from: record) } catch { row = .problem(error) }
@@ -77,6 +74,14 @@ extension CSVReader {
         if let search { throw search.error }
         guard let decoder else { throw RowError(line: 1, "the file is empty") }
         return (decoder, notes)
+    }
+
+    /// The missing cells of a short row are empty, and an empty cell deletes a value. So a cut row is not stored.
+    private static func cutProblem(_ record: Record, _ columnCount: Int) -> RowError {
+        RowError(
+            line: record.line,
+            "the file is cut off: its last row has no line end, and only \(record.count) of \(columnCount) cells. Copy or "
+                + "export the file again; if the row is complete, add a line end")
     }
 
     /// Looks for the header below the first record, which is not a valid one.

@@ -186,7 +186,8 @@ struct CSVReader {
     }
 
     private mutating func endRecord(_ each: (Item) throws -> Void) throws {
-        guard !record.bytes.isEmpty else { return }
+        // 1A is the end of a file of DOS.
+        guard !record.bytes.isEmpty, record.bytes != [0x1A] else { return }
         if let problem = Self.textProblem(record) {
             try each(.problem(RowError(line: record.line, problem)))
         } else {

@@ -68,7 +68,6 @@ package struct EventbriteCSV: RegistrationSource {
             each)
         for problem in rows.rounded.problems { try each(.problem(problem)) }
         var report = RegistrationReport(fields: RegistrationField.all)
-        report.cutLine = notes.cutLine
         report.warnings = notes.warnings
         return report
     }

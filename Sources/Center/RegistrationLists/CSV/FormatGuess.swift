@@ -1,4 +1,4 @@
-import ErrorModel
+import TextRules
 
 /// Recognises a file that is in another format than the one that it is read in.
 enum FormatGuess {

@@ -1,3 +1,5 @@
+import TextRules
+
 /// A CSV list of passes with their access.
 ///
 /// Each row holds one access. A pass can have several rows, or one row without a zone. The header names the columns, in
@@ -41,6 +43,8 @@ package struct PassCSV: Sendable {
     package let columns: Set<Column>
     /// In the order of the file.
     package private(set) var entries: [Entry] = []
+    /// What is probably wrong, as sentences without a full stop.
+    package private(set) var warnings: [String] = []
 
     /// Reads a whole file.
     ///
@@ -49,12 +53,14 @@ package struct PassCSV: Sendable {
     package init(_ path: String) throws {
         var rejected = ImportRejected()
         do {
-            let (builder, _) = try CSVReader.readRows(
+            let (builder, notes) = try CSVReader.readRows(
                 file: path, columns: Column.names.keys, header: { Builder(columns: try Self.header($0)) },
                 { item in if case .problem(let problem) = item { rejected.add(problem) } })
             guard rejected.isEmpty else { throw rejected }
             columns = builder.columns.known
             entries = builder.entries
+            warnings = (notes.warnings + builder.likeNames + (entries.isEmpty ? ["no row follows the header"] : []))
+                .map { "passes: \($0)" }
         } catch let problem as RowError { throw ImportRejected(problem) }
     }
 
@@ -70,6 +76,10 @@ package struct PassCSV: Sendable {
         let columns: CSVColumns<Column>
         private(set) var entries: [Entry] = []
         private var indices: [String: Int] = [:]
+        /// The first pass of each name without regard to case.
+        private var upperCase: [String: Int] = [:]
+        /// Warnings of passes whose names differ only in case.
+        private(set) var likeNames: [String] = []
         var columnCount: Int { columns.count }
 
         init(columns: CSVColumns<Column>) { self.columns = columns }
@@ -83,6 +93,9 @@ package struct PassCSV: Sendable {
             let line = record.line
             try columns.check(record)
             guard let name = try columns.text(.name, record) else { throw RowError(line: line, "the name is empty") }
+            do throws(CellError) { try RegistrationRow.checkPassName(name) } catch {
+                throw RowError(line: line, "name", name.visibleInLine, error)
+            }
             let index = indices[name] ?? entries.count
             var entry = index < entries.count ? entries[index] : Entry(line: line, name: name)
             for column in [Column.colour, .note, .reentry] {
@@ -99,7 +112,7 @@ package struct PassCSV: Sendable {
                 entry.texts[column] = text
             }
             let from = try columns.time(.validFrom, record)
-            let until = try columns.time(.validUntil, record)
+            let until = try columns.time(.validUntil, record, isEnd: true)
             if let from, let until, from >= until {
                 throw RowError(line: line, "valid_from is not before valid_until")
             }
@@ -117,7 +130,20 @@ package struct PassCSV: Sendable {
             } else {
                 indices[name] = index
                 entries.append(entry)
+                noteCase(of: entry, index)
             }
+        }
+
+        /// A list finds a pass by its exact name. So one of two such names is probably a typing error.
+        private mutating func noteCase(of entry: Entry, _ index: Int) {
+            guard let other = upperCase[entry.name.uppercased()].map({ entries[$0] }) else {
+                upperCase[entry.name.uppercased()] = index
+                return
+            }
+            guard likeNames.count < CSVReader.shownNames else { return }
+            likeNames.append(
+                "the names '\(other.name)' (line \(other.line)) and '\(entry.name)' (line \(entry.line)) differ only in "
+                    + "case: is one a typing error?")
         }
     }
 }

@@ -59,7 +59,6 @@ package struct RegistrationCSV: RegistrationSource {
         try rows.uids.check(identities.format)
         var report = RegistrationReport(fields: rows.fields)
         report.uids = rows.uids
-        report.cutLine = notes.cutLine
         report.warnings = rows.uids.warnings + notes.warnings
         if rows.strayNames.count > 0 {
             report.warnings.append(

@@ -1,6 +1,6 @@
 import Crypto
-import ErrorModel
 import ScanModel
+import TextRules
 
 /// Decodes the rows of a `RegistrationCSV`.
 struct RegistrationCSVRows: CSVRowDecoder {
@@ -147,7 +147,7 @@ struct RegistrationCSVRows: CSVRowDecoder {
     private func newAccessSet(_ record: CSVReader.Record) throws(RowError) -> RegistrationRow.AccessSet {
         let line = record.line
         let from = try columns.time(.validFrom, record)
-        let until = try columns.time(.validUntil, record)
+        let until = try columns.time(.validUntil, record, isEnd: true)
         if let from, let until, from >= until {
             throw RowError(line: line, "valid_from is not before valid_until")
         }

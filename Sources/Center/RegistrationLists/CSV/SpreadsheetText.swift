@@ -1,4 +1,4 @@
-import ErrorModel
+import TextRules
 
 /// The text of a cell that identifies: a UID, a code, a tag ID, a reference.
 ///
@@ -17,15 +17,32 @@ package enum SpreadsheetText {
 
     /// Checks that a text that identifies is no result of a spreadsheet.
     ///
-    /// - Throws: `CellError` for a number in exponent form, which the spreadsheet has rounded, and for an error value.
+    /// - Throws: `CellError` for a number in exponent form, which the spreadsheet has rounded; for a whole number with
+    ///   decimal places; as `checkDamage`.
     package static func check(_ text: String) throws(CellError) {
-        if isErrorValue(text) {
-            throw CellError("is an error value of a spreadsheet: correct the formula, or enter the value as text")
-        }
+        try checkDamage(text)
         guard !isExponentForm(text) else {
             throw CellError(
                 "was rounded by a spreadsheet: use the file from before it was opened there, or format the column as "
                     + "text and enter the values again")
+        }
+        guard !isWholeWithPlaces(text) else {
+            throw CellError(
+                "has decimal places, which a program has added to a whole number: use the file from before, or format "
+                    + "the column as text")
+        }
+    }
+
+    /// Checks a text that can be a number.
+    ///
+    /// - Throws: `CellError` for an error value of a spreadsheet, and for a character that replaced another one.
+    static func checkDamage(_ text: String) throws(CellError) {
+        if isErrorValue(text) {
+            throw CellError("is an error value of a spreadsheet: correct the formula, or enter the value as text")
+        }
+        guard !text.unicodeScalars.contains("\u{FFFD}") else {
+            throw CellError(
+                "holds U+FFFD, which replaced a character in another encoding: export the file again in UTF-8")
         }
     }
 
@@ -37,7 +54,7 @@ package enum SpreadsheetText {
     ]
 
     /// Whether a spreadsheet shows the text instead of a value: `#N/A`, `Err:502`, or `####` for a narrow column.
-    static func isErrorValue(_ text: String) -> Bool {
+    package static func isErrorValue(_ text: String) -> Bool {
         if text.hasPrefix("#") {
             return errorValues.contains(text.uppercased()) || (text.utf8.count >= 3 && text.allSatisfy { $0 == "#" })
         }
@@ -54,28 +71,55 @@ package enum SpreadsheetText {
         return cell.hasPrefix("'") && cell.utf8.count > 1 ? String(cell.dropFirst()).trimmingInvisible : cell
     }
 
-    /// Whether the text is a number as a spreadsheet shows a long one: `1.23457E+19`, with any decimal separator, in
-    /// any digits, and with blanks.
+    /// Whether the text is a number as a spreadsheet shows a long one: `1.23457E+19`, `1.23457×10^19`, with any decimal
+    /// separator, in any digits, and with blanks.
     ///
-    /// The exponent has a sign, or the number has a decimal separator: `12E4` can be a UID or a code.
+    /// After an E, the exponent has a sign, or the number has a decimal separator: `12E4` can be a UID or a code.
     static func isExponentForm(_ text: String) -> Bool {
-        guard text.contains(where: { $0 == "E" || $0 == "e" }) else { return false }
-        let parts = text.filter { !$0.isWhitespace }
-            .split(omittingEmptySubsequences: false) { $0 == "E" || $0 == "e" }
-        guard parts.count == 2 else { return false }
-        let mantissa = parts[0].drop(while: isSign)
-        let numbers = mantissa.split(omittingEmptySubsequences: false) { ".,٫·".contains($0) }
+        let text = text.filter { !$0.isWhitespace }
+        if let (mantissa, exponent) = power(text) {
+            return isMantissa(mantissa) && isNumber(exponent.drop(while: isSign))
+        }
+        // With the Cyrillic and the full-width letters.
+        let parts = text.split(omittingEmptySubsequences: false) { "EeЕеＥｅ".contains($0) }
+        guard parts.count == 2, isMantissa(parts[0]) else { return false }
         let exponent = parts[1].drop(while: isSign)
-        let isSigned = exponent.count < parts[1].count
-        return (1...2).contains(numbers.count) && isNumber(numbers[0]) && numbers.dropFirst().allSatisfy(isDigits)
-            && isNumber(exponent) && (isSigned || numbers.count == 2)
+        return isNumber(exponent) && (exponent.count < parts[1].count || parts[0].contains(where: isSeparator))
     }
 
-    private static func isNumber(_ text: Substring) -> Bool { !text.isEmpty && isDigits(text) }
+    /// Whether the text is a whole number that a program wrote with decimal places: `12345.0`, `12345,00`.
+    private static func isWholeWithPlaces(_ text: String) -> Bool {
+        let parts = text.drop(while: isSign).split(omittingEmptySubsequences: false, whereSeparator: isSeparator)
+        return parts.count == 2 && isNumber(parts[0]) && (1...2).contains(parts[1].count)
+            && parts[1].allSatisfy { $0.wholeNumberValue == 0 }
+    }
 
-    private static func isDigits(_ text: Substring) -> Bool {
+    /// Splits `1.5×10^19` and `1.5×10¹⁹` into mantissa and exponent.
+    private static func power(_ text: String) -> (mantissa: Substring, exponent: String)? {
+        guard let sign = text.firstIndex(where: { "×✕xX*".contains($0) }) else { return nil }
+        let rest = text[sign...].dropFirst()
+        guard rest.hasPrefix("10") else { return nil }
+        let exponent = rest.dropFirst(2)
+        if exponent.first == "^" { return (text[..<sign], String(exponent.dropFirst())) }
+        let raised = exponent.compactMap { superscripts[$0] }
+        return raised.count == exponent.count ? (text[..<sign], String(raised)) : nil
+    }
+
+    private static let superscripts = Dictionary(uniqueKeysWithValues: zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-"))
+
+    /// Whether the text is a number with at most one decimal separator: `1.5`, `-2`, `.5`.
+    private static func isMantissa(_ text: Substring) -> Bool {
+        let numbers = text.drop(while: isSign).split(omittingEmptySubsequences: false, whereSeparator: isSeparator)
+        return numbers.count <= 2 && numbers.allSatisfy(isDigits) && numbers.contains { !$0.isEmpty }
+    }
+
+    private static func isNumber(_ text: some StringProtocol) -> Bool { !text.isEmpty && isDigits(text) }
+
+    private static func isDigits(_ text: some StringProtocol) -> Bool {
         text.unicodeScalars.allSatisfy { $0.properties.generalCategory == .decimalNumber }
     }
 
-    private static func isSign(_ character: Character) -> Bool { "-+\u{2212}".contains(character) }
+    private static func isSeparator(_ character: Character) -> Bool { ".,٫·．，".contains(character) }
+
+    private static func isSign(_ character: Character) -> Bool { "-+\u{2212}＋－﹢﹣⁺⁻‐‑–".contains(character) }
 }

@@ -1,6 +1,6 @@
-import ErrorModel
 import FileSystem
 package import ScanModel
+import TextRules
 
 /// Orders, order positions (also of a check-in list) and items in files, as the REST API of pretix returns them.
 ///
@@ -113,7 +113,7 @@ package struct PretixExport: RegistrationSource {
             do throws(CellError) {
                 item = try self.item(number, position, addOns[position.id] ?? [], passes)
             } catch {
-                let reference = Self.reference(of: position).prefix(Self.placeLimit)
+                let reference = Self.reference(of: position).prefix(Self.placeLimit).description.visibleInLine
                 let problem = RowError(number, at: "order \(reference)", error)
                 // One error for each item: nearly every position has it.
                 if error.remedy == .pretixItems {
@@ -169,10 +169,13 @@ package struct PretixExport: RegistrationSource {
         }
         guard isForRegistry else { return .skipped }
         let reference = Self.reference(of: position)
+        do throws(CellError) { try RegistrationRow.checkReference(Self.prefix + reference) } catch {
+            throw CellError("the reference \(error)", error.remedy)
+        }
         let names = [position.attendeeName, order?.buyer].compactMap { $0?.trimmingInvisible }
         let name = names.first { !$0.isEmpty } ?? reference
         let category = items.name(of: position)
-        for text in [name, category ?? "", reference]
+        for text in [name, category ?? ""]
         where text.utf8.count > RegistrationRow.textLimitBytes || text.utf8.contains(0) {
             throw CellError("a text of \(text.utf8.count) bytes, or with a NUL byte, cannot be stored")
         }

@@ -1,4 +1,4 @@
-import ErrorModel
+import TextRules
 
 /// The items (products) of a pretix event by their numbers, and the passes that match them.
 struct PretixItems {

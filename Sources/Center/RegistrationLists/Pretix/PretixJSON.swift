@@ -189,7 +189,9 @@ struct PretixDecodingError: Error, CustomStringConvertible {
             description = text(context, "'\(key.stringValue)' is missing")
         case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context),
             DecodingError.dataCorrupted(let context):
-            description = text(context)
+            // An error in the text itself has no path. So has an object of another kind.
+            let isCut = context.codingPath.isEmpty && context.debugDescription.contains("JSON")
+            description = text(context) + (isCut ? " Was the file cut off or edited? Download it again" : "")
         default: description = "\(error)"
         }
     }

@@ -1,5 +1,5 @@
-import ErrorModel
 package import RegistrationLists
+import TextRules
 
 /// The options of an import.
 package struct ImportOptions: Sendable {

@@ -35,7 +35,11 @@ extension ListImport {
             JOIN import_rows r ON r.tag_id = t.tag_id AND r.line <> t.first
             WHERE r.external_ref IS DISTINCT FROM f.external_ref OR r.external_ref IS NULL
             """
-        ) { "the tag of \($0.name) is already that of \($0.otherName) in \($0.otherPlace)" }
+        ) { tag in
+            tag.name == tag.otherName && tag.otherReference == nil
+                ? "\(tag.otherPlace) has the same tag and name: if both rows are one person, delete one of them"
+                : "the tag of \(tag.name) is already that of \(tag.otherName) in \(tag.otherPlace)"
+        }
     }
 
     /// Creates `import_match`, and rejects rows that contradict the database.

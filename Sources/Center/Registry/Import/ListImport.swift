@@ -177,7 +177,7 @@ struct ListImport {
         summary.rows = staged.rows
         summary.skipped = staged.skipped
         rejected = staged.rejected
-        if let report { try use(report) }
+        if let report { use(report) }
         progress(.reading(rows: staged.rows))
         try normalise()
         try connection.execute("ANALYZE import_rows")
@@ -186,16 +186,13 @@ struct ListImport {
     }
 
     /// Takes over what was noticed in the whole list.
-    ///
-    /// - Throws: `RegistrationListError.incomplete` if attendees would become void because the file was cut.
-    private mutating func use(_ report: RegistrationReport) throws {
-        if options.voidMissing, let line = report.cutLine {
-            throw RegistrationListError.incomplete(
-                "its last row (line \(line)) is short and has no line end, so the attendees after it would become void")
-        }
+    private mutating func use(_ report: RegistrationReport) {
         fields = report.fields
         summary.uids = report.uids
         summary.warnings = report.warnings
+        if summary.rows + summary.skipped == 0 {
+            summary.warnings.append("the list has no rows: is it the right file?")
+        }
         if options.voidMissing, report.uncounted > 0 {
             summary.warnings.append(
                 "the files do not say how many entries the whole list has, so a missing part is not noticed: "

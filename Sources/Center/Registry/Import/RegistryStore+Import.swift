@@ -1,7 +1,7 @@
-import ErrorModel
 import Postgres
 package import RegistrationLists
 import Runtime
+import TextRules
 
 extension RegistryStore {
     /// The advisory lock of imports: "TPLN" and 3. 2 is `ExportLock.advisoryKey`.
@@ -56,6 +56,7 @@ extension RegistryStore {
                 let names = resolver.similarZones.map { "'\($0.visible)'" }.joined(separator: ", ")
                 summary.warnings.append("the list made zones with similar names, is one a typing error: \(names)")
             }
+            summary.warnings += passes?.warnings ?? []
             summary.isDryRun = options.isDryRun
             summary.passesMade = resolver.passesMade
             summary.passesChanged = resolver.passesChanged

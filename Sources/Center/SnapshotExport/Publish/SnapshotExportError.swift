@@ -25,6 +25,12 @@ package enum SnapshotExportError: OperationError {
     case noSnapshot(folder: String)
     /// The folder holds the publication of another event.
     case folderOfOtherEvent(folder: String, event: String, id: String)
+    /// The folder of a copy is one that exports publish in.
+    case folderOfExports(String)
+    /// The folder of a copy holds a newer version than the source.
+    case copyIsNewer(folder: String, version: Int64, source: Int64)
+    /// The folder of a copy holds the snapshot of another event.
+    case copyOfOtherEvent(folder: String, event: String)
     /// The copy would replace its source.
     case sameFolder(String)
 
@@ -33,7 +39,7 @@ package enum SnapshotExportError: OperationError {
         switch self {
         case .invalidContent, .busy, .stopped, .noSnapshot: .failure
         case .eventNameMissing, .eventNameDiffers, .schemaMissing, .invalidTime, .notPublished, .sameFolder,
-            .folderOfOtherEvent:
+            .folderOfOtherEvent, .folderOfExports, .copyIsNewer, .copyOfOtherEvent:
             .configuration
         case .database(let error): error.category
         }
@@ -56,6 +62,13 @@ package enum SnapshotExportError: OperationError {
             "\(folder) holds the snapshots of the event '\(event)' with the ID \(id), whose scanners would refuse this one: "
                 + "name another folder, or give the event that ID"
         case .sameFolder(let folder): "\(folder) is the published folder itself: name a folder on the stick"
+        case .folderOfExports(let folder):
+            "\(folder) is a folder that exports publish in, and scanners may download from it: name a folder on the stick"
+        case .copyIsNewer(let folder, let version, let source):
+            "\(folder) holds version \(version), which is newer than version \(source) of the source: copy from a folder "
+                + "with a newer version, or name another folder"
+        case .copyOfOtherEvent(let folder, let event):
+            "\(folder) holds the snapshot of another event, \(event): name another folder, or empty this one"
         case .noSnapshot(let folder): "\(folder): no manifest in it names a snapshot"
         }
     }

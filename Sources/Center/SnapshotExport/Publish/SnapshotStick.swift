@@ -20,7 +20,8 @@ package struct SnapshotStick: Sendable {
     ///   - target: the folder on the stick. It is created if missing. Older snapshots in it are removed after the
     ///     verification; other files stay.
     ///   - keys: the trusted keys.
-    /// - Throws: the errors of `PublicationCheck`; `SnapshotExportError.sameFolder`; `SystemError`.
+    /// - Throws: the errors of `PublicationCheck`; `SystemError`; `SnapshotExportError.sameFolder`, `.folderOfExports`,
+    ///   `.copyOfOtherEvent` and `.copyIsNewer`, and then nothing was copied.
     package init(from source: String, to target: String, keys: [MinisignPublicKey]) throws {
         try Files.makeFolder(target)
         guard Files.canonicalPath(source) != Files.canonicalPath(target) else {
@@ -29,6 +30,7 @@ package struct SnapshotStick: Sendable {
         let published = try PublicationCheck(path: source, keys: keys).manifest
         let names =
             [published.file] + (published.compressed.map { [$0.file] } ?? []) + (published.deltas ?? []).map(\.file)
+        try SnapshotStick.requireReplaceable(target, by: published)
         var bytes: Int64 = 0
         for name in names {
             let part = "\(target)/.building-\(name)"
@@ -51,6 +53,21 @@ package struct SnapshotStick: Sendable {
         files = names.count
         self.bytes = bytes
         SnapshotStick.removeOld(target, except: Set(manifest.files))
+    }
+
+    /// Checks that a copy takes nothing away: the source may be the stick, and the target the folder of a center.
+    ///
+    /// - Throws: `SnapshotExportError.folderOfExports`, `.copyOfOtherEvent`, `.copyIsNewer`.
+    private static func requireReplaceable(_ target: String, by published: Manifest) throws(SnapshotExportError) {
+        let folder = PublishedFolder(path: target)
+        guard !Files.exists(folder.lockPath) else { throw .folderOfExports(target) }
+        guard let present = folder.manifest else { return }
+        guard present.identity.isSame(as: published.identity) else {
+            throw .copyOfOtherEvent(folder: target, event: "\(present.identity)")
+        }
+        guard present.version <= published.version else {
+            throw .copyIsNewer(folder: target, version: present.version, source: published.version)
+        }
     }
 
     /// Removes the snapshots and deltas of earlier copies, which no manifest names, and parts of interrupted ones.

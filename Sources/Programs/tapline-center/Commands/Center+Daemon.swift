@@ -76,11 +76,13 @@ extension Center {
         guard let http = HTTPAddress(address) else {
             throw ProgramError.configuration("--http \(address): not ADDRESS:PORT, such as 127.0.0.1:8080")
         }
-        let web = CenterEndpoints(
-            metrics: metrics, snapshots: arguments["snapshots"], readiness: { ingest.health.problems })
         let snapshots = try snapshotService(arguments, url)
-        let served = arguments["snapshots"]
-        let instance = try instance(arguments)
+        let liveness = CenterLiveness(
+            databaseURL: url, instance: try instance(arguments), served: arguments["snapshots"].map(servedSnapshots),
+            metrics: metrics, isListening: { ingest.health.isBrokerConnected })
+        let web = CenterEndpoints(
+            metrics: metrics, snapshots: arguments["snapshots"],
+            readiness: { ingest.health.problems + liveness.problems })
         return {
             let schema = SchemaGuard(url: url)
             // A wrong schema ends the daemon before anything starts. An unavailable database does not: the service
@@ -89,11 +91,7 @@ extension Center {
             var services = [ingest.service()]
             if !isKnown { services.append(schema.service()) }
             services += maintenance.services() + [broker.service()]
-            services.append(
-                CenterLiveness(
-                    databaseURL: url, instance: instance, served: served.map(servedSnapshots), metrics: metrics,
-                    isListening: { ingest.health.isBrokerConnected }
-                ).service())
+            services.append(liveness.service())
             if let snapshots { services.append(snapshots.service()) }
             services.append(web.service(http))
             Log("center").info("starting", [.version: Software.version])

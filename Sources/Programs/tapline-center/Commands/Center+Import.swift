@@ -62,9 +62,13 @@ extension Center {
                     try naming(path) { try registry.withTimeExamples { try PassCSV(path) } }
                 }
                 let list = try sources?.open(registry.codeCase())
-                return try naming(sources?.name ?? "") {
+                var done = try naming(sources?.name ?? "") {
                     try registry.import(list, passes: passes, options) { line?.show($0.description) }
                 }
+                if let warning = done.uids.decimalWarning, let index = done.warnings.firstIndex(of: warning) {
+                    done.warnings[index] += " (--uid-format decimal)"
+                }
+                return done
             }
             print(json ? try JSONOutput.line(done) : done.description)
         }
@@ -171,10 +175,15 @@ extension Center {
                 print(
                     "\(path): \(done.rows) attendees"
                         + (done.leftOut > 0 ? "; \(done.leftOut) without reference and tag left out" : ""))
-                guard let passes else { return }
-                var count = 0
-                try Files.writeAtomically(to: passes) { count = try registry.exportPasses(to: $0) }
-                print("\(passes): \(count) passes")
+                if let passes {
+                    var count = 0
+                    try Files.writeAtomically(to: passes) { count = try registry.exportPasses(to: $0) }
+                    print("\(passes): \(count) passes")
+                }
+                guard let refusal = done.firstRefusal else { return }
+                throw ProgramError.failed(
+                    "\(path): written, but an import of it refuses \(done.refusedReferences) attendees, first "
+                        + refusal)
             }
         }
     }

@@ -1,9 +1,9 @@
 import CLI
-import ErrorModel
 import Ingest
 import Postgres
 import Registry
 import Runtime
+import TextRules
 import Tracking
 
 extension Center {

@@ -17,16 +17,26 @@ extension Center {
         let (gate, zone, makes) = (arguments["gate"], arguments["zone"], arguments.has("make-zones"))
         guard zone == nil || gate != nil else { throw ProgramError.usage("--zone needs --gate, which leads into it") }
         return {
-            let waiting = try withRegistry(url) {
+            let done = try withRegistry(url) {
                 try $0.addScanner(id, gate: gate, zone: zone, allowsSimilar: makes)
             }
             print(
-                "scanner \(id) is enrolled; "
-                    + (waiting == 0
+                "\(change(of: id, done)); "
+                    + (done.waiting == 0
                         ? "it has no quarantined batches"
-                        : "quarantined batches: \(waiting) (tapline-center quarantine replay --scanner \(id))")
+                        : "quarantined batches: \(done.waiting) (tapline-center quarantine replay --scanner \(id))")
             )
         }
+    }
+
+    /// A wrong ID moves another scanner. So the text tells what the command has changed.
+    private static func change(of id: ScannerID, _ done: RegistryStore.Enrolled) -> String {
+        func name(_ gate: String?) -> String { gate.map { "'\($0)'" } ?? "none" }
+        guard let former = done.former else { return "scanner \(id) is enrolled, gate \(name(done.gate))" }
+        var changes: [String] = []
+        if former.gate != done.gate { changes.append("gate \(name(former.gate)) -> \(name(done.gate))") }
+        if !former.isEnabled { changes.append("enabled again") }
+        return "scanner \(id) was enrolled before: " + (changes.isEmpty ? "unchanged" : changes.joined(separator: ", "))
     }
 
     private static let scannerRemove = Command(

@@ -43,7 +43,7 @@ extension Center {
     ]
 
     private static let overview = """
-        WITH \(conditions)
+        WITH \(center), \(conditions)
         SELECT row_to_json(facts) FROM (
             SELECT (SELECT name FROM tapline.event) AS event,
                 (SELECT id FROM tapline.event) AS event_id,
@@ -52,7 +52,7 @@ extension Center {
                 (SELECT time_zone FROM tapline.event_settings) AS time_zone,
                 tapline.day_start() AS day_start,
                 (SELECT max(version) FROM tapline.schema_migrations) AS schema,
-                (SELECT message FROM tapline.center_state) AS center,
+                (SELECT message FROM center) AS center,
                 (SELECT count(*) FROM tapline.attendees) AS attendees,
                 (SELECT count(*) FROM tapline.tags) AS tags,
                 (SELECT count(*) FROM tapline.live_delegates WHERE zone_id IS NOT NULL) AS people_inside,
@@ -71,7 +71,7 @@ extension Center {
                 (SELECT nullif(max(version), snapshot.version) FROM tapline.snapshots) AS snapshot_only_written,
                 (SELECT shards FROM tapline_internal.topology) AS shards,
                 (SELECT coalesce(json_agg(text ORDER BY place), '[]') FROM (
-                    SELECT 0 AS place, message AS text FROM tapline.center_state WHERE state <> 'running'
+                    SELECT 0 AS place, message AS text FROM center WHERE state <> 'running'
                     UNION ALL
                     SELECT place, condition || ': ' || number || CASE number WHEN 1 THEN ' scanner (' ELSE ' scanners (' END
                         || array_to_string(names[1:5], ', ') || CASE WHEN number > 5 THEN ', ...)' ELSE ')' END
@@ -98,6 +98,16 @@ extension Center {
                 FROM tapline.quarantine) quarantine
             LEFT JOIN tapline.snapshots snapshot ON snapshot.version = tapline_internal.published_version()
         ) facts
+        """
+
+    /// The state of the center. Its message ends with a local time; the offset from UTC is added.
+    private static let center = """
+        center AS (
+            SELECT state, message || coalesce(CASE WHEN seconds < 0 THEN '-' ELSE '+' END
+                || to_char(make_interval(secs => abs(seconds)), 'HH24:MI'), '') AS message
+            FROM (SELECT state, message, extract(epoch FROM (since AT TIME ZONE time_zone) - (since AT TIME ZONE 'UTC'))
+                    ::double precision AS seconds
+                FROM tapline.center_state, tapline.event_settings) state)
         """
 
     /// The scanners by their condition.

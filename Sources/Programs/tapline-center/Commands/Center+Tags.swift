@@ -1,8 +1,8 @@
 import CLI
-import ErrorModel
 import RegistrationLists
 import Registry
 import ScanModel
+import TextRules
 
 extension Center {
     static let tags = [revoke, replace]

@@ -1,3 +1,4 @@
+import AccessControl
 import DataFolder
 import Runtime
 import ScanJournal
@@ -92,18 +93,29 @@ extension Lane {
             throw LaneError.keyDiffers(given: key.fingerprint, snapshot: wanted, version: current.version)
         }
 
-        /// Looks the configured gate up in the current snapshot.
+        /// Looks the configured gate up in the current snapshot, otherwise the scanner's own, unless one is assigned.
         ///
         /// A lane does not need it at the start: it has no gate until a snapshot with this one is installed.
         ///
-        /// - Throws: `LaneError.gateUnknown` if the current snapshot can be opened and does not have it.
+        /// - Throws: `LaneError.gateUnknown` or `LaneError.noOwnGate` if the current snapshot can be opened and does not
+        ///   have it.
         package func requireKnownGate() throws {
             let store = SnapshotStore(folder: DataFolderPaths.snapshots(folder))
-            guard let gateName, let snapshot = store.current().flatMap({ try? Snapshot(path: $0) }) else { return }
-            let names = snapshot.gates.values.map(\.name)
-            guard !names.contains(gateName) else { return }
-            throw LaneError.gateUnknown(
-                gateName, near: NearestName.matches(gateName, in: names), version: snapshot.version)
+            guard let snapshot = store.current().flatMap({ try? Snapshot(path: $0) }) else { return }
+            let names = snapshot.gates.values.map(\.name).sorted()
+            if let gateName {
+                guard !names.contains(gateName) else { return }
+                throw LaneError.gateUnknown(
+                    gateName, near: NearestName.matches(gateName, in: names), version: snapshot.version)
+            }
+            guard (try? PersistedCommands.read(folder: folder))?.assigned == nil,
+                case .none(let reason) = GateChoice(snapshot, scanner: scanner, named: nil, previous: nil)
+            else { return }
+            let scanners = NearestName.matches(scanner.text, in: snapshot.scanners.keys.sorted())
+            let gates = LastKnownGate.read(folder: folder).map { NearestName.matches($0.name, in: names) } ?? []
+            throw LaneError.noOwnGate(
+                scanner, reason, nearScanners: reason == .unknownScanner ? scanners : [],
+                gates: gates.isEmpty ? names : gates, version: snapshot.version)
         }
 
         /// Index of standard input in `readers`; `nil` if it is not a reader.

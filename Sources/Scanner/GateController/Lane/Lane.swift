@@ -1,6 +1,5 @@
 import AccessControl
 import DataFolder
-package import ErrorModel
 import LinuxSystem
 package import Runtime
 import ScanModel
@@ -34,6 +33,10 @@ package final class Lane {
     private let monitor: LaneMonitor
     private let log: Log
     private var lineNumber = 0
+    /// Number of lines of standard input that were taps.
+    private var linesTaken = 0
+    /// Number of lines of standard input that were no taps.
+    private var linesDropped = 0
     private var isMaintenanceDone = false
 
     /// Opens the journal, takes the snapshot that `reloader.check()` has opened, and resumes the saved mode and gate.
@@ -121,7 +124,8 @@ package final class Lane {
     /// - Parameters:
     ///   - input: standard input; `nil` if it is not a reader. Its end ends a lane without another reader.
     ///   - stop: ends the loop.
-    /// - Throws: `SystemError` if the input cannot be read; `LaneError` at the end if a tap could not be journaled.
+    /// - Throws: `SystemError` if the input cannot be read. At the end, `LaneError` if a tap could not be journaled, or
+    ///   if an ended input had lines and none was a tap.
     package func run(_ input: LineInput?, stop: StopSignal) throws {
         var input = input
         while !stop.isStopped {
@@ -138,10 +142,13 @@ package final class Lane {
                 handleLine(line, number: lineNumber)
             case .tooLong:
                 lineNumber += 1
-                monitor.lineDropped(.tooLong, number: lineNumber, rule: "it is too long")
+                dropLine(.tooLong, number: lineNumber, rule: "it is too long")
             case .end:
                 input = nil
-                if settings.readers.count <= 1 { return try close() }
+                if linesDropped > 0 {
+                    log.error("lines of the input were no taps", [.count: linesDropped, .line: lineNumber])
+                }
+                if settings.readers.count <= 1 { return try close(inputEnded: true) }
                 log.info("standard input ended, other readers continue")
             case .idle where events.isEmpty: performBackgroundWork()
             case .idle, .other, .stopped: break
@@ -185,11 +192,14 @@ package final class Lane {
         return min(previousDay.map { $0.starts * 1_000 } ?? .max, memory.beginsMs ?? .max)
     }
 
-    private func close() throws {
+    /// - Parameter inputEnded: whether all lines were read. If none of them was a tap, that is an error, because a replay
+    ///   of another format would seem to be complete. A reader may send single lines of noise.
+    private func close(inputEnded: Bool = false) throws {
         for event in mailbox.drain() { dispatch(event) }
         monitor.publish()
         log.info("lane closed", [.journal: journal.id?.description ?? "", .seq: journal.lastSeq])
         if notJournaled > 0 { throw LaneError.tapsNotJournaled(notJournaled) }
+        if inputEnded, linesDropped > 0, linesTaken == 0 { throw LaneError.linesNotTaps(linesDropped, of: lineNumber) }
     }
 
     // MARK: Events
@@ -202,10 +212,33 @@ package final class Lane {
         let index = settings.stdin ?? 0
         do throws(TapLineError) {
             guard let tap = try TapLine(line, defaultDirection: settings.readers[index].direction) else { return }
-            taps.handle(
-                Tap(.uid(tap.uid), proof: .uid, direction: tap.direction, atMs: tap.atMs), reader: index)
+            linesTaken += 1
+            let proof = proof(ofUID: tap.uid)
+            handleTap(Tap(.uid(tap.uid), proof: proof, direction: tap.direction, atMs: tap.atMs), reader: index)
         } catch {
-            monitor.lineDropped(.notATap, number: number, rule: error.description)
+            dropLine(.notATap, number: number, rule: error.description)
+        }
+    }
+
+    private func dropLine(_ reason: DroppedRead, number: Int, rule: String) {
+        linesDropped += 1
+        monitor.lineDropped(reason, number: number, rule: rule)
+    }
+
+    /// The evidence for a UID on standard input. Bytes that are no UID of a chip identify no tag, unless the list has it.
+    private func proof(ofUID uid: [UInt8]) -> Tap.Proof {
+        guard let problem = ChipUID.problem(uid), binding.attendee(binding.tagID(of: .uid(uid))) == nil else {
+            return .uid
+        }
+        return problem == .random ? .randomUID : .partialUID
+    }
+
+    /// Handles a tap, and counts it as a dropped read if it was rejected because it has no usable identity.
+    private func handleTap(_ tap: Tap, reader index: Int, arrival: TimestampedEvent? = nil) {
+        let verdict = taps.handle(tap, reader: index, arrival: arrival)
+        // The verdict is shown: it says that the tag could not be read.
+        if let reason = tap.proof.droppedRead, verdict == .notAuthentic {
+            monitor.readDropped(index, reason, isShown: false)
         }
     }
 
@@ -213,12 +246,7 @@ package final class Lane {
     package func dispatch(_ arrival: TimestampedEvent) {
         isMaintenanceDone = false
         switch arrival.event {
-        case .reader(let index, .tap(let tap)):
-            let verdict = taps.handle(tap, reader: index, arrival: arrival)
-            // The verdict is shown: it says that the tag could not be read.
-            if tap.proof == .randomUID, verdict == .notAuthentic {
-                monitor.readDropped(index, .randomUID, isShown: false)
-            }
+        case .reader(let index, .tap(let tap)): handleTap(tap, reader: index, arrival: arrival)
         case .reader(let index, .dropped(let reason, let count)): monitor.readDropped(index, reason, count: count)
         case .reader(let index, .lost(let problem)): monitor.readerLost(index, problem)
         case .reader(let index, .back): monitor.readerBack(index)
@@ -226,38 +254,6 @@ package final class Lane {
         case .turnstile(let problem): monitor.turnstileChanged(problem)
         case .sensor(let problem): monitor.sensorChanged(problem)
         case .command(let command, let reply): reply(commands.execute(command))
-        }
-    }
-}
-
-/// An error of a lane.
-package enum LaneError: OperationError {
-    /// Number of taps that could not be journaled.
-    case tapsNotJournaled(Int)
-    /// The installed snapshot was made with another event key. The texts are `EventKey.fingerprint`.
-    case keyDiffers(given: String, snapshot: String, version: Int64)
-    /// The snapshot of this version does not have the configured gate. `near` are the names that resemble it.
-    case gateUnknown(String, near: [String], version: Int64)
-
-    /// `configuration` for a key that is not the event's, and for an unknown gate. A tap that is not journaled is a
-    /// failure of the disk.
-    package var category: ErrorCategory {
-        switch self {
-        case .tapsNotJournaled: .failure
-        case .keyDiffers, .gateUnknown: .configuration
-        }
-    }
-
-    /// The number of taps, both keys and what to do, or the gate and its similar names.
-    package var description: String {
-        switch self {
-        case .tapsNotJournaled(let count): "\(count) taps could not be journaled"
-        case .keyDiffers(let given, let snapshot, let version):
-            "the event key has fingerprint \(given), but the installed snapshot \(version) was made with the key of "
-                + "fingerprint \(snapshot), so every tag would be unknown: use the event key file of the center"
-        case .gateUnknown(let name, let near, let version):
-            "the installed snapshot \(version) has no gate named '\(name)'"
-                + (near.isEmpty ? "" : "; similar: " + near.map { "'\($0)'" }.joined(separator: ", "))
         }
     }
 }

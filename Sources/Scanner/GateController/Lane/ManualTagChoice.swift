@@ -31,6 +31,7 @@ struct ManualTagChoice {
             let codes = [hex, hex.uppercased()].compactMap { try? CodeText($0) }
             if codes.contains(where: { knows(tagID(.code($0))) }) { throw .isCode }
             if let problem = ChipUID.problem(uid) { throw .noUID(problem) }
+            if let name = ChipUID.blank(uid) { throw .blank(name) }
             guard ChipUID.lengths.contains(uid.count) else { throw .length(uid.count) }
         }
     }
@@ -38,8 +39,9 @@ struct ManualTagChoice {
     /// Why a text names no tag.
     enum Refusal: Error, Hashable, CustomStringConvertible {
         case isUID, isCode
-        /// The problem, as `ChipUID.problem` names it.
-        case noUID(String)
+        case noUID(ChipUID.Problem)
+        /// All bytes are `zeros` or `FF`.
+        case blank(String)
         /// In bytes.
         case length(Int)
 
@@ -48,6 +50,7 @@ struct ManualTagChoice {
             case .isUID: "the list has no such code, but a chip with this UID: name it as a UID"
             case .isCode: "the list has no such UID, but a code of this text: name it as a code"
             case .noUID(let problem): "the UID \(problem)"
+            case .blank(let name): "the UID has only \(name): a reader gives it when it has read no chip"
             case .length(let count):
                 "a UID has \(ChipUID.text(ChipUID.lengths)) bytes, not \(count), and the list has no such tag"
             }

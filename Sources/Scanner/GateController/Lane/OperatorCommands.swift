@@ -63,7 +63,7 @@ final class OperatorCommands {
         clock.check(nowMs: atMs)
         // The proof does not matter, because the operator decides.
         var outcome = taps.decide(tag, Tap(.uid([]), proof: .code, direction: .in), atMs: atMs)
-        let list = listText(outcome)
+        let list = listText(outcome, atMs: atMs)
         outcome.decision = Decision(
             verdict: .admitted, flags: outcome.decision.flags.union(.operatorOverride).subtracting(.reuse))
         let entry = taps.entry(tag, outcome.decision, atMs: atMs)
@@ -81,7 +81,7 @@ final class OperatorCommands {
     }
 
     /// What the list says of a tag that is admitted manually.
-    private func listText(_ outcome: TapHandler.Outcome) -> String {
+    private func listText(_ outcome: TapHandler.Outcome, atMs: Int64) -> String {
         guard binding.snapshot != nil, binding.isReadable else { return "the list cannot be read" }
         switch outcome.attendee?.status {
         case nil: return "unknown to the list"
@@ -95,7 +95,7 @@ final class OperatorCommands {
         case .noAccess where !outcome.decision.flags.contains(.operatorOverride): text += " without access here"
         case .outsideTime: text += " for another time"
         case .alreadyInside:
-            let earlier = EarlierAdmission(outcome.presence, gateName: binding.gateName)
+            let earlier = EarlierAdmission(outcome.presence, tapMs: atMs, gateName: binding.gateName)
             text += ", already inside" + (earlier.map { " \($0.text)" } ?? "")
         default: break
         }

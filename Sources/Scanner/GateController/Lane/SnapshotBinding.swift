@@ -62,7 +62,7 @@ final class SnapshotBinding {
     /// Computes the tag ID of an identity by the event's rule for codes, which the snapshot carries.
     func tagID(of identity: TagIdentity) -> TagID {
         let codeCase = snapshot?.codeCase ?? lastKnown?.codeCase.flatMap { CodeCase(rawValue: $0) } ?? .exact
-        return settings.key.with(codeCase).tagID(of: identity)
+        return settings.key.tagID(of: identity, by: codeCase)
     }
 
     /// Looks up the tag. A read error makes the snapshot unusable for this tap and starts a reload.

@@ -22,13 +22,19 @@ package struct EarlierAdmission: Hashable, Sendable {
     /// The earlier admission that a verdict is about; `nil` for another verdict, or if nothing is known.
     init?(of scan: Scan, _ presence: PriorPresence, gateName: (Int64) -> String?) {
         guard scan.verdict == .alreadyInside || scan.flags.contains(.reuse) else { return nil }
-        self.init(presence, gateName: gateName)
+        self.init(presence, tapMs: scan.atMs, gateName: gateName)
     }
 
     /// The admission that the lane remembers; `nil` if nothing is known.
-    init?(_ presence: PriorPresence, gateName: (Int64) -> String?) {
+    ///
+    /// After a replay out of order, or a clock that was set back, an admission may be later than the tap. Then its time
+    /// is not reported, because it is no time since which the person is inside.
+    ///
+    /// - Parameter tapMs: time of the tap, in milliseconds since 1970-01-01 UTC.
+    init?(_ presence: PriorPresence, tapMs: Int64, gateName: (Int64) -> String?) {
         guard presence.wasAdmitted else { return nil }
-        self.init(atMs: presence.admittedMs, gate: presence.admittedGate.flatMap(gateName))
+        self.init(
+            atMs: presence.admittedMs.flatMap { $0 <= tapMs ? $0 : nil }, gate: presence.admittedGate.flatMap(gateName))
         if atMs == nil && gate == nil { return nil }
     }
 

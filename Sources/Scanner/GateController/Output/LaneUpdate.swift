@@ -85,7 +85,8 @@ package struct TapResult: Sendable {
 
 /// Additional information about a tap, for the crew.
 package enum TapDetail: Hashable, Sendable, CustomStringConvertible {
-    case randomUID
+    /// The reading has no usable identity.
+    case unreadable(DroppedRead)
     /// The secure message does not verify.
     case forgedMessage
     /// The secure message was used before.
@@ -103,7 +104,8 @@ package enum TapDetail: Hashable, Sendable, CustomStringConvertible {
     init?(proof: Tap.Proof, scan: Scan) {
         if scan.verdict == .notAuthentic {
             switch proof {
-            case .randomUID: self = .randomUID
+            case .randomUID: self = .unreadable(.randomUID)
+            case .partialUID: self = .unreadable(.partialUID)
             case .forged: self = .forgedMessage
             case .authentic: self = .replayedMessage
             case .uid: self = .uidNotSufficient
@@ -115,10 +117,13 @@ package enum TapDetail: Hashable, Sendable, CustomStringConvertible {
         self = scan.verdict == .admitted ? .laneOpen : .laneClosed
     }
 
+    /// Whether the person must present the tag again.
+    package var isUnreadable: Bool { if case .unreadable = self { true } else { false } }
+
     /// Plain English, for the screen and the kiosk.
     package var description: String {
         switch self {
-        case .randomUID: "random UID"
+        case .unreadable(let reason): reason.description
         case .forgedMessage: "message does not verify"
         case .replayedMessage: "message was used before"
         case .uidNotSufficient: "UID alone is not enough here"

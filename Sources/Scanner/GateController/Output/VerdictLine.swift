@@ -23,6 +23,8 @@ package struct VerdictLine: Sendable {
     package let pass: Pass?
     /// The earlier admission of a person who is already inside; `nil` if it is not known.
     package let earlier: EarlierAdmission?
+    /// Why the reading has no usable identity; `nil` if it has one.
+    var unreadable: DroppedRead?
 
     /// Creates the line of a journaled scan.
     ///
@@ -57,6 +59,7 @@ package struct VerdictLine: Sendable {
             var line = "\(at)  \(padded(way, 3))  \(padded(scan.verdict.name, 13))  \(zone ?? "-")"
             for (flag, words) in VerdictLine.remarks where scan.flags.contains(flag) { line += "  [\(words)]" }
             if let earlier { line += "  [\(earlier.text)]" }
+            if let unreadable { line += "  [\(VerdictLine.couldNotBeRead(unreadable))]" }
             if scan.verdict == .admitted, let pass {
                 let words = [pass.name, pass.colour, pass.note].compactMap(\.self)
                 if !words.isEmpty { line += "  (\(words.joined(separator: ", ")))" }
@@ -64,6 +67,9 @@ package struct VerdictLine: Sendable {
             return line
         }
     }
+
+    /// Tells the person to present the tag again.
+    static func couldNotBeRead(_ reason: DroppedRead) -> String { "could not be read, try again (\(reason))" }
 
     private static let remarks: [(Flags, String)] = [
         (.clockNotTrusted, "clock not trusted"), (.snapshotExpired, "snapshot expired"),

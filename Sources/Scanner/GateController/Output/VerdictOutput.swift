@@ -22,9 +22,10 @@ final class VerdictOutput {
     /// Shows a verdict. The line comes last, because its reader may be slow.
     func show(_ result: TapResult) {
         notify(.verdict(result))
-        let line = VerdictLine(
+        var line = VerdictLine(
             journalID: result.journalID, scan: result.scan, zone: result.zone, pass: result.pass,
             earlier: result.earlier)
+        if case .unreadable(let reason) = result.detail { line.unreadable = reason }
         emit(line.text(format))
     }
 
@@ -41,7 +42,7 @@ final class VerdictOutput {
     func showDropped(_ reason: DroppedRead) {
         notify(.dropped(reason))
         guard format == .text else { return }
-        emit("NOT READ: could not be read, try again (\(reason))")
+        emit("NOT READ: \(VerdictLine.couldNotBeRead(reason))")
     }
 
     /// Writes one line. An error is logged and changes nothing, because the tap is in the journal.

@@ -39,8 +39,10 @@ package struct GateStatus: Codable, Sendable {
         package var expired: Bool
     }
 
-    /// Whether a gate runs on the folder.
+    /// Whether the process of a gate runs on the folder.
     package var running: Bool
+    /// Seconds since the lane's last sign of life; `nil` if it responds or no gate runs.
+    package var unresponsiveS: Int64?
     /// `nil` if the gate never ran and no scanner was given.
     package var scanner: String?
     /// Name of the gate that is or was in use; `nil` without one.
@@ -94,7 +96,7 @@ package struct GateStatus: Codable, Sendable {
         var problems: [String] = []
         func attempt<Result>(_ fallback: Result, _ body: () throws -> Result) -> Result {
             do { return try body() } catch {
-                problems.append("\(error)")
+                problems.append((error as? DataFileError)?.alarm ?? "\(error)")
                 return fallback
             }
         }
@@ -102,7 +104,9 @@ package struct GateStatus: Codable, Sendable {
         let records = attempt([]) { try JournalReader(folder: folder).journals() }
         let cursors = attempt([:]) { try UploadCursors.read(folder: folder) }
         let name = scanner?.text ?? state?.scanner ?? records.last?.scanner.text
-        running = GateState.isGateRunning(folder: folder, state)
+        let liveness = GateLiveness(folder: folder, state)
+        running = liveness != .stopped
+        if case .unresponsive(let ms) = liveness { unresponsiveS = ms / 1_000 }
         self.scanner = name
         gate = state?.gateName
         gateId = state?.gate
@@ -132,19 +136,20 @@ package struct GateStatus: Codable, Sendable {
         backlog = scans - shipped
         foreign = journals.reduce(0) { $0 + $1.lastSeq } - scans
         if let path = SnapshotStore(folder: DataFolderPaths.snapshots(folder)).current() {
-            snapshot = attempt(nil) { SnapshotState(try Snapshot(path: path)) }
+            do { snapshot = SnapshotState(try Snapshot(path: path)) } catch {
+                problems.append("\(error): install the snapshot again with tapline-publisher fetch")
+            }
         } else {
             problems.append("no snapshot")
         }
         problem = problems.isEmpty ? nil : problems.joined(separator: "; ")
         faults = []
-        if !running { faults.append("no gate is running on this folder") }
-        faults += (readers ?? []).compactMap { reader in
-            reader.problem.map { "reader \(reader.name) (\(reader.direction)): \($0)" }
-        }
-        if let turnstile, turnstile != "ok" { faults.append("turnstile: \(turnstile)") }
-        faults += alarms ?? []
+        if let fault = liveness.fault { faults.append(fault) }
+        faults += (state?.deviceFaults ?? []) + (alarms ?? [])
         faults += problems.filter { !faults.contains($0) }
+        if !faults.contains(where: { $0.hasPrefix("disk ") }) {
+            faults += [GateState.diskFault(folder: folder)].compactMap(\.self)
+        }
         if !running {
             if snapshot?.expired == true { faults.append("snapshot expired") }
             faults += damaged.map { "damaged journal \($0): run tapline-gate recover" }
@@ -162,7 +167,7 @@ package struct GateStatus: Codable, Sendable {
     /// The status as lines to read.
     package func text() -> String {
         var lines = [
-            "scanner   \(scanner ?? "-")  (\(running ? "running" : "not running"))",
+            "scanner   \(scanner ?? "-")  (\(runningText))",
             "gate      \(gate ?? "-")\(zone.map { " into \($0)" } ?? "")",
             "lane      \(laneText)",
             "journal   \(log ?? "-")  seq \(seq ?? 0)",
@@ -180,6 +185,11 @@ package struct GateStatus: Codable, Sendable {
         lines += damaged.map { "damaged   \($0): recover it with tapline-gate recover" }
         lines += faults.map { "alarm     \($0)" }
         return lines.joined(separator: "\n")
+    }
+
+    private var runningText: String {
+        guard running else { return "not running" }
+        return unresponsiveS == nil ? "running" : "not responding"
     }
 
     private var laneText: String {

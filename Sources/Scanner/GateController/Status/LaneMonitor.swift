@@ -27,6 +27,9 @@ final class LaneMonitor {
     private var device = DeviceStatus()
     /// Monotonic clock, in milliseconds.
     private var publishedMs: Int64 = 0
+    /// Monotonic clock at the last beat, in milliseconds; `nil` before the first one.
+    private var beatMs: Int64?
+    private var isBeatWritten = true
     private var lastState: LaneState?
     private var lastFile: GateState?
 
@@ -126,8 +129,11 @@ final class LaneMonitor {
     }
 
     /// Updates snapshot, clock and device status, and publishes the state if it has changed.
+    ///
+    /// Called by the lane's loop only, at least every `Lane.statusIntervalMs`.
     func publish() {
         publishedMs = clock.monotonicMs
+        beat()
         binding.reload()
         clock.check(nowMs: clock.nowMs)
         if let status = deviceMonitor.latestChange() { device = status }
@@ -141,6 +147,21 @@ final class LaneMonitor {
         lastFile = file
         do { try file.write(folder: settings.folder) } catch {
             log.warning("gate.json not written", [.error: "\(error)"])
+        }
+    }
+
+    /// Records that the lane's loop turns, at most once a second.
+    private func beat() {
+        let nowMs = clock.monotonicMs
+        guard let bootID = clock.bootID, beatMs.map({ nowMs - $0 >= GateBeat.intervalMs }) ?? true else { return }
+        beatMs = nowMs
+        do {
+            try GateBeat(bootID: bootID, pid: getpid(), atMs: nowMs).write(folder: settings.folder)
+            isBeatWritten = true
+        } catch {
+            // Once per failure, because the next attempt follows within a second.
+            if isBeatWritten { log.warning("gate.beat not written", [.error: "\(error)"]) }
+            isBeatWritten = false
         }
     }
 

@@ -124,5 +124,5 @@ extension SecureMessageKeys {
 
     /// Returns whether the UID is a random one that changes with each selection (ISO 14443-3: 4 bytes, the first is
     /// 08).
-    static func isRandom(_ uid: [UInt8]) -> Bool { uid.count == 4 && uid[0] == 0x08 }
+    static func isRandom(_ uid: [UInt8]) -> Bool { ChipUID.problem(uid) == .random }
 }

@@ -101,6 +101,8 @@ package final class Journal {
     ) throws {
         try Files.makeFolder(folder)
         lock = try FileLock(DataFolderPaths.gateLock(folder))
+        // A large file takes long to open. Until the lane turns, a beat would be that of an earlier gate.
+        GateBeat.remove(folder: folder)
         (self.folder, self.scanner, self.monotonicMs) = (folder, scanner, monotonicMs)
         self.bootID = bootID
         path = DataFolderPaths.journal(folder)

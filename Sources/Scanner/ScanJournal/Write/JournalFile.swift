@@ -27,9 +27,10 @@ enum JournalFile {
             """,
         // The WAL is never truncated, or the next tap on a full disk would have no space. Maintenance makes the
         // checkpoints; the automatic one is for a lane that is never idle. Deleted scans are not overwritten, because
-        // they are not secret.
+        // they are not secret. Without cell_size_check, SQLite may read past a damaged page and find no error in it.
         pragmas: """
-            PRAGMA wal_autocheckpoint = \(backstopPages); PRAGMA journal_size_limit = -1; PRAGMA secure_delete = OFF
+            PRAGMA wal_autocheckpoint = \(backstopPages); PRAGMA journal_size_limit = -1; PRAGMA secure_delete = OFF;
+            PRAGMA cell_size_check = ON
             """,
         shortTables: ["journals", "pruning"])
 

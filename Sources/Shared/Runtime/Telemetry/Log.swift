@@ -1,6 +1,6 @@
-import ErrorModel
 import Glibc
 import LinuxSystem
+import TextRules
 
 /// Keys of log records, in one enumeration so that each has one spelling.
 package enum LogKey: String, Sendable {

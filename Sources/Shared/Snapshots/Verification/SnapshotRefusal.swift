@@ -14,6 +14,8 @@ package struct SnapshotRefusal: OperationError {
         case signature
         /// The event differs from the one that this scanner has pinned.
         case event
+        /// The event key differs from that of the snapshot in use.
+        case eventKey = "event-key"
         /// The version is not newer than the newest one ever installed here.
         case notNewer = "not-newer"
         /// The expiry has passed, by a trusted clock.

@@ -60,11 +60,16 @@ extension String {
     }
 
     /// The text for a message: each invisible character as `\u{200B}`, except line feeds.
-    package var visible: String {
-        guard unicodeScalars.contains(where: { $0 != "\n" && $0.isInvisible }) else { return self }
+    package var visible: String { visible(except: "\n") }
+
+    /// The text for a place within a line: each invisible character as `\u{200B}`, line feeds as `\u{A}`.
+    package var visibleInLine: String { visible(except: nil) }
+
+    private func visible(except kept: Unicode.Scalar?) -> String {
+        guard unicodeScalars.contains(where: { $0 != kept && $0.isInvisible }) else { return self }
         var text = ""
         for scalar in unicodeScalars {
-            if scalar != "\n", scalar.isInvisible {
+            if scalar != kept, scalar.isInvisible {
                 text += "\\u{\(String(scalar.value, radix: 16, uppercase: true))}"
             } else {
                 text.unicodeScalars.append(scalar)
