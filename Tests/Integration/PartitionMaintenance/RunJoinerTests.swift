@@ -1,5 +1,6 @@
 import Postgres
 import Runtime
+import ScanModel
 import ScanRuns
 import TestSupport
 import Testing
