@@ -131,6 +131,9 @@ package struct Program: Sendable {
             return .usage(
                 "'\(given[0])' needs a command: \(group.joined(separator: ", ")) (\(name) --help)")
         }
+        if let value = Program.values[given[0].lowercased()], known.contains("mode") {
+            return .usage("unknown command '\(given[0])': did you mean 'mode \(value)'? (\(name) mode --help)")
+        }
         let meant = given.count > 1 ? Program.synonyms[given[1]].map { "\(given[0]) \($0)" } : nil
         // The words after the command are its arguments. The longest beginning that resembles a command counts.
         let nearest =
@@ -152,6 +155,12 @@ package struct Program: Sendable {
     private static let synonyms = [
         "delete": "remove", "rm": "remove", "del": "remove", "erase": "remove", "create": "add", "new": "add",
         "ls": "list", "show": "list", "edit": "set", "change": "set", "update": "set", "rename": "set",
+    ]
+
+    /// The values of the command `mode` by the words that operators use as commands.
+    private static let values = [
+        "close": "closed", "closed": "closed", "lock": "closed", "open": "free", "free": "free", "unlock": "free",
+        "normal": "normal",
     ]
 
     private func match(_ words: [String]) -> Command? {
