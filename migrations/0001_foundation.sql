@@ -15,11 +15,22 @@ CREATE SCHEMA tapline;
 COMMENT ON SCHEMA tapline IS
     'Tapline, the public part: registry, scans, presence and the views for analysts and operators. Times are timestamptz.';
 CREATE SCHEMA tapline_internal;
+COMMENT ON SCHEMA tapline_internal IS
+    'Tapline, the internal part: queues, logs, partitions and their functions. May change with any version.';
 
 -- In Debian's postgresql package. Trusted: the owner of the database may create it.
 CREATE EXTENSION IF NOT EXISTS btree_gist WITH SCHEMA tapline_internal;
-COMMENT ON SCHEMA tapline_internal IS
-    'Tapline, the internal part: queues, logs, partitions and their functions. May change with any version.';
+
+-- The planner assumes 1,000 scans in each run. So it would compile short queries over many partitions, which can take
+-- minutes.
+DO $$
+BEGIN
+    EXECUTE format('ALTER DATABASE %I SET jit = off', current_database());
+EXCEPTION
+    WHEN insufficient_privilege THEN
+        RAISE NOTICE 'jit stays on: the migrating user does not own the database'
+            USING HINT = 'As its owner: ALTER DATABASE ... SET jit = off.';
+END $$;
 
 -- Read access to the public schema, for dashboards and analysts: GRANT tapline_reader TO alice. Roles belong to the
 -- whole cluster, so the migration of another database may create it at the same time.

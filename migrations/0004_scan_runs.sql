@@ -40,7 +40,7 @@ ALTER TABLE tapline_internal.scan_runs
 CREATE INDEX scan_runs_annulments ON tapline_internal.scan_runs (journal_id, first_seq) WHERE has_annulments;
 CREATE INDEX scan_runs_lane_events ON tapline_internal.scan_runs (received_at) WHERE has_lane_events;
 -- Runs that maintenance joins.
-CREATE INDEX scan_runs_small ON tapline_internal.scan_runs (journal_id, first_seq, last_seq)
+CREATE INDEX scan_runs_small ON tapline_internal.scan_runs (journal_id, first_seq, last_seq, gate_id, snapshot_version)
     WHERE last_seq - first_seq < 255;
 
 -- Returns whether a run may hold a tag: the Bloom filter of its tags, a power of two of bits and at least 16 for each

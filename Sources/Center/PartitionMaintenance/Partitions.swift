@@ -11,8 +11,8 @@ struct Partitions {
     private static let rowBytes = 400
     /// A partition is not rewritten for fewer bytes.
     private static let rewriteMinimumBytes: Int64 = 1 << 20
-    /// A partition that needs more bytes is not rewritten. This size takes about five seconds.
-    private static let rewriteLimitBytes: Int64 = 256 << 20
+    /// A partition that needs more bytes is not rewritten, because late scans for it wait meanwhile.
+    private static let rewriteLimitBytes: Int64 = 64 << 20
 
     private let connection: PostgresConnection
     private let settings: MaintenanceSettings

@@ -38,13 +38,22 @@ struct RunJoiner {
         var smallRuns = 0
     }
 
-    /// Consecutive small runs of one journal, at most `scansLimit` scans.
+    /// A small run, as the index of small runs holds it.
+    struct Small: Sendable, Equatable {
+        let range: ScanRunTable.Range
+        var gate: Int64?
+        var snapshot: Int64 = 0
+    }
+
+    /// Consecutive small runs of one journal, gate and snapshot, at most `scansLimit` scans.
     struct Group: Sendable, Equatable {
         let journal: Int64
         let first: Int64
         var last: Int64
         var runs: Int
-        /// Whether the next run would exceed the limit.
+        var gate: Int64?
+        var snapshot: Int64 = 0
+        /// Whether another run follows that does not belong to the group. So the group cannot grow.
         var isFull = false
 
         var scans: Int64 { last - first + 1 }
@@ -134,14 +143,16 @@ struct RunJoiner {
     private func read(_ place: Place, end: Int64) throws(PostgresError) -> Window {
         let rows = try connection.query(
             """
-            SELECT journal_id, first_seq, last_seq FROM tapline_internal.scan_runs
+            SELECT journal_id, first_seq, last_seq, gate_id, snapshot_version FROM tapline_internal.scan_runs
             WHERE last_seq - first_seq < \(RunJoiner.smallLimit - 1) AND journal_id >= $1 AND journal_id < $3
                 AND (journal_id, first_seq) > ($1, $2)
             ORDER BY journal_id, first_seq LIMIT \(RunJoiner.windowRuns)
             """, [.int64(place.journal), .int64(place.seq), .int64(end)], binary: true)
         var groups = RunJoiner.groups(
             (0..<rows.rowCount).lazy.map { row in
-                ScanRunTable.Range(journal: rows.int(row, 0), first: rows.int(row, 1), last: rows.int(row, 2))
+                Small(
+                    range: .init(journal: rows.int(row, 0), first: rows.int(row, 1), last: rows.int(row, 2)),
+                    gate: rows.optionalInt(row, 3), snapshot: rows.int(row, 4))
             })
         guard rows.rowCount == RunJoiner.windowRuns else { return Window(groups: groups, next: nil) }
         // The last group may continue in the next window. It is shorter than a window, so the next one begins later.
@@ -152,18 +163,22 @@ struct RunJoiner {
     /// Returns consecutive runs of a journal in groups.
     ///
     /// - Parameter runs: small runs in the order of journal and seq.
-    static func groups(_ runs: some Sequence<ScanRunTable.Range>) -> [Group] {
+    static func groups(_ runs: some Sequence<Small>) -> [Group] {
         var groups: [Group] = []
-        for run in runs {
+        for small in runs {
+            let run = small.range
             if let last = groups.last, last.journal == run.journal, last.last + 1 == run.first {
-                if run.last - last.first < scansLimit {
+                if run.last - last.first < scansLimit, last.gate == small.gate, last.snapshot == small.snapshot {
                     groups[groups.count - 1].last = run.last
                     groups[groups.count - 1].runs += 1
                     continue
                 }
                 groups[groups.count - 1].isFull = true
             }
-            groups.append(Group(journal: run.journal, first: run.first, last: run.last, runs: 1))
+            groups.append(
+                Group(
+                    journal: run.journal, first: run.first, last: run.last, runs: 1, gate: small.gate,
+                    snapshot: small.snapshot))
         }
         return groups
     }

@@ -40,6 +40,10 @@ struct PresenceFold: Sendable {
     private var kept: [(tag: Int64, sighting: Sighting)] = []
     private var count = 0
 
+    /// Spreads tag IDs that are not random. Odd, and another one in each process, so that a device cannot choose tag IDs
+    /// that share a place.
+    private static let multiplier = UInt64.random(in: .min ... .max) | 1
+
     init() {}
 
     /// Adds an admission (verdict 0) that is not annulled. An inspection is ignored.
@@ -63,8 +67,7 @@ struct PresenceFold: Sendable {
 
     /// Returns where `places` has a tag, or where it is to be entered.
     private func place(of tag: Int64) -> Int {
-        // The multiplication spreads tag IDs that are not random, as of tests.
-        let hash = UInt64(bitPattern: tag) &* 0x9e37_79b9_7f4a_7c15
+        let hash = UInt64(bitPattern: tag) &* PresenceFold.multiplier
         let mask = places.count - 1
         var index = Int(truncatingIfNeeded: hash >> 32) & mask
         while places[index].end != 0, places[index].tag != tag { index = (index + 1) & mask }
