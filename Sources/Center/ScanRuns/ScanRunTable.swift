@@ -73,22 +73,21 @@ package struct ScanRunTable {
     package func runs(overlapping ranges: [Range]) throws(PostgresError) -> [ScanRun] {
         guard !ranges.isEmpty else { return [] }
         let ranges = Range.merged(ranges)
-        // OFFSET 0 forces one index range for each row, whatever the planner estimates. The list of journals keeps the
-        // statement from planning and locking the other partitions.
-        let journals = ranges.reduce(into: [Int64]()) { if $0.last != $1.journal { $0.append($1.journal) } }
+        // OFFSET 0 forces one index range for each row, whatever the planner estimates. The first and the
+        // last journal keep the statement from planning and locking all partitions.
         let result = try connection.query(
             """
             SELECT DISTINCT ON (journal_id, first_seq) \(ScanRun.columns)
             FROM unnest($1, $2, $3) AS w(journal, first, last)
             CROSS JOIN LATERAL (
                 SELECT * FROM tapline_internal.scan_runs r
-                WHERE r.journal_id = w.journal AND r.journal_id = ANY ($4) AND r.last_seq >= w.first
+                WHERE r.journal_id = w.journal AND r.journal_id BETWEEN $4 AND $5 AND r.last_seq >= w.first
                     AND r.first_seq BETWEEN w.first - \(ScanRun.scansLimit - 1) AND w.last OFFSET 0) r
             ORDER BY journal_id, first_seq
             """,
             [
                 .int64s(ranges.map(\.journal)), .int64s(ranges.map(\.first)), .int64s(ranges.map(\.last)),
-                .int64s(journals),
+                .int64(ranges[0].journal), .int64(ranges[ranges.count - 1].journal),
             ], binary: true)
         return (0..<result.rowCount).map { ScanRun(result, row: $0) }
     }

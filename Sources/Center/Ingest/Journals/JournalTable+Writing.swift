@@ -16,7 +16,7 @@ extension JournalTable {
             }
         }
         guard !journals.isEmpty else { return }
-        // A row that exists is of a scan that an operator has deleted.
+        // A row can exist only if an operator has deleted the run of the scan.
         try connection.query(
             """
             INSERT INTO tapline_internal.scan_times (journal_id, seq, placed_at) SELECT * FROM unnest($1, $2, $3)

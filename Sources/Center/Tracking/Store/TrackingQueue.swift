@@ -102,7 +102,9 @@ struct TrackingQueue {
     private func scans(of removed: PostgresResult) throws(PostgresError) -> [StoredScans] {
         guard removed.rowCount > 0 else { return [] }
         let rows = 0..<removed.rowCount
-        // OFFSET 0 forces one index range for each row, whatever the planner estimates.
+        let journals = rows.map { removed.int($0, 0) }
+        // OFFSET 0 forces one index range for each row, whatever the planner estimates. The first and the last journal
+        // keep the statement from planning and locking all partitions.
         let result = try connection.query(
             """
             SELECT \(ScanRun.columns), w.first, w.last, j.scanner_id, j.log
@@ -110,12 +112,12 @@ struct TrackingQueue {
             CROSS JOIN LATERAL (SELECT scanner_id, log FROM tapline.journals WHERE id = w.journal OFFSET 0) j
             CROSS JOIN LATERAL (
                 SELECT * FROM tapline_internal.scan_runs r
-                WHERE r.journal_id = w.journal AND r.last_seq >= w.first
+                WHERE r.journal_id = w.journal AND r.journal_id BETWEEN $4 AND $5 AND r.last_seq >= w.first
                     AND r.first_seq BETWEEN w.first - \(ScanRun.scansLimit - 1) AND w.last OFFSET 0) r
             """,
             [
-                .int64s(rows.map { removed.int($0, 0) }), .int64s(rows.map { removed.int($0, 1) }),
-                .int64s(rows.map { removed.int($0, 2) }),
+                .int64s(journals), .int64s(rows.map { removed.int($0, 1) }), .int64s(rows.map { removed.int($0, 2) }),
+                .int64(journals.min() ?? 0), .int64(journals.max() ?? 0),
             ], binary: true)
         var runs = (0..<result.rowCount).map { row in
             let next = ScanRun.columnCount
