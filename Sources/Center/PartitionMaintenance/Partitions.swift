@@ -11,7 +11,7 @@ struct Partitions {
     private static let rowBytes = 400
     /// A partition is not rewritten for fewer bytes.
     private static let rewriteMinimumBytes: Int64 = 1 << 20
-    /// A partition that needs more bytes is not rewritten, because late scans for it wait meanwhile.
+    /// A partition that needs more bytes is not rewritten: late scans for it wait until the end.
     private static let rewriteLimitBytes: Int64 = 64 << 20
 
     private let connection: PostgresConnection
