@@ -39,11 +39,12 @@ package final class PostgresConnection {
                 applicationName: applicationName)
         }
         // The formats that PostgresResult reads. The keep-alive and idle time-outs release the locks of a client that
-        // is suspended or unreachable.
+        // is suspended or unreachable. Compilation costs more than the statements of these programs: the planner
+        // overestimates unnested arrays.
         try execute(
             """
             SET datestyle = 'ISO, YMD'; SET intervalstyle = 'postgres'; SET timezone = 'UTC'; SET bytea_output = 'hex';
-            SET standard_conforming_strings = on; SET client_min_messages = notice;
+            SET standard_conforming_strings = on; SET client_min_messages = notice; SET jit = off;
             SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3;
             SET idle_in_transaction_session_timeout = 120000; SET statement_timeout = \(max(0, statementTimeoutMs))
             """)
