@@ -26,6 +26,8 @@ package final class Tracker: Sendable {
     private let queue = Mailbox<StoredScans>(capacity: Tracker.runsLimit)
     /// Scans in the queue and in hand.
     private let waiting = Atomic(0)
+    /// When scans were stored last, in monotonic milliseconds.
+    private let storedMs = Atomic<Int64>(0)
     private let log = Log("tracking")
     private let metrics: TrackingMetrics
     private let doubleAdmissions: DoubleAdmissionRefresher
@@ -47,6 +49,7 @@ package final class Tracker: Sendable {
     ///
     /// Runs that do not fit are tracked later, from the database.
     package func enqueue(_ runs: [StoredScans]) {
+        storedMs.store(SystemClock.monotonicMs(), ordering: .relaxed)
         for run in runs {
             guard waiting.load(ordering: .relaxed) + run.count <= Tracker.scansLimit else { return }
             // Before it is sent: the tracker may dequeue and subtract it immediately.
@@ -111,7 +114,7 @@ package final class Tracker: Sendable {
                 let start = SystemClock.monotonicMs()
                 let scans = try trackNext(&held, store)
                 let took = SystemClock.monotonicMs() - start
-                nextMs = start + TrackerPace.intervalMs(tookMs: took, scans: scans)
+                nextMs = start + intervalMs(tookMs: took, scans: scans)
                 succeeded()
             }
             if !hasEnded, SystemClock.monotonicMs() >= orphanCheckAtMs {
@@ -123,13 +126,19 @@ package final class Tracker: Sendable {
                     doubleAdmissions.addTracked(scans)
                     // The next transaction waits for both, so that they share the quarter.
                     let took = SystemClock.monotonicMs() - start
-                    nextMs = max(nextMs, start) + TrackerPace.intervalMs(tookMs: took, scans: scans)
+                    nextMs = max(nextMs, start) + intervalMs(tookMs: took, scans: scans)
                     orphanCheckAtMs = nextMs
                 }
                 succeeded()
             }
             if hasEnded, held.isEmpty, queue.count == 0 { return }
         }
+    }
+
+    /// As `TrackerPace.intervalMs`, by whether scans are being stored.
+    private func intervalMs(tookMs: Int64, scans: Int) -> Int64 {
+        let idleMs = SystemClock.monotonicMs() - storedMs.load(ordering: .relaxed)
+        return TrackerPace.intervalMs(tookMs: tookMs, scans: scans, isStoring: idleMs < TrackerPace.idleMs)
     }
 
     /// Tracks the next runs in one transaction and removes them from `held`. Returns the number of their scans.
@@ -157,8 +166,9 @@ package final class Tracker: Sendable {
 
 /// When the tracker begins its next transaction.
 ///
-/// Without a backlog, presence is at most one second behind. In a backlog, tracking uses at most a quarter of one
-/// connection, so that it takes no core from ingestion. Fewer and larger transactions then move each tag less often.
+/// Without a backlog, presence is at most one second behind. While a backlog is stored, tracking uses at most a quarter
+/// of one connection, so that it takes no core from ingestion. Fewer and larger transactions then move each tag less
+/// often. After the backlog, tracking does not pause.
 enum TrackerPace {
     /// Minimum interval between the beginnings of two transactions, in milliseconds.
     static let minimumIntervalMs: Int64 = 40
@@ -169,16 +179,20 @@ enum TrackerPace {
     static let fullIntervalMs: Int64 = 700
     /// A transaction of at least this many scans is part of a backlog: more than 70,000 scans a second.
     static let backlogScans = 50_000
-    /// Maximum interval in a backlog, in milliseconds. Only a transaction of more than 2.5 s reaches it, which waited
-    /// for a lock or a disk.
-    static let backlogMaximumMs: Int64 = 10_000
+    /// Maximum interval in a backlog, in milliseconds, so that tracking goes on soon after its end.
+    static let backlogMaximumMs: Int64 = 2_000
+
+    /// A backlog has ended if nothing was stored for this time, in milliseconds.
+    static let idleMs: Int64 = 250
 
     /// Returns the interval between the beginnings of a transaction and of the next one, in milliseconds.
     ///
     /// - Parameters:
     ///   - tookMs: duration of the transaction, in milliseconds.
     ///   - scans: the number of scans that it tracked.
-    static func intervalMs(tookMs: Int64, scans: Int) -> Int64 {
+    ///   - isStoring: whether scans are being stored.
+    static func intervalMs(tookMs: Int64, scans: Int, isStoring: Bool = true) -> Int64 {
+        if !isStoring { return max(minimumIntervalMs, tookMs) }
         let share = intervalFactor * tookMs
         if scans < backlogScans { return min(max(minimumIntervalMs, share), fullIntervalMs) }
         return min(max(fullIntervalMs, share), backlogMaximumMs)

@@ -10,15 +10,20 @@ struct TrackerPaceTests {
         #expect(TrackerPace.intervalMs(tookMs: 2_000, scans: 2_000) == 700)
     }
 
-    @Test(arguments: [1, 100, 175, 176, 400, 1_000, 2_500] as [Int64])
+    @Test(arguments: [1, 100, 175, 176, 400, 500] as [Int64])
     func backlogUsesAQuarterOfAConnection(tookMs: Int64) {
         let interval = TrackerPace.intervalMs(tookMs: tookMs, scans: TrackerPace.backlogScans)
         #expect(4 * tookMs <= interval)
         #expect(interval >= 700)
     }
 
-    @Test func stalledTransactionInABacklogDelaysTheNextByTenSeconds() {
-        #expect(TrackerPace.intervalMs(tookMs: 60_000, scans: 1_000_000) == 10_000)
+    @Test func stalledTransactionInABacklogDelaysTheNextByTwoSeconds() {
+        #expect(TrackerPace.intervalMs(tookMs: 60_000, scans: 1_000_000) == 2_000)
+    }
+
+    @Test func trackingDoesNotPauseAfterABacklog() {
+        #expect(TrackerPace.intervalMs(tookMs: 400, scans: 1_000_000, isStoring: false) == 400)
+        #expect(TrackerPace.intervalMs(tookMs: 2, scans: 100, isStoring: false) == 40)
     }
 
     /// A backlog is tracked in transactions with seconds between them.
