@@ -14,9 +14,9 @@ struct RunJoiner {
     static let scansLimit: Int64 = 494
     /// A run of at least this many scans is not joined to another. As in migrations/0004_scan_runs.sql.
     static let smallLimit: Int64 = 256
-    /// Maximum number of small runs that one step reads from the index: about 20 ms.
+    /// Maximum number of small runs that one step reads from the index.
     static let windowRuns = 20_000
-    /// Maximum number of scans that one transaction joins: about 0.1 s for runs of one scan.
+    /// Maximum number of scans that one transaction joins, so that it locks few rows for a short time.
     static let chunkScans: Int64 = 8_192
     /// Maximum number of scans that one step joins.
     static let stepScans: Int64 = 65_536
