@@ -136,13 +136,13 @@ make_topology() {
 # Starts the center on a backlog without letting it consume: scripts/benchmarks/hold.py holds the queues. Returns when
 # the center is connected, subscribed and idle. Then `release_queues` starts the delivery.
 settle_s=1
-start_held_center() {
+start_held_center() { # OPTION...
     start_piped "$python" scripts/benchmarks/hold.py "$broker" "$(sql "SELECT shards FROM tapline_internal.topology")"
     holder=("$input" "$output" "$piped")
     await_word "$output" held
     local before
     before=$(received)
-    start_center
+    start_center "$@"
     await_ready
     sleep "$settle_s"
     [ "$(received)" = "$before" ] || die "the center received scans before the start of the clock"
