@@ -23,24 +23,31 @@ LANGUAGE sql STABLE PARALLEL SAFE
 RETURN CASE WHEN flags & 4 = 0 THEN least(scanned_at, received_at)
     ELSE coalesce(tapline_internal.placed_at(journal_id, seq), least(scanned_at, received_at)) END;
 
+-- One scan, read from its run without unnesting it. No row if it is not stored. Inlined.
+CREATE FUNCTION tapline_internal.scan_at(journal bigint, scan bigint) RETURNS SETOF tapline.scans
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 1 AS $$
+    SELECT r.journal_id, scan, r.tags[r.i + 1], r.base + r.at_ms[r.i + 1] * interval '1 millisecond',
+        get_byte(r.verdicts, r.i % octet_length(r.verdicts))::smallint,
+        get_byte(r.flags, r.i % octet_length(r.flags))::smallint, r.gate_id, r.snapshot_version,
+        r.received_at + coalesce(r.received_us[r.i + 1], 0) * interval '1 microsecond'
+    FROM (
+        SELECT *, (scan - first_seq)::integer AS i FROM tapline_internal.scan_runs
+        WHERE journal_id = journal AND first_seq BETWEEN scan - 511 AND scan AND last_seq >= scan OFFSET 0) r
+$$;
+
 -- The time of one scan; null if it is not stored.
 CREATE FUNCTION tapline_internal.scan_time_at(journal bigint, scan bigint) RETURNS timestamptz
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog AS $$
 BEGIN
     RETURN (
-        SELECT tapline.scan_time(journal, scan, get_byte(r.flags, r.i % octet_length(r.flags))::smallint,
-            r.base + r.at_ms[r.i + 1] * interval '1 millisecond',
-            r.received_at + coalesce(r.received_us[r.i + 1], 0) * interval '1 microsecond')
-        FROM (
-            SELECT *, (scan - first_seq)::integer AS i FROM tapline_internal.scan_runs
-            WHERE journal_id = journal AND first_seq BETWEEN scan - 511 AND scan AND last_seq >= scan) r);
+        SELECT tapline.scan_time(s.journal_id, s.seq, s.flags, s.scanned_at, s.received_at)
+        FROM tapline_internal.scan_at(journal, scan) s);
 END $$;
 
 -- Whether a scan is stored.
 CREATE FUNCTION tapline_internal.is_stored(journal bigint, scan bigint) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
-RETURN EXISTS (SELECT FROM tapline_internal.scan_runs
-    WHERE journal_id = journal AND first_seq BETWEEN scan - 511 AND scan AND last_seq >= scan);
+RETURN EXISTS (SELECT FROM tapline_internal.scan_at(journal, scan));
 
 -- Reasons of operators, stored in the transaction that stores the scan.
 CREATE TABLE tapline_internal.scan_notes (

@@ -57,25 +57,35 @@ CREATE TABLE tapline_internal.gate_flow (
 ) WITH (fillfactor = 70);
 CREATE INDEX gate_flow_slot ON tapline_internal.gate_flow (slot);
 
--- Instants in event days whose double admissions must be computed again. Written in the transaction that changes them.
+-- Instants in event days whose double admissions must be computed again: for the person of a tag and for an attendee, or
+-- for all people where both are null. Written in the transaction that changes them.
 CREATE TABLE tapline_internal.double_admissions_due (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    instant timestamptz NOT NULL
+    instant timestamptz NOT NULL,
+    tag_id bigint,
+    attendee_id bigint
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
 
--- Trackers hold this lock, so that they take turns.
-CREATE FUNCTION tapline_internal.lock_presence() RETURNS void LANGUAGE sql AS $$
-    SELECT pg_advisory_xact_lock(92703854297089)
-$$;
-
--- A changed person or zone changes double admissions. The first changed row marks the day for all of the transaction.
+-- A changed person or zone changes double admissions. A few changed tags mark their people. More of them, or a changed
+-- gate or event day, mark the whole day, once for all of the transaction. The setting holds the transaction and the
+-- number of its marks.
 CREATE FUNCTION tapline_internal.mark_double_admissions_due() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
+    tags_limit constant integer := 100;
     this constant text := pg_current_xact_id()::text;
+    marked constant text := current_setting('tapline.marked_due', true);
+    marks integer := CASE WHEN split_part(marked, ' ', 1) = this THEN split_part(marked, ' ', 2)::integer ELSE 0 END;
 BEGIN
-    IF current_setting('tapline.marked_due', true) IS DISTINCT FROM this THEN
-        PERFORM set_config('tapline.marked_due', this, true);
+    IF marks > tags_limit THEN RETURN NULL; END IF;
+    marks := CASE TG_TABLE_NAME WHEN 'tags' THEN marks + 1 ELSE tags_limit + 1 END;
+    PERFORM set_config('tapline.marked_due', this || ' ' || marks, true);
+    IF marks > tags_limit THEN
         INSERT INTO tapline_internal.double_admissions_due (instant) VALUES (now());
+    ELSE
+        INSERT INTO tapline_internal.double_admissions_due (instant, tag_id, attendee_id)
+        SELECT DISTINCT now(), t.tag_id, t.attendee_id
+        FROM (VALUES (OLD.tag_id, OLD.attendee_id), (NEW.tag_id, NEW.attendee_id)) AS t(tag_id, attendee_id)
+        WHERE t.tag_id IS NOT NULL;
     END IF;
     RETURN NULL;
 END $$;
@@ -83,18 +93,8 @@ CREATE TRIGGER mark_due AFTER INSERT OR DELETE OR UPDATE OF tag_id, attendee_id 
     FOR EACH ROW EXECUTE FUNCTION tapline_internal.mark_double_admissions_due();
 CREATE TRIGGER mark_due AFTER INSERT OR DELETE OR UPDATE OF id, zone_id, from_zone_id ON tapline.gates
     FOR EACH ROW EXECUTE FUNCTION tapline_internal.mark_double_admissions_due();
-
--- One scan, read from its run without unnesting it. No row if it is not stored. Inlined.
-CREATE FUNCTION tapline_internal.scan_at(journal bigint, scan bigint) RETURNS SETOF tapline.scans
-LANGUAGE sql STABLE PARALLEL SAFE ROWS 1 AS $$
-    SELECT r.journal_id, scan, r.tags[r.i + 1], r.base + r.at_ms[r.i + 1] * interval '1 millisecond',
-        get_byte(r.verdicts, r.i % octet_length(r.verdicts))::smallint,
-        get_byte(r.flags, r.i % octet_length(r.flags))::smallint, r.gate_id, r.snapshot_version,
-        r.received_at + coalesce(r.received_us[r.i + 1], 0) * interval '1 microsecond'
-    FROM (
-        SELECT *, (scan - first_seq)::integer AS i FROM tapline_internal.scan_runs
-        WHERE journal_id = journal AND first_seq BETWEEN scan - 511 AND scan AND last_seq >= scan OFFSET 0) r
-$$;
+CREATE TRIGGER mark_due AFTER INSERT OR DELETE OR UPDATE OF time_zone, day_start ON tapline.event
+    FOR EACH ROW EXECUTE FUNCTION tapline_internal.mark_double_admissions_due();
 
 -- A verdict 64 annuls the nearest earlier verdict-0 scan of its tag in its journal, nearly always one or two seqs
 -- before. The settings make the planner walk the index backwards instead of sorting a journal.
@@ -116,8 +116,8 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- The annulled admissions of whole journals: those that an annulment follows among the admissions and annulments of
--- their tag. The planner expects far too few unnested scans, so nested loops are off. Parallel workers are off, because
+-- The same of whole journals: the admissions that an annulment follows among the admissions and annulments of their
+-- tag. The planner expects far too few unnested scans, so nested loops are off. Parallel workers are off, because
 -- each unnested scan would be sent with its whole run.
 CREATE FUNCTION tapline_internal.annulled_of(journals bigint[]) RETURNS TABLE (journal_id bigint, seq bigint)
 LANGUAGE sql STABLE SET enable_nestloop = off SET max_parallel_workers_per_gather = 0 AS $$
@@ -138,7 +138,8 @@ $$;
 -- equality as rare.)
 CREATE VIEW tapline_internal.passages AS
 SELECT s.journal_id, s.seq, s.tag_id, s.gate_id, s.flags & 1 AS direction, s.flags, s.scanned_at, s.received_at,
-    tapline.scan_time(s.journal_id, s.seq, s.flags, s.scanned_at, s.received_at) AS ordered_at, s.earliest, s.latest
+    tapline.scan_time(s.journal_id, s.seq, s.flags, s.scanned_at, s.received_at) AS ordered_at, s.earliest, s.latest,
+    s.tag_filter
 FROM tapline_internal.stored_scans s
 WHERE s.verdict = 0 AND s.flags & 16 <> 16 AND s.tag_id <> 0
     AND NOT EXISTS (

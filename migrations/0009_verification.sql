@@ -34,16 +34,14 @@ END $$;
 
 -- The annulled admissions by definition (contract.md section 4).
 CREATE VIEW tapline_internal.annulled_expected AS
-SELECT DISTINCT a.journal_id, n.seq
-FROM tapline_internal.stored_scans a
-CROSS JOIN LATERAL (SELECT tapline_internal.annulled_seq(a.journal_id, a.seq, a.tag_id) AS seq) n
-WHERE a.has_annulments AND a.verdict = 64 AND a.tag_id <> 0 AND n.seq IS NOT NULL;
+SELECT journal_id, seq FROM tapline_internal.annulled_of(
+    ARRAY(SELECT DISTINCT journal_id FROM tapline_internal.scan_runs WHERE has_annulments));
 
 -- Compares tracking with the scans and returns the rows by table and result. With `repair` it then corrects the tables
 -- and empties the queue; without, it changes nothing.
 --
--- Call it in a separate transaction, REPEATABLE READ, while the session holds the advisory lock of lock_presence():
--- then no tracker writes. Rows that stem from scans dropped by retention stay. Nested loops are off as in
+-- Call it in a separate transaction, REPEATABLE READ, while the session holds the advisory lock of the trackers: then
+-- none writes. Rows that stem from scans dropped by retention stay. Nested loops are off as in
 -- find_double_admissions. Parallel workers are off, because each unnested scan would be sent with its whole run.
 CREATE FUNCTION tapline_internal.rebuild_tracking(repair boolean)
 RETURNS TABLE (relation text, rows_right bigint, rows_missing bigint, rows_wrong bigint)
@@ -126,6 +124,38 @@ BEGIN
         INSERT INTO tapline_internal.gate_flow SELECT * FROM new_flow;
     END IF;
     DROP TABLE held, new_annulled, new_positions, new_flow;
+END $$;
+
+-- Refreshes the double admissions that are due of the latest event day, in one transaction. If it is cancelled, all of
+-- them stay due. Returns false if none is due.
+CREATE FUNCTION tapline_internal.refresh_due_double_admissions() RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    since timestamptz;
+    is_whole_day boolean;
+    due_tags bigint[];
+    due_attendees bigint[];
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('tapline_internal.double_admission_log'));
+    since := (SELECT tapline.day_start(max(instant)) FROM tapline_internal.double_admissions_due);
+    IF since IS NULL THEN RETURN false; END IF;
+    WITH seen AS (
+        DELETE FROM tapline_internal.double_admissions_due
+        WHERE instant >= since AND instant < tapline.day_end(since) RETURNING tag_id, attendee_id)
+    SELECT bool_or(tag_id IS NULL AND attendee_id IS NULL),
+        array_agg(DISTINCT tag_id) FILTER (WHERE tag_id IS NOT NULL), array_agg(DISTINCT attendee_id)
+    INTO is_whole_day, due_tags, due_attendees FROM seen;
+    -- A transaction of a tracker that began before a change of the registry may still log by the former one. This waits
+    -- until it has ended, and the end of the block releases the lock.
+    BEGIN
+        PERFORM pg_advisory_xact_lock(92703854297089);
+        RAISE SQLSTATE 'TL001';
+    EXCEPTION WHEN SQLSTATE 'TL001' THEN NULL;
+    END;
+    PERFORM tapline_internal.refresh_double_admissions(since, true, CASE WHEN NOT is_whole_day THEN ARRAY(
+        SELECT tag_id FROM tapline.tags WHERE attendee_id = ANY (
+            due_attendees || ARRAY(SELECT attendee_id FROM tapline.tags WHERE tag_id = ANY (due_tags)))
+        UNION SELECT unnest(due_tags)) END);
+    RETURN true;
 END $$;
 
 INSERT INTO tapline.schema_migrations (version, name) VALUES (9, 'verification');
