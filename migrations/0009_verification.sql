@@ -131,6 +131,7 @@ END $$;
 CREATE FUNCTION tapline_internal.refresh_due_double_admissions() RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
     since timestamptz;
+    until timestamptz;
     is_whole_day boolean;
     due_tags bigint[];
     due_attendees bigint[];
@@ -138,9 +139,10 @@ BEGIN
     PERFORM pg_advisory_xact_lock(hashtext('tapline_internal.double_admission_log'));
     since := (SELECT tapline.day_start(max(instant)) FROM tapline_internal.double_admissions_due);
     IF since IS NULL THEN RETURN false; END IF;
+    until := tapline.day_end(since);
     WITH seen AS (
         DELETE FROM tapline_internal.double_admissions_due
-        WHERE instant >= since AND instant < tapline.day_end(since) RETURNING tag_id, attendee_id)
+        WHERE instant >= since AND instant < until RETURNING tag_id, attendee_id)
     SELECT bool_or(tag_id IS NULL AND attendee_id IS NULL),
         array_agg(DISTINCT tag_id) FILTER (WHERE tag_id IS NOT NULL), array_agg(DISTINCT attendee_id)
     INTO is_whole_day, due_tags, due_attendees FROM seen;

@@ -8,6 +8,7 @@ import ScanModel
 import Snapshots
 import TestSupport
 import Testing
+import Tracking
 
 @testable import Minisign
 @testable import SnapshotExport
@@ -143,12 +144,12 @@ import Testing
     @Test func exportAndIngestDoNotBlockEachOther() throws {
         let fair = try ExportFixture()
         let ingest = try fair.database.connect()
-        try ingest.execute("BEGIN; SELECT tapline_internal.lock_presence()")
+        try ingest.execute("BEGIN; SELECT pg_advisory_xact_lock(\(TrackingStore.lockKey))")
         #expect(try fair.export() == fair.check())
         try ingest.execute("COMMIT")
         try ingest.query("SELECT pg_advisory_lock($1)", [.int64(ExportLock.advisoryKey)])
         try fair.connection.execute(
-            "SET statement_timeout = '10s'; BEGIN; SELECT tapline_internal.lock_presence(); COMMIT")
+            "SET statement_timeout = '10s'; BEGIN; SELECT pg_advisory_xact_lock(\(TrackingStore.lockKey)); COMMIT")
     }
 
     @Test func failedExportLeavesLastSnapshotPublished() throws {

@@ -9,8 +9,10 @@ import Synchronization
 /// Its queue in memory is a short cut. Other runs are read from `tapline_internal.tracking_queue`: runs that do not
 /// fit, runs that were queued when the center crashed, and runs that another program stored.
 package final class Tracker: Sendable {
-    /// Maximum number of queued scans, at 14 bytes each: about a second of a backlog at full speed.
-    static let scansLimit = 1_500_000
+    /// Maximum total size of the columns of the runs in memory, in bytes: 1.5 million scans, half a second of a backlog
+    /// at full speed. A run that is a part of its batch may keep twice its size.
+    static let memoryLimit = 21_000_000
+    /// Maximum number of queued runs, at about 500 bytes each besides their columns.
     static let runsLimit = 16_384
     /// Maximum number of scans of one transaction. It is large enough that a busy tag is moved once for many scans. It
     /// is small enough that the transaction ends within the second.
@@ -24,7 +26,7 @@ package final class Tracker: Sendable {
     private let databaseURL: String
     private let statementTimeoutMs: Int
     private let queue = Mailbox<StoredScans>(capacity: Tracker.runsLimit)
-    /// Scans in the queue and in hand.
+    /// Bytes of the columns in the queue and in hand.
     private let waiting = Atomic(0)
     /// When scans were stored last, in monotonic milliseconds.
     private let storedMs = Atomic<Int64>(0)
@@ -49,17 +51,23 @@ package final class Tracker: Sendable {
     ///
     /// Runs that do not fit are tracked later, from the database.
     package func enqueue(_ runs: [StoredScans]) {
-        storedMs.store(SystemClock.monotonicMs(), ordering: .relaxed)
+        let now = SystemClock.monotonicMs()
+        storedMs.store(now, ordering: .relaxed)
+        doubleAdmissions.addStored(runs.reduce(0) { $0 + $1.count }, atMs: now)
         for run in runs {
-            guard waiting.load(ordering: .relaxed) + run.count <= Tracker.scansLimit else { return }
+            let bytes = run.columnBytes
+            guard waiting.load(ordering: .relaxed) + bytes <= Tracker.memoryLimit else { return }
             // Before it is sent: the tracker may dequeue and subtract it immediately.
-            waiting.wrappingAdd(run.count, ordering: .relaxed)
+            waiting.wrappingAdd(bytes, ordering: .relaxed)
             if !queue.send(run) {
-                waiting.wrappingSubtract(run.count, ordering: .relaxed)
+                waiting.wrappingSubtract(bytes, ordering: .relaxed)
                 return
             }
         }
     }
+
+    /// Bytes of the columns in memory, at most `memoryLimit`.
+    var waitingBytes: Int { waiting.load(ordering: .relaxed) }
 
     /// Tracks until the stop signal, then empties the queue.
     ///
@@ -96,8 +104,9 @@ package final class Tracker: Sendable {
         // memory; those centers then skip them.
         try store.catchUp()
         succeeded()
-        var held: ArraySlice<StoredScans> = []
-        defer { subtract(Array(held)) }
+        // Not a slice, which would keep the tracked runs in memory.
+        var held: [StoredScans] = []
+        defer { subtract(held) }
         var nextMs: Int64 = 0
         var orphanCheckAtMs: Int64 = 0
         while true {
@@ -122,7 +131,7 @@ package final class Tracker: Sendable {
                 held += queue.drain()
                 let start = SystemClock.monotonicMs()
                 orphanCheckAtMs = start + Tracker.orphanCheckMs
-                if let scans = try store.trackQueued(olderThanMs: Tracker.orphanedAgeMs, except: Array(held)) {
+                if let scans = try store.trackQueued(olderThanMs: Tracker.orphanedAgeMs, except: held) {
                     doubleAdmissions.addTracked(scans)
                     // The next transaction waits for both, so that they share the quarter.
                     let took = SystemClock.monotonicMs() - start
@@ -142,7 +151,7 @@ package final class Tracker: Sendable {
     }
 
     /// Tracks the next runs in one transaction and removes them from `held`. Returns the number of their scans.
-    private func trackNext(_ held: inout ArraySlice<StoredScans>, _ store: TrackingStore) throws -> Int {
+    private func trackNext(_ held: inout [StoredScans], _ store: TrackingStore) throws -> Int {
         var scans = 0
         let count = held.prefix { run in
             defer { scans += run.count }
@@ -150,7 +159,7 @@ package final class Tracker: Sendable {
         }.count
         let runs = Array(held.prefix(count))
         defer { subtract(runs) }
-        held = held.dropFirst(count)
+        held.removeFirst(count)
         let start = SystemClock.monotonicNanoseconds()
         try store.track(runs)
         metrics.seconds.observe(Double(SystemClock.monotonicNanoseconds() - start) / 1e9)
@@ -160,7 +169,14 @@ package final class Tracker: Sendable {
     }
 
     private func subtract(_ runs: [StoredScans]) {
-        waiting.wrappingSubtract(runs.reduce(0) { $0 + $1.count }, ordering: .relaxed)
+        waiting.wrappingSubtract(runs.reduce(0) { $0 + $1.columnBytes }, ordering: .relaxed)
+    }
+}
+
+extension StoredScans {
+    /// Size of the columns in bytes.
+    fileprivate var columnBytes: Int {
+        count * (4 + 8 + 1 + 1 + (receivedUs == nil ? 0 : 8) + (placedMicros == nil ? 0 : 8))
     }
 }
 

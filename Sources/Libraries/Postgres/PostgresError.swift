@@ -73,6 +73,8 @@ package struct PostgresError: OperationError, CustomDebugStringConvertible {
     }
     /// Whether the error is a serialization failure or a deadlock: the same transaction may succeed when run again.
     package var isSerializationFailure: Bool { sqlState == "40001" || sqlState == "40P01" }
+    /// Whether the statement was cancelled, by a `PostgresCanceller` or by the server's time limit.
+    package var isCancelled: Bool { sqlState == "57014" }
     /// Whether the data cannot be stored (classes 22 and 23); a retry would fail again.
     package var isDataError: Bool { isClass("22", "23") }
     /// Whether the rows cause the error, so that no retry can store them.

@@ -8,8 +8,7 @@ import Runtime
 ///
 /// The lock is held while the object and the connection live. A process that dies releases it.
 final class ExportLock {
-    /// "TPLN" and 2. 1 is the presence lock (`tapline_internal.lock_presence`), which is separate, so that ingestion
-    /// and exports do not block each other.
+    /// "TPLN" and 2. 1 is the trackers' lock, which is separate, so that tracking and exports do not block each other.
     static let advisoryKey: Int64 = 0x5450_4C4E_0002
     /// Interval between two attempts, in milliseconds.
     static let retryMs = 100

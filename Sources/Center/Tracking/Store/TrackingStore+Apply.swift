@@ -6,31 +6,61 @@ import ScanRuns
 extension TrackingStore {
     /// Applies runs of scans to everything that is tracked, within a transaction that holds the lock.
     func apply(_ runs: [StoredScans]) throws(PostgresError) {
+        var effects = TrackingEffects(connection)
+        try effects.add(runs)
+        try effects.write()
+    }
+}
+
+/// What the scans of one transaction change in everything that is tracked. The scans are added in parts, so that they
+/// need not be in memory together. The transaction holds the lock.
+struct TrackingEffects {
+    private let connection: PostgresConnection
+    private var flow = FlowFold(nowMicros: SystemClock.nowMicroseconds())
+    private var fold = PresenceFold()
+    private var changes: [AnnulledStore.Change] = []
+    private var days = DueDays()
+
+    init(_ connection: PostgresConnection) { self.connection = connection }
+
+    /// Adds runs of scans, and writes their annulments.
+    mutating func add(_ runs: [StoredScans]) throws(PostgresError) {
         guard !runs.isEmpty else { return }
-        var flow = FlowFold(nowMicros: SystemClock.nowMicroseconds())
-        for run in runs { flow.add(run) }
+        for run in runs {
+            flow.add(run)
+            days.add(run.span)
+        }
         let annulments = AnnulledStore(connection)
-        let changes = try annulments.write(runs, reviewing: try journalsToReview(runs))
-        for change in changes {
+        let changed = try annulments.write(runs, reviewing: try journalsToReview(runs))
+        for change in changed {
             flow.annul(
                 gate: change.gate, orderedMicros: change.orderedMicros, flags: change.flags,
                 by: change.isAnnulled ? 1 : -1)
         }
+        changes += changed
         // Includes scans that were annulled before they were tracked.
         let annulled = try annulments.annulledSeqs(in: runs)
-        var fold = PresenceFold()
         for run in runs { fold.add(run, except: annulled) }
+    }
+
+    /// Writes presence, flow and double admissions.
+    func write() throws(PostgresError) {
         let presence = PresenceStore(connection)
         let doubleAdmissions = DoubleAdmissionLog(connection: connection)
         // Before `move`, because it compares with the previous passages.
-        if let passages = fold.passages { try doubleAdmissions.log(passages, doubtfulTags: changes.map(\.tag)) }
+        if let passages = fold.passages {
+            try doubleAdmissions.log(passages, doubtfulTags: changes.map(\.tag))
+        } else {
+            try doubleAdmissions.markDue(days)
+        }
+        try doubleAdmissions.markDue(changes)
         try presence.move(fold.sorted)
         // A tag is recomputed only if its position is an annulled admission, or if an admission is no longer annulled.
+        // An annulment may follow in a later part than its admission.
         let changed =
             try presence.tags(at: changes.filter(\.isAnnulled)) + changes.filter { !$0.isAnnulled }.map(\.tag)
         if !changed.isEmpty { try presence.recompute(Set(changed).sorted()) }
         try FlowStore(connection).add(flow)
-        try doubleAdmissions.markDue(runs)
     }
 
     /// Returns the journals whose annulments may refer to other admissions than before: those with annulments where

@@ -24,10 +24,11 @@ extension TrackingStore {
     /// - Returns: the differences before the repair, one report per relation.
     /// - Throws: `PostgresError`.
     package func verify(repair: Bool) throws -> [Report] {
-        // Session locks, taken before the transaction: its snapshot must include all that was tracked.
-        try connection.query("SELECT pg_advisory_lock($1)", [.int64(TrackingStore.lockKey)])
+        // Session locks, taken before the transaction: its snapshot must include all that was tracked. In this order,
+        // because a refresh waits for the trackers while it holds the first lock.
         defer { _ = try? connection.execute("SELECT pg_advisory_unlock_all()") }
         try connection.execute("SELECT pg_advisory_lock(hashtext('tapline_internal.double_admission_log'))")
+        try connection.query("SELECT pg_advisory_lock($1)", [.int64(TrackingStore.lockKey)])
         return try connection.transaction("ISOLATION LEVEL REPEATABLE READ READ WRITE") {
             // Queued scans are tracked first, so they are not reported as missing.
             try trackAllQueued()
@@ -36,9 +37,9 @@ extension TrackingStore {
                 SELECT relation, rows_right, rows_missing, rows_wrong
                 FROM tapline_internal.rebuild_tracking($1)
                 """, [.bool(repair)])
-            // The log may be behind by design, so the due days are refreshed before the comparison.
+            // The log may be behind by design, so what is due is refreshed before the comparison.
             let log = DoubleAdmissionLog(connection: connection)
-            try log.refreshDueDays()
+            while try log.refreshDueDay() {}
             return [tracked, try log.verify(repair: repair)].flatMap { rows in
                 (0..<rows.rowCount).map {
                     Report(

@@ -12,8 +12,11 @@ package import ScanRuns
 /// If the database rejects the data of a transaction (`PostgresError.blamesData`), its runs are tracked one by one.
 /// Those that fail alone are skipped for `rejectedPauseMs`. They stay in the queue and do not block others.
 package final class TrackingStore {
-    /// The advisory lock of `tapline_internal.lock_presence()`.
-    static let lockKey: Int64 = 0x5450_4c4e_0001
+    /// The advisory lock of the trackers: "TPLN" and 1. `tapline_internal.refresh_due_double_admissions` waits for it.
+    package static let lockKey: Int64 = 0x5450_4c4e_0001
+    /// Number of scans after which a transaction reads no further runs from the queue. More scans move a busy tag less
+    /// often. Fewer hold the lock for a shorter time.
+    static let queuedScansLimit = 600_000
     /// How long a rejected run is skipped, in milliseconds. The cause may be corrected in the database.
     static let rejectedPauseMs: Int64 = 600_000
     /// Explicit, whatever the server's default: each statement must see what was committed while it waited for the
@@ -65,7 +68,7 @@ package final class TrackingStore {
         while try catchUp(olderThanMs: 0) {}
     }
 
-    /// Tracks queued runs in one transaction, at most `TrackingQueue.runsLimit`.
+    /// Tracks queued runs in one transaction, about `queuedScansLimit` scans.
     ///
     /// - Parameter olderThanMs: minimum time in the queue, in milliseconds.
     /// - Returns: `false` if no such run was queued.
@@ -73,7 +76,7 @@ package final class TrackingStore {
     @discardableResult
     package func catchUp(olderThanMs: Int64) throws -> Bool { try trackQueued(olderThanMs: olderThanMs) != nil }
 
-    /// Tracks queued runs in one transaction, at most `TrackingQueue.runsLimit`.
+    /// Tracks queued runs in one transaction, about `queuedScansLimit` scans.
     ///
     /// - Parameters:
     ///   - olderThanMs: minimum time in the queue, in milliseconds.
@@ -110,9 +113,18 @@ package final class TrackingStore {
 
     /// Returns the number of scans; `nil` if no such run was queued.
     private func trackQueued(_ selection: TrackingQueue.Selection) throws(PostgresError) -> Int? {
-        let taken = try queue.take(selection)
-        try apply(taken.scans)
-        return taken.runs == 0 ? nil : taken.scans.reduce(0) { $0 + $1.count }
+        var effects = TrackingEffects(connection)
+        var (runs, scans) = (0, 0)
+        while scans < TrackingStore.queuedScansLimit {
+            // A part at a time is in memory.
+            let taken = try queue.take(selection)
+            if taken.runs == 0 { break }
+            runs += taken.runs
+            scans += taken.scans.reduce(0) { $0 + $1.count }
+            try effects.add(taken.scans)
+        }
+        try effects.write()
+        return runs == 0 ? nil : scans
     }
 
     /// Calls `body` for the index of each run, after all runs together were rejected. Records the runs that fail alone.
