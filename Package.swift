@@ -242,7 +242,7 @@ let package = Package(
             "TestSupport"),
         unitTests("TestSupportTests", "TestSupport"),
         unitTests("TextRulesTests", "TextRules"),
-        unitTests("TrackingTests", "ScanModel", "ScanRuns", "Tracking", "TestSupport"),
+        unitTests("TrackingTests", "Runtime", "ScanModel", "ScanRuns", "Tracking", "TestSupport"),
         unitTests(
             "TurnstileControlTests", "LinuxSystem", "SerialPorts", "FileSystem", "Runtime", "ScanModel",
             "AccessControl", "TurnstileControl", "GateController", "DeviceEmulation", "TestSupport"),

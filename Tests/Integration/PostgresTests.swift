@@ -1,3 +1,4 @@
+import Runtime
 import TestSupport
 import Testing
 
@@ -237,6 +238,19 @@ import Testing
         let hard = try #require(throws: PostgresError.self) { try connection.execute("SELECT pg_sleep(60)") }
         #expect(hard.code == .deadline && hard.isConnectionLost)
         #expect(connection.isBroken)
+    }
+
+    @Test func cancelledStatementLeavesTheConnectionUsable() async throws {
+        let database = try TestDatabase()
+        let connection = try database.connect()
+        let (canceller, ended) = (connection.canceller(), StopSignal())
+        // Repeated, because it has no effect before the statement has begun.
+        let thread = NamedThread("cancel") { while !ended.wait(ms: 20) { canceller.cancel() } }
+        let error = try #require(throws: PostgresError.self) { try connection.execute("SELECT pg_sleep(60)") }
+        ended.stop()
+        await thread.end()
+        #expect(error.isCancelled && !error.isConnectionLost)
+        #expect(try connection.query("SELECT 7").int(0, 0) == 7)
     }
 
     @Test func noticesAndNotificationsAreReceived() throws {

@@ -10,6 +10,18 @@ import Tracking
 /// Tests the log of double admissions against their definition, `find_double_admissions`.
 struct TrackingDoubleAdmissionTests {
     private static let expected = "SELECT * FROM tapline_internal.find_double_admissions('-infinity', 'infinity')"
+    /// The rows that the log lacks, and those that it has too many.
+    private static let differences = """
+        WITH expected AS (\(expected)), logged AS (SELECT * FROM tapline_internal.double_admission_log)
+        SELECT (SELECT count(*) FROM (SELECT * FROM expected EXCEPT SELECT * FROM logged) a)
+            + (SELECT count(*) FROM (SELECT * FROM logged EXCEPT SELECT * FROM expected) b)
+        """
+    private static let due = "SELECT count(*) FROM tapline_internal.double_admissions_due"
+
+    /// Refreshes all that is due.
+    private func refresh(_ fixture: IngestFixture) throws {
+        while try fixture.connection.query("SELECT tapline_internal.refresh_due_double_admissions()").bool(0, 0) {}
+    }
 
     /// Two tags of one person are admitted within seconds, a week ago and today. Then one tag gets another attendee.
     @Test func logFollowsTheScansAndTheRegistry() throws {
@@ -33,8 +45,10 @@ struct TrackingDoubleAdmissionTests {
         #expect(try tracking.verify(repair: false).allSatisfy { $0.missing == 0 && $0.wrong == 0 })
         #expect(try fixture.int(count) == 2)
         try fixture.connection.execute("UPDATE tapline.tags SET attendee_id = 9 WHERE tag_id = 1")
-        #expect(try fixture.int("SELECT count(*) FROM tapline_internal.double_admissions_due") == 1)
-        // The change marks the present day as due. The verification includes the older day.
+        // The change marks the present day of both people as due. The verification includes the older day.
+        #expect(try fixture.int(Self.due + " WHERE tag_id = 1 AND attendee_id IN (1, 9)") == 2)
+        try refresh(fixture)
+        #expect(try fixture.int(count) == 1)
         _ = try tracking.verify(repair: true)
         #expect(try fixture.int(count) == 0)
     }
@@ -48,6 +62,7 @@ struct TrackingDoubleAdmissionTests {
         let store = try held.store(fixture.database)
         let journalIDs = (1...4).map { _ in JournalID.random() }
         var lanes: [[Scan]] = journalIDs.map { _ in [] }
+        try refresh(fixture)
         var atMs = IngestFixture.day / 1_000
         for _ in 1...60 {
             var hasAnnulment = false
@@ -69,16 +84,9 @@ struct TrackingDoubleAdmissionTests {
                 ])
             }
             try tracking.track(held.removeAll())
-            if hasAnnulment {
-                try fixture.connection.query("SELECT tapline_internal.refresh_double_admissions('-infinity')")
-            }
-            #expect(
-                try fixture.int(
-                    """
-                    WITH expected AS (\(Self.expected)), logged AS (SELECT * FROM tapline_internal.double_admission_log)
-                    SELECT (SELECT count(*) FROM (SELECT * FROM expected EXCEPT SELECT * FROM logged) a)
-                        + (SELECT count(*) FROM (SELECT * FROM logged EXCEPT SELECT * FROM expected) b)
-                    """) == 0)
+            #expect(try hasAnnulment || fixture.int(Self.due) == 0)
+            try refresh(fixture)
+            #expect(try fixture.int(Self.differences) == 0)
         }
         #expect(try fixture.int("SELECT count(*) FROM tapline_internal.double_admission_log") > 0)
     }
@@ -111,5 +119,70 @@ struct TrackingDoubleAdmissionTests {
                 "TRUNCATE before; INSERT INTO before SELECT * FROM tapline_internal.double_admission_log")
         }
         #expect(try tracking.verify(repair: false).allSatisfy { $0.missing == 0 && $0.wrong == 0 })
+    }
+
+    /// In any order, with annulments, the refresh of the people that the tracker marks completes the log.
+    @Test(arguments: 1...12)
+    func refreshOfMarkedPeopleCompletesTheLog(seed: Int) throws {
+        var random = TestRandom(seed)
+        let fixture = try IngestFixture()
+        let (held, tracking) = (HeldRuns(), try TrackingStore(fixture.connection))
+        let store = try held.store(fixture.database)
+        var deliveries = MadeJournal.tracked(&random).flatMap { journal in
+            journal.scans.indices.map { journal.batch($0 + 1, 1).delivery() }
+        }
+        deliveries.shuffle(using: &random)
+        try refresh(fixture)
+        while !deliveries.isEmpty {
+            let group = deliveries.prefix(Int.random(in: 1...5, using: &random))
+            deliveries.removeFirst(group.count)
+            _ = try store.store(Array(group))
+            if Bool.random(using: &random) { try tracking.track(held.removeAll()) }
+            if Int.random(in: 0..<4, using: &random) == 0 { try refresh(fixture) }
+            if Int.random(in: 0..<4, using: &random) == 0 { try fixture.joinRuns(&random) }
+        }
+        try tracking.track(held.removeAll())
+        #expect(try fixture.int(Self.due + " WHERE tag_id IS NULL") == 0, "no whole day is due")
+        try refresh(fixture)
+        #expect(try fixture.int(Self.differences) == 0)
+    }
+
+    /// More passages than are compared one by one.
+    @Test func backlogMarksItsDays() throws {
+        let fixture = try IngestFixture()
+        let (held, tracking) = (HeldRuns(), try TrackingStore(fixture.connection))
+        let store = try held.store(fixture.database)
+        try refresh(fixture)
+        let journal = MadeJournal.admissions(count: 2_001)
+        _ = try store.store([journal.batch(1, 2_001).delivery()])
+        try tracking.track(held.removeAll())
+        #expect(try fixture.int(Self.due) > 0)
+        #expect(try fixture.int(Self.due + " WHERE tag_id IS NOT NULL") == 0)
+        try refresh(fixture)
+        #expect(try fixture.int(Self.differences) == 0)
+    }
+
+    @Test func changedRegistryMarksPeopleOrTheDay() throws {
+        let fixture = try IngestFixture()
+        try refresh(fixture)
+        func added(_ tags: ClosedRange<Int>) throws -> [String] {
+            try fixture.connection.execute(
+                "INSERT INTO tapline.tags (tag_id, attendee_id) SELECT n, 1 FROM generate_series"
+                    + "(\(tags.lowerBound), \(tags.upperBound)) n")
+            defer { try? refresh(fixture) }
+            return try fixture.texts(
+                "SELECT concat_ws(' ', count(tag_id), count(*)) FROM tapline_internal.double_admissions_due")
+        }
+        #expect(try added(101...103) == ["3 3"])
+        #expect(try added(201...400) == ["100 101"])
+        for change in [
+            "UPDATE tapline.gates SET zone_id = 2 WHERE id = 1", "INSERT INTO tapline.event (name) VALUES ('E')",
+            "UPDATE tapline.event SET day_start = '07:00'",
+        ] {
+            try fixture.connection.execute(change)
+            #expect(try fixture.int(Self.due + " WHERE tag_id IS NULL AND attendee_id IS NULL") == 1, "\(change)")
+            try refresh(fixture)
+            #expect(try fixture.int(Self.due) == 0)
+        }
     }
 }

@@ -88,6 +88,54 @@ struct TrackingTests {
         try fixture.checkPresence()
     }
 
+    /// The search of one admission finds those of the definition for whole journals.
+    @Test(arguments: 1...6) func annulledSeqsAreThoseOfTheDefinition(seed: Int) throws {
+        var random = TestRandom(seed)
+        let fixture = try IngestFixture()
+        let store = try fixture.store()
+        for journal in MadeJournal.tracked(&random) {
+            _ = try store.store([journal.batch(1, journal.scans.count).delivery()])
+        }
+        try fixture.joinRuns(&random)
+        let (searched, defined) = ("TABLE searched", "TABLE tapline_internal.annulled_expected")
+        #expect(try fixture.int("SELECT count(*) FROM tapline_internal.annulled_expected") > 0)
+        let different = try fixture.int(
+            """
+            WITH searched AS (
+                SELECT DISTINCT a.journal_id, n.seq FROM tapline.scans a
+                CROSS JOIN LATERAL (SELECT tapline_internal.annulled_seq(a.journal_id, a.seq, a.tag_id) AS seq) n
+                WHERE a.verdict = 64 AND a.tag_id <> 0 AND n.seq IS NOT NULL)
+            SELECT (SELECT count(*) FROM (\(searched) EXCEPT \(defined)) a)
+                + (SELECT count(*) FROM (\(defined) EXCEPT \(searched)) b)
+            """)
+        #expect(different == 0)
+    }
+
+    /// More queued runs than are read at once. The annulment of the last admission of the first part is in the second.
+    @Test func annulmentInALaterPartOfATransactionCounts() throws {
+        let fixture = try IngestFixture()
+        let scans = (1...Int64(2_100)).map { seq in
+            Scan(
+                seq: seq, atMs: IngestFixture.day / 1_000 + seq, tag: TagID(rawValue: seq / 2 % 40 + 1),
+                verdict: seq % 2 == 0 || seq == 1 ? .admitted : .annulled, flags: [], gate: 1, snapshot: 7)
+        }
+        let journal = MadeJournal(scanner: "s-1", journalID: .random(), scans: scans)
+        _ = try fixture.store().store((1...scans.count).map { journal.batch($0, 1).delivery() })
+        #expect(try TrackingStore(fixture.connection).trackQueued(olderThanMs: 0) == scans.count)
+        let positions = try fixture.texts("SELECT concat_ws(' ', tag_id, seq) FROM tapline.presence ORDER BY 1")
+        #expect(positions == ["1 1", "11 2100"])
+        try fixture.checkPresence()
+    }
+
+    /// A group whose transaction is slow does not look abandoned.
+    @Test func timeInTheQueueBeginsAfterTheStoring() throws {
+        let fixture = try IngestFixture()
+        try fixture.connection.execute("BEGIN; SELECT count(*) FROM tapline.scans")
+        let isLater = try fixture.connection.query(
+            "INSERT INTO tapline_internal.tracking_queue VALUES (1, 1, 1) RETURNING stored_at > now()")
+        #expect(isLater.bool(0, 0))
+    }
+
     /// Queued ranges begin and end within stored runs after runs were joined.
     @Test func queuedRangesWithinRunsAreTrackedOnce() throws {
         let fixture = try IngestFixture()

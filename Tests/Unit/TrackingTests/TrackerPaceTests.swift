@@ -26,23 +26,28 @@ struct TrackerPaceTests {
         #expect(TrackerPace.intervalMs(tookMs: 2, scans: 100, isStoring: false) == 40)
     }
 
-    /// A backlog is tracked in transactions with seconds between them.
+    /// The groups of a backlog may have seconds between them.
     @Test func rateOfABacklogIsHighUntilItsEnd() {
-        var rate = TrackedRate(startMs: 0)
-        var total = 0
+        var rate = ScanRate()
         for second in 1...Int64(30) {
-            if second % 3 == 0, second <= 21 { total += 600_000 }
-            let isHigh = rate.isHigh(atMs: second * 1_000, total: total)
-            #expect(isHigh == (3...25).contains(second), "second \(second)")
+            if second % 3 == 0, second <= 21 { rate.add(600_000, atMs: second * 1_000) }
+            #expect(rate.isHigh(atMs: second * 1_000 + 1) == (3...25).contains(second), "second \(second)")
         }
     }
 
+    @Test func firstGroupOfABacklogMakesTheRateHigh() {
+        var rate = ScanRate()
+        for ms in stride(from: Int64(0), to: 60_000, by: 1_000) { rate.add(100, atMs: ms) }
+        #expect(!rate.isHigh(atMs: 3_600_000))
+        rate.add(60_000, atMs: 3_600_000)
+        #expect(rate.isHigh(atMs: 3_600_000))
+    }
+
     @Test func rateOfGatesIsLow() {
-        var rate = TrackedRate(startMs: 0)
-        var high = (1...Int64(20)).filter { rate.isHigh(atMs: $0 * 1_000, total: Int($0) * 9_000) }
-        #expect(high == [])
-        // A check after a long refresh, then a backlog.
-        high = [(120_000, 900_000), (125_000, 960_000)].filter { rate.isHigh(atMs: $0.0, total: $0.1) }.map(\.0)
-        #expect(high == [125_000])
+        var rate = ScanRate()
+        for ms in stride(from: Int64(0), to: 60_000, by: 40) {
+            rate.add(360, atMs: ms)
+            #expect(!rate.isHigh(atMs: ms), "\(ms) ms")
+        }
     }
 }
