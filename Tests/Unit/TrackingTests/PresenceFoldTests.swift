@@ -4,6 +4,11 @@ import Testing
 
 @testable import Tracking
 
+extension PresenceFold {
+    /// The last sighting of each tag, sorted by tag.
+    fileprivate var sorted: [(tag: Int64, sighting: Sighting)] { sortedTags.map { ($0.tag, last($0.index)) } }
+}
+
 /// Tests the fold against the definition of presence, applied to all scans at once.
 struct PresenceFoldTests {
     @Test(arguments: 0..<20)

@@ -18,11 +18,20 @@ struct PresenceStore {
         """
     }
 
+    /// Maximum number of tags of one statement, which bounds the memory of its parameters.
+    private static let tagsLimit = 65_536
+
     /// Moves tags to later sightings. A sighting that is earlier than the row of its tag has no effect.
-    ///
+    func move(_ fold: PresenceFold) throws(PostgresError) {
+        let tags = fold.sortedTags
+        for start in stride(from: 0, to: tags.count, by: PresenceStore.tagsLimit) {
+            let part = tags[start..<min(start + PresenceStore.tagsLimit, tags.count)]
+            try move(part.map { ($0.tag, fold.last($0.index)) })
+        }
+    }
+
     /// - Parameter latest: one sighting per tag, sorted by tag.
-    func move(_ latest: [(tag: Int64, sighting: Sighting)]) throws(PostgresError) {
-        guard !latest.isEmpty else { return }
+    private func move(_ latest: [(tag: Int64, sighting: Sighting)]) throws(PostgresError) {
         // MERGE writes half of what an upsert writes. The arrays are unnested in the SELECT list, because a function in
         // FROM would copy them once more.
         try connection.query(

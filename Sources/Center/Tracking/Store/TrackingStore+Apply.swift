@@ -54,7 +54,7 @@ struct TrackingEffects {
             try doubleAdmissions.markDue(days)
         }
         try doubleAdmissions.markDue(changes)
-        try presence.move(fold.sorted)
+        try presence.move(fold)
         // A tag is recomputed only if its position is an annulled admission, or if an admission is no longer annulled.
         // An annulment may follow in a later part than its admission.
         let changed =
