@@ -94,7 +94,7 @@ struct TrackingTests {
         let fixture = try IngestFixture()
         let store = try fixture.store()
         for journal in MadeJournal.tracked(&random) {
-            _ = try store.store([journal.batch(1, journal.scans.count).delivery()])
+            _ = try store.store(journal.scans.indices.map { journal.batch($0 + 1, 1).delivery() })
         }
         try fixture.joinRuns(&random)
         let (searched, defined) = ("TABLE searched", "TABLE tapline_internal.annulled_expected")
