@@ -1,11 +1,15 @@
 -- Stored scans: a row holds a run, which is consecutive scans of one journal as columns. The reasons are in
 -- docs/internals/decisions/0008-runs-of-scans.md.
 
+-- Maximum number of scans of a run. So the run that holds a seq begins less than this many seqs below it. Inlined: a
+-- constant for the planner. The only place in SQL that says it; the center has it as ScanRun.scansLimit.
+CREATE FUNCTION tapline_internal.run_limit() RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN 512::bigint;
+
 -- Partitioned by journal, so that each key is one global uniqueness rule. A journal lives at most a day, so retention
 -- drops whole partitions.
 --
--- A run has at most 512 scans. So the run that holds a seq begins at most 511 seqs below it, and `verdicts` and `flags`
--- stay in line: one byte of a value that is stored out of line costs as much as the whole value.
+-- Runs are so short that `verdicts` and `flags` stay in line: one byte of a value that is stored out of line costs as
+-- much as the whole value. `tag_filter` precedes them: the search for a tag reads it of each run.
 CREATE TABLE tapline_internal.scan_runs (
     journal_id bigint NOT NULL,
     first_seq bigint NOT NULL,
@@ -19,14 +23,15 @@ CREATE TABLE tapline_internal.scan_runs (
     latest timestamptz NOT NULL,
     has_annulments boolean NOT NULL,     -- a verdict 64
     has_lane_events boolean NOT NULL,    -- a verdict from 128
+    tag_filter bytea NOT NULL,           -- see may_hold
     verdicts bytea NOT NULL,             -- a byte a scan, or one byte if all are equal
     flags bytea NOT NULL,                -- likewise
-    tag_filter bytea NOT NULL,           -- see may_hold
     at_ms integer[] NOT NULL,            -- milliseconds from base
     tags bigint[] NOT NULL,
     received_us bigint[],                -- microseconds from received_at; null: all scans arrived at received_at
     PRIMARY KEY (journal_id, first_seq),
-    CONSTRAINT scan_runs_columns CHECK (first_seq > 0 AND last_seq - first_seq BETWEEN 0 AND 511
+    CONSTRAINT scan_runs_columns CHECK (first_seq > 0 AND last_seq >= first_seq
+        AND last_seq - first_seq < tapline_internal.run_limit()
         AND cardinality(tags) = last_seq - first_seq + 1 AND cardinality(at_ms) = cardinality(tags)
         AND octet_length(verdicts) IN (1, cardinality(tags)) AND octet_length(flags) IN (1, cardinality(tags))
         AND CASE WHEN received_us IS NULL THEN received_at = received_last
@@ -38,9 +43,9 @@ ALTER TABLE tapline_internal.scan_runs
     ALTER verdicts SET STORAGE PLAIN, ALTER flags SET STORAGE PLAIN, ALTER tag_filter SET STORAGE PLAIN,
     ALTER at_ms SET STORAGE EXTERNAL, ALTER tags SET STORAGE EXTERNAL, ALTER received_us SET STORAGE EXTERNAL;
 CREATE INDEX scan_runs_annulments ON tapline_internal.scan_runs (journal_id, first_seq) WHERE has_annulments;
-CREATE INDEX scan_runs_lane_events ON tapline_internal.scan_runs (received_at) WHERE has_lane_events;
--- Runs that maintenance joins.
-CREATE INDEX scan_runs_small ON tapline_internal.scan_runs (journal_id, first_seq, last_seq, gate_id, snapshot_version)
+-- Runs that maintenance joins, with what decides whether two can be joined.
+CREATE INDEX scan_runs_small
+    ON tapline_internal.scan_runs (journal_id, first_seq, last_seq, gate_id, snapshot_version, base)
     WHERE last_seq - first_seq < 255;
 
 -- Returns whether a run may hold a tag: the Bloom filter of its tags, a power of two of bits and at least 16 for each

@@ -79,25 +79,60 @@ LEFT JOIN tapline.gates g2 ON g2.id = w.gate_id
 JOIN tapline.journals j1 ON j1.id = w.first_journal_id
 JOIN tapline.journals j2 ON j2.id = w.journal_id;
 
+-- Lane events and manual admissions with a reason: a copy of the few scans that the view shows, by receipt. Runs hold the
+-- receipt of single scans out of the reach of an index. Written in the transaction that stores the scan or its reason.
+-- Retention drops the rows with their scans.
+CREATE TABLE tapline_internal.lane_event_log (
+    journal_id bigint NOT NULL,
+    seq bigint NOT NULL,
+    tag_id bigint NOT NULL,
+    scanned_at timestamptz NOT NULL,
+    verdict smallint NOT NULL,
+    flags smallint NOT NULL,
+    gate_id bigint,
+    received_at timestamptz NOT NULL,
+    PRIMARY KEY (journal_id, seq)
+);
+CREATE INDEX lane_event_log_received ON tapline_internal.lane_event_log (received_at);
+COMMENT ON TABLE tapline_internal.lane_event_log IS 'Scans that tapline.lane_events shows';
+
+-- A joined run repeats events that are logged. The condition of the trigger is tested without a call, for each run.
+CREATE FUNCTION tapline_internal.log_lane_events() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO tapline_internal.lane_event_log
+    SELECT NEW.journal_id, NEW.first_seq + i, NEW.tags[i + 1], NEW.base + NEW.at_ms[i + 1] * interval '1 millisecond',
+        get_byte(NEW.verdicts, i % octet_length(NEW.verdicts)), get_byte(NEW.flags, i % octet_length(NEW.flags)),
+        NEW.gate_id, NEW.received_at + coalesce(NEW.received_us[i + 1], 0) * interval '1 microsecond'
+    FROM generate_series(0, (NEW.last_seq - NEW.first_seq)::integer) AS i
+    WHERE get_byte(NEW.verdicts, i % octet_length(NEW.verdicts)) BETWEEN 128 AND 134
+    ON CONFLICT DO NOTHING;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER log_lane_events AFTER INSERT ON tapline_internal.scan_runs FOR EACH ROW WHEN (NEW.has_lane_events)
+    EXECUTE FUNCTION tapline_internal.log_lane_events();
+
+-- A reason is stored after its scan.
+CREATE FUNCTION tapline_internal.log_manual_admission() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO tapline_internal.lane_event_log
+    SELECT s.journal_id, s.seq, s.tag_id, s.scanned_at, s.verdict, s.flags, s.gate_id, s.received_at
+    FROM tapline_internal.scan_at(NEW.journal_id, NEW.seq) s WHERE s.verdict = 0
+    ON CONFLICT DO NOTHING;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER log_manual_admission AFTER INSERT ON tapline_internal.scan_notes FOR EACH ROW
+    EXECUTE FUNCTION tapline_internal.log_manual_admission();
+
 CREATE VIEW tapline.lane_events AS
 SELECT j.scanner_id, g.name AS gate,
     tapline.scan_time(s.journal_id, s.seq, s.flags, s.scanned_at, s.received_at) AS time,
     CASE s.verdict WHEN 128 THEN 'opened' WHEN 129 THEN 'free' WHEN 130 THEN 'closed' WHEN 131 THEN 'reader lost'
         WHEN 132 THEN 'reader back' WHEN 133 THEN 'passage without a tap' ELSE 'manual admission' END AS event,
-    s.note AS reason, a.name, nullif(s.tag_id, 0) AS tag_id, s.verdict, s.flags, s.gate_id, s.received_at, j.log,
+    n.note AS reason, a.name, nullif(s.tag_id, 0) AS tag_id, s.verdict, s.flags, s.gate_id, s.received_at, j.log,
     s.journal_id, s.seq
-FROM (
-    SELECT s.*, n.note FROM tapline.run_scans s
-    LEFT JOIN tapline_internal.scan_notes n ON n.journal_id = s.journal_id AND n.seq = s.seq
-    WHERE s.has_lane_events AND s.verdict BETWEEN 128 AND 134
-    UNION ALL
-    -- OFFSET 0 forces one index lookup for each note.
-    SELECT s.*, n.note FROM tapline_internal.scan_notes n
-    CROSS JOIN LATERAL (
-        SELECT * FROM tapline.run_scans WHERE journal_id = n.journal_id AND first_seq BETWEEN n.seq - 511 AND n.seq
-            AND last_seq >= n.seq AND seq = n.seq AND verdict = 0 OFFSET 0) s
-) s
+FROM tapline_internal.lane_event_log s
 JOIN tapline.journals j ON j.id = s.journal_id
+LEFT JOIN tapline_internal.scan_notes n ON n.journal_id = s.journal_id AND n.seq = s.seq
 LEFT JOIN tapline.gates g ON g.id = s.gate_id
 LEFT JOIN tapline.tags t ON t.tag_id = s.tag_id
 LEFT JOIN tapline.attendees a ON a.id = t.attendee_id
