@@ -11,6 +11,7 @@ package final class MaintenanceService: Sendable {
     private let settings: MaintenanceSettings
     private let metrics: MaintenanceMetrics
     private let joinPlace = Mutex(RunJoiner.Place())
+    private let memory = Mutex(Partitions.Memory())
 
     /// Creates the maintenance. It starts when its `services()` run.
     ///
@@ -32,8 +33,8 @@ package final class MaintenanceService: Sendable {
             LeaderJob("scan-runs", lockKey: 0x5450_4c4e_0011) { [self] connection, stop in
                 try joinPlace.withLock { place in try RunJoiner(connection, metrics).step(&place, stop) }
             }.service(databaseURL),
-            LeaderJob("scan-partitions", lockKey: 0x5450_4c4e_0012) { connection, stop in
-                try Partitions(connection, settings, metrics).step(stop)
+            LeaderJob("scan-partitions", lockKey: 0x5450_4c4e_0012) { [self] connection, stop in
+                try memory.withLock { memory in try Partitions(connection, settings, metrics).step(&memory, stop) }
             }.service(databaseURL),
         ]
     }

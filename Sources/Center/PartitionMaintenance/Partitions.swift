@@ -14,6 +14,13 @@ struct Partitions {
     /// A partition that needs more bytes is not rewritten: late scans for it wait until the end.
     private static let rewriteLimitBytes: Int64 = 64 << 20
 
+    /// What a step tells the next one.
+    struct Memory: Sendable {
+        /// Names of the partitions that are worth rewriting and were in use. So the next steps need not read them for
+        /// their size.
+        var inUse: Set<String> = []
+    }
+
     private let connection: PostgresConnection
     private let settings: MaintenanceSettings
     private let metrics: MaintenanceMetrics
@@ -31,16 +38,18 @@ struct Partitions {
 
     /// Performs the due work.
     ///
-    /// - Parameter stop: ends the step after the current partition.
+    /// - Parameters:
+    ///   - memory: of the steps before.
+    ///   - stop: ends the step after the current partition.
     /// - Returns: the pause until the next call, in milliseconds.
     /// - Throws: `PostgresError`. The work is repeated by the next call.
-    func step(_ stop: StopSignal) throws -> Int {
+    func step(_ memory: inout Memory, _ stop: StopSignal) throws -> Int {
         try connection.execute("SET lock_timeout = '5s'; SET vacuum_cost_delay = '2ms'")
         try makeAhead()
         if try connection.query("SELECT tapline_internal.rotate_scan_partition()").bool(0, 0) {
             log.info("partition rotated")
         }
-        for partition in try finished() where !stop.isStopped { try close(partition, stop) }
+        for partition in try finished() where !stop.isStopped { try close(partition, &memory, stop) }
         if let keepDays = settings.keepDays, !stop.isStopped { try retire(keepDays, stop) }
         return Partitions.pauseMs
     }
@@ -81,11 +90,11 @@ struct Partitions {
     ///
     /// No transaction: CREATE INDEX CONCURRENTLY and VACUUM may not run in one. No statement should hold its locks
     /// during the next one.
-    private func close(_ partition: Finished, _ stop: StopSignal) throws {
+    private func close(_ partition: Finished, _ memory: inout Memory, _ stop: StopSignal) throws {
         let (name, start) = (partition.name, SystemClock.monotonicMs())
         let (table, index) = (connection.identifier(name), connection.identifier(name + "_tags"))
         try RunJoiner(connection, metrics).joinAll(partition.journals, stop)
-        guard !stop.isStopped, try compact(name) else { return }
+        guard !stop.isStopped, try compact(name, &memory) else { return }
         let known = try connection.query(
             "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('tapline_internal.' || $1)", [.text(index)])
         let isIndexed = known.rowCount == 1 && known.bool(0, 0)
@@ -115,23 +124,35 @@ struct Partitions {
     /// rewritten.
     ///
     /// - Returns: `false` if the partition is in use. It is then closed later.
-    private func compact(_ name: String) throws(PostgresError) -> Bool {
-        let table = "tapline_internal.\(connection.identifier(name))"
-        let size = try connection.query(
-            """
-            SELECT pg_total_relation_size($1::text::regclass), coalesce(sum(\(Partitions.rowBytes)
-                + octet_length(verdicts) + octet_length(flags) + octet_length(tag_filter) + pg_column_size(at_ms)
-                + pg_column_size(tags) + coalesce(pg_column_size(received_us), 0)), 0)::bigint
-            FROM \(table)
-            """, [.text(table)])
-        let (bytes, needed) = (size.int(0, 0), size.int(0, 1))
-        let isWorthwhile = bytes > 2 * needed + Partitions.rewriteMinimumBytes
-        if !isWorthwhile || needed > Partitions.rewriteLimitBytes { return true }
+    private func compact(_ name: String, _ memory: inout Memory) throws(PostgresError) -> Bool {
+        if !memory.inUse.contains(name), try !isWorthRewriting(name) { return true }
         do {
             try connection.execute("SET lock_timeout = \(Retention.lockMs)")
-            try connection.execute("VACUUM (FULL) \(table)")
+            try connection.execute("VACUUM (FULL) tapline_internal.\(connection.identifier(name))")
+            memory.inUse.remove(name)
             return true
-        } catch  where error.sqlState == "55P03" { return false }
+        } catch  where error.sqlState == "55P03" {
+            memory.inUse.insert(name)
+            return false
+        }
+    }
+
+    /// Returns whether a partition consists mostly of remains, and is small enough. Reads its table, without the
+    /// columns that are stored out of line.
+    private func isWorthRewriting(_ name: String) throws(PostgresError) -> Bool {
+        let (table, index) = (connection.identifier(name), connection.identifier(name + "_tags"))
+        // An earlier step may have built the index of the tags and not closed the partition.
+        let size = try connection.query(
+            """
+            SELECT pg_total_relation_size(('tapline_internal.' || $1)::regclass)
+                - coalesce(pg_total_relation_size(to_regclass('tapline_internal.' || $2)), 0),
+                coalesce(sum(\(Partitions.rowBytes)
+                    + octet_length(verdicts) + octet_length(flags) + octet_length(tag_filter) + pg_column_size(at_ms)
+                    + pg_column_size(tags) + coalesce(pg_column_size(received_us), 0)), 0)::bigint
+            FROM tapline_internal.\(table)
+            """, [.text(table), .text(index)])
+        let (bytes, needed) = (size.int(0, 0), size.int(0, 1))
+        return bytes > 2 * needed + Partitions.rewriteMinimumBytes && needed <= Partitions.rewriteLimitBytes
     }
 
     /// Drops the partitions that are old enough. One that is in use is tried again at the next step.

@@ -105,7 +105,7 @@ package struct Retention {
                     UPDATE tapline.journals SET retired_seq = last_seq, retired_at = now() WHERE id >= $1 AND id < $2
                     RETURNING stored
                     """, [.int64(partition.firstJournal), .int64(end)])
-                for relation in ["tracking_queue", "annulled", "scan_notes", "scan_times"] {
+                for relation in ["tracking_queue", "annulled", "scan_notes", "scan_times", "lane_event_log"] {
                     try connection.query(
                         "DELETE FROM tapline_internal.\(relation) WHERE journal_id >= $1 AND journal_id < $2",
                         [.int64(partition.firstJournal), .int64(end)])

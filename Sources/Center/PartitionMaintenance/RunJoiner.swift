@@ -38,28 +38,6 @@ struct RunJoiner {
         var smallRuns = 0
     }
 
-    /// A small run, as the index of small runs holds it.
-    struct Small: Sendable, Equatable {
-        let range: ScanRunTable.Range
-        var gate: Int64?
-        var snapshot: Int64 = 0
-    }
-
-    /// Consecutive small runs of one journal, gate and snapshot, at most `scansLimit` scans.
-    struct Group: Sendable, Equatable {
-        let journal: Int64
-        let first: Int64
-        var last: Int64
-        var runs: Int
-        var gate: Int64?
-        var snapshot: Int64 = 0
-        /// Whether another run follows that does not belong to the group. So the group cannot grow.
-        var isFull = false
-
-        var scans: Int64 { last - first + 1 }
-        var range: ScanRunTable.Range { .init(journal: journal, first: first, last: last) }
-    }
-
     private let connection: PostgresConnection
     private let metrics: MaintenanceMetrics
     private let buffer = CopyBuffer()
@@ -82,13 +60,7 @@ struct RunJoiner {
     func step(_ place: inout Place, _ stop: StopSignal) throws -> Int {
         let start = SystemClock.monotonicMs()
         try planByIndex()
-        let open = try connection.query(
-            """
-            SELECT min(first_journal) FROM tapline_internal.scan_partitions
-            WHERE closed_at IS NULL AND retired_at IS NULL
-            """)
-        if let first = open.optionalInt(0, 0), first > place.journal { place = Place(journal: first) }
-        let window = try read(place, end: .max)
+        let window = try read(place, of: try openPartitions())
         let due = try due(window.groups)
         let chosen = RunJoiner.first(due, scans: RunJoiner.stepScans)
         let joined = try join(chosen, stop)
@@ -101,7 +73,7 @@ struct RunJoiner {
             place = Place()
             return RunJoiner.idleMs
         }
-        (place.journal, place.seq) = (next.journal, next.first - 1)
+        (place.journal, place.seq) = (next.journal, next.range.first - 1)
         if due.isEmpty { return RunJoiner.nextWindowMs }
         return Int(SystemClock.monotonicMs() - start) * RunJoiner.pauseFactor
     }
@@ -116,9 +88,9 @@ struct RunJoiner {
         try planByIndex()
         var place: Place? = Place(journal: journals.lowerBound)
         while let from = place, !stop.isStopped {
-            let window = try read(from, end: journals.upperBound)
+            let window = try read(from, of: [journals])
             try join(window.groups.filter { $0.runs > 1 }, stop)
-            place = window.next.map { Place(journal: $0.journal, seq: $0.first - 1) }
+            place = window.next.map { Place(journal: $0.journal, seq: $0.range.first - 1) }
         }
         try connection.execute(RunJoiner.planners.map { "RESET \($0)" }.joined(separator: ";"))
     }
@@ -132,7 +104,7 @@ struct RunJoiner {
         try connection.execute(RunJoiner.planners.map { "SET \($0) = off" }.joined(separator: ";"))
     }
 
-    // MARK: Groups
+    // MARK: Reading
 
     /// Small runs from the index, and where the next window begins: `next` is `nil` at the end.
     private struct Window {
@@ -140,53 +112,52 @@ struct RunJoiner {
         var next: Group?
     }
 
-    private func read(_ place: Place, end: Int64) throws(PostgresError) -> Window {
+    /// Returns the journals of each open partition. Closed ones keep the few small runs that cannot be joined.
+    private func openPartitions() throws(PostgresError) -> [Range<Int64>] {
         let rows = try connection.query(
             """
-            SELECT journal_id, first_seq, last_seq, gate_id, snapshot_version FROM tapline_internal.scan_runs
-            WHERE last_seq - first_seq < \(RunJoiner.smallLimit - 1) AND journal_id >= $1 AND journal_id < $3
-                AND (journal_id, first_seq) > ($1, $2)
-            ORDER BY journal_id, first_seq LIMIT \(RunJoiner.windowRuns)
-            """, [.int64(place.journal), .int64(place.seq), .int64(end)], binary: true)
-        var groups = RunJoiner.groups(
-            (0..<rows.rowCount).lazy.map { row in
+            SELECT first_journal, end_journal FROM tapline_internal.scan_partitions
+            WHERE closed_at IS NULL AND retired_at IS NULL ORDER BY first_journal
+            """)
+        return (0..<rows.rowCount).map { rows.int($0, 0)..<rows.int($0, 1) }
+    }
+
+    /// Reads one window.
+    ///
+    /// - Parameters:
+    ///   - place: where to begin.
+    ///   - partitions: the journals to read, in ascending order.
+    private func read(_ place: Place, of partitions: [Range<Int64>]) throws(PostgresError) -> Window {
+        var runs: [Small] = []
+        for journals in partitions where journals.upperBound > place.journal && runs.count < RunJoiner.windowRuns {
+            let rows = try connection.query(
+                """
+                SELECT journal_id, first_seq, last_seq, gate_id, snapshot_version, base FROM tapline_internal.scan_runs
+                WHERE last_seq - first_seq < \(RunJoiner.smallLimit - 1) AND journal_id >= $1 AND journal_id < $2
+                    AND (journal_id, first_seq) > ($3, $4)
+                ORDER BY journal_id, first_seq LIMIT \(RunJoiner.windowRuns - runs.count)
+                """,
+                [
+                    .int64(max(place.journal, journals.lowerBound)), .int64(journals.upperBound),
+                    .int64(place.journal), .int64(place.seq),
+                ], binary: true)
+            runs += (0..<rows.rowCount).lazy.map { row in
                 Small(
                     range: .init(journal: rows.int(row, 0), first: rows.int(row, 1), last: rows.int(row, 2)),
-                    gate: rows.optionalInt(row, 3), snapshot: rows.int(row, 4))
-            })
-        guard rows.rowCount == RunJoiner.windowRuns else { return Window(groups: groups, next: nil) }
+                    gate: rows.optionalInt(row, 3), snapshot: rows.int(row, 4), baseMicros: rows.microseconds(row, 5))
+            }
+        }
+        var groups = RunJoiner.groups(runs)
+        guard runs.count == RunJoiner.windowRuns else { return Window(groups: groups, next: nil) }
         // The last group may continue in the next window. It is shorter than a window, so the next one begins later.
         let next = groups.popLast()
         return Window(groups: groups, next: next)
     }
 
-    /// Returns consecutive runs of a journal in groups.
-    ///
-    /// - Parameter runs: small runs in the order of journal and seq.
-    static func groups(_ runs: some Sequence<Small>) -> [Group] {
-        var groups: [Group] = []
-        for small in runs {
-            let run = small.range
-            if let last = groups.last, last.journal == run.journal, last.last + 1 == run.first {
-                if run.last - last.first < scansLimit, last.gate == small.gate, last.snapshot == small.snapshot {
-                    groups[groups.count - 1].last = run.last
-                    groups[groups.count - 1].runs += 1
-                    continue
-                }
-                groups[groups.count - 1].isFull = true
-            }
-            groups.append(
-                Group(
-                    journal: run.journal, first: run.first, last: run.last, runs: 1, gate: small.gate,
-                    snapshot: small.snapshot))
-        }
-        return groups
-    }
-
-    /// Returns the groups that are full, or whose journal is finished or silent. Others may still grow.
+    /// Returns the groups that are complete, or whose journal is finished or silent. Others may still grow.
     private func due(_ groups: [Group]) throws(PostgresError) -> [Group] {
         let several = groups.filter { $0.runs > 1 }
-        let growing = several.filter { !$0.isFull }
+        let growing = several.filter { !$0.isComplete }
         if growing.isEmpty { return several }
         let rows = try connection.query(
             """
@@ -195,17 +166,7 @@ struct RunJoiner {
                 OR EXISTS (SELECT FROM tapline.journals n WHERE n.scanner_id = j.scanner_id AND n.id > j.id))
             """, [.int64s(growing.map(\.journal)), .int32(RunJoiner.silentHours)])
         let finished = Set((0..<rows.rowCount).map { rows.int($0, 0) })
-        return several.filter { $0.isFull || finished.contains($0.journal) }
-    }
-
-    /// Returns the first groups that have at most `scans` scans together, but at least one group.
-    static func first(_ groups: [Group], scans: Int64) -> [Group] {
-        var (count, sum) = (0, Int64(0))
-        while count < groups.count, count == 0 || sum + groups[count].scans <= scans {
-            sum += groups[count].scans
-            count += 1
-        }
-        return Array(groups.prefix(count))
+        return several.filter { $0.isComplete || finished.contains($0.journal) }
     }
 
     // MARK: Joining
@@ -227,68 +188,33 @@ struct RunJoiner {
 
     /// Joins groups in one transaction. If another session has changed one of their runs, all are left as they are.
     ///
+    /// Locks the runs that are joined, and no others. Another joiner waits for these rows, retention for the table.
+    ///
     /// - Returns: as `join`.
     private func joinChunk(_ groups: [Group]) throws -> Int {
         let table = ScanRunTable(connection)
         do {
             return try connection.transaction { () throws -> Int in
-                // Another joiner waits for these rows. Retention waits for the table.
-                let locked = try connection.query(
-                    """
-                    SELECT FROM unnest($1, $2, $3) AS w(journal, first, last)
-                    JOIN tapline_internal.scan_runs r ON r.journal_id = w.journal
-                        AND r.first_seq BETWEEN w.first AND w.last AND r.last_seq <= w.last
-                    WHERE r.journal_id BETWEEN $4 AND $5 FOR UPDATE OF r
-                    """, parameters(groups))
-                if locked.rowCount != groups.reduce(0, { $0 + $1.runs }) { throw RunsChanged() }
-                let pieces = RunJoiner.pieces(try table.runs(overlapping: groups.map(\.range)), of: groups)
+                let runs = try table.runs(overlapping: groups.map(\.range))
+                if runs.count != groups.reduce(0, { $0 + $1.runs }) { throw RunsChanged() }
+                let pieces = RunJoiner.pieces(runs, of: groups)
+                if pieces.isEmpty { return 0 }
                 let parts = pieces.reduce(0) { $0 + $1.count }
-                if parts == 0 { return 0 }
-                let ranges = pieces.map {
-                    Group(journal: $0[0].journal, first: $0[0].first, last: $0[$0.count - 1].last, runs: $0.count)
-                }
                 let deleted = try connection.query(
                     """
                     DELETE FROM tapline_internal.scan_runs r USING unnest($1, $2, $3) AS w(journal, first, last)
                     WHERE r.journal_id = w.journal AND r.first_seq BETWEEN w.first AND w.last AND r.last_seq <= w.last
                         AND r.journal_id BETWEEN $4 AND $5
-                    """, parameters(ranges))
+                    """,
+                    [
+                        .int64s(pieces.map { $0[0].journal }), .int64s(pieces.map { $0[0].first }),
+                        .int64s(pieces.map { $0[$0.count - 1].last }),
+                        .int64(pieces[0][0].journal), .int64(pieces[pieces.count - 1][0].journal),
+                    ])
                 if deleted.affectedRows != parts { throw RunsChanged() }
                 try table.copy(rows: pieces.lazy.map { ScanRun.joined($0) }, buffer)
                 return parts
             }
         } catch is RunsChanged { return 0 }
-    }
-
-    /// Returns the parameters of a statement over the ranges of groups: the columns, the first and the last journal.
-    private func parameters(_ groups: [Group]) -> [PostgresParameter] {
-        [
-            .int64s(groups.map(\.journal)), .int64s(groups.map(\.first)), .int64s(groups.map(\.last)),
-            .int64(groups.map(\.journal).min() ?? 0), .int64(groups.map(\.journal).max() ?? 0),
-        ]
-    }
-
-    /// Returns the runs that become one, at least two each: runs of one group with the same gate and snapshot.
-    ///
-    /// - Parameters:
-    ///   - runs: all runs of the groups, in the order of journal and seq.
-    ///   - groups: in the same order.
-    static func pieces(_ runs: [ScanRun], of groups: [Group]) -> [[ScanRun]] {
-        var pieces: [[ScanRun]] = []
-        var rest = runs[...]
-        for group in groups {
-            var piece: [ScanRun] = []
-            while let run = rest.first, run.journal == group.journal, run.last <= group.last {
-                rest.removeFirst()
-                if let first = piece.first, let last = piece.last, first.canJoin(run, after: last.last) {
-                    piece.append(run)
-                } else {
-                    pieces.append(piece)
-                    piece = [run]
-                }
-            }
-            pieces.append(piece)
-        }
-        return pieces.filter { $0.count > 1 }
     }
 }

@@ -155,7 +155,6 @@ extension ScanRun {
                 part.first == next && part.journal == run.journal && part.gate == run.gate
                     && part.snapshot == run.snapshot, "runs are not neighbours")
             next = part.last + 1
-            // The shift itself may exceed an Int32.
             let shift = (part.baseMicros - base) / 1_000
             atMs += part.atMs.map { Int32(Int64($0) + shift) }
             tags += part.tags
@@ -178,10 +177,40 @@ extension ScanRun {
     ///   - next: the candidate.
     ///   - end: the last seq of the runs so far.
     package func canJoin(_ next: ScanRun, after end: Int64) -> Bool {
+        next.gate == gate && next.snapshot == snapshot && shift(of: next, after: end) != nil
+    }
+
+    /// Returns how much later than this run's the base of the device times of a run is, in milliseconds; `nil` if the
+    /// run does not follow, or if not all its times can be counted from the base of this one.
+    private func shift(of next: ScanRun, after end: Int64) -> Int64? {
         guard next.first == end + 1, next.last - first < ScanRun.scansLimit, next.journal == journal,
-            next.gate == gate, next.snapshot == snapshot
-        else { return false }
-        let shift = (next.baseMicros - baseMicros) / 1_000
-        return [next.atMs.min() ?? 0, next.atMs.max() ?? 0].allSatisfy { Int32(exactly: Int64($0) + shift) != nil }
+            let shift = ScanRun.shiftMs(from: baseMicros, to: next.baseMicros),
+            [next.atMs.min() ?? 0, next.atMs.max() ?? 0].allSatisfy({ Int32(exactly: Int64($0) + shift) != nil })
+        else { return nil }
+        return shift
+    }
+
+    /// Returns the distance of two bases of device times, in milliseconds; `nil` if it is over 24 days (an `Int32`).
+    /// Runs with such bases are not joined.
+    ///
+    /// - Parameters:
+    ///   - base: the base of the earlier run, microseconds since 1970-01-01 UTC.
+    ///   - next: the base of the later run.
+    package static func shiftMs(from base: Int64, to next: Int64) -> Int64? {
+        let (micros, isTooLarge) = next.subtractingReportingOverflow(base)
+        return isTooLarge ? nil : Int32(exactly: micros / 1_000).map(Int64.init)
+    }
+
+    /// Appends the scans of the run that follows, if they fit: device times, tags, verdicts and flags. All other
+    /// columns stay those of the first run.
+    ///
+    /// - Returns: whether it was appended.
+    mutating func appendContents(of next: ScanRun) -> Bool {
+        guard let shift = shift(of: next, after: last) else { return false }
+        atMs += next.atMs.lazy.map { Int32(Int64($0) + shift) }
+        tags += next.tags
+        verdicts += next.verdicts
+        flags += next.flags
+        return true
     }
 }

@@ -64,7 +64,33 @@ package struct ScanRunTable {
             }
             return merged
         }
+
+        /// Returns the same seqs in lists of at most `limit` seqs.
+        ///
+        /// - Parameter ranges: disjoint.
+        static func pages(_ ranges: [Range], limit: Int64) -> [[Range]] {
+            var pages: [[Range]] = []
+            var (page, rest) = ([Range](), limit)
+            for range in ranges {
+                var first = range.first
+                while first <= range.last {
+                    let last = min(range.last, first + rest - 1)
+                    page.append(Range(journal: range.journal, first: first, last: last))
+                    rest -= last - first + 1
+                    first = last + 1
+                    if rest == 0 {
+                        pages.append(page)
+                        (page, rest) = ([], limit)
+                    }
+                }
+            }
+            return page.isEmpty ? pages : pages + [page]
+        }
     }
+
+    /// Maximum number of seqs that one statement of `contents(overlapping:)` reads. Runs of one scan take about 1 kB
+    /// each until they are merged, so they take at most 32 MB.
+    package static let contentsSeqs: Int64 = 32_768
 
     /// Returns the runs that hold a scan of the ranges, in the order of journal and seq, each once.
     ///
@@ -72,10 +98,41 @@ package struct ScanRunTable {
     /// - Throws: `PostgresError`.
     package func runs(overlapping ranges: [Range]) throws(PostgresError) -> [ScanRun] {
         guard !ranges.isEmpty else { return [] }
-        let ranges = Range.merged(ranges)
+        let rows = try select(Range.merged(ranges))
+        return (0..<rows.rowCount).map { ScanRun(rows, row: $0) }
+    }
+
+    /// Returns the contents of the stored scans of ranges: device times, tags, verdicts and flags, in the order of
+    /// journal and seq.
+    ///
+    /// As `runs(overlapping:)`, but with little memory for many small runs: neighbours are merged, up to
+    /// `ScanRun.scansLimit` scans. The other columns are those of the first of them.
+    ///
+    /// - Parameter ranges: in any order; may overlap.
+    /// - Throws: `PostgresError`.
+    package func contents(overlapping ranges: [Range]) throws(PostgresError) -> [ScanRun] {
+        var contents: [ScanRun] = []
+        for page in Range.pages(Range.merged(ranges), limit: ScanRunTable.contentsSeqs) {
+            let rows = try select(page)
+            for row in 0..<rows.rowCount {
+                let run = ScanRun(rows, row: row)
+                // Changed in place: a copy of the last element would copy its columns at each change.
+                if let end = contents.indices.last, contents[end].journal == run.journal {
+                    // The page before has read this run too.
+                    if run.first <= contents[end].last { continue }
+                    if contents[end].appendContents(of: run) { continue }
+                }
+                contents.append(run)
+            }
+        }
+        return contents
+    }
+
+    /// Returns the rows that hold a scan of the ranges, which are disjoint and ascending, at least one.
+    private func select(_ ranges: [Range]) throws(PostgresError) -> PostgresResult {
         // OFFSET 0 forces one index range for each row, whatever the planner estimates. The first and the
         // last journal keep the statement from planning and locking all partitions.
-        let result = try connection.query(
+        try connection.query(
             """
             SELECT DISTINCT ON (journal_id, first_seq) \(ScanRun.columns)
             FROM unnest($1, $2, $3) AS w(journal, first, last)
@@ -89,6 +146,5 @@ package struct ScanRunTable {
                 .int64s(ranges.map(\.journal)), .int64s(ranges.map(\.first)), .int64s(ranges.map(\.last)),
                 .int64(ranges[0].journal), .int64(ranges[ranges.count - 1].journal),
             ], binary: true)
-        return (0..<result.rowCount).map { ScanRun(result, row: $0) }
     }
 }

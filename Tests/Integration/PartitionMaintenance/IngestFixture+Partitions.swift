@@ -6,8 +6,15 @@ import Runtime
 extension IngestFixture {
     /// Performs the periodic work on the partitions once.
     func maintainPartitions(silentJournalHours: Int = 48, keepDays: Int? = nil) throws {
+        var memory = Partitions.Memory()
+        try maintainPartitions(&memory, silentJournalHours: silentJournalHours, keepDays: keepDays)
+    }
+
+    func maintainPartitions(
+        _ memory: inout Partitions.Memory, silentJournalHours: Int = 48, keepDays: Int? = nil
+    ) throws {
         let settings = MaintenanceSettings(silentJournalHours: silentJournalHours, keepDays: keepDays)
-        _ = try Partitions(connection, settings, MaintenanceMetrics(Metrics())).step(StopSignal())
+        _ = try Partitions(connection, settings, MaintenanceMetrics(Metrics())).step(&memory, StopSignal())
     }
 
     func addJournal(_ id: Int, _ scanner: String = "s-1") throws {

@@ -1,8 +1,11 @@
 import Ingest
 import Postgres
 import Runtime
+import ScanRuns
 import TestSupport
 import Testing
+
+@testable import PartitionMaintenance
 
 /// Tests that partitions are made ahead, rotated and closed.
 @Suite struct PartitionMaintenanceTests {
@@ -163,6 +166,66 @@ import Testing
         try fixture.maintainPartitions(silentJournalHours: 0)
         #expect(try fixture.int("SELECT indisvalid::int FROM pg_index WHERE indexrelid = \(index)") == 1)
         #expect(try fixture.int("SELECT \(index)::oid::bigint") != invalid)
+    }
+
+    /// Stores runs of equal size in journal 1.
+    private func store(runs: Int, scans: Int) throws {
+        var random = TestRandom(5)
+        let stored = (0..<runs).map { run in
+            StoredScans(
+                journal: 1, scanner: "s-1", journalID: .random(), first: Int64(run * scans + 1),
+                baseMicros: IngestFixture.day + Int64(run) * 1_000_000, atMs: (0..<Int32(scans)).map { $0 }[...],
+                tags: (0..<scans).map { _ in Int64.random(in: 1 ... .max, using: &random) }[...],
+                verdicts: [UInt8](repeating: 0, count: scans)[...], flags: [UInt8](repeating: 0, count: scans)[...],
+                gate: 1, snapshot: 5, receivedMicros: IngestFixture.day + Int64(run) * 1_000_000, isBehind: false)
+        }
+        try ScanRunTable(connection).copy(stored, CopyBuffer())
+    }
+
+    private static let table = "SELECT pg_relation_filenode('tapline_internal.scan_runs_0_1999')"
+
+    @Test func partitionInUseIsRewrittenLater() throws {
+        try fixture.addJournal(1)
+        try store(runs: 5_000, scans: 1)
+        try fixture.fillFirstPartition()
+        let reader = try fixture.database.connect()
+        try reader.execute("BEGIN; SELECT count(*) FROM tapline_internal.scan_runs_0_1999")
+        var memory = Partitions.Memory()
+        let before = try fixture.int(Self.table)
+        try fixture.maintainPartitions(&memory, silentJournalHours: 0)
+        #expect(memory.inUse == ["scan_runs_0_1999"])
+        #expect(try fixture.closedPartitions() == [])
+        #expect(try fixture.int(Self.table) == before)
+        try reader.execute("COMMIT")
+        try fixture.maintainPartitions(&memory, silentJournalHours: 0)
+        #expect(memory.inUse == [])
+        #expect(try fixture.closedPartitions() == ["scan_runs_0_1999"])
+        #expect(try fixture.int(Self.table) != before)
+    }
+
+    @Test func partitionThatWaitsIsNotMeasuredAgain() throws {
+        try fixture.addJournal(1)
+        try store(runs: 1, scans: 9)
+        try fixture.fillFirstPartition()
+        let before = try fixture.int(Self.table)
+        // A measurement would find nothing to rewrite.
+        var memory = Partitions.Memory(inUse: ["scan_runs_0_1999"])
+        try fixture.maintainPartitions(&memory, silentJournalHours: 0)
+        #expect(try fixture.int(Self.table) != before)
+        #expect(memory.inUse == [])
+    }
+
+    @Test func indexOfTheTagsCountsNotAsRemains() throws {
+        try fixture.addJournal(1)
+        try store(runs: 200, scans: 500)
+        try fixture.fillFirstPartition()
+        // As if the center had ended before it closed the partition.
+        try connection.execute(
+            "CREATE INDEX scan_runs_0_1999_tags ON tapline_internal.scan_runs_0_1999 USING gin (tags)")
+        let before = try fixture.int(Self.table)
+        try fixture.maintainPartitions(silentJournalHours: 0)
+        #expect(try fixture.closedPartitions() == ["scan_runs_0_1999"])
+        #expect(try fixture.int(Self.table) == before)
     }
 
     @Test func lateBatchIsStoredOnceInAClosedPartition() throws {

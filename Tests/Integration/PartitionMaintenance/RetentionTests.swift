@@ -72,6 +72,18 @@ import Testing
         #expect(try retention.drop(old[0], keepDays: 20) == nil, "dropped already")
     }
 
+    @Test func laneEventsAreDroppedWithTheirScans() throws {
+        for journal in [1, 4_000] {
+            try ScanRows.insert(
+                connection,
+                "SELECT \(journal), 100 + n, 0, now(), 127 + n, 2, 1, 0, now() FROM generate_series(1, 3) n")
+        }
+        let events = "SELECT concat_ws(' ', journal_id, seq, event) FROM tapline.lane_events ORDER BY journal_id, seq"
+        #expect(try fixture.texts(events).count == 6)
+        #expect(try drop("scan_runs_0_1999") != nil)
+        #expect(try fixture.texts(events) == ["4000 101 opened", "4000 102 free", "4000 103 closed"])
+    }
+
     @Test func lateScansAreStoredAndEmptyNeighboursAreMerged() throws {
         #expect(try drop("scan_runs_0_1999") == 200)
         #expect(try drop("scan_runs_2000_3999") == 200)

@@ -56,30 +56,6 @@ import Testing
             "SELECT first_seq || '-' || last_seq FROM tapline_internal.scan_runs ORDER BY journal_id, first_seq")
     }
 
-    @Test func groupsAreConsecutiveSmallRunsOfOneJournalGateAndSnapshot() {
-        func run(
-            _ journal: Int64, _ first: Int64, _ last: Int64, gate: Int64? = nil, snapshot: Int64 = 0
-        ) -> RunJoiner.Small {
-            .init(range: .init(journal: journal, first: first, last: last), gate: gate, snapshot: snapshot)
-        }
-        let parted = RunJoiner.groups([
-            run(1, 1, 1), run(1, 2, 2), run(1, 3, 3, gate: 7), run(1, 4, 4, gate: 7),
-            run(1, 5, 5, gate: 7, snapshot: 9),
-        ])
-        #expect(parted.map(\.runs) == [2, 2, 1] && parted.map(\.isFull) == [true, true, false])
-        let groups = RunJoiner.groups([
-            run(1, 1, 200), run(1, 201, 400), run(1, 401, 494), run(1, 495, 495), run(1, 496, 700), run(1, 702, 702),
-            run(2, 703, 704),
-        ])
-        #expect(groups.map(\.first) == [1, 495, 702, 703])
-        #expect(groups.map(\.last) == [494, 700, 702, 704])
-        #expect(groups.map(\.runs) == [3, 2, 1, 1])
-        #expect(groups.map(\.isFull) == [true, false, false, false])
-        #expect(RunJoiner.first(groups, scans: 600) == Array(groups.prefix(1)))
-        #expect(RunJoiner.first(groups, scans: 700) == Array(groups.prefix(2)))
-        #expect(RunJoiner.first(groups, scans: 1).count == 1)
-    }
-
     @Test func dayOfTrickleEndsBelow30BytesPerScan() throws {
         let count: Int64 = 86_400
         try store(Int(count))

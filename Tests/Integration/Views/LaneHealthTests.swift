@@ -220,14 +220,17 @@ import Testing
             """
             INSERT INTO tapline.attendees (id, name) VALUES (1, 'Ada');
             INSERT INTO tapline.tags (tag_id, attendee_id) VALUES (101, 1);
-            INSERT INTO tapline_internal.scan_notes
-                SELECT j.id, n, t FROM tapline.journals j, (VALUES (1, 'storm'), (2, 'band broken')) x(n, t);
             """)
         try ScanRows.insert(
             connection,
             """
             SELECT j.id, n, tag, now() + n * interval '1 millisecond', v, 2, 1, 5, now()
             FROM tapline.journals j, (VALUES (1, 130, 0), (2, 0, 101), (3, 0, 101), (4, 134, 0)) x(n, v, tag)
+            """)
+        try connection.execute(
+            """
+            INSERT INTO tapline_internal.scan_notes
+                SELECT j.id, n, t FROM tapline.journals j, (VALUES (1, 'storm'), (2, 'band broken')) x(n, t)
             """)
         #expect(
             try rows("SELECT scanner_id, gate, event, reason, name FROM tapline.lane_events ORDER BY seq") == [

@@ -136,13 +136,92 @@ import Testing
         try check()
     }
 
+    @Test func laneEventsAreReadByTheirReceipt() throws {
+        for journal in [1, 2_000] {
+            try fixture.addJournal(journal)
+            // Runs of three scans, which arrived one after the other. Verdicts from 120 to 139.
+            try ScanRows.insert(
+                connection,
+                """
+                SELECT \(journal), n, n % 2, '2026-06-01 02:00Z'::timestamptz + n * interval '1 second',
+                    CASE WHEN n % 10 = 0 THEN 120 + n / 10 % 20 ELSE 0 END, 2, 1, 5,
+                    '2026-06-01 02:00Z'::timestamptz + n / 3 * interval '3.000001 seconds'
+                FROM generate_series(1, 2400) n
+                """)
+        }
+        try connection.execute(
+            """
+            INSERT INTO tapline_internal.scan_notes
+            SELECT journal, seq, 'why' FROM unnest(ARRAY[1, 2000]) journal, generate_series(1, 2400, 35) seq
+            """)
+        func check() throws {
+            for since in ["2026-06-01 01:00Z", "2026-06-01 02:20Z", "2026-06-01 03:00Z"] {
+                let wrong = try fixture.int(
+                    """
+                    WITH plain AS (
+                        SELECT s.journal_id, s.seq, nullif(s.tag_id, 0), s.verdict, s.flags, s.gate_id, s.received_at,
+                            tapline.scan_time(s.journal_id, s.seq, s.flags, s.scanned_at, s.received_at), n.note
+                        FROM tapline.scans s LEFT JOIN tapline_internal.scan_notes n USING (journal_id, seq)
+                        WHERE (s.verdict BETWEEN 128 AND 134 OR s.verdict = 0 AND n.note <> '')
+                            AND s.received_at >= '\(since)'),
+                    shown AS (
+                        SELECT journal_id, seq, tag_id, verdict, flags, gate_id, received_at, time, reason
+                        FROM tapline.lane_events WHERE received_at >= '\(since)')
+                    SELECT (SELECT count(*) FROM (SELECT * FROM plain EXCEPT ALL SELECT * FROM shown) a)
+                        + (SELECT count(*) FROM (SELECT * FROM shown EXCEPT ALL SELECT * FROM plain) b)
+                    """)
+                #expect(wrong == 0, "\(since)")
+            }
+        }
+        try check()
+        #expect(try fixture.int("SELECT count(*) FROM tapline.lane_events WHERE verdict >= 128") == 2 * 84)
+        try connection.execute("UPDATE tapline.journals SET last_received_at = now() - interval '2 hours'")
+        var place = RunJoiner.Place()
+        let joiner = RunJoiner(connection, MaintenanceMetrics(Metrics()))
+        while try joiner.step(&place, StopSignal()) != RunJoiner.idleMs {}
+        #expect(try fixture.int("SELECT count(*) FROM tapline_internal.scan_runs WHERE received_us IS NULL") == 0)
+        try check()
+        // No run is read, whatever the span.
+        try connection.execute("ANALYZE tapline_internal.lane_event_log; SET enable_seqscan = off")
+        let plan = try explain("SELECT * FROM tapline.lane_events WHERE received_at > '2026-06-01 02:39:50Z'")
+        #expect(!plan.lines.contains { $0.contains("scan_runs") }, "\(plan.lines)")
+        #expect(plan.lines.contains { $0.contains("lane_event_log_received") }, "\(plan.lines)")
+        #expect(plan.blocks < 50, "\(plan.lines)")
+    }
+
+    @Test func limitsOfRunsAreTheSameInSQLAndSwift() throws {
+        #expect(try fixture.int("SELECT tapline_internal.run_limit()") == Int64(ScanRun.scansLimit))
+        let small = try fixture.texts(
+            """
+            SELECT pg_get_expr(indpred, indrelid) FROM pg_index
+            WHERE indexrelid = 'tapline_internal.scan_runs_small'::regclass
+            """)
+        #expect(small == ["((last_seq - first_seq) < \(RunJoiner.smallLimit - 1))"])
+        // A constant for the planner.
+        let plan = try fixture.texts(
+            """
+            EXPLAIN SELECT FROM tapline_internal.scan_runs
+            WHERE journal_id = 1 AND first_seq > 1000 - tapline_internal.run_limit() AND first_seq <= 1000
+            """)
+        #expect(plan.contains { $0.contains("first_seq > '\(1_000 - ScanRun.scansLimit)'") }, "\(plan)")
+        // The constraint holds the limit.
+        try fixture.addJournal(1)
+        try ScanRows.insert(connection, "SELECT 1, n, 7, now(), 0, 0, 1, 0, now() FROM generate_series(1, 512) n")
+        #expect(try fixture.int("SELECT max(last_seq - first_seq) FROM tapline_internal.scan_runs") == 511)
+        let error = #expect(throws: PostgresError.self) {
+            try connection.execute(
+                "UPDATE tapline_internal.scan_runs SET last_seq = 513, tags = tags || 7::bigint, at_ms = at_ms || 0")
+        }
+        #expect(error?.sqlState == "23514")
+    }
+
     @Test func readerRoleMayUseViewsAndFunctions() throws {
         try insertHours()
         try connection.execute("SET ROLE tapline_reader")
         for (from, count) in [
             ("tapline.scans", 6_000), ("tapline.run_scans", 6_000), ("tapline.scans_of(1)", 150),
             ("tapline.scans_between('2026-06-01 02:00Z', '2026-06-01 03:00Z')", 1_500),
-            ("tapline.scans_received('2026-06-01 02:00Z', '2026-06-01 03:00Z')", 1_500),
+            ("tapline.scans_received('2026-06-01 02:00Z', '2026-06-01 03:00Z')", 1_500), ("tapline.lane_events", 0),
         ] {
             #expect(try fixture.int("SELECT count(*) FROM \(from)") == count, "\(from)")
         }

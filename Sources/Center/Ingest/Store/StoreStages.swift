@@ -42,7 +42,7 @@ struct LockedGroup: ~Copyable {
 
     /// Reads the stored runs that the batches may repeat, and classifies all scans.
     consuming func classify(_ journals: JournalTable) throws(PostgresError) -> ClassifiedGroup {
-        group.classify(stored: try ScanRunTable(journals.connection).runs(overlapping: group.lookups))
+        group.classify(stored: try ScanRunTable(journals.connection).contents(overlapping: group.lookups))
         group.setCreationTimes(try journals.creationTimes(ofSnapshots: group.doubtedSnapshots))
         let runs = group.takeNewRuns()
         return ClassifiedGroup(group: group, runs: runs)
