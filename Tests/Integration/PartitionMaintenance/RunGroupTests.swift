@@ -39,7 +39,7 @@ import Testing
     /// Number of rows that a transaction has locked.
     private static let locked = "SELECT count(*) FROM tapline_internal.scan_runs WHERE xmax <> 0"
 
-    @Test(arguments: [(40, 0), (3, Int32.max), (-3, Int32.min)])
+    @Test(arguments: [(Int64(40), Int32(0)), (3, .max), (-3, .min)])
     func runsThatCannotBeJoinedAreNotLocked(days: Int64, atMs: Int32) throws {
         try store(20, days: days, atMs: atMs)
         try join()
