@@ -11,13 +11,14 @@ CREATE FUNCTION tapline.verdict_name(verdict smallint) RETURNS text LANGUAGE sql
 $$;
 
 -- None for tag 0, which is no tag. A scan is annulled if a 64 follows it in its journal with no admission between.
--- Closed partitions are searched by their index, open ones by the filters of their runs. SECURITY DEFINER: readers have
--- no access to tapline_internal.
+-- Closed partitions are searched by their index, open ones by the filters of their runs. The high random_page_cost makes
+-- the planner read open ones in the order of the table: it does not know that all their runs are wanted. SECURITY
+-- DEFINER: readers have no access to tapline_internal.
 CREATE FUNCTION tapline.scans_of(tag bigint) RETURNS TABLE (
     journal_id bigint, seq bigint, tag_id bigint, scanned_at timestamptz, verdict smallint, flags smallint,
     gate_id bigint, snapshot_version bigint, received_at timestamptz, is_annulled boolean)
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER COST 10000 ROWS 300 SET search_path = pg_catalog SET jit = off
-SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan AS $$
+SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan SET random_page_cost = 8 AS $$
 #variable_conflict use_column
 DECLARE
     open_since constant bigint := (SELECT coalesce(min(p.first_journal), 0) FROM tapline_internal.scan_partitions p
