@@ -180,8 +180,9 @@ extension ScanRun {
         next.gate == gate && next.snapshot == snapshot && shift(of: next, after: end) != nil
     }
 
-    /// Returns how much later than this run's the base of the device times of a run is, in milliseconds; `nil` if the
-    /// run does not follow, or if not all its times can be counted from the base of this one.
+    /// Returns how much later than this run's the base of the device times of a run is, in milliseconds.
+    ///
+    /// - Returns: `nil` if the run does not follow, or if a time of it is too far from the base of this one.
     private func shift(of next: ScanRun, after end: Int64) -> Int64? {
         guard next.first == end + 1, next.last - first < ScanRun.scansLimit, next.journal == journal,
             let shift = ScanRun.shiftMs(from: baseMicros, to: next.baseMicros),
