@@ -15,8 +15,14 @@ CREATE FUNCTION bench.tag_filter(tags bigint[]) RETURNS bytea LANGUAGE sql STABL
 $$;
 
 -- The columns of some million scans, in runs of 500. Every million that is stored repeats one of them in new journals.
--- One scan in 50 is an annulment.
-CREATE TABLE bench.runs AS
+-- One scan in 50 is an annulment. Nothing is compressed, as in scan_runs: an INSERT from here would keep it so.
+CREATE TABLE bench.runs (
+    million integer, journal integer, first_seq bigint, has_annulments boolean, verdicts bytea, flags bytea,
+    tag_filter bytea, at_ms integer[], tags bigint[]);
+ALTER TABLE bench.runs
+    ALTER verdicts SET STORAGE PLAIN, ALTER flags SET STORAGE PLAIN, ALTER tag_filter SET STORAGE PLAIN,
+    ALTER at_ms SET STORAGE EXTERNAL, ALTER tags SET STORAGE EXTERNAL;
+INSERT INTO bench.runs
 SELECT million, journal, first_seq, position(decode('40', 'hex') IN verdicts) > 0 AS has_annulments, verdicts, flags,
     bench.tag_filter(tags) AS tag_filter, at_ms, tags
 FROM (
