@@ -34,15 +34,18 @@ struct ScanContentsTests {
         _ fixture: IngestFixture, journal: Int64, from first: Int64, runs: Int, scans: Int
     ) throws {
         var random = TestRandom(Int(first) + scans)
-        let stored = (0..<runs).map { run in
-            StoredScans(
+        let gates: [Int64?] = [nil, 1, 2]
+        let stored = (0..<runs).map { run -> StoredScans in
+            let base = IngestFixture.day + Int64(run) * 1_000_000
+            let atMs = (0..<scans).map { Int32($0 * 3 - 40) }
+            let tags = (0..<scans).map { _ in Int64(bitPattern: random.next()) }
+            let verdicts = (0..<scans).map { UInt8(($0 + run) % 7) }
+            let flags = (0..<scans).map { UInt8(($0 + run) % 5) }
+            return StoredScans(
                 journal: journal, scanner: "s-1", journalID: JournalID(high: 1, low: 2),
-                first: first + Int64(run * scans), baseMicros: IngestFixture.day + Int64(run) * 1_000_000,
-                atMs: (0..<Int32(scans)).map { $0 * 3 - 40 }[...],
-                tags: (0..<scans).map { _ in Int64(bitPattern: random.next()) }[...],
-                verdicts: (0..<scans).map { UInt8(($0 + run) % 7) }[...],
-                flags: (0..<scans).map { UInt8(($0 + run) % 5) }[...], gate: run % 3 == 0 ? nil : Int64(run % 3),
-                snapshot: Int64(run % 2), receivedMicros: IngestFixture.day + Int64(run) * 1_500_000, isBehind: false)
+                first: first + Int64(run * scans), baseMicros: base, atMs: atMs[...], tags: tags[...],
+                verdicts: verdicts[...], flags: flags[...], gate: gates[run % 3], snapshot: Int64(run % 2),
+                receivedMicros: base + Int64(run) * 500_000, isBehind: false)
         }
         try ScanRunTable(fixture.connection).copy(stored, CopyBuffer())
     }

@@ -1,6 +1,7 @@
 import Ingest
 import Postgres
 import Runtime
+import ScanModel
 import ScanRuns
 import TestSupport
 import Testing
@@ -171,13 +172,14 @@ import Testing
     /// Stores runs of equal size in journal 1.
     private func store(runs: Int, scans: Int) throws {
         var random = TestRandom(5)
-        let stored = (0..<runs).map { run in
-            StoredScans(
-                journal: 1, scanner: "s-1", journalID: .random(), first: Int64(run * scans + 1),
-                baseMicros: IngestFixture.day + Int64(run) * 1_000_000, atMs: (0..<Int32(scans)).map { $0 }[...],
-                tags: (0..<scans).map { _ in Int64.random(in: 1 ... .max, using: &random) }[...],
-                verdicts: [UInt8](repeating: 0, count: scans)[...], flags: [UInt8](repeating: 0, count: scans)[...],
-                gate: 1, snapshot: 5, receivedMicros: IngestFixture.day + Int64(run) * 1_000_000, isBehind: false)
+        let zeros = [UInt8](repeating: 0, count: scans)
+        let stored = (0..<runs).map { run -> StoredScans in
+            let base = IngestFixture.day + Int64(run) * 1_000_000
+            let tags = (0..<scans).map { _ in Int64.random(in: 1 ... .max, using: &random) }
+            return StoredScans(
+                journal: 1, scanner: "s-1", journalID: .random(), first: Int64(run * scans + 1), baseMicros: base,
+                atMs: Array(0..<Int32(scans))[...], tags: tags[...], verdicts: zeros[...], flags: zeros[...], gate: 1,
+                snapshot: 5, receivedMicros: base, isBehind: false)
         }
         try ScanRunTable(connection).copy(stored, CopyBuffer())
     }

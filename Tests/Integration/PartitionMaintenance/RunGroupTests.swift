@@ -1,5 +1,6 @@
 import Postgres
 import Runtime
+import ScanModel
 import ScanRuns
 import TestSupport
 import Testing
@@ -18,7 +19,7 @@ import Testing
 
     /// Stores runs of one scan each, whose bases alternate by some days.
     private func store(_ count: Int, journal: Int64 = 1, days: Int64 = 0, atMs: Int32 = 0) throws {
-        let runs = (1...Int64(count)).map { seq in
+        let runs = (1...Int64(count)).map { seq -> StoredScans in
             let base = IngestFixture.day + seq % 2 * days * 86_400_000_000
             return StoredScans(
                 journal: journal, scanner: "s-1", journalID: .random(), first: seq, baseMicros: base,
