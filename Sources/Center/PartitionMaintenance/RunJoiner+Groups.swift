@@ -44,8 +44,7 @@ extension RunJoiner {
         mutating func add(_ next: Small) -> Bool {
             isFull = next.range.last - range.first >= RunJoiner.scansLimit
             isBounded =
-                next.gate != gate || next.snapshot != snapshot
-                || ScanRun.shiftMs(from: baseMicros, to: next.baseMicros) == nil
+                next.gate != gate || next.snapshot != snapshot || ScanRun.areDistant(baseMicros, next.baseMicros)
             if isComplete { return false }
             range.last = next.range.last
             runs += 1

@@ -184,22 +184,20 @@ extension ScanRun {
     ///
     /// - Returns: `nil` if the run does not follow, or if a time of it is too far from the base of this one.
     private func shift(of next: ScanRun, after end: Int64) -> Int64? {
-        guard next.first == end + 1, next.last - first < ScanRun.scansLimit, next.journal == journal,
-            let shift = ScanRun.shiftMs(from: baseMicros, to: next.baseMicros),
-            [next.atMs.min() ?? 0, next.atMs.max() ?? 0].allSatisfy({ Int32(exactly: Int64($0) + shift) != nil })
-        else { return nil }
-        return shift
+        guard next.first == end + 1, next.last - first < ScanRun.scansLimit, next.journal == journal else { return nil }
+        // The shift itself may exceed an Int32.
+        let shift = (next.baseMicros - baseMicros) / 1_000
+        let ends = [next.atMs.min() ?? 0, next.atMs.max() ?? 0]
+        return ends.allSatisfy { Int32(exactly: Int64($0) + shift) != nil } ? shift : nil
     }
 
-    /// Returns the distance of two bases of device times, in milliseconds; `nil` if it is over 24 days (an `Int32`).
-    /// Runs with such bases are not joined.
+    /// Returns whether two bases of device times are over 24 days apart (an `Int32`). Such runs are not joined.
     ///
     /// - Parameters:
-    ///   - base: the base of the earlier run, microseconds since 1970-01-01 UTC.
-    ///   - next: the base of the later run.
-    package static func shiftMs(from base: Int64, to next: Int64) -> Int64? {
-        let (micros, isTooLarge) = next.subtractingReportingOverflow(base)
-        return isTooLarge ? nil : Int32(exactly: micros / 1_000).map(Int64.init)
+    ///   - base: the base of one run, microseconds since 1970-01-01 UTC.
+    ///   - other: the base of the other run.
+    package static func areDistant(_ base: Int64, _ other: Int64) -> Bool {
+        Int32(exactly: (other - base) / 1_000) == nil
     }
 
     /// Appends the scans of the run that follows, if they fit: device times, tags, verdicts and flags. All other
