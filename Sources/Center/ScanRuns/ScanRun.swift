@@ -182,7 +182,7 @@ extension ScanRun {
 
     /// Returns how much later than this run's the base of the device times of a run is, in milliseconds.
     ///
-    /// - Returns: `nil` if the run does not follow, or if a time of it is too far from the base of this one.
+    /// - Returns: `nil` if the run does not follow, or has a time too far from this base.
     private func shift(of next: ScanRun, after end: Int64) -> Int64? {
         guard next.first == end + 1, next.last - first < ScanRun.scansLimit, next.journal == journal else { return nil }
         // The shift itself may exceed an Int32.
