@@ -32,7 +32,8 @@ LANGUAGE sql STABLE PARALLEL SAFE ROWS 1 AS $$
         r.received_at + coalesce(r.received_us[r.i + 1], 0) * interval '1 microsecond'
     FROM (
         SELECT *, (scan - first_seq)::integer AS i FROM tapline_internal.scan_runs
-        WHERE journal_id = journal AND first_seq BETWEEN scan - 511 AND scan AND last_seq >= scan OFFSET 0) r
+        WHERE journal_id = journal AND first_seq > scan - tapline_internal.run_limit()
+            AND first_seq <= scan AND last_seq >= scan OFFSET 0) r
 $$;
 
 -- The time of one scan; null if it is not stored.
