@@ -51,19 +51,17 @@ final class IngestMetrics: Sendable {
 
     /// Counts the outcomes of one group.
     func count(_ outcomes: [IngestOutcome]) {
-        var scans = 0
         for outcome in outcomes {
             switch outcome {
             case .accepted(let stored, let duplicates, let conflicts):
                 self.stored.add(stored)
                 self.duplicates.add(duplicates)
                 self.conflicts.add(conflicts)
-                scans += stored + duplicates + conflicts
                 if conflicts > 0 { quarantined[.conflict]?.add() }
             case .quarantined(let reason, _): quarantined[reason]?.add()
             case .rejected: deadLettered.add()
             }
         }
-        groupScans.observe(Double(scans))
+        groupScans.observe(Double(outcomes.reduce(0) { $0 + $1.scans }))
     }
 }

@@ -51,9 +51,7 @@ package final class Tracker: Sendable {
     ///
     /// Runs that do not fit are tracked later, from the database.
     package func enqueue(_ runs: [StoredScans]) {
-        let now = SystemClock.monotonicMs()
-        storedMs.store(now, ordering: .relaxed)
-        doubleAdmissions.addStored(runs.reduce(0) { $0 + $1.count }, atMs: now)
+        storedMs.store(SystemClock.monotonicMs(), ordering: .relaxed)
         for run in runs {
             let bytes = run.columnBytes
             guard waiting.load(ordering: .relaxed) + bytes <= Tracker.memoryLimit else { return }
@@ -64,6 +62,13 @@ package final class Tracker: Sendable {
                 return
             }
         }
+    }
+
+    /// Reports accepted scans, duplicates included. Called by writers after their commit.
+    ///
+    /// A refresh of double admissions waits for the end of a backlog, and duplicates make one too.
+    package func noteReceived(scans: Int) {
+        if scans > 0 { doubleAdmissions.addReceived(scans, atMs: SystemClock.monotonicMs()) }
     }
 
     /// Bytes of the columns in memory, at most `memoryLimit`.

@@ -24,7 +24,7 @@ struct DoubleAdmissionRefresherTests {
         let thread = NamedThread("doubles") { refresher.run(stop) }
         defer { stop.stop() }
         try eventually("a refresh has begun") { try fixture.int(waiting) == 1 }
-        refresher.addStored(60_000, atMs: SystemClock.monotonicMs())
+        refresher.addReceived(60_000, atMs: SystemClock.monotonicMs())
         try eventually("the refresh is cancelled") { try fixture.int(waiting) == 0 }
         #expect(try fixture.int(due) == before, "all of it stays due")
         try fixture.connection.execute("SELECT pg_advisory_unlock(\(lock))")

@@ -86,4 +86,10 @@ package enum IngestOutcome: Sendable, Equatable {
     case quarantined(BatchError.Reason, detail: String)
     /// Rejected by the database even as a quarantine row.
     case rejected(detail: String)
+
+    /// Number of accepted scans: new ones, duplicates and conflicts.
+    var scans: Int {
+        if case .accepted(let stored, let duplicates, let conflicts) = self { return stored + duplicates + conflicts }
+        return 0
+    }
 }

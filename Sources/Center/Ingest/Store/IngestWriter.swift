@@ -143,6 +143,7 @@ final class IngestWriter {
         waiting = waiting.dropFirst(group.count)
         recordSuccess()
         metrics.count(outcomes)
+        tracker.noteReceived(scans: outcomes.reduce(0) { $0 + $1.scans })
         var accepted: [UInt64] = []
         var rejected: [UInt64] = []
         for (received, outcome) in zip(group, outcomes) {

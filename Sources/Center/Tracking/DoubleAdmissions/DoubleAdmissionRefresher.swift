@@ -19,7 +19,7 @@ final class DoubleAdmissionRefresher: Sendable {
     static let backlogCheckMs = 50
 
     private struct Rates {
-        var stored = ScanRate()
+        var received = ScanRate()
         /// Also those of other centers, and of a backlog that is stored and not tracked yet.
         var tracked = ScanRate()
     }
@@ -30,15 +30,15 @@ final class DoubleAdmissionRefresher: Sendable {
 
     init(databaseURL: String) { self.databaseURL = databaseURL }
 
-    /// Reports newly stored scans, at `atMs` of the monotonic clock. Called by the writers.
-    func addStored(_ count: Int, atMs: Int64) { rates.withLock { $0.stored.add(count, atMs: atMs) } }
+    /// Reports accepted scans, duplicates included, at `atMs` of the monotonic clock. Called by the writers.
+    func addReceived(_ count: Int, atMs: Int64) { rates.withLock { $0.received.add(count, atMs: atMs) } }
 
     /// Reports newly tracked scans. Called by the tracker.
     func addTracked(_ count: Int) { rates.withLock { $0.tracked.add(count, atMs: SystemClock.monotonicMs()) } }
 
     private var isHighRate: Bool {
         let now = SystemClock.monotonicMs()
-        return rates.withLock { $0.stored.isHigh(atMs: now) || $0.tracked.isHigh(atMs: now) }
+        return rates.withLock { $0.received.isHigh(atMs: now) || $0.tracked.isHigh(atMs: now) }
     }
 
     /// Runs until the stop signal. Failures are logged once and retried.
