@@ -53,6 +53,13 @@ struct TrackingDoubleAdmissionTests {
         #expect(try fixture.int(count) == 0)
     }
 
+    /// Deliveries of one scan each, in any order.
+    private func singleScans(_ random: inout TestRandom) -> [IngestDelivery] {
+        MadeJournal.tracked(&random).flatMap { journal in
+            journal.scans.indices.map { journal.batch($0 + 1, 1).delivery() }
+        }.shuffled(using: &random)
+    }
+
     /// Double admissions of scans in time order are logged at once. Only an annulment requires a refresh.
     @Test(arguments: 1...3)
     func scansInTimeOrderAreLoggedImmediately(seed: Int) throws {
@@ -98,10 +105,7 @@ struct TrackingDoubleAdmissionTests {
         let fixture = try IngestFixture()
         let (held, tracking) = (HeldRuns(), try TrackingStore(fixture.connection))
         let store = try held.store(fixture.database)
-        var deliveries = MadeJournal.tracked(&random).flatMap { journal in
-            journal.scans.indices.map { journal.batch($0 + 1, 1).delivery() }
-        }
-        deliveries.shuffle(using: &random)
+        var deliveries = singleScans(&random)
         try fixture.connection.execute(
             "CREATE TEMP TABLE before AS SELECT * FROM tapline_internal.double_admission_log")
         while !deliveries.isEmpty {
@@ -128,10 +132,7 @@ struct TrackingDoubleAdmissionTests {
         let fixture = try IngestFixture()
         let (held, tracking) = (HeldRuns(), try TrackingStore(fixture.connection))
         let store = try held.store(fixture.database)
-        var deliveries = MadeJournal.tracked(&random).flatMap { journal in
-            journal.scans.indices.map { journal.batch($0 + 1, 1).delivery() }
-        }
-        deliveries.shuffle(using: &random)
+        var deliveries = singleScans(&random)
         try refresh(fixture)
         while !deliveries.isEmpty {
             let group = deliveries.prefix(Int.random(in: 1...5, using: &random))
