@@ -59,8 +59,9 @@ CREATE TRIGGER ensure_partitions AFTER INSERT ON tapline.journals FOR EACH ROW
     EXECUTE FUNCTION tapline_internal.ensure_scan_partitions();
 SELECT tapline_internal.ensure_scan_partition(tapline_internal.ensure_scan_partition(0));
 
--- Moves new journals to the next partition when the current one is a week old, or a day old and large. The unused ids
--- are taken one by one, so a concurrent insert still gets a unique id. Returns whether it moved.
+-- Moves new journals to the next partition when the current one is a week old, or 12 hours old and large. So the
+-- journals of the next morning do not keep the partition of the day before open. The unused ids are taken one by one, so
+-- a concurrent insert still gets a unique id. Returns whether it moved.
 CREATE FUNCTION tapline_internal.rotate_scan_partition() RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
     sequence constant regclass := pg_get_serial_sequence('tapline.journals', 'id');
@@ -74,7 +75,7 @@ BEGIN
     WHERE p.first_journal <= last AND p.end_journal > last + 1
     GROUP BY p.end_journal
     HAVING min(j.first_received_at) < now() - interval '7 days'
-        OR min(j.first_received_at) < now() - interval '1 day' AND sum(j.stored) >= large;
+        OR min(j.first_received_at) < now() - interval '12 hours' AND sum(j.stored) >= large;
     IF NOT FOUND THEN RETURN false; END IF;
     PERFORM tapline_internal.ensure_scan_partition(range_end);
     PERFORM count(nextval(sequence)) FROM generate_series(last + 1, range_end - 1);

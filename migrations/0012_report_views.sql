@@ -38,7 +38,7 @@ BEGIN
             UNION ALL
             SELECT * FROM tapline_internal.scan_runs WHERE journal_id < open_since AND tags @> ARRAY[tag]) r
         CROSS JOIN LATERAL unnest(array_positions(r.tags, tag)) AS place
-        WHERE tag <> 0) s;
+        WHERE tag <> 0 OFFSET 0) s;  -- OFFSET: sorts single values, not the columns of runs
 END $$;
 
 CREATE VIEW tapline.delegate_track AS

@@ -49,7 +49,10 @@ struct Partitions {
         if try connection.query("SELECT tapline_internal.rotate_scan_partition()").bool(0, 0) {
             log.info("partition rotated")
         }
-        for partition in try finished() where !stop.isStopped { try close(partition, &memory, stop) }
+        let finished = try finished()
+        // A dropped partition is not in use.
+        memory.inUse.formIntersection(finished.map(\.name))
+        for partition in finished where !stop.isStopped { try close(partition, &memory, stop) }
         if let keepDays = settings.keepDays, !stop.isStopped { try retire(keepDays, stop) }
         return Partitions.pauseMs
     }

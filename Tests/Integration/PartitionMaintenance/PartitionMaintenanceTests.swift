@@ -103,17 +103,20 @@ import Testing
         try connection.execute("SELECT setval('tapline.journals_id_seq', 1)")
         let rotate = "SELECT tapline_internal.rotate_scan_partition()::int"
         #expect(try fixture.int(rotate) == 0)
-        try connection.execute("UPDATE tapline.journals SET first_received_at = now() - interval '2 days'")
+        let setAge = "UPDATE tapline.journals SET first_received_at = now() - interval"
+        try connection.execute("\(setAge) '13 hours'")
         #expect(try fixture.int(rotate) == 0)
         try connection.execute(
             "UPDATE tapline.journals SET last_seq = 1000000, next_seq = 1000001, received = 1000000, stored = 1000000")
+        try connection.execute("\(setAge) '11 hours'")
+        #expect(try fixture.int(rotate) == 0)
+        try connection.execute("\(setAge) '13 hours'")
         #expect(try fixture.int(rotate) == 1)
         #expect(try fixture.int(rotate) == 0)
         let next = "INSERT INTO tapline.journals (log, scanner_id) VALUES (gen_random_uuid(), 's-2') RETURNING id"
         #expect(try fixture.int(next) == 2_000)
         // With few scans a partition is used for a week, so a small event has few partitions.
-        try connection.execute(
-            "UPDATE tapline.journals SET first_received_at = now() - interval '8 days' WHERE id = 2000")
+        try connection.execute("\(setAge) '8 days' WHERE id = 2000")
         #expect(try fixture.int(rotate) == 1)
         #expect(try fixture.int(next) == 4_000)
     }
