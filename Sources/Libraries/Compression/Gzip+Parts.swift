@@ -39,6 +39,7 @@ extension Gzip {
         var (left, checksum) = (range.count, crc32(0, nil, 0))
         do throws(GzipError) {
             let buffers = Buffers()
+            defer { withExtendedLifetime(buffers) {} }
             repeat {
                 let count = try left == 0 ? 0 : readSome(input, buffers.input, source)
                 guard count > 0 || left == 0 else {
@@ -75,6 +76,7 @@ extension Gzip {
         defer { close(output) }
         do throws(GzipError) {
             let buffers = Buffers()
+            defer { withExtendedLifetime(buffers) {} }
             // gzip header: deflate, no flags, no time, Unix.
             try writeAll(output, buffers.head([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3]), target)
             var (checksum, bytes) = (crc32(0, nil, 0), 0)
@@ -98,7 +100,7 @@ extension Gzip {
         }
     }
 
-    /// An input chunk and an output chunk.
+    /// An input chunk and an output chunk. Keep the object alive while their memory is used.
     private final class Buffers {
         let input = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: chunkBytes)
         let output = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: chunkBytes)

@@ -16,6 +16,7 @@ package enum Ed25519 {
     /// - Throws: `CryptoError`.
     package static func publicKey(ofSeed seed: [UInt8]) throws(CryptoError) -> [UInt8] {
         let key = try Key(seed: seed)
+        defer { withExtendedLifetime(key) {} }
         var bytes = [UInt8](repeating: 0, count: publicKeyLength)
         var count = bytes.count
         guard EVP_PKEY_get_raw_public_key(key.handle, &bytes, &count) == 1, count == publicKeyLength else {
@@ -33,6 +34,7 @@ package enum Ed25519 {
     /// - Throws: `CryptoError`.
     package static func sign(_ message: [UInt8], seed: [UInt8]) throws(CryptoError) -> [UInt8] {
         let key = try Key(seed: seed)
+        defer { withExtendedLifetime(key) {} }
         let context = EVP_MD_CTX_new()
         defer { EVP_MD_CTX_free(context) }
         var signature = [UInt8](repeating: 0, count: signatureLength)
@@ -63,6 +65,7 @@ package enum Ed25519 {
             && EVP_DigestVerify(context, signature, signature.count, message, message.count) == 1
     }
 
+    /// Keep the object alive while libcrypto uses the handle.
     private final class Key {
         let handle: OpaquePointer
         init(seed: [UInt8]) throws(CryptoError) {

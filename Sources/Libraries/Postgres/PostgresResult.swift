@@ -33,7 +33,7 @@ package final class PostgresResult {
         return PQgetisnull(handle, Int32(row), Int32(column)) == 1
     }
 
-    /// The bytes of a value. The pointer is valid as long as this object.
+    /// The bytes of a value. The pointer is valid as long as this object: each caller keeps it alive.
     private func raw(_ row: Int, _ column: Int) -> UnsafeRawBufferPointer {
         guard !isNull(row, column) else { return UnsafeRawBufferPointer(start: nil, count: 0) }
         return UnsafeRawBufferPointer(
@@ -45,6 +45,7 @@ package final class PostgresResult {
 
     /// Reads `smallint`, `integer` or `bigint`; in text format, any type whose text is an integer.
     package func int(_ row: Int, _ column: Int) -> Int64 {
+        defer { withExtendedLifetime(self) {} }
         let bytes = raw(row, column)
         guard !bytes.isEmpty else { return 0 }
         if isBinary(column) {
@@ -66,18 +67,22 @@ package final class PostgresResult {
     package func optionalInt(_ row: Int, _ column: Int) -> Int64? { isNull(row, column) ? nil : int(row, column) }
 
     /// Reads any type in text format, and text types in binary format.
-    package func text(_ row: Int, _ column: Int) -> String { String(decoding: raw(row, column), as: UTF8.self) }
+    package func text(_ row: Int, _ column: Int) -> String {
+        withExtendedLifetime(self) { String(decoding: raw(row, column), as: UTF8.self) }
+    }
     /// Reads a text like `text`; `nil` for NULL.
     package func optionalText(_ row: Int, _ column: Int) -> String? { isNull(row, column) ? nil : text(row, column) }
 
     /// Reads `boolean` in either format.
     package func bool(_ row: Int, _ column: Int) -> Bool {
+        defer { withExtendedLifetime(self) {} }
         guard let first = raw(row, column).first else { return false }
         return first == 1 || first == UInt8(ascii: "t")
     }
 
     /// Reads `double precision`; in text format, any type whose text is a number.
     package func double(_ row: Int, _ column: Int) -> Double {
+        defer { withExtendedLifetime(self) {} }
         let bytes = raw(row, column)
         if isBinary(column), bytes.count == 8 {
             return Double(bitPattern: bytes.reduce(0) { $0 << 8 | UInt64($1) })
@@ -87,6 +92,7 @@ package final class PostgresResult {
 
     /// Reads `bytea`; in binary format, the bytes of any type.
     package func bytes(_ row: Int, _ column: Int) -> [UInt8] {
+        defer { withExtendedLifetime(self) {} }
         let bytes = raw(row, column)
         if isBinary(column) { return Array(bytes) }
         precondition(
@@ -102,6 +108,7 @@ package final class PostgresResult {
     package func int64s(_ row: Int, _ column: Int) -> [Int64] { integers(row, column) }
 
     private func integers<Integer: FixedWidthInteger>(_ row: Int, _ column: Int) -> [Integer] {
+        defer { withExtendedLifetime(self) {} }
         let bytes = raw(row, column)
         guard bytes.count >= TypeID.arrayHeaderBytes else { return [] }
         func word(_ offset: Int) -> Int {
@@ -125,6 +132,7 @@ package final class PostgresResult {
 
     /// Reads `uuid` in either format. NULL fails in binary format (precondition) and is 0 in text format.
     package func uuid(_ row: Int, _ column: Int) -> PostgresUUID {
+        defer { withExtendedLifetime(self) {} }
         let bytes = raw(row, column)
         if isBinary(column) {
             precondition(bytes.count == 16, "column \(columnName(column)) is not uuid")

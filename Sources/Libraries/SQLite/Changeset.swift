@@ -19,7 +19,8 @@ package enum Changeset {
         let rows = try DifferingRows(old, new, limit: limitRows)
         var session: OpaquePointer?
         try check(sqlite3session_create(rows.database.handle, "main", &session), "session", rows.database)
-        defer { sqlite3session_delete(session) }
+        // The session uses the connection.
+        defer { withExtendedLifetime(rows) { sqlite3session_delete(session) } }
         for table in rows.tables {
             try check(sqlite3session_attach(session, table), "attach \(table)", rows.database)
             var message: UnsafeMutablePointer<CChar>?

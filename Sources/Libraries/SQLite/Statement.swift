@@ -125,6 +125,8 @@ package final class Statement {
     package func optionalInt(_ column: Int32) -> Int64? { isNull(column) ? nil : int(column) }
     /// Returns a text; empty for NULL. Invalid UTF-8 is replaced.
     package func text(_ column: Int32) -> String {
+        // The bytes belong to the statement.
+        defer { withExtendedLifetime(self) {} }
         guard let bytes = sqlite3_column_text(handle, column) else { return "" }
         return String(
             decoding: UnsafeBufferPointer(start: bytes, count: Int(sqlite3_column_bytes(handle, column))), as: UTF8.self
@@ -134,6 +136,7 @@ package final class Statement {
     package func optionalText(_ column: Int32) -> String? { isNull(column) ? nil : text(column) }
     /// Returns a blob, or the UTF-8 bytes of a text; empty for NULL.
     package func blob(_ column: Int32) -> [UInt8] {
+        defer { withExtendedLifetime(self) {} }
         guard let bytes = sqlite3_column_blob(handle, column) else { return [] }
         return Array(UnsafeRawBufferPointer(start: bytes, count: Int(sqlite3_column_bytes(handle, column))))
     }
@@ -158,6 +161,7 @@ package final class Statement {
 
     /// Runs this statement with the current row of another statement as its parameters.
     func run(withRowOf other: Statement) throws(SQLiteError) {
+        defer { withExtendedLifetime(other) {} }
         for column in 0..<other.columnCount {
             try check(sqlite3_bind_value(handle, column + 1, sqlite3_column_value(other.handle, column)))
         }
