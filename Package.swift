@@ -47,7 +47,7 @@ let package = Package(
         domain("TextRules", in: "Libraries"),
         wrapper("LinuxSystem", in: "Libraries", "CLinux", "ErrorModel"),
         wrapper("SQLite", in: "Libraries", "CSQLite", "ErrorModel"),
-        wrapper("AMQP", in: "Libraries", "CRabbitMQ", "ErrorModel", "LinuxSystem"),
+        wrapper("AMQP", in: "Libraries", "CRabbitMQ", "ErrorModel", "LinuxSystem", "Crypto"),
         wrapper("Postgres", in: "Libraries", "CPostgres", "ErrorModel", "LinuxSystem"),
         wrapper("HTTPClient", in: "Libraries", "CCurl", "ErrorModel", "LinuxSystem"),
         wrapper("HTTPServer", in: "Libraries", "CMicrohttpd", "ErrorModel", "LinuxSystem"),

@@ -75,7 +75,7 @@ final class UploadFixture {
         change(&settings)
         let ended = StopSignal()
         self.ended = ended
-        NamedThread("upload") { [settings, status, stop] in
+        NamedThread("upload", stackBytes: Upload.stackBytes) { [settings, status, stop] in
             do { try Upload(settings, status).run(stop) } catch { print("upload: \(error)") }
             ended.stop()
         }

@@ -1,3 +1,4 @@
+import AMQP
 package import Runtime
 import Synchronization
 import Tracking
@@ -55,7 +56,7 @@ package final class IngestService: Sendable {
                 ).run()
                 channel.writerEnded.stop()
             },
-            NamedThread("ingest") { [self] in
+            NamedThread("ingest", stackBytes: AMQPConnection.stackBytes) { [self] in
                 IngestConsumer(settings: settings, channel: channel, health: health, metrics: metrics, stop: stop).run()
             },
         ]

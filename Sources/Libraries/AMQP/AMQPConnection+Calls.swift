@@ -1,26 +1,164 @@
 import CRabbitMQ
+import Glibc
+import LinuxSystem
+
+/// A method of a client and its answer: `Request` and `Reply` are their fields.
+struct Call<Request, Reply>: Sendable {
+    let request: UInt32
+    let reply: UInt32
+}
 
 /// Calls that wait for the broker's answer, and the conversion of failures to `AMQPError`.
+///
+/// The calls of librabbitmq are not used: while they wait for an answer, the library queues each other frame without a
+/// limit. Here the other frames become events of the next poll, within limits.
 extension AMQPConnection {
-    /// Runs one call on the open channel and returns its reply.
+    /// Maximum number of events that are kept during a call. A broker that sends more violates the protocol.
+    static let pendingEventsLimit = 65_536
+    /// Interval at which a waiting call lets the library send a heartbeat, in milliseconds.
+    private static let heartbeatCheckMs: Int64 = 250
+    /// Number of frames between two checks of `interrupt` while frames arrive without a pause.
+    private static let framesPerCheck = 256
+
+    /// Calls a method on the open channel.
     ///
     /// - Parameters:
     ///   - operation: name of the call, for the error.
-    ///   - body: the call into librabbitmq; `nil` is a failure, whose cause is the RPC reply of the connection.
+    ///   - method: the method.
+    ///   - fields: returns the fields of the method. They may point into the arena.
+    /// - Returns: the fields of the answer. Their pointers are void.
     /// - Throws: `AMQPError`.
-    func call<Reply>(
-        _ operation: String, _ body: (amqp_connection_state_t, UInt16, Arena) -> UnsafeMutablePointer<Reply>?
+    func call<Request, Reply>(
+        _ operation: String, _ method: Call<Request, Reply>, _ fields: (Arena) -> Request
     ) throws(AMQPError) -> Reply {
         try checkChannel(operation)
+        return try roundTrip(operation, method, on: channel, fields)
+    }
+
+    /// Calls a method on any channel that is open or being opened.
+    func roundTrip<Request, Reply>(
+        _ operation: String, _ method: Call<Request, Reply>, on channel: UInt16, _ fields: (Arena) -> Request
+    ) throws(AMQPError) -> Reply {
+        try send(operation, method.request, on: channel, fields)
+        return try answer(operation, method, on: channel) { (reply) throws(AMQPError) in reply }
+    }
+
+    /// Sends a method, and waits for nothing.
+    func send<Request>(
+        _ operation: String, _ method: UInt32, on channel: UInt16, _ fields: (Arena) -> Request
+    ) throws(AMQPError) {
         let arena = Arena()
-        let reply = withExtendedLifetime(arena) { body(state, channel, arena)?.pointee }
-        guard let reply else {
-            let error =
-                failure(amqp_get_rpc_reply(state), operation)
-                ?? AMQPError(.connectionLost, operation, "no answer")
-            throw lost(error)
+        var request = fields(arena)
+        let status = withUnsafeMutablePointer(to: &request) { amqp_send_method(state, channel, method, $0) }
+        withExtendedLifetime(arena) {}
+        try check(status, operation)
+    }
+
+    /// Waits for the answer of a method that was sent.
+    ///
+    /// Each body frame that arrives before it prolongs the wait, because the broker sends the frames in order.
+    ///
+    /// - Parameter read: receives the fields of the answer, whose pointers are valid during the call.
+    /// - Throws: `AMQPError`.
+    func answer<Request, Reply, Value>(
+        _ operation: String, _ method: Call<Request, Reply>, on channel: UInt16,
+        _ read: (Reply) throws(AMQPError) -> Value
+    ) throws(AMQPError) -> Value {
+        do throws(AMQPError) {
+            var deadlineMs = SystemClock.monotonicMs() + Int64(answerTimeoutMs)
+            var frames = 0
+            while true {
+                let received = try nextFrame(operation) { (frame) throws(AMQPError) in
+                    try receive(frame, during: operation, awaiting: method, on: channel, read)
+                }
+                frames += 1
+                let nowMs = SystemClock.monotonicMs()
+                switch received {
+                case .answer(let value): return value
+                case .body: deadlineMs = nowMs + Int64(answerTimeoutMs)
+                case .other, nil: break
+                }
+                let leftMs = deadlineMs - nowMs
+                guard leftMs > 0 else { throw AMQPError(.timedOut, operation, "no answer of the broker") }
+                if received == nil {
+                    let waitMs = min(leftMs, AMQPConnection.heartbeatCheckMs)
+                    _ = Poll.wait([descriptor] + (interrupt >= 0 ? [interrupt] : []), timeoutMs: Int(waitMs))
+                } else if frames % AMQPConnection.framesPerCheck != 0 {
+                    continue
+                }
+                if isInterrupted { throw AMQPError(.interrupted, operation, "stopped") }
+            }
+        } catch {
+            // The end of another channel leaves the open one as it is.
+            throw error.isChannelOnly && channel != self.channel ? error : lost(error)
         }
-        return reply
+    }
+
+    /// What a frame is for a waiting call.
+    private enum Received<Value> {
+        case answer(Value)
+        /// A part of a message.
+        case body
+        case other
+    }
+
+    private func receive<Request, Reply, Value>(
+        _ frame: amqp_frame_t, during operation: String, awaiting method: Call<Request, Reply>, on channel: UInt16,
+        _ read: (Reply) throws(AMQPError) -> Value
+    ) throws(AMQPError) -> Received<Value> {
+        if frame.channel == channel, frame.frame_type == UInt8(AMQP_FRAME_METHOD), !isInsideMessage(frame),
+            frame.payload.method.id == method.reply
+        {
+            guard let reply = decoded(frame.payload.method, Reply.self) else {
+                throw AMQPError(.connectionLost, operation, "the answer has no fields")
+            }
+            return .answer(try read(reply))
+        }
+        if let event = try event(frame) {
+            switch event {
+            case .connectionClosed(let code, let text):
+                throw AMQPError(.connectionClosed(code: code), operation, "\(code) \(text)")
+            case .channelClosed(let code, let text) where channel == frame.channel:
+                throw AMQPError(.channelClosed(code: code), operation, "\(code) \(text)")
+            default: try keep(event)
+            }
+        } else if frame.channel == channel, frame.channel != self.channel, channel != 0 {
+            // The channel is being opened, or is the one of `inspectQueue`: nothing else arrives on it.
+            try checkNotClosed(frame, operation)
+        }
+        return frame.frame_type == UInt8(AMQP_FRAME_BODY) ? .body : .other
+    }
+
+    /// Whether a frame interrupts a message of the open channel, which violates the protocol.
+    private func isInsideMessage(_ frame: amqp_frame_t) -> Bool { assembly.kind != nil && frame.channel == channel }
+
+    /// Throws if the frame closes its channel.
+    private func checkNotClosed(_ frame: amqp_frame_t, _ operation: String) throws(AMQPError) {
+        guard frame.frame_type == UInt8(AMQP_FRAME_METHOD), frame.payload.method.id == Method.channelClose else {
+            return
+        }
+        let (code, text) = answerChannelClose(frame.payload.method, frame.channel)
+        throw AMQPError(.channelClosed(code: code), operation, "\(code) \(text)")
+    }
+
+    /// Keeps an event for the next poll.
+    private func keep(_ event: AMQPEvent) throws(AMQPError) {
+        if case .delivery = event { pendingDeliveries += 1 }
+        pendingEvents.append(event)
+        guard pendingEvents.count <= AMQPConnection.pendingEventsLimit, pendingDeliveries <= permittedDeliveries else {
+            throw AMQPError(.connectionLost, "receive", "the broker sends more than was asked for")
+        }
+    }
+
+    /// Drops the kept events of a channel that was closed. Those of the connection stay.
+    func forgetChannelEvents() {
+        pendingDeliveries = 0
+        pendingEvents = pendingEvents.filter {
+            switch $0 {
+            case .blocked, .unblocked: true
+            default: false
+            }
+        }
     }
 
     /// Checks the result of a call that only sends.
@@ -39,42 +177,17 @@ extension AMQPConnection {
         guard isChannelOpen else { throw AMQPError(.channelClosed(code: 0), operation, "the channel is closed") }
     }
 
+    /// Whether `interrupt` is readable.
+    var isInterrupted: Bool { interrupt >= 0 && Poll.wait([interrupt], timeoutMs: 0)[0] }
+
     /// Marks the channel or the connection as closed and returns the error.
     func lost(_ error: AMQPError) -> AMQPError {
         if error.isChannelOnly { isChannelOpen = false } else { (isOpen, isChannelOpen) = (false, false) }
         return error
     }
 
-    /// The error of a reply, or `nil` for a normal reply. Also answers a close from the broker, because the library
-    /// leaves that to its caller.
-    func failure(_ reply: amqp_rpc_reply_t, _ operation: String) -> AMQPError? {
-        switch reply.reply_type {
-        case AMQP_RESPONSE_NORMAL:
-            return nil
-        case AMQP_RESPONSE_SERVER_EXCEPTION:
-            switch reply.reply.id {
-            case Method.connectionClose:
-                let (code, text) = answerConnectionClose(reply.reply)
-                return AMQPError(.connectionClosed(code: code), operation, "\(code) \(text)")
-            case Method.channelClose:
-                let (code, text) = answerChannelClose(reply.reply, channel)
-                return AMQPError(.channelClosed(code: code), operation, "\(code) \(text)")
-            default:
-                return AMQPError(.connectionLost, operation, "unexpected method \(reply.reply.id)")
-            }
-        case AMQP_RESPONSE_LIBRARY_EXCEPTION:
-            let kind: AMQPError.Kind =
-                reply.library_error == AMQP_STATUS_TIMEOUT.rawValue ? .timedOut : .connectionLost
-            return AMQPError(kind, operation, AMQPConnection.text(reply.library_error))
-        default:
-            return AMQPError(.connectionLost, operation, "end of stream")
-        }
-    }
-
     func answerConnectionClose(_ method: amqp_method_t) -> (code: UInt16, text: String) {
-        guard let close = method.decoded?.assumingMemoryBound(to: amqp_connection_close_t.self).pointee else {
-            return (0, "")
-        }
+        guard let close = decoded(method, amqp_connection_close_t.self) else { return (0, "") }
         let result = (close.reply_code, close.reply_text.text)
         var answer = amqp_connection_close_ok_t()
         _ = amqp_send_method(state, 0, Method.connectionCloseOK, &answer)
@@ -82,29 +195,16 @@ extension AMQPConnection {
     }
 
     func answerChannelClose(_ method: amqp_method_t, _ channel: UInt16) -> (code: UInt16, text: String) {
-        guard let close = method.decoded?.assumingMemoryBound(to: amqp_channel_close_t.self).pointee else {
-            return (0, "")
-        }
+        guard let close = decoded(method, amqp_channel_close_t.self) else { return (0, "") }
         let result = (close.reply_code, close.reply_text.text)
         var answer = amqp_channel_close_ok_t()
         _ = amqp_send_method(state, channel, Method.channelCloseOK, &answer)
         return result
     }
 
-    static func text(_ status: Int32) -> String { String(cString: amqp_error_string2(status)) }
-}
+    func decoded<Fields>(_ method: amqp_method_t, _ type: Fields.Type) -> Fields? {
+        method.decoded?.assumingMemoryBound(to: type).pointee
+    }
 
-/// Method numbers (class << 16 | method) of AMQP 0-9-1 and RabbitMQ's extensions (amqp0-9-1.extended.xml).
-enum Method {
-    static let connectionClose: UInt32 = 0x000a_0032
-    static let connectionCloseOK: UInt32 = 0x000a_0033
-    static let connectionBlocked: UInt32 = 0x000a_003c
-    static let connectionUnblocked: UInt32 = 0x000a_003d
-    static let channelClose: UInt32 = 0x0014_0028
-    static let channelCloseOK: UInt32 = 0x0014_0029
-    static let basicCancel: UInt32 = 0x003c_001e
-    static let basicReturn: UInt32 = 0x003c_0032
-    static let basicDeliver: UInt32 = 0x003c_003c
-    static let basicAck: UInt32 = 0x003c_0050
-    static let basicNack: UInt32 = 0x003c_0078
+    static func text(_ status: Int32) -> String { String(cString: amqp_error_string2(status)) }
 }

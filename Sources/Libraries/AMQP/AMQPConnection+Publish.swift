@@ -5,7 +5,7 @@ extension AMQPConnection {
     ///
     /// - Throws: `AMQPError`.
     package func confirmSelect() throws(AMQPError) {
-        _ = try call("confirm.select") { state, channel, _ in amqp_confirm_select(state, channel) }
+        _ = try call("confirm.select", Method.confirmSelect) { _ in amqp_confirm_select_t(nowait: 0) }
         nextTag = 1
     }
 

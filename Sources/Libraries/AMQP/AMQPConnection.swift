@@ -1,5 +1,6 @@
 import CRabbitMQ
 import Glibc
+import LinuxSystem
 
 /// One connection to a broker with one open channel, owned by one thread: librabbitmq is not thread-safe, so this class
 /// is not `Sendable`.
@@ -8,14 +9,27 @@ import Glibc
 /// calls `poll()`, also after every publish and every other call, because those may read events off the socket. Only
 /// connecting, closing and the calls that declare or subscribe block, within the given time-outs. After an error that
 /// is not `isChannelOnly` the connection is unusable.
+///
+/// The peer is not trusted. Memory is bounded by named limits at any moment: the library never queues a frame, because
+/// this class sends each method and reads each frame itself (`AMQPConnection+Calls.swift`). The library alone handles
+/// heartbeats. It keeps one page for each channel number that it has seen in one: 256 MiB for all numbers.
 package final class AMQPConnection {
-    /// Maximum frame size offered to the broker, in bytes: the usual 128 KiB.
-    static let frameMaxBytes: Int32 = 131_072
+    /// Maximum frame size offered to the broker, in bytes: the usual 128 KiB. The broker may choose a smaller one. The
+    /// library rejects a larger frame.
+    static let frameMaxBytes = 131_072
     /// Minimum frame size accepted from the broker, in bytes: the minimum of the standard. A smaller one crashed old
     /// versions of the library.
-    static let frameMinBytes: Int32 = 4_096
-    /// Maximum size of a message, in bytes: RabbitMQ's own limit. A larger one is a protocol violation.
-    static let bodyLimitBytes: UInt64 = 128 << 20
+    static let frameMinBytes = 4_096
+    /// Stack of a thread that owns a connection, in bytes.
+    ///
+    /// The library decodes nested tables by recursion. The deepest table that fits a frame of `frameMaxBytes` takes
+    /// 2.5 MiB on amd64, measured with librabbitmq 0.11.
+    package static let stackBytes = 8 << 20
+    /// Stack that must be free when a connection is made, in bytes.
+    static let freeStackBytes = 3 << 20
+    /// Maximum size of a message, in bytes: the highest limit that RabbitMQ can be set to. A larger one is a protocol
+    /// violation.
+    static let bodyLimitBytes: UInt64 = 512 << 20
     /// Size of the kernel's send buffer, in bytes: fixed, so that `hasRoom` knows what fits without blocking.
     static let sendBufferBytes: Int32 = 512 << 10
 
@@ -30,14 +44,34 @@ package final class AMQPConnection {
     package internal(set) var isOpen = true
 
     let state: amqp_connection_state_t
+    /// How much of a body is kept.
+    let bodyLimits: AMQPBodyLimits
+    /// Maximum wait for an answer of the broker, in milliseconds.
+    let answerTimeoutMs: Int
+    /// A descriptor that ends the waiting for an answer when it becomes readable; -1 for none.
+    let interrupt: Int32
+    /// The channel of `inspectQueue`; 0 while it is not open.
+    var inspectionChannel: UInt16 = 0
+    /// The highest number of a channel so far.
+    private(set) var lastChannel: UInt16 = 0
     private var roomBytes = 0
     /// The tag of the next publish; 0 while confirms are off.
     var nextTag: UInt64 = 0
     var assembly = MessageAssembly()
+    /// The number of unacknowledged deliveries of each later consumer; 0 is unlimited.
+    var prefetch = 0
+    /// The number of deliveries that the consumers of the channel permit without an acknowledgement.
+    var permittedDeliveries = 0
+    /// Events that arrived during a call, for the next poll.
+    var pendingEvents: [AMQPEvent] = []
+    /// The number of deliveries among `pendingEvents`.
+    var pendingDeliveries = 0
     /// An error that followed received events; the next call throws it.
     var pendingError: AMQPError?
 
     /// Connects, logs in and opens a channel.
+    ///
+    /// The thread needs a stack of `stackBytes`.
     ///
     /// - Parameters:
     ///   - address: the broker and the credentials.
@@ -46,29 +80,31 @@ package final class AMQPConnection {
     ///   - connectTimeoutMs: time-out of the TCP connection and of TLS, in milliseconds, without name resolution.
     ///   - loginTimeoutMs: time-out of the handshake and of every later call that waits for an answer, in milliseconds.
     ///   - name: name of this connection in the broker's management interface.
-    ///   - interrupt: a descriptor that ends the attempt when it becomes readable (`StopSignal.descriptor`); -1 for
-    ///     none.
+    ///   - bodyLimits: how much of a message's content is kept.
+    ///   - interrupt: a descriptor that ends the attempt, and each later call that waits for an answer, when it becomes
+    ///     readable (`StopSignal.descriptor`); -1 for none.
     /// - Throws: `AMQPError`: `unreachable`, `refused`, `timedOut`, or `interrupted` by the descriptor.
     package init(
         _ address: AMQPAddress, heartbeatS: Int = 10, connectTimeoutMs: Int = 5_000, loginTimeoutMs: Int = 10_000,
-        name: String, interrupt: Int32 = -1
+        name: String, bodyLimits: AMQPBodyLimits = AMQPBodyLimits(), interrupt: Int32 = -1
     ) throws(AMQPError) {
+        precondition(
+            ThreadStack.freeBytes >= AMQPConnection.freeStackBytes,
+            "a thread with an AMQP connection needs a stack of AMQPConnection.stackBytes")
         self.address = address
+        self.bodyLimits = bodyLimits
+        self.interrupt = interrupt
+        answerTimeoutMs = loginTimeoutMs
         guard let state = amqp_new_connection() else { fatalError("out of memory") }
         self.state = state
         do throws(AMQPError) {
-            var limit = AMQPConnection.timeval(ms: loginTimeoutMs)
-            amqp_set_handshake_timeout(state, &limit)
-            amqp_set_rpc_timeout(state, &limit)
             try openSocket(connectTimeoutMs)
             try setSocketOptions()
-            let watch = ConnectGuard(socket: descriptor, interrupt: interrupt)
-            defer { watch.end() }
             try login(heartbeatS, name)
             try openChannel()
         } catch {
             isOpen = false
-            guard AMQPConnection.isReadable(interrupt) else { throw error }
+            guard isInterrupted else { throw error }
             throw AMQPError(.interrupted, "connect to \(address)", error.detail)
         }
     }
@@ -82,6 +118,11 @@ package final class AMQPConnection {
 
     /// The socket, for poll(2); -1 if the library has closed it.
     package var descriptor: Int32 { amqp_get_sockfd(state) }
+
+    /// Whether events wait in memory: poll(2) on `descriptor` does not tell of them.
+    package var hasBufferedEvents: Bool {
+        pendingError != nil || isOpen && (!pendingEvents.isEmpty || amqp_data_in_buffer(state) != 0)
+    }
 
     /// Bytes written that the peer's kernel has not acknowledged; a falling value is progress. 0 on a closed socket.
     package var unacknowledgedBytes: Int { max(0, Int(shim_unacknowledged_bytes(descriptor))) }
@@ -97,14 +138,23 @@ package final class AMQPConnection {
     /// - Throws: `AMQPError`.
     package func openChannel() throws(AMQPError) {
         try checkOpen("open channel")
-        channel += 1
         nextTag = 0
+        (prefetch, permittedDeliveries) = (0, 0)
         assembly = MessageAssembly()
+        isChannelOpen = false
+        forgetChannelEvents()
+        channel = try openNextChannel("open channel")
         isChannelOpen = true
-        guard Int32(channel) <= amqp_get_channel_max(state) else {
-            throw lost(AMQPError(.connectionLost, "open channel", "no channel numbers left on this connection"))
+    }
+
+    /// Opens a channel with a number that was never used on this connection.
+    func openNextChannel(_ operation: String) throws(AMQPError) -> UInt16 {
+        guard Int32(lastChannel) < amqp_get_channel_max(state), lastChannel < .max else {
+            throw lost(AMQPError(.connectionLost, operation, "no channel numbers left on this connection"))
         }
-        _ = try call("open channel") { state, channel, _ in amqp_channel_open(state, channel) }
+        lastChannel += 1
+        _ = try roundTrip(operation, Method.channelOpen, on: lastChannel) { _ in amqp_channel_open_t() }
+        return lastChannel
     }
 
     /// Closes the connection. The outcome of unconfirmed publishes stays unknown.
@@ -112,11 +162,24 @@ package final class AMQPConnection {
     /// - Parameter timeoutMs: maximum wait for the broker's answer, in milliseconds.
     package func close(timeoutMs: Int = 1_000) {
         guard isOpen else { return }
-        isOpen = false
-        isChannelOpen = false
-        var limit = AMQPConnection.timeval(ms: timeoutMs)
-        amqp_set_rpc_timeout(state, &limit)
-        _ = amqp_connection_close(state, AMQP_REPLY_SUCCESS)
+        (isOpen, isChannelOpen) = (false, false)
+        var request = amqp_connection_close_t()
+        request.reply_code = UInt16(AMQP_REPLY_SUCCESS)
+        guard amqp_send_method(state, 0, Method.connectionClose, &request) == AMQP_STATUS_OK.rawValue else { return }
+        let deadlineMs = SystemClock.monotonicMs() + Int64(timeoutMs)
+        while true {
+            let leftMs = deadlineMs - SystemClock.monotonicMs()
+            guard leftMs > 0 else { return }
+            do throws(AMQPError) {
+                // Everything else is discarded: its tags are void.
+                let isClosed = try nextFrame("close") { (frame) throws(AMQPError) in
+                    frame.channel == 0 && frame.frame_type == UInt8(AMQP_FRAME_METHOD)
+                        && [Method.connectionCloseOK, Method.connectionClose].contains(frame.payload.method.id)
+                }
+                if isClosed == true { return }
+                if isClosed == nil { _ = Poll.wait([descriptor], timeoutMs: Int(leftMs)) }
+            } catch { return }
+        }
     }
 
     // MARK: Connecting
@@ -171,37 +234,24 @@ package final class AMQPConnection {
         roomBytes = Int(granted) / 4
     }
 
-    private func login(_ heartbeatS: Int, _ name: String) throws(AMQPError) {
-        let arena = Arena()
-        var properties = arena.table([
-            "connection_name": .text(name),
-            "product": "Tapline",
-            // Without the first two the broker reports neither alarms nor deleted queues.
-            "capabilities": .table([
-                "connection.blocked": true, "consumer_cancel_notify": true, "authentication_failure_close": true,
-                "basic.nack": true, "publisher_confirms": true, "exchange_exchange_bindings": true,
-            ]),
-        ])
-        let reply = shim_login_plain(
-            state, address.virtualHost, 0, AMQPConnection.frameMaxBytes, Int32(heartbeatS), &properties, address.user,
-            address.password)
-        let operation = "log in to \(address)"
-        if let error = failure(reply, operation) {
-            // 403 access refused, 530 not allowed (virtual host).
-            let refused = error.replyCode == 403 || error.replyCode == 530
-            throw AMQPError(refused ? .refused : .unreachable, operation, error.detail)
-        }
-        guard amqp_get_frame_max(state) >= AMQPConnection.frameMinBytes else {
-            throw AMQPError(.unreachable, operation, "the broker requires frames under 4096 bytes")
-        }
-    }
-
     static func timeval(ms: Int) -> Glibc.timeval {
         Glibc.timeval(tv_sec: ms / 1_000, tv_usec: ms % 1_000 * 1_000)
     }
+}
 
-    private static func isReadable(_ descriptor: Int32) -> Bool {
-        var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-        return descriptor >= 0 && Glibc.poll(&entry, 1, 0) > 0
+/// How much of the content of a delivery is kept.
+package struct AMQPBodyLimits: Sendable, Hashable {
+    /// A body up to this size is kept whole, in bytes.
+    package var wholeBytes: Int
+    /// Of a larger body, this much of its beginning is kept, in bytes.
+    package var beginningBytes: Int
+
+    /// - Parameters:
+    ///   - wholeBytes: a body up to this size is kept whole.
+    ///   - beginningBytes: what is kept of a larger body, at most `wholeBytes`.
+    package init(wholeBytes: Int = 1 << 20, beginningBytes: Int = 64 << 10) {
+        precondition((0...wholeBytes).contains(beginningBytes))
+        self.wholeBytes = wholeBytes
+        self.beginningBytes = beginningBytes
     }
 }

@@ -21,6 +21,11 @@ package enum AMQPEvent: Sendable {
     case connectionClosed(code: UInt16, text: String)
 }
 
+extension AMQPEvent {
+    /// Bytes of content that the event holds.
+    var bodyBytes: Int { if case .delivery(let delivery) = self { delivery.body.count } else { 0 } }
+}
+
 /// A message for a consumer.
 package struct AMQPDelivery: Sendable {
     /// Delivery tag; valid until the channel is closed.
@@ -33,10 +38,21 @@ package struct AMQPDelivery: Sendable {
     package var redelivered: Bool
     /// The user, verified by the broker; `nil` if the publisher set none.
     package var userID: String?
-    /// Number of earlier deliveries by a quorum queue (header `x-delivery-count`); 0 if absent.
+    /// Number of earlier deliveries by a quorum queue (header `x-delivery-count`); 0 if absent, and for a message that
+    /// is not redelivered: its header is the publisher's.
     package var deliveryCount: Int
-    /// Content of the message, at most 128 MiB.
+    /// Content of the message, or the beginning of a content over the limit of the connection (`AMQPBodyLimits`).
     package var body: [UInt8]
+    /// The whole content if `body` is only its beginning; otherwise `nil`.
+    package var whole: Whole?
+
+    /// Size and hash of a content that was not kept.
+    package struct Whole: Sendable, Hashable {
+        /// Size, in bytes.
+        package let size: Int
+        /// SHA-256, 32 bytes.
+        package let sha256: [UInt8]
+    }
 }
 
 /// A message that the broker returned because no queue received it.

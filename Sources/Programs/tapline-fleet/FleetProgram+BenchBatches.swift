@@ -52,7 +52,7 @@ extension FleetProgram {
         let first = try arguments.int("first-marker", 0...10_000_000) ?? 0
         return { [plan] in
             try await ServiceGroup([
-                .thread("publish") { stop in
+                .thread("publish", stackBytes: BatchPublication.stackBytes) { stop in
                     let publication = try connect(plan, exchange: exchange, format: format)
                     let isDone =
                         try rate.map { try publication.live(rate: $0, firstMarker: first, stop) }

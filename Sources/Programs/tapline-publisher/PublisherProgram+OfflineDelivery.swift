@@ -73,7 +73,9 @@ extension PublisherProgram {
             let stop = StopSignal()
             let signals = SignalWatch { _ in stop.stop() }
             defer { signals.end() }
-            let report = try await NamedThread.run("delivery") { try namingOptions { try delivery.run(stop) } }
+            let report = try await NamedThread.run("delivery", stackBytes: Upload.stackBytes) {
+                try namingOptions { try delivery.run(stop) }
+            }
             print(format == .json ? try report.json() : report.text())
             guard report.source.isComplete else {
                 throw ProgramError.failed(

@@ -59,7 +59,9 @@ struct PublisherProgram {
             try Files.makeFolder(folder)
             let status = PublisherStatus(folder: folder, scanner: settings.scanner.text)
             var services = [
-                Service.thread("upload") { stop in try Upload(settings, status).run(stop) }
+                Service.thread("upload", stackBytes: Upload.stackBytes) { stop in
+                    try Upload(settings, status).run(stop)
+                }
             ]
             if let download {
                 services.append(.thread("download") { stop in Download(download, status).run(stop) })

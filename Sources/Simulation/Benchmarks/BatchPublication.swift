@@ -10,6 +10,8 @@ import ScanModel
 /// `fill` publishes batches as fast as the broker confirms them. `live` publishes at a steady rate and reports the time
 /// of each batch. `Fleet` runs the code of real publishers instead.
 package final class BatchPublication {
+    /// Stack of the thread that runs a publication, in bytes.
+    package static let stackBytes = AMQPConnection.stackBytes
     /// Maximum number of unconfirmed batches.
     static let windowBatches = 256
     /// Time limit for a confirm, in milliseconds. A broker that takes longer has failed.

@@ -14,8 +14,6 @@ import Synchronization
 package final class Fleet: Sendable {
     /// Threads that tap. Publishing takes one thread per scanner.
     static let writers = 4
-    /// Stack of a publisher thread, in bytes. Its calls are not deep, and a large fleet has 2,000 of these threads.
-    static let stackBytes = 512 << 10
     /// Open files of one scanner: journal, WAL, shared memory, cursor, socket, pipes, and a reserve.
     static let filesPerScanner = 12
     /// Interval between two progress lines in the log, in milliseconds.
@@ -157,7 +155,7 @@ package final class Fleet: Sendable {
         _ shares: [FleetShare], _ statuses: [PublisherStatus], stop: StopSignal
     ) -> [JoinedThread] {
         zip(shares, statuses).map { share, status in
-            JoinedThread("\(share.scanner)", stackBytes: Fleet.stackBytes) { [self] in
+            JoinedThread("\(share.scanner)", stackBytes: Upload.stackBytes) { [self] in
                 do {
                     var upload = try Upload.Settings(folder: share.folder, scanner: share.scanner, urls: settings.urls)
                     upload.seed = settings.seed &+ UInt64(share.number)

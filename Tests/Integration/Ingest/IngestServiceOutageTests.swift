@@ -108,4 +108,31 @@ import Testing
         try running.waitUntilAcknowledged()
         #expect(try running.fixture.int("SELECT sum(duplicates) FROM tapline.journals") == 0)
     }
+
+    /// 150 bodies of a megabyte wait, and the database stores nothing. A worker holds 64 MiB, and a poll of 16 MiB more.
+    @Test func fullWindowReadsNoMoreAndIsRequeued() throws {
+        let running = try RunningIngest()
+        try running.waitUntilReady()
+        let blocker = try running.fixture.database.connect()
+        try blocker.execute("BEGIN; LOCK TABLE tapline.quarantine IN ACCESS EXCLUSIVE MODE")
+        let publisher = try running.publisher()
+        for number in 0..<150 {
+            let body = [UInt8](repeating: UInt8(number), count: 1_000_000)
+            try running.wait("room for a body") { publisher.hasRoom(forBytes: 64) }
+            try publisher.publish(body, scanner: "s-1")
+            _ = try publisher.poll()
+        }
+        var held = 0
+        try running.wait("deliveries requeued") {
+            held = max(held, running.metrics.value("tapline_ingest_unacknowledged_deliveries"))
+            return running.ingest.health.problems.contains { $0.problem.contains("stores nothing") }
+        }
+        #expect((60...90).contains(held), "\(held) deliveries in hand")
+        try blocker.execute("ROLLBACK")
+        try running.wait("all bodies are in quarantine") {
+            try running.fixture.int("SELECT count(*) FROM tapline.quarantine") == 150
+        }
+        try running.waitUntilReady()
+        try running.waitUntilAcknowledged()
+    }
 }

@@ -99,6 +99,14 @@ final class RunningIngest {
     }
 }
 
+extension Metrics {
+    /// Returns the value of a counter or gauge; 0 if it is not rendered.
+    func value(_ name: String) -> Int {
+        let line = render().split(separator: "\n").first { $0.hasPrefix(name + " ") }
+        return line.flatMap { Int($0.dropFirst(name.count + 1)) } ?? 0
+    }
+}
+
 extension AMQPConnection {
     /// Publishes a batch as a scanner does.
     func publish(_ batch: ScanBatch) throws { try publish(batch.encoded(), scanner: batch.scanner) }

@@ -65,4 +65,16 @@ struct AckWindowTests {
         #expect(window.settle(accepted: [2, 3, 4]) == [.ack(4, multiple: true)])
         #expect(window.settle(accepted: [], rejected: [5]) == [.reject(5)])
     }
+
+    @Test func bodyBytesFallWithEachAcknowledgement() {
+        var window = AckWindow()
+        for tag in UInt64(1)...3 { window.deliver(tag, bytes: 100 * Int(tag)) }
+        #expect(window.bodyBytes == 600)
+        _ = window.settle(accepted: [2])
+        #expect(window.bodyBytes == 600, "the first delivery is not settled")
+        _ = window.settle(accepted: [1])
+        #expect(window.bodyBytes == 300)
+        _ = window.settle(accepted: [], rejected: [3])
+        #expect(window.bodyBytes == 0 && window.count == 0)
+    }
 }

@@ -10,14 +10,19 @@ struct AckWindow: Sendable {
     }
 
     /// In order of delivery. Tags on a channel only increase.
-    private var outstanding: ArraySlice<UInt64> = []
+    private var outstanding: ArraySlice<(tag: UInt64, bytes: Int)> = []
     private var accepted: Set<UInt64> = []
     private var rejected: Set<UInt64> = []
 
     /// The number of deliveries that are not acknowledged yet.
     var count: Int { outstanding.count }
+    /// The size of their bodies, in bytes.
+    private(set) var bodyBytes = 0
 
-    mutating func deliver(_ tag: UInt64) { outstanding.append(tag) }
+    mutating func deliver(_ tag: UInt64, bytes: Int = 0) {
+        outstanding.append((tag, bytes))
+        bodyBytes += bytes
+    }
 
     /// Settles deliveries.
     ///
@@ -34,7 +39,7 @@ struct AckWindow: Sendable {
         var actions = rejectedTags.map(Action.reject)
         var last: UInt64?
         var count = 0
-        while let tag = outstanding.first {
+        while let (tag, bytes) = outstanding.first {
             if accepted.remove(tag) != nil {
                 last = tag
                 count += 1
@@ -42,6 +47,7 @@ struct AckWindow: Sendable {
                 break
             }
             outstanding.removeFirst()
+            bodyBytes -= bytes
         }
         if let last { actions.append(.ack(last, multiple: count > 1)) }
         return actions

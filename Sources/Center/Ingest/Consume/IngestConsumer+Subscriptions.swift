@@ -21,20 +21,25 @@ extension IngestConsumer {
 
     /// Performs the due steps.
     ///
-    /// Each step is one call that waits for the broker's reply. The library keeps deliveries that arrive during the
-    /// call for the next poll.
+    /// Each step is one call that waits for the broker's reply. Deliveries that arrive during the call are events of the
+    /// next poll. Subscriptions that are due together are one call, so that no delivery comes between them.
     ///
     /// - Throws: `IngestError.consumerLost` if a queue has stalled; `AMQPError`.
     func updateSubscriptions(
         _ connection: AMQPConnection, _ assignment: inout ShardAssignment, unsettled: Int
     ) throws {
+        var subscriptions: [(queue: String, consumerTag: String)] = []
         while let step = assignment.next(nowMs: SystemClock.monotonicMs()) {
+            if case .subscribe(let shard, let tag) = step {
+                subscriptions.append((Topology.queue(shard), tag))
+                continue
+            }
+            try connection.consume(subscriptions)
+            subscriptions = []
             switch step {
-            case .subscribe(let shard, let tag):
-                try connection.consume(Topology.queue(shard), consumerTag: tag)
+            case .subscribe: break
             case .checkOwner(let owner):
-                let queue = Topology.presence(owner)
-                guard try connection.declareQueue(queue, passive: true).consumers > 0 else { continue }
+                guard try connection.inspectQueue(Topology.presence(owner)).consumers > 0 else { continue }
                 let released = assignment.release(to: owner, nowMs: SystemClock.monotonicMs())
                 for (_, tag) in released { try connection.cancel(consumerTag: tag) }
                 log.info(
@@ -44,7 +49,7 @@ extension IngestConsumer {
                         .shards: released.map { "\($0.shard)" }.joined(separator: ","),
                     ])
             case .checkQueue(let shard):
-                let (ready, consumers) = try connection.declareQueue(Topology.queue(shard), passive: true)
+                let (ready, consumers) = try connection.inspectQueue(Topology.queue(shard))
                 let isStalled = assignment.recordQueueCheck(
                     shard: shard, ready: ready, consumers: consumers, unsettled: unsettled)
                 if isStalled {
@@ -53,5 +58,6 @@ extension IngestConsumer {
                 }
             }
         }
+        try connection.consume(subscriptions)
     }
 }

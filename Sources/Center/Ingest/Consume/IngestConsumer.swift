@@ -1,6 +1,7 @@
 import AMQP
 import LinuxSystem
 import Runtime
+import ScanBatchCodec
 import Synchronization
 
 /// The consuming thread of a worker: owns the broker connection, decodes deliveries for the writer, and acknowledges
@@ -14,6 +15,8 @@ final class IngestConsumer {
 
     private enum End {
         case stopped, databaseUnavailable
+        /// Nothing of a full window was stored for `WorkerChannel.fullLimitMs`.
+        case full
     }
 
     let settings: IngestSettings
@@ -56,6 +59,11 @@ final class IngestConsumer {
                     if health.setBroker("not consumed: the database is unavailable") {
                         log.warning("database unavailable, unacknowledged deliveries requeued")
                     }
+                case .full:
+                    if health.setBroker("not consumed: the database stores nothing") {
+                        log.warning("database too slow for the deliveries in hand, requeued")
+                    }
+                    stop.wait(ms: backoff.nextDelayMs())
                 }
                 connection.close()
             } catch {
@@ -77,7 +85,11 @@ final class IngestConsumer {
     private func connect(_ shards: Int) throws -> (AMQPConnection, ShardAssignment) {
         let address = settings.brokers[attempt % settings.brokers.count]
         attempt += 1
-        let connection = try AMQPConnection(address, name: "tapline-center ingest", interrupt: stop.descriptor)
+        let connection = try AMQPConnection(
+            address, name: "tapline-center ingest",
+            bodyLimits: AMQPBodyLimits(
+                wholeBytes: ScanBatch.bodyLimitBytes, beginningBytes: ValidatedDelivery.oversizedKeptBytes),
+            interrupt: stop.descriptor)
         try Topology.declare(connection, shards: shards, centers: settings.instance.count)
         let generation = channel.newGeneration()
         try connection.qos(prefetch: UInt16(WorkerChannel.prefetch(shards: shards)))
@@ -126,20 +138,31 @@ final class IngestConsumer {
         let generation = channel.generation.load(ordering: .acquiring)
         var assignment = start
         var window = AckWindow()
+        var settledMs = SystemClock.monotonicMs()
         while true {
             // After the stop signal only the end of the writer matters.
             let end = stop.isStopped ? channel.writerEnded : stop
+            // Full: the broker waits until something is stored.
+            let isFull = window.bodyBytes >= WorkerChannel.bodiesLimitBytes
             _ = Poll.wait(
-                [connection.descriptor, channel.settlements.descriptor, end.descriptor],
-                timeoutMs: IngestConsumer.pollMs)
+                [channel.settlements.descriptor, end.descriptor] + (isFull ? [] : [connection.descriptor]),
+                timeoutMs: !isFull && connection.hasBufferedEvents ? 0 : IngestConsumer.pollMs)
             let hasEnded = channel.writerEnded.isStopped
-            // Before the poll, because its calls may leave deliveries in the library.
-            if !stop.isStopped { try updateSubscriptions(connection, &assignment, unsettled: window.count) }
-            try receive(try connection.poll(), generation, &window, &assignment)
+            if !isFull {
+                // Before the poll, because its calls may leave deliveries for it.
+                if !stop.isStopped { try updateSubscriptions(connection, &assignment, unsettled: window.count) }
+                try receive(try connection.poll(), generation, &window, &assignment)
+            }
+            let unsettled = window.count
             try acknowledgeSettled(connection, generation, &window)
             setUnacknowledged(window.count)
             if hasEnded { return .stopped }
             if isDatabaseUnavailableTooLong { return .databaseUnavailable }
+            if !isFull || window.count < unsettled {
+                settledMs = SystemClock.monotonicMs()
+            } else if SystemClock.monotonicMs() - settledMs > WorkerChannel.fullLimitMs {
+                return .full
+            }
         }
     }
 
@@ -152,12 +175,11 @@ final class IngestConsumer {
             case .delivery(let delivery):
                 metrics.deliveries.add()
                 if delivery.redelivered { metrics.redeliveries.add() }
-                window.deliver(delivery.tag)
+                window.deliver(delivery.tag, bytes: delivery.body.count)
                 if let shard = assignment.recordDelivery(consumerTag: delivery.consumerTag) {
                     log.info("shard taken over from another center", [.queue: Topology.queue(shard)])
                 }
-                let batch = IngestDelivery(
-                    routingKey: delivery.routingKey, userID: delivery.userID, body: delivery.body, receivedMicros: now)
+                let batch = IngestDelivery(delivery, receivedMicros: now)
                 // Decoded on this thread, while the writer stores the previous group.
                 let received = ReceivedDelivery(
                     generation: generation, tag: delivery.tag, deliveryCount: delivery.deliveryCount,

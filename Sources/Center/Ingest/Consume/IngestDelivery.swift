@@ -1,3 +1,4 @@
+import AMQP
 import Crypto
 import FileSystem
 package import ScanBatchCodec
@@ -24,7 +25,7 @@ package struct IngestDelivery: Sendable {
     /// Whether the bytes of a file differ from those that its name promises.
     private(set) var isAltered = false
 
-    /// A delivery from the broker or the quarantine.
+    /// A delivery of a scanner, or a row of the quarantine.
     ///
     /// - Parameters:
     ///   - routingKey: as received; not necessarily valid text.
@@ -36,6 +37,18 @@ package struct IngestDelivery: Sendable {
         self.userID = userID
         self.receivedMicros = receivedMicros
         (self.body, whole) = Self.cut(body)
+    }
+
+    /// A delivery from the broker. Of a body over 1 MiB only the beginning was kept.
+    ///
+    /// - Parameters:
+    ///   - delivery: as received.
+    ///   - receivedMicros: center clock at receipt, microseconds since 1970-01-01 UTC.
+    init(_ delivery: AMQPDelivery, receivedMicros: Int64) {
+        self.init(
+            routingKey: delivery.routingKey, userID: delivery.userID, body: delivery.body,
+            receivedMicros: receivedMicros)
+        if let whole = delivery.whole { self.whole = (whole.size, whole.sha256) }
     }
 
     /// A batch file.

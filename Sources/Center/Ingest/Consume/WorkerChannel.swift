@@ -23,9 +23,16 @@ struct Settlement: Sendable {
 final class WorkerChannel: Sendable {
     /// Maximum number of unacknowledged deliveries of all workers together.
     ///
-    /// At 500 scans each these are half a million scans: seconds of work, a few megabytes. Memory is bounded by this
-    /// number times 1 MiB.
+    /// At 500 scans each these are half a million scans: seconds of work, a few megabytes.
     static let prefetchTotal = 1_024
+    /// Size of the bodies in hand, in bytes, at which a worker stops reading until some are stored.
+    ///
+    /// Usual batches never reach it: `prefetchTotal` of them are a tenth of it. A body has at most 1 MiB; of a larger
+    /// one only the beginning is kept. The prefetch times 1 MiB limits what may arrive while the broker answers a call.
+    static let bodiesLimitBytes = 64 << 20
+    /// Time without a settlement after which a worker that reads no more returns its deliveries to the broker, in
+    /// milliseconds. RabbitMQ ends a connection that reads nothing for 15 s.
+    static let fullLimitMs: Int64 = 10_000
     /// Minimum prefetch of each consumer, whatever the number of shards.
     static let prefetchMinimum = 16
 

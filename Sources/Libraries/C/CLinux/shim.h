@@ -50,3 +50,16 @@ static inline int shim_is_input_device(int file) {
 static inline int shim_grab_input(int file) { return ioctl(file, EVIOCGRAB, 1); }
 // O_PATH, which also needs _GNU_SOURCE. The value is the same on all supported architectures (asm-generic).
 static inline int shim_path_only(void) { return 010000000; }
+
+// Free bytes of the calling thread's stack. pthread_getattr_np also needs _GNU_SOURCE.
+#include <pthread.h>
+extern int pthread_getattr_np(pthread_t, pthread_attr_t *);
+static inline unsigned long shim_free_stack(void) {
+    pthread_attr_t attributes;
+    void *lowest = 0;
+    size_t size = 0;
+    if (pthread_getattr_np(pthread_self(), &attributes) != 0) return 0;
+    pthread_attr_getstack(&attributes, &lowest, &size);
+    pthread_attr_destroy(&attributes);
+    return (unsigned long)((char *)__builtin_frame_address(0) - (char *)lowest);
+}

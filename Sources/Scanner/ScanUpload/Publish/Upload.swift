@@ -67,6 +67,9 @@ package final class Upload {
         }
     }
 
+    /// Stack of the thread that runs an upload, in bytes.
+    package static let stackBytes = AMQPConnection.stackBytes
+
     let settings: Settings
     let status: PublisherStatus
     let log: Log
@@ -124,7 +127,7 @@ package final class Upload {
         while !stop.isStopped { performStep(stop) }
         let deadlineMs = SystemClock.monotonicMs() + Int64(settings.drainMs)
         while let connection, window.inFlight > 0, !window.isBlocked, SystemClock.monotonicMs() < deadlineMs {
-            _ = Poll.wait([connection.descriptor], timeoutMs: 50)
+            if !connection.hasBufferedEvents { _ = Poll.wait([connection.descriptor], timeoutMs: 50) }
             receive()
         }
         saveCursors(now: true)
@@ -151,6 +154,7 @@ package final class Upload {
     }
 
     func sleep(_ ms: Int, _ stop: StopSignal) {
+        guard connection?.hasBufferedEvents != true else { return }
         let descriptors = [stop.descriptor] + (connection.map { [$0.descriptor] } ?? [])
         _ = Poll.wait(descriptors, timeoutMs: ms)
     }

@@ -3,6 +3,9 @@ import Glibc
 
 /// A named pthread. The object stays alive until the body returns, for which a task can wait with `end`.
 package final class NamedThread: Sendable {
+    /// Size of a stack unless another one is given, in bytes.
+    package static let usualStackBytes = 1 << 20
+
     private let waiters = OneShotEvent()
 
     /// Starts a thread.
@@ -12,7 +15,9 @@ package final class NamedThread: Sendable {
     ///   - stackBytes: size of the stack, in bytes.
     ///   - body: runs on the thread.
     @discardableResult
-    package init(_ name: String, stackBytes: Int = 1 << 20, _ body: @escaping @Sendable () -> Void) {
+    package init(
+        _ name: String, stackBytes: Int = NamedThread.usualStackBytes, _ body: @escaping @Sendable () -> Void
+    ) {
         var attributes = pthread_attr_t()
         pthread_attr_init(&attributes)
         pthread_attr_setstacksize(&attributes, stackBytes)
@@ -46,14 +51,15 @@ package final class NamedThread: Sendable {
     ///
     /// - Parameters:
     ///   - name: name of the thread.
+    ///   - stackBytes: size of the stack, in bytes.
     ///   - body: runs on the thread.
     /// - Returns: the result of `body`.
     /// - Throws: the error of `body`.
     package static func run<Result: Sendable>(
-        _ name: String, _ body: @escaping @Sendable () throws -> Result
+        _ name: String, stackBytes: Int = usualStackBytes, _ body: @escaping @Sendable () throws -> Result
     ) async throws -> Result {
         try await withCheckedThrowingContinuation { continuation in
-            NamedThread(name) { continuation.resume(with: Swift.Result { try body() }) }
+            NamedThread(name, stackBytes: stackBytes) { continuation.resume(with: Swift.Result { try body() }) }
         }
     }
 }

@@ -22,8 +22,16 @@ package struct Service: Sendable {
     }
 
     /// Creates a service that runs a blocking loop on a new thread.
-    package static func thread(_ name: String, _ body: @escaping @Sendable (StopSignal) throws -> Void) -> Service {
-        Service(name) { stop in try await NamedThread.run(name) { try body(stop) } }
+    ///
+    /// - Parameters:
+    ///   - name: name in the log.
+    ///   - stackBytes: size of the thread's stack, in bytes.
+    ///   - body: the loop, which returns after the stop signal.
+    package static func thread(
+        _ name: String, stackBytes: Int = NamedThread.usualStackBytes,
+        _ body: @escaping @Sendable (StopSignal) throws -> Void
+    ) -> Service {
+        Service(name) { stop in try await NamedThread.run(name, stackBytes: stackBytes) { try body(stop) } }
     }
 }
 
