@@ -54,9 +54,13 @@ def test_queue_arguments_follow_the_contract(system):
         "x-max-length-bytes": 8 << 30,
         "x-dead-letter-exchange": "tapline.dead",
         "x-dead-letter-strategy": "at-least-once",
+        "x-delivery-limit": 2_000_000_000,
     }
     for number in range(4):
         client.channel.queue_declare(f"tapline.scans.{number}", durable=True, arguments=arguments)
+    quorum = {"x-queue-type": "quorum", "x-delivery-limit": 2_000_000_000}
+    client.channel.queue_declare("tapline.dead", durable=True, arguments=quorum)
+    client.channel.queue_declare("tapline.canary", durable=True, arguments={**quorum, "x-overflow": "reject-publish"})
     client.channel.exchange_declare("tapline.scans", "topic", durable=True)
     client.channel.exchange_declare("tapline.shards", "x-consistent-hash", durable=True, internal=True)
     client.close()

@@ -6,12 +6,16 @@ package enum IngestError: OperationError {
     case shardReduction(from: Int, to: Int)
     /// The broker is connected and no longer delivers. A new connection helps.
     case consumerLost(String)
+    /// Queues cannot be replaced, for the given reasons. Nothing was changed in them.
+    case topologyInUse([String])
 
-    /// `configuration` for a setting that must change, `unavailable` for a fault that a new connection corrects.
+    /// `configuration` for a setting that must change, `failure` for queues in use, and `unavailable` for a fault that a
+    /// new connection corrects.
     package var category: ErrorCategory {
         switch self {
         case .shardReduction: .configuration
         case .consumerLost: .unavailable
+        case .topologyInUse: .failure
         }
     }
 
@@ -21,6 +25,7 @@ package enum IngestError: OperationError {
         case .shardReduction(let existing, let wanted):
             "cannot reduce shards from \(existing) to \(wanted): existing queues are never deleted"
         case .consumerLost(let reason): reason
+        case .topologyInUse(let reasons): "the topology is not upgraded: " + reasons.joined(separator: "; ")
         }
     }
 }

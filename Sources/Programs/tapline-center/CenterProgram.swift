@@ -5,8 +5,8 @@ struct CenterProgram {
     static func main() async {
         await Program(
             "tapline-center", "the command center: stores scans, manages the registry, publishes snapshots",
-            commands: Center.daemon + Center.registration + Center.places + Center.scanners + Center.quarantine
-                + Center.offlineDelivery + Center.tracking + Center.status
+            commands: Center.daemon + Center.topology + Center.registration + Center.places + Center.scanners
+                + Center.quarantine + Center.offlineDelivery + Center.tracking + Center.status
         ).main()
     }
 }

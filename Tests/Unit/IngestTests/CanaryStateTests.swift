@@ -49,5 +49,8 @@ struct CanaryStateTests {
         #expect(findings.warnings.map(\.queue) == [Topology.dead, Topology.canary])
         #expect(findings.warnings[0].text.contains("3 messages"))
         #expect(findings.warnings[1].text.contains("within 121 min"))
+        findings.outdated = ["tapline.scans.2"]
+        #expect(findings.warnings.last?.queue == "tapline.scans.2")
+        #expect(findings.warnings.last?.text.contains("x-delivery-limit") == true)
     }
 }

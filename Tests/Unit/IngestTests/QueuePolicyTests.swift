@@ -29,6 +29,7 @@ struct QueuePolicyTests {
             #"{"policy":null,"operator_policy":null,"effective_policy_definition":[]}"#,
             #"{"effective_policy_definition":{}}"#, "{}",
             #"{"policy":"p","effective_policy_definition":{"max-length":9,"overflow":"reject-publish"}}"#,
+            #"{"policy":"p","effective_policy_definition":{"delivery-limit":2000000000}}"#,
         ] { #expect(warnings(json) == [], "\(json)") }
         #expect(warnings("[]") == nil && warnings("<html>") == nil)
     }

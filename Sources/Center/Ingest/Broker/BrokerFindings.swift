@@ -11,6 +11,8 @@ struct BrokerFindings: Equatable, Sendable {
     var canary = CanaryState()
     /// Messages in the dead-letter queue.
     var deadLetters = 0
+    /// Queues that were declared without a delivery limit.
+    var outdated: [String] = []
     /// Warnings about the policies of the queues.
     var policies: [BrokerWarning] = []
 
@@ -30,6 +32,13 @@ struct BrokerFindings: Equatable, Sendable {
                     queue: Topology.canary,
                     text: "the test message was removed within \(lost / 60_000_000 + 1) min: a policy with message-ttl "
                         + "or expires removes scans in the same way, or the broker was reset"))
+        }
+        for queue in outdated {
+            warnings.append(
+                BrokerWarning(
+                    queue: queue,
+                    text: "was declared without x-delivery-limit, so RabbitMQ 4 removes scans after 20 redeliveries; "
+                        + "stop the center and run `tapline-center topology upgrade` once"))
         }
         return warnings + policies
     }

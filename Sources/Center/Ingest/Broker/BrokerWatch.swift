@@ -40,7 +40,7 @@ package struct BrokerWatch: Sendable {
 
     /// Returns the service to run. It never throws: a failed check is repeated with back-off.
     package func service() -> Service {
-        .thread("broker-watch") { stop in
+        .thread("broker-watch", stackBytes: AMQPConnection.stackBytes) { stop in
             var backoff = Backoff(baseMs: 1_000, capMs: 60_000)
             var attempt = 0
             var isFirst = true
@@ -88,8 +88,14 @@ package struct BrokerWatch: Sendable {
         let address = settings.brokers[index % settings.brokers.count]
         let connection = try AMQPConnection(address, name: "tapline-center broker watch", interrupt: interrupt)
         defer { connection.close() }
-        try Topology.declare(connection, shards: shards, centers: settings.instance.count)
-        try Topology.declareCanary(connection)
+        findings.outdated = try Topology.declare(connection, shards: shards, centers: settings.instance.count)
+        if try !Topology.declareCanary(connection) {
+            // A queue without a delivery limit. It holds nothing but the canary.
+            try table.forgetCanary(lostAfterMicros: findings.canary.lostAfterMicros)
+            findings.canary = try table.canary()
+            try connection.deleteQueue(Topology.canary)
+            _ = try Topology.declareCanary(connection)
+        }
         findings.deadLetters = try connection.declareQueue(Topology.dead, passive: true).messages
         let messages = try connection.declareQueue(Topology.canary, passive: true).messages
         let nowMicros = SystemClock.nowMicroseconds()
@@ -129,7 +135,7 @@ package struct BrokerWatch: Sendable {
     private func placeCanary(_ connection: AMQPConnection) throws {
         // A new queue, because a message expires only at the head of its queue.
         try connection.deleteQueue(Topology.canary)
-        try Topology.declareCanary(connection)
+        _ = try Topology.declareCanary(connection)
         try connection.confirmSelect()
         try connection.publish(
             exchange: Topology.canary, routingKey: "", mandatory: true,

@@ -22,6 +22,11 @@ struct QueuePolicy: Decodable, Equatable, Sendable {
             }
         }
 
+        /// Whether it is a number of at least `minimum`.
+        func isReached(_ minimum: Int64) -> Bool {
+            if case .number(let number) = self { number >= minimum } else { false }
+        }
+
         var description: String {
             switch self {
             case .number(let number): "\(number)"
@@ -70,7 +75,7 @@ struct QueuePolicy: Decodable, Equatable, Sendable {
         if let overflow = effective["overflow"], overflow != .text("reject-publish") {
             texts.append("overflow \(overflow) removes the oldest scans when the queue is full")
         }
-        if let limit = effective["delivery-limit"] {
+        if let limit = effective["delivery-limit"], !limit.isReached(Topology.deliveryLimit) {
             texts.append("delivery-limit \(limit) removes scans that were delivered more often")
         }
         let name = names.isEmpty ? "a policy" : "policy " + names.joined(separator: " and ")

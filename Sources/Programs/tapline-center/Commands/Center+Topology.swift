@@ -1,0 +1,45 @@
+import AMQP
+import CLI
+import Ingest
+import Runtime
+
+extension Center {
+    static let topology = [topologyUpgrade]
+
+    private static let topologyUpgrade = Command(
+        "topology upgrade", "replace broker queues that an earlier version declared without x-delivery-limit",
+        options: [
+            Option(
+                "amqp-url", "URL", "RabbitMQ node: amqp://USER:PASSWORD@HOST:PORT/VHOST; several are tried in turn",
+                kind: .secrets, required: true),
+            databaseURL,
+            Option(
+                "wait-s", "S", "time to wait for the end of the centers and for empty queues, in seconds, 0 to 3600",
+                default: "0"),
+        ],
+        details: """
+            Queues with messages are left as they are, and the command fails. So does it while a center runs.
+            Publishers keep their scans during the upgrade. It can be repeated after each failure.
+            """
+    ) { arguments in
+        let url = try database(arguments)
+        let brokers: [AMQPAddress]
+        do {
+            brokers = try arguments.all("amqp-url").map { (text) throws(AMQPError) in try AMQPAddress(url: text) }
+        } catch { throw ProgramError.configuration("--amqp-url: \(error)") }
+        guard !brokers.isEmpty else { throw ProgramError.configuration("--amqp-url is required (see --help)") }
+        let waitMs = 1_000 * (try arguments.int("wait-s", 0...3_600) ?? 0)
+        return {
+            let stop = StopSignal()
+            let signals = SignalWatch { _ in stop.stop() }
+            defer { signals.end() }
+            let upgrade = TopologyUpgrade(brokers: brokers, databaseURL: url)
+            let replaced = try await NamedThread.run("topology", stackBytes: AMQPConnection.stackBytes) {
+                do { return try upgrade.run(waitMs: waitMs, stop) } catch { throw explained(error) }
+            }
+            print(
+                replaced.isEmpty
+                    ? "the topology is up to date" : "replaced: " + replaced.joined(separator: ", "))
+        }
+    }
+}
