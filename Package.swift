@@ -52,6 +52,7 @@ let package = Package(
         wrapper("HTTPClient", in: "Libraries", "CCurl", "ErrorModel", "LinuxSystem"),
         wrapper("HTTPServer", in: "Libraries", "CMicrohttpd", "ErrorModel", "LinuxSystem"),
         wrapper("Crypto", in: "Libraries", "CCrypto", "ErrorModel"),
+        wrapper("Certificates", in: "Libraries", "CCrypto", "ErrorModel"),
         wrapper("Minisign", in: "Libraries", "ErrorModel", "Crypto"),
         wrapper("Compression", in: "Libraries", "CZlib", "ErrorModel", "LinuxSystem"),
         wrapper("NFC", in: "Libraries", "CNFC", "ErrorModel"),
@@ -136,14 +137,16 @@ let package = Package(
             "Ingest", in: "Center", "ErrorModel", "LinuxSystem", "AMQP", "Postgres", "Crypto", "FileSystem", "Runtime",
             "ScanModel", "ScanBatchCodec", "ScanRuns", "Tracking"),
         domain("PartitionMaintenance", in: "Center", "LinuxSystem", "Postgres", "Runtime", "ScanRuns"),
-        domain("CenterHTTP", in: "Center", "LinuxSystem", "HTTPServer", "Runtime"),
+        domain(
+            "CenterHTTP", in: "Center", "ErrorModel", "LinuxSystem", "HTTPServer", "Certificates", "FileSystem",
+            "Runtime"),
 
         // Emulated devices, simulated fleets and benchmark loads.
         wrapper(
             "DeviceEmulation", in: "Simulation", "ErrorModel", "CLinux", "LinuxSystem", "Crypto", "FileSystem",
             "Runtime"),
         domain(
-            "FleetSimulation", in: "Simulation", "ErrorModel", "LinuxSystem", "Crypto", "FileSystem", "Runtime",
+            "FleetSimulation", in: "Simulation", "ErrorModel", "LinuxSystem", "AMQP", "Crypto", "FileSystem", "Runtime",
             "ScanModel", "Snapshots", "AccessControl", "DataFolder", "ScanJournal", "ScanUpload"),
         domain(
             "Benchmarks", in: "Simulation", "ErrorModel", "LinuxSystem", "AMQP", "Crypto", "Runtime", "ScanModel",
@@ -154,11 +157,12 @@ let package = Package(
             "tapline-gate", "Crypto", "FileSystem", "Runtime", "CLI", "ScanModel", "AccessControl", "DataFolder",
             "ScanJournal", "Readers", "TurnstileControl", "LaneDisplay", "GateController", "SnapshotInstall"),
         program(
-            "tapline-publisher", "Minisign", "FileSystem", "Runtime", "CLI", "ScanModel", "Snapshots", "DataFolder",
-            "SnapshotDownload", "ScanUpload"),
+            "tapline-publisher", "AMQP", "HTTPClient", "Minisign", "FileSystem", "Runtime", "CLI", "ScanModel",
+            "Snapshots", "DataFolder", "SnapshotDownload", "ScanUpload"),
         program(
-            "tapline-center", "TextRules", "LinuxSystem", "AMQP", "Postgres", "HTTPServer", "Crypto", "Minisign",
-            "FileSystem", "Runtime", "CLI", "ScanModel", "ScanBatchCodec", "Snapshots", "Migrations", "Schema",
+            "tapline-center", "TextRules", "LinuxSystem", "AMQP", "Postgres", "HTTPServer", "Crypto", "Certificates",
+            "Minisign", "FileSystem", "Runtime", "CLI", "ScanModel", "ScanBatchCodec", "Snapshots", "Migrations",
+            "Schema",
             "RegistrationLists", "Registry", "SnapshotExport", "Tracking", "Ingest", "PartitionMaintenance",
             "CenterHTTP"),
         program(
@@ -183,7 +187,10 @@ let package = Package(
         unitTests("AccessControlTests", "ScanModel", "Snapshots", "AccessControl"),
         unitTests("BenchmarksTests", "ScanModel", "ScanBatchCodec", "FleetSimulation", "Benchmarks"),
         unitTests("CLITests", "LinuxSystem", "FileSystem", "CLI", "ScanModel", "TestSupport"),
-        unitTests("CenterHTTPTests", "HTTPServer", "FileSystem", "Runtime", "CenterHTTP", "TestSupport"),
+        unitTests(
+            "CenterHTTPTests", "LinuxSystem", "HTTPServer", "Certificates", "FileSystem", "Runtime", "CenterHTTP",
+            "TestSupport"),
+        unitTests("CertificatesTests", "Certificates", "FileSystem", "TestSupport"),
         unitTests("CompressionTests", "Compression", "FileSystem", "TestSupport"),
         unitTests("CryptoTests", "Crypto"),
         unitTests(
@@ -200,7 +207,9 @@ let package = Package(
             "GateControllerTests", "LinuxSystem", "SQLite", "FileSystem", "Runtime", "ScanModel", "Snapshots",
             "AccessControl", "DataFolder", "ScanJournal", "GateController", "SnapshotInstall", "SnapshotWriting",
             "TestSupport"),
-        unitTests("HTTPServerTests", "LinuxSystem", "HTTPServer", "FileSystem", "Runtime", "CenterHTTP", "TestSupport"),
+        unitTests(
+            "HTTPServerTests", "LinuxSystem", "HTTPServer", "Certificates", "FileSystem", "Runtime", "CenterHTTP",
+            "TestSupport"),
         unitTests("IngestTests", "ScanModel", "ScanBatchCodec", "ScanRuns", "Ingest", "TestSupport"),
         unitTests(
             "LaneDisplayTests", "LinuxSystem", "SerialPorts", "FileSystem", "Runtime", "ScanModel", "Snapshots",

@@ -6,7 +6,7 @@ struct CenterProgram {
         await Program(
             "tapline-center", "the command center: stores scans, manages the registry, publishes snapshots",
             commands: Center.daemon + Center.topology + Center.registration + Center.places + Center.scanners
-                + Center.quarantine + Center.offlineDelivery + Center.tracking + Center.status
+                + Center.quarantine + Center.offlineDelivery + Center.tracking + Center.authority + Center.status
         ).main()
     }
 }

@@ -32,6 +32,10 @@ extension Files {
         /// Whether the file belongs to root or to the user of this process, and no other user has access. Files with
         /// secrets require this.
         package var isPrivate: Bool { mode & 0o077 == 0 && (owner == 0 || owner == geteuid()) }
+
+        /// Whether the file may hold a private key, by the rule of PostgreSQL: mode 600, or 640 if root owns it, as
+        /// Debian's group `ssl-cert` needs it.
+        package var isPrivateKey: Bool { mode & 0o077 == 0 || owner == 0 && mode & 0o037 == 0 }
     }
 
     /// Returns the free space of a path's file system for this process, in bytes; `nil` if it is unknown.
