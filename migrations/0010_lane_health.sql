@@ -7,7 +7,8 @@ CREATE TABLE tapline_internal.centers (
     stopped boolean NOT NULL DEFAULT false,  -- ended on request
     listened_at timestamptz,                 -- last time at which it consumed the queues of the broker
     listening_since timestamptz,             -- since then some center has consumed them without a pause
-    snapshots text                           -- folder that it serves to scanners
+    snapshots text,                          -- folder that it serves to scanners
+    snapshot_problem text                    -- why it cannot publish the registration list
 );
 
 CREATE FUNCTION tapline_internal.center_gone_after() RETURNS interval LANGUAGE sql IMMUTABLE PARALLEL SAFE AS

@@ -1,6 +1,7 @@
 import FileSystem
 import Glibc
 import Postgres
+import Runtime
 import Snapshots
 import TestSupport
 import Testing
@@ -36,6 +37,36 @@ import Testing
             try Files.remove(fair.out + "/" + name)
         }
         #expect(try fair.export() == fair.check())
+    }
+
+    /// `/readyz`, the metric and `status` read the health.
+    @Test func fullDiskIsReportedUntilTheNextExport() throws {
+        let disk = try SmallDisk(.tmpfs, megabytes: 1)
+        let fair = try ExportFixture()
+        fair.settings.folder = disk.path + "/out"
+        var fillers: [String] = []
+        for size in [64 << 10, 4 << 10] {
+            let isWritten = { (path: String) in
+                (try? Files.writeAtomically([UInt8](repeating: 1, count: size), to: path, durable: false)) != nil
+            }
+            repeat {
+                fillers.append(disk.path + "/filler-\(fillers.count)")
+            } while isWritten(fillers[fillers.count - 1])
+        }
+        let metrics = Metrics()
+        let health = SnapshotHealth(metrics)
+        var service = SnapshotService(databaseURL: fair.database.url, fair.settings, health: health)
+        (service.plan.debounceMs, service.plan.restMs) = (100, 100...1_000)
+        let running = RunningService(service.service())
+        try eventually("the full disk is reported") { health.failure != nil }
+        #expect(health.failure?.contains("full") == true, "\(health.failure ?? "")")
+        #expect(health.problem == health.failure)
+        #expect(metrics.render().contains("tapline_snapshot_export_failing 1.0\n"))
+        for filler in fillers { try Files.remove(filler) }
+        try eventually("the next export succeeds") { health.problem == nil }
+        #expect(try fair.check().version > 0)
+        #expect(metrics.render().contains("tapline_snapshot_export_failing 0.0\n"))
+        try running.end()
     }
 
     /// Copies the disk at a random moment of an export, without unflushed data.

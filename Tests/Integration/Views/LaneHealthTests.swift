@@ -3,6 +3,7 @@ import Migrations
 import Postgres
 import Runtime
 import Schema
+import Synchronization
 import TestSupport
 import Testing
 
@@ -212,6 +213,26 @@ import Testing
         let stopped = try status()
         #expect(stopped.end == .exit(1))
         #expect(stopped.lines.contains { $0.hasPrefix("alarm") && $0.contains("no center is running since") })
+    }
+
+    @Test func statusNamesACenterThatCannotPublish() throws {
+        let problem = Mutex<String?>("write out/snapshot: No space left on device")
+        let liveness = CenterLiveness(
+            databaseURL: database.url, instance: CenterInstance(), metrics: Metrics(),
+            snapshotProblem: { problem.withLock { $0 } }, isListening: { true })
+        let running = RunningService(liveness.service())
+        func alarm() throws -> String? {
+            try Run.it("tapline-center", ["status", "--database-url", database.url]).lines.first {
+                $0.hasPrefix("alarm") && $0.contains("cannot publish")
+            }
+        }
+        try eventually("the alarm is recorded") { try alarm() != nil }
+        #expect(
+            try alarm()?.hasSuffix(
+                "center 1/1 cannot publish the registration list: write out/snapshot: No space left on device") == true)
+        problem.withLock { $0 = nil }
+        try eventually("the alarm ends") { try alarm() == nil }
+        try running.end()
     }
 
     @Test func laneEventsNameWhoAdmittedAndWhy() throws {

@@ -27,6 +27,8 @@ package final class CenterLiveness: Sendable {
     private static let listeningCheckMs = 50
     /// Number of records between two counts of the scanners.
     private static let countEvery = 5
+    /// Maximum length of a recorded problem, in characters.
+    private static let problemLimit = 500
     /// Maximum duration of a statement, in milliseconds.
     private static let statementTimeoutMs = 5_000
 
@@ -34,6 +36,7 @@ package final class CenterLiveness: Sendable {
     private let name: String
     private let isListening: @Sendable () -> Bool
     private let served: ServedSnapshots?
+    private let snapshotProblem: @Sendable () -> String?
     private let conditions: [(name: String, gauge: Gauge)]
     private let log = Log("liveness")
     private let hasListened = Atomic(false)
@@ -50,15 +53,17 @@ package final class CenterLiveness: Sendable {
     ///   - instance: the number of this center.
     ///   - served: the folder that scanners download from; `nil` without one.
     ///   - metrics: where the numbers of scanners are registered.
+    ///   - snapshotProblem: returns why this center cannot publish snapshots; `nil` if it can. It must not block.
     ///   - isListening: whether the queues of the broker are consumed. It must not block.
     package init(
         databaseURL: String, instance: CenterInstance, served: ServedSnapshots? = nil, metrics: Metrics,
-        isListening: @escaping @Sendable () -> Bool
+        snapshotProblem: @escaping @Sendable () -> String? = { nil }, isListening: @escaping @Sendable () -> Bool
     ) {
         self.databaseURL = databaseURL
         name = "\(instance)"
         self.isListening = isListening
         self.served = served
+        self.snapshotProblem = snapshotProblem
         conditions = ScannerConditions.all.map { condition in
             let label = condition.lowercased().split(separator: " ").joined(separator: "-")
             return (
@@ -112,6 +117,7 @@ package final class CenterLiveness: Sendable {
     private func record(on connection: PostgresConnection, until stop: StopSignal, succeeded: () -> Void) throws {
         var turn = 0
         var marked: Int64?
+        var recordedProblem: String??
         var countProblem: String?
         var listens: Bool
         repeat {
@@ -123,6 +129,13 @@ package final class CenterLiveness: Sendable {
             if let version = served?.version(), version != marked {
                 try markPublished(version, connection)
                 marked = version
+            }
+            let problem = snapshotProblem().map { String($0.prefix(CenterLiveness.problemLimit)) }
+            if recordedProblem != .some(problem) {
+                try connection.query(
+                    "UPDATE tapline_internal.centers SET snapshot_problem = $2 WHERE name = $1",
+                    [.text(name), problem.map { .text($0) } ?? .null])
+                recordedProblem = .some(problem)
             }
             if turn % CenterLiveness.countEvery == 0 {
                 // A slow count must not stop the records. A lost connection fails the next record.

@@ -17,6 +17,8 @@ package enum SnapshotExportError: OperationError {
     /// The database has no Tapline schema.
     case schemaMissing
     case database(PostgresError)
+    /// The database is another machine, and its certificate is not verified.
+    case databaseInsecure(String)
     /// Not a time of day.
     case invalidTime(String)
     /// The folder holds no publication that can be checked.
@@ -39,7 +41,7 @@ package enum SnapshotExportError: OperationError {
         switch self {
         case .invalidContent, .busy, .stopped, .noSnapshot: .failure
         case .eventNameMissing, .eventNameDiffers, .schemaMissing, .invalidTime, .notPublished, .sameFolder,
-            .folderOfOtherEvent, .folderOfExports, .copyIsNewer, .copyOfOtherEvent:
+            .folderOfOtherEvent, .folderOfExports, .copyIsNewer, .copyOfOtherEvent, .databaseInsecure:
             .configuration
         case .database(let error): error.category
         }
@@ -58,6 +60,7 @@ package enum SnapshotExportError: OperationError {
         case .database(let error): error.code == .misuse ? error.description : "database: \(error)"
         case .invalidTime(let text): "'\(text)' is not a time of day as HH:MM"
         case .notPublished(let detail): "nothing is published: \(detail)"
+        case .databaseInsecure(let detail): "database: \(detail)"
         case .folderOfOtherEvent(let folder, let event, let id):
             "\(folder) holds the snapshots of the event '\(event)' with the ID \(id), whose scanners would refuse this one: "
                 + "name another folder, or give the event that ID"

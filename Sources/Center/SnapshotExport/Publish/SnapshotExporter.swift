@@ -97,9 +97,21 @@ package struct SnapshotExporter: Sendable {
 
     /// Checks a database URL without connecting.
     ///
-    /// - Throws: `SnapshotExportError.database` if libpq rejects the URL.
-    package static func validate(databaseURL: String) throws {
-        do { try PostgresConnection.validate(url: databaseURL) } catch { throw SnapshotExportError(error) }
+    /// - Parameters:
+    ///   - databaseURL: connection string or URL, in libpq's format.
+    ///   - allowsInsecure: whether the database may be another machine whose certificate is not verified.
+    /// - Throws: `SnapshotExportError.database` if libpq rejects the URL, otherwise `databaseInsecure`.
+    package static func validate(databaseURL: String, allowsInsecure: Bool) throws {
+        do throws(PostgresError) {
+            if allowsInsecure {
+                try PostgresConnection.validate(url: databaseURL)
+            } else {
+                try PostgresConnection.requireProtection(url: databaseURL)
+            }
+        } catch {
+            throw error.code == .insecure
+                ? SnapshotExportError.databaseInsecure(error.description) : SnapshotExportError(error)
+        }
     }
 
     /// Exports once.

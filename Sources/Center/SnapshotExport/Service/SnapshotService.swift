@@ -1,3 +1,4 @@
+import ErrorModel
 import LinuxSystem
 import Minisign
 package import Runtime
@@ -18,6 +19,7 @@ package struct SnapshotService: Sendable {
     private let databaseURL: String
     private let settings: SnapshotExporter.Settings
     private let schedule: DailySchedule?
+    private let health: SnapshotHealth?
     private let remedy: @Sendable (any Error) -> String?
     /// The state at the start.
     var plan = ExportPlan()
@@ -30,12 +32,14 @@ package struct SnapshotService: Sendable {
     ///   - databaseURL: connection string or URL, in libpq's format.
     ///   - settings: the folder, the key and the limits of every export.
     ///   - schedule: time of a daily new version without a change; `nil`: only after changes, or before the expiry.
+    ///   - health: receives whether exports succeed; `nil` without a reader.
     ///   - remedy: returns the command that corrects an error, for the log; `nil` without one.
     package init(
         databaseURL: String, _ settings: SnapshotExporter.Settings, schedule: DailySchedule? = nil,
-        remedy: @escaping @Sendable (any Error) -> String? = { _ in nil }
+        health: SnapshotHealth? = nil, remedy: @escaping @Sendable (any Error) -> String? = { _ in nil }
     ) {
         self.remedy = remedy
+        self.health = health
         self.databaseURL = databaseURL
         self.settings = settings
         self.schedule = schedule
@@ -54,12 +58,15 @@ package struct SnapshotService: Sendable {
             } catch let rejection as ExportRejection {
                 if rejection == .empty {
                     log.info("nothing published yet", [.reason: rejection.description])
+                    health?.rejected(nil)
                 } else {
                     log.error("registration list not published", [.reason: text(rejection)])
+                    health?.rejected(text(rejection))
                 }
                 loop.plan.rejected(nowMs: SystemClock.monotonicMs())
             } catch {
                 if stop.isStopped { return }
+                if SnapshotService.isFault(error) { health?.failed(text(error)) }
                 // Reconnect: the connection may be lost.
                 loop.listener = nil
                 folder.repairIfIdle(trusting: settings.key.publicKey)
@@ -68,6 +75,12 @@ package struct SnapshotService: Sendable {
                 stop.wait(ms: Int(delayMs))
             }
         }
+    }
+
+    /// Whether an error is more than a database that is away, which the ingestion reports, or another export.
+    private static func isFault(_ error: any Error) -> Bool {
+        if case SnapshotExportError.busy = error { return false }
+        return (error as? any OperationError)?.category != .unavailable
     }
 
     private func text(_ error: any Error) -> String { "\(error)" + (remedy(error).map { ": \($0)" } ?? "") }
@@ -101,6 +114,7 @@ package struct SnapshotService: Sendable {
         }
         loop.plan.begin(nowMs: nowMs)
         try export(freshSinceS: freshSinceS, stop)
+        health?.succeeded()
         loop.plan.ended(nowMs: SystemClock.monotonicMs())
     }
 
