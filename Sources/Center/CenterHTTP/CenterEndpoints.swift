@@ -6,6 +6,8 @@ package import Runtime
 package struct CenterEndpoints: Sendable {
     /// Returns the current problems, each with the name of the component; empty if the center is ready.
     package typealias Readiness = @Sendable () -> [(name: String, problem: String)]
+    /// Returns whether a token is that of a scanner that is enrolled and enabled. It must not block.
+    package typealias Admission = @Sendable (_ token: String) -> Bool
 
     /// Descriptor limit to request: the HTTP server uses at most a quarter of it. systemd permits this many, although
     /// its default is 1,024.
@@ -15,36 +17,73 @@ package struct CenterEndpoints: Sendable {
 
     private let metrics: Metrics
     private let snapshots: String?
+    private let admits: Admission
     private let readiness: Readiness
+    private let rejected: Counter
+    private let certificateExpiry = Gauge()
 
     /// Creates the endpoints. They are served once `service(_:)` runs.
     ///
     /// - Parameters:
     ///   - metrics: rendered by `/metrics`.
     ///   - snapshots: the folder of the snapshot files; `nil` disables `/snapshot/`.
+    ///   - admits: called for each `/snapshot/` of another machine, with its bearer token. It must not block.
     ///   - readiness: called for each `/readyz`. It must not block.
-    package init(metrics: Metrics, snapshots: String?, readiness: @escaping Readiness) {
+    package init(
+        metrics: Metrics, snapshots: String?, admits: @escaping Admission = { _ in false },
+        readiness: @escaping Readiness
+    ) {
         self.metrics = metrics
         self.snapshots = snapshots
+        self.admits = admits
         self.readiness = readiness
+        rejected = metrics.counter(
+            "tapline_http_unauthorized_total", "Requests for snapshots without a valid token, from other machines.")
     }
 
     /// Returns the service that listens on an address until it is stopped.
     ///
-    /// The service throws `HTTPServerError` if it cannot listen there.
+    /// The service throws `HTTPServerError` if it cannot listen there, and `ServerCertificateError`. With a certificate
+    /// it serves TLS, and reads the files again when they change and after SIGHUP.
     ///
-    /// - Parameter address: port 0 selects a free port.
-    package func service(_ address: HTTPAddress) -> Service {
+    /// - Parameters:
+    ///   - address: port 0 selects a free port.
+    ///   - files: the certificate; `nil` for plain HTTP.
+    package func service(_ address: HTTPAddress, _ files: ServerCertificateFiles? = nil) -> Service {
         Service.thread("http") { stop in
             ProcessLimits.raiseOpenFiles(to: CenterEndpoints.openFiles)
-            let server = try HTTPListener(address) { respond(to: $0) }
+            // From here on SIGHUP does not end the process.
+            let descriptors = [stop.descriptor] + (files == nil ? [] : [ReloadSignal.descriptor])
+            var watch = files.map(ServerCertificateWatch.init)
+            let loaded = try files?.load()
+            let server = try HTTPListener(address, certificate: loaded?.certificate) { respond(to: $0) }
             let reach = address.isLoopback ? "reachable from this machine only" : "reachable from other machines"
             Log("http").info(
                 "listening",
-                [.host: address.host.isEmpty ? "all addresses" : address.host, .port: server.port, .detail: reach])
-            while !stop.wait(ms: CenterEndpoints.stalledCheckMs) { server.closeStalled() }
+                [
+                    .host: address.host.isEmpty ? "all addresses" : address.host, .port: server.port,
+                    .detail: (loaded == nil ? "" : "TLS, ") + reach,
+                ])
+            if let loaded { show(expiresS: loaded.expiresS) }
+            while !stop.isStopped {
+                _ = Poll.wait(descriptors, timeoutMs: CenterEndpoints.stalledCheckMs)
+                server.closeStalled()
+                let isForced = files != nil && ReloadSignal.take()
+                if let expiresS = watch?.reload(server, isForced: isForced) { show(expiresS: expiresS) }
+            }
             server.stop()
         }
+    }
+
+    /// Shows the end of validity of the certificate as a metric, once there is one.
+    private func show(expiresS: Int64) {
+        if certificateExpiry.value == 0 {
+            metrics.computed(
+                "tapline_http_certificate_expires_timestamp_seconds",
+                "Time at which the certificate of the HTTP server expires."
+            ) { [certificateExpiry] in Double(certificateExpiry.value) }
+        }
+        certificateExpiry.set(Int(expiresS))
     }
 
     /// Returns the response to one request. Never blocks.
@@ -52,21 +91,30 @@ package struct CenterEndpoints: Sendable {
         switch request.path {
         case "/": HTTPResponse.text(CenterEndpoints.startPage, contentType: "text/html; charset=utf-8")
         case "/healthz": .text("alive\n")
-        case "/readyz": readyz()
+        case "/readyz": readyz(isLocal: request.isLocal)
         case "/metrics": .text(metrics.render(), contentType: "text/plain; version=0.0.4; charset=utf-8")
-        default: snapshotFile(request.path) ?? .text("404: not found\n", status: 404)
+        default: snapshotFile(request) ?? .text("404: not found\n", status: 404)
         }
     }
 
-    private func readyz() -> HTTPResponse {
+    /// Problems name users, hosts and ports, which other machines do not get.
+    private func readyz(isLocal: Bool) -> HTTPResponse {
         let problems = readiness()
         guard !problems.isEmpty else { return .text("ready\n") }
-        return .text(problems.map { "\($0.name): \($0.problem)\n" }.joined(), status: 503)
+        let lines = problems.map { "\($0.name): \(isLocal ? $0.problem : "not ready")\n" }
+        return .text(lines.joined(), status: 503)
     }
 
-    private func snapshotFile(_ path: String) -> HTTPResponse? {
-        guard let folder = snapshots, path.hasPrefix("/snapshot/") else { return nil }
-        let name = String(path.dropFirst("/snapshot/".count))
+    private func snapshotFile(_ request: HTTPRequest) -> HTTPResponse? {
+        guard let folder = snapshots, request.path.hasPrefix("/snapshot/") else { return nil }
+        // Before the file is looked for: without a token all names have the same answer.
+        guard request.isLocal || request.bearerToken.map(admits) == true else {
+            rejected.add()
+            var response = HTTPResponse.text("401: a token is required\n", status: 401)
+            response.headers = [("WWW-Authenticate", "Bearer")]
+            return response
+        }
+        let name = String(request.path.dropFirst("/snapshot/".count))
         guard let type = SnapshotName.contentType(of: name) else { return nil }
         let opened: HTTPFile?
         do {

@@ -30,6 +30,9 @@ package final class HTTPSession {
         package var lowSpeedTimeS = 30
         /// Path of the PEM bundle of accepted certificate authorities; `nil` for the system's.
         package var authorityFile: String?
+        /// Token of `Authorization: Bearer`; `nil` without one. It goes to the host and port of the URL only, and to no
+        /// other one that a redirect names.
+        package var bearerToken: String?
         /// Value of the User-Agent header.
         package var userAgent = "tapline"
 
@@ -122,6 +125,8 @@ package final class HTTPSession {
         guard scheme == "http" || scheme == "https" else {
             throw HTTPClientError(.address, url, "the scheme must be http or https")
         }
+        // libcurl removes this header at a redirect to another host, port or scheme.
+        let headers = headers + (settings.bearerToken.map { ["Authorization: Bearer \($0)"] } ?? [])
         guard !headers.contains(where: { $0.utf8.contains { $0 < 0x20 } }) else {
             throw HTTPClientError(.address, url, "control character in a header")
         }

@@ -12,15 +12,50 @@ final class Connections: Sendable {
     private struct State {
         var activities: [Int32: Activity] = [:]
         var responding = 0
+        /// The network of each connection whose address has a limit.
+        var networks: [Int32: IPAddress] = [:]
+        /// Number of connections of each of these networks.
+        var counts: [IPAddress: Int] = [:]
     }
     private let state = Mutex(State())
+    private let limits: HTTPListener.Limits
 
-    func opened(_ socket: Int32) {
-        state.withLock { $0.activities[socket] = .awaitingRequest(sinceS: Connections.nowS()) }
+    init(_ limits: HTTPListener.Limits) { self.limits = limits }
+
+    /// Returns whether the address of a new connection is below its limit.
+    func accepts(_ peer: IPAddress) -> Bool {
+        limits.isUnlimited(peer)
+            || state.withLock { $0.counts[peer.network, default: 0] < limits.connectionsPerAddress }
+    }
+
+    func opened(_ socket: Int32, from peer: IPAddress?) {
+        let network = peer.flatMap { limits.isUnlimited($0) ? nil : $0.network }
+        state.withLock { state in
+            state.activities[socket] = .awaitingRequest(sinceS: Connections.nowS())
+            state.networks[socket] = network
+            if let network { state.counts[network, default: 0] += 1 }
+        }
     }
 
     /// Call it before the socket is closed, because its number can be reused after that.
-    func closed(_ socket: Int32) { state.withLock { $0.activities[socket] = nil } }
+    func closed(_ socket: Int32) {
+        state.withLock { state in
+            state.activities[socket] = nil
+            guard let network = state.networks.removeValue(forKey: socket), let count = state.counts[network] else {
+                return
+            }
+            state.counts[network] = count > 1 ? count - 1 : nil
+        }
+    }
+
+    /// Returns whether more than half of a limit is in use. The limits are those of the server and of the address.
+    func isCrowded(_ socket: Int32) -> Bool {
+        state.withLock { state in
+            state.activities.count > limits.connections / 2
+                || state.networks[socket].map { state.counts[$0, default: 0] > limits.connectionsPerAddress / 2 }
+                    ?? false
+        }
+    }
 
     func began(_ socket: Int32) {
         let pace = ResponsePace(bytes: Connections.acknowledgedBytes(socket) ?? 0, nowS: Connections.nowS())

@@ -1,11 +1,11 @@
-import CMicrohttpd
 import Glibc
+package import LinuxSystem
 import Synchronization
 
 /// A small HTTP server for GET and HEAD on libmicrohttpd's polling thread.
 ///
 /// The handler runs on that thread, so it must answer from memory or with a file and never block. Files are sent with
-/// sendfile(2), so a slow client costs a socket and no memory.
+/// sendfile(2), so a slow client costs a socket and no memory. With TLS they are read in pieces instead.
 package final class HTTPListener: Sendable {
     /// Returns the response to a request. Runs on the polling thread and must not block.
     package typealias Handler = @Sendable (HTTPRequest) -> HTTPResponse
@@ -29,34 +29,39 @@ package final class HTTPListener: Sendable {
         /// Minimum progress of a response within `responseS`, in bytes: 100 bytes/s. This is the minimum speed of
         /// scanners and a twentieth of a 16 kbit/s link.
         package var responseBytes: Int64 = 6_000
+        /// Maximum number of open connections of one IPv4 address, or of one IPv6 network of 64 bits. Further ones are
+        /// closed unanswered.
+        package var connectionsPerAddress = 256
+        /// Whether an address has no such limit. A proxy on this machine carries the connections of all clients.
+        package var isUnlimited: @Sendable (IPAddress) -> Bool = { $0.isLoopback }
 
         /// Creates the default limits.
         package init() {}
     }
 
-    /// Connections accepted beyond the limit, in order to answer 503.
-    private static let spareConnections = 64
-    /// Memory of a connection for request line and headers, in bytes; longer requests are rejected. 64 MiB for all
-    /// connections.
-    private static let connectionMemoryBytes = 16_384
+    /// Time after which connections with a former certificate are closed, in milliseconds. Scanners resume downloads.
+    private static let drainMs: Int64 = 600_000
 
-    private final class Context: Sendable {
-        let handler: Handler
-        let limits: Limits
-        let connections = Connections()
-        init(_ handler: @escaping Handler, _ limits: Limits) {
-            self.handler = handler
-            self.limits = limits
+    private struct Draining {
+        let daemon: HTTPDaemon
+        let socket: Int32
+        let sinceMs: Int64
+
+        func end() {
+            daemon.stop()
+            if socket >= 0 { close(socket) }
         }
     }
 
-    // Sendable: libmicrohttpd locks it, and this class stops it once.
-    private struct Daemon: @unchecked Sendable {
-        let pointer: OpaquePointer
+    private struct State {
+        var current: HTTPDaemon?
+        var certificate: HTTPCertificate?
+        var former: [Draining] = []
     }
 
-    private let daemon: Mutex<Daemon?>
-    private let context: Context
+    private let state: Mutex<State>
+    private let context: HTTPDaemon.Context
+    private let address: HTTPAddress
     /// The port in use, also if the address has port 0.
     package let port: UInt16
 
@@ -65,36 +70,35 @@ package final class HTTPListener: Sendable {
     /// - Parameters:
     ///   - address: address to listen on.
     ///   - limits: limits of connections and times.
+    ///   - certificate: certificate for TLS 1.2 and later; `nil` for plain HTTP.
     ///   - handler: answers a request. Runs on the server's thread and must not block.
-    /// - Throws: `HTTPServerError` if the address cannot be used.
+    /// - Throws: `HTTPServerError` if the address or the certificate cannot be used.
     package init(
-        _ address: HTTPAddress, limits: Limits = Limits(), handler: @escaping Handler
+        _ address: HTTPAddress, limits: Limits = Limits(), certificate: HTTPCertificate? = nil,
+        handler: @escaping Handler
     ) throws(HTTPServerError) {
         guard let (storage, isIPv6) = address.resolve() else {
             throw HTTPServerError(description: "cannot listen on \(address): not an address")
         }
         var limits = limits
         limits.connections = HTTPListener.capped(limits.connections)
-        let context = Context(handler, limits)
-        // One thread, epoll if available, and a pipe that wakes the thread to stop it.
-        var flags = MHD_USE_AUTO.rawValue | MHD_USE_INTERNAL_POLLING_THREAD.rawValue | MHD_USE_ITC.rawValue
-        if isIPv6 { flags |= MHD_USE_IPv6.rawValue }
-        errno = 0
-        let pointer = withUnsafePointer(to: storage) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                shim_http_start(
-                    flags, $0, UInt32(limits.connections + HTTPListener.spareConnections), UInt32(limits.idleS),
-                    HTTPListener.connectionMemoryBytes, HTTPListener.handle, HTTPListener.completed,
-                    HTTPListener.connection,
-                    Unmanaged.passUnretained(context).toOpaque())
-            }
+        context = HTTPDaemon.Context(handler, limits)
+        let daemon = HTTPDaemon(context, certificate)
+        guard daemon.start(storage, isIPv6: isIPv6) else {
+            throw HTTPListener.failure(address, hasCertificate: certificate != nil)
         }
-        guard let pointer else {
-            throw HTTPServerError(description: "cannot listen on \(address): \(String(cString: strerror(errno)))")
-        }
-        self.context = context
-        daemon = Mutex(Daemon(pointer: pointer))
-        port = UInt16(truncatingIfNeeded: shim_http_port(pointer))
+        self.address = address
+        state = Mutex(State(current: daemon, certificate: certificate))
+        port = daemon.port
+    }
+
+    private static func failure(_ address: HTTPAddress, hasCertificate: Bool) -> HTTPServerError {
+        let code = errno
+        // libmicrohttpd reports no reason for a certificate that it rejects; EBADF is of its clean-up.
+        let cause =
+            hasCertificate && [0, EBADF].contains(code)
+            ? "TLS does not start with this certificate and key" : String(cString: strerror(code))
+        return HTTPServerError(description: "cannot listen on \(address): \(cause)")
     }
 
     /// Applies the cap of a quarter of RLIMIT_NOFILE.
@@ -107,8 +111,43 @@ package final class HTTPListener: Sendable {
     /// Number of open connections.
     package var connections: Int { context.connections.count }
 
-    /// Closes connections that exceed `Limits.requestS` or `Limits.responseS`. Call it every few seconds.
-    package func closeStalled() { context.connections.shutDownStalled(context.limits) }
+    /// Uses another certificate for new connections, without a moment in which the port refuses clients.
+    ///
+    /// Open connections keep their certificate. They are closed after their response, or after ten minutes.
+    ///
+    /// - Parameter certificate: the new certificate; nothing happens if it is the current one.
+    /// - Throws: `HTTPServerError` if it cannot be used. The former certificate then stays in use.
+    package func use(_ certificate: HTTPCertificate) throws(HTTPServerError) {
+        let isStarted = state.withLock { state -> Bool in
+            guard let current = state.current, state.certificate != certificate else { return true }
+            let socket = current.duplicateSocket()
+            let next = HTTPDaemon(context, certificate)
+            // After a failure libmicrohttpd has closed the socket.
+            guard socket >= 0, next.start(sockaddr_storage(), isIPv6: false, listening: socket) else { return false }
+            let former = Draining(daemon: current, socket: current.drain(), sinceMs: SystemClock.monotonicMs())
+            state.former.append(former)
+            state.current = next
+            state.certificate = certificate
+            return true
+        }
+        guard isStarted else { throw HTTPListener.failure(address, hasCertificate: true) }
+    }
+
+    /// Closes connections that exceed `Limits.requestS` or `Limits.responseS`, and ends the daemons of former
+    /// certificates. Call it every few seconds.
+    package func closeStalled() {
+        context.connections.shutDownStalled(context.limits)
+        let ended = state.withLock { state -> [Draining] in
+            let nowMs = SystemClock.monotonicMs()
+            let isOver = { (one: Draining) in
+                one.daemon.connections == 0 || nowMs - one.sinceMs >= HTTPListener.drainMs
+            }
+            let ended = state.former.filter(isOver)
+            state.former.removeAll(where: isOver)
+            return ended
+        }
+        for one in ended { one.end() }
+    }
 
     deinit { stop(graceMs: 0) }
 
@@ -116,121 +155,18 @@ package final class HTTPListener: Sendable {
     ///
     /// - Parameter graceMs: maximum wait, in milliseconds.
     package func stop(graceMs: Int = 2_000) {
-        let pointer: OpaquePointer? = daemon.withLock { daemon in
-            defer { daemon = nil }
-            return daemon?.pointer
+        let (current, former) = state.withLock { state -> (HTTPDaemon?, [Draining]) in
+            defer { (state.current, state.former) = (nil, []) }
+            return (state.current, state.former)
         }
-        guard let pointer else { return }
-        let socket = MHD_quiesce_daemon(pointer)
+        let socket = current?.drain() ?? -1
         var left = graceMs
         while left > 0, context.connections.responding > 0 {
             usleep(10_000)
             left -= 10
         }
-        MHD_stop_daemon(pointer)
+        for one in former { one.end() }
+        current?.stop()
         if socket >= 0 { close(socket) }
-    }
-
-    /// Called twice per request: after the headers, then to answer. The mark distinguishes the calls.
-    private static let handle: MHD_AccessHandlerCallback = { context, connection, path, method, _, _, bodySize, mark in
-        let context = Unmanaged<Context>.fromOpaque(context!).takeUnretainedValue()
-        guard let connection, let path, let method, let bodySize, let mark else { return MHD_Result.NO }
-        let verb = String(cString: method)
-        if mark.pointee == nil {
-            mark.pointee = UnsafeMutableRawPointer(bitPattern: 1)
-            context.connections.began(shim_http_socket(connection))
-            guard context.connections.count <= context.limits.connections else {
-                return HTTPListener.refuse(connection, "503: too many connections\n", 503, [("Retry-After", "5")])
-            }
-            guard verb != "GET" && verb != "HEAD" else { return MHD_Result.YES }
-            return HTTPListener.refuse(connection, "405: GET and HEAD only\n", 405, [("Allow", "GET, HEAD")])
-        }
-        // Neither GET nor HEAD has a body here.
-        guard bodySize.pointee == 0 else { return MHD_Result.NO }
-        var headers: [String: String] = [:]
-        withUnsafeMutablePointer(to: &headers) {
-            _ = MHD_get_connection_values(connection, .HEADER_KIND, { HTTPListener.collect($0, $2, $3) }, $0)
-        }
-        // Range is defined for GET only (RFC 9110 section 14.2).
-        if verb == "HEAD" { headers["range"] = nil }
-        var response = context.handler(HTTPRequest(path: String(cString: path), headers: headers))
-        // Disable keep-alive above half the limit, so idle clients do not hold connections.
-        if context.connections.count > context.limits.connections / 2 {
-            response.headers.append(("Connection", "close"))
-        }
-        return HTTPListener.send(response, to: connection, requestHeaders: headers)
-    }
-
-    private static let completed: MHD_RequestCompletedCallback = { context, connection, mark, _ in
-        guard let context, let connection, mark?.pointee != nil else { return }
-        Unmanaged<Context>.fromOpaque(context).takeUnretainedValue().connections.ended(shim_http_socket(connection))
-    }
-
-    private static let connection: MHD_NotifyConnectionCallback = { context, connection, _, event in
-        guard let context, let connection else { return }
-        let connections = Unmanaged<Context>.fromOpaque(context).takeUnretainedValue().connections
-        let socket = shim_http_socket(connection)
-        if event == .CONNECTION_NOTIFY_STARTED { connections.opened(socket) } else { connections.closed(socket) }
-    }
-
-    private static func collect(
-        _ target: UnsafeMutableRawPointer?, _ name: UnsafePointer<CChar>?, _ value: UnsafePointer<CChar>?
-    ) -> MHD_Result {
-        guard let target, let name, let value else { return MHD_Result.YES }
-        target.assumingMemoryBound(to: [String: String].self).pointee[String(cString: name).lowercased()] =
-            String(cString: value)
-        return MHD_Result.YES
-    }
-
-    private static func refuse(
-        _ connection: OpaquePointer, _ text: String, _ status: Int, _ headers: [(name: String, value: String)]
-    ) -> MHD_Result {
-        var response = HTTPResponse.text(text, status: status)
-        response.headers = headers + [("Connection", "close")]
-        return send(response, to: connection, requestHeaders: [:])
-    }
-
-    private static func send(
-        _ response: HTTPResponse, to connection: OpaquePointer, requestHeaders: [String: String]
-    ) -> MHD_Result {
-        var (status, headers) = (response.status, response.headers + [("Content-Type", response.contentType)])
-        let message: OpaquePointer?
-        switch response.body {
-        case .bytes(let bytes): message = self.message(bytes)
-        case .file(let file):
-            headers += [("ETag", file.etag), ("Accept-Ranges", "bytes")]
-            switch Selection(etag: file.etag, size: file.size, headers: requestHeaders) {
-            case .whole: message = self.message(file, 0, file.size)
-            case .part(let range):
-                status = 206
-                headers.append(("Content-Range", "bytes \(range.lowerBound)-\(range.upperBound)/\(file.size)"))
-                message = self.message(file, range.lowerBound, range.upperBound - range.lowerBound + 1)
-            case .notModified:
-                status = 304
-                message = self.message([])
-            case .unsatisfiable:
-                status = 416
-                headers.append(("Content-Range", "bytes */\(file.size)"))
-                message = self.message([])
-            }
-        }
-        guard let message else { return MHD_Result.NO }
-        defer { MHD_destroy_response(message) }
-        for (name, value) in headers { MHD_add_response_header(message, name, value) }
-        return MHD_queue_response(connection, UInt32(status), message)
-    }
-
-    private static func message(_ bytes: [UInt8]) -> OpaquePointer? {
-        var bytes = bytes
-        return MHD_create_response_from_buffer(bytes.count, &bytes, .RESPMEM_MUST_COPY)
-    }
-
-    /// libmicrohttpd closes the descriptor it receives, so it receives a duplicate.
-    private static func message(_ file: HTTPFile, _ offset: Int64, _ count: Int64) -> OpaquePointer? {
-        let own = fcntl(file.descriptor, F_DUPFD_CLOEXEC, 3)
-        guard own >= 0 else { return nil }
-        let message = MHD_create_response_from_fd_at_offset64(UInt64(count), own, UInt64(offset))
-        if message == nil { close(own) }
-        return message
     }
 }

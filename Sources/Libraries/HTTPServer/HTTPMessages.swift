@@ -1,4 +1,5 @@
 package import ErrorModel
+package import LinuxSystem
 
 /// A GET or HEAD request. Handlers do not distinguish the two methods.
 package struct HTTPRequest: Sendable {
@@ -6,15 +7,35 @@ package struct HTTPRequest: Sendable {
     package let path: String
     /// Header values by lower-case name; the last value of a repeated header.
     package let headers: [String: String]
+    /// The address of the client or of its proxy; `nil` if it is not known.
+    package let peer: IPAddress?
+
+    /// Headers by which proxies name the client (RFC 7239, and usual ones), and RFC 9110 section 7.6.3.
+    private static let proxyHeaders = ["forwarded", "x-forwarded-for", "x-real-ip", "via"]
 
     /// Creates a request.
     ///
     /// - Parameters:
     ///   - path: percent-decoded path without the query.
     ///   - headers: header values by lower-case name.
-    package init(path: String, headers: [String: String] = [:]) {
+    ///   - peer: address of the client; this machine by default.
+    package init(path: String, headers: [String: String] = [:], peer: IPAddress? = IPAddress("127.0.0.1")) {
         self.path = path
         self.headers = headers
+        self.peer = peer
+    }
+
+    /// Whether the client runs on this machine: its address is loopback, and no proxy has passed the request on.
+    package var isLocal: Bool {
+        peer?.isLoopback == true && !HTTPRequest.proxyHeaders.contains { headers[$0] != nil }
+    }
+
+    /// The token of the header `Authorization: Bearer TOKEN` (RFC 6750); `nil` without one.
+    package var bearerToken: String? {
+        guard let value = headers["authorization"] else { return nil }
+        let parts = value.split(separator: " ", maxSplits: 1)
+        guard parts.count == 2, parts[0].lowercased() == "bearer" else { return nil }
+        return String(parts[1])
     }
 }
 

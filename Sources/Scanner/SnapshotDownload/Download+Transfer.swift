@@ -51,6 +51,11 @@ extension Download {
         case 404:
             throw DownloadError(
                 .unusable, .failure, "\(url): not found; no snapshot is published, or one is being replaced")
+        case 401:
+            throw DownloadError(
+                .temporary, .unavailable,
+                "GET \(url): HTTP status 401: the center wants the token of an enrolled scanner"
+                    + (settings.token == nil ? ", and none is set" : ""))
         case let status: throw DownloadError(.temporary, .unavailable, "GET \(url): HTTP status \(status)")
         }
     }

@@ -32,6 +32,8 @@ package final class Download {
         package var intervalMs = 30_000
         /// PEM bundle; `nil` for the system's certificate authorities.
         package var authorityFile: String?
+        /// Token of this scanner, which a center on another machine wants; `nil` without one. All sources get it.
+        package var token: String?
         /// Whether a snapshot of another event key than the one in use is refused.
         package var refusesOtherKey = false
         /// Number of repetitions if manifest and signature do not match. A delta, or a full file of which a part
@@ -88,6 +90,7 @@ package final class Download {
         sources = settings.centerURLs.map { DownloadSource($0) }
         var http = HTTPSession.Settings()
         http.authorityFile = settings.authorityFile
+        http.bearerToken = settings.token
         http.userAgent = "tapline-publisher/\(Software.version)"
         client = HTTPSession(http)
     }

@@ -1,5 +1,6 @@
 import FileSystem
 import HTTPServer
+import LinuxSystem
 import Runtime
 import Synchronization
 import TestSupport
@@ -15,9 +16,11 @@ struct CenterEndpointsTests {
 
     private func serve(
         snapshots: String? = nil, metrics: Metrics = Metrics(), problems: Problems = Problems(),
-        _ body: (RawHTTP) throws -> Void
+        admits: @escaping CenterEndpoints.Admission = { _ in false }, _ body: (RawHTTP) throws -> Void
     ) throws {
-        let endpoints = CenterEndpoints(metrics: metrics, snapshots: snapshots) { problems.all.withLock { $0 } }
+        let endpoints = CenterEndpoints(metrics: metrics, snapshots: snapshots, admits: admits) {
+            problems.all.withLock { $0 }
+        }
         let server = try HTTPListener(#require(HTTPAddress("127.0.0.1:0"))) { endpoints.respond(to: $0) }
         defer { server.stop() }
         try body(RawHTTP(port: server.port))
@@ -34,6 +37,51 @@ struct CenterEndpointsTests {
             #expect(response.text == "broker: not connected\ndatabase: not connected\n")
             #expect(try client.get("/healthz").status == 200)
         }
+    }
+
+    private static let proxied = [
+        ["X-Forwarded-For": "192.0.2.7"], ["Forwarded": "for=192.0.2.7"], ["X-Real-IP": "192.0.2.7"], ["Via": "1.1 p"],
+    ]
+
+    @Test(arguments: proxied)
+    func readinessNamesNoDetailToOtherMachines(headers: [String: String]) throws {
+        let problems = Problems()
+        problems.all.withLock { $0 = [("broker", "connect to amqps://tapline@broker.example:5671: refused")] }
+        try serve(problems: problems) { (client: RawHTTP) throws in
+            let other = try client.get("/readyz", headers)
+            #expect(other.status == 503 && other.text == "broker: not ready\n")
+            #expect(try client.get("/readyz").text.contains("broker.example"))
+        }
+    }
+
+    @Test(arguments: proxied)
+    func snapshotsNeedATokenFromOtherMachines(headers: [String: String]) throws {
+        let folder = TemporaryFolder()
+        try Files.writeAtomically(Array("{}".utf8), to: folder.path + "/manifest.json")
+        let admits: CenterEndpoints.Admission = { $0 == "good" }
+        try serve(snapshots: folder.path, admits: admits) { (client: RawHTTP) throws in
+            func status(_ path: String, _ authorization: String?) throws -> Int {
+                try client.get(path, headers.merging(authorization.map { ["Authorization": $0] } ?? [:]) { $1 }).status
+            }
+            let path = "/snapshot/manifest.json"
+            #expect(try client.get(path).status == 200)
+            for authorization in ["Bearer good", "bearer good"] { #expect(try status(path, authorization) == 200) }
+            for authorization in [nil, "", "good", "Bearer", "Bearer ", "Bearer bad", "Bearer good ", "Basic good"] {
+                #expect(try status(path, authorization) == 401, "\(authorization ?? "none")")
+                // The same answer for a name that does not exist.
+                #expect(try status("/snapshot/none", authorization) == 401)
+            }
+            #expect(try status("/snapshot/none", "Bearer good") == 404)
+            let refused = try client.get(path, headers)
+            #expect(refused.headers["www-authenticate"] == "Bearer" && refused.text == "401: a token is required\n")
+            #expect(try status("/healthz", nil) == 200)
+        }
+    }
+
+    @Test func otherPeerAddressIsAnotherMachine() {
+        func isLocal(_ peer: String?) -> Bool { HTTPRequest(path: "/", peer: peer.flatMap { IPAddress($0) }).isLocal }
+        #expect(isLocal("127.0.0.1") && isLocal("::1") && isLocal("::ffff:127.0.0.5"))
+        #expect(!isLocal("192.0.2.7") && !isLocal("2001:db8::1") && !isLocal(nil))
     }
 
     @Test func metricsAreRenderedAsText() throws {

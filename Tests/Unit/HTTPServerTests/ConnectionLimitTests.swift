@@ -120,6 +120,43 @@ import Testing
         }
     }
 
+    @Test func addressBeyondItsLimitIsDisconnected() throws {
+        var limits = HTTPListener.Limits()
+        limits.connectionsPerAddress = 3
+        limits.isUnlimited = { _ in false }
+        try serve(limits) { server in
+            var kept = try (1...3).map { _ in try Visitor(server.port) }
+            try eventually("three places") { server.connections == 3 }
+            let refused = try Visitor(server.port)
+            try eventually("the fourth is disconnected") {
+                refused.read()
+                return refused.isOver
+            }
+            #expect(refused.received == 0 && server.connections == 3)
+            kept.removeLast()
+            try eventually("a place is free") { server.connections == 2 }
+            #expect(try RawHTTP(port: server.port).get("/healthz").status == 200)
+            // Two of three: further responses end their connection, so that clients behind one address take turns.
+            let third = try Visitor(server.port)
+            #expect(third.ask("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"))
+            try eventually("an answer and the end") {
+                third.read()
+                return third.status == 200 && third.isOver
+            }
+            withExtendedLifetime(kept) {}
+        }
+    }
+
+    @Test func loopbackAddressIsNotLimited() throws {
+        var limits = HTTPListener.Limits()
+        limits.connectionsPerAddress = 1
+        try serve(limits) { server in
+            let crowd = try (1...20).map { _ in try Visitor(server.port) }
+            try eventually("all have a place") { server.connections == 20 }
+            withExtendedLifetime(crowd) {}
+        }
+    }
+
     @Test func keepAliveIsDisabledAboveHalfTheLimit() throws {
         var limits = HTTPListener.Limits()
         limits.connections = 4

@@ -96,6 +96,9 @@ package final class Counter: Sendable {
 package final class Gauge: Sendable {
     private let current = Atomic<Int>(0)
 
+    /// A gauge that no metrics page shows. `Metrics.gauge` returns one that it does.
+    package init() {}
+
     /// Replaces the value.
     package func set(_ value: Int) { current.store(value, ordering: .relaxed) }
     /// Adds an amount, which may be negative.
