@@ -26,6 +26,9 @@ package enum TestServers {
             withinMs: 180_000)
     }
 
+    /// A password that nothing else has.
+    package static func randomPassword() -> String { uniqueName() }
+
     static func uniqueName() -> String {
         "test-" + String(UInt64.random(in: 1 << 60 ... .max), radix: 36)
     }
@@ -35,12 +38,15 @@ package enum TestServers {
 package final class OwnServers: Sendable {
     package let folder: TemporaryFolder
     package let amqpURL: String
+    /// URL of the administrator by TLS at the host `localhost`; empty without certificates.
+    package let amqpsURL: String
     package let databaseURL: String
 
-    package init() throws {
+    /// - Parameter certificates: folder with ca.pem, localhost.pem and localhost.key for TLS; `nil` without TLS.
+    package init(certificates: String? = nil) throws {
         folder = TemporaryFolder("servers")
         do {
-            try OwnServers.run("start", folder.path)
+            try OwnServers.run("start", folder.path, certificates.map { ["--tls", $0] } ?? [])
             var values: [String: String] = [:]
             for line in try Files.readText(folder.file("env")).split(separator: "\n") {
                 let pair = line.dropFirst("export ".count).split(separator: "=", maxSplits: 1)
@@ -49,6 +55,7 @@ package final class OwnServers: Sendable {
             (amqpURL, databaseURL) = (
                 values["TAPLINE_TEST_AMQP_URL"] ?? "", values["TAPLINE_TEST_DATABASE_URL"] ?? ""
             )
+            amqpsURL = values["TAPLINE_TEST_AMQPS_URL"] ?? ""
         } catch {
             try? OwnServers.run("stop", folder.path)
             throw error
@@ -57,11 +64,13 @@ package final class OwnServers: Sendable {
 
     deinit { try? OwnServers.run("stop", folder.path) }
 
-    /// Runs `scripts/servers COMMAND DIR`.
-    package func command(_ command: String) throws { try OwnServers.run(command, folder.path) }
+    /// Runs `scripts/servers COMMAND DIR ARGUMENT...`.
+    package func command(_ command: String, _ arguments: String...) throws {
+        try OwnServers.run(command, folder.path, arguments)
+    }
 
-    private static func run(_ command: String, _ folder: String) throws {
-        try Run.succeeding(Package.folder + "/scripts/servers", [command, folder], withinMs: 180_000)
+    private static func run(_ command: String, _ folder: String, _ arguments: [String] = []) throws {
+        try Run.succeeding(Package.folder + "/scripts/servers", [command, folder] + arguments, withinMs: 180_000)
     }
 }
 

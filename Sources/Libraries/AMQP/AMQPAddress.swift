@@ -1,10 +1,11 @@
 import Glibc
+import LinuxSystem
 
 /// Address and credentials of a broker: `amqp://user:password@host:port/vhost` or `amqps://...`
-/// (https://www.rabbitmq.com/uri-spec.html), with `cacertfile`, `certfile` and `keyfile` as query parameters for TLS
-/// (https://www.rabbitmq.com/uri-query-parameters.html).
+/// (https://www.rabbitmq.com/uri-spec.html).
 ///
-/// The description never contains the password.
+/// TLS is set by `AMQPSecurity`, or by the query parameters `cacertfile`, `certfile`, `keyfile` and `verify`, which have
+/// priority (https://www.rabbitmq.com/uri-query-parameters.html). The description never contains the password.
 package struct AMQPAddress: Sendable, Hashable, CustomStringConvertible {
     /// Host name or IP number, percent-decoded and without brackets; `localhost` if the URL has none.
     package let host: String
@@ -18,18 +19,24 @@ package struct AMQPAddress: Sendable, Hashable, CustomStringConvertible {
     package let virtualHost: String
     /// Whether the scheme is `amqps`.
     package let usesTLS: Bool
+    /// Whether the certificate of the broker and its name are verified. `true` without TLS.
+    package let verifiesCertificate: Bool
     /// Path of the PEM bundle of accepted certificate authorities; `nil` for the system's.
     package let authorityFile: String?
     /// Path of the client certificate, PEM.
     package let certificateFile: String?
     /// Path of the key of the client certificate, PEM.
     package let keyFile: String?
+    /// Whether the client certificate names the user (SASL EXTERNAL): there is one, and the URL has no password.
+    package let logsInByCertificate: Bool
 
-    /// Parses a URL.
+    /// Parses a URL, and refuses an unprotected connection to another machine.
     ///
-    /// - Parameter url: `amqp://...` or `amqps://...`.
-    /// - Throws: `AMQPError` of kind `address`, without the URL, because it may contain a password.
-    package init(url: String) throws(AMQPError) {
+    /// - Parameters:
+    ///   - url: `amqp://...` or `amqps://...`.
+    ///   - security: certificates, and what is permitted.
+    /// - Throws: `AMQPError` of kind `address` or `insecure`, without the URL, because it may contain a password.
+    package init(url: String, security: AMQPSecurity = AMQPSecurity()) throws(AMQPError) {
         func bad(_ detail: String) -> AMQPError { AMQPError(.address, "AMQP URL", detail) }
         func decoded(_ text: Substring) throws(AMQPError) -> String {
             guard let plain = AMQPAddress.percentDecoded(text) else { throw bad("invalid percent-encoding") }
@@ -53,7 +60,7 @@ package struct AMQPAddress: Sendable, Hashable, CustomStringConvertible {
         // Strictly, a single slash names the virtual host "". No broker has that; treat it as the default.
         virtualHost = path.isEmpty ? "/" : path
         var authority = slash.map { rest[..<$0] } ?? rest
-        var (user, password) = ("guest", "guest")
+        var (user, password): (String?, String?)
         if let at = authority.lastIndex(of: "@") {
             let login = authority[..<at]
             authority = authority[authority.index(after: at)...]
@@ -63,21 +70,64 @@ package struct AMQPAddress: Sendable, Hashable, CustomStringConvertible {
                 user = try decoded(login)
             }
         }
-        (self.user, self.password) = (user, password)
         (host, port) = try AMQPAddress.hostAndPort(authority, defaultPort: usesTLS ? 5_671 : 5_672)
-        var files: [String: String] = [:]
+        let parameters = try AMQPAddress.parameters(query)
+        guard usesTLS || parameters.isEmpty else { throw bad("certificates need amqps") }
+        // The settings are for all brokers; a plain one does not use them.
+        let security = usesTLS ? security : AMQPSecurity(allowsInsecure: security.allowsInsecure)
+        authorityFile = parameters["cacertfile"] ?? security.authorityFile
+        certificateFile = parameters["certfile"] ?? security.certificateFile
+        keyFile = parameters["keyfile"] ?? security.keyFile
+        guard (certificateFile == nil) == (keyFile == nil) else {
+            throw bad("a client certificate and its key need each other")
+        }
+        verifiesCertificate = parameters["verify"] != "verify_none"
+        logsInByCertificate = certificateFile != nil && password == nil
+        guard !logsInByCertificate || user != nil else {
+            throw bad("a login by certificate needs its user, the common name of the certificate: amqps://USER@HOST")
+        }
+        (self.user, self.password) = (user ?? "guest", password ?? "guest")
+        try checkProtection(security)
+    }
+
+    /// Refuses a connection to another machine that others can read or imitate.
+    private func checkProtection(_ security: AMQPSecurity) throws(AMQPError) {
+        if usesTLS, verifiesCertificate, IPAddress(host) != nil {
+            throw AMQPError(
+                .address, "AMQP URL",
+                "the certificate of an IP address cannot be verified: instead of \(host), use the host name of the "
+                    + "certificate (add it to /etc/hosts if there is no name server)")
+        }
+        guard !security.allowsInsecure, !IPAddress.isLoopback(host: host) else { return }
+        func refused(_ detail: String) -> AMQPError { AMQPError(.insecure, "AMQP URL", "\(host): \(detail)") }
+        guard usesTLS else {
+            throw refused("plain amqp shows password and scans to the network between here and there: use amqps")
+        }
+        guard user != "guest" else {
+            throw refused("the user guest has the same password everywhere: name the user of this program")
+        }
+        guard verifiesCertificate else {
+            throw refused("without verify_peer any machine can pass as the broker: give its certificate authority")
+        }
+    }
+
+    private static func parameters(_ query: Substring) throws(AMQPError) -> [String: String] {
+        func bad(_ detail: String) -> AMQPError { AMQPError(.address, "AMQP URL", detail) }
+        var values: [String: String] = [:]
         for pair in query.split(separator: "&") {
             let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            guard parts.count == 2, ["cacertfile", "certfile", "keyfile"].contains(String(parts[0])) else {
-                throw bad("allowed query parameters: cacertfile, certfile, keyfile")
+            guard parts.count == 2, ["cacertfile", "certfile", "keyfile", "verify"].contains(String(parts[0])) else {
+                throw bad("allowed query parameters: cacertfile, certfile, keyfile, verify")
             }
-            files[String(parts[0])] = try decoded(parts[1])
+            guard let value = percentDecoded(parts[1]), !value.utf8.contains(0) else {
+                throw bad("invalid percent-encoding in \(parts[0])")
+            }
+            guard parts[0] != "verify" || ["verify_peer", "verify_none"].contains(value) else {
+                throw bad("verify must be verify_peer or verify_none")
+            }
+            values[String(parts[0])] = value
         }
-        authorityFile = files["cacertfile"]
-        certificateFile = files["certfile"]
-        keyFile = files["keyfile"]
-        guard (certificateFile == nil) == (keyFile == nil) else { throw bad("certfile and keyfile need each other") }
-        guard usesTLS || files.isEmpty else { throw bad("certificates need amqps") }
+        return values
     }
 
     /// The URL with the user and without password and certificate files, for logs and errors.

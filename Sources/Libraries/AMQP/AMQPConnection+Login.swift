@@ -72,9 +72,13 @@ extension AMQPConnection {
     }
 
     /// The SASL mechanism.
-    private var mechanism: String { "PLAIN" }
-    /// What the mechanism sends first (RFC 4616).
-    private var response: [UInt8] { [0] + Array(address.user.utf8) + [0] + Array(address.password.utf8) }
+    private var mechanism: String { address.logsInByCertificate ? "EXTERNAL" : "PLAIN" }
+    /// What the mechanism sends first: user and password (RFC 4616), or the user that the certificate must name (RFC
+    /// 4422, appendix A).
+    private var response: [UInt8] {
+        if address.logsInByCertificate { return Array(address.user.utf8) }
+        return [0] + Array(address.user.utf8) + [0] + Array(address.password.utf8)
+    }
 
     private func startOK(_ name: String, _ arena: Arena) -> amqp_connection_start_ok_t {
         var start = amqp_connection_start_ok_t()

@@ -191,8 +191,8 @@ package final class AMQPConnection {
         if address.usesTLS {
             socket = amqp_ssl_socket_new(state)
             guard let socket else { throw AMQPError(.unreachable, operation, "TLS is not available") }
-            amqp_ssl_socket_set_verify_peer(socket, 1)
-            amqp_ssl_socket_set_verify_hostname(socket, 1)
+            amqp_ssl_socket_set_verify_peer(socket, address.verifiesCertificate ? 1 : 0)
+            amqp_ssl_socket_set_verify_hostname(socket, address.verifiesCertificate ? 1 : 0)
             amqp_ssl_socket_set_ssl_versions(socket, AMQP_TLSv1_2, AMQP_TLSvLATEST)
             // This version of the library loads no certificate authorities by default.
             let authorities = address.authorityFile ?? "/etc/ssl/certs/ca-certificates.crt"

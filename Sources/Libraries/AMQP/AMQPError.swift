@@ -6,6 +6,8 @@ package struct AMQPError: OperationError, Equatable {
     package enum Kind: Sendable, Equatable {
         /// Invalid URL.
         case address
+        /// A URL of another machine without protection, which the caller did not permit.
+        case insecure
         /// No connection: unknown host name, connection refused, failed handshake, or certificate not accepted.
         case unreachable
         /// The broker rejected the user, the password or the virtual host (403, or an authentication failure close).
@@ -39,11 +41,11 @@ package struct AMQPError: OperationError, Equatable {
     /// The operation and the cause.
     package var description: String { "\(operation): \(detail)" }
 
-    /// `.configuration` for an invalid URL or rejected credentials, `.failure` for a closed channel, otherwise
+    /// `.configuration` for an invalid or unprotected URL or rejected credentials, `.failure` for a closed channel, otherwise
     /// `.unavailable`.
     package var category: ErrorCategory {
         switch kind {
-        case .address, .refused: .configuration
+        case .address, .insecure, .refused: .configuration
         case .channelClosed: .failure
         case .unreachable, .connectionLost, .connectionClosed, .timedOut, .interrupted: .unavailable
         }

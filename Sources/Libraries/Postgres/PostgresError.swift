@@ -24,6 +24,8 @@ package struct PostgresError: OperationError, CustomDebugStringConvertible {
         package static let misuse = Code(rawValue: "misuse")
         /// A pooler gives each transaction another session, so the settings of the connection do not hold.
         package static let pooled = Code(rawValue: "pooled")
+        /// The server is another machine, and the URL does not demand a verified certificate.
+        package static let insecure = Code(rawValue: "insecure")
     }
 
     /// Kind of failure.
@@ -61,10 +63,10 @@ package struct PostgresError: OperationError, CustomDebugStringConvertible {
 
     private func isClass(_ classes: String...) -> Bool { classes.contains { sqlState?.hasPrefix($0) == true } }
 
-    /// `.unavailable` without a usable connection, `.configuration` for misuse, an invalid URL and a pooler,
-    /// otherwise `.failure`.
+    /// `.unavailable` without a usable connection, `.configuration` for misuse, an invalid or unprotected URL and a
+    /// pooler, otherwise `.failure`.
     package var category: ErrorCategory {
-        isConnectionLost ? .unavailable : [.misuse, .pooled].contains(code) ? .configuration : .failure
+        isConnectionLost ? .unavailable : [.misuse, .pooled, .insecure].contains(code) ? .configuration : .failure
     }
 
     /// Whether the connection is unusable: open a new one, with back-off.

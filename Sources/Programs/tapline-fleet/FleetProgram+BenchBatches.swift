@@ -22,7 +22,9 @@ extension FleetProgram {
         "bench publish",
         "publish generated batches over one connection and wait for all confirms",
         options: [
-            Option("amqp-url", "URL", "broker, amqp:// or amqps://", kind: .secrets, required: true),
+            Option(
+                "amqp-url", "URL", "broker, amqps://, or amqp:// on this machine", kind: .secrets, required: true,
+                companions: Option.brokerSecurity),
             Option("exchange", "NAME", "exchange", default: "tapline.scans"),
             Option(
                 "format", "cbor|json", "format of the batches: scan batch v1, or its columns as JSON", default: "cbor"),
@@ -70,8 +72,11 @@ extension FleetProgram {
         _ plan: BatchPlan, exchange: String, format: BatchPublication.Format
     ) throws -> BatchPublication {
         do { return try BatchPublication(plan, exchange: exchange, format: format) } catch let error as AMQPError {
-            throw error.kind == .address
-                ? ProgramError.configuration("--amqp-url: \(error)") : ProgramError.unreachable("\(error)")
+            switch error.kind {
+            case .address: throw ProgramError.configuration("--amqp-url: \(error)")
+            case .insecure: throw ProgramError.configuration("--amqp-url: \(error) (--insecure-amqp permits it)")
+            default: throw ProgramError.unreachable("\(error)")
+            }
         }
     }
 
@@ -86,6 +91,7 @@ extension FleetProgram {
             urls: arguments.all("amqp-url"))
         fleet.seed = UInt64(try arguments.int("seed", 0...Int.max) ?? 1)
         fleet.prefix = arguments["prefix"] ?? "fleet"
+        fleet.security = try arguments.amqpSecurity()
         _ = try fleet.scanner(fleet.scanners - 1)
         return BatchPlan(fleet, startsMs: Int64(try arguments.int("starts", 0...7_000_000_000) ?? 0) * 1_000)
     }

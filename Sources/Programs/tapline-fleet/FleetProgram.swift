@@ -82,6 +82,7 @@ struct FleetProgram {
         var settings = FleetSettings(
             scanners: try arguments.int("scanners", 1...FleetSettings.scannersLimit) ?? 10,
             scans: scans ?? (arguments["trace"] == nil ? 10_000 : nil), source: source, urls: arguments.all("amqp-url"))
+        settings.security = try arguments.amqpSecurity()
         settings.seed = UInt64(try arguments.int("seed", 0...Int.max) ?? 1)
         settings.rate = try arguments.int("rate", 1...1_000_000)
         settings.scannersBehind = try arguments.int("clocks-behind", 0...FleetSettings.scannersLimit) ?? 0
@@ -93,7 +94,8 @@ struct FleetProgram {
         settings.timeoutS = try arguments.int("timeout", 1...86_400) ?? 600
         // Invalid settings fail here, before a thread starts.
         _ = try settings.scanner(settings.scanners - 1)
-        _ = try Upload.Settings(folder: "", scanner: settings.scanner(0), urls: settings.urls)
+        _ = try Upload.Settings(
+            folder: "", scanner: settings.scanner(0), urls: settings.urls, security: settings.security)
         return settings
     }
 
@@ -111,8 +113,11 @@ struct FleetProgram {
             case .openFileLimit: throw error
             }
         } catch let error as UploadError {
-            guard case .invalidBrokerURL = error else { throw error }
-            throw named("--amqp-url", error)
+            switch error {
+            case .invalidBrokerURL: throw named("--amqp-url", error)
+            case .insecureBroker: throw named("--amqp-url (--insecure-amqp permits it)", error)
+            default: throw error
+            }
         } catch let error as BenchmarkError {
             guard case .scansNotDivisible = error else { throw error }
             throw named("--scans", error)

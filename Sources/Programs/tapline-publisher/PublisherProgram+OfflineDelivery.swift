@@ -66,7 +66,8 @@ extension PublisherProgram {
         let delivery = try namingOptions {
             try OfflineDelivery(
                 kind, folder: try arguments.required("data"), scanner: try arguments.scanner(),
-                urls: arguments.all("amqp-url"), confirmLimitMs: Int64(seconds) * 1_000)
+                urls: arguments.all("amqp-url"), security: arguments.amqpSecurity(),
+                confirmLimitMs: Int64(seconds) * 1_000)
         }
         let format = try arguments.outputFormat()
         return {
@@ -97,13 +98,15 @@ extension PublisherProgram {
         do { return try body() } catch let error as UploadError {
             let option: String? =
                 switch error {
-                case .invalidBrokerURL: "--amqp-url"
+                case .invalidBrokerURL, .insecureBroker: "--amqp-url"
                 case .folderMissing, .journalMissing: "--data"
                 case .scannerNotSelected: "--scanner"
                 case .outputFolderMissing: "--out"
                 case .journalUnreadable, .outputFull, .deliveryIncomplete: nil
                 }
-            throw ProgramError(ExitCode(for: error), (option.map { $0 + ": " } ?? "") + "\(error)")
+            var hint = ""
+            if case .insecureBroker = error { hint = " (--insecure-amqp permits it)" }
+            throw ProgramError(ExitCode(for: error), (option.map { $0 + ": " } ?? "") + "\(error)" + hint)
         }
     }
 }

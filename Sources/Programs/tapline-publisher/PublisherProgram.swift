@@ -1,6 +1,7 @@
 import CLI
 import DataFolder
 import FileSystem
+import HTTPClient
 import Minisign
 import Runtime
 import ScanModel
@@ -21,12 +22,16 @@ struct PublisherProgram {
         .enrolment,
         Option(
             "center-url", "URL",
-            "source of snapshots, http://CENTER:PORT; all are queried, and the newest snapshot of any is installed",
+            "source of snapshots, https://CENTER:PORT; all are queried, and the newest snapshot of any is installed",
             kind: .repeated),
         Option(
             "trust-key", "KEY", "trusted signing key of snapshots: a minisign public key or a .pub file",
             kind: .repeated),
         Option("center-ca-file", "FILE", "certificate authorities for https, PEM (default those of the system)"),
+        Option(
+            "center-token", "TEXT", "token of this scanner for the center, sent to each --center-url and nowhere else",
+            kind: .secret),
+        .toggle("insecure-http", "permit to send the token over plain http to other machines"),
     ]
 
     private static let run = Command(
@@ -46,7 +51,8 @@ struct PublisherProgram {
         let folder = try arguments.required("data")
         var settings = try namingOptions {
             try Upload.Settings(
-                folder: folder, scanner: arguments.requiredScanner(), urls: arguments.all("amqp-url"))
+                folder: folder, scanner: arguments.requiredScanner(), urls: arguments.all("amqp-url"),
+                security: arguments.amqpSecurity())
         }
         settings.limits.batchScans = try arguments.int("batch-scans", 50...4_000) ?? 500
         settings.limits.ageMs = Int64(try arguments.int("batch-age-ms", 0...60_000) ?? 1_000)
@@ -115,6 +121,20 @@ struct PublisherProgram {
         return (format == .json ? try report.json() : report.text(), report.faults)
     }
 
+    /// Returns the token for the center, which no other machine may read.
+    private static func token(_ arguments: Arguments, for urls: [String]) throws -> String? {
+        guard let token = arguments["center-token"] else { return nil }
+        guard (1...512).contains(token.utf8.count), token.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) else {
+            throw ProgramError.configuration("--center-token: 1 to 512 visible ASCII characters are needed")
+        }
+        if let url = urls.first(where: { !HTTPAuthority.isProtected($0) }), !arguments.has("insecure-http") {
+            throw ProgramError.configuration(
+                "--center-url \(url): plain http would show the token to the network: use https (--insecure-http "
+                    + "permits it)")
+        }
+        return token
+    }
+
     private static func downloadSettings(_ arguments: Arguments) throws -> Download.Settings {
         let keys = try arguments.all("trust-key").map { try MinisignPublicKey(setting: $0) }
         guard !keys.isEmpty else {
@@ -126,10 +146,8 @@ struct PublisherProgram {
             throw ProgramError.configuration("--center-url \(url): http:// or https:// is needed")
         }
         settings.intervalMs = 1_000 * (try arguments.int("snapshot-every-s", 1...86_400) ?? 30)
-        settings.authorityFile = arguments["center-ca-file"]
-        if let file = settings.authorityFile, !Files.exists(file) {
-            throw ProgramError.configuration("--center-ca-file \(file): no such file")
-        }
+        settings.authorityFile = try arguments.existingFile("center-ca-file")
+        settings.token = try token(arguments, for: settings.centerURLs)
         return settings
     }
 }

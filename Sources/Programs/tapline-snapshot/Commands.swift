@@ -54,9 +54,7 @@ enum Commands {
     static let export = Command(
         "export", "create a snapshot of the registration list and publish it in a folder",
         options: [
-            Option(
-                "database-url", "URL", "database, a libpq connection URI: postgresql://USER@HOST:PORT/DATABASE",
-                kind: .secret, required: true),
+            .database,
             Option("out", "DIR", "folder from which scanners download", required: true),
             Option("signing-key", "FILE", "secret key file of keygen or of minisign -G", required: true),
             Option("password", "PASSWORD", "password of an encrypted signing key", kind: .secret),
@@ -87,7 +85,11 @@ enum Commands {
         let progress = ProgressLine()
         if let progress { settings.progress = { progress.show($0.description) } }
         let url = try arguments.required("database-url")
-        try SnapshotExporter.validate(databaseURL: url)
+        do {
+            try SnapshotExporter.validate(databaseURL: url, allowsInsecure: arguments.has("insecure-database"))
+        } catch let error as SnapshotExportError {
+            throw ProgramError(ExitCode(for: error), error.description + (hint(error) ?? ""))
+        }
         let format = try arguments.outputFormat()
         let export = SnapshotExporter(databaseURL: url, settings)
         return {
@@ -121,6 +123,7 @@ enum Commands {
         switch error {
         case .eventNameMissing: ": set it with tapline-center event set (or use --event NAME)"
         case .schemaMissing: ": run tapline-center migrate"
+        case .databaseInsecure: " (--insecure-database permits it)"
         case .folderOfOtherEvent: " (--out DIR, or tapline-center event set --id UUID)"
         case .folderOfExports, .copyIsNewer: " (are --from and --out exchanged?)"
         case .eventNameDiffers: " (omit --event, or use the name in the database)"

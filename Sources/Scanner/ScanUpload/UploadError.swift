@@ -6,6 +6,8 @@ package import ScanModel
 /// Faults of a file are `DataFileError`, a folder in use is `FileLock.Held` or `JournalError.gateIsRunning`.
 package enum UploadError: OperationError, Hashable {
     case invalidBrokerURL(detail: String)
+    /// The connection to a broker on another machine would not be protected.
+    case insecureBroker(detail: String)
     case folderMissing(path: String)
     /// No gate has written a journal in this data folder.
     case journalMissing(folder: String)
@@ -32,7 +34,7 @@ package enum UploadError: OperationError, Hashable {
     /// `configuration` for a setting, `unavailable` for a broker that does not respond, otherwise `failure`.
     package var category: ErrorCategory {
         switch self {
-        case .invalidBrokerURL, .scannerNotSelected: .configuration
+        case .invalidBrokerURL, .insecureBroker, .scannerNotSelected: .configuration
         case .deliveryIncomplete(_, _, .brokerTimeout): .unavailable
         case .folderMissing, .journalMissing, .journalUnreadable, .outputFolderMissing, .outputFull,
             .deliveryIncomplete:
@@ -44,8 +46,8 @@ package enum UploadError: OperationError, Hashable {
     package var isRetriable: Bool {
         switch self {
         case .journalUnreadable, .deliveryIncomplete: true
-        case .invalidBrokerURL, .folderMissing, .journalMissing, .scannerNotSelected, .outputFolderMissing,
-            .outputFull:
+        case .invalidBrokerURL, .insecureBroker, .folderMissing, .journalMissing, .scannerNotSelected,
+            .outputFolderMissing, .outputFull:
             false
         }
     }
@@ -53,7 +55,7 @@ package enum UploadError: OperationError, Hashable {
     /// What was attempted, what is wrong, and what to do.
     package var description: String {
         switch self {
-        case .invalidBrokerURL(let detail): detail
+        case .invalidBrokerURL(let detail), .insecureBroker(let detail): detail
         case .folderMissing(let path): "\(path): no such folder"
         case .journalMissing(let folder): "\(folder): no gate has written a journal in this folder"
         case .scannerNotSelected(let folder, let scans):

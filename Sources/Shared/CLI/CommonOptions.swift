@@ -11,6 +11,13 @@ package enum OutputFormat: String, CaseIterable, Sendable { case text, json }
 extension Option {
     /// The output format, `text` by default. Read it with `Arguments.outputFormat`.
     package static let output = Option("output", "text|json", "output format", default: "text")
+    /// The database, and the permission to use one on another machine without protection.
+    package static let database = Option(
+        "database-url", "URL", "database, a libpq connection URI: postgresql://USER@HOST:PORT/DATABASE", kind: .secret,
+        required: true,
+        companions: [
+            .toggle("insecure-database", "permit a database on another machine without sslmode=verify-full")
+        ])
     /// The file with the event key. Read it with `Arguments.eventKey`.
     package static let eventKeyFile = Option("event-key-file", "FILE", "file with the event key, 32 raw bytes")
 

@@ -13,9 +13,11 @@ package enum EnvironmentFile {
     /// All settings of `tapline-gate` and `tapline-publisher`, without their prefix; a test compares them with the
     /// programs.
     static let settings: Set<String> = [
-        "AMQP_URL", "AMQP_URL_FILE", "BATCH_AGE_MS", "BATCH_SCANS", "CENTER_CA_FILE", "CENTER_URL", "DATA", "DISPLAY",
-        "EVENT_KEY", "EVENT_KEY_FILE", "FROM", "GATE", "INSPECTION", "KEEP_DAYS", "LANGUAGE", "LOG_LEVEL", "OUTPUT",
-        "PASSAGE", "PASSAGE_MS", "READER", "SCANNER", "SNAPSHOT_EVERY_S", "TAG_KEYS", "TRUST_KEY", "TURNSTILE",
+        "AMQP_CA_FILE", "AMQP_CERTIFICATE_FILE", "AMQP_KEY_FILE", "AMQP_URL", "AMQP_URL_FILE", "BATCH_AGE_MS",
+        "BATCH_SCANS", "CENTER_CA_FILE", "CENTER_TOKEN", "CENTER_TOKEN_FILE", "CENTER_URL", "DATA", "DISPLAY",
+        "EVENT_KEY", "EVENT_KEY_FILE", "FROM", "GATE", "INSECURE_AMQP", "INSECURE_HTTP", "INSPECTION", "KEEP_DAYS",
+        "LANGUAGE", "LOG_LEVEL", "OUTPUT", "PASSAGE", "PASSAGE_MS", "READER", "SCANNER", "SNAPSHOT_EVERY_S", "TAG_KEYS",
+        "TRUST_KEY", "TURNSTILE",
     ]
 
     /// Reads an enrolment file.

@@ -1,3 +1,5 @@
+import FileSystem
+
 /// An option of a command: the flag, and the environment variable `TAPLINE_<FLAG>`, which the flag overrides.
 package struct Option: Sendable {
     /// Number and source of an option's values.
@@ -23,6 +25,8 @@ package struct Option: Sendable {
     package let isRequired: Bool
     /// A flag with the same meaning. If a source of higher priority sets it, this option is ignored.
     package let alternative: String?
+    /// Options that each command with this option has as well.
+    package let companions: [Option]
 
     /// - Parameters:
     ///   - flag: the flag without its dashes, for example `database-url`.
@@ -32,9 +36,11 @@ package struct Option: Sendable {
     ///   - fallback: the default; `nil` without one.
     ///   - isRequired: whether the option must be given.
     ///   - alternative: a flag with the same meaning, without its dashes.
+    ///   - companions: options that each command with this option has as well.
     package init(
         _ flag: String, _ placeholder: String = "", _ help: String, kind: Kind = .value,
-        default fallback: String? = nil, required isRequired: Bool = false, alternative: String? = nil
+        default fallback: String? = nil, required isRequired: Bool = false, alternative: String? = nil,
+        companions: [Option] = []
     ) {
         self.flag = flag
         self.placeholder = placeholder
@@ -43,6 +49,7 @@ package struct Option: Sendable {
         self.fallback = fallback
         self.isRequired = isRequired
         self.alternative = alternative
+        self.companions = companions
     }
 
     /// Creates an option without a value, which is off by default.
@@ -133,5 +140,30 @@ package struct Arguments: Sendable {
             throw ProgramError.configuration("--\(flag) \(text): must be one of \(names)")
         }
         return choice
+    }
+
+    /// Returns an option as the path of a file.
+    ///
+    /// - Parameter flag: the flag.
+    /// - Returns: the path; `nil` if the option has no value.
+    /// - Throws: `ProgramError` (configuration) if there is no such file.
+    package func existingFile(_ flag: String) throws -> String? {
+        guard let path = self[flag] else { return nil }
+        guard Files.exists(path) else { throw ProgramError.configuration("--\(flag) \(path): no such file") }
+        return path
+    }
+
+    /// Returns an option as the path of a file with a private key, which other users may not read.
+    ///
+    /// - Parameter flag: the flag.
+    /// - Returns: the path; `nil` if the option has no value.
+    /// - Throws: `ProgramError` (configuration) if there is no such file, or others may read it.
+    package func privateFile(_ flag: String) throws -> String? {
+        guard let path = try existingFile(flag) else { return nil }
+        guard Files.status(path)?.isPrivateKey == true else {
+            throw ProgramError.configuration(
+                "--\(flag) \(path): other users can read this private key: set mode 600 (or 640 if root owns it)")
+        }
+        return path
     }
 }

@@ -20,7 +20,7 @@ package struct Command: Sendable {
     ///   - positionals: positional arguments in help texts, for example `ID` or `[FILE ...]`.
     ///   - count: accepted number of positional arguments.
     ///   - summary: purpose of the command: a phrase without a period at its end.
-    ///   - options: the options, without `--check` and `--help`.
+    ///   - options: the options, without `--check`, `--help` and their own companions.
     ///   - details: text below the options in the help of the command; may be empty.
     ///   - prepare: validates all settings without access to network or data, and returns the work. `--check` ends
     ///     after it.
@@ -33,7 +33,7 @@ package struct Command: Sendable {
         self.positionals = positionals
         positionalCount = count
         self.summary = summary
-        self.options = options
+        self.options = options.flatMap { [$0] + $0.companions }
         self.details = details
         self.prepare = prepare
     }

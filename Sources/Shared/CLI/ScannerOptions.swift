@@ -11,7 +11,18 @@ extension Option {
         "scanner", "ID", "identity of this device: 1 to 63 of a-z, 0-9 and -, not - first", required: true)
     /// `--amqp-url`: the brokers, repeatable.
     package static let brokers = Option(
-        "amqp-url", "URL", "broker, amqp:// or amqps://; several are tried in turn", kind: .secrets, required: true)
+        "amqp-url", "URL", "broker, amqps://, or amqp:// on this machine; several are tried in turn", kind: .secrets,
+        required: true, companions: brokerSecurity)
+    /// The options of TLS to the brokers.
+    package static let brokerSecurity = [
+        Option("amqp-ca-file", "FILE", "certificate authorities for amqps, PEM (default those of the system)"),
+        Option(
+            "amqp-certificate-file", "FILE",
+            "client certificate for amqps, PEM; without a password in the URL it logs in instead (SASL EXTERNAL)"),
+        Option("amqp-key-file", "FILE", "private key of the client certificate, PEM, mode 600"),
+        .toggle(
+            "insecure-amqp", "permit plain amqp, the user guest and an unverified certificate to other machines"),
+    ]
 }
 
 extension Arguments {

@@ -39,7 +39,8 @@ package final class BatchPublication {
         self.plan = plan
         self.exchange = exchange
         self.format = format
-        connection = try AMQPConnection(AMQPAddress(url: plan.fleet.urls[0]), name: "tapline-fleet bench")
+        let address = try AMQPAddress(url: plan.fleet.urls[0], security: plan.fleet.security)
+        connection = try AMQPConnection(address, name: "tapline-fleet bench")
         try connection.confirmSelect()
     }
 

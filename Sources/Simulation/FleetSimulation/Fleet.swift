@@ -157,7 +157,8 @@ package final class Fleet: Sendable {
         zip(shares, statuses).map { share, status in
             JoinedThread("\(share.scanner)", stackBytes: Upload.stackBytes) { [self] in
                 do {
-                    var upload = try Upload.Settings(folder: share.folder, scanner: share.scanner, urls: settings.urls)
+                    var upload = try Upload.Settings(
+                        folder: share.folder, scanner: share.scanner, urls: settings.urls, security: settings.security)
                     upload.seed = settings.seed &+ UInt64(share.number)
                     // Slower than on a scanner, because all cursors of the fleet are flushed to one disk.
                     upload.cursorMs = 500

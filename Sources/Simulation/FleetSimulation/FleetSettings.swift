@@ -1,3 +1,4 @@
+package import AMQP
 package import ScanModel
 
 /// The size, the source and the pace of a simulated fleet.
@@ -23,6 +24,8 @@ package struct FleetSettings: Sendable {
     package var source: Source
     /// URLs of the brokers, tried in turn.
     package var urls: [String]
+    /// Certificates of the connections to the brokers.
+    package var security = AMQPSecurity()
     /// Seed of the random numbers. Equal seeds draw equal taps.
     package var seed: UInt64 = 1
     /// Scans per second of all scanners together; `nil` fills the journals at full speed and publishes afterwards.

@@ -1,4 +1,3 @@
-import AMQP
 import CLI
 import CenterHTTP
 import FileSystem
@@ -32,13 +31,15 @@ extension Center {
     private static let run = Command(
         "run", "run the center: store batches of the broker, serve HTTP, publish snapshots, until SIGTERM",
         options: [
-            Option(
-                "amqp-url", "URL", "RabbitMQ node: amqp://USER:PASSWORD@HOST:PORT/VHOST; several are tried in turn",
-                kind: .secrets, required: true),
-            databaseURL,
+            brokerURL, databaseURL,
             Option(
                 "http", "ADDRESS:PORT", "address of the HTTP server; port 0 selects a free port",
                 default: "127.0.0.1:8080"),
+            Option(
+                "http-certificate-file", "FILE",
+                "certificate of the HTTP server for TLS, PEM, with intermediate ones; a changed file is loaded"),
+            Option("http-key-file", "FILE", "private key of that certificate, PEM, mode 600"),
+            .toggle("insecure-http", "permit plain HTTP on an address that other machines reach"),
             Option("snapshots", "DIR", "folder of the snapshot files, served as /snapshot/"),
             Option(
                 "shards", "N", "number of broker queues, which can be increased and never reduced; 4 for a new broker"),
@@ -76,13 +77,17 @@ extension Center {
         guard let http = HTTPAddress(address) else {
             throw ProgramError.configuration("--http \(address): not ADDRESS:PORT, such as 127.0.0.1:8080")
         }
-        let snapshots = try snapshotService(arguments, url)
+        let certificate = try serverCertificate(arguments, http)
+        let health = SnapshotHealth(metrics)
+        let snapshots = try snapshotService(arguments, url, health)
         let liveness = CenterLiveness(
             databaseURL: url, instance: try instance(arguments), served: arguments["snapshots"].map(servedSnapshots),
-            metrics: metrics, isListening: { ingest.health.isBrokerConnected })
+            metrics: metrics, snapshotProblem: { health.problem }, isListening: { ingest.health.isBrokerConnected })
         let web = CenterEndpoints(
             metrics: metrics, snapshots: arguments["snapshots"],
-            readiness: { ingest.health.problems + liveness.problems })
+            readiness: {
+                ingest.health.problems + liveness.problems + (health.failure.map { [("snapshots", $0)] } ?? [])
+            })
         return {
             let schema = SchemaGuard(url: url)
             // A wrong schema ends the daemon before anything starts. An unavailable database does not: the service
@@ -93,10 +98,11 @@ extension Center {
             services += maintenance.services() + [broker.service()]
             services.append(liveness.service())
             if let snapshots { services.append(snapshots.service()) }
-            services.append(web.service(http))
+            services.append(web.service(http, certificate))
             Log("center").info("starting", [.version: Software.version])
             if http.isLoopback {
-                let remedy = "use --http 0.0.0.0:\(http.port) behind a firewall, or a reverse proxy on this machine"
+                let remedy =
+                    "use --http 0.0.0.0:\(http.port) with --http-certificate-file, or a reverse proxy on this machine"
                 Log("center").info(
                     "other machines, such as scanners, cannot reach a loopback address",
                     [.host: http, .detail: remedy])
@@ -106,19 +112,36 @@ extension Center {
     }
 
     private static func ingestSettings(_ arguments: Arguments, _ url: String) throws -> IngestSettings {
-        let brokers: [AMQPAddress]
-        do {
-            brokers = try arguments.all("amqp-url").map { (text) throws(AMQPError) in try AMQPAddress(url: text) }
-        } catch { throw ProgramError.configuration("--amqp-url: \(error)") }
-        guard !brokers.isEmpty else { throw ProgramError.configuration("--amqp-url is required (see --help)") }
         var settings = IngestSettings(
-            brokers: brokers, databaseURL: url, shards: try arguments.int("shards", IngestSettings.shardsRange),
+            brokers: try brokers(arguments), databaseURL: url, shards: try arguments.int("shards", IngestSettings.shardsRange),
             relayUsers: Set(arguments.all("relay-user")),
             workers: try arguments.int("writers", IngestSettings.workersRange) ?? IngestSettings.defaultWorkers)
         settings.instance = try instance(arguments)
         let limitS = try arguments.int("database-away-limit-s", IngestSettings.databaseAwayRangeS)
         settings.databaseAwayLimitMs = 1_000 * (limitS ?? 600)
         return settings
+    }
+
+    /// Reads the certificate of the HTTP server, to report a fault before the start.
+    private static func serverCertificate(_ arguments: Arguments, _ http: HTTPAddress) throws -> ServerCertificateFiles?
+    {
+        let (chain, key) = (
+            try arguments.existingFile("http-certificate-file"), try arguments.privateFile("http-key-file")
+        )
+        switch (chain, key) {
+        case (let chain?, let key?):
+            let files = ServerCertificateFiles(chain: chain, key: key)
+            _ = try files.load()
+            return files
+        case (nil, nil):
+            guard http.isLoopback || arguments.has("insecure-http") else {
+                throw ProgramError.configuration(
+                    "--http \(http): plain HTTP shows the tokens of scanners to the network: give --http-certificate-file "
+                        + "and --http-key-file (--insecure-http permits it)")
+            }
+            return nil
+        default: throw ProgramError.configuration("--http-certificate-file and --http-key-file need each other")
+        }
     }
 
     private static func instance(_ arguments: Arguments) throws -> CenterInstance {
@@ -136,7 +159,9 @@ extension Center {
         }
     }
 
-    private static func snapshotService(_ arguments: Arguments, _ url: String) throws -> SnapshotService? {
+    private static func snapshotService(
+        _ arguments: Arguments, _ url: String, _ health: SnapshotHealth
+    ) throws -> SnapshotService? {
         let schedule = try arguments["snapshot-at"].map { text in
             do { return try DailySchedule(text) } catch {
                 throw ProgramError.configuration("--snapshot-at: \(error)")
@@ -154,7 +179,7 @@ extension Center {
         let key = try MinisignSecretKey(path: keyFile, password: arguments["signing-key-password"])
         var settings = SnapshotExporter.Settings(folder: folder, key: key)
         settings.isPublished = true
-        return SnapshotService(databaseURL: url, settings, schedule: schedule, remedy: remedy)
+        return SnapshotService(databaseURL: url, settings, schedule: schedule, health: health, remedy: remedy)
     }
 
     /// Returns the command that corrects an error of an export.

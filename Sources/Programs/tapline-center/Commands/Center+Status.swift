@@ -9,8 +9,8 @@ extension Center {
             options: [databaseURL, .output],
             details: """
                 Each alarm is a line that begins with `alarm`: no center that runs, scanners that are silent or whose
-                lane does not work, missing scans, quarantined batches, an expired snapshot. Lanes that were closed or
-                opened by an operator are shown and are no alarm.
+                lane does not work, missing scans, quarantined batches, an expired snapshot, a list that cannot be
+                published. Lanes that were closed or opened by an operator are shown and are no alarm.
                 """
         ) { arguments in
             let url = try database(arguments)
@@ -90,6 +90,10 @@ extension Center {
                     FROM tapline.center_state WHERE state = 'running' AND since < now() - interval '15 minutes'
                         AND NOT EXISTS (SELECT FROM tapline_internal.broker_check
                             WHERE checked_at > now() - interval '2 hours')
+                    UNION ALL SELECT 107, 'center ' || name || ' cannot publish the registration list: ' || snapshot_problem
+                    FROM tapline_internal.centers
+                    WHERE snapshot_problem IS NOT NULL AND NOT stopped
+                        AND alive_at > now() - tapline_internal.center_gone_after()
                 ) alarms) AS alarms
             FROM (SELECT count(*) FILTER (WHERE NOT balanced) AS journals_out_of_balance FROM tapline.ingest_balance) balance
             CROSS JOIN (SELECT coalesce(sum(missing), 0) AS scans_missing FROM tapline.seq_gaps) gaps

@@ -9,10 +9,7 @@ extension Center {
     private static let topologyUpgrade = Command(
         "topology upgrade", "replace broker queues that an earlier version declared without x-delivery-limit",
         options: [
-            Option(
-                "amqp-url", "URL", "RabbitMQ node: amqp://USER:PASSWORD@HOST:PORT/VHOST; several are tried in turn",
-                kind: .secrets, required: true),
-            databaseURL,
+            brokerURL, databaseURL,
             Option(
                 "wait-s", "S", "time to wait for the end of the centers and for empty queues, in seconds, 0 to 3600",
                 default: "0"),
@@ -23,11 +20,7 @@ extension Center {
             """
     ) { arguments in
         let url = try database(arguments)
-        let brokers: [AMQPAddress]
-        do {
-            brokers = try arguments.all("amqp-url").map { (text) throws(AMQPError) in try AMQPAddress(url: text) }
-        } catch { throw ProgramError.configuration("--amqp-url: \(error)") }
-        guard !brokers.isEmpty else { throw ProgramError.configuration("--amqp-url is required (see --help)") }
+        let brokers = try brokers(arguments)
         let waitMs = 1_000 * (try arguments.int("wait-s", 0...3_600) ?? 0)
         return {
             let stop = StopSignal()

@@ -1,3 +1,4 @@
+import AMQP
 import CLI
 import Postgres
 import Registry
@@ -5,9 +6,11 @@ import Schema
 
 /// The commands of `tapline-center`, in one file for each group.
 enum Center {
-    static let databaseURL = Option(
-        "database-url", "URL", "database, a libpq connection URI: postgresql://USER@HOST:PORT/DATABASE", kind: .secret,
-        required: true)
+    static let databaseURL = Option.database
+    /// The broker nodes, at least one.
+    static let brokerURL = Option(
+        "amqp-url", "URL", "RabbitMQ node: amqps://USER:PASSWORD@HOST:PORT/VHOST; several are tried in turn",
+        kind: .secrets, required: true, companions: Option.brokerSecurity)
 
     /// `--make-zones`: permits new zones whose names may be typing errors.
     static func makeZones(_ effect: String) -> Option { .toggle("make-zones", effect) }
@@ -15,8 +18,29 @@ enum Center {
     /// Returns the URL of the database, checked without connecting.
     static func database(_ arguments: Arguments) throws -> String {
         let url = try arguments.required("database-url")
-        try PostgresConnection.validate(url: url)
+        guard !arguments.has("insecure-database") else {
+            try PostgresConnection.validate(url: url)
+            return url
+        }
+        do { try PostgresConnection.requireProtection(url: url) } catch {
+            guard error.code == .insecure else { throw error }
+            throw ProgramError.configuration("--database-url: \(error) (--insecure-database permits it)")
+        }
         return url
+    }
+
+    /// Returns the broker nodes, at least one, checked without connecting.
+    static func brokers(_ arguments: Arguments) throws -> [AMQPAddress] {
+        let security = try arguments.amqpSecurity()
+        var brokers: [AMQPAddress] = []
+        for url in arguments.all("amqp-url") {
+            do { brokers.append(try AMQPAddress(url: url, security: security)) } catch {
+                throw ProgramError.configuration(
+                    "--amqp-url: \(error)" + (error.kind == .insecure ? " (--insecure-amqp permits it)" : ""))
+            }
+        }
+        guard !brokers.isEmpty else { throw ProgramError.configuration("--amqp-url is required (see --help)") }
+        return brokers
     }
 
     /// Connects, and runs `body`. Adds words to its errors (`explained`).

@@ -1,4 +1,4 @@
-import AMQP
+package import AMQP
 package import Runtime
 import ScanJournal
 package import ScanModel
@@ -36,16 +36,18 @@ package struct OfflineDelivery: Sendable {
     ///   - folder: A scanner's data folder, or a copy of one.
     ///   - scanner: The scanner whose scans are delivered, or `nil` for the only one with journals in the folder.
     ///   - urls: URLs of the brokers, tried in turn.
+    ///   - security: Certificates of the connections.
     ///   - confirmLimitMs: Time without a confirm after which the delivery fails, in milliseconds.
-    /// - Throws: `UploadError.invalidBrokerURL`.
+    /// - Throws: `UploadError.invalidBrokerURL` or `insecureBroker`.
     package init(
-        _ kind: Kind, folder: String, scanner: ScannerID?, urls: [String], confirmLimitMs: Int64
+        _ kind: Kind, folder: String, scanner: ScannerID?, urls: [String], security: AMQPSecurity = AMQPSecurity(),
+        confirmLimitMs: Int64
     ) throws(UploadError) {
         self.kind = kind
         self.folder = folder
         self.scanner = scanner
         self.confirmLimitMs = confirmLimitMs
-        addresses = try Upload.Settings.addresses(urls)
+        addresses = try Upload.Settings.addresses(urls, security)
     }
 
     /// Publishes the scans, and returns when all are confirmed.

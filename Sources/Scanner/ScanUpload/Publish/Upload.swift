@@ -1,4 +1,4 @@
-import AMQP
+package import AMQP
 package import DataFolder
 import LinuxSystem
 package import Runtime
@@ -44,9 +44,12 @@ package final class Upload {
         ///   - folder: The scanner's data folder.
         ///   - scanner: The scanner whose journals are uploaded.
         ///   - urls: URLs of the brokers, at least one.
-        /// - Throws: `UploadError.invalidBrokerURL`.
-        package init(folder: String, scanner: ScannerID, urls: [String]) throws(UploadError) {
-            self.init(folder: folder, scanner: scanner, addresses: try Settings.addresses(urls))
+        ///   - security: certificates of the connections.
+        /// - Throws: `UploadError.invalidBrokerURL` or `insecureBroker`.
+        package init(
+            folder: String, scanner: ScannerID, urls: [String], security: AMQPSecurity = AMQPSecurity()
+        ) throws(UploadError) {
+            self.init(folder: folder, scanner: scanner, addresses: try Settings.addresses(urls, security))
         }
 
         init(folder: String, scanner: ScannerID, addresses: [AMQPAddress]) {
@@ -55,11 +58,12 @@ package final class Upload {
             self.addresses = addresses
         }
 
-        static func addresses(_ urls: [String]) throws(UploadError) -> [AMQPAddress] {
+        static func addresses(_ urls: [String], _ security: AMQPSecurity) throws(UploadError) -> [AMQPAddress] {
             var addresses: [AMQPAddress] = []
             for url in urls {
-                do { addresses.append(try AMQPAddress(url: url)) } catch {
-                    throw .invalidBrokerURL(detail: error.description)
+                do { addresses.append(try AMQPAddress(url: url, security: security)) } catch {
+                    throw error.kind == .insecure
+                        ? .insecureBroker(detail: error.description) : .invalidBrokerURL(detail: error.description)
                 }
             }
             guard !addresses.isEmpty else { throw .invalidBrokerURL(detail: "no broker URL is given") }
