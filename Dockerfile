@@ -15,7 +15,7 @@ FROM debian:bookworm-slim
 # The run-time libraries of all programs. The user has a fixed ID, so that compose.yaml can give it
 # the secrets.
 RUN apt-get update && apt-get install -y --no-install-recommends \
-        ca-certificates curl libcbor0.8 libcurl4 libmicrohttpd12 libnfc6 libpq5 librabbitmq4 libsqlite3-0 libssl3 openssl zlib1g \
+        ca-certificates curl libcbor0.8 libcurl4 libmicrohttpd12 libqrencode4 libnfc6 libpq5 librabbitmq4 libsqlite3-0 libssl3 openssl zlib1g \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 900 --home-dir /var/lib/tapline --create-home tapline
 COPY --from=build /out/ /usr/local/bin/

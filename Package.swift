@@ -40,7 +40,8 @@ let package = Package(
     targets: [
         // C libraries of Debian 12.
         cLibrary("CSQLite"), cLibrary("CRabbitMQ"), cLibrary("CPostgres"), cLibrary("CCurl"), cLibrary("CCBOR"),
-        cLibrary("CMicrohttpd"), cLibrary("CCrypto"), cLibrary("CZlib"), cLibrary("CNFC"), cLibrary("CLinux"),
+        cLibrary("CMicrohttpd"), cLibrary("CCrypto"), cLibrary("CZlib"), cLibrary("CNFC"), cLibrary("CQREncode"),
+        cLibrary("CLinux"),
 
         // One wrapper per C library, and file formats of other programs. No knowledge of gates or scans.
         domain("ErrorModel", in: "Libraries"),
@@ -49,13 +50,14 @@ let package = Package(
         wrapper("SQLite", in: "Libraries", "CSQLite", "ErrorModel"),
         wrapper("AMQP", in: "Libraries", "CRabbitMQ", "ErrorModel", "LinuxSystem", "Crypto"),
         wrapper("Postgres", in: "Libraries", "CPostgres", "ErrorModel", "LinuxSystem"),
-        wrapper("HTTPClient", in: "Libraries", "CCurl", "ErrorModel", "LinuxSystem"),
+        wrapper("HTTPClient", in: "Libraries", "CCurl", "ErrorModel", "LinuxSystem", "Crypto"),
         wrapper("HTTPServer", in: "Libraries", "CMicrohttpd", "ErrorModel", "LinuxSystem"),
         wrapper("Crypto", in: "Libraries", "CCrypto", "ErrorModel"),
         wrapper("Certificates", in: "Libraries", "CCrypto", "ErrorModel"),
         wrapper("Minisign", in: "Libraries", "ErrorModel", "Crypto"),
         wrapper("Compression", in: "Libraries", "CZlib", "ErrorModel", "LinuxSystem"),
         wrapper("NFC", in: "Libraries", "CNFC", "ErrorModel"),
+        wrapper("QRCodes", in: "Libraries", "CQREncode", "ErrorModel"),
         wrapper("SerialPorts", in: "Libraries", "CLinux", "LinuxSystem"),
 
         // Used by scanner and center.
@@ -69,6 +71,7 @@ let package = Package(
             "Snapshots", in: "Shared", "ErrorModel", "LinuxSystem", "SQLite", "Crypto", "Minisign", "FileSystem",
             "Runtime", "ScanModel"),
         domain("AccessControl", in: "Shared", "ScanModel", "Snapshots"),
+        domain("EnrolmentExchange", in: "Shared", "Crypto", "ScanModel"),
 
         // The scanner: gate and publisher.
         domain("DataFolder", in: "Scanner", "LinuxSystem", "SQLite", "FileSystem", "Runtime", "ScanModel"),
@@ -98,6 +101,9 @@ let package = Package(
         domain(
             "ScanUpload", in: "Scanner", "ErrorModel", "LinuxSystem", "AMQP", "Crypto", "FileSystem", "Runtime",
             "ScanModel", "ScanBatchCodec", "DataFolder", "ScanJournal", "SnapshotInstall"),
+        domain(
+            "DeviceEnrolment", in: "Scanner", "ErrorModel", "LinuxSystem", "HTTPClient", "Crypto", "FileSystem",
+            "ScanModel", "EnrolmentExchange"),
 
         // The command center: ingestion, registry, snapshots.
         .target(
@@ -119,6 +125,7 @@ let package = Package(
                 .embedInCode("0014_scan_comments.sql"),
                 .embedInCode("0015_live_view_comments.sql"),
                 .embedInCode("0016_report_view_comments.sql"),
+                .embedInCode("0017_enrolment.sql"),
             ], swiftSettings: common),
         domain("Schema", in: "Center", "ErrorModel", "Postgres", "Crypto", "Runtime", "Migrations"),
         domain(
@@ -137,6 +144,9 @@ let package = Package(
             "Ingest", in: "Center", "ErrorModel", "LinuxSystem", "AMQP", "Postgres", "Crypto", "FileSystem", "Runtime",
             "ScanModel", "ScanBatchCodec", "ScanRuns", "Tracking"),
         domain("PartitionMaintenance", in: "Center", "LinuxSystem", "Postgres", "Runtime", "ScanRuns"),
+        domain(
+            "Enrolment", in: "Center", "ErrorModel", "LinuxSystem", "HTTPClient", "Postgres", "Crypto", "FileSystem",
+            "Runtime", "ScanModel", "EnrolmentExchange"),
         domain(
             "CenterHTTP", in: "Center", "ErrorModel", "LinuxSystem", "HTTPServer", "Certificates", "FileSystem",
             "Runtime"),
@@ -157,14 +167,14 @@ let package = Package(
             "tapline-gate", "Crypto", "FileSystem", "Runtime", "CLI", "ScanModel", "AccessControl", "DataFolder",
             "ScanJournal", "Readers", "TurnstileControl", "LaneDisplay", "GateController", "SnapshotInstall"),
         program(
-            "tapline-publisher", "AMQP", "HTTPClient", "Minisign", "FileSystem", "Runtime", "CLI", "ScanModel",
-            "Snapshots", "DataFolder", "SnapshotDownload", "ScanUpload"),
+            "tapline-publisher", "LinuxSystem", "AMQP", "HTTPClient", "Crypto", "Minisign", "SerialPorts", "FileSystem",
+            "Runtime", "CLI", "ScanModel", "Snapshots", "EnrolmentExchange", "DataFolder", "SnapshotDownload",
+            "ScanUpload", "DeviceEnrolment"),
         program(
             "tapline-center", "TextRules", "LinuxSystem", "AMQP", "Postgres", "HTTPServer", "Crypto", "Certificates",
-            "Minisign", "FileSystem", "Runtime", "CLI", "ScanModel", "ScanBatchCodec", "Snapshots", "Migrations",
-            "Schema",
-            "RegistrationLists", "Registry", "SnapshotExport", "Tracking", "Ingest", "PartitionMaintenance",
-            "CenterHTTP"),
+            "Minisign", "QRCodes", "FileSystem", "Runtime", "CLI", "ScanModel", "ScanBatchCodec", "Snapshots",
+            "EnrolmentExchange", "Migrations", "Schema", "RegistrationLists", "Registry", "SnapshotExport", "Tracking",
+            "Ingest", "PartitionMaintenance", "Enrolment", "CenterHTTP"),
         program(
             "tapline-snapshot", "LinuxSystem", "Minisign", "FileSystem", "Runtime", "CLI", "ScanModel",
             "Snapshots", "AccessControl", "SnapshotExport"),
@@ -199,6 +209,10 @@ let package = Package(
         unitTests(
             "DeviceEmulationTests", "LinuxSystem", "Crypto", "SerialPorts", "FileSystem", "Runtime", "DeviceEmulation",
             "TestSupport"),
+        unitTests("EnrolmentExchangeTests", "Crypto", "ScanModel", "EnrolmentExchange"),
+        unitTests(
+            "EnrolmentTests", "ErrorModel", "Crypto", "FileSystem", "ScanModel", "EnrolmentExchange", "Enrolment",
+            "TestSupport"),
         unitTests("FileSystemTests", "ErrorModel", "LinuxSystem", "FileSystem", "Runtime", "TestSupport"),
         unitTests(
             "FleetSimulationTests", "LinuxSystem", "Runtime", "ScanModel", "Snapshots", "ScanJournal",
@@ -217,6 +231,7 @@ let package = Package(
             "TestSupport"),
         unitTests("MinisignTests", "ErrorModel", "Minisign", "FileSystem", "Snapshots", "TestSupport"),
         unitTests("NFCTests", "LinuxSystem", "NFC", "Runtime", "DeviceEmulation", "TestSupport"),
+        unitTests("QRCodesTests", "QRCodes"),
         unitTests(
             "ReadersTests", "LinuxSystem", "Crypto", "SerialPorts", "FileSystem", "Runtime",
             "ScanModel", "Readers", "DeviceEmulation", "TestSupport"),
@@ -256,8 +271,9 @@ let package = Package(
             "TurnstileControlTests", "LinuxSystem", "SerialPorts", "FileSystem", "Runtime", "ScanModel",
             "AccessControl", "TurnstileControl", "GateController", "DeviceEmulation", "TestSupport"),
         tests(
-            "Integration", "ErrorModel", "LinuxSystem", "SQLite", "AMQP", "Postgres", "HTTPServer", "Crypto",
-            "Minisign", "FileSystem", "Runtime", "CLI", "ScanModel", "ScanBatchCodec", "Snapshots", "DataFolder",
+            "Integration", "ErrorModel", "LinuxSystem", "SQLite", "AMQP", "Postgres", "HTTPClient", "HTTPServer",
+            "Crypto", "Minisign", "FileSystem", "Runtime", "CLI", "ScanModel", "ScanBatchCodec", "Snapshots",
+            "EnrolmentExchange", "Enrolment", "CenterHTTP", "DeviceEnrolment", "DataFolder",
             "ScanJournal", "SnapshotInstall", "ScanUpload", "Migrations", "Schema", "RegistrationLists", "Registry",
             "SnapshotWriting", "SnapshotExport", "ScanRuns", "Tracking", "Ingest", "PartitionMaintenance",
             "DeviceEmulation", "TestSupport"),

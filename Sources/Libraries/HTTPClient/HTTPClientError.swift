@@ -24,15 +24,18 @@ package struct HTTPClientError: OperationError, Equatable {
     package let url: String
     /// The cause.
     package let detail: String
+    /// Method of the request.
+    package let method: String
 
-    init(_ kind: Kind, _ url: String, _ detail: String) {
+    init(_ kind: Kind, _ url: String, _ detail: String, method: String = "GET") {
         self.kind = kind
         self.url = url
         self.detail = detail
+        self.method = method
     }
 
     /// The request and the cause.
-    package var description: String { "GET \(url): \(detail)" }
+    package var description: String { "\(method) \(url): \(detail)" }
 
     /// `.configuration` for an invalid URL, `.failure` for the file and for the size limit, otherwise `.unavailable`.
     package var category: ErrorCategory {

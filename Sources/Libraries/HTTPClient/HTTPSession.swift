@@ -1,4 +1,5 @@
 import CCurl
+import Crypto
 import Glibc
 
 /// The response to a GET. A response with a `status` other than 200 and 206 has no body.
@@ -30,6 +31,10 @@ package final class HTTPSession {
         package var lowSpeedTimeS = 30
         /// Path of the PEM bundle of accepted certificate authorities; `nil` for the system's.
         package var authorityFile: String?
+        /// Fingerprint of the only accepted public key (SHA-256 of its SubjectPublicKeyInfo, 32 bytes). The server's
+        /// certificate is then accepted for this key alone, whatever its name, authority and dates; `nil` for the usual
+        /// verification.
+        package var pinnedKey: [UInt8]?
         /// Token of `Authorization: Bearer`; `nil` without one. It goes to the host and port of the URL only, and to no
         /// other one that a redirect names.
         package var bearerToken: String?
@@ -40,7 +45,7 @@ package final class HTTPSession {
         package init() {}
     }
 
-    private let handle: UnsafeMutableRawPointer
+    let handle: UnsafeMutableRawPointer
     private let settings: Settings
     /// libcurl's message of the last failure.
     private let message = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
@@ -118,21 +123,26 @@ package final class HTTPSession {
         return try run(url, transfer, limitMs, headers)
     }
 
-    private func run(
-        _ url: String, _ transfer: Transfer, _ limitMs: Int?, _ headers: [String]
+    /// Sends a request, and receives the response.
+    ///
+    /// - Parameter prepare: sets further options of the handle, after the usual ones.
+    func run(
+        _ url: String, _ transfer: Transfer, _ limitMs: Int?, _ headers: [String], method: String = "GET",
+        prepare: (UnsafeMutableRawPointer) -> Void = { _ in }
     ) throws(HTTPClientError) -> HTTPClientResponse {
         let scheme = url.prefix(while: { $0 != ":" }).lowercased()
         guard scheme == "http" || scheme == "https" else {
-            throw HTTPClientError(.address, url, "the scheme must be http or https")
+            throw HTTPClientError(.address, url, "the scheme must be http or https", method: method)
         }
         // libcurl removes this header at a redirect to another host, port or scheme.
         let headers = headers + (settings.bearerToken.map { ["Authorization: Bearer \($0)"] } ?? [])
         guard !headers.contains(where: { $0.utf8.contains { $0 < 0x20 } }) else {
-            throw HTTPClientError(.address, url, "control character in a header")
+            throw HTTPClientError(.address, url, "control character in a header", method: method)
         }
         curl_easy_reset(handle)
         let context = Unmanaged.passUnretained(transfer).toOpaque()
         configure(url, scheme, context)
+        prepare(handle)
         if let limitMs { shim_set_long(handle, CURLOPT_TIMEOUT_MS, limitMs) }
         var list: UnsafeMutablePointer<curl_slist>?
         for header in headers { list = curl_slist_append(list, header) }
@@ -140,12 +150,13 @@ package final class HTTPSession {
         if list != nil { shim_set_list(handle, list) }
         let code = withExtendedLifetime(transfer) { curl_easy_perform(handle) }
         let finished = code == CURLE_OK && transfer.finish()
-        if let failure = transfer.failure { throw HTTPClientError(failure.kind, url, failure.detail) }
+        if let failure = transfer.failure { throw HTTPClientError(failure.kind, url, failure.detail, method: method) }
         guard finished else {
             let text = String(cString: message)
             throw HTTPClientError(
                 HTTPSession.kind(code), url,
-                (text.isEmpty ? String(cString: curl_easy_strerror(code)) : text) + HTTPSession.cause(code, handle))
+                (text.isEmpty ? String(cString: curl_easy_strerror(code)) : text) + HTTPSession.cause(code, handle),
+                method: method)
         }
         return HTTPClientResponse(
             status: transfer.status, etag: transfer.etag, body: transfer.body, fileBytes: transfer.total ?? 0
@@ -168,6 +179,12 @@ package final class HTTPSession {
             shim_set_text(handle, CURLOPT_CAINFO, file)
             // Otherwise Debian's folder of authorities is accepted as well.
             shim_set_text(handle, CURLOPT_CAPATH, nil)
+        }
+        if let key = settings.pinnedKey {
+            // libcurl compares the key also when it verifies nothing else.
+            shim_set_long(handle, CURLOPT_SSL_VERIFYPEER, 0)
+            shim_set_long(handle, CURLOPT_SSL_VERIFYHOST, 0)
+            shim_set_text(handle, CURLOPT_PINNEDPUBLICKEY, "sha256//" + Base64.encode(key))
         }
         message[0] = 0
         shim_set_pointer(handle, CURLOPT_ERRORBUFFER, message)

@@ -9,11 +9,14 @@ final class HTTPDaemon: Sendable {
     final class Context: Sendable {
         let handler: HTTPListener.Handler
         let limits: HTTPListener.Limits
+        /// Maximum size of the body by path of POST, in bytes.
+        let posts: [String: Int]
         let connections: Connections
 
-        init(_ handler: @escaping HTTPListener.Handler, _ limits: HTTPListener.Limits) {
+        init(_ handler: @escaping HTTPListener.Handler, _ limits: HTTPListener.Limits, _ posts: [String: Int]) {
             self.handler = handler
             self.limits = limits
+            self.posts = posts
             connections = Connections(limits)
         }
     }
@@ -111,23 +114,36 @@ final class HTTPDaemon: Sendable {
     }
 
     /// Called twice per request: after the headers, then to answer. The mark distinguishes the calls.
-    private static let respond: MHD_AccessHandlerCallback = { pointer, connection, path, method, _, _, bodySize, mark in
+    private static let respond: MHD_AccessHandlerCallback = {
+        pointer, connection, path, method, _, data, bodySize, mark in
         guard let pointer, let connection, let path, let method, let bodySize, let mark else { return MHD_Result.NO }
         let daemon = daemon(pointer)
         let context = daemon.context
         let verb = String(cString: method)
         let socket = shim_http_socket(connection)
         if mark.pointee == nil {
-            mark.pointee = UnsafeMutableRawPointer(bitPattern: 1)
+            mark.pointee = Upload.none
             context.connections.began(socket)
             guard context.connections.count <= context.limits.connections else {
                 return HTTPReply.refuse(connection, "503: too many connections\n", 503, [("Retry-After", "5")])
             }
             guard verb != "GET" && verb != "HEAD" else { return MHD_Result.YES }
-            return HTTPReply.refuse(connection, "405: GET and HEAD only\n", 405, [("Allow", "GET, HEAD")])
+            guard let limit = context.posts[String(cString: path)] else {
+                return HTTPReply.refuse(connection, "405: GET and HEAD only\n", 405, [("Allow", "GET, HEAD")])
+            }
+            guard verb == "POST" else {
+                return HTTPReply.refuse(connection, "405: POST only\n", 405, [("Allow", "POST")])
+            }
+            mark.pointee = Upload(limitBytes: limit).mark()
+            return MHD_Result.YES
         }
-        // Neither GET nor HEAD has a body here.
-        guard bodySize.pointee == 0 else { return MHD_Result.NO }
+        let upload = Upload.behind(mark.pointee)
+        guard bodySize.pointee == 0 else {
+            // Neither GET nor HEAD has a body here. No response can be sent within a body.
+            guard let upload, upload.append(data, bodySize.pointee) else { return MHD_Result.NO }
+            bodySize.pointee = 0
+            return MHD_Result.YES
+        }
         var headers: [String: String] = [:]
         withUnsafeMutablePointer(to: &headers) {
             _ = MHD_get_connection_values(connection, .HEADER_KIND, { HTTPDaemon.collect($0, $2, $3) }, $0)
@@ -135,7 +151,8 @@ final class HTTPDaemon: Sendable {
         // Range is defined for GET only (RFC 9110 section 14.2).
         if verb == "HEAD" { headers["range"] = nil }
         let request = HTTPRequest(
-            path: String(cString: path), headers: headers, peer: shim_http_peer(connection).flatMap(IPAddress.init))
+            path: String(cString: path), headers: headers, peer: shim_http_peer(connection).flatMap(IPAddress.init),
+            body: upload?.bytes)
         var response = context.handler(request)
         // Disable keep-alive above half of a limit, so idle clients do not hold connections.
         if daemon.isDraining.load(ordering: .relaxed) || context.connections.isCrowded(socket) {
@@ -145,7 +162,9 @@ final class HTTPDaemon: Sendable {
     }
 
     private static let completed: MHD_RequestCompletedCallback = { pointer, connection, mark, _ in
-        guard let pointer, let connection, mark?.pointee != nil else { return }
+        guard let pointer, let connection, let mark, mark.pointee != nil else { return }
+        Upload.release(mark.pointee)
+        mark.pointee = nil
         daemon(pointer).context.connections.ended(shim_http_socket(connection))
     }
 

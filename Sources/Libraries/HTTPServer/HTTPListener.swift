@@ -2,7 +2,7 @@ import Glibc
 package import LinuxSystem
 import Synchronization
 
-/// A small HTTP server for GET and HEAD on libmicrohttpd's polling thread.
+/// A small HTTP server for GET and HEAD, and for POST to named paths, on libmicrohttpd's polling thread.
 ///
 /// The handler runs on that thread, so it must answer from memory or with a file and never block. Files are sent with
 /// sendfile(2), so a slow client costs a socket and no memory. With TLS they are read in pieces instead.
@@ -71,18 +71,19 @@ package final class HTTPListener: Sendable {
     ///   - address: address to listen on.
     ///   - limits: limits of connections and times.
     ///   - certificate: certificate for TLS 1.2 and later; `nil` for plain HTTP.
+    ///   - posts: paths that accept POST, with the maximum size of the body, in bytes.
     ///   - handler: answers a request. Runs on the server's thread and must not block.
     /// - Throws: `HTTPServerError` if the address or the certificate cannot be used.
     package init(
         _ address: HTTPAddress, limits: Limits = Limits(), certificate: HTTPCertificate? = nil,
-        handler: @escaping Handler
+        posts: [String: Int] = [:], handler: @escaping Handler
     ) throws(HTTPServerError) {
         guard let (storage, isIPv6) = address.resolve() else {
             throw HTTPServerError(description: "cannot listen on \(address): not an address")
         }
         var limits = limits
         limits.connections = HTTPListener.capped(limits.connections)
-        context = HTTPDaemon.Context(handler, limits)
+        context = HTTPDaemon.Context(handler, limits, posts)
         let daemon = HTTPDaemon(context, certificate)
         guard daemon.start(storage, isIPv6: isIPv6) else {
             throw HTTPListener.failure(address, hasCertificate: certificate != nil)

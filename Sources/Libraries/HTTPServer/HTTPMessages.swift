@@ -1,12 +1,14 @@
 package import ErrorModel
 package import LinuxSystem
 
-/// A GET or HEAD request. Handlers do not distinguish the two methods.
+/// A GET or HEAD request, which handlers do not distinguish, or a POST request with its whole body.
 package struct HTTPRequest: Sendable {
     /// Percent-decoded, without the query.
     package let path: String
     /// Header values by lower-case name; the last value of a repeated header.
     package let headers: [String: String]
+    /// Body of a POST request; `nil` for GET and HEAD.
+    package let body: [UInt8]?
     /// The address of the client or of its proxy; `nil` if it is not known.
     package let peer: IPAddress?
 
@@ -19,10 +21,14 @@ package struct HTTPRequest: Sendable {
     ///   - path: percent-decoded path without the query.
     ///   - headers: header values by lower-case name.
     ///   - peer: address of the client; this machine by default.
-    package init(path: String, headers: [String: String] = [:], peer: IPAddress? = IPAddress("127.0.0.1")) {
+    ///   - body: body of a POST request; `nil` for GET and HEAD.
+    package init(
+        path: String, headers: [String: String] = [:], peer: IPAddress? = IPAddress("127.0.0.1"), body: [UInt8]? = nil
+    ) {
         self.path = path
         self.headers = headers
         self.peer = peer
+        self.body = body
     }
 
     /// Whether the client runs on this machine: its address is loopback, and no proxy has passed the request on.
