@@ -34,5 +34,6 @@ package struct Migration: Sendable {
         Migration(version: 14, name: "scan_comments", sql: PackageResources._014_scan_comments_sql),
         Migration(version: 15, name: "live_view_comments", sql: PackageResources._015_live_view_comments_sql),
         Migration(version: 16, name: "report_view_comments", sql: PackageResources._016_report_view_comments_sql),
+        Migration(version: 17, name: "enrolment", sql: PackageResources._017_enrolment_sql),
     ]
 }

@@ -8,6 +8,21 @@ package enum TestServers {
     package static func amqpURL() throws -> String { try value("TAPLINE_TEST_AMQP_URL") }
     /// URL of a superuser.
     package static func databaseURL() throws -> String { try value("TAPLINE_TEST_DATABASE_URL") }
+    /// URL of the management API, which is enabled at the first call.
+    package static func managementURL() throws -> String {
+        let url = try value("TAPLINE_TEST_MANAGEMENT_URL")
+        try management.get()
+        return url
+    }
+    private static let management = Result { _ = try command("management") }
+    /// Password of the RabbitMQ administrator.
+    package static func amqpPassword() throws -> String {
+        let url = try amqpURL()
+        guard let colon = url.dropFirst("amqp://".count).firstIndex(of: ":"), let at = url.firstIndex(of: "@") else {
+            throw TestFailure("TAPLINE_TEST_AMQP_URL has no password")
+        }
+        return String(url[url.index(after: colon)..<at])
+    }
     /// User name of the RabbitMQ administrator.
     package static let amqpUser = "tapline"
 

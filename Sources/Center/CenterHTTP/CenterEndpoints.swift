@@ -15,8 +15,23 @@ package struct CenterEndpoints: Sendable {
     /// Interval at which stalled connections are closed, in milliseconds.
     private static let stalledCheckMs = 5_000
 
+    /// Answers the requests of devices that enrol, by path; `nil` for another path.
+    package struct Enrolment: Sendable {
+        let posts: [String: Int]
+        let respond: @Sendable (HTTPRequest) -> HTTPResponse?
+
+        /// - Parameters:
+        ///   - posts: paths that accept POST, with the maximum size of the body, in bytes.
+        ///   - respond: answers a request; `nil` if the path is another one. It must not block.
+        package init(posts: [String: Int], respond: @escaping @Sendable (HTTPRequest) -> HTTPResponse?) {
+            self.posts = posts
+            self.respond = respond
+        }
+    }
+
     private let metrics: Metrics
     private let snapshots: String?
+    private let enrolment: Enrolment?
     private let admits: Admission
     private let readiness: Readiness
     private let rejected: Counter
@@ -28,14 +43,16 @@ package struct CenterEndpoints: Sendable {
     ///   - metrics: rendered by `/metrics`.
     ///   - snapshots: the folder of the snapshot files; `nil` disables `/snapshot/`.
     ///   - admits: called for each `/snapshot/` of another machine, with its bearer token. It must not block.
+    ///   - enrolment: answers the requests of devices that enrol; `nil` disables them.
     ///   - readiness: called for each `/readyz`. It must not block.
     package init(
         metrics: Metrics, snapshots: String?, admits: @escaping Admission = { _ in false },
-        readiness: @escaping Readiness
+        enrolment: Enrolment? = nil, readiness: @escaping Readiness
     ) {
         self.metrics = metrics
         self.snapshots = snapshots
         self.admits = admits
+        self.enrolment = enrolment
         self.readiness = readiness
         rejected = metrics.counter(
             "tapline_http_unauthorized_total", "Requests for snapshots without a valid token, from other machines.")
@@ -56,7 +73,9 @@ package struct CenterEndpoints: Sendable {
             let descriptors = [stop.descriptor] + (files == nil ? [] : [ReloadSignal.descriptor])
             var watch = files.map(ServerCertificateWatch.init)
             let loaded = try files?.load()
-            let server = try HTTPListener(address, certificate: loaded?.certificate) { respond(to: $0) }
+            let server = try HTTPListener(
+                address, certificate: loaded?.certificate, posts: enrolment?.posts ?? [:]
+            ) { respond(to: $0) }
             let reach = address.isLoopback ? "reachable from this machine only" : "reachable from other machines"
             Log("http").info(
                 "listening",
@@ -93,7 +112,8 @@ package struct CenterEndpoints: Sendable {
         case "/healthz": .text("alive\n")
         case "/readyz": readyz(isLocal: request.isLocal)
         case "/metrics": .text(metrics.render(), contentType: "text/plain; version=0.0.4; charset=utf-8")
-        default: snapshotFile(request) ?? .text("404: not found\n", status: 404)
+        default:
+            enrolment?.respond(request) ?? snapshotFile(request) ?? .text("404: not found\n", status: 404)
         }
     }
 

@@ -33,33 +33,66 @@ extension RegistryStore {
     package func addScanner(
         _ id: ScannerID, gate: String?, zone: String?, allowsSimilar: Bool = false
     ) throws -> Enrolled {
-        try change {
-            let former = try scanner(id)
-            var gateID: Int64?
-            if let gate {
-                gateID = try findOrAddGate(gate, zone, allowsSimilar)
-            } else if zone != nil {
-                throw RegistryError.zoneNeedsGate
-            }
-            try connection.query(
-                """
-                INSERT INTO tapline.scanners (id, gate_id) VALUES ($1, $2)
-                ON CONFLICT (id) DO UPDATE
-                SET gate_id = coalesce(excluded.gate_id, scanners.gate_id), enabled = true
-                """, [.text(id.text), .optional(gateID)])
-            // The next heartbeat is accepted and says more than those.
-            try connection.query(
-                """
-                DELETE FROM tapline.quarantine WHERE scanner_id = $1 AND is_heartbeat
-                    AND reason IN ('unknown-scanner', 'disabled-scanner')
-                """, [.text(id.text)])
-            let waiting = try connection.query(
-                """
-                SELECT count(*) FROM tapline.quarantine
-                WHERE scanner_id = $1 AND reason IN ('unknown-scanner', 'disabled-scanner')
-                """, [.text(id.text)])
-            return Enrolled(waiting: Int(waiting.int(0, 0)), gate: try scanner(id)?.gate, former: former)
+        try addScanners([NewScanner(id: id, gate: gate, zone: zone)], allowsSimilar: allowsSimilar)[0]
+    }
+
+    /// A scanner to enrol.
+    package struct NewScanner: Sendable {
+        /// The identity.
+        package let id: ScannerID
+        let gate, zone: String?
+
+        /// Creates the request for one scanner.
+        ///
+        /// - Parameters:
+        ///   - id: the identity.
+        ///   - gate: its default gate, which is created if missing; `nil`: unchanged.
+        ///   - zone: the zone that the gate leads into, which is created if missing. Required for a new gate.
+        package init(id: ScannerID, gate: String?, zone: String?) {
+            self.id = id
+            self.gate = gate
+            self.zone = zone
         }
+    }
+
+    /// Enrols scanners, or enables them again: all or none.
+    ///
+    /// - Parameters:
+    ///   - scanners: the scanners.
+    ///   - allowsSimilar: whether a new gate or zone may have nearly the name of an existing one.
+    /// - Returns: what was changed, for each scanner in order.
+    /// - Throws: `RegistryError`, `PostgresError`.
+    package func addScanners(_ scanners: [NewScanner], allowsSimilar: Bool = false) throws -> [Enrolled] {
+        try change { try scanners.map { try add($0, allowsSimilar) } }
+    }
+
+    private func add(_ new: NewScanner, _ allowsSimilar: Bool) throws -> Enrolled {
+        let (id, gate, zone) = (new.id, new.gate, new.zone)
+        let former = try scanner(id)
+        var gateID: Int64?
+        if let gate {
+            gateID = try findOrAddGate(gate, zone, allowsSimilar)
+        } else if zone != nil {
+            throw RegistryError.zoneNeedsGate
+        }
+        try connection.query(
+            """
+            INSERT INTO tapline.scanners (id, gate_id) VALUES ($1, $2)
+            ON CONFLICT (id) DO UPDATE
+            SET gate_id = coalesce(excluded.gate_id, scanners.gate_id), enabled = true
+            """, [.text(id.text), .optional(gateID)])
+        // The next heartbeat is accepted and says more than those.
+        try connection.query(
+            """
+            DELETE FROM tapline.quarantine WHERE scanner_id = $1 AND is_heartbeat
+                AND reason IN ('unknown-scanner', 'disabled-scanner')
+            """, [.text(id.text)])
+        let waiting = try connection.query(
+            """
+            SELECT count(*) FROM tapline.quarantine
+            WHERE scanner_id = $1 AND reason IN ('unknown-scanner', 'disabled-scanner')
+            """, [.text(id.text)])
+        return Enrolled(waiting: Int(waiting.int(0, 0)), gate: try scanner(id)?.gate, former: former)
     }
 
     private func scanner(_ id: ScannerID) throws -> Enrolled.Former? {

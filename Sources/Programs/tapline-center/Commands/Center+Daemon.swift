@@ -83,8 +83,10 @@ extension Center {
         let liveness = CenterLiveness(
             databaseURL: url, instance: try instance(arguments), served: arguments["snapshots"].map(servedSnapshots),
             metrics: metrics, snapshotProblem: { health.problem }, isListening: { ingest.health.isBrokerConnected })
+        let enrolment = EnrolmentService(databaseURL: url)
         let web = CenterEndpoints(
-            metrics: metrics, snapshots: arguments["snapshots"],
+            metrics: metrics, snapshots: arguments["snapshots"], admits: enrolment.allows,
+            enrolment: enrolment.endpoints,
             readiness: {
                 ingest.health.problems + liveness.problems + (health.failure.map { [("snapshots", $0)] } ?? [])
             })
@@ -97,6 +99,7 @@ extension Center {
             if !isKnown { services.append(schema.service()) }
             services += maintenance.services() + [broker.service()]
             services.append(liveness.service())
+            services += enrolment.services
             if let snapshots { services.append(snapshots.service()) }
             services.append(web.service(http, certificate))
             Log("center").info("starting", [.version: Software.version])
@@ -113,7 +116,8 @@ extension Center {
 
     private static func ingestSettings(_ arguments: Arguments, _ url: String) throws -> IngestSettings {
         var settings = IngestSettings(
-            brokers: try brokers(arguments), databaseURL: url, shards: try arguments.int("shards", IngestSettings.shardsRange),
+            brokers: try brokers(arguments), databaseURL: url,
+            shards: try arguments.int("shards", IngestSettings.shardsRange),
             relayUsers: Set(arguments.all("relay-user")),
             workers: try arguments.int("writers", IngestSettings.workersRange) ?? IngestSettings.defaultWorkers)
         settings.instance = try instance(arguments)

@@ -87,7 +87,8 @@ extension Center {
         }
     }
 
-    private static let relayUser = Option(
+    /// `--relay-user` of commands other than `run`.
+    static let relayUser = Option(
         "relay-user", "NAME", "broker user that may publish for any scanner, as for run", kind: .repeated)
 
     private static let quarantineReplay = Command(

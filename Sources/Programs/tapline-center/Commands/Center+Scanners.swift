@@ -1,32 +1,66 @@
 import CLI
+import Enrolment
+import Postgres
+import RegistrationLists
 import Registry
 import ScanModel
+import TextRules
 
 extension Center {
-    static let scanners = [scannerAdd, scannerRemove, scannerList]
+    static let scanners = [scannerAdd, scannerRemove, scannerEnrol, scannerRotate, scannerList]
 
     private static let scannerAdd = Command(
-        "scanner add", positionals: "ID", count: 1...1, "enrol a scanner, or enable it again",
+        "scanner add", positionals: "[ID]", count: 0...1, "enrol a scanner, or enable it again",
         options: [
             databaseURL, Option("gate", "NAME", "default gate; created if missing (with --zone)"),
             Option("zone", "NAME", "zone on the inner side of that gate; created if missing"),
             makeZones("create them although an existing name is nearly the same"),
-        ]
+            Option("list", "FILE", "CSV list with the columns id, gate and zone, instead of one ID"),
+        ] + Provision.options
     ) { arguments in
-        let (url, id) = (try database(arguments), try ScannerID(argument: arguments.positionals[0]))
+        let url = try database(arguments)
+        let id = try arguments.positionals.first.map { try ScannerID(argument: $0) }
         let (gate, zone, makes) = (arguments["gate"], arguments["zone"], arguments.has("make-zones"))
+        let list = arguments["list"]
+        guard (id == nil) != (list == nil) else { throw ProgramError.usage("either an ID or --list FILE is required") }
         guard zone == nil || gate != nil else { throw ProgramError.usage("--zone needs --gate, which leads into it") }
-        return {
-            let done = try withRegistry(url) {
-                try $0.addScanner(id, gate: gate, zone: zone, allowsSimilar: makes)
-            }
-            print(
-                "\(change(of: id, done)); "
-                    + (done.waiting == 0
-                        ? "it has no quarantined batches"
-                        : "quarantined batches: \(done.waiting) (tapline-center quarantine replay --scanner \(id))")
-            )
+        guard list == nil || gate == nil else {
+            throw ProgramError.usage("the list names the gates: --gate needs an ID")
         }
+        let provision = try Provision(arguments)
+        return {
+            let wanted: [RegistryStore.NewScanner] =
+                if let id { [.init(id: id, gate: gate, zone: zone)] } else { try newScanners(in: list ?? "") }
+            try withRegistry(url) { registry, connection in
+                let done = try registry.addScanners(wanted, allowsSimilar: makes)
+                print(id.map { added($0, done[0]) } ?? summary(of: done))
+                let ids = wanted.map(\.id)
+                let new = Set(zip(ids, done).filter { $1.former?.isEnabled != true }.map { $0.0 })
+                for line in try provision.provide(ids, new: new, EnrolmentStore(connection)) { print(line) }
+            }
+        }
+    }
+
+    private static func newScanners(in path: String) throws -> [RegistryStore.NewScanner] {
+        do {
+            return try ScannerCSV(path).entries.map { .init(id: $0.id, gate: $0.gate, zone: $0.zone) }
+        } catch let rejected as ImportRejected {
+            throw ProgramError.failed("\(path): nothing was stored\n\(rejected)")
+        }
+    }
+
+    private static func summary(of done: [RegistryStore.Enrolled]) -> String {
+        let new = done.count { $0.former == nil }
+        return
+            "\(done.count) scanners: \(new) enrolled, \(done.count - new) were enrolled before; quarantined batches: "
+            + "\(done.reduce(0) { $0 + $1.waiting })"
+    }
+
+    private static func added(_ id: ScannerID, _ done: RegistryStore.Enrolled) -> String {
+        "\(change(of: id, done)); "
+            + (done.waiting == 0
+                ? "it has no quarantined batches"
+                : "quarantined batches: \(done.waiting) (tapline-center quarantine replay --scanner \(id))")
     }
 
     /// A wrong ID moves another scanner. So the text tells what the command has changed.
@@ -41,22 +75,72 @@ extension Center {
 
     private static let scannerRemove = Command(
         "scanner remove", positionals: "ID", count: 1...1,
-        "disable a scanner; deletes it if it never sent a batch", options: [databaseURL]
+        "disable a scanner; deletes it if it never sent a batch",
+        options: [databaseURL] + EnrolmentOptions.managementOptions,
+        details: """
+            Deletes its download credential, and with --rabbitmq-management-url its broker user, whose
+            connections end at once. Batches that still arrive are quarantined.
+            """
     ) { arguments in
         let (url, id) = (try database(arguments), try ScannerID(argument: arguments.positionals[0]))
+        let management = try EnrolmentOptions.management(arguments)
         return {
-            switch try withRegistry(url, { try $0.removeScanner(id) }) {
-            case .deleted: print("scanner \(id) is removed")
-            case .disabled: print("scanner \(id) is disabled: its journals stay, its new batches are quarantined")
+            try withRegistry(url) { registry, connection in
+                let store = EnrolmentStore(connection)
+                // A typing error must not delete another user of the broker.
+                guard try store.isRegistered(id) else { throw RegistryError.scannerMissing(id) }
+                // The broker first: the device is cut off even if the database fails after that.
+                let hadUser = try management.map { try BrokerManagement($0).delete(id) }
+                try store.remove(id)
+                switch try registry.removeScanner(id) {
+                case .deleted: print("scanner \(id) is removed")
+                case .disabled: print("scanner \(id) is disabled: its journals stay, its new batches are quarantined")
+                }
+                switch hadUser {
+                case true?: print("its broker user is deleted, its connections are closed")
+                case false?: print("it had no broker user")
+                case nil: print("its broker user was not touched; on a broker node: rabbitmqctl delete_user \(id)")
+                }
             }
         }
     }
 
-    private static let scannerList = list(
+    private static let scannerList = Command(
         "scanner list", "list the scanners with their state",
-        """
+        options: [databaseURL, .output] + EnrolmentOptions.managementOptions + [relayUser],
+        details: """
+            With --rabbitmq-management-url and text output, users of the broker follow that can only
+            publish, and that no scanner has.
+            """
+    ) { arguments in
+        let url = try database(arguments)
+        let json = try arguments.outputFormat() == .json
+        let management = try EnrolmentOptions.management(arguments)
+        let relays = Set(arguments.all("relay-user"))
+        return {
+            try withRegistry(url) { _, connection in
+                let listing = try Listing(connection, scannerSQL, json: json)
+                print(json ? listing.json : listing.table)
+                guard !json else { return }
+                for name in try strangers(management, connection, relays) {
+                    print("broker user \(name.visible): no scanner has it")
+                }
+            }
+        }
+    }
+
+    /// Returns the users of the broker that can only publish, and that no enabled scanner has.
+    static func strangers(
+        _ management: BrokerManagement.Settings?, _ connection: PostgresConnection, _ relays: Set<String>
+    ) throws -> [String] {
+        guard let management else { return [] }
+        return try BrokerManagement(management).strangers(
+            scanners: try EnrolmentStore(connection).enabledScanners(), relays: relays)
+    }
+
+    private static let scannerSQL = """
         SELECT scanner_id AS id, h.enabled, gate, condition, silent, last_received_at, h.backlog, h.snapshot_version,
             gaps, h.stored, quarantined, alarms
         FROM tapline.scanner_health h ORDER BY scanner_id
-        """)
+        """
 }

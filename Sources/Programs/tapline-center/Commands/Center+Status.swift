@@ -6,18 +6,23 @@ extension Center {
     static let status = [
         Command(
             "status", "show an overview of the event; exits with 1 if something is wrong",
-            options: [databaseURL, .output],
+            options: [databaseURL, .output] + EnrolmentOptions.managementOptions + [relayUser],
             details: """
                 Each alarm is a line that begins with `alarm`: no center that runs, scanners that are silent or whose
                 lane does not work, missing scans, quarantined batches, an expired snapshot, a list that cannot be
-                published. Lanes that were closed or opened by an operator are shown and are no alarm.
+                published. Lanes that were closed or opened by an operator are shown and are no alarm. With
+                --rabbitmq-management-url, users of the broker that can only publish and that no scanner has
+                are alarms too.
                 """
         ) { arguments in
             let url = try database(arguments)
             let json = try arguments.outputFormat() == .json
+            let management = try EnrolmentOptions.management(arguments)
+            let relays = Set(arguments.all("relay-user"))
             return {
                 let alarms = try withRegistry(url) { _, connection in
-                    let row = try connection.query(overview)
+                    let unknown = try strangers(management, connection, relays)
+                    let row = try connection.query(overview, [.texts(unknown)])
                     let facts = try Listing(
                         connection, "SELECT key, value #>> '{}' AS value FROM json_each(($1)::text::json)",
                         [.text(row.text(0, 0))], json: false
@@ -94,6 +99,7 @@ extension Center {
                     FROM tapline_internal.centers
                     WHERE snapshot_problem IS NOT NULL AND NOT stopped
                         AND alive_at > now() - tapline_internal.center_gone_after()
+                    UNION ALL SELECT 108, 'broker user ' || name || ': no scanner has it' FROM unnest($1) AS name
                 ) alarms) AS alarms
             FROM (SELECT count(*) FILTER (WHERE NOT balanced) AS journals_out_of_balance FROM tapline.ingest_balance) balance
             CROSS JOIN (SELECT coalesce(sum(missing), 0) AS scans_missing FROM tapline.seq_gaps) gaps

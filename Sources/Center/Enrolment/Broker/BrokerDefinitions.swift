@@ -1,0 +1,87 @@
+import FoundationEssentials
+package import ScanModel
+
+/// The broker user of a scanner, and what it may do: publish under its routing key, and nothing else.
+package struct BrokerAccount: Sendable, Equatable {
+    /// The scanner, whose ID is the name of the user.
+    package let scanner: ScannerID
+    /// Hash of the password (`BrokerPassword.hash`); `nil` keeps user and password, and sets the permissions only.
+    package let passwordHash: String?
+
+    /// Creates the account of a scanner.
+    package init(_ scanner: ScannerID, passwordHash: String?) {
+        self.scanner = scanner
+        self.passwordHash = passwordHash
+    }
+
+    /// Nothing may be declared or read.
+    package static let none = "^$"
+    /// The only exchange that may be written to.
+    package static let write = #"^tapline\.scans$"#
+    /// The only routing key. The broker puts in the name of the user.
+    package static let writeKey = #"^scan\.{username}$"#
+    /// The exchange of the routing keys.
+    package static let exchange = "tapline.scans"
+    /// Maximum number of connections. A publisher has one, and so has an upload by another program. A lost link can leave
+    /// a few until their heartbeat fails.
+    package static let connectionLimit = 8
+    /// Maximum number of channels of all connections: each has one.
+    package static let channelLimit = 8
+}
+
+/// Users and permissions in the form that RabbitMQ imports (`POST /api/definitions`, `rabbitmqctl import_definitions`).
+package struct BrokerDefinitions: Encodable, Sendable {
+    private struct User: Encodable {
+        let name, passwordHash: String
+        let algorithm = BrokerPassword.algorithm
+        let tags = ""
+        let limits = ["max-connections": BrokerAccount.connectionLimit, "max-channels": BrokerAccount.channelLimit]
+
+        enum CodingKeys: String, CodingKey {
+            case name, tags, limits
+            case passwordHash = "password_hash"
+            case algorithm = "hashing_algorithm"
+        }
+    }
+    private struct Permission: Encodable {
+        let user, vhost: String
+        let configure = BrokerAccount.none
+        let write = BrokerAccount.write
+        let read = BrokerAccount.none
+    }
+    private struct TopicPermission: Encodable {
+        let user, vhost: String
+        let exchange = BrokerAccount.exchange
+        let write = BrokerAccount.writeKey
+        let read = BrokerAccount.none
+    }
+
+    private let users: [User]
+    private let permissions: [Permission]
+    private let topicPermissions: [TopicPermission]
+
+    private enum CodingKeys: String, CodingKey {
+        case users, permissions
+        case topicPermissions = "topic_permissions"
+    }
+
+    /// Creates the definitions of accounts.
+    ///
+    /// - Parameters:
+    ///   - accounts: the accounts.
+    ///   - virtualHost: virtual host of the scans.
+    package init(_ accounts: [BrokerAccount], virtualHost: String) {
+        users = accounts.compactMap { account in
+            account.passwordHash.map { User(name: account.scanner.text, passwordHash: $0) }
+        }
+        permissions = accounts.map { Permission(user: $0.scanner.text, vhost: virtualHost) }
+        topicPermissions = accounts.map { TopicPermission(user: $0.scanner.text, vhost: virtualHost) }
+    }
+
+    /// The definitions as one line of JSON.
+    package func json() throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(self), as: UTF8.self)
+    }
+}

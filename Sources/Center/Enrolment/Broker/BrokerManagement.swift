@@ -1,0 +1,217 @@
+import Crypto
+import FoundationEssentials
+import HTTPClient
+import LinuxSystem
+package import ScanModel
+
+/// Changes the users of RabbitMQ by its management API. Confined to one thread, which it blocks.
+///
+/// Source: https://www.rabbitmq.com/docs/management#http-api
+package final class BrokerManagement {
+    /// Address and credential of the management API.
+    package struct Settings: Sendable {
+        /// Base URL without a slash at its end, for example `https://broker.example:15671`.
+        package let url: String
+        /// Name of the user of the credential.
+        package let user: String
+        fileprivate let password: String
+        /// Virtual host of the scans.
+        package let virtualHost: String
+        /// Path of the PEM bundle of accepted certificate authorities; `nil` for the system's.
+        package var authorityFile: String?
+
+        /// Checks and creates settings.
+        ///
+        /// - Parameters:
+        ///   - url: base URL. Plain http is accepted for this machine only, because the password is in each request.
+        ///   - credential: `USER:PASSWORD`.
+        ///   - virtualHost: virtual host of the scans.
+        ///   - allowsPlain: whether plain http is accepted for other machines too.
+        /// - Throws: `BrokerManagementError.setting`.
+        package init(
+            url: String, credential: String, virtualHost: String = "/", allowsPlain: Bool = false
+        ) throws(BrokerManagementError) {
+            var base = url[...]
+            while base.hasSuffix("/") { base.removeLast() }
+            guard let scheme = base.firstRange(of: "://"), let host = Self.host(base[scheme.upperBound...]) else {
+                throw .setting("the URL must be http://HOST:PORT or https://HOST:PORT, without a user")
+            }
+            switch base[..<scheme.lowerBound].lowercased() {
+            case "https": break
+            case "http":
+                guard allowsPlain || IPAddress.isLoopback(host: String(host)) else {
+                    throw .setting("plain http would send the password of the broker over the network: use https")
+                }
+            default: throw .setting("the scheme of the URL must be http or https")
+            }
+            let parts = credential.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+            guard parts.count == 2, !parts[0].isEmpty, credential.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else {
+                throw .setting("the credential must be one line, USER:PASSWORD")
+            }
+            (self.url, self.virtualHost) = (String(base), virtualHost)
+            (user, password) = (String(parts[0]), String(parts[1]))
+        }
+
+        /// The host of a URL after its scheme; `nil` without one, and for a URL with a user.
+        private static func host(_ rest: Substring) -> Substring? {
+            let authority = rest.prefix { $0 != "/" && $0 != "?" && $0 != "#" }
+            guard !authority.isEmpty, !authority.contains("@") else { return nil }
+            if authority.hasPrefix("[") { return authority.prefix { $0 != "]" }.dropFirst() }
+            return authority.prefix { $0 != ":" }
+        }
+    }
+
+    /// A user of the broker.
+    struct User: Decodable, Equatable {
+        let name: String
+        let hasTags: Bool
+
+        private enum CodingKeys: String, CodingKey { case name, tags }
+
+        init(name: String, hasTags: Bool) { (self.name, self.hasTags) = (name, hasTags) }
+
+        init(from decoder: any Decoder) throws {
+            let container = try decoder.container(keyedBy: CodingKeys.self)
+            name = try container.decode(String.self, forKey: .name)
+            // An array, and a text before RabbitMQ 3.9.
+            let list = try? container.decode([String].self, forKey: .tags)
+            hasTags = try list.map { !$0.isEmpty } ?? !container.decode(String.self, forKey: .tags).isEmpty
+        }
+    }
+
+    /// What a user may do in a virtual host.
+    struct Permission: Decodable, Equatable {
+        let user, configure, write: String
+
+        var declaresNothing: Bool { ["", BrokerAccount.none].contains(configure) }
+        var writesNothing: Bool { ["", BrokerAccount.none].contains(write) }
+    }
+
+    /// Accounts in one request: RabbitMQ 3.10 stores 200 in half a second.
+    private static let chunk = 200
+    private static let timeoutMs = 60_000
+    /// 30,000 users.
+    private static let responseLimitBytes = 8 << 20
+
+    private let settings: Settings
+    private let session: HTTPSession
+
+    /// Creates a client. It connects at the first request.
+    package init(_ settings: Settings) {
+        self.settings = settings
+        var http = HTTPSession.Settings()
+        http.authorityFile = settings.authorityFile
+        session = HTTPSession(http)
+    }
+
+    /// Creates the users of accounts or changes their passwords, and sets permissions and limits. Open connections
+    /// continue, also after a change of the password.
+    ///
+    /// - Parameter accounts: the accounts; they are stored in groups, in order.
+    /// - Throws: `BrokerManagementError`. With `foreignUser` nothing was stored.
+    package func store(_ accounts: [BrokerAccount]) throws {
+        let foreign = try foreignUsers()
+        for account in accounts where foreign.contains(account.scanner.text) {
+            throw BrokerManagementError.foreignUser(account.scanner.text)
+        }
+        var rest = accounts[...]
+        while !rest.isEmpty {
+            let definitions = BrokerDefinitions(Array(rest.prefix(Self.chunk)), virtualHost: settings.virtualHost)
+            let (status, url) = try request(.post, "/api/definitions", Array(definitions.json().utf8))
+            guard status == 204 || status == 200 else { throw unexpected(url, status) }
+            rest = rest.dropFirst(Self.chunk)
+        }
+    }
+
+    /// Deletes the user of a scanner. The broker closes its connections at once.
+    ///
+    /// - Returns: whether there was one.
+    /// - Throws: `BrokerManagementError`; `foreignUser` for a user that is not a scanner's.
+    package func delete(_ scanner: ScannerID) throws -> Bool {
+        guard !(try foreignUsers().contains(scanner.text)) else {
+            throw BrokerManagementError.foreignUser(scanner.text)
+        }
+        let (status, url) = try request(.delete, "/api/users/\(scanner.text)")
+        guard status == 204 || status == 404 else { throw unexpected(url, status) }
+        return status == 204
+    }
+
+    /// Returns the names of the users that the broker has, in order.
+    ///
+    /// - Throws: `BrokerManagementError`.
+    package func userNames() throws -> Set<String> { Set(try users().map(\.name)) }
+
+    /// Returns the users that can only publish, as scanners can, and that no scanner has, in order.
+    ///
+    /// - Parameters:
+    ///   - scanners: IDs of the enabled scanners.
+    ///   - relays: users that publish for several scanners.
+    /// - Throws: `BrokerManagementError`.
+    package func strangers(scanners: Set<String>, relays: Set<String> = []) throws -> [String] {
+        Self.strangers(
+            try users(), try permissions(), known: scanners.union(relays).union([settings.user]))
+    }
+
+    /// A user that may declare nothing and write something. The center and administrators may declare.
+    static func strangers(_ users: [User], _ permissions: [Permission], known: Set<String>) -> [String] {
+        let publishers = Set(permissions.filter { $0.declaresNothing && !$0.writesNothing }.map(\.user))
+        return users.filter { !$0.hasTags && publishers.contains($0.name) && !known.contains($0.name) }.map(\.name)
+            .sorted()
+    }
+
+    // MARK: Requests
+
+    private func users() throws -> [User] { try list("/api/users?columns=name,tags", of: User.self) }
+
+    private func permissions() throws -> [Permission] {
+        try list("/api/vhosts/\(Self.encoded(settings.virtualHost))/permissions", of: Permission.self)
+    }
+
+    /// The users that no command may change or delete: the user of the credential, those with tags, and those that may
+    /// declare something, as the center.
+    private func foreignUsers() throws -> Set<String> {
+        Self.foreignUsers(try users(), try permissions()).union([settings.user])
+    }
+
+    static func foreignUsers(_ users: [User], _ permissions: [Permission]) -> Set<String> {
+        Set(users.filter(\.hasTags).map(\.name)).union(permissions.filter { !$0.declaresNothing }.map(\.user))
+    }
+
+    private func list<Row: Decodable>(_ path: String, of type: Row.Type) throws -> [Row] {
+        var body: [UInt8] = []
+        let (status, url) = try request(.get, path) { body = $0 }
+        guard status == 200, let rows = try? JSONDecoder().decode([Row].self, from: Data(body)) else {
+            throw unexpected(url, status)
+        }
+        return rows
+    }
+
+    private func request(
+        _ method: HTTPSession.Method, _ path: String, _ body: [UInt8]? = nil, receive: ([UInt8]) -> Void = { _ in }
+    ) throws(BrokerManagementError) -> (status: Int, url: String) {
+        let url = settings.url + path
+        let credential = Base64.encode("\(settings.user):\(settings.password)".utf8)
+        let response: HTTPClientResponse
+        do {
+            response = try session.send(
+                method, url, body: body,
+                headers: ["Authorization: Basic \(credential)", "Content-Type: application/json"],
+                limitBytes: Self.responseLimitBytes, limitMs: Self.timeoutMs)
+        } catch { throw .unavailable(error) }
+        receive(response.body)
+        return (response.status, url)
+    }
+
+    private func unexpected(_ url: String, _ status: Int) -> BrokerManagementError {
+        status == 401 || status == 403 ? .denied(url: url, status: status) : .unexpected(url: url, status: status)
+    }
+
+    private static func encoded(_ text: String) -> String {
+        text.utf8.map { byte in
+            let character = Character(UnicodeScalar(byte))
+            guard !(character.isASCII && (character.isLetter || character.isNumber || "-._".contains(character)))
+            else { return String(character) }
+            return "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
+        }.joined()
+    }
+}

@@ -1,0 +1,131 @@
+import CLI
+import Crypto
+import Enrolment
+import EnrolmentExchange
+import FileSystem
+import Glibc
+import LinuxSystem
+import Postgres
+import QRCodes
+import Registry
+import ScanModel
+
+extension Center {
+    /// Validity of a one-time token, in seconds.
+    private static let tokenValidS = 3_600
+
+    static let scannerEnrol = Command(
+        "scanner enrol", positionals: "ID", count: 1...1,
+        "make new credentials for a scanner, and a one-time token with which its device fetches them",
+        options: [
+            databaseURL,
+            Option(
+                "http-certificate-file", "FILE",
+                "certificate of the HTTPS server that the first --scanner-center-url names; the token pins its key",
+                required: true),
+            .toggle("replace", "replace credentials that the scanner has: a device with the former ones is cut off"),
+        ] + EnrolmentOptions.managementOptions + EnrolmentOptions.templateOptions,
+        details: """
+            The token is valid for an hour and for one device. It is printed as text and as a QR code:
+              tapline-publisher enrol TOKEN --out /etc/tapline/scanner.env
+            """
+    ) { arguments in
+        let (url, id) = (try database(arguments), try ScannerID(argument: arguments.positionals[0]))
+        let management = try EnrolmentOptions.management(arguments)
+        let template = try EnrolmentOptions.requiredTemplate(arguments)
+        let token = try newToken(template, try arguments.required("http-certificate-file"))
+        let (replaces, virtualHost) = (arguments.has("replace"), arguments["rabbitmq-vhost"] ?? "/")
+        return {
+            try withRegistry(url) { _, connection in
+                let store = EnrolmentStore(connection)
+                guard try store.enabledScanners().contains(id.text) else { throw RegistryError.scannerMissing(id) }
+                guard try replaces || store.enrolled(among: [id]).isEmpty else {
+                    throw ProgramError.failed(
+                        "scanner \(id) has credentials: --replace makes new ones and cuts off the device that has the "
+                            + "former ones; scanner rotate changes them without a gap")
+                }
+                let issued = try template.issue(id, isForToken: true)
+                if let management { try BrokerManagement(management).store([issued.account]) }
+                try store.store(token, issued, validS: tokenValidS)
+                if management == nil {
+                    print(
+                        "broker user: save the next line as FILE, on a broker node: rabbitmqctl import_definitions FILE"
+                    )
+                    print(try BrokerDefinitions([issued.account], virtualHost: virtualHost).json())
+                }
+                print(try QRCode(token.text).terminalText(hasColours: isatty(1) == 1), terminator: "")
+                print(token.text)
+                print("valid for an hour and for one device: tapline-publisher enrol TOKEN --out FILE")
+            }
+        }
+    }
+
+    private static func newToken(_ template: EnrolmentTemplate, _ path: String) throws -> EnrolmentToken {
+        guard let center = template.centers.first, center.lowercased().hasPrefix("https://") else {
+            throw ProgramError.configuration(
+                "--scanner-center-url https://HOST:PORT is required: the device fetches its enrolment file there")
+        }
+        let pin: [UInt8]
+        do { pin = try CertificateKey.fingerprint(pem: try Files.read(path, limit: 131_072)) } catch {
+            throw ProgramError.configuration("--http-certificate-file \(path): \(error)")
+        }
+        let address = center.dropFirst("https://".count).prefix { $0 != "/" }
+        guard let token = EnrolmentToken(center: String(address), pinnedKey: pin) else {
+            throw ProgramError.configuration("--scanner-center-url \(center): HOST:PORT of at most 96 bytes is needed")
+        }
+        return token
+    }
+
+    static let scannerRotate = Command(
+        "scanner rotate", positionals: "ID", count: 1...1,
+        "replace the credentials of a scanner without a gap, while its device works",
+        options: [
+            databaseURL, Option("wait-s", "S", "time to wait for the device, in seconds, 0 to 86400", default: "3600"),
+        ] + EnrolmentOptions.managementOptions + EnrolmentOptions.templateOptions,
+        details: """
+            The device fetches the new credentials with `tapline-publisher renew`, which a timer runs. The
+            former password ends only when the device has shown that it has the new one. If the wait ends
+            before, nothing has changed: repeat the command, which continues.
+            """
+    ) { arguments in
+        let (url, id) = (try database(arguments), try ScannerID(argument: arguments.positionals[0]))
+        guard let management = try EnrolmentOptions.management(arguments) else {
+            throw ProgramError.configuration("--rabbitmq-management-url is required: the broker gets the new password")
+        }
+        let template = try EnrolmentOptions.requiredTemplate(arguments)
+        let waitMs = 1_000 * Int64(try arguments.int("wait-s", 0...86_400) ?? 0)
+        return {
+            try withRegistry(url) { _, connection in
+                let store = EnrolmentStore(connection)
+                if try store.rotation(of: id) == nil { try startRotation(of: id, template, store) }
+                let deadline = SystemClock.monotonicMs() + waitMs
+                while let rotation = try store.rotation(of: id), !rotation.isConfirmed {
+                    guard SystemClock.monotonicMs() < deadline else {
+                        throw ProgramError.failed(
+                            "the device has not fetched the new credentials (tapline-publisher renew): the former ones "
+                                + "stay in force; repeat the command to continue")
+                    }
+                    _ = Poll.wait([], timeoutMs: 500)
+                }
+                guard let rotation = try store.rotation(of: id) else {
+                    throw ProgramError.failed("the rotation was ended by another command")
+                }
+                try BrokerManagement(management).store([BrokerAccount(id, passwordHash: rotation.passwordHash)])
+                try store.finishRotation(of: id)
+                print("scanner \(id) has new credentials, the former password is refused; restart its publisher")
+            }
+        }
+    }
+
+    private static func startRotation(
+        of id: ScannerID, _ template: EnrolmentTemplate, _ store: EnrolmentStore
+    ) throws {
+        guard try store.enabledScanners().contains(id.text) else { throw RegistryError.scannerMissing(id) }
+        guard let key = try store.deviceKey(of: id) else {
+            throw ProgramError.failed(
+                "scanner \(id) has no enrolment of which the device has shown a key: use scanner enrol --replace")
+        }
+        try store.startRotation(try template.issue(id, deviceKey: key), deviceKey: key)
+        print("new credentials of scanner \(id) wait for its device (tapline-publisher renew)")
+    }
+}
