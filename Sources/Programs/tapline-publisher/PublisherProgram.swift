@@ -14,7 +14,7 @@ struct PublisherProgram {
     static func main() async {
         await Program(
             "tapline-publisher", "uploads the scans of a scanner to the command center, and downloads snapshots",
-            commands: [run, fetch, export, ship, resend, status]
+            commands: [run, fetch, export, ship, resend, status] + enrolment
         ).main()
     }
 

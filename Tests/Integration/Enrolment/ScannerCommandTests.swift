@@ -1,0 +1,161 @@
+import AMQP
+import Crypto
+import EnrolmentExchange
+import FileSystem
+import LinuxSystem
+import Postgres
+import ScanModel
+import TestSupport
+import Testing
+
+/// The commands for scanners with a real broker and database.
+@Suite struct ScannerCommandTests {
+    private let fixture: EnrolmentFixture
+    private let vhost: TestVhost
+
+    init() throws { (fixture, vhost) = (try EnrolmentFixture(), try TestVhost()) }
+
+    private func management() throws -> [String] {
+        [
+            "--rabbitmq-management-url", try TestServers.managementURL(), "--rabbitmq-management-credential-file",
+            try fixture.credentialFile(), "--rabbitmq-vhost", vhost.name,
+        ]
+    }
+
+    private var out: String { fixture.folder.file("out") }
+
+    private func broker() throws -> [String] {
+        let address = try AMQPAddress(url: vhost.url)
+        return ["--scanner-amqp-url", "amqp://\(address.host):\(address.port)/\(vhost.name)"]
+    }
+
+    private func output() throws -> [String] { try ["--enrolment-out", out] + broker() }
+
+    private func run(_ words: [String], code: Int32 = 0) throws -> Run {
+        let run = try Run.it("tapline-center", words + ["--database-url", fixture.database.url])
+        guard run.end == .exit(code) else { throw TestFailure("\(words): \(run.end)\n\(run.errors)") }
+        return run
+    }
+
+    private func remove(_ id: String) throws -> Run { try run(["scanner", "remove", id] + management()) }
+
+    private func brokerURL(_ id: String) throws -> String { try setting("AMQP_URL", id) }
+
+    /// A value of the enrolment file.
+    private func setting(_ key: String, _ id: String) throws -> String {
+        let lines = try Files.readText("\(out)/\(id).env").split(separator: "\n")
+        let line = try #require(lines.first { $0.hasPrefix("TAPLINE_\(key)=") })
+        return String(line.dropFirst("TAPLINE_\(key)=".count))
+    }
+
+    @Test func addedScannerConnectsWithItsFileAndRemovedOneIsCutOff() throws {
+        let id = "one-\(vhost.name)"
+        let added = try run(["scanner", "add", id, "--gate", "Main", "--zone", "Hall"] + management() + output())
+        #expect(added.lines.contains("enrolment files: 1 in \(out)"), "\(added.lines)")
+        #expect(Files.status("\(out)/\(id).env")?.mode == 0o600)
+        let url = try brokerURL(id)
+        let connection = try AMQPConnection(try AMQPAddress(url: url), name: "scanner")
+
+        // A repeated command keeps the credentials.
+        let again = try run(["scanner", "add", id] + management() + output())
+        #expect(
+            again.lines.contains { $0.contains("enrolment files: 0") && $0.contains("keep them") }, "\(again.lines)")
+        #expect(try brokerURL(id) == url)
+
+        let removed = try remove(id)
+        #expect(removed.lines.contains("its broker user is deleted, its connections are closed"), "\(removed.lines)")
+        var isClosed = false
+        try eventually("the connection is closed") {
+            do {
+                for case .connectionClosed in try connection.poll() { isClosed = true }
+            } catch is AMQPError { isClosed = true }
+            return isClosed
+        }
+        #expect(try fixture.database.number("SELECT count(*) FROM tapline_internal.scanner_access") == 0)
+    }
+
+    @Test func rotationChangesThePasswordWhenTheDeviceHasIt() throws {
+        let id = "turn-\(vhost.name)"
+        _ = try run(["scanner", "add", id] + management() + output())
+        let rotate = try ["scanner", "rotate", id, "--wait-s", "0"] + management() + broker()
+        let waiting = try run(rotate, code: 1)
+        #expect(waiting.errors.contains("the former ones stay in force"), "\(waiting.errors)")
+        let old = try AMQPAddress(url: brokerURL(id))
+        _ = try AMQPConnection(old, name: "scanner")
+
+        // The device decrypts the new file. The center learns it from the next request of the device.
+        let key = try #require(Hex.decode(setting("DEVICE_KEY", id)))
+        let row = try fixture.connection.query(
+            "SELECT sealed FROM tapline_internal.scanner_rotations", [], binary: true)
+        let json = try #require(SealedMessage.open(row.bytes(0, 0), with: key, purpose: EnrolmentRenewal.purpose))
+        let new = try #require(EnrolmentContent(json: json)?.settings["AMQP_URL"])
+        try fixture.connection.execute("UPDATE tapline_internal.scanner_rotations SET confirmed_at = now()")
+        #expect(try run(rotate).lines.last?.contains("has new credentials") == true)
+        _ = try AMQPConnection(try AMQPAddress(url: new), name: "scanner")
+        #expect(throws: AMQPError.self) { _ = try AMQPConnection(old, name: "scanner") }
+        _ = try remove(id)
+    }
+
+    @Test func thousandScannersAreEnrolledWithinAMinute() throws {
+        let ids = (1...1_000).map { "g\($0)-\(vhost.name)" }
+        let list = "id,gate,zone\n" + ids.map { "\($0),Main,Hall\n" }.joined()
+        try Files.writeAtomically(Array(list.utf8), to: fixture.folder.file("list.csv"), durable: false)
+        let startMs = SystemClock.monotonicMs()
+        let added = try run(["scanner", "add", "--list", fixture.folder.file("list.csv")] + management() + output())
+        #expect(SystemClock.monotonicMs() - startMs < 60_000)
+        #expect(added.lines.first?.hasPrefix("1000 scanners: 1000 enrolled") == true, "\(added.lines)")
+        #expect(try Files.list(out).count == 1_000)
+        #expect(try fixture.database.number("SELECT count(*) FROM tapline_internal.scanner_access") == 1_000)
+        _ = try AMQPConnection(try AMQPAddress(url: brokerURL(ids[999])), name: "scanner")
+        // Leaves no users in the broker that other tests share.
+        let name = #"list_to_binary(["g", integer_to_list(N), "-\#(vhost.name)"])"#
+        try TestServers.command(
+            "rabbitmqctl", "-q", "eval",
+            #"lists:foreach(fun(N) -> rabbit_auth_backend_internal:delete_user(\#(name), <<"test">>) end, "#
+                + "lists:seq(1, 1000)).")
+    }
+
+    @Test func withoutManagementTheCommandsAndDefinitionsArePrinted() throws {
+        let plain = try run(["scanner", "add", "gate-7"])
+        #expect(try run(["scanner", "add", "gate-7"]).lines.count == 1)
+        for word in [
+            "rabbitmqctl add_user gate-7", #"set_permissions -p '/' gate-7 '^$' '^tapline\.scans$' '^$'"#,
+            #"set_topic_permissions -p '/' gate-7 tapline.scans '^scan\.{username}$' '^$'"#,
+        ] {
+            #expect(plain.lines.contains { $0.contains(word) }, "\(plain.lines)")
+        }
+        let withFile = try run(["scanner", "add", "gate-2"] + output())
+        #expect(withFile.lines.contains { $0.contains("rabbitmqctl import_definitions \(out)/definitions.json") })
+        #expect(withFile.lines.contains { $0.contains(#""name":"gate-2""#) }, "\(withFile.lines)")
+        #expect(Files.status("\(out)/definitions.json")?.mode == 0o600)
+    }
+
+    @Test func statusAndListNameUsersThatNoScannerHas() throws {
+        let id = "lost-\(vhost.name)"
+        _ = try run(["scanner", "add", id] + management())
+        defer { _ = try? TestServers.command("rabbitmqctl", "-q", "delete_user", id) }
+        try fixture.connection.execute("DELETE FROM tapline.scanners WHERE id = '\(id)'")
+        let text = "broker user \(id): no scanner has it"
+        #expect(try run(["scanner", "list"] + management()).lines.contains(text))
+        #expect(try run(["scanner", "list", "--relay-user", id] + management()).lines.contains(text) == false)
+        let status = try Run.reporting(
+            "tapline-center", ["status", "--database-url", fixture.database.url] + management())
+        #expect(status.lines.contains { $0.hasPrefix("alarm") && $0.hasSuffix(text) }, "\(status.lines)")
+    }
+
+    @Test func typingErrorDeletesNoUserOfTheBroker() throws {
+        let id = "typo-\(vhost.name)"
+        try TestServers.command("rabbitmqctl", "-q", "add_user", id, "password")
+        defer { _ = try? TestServers.command("rabbitmqctl", "-q", "delete_user", id) }
+        let refused = try run(["scanner", "remove", id] + management(), code: 1)
+        #expect(refused.errors.contains("there is no scanner"))
+        _ = try TestServers.command("rabbitmqctl", "-q", "authenticate_user", id, "password")
+    }
+
+    @Test func credentialFileThatOthersReadIsRefused() throws {
+        let options = try management()
+        try Files.writeAtomically(Array("a:b".utf8), to: fixture.folder.file("credential"), mode: 0o644)
+        let refused = try run(["scanner", "list"] + options, code: 78)
+        #expect(refused.errors.contains("set mode 600"))
+    }
+}
