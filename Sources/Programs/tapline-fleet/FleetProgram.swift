@@ -29,7 +29,13 @@ struct FleetProgram {
             Option(
                 "event-key-file", "FILE",
                 "file with the event key, 32 raw bytes, for a trace with UIDs; compared with that of a snapshot"),
-            .brokers,
+            Option(
+                "amqp-url", "URL", "broker, amqps://, or amqp:// on this machine; several are tried in turn",
+                kind: .secrets, companions: Option.brokerSecurity),
+            Option(
+                "enrolment-folder", "DIR",
+                "instead: folder with the enrolment file ID.env of each scanner (scanner add --enrolment-out); each "
+                    + "publishes as its own broker user"),
             Option(
                 "rate", "N",
                 "scans per second of all scanners together (default: fill the journals first, then publish)"),
@@ -94,9 +100,21 @@ struct FleetProgram {
         settings.timeoutS = try arguments.int("timeout", 1...86_400) ?? 600
         // Invalid settings fail here, before a thread starts.
         _ = try settings.scanner(settings.scanners - 1)
-        _ = try Upload.Settings(
-            folder: "", scanner: settings.scanner(0), urls: settings.urls, security: settings.security)
+        if let folder = arguments["enrolment-folder"] {
+            settings.ownURLs = try (0..<settings.scanners).map { try brokers("\(folder)/\(settings.scanner($0)).env") }
+        } else if settings.urls.isEmpty {
+            throw ProgramError.configuration("--amqp-url or --enrolment-folder is required (see --help)")
+        }
+        for number in settings.ownURLs?.indices ?? 0..<1 { _ = try settings.upload(number) }
         return settings
+    }
+
+    /// Reads the URLs of the brokers from the enrolment file of a scanner.
+    private static func brokers(_ path: String) throws -> [String] {
+        guard let urls = try EnvironmentFile.read(path)["TAPLINE_AMQP_URL"] else {
+            throw ProgramError.configuration("--enrolment-folder: \(path) has no TAPLINE_AMQP_URL")
+        }
+        return urls.split(whereSeparator: \.isWhitespace).map(String.init)
     }
 
     /// Runs `body`, and adds to an error the option that corrects it.

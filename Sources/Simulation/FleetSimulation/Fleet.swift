@@ -157,8 +157,7 @@ package final class Fleet: Sendable {
         zip(shares, statuses).map { share, status in
             JoinedThread("\(share.scanner)", stackBytes: Upload.stackBytes) { [self] in
                 do {
-                    var upload = try Upload.Settings(
-                        folder: share.folder, scanner: share.scanner, urls: settings.urls, security: settings.security)
+                    var upload = try settings.upload(share.number, folder: share.folder)
                     upload.seed = settings.seed &+ UInt64(share.number)
                     // Slower than on a scanner, because all cursors of the fleet are flushed to one disk.
                     upload.cursorMs = 500

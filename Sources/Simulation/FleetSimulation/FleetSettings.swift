@@ -1,5 +1,6 @@
 package import AMQP
 package import ScanModel
+package import ScanUpload
 
 /// The size, the source and the pace of a simulated fleet.
 package struct FleetSettings: Sendable {
@@ -24,6 +25,8 @@ package struct FleetSettings: Sendable {
     package var source: Source
     /// URLs of the brokers, tried in turn.
     package var urls: [String]
+    /// URLs for each scanner by number, with the user of that scanner; `nil`: all scanners use `urls`.
+    package var ownURLs: [[String]]?
     /// Certificates of the connections to the brokers.
     package var security = AMQPSecurity()
     /// Seed of the random numbers. Equal seeds draw equal taps.
@@ -55,6 +58,17 @@ package struct FleetSettings: Sendable {
         self.scans = scans
         self.source = source
         self.urls = urls
+    }
+
+    /// The settings of the publisher of a scanner.
+    ///
+    /// - Parameters:
+    ///   - number: number of the scanner.
+    ///   - folder: its data folder.
+    /// - Throws: `UploadError` for an unusable broker URL; `FleetError.invalidPrefix`.
+    package func upload(_ number: Int, folder: String = "") throws -> Upload.Settings {
+        try Upload.Settings(
+            folder: folder, scanner: scanner(number), urls: ownURLs?[number] ?? urls, security: security)
     }
 
     /// The ID of a scanner: `fleet-0001` for number 0.

@@ -96,6 +96,23 @@ import Testing
         _ = try remove(id)
     }
 
+    @Test func fleetPublishesAsUsersOfItsEnrolmentFiles() throws {
+        try UploadFixture.declare(vhost.url)
+        let prefix = "fleet-\(vhost.name)"
+        let ids = ["\(prefix)-0001", "\(prefix)-0002"]
+        for id in ids { _ = try run(["scanner", "add", id] + management() + output()) }
+        let fleet = try Run.it(
+            "tapline-fleet",
+            ["run", "--scanners", "2", "--scans", "100", "--prefix", prefix, "--enrolment-folder", out])
+        #expect(fleet.end == .exit(0), "\(fleet.errors)")
+        #expect(fleet.lines.last?.contains(#""complete":true"#) == true, "\(fleet.lines)")
+        // The third scanner has no file.
+        let refused = try Run.it(
+            "tapline-fleet", ["run", "--scanners", "3", "--prefix", prefix, "--enrolment-folder", out, "--check"])
+        #expect(refused.end == .exit(78) && refused.errors.contains("\(prefix)-0003.env"), "\(refused.errors)")
+        for id in ids { _ = try remove(id) }
+    }
+
     @Test func thousandScannersAreEnrolledWithinAMinute() throws {
         let ids = (1...1_000).map { "g\($0)-\(vhost.name)" }
         let list = "id,gate,zone\n" + ids.map { "\($0),Main,Hall\n" }.joined()
