@@ -10,6 +10,13 @@ CREATE TABLE tapline_internal.scan_partitions (
     retired_at timestamptz  -- since then: its scans are dropped; holds late arrivals only
 );
 
+-- Why retention drops nothing although scans are old enough; without a row it works, or no center has --keep-days.
+CREATE TABLE tapline_internal.retention_alarm (
+    singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+    since timestamptz NOT NULL DEFAULT now(),
+    detail text NOT NULL
+);
+
 -- Attaches the partition instead of CREATE ... PARTITION OF: this waits for no reader and no COPY, and blocks none.
 -- The exclusion proves that no scan is stored twice, whatever the boundaries of the runs.
 -- Autovacuum removes the small runs that were joined. It does not run because of insertions: closing the partition

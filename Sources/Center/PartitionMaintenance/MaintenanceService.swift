@@ -29,12 +29,17 @@ package final class MaintenanceService: Sendable {
     /// connection.
     package func services() -> [Service] {
         let (settings, metrics) = (settings, metrics)
+        let retention = RetentionJob(settings, metrics)
         return [
             LeaderJob("scan-runs", lockKey: 0x5450_4c4e_0011) { [self] connection, stop in
                 try joinPlace.withLock { place in try RunJoiner(connection, metrics).step(&place, stop) }
             }.service(databaseURL),
             LeaderJob("scan-partitions", lockKey: 0x5450_4c4e_0012) { [self] connection, stop in
-                try memory.withLock { memory in try Partitions(connection, settings, metrics).step(&memory, stop) }
+                let pauseMs = try memory.withLock { memory in
+                    try Partitions(connection, settings, metrics).step(&memory, stop)
+                }
+                if !stop.isStopped { try retention.step(connection, stop) }
+                return pauseMs
             }.service(databaseURL),
         ]
     }
@@ -47,7 +52,7 @@ package struct MaintenanceSettings: Sendable {
     /// A scanner makes a new journal every 24 hours, but a lost scanner makes none.
     package var silentJournalHours: Int
     /// A partition is dropped after this time without a batch for any of its journals, in days; `nil` keeps all
-    /// partitions.
+    /// partitions. Dropped an hour after that, and only while the clocks agree (`RetentionClocks`).
     package var keepDays: Int?
 
     /// The valid values of `keepDays`, in days: one day to a hundred years.
@@ -66,7 +71,7 @@ package struct MaintenanceSettings: Sendable {
 
 /// The metrics of the maintenance, described in docs/reference/metrics.md.
 final class MaintenanceMetrics: Sendable {
-    let smallRuns: Gauge
+    let smallRuns, retentionBlocked: Gauge
     let joined, closed, retired: Counter
 
     init(_ metrics: Metrics) {
@@ -75,5 +80,7 @@ final class MaintenanceMetrics: Sendable {
         joined = metrics.counter("tapline_growth_runs_joined_total", "Small runs that became part of a larger one.")
         closed = metrics.counter("tapline_growth_partitions_closed_total", "Partitions indexed by tag and frozen.")
         retired = metrics.counter("tapline_growth_scans_retired_total", "Scans dropped by retention.")
+        retentionBlocked = metrics.gauge(
+            "tapline_growth_retention_blocked", "1 while old scans are not dropped because the clocks do not agree.")
     }
 }

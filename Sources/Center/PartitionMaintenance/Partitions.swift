@@ -2,8 +2,8 @@ import LinuxSystem
 import Postgres
 import Runtime
 
-/// Makes partitions ahead, rotates to the next one, closes those whose journals are finished, and drops old ones.
-/// Confined to its connection's thread.
+/// Makes partitions ahead, rotates to the next one, and closes those whose journals are finished. Confined to its
+/// connection's thread.
 struct Partitions {
     /// Pause between two steps, in milliseconds.
     static let pauseMs = 30_000
@@ -28,7 +28,7 @@ struct Partitions {
 
     /// - Parameters:
     ///   - connection: used by these calls only.
-    ///   - settings: the limits for closing and dropping partitions.
+    ///   - settings: the limits for closing partitions.
     ///   - metrics: receives the results.
     init(_ connection: PostgresConnection, _ settings: MaintenanceSettings, _ metrics: MaintenanceMetrics) {
         self.connection = connection
@@ -53,7 +53,6 @@ struct Partitions {
         // A dropped partition is not in use.
         memory.inUse.formIntersection(finished.map(\.name))
         for partition in finished where !stop.isStopped { try close(partition, &memory, stop) }
-        if let keepDays = settings.keepDays, !stop.isStopped { try retire(keepDays, stop) }
         return Partitions.pauseMs
     }
 
@@ -156,16 +155,5 @@ struct Partitions {
             """, [.text(table), .text(index)])
         let (bytes, needed) = (size.int(0, 0), size.int(0, 1))
         return bytes > 2 * needed + Partitions.rewriteMinimumBytes && needed <= Partitions.rewriteLimitBytes
-    }
-
-    /// Drops the partitions that are old enough. One that is in use is tried again at the next step.
-    private func retire(_ keepDays: Int, _ stop: StopSignal) throws {
-        let retention = Retention(connection, silentJournalHours: settings.silentJournalHours)
-        for partition in try retention.candidates(keepDays: keepDays)
-        where partition.obstacle == nil && !stop.isStopped {
-            guard let scans = try retention.drop(partition, keepDays: keepDays) else { continue }
-            metrics.retired.add(scans)
-            log.info("partition dropped", [.name: partition.name, .count: scans])
-        }
     }
 }

@@ -1,3 +1,4 @@
+import LinuxSystem
 package import Postgres
 
 /// Drops old scans, one partition at a time.
@@ -50,15 +51,29 @@ package struct Retention {
 
     private let connection: PostgresConnection
     private let silentJournalHours: Int
+    private let centerMicros: () -> Int64
 
     /// Creates the retention of one database.
     ///
     /// - Parameters:
     ///   - connection: used by this value alone while a call is running.
     ///   - silentJournalHours: as in `MaintenanceSettings`.
-    package init(_ connection: PostgresConnection, silentJournalHours: Int = MaintenanceSettings().silentJournalHours) {
+    ///   - centerMicros: returns the clock of the center, in microseconds since 1970-01-01 UTC.
+    package init(
+        _ connection: PostgresConnection, silentJournalHours: Int = MaintenanceSettings().silentJournalHours,
+        centerMicros: @escaping () -> Int64 = SystemClock.nowMicroseconds
+    ) {
         self.connection = connection
         self.silentJournalHours = silentJournalHours
+        self.centerMicros = centerMicros
+    }
+
+    /// Returns why nothing should be dropped; `nil` if the clocks agree.
+    ///
+    /// - Parameter keepDays: the same number as for `candidates`.
+    /// - Throws: `PostgresError`.
+    package func clockDisagreement(keepDays: Int) throws(PostgresError) -> RetentionClocks.Disagreement? {
+        try RetentionClocks(connection, centerMicros: centerMicros).disagreement(keepDays: keepDays)
     }
 
     /// Returns the partitions whose journals had no batch for `keepDays` days, the oldest first.
@@ -84,8 +99,8 @@ package struct Retention {
     /// - Parameters:
     ///   - partition: as returned by `candidates`.
     ///   - keepDays: the same number as there.
-    ///   - force: `true` ignores the obstacle.
-    /// - Returns: the number of its scans; `nil` if it is in use, or is no longer a candidate.
+    ///   - force: `true` ignores the obstacle, and clocks that do not agree.
+    /// - Returns: the number of its scans; `nil` if it is in use, is no longer a candidate, or the clocks do not agree.
     /// - Throws: `PostgresError`. The partition is then unchanged.
     package func drop(_ partition: Candidate, keepDays: Int, force: Bool = false) throws -> Int? {
         do {
@@ -98,7 +113,7 @@ package struct Retention {
                 guard
                     try candidates(keepDays: keepDays).contains(where: {
                         $0.firstJournal == partition.firstJournal && (force || $0.obstacle == nil)
-                    })
+                    }), try force || clockDisagreement(keepDays: keepDays) == nil
                 else { return nil }
                 let marked = try connection.query(
                     """

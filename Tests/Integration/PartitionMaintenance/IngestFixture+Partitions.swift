@@ -5,15 +5,13 @@ import Runtime
 
 extension IngestFixture {
     /// Performs the periodic work on the partitions once.
-    func maintainPartitions(silentJournalHours: Int = 48, keepDays: Int? = nil) throws {
+    func maintainPartitions(silentJournalHours: Int = 48) throws {
         var memory = Partitions.Memory()
-        try maintainPartitions(&memory, silentJournalHours: silentJournalHours, keepDays: keepDays)
+        try maintainPartitions(&memory, silentJournalHours: silentJournalHours)
     }
 
-    func maintainPartitions(
-        _ memory: inout Partitions.Memory, silentJournalHours: Int = 48, keepDays: Int? = nil
-    ) throws {
-        let settings = MaintenanceSettings(silentJournalHours: silentJournalHours, keepDays: keepDays)
+    func maintainPartitions(_ memory: inout Partitions.Memory, silentJournalHours: Int = 48) throws {
+        let settings = MaintenanceSettings(silentJournalHours: silentJournalHours)
         _ = try Partitions(connection, settings, MaintenanceMetrics(Metrics())).step(&memory, StopSignal())
     }
 

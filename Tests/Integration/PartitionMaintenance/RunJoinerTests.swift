@@ -269,6 +269,8 @@ import Testing
         try store(600)
         try fixture.fillFirstPartition()
         try connection.execute("UPDATE tapline.journals SET last_received_at = now() - interval '30 days'")
+        // A batch that arrived just now: without one, nothing is dropped.
+        try fixture.addJournal(2_000, "s-2")
         let ended = try startHeldJoiner()
         let retention = Retention(try fixture.database.connect())
         let old = try #require(try retention.candidates(keepDays: 20).first)

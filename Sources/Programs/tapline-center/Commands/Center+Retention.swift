@@ -14,8 +14,15 @@ extension Center {
             databaseURL,
             Option("keep-days", "N", "keep partitions with journals received in the last N days", required: true),
             .toggle("dry-run", "report, and drop nothing"),
-            .toggle("force", "also drop partitions with open gaps or unfinished journals"),
-        ]
+            .toggle(
+                "force",
+                "also drop partitions with open gaps or unfinished journals, and while the clocks do not agree; says "
+                    + "what it overrides"),
+        ],
+        details: """
+            Nothing is dropped unless the clock of the database, the clock of this machine and the receipt of the
+            newest batch agree: a clock that is ahead makes new scans look old, and dropped scans never return.
+            """
     ) { arguments in
         let url = try database(arguments)
         _ = try arguments.required("keep-days")
@@ -25,17 +32,27 @@ extension Center {
             try withRegistry(url, statementTimeoutMs: 600_000) { _, connection in
                 let retention = Retention(connection)
                 let old = try retention.candidates(keepDays: keepDays)
-                if old.isEmpty { print("nothing is older than \(keepDays) days") }
+                if old.isEmpty { return print("nothing is older than \(keepDays) days") }
+                let clocks = try retention.clockDisagreement(keepDays: keepDays)
+                if let clocks, force { print("--force overrides: \(clocks)") }
                 for partition in old {
                     let size = "\(partition.name): \(partition.scans) scans, \(partition.bytes >> 20) MB"
-                    if let obstacle = partition.obstacle, !force {
+                    let obstacle = partition.obstacle.map { "\($0)" } ?? clocks.map { "\($0)" }
+                    if let obstacle, !force {
                         print("\(size), kept: \(obstacle)")
-                    } else if isDry {
-                        print("\(size), would be dropped")
+                        continue
+                    }
+                    let overridden = partition.obstacle.map { "; --force overrides: \($0)" } ?? ""
+                    if isDry {
+                        print("\(size), would be dropped\(overridden)")
                     } else {
                         try drop(partition, retention, keepDays, force)
-                        print("\(size), dropped")
+                        print("\(size), dropped\(overridden)")
                     }
+                }
+                if let clocks, !force {
+                    throw ProgramError.failed(
+                        "nothing was dropped: \(clocks). Set the clocks; if they are right, use --force")
                 }
             }
         }

@@ -10,9 +10,9 @@ extension Center {
             details: """
                 Each alarm is a line that begins with `alarm`: no center that runs, scanners that are silent or whose
                 lane does not work, missing scans, quarantined batches, an expired snapshot, a list that cannot be
-                published. Lanes that were closed or opened by an operator are shown and are no alarm. With
-                --rabbitmq-management-url, users of the broker that can only publish and that no scanner has
-                are alarms too.
+                published, clocks that keep retention from dropping old scans. Lanes that were closed or opened by an
+                operator are shown and are no alarm. With --rabbitmq-management-url, users of the broker that can only
+                publish and that no scanner has are alarms too.
                 """
         ) { arguments in
             let url = try database(arguments)
@@ -100,6 +100,7 @@ extension Center {
                     WHERE snapshot_problem IS NOT NULL AND NOT stopped
                         AND alive_at > now() - tapline_internal.center_gone_after()
                     UNION ALL SELECT 108, 'broker user ' || name || ': no scanner has it' FROM unnest($1) AS name
+                    UNION ALL SELECT 109, 'retention drops nothing: ' || detail FROM tapline_internal.retention_alarm
                 ) alarms) AS alarms
             FROM (SELECT count(*) FILTER (WHERE NOT balanced) AS journals_out_of_balance FROM tapline.ingest_balance) balance
             CROSS JOIN (SELECT coalesce(sum(missing), 0) AS scans_missing FROM tapline.seq_gaps) gaps
