@@ -18,6 +18,20 @@ package enum Gzip {
     package static func expand(_ source: String, to target: String, limitBytes: Int) throws(GzipError) {
         let input = try openToRead(source)
         defer { close(input) }
+        try expand(input, named: source, to: target, limitBytes: limitBytes)
+    }
+
+    /// Expands an open file like `expand` of a path.
+    ///
+    /// - Parameters:
+    ///   - input: the open gzip file, which stays open. It is read from its position.
+    ///   - source: path of the gzip file, for the error.
+    ///   - target: path of the new file; removed on an error.
+    ///   - limitBytes: maximum size of `target`, in bytes.
+    /// - Throws: as for a path.
+    package static func expand(
+        _ input: Int32, named source: String, to target: String, limitBytes: Int
+    ) throws(GzipError) {
         let output = try create(target)
         do throws(GzipError) {
             defer { close(output) }

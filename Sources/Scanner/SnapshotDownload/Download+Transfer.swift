@@ -78,9 +78,10 @@ extension Download {
             }
             try Files.remove(path)
             try Gzip.expand(packed, to: path, limitBytes: Int(manifest.size))
-        } catch let error as GzipError where error.code == nil {
+        } catch let error as GzipError {
+            // Also if the disk is full: the journal needs the space more than this file.
             try Files.remove(packed)
-            throw SnapshotRefusal(.damaged, error.description)
+            throw error.code == nil ? SnapshotRefusal(.damaged, error.description) : error
         } catch let refusal as SnapshotRefusal {
             try Files.remove(packed)
             throw refusal
@@ -96,10 +97,8 @@ extension Download {
     ///
     /// - Throws: `SystemError` ENOSPC.
     func requireSpace(for bytes: Int64, at path: String) throws {
-        let needed = bytes - Int64(Files.status(path)?.size ?? 0) + Download.reserveBytes
-        guard let free = Files.freeBytes(store.folder), free < needed else { return }
-        throw SystemError(
-            "download a snapshot: \(free) bytes are free and \(needed) needed; free some space", code: ENOSPC)
+        try Files.requireSpace(
+            bytes - Int64(Files.status(path)?.size ?? 0), leaving: Download.reserveBytes, for: path)
     }
 
     /// Downloads a file, or continues a partial one of an earlier attempt or process. Checks only its size.

@@ -179,9 +179,9 @@ package final class Download {
     /// - Throws: `DownloadError` that says what folder is needed.
     private func signedManifest(in folder: String) throws -> DownloadSource.SignedManifest {
         func read(_ name: String) throws -> [UInt8] {
-            do { return try Files.read(folder + "/" + name, limit: Manifest.maxBytes) } catch let error as SystemError
-                where [ENOENT, ENOTDIR].contains(error.code)
-            {
+            do {
+                return try ForeignFile(name, in: folder).read(limit: Manifest.maxBytes)
+            } catch let error as SystemError where [ENOENT, ENOTDIR].contains(error.code) {
                 let reason =
                     !Files.exists(folder)
                     ? "no such folder (is the USB stick mounted?)"
@@ -195,13 +195,25 @@ package final class Download {
             manifest: try read(Manifest.fileName), signature: try read(Manifest.signatureFileName))
     }
 
+    /// Copies or expands the full file of a folder to its candidate path. Verifies its size only.
+    ///
+    /// The folder is not trusted. So its files are compared with the signed sizes before anything is written, and a
+    /// part is removed: the journal needs the space more.
     private func copyFullFile(of manifest: Manifest, from folder: String) throws {
         let path = store.candidatePath(for: manifest)
         try Files.remove(path)
-        if let package = manifest.compressed, !Files.exists(folder + "/" + manifest.file) {
-            try Gzip.expand(folder + "/" + package.file, to: path, limitBytes: Int(manifest.size))
-        } else {
-            try Files.copy(folder + "/" + manifest.file, to: path)
+        let package = Files.exists(folder + "/" + manifest.file) ? nil : manifest.compressed
+        let file = try ForeignFile(package?.file ?? manifest.file, in: folder)
+        let size = package?.size ?? manifest.size
+        guard Int64(file.size) == size else {
+            throw SnapshotRefusal(.size, "\(file.path) has \(file.size) bytes, the manifest says \(size)")
+        }
+        guard package != nil else { return try file.copy(to: path, leaving: Download.reserveBytes) }
+        try requireSpace(for: manifest.size, at: path)
+        do {
+            try Gzip.expand(file.descriptor, named: file.path, to: path, limitBytes: Int(manifest.size))
+        } catch let error where error.code == nil {
+            throw SnapshotRefusal(.damaged, error.description)
         }
     }
 

@@ -16,23 +16,30 @@ extension Files {
     /// - Throws: `SystemError` if the file cannot be opened.
     package static func salvage(_ path: String, at offset: Int, count: Int) throws -> [UInt8] {
         let count = min(count, max(0, (status(path)?.size ?? 0) - offset))
+        var bytes: [UInt8] = []
+        try withFile(path, O_RDONLY) { bytes = salvage($0, at: offset, count: count) }
+        return bytes
+    }
+
+    /// Reads a part of an open file like `salvage` of a path.
+    ///
+    /// - Returns: `count` bytes, with zeros also after the end of the file.
+    static func salvage(_ file: Int32, at offset: Int, count: Int) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: count)
-        try withFile(path, O_RDONLY) { file in
-            var at = 0
-            var isBad = false
-            while at < count {
-                // An error of a long read does not name the bad block. After an error, read block by block.
-                let most = isBad ? blockBytes - (offset + at) % blockBytes : count - at
-                let length = min(most, count - at)
-                let got = bytes.withUnsafeMutableBytes {
-                    pread(file, $0.baseAddress! + at, length, off_t(offset + at))
-                }
-                if got > 0 { at += got }
-                if got == 0 { return }
-                guard got < 0, errno != EINTR else { continue }
-                if isBad { at += length }
-                isBad = true
+        var at = 0
+        var isBad = false
+        while at < count {
+            // An error of a long read does not name the bad block. After an error, read block by block.
+            let most = isBad ? blockBytes - (offset + at) % blockBytes : count - at
+            let length = min(most, count - at)
+            let got = bytes.withUnsafeMutableBytes {
+                pread(file, $0.baseAddress! + at, length, off_t(offset + at))
             }
+            if got > 0 { at += got }
+            if got == 0 { return bytes }
+            guard got < 0, errno != EINTR else { continue }
+            if isBad { at += length }
+            isBad = true
         }
         return bytes
     }
@@ -45,6 +52,9 @@ extension Files {
         }
     }
 
+    /// Errors of a disk that has bad blocks.
+    static let diskErrors = [EIO, EUCLEAN, EBADMSG]
+
     /// Copies a file like `copy`, with zeros for unreadable blocks (see `salvage`).
     ///
     /// - Returns: `false` if blocks were unreadable.
@@ -53,8 +63,9 @@ extension Files {
         do {
             try copy(from, to: path)
             return true
-        } catch let error as SystemError where [EIO, EUCLEAN, EBADMSG].contains(error.code) {}
-        try withFile(path, O_WRONLY | O_CREAT | O_TRUNC) { target in
+        } catch let error as SystemError where diskErrors.contains(error.code) {}
+        try remove(path)
+        try withFile(path, O_WRONLY | O_CREAT | O_EXCL) { target in
             try salvageChunks(from) { try writeAll($0, to: target, path) }
         }
         return false

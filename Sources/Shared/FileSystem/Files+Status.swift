@@ -1,4 +1,5 @@
 import Glibc
+import LinuxSystem
 
 /// State of files and file systems.
 extension Files {
@@ -43,6 +44,21 @@ extension Files {
         var info = statvfs()
         guard statvfs(path, &info) == 0 else { return nil }
         return Int64(info.f_bavail) * Int64(info.f_frsize)
+    }
+
+    /// Checks that a disk has room for a file, before any byte of it is written.
+    ///
+    /// - Parameters:
+    ///   - bytes: what the file still needs.
+    ///   - reserveBytes: space that is left free, in bytes, for writes that must never fail.
+    ///   - path: path of the file. Its folder exists.
+    /// - Throws: `SystemError` ENOSPC. An unknown free space is no error.
+    package static func requireSpace(_ bytes: Int64, leaving reserveBytes: Int64, for path: String) throws {
+        let (needed, overflows) = bytes.addingReportingOverflow(reserveBytes)
+        guard let free = freeBytes(folder(of: path)), overflows || free < needed else { return }
+        throw SystemError(
+            "write \(path)", code: ENOSPC,
+            text: "\(free) bytes are free, and \(bytes) and a reserve of \(reserveBytes) are needed; free some space")
     }
 
     /// Returns the used part of a path's file system in percent, 0 to 100, as df(1) computes it; `nil` if it is

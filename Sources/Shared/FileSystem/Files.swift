@@ -85,7 +85,9 @@ package enum Files {
     ) throws {
         let temporary = path + ".tmp-\(getpid())"
         do {
-            try withFile(temporary, O_WRONLY | O_CREAT | O_TRUNC, mode) { file in
+            // Made anew: in a folder of others, the name may be a link to a file of this machine, or a FIFO.
+            try remove(temporary)
+            try withFile(temporary, O_WRONLY | O_CREAT | O_EXCL, mode) { file in
                 guard fchmod(file, mode) == 0 else { throw SystemError("chmod \(temporary)") }
                 try body { try writeAll($0, to: file, temporary) }
                 if durable, fsync(file) != 0 { throw SystemError("fsync \(temporary)") }
@@ -149,11 +151,12 @@ package enum Files {
         return true
     }
 
-    /// Copies a file. An existing target is overwritten, and is incomplete after an error. Does not sync the target.
+    /// Copies a file. An existing target is replaced, and is incomplete after an error. Does not sync the target.
     ///
     /// - Throws: `SystemError`.
     package static func copy(_ from: String, to path: String) throws {
-        try withFile(path, O_WRONLY | O_CREAT | O_TRUNC) { target in
+        try remove(path)
+        try withFile(path, O_WRONLY | O_CREAT | O_EXCL) { target in
             try readChunks(from) { try writeAll($0, to: target, path) }
         }
     }

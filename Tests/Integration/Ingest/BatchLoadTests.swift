@@ -85,7 +85,8 @@ struct BatchLoadTests {
         for (name, words) in [
             (torn, "malformed: the bytes do not match the digest"), ("empty.batch", "malformed"),
             ("large.batch", "oversized: 3145728 bytes"),
-            ("/stranger-", "unknown-scanner"), ("/s-off-", "disabled-scanner"), ("folder.batch", "Is a directory"),
+            ("/stranger-", "unknown-scanner"), ("/s-off-", "disabled-scanner"),
+            ("folder.batch", "a folder, not a regular file"),
             ("missing.batch", "No such file"), ("/nothing", "no batch files"),
         ] { #expect(line(name).contains(words), "\(line(name))") }
         #expect(problems.count == 8)
@@ -108,6 +109,22 @@ struct BatchLoadTests {
         #expect(replay.end == .exit(0), "\(replay.lines) \(replay.errors)")
         #expect(try fixture.int("SELECT count(*) FROM tapline.scans") == 25)
         try fixture.checkBooks()
+    }
+
+    /// The content of a file of this machine must not get into the quarantine, and nothing may wait or read for ever.
+    @Test(.timeLimit(.minutes(1))) func onlyRegularFilesAreLoaded() throws {
+        let stick = try folder.folder("stick")
+        let secret = folder.file("secret")
+        try Files.writeAtomically(Array("secret".utf8), to: secret)
+        for kind in HostileFile.allCases { try kind.make("\(stick)/\(kind.rawValue).batch", target: secret) }
+        try HostileFile.makeSparse(stick + "/sparse.batch")
+        try put(MadeJournal.admissions("s-1", count: 5).batch(1, 5))
+        let (report, problems) = try load(stick, stick + "/linkToFile.batch")
+        let kinds = HostileFile.allCases.count
+        #expect(report.stored == 5 && report.quarantined == 0 && report.unreadable == kinds + 2)
+        #expect(problems.filter { $0.contains("not a regular file") }.count == kinds + 1)
+        #expect(problems.contains { $0.contains("sparse.batch: 107374182400 bytes: this is no batch") }, "\(problems)")
+        #expect(try fixture.int("SELECT count(*) FROM tapline.quarantine") == 0)
     }
 
     @Test func conflictKeepsTheStoredScans() throws {

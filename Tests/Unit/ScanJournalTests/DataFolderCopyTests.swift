@@ -56,6 +56,26 @@ import Testing
         return tags
     }
 
+    @Test(.timeLimit(.minutes(1)), arguments: HostileFile.allCases)
+    func onlyRegularFilesOfADeadDeviceAreCopied(_ kind: HostileFile) throws {
+        for name in ["journal.sqlite", "journal.sqlite-wal", "shipped.sqlite", "journal.sqlite.damaged-1"]
+        where kind != .danglingLink || name.contains("damaged") {
+            _ = try leaveFiles(data, 1...10)
+            try Files.remove(data + "/" + name)
+            try kind.make(data + "/" + name)
+            let error = #expect(throws: SystemError.self) { try DataFolderCopy(of: data, scanner: nil) }
+            #expect(error?.description.contains("not a regular file") == true, "\(name): \(String(describing: error))")
+            try Files.removeFolder(data)
+        }
+    }
+
+    @Test(.timeLimit(.minutes(1))) func sparseJournalIsNotCopied() throws {
+        _ = try leaveFiles(data, 1...10)
+        try HostileFile.makeSparse(data + "/journal.sqlite", bytes: 1 << 50)
+        let error = #expect(throws: SystemError.self) { try DataFolderCopy(of: data, scanner: nil) }
+        #expect(error?.isFull == true)
+    }
+
     @Test func walWithoutCheckpointIsRead() throws {
         let log = try leaveFiles(data, 1...300, checkpointAt: 200)
         #expect(try JournalReader(folder: data).journals().isEmpty, "such a folder is not readable in place")

@@ -76,6 +76,70 @@ import Testing
         }
     }
 
+    /// Returns the error of a folder whose file was replaced, and checks that nothing of it stays on the disk.
+    private func refusal(
+        _ path: String, replacing name: String, _ make: (String) throws -> Void
+    ) throws -> DownloadError {
+        try Files.remove(path + "/" + name)
+        try make(path + "/" + name)
+        let error = try failure(path)
+        let left = ((try? Files.list(folder.file("data/snapshots"))) ?? []).filter { $0.hasPrefix("download-") }
+        #expect(left == [], "\(name): \(error)")
+        return error
+    }
+
+    @Test(.timeLimit(.minutes(1)), arguments: HostileFile.allCases)
+    func onlyRegularFilesOfTheFolderAreRead(_ kind: HostileFile) throws {
+        let good = try stick(6, own) + "/" + SnapshotFileName.of(6)
+        for (index, name) in [SnapshotFileName.of(7), Manifest.fileName, Manifest.signatureFileName].enumerated() {
+            let path = try stick(7, own)
+            let error = try refusal(path, replacing: name) { try kind.make($0, target: good) }
+            #expect("\(error)".contains("not a regular file"), "\(index): \(error)")
+            try Files.removeFolder(path)
+        }
+    }
+
+    @Test(.timeLimit(.minutes(1))) func sparseFileIsRefusedByItsSizeAlone() throws {
+        let path = try stick(7, own)
+        let name = SnapshotFileName.of(7)
+        let error = try refusal(path, replacing: name) { try HostileFile.makeSparse($0) }
+        #expect("\(error)".contains("snapshot refused (size)"), "\(error)")
+        for name in [Manifest.fileName, Manifest.signatureFileName] {
+            let path = try stick(8, own)
+            let error = try refusal(path, replacing: name) { try HostileFile.makeSparse($0) }
+            #expect("\(error)".contains("File too large"), "\(error)")
+            try Files.removeFolder(path)
+        }
+    }
+
+    @Test(.timeLimit(.minutes(1))) func sparsePackageIsNotExpanded() throws {
+        let nowS = SystemClock.nowMicroseconds() / 1_000_000
+        let made = try Publication(
+            folder, version: 7, key: key, created: nowS - 10, expires: nowS + 86_400, eventKey: own
+        ) { $0.compressed = Manifest.Package(file: "list.gz", size: 1_000, sha256: String(repeating: "0", count: 64)) }
+        let path = try folder.folder("packed")
+        try Files.writeAtomically(made.manifest, to: path + "/" + Manifest.fileName)
+        try Files.writeAtomically(made.signature, to: path + "/" + Manifest.signatureFileName)
+        let sparse = try refusal(path, replacing: "list.gz") { try HostileFile.makeSparse($0) }
+        #expect("\(sparse)".contains("snapshot refused (size)"), "\(sparse)")
+        let noise = try refusal(path, replacing: "list.gz") {
+            try Files.writeAtomically([UInt8](repeating: 7, count: 1_000), to: $0)
+        }
+        #expect("\(noise)".contains("snapshot refused (damaged)"), "\(noise)")
+    }
+
+    @Test func fullDiskKeepsItsReserveForTheJournal() throws {
+        let disk = try SmallDisk(.tmpfs, megabytes: 16)
+        let path = try stick(7, own)
+        var settings = Download.Settings(folder: disk.path + "/data", centerURLs: [], keys: [key.publicKey])
+        settings.retries = 0
+        // 16 MiB are all that the disk has, and as much is kept for the journal.
+        let download = Download(settings)
+        let error = #expect(throws: DownloadError.self) { try download.install(from: path) }
+        #expect(error.map { "\($0)" }?.contains("a reserve of \(Download.reserveBytes)") == true)
+        #expect(try Files.list(disk.path + "/data/snapshots").filter { $0.hasSuffix(".sqlite") } == [])
+    }
+
     @Test func truncatedCopySaysToCopyAgain() throws {
         let path = try stick(7, own)
         let file = path + "/" + SnapshotFileName.of(7)

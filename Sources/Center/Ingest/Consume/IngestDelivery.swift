@@ -1,6 +1,7 @@
 import AMQP
 import Crypto
 import FileSystem
+import LinuxSystem
 package import ScanBatchCodec
 import ScanModel
 
@@ -51,6 +52,10 @@ package struct IngestDelivery: Sendable {
         if let whole = delivery.whole { self.whole = (whole.size, whole.sha256) }
     }
 
+    /// Maximum size of a batch file, in bytes. A larger file is not read: hashing a sparse file of terabytes would take
+    /// hours. Batches have at most 1 MiB.
+    static let fileLimitBytes = 64 << 20
+
     /// A batch file.
     ///
     /// The identity is the one that the batch names: access to the database implies the right to publish for any
@@ -61,12 +66,16 @@ package struct IngestDelivery: Sendable {
     /// - Parameters:
     ///   - path: the file.
     ///   - receivedMicros: center clock, microseconds since 1970-01-01 UTC.
-    /// - Throws: `SystemError` if the file cannot be read.
+    /// - Throws: `SystemError` if the file cannot be read, is no regular file, or exceeds `fileLimitBytes`.
     package init(file path: String, receivedMicros: Int64) throws {
+        let file = try ForeignFile(path)
+        guard file.size <= Self.fileLimitBytes else {
+            throw SystemError("read \(path)", code: EFBIG, text: "\(file.size) bytes: this is no batch")
+        }
         var bytes: [UInt8] = []
         var size = 0
         var sum = SHA256()
-        try Files.readChunks(path) { chunk in
+        try file.readChunks { chunk in
             size += chunk.count
             sum.update(chunk)
             // One byte over the limit is enough to reject the batch as oversized.

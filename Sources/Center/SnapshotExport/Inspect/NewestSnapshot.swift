@@ -11,9 +11,13 @@ package enum NewestSnapshot {
     package static func file(_ path: String) throws(SnapshotExportError) -> String {
         guard (try? Files.list(path)) != nil else { return path }
         // First: a scanner's manifest does not name a file that was installed in place of a damaged one.
-        if let current = SnapshotFileName.current(in: path) { return path + "/" + current }
-        guard let manifest = PublishedFolder(path: path).manifest else { throw .noSnapshot(folder: path) }
-        return path + "/" + manifest.file
+        guard let name = SnapshotFileName.current(in: path) ?? PublishedFolder(path: path).manifest?.file else {
+            throw .noSnapshot(folder: path)
+        }
+        let file = path + "/" + name
+        // SQLite would wait for a FIFO.
+        guard !Files.exists(file) || (try? ForeignFile(name, in: path)) != nil else { throw .noSnapshot(folder: path) }
+        return file
     }
 
     /// Returns the version that the manifest of a published folder names; `nil` without a readable manifest.

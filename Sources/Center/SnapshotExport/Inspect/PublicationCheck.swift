@@ -13,6 +13,8 @@ package struct PublicationCheck: Sendable {
     /// Those of `deltas` whose file is in the folder, too: the delta was applied to it and gave the signed content.
     package private(set) var applied: [Int64] = []
     private let folder: String
+    /// Disk space that a check leaves free, in bytes.
+    private static let reserveBytes: Int64 = 16 << 20
 
     /// Checks all files that the manifest names.
     ///
@@ -27,8 +29,8 @@ package struct PublicationCheck: Sendable {
         let bytes: [UInt8]
         let signature: [UInt8]
         do {
-            bytes = try Files.read(manifestPath, limit: 1 << 20)
-            signature = try Files.read(manifestPath + ".minisig", limit: 1 << 20)
+            bytes = try ForeignFile(manifestPath).read(limit: 1 << 20)
+            signature = try ForeignFile(manifestPath + ".minisig").read(limit: 1 << 20)
         } catch { throw SnapshotExportError.notPublished("\(error)") }
         manifest = try SnapshotVerification.manifest(bytes, signature: signature, keys: keys)
         try SnapshotVerification.times(of: manifest, .device())
@@ -72,7 +74,12 @@ package struct PublicationCheck: Sendable {
         let base = folder + "/" + SnapshotFileName.of(delta.from)
         guard Files.exists(base) else { return false }
         let path = work + "/applied"
-        try Files.copy(base, to: path)
+        let file = try ForeignFile(base)
+        // No signature states its size.
+        guard Int64(file.size) <= SnapshotVerification.maxBytes else {
+            throw SnapshotRefusal(.oversized, "\(base) has \(file.size) bytes")
+        }
+        try file.copy(to: path, leaving: PublicationCheck.reserveBytes)
         do {
             let database = try Database(path, .readWrite)
             try database.apply(Files.read(folder + "/" + delta.file, limit: Int(delta.size)))

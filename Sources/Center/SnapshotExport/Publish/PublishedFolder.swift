@@ -41,7 +41,7 @@ struct PublishedFolder {
 
     /// The manifest in the folder, unverified; `nil` if it is missing or unreadable.
     var manifest: Manifest? {
-        guard let bytes = try? Files.read(manifestPath, limit: Manifest.maxBytes) else { return nil }
+        guard let bytes = try? ForeignFile(manifestPath).read(limit: Manifest.maxBytes) else { return nil }
         return try? Manifest(json: bytes)
     }
 
@@ -53,8 +53,8 @@ struct PublishedFolder {
     func published(trusting key: MinisignPublicKey) -> Manifest? { published(manifestPath, trusting: key) }
 
     private func published(_ manifestPath: String, trusting key: MinisignPublicKey) -> Manifest? {
-        guard let bytes = try? Files.read(manifestPath, limit: Manifest.maxBytes),
-            let signature = try? Files.read(signaturePath, limit: Manifest.maxBytes),
+        guard let bytes = try? ForeignFile(manifestPath).read(limit: Manifest.maxBytes),
+            let signature = try? ForeignFile(signaturePath).read(limit: Manifest.maxBytes),
             let manifest = try? SnapshotVerification.manifest(bytes, signature: signature, keys: [key])
         else { return nil }
         func hasSize(_ name: String, _ size: Int64) -> Bool {
@@ -69,8 +69,8 @@ struct PublishedFolder {
 
     /// Whether the manifest in the folder has a signature by `key`.
     func isSigned(by key: MinisignPublicKey) -> Bool {
-        guard let bytes = try? Files.read(manifestPath, limit: Manifest.maxBytes),
-            let signature = try? Files.read(signaturePath, limit: Manifest.maxBytes)
+        guard let bytes = try? ForeignFile(manifestPath).read(limit: Manifest.maxBytes),
+            let signature = try? ForeignFile(signaturePath).read(limit: Manifest.maxBytes)
         else { return false }
         return (try? SnapshotVerification.manifest(bytes, signature: signature, keys: [key])) != nil
     }

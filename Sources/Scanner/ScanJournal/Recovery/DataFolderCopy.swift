@@ -18,6 +18,8 @@ package final class DataFolderCopy {
     /// The result of the recovery, or `nil` if no file was corrupt.
     package let recovery: Recovery.Report?
     private let path: String
+    /// Disk space that a copy leaves free, in bytes. A sparse file of the dead device may declare any size.
+    static let reserveBytes: Int64 = 16 << 20
 
     private enum State {
         case valid, corrupt
@@ -31,7 +33,7 @@ package final class DataFolderCopy {
     ///   - folder: The dead device's data folder.
     ///   - scanner: The scanner of journals whose own row is lost; see `Recovery`.
     /// - Throws: `JournalError.gateIsRunning` while a gate runs on the folder, `SystemError` or `DataFileError` when
-    ///   a file cannot be read or written.
+    ///   a file cannot be read or written, is no regular file, or does not fit on the disk.
     package init(of folder: String, scanner: ScannerID?) throws {
         let lock = try DataFolderCopy.lock(folder)
         defer { withExtendedLifetime(lock) {} }
@@ -39,7 +41,8 @@ package final class DataFolderCopy {
         do {
             let prefix = Files.name(of: DataFolderPaths.journal(folder)) + DataFolderPaths.damagedMark
             for name in try Files.list(folder) where name.hasPrefix(prefix) && !name.hasSuffix("-shm") {
-                _ = try Files.copyReadable(folder + "/" + name, to: path + "/" + name)
+                _ = try ForeignFile(name, in: folder).copyReadable(
+                    to: path + "/" + name, leaving: DataFolderCopy.reserveBytes)
             }
             let current = try DataFolderCopy.copyCurrentJournal(folder, into: path)
             uploadCursors = try DataFolderCopy.copyUploadCursors(folder, into: path)
@@ -91,7 +94,8 @@ package final class DataFolderCopy {
         var isComplete = true
         for suffix in ["", "-wal"] where Files.exists(from + suffix) {
             // Both files are copied, also when the first one has bad blocks.
-            isComplete = try Files.copyReadable(from + suffix, to: to + suffix) && isComplete
+            isComplete =
+                try ForeignFile(from + suffix).copyReadable(to: to + suffix, leaving: reserveBytes) && isComplete
         }
         return isComplete
     }

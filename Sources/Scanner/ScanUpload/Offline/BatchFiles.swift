@@ -35,7 +35,7 @@ struct BatchFiles {
 
     /// Reads a file. Returns `nil` if its content does not match its name.
     private static func read(_ path: String, _ name: BatchFileName) -> ScanBatch? {
-        guard let bytes = try? Files.read(path, limit: ScanBatch.bodyLimitBytes),
+        guard let bytes = try? ForeignFile(path).read(limit: ScanBatch.bodyLimitBytes),
             let batch = try? ScanBatch(decoding: bytes), batch.count > 0,
             BatchFiles.name(bytes, of: batch, name.scanner) == name
         else { return nil }

@@ -27,8 +27,8 @@ package enum SnapshotFileName {
     ///
     /// - Returns: `nil` if there is no such file, or it holds no snapshot name.
     package static func current(in folder: String) -> String? {
-        guard let text = try? Files.readText(folder + "/current", limit: 4_096) else { return nil }
-        let name = String(text.prefix { $0 != "\n" })
+        guard let bytes = try? ForeignFile("current", in: folder).read(limit: 4_096) else { return nil }
+        let name = String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
         return version(of: name) == nil ? nil : name
     }
 }
