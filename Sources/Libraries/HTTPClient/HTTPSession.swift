@@ -2,7 +2,8 @@ import CCurl
 import Crypto
 import Glibc
 
-/// The response to a GET. A response with a `status` other than 200 and 206 has no body.
+/// The response to a GET. A response with a `status` other than 200 and 206 has no body: it ends with its headers, and
+/// its body is not received.
 package struct HTTPClientResponse: Sendable {
     /// HTTP status code of the last response, after redirects.
     package let status: Int
@@ -149,7 +150,7 @@ package final class HTTPSession {
         defer { curl_slist_free_all(list) }
         if list != nil { shim_set_list(handle, list) }
         let code = withExtendedLifetime(transfer) { curl_easy_perform(handle) }
-        let finished = code == CURLE_OK && transfer.finish()
+        let finished = transfer.isEnded || code == CURLE_OK && transfer.finish()
         if let failure = transfer.failure { throw HTTPClientError(failure.kind, url, failure.detail, method: method) }
         guard finished else {
             let text = String(cString: message)
@@ -196,13 +197,13 @@ package final class HTTPSession {
         shim_set_pointer(handle, CURLOPT_HEADERDATA, context)
         shim_set_data_function(handle, CURLOPT_HEADERFUNCTION) { bytes, size, count, context in
             let transfer = Unmanaged<Transfer>.fromOpaque(context!).takeUnretainedValue()
-            transfer.readHeader(UnsafeRawBufferPointer(start: bytes, count: size * count))
-            return size * count
+            return transfer.readHeader(UnsafeRawBufferPointer(start: bytes, count: size * count)) ? size * count : 0
         }
         shim_set_long(handle, CURLOPT_NOPROGRESS, 0)
         shim_set_pointer(handle, CURLOPT_XFERINFODATA, context)
-        shim_set_progress_function(handle) { context, _, _, _, _ in
-            Unmanaged<Transfer>.fromOpaque(context!).takeUnretainedValue().shouldContinue() ? 0 : 1
+        shim_set_progress_function(handle) { context, _, received, _, _ in
+            let transfer = Unmanaged<Transfer>.fromOpaque(context!).takeUnretainedValue()
+            return transfer.shouldContinue(received: Int(received)) ? 0 : 1
         }
     }
 

@@ -10,12 +10,23 @@ final class Transfer {
         case file(String, have: Int)
     }
 
+    /// Maximum size of all headers of a request's responses, in bytes.
+    static let headersLimitBytes = 256 << 10
+    /// Maximum size of the body of a redirect, which is read and ignored, in bytes.
+    static let redirectLimitBytes = 64 << 10
+
     private(set) var body: [UInt8] = []
     private(set) var headers: [String: String] = [:]
     /// Bytes in the file so far; `nil` before the first byte of the response.
     private(set) var total: Int?
     var onStart: (String?) -> Void = { _ in }
     var failure: (kind: HTTPClientError.Kind, detail: String)?
+
+    /// Whether the response ended with its headers: the body of an error is not read.
+    private(set) var isEnded = false
+    /// The status of the response whose headers were read last, also of a proxy.
+    private var statusRead = 0
+    private var headerBytes = 0
 
     private let handle: UnsafeMutableRawPointer
     private let sink: Sink
@@ -45,16 +56,37 @@ final class Transfer {
         return descriptor >= 0 || openFile()
     }
 
-    func readHeader(_ line: UnsafeRawBufferPointer) {
+    /// Reads a line of the headers. `false` ends the transfer.
+    func readHeader(_ line: UnsafeRawBufferPointer) -> Bool {
+        headerBytes += line.count
+        guard headerBytes <= Transfer.headersLimitBytes else {
+            failure = (.tooLarge, "more than \(Transfer.headersLimitBytes) bytes of headers")
+            return false
+        }
+        if line.allSatisfy({ $0 == 0x0D || $0 == 0x0A }) { return continuesAfterHeaders() }
         let text = String(decoding: line, as: UTF8.self)
         // The status line of the next response after a redirect.
         if text.hasPrefix("HTTP/") {
             headers = [:]
-            return
+            statusRead = text.split(separator: " ").dropFirst().first.flatMap { Int($0.prefix(3)) } ?? 0
+            return true
         }
-        guard headers.count < 100, let colon = text.firstIndex(of: ":") else { return }
+        guard headers.count < 100, let colon = text.firstIndex(of: ":") else { return true }
         let value = text[text.index(after: colon)...].drop(while: \.isWhitespace)
         headers[text[..<colon].lowercased()] = String(value.reversed().drop(while: \.isWhitespace).reversed())
+        return true
+    }
+
+    /// Ends the transfer of an error here: its body may never end. After a redirect, libcurl goes on by itself.
+    private func continuesAfterHeaders() -> Bool {
+        switch statusRead {
+        // No body follows 1xx, 204 and 304, so the connection can stay open.
+        case 100..<200, 200, 204, 206, 304: return true
+        case 300..<400 where headers["location"] != nil: return true
+        default:
+            isEnded = true
+            return false
+        }
     }
 
     /// Appends bytes of the body. `false` ends the transfer.
@@ -81,7 +113,13 @@ final class Transfer {
     }
 
     /// Asks the caller whether to continue. `false` ends the transfer.
-    func shouldContinue() -> Bool {
+    ///
+    /// - Parameter received: bytes of the body so far, also of one that is ignored.
+    func shouldContinue(received: Int) -> Bool {
+        if 300..<400 ~= statusRead, received > Transfer.redirectLimitBytes {
+            failure = (.tooLarge, "more than \(Transfer.redirectLimitBytes) bytes beside a redirect")
+            return false
+        }
         guard isStopped() else { return true }
         failure = (.stopped, "stopped")
         return false

@@ -66,7 +66,7 @@ extension Download {
             store.removeCandidates(except: [manifest, partial].compactMap(\.self))
             // The delta is applied to a copy of the current file, which needs room too.
             try requireSpace(for: delta.size + manifest.size, at: path)
-            let limitMs = Download.limitMs(bytes: delta.size, perS: Download.deltaBytesPerS)
+            let limitMs = Download.limitMs(bytes: delta.size, perS: Download.slowestBytesPerS)
             try transfer(delta.file, to: path, size: delta.size, from: sources[source.index], limitMs: limitMs, stop)
             let version = try store.installDelta(delta, of: source.offer, file: path)
             recordInstallation(version, isDelta: true, bytes: delta.size)

@@ -15,10 +15,11 @@ extension Download {
     static let manifestLimitMs = 20_000
     /// Constant part of the time limit for other files, in milliseconds.
     static let limitBaseMs = 60_000
-    /// Lowest accepted rate of a delta: a quarter of 16 kbit/s.
-    static let deltaBytesPerS = 500
+    /// Lowest accepted rate of a delta, and of a full file from a single source: a quarter of 16 kbit/s. A full file is
+    /// continued at the next check, so the limit costs one request. In between, the manifest is read again.
+    static let slowestBytesPerS = 500
     /// Lowest accepted rate of a full file if there are several sources: half of a scanner's share while the whole
-    /// fleet downloads. Below it the next source continues the file. A single source has no limit.
+    /// fleet downloads. Below it the next source continues the file.
     static let fileBytesPerS = 10_000
     /// Disk space that is left for the journal, in bytes.
     static let reserveBytes: Int64 = 16 << 20
@@ -64,7 +65,7 @@ extension Download {
     func transferFullFile(of manifest: Manifest, from source: DownloadSource, _ stop: StopSignal) throws {
         let path = store.candidatePath(for: manifest)
         let whole = manifest.compressed?.size ?? manifest.size
-        let limitMs = sources.count > 1 ? Download.limitMs(bytes: whole, perS: Download.fileBytesPerS) : nil
+        let limitMs = limitMs(ofFullFile: whole)
         guard let package = manifest.compressed else {
             try requireSpace(for: manifest.size, at: path)
             return try transfer(manifest.file, to: path, size: manifest.size, from: source, limitMs: limitMs, stop)
@@ -93,6 +94,11 @@ extension Download {
 
     static func limitMs(bytes: Int64, perS: Int) -> Int { limitBaseMs + Int(bytes) / perS * 1_000 }
 
+    /// Returns the time limit for a full file of this size, in milliseconds.
+    func limitMs(ofFullFile bytes: Int64) -> Int {
+        Download.limitMs(bytes: bytes, perS: sources.count > 1 ? Download.fileBytesPerS : Download.slowestBytesPerS)
+    }
+
     /// Checks that the disk has room for a file and the journal's reserve. An existing part at `path` counts.
     ///
     /// - Throws: `SystemError` ENOSPC.
@@ -103,7 +109,7 @@ extension Download {
 
     /// Downloads a file, or continues a partial one of an earlier attempt or process. Checks only its size.
     func transfer(
-        _ name: String, to path: String, size: Int64, from source: DownloadSource, limitMs: Int?, _ stop: StopSignal
+        _ name: String, to path: String, size: Int64, from source: DownloadSource, limitMs: Int, _ stop: StopSignal
     ) throws {
         let origin = PartialFileOrigin(path: path + ".origin", baseURL: source.baseURL)
         let part = origin.part

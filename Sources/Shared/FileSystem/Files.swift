@@ -85,7 +85,7 @@ package enum Files {
     ) throws {
         let temporary = path + ".tmp-\(getpid())"
         do {
-            // Made anew: in a folder of others, the name may be a link to a file of this machine, or a FIFO.
+            // A new file: in a folder of others, the name may be a link to a file of this machine, or a FIFO.
             try remove(temporary)
             try withFile(temporary, O_WRONLY | O_CREAT | O_EXCL, mode) { file in
                 guard fchmod(file, mode) == 0 else { throw SystemError("chmod \(temporary)") }

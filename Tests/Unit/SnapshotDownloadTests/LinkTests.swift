@@ -262,6 +262,47 @@ import Testing
         #expect(try kind(drips, limitMs: 300) == .timedOut)
     }
 
+    /// The body of an error may never end. Waiting for it took half a minute or for ever.
+    @Test(arguments: [401, 404, 416, 500, 203]) func errorEndsAtItsStatusLine(status: Int) throws {
+        let folder = TemporaryFolder("error")
+        let body = [UInt8](repeating: 65, count: 100_000)
+        for head in ["HTTP/1.1 \(status) Error", "HTTP/1.1 \(status) Error\nContent-Length: 100000000000"] {
+            let server = try RawServer { _ in .init(head, body, hangs: true) }
+            defer { server.end() }
+            let client = HTTPSession()
+            let startMs = SystemClock.monotonicMs()
+            let got = try client.get(server.url + "/x", limitBytes: 1_000)
+            #expect(got.status == status && got.body.isEmpty)
+            let file = try client.download(server.url + "/x", to: folder.file("x"), part: .unknown, limitBytes: 1_000)
+            #expect(file.status == status && file.fileBytes == 0 && !Files.exists(folder.file("x")))
+            // Far below the 30 s of the minimum rate.
+            #expect(SystemClock.monotonicMs() - startMs < 15_000)
+        }
+    }
+
+    /// libcurl reads the body of a redirect and ignores it.
+    @Test func bodyOfARedirectIsLimited() throws {
+        let head = "HTTP/1.1 302 Found\nLocation: /y\nContent-Length: 100000000000"
+        let body = [UInt8](repeating: 65, count: 4 << 20)
+        #expect(try kind(.init(head, body, hangs: true)) == .tooLarge)
+    }
+
+    @Test func headersAreLimited() throws {
+        var answer = RawServer.Answer("HTTP/1.1 200 OK\nContent-Length: 0")
+        let line = "X-Filler: " + String(repeating: "a", count: 4_000) + "\r\n"
+        answer.pieces = [Array(("HTTP/1.1 200 OK\r\n" + String(repeating: line, count: 70)).utf8)]
+        answer.hangs = true
+        #expect(try kind(answer) == .tooLarge)
+    }
+
+    @Test func fullFileHasATimeLimitFromAnySource() {
+        for (sources, seconds) in [(1, 26_060), (2, 1_360)] {
+            let urls = (0..<sources).map { "http://127.0.0.1:\($0 + 1)" }
+            let download = Download(Download.Settings(folder: "/nonexistent", centerURLs: urls, keys: []))
+            #expect(download.limitMs(ofFullFile: 13_000_000) == seconds * 1_000)
+        }
+    }
+
     @Test func redirectsAreLimitedToThree() throws {
         let server = try RawServer { _ in .init("HTTP/1.1 302 Found\nLocation: /again\nContent-Length: 0") }
         defer { server.end() }
