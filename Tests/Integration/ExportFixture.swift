@@ -49,6 +49,23 @@ final class ExportFixture {
             """)
     }
 
+    /// Returns a URL of the database in whose sessions `now()` is ahead by the seconds of `setDatabaseAhead`.
+    func clockURL() throws -> String {
+        try connection.execute(
+            """
+            CREATE SCHEMA ahead;
+            CREATE TABLE ahead.clock AS SELECT 0 AS seconds;
+            CREATE FUNCTION ahead.now() RETURNS timestamptz STABLE LANGUAGE sql
+                AS $$ SELECT pg_catalog.now() + seconds * interval '1 second' FROM ahead.clock $$
+            """)
+        return database.url + "?options=-csearch_path%3Dahead%2Cpg_catalog"
+    }
+
+    /// Sets how far the clock of the database is ahead, in seconds.
+    func setDatabaseAhead(_ seconds: Int64) throws {
+        try connection.execute("UPDATE ahead.clock SET seconds = \(seconds)")
+    }
+
     /// Exports to a folder that no scanner downloads from.
     func exportElsewhere() throws -> SnapshotExporter.Outcome {
         var settings = settings

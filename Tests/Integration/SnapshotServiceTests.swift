@@ -18,8 +18,10 @@ import Testing
 
     @Test func scheduleUsesLocalTimeOfEvent() throws {
         let fair = try ExportFixture()
-        let instants = try DailySchedule("03:00").instants(fair.connection)
         let now = SystemClock.nowMicroseconds() / 1_000_000
+        let instants = try DailySchedule("03:00").instants(fair.connection, nowS: now)
+        let earlier = try DailySchedule("03:00").instants(fair.connection, nowS: now - 86_400)
+        #expect(earlier.previousS <= now - 86_400 && earlier.nextS == instants.previousS)
         #expect(instants.previousS <= now && now < instants.nextS)
         #expect((23 * 3_600...25 * 3_600).contains(instants.nextS - instants.previousS))
         for instant in [instants.previousS, instants.nextS] {
@@ -128,6 +130,49 @@ import Testing
         let next = try service.export(freshSinceS: 0)
         #expect(next.isNew && next.manifest.content == short.content)
         #expect(next.manifest.expires - next.manifest.created == SnapshotExporter.defaultExpiresInS)
+    }
+
+    // MARK: Clocks
+
+    private var now: Int64 { SystemClock.nowMicroseconds() / 1_000_000 }
+
+    @Test func revocationReachesScannersWhileTheDatabaseIsAhead() throws {
+        let fair = try ExportFixture()
+        let url = try fair.clockURL()
+        let first = try service(fair, databaseURL: url).export(freshSinceS: 0).manifest
+        try fair.setDatabaseAhead(86_400)
+        try fair.connection.execute("UPDATE tapline.tags SET status = 'lost' WHERE tag_id = 41")
+        let second = try service(fair, databaseURL: url).export(freshSinceS: 0).manifest
+        #expect(second.version > first.version && second.content != first.content)
+        #expect(second.created <= now && second.expires >= second.created + 3 * 86_400 - 60)
+        try SnapshotVerification.times(of: second, InstallClock(nowS: now, isSynchronised: true))
+        // Also a scanner that is right if the database is right.
+        try SnapshotVerification.times(of: second, InstallClock(nowS: now + 86_400, isSynchronised: true))
+        // The same list is not published over and over.
+        let service = service(fair, databaseURL: url)
+        #expect(!service.isDue(freshSinceS: service.freshSinceS(nowS: now, scheduledS: nil), nowS: now))
+    }
+
+    @Test func snapshotOfTheFutureIsPublishedAgainWhenTheClocksAreRight() throws {
+        let fair = try ExportFixture()
+        let url = try fair.clockURL()
+        try fair.setDatabaseAhead(86_400)
+        fair.settings.machineClockS = { SystemClock.nowMicroseconds() / 1_000_000 + 86_400 }
+        let future = try service(fair, databaseURL: url).export(freshSinceS: 0).manifest
+        #expect(future.created > now + 86_000)
+        #expect(throws: SnapshotRefusal.self) {
+            try SnapshotVerification.times(of: future, InstallClock(nowS: now, isSynchronised: true))
+        }
+        let status = try Run.it("tapline-center", ["status", "--database-url", fair.database.url])
+        #expect(status.lines.contains { $0.hasPrefix("alarm") && $0.contains("was created in the future") })
+        try fair.setDatabaseAhead(0)
+        fair.settings.machineClockS = { SystemClock.nowMicroseconds() / 1_000_000 }
+        try running(service(fair, databaseURL: url)) {
+            let next = try published(fair) { $0.version > future.version }
+            #expect(next.created <= now)
+            try SnapshotVerification.times(of: next, InstallClock(nowS: now, isSynchronised: true))
+        }
+        #expect(try fair.rows("SELECT count(*) FROM tapline.snapshots") == ["2"])
     }
 
     @Test func emptyListIsNotPublished() throws {

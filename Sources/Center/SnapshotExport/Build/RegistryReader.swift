@@ -184,7 +184,9 @@ struct RegistryReader {
     /// Copies the event days: calendar days of the event's time zone, each from `day_start` to the next `day_start`.
     ///
     /// PostgreSQL computes the instants, because gates have no time zone data.
-    func copyDays(to writer: SnapshotWriter) throws {
+    ///
+    /// - Parameter nowS: the time of the snapshot, in seconds since 1970.
+    func copyDays(to writer: SnapshotWriter, nowS: Int64) throws {
         let first = RegistryReader.days.lowerBound
         let last = RegistryReader.days.upperBound
         let days = try connection.query(
@@ -193,13 +195,13 @@ struct RegistryReader {
                 SELECT time_zone AS zone, day_start FROM tapline.event_settings
             ), starts AS (
                 SELECT day::date AS day, (day::date + day_start) AT TIME ZONE zone AS at
-                FROM event, LATERAL (SELECT ((now() AT TIME ZONE zone) - day_start)::date AS today) AS t,
+                FROM event, LATERAL (SELECT ((to_timestamp($1) AT TIME ZONE zone) - day_start)::date AS today) AS t,
                     LATERAL (SELECT today + step AS day FROM generate_series(\(first), \(last + 1)) AS step) AS d
             )
             SELECT day::text, floor(extract(epoch FROM at))::bigint, floor(extract(epoch FROM ends))::bigint
             FROM (SELECT day, at, lead(at) OVER (ORDER BY day) AS ends FROM starts) AS days
             WHERE ends IS NOT NULL ORDER BY day
-            """)
+            """, [.double(Double(nowS))])
         for row in 0..<days.rowCount {
             try writer.add(Day(day: days.text(row, 0), starts: days.int(row, 1), ends: days.int(row, 2)))
         }

@@ -97,20 +97,20 @@ struct SnapshotBuilder {
         let event = try registry.event()
         let name = try eventName(event.name)
         let published = try registry.published()
-        let now = try registry.nowS()
+        let clock = ExportClock(databaseS: try registry.nowS(), machineS: settings.machineClockS())
         let largest = try registry.largest()
         let writer = try SnapshotWriter(
             path: folder.building, largestPass: largest.pass, largestAttendee: largest.attendee)
         try registry.copyPasses(to: writer)
         try registry.copyPlaces(to: writer)
-        try registry.copyDays(to: writer)
+        try registry.copyDays(to: writer, nowS: clock.nowS)
         let tags = try registry.tags { settings.progress?(.reading(tags: $0, bytes: $1)) }
         guard tags.count > 0 || settings.allowEmpty else { throw ExportRejection.empty }
         if !settings.allowShrink { try checkCount(tags.count, published) }
-        let version = max(now, max(published.last?.version ?? 0, folder.lastVersion) + 1)
+        let version = max(clock.nowS, max(published.last?.version ?? 0, folder.lastVersion) + 1)
         let manifest = event.manifest(
-            of: name, version: version, created: now, expires: now + settings.expiresInS, content: "",
-            attendees: tags.count)
+            of: name, version: version, created: clock.nowS, expires: clock.expiresS(after: settings.expiresInS),
+            content: "", attendees: tags.count)
         return List(event: event, manifest: manifest, writer: writer, tags: tags, last: published.last)
     }
 

@@ -39,6 +39,8 @@ package struct SnapshotExporter: Sendable {
         /// `nil`: decided by the database. A folder that a center serves counts as published. Where no center serves
         /// one, it is the folder of the last publication, or else this one.
         package var isPublished: Bool?
+        /// The clock of this machine, in seconds since 1970. It is compared with that of the database.
+        var machineClockS: @Sendable () -> Int64 = { SystemClock.nowMicroseconds() / 1_000_000 }
         /// Maximum time to wait for another export, in milliseconds.
         package var lockWaitMs = 60_000
         /// Receives the progress often, on the thread that exports.

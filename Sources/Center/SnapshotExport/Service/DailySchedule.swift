@@ -23,20 +23,22 @@ package struct DailySchedule: Sendable {
         var nextS: Int64
     }
 
-    /// Computes the instants around the current time of the database.
-    func instants(_ connection: PostgresConnection) throws(PostgresError) -> Instants {
+    /// Computes the instants around a time by the time zone data of the database.
+    ///
+    /// - Parameter nowS: the time, in seconds since 1970.
+    func instants(_ connection: PostgresConnection, nowS: Int64) throws(PostgresError) -> Instants {
         // Two days in both directions, so that both instants exist on days with a clock change, too.
         let row = try connection.query(
             """
-            WITH event AS (SELECT time_zone AS zone FROM tapline.event_settings),
+            WITH event AS (SELECT time_zone AS zone, to_timestamp($2) AS now FROM tapline.event_settings),
             instants AS (
-                SELECT ((now() AT TIME ZONE zone)::date + step + $1::time) AT TIME ZONE zone AS at
+                SELECT now, ((now AT TIME ZONE zone)::date + step + $1::time) AT TIME ZONE zone AS at
                 FROM event, generate_series(-2, 2) AS step
             )
-            SELECT floor(extract(epoch FROM max(at) FILTER (WHERE at <= now())))::bigint,
-                floor(extract(epoch FROM min(at) FILTER (WHERE at > now())))::bigint
+            SELECT floor(extract(epoch FROM max(at) FILTER (WHERE at <= now)))::bigint,
+                floor(extract(epoch FROM min(at) FILTER (WHERE at > now)))::bigint
             FROM instants
-            """, [.text(text)])
+            """, [.text(text), .double(Double(nowS))])
         return Instants(previousS: row.int(0, 0), nextS: row.int(0, 1))
     }
 }
@@ -45,7 +47,7 @@ extension Manifest {
     /// Returns whether a new snapshot is due although the content has not changed.
     ///
     /// It is due if the snapshot is older than `freshSinceS`. It is also due if half of its lifetime is over, even if
-    /// the lifetime is short.
+    /// the lifetime is short, and if it was created in the future: scanners refuse it.
     ///
     /// - Parameters:
     ///   - freshSinceS: oldest acceptable creation time, in seconds since 1970.
@@ -56,5 +58,6 @@ extension Manifest {
 
     static func isDue(createdS: Int64, expiresS: Int64, freshSinceS: Int64, nowS: Int64) -> Bool {
         createdS < freshSinceS || nowS >= createdS + (expiresS - createdS) / 2
+            || ExportClock.isAhead(createdS: createdS, nowS: nowS)
     }
 }

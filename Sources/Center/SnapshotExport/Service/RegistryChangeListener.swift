@@ -26,7 +26,7 @@ final class RegistryChangeListener {
         do { return try connection.notifications().map(\.payload) } catch { throw SnapshotExportError(error) }
     }
 
-    /// Returns the time of the database, in seconds since 1970. Snapshots are made by the same clock.
+    /// Returns the time of the database, in seconds since 1970.
     ///
     /// - Throws: `SnapshotExportError`.
     func nowS() throws -> Int64 {
@@ -39,7 +39,7 @@ final class RegistryChangeListener {
     /// Returns the last and the next instant of a schedule, by the time zone data of the database.
     ///
     /// - Throws: `SnapshotExportError`.
-    func instants(of schedule: DailySchedule) throws -> DailySchedule.Instants {
-        do { return try schedule.instants(connection) } catch { throw SnapshotExportError(error) }
+    func instants(of schedule: DailySchedule, nowS: Int64) throws -> DailySchedule.Instants {
+        do { return try schedule.instants(connection, nowS: nowS) } catch { throw SnapshotExportError(error) }
     }
 }

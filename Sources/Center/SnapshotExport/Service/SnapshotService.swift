@@ -89,6 +89,8 @@ package struct SnapshotService: Sendable {
         var plan: ExportPlan
         var listener: RegistryChangeListener?
         var instants: (known: DailySchedule.Instants, untilMs: Int64)?
+        /// Whether the clocks differed at the last turn.
+        var isClockDoubtful = false
     }
 
     /// Waits for the next export, at most one tick, or exports.
@@ -97,9 +99,14 @@ package struct SnapshotService: Sendable {
         let isNew = loop.listener == nil
         let listener = try loop.listener ?? RegistryChangeListener(databaseURL: databaseURL)
         loop.listener = listener
-        let nowS = try listener.nowS()
-        if let schedule, loop.instants.map({ nowMs > $0.untilMs || nowS >= $0.known.nextS }) ?? true {
-            loop.instants = (try listener.instants(of: schedule), nowMs + SnapshotService.instantsLifeMs)
+        let clock = ExportClock(databaseS: try listener.nowS(), machineS: settings.machineClockS())
+        let nowS = clock.nowS
+        report(clock, &loop)
+        // Outside the known instants also after a clock was set back.
+        if let schedule,
+            loop.instants.map({ nowMs > $0.untilMs || nowS >= $0.known.nextS || nowS < $0.known.previousS }) ?? true
+        {
+            loop.instants = (try listener.instants(of: schedule, nowS: nowS), nowMs + SnapshotService.instantsLifeMs)
         }
         // Last of all queries: a notification can arrive with the result of a query, and the socket is then not
         // readable any more. Changes before a new listener are unknown, so a new listener counts as a change.
@@ -113,9 +120,31 @@ package struct SnapshotService: Sendable {
             return
         }
         loop.plan.begin(nowMs: nowMs)
+        if let published = folder.published(trusting: settings.key.publicKey),
+            ExportClock.isAhead(createdS: published.created, nowS: nowS)
+        {
+            log.warning(
+                "the published snapshot was created in the future, publishing again: scanners refuse it",
+                [.version: published.version, .detail: SnapshotService.text(published.created)])
+        }
         try export(freshSinceS: freshSinceS, stop)
         health?.succeeded()
         loop.plan.ended(nowMs: SystemClock.monotonicMs())
+    }
+
+    /// Logs that the clocks differ, when that begins.
+    private func report(_ clock: ExportClock, _ loop: inout Loop) {
+        if clock.isDoubtful, !loop.isClockDoubtful {
+            let (database, center) = (SnapshotService.text(clock.databaseS), SnapshotService.text(clock.machineS))
+            log.warning(
+                "the clocks differ: snapshots are made by the earlier one",
+                [.detail: "database \(database), center \(center)"])
+        }
+        loop.isClockDoubtful = clock.isDoubtful
+    }
+
+    private static func text(_ seconds: Int64) -> String {
+        UTCTime.text(microseconds: seconds.multipliedReportingOverflow(by: 1_000_000).partialValue)
     }
 
     /// Returns the oldest acceptable creation time of the published snapshot, in seconds since 1970. A snapshot with a

@@ -90,6 +90,9 @@ extension Center {
                     WHERE quarantined_batches > 0
                     UNION ALL SELECT 104, 'the published snapshot ' || snapshot.version || ' has expired'
                     WHERE snapshot.expires_at < now()
+                    UNION ALL SELECT 104, 'the published snapshot ' || snapshot.version
+                        || ' was created in the future, and scanners refuse it: set the clocks'
+                    WHERE snapshot.created_at > now() + interval '5 minutes'
                     UNION ALL SELECT 105, 'broker: ' || queue || ' ' || warning FROM tapline.broker_warnings
                     UNION ALL SELECT 106, 'the broker was not checked for 2 hours: see the log of the center'
                     FROM tapline.center_state WHERE state = 'running' AND since < now() - interval '15 minutes'

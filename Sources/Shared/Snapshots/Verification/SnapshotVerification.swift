@@ -129,7 +129,7 @@ package struct InstallClock: Sendable {
     package let isTrusted: Bool
 
     /// Earliest possible time, 2025-01-01 in seconds since 1970: no snapshot is older than this program.
-    static let earliestS: Int64 = 1_735_689_600
+    package static let earliestS: Int64 = 1_735_689_600
 
     /// - Parameters:
     ///   - nowS: the clock's time, in seconds since 1970.
