@@ -129,8 +129,8 @@ let package = Package(
             ], swiftSettings: common),
         domain("Schema", in: "Center", "ErrorModel", "Postgres", "Crypto", "Runtime", "Migrations"),
         domain(
-            "RegistrationLists", in: "Center", "ErrorModel", "TextRules", "Crypto", "FileSystem", "Runtime", "ScanModel"
-        ),
+            "RegistrationLists", in: "Center", "ErrorModel", "TextRules", "LinuxSystem", "Crypto", "FileSystem",
+            "Runtime", "ScanModel"),
         domain(
             "Registry", in: "Center", "ErrorModel", "TextRules", "Postgres", "Runtime", "ScanModel", "Schema",
             "RegistrationLists"),

@@ -113,6 +113,44 @@ import Testing
         #expect(header.count == 2 && header[0].contains("never closed"))
     }
 
+    /// A line of 80 MB of separators took 1 GB, because the ends of all its fields were held.
+    @Test func fieldsOfARecordAreLimited() throws {
+        let limit = CSVReader.fieldsLimit
+        let widest = "x" + String(repeating: ",", count: limit - 1)
+        #expect(try read("a,b\n\(widest)\n1,2\n").map { $0.prefix(3) } == ["1: ", "2: ", "3: "])
+        for size in [1_000, .max] {
+            let found = try read("a,b\n\(widest),,,\n1,2\n", pieces: size)
+            #expect(found == ["1: a|b", "line 2: more than \(limit) fields", "3: 1|2"])
+        }
+        // A header of separators alone.
+        let header = try read(String(repeating: ",", count: 200_000) + "\na,b\n")
+        #expect(header == ["line 1: more than \(limit) fields", "2: a|b"])
+        // The problem is reported before the line ends, so nothing of it is held any more.
+        var reader = CSVReader()
+        var found: [String] = []
+        let note = { (item: CSVReader.Item) in
+            if case .problem(let problem) = item { found.append("\(problem)") }
+        }
+        try reader.read(Array("a,b\n".utf8)[...], note)
+        let piece = [UInt8](repeating: UInt8(ascii: ","), count: 65_536)
+        for _ in 0..<1_280 { try reader.read(piece[...], note) }
+        #expect(found == ["line 2: more than \(limit) fields"])
+        try reader.finish(note)
+        #expect(found.count == 1)
+    }
+
+    @Test func bytesOfARecordAreLimited() throws {
+        let field = String(repeating: "x", count: 60_000)
+        let fits = Array(repeating: field, count: CSVReader.recordLimitBytes / 60_000).joined(separator: ",")
+        let (plain, quoted) = ("\(fits),\(field)", "\(fits),\"\(field)\"")
+        for size in [1_000, .max] {
+            let found = try read("a,b\n\(fits)\n\(plain)\n\(quoted)\n1,2\n", pieces: size)
+            #expect(found.count == 5 && found[1].hasPrefix("2: x") && found[4] == "5: 1|2")
+            #expect(found[2] == "line 3: more than \(CSVReader.recordLimitBytes) bytes")
+            #expect(found[3].hasPrefix("line 4: more than \(CSVReader.recordLimitBytes) bytes: is a quote opened"))
+        }
+    }
+
     /// The reader itself takes off blanks only.
     private static func withoutBlanks(_ text: String) -> String {
         let bytes = Array(text.utf8.drop { $0 == UInt8(ascii: " ") }.reversed().drop { $0 == UInt8(ascii: " ") })

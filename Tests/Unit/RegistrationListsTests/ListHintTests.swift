@@ -33,6 +33,23 @@ struct ListHintTests {
         #expect(rejected.has(.otherFormat(.people)))
     }
 
+    @Test func numberOfPassesAndTheirZonesIsLimited() throws {
+        func problem(_ rows: some Sequence<String>) throws -> String? {
+            do {
+                _ = try PassCSV(try files.write("name,zone\n" + rows.joined(separator: "\n") + "\n", "passes.csv"))
+                return nil
+            } catch let error as ImportRejected { return "\(error)" }
+        }
+        let zones = (1...PassCSV.accessLimit).map { "Crew,z\($0)" }
+        #expect(try problem(zones) == nil)
+        #expect(
+            try problem(zones + ["Crew,more", "Crew,z1"])
+                == "line \(PassCSV.accessLimit + 2): pass 'Crew' has more than \(PassCSV.accessLimit) rows")
+        let passes = (1...PassCSV.limit / 2).map { "p\($0),z" }
+        #expect(try problem(passes) == nil)
+        #expect(try problem(passes + ["last,z"])?.contains("more than \(PassCSV.limit) passes and zones") == true)
+    }
+
     @Test func damagedFileOfPretixIsToBeDownloadedAgain() throws {
         let path = try files.write(#"{"count": 2, "results": [{"code": "A", "#, "orders.json")
         let error = try #require(throws: RegistrationListError.self) { try PretixExport([path], key: files.key) }

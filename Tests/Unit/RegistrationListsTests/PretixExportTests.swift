@@ -1,5 +1,6 @@
 import ErrorModel
 import ScanModel
+import TestSupport
 import Testing
 
 @testable import RegistrationLists
@@ -218,6 +219,33 @@ import Testing
         #expect(
             secrets.problems.count == 2 && secrets.problems[0].contains("no secret")
                 && secrets.problems[1].contains("the secret has 257 bytes, but at most 256"))
+    }
+
+    /// The decoder takes many times the memory of such a text.
+    @Test func depthAndNumberOfValuesAreLimited() throws {
+        func problem(_ json: String) -> String? { JSONLimits.problem(Array(json.utf8)) }
+        let deep = JSONLimits.depth
+        let nested = String(repeating: "[", count: deep) + String(repeating: "]", count: deep)
+        #expect(problem(nested) == nil)
+        for json in ["[" + nested + "]", String(repeating: "{\"a\":", count: deep + 1)] {
+            #expect(problem(json) == "objects or arrays of more than \(deep) levels")
+        }
+        // Not in texts.
+        #expect(problem("[\"" + String(repeating: "[{,:\\\"", count: 100_000) + "\"]") == nil)
+        let many = Array(repeating: "0", count: JSONLimits.values).joined(separator: ",")
+        #expect(problem(many) == nil)
+        #expect(problem("[" + many + "]")?.hasPrefix("more than \(JSONLimits.values) names and values") == true)
+        #expect(problem(Self.page(Self.order("A", Self.position(1, "A", 1, name: "Ann")))) == nil)
+        let path = try files.write("[" + nested + "]", "deep.json")
+        let error = try #require(throws: RegistrationListError.self) { try PretixExport([path], key: files.key) }
+        #expect("\(error)".contains("levels; nothing was stored"))
+    }
+
+    @Test func fileOfAnySizeIsNotHeld() throws {
+        let path = try files.write("[]", "huge.json")
+        try HostileFile.makeSparse(path)
+        let error = try #require(throws: RegistrationListError.self) { try PretixExport([path], key: files.key) }
+        #expect("\(error)".contains("more than 64 MiB: give the pages as several files"))
     }
 
     @Test func invalidAnswerIsRejectedWithPath() throws {

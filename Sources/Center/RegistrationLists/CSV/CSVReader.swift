@@ -9,11 +9,16 @@ import FileSystem
 /// - blanks before a quote
 /// - empty lines, and lines that hold only separators; they are skipped
 ///
-/// A pure value: it maps bytes to records. It holds at most one record, or the header.
+/// A pure value: it maps bytes to records. It holds at most one record, or the header. So the limits of a record bound
+/// its memory, whatever the file.
 struct CSVReader {
     /// Maximum length of a field and of the header, in bytes. It bounds the memory that a quote which is never closed
     /// can take: without it, the rest of the file would become one field.
     static let fieldLimitBytes = 65_536
+    /// Maximum number of fields of a record: the columns of a spreadsheet. A row may hold as many separators.
+    static let fieldsLimit = 16_384
+    /// Maximum length of a record without its separators and quotes, in bytes.
+    static let recordLimitBytes = 1 << 20
 
     /// The fields of one record.
     struct Record: Sendable {
@@ -161,7 +166,12 @@ struct CSVReader {
     private mutating func endPlain(_ byte: UInt8, _ each: (Item) throws -> Void) throws {
         endField()
         state = .fieldStart
-        guard byte != separator else { return }
+        guard byte != separator else {
+            guard record.count < Self.fieldsLimit else {
+                return try fail("more than \(Self.fieldsLimit) fields", each)
+            }
+            return
+        }
         try endRecord(each)
         startRecord(after: byte)
     }
@@ -170,12 +180,15 @@ struct CSVReader {
     ///
     /// - Returns: the index after the appended bytes.
     private mutating func append(_ part: ArraySlice<UInt8>, _ each: (Item) throws -> Void) throws -> Int {
-        let fitting = part.prefix(Self.fieldLimitBytes - (record.bytes.count - fieldStart))
+        let fieldBytes = record.bytes.count - fieldStart
+        let fitting = part.prefix(min(Self.fieldLimitBytes - fieldBytes, Self.recordLimitBytes - record.bytes.count))
         if state == .quoted { countLines(fitting) }
         record.bytes += fitting
         if fitting.count < part.count {
             let cause = state == .plain ? "" : ": is a quote opened and never closed?"
-            try fail("a field of more than \(Self.fieldLimitBytes) bytes\(cause)", each)
+            let isField = fieldBytes + fitting.count == Self.fieldLimitBytes
+            let what = isField ? "a field of more than \(Self.fieldLimitBytes)" : "more than \(Self.recordLimitBytes)"
+            try fail("\(what) bytes\(cause)", each)
         }
         return fitting.endIndex
     }

@@ -39,6 +39,11 @@ package struct PassCSV: Sendable {
         package var access: [Access] = []
     }
 
+    /// Maximum number of passes and of their access together. All are held in memory.
+    static let limit = 200_000
+    /// Maximum number of access of one pass. Each row is compared with those of its pass.
+    static let accessLimit = 1_000
+
     /// The columns of the file.
     package let columns: Set<Column>
     /// In the order of the file.
@@ -80,6 +85,7 @@ package struct PassCSV: Sendable {
         private var upperCase: [String: Int] = [:]
         /// Warnings of passes whose names differ only in case.
         private(set) var likeNames: [String] = []
+        private var accessCount = 0
         var columnCount: Int { columns.count }
 
         init(columns: CSVColumns<Column>) { self.columns = columns }
@@ -121,9 +127,18 @@ package struct PassCSV: Sendable {
                     throw RowError(line: line, "zone '\(zone)': give one zone per row, and several rows per pass")
                 }
                 let access = Access(zone: zone, from: from, until: until)
-                if !entry.access.contains(access) { entry.access.append(access) }
+                if !entry.access.contains(access) {
+                    guard entry.access.count < PassCSV.accessLimit else {
+                        throw RowError(line: line, "pass '\(name)' has more than \(PassCSV.accessLimit) rows")
+                    }
+                    entry.access.append(access)
+                }
             } else if from != nil || until != nil {
                 throw RowError(line: line, "valid_from or valid_until without a zone")
+            }
+            accessCount += entry.access.count - (index < entries.count ? entries[index].access.count : 0)
+            guard max(index + 1, entries.count) + accessCount <= PassCSV.limit else {
+                throw RowError(line: line, "more than \(PassCSV.limit) passes and zones of passes")
             }
             if index < entries.count {
                 entries[index] = entry

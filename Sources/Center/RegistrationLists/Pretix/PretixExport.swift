@@ -1,4 +1,6 @@
 import FileSystem
+import Glibc
+import LinuxSystem
 package import ScanModel
 import TextRules
 
@@ -22,8 +24,9 @@ package struct PretixExport: RegistrationSource {
     /// `pretix:`, which precedes the code of an order and the number of its position.
     package static let referencePrefix: String? = prefix
     private static let prefix = "pretix:"
-    /// Maximum size of a file, in bytes. A page of the API has 50 orders; a file can hold all pages.
-    package static let fileLimitBytes = 256 << 20
+    /// Maximum size of a file, in bytes. A page of the API has 50 orders; a file can hold all pages of some ten thousand
+    /// orders.
+    package static let fileLimitBytes = 64 << 20
 
     /// Maximum length of a reference in a message, in characters. An invalid file can have a longer one.
     private static let placeLimit = 40
@@ -50,7 +53,7 @@ package struct PretixExport: RegistrationSource {
     package init(_ paths: [String], key: EventKey) throws {
         self.key = key
         for path in paths {
-            let json = try Files.read(inputPath(path), limit: Self.fileLimitBytes)
+            let json = try Self.read(path)
             let page: PretixPage
             do throws(PretixDecodingError) {
                 page = try PretixPage(json: json)
@@ -64,6 +67,15 @@ package struct PretixExport: RegistrationSource {
         guard !positions.isEmpty else {
             throw RegistrationListError.unreadable(
                 "no order and no order position in \(paths.joined(separator: ", "))")
+        }
+    }
+
+    private static func read(_ path: String) throws -> [UInt8] {
+        do { return try Files.read(inputPath(path), limit: fileLimitBytes) } catch let error as SystemError
+            where error.code == EFBIG
+        {
+            throw RegistrationListError.unreadable(
+                "\(path): more than \(fileLimitBytes >> 20) MiB: give the pages as several files; nothing was stored")
         }
     }
 

@@ -33,6 +33,7 @@ struct PretixPage: Decodable {
 
     /// - Throws: `PretixDecodingError` with the path of the invalid value.
     init(json: [UInt8]) throws(PretixDecodingError) {
+        if let problem = JSONLimits.problem(json) { throw PretixDecodingError(description: problem) }
         do { self = try JSONDecoder().decode(PretixPage.self, from: Data(json)) } catch {
             throw PretixDecodingError(error)
         }

@@ -47,7 +47,7 @@ extension Manifest {
     /// Returns whether a new snapshot is due although the content has not changed.
     ///
     /// It is due if the snapshot is older than `freshSinceS`. It is also due if half of its lifetime is over, even if
-    /// the lifetime is short, and if it was created in the future: scanners refuse it.
+    /// the lifetime is short. One from the future is due, too: scanners refuse it.
     ///
     /// - Parameters:
     ///   - freshSinceS: oldest acceptable creation time, in seconds since 1970.
