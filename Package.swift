@@ -283,3 +283,28 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+// The fuzzers, which only `Tests/Fuzz/run` builds: it names the library of libFuzzer. Programs and tests are left out,
+// because all modules are then built with the address sanitizer and with counters.
+if let library = Context.environment["TAPLINE_FUZZ_LIBRARY"] {
+    func fuzzer(_ name: String, _ dependencies: Target.Dependency...) -> Target {
+        .executableTarget(
+            name: name, dependencies: ["FuzzDriver"] + dependencies, path: "Tests/Fuzz/\(name)", swiftSettings: common,
+            linkerSettings: [.unsafeFlags([library, "-lstdc++"])])
+    }
+    package.products = []
+    package.targets.removeAll { $0.type == .executable || $0.type == .test }
+    package.targets += [
+        .target(name: "FuzzDriver", path: "Tests/Fuzz/FuzzDriver", swiftSettings: common),
+        fuzzer("FuzzBatchCodec", "ScanBatchCodec"),
+        fuzzer("FuzzManifest", "Snapshots"),
+        fuzzer("FuzzMinisign", "Minisign"),
+        fuzzer("FuzzCSV", "RegistrationLists"),
+        fuzzer("FuzzPretix", "RegistrationLists"),
+        fuzzer("FuzzNDEF", "Readers"),
+        fuzzer("FuzzSUN", "Crypto", "Readers"),
+        fuzzer("FuzzPN532", "DeviceEmulation"),
+        fuzzer("FuzzHTTP", "HTTPServer", "FileSystem", "Runtime", "CenterHTTP"),
+        fuzzer("FuzzControl", "GateController"),
+    ]
+}

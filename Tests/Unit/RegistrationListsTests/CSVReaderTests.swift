@@ -68,6 +68,10 @@ import Testing
                     "1: name|code", #"2: Ann|Smith, "x""#, "3: Ben|-", #"6: Cem "the" cook|5"#,
                 ])
         }
+        // A line end that two pieces share is one line end.
+        for size in [1, 6, 8, 9, .max] {
+            #expect(try read("\u{feff}sep=;\r\na;b\r\n1;2\r\n", pieces: size) == ["2: a|b", "3: 1|2"], "\(size)")
+        }
         // A tab as separator is not skipped.
         #expect(try read("sep=\t\na\tb\n\t\"x\"\n") == ["2: a|b", "3: -|x"])
     }

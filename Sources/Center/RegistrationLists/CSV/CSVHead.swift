@@ -6,6 +6,9 @@ struct CSVHead {
     /// Number of lines before `start`.
     let linesBefore: Int
 
+    /// Maximum size of a byte order mark and of a line `"sep=;"` with its line end, in bytes.
+    static let marksBytes = 12
+
     private static let byteOrderMark: [UInt8] = [0xef, 0xbb, 0xbf]
     /// In order of preference, if a header has the same number of two of them.
     private static let separators = [UInt8(ascii: ","), UInt8(ascii: ";"), UInt8(ascii: "\t")]

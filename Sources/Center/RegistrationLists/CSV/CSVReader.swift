@@ -80,6 +80,8 @@ struct CSVReader {
         guard separator == nil else { return try parse(piece, each) }
         head += piece
         guard head.count > Self.fieldLimitBytes || CSVHead.isComplete(head) else { return }
+        // A pipe can end a piece within the marks before the header.
+        guard head.count >= CSVHead.marksBytes else { return }
         try begin(each)
     }
 
