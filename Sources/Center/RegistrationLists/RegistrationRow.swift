@@ -8,6 +8,10 @@ package struct RegistrationRow: Sendable {
     /// memory.
     package static let accessSetLimit = 100_000
 
+    /// Maximum number of zones in one row. A zone includes those within it, and the import holds the zones of all access
+    /// sets.
+    static let zonesLimit = 200
+
     /// Maximum length of name, category and reference, in bytes. PostgreSQL indexes them, and a row of an index holds
     /// at most 2,704 bytes.
     package static let textLimitBytes = 1_000

@@ -212,7 +212,8 @@ package final class Download {
         try requireSpace(for: manifest.size, at: path)
         do {
             try Gzip.expand(file.descriptor, named: file.path, to: path, limitBytes: Int(manifest.size))
-        } catch let error where error.code == nil {
+        } catch {
+            guard error.code == nil else { throw error }
             throw SnapshotRefusal(.damaged, error.description)
         }
     }

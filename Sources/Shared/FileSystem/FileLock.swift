@@ -22,7 +22,8 @@ package final class FileLock: Sendable {
     /// - Parameter path: path of the lock file, which is created if it is missing.
     /// - Throws: `FileLock.Held` if another process holds the lock, `SystemError` if the file cannot be opened.
     package init(_ path: String) throws {
-        let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+        // A lock file is no link, not even in the data folder of a dead device.
+        let file = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o644)
         guard file >= 0 else { throw SystemError("open \(path)") }
         guard FileLock.lock(file) else {
             let code = errno
@@ -49,7 +50,7 @@ package final class FileLock: Sendable {
     ///
     /// - Parameter path: path of the lock file. A missing or unreadable file is not held.
     package static func isHeld(_ path: String) -> Bool {
-        let file = open(path, O_RDONLY | O_CLOEXEC)
+        let file = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
         guard file >= 0 else { return false }
         defer { close(file) }
         guard flock(file, LOCK_SH | LOCK_NB) == 0 else { return errno == EWOULDBLOCK }

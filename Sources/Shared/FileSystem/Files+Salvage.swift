@@ -64,7 +64,7 @@ extension Files {
             try copy(from, to: path)
             return true
         } catch let error as SystemError where diskErrors.contains(error.code) {}
-        try remove(path)
+        unlink(path)
         try withFile(path, O_WRONLY | O_CREAT | O_EXCL) { target in
             try salvageChunks(from) { try writeAll($0, to: target, path) }
         }

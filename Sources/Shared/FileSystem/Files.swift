@@ -86,7 +86,7 @@ package enum Files {
         let temporary = path + ".tmp-\(getpid())"
         do {
             // A new file: in a folder of others, the name may be a link to a file of this machine, or a FIFO.
-            try remove(temporary)
+            unlink(temporary)
             try withFile(temporary, O_WRONLY | O_CREAT | O_EXCL, mode) { file in
                 guard fchmod(file, mode) == 0 else { throw SystemError("chmod \(temporary)") }
                 try body { try writeAll($0, to: file, temporary) }
@@ -155,7 +155,7 @@ package enum Files {
     ///
     /// - Throws: `SystemError`.
     package static func copy(_ from: String, to path: String) throws {
-        try remove(path)
+        unlink(path)
         try withFile(path, O_WRONLY | O_CREAT | O_EXCL) { target in
             try readChunks(from) { try writeAll($0, to: target, path) }
         }

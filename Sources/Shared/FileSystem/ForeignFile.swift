@@ -145,7 +145,7 @@ package final class ForeignFile {
         _ body: (_ write: (ArraySlice<UInt8>) throws -> Void) throws -> Void
     ) throws {
         try Files.requireSpace(Int64(size), leaving: reserveBytes, for: target)
-        try Files.remove(target)
+        unlink(target)
         try Files.withFile(target, O_WRONLY | O_CREAT | O_EXCL) { file in
             do { try body { try Files.writeAll($0, to: file, target) } } catch {
                 unlink(target)

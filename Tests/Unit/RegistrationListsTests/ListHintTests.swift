@@ -50,6 +50,16 @@ struct ListHintTests {
         #expect(try problem(passes + ["last,z"])?.contains("more than \(PassCSV.limit) passes and zones") == true)
     }
 
+    @Test func zonesOfARowAreLimited() throws {
+        func problems(_ count: Int) throws -> [String] {
+            let zones = (1...count).map { "z\($0)" }.joined(separator: ";")
+            let path = try files.write("external_ref,name,zones\n1,Ann,\(zones)\n2,Ben,\(zones)\n")
+            return try files.read(RegistrationCSV(path, RegistrationCSV.Identities(key: files.key))).problems
+        }
+        #expect(try problems(RegistrationRow.zonesLimit) == [])
+        #expect(try problems(RegistrationRow.zonesLimit + 1).first == "line 2: more than 200 zones: use a pass")
+    }
+
     @Test func damagedFileOfPretixIsToBeDownloadedAgain() throws {
         let path = try files.write(#"{"count": 2, "results": [{"code": "A", "#, "orders.json")
         let error = try #require(throws: RegistrationListError.self) { try PretixExport([path], key: files.key) }

@@ -1,6 +1,7 @@
 import AMQP
 import Crypto
 import FileSystem
+import Glibc
 import LinuxSystem
 package import ScanBatchCodec
 import ScanModel

@@ -40,7 +40,7 @@ package struct PassCSV: Sendable {
     }
 
     /// Maximum number of passes and of their access together. All are held in memory.
-    static let limit = 200_000
+    static let limit = 100_000
     /// Maximum number of access of one pass. Each row is compared with those of its pass.
     static let accessLimit = 1_000
 

@@ -15,6 +15,8 @@ struct RegistrationCSVRows: CSVRowDecoder {
     var columnCount: Int { columns.count }
     /// The access sets of earlier rows, by the text of their cells. Most rows repeat an access set.
     private var known: [String: RegistrationRow.AccessSet] = [:]
+    /// Maximum length of such a text that is kept, in bytes.
+    private static let knownKeyBytes = 1_024
     private(set) var rounded = RoundedNumbers()
     /// Names with invisible characters between visible ones.
     private(set) var strayNames: (count: Int, firstLine: Int) = (0, .max)
@@ -140,7 +142,7 @@ struct RegistrationCSVRows: CSVRowDecoder {
         let key = cells.joined(separator: "\u{0}")
         if let accessSet = known[key] { return accessSet }
         let accessSet = try newAccessSet(record)
-        if known.count < RegistrationRow.accessSetLimit { known[key] = accessSet }
+        if known.count < RegistrationRow.accessSetLimit, key.utf8.count <= Self.knownKeyBytes { known[key] = accessSet }
         return accessSet
     }
 
@@ -168,6 +170,9 @@ struct RegistrationCSVRows: CSVRowDecoder {
                 !$0.isEmpty
             })
         guard !names.isEmpty else { throw RowError(line: line, "zones '\(zones)' contains no zone name") }
+        guard names.count <= RegistrationRow.zonesLimit else {
+            throw RowError(line: line, "more than \(RegistrationRow.zonesLimit) zones: use a pass")
+        }
         for name in names { try RegistrationRow.checkLength(name, "zones", line) }
         return .zones(names.sorted(), from: from, until: until)
     }

@@ -2,6 +2,7 @@ import ErrorModel
 import LinuxSystem
 import Minisign
 package import Runtime
+import Snapshots
 
 /// Keeps the published snapshot current, inside the center.
 ///

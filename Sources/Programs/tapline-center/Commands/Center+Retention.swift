@@ -20,8 +20,9 @@ extension Center {
                     + "what it overrides"),
         ],
         details: """
-            Nothing is dropped unless the clock of the database, the clock of this machine and the receipt of the
-            newest batch agree: a clock that is ahead makes new scans look old, and dropped scans never return.
+            Nothing is dropped unless the clock of the database, that of this machine and the receipt of
+            the newest batch agree: a clock that is ahead makes new scans look old, and dropped scans
+            never return.
             """
     ) { arguments in
         let url = try database(arguments)

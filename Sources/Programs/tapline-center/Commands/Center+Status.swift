@@ -9,10 +9,11 @@ extension Center {
             options: [databaseURL, .output] + EnrolmentOptions.managementOptions + [relayUser],
             details: """
                 Each alarm is a line that begins with `alarm`: no center that runs, scanners that are silent or whose
-                lane does not work, missing scans, quarantined batches, an expired snapshot, a list that cannot be
-                published, clocks that keep retention from dropping old scans. Lanes that were closed or opened by an
-                operator are shown and are no alarm. With --rabbitmq-management-url, users of the broker that can only
-                publish and that no scanner has are alarms too.
+                lane does not work, missing scans, quarantined batches, a snapshot that expired or is from the
+                future, a list that cannot be published, clocks that differ and keep retention from dropping scans.
+                Lanes that were closed or opened by an operator are shown and are no alarm. With
+                --rabbitmq-management-url, users of the broker that can only publish and that no scanner has
+                are alarms too.
                 """
         ) { arguments in
             let url = try database(arguments)
