@@ -14,7 +14,7 @@ import pytest
 from festival import FestivalLane, error_of, shows
 from harness import free_port
 from scanner_device import rfc3339
-from waiting import equal, wait_until
+from waiting import await_silence, equal, wait_until
 
 DAY_US = 86_400_000_000
 
@@ -61,6 +61,7 @@ def test_dropped_read_is_shown_at_once_and_counted(lane):
             shown = drop(gate)
             equal((shown["title"]["en"], shown["text"]["en"]), ("TRY AGAIN", "could not be read, try again"))
             equal(shown["reason"], reason)
+            await_silence()
         counted = "2 reads since the start, the last one: too long"
         wait_until(lambda: counted in gate.command("status").stdout, "the status counts both reads")
     os.close(device)

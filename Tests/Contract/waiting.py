@@ -5,6 +5,13 @@ import time
 # Limit for everything that is waited for. Only a failed test reaches it, so it allows for a machine with busy cores.
 LIMIT_S = 120
 POLL_S = 0.02
+# Silence of a code scanner, after which the next line is another showing. The gate needs 0.2 s.
+SILENCE_S = 1.0
+
+
+def await_silence():
+    """Separates two showings at a code scanner. A pause of the device, not a wait for a result."""
+    time.sleep(SILENCE_S)
 
 
 def equal(actual, expected, what=""):

@@ -46,8 +46,8 @@ extension GateProgram {
                 keyFingerprint: settings.key.fingerprint)
             reloader.check()
             let monitor = DeviceMonitor(folder: settings.folder)
-            let mailbox = Mailbox<TimestampedEvent>(capacity: LaneEvent.capacity)
-            let (services, notify) = hardware.make(mailbox)
+            let inbox = LaneInbox()
+            let (services, notify) = hardware.make(inbox)
             let printer = VerdictPrinter()
             let lane = Service.thread("lane") { stop in
                 // A display has standard output for itself. A program that writes taps to standard input waits for each
@@ -59,13 +59,13 @@ extension GateProgram {
                     default: { _ in }
                     }
                 let lane = try Lane(
-                    settings, reloader: reloader, deviceMonitor: monitor, mailbox: mailbox,
+                    settings, reloader: reloader, deviceMonitor: monitor, inbox: inbox,
                     writeVerdict: writeVerdict, notify: notify)
                 try lane.runWithControlSocket(readers.hasStandardInput ? LineInput() : nil, stop: stop)
             }
             // The lane is last, so it stops first. Then nothing moves the turnstile.
             let own = [reloader.service(), monitor.service(), printer.service()]
-            try await ServiceGroup(own + services + readers.make(mailbox) + [lane]).run()
+            try await ServiceGroup(own + services + readers.make(inbox) + [lane]).run()
         }
     }
 

@@ -50,10 +50,11 @@ struct LaneHardware: Sendable {
     var hasTurnstile: Bool { turnstile != nil }
 
     /// Makes the services, in the order of their start, and the function that sends them the lane's updates.
-    func make(_ mailbox: Mailbox<TimestampedEvent>) -> (services: [Service], notify: @Sendable (LaneUpdate) -> Void) {
+    func make(_ inbox: LaneInbox) -> (services: [Service], notify: @Sendable (LaneUpdate) -> Void) {
         var services: [Service] = []
         var receivers: [@Sendable (LaneUpdate) -> Void] = []
-        let post = LaneHardware.post(mailbox)
+        // The states of the parts, and passages, are never dropped.
+        let post: @Sendable (LaneEvent) -> Void = { inbox.send(TimestampedEvent($0)) }
         if let turnstile {
             let part = Turnstile(turnstile, report: post)
             services.append(part.service())
@@ -72,15 +73,5 @@ struct LaneHardware: Sendable {
             receivers.append { part.receive($0) }
         }
         return (services, { [receivers] update in for receive in receivers { receive(update) } })
-    }
-
-    /// Sends events to the lane's mailbox, with their time of arrival. Does not wait.
-    ///
-    /// The mailbox is full only if the journal's disk has been blocked for minutes.
-    static func post(_ mailbox: Mailbox<TimestampedEvent>) -> @Sendable (LaneEvent) -> Void {
-        let log = Log("lane")
-        return { event in
-            if !mailbox.send(TimestampedEvent(event)) { log.error("lane mailbox full, event dropped") }
-        }
     }
 }

@@ -4,7 +4,7 @@ import Readers
 import Runtime
 import ScanModel
 
-/// Makes the services of the readers that `--reader` names. They send taps to the lane's mailbox.
+/// Makes the services of the readers that `--reader` names. They send taps to the lane's inbox.
 struct ReaderFactory: Sendable {
     static let options = [
         Option(
@@ -36,9 +36,9 @@ struct ReaderFactory: Sendable {
     var hasStandardInput: Bool { specs.contains { $0.source == .stdin } }
 
     /// Makes the services of all readers but standard input, which the lane reads itself.
-    func make(_ mailbox: Mailbox<TimestampedEvent>) -> [Service] {
+    func make(_ inbox: LaneInbox) -> [Service] {
         specs.enumerated().compactMap { index, spec -> Service? in
-            let post = ReaderFactory.post(mailbox, index)
+            let post = ReaderFactory.post(inbox, index, spec.name)
             switch spec.source {
             case .stdin: return nil
             case .nfc(let connstring):
@@ -49,14 +49,14 @@ struct ReaderFactory: Sendable {
         }
     }
 
-    /// Sends events to the lane's mailbox. Does not wait.
+    /// Sends events to the lane's inbox. Does not wait.
     ///
-    /// Only a dropped tap is logged, because a reader sends its state again.
-    private static func post(_ mailbox: Mailbox<TimestampedEvent>, _ index: Int) -> @Sendable (ReaderEvent) -> Bool {
+    /// A tap is dropped only if many taps of the same reader wait, because the journal's disk is slow.
+    private static func post(_ inbox: LaneInbox, _ index: Int, _ name: String) -> @Sendable (ReaderEvent) -> Bool {
         let log = Log("lane")
         return { event in
-            let isSent = mailbox.send(TimestampedEvent(.reader(index, event)))
-            if !isSent, case .tap = event { log.error("lane mailbox full, tap dropped") }
+            let isSent = inbox.send(TimestampedEvent(.reader(index, event)))
+            if !isSent { log.error("too many taps of a reader wait, tap dropped", [.reader: name]) }
             return isSent
         }
     }

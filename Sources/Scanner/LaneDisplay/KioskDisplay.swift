@@ -20,7 +20,7 @@ package final class KioskDisplay: Sendable {
     package init(descriptor: Int32 = 1) { output = Terminal(descriptor: descriptor) }
 
     /// Receives an update of the lane. Does not wait.
-    package func receive(_ update: LaneUpdate) { updates.push(update) }
+    package func receive(_ update: LaneUpdate) { updates.push(update, isState: \.isState) }
 
     /// The writing loop, as a service of the daemon.
     package func service() -> Service {

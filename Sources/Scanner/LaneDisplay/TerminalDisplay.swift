@@ -35,7 +35,7 @@ package final class TerminalDisplay: Sendable {
     }
 
     /// Receives an update of the lane. Does not wait.
-    package func receive(_ update: LaneUpdate) { updates.push(update) }
+    package func receive(_ update: LaneUpdate) { updates.push(update, isState: \.isState) }
 
     /// The drawing loop, as a service of the daemon.
     package func service() -> Service { Service.thread("display") { stop in self.run(until: stop) } }

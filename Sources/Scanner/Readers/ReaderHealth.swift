@@ -6,7 +6,7 @@ import Synchronization
 /// The state of a reader as its lane knows it, and the duration of the current call into its driver.
 ///
 /// The reader's thread and its watchdog share it. The lane receives `lost` and `back` alternately. An event that a full
-/// mailbox did not accept is sent again at each call of `back`, `lost` or `resend`.
+/// inbox did not accept is sent again at each call of `back`, `lost` or `resend`.
 final class ReaderHealth: Sendable {
     /// Interval in milliseconds at which an idle thread sends a pending event again.
     static let resendMs = 250

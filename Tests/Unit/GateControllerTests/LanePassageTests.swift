@@ -23,14 +23,14 @@ private let hourMs: Int64 = 3_600_000
         let seen = world.arrival(.passage)
         // The disk is blocked in between.
         world.advance(3_000)
-        world.mailbox.send(seen)
+        world.inbox.send(seen)
         try world.runOnce()
         #expect(try world.verdicts() == [0])
         #expect(world.tap(.delegate)?.scan.verdict == .alreadyInside)
         // A passage after the deadline does not count.
         world.tap(.staff, .out)
         world.advance(5_000)
-        world.mailbox.send(world.arrival(.passage))
+        world.inbox.send(world.arrival(.passage))
         try world.runOnce()
         #expect(try world.verdicts() == [0, 5, 0, 64, 133])
     }

@@ -10,10 +10,10 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// The lane over its mailbox: presence, debounce, modes, commands, passages, readers.
+/// The lane over its inbox: presence, debounce, modes, commands, passages, readers.
 @Suite struct LaneRulesTests {
     private let venue: LaneFixture
-    private let mailbox = Mailbox<TimestampedEvent>(capacity: LaneEvent.capacity)
+    private let inbox = LaneInbox()
     private let output = VerdictLines()
     private let updates = ReceivedUpdates()
 
@@ -28,7 +28,7 @@ import Testing
         var settings = venue.settings()
         settings.readers = [Lane.Settings.Reader("stdin"), Lane.Settings.Reader("nfc:test")]
         change(&settings)
-        return try Lane(settings, reloader: reloader, mailbox: mailbox) {
+        return try Lane(settings, reloader: reloader, inbox: inbox) {
             output.lines.append($0)
         } notify: {
             updates.list.append($0)
@@ -75,7 +75,7 @@ import Testing
         do { try lane().dispatchNow(tap(.delegate, at: 10)) }
         try Files.rename(venue.data + "/snapshots", to: venue.data + "/away")
         let blind = SnapshotReloader(SnapshotStore(folder: venue.data + "/snapshots"))
-        let lane = try Lane(venue.settings(), reloader: blind, mailbox: mailbox) { _ in }
+        let lane = try Lane(venue.settings(), reloader: blind, inbox: inbox) { _ in }
         try Files.rename(venue.data + "/away", to: venue.data + "/snapshots")
         blind.check()
         lane.handleLine("\(venue.hex(.delegate)),in,2026-11-23T00:01:00Z", number: 1)
@@ -87,7 +87,7 @@ import Testing
     /// Runs the loop once: a command that changes nothing stops it.
     private func run(_ lane: Lane) throws {
         let stop = StopSignal()
-        #expect(mailbox.send(TimestampedEvent(.command(.mode(.normal)) { _ in stop.stop() })))
+        #expect(inbox.send(TimestampedEvent(.command(.mode(.normal)) { _ in stop.stop() })))
         try lane.run(nil, stop: stop)
     }
 

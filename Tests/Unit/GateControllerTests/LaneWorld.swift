@@ -28,7 +28,7 @@ final class LaneWorld {
 
     let venue: LaneFixture
     let device = Device()
-    let mailbox = Mailbox<TimestampedEvent>(capacity: LaneEvent.capacity)
+    let inbox = LaneInbox()
     let updates = ReceivedUpdates()
     let output = VerdictLines()
     private(set) var reloader: SnapshotReloader
@@ -55,7 +55,7 @@ final class LaneWorld {
             nowMs: { device.now.trueMs + device.now.offMs }, monotonicMs: { device.now.monotonicMs },
             bootID: BootID(bytes: Array(repeating: device.now.boot, count: 16)),
             isSynchronised: { device.now.isSynchronised })
-        let lane = try Lane(settings, reloader: reloader, mailbox: mailbox, time: time) {
+        let lane = try Lane(settings, reloader: reloader, inbox: inbox, time: time) {
             output.lines.append($0)
         } notify: {
             updates.list.append($0)
@@ -108,7 +108,7 @@ final class LaneWorld {
     /// Runs the loop once: a command that changes nothing stops it.
     func runOnce() throws {
         let stop = StopSignal()
-        mailbox.send(arrival(.command(.mode(.normal)) { _ in stop.stop() }))
+        inbox.send(arrival(.command(.mode(.normal)) { _ in stop.stop() }))
         try lane.run(nil, stop: stop)
     }
 

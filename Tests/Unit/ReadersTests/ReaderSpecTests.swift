@@ -73,10 +73,23 @@ struct TagPresenceTests {
         var presence = TagPresence()
         check(&presence, [8, 1, 1, 1], nowMs: 0, true)
         presence.reported(nowMs: 0)
-        check(&presence, [8, 2, 2, 2], nowMs: 20, false)
-        check(&presence, [4, 2, 2, 2], nowMs: 40, true)
-        presence.reported(nowMs: 40)
-        check(&presence, [8, 2, 2, 2], nowMs: 60, true)
+        check(&presence, [8, 2, 2, 2], nowMs: 220, false)
+        check(&presence, [4, 2, 2, 2], nowMs: 260, true)
+        presence.reported(nowMs: 260)
+        check(&presence, [8, 2, 2, 2], nowMs: 520, true)
+    }
+
+    /// A device can send another UID at each poll. A wristband that stays is reported a little later.
+    @Test func changingUIDsAreReportedAtIntervals() {
+        var presence = TagPresence()
+        var reports = 0
+        for poll in 0..<100 where presence.polled([4, 1, 1, UInt8(poll)], nowMs: Int64(20 * poll)) {
+            reports += 1
+            presence.reported(nowMs: Int64(20 * poll))
+        }
+        #expect((7...8).contains(reports), "four a second")
+        check(&presence, [4, 9, 9, 9], nowMs: 2_000, false)
+        check(&presence, [4, 9, 9, 9], nowMs: 2_240, true)
     }
 
     @Test func readIsAttemptedThreeTimes() {

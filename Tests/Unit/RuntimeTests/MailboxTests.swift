@@ -17,6 +17,16 @@ struct MailboxTests {
         #expect(mailbox.drain().isEmpty)
     }
 
+    @Test func lastStateIsNeverDropped() {
+        let mailbox = Mailbox<Int>(capacity: 3)
+        // Negative numbers are states.
+        for number in [-1, -2, 1, 2, 3, 4, 5] { mailbox.push(number) { $0 < 0 } }
+        #expect(mailbox.drain() == [-2, 4, 5])
+        for number in [1, 2, 3, -3] { mailbox.push(number) { $0 < 0 } }
+        #expect(mailbox.drain() == [1, 2, 3, -3])
+        #expect(!isReadable(mailbox.descriptor))
+    }
+
     @Test func descriptorIsReadableWhileMailboxHasElements() {
         let mailbox = Mailbox<Int>(capacity: 10)
         #expect(!isReadable(mailbox.descriptor))

@@ -1,7 +1,7 @@
 import DataFolder
 import FileSystem
 import LinuxSystem
-package import Runtime
+import Runtime
 import Synchronization
 
 /// The control socket: a Unix socket in the data folder, through which operators send commands to the running lane.
@@ -18,23 +18,23 @@ package final class ControlServer: Sendable {
 
     private let socket: LocalSocket
     private let path: String
-    private let mailbox: Mailbox<TimestampedEvent>
+    private let inbox: LaneInbox
     private let stop = StopSignal()
     private let ended = StopSignal()
 
     /// Listens. Replaces a socket that a killed gate left, so the caller must hold the folder's gate lock.
     ///
-    /// - Parameter mailbox: receives the commands.
+    /// - Parameter inbox: receives the commands.
     /// - Throws: `SystemError`.
-    package init(folder: String, mailbox: Mailbox<TimestampedEvent>) throws {
+    package init(folder: String, inbox: LaneInbox) throws {
         path = DataFolderPaths.controlSocket(folder)
-        self.mailbox = mailbox
+        self.inbox = inbox
         socket = try LocalSocket.listen(path, mode: ControlServer.mode)
-        NamedThread("control") { [socket, mailbox, stop, ended] in
+        NamedThread("control") { [socket, inbox, stop, ended] in
             while !stop.isStopped {
                 _ = Poll.wait([socket.descriptor, stop.descriptor], timeoutMs: -1)
                 guard !stop.isStopped, let client = socket.accept() else { continue }
-                ControlServer.serve(client, mailbox, stop)
+                ControlServer.serve(client, inbox, stop)
             }
             ended.stop()
         }
@@ -47,13 +47,13 @@ package final class ControlServer: Sendable {
         try? Files.remove(path)
     }
 
-    private static func serve(_ client: LocalSocket, _ mailbox: Mailbox<TimestampedEvent>, _ stop: StopSignal) {
+    private static func serve(_ client: LocalSocket, _ inbox: LaneInbox, _ stop: StopSignal) {
         guard let line = client.readLine(withinMs: requestMs, or: stop) else { return }
         switch ControlMessage.command(line) {
         case .failure(let error): client.writeLine(ControlMessage.line(.rejected(error.description)))
         case .success(let command):
             let slot = ReplySlot()
-            let isSent = mailbox.send(TimestampedEvent(.command(command) { result in slot.put(result) }))
+            let isSent = inbox.send(TimestampedEvent(.command(command) { result in slot.put(result) }))
             let result = isSent ? slot.wait(stop) : nil
             client.writeLine(ControlMessage.line(result ?? .rejected("the lane does not answer: check its display")))
         }

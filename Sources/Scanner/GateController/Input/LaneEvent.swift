@@ -2,7 +2,7 @@ package import AccessControl
 package import LinuxSystem
 package import ScanModel
 
-/// Events that other threads send to the lane through one bounded mailbox.
+/// Events that other threads send to the lane through its inbox.
 package enum LaneEvent: Sendable {
     /// From the reader with this index, in the order of `Lane.Settings.readers`.
     case reader(Int, ReaderEvent)
@@ -14,14 +14,11 @@ package enum LaneEvent: Sendable {
     case sensor(problem: PassageSensorProblem?)
     /// From an operator. `reply` is called once, on the lane's thread, and must not wait.
     case command(LaneCommand, reply: @Sendable (CommandResult) -> Void)
-
-    /// Capacity of the mailbox: more events than a crowd can cause during one slow journal write.
-    package static let capacity = 256
 }
 
 /// An event with its time of arrival.
 ///
-/// While the disk is slow, events wait in the mailbox. Taps and passages count from their arrival.
+/// While the disk is slow, events wait in the inbox. Taps and passages count from their arrival.
 package struct TimestampedEvent: Sendable {
     /// The event.
     package var event: LaneEvent

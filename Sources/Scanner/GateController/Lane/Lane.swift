@@ -8,7 +8,7 @@ import Snapshots
 
 /// One lane: a synchronous loop on one thread. It receives events and dispatches them to the types that own the state.
 ///
-/// Events from other threads (readers, passage sensor, operators) arrive through one bounded mailbox. Updates to other
+/// Events from other threads (readers, passage sensor, operators) arrive through one bounded inbox. Updates to other
 /// threads leave by `notify`, which does not wait. Background work runs between taps, and only when none is queued:
 /// reload the snapshot, annul admissions without a passage, run journal maintenance, publish the status.
 ///
@@ -22,7 +22,7 @@ package final class Lane {
     static let statusIntervalMs: Int64 = 2_000
 
     private let settings: Settings
-    private let mailbox: Mailbox<TimestampedEvent>
+    private let inbox: LaneInbox
     private let clock: LaneClock
     private let journal: LaneJournal
     private let memory: TapMemory
@@ -44,7 +44,7 @@ package final class Lane {
     /// - Parameters:
     ///   - reloader: opens new snapshots on another thread.
     ///   - deviceMonitor: its service may run or not; without it the backlog is not known.
-    ///   - mailbox: receives the events of other threads.
+    ///   - inbox: receives the events of other threads.
     ///   - time: the clocks of the device.
     ///   - writeVerdict: writes one line per tap, without a newline. An error is logged and changes nothing, because
     ///     the tap is in the journal.
@@ -52,7 +52,7 @@ package final class Lane {
     /// - Throws: the errors of `Journal.init`.
     package init(
         _ settings: Settings, reloader: SnapshotReloader, deviceMonitor: DeviceMonitor? = nil,
-        mailbox: Mailbox<TimestampedEvent> = Mailbox(capacity: LaneEvent.capacity), time: LaneTime = .device,
+        inbox: LaneInbox = LaneInbox(), time: LaneTime = .device,
         writeVerdict: @escaping (String) throws -> Void = StandardOutput.writeLine,
         notify: @escaping (LaneUpdate) -> Void = { _ in }
     ) throws {
@@ -78,7 +78,7 @@ package final class Lane {
             settings: settings, store: store, clock: clock, journal: journal, memory: memory, binding: binding,
             pending: pending, taps: taps, output: output, monitor: monitor, log: log)
         self.settings = settings
-        self.mailbox = mailbox
+        self.inbox = inbox
         self.clock = clock
         self.journal = journal
         self.memory = memory
@@ -112,7 +112,7 @@ package final class Lane {
     /// - Throws: the errors of `run`.
     package func runWithControlSocket(_ input: LineInput?, stop: StopSignal) throws {
         var server: ControlServer?
-        do { server = try ControlServer(folder: settings.folder, mailbox: mailbox) } catch {
+        do { server = try ControlServer(folder: settings.folder, inbox: inbox) } catch {
             monitor.controlSocketFailed(error)
         }
         defer { server?.close() }
@@ -134,7 +134,7 @@ package final class Lane {
             // Passages that arrived until now are handled before overdue admissions are annulled: while the disk was
             // slow, they could not be.
             let drainedMs = clock.monotonicMs
-            let events = mailbox.drain()
+            let events = inbox.drain()
             for event in events { dispatch(event) }
             switch inputEvent {
             case .line(let line):
@@ -163,10 +163,10 @@ package final class Lane {
     private func wait(_ input: LineInput?, _ stop: StopSignal) throws -> LineInput.Event {
         let timeoutMs = timeToBackgroundWorkMs()
         guard let input else {
-            let isAwake = Poll.wait([mailbox.descriptor, stop.descriptor], timeoutMs: timeoutMs).contains(true)
+            let isAwake = Poll.wait([inbox.descriptor, stop.descriptor], timeoutMs: timeoutMs).contains(true)
             return stop.isStopped ? .stopped : isAwake ? .other : .idle
         }
-        return try input.next(or: stop, other: mailbox.descriptor, withinMs: timeoutMs)
+        return try input.next(or: stop, other: inbox.descriptor, withinMs: timeoutMs)
     }
 
     private func timeToBackgroundWorkMs() -> Int {
@@ -195,7 +195,7 @@ package final class Lane {
     /// - Parameter inputEnded: whether all lines were read. If none of them was a tap, that is an error, because a replay
     ///   of another format would seem to be complete. A reader may send single lines of noise.
     private func close(inputEnded: Bool = false) throws {
-        for event in mailbox.drain() { dispatch(event) }
+        for event in inbox.drain() { dispatch(event) }
         monitor.publish()
         log.info("lane closed", [.journal: journal.id?.description ?? "", .seq: journal.lastSeq])
         if notJournaled > 0 { throw LaneError.tapsNotJournaled(notJournaled) }

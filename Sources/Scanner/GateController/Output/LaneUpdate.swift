@@ -16,6 +16,9 @@ package enum LaneUpdate: Sendable {
     case dropped(DroppedRead)
     /// Something that the idle screen shows has changed.
     case state(LaneState)
+
+    /// Whether this is a state, which replaces the former one.
+    package var isState: Bool { if case .state = self { true } else { false } }
 }
 
 /// The verdict of one tap, as displays and turnstile need it.

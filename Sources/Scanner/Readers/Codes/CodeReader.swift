@@ -6,7 +6,8 @@ import SerialPorts
 /// A scanner of 2D bar codes, with a separate thread.
 ///
 /// The path is a serial port or a named pipe with one code a line, or a keyboard. A keyboard is an input device of
-/// Linux such as `/dev/input/by-id/...-event-kbd`. The kind is detected when the path is opened.
+/// Linux such as `/dev/input/by-id/...-event-kbd`. The kind is detected when the path is opened. A showing gives one
+/// code at most, `CodeLines.showingMs` after its end.
 ///
 /// When the port cannot be opened or hangs up, the reader reports `.lost` once and tries again with back-off. It
 /// reports `.back` when the port has stayed open for a moment or has delivered a code. This holds also at the start. A
@@ -17,7 +18,7 @@ package final class CodeReader: Sendable {
     static let reopenLimitMs = 2_000
     /// A port that stays open for this time works, in milliseconds. A broken one hangs up at once.
     static let settledMs: Int64 = 1_000
-    /// Minimum interval between two reports of dropped lines, in milliseconds. Noise must not fill the lane's mailbox.
+    /// Minimum interval between two reports of dropped lines, in milliseconds. Noise must not keep the lane busy.
     static let dropReportMs: Int64 = 250
 
     /// The format of the bytes of the port.
@@ -86,9 +87,9 @@ package final class CodeReader: Sendable {
         var reported = (rejected: 0, atMs: openedMs - CodeReader.dropReportMs)
         var timeoutMs = Int(settledMs)
         while true {
-            // An incomplete line is dropped after its pause, and what was dropped is reported, although nothing arrives.
+            // A showing ends, an incomplete line is dropped, and what was dropped is reported, although nothing arrives.
             let waitsMs = [
-                timeoutMs, lines.isPartial ? Int(CodeLines.pauseMs) + 1 : -1,
+                timeoutMs, lines.dueMs.map { Int(max(0, $0 - SystemClock.monotonicMs())) } ?? -1,
                 lines.rejected > reported.rejected ? Int(CodeReader.dropReportMs) : -1,
             ]
             let waitMs = waitsMs.filter { $0 >= 0 }.min() ?? -1
@@ -96,20 +97,20 @@ package final class CodeReader: Sendable {
             if stop.isStopped { return }
             let bytes = try port.read(timeoutMs: 0)
             let nowMs = SystemClock.monotonicMs()
-            let codes = lines.take(wedge?.take(bytes) ?? bytes, nowMs: nowMs)
-            if !codes.isEmpty || nowMs - openedMs >= settledMs {
+            let code = lines.take(wedge?.take(bytes) ?? bytes, nowMs: nowMs)
+            if code != nil || nowMs - openedMs >= settledMs {
                 worked()
                 health.back()
                 timeoutMs = health.resend() ? -1 : ReaderHealth.resendMs
             }
-            // Before the codes of the same read, whose verdicts are shown last.
+            // Before the code, whose verdict is shown last.
             let count = lines.rejected - reported.rejected
             if count > 0, let fault = lines.lastFault, nowMs - reported.atMs >= CodeReader.dropReportMs,
                 deliver(.dropped(fault, count: count))
             {
                 reported = (lines.rejected, nowMs)
             }
-            for code in codes { _ = deliver(.tap(Tap(.code(code), proof: .code, direction: direction))) }
+            if let code { _ = deliver(.tap(Tap(.code(code), proof: .code, direction: direction))) }
         }
     }
 }

@@ -3,18 +3,24 @@ struct TagPresence: Sendable {
     /// Time without a successful poll after which a tag has left, in milliseconds. Some polls of a badly held wristband
     /// fail.
     static let absenceMs: Int64 = 300
+    /// Minimum interval between two reports, in milliseconds. A device that changes its UID with each poll would
+    /// otherwise try fifty UIDs a second.
+    static let intervalMs: Int64 = 250
     /// Number of attempts to read the secure message before the tag counts as one without.
     static let readLimit = 3
 
     private(set) var uid: [UInt8]?
     private var lastSeenMs: Int64 = 0
     private var isReported = false
+    /// Time of the last report; `nil` before the first one.
+    private var reportedMs: Int64?
     private var failedReads = 0
     private var hasLostRead = false
 
     /// Handles the result of a poll.
     ///
-    /// A random UID changes with each reset of the field, so consecutive random UIDs belong to the same chip.
+    /// A random UID changes with each reset of the field, so consecutive random UIDs belong to the same chip. A tag that
+    /// arrives within `intervalMs` of the last report is reported by a later poll, if it is still there.
     ///
     /// - Parameters:
     ///   - seen: The UID of the tag, or `nil` for no tag.
@@ -36,6 +42,7 @@ struct TagPresence: Sendable {
             (isReported, failedReads) = (false, 0)
         }
         (uid, lastSeenMs) = (seen, nowMs)
+        if let reportedMs, nowMs - reportedMs < TagPresence.intervalMs { return false }
         return !isReported
     }
 
@@ -52,7 +59,7 @@ struct TagPresence: Sendable {
     /// The tag was reported. It is not reported again until it has left.
     ///
     /// - Parameter nowMs: Time after the read, which may take longer than `absenceMs`.
-    mutating func reported(nowMs: Int64) { (isReported, lastSeenMs) = (true, nowMs) }
+    mutating func reported(nowMs: Int64) { (isReported, lastSeenMs, reportedMs) = (true, nowMs, nowMs) }
 
     /// The tag was lost during the read.
     ///

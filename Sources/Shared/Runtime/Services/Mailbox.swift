@@ -45,6 +45,24 @@ package final class Mailbox<Element: Sendable>: Sendable {
         }
     }
 
+    /// Appends an element to a queue in which some elements are states. Of these only the last one stays, and it is never
+    /// dropped. A full queue drops its oldest other element.
+    ///
+    /// - Parameters:
+    ///   - element: the element.
+    ///   - isState: whether an element is a state, which replaces the former one.
+    package func push(_ element: Element, isState: (Element) -> Bool) {
+        elements.withLock { elements in
+            if isState(element) {
+                elements.removeAll(where: isState)
+            } else if elements.count >= capacity, let oldest = elements.firstIndex(where: { !isState($0) }) {
+                elements.remove(at: oldest)
+            }
+            elements.append(element)
+            eventfd_write(descriptor, 1)
+        }
+    }
+
     /// Current number of elements.
     package var count: Int { elements.withLock { $0.count } }
 
