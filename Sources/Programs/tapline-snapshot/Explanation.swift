@@ -75,7 +75,7 @@ struct Explanation {
         } else {
             lines.append("tag \(question.tag.rawValue): not in this snapshot")
         }
-        lines.append("at \(UTCTime.text(microseconds: question.atMs * 1_000)), going \(question.direction.rawValue):")
+        lines.append("at \(UTCTime.text(milliseconds: question.atMs)), going \(question.direction.rawValue):")
         let width = verdicts.map(\.gate.name.count).max() ?? 0
         lines += verdicts.map { row in
             let name = row.gate.name + String(repeating: " ", count: width - row.gate.name.count)
@@ -100,7 +100,7 @@ struct Explanation {
 
     static func name(_ zone: Int64, _ zones: [Int64: Zone]) -> String { zones[zone]?.name ?? "zone \(zone)" }
 
-    static func instant(_ seconds: Int64) -> String { UTCTime.text(microseconds: seconds * 1_000_000) }
+    static func instant(_ seconds: Int64) -> String { UTCTime.text(seconds: seconds) }
 
     static func times(_ access: Access) -> String {
         switch (access.from, access.until) {
@@ -155,7 +155,7 @@ extension Explanation: Encodable {
             try object.encode("\(attendee.status)", forKey: .status)
             try object.encode(attendee.pass, forKey: .pass)
         }
-        try object.encode(UTCTime.text(microseconds: question.atMs * 1_000), forKey: .at)
+        try object.encode(UTCTime.text(milliseconds: question.atMs), forKey: .at)
         try object.encode(question.direction.rawValue, forKey: .direction)
         let access = (pass?.access ?? []).map {
             AccessRow(

@@ -36,8 +36,8 @@ extension SnapshotDiff {
 
 extension PublicationCheck {
     var text: String {
-        let created = UTCTime.text(microseconds: manifest.created * 1_000_000)
-        let expires = UTCTime.text(microseconds: manifest.expires * 1_000_000)
+        let created = UTCTime.text(seconds: manifest.created)
+        let expires = UTCTime.text(seconds: manifest.expires)
         var lines = [
             "snapshot \(manifest.version) of \(manifest.event) is good: "
                 + "signature, size, SHA-256, quick_check, rows, content",

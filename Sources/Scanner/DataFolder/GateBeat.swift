@@ -34,7 +34,7 @@ package struct GateBeat: Hashable, Sendable {
         guard let text = try? Files.readText(DataFolderPaths.gateBeat(folder), limit: 256) else { return nil }
         let words = text.split(whereSeparator: \.isWhitespace)
         guard words.count == 3, let bootID = BootID(text: words[0]), let pid = Int32(words[1]),
-            let atMs = Int64(words[2])
+            let atMs = Int64(words[2]), atMs >= 0
         else { return nil }
         return GateBeat(bootID: bootID, pid: pid, atMs: atMs)
     }

@@ -46,7 +46,7 @@ package final class UploadCursors {
         do { try select.rows(.blob(log.bytes)) { last = $0.int(0) } } catch let error as SQLiteError {
             throw DataFileError(path, error)
         }
-        return last
+        return UploadCursors.bounded(last)
     }
 
     /// Advances a cursor; never moves it back. It is on the disk when this returns.
@@ -89,8 +89,11 @@ package final class UploadCursors {
         var cursors: [JournalID: Int64] = [:]
         try database.prepare("SELECT log, last FROM shipped").rows { row in
             guard let log = JournalID(row.blob(0)) else { return }
-            cursors[log] = row.int(1)
+            cursors[log] = bounded(row.int(1))
         }
         return cursors
     }
+
+    /// A damaged file may hold any number. Beyond the limits it would overflow in sums.
+    private static func bounded(_ seq: Int64) -> Int64 { min(max(seq, Bounds.seqs.lowerBound), Bounds.seqs.upperBound) }
 }

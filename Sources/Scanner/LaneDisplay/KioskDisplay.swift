@@ -87,7 +87,7 @@ package final class KioskDisplay: Sendable {
         }
         text += #","detail":\#(quoted(result.detail?.description)),"inside":\#(result.earlier?.json ?? "null")"#
         text += #","repeat":\#(result.isRepeat),"opens":\#(result.opens)"#
-        return text + #","at":"\#(UTCTime.text(microseconds: scan.atMs * 1_000))"}"#
+        return text + #","at":"\#(UTCTime.text(milliseconds: scan.atMs))"}"#
     }
 
     private static func line(_ state: LaneState) -> String {

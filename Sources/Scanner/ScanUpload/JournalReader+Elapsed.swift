@@ -23,7 +23,7 @@ extension JournalReader {
         let times = try monotonicTimes(journal: id, first...last, boot: boot)
         guard !times.isEmpty else { return nil }
         return scans.map { scan in
-            guard let ms = times[scan.seq], ms <= monotonicMs else { return -1 }
+            guard let ms = times[scan.seq], ms >= 0, ms <= monotonicMs else { return -1 }
             return Int32(exactly: monotonicMs - ms) ?? -1
         }
     }

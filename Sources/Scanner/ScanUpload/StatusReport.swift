@@ -75,7 +75,7 @@ package struct StatusReport: Codable, Sendable {
         journals = records.map { record in
             JournalLine(
                 log: "\(record.journalID)", scanner: record.scanner.text,
-                created: UTCTime.text(microseconds: record.createdMs * 1_000), lastSeq: record.lastSeq,
+                created: UTCTime.text(milliseconds: record.createdMs), lastSeq: record.lastSeq,
                 shipped: shipped[record.journalID, default: 0])
         }
         snapshot = store.currentVersion()

@@ -35,4 +35,8 @@ package enum Bounds {
     package static let uint: Int64 = 1 << 53
     /// Scan times, in milliseconds since 1970-01-01 UTC: the years 1970 to 2199.
     package static let timesMs: Range<Int64> = 0..<7_258_118_400_000
+    /// The same years in seconds since 1970-01-01 UTC, for times of snapshots.
+    package static let timesS: Range<Int64> = 0..<7_258_118_400
+    /// Seqs of scans in a journal.
+    package static let seqs: ClosedRange<Int64> = 0...0xffff_ffff
 }

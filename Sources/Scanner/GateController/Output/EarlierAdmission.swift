@@ -41,14 +41,14 @@ package struct EarlierAdmission: Hashable, Sendable {
     /// Time in UTC and gate, in plain English.
     var text: String {
         let words = [
-            atMs.map { "since \(UTCTime.text(microseconds: $0 * 1_000))" }, gate.map { "at \($0)" },
+            atMs.map { "since \(UTCTime.text(milliseconds: $0))" }, gate.map { "at \($0)" },
         ]
         return words.compactMap(\.self).joined(separator: " ")
     }
 
     /// The JSON object of contract.md section 8.
     package var json: String {
-        let since = atMs.map { JSONText.quote(UTCTime.text(microseconds: $0 * 1_000)) } ?? "null"
+        let since = atMs.map { JSONText.quote(UTCTime.text(milliseconds: $0)) } ?? "null"
         return #"{"since":\#(since),"gate":\#(gate.map(JSONText.quote) ?? "null")}"#
     }
 }

@@ -46,7 +46,7 @@ package struct VerdictLine: Sendable {
 
     /// The line, without a newline.
     package func text(_ format: Format) -> String {
-        let at = UTCTime.text(microseconds: scan.atMs * 1_000)
+        let at = UTCTime.text(milliseconds: scan.atMs)
         switch format {
         case .json:
             // The tag is an integer of 64 bits, as in the database. Some JSON parsers lose the lowest bits.

@@ -127,7 +127,7 @@ package struct GateStatus: Codable, Sendable {
         journals = records.map {
             JournalState(
                 log: $0.journalID.description, scanner: $0.scanner.text,
-                createdAt: UTCTime.text(microseconds: $0.createdMs * 1_000), lastSeq: $0.lastSeq,
+                createdAt: UTCTime.text(milliseconds: $0.createdMs), lastSeq: $0.lastSeq,
                 shipped: min(cursors[$0.journalID] ?? 0, $0.lastSeq))
         }
         let own = journals.filter { $0.scanner == name }
@@ -205,8 +205,8 @@ extension GateStatus.SnapshotState {
         let nowS = SystemClock.nowMicroseconds() / 1_000_000
         version = snapshot.version
         event = snapshot.event
-        createdAt = UTCTime.text(microseconds: snapshot.createdS * 1_000_000)
-        expiresAt = UTCTime.text(microseconds: snapshot.expiresS * 1_000_000)
+        createdAt = UTCTime.text(seconds: snapshot.createdS)
+        expiresAt = UTCTime.text(seconds: snapshot.expiresS)
         age = nowS - snapshot.createdS
         expired = nowS >= snapshot.expiresS
     }

@@ -24,7 +24,8 @@ extension Scan {
     /// Reads a row of id, at, tag, verdict, flags, gate, snapshot.
     init(_ row: Statement) {
         self.init(
-            seq: row.int(0) & JournalFile.seqLimit, atMs: row.int(1), tag: TagID(rawValue: row.int(2)),
+            seq: row.int(0) & JournalFile.seqLimit, atMs: JournalFile.boundedMs(row.int(1)),
+            tag: TagID(rawValue: row.int(2)),
             verdict: Verdict(rawValue: UInt8(truncatingIfNeeded: row.int(3))),
             flags: Flags(rawValue: UInt8(truncatingIfNeeded: row.int(4))), gate: row.optionalInt(5),
             snapshot: row.int(6))

@@ -62,7 +62,9 @@ extension Journal {
         while try rows.step() {
             guard counts(rows.int(0)) else { continue }
             let flags = Flags(rawValue: UInt8(truncatingIfNeeded: rows.int(2)))
-            guard let wanted = isWanted(rows.int(1), !flags.contains(.clockNotTrusted)) else { return (first, true) }
+            guard let wanted = isWanted(JournalFile.boundedMs(rows.int(1)), !flags.contains(.clockNotTrusted)) else {
+                return (first, true)
+            }
             if wanted { first = rows.int(0) }
         }
         return (first, false)

@@ -58,7 +58,8 @@ package final class JournalReader {
                 }
                 records.append(
                     JournalRecord(
-                        id: row.int(0), journalID: journalID, scanner: scanner, createdMs: row.int(3),
+                        id: row.int(0), journalID: journalID, scanner: scanner,
+                        createdMs: JournalFile.boundedMs(row.int(3)),
                         lastSeq: row.isNull(4) ? 0 : row.int(4) & JournalFile.seqLimit))
             }
             open.known.formUnion(records.map(\.id))

@@ -241,7 +241,7 @@ package struct Recovery: Sendable {
     }
 
     private static func csv(_ journal: Int64, _ scan: Scan) -> String {
-        "\(journal),\(scan.seq),\(UTCTime.text(microseconds: scan.atMs * 1_000)),\(scan.tag.rawValue),"
+        "\(journal),\(scan.seq),\(UTCTime.text(milliseconds: scan.atMs)),\(scan.tag.rawValue),"
             + "\(scan.verdict.rawValue),\(scan.flags.rawValue),\(scan.gate.map { "\($0)" } ?? ""),\(scan.snapshot)\n"
     }
 }

@@ -1,5 +1,6 @@
 import DataFolder
 import SQLite
+import ScanModel
 
 /// The schema of `journal.sqlite`.
 ///
@@ -52,8 +53,12 @@ enum JournalFile {
     static let recoveredMark = "recovered"
 
     /// The seq is in the lower 32 bits of a scan's key.
-    static let seqLimit: Int64 = 0xffff_ffff
+    static let seqLimit = Bounds.seqs.upperBound
 
     /// Returns the key of a scan. Keys have the order of journals, then seqs.
     static func scanID(_ journal: Int64, _ seq: Int64) -> Int64 { journal << 32 | seq }
+
+    /// Returns a time of a row. A damaged file may hold any number. Beyond 2^53 it would overflow in sums; the center
+    /// rejects also smaller ones outside the years 1970 to 2199.
+    static func boundedMs(_ ms: Int64) -> Int64 { min(max(ms, -Bounds.uint), Bounds.uint) }
 }

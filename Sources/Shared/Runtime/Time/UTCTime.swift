@@ -15,6 +15,23 @@ package enum UTCTime {
             + "\(padded(hour, 2)):\(padded(minute, 2)):\(padded(second, 2)).\(padded(ms % 1_000, 3))Z"
     }
 
+    /// Formats a time in milliseconds since 1970-01-01 UTC, as `text(microseconds:)` does.
+    ///
+    /// Takes any number, because it may come from outside: times outside the years 1 to 9999 give the nearest of these.
+    package static func text(milliseconds: Int64) -> String { text(bounded: milliseconds, unitMicros: 1_000) }
+
+    /// Formats a time in seconds since 1970-01-01 UTC, as `text(milliseconds:)` does.
+    package static func text(seconds: Int64) -> String { text(bounded: seconds, unitMicros: 1_000_000) }
+
+    /// The years 1 to 9999, in microseconds since 1970-01-01 UTC.
+    private static let printable: ClosedRange<Int64> = -62_135_596_800_000_000...253_402_300_799_999_999
+
+    private static func text(bounded time: Int64, unitMicros: Int64) -> String {
+        let (micros, isTooLarge) = time.multipliedReportingOverflow(by: unitMicros)
+        let nearest = time < 0 ? printable.lowerBound : printable.upperBound
+        return text(microseconds: isTooLarge ? nearest : min(max(micros, printable.lowerBound), printable.upperBound))
+    }
+
     /// Parses a time with `Z`, `z` or an offset. A space may replace the T. Fractions are truncated to microseconds.
     ///
     /// - Parameter text: a time in RFC 3339.

@@ -1,4 +1,5 @@
 import FileSystem
+import ScanModel
 
 /// File names of snapshots: `snapshot-<version>.sqlite`, on a scanner also `snapshot-<version>b.sqlite`.
 ///
@@ -17,7 +18,7 @@ package enum SnapshotFileName {
     package static func version(of name: some StringProtocol) -> Int64? {
         guard name.hasPrefix("snapshot-"), name.hasSuffix(".sqlite") else { return nil }
         let number = name.dropFirst(9).dropLast(7)
-        guard let version = Int64(number.last == "b" ? number.dropLast() : number), version > 0,
+        guard let version = Int64(number.last == "b" ? number.dropLast() : number), (1..<Bounds.uint).contains(version),
             name == of(version) || name == second(version)
         else { return nil }
         return version

@@ -30,10 +30,12 @@ struct SnapshotRows {
         return codeCase
     }
 
-    func metaNumber(_ key: String) throws -> Int64 {
+    /// - Parameter range: the accepted numbers. A signature proves who wrote a number, not that it is sensible.
+    func metaNumber(_ key: String, in range: Range<Int64>) throws -> Int64 {
         let text = try meta(key)
-        guard let number = Int64(text), number >= 0 else {
-            throw SnapshotError(path: path, detail: "meta \(key) is '\(text)', not a number")
+        guard let number = Int64(text), range.contains(number) else {
+            throw SnapshotError(
+                path: path, detail: "meta \(key) is '\(text)', not a number below \(range.upperBound)")
         }
         return number
     }
@@ -88,7 +90,11 @@ struct SnapshotRows {
     func days() throws -> [Day] {
         var days: [Day] = []
         try database.prepare("SELECT day, starts, ends FROM days ORDER BY starts").rows { row in
-            days.append(Day(day: row.text(0), starts: row.int(1), ends: row.int(2)))
+            let day = Day(day: row.text(0), starts: row.int(1), ends: row.int(2))
+            guard Bounds.timesS.contains(day.starts), Bounds.timesS.contains(day.ends) else {
+                throw SnapshotError(path: path, detail: "day '\(day.day)' is outside the years 1970 to 2199")
+            }
+            days.append(day)
         }
         return days
     }

@@ -28,8 +28,8 @@ package struct SnapshotSummary: Sendable {
         entries = [
             ("event", .text(snapshot.event)), ("event_id", .text(snapshot.eventID ?? "")),
             ("key", .text(snapshot.keyFingerprint ?? "")), ("version", .number(snapshot.version)),
-            ("created", .text(UTCTime.text(microseconds: snapshot.createdS * 1_000_000))),
-            ("expires", .text(UTCTime.text(microseconds: snapshot.expiresS * 1_000_000))),
+            ("created", .text(UTCTime.text(seconds: snapshot.createdS))),
+            ("expires", .text(UTCTime.text(seconds: snapshot.expiresS))),
             ("code_case", .text(snapshot.codeCase.rawValue)),
             ("tags", .number(Int64(try snapshot.count()))), ("active", .number(byStatus[.active] ?? 0)),
             ("blocked", .number(byStatus[.blocked] ?? 0)), ("lost", .number(byStatus[.lost] ?? 0)),

@@ -198,7 +198,7 @@ package struct Manifest: Codable, Hashable, Sendable {
     /// All files that it names. A publisher must keep them.
     package var files: [String] { [file] + (compressed.map { [$0.file] } ?? []) + (deltas ?? []).map(\.file) }
 
-    /// Checks all values, because they become part of paths and of allocation sizes.
+    /// Checks all values, because they become part of paths, of allocation sizes and of sums.
     private func check() throws(SnapshotRefusal) {
         func demand(_ condition: Bool, _ detail: @autoclosure () -> String) throws(SnapshotRefusal) {
             guard condition else { throw SnapshotRefusal(.malformed, detail()) }
@@ -207,15 +207,20 @@ package struct Manifest: Codable, Hashable, Sendable {
         try demand(file == SnapshotFileName.of(version), "the file of version \(version) cannot be '\(file)'")
         try demand(eventID.map(EventIdentity.isID) ?? true, "event_id '\(eventID ?? "")' is not a UUID")
         try demand(key.map(EventKey.isFingerprint) ?? true, "key '\(key ?? "")' is not a fingerprint")
-        try demand(created >= 0 && expires > created, "created \(created), expires \(expires)")
-        try demand(attendees >= 0, "attendees \(attendees)")
+        try demand(
+            Bounds.timesS.contains(created) && Bounds.timesS.contains(expires) && expires > created,
+            "created \(created), expires \(expires)")
+        try demand((0..<Bounds.uint).contains(attendees), "attendees \(attendees)")
+        for delta in deltas ?? [] {
+            try demand((0..<Bounds.uint).contains(delta.from), "a delta from version \(delta.from)")
+        }
         try demand(Manifest.isDigest(content), "content '\(content)' is not a SHA-256")
         let packages =
             [Package(file: file, size: size, sha256: sha256)] + (compressed.map { [$0] } ?? [])
             + (deltas ?? []).map { Package(file: $0.file, size: $0.size, sha256: $0.sha256) }
         for package in packages {
             try demand(Manifest.isPlainName(package.file), "'\(package.file)' is not a plain file name")
-            try demand(package.size > 0, "\(package.file) of \(package.size) bytes")
+            try demand((1..<Bounds.uint).contains(package.size), "\(package.file) of \(package.size) bytes")
             try demand(Manifest.isDigest(package.sha256), "'\(package.sha256)' is not a SHA-256")
         }
     }
