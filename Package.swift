@@ -65,7 +65,8 @@ let package = Package(
         wrapper("Runtime", in: "Shared", "CLinux", "TextRules", "LinuxSystem", "FileSystem"),
         domain("ScanModel", in: "Shared", "TextRules", "LinuxSystem", "Crypto"),
         wrapper(
-            "CLI", in: "Shared", "CLinux", "ErrorModel", "LinuxSystem", "Crypto", "FileSystem", "Runtime", "ScanModel"),
+            "CLI", in: "Shared", "CLinux", "ErrorModel", "TextRules", "LinuxSystem", "Crypto", "FileSystem", "Runtime",
+            "ScanModel"),
         wrapper("ScanBatchCodec", in: "Shared", "CCBOR", "ScanModel"),
         domain(
             "Snapshots", in: "Shared", "ErrorModel", "LinuxSystem", "SQLite", "Crypto", "Minisign", "FileSystem",

@@ -65,8 +65,9 @@ package struct RowError: OperationError, Hashable {
     ///   - remedy: see the property.
     package init(_ number: Int, at place: String, _ message: String, _ remedy: Remedy? = nil) {
         self.number = number
-        self.place = place
-        self.message = message
+        // One line each: texts of the list must not forge another error.
+        self.place = place.visibleInLine
+        self.message = message.visibleInLine
         self.remedy = remedy
     }
 

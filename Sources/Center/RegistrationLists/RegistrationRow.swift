@@ -81,9 +81,28 @@ package struct RegistrationRow: Sendable {
 
     /// - Throws: `RowError` if the text is longer than `textLimitBytes`.
     static func checkLength(_ text: String, _ column: String, _ line: Int) throws(RowError) {
+        do throws(CellError) { try checkLength(text) } catch { throw RowError(line: line, "\(column): \(error)") }
+    }
+
+    private static func checkLength(_ text: String) throws(CellError) {
         guard text.utf8.count <= textLimitBytes else {
-            throw RowError(
-                line: line, "\(column): \(text.utf8.count) bytes, but at most \(textLimitBytes) are allowed")
+            throw CellError("\(text.utf8.count) bytes, but at most \(textLimitBytes) are allowed")
+        }
+    }
+
+    /// - Throws: `RowError` as `checkText(_:)`.
+    static func checkText(_ text: String, _ column: String, _ line: Int) throws(RowError) {
+        do throws(CellError) { try checkText(text) } catch { throw RowError(line: line, "\(column): \(error)") }
+    }
+
+    /// Checks a text that is stored: name, category, colour, note.
+    ///
+    /// - Throws: `CellError` for a text longer than `textLimitBytes`, and for a control character: it would forge a row,
+    ///   or command the terminal, wherever the text is shown.
+    static func checkText(_ text: String) throws(CellError) {
+        try checkLength(text)
+        if let control = text.unicodeScalars.first(where: \.isControl) {
+            throw CellError("'\(text.visibleInLine)' holds the control character \(control.codePoint): remove it")
         }
     }
 

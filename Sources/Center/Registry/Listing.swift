@@ -5,7 +5,7 @@ import TextRules
 package struct Listing: Sendable {
     /// Names of the columns, in the order of the query.
     package let columns: [String]
-    /// NULL is the empty text. Invisible characters are shown by their numbers.
+    /// NULL is the empty text. Invisible characters and line breaks are shown by their numbers.
     package let rows: [[String]]
     /// In the format of PostgreSQL: times in ISO 8601, NULL as null.
     package let json: String
@@ -27,13 +27,13 @@ package struct Listing: Sendable {
         }
         let result = try connection.query(sql, parameters)
         columns = (0..<result.columnCount).map(result.columnName)
-        // Two names that differ in an invisible character only must not look the same.
-        rows = (0..<result.rowCount).map { row in (0..<result.columnCount).map { result.text(row, $0).visible } }
+        // Here, because the width of a column counts the characters that are shown.
+        rows = (0..<result.rowCount).map { row in (0..<result.columnCount).map { result.text(row, $0).visibleInLine } }
         self.json = ""
     }
 
     /// The header and the rows in columns with two blanks between them; numbers are right-aligned.
-    package var table: String {
+    package var table: [String] {
         let widths = columns.indices.map { column in
             ([columns[column]] + rows.map { $0[column] }).map(\.count).max() ?? 0
         }
@@ -48,6 +48,6 @@ package struct Listing: Sendable {
             }
             while line.last == " " { line.removeLast() }
             return line
-        }.joined(separator: "\n")
+        }
     }
 }

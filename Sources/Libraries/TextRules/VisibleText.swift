@@ -18,6 +18,14 @@ extension Unicode.Scalar {
         }
     }
 
+    /// Whether the character can end a line or command a terminal: a control, a line or paragraph separator.
+    package var isControl: Bool {
+        switch properties.generalCategory {
+        case .control, .lineSeparator, .paragraphSeparator: true
+        default: false
+        }
+    }
+
     /// Whether the character is no part of a text at its ends.
     ///
     /// Blanks and invisible characters. Of the controls, only those with which scanners frame a code: CR, LF, TAB, STX,

@@ -54,7 +54,7 @@ extension FleetProgram {
         let count = try arguments.int("count", 1...100_000_000) ?? 200_000
         let start = try arguments.choice("from", BenchStart.self) ?? .tag
         let bench = LaneBench(world, seed: UInt64(try arguments.int("seed", 0...Int.max) ?? 1))
-        return { print(try bench.decisions(snapshot: path, key: key, count: count, fromUID: start == .uid)) }
+        return { TextOutput.line(try bench.decisions(snapshot: path, key: key, count: count, fromUID: start == .uid)) }
     }
 
     static let benchTap = Command(

@@ -15,7 +15,7 @@ extension FleetProgram {
     ) { arguments in
         let plan = try plan(arguments)
         let more = try arguments.int("more", 0...10_000_000) ?? 0
-        return { print(plan.tags(more: more).map { "\($0)" }.joined(separator: "\n")) }
+        return { TextOutput.lines(plan.tags(more: more).map { "\($0)" }) }
     }
 
     static let benchPublish = Command(

@@ -38,7 +38,7 @@ extension FleetProgram {
                     guard
                         var script = ReaderScript(reader, meta: keys[0], file: keys[1], isDiversified: isDiversified)
                     else { return }
-                    print(reader.path)
+                    TextOutput.line(reader.path)
                     try run(&script, stop)
                     withExtendedLifetime(reader) {}
                 }
@@ -53,7 +53,7 @@ extension FleetProgram {
             switch try input.next(or: stop, withinMs: -1) {
             case .line(let line):
                 do {
-                    if let output = try script.execute(line, stop: stop) { print(output) }
+                    if let output = try script.execute(line, stop: stop) { TextOutput.line(output) }
                 } catch let error as ReaderScript.InvalidStep {
                     throw ProgramError.failed("\(error) (--help explains the steps)")
                 }

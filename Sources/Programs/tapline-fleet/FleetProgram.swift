@@ -69,7 +69,7 @@ struct FleetProgram {
             guard let summary = result.withLock({ $0 }) else {
                 throw ProgramError.failed("stopped before the end of the run")
             }
-            print(try JSONOutput.line(summary))
+            TextOutput.json(try JSONOutput.line(summary))
             guard summary.complete else { throw ProgramError.failed("not every scan was confirmed (see the summary)") }
         }
     }

@@ -30,7 +30,7 @@ extension GateProgram {
             return {
                 guard Files.exists(folder) else { throw ProgramError.missingFolder("data", folder) }
                 let tag = try ControlClient.tag(ofAttendee: number, folder: folder)
-                print(try result { try ControlClient.send(.admit(.id(tag), reason: reason), folder: folder) })
+                TextOutput.line(try result { try ControlClient.send(.admit(.id(tag), reason: reason), folder: folder) })
             }
         }
         return try send(.admit(try manualTag(arguments), reason: reason), arguments)
@@ -81,7 +81,7 @@ extension GateProgram {
             throw ProgramError.usage("assign: the name of a gate, or --default, is needed")
         }
         let folder = try arguments.required("data")
-        return { print(try result { try ControlClient.assign(gate, folder: folder) }) }
+        return { TextOutput.line(try result { try ControlClient.assign(gate, folder: folder) }) }
     }
 
     /// Returns a reason that the gate accepts.
@@ -92,7 +92,7 @@ extension GateProgram {
 
     private static func send(_ command: LaneCommand, _ arguments: Arguments) throws -> Command.Work {
         let folder = try arguments.required("data")
-        return { print(try result { try ControlClient.send(command, folder: folder) }) }
+        return { TextOutput.line(try result { try ControlClient.send(command, folder: folder) }) }
     }
 
     private static func result(_ body: () throws -> CommandResult) throws -> String {

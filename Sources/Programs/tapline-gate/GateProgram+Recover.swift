@@ -27,7 +27,11 @@ extension GateProgram {
                 throw ProgramError.failed("--data \(folder): no journal in it is damaged")
             }
             let report = try recovery.run(into: out)
-            print(format == .json ? try JSONOutput.line(report) : text(report, out))
+            try TextOutput.result(format) {
+                try JSONOutput.line(report)
+            } lines: {
+                lines(report, out)
+            }
             guard report.scans > 0, report.missing == 0, report.orphans == 0 else {
                 throw ProgramError.failed(
                     report.scans == 0
@@ -37,7 +41,7 @@ extension GateProgram {
         }
     }
 
-    private static func text(_ report: Recovery.Report, _ out: String) -> String {
+    private static func lines(_ report: Recovery.Report, _ out: String) -> [String] {
         var lines = report.files.map { "read       \($0)" }
         lines.append("recovered  \(report.scans) scans of \(report.journals) journals, in \(out)")
         if report.missing > 0 { lines.append("missing    \(report.missing) scans between them could not be read") }
@@ -47,6 +51,6 @@ extension GateProgram {
             lines.append("           they cannot be shipped: their journal is lost; the file has time, tag and verdict")
         }
         if report.scans > 0 { lines.append("ship them  tapline-publisher ship --data \(out) --amqp-url ...") }
-        return lines.joined(separator: "\n")
+        return lines
     }
 }

@@ -12,8 +12,8 @@ struct GateProgram {
 
     private static let status = Command.scannerStatus(
         "show the state of a data folder", defaultScanner: "the last gate run"
-    ) { folder, scanner, format in
+    ) { folder, scanner in
         let status = GateStatus(folder: folder, scanner: scanner)
-        return (format == .json ? try status.json() : status.text(), status.faults)
+        return (status.json, status.lines(), status.faults)
     }
 }

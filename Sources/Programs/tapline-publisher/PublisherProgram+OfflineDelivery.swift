@@ -33,7 +33,7 @@ extension PublisherProgram {
         let format = try arguments.outputFormat()
         return {
             let report = try await NamedThread.run("export") { try namingOptions { try export.run() } }
-            print(format == .json ? try report.json() : report.text())
+            try TextOutput.result(format, json: report.json, lines: report.lines)
             guard report.source.isComplete else {
                 throw ProgramError.failed("not all scans could be read: see the report")
             }
@@ -77,7 +77,7 @@ extension PublisherProgram {
             let report = try await NamedThread.run("delivery", stackBytes: Upload.stackBytes) {
                 try namingOptions { try delivery.run(stop) }
             }
-            print(format == .json ? try report.json() : report.text())
+            try TextOutput.result(format, json: report.json, lines: report.lines)
             guard report.source.isComplete else {
                 throw ProgramError.failed(
                     "all readable scans are confirmed, but some could not be read: see the report")

@@ -104,9 +104,9 @@ struct PublisherProgram {
                 }
             }
             switch outcome {
-            case .installed(let version): print("installed \(version)")
-            case .newest(let version): print("newest \(version)")
-            case .waiting(let version, let ms): print("\(version) in \(ms) ms")
+            case .installed(let version): TextOutput.line("installed \(version)")
+            case .newest(let version): TextOutput.line("newest \(version)")
+            case .waiting(let version, let ms): TextOutput.line("\(version) in \(ms) ms")
             case .older(let offered, let highest):
                 throw ProgramError.failed(
                     "rejected (not-newer): version \(offered) is older than \(highest), which was installed here")
@@ -116,9 +116,9 @@ struct PublisherProgram {
 
     private static let status = Command.scannerStatus(
         "show the scans to upload and the connections", defaultScanner: "the publisher"
-    ) { folder, scanner, format in
+    ) { folder, scanner in
         let report = StatusReport(folder: folder, scanner: scanner)
-        return (format == .json ? try report.json() : report.text(), report.faults)
+        return (report.json, report.lines(), report.faults)
     }
 
     /// Returns the token for the center, which no other machine may read.

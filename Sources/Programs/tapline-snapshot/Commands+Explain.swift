@@ -36,7 +36,7 @@ extension Commands {
             var question = question
             question.tag = tag.id(snapshot.codeCase)
             let explanation = try Explanation(snapshot, question)
-            print(format == .json ? try explanation.json() : explanation.text)
+            try TextOutput.result(format, json: explanation.json) { explanation.lines }
         }
     }
 

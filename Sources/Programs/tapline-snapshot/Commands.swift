@@ -46,8 +46,8 @@ enum Commands {
         let force = arguments.has("force")
         return {
             let line = try KeyGeneration.write(prefix: prefix, password: password, force: force)
-            print("\(prefix).key  keep it secret, and keep a copy in a safe")
-            print("\(prefix).pub  for scanners: --trust-key \(line)")
+            TextOutput.line("\(prefix).key  keep it secret, and keep a copy in a safe")
+            TextOutput.line("\(prefix).pub  for scanners: --trust-key \(line)")
         }
     }
 
@@ -105,16 +105,16 @@ enum Commands {
             let manifest = outcome.manifest
             switch format {
             case .text:
-                print(
+                TextOutput.line(
                     "snapshot \(manifest.version) of \(manifest.event): \(manifest.attendees) tags, "
                         + "\(manifest.size) bytes"
                 )
                 if let folders = outcome.publishedElsewhere {
-                    print(
+                    TextOutput.line(
                         "written to \(try arguments.required("out")), not published: scanners download from "
                             + folders.joined(separator: ", ") + " (--publish if this folder replaces it)")
                 }
-            case .json: print(String(decoding: try manifest.json(), as: UTF8.self), terminator: "")
+            case .json: TextOutput.json(String(decoding: try manifest.json(), as: UTF8.self), terminator: "")
             }
         }
     }
@@ -152,7 +152,7 @@ enum Commands {
             } catch let error as SnapshotExportError {
                 throw ProgramError(ExitCode(for: error), error.description + (hint(error) ?? ""))
             }
-            print(
+            TextOutput.line(
                 "snapshot \(copy.manifest.version) of \(copy.manifest.event): \(copy.files) files, \(copy.bytes) bytes "
                     + "in \(target), verified")
         }
@@ -172,8 +172,9 @@ enum Commands {
             let report = try PublicationCheck(path: path, keys: keys)
             try requireKey(fingerprint, report.manifest.key, version: report.manifest.version)
             switch format {
-            case .text: print(report.text)
-            case .json: print(String(decoding: try report.manifest.json(), as: UTF8.self), terminator: "")
+            case .text: TextOutput.lines(report.lines)
+            case .json:
+                TextOutput.json(String(decoding: try report.manifest.json(), as: UTF8.self), terminator: "")
             }
         }
     }
@@ -190,7 +191,11 @@ enum Commands {
             let file = try NewestSnapshot.file(path)
             try requireKey(fingerprint, of: try Snapshot(path: file))
             let summary = try SnapshotSummary(path: file)
-            print(format == .json ? summary.json : summary.text)
+            TextOutput.result(format) {
+                summary.json
+            } lines: {
+                summary.lines
+            }
         }
     }
 
@@ -206,7 +211,7 @@ enum Commands {
         let (old, new) = (arguments.positionals[0], arguments.positionals[1])
         return {
             let diff = try SnapshotDiff(from: old, to: new, limit: limit)
-            print(format == .json ? try diff.json() : diff.text)
+            try TextOutput.result(format, json: diff.json) { diff.lines }
         }
     }
 

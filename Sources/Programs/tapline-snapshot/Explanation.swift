@@ -64,7 +64,7 @@ struct Explanation {
     }
 
     /// One line for the tag, one for each access of its pass, and one for each gate.
-    var text: String {
+    var lines: [String] {
         var lines: [String] = []
         if let attendee {
             let held = pass.map(Explanation.name) ?? "without a pass"
@@ -81,7 +81,7 @@ struct Explanation {
             let name = row.gate.name + String(repeating: " ", count: width - row.gate.name.count)
             return "  \(name)  \(leads(row.gate)): \(row.decision.verdict.name): \(row.reason.text)"
         }
-        return lines.joined(separator: "\n")
+        return lines
     }
 
     private func leads(_ gate: Gate) -> String {

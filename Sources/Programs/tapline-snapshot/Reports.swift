@@ -20,8 +20,8 @@ extension SnapshotDiff {
     }
 
     /// One line for each table with differences, one line for each row shown, and the number of rows not shown.
-    var text: String {
-        if isEmpty { return "no difference" }
+    var lines: [String] {
+        if isEmpty { return ["no difference"] }
         var lines: [String] = []
         for count in counts where !count.isEmpty {
             lines.append("\(count.table): \(count.added) added, \(count.removed) removed, \(count.changed) changed")
@@ -30,12 +30,12 @@ extension SnapshotDiff {
             let hidden = count.added + count.removed + count.changed - shown.count
             if hidden > 0 { lines.append("  ... and \(hidden) more (--limit)") }
         }
-        return lines.joined(separator: "\n")
+        return lines
     }
 }
 
 extension PublicationCheck {
-    var text: String {
+    var lines: [String] {
         let created = UTCTime.text(seconds: manifest.created)
         let expires = UTCTime.text(seconds: manifest.expires)
         var lines = [
@@ -51,6 +51,6 @@ extension PublicationCheck {
                 : "delta from \(from): size and SHA-256 match; "
                     + "not applied, because version \(from) is not in the folder"
         }
-        return lines.joined(separator: "\n")
+        return lines
     }
 }

@@ -128,7 +128,7 @@ package struct StatusReport: Codable, Sendable {
     package func json() throws -> String { try sortedJSON(self) }
 
     /// Returns the report as lines of text.
-    package func text() -> String {
+    package func lines() -> [String] {
         var lines = ["scanner    \(scanner ?? "-")", "running    \(running ? "yes" : "no")", "backlog    \(backlog)"]
         lines.append("snapshot   " + (snapshot.map { "\($0)" + (event.map { " of \($0)" } ?? "") } ?? "none"))
         if let gateSnapshot {
@@ -151,7 +151,7 @@ package struct StatusReport: Codable, Sendable {
             lines.append("journal    \(journal.log) \(journal.shipped)/\(journal.lastSeq) since \(journal.created)")
         }
         lines += faults.map { "alarm      \($0)" }
-        return lines.joined(separator: "\n")
+        return lines
     }
 }
 

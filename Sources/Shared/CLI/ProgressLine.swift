@@ -2,6 +2,7 @@ import Glibc
 import LinuxSystem
 import Runtime
 import Synchronization
+import TextRules
 
 /// A progress line on the terminal at standard error, overwritten a few times a second. Never blocks, like the log.
 package final class ProgressLine: Sendable {
@@ -22,7 +23,7 @@ package final class ProgressLine: Sendable {
             last = nowMs
             return true
         }
-        if isDue { write(text()) }
+        if isDue { write(text().visibleInLine) }
     }
 
     /// Erases the line, so that the next output begins at the left margin.

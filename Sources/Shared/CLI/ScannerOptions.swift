@@ -47,17 +47,17 @@ extension Arguments {
 
 extension Command {
     /// What a scanner's `status` prints, and all that is wrong.
-    package typealias ScannerStatus = (text: String, faults: [String])
+    package typealias ScannerStatus = (json: () throws -> String, lines: [String], faults: [String])
 
     /// The command `status` of a program that works in the data folder of a scanner.
     ///
     /// - Parameters:
     ///   - summary: one line for the help.
     ///   - defaultScanner: whose scans are counted without `--scanner`, for the help.
-    ///   - report: reads the data folder, and returns the status in the format.
+    ///   - report: reads the data folder, and returns the status in both formats.
     package static func scannerStatus(
         _ summary: String, defaultScanner: String,
-        report: @escaping @Sendable (_ folder: String, ScannerID?, OutputFormat) throws -> ScannerStatus
+        report: @escaping @Sendable (_ folder: String, ScannerID?) throws -> ScannerStatus
     ) -> Command {
         Command(
             "status", "\(summary); exits with 1 and a line `alarm` for each fault",
@@ -72,8 +72,8 @@ extension Command {
             let format = try arguments.outputFormat()
             return {
                 guard Files.exists(folder) else { throw ProgramError.missingFolder("data", folder) }
-                let status = try report(folder, scanner, format)
-                print(status.text)
+                let status = try report(folder, scanner)
+                try TextOutput.result(format, json: status.json) { status.lines }
                 if !status.faults.isEmpty { throw ProgramError.alarms(status.faults) }
             }
         }

@@ -31,7 +31,7 @@ import Testing
         let state = try #require(GateState.read(folder: world.venue.data))
         #expect(state.droppedReads == 3 && state.lastDroppedRead == reason.description)
         let status = GateStatus(folder: world.venue.data, scanner: nil)
-        #expect(status.text().contains("dropped   3 reads since the start, the last one: \(reason)"))
+        #expect(status.lines().contains("dropped   3 reads since the start, the last one: \(reason)"))
         #expect(try world.verdicts().isEmpty)
     }
 

@@ -120,6 +120,23 @@ struct SpreadsheetDamageTests {
         #expect(found.problems.count == 5)
     }
 
+    /// They would forge rows and command terminals wherever the name is shown.
+    @Test(arguments: ["\u{1B}", "\n", "\r", "\t", "\u{7}", "\u{7F}", "\u{9B}", "\u{2028}"])
+    func controlCharacterWithinNameOrCategoryIsRejected(control: String) throws {
+        let found = try read("external_ref,name,category\n1,\"A\(control)nn\",\n2,Ben,\"V\(control)IP\"\n3,Cem,VIP\n")
+        #expect(found.rows.map(\.name) == ["Cem"] && found.problems.count == 2)
+        for (problem, column) in zip(found.problems, ["name: 'A", "category: 'V"]) {
+            #expect(problem.contains(column) && problem.contains("' holds the control character U+"), "\(problem)")
+            #expect(!problem.unicodeScalars.contains { $0.value < 0x20 || $0.value == 0x2028 || $0.value == 0x9B })
+        }
+    }
+
+    @Test func textsOfTheListForgeNoOtherError() throws {
+        let found = try read("external_ref,name,status\n1,Ann,\"x\nline 9: \u{1B}[2Jwrong\"\n")
+        #expect(found.problems.count == 1)
+        #expect(found.problems.first?.contains("status 'x\\u{A}line 9: \\u{1B}[2Jwrong'") == true)
+    }
+
     @Test func invisibleCharacterWithinNameGivesAWarning() throws {
         let text = "external_ref,name\n1,Ann Lee\n2,A\u{200B}nn\n3,می\u{200C}خواهم\n"
         let list = RegistrationCSV(try files.write(text), RegistrationCSV.Identities(key: files.key))

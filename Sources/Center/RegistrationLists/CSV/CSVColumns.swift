@@ -126,10 +126,10 @@ struct CSVColumns<Column: Hashable & RawRepresentable<String>> {
     /// invisible characters at its ends are taken off.
     ///
     /// - Returns: `nil` if the cell is empty or the file does not have the column.
-    /// - Throws: `RowError` if the text is too long.
+    /// - Throws: `RowError` if the text is too long, or holds a control character.
     func text(_ column: Column, _ record: CSVReader.Record) throws(RowError) -> String? {
         guard let text = unmarked(column, record)?.trimmingInvisible, !text.isEmpty else { return nil }
-        try RegistrationRow.checkLength(text, column.rawValue, record.line)
+        try RegistrationRow.checkText(text, column.rawValue, record.line)
         return text
     }
 

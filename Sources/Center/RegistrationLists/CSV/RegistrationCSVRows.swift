@@ -173,7 +173,7 @@ struct RegistrationCSVRows: CSVRowDecoder {
         guard names.count <= RegistrationRow.zonesLimit else {
             throw RowError(line: line, "more than \(RegistrationRow.zonesLimit) zones: use a pass")
         }
-        for name in names { try RegistrationRow.checkLength(name, "zones", line) }
+        for name in names { try RegistrationRow.checkText(name, "zones", line) }
         return .zones(names.sorted(), from: from, until: until)
     }
 }

@@ -187,10 +187,7 @@ package struct PretixExport: RegistrationSource {
         let names = [position.attendeeName, order?.buyer].compactMap { $0?.trimmingInvisible }
         let name = names.first { !$0.isEmpty } ?? reference
         let category = items.name(of: position)
-        for text in [name, category ?? ""]
-        where text.utf8.count > RegistrationRow.textLimitBytes || text.utf8.contains(0) {
-            throw CellError("a text of \(text.utf8.count) bytes, or with a NUL byte, cannot be stored")
-        }
+        for text in [name, category ?? ""] { try RegistrationRow.checkText(text) }
         return .row(
             RegistrationRow(
                 number: number, name: name, category: category, status: status,

@@ -90,7 +90,10 @@ package struct ImportSummary: Sendable, Hashable {
 
 extension ImportSummary: CustomStringConvertible {
     /// All numbers, in one line for the user, and a line for each warning.
-    package var description: String {
+    package var description: String { lines.joined(separator: "\n") }
+
+    /// The lines of the description.
+    package var lines: [String] {
         var parts = [
             "\(rows) rows" + (skipped > 0 ? ", \(skipped) skipped" : ""),
             "attendees: \(added) added, \(changed) changed, \(unchanged) unchanged"
@@ -99,10 +102,12 @@ extension ImportSummary: CustomStringConvertible {
                 + (tagsRestored > 0 ? ", \(tagsRestored) active again" : ""),
             "passes: \(passesMade) created, \(passesChanged) changed",
         ]
-        if !zonesMade.isEmpty { parts.append("zones created: " + zonesMade.map(\.visible).joined(separator: ", ")) }
+        if !zonesMade.isEmpty {
+            parts.append("zones created: " + zonesMade.map(\.visibleInLine).joined(separator: ", "))
+        }
         if uids.total > 0 { parts.append(uids.description) }
         let line = (isDryRun ? "dry run, nothing stored: " : "") + parts.joined(separator: "; ")
-        return ([line] + warnings.map { "warning: \($0)" }).joined(separator: "\n")
+        return [line] + warnings.map { "warning: \($0)" }
     }
 }
 

@@ -22,7 +22,7 @@ extension Center {
         return {
             // No time limit: a migration can rewrite a table.
             let done = try withDatabase(url, statementTimeoutMs: 0) { try Migrator($0).migrate() }
-            print(
+            TextOutput.line(
                 done.isEmpty
                     ? "the schema is up to date" : "migrated: " + done.map(\.fileName).joined(separator: ", "))
         }

@@ -42,11 +42,12 @@ extension Center {
         change.allowsUnknownTags = arguments.has("allow-unknown-tags")
         return { [change] in
             let event = try withRegistry(url) { try $0.setEvent(change) }
-            print("event '\(event.name)', ID \(event.id), time zone \(event.timeZone) (UTC\(event.offset) now)")
-            print("codes: \(event.codeCase.rawValue); event key: \(event.keyFingerprint ?? "not known yet")")
-            print("next event day starts \(event.nextDayLocal) local time, \(event.nextDayUTC) UTC")
+            TextOutput.line(
+                "event '\(event.name)', ID \(event.id), time zone \(event.timeZone) (UTC\(event.offset) now)")
+            TextOutput.line("codes: \(event.codeCase.rawValue); event key: \(event.keyFingerprint ?? "not known yet")")
+            TextOutput.line("next event day starts \(event.nextDayLocal) local time, \(event.nextDayUTC) UTC")
             guard event.tagsOfFormerCodeCase > 0 else { return }
-            print(
+            TextOutput.line(
                 "\(event.tagsOfFormerCodeCase) tags are registered: codes with capital letters are unknown at the gates "
                     + "until the lists with codes are imported again (tapline-center import --replace-tags)")
         }
@@ -64,7 +65,7 @@ extension Center {
                 throw ProgramError.usage("--out FILE or --event-key-file FILE is required")
             }
             let key = try arguments.eventKey()
-            return { print("fingerprint \(key.fingerprint)") }
+            return { TextOutput.line("fingerprint \(key.fingerprint)") }
         }
         return {
             let bytes = randomBytes(EventKey.length)
@@ -73,8 +74,8 @@ extension Center {
                 throw ProgramError.configuration(
                     "--out \(path): \(error); an event key is never overwritten, because all tags are made with it")
             }
-            print("\(path)  keep it secret, and keep a copy in a safe: every gate needs it, no other device")
-            print("fingerprint \(key.fingerprint)")
+            TextOutput.line("\(path)  keep it secret, and keep a copy in a safe: every gate needs it, no other device")
+            TextOutput.line("fingerprint \(key.fingerprint)")
         }
     }
 }

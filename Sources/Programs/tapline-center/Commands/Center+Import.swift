@@ -70,7 +70,7 @@ extension Center {
                 }
                 return done
             }
-            print(json ? try JSONOutput.line(done) : done.description)
+            if json { TextOutput.json(try JSONOutput.line(done)) } else { TextOutput.lines(done.lines) }
         }
     }
 
@@ -172,13 +172,13 @@ extension Center {
             try withRegistry(url, statementTimeoutMs: statementTimeoutMs) { registry, _ in
                 var done = RegistryStore.Exported()
                 try Files.writeAtomically(to: path, mode: 0o600) { done = try registry.exportList(to: $0) }
-                print(
+                TextOutput.line(
                     "\(path): \(done.rows) attendees"
                         + (done.leftOut > 0 ? "; \(done.leftOut) without reference and tag left out" : ""))
                 if let passes {
                     var count = 0
                     try Files.writeAtomically(to: passes) { count = try registry.exportPasses(to: $0) }
-                    print("\(passes): \(count) passes")
+                    TextOutput.line("\(passes): \(count) passes")
                 }
                 guard let refusal = done.firstRefusal else { return }
                 throw ProgramError.failed(

@@ -3,7 +3,6 @@ import Ingest
 import Postgres
 import Registry
 import Runtime
-import TextRules
 import Tracking
 
 extension Center {
@@ -20,10 +19,16 @@ extension Center {
             let report = try withRegistry(url) { _, connection in
                 // Invalid files are reported immediately; with JSON output, in the log.
                 var load = BatchLoad(try IngestStore(connection, relayUsers: [])) { line in
-                    if isJSON { Log("load").warning("file not stored", [.detail: line]) } else { print(line.visible) }
+                    if isJSON { Log("load").warning("file not stored", [.detail: line]) } else { TextOutput.line(line) }
                 }
                 // Also after an error, for example a lost connection: the files before it are stored.
-                defer { print(isJSON ? (try? json(load.report)) ?? "" : text(load.report)) }
+                defer {
+                    if isJSON {
+                        TextOutput.json((try? json(load.report)) ?? "")
+                    } else {
+                        TextOutput.line(text(load.report))
+                    }
+                }
                 for path in paths { try load.load(path) }
                 try trackNow(connection)
                 return load.report

@@ -50,7 +50,7 @@ extension Center {
         let (url, name) = (try database(arguments), arguments.positionals[0])
         return {
             try withRegistry(url) { try $0.removeZone(name) }
-            print("zone '\(name)' is removed")
+            TextOutput.line("zone '\(name)' is removed")
         }
     }
 
@@ -61,7 +61,7 @@ extension Center {
         let (url, name) = (try database(arguments), arguments.positionals[0])
         return {
             try withRegistry(url) { try $0.removeGate(name) }
-            print("gate '\(name)' is removed")
+            TextOutput.line("gate '\(name)' is removed")
         }
     }
 

@@ -65,8 +65,8 @@ extension Center {
                 guard json ? listing.json != "[]" : !listing.rows.isEmpty else {
                     throw ProgramError.failed("there is no quarantined batch \(id)")
                 }
-                if json { return print(listing.json) }
-                for (column, value) in zip(listing.columns, listing.rows[0]) { print("\(column): \(value)") }
+                if json { return TextOutput.json(listing.json) }
+                for (column, value) in zip(listing.columns, listing.rows[0]) { TextOutput.line("\(column): \(value)") }
             }
         }
     }
@@ -82,7 +82,7 @@ extension Center {
                     "DELETE FROM tapline.quarantine WHERE \(Selection.condition)", selection.parameters
                 ).affectedRows
             }
-            print("\(dropped) dropped")
+            TextOutput.line("\(dropped) dropped")
             guard dropped > 0 || selection.ids.isEmpty else { throw ProgramError.failed("there are no such batches") }
         }
     }
@@ -101,7 +101,7 @@ extension Center {
         return {
             let left = try withRegistry(url) { _, connection in
                 let (stored, left) = try replay(connection, selection, relayUsers)
-                print("\(stored) stored, \(left) left")
+                TextOutput.line("\(stored) stored, \(left) left")
                 try trackNow(connection)
                 return left
             }
@@ -130,7 +130,7 @@ extension Center {
             guard row.rowCount == 1 else { continue }
             let body = row.bytes(0, 2)
             guard row.isNull(0, 4) || row.int(0, 4) == Int64(body.count) else {
-                print("\(ids.int(index, 0)): cannot be stored, only its first \(body.count) bytes were kept")
+                TextOutput.line("\(ids.int(index, 0)): cannot be stored, only its first \(body.count) bytes were kept")
                 continue
             }
             let delivery = IngestDelivery(
@@ -144,7 +144,7 @@ extension Center {
                 try connection.query("DELETE FROM tapline.quarantine WHERE id = $1", [id])
                 taken += 1
             } else {
-                print("\(ids.int(index, 0)): \(describe(outcome))")
+                TextOutput.line("\(ids.int(index, 0)): \(describe(outcome))")
             }
         }
         return (taken, ids.rowCount - taken)

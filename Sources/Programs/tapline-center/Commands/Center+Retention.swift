@@ -33,22 +33,22 @@ extension Center {
             try withRegistry(url, statementTimeoutMs: 600_000) { _, connection in
                 let retention = Retention(connection)
                 let old = try retention.candidates(keepDays: keepDays)
-                if old.isEmpty { return print("nothing is older than \(keepDays) days") }
+                if old.isEmpty { return TextOutput.line("nothing is older than \(keepDays) days") }
                 let clocks = try retention.clockDisagreement(keepDays: keepDays)
-                if let clocks, force { print("--force overrides: \(clocks)") }
+                if let clocks, force { TextOutput.line("--force overrides: \(clocks)") }
                 for partition in old {
                     let size = "\(partition.name): \(partition.scans) scans, \(partition.bytes >> 20) MB"
                     let obstacle = partition.obstacle.map { "\($0)" } ?? clocks.map { "\($0)" }
                     if let obstacle, !force {
-                        print("\(size), kept: \(obstacle)")
+                        TextOutput.line("\(size), kept: \(obstacle)")
                         continue
                     }
                     let overridden = partition.obstacle.map { "; --force overrides: \($0)" } ?? ""
                     if isDry {
-                        print("\(size), would be dropped\(overridden)")
+                        TextOutput.line("\(size), would be dropped\(overridden)")
                     } else {
                         try drop(partition, retention, keepDays, force)
-                        print("\(size), dropped\(overridden)")
+                        TextOutput.line("\(size), dropped\(overridden)")
                     }
                 }
                 if let clocks, !force {

@@ -33,10 +33,10 @@ extension Center {
                 if let id { [.init(id: id, gate: gate, zone: zone)] } else { try newScanners(in: list ?? "") }
             try withRegistry(url) { registry, connection in
                 let done = try registry.addScanners(wanted, allowsSimilar: makes)
-                print(id.map { added($0, done[0]) } ?? summary(of: done))
+                TextOutput.line(id.map { added($0, done[0]) } ?? summary(of: done))
                 let ids = wanted.map(\.id)
                 let new = Set(zip(ids, done).filter { $1.former?.isEnabled != true }.map { $0.0 })
-                for line in try provision.provide(ids, new: new, EnrolmentStore(connection)) { print(line) }
+                for line in try provision.provide(ids, new: new, EnrolmentStore(connection)) { TextOutput.line(line) }
             }
         }
     }
@@ -93,13 +93,13 @@ extension Center {
                 let hadUser = try management.map { try BrokerManagement($0).delete(id) }
                 try store.remove(id)
                 switch try registry.removeScanner(id) {
-                case .deleted: print("scanner \(id) is removed")
-                case .disabled: print("scanner \(id) is disabled: its journals stay, its new batches are quarantined")
+                case .deleted: TextOutput.line("scanner \(id) is removed")
+                case .disabled: TextOutput.line("scanner \(id) is disabled: its journals stay, its new batches are quarantined")
                 }
                 switch hadUser {
-                case true?: print("its broker user is deleted, its connections are closed")
-                case false?: print("it had no broker user")
-                case nil: print("its broker user was not touched; on a broker node: rabbitmqctl delete_user \(id)")
+                case true?: TextOutput.line("its broker user is deleted, its connections are closed")
+                case false?: TextOutput.line("it had no broker user")
+                case nil: TextOutput.line("its broker user was not touched; on a broker node: rabbitmqctl delete_user \(id)")
                 }
             }
         }
@@ -120,10 +120,10 @@ extension Center {
         return {
             try withRegistry(url) { _, connection in
                 let listing = try Listing(connection, scannerSQL, json: json)
-                print(json ? listing.json : listing.table)
+                TextOutput.line(json ? listing.json : listing.table)
                 guard !json else { return }
                 for name in try strangers(management, connection, relays) {
-                    print("broker user \(name.visible): no scanner has it")
+                    TextOutput.line("broker user \(name.visible): no scanner has it")
                 }
             }
         }

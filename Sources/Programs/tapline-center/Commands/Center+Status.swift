@@ -33,13 +33,13 @@ extension Center {
                         [.text(row.text(0, 0))], json: false
                     ).rows.map { $0[0] }
                     if json {
-                        print(row.text(0, 0))
+                        TextOutput.json(row.text(0, 0))
                         return alarms
                     }
                     let width = facts.map { $0[0].count }.max() ?? 0
                     for fact in facts + alarms.map({ ["alarm", $0] }) {
                         let name = fact[0].map { $0 == "_" ? " " : $0 }
-                        print(String(name) + String(repeating: " ", count: width - name.count + 2) + fact[1])
+                        TextOutput.line(String(name) + String(repeating: " ", count: width - name.count + 2) + fact[1])
                     }
                     return alarms
                 }

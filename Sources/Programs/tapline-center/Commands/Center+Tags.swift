@@ -2,7 +2,6 @@ import CLI
 import RegistrationLists
 import Registry
 import ScanModel
-import TextRules
 
 extension Center {
     static let tags = [revoke, replace]
@@ -20,7 +19,7 @@ extension Center {
                 let id = tag.id(try registry.codeCase())
                 return (id, try registry.setTag(id, status, keyFingerprint: isKeyed(tag) ? key : nil))
             }
-            print("tag \(id.rawValue) of \(name.visible) is \(status.rawValue)")
+            TextOutput.line("tag \(id.rawValue) of \(name) is \(status.rawValue)")
         }
     }
 
@@ -44,7 +43,7 @@ extension Center {
                         provesKey: isKeyed(old))
                 )
             }
-            print("\(name.visible) now has tag \(given.rawValue); tag \(lost.rawValue) is lost")
+            TextOutput.line("\(name) now has tag \(given.rawValue); tag \(lost.rawValue) is lost")
         }
     }
 

@@ -34,9 +34,9 @@ extension Center {
                 let rows = reports.map {
                     Row(relation: $0.relation, right: $0.right, missing: $0.missing, wrong: $0.wrong)
                 }
-                print(try JSONOutput.line(rows))
+                TextOutput.json(try JSONOutput.line(rows))
             } else {
-                for report in reports { print(report) }
+                TextOutput.lines(reports.map(\.description))
             }
             let differing = reports.reduce(0) { $0 + $1.missing + $1.wrong }
             guard differing == 0 || repair else {

@@ -117,7 +117,7 @@ enum Center {
             return {
                 try withRegistry(url) { _, connection in
                     let listing = try Listing(connection, sql, json: json)
-                    print(json ? listing.json : listing.table)
+                    if json { TextOutput.json(listing.json) } else { TextOutput.lines(listing.table) }
                 }
             }
         }

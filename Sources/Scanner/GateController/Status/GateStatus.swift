@@ -165,7 +165,7 @@ package struct GateStatus: Codable, Sendable {
     }
 
     /// The status as lines to read.
-    package func text() -> String {
+    package func lines() -> [String] {
         var lines = [
             "scanner   \(scanner ?? "-")  (\(runningText))",
             "gate      \(gate ?? "-")\(zone.map { " into \($0)" } ?? "")",
@@ -184,7 +184,7 @@ package struct GateStatus: Codable, Sendable {
         }
         lines += damaged.map { "damaged   \($0): recover it with tapline-gate recover" }
         lines += faults.map { "alarm     \($0)" }
-        return lines.joined(separator: "\n")
+        return lines
     }
 
     private var runningText: String {

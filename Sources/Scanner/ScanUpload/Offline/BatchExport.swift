@@ -179,9 +179,9 @@ extension BatchExport.Report: Encodable {
     package func json() throws -> String { try sortedJSON(self) }
 
     /// Returns the report as lines of text.
-    package func text() -> String {
+    package func lines() -> [String] {
         var lines = ["written    \(scans) scans of \(source.scanner) in \(written) files, \(bytes) bytes"]
         if kept > 0 { lines.append("kept       \(keptScans) scans in \(kept) files of an earlier export") }
-        return (lines + source.lines()).joined(separator: "\n")
+        return lines + source.lines()
     }
 }

@@ -93,8 +93,7 @@ extension OfflineDelivery.Report: Encodable {
     package func json() throws -> String { try sortedJSON(self) }
 
     /// Returns the report as lines of text.
-    package func text() -> String {
-        (["confirmed  \(scans) scans of \(source.scanner), of \(journals) journals"] + source.lines())
-            .joined(separator: "\n")
+    package func lines() -> [String] {
+        ["confirmed  \(scans) scans of \(source.scanner), of \(journals) journals"] + source.lines()
     }
 }

@@ -66,7 +66,7 @@ package struct Log: Sendable {
         var line: String
         if Log.onTerminal {
             line = "\(UTCTime.text(microseconds: now)) \(level) \(label): \(message)"
-            for (key, value) in pairs { line += " \(key.rawValue)=\(value)" }
+            for (key, value) in pairs { line += " \(key.rawValue)=\(Log.indented(value))" }
         } else {
             line = #"{"time":"\#(UTCTime.text(microseconds: now))","level":"\#(level)","label":"#
             line += JSONText.quote(label) + #","message":"# + JSONText.quote(message.description)
@@ -79,6 +79,11 @@ package struct Log: Sendable {
                 : #"{"time":"\#(UTCTime.text(microseconds: now))","level":"warning","label":"log","#
                     + #""message":"log lines dropped, output not read","count":"\#(count)"}"# + "\n"
         }
+    }
+
+    /// The lines of a value after its first one begin with blanks, so that none looks like a record.
+    static func indented(_ value: String) -> String {
+        value.split(separator: "\n", omittingEmptySubsequences: false).joined(separator: "\n    ")
     }
 
     private static let standardError = NonBlockingWriter(descriptor: 2)

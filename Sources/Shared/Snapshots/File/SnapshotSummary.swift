@@ -54,8 +54,8 @@ package struct SnapshotSummary: Sendable {
         return "{" + pairs.joined(separator: ",") + "}"
     }
 
-    /// The summary as text: one line per entry, with aligned values.
-    package var text: String {
+    /// The summary for people: one line per entry, with aligned values.
+    package var lines: [String] {
         let width = entries.map(\.key.count).max() ?? 0
         return entries.map { key, value in
             let shown =
@@ -64,6 +64,6 @@ package struct SnapshotSummary: Sendable {
                 case .number(let number): String(number)
                 }
             return key + String(repeating: " ", count: width - key.count) + "  " + shown
-        }.joined(separator: "\n")
+        }
     }
 }
