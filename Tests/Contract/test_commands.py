@@ -47,6 +47,10 @@ def test_settings_come_from_environment_and_files(system):
     clean = {key: value for key, value in os.environ.items() if not key.startswith("TAPLINE_")}
     secret = system.folder / "database-url"
     secret.write_text(system.database_url + "\n")
+    # A file that others can read is refused, because it holds a password.
+    secret.chmod(0o644)
+    system.run("tapline-center", "scanner", "list", env={**clean, "TAPLINE_DATABASE_URL_FILE": str(secret)}, code=78)
+    secret.chmod(0o600)
     system.run("tapline-center", "scanner", "list", env={**clean, "TAPLINE_DATABASE_URL": system.database_url})
     system.run("tapline-center", "scanner", "list", env={**clean, "TAPLINE_DATABASE_URL_FILE": str(secret)})
     system.run("tapline-center", "scanner", "list", env=clean, code=78)

@@ -61,7 +61,7 @@ import Testing
     }
 
     @Test func passwordFileEncryptsKey() throws {
-        try Files.writeAtomically(Array("open sesame\n".utf8), to: folder.file("password"))
+        try Files.writeAtomically(Array("open sesame\n".utf8), to: folder.file("password"), mode: 0o600)
         #expect(try run("keygen", "--out", prefix, "--password-file", folder.file("password")).end == .exit(0))
         #expect(throws: SigningKeyError.self) { try MinisignSecretKey(path: prefix + ".key") }
         let key = try MinisignSecretKey(path: prefix + ".key", password: "open sesame")

@@ -12,7 +12,8 @@ extension GateProgram {
     private static let settings: [Option] = [
         .dataFolder, .enrolment, .scanner,
         Option("event-key-file", "FILE", "file with the event key, 32 raw bytes", alternative: "event-key"),
-        Option("event-key", "HEX", "event key, 64 hexadecimal digits", alternative: "event-key-file"),
+        Option(
+            "event-key", "HEX", "event key, 64 hexadecimal digits", alternative: "event-key-file", isConcealed: true),
         Option("gate", "NAME", "name of the gate in the snapshot (default the scanner's gate in the registry)"),
         .toggle("inspection", "roaming check: scans are flagged, and change neither presence nor turnstile"),
         Option(

@@ -145,6 +145,11 @@ struct PublisherProgram {
         for url in settings.centerURLs where !["http://", "https://"].contains(where: url.hasPrefix) {
             throw ProgramError.configuration("--center-url \(url): http:// or https:// is needed")
         }
+        // It would be in the log, in the status and in heartbeats.
+        for url in settings.centerURLs where SecretText.isSecret(url) {
+            throw ProgramError.configuration(
+                "--center-url \(SecretText.redacted(url)): a password in the URL is not supported")
+        }
         settings.intervalMs = 1_000 * (try arguments.int("snapshot-every-s", 1...86_400) ?? 30)
         settings.authorityFile = try arguments.existingFile("center-ca-file")
         settings.token = try token(arguments, for: settings.centerURLs)

@@ -27,6 +27,8 @@ package struct Option: Sendable {
     package let alternative: String?
     /// Options that each command with this option has as well.
     package let companions: [Option]
+    /// Whether the value is a secret that another option reads from a file.
+    package let isConcealed: Bool
 
     /// - Parameters:
     ///   - flag: the flag without its dashes, for example `database-url`.
@@ -37,10 +39,11 @@ package struct Option: Sendable {
     ///   - isRequired: whether the option must be given.
     ///   - alternative: a flag with the same meaning, without its dashes.
     ///   - companions: options that each command with this option has as well.
+    ///   - isConcealed: whether the value is a secret, although `kind` is not.
     package init(
         _ flag: String, _ placeholder: String = "", _ help: String, kind: Kind = .value,
         default fallback: String? = nil, required isRequired: Bool = false, alternative: String? = nil,
-        companions: [Option] = []
+        companions: [Option] = [], isConcealed: Bool = false
     ) {
         self.flag = flag
         self.placeholder = placeholder
@@ -50,6 +53,7 @@ package struct Option: Sendable {
         self.isRequired = isRequired
         self.alternative = alternative
         self.companions = companions
+        self.isConcealed = isConcealed
     }
 
     /// Creates an option without a value, which is off by default.

@@ -104,6 +104,9 @@ extension Program {
     private static let secretLimitBytes = 65_536
 
     private static func secret(_ path: String, _ flag: String) throws -> String {
+        if let problem = Files.status(path)?.exposure {
+            throw ProgramError.configuration("--\(flag) \(path): the file holds a secret, and \(problem)")
+        }
         do {
             return String(try Files.readText(path, limit: secretLimitBytes).trimmed)
         } catch { throw ProgramError.configuration("--\(flag): \(error)") }

@@ -63,14 +63,23 @@ package struct Program: Sendable {
         // Line-buffered, also into a pipe: a reader of verdicts must not wait for a full buffer.
         shim_stdout_by_line()
         signal(SIGPIPE, SIG_IGN)
+        // Keys and passwords are in memory: no core dump, and no other process of the same user reads it.
+        shim_forbid_dumps()
+        let words = Array(CommandLine.arguments.dropFirst())
+        SecretArguments.take(words, flags: secretFlags)
         do {
-            try await run(Array(CommandLine.arguments.dropFirst()), environment: Program.environment())
+            try await run(words, environment: Program.environment())
             exit(ExitCode.done.rawValue)
         } catch {
             let code = ExitCode(for: error)
             Log(name).error("failed", [.error: "\(error)", .code: code.rawValue])
             exit(code.rawValue)
         }
+    }
+
+    /// The flags of all commands that can hold a secret.
+    private var secretFlags: Set<String> {
+        Set(commands.flatMap(\.options).filter { $0.isSecret || $0.isConcealed }.map(\.flag))
     }
 
     private static func environment() -> [String: String] {

@@ -14,7 +14,7 @@ extension Files {
             size: Int(info.st_size),
             modifiedNs: Int64(info.st_mtim.tv_sec) * 1_000_000_000 + Int64(info.st_mtim.tv_nsec),
             inode: UInt64(info.st_ino), mode: UInt32(info.st_mode & 0o7777),
-            owner: info.st_uid)
+            owner: info.st_uid, isRegular: info.st_mode & S_IFMT == S_IFREG)
     }
 
     /// Size, times, permissions and owner of a file.
@@ -29,6 +29,8 @@ extension Files {
         package let mode: UInt32
         /// User ID of the owner.
         package let owner: UInt32
+        /// Whether it is a regular file, and no folder, pipe or device.
+        package let isRegular: Bool
 
         /// Whether the file belongs to root or to the user of this process, and no other user has access. Files with
         /// secrets require this.
@@ -37,6 +39,21 @@ extension Files {
         /// Whether the file may hold a private key, by the rule of PostgreSQL: mode 600, or 640 if root owns it, as
         /// Debian's group `ssl-cert` needs it.
         package var isPrivateKey: Bool { mode & 0o077 == 0 || owner == 0 && mode & 0o037 == 0 }
+        /// Who else can read or replace a file with a secret, as the end of a sentence; `nil` if nobody else.
+        ///
+        /// Less strict than `isPrivate`: a group may read a file of root. systemd passes credentials in such files, with
+        /// an ACL for the user of the service, and administrators give secrets to a group in this way. Pipes and devices
+        /// are not checked, because a shell makes them for one reader.
+        package var exposure: String? {
+            guard isRegular else { return nil }
+            let octal = String(mode & 0o777, radix: 8)
+            guard owner == 0 || owner == geteuid() else {
+                return "it belongs to user \(owner): it must belong to root or to the user of this program"
+            }
+            let foreign = mode & 0o777 & ~(owner == 0 ? 0o740 : 0o700)
+            guard foreign != 0 else { return nil }
+            return "other users have access to it (mode 0\(octal)): chmod 600 it"
+        }
     }
 
     /// Returns the free space of a path's file system for this process, in bytes; `nil` if it is unknown.

@@ -45,8 +45,8 @@ struct ProgramTests {
 
     @Test func secretsAreReadFromFiles() async throws {
         let folder = TemporaryFolder()
-        try Files.writeAtomically(Array("  postgres://secret\n".utf8), to: folder.file("one"))
-        try Files.writeAtomically(Array("amqp://a\namqp://b\n".utf8), to: folder.file("two"))
+        try Files.writeAtomically(Array("  postgres://secret\n".utf8), to: folder.file("one"), mode: 0o600)
+        try Files.writeAtomically(Array("amqp://a\namqp://b\n".utf8), to: folder.file("two"), mode: 0o600)
         let path = folder.file("one")
         #expect(try await parse(["--database-url-file", path])["database-url"] == "postgres://secret")
         #expect(try await parse([], ["TAPLINE_DATABASE_URL_FILE": path])["database-url"] == "postgres://secret")

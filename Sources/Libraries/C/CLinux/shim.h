@@ -7,6 +7,7 @@
 
 // prctl is variadic, which Swift cannot call.
 static inline void shim_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
+static inline void shim_forbid_dumps(void) { prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); }
 
 // Swift 6 rejects the C global `stdout` as shared mutable state.
 static inline void shim_stdout_by_line(void) { setvbuf(stdout, NULL, _IOLBF, 0); }

@@ -61,7 +61,9 @@ package struct Log: Sendable {
     private func write(_ level: Level, _ message: StaticString, _ details: Details) {
         guard level >= Log.threshold else { return }
         // Values can quote text from outside, whose invisible characters explain why it is not accepted.
-        let pairs = (context + details.map { ($0.key, $0.value.description) }).map { ($0, $1.visible) }
+        let pairs = (context + details.map { ($0.key, $0.value.description) }).map {
+            ($0, SecretText.redacted($1).visible)
+        }
         let now = SystemClock.nowMicroseconds()
         var line: String
         if Log.onTerminal {
