@@ -197,7 +197,8 @@ let package = Package(
         // Tests: one target per module, then real servers, then real binaries.
         unitTests("AccessControlTests", "ScanModel", "Snapshots", "AccessControl"),
         unitTests("BenchmarksTests", "ScanModel", "ScanBatchCodec", "FleetSimulation", "Benchmarks"),
-        unitTests("CLITests", "LinuxSystem", "FileSystem", "CLI", "ScanModel", "TestSupport"),
+        unitTests(
+            "CLITests", "LinuxSystem", "FileSystem", "Runtime", "CLI", "ScanModel", "DeviceEmulation", "TestSupport"),
         unitTests(
             "CenterHTTPTests", "LinuxSystem", "HTTPServer", "Certificates", "FileSystem", "Runtime", "CenterHTTP",
             "TestSupport"),

@@ -29,9 +29,7 @@ package enum EnvironmentFile {
     package static func read(_ path: String) throws -> [String: String] {
         func invalid(_ reason: String) -> ProgramError { .configuration("--enrolment \(path): \(reason)") }
         guard let status = Files.status(path) else { throw invalid("no such file") }
-        guard status.mode & 0o177 == 0 else {
-            throw invalid("mode \(String(status.mode, radix: 8)), but the file holds secrets: mode 600 is required")
-        }
+        if let problem = status.exposure { throw invalid("the file holds secrets, and \(problem)") }
         let text: String
         do { text = try Files.readText(path, limit: limitBytes) } catch { throw invalid("\(error)") }
         var values: [String: String] = [:]

@@ -39,20 +39,19 @@ extension Files {
         /// Whether the file may hold a private key, by the rule of PostgreSQL: mode 600, or 640 if root owns it, as
         /// Debian's group `ssl-cert` needs it.
         package var isPrivateKey: Bool { mode & 0o077 == 0 || owner == 0 && mode & 0o037 == 0 }
+
         /// Who else can read or replace a file with a secret, as the end of a sentence; `nil` if nobody else.
         ///
-        /// Less strict than `isPrivate`: a group may read a file of root. systemd passes credentials in such files, with
-        /// an ACL for the user of the service, and administrators give secrets to a group in this way. Pipes and devices
-        /// are not checked, because a shell makes them for one reader.
+        /// Like `isPrivate`, and a file of root with mode 0440 is permitted: systemd passes credentials in such files,
+        /// and an ACL for the user of the service shows as the right of the group. Pipes and devices are not checked,
+        /// because a shell makes them for one reader.
         package var exposure: String? {
             guard isRegular else { return nil }
-            let octal = String(mode & 0o777, radix: 8)
             guard owner == 0 || owner == geteuid() else {
                 return "it belongs to user \(owner): it must belong to root or to the user of this program"
             }
-            let foreign = mode & 0o777 & ~(owner == 0 ? 0o740 : 0o700)
-            guard foreign != 0 else { return nil }
-            return "other users have access to it (mode 0\(octal)): chmod 600 it"
+            if mode & 0o077 == 0 || owner == 0 && mode == 0o440 { return nil }
+            return "other users have access to it (mode 0\(String(mode, radix: 8))): chmod 600 it"
         }
     }
 

@@ -1,3 +1,5 @@
+import TextRules
+
 /// The reason that an operator gives for a command. The gate journals and logs it, and a scan batch carries it.
 package enum OperatorReason {
     /// Maximum length in bytes of UTF-8, which contract.md section 4 has for notes.
@@ -11,7 +13,7 @@ package enum OperatorReason {
         if bytes > limitBytes { return "has \(bytes) bytes, but at most \(limitBytes) are allowed" }
         if text.allSatisfy(\.isWhitespace) { return "is empty" }
         // They could forge lines of the log.
-        if text.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F }) {
+        if text.unicodeScalars.contains(where: \.isControl) {
             return "holds a control character: write it in one line"
         }
         return nil

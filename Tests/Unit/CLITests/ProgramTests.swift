@@ -1,8 +1,10 @@
-import CLI
 import FileSystem
+import Glibc
 import LinuxSystem
 import TestSupport
 import Testing
+
+@testable import CLI
 
 /// Sources of settings: flag > environment > default, and the exit codes of contract.md section 8.
 struct ProgramTests {
@@ -59,6 +61,40 @@ struct ProgramTests {
         #expect(await code(["--database-url-file", folder.file("none")]) == .configuration)
         // Only secrets can be in files.
         #expect(await code(["--database-url", "x", "--shards-file", path]) == .usage)
+    }
+
+    @Test func secretFileOfOthersIsRefused() async throws {
+        let folder = TemporaryFolder()
+        let path = folder.file("url")
+        try Files.writeAtomically(Array("postgres://secret".utf8), to: path, mode: 0o600)
+        for mode in [0o644, 0o640, 0o660, 0o604, 0o602, 0o620, 0o444] as [UInt32] {
+            #expect(chmod(path, mode) == 0)
+            #expect(await code(["--database-url-file", path]) == .configuration, "\(String(mode, radix: 8))")
+            #expect(await code([], ["TAPLINE_DATABASE_URL_FILE": path]) == .configuration)
+        }
+        // The last one is a credential of systemd.
+        for mode in [0o600, 0o400, 0o440] as [UInt32] {
+            #expect(chmod(path, mode) == 0)
+            #expect(await code(["--database-url-file", path]) == nil, "\(String(mode, radix: 8))")
+        }
+        #expect(chown(path, 65_534, 65_534) == 0 && chmod(path, 0o600) == 0)
+        #expect(await code(["--database-url-file", path]) == .configuration, "its owner can replace it")
+    }
+
+    @Test func secretsOnTheCommandLineAreFound() {
+        let flags: Set = ["amqp-url", "password"]
+        func found(_ words: String...) -> [String] {
+            SecretArguments.places(in: words, flags: flags).map { place in
+                "\(place.flag) " + String(decoding: words[place.index].utf8.dropFirst(place.offset), as: UTF8.self)
+            }
+        }
+        #expect(
+            found("run", "--amqp-url", "amqp://a", "--amqp-url=amqp://b", "--shards", "4") == [
+                "amqp-url amqp://a", "amqp-url amqp://b",
+            ])
+        #expect(found("--password=", "--password", "--amqp-url") == ["password ", "password --amqp-url"])
+        #expect(found("--amqp-url-file", "x", "--", "--password", "y") == [])
+        #expect(found("--password") == [] && found() == [])
     }
 
     @Test func repeatedOptionsKeepTheirOrder() async throws {

@@ -1,3 +1,4 @@
+import AccessControl
 import GateController
 import LinuxSystem
 import ScanModel

@@ -1,6 +1,7 @@
-import Runtime
 import TestSupport
 import Testing
+
+@testable import Runtime
 
 struct TextTests {
     /// Values of Python's datetime.
@@ -54,7 +55,59 @@ struct TextTests {
     @Test func quotedTextIsJSON() {
         #expect(JSONText.quote("") == #""""#)
         #expect(JSONText.quote(#"a"b\c/"#) == #""a\"b\\c/""#)
-        #expect(JSONText.quote("\n\r\t\u{0}\u{1f}\u{7f}") == "\"\\n\\r\\t\\u0000\\u001f\u{7f}\"")
-        #expect(JSONText.quote("Zürich 👍\u{2028}") == "\"Zürich 👍\u{2028}\"")
+        #expect(JSONText.quote("\n\r\t\u{0}\u{1f}\u{7f}") == #""\n\r\t\u0000\u001f\u007f""#)
+        #expect(JSONText.quote("Zürich 👍\u{2028}") == #""Zürich 👍\u2028""#)
+    }
+
+    /// A terminal obeys C1 controls, and shows texts after a direction mark in another order.
+    @Test func invisibleCharactersAreEscapedInJSON() {
+        #expect(JSONText.quote("a\u{9B}2J\u{202E}b\u{E0041}خ") == #""a\u009b2J\u202eb\udb40\udc41خ""#)
+        let json = "{\n  \"a\" : \"x\u{202E}y\u{7F}\"\n}"
+        #expect(JSONText.escapingInvisible(json) == "{\n  \"a\" : \"x\\u202ey\\u007f\"\n}")
+        #expect(JSONText.escapingInvisible(#"{"a":"é خ 👍"}"#) == #"{"a":"é خ 👍"}"#)
+    }
+
+    @Test func linesOfALoggedValueAreIndented() {
+        #expect(Log.indented("2 rows\n2026-11-23 error forged\n") == "2 rows\n    2026-11-23 error forged\n    ")
+        #expect(Log.indented("one line") == "one line")
+    }
+
+    /// Times from outside may be any number.
+    @Test func anyTimeIsFormatted() {
+        #expect(UTCTime.text(seconds: 1_764_000_000) == "2025-11-24T16:00:00.000Z")
+        #expect(UTCTime.text(milliseconds: 1_764_000_000_123) == "2025-11-24T16:00:00.123Z")
+        for time in [.max, .max / 1_000, 1 << 53, 253_402_300_800_000] as [Int64] {
+            #expect(UTCTime.text(seconds: time) == "9999-12-31T23:59:59.999Z")
+            #expect(UTCTime.text(milliseconds: time) == "9999-12-31T23:59:59.999Z")
+        }
+        for time in [.min, -(1 << 53)] as [Int64] {
+            #expect(UTCTime.text(seconds: time) == "0001-01-01T00:00:00.000Z")
+            #expect(UTCTime.text(milliseconds: time) == "0001-01-01T00:00:00.000Z")
+        }
+        for time in [.min, -1, 0, .max] as [Int64] { #expect(UTCTime.text(microseconds: time).hasSuffix("Z")) }
+    }
+
+    @Test(
+        arguments: [
+            ("amqp://gate-7:pw@center:5671/", "amqp://***@center:5671/"),
+            ("cannot connect to 'amqps://u:p%40w@h' (refused)", "cannot connect to 'amqps://***@h' (refused)"),
+            ("postgresql://u:p/w@x@h/db?sslmode=require", "postgresql://***@h/db?sslmode=require"),
+            ("postgres:///db?host=/run&password=geheim&user=x", "postgres:///db?host=/run&password=***&user=x"),
+            ("sslpassword=geheim", "sslpassword=***"), ("a://b:c@d a://e:f@g", "a://***@d a://***@g"),
+        ])
+    func passwordsInTextsAreRedacted(text: String, redacted: String) {
+        #expect(SecretText.redacted(text) == redacted)
+        #expect(SecretText.redacted(redacted) == redacted)
+    }
+
+    @Test func textsWithoutPasswordsStay() {
+        for text in [
+            "", "http://center:8080/snapshot/", "amqp://gate-7@h", "mail a@b.c: x", "scans=7", "://@", "x password=",
+        ] {
+            #expect(SecretText.redacted(text) == text)
+        }
+        #expect(SecretText.isSecret("geheim") && SecretText.isSecret("amqp://u:p@h"))
+        #expect(
+            !SecretText.isSecret("amqp://h") && !SecretText.isSecret("") && !SecretText.isSecret("postgres://u@h/db"))
     }
 }

@@ -81,6 +81,19 @@ import Testing
             .content, signed(101) { file, _ in try sql(file.file, "UPDATE access SET valid_from = NULL") })
     }
 
+    @Test func signedFileWithAbsurdTimesIsRefused() throws {
+        try install(published(100))
+        for change in [
+            "UPDATE meta SET value = '9223372036854775807' WHERE key = 'expires'",
+            "UPDATE meta SET value = '9223372036854775807' WHERE key = 'created'",
+            "UPDATE meta SET value = '-1' WHERE key = 'created'",
+            "UPDATE meta SET value = '9223372036854775807' WHERE key = 'version'",
+            "UPDATE days SET starts = -9223372036854775808", "UPDATE days SET ends = 9223372036854775807",
+        ] {
+            try expectRefused(.kind, signed(101) { file, _ in try sql(file.file, change) })
+        }
+    }
+
     @Test func damagedPageIsFoundByQuickCheck() throws {
         try install(published(100))
         let publication = try signed(101) { file, _ in

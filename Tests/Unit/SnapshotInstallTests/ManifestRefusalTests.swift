@@ -77,6 +77,24 @@ import Testing
         #expect(try refusal { _ = try offer(publication) } == .malformed)
     }
 
+    /// A signature proves who wrote a number, not that it is sensible. These overflow in sums.
+    @Test func absurdNumbersAreRefused() throws {
+        let changes: [(inout Manifest) -> Void] = [
+            { $0.expires = .max }, { $0.expires = 7_258_118_400 }, { $0.created = -1 }, { $0.created = .min },
+            { ($0.created, $0.expires) = (.max - 1, .max) }, { $0.expires = $0.created },
+            { ($0.version, $0.file) = (.max, SnapshotFileName.of(.max)) },
+            { ($0.version, $0.file) = (0, SnapshotFileName.of(0)) },
+            { $0.attendees = .max }, { $0.attendees = -1 }, { $0.size = .max }, { $0.size = 0 },
+            { $0.compressed = Manifest.Package(file: "x.gz", size: .max, sha256: $0.sha256) },
+            { $0.deltas = [Manifest.Delta(from: .min, file: "d", size: 1, sha256: $0.sha256)] },
+            { $0.deltas = [Manifest.Delta(from: 1, file: "d", size: .max, sha256: $0.sha256)] },
+        ]
+        for (index, change) in changes.enumerated() {
+            let publication = try published(100, change: change)
+            #expect(try refusal { _ = try offer(publication) } == .malformed, "change \(index)")
+        }
+    }
+
     @Test func otherFormatIsRefused() throws {
         let publication = try published(100) { $0.format = 2 }
         #expect(try refusal { _ = try offer(publication) } == .format)

@@ -1,0 +1,176 @@
+import FileSystem
+import Glibc
+import LinuxSystem
+import Runtime
+import TestSupport
+import Testing
+
+/// Passwords and keys that are planted in all settings, and looked for in everything that the programs write.
+@Suite struct PlantedSecretTests {
+    private static let key = (0..<32).map { UInt8(truncatingIfNeeded: 0x5D &* ($0 + 3)) }
+    private static let passwords = ["planted-amqp-51", "planted-database-52", "planted-signing-53"]
+    private static let amqp = "amqp://gate-7:\(passwords[0])@127.0.0.1:1/"
+    private static let database = "postgresql://tapline:\(passwords[1])@127.0.0.1:1/none"
+
+    private let folder = TemporaryFolder("secrets")
+    private var data: String { folder.file("data") }
+    private var log: String { folder.file("log") }
+
+    /// All forms of the secrets.
+    private static var forms: [[UInt8]] {
+        let hex = key.map { byte in String(byte >> 4, radix: 16) + String(byte & 15, radix: 16) }.joined()
+        return (passwords + [hex, hex.uppercased()]).map { Array($0.utf8) } + [key]
+    }
+
+    /// Expects that bytes hold no secret.
+    private func expectNone(in bytes: [UInt8], _ what: String) {
+        for (index, form) in Self.forms.enumerated() {
+            #expect(bytes.firstRange(of: form) == nil, "secret \(index) in \(what)")
+        }
+    }
+
+    private func expectNone(in run: Run, _ what: String) {
+        expectNone(in: Array((run.lines.joined(separator: "\n") + run.errors).utf8), what)
+    }
+
+    /// Expects that no file of the test's folder holds a secret.
+    private func expectNone(below path: String) throws {
+        for name in try Files.list(path) {
+            let entry = path + "/" + name
+            if Files.status(entry)?.isRegular == true {
+                expectNone(in: try Files.read(entry, limit: 1 << 26), entry)
+            } else if (try? Files.list(entry)) != nil {
+                try expectNone(below: entry)
+            }
+        }
+    }
+
+    private func commandLine(of child: ChildProcess) throws -> [UInt8] {
+        try Files.read("/proc/\(child.pid)/cmdline", limit: 1 << 16)
+    }
+
+    private func start(_ program: String, _ arguments: [String], _ environment: [String: String] = [:]) throws
+        -> ChildProcess
+    {
+        try ChildProcess(
+            Package.program(program), arguments,
+            environment: environment.merging(["TAPLINE_LOG_LEVEL": "debug"]) { $1 },
+            output: .file(folder.file("output")), errors: log)
+    }
+
+    private func awaitLog(_ text: String) throws {
+        try eventually("the log says \(text)", everyMs: 5) { (try? Files.readText(log))?.contains(text) == true }
+    }
+
+    @Test func publisherShowsNoPassword() throws {
+        let publisher = try start(
+            "tapline-publisher", ["run", "--data", data, "--scanner", "gate-7", "--amqp-url", Self.amqp])
+        try awaitLog("secret on the command line")
+        try awaitLog("refused")
+        let line = try commandLine(of: publisher)
+        expectNone(in: line, "the command line")
+        #expect(
+            line.firstRange(of: Array("--amqp-url".utf8)) != nil && line.firstRange(of: Array("gate-7".utf8)) != nil)
+        for format in ["text", "json"] {
+            let status = try Run.it("tapline-publisher", ["status", "--data", data, "--output", format])
+            #expect(!status.lines.isEmpty)
+            expectNone(in: status, "the status")
+        }
+        #expect(try publisher.stop() == .exit(0))
+        try expectNone(below: folder.path)
+    }
+
+    @Test func centerShowsNoPassword() throws {
+        let center = try start(
+            "tapline-center", ["run", "--amqp-url=\(Self.amqp)", "--http", "127.0.0.1:0"],
+            ["TAPLINE_DATABASE_URL": Self.database])
+        try awaitLog("\"message\":\"listening\"")
+        try awaitLog("database unavailable")
+        let text = try Files.readText(log)
+        let port = try #require(
+            text.firstRange(of: "\"port\":\"").map { text[$0.upperBound...].prefix { $0.isNumber } })
+        let http = RawHTTP(port: try #require(UInt16(port)))
+        for path in ["/readyz", "/metrics", "/healthz", "/"] {
+            let answer = try http.get(path)
+            #expect(answer.status != 0)
+            expectNone(in: answer.body, path)
+        }
+        expectNone(in: try commandLine(of: center), "the command line")
+        center.kill()
+        try expectNone(below: folder.path)
+    }
+
+    @Test func gateShowsNoKey() throws {
+        let hex = String(decoding: Self.forms[3], as: UTF8.self)
+        let gate = try start(
+            "tapline-gate", ["run", "--data", data, "--scanner", "gate-7", "--event-key", hex, "--reader", "stdin"])
+        try gate.write("04a1b2c3\n")
+        try eventually("a verdict", everyMs: 5) { (Files.status(folder.file("output"))?.size ?? 0) > 0 }
+        expectNone(in: try commandLine(of: gate), "the command line")
+        expectNone(in: try Run.it("tapline-gate", ["status", "--data", data, "--output", "json"]), "the status")
+        gate.closeInput()
+        #expect(try gate.wait() == .exit(0))
+        try expectNone(below: folder.path)
+    }
+
+    @Test func errorsNameNoSecret() throws {
+        try Run.succeeding("tapline-snapshot", ["keygen", "--out", folder.file("key")])
+        let commands: [(String, [String], Int32)] = [
+            ("tapline-publisher", ["run", Self.amqp], 64), ("tapline-publisher", [Self.amqp], 64),
+            ("tapline-publisher", ["run", "--amqp-ulr=\(Self.amqp)"], 64),
+            (
+                "tapline-publisher",
+                ["run", "--data", data, "--scanner", "x", "--amqp-url", Self.amqp + "?verify=maybe"], 78
+            ),
+            (
+                "tapline-publisher",
+                ["run", "--data", data, "--scanner", "x", "--amqp-url", "http" + Self.amqp.dropFirst(4)], 78
+            ),
+            (
+                "tapline-publisher",
+                [
+                    "fetch", "--data", data, "--center-url", "http" + Self.amqp.dropFirst(4), "--trust-key",
+                    folder.file("key.pub"),
+                ], 78
+            ),
+            ("tapline-center", ["zone", "list", "--database-url", Self.database], 69),
+            ("tapline-center", ["zone", "list", "--database-url", Self.database + "?nonsense=1"], 78),
+            (
+                "tapline-snapshot",
+                [
+                    "export", "--database-url", Self.database, "--out", data, "--signing-key", folder.file("none"),
+                    "--password", Self.passwords[2],
+                ], 78
+            ),
+        ]
+        for (program, arguments, code) in commands {
+            let run = try Run.it(program, arguments)
+            #expect(run.end == .exit(code), "\(program) \(arguments.first ?? "")")
+            expectNone(in: run, "\(program) \(arguments.first ?? "")")
+        }
+    }
+
+    /// Without this, a core dump, a debugger or another process of the user shows keys and passwords.
+    @Test func processMemoryIsClosedToItsUser() throws {
+        // Another user must be able to enter the folder, and to run the program.
+        let program = folder.file("gate")
+        try Files.writeAtomically(
+            try Files.read(Package.program("tapline-gate"), limit: 1 << 30), to: program, mode: 0o755)
+        try Files.makeFolder(data)
+        let nobody: UInt32 = 65_534
+        #expect(chmod(folder.path, 0o711) == 0 && chown(data, nobody, nobody) == 0)
+        let gate = try ChildProcess(
+            "setpriv",
+            [
+                "--reuid=\(nobody)", "--regid=\(nobody)", "--clear-groups", program, "run", "--data", data, "--scanner",
+                "gate-7", "--event-key", String(decoding: Self.forms[3], as: UTF8.self), "--reader", "stdin",
+            ], errors: log)
+        try gate.write("04a1b2c3\n")
+        #expect(try gate.line() != nil)
+        // Linux gives the files of a process that may not be dumped to root.
+        #expect(Files.status("/proc/\(gate.pid)/environ")?.owner == 0)
+        #expect(Files.status("/proc/\(gate.pid)")?.owner == nobody)
+        gate.closeInput()
+        #expect(try gate.wait() == .exit(0))
+    }
+}
