@@ -20,7 +20,7 @@ import Testing
         _ = try world.registry.addScanner(lane, gate: "Door", zone: "Site")
         try world.import("uid,name,zones\n04a1b2c3,Ada,Site\n04a1b2c4,Ben,Site\n")
         try deliver(to: lane)
-        // A program with a role of its own could have written them. The commands refuse such names.
+        // Another program with write access could have written them. The commands refuse such names.
         for table in ["zones", "gates", "event", "attendees", "passes"] {
             let condition = table == "attendees" ? " WHERE name = 'Ada'" : ""
             _ = try world.connection.query("UPDATE tapline.\(table) SET name = $1\(condition)", [.text(Self.name)])

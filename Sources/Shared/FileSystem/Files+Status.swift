@@ -40,10 +40,10 @@ extension Files {
         /// Debian's group `ssl-cert` needs it.
         package var isPrivateKey: Bool { mode & 0o077 == 0 || owner == 0 && mode & 0o037 == 0 }
 
-        /// Who else can read or replace a file with a secret, as the end of a sentence; `nil` if nobody else.
+        /// Who else can read or replace a file with a secret, as the end of a sentence; `nil` if no other user can.
         ///
-        /// Like `isPrivate`, and a file of root with mode 0440 is permitted: systemd passes credentials in such files,
-        /// and an ACL for the user of the service shows as the right of the group. Pipes and devices are not checked,
+        /// Like `isPrivate`, and a file of root with mode 0440 is permitted. systemd passes credentials in such files:
+        /// its ACL for the user of the service shows as the right of the group. Pipes and devices are not checked,
         /// because a shell makes them for one reader.
         package var exposure: String? {
             guard isRegular else { return nil }

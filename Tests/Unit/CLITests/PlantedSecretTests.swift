@@ -157,19 +157,20 @@ import Testing
         try Files.writeAtomically(
             try Files.read(Package.program("tapline-gate"), limit: 1 << 30), to: program, mode: 0o755)
         try Files.makeFolder(data)
-        let nobody: UInt32 = 65_534
-        #expect(chmod(folder.path, 0o711) == 0 && chown(data, nobody, nobody) == 0)
+        let stranger: UInt32 = 65_534
+        #expect(chmod(folder.path, 0o711) == 0 && chown(data, stranger, stranger) == 0)
         let gate = try ChildProcess(
             "setpriv",
             [
-                "--reuid=\(nobody)", "--regid=\(nobody)", "--clear-groups", program, "run", "--data", data, "--scanner",
+                "--reuid=\(stranger)", "--regid=\(stranger)", "--clear-groups", program, "run", "--data", data,
+                "--scanner",
                 "gate-7", "--event-key", String(decoding: Self.forms[3], as: UTF8.self), "--reader", "stdin",
             ], errors: log)
         try gate.write("04a1b2c3\n")
         #expect(try gate.line() != nil)
         // Linux gives the files of a process that may not be dumped to root.
         #expect(Files.status("/proc/\(gate.pid)/environ")?.owner == 0)
-        #expect(Files.status("/proc/\(gate.pid)")?.owner == nobody)
+        #expect(Files.status("/proc/\(gate.pid)")?.owner == stranger)
         gate.closeInput()
         #expect(try gate.wait() == .exit(0))
     }

@@ -55,7 +55,7 @@ import Testing
             #expect(send(.reader(1, .lost(.other("\(round)")))) && send(.reader(1, .back)))
             #expect(send(.turnstile(problem: .other("\(round)"))))
         }
-        // The first fault tells that the part did not work meanwhile.
+        // The first fault tells that the part did not work in between.
         #expect(
             Set(names(inbox.drain())) == [
                 "sensor 0", "sensor ok", "1 0", "1 back", "turnstile 0", "turnstile 999",
@@ -114,7 +114,7 @@ import Testing
         }
     }
 
-    @Test func lostSensorAnnulsNobodyAndRaisesAlarm() throws {
+    @Test func lostSensorAnnulsNoAdmissionAndRaisesAlarm() throws {
         let world = try world()
         world.tap(.delegate)
         flood(world)
@@ -127,7 +127,7 @@ import Testing
         #expect(world.updates.states.last?.alarms.contains(.passageSensorFailed) == true)
     }
 
-    @Test func sensorThatIsBackAlreadyAnnulsNobody() throws {
+    @Test func sensorThatIsBackAlreadyAnnulsNoAdmission() throws {
         let world = try world()
         world.tap(.delegate)
         flood(world)

@@ -6,7 +6,7 @@ import Synchronization
 ///
 /// A source that floods the lane costs only its own taps. Taps and commands are dropped when too many of their source
 /// wait. States of readers, turnstile and passage sensor are kept, not queued: the lane always hears what each part said
-/// last, and that it was out of order meanwhile. Passages and dropped reads are counted.
+/// last, and that it was out of order in between. Passages and dropped reads are counted.
 package final class LaneInbox: Sendable {
     /// Maximum number of waiting taps of one reader: more than people can cause during one slow journal write, and
     /// handled in less than a second.

@@ -7,8 +7,8 @@ import ScanModel
 /// could be another valid code. A line that pauses for `pauseMs` is dropped too: its end was lost, and the next code
 /// must not be appended to it.
 ///
-/// A showing ends after a silence of `showingMs`. A code may hold line breaks, so each of its lines would count as a
-/// code, and one showing could try hundreds of codes. Therefore a showing with more than one line is noise as a whole.
+/// A showing ends after a silence of `showingMs`. A code may hold line breaks. Each of its lines would count as a code,
+/// and one showing could try hundreds of codes. Therefore a showing with more than one line is noise as a whole.
 struct CodeLines: Sendable {
     /// Maximum length of a line in bytes: a code with the marks of a scanner.
     static let limitBytes = CodeText.limitBytes + 64
@@ -43,8 +43,8 @@ struct CodeLines: Sendable {
 
     /// Takes the bytes of one read.
     ///
-    /// A code is known only when the silence after it is over. The silence is measured by reads without bytes, because a
-    /// thread that was delayed reads the rest of a showing late.
+    /// A code is known only when the silence after it is over. Only a read without bytes proves the silence: a delayed
+    /// thread reads the rest of a showing late.
     ///
     /// - Parameters:
     ///   - bytes: The bytes of one read; may be empty.

@@ -20,7 +20,7 @@ struct TagPresence: Sendable {
     /// Handles the result of a poll.
     ///
     /// A random UID changes with each reset of the field, so consecutive random UIDs belong to the same chip. A tag that
-    /// arrives within `intervalMs` of the last report is reported by a later poll, if it is still there.
+    /// arrives within `intervalMs` of the last report is reported by a later poll.
     ///
     /// - Parameters:
     ///   - seen: The UID of the tag, or `nil` for no tag.
