@@ -127,6 +127,8 @@ let package = Package(
                 .embedInCode("0015_live_view_comments.sql"),
                 .embedInCode("0016_report_view_comments.sql"),
                 .embedInCode("0017_enrolment.sql"),
+                .embedInCode("0018_void_scans.sql"),
+                .embedInCode("0019_roles.sql"),
             ], swiftSettings: common),
         domain("Schema", in: "Center", "ErrorModel", "Postgres", "Crypto", "Runtime", "Migrations"),
         domain(

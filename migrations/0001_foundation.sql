@@ -72,8 +72,10 @@ CREATE TABLE tapline.event (
     code_case text NOT NULL DEFAULT 'exact' CHECK (code_case IN ('exact', 'fold'))
 );
 
--- Scanners that have installed a snapshot refuse every other UUID.
-CREATE FUNCTION tapline_internal.keep_event_id() RETURNS trigger LANGUAGE plpgsql AS $$
+-- Scanners that have installed a snapshot refuse every other UUID. The triggers of the registry are SECURITY DEFINER, so
+-- the right to write a table of the registry is enough.
+CREATE FUNCTION tapline_internal.keep_event_id() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog AS $$
 BEGIN
     IF EXISTS (SELECT FROM tapline.snapshots) THEN
         RAISE EXCEPTION 'the event keeps its ID %, because a snapshot was published', OLD.id
@@ -89,7 +91,8 @@ CREATE TABLE tapline_internal.early_event_key (
     singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
     fingerprint text NOT NULL
 );
-CREATE FUNCTION tapline_internal.take_event_key() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION tapline_internal.take_event_key() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog AS $$
 BEGIN
     NEW.key_fingerprint := coalesce(NEW.key_fingerprint, (SELECT fingerprint FROM tapline_internal.early_event_key));
     RETURN NEW;
@@ -105,9 +108,10 @@ SELECT max(name) AS name, coalesce(max(time_zone), 'Etc/UTC') AS time_zone, coal
     coalesce(max(code_case), 'exact') AS code_case
 FROM tapline.event;
 
--- Compares three candidates, so that no change to or from daylight saving time is missed.
+-- Compares three candidates, so that no change to or from daylight saving time is missed. SECURITY DEFINER, as the other
+-- functions of views that read tables: the right to read a view is enough.
 CREATE FUNCTION tapline.day_start(at timestamptz DEFAULT now()) RETURNS timestamptz
-LANGUAGE sql STABLE PARALLEL SAFE AS $$
+LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog AS $$
     SELECT max(start)
     FROM tapline.event_settings AS event,
          generate_series(-1, 1) AS step,
@@ -116,7 +120,8 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     WHERE start <= at
 $$;
 
-CREATE FUNCTION tapline.day_end(at timestamptz) RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE AS $$
+CREATE FUNCTION tapline.day_end(at timestamptz) RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE
+SECURITY DEFINER SET search_path = pg_catalog AS $$
     SELECT min(next) FROM (SELECT tapline.day_start(at + h * interval '1 hour') AS next FROM generate_series(12, 49) h) each
     WHERE next > at
 $$;

@@ -8,7 +8,8 @@ CREATE TABLE tapline.zones (
     capacity integer CHECK (capacity >= 0)
 );
 
-CREATE FUNCTION tapline_internal.reject_zone_cycle() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION tapline_internal.reject_zone_cycle() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog AS $$
 BEGIN
     IF EXISTS (
         WITH RECURSIVE up(id) AS (
@@ -104,7 +105,8 @@ CREATE TABLE tapline.snapshots (
 );
 
 -- Plain SQL may insert explicit ids. The identity sequence then continues after the highest one.
-CREATE FUNCTION tapline_internal.keep_identity_ahead() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION tapline_internal.keep_identity_ahead() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     sequence text := pg_get_serial_sequence(format('%I.%I', TG_TABLE_SCHEMA, TG_TABLE_NAME), 'id');
     highest bigint;
@@ -116,11 +118,16 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- Notifies the centers of a change of the registration list at its commit, also of a change by plain SQL. They then
--- publish a snapshot. A statement trigger: one notification per transaction, however many rows it changes.
-CREATE FUNCTION tapline_internal.notify_registry_change() RETURNS trigger LANGUAGE plpgsql AS $$
+-- Transactions that changed the registration list, also by plain SQL. Each center looks for those that it has not seen,
+-- and then publishes a snapshot. A table and no NOTIFY, because everyone who may connect can send any number of
+-- notifications.
+CREATE TABLE tapline_internal.registry_changes (
+    transaction xid8 PRIMARY KEY DEFAULT pg_current_xact_id()
+);
+CREATE FUNCTION tapline_internal.note_registry_change() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog AS $$
 BEGIN
-    NOTIFY tapline_registry;
+    INSERT INTO tapline_internal.registry_changes DEFAULT VALUES ON CONFLICT DO NOTHING;
     RETURN NULL;
 END $$;
 
@@ -132,8 +139,8 @@ BEGIN
         ('attendees', 'OF id, status, pass_id'), ('zones', 'OF id, name, parent_id'),  -- a snapshot has no other columns
         ('tags', ''), ('passes', ''), ('access', ''), ('gates', ''), ('scanners', ''), ('event', '')) AS t(name, columns)
     LOOP
-        EXECUTE format('CREATE TRIGGER notify_change AFTER INSERT OR DELETE OR TRUNCATE OR UPDATE %s ON tapline.%I
-            FOR EACH STATEMENT EXECUTE FUNCTION tapline_internal.notify_registry_change()', target.columns, target.name);
+        EXECUTE format('CREATE TRIGGER note_change AFTER INSERT OR DELETE OR TRUNCATE OR UPDATE %s ON tapline.%I
+            FOR EACH STATEMENT EXECUTE FUNCTION tapline_internal.note_registry_change()', target.columns, target.name);
     END LOOP;
     FOR target IN SELECT unnest(ARRAY['zones', 'gates', 'passes', 'access', 'attendees']) AS name LOOP
         EXECUTE format('CREATE TRIGGER keep_identity_ahead AFTER INSERT ON tapline.%I

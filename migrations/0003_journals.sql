@@ -1,4 +1,4 @@
--- Journals of the scanners, and the seqs that are missing from them.
+-- Journals of the scanners, the seqs that are missing from them, and the spans in which their scans are void.
 
 CREATE TABLE tapline_internal.topology (
     singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
@@ -82,5 +82,44 @@ FROM tapline.journals j
 LEFT JOIN (
     SELECT journal_id, sum(last_seq - first_seq + 1) AS missing FROM tapline_internal.journal_gaps GROUP BY journal_id
 ) g ON g.journal_id = j.id;
+
+-- How many journals each scanner may begin: a bucket that fills with time. A scanner begins a journal at each start and
+-- each day. Each 2,000 journals need a partition of the scans, so no scanner may begin any number of them.
+CREATE TABLE tapline_internal.journal_allowances (
+    scanner_id text PRIMARY KEY REFERENCES tapline.scanners ON DELETE CASCADE,
+    allowed double precision NOT NULL,
+    as_of timestamptz NOT NULL
+) WITH (fillfactor = 50);
+
+-- Takes journals from the allowance of a scanner. Returns how many of the wanted ones it may begin now.
+CREATE FUNCTION tapline_internal.take_journals(scanner text, wanted bigint, at_once bigint, an_hour bigint)
+RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    available bigint;
+    taken bigint;
+BEGIN
+    INSERT INTO tapline_internal.journal_allowances AS a (scanner_id, allowed, as_of) VALUES (scanner, at_once, now())
+    ON CONFLICT (scanner_id) DO UPDATE SET as_of = now(), allowed = least(at_once,
+        a.allowed + an_hour * greatest(extract(epoch FROM now() - a.as_of)::double precision, 0) / 3600)
+    RETURNING floor(a.allowed) INTO available;
+    taken := least(wanted, available);
+    IF taken > 0 THEN
+        UPDATE tapline_internal.journal_allowances SET allowed = allowed - taken WHERE scanner_id = scanner;
+    END IF;
+    RETURN greatest(taken, 0);
+END $$;
+
+-- Scans of a stolen scanner: all that arrived in a span. They stay stored, and count nowhere. By their arrival, because
+-- a thief sets the clock of the device.
+CREATE TABLE tapline_internal.void_spans (
+    scanner_id text NOT NULL REFERENCES tapline.scanners ON DELETE CASCADE,
+    since timestamptz NOT NULL,
+    until timestamptz NOT NULL CHECK (since < until),  -- exclusive; infinity: still void
+    made_at timestamptz NOT NULL DEFAULT now(),
+    EXCLUDE USING gist (scanner_id WITH =, tstzrange(since, until) WITH &&)
+);
+CREATE VIEW tapline_internal.void_journals AS
+SELECT j.id AS journal_id, v.since, v.until
+FROM tapline_internal.void_spans v JOIN tapline.journals j ON j.scanner_id = v.scanner_id;
 
 INSERT INTO tapline.schema_migrations (version, name) VALUES (3, 'journals');

@@ -1,4 +1,6 @@
--- Partitions of the scans.
+-- Partitions of the scans, in a schema of their own: the center may create there, and nothing refers to it by name.
+CREATE SCHEMA tapline_partitions;
+COMMENT ON SCHEMA tapline_partitions IS 'Tapline, the partitions of tapline_internal.scan_runs. Created by the center';
 
 -- Every journal has a partition, also after retention, so a late scan of an old journal can be stored.
 CREATE TABLE tapline_internal.scan_partitions (
@@ -17,26 +19,41 @@ CREATE TABLE tapline_internal.retention_alarm (
     detail text NOT NULL
 );
 
+-- Gives a partition to the role tapline_center, if it exists and the owner of the schema is a member of it. Otherwise the
+-- partition stays with the owner.
+CREATE FUNCTION tapline_internal.hand_over_scan_partition(name text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+    IF NOT coalesce(pg_has_role((SELECT oid FROM pg_roles WHERE rolname = 'tapline_center'), 'MEMBER'), false) THEN
+        RETURN;
+    END IF;
+    EXECUTE format('ALTER TABLE tapline_partitions.%I OWNER TO tapline_center', name);
+EXCEPTION WHEN insufficient_privilege THEN NULL;  -- a member without SET OPTION (PostgreSQL 16)
+END $$;
+
 -- Attaches the partition instead of CREATE ... PARTITION OF: this waits for no reader and no COPY, and blocks none.
 -- The exclusion proves that no scan is stored twice, whatever the boundaries of the runs.
 -- Autovacuum removes the small runs that were joined. It does not run because of insertions: closing the partition
--- freezes it once.
+-- freezes it once. SECURITY DEFINER, as the next functions: the center owns its partitions and nothing else
+-- (docs/internals/decisions/0009-database-roles.md).
 CREATE FUNCTION tapline_internal.make_scan_partition(first_journal bigint, end_journal bigint) RETURNS void
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     name constant text := format('scan_runs_%s_%s', first_journal, end_journal - 1);
 BEGIN
-    EXECUTE format('CREATE TABLE tapline_internal.%I (LIKE tapline_internal.scan_runs INCLUDING ALL EXCLUDING COMMENTS,
+    EXECUTE format('CREATE TABLE tapline_partitions.%I (LIKE tapline_internal.scan_runs INCLUDING ALL EXCLUDING COMMENTS,
             EXCLUDE USING gist (journal_id WITH =, int8range(first_seq, last_seq, ''[]'') WITH &&))
         WITH (autovacuum_vacuum_insert_threshold = -1)', name);
     EXECUTE format('ALTER TABLE tapline_internal.scan_runs
-        ATTACH PARTITION tapline_internal.%I FOR VALUES FROM (%s) TO (%s)', name, first_journal, end_journal);
+        ATTACH PARTITION tapline_partitions.%I FOR VALUES FROM (%s) TO (%s)', name, first_journal, end_journal);
     INSERT INTO tapline_internal.scan_partitions (first_journal, end_journal, name)
         VALUES (first_journal, end_journal, name);
+    PERFORM tapline_internal.hand_over_scan_partition(name);
 END $$;
 
 -- Makes the partition of a journal if it is missing. Returns the first journal after that partition.
-CREATE FUNCTION tapline_internal.ensure_scan_partition(journal bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+CREATE FUNCTION tapline_internal.ensure_scan_partition(journal bigint) RETURNS bigint LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     span constant bigint := 2000;  -- about a day of 1,000 scanners
     range_start bigint;
@@ -57,7 +74,8 @@ BEGIN
 END $$;
 
 -- A new journal has its partition and the next one. The center keeps one more ahead, so ingestion finds both.
-CREATE FUNCTION tapline_internal.ensure_scan_partitions() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION tapline_internal.ensure_scan_partitions() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog AS $$
 BEGIN
     PERFORM tapline_internal.ensure_scan_partition(tapline_internal.ensure_scan_partition(NEW.id));
     RETURN NULL;
@@ -69,7 +87,8 @@ SELECT tapline_internal.ensure_scan_partition(tapline_internal.ensure_scan_parti
 -- Moves new journals to the next partition when the current one is a week old, or 12 hours old and large. So the
 -- journals of the next morning do not keep the partition of the day before open. The unused ids are taken one by one, so
 -- a concurrent insert still gets a unique id. Returns whether it moved.
-CREATE FUNCTION tapline_internal.rotate_scan_partition() RETURNS boolean LANGUAGE plpgsql AS $$
+CREATE FUNCTION tapline_internal.rotate_scan_partition() RETURNS boolean LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     sequence constant regclass := pg_get_serial_sequence('tapline.journals', 'id');
     large constant bigint := 1000000;  -- scans
@@ -98,7 +117,7 @@ SELECT p.name, p.first_journal, p.end_journal, p.created_at, p.closed_at, p.reti
     coalesce(j.unfinished_backlog, 0)::bigint AS unfinished_backlog,
     coalesce(j.gaps, 0)::bigint AS gaps, pg_total_relation_size(c.oid) AS bytes
 FROM tapline_internal.scan_partitions p
-LEFT JOIN pg_class c ON c.relname = p.name AND c.relnamespace = 'tapline_internal'::regnamespace
+LEFT JOIN pg_class c ON c.relname = p.name AND c.relnamespace = 'tapline_partitions'::regnamespace
 LEFT JOIN (
     SELECT q.first_journal, count(*) AS journals, sum(e.stored) FILTER (WHERE e.retired_seq = 0) AS scans,
         max(e.last_received_at) AS heard_at,

@@ -67,17 +67,100 @@ CREATE TABLE tapline.quarantine (
     routing_key text NOT NULL,
     user_id text,
     scanner_id text,
+    owner text NOT NULL DEFAULT '',  -- whose share of the quarantine it takes
     reason text NOT NULL,
     detail text NOT NULL DEFAULT '',
     times bigint NOT NULL DEFAULT 1,
     is_heartbeat boolean NOT NULL DEFAULT false,
     size bigint,
     sha256 bytea NOT NULL CHECK (octet_length(sha256) = 32),
-    body bytea NOT NULL
+    body bytea NOT NULL,
+    body_dropped_at timestamptz
 );
+-- Bodies that were dropped must not take space until a tenth of all rows was changed.
+ALTER TABLE tapline.quarantine SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000,
+    toast.autovacuum_vacuum_scale_factor = 0, toast.autovacuum_vacuum_threshold = 2000);
+CREATE INDEX quarantine_owner ON tapline.quarantine (owner, id);
 CREATE INDEX quarantine_scanner ON tapline.quarantine (scanner_id);
 CREATE UNIQUE INDEX quarantine_batch ON tapline.quarantine (routing_key, reason, sha256) WHERE NOT is_heartbeat;
 CREATE UNIQUE INDEX quarantine_heartbeat ON tapline.quarantine (routing_key, reason) WHERE is_heartbeat;
+
+-- What each owner takes of the quarantine, and what was dropped of it. Kept by the triggers below.
+CREATE TABLE tapline_internal.quarantine_shares (
+    owner text PRIMARY KEY,
+    batches bigint NOT NULL DEFAULT 0,
+    bytes bigint NOT NULL DEFAULT 0,  -- of bodies and details
+    dropped_bodies bigint NOT NULL DEFAULT 0,
+    dropped_batches bigint NOT NULL DEFAULT 0,
+    dropped_at timestamptz
+) WITH (fillfactor = 50);
+
+-- Statement triggers, also of changes by plain SQL. A number of bytes that does not change takes no lock.
+CREATE FUNCTION tapline_internal.count_quarantine() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        INSERT INTO tapline_internal.quarantine_shares AS s (owner, batches, bytes)
+        SELECT owner, count(*), sum(octet_length(body) + octet_length(detail)) FROM added GROUP BY owner ORDER BY owner
+        ON CONFLICT (owner) DO UPDATE SET batches = s.batches + excluded.batches, bytes = s.bytes + excluded.bytes;
+    ELSIF TG_OP = 'TRUNCATE' THEN
+        UPDATE tapline_internal.quarantine_shares SET batches = 0, bytes = 0;
+    ELSIF TG_OP = 'DELETE' THEN
+        UPDATE tapline_internal.quarantine_shares s SET batches = s.batches - r.batches, bytes = s.bytes - r.bytes
+        FROM (SELECT owner, count(*) AS batches, sum(octet_length(body) + octet_length(detail)) AS bytes FROM removed
+            GROUP BY owner) r WHERE s.owner = r.owner;
+    ELSE
+        UPDATE tapline_internal.quarantine_shares s SET bytes = s.bytes + c.bytes
+        FROM (SELECT owner, sum(bytes) AS bytes FROM (
+                SELECT owner, octet_length(body) + octet_length(detail) AS bytes FROM added
+                UNION ALL SELECT owner, -octet_length(body) - octet_length(detail) FROM removed) each
+            GROUP BY owner HAVING sum(bytes) <> 0) c WHERE s.owner = c.owner;
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER count_added AFTER INSERT ON tapline.quarantine REFERENCING NEW TABLE AS added
+    FOR EACH STATEMENT EXECUTE FUNCTION tapline_internal.count_quarantine();
+CREATE TRIGGER count_removed AFTER DELETE ON tapline.quarantine REFERENCING OLD TABLE AS removed
+    FOR EACH STATEMENT EXECUTE FUNCTION tapline_internal.count_quarantine();
+CREATE TRIGGER count_changed AFTER UPDATE ON tapline.quarantine REFERENCING OLD TABLE AS removed NEW TABLE AS added
+    FOR EACH STATEMENT EXECUTE FUNCTION tapline_internal.count_quarantine();
+CREATE TRIGGER count_none AFTER TRUNCATE ON tapline.quarantine
+    FOR EACH STATEMENT EXECUTE FUNCTION tapline_internal.count_quarantine();
+
+-- Drops the oldest bodies of owners that take more than `most_bytes`, and the oldest rows of those with more than
+-- `most_batches`, down to seven eighths. Reason, size and digest of a dropped body stay. Returns what was dropped.
+CREATE FUNCTION tapline_internal.limit_quarantine(owners text[], most_bytes bigint, most_batches bigint)
+RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    share record;
+    bodies bigint := 0;
+    rows bigint := 0;
+    dropped bigint := 0;
+BEGIN
+    FOR share IN SELECT * FROM tapline_internal.quarantine_shares s
+        WHERE s.owner = ANY (owners) AND (s.bytes > most_bytes OR s.batches > most_batches) ORDER BY s.owner
+    LOOP
+        IF share.batches > most_batches THEN
+            DELETE FROM tapline.quarantine WHERE id IN (SELECT id FROM tapline.quarantine WHERE owner = share.owner
+                ORDER BY id LIMIT share.batches - most_batches / 8 * 7);
+            GET DIAGNOSTICS rows = ROW_COUNT;
+            SELECT bytes INTO share.bytes FROM tapline_internal.quarantine_shares WHERE owner = share.owner;
+        END IF;
+        IF share.bytes > most_bytes THEN
+            UPDATE tapline.quarantine q SET body = '', detail = left(q.detail, 200), body_dropped_at = now()
+            FROM (SELECT id, sum(octet_length(body)) OVER (ORDER BY id) - octet_length(body) AS before
+                FROM tapline.quarantine WHERE owner = share.owner AND body_dropped_at IS NULL) oldest
+            WHERE q.id = oldest.id AND oldest.before < share.bytes - most_bytes / 8 * 7;
+            GET DIAGNOSTICS bodies = ROW_COUNT;
+        END IF;
+        UPDATE tapline_internal.quarantine_shares SET dropped_bodies = dropped_bodies + bodies,
+            dropped_batches = dropped_batches + rows, dropped_at = now() WHERE owner = share.owner;
+        dropped := dropped + bodies + rows;
+        bodies := 0;
+        rows := 0;
+    END LOOP;
+    RETURN dropped;
+END $$;
 
 CREATE VIEW tapline_internal.quarantined AS
 SELECT scanner_id, count(*) AS batches FROM tapline.quarantine WHERE scanner_id IS NOT NULL AND NOT is_heartbeat

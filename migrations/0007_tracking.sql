@@ -69,7 +69,8 @@ CREATE TABLE tapline_internal.double_admissions_due (
 -- A changed person or zone changes double admissions. A few changed tags mark their people. More of them, or a changed
 -- gate or event day, mark the whole day, once for all of the transaction. The setting holds the transaction and the
 -- number of its marks.
-CREATE FUNCTION tapline_internal.mark_double_admissions_due() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION tapline_internal.mark_double_admissions_due() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     tags_limit constant integer := 100;
     this constant text := pg_current_xact_id()::text;
@@ -117,8 +118,8 @@ BEGIN
 END $$;
 
 -- The same of whole journals: the admissions that an annulment follows among the admissions and annulments of their
--- tag. The planner expects far too few unnested scans, so nested loops are off. Parallel workers are off, because
--- each unnested scan would be sent with its whole run.
+-- tag. A void annulment annuls nothing. The planner expects far too few unnested scans, so nested loops are off.
+-- Parallel workers are off, because each unnested scan would be sent with its whole run.
 CREATE FUNCTION tapline_internal.annulled_of(journals bigint[]) RETURNS TABLE (journal_id bigint, seq bigint)
 LANGUAGE sql STABLE SET enable_nestloop = off SET max_parallel_workers_per_gather = 0 AS $$
     SELECT w.journal_id, w.seq
@@ -127,6 +128,8 @@ LANGUAGE sql STABLE SET enable_nestloop = off SET max_parallel_workers_per_gathe
             lead(s.verdict) OVER (PARTITION BY s.journal_id, s.tag_id ORDER BY s.seq) AS following
         FROM tapline_internal.stored_scans s
         WHERE s.journal_id = ANY (journals) AND s.verdict IN (0, 64) AND s.tag_id <> 0
+            AND (s.verdict = 0 OR NOT EXISTS (SELECT FROM tapline_internal.void_journals v
+                WHERE v.journal_id = s.journal_id AND s.received_at >= v.since AND s.received_at < v.until))
             AND (s.journal_id, s.tag_id) IN (
                 SELECT a.journal_id, a.tag_id FROM tapline_internal.stored_scans a
                 WHERE a.journal_id = ANY (journals) AND a.has_annulments AND a.verdict = 64)
@@ -134,8 +137,8 @@ LANGUAGE sql STABLE SET enable_nestloop = off SET max_parallel_workers_per_gathe
     WHERE w.verdict = 0 AND w.following = 64
 $$;
 
--- Scans that moved a person: admitted, not annulled, no inspection. (`<> 16` instead of `= 0`: the planner estimates an
--- equality as rare.)
+-- Scans that moved a person: admitted, not annulled, not void, no inspection. (`<> 16` instead of `= 0`: the planner
+-- estimates an equality as rare.)
 CREATE VIEW tapline_internal.passages AS
 SELECT s.journal_id, s.seq, s.tag_id, s.gate_id, s.flags & 1 AS direction, s.flags, s.scanned_at, s.received_at,
     tapline.scan_time(s.journal_id, s.seq, s.flags, s.scanned_at, s.received_at) AS ordered_at, s.earliest, s.latest,
@@ -143,9 +146,12 @@ SELECT s.journal_id, s.seq, s.tag_id, s.gate_id, s.flags & 1 AS direction, s.fla
 FROM tapline_internal.stored_scans s
 WHERE s.verdict = 0 AND s.flags & 16 <> 16 AND s.tag_id <> 0
     AND NOT EXISTS (
-        SELECT FROM tapline_internal.annulled x WHERE x.journal_id = s.journal_id AND x.seq = s.seq);
+        SELECT FROM tapline_internal.annulled x WHERE x.journal_id = s.journal_id AND x.seq = s.seq)
+    AND NOT EXISTS (
+        SELECT FROM tapline_internal.void_journals v
+        WHERE v.journal_id = s.journal_id AND s.received_at >= v.since AND s.received_at < v.until);
 
--- Each scan as counts of flow. rebuild_tracking sums them; the tracker counts the same in memory.
+-- Each scan as counts of flow; null if it is void. rebuild_tracking sums them; the tracker counts the same in memory.
 CREATE VIEW tapline_internal.scan_flow AS
 SELECT s.journal_id, s.seq, s.gate_id, s.at,
     (s.verdict = 0 AND s.flags & 17 = 0 AND s.tag_id <> 0 AND x.seq IS NULL)::int AS passed_in,
@@ -154,7 +160,10 @@ SELECT s.journal_id, s.seq, s.gate_id, s.at,
     (s.verdict = 64)::int AS annulled, (s.verdict IN (133, 134))::int AS untapped,
     CASE WHEN s.verdict < 128 THEN s.at END AS tapped_at
 FROM (
-    SELECT *, tapline.scan_time(journal_id, seq, flags, scanned_at, received_at) AS at FROM tapline.scans) s
+    SELECT c.journal_id, seq, tag_id, flags, gate_id, CASE WHEN v.journal_id IS NULL THEN verdict END AS verdict,
+        tapline.scan_time(c.journal_id, seq, flags, scanned_at, received_at) AS at
+    FROM tapline.scans c LEFT JOIN tapline_internal.void_journals v
+        ON v.journal_id = c.journal_id AND c.received_at >= v.since AND c.received_at < v.until) s
 LEFT JOIN tapline_internal.annulled x ON x.journal_id = s.journal_id AND x.seq = s.seq
 WHERE s.gate_id IS NOT NULL;
 

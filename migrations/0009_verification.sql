@@ -27,12 +27,12 @@ BEGIN
             SELECT *, tapline.scan_time(journal_id, seq, flags, scanned_at, received_at) AS ordered_at
             FROM tapline.scans_of(w.tag_id)) s
         JOIN tapline.journals j ON j.id = s.journal_id
-        WHERE s.verdict = 0 AND s.flags & 16 <> 16 AND NOT EXISTS (
+        WHERE s.verdict = 0 AND s.flags & 16 <> 16 AND NOT s.is_void AND NOT EXISTS (
             SELECT FROM tapline_internal.annulled x WHERE x.journal_id = s.journal_id AND x.seq = s.seq)
         ORDER BY s.ordered_at DESC, j.log DESC, s.seq DESC LIMIT 1) last;
 END $$;
 
--- The annulled admissions by definition (contract.md section 4).
+-- The annulled admissions by definition (contract.md section 4). A void annulment annuls nothing.
 CREATE VIEW tapline_internal.annulled_expected AS
 SELECT journal_id, seq FROM tapline_internal.annulled_of(
     ARRAY(SELECT DISTINCT journal_id FROM tapline_internal.scan_runs WHERE has_annulments));

@@ -22,7 +22,7 @@ ORDER BY t.attendee_id, CASE WHEN t.attendee_id IS NULL THEN p.tag_id END, p.ord
 -- planner estimates a recursive query at millions of rows and spends seconds on JIT compilation of a query that runs
 -- for milliseconds.
 CREATE FUNCTION tapline_internal.zone_paths() RETURNS TABLE (zone_id smallint, ids smallint[], path text[])
-LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 100 AS $$
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog ROWS 100 AS $$
 BEGIN
     RETURN QUERY
     WITH RECURSIVE tree(id, ids, path) AS (
@@ -114,10 +114,15 @@ SELECT 'lane' AS reason, scanner_id, least(since, ends) AS since, ends AS until 
 UNION ALL
 SELECT 'gap', scanner_id, least(since, until), until
 FROM (
-    -- A journal ends after 24 hours.
+    -- A journal ends after 24 hours. Many gaps of one journal count as one, so that a faulty device costs two searches.
     SELECT g.scanner_id, coalesce(b.at, a.at - interval '24 hours', j.retired_at, '-infinity') AS since,
         coalesce(a.at, g.last_received_at) AS until
-    FROM tapline.seq_gaps g JOIN tapline.journals j ON j.id = g.journal_id
+    FROM (
+        SELECT scanner_id, journal_id, min(first_seq) AS first_seq, max(last_seq) AS last_seq, last_received_at
+        FROM (SELECT *, CASE WHEN count(*) OVER (PARTITION BY journal_id) <= 100 THEN first_seq END AS part
+            FROM tapline.seq_gaps) each
+        GROUP BY scanner_id, journal_id, last_received_at, part
+    ) g JOIN tapline.journals j ON j.id = g.journal_id
     CROSS JOIN LATERAL (SELECT tapline_internal.scan_time_at(g.journal_id, g.first_seq - 1) AS at) b
     CROSS JOIN LATERAL (SELECT tapline_internal.scan_time_at(g.journal_id, g.last_seq + 1) AS at) a
 ) gaps

@@ -10,22 +10,27 @@ CREATE FUNCTION tapline.verdict_name(verdict smallint) RETURNS text LANGUAGE sql
         WHEN 134 THEN 'manual admission' ELSE 'verdict ' || verdict END
 $$;
 
--- None for tag 0, which is no tag. A scan is annulled if a 64 follows it in its journal with no admission between.
--- Closed partitions are searched by their index, open ones by the filters of their runs. The high random_page_cost makes
+-- None for tag 0, which is no tag. A scan is annulled if a 64 that is not void follows it in its journal with no
+-- admission between. Closed partitions are searched by their index, open ones by the filters of their runs. The high random_page_cost makes
 -- the planner read open ones in the order of the table: it does not know that all their runs are wanted. SECURITY
 -- DEFINER: readers have no access to tapline_internal.
 CREATE FUNCTION tapline.scans_of(tag bigint) RETURNS TABLE (
     journal_id bigint, seq bigint, tag_id bigint, scanned_at timestamptz, verdict smallint, flags smallint,
-    gate_id bigint, snapshot_version bigint, received_at timestamptz, is_annulled boolean)
+    gate_id bigint, snapshot_version bigint, received_at timestamptz, is_annulled boolean,
+    is_void boolean)
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER COST 10000 ROWS 300 SET search_path = pg_catalog SET jit = off
 SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan SET random_page_cost = 8 AS $$
 #variable_conflict use_column
 DECLARE
     open_since constant bigint := (SELECT coalesce(min(p.first_journal), 0) FROM tapline_internal.scan_partitions p
         WHERE p.closed_at IS NULL AND p.retired_at IS NULL);
+    has_voids constant boolean := EXISTS (SELECT FROM tapline_internal.void_spans);
 BEGIN
-    RETURN QUERY SELECT s.*, verdict = 0 AND coalesce(
-        lead(verdict) OVER (PARTITION BY journal_id, verdict IN (0, 64) ORDER BY seq) = 64, false)
+    RETURN QUERY SELECT v.journal_id, v.seq, v.tag_id, v.scanned_at, v.verdict, v.flags, v.gate_id, v.snapshot_version,
+        v.received_at, verdict = 0 AND coalesce(lead(verdict) OVER (
+            PARTITION BY journal_id, verdict = 0 OR verdict = 64 AND NOT v.is_void ORDER BY seq) = 64, false), v.is_void
+    FROM (SELECT s.*, has_voids AND EXISTS (SELECT FROM tapline_internal.void_journals j
+            WHERE j.journal_id = s.journal_id AND s.received_at >= j.since AND s.received_at < j.until) AS is_void
     FROM (
         SELECT r.journal_id, r.first_seq + place - 1 AS seq, tag AS tag_id,
             r.base + r.at_ms[place] * interval '1 millisecond' AS scanned_at,
@@ -38,7 +43,7 @@ BEGIN
             UNION ALL
             SELECT * FROM tapline_internal.scan_runs WHERE journal_id < open_since AND tags @> ARRAY[tag]) r
         CROSS JOIN LATERAL unnest(array_positions(r.tags, tag)) AS place
-        WHERE tag <> 0 OFFSET 0) s;  -- OFFSET: sorts single values, not the columns of runs
+        WHERE tag <> 0 OFFSET 0) s) v;  -- OFFSET: sorts single values, not the columns of runs
 END $$;
 
 CREATE VIEW tapline.delegate_track AS
@@ -48,9 +53,9 @@ SELECT a.id AS attendee_id, a.name, a.external_ref,
     CASE WHEN s.flags & 1 = 0 THEN z.name ELSE f.name END AS zone,
     CASE WHEN s.flags & 1 = 0 THEN 'in' ELSE 'out' END AS direction,
     s.verdict, tapline.verdict_name(s.verdict) AS verdict_name,
-    s.verdict = 0 AND s.flags & 16 <> 16 AND NOT s.is_annulled AS counts,
+    s.verdict = 0 AND s.flags & 16 <> 16 AND NOT s.is_annulled AND NOT s.is_void AS counts,
     s.flags, j.scanner_id, s.tag_id, s.gate_id, s.scanned_at, s.received_at, s.snapshot_version, j.log, s.journal_id,
-    s.seq
+    s.seq, s.is_void
 FROM tapline.attendees a
 JOIN tapline.tags t ON t.attendee_id = a.id
 CROSS JOIN LATERAL (

@@ -13,7 +13,7 @@ COMMENT ON COLUMN tapline.delegate_track.direction IS '`in` or `out`';
 COMMENT ON COLUMN tapline.delegate_track.verdict IS 'Verdict; 0: admitted';
 COMMENT ON COLUMN tapline.delegate_track.verdict_name IS 'Name of the verdict';
 COMMENT ON COLUMN tapline.delegate_track.counts IS
-    'Whether the scan moved the person: admitted, not annulled, no inspection';
+    'Whether the scan moved the person: admitted, not annulled, not void, no inspection';
 COMMENT ON COLUMN tapline.delegate_track.flags IS 'Flags, see tapline.scans';
 COMMENT ON COLUMN tapline.delegate_track.scanner_id IS 'Scanner';
 COMMENT ON COLUMN tapline.delegate_track.tag_id IS 'Tag';
@@ -24,6 +24,7 @@ COMMENT ON COLUMN tapline.delegate_track.snapshot_version IS 'Snapshot that the 
 COMMENT ON COLUMN tapline.delegate_track.log IS 'Journal UUID';
 COMMENT ON COLUMN tapline.delegate_track.journal_id IS 'Journal';
 COMMENT ON COLUMN tapline.delegate_track.seq IS 'Position in the journal';
+COMMENT ON COLUMN tapline.delegate_track.is_void IS 'Whether the scan is void (tapline.void_scans)';
 
 COMMENT ON VIEW tapline.double_admissions IS
     'Consecutive admissions of one person into one zone in one event day, without exit or annulment between: a '

@@ -35,5 +35,7 @@ package struct Migration: Sendable {
         Migration(version: 15, name: "live_view_comments", sql: PackageResources._015_live_view_comments_sql),
         Migration(version: 16, name: "report_view_comments", sql: PackageResources._016_report_view_comments_sql),
         Migration(version: 17, name: "enrolment", sql: PackageResources._017_enrolment_sql),
+        Migration(version: 18, name: "void_scans", sql: PackageResources._018_void_scans_sql),
+        Migration(version: 19, name: "roles", sql: PackageResources._019_roles_sql),
     ]
 }

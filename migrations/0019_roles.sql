@@ -1,0 +1,123 @@
+-- Roles: who may do what. Described in docs/operating/database.md; the reasons are in
+-- docs/internals/decisions/0009-database-roles.md.
+--
+-- tapline_migrate owns the schemas and runs the migrations. tapline_center stores scans, maintains partitions and the
+-- registry. tapline_export reads the registry and records snapshots. tapline_reader reads the public schema.
+
+-- Functions with the owner's rights that change something. The trigger of a new journal calls them as the owner.
+REVOKE EXECUTE ON FUNCTION tapline_internal.make_scan_partition(bigint, bigint),
+    tapline_internal.hand_over_scan_partition(text), tapline_internal.ensure_scan_partition(bigint),
+    tapline_internal.rotate_scan_partition() FROM PUBLIC;
+
+-- The rights that each role needs, one row for each right. Rights of the center on tables of later migrations follow
+-- from the schema. It writes all private tables, and creates no partition itself.
+CREATE VIEW tapline_internal.required_grants AS
+WITH relations AS (
+    SELECT c.oid, n.nspname AS schema, c.relname AS name, c.relkind AS kind,
+        format('%I.%I', n.nspname, c.relname) AS object
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname IN ('tapline', 'tapline_internal') AND c.relkind IN ('r', 'p', 'v') AND NOT c.relispartition
+), read_by_export AS (
+    SELECT unnest(ARRAY['event', 'event_settings', 'zones', 'gates', 'scanners', 'passes', 'access', 'attendees', 'tags',
+        'snapshots', 'schema_migrations']) AS name
+)
+SELECT role, 'SCHEMA' AS kind, n.oid, n.nspname::text AS object, 'USAGE' AS privilege
+FROM pg_namespace n, unnest(ARRAY['tapline_center', 'tapline_export']) AS role
+WHERE n.nspname IN ('tapline', 'tapline_internal')
+UNION ALL SELECT 'tapline_center', 'SCHEMA', oid, nspname, privilege
+FROM pg_namespace, unnest(ARRAY['USAGE', 'CREATE']) AS privilege WHERE nspname = 'tapline_partitions'
+UNION ALL SELECT 'tapline_reader', 'SCHEMA', oid, nspname, 'USAGE' FROM pg_namespace WHERE nspname = 'tapline'
+UNION ALL SELECT 'tapline_reader', 'TABLE', oid, object, 'SELECT' FROM relations WHERE schema = 'tapline'
+UNION ALL SELECT 'tapline_center', 'TABLE', oid, object, 'SELECT' FROM relations
+UNION ALL SELECT 'tapline_center', 'TABLE', oid, object, privilege
+FROM relations, unnest(ARRAY['INSERT', 'UPDATE', 'DELETE']) AS privilege
+WHERE kind <> 'v' AND CASE
+    WHEN name = 'schema_migrations' THEN false
+    WHEN name IN ('journals', 'snapshots') THEN privilege <> 'DELETE'
+    WHEN name = 'scan_partitions' THEN privilege <> 'INSERT'
+    ELSE true END
+UNION ALL SELECT 'tapline_center', 'SEQUENCE', c.oid, format('tapline.%I', c.relname), privilege
+FROM pg_class c, unnest(ARRAY['USAGE', 'SELECT']) AS privilege
+WHERE c.relnamespace = 'tapline'::regnamespace AND c.relkind = 'S'
+UNION ALL SELECT 'tapline_center', 'FUNCTION', f::oid, f::text, 'EXECUTE'
+FROM unnest(ARRAY['tapline_internal.make_scan_partition(bigint, bigint)',
+    'tapline_internal.ensure_scan_partition(bigint)', 'tapline_internal.rotate_scan_partition()']::regprocedure[]) AS f
+UNION ALL SELECT 'tapline_center', 'DATABASE', oid, datname, 'TEMPORARY' FROM pg_database
+WHERE datname = current_database()
+UNION ALL SELECT 'tapline_export', 'TABLE', r.oid, object, 'SELECT'
+FROM relations r JOIN read_by_export USING (name) WHERE r.schema = 'tapline'
+UNION ALL SELECT 'tapline_export', 'TABLE', oid, object, privilege
+FROM relations JOIN (VALUES ('snapshots', 'INSERT'), ('snapshots', 'UPDATE'), ('centers', 'SELECT'))
+    AS more(name, privilege) USING (name);
+
+-- Returns what a user lacks of the rights of a role. No row: nothing.
+CREATE FUNCTION tapline_internal.missing_grants(of_role text, of_user name DEFAULT current_user) RETURNS SETOF text
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
+    SELECT format('%s on %s %s', privilege, lower(kind), object) FROM tapline_internal.required_grants
+    WHERE role = of_role AND NOT CASE kind WHEN 'SCHEMA' THEN has_schema_privilege(of_user, oid, privilege)
+        WHEN 'TABLE' THEN has_table_privilege(of_user, oid, privilege)
+        WHEN 'DATABASE' THEN has_database_privilege(of_user, oid, privilege)
+        WHEN 'SEQUENCE' THEN has_sequence_privilege(of_user, oid, privilege)
+        ELSE has_function_privilege(of_user, oid, privilege) END
+    UNION ALL
+    SELECT format('ownership of %s partitions of scans', count(*)) FROM tapline_internal.scan_partitions p
+    JOIN pg_class c ON c.relname = p.name AND c.relnamespace = 'tapline_partitions'::regnamespace
+    WHERE of_role = 'tapline_center' AND NOT pg_has_role(of_user, c.relowner, 'USAGE')
+    HAVING count(*) > 0
+$$;
+
+-- Creates the roles if the current user may, and grants their rights. Can be repeated at any time. Returns what is left
+-- to do, as SQL for an administrator.
+CREATE FUNCTION tapline_internal.grant_roles() RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+    named text;
+    need record;
+BEGIN
+    FOREACH named IN ARRAY ARRAY['tapline_migrate', 'tapline_center', 'tapline_export', 'tapline_reader'] LOOP
+        BEGIN
+            IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = named) THEN
+                EXECUTE format('CREATE ROLE %I NOLOGIN', named);
+            END IF;
+        EXCEPTION
+            WHEN duplicate_object OR unique_violation THEN NULL;  -- by the migration of another database
+            WHEN insufficient_privilege THEN RETURN NEXT format('CREATE ROLE %I NOLOGIN;', named);
+        END;
+    END LOOP;
+    FOR need IN SELECT g.role, g.kind, g.privilege, string_agg(CASE kind WHEN 'DATABASE' THEN quote_ident(object)
+            ELSE object END, ', ') AS objects
+        FROM tapline_internal.required_grants g JOIN pg_roles r ON r.rolname = g.role
+        WHERE kind <> 'DATABASE' OR pg_has_role((SELECT datdba FROM pg_database d WHERE d.oid = g.oid), 'USAGE')
+        GROUP BY g.role, g.kind, g.privilege
+    LOOP
+        EXECUTE format('GRANT %s ON %s %s TO %I', need.privilege, need.kind, need.objects, need.role);
+    END LOOP;
+    -- The owner must be a member of the role that it gives partitions to.
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'tapline_center') THEN
+        FOR need IN SELECT DISTINCT rolname AS role FROM pg_proc f JOIN pg_roles r ON r.oid = f.proowner
+            WHERE f.oid = 'tapline_internal.hand_over_scan_partition'::regproc
+                AND NOT pg_has_role(r.oid, 'tapline_center', 'MEMBER')
+        LOOP
+            BEGIN
+                EXECUTE format('GRANT tapline_center TO %I', need.role);
+            EXCEPTION WHEN insufficient_privilege THEN
+                RETURN NEXT format('GRANT tapline_center TO %I;', need.role);
+            END;
+        END LOOP;
+        PERFORM tapline_internal.hand_over_scan_partition(p.name) FROM tapline_internal.scan_partitions p
+            JOIN pg_class c ON c.relname = p.name AND c.relnamespace = 'tapline_partitions'::regnamespace
+            WHERE c.relowner <> 'tapline_center'::regrole;
+    END IF;
+END $$;
+REVOKE EXECUTE ON FUNCTION tapline_internal.grant_roles() FROM PUBLIC;
+
+DO $$
+DECLARE
+    statement text;
+BEGIN
+    FOR statement IN SELECT * FROM tapline_internal.grant_roles() LOOP
+        RAISE NOTICE 'the roles are not complete' USING HINT = 'As an administrator: ' || statement
+            || ' Then: SELECT * FROM tapline_internal.grant_roles()';
+    END LOOP;
+END $$;
+
+INSERT INTO tapline.schema_migrations (version, name) VALUES (19, 'roles');
