@@ -6,6 +6,7 @@ final class IngestMetrics: Sendable {
     let deliveries, redeliveries, deadLettered: Counter
     let stored, duplicates, conflicts: Counter
     let quarantined: [BatchError.Reason: Counter]
+    let quarantineDropped: Counter
     let brokerConnections, databaseConnections: Counter
     let unacknowledged: Gauge
     let groupScans, commitSeconds: Histogram
@@ -27,6 +28,9 @@ final class IngestMetrics: Sendable {
                 let name = "tapline_ingest_quarantined_total{reason=\"\(reason.rawValue)\"}"
                 return (reason, metrics.counter(name, "Deliveries put into quarantine, by reason."))
             })
+        quarantineDropped = metrics.counter(
+            "tapline_ingest_quarantine_dropped_total",
+            "Bodies and batches dropped from the quarantine, because their owner had filled its share.")
         brokerConnections = metrics.counter(
             "tapline_ingest_broker_connections_total", "Connections made to the broker.")
         databaseConnections = metrics.counter(

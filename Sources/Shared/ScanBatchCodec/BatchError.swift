@@ -21,6 +21,8 @@ package struct BatchError: Error, Hashable, Sendable, CustomStringConvertible {
         case disabledScanner = "disabled-scanner"
         /// A scan is already stored with different content.
         case conflict
+        /// The scanner begins more journals than one may.
+        case journalRate = "journal-rate"
     }
 
     /// The quarantine reason.

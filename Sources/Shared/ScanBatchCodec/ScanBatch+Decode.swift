@@ -6,6 +6,9 @@ extension ScanBatch {
     /// Maximum number of stored entries of `state`. Excess entries, long texts, texts with a zero byte and values of
     /// other types are ignored: the state is informational and must not cause a rejection.
     static let stateEntriesLimit = 32
+    /// Maximum number of entries of `state` in a body. Each one is compared with the others, so a body of 1 MiB with
+    /// 175,000 of them would take much longer than its scans.
+    static let stateKeysLimit = 1_024
     /// Maximum size of a key or text of `state`, in bytes.
     package static let stateTextLimitBytes = 256
 
@@ -167,6 +170,9 @@ private struct BatchDecoder: ~Copyable {
     }
 
     private mutating func readState(_ count: UInt64) throws(BatchError) {
+        guard count <= UInt64(ScanBatch.stateKeysLimit) else {
+            throw BatchError(.malformed, "more than \(ScanBatch.stateKeysLimit) keys in state")
+        }
         // Compared by bytes, because Swift considers canonically equivalent texts equal.
         var keys: Set<[UInt8]> = []
         for _ in 0..<count {
@@ -193,6 +199,9 @@ private struct BatchDecoder: ~Copyable {
 
     /// Reads the notes. Like the state they are informational: what exceeds a limit is left out.
     private mutating func readNotes(_ count: UInt64) throws(BatchError) {
+        guard count <= UInt64(ScanBatch.scansLimit) else {
+            throw BatchError(.malformed, "more than \(ScanBatch.scansLimit) notes")
+        }
         var offsets: Set<UInt64> = []
         for _ in 0..<count {
             guard case .uint(let offset) = try reader.next() else {

@@ -11,15 +11,26 @@ import Tracking
 /// A migrated database with two zones, three gates, five scanners and forty tags of twenty people.
 final class IngestFixture {
     let database: TestDatabase
+    /// Of the user of `connection` and of the stores.
+    let url: String
     let connection: PostgresConnection
     static let relay = "relay"
     /// 2026-06-01T00:00:00Z, microseconds.
     static let day: Int64 = 1_780_272_000_000_000
 
-    init() throws {
-        database = try TestDatabase()
-        connection = try database.connect()
-        _ = try Migrator(connection).migrate()
+    /// - Parameter usesRoles: `true` migrates as `tapline_migrate`, and does everything else as `tapline_center`.
+    init(usesRoles: Bool = false) throws {
+        if usesRoles {
+            database = try TestDatabase.ownedByMigrator()
+            url = database.url(as: "tapline_center")
+            _ = try Migrator(PostgresConnection(url: database.url(as: "tapline_migrate"), applicationName: "test"))
+                .migrate()
+        } else {
+            database = try TestDatabase()
+            url = database.url
+            _ = try Migrator(database.connect()).migrate()
+        }
+        connection = try PostgresConnection(url: url, applicationName: "tapline-test")
         try connection.execute(
             """
             INSERT INTO tapline.zones (id, name) VALUES (1, 'hall'), (2, 'stage');
@@ -33,7 +44,8 @@ final class IngestFixture {
     }
 
     func store() throws -> IngestStore {
-        try IngestStore(try database.connect(), relayUsers: [IngestFixture.relay])
+        try IngestStore(
+            PostgresConnection(url: url, applicationName: "tapline-test"), relayUsers: [IngestFixture.relay])
     }
 
     func int(_ sql: String) throws -> Int64 { try connection.query(sql).int(0, 0) }

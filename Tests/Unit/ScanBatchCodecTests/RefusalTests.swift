@@ -149,6 +149,16 @@ private let year2200: UInt64 = 7_258_118_400_000_000
         #expect(reason(body) == .malformed)
     }
 
+    /// Each entry is compared with the others: a body of 1 MiB may hold 175,000 of them.
+    @Test func entriesOfStateAndNotesAreLimited() {
+        func state(_ count: Int) -> CBORItem { .map((0..<count).map { (.text("k\($0)"), .uint(1)) }) }
+        #expect(reason(Body().with("state", state(1_024))) == nil)
+        #expect(reason(Body().with("state", state(1_025))) == .malformed)
+        func notes(_ count: UInt64) -> CBORItem { .map((0..<count).map { (.uint($0), .text("n")) }) }
+        #expect(reason(Body().with("notes", notes(10_000))) == nil)
+        #expect(reason(Body().with("notes", notes(10_001))) == .malformed)
+    }
+
     @Test func stateMustHaveDistinctTextKeys() {
         #expect(reason(Body().with("state", .map([(.uint(1), .uint(1))]))) == .malformed)
         #expect(reason(Body().with("state", .map([(.text("a"), .uint(1)), (.text("a"), .uint(1))]))) == .malformed)

@@ -1,4 +1,6 @@
 /// The seqs of a journal below its last one that were never stored, as disjoint ranges in order.
+///
+/// Of a journal in the database, only the gaps that a group can change are held (`JournalTable.lock`).
 struct SeqGaps: Equatable, Sendable {
     struct Gap: Hashable, Sendable {
         var first: Int64
@@ -17,7 +19,7 @@ struct SeqGaps: Equatable, Sendable {
 
     /// Returns the missing seqs of a range, in order.
     func ranges(in range: ClosedRange<Int64>) -> [ClosedRange<Int64>] {
-        // Linear: a journal has few gaps.
+        // Linear: few gaps are held.
         all.lazy.filter { $0.first <= range.upperBound && $0.last >= range.lowerBound }
             .map { max($0.first, range.lowerBound)...min($0.last, range.upperBound) }
     }

@@ -25,7 +25,8 @@ struct IngestGroup {
     private(set) var journals: [JournalKey: JournalRow] = [:]
     /// Creation times of the snapshots in `doubtedSnapshots`, microseconds since 1970-01-01 UTC.
     private var createdMicros: [Int64: Int64] = [:]
-    private(set) var journalKeys: Set<JournalKey> = []
+    /// The journals of the batches, each once, in the order of receipt.
+    private(set) var journalKeys: [JournalKey] = []
     private(set) var quarantine = Quarantine()
     /// One outcome per delivery.
     private(set) var outcomes: [IngestOutcome]
@@ -47,6 +48,7 @@ struct IngestGroup {
 
     /// Separates batches of enrolled scanners from deliveries for the quarantine.
     mutating func admit(scanners: [String: ScannerRow]) {
+        var known: Set<JournalKey> = []
         for (index, delivery) in validated.enumerated() {
             switch delivery {
             case .invalid(let error): reject(index, error.reason, error.detail)
@@ -61,8 +63,7 @@ struct IngestGroup {
                 }
                 let key = JournalKey(journalID: batch.journalID, scanner: batch.scanner)
                 members.append(Member(index: index, batch: batch, key: key, gate: batch.gate ?? scanner.gate))
-                journalKeys.insert(key)
-                if let previous = IngestGroup.previousJournal(of: batch) { journalKeys.insert(previous.key) }
+                for key in IngestGroup.journals(of: batch) where known.insert(key).inserted { journalKeys.append(key) }
             }
         }
     }
@@ -73,6 +74,12 @@ struct IngestGroup {
         return (JournalKey(journalID: after.journalID, scanner: batch.scanner), after.lastSeq)
     }
 
+    /// Returns the journals that must exist before a batch is stored: its own, and the one before it.
+    private static func journals(of batch: ScanBatch) -> [JournalKey] {
+        let own = JournalKey(journalID: batch.journalID, scanner: batch.scanner)
+        return [own] + (previousJournal(of: batch).map { [$0.key] } ?? [])
+    }
+
     private mutating func reject(_ index: Int, _ reason: BatchError.Reason, _ detail: String) {
         quarantine.add(deliveries[index], reason, detail, isHeartbeat: validated[index].isHeartbeat)
         outcomes[index] = .quarantined(reason, detail: detail)
@@ -80,8 +87,32 @@ struct IngestGroup {
 
     // MARK: Comparison with the database
 
+    /// The seqs of the batches, by journal. A journal without scans has no entry.
+    var seqs: [JournalKey: [ClosedRange<Int64>]] {
+        var seqs: [JournalKey: [ClosedRange<Int64>]] = [:]
+        for member in members where member.batch.count > 0 {
+            seqs[member.key, default: []].append(
+                member.batch.first...member.batch.first + Int64(member.batch.count) - 1)
+        }
+        return seqs
+    }
+
     /// Sets the journals, which are locked from here on.
-    mutating func setJournals(_ rows: [JournalKey: JournalRow]) { journals = rows }
+    ///
+    /// A batch without a row for one of its journals goes to the quarantine: its scanner may not begin another journal
+    /// now (`ScannerLimits.newJournals`).
+    mutating func setJournals(_ rows: [JournalKey: JournalRow]) {
+        journals = rows
+        func isHeld(_ member: Member) -> Bool {
+            IngestGroup.journals(of: member.batch).allSatisfy { rows[$0] != nil }
+        }
+        let refused = members.filter { !isHeld($0) }
+        guard !refused.isEmpty else { return }
+        members.removeAll { !isHeld($0) }
+        for member in refused {
+            reject(member.index, .journalRate, "\(member.batch.scanner) begins more journals than a scanner may")
+        }
+    }
 
     /// The seqs whose stored scans the batches must be compared with.
     var lookups: [ScanRunTable.Range] {

@@ -15,23 +15,28 @@ package final class IngestStore {
     private let connection: PostgresConnection
     private let onCommit: ([StoredScans]) -> Void
     private let relayUsers: Set<String>
+    private let limits: ScannerLimits
     private let buffer = CopyBuffer(capacityBytes: 1 << 17)
+    /// Bodies and rows dropped from the quarantine since this store was made.
+    private(set) var droppedFromQuarantine: Int64 = 0
 
     /// Prepares a connection for storing.
     ///
     /// - Parameters:
     ///   - connection: used by this store alone while a call is running.
     ///   - relayUsers: broker users that may publish for any scanner.
+    ///   - limits: what one scanner may take.
     ///   - onCommit: receives the stored scans of each committed group. Scans that it drops are tracked later, from the
     ///     database.
     /// - Throws: `PostgresError` if the session cannot be set up.
     package init(
-        _ connection: PostgresConnection, relayUsers: Set<String>,
+        _ connection: PostgresConnection, relayUsers: Set<String>, limits: ScannerLimits = ScannerLimits(),
         onCommit: @escaping ([StoredScans]) -> Void = { _ in }
     ) throws(PostgresError) {
         self.connection = connection
         self.onCommit = onCommit
         self.relayUsers = relayUsers
+        self.limits = limits
         // An acknowledged batch must be on disk whatever the server's default. A stronger setting is kept.
         try connection.execute(
             """
@@ -111,10 +116,11 @@ package final class IngestStore {
         let journals = JournalTable(connection: connection)
         let group = try ReceivedGroup(deliveries, validated)
             .admit(ScannerTable(connection: connection))
-            .lockJournals(journals)
+            .lockJournals(journals, limits)
             .classify(journals)
-            .write(journals, buffer, quarantining: quarantining)
+            .write(journals, buffer, quarantine: quarantining ? limits : nil, relayUsers: relayUsers)
             .commit(connection)
+        droppedFromQuarantine += group.droppedFromQuarantine
         if !group.runs.isEmpty { onCommit(group.runs) }
         return group.outcomes
     }

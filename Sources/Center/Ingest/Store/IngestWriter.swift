@@ -36,6 +36,7 @@ final class IngestWriter {
     private var backoff = Backoff()
     private var waiting: ArraySlice<ReceivedDelivery> = []
     private var heartbeatReports = RepeatedReports()
+    private var quarantineReports = RepeatedReports()
 
     init(
         settings: IngestSettings, channel: WorkerChannel, health: IngestHealth.Worker, metrics: IngestMetrics,
@@ -138,6 +139,7 @@ final class IngestWriter {
     /// Stores a group and reports its settlement. Only then is it removed from `waiting`.
     private func storeAndSettle(_ group: [ReceivedDelivery], _ store: IngestStore) throws {
         let start = SystemClock.monotonicNanoseconds()
+        let droppedBefore = store.droppedFromQuarantine
         let outcomes = try store.store(group.map(\.delivery), validated: group.map(\.validated))
         metrics.commitSeconds.observe(Double(SystemClock.monotonicNanoseconds() - start) / 1e9)
         waiting = waiting.dropFirst(group.count)
@@ -152,6 +154,13 @@ final class IngestWriter {
         channel.settlements.send(
             Settlement(generation: group[0].generation, accepted: accepted, rejected: rejected))
         logProblems(outcomes, of: group)
+        let dropped = Int(store.droppedFromQuarantine - droppedBefore)
+        guard dropped > 0 else { return }
+        metrics.quarantineDropped.add(dropped)
+        if quarantineReports.isDue("dropped", nowMs: SystemClock.monotonicMs()) {
+            log.warning(
+                "quarantine is full, the oldest bodies are dropped: see tapline.quarantine_usage", [.count: dropped])
+        }
     }
 
     /// Logs at most one line of each kind for a group, and nothing for a group without problems.

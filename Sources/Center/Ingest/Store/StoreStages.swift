@@ -29,9 +29,15 @@ struct ReceivedGroup: ~Copyable {
 struct AdmittedGroup: ~Copyable {
     fileprivate var group: IngestGroup
 
-    /// Locks the journals of the batches, before anything is compared with them.
-    consuming func lockJournals(_ journals: JournalTable) throws(PostgresError) -> LockedGroup {
-        group.setJournals(try journals.lock(group.journalKeys, receivedMicros: group.receivedMicros))
+    /// Locks the journals of the batches, before anything is compared with them. Batches of scanners that begin too many
+    /// journals go to the quarantine.
+    consuming func lockJournals(
+        _ journals: JournalTable, _ limits: ScannerLimits
+    ) throws(PostgresError) -> LockedGroup {
+        group.setJournals(
+            try journals.lock(
+                group.journalKeys, seqs: group.seqs, receivedMicros: group.receivedMicros,
+                newJournals: limits.newJournals))
         return LockedGroup(group: group)
     }
 }
@@ -59,17 +65,22 @@ struct ClassifiedGroup: ~Copyable {
     /// - Parameters:
     ///   - journals: the tables of the locked journals.
     ///   - buffer: reused by all COPY statements of the connection.
-    ///   - quarantining: `false` for a replay, whose deliveries are in the quarantine already.
+    ///   - limits: the share of each scanner in the quarantine; `nil` for a replay, whose deliveries are in the
+    ///     quarantine already.
+    ///   - relayUsers: broker users that publish for other scanners.
     consuming func write(
-        _ journals: JournalTable, _ buffer: CopyBuffer, quarantining: Bool
+        _ journals: JournalTable, _ buffer: CopyBuffer, quarantine limits: ScannerLimits?, relayUsers: Set<String>
     ) throws(PostgresError) -> WrittenGroup {
         if !runs.isEmpty { try ScanRunTable(journals.connection).copy(runs, buffer) }
         try journals.writeTimes(of: runs)
         try journals.write(group.journals.values)
         try journals.queueForTracking(runs)
         try journals.write(notes: group.notes)
-        if quarantining { try group.quarantine.write(journals.connection) }
-        return WrittenGroup(outcomes: group.outcomes, runs: runs)
+        var dropped: Int64 = 0
+        if let limits {
+            dropped = try group.quarantine.write(journals.connection, limits, relayUsers: relayUsers)
+        }
+        return WrittenGroup(outcomes: group.outcomes, runs: runs, droppedFromQuarantine: dropped)
     }
 }
 
@@ -77,11 +88,12 @@ struct ClassifiedGroup: ~Copyable {
 struct WrittenGroup: ~Copyable {
     fileprivate let outcomes: [IngestOutcome]
     fileprivate let runs: [StoredScans]
+    fileprivate let droppedFromQuarantine: Int64
 
     /// Commits. Only now the outcomes can be read, and deliveries acknowledged.
     consuming func commit(_ connection: PostgresConnection) throws(PostgresError) -> CommittedGroup {
         try connection.commit()
-        return CommittedGroup(outcomes: outcomes, runs: runs)
+        return CommittedGroup(outcomes: outcomes, runs: runs, droppedFromQuarantine: droppedFromQuarantine)
     }
 }
 
@@ -91,9 +103,12 @@ struct CommittedGroup {
     let outcomes: [IngestOutcome]
     /// The scans that the group has stored, for the tracker.
     let runs: [StoredScans]
+    /// Older bodies and rows that were dropped from the quarantine.
+    let droppedFromQuarantine: Int64
 
-    fileprivate init(outcomes: [IngestOutcome], runs: [StoredScans]) {
+    fileprivate init(outcomes: [IngestOutcome], runs: [StoredScans], droppedFromQuarantine: Int64) {
         self.outcomes = outcomes
         self.runs = runs
+        self.droppedFromQuarantine = droppedFromQuarantine
     }
 }

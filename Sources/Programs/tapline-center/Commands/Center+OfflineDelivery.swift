@@ -18,7 +18,7 @@ extension Center {
         return {
             let report = try withRegistry(url) { _, connection in
                 // Invalid files are reported immediately; with JSON output, in the log.
-                var load = BatchLoad(try IngestStore(connection, relayUsers: [])) { line in
+                var load = BatchLoad(try IngestStore(connection, relayUsers: [], limits: .ofOperator)) { line in
                     if isJSON { Log("load").warning("file not stored", [.detail: line]) } else { TextOutput.line(line) }
                 }
                 // Also after an error, for example a lost connection: the files before it are stored.

@@ -13,7 +13,7 @@ extension Center {
         """
         SELECT id, received_at, last_received_at, routing_key, reason, times,
             CASE WHEN is_heartbeat THEN 'heartbeats' ELSE 'batch' END AS kind,
-            coalesce(size, octet_length(body)) AS bytes, left(detail, 60) AS detail
+            coalesce(size, octet_length(body)) AS bytes, octet_length(body) AS kept, left(detail, 60) AS detail
         FROM tapline.quarantine ORDER BY id
         """)
 
@@ -58,8 +58,8 @@ extension Center {
                     connection,
                     """
                     SELECT id, received_at, last_received_at, times, routing_key, user_id, scanner_id, reason, detail,
-                        is_heartbeat, coalesce(size, octet_length(body)) AS size, encode(sha256, 'hex') AS sha256,
-                        encode(body, 'hex') AS body
+                        is_heartbeat, owner, coalesce(size, octet_length(body)) AS size,
+                        encode(sha256, 'hex') AS sha256, body_dropped_at, encode(body, 'hex') AS body
                     FROM tapline.quarantine WHERE id = $1
                     """, [.int64(id)], json: json)
                 guard json ? listing.json != "[]" : !listing.rows.isEmpty else {
@@ -123,14 +123,16 @@ extension Center {
                 """
                 SELECT convert_to(routing_key, 'UTF8'), user_id, body,
                     CASE WHEN is_heartbeat THEN last_received_at ELSE received_at END, size,
-                    reason IN ('unknown-scanner', 'disabled-scanner', 'conflict')
+                    reason IN ('unknown-scanner', 'disabled-scanner', 'journal-rate', 'conflict')
                         OR reason = 'range' AND starts_with(detail, $2) AS was_identified
                 FROM tapline.quarantine WHERE id = $1
                 """, [id, .text(IngestStore.databaseRejection)], binary: true)
             guard row.rowCount == 1 else { continue }
             let body = row.bytes(0, 2)
             guard row.isNull(0, 4) || row.int(0, 4) == Int64(body.count) else {
-                TextOutput.line("\(ids.int(index, 0)): cannot be stored, only its first \(body.count) bytes were kept")
+                TextOutput.line(
+                    "\(ids.int(index, 0)): cannot be stored, "
+                        + (body.isEmpty ? "its body was dropped" : "only its first \(body.count) bytes were kept"))
                 continue
             }
             let delivery = IngestDelivery(
@@ -138,7 +140,7 @@ extension Center {
                 receivedMicros: row.microseconds(0, 3))
             // A batch with one of these reasons passed the identity check, so its user is trusted again.
             let trusted = row.bool(0, 5) ? relayUsers.union([row.text(0, 1)]) : relayUsers
-            let store = try IngestStore(connection, relayUsers: trusted)
+            let store = try IngestStore(connection, relayUsers: trusted, limits: .ofOperator)
             let outcome = try store.store([delivery], quarantining: false)[0]
             if case .accepted(_, _, conflicts: 0) = outcome {
                 try connection.query("DELETE FROM tapline.quarantine WHERE id = $1", [id])
