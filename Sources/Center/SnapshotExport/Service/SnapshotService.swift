@@ -12,7 +12,9 @@ import Snapshots
 /// It has its own connections and takes no lock that ingestion waits for. Several centers on one database take turns.
 /// With separate folders, each publishes in its folder. With a common folder, the first one publishes for all.
 package struct SnapshotService: Sendable {
-    /// Maximum interval between two checks of the wall clock and of the published files.
+    /// Interval of the looks for changes of the list, in milliseconds: one query of one row.
+    static let lookMs: Int64 = 1_000
+    /// Interval of the checks of the wall clock and of the published files, in milliseconds.
     static let tickMs: Int64 = 30_000
     /// Period for which a computed instant is used: the time zone of the event can change.
     static let instantsLifeMs: Int64 = 600_000
@@ -69,7 +71,7 @@ package struct SnapshotService: Sendable {
                 if stop.isStopped { return }
                 if SnapshotService.isFault(error) { health?.failed(text(error)) }
                 // Reconnect: the connection may be lost.
-                loop.listener = nil
+                loop.changes = nil
                 folder.repairIfIdle(trusting: settings.key.publicKey)
                 let delayMs = loop.plan.failed(nowMs: SystemClock.monotonicMs())
                 log.warning("snapshot export failed, will retry", [.error: text(error), .delayMs: delayMs])
@@ -88,49 +90,63 @@ package struct SnapshotService: Sendable {
 
     private struct Loop {
         var plan: ExportPlan
-        var listener: RegistryChangeListener?
+        var changes: RegistryChanges?
+        var tickAtMs: Int64 = 0
+        var isDue = false
+        var freshSinceS: Int64 = .min
         var instants: (known: DailySchedule.Instants, untilMs: Int64)?
         /// Whether the clocks differed at the last turn.
         var isClockDoubtful = false
     }
 
-    /// Waits for the next export, at most one tick, or exports.
+    /// Looks for changes and exports, or waits: at most until the next look.
     private func turn(_ loop: inout Loop, _ stop: StopSignal) throws {
         let nowMs = SystemClock.monotonicMs()
-        let isNew = loop.listener == nil
-        let listener = try loop.listener ?? RegistryChangeListener(databaseURL: databaseURL)
-        loop.listener = listener
-        let clock = ExportClock(databaseS: try listener.nowS(), machineS: settings.machineClockS())
+        let changes = try loop.changes ?? RegistryChanges(databaseURL: databaseURL)
+        loop.changes = changes
+        let isChanged = try changes.look()
+        if isChanged { loop.plan.changed(nowMs: nowMs) }
+        if isChanged || nowMs >= loop.tickAtMs {
+            try checkDue(&loop, changes, nowMs: nowMs)
+            loop.tickAtMs = nowMs + SnapshotService.tickMs
+        }
+        let delayMs = loop.plan.delayMs(nowMs: nowMs, isDue: loop.isDue)
+        guard delayMs == 0 else {
+            stop.wait(ms: Int(min(delayMs ?? .max, SnapshotService.lookMs)))
+            return
+        }
+        loop.plan.begin(nowMs: nowMs)
+        try warnIfAhead(changes)
+        loop.tickAtMs = nowMs
+        try export(freshSinceS: loop.freshSinceS, stop)
+        health?.succeeded()
+        loop.plan.ended(nowMs: SystemClock.monotonicMs())
+    }
+
+    /// Determines whether a snapshot is due independent of changes.
+    private func checkDue(_ loop: inout Loop, _ changes: RegistryChanges, nowMs: Int64) throws {
+        let clock = ExportClock(databaseS: try changes.nowS(), machineS: settings.machineClockS())
         let nowS = clock.nowS
         report(clock, &loop)
         // Outside the known instants also after a clock was set back.
         if let schedule,
             loop.instants.map({ nowMs > $0.untilMs || nowS >= $0.known.nextS || nowS < $0.known.previousS }) ?? true
         {
-            loop.instants = (try listener.instants(of: schedule, nowS: nowS), nowMs + SnapshotService.instantsLifeMs)
+            loop.instants = (try changes.instants(of: schedule, nowS: nowS), nowMs + SnapshotService.instantsLifeMs)
         }
-        // Last of all queries: a notification can arrive with the result of a query, and the socket is then not
-        // readable any more. Changes before a new listener are unknown, so a new listener counts as a change.
-        if try !listener.receive().isEmpty || isNew { loop.plan.changed(nowMs: nowMs) }
-        let freshSinceS = freshSinceS(nowS: nowS, scheduledS: loop.instants?.known.previousS)
-        let delayMs = loop.plan.delayMs(nowMs: nowMs, isDue: isDue(freshSinceS: freshSinceS, nowS: nowS))
-        guard delayMs == 0 else {
-            let waitMs = Int(min(delayMs ?? .max, SnapshotService.tickMs))
-            // If a change is waiting already, further notifications need not end the wait.
-            if loop.plan.isChanged { stop.wait(ms: waitMs) } else { listener.wait(stop, ms: waitMs) }
-            return
-        }
-        loop.plan.begin(nowMs: nowMs)
-        if let published = folder.published(trusting: settings.key.publicKey),
-            ExportClock.isAhead(createdS: published.created, nowS: nowS)
-        {
-            log.warning(
-                "the published snapshot was created in the future, publishing again: scanners refuse it",
-                [.version: published.version, .detail: SnapshotService.text(published.created)])
-        }
-        try export(freshSinceS: freshSinceS, stop)
-        health?.succeeded()
-        loop.plan.ended(nowMs: SystemClock.monotonicMs())
+        loop.freshSinceS = freshSinceS(nowS: nowS, scheduledS: loop.instants?.known.previousS)
+        loop.isDue = isDue(freshSinceS: loop.freshSinceS, nowS: nowS)
+    }
+
+    /// Logs that the published snapshot was created in the future.
+    private func warnIfAhead(_ changes: RegistryChanges) throws {
+        let clock = ExportClock(databaseS: try changes.nowS(), machineS: settings.machineClockS())
+        guard let published = folder.published(trusting: settings.key.publicKey),
+            ExportClock.isAhead(createdS: published.created, nowS: clock.nowS)
+        else { return }
+        log.warning(
+            "the published snapshot was created in the future, publishing again: scanners refuse it",
+            [.version: published.version, .detail: SnapshotService.text(published.created)])
     }
 
     /// Logs that the clocks differ, when that begins.
