@@ -87,6 +87,20 @@ import Tracking
         #expect(try gzip.wait() == .exit(0))
     }
 
+    @Test(arguments: [Int64.max, 1 << 53, (1 << 53) - 1])
+    func largestVersionInDatabaseIsNoCrash(version: Int64) throws {
+        let fair = try ExportFixture()
+        try fair.connection.execute(
+            """
+            INSERT INTO tapline.snapshots (version, expires_at, attendees, size, sha256, file)
+            VALUES (\(version), now(), 1, 1, repeat('0', 64), 'none')
+            """)
+        let error = try #require(throws: SnapshotExportError.self) { try fair.export() }
+        #expect("\(error)".contains("the last version is \(version)"))
+        try fair.connection.execute("DELETE FROM tapline.snapshots")
+        #expect(try fair.export().version < 1 << 53)
+    }
+
     @Test func equalListsHaveEqualContentAndRisingVersions() throws {
         let fair = try ExportFixture()
         let first = try fair.export()

@@ -107,11 +107,21 @@ struct SnapshotBuilder {
         let tags = try registry.tags { settings.progress?(.reading(tags: $0, bytes: $1)) }
         guard tags.count > 0 || settings.allowEmpty else { throw ExportRejection.empty }
         if !settings.allowShrink { try checkCount(tags.count, published) }
-        let version = max(clock.nowS, max(published.last?.version ?? 0, folder.lastVersion) + 1)
+        let version = try nextVersion(after: max(published.last?.version ?? 0, folder.lastVersion), nowS: clock.nowS)
         let manifest = event.manifest(
             of: name, version: version, created: clock.nowS, expires: clock.expiresS(after: settings.expiresInS),
             content: "", attendees: tags.count)
         return List(event: event, manifest: manifest, writer: writer, tags: tags, last: published.last)
+    }
+
+    /// - Throws: `SnapshotExportError.invalidContent` if scanners would reject each higher version.
+    private func nextVersion(after last: Int64, nowS: Int64) throws(SnapshotExportError) -> Int64 {
+        guard last < Bounds.uint - 1 else {
+            throw .invalidContent(
+                "the last version is \(last), and scanners reject versions from \(Bounds.uint) on: delete the rows of "
+                    + "tapline.snapshots that no export has made")
+        }
+        return max(nowS, last + 1)
     }
 
     /// An event that only the settings name has no UUID. Scanners then pin its name, and the UUID later.
