@@ -98,21 +98,22 @@ struct Partitions {
         try RunJoiner(connection, metrics).joinAll(partition.journals, stop)
         guard !stop.isStopped, try compact(name, &memory) else { return }
         let known = try connection.query(
-            "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('tapline_internal.' || $1)", [.text(index)])
+            "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('tapline_partitions.' || $1)",
+            [.text(index)])
         let isIndexed = known.rowCount == 1 && known.bool(0, 0)
         // Waits for readers and writers of the partition without blocking new ones.
         try connection.execute("SET lock_timeout = 0")
         if known.rowCount == 1, !isIndexed {
-            try connection.execute("DROP INDEX CONCURRENTLY tapline_internal.\(index)")
+            try connection.execute("DROP INDEX CONCURRENTLY tapline_partitions.\(index)")
         }
         if !isIndexed {
             // Leaves the other cores to the ingestion.
             try connection.execute("SET max_parallel_maintenance_workers = 0")
-            try connection.execute("CREATE INDEX CONCURRENTLY \(index) ON tapline_internal.\(table) USING gin (tags)")
+            try connection.execute("CREATE INDEX CONCURRENTLY \(index) ON tapline_partitions.\(table) USING gin (tags)")
         }
-        try connection.execute("VACUUM (ANALYZE, FREEZE) tapline_internal.\(table)")
+        try connection.execute("VACUUM (ANALYZE, FREEZE) tapline_partitions.\(table)")
         try connection.execute("SET lock_timeout = '5s'")
-        try connection.execute("ALTER TABLE tapline_internal.\(table) RESET (autovacuum_vacuum_insert_threshold)")
+        try connection.execute("ALTER TABLE tapline_partitions.\(table) RESET (autovacuum_vacuum_insert_threshold)")
         try connection.query(
             "UPDATE tapline_internal.scan_partitions SET closed_at = now() WHERE name = $1", [.text(name)])
         metrics.closed.add()
@@ -130,7 +131,7 @@ struct Partitions {
         if !memory.inUse.contains(name), try !isWorthRewriting(name) { return true }
         do {
             try connection.execute("SET lock_timeout = \(Retention.lockMs)")
-            try connection.execute("VACUUM (FULL) tapline_internal.\(connection.identifier(name))")
+            try connection.execute("VACUUM (FULL) tapline_partitions.\(connection.identifier(name))")
             memory.inUse.remove(name)
             return true
         } catch  where error.sqlState == "55P03" {
@@ -146,12 +147,12 @@ struct Partitions {
         // An earlier step may have built the index of the tags and not closed the partition.
         let size = try connection.query(
             """
-            SELECT pg_total_relation_size(('tapline_internal.' || $1)::regclass)
-                - coalesce(pg_total_relation_size(to_regclass('tapline_internal.' || $2)), 0),
+            SELECT pg_total_relation_size(('tapline_partitions.' || $1)::regclass)
+                - coalesce(pg_total_relation_size(to_regclass('tapline_partitions.' || $2)), 0),
                 coalesce(sum(\(Partitions.rowBytes)
                     + octet_length(verdicts) + octet_length(flags) + octet_length(tag_filter) + pg_column_size(at_ms)
                     + pg_column_size(tags) + coalesce(pg_column_size(received_us), 0)), 0)::bigint
-            FROM tapline_internal.\(table)
+            FROM tapline_partitions.\(table)
             """, [.text(table), .text(index)])
         let (bytes, needed) = (size.int(0, 0), size.int(0, 1))
         return bytes > 2 * needed + Partitions.rewriteMinimumBytes && needed <= Partitions.rewriteLimitBytes

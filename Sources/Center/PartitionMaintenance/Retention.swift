@@ -37,7 +37,7 @@ package struct Retention {
 
     /// A partition that is old enough to be dropped.
     package struct Candidate: Sendable, Equatable {
-        /// Name of the table, in the schema `tapline_internal`.
+        /// Name of the table, in the schema `tapline_partitions`.
         package let name: String
         /// The lowest journal row ID that the partition holds.
         package let firstJournal: Int64
@@ -165,7 +165,7 @@ package struct Retention {
         for row in 0..<neighbours.rowCount {
             let name = neighbours.text(row, 0)
             let used = try connection.query(
-                "SELECT EXISTS (SELECT FROM tapline_internal.\(connection.identifier(name)))")
+                "SELECT EXISTS (SELECT FROM tapline_partitions.\(connection.identifier(name)))")
             if used.bool(0, 0) { continue }
             try remove(name)
             (first, end) = (min(first, neighbours.int(row, 1)), max(end, neighbours.int(row, 2)))
@@ -176,7 +176,7 @@ package struct Retention {
     }
 
     private func remove(_ name: String) throws(PostgresError) {
-        try connection.execute("DROP TABLE tapline_internal.\(connection.identifier(name))")
+        try connection.execute("DROP TABLE tapline_partitions.\(connection.identifier(name))")
         try connection.query("DELETE FROM tapline_internal.scan_partitions WHERE name = $1", [.text(name)])
     }
 }

@@ -128,6 +128,15 @@ extension RegistryStore {
         return made.int(0, 0)
     }
 
+    /// Returns whether the batches of a scanner are accepted.
+    ///
+    /// - Throws: `RegistryError.scannerMissing`, `PostgresError`.
+    package func isEnabled(_ id: ScannerID) throws -> Bool {
+        let found = try connection.query("SELECT enabled FROM tapline.scanners WHERE id = $1", [.text(id.text)])
+        guard found.rowCount == 1 else { throw RegistryError.scannerMissing(id) }
+        return found.bool(0, 0)
+    }
+
     /// The result of removing a scanner.
     package enum Removed: Sendable { case deleted, disabled }
 

@@ -74,9 +74,7 @@ package struct StoredScans: Sendable {
     /// - Parameter offset: 0 ..< `count`.
     package func orderedMicros(_ offset: Int) -> Int64 {
         if let placedMicros { return placedMicros[placedMicros.startIndex + offset] }
-        var received = receivedMicros
-        if let receivedUs { received += receivedUs[receivedUs.startIndex + offset] }
-        return min(baseMicros + Int64(atMs[atMs.startIndex + offset]) * 1_000, received)
+        return min(baseMicros + Int64(atMs[atMs.startIndex + offset]) * 1_000, receivedMicros(offset))
     }
 
     /// The earliest and the latest time (`orderedMicros`) of the scans.
@@ -104,10 +102,18 @@ package struct StoredScans: Sendable {
         return (baseMicros + Int64(first) * 1_000)...(baseMicros + Int64(last) * 1_000)
     }
 
+    /// Returns when a scan arrived, microseconds since 1970-01-01 UTC.
+    ///
+    /// - Parameter offset: 0 ..< `count`.
+    package func receivedMicros(_ offset: Int) -> Int64 {
+        guard let receivedUs else { return receivedMicros }
+        return receivedMicros + receivedUs[receivedUs.startIndex + offset]
+    }
+
     /// Returns some of these scans.
     ///
     /// - Parameter offsets: within 0 ..< `count`.
-    func part(_ offsets: Range<Int>) -> StoredScans {
+    package func part(_ offsets: Range<Int>) -> StoredScans {
         func slice<Element>(_ column: ArraySlice<Element>) -> ArraySlice<Element> {
             column[(column.startIndex + offsets.lowerBound)..<(column.startIndex + offsets.upperBound)]
         }

@@ -6,7 +6,8 @@ struct CenterProgram {
         await Program(
             "tapline-center", "the command center: stores scans, manages the registry, publishes snapshots",
             commands: Center.daemon + Center.topology + Center.registration + Center.places + Center.scanners
-                + Center.quarantine + Center.offlineDelivery + Center.tracking + Center.authority + Center.status
+                + [Center.voidScans] + Center.quarantine + Center.offlineDelivery + Center.tracking + Center.authority
+                + Center.status
         ).main()
     }
 }

@@ -132,7 +132,7 @@ import Testing
         try fixture.maintainPartitions()
         #expect(try fixture.closedPartitions() == [], "the journal of s-2 has no successor")
         let index = """
-            SELECT count(*) FROM pg_index WHERE indisvalid AND indexrelid = to_regclass('tapline_internal.scan_runs_0_1999_tags')
+            SELECT count(*) FROM pg_index WHERE indisvalid AND indexrelid = to_regclass('tapline_partitions.scan_runs_0_1999_tags')
             """
         #expect(try fixture.int(index) == 0)
         let options =
@@ -162,10 +162,10 @@ import Testing
         try fixture.fillFirstPartition()
         try connection.execute(
             """
-            CREATE INDEX scan_runs_0_1999_tags ON tapline_internal.scan_runs_0_1999 USING gin (tags);
-            UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'tapline_internal.scan_runs_0_1999_tags'::regclass;
+            CREATE INDEX scan_runs_0_1999_tags ON tapline_partitions.scan_runs_0_1999 USING gin (tags);
+            UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'tapline_partitions.scan_runs_0_1999_tags'::regclass;
             """)
-        let index = "'tapline_internal.scan_runs_0_1999_tags'::regclass"
+        let index = "'tapline_partitions.scan_runs_0_1999_tags'::regclass"
         let invalid = try fixture.int("SELECT \(index)::oid::bigint")
         try fixture.maintainPartitions(silentJournalHours: 0)
         #expect(try fixture.int("SELECT indisvalid::int FROM pg_index WHERE indexrelid = \(index)") == 1)

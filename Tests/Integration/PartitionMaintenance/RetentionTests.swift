@@ -48,7 +48,7 @@ import Testing
         try fixture.texts(
             """
             SELECT name || CASE WHEN retired_at IS NULL THEN '' ELSE ' retired' END FROM tapline_internal.scan_partitions p
-            JOIN pg_inherits ON inhrelid = ('tapline_internal.' || p.name)::regclass ORDER BY first_journal
+            JOIN pg_inherits ON inhrelid = ('tapline_partitions.' || p.name)::regclass ORDER BY first_journal
             """)
     }
 

@@ -71,8 +71,8 @@ import Testing
         // The index by tag depends on the number of people, and is built for large runs too.
         let bytes = try fixture.int(
             """
-            SELECT pg_total_relation_size('tapline_internal.scan_runs_0_1999')
-                - pg_relation_size('tapline_internal.scan_runs_0_1999_tags')
+            SELECT pg_total_relation_size('tapline_partitions.scan_runs_0_1999')
+                - pg_relation_size('tapline_partitions.scan_runs_0_1999_tags')
             """)
         #expect(bytes < 30 * count, "\(bytes / count) bytes per scan")
     }

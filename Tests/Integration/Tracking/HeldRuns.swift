@@ -1,4 +1,5 @@
 import Ingest
+import ScanBatchCodec
 import ScanModel
 import ScanRuns
 import TestSupport
@@ -20,6 +21,18 @@ final class HeldRuns {
 }
 
 extension MadeJournal {
+    /// All scans in batches, as few as possible.
+    func batches() -> [ScanBatch] {
+        var batches: [ScanBatch] = []
+        var first = 1
+        while first <= scans.count {
+            let count = ScanBatch.cut(scans[(first - 1)...])
+            batches.append(batch(first, count))
+            first += count
+        }
+        return batches
+    }
+
     /// Returns journals of a few tags at three gates: admissions in both directions, annulments, rejections, lane events
     /// and inspections, with device times in any order, and clocks that started in the past.
     static func tracked(_ random: inout TestRandom) -> [MadeJournal] {

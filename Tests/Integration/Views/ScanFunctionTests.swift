@@ -253,8 +253,8 @@ import Testing
             }
             try ScanRunTable(connection).copy(stored, buffer)
         }
-        try connection.execute("VACUUM (ANALYZE) tapline_internal.scan_runs_0_1999")
-        let all = try fixture.int("SELECT pg_table_size('tapline_internal.scan_runs_0_1999') / 8192")
+        try connection.execute("VACUUM (ANALYZE) tapline_partitions.scan_runs_0_1999")
+        let all = try fixture.int("SELECT pg_table_size('tapline_partitions.scan_runs_0_1999') / 8192")
         #expect(all > 4_000)
         let track = "SELECT * FROM tapline.delegate_track WHERE attendee_id = 21"
         #expect(try connection.query(track).rowCount == 4)

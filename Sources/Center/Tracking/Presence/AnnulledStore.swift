@@ -56,10 +56,13 @@ struct AnnulledStore {
         return changes
     }
 
+    /// Without void admissions, which were never counted.
     private static let changedScans = """
         SELECT k.journal_id, k.seq, s.tag_id, s.gate_id,
             tapline.scan_time(s.journal_id, s.seq, s.flags, s.scanned_at, s.received_at), s.flags
         FROM changed k CROSS JOIN LATERAL tapline_internal.scan_at(k.journal_id, k.seq) s
+        WHERE NOT EXISTS (SELECT FROM tapline_internal.void_journals v
+            WHERE v.journal_id = k.journal_id AND s.received_at >= v.since AND s.received_at < v.until)
         """
     private static let add = """
         WITH changed AS (

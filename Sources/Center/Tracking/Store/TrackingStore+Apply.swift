@@ -26,12 +26,13 @@ struct TrackingEffects {
     /// Adds runs of scans, and writes their annulments.
     mutating func add(_ runs: [StoredScans]) throws(PostgresError) {
         guard !runs.isEmpty else { return }
-        for run in runs {
+        let valid = try VoidSpans(connection, scanners: Set(runs.map(\.scanner))).valid(runs)
+        for run in valid {
             flow.add(run)
             days.add(run.span)
         }
         let annulments = AnnulledStore(connection)
-        let changed = try annulments.write(runs, reviewing: try journalsToReview(runs))
+        let changed = try annulments.write(valid, reviewing: try journalsToReview(runs))
         for change in changed {
             flow.annul(
                 gate: change.gate, orderedMicros: change.orderedMicros, flags: change.flags,
@@ -39,8 +40,8 @@ struct TrackingEffects {
         }
         changes += changed
         // Includes scans that were annulled before they were tracked.
-        let annulled = try annulments.annulledSeqs(in: runs)
-        for run in runs { fold.add(run, except: annulled) }
+        let annulled = try annulments.annulledSeqs(in: valid)
+        for run in valid { fold.add(run, except: annulled) }
     }
 
     /// Writes presence, flow and double admissions.

@@ -21,10 +21,17 @@ extension Center {
         let url = try database(arguments)
         return {
             // No time limit: a migration can rewrite a table.
-            let done = try withDatabase(url, statementTimeoutMs: 0) { try Migrator($0).migrate() }
+            let (done, left) = try withDatabase(url, statementTimeoutMs: 0) { connection in
+                (try Migrator(connection).migrate(), try RoleGrants(connection).grant())
+            }
             TextOutput.line(
                 done.isEmpty
                     ? "the schema is up to date" : "migrated: " + done.map(\.fileName).joined(separator: ", "))
+            if !left.isEmpty {
+                TextOutput.line(
+                    "roles of other users are not complete. Let an administrator run this, and migrate again:")
+                for statement in left { TextOutput.line("  \(statement)") }
+            }
         }
     }
 
@@ -197,19 +204,21 @@ extension Center {
     }
 }
 
-/// Ends a daemon whose database has the wrong schema. An unavailable database does not end it, because the daemon can
+/// Ends a daemon whose database has the wrong schema, or whose user lacks a right that it will need later. An unavailable database does not end it, because the daemon can
 /// start before the database.
 struct SchemaGuard: Sendable {
     let url: String
 
-    /// Checks the schema. Logs an unavailable database with the cause.
+    /// Checks the schema and the rights. Logs an unavailable database with the cause.
     ///
     /// - Parameter isRepeated: whether an earlier check has logged it.
     /// - Returns: `false` if the database is unavailable.
-    /// - Throws: `ProgramError` for a wrong schema; `PostgresError` if a retry cannot help.
+    /// - Throws: `ProgramError` for a wrong schema or missing rights; `PostgresError` if a retry cannot help.
     func check(isRepeated: Bool = false) throws -> Bool {
         do {
-            try Migrator(PostgresConnection(url: url, applicationName: "tapline-center")).requireCurrent()
+            let connection = try PostgresConnection(url: url, applicationName: "tapline-center")
+            try Migrator(connection).requireCurrent()
+            try RoleGrants(connection).require(.center)
             return true
         } catch let error as PostgresError {
             guard error.isRetriable else { throw Center.explained(error) }

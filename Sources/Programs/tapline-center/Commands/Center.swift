@@ -65,14 +65,19 @@ enum Center {
         try withRegistry(url) { registry, _ in try body(registry) }
     }
 
-    /// Adds the commands and flags that help to an error of the registry or the schema. Adds the word "database" and
+    /// Adds the commands and flags that help to an error of the registry, the schema or the roles. Adds the word "database" and
     /// the server's detail to a database error. Returns other errors unchanged.
     static func explained(_ error: any Error) -> any Error {
         let words =
             switch error {
-            case let error as PostgresError: "database: \(error)" + (error.detail.map { "; \($0)" } ?? "")
+            case let error as PostgresError:
+                "database: \(error)" + (error.detail.map { "; \($0)" } ?? "")
+                    + (error.sqlState == "42501" ? " (for the rights of each user see docs/operating/database.md)" : "")
             case let error as RegistryError: "\(error)" + (hint(error).map { " (\($0))" } ?? "")
             case let error as SchemaError: "\(error)" + (hint(error).map { ": \($0)" } ?? "")
+            case let error as GrantsMissing:
+                "\(error): run as its owner, GRANT \(error.role.rawValue) TO \"\(error.user)\", and "
+                    + "`tapline-center migrate` if some are missing then (docs/operating/database.md)"
             default: ""
             }
         return words.isEmpty ? error : ProgramError(ExitCode(for: error), words)
