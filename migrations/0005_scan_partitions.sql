@@ -35,7 +35,7 @@ END $$;
 -- The exclusion proves that no scan is stored twice, whatever the boundaries of the runs.
 -- Autovacuum removes the small runs that were joined. It does not run because of insertions: closing the partition
 -- freezes it once. SECURITY DEFINER, as the next functions: the center owns its partitions and nothing else
--- (docs/internals/decisions/0009-database-roles.md).
+-- (docs/internals/decisions/0010-database-roles.md).
 CREATE FUNCTION tapline_internal.make_scan_partition(first_journal bigint, end_journal bigint) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE

@@ -1,5 +1,5 @@
 -- Roles: who may do what. Described in docs/operating/database.md; the reasons are in
--- docs/internals/decisions/0009-database-roles.md.
+-- docs/internals/decisions/0010-database-roles.md.
 --
 -- tapline_migrate owns the schemas and runs the migrations. tapline_center stores scans, maintains partitions and the
 -- registry. tapline_export reads the registry and records snapshots. tapline_reader reads the public schema.
