@@ -87,7 +87,7 @@ import Tracking
         #expect(try gzip.wait() == .exit(0))
     }
 
-    @Test(arguments: [Int64.max, 1 << 53, (1 << 53) - 1])
+    @Test(arguments: [Int64.max, 9_007_199_254_740_991])
     func largestVersionInDatabaseIsNoCrash(version: Int64) throws {
         let fair = try ExportFixture()
         try fair.connection.execute(

@@ -15,6 +15,13 @@ extension IngestFixture {
         _ = try Partitions(connection, settings, MaintenanceMetrics(Metrics())).step(&memory, StopSignal())
     }
 
+    /// Lets retention look at the partitions for an hour, each minute once.
+    func retirePartitions(keepDays: Int, silentJournalHours: Int) throws {
+        let settings = MaintenanceSettings(silentJournalHours: silentJournalHours, keepDays: keepDays)
+        let job = RetentionJob(settings, MaintenanceMetrics(Metrics()))
+        for minute in 0...60 { try job.step(connection, StopSignal(), nowMs: Int64(minute) * 60_000) }
+    }
+
     func addJournal(_ id: Int, _ scanner: String = "s-1") throws {
         try connection.execute(
             "INSERT INTO tapline.journals (id, log, scanner_id) VALUES (\(id), gen_random_uuid(), '\(scanner)')")
