@@ -187,14 +187,14 @@ import Testing
         try ScanRunTable(connection).copy(stored, CopyBuffer())
     }
 
-    private static let table = "SELECT pg_relation_filenode('tapline_internal.scan_runs_0_1999')"
+    private static let table = "SELECT pg_relation_filenode('tapline_partitions.scan_runs_0_1999')"
 
     @Test func partitionInUseIsRewrittenLater() throws {
         try fixture.addJournal(1)
         try store(runs: 5_000, scans: 1)
         try fixture.fillFirstPartition()
         let reader = try fixture.database.connect()
-        try reader.execute("BEGIN; SELECT count(*) FROM tapline_internal.scan_runs_0_1999")
+        try reader.execute("BEGIN; SELECT count(*) FROM tapline_partitions.scan_runs_0_1999")
         var memory = Partitions.Memory()
         let before = try fixture.int(Self.table)
         try fixture.maintainPartitions(&memory, silentJournalHours: 0)
@@ -226,7 +226,7 @@ import Testing
         try fixture.fillFirstPartition()
         // As if the center had ended before it closed the partition.
         try connection.execute(
-            "CREATE INDEX scan_runs_0_1999_tags ON tapline_internal.scan_runs_0_1999 USING gin (tags)")
+            "CREATE INDEX scan_runs_0_1999_tags ON tapline_partitions.scan_runs_0_1999 USING gin (tags)")
         let before = try fixture.int(Self.table)
         try fixture.maintainPartitions(silentJournalHours: 0)
         #expect(try fixture.closedPartitions() == ["scan_runs_0_1999"])
