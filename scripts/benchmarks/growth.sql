@@ -40,7 +40,7 @@ FROM (
 CREATE TABLE bench.control (LIKE tapline_internal.scan_runs) PARTITION BY RANGE (journal_id);
 DO $$
 BEGIN
-    EXECUTE format('CREATE TABLE bench.control_all (LIKE tapline_internal.%I INCLUDING ALL)',
+    EXECUTE format('CREATE TABLE bench.control_all (LIKE tapline_partitions.%I INCLUDING ALL)',
         (SELECT name FROM tapline_internal.scan_partitions ORDER BY first_journal LIMIT 1));
     ALTER TABLE bench.control ATTACH PARTITION bench.control_all DEFAULT;
 END $$;
