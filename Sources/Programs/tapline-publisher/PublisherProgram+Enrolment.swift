@@ -42,7 +42,7 @@ extension PublisherProgram {
                 return try EnrolmentClient.enrol(token)
             }
             try EnrolmentFileWriter(path: path, former: former).write(content)
-            print("\(path): enrolment of scanner \(content.id?.text ?? "?"); the token cannot be used again")
+            TextOutput.line("\(path): enrolment of scanner \(content.id?.text ?? "?"); the token cannot be used again")
         }
     }
 
@@ -70,7 +70,7 @@ extension PublisherProgram {
             let isNew = try await NamedThread.run("renew") {
                 try EnrolmentClient.renew(device) { try writer.write($0, keepsBrokers: true) }
             }
-            print(isNew ? "\(path): new credentials; restart the publisher" : "no new credentials")
+            TextOutput.line(isNew ? "\(path): new credentials; restart the publisher" : "no new credentials")
         }
     }
 

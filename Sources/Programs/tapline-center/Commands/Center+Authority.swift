@@ -32,9 +32,9 @@ extension Center {
             try Files.makeFolder(folder, mode: 0o700)
             try Files.create(paths.key, try authority.key.pem(), mode: 0o600)
             try Files.create(paths.certificate, try authority.certificate.pem(), mode: 0o644)
-            print(
+            TextOutput.line(
                 "\(paths.certificate)  give it to all programs and scanners; valid until \(end(authority.certificate))")
-            print("\(paths.key)  keep it secret, and off the servers: it can issue certificates for any name")
+            TextOutput.line("\(paths.key)  keep it secret, and off the servers: it can issue certificates for any name")
         }
     }
 
@@ -81,9 +81,9 @@ extension Center {
             // The key first: a server loads the pair when both belong together.
             try Files.writeAtomically(try issued.key.pem(), to: paths.key, mode: 0o600)
             try Files.writeAtomically(try issued.certificate.pem(), to: paths.certificate, mode: 0o644)
-            print("\(paths.certificate)  \(text(purpose)); valid until \(end(issued.certificate))")
-            print("\(paths.key)  keep it secret: mode 600, for the user of the program that needs it")
-            print("key fingerprint sha256//\(Base64.encode(try issued.certificate.keyFingerprint()))")
+            TextOutput.line("\(paths.certificate)  \(text(purpose)); valid until \(end(issued.certificate))")
+            TextOutput.line("\(paths.key)  keep it secret: mode 600, for the user of the program that needs it")
+            TextOutput.line("key fingerprint sha256//\(Base64.encode(try issued.certificate.keyFingerprint()))")
         }
     }
 

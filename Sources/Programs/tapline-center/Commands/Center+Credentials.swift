@@ -48,14 +48,14 @@ extension Center {
                 if let management { try BrokerManagement(management).store([issued.account]) }
                 try store.store(token, issued, validS: tokenValidS)
                 if management == nil {
-                    print(
+                    TextOutput.line(
                         "broker user: save the next line as FILE, on a broker node: rabbitmqctl import_definitions FILE"
                     )
-                    print(try BrokerDefinitions([issued.account], virtualHost: virtualHost).json())
+                    TextOutput.json(try BrokerDefinitions([issued.account], virtualHost: virtualHost).json())
                 }
-                print(try QRCode(token.text).terminalText(hasColours: isatty(1) == 1), terminator: "")
-                print(token.text)
-                print("valid for an hour and for one device: tapline-publisher enrol TOKEN --out FILE")
+                TextOutput.verbatim(try QRCode(token.text).terminalText(hasColours: isatty(1) == 1), terminator: "")
+                TextOutput.line(token.text)
+                TextOutput.line("valid for an hour and for one device: tapline-publisher enrol TOKEN --out FILE")
             }
         }
     }
@@ -112,7 +112,8 @@ extension Center {
                 }
                 try BrokerManagement(management).store([BrokerAccount(id, passwordHash: rotation.passwordHash)])
                 try store.finishRotation(of: id)
-                print("scanner \(id) has new credentials, the former password is refused; restart its publisher")
+                TextOutput.line(
+                    "scanner \(id) has new credentials, the former password is refused; restart its publisher")
             }
         }
     }
@@ -126,6 +127,6 @@ extension Center {
                 "scanner \(id) has no enrolment of which the device has shown a key: use scanner enrol --replace")
         }
         try store.startRotation(try template.issue(id, deviceKey: key), deviceKey: key)
-        print("new credentials of scanner \(id) wait for its device (tapline-publisher renew)")
+        TextOutput.line("new credentials of scanner \(id) wait for its device (tapline-publisher renew)")
     }
 }

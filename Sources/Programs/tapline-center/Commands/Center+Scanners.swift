@@ -36,7 +36,7 @@ extension Center {
                 TextOutput.line(id.map { added($0, done[0]) } ?? summary(of: done))
                 let ids = wanted.map(\.id)
                 let new = Set(zip(ids, done).filter { $1.former?.isEnabled != true }.map { $0.0 })
-                for line in try provision.provide(ids, new: new, EnrolmentStore(connection)) { TextOutput.line(line) }
+                TextOutput.lines(try provision.provide(ids, new: new, EnrolmentStore(connection)))
             }
         }
     }
@@ -94,12 +94,14 @@ extension Center {
                 try store.remove(id)
                 switch try registry.removeScanner(id) {
                 case .deleted: TextOutput.line("scanner \(id) is removed")
-                case .disabled: TextOutput.line("scanner \(id) is disabled: its journals stay, its new batches are quarantined")
+                case .disabled:
+                    TextOutput.line("scanner \(id) is disabled: its journals stay, its new batches are quarantined")
                 }
                 switch hadUser {
                 case true?: TextOutput.line("its broker user is deleted, its connections are closed")
                 case false?: TextOutput.line("it had no broker user")
-                case nil: TextOutput.line("its broker user was not touched; on a broker node: rabbitmqctl delete_user \(id)")
+                case nil:
+                    TextOutput.line("its broker user was not touched; on a broker node: rabbitmqctl delete_user \(id)")
                 }
             }
         }
@@ -120,10 +122,10 @@ extension Center {
         return {
             try withRegistry(url) { _, connection in
                 let listing = try Listing(connection, scannerSQL, json: json)
-                TextOutput.line(json ? listing.json : listing.table)
-                guard !json else { return }
+                if json { return TextOutput.json(listing.json) }
+                TextOutput.lines(listing.table)
                 for name in try strangers(management, connection, relays) {
-                    TextOutput.line("broker user \(name.visible): no scanner has it")
+                    TextOutput.line("broker user \(name): no scanner has it")
                 }
             }
         }

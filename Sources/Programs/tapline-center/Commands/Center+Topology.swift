@@ -30,7 +30,7 @@ extension Center {
             let replaced = try await NamedThread.run("topology", stackBytes: AMQPConnection.stackBytes) {
                 do { return try upgrade.run(waitMs: waitMs, stop) } catch { throw explained(error) }
             }
-            print(
+            TextOutput.line(
                 replaced.isEmpty
                     ? "the topology is up to date" : "replaced: " + replaced.joined(separator: ", "))
         }
