@@ -22,7 +22,8 @@ import Testing
     @Test(arguments: [
         ("tapline-snapshot", ["inspect"]), ("tapline-gate", ["status", "--data"]),
         ("tapline-publisher", ["status", "--data"]),
-        ("tapline-gate", ["mode"]), ("tapline-center", ["quarantine", "show"]),
+        ("tapline-gate", ["mode", "--data", "/nowhere"]),
+        ("tapline-center", ["quarantine", "show", "--database-url", "postgresql:///nowhere"]),
     ])
     func errorOnATerminalForgesNoRecord(program: String, words: [String]) throws {
         let forged = "2026-11-23T20:47:01.123Z info lane: lane closed"

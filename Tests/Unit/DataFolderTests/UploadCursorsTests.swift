@@ -36,7 +36,9 @@ struct UploadCursorsTests {
     @Test func absurdCursorIsBounded() throws {
         do { try UploadCursors(folder: folder.path).advance(journal, scanner: scanner, to: 10) }
         for (last, bounded) in [(Int64.min, 0), (-1, 0), (.max, 0xffff_ffff)] as [(Int64, Int64)] {
-            try Database(folder.file("shipped.sqlite"), .readWrite).execute("UPDATE shipped SET last = \(last)")
+            let database = try Database(folder.file("shipped.sqlite"), .readWrite)
+            try database.persistWAL()
+            try database.execute("UPDATE shipped SET last = \(last)")
             #expect(try UploadCursors.read(folder: folder.path) == [journal: bounded])
             #expect(try UploadCursors(folder: folder.path).lastSeq(of: journal) == bounded)
         }

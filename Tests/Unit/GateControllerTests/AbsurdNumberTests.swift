@@ -15,7 +15,10 @@ import Testing
     init() throws { venue = try LaneFixture() }
 
     private func sql(_ name: String, _ text: String) throws {
-        try Database(venue.data + "/" + name, .readWrite).execute(text)
+        let database = try Database(venue.data + "/" + name, .readWrite)
+        // Readers need the files that the last connection would remove.
+        try database.persistWAL()
+        try database.execute(text)
     }
 
     @Test(arguments: [("expires", Int64.max), ("created", .max), ("version", .max), ("expires", 7_258_118_400)])

@@ -68,13 +68,15 @@ import Testing
         try gate.write(venue.hex(.delegate) + "\n")
         #expect(try gate.line() != nil)
         for command in [
-            ["assign", Self.name], ["assign", "--default"], ["mode", "free"],
+            ["assign", "--default"], ["mode", "free"],
             ["admit", venue.hex(.delegate), "--reason", "lost"],
         ] {
             let run = try Run.it("tapline-gate", command + ["--data", venue.data])
             #expect(run.end == .exit(0), "\(command[0]): \(run.errors)")
             expectPlain(run, command[0])
         }
+        let unassigned = try Run.it("tapline-gate", ["assign", Self.name, "--data", venue.data])
+        #expect(unassigned.end == .exit(1) && unassigned.errors.contains("the name of a gate is needed"))
         #expect(try gate.stop() == .exit(0))
         // A reason is stored: it is refused.
         let refused = try Run.it(
