@@ -18,14 +18,14 @@ struct CenterStartTests {
         let center = try ChildProcess(
             Package.program("tapline-center"),
             [
-                "run", "--amqp-url", "amqp://user:secret@127.0.0.1:1/x", "--database-url", url ?? database.url,
-                "--http", http, "--insecure-http",
+                "run", "--amqp-url", "amqp://user:hunter-2@127.0.0.1:1/x", "--database-url", url ?? database.url,
+                "--http", http,
             ], output: .null, errors: log)
         try eventually("\(words)") {
             let text = try Files.readText(log)
             return words.allSatisfy(text.contains)
         }
-        #expect(!(try Files.readText(log)).contains("secret"))
+        #expect(!(try Files.readText(log)).contains("hunter"))
         center.kill()
     }
 

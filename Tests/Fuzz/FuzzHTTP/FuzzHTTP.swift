@@ -19,7 +19,8 @@ import Runtime
             guard let address = HTTPAddress("127.0.0.1:0") else { fatalError("no address") }
             let server = try HTTPListener(address) { endpoints.respond(to: $0) }
             fuzz { bytes in
-                exchange(bytes, server.port)
+                // The server stops when it is released.
+                withExtendedLifetime(server) { exchange(bytes, server.port) }
                 // Without a server: header values that libmicrohttpd would reject.
                 let text = String(decoding: bytes, as: UTF8.self)
                 for name in ["range", "if-none-match", "if-range"] {

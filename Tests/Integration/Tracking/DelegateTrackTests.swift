@@ -16,7 +16,7 @@ import Testing
             s.verdict, tapline.verdict_name(s.verdict) AS verdict_name,
             s.verdict = 0 AND s.flags & 16 <> 16 AND x.seq IS NULL AS counts,
             s.flags, j.scanner_id, s.tag_id, s.gate_id, s.scanned_at, s.received_at, s.snapshot_version, j.log,
-            s.journal_id, s.seq
+            s.journal_id, s.seq, false AS is_void
         FROM (SELECT *, least(scanned_at, received_at) AS ordered_at FROM tapline.scans) s
         JOIN tapline.tags t ON t.tag_id = s.tag_id
         JOIN tapline.attendees a ON a.id = t.attendee_id
