@@ -19,8 +19,7 @@ import Testing
 
     private static let passes = #"""
         name,colour,note,reentry,zone,valid_from,valid_until
-        "Crew, all",red,"two
-        lines; ""quoted""",free,Site,2026-05-06T08:00:00.000001Z,
+        "Crew, all",red,"two; ""quoted""",free,Site,2026-05-06T08:00:00.000001Z,
         "Crew, all",,,,Backstage,,2026-05-06T08:00:00.5Z
         Küche,,,gate,,,
         """#
@@ -28,8 +27,7 @@ import Testing
     private static let list = #"""
         uid,code,name,category,zones,pass,valid_from,valid_until,status,external_ref
         01,,"Doe, ""Jane""",vip,Site;Höhe 7,,2026-05-06T08:00:00.123456Z,,active,"R,1"
-        ,C-2,"two
-        lines",,,"Crew, all",,,blocked,R-2
+        ,C-2,"two, names",,,"Crew, all",,,blocked,R-2
         03,,名前 🎟,,Site,,,2026-05-06T08:00:00Z,void,
         04,C-4,Küchen;hilfe,x;y,,Küche,,,,R-4
         ,,Only a reference,,,,,,,R-5
@@ -64,7 +62,7 @@ import Testing
         #expect(try file { _ = try other.registry.exportPasses(to: $0) } == passes)
         #expect(
             try other.rows("SELECT name FROM tapline.attendees ORDER BY id") == [
-                #"Doe, "Jane""#, "two\nlines", "名前 🎟", "Küchen;hilfe", "Only a reference", "=1+1",
+                #"Doe, "Jane""#, "two, names", "名前 🎟", "Küchen;hilfe", "Only a reference", "=1+1",
             ])
         #expect(
             try other.rows("SELECT tag_id, status FROM tapline.tags WHERE status <> 'active' ORDER BY status") == [
