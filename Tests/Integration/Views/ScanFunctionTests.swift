@@ -106,7 +106,7 @@ import Testing
             for tag in [1, 17, 40, 41] {
                 let wrong = try fixture.int(
                     """
-                    WITH plain AS (SELECT *, false FROM tapline.scans WHERE tag_id = \(tag)),
+                    WITH plain AS (SELECT *, false, false FROM tapline.scans WHERE tag_id = \(tag)),
                         fast AS (SELECT * FROM tapline.scans_of(\(tag)))
                     SELECT (SELECT count(*) FROM (SELECT * FROM plain EXCEPT ALL SELECT * FROM fast) a)
                         + (SELECT count(*) FROM (SELECT * FROM fast EXCEPT ALL SELECT * FROM plain) b)
