@@ -216,4 +216,24 @@ import Testing
         #expect(changed.changed == 1 && changed.added == 0)
         #expect(try world.refused("uid,name\n04A1B2C3,Anna\n")[0].hasSuffix("give the row external_ref R-1"))
     }
+
+    @Test(arguments: [
+        "x'); DROP TABLE tapline.tags; --", "x\\'; DELETE FROM tapline.attendees; --", "$1, $$ || pg_sleep(9) || $$",
+        "%s %I {1,2} \\N",
+    ])
+    func sqlInNamesIsText(_ name: String) throws {
+        let cell = "\"\(name)\""
+        let zone = name.replacing(";", with: ":")
+        try world.setEvent { $0.name = name }
+        _ = try world.registry.addScanner(try #require(ScannerID("lane-1")), gate: name, zone: zone)
+        let list = "uid,name,category,external_ref,zones\n04A1B2C3,\(cell),\(cell),\(cell),\"\(zone)\"\n"
+        #expect(try world.import(list).added == 1)
+        #expect(try world.import(list).unchanged == 1)
+        let texts = try world.rows("SELECT name, category, external_ref FROM tapline.attendees")
+        #expect(texts == ["\(name)|\(name)|\(name)"])
+        #expect(try world.rows("SELECT name FROM tapline.event") == [name])
+        #expect(try world.rows("SELECT name FROM tapline.gates") == [name])
+        #expect(try world.rows("SELECT name FROM tapline.zones") == [zone])
+        #expect(try world.rows("SELECT count(*) FROM tapline.tags") == ["1"])
+    }
 }
