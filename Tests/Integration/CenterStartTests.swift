@@ -19,7 +19,7 @@ struct CenterStartTests {
             Package.program("tapline-center"),
             [
                 "run", "--amqp-url", "amqp://user:hunter-2@127.0.0.1:1/x", "--database-url", url ?? database.url,
-                "--http", http,
+                "--http", http, "--insecure-http",
             ], output: .null, errors: log)
         try eventually("\(words)") {
             let text = try Files.readText(log)
