@@ -21,6 +21,10 @@ import Tracking
     }
 
     private func succeed(_ url: String, _ arguments: String..., at location: SourceLocation = #_sourceLocation) throws {
+        try succeed(url, arguments, at: location)
+    }
+
+    private func succeed(_ url: String, _ arguments: [String], at location: SourceLocation = #_sourceLocation) throws {
         let run = try Run.it("tapline-center", arguments + ["--database-url", url])
         #expect(run.end == .exit(0), "\(arguments): \(run.errors)", sourceLocation: location)
     }
@@ -141,6 +145,7 @@ import Tracking
         try succeed(url, "tracking", "check")
         try succeed(url, "tracking", "rebuild")
         try succeed(url, "scanner", "void-scans", "s-9", "--since", "2026-01-01T00:00:00Z")
+        try enrol("s-9", url)
         try succeed(url, "scanner", "remove", "s-9")
         try succeed(url, "scanner", "list")
         try succeed(url, "retention", "--keep-days", "1", "--force")
@@ -153,6 +158,16 @@ import Tracking
             ])
         #expect(export.end == .exit(0), "\(export.errors)")
         #expect(try database.number("SELECT count(*) FROM tapline.snapshots") == 2)
+    }
+
+    /// Makes an enrolment file and a token.
+    private func enrol(_ id: String, _ url: String) throws {
+        let devices = ["--scanner-amqp-url", "amqp://localhost", "--scanner-center-url", "https://localhost:8443"]
+        try succeed(url, ["scanner", "add", id, "--enrolment-out", folder.file("devices")] + devices)
+        #expect(try Run.it("tapline-center", ["ca", "init", "--out", folder.file("ca")]).end == .exit(0))
+        #expect(try Run.it("tapline-center", ["ca", "issue", "localhost", "--ca", folder.file("ca")]).end == .exit(0))
+        let certificate = folder.file("ca/localhost.pem")
+        try succeed(url, ["scanner", "enrol", id, "--replace", "--http-certificate-file", certificate] + devices)
     }
 
     // MARK: The limits of the roles
