@@ -1,5 +1,6 @@
 import ErrorModel
 import FileSystem
+import Glibc
 import Postgres
 import TestSupport
 import Testing
@@ -138,6 +139,11 @@ import Testing
         let issue = ["ca", "issue", "center.example", "--ca", folder.file("ca")]
         let second = try Run.it("tapline-center", issue)
         #expect(second.end == .exit(78) && second.errors.contains("--replace"))
+        chmod(folder.file("ca/ca.key"), 0o644)
+        let exposed = try Run.it("tapline-center", issue + ["--replace"])
+        #expect(exposed.end == .exit(78), "\(exposed.errors)")
+        #expect(exposed.errors.contains("ca.key: other users have access"), "\(exposed.errors)")
+        chmod(folder.file("ca/ca.key"), 0o600)
         try Run.succeeding("tapline-center", issue + ["--replace"])
         #expect(try Files.read(folder.file("ca/center.example.pem")) != former)
         try Run.succeeding(

@@ -144,8 +144,9 @@ package struct CenterEndpoints: Sendable {
             return .text("503: the file cannot be read\n", status: 503)
         }
         guard let file = opened else { return nil }
-        // A version's file never changes. The manifest is revalidated for each request.
-        let caching = name.hasPrefix("manifest") ? "no-cache" : "public, max-age=86400, immutable"
+        // A version's file never changes. The manifest is revalidated for each request. `private`: a shared cache would
+        // serve the files without a token.
+        let caching = name.hasPrefix("manifest") ? "no-cache" : "private, max-age=86400, immutable"
         return HTTPResponse(contentType: type, body: .file(file), headers: [("Cache-Control", caching)])
     }
 

@@ -88,7 +88,10 @@ extension Center {
     }
 
     private static func open(_ folder: String) throws -> CertificateAuthority {
-        try CertificateAuthority(
+        if let problem = Files.status("\(folder)/\(keyName)")?.exposure {
+            throw ProgramError.configuration("--ca \(folder): \(keyName): \(problem)")
+        }
+        return try CertificateAuthority(
             certificate: Certificate(pem: read(certificateName, of: folder)),
             key: PrivateKey(pem: read(keyName, of: folder)))
     }
