@@ -75,7 +75,7 @@ CREATE TABLE tapline.event (
 -- Scanners that have installed a snapshot refuse every other UUID. The triggers of the registry are SECURITY DEFINER, so
 -- the right to write a table of the registry is enough.
 CREATE FUNCTION tapline_internal.keep_event_id() RETURNS trigger LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = pg_catalog AS $$
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF EXISTS (SELECT FROM tapline.snapshots) THEN
         RAISE EXCEPTION 'the event keeps its ID %, because a snapshot was published', OLD.id
@@ -92,7 +92,7 @@ CREATE TABLE tapline_internal.early_event_key (
     fingerprint text NOT NULL
 );
 CREATE FUNCTION tapline_internal.take_event_key() RETURNS trigger LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = pg_catalog AS $$
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     NEW.key_fingerprint := coalesce(NEW.key_fingerprint, (SELECT fingerprint FROM tapline_internal.early_event_key));
     RETURN NEW;
@@ -111,7 +111,7 @@ FROM tapline.event;
 -- Compares three candidates, so that no change to or from daylight saving time is missed. SECURITY DEFINER, as the other
 -- functions of views that read tables: the right to read a view is enough.
 CREATE FUNCTION tapline.day_start(at timestamptz DEFAULT now()) RETURNS timestamptz
-LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog AS $$
+LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT max(start)
     FROM tapline.event_settings AS event,
          generate_series(-1, 1) AS step,
@@ -121,7 +121,7 @@ LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog 
 $$;
 
 CREATE FUNCTION tapline.day_end(at timestamptz) RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE
-SECURITY DEFINER SET search_path = pg_catalog AS $$
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT min(next) FROM (SELECT tapline.day_start(at + h * interval '1 hour') AS next FROM generate_series(12, 49) h) each
     WHERE next > at
 $$;

@@ -9,7 +9,7 @@ CREATE TABLE tapline.zones (
 );
 
 CREATE FUNCTION tapline_internal.reject_zone_cycle() RETURNS trigger LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = pg_catalog AS $$
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF EXISTS (
         WITH RECURSIVE up(id) AS (
@@ -106,7 +106,7 @@ CREATE TABLE tapline.snapshots (
 
 -- Plain SQL may insert explicit ids. The identity sequence then continues after the highest one.
 CREATE FUNCTION tapline_internal.keep_identity_ahead() RETURNS trigger LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = pg_catalog AS $$
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     sequence text := pg_get_serial_sequence(format('%I.%I', TG_TABLE_SCHEMA, TG_TABLE_NAME), 'id');
     highest bigint;
@@ -125,7 +125,7 @@ CREATE TABLE tapline_internal.registry_changes (
     transaction xid8 PRIMARY KEY DEFAULT pg_current_xact_id()
 );
 CREATE FUNCTION tapline_internal.note_registry_change() RETURNS trigger LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = pg_catalog AS $$
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     INSERT INTO tapline_internal.registry_changes DEFAULT VALUES ON CONFLICT DO NOTHING;
     RETURN NULL;

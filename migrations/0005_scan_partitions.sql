@@ -22,7 +22,7 @@ CREATE TABLE tapline_internal.retention_alarm (
 -- Gives a partition to the role tapline_center, if it exists and the owner of the schema is a member of it. Otherwise the
 -- partition stays with the owner.
 CREATE FUNCTION tapline_internal.hand_over_scan_partition(name text) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF NOT coalesce(pg_has_role((SELECT oid FROM pg_roles WHERE rolname = 'tapline_center'), 'MEMBER'), false) THEN
         RETURN;
@@ -37,7 +37,7 @@ END $$;
 -- freezes it once. SECURITY DEFINER, as the next functions: the center owns its partitions and nothing else
 -- (docs/internals/decisions/0010-database-roles.md).
 CREATE FUNCTION tapline_internal.make_scan_partition(first_journal bigint, end_journal bigint) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     name constant text := format('scan_runs_%s_%s', first_journal, end_journal - 1);
 BEGIN
@@ -53,7 +53,7 @@ END $$;
 
 -- Makes the partition of a journal if it is missing. Returns the first journal after that partition.
 CREATE FUNCTION tapline_internal.ensure_scan_partition(journal bigint) RETURNS bigint LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = pg_catalog AS $$
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     span constant bigint := 2000;  -- about a day of 1,000 scanners
     range_start bigint;
@@ -75,7 +75,7 @@ END $$;
 
 -- A new journal has its partition and the next one. The center keeps one more ahead, so ingestion finds both.
 CREATE FUNCTION tapline_internal.ensure_scan_partitions() RETURNS trigger LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = pg_catalog AS $$
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM tapline_internal.ensure_scan_partition(tapline_internal.ensure_scan_partition(NEW.id));
     RETURN NULL;
@@ -88,7 +88,7 @@ SELECT tapline_internal.ensure_scan_partition(tapline_internal.ensure_scan_parti
 -- journals of the next morning do not keep the partition of the day before open. The unused ids are taken one by one, so
 -- a concurrent insert still gets a unique id. Returns whether it moved.
 CREATE FUNCTION tapline_internal.rotate_scan_partition() RETURNS boolean LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = pg_catalog AS $$
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     sequence constant regclass := pg_get_serial_sequence('tapline.journals', 'id');
     large constant bigint := 1000000;  -- scans

@@ -11,7 +11,7 @@ CREATE TABLE tapline_internal.scan_times (
 
 -- SECURITY DEFINER: readers of the views have no access to tapline_internal.
 CREATE FUNCTION tapline_internal.placed_at(journal bigint, scan bigint) RETURNS timestamptz
-LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN (SELECT t.placed_at FROM tapline_internal.scan_times t WHERE t.journal_id = journal AND t.seq = scan);
 END $$;
@@ -38,7 +38,7 @@ $$;
 
 -- The time of one scan; null if it is not stored.
 CREATE FUNCTION tapline_internal.scan_time_at(journal bigint, scan bigint) RETURNS timestamptz
-LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN (
         SELECT tapline.scan_time(s.journal_id, s.seq, s.flags, s.scanned_at, s.received_at)
@@ -97,7 +97,7 @@ CREATE TABLE tapline_internal.quarantine_shares (
 
 -- Statement triggers, also of changes by plain SQL. A number of bytes that does not change takes no lock.
 CREATE FUNCTION tapline_internal.count_quarantine() RETURNS trigger LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = pg_catalog AS $$
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF TG_OP = 'INSERT' THEN
         INSERT INTO tapline_internal.quarantine_shares AS s (owner, batches, bytes)

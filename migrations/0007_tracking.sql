@@ -70,7 +70,7 @@ CREATE TABLE tapline_internal.double_admissions_due (
 -- gate or event day, mark the whole day, once for all of the transaction. The setting holds the transaction and the
 -- number of its marks.
 CREATE FUNCTION tapline_internal.mark_double_admissions_due() RETURNS trigger LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = pg_catalog AS $$
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     tags_limit constant integer := 100;
     this constant text := pg_current_xact_id()::text;

@@ -101,7 +101,7 @@ CREATE FUNCTION tapline.condition_place(condition text) RETURNS integer LANGUAGE
 
 -- Only a published snapshot makes others outdated. Where none is known as published, the newest one counts.
 CREATE FUNCTION tapline_internal.published_version() RETURNS bigint LANGUAGE sql STABLE PARALLEL SAFE
-SECURITY DEFINER SET search_path = pg_catalog AS $$
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT coalesce(max(version) FILTER (WHERE published_at IS NOT NULL), max(version)) FROM tapline.snapshots
 $$;
 

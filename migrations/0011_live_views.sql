@@ -22,7 +22,7 @@ ORDER BY t.attendee_id, CASE WHEN t.attendee_id IS NULL THEN p.tag_id END, p.ord
 -- planner estimates a recursive query at millions of rows and spends seconds on JIT compilation of a query that runs
 -- for milliseconds.
 CREATE FUNCTION tapline_internal.zone_paths() RETURNS TABLE (zone_id smallint, ids smallint[], path text[])
-LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog ROWS 100 AS $$
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp ROWS 100 AS $$
 BEGIN
     RETURN QUERY
     WITH RECURSIVE tree(id, ids, path) AS (

@@ -18,7 +18,7 @@ CREATE FUNCTION tapline.scans_of(tag bigint) RETURNS TABLE (
     journal_id bigint, seq bigint, tag_id bigint, scanned_at timestamptz, verdict smallint, flags smallint,
     gate_id bigint, snapshot_version bigint, received_at timestamptz, is_annulled boolean,
     is_void boolean)
-LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER COST 10000 ROWS 300 SET search_path = pg_catalog SET jit = off
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER COST 10000 ROWS 300 SET search_path = pg_catalog, pg_temp SET jit = off
 SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan SET random_page_cost = 8 AS $$
 #variable_conflict use_column
 DECLARE

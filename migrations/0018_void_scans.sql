@@ -26,7 +26,7 @@ END $$;
 
 -- A scanner that is enabled again is trusted from then on. Its open span ends, and its later scans count.
 CREATE FUNCTION tapline_internal.end_void_span() RETURNS trigger LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = pg_catalog AS $$
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     UPDATE tapline_internal.void_spans SET until = now() WHERE scanner_id = NEW.id AND since < now() AND until > now();
     DELETE FROM tapline_internal.void_spans WHERE scanner_id = NEW.id AND since >= now();

@@ -4,10 +4,27 @@
 -- tapline_migrate owns the schemas and runs the migrations. tapline_center stores scans, maintains partitions and the
 -- registry. tapline_export reads the registry and records snapshots. tapline_reader reads the public schema.
 
--- Functions with the owner's rights that change something. The trigger of a new journal calls them as the owner.
-REVOKE EXECUTE ON FUNCTION tapline_internal.make_scan_partition(bigint, bigint),
-    tapline_internal.hand_over_scan_partition(text), tapline_internal.ensure_scan_partition(bigint),
-    tapline_internal.rotate_scan_partition() FROM PUBLIC;
+-- The functions of the private schema, without those of the extension. Functions that a view, a constraint or a parsed
+-- body names are called with the rights of the user, so everyone needs them.
+CREATE VIEW tapline_internal.private_functions AS
+SELECT f.oid, f.oid::regprocedure::text AS object, f.proname AS name,
+    f.prorettype = 'trigger'::regtype AS is_of_trigger,
+    EXISTS (SELECT FROM pg_depend d WHERE d.refclassid = 'pg_proc'::regclass AND d.refobjid = f.oid
+        AND d.classid <> 'pg_trigger'::regclass) AS is_named
+FROM pg_proc f
+WHERE f.pronamespace = 'tapline_internal'::regnamespace AND NOT EXISTS (
+    SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = f.oid AND d.deptype = 'e');
+
+-- A trigger needs no right of the user who writes. But who may execute its function can attach it to another table, and
+-- it then runs there with the rights of the owner.
+DO $$
+DECLARE
+    private record;
+BEGIN
+    FOR private IN SELECT * FROM tapline_internal.private_functions WHERE is_of_trigger OR NOT is_named LOOP
+        EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', private.object);
+    END LOOP;
+END $$;
 
 -- The rights that each role needs, one row for each right. Rights of the center on tables of later migrations follow
 -- from the schema. It writes all private tables, and creates no partition itself.
@@ -39,9 +56,8 @@ WHERE kind <> 'v' AND CASE
 UNION ALL SELECT 'tapline_center', 'SEQUENCE', c.oid, format('tapline.%I', c.relname), privilege
 FROM pg_class c, unnest(ARRAY['USAGE', 'SELECT']) AS privilege
 WHERE c.relnamespace = 'tapline'::regnamespace AND c.relkind = 'S'
-UNION ALL SELECT 'tapline_center', 'FUNCTION', f::oid, f::text, 'EXECUTE'
-FROM unnest(ARRAY['tapline_internal.make_scan_partition(bigint, bigint)',
-    'tapline_internal.ensure_scan_partition(bigint)', 'tapline_internal.rotate_scan_partition()']::regprocedure[]) AS f
+UNION ALL SELECT 'tapline_center', 'FUNCTION', oid, object, 'EXECUTE' FROM tapline_internal.private_functions
+WHERE NOT is_of_trigger AND name NOT IN ('hand_over_scan_partition', 'grant_roles')
 UNION ALL SELECT 'tapline_center', 'DATABASE', oid, datname, 'TEMPORARY' FROM pg_database
 WHERE datname = current_database()
 UNION ALL SELECT 'tapline_export', 'TABLE', r.oid, object, 'SELECT'
@@ -50,9 +66,9 @@ UNION ALL SELECT 'tapline_export', 'TABLE', oid, object, privilege
 FROM relations JOIN (VALUES ('snapshots', 'INSERT'), ('snapshots', 'UPDATE'), ('centers', 'SELECT'))
     AS more(name, privilege) USING (name);
 
--- Returns what a user lacks of the rights of a role. No row: nothing.
+-- Returns what a user lacks of the rights of a role. No row: nothing. Everyone may call it, also without any right.
 CREATE FUNCTION tapline_internal.missing_grants(of_role text, of_user name DEFAULT current_user) RETURNS SETOF text
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT format('%s on %s %s', privilege, lower(kind), object) FROM tapline_internal.required_grants
     WHERE role = of_role AND NOT CASE kind WHEN 'SCHEMA' THEN has_schema_privilege(of_user, oid, privilege)
         WHEN 'TABLE' THEN has_table_privilege(of_user, oid, privilege)
