@@ -127,41 +127,6 @@ CREATE TRIGGER count_changed AFTER UPDATE ON tapline.quarantine REFERENCING OLD 
 CREATE TRIGGER count_none AFTER TRUNCATE ON tapline.quarantine
     FOR EACH STATEMENT EXECUTE FUNCTION tapline_internal.count_quarantine();
 
--- Drops the oldest bodies of owners that take more than `most_bytes`, and the oldest rows of those with more than
--- `most_batches`, down to seven eighths. Reason, size and digest of a dropped body stay. Returns what was dropped.
-CREATE FUNCTION tapline_internal.limit_quarantine(owners text[], most_bytes bigint, most_batches bigint)
-RETURNS bigint LANGUAGE plpgsql AS $$
-DECLARE
-    share record;
-    bodies bigint := 0;
-    rows bigint := 0;
-    dropped bigint := 0;
-BEGIN
-    FOR share IN SELECT * FROM tapline_internal.quarantine_shares s
-        WHERE s.owner = ANY (owners) AND (s.bytes > most_bytes OR s.batches > most_batches) ORDER BY s.owner
-    LOOP
-        IF share.batches > most_batches THEN
-            DELETE FROM tapline.quarantine WHERE id IN (SELECT id FROM tapline.quarantine WHERE owner = share.owner
-                ORDER BY id LIMIT share.batches - most_batches / 8 * 7);
-            GET DIAGNOSTICS rows = ROW_COUNT;
-            SELECT bytes INTO share.bytes FROM tapline_internal.quarantine_shares WHERE owner = share.owner;
-        END IF;
-        IF share.bytes > most_bytes THEN
-            UPDATE tapline.quarantine q SET body = '', detail = left(q.detail, 200), body_dropped_at = now()
-            FROM (SELECT id, sum(octet_length(body)) OVER (ORDER BY id) - octet_length(body) AS before
-                FROM tapline.quarantine WHERE owner = share.owner AND body_dropped_at IS NULL) oldest
-            WHERE q.id = oldest.id AND oldest.before < share.bytes - most_bytes / 8 * 7;
-            GET DIAGNOSTICS bodies = ROW_COUNT;
-        END IF;
-        UPDATE tapline_internal.quarantine_shares SET dropped_bodies = dropped_bodies + bodies,
-            dropped_batches = dropped_batches + rows, dropped_at = now() WHERE owner = share.owner;
-        dropped := dropped + bodies + rows;
-        bodies := 0;
-        rows := 0;
-    END LOOP;
-    RETURN dropped;
-END $$;
-
 CREATE VIEW tapline_internal.quarantined AS
 SELECT scanner_id, count(*) AS batches FROM tapline.quarantine WHERE scanner_id IS NOT NULL AND NOT is_heartbeat
 GROUP BY scanner_id;

@@ -51,6 +51,47 @@ COMMENT ON COLUMN tapline.void_scans.void_since IS 'Begin of the span in which s
 COMMENT ON COLUMN tapline.void_scans.void_until IS 'End of the span; infinity: still void';
 COMMENT ON COLUMN tapline.void_scans.made_at IS 'Last change of the spans of this scanner';
 
+-- Whether a batch is valid, so that it can be stored once its scanner is enrolled, or by a replay.
+CREATE FUNCTION tapline_internal.can_be_replayed(reason text) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN reason IN ('unknown-scanner', 'disabled-scanner', 'journal-rate');
+
+-- Drops the oldest bodies of owners that take more than `most_bytes`, and the oldest rows of those with more than
+-- `most_batches`, down to seven eighths. Batches that could be stored later are dropped last. Reason, size and digest
+-- of a dropped body stay. Returns what was dropped.
+CREATE FUNCTION tapline_internal.limit_quarantine(owners text[], most_bytes bigint, most_batches bigint)
+RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    share record;
+    bodies bigint := 0;
+    rows bigint := 0;
+    dropped bigint := 0;
+BEGIN
+    FOR share IN SELECT * FROM tapline_internal.quarantine_shares s
+        WHERE s.owner = ANY (owners) AND (s.bytes > most_bytes OR s.batches > most_batches) ORDER BY s.owner
+    LOOP
+        IF share.batches > most_batches THEN
+            DELETE FROM tapline.quarantine WHERE id IN (SELECT id FROM tapline.quarantine WHERE owner = share.owner
+                ORDER BY tapline_internal.can_be_replayed(reason), id LIMIT share.batches - most_batches / 8 * 7);
+            GET DIAGNOSTICS rows = ROW_COUNT;
+            SELECT bytes INTO share.bytes FROM tapline_internal.quarantine_shares WHERE owner = share.owner;
+        END IF;
+        IF share.bytes > most_bytes THEN
+            UPDATE tapline.quarantine q SET body = '', detail = left(q.detail, 200), body_dropped_at = now()
+            FROM (SELECT id, sum(octet_length(body)) OVER (ORDER BY tapline_internal.can_be_replayed(reason), id)
+                    - octet_length(body) AS before
+                FROM tapline.quarantine WHERE owner = share.owner AND body_dropped_at IS NULL) oldest
+            WHERE q.id = oldest.id AND oldest.before < share.bytes - most_bytes / 8 * 7;
+            GET DIAGNOSTICS bodies = ROW_COUNT;
+        END IF;
+        UPDATE tapline_internal.quarantine_shares SET dropped_bodies = dropped_bodies + bodies,
+            dropped_batches = dropped_batches + rows, dropped_at = now() WHERE owner = share.owner;
+        dropped := dropped + bodies + rows;
+        bodies := 0;
+        rows := 0;
+    END LOOP;
+    RETURN dropped;
+END $$;
+
 -- The shares of the quarantine, which 0006_ingest.sql keeps.
 CREATE VIEW tapline.quarantine_usage AS
 SELECT owner, batches, bytes, dropped_bodies, dropped_batches, dropped_at FROM tapline_internal.quarantine_shares

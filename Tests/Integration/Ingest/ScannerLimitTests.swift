@@ -122,6 +122,28 @@ struct ScannerLimitTests {
                     + "WHERE owner = 's-1' ORDER BY id LIMIT 1") == ["2 t t"])
     }
 
+    @Test func batchesThatCanBeReplayedAreDroppedLast() throws {
+        let fixture = try IngestFixture()
+        let valid = (1...8).map { _ in MadeJournal.admissions(count: 300).batch(1, 300).delivery() }
+        let limits = limits {
+            $0.newJournals = .init(atOnce: 0, perHour: 0)
+            $0.quarantineBytes = 200_000
+            $0.quarantineBatches = 40
+        }
+        let store = try store(fixture, limits)
+        _ = try store.store(valid)
+        for number in 1...90 { _ = try store.store([garbage("s-1", number)]) }
+        let usage = try fixture.connection.query(
+            "SELECT dropped_bodies > 0, dropped_batches > 0 FROM tapline.quarantine_usage WHERE owner = 's-1'")
+        #expect(usage.bool(0, 0) && usage.bool(0, 1))
+        #expect(
+            try fixture.int(
+                """
+                SELECT count(*) FROM tapline.quarantine
+                WHERE reason = 'journal-rate' AND body_dropped_at IS NULL AND octet_length(body) = size
+                """) == 8)
+    }
+
     @Test func batchesOfOneScannerAreLimited() throws {
         let fixture = try IngestFixture()
         let store = try store(fixture, limits { $0.quarantineBatches = 40 })
