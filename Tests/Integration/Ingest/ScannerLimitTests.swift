@@ -122,6 +122,29 @@ struct ScannerLimitTests {
                     + "WHERE owner = 's-1' ORDER BY id LIMIT 1") == ["2 t t"])
     }
 
+    /// The alarm ends when the batches are removed that were there when others were dropped.
+    @Test func fullQuarantineIsAnAlarmUntilItIsCleared() throws {
+        let fixture = try IngestFixture()
+        func alarms() throws -> [String] {
+            let status = try Run.it("tapline-center", ["status", "--database-url", fixture.database.url])
+            #expect(status.end == .exit(1), "\(status.errors)")
+            return status.lines.filter { $0.hasPrefix("alarm ") && $0.contains("the quarantine of ") }
+        }
+        let store = try store(fixture, limits { $0.quarantineBytes = 200_000 })
+        _ = try store.store((1...15).map { garbage("s-2", $0) } + [garbage("s-1", 1)])
+        #expect(try alarms() == [])
+        for number in 2...40 { _ = try store.store([garbage("s-1", number)]) }
+        let bodies = try fixture.int("SELECT dropped_bodies FROM tapline.quarantine_usage WHERE owner = 's-1'")
+        let full = try alarms()
+        #expect(full.count == 1)
+        let text = "the quarantine of s-1 is full: \(bodies) bodies and 0 batches were dropped"
+        #expect(full.first?.contains(text) == true)
+        let drop = try Run.it(
+            "tapline-center", ["quarantine", "drop", "--scanner", "s-1", "--database-url", fixture.database.url])
+        #expect(drop.end == .exit(0), "\(drop.errors)")
+        #expect(try alarms() == [])
+    }
+
     @Test func batchesThatCanBeReplayedAreDroppedLast() throws {
         let fixture = try IngestFixture()
         let valid = (1...8).map { _ in MadeJournal.admissions(count: 300).batch(1, 300).delivery() }

@@ -152,6 +152,34 @@ struct VoidScanTests {
         #expect(try fixture.int("SELECT count(*) FROM tapline.presence") == 6)
     }
 
+    /// New credentials do not end a span, and an enabled scanner is not enabled again.
+    @Test func openSpanOfAnEnabledScannerIsAnAlarm() throws {
+        let fixture = try IngestFixture()
+        let tracking = try TrackingStore(fixture.connection)
+        func run(_ arguments: String...) throws -> Run {
+            try Run.it("tapline-center", arguments + ["--database-url", fixture.database.url])
+        }
+        func alarms() throws -> [String] {
+            let status = try run("status")
+            #expect(status.end == .exit(1), "\(status.errors)")
+            return status.lines.filter { $0.hasPrefix("alarm ") && $0.contains("count nowhere") }
+        }
+        for scanner in ["s-1", "s-off"] {
+            _ = try tracking.setVoid(scanner, sinceMicros: VoidScanTests.theft, untilMicros: nil, isVoid: true)
+        }
+        // A span in the past is no alarm.
+        _ = try tracking.setVoid(
+            "s-2", sinceMicros: VoidScanTests.honest, untilMicros: VoidScanTests.theft, isVoid: true)
+        let open = try alarms()
+        #expect(open.count == 1)
+        #expect(
+            open.first?.contains(
+                "scanner s-1 is enabled, but scans that arrive from 2026-06-02T00:30:00Z on count nowhere: "
+                    + "end it with `tapline-center scanner void-scans s-1 --undo --since TIME`") == true)
+        #expect(try run("scanner", "void-scans", "s-1", "--undo", "--since", "2026-06-03T00:00:00Z").end == .exit(0))
+        #expect(try alarms() == [])
+    }
+
     @Test func commandMakesScansVoidAndUndoesIt() throws {
         let fixture = try IngestFixture()
         _ = try fixture.store().store([

@@ -10,10 +10,10 @@ extension Center {
             details: """
                 Each alarm is a line that begins with `alarm`: no center that runs, scanners that are silent or whose
                 lane does not work, missing scans, quarantined batches, a snapshot that expired or is from the
-                future, a list that cannot be published, clocks that differ and keep retention from dropping scans.
-                Lanes that were closed or opened by an operator are shown and are no alarm. With
-                --rabbitmq-management-url, users of the broker that can only publish and that no scanner has
-                are alarms too.
+                future, a list that cannot be published, clocks that differ and keep retention from dropping scans,
+                a full quarantine, enabled scanners whose scans count nowhere. Lanes that were closed or
+                opened by an operator are shown and are no alarm. With --rabbitmq-management-url, users of the
+                broker that can only publish and that no scanner has are alarms too.
                 """
         ) { arguments in
             let url = try database(arguments)
@@ -105,6 +105,8 @@ extension Center {
                         AND alive_at > now() - tapline_internal.center_gone_after()
                     UNION ALL SELECT 108, 'broker user ' || name || ': no scanner has it' FROM unnest($1) AS name
                     UNION ALL SELECT 109, 'retention drops nothing: ' || detail FROM tapline_internal.retention_alarm
+                    UNION ALL \(fullQuarantines)
+                    UNION ALL \(openVoidSpans)
                 ) alarms) AS alarms
             FROM (SELECT count(*) FILTER (WHERE NOT balanced) AS journals_out_of_balance FROM tapline.ingest_balance) balance
             CROSS JOIN (SELECT coalesce(sum(missing), 0) AS scans_missing FROM tapline.seq_gaps) gaps
@@ -113,6 +115,26 @@ extension Center {
                 FROM tapline.quarantine) quarantine
             LEFT JOIN tapline.snapshots snapshot ON snapshot.version = tapline_internal.published_version()
         ) facts
+        """
+
+    /// Owners of quarantined batches of which bodies or rows were dropped, until their older batches are removed.
+    private static let fullQuarantines = """
+        SELECT 110, 'the quarantine of ' || CASE owner WHEN '' THEN 'deliveries without a user' ELSE owner END
+            || ' is full: ' || dropped_bodies || ' bodies and ' || dropped_batches
+            || ' batches were dropped, which may hold scans: see tapline.quarantine_usage'
+        FROM tapline.quarantine_usage usage
+        WHERE dropped_at IS NOT NULL
+            AND dropped_at >= (SELECT min(received_at) FROM tapline.quarantine q WHERE q.owner = usage.owner)
+        """
+
+    /// Enabled scanners of which scans that arrive now are void.
+    private static let openVoidSpans = """
+        SELECT 111, 'scanner ' || v.scanner_id || ' is enabled, but scans that arrive from '
+            || to_char(v.since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+            || ' on count nowhere: end it with `tapline-center scanner void-scans ' || v.scanner_id
+            || ' --undo --since TIME`, or remove the scanner'
+        FROM tapline_internal.void_spans v JOIN tapline.scanners s ON s.id = v.scanner_id
+        WHERE s.enabled AND v.until > now()
         """
 
     /// The state of the center. Its message ends with a local time; the offset from UTC is added.
