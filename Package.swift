@@ -140,7 +140,7 @@ let package = Package(
         domain("SnapshotWriting", in: "Center", "SQLite", "Crypto", "FileSystem", "ScanModel", "Snapshots"),
         domain(
             "SnapshotExport", in: "Center", "ErrorModel", "LinuxSystem", "SQLite", "Postgres", "Crypto", "Minisign",
-            "Compression", "FileSystem", "Runtime", "ScanModel", "Snapshots", "SnapshotWriting"),
+            "Compression", "FileSystem", "Runtime", "ScanModel", "Snapshots", "Schema", "SnapshotWriting"),
         domain("ScanRuns", in: "Center", "Postgres", "ScanModel"),
         domain("Tracking", in: "Center", "LinuxSystem", "Postgres", "Runtime", "ScanModel", "ScanRuns"),
         domain(
@@ -180,7 +180,7 @@ let package = Package(
             "Ingest", "PartitionMaintenance", "Enrolment", "CenterHTTP"),
         program(
             "tapline-snapshot", "LinuxSystem", "Minisign", "FileSystem", "Runtime", "CLI", "ScanModel",
-            "Snapshots", "AccessControl", "SnapshotExport"),
+            "Snapshots", "AccessControl", "Schema", "SnapshotExport"),
         program(
             "tapline-fleet", "AMQP", "Crypto", "FileSystem", "Runtime", "CLI", "ScanModel", "ScanUpload",
             "DeviceEmulation", "FleetSimulation", "Benchmarks"),

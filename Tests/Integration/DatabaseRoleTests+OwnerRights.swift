@@ -1,3 +1,4 @@
+import FileSystem
 import Postgres
 import Schema
 import TestSupport
@@ -97,5 +98,23 @@ extension DatabaseRoleTests {
         #expect(
             try functions(
                 "prorettype = 'trigger'::regtype AND has_function_privilege('tapline_center', oid, 'EXECUTE')") == [])
+    }
+
+    /// An export says at its start what is missing, and writes nothing.
+    @Test func exportNamesTheMissingRightsAtItsStart() throws {
+        let folder = TemporaryFolder("export-rights")
+        let fixture = try IngestFixture(usesRoles: true)
+        try fixture.database.query("REVOKE INSERT ON tapline.snapshots FROM tapline_export")
+        #expect(try Run.it("tapline-snapshot", ["keygen", "--out", folder.file("sign")]).end == .exit(0))
+        let export = try Run.it(
+            "tapline-snapshot",
+            [
+                "export", "--database-url", fixture.database.url(as: "tapline_export"), "--out", folder.file("out"),
+                "--event", "Fair", "--signing-key", folder.file("sign.key"),
+            ])
+        #expect(export.end == .exit(78), "\(export.errors)")
+        #expect(export.errors.contains("rights of the role tapline_export: INSERT on table tapline.snapshots"))
+        #expect(export.errors.contains("GRANT tapline_export TO"))
+        #expect(!Files.exists(folder.file("out/manifest.json")))
     }
 }

@@ -1,6 +1,7 @@
 import CLI
 import Minisign
 import Runtime
+import Schema
 import SnapshotExport
 import Snapshots
 
@@ -96,9 +97,15 @@ enum Commands {
             defer { progress?.clear() }
             let outcome: SnapshotExporter.Outcome
             do {
+                try export.requireGrants()
                 outcome = try export.run()
             } catch let rejection as ExportRejection where rejection != .empty {
                 throw ProgramError.failed("\(rejection) (use --allow-shrink)")
+            } catch let error as GrantsMissing {
+                throw ProgramError(
+                    ExitCode(for: error),
+                    "\(error): run as its owner, GRANT \(error.role.rawValue) TO \"\(error.user)\", and "
+                        + "`tapline-center migrate` if some are missing then (docs/operating/database.md)")
             } catch let error as SnapshotExportError {
                 throw ProgramError(ExitCode(for: error), error.description + (hint(error) ?? ""))
             }

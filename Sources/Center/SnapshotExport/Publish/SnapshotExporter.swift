@@ -3,6 +3,7 @@ import LinuxSystem
 package import Minisign
 import Postgres
 package import Runtime
+import Schema
 package import Snapshots
 
 /// Makes a snapshot of the registration list and publishes it in a folder, for HTTP downloads and offline delivery.
@@ -113,6 +114,18 @@ package struct SnapshotExporter: Sendable {
         } catch {
             throw error.code == .insecure
                 ? SnapshotExportError.databaseInsecure(error.description) : SnapshotExportError(error)
+        }
+    }
+
+    /// Checks that the user of the database has all rights of the role for exports.
+    ///
+    /// - Throws: `GrantsMissing`; `SnapshotExportError`.
+    package func requireGrants() throws {
+        do {
+            let connection = try PostgresConnection(url: databaseURL, applicationName: "tapline-snapshot")
+            try RoleGrants(connection).require(.export)
+        } catch let error as PostgresError {
+            throw SnapshotExportError(error)
         }
     }
 
