@@ -92,6 +92,12 @@ import Testing
         try management.store([BrokerAccount(id, passwordHash: BrokerPassword.hash(password))])
         let connection = try connect(password)
         #expect(try management.delete(id))
+        try expectClosed(connection)
+        #expect(throws: AMQPError.self) { _ = try connect(password) }
+        #expect(try !management.delete(id))
+    }
+
+    private func expectClosed(_ connection: AMQPConnection) throws {
         var closed = false
         try eventually("the broker closes the connection") {
             do {
@@ -99,8 +105,17 @@ import Testing
             } catch is AMQPError { closed = true }
             return closed
         }
-        #expect(throws: AMQPError.self) { _ = try connect(password) }
-        #expect(try !management.delete(id))
+    }
+
+    @Test func replacedUserLosesItsConnectionAtOnce() throws {
+        let (old, new) = (BrokerPassword.random(), BrokerPassword.random())
+        try management.store([BrokerAccount(id, passwordHash: BrokerPassword.hash(old))])
+        defer { _ = try? management.delete(id) }
+        let connection = try connect(old)
+        try management.replace(BrokerAccount(id, passwordHash: BrokerPassword.hash(new)))
+        try expectClosed(connection)
+        #expect(throws: AMQPError.self) { _ = try connect(old) }
+        #expect(try answer(connect(new), "scan.\(id)", user: id.text) == "confirmed")
     }
 
     @Test func newPasswordKeepsTheOpenConnection() throws {
@@ -122,20 +137,66 @@ import Testing
         }
     }
 
-    @Test func userWithoutScannerIsNamed() throws {
+    /// Adds a user with the password `password`, as an administrator does.
+    private func addUser(_ permissions: String = "") throws {
+        let user = "<<\"\(id)\">>"
+        let rights = permissions.isEmpty ? "" : ", <<\"\(vhost.name)\">>, \(permissions), <<\"test\">>"
+        try TestServers.command(
+            "rabbitmqctl", "-q", "eval",
+            "rabbit_auth_backend_internal:add_user(\(user), <<\"password\">>, <<\"test\">>)"
+                + (rights.isEmpty ? "." : ", rabbit_auth_backend_internal:set_permissions(\(user)\(rights))."))
+    }
+
+    private func deleteUser() { _ = try? TestServers.command("rabbitmqctl", "-q", "delete_user", id.text) }
+
+    /// A gateway has the permissions of a scanner for any routing key.
+    @Test func gatewayIsNeverChangedOrDeleted() throws {
+        try addUser(#"<<"^$">>, <<"^tapline\\.scans$">>, <<"^$">>"#)
+        defer { deleteUser() }
+        #expect(throws: BrokerManagementError.foreignUser(id.text)) { try management.delete(id) }
+        #expect(throws: BrokerManagementError.foreignUser(id.text)) {
+            try management.store([BrokerAccount(id, passwordHash: BrokerPassword.hash("x"))])
+        }
+        #expect(try answer(connect("password"), "scan.any", user: id.text) == "confirmed")
+    }
+
+    @Test func scannerOfAnotherVirtualHostIsNeverDeleted() throws {
         try management.store([BrokerAccount(id, passwordHash: BrokerPassword.hash("x"))])
         defer { _ = try? management.delete(id) }
-        #expect(try management.strangers(scanners: []) == [id.text])
-        #expect(try management.strangers(scanners: [id.text]) == [])
-        #expect(try management.strangers(scanners: [], relays: [id.text]) == [])
+        let other = BrokerManagement(try EnrolmentFixture.management("/"))
+        #expect(throws: BrokerManagementError.foreignUser(id.text)) { try other.delete(id) }
+    }
+
+    @Test func existingUserGetsPermissionsAndLimits() throws {
+        try addUser()
+        defer { deleteUser() }
+        try management.store([BrokerAccount(id, passwordHash: nil)])
+        let limits = try TestServers.command("rabbitmqctl", "-q", "list_user_limits", "--user", id.text)
+        for (name, value) in BrokerAccount.limits {
+            #expect(limits.lines.contains { $0.contains("\"\(name)\":\(value)") }, "\(limits.lines)")
+        }
+        #expect(try answer(connect("password"), "scan.\(id)", user: id.text) == "confirmed")
+    }
+
+    /// Other tests have users at this broker.
+    @Test func userWithoutScannerIsNamed() throws {
+        try addUser(#"<<".*">>, <<".*">>, <<".*">>"#)
+        defer { deleteUser() }
+        var settings = try EnrolmentFixture.management("/")
+        #expect(try BrokerManagement(settings).strangers(scanners: []).contains(id.text))
+        #expect(try !BrokerManagement(settings).strangers(scanners: [id.text]).contains(id.text))
+        #expect(try !BrokerManagement(settings).strangers(scanners: [], relays: [id.text]).contains(id.text))
+        #expect(try !BrokerManagement(settings).strangers(scanners: []).contains(TestServers.amqpUser))
+        settings.centerUsers = [id.text]
+        #expect(try !BrokerManagement(settings).strangers(scanners: []).contains(id.text))
     }
 
     @Test func wrongCredentialAndMissingBrokerDiffer() throws {
         let wrong = try BrokerManagement.Settings(url: TestServers.managementURL(), credential: "tapline:wrong")
-        let denied = #expect(throws: BrokerManagementError.self) { _ = try BrokerManagement(wrong).userNames() }
+        let denied = #expect(throws: BrokerManagementError.self) { _ = try BrokerManagement(wrong).users(of: []) }
         #expect(denied?.category == .configuration && denied?.description.contains("wrong:") == false)
         let none = try BrokerManagement.Settings(url: "http://127.0.0.1:1", credential: "tapline:x")
-        let missing = #expect(throws: BrokerManagementError.self) { _ = try BrokerManagement(none).userNames() }
+        let missing = #expect(throws: BrokerManagementError.self) { _ = try BrokerManagement(none).users(of: []) }
         #expect(missing?.category == .unavailable)
     }
 }

@@ -1,4 +1,5 @@
 import ErrorModel
+import FoundationEssentials
 import ScanModel
 import Testing
 
@@ -69,26 +70,46 @@ import Testing
         }
     }
 
-    private let users = [
-        BrokerManagement.User(name: "admin", hasTags: true), .init(name: "tapline-center", hasTags: false),
-        .init(name: "gate-1", hasTags: false), .init(name: "gate-9", hasTags: false),
-        .init(name: "runner", hasTags: false), .init(name: "idle", hasTags: false),
-    ]
-    private let permissions: [BrokerManagement.Permission] = [
-        .init(user: "admin", configure: ".*", write: ".*"),
-        .init(user: "tapline-center", configure: #"^tapline\."#, write: #"^tapline\."#),
-        .init(user: "gate-1", configure: "^$", write: #"^tapline\.scans$"#),
-        .init(user: "gate-9", configure: "", write: ".*"),
-        .init(user: "runner", configure: "^$", write: #"^tapline\.scans$"#),
-        .init(user: "idle", configure: "^$", write: "^$"),
-    ]
-
-    @Test func userThatOnlyPublishesAndIsNoScannerIsAStranger() {
-        #expect(BrokerManagement.strangers(users, permissions, known: ["gate-1", "runner"]) == ["gate-9"])
-        #expect(BrokerManagement.strangers(users, permissions, known: ["gate-1"]) == ["gate-9", "runner"])
+    private func users(_ more: [BrokerUsers.Permission] = []) -> BrokerUsers {
+        func all(_ user: String) -> BrokerUsers.Permission {
+            BrokerUsers.Permission(user: user, vhost: "/", configure: ".*", write: ".*", read: ".*")
+        }
+        return BrokerUsers(
+            users: [
+                .init(name: "admin", tags: ["administrator"]), .init(name: "watch", tags: ["monitoring"]),
+                .init(name: "tapline-center"), .init(name: "gate-1"), .init(name: "gate-9"), .init(name: "runner"),
+                .init(name: "rogue"), .init(name: "tagged", tags: ["x"]), .init(name: "idle"),
+            ],
+            permissions: [
+                all("admin"), all("tapline-center"), .scanner("gate-1", "/"), .scanner("gate-9", "/other"),
+                .scanner("runner", "/"), all("rogue"), .scanner("tagged", "/"),
+            ] + more,
+            topicPermissions: [
+                .scanner("gate-1", "/"), .scanner("gate-9", "/other"), .scanner("tagged", "/"),
+            ])
     }
 
-    @Test func userOfTheCenterIsNoScanner() {
-        #expect(BrokerManagement.foreignUsers(users, permissions) == ["admin", "tapline-center"])
+    @Test func userThatIsNoScannerIsAStranger() {
+        let strangers = ["gate-9", "idle", "rogue", "runner", "tagged"]
+        #expect(users().strangers(known: ["gate-1", "tapline-center"]) == strangers)
+        #expect(
+            users().strangers(known: ["gate-1", "tapline-center", "idle", "rogue"]) == ["gate-9", "runner", "tagged"])
+    }
+
+    /// `runner` publishes for several scanners: it has no topic permission.
+    @Test func userWithOtherRightsThanAScannerIsForeign() {
+        let foreign: Set = ["admin", "watch", "tapline-center", "runner", "rogue", "tagged"]
+        #expect(users().foreign(virtualHost: "/") == foreign.union(["gate-9"]))
+        #expect(users().foreign(virtualHost: "/other") == foreign.union(["gate-1"]))
+        #expect(users([.scanner("gate-1", "/other")]).foreign(virtualHost: "/").contains("gate-1"))
+    }
+
+    @Test(arguments: [#"["administrator"]"#, #""administrator""#, #""x,administrator""#])
+    func tagsAreReadInBothForms(tags: String) throws {
+        let json = #"{"name":"a","tags":\#(tags)}"#
+        let user = try JSONDecoder().decode(BrokerUsers.User.self, from: Data(json.utf8))
+        #expect(user.tags.contains("administrator"))
+        let none = try JSONDecoder().decode(BrokerUsers.User.self, from: Data(#"{"name":"a","tags":""}"#.utf8))
+        #expect(none.tags.isEmpty)
     }
 }

@@ -27,6 +27,8 @@ package struct BrokerAccount: Sendable, Equatable {
     package static let connectionLimit = 8
     /// Maximum number of channels of all connections: each has one.
     package static let channelLimit = 8
+    /// Both limits, by their names at the broker.
+    package static let limits = ["max-connections": connectionLimit, "max-channels": channelLimit]
 }
 
 /// Users and permissions in the form that RabbitMQ imports (`POST /api/definitions`, `rabbitmqctl import_definitions`).
@@ -35,7 +37,7 @@ package struct BrokerDefinitions: Encodable, Sendable {
         let name, passwordHash: String
         let algorithm = BrokerPassword.algorithm
         let tags = ""
-        let limits = ["max-connections": BrokerAccount.connectionLimit, "max-channels": BrokerAccount.channelLimit]
+        let limits = BrokerAccount.limits
 
         enum CodingKeys: String, CodingKey {
             case name, tags, limits

@@ -19,6 +19,11 @@ package final class BrokerManagement {
         package let virtualHost: String
         /// Path of the PEM bundle of accepted certificate authorities; `nil` for the system's.
         package var authorityFile: String?
+        /// Users of the centers. They are no scanners, and are never changed.
+        package var centerUsers: Set<String> = []
+
+        /// The users that Tapline itself has.
+        fileprivate var ownUsers: Set<String> { centerUsers.union([user]) }
 
         /// Checks and creates settings.
         ///
@@ -61,30 +66,19 @@ package final class BrokerManagement {
         }
     }
 
-    /// A user of the broker.
-    struct User: Decodable, Equatable {
-        let name: String
-        let hasTags: Bool
+    /// The limits of a user, by name.
+    private struct UserLimits: Decodable {
+        let user: String
+        let value: [String: Int]
 
-        private enum CodingKeys: String, CodingKey { case name, tags }
-
-        init(name: String, hasTags: Bool) { (self.name, self.hasTags) = (name, hasTags) }
+        private enum CodingKeys: String, CodingKey { case user, value }
 
         init(from decoder: any Decoder) throws {
             let container = try decoder.container(keyedBy: CodingKeys.self)
-            name = try container.decode(String.self, forKey: .name)
-            // An array, and a text before RabbitMQ 3.9.
-            let list = try? container.decode([String].self, forKey: .tags)
-            hasTags = try list.map { !$0.isEmpty } ?? !container.decode(String.self, forKey: .tags).isEmpty
+            user = try container.decode(String.self, forKey: .user)
+            // An empty map can be an empty array.
+            value = (try? container.decode([String: Int].self, forKey: .value)) ?? [:]
         }
-    }
-
-    /// What a user may do in a virtual host.
-    struct Permission: Decodable, Equatable {
-        let user, configure, write: String
-
-        var declaresNothing: Bool { ["", BrokerAccount.none].contains(configure) }
-        var writesNothing: Bool { ["", BrokerAccount.none].contains(write) }
     }
 
     /// Accounts in one request: RabbitMQ 3.10 stores 200 in half a second.
@@ -110,10 +104,9 @@ package final class BrokerManagement {
     /// - Parameter accounts: the accounts; they are stored in groups, in order.
     /// - Throws: `BrokerManagementError`. With `foreignUser` nothing was stored.
     package func store(_ accounts: [BrokerAccount]) throws {
-        let foreign = try foreignUsers()
-        for account in accounts where foreign.contains(account.scanner.text) {
-            throw BrokerManagementError.foreignUser(account.scanner.text)
-        }
+        _ = try users(of: accounts.map(\.scanner))
+        let (status, url) = try request(.get, "/api/vhosts/\(Self.encoded(settings.virtualHost))?columns=name")
+        guard status == 200 else { throw unexpected(url, status) }
         var rest = accounts[...]
         while !rest.isEmpty {
             let definitions = BrokerDefinitions(Array(rest.prefix(Self.chunk)), virtualHost: settings.virtualHost)
@@ -121,6 +114,16 @@ package final class BrokerManagement {
             guard status == 204 || status == 200 else { throw unexpected(url, status) }
             rest = rest.dropFirst(Self.chunk)
         }
+        try limit(accounts.filter { $0.passwordHash == nil }.map(\.scanner.text))
+    }
+
+    /// Deletes the user of a scanner, which closes its connections, and creates it again.
+    ///
+    /// - Parameter account: the account, with a new password.
+    /// - Throws: `BrokerManagementError`. After an error the scanner may have no user.
+    package func replace(_ account: BrokerAccount) throws {
+        _ = try delete(account.scanner)
+        try store([account])
     }
 
     /// Deletes the user of a scanner. The broker closes its connections at once.
@@ -128,53 +131,56 @@ package final class BrokerManagement {
     /// - Returns: whether there was one.
     /// - Throws: `BrokerManagementError`; `foreignUser` for a user that is not a scanner's.
     package func delete(_ scanner: ScannerID) throws -> Bool {
-        guard !(try foreignUsers().contains(scanner.text)) else {
-            throw BrokerManagementError.foreignUser(scanner.text)
-        }
+        _ = try users(of: [scanner])
         let (status, url) = try request(.delete, "/api/users/\(scanner.text)")
         guard status == 204 || status == 404 else { throw unexpected(url, status) }
         return status == 204
     }
 
-    /// Returns the names of the users that the broker has, in order.
+    /// Returns which scanners have a user.
     ///
-    /// - Throws: `BrokerManagementError`.
-    package func userNames() throws -> Set<String> { Set(try users().map(\.name)) }
+    /// - Throws: `BrokerManagementError`; `foreignUser` if a user of such a name is not a scanner's.
+    package func users(of scanners: [ScannerID]) throws -> Set<String> {
+        let all = try brokerUsers()
+        let foreign = all.foreign(virtualHost: settings.virtualHost).union(settings.ownUsers)
+        for scanner in scanners where foreign.contains(scanner.text) {
+            throw BrokerManagementError.foreignUser(scanner.text)
+        }
+        return Set(all.users.map(\.name)).intersection(scanners.map(\.text))
+    }
 
-    /// Returns the users that can only publish, as scanners can, and that no scanner has, in order.
+    /// Returns the users of the whole broker that no scanner has, in order. Users with the tag administrator,
+    /// monitoring or management, and those of the centers, are left out.
     ///
     /// - Parameters:
     ///   - scanners: IDs of the enabled scanners.
     ///   - relays: users that publish for several scanners.
     /// - Throws: `BrokerManagementError`.
     package func strangers(scanners: Set<String>, relays: Set<String> = []) throws -> [String] {
-        Self.strangers(
-            try users(), try permissions(), known: scanners.union(relays).union([settings.user]))
-    }
-
-    /// A user that may declare nothing and write something. The center and administrators may declare.
-    static func strangers(_ users: [User], _ permissions: [Permission], known: Set<String>) -> [String] {
-        let publishers = Set(permissions.filter { $0.declaresNothing && !$0.writesNothing }.map(\.user))
-        return users.filter { !$0.hasTags && publishers.contains($0.name) && !known.contains($0.name) }.map(\.name)
-            .sorted()
+        try brokerUsers().strangers(known: scanners.union(relays).union(settings.ownUsers))
     }
 
     // MARK: Requests
 
-    private func users() throws -> [User] { try list("/api/users?columns=name,tags", of: User.self) }
-
-    private func permissions() throws -> [Permission] {
-        try list("/api/vhosts/\(Self.encoded(settings.virtualHost))/permissions", of: Permission.self)
+    private func brokerUsers() throws -> BrokerUsers {
+        BrokerUsers(
+            users: try list("/api/users?columns=name,tags", of: BrokerUsers.User.self),
+            permissions: try list("/api/permissions", of: BrokerUsers.Permission.self),
+            topicPermissions: try list("/api/topic-permissions", of: BrokerUsers.TopicPermission.self))
     }
 
-    /// The users that no command may change or delete: the user of the credential, those with tags, and those that may
-    /// declare something, as the center.
-    private func foreignUsers() throws -> Set<String> {
-        Self.foreignUsers(try users(), try permissions()).union([settings.user])
-    }
-
-    static func foreignUsers(_ users: [User], _ permissions: [Permission]) -> Set<String> {
-        Set(users.filter(\.hasTags).map(\.name)).union(permissions.filter { !$0.declaresNothing }.map(\.user))
+    /// Sets the limits of users that lack them. An import sets them only together with a password.
+    private func limit(_ names: [String]) throws {
+        guard !names.isEmpty else { return }
+        let limits = Dictionary(
+            try list("/api/user-limits", of: UserLimits.self).map { ($0.user, $0.value) }, uniquingKeysWith: { $1 })
+        for name in names {
+            for (limit, value) in BrokerAccount.limits where limits[name]?[limit] != value {
+                let (status, url) = try request(
+                    .put, "/api/user-limits/\(name)/\(limit)", Array("{\"value\":\(value)}".utf8))
+                guard [200, 201, 204].contains(status) else { throw unexpected(url, status) }
+            }
+        }
     }
 
     private func list<Row: Decodable>(_ path: String, of type: Row.Type) throws -> [Row] {

@@ -5,7 +5,7 @@ package import HTTPClient
 package enum BrokerManagementError: OperationError, Equatable {
     /// The setting is unusable. The text says why, without the password.
     case setting(String)
-    /// The broker has a user of this name that is not a scanner's: it has tags, or is the user of the credential.
+    /// The broker has a user of this name that is not a scanner's: it has tags or other permissions, or is Tapline's.
     case foreignUser(String)
     /// The credential is not accepted, or its user has no tag `administrator`.
     case denied(url: String, status: Int)
@@ -28,8 +28,8 @@ package enum BrokerManagementError: OperationError, Equatable {
         switch self {
         case .setting(let text): text
         case .foreignUser(let name):
-            "the broker has a user '\(name)' that is not a scanner's: it has tags, or manages the broker; choose another "
-                + "scanner ID, nothing was changed at the broker"
+            "the broker has a user '\(name)' with other tags or permissions than a scanner's, and it was not changed; "
+                + "choose another scanner ID, or if it is the scanner's: rabbitmqctl delete_user \(name)"
         case .denied(let url, let status):
             "\(url): status \(status): the credential is wrong, or its user has no tag administrator"
         case .unexpected(let url, let status): "\(url): unexpected status \(status) of the management API"

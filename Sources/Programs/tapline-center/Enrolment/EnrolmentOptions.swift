@@ -1,3 +1,4 @@
+import AMQP
 import CLI
 import Crypto
 import Enrolment
@@ -21,6 +22,9 @@ enum EnrolmentOptions {
             "rabbitmq-management-ca-file", "FILE",
             "certificate authorities for https, PEM (default those of the system)"),
         Option("rabbitmq-vhost", "NAME", "virtual host of the scans", default: "/"),
+        Option(
+            "amqp-url", "URL", "broker URLs of the center, as for run: their users are no scanners and are not changed",
+            kind: .secrets),
         .toggle(
             "insecure-management", "permit plain http to another machine, which reveals the password of the broker"),
     ]
@@ -55,15 +59,27 @@ enum EnrolmentOptions {
         let text: String
         do { text = try Files.readText(path, limit: 4_096) } catch { throw invalid("\(error)") }
         let line = text.split(whereSeparator: \.isNewline).first.map(String.init) ?? ""
+        let centers = try centerUsers(arguments)
         do throws(BrokerManagementError) {
             var settings = try BrokerManagement.Settings(
                 url: url, credential: line, virtualHost: arguments["rabbitmq-vhost"] ?? "/",
                 allowsPlain: arguments.has("insecure-management"))
             settings.authorityFile = arguments["rabbitmq-management-ca-file"]
+            settings.centerUsers = centers
             return settings
         } catch {
             throw ProgramError.configuration("--rabbitmq-management-url: \(error) (--insecure-management permits http)")
         }
+    }
+
+    /// Returns the users of the center's broker URLs. Nothing connects to these.
+    private static func centerUsers(_ arguments: Arguments) throws -> Set<String> {
+        let security = AMQPSecurity(allowsInsecure: true)
+        do throws(AMQPError) {
+            var users: Set<String> = []
+            for url in arguments.all("amqp-url") { users.insert(try AMQPAddress(url: url, security: security).user) }
+            return users
+        } catch { throw ProgramError.configuration("--amqp-url: \(error)") }
     }
 
     /// Returns what all enrolment files have in common; `nil` without a broker.

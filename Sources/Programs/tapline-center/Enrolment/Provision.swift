@@ -45,14 +45,20 @@ struct Provision: Sendable {
     /// The order is safe against a crash: the file with the password, the user of the broker, then the row of the
     /// credentials. A repeated command makes what is missing.
     ///
+    /// Call it within `EnrolmentStore.changingBrokerUsers`.
+    ///
     /// - Parameters:
     ///   - scanners: the scanners.
     ///   - new: those that were not enrolled before, or disabled.
     ///   - store: the credentials in the database.
     /// - Returns: what was done, as lines.
     func provide(_ scanners: [ScannerID], new: Set<ScannerID>, _ store: EnrolmentStore) throws -> [String] {
+        let enabled = try store.enabledScanners()
+        if let removed = scanners.first(where: { !enabled.contains($0.text) }) {
+            throw ProgramError.failed("scanner \(removed) was removed by another command")
+        }
         let broker = management.map { BrokerManagement($0) }
-        let users = try broker?.userNames()
+        let users = try broker?.users(of: scanners)
         guard let output else {
             guard let broker, let users else { return Self.commands(scanners.filter(new.contains), virtualHost) }
             // The password of a new user is known to no device until the scanner gets its file.
@@ -110,6 +116,8 @@ struct Provision: Sendable {
                 + "'\(BrokerAccount.none)'",
             "  rabbitmqctl set_topic_permissions -p '\(virtualHost)' \(id) \(BrokerAccount.exchange) "
                 + "'\(BrokerAccount.writeKey)' '\(BrokerAccount.none)'",
+            "  rabbitmqctl set_user_limits \(id) '{\"max-connections\": \(BrokerAccount.connectionLimit), "
+                + "\"max-channels\": \(BrokerAccount.channelLimit)}'",
         ]
     }
 }
