@@ -1,5 +1,6 @@
 import AMQP
 import Crypto
+import Enrolment
 import EnrolmentExchange
 import FileSystem
 import Postgres
@@ -63,6 +64,11 @@ import Testing
 
         let removed = try remove(id)
         #expect(removed.lines.contains("its broker user is deleted, its connections are closed"), "\(removed.lines)")
+        try expectClosed(connection)
+        #expect(try fixture.database.number("SELECT count(*) FROM tapline_internal.scanner_access") == 0)
+    }
+
+    private func expectClosed(_ connection: AMQPConnection) throws {
         var isClosed = false
         try eventually("the connection is closed") {
             do {
@@ -70,7 +76,89 @@ import Testing
             } catch is AMQPError { isClosed = true }
             return isClosed
         }
-        #expect(try fixture.database.number("SELECT count(*) FROM tapline_internal.scanner_access") == 0)
+    }
+
+    /// A thief with a photographed token holds a connection with the former password.
+    @Test func replacedEnrolmentClosesTheFormerConnection() throws {
+        let id = "photo-\(vhost.name)"
+        _ = try run(["scanner", "add", id] + management() + output())
+        let former = try AMQPAddress(url: brokerURL(id))
+        let connection = try AMQPConnection(former, name: "scanner")
+        let authority = fixture.folder.file("ca")
+        try Run.succeeding("tapline-center", ["ca", "init", "--out", authority])
+        try Run.succeeding("tapline-center", ["ca", "issue", "localhost", "--ca", authority])
+        let enrol =
+            try ["scanner", "enrol", id, "--http-certificate-file", "\(authority)/localhost.pem"] + broker()
+            + ["--scanner-center-url", "https://localhost:8443", "--replace"]
+        let plain = try run(enrol)
+        #expect(plain.lines.contains { $0.contains("rabbitmqctl delete_user \(id)") }, "\(plain.lines)")
+        #expect(try connection.poll().isEmpty)
+        _ = try run(enrol + management())
+        try expectClosed(connection)
+        #expect(throws: AMQPError.self) { _ = try AMQPConnection(former, name: "scanner") }
+        _ = try remove(id)
+    }
+
+    @Test func removalWithoutTheBrokerDisablesTheScanner() throws {
+        let id = "away-\(vhost.name)"
+        _ = try run(["scanner", "add", id] + management() + output())
+        // The later option counts.
+        let failed = try run(
+            ["scanner", "remove", id] + management() + ["--rabbitmq-management-url", "http://127.0.0.1:1"], code: 69)
+        #expect(failed.errors.contains("is disabled"), "\(failed.errors)")
+        #expect(failed.errors.contains("repeat the command, or on a broker node: rabbitmqctl delete_user \(id)"))
+        let rows = "FROM tapline.scanners s LEFT JOIN tapline_internal.scanner_access a ON a.scanner = s.id"
+        #expect(
+            try fixture.database.query("SELECT enabled, scanner IS NULL \(rows) WHERE id = '\(id)'") == ["f|t"])
+        let removed = try remove(id)
+        #expect(removed.lines.first == "scanner \(id) is removed", "\(removed.lines)")
+        #expect(removed.lines.contains("its broker user is deleted, its connections are closed"))
+    }
+
+    @Test func userOfAGatewayStays() throws {
+        let id = "gateway-\(vhost.name)"
+        let user = "<<\"\(id)\">>"
+        try TestServers.command(
+            "rabbitmqctl", "-q", "eval",
+            "rabbit_auth_backend_internal:add_user(\(user), <<\"password\">>, <<\"test\">>), "
+                + "rabbit_auth_backend_internal:set_permissions(\(user), <<\"\(vhost.name)\">>, <<\"^$\">>, <<\".*\">>, "
+                + "<<\"^$\">>, <<\"test\">>).")
+        defer { _ = try? TestServers.command("rabbitmqctl", "-q", "delete_user", id) }
+        let added = try run(["scanner", "add", id] + management() + output(), code: 78)
+        #expect(added.errors.contains("other tags or permissions") && !Files.exists(out), "\(added.errors)")
+        let removed = try run(["scanner", "remove", id] + management(), code: 78)
+        #expect(removed.errors.contains("is disabled") && !removed.errors.contains("repeat the command"))
+        #expect(try fixture.database.query("SELECT enabled FROM tapline.scanners WHERE id = '\(id)'") == ["f"])
+        let address = try AMQPAddress(url: vhost.url)
+        let url = "amqp://\(id):password@\(address.host):\(address.port)/\(vhost.name)"
+        _ = try AMQPConnection(try AMQPAddress(url: url), name: "gateway")
+    }
+
+    @Test func rotationMakesNoUserOfARemovedScanner() throws {
+        let id = "race-\(vhost.name)"
+        _ = try run(["scanner", "add", id] + management() + output())
+        let rotate = try ["scanner", "rotate", id, "--wait-s", "0"] + management() + broker()
+        _ = try run(rotate, code: 1)
+        try fixture.connection.execute("UPDATE tapline_internal.scanner_rotations SET confirmed_at = now()")
+        let (settings, log) = (try EnrolmentFixture.management(vhost.name), fixture.folder.file("rotate.log"))
+        let rotation = try fixture.store.changingBrokerUsers {
+            let child = try ChildProcess(
+                Package.program("tapline-center"), rotate + ["--database-url", fixture.database.url], errors: log)
+            try eventually("the rotation waits", everyMs: 5) {
+                try fixture.database.number(
+                    """
+                    SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+                    WHERE d.datname = current_database() AND l.locktype = 'advisory' AND NOT l.granted
+                    """) == 1
+            }
+            // As `scanner remove`.
+            #expect(try fixture.store.disable(fixture.id(id)))
+            #expect(try BrokerManagement(settings).delete(fixture.id(id)))
+            return child
+        }
+        #expect(try rotation.wait() == .exit(1))
+        #expect(try Files.readText(log).contains("the rotation was ended by another command"))
+        #expect(try BrokerManagement(settings).users(of: [fixture.id(id)]).isEmpty)
     }
 
     @Test func rotationChangesThePasswordWhenTheDeviceHasIt() throws {
@@ -135,6 +223,7 @@ import Testing
         for word in [
             "rabbitmqctl add_user gate-7", #"set_permissions -p '/' gate-7 '^$' '^tapline\.scans$' '^$'"#,
             #"set_topic_permissions -p '/' gate-7 tapline.scans '^scan\.{username}$' '^$'"#,
+            #"set_user_limits gate-7 '{"max-connections": 8, "max-channels": 8}'"#,
         ] {
             #expect(plain.lines.contains { $0.contains(word) }, "\(plain.lines)")
         }
@@ -151,7 +240,9 @@ import Testing
         try fixture.connection.execute("DELETE FROM tapline.scanners WHERE id = '\(id)'")
         let text = "broker user \(id): no scanner has it"
         #expect(try run(["scanner", "list"] + management()).lines.contains(text))
-        #expect(try run(["scanner", "list", "--relay-user", id] + management()).lines.contains(text) == false)
+        for known in [["--relay-user", id], ["--amqp-url", "amqp://\(id):x@127.0.0.1/"]] {
+            #expect(try run(["scanner", "list"] + known + management()).lines.contains(text) == false)
+        }
         let status = try Run.reporting(
             "tapline-center", ["status", "--database-url", fixture.database.url] + management())
         #expect(status.lines.contains { $0.hasPrefix("alarm") && $0.hasSuffix(text) }, "\(status.lines)")

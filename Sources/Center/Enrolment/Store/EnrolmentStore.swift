@@ -3,10 +3,13 @@ package import EnrolmentExchange
 package import Postgres
 package import ScanModel
 
-/// The tables of enrolment: download credentials, one-time tokens and rotations. Each call is one transaction.
+/// The tables of enrolment: download credentials, one-time tokens and rotations. Each call that
+/// writes is one transaction.
 package struct EnrolmentStore {
     /// Time for which the former bearer token is accepted after a rotation: the running publisher still has it.
     private static let previousHours = 24
+    /// Advisory lock of changes of the broker's users.
+    package static let lockKey: Int64 = 0x5450_4c4e_0021
 
     private let connection: PostgresConnection
 
@@ -52,22 +55,34 @@ package struct EnrolmentStore {
             ])
     }
 
-    /// Deletes all credentials of a scanner.
+    /// Disables a scanner, and deletes all its credentials.
     ///
+    /// - Returns: whether the registry has the scanner.
     /// - Throws: `PostgresError`.
-    package func remove(_ scanner: ScannerID) throws {
-        try connection.query(
-            """
-            WITH tokens AS (DELETE FROM tapline_internal.enrolment_tokens WHERE scanner = $1)
-            DELETE FROM tapline_internal.scanner_access WHERE scanner = $1
-            """, [.text(scanner.text)])
+    package func disable(_ scanner: ScannerID) throws -> Bool {
+        try connection.transaction {
+            try connection.execute("SET LOCAL synchronous_commit = on")
+            return try connection.query(
+                """
+                WITH tokens AS (DELETE FROM tapline_internal.enrolment_tokens WHERE scanner = $1),
+                access AS (DELETE FROM tapline_internal.scanner_access WHERE scanner = $1)
+                UPDATE tapline.scanners SET enabled = false WHERE id = $1 RETURNING id
+                """, [.text(scanner.text)]
+            ).rowCount == 1
+        }
     }
 
-    /// Returns whether the registry has a scanner, enabled or not.
+    /// Changes users of the broker. All other commands that change some wait until it has ended.
     ///
-    /// - Throws: `PostgresError`.
-    package func isRegistered(_ scanner: ScannerID) throws -> Bool {
-        try connection.query("SELECT FROM tapline.scanners WHERE id = $1", [.text(scanner.text)]).rowCount == 1
+    /// Without this, a command makes the user of a scanner again after another command has deleted it.
+    ///
+    /// - Parameter body: reads the state of the scanners, and changes the broker.
+    /// - Returns: the result of `body`.
+    /// - Throws: `PostgresError`, and the error of `body`.
+    package func changingBrokerUsers<Result>(_ body: () throws -> Result) throws -> Result {
+        try connection.query("SELECT pg_advisory_lock($1)", [.int64(Self.lockKey)])
+        defer { _ = try? connection.query("SELECT pg_advisory_unlock($1)", [.int64(Self.lockKey)]) }
+        return try body()
     }
 
     /// Returns the IDs of the enabled scanners.

@@ -23,11 +23,13 @@ extension Center {
                 "http-certificate-file", "FILE",
                 "certificate of the HTTPS server that the first --scanner-center-url names; the token pins its key",
                 required: true),
-            .toggle("replace", "replace credentials that the scanner has: a device with the former ones is cut off"),
+            .toggle(
+                "replace", "replace credentials that the scanner has: the device with the former ones is cut off"),
         ] + EnrolmentOptions.managementOptions + EnrolmentOptions.templateOptions,
         details: """
-            The token is valid for an hour and for one device. It is printed as text and as a QR code:
-              tapline-publisher enrol TOKEN --out /etc/tapline/scanner.env
+            The token is valid for an hour and for one device. It is printed as text and as a QR code.
+            The device reads it from standard input:
+              tapline-publisher enrol --out /etc/tapline/scanner.env
             """
     ) { arguments in
         let (url, id) = (try database(arguments), try ScannerID(argument: arguments.positionals[0]))
@@ -38,16 +40,28 @@ extension Center {
         return {
             try withRegistry(url) { _, connection in
                 let store = EnrolmentStore(connection)
-                guard try store.enabledScanners().contains(id.text) else { throw RegistryError.scannerMissing(id) }
-                guard try replaces || store.enrolled(among: [id]).isEmpty else {
-                    throw ProgramError.failed(
-                        "scanner \(id) has credentials: --replace makes new ones and cuts off the device that has the "
-                            + "former ones; scanner rotate changes them without a gap")
+                let issued = try store.changingBrokerUsers {
+                    guard try store.enabledScanners().contains(id.text) else { throw RegistryError.scannerMissing(id) }
+                    guard try replaces || store.enrolled(among: [id]).isEmpty else {
+                        throw ProgramError.failed(
+                            "scanner \(id) has credentials: --replace makes new ones and cuts off the device that has "
+                                + "the former ones; scanner rotate changes them without a gap")
+                    }
+                    let issued = try template.issue(id, isForToken: true)
+                    if let management {
+                        let broker = BrokerManagement(management)
+                        // A new password alone keeps the connections of the former device.
+                        try replaces ? broker.replace(issued.account) : broker.store([issued.account])
+                    }
+                    try store.store(token, issued, validS: tokenValidS)
+                    return issued
                 }
-                let issued = try template.issue(id, isForToken: true)
-                if let management { try BrokerManagement(management).store([issued.account]) }
-                try store.store(token, issued, validS: tokenValidS)
                 if management == nil {
+                    if replaces {
+                        TextOutput.line(
+                            "the former device is connected until this, on a broker node: rabbitmqctl delete_user \(id)"
+                        )
+                    }
                     TextOutput.line(
                         "broker user: save the next line as FILE, on a broker node: rabbitmqctl import_definitions FILE"
                     )
@@ -55,7 +69,7 @@ extension Center {
                 }
                 TextOutput.verbatim(try QRCode(token.text).terminalText(hasColours: isatty(1) == 1), terminator: "")
                 TextOutput.line(token.text)
-                TextOutput.line("valid for an hour and for one device: tapline-publisher enrol TOKEN --out FILE")
+                TextOutput.line("valid for an hour and for one device: tapline-publisher enrol --out FILE reads it")
             }
         }
     }
@@ -107,11 +121,13 @@ extension Center {
                     }
                     _ = Poll.wait([], timeoutMs: 500)
                 }
-                guard let rotation = try store.rotation(of: id) else {
-                    throw ProgramError.failed("the rotation was ended by another command")
+                try store.changingBrokerUsers {
+                    guard let rotation = try store.rotation(of: id), rotation.isConfirmed,
+                        try store.enabledScanners().contains(id.text)
+                    else { throw ProgramError.failed("the rotation was ended by another command") }
+                    try BrokerManagement(management).store([BrokerAccount(id, passwordHash: rotation.passwordHash)])
+                    try store.finishRotation(of: id)
                 }
-                try BrokerManagement(management).store([BrokerAccount(id, passwordHash: rotation.passwordHash)])
-                try store.finishRotation(of: id)
                 TextOutput.line(
                     "scanner \(id) has new credentials, the former password is refused; restart its publisher")
             }

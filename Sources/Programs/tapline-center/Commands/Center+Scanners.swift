@@ -36,7 +36,8 @@ extension Center {
                 TextOutput.line(id.map { added($0, done[0]) } ?? summary(of: done))
                 let ids = wanted.map(\.id)
                 let new = Set(zip(ids, done).filter { $1.former?.isEnabled != true }.map { $0.0 })
-                TextOutput.lines(try provision.provide(ids, new: new, EnrolmentStore(connection)))
+                let store = EnrolmentStore(connection)
+                TextOutput.lines(try store.changingBrokerUsers { try provision.provide(ids, new: new, store) })
             }
         }
     }
@@ -78,8 +79,9 @@ extension Center {
         "disable a scanner; deletes it if it never sent a batch",
         options: [databaseURL] + EnrolmentOptions.managementOptions,
         details: """
-            Deletes its download credential, and with --rabbitmq-management-url its broker user, whose
-            connections end at once. Batches that still arrive are quarantined.
+            Disables it and deletes its download credential first. Then, with --rabbitmq-management-url,
+            deletes its broker user, whose connections end at once. If the broker fails, the command
+            fails and can be repeated. Batches that still arrive are quarantined.
             """
     ) { arguments in
         let (url, id) = (try database(arguments), try ScannerID(argument: arguments.positionals[0]))
@@ -87,11 +89,9 @@ extension Center {
         return {
             try withRegistry(url) { registry, connection in
                 let store = EnrolmentStore(connection)
-                // A typing error must not delete another user of the broker.
-                guard try store.isRegistered(id) else { throw RegistryError.scannerMissing(id) }
-                // The broker first: the device is cut off even if the database fails after that.
-                let hadUser = try management.map { try BrokerManagement($0).delete(id) }
-                try store.remove(id)
+                // The database first, whatever the broker does. A typing error changes neither.
+                guard try store.disable(id) else { throw RegistryError.scannerMissing(id) }
+                let hadUser = try deleteUser(of: id, management, store)
                 switch try registry.removeScanner(id) {
                 case .deleted: TextOutput.line("scanner \(id) is removed")
                 case .disabled:
@@ -107,12 +107,36 @@ extension Center {
         }
     }
 
+    /// Deletes the broker user of a scanner that is disabled.
+    ///
+    /// - Returns: whether there was one; `nil` without a management API.
+    /// - Throws: `ProgramError` that says what is done and what is not.
+    private static func deleteUser(
+        of id: ScannerID, _ management: BrokerManagement.Settings?, _ store: EnrolmentStore
+    ) throws -> Bool? {
+        do {
+            return try store.changingBrokerUsers {
+                // An enrolment that ran at the same time has stored credentials.
+                _ = try store.disable(id)
+                return try management.map { try BrokerManagement($0).delete(id) }
+            }
+        } catch {
+            let cause = explained(error)
+            let isForeign = if case BrokerManagementError.foreignUser = error { true } else { false }
+            throw ProgramError(
+                ExitCode(for: cause),
+                "scanner \(id) is disabled, and its credentials are deleted. Its broker user stays: \(cause)"
+                    + (isForeign ? "" : "; repeat the command, or on a broker node: rabbitmqctl delete_user \(id)"))
+        }
+    }
+
     private static let scannerList = Command(
         "scanner list", "list the scanners with their state",
         options: [databaseURL, .output] + EnrolmentOptions.managementOptions + [relayUser],
         details: """
-            With --rabbitmq-management-url and text output, users of the broker follow that can only
-            publish, and that no scanner has.
+            With --rabbitmq-management-url and text output, users of the broker follow that no scanner
+            has. Users with a tag administrator, monitoring or management are left out, and so are those
+            of --relay-user and --amqp-url.
             """
     ) { arguments in
         let url = try database(arguments)
@@ -131,7 +155,7 @@ extension Center {
         }
     }
 
-    /// Returns the users of the broker that can only publish, and that no enabled scanner has.
+    /// Returns the users of the broker that no enabled scanner has (`BrokerManagement.strangers`).
     static func strangers(
         _ management: BrokerManagement.Settings?, _ connection: PostgresConnection, _ relays: Set<String>
     ) throws -> [String] {
