@@ -200,7 +200,8 @@ let package = Package(
         unitTests("AccessControlTests", "ScanModel", "Snapshots", "AccessControl"),
         unitTests("BenchmarksTests", "ScanModel", "ScanBatchCodec", "FleetSimulation", "Benchmarks"),
         unitTests(
-            "CLITests", "LinuxSystem", "FileSystem", "Runtime", "CLI", "ScanModel", "DeviceEmulation", "TestSupport"),
+            "CLITests", "LinuxSystem", "FileSystem", "Runtime", "CLI", "ScanModel", "EnrolmentExchange",
+            "DeviceEmulation", "TestSupport"),
         unitTests(
             "CenterHTTPTests", "LinuxSystem", "HTTPServer", "Certificates", "FileSystem", "Runtime", "CenterHTTP",
             "TestSupport"),

@@ -21,8 +21,8 @@ extension PublisherProgram {
                 required: true),
             Option(
                 "token-reader", "serial:PATH[,BAUD]",
-                "code scanner that reads the QR code, instead of TOKEN; else a line of standard input, as keyboard scanners "
-                    + "type it"),
+                "code scanner that reads the QR code; without it and TOKEN a line of standard input, as keyboard scanners type "
+                    + "it"),
             Option("wait-s", "S", "maximum time to wait for a token to be read, in seconds, 1 to 3600", default: "300"),
         ]
     ) { arguments in

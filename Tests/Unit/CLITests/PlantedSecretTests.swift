@@ -1,3 +1,4 @@
+import EnrolmentExchange
 import FileSystem
 import Glibc
 import LinuxSystem
@@ -8,18 +9,27 @@ import Testing
 /// Passwords and keys that are planted in all settings, and looked for in everything that the programs write.
 @Suite struct PlantedSecretTests {
     private static let key = (0..<32).map { UInt8(truncatingIfNeeded: 0x5D &* ($0 + 3)) }
-    private static let passwords = ["planted-amqp-51", "planted-database-52", "planted-signing-53"]
+    private static let deviceKey = (0..<32).map { UInt8(truncatingIfNeeded: 0x3B &* ($0 + 5)) }
+    private static let passwords = [
+        "planted-amqp-51", "planted-database-52", "planted-signing-53", "planted-bearer-54", "planted-management-55",
+    ]
     private static let amqp = "amqp://gate-7:\(passwords[0])@127.0.0.1:1/"
     private static let database = "postgresql://tapline:\(passwords[1])@127.0.0.1:1/none"
+    private static let bearer = passwords[3]
+    private static let management = "admin:\(passwords[4])"
 
     private let folder = TemporaryFolder("secrets")
     private var data: String { folder.file("data") }
     private var log: String { folder.file("log") }
 
+    private static func hex(_ bytes: [UInt8]) -> String {
+        bytes.map { byte in String(byte >> 4, radix: 16) + String(byte & 15, radix: 16) }.joined()
+    }
+
     /// All forms of the secrets.
     private static var forms: [[UInt8]] {
-        let hex = key.map { byte in String(byte >> 4, radix: 16) + String(byte & 15, radix: 16) }.joined()
-        return (passwords + [hex, hex.uppercased()]).map { Array($0.utf8) } + [key]
+        let hex = [key, deviceKey].map(hex)
+        return (passwords + hex + hex.map { $0.uppercased() }).map { Array($0.utf8) } + [key, deviceKey]
     }
 
     /// Expects that bytes hold no secret.
@@ -64,7 +74,12 @@ import Testing
 
     @Test func publisherShowsNoPassword() throws {
         let publisher = try start(
-            "tapline-publisher", ["run", "--data", data, "--scanner", "gate-7", "--amqp-url", Self.amqp])
+            "tapline-publisher",
+            [
+                "run", "--data", data, "--scanner", "gate-7", "--amqp-url", Self.amqp,
+                "--center-url", "http://127.0.0.1:1", "--trust-key", trustKey(), "--center-token", Self.bearer,
+                "--snapshot-every-s", "2",
+            ])
         try awaitLog("secret on the command line")
         try awaitLog("refused")
         let line = try commandLine(of: publisher)
@@ -78,6 +93,77 @@ import Testing
         }
         #expect(try publisher.stop() == .exit(0))
         try expectNone(below: folder.path)
+    }
+
+    private func trustKey() throws -> String {
+        try Run.succeeding("tapline-snapshot", ["keygen", "--out", folder.file("key")])
+        return folder.file("key.pub")
+    }
+
+    @Test func renewalShowsNeitherBearerNorDeviceKey() throws {
+        let path = folder.file("scanner.env")
+        try Files.writeAtomically(Array("TAPLINE_SCANNER=gate-7\n".utf8), to: path, mode: 0o600)
+        let words = ["renew", "--enrolment", path, "--center-url", "https://127.0.0.1:1"]
+        for (key, code) in [(Self.hex(Self.deviceKey), 69), (Self.hex(Self.deviceKey) + "0", 78)] as [(String, Int32)] {
+            let secrets = ["TAPLINE_CENTER_TOKEN": Self.bearer, "TAPLINE_DEVICE_KEY": key]
+            let run = try Run.it("tapline-publisher", words, environment: secrets)
+            #expect(run.end == .exit(code), "\(run.errors)")
+            expectNone(in: run, "renew")
+        }
+        try expectNone(below: folder.path)
+    }
+
+    /// A center that never answers, so that the device waits with its token.
+    @Test func enrolmentShowsNoToken() throws {
+        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(listener) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let isListening = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(listener, $0, size) == 0 && listen(listener, 8) == 0 && getsockname(listener, $0, &size) == 0
+            }
+        }
+        try #require(isListening)
+        let center = "127.0.0.1:\(UInt16(bigEndian: address.sin_port))"
+        let token = try #require(EnrolmentToken(center: center, pinnedKey: Self.key)?.text)
+        let secret = Array(token.utf8.dropFirst("TAPLINE1:".utf8.count))
+        let path = folder.file("scanner.env")
+
+        let device = try start("tapline-publisher", ["enrol", token, "--out", path])
+        try awaitLog("secret on the command line")
+        let line = try commandLine(of: device)
+        #expect(line.firstRange(of: secret) == nil && line.firstRange(of: Array(path.utf8)) != nil)
+        device.kill()
+        // Errors repeat the words of the command line.
+        for words in [["enroll", token], ["enrol", token.lowercased(), "more", "--out", path], [token]] {
+            let run = try Run.it("tapline-publisher", words)
+            #expect(run.end == .exit(64), "\(run.errors)")
+            #expect(Array(run.errors.uppercased().utf8).firstRange(of: secret) == nil, "\(words[0])")
+        }
+        #expect(try Files.read(log, limit: 1 << 16).firstRange(of: secret) == nil)
+    }
+
+    @Test func managementCredentialIsNotShown() throws {
+        let path = folder.file("credential")
+        let words = [
+            "scanner", "list", "--database-url", Self.database, "--rabbitmq-management-credential-file", path,
+            "--rabbitmq-management-url",
+        ]
+        let cases: [(content: String, mode: mode_t, url: String, code: Int32)] = [
+            (Self.management, 0o600, "http://127.0.0.1:1", 69), (Self.management, 0o644, "http://127.0.0.1:1", 78),
+            (Self.passwords[4], 0o600, "http://127.0.0.1:1", 78),
+            (Self.management, 0o600, "http://\(Self.management)@127.0.0.1:1", 78),
+            (Self.management, 0o600, "http://broker.example", 78),
+        ]
+        for (content, mode, url, code) in cases {
+            try Files.writeAtomically(Array(content.utf8), to: path, mode: mode)
+            let run = try Run.it("tapline-center", words + [url])
+            #expect(run.end == .exit(code), "\(run.errors)")
+            expectNone(in: run, "\(content.count) \(mode) \(code)")
+        }
     }
 
     @Test func centerShowsNoPassword() throws {
@@ -101,7 +187,7 @@ import Testing
     }
 
     @Test func gateShowsNoKey() throws {
-        let hex = String(decoding: Self.forms[3], as: UTF8.self)
+        let hex = Self.hex(Self.key)
         let gate = try start(
             "tapline-gate", ["run", "--data", data, "--scanner", "gate-7", "--event-key", hex, "--reader", "stdin"])
         try gate.write("04a1b2c3\n")
@@ -164,7 +250,7 @@ import Testing
             [
                 "--reuid=\(stranger)", "--regid=\(stranger)", "--clear-groups", program, "run", "--data", data,
                 "--scanner",
-                "gate-7", "--event-key", String(decoding: Self.forms[3], as: UTF8.self), "--reader", "stdin",
+                "gate-7", "--event-key", Self.hex(Self.key), "--reader", "stdin",
             ], errors: log)
         try gate.write("04a1b2c3\n")
         #expect(try gate.line() != nil)

@@ -94,6 +94,7 @@ struct TextTests {
             ("postgresql://u:p/w@x@h/db?sslmode=require", "postgresql://***@h/db?sslmode=require"),
             ("postgres:///db?host=/run&password=geheim&user=x", "postgres:///db?host=/run&password=***&user=x"),
             ("sslpassword=geheim", "sslpassword=***"), ("a://b:c@d a://e:f@g", "a://***@d a://***@g"),
+            ("found 'TAPLINE1:AB2-C' more", "found 'TAPLINE1:***' more"), ("tapline1:ab", "tapline1:***"),
         ])
     func passwordsInTextsAreRedacted(text: String, redacted: String) {
         #expect(SecretText.redacted(text) == redacted)
@@ -103,6 +104,7 @@ struct TextTests {
     @Test func textsWithoutPasswordsStay() {
         for text in [
             "", "http://center:8080/snapshot/", "amqp://gate-7@h", "mail a@b.c: x", "scans=7", "://@", "x password=",
+            "TAPLINE1:...", "TAPLINE1:",
         ] {
             #expect(SecretText.redacted(text) == text)
         }
