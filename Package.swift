@@ -310,7 +310,7 @@ if let library = Context.environment["TAPLINE_FUZZ_LIBRARY"] {
         fuzzer("FuzzSUN", "Crypto", "Readers"),
         fuzzer("FuzzPN532", "DeviceEmulation"),
         fuzzer("FuzzHTTP", "HTTPServer", "FileSystem", "Runtime", "CenterHTTP"),
-        fuzzer("FuzzAMQP", "AMQP"),
+        fuzzer("FuzzAMQP", "Runtime", "AMQP"),
         fuzzer("FuzzControl", "GateController"),
     ]
 }

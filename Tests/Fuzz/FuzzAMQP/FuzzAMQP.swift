@@ -1,6 +1,7 @@
 import AMQP
 import FuzzDriver
 import Glibc
+import Runtime
 import Synchronization
 
 /// A broker that answers with frames of the input: at the login, between the answers of calls, and to a consumer.
@@ -11,6 +12,14 @@ import Synchronization
     private static let answerLimitMs = 2_000
 
     static func main() {
+        let broker = listener()
+        guard let url = try? AMQPAddress(url: "amqp://127.0.0.1:\(broker.port)") else { fatalError("no URL") }
+        let socket = broker.socket
+        NamedThread("broker") { serve(socket) }
+        fuzz { bytes in play(bytes, to: url) }
+    }
+
+    private static func listener() -> (socket: Int32, port: UInt16) {
         let broker = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
@@ -21,26 +30,24 @@ import Synchronization
                 bind(broker, $0, length) == 0 && listen(broker, 16) == 0 && getsockname(broker, $0, &length) == 0
             }
         }
-        let port = UInt16(bigEndian: address.sin_port)
-        guard isListening, let url = try? AMQPAddress(url: "amqp://127.0.0.1:\(port)") else {
-            fatalError("no listener")
-        }
-        var thread = pthread_t()
-        let argument = UnsafeMutableRawPointer(bitPattern: Int(broker))
-        let isServed = pthread_create(&thread, nil, { serve(Int32(Int(bitPattern: $0))) }, argument) == 0
-        guard isServed else { fatalError("no thread") }
-        fuzz { bytes in
-            answer.withLock { $0 = AMQPAnswer(bytes).frames }
-            do {
-                let connection = try AMQPConnection(url, heartbeatS: 0, loginTimeoutMs: answerLimitMs, name: "fuzz")
-                try connection.confirmSelect()
-                try connection.qos(prefetch: 2)
-                try connection.consume([("a", "a-1"), ("b", "b-1")])
-                try connection.publish(
-                    exchange: "a", routingKey: "a", mandatory: true, properties: AMQPProperties(), body: [1, 2])
-                while true { _ = try connection.poll() }
-            } catch {}
-        }
+        guard isListening else { fatalError("no listener") }
+        return (broker, UInt16(bigEndian: address.sin_port))
+    }
+
+    private static func play(_ bytes: [UInt8], to url: AMQPAddress) {
+        answer.withLock { $0 = AMQPAnswer(bytes).frames }
+        try? converse(with: url)
+    }
+
+    /// Makes each call of a publisher and of a consumer, until the broker closes.
+    private static func converse(with url: AMQPAddress) throws {
+        let connection = try AMQPConnection(url, heartbeatS: 0, loginTimeoutMs: answerLimitMs, name: "fuzz")
+        try connection.confirmSelect()
+        try connection.qos(prefetch: 2)
+        try connection.consume([("a", "a-1"), ("b", "b-1")])
+        try connection.publish(
+            exchange: "a", routingKey: "a", mandatory: true, properties: AMQPProperties(), body: [1, 2])
+        while true { _ = try connection.poll() }
     }
 
     /// Sends the frames to one client after the other, and reads until it closes.

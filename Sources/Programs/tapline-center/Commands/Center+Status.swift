@@ -13,7 +13,7 @@ extension Center {
                 future, a list that cannot be published, clocks that differ and keep retention from dropping scans,
                 a full quarantine, enabled scanners whose scans count nowhere. Lanes that were closed or
                 opened by an operator are shown and are no alarm. With --rabbitmq-management-url, users of the
-                broker that can only publish and that no scanner has are alarms too.
+                broker that no scanner has are alarms too.
                 """
         ) { arguments in
             let url = try database(arguments)
