@@ -125,6 +125,54 @@ struct AMQPPeerTests {
         #expect(error.detail.contains("more than was asked for"))
     }
 
+    /// The prefetch permits more than the memory for it. What does not fit returns to its queue.
+    @Test func deliveriesOverTheByteLimitReturnToTheirQueue() throws {
+        let (kept, sent): (UInt64, UInt64) = (64, 70)
+        let broker = try ScriptedBroker { peer in
+            _ = try peer.awaitMethod(ScriptedBroker.Number.consume)
+            try peer.send(method: 0x003c_0015, short("consumer"))
+            _ = try peer.awaitMethod(ScriptedBroker.Number.qos)
+            let body = [UInt8](repeating: 1, count: 1 << 20)
+            for tag in 1...sent { try peer.send(WireMessage.delivery(tag: tag, body: body)) }
+            try peer.send(method: 0x003c_000b, [])
+            for tag in kept + 1...sent {
+                let fields = try peer.awaitMethod(ScriptedBroker.Number.reject)
+                guard fields == be64(tag) + [1] else { throw TestFailure("rejected: \(fields)") }
+            }
+        }
+        let connection = try Self.connect(broker)
+        try connection.consume("q", consumerTag: "consumer")
+        try connection.qos(prefetch: 1)
+        #expect(try connection.poll().deliveries.map(\.tag) == Array(1...kept))
+        connection.close(timeoutMs: 1)
+        try broker.end()
+    }
+
+    /// Deliveries before the answers of two cancels are kept; a later one was not asked for.
+    @Test func cancelEndsThePermissionToDeliver() throws {
+        let broker = try ScriptedBroker { peer in
+            try peer.answerQos()
+            for tag in ["consumer", "other"] {
+                _ = try peer.awaitMethod(ScriptedBroker.Number.consume)
+                try peer.send(method: 0x003c_0015, short(tag))
+            }
+            for (tag, first) in [("consumer", 1), ("other", 3)] as [(String, UInt64)] {
+                _ = try peer.awaitMethod(ScriptedBroker.Number.cancel)
+                for tag in first...first + 1 { try peer.send(WireMessage.delivery(tag: tag, body: [1])) }
+                try peer.send(method: 0x003c_001f, short(tag))
+            }
+            try peer.answerQos(after: WireMessage.delivery(tag: 5, body: [1]))
+            while (try? peer.frame()) != nil {}
+        }
+        let connection = try Self.connect(broker)
+        try connection.qos(prefetch: 2)
+        for tag in ["consumer", "other"] { try connection.consume(tag, consumerTag: tag) }
+        for tag in ["consumer", "other"] { try connection.cancel(consumerTag: tag) }
+        #expect(try connection.poll().deliveries.map(\.tag) == [1, 2, 3, 4])
+        let error = try #require(throws: AMQPError.self) { try connection.qos(prefetch: 2) }
+        #expect(error.detail.contains("without a consumer"))
+    }
+
     @Test func largeBodyIsHashedAndNotKept() throws {
         let body = (0..<3_000_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
         try Self.consuming([WireMessage.delivery(tag: 1, body: body), WireMessage.delivery(tag: 2, body: [5])]) {

@@ -13,6 +13,7 @@ final class ScriptedBroker: Sendable {
         static let channelOpen: UInt32 = 0x0014_000a
         static let qos: UInt32 = 0x003c_000a
         static let consume: UInt32 = 0x003c_0014
+        static let cancel: UInt32 = 0x003c_001e
         static let reject: UInt32 = 0x003c_005a
         static let confirmSelect: UInt32 = 0x0055_000a
     }
@@ -124,6 +125,15 @@ struct ScriptedPeer: Sendable {
 
     func send(method: UInt32, channel: UInt16 = 1, _ fields: [UInt8]) throws {
         try send(frameBytes(ScriptedPeer.method, channel, be32(method) + fields))
+    }
+
+    /// Answers `basic.qos`.
+    ///
+    /// - Parameter bytes: sent before the answer.
+    func answerQos(after bytes: [UInt8] = []) throws {
+        _ = try awaitMethod(ScriptedBroker.Number.qos)
+        try send(bytes)
+        try send(method: 0x003c_000b, [])
     }
 
     /// Sends the same bytes until the client closes the connection.

@@ -15,6 +15,8 @@ struct Call<Request, Reply>: Sendable {
 extension AMQPConnection {
     /// Maximum number of events that are kept during a call. A broker that sends more violates the protocol.
     static let pendingEventsLimit = 65_536
+    /// Maximum size of the bodies that are kept during a call, in bytes. A delivery above it is returned to its queue.
+    static let pendingBodiesLimitBytes = 64 << 20
     /// Interval at which a waiting call lets the library send a heartbeat, in milliseconds.
     private static let heartbeatCheckMs: Int64 = 250
     /// Number of frames between two checks of `interrupt` while frames arrive without a pause.
@@ -143,16 +145,45 @@ extension AMQPConnection {
 
     /// Keeps an event for the next poll.
     private func keep(_ event: AMQPEvent) throws(AMQPError) {
-        if case .delivery = event { pendingDeliveries += 1 }
-        pendingEvents.append(event)
-        guard pendingEvents.count <= AMQPConnection.pendingEventsLimit, pendingDeliveries <= permittedDeliveries else {
-            throw AMQPError(.connectionLost, "receive", "the broker sends more than was asked for")
+        if case .delivery(let delivery) = event {
+            let bytes = pendingBodyBytes + delivery.body.count
+            if bytes <= AMQPConnection.pendingBodiesLimitBytes {
+                pendingBodyBytes = bytes
+                pendingDeliveries += 1
+                pendingEvents.append(event)
+            } else {
+                // The prefetch permits it, so an honest broker sends it, and would do so after each reconnect. It
+                // delivers the message again.
+                try reject(delivery.tag, requeue: true)
+                requeuedDeliveries += 1
+            }
+        } else {
+            pendingEvents.append(event)
         }
+        guard pendingEvents.count <= AMQPConnection.pendingEventsLimit, pendingDeliveries <= permittedDeliveries,
+            requeuedDeliveries <= AMQPConnection.pendingEventsLimit
+        else { throw AMQPError(.connectionLost, "receive", "the broker sends more than was asked for") }
+    }
+
+    /// Ends the permission of a consumer with the next poll: its deliveries may be among the kept events.
+    func endPermit(of consumerTag: String) {
+        if consumerPermits[consumerTag] != nil { cancelledConsumers.insert(consumerTag) }
+    }
+
+    /// Takes the kept events. The permission of cancelled consumers ends with them.
+    func takePendingEvents() -> [AMQPEvent] {
+        defer {
+            pendingEvents = []
+            (pendingDeliveries, pendingBodyBytes, requeuedDeliveries) = (0, 0, 0)
+            for tag in cancelledConsumers { consumerPermits[tag] = nil }
+            cancelledConsumers = []
+        }
+        return pendingEvents
     }
 
     /// Drops the kept events of a channel that was closed. Those of the connection stay.
     func forgetChannelEvents() {
-        pendingDeliveries = 0
+        (pendingDeliveries, pendingBodyBytes, requeuedDeliveries) = (0, 0, 0)
         pendingEvents = pendingEvents.filter {
             switch $0 {
             case .blocked, .unblocked: true

@@ -37,8 +37,7 @@ extension AMQPConnection {
     /// - Throws: `AMQPError` if the connection is lost; events before the loss are returned first.
     package func poll() throws(AMQPError) -> [AMQPEvent] {
         try checkOpen("poll")
-        var events = pendingEvents
-        (pendingEvents, pendingDeliveries) = ([], 0)
+        var events = takePendingEvents()
         var bodies = events.reduce(0) { $0 + $1.bodyBytes }
         var frames = 0
         do throws(AMQPError) {
@@ -158,7 +157,7 @@ extension AMQPConnection {
             return .nacked(tag: nack.delivery_tag, multiple: nack.multiple != 0)
         case Method.basicDeliver:
             guard let deliver = decoded(method, amqp_basic_deliver_t.self) else { return nil }
-            guard permittedDeliveries > 0 else { throw protocolError("a delivery without a consumer") }
+            guard !consumerPermits.isEmpty else { throw protocolError("a delivery without a consumer") }
             assembly.kind = .delivery(
                 AMQPDelivery(
                     tag: deliver.delivery_tag, consumerTag: deliver.consumer_tag.text,
@@ -173,7 +172,9 @@ extension AMQPConnection {
                     routingKey: back.routing_key.array, messageID: nil))
             return nil
         case Method.basicCancel:
-            return .consumerCancelled(tag: decoded(method, amqp_basic_cancel_t.self)?.consumer_tag.text ?? "")
+            let tag = decoded(method, amqp_basic_cancel_t.self)?.consumer_tag.text ?? ""
+            endPermit(of: tag)
+            return .consumerCancelled(tag: tag)
         case Method.channelClose:
             let (code, text) = answerChannelClose(method, channel)
             isChannelOpen = false

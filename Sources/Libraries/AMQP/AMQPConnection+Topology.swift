@@ -185,7 +185,8 @@ extension AMQPConnection {
         for (queue, tag) in subscriptions {
             try checkChannel("consume \(queue)")
             // Without a limit of the broker, only the limit of a call remains.
-            permittedDeliveries += prefetch > 0 ? prefetch : AMQPConnection.pendingEventsLimit
+            cancelledConsumers.remove(tag)
+            consumerPermits[tag] = prefetch > 0 ? prefetch : AMQPConnection.pendingEventsLimit
             try send("consume \(queue)", Method.basicConsume.request, on: channel) { arena in
                 amqp_basic_consume_t(
                     ticket: 0, queue: arena.bytes(queue), consumer_tag: arena.bytes(tag), no_local: 0, no_ack: 0,
@@ -197,13 +198,14 @@ extension AMQPConnection {
         }
     }
 
-    /// Cancels a subscription. Deliveries in transit may still arrive as events.
+    /// Cancels a subscription. Deliveries that arrive before the answer are events of the next poll.
     ///
     /// - Throws: `AMQPError`.
     package func cancel(consumerTag: String) throws(AMQPError) {
         _ = try call("cancel consumer", Method.basicCancelCall) { arena in
             amqp_basic_cancel_t(consumer_tag: arena.bytes(consumerTag), nowait: 0)
         }
+        endPermit(of: consumerTag)
     }
 
     /// Acknowledges a delivery of the open channel. Only sends.

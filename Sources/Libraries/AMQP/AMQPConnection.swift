@@ -60,12 +60,20 @@ package final class AMQPConnection {
     var assembly = MessageAssembly()
     /// The number of unacknowledged deliveries of each later consumer; 0 is unlimited.
     var prefetch = 0
+    /// The number of deliveries without an acknowledgement that each consumer of the channel permits, by consumer tag.
+    var consumerPermits: [String: Int] = [:]
+    /// Consumers that were cancelled since the last poll. Their deliveries may be among `pendingEvents`.
+    var cancelledConsumers: Set<String> = []
     /// The number of deliveries that the consumers of the channel permit without an acknowledgement.
-    var permittedDeliveries = 0
+    var permittedDeliveries: Int { consumerPermits.values.reduce(0, +) }
     /// Events that arrived during a call, for the next poll.
     var pendingEvents: [AMQPEvent] = []
     /// The number of deliveries among `pendingEvents`.
     var pendingDeliveries = 0
+    /// The size of their bodies, in bytes.
+    var pendingBodyBytes = 0
+    /// The number of deliveries that were returned to their queues since the last poll.
+    var requeuedDeliveries = 0
     /// An error that followed received events; the next call throws it.
     var pendingError: AMQPError?
 
@@ -139,7 +147,8 @@ package final class AMQPConnection {
     package func openChannel() throws(AMQPError) {
         try checkOpen("open channel")
         nextTag = 0
-        (prefetch, permittedDeliveries) = (0, 0)
+        prefetch = 0
+        (consumerPermits, cancelledConsumers) = ([:], [])
         assembly = MessageAssembly()
         isChannelOpen = false
         forgetChannelEvents()
