@@ -19,6 +19,12 @@ def rfc3339(us: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(us // 1_000_000)) + f".{us // 1_000 % 1_000:03}Z"
 
 
+def write_key(path, key: bytes = KEY):
+    """Writes an event key. The programs refuse a file that other users can read."""
+    path.touch(mode=0o600)
+    path.write_bytes(key)
+
+
 def flags(**values) -> list:
     return [word for name, value in values.items() for word in ("--" + name.replace("_", "-"), value)]
 
@@ -33,7 +39,7 @@ class ScannerDevice:
         self.data = system.folder / name
         self.data.mkdir()
         self.key = system.folder / "event-key"
-        self.key.write_bytes(KEY)
+        write_key(self.key)
         self.zone = f"Zone of {name}"
         system.tapline_center("scanner", "add", self.name, "--gate", f"Gate of {name}", "--zone", self.zone)
         self.uids = [hashlib.sha256(f"{name} {i}".encode()).digest()[:7] for i in range(people)]

@@ -5,7 +5,7 @@ import json
 import os
 
 from harness import free_port
-from scanner_device import KEY
+from scanner_device import KEY, write_key
 from waiting import equal
 
 PROGRAMS = ["tapline-gate", "tapline-publisher", "tapline-center", "tapline-snapshot"]
@@ -72,7 +72,7 @@ def test_event_key_is_created_once_and_compared(system):
     """The fingerprint is that of the contract. A list under another key is rejected before anything is stored."""
     fingerprint = lambda key: hmac.digest(key, b"tapline event key", "sha256")[:8].hex()
     own, other, table = (system.folder / f"compared-{name}" for name in ("own", "other", "list"))
-    own.write_bytes(KEY)
+    write_key(own)
     created = system.run("tapline-center", "event", "key", "--out", other)
     equal((other.stat().st_mode & 0o777, other.stat().st_size), (0o600, 32))
     assert fingerprint(other.read_bytes()) in created.stdout
@@ -114,7 +114,7 @@ def test_time_zone_is_a_name(system):
 
 def test_import_with_an_error_stores_nothing(system):
     key = system.folder / "key"
-    key.write_bytes(KEY)
+    write_key(key)
     people = lambda: system.one("SELECT count(*) FROM tapline.attendees")
     zone = system.one("SELECT name FROM tapline.zones WHERE id = %s", system.zone())
     before = people()
@@ -178,7 +178,7 @@ def test_json_output(system):
 def test_repeated_import_changes_nothing(system):
     """Also checks that tag IDs are the HMAC of the contract."""
     key = system.folder / "tag-key"
-    key.write_bytes(KEY)
+    write_key(key)
     table = system.folder / "tags.csv"
     zone = system.one("SELECT name FROM tapline.zones WHERE id = %s", system.zone())
     table.write_text(f"uid,name,category,zones,external_ref\n0a0b0c0d,Eve,vip,{zone},eve-1\n")
@@ -194,7 +194,7 @@ def test_repeated_import_changes_nothing(system):
 def test_dry_run_voiding_and_export_of_a_list(system):
     """A dry run reports the changes, a missing attendee becomes void, and an exported list can be imported again."""
     key = system.folder / "nightly-key"
-    key.write_bytes(KEY)
+    write_key(key)
     number = next(system.numbers)
     passes, table, out = (system.folder / f"night-{number}-{name}" for name in ("passes", "list", "out"))
     passes.write_text(f"name;reentry;zone;valid_until\nNight {number};none;Hall {number};2027-01-01T00:00:00Z\n")
@@ -239,7 +239,7 @@ def test_dry_run_voiding_and_export_of_a_list(system):
 def test_import_of_pretix_and_eventbrite_lists(system):
     """Ticket codes become tags by the HMAC of the contract."""
     key = system.folder / "ticket-key"
-    key.write_bytes(KEY)
+    write_key(key)
     passes = system.folder / "ticket-passes"
     passes.write_text("name,zone\nGala,Gala Hall\n")
     system.tapline_center("import", "--passes", passes, "--make-zones")
@@ -263,7 +263,7 @@ def test_import_of_pretix_and_eventbrite_lists(system):
 def test_impossible_uids_and_incomplete_lists_are_rejected(system):
     """Also an exported list is no formula for a spreadsheet, and can be imported again."""
     key = system.folder / "chip-key"
-    key.write_bytes(bytes(range(1, 33)))
+    write_key(key)
     number = next(system.numbers)
     table, out = system.folder / "chips.csv", system.folder / "chips-out.csv"
     load = ("import", "--event-key-file", key)
@@ -288,7 +288,7 @@ def test_impossible_uids_and_incomplete_lists_are_rejected(system):
 
 def test_invalid_import_settings_are_rejected(system):
     key = system.folder / "settings-key"
-    key.write_bytes(KEY)
+    write_key(key)
     table = system.folder / "settings.csv"
     table.write_text("uid,name\n3300040964,Decimal\n")
     load = ("import", "--event-key-file", key)

@@ -59,8 +59,8 @@ import Testing
         let snapshot = try fair.open(manifest)
         #expect(snapshot.keyFingerprint == fingerprint && snapshot.codeCase == .exact)
         let (own, other) = (fair.folder.file("own.key"), fair.folder.file("other.key"))
-        try Files.writeAtomically(key, to: own)
-        try Files.writeAtomically(Array(UInt8(8)..<40), to: other)
+        try Files.writeAtomically(key, to: own, mode: 0o600)
+        try Files.writeAtomically(Array(UInt8(8)..<40), to: other, mode: 0o600)
         let trusted = fair.key.publicKey.base64
         for command in [
             ["verify", fair.out, "--trust-key", trusted], ["inspect", fair.out],
@@ -94,8 +94,8 @@ import Testing
         let list = fair.folder.file("list.csv")
         try Files.writeAtomically(Array("uid,name,zones\n04010203,Ada,hal\n".utf8), to: list)
         let (own, other) = (fair.folder.file("own.key"), fair.folder.file("other.key"))
-        try Files.writeAtomically(key, to: own)
-        try Files.writeAtomically(Array(UInt8(8)..<40), to: other)
+        try Files.writeAtomically(key, to: own, mode: 0o600)
+        try Files.writeAtomically(Array(UInt8(8)..<40), to: other, mode: 0o600)
         let unknown = try center("import", list, "--event-key-file", own)
         #expect(unknown.end == .exit(1) && unknown.errors.contains("'hall'") && unknown.errors.contains("--make-zones"))
         let first = try center("import", list, "--event-key-file", own, "--make-zones")

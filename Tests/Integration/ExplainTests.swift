@@ -36,7 +36,7 @@ import Testing
     }
 
     init() throws {
-        try Files.writeAtomically(Array(UInt8(7)..<39), to: key)
+        try Files.writeAtomically(Array(UInt8(7)..<39), to: key, mode: 0o600)
         let eventKey = try #require(EventKey(Array(UInt8(7)..<39)))
         let writer = try SnapshotWriter(path: file)
         let tags = Who.allCases.map { who in

@@ -115,7 +115,7 @@ import Testing
         try Files.writeAtomically(
             try Files.read(folder.file("ca/center.key")), to: folder.file("open.key"), mode: 0o644)
         let readable = try check("tapline-center", open + [folder.file("open.key")])
-        #expect(readable.end == .exit(78) && readable.message.contains("mode 600"))
+        #expect(readable.end == .exit(78) && readable.message.contains("chmod 600"))
     }
 
     private func makeAuthority(issuing certificates: [String]...) throws {

@@ -143,7 +143,7 @@ import Testing
         #expect(inspected.lines.count == 1)
         #expect(inspected.lines[0].contains(#""tags":2,"active":1,"blocked":1"#))
         #expect(inspected.lines[0].contains(#""content":"\#(manifest.content)""#))
-        try Files.writeAtomically(Array(UInt8(7)..<39), to: folder.file("event.key"))
+        try Files.writeAtomically(Array(UInt8(7)..<39), to: folder.file("event.key"), mode: 0o600)
         func verdict(_ arguments: String...) throws -> String {
             let run = try Run.succeeding("tapline-snapshot", ["explain", file, "--output", "json"] + arguments)
             let output = run.lines[0]

@@ -2,7 +2,6 @@ import Crypto
 import FileSystem
 import Runtime
 package import ScanModel
-import Synchronization
 
 /// The formats of `--output`.
 package enum OutputFormat: String, CaseIterable, Sendable { case text, json }
@@ -44,9 +43,13 @@ extension Arguments {
 
     /// Reads the file of `Option.eventKeyFile`.
     ///
-    /// - Throws: `ProgramError` (configuration) if the option is missing or the file is not an event key.
+    /// - Throws: `ProgramError` (configuration) if the option is missing, the file is not an event key, or another user
+    ///   has access to it.
     package func eventKey() throws -> EventKey {
         let path = try required("event-key-file")
+        if let problem = Files.exposure(path) {
+            throw ProgramError.configuration("--event-key-file \(path): \(problem)")
+        }
         let bytes: [UInt8]
         do { bytes = try Files.read(path, limit: 4_096) } catch {
             throw ProgramError.configuration("--event-key-file: \(error)")
@@ -62,10 +65,6 @@ extension Arguments {
             throw ProgramError.configuration(
                 "--event-key-file \(path): all \(EventKey.length) bytes are equal, so anybody can guess the key: create "
                     + "one with tapline-center event key --out FILE")
-        }
-        // A warning only. A key file that was copied with the usual umask must work for a first try.
-        if Files.status(path)?.isPrivate == false, EventKeyWarning.takeFirst() {
-            Log("settings").warning("event key can be read by other users: set mode 600", [.path: path])
         }
         return key
     }
@@ -107,19 +106,6 @@ extension Arguments {
                     malformed, "--\(prefix)\(kind) \(text): not a UID in hexadecimal (1 to 32 bytes)")
             }
             return .identity(kind == "sun" ? .sun(uid) : .uid(uid), try eventKey())
-        }
-    }
-}
-
-/// The warning about the mode of the event key, once in a process: a command can read the file several times.
-private enum EventKeyWarning {
-    private static let wasGiven = Mutex(false)
-
-    /// Returns whether the warning was not given before.
-    static func takeFirst() -> Bool {
-        wasGiven.withLock { given in
-            defer { given = true }
-            return !given
         }
     }
 }

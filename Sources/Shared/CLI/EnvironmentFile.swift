@@ -28,8 +28,8 @@ package enum EnvironmentFile {
     ///   same error reports a line that is not a setting. The message never contains a value.
     package static func read(_ path: String) throws -> [String: String] {
         func invalid(_ reason: String) -> ProgramError { .configuration("--enrolment \(path): \(reason)") }
-        guard let status = Files.status(path) else { throw invalid("no such file") }
-        if let problem = status.exposure { throw invalid("the file holds secrets, and \(problem)") }
+        guard Files.exists(path) else { throw invalid("no such file") }
+        if let problem = Files.exposure(path) { throw invalid("the file holds secrets, and \(problem)") }
         let text: String
         do { text = try Files.readText(path, limit: limitBytes) } catch { throw invalid("\(error)") }
         var values: [String: String] = [:]

@@ -164,9 +164,8 @@ package struct Arguments: Sendable {
     /// - Throws: `ProgramError` (configuration) if there is no such file, or others may read it.
     package func privateFile(_ flag: String) throws -> String? {
         guard let path = try existingFile(flag) else { return nil }
-        guard Files.status(path)?.isPrivateKey == true else {
-            throw ProgramError.configuration(
-                "--\(flag) \(path): other users can read this private key: set mode 600 (or 640 if root owns it)")
+        if let problem = Files.exposure(path, .certificateKey) {
+            throw ProgramError.configuration("--\(flag) \(path): the file holds a private key, and \(problem)")
         }
         return path
     }

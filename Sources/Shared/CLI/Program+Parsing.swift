@@ -104,7 +104,7 @@ extension Program {
     private static let secretLimitBytes = 65_536
 
     private static func secret(_ path: String, _ flag: String) throws -> String {
-        if let problem = Files.status(path)?.exposure {
+        if let problem = Files.exposure(path) {
             throw ProgramError.configuration("--\(flag) \(path): the file holds a secret, and \(problem)")
         }
         do {

@@ -31,28 +31,6 @@ extension Files {
         package let owner: UInt32
         /// Whether it is a regular file, and no folder, pipe or device.
         package let isRegular: Bool
-
-        /// Whether the file belongs to root or to the user of this process, and no other user has access. Files with
-        /// secrets require this.
-        package var isPrivate: Bool { mode & 0o077 == 0 && (owner == 0 || owner == geteuid()) }
-
-        /// Whether the file may hold a private key, by the rule of PostgreSQL: mode 600, or 640 if root owns it, as
-        /// Debian's group `ssl-cert` needs it.
-        package var isPrivateKey: Bool { mode & 0o077 == 0 || owner == 0 && mode & 0o037 == 0 }
-
-        /// Who else can read or replace a file with a secret, as the end of a sentence; `nil` if no other user can.
-        ///
-        /// Like `isPrivate`, and a file of root with mode 0440 is permitted. systemd passes credentials in such files:
-        /// its ACL for the user of the service shows as the right of the group. Pipes and devices are not checked,
-        /// because a shell makes them for one reader.
-        package var exposure: String? {
-            guard isRegular else { return nil }
-            guard owner == 0 || owner == geteuid() else {
-                return "it belongs to user \(owner): it must belong to root or to the user of this program"
-            }
-            if mode & 0o077 == 0 || owner == 0 && mode == 0o440 { return nil }
-            return "other users have access to it (mode 0\(String(mode, radix: 8))): chmod 600 it"
-        }
     }
 
     /// Returns the free space of a path's file system for this process, in bytes; `nil` if it is unknown.

@@ -261,6 +261,6 @@ import Testing
         let options = try management()
         try Files.writeAtomically(Array("a:b".utf8), to: fixture.folder.file("credential"), mode: 0o644)
         let refused = try run(["scanner", "list"] + options, code: 78)
-        #expect(refused.errors.contains("set mode 600"))
+        #expect(refused.errors.contains("chmod 600"))
     }
 }

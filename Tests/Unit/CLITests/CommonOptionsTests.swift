@@ -11,7 +11,7 @@ import Testing
     init() throws {
         let bytes = Array(UInt8(7)..<39)
         key = try #require(EventKey(bytes))
-        try Files.writeAtomically(bytes, to: folder.file("event.key"))
+        try Files.writeAtomically(bytes, to: folder.file("event.key"), mode: 0o600)
     }
 
     private func arguments(_ values: [String: String]) -> Arguments {
@@ -28,12 +28,25 @@ import Testing
     @Test(arguments: [0, 7, 255] as [UInt8])
     func eventKeyOfEqualBytesIsRefused(byte: UInt8) throws {
         let path = folder.file("equal.key")
-        try Files.writeAtomically([UInt8](repeating: byte, count: EventKey.length), to: path)
+        try Files.writeAtomically([UInt8](repeating: byte, count: EventKey.length), to: path, mode: 0o600)
         let error = try #require(throws: ProgramError.self) {
             try arguments(["event-key-file": path]).eventKey()
         }
         #expect(error.description.contains("all 32 bytes are equal"))
         #expect(ExitCode(for: error) == .configuration)
+    }
+
+    @Test(arguments: [0o644, 0o640, 0o604, 0o660] as [UInt32])
+    func eventKeyOthersCanReadIsRefused(mode: UInt32) throws {
+        let path = folder.file("open.key")
+        try Files.writeAtomically(Array(UInt8(7)..<39), to: path, mode: mode)
+        let given = arguments(["event-key-file": path])
+        let error = try #require(throws: ProgramError.self) { try given.eventKey() }
+        #expect(error.description.contains("other users have access to it (mode 0\(String(mode, radix: 8)))"))
+        #expect(error.description.hasSuffix("chmod 600 \(path)"))
+        #expect(ExitCode(for: error) == .configuration)
+        try Files.writeAtomically(Array(UInt8(7)..<39), to: path, mode: 0o400)
+        #expect(try given.eventKey().fingerprint == key.fingerprint)
     }
 
     @Test func tagIsReadFromEachOption() throws {
@@ -55,7 +68,7 @@ import Testing
     }
 
     @Test func invalidEventKeyIsConfigurationError() throws {
-        try Files.writeAtomically([1, 2, 3], to: folder.file("short.key"))
+        try Files.writeAtomically([1, 2, 3], to: folder.file("short.key"), mode: 0o600)
         for path in [folder.file("short.key"), folder.file("missing.key")] {
             #expect(code(["uid": "04", "event-key-file": path]) == .configuration)
         }
@@ -65,7 +78,7 @@ import Testing
 
     @Test func eventKeyInHexadecimalIsNamed() throws {
         let hex = String(repeating: "07", count: EventKey.length) + "\n"
-        try Files.writeAtomically(Array(hex.utf8), to: folder.file("hex.key"))
+        try Files.writeAtomically(Array(hex.utf8), to: folder.file("hex.key"), mode: 0o600)
         let given = arguments(["event-key-file": folder.file("hex.key")])
         let error = try #require(throws: ProgramError.self) { try given.eventKey() }
         #expect(ExitCode(for: error) == .configuration && "\(error)".contains("it holds them in hexadecimal"))

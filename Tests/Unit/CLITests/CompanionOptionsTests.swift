@@ -34,7 +34,7 @@ struct CompanionOptionsTests {
             #expect(try arguments.privateFile("http-key-file") == path)
         } else {
             let error = try #require(throws: ProgramError.self) { try arguments.privateFile("http-key-file") }
-            #expect(error.code == .configuration && error.description.contains("mode 600"))
+            #expect(error.code == .configuration && error.description.contains("chmod 600 \(path)"))
         }
     }
 

@@ -30,7 +30,7 @@ struct LaneFixture {
 
     init() throws {
         try Files.makeFolder(data + "/snapshots")
-        try Files.writeAtomically([UInt8](0..<32), to: keyFile)
+        try Files.writeAtomically([UInt8](0..<32), to: keyFile, mode: 0o600)
     }
 
     /// Makes a snapshot and installs it.

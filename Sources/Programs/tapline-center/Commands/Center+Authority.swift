@@ -88,7 +88,7 @@ extension Center {
     }
 
     private static func open(_ folder: String) throws -> CertificateAuthority {
-        if let problem = Files.status("\(folder)/\(keyName)")?.exposure {
+        if let problem = Files.exposure("\(folder)/\(keyName)") {
             throw ProgramError.configuration("--ca \(folder): \(keyName): \(problem)")
         }
         return try CertificateAuthority(

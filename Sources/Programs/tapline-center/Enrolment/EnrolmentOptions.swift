@@ -54,8 +54,8 @@ enum EnrolmentOptions {
         func invalid(_ reason: String) -> ProgramError {
             .configuration("--rabbitmq-management-credential-file \(path): \(reason)")
         }
-        guard let status = Files.status(path) else { throw invalid("no such file") }
-        guard status.isPrivate else { throw invalid("other users can read it: set mode 600") }
+        guard Files.exists(path) else { throw invalid("no such file") }
+        if let problem = Files.exposure(path) { throw invalid("the file holds a password, and \(problem)") }
         let text: String
         do { text = try Files.readText(path, limit: 4_096) } catch { throw invalid("\(error)") }
         let line = text.split(whereSeparator: \.isNewline).first.map(String.init) ?? ""

@@ -72,9 +72,9 @@ package struct SecureMessageKeys: Sendable {
     ///
     /// - Throws: `SecureMessageKeysError`.
     package init(contentsOf path: String) throws(SecureMessageKeysError) {
-        guard let status = Files.status(path) else { throw SecureMessageKeysError("\(path): no such file") }
-        guard status.isPrivate else {
-            throw SecureMessageKeysError("\(path): it must belong to root or to the gate's user, with mode 0600")
+        guard Files.exists(path) else { throw SecureMessageKeysError("\(path): no such file") }
+        if let problem = Files.exposure(path) {
+            throw SecureMessageKeysError("\(path): the file holds keys, and \(problem)")
         }
         let text: String
         do { text = try Files.readText(path, limit: SecureMessageKeys.fileLimitBytes) } catch {

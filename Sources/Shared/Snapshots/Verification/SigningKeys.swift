@@ -39,13 +39,11 @@ extension MinisignSecretKey {
     /// - Throws: `SigningKeyError` for a file that is missing, readable by others, not a key, or encrypted with another
     ///   password.
     package init(path: String, password: String? = nil) throws {
-        guard let status = Files.status(path) else {
+        guard Files.exists(path) else {
             throw SigningKeyError(description: "signing key \(path): no such file")
         }
-        guard status.mode & 0o077 == 0 else {
-            throw SigningKeyError(
-                description: "signing key \(path) can be read by others (mode 0\(String(status.mode, radix: 8))): "
-                    + "chmod 600 it")
+        if let problem = Files.exposure(path) {
+            throw SigningKeyError(description: "signing key \(path): \(problem)")
         }
         let text: String
         do { text = try Files.readText(path, limit: 4_096) } catch {
