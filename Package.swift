@@ -67,6 +67,7 @@ let package = Package(
         wrapper(
             "CLI", in: "Shared", "CLinux", "ErrorModel", "TextRules", "LinuxSystem", "Crypto", "FileSystem", "Runtime",
             "ScanModel"),
+        domain("BrokerOptions", in: "Shared", "AMQP", "CLI"),
         wrapper("ScanBatchCodec", in: "Shared", "CCBOR", "ScanModel"),
         domain(
             "Snapshots", in: "Shared", "ErrorModel", "LinuxSystem", "SQLite", "Crypto", "Minisign", "FileSystem",
@@ -143,13 +144,14 @@ let package = Package(
             "Compression", "FileSystem", "Runtime", "ScanModel", "Snapshots", "Schema", "SnapshotWriting"),
         domain("ScanRuns", in: "Center", "Postgres", "ScanModel"),
         domain("Tracking", in: "Center", "LinuxSystem", "Postgres", "Runtime", "ScanModel", "ScanRuns"),
+        domain("BrokerAPI", in: "Center", "AMQP", "HTTPClient", "Crypto"),
         domain(
             "Ingest", in: "Center", "ErrorModel", "LinuxSystem", "AMQP", "Postgres", "Crypto", "FileSystem", "Runtime",
-            "ScanModel", "ScanBatchCodec", "ScanRuns", "Tracking"),
+            "ScanModel", "ScanBatchCodec", "BrokerAPI", "ScanRuns", "Tracking"),
         domain("PartitionMaintenance", in: "Center", "LinuxSystem", "Postgres", "Runtime", "ScanRuns"),
         domain(
             "Enrolment", in: "Center", "ErrorModel", "LinuxSystem", "HTTPClient", "Postgres", "Crypto", "FileSystem",
-            "Runtime", "ScanModel", "EnrolmentExchange"),
+            "Runtime", "ScanModel", "EnrolmentExchange", "BrokerAPI"),
         domain(
             "CenterHTTP", in: "Center", "ErrorModel", "LinuxSystem", "HTTPServer", "Certificates", "FileSystem",
             "Runtime"),
@@ -171,19 +173,19 @@ let package = Package(
             "ScanJournal", "Readers", "TurnstileControl", "LaneDisplay", "GateController", "SnapshotInstall"),
         program(
             "tapline-publisher", "LinuxSystem", "AMQP", "HTTPClient", "Crypto", "Minisign", "SerialPorts", "FileSystem",
-            "Runtime", "CLI", "ScanModel", "Snapshots", "EnrolmentExchange", "DataFolder", "SnapshotDownload",
-            "ScanUpload", "DeviceEnrolment"),
+            "Runtime", "CLI", "BrokerOptions", "ScanModel", "Snapshots", "EnrolmentExchange", "DataFolder",
+            "SnapshotDownload", "ScanUpload", "DeviceEnrolment"),
         program(
             "tapline-center", "TextRules", "LinuxSystem", "AMQP", "Postgres", "HTTPServer", "Crypto", "Certificates",
-            "Minisign", "QRCodes", "FileSystem", "Runtime", "CLI", "ScanModel", "ScanBatchCodec", "Snapshots",
-            "EnrolmentExchange", "Migrations", "Schema", "RegistrationLists", "Registry", "SnapshotExport", "Tracking",
-            "Ingest", "PartitionMaintenance", "Enrolment", "CenterHTTP"),
+            "Minisign", "QRCodes", "FileSystem", "Runtime", "CLI", "BrokerOptions", "ScanModel", "ScanBatchCodec",
+            "Snapshots", "EnrolmentExchange", "Migrations", "Schema", "RegistrationLists", "Registry", "SnapshotExport",
+            "Tracking", "Ingest", "PartitionMaintenance", "Enrolment", "CenterHTTP"),
         program(
             "tapline-snapshot", "LinuxSystem", "Minisign", "FileSystem", "Runtime", "CLI", "ScanModel",
             "Snapshots", "AccessControl", "Schema", "SnapshotExport"),
         program(
-            "tapline-fleet", "AMQP", "Crypto", "FileSystem", "Runtime", "CLI", "ScanModel", "ScanUpload",
-            "DeviceEmulation", "FleetSimulation", "Benchmarks"),
+            "tapline-fleet", "AMQP", "Crypto", "FileSystem", "Runtime", "CLI", "BrokerOptions", "ScanModel",
+            "ScanUpload", "DeviceEmulation", "FleetSimulation", "Benchmarks"),
 
         // Support code of the tests.
         .target(
@@ -310,7 +312,7 @@ if let library = Context.environment["TAPLINE_FUZZ_LIBRARY"] {
         fuzzer("FuzzSUN", "Crypto", "Readers"),
         fuzzer("FuzzPN532", "DeviceEmulation"),
         fuzzer("FuzzHTTP", "HTTPServer", "FileSystem", "Runtime", "CenterHTTP"),
-        fuzzer("FuzzAMQP", "Runtime", "AMQP"),
+        fuzzer("FuzzAMQP", "Runtime", "AMQP", "TestSupport"),
         fuzzer("FuzzControl", "GateController"),
     ]
 }

@@ -2,6 +2,7 @@ import AMQP
 import Glibc
 import LinuxSystem
 import Runtime
+import TestSupport
 import Testing
 
 @Suite
@@ -126,7 +127,7 @@ struct AMQPConnectionTests {
             }
         }
         #expect(try kind("amqp://unknown:wrong@\(good.host):\(good.port)") == .refused)
-        let listener = try Listener()
+        let listener = try LoopbackListener()
         #expect(try kind("amqp://127.0.0.1:\(listener.port)") == .unreachable)
         let stop = StopSignal()
         stop.stop()
@@ -137,7 +138,7 @@ struct AMQPConnectionTests {
     }
 
     @Test func refusedConnectionNamesHostPortAndCause() throws {
-        let listener = try Listener()
+        let listener = try LoopbackListener()
         listener.end()
         let error = try #require(throws: AMQPError.self) {
             try AMQPConnection(try AMQPAddress(url: "amqp://127.0.0.1:\(listener.port)"), name: "test")
@@ -157,30 +158,6 @@ struct AMQPConnectionTests {
                 try AMQPAddress(url: "amqps://localhost:\(good.port)/?cacertfile=/none.pem"), name: "test")
         }
     }
-}
-
-/// A port that accepts connections (in the kernel's queue) and never sends a byte.
-struct Listener {
-    let port: UInt16
-    /// For poll(2): readable while a connection waits for accept(2).
-    let descriptor: Int32
-
-    init() throws {
-        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = in_addr_t(0x7f00_0001).bigEndian
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let bound = withUnsafeMutablePointer(to: &address) { [descriptor] in
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(descriptor, $0, size) == 0 && listen(descriptor, 8) == 0 && getsockname(descriptor, $0, &size) == 0
-            }
-        }
-        guard bound else { throw SystemError("listen") }
-        port = UInt16(bigEndian: address.sin_port)
-    }
-
-    func end() { close(descriptor) }
 }
 
 extension [AMQPEvent] {

@@ -21,7 +21,7 @@ final class ScriptedBroker: Sendable {
     var url: String { "amqp://127.0.0.1:\(listener.port)" }
     /// The frame size that the client agreed to; 0 before.
     var agreedFrameMax: UInt32 { agreed.withLock { $0 } }
-    private let listener: Listener
+    private let listener: LoopbackListener
     private let agreed = Mutex<UInt32>(0)
     private let ended = StopSignal()
     private let failure = Mutex<String?>(nil)
@@ -32,7 +32,7 @@ final class ScriptedBroker: Sendable {
     ///   - frameMax: offered frame size.
     ///   - script: runs after the login. The connection ends when it returns.
     init(frameMax: UInt32 = 131_072, _ script: @escaping @Sendable (ScriptedPeer) throws -> Void) throws {
-        listener = try Listener()
+        listener = try LoopbackListener()
         NamedThread("scripted-broker") { [self] in
             let socket = accept(listener.descriptor, nil, nil)
             let peer = ScriptedPeer(socket)

@@ -171,7 +171,7 @@ struct UploadTests {
     }
 
     @Test func stopEndsLoginToUnresponsiveBroker() throws {
-        let listener = try Listener()
+        let listener = try LoopbackListener()
         defer { listener.end() }
         let rig = try UploadFixture(url: "amqp://127.0.0.1:\(listener.port)/")
         try rig.start()

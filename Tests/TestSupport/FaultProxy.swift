@@ -209,21 +209,9 @@ package final class FaultProxy: Sendable {
     }
 
     private static func listen() throws -> (Int32, UInt16) {
-        let descriptor = socket(
-            AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        // Small, so that a slow link slows the sender down instead of filling a buffer. Connections inherit it.
-        var small: Int32 = 4_096
-        setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &small, socklen_t(MemoryLayout<Int32>.size))
-        var address = address(0)
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let bound = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(descriptor, $0, size) == 0 && Glibc.listen(descriptor, 64) == 0
-                    && getsockname(descriptor, $0, &size) == 0
-            }
-        }
-        guard bound else { throw SystemError("listen") }
-        return (descriptor, UInt16(bigEndian: address.sin_port))
+        // Small, so that a slow link slows the sender down instead of filling a buffer.
+        let listener = try LoopbackListener(isBlocking: false, receiveBufferBytes: 4_096)
+        return (listener.descriptor, listener.port)
     }
 
     private static func connect(_ port: UInt16) -> Int32? {

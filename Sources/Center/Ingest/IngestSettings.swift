@@ -1,4 +1,5 @@
 package import AMQP
+import BrokerAPI
 
 /// The settings of the ingestion.
 package struct IngestSettings: Sendable {

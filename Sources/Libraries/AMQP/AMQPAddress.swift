@@ -158,6 +158,16 @@ package struct AMQPAddress: Sendable, Hashable, CustomStringConvertible {
         return (plain.isEmpty ? "localhost" : plain, number)
     }
 
+    /// Encodes a part of a path of a URL: all but letters and digits of ASCII and `-._`.
+    package static func percentEncoded(_ text: String) -> String {
+        text.utf8.map { byte in
+            let character = Character(UnicodeScalar(byte))
+            guard !(character.isASCII && (character.isLetter || character.isNumber || "-._".contains(character)))
+            else { return String(character) }
+            return "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
+        }.joined()
+    }
+
     static func percentDecoded(_ text: Substring) -> String? {
         var bytes: [UInt8] = []
         var rest = Array(text.utf8)[...]

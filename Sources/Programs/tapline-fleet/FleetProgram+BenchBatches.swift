@@ -1,5 +1,6 @@
 import AMQP
 import Benchmarks
+import BrokerOptions
 import CLI
 import FleetSimulation
 import Runtime

@@ -1,4 +1,5 @@
 import Benchmarks
+import BrokerOptions
 import CLI
 import FleetSimulation
 import Runtime

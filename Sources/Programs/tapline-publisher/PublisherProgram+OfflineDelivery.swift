@@ -1,3 +1,4 @@
+import BrokerOptions
 import CLI
 import Runtime
 import ScanUpload

@@ -3,6 +3,7 @@ import FuzzDriver
 import Glibc
 import Runtime
 import Synchronization
+import TestSupport
 
 /// A broker that answers with frames of the input: at the login, between the answers of calls, and to a consumer.
 @main enum FuzzAMQP {
@@ -12,26 +13,11 @@ import Synchronization
     private static let answerLimitMs = 2_000
 
     static func main() {
-        let broker = listener()
-        guard let url = try? AMQPAddress(url: "amqp://127.0.0.1:\(broker.port)") else { fatalError("no URL") }
-        let socket = broker.socket
-        NamedThread("broker") { serve(socket) }
+        guard let broker = try? LoopbackListener(),
+            let url = try? AMQPAddress(url: "amqp://127.0.0.1:\(broker.port)")
+        else { fatalError("no listener") }
+        NamedThread("broker") { serve(broker.descriptor) }
         fuzz { bytes in play(bytes, to: url) }
-    }
-
-    private static func listener() -> (socket: Int32, port: UInt16) {
-        let broker = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = in_addr_t(0x7f00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let isListening = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(broker, $0, length) == 0 && listen(broker, 16) == 0 && getsockname(broker, $0, &length) == 0
-            }
-        }
-        guard isListening else { fatalError("no listener") }
-        return (broker, UInt16(bigEndian: address.sin_port))
     }
 
     private static func play(_ bytes: [UInt8], to url: AMQPAddress) {

@@ -115,19 +115,9 @@ import Testing
 
     /// A center that never answers, so that the device waits with its token.
     @Test func enrolmentShowsNoToken() throws {
-        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(listener) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let isListening = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(listener, $0, size) == 0 && listen(listener, 8) == 0 && getsockname(listener, $0, &size) == 0
-            }
-        }
-        try #require(isListening)
-        let center = "127.0.0.1:\(UInt16(bigEndian: address.sin_port))"
+        let listener = try LoopbackListener()
+        defer { listener.end() }
+        let center = "127.0.0.1:\(listener.port)"
         let token = try #require(EnrolmentToken(center: center, pinnedKey: Self.key)?.text)
         let secret = Array(token.utf8.dropFirst("TAPLINE1:".utf8.count))
         let path = folder.file("scanner.env")

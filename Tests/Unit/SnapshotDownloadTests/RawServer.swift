@@ -25,18 +25,9 @@ final class RawServer: Sendable {
 
     /// - Parameter answer: returns the answer to the head of a request.
     init(_ answer: @escaping @Sendable (String) -> Answer) throws {
-        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = in_addr_t(0x7f00_0001).bigEndian
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let isBound = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(listener, $0, size) == 0 && listen(listener, 16) == 0 && getsockname(listener, $0, &size) == 0
-            }
-        }
-        guard isBound else { throw SystemError("listen") }
-        (self.listener, port) = (listener, UInt16(bigEndian: address.sin_port))
+        let listening = try LoopbackListener()
+        let listener = listening.descriptor
+        (self.listener, port) = (listener, listening.port)
         NamedThread("raw-server") { [self] in
             while true {
                 let client = accept(listener, nil, nil)

@@ -45,22 +45,10 @@ package struct BrokerDefinitions: Encodable, Sendable {
             case algorithm = "hashing_algorithm"
         }
     }
-    private struct Permission: Encodable {
-        let user, vhost: String
-        let configure = BrokerAccount.none
-        let write = BrokerAccount.write
-        let read = BrokerAccount.none
-    }
-    private struct TopicPermission: Encodable {
-        let user, vhost: String
-        let exchange = BrokerAccount.exchange
-        let write = BrokerAccount.writeKey
-        let read = BrokerAccount.none
-    }
 
     private let users: [User]
-    private let permissions: [Permission]
-    private let topicPermissions: [TopicPermission]
+    private let permissions: [BrokerUsers.Permission]
+    private let topicPermissions: [BrokerUsers.TopicPermission]
 
     private enum CodingKeys: String, CodingKey {
         case users, permissions
@@ -76,8 +64,8 @@ package struct BrokerDefinitions: Encodable, Sendable {
         users = accounts.compactMap { account in
             account.passwordHash.map { User(name: account.scanner.text, passwordHash: $0) }
         }
-        permissions = accounts.map { Permission(user: $0.scanner.text, vhost: virtualHost) }
-        topicPermissions = accounts.map { TopicPermission(user: $0.scanner.text, vhost: virtualHost) }
+        permissions = accounts.map { .scanner($0.scanner.text, virtualHost) }
+        topicPermissions = accounts.map { .scanner($0.scanner.text, virtualHost) }
     }
 
     /// The definitions as one line of JSON.

@@ -1,12 +1,10 @@
-import Crypto
+import BrokerAPI
 import FoundationEssentials
 import HTTPClient
 import LinuxSystem
 package import ScanModel
 
 /// Changes the users of RabbitMQ by its management API. Confined to one thread, which it blocks.
-///
-/// Source: https://www.rabbitmq.com/docs/management#http-api
 package final class BrokerManagement {
     /// Address and credential of the management API.
     package struct Settings: Sendable {
@@ -88,14 +86,14 @@ package final class BrokerManagement {
     private static let responseLimitBytes = 8 << 20
 
     private let settings: Settings
-    private let session: HTTPSession
+    private let api: ManagementAPI
 
     /// Creates a client. It connects at the first request.
     package init(_ settings: Settings) {
         self.settings = settings
-        var http = HTTPSession.Settings()
-        http.authorityFile = settings.authorityFile
-        session = HTTPSession(http)
+        api = ManagementAPI(
+            url: settings.url, user: settings.user, password: settings.password, authorityFile: settings.authorityFile,
+            timeoutMs: Self.timeoutMs, responseLimitBytes: Self.responseLimitBytes)
     }
 
     /// Creates the users of accounts or changes their passwords, and sets permissions and limits. Open connections
@@ -105,13 +103,13 @@ package final class BrokerManagement {
     /// - Throws: `BrokerManagementError`. With `foreignUser` nothing was stored.
     package func store(_ accounts: [BrokerAccount]) throws {
         _ = try users(of: accounts.map(\.scanner))
-        let (status, url) = try request(.get, "/api/vhosts/\(Self.encoded(settings.virtualHost))?columns=name")
-        guard status == 200 else { throw unexpected(url, status) }
+        let host = try send(.get, ["vhosts", settings.virtualHost], columns: ["name"])
+        guard host.status == 200 else { throw unexpected(host) }
         var rest = accounts[...]
         while !rest.isEmpty {
             let definitions = BrokerDefinitions(Array(rest.prefix(Self.chunk)), virtualHost: settings.virtualHost)
-            let (status, url) = try request(.post, "/api/definitions", Array(definitions.json().utf8))
-            guard status == 204 || status == 200 else { throw unexpected(url, status) }
+            let response = try send(.post, ["definitions"], body: Array(definitions.json().utf8))
+            guard response.status == 204 || response.status == 200 else { throw unexpected(response) }
             rest = rest.dropFirst(Self.chunk)
         }
         try limit(accounts.filter { $0.passwordHash == nil }.map(\.scanner.text))
@@ -132,9 +130,9 @@ package final class BrokerManagement {
     /// - Throws: `BrokerManagementError`; `foreignUser` for a user that is not a scanner's.
     package func delete(_ scanner: ScannerID) throws -> Bool {
         _ = try users(of: [scanner])
-        let (status, url) = try request(.delete, "/api/users/\(scanner.text)")
-        guard status == 204 || status == 404 else { throw unexpected(url, status) }
-        return status == 204
+        let response = try send(.delete, ["users", scanner.text])
+        guard response.status == 204 || response.status == 404 else { throw unexpected(response) }
+        return response.status == 204
     }
 
     /// Returns which scanners have a user.
@@ -164,60 +162,42 @@ package final class BrokerManagement {
 
     private func brokerUsers() throws -> BrokerUsers {
         BrokerUsers(
-            users: try list("/api/users?columns=name,tags", of: BrokerUsers.User.self),
-            permissions: try list("/api/permissions", of: BrokerUsers.Permission.self),
-            topicPermissions: try list("/api/topic-permissions", of: BrokerUsers.TopicPermission.self))
+            users: try list("users", columns: ["name", "tags"], of: BrokerUsers.User.self),
+            permissions: try list("permissions", of: BrokerUsers.Permission.self),
+            topicPermissions: try list("topic-permissions", of: BrokerUsers.TopicPermission.self))
     }
 
     /// Sets the limits of users that lack them. An import sets them only together with a password.
     private func limit(_ names: [String]) throws {
         guard !names.isEmpty else { return }
         let limits = Dictionary(
-            try list("/api/user-limits", of: UserLimits.self).map { ($0.user, $0.value) }, uniquingKeysWith: { $1 })
+            try list("user-limits", of: UserLimits.self).map { ($0.user, $0.value) }, uniquingKeysWith: { $1 })
         for name in names {
             for (limit, value) in BrokerAccount.limits where limits[name]?[limit] != value {
-                let (status, url) = try request(
-                    .put, "/api/user-limits/\(name)/\(limit)", Array("{\"value\":\(value)}".utf8))
-                guard [200, 201, 204].contains(status) else { throw unexpected(url, status) }
+                let response = try send(
+                    .put, ["user-limits", name, limit], body: Array("{\"value\":\(value)}".utf8))
+                guard [200, 201, 204].contains(response.status) else { throw unexpected(response) }
             }
         }
     }
 
-    private func list<Row: Decodable>(_ path: String, of type: Row.Type) throws -> [Row] {
-        var body: [UInt8] = []
-        let (status, url) = try request(.get, path) { body = $0 }
-        guard status == 200, let rows = try? JSONDecoder().decode([Row].self, from: Data(body)) else {
-            throw unexpected(url, status)
+    private func list<Row: Decodable>(_ path: String, columns: [String] = [], of type: Row.Type) throws -> [Row] {
+        let response = try send(.get, [path], columns: columns)
+        guard response.status == 200, let rows = try? JSONDecoder().decode([Row].self, from: Data(response.body)) else {
+            throw unexpected(response)
         }
         return rows
     }
 
-    private func request(
-        _ method: HTTPSession.Method, _ path: String, _ body: [UInt8]? = nil, receive: ([UInt8]) -> Void = { _ in }
-    ) throws(BrokerManagementError) -> (status: Int, url: String) {
-        let url = settings.url + path
-        let credential = Base64.encode("\(settings.user):\(settings.password)".utf8)
-        let response: HTTPClientResponse
-        do {
-            response = try session.send(
-                method, url, body: body,
-                headers: ["Authorization: Basic \(credential)", "Content-Type: application/json"],
-                limitBytes: Self.responseLimitBytes, limitMs: Self.timeoutMs)
-        } catch { throw .unavailable(error) }
-        receive(response.body)
-        return (response.status, url)
+    private func send(
+        _ method: HTTPSession.Method, _ path: [String], columns: [String] = [], body: [UInt8]? = nil
+    ) throws(BrokerManagementError) -> ManagementAPI.Response {
+        do { return try api.send(method, path, columns: columns, body: body) } catch { throw .unavailable(error) }
     }
 
-    private func unexpected(_ url: String, _ status: Int) -> BrokerManagementError {
-        status == 401 || status == 403 ? .denied(url: url, status: status) : .unexpected(url: url, status: status)
-    }
-
-    private static func encoded(_ text: String) -> String {
-        text.utf8.map { byte in
-            let character = Character(UnicodeScalar(byte))
-            guard !(character.isASCII && (character.isLetter || character.isNumber || "-._".contains(character)))
-            else { return String(character) }
-            return "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
-        }.joined()
+    private func unexpected(_ response: ManagementAPI.Response) -> BrokerManagementError {
+        [401, 403].contains(response.status)
+            ? .denied(url: response.url, status: response.status)
+            : .unexpected(url: response.url, status: response.status)
     }
 }

@@ -20,7 +20,7 @@ struct BrokerUsers {
     }
 
     /// What a user may do in a virtual host.
-    struct Permission: Decodable, Equatable {
+    struct Permission: Codable, Equatable {
         let user, vhost, configure, write, read: String
 
         /// The permission of a scanner.
@@ -32,7 +32,7 @@ struct BrokerUsers {
     }
 
     /// Which routing keys of an exchange a user may use.
-    struct TopicPermission: Decodable, Equatable {
+    struct TopicPermission: Codable, Equatable {
         let user, vhost, exchange, write, read: String
 
         /// The topic permission of a scanner.

@@ -1,4 +1,5 @@
 import AMQP
+import BrokerAPI
 import ErrorModel
 import LinuxSystem
 import Postgres
@@ -120,7 +121,8 @@ package struct BrokerWatch: Sendable {
         var warnings: [BrokerWarning] = []
         do {
             for queue in (0..<shards).map(Topology.queue) {
-                guard let policy = try management.policy(of: queue) else {
+                guard let policy = try management.policy(of: queue, virtualHost: address.virtualHost)
+                else {
                     log.info("policies of the broker are not readable", [.detail: "the management API denies it"])
                     break
                 }

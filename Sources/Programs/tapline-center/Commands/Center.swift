@@ -1,4 +1,5 @@
 import AMQP
+import BrokerOptions
 import CLI
 import Postgres
 import Registry
