@@ -92,8 +92,8 @@ let package = Package(
             "LaneDisplay", in: "Scanner", "LinuxSystem", "Runtime", "ScanModel", "Snapshots", "AccessControl",
             "DataFolder", "ScanJournal", "GateController"),
         domain(
-            "GateController", in: "Scanner", "ErrorModel", "LinuxSystem", "Crypto", "FileSystem", "Runtime",
-            "ScanModel", "Snapshots", "AccessControl", "DataFolder", "ScanJournal", "SnapshotInstall"),
+            "GateController", in: "Scanner", "ErrorModel", "TextRules", "LinuxSystem", "Crypto", "FileSystem",
+            "Runtime", "ScanModel", "Snapshots", "AccessControl", "DataFolder", "ScanJournal", "SnapshotInstall"),
         domain(
             "SnapshotInstall", in: "Scanner", "LinuxSystem", "SQLite", "Crypto", "Minisign", "FileSystem", "Runtime",
             "ScanModel", "Snapshots", "DataFolder"),
@@ -136,7 +136,7 @@ let package = Package(
             "RegistrationLists", in: "Center", "ErrorModel", "TextRules", "LinuxSystem", "Crypto", "FileSystem",
             "Runtime", "ScanModel"),
         domain(
-            "Registry", in: "Center", "ErrorModel", "TextRules", "Postgres", "Runtime", "ScanModel", "Schema",
+            "Registry", in: "Center", "ErrorModel", "TextRules", "Postgres", "Crypto", "Runtime", "ScanModel", "Schema",
             "RegistrationLists"),
         domain("SnapshotWriting", in: "Center", "SQLite", "Crypto", "FileSystem", "ScanModel", "Snapshots"),
         domain(

@@ -99,7 +99,7 @@ import Testing
         try expectRoundTrip()
     }
 
-    @Test func exportNamesTheReferencesThatNoImportTakes() throws {
+    @Test func exportNamesTheTextsThatNoImportTakes() throws {
         try world.connection.execute(
             """
             INSERT INTO tapline.attendees (id, name, external_ref) OVERRIDING SYSTEM VALUE
@@ -107,19 +107,39 @@ import Testing
             """)
         var list: [UInt8] = []
         let done = try world.registry.exportList { list += $0 }
-        #expect(done.rows == 4 && done.refusedReferences == 3)
+        #expect(done.rows == 4 && done.refusedTexts == 3)
         let refusal = try #require(done.firstRefusal)
         #expect(refusal.hasPrefix(#"external_ref '"A",\u{9}B' holds the invisible character U+0009"#), "\(refusal)")
         #expect(refusal.contains("UPDATE tapline.attendees") && refusal.hasSuffix("WHERE id = 7002)"), "\(refusal)")
         let path = try world.write("", "out.csv")
         let run = try Run.it("tapline-center", ["export", "--database-url", world.database.url, "--out", path])
         #expect(run.end == .exit(1))
-        #expect(run.errors.contains("refuses 3 attendees, first external_ref"), "\(run.errors)")
+        #expect(run.errors.contains("refuses 3 texts, first external_ref"), "\(run.errors)")
         // What the message asks for makes the list complete.
         try world.connection.execute(
             "UPDATE tapline.attendees SET external_ref = 'R-' || id WHERE id BETWEEN 7002 AND 7004")
         #expect(try world.registry.exportList { _ in }.firstRefusal == nil)
         try expectRoundTrip()
+        // Names of people, passes and zones by the same rule. Controls at the ends are taken off by both sides.
+        for (table, column) in [
+            ("attendees", "name"), ("attendees", "category"), ("passes", "name"), ("zones", "name"),
+        ] {
+            try world.connection.execute(
+                """
+                BEGIN; INSERT INTO tapline.zones (id, name) OVERRIDING SYSTEM VALUE VALUES (7001, 'Hall');
+                INSERT INTO tapline.passes (id, name) OVERRIDING SYSTEM VALUE VALUES (7001, 'Day'); COMMIT;
+                UPDATE tapline.\(table) SET \(column) = E'A\\u009BB' WHERE id = 7001
+                """)
+            let refusal = try #require(try world.registry.exportList { _ in }.firstRefusal, "\(table) \(column)")
+            #expect(refusal.hasPrefix(#"\#(column) 'A\u{9B}B' holds the control character U+009B"#), "\(refusal)")
+            #expect(refusal.hasSuffix("(UPDATE tapline.\(table) SET \(column) = 'TEXT' WHERE id = 7001)"), "\(refusal)")
+            try world.connection.execute(
+                """
+                UPDATE tapline.\(table) SET \(column) = E'\\tA' WHERE id = 7001;
+                DELETE FROM tapline.zones WHERE id = 7001; DELETE FROM tapline.passes WHERE id = 7001
+                """)
+        }
+        #expect(try world.registry.exportList { _ in }.firstRefusal == nil)
     }
 
     @Test func localTimeIsRefusedWithExampleInTimeZoneOfEvent() throws {

@@ -99,7 +99,7 @@ package struct RegistrationRow: Sendable {
     ///
     /// - Throws: `CellError` for a text longer than `textLimitBytes`, and for a control character: it would forge a row,
     ///   or command the terminal, wherever the text is shown.
-    static func checkText(_ text: String) throws(CellError) {
+    package static func checkText(_ text: String) throws(CellError) {
         try checkLength(text)
         if let control = text.unicodeScalars.first(where: \.isControl) {
             throw CellError("'\(text.visibleInLine)' holds the control character \(control.codePoint): remove it")

@@ -1,3 +1,4 @@
+import Crypto
 import Postgres
 import RegistrationLists
 import TextRules
@@ -9,8 +10,8 @@ extension RegistryStore {
         package var rows = 0
         /// Attendees with neither reference nor tag. A later import could not match them.
         package var leftOut = 0
-        /// References that an import refuses. Lists could bring such ones formerly.
-        package var refusedReferences = 0
+        /// References, names and other texts that an import refuses. Lists could bring such ones formerly.
+        package var refusedTexts = 0
         /// What is wrong with the first of them, and what to do; `nil` without one.
         package var firstRefusal: String?
 
@@ -54,30 +55,43 @@ extension RegistryStore {
             var done = Exported()
             done.leftOut = Int(leftOut.int(0, 0))
             done.rows = try copy(Self.list, to: write)
-            try checkReferences(&done)
+            try checkTexts(&done)
             return done
         }
     }
 
-    /// Notes the references that an import refuses.
-    private func checkReferences(_ done: inout Exported) throws {
-        // The rows have the form `17,"REFERENCE"`, with doubled quotation marks, and a line feed.
+    /// Notes the texts that an import refuses, by its own rules.
+    private func checkTexts(_ done: inout Exported) throws {
+        // The rows have the form `attendees,name,17,HEX`. Only references can have another fault than a control character.
         try connection.copyOut(
-            """
-            COPY (SELECT id, external_ref FROM tapline.attendees WHERE external_ref IS NOT NULL ORDER BY id)
-            TO STDOUT (FORMAT csv, FORCE_QUOTE (external_ref))
-            """
+            #"""
+            COPY (SELECT relation, field, id, encode(convert_to(value, 'UTF8'), 'hex') FROM (
+                SELECT 1, 'attendees', field, id, value FROM tapline.attendees, LATERAL (VALUES
+                    ('external_ref', external_ref), ('name', name), ('category', category)) texts (field, value)
+                UNION ALL SELECT 2, 'passes', field, id, value FROM tapline.passes, LATERAL (VALUES
+                    ('name', name), ('colour', colour), ('note', note)) texts (field, value)
+                UNION ALL SELECT 3, 'zones', 'name', id, name FROM tapline.zones) texts (rank, relation, field, id, value)
+            WHERE field = 'external_ref' AND value IS NOT NULL OR value ~ '[\u0001-\u001F\u007F-\u009F\u2028\u2029]'
+            ORDER BY rank, id, field) TO STDOUT (FORMAT csv)
+            """#
         ) { row in
-            let cells = row.split(separator: UInt8(ascii: ","), maxSplits: 1)
-            let quoted = String(decoding: cells[1].dropFirst().dropLast(2), as: UTF8.self)
-            let reference = quoted.replacing("\"\"", with: "\"")
-            do throws(CellError) { try RegistrationRow.checkReference(reference) } catch {
-                done.refusedReferences += 1
+            let cells = row.dropLast().split(separator: UInt8(ascii: ",")).map { String(decoding: $0, as: UTF8.self) }
+            let text = String(decoding: Hex.decode(cells[3]) ?? [], as: UTF8.self)
+            var subject = cells[1]
+            do throws(CellError) {
+                if cells[1] == "external_ref" {
+                    subject += " '\(text.visibleInLine)'"
+                    try RegistrationRow.checkReference(text)
+                } else {
+                    // An import takes off the ends, too.
+                    try RegistrationRow.checkText(text.trimmingInvisible)
+                }
+            } catch {
+                done.refusedTexts += 1
                 guard done.firstRefusal == nil else { return }
-                let id = String(decoding: cells[0], as: UTF8.self)
                 done.firstRefusal = """
-                    external_ref '\(reference.visibleInLine)' \(error): correct it in the list that it came from, and \
-                    in the database (UPDATE tapline.attendees SET external_ref = 'REFERENCE' WHERE id = \(id))
+                    \(subject) \(error): correct it in the list that it came from, and in the database \
+                    (UPDATE tapline.\(cells[0]) SET \(cells[1]) = 'TEXT' WHERE id = \(cells[2]))
                     """
             }
         }

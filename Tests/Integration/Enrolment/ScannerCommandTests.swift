@@ -93,7 +93,11 @@ import Testing
         let plain = try run(enrol)
         #expect(plain.lines.contains { $0.contains("rabbitmqctl delete_user \(id)") }, "\(plain.lines)")
         #expect(try connection.poll().isEmpty)
-        _ = try run(enrol + management())
+        #expect(plain.lines.last?.hasPrefix("valid for an hour") == true, "\(plain.lines)")
+        _ = try run(["scanner", "void-scans", id, "--since", "2026-11-01T00:00:00Z"])
+        let replaced = try run(enrol + management())
+        let notice = "its scans that arrive from 2026-11-01T00:00:00Z on count nowhere"
+        #expect(replaced.lines.last?.hasPrefix(notice) == true, "\(replaced.lines)")
         try expectClosed(connection)
         #expect(throws: AMQPError.self) { _ = try AMQPConnection(former, name: "scanner") }
         _ = try remove(id)
@@ -255,6 +259,23 @@ import Testing
         let refused = try run(["scanner", "remove", id] + management(), code: 1)
         #expect(refused.errors.contains("there is no scanner"))
         _ = try TestServers.command("rabbitmqctl", "-q", "authenticate_user", id, "password")
+    }
+
+    /// A stolen scanner is stopped, whatever is wrong with the settings of the broker.
+    @Test func wrongCredentialFileStillDisablesTheScanner() throws {
+        let id = "stolen-\(vhost.name)"
+        let options = try management()
+        func enabled() throws -> Int {
+            try fixture.database.number("SELECT count(*) FROM tapline.scanners WHERE enabled AND id = '\(id)'")
+        }
+        _ = try run(["scanner", "add", id])
+        try Files.writeAtomically(Array("a:b".utf8), to: fixture.folder.file("credential"), mode: 0o644)
+        _ = try run(["scanner", "remove", id, "--check"] + options, code: 78)
+        #expect(try enabled() == 1)
+        let failed = try run(["scanner", "remove", id] + options, code: 78)
+        #expect(failed.errors.contains("scanner \(id) is disabled") && failed.errors.contains("chmod 600"))
+        #expect(failed.errors.contains("rabbitmqctl delete_user \(id)"), "\(failed.errors)")
+        #expect(try enabled() == 0)
     }
 
     @Test func credentialFileThatOthersReadIsRefused() throws {

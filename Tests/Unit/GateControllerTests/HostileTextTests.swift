@@ -75,8 +75,11 @@ import Testing
             #expect(run.end == .exit(0), "\(command[0]): \(run.errors)")
             expectPlain(run, command[0])
         }
-        let unassigned = try Run.it("tapline-gate", ["assign", Self.name, "--data", venue.data])
-        #expect(unassigned.end == .exit(1) && unassigned.errors.contains("the name of a gate is needed"))
+        // C1 controls and line separators too.
+        for name in [Self.name, "a\u{9B}b", "a\u{2028}b"] {
+            let unassigned = try Run.it("tapline-gate", ["assign", name, "--data", venue.data])
+            #expect(unassigned.end == .exit(1) && unassigned.errors.contains("the name of a gate is needed"))
+        }
         #expect(try gate.stop() == .exit(0))
         // A reason is stored: it is refused.
         let refused = try Run.it(

@@ -93,6 +93,18 @@ package struct EnrolmentStore {
         return Set((0..<rows.rowCount).map { rows.text($0, 0) })
     }
 
+    /// Returns the begin of the span in which scans of a scanner that arrive now are void, in RFC 3339; `nil` without one.
+    ///
+    /// - Throws: `PostgresError`.
+    package func openVoidSpan(of scanner: ScannerID) throws -> String? {
+        let rows = try connection.query(
+            #"""
+            SELECT to_char(since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') FROM tapline_internal.void_spans
+            WHERE scanner_id = $1 AND until > now()
+            """#, [.text(scanner.text)])
+        return rows.rowCount == 0 ? nil : rows.text(0, 0)
+    }
+
     // MARK: Tokens
 
     /// Stores new credentials, and the token that fetches them once.

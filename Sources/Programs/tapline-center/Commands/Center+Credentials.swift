@@ -70,6 +70,10 @@ extension Center {
                 TextOutput.verbatim(try QRCode(token.text).terminalText(hasColours: isatty(1) == 1), terminator: "")
                 TextOutput.line(token.text)
                 TextOutput.line("valid for an hour and for one device: tapline-publisher enrol --out FILE reads it")
+                guard let since = try store.openVoidSpan(of: id) else { return }
+                TextOutput.line(
+                    "its scans that arrive from \(since) on count nowhere; those of the new device count from TIME on "
+                        + "with tapline-center scanner void-scans \(id) --undo --since TIME")
             }
         }
     }

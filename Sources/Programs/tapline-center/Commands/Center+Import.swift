@@ -182,7 +182,7 @@ extension Center {
                 }
                 guard let refusal = done.firstRefusal else { return }
                 throw ProgramError.failed(
-                    "\(path): written, but an import of it refuses \(done.refusedReferences) attendees, first "
+                    "\(path): written, but an import of it refuses \(done.refusedTexts) texts, first "
                         + refusal)
             }
         }

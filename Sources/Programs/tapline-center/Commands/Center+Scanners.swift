@@ -80,12 +80,14 @@ extension Center {
         options: [databaseURL] + EnrolmentOptions.managementOptions,
         details: """
             Disables it and deletes its download credential first. Then, with --rabbitmq-management-url,
-            deletes its broker user, whose connections end at once. If the broker fails, the command
-            fails and can be repeated. Batches that still arrive are quarantined.
+            deletes its broker user, whose connections end at once. If the broker fails, or its settings
+            are wrong, the command fails and can be repeated. Batches that still arrive are quarantined.
             """
     ) { arguments in
         let (url, id) = (try database(arguments), try ScannerID(argument: arguments.positionals[0]))
-        let management = try EnrolmentOptions.management(arguments)
+        // A wrong credential of the broker must not keep the scanner enabled.
+        let management = Result { try EnrolmentOptions.management(arguments) }
+        if arguments.isCheck { _ = try management.get() }
         return {
             try withRegistry(url) { registry, connection in
                 let store = EnrolmentStore(connection)
@@ -112,13 +114,13 @@ extension Center {
     /// - Returns: whether there was one; `nil` without a management API.
     /// - Throws: `ProgramError` that says what is done and what is not.
     private static func deleteUser(
-        of id: ScannerID, _ management: BrokerManagement.Settings?, _ store: EnrolmentStore
+        of id: ScannerID, _ management: Result<BrokerManagement.Settings?, any Error>, _ store: EnrolmentStore
     ) throws -> Bool? {
         do {
             return try store.changingBrokerUsers {
                 // An enrolment that ran at the same time has stored credentials.
                 _ = try store.disable(id)
-                return try management.map { try BrokerManagement($0).delete(id) }
+                return try management.get().map { try BrokerManagement($0).delete(id) }
             }
         } catch {
             let cause = explained(error)

@@ -2,6 +2,7 @@ import AccessControl
 import Crypto
 import FoundationEssentials
 import ScanModel
+import TextRules
 
 /// The messages of the control socket: one JSON object per line, one line in each direction.
 enum ControlMessage {
@@ -125,7 +126,7 @@ enum ControlMessage {
     /// Whether a text is not blank, not too long and without control characters, which could forge log lines.
     static func isText(_ given: String) -> Bool {
         given.utf8.count <= textLimitBytes && given.contains { !$0.isWhitespace }
-            && given.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7f }
+            && !given.unicodeScalars.contains(where: \.isControl)
     }
 
     private static func encode(_ value: some Encodable) -> String {
