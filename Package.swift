@@ -314,5 +314,7 @@ if let library = Context.environment["TAPLINE_FUZZ_LIBRARY"] {
         fuzzer("FuzzHTTP", "HTTPServer", "FileSystem", "Runtime", "CenterHTTP"),
         fuzzer("FuzzAMQP", "Runtime", "AMQP", "TestSupport"),
         fuzzer("FuzzControl", "GateController"),
+        fuzzer("FuzzEnrolment", "Crypto", "EnrolmentExchange"),
+        fuzzer("FuzzPEM", "Crypto", "Certificates"),
     ]
 }
