@@ -28,7 +28,8 @@ final class WorkerChannel: Sendable {
     /// Size of the bodies in hand, in bytes, at which a worker stops reading until some are stored.
     ///
     /// Usual batches never reach it: `prefetchTotal` of them are a tenth of it. A body has at most 1 MiB; of a larger
-    /// one only the beginning is kept. The prefetch times 1 MiB limits what may arrive while the broker answers a call.
+    /// one only the beginning is kept. While the broker answers a call, as much may arrive once more; the connection
+    /// returns what is above to its queue.
     static let bodiesLimitBytes = 64 << 20
     /// Time without a settlement after which a worker that reads no more returns its deliveries to the broker, in
     /// milliseconds. RabbitMQ ends a connection that reads nothing for 15 s.
