@@ -43,13 +43,13 @@ extension Arguments {
 
     /// Reads the file of `Option.eventKeyFile`.
     ///
+    /// A file that everybody can read gets mode 0600, with a warning: the contract lets other programs write the key, and
+    /// the usual umask makes such files.
+    ///
     /// - Throws: `ProgramError` (configuration) if the option is missing, the file is not an event key, or another user
-    ///   has access to it.
+    ///   keeps access to it.
     package func eventKey() throws -> EventKey {
         let path = try required("event-key-file")
-        if let problem = Files.exposure(path) {
-            throw ProgramError.configuration("--event-key-file \(path): \(problem)")
-        }
         let bytes: [UInt8]
         do { bytes = try Files.read(path, limit: 4_096) } catch {
             throw ProgramError.configuration("--event-key-file: \(error)")
@@ -65,6 +65,13 @@ extension Arguments {
             throw ProgramError.configuration(
                 "--event-key-file \(path): all \(EventKey.length) bytes are equal, so anybody can guess the key: create "
                     + "one with tapline-center event key --out FILE")
+        }
+        // After the key was recognised: the mode of another file does not change.
+        if let problem = Files.exposure(path) {
+            guard Files.makePrivate(path) else {
+                throw ProgramError.configuration("--event-key-file \(path): \(problem)")
+            }
+            Log("settings").warning("everybody could read the event key: mode 600 was set", [.path: path])
         }
         return key
     }

@@ -39,4 +39,17 @@ extension Files {
         if isPrivate || status.owner == 0 && status.mode & ~kind.permitted == 0 { return nil }
         return "other users have access to it (mode 0\(String(status.mode, radix: 8))): chmod 600 \(path)"
     }
+
+    /// Takes the access of all other users from a file that everybody can access.
+    ///
+    /// The usual umask makes such files. Access of a group alone was given on purpose, and stays.
+    ///
+    /// - Parameter path: path of the file.
+    /// - Returns: whether no other user has access now. `false` also if the file belongs to another user.
+    package static func makePrivate(_ path: String) -> Bool {
+        guard let status = status(path), status.isRegular, status.owner == geteuid(), status.mode & 0o007 != 0 else {
+            return false
+        }
+        return chmod(path, status.mode & 0o700) == 0
+    }
 }

@@ -36,8 +36,16 @@ import Testing
         #expect(ExitCode(for: error) == .configuration)
     }
 
-    @Test(arguments: [0o644, 0o640, 0o604, 0o660] as [UInt32])
-    func eventKeyOthersCanReadIsRefused(mode: UInt32) throws {
+    @Test(arguments: [0o644, 0o664, 0o604, 0o666, 0o444] as [UInt32])
+    func eventKeyEverybodyCanReadBecomesPrivate(mode: UInt32) throws {
+        let path = folder.file("open.key")
+        try Files.writeAtomically(Array(UInt8(7)..<39), to: path, mode: mode)
+        #expect(try arguments(["event-key-file": path]).eventKey().fingerprint == key.fingerprint)
+        #expect(Files.status(path)?.mode == mode & 0o700)
+    }
+
+    @Test(arguments: [0o640, 0o660, 0o620] as [UInt32])
+    func eventKeyOfAGroupIsRefused(mode: UInt32) throws {
         let path = folder.file("open.key")
         try Files.writeAtomically(Array(UInt8(7)..<39), to: path, mode: mode)
         let given = arguments(["event-key-file": path])
