@@ -130,6 +130,17 @@ let package = Package(
                 .embedInCode("0017_enrolment.sql"),
                 .embedInCode("0018_void_scans.sql"),
                 .embedInCode("0019_roles.sql"),
+                .embedInCode("0020_live_settings.sql"),
+                .embedInCode("0021_refusal_flow.sql"),
+                .embedInCode("0022_wall_views.sql"),
+                .embedInCode("0023_viewer_tokens.sql"),
+                .embedInCode("0024_people_search.sql"),
+                .embedInCode("0025_privacy.sql"),
+                .embedInCode("0026_scan_queries.sql"),
+                .embedInCode("0027_reports.sql"),
+                .embedInCode("0028_report_comments.sql"),
+                .embedInCode("0029_wall_comments.sql"),
+                .embedInCode("0030_grants.sql"),
             ], swiftSettings: common),
         domain("Schema", in: "Center", "ErrorModel", "Postgres", "Crypto", "Runtime", "Migrations"),
         domain(
@@ -152,9 +163,19 @@ let package = Package(
         domain(
             "Enrolment", in: "Center", "ErrorModel", "LinuxSystem", "HTTPClient", "Postgres", "Crypto", "FileSystem",
             "Runtime", "ScanModel", "EnrolmentExchange", "BrokerAPI"),
+        domain("ViewerAccess", in: "Center", "ErrorModel", "LinuxSystem", "Postgres", "Crypto", "Runtime"),
+        domain("LiveState", in: "Center", "ErrorModel", "LinuxSystem", "Postgres", "Runtime"),
         domain(
-            "CenterHTTP", in: "Center", "ErrorModel", "LinuxSystem", "HTTPServer", "Certificates", "FileSystem",
-            "Runtime"),
+            "People", in: "Center", "ErrorModel", "LinuxSystem", "Postgres", "HTTPServer", "Runtime", "ScanModel",
+            "Snapshots", "AccessControl", "Registry"),
+        domain("Reports", in: "Center", "ErrorModel", "Postgres"),
+        .target(
+            name: "WallPages", path: "Sources/Center/WallPages", resources: [.embedInCode("wall.html")],
+            swiftSettings: common),
+        domain(
+            "CenterHTTP", in: "Center", "ErrorModel", "LinuxSystem", "HTTPServer", "Crypto", "Certificates",
+            "FileSystem",
+            "Runtime", "ViewerAccess"),
 
         // Emulated devices, simulated fleets and benchmark loads.
         wrapper(
@@ -178,8 +199,9 @@ let package = Package(
         program(
             "tapline-center", "TextRules", "LinuxSystem", "AMQP", "Postgres", "HTTPServer", "Crypto", "Certificates",
             "Minisign", "QRCodes", "FileSystem", "Runtime", "CLI", "BrokerOptions", "ScanModel", "ScanBatchCodec",
-            "Snapshots", "EnrolmentExchange", "Migrations", "Schema", "RegistrationLists", "Registry", "SnapshotExport",
-            "Tracking", "Ingest", "PartitionMaintenance", "Enrolment", "CenterHTTP"),
+            "Snapshots", "AccessControl", "EnrolmentExchange", "Migrations", "Schema", "RegistrationLists", "Registry",
+            "SnapshotExport", "Tracking", "Ingest", "PartitionMaintenance", "Enrolment", "ViewerAccess", "LiveState",
+            "People", "Reports", "WallPages", "CenterHTTP"),
         program(
             "tapline-snapshot", "LinuxSystem", "Minisign", "FileSystem", "Runtime", "CLI", "ScanModel",
             "Snapshots", "AccessControl", "Schema", "SnapshotExport"),
@@ -236,14 +258,17 @@ let package = Package(
             "LaneDisplayTests", "LinuxSystem", "SerialPorts", "FileSystem", "Runtime", "ScanModel", "Snapshots",
             "AccessControl", "DataFolder", "ScanJournal", "LaneDisplay", "GateController", "DeviceEmulation",
             "TestSupport"),
+        unitTests("LiveStateTests", "LiveState", "Runtime", "TestSupport"),
         unitTests("MinisignTests", "ErrorModel", "Minisign", "FileSystem", "Snapshots", "TestSupport"),
         unitTests("NFCTests", "LinuxSystem", "NFC", "Runtime", "DeviceEmulation", "TestSupport"),
+        unitTests("PeopleTests", "HTTPServer", "People", "TestSupport"),
         unitTests("QRCodesTests", "QRCodes"),
         unitTests(
             "ReadersTests", "LinuxSystem", "Crypto", "SerialPorts", "FileSystem", "Runtime",
             "ScanModel", "Readers", "DeviceEmulation", "TestSupport"),
         unitTests(
             "RegistrationListsTests", "ErrorModel", "FileSystem", "ScanModel", "RegistrationLists", "TestSupport"),
+        unitTests("ReportsTests", "Reports", "TestSupport"),
         unitTests("RuntimeTests", "LinuxSystem", "FileSystem", "Runtime", "TestSupport"),
         unitTests("SQLiteTests", "SQLite", "FileSystem", "TestSupport"),
         unitTests("ScanBatchCodecTests", "ScanModel", "ScanBatchCodec", "TestSupport"),
@@ -283,7 +308,8 @@ let package = Package(
             "EnrolmentExchange", "Enrolment", "CenterHTTP", "DeviceEnrolment", "DataFolder",
             "ScanJournal", "SnapshotInstall", "ScanUpload", "Migrations", "Schema", "RegistrationLists", "Registry",
             "SnapshotWriting", "SnapshotExport", "ScanRuns", "Tracking", "Ingest", "PartitionMaintenance",
-            "DeviceEmulation", "TestSupport"),
+            "AccessControl",
+            "ViewerAccess", "LiveState", "People", "Reports", "DeviceEmulation", "TestSupport"),
         tests(
             "EndToEnd", "LinuxSystem", "Crypto", "Minisign", "FileSystem", "Runtime", "ScanModel", "Snapshots",
             "ScanJournal", "SnapshotInstall", "SnapshotWriting", "DeviceEmulation", "FakeCenter", "TestSupport"),

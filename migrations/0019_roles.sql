@@ -15,17 +15,6 @@ FROM pg_proc f
 WHERE f.pronamespace = 'tapline_internal'::regnamespace AND NOT EXISTS (
     SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = f.oid AND d.deptype = 'e');
 
--- A trigger needs no right of the user who writes. But who may execute its function can attach it to another table, and
--- it then runs there with the rights of the owner.
-DO $$
-DECLARE
-    private record;
-BEGIN
-    FOR private IN SELECT * FROM tapline_internal.private_functions WHERE is_of_trigger OR NOT is_named LOOP
-        EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', private.object);
-    END LOOP;
-END $$;
-
 -- The rights that each role needs, one row for each right. Rights of the center on tables of later migrations follow
 -- from the schema. It writes all private tables, and creates no partition itself.
 CREATE VIEW tapline_internal.required_grants AS
@@ -125,15 +114,5 @@ BEGIN
     END IF;
 END $$;
 REVOKE EXECUTE ON FUNCTION tapline_internal.grant_roles() FROM PUBLIC;
-
-DO $$
-DECLARE
-    statement text;
-BEGIN
-    FOR statement IN SELECT * FROM tapline_internal.grant_roles() LOOP
-        RAISE NOTICE 'the roles are not complete' USING HINT = 'As an administrator: ' || statement
-            || ' Then: SELECT * FROM tapline_internal.grant_roles()';
-    END LOOP;
-END $$;
 
 INSERT INTO tapline.schema_migrations (version, name) VALUES (19, 'roles');

@@ -15,7 +15,7 @@ package struct Migration: Sendable {
 
     /// All migrations in order.
     ///
-    /// List a new file here and in Package.swift. Never change a file after its release. Each file stays under 10 kB:
+    /// List a new file here and in Package.swift, before the last one, which grants the rights. Never change a file after its release. Each file stays under 10 kB:
     /// larger ones are slow to compile when embedded.
     package static let all = [
         Migration(version: 1, name: "foundation", sql: PackageResources._001_foundation_sql),
@@ -37,5 +37,16 @@ package struct Migration: Sendable {
         Migration(version: 17, name: "enrolment", sql: PackageResources._017_enrolment_sql),
         Migration(version: 18, name: "void_scans", sql: PackageResources._018_void_scans_sql),
         Migration(version: 19, name: "roles", sql: PackageResources._019_roles_sql),
+        Migration(version: 20, name: "live_settings", sql: PackageResources._020_live_settings_sql),
+        Migration(version: 21, name: "refusal_flow", sql: PackageResources._021_refusal_flow_sql),
+        Migration(version: 22, name: "wall_views", sql: PackageResources._022_wall_views_sql),
+        Migration(version: 23, name: "viewer_tokens", sql: PackageResources._023_viewer_tokens_sql),
+        Migration(version: 24, name: "people_search", sql: PackageResources._024_people_search_sql),
+        Migration(version: 25, name: "privacy", sql: PackageResources._025_privacy_sql),
+        Migration(version: 26, name: "scan_queries", sql: PackageResources._026_scan_queries_sql),
+        Migration(version: 27, name: "reports", sql: PackageResources._027_reports_sql),
+        Migration(version: 28, name: "report_comments", sql: PackageResources._028_report_comments_sql),
+        Migration(version: 29, name: "wall_comments", sql: PackageResources._029_wall_comments_sql),
+        Migration(version: 30, name: "grants", sql: PackageResources._030_grants_sql),
     ]
 }

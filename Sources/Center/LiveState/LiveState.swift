@@ -1,0 +1,2 @@
+/// The state that the wall shows.
+enum LiveState {}

@@ -1,0 +1,2 @@
+/// Search for a person, and what happened to her.
+enum People {}

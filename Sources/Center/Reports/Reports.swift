@@ -1,0 +1,2 @@
+/// Reports of an event.
+enum Reports {}

@@ -1,0 +1,2 @@
+/// Who may see the counts, and who the names.
+enum ViewerAccess {}

@@ -1,0 +1,5 @@
+import CLI
+
+extension Center {
+    static let scanExport: [Command] = []
+}

@@ -1,0 +1,5 @@
+import Testing
+
+@testable import LiveState
+
+@Suite struct LiveStateTests {}

@@ -1,0 +1,5 @@
+import Testing
+
+@testable import People
+
+@Suite struct PeopleTests {}

@@ -1,0 +1,5 @@
+import Testing
+
+@testable import Reports
+
+@Suite struct ReportsTests {}

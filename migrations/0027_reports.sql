@@ -1,0 +1,3 @@
+-- Reports.
+
+INSERT INTO tapline.schema_migrations (version, name) VALUES (27, 'reports');

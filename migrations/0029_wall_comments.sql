@@ -1,0 +1,3 @@
+-- Comments of the live display.
+
+INSERT INTO tapline.schema_migrations (version, name) VALUES (29, 'wall_comments');

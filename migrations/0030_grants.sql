@@ -1,0 +1,24 @@
+-- Grants the rights of the roles (0019_roles.sql) on all objects of the schema. It is the last file.
+
+-- A trigger needs no right of the user who writes. But who may execute its function can attach it to another table, and
+-- it then runs there with the rights of the owner.
+DO $$
+DECLARE
+    private record;
+BEGIN
+    FOR private IN SELECT * FROM tapline_internal.private_functions WHERE is_of_trigger OR NOT is_named LOOP
+        EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', private.object);
+    END LOOP;
+END $$;
+
+DO $$
+DECLARE
+    statement text;
+BEGIN
+    FOR statement IN SELECT * FROM tapline_internal.grant_roles() LOOP
+        RAISE NOTICE 'the roles are not complete' USING HINT = 'As an administrator: ' || statement
+            || ' Then: SELECT * FROM tapline_internal.grant_roles()';
+    END LOOP;
+END $$;
+
+INSERT INTO tapline.schema_migrations (version, name) VALUES (30, 'grants');
