@@ -1,4 +1,4 @@
--- Foundation: schemas, the reader role, the list of migrations, the event and its days.
+-- Foundation: schemas, the list of migrations, the event and its days.
 --
 -- Each file runs once, in order, in one transaction:  psql -v ON_ERROR_STOP=1 -1 -f 0001_foundation.sql
 
@@ -30,27 +30,6 @@ EXCEPTION
     WHEN insufficient_privilege THEN
         RAISE NOTICE 'jit stays on: the migrating user does not own the database'
             USING HINT = 'As its owner: ALTER DATABASE ... SET jit = off.';
-END $$;
-
--- Read access to the public schema, for dashboards and analysts: GRANT tapline_reader TO alice. Roles belong to the
--- whole cluster, so the migration of another database may create it at the same time.
-DO $$
-BEGIN
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'tapline_reader') THEN
-        CREATE ROLE tapline_reader NOLOGIN;
-    END IF;
-EXCEPTION
-    WHEN duplicate_object OR unique_violation THEN NULL;
-    WHEN insufficient_privilege THEN
-        RAISE NOTICE 'role tapline_reader not created: the migrating user may not create roles'
-            USING HINT = 'Create it as a superuser; then grant USAGE on schema tapline and SELECT on its tables to it.';
-END $$;
-DO $$
-BEGIN
-    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'tapline_reader') THEN
-        GRANT USAGE ON SCHEMA tapline TO tapline_reader;
-        ALTER DEFAULT PRIVILEGES IN SCHEMA tapline GRANT SELECT ON TABLES TO tapline_reader;
-    END IF;
 END $$;
 
 CREATE TABLE tapline.schema_migrations (

@@ -2,7 +2,21 @@
 -- docs/internals/decisions/0010-database-roles.md.
 --
 -- tapline_migrate owns the schemas and runs the migrations. tapline_center stores scans, maintains partitions and the
--- registry. tapline_export reads the registry and records snapshots. tapline_reader reads the public schema.
+-- registry. tapline_export reads the registry and records snapshots. tapline_reader reads the public schema as far as it
+-- names no person; tapline_reader_names reads all of it.
+
+-- The relations and functions of the public schema that show no name, reference, category or note of a person. All others
+-- are for tapline_reader_names. A later migration adds its own.
+CREATE TABLE tapline_internal.objects_without_names (name text PRIMARY KEY);
+COMMENT ON TABLE tapline_internal.objects_without_names IS
+    'Relations and functions of schema tapline that tapline_reader may use, because they name no person';
+INSERT INTO tapline_internal.objects_without_names SELECT unnest(ARRAY[
+    'access', 'broker_warnings', 'center_state', 'event', 'event_settings', 'gates', 'ingest_balance', 'journals',
+    'live_gates', 'live_zones', 'passes', 'presence', 'quarantine_usage', 'run_scans', 'scan_partition_state',
+    'scanner_health', 'scanner_overview', 'scanners', 'scans', 'schema_migrations', 'seq_gaps', 'snapshots', 'tags',
+    'unsettled_spans', 'void_scans', 'zones',
+    'accept_gap', 'age_text', 'condition_place', 'day_end', 'day_start', 'scan_time', 'scans_between', 'scans_of',
+    'scans_received', 'verdict_name']);
 
 -- The functions of the private schema, without those of the extension. Functions that a view, a constraint or a parsed
 -- body names are called with the rights of the user, so everyone needs them.
@@ -14,6 +28,13 @@ SELECT f.oid, f.oid::regprocedure::text AS object, f.proname AS name,
 FROM pg_proc f
 WHERE f.pronamespace = 'tapline_internal'::regnamespace AND NOT EXISTS (
     SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = f.oid AND d.deptype = 'e');
+
+-- The functions of the public schema that are not for everyone.
+CREATE VIEW tapline_internal.functions_with_names AS
+SELECT f.oid, f.oid::regprocedure::text AS object
+FROM pg_proc f
+WHERE f.pronamespace = 'tapline'::regnamespace
+    AND f.proname NOT IN (SELECT name FROM tapline_internal.objects_without_names);
 
 -- The rights that each role needs, one row for each right. Rights of the center on tables of later migrations follow
 -- from the schema. It writes all private tables, and creates no partition itself.
@@ -32,13 +53,18 @@ FROM pg_namespace n, unnest(ARRAY['tapline_center', 'tapline_export']) AS role
 WHERE n.nspname IN ('tapline', 'tapline_internal')
 UNION ALL SELECT 'tapline_center', 'SCHEMA', oid, nspname, privilege
 FROM pg_namespace, unnest(ARRAY['USAGE', 'CREATE']) AS privilege WHERE nspname = 'tapline_partitions'
-UNION ALL SELECT 'tapline_reader', 'SCHEMA', oid, nspname, 'USAGE' FROM pg_namespace WHERE nspname = 'tapline'
-UNION ALL SELECT 'tapline_reader', 'TABLE', oid, object, 'SELECT' FROM relations WHERE schema = 'tapline'
+UNION ALL SELECT role, 'SCHEMA', oid, nspname, 'USAGE'
+FROM pg_namespace, unnest(ARRAY['tapline_reader', 'tapline_reader_names']) AS role WHERE nspname = 'tapline'
+UNION ALL SELECT 'tapline_reader', 'TABLE', oid, object, 'SELECT'
+FROM relations JOIN tapline_internal.objects_without_names USING (name) WHERE schema = 'tapline'
+UNION ALL SELECT 'tapline_reader_names', 'TABLE', oid, object, 'SELECT' FROM relations WHERE schema = 'tapline'
+UNION ALL SELECT role, 'FUNCTION', oid, object, 'EXECUTE'
+FROM tapline_internal.functions_with_names, unnest(ARRAY['tapline_reader_names', 'tapline_center']) AS role
 UNION ALL SELECT 'tapline_center', 'TABLE', oid, object, 'SELECT' FROM relations
 UNION ALL SELECT 'tapline_center', 'TABLE', oid, object, privilege
 FROM relations, unnest(ARRAY['INSERT', 'UPDATE', 'DELETE']) AS privilege
 WHERE kind <> 'v' AND CASE
-    WHEN name = 'schema_migrations' THEN false
+    WHEN name IN ('schema_migrations', 'objects_without_names') THEN false
     WHEN name IN ('journals', 'snapshots') THEN privilege <> 'DELETE'
     WHEN name = 'scan_partitions' THEN privilege <> 'INSERT'
     ELSE true END
@@ -78,7 +104,8 @@ DECLARE
     named text;
     need record;
 BEGIN
-    FOREACH named IN ARRAY ARRAY['tapline_migrate', 'tapline_center', 'tapline_export', 'tapline_reader'] LOOP
+    FOREACH named IN ARRAY ARRAY['tapline_migrate', 'tapline_center', 'tapline_export', 'tapline_reader',
+        'tapline_reader_names'] LOOP
         BEGIN
             IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = named) THEN
                 EXECUTE format('CREATE ROLE %I NOLOGIN', named);

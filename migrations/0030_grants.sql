@@ -9,6 +9,9 @@ BEGIN
     FOR private IN SELECT * FROM tapline_internal.private_functions WHERE is_of_trigger OR NOT is_named LOOP
         EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', private.object);
     END LOOP;
+    FOR private IN SELECT * FROM tapline_internal.functions_with_names LOOP
+        EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', private.object);
+    END LOOP;
 END $$;
 
 DO $$
