@@ -72,7 +72,7 @@ let package = Package(
         domain(
             "Snapshots", in: "Shared", "ErrorModel", "LinuxSystem", "SQLite", "Crypto", "Minisign", "FileSystem",
             "Runtime", "ScanModel"),
-        domain("AccessControl", in: "Shared", "ScanModel", "Snapshots"),
+        domain("AccessControl", in: "Shared", "ErrorModel", "Runtime", "ScanModel", "Snapshots"),
         domain("EnrolmentExchange", in: "Shared", "Crypto", "ScanModel"),
 
         // The scanner: gate and publisher.
@@ -221,7 +221,8 @@ let package = Package(
             ], path: "Tests/FakeCenter", swiftSettings: common),
 
         // Tests: one target per module, then real servers, then real binaries.
-        unitTests("AccessControlTests", "ScanModel", "Snapshots", "AccessControl"),
+        unitTests(
+            "AccessControlTests", "FileSystem", "ScanModel", "Snapshots", "SnapshotWriting", "AccessControl", "TestSupport"),
         unitTests("BenchmarksTests", "ScanModel", "ScanBatchCodec", "FleetSimulation", "Benchmarks"),
         unitTests(
             "CLITests", "LinuxSystem", "FileSystem", "Runtime", "CLI", "ScanModel", "EnrolmentExchange",

@@ -36,10 +36,10 @@ END $$;
 --
 -- The collation is named, because the database may have LC_CTYPE C, which knows ASCII letters only. The first branch
 -- keeps imports fast: most names in ASCII need nothing else.
-CREATE FUNCTION tapline_internal.fold(value text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT CASE WHEN pg_catalog.octet_length(value) = pg_catalog.length(value)
-        THEN pg_catalog.lower(value COLLATE "C") ELSE tapline_internal.fold_letters(value) END
-$$;
+-- RETURN: a text would be read as the caller, who may have no access to tapline_internal.
+CREATE FUNCTION tapline_internal.fold(value text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN octet_length(value) = length(value) THEN lower(value COLLATE "C")
+        ELSE tapline_internal.fold_letters(value) END;
 
 COMMENT ON FUNCTION tapline_internal.fold(text) IS
     'Text for comparisons: equal for spellings that differ in case, diacritics or Arabic letter forms only';

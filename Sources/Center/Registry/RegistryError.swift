@@ -65,6 +65,17 @@ package enum RegistryError: OperationError, Equatable {
     /// The new tag has another owner.
     case tagTaken(owner: String, attendee: String)
     case tagReplacesItself
+    /// Nobody matches the text.
+    case attendeeMissing(UnknownName)
+    /// Nobody has this attendee id.
+    case attendeeIDMissing(Int64)
+    /// Several people match the text.
+    case attendeeAmbiguous(String, [FoundAttendee], more: Bool)
+    /// The person has no valid ticket. The text is the name.
+    case attendeeVoid(String)
+    /// The text to search for is too long.
+    case searchTooLong
+    case passMissing(UnknownName)
     /// An unnamed pass that a CSV list cannot express.
     case passNeedsName(id: Int64, opensNothing: Bool)
     /// The list would remove too many entries.
@@ -126,6 +137,15 @@ package enum RegistryError: OperationError, Equatable {
         case .tagMissing(let tag): "no attendee has this tag (tag ID \(tag.rawValue))"
         case .tagTaken(let owner, let attendee): "the new tag already belongs to \(owner), not to \(attendee)"
         case .tagReplacesItself: "the new tag is the old tag"
+        case .attendeeMissing(let unknown): "nobody is found by \(unknown.text)"
+        case .attendeeIDMissing(let id): "there is no attendee with id \(id), or the names were erased"
+        case .attendeeAmbiguous(let text, let matches, let more):
+            "'\(text)' matches \(more ? "more than " : "")\(matches.count) people; nothing was changed"
+        case .attendeeVoid(let name):
+            "the ticket of \(name.isEmpty ? "this person" : name) is void, so gates refuse it anyway; nothing was changed"
+        case .searchTooLong:
+            "the text to search for is too long: at most \(RegistryStore.searchLimit) characters are allowed"
+        case .passMissing(let unknown): "there is no pass \(unknown.text)"
         case .passNeedsName(let id, let opensNothing):
             "pass \(id) has no name and "
                 + (opensNothing ? "opens no zone" : "is more than a set of zones with equal times")

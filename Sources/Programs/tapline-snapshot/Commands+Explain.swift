@@ -1,3 +1,4 @@
+import AccessControl
 import CLI
 import LinuxSystem
 import Runtime
@@ -36,7 +37,9 @@ extension Commands {
             var question = question
             question.tag = tag.id(snapshot.codeCase)
             let explanation = try Explanation(snapshot, question)
-            try TextOutput.result(format, json: explanation.json) { explanation.lines }
+            try TextOutput.result(format, json: { try JSONOutput.line(ExplanationObject(explanation: explanation)) }) {
+                explanation.lines
+            }
         }
     }
 

@@ -1,13 +1,12 @@
-import AccessControl
 import ScanModel
-import Snapshots
+package import Snapshots
 
 /// The reason of a verdict, in words.
 ///
 /// `Decision` determines the verdict. This type only determines which part of the input led to it.
-struct Reason {
+package struct Reason: Hashable, Sendable {
     /// The rule that determined the verdict, in JSON output.
-    enum Rule: String, CaseIterable {
+    package enum Rule: String, CaseIterable, Sendable {
         case wayOut = "way-out"
         case open
         case expired
@@ -21,16 +20,30 @@ struct Reason {
         case outsideTime = "outside-time"
         case oneEntry = "one-entry"
         case antipassback
+        case laneClosed = "lane-closed"
+        case noSnapshot = "no-snapshot"
+        case notAuthentic = "not-authentic"
         case other
     }
 
-    let rule: Rule
-    let text: String
+    /// The rule that determined the verdict.
+    package let rule: Rule
+    /// The rule in words, with the part of the input that led to it: the end of a sentence.
+    package let text: String
 
+    /// Creates a reason from its parts.
+    init(_ rule: Rule, _ text: String) {
+        self.rule = rule
+        self.text = text
+    }
+
+    /// Names the part of an input that led to a decision.
+    ///
     /// - Parameters:
+    ///   - decision: the decision on this input.
     ///   - input: the input of the decision, with a gate.
     ///   - zones: all zones of the snapshot, for their names.
-    init(_ decision: Decision, _ input: DecisionInput, zones: [Int64: Zone]) {
+    package init(_ decision: Decision, _ input: DecisionInput, zones: [Int64: Zone]) {
         let words = Words(input: input, zones: zones)
         let (rule, text) = words.why(decision)
         self.rule = rule
@@ -59,6 +72,8 @@ private struct Words {
         case .lost: (.lost, "the tag is lost, or was replaced by another")
         case .void: (.void, "the tag, or the attendee's ticket, is void")
         case .blocked: (.blocked, "the attendee is blocked")
+        case .noAccess where decision.flags.contains(.operatorOverride):
+            (.laneClosed, "the lane was closed by its operator")
         case .noAccess: noAccess
         case .outsideTime: (.outsideTime, outsideTime)
         case .alreadyInside: alreadyInside
