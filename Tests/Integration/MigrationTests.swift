@@ -125,7 +125,7 @@ import Testing
         let database = try TestDatabase()
         let connection = try database.connect()
         _ = try Migrator(connection).migrate()
-        try connection.execute("CREATE TABLE tapline.later (); SET ROLE tapline_reader")
+        try connection.execute("SET ROLE tapline_reader_names")
         let names = try connection.query(
             """
             SELECT c.oid::regclass::text FROM pg_class c

@@ -68,14 +68,14 @@ import Testing
         "scanner_health.sql",
     ])
     func readerOfTheViewsRunsEachScript(_ script: String) throws {
-        let run = try show(script, ["-v", "ON_ERROR_STOP=1", "-c", "SET ROLE tapline_reader"])
+        let run = try show(script, ["-v", "ON_ERROR_STOP=1", "-c", "SET ROLE tapline_reader_names"])
         #expect(run.end == .exit(0) && run.errors.isEmpty, "\(run.errors)")
     }
 
     @Test func readerOfTheViewsReadsEachView() throws {
         let connection = try database.connect()
         let views = try connection.execute("SELECT viewname FROM pg_views WHERE schemaname = 'tapline'")
-        try connection.execute("SET ROLE tapline_reader")
+        try connection.execute("SET ROLE tapline_reader_names")
         for row in 0..<views.rowCount {
             // OFFSET 0: every column is evaluated.
             try connection.execute("SELECT count(v) FROM (SELECT * FROM tapline.\(views.text(row, 0)) OFFSET 0) v")

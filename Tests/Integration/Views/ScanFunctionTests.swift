@@ -217,7 +217,7 @@ import Testing
 
     @Test func readerRoleMayUseViewsAndFunctions() throws {
         try insertHours()
-        try connection.execute("SET ROLE tapline_reader")
+        try connection.execute("SET ROLE tapline_reader_names")
         for (from, count) in [
             ("tapline.scans", 6_000), ("tapline.run_scans", 6_000), ("tapline.scans_of(1)", 150),
             ("tapline.scans_between('2026-06-01 02:00Z', '2026-06-01 03:00Z')", 1_500),

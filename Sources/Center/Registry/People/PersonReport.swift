@@ -4,7 +4,7 @@ package import Postgres
 ///
 /// The text is JSON, made by the database, for the display and for programs (contract.md section 7).
 package enum PersonReport {
-    /// Maximum number of scans of the track. A person has some dozens a day.
+    /// Maximum number of scans of the track, the newest. A person has some dozens a day.
     package static let trackLimit = 500
 
     /// Returns the report as a JSON object.
@@ -34,19 +34,19 @@ package enum PersonReport {
             SELECT *, row_number() OVER () AS place FROM tapline.person_day($1, (SELECT day FROM day))
         )
         SELECT json_build_object('as_of', \(time("now()")), 'time_zone', e.time_zone, 'day', d.day,
-            'person', json_build_object('id', a.id, 'name', a.name, 'category', a.category,
-                'external_ref', a.external_ref, 'status', a.status, 'pass', coalesce(p.name, 'pass ' || p.id),
-                'erased_at', \(time("a.names_erased_at")),
-                'tags', (SELECT coalesce(json_agg(json_build_object('id', t.tag_id::text, 'status', t.status)
-                    ORDER BY t.tag_id), '[]') FROM tapline.tags t WHERE t.attendee_id = a.id)),
-            'now', (SELECT json_build_object('zone', n.zone, 'gate', n.gate, 'since', \(time("n.since")))
-                FROM tapline.person_now(a.id) n),
+            'id', a.id, 'name', a.name, 'category', a.category, 'external_ref', a.external_ref, 'status', a.status,
+            'pass', coalesce(p.name, 'pass ' || p.id), 'erased_at', \(time("a.names_erased_at")),
+            'zone', n.zone, 'gate', n.gate, 'since', \(time("n.since")),
+            'tags', (SELECT coalesce(json_agg(json_build_object('id', t.tag_id::text, 'status', t.status)
+                ORDER BY t.tag_id), '[]') FROM tapline.tags t WHERE t.attendee_id = a.id),
             'track', (SELECT coalesce(json_agg(json_build_object('time', \(time("k.time")), 'gate', k.gate,
-                    'zone', k.zone, 'direction', k.direction, 'verdict', k.verdict, 'verdict_name', k.verdict_name,
-                    'counts', k.counts, 'annulled', k.is_annulled, 'void', k.is_void, 'tag', k.tag_id::text,
-                    'scanner', k.scanner_id) ORDER BY k.place), '[]') FROM track k WHERE k.place <= $3),
+                    'zone', k.zone, 'direction', k.direction, 'verdict', k.verdict_name, 'counts', k.counts,
+                    'annulled', k.is_annulled, 'void', k.is_void, 'tag', k.tag_id::text, 'scanner', k.scanner_id)
+                ORDER BY k.place DESC), '[]')
+                FROM (SELECT * FROM track ORDER BY place DESC LIMIT $3) k),
             'more', (SELECT count(*) > $3 FROM track))
         FROM day d, tapline.event_settings e, tapline.attendees a LEFT JOIN tapline.passes p ON p.id = a.pass_id
+            LEFT JOIN LATERAL tapline.person_now(a.id) n ON true
         WHERE a.id = $1
         """
 }

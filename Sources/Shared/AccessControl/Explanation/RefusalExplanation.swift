@@ -47,7 +47,7 @@ package struct RefusalExplanation: Hashable, Sendable {
     /// - Throws: `SQLiteError` if the snapshot cannot be read.
     package init(_ scan: Scan, snapshot: Snapshot?) throws {
         guard let snapshot, let gate = scan.gate.flatMap({ snapshot.gates[$0] }) else {
-            (reason, isReplayed) = (RefusalExplanation.meaning(of: scan.verdict), false)
+            self.init(meaningOf: scan)
             return
         }
         let attendee = try snapshot.attendee(scan.tag)
@@ -66,10 +66,20 @@ package struct RefusalExplanation: Hashable, Sendable {
                 : PriorPresence())
         let decision = Decision(input)
         guard decision.verdict == scan.verdict else {
-            (reason, isReplayed) = (RefusalExplanation.meaning(of: scan.verdict), false)
+            self.init(meaningOf: scan)
             return
         }
-        (reason, isReplayed) = (Reason(decision, input, zones: snapshot.zones), true)
+        self.init(Reason(decision, input, zones: snapshot.zones), isReplayed: true)
+    }
+
+    private init(_ reason: Reason, isReplayed: Bool) {
+        self.reason = reason
+        self.isReplayed = isReplayed
+    }
+
+    /// Explains a scan by its verdict alone.
+    package init(meaningOf scan: Scan) {
+        (reason, isReplayed) = (RefusalExplanation.meaning(of: scan.verdict), false)
     }
 
     /// Returns what a verdict means, without a snapshot.

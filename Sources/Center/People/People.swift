@@ -1,2 +1,0 @@
-/// Search for a person, and what happened to her.
-enum People {}

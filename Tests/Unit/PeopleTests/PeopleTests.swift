@@ -1,5 +1,0 @@
-import Testing
-
-@testable import People
-
-@Suite struct PeopleTests {}
