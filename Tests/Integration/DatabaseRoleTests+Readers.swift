@@ -1,6 +1,8 @@
+import Ingest
 import LinuxSystem
 import Postgres
 import ScanBatchCodec
+import ScanModel
 import TestSupport
 import Testing
 import Tracking

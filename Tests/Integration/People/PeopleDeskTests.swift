@@ -46,14 +46,16 @@ import Testing
         guard case .bytes(let bytes) = response.body else { throw TestFailure("no bytes") }
         #expect(response.status == 200 && response.contentType == "application/json")
         #expect(response.headers.contains { $0.name == "Cache-Control" && $0.value == "no-store" })
-        return try JSONDecoder().decode(type, from: Data(bytes))
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        return try decoder.decode(type, from: Data(bytes))
     }
 
     private struct Found: Decodable {
         struct Match: Decodable {
             let id, tags: Int64
             let name, status: String
-            let category, external_ref: String?
+            let category, externalRef: String?
         }
         let matches: [Match]
         let more: Bool
@@ -68,8 +70,8 @@ import Testing
         }
         struct Tag: Decodable { let id, status: String }
         let id: Int64
-        let name, status, as_of, day: String
-        let zone, since, gate, pass, erased_at: String?
+        let name, status, asOf, day: String
+        let zone, since, gate, pass, erasedAt: String?
         let tags: [Tag]
         let track: [Scan]
         let more: Bool
@@ -80,9 +82,9 @@ import Testing
             let time, verdict, rule, reason: String
             let gate: String?
             let snapshot: Int64?
-            let is_replayed: Bool
+            let isReplayed: Bool
         }
-        let as_of: String
+        let asOf: String
         let refusals: [Scan]
         let more: Bool
     }
@@ -91,7 +93,7 @@ import Testing
         let found = try decode(Found.self, get(answers(), "/api/people", ["q": "zoe"]))
         let match = try #require(found.matches.first)
         #expect(found.matches.count == 1 && !found.more)
-        #expect(match.id == 5 && match.name == "Zoë Ann" && match.external_ref == "R-5" && match.tags == 2)
+        #expect(match.id == 5 && match.name == "Zoë Ann" && match.externalRef == "R-5" && match.tags == 2)
         #expect(match.category == "VIP" && match.status == "active")
         #expect(try decode(Found.self, get(answers(), "/api/people")).matches.isEmpty)
         #expect(try get(answers(), "/api/people", ["q": String(repeating: "x", count: 201)]).status == 400)
@@ -101,11 +103,11 @@ import Testing
     @Test func personIsAnsweredWithPlaceAndTrack() throws {
         let person = try decode(Person.self, get(answers(), "/api/people/5"))
         #expect(person.name == "Zoë Ann" && person.zone == "hall" && person.gate == "door" && person.since != nil)
-        #expect(person.tags.map(\.id) == ["9", "10"] && person.erased_at == nil && !person.more)
+        #expect(person.tags.map(\.id) == ["9", "10"] && person.erasedAt == nil && !person.more)
         #expect(person.track.map(\.verdict) == ["lost", "no-access", "inside", "admitted"])
         #expect(person.track.map(\.gate) == ["door", "steps", "door", "door"])
         #expect(person.track.map(\.counts) == [false, false, false, true])
-        #expect(person.as_of.hasSuffix("Z") && person.track.allSatisfy { $0.time.hasSuffix("Z") })
+        #expect(person.asOf.hasSuffix("Z") && person.track.allSatisfy { $0.time.hasSuffix("Z") })
         let unseen = try decode(Person.self, get(answers(), "/api/people/7"))
         #expect(unseen.zone == nil && unseen.since == nil && unseen.track.isEmpty)
         #expect(try get(answers(), "/api/people/99").status == 404)
@@ -117,7 +119,7 @@ import Testing
     @Test func refusalsHaveTheReasonsOfTheSnapshot() throws {
         let before = try decode(Refused.self, get(answers(), "/api/people/5/refusals"))
         #expect(before.refusals.map(\.verdict) == ["lost", "no-access", "inside"])
-        #expect(before.refusals.allSatisfy { !$0.is_replayed && $0.snapshot == 5 && !$0.reason.isEmpty })
+        #expect(before.refusals.allSatisfy { !$0.isReplayed && $0.snapshot == 5 && !$0.reason.isEmpty })
         let writer = try SnapshotWriter(path: folder.file("snapshot-5.sqlite"))
         for (tag, status) in [(9, .active), (10, .lost)] as [(Int64, Attendee.Status)] {
             try writer.add(TagID(rawValue: tag), Attendee(status: status, pass: 1, attendee: 5))
@@ -131,7 +133,7 @@ import Testing
         try writer.finish(event: "E", version: 5, createdS: 1_700_000_000, expiresS: 4_000_000_000)
         let after = try decode(Refused.self, get(answers(), "/api/people/5/refusals"))
         #expect(after.refusals.map(\.rule) == ["lost", "no-access", "antipassback"])
-        #expect(after.refusals.allSatisfy(\.is_replayed), "\(after.refusals)")
+        #expect(after.refusals.allSatisfy { $0.isReplayed }, "\(after.refusals)")
         #expect(after.refusals[1].reason == "pass 1 'Delegate' opens hall, and this gate leads into stage")
     }
 
