@@ -1,4 +1,5 @@
 import Runtime
+import Synchronization
 import Testing
 
 struct MetricsTests {
@@ -46,6 +47,25 @@ struct MetricsTests {
                 tap_seconds_count 4
 
                 """)
+    }
+
+    @Test func tableOfRemovedRowKeepsOnlyItsHeader() {
+        let metrics = Metrics()
+        let names = Mutex(["Hall \"A\" \\ 1\nwest", "قاعة"])
+        metrics.table("inside_people", "People inside", type: .gauge) {
+            names.withLock { $0.map { (labels: [("zone", $0), ("kind", "hall")], value: 7) } }
+        }
+        metrics.table("up", "Without labels", type: .counter) { [(labels: [], value: 1)] }
+        let header = "# HELP inside_people People inside\n# TYPE inside_people gauge\n"
+        let others = "# HELP up Without labels\n# TYPE up counter\nup 1.0\n"
+        #expect(
+            metrics.render() == header + #"""
+                inside_people{zone="Hall \"A\" \\ 1\nwest",kind="hall"} 7.0
+                inside_people{zone="قاعة",kind="hall"} 7.0
+
+                """# + others)
+        names.withLock { $0 = [] }
+        #expect(metrics.render() == header + others)
     }
 
     @Test func counterIsThreadSafe() async {

@@ -59,6 +59,48 @@ package final class Metrics: Sendable {
         add(name, help, "gauge") { "\(name) \(value())\n" }
     }
 
+    /// Type of a metric whose samples are computed.
+    package enum Kind: String, Sendable {
+        /// A number that only increases, or starts at 0 again.
+        case counter
+        /// A number that increases and decreases.
+        case gauge
+    }
+
+    /// A sample of a computed metric: names and texts of its labels, and its value.
+    package typealias Row = (labels: [(String, String)], value: Double)
+
+    /// Adds a metric whose samples are computed when they are read. A sample that is no longer returned vanishes.
+    ///
+    /// Without samples the page has its help and type only. An unknown value is a row that is left out, never 0.
+    ///
+    /// - Parameters:
+    ///   - name: name without labels; users query it, so it is part of the interface.
+    ///   - help: help text.
+    ///   - type: type of the metric.
+    ///   - rows: returns the samples. Their labels differ. The texts may hold any character. It must not block.
+    package func table(_ name: String, _ help: String, type: Kind, _ rows: @escaping @Sendable () -> [Row]) {
+        add(name, help, type.rawValue) {
+            rows().map { row in
+                let labels = row.labels.map { "\($0.0)=\"\(Metrics.escaped($0.1))\"" }.joined(separator: ",")
+                return "\(name)\(labels.isEmpty ? "" : "{\(labels)}") \(row.value)\n"
+            }.joined()
+        }
+    }
+
+    /// Returns a text as the value of a label: with escapes for a backslash, a quote and a line feed.
+    private static func escaped(_ text: String) -> String {
+        guard text.utf8.contains(where: { $0 == 0x5C || $0 == 0x22 || $0 == 0x0A }) else { return text }
+        return text.unicodeScalars.map { scalar in
+            switch scalar {
+            case "\\": "\\\\"
+            case "\"": "\\\""
+            case "\n": "\\n"
+            default: String(scalar)
+            }
+        }.joined()
+    }
+
     private func add(_ name: String, _ help: String, _ kind: String, _ samples: @escaping @Sendable () -> String) {
         families.withLock { $0.append(Family(name: name, help: help, kind: kind, samples: samples)) }
     }
