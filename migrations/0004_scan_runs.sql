@@ -88,20 +88,23 @@ SELECT journal_id, seq, tag_id, scanned_at, verdict, flags, gate_id, snapshot_ve
 FROM tapline_internal.stored_scans;
 
 -- Inlined, so that the conditions of the caller are applied as well. On a public view, because readers have no access
--- to tapline_internal.
+-- to tapline_internal. The subselects are evaluated once a query: an argument such as tapline.day_start() would be
+-- called for each scan.
 CREATE FUNCTION tapline.scans_between(since timestamptz, until timestamptz) RETURNS SETOF tapline.scans
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT journal_id, seq, tag_id, scanned_at, verdict, flags, gate_id, snapshot_version, received_at
     FROM tapline.run_scans
-    WHERE latest >= since AND earliest < until AND scanned_at >= since AND scanned_at < until;
+    WHERE latest >= (SELECT since) AND earliest < (SELECT until)
+        AND scanned_at >= (SELECT since) AND scanned_at < (SELECT until);
 END;
 CREATE FUNCTION tapline.scans_received(since timestamptz, until timestamptz) RETURNS SETOF tapline.scans
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT journal_id, seq, tag_id, scanned_at, verdict, flags, gate_id, snapshot_version, received_at
     FROM tapline.run_scans
-    WHERE received_last >= since AND received_first < until AND received_at >= since AND received_at < until;
+    WHERE received_last >= (SELECT since) AND received_first < (SELECT until)
+        AND received_at >= (SELECT since) AND received_at < (SELECT until);
 END;
 
 COMMENT ON TABLE tapline_internal.scan_runs IS 'Runs of stored scans; see docs/internals/decisions/0008-runs-of-scans.md';

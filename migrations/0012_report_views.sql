@@ -1,5 +1,6 @@
 -- Views for reports.
 
+-- Inlined. The cast is needed for it: `text || smallint` is not immutable.
 CREATE FUNCTION tapline.verdict_name(verdict smallint) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT CASE verdict
         WHEN 0 THEN 'admitted' WHEN 1 THEN 'unknown' WHEN 2 THEN 'blocked' WHEN 3 THEN 'no-access'
@@ -7,7 +8,7 @@ CREATE FUNCTION tapline.verdict_name(verdict smallint) RETURNS text LANGUAGE sql
         WHEN 8 THEN 'lost' WHEN 9 THEN 'void' WHEN 64 THEN 'annulled'
         WHEN 128 THEN 'lane normal' WHEN 129 THEN 'lane free' WHEN 130 THEN 'lane closed'
         WHEN 131 THEN 'reader lost' WHEN 132 THEN 'reader back' WHEN 133 THEN 'passage without a tap'
-        WHEN 134 THEN 'manual admission' ELSE 'verdict ' || verdict END
+        WHEN 134 THEN 'manual admission' ELSE 'verdict ' || verdict::text END
 $$;
 
 -- None for tag 0, which is no tag. A scan is annulled if a 64 that is not void follows it in its journal with no

@@ -30,7 +30,8 @@ COMMENT ON COLUMN tapline.event_settings.key_fingerprint IS 'Fingerprint of the 
 COMMENT ON COLUMN tapline.event_settings.code_case IS 'How texts of codes are compared: exact or fold.';
 
 COMMENT ON FUNCTION tapline.day_start(timestamptz) IS
-    'Last start of an event day at or before an instant; without argument: the start of the current event day';
+    'Last start of an event day at or before an instant; without argument: the start of the current event day. In '
+    'conditions on many rows write (SELECT tapline.day_start()): it is then called once and not for each row';
 COMMENT ON FUNCTION tapline.day_end(timestamptz) IS 'First start of an event day after an instant';
 
 COMMENT ON TABLE tapline.zones IS 'Areas of the venue. Being in a zone is being in all zones that contain it';

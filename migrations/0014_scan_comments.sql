@@ -35,7 +35,7 @@ COMMENT ON COLUMN tapline.journals.retired_at IS 'Time at which retention droppe
 
 COMMENT ON VIEW tapline.scans IS
     'Scans: taps with their verdict, and lane events (tag 0). (journal_id, seq) is unique. Fast by journal_id, gate_id '
-    'and snapshot_version; else use tapline.scans_of, tapline.scans_between or tapline.scans_received';
+    'and snapshot_version; else use tapline.scans_today, scans_of, scans_between, scans_received or all_scans';
 COMMENT ON COLUMN tapline.scans.journal_id IS 'Journal, see tapline.journals';
 COMMENT ON COLUMN tapline.scans.seq IS 'Position in the journal: 1, 2, 3, without gaps on the scanner';
 COMMENT ON COLUMN tapline.scans.tag_id IS 'Tag id; 0: no tag, in lane events';

@@ -1,7 +1,9 @@
 -- Descriptions of the views for reports, shown by psql's \d+ and \dv+.
 
 COMMENT ON VIEW tapline.delegate_track IS
-    'All scans of registered tags in the order of a person''s scans. Filter by attendee_id, name or external_ref';
+    'All scans of registered tags in the order of a person''s scans. Filter by attendee_id, external_ref or name: any '
+    'other condition reads all scans, and then tapline.site_track, gate_track and refusals are the fast ways. People of '
+    'one name differ in attendee_id';
 COMMENT ON COLUMN tapline.delegate_track.attendee_id IS 'Attendee';
 COMMENT ON COLUMN tapline.delegate_track.name IS 'Name of the attendee';
 COMMENT ON COLUMN tapline.delegate_track.external_ref IS 'Reference of the registration system';

@@ -33,30 +33,6 @@ import Testing
         try connection.execute("ANALYZE tapline_internal.scan_runs")
     }
 
-    private struct Plan {
-        let lines: [String]
-        /// Sum of the rows of all nodes that unnest runs.
-        let unnested: Int
-        /// Blocks that the whole query reads.
-        let blocks: Int
-    }
-
-    private func explain(_ sql: String) throws -> Plan {
-        // The first run plans and reads the catalog.
-        try connection.query(sql)
-        let lines = try fixture.texts("EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF) \(sql)")
-        func numbers(_ line: String, _ prefixes: String...) -> [Int] {
-            line.split { " (),".contains($0) }.compactMap { word in
-                prefixes.first { word.hasPrefix($0) }.flatMap { Int(word.dropFirst($0.count)) }
-            }
-        }
-        let sets = lines.filter { $0.contains("ProjectSet") }
-        let first = try #require(lines.first { $0.contains("Buffers: shared") })
-        return Plan(
-            lines: lines, unnested: sets.reduce(0) { $0 + (numbers($1, "rows=").first ?? 0) },
-            blocks: numbers(first, "hit=", "read=").reduce(0, +))
-    }
-
     @Test(
         arguments: [
             ("tapline.scans WHERE journal_id = 2", 2_000),
@@ -72,7 +48,7 @@ import Testing
         ])
     func conditionIsAppliedBeforeRunsAreUnnested(_ from: String, _ expected: Int) throws {
         try insertHours()
-        let plan = try explain("SELECT * FROM \(from)")
+        let plan = try fixture.explain("SELECT * FROM \(from)")
         #expect(plan.unnested == expected, "\(plan.lines)")
         if from.contains("journal_id = ") {
             #expect(!plan.lines.contains { $0.contains("scan_runs_2000_3999") })
@@ -183,7 +159,7 @@ import Testing
         try check()
         // No run is read, whatever the span.
         try connection.execute("ANALYZE tapline_internal.lane_event_log; SET enable_seqscan = off")
-        let plan = try explain("SELECT * FROM tapline.lane_events WHERE received_at > '2026-06-01 02:39:50Z'")
+        let plan = try fixture.explain("SELECT * FROM tapline.lane_events WHERE received_at > '2026-06-01 02:39:50Z'")
         #expect(!plan.lines.contains { $0.contains("scan_runs") }, "\(plan.lines)")
         #expect(plan.lines.contains { $0.contains("lane_event_log_received") }, "\(plan.lines)")
         #expect(plan.blocks < 50, "\(plan.lines)")
@@ -258,13 +234,13 @@ import Testing
         #expect(all > 4_000)
         let track = "SELECT * FROM tapline.delegate_track WHERE attendee_id = 21"
         #expect(try connection.query(track).rowCount == 4)
-        let open = try explain(track)
+        let open = try fixture.explain(track)
         #expect(open.blocks < all / 4, "\(open.lines)")
         try fixture.fillFirstPartition()
         try fixture.maintainPartitions(silentJournalHours: 0)
         #expect(try fixture.closedPartitions() == ["scan_runs_0_1999"])
         #expect(try connection.query(track).rowCount == 4)
-        let closed = try explain(track)
+        let closed = try fixture.explain(track)
         #expect(closed.blocks < 200, "\(closed.lines)")
     }
 }
