@@ -5,7 +5,7 @@ COMMENT ON VIEW tapline.placed_scans IS
     'snapshot_version, and on earliest and latest of the run; ask tapline.all_scans(since, until) for a span of time';
 COMMENT ON COLUMN tapline.placed_scans.time IS 'Time of the scan, see tapline.scan_time';
 COMMENT ON COLUMN tapline.placed_scans.is_annulled IS
-    'Whether it is an admission that a verdict 64 annulled: nobody passed';
+    'Whether it is an admission that a verdict 64 annulled, because its person did not pass';
 COMMENT ON COLUMN tapline.placed_scans.is_void IS 'Whether the scan is void (tapline.void_scans)';
 
 COMMENT ON VIEW tapline.scans_today IS

@@ -47,6 +47,9 @@ struct PublisherProgram {
             Option(
                 "snapshot-every-s", "S", "interval between queries for a new snapshot, in seconds, 1 to 86400",
                 default: "30"),
+            Option(
+                "metrics-file", "FILE",
+                "file for node-exporter's textfile collector, rewritten every 15 s; its name ends with .prom"),
         ]
     ) { arguments in
         let folder = try arguments.required("data")
@@ -62,6 +65,7 @@ struct PublisherProgram {
             Log("publisher", [.scanner: settings.scanner]).warning(
                 "no --center-url: this device will get no list over the network, nor revocations")
         }
+        let metricsFile = try metricsFile(arguments)
         return { [settings] in
             try Files.makeFolder(folder)
             let status = PublisherStatus(folder: folder, scanner: settings.scanner.text)
@@ -73,8 +77,23 @@ struct PublisherProgram {
             if let download {
                 services.append(.thread("download") { stop in Download(download, status).run(stop) })
             }
+            if let metricsFile {
+                let file = MetricsFile(
+                    path: metricsFile, folder: folder, scanner: settings.scanner, status: status)
+                services.append(file.service())
+            }
             try await ServiceGroup(services).run()
         }
+    }
+
+    /// Returns the path of the metrics file, of which the collector must read the name.
+    private static func metricsFile(_ arguments: Arguments) throws -> String? {
+        guard let path = arguments["metrics-file"] else { return nil }
+        guard path.hasSuffix(MetricsFile.ending) else {
+            throw ProgramError.configuration(
+                "--metrics-file \(path): node-exporter reads only files whose names end with \(MetricsFile.ending)")
+        }
+        return path
     }
 
     private static let fetch = Command(

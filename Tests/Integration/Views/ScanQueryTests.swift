@@ -1,4 +1,6 @@
+import Ingest
 import Postgres
+import ScanBatchCodec
 import TestSupport
 import Testing
 import Tracking
