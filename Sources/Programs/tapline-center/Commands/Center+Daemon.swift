@@ -73,6 +73,7 @@ extension Center {
     ) { arguments in
         let url = try database(arguments)
         let metrics = Metrics()
+        ProcessMetrics.register(in: metrics, program: "tapline-center")
         let ingestion = try ingestSettings(arguments, url)
         let ingest = IngestService(ingestion, metrics: metrics)
         let broker = BrokerWatch(ingestion, metrics: metrics)
