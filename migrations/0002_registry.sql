@@ -137,7 +137,8 @@ DECLARE
 BEGIN
     FOR target IN SELECT * FROM (VALUES
         ('attendees', 'OF id, status, pass_id'), ('zones', 'OF id, name, parent_id'),  -- a snapshot has no other columns
-        ('tags', ''), ('passes', ''), ('access', ''), ('gates', ''), ('scanners', ''), ('event', '')) AS t(name, columns)
+        ('gates', 'OF id, name, zone_id, from_zone_id, policy'),
+        ('tags', ''), ('passes', ''), ('access', ''), ('scanners', ''), ('event', '')) AS t(name, columns)
     LOOP
         EXECUTE format('CREATE TRIGGER note_change AFTER INSERT OR DELETE OR TRUNCATE OR UPDATE %s ON tapline.%I
             FOR EACH STATEMENT EXECUTE FUNCTION tapline_internal.note_registry_change()', target.columns, target.name);

@@ -153,7 +153,7 @@ WHERE s.verdict = 0 AND s.flags & 16 <> 16 AND s.tag_id <> 0
 
 -- Each scan as counts of flow; null if it is void. rebuild_tracking sums them; the tracker counts the same in memory.
 CREATE VIEW tapline_internal.scan_flow AS
-SELECT s.journal_id, s.seq, s.gate_id, s.at,
+SELECT s.journal_id, s.seq, s.gate_id, s.at, s.verdict,
     (s.verdict = 0 AND s.flags & 17 = 0 AND s.tag_id <> 0 AND x.seq IS NULL)::int AS passed_in,
     (s.verdict = 0 AND s.flags & 17 = 1 AND s.tag_id <> 0 AND x.seq IS NULL)::int AS passed_out,
     (s.verdict BETWEEN 1 AND 63 AND s.flags & 16 = 0)::int AS refused,

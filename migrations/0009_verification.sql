@@ -47,8 +47,6 @@ CREATE FUNCTION tapline_internal.rebuild_tracking(repair boolean)
 RETURNS TABLE (relation text, rows_right bigint, rows_missing bigint, rows_wrong bigint)
 LANGUAGE plpgsql SET enable_nestloop = off SET max_parallel_workers_per_gather = 0 AS $$
 #variable_conflict use_column
-DECLARE
-    complete_since timestamptz;
 BEGIN
     CREATE TEMP TABLE held ON COMMIT DROP AS SELECT id, retired_seq FROM tapline.journals j
         WHERE EXISTS (SELECT FROM tapline_internal.scan_runs r WHERE r.journal_id = j.id);
@@ -88,42 +86,8 @@ BEGIN
         SELECT tag_id, ordered_at, journal_id, seq, gate_id, direction FROM new_positions;
     END IF;
 
-    -- Compared by minute, because the finer slots depend on when a scan was tracked. Earlier minutes keep their counts:
-    -- their scans may be incomplete, because they lie before the first stored scan or were dropped by retention.
-    SELECT greatest(
-        (SELECT date_trunc('minute', min(at)) FROM tapline_internal.scan_flow),
-        (SELECT date_trunc('minute', max(last_received_at)) + interval '1 minute' FROM tapline.journals WHERE retired_seq > 0))
-        INTO complete_since;
-    CREATE TEMP TABLE new_flow ON COMMIT DROP AS
-    SELECT gate_id,
-        CASE WHEN at > now() - interval '2 minutes' THEN date_bin('10 seconds', at, 'epoch') ELSE date_trunc('minute', at) END
-            AS slot,
-        sum(passed_in)::bigint AS passed_in, sum(passed_out)::bigint AS passed_out, sum(refused)::bigint AS refused,
-        sum(annulled)::bigint AS annulled, sum(untapped)::bigint AS untapped, max(tapped_at) AS last_at
-    FROM tapline_internal.scan_flow WHERE at >= complete_since GROUP BY 1, 2
-    HAVING sum(passed_in + passed_out + refused + annulled + untapped) > 0 OR max(tapped_at) IS NOT NULL;
-    RETURN QUERY
-    WITH slots AS (
-        SELECT true AS is_new, * FROM new_flow
-        UNION ALL
-        SELECT false, * FROM tapline_internal.gate_flow
-        WHERE slot >= complete_since
-    ), minutes AS (
-        SELECT gate_id, date_trunc('minute', slot) AS minute, is_new,
-            ARRAY[sum(passed_in), sum(passed_out), sum(refused), sum(annulled), sum(untapped)] AS counts, max(last_at) AS last_at
-        FROM slots GROUP BY 1, 2, 3
-    )
-    SELECT 'gate_flow', count(*) FILTER (WHERE ROW(n.counts, n.last_at) IS NOT DISTINCT FROM ROW(o.counts, o.last_at)),
-        count(*) FILTER (WHERE o.gate_id IS NULL),
-        count(*) FILTER (WHERE o.gate_id IS NOT NULL
-            AND ROW(n.counts, n.last_at) IS DISTINCT FROM ROW(o.counts, o.last_at))
-    FROM (SELECT * FROM minutes WHERE NOT is_new) o
-    FULL JOIN (SELECT * FROM minutes WHERE is_new) n ON n.gate_id = o.gate_id AND n.minute = o.minute;
-    IF repair THEN
-        DELETE FROM tapline_internal.gate_flow WHERE slot >= complete_since;
-        INSERT INTO tapline_internal.gate_flow SELECT * FROM new_flow;
-    END IF;
-    DROP TABLE held, new_annulled, new_positions, new_flow;
+    DROP TABLE held, new_annulled, new_positions;
+    RETURN QUERY SELECT * FROM tapline_internal.rebuild_flow(repair);
 END $$;
 
 -- Refreshes the double admissions that are due of the latest event day, in one transaction. If it is cancelled, all of

@@ -1,3 +1,113 @@
--- Settings of the live display: thresholds of zones, and the alarm of gates at a sudden drop.
+-- Live display: thresholds of zones and the alarm of gates at a sudden drop, people by zone, lanes and fleet. A snapshot
+-- has none of the settings, so a change of them publishes no snapshot.
+
+ALTER TABLE tapline.zones
+    ADD COLUMN busy_percent smallint NOT NULL DEFAULT 80 CONSTRAINT zones_busy_percent_check
+        CHECK (busy_percent BETWEEN 1 AND 1000),
+    ADD COLUMN full_percent smallint NOT NULL DEFAULT 95 CONSTRAINT zones_full_percent_check
+        CHECK (full_percent BETWEEN 1 AND 1000),
+    ADD CONSTRAINT zones_thresholds_check CHECK (busy_percent <= full_percent);
+
+ALTER TABLE tapline.gates
+    ADD COLUMN drop_percent smallint DEFAULT 20 CONSTRAINT gates_drop_percent_check  -- null: no alarm
+        CHECK (drop_percent BETWEEN 1 AND 100),
+    ADD COLUMN drop_interval interval NOT NULL DEFAULT '5 minutes' CONSTRAINT gates_drop_interval_check
+        CHECK (drop_interval BETWEEN '1 minute' AND '60 minutes'
+            AND date_trunc('minute', drop_interval) = drop_interval),
+    ADD COLUMN drop_minimum integer NOT NULL DEFAULT 30 CONSTRAINT gates_drop_minimum_check
+        CHECK (drop_minimum BETWEEN 1 AND 1000000);
+
+-- The tags of attendees with more than one tag: only these must be compared to count people. Kept by triggers, also for
+-- plain SQL, and checked by rebuild_flow. Tags of an attendee who is left with one tag stay in it: they count right in
+-- either way.
+CREATE TABLE tapline_internal.shared_tags (
+    tag_id bigint PRIMARY KEY REFERENCES tapline.tags ON DELETE CASCADE ON UPDATE CASCADE,
+    attendee_id bigint NOT NULL
+);
+INSERT INTO tapline_internal.shared_tags
+SELECT tag_id, attendee_id FROM tapline.tags
+WHERE attendee_id IN (SELECT attendee_id FROM tapline.tags GROUP BY attendee_id HAVING count(*) > 1);
+
+CREATE FUNCTION tapline_internal.note_shared_tags() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    INSERT INTO tapline_internal.shared_tags
+    SELECT tag_id, attendee_id FROM tapline.tags WHERE attendee_id IN (
+        SELECT attendee_id FROM tapline.tags WHERE attendee_id IN (SELECT attendee_id FROM added)
+        GROUP BY attendee_id HAVING count(*) > 1)
+    ON CONFLICT DO NOTHING;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER note_shared_added AFTER INSERT ON tapline.tags REFERENCING NEW TABLE AS added
+    FOR EACH STATEMENT EXECUTE FUNCTION tapline_internal.note_shared_tags();
+CREATE FUNCTION tapline_internal.note_moved_tag() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    INSERT INTO tapline_internal.shared_tags
+    SELECT tag_id, attendee_id FROM tapline.tags WHERE attendee_id = NEW.attendee_id
+    ON CONFLICT (tag_id) DO UPDATE SET attendee_id = excluded.attendee_id;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER note_shared_moved AFTER UPDATE OF attendee_id ON tapline.tags
+    FOR EACH ROW WHEN (OLD.attendee_id <> NEW.attendee_id) EXECUTE FUNCTION tapline_internal.note_moved_tag();
+
+-- People by the zone of their last passage in the current event day; null: off site. As live_delegates counts, without
+-- names and without a comparison of people with one tag.
+CREATE VIEW tapline_internal.people_by_zone AS
+WITH day AS MATERIALIZED (
+    SELECT tapline.day_start() AS since
+), tags AS (
+    SELECT gate_id, direction, count(*) AS people FROM tapline_internal.tag_positions
+    WHERE ordered_at >= (SELECT since FROM day) GROUP BY gate_id, direction
+    UNION ALL
+    SELECT gate_id, direction, -count(*)
+    FROM (
+        SELECT p.gate_id, p.direction, row_number() OVER (
+            PARTITION BY s.attendee_id ORDER BY p.ordered_at DESC, j.log DESC, p.seq DESC) AS place
+        FROM tapline_internal.shared_tags s
+        JOIN tapline_internal.tag_positions p ON p.tag_id = s.tag_id
+        LEFT JOIN tapline.journals j ON j.id = p.journal_id
+        WHERE p.ordered_at >= (SELECT since FROM day)
+    ) earlier WHERE place > 1 GROUP BY gate_id, direction
+)
+SELECT CASE t.direction WHEN 0 THEN g.zone_id ELSE g.from_zone_id END AS zone_id, sum(people)::bigint AS people
+FROM tags t LEFT JOIN tapline.gates g ON g.id = t.gate_id
+GROUP BY 1;
+
+-- Times in the JSON of the live display.
+CREATE FUNCTION tapline_internal.utc_text(at timestamptz) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT CASE WHEN isfinite(at) THEN to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') END
+$$;
+
+-- What each lane does; null while nothing is known. The same as scanner_condition finds, for a tenth of its time.
+-- OFFSET: computed once for each lane.
+CREATE VIEW tapline_internal.lanes AS
+SELECT scanner_id, gate_id, silent, backlog, last_received_at,
+    CASE WHEN silent THEN 'silent' WHEN center <> 'running' OR awaited THEN NULL
+        WHEN state ->> 'gate' = 'stopped' OR state ->> 'reader' LIKE '% (%' OR state ->> 'turnstile' <> 'ok'
+            OR concat(' ', state ->> 'alarms', ' ') ~ ' (reader|turnstile) ' THEN 'down'
+        WHEN state ->> 'mode' IN ('closed', 'free') THEN state ->> 'mode' ELSE 'open' END AS does
+FROM tapline.scanner_overview WHERE enabled OFFSET 0;
+
+-- The states of a scanner on the live display, the worst first.
+CREATE FUNCTION tapline_internal.fleet_order() RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT ARRAY['never-heard', 'silent', 'no-center', 'awaited', 'lane-down', 'reader', 'turnstile', 'closed', 'free',
+        'disk', 'clock', 'alarm', 'gaps', 'old-list', 'catching-up', 'unreported', 'live', 'disabled']
+$$;
+
+-- `catching-up`: scanner_health has nothing to say, and a backlog is left. A lane in use has a few scans under way.
+CREATE VIEW tapline.fleet_states AS
+SELECT scanner_id, gate, state, array_position(tapline_internal.fleet_order(), state) AS place, backlog,
+    last_received_at, unsent_since
+FROM (
+    SELECT h.scanner_id, h.gate, h.backlog, h.last_received_at, CASE WHEN h.backlog > 0 THEN (
+            SELECT coalesce(tapline_internal.scan_time_at(j.id, j.last_seq), j.retired_at) FROM tapline.journals j
+            WHERE j.id = h.journal_id AND j.last_seq > 0) END AS unsent_since,
+        CASE WHEN h.condition IN ('ok', 'UNREPORTED') AND h.backlog >= 20 THEN 'catching-up'
+            WHEN h.condition = 'ok' THEN 'live' WHEN h.condition = 'OUTDATED' THEN 'old-list'
+            ELSE replace(lower(h.condition), ' ', '-') END AS state
+    FROM tapline.scanner_health h
+) each
+ORDER BY scanner_id;
 
 INSERT INTO tapline.schema_migrations (version, name) VALUES (20, 'live_settings');

@@ -1,3 +1,95 @@
--- Comments of the live display.
+-- The other parts of the live state, and the comments of the live display.
+
+CREATE FUNCTION tapline_internal.live_flow() RETURNS TABLE (part text, id text, level text, content text)
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    rows_limit constant integer := 20;
+    latest_limit constant integer := 5;
+    as_of constant text := tapline_internal.utc_text(now());
+    today constant date := (SELECT tapline_internal.event_day(now(), e.time_zone, e.day_start) FROM tapline.event_settings e);
+BEGIN
+    RETURN QUERY SELECT 'sparks', NULL, NULL, format('{"as_of":"%s","step_s":60,"rows":{%s}}', as_of, (
+        SELECT string_agg(format('"%s":[%s]', s.gate_id, s.counts), ',' ORDER BY s.gate_id) FROM (
+            SELECT g.id AS gate_id, string_agg(coalesce(f.passed_in + f.passed_out, 0)::text, ',' ORDER BY m.minute) AS counts
+            FROM tapline.gates g CROSS JOIN generate_series(date_trunc('minute', now()) - interval '60 minutes',
+                date_trunc('minute', now()) - interval '1 minute', interval '1 minute') AS m(minute)
+            LEFT JOIN tapline.gate_minutes f ON f.gate_id = g.id AND f.minute = m.minute GROUP BY g.id) s));
+
+    RETURN QUERY WITH sums AS MATERIALIZED (
+        SELECT grouping(a.category) AS by_pass, grouping(a.pass_id) AS by_category, a.category, p.name,
+            count(*) FILTER (WHERE has_arrived) AS arrived, count(*) FILTER (WHERE is_expected) AS expected
+        FROM tapline_internal.arrivals a LEFT JOIN tapline.passes p ON p.id = a.pass_id
+        GROUP BY GROUPING SETS ((a.category), (a.pass_id, p.name), ()) HAVING bool_or(has_arrived OR is_expected)
+    ), curve AS MATERIALIZED (
+        SELECT * FROM tapline.arrival_curve(today)
+    ), peak AS (
+        SELECT tapline_internal.utc_text(slot) AS at, entries * 4 AS per_hour FROM curve WHERE entries > 0
+        ORDER BY entries DESC, slot LIMIT 1
+    )
+    SELECT 'arrivals', NULL, NULL, (SELECT row_to_json(r)::text FROM (SELECT as_of, coalesce(t.arrived, 0) AS arrived,
+        coalesce(t.expected, 0) AS expected,
+        (SELECT coalesce(array_to_json(array_agg(x)), '[]') FROM (SELECT category AS name, s.arrived, s.expected FROM sums s
+            WHERE by_pass = 0 ORDER BY s.expected DESC, s.arrived DESC, category LIMIT rows_limit) x) AS by_category,
+        (SELECT coalesce(array_to_json(array_agg(x)), '[]') FROM (SELECT s.name, s.arrived, s.expected FROM sums s
+            WHERE by_category = 0 ORDER BY s.expected DESC, s.arrived DESC, s.name LIMIT rows_limit) x) AS by_pass,
+        900 AS step_s, array_to_json(ARRAY(SELECT entries FROM curve ORDER BY slot)) AS today,
+        array_to_json(ARRAY(SELECT entries FROM tapline.arrival_curve(today - 1) ORDER BY slot)) AS yesterday,
+        (SELECT row_to_json(peak) FROM peak) AS peak) r)
+    FROM (SELECT 1) one LEFT JOIN sums t ON t.by_pass = 1 AND t.by_category = 1;
+
+    RETURN QUERY SELECT 'refused', NULL, NULL, format('{"as_of":"%s","rows":[%s]}', as_of, (
+        SELECT string_agg(row_to_json(r)::text, ',') FROM (SELECT verdict, reason, refused_today AS day,
+            refused_hour AS hour FROM tapline.refusals_by_reason) r));
+
+    RETURN QUERY WITH doubles AS MATERIALIZED (
+        SELECT * FROM tapline.double_admissions WHERE second_at >= (SELECT tapline.day_start())
+    ), counts AS (
+        SELECT count(*) FILTER (WHERE settled) AS settled, count(*) FILTER (WHERE NOT settled) AS unsettled FROM doubles
+    )
+    SELECT 'doubles', NULL, NULL, (SELECT row_to_json(r)::text FROM (SELECT as_of, c.settled, c.unsettled,
+        (SELECT coalesce(array_to_json(array_agg(x)), '[]') FROM (SELECT tapline_internal.utc_text(second_at) AS at, zone, first_gate,
+            second_gate FROM doubles ORDER BY second_at DESC LIMIT latest_limit) x) AS latest) r) FROM counts c
+    UNION ALL SELECT 'alarm', 'doubles', 'warn', format('{"n":%s}', c.settled) FROM counts c WHERE c.settled > 0;
+END $$;
+
+CREATE FUNCTION tapline_internal.live_ingest() RETURNS TABLE (part text, id text, level text, content text)
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    lag_ms constant bigint := coalesce((SELECT greatest(extract(epoch FROM clock_timestamp() - min(stored_at)) * 1000, 0)
+        FROM tapline_internal.tracking_queue), 0);
+    full_owner constant text := (SELECT owner FROM tapline_internal.quarantine_shares
+        WHERE dropped_at > now() - interval '1 hour' ORDER BY dropped_at DESC LIMIT 1);
+    quarantined constant bigint := (SELECT coalesce(sum(batches), 0) FROM tapline_internal.quarantine_shares);
+    gaps constant bigint := (SELECT least(coalesce(sum(missing), 0), 9007199254740991) FROM tapline.seq_gaps);
+    problem constant text := (SELECT snapshot_problem FROM tapline_internal.centers
+        WHERE NOT stopped AND snapshot_problem IS NOT NULL ORDER BY alive_at DESC LIMIT 1);
+    snapshot record;
+BEGIN
+    SELECT version, floor(extract(epoch FROM now() - created_at))::bigint AS age_s,
+        ceil(extract(epoch FROM expires_at - now()))::bigint AS expires_s
+    INTO snapshot FROM tapline.snapshots WHERE version = tapline_internal.published_version();
+    RETURN QUERY SELECT 'event', NULL, NULL, (SELECT row_to_json(r)::text FROM (SELECT e.name, e.time_zone,
+            extract(epoch FROM now() AT TIME ZONE e.time_zone - now() AT TIME ZONE 'UTC')::integer AS utc_offset_s,
+            tapline_internal.event_day(now(), e.time_zone, e.day_start) AS day,
+            tapline_internal.utc_text(tapline.day_start()) AS day_start,
+            tapline_internal.utc_text(tapline.day_end(now())) AS day_end) r) FROM tapline.event_settings e
+    UNION ALL SELECT 'centers', NULL, NULL, (SELECT row_to_json(r)::text FROM (SELECT s.state, s.centers AS running) r)
+        FROM tapline.center_state s
+    UNION ALL SELECT 'stored', NULL, NULL, coalesce(sum(stored), 0)::text FROM tapline.journals
+    UNION ALL SELECT 'ingest', NULL, NULL, (SELECT row_to_json(r)::text FROM (SELECT quarantined AS quarantine_batches,
+        full_owner IS NOT NULL AS quarantine_full, gaps, lag_ms AS tracking_lag_ms, (SELECT row_to_json(n) FROM (
+            SELECT snapshot.version, snapshot.age_s, snapshot.expires_s,
+                CASE WHEN problem IS NOT NULL THEN 'the list cannot be published' END AS problem) n) AS snapshot) r)
+    UNION ALL SELECT 'alarm', a.id, a.level, a.content FROM (VALUES
+        ('no-center', 'alarm', '{}', (SELECT state <> 'running' FROM tapline.center_state)),
+        ('quarantine-full', 'alarm', json_build_object('owner', full_owner)::text, full_owner IS NOT NULL),
+        ('quarantine', 'warn', json_build_object('n', quarantined)::text, quarantined > 0),
+        ('gaps', 'warn', json_build_object('n', gaps)::text, gaps > 0),
+        ('tracking-late', 'warn', json_build_object('lag_ms', lag_ms)::text, lag_ms > 5000),
+        ('snapshot-failing', 'alarm', '{"problem":"the list cannot be published"}', problem IS NOT NULL),
+        ('snapshot-expired', 'alarm', '{}', snapshot.expires_s <= 0),
+        ('snapshot-old', 'warn', json_build_object('age_s', snapshot.age_s)::text, snapshot.expires_s BETWEEN 1 AND 21600)
+    ) AS a(id, level, content, is_on) WHERE a.is_on;
+END $$;
 
 INSERT INTO tapline.schema_migrations (version, name) VALUES (29, 'wall_comments');
