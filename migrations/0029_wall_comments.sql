@@ -76,19 +76,20 @@ BEGIN
     UNION ALL SELECT 'centers', NULL, NULL, (SELECT row_to_json(r)::text FROM (SELECT s.state, s.centers AS running) r)
         FROM tapline.center_state s
     UNION ALL SELECT 'stored', NULL, NULL, coalesce(sum(stored), 0)::text FROM tapline.journals
-    UNION ALL SELECT 'ingest', NULL, NULL, (SELECT row_to_json(r)::text FROM (SELECT quarantined AS quarantine_batches,
+    UNION ALL SELECT 'ingest', NULL, NULL, (SELECT row_to_json(r)::text FROM (
+        SELECT tapline_internal.utc_text(now()) AS as_of, quarantined AS quarantine_batches,
         full_owner IS NOT NULL AS quarantine_full, gaps, lag_ms AS tracking_lag_ms, (SELECT row_to_json(n) FROM (
             SELECT snapshot.version, snapshot.age_s, snapshot.expires_s,
                 CASE WHEN problem IS NOT NULL THEN 'the list cannot be published' END AS problem) n) AS snapshot) r)
     UNION ALL SELECT 'alarm', a.id, a.level, a.content FROM (VALUES
         ('no-center', 'alarm', '{}', (SELECT state <> 'running' FROM tapline.center_state)),
-        ('quarantine-full', 'alarm', json_build_object('owner', full_owner)::text, full_owner IS NOT NULL),
-        ('quarantine', 'warn', json_build_object('n', quarantined)::text, quarantined > 0),
-        ('gaps', 'warn', json_build_object('n', gaps)::text, gaps > 0),
-        ('tracking-late', 'warn', json_build_object('lag_ms', lag_ms)::text, lag_ms > 5000),
+        ('quarantine-full', 'alarm', format('{"owner":%s}', to_json(full_owner)), full_owner IS NOT NULL),
+        ('quarantine', 'warn', format('{"n":%s}', quarantined), quarantined > 0),
+        ('gaps', 'warn', format('{"n":%s}', gaps), gaps > 0),
+        ('tracking-late', 'warn', format('{"lag_ms":%s}', lag_ms), lag_ms > 5000),
         ('snapshot-failing', 'alarm', '{"problem":"the list cannot be published"}', problem IS NOT NULL),
         ('snapshot-expired', 'alarm', '{}', snapshot.expires_s <= 0),
-        ('snapshot-old', 'warn', json_build_object('age_s', snapshot.age_s)::text, snapshot.expires_s BETWEEN 1 AND 21600)
+        ('snapshot-old', 'warn', format('{"age_s":%s}', snapshot.age_s), snapshot.expires_s BETWEEN 1 AND 21600)
     ) AS a(id, level, content, is_on) WHERE a.is_on;
 END $$;
 

@@ -37,17 +37,32 @@ struct FlowFold: Sendable {
     static let fineMicros: Int64 = 10_000_000
     static let fineAgeMicros: Int64 = 120_000_000
 
+    /// A minute of one gate and one verdict.
+    struct Refusal: Hashable, Sendable {
+        var gate: Int64
+        /// Begin of the minute, microseconds since 1970-01-01 UTC.
+        var minuteMicros: Int64
+        /// 1 to 63.
+        var verdict: UInt8
+    }
+
     private(set) var slots: [Slot: Counts] = [:]
+    /// The scans of `Counts.refused` by verdict.
+    private(set) var refusals: [Refusal: Int64] = [:]
     private let nowMicros: Int64
 
     init(nowMicros: Int64) { self.nowMicros = nowMicros }
+
+    private static func floor(_ micros: Int64, _ width: Int64) -> Int64 {
+        micros - ((micros % width) + width) % width
+    }
 
     /// Returns the start of the slot of an instant, and the instants that surely belong to it. The slot width depends on
     /// the age of the instant.
     private func slot(_ micros: Int64) -> (startMicros: Int64, instants: Range<Int64>) {
         let fineSince = nowMicros - FlowFold.fineAgeMicros + 1
         let width = micros >= fineSince ? FlowFold.fineMicros : FlowFold.minuteMicros
-        let start = micros - ((micros % width) + width) % width
+        let start = FlowFold.floor(micros, width)
         let instants =
             micros >= fineSince ? max(start, fineSince)..<(start + width) : start..<min(start + width, fineSince)
         return (start, instants)
@@ -75,7 +90,11 @@ struct FlowFold: Sendable {
                 guard !flags.contains(.inspection), scans.tags[scans.tags.startIndex + offset] != TagID.none.rawValue
                 else { break }
                 if flags.contains(.out) { counts.passedOut += 1 } else { counts.passedIn += 1 }
-            case 1..<Verdict.annulled.rawValue: if !flags.contains(.inspection) { counts.refused += 1 }
+            case 1..<Verdict.annulled.rawValue:
+                guard !flags.contains(.inspection) else { break }
+                counts.refused += 1
+                let minute = FlowFold.floor(at, FlowFold.minuteMicros)
+                refusals[Refusal(gate: gate, minuteMicros: minute, verdict: verdict), default: 0] += 1
             case Verdict.annulled.rawValue: counts.annulled += 1
             case Verdict.passageWithoutTap.rawValue, Verdict.admittedManually.rawValue: counts.untapped += 1
             default: break

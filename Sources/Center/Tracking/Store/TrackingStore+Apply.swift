@@ -61,7 +61,9 @@ struct TrackingEffects {
         let changed =
             try presence.tags(at: changes.filter(\.isAnnulled)) + changes.filter { !$0.isAnnulled }.map(\.tag)
         if !changed.isEmpty { try presence.recompute(Set(changed).sorted()) }
-        try FlowStore(connection).add(flow)
+        let flows = FlowStore(connection)
+        try flows.add(flow)
+        try flows.addRefusals(flow)
     }
 
     /// Returns the journals whose annulments may refer to other admissions than before: those with annulments where

@@ -1,0 +1,180 @@
+import LinuxSystem
+import Synchronization
+
+/// What is known of the state, and who waits for it. Any thread may use it; it never blocks.
+final class LiveBoard: Sendable {
+    /// How long a single request counts as a viewer, in milliseconds.
+    static let askedMs: Int64 = 10_000
+    /// How long a request for metrics keeps the state fresh, in milliseconds: several intervals of a collector.
+    static let scrapedMs: Int64 = 300_000
+    /// Age from which a part is left out of frames and metrics, in milliseconds. As long as nobody looks, it ages.
+    static let forgottenMs: Int64 = 60_000
+    /// Duration of a statement from which the database counts as unavailable, in milliseconds.
+    static let hangingMs: Int64 = 3_500
+
+    /// A part and when it was computed.
+    struct Item: Sendable {
+        var result: LiveStore.Result
+        var atMs: Int64
+        /// Interval to the next computation, in milliseconds.
+        var intervalMs: Int64
+
+        /// Whether a viewer may take it for the present state.
+        func isFresh(nowMs: Int64) -> Bool { nowMs - atMs <= 2 * intervalMs + 1_000 }
+    }
+
+    /// What a frame shows of the database.
+    struct Contents: Sendable {
+        var items: [LivePart: Item] = [:]
+        /// Rate of stored scans, scans a second.
+        var scansS: Int64?
+        var periodMs: Int64 = LivePart.counts.periodMs
+        /// Since when the database does not answer, microseconds since 1970-01-01 UTC.
+        var failedSinceMicros: Int64?
+
+        /// Returns the JSON of a part of the frame; "null" if it is not known.
+        func text(_ name: String, _ part: LivePart) -> String { items[part]?.result.texts[name] ?? "null" }
+
+        var alarms: [LiveAlarm] { LivePart.allCases.flatMap { items[$0]?.result.alarms ?? [] } }
+    }
+
+    private struct Waiting {
+        var sinceMs: Int64
+        var answer: @Sendable ([UInt8]?) -> Void
+    }
+
+    private struct State {
+        var contents = Contents()
+        var rate = LiveRate()
+        var frame: [UInt8]?
+        var frameMs: Int64 = 0
+        var askedMs: Int64?
+        var scrapedMs: Int64?
+        var waiting: [Waiting] = []
+        var beganMicros: Int64?
+        var hasEnded = false
+    }
+    private let state = Mutex(State())
+
+    /// Returns who wants to know the state.
+    func demand(viewers: Int, nowMs: Int64) -> LiveDemand {
+        state.withLock { state in
+            if viewers > 0 || !state.waiting.isEmpty { return .viewers }
+            if let asked = state.askedMs, nowMs - asked < LiveBoard.askedMs { return .viewers }
+            if let scraped = state.scrapedMs, nowMs - scraped < LiveBoard.scrapedMs { return .metrics }
+            return .none
+        }
+    }
+
+    /// Notes a request for metrics, and returns what is known.
+    func scrape(nowMs: Int64) -> Contents {
+        state.withLock { $0.scrapedMs = nowMs }
+        return contents(nowMs: nowMs)
+    }
+
+    /// Notes the start of a computation.
+    func began(nowMicros: Int64) { state.withLock { $0.beganMicros = nowMicros } }
+
+    /// Stores a computed part.
+    ///
+    /// - Parameter intervals: the present interval of each part, in milliseconds.
+    func put(_ result: LiveStore.Result, _ part: LivePart, intervals: [LivePart: Int64], nowMs: Int64) {
+        state.withLock { state in
+            state.beganMicros = nil
+            state.contents.failedSinceMicros = nil
+            state.contents.items[part] = Item(result: result, atMs: nowMs, intervalMs: part.periodMs)
+            for (other, interval) in intervals { state.contents.items[other]?.intervalMs = interval }
+            state.contents.periodMs = intervals[.counts] ?? LivePart.counts.periodMs
+            if let stored = result.stored { state.contents.scansS = state.rate.update(stored, nowMs: nowMs) }
+        }
+    }
+
+    /// Notes that the database failed.
+    func failed(nowMicros: Int64) {
+        state.withLock { state in
+            let since = state.beganMicros ?? nowMicros
+            state.beganMicros = nil
+            state.contents.failedSinceMicros = state.contents.failedSinceMicros ?? since
+        }
+    }
+
+    /// What a frame shows now, without parts that nobody looked at for long.
+    func contents(nowMs: Int64) -> Contents {
+        let nowMicros = SystemClock.nowMicroseconds()
+        return state.withLock { state in
+            var contents = state.contents
+            // While the database is away, the last known numbers stay, with their time.
+            if contents.failedSinceMicros == nil {
+                contents.items = contents.items.filter { nowMs - $0.value.atMs < LiveBoard.forgottenMs }
+            }
+            if let began = state.beganMicros, nowMicros - began > LiveBoard.hangingMs * 1_000 {
+                contents.failedSinceMicros = contents.failedSinceMicros ?? began
+            }
+            return contents
+        }
+    }
+
+    /// Whether each part is known and as new as its interval permits. A failed database completes nothing more.
+    func isComplete(nowMs: Int64) -> Bool { state.withLock { isComplete($0, nowMs: nowMs) } }
+
+    private func isComplete(_ state: State, nowMs: Int64) -> Bool {
+        if state.contents.failedSinceMicros != nil { return true }
+        return LivePart.allCases.allSatisfy { state.contents.items[$0]?.isFresh(nowMs: nowMs) == true }
+    }
+
+    // MARK: Requests
+
+    /// The newest frame if it is complete. Notes the request.
+    func newest(nowMs: Int64) -> [UInt8]? {
+        state.withLock { state in
+            state.askedMs = nowMs
+            guard isComplete(state, nowMs: nowMs), nowMs - state.frameMs <= 2 * LiveState.frameMs else { return nil }
+            return state.frame
+        }
+    }
+
+    /// The list of scanners. Notes the request.
+    func fleetList(nowMs: Int64) -> [UInt8]? {
+        let fleet = state.withLock { state in
+            state.askedMs = nowMs
+            return state.contents.items[.fleet]?.result.fleet
+        }
+        return fleet.map { Array($0.listJSON.utf8) }
+    }
+
+    /// Queues a request for the next complete frame.
+    ///
+    /// - Returns: `false` if too many wait, or the service has ended.
+    func wait(_ answer: @escaping @Sendable ([UInt8]?) -> Void, nowMs: Int64) -> Bool {
+        state.withLock { state in
+            guard !state.hasEnded, state.waiting.count < LiveState.waitingLimit else { return false }
+            state.waiting.append(Waiting(sinceMs: nowMs, answer: answer))
+            return true
+        }
+    }
+
+    /// Whether a request waits for a complete frame.
+    var isAwaited: Bool { state.withLock { !$0.waiting.isEmpty } }
+
+    /// Stores a frame, and returns the requests that it answers.
+    func publish(_ frame: [UInt8], nowMs: Int64) -> [(@Sendable ([UInt8]?) -> Void, [UInt8])] {
+        state.withLock { state in
+            state.frame = frame
+            state.frameMs = nowMs
+            let isComplete = isComplete(state, nowMs: nowMs)
+            let answered = state.waiting.filter { isComplete || nowMs - $0.sinceMs >= LiveState.waitMs }
+            state.waiting.removeAll { isComplete || nowMs - $0.sinceMs >= LiveState.waitMs }
+            return answered.map { ($0.answer, frame) }
+        }
+    }
+
+    /// Ends all requests that wait.
+    func end() {
+        let waiting = state.withLock { state in
+            defer { state.waiting = [] }
+            state.hasEnded = true
+            return state.waiting
+        }
+        for one in waiting { one.answer(nil) }
+    }
+}
