@@ -193,6 +193,8 @@ package enum RegistryError: OperationError, Equatable {
         case (_, "zones_name_check"):
             self = .constraint("the name of a zone must not be empty or contain ';', which separates names in imports")
         case (_, "gates_name_check"), (_, "event_name_check"): self = .constraint("the name is empty")
+        case (_, "zones_thresholds_check"):
+            self = .constraint("a zone cannot be full at a lower percentage than busy: change both")
         case (_, "zones_check"): self = .constraint("a zone cannot lie within itself")
         case ("23505", let key?) where key.hasSuffix("s_name_key"):
             self = .constraint("a \(key.dropLast("s_name_key".count)) of this name exists already")

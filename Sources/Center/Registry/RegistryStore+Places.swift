@@ -28,9 +28,12 @@ extension RegistryStore {
     ///   - newName: `nil`: unchanged.
     ///   - parent: the zone that contains it.
     ///   - capacity: maximum number of people, for reports.
+    ///   - busyPercent: percentage of the capacity from which the zone is busy; `nil`: unchanged.
+    ///   - fullPercent: percentage of the capacity from which the zone is full; `nil`: unchanged.
     /// - Throws: `RegistryError`, `PostgresError`.
     package func setZone(
-        _ name: String, newName: String?, parent: Change<String>, capacity: Change<Int>
+        _ name: String, newName: String?, parent: Change<String>, capacity: Change<Int>, busyPercent: Int? = nil,
+        fullPercent: Int? = nil
     ) throws {
         try change {
             let zone = try zoneID(name)
@@ -54,6 +57,14 @@ extension RegistryStore {
                 try connection.query(
                     "UPDATE tapline.zones SET capacity = $2 WHERE id = $1", [id, .int64(Int64(people))])
             }
+            guard busyPercent != nil || fullPercent != nil else { return }
+            // In one statement: a constraint compares the two.
+            try connection.query(
+                """
+                UPDATE tapline.zones SET busy_percent = coalesce($2, busy_percent),
+                    full_percent = coalesce($3, full_percent)
+                WHERE id = $1
+                """, [id, .optional(busyPercent.map(Int64.init)), .optional(fullPercent.map(Int64.init))])
         }
     }
 
@@ -116,6 +127,41 @@ extension RegistryStore {
                 try requireDistinguishable(.gate, newName, for: gate)
                 try connection.query("UPDATE tapline.gates SET name = $2 WHERE id = $1", [id, .text(newName)])
             }
+        }
+    }
+
+    /// The alarm of a gate at a sudden drop of its flow.
+    package struct DropAlarm: Sendable {
+        /// Decrease in per cent from which it is on; cleared: never.
+        package var percent = Change<Int>.keep
+        /// Length of the two compared intervals, in minutes; `nil`: unchanged.
+        package var minutes: Int?
+        /// Minimum number of people in the earlier interval; `nil`: unchanged.
+        package var minimum: Int?
+
+        /// Changes nothing.
+        package init() {}
+    }
+
+    /// Changes the alarm of a gate at a sudden drop of its flow.
+    ///
+    /// - Throws: `RegistryError`, `PostgresError`.
+    package func setDropAlarm(_ name: String, _ alarm: DropAlarm) throws {
+        try change {
+            let id = PostgresParameter.int64(try gateID(name))
+            switch alarm.percent {
+            case .keep: break
+            case .clear: try connection.query("UPDATE tapline.gates SET drop_percent = NULL WHERE id = $1", [id])
+            case .set(let percent):
+                try connection.query(
+                    "UPDATE tapline.gates SET drop_percent = $2 WHERE id = $1", [id, .int64(Int64(percent))])
+            }
+            try connection.query(
+                """
+                UPDATE tapline.gates SET drop_minimum = coalesce($3, drop_minimum),
+                    drop_interval = coalesce($2 * interval '1 minute', drop_interval)
+                WHERE id = $1
+                """, [id, .optional(alarm.minutes.map(Int64.init)), .optional(alarm.minimum.map(Int64.init))])
         }
     }
 

@@ -264,6 +264,12 @@ struct TrackingTests {
             UPDATE tapline_internal.tag_positions SET direction = 1 - direction, seq = seq + 1 WHERE tag_id = 2;
             UPDATE tapline_internal.gate_flow SET refused = refused + 1
                 WHERE (gate_id, slot) = (SELECT gate_id, slot FROM tapline_internal.gate_flow ORDER BY 1, 2 LIMIT 1);
+            UPDATE tapline_internal.refusal_flow SET refused = refused + 1
+                WHERE (gate_id, slot, verdict) =
+                    (SELECT gate_id, slot, verdict FROM tapline_internal.refusal_flow ORDER BY 1, 2, 3 LIMIT 1);
+            INSERT INTO tapline.tags (tag_id, attendee_id)
+                SELECT 5000 + n, (SELECT min(id) FROM tapline.attendees) FROM generate_series(1, 2) n;
+            DELETE FROM tapline_internal.shared_tags WHERE tag_id = 5001;
             DELETE FROM tapline_internal.annulled
                 WHERE (journal_id, seq) = (SELECT journal_id, seq FROM tapline_internal.annulled ORDER BY 1, 2 LIMIT 1);
             """)
@@ -272,6 +278,8 @@ struct TrackingTests {
         #expect(found.first { $0.relation == "presence" }?.wrong == 1)
         #expect(found.first { $0.relation == "annulled" }?.missing == 1)
         #expect(found.first { $0.relation == "gate_flow" }.map { $0.wrong >= 1 } == true)
+        #expect(found.first { $0.relation == "refusal_flow" }.map { $0.wrong >= 1 } == true)
+        #expect(found.first { $0.relation == "shared_tags" }?.missing == 1)
         _ = try tracking.verify(repair: true)
         #expect(try tracking.verify(repair: false).allSatisfy { $0.missing == 0 && $0.wrong == 0 })
         try fixture.checkPresence()

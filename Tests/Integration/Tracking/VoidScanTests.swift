@@ -30,13 +30,18 @@ struct VoidScanTests {
             HAVING sum(passed_in + passed_out + refused + annulled + untapped) > 0 OR max(last_at) IS NOT NULL
             ORDER BY gate_id, date_trunc('minute', slot)
             """)
+        let refusals = try fixture.texts(
+            """
+            SELECT concat_ws(' ', 'refused', gate_id, slot, verdict, refused) FROM tapline_internal.refusal_flow
+            ORDER BY gate_id, slot, verdict
+            """)
         let doubles = try fixture.texts(
             """
             SELECT concat_ws(' ', 'double', attendee_id, zone_id, first_at, f.log, first_seq, at, tag_id, s.log, seq)
             FROM tapline_internal.double_admission_log d JOIN tapline.journals f ON f.id = d.first_journal_id
             JOIN tapline.journals s ON s.id = d.journal_id ORDER BY s.log, seq
             """)
-        return presence + flow + doubles
+        return presence + flow + refusals + doubles
     }
 
     /// Each scanner's journals as batches. Those of `s-1` arrive partly before and partly after the theft.

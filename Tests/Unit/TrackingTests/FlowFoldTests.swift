@@ -48,6 +48,22 @@ struct FlowFoldTests {
         var sums: [Int64: FlowFold.Counts] = [:]
         for (slot, counts) in fold.slots { sums[slot.gate, default: FlowFold.Counts()].add(counts) }
         #expect(sums == expected)
+        var refused: [Int64: Int64] = [:]
+        for (refusal, count) in fold.refusals { refused[refusal.gate, default: 0] += count }
+        #expect(refused == expected.mapValues(\.refused).filter { $0.value > 0 })
+    }
+
+    @Test func refusalsAreCountedByMinuteAndVerdict() {
+        var fold = FlowFold(nowMicros: FlowFoldTests.now)
+        // The last one is an inspection.
+        fold.add(run(7, [(5_000, 3, 0, 1), (6_000, 3, 1, 2), (7_000, 8, 0, 0), (65_000, 3, 0, 1), (5_000, 3, 16, 1)]))
+        let minute = FlowFoldTests.now - 60_000_000
+        #expect(
+            fold.refusals == [
+                FlowFold.Refusal(gate: 7, minuteMicros: minute, verdict: 3): 2,
+                FlowFold.Refusal(gate: 7, minuteMicros: minute, verdict: 8): 1,
+                FlowFold.Refusal(gate: 7, minuteMicros: minute - 60_000_000, verdict: 3): 1,
+            ])
     }
 
     @Test func recentSlotsAreTenSecondsAndOlderOnesMinutes() {

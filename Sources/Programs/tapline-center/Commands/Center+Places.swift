@@ -5,6 +5,8 @@ extension Center {
     static let places = [zoneAdd, zoneSet, zoneRemove, zoneList, gateAdd, gateSet, gateRemove, gateList]
 
     private static let capacityRange = 0...100_000_000
+    /// Percentages of the capacity, which people may exceed.
+    private static let thresholdRange = 1...1_000
 
     private static let zoneAdd = Command(
         "zone add", positionals: "NAME", count: 1...1, "create a zone",
@@ -24,6 +26,8 @@ extension Center {
             databaseURL, Option("name", "NAME", "new name"),
             Option("parent", "ZONE", "enclosing zone; '' for none"),
             Option("capacity", "N", "maximum number of people; '' for no limit"),
+            Option("busy-percent", "N", "percentage of the capacity from which the zone is busy"),
+            Option("full-percent", "N", "percentage of the capacity from which the zone is full"),
         ]
     ) { arguments in
         let (url, name, newName) = (try database(arguments), arguments.positionals[0], arguments["name"])
@@ -31,9 +35,14 @@ extension Center {
         let capacity: RegistryStore.Change<Int> =
             arguments["capacity"] == ""
             ? .clear : try arguments.int("capacity", capacityRange).map { .set($0) } ?? .keep
-        try requireOne(of: ["name", "parent", "capacity"], arguments)
+        let busy = try arguments.int("busy-percent", thresholdRange)
+        let full = try arguments.int("full-percent", thresholdRange)
+        try requireOne(of: ["name", "parent", "capacity", "busy-percent", "full-percent"], arguments)
         return {
-            try withRegistry(url) { try $0.setZone(name, newName: newName, parent: parent, capacity: capacity) }
+            try withRegistry(url) {
+                try $0.setZone(
+                    name, newName: newName, parent: parent, capacity: capacity, busyPercent: busy, fullPercent: full)
+            }
         }
     }
 
@@ -93,17 +102,35 @@ extension Center {
         options: [
             databaseURL, Option("name", "NAME", "new name"), Option("zone", "ZONE", "zone on the inner side"),
             Option("from-zone", "ZONE", "zone on the outer side; '' for off site"), policy,
+            Option("drop-percent", "N", "alarm if the flow drops by this percentage; '' for no alarm"),
+            Option("drop-minutes", "N", "length of the two compared intervals, in minutes"),
+            Option("drop-minimum", "N", "no alarm if fewer people passed in the earlier interval"),
         ]
     ) { arguments in
         let (url, name, newName) = (try database(arguments), arguments.positionals[0], arguments["name"])
         let (zone, policy) = (arguments["zone"], arguments["policy"])
         let from = RegistryStore.Change<String>.text(arguments["from-zone"])
-        try requireOne(of: ["name", "zone", "from-zone", "policy"], arguments)
+        try requireOne(
+            of: ["name", "zone", "from-zone", "policy", "drop-percent", "drop-minutes", "drop-minimum"], arguments)
+        let alarm = try dropAlarm(arguments)
         return {
-            try withRegistry(url) {
-                try $0.setGate(name, newName: newName, zone: zone, fromZone: from, policy: policy)
+            try withRegistry(url) { registry in
+                try registry.setGate(name, newName: newName, zone: zone, fromZone: from, policy: policy)
+                if let alarm { try registry.setDropAlarm(newName ?? name, alarm) }
             }
         }
+    }
+
+    /// - Returns: `nil` if no option of the alarm is given.
+    private static func dropAlarm(_ arguments: Arguments) throws -> RegistryStore.DropAlarm? {
+        var alarm = RegistryStore.DropAlarm()
+        let isCleared = arguments["drop-percent"] == ""
+        let percent = isCleared ? nil : try arguments.int("drop-percent", 1...100)
+        alarm.percent = isCleared ? .clear : percent.map { .set($0) } ?? .keep
+        alarm.minutes = try arguments.int("drop-minutes", 1...60)
+        alarm.minimum = try arguments.int("drop-minimum", 1...1_000_000)
+        let isGiven = isCleared || percent != nil || alarm.minutes != nil || alarm.minimum != nil
+        return isGiven ? alarm : nil
     }
 
     private static let gateList = list(
