@@ -13,7 +13,8 @@ extension WallViewTests {
                 (4, now() - interval '7 hours', 1, 5, 11, 0);
             """)
         #expect(
-            try rows("SELECT category, arrived, expected FROM tapline.arrivals_by_category ORDER BY category NULLS LAST")
+            try rows(
+                "SELECT category, arrived, expected FROM tapline.arrivals_by_category ORDER BY category NULLS LAST")
                 == [
                     // Each eighth of 60 has no pass. Attendee 3 is blocked, and was here.
                     "c1|1|11", "c2|0|10", "c3|1|9", "c4|0|11", "-|1|11",

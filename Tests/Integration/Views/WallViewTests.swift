@@ -167,7 +167,8 @@ import Testing
                     """) == [expected], "\(state)")
             let counts = ["open", "free", "closed"].map { $0 == does ? "1" : "0" }.joined(separator: "|")
             #expect(
-                try rows("SELECT lanes, lanes_open, lanes_free, lanes_closed FROM tapline.wall_gates WHERE gate_id = 11")
+                try rows(
+                    "SELECT lanes, lanes_open, lanes_free, lanes_closed FROM tapline.wall_gates WHERE gate_id = 11")
                     == ["1|\(counts)"], "\(state)")
         }
         try connection.execute("UPDATE tapline_internal.centers SET stopped = true, alive_at = now()")
@@ -178,7 +179,9 @@ import Testing
     }
 
     @Test func gatesCountAsLiveGates() throws {
-        for minute in 0..<200 where minute % 3 == 0 { try pass(11 + minute % 4, minutesAgo: minute, in: minute, out: 1) }
+        for minute in 0..<200 where minute % 3 == 0 {
+            try pass(11 + minute % 4, minutesAgo: minute, in: minute, out: 1)
+        }
         let columns = "gate_id, name, zone, from_zone, in_minute, out_minute, refused_minute, in_today, out_today,"
         #expect(
             try rows("SELECT \(columns) refused_today, lanes, lanes_silent, last_at FROM tapline.wall_gates")
@@ -204,7 +207,8 @@ import Testing
         }
         try connection.execute("BEGIN; UPDATE tapline.journals SET backlog = 1 WHERE id = 1")
         #expect(try drop() == ["100|80|20|-"])
-        try connection.execute("UPDATE tapline.journals SET backlog = 0, last_received_at = now() - interval '2 minutes'")
+        try connection.execute(
+            "UPDATE tapline.journals SET backlog = 0, last_received_at = now() - interval '2 minutes'")
         #expect(try drop() == ["100|80|20|-"])
         try connection.execute(#"UPDATE tapline.journals SET last_received_at = now(), state = '{"mode": "closed"}'"#)
         #expect(try drop() == ["100|80|20|f"])

@@ -1,5 +1,0 @@
-import Testing
-
-@testable import LiveState
-
-@Suite struct LiveStateTests {}
