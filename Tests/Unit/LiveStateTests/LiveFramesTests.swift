@@ -130,19 +130,21 @@ import Testing
 
     @Test func requestGetsACompleteFrameOnly() {
         let board = LiveBoard()
-        let answers = Mutex<[[UInt8]?]>([])
-        let answer: @Sendable ([UInt8]?) -> Void = { frame in answers.withLock { $0.append(frame) } }
-        #expect(board.wait(answer, nowMs: 0))
+        let answers = Recorder<[UInt8]?>()
+        let answer: @Sendable ([UInt8]?) -> Void = { answers.record($0) }
+        let isQueued = board.wait(answer, nowMs: 0)
+        #expect(isQueued)
         #expect(board.demand(viewers: 0, nowMs: 0) == .viewers)
         #expect(board.publish([1], nowMs: 100).isEmpty)
         // Not complete after three seconds: what is known is better than nothing.
         for (answer, frame) in board.publish([2], nowMs: 3_000) { answer(frame) }
-        #expect(answers.withLock { $0 } == [[2]])
+        #expect(answers.all == [[2]])
         let complete = self.board(atMs: 1_000)
         #expect(complete.newest(nowMs: 1_100) == nil)
-        #expect(complete.wait(answer, nowMs: 1_100))
+        let isQueuedToo = complete.wait(answer, nowMs: 1_100)
+        #expect(isQueuedToo)
         for (answer, frame) in complete.publish([3], nowMs: 1_200) { answer(frame) }
-        #expect(answers.withLock { $0 } == [[2], [3]])
+        #expect(answers.all == [[2], [3]])
         #expect(complete.newest(nowMs: 1_300) == [3])
         // Counts of four seconds ago are not the present state.
         #expect(complete.newest(nowMs: 5_000) == nil)
@@ -151,13 +153,18 @@ import Testing
     @Test func waitingRequestsAreLimitedAndEnd() {
         let board = LiveBoard()
         let ended = Mutex(0)
+        func wait() -> Bool { board.wait({ frame in ended.withLock { $0 += frame == nil ? 1 : 0 } }, nowMs: 0) }
         for _ in 0..<LiveState.waitingLimit {
-            #expect(board.wait({ frame in ended.withLock { $0 += frame == nil ? 1 : 0 } }, nowMs: 0))
+            let isQueued = wait()
+            #expect(isQueued)
         }
-        #expect(!board.wait({ _ in }, nowMs: 0))
+        let isTooMany = !wait()
+        #expect(isTooMany)
         board.end()
-        #expect(ended.withLock { $0 } == LiveState.waitingLimit)
-        #expect(!board.wait({ _ in }, nowMs: 0))
+        let count = ended.withLock { $0 }
+        #expect(count == LiveState.waitingLimit)
+        let isOver = !wait()
+        #expect(isOver)
     }
 
     @Test func partsAreForgottenWhenNobodyLooks() {
