@@ -1,5 +1,5 @@
--- Live display: thresholds of zones and the alarm of gates at a sudden drop, people by zone, lanes and fleet. A snapshot
--- has none of the settings, so a change of them publishes no snapshot.
+-- Live display: thresholds of zones and the alarm of gates at a sudden drop, people by zone, lanes, fleet and
+-- arrivals. A snapshot has none of the settings, so a change of them publishes no snapshot.
 
 ALTER TABLE tapline.zones
     ADD COLUMN busy_percent smallint NOT NULL DEFAULT 80 CONSTRAINT zones_busy_percent_check
@@ -74,11 +74,31 @@ SELECT CASE t.direction WHEN 0 THEN g.zone_id ELSE g.from_zone_id END AS zone_id
 FROM tags t LEFT JOIN tapline.gates g ON g.id = t.gate_id
 GROUP BY 1;
 
--- plpgsql keeps the plan, which takes as long as the query.
-CREATE FUNCTION tapline_internal.live_fleet() RETURNS SETOF tapline.fleet_states LANGUAGE plpgsql STABLE AS $$
-BEGIN
-    RETURN QUERY SELECT * FROM tapline.fleet_states;
-END $$;
+-- People that are expected or have arrived: attendees, and tags without an attendee.
+CREATE VIEW tapline_internal.arrivals AS
+WITH seen AS MATERIALIZED (
+    SELECT t.attendee_id, t.tag_id IS NULL AS is_unknown
+    FROM tapline_internal.tag_positions p LEFT JOIN tapline.tags t ON t.tag_id = p.tag_id
+    WHERE p.ordered_at >= (SELECT tapline.day_start())
+)
+SELECT a.category, a.pass_id, h.attendee_id IS NOT NULL AS has_arrived,
+    a.status = 'active' AND a.pass_id IS NOT NULL AS is_expected
+FROM tapline.attendees a
+LEFT JOIN (SELECT DISTINCT attendee_id FROM seen) h ON h.attendee_id = a.id
+UNION ALL
+SELECT NULL, NULL, true, false FROM seen WHERE is_unknown;
+
+CREATE VIEW tapline.arrivals_by_category AS
+SELECT category, count(*) FILTER (WHERE has_arrived) AS arrived, count(*) FILTER (WHERE is_expected) AS expected
+FROM tapline_internal.arrivals GROUP BY category HAVING bool_or(has_arrived OR is_expected)
+ORDER BY expected DESC, category;
+
+CREATE VIEW tapline.arrivals_by_pass AS
+SELECT a.pass_id, p.name AS pass, a.arrived, a.expected
+FROM (SELECT pass_id, count(*) FILTER (WHERE has_arrived) AS arrived, count(*) FILTER (WHERE is_expected) AS expected
+    FROM tapline_internal.arrivals GROUP BY pass_id HAVING bool_or(has_arrived OR is_expected)) a
+LEFT JOIN tapline.passes p ON p.id = a.pass_id
+ORDER BY expected DESC, pass;
 
 -- Times in the JSON of the live display.
 CREATE FUNCTION tapline_internal.utc_text(at timestamptz) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE AS $$
@@ -115,5 +135,30 @@ FROM (
     FROM tapline.scanner_health h
 ) each
 ORDER BY scanner_id;
+
+
+-- plpgsql keeps the plan, which takes as long as the query.
+CREATE FUNCTION tapline_internal.live_fleet() RETURNS SETOF tapline.fleet_states LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN QUERY SELECT * FROM tapline.fleet_states;
+END $$;
+
+COMMENT ON COLUMN tapline.zones.busy_percent IS 'Percentage of the capacity from which the zone is busy';
+COMMENT ON COLUMN tapline.zones.full_percent IS
+    'Percentage of the capacity from which the zone is full; at least busy_percent';
+COMMENT ON COLUMN tapline.gates.drop_percent IS
+    'Alarm if the flow drops by this percentage from one interval to the next; null: no alarm';
+COMMENT ON COLUMN tapline.gates.drop_interval IS 'Length of the two compared intervals, in whole minutes';
+COMMENT ON COLUMN tapline.gates.drop_minimum IS 'No alarm if fewer people passed in the earlier interval';
+COMMENT ON VIEW tapline.fleet_states IS 'State of each scanner on the live display';
+COMMENT ON COLUMN tapline.fleet_states.scanner_id IS 'Scanner';
+COMMENT ON COLUMN tapline.fleet_states.gate IS 'Gate of its last batch, else its default gate';
+COMMENT ON COLUMN tapline.fleet_states.state IS
+    'Condition as in scanner_health; live: ok; catching-up: nothing else is wrong, and 20 scans or more are unsent';
+COMMENT ON COLUMN tapline.fleet_states.place IS 'Order of the states, 1 is the worst';
+COMMENT ON COLUMN tapline.fleet_states.backlog IS 'Scans that it had not sent at its last batch; null: never heard';
+COMMENT ON COLUMN tapline.fleet_states.last_received_at IS 'Last batch or heartbeat; null: never heard';
+COMMENT ON COLUMN tapline.fleet_states.unsent_since IS
+    'Time of its last stored scan if scans are unsent: no unsent one is older';
 
 INSERT INTO tapline.schema_migrations (version, name) VALUES (20, 'live_settings');

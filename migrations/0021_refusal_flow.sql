@@ -1,5 +1,5 @@
--- Refusals by gate, verdict and minute, counted by the tracker beside gate_flow, in the same transaction. Then arrivals
--- and refusals of the live display.
+-- Refusals by gate, verdict and minute, counted by the tracker beside gate_flow, in the same transaction. Then the flow of
+-- the live display.
 
 -- Verdicts 1 to 63, no inspection, not void: their sum is gate_flow.refused.
 CREATE TABLE tapline_internal.refusal_flow (
@@ -104,32 +104,6 @@ FROM tapline_internal.gate_flow
 WHERE slot >= date_trunc('minute', now()) - interval '60 minutes' AND slot < date_trunc('minute', now())
 GROUP BY 1, 2;
 
--- People that are expected or have arrived: attendees, and tags without an attendee.
-CREATE VIEW tapline_internal.arrivals AS
-WITH seen AS MATERIALIZED (
-    SELECT t.attendee_id, t.tag_id IS NULL AS is_unknown
-    FROM tapline_internal.tag_positions p LEFT JOIN tapline.tags t ON t.tag_id = p.tag_id
-    WHERE p.ordered_at >= (SELECT tapline.day_start())
-)
-SELECT a.category, a.pass_id, h.attendee_id IS NOT NULL AS has_arrived,
-    a.status = 'active' AND a.pass_id IS NOT NULL AS is_expected
-FROM tapline.attendees a
-LEFT JOIN (SELECT DISTINCT attendee_id FROM seen) h ON h.attendee_id = a.id
-UNION ALL
-SELECT NULL, NULL, true, false FROM seen WHERE is_unknown;
-
-CREATE VIEW tapline.arrivals_by_category AS
-SELECT category, count(*) FILTER (WHERE has_arrived) AS arrived, count(*) FILTER (WHERE is_expected) AS expected
-FROM tapline_internal.arrivals GROUP BY category HAVING bool_or(has_arrived OR is_expected)
-ORDER BY expected DESC, category;
-
-CREATE VIEW tapline.arrivals_by_pass AS
-SELECT a.pass_id, p.name AS pass, a.arrived, a.expected
-FROM (SELECT pass_id, count(*) FILTER (WHERE has_arrived) AS arrived, count(*) FILTER (WHERE is_expected) AS expected
-    FROM tapline_internal.arrivals GROUP BY pass_id HAVING bool_or(has_arrived OR is_expected)) a
-LEFT JOIN tapline.passes p ON p.id = a.pass_id
-ORDER BY expected DESC, pass;
-
 -- SECURITY DEFINER, as the other functions that read private tables.
 CREATE FUNCTION tapline.arrival_curve(day date DEFAULT NULL) RETURNS TABLE (slot timestamptz, entries bigint)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp ROWS 100 AS $$
@@ -149,5 +123,31 @@ BEGIN
         WHERE g.from_zone_id IS NULL AND n.slot >= since AND n.slot < until GROUP BY 1
     ) f ON f.begins = s.begins ORDER BY s.begins;
 END $$;
+
+COMMENT ON VIEW tapline.refusals_by_reason IS
+    'Refused taps of the current event day by verdict, without inspections and void scans';
+COMMENT ON COLUMN tapline.refusals_by_reason.verdict IS 'Verdict, 1 to 63';
+COMMENT ON COLUMN tapline.refusals_by_reason.reason IS 'Name of the verdict';
+COMMENT ON COLUMN tapline.refusals_by_reason.refused_today IS 'Taps since the day start';
+COMMENT ON COLUMN tapline.refusals_by_reason.refused_hour IS
+    'Of these, taps in the last 60 minutes, the present one included';
+COMMENT ON VIEW tapline.gate_minutes IS
+    'Flow of the last 60 full minutes by the time of the tap; minutes without flow are missing';
+COMMENT ON COLUMN tapline.gate_minutes.gate_id IS 'Gate';
+COMMENT ON COLUMN tapline.gate_minutes.minute IS 'Begin of the minute';
+COMMENT ON COLUMN tapline.gate_minutes.passed_in IS 'People that passed inwards';
+COMMENT ON COLUMN tapline.gate_minutes.passed_out IS 'People that passed outwards';
+COMMENT ON COLUMN tapline.gate_minutes.refused IS 'Refused taps';
+COMMENT ON FUNCTION tapline.arrival_curve(date) IS
+    'Entries from off site by quarters of an hour of an event day (null: today); re-entries count';
+COMMENT ON VIEW tapline.arrivals_by_category IS 'People of the current event day by category';
+COMMENT ON COLUMN tapline.arrivals_by_category.category IS 'Category; null: none, or a tag without an attendee';
+COMMENT ON COLUMN tapline.arrivals_by_category.arrived IS 'People that passed since the day start';
+COMMENT ON COLUMN tapline.arrivals_by_category.expected IS 'Active attendees with a pass';
+COMMENT ON VIEW tapline.arrivals_by_pass IS 'People of the current event day by pass';
+COMMENT ON COLUMN tapline.arrivals_by_pass.pass_id IS 'Pass; null: none';
+COMMENT ON COLUMN tapline.arrivals_by_pass.pass IS 'Name of the pass';
+COMMENT ON COLUMN tapline.arrivals_by_pass.arrived IS 'People that passed since the day start';
+COMMENT ON COLUMN tapline.arrivals_by_pass.expected IS 'Active attendees';
 
 INSERT INTO tapline.schema_migrations (version, name) VALUES (21, 'refusal_flow');

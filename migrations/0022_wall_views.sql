@@ -127,4 +127,15 @@ BEGIN
     FROM g WHERE is_drop;
 END $$;
 
+COMMENT ON VIEW tapline.gate_drops IS 'Flow of each gate in the last two whole intervals (gates.drop_interval)';
+COMMENT ON COLUMN tapline.gate_drops.gate_id IS 'Gate';
+COMMENT ON COLUMN tapline.gate_drops.name IS 'Name of the gate';
+COMMENT ON COLUMN tapline.gate_drops.before IS 'People in both directions in the earlier interval';
+COMMENT ON COLUMN tapline.gate_drops.now IS 'People in the later interval, which ends at the last full minute';
+COMMENT ON COLUMN tapline.gate_drops.drop_interval IS 'Length of an interval';
+COMMENT ON COLUMN tapline.gate_drops.drop_percent IS 'Decrease from which it is a sudden drop; null: never';
+COMMENT ON COLUMN tapline.gate_drops.drop_minimum IS 'People needed in the earlier interval';
+COMMENT ON COLUMN tapline.gate_drops.percent IS 'Decrease in per cent; null: nobody before';
+COMMENT ON COLUMN tapline.gate_drops.is_drop IS 'Whether it is a sudden drop; null: unknown, scans are missing';
+
 INSERT INTO tapline.schema_migrations (version, name) VALUES (22, 'wall_views');

@@ -93,4 +93,43 @@ BEGIN
     ) AS a(id, level, content, is_on) WHERE a.is_on;
 END $$;
 
+
+
+COMMENT ON VIEW tapline.wall_zones IS 'People against capacity; outer zones first';
+COMMENT ON COLUMN tapline.wall_zones.zone_id IS 'Zone';
+COMMENT ON COLUMN tapline.wall_zones.name IS 'Name';
+COMMENT ON COLUMN tapline.wall_zones.parent_id IS 'Zone that contains it';
+COMMENT ON COLUMN tapline.wall_zones.depth IS '0 at the top level';
+COMMENT ON COLUMN tapline.wall_zones.path IS 'Names from the outermost zone';
+COMMENT ON COLUMN tapline.wall_zones.inside IS 'People in this zone and in no zone within';
+COMMENT ON COLUMN tapline.wall_zones.inside_total IS 'People in this zone and all within';
+COMMENT ON COLUMN tapline.wall_zones.capacity IS 'Maximum of inside_total; null: none';
+COMMENT ON COLUMN tapline.wall_zones.percent IS 'inside_total of capacity, rounded down';
+COMMENT ON COLUMN tapline.wall_zones.busy_percent IS 'Threshold';
+COMMENT ON COLUMN tapline.wall_zones.full_percent IS 'Threshold';
+COMMENT ON COLUMN tapline.wall_zones.level IS 'go, busy, full or uncapped';
+COMMENT ON COLUMN tapline.wall_zones.lanes IS 'As in live_zones';
+COMMENT ON COLUMN tapline.wall_zones.lanes_silent IS 'Of these, silent ones';
+COMMENT ON COLUMN tapline.wall_zones.unsent IS 'Scans they had not sent; null: no lane';
+COMMENT ON COLUMN tapline.wall_zones.heard_at IS 'As live_zones.as_of';
+COMMENT ON COLUMN tapline.wall_zones.net_hour IS 'People an hour, in less out, of the last 15 full minutes';
+COMMENT ON COLUMN tapline.wall_zones.full_in_minutes IS 'Until full at this rate; null: never';
+COMMENT ON VIEW tapline.wall_gates IS 'Flow and lanes of each gate; times are those of the taps';
+COMMENT ON COLUMN tapline.wall_gates.gate_id IS 'Gate';
+COMMENT ON COLUMN tapline.wall_gates.name IS 'Name';
+COMMENT ON COLUMN tapline.wall_gates.zone IS 'Zone of "in"';
+COMMENT ON COLUMN tapline.wall_gates.from_zone IS 'Zone of "out"; null: off site';
+COMMENT ON COLUMN tapline.wall_gates.in_minute IS 'People in the last minute';
+COMMENT ON COLUMN tapline.wall_gates.out_minute IS 'People in the last minute';
+COMMENT ON COLUMN tapline.wall_gates.refused_minute IS 'Refused taps in the last minute';
+COMMENT ON COLUMN tapline.wall_gates.in_today IS 'People since the day start';
+COMMENT ON COLUMN tapline.wall_gates.out_today IS 'People since the day start';
+COMMENT ON COLUMN tapline.wall_gates.refused_today IS 'Refused taps since the day start';
+COMMENT ON COLUMN tapline.wall_gates.lanes IS 'Enabled scanners';
+COMMENT ON COLUMN tapline.wall_gates.lanes_open IS 'Of these, in normal use; null: unknown';
+COMMENT ON COLUMN tapline.wall_gates.lanes_free IS 'Of these, in free flow';
+COMMENT ON COLUMN tapline.wall_gates.lanes_closed IS 'Of these, closed by an operator';
+COMMENT ON COLUMN tapline.wall_gates.lanes_silent IS 'Of these, silent';
+COMMENT ON COLUMN tapline.wall_gates.last_at IS 'Last tap';
+
 INSERT INTO tapline.schema_migrations (version, name) VALUES (29, 'wall_comments');
