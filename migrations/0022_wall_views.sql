@@ -135,7 +135,7 @@ COMMENT ON COLUMN tapline.gate_drops.now IS 'People in the later interval, which
 COMMENT ON COLUMN tapline.gate_drops.drop_interval IS 'Length of an interval';
 COMMENT ON COLUMN tapline.gate_drops.drop_percent IS 'Decrease from which it is a sudden drop; null: never';
 COMMENT ON COLUMN tapline.gate_drops.drop_minimum IS 'People needed in the earlier interval';
-COMMENT ON COLUMN tapline.gate_drops.percent IS 'Decrease in per cent; null: nobody before';
+COMMENT ON COLUMN tapline.gate_drops.percent IS 'Decrease in per cent; null: no people before';
 COMMENT ON COLUMN tapline.gate_drops.is_drop IS 'Whether it is a sudden drop; null: unknown, scans are missing';
 
 INSERT INTO tapline.schema_migrations (version, name) VALUES (22, 'wall_views');

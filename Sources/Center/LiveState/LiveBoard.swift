@@ -7,7 +7,7 @@ final class LiveBoard: Sendable {
     static let askedMs: Int64 = 10_000
     /// How long a request for metrics keeps the state fresh, in milliseconds: several intervals of a collector.
     static let scrapedMs: Int64 = 300_000
-    /// Age from which a part is left out of frames and metrics, in milliseconds. As long as nobody looks, it ages.
+    /// Age from which a part is left out of frames and metrics, in milliseconds. It ages without viewers.
     static let forgottenMs: Int64 = 60_000
     /// Duration of a statement from which the database counts as unavailable, in milliseconds.
     static let hangingMs: Int64 = 3_500
@@ -98,7 +98,7 @@ final class LiveBoard: Sendable {
         }
     }
 
-    /// What a frame shows now, without parts that nobody looked at for long.
+    /// What a frame shows now, without parts that are too old.
     func contents(nowMs: Int64) -> Contents {
         let nowMicros = SystemClock.nowMicroseconds()
         return state.withLock { state in

@@ -21,7 +21,7 @@ enum LivePart: String, CaseIterable, Sendable {
 
 /// Who wants to know the state.
 enum LiveDemand: Sendable {
-    /// Nobody: nothing is computed.
+    /// Neither: nothing is computed.
     case none
     /// Only a program that collects metrics.
     case metrics
@@ -31,8 +31,8 @@ enum LiveDemand: Sendable {
 
 /// When each part of the live state is computed next. Pure.
 ///
-/// One computation runs at a time. A part that took T begins again after 10 T at the earliest, so it uses at most a tenth
-/// of one connection. While a backlog is stored, it begins after 50 T, within five periods.
+/// One computation runs at a time. A part that took T begins again after 10 T at the earliest: a tenth of one
+/// connection. While a backlog is stored, it begins after 50 T, within five periods.
 struct LiveSchedule: Sendable {
     /// Multiple of its duration after which a part begins again.
     static let factor: Int64 = 10
@@ -78,7 +78,7 @@ struct LiveSchedule: Sendable {
             uniqueKeysWithValues: LivePart.allCases.map { ($0, intervalMs($0, demand, isBacklog: isBacklog)) })
     }
 
-    /// Returns the part to compute next and when, in monotonic milliseconds; `nil` if nobody wants to know it.
+    /// Returns the part to compute next and when, in monotonic milliseconds; `nil` without demand.
     func next(nowMs: Int64, _ demand: LiveDemand, isBacklog: Bool) -> (part: LivePart, atMs: Int64)? {
         guard demand != .none else { return nil }
         return LivePart.allCases.map { part in

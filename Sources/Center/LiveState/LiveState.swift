@@ -7,7 +7,7 @@ import Synchronization
 ///
 /// Only this object computes the state, however many viewers there are: on its own thread and connection, a part at a
 /// time (`LiveSchedule`). A second thread makes the frames. So a slow or lost database delays no frame: its parts then
-/// keep their old `as_of`, and the frame says what is unavailable. Nothing is computed while nobody looks.
+/// keep their old `as_of`, and the frame says what is unavailable. Nothing is computed without viewers.
 ///
 /// The frame is JSON in one line; docs/reference/contract.md describes its fields.
 package final class LiveState: Sendable {
@@ -77,12 +77,12 @@ package final class LiveState: Sendable {
     private let sources: Sources
     /// Wakes the frame thread after counts were computed.
     private let counted = Mailbox<Bool>(capacity: 1)
-    /// Wakes the computing thread when somebody asks.
+    /// Wakes the computing thread after a request.
     private let asked = Mailbox<Bool>(capacity: 1)
     private let metrics: LiveMetrics
     private let log = Log("live")
 
-    /// Creates a state that nobody computes until its service runs.
+    /// Creates a state that is computed while its service runs.
     ///
     /// - Parameters:
     ///   - databaseURL: connection string or URL, in libpq's format.

@@ -64,7 +64,7 @@ import Testing
             """)
     }
 
-    /// Adds people to a slot of a gate, so many minutes before the present one.
+    /// Adds people to a slot of a gate, `minutesAgo` before the present one.
     func pass(_ gate: Int, minutesAgo: Int, in passedIn: Int = 0, out: Int = 0) throws {
         try connection.execute(
             """

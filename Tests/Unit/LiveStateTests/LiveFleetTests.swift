@@ -77,7 +77,7 @@ import Testing
             _ = estimate.update([("a", 800)], nowMs: second * 1_000)
         }
         #expect(estimate.update([("a", 700)], nowMs: 45_000) == ["a": 210])
-        // A scanner that has caught up begins anew.
+        // A scanner that has caught up has no former samples.
         #expect(estimate.update([], nowMs: 50_000) == [:])
         #expect(estimate.update([("a", 10)], nowMs: 55_000) == [:])
     }

@@ -167,7 +167,7 @@ import Testing
         #expect(isOver)
     }
 
-    @Test func partsAreForgottenWhenNobodyLooks() {
+    @Test func oldPartsAreForgottenWithoutViewers() {
         let board = board(atMs: 1_000)
         #expect(board.contents(nowMs: 60_000).items.count == 4)
         #expect(board.contents(nowMs: 61_000).items.isEmpty)

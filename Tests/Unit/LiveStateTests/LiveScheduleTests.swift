@@ -38,7 +38,7 @@ import Testing
         runs.filter { $0.part == part }.map(\.startMs)
     }
 
-    @Test func nobodyLookingComputesNothing() {
+    @Test func nothingIsComputedWithoutDemand() {
         #expect(LiveSchedule().next(nowMs: 7, .none, isBacklog: false) == nil)
     }
 

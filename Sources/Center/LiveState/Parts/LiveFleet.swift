@@ -18,7 +18,7 @@ struct LiveFleet: Equatable, Sendable {
 
     /// Maximum number of scanners in `worst`.
     static let worstLimit = 20
-    /// States that need nobody's attention.
+    /// States without a need to act.
     static let quiet: Set<String> = ["live", "unreported", "disabled"]
     /// Alarms that count the scanners of a state.
     static let alarmed = ["lane-down", "silent", "reader", "turnstile"]
