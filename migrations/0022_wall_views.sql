@@ -119,6 +119,7 @@ BEGIN
             CASE WHEN is_drop THEN (SELECT row_to_json(d) FROM (SELECT before, now, g.percent, interval_s) d) END AS drop
             ) r), ',' ORDER BY name)
         FROM g))
+    UNION ALL SELECT 'drops', NULL, NULL, (SELECT json_object_agg(gate_id, is_drop)::text FROM g)
     UNION ALL SELECT 'alarm', format('zone-%s:%s', z.level, zone_id), CASE z.level WHEN 'full' THEN 'alarm' ELSE 'warn' END,
         (SELECT row_to_json(r)::text FROM (SELECT name AS zone, z.percent, inside_total AS inside, capacity) r)
     FROM z WHERE z.level IN ('full', 'busy')
@@ -137,5 +138,9 @@ COMMENT ON COLUMN tapline.gate_drops.drop_percent IS 'Decrease from which it is 
 COMMENT ON COLUMN tapline.gate_drops.drop_minimum IS 'People needed in the earlier interval';
 COMMENT ON COLUMN tapline.gate_drops.percent IS 'Decrease in per cent; null: no people before';
 COMMENT ON COLUMN tapline.gate_drops.is_drop IS 'Whether it is a sudden drop; null: unknown, scans are missing';
+COMMENT ON COLUMN tapline.wall_gates.lanes_free IS 'Of these, in free flow';
+COMMENT ON COLUMN tapline.wall_gates.lanes_closed IS 'Of these, closed by an operator';
+COMMENT ON COLUMN tapline.wall_gates.lanes_silent IS 'Of these, silent';
+COMMENT ON COLUMN tapline.wall_gates.last_at IS 'Last tap';
 
 INSERT INTO tapline.schema_migrations (version, name) VALUES (22, 'wall_views');

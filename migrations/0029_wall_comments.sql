@@ -57,8 +57,8 @@ LANGUAGE plpgsql STABLE AS $$
 DECLARE
     lag_ms constant bigint := coalesce((SELECT greatest(extract(epoch FROM clock_timestamp() - min(stored_at)) * 1000, 0)
         FROM tapline_internal.tracking_queue), 0);
-    full_owner constant text := (SELECT owner FROM tapline_internal.quarantine_shares
-        WHERE dropped_at > now() - interval '1 hour' ORDER BY dropped_at DESC LIMIT 1);
+    owners constant text[] := ARRAY(SELECT owner FROM tapline_internal.quarantine_shares
+        WHERE dropped_at > now() - interval '1 hour' ORDER BY dropped_at DESC);
     quarantined constant bigint := (SELECT coalesce(sum(batches), 0) FROM tapline_internal.quarantine_shares);
     gaps constant bigint := (SELECT least(coalesce(sum(missing), 0), 9007199254740991) FROM tapline.seq_gaps);
     problem constant text := (SELECT snapshot_problem FROM tapline_internal.centers
@@ -78,12 +78,13 @@ BEGIN
     UNION ALL SELECT 'stored', NULL, NULL, coalesce(sum(stored), 0)::text FROM tapline.journals
     UNION ALL SELECT 'ingest', NULL, NULL, (SELECT row_to_json(r)::text FROM (
         SELECT tapline_internal.utc_text(now()) AS as_of, quarantined AS quarantine_batches,
-        full_owner IS NOT NULL AS quarantine_full, gaps, lag_ms AS tracking_lag_ms, (SELECT row_to_json(n) FROM (
+        cardinality(owners) AS quarantine_full_owners, cardinality(owners) > 0 AS quarantine_full,
+        gaps, lag_ms AS tracking_lag_ms, (SELECT row_to_json(n) FROM (
             SELECT snapshot.version, snapshot.age_s, snapshot.expires_s,
                 CASE WHEN problem IS NOT NULL THEN 'the list cannot be published' END AS problem) n) AS snapshot) r)
     UNION ALL SELECT 'alarm', a.id, a.level, a.content FROM (VALUES
         ('no-center', 'alarm', '{}', (SELECT state <> 'running' FROM tapline.center_state)),
-        ('quarantine-full', 'alarm', format('{"owner":%s}', to_json(full_owner)), full_owner IS NOT NULL),
+        ('quarantine-full', 'alarm', format('{"owner":%s}', to_json(owners[1])), cardinality(owners) > 0),
         ('quarantine', 'warn', format('{"n":%s}', quarantined), quarantined > 0),
         ('gaps', 'warn', format('{"n":%s}', gaps), gaps > 0),
         ('tracking-late', 'warn', format('{"lag_ms":%s}', lag_ms), lag_ms > 5000),
@@ -127,9 +128,5 @@ COMMENT ON COLUMN tapline.wall_gates.out_today IS 'People since the day start';
 COMMENT ON COLUMN tapline.wall_gates.refused_today IS 'Refused taps since the day start';
 COMMENT ON COLUMN tapline.wall_gates.lanes IS 'Enabled scanners';
 COMMENT ON COLUMN tapline.wall_gates.lanes_open IS 'Of these, in normal use; null: unknown';
-COMMENT ON COLUMN tapline.wall_gates.lanes_free IS 'Of these, in free flow';
-COMMENT ON COLUMN tapline.wall_gates.lanes_closed IS 'Of these, closed by an operator';
-COMMENT ON COLUMN tapline.wall_gates.lanes_silent IS 'Of these, silent';
-COMMENT ON COLUMN tapline.wall_gates.last_at IS 'Last tap';
 
 INSERT INTO tapline.schema_migrations (version, name) VALUES (29, 'wall_comments');

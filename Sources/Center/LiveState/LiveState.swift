@@ -104,7 +104,7 @@ package final class LiveState: Sendable {
             broker: broker, database: database, queues: queues, isBacklog: isBacklog, viewers: viewers,
             publish: publish)
         board = LiveBoard()
-        self.metrics = LiveMetrics(metrics, board, asked)
+        self.metrics = LiveMetrics(metrics, board, asked, queues: queues)
     }
 
     /// The newest frame, without framing for a stream; `nil` until it is complete. Asking counts as a viewer for 10 s.
