@@ -9,7 +9,16 @@ package final class IngestHealth: Sendable {
         var database: String? = "not connected yet"
         var databaseUnavailableSinceMs: Int64? = SystemClock.monotonicMs()
     }
+    /// Whether all workers are connected to a server, and since when it is so.
+    package struct Connection: Equatable, Sendable {
+        /// Whether all workers are connected.
+        package var isConnected = false
+        /// Since when, in microseconds since 1970-01-01 UTC.
+        package var sinceMicros = SystemClock.nowMicroseconds()
+    }
+
     private let states: Mutex<[State]>
+    private let connections = Mutex((broker: Connection(), database: Connection()))
 
     init(workers: Int) { states = Mutex(Array(repeating: State(), count: workers)) }
 
@@ -26,6 +35,11 @@ package final class IngestHealth: Sendable {
     package var isBrokerConnected: Bool { states.withLock { $0.first(\.broker) == nil } }
     /// Whether all workers are connected to the database.
     package var isDatabaseConnected: Bool { states.withLock { $0.first(\.database) == nil } }
+
+    /// The connections to the broker, and since when they are as they are.
+    package var broker: Connection { connections.withLock { $0.broker } }
+    /// The connections to the database, and since when they are as they are.
+    package var database: Connection { connections.withLock { $0.database } }
 
     /// Returns the view of one worker, for its consumer and its writer.
     func worker(_ index: Int) -> Worker { Worker(health: self, index: index) }
@@ -67,7 +81,15 @@ package final class IngestHealth: Sendable {
         states.withLock { states in
             let before = states.first(server)
             body(&states)
-            return states.first(server) != before
+            let after = states.first(server)
+            if (before == nil) != (after == nil) {
+                let connection = Connection(isConnected: after == nil)
+                connections.withLock { connections in
+                    if server == \State.broker { connections.broker = connection }
+                    if server == \State.database { connections.database = connection }
+                }
+            }
+            return after != before
         }
     }
 }

@@ -28,6 +28,12 @@ package final class IngestService: Sendable {
             databaseURL: settings.databaseURL, statementTimeoutMs: settings.statementTimeoutMs, metrics: metrics)
     }
 
+    /// Deliveries that were received and not yet settled.
+    package var unacknowledged: Int { metrics.unacknowledged.value }
+
+    /// Whether scans are stored or tracked at a high rate, as after an outage. Never blocks.
+    package var isStoringBacklog: Bool { tracker.isStoringBacklog }
+
     /// Returns the service to run.
     ///
     /// On stop each worker finishes and acknowledges the group in hand, and disconnects. Then the tracker tracks its

@@ -71,6 +71,9 @@ package final class Tracker: Sendable {
         if scans > 0 { doubleAdmissions.addReceived(scans, atMs: SystemClock.monotonicMs()) }
     }
 
+    /// Whether scans arrive or are tracked at a high rate, as after an outage. Never blocks.
+    package var isStoringBacklog: Bool { doubleAdmissions.isHighRate }
+
     /// Bytes of the columns in memory, at most `memoryLimit`.
     var waitingBytes: Int { waiting.load(ordering: .relaxed) }
 

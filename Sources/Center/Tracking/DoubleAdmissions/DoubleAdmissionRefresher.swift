@@ -36,7 +36,8 @@ final class DoubleAdmissionRefresher: Sendable {
     /// Reports newly tracked scans. Called by the tracker.
     func addTracked(_ count: Int) { rates.withLock { $0.tracked.add(count, atMs: SystemClock.monotonicMs()) } }
 
-    private var isHighRate: Bool {
+    /// Whether scans arrive or are tracked at a high rate.
+    var isHighRate: Bool {
         let now = SystemClock.monotonicMs()
         return rates.withLock { $0.received.isHigh(atMs: now) || $0.tracked.isHigh(atMs: now) }
     }

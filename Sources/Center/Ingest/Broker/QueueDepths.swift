@@ -1,0 +1,92 @@
+import AMQP
+package import Runtime
+import Synchronization
+
+/// Reads every two seconds how many messages wait in the queues of the broker.
+///
+/// It has a connection of its own, so that an answer does not wait behind deliveries.
+package final class QueueDepths: Sendable {
+    /// Numbers of ready messages; `nil` while they are unknown.
+    package struct Counts: Equatable, Sendable {
+        /// Messages in the queues of the scanners, without unacknowledged deliveries.
+        package var ready: Int?
+        /// Messages in the queue of dead letters.
+        package var dead: Int?
+
+        /// Nothing is known.
+        package init() {}
+    }
+
+    /// Interval of the readings, in milliseconds.
+    static let intervalMs = 2_000
+    /// Number of readings after which the number of shards is looked for, because an upgrade may add some.
+    static let shardsEvery = 30
+
+    private let settings: IngestSettings
+    private let state = Mutex(Counts())
+    private let log = Log("broker")
+
+    /// Creates a reader whose service is not running yet.
+    ///
+    /// - Parameter settings: servers of the ingestion.
+    package init(_ settings: IngestSettings) { self.settings = settings }
+
+    /// The last counts. Never blocks.
+    package var counts: Counts { state.withLock { $0 } }
+
+    /// Returns the service to run. It never throws: a lost connection is made again, with back-off.
+    package func service() -> Service {
+        .thread("queue-depths", stackBytes: AMQPConnection.stackBytes) { [self] stop in
+            var backoff = Backoff(baseMs: 500, capMs: 5_000)
+            var attempt = 0
+            while !stop.isStopped {
+                do {
+                    try read(settings.brokers[attempt % settings.brokers.count], stop) { backoff.reset() }
+                } catch {
+                    // The ingestion reports a broker that is unavailable.
+                    log.debug("depths of the queues not read, will retry", [.error: "\(error)"])
+                    state.withLock { $0 = Counts() }
+                    attempt += 1
+                    stop.wait(ms: backoff.nextDelayMs())
+                }
+            }
+        }
+    }
+
+    private func read(_ address: AMQPAddress, _ stop: StopSignal, succeeded: () -> Void) throws {
+        let connection = try AMQPConnection(address, name: "tapline-center queue depths", interrupt: stop.descriptor)
+        defer { connection.close() }
+        var (shards, turn) = (0, 0)
+        repeat {
+            if turn % QueueDepths.shardsEvery == 0 { shards = try self.shards(connection) }
+            turn += 1
+            var counts = Counts()
+            counts.ready = 0
+            for shard in 0..<shards {
+                counts.ready? += try connection.inspectQueue(Topology.queue(shard)).messages
+            }
+            counts.dead = try depth(Topology.dead, connection)
+            state.withLock { $0 = counts }
+            succeeded()
+            // Reads heartbeats of the broker.
+            _ = try connection.poll()
+        } while !stop.wait(ms: QueueDepths.intervalMs)
+    }
+
+    /// Counts the queues of the scanners.
+    private func shards(_ connection: AMQPConnection) throws -> Int {
+        var count = 0
+        while count < IngestSettings.shardsRange.upperBound, try depth(Topology.queue(count), connection) != nil {
+            count += 1
+        }
+        return count
+    }
+
+    /// Returns the ready messages of a queue; `nil` if it does not exist.
+    private func depth(_ queue: String, _ connection: AMQPConnection) throws(AMQPError) -> Int? {
+        do throws(AMQPError) { return try connection.inspectQueue(queue).messages } catch {
+            guard error.kind == .channelClosed(code: 404) else { throw error }
+            return nil
+        }
+    }
+}
