@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from typing import Optional
 
-from oracle import HOUR, MINUTE, SECOND, Oracle, Zone, floor
+from oracle import MINUTE, SECOND, Oracle, Zone, floor
 
 NAMES = {1: "unknown", 2: "blocked", 3: "no-access", 4: "outside-time", 5: "inside", 6: "no-snapshot"}
 NAMES |= {7: "not-authentic", 8: "lost", 9: "void"}
