@@ -1,4 +1,5 @@
 import LinuxSystem
+import Postgres
 import Runtime
 import TestSupport
 import Testing
