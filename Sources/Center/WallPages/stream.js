@@ -1,0 +1,206 @@
+// One stream of states a browser, however many tabs. The leading tab holds it and passes each state on to the others.
+//
+// The leader holds a Web Lock, so that another tab leads as soon as the leader is closed or has crashed. Web Locks exist
+// only with HTTPS and on this machine; elsewhere the tabs agree by messages. A tab that hears nothing of a leader for
+// QUIET_MS takes over in both cases: the leading tab may be frozen.
+
+const NAME = "tapline-stream";
+const QUIET_MS = 6000;
+const TICK_MS = 1000;
+const RETRY_MS = 2000;
+const FIRST_MS = 3000;
+
+const now = () => performance.now();
+
+export class Stream {
+  /**
+   * `onFrame(state)` is called for each state, `onRefused()` when the center asks for a log-in.
+   */
+  constructor(onFrame, onRefused) {
+    this.onFrame = onFrame;
+    this.onRefused = onRefused;
+    this.id = Math.random().toString(36).slice(2);
+    this.isLeader = false;
+    this.isRefused = false;
+    this.text = null;
+    this.periodMs = 1000;
+    this.startedAt = this.frameAt = this.leaderAt = now();
+    this.source = null;
+    this.openedAt = -Infinity;
+    this.pauseMs = 0;
+    this.channel = new BroadcastChannel(NAME);
+    this.channel.onmessage = (event) => this.hear(event.data);
+    this.channel.postMessage({ type: "hello" });
+    if (navigator.locks) this.waitForLock();
+    else this.patience = 300 + 700 * Math.random();
+    setInterval(() => this.tick(), TICK_MS / 2);
+    addEventListener("pagehide", () => this.leave());
+    addEventListener("pageshow", (event) => event.persisted && location.reload());
+  }
+
+  /** Milliseconds since the last state; since the page was opened if there was none. */
+  get ageMs() {
+    return now() - this.frameAt;
+  }
+
+  /** Whether the numbers on the screen are old. The center says how far apart its states are. */
+  get isStale() {
+    return this.ageMs > Math.max(1000, this.periodMs) + 2000;
+  }
+
+  /** Whether a state was received at all. */
+  get hasFrame() {
+    return this.text !== null;
+  }
+
+  // Leading
+
+  waitForLock() {
+    const hold = () => new Promise((release) => ((this.release = release), this.lead()));
+    this.waiting = new AbortController();
+    navigator.locks.request(NAME, { signal: this.waiting.signal }, hold).catch(() => this.lost());
+  }
+
+  /** Takes the lock from a leader that is silent: it is frozen, or its page hangs. */
+  steal() {
+    this.waiting.abort();
+    const hold = () => new Promise((release) => ((this.release = release), this.lead()));
+    navigator.locks.request(NAME, { steal: true }, hold).catch(() => this.lost());
+  }
+
+  /** Another tab has taken the lock, or the wait for it was ended in order to take it. */
+  lost() {
+    if (!this.isLeader) return;
+    this.follow();
+    this.waitForLock();
+  }
+
+  lead() {
+    this.isLeader = true;
+    this.openedAt = -Infinity;
+    this.tick();
+  }
+
+  follow() {
+    this.isLeader = false;
+    this.leaderAt = now();
+    this.close();
+  }
+
+  leave() {
+    if (this.isLeader) this.channel.postMessage({ type: "bye" });
+    this.isLeader = false;
+    this.close();
+    this.release?.();
+  }
+
+  tick() {
+    if (this.isLeader) {
+      this.channel.postMessage({ type: "tick", id: this.id });
+      this.watch();
+      return;
+    }
+    const quietMs = now() - this.leaderAt;
+    if (navigator.locks) {
+      if (quietMs > QUIET_MS + (document.hidden ? QUIET_MS : 0)) {
+        this.leaderAt = now();
+        this.steal();
+      }
+    } else if (quietMs > this.patience) this.lead();
+  }
+
+  hear(message) {
+    switch (message.type) {
+      case "hello":
+        if (this.isLeader && this.text) this.pass();
+        break;
+      case "tick":
+        // Without locks two tabs may lead for a moment: the smaller name stays.
+        if (this.isLeader && !navigator.locks && message.id < this.id) this.follow();
+        this.heardLeader();
+        break;
+      case "bye":
+        this.patience = 300 * Math.random();
+        break;
+      case "frame":
+        this.heardLeader();
+        if (!this.isLeader) this.take(message.text, message.ageMs);
+        break;
+      case "refused":
+        this.heardLeader();
+        this.refuse();
+        break;
+    }
+  }
+
+  heardLeader() {
+    this.leaderAt = now();
+    this.patience = 3000 + 2000 * Math.random();
+  }
+
+  // The stream of the leader
+
+  /** Opens the stream, and opens it again when it has ended or is silent: the browser alone would give up after an error. */
+  watch() {
+    const sinceOpened = now() - this.openedAt;
+    const isClosed = !this.source || this.source.readyState === EventSource.CLOSED;
+    const isSilent = this.isStale && sinceOpened > FIRST_MS + this.periodMs;
+    if ((isClosed && sinceOpened > this.pauseMs) || isSilent) this.open();
+  }
+
+  open() {
+    this.close();
+    this.openedAt = now();
+    this.pauseMs = RETRY_MS * (0.5 + Math.random());
+    this.source = new EventSource("/api/live");
+    this.source.addEventListener("state", (event) => {
+      this.take(event.data, 0);
+      this.pass();
+    });
+    this.source.onerror = () => {
+      if (this.source?.readyState === EventSource.CLOSED) this.ask();
+    };
+  }
+
+  close() {
+    this.source?.close();
+    this.source = null;
+  }
+
+  /** An event stream does not say why it was refused: a plain request does. */
+  async ask() {
+    try {
+      const answer = await fetch("/api/live?once", { cache: "no-store" });
+      if (answer.status !== 401 && answer.status !== 403) return;
+      this.channel.postMessage({ type: "refused" });
+      this.refuse();
+    } catch {
+      // The center is away: the stream is opened again.
+    }
+  }
+
+  refuse() {
+    this.isRefused = true;
+    this.onRefused();
+  }
+
+  // States
+
+  pass() {
+    this.channel.postMessage({ type: "frame", text: this.text, ageMs: this.ageMs });
+  }
+
+  take(text, ageMs) {
+    let state;
+    try {
+      state = JSON.parse(text);
+    } catch {
+      return;
+    }
+    this.isRefused = false;
+    this.text = text;
+    this.frameAt = now() - ageMs;
+    this.periodMs = state.period_ms ?? 1000;
+    this.onFrame(state);
+  }
+}

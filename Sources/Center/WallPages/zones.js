@@ -1,0 +1,96 @@
+// The zones: inside against capacity, and how complete and fresh the number is.
+
+import { bar, byId, el, keyed, setAttribute, setText, show } from "./dom.js";
+import { age, clock, duration, isKnown, number, percent, signed } from "./format.js";
+import { t } from "./words.js";
+
+const QUIET_S = 60;
+
+/** The name of a level in words; the colour only repeats it. */
+export const levelWords = (level) => t(`level-${["go", "busy", "full", "uncapped"].includes(level) ? level : "unknown"}`);
+
+/** How complete the number of a zone is: [text, whether something is missing]. */
+export function completeness(zone, at) {
+  const parts = [];
+  let isMissing = false;
+  if (zone.lanes === 0) parts.push(t("no-lanes"));
+  else if (zone.lanes_silent > 0) {
+    isMissing = true;
+    parts.push(t("lanes-some", { n: number(zone.lanes_silent), all: number(zone.lanes) }));
+  } else parts.push(t("lanes-all", { n: number(zone.lanes) }));
+  if (zone.unsent > 0) {
+    isMissing = true;
+    parts.push(t("unsent", { n: number(zone.unsent) }));
+  }
+  if (zone.heard) parts.push(t("heard", { at: clock(zone.heard) }));
+  const seconds = age(zone.heard, at);
+  return [parts.join(" · "), isMissing || (zone.lanes > 0 && (seconds === null || seconds > QUIET_S))];
+}
+
+/** How the zone changes: [net rate, time until full]. */
+export function trend(zone) {
+  const rate = isKnown(zone.net_hour) ? t("net-hour", { n: signed(zone.net_hour) }) : "";
+  const full = isKnown(zone.full_in_min) ? t("full-in", { age: duration(zone.full_in_min * 60) }) : "";
+  return [rate, full];
+}
+
+function tile() {
+  const name = el("a");
+  const level = el("span", { class: "level" });
+  const share = el("span", { class: "share" });
+  const inside = el("span", { class: "inside" });
+  const capacity = el("span", { class: "capacity" });
+  const parent = el("small", { class: "dim" });
+  const load = bar(2);
+  const rate = el("p", { class: "trend" });
+  const complete = el("p", { class: "complete" });
+  const head = el("h3", {}, el("bdi", {}, name), parent);
+  const node = el(
+    "li", {},
+    el("div", { class: "tile-head" }, head, level),
+    el("p", { class: "load" }, share, el("span", { class: "people" }, inside, capacity)),
+    load.node, rate, complete,
+  );
+  function update(zone) {
+    setText(name, zone.name);
+    setAttribute(name, "href", `/zone/${encodeURIComponent(zone.name)}`);
+    setText(parent, zone.depth > 1 ? ` ${t("in-zone", { zone: zone.parent })}` : "");
+    setAttribute(node, "data-level", zone.level ?? "unknown");
+    setText(level, levelWords(zone.level));
+    const isCapped = isKnown(zone.percent);
+    setText(share, isCapped ? percent(zone.percent) : number(zone.inside_total));
+    setText(inside, isCapped ? number(zone.inside_total) : t("inside"));
+    setText(capacity, isCapped ? t("of", { n: number(zone.capacity) }) : "");
+    show(load.node, isCapped);
+    if (isCapped) {
+      load.fill(zone.percent / 100);
+      load.mark(0, zone.busy_at / 100);
+      load.mark(1, zone.full_at / 100);
+    }
+    const [net, full] = trend(zone);
+    setText(rate, [net, full].filter(Boolean).join(" · ") || " ");
+    const [words, isMissing] = completeness(zone, zone.at);
+    setText(complete, words);
+    setAttribute(complete, "data-missing", isMissing ? "" : null);
+  }
+  return { node, update };
+}
+
+/** The zones with the name of the zone around each: rows come as a tree, depth first. */
+export function withParents(rows, at) {
+  const path = [];
+  return rows.map((zone) => {
+    path.length = zone.depth ?? 0;
+    const parent = path.at(-1) ?? null;
+    path.push(zone.name);
+    return { ...zone, parent, at };
+  });
+}
+
+export function drawZones(part, state) {
+  const rows = withParents(part.rows ?? [], state.at);
+  const list = byId("zone-list");
+  keyed(list, rows, (zone) => zone.id, tile);
+  setAttribute(list, "data-many", rows.length > 12 ? "very" : rows.length > 6 ? "" : null);
+  show(byId("zones-none"), part.rows?.length === 0);
+}
