@@ -87,6 +87,8 @@ function withServers(state) {
 }
 
 export function drawAlarms(state) {
+  // Without counts there are no alarms of counts: their absence is then no good news.
+  setAttribute(byId("alarms-none"), "data-unsure", state.zones && state.fleet ? null : "");
   newest = withServers(state);
   const ids = new Set(newest.map((alarm) => alarm.id));
   seen = new Set([...seen].filter((id) => ids.has(id)));

@@ -101,6 +101,7 @@ export function drawArrivals(part, state) {
   setText(byId("arrived-percent"), part.expected > 0 ? percent((100 * part.arrived) / part.expected) : "");
   keyed(byId("by-category"), largest(part.by_category), (row) => row.name, group);
   keyed(byId("by-pass"), largest(part.by_pass), (row) => row.name, group);
+  for (const id of ["by-category", "by-pass"]) show(byId(id).parentNode, byId(id).firstChild !== null);
   drawCurve(part, state);
   const words = [];
   if (part.peak) words.push(t("peak", { n: number(part.peak.per_hour), at: minute(part.peak.at) }));

@@ -90,6 +90,7 @@ export function drawGates(part, state) {
   show(tables[0].node, rows.length > 0);
   setAttribute(place, "data-tables", wanted);
   setAttribute(place, "data-many", rows.length > 28 ? "" : null);
+  setAttribute(place, "data-few", rows.length <= 8 ? "" : null);
   const sparks = state.sparks?.rows ?? {};
   const top = Math.max(1, ...Object.values(sparks).flat().map((count) => count ?? 0));
   const full = rows.map((gate) => ({ ...gate, at: state.at, spark: sparks[gate.id], top }));

@@ -37,7 +37,7 @@ export function startPage(draw) {
     const seconds = Math.floor(stream.ageMs / 1000);
     const words = stream.isRefused ? t("refused") : isNew ? t("waiting") : t("no-data", { age: duration(seconds) });
     show(byId("notice"), stream.isRefused || isStale);
-    setText(byId("notice-words"), words);
+    setText(byId("notice-words"), stream.isRefused || isStale ? words : "");
     show(byId("notice-login"), stream.isRefused);
     const help = stream.isRefused ? t("login-help") : state ? t("stale-help", { at: clock(state.at) }) : "";
     setText(byId("notice-help"), help);

@@ -42,7 +42,8 @@ export function drawDoubles(part) {
   const { settled, unsettled } = part;
   const isNone = settled === 0 && unsettled === 0;
   const counts = { settled: number(settled), unsettled: number(unsettled) };
-  setText(byId("doubles-count"), isNone ? t("no-doubles") : t("doubles-count", counts));
+  const isKnownPart = isKnown(settled) || isKnown(unsettled);
+  setText(byId("doubles-count"), !isKnownPart ? "–" : isNone ? t("no-doubles") : t("doubles-count", counts));
   const latest = (part.latest ?? []).slice(0, 3);
   keyed(byId("doubles-list"), latest, (row) => `${row.at} ${row.zone} ${row.first_gate} ${row.second_gate}`, double);
 }

@@ -92,5 +92,6 @@ export function drawZones(part, state) {
   const list = byId("zone-list");
   keyed(list, rows, (zone) => zone.id, tile);
   setAttribute(list, "data-many", rows.length > 12 ? "very" : rows.length > 6 ? "" : null);
+  setAttribute(list, "data-few", rows.length <= 4 ? "" : null);
   show(byId("zones-none"), part.rows?.length === 0);
 }

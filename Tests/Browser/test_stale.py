@@ -1,0 +1,134 @@
+"""Old numbers look old, and the page heals by itself."""
+
+import re
+import threading
+import time
+
+from playwright.sync_api import expect
+
+import states
+
+STALE = re.compile(r"No data for \d+ s")
+OUTAGE = "Failed to load resource|ERR_"
+
+
+class Pulse:
+    """Sends a state each 200 ms, until the end of the block."""
+
+    def __init__(self, mock, make=lambda seq: states.festival(seq, gates=4, scanners=8)):
+        self.mock, self.make, self.stop = mock, make, threading.Event()
+        self.thread = threading.Thread(target=self.run, daemon=True)
+
+    def run(self):
+        seq = 0
+        while not self.stop.wait(0.2):
+            seq += 1
+            self.mock.send(self.make(seq))
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop.set()
+        self.thread.join()
+
+
+def is_live(page):
+    expect(page.locator("#pulse")).to_have_text("Live")
+    expect(page.locator("#notice")).to_be_hidden()
+
+
+def is_stale(page, since):
+    expect(page.locator("#notice")).to_be_visible()
+    expect(page.locator("#notice-words")).to_have_text(STALE)
+    assert time.monotonic() - since < 5
+
+
+def test_silent_stream_is_said_grey_and_heals(mock, wall):
+    page = wall(mock.url)
+    with Pulse(mock):
+        is_live(page)
+    is_stale(page, time.monotonic())
+    assert "grayscale" in page.locator("#zone-list").evaluate("node => getComputedStyle(node).filter")
+    expect(page.locator("#spoken")).to_have_text("No data. The numbers on this page are old.")
+    expect(page.locator("#notice-help")).to_contain_text("18:00:")
+    with Pulse(mock):
+        is_live(page)
+        assert page.locator("#zone-list").evaluate("node => getComputedStyle(node).filter") == "none"
+        expect(page.locator("#spoken")).to_have_text("Data are live.")
+
+
+def test_stream_that_ends_is_opened_again(mock, wall):
+    page = wall(mock.url)
+    with Pulse(mock):
+        is_live(page)
+        opened = mock.opened
+        mock.cut()
+        # The browser itself asks again after three seconds.
+        page.wait_for_function("() => true")
+        deadline = time.monotonic() + 20
+        while mock.opened == opened and time.monotonic() < deadline:
+            page.wait_for_timeout(50)
+        assert mock.opened > opened
+        is_live(page)
+
+
+def test_refusing_center_is_asked_until_it_answers(mock, wall):
+    wall.expected = OUTAGE
+    page = wall(mock.url)
+    with Pulse(mock):
+        is_live(page)
+        mock.status = 503
+        mock.cut()
+        is_stale(page, time.monotonic())
+        mock.status = 200
+        is_live(page)
+
+
+def test_page_without_any_state_says_so(mock, wall):
+    page = wall(mock.url)
+    expect(page.locator("#pulse")).to_have_text("Waiting for data")
+    expect(page.locator("#notice-words")).to_have_text(STALE)
+    with Pulse(mock):
+        is_live(page)
+
+
+def test_slower_states_of_a_busy_center_are_not_old(mock, wall):
+    state = {**states.festival(gates=4, scanners=8), "period_ms": 5_000}
+    mock.send(state)
+    page = wall(mock.url)
+    is_live(page)
+    page.wait_for_function("() => performance.now() > 5500")
+    is_live(page)
+    expect(page.locator("#notice-words")).to_have_text(STALE)
+
+
+def test_server_away_is_an_alarm_and_its_counts_are_old(mock, wall):
+    mock.send(states.server_away(states.festival(), "broker"))
+    page = wall(mock.url)
+    expect(page.locator("#broker")).to_have_text("away since 17:59:21")
+    expect(page.locator("#alarm-list li").first).to_contain_text("The broker is away.")
+    expect(page.locator("#center")).to_have_text("no broker")
+    assert page.locator("[data-old]").count() == 0
+    mock.send(states.server_away(states.festival(seq=2), "database"))
+    expect(page.locator("#alarm-list li").first).to_contain_text("The database is away.")
+    expect(page.locator("#broker")).to_have_text("OK")
+    expect(page.locator("#zones .as-of")).to_have_text("old: as of 17:59:22, 40 s ago")
+    assert "grayscale" in page.locator("#gate-tables").evaluate("node => getComputedStyle(node).filter")
+    mock.send(states.festival(seq=3))
+    expect(page.get_by_text("No alarms")).to_be_visible()
+    assert page.locator("[data-old]").count() == 0
+
+
+def test_counts_behind_a_login_say_so_and_heal(mock, wall):
+    wall.expected = OUTAGE
+    mock.needs_login = True
+    mock.send(states.festival())
+    page = wall(mock.url)
+    expect(page.locator("#notice-words")).to_have_text("Not permitted: log in")
+    page.locator("#notice-login").click()
+    expect(page).to_have_url(re.compile(r"/login\?next=/$"))
+    page.get_by_label("Token").fill("right")
+    page.get_by_role("button", name="Log in").click()
+    is_live(page)

@@ -1,0 +1,150 @@
+"""The wall draws what a state says: all of it, at a glance, and nothing that is not known."""
+
+import re
+
+from playwright.sync_api import expect
+
+import states
+from conftest import PHONE
+
+
+def shown(page):
+    """Waits until the state is drawn."""
+    expect(page.locator("#clock")).to_have_text(re.compile(r"\d\d:\d\d:\d\d"))
+
+
+def test_1000_scanners_and_40_gates_fit_one_screen(mock, wall):
+    mock.send(states.with_alarms(states.festival()))
+    page = wall(mock.url)
+    shown(page)
+    expect(page.locator(".gates tbody tr")).to_have_count(40)
+    size = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
+    assert size[0] <= 1920 and size[1] <= 1080, size
+    cells = page.evaluate("[...document.querySelectorAll('.cells path')].map(p => p.getAttribute('d')).join('')")
+    assert cells.count("M") == 1_000
+    assert page.evaluate("parseFloat(getComputedStyle(document.querySelector('.share')).fontSize)") >= 48
+
+
+def test_zone_shows_share_people_trend_and_completeness(mock, wall):
+    mock.send(states.festival())
+    page = wall(mock.url)
+    tile = page.locator("#zone-list > li").nth(1)
+    for text in ("Main Arena", "BUSY", "86 %", "17,310", "of 20,000", "+1,420 an hour", "full in 1 h 54 min"):
+        expect(tile).to_contain_text(text)
+    expect(tile.locator(".complete")).to_have_text("1 of 420 lanes silent · 280 unsent · heard 18:00:00")
+    expect(page.locator("#zone-list > li .level")).to_have_text(["GO", "BUSY", "FULL", "GO", "NO LIMIT", "GO"])
+
+
+def test_gate_shows_flow_lanes_last_tap_and_drop(mock, wall):
+    state = states.with_alarms(states.festival())
+    gate = state["gates"]["rows"][2]
+    gate.update(in_min=1_204, out_min=7, refused_min=3, last_tap=states.rfc3339(states.START))
+    mock.send(state)
+    row = wall(mock.url).locator(".gates tbody tr").nth(2)
+    texts = ["1,204", "7", "3", "14,440", "23/25", "1 s", "▼ 54 %"]
+    expect(row.locator("td")).to_have_text(texts)
+    expect(row.locator("th")).to_contain_text("2 silent · drop from 310 to 142")
+
+
+def test_people_and_machines_are_shown(mock, wall):
+    mock.send(states.festival())
+    page = wall(mock.url)
+    expect(page.locator("#arrivals .big")).to_have_text(re.compile(r"31,956\s*of 40,000 expected\s*79 %"))
+    expect(page.locator("#by-category li").first).to_contain_text("General admission26,400 / 33,000")
+    expect(page.locator("#by-category li").last).to_contain_text("2 more100 / 270")
+    expect(page.locator("#curve-words")).to_contain_text("peak 8,512 an hour at 17:30")
+    expect(page.locator("#refused-table tbody tr").first).to_have_text("Already inside61412")
+    expect(page.locator("#refused-table tbody tr").last).to_have_text("Total104981")
+    expect(page.locator("#doubles-count")).to_have_text("7 settled, 2 not settled yet")
+    expect(page.locator("#fleet-counts li").first).to_have_text("1 silent")
+    expect(page.locator("#worst tbody tr").first).to_contain_text("lane-0500")
+    expect(page.locator("#ingest-list")).to_contain_text("148 scans a second")
+
+
+def test_unknown_parts_show_no_number(mock, wall):
+    mock.send(states.unknown(states.festival()))
+    page = wall(mock.url)
+    shown(page)
+    expect(page.locator("#zones .as-of")).to_have_text("not known")
+    text = page.locator("main").inner_text().replace("per 15 min", "")
+    assert not re.search(r"\d", text), text
+
+
+def test_event_without_zones_says_so(mock, wall):
+    mock.send(states.empty(states.festival()))
+    page = wall(mock.url)
+    expect(page.get_by_text("No zones are set up.")).to_be_visible()
+    expect(page.get_by_text("No gates are set up.")).to_be_visible()
+
+
+def test_names_are_never_markup(mock, wall):
+    evil = "<img src=x onerror=alert(1)>\u202e/zone/../<b>"
+    state = states.festival()
+    state["zones"]["rows"][0]["name"] = state["gates"]["rows"][0]["name"] = evil
+    state["alarms"] = [states.alarm("zone-full", zone=evil, percent=97), states.alarm("<b>new</b>", what=evil)]
+    mock.send(state)
+    page = wall(mock.url)
+    expect(page.locator("#zone-list h3").first).to_contain_text(evil)
+    expect(page.locator("#alarm-list li")).to_have_count(2)
+    assert page.locator("main img, main b b").count() == 0
+    page.locator("#zone-list h3 a").first.click()
+    expect(page.locator("#zone-name")).to_have_text(evil)
+
+
+def test_phone_scrolls_in_one_direction_only(mock, wall):
+    mock.send(states.with_alarms(states.festival()))
+    for language in ("en", "ar"):
+        page = wall(mock.url, size=PHONE, language=language)
+        shown(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+        # Targets for a thumb.
+        for name in ("#find-open", "#sound"):
+            assert page.locator(name).bounding_box()["height"] >= 40
+
+
+def test_new_zone_and_gone_gate_are_followed(mock, wall):
+    mock.send(states.festival(gates=4, scanners=8, zones=states.ZONES[:2]))
+    page = wall(mock.url)
+    expect(page.locator(".gates tbody tr")).to_have_count(4)
+    mock.send(states.festival(seq=2, gates=3, scanners=8, zones=states.ZONES[:3]))
+    expect(page.locator(".gates tbody tr")).to_have_count(3)
+    expect(page.locator("#zone-list > li")).to_have_count(3)
+
+
+def test_alarms_stand_worst_first_and_can_be_seen(mock, wall):
+    mock.send(states.with_alarms(states.festival()))
+    page = wall(mock.url)
+    rows = page.locator("#alarm-list li")
+    expect(rows.locator(".level")).to_have_text(["Alarm"] * 3 + ["Warning"] * 2)
+    expect(rows.first).to_contain_text("Delegates' Lounge is full: 97 %, 1,462 inside of 1,500")
+    rows.first.get_by_role("button").click()
+    expect(rows.nth(2)).to_contain_text("Delegates' Lounge is full")
+    expect(rows.nth(2).get_by_role("button")).to_be_hidden()
+    # An alarm that ended and comes back is new.
+    mock.send(states.festival(seq=2))
+    expect(page.get_by_text("No alarms")).to_be_visible()
+    mock.send(states.with_alarms(states.festival(seq=3)))
+    expect(rows.first).to_contain_text("Delegates' Lounge is full")
+
+
+def test_sound_starts_by_a_click_and_sounds_for_an_alarm(mock, wall):
+    mock.send(states.festival())
+    page = wall(mock.url)
+    button = page.locator("#sound")
+    expect(button).to_have_text("Sound: off")
+    button.click()
+    expect(button).to_have_attribute("aria-pressed", "true")
+    # The first sound is the test of the loudspeaker.
+    expect(button).to_have_attribute("data-sounded", "1")
+    mock.send(states.with_alarms(states.festival(seq=2)))
+    expect(button).to_have_attribute("data-sounded", "2")
+
+
+def test_name_of_a_scanner_is_shown_below_its_cell(mock, wall):
+    mock.send(states.festival())
+    page = wall(mock.url)
+    shown(page)
+    box = page.locator(".cells").bounding_box()
+    page.mouse.move(box["x"] + 4, box["y"] + 4)
+    page.mouse.move(box["x"] + 5, box["y"] + 5)
+    expect(page.locator("#cell-name")).to_contain_text("lane-0001 · North 1")

@@ -1,0 +1,93 @@
+"""The sign of a zone: one word, readable from ten metres, and never from old numbers."""
+
+import re
+import urllib.parse
+
+import pytest
+from playwright.sync_api import expect
+
+import states
+from conftest import PHONE, WALL
+
+# A capital letter is about 0.7 of the size of its font. On a screen of 40 cm height a quarter is 10 cm.
+CAPITAL = 0.7
+SHARE = 0.25
+
+
+def address(mock, name, more="") -> str:
+    return f"{mock.url}/zone/{urllib.parse.quote(name, safe='')}{more}"
+
+
+@pytest.mark.parametrize("language", ["en", "ar"])
+@pytest.mark.parametrize("zone", ["Backstage", "Main Arena", "Delegates' Lounge"])
+def test_word_is_a_quarter_of_the_screen_high(mock, wall, zone, language):
+    mock.send(states.festival())
+    page = wall(address(mock, zone), language=language)
+    words = {"en": ["GO", "BUSY", "FULL"], "ar": ["متاح", "مزدحم", "ممتلئ"]}[language]
+    expect(page.locator("#level")).to_have_text(words[["Backstage", "Main Arena", "Delegates' Lounge"].index(zone)])
+    size = page.evaluate("parseFloat(getComputedStyle(document.querySelector('#level')).fontSize)")
+    part = SHARE if language == "en" else SHARE * 0.8
+    assert CAPITAL * size >= part * WALL["height"], size
+    overflow = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
+    assert overflow == [WALL["width"], WALL["height"]]
+
+
+def test_sign_fits_a_phone(mock, wall):
+    mock.send(states.festival())
+    page = wall(address(mock, "Main Arena"), size=PHONE)
+    expect(page.locator("#level")).to_have_text("BUSY")
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    assert page.locator("#level").evaluate("node => node.scrollWidth <= node.clientWidth + 1")
+
+
+def test_sign_shows_the_numbers(mock, wall):
+    mock.send(states.festival())
+    page = wall(address(mock, "Main Arena"))
+    expect(page.locator("#share")).to_have_text("86 %")
+    expect(page.locator("#people")).to_have_text("17,310 of 20,000")
+    expect(page.locator("#complete")).to_contain_text("1 of 420 lanes silent")
+
+
+def test_sign_changes_with_the_state(mock, wall):
+    mock.send(states.festival())
+    page = wall(address(mock, "Main Arena"))
+    expect(page.locator("#level")).to_have_text("BUSY")
+    state = states.festival(seq=2)
+    state["zones"]["rows"][1].update(percent=96.0, level="full")
+    mock.send(state)
+    expect(page.locator("#level")).to_have_text("FULL")
+
+
+def test_old_count_is_no_sign(mock, wall):
+    mock.send(states.server_away(states.festival(), "database"))
+    page = wall(address(mock, "Backstage"))
+    expect(page.locator("#level")).to_have_text("NO DATA")
+    mock.send(states.festival(seq=2))
+    expect(page.locator("#level")).to_have_text("GO")
+    # No further state: first the notice, then no word.
+    expect(page.locator("#notice-words")).to_have_text(re.compile("No data for [3-5] s"))
+    expect(page.locator("#level")).to_have_text("NO DATA")
+
+
+def test_unknown_zone_is_said(mock, wall):
+    mock.send(states.festival())
+    page = wall(address(mock, "Nowhere"))
+    expect(page.locator("#missing")).to_have_text("There is no zone “Nowhere”.")
+    expect(page.locator("#level")).to_have_text("NO DATA")
+
+
+@pytest.mark.parametrize("name", ["A/B", "50% off", "قاعة المؤتمرات", "a?b#c", "Zoë & Co"])
+def test_any_name_has_an_address(mock, wall, name):
+    zones = [(name, 0, 5, 10, 1, 0, 0, 0)]
+    mock.send(states.festival(gates=1, scanners=2, zones=zones))
+    page = wall(mock.url)
+    page.locator("#zone-list a").click()
+    expect(page.locator("#zone-name")).to_have_text(name)
+    expect(page.locator("#level")).to_have_text("GO")
+
+
+def test_address_sets_language_and_theme(mock, wall):
+    mock.send(states.festival())
+    page = wall(address(mock, "Backstage", "?lang=ar&theme=light"))
+    expect(page.locator("#level")).to_have_text("متاح")
+    assert page.evaluate("[document.dir, document.documentElement.dataset.theme]") == ["rtl", "light"]
