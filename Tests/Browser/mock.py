@@ -22,6 +22,15 @@ def pages() -> dict:
     return {path: (TYPES.get(kind, kind.strip('"')), files[name]) for path, kind, name in rows}
 
 
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    # The default of 5 refuses tabs that open together.
+    request_queue_size = 128
+
+    def handle_error(self, request, client_address):
+        """A page that was closed cuts its connections."""
+
+
 class Mock:
     """Serves the wall on a free port of this machine. The properties are the states that a test sets."""
 
@@ -31,8 +40,7 @@ class Mock:
         self.role, self.needs_login, self.is_silent, self.status = None, False, False, 200
         self.lock = threading.Lock()
         handler = type("Handler", (Handler,), {"mock": self})
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self.server.daemon_threads = True
+        self.server = Server(("127.0.0.1", 0), handler)
         self.url = f"http://localhost:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 

@@ -95,11 +95,11 @@ def test_page_without_any_state_says_so(mock, wall):
 
 
 def test_slower_states_of_a_busy_center_are_not_old(mock, wall):
-    state = {**states.festival(gates=4, scanners=8), "period_ms": 5_000}
+    state = {**states.festival(gates=4, scanners=8), "period_ms": 3_000}
     mock.send(state)
     page = wall(mock.url)
     is_live(page)
-    page.wait_for_function("() => performance.now() > 5500")
+    page.wait_for_function("() => performance.now() > 3500")
     is_live(page)
     expect(page.locator("#notice-words")).to_have_text(STALE)
 

@@ -106,9 +106,18 @@ function table(title, heads, rows, none) {
   return [head, region];
 }
 
+/** Why an admission does not count: no passage followed it, its scanner was stolen, or it was an inspection. */
+function trackNote(row) {
+  if (row.annulled) return verdictWords("annulled");
+  if (row.void) return t("void-scan");
+  return row.counts === false && row.verdict === "admitted" ? t("not-counted") : null;
+}
+
 function drawPerson() {
   const place = byId("find-person");
-  const zone = person.zone ? `${person.zone} · ${t("since", { at: clock(person.since) })}` : t("off");
+  const since = person.since ? ` · ${t("since", { at: clock(person.since) })}` : "";
+  const zone = !person.since ? t("not-seen") : `${person.zone ?? t("off")}${since}`;
+  const name = person.erased_at ? t("erased") : person.name || "–";
   const facts = [
     ["category", person.category], ["reference", person.external_ref], ["pass", person.pass],
     ["status", statusWords(person.status)], ["place", zone],
@@ -120,13 +129,13 @@ function drawPerson() {
   const way = (row) => t(row.direction === "out" ? "way-out" : "way-in");
   const track = (person.track ?? []).map((row) => [
     clock(row.time), row.gate ?? "–", way(row),
-    verdictWords(row.verdict) + (row.counts === false && row.verdict === "admitted" ? ` · ${t("not-counted")}` : ""),
+    [verdictWords(row.verdict), trackNote(row)].filter(Boolean).join(" · "),
   ]);
   const refusals = (person.refusals ?? []).map((row) => [
     clock(row.time), row.gate ?? "–", verdictWords(row.verdict), row.reason ?? row.rule ?? "–", row.snapshot ?? "–",
   ]);
   const back = el("button", { type: "button", onclick: closePerson, text: t("back-list") });
-  const title = el("h3", { tabindex: "-1", class: "name", id: "person-name" }, el("bdi", { text: person.name || "–" }));
+  const title = el("h3", { tabindex: "-1", class: "name", id: "person-name" }, el("bdi", { text: name }));
   const why = person.refusals
     ? table(t("refusals"), ["time", "gate", "verdict", "reason", "version"], refusals, t("no-refusals"))
     : [el("p", { text: t("find-error") })];

@@ -23,6 +23,7 @@ export class Stream {
     this.isLeader = false;
     this.isRefused = false;
     this.text = null;
+    this.at = null;
     this.periodMs = 1000;
     this.startedAt = this.frameAt = this.leaderAt = now();
     this.source = null;
@@ -199,7 +200,9 @@ export class Stream {
     }
     this.isRefused = false;
     this.text = text;
-    this.frameAt = now() - ageMs;
+    // A center that hangs sends its last state again to each stream that is opened: that is no news.
+    if (state.at !== this.at) this.frameAt = now() - ageMs;
+    this.at = state.at;
     this.periodMs = state.period_ms ?? 1000;
     this.onFrame(state);
   }

@@ -4,7 +4,7 @@ export default {
   // Frame of the page.
   "other-language": "العربية", "theme-auto": "Theme: auto", "theme-dark": "Theme: dark", "theme-light": "Theme: light",
   "skip": "Skip to the alarms", find: "Find a person", "sound-on": "Sound: on", "sound-off": "Sound: off",
-  full: "Full screen", controls: "Controls", wall: "Wall",
+  full: "Full screen", notice: "Notice", controls: "Controls", wall: "Wall",
   live: "Live", waiting: "Waiting for data", "no-data": "No data for {age}", refused: "Not permitted: log in",
   "stale-help": "The numbers below are of {at}. The page reconnects by itself.",
   "login-help": "This site shows its counts only after a log-in.",
@@ -63,7 +63,7 @@ export default {
   "find-help": "Part of a name, a reference, a tag or a code", close: "Close", "find-none": "No match for “{text}”.", "find-some": "Matches: {n}",
   "find-more": "First {n} matches; type more to narrow them.", "find-401": "Names need a log-in with a token of the role viewer-names.",
   "find-403": "This token shows counts only. Names need the role viewer-names.", "find-503": "The center is busy. Try again.", "find-error": "The center does not answer. Try again.",
-  "log-in": "Log in", "log-out": "Log out", category: "Category", reference: "Reference", status: "Status", pass: "Pass", place: "Place now", off: "off site",
+  "log-in": "Log in", "log-out": "Log out", category: "Category", reference: "Reference", status: "Status", pass: "Pass", place: "Place now", off: "off site", "not-seen": "not seen today", erased: "erased", "void-scan": "scan is void",
   "track": "Track of the day", time: "Time", way: "Way", verdict: "Result", "way-in": "in", "way-out": "out", "refusals": "Why refused", version: "List",
   "no-track": "No scans today.", "no-refusals": "Not refused today.", "not-counted": "not counted", replayed: "The reason is worked out again from the list of that time.",
   "s-active": "active", "s-blocked": "blocked", "s-void": "void", "s-lost": "lost", "back-list": "Back to the matches",
