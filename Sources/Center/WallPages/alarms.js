@@ -36,7 +36,7 @@ export function alarmWords(alarm) {
 
 function row() {
   const level = el("strong", { class: "level" });
-  const words = el("bdi");
+  const words = el("span", { class: "what" });
   const since = el("small", { class: "dim" });
   let id = "";
   const button = el("button", {
@@ -46,7 +46,7 @@ function row() {
       drawList();
     },
   });
-  const node = el("li", {}, level, el("span", { class: "what" }, words), since, button);
+  const node = el("li", {}, level, words, since, button);
   function update(alarm) {
     id = alarm.id;
     setText(level, t(`level-${alarm.level === "alarm" ? "alarm" : "warn"}`));

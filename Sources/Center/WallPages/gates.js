@@ -4,8 +4,9 @@ import { byId, el, keyed, setAttribute, setText, show } from "./dom.js";
 import { age, duration, isKnown, number } from "./format.js";
 import { onLanguage, t } from "./words.js";
 
-// From here on the gates stand in two tables side by side, where the screen is wide enough.
+// More gates stand in two tables side by side, where the screen is wide enough.
 const TWO_TABLES = 12;
+const wide = matchMedia("(min-width: 901px)");
 const WIDTH = 120;
 const HEIGHT = 24;
 const HEADS = ["gate", "in", "out", "refused-long", "in-today", "lanes", "last-tap", "last-hour"];
@@ -80,7 +81,7 @@ function points(counts, top) {
 
 export function drawGates(part, state) {
   const rows = part.rows ?? [];
-  const wanted = rows.length > TWO_TABLES ? 2 : 1;
+  const wanted = rows.length > TWO_TABLES && wide.matches ? 2 : 1;
   const place = byId("gate-tables");
   if (tables.length === 0) {
     tables = [table(), table()];

@@ -30,7 +30,7 @@ export function drawRefused(part) {
 
 function double() {
   const time = el("time");
-  const words = el("bdi");
+  const words = el("span");
   function update(row) {
     setText(time, clock(row.at));
     setText(words, t("double-at", { zone: row.zone, first: row.first_gate ?? "–", second: row.second_gate ?? "–" }));

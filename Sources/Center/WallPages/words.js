@@ -34,8 +34,11 @@ let theme = kept("theme", THEMES) ?? "auto";
 
 export const language = () => current;
 
-/** A value inside an Arabic sentence is isolated: a Latin name or a sign must not change the order of the words. */
-const isolated = (value) => (current === "ar" ? `\u2068${value}\u2069` : value);
+// Letters that are read from the right, and marks that turn the direction.
+const TURNS = /[\u0590-\u08ff\u200f\u202a-\u202e\u2066-\u2069]/;
+
+/** A value of the other direction is isolated: a name must not change the order of the words around it. */
+const isolated = (value) => (current === "ar" || TURNS.test(value) ? `\u2068${value}\u2069` : value);
 
 /** The words for a key, with `{name}` replaced. An unknown key is shown as it is. */
 export function t(key, values = {}) {
