@@ -79,3 +79,14 @@ def test_pictures_of_signs_search_login_and_old_numbers(mock, wall, screenshots)
     page = wall(f"{mock.url}/login?failed=1", size=SMALL)
     expect(page.get_by_role("alert")).not_to_have_text("")
     picture(page, screenshots, "login")
+
+
+def test_picture_for_the_documentation(mock, wall, screenshots):
+    """Makes wall.png, which is copied to docs/images when the wall changes."""
+    mock.send(states.with_alarms(small()))
+    context = wall.browser.new_context(viewport=WALL, device_scale_factor=2 / 3, color_scheme="dark", locale="en-GB")
+    wall.contexts.append(context)
+    page = wall(mock.url, context=context)
+    expect(page.locator("#alarm-list li")).to_have_count(5)
+    picture(page, screenshots, "wall")
+    assert (screenshots / "wall.png").stat().st_size < 250_000
