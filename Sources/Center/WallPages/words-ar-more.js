@@ -12,7 +12,7 @@ export default {
   "a-no-center": "لا مركز يستقبل القراءات.", "a-lane-down": "ممرات معطلة: {n}", "a-silent": "قارئات صامتة: {n}", "a-reader": "قارئات لا تعمل: {n}",
   "a-turnstile": "بوابات دوّارة لا تعمل: {n}", "a-dead-letters": "دفعات ميتة: {n}", "a-quarantine": "دفعات في الحجر: {n}",
   "a-quarantine-full": "حجر {owner} ممتلئ", "a-gaps": "قراءات ناقصة: {n}", "a-doubles": "دخول مزدوج: {n}",
-  "a-snapshot-old": "عمر القائمة المنشورة {age}", "a-snapshot-expired": "انتهت صلاحية القائمة المنشورة", "a-snapshot-failing": "تعذّر نشر القائمة: {problem}",
+  "a-snapshot-old": "عمر القائمة المنشورة {age} وتنتهي صلاحيتها قريباً", "a-snapshot-expired": "انتهت صلاحية القائمة المنشورة", "a-snapshot-failing": "تعذّر نشر القائمة: {problem}",
   "a-tracking-late": "العدّ متأخر {lag}", "a-backlog": "قراءات لم تُرسل بعد: {scans}، أقدمها قبل {oldest}",
   "a-old-list": "قارئات بقائمة قديمة: {n}", "a-clock": "قارئات بساعة خاطئة: {n}",
   "find-help": "جزء من الاسم أو المرجع أو البطاقة أو الرمز", close: "إغلاق", "find-none": "لا نتيجة لـ «{text}».", "find-some": "النتائج: {n}",

@@ -56,7 +56,7 @@ export default {
   "a-no-center": "No center receives scans.", "a-lane-down": "Lanes down: {n}", "a-silent": "Silent scanners: {n}", "a-reader": "Readers that do not work: {n}",
   "a-turnstile": "Turnstiles that do not work: {n}", "a-dead-letters": "Dead letters: {n}", "a-quarantine": "Batches in quarantine: {n}",
   "a-quarantine-full": "The quarantine of {owner} is full", "a-gaps": "Missing scans: {n}", "a-doubles": "Double admissions: {n}",
-  "a-snapshot-old": "The published list is {age} old", "a-snapshot-expired": "The published list has expired", "a-snapshot-failing": "The list cannot be published: {problem}",
+  "a-snapshot-old": "The published list is {age} old and expires soon", "a-snapshot-expired": "The published list has expired", "a-snapshot-failing": "The list cannot be published: {problem}",
   "a-tracking-late": "Counting is {lag} behind", "a-backlog": "{scans} scans are not sent yet, the oldest {oldest} old",
   "a-old-list": "Scanners with an old list: {n}", "a-clock": "Scanners with a wrong clock: {n}",
   // Search.
