@@ -84,6 +84,8 @@ async function search() {
 
 async function open(id, button) {
   opener = button;
+  // A search that waits for the end of typing would replace the person.
+  clearTimeout(timer);
   const answer = await ask(`/api/people/${encodeURIComponent(id)}`);
   if (!answer) return;
   if (answer.error) return fail(answer.error);
