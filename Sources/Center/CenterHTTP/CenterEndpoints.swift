@@ -12,8 +12,8 @@ package struct CenterEndpoints: Sendable {
     /// Descriptor limit to request: the HTTP server uses at most a quarter of it. systemd permits this many, although
     /// its default is 1,024.
     private static let openFiles = 4 * HTTPListener.Limits().connections
-    /// Interval at which stalled connections are closed, in milliseconds.
-    private static let stalledCheckMs = 5_000
+    /// Interval at which stalled connections are closed and suspended requests are answered, in milliseconds.
+    private static let stalledCheckMs = 1_000
 
     /// Answers the requests of devices that enrol, by path; `nil` for another path.
     package struct Enrolment: Sendable {

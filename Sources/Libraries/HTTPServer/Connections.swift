@@ -8,6 +8,8 @@ final class Connections: Sendable {
         /// No complete request since this time, in monotonic seconds.
         case awaitingRequest(sinceS: Int)
         case responding(ResponsePace)
+        /// Receives a stream, at any speed above zero.
+        case streaming(ResponsePace)
     }
     private struct State {
         var activities: [Int32: Activity] = [:]
@@ -65,12 +67,23 @@ final class Connections: Sendable {
         }
     }
 
+    /// The response that began is a stream, which does not end by itself.
+    func streams(_ socket: Int32) {
+        let pace = ResponsePace(bytes: Connections.acknowledgedBytes(socket) ?? 0, nowS: Connections.nowS())
+        state.withLock { state in
+            state.activities[socket] = .streaming(pace)
+            state.responding -= 1
+        }
+    }
+
     func ended(_ socket: Int32) {
         state.withLock { state in
+            var isStream = false
+            if case .streaming = state.activities[socket] { isStream = true }
             if state.activities[socket] != nil {
                 state.activities[socket] = .awaitingRequest(sinceS: Connections.nowS())
             }
-            state.responding -= 1
+            if !isStream { state.responding -= 1 }
         }
     }
 
@@ -91,6 +104,12 @@ final class Connections: Sendable {
                     isStalled = pace.isTooSlow(
                         bytes: bytes, nowS: nowS, least: limits.responseBytes, limitS: limits.responseS)
                     state.activities[socket] = .responding(pace)
+                case .streaming(var pace):
+                    guard let bytes = Connections.acknowledgedBytes(socket) else { continue }
+                    // A client that has everything is not slow.
+                    isStalled = pace.isTooSlow(
+                        bytes: bytes, nowS: nowS, least: Connections.isWaiting(socket) ? 1 : 0, limitS: limits.streamS)
+                    state.activities[socket] = .streaming(pace)
                 }
                 if isStalled { shutdown(socket, Int32(SHUT_RDWR)) }
             }
@@ -107,6 +126,12 @@ final class Connections: Sendable {
             return nil
         }
         return words[15]
+    }
+
+    /// Returns whether the kernel holds bytes that the peer has not acknowledged.
+    private static func isWaiting(_ socket: Int32) -> Bool {
+        var count: Int32 = 0
+        return ioctl(socket, UInt(TIOCOUTQ), &count) == 0 && count > 0
     }
 
     private static func nowS() -> Int { Int(SystemClock.monotonicMs() / 1_000) }

@@ -37,6 +37,9 @@ final class HTTPDaemon: Sendable {
     private let handle = Mutex<Handle?>(nil)
     private let open = Atomic(0)
     private let isDraining = Atomic(false)
+    private let suspensions = Suspensions()
+    /// Maximum number of parameters of a query; a request with more is rejected.
+    static let queryLimit = 16
 
     /// Creates a daemon that does not listen yet.
     init(_ context: Context, _ certificate: HTTPCertificate?) {
@@ -81,19 +84,28 @@ final class HTTPDaemon: Sendable {
         }
     }
 
-    /// Stops listening, and closes each connection after its current response.
+    /// Stops listening, ends the streams, and closes each connection after its current response.
     ///
     /// - Returns: the socket, which the caller closes after `stop`; -1 without one.
     func drain() -> Int32 {
         isDraining.store(true, ordering: .relaxed)
+        suspensions.endStreams()
         return handle.withLock { $0.map { MHD_quiesce_daemon($0.pointer) } ?? -1 }
     }
 
     /// Number of open connections.
     var connections: Int { open.load(ordering: .relaxed) }
 
+    /// Number of open streams.
+    var streams: Int { suspensions.streams }
+
+    /// Answers suspended requests whose time is over, and ends streams that are no longer permitted.
+    func checkSuspended() { suspensions.check(nowMs: SystemClock.monotonicMs()) }
+
     /// Closes all connections and ends the daemon.
     func stop() {
+        // libmicrohttpd ends the process if a connection is suspended then.
+        suspensions.end()
         let handle = handle.withLock { handle in
             defer { handle = nil }
             return handle
@@ -113,59 +125,105 @@ final class HTTPDaemon: Sendable {
         return daemon(context).context.connections.accepts(peer) ? MHD_Result.YES : MHD_Result.NO
     }
 
-    /// Called twice per request: after the headers, then to answer. The mark distinguishes the calls.
+    /// Called after the headers, for each piece of the body, then to answer, and again after a suspension. The mark
+    /// distinguishes the calls.
     private static let respond: MHD_AccessHandlerCallback = {
         pointer, connection, path, method, _, data, bodySize, mark in
         guard let pointer, let connection, let path, let method, let bodySize, let mark else { return MHD_Result.NO }
         let daemon = daemon(pointer)
-        let context = daemon.context
         let verb = String(cString: method)
-        let socket = shim_http_socket(connection)
-        if mark.pointee == nil {
-            mark.pointee = Upload.none
-            context.connections.began(socket)
-            guard context.connections.count <= context.limits.connections else {
-                return HTTPReply.refuse(connection, "503: too many connections\n", 503, [("Retry-After", "5")])
-            }
-            guard verb != "GET" && verb != "HEAD" else { return MHD_Result.YES }
-            guard let limit = context.posts[String(cString: path)] else {
-                return HTTPReply.refuse(connection, "405: GET and HEAD only\n", 405, [("Allow", "GET, HEAD")])
-            }
-            guard verb == "POST" else {
-                return HTTPReply.refuse(connection, "405: POST only\n", 405, [("Allow", "POST")])
-            }
-            mark.pointee = Upload(limitBytes: limit).mark()
-            return MHD_Result.YES
+        guard let pending = mark.pointee else {
+            let exchange = Exchange()
+            mark.pointee = exchange.mark()
+            return daemon.begin(exchange, connection, verb, String(cString: path))
         }
-        let upload = Upload.behind(mark.pointee)
+        let exchange = Exchange.behind(pending)
         guard bodySize.pointee == 0 else {
             // Neither GET nor HEAD has a body here. No response can be sent within a body.
-            guard let upload, upload.append(data, bodySize.pointee) else { return MHD_Result.NO }
+            guard exchange.append(data, bodySize.pointee) else { return MHD_Result.NO }
             bodySize.pointee = 0
             return MHD_Result.YES
         }
-        var headers: [String: String] = [:]
-        withUnsafeMutablePointer(to: &headers) {
-            _ = MHD_get_connection_values(connection, .HEADER_KIND, { HTTPDaemon.collect($0, $2, $3) }, $0)
+        if let later = exchange.later {
+            // The connection was resumed.
+            return daemon.send(HTTPResponse(contentType: "", body: .later(later)), exchange, connection, verb)
         }
+        exchange.headers = values(connection, .HEADER_KIND, lowercased: true).values
         // Range is defined for GET only (RFC 9110 section 14.2).
-        if verb == "HEAD" { headers["range"] = nil }
+        if verb == "HEAD" { exchange.headers["range"] = nil }
+        let query = values(connection, .GET_ARGUMENT_KIND, lowercased: false)
+        guard query.count <= queryLimit else {
+            return HTTPReply.refuse(connection, "400: a query has at most \(queryLimit) parameters\n", 400, [])
+        }
         let request = HTTPRequest(
-            path: String(cString: path), headers: headers, peer: shim_http_peer(connection).flatMap(IPAddress.init),
-            body: upload?.bytes)
-        var response = context.handler(request)
+            path: String(cString: path), query: query.values, headers: exchange.headers,
+            peer: shim_http_peer(connection).flatMap(IPAddress.init),
+            body: exchange.limitBytes == nil ? nil : exchange.body)
+        return daemon.send(daemon.context.handler(request), exchange, connection, verb)
+    }
+
+    /// Accepts or rejects a request by its headers.
+    private func begin(_ exchange: Exchange, _ connection: OpaquePointer, _ verb: String, _ path: String) -> MHD_Result {
+        context.connections.began(shim_http_socket(connection))
+        guard context.connections.count <= context.limits.connections else {
+            return HTTPReply.refuse(connection, "503: too many connections\n", 503, [("Retry-After", "5")])
+        }
+        guard verb != "GET" && verb != "HEAD" else { return MHD_Result.YES }
+        guard let limit = context.posts[path] else {
+            return HTTPReply.refuse(connection, "405: GET and HEAD only\n", 405, [("Allow", "GET, HEAD")])
+        }
+        guard verb == "POST" else {
+            return HTTPReply.refuse(connection, "405: POST only\n", 405, [("Allow", "POST")])
+        }
+        exchange.limitBytes = limit
+        return MHD_Result.YES
+    }
+
+    /// Sends a response, or suspends the connection until there is one.
+    private func send(
+        _ given: HTTPResponse, _ exchange: Exchange, _ connection: OpaquePointer, _ verb: String
+    ) -> MHD_Result {
+        var response = given
+        while case .later(let later) = response.body {
+            exchange.later = later
+            suspensions.add(later)
+            guard let answer = later.take(suspending: connection) else { return MHD_Result.YES }
+            response = answer
+        }
+        let socket = shim_http_socket(connection)
+        if case .stream(let hub) = response.body {
+            response.headers.append(("Connection", "close"))
+            guard verb != "HEAD" else {
+                response.body = .bytes([])
+                return HTTPReply.send(response, to: connection, requestHeaders: [:])
+            }
+            guard let stream = HTTPStream(hub, connection, permits: response.permits) else {
+                return HTTPReply.refuse(connection, "503: too many streams\n", 503, [("Retry-After", "5")])
+            }
+            exchange.stream = stream
+            guard suspensions.add(stream) else {
+                return HTTPReply.refuse(connection, "503: the server ends\n", 503, [("Retry-After", "5")])
+            }
+            context.connections.streams(socket)
+            HTTPStream.limitBuffers(socket)
+            // `closeStalled` ends the streams that make no progress.
+            shim_http_no_timeout(connection)
+            return HTTPReply.send(response, of: stream, to: connection)
+        }
         // Disable keep-alive above half of a limit, so idle clients do not hold connections.
-        if daemon.isDraining.load(ordering: .relaxed) || context.connections.isCrowded(socket) {
+        if isDraining.load(ordering: .relaxed) || context.connections.isCrowded(socket) {
             response.headers.append(("Connection", "close"))
         }
-        return HTTPReply.send(response, to: connection, requestHeaders: headers)
+        return HTTPReply.send(response, to: connection, requestHeaders: exchange.headers)
     }
 
     private static let completed: MHD_RequestCompletedCallback = { pointer, connection, mark, _ in
-        guard let pointer, let connection, let mark, mark.pointee != nil else { return }
-        Upload.release(mark.pointee)
+        guard let pointer, let connection, let mark, let pending = mark.pointee else { return }
+        let daemon = daemon(pointer)
+        daemon.suspensions.remove(Exchange.behind(pending))
+        Exchange.release(pending)
         mark.pointee = nil
-        daemon(pointer).context.connections.ended(shim_http_socket(connection))
+        daemon.context.connections.ended(shim_http_socket(connection))
     }
 
     private static let connection: MHD_NotifyConnectionCallback = { pointer, connection, _, event in
@@ -181,12 +239,31 @@ final class HTTPDaemon: Sendable {
         }
     }
 
-    private static func collect(
-        _ target: UnsafeMutableRawPointer?, _ name: UnsafePointer<CChar>?, _ value: UnsafePointer<CChar>?
-    ) -> MHD_Result {
-        guard let target, let name, let value else { return MHD_Result.YES }
-        target.assumingMemoryBound(to: [String: String].self).pointee[String(cString: name).lowercased()] =
-            String(cString: value)
-        return MHD_Result.YES
+    private struct Values {
+        var values: [String: String] = [:]
+        var count = 0
+        let lowercased: Bool
+    }
+
+    /// Returns headers or parameters by name, the last value of a repeated one, and their number. A parameter without
+    /// `=` has an empty value.
+    private static func values(
+        _ connection: OpaquePointer, _ kind: MHD_ValueKind, lowercased: Bool
+    ) -> (values: [String: String], count: Int) {
+        var found = Values(lowercased: lowercased)
+        withUnsafeMutablePointer(to: &found) {
+            _ = MHD_get_connection_values(
+                connection, kind,
+                { target, _, name, value in
+                    guard let target, let name else { return MHD_Result.YES }
+                    let found = target.assumingMemoryBound(to: Values.self)
+                    let key = String(cString: name)
+                    found.pointee.values[found.pointee.lowercased ? key.lowercased() : key] =
+                        value.map { String(cString: $0) } ?? ""
+                    found.pointee.count += 1
+                    return MHD_Result.YES
+                }, $0)
+        }
+        return (found.values, found.count)
     }
 }

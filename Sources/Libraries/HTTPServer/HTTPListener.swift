@@ -29,6 +29,9 @@ package final class HTTPListener: Sendable {
         /// Minimum progress of a response within `responseS`, in bytes: 100 bytes/s. This is the minimum speed of
         /// scanners and a twentieth of a 16 kbit/s link.
         package var responseBytes: Int64 = 6_000
+        /// `closeStalled` closes a stream whose client acknowledges no byte for this time although some wait, in
+        /// seconds. A slow client skips frames, so its speed has no minimum.
+        package var streamS = 60
         /// Maximum number of open connections of one IPv4 address, or of one IPv6 network of 64 bits. Further ones are
         /// closed unanswered.
         package var connectionsPerAddress = 256
@@ -114,7 +117,7 @@ package final class HTTPListener: Sendable {
 
     /// Uses another certificate for new connections, without a moment in which the port refuses clients.
     ///
-    /// Open connections keep their certificate. They are closed after their response, or after ten minutes.
+    /// Open connections keep their certificate. They are closed after their response, or after ten minutes. Streams end.
     ///
     /// - Parameter certificate: the new certificate; nothing happens if it is the current one.
     /// - Throws: `HTTPServerError` if it cannot be used. The former certificate then stays in use.
@@ -134,9 +137,12 @@ package final class HTTPListener: Sendable {
         guard isStarted else { throw HTTPListener.failure(address, hasCertificate: true) }
     }
 
-    /// Closes connections that exceed `Limits.requestS` or `Limits.responseS`, and ends the daemons of former
-    /// certificates. Call it every few seconds.
+    /// Closes connections that exceed `Limits.requestS`, `Limits.responseS` or `Limits.streamS`, answers suspended
+    /// requests whose time is over, ends streams that are no longer permitted, and ends the daemons of former
+    /// certificates. Call it every second.
     package func closeStalled() {
+        let daemons = state.withLock { ($0.current.map { [$0] } ?? []) + $0.former.map(\.daemon) }
+        for daemon in daemons { daemon.checkSuspended() }
         context.connections.shutDownStalled(context.limits)
         let ended = state.withLock { state -> [Draining] in
             let nowMs = SystemClock.monotonicMs()
@@ -152,7 +158,7 @@ package final class HTTPListener: Sendable {
 
     deinit { stop(graceMs: 0) }
 
-    /// Stops listening, waits for responses in progress, then closes all connections.
+    /// Stops listening, ends the streams, waits for responses in progress, then closes all connections.
     ///
     /// - Parameter graceMs: maximum wait, in milliseconds.
     package func stop(graceMs: Int = 2_000) {
@@ -162,7 +168,7 @@ package final class HTTPListener: Sendable {
         }
         let socket = current?.drain() ?? -1
         var left = graceMs
-        while left > 0, context.connections.responding > 0 {
+        while left > 0, context.connections.responding > 0 || current?.streams ?? 0 > 0 {
             usleep(10_000)
             left -= 10
         }

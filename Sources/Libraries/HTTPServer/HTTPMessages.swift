@@ -5,6 +5,9 @@ package import LinuxSystem
 package struct HTTPRequest: Sendable {
     /// Percent-decoded, without the query.
     package let path: String
+    /// Percent-decoded parameters of the query by name; the last value of a repeated one, and at most 16 in all. A
+    /// parameter without `=` has an empty value.
+    package let query: [String: String]
     /// Header values by lower-case name; the last value of a repeated header.
     package let headers: [String: String]
     /// Body of a POST request; `nil` for GET and HEAD.
@@ -19,21 +22,47 @@ package struct HTTPRequest: Sendable {
     ///
     /// - Parameters:
     ///   - path: percent-decoded path without the query.
+    ///   - query: parameters of the query by name.
     ///   - headers: header values by lower-case name.
     ///   - peer: address of the client; this machine by default.
     ///   - body: body of a POST request; `nil` for GET and HEAD.
     package init(
-        path: String, headers: [String: String] = [:], peer: IPAddress? = IPAddress("127.0.0.1"), body: [UInt8]? = nil
+        path: String, query: [String: String] = [:], headers: [String: String] = [:],
+        peer: IPAddress? = IPAddress("127.0.0.1"), body: [UInt8]? = nil
     ) {
         self.path = path
+        self.query = query
         self.headers = headers
         self.peer = peer
         self.body = body
     }
 
+    /// Whether a proxy has passed the request on. `peer` is then the address of the proxy.
+    package var isProxied: Bool { HTTPRequest.proxyHeaders.contains { headers[$0] != nil } }
+
     /// Whether the client runs on this machine: its address is loopback, and no proxy has passed the request on.
-    package var isLocal: Bool {
-        peer?.isLoopback == true && !HTTPRequest.proxyHeaders.contains { headers[$0] != nil }
+    package var isLocal: Bool { peer?.isLoopback == true && !isProxied }
+
+    /// Values of the header `Cookie` by name (RFC 6265 section 4.2), without quotes; the first value of a repeated
+    /// name, which is of the most specific path.
+    package var cookies: [String: String] {
+        var cookies: [String: String] = [:]
+        for pair in headers["cookie"]?.split(separator: ";") ?? [] {
+            let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            let name = HTTPRequest.trimmed(parts[0])
+            guard parts.count == 2, !name.isEmpty, cookies[name] == nil else { continue }
+            var value = HTTPRequest.trimmed(parts[1])
+            if value.utf8.count >= 2, value.hasPrefix("\""), value.hasSuffix("\"") {
+                value = String(value.dropFirst().dropLast())
+            }
+            cookies[name] = value
+        }
+        return cookies
+    }
+
+    /// Removes optional white space (RFC 9110 section 5.6.3).
+    static func trimmed(_ text: Substring) -> String {
+        String(text.drop { $0 == " " || $0 == "\t" }.reversed().drop { $0 == " " || $0 == "\t" }.reversed())
     }
 
     /// The token of the header `Authorization: Bearer TOKEN` (RFC 6750); `nil` without one.
@@ -53,6 +82,10 @@ package struct HTTPResponse: Sendable {
         case bytes([UInt8])
         /// A file. The server handles ETag, If-None-Match, Range and If-Range (RFC 9110 sections 13 and 14).
         case file(HTTPFile)
+        /// An endless response. The connection is closed after it.
+        case stream(HTTPStreamHub)
+        /// A response that another thread makes. It replaces this one as a whole.
+        case later(HTTPLater)
     }
 
     /// HTTP status code. For a file the server may send 206, 304 or 416 instead, as the request asks.
@@ -63,6 +96,9 @@ package struct HTTPResponse: Sendable {
     package var body: Body
     /// Further headers, in order.
     package var headers: [(name: String, value: String)]
+    /// Whether the client of a stream may still read; `nil` without a condition. The server calls it every second, and
+    /// ends the stream after `false`. It must not block.
+    package var permits: (@Sendable () -> Bool)?
 
     /// Creates a response.
     ///

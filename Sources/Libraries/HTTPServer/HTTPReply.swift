@@ -36,7 +36,24 @@ enum HTTPReply {
                 headers.append(("Content-Range", "bytes */\(file.size)"))
                 message = self.message([])
             }
+        case .stream, .later:
+            // The daemon has replaced them.
+            message = nil
         }
+        return queue(message, status, headers, to: connection)
+    }
+
+    /// Queues the response of a stream.
+    static func send(_ response: HTTPResponse, of stream: HTTPStream, to connection: OpaquePointer) -> MHD_Result {
+        queue(
+            stream.message(), response.status, response.headers + [("Content-Type", response.contentType)],
+            to: connection)
+    }
+
+    private static func queue(
+        _ message: OpaquePointer?, _ status: Int, _ headers: [(name: String, value: String)],
+        to connection: OpaquePointer
+    ) -> MHD_Result {
         guard let message else { return MHD_Result.NO }
         defer { MHD_destroy_response(message) }
         for (name, value) in headers { MHD_add_response_header(message, name, value) }

@@ -21,7 +21,7 @@ package enum Selection: Equatable, Sendable {
             return
         }
         // If-Range allows a strong validator only; for a date or another version the whole is sent.
-        guard let range = headers["range"], headers["if-range"].map({ Selection.trimmed($0[...]) == etag }) ?? true
+        guard let range = headers["range"], headers["if-range"].map({ HTTPRequest.trimmed($0[...]) == etag }) ?? true
         else {
             self = .whole
             return
@@ -32,10 +32,10 @@ package enum Selection: Equatable, Sendable {
     /// Parses one range. Several ranges, other units and syntax errors are ignored, as RFC 9110 permits.
     private static func range(_ text: String, size: Int64) -> Selection {
         let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-        guard parts.count == 2, trimmed(parts[0]).lowercased() == "bytes", !parts[1].contains(",") else {
+        guard parts.count == 2, HTTPRequest.trimmed(parts[0]).lowercased() == "bytes", !parts[1].contains(",") else {
             return .whole
         }
-        let ends = trimmed(parts[1]).split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
+        let ends = HTTPRequest.trimmed(parts[1]).split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
         guard ends.count == 2 else { return .whole }
         if ends[0].isEmpty {
             guard let suffix = position(ends[1]) else { return .whole }
@@ -60,13 +60,8 @@ package enum Selection: Equatable, Sendable {
     /// Returns whether an If-None-Match list contains the ETag, by weak comparison.
     private static func names(_ list: String, _ etag: String) -> Bool {
         list.split(separator: ",").contains {
-            let one = trimmed($0)
+            let one = HTTPRequest.trimmed($0)
             return one == "*" || one == etag || one == "W/" + etag
         }
-    }
-
-    /// Removes optional white space (RFC 9110 section 5.6.3).
-    private static func trimmed(_ text: Substring) -> String {
-        String(text.drop { $0 == " " || $0 == "\t" }.reversed().drop { $0 == " " || $0 == "\t" }.reversed())
     }
 }

@@ -44,6 +44,7 @@ import Runtime
                     }
                 }
                 _ = endpoints.respond(to: HTTPRequest(path: text))
+                _ = HTTPRequest(path: "/", headers: ["cookie": text, "authorization": text]).cookies
             }
         } catch { fatalError("\(error)") }
     }

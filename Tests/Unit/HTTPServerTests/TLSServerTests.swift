@@ -77,6 +77,36 @@ import Testing
         #expect(throws: RawHTTP.Refused.self) { try RawHTTP(port: port).get("/") }
     }
 
+    @Test func newCertificateEndsTheStreamsOfTheFormer() throws {
+        let hub = HTTPStreamHub()
+        let server = try serve { _ in HTTPResponse(contentType: "text/event-stream", body: .stream(hub)) }
+        defer { server.stop() }
+        let target = "https://localhost:\(server.port)/[1-100]"
+        let crowd = try ChildProcess(
+            "curl",
+            [
+                "-sSN", "-m", "120", "--cacert", folder.file("first.pem"), "--parallel", "--parallel-immediate",
+                "--parallel-max", "100", "-o", folder.file("frame") + "#1", target,
+            ], output: .null)
+        try eventually("a hundred read") { hub.readers == 100 }
+        hub.publish(StreamClient.frame(1, size: 20_000))
+        try eventually("each has the frame") {
+            (1...100).allSatisfy { Files.status(folder.file("frame\($0)"))?.size == 20_000 }
+        }
+        try server.use(second)
+        #expect(try crowd.wait() == .exit(0), "a stream did not end")
+        try eventually("the former connections are closed") {
+            server.closeStalled()
+            return server.connections == 0 && hub.readers == 0
+        }
+        // New streams have the new certificate.
+        let other = try ChildProcess(
+            "curl", ["-sSN", "--cacert", folder.file("second.pem"), "https://localhost:\(server.port)/"], output: .null)
+        try eventually("a stream again") { hub.readers == 1 }
+        hub.close()
+        #expect(try other.wait() == .exit(0))
+    }
+
     @Test func unusableCertificateLeavesTheFormerInUse() throws {
         let server = try serve()
         defer { server.stop() }

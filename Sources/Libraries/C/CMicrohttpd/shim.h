@@ -20,8 +20,8 @@ struct shim_http_settings {
 
 // MHD_start_daemon is variadic, which Swift cannot call.
 static inline struct MHD_Daemon *shim_http_start(const struct shim_http_settings *settings) {
-  // One thread, epoll if available, and a pipe that wakes the thread to stop it.
-  unsigned int flags = MHD_USE_AUTO | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ITC;
+  // One thread, epoll if available, and a pipe that wakes the thread to stop it or to resume a connection.
+  unsigned int flags = MHD_USE_AUTO | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ITC | MHD_ALLOW_SUSPEND_RESUME;
   if (settings->is_ipv6) flags |= MHD_USE_IPv6;
   struct MHD_OptionItem options[5];
   int count = 0;
@@ -54,6 +54,11 @@ static inline int shim_http_socket(struct MHD_Connection *connection) {
 static inline const struct sockaddr *shim_http_peer(struct MHD_Connection *connection) {
   const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
   return info ? info->client_addr : NULL;
+}
+
+// MHD_set_connection_option is variadic too. Zero: no limit for a connection without traffic.
+static inline void shim_http_no_timeout(struct MHD_Connection *connection) {
+  MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, 0u);
 }
 
 // MHD_get_daemon_info is variadic too.
