@@ -253,7 +253,8 @@ let package = Package(
 
         // Tests: one target per module, then real servers, then real binaries.
         unitTests(
-            "AccessControlTests", "FileSystem", "ScanModel", "Snapshots", "SnapshotWriting", "AccessControl", "TestSupport"),
+            "AccessControlTests", "FileSystem", "ScanModel", "Snapshots", "SnapshotWriting", "AccessControl",
+            "TestSupport"),
         unitTests("BenchmarksTests", "ScanModel", "ScanBatchCodec", "FleetSimulation", "Benchmarks"),
         unitTests(
             "CLITests", "LinuxSystem", "FileSystem", "Runtime", "CLI", "ScanModel", "EnrolmentExchange",

@@ -163,7 +163,8 @@ final class HTTPDaemon: Sendable {
     }
 
     /// Accepts or rejects a request by its headers.
-    private func begin(_ exchange: Exchange, _ connection: OpaquePointer, _ verb: String, _ path: String) -> MHD_Result {
+    private func begin(_ exchange: Exchange, _ connection: OpaquePointer, _ verb: String, _ path: String) -> MHD_Result
+    {
         context.connections.began(shim_http_socket(connection))
         guard context.connections.count <= context.limits.connections else {
             return HTTPReply.refuse(connection, "503: too many connections\n", 503, [("Retry-After", "5")])
