@@ -261,7 +261,7 @@ let package = Package(
             "DeviceEmulation", "TestSupport"),
         unitTests(
             "CenterHTTPTests", "LinuxSystem", "HTTPServer", "Certificates", "FileSystem", "Runtime", "CenterHTTP",
-            "TestSupport"),
+            "ViewerAccess", "TestSupport"),
         unitTests("CertificatesTests", "Certificates", "FileSystem", "TestSupport"),
         unitTests("CompressionTests", "Compression", "FileSystem", "TestSupport"),
         unitTests("CryptoTests", "Crypto"),

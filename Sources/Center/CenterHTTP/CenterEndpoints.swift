@@ -1,8 +1,9 @@
 package import HTTPServer
 import LinuxSystem
 package import Runtime
+import ViewerAccess
 
-/// The HTTP endpoints of the center (contract.md section 7): health, metrics and the snapshot files.
+/// The HTTP endpoints of the center (contract.md section 7): the wall, health, metrics and the snapshot files.
 package struct CenterEndpoints: Sendable {
     /// Returns the current problems, each with the name of the component; empty if the center is ready.
     package typealias Readiness = @Sendable () -> [(name: String, problem: String)]
@@ -30,9 +31,14 @@ package struct CenterEndpoints: Sendable {
     }
 
     private let metrics: Metrics
-    private let snapshots: String?
+    private let snapshots: SnapshotFiles
     private let enrolment: Enrolment?
     private let admits: Admission
+    private let pages: [String: Page]
+    private let live: LiveEndpoints?
+    private let people: PeopleEndpoints?
+    private let viewers: ViewerPolicy
+    private let login: Login
     private let readiness: Readiness
     private let rejected: Counter
     private let certificateExpiry = Gauge()
@@ -44,19 +50,32 @@ package struct CenterEndpoints: Sendable {
     ///   - snapshots: the folder of the snapshot files; `nil` disables `/snapshot/`.
     ///   - admits: called for each `/snapshot/` of another machine, with its bearer token. It must not block.
     ///   - enrolment: answers the requests of devices that enrol; `nil` disables them.
+    ///   - pages: pages of the wall by path. `/zone/` is the page of every `/zone/NAME`.
+    ///   - live: states of the wall; `nil` disables `/api/live` and `/api/fleet`.
+    ///   - people: search for people; `nil` disables `/api/people`.
+    ///   - viewers: who may see the counts and the names.
     ///   - readiness: called for each `/readyz`. It must not block.
     package init(
         metrics: Metrics, snapshots: String?, admits: @escaping Admission = { _ in false },
-        enrolment: Enrolment? = nil, readiness: @escaping Readiness
+        enrolment: Enrolment? = nil, pages: [String: Page] = [:], live: LiveEndpoints? = nil,
+        people: PeopleEndpoints? = nil, viewers: ViewerPolicy = ViewerPolicy(), readiness: @escaping Readiness
     ) {
         self.metrics = metrics
-        self.snapshots = snapshots
+        self.snapshots = SnapshotFiles(folder: snapshots)
         self.admits = admits
         self.enrolment = enrolment
+        self.pages = pages
+        self.live = live
+        self.people = people
+        self.viewers = viewers
+        login = Login(viewers)
         self.readiness = readiness
         rejected = metrics.counter(
             "tapline_http_unauthorized_total", "Requests for snapshots without a valid token, from other machines.")
     }
+
+    /// Paths that accept POST, with the maximum size of the body, in bytes.
+    package var posts: [String: Int] { Login.posts.merging(enrolment?.posts ?? [:]) { $1 } }
 
     /// Returns the service that listens on an address until it is stopped.
     ///
@@ -73,9 +92,11 @@ package struct CenterEndpoints: Sendable {
             let descriptors = [stop.descriptor] + (files == nil ? [] : [ReloadSignal.descriptor])
             var watch = files.map(ServerCertificateWatch.init)
             let loaded = try files?.load()
-            let server = try HTTPListener(
-                address, certificate: loaded?.certificate, posts: enrolment?.posts ?? [:]
-            ) { respond(to: $0) }
+            let isTLS = files != nil
+            let server = try HTTPListener(address, certificate: loaded?.certificate, posts: posts) {
+                respond(to: $0, isTLS: isTLS)
+            }
+            show(server)
             let reach = address.isLoopback ? "reachable from this machine only" : "reachable from other machines"
             Log("http").info(
                 "listening",
@@ -105,16 +126,63 @@ package struct CenterEndpoints: Sendable {
         certificateExpiry.set(Int(expiresS))
     }
 
+    /// Shows the connections and the responses of the server as metrics.
+    private func show(_ server: HTTPListener) {
+        let traffic = server.traffic
+        metrics.table("tapline_http_responses_total", "HTTP responses by status.", type: .counter) {
+            traffic.responses.sorted { $0.key < $1.key }.map { ([("code", "\($0.key)")], Double($0.value)) }
+        }
+        metrics.computed("tapline_http_connections", "Open HTTP connections.") { Double(traffic.connections) }
+        guard let live else { return }
+        metrics.computed("tapline_http_streams", "Open event streams of the wall.") { Double(live.hub.readers) }
+        metrics.table(
+            "tapline_http_frames_skipped_total",
+            "States that event streams did not send, because their readers are slow.", type: .counter
+        ) { [([], Double(live.hub.skipped))] }
+    }
+
     /// Returns the response to one request. Never blocks.
-    package func respond(to request: HTTPRequest) -> HTTPResponse {
+    ///
+    /// - Parameters:
+    ///   - request: the request.
+    ///   - isTLS: whether the connection is encrypted, so that a cookie is sent over such ones only.
+    package func respond(to request: HTTPRequest, isTLS: Bool = false) -> HTTPResponse {
         switch request.path {
-        case "/": HTTPResponse.text(CenterEndpoints.startPage, contentType: "text/html; charset=utf-8")
         case "/healthz": .text("alive\n")
         case "/readyz": readyz(isLocal: request.isLocal)
-        case "/metrics": .text(metrics.render(), contentType: "text/plain; version=0.0.4; charset=utf-8")
+        case "/metrics": viewers.role(of: request) == nil ? Denial.tokenNeeded : metricsPage()
         default:
-            enrolment?.respond(request) ?? snapshotFile(request) ?? .text("404: not found\n", status: 404)
+            login.respond(to: request, isTLS: isTLS) ?? page(request) ?? api(request) ?? enrolment?.respond(request)
+                ?? snapshotFile(request) ?? .text("404: not found\n", status: 404)
         }
+    }
+
+    private func metricsPage() -> HTTPResponse {
+        var response = HTTPResponse.text(
+            metrics.render(), contentType: "text/plain; version=0.0.4; charset=utf-8")
+        response.headers = [("Cache-Control", "no-store")]
+        return response
+    }
+
+    private func page(_ request: HTTPRequest) -> HTTPResponse? {
+        let path = request.path.hasPrefix("/zone/") ? "/zone/" : request.path
+        guard request.body == nil, let page = pages[path] else { return nil }
+        // The page holds no data, but a person needs a token for them.
+        let needsToken = page.isDocument && path != Login.path && viewers.role(of: request) == nil
+        return needsToken ? Login.redirect(toLoginFrom: request.path) : page.response(to: request)
+    }
+
+    /// Answers `/api/`. Paths of people that do not exist are denied like those that do.
+    private func api(_ request: HTTPRequest) -> HTTPResponse? {
+        guard request.path.hasPrefix("/api/") else { return nil }
+        guard let role = viewers.role(of: request) else { return Denial.tokenNeeded }
+        guard request.path.hasPrefix("/api/people") else {
+            return live?.respond(to: request, permits: viewers.permit(of: request))
+        }
+        guard role == .names else {
+            return viewers.token(of: request) == nil ? Denial.tokenNeeded : Denial.roleNeeded
+        }
+        return people?.respond(to: request)
     }
 
     /// Problems name users, hosts and ports, which other machines do not get.
@@ -126,59 +194,12 @@ package struct CenterEndpoints: Sendable {
     }
 
     private func snapshotFile(_ request: HTTPRequest) -> HTTPResponse? {
-        guard let folder = snapshots, request.path.hasPrefix("/snapshot/") else { return nil }
+        guard snapshots.covers(request.path) else { return nil }
         // Before the file is looked for: without a token all names have the same answer.
         guard request.isLocal || request.bearerToken.map(admits) == true else {
             rejected.add()
-            var response = HTTPResponse.text("401: a token is required\n", status: 401)
-            response.headers = [("WWW-Authenticate", "Bearer")]
-            return response
+            return Denial.tokenNeeded
         }
-        let name = String(request.path.dropFirst("/snapshot/".count))
-        guard let type = SnapshotName.contentType(of: name) else { return nil }
-        let opened: HTTPFile?
-        do {
-            opened = try HTTPFile(path: folder + "/" + name)
-        } catch {
-            // Not 404: a scanner would take it as permanent.
-            return .text("503: the file cannot be read\n", status: 503)
-        }
-        guard let file = opened else { return nil }
-        // A version's file never changes. The manifest is revalidated for each request. `private`: a shared cache would
-        // serve the files without a token.
-        let caching = name.hasPrefix("manifest") ? "no-cache" : "private, max-age=86400, immutable"
-        return HTTPResponse(contentType: type, body: .file(file), headers: [("Cache-Control", caching)])
-    }
-
-    private static let startPage = """
-        <!doctype html><html lang="en"><meta charset="utf-8"><title>Tapline</title>
-        <h1>Tapline command center</h1>
-        <p>The figures are in PostgreSQL: run the scripts in <code>dashboards/</code> with psql, or query the views of
-        the schema <code>tapline</code>.</p>
-        <ul><li><a href="/readyz">readyz</a>: state of the broker and database connections</li>
-        <li><a href="/metrics">metrics</a>: metrics for Prometheus</li>
-        <li><a href="/snapshot/manifest.json">snapshot/manifest.json</a>: the newest snapshot of the registration
-        list</li></ul>
-        </html>
-
-        """
-}
-
-/// The names in the snapshot folder that clients may read: no temporary file, no key, nothing outside of the folder.
-enum SnapshotName {
-    private static let suffixes = [
-        ".sqlite": "application/vnd.sqlite3", ".sqlite.gz": "application/gzip",
-        ".changeset": "application/octet-stream", ".changeset.gz": "application/gzip",
-    ]
-
-    /// Returns the content type of a file; `nil` if clients may not read it.
-    static func contentType(of name: String) -> String? {
-        if name == "manifest.json" { return "application/json" }
-        if name == "manifest.json.minisig" { return "text/plain; charset=utf-8" }
-        guard let prefix = ["snapshot-", "delta-"].first(where: name.hasPrefix) else { return nil }
-        let rest = name.dropFirst(prefix.count)
-        let numbers = rest.prefix { $0.isASCII && ($0.isNumber || $0 == "-") }
-        guard !numbers.isEmpty else { return nil }
-        return suffixes[String(rest.dropFirst(numbers.count))]
+        return snapshots.response(request.path)
     }
 }

@@ -12,12 +12,15 @@ final class HTTPDaemon: Sendable {
         /// Maximum size of the body by path of POST, in bytes.
         let posts: [String: Int]
         let connections: Connections
+        let traffic: HTTPTraffic
+        var reply: HTTPReply { HTTPReply(traffic: traffic) }
 
         init(_ handler: @escaping HTTPListener.Handler, _ limits: HTTPListener.Limits, _ posts: [String: Int]) {
             self.handler = handler
             self.limits = limits
             self.posts = posts
             connections = Connections(limits)
+            traffic = HTTPTraffic(connections)
         }
     }
 
@@ -153,7 +156,8 @@ final class HTTPDaemon: Sendable {
         if verb == "HEAD" { exchange.headers["range"] = nil }
         let query = values(connection, .GET_ARGUMENT_KIND, lowercased: false)
         guard query.count <= queryLimit else {
-            return HTTPReply.refuse(connection, "400: a query has at most \(queryLimit) parameters\n", 400, [])
+            return daemon.context.reply.refuse(
+                connection, "400: a query has at most \(queryLimit) parameters\n", 400, [])
         }
         let request = HTTPRequest(
             path: String(cString: path), query: query.values, headers: exchange.headers,
@@ -167,14 +171,14 @@ final class HTTPDaemon: Sendable {
     {
         context.connections.began(shim_http_socket(connection))
         guard context.connections.count <= context.limits.connections else {
-            return HTTPReply.refuse(connection, "503: too many connections\n", 503, [("Retry-After", "5")])
+            return context.reply.refuse(connection, "503: too many connections\n", 503, [("Retry-After", "5")])
         }
         guard verb != "GET" && verb != "HEAD" else { return MHD_Result.YES }
         guard let limit = context.posts[path] else {
-            return HTTPReply.refuse(connection, "405: GET and HEAD only\n", 405, [("Allow", "GET, HEAD")])
+            return context.reply.refuse(connection, "405: GET and HEAD only\n", 405, [("Allow", "GET, HEAD")])
         }
         guard verb == "POST" else {
-            return HTTPReply.refuse(connection, "405: POST only\n", 405, [("Allow", "POST")])
+            return context.reply.refuse(connection, "405: POST only\n", 405, [("Allow", "POST")])
         }
         exchange.limitBytes = limit
         return MHD_Result.YES
@@ -196,26 +200,26 @@ final class HTTPDaemon: Sendable {
             response.headers.append(("Connection", "close"))
             guard verb != "HEAD" else {
                 response.body = .bytes([])
-                return HTTPReply.send(response, to: connection, requestHeaders: [:])
+                return context.reply.send(response, to: connection, requestHeaders: [:])
             }
             guard let stream = HTTPStream(hub, connection, permits: response.permits) else {
-                return HTTPReply.refuse(connection, "503: too many streams\n", 503, [("Retry-After", "5")])
+                return context.reply.refuse(connection, "503: too many streams\n", 503, [("Retry-After", "5")])
             }
             exchange.stream = stream
             guard suspensions.add(stream) else {
-                return HTTPReply.refuse(connection, "503: the server ends\n", 503, [("Retry-After", "5")])
+                return context.reply.refuse(connection, "503: the server ends\n", 503, [("Retry-After", "5")])
             }
             context.connections.streams(socket)
             HTTPStream.limitBuffers(socket)
             // `closeStalled` ends the streams that make no progress.
             shim_http_no_timeout(connection)
-            return HTTPReply.send(response, of: stream, to: connection)
+            return context.reply.send(response, of: stream, to: connection)
         }
         // Disable keep-alive above half of a limit, so idle clients do not hold connections.
         if isDraining.load(ordering: .relaxed) || context.connections.isCrowded(socket) {
             response.headers.append(("Connection", "close"))
         }
-        return HTTPReply.send(response, to: connection, requestHeaders: exchange.headers)
+        return context.reply.send(response, to: connection, requestHeaders: exchange.headers)
     }
 
     private static let completed: MHD_RequestCompletedCallback = { pointer, connection, mark, _ in

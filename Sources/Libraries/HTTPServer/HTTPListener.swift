@@ -115,6 +115,9 @@ package final class HTTPListener: Sendable {
     /// Number of open connections.
     package var connections: Int { context.connections.count }
 
+    /// Connections and responses of the server; it stays valid after the server.
+    package var traffic: HTTPTraffic { context.traffic }
+
     /// Uses another certificate for new connections, without a moment in which the port refuses clients.
     ///
     /// Open connections keep their certificate. They are closed after their response, or after ten minutes. Streams end.

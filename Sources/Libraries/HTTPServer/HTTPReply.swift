@@ -2,9 +2,11 @@ import CMicrohttpd
 import Glibc
 
 /// Responses in the form of libmicrohttpd.
-enum HTTPReply {
+struct HTTPReply {
+    let traffic: HTTPTraffic
+
     /// Queues an error, and closes the connection after it.
-    static func refuse(
+    func refuse(
         _ connection: OpaquePointer, _ text: String, _ status: Int, _ headers: [(name: String, value: String)]
     ) -> MHD_Result {
         var response = HTTPResponse.text(text, status: status)
@@ -13,7 +15,7 @@ enum HTTPReply {
     }
 
     /// Queues the response to a request.
-    static func send(
+    func send(
         _ response: HTTPResponse, to connection: OpaquePointer, requestHeaders: [String: String]
     ) -> MHD_Result {
         var (status, headers) = (response.status, response.headers + [("Content-Type", response.contentType)])
@@ -44,29 +46,30 @@ enum HTTPReply {
     }
 
     /// Queues the response of a stream.
-    static func send(_ response: HTTPResponse, of stream: HTTPStream, to connection: OpaquePointer) -> MHD_Result {
+    func send(_ response: HTTPResponse, of stream: HTTPStream, to connection: OpaquePointer) -> MHD_Result {
         queue(
             stream.message(), response.status, response.headers + [("Content-Type", response.contentType)],
             to: connection)
     }
 
-    private static func queue(
+    private func queue(
         _ message: OpaquePointer?, _ status: Int, _ headers: [(name: String, value: String)],
         to connection: OpaquePointer
     ) -> MHD_Result {
         guard let message else { return MHD_Result.NO }
         defer { MHD_destroy_response(message) }
         for (name, value) in headers { MHD_add_response_header(message, name, value) }
+        traffic.count(status)
         return MHD_queue_response(connection, UInt32(status), message)
     }
 
-    private static func message(_ bytes: [UInt8]) -> OpaquePointer? {
+    private func message(_ bytes: [UInt8]) -> OpaquePointer? {
         var bytes = bytes
         return MHD_create_response_from_buffer(bytes.count, &bytes, .RESPMEM_MUST_COPY)
     }
 
     /// libmicrohttpd closes the descriptor it receives, so it receives a duplicate.
-    private static func message(_ file: HTTPFile, _ offset: Int64, _ count: Int64) -> OpaquePointer? {
+    private func message(_ file: HTTPFile, _ offset: Int64, _ count: Int64) -> OpaquePointer? {
         let own = fcntl(file.descriptor, F_DUPFD_CLOEXEC, 3)
         guard own >= 0 else { return nil }
         let message = MHD_create_response_from_fd_at_offset64(UInt64(count), own, UInt64(offset))

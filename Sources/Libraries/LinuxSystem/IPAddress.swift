@@ -3,7 +3,7 @@ package import Glibc
 /// An IP address without a port. An IPv4 address that is mapped into IPv6 equals the IPv4 address.
 package struct IPAddress: Sendable, Hashable, CustomStringConvertible {
     /// 4 bytes of IPv4, or 16 bytes of IPv6.
-    private let bytes: [UInt8]
+    let bytes: [UInt8]
 
     private init(_ bytes: [UInt8]) {
         let isMapped = bytes.count == 16 && bytes[..<12].elementsEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff])

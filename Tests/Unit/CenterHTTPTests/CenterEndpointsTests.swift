@@ -111,7 +111,6 @@ struct CenterEndpointsTests {
             #expect(response.status == 200)
             #expect(response.headers["content-length"] == "6")
             #expect(response.body.isEmpty)
-            #expect(try client.get("/").status == 200)
             #expect(try client.get("/nothing").status == 404)
         }
     }
