@@ -47,6 +47,7 @@ extension Center {
                 "certificate of the HTTP server for TLS, PEM, with intermediate ones; a changed file is loaded"),
             Option("http-key-file", "FILE", "private key of that certificate, PEM, mode 600"),
             .toggle("insecure-http", "permit plain HTTP on an address that other machines reach"),
+        ] + WallService.options + [
             Option("snapshots", "DIR", "folder of the snapshot files, served as /snapshot/"),
             Option(
                 "shards", "N", "number of broker queues, which can be increased and never reduced; 4 for a new broker"),
@@ -92,9 +93,10 @@ extension Center {
             databaseURL: url, instance: try instance(arguments), served: arguments["snapshots"].map(servedSnapshots),
             metrics: metrics, snapshotProblem: { health.problem }, isListening: { ingest.health.isBrokerConnected })
         let enrolment = EnrolmentService(databaseURL: url)
+        let wall = try WallService(arguments, databaseURL: url)
         let web = CenterEndpoints(
             metrics: metrics, snapshots: arguments["snapshots"], admits: enrolment.allows,
-            enrolment: enrolment.endpoints,
+            enrolment: enrolment.endpoints, pages: wall.pages, viewers: wall.viewers,
             readiness: {
                 ingest.health.problems + liveness.problems + (health.failure.map { [("snapshots", $0)] } ?? [])
             })
@@ -107,7 +109,7 @@ extension Center {
             if !isKnown { services.append(schema.service()) }
             services += maintenance.services() + [broker.service()]
             services.append(liveness.service())
-            services += enrolment.services
+            services += enrolment.services + wall.services
             if let snapshots { services.append(snapshots.service()) }
             services.append(web.service(http, certificate))
             Log("center").info("starting", [.version: Software.version])
