@@ -2,7 +2,7 @@ package import HTTPServer
 
 /// The states of the wall.
 package struct LiveEndpoints: Sendable {
-    /// Answers with the newest state as JSON; `nil` if there is none.
+    /// Answers with the newest state as JSON; `nil` without one.
     package typealias Once = @Sendable (_ reply: @escaping @Sendable ([UInt8]?) -> Void) -> Void
 
     let hub: HTTPStreamHub

@@ -91,7 +91,7 @@ final class Login: Sendable {
     }
 }
 
-/// Failed log-ins by address, so that nobody can try many tokens. Pure.
+/// Failed log-ins by address. Their limit keeps a client from trying many tokens. Pure.
 struct LoginAttempts: Sendable {
     /// Failures that an address may have within a window.
     static let limit = 10

@@ -11,13 +11,13 @@ package enum OpenNetworks: Sendable, Equatable {
     package static let loopback = OpenNetworks.networks(IPNetwork.loopback)
     /// Networks that the internet does not route.
     package static let `private` = OpenNetworks.networks(IPNetwork.private)
-    /// Nobody.
+    /// No network.
     package static let none = OpenNetworks.networks([])
 
     /// Parses `any`, `none`, or a list with commas of `loopback`, `private`, and networks such as `192.0.2.0/24`.
     ///
     /// - Parameter text: the list.
-    /// - Returns: `nil` if a part is none of these.
+    /// - Returns: `nil` if a part has another form.
     package init?(_ text: String) {
         switch text {
         case "any": self = .any
@@ -37,7 +37,7 @@ package enum OpenNetworks: Sendable, Equatable {
         }
     }
 
-    /// Returns whether an address is open; `nil` is none.
+    /// Returns whether an address is open. An unknown address (`nil`) is in no network.
     func contains(_ peer: IPAddress?) -> Bool {
         switch self {
         case .any: true

@@ -21,8 +21,8 @@ package struct ViewerPolicy: Sendable {
     /// - Parameters:
     ///   - open: networks whose clients see the counts without a token.
     ///   - names: names of the server by which they may do so. A number, and a name that only the own network can
-    ///     assign, are always permitted. With another name the page of a stranger could read the counts through the
-    ///     browser of a viewer, because its owner can point the name at this server.
+    ///     assign, are always permitted. A stranger can point another name at this server. His page could then read
+    ///     the counts through the browser of a viewer.
     ///   - check: checks a token.
     package init(open: OpenNetworks = .private, names: [String] = [], check: @escaping Check = { _ in nil }) {
         self.open = open

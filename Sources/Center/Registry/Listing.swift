@@ -32,6 +32,17 @@ package struct Listing: Sendable {
         self.json = ""
     }
 
+    /// Rows that come from no query.
+    ///
+    /// - Parameters:
+    ///   - columns: names of the columns.
+    ///   - rows: as many texts in each row.
+    package init(columns: [String], rows: [[String]]) {
+        self.columns = columns
+        self.rows = rows.map { $0.map(\.visibleInLine) }
+        json = ""
+    }
+
     /// The header and the rows in columns with two blanks between them; numbers are right-aligned.
     package var table: [String] {
         let widths = columns.indices.map { column in

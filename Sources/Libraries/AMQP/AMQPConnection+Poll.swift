@@ -88,6 +88,9 @@ extension AMQPConnection {
     ///
     /// - Returns: words for the error; `nil` if no delivery was in progress.
     private func rejectUndecodable() -> String? {
+        guard rejectsUndecodable else {
+            return ": a message has properties that cannot be decoded; it stays in its queue"
+        }
         guard isChannelOpen, case .delivery(let delivery)? = assembly.kind, assembly.missing == nil,
             amqp_basic_reject(state, channel, delivery.tag, 0) == AMQP_STATUS_OK.rawValue
         else { return nil }
@@ -198,6 +201,9 @@ extension AMQPConnection {
             // A publisher can set the header too. The broker overwrites it only in a message that it delivers again.
             if let basic, delivery.redelivered, basic._flags & PropertyFlag.headers != 0 {
                 delivery.deliveryCount = max(0, AMQPConnection.deliveryCount(basic.headers))
+            }
+            if let basic, basic._flags & PropertyFlag.headers != 0 {
+                delivery.death = AMQPDeath(headers: basic.headers)
             }
             assembly.kind = .delivery(delivery)
             let isWhole = header.body_size <= UInt64(bodyLimits.wholeBytes)

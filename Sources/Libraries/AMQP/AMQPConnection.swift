@@ -58,6 +58,9 @@ package final class AMQPConnection {
     /// The tag of the next publish; 0 while confirms are off.
     var nextTag: UInt64 = 0
     var assembly = MessageAssembly()
+    /// Whether a delivery that the library cannot decode is rejected to the dead-letter exchange, before the connection
+    /// ends. A queue without such an exchange loses it.
+    package var rejectsUndecodable = true
     /// The number of unacknowledged deliveries of each later consumer; 0 is unlimited.
     var prefetch = 0
     /// The number of deliveries without an acknowledgement that each consumer of the channel permits, by consumer tag.

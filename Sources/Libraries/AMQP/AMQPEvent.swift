@@ -46,6 +46,9 @@ package struct AMQPDelivery: Sendable {
     /// The whole content if `body` is only its beginning; otherwise `nil`.
     package var whole: Whole?
 
+    /// Why the broker moved the message from another queue to this one; `nil` if it did not.
+    package var death: AMQPDeath?
+
     /// Size and hash of a content that was not kept.
     package struct Whole: Sendable, Hashable {
         /// Size, in bytes.
@@ -53,6 +56,16 @@ package struct AMQPDelivery: Sendable {
         /// SHA-256, 32 bytes.
         package let sha256: [UInt8]
     }
+}
+
+/// The last move of a message to a dead-letter exchange, by the header `x-death`. A publisher can forge it.
+package struct AMQPDeath: Sendable, Hashable {
+    /// `rejected`, `expired`, `maxlen` or `delivery_limit`.
+    package let reason: String
+    /// Queue that the message came from.
+    package let queue: String
+    /// Time of the move, in seconds since 1970-01-01 UTC; `nil` if the broker gave none.
+    package let timeS: Int64?
 }
 
 /// A message that the broker returned because no queue received it.

@@ -108,7 +108,6 @@ package struct BrokerWatch: Sendable {
         try table.write(findings)
         let warnings = findings.warnings
         metrics.warnings.set(warnings.count)
-        metrics.deadLetters.set(findings.deadLetters)
         for warning in warnings {
             log.warning("broker can remove confirmed scans", [.queue: warning.queue, .detail: warning.text])
         }
@@ -163,12 +162,10 @@ package struct BrokerWatch: Sendable {
 
 /// The metrics of the watch, described in docs/reference/metrics.md.
 private struct BrokerMetrics: Sendable {
-    let warnings, deadLetters: Gauge
+    let warnings: Gauge
 
     init(_ metrics: Metrics) {
         warnings = metrics.gauge(
             "tapline_broker_warnings", "Signs that the broker removes confirmed scans, at the last check.")
-        deadLetters = metrics.gauge(
-            "tapline_broker_dead_letters", "Messages in the queue tapline.dead, at the last check.")
     }
 }

@@ -4,7 +4,7 @@ import Synchronization
 
 /// Reads every two seconds how many messages wait in the queues of the broker.
 ///
-/// It has a connection of its own, so that an answer does not wait behind deliveries.
+/// It has a separate connection, so that an answer does not wait behind deliveries. New dead letters are logged.
 package final class QueueDepths: Sendable {
     /// Numbers of ready messages; `nil` while they are unknown.
     package struct Counts: Equatable, Sendable {
@@ -28,8 +28,15 @@ package final class QueueDepths: Sendable {
 
     /// Creates a reader whose service is not running yet.
     ///
-    /// - Parameter settings: servers of the ingestion.
-    package init(_ settings: IngestSettings) { self.settings = settings }
+    /// - Parameters:
+    ///   - settings: servers of the ingestion.
+    ///   - metrics: where the number of dead letters is registered.
+    package init(_ settings: IngestSettings, metrics: Metrics) {
+        self.settings = settings
+        metrics.table(
+            "tapline_broker_dead_letters", "Messages in the queue tapline.dead, read every two seconds.", type: .gauge
+        ) { [self] in counts.dead.map { [([], Double($0))] } ?? [] }
+    }
 
     /// The last counts. Never blocks.
     package var counts: Counts { state.withLock { $0 } }
@@ -66,7 +73,13 @@ package final class QueueDepths: Sendable {
                 counts.ready? += try connection.inspectQueue(Topology.queue(shard)).messages
             }
             counts.dead = try depth(Topology.dead, connection)
-            state.withLock { $0 = counts }
+            let before = state.withLock { state in
+                defer { state = counts }
+                return state.dead ?? 0
+            }
+            if let dead = counts.dead, dead > before {
+                log.warning("messages are in the dead-letter queue", [.queue: Topology.dead, .count: dead])
+            }
             succeeded()
             // Reads heartbeats of the broker.
             _ = try connection.poll()

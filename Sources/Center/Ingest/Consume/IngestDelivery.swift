@@ -22,7 +22,8 @@ package struct IngestDelivery: Sendable {
     private(set) var whole: (size: Int, hash: [UInt8])?
     /// Center clock at receipt, microseconds since 1970-01-01 UTC.
     package var receivedMicros: Int64
-    /// Whether the batch was carried as a file. Its transport time says nothing about the device's clock.
+    /// Whether the batch was carried as a file or was a dead letter. Its transport time says nothing about the device's
+    /// clock.
     package private(set) var isOffline = false
     /// Whether the bytes of a file differ from those that its name promises.
     private(set) var isAltered = false
@@ -51,6 +52,18 @@ package struct IngestDelivery: Sendable {
             routingKey: delivery.routingKey, userID: delivery.userID, body: delivery.body,
             receivedMicros: receivedMicros)
         if let whole = delivery.whole { self.whole = (whole.size, whole.sha256) }
+    }
+
+    /// A dead letter, which was received at some time before.
+    ///
+    /// - Parameters:
+    ///   - body: the whole content.
+    ///   - routingKey: as received; not necessarily valid text.
+    ///   - userID: the validated user of the publisher's connection.
+    ///   - receivedMicros: center clock, microseconds since 1970-01-01 UTC.
+    init(deadLetter body: [UInt8], routingKey: [UInt8], userID: String?, receivedMicros: Int64) {
+        self.init(routingKey: routingKey, userID: userID, body: body, receivedMicros: receivedMicros)
+        isOffline = true
     }
 
     /// Maximum size of a batch file, in bytes. A larger file is not read: hashing a sparse file of terabytes would take

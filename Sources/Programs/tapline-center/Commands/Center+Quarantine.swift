@@ -152,7 +152,7 @@ extension Center {
         return (taken, ids.rowCount - taken)
     }
 
-    private static func describe(_ outcome: IngestOutcome) -> String {
+    static func describe(_ outcome: IngestOutcome) -> String {
         switch outcome {
         case .accepted(let stored, let duplicates, let conflicts):
             "\(stored) stored, \(duplicates) duplicates, \(conflicts) conflicts"
