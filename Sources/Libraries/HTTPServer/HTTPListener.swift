@@ -140,9 +140,9 @@ package final class HTTPListener: Sendable {
         guard isStarted else { throw HTTPListener.failure(address, hasCertificate: true) }
     }
 
-    /// Closes connections that exceed `Limits.requestS`, `Limits.responseS` or `Limits.streamS`, answers suspended
-    /// requests whose time is over, ends streams that are no longer permitted, and ends the daemons of former
-    /// certificates. Call it every second.
+    /// Closes connections that exceed `Limits.requestS`, `Limits.responseS` or `Limits.streamS`, and ends the daemons of
+    /// former certificates. Answers suspended requests whose time is over, and ends streams that are no longer
+    /// permitted. Call it every second.
     package func closeStalled() {
         let daemons = state.withLock { ($0.current.map { [$0] } ?? []) + $0.former.map(\.daemon) }
         for daemon in daemons { daemon.checkSuspended() }

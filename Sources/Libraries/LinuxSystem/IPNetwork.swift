@@ -4,7 +4,7 @@ package struct IPNetwork: Sendable, Hashable {
     /// Number of leading bits that all addresses have in common.
     private let length: Int
 
-    /// Parses a network such as `192.0.2.0/24` or `2001:db8::/32`; `nil` if the text is none. The bits after the length
+    /// Parses a network such as `192.0.2.0/24` or `2001:db8::/32`; `nil` for another text. The bits after the length
     /// must be 0.
     package init?(_ text: String) {
         let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)

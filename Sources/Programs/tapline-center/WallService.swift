@@ -1,12 +1,15 @@
 import CLI
 import CenterHTTP
 import HTTPServer
-import LinuxSystem
+import Ingest
+import LiveState
+import People
 import Runtime
+import ScanModel
 import ViewerAccess
 import WallPages
 
-/// The wall in the daemon: its pages, and who may see them.
+/// The wall in the daemon: its pages, its states, the search for people, and who may see them.
 struct WallService: Sendable {
     static let options = [
         Option(
@@ -15,28 +18,69 @@ struct WallService: Sendable {
                 + "none; or any, also behind a proxy", default: "private"),
         Option(
             "http-name", "HOST",
-            "name of this server by which these networks may see counts; numbers, names without "
-                + "a dot, and names such as center.local always may", kind: .repeated),
+            "name of this server by which these networks may see counts; numbers, names without a dot, and names such "
+                + "as center.local always may", kind: .repeated),
+        Option(
+            "event-key-file", "FILE", "file with the event key, for the search by the text of a code or a UID"),
     ]
 
-    private let access: ViewerAccess
     let viewers: ViewerPolicy
+    private let access: ViewerAccess
+    private let hub: HTTPStreamHub
+    private let depths: QueueDepths
+    private let state: LiveState
+    private let desk: PeopleDesk
 
-    init(_ arguments: Arguments, databaseURL: String) throws {
+    init(_ arguments: Arguments, _ settings: IngestSettings, _ ingest: IngestService, metrics: Metrics) throws {
         let text = try arguments.required("open-counts")
         guard let open = OpenNetworks(text) else {
             throw ProgramError.configuration(
                 "--open-counts \(text): must be any, none, or a list of loopback, private and networks such as "
                     + "192.0.2.0/24 or 2001:db8::/32, whose bits after the length are 0")
         }
-        let access = ViewerAccess(databaseURL: databaseURL)
+        let url = settings.databaseURL
+        let access = ViewerAccess(databaseURL: url)
         self.access = access
         viewers = ViewerPolicy(open: open, names: arguments.all("http-name")) { access.validity(token: $0) }
+        let (hub, number) = (HTTPStreamHub(), Counter())
+        self.hub = hub
+        let depths = QueueDepths(settings, metrics: metrics)
+        self.depths = depths
+        state = LiveState(
+            databaseURL: url, metrics: metrics, broker: { WallService.server(ingest.health.broker) },
+            database: { WallService.server(ingest.health.database) }, isBacklog: { ingest.isStoringBacklog },
+            viewers: { hub.readers },
+            queues: {
+                LiveState.Queues(
+                    ready: depths.counts.ready, unacked: ingest.unacknowledged, dead: depths.counts.dead)
+            },
+            publish: { frame in
+                number.add()
+                hub.publish(LiveEndpoints.event(frame, number: number.value))
+            })
+        desk = PeopleDesk(
+            databaseURL: url, snapshots: arguments["snapshots"],
+            eventKey: arguments.has("event-key-file") ? try arguments.eventKey() : nil)
+    }
+
+    /// Neither host nor user of a server: everyone on the site's network sees this.
+    private static func server(_ connection: IngestHealth.Connection) -> LiveState.Server {
+        LiveState.Server(
+            isConnected: connection.isConnected, sinceS: connection.sinceMicros / 1_000_000,
+            problem: connection.isConnected ? nil : "not connected")
     }
 
     var pages: [String: Page] {
         WallPages.all.mapValues { Page(contentType: $0.contentType, bytes: $0.bytes) }
     }
 
-    var services: [Service] { [access.service()] }
+    var live: LiveEndpoints {
+        LiveEndpoints(hub: hub, once: { [state] in state.frame($0) }, fleet: { [state] in state.fleet })
+    }
+
+    var people: PeopleEndpoints {
+        PeopleEndpoints { [desk] path, query, later in desk.accept(path, query) { later.answer($0) } }
+    }
+
+    var services: [Service] { [access.service(), depths.service(), state.service(), desk.service()] }
 }

@@ -2,7 +2,7 @@ import Glibc
 import LinuxSystem
 import TestSupport
 
-/// A client of a stream whose frames are `data: NUMBER PADDING`. It reads only when it is told to.
+/// A client of a stream whose frames are `data: NUMBER PADDING`. It reads only in `read`.
 final class StreamClient {
     private let descriptor: Int32
     private(set) var isOver = false

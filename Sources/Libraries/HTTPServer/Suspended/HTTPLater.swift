@@ -53,7 +53,7 @@ package final class HTTPLater: Sendable {
         }
     }
 
-    /// Returns the response; `nil` if there is none yet. The connection is then suspended until there is one.
+    /// Returns the response; `nil` before the answer. The connection is then suspended until there is one.
     func take(suspending connection: OpaquePointer) -> HTTPResponse? {
         phase.withLock { phase in
             if case .answered(let response) = phase { return response }

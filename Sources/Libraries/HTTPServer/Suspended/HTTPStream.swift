@@ -6,7 +6,7 @@ final class HTTPStream: Sendable {
     /// Size of the send buffer of the kernel, in bytes. Linux doubles it for its own data.
     private static let sendBufferBytes: Int32 = 32_768
     /// Maximum number of unsent bytes in the kernel. With the send buffer about three states of the wall are on the
-    /// way, so that a slow reader gets recent ones.
+    /// way. So a slow reader gets recent ones.
     private static let unsentBytes: Int32 = 16_384
     /// libmicrohttpd reads a stream for an HTTP/1.0 client in pieces of this size, in bytes.
     private static let blockBytes = 4_096

@@ -93,10 +93,11 @@ extension Center {
             databaseURL: url, instance: try instance(arguments), served: arguments["snapshots"].map(servedSnapshots),
             metrics: metrics, snapshotProblem: { health.problem }, isListening: { ingest.health.isBrokerConnected })
         let enrolment = EnrolmentService(databaseURL: url)
-        let wall = try WallService(arguments, databaseURL: url)
+        let wall = try WallService(arguments, ingestion, ingest, metrics: metrics)
         let web = CenterEndpoints(
             metrics: metrics, snapshots: arguments["snapshots"], admits: enrolment.allows,
-            enrolment: enrolment.endpoints, pages: wall.pages, viewers: wall.viewers,
+            enrolment: enrolment.endpoints, pages: wall.pages, live: wall.live, people: wall.people,
+            viewers: wall.viewers,
             readiness: {
                 ingest.health.problems + liveness.problems + (health.failure.map { [("snapshots", $0)] } ?? [])
             })
