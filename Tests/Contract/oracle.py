@@ -86,6 +86,7 @@ class Oracle:
     gates: dict = field(default_factory=dict)
     people: dict = field(default_factory=dict)
     tags: dict = field(default_factory=dict)  # tag to ID of the person
+    scanners: dict = field(default_factory=dict)  # scanner to its default gate
     sent: list = field(default_factory=list)
     void: list = field(default_factory=list)  # (scanner, since, until)
 
@@ -96,12 +97,13 @@ class Oracle:
         self.facts, journals = [], {}
         for batch in self.sent:
             times = self._times(batch, received)
+            gate = self.scanners.get(batch.scanner) if batch.gate is None else batch.gate
             journal = journals.setdefault((batch.scanner, batch.log), {})
             for index, scan in enumerate(batch.scans):
                 seq = batch.first + index
                 at = received[batch.scanner, batch.log, seq]
                 void = any(name == batch.scanner and since <= at < until for name, since, until in self.void)
-                fact = Fact(times[index], batch.log, seq, batch.scanner, batch.gate, scan, void)
+                fact = Fact(times[index], batch.log, seq, batch.scanner, gate, scan, void)
                 journal.setdefault(seq, fact)
         for journal in journals.values():
             self._annul([journal[seq] for seq in sorted(journal)])

@@ -46,6 +46,7 @@ class Day(SystemUnderTest):
             self.sql("INSERT INTO tapline.gates VALUES (%s, %s, %s, %s, '{}')", gate, f"G{gate}", zone, from_zone)
             self.sql("INSERT INTO tapline.scanners VALUES (%s, %s, true)", f"lane-{gate}", gate)
             self.oracle.gates[gate] = Gate(gate, zone, from_zone)
+            self.oracle.scanners[f"lane-{gate}"] = gate
         for number, name in enumerate(("day", "week"), 1):
             self.sql("INSERT INTO tapline.passes (id, name, reentry) VALUES (%s, %s, 'gate')", number, name)
         for person in range(1, 71):
