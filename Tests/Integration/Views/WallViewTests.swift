@@ -171,7 +171,8 @@ import Testing
                     "SELECT lanes, lanes_open, lanes_free, lanes_closed FROM tapline.wall_gates WHERE gate_id = 11")
                     == ["1|\(counts)"], "\(state)")
         }
-        try connection.execute("UPDATE tapline_internal.centers SET stopped = true, alive_at = now(), listened_at = now()")
+        try connection.execute(
+            "UPDATE tapline_internal.centers SET stopped = true, alive_at = now(), listened_at = now()")
         #expect(
             try rows(
                 "SELECT lanes, lanes_open, lanes_free, lanes_closed, lanes_silent FROM tapline.wall_gates WHERE gate_id = 11"
