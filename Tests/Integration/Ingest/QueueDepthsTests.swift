@@ -1,0 +1,47 @@
+import AMQP
+import Ingest
+import LinuxSystem
+import Runtime
+import TestSupport
+import Testing
+
+/// Tests what the live state knows of the servers.
+struct QueueDepthsTests {
+    @Test func depthsAreReadWhileTheBrokerIsThere() throws {
+        let vhost = try TestVhost()
+        let address = try AMQPAddress(url: vhost.url)
+        let connection = try AMQPConnection(address, name: "test")
+        for queue in ["tapline.scans.0", "tapline.scans.1"] { try connection.declareQueue(queue) }
+        func publish(to queue: String) throws {
+            try connection.publish(exchange: "", routingKey: queue, properties: AMQPProperties(), body: [1])
+        }
+        for queue in ["tapline.scans.0", "tapline.scans.1", "tapline.scans.1"] { try publish(to: queue) }
+        let depths = QueueDepths(IngestSettings(brokers: [address], databaseURL: "postgresql://localhost/none"))
+        #expect(depths.counts == QueueDepths.Counts())
+        let service = RunningService(depths.service())
+        try eventually("the depths of both queues") { depths.counts.ready == 3 }
+        // A queue that does not exist is unknown, not empty.
+        #expect(depths.counts.dead == nil)
+        try connection.declareQueue("tapline.dead")
+        try publish(to: "tapline.dead")
+        try eventually("the dead letter") { depths.counts.dead == 1 && depths.counts.ready == 3 }
+        try TestServers.command("rabbitmqctl", "-q", "delete_vhost", vhost.name)
+        try eventually("nothing is known without a broker") { depths.counts == QueueDepths.Counts() }
+        try service.end()
+    }
+
+    @Test func connectionsSaySinceWhenTheyAreLost() throws {
+        let before = SystemClock.nowMicroseconds()
+        let running = try RunningIngest()
+        let health = running.ingest.health
+        #expect(!health.broker.isConnected && health.broker.sinceMicros >= before)
+        try running.waitUntilReady()
+        #expect(health.broker.isConnected && health.database.isConnected)
+        let connected = health.broker.sinceMicros
+        #expect(!running.ingest.isStoringBacklog && running.ingest.unacknowledged == 0)
+        try TestServers.command("rabbitmqctl", "-q", "delete_vhost", running.vhost.name)
+        try running.wait("the broker is lost") { !health.broker.isConnected }
+        #expect(health.broker.sinceMicros > connected && health.database.isConnected)
+        #expect(try running.end() == nil)
+    }
+}
