@@ -75,6 +75,14 @@ final class LiveBoard: Sendable {
     /// Notes the start of a computation.
     func began(nowMicros: Int64) { state.withLock { $0.beganMicros = nowMicros } }
 
+    /// Notes that a computation was cancelled by its time limit. The database works.
+    func gaveUp() {
+        state.withLock { state in
+            state.beganMicros = nil
+            state.contents.failedSinceMicros = nil
+        }
+    }
+
     /// Stores a computed part.
     ///
     /// - Parameter intervals: the present interval of each part, in milliseconds.

@@ -180,14 +180,27 @@ package final class LiveState: Sendable {
                 continue
             }
             board.began(nowMicros: SystemClock.nowMicroseconds())
-            let result = try store.compute(next.part)
+            let result = try within(next.part) { () throws(PostgresError) in try store.compute(next.part) }
             let endMs = SystemClock.monotonicMs()
             schedule.finished(next.part, startMs: nowMs, tookMs: endMs - nowMs)
+            guard let result else { continue }
             let intervals = schedule.intervals(demand, isBacklog: isBacklog)
             board.put(result, next.part, intervals: intervals, nowMs: endMs)
             metrics.computed(next.part, tookMs: endMs - nowMs)
             if next.part == .counts || !board.isComplete(nowMs: endMs) || board.isAwaited { counted.send(true) }
             succeeded()
+        }
+    }
+
+    /// Returns `nil` for a part that reached the time limit of a statement. The part keeps its age, and the others go on.
+    private func within(
+        _ part: LivePart, _ compute: () throws(PostgresError) -> LiveStore.Result
+    ) throws(PostgresError) -> LiveStore.Result? {
+        do throws(PostgresError) { return try compute() } catch {
+            guard error.isCancelled else { throw error }
+            board.gaveUp()
+            log.warning("part of the live state takes too long", [.name: part.rawValue, .error: "\(error)"])
+            return nil
         }
     }
 

@@ -133,6 +133,22 @@ import Testing
         try display.end()
     }
 
+    @Test func slowPartDelaysNoOther() throws {
+        let fixture = try fixture()
+        // Arrivals wait for this transaction until their time limit.
+        try fixture.connection.execute("BEGIN; LOCK TABLE tapline.attendees IN ACCESS EXCLUSIVE MODE")
+        let display = Display(fixture.url)
+        display.show(to: 1)
+        try eventually("three computations of the counts beside one that is cancelled") {
+            display.metric("tapline_live_computations_total{part=\"counts\"}").flatMap(Int.init) ?? 0 >= 3
+        }
+        let last = try #require(display.frames.all.last)
+        #expect(last.contains(#""inside_total":9"#) && last.contains(#""arrivals":null"#))
+        #expect(last.contains(#""database":{"ok":true"#))
+        try fixture.connection.execute("ROLLBACK")
+        try display.end()
+    }
+
     @Test func metricsHaveTheNumbersOfTheState() throws {
         let fixture = try fixture()
         let display = Display(fixture.url)
