@@ -161,4 +161,7 @@ COMMENT ON COLUMN tapline.fleet_states.last_received_at IS 'Last batch or heartb
 COMMENT ON COLUMN tapline.fleet_states.unsent_since IS
     'Time of its last stored scan if scans are unsent: no unsent one is older';
 
+INSERT INTO tapline_internal.objects_without_names VALUES
+    ('fleet_states'), ('arrivals_by_category'), ('arrivals_by_pass');
+
 INSERT INTO tapline.schema_migrations (version, name) VALUES (20, 'live_settings');

@@ -150,4 +150,7 @@ COMMENT ON COLUMN tapline.arrivals_by_pass.pass IS 'Name of the pass';
 COMMENT ON COLUMN tapline.arrivals_by_pass.arrived IS 'People that passed since the day start';
 COMMENT ON COLUMN tapline.arrivals_by_pass.expected IS 'Active attendees';
 
+INSERT INTO tapline_internal.objects_without_names VALUES
+    ('refusals_by_reason'), ('gate_minutes'), ('arrival_curve');
+
 INSERT INTO tapline.schema_migrations (version, name) VALUES (21, 'refusal_flow');

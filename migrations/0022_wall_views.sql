@@ -143,4 +143,7 @@ COMMENT ON COLUMN tapline.wall_gates.lanes_closed IS 'Of these, closed by an ope
 COMMENT ON COLUMN tapline.wall_gates.lanes_silent IS 'Of these, silent';
 COMMENT ON COLUMN tapline.wall_gates.last_at IS 'Last tap';
 
+INSERT INTO tapline_internal.objects_without_names VALUES
+    ('wall_zones'), ('wall_gates'), ('gate_drops');
+
 INSERT INTO tapline.schema_migrations (version, name) VALUES (22, 'wall_views');

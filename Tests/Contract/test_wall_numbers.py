@@ -12,6 +12,7 @@ import pytest
 
 from batch import ADMITTED, ANNULLED, CLOCK, EXPIRED, INSPECTION, OUT, OVERRIDE, REUSE, Batch, Scan, new_log, now_ms_us
 from harness import SystemUnderTest
+from live_frame import check_frame, check_metrics, fresh
 from oracle import HOUR, SECOND, Gate, Person, Zone, receipts
 from scanner_device import rfc3339
 from waiting import equal, wait_until
@@ -236,6 +237,12 @@ def test_views_equal_the_counts_of_a_seeded_day(day, seed):
     day.read_facts()
     for check in (check_zones, check_gates, check_arrivals, check_refusals, check_doubles):
         check(day)
+
+
+def test_frame_and_metrics_equal_the_counts(day):
+    day.read_facts()
+    check_frame(fresh(day, now_ms_us()), day.oracle)
+    check_metrics(day, day.oracle, now_ms_us())
 
 
 def test_impossible_thresholds_are_refused(day):
