@@ -10,6 +10,43 @@ ZONE = ("inside", "inside_total", "percent", "level", "net_hour", "full_in_min")
 GATE = ("in_min", "out_min", "refused_min", "in_day", "out_day", "refused_day", "last_tap")
 
 
+# The members of contract.md section 7; rows of a list by the name of the list.
+MEMBERS = {
+    "frame": "v seq at period_ms event servers zones gates sparks arrivals refused doubles fleet ingest alarms",
+    "event": "name time_zone utc_offset_s day day_start day_end",
+    "servers": "broker database centers",
+    "broker": "ok since problem",
+    "database": "ok since problem",
+    "centers": "state running",
+    "zones": "as_of rows",
+    "zone": "id name depth inside inside_total capacity percent busy_at full_at level lanes lanes_silent unsent heard "
+    "net_hour full_in_min",
+    "gates": "as_of rows",
+    "gate": "id name zone from_zone in_min out_min refused_min in_day out_day refused_day lanes open free closed "
+    "silent last_tap drop",
+    "sparks": "as_of step_s rows",
+    "arrivals": "as_of arrived expected by_category by_pass step_s today yesterday peak",
+    "refused": "as_of rows",
+    "doubles": "as_of settled unsettled latest",
+    "fleet": "as_of list counts backlog oldest_unsent_s worst cells",
+    "ingest": "as_of queue_ready queue_unacked scans_s dead quarantine_batches quarantine_full_owners quarantine_full "
+    "gaps tracking_lag_ms snapshot",
+    "snapshot": "version age_s expires_s problem",
+    "alarm": "id level since key args",
+}
+
+
+def check_members(frame: dict):
+    """Compares the members of a frame and of its parts with the contract."""
+    parts = {name: frame[name] for name in frame if isinstance(frame[name], dict)}
+    parts |= {"frame": frame, **frame["servers"], "snapshot": frame["ingest"]["snapshot"]}
+    parts |= {"zone": frame["zones"]["rows"][0], "gate": frame["gates"]["rows"][0]}
+    # The seeded days always have a double admission, which is one.
+    parts["alarm"] = frame["alarms"][0]
+    for name, names in MEMBERS.items():
+        equal(sorted(parts[name]), sorted(names.split()), f"members of {name}")
+
+
 def micros(text):
     """Returns microseconds since 1970 of a time in a frame."""
     return None if text is None else int(round(datetime.datetime.fromisoformat(text[:-1] + "+00:00").timestamp() * 1e6))
@@ -35,6 +72,7 @@ def fresh(system, since: int) -> dict:
 
 def check_frame(frame: dict, oracle):
     """Compares every number of a frame with the oracle, each part at its own time."""
+    check_members(frame)
     zones, gates = frame["zones"], frame["gates"]
     rows = {row["id"]: {name: row[name] for name in ZONE} for row in zones["rows"]}
     equal(rows, oracle.zone_rows(micros(zones["as_of"])), "zones")
