@@ -25,11 +25,18 @@ package final class MaintenanceService: Sendable {
         self.metrics = MaintenanceMetrics(metrics)
     }
 
-    /// Returns the services to run: two, so that no small run waits until an index is built. Each has a thread and a
-    /// connection.
+    /// Returns the services to run: two, so that no small run waits until an index is built, and one more if names are
+    /// erased. Each has a thread and a connection.
     package func services() -> [Service] {
         let (settings, metrics) = (settings, metrics)
         let retention = RetentionJob(settings, metrics)
+        let names = settings.keepNamesDays.map { days in
+            let erasure = NameErasure(keepDays: days)
+            return LeaderJob("names", lockKey: 0x5450_4c4e_0013) { connection, stop in
+                try erasure.step(connection, stop)
+                return NameErasure.pauseMs
+            }.service(databaseURL)
+        }
         return [
             LeaderJob("scan-runs", lockKey: 0x5450_4c4e_0011) { [self] connection, stop in
                 try joinPlace.withLock { place in try RunJoiner(connection, metrics).step(&place, stop) }
@@ -41,7 +48,7 @@ package final class MaintenanceService: Sendable {
                 if !stop.isStopped { try retention.step(connection, stop) }
                 return pauseMs
             }.service(databaseURL),
-        ]
+        ] + (names.map { [$0] } ?? [])
     }
 }
 
@@ -55,7 +62,10 @@ package struct MaintenanceSettings: Sendable {
     /// partitions. Dropped an hour after that, and only while the clocks agree (`RetentionClocks`).
     package var keepDays: Int?
 
-    /// The valid values of `keepDays`, in days: one day to a hundred years.
+    /// Names of people are erased after they were not needed for this time, in days (`NameErasure`); `nil` keeps them.
+    package var keepNamesDays: Int?
+
+    /// The valid values of `keepDays` and `keepNamesDays`, in days: one day to a hundred years.
     package static let keepDaysRange = 1...36_500
 
     /// Creates the settings.
@@ -63,9 +73,11 @@ package struct MaintenanceSettings: Sendable {
     /// - Parameters:
     ///   - silentJournalHours: see the property; in hours.
     ///   - keepDays: see the property; in days. `nil` keeps all partitions.
-    package init(silentJournalHours: Int = 48, keepDays: Int? = nil) {
+    ///   - keepNamesDays: see the property; in days. `nil` keeps all names.
+    package init(silentJournalHours: Int = 48, keepDays: Int? = nil, keepNamesDays: Int? = nil) {
         self.silentJournalHours = silentJournalHours
         self.keepDays = keepDays
+        self.keepNamesDays = keepNamesDays
     }
 }
 

@@ -69,6 +69,9 @@ package struct RetentionClocks: Sendable, Equatable {
             heardMicros: heard.optionalMicroseconds(0, 0))
     }
 
+    /// Difference between the clocks of database and center, in seconds.
+    var apartS: Int64 { Int64(clamping: Self.distance(databaseMicros, centerMicros).magnitude / 1_000_000) }
+
     /// Returns why nothing may be dropped; `nil` if the clocks agree.
     ///
     /// - Parameter keepDays: scans of this age may be dropped; in days.

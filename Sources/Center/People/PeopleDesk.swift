@@ -7,7 +7,7 @@ package import ScanModel
 /// Answers `/api/people`, `/api/people/ID` and `/api/people/ID/refusals`: the search for people, one person's place and
 /// track of the day, and why the person was refused.
 ///
-/// The HTTP server must not wait for the database. So a thread asks it, with a connection of its own, and answers later.
+/// The HTTP server must not wait for the database. So a thread asks it, with an own connection, and answers later.
 package final class PeopleDesk: Sendable {
     /// Requests that may wait. Further ones are answered with 503.
     package static let waitingLimit = 32

@@ -14,7 +14,7 @@ enum PeopleQuestion: Equatable, Sendable {
     ///
     /// - Parameters:
     ///   - path: the percent-decoded path.
-    ///   - query: the members of the query string. A search without `q` finds nobody.
+    ///   - query: the members of the query string. A search without `q` finds no one.
     /// - Returns: `nil` for another path.
     init?(path: String, query: [String: String]) {
         guard path.hasPrefix(Self.path) else { return nil }

@@ -44,21 +44,5 @@ package struct Listing: Sendable {
     }
 
     /// The header and the rows in columns with two blanks between them; numbers are right-aligned.
-    package var table: [String] {
-        let widths = columns.indices.map { column in
-            ([columns[column]] + rows.map { $0[column] }).map(\.count).max() ?? 0
-        }
-        let numeric = columns.indices.map { column in
-            !rows.isEmpty && rows.allSatisfy { $0[column].isEmpty || Int64($0[column]) != nil }
-        }
-        return ([columns] + rows).map { cells in
-            var line = ""
-            for column in columns.indices {
-                let padding = String(repeating: " ", count: widths[column] - cells[column].count)
-                line += (column > 0 ? "  " : "") + (numeric[column] ? padding + cells[column] : cells[column] + padding)
-            }
-            while line.last == " " { line.removeLast() }
-            return line
-        }
-    }
+    package var table: [String] { TextTable(columns: columns, rows: rows).lines() }
 }

@@ -65,9 +65,9 @@ package enum RegistryError: OperationError, Equatable {
     /// The new tag has another owner.
     case tagTaken(owner: String, attendee: String)
     case tagReplacesItself
-    /// Nobody matches the text.
+    /// No person matches the text.
     case attendeeMissing(UnknownName)
-    /// Nobody has this attendee id.
+    /// No person has this attendee id.
     case attendeeIDMissing(Int64)
     /// Several people match the text.
     case attendeeAmbiguous(String, [FoundAttendee], more: Bool)
@@ -137,7 +137,7 @@ package enum RegistryError: OperationError, Equatable {
         case .tagMissing(let tag): "no attendee has this tag (tag ID \(tag.rawValue))"
         case .tagTaken(let owner, let attendee): "the new tag already belongs to \(owner), not to \(attendee)"
         case .tagReplacesItself: "the new tag is the old tag"
-        case .attendeeMissing(let unknown): "nobody is found by \(unknown.text)"
+        case .attendeeMissing(let unknown): "no person is found by \(unknown.text)"
         case .attendeeIDMissing(let id): "there is no attendee with id \(id), or the names were erased"
         case .attendeeAmbiguous(let text, let matches, let more):
             "'\(text)' matches \(more ? "more than " : "")\(matches.count) people; nothing was changed"

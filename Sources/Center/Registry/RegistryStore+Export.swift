@@ -22,7 +22,8 @@ extension RegistryStore {
     /// Size of one write, in bytes.
     private static let pieceBytes = 1 << 16
 
-    /// Writes the attendees as a registration list in CSV: one row for each attendee, all as of one instant.
+    /// Writes the attendees as a registration list in CSV: one row for each attendee, all as of one instant. Erased people
+    /// are left out.
     ///
     /// Texts that a spreadsheet would run as formulas have the mark of `FormulaMark`, in all columns.
     ///
@@ -49,7 +50,7 @@ extension RegistryStore {
             }
             let leftOut = try connection.query(
                 """
-                SELECT count(*) FROM tapline.attendees a WHERE external_ref IS NULL
+                SELECT count(*) FROM tapline.attendees a WHERE external_ref IS NULL AND names_erased_at IS NULL
                     AND NOT EXISTS (SELECT FROM tapline.tags t WHERE t.attendee_id = a.id)
                 """)
             var done = Exported()
@@ -136,7 +137,7 @@ extension RegistryStore {
             SELECT attendee_id, string_agg(
                 tag_id || CASE status WHEN 'active' THEN '' ELSE ':' || status END, ';' ORDER BY tag_id) AS tag_id
             FROM tapline.tags GROUP BY attendee_id) t ON t.attendee_id = a.id
-        WHERE a.external_ref IS NOT NULL OR t.tag_id IS NOT NULL ORDER BY a.id
+        WHERE (a.external_ref IS NOT NULL OR t.tag_id IS NOT NULL) AND a.names_erased_at IS NULL ORDER BY a.id
         """
 
     /// RFC 3339 in UTC, with the resolution of PostgreSQL: microseconds.

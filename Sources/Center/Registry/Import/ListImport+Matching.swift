@@ -76,11 +76,15 @@ extension ListImport {
     }
 
     private static func owner(_ contradiction: Contradiction) -> String {
-        contradiction.otherName + (contradiction.otherReference.map { " (external_ref \($0))" } ?? "")
+        if contradiction.otherName.isEmpty { return "a person whose names were erased" }
+        return contradiction.otherName + (contradiction.otherReference.map { " (external_ref \($0))" } ?? "")
     }
 
     /// Returns what to do if the owner of a tag and the row are one person.
     private static func advice(_ contradiction: Contradiction) -> String {
+        if contradiction.otherName.isEmpty {
+            return "If the row is this person, delete it from the list; if not, give the row another tag"
+        }
         if let reference = contradiction.otherReference {
             return "If both are one person, give the row external_ref \(reference)"
         }

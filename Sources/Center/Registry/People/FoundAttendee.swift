@@ -65,4 +65,10 @@ package struct ChosenAttendee: Hashable, Sendable {
     package let attendee: FoundAttendee
     /// The tag whose ID, UID or code is the text; `nil`: the text is a name or a reference.
     package let tag: TagID?
+
+    /// Creates a choice.
+    package init(attendee: FoundAttendee, tag: TagID?) {
+        self.attendee = attendee
+        self.tag = tag
+    }
 }

@@ -117,7 +117,7 @@ extension RegistryStore {
 
     // MARK: Typing errors
 
-    /// Returns the names that resemble a text which nobody has, the nearest first.
+    /// Returns the names that resemble a text that no person has, the nearest first.
     private func nearNames(_ text: String) throws -> [String] {
         // A typing error leaves the first or the last letters of most words as they are.
         let rows = try connection.query(

@@ -103,7 +103,7 @@ struct RegistryReader {
             WHEN a.status = 'blocked' THEN 2 ELSE 1 END
         """
 
-    /// Reads all tags.
+    /// Reads all tags of people whose names were not erased. A scanner then has nothing of an erased person.
     ///
     /// - Parameter progress: called every few thousand tags with the number of tags and of bytes so far.
     /// - Throws: `PostgresError`, `SnapshotExportError.stopped`.
@@ -116,7 +116,7 @@ struct RegistryReader {
         try connection.copyOutIntegers(
             """
             COPY (SELECT t.tag_id, \(RegistryReader.status), coalesce(a.pass_id, 0), a.id
-                FROM tapline.tags t JOIN tapline.attendees a ON a.id = t.attendee_id)
+                FROM tapline.tags t JOIN tapline.attendees a ON a.id = t.attendee_id WHERE a.names_erased_at IS NULL)
             TO STDOUT (FORMAT binary)
             """, columns: 4
         ) { values, bytes in

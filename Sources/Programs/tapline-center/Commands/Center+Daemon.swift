@@ -70,6 +70,9 @@ extension Center {
             Option(
                 "keep-days", "N",
                 "drop partitions of scans whose journals were last received N days ago (default never)"),
+            Option(
+                "keep-names-days", "N",
+                "erase names of people N days after their last passage and access (default never)"),
         ]
     ) { arguments in
         let url = try database(arguments)
@@ -80,7 +83,9 @@ extension Center {
         let broker = BrokerWatch(ingestion, metrics: metrics)
         let maintenance = MaintenanceService(
             databaseURL: url,
-            MaintenanceSettings(keepDays: try arguments.int("keep-days", MaintenanceSettings.keepDaysRange)),
+            MaintenanceSettings(
+                keepDays: try arguments.int("keep-days", MaintenanceSettings.keepDaysRange),
+                keepNamesDays: try arguments.int("keep-names-days", MaintenanceSettings.keepDaysRange)),
             metrics: metrics)
         let address = try arguments.required("http")
         guard let http = HTTPAddress(address) else {

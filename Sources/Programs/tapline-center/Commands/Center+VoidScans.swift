@@ -44,7 +44,7 @@ extension Center {
     }
 
     /// Returns microseconds since 1970-01-01 UTC; `nil` if the option is not given.
-    private static func time(_ flag: String, _ arguments: Arguments) throws -> Int64? {
+    static func time(_ flag: String, _ arguments: Arguments) throws -> Int64? {
         try arguments[flag].map { text in
             guard let micros = UTCTime.microseconds(text) else {
                 throw ProgramError.usage("--\(flag) \(text): an RFC 3339 time is needed, as 2026-11-25T03:00:00Z")

@@ -74,6 +74,11 @@ enum Center {
             case let error as PostgresError:
                 "database: \(error)" + (error.detail.map { "; \($0)" } ?? "")
                     + (error.sqlState == "42501" ? " (for the rights of each user see docs/operating/database.md)" : "")
+            case RegistryError.attendeeAmbiguous(_, let people, _):
+                ([("\(error)")] + AttendeeTable.lines(people, atMost: AttendeeTable.errorWidth) + [
+                    "Name one by its reference or with --id N"
+                ])
+                .joined(separator: "\n")
             case let error as RegistryError: "\(error)" + (hint(error).map { " (\($0))" } ?? "")
             case let error as SchemaError: "\(error)" + (hint(error).map { ": \($0)" } ?? "")
             case let error as GrantsMissing:
@@ -108,6 +113,7 @@ enum Center {
         case .gateLeadsInto: "tapline-center gate set"
         case .gateNeedsZone: "use --zone NAME"
         case .eventNameMissing: "use --name NAME"
+        case .attendeeMissing: "tapline-center attendee find TEXT"
         case .shrinks(.voidMissing, _, _): "by --void-missing; if this is intended, use --allow-shrink"
         case .shrinks(.replaceTags, _, _): "by --replace-tags; if this is intended, use --allow-shrink"
         case .tagColumnMissing: "by --replace-tags"
