@@ -85,8 +85,8 @@ BEGIN
             SELECT a.id, 1 AS place FROM tapline.attendees a WHERE a.external_ref = trimmed
             UNION ALL SELECT t.attendee_id, 2 FROM tapline.tags t WHERE t.tag_id = tag
             UNION ALL (
-                SELECT a.id, CASE WHEN a.search_text LIKE escaped || E'\n%' THEN 3 WHEN a.search_text LIKE escaped || '%'
-                    THEN 4 ELSE 5 END AS place
+                SELECT a.id, CASE WHEN a.search_text LIKE escaped || E'\n%' OR a.search_text LIKE E'%\n' || escaped || E'\n%'
+                    THEN 3 WHEN a.search_text LIKE escaped || '%' THEN 4 ELSE 5 END AS place
                 FROM tapline.attendees a WHERE a.search_text LIKE ALL (patterns)
                 ORDER BY place, a.name COLLATE "und-x-icu", a.id LIMIT at_most)) found
         JOIN tapline.attendees a ON a.id = found.id
@@ -95,8 +95,8 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION tapline.find_attendees(text, integer) IS
     'People by text: all words occur in name, reference or category, whatever the case, diacritics and Arabic letter '
-    'forms; or the text is a reference or a tag ID. Exact matches first. matched: reference, tag, name or part. The '
-    'text has at most 200 characters';
+    'forms; or the text is a reference or a tag ID. Exact matches first. matched: reference, tag, name (the whole name '
+    'or reference, folded) or part. The text has at most 200 characters';
 
 CREATE FUNCTION tapline.person_now(attendee bigint) RETURNS TABLE (
     zone_id smallint, zone text, since timestamptz, gate_id bigint, gate text, tag_id bigint, scanner_id text)

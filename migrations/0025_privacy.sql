@@ -11,18 +11,18 @@ COMMENT ON COLUMN tapline.attendees.names_erased_at IS
     'When name, category and reference were erased; null: not erased. Snapshots leave out tags of erased people';
 
 -- The update of status makes the centers publish a snapshot.
-CREATE FUNCTION tapline_internal.erase_attendees(attendees bigint[]) RETURNS bigint LANGUAGE plpgsql
+CREATE FUNCTION tapline_internal.erase_attendees(people bigint[]) RETURNS bigint LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     erased bigint;
 BEGIN
     -- The trigger of the change fires for a statement without rows, too.
-    IF NOT EXISTS (SELECT FROM tapline.attendees WHERE id = ANY (attendees) AND names_erased_at IS NULL) THEN
+    IF NOT EXISTS (SELECT FROM tapline.attendees WHERE id = ANY (people) AND names_erased_at IS NULL) THEN
         RETURN 0;
     END IF;
     UPDATE tapline.attendees
     SET name = '', category = NULL, external_ref = NULL, status = 'void', names_erased_at = now()
-    WHERE id = ANY (attendees) AND names_erased_at IS NULL;
+    WHERE id = ANY (people) AND names_erased_at IS NULL;
     GET DIAGNOSTICS erased = ROW_COUNT;
     RETURN erased;
 END $$;

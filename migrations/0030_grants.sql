@@ -6,7 +6,10 @@ DO $$
 DECLARE
     private record;
 BEGIN
-    FOR private IN SELECT * FROM tapline_internal.private_functions WHERE is_of_trigger OR NOT is_named LOOP
+    -- Everyone may ask what rights are missing.
+    FOR private IN SELECT * FROM tapline_internal.private_functions
+        WHERE (is_of_trigger OR NOT is_named) AND name <> 'missing_grants'
+    LOOP
         EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', private.object);
     END LOOP;
     FOR private IN SELECT * FROM tapline_internal.functions_with_names LOOP

@@ -23,8 +23,8 @@ extension DatabaseRoleTests {
     private static let calls = """
         SELECT format('SELECT * FROM %s(%s)', f.oid::regproc, (
             SELECT string_agg(CASE type WHEN 'bigint'::regtype THEN (90000 + 1000 * place)::text
-                WHEN 'timestamptz'::regtype THEN 'now()' WHEN 'date'::regtype THEN 'current_date'
-                WHEN 'text'::regtype THEN '''tapline_center'''
+                WHEN 'integer'::regtype THEN '5' WHEN 'date'::regtype THEN 'current_date'
+                WHEN 'timestamptz'::regtype THEN 'now()' WHEN 'text'::regtype THEN '''tapline_center'''
                 ELSE 'current_user' END, ', ' ORDER BY place)
             FROM unnest(f.proargtypes::oid[]) WITH ORDINALITY AS argument(type, place)))
         FROM pg_proc f

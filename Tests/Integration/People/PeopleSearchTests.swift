@@ -63,7 +63,9 @@ import Testing
         func found(_ text: String) throws -> [String] {
             try fixture.registry.findAttendees(text, atMost: 10).matches.map { "\($0.id) \($0.match.rawValue)" }
         }
-        #expect(try found("ANN  lee") == ["4 reference", "2 name", "1 part"])
+        #expect(try found("Ann Lee") == ["4 reference", "2 name", "1 part"])
+        #expect(try found("ANN  lee") == ["2 name", "4 name", "1 part"])
+        #expect(try found("r-2") == ["2 name"])
         #expect(try found("lee guest") == ["1 part", "4 part"])
         #expect(try found("77") == ["5 reference", "3 tag"])
         #expect(try found("-9223372036854775808") == ["1 tag"])

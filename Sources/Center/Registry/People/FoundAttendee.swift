@@ -8,7 +8,7 @@ package struct FoundAttendee: Hashable, Sendable, Encodable {
         case reference
         /// A tag has the text as its ID, UID or code.
         case tag
-        /// The name is the text, apart from case, diacritics and letter forms.
+        /// The name or the reference is the text, apart from case, diacritics and letter forms.
         case name
         /// All words occur in name, reference or category.
         case part
