@@ -45,4 +45,9 @@ package struct Listing: Sendable {
 
     /// The header and the rows in columns with two blanks between them; numbers are right-aligned.
     package var table: [String] { TextTable(columns: columns, rows: rows).lines() }
+
+    /// The same for a terminal of 100 columns: the widest texts are cut.
+    package var terminalTable: [String] {
+        TextTable(columns: columns, rows: rows).lines(atMost: TextTable.terminalWidth)
+    }
 }

@@ -22,7 +22,7 @@ package struct TextTable: Sendable {
     ///   text is cut.
     package func lines(atMost limit: Int? = nil) -> [String] {
         let numeric = columns.indices.map { column in
-            !rows.isEmpty && rows.allSatisfy { $0[column].isEmpty || Int64($0[column]) != nil }
+            !rows.isEmpty && rows.allSatisfy { $0[column].isEmpty || Self.isNumber($0[column]) }
         }
         var widths = columns.indices.map { column in
             ([columns[column]] + rows.map { $0[column] }).map(\.count).max() ?? 0
@@ -43,6 +43,11 @@ package struct TextTable: Sendable {
             while line.last == " " { line.removeLast() }
             return line
         }
+    }
+
+    /// Whether a text is a whole number, or a number with decimal places.
+    private static func isNumber(_ text: String) -> Bool {
+        Int64(text) != nil || Double(text) != nil && text.utf8.allSatisfy { "-.0123456789".utf8.contains($0) }
     }
 
     private static func cut(_ text: String, to width: Int) -> String {

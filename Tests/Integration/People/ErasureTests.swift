@@ -25,6 +25,7 @@ import Testing
         try fair.connection.execute(
             """
             UPDATE tapline.attendees SET name = 'Ada Secret', category = 'Erasable', external_ref = 'REF-ERASE' WHERE id = 1;
+            UPDATE tapline.passes SET name = 'two' WHERE id = 2;
             INSERT INTO tapline.journals (id, log, scanner_id) VALUES (1, gen_random_uuid(), 'a');
             INSERT INTO tapline_internal.tag_positions (tag_id, ordered_at, journal_id, seq, gate_id, direction)
                 VALUES (-9223372036854775808, now(), 1, 1, 1, 0);

@@ -129,7 +129,7 @@ enum Center {
             return {
                 try withRegistry(url) { _, connection in
                     let listing = try Listing(connection, sql, json: json)
-                    if json { TextOutput.json(listing.json) } else { TextOutput.lines(listing.table) }
+                    if json { TextOutput.json(listing.json) } else { TextOutput.lines(listing.terminalTable) }
                 }
             }
         }

@@ -39,7 +39,7 @@ struct PersonLines {
             """, [.int64(person.id), .text(date)], json: false)
         if track.rows.isEmpty { return lines + ["track of \(date): no scan"] }
         return lines + ["track of \(date), times of \(zone):"]
-            + TextTable(columns: track.columns, rows: track.rows).lines(atMost: TextTable.terminalWidth)
+            + track.terminalTable
     }
 
     private func place(_ facts: PostgresResult) -> String {
