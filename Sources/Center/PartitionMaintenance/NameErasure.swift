@@ -5,7 +5,7 @@ import Synchronization
 
 /// Erases the names of people who are not needed any more, while a center runs with `keepNamesDays`.
 ///
-/// An erased name never returns. So the first erasure is an hour after the start, and none is made while the clocks of
+/// An erased name never returns. So the first erasure is an hour after the start. None is made while the clocks of
 /// database and center differ.
 final class NameErasure: Sendable {
     /// Time between two erasures, and before the first one, in milliseconds.
