@@ -1,4 +1,43 @@
--- Comments of the queries of scans (0026) and of the reports (0027).
+-- The other reports, then the comments of the queries of scans (0026) and of all reports.
+
+CREATE FUNCTION tapline.report_categories(for_day date DEFAULT NULL) RETURNS TABLE (
+    category text, expected bigint, arrived bigint, percent bigint, passages bigint)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    WITH seen AS (
+        SELECT attendee_id, tag_id, count(*) AS passages FROM tapline_internal.day_passages(for_day)
+        GROUP BY attendee_id, tag_id
+    ), people AS (
+        SELECT a.category, a.status = 'active' AND a.pass_id IS NOT NULL AS is_expected, s.passages
+        FROM tapline.attendees a LEFT JOIN seen s ON s.attendee_id = a.id
+        UNION ALL SELECT NULL, false, passages FROM seen WHERE attendee_id IS NULL
+    )
+    SELECT category, count(*) FILTER (WHERE is_expected), count(passages),
+        count(passages) FILTER (WHERE is_expected) * 100 / nullif(count(*) FILTER (WHERE is_expected), 0),
+        coalesce(sum(passages), 0)::bigint
+    FROM people GROUP BY category HAVING bool_or(is_expected) OR count(passages) > 0 ORDER BY 2 DESC, category
+$$;
+
+-- From the counts of the tracker, by the minute of the tap.
+CREATE FUNCTION tapline.report_busiest(for_day date DEFAULT NULL) RETURNS TABLE (
+    gate text, slot timestamptz, passed_in bigint, passed_out bigint, per_hour bigint)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT DISTINCT ON (f.gate_id) g.name, f.slot, f.passed_in, f.passed_out, (f.passed_in + f.passed_out) * 4
+    FROM (
+        SELECT f.gate_id, date_bin('15 minutes', f.slot, 'epoch') AS slot, sum(f.passed_in)::bigint AS passed_in,
+            sum(f.passed_out)::bigint AS passed_out
+        FROM tapline_internal.gate_flow f CROSS JOIN tapline_internal.day_span(for_day) d
+        WHERE f.slot >= d.since AND f.slot < d.until GROUP BY GROUPING SETS ((1, 2), (2))
+    ) f LEFT JOIN tapline.gates g ON g.id = f.gate_id
+    WHERE f.passed_in + f.passed_out > 0 ORDER BY f.gate_id NULLS FIRST, f.passed_in + f.passed_out DESC, f.slot
+$$;
+
+-- The people that the wall counts as inside, for an evacuation.
+CREATE FUNCTION tapline.report_muster() RETURNS TABLE (
+    zone text, name text, category text, external_ref text, since timestamptz, gate text, attendee_id bigint, tag_id bigint)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT zone, name, category, external_ref, since, gate, attendee_id, tag_id FROM tapline.live_delegates
+    WHERE zone_id IS NOT NULL ORDER BY zone, name, attendee_id, tag_id
+$$;
 
 COMMENT ON VIEW tapline.placed_scans IS
     'All scans with their time and with what they count for. Fast with conditions on journal_id, gate_id, '
@@ -46,5 +85,31 @@ COMMENT ON FUNCTION tapline.gate_track(text, timestamptz, timestamptz) IS
 COMMENT ON FUNCTION tapline.refusals(timestamptz, timestamptz) IS
     'The refused taps (verdicts 1 to 63) with `since` <= time < `until`, without inspections and void scans, in their '
     'order. tapline.refusals(tapline.day_start(), ''infinity'') are those of the current event day';
+
+COMMENT ON FUNCTION tapline.report_arrivals(date) IS
+    'First passages of people of an event day (null: the current one) by quarter of an hour, which `slot` begins; and '
+    'their running total. People, not tags';
+COMMENT ON FUNCTION tapline.report_dwell(date) IS
+    'How long people stayed in each zone, without the zones within it, in minutes. A visit that no passage ends is open, '
+    'and is in no mean. p90: nine of ten visits were shorter';
+COMMENT ON FUNCTION tapline.report_no_shows(date) IS
+    'Active attendees with a pass and without a passage in the event day. Names';
+COMMENT ON FUNCTION tapline.report_refusals(date) IS
+    'Refused taps of an event day by gate and reason, without inspections and void scans, and the number of tags';
+COMMENT ON FUNCTION tapline.report_reentries(date) IS
+    'Entries from off site at each gate. A re-entry is every entry of a person after the first of the day; `people` had '
+    'one at this gate';
+COMMENT ON FUNCTION tapline.report_late(date) IS
+    'Scans that arrived more than 5 minutes after their time, by scanner and gate: figures of their time have changed '
+    'after it. longest_minutes: from the scan to its arrival';
+COMMENT ON FUNCTION tapline.report_categories(date) IS
+    'People of an event day by category; null: none, or tags without an attendee. expected: active attendees with a '
+    'pass. percent: arrived ones of these, rounded down';
+COMMENT ON FUNCTION tapline.report_busiest(date) IS
+    'The quarter of an hour with the most passages, first of the whole site (gate null), then of each gate. per_hour: '
+    'passages an hour at that rate';
+COMMENT ON FUNCTION tapline.report_muster() IS
+    'The people inside now by zone, as tapline.live_zones counts them. Names. People who entered before the start of the '
+    'event day are not in it';
 
 INSERT INTO tapline.schema_migrations (version, name) VALUES (28, 'report_comments');

@@ -4,6 +4,7 @@ import http.server
 import json
 import pathlib
 import signal
+import ssl
 import subprocess
 import threading
 import urllib.parse
@@ -178,6 +179,12 @@ class SiteUnderWatch(Festival):
     def series(self, expression: str) -> int:
         """Returns how many series a query has now."""
         return len(self.prometheus("query", query=expression)["result"])
+
+    def tls_metrics(self) -> str:
+        """Returns the metrics of the center that serves TLS."""
+        context = ssl.create_default_context(cafile=str(self.certificate))
+        with urllib.request.urlopen(f"https://localhost:{self.tls_port}/metrics", context=context) as response:
+            return response.read().decode()
 
     def prometheus_log(self) -> str:
         return "\n".join((self.folder / "prometheus.log").read_text(errors="replace").splitlines()[-20:])
