@@ -117,7 +117,8 @@ DECLARE
     first_journal constant bigint := (SELECT min(id) FROM tapline.journals c WHERE c.last_received_at >= span.since);
 BEGIN
     RETURN QUERY SELECT j.scanner_id, g.name, count(*),
-        round(max(extract(epoch FROM s.received_at - s.time)) / 60, 1), min(s.time), max(s.time), max(s.received_at)
+        round(max(extract(epoch FROM s.received_at - s.time)) / 60, 1), date_trunc('second', min(s.time)),
+        date_trunc('second', max(s.time)), date_trunc('second', max(s.received_at))
     FROM (SELECT s.journal_id, s.gate_id, s.received_at, s.time FROM tapline.placed_scans s
         JOIN tapline_internal.scan_runs r USING (journal_id, first_seq)
         WHERE r.received_last > r.earliest + late_after AND s.journal_id >= first_journal AND s.latest >= span.since

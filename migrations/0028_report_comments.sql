@@ -35,7 +35,8 @@ $$;
 CREATE FUNCTION tapline.report_muster() RETURNS TABLE (
     zone text, name text, category text, external_ref text, since timestamptz, gate text, attendee_id bigint, tag_id bigint)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT zone, name, category, external_ref, since, gate, attendee_id, tag_id FROM tapline.live_delegates
+    SELECT zone, name, category, external_ref, date_trunc('second', since), gate, attendee_id, tag_id
+    FROM tapline.live_delegates
     WHERE zone_id IS NOT NULL ORDER BY zone, name, attendee_id, tag_id
 $$;
 

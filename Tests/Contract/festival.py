@@ -67,7 +67,7 @@ class Festival(SystemUnderTest):
         return error_of(self.tapline_center(*arguments, code=code).stderr)
 
     def status(self, code=1) -> str:
-        return self.tapline_center("status", code=code).stdout
+        return self.tapline_center("status", "--all", code=code).stdout
 
     # What the center says
 

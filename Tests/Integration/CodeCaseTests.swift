@@ -39,7 +39,7 @@ import Testing
         let world = try RegistryFixture()
         try world.setEvent { $0.name = "Fair" }
         func line() throws -> String? {
-            try Run.reporting("tapline-center", ["status", "--database-url", world.database.url]).lines.first {
+            try Run.reporting("tapline-center", ["status", "--all", "--database-url", world.database.url]).lines.first {
                 $0.hasPrefix("code case ")
             }
         }

@@ -79,7 +79,7 @@ import Testing
     }
 
     @Test func statusAndCommandsShowNamesInOneLine() throws {
-        #expect(try shown("status").contains { $0.contains(Self.shown) }, "the event's name")
+        #expect(try shown("status", "--all").contains { $0.contains(Self.shown) }, "the event's name")
         #expect(try shown("status", "--output", "json").count == 1)
         let tag = "\(world.tag(0x04, 0xA1, 0xB2, 0xC3))"
         #expect(try shown("tag", "revoke", "--tag", tag) == ["tag \(tag) of \(Self.shown) is lost"])

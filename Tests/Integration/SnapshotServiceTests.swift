@@ -163,7 +163,7 @@ import Testing
         #expect(throws: SnapshotRefusal.self) {
             try SnapshotVerification.times(of: future, InstallClock(nowS: now, isSynchronised: true))
         }
-        let status = try Run.it("tapline-center", ["status", "--database-url", fair.database.url])
+        let status = try Run.it("tapline-center", ["status", "--all", "--database-url", fair.database.url])
         #expect(status.lines.contains { $0.hasPrefix("alarm") && $0.contains("was created in the future") })
         try fair.setDatabaseAhead(0)
         fair.settings.machineClockS = { SystemClock.nowMicroseconds() / 1_000_000 }

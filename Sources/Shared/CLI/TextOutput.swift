@@ -1,3 +1,4 @@
+import Glibc
 import Runtime
 import TextRules
 
@@ -21,6 +22,14 @@ package enum TextOutput {
     /// - Parameter terminator: empty for a text that ends with a newline.
     package static func json(_ text: String, terminator: String = "\n") {
         print(JSONText.escapingInvisible(text), terminator: terminator)
+    }
+
+    /// Prints a part of a CSV file for programs, with its line breaks. On a terminal, which an escape sequence would
+    /// command, invisible characters are shown by their numbers.
+    package static func csv(_ text: String) {
+        guard isatty(1) == 1 else { return print(text, terminator: "") }
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        print(lines.map { String($0).visibleInLine }.joined(separator: "\n"), terminator: "")
     }
 
     /// Prints a result in the format that the user chose.

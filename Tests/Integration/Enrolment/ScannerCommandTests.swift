@@ -248,7 +248,7 @@ import Testing
             #expect(try run(["scanner", "list"] + known + management()).lines.contains(text) == false)
         }
         let status = try Run.reporting(
-            "tapline-center", ["status", "--database-url", fixture.database.url] + management())
+            "tapline-center", ["status", "--all", "--database-url", fixture.database.url] + management())
         #expect(status.lines.contains { $0.hasPrefix("alarm") && $0.hasSuffix(text) }, "\(status.lines)")
     }
 

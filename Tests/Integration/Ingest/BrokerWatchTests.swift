@@ -45,7 +45,7 @@ struct BrokerWatchTests {
         for _ in 1...2 { #expect(try watch().check() == []) }
         #expect(try messages("tapline.canary") == 1)
         #expect(try fixture.int("SELECT count(*) FROM tapline.broker_warnings") == 0)
-        let status = try Run.it("tapline-center", ["status", "--database-url", fixture.database.url])
+        let status = try Run.it("tapline-center", ["status", "--all", "--database-url", fixture.database.url])
         #expect(status.lines.contains { $0.hasPrefix("broker warnings") && $0.hasSuffix("none") }, "\(status.lines)")
     }
 
@@ -68,7 +68,7 @@ struct BrokerWatchTests {
             VALUES ('0/1', now() + interval '1 hour', now() + interval '1 hour', now() - interval '16 minutes')
             """)
         func isAlarm() throws -> Bool {
-            try Run.it("tapline-center", ["status", "--database-url", fixture.database.url]).lines.contains {
+            try Run.it("tapline-center", ["status", "--all", "--database-url", fixture.database.url]).lines.contains {
                 $0.hasPrefix("alarm") && $0.contains("broker was not checked")
             }
         }
@@ -109,7 +109,7 @@ struct BrokerWatchTests {
         #expect(warnings.first?.text.contains("message-ttl") == true)
         #expect(try fixture.texts("SELECT queue FROM tapline.broker_warnings") == ["tapline.canary"])
         #expect(metrics.render().contains("tapline_broker_warnings 1\n"))
-        let status = try Run.it("tapline-center", ["status", "--database-url", fixture.database.url])
+        let status = try Run.it("tapline-center", ["status", "--all", "--database-url", fixture.database.url])
         #expect(status.lines.contains { $0.contains("tapline.canary the test message was removed") }, "\(status.lines)")
     }
 

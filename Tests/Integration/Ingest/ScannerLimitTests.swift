@@ -126,7 +126,7 @@ struct ScannerLimitTests {
     @Test func fullQuarantineIsAnAlarmUntilItIsCleared() throws {
         let fixture = try IngestFixture()
         func alarms() throws -> [String] {
-            let status = try Run.it("tapline-center", ["status", "--database-url", fixture.database.url])
+            let status = try Run.it("tapline-center", ["status", "--all", "--database-url", fixture.database.url])
             #expect(status.end == .exit(1), "\(status.errors)")
             return status.lines.filter { $0.hasPrefix("alarm ") && $0.contains("the quarantine of ") }
         }

@@ -93,7 +93,7 @@ struct TopologyUpgradeTests {
         #expect(
             warnings.map(\.queue) == ["tapline.dead"] + (0..<4).map { "tapline.scans.\($0)" }, "the canary is replaced")
         #expect(warnings.allSatisfy { $0.text.contains("tapline-center topology upgrade") })
-        let status = try Run.it("tapline-center", ["status", "--database-url", fixture.database.url])
+        let status = try Run.it("tapline-center", ["status", "--all", "--database-url", fixture.database.url])
         #expect(status.lines.contains { $0.hasPrefix("alarm") && $0.contains("topology upgrade") }, "\(status.lines)")
     }
 

@@ -156,7 +156,7 @@ import Testing
         let alarm = try #require(try fixture.alarms().first)
         #expect(alarm.hasPrefix("the clock of the database shows "))
         #expect(fixture.metrics.render().contains("tapline_growth_retention_blocked 1"))
-        let status = try Run.it("tapline-center", ["status", "--database-url", fixture.ingest.database.url])
+        let status = try Run.it("tapline-center", ["status", "--all", "--database-url", fixture.ingest.database.url])
         #expect(status.end == .exit(1))
         let line = "retention drops nothing: the clock of the database shows "
         #expect(status.lines.contains { $0.hasPrefix("alarm ") && $0.contains(line) })

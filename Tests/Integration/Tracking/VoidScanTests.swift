@@ -165,7 +165,7 @@ struct VoidScanTests {
             try Run.it("tapline-center", arguments + ["--database-url", fixture.database.url])
         }
         func alarms() throws -> [String] {
-            let status = try run("status")
+            let status = try run("status", "--all")
             #expect(status.end == .exit(1), "\(status.errors)")
             return status.lines.filter { $0.hasPrefix("alarm ") && $0.contains("count nowhere") }
         }

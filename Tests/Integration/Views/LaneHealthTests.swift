@@ -197,7 +197,9 @@ import Testing
     }
 
     @Test func statusFailsWithAlarmLinesAndNamesTheLane() throws {
-        func status() throws -> Run { try Run.it("tapline-center", ["status", "--database-url", database.url]) }
+        func status() throws -> Run {
+            try Run.it("tapline-center", ["status", "--all", "--database-url", database.url])
+        }
         try listen()
         try hear("s1")
         let well = try status()
@@ -222,7 +224,7 @@ import Testing
             snapshotProblem: { problem.withLock { $0 } }, isListening: { true })
         let running = RunningService(liveness.service())
         func alarm() throws -> String? {
-            try Run.it("tapline-center", ["status", "--database-url", database.url]).lines.first {
+            try Run.it("tapline-center", ["status", "--all", "--database-url", database.url]).lines.first {
                 $0.hasPrefix("alarm") && $0.contains("cannot publish")
             }
         }

@@ -1,52 +1,112 @@
 import CLI
+import Enrolment
+import Glibc
 import Postgres
 import Registry
+import Runtime
 
 extension Center {
     static let status = [
         Command(
-            "status", "show an overview of the event; exits with 1 if something is wrong",
-            options: [databaseURL, .output] + EnrolmentOptions.managementOptions + [relayUser],
+            "status", "show the event on one screen, with a verdict; exits with 1 if something is wrong",
+            options: [
+                databaseURL, .output,
+                .toggle("all", "print all facts and whole alarms, one a line, in place of a screen"),
+                .toggle("watch", "repeat the screen every 2 s, until Ctrl-C"),
+            ] + EnrolmentOptions.managementOptions + [relayUser],
             details: """
-                Each alarm is a line that begins with `alarm`: no center that runs, scanners that are silent or whose
-                lane does not work, missing scans, quarantined batches, a snapshot that expired or is from the
-                future, a list that cannot be published, clocks that differ and keep retention from dropping scans,
-                a full quarantine, enabled scanners whose scans count nowhere. Lanes that were closed or
-                opened by an operator are shown and are no alarm. With --rabbitmq-management-url, users of the
-                broker that no scanner has are alarms too.
+                The screen has 80 columns and 24 rows, and times of the event's time zone. Its second line is the
+                verdict. Each alarm is a line that begins with `alarm`: no center that runs, scanners that are silent
+                or whose lane does not work, missing scans, quarantined batches, a snapshot that expired or is from
+                the future, a list that cannot be published, clocks that differ and keep retention from dropping
+                scans, a full quarantine, enabled scanners whose scans count nowhere. Lanes that were closed or
+                opened by an operator, and zones that are full, are shown and are no alarm. With
+                --rabbitmq-management-url, users of the broker that no scanner has are alarms too.
                 """
         ) { arguments in
             let url = try database(arguments)
             let json = try arguments.outputFormat() == .json
+            let (all, watches) = (arguments.has("all"), arguments.has("watch"))
+            guard !watches || !json && !all else {
+                throw ProgramError.configuration("--watch shows the screen: it excludes --all and --output json")
+            }
             let management = try EnrolmentOptions.management(arguments)
             let relays = Set(arguments.all("relay-user"))
             return {
+                guard !watches else { return try watch(url, management, relays) }
                 let alarms = try withRegistry(url) { _, connection in
-                    let unknown = try strangers(management, connection, relays)
-                    let row = try connection.query(overview, [.texts(unknown)])
-                    let facts = try Listing(
-                        connection, "SELECT key, value #>> '{}' AS value FROM json_each(($1)::text::json)",
-                        [.text(row.text(0, 0))], json: false
-                    ).rows.filter { $0[0] != "alarms" }
-                    let alarms = try Listing(
-                        connection, "SELECT json_array_elements_text(($1)::text::json -> 'alarms') AS alarm",
-                        [.text(row.text(0, 0))], json: false
-                    ).rows.map { $0[0] }
-                    if json {
-                        TextOutput.json(row.text(0, 0))
-                        return alarms
+                    let facts = try EventFacts(connection, strangers: strangers(management, connection, relays))
+                    switch (json, all) {
+                    case (true, _): TextOutput.json(facts.json)
+                    case (_, true): TextOutput.lines(facts.lines)
+                    default: TextOutput.lines(try StatusScreen(facts, connection).lines)
                     }
-                    let width = facts.map { $0[0].count }.max() ?? 0
-                    for fact in facts + alarms.map({ ["alarm", $0] }) {
-                        let name = fact[0].map { $0 == "_" ? " " : $0 }
-                        TextOutput.line(String(name) + String(repeating: " ", count: width - name.count + 2) + fact[1])
-                    }
-                    return alarms
+                    return facts.alarms
                 }
                 if !alarms.isEmpty { throw ProgramError.alarms(alarms) }
             }
         }
     ]
+
+    /// Interval between two screens, in milliseconds.
+    private static let watchMs = 2_000
+
+    /// Shows the screen until a signal. A lost connection is shown and opened again.
+    private static func watch(_ url: String, _ management: BrokerManagement.Settings?, _ relays: Set<String>) throws {
+        let stop = StopSignal()
+        let signals = SignalWatch { _ in stop.stop() }
+        defer { signals.end() }
+        repeat {
+            var lines: [String]
+            do {
+                lines = try withRegistry(url) { _, connection in
+                    let facts = try EventFacts(connection, strangers: strangers(management, connection, relays))
+                    return try StatusScreen(facts, connection).lines
+                }
+            } catch let error as ProgramError where error.code == .unreachable {
+                lines = ["WRONG    \(error)"]
+            }
+            // Home and clear, so that a shorter screen leaves nothing of the last one.
+            TextOutput.verbatim(isatty(1) == 1 ? "\u{1B}[H\u{1B}[2J" : "\n", terminator: "")
+            TextOutput.lines(lines)
+            fflush(nil)
+        } while !stop.wait(ms: watchMs)
+    }
+}
+
+/// The facts of the event and its alarms, as `status` shows them.
+struct EventFacts {
+    /// All of them as one JSON object.
+    let json: String
+    /// Name and value, in the order of the output. An unknown value is the empty text.
+    let facts: [(name: String, value: String)]
+    /// What is wrong, the worst first.
+    let alarms: [String]
+
+    /// - Parameter strangers: users of the broker that no scanner has.
+    init(_ connection: PostgresConnection, strangers: [String]) throws {
+        let row = try connection.query(EventFacts.overview, [.texts(strangers)])
+        json = row.text(0, 0)
+        facts = try Listing(
+            connection, "SELECT key, value #>> '{}' AS value FROM json_each(($1)::text::json)", [.text(json)],
+            json: false
+        ).rows.filter { $0[0] != "alarms" }.map { ($0[0], $0[1]) }
+        alarms = try Listing(
+            connection, "SELECT json_array_elements_text(($1)::text::json -> 'alarms') AS alarm", [.text(json)],
+            json: false
+        ).rows.map { $0[0] }
+    }
+
+    /// A value by its name; the empty text if it is unknown.
+    subscript(_ name: String) -> String { facts.first { $0.name == name }?.value ?? "" }
+
+    /// All facts and alarms, one a line.
+    var lines: [String] {
+        let width = facts.map(\.name.count).max() ?? 0
+        return (facts + alarms.map { ("alarm", $0) }).map { name, value in
+            String(name.map { $0 == "_" ? " " : $0 }) + String(repeating: " ", count: width - name.count + 2) + value
+        }
+    }
 
     private static let overview = """
         WITH \(center), \(conditions)

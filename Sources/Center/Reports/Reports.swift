@@ -1,2 +1,0 @@
-/// Reports of an event.
-enum Reports {}
