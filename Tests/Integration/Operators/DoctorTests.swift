@@ -2,6 +2,7 @@ import AMQP
 import FileSystem
 import HTTPServer
 import Ingest
+import Postgres
 import Runtime
 import TestSupport
 import Testing
@@ -111,7 +112,7 @@ struct DoctorTests {
         let json = #"{"operator_policy":null,"policy":"company","effective_policy_definition":{"message-ttl":60000}}"#
         let server = try HTTPListener(#require(HTTPAddress("127.0.0.1:0"))) { _ in .text(json) }
         defer { server.stop() }
-        let wrong = try run(port: server.port)
+        let wrong = try run(port: Int(server.port))
         try expect("policies", "FAIL", "policy company: message-ttl 60000 ms", "do: change its pattern", in: wrong)
         let connection = try AMQPConnection(try AMQPAddress(url: vhost.url), name: "test")
         try connection.deleteQueue("tapline.scans.1")

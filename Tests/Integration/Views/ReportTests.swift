@@ -44,7 +44,7 @@ import Tracking
     @Test(arguments: 1...6) func numbersEqualCountsOfRawScans(_ seed: Int) throws {
         var random = TestRandom(seed)
         // Late by a day, or by minutes.
-        let receipts = [86_400_000_000, 700_000_000, 402_000_000]
+        let receipts: [Int64] = [86_400_000_000, 700_000_000, 402_000_000]
         for journal in MadeJournal.tracked(&random) {
             let received = IngestFixture.day + receipts.randomElement(using: &random)!
             _ = try fixture.store().store([journal.batch(1, journal.scans.count).delivery(receivedMicros: received)])

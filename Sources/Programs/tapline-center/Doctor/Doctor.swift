@@ -52,7 +52,7 @@ struct DoctorCheck: Codable, Equatable, Sendable {
     }
 }
 
-/// Runs all checks. A check that cannot end is a fault of its own, so one outage does not hide the others.
+/// Runs all checks. A check that cannot end is a fault, so one outage does not hide the others.
 struct Doctor {
     /// Maximum duration of a statement, in milliseconds.
     private static let statementTimeoutMs = 10_000
