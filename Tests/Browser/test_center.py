@@ -186,7 +186,7 @@ def test_search_of_100000_delegates_takes_under_200_ms(site, wall):
         }).observe(status, {characterData: true, childList: true, subtree: true});
         input.dispatchEvent(new KeyboardEvent("keydown", {key: "Enter"}));
     })"""
-    # Part of a name without its diacritics, a whole name, a reference, and text that nobody has.
+    # Part of a name without its diacritics, a whole name, a reference, and text without a match.
     texts = [text for n in range(10) for text in (f"muller-{n}77", f"Müller {n}", f"BIG-{9_000 + n}", f"zzz {n}")]
     found = [page.evaluate(timed, text) for text in texts]
     assert sum("No match" in status for _, status in found) == 10, found
