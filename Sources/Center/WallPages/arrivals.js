@@ -53,7 +53,9 @@ function drawCurve(part, state) {
   chart ??= makeChart();
   const today = part.today ?? [];
   const yesterday = part.yesterday ?? [];
-  const steps = Math.max(today.length, yesterday.length, 2);
+  // The whole day is drawn: the part without a curve is still to come.
+  const dayS = (Date.parse(state.event?.day_end) - Date.parse(state.event?.day_start)) / 1000;
+  const steps = Math.max(today.length, yesterday.length, Math.round(dayS / part.step_s) || 0, 2);
   const top = Math.max(1, ...today.map((n) => n ?? 0), ...yesterday.map((n) => n ?? 0));
   const x = (index) => ((index * WIDTH) / steps).toFixed(1);
   const y = (count) => (HEIGHT - ((HEIGHT - 8) * count) / top).toFixed(1);
