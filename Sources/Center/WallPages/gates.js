@@ -41,6 +41,7 @@ function row() {
   const node = el("tr", {}, el("th", { scope: "row" }, name, note), ...cells);
   function update(gate) {
     setText(name, gate.name);
+    setAttribute(name, "title", gate.name);
     const isDrop = isKnown(gate.drop) && gate.drop;
     setAttribute(node, "data-drop", isDrop ? "" : null);
     setText(drop, isDrop ? t("drop", { percent: number(gate.drop.percent) }) : "");
