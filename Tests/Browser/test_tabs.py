@@ -47,7 +47,7 @@ def test_other_tabs_take_over_from_a_frozen_leader(mock, wall):
         is_live(first)
         is_live(second)
         # An endless loop: the page receives nothing and passes nothing on, and it keeps its lock.
-        first.evaluate("setTimeout(() => { const end = Date.now() + 12_000; while (Date.now() < end); }, 0)")
+        first.evaluate("setTimeout(() => { const end = Date.now() + 9_000; while (Date.now() < end); }, 0)")
         expect(second.locator("#notice")).to_be_visible()
         is_live(second)
         wait_streams(mock, second, 1, 20)

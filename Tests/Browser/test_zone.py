@@ -19,17 +19,19 @@ def address(mock, name, more="") -> str:
 
 
 @pytest.mark.parametrize("language", ["en", "ar"])
-@pytest.mark.parametrize("zone", ["Backstage", "Main Arena", "Delegates' Lounge"])
-def test_word_is_a_quarter_of_the_screen_high(mock, wall, zone, language):
+def test_word_is_a_quarter_of_the_screen_high(mock, wall, language):
     mock.send(states.festival())
-    page = wall(address(mock, zone), language=language)
+    page = wall(address(mock, "Backstage"), language=language)
     words = {"en": ["GO", "BUSY", "FULL"], "ar": ["متاح", "مزدحم", "ممتلئ"]}[language]
-    expect(page.locator("#level")).to_have_text(words[["Backstage", "Main Arena", "Delegates' Lounge"].index(zone)])
-    size = page.evaluate("parseFloat(getComputedStyle(document.querySelector('#level')).fontSize)")
+    # Arabic letters fill less of the height of their font, and have strokes below the line.
     part = SHARE if language == "en" else SHARE * 0.8
-    assert CAPITAL * size >= part * WALL["height"], size
-    overflow = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
-    assert overflow == [WALL["width"], WALL["height"]]
+    for zone, word in zip(("Backstage", "Main Arena", "Delegates' Lounge"), words):
+        page.goto(address(mock, zone))
+        expect(page.locator("#level")).to_have_text(word)
+        size = page.evaluate("parseFloat(getComputedStyle(document.querySelector('#level')).fontSize)")
+        assert CAPITAL * size >= part * WALL["height"], size
+        overflow = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
+        assert overflow == [WALL["width"], WALL["height"]]
 
 
 def test_sign_fits_a_phone(mock, wall):
@@ -76,14 +78,15 @@ def test_unknown_zone_is_said(mock, wall):
     expect(page.locator("#level")).to_have_text("NO DATA")
 
 
-@pytest.mark.parametrize("name", ["A/B", "50% off", "قاعة المؤتمرات", "a?b#c", "Zoë & Co"])
-def test_any_name_has_an_address(mock, wall, name):
-    zones = [(name, 0, 5, 10, 1, 0, 0, 0)]
-    mock.send(states.festival(gates=1, scanners=2, zones=zones))
+def test_any_name_has_an_address(mock, wall):
+    names = ["A/B", "50% off", "قاعة المؤتمرات", "a?b#c", "Zoë & Co"]
+    mock.send(states.festival(gates=1, scanners=2, zones=[(name, 0, 5, 10, 1, 0, 0, 0) for name in names]))
     page = wall(mock.url)
-    page.locator("#zone-list a").click()
-    expect(page.locator("#zone-name")).to_have_text(name)
-    expect(page.locator("#level")).to_have_text("GO")
+    for index, name in enumerate(names):
+        page.goto(mock.url)
+        page.locator("#zone-list a").nth(index).click()
+        expect(page.locator("#zone-name")).to_have_text(name)
+        expect(page.locator("#level")).to_have_text("GO")
 
 
 def test_address_sets_language_and_theme(mock, wall):
