@@ -59,7 +59,7 @@ def test_center_sends_what_the_tests_made_up(site, wall):
     expect(page.locator(".gates tbody th")).to_contain_text(["Main 1"])
 
 
-def test_tap_at_a_gate_is_on_the_wall_within_a_second(site, wall):
+def test_tap_at_a_gate_is_on_the_wall_within_a_second(site, wall, say):
     page = wall(site.url)
     is_live(page)
     inside = page.locator("#zone-list .inside").first
@@ -81,7 +81,7 @@ def test_tap_at_a_gate_is_on_the_wall_within_a_second(site, wall):
     seen = page.evaluate("window.seen")
     delays = sorted(next(at for at, n in seen if n >= before + index) - tap for index, tap in enumerate(taps, 1))
     median, p99 = statistics.median(delays), delays[int(0.99 * len(delays))]
-    print(f"tap to wall: median {median:.2f} s, p99 {p99:.2f} s, max {delays[-1]:.2f} s over {TAPS} taps")
+    say(f"tap to wall: median {median:.2f} s, p99 {p99:.2f} s, max {delays[-1]:.2f} s over {TAPS} taps")
     assert median < MEDIAN_S and p99 < P99_S
 
 
@@ -162,7 +162,7 @@ def test_killed_center_is_said_and_heals(site, wall, monkeypatch):
     is_live(page)
 
 
-def test_search_of_100000_delegates_takes_under_200_ms(site, wall):
+def test_search_of_100000_delegates_takes_under_200_ms(site, wall, say):
     site.sql(
         "INSERT INTO tapline.attendees (name, category, status, external_ref, pass_id) "
         "SELECT 'Delegate ' || to_hex(n * 7919) || ' Müller-' || n, 'delegate', 'active', 'BIG-' || n, "
@@ -192,5 +192,5 @@ def test_search_of_100000_delegates_takes_under_200_ms(site, wall):
     assert sum("No match" in status for _, status in found) == 10, found
     delays = sorted(ms / 1000 for ms, _ in found)
     p95 = delays[int(0.95 * len(delays))]
-    print(f"search of {DELEGATES}: median {statistics.median(delays):.3f} s, p95 {p95:.3f} s, max {delays[-1]:.3f} s")
+    say(f"search of {DELEGATES}: median {statistics.median(delays):.3f} s, p95 {p95:.3f} s, max {delays[-1]:.3f} s")
     assert p95 < SEARCH_S

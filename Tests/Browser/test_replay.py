@@ -29,7 +29,7 @@ def hour():
         yield state
 
 
-def test_hour_of_states_does_not_grow_the_page(mock, wall):
+def test_hour_of_states_does_not_grow_the_page(mock, wall, say):
     page = wall(mock.url)
     devtools = page.context.new_cdp_session(page)
     devtools.send("Performance.enable")
@@ -49,7 +49,8 @@ def test_hour_of_states_does_not_grow_the_page(mock, wall):
         if seq in (WARM, STATES):
             sizes[seq] = measured()
     first, last = sizes[WARM], sizes[STATES]
-    print({name: (first[name], last[name]) for name in ("JSHeapUsedSize", "Nodes", "JSEventListeners")})
+    names = ("JSHeapUsedSize", "Nodes", "JSEventListeners")
+    say(f"after {WARM} and {STATES} states: " + ", ".join(f"{name} {first[name]:.0f}, {last[name]:.0f}" for name in names))
     assert last["JSHeapUsedSize"] - first["JSHeapUsedSize"] < GROWTH_BYTES
     assert last["Nodes"] - first["Nodes"] < GROWTH_NODES
     assert last["JSEventListeners"] - first["JSEventListeners"] < GROWTH_NODES
