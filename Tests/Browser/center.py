@@ -28,7 +28,8 @@ class Site(Festival):
     def has_published_all(self) -> bool:
         """A list that was published after the last change of the registry."""
         version = self.one("SELECT max(version) FROM tapline.snapshots WHERE published_at IS NOT NULL")
-        return version is not None and self.one("SELECT attendees FROM tapline.snapshots WHERE version = %s", version) >= PEOPLE
+        people = self.one("SELECT attendees FROM tapline.snapshots WHERE version = %s", version)
+        return people is not None and people >= PEOPLE
 
     def __exit__(self, *arguments):
         for process in (getattr(self, "publisher", None), getattr(getattr(self, "door", None), "process", None)):

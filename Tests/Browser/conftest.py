@@ -1,4 +1,7 @@
-"""One browser for all tests, a context each. A test fails on any error in the console and on any request to another site."""
+"""One browser for all tests, a context each.
+
+A test fails on any error in the console, and on any request to another site.
+"""
 
 import os
 import pathlib

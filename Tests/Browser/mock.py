@@ -17,7 +17,8 @@ TYPES = {"html": "text/html", "css": "text/css", "script": "text/javascript"}
 
 def pages() -> dict:
     """Returns content type and file of each path, as WallPages.swift lists them."""
-    rows = re.findall(r'^        "(/[^"]*)": \(([^,]+), PackageResources\.(\w+)\),$', (FOLDER / "WallPages.swift").read_text(), re.M)
+    row = r'^        "(/[^"]*)": \(([^,]+), PackageResources\.(\w+)\),$'
+    rows = re.findall(row, (FOLDER / "WallPages.swift").read_text(), re.M)
     files = {re.sub(r"\W", "_", path.name): path for path in FOLDER.iterdir()}
     return {path: (TYPES.get(kind, kind.strip('"')), files[name]) for path, kind, name in rows}
 

@@ -1,14 +1,20 @@
 """People of the made-up center."""
 
 PEOPLE = [
-    {"id": 7, "name": "Müller, Zoë", "category": "Delegate", "external_ref": "REG-0007", "status": "active", "tags": 2},
-    {"id": 8, "name": "أحمد الهاشمي", "category": "VIP", "external_ref": "REG-0008", "status": "active", "tags": 1},
-    {"id": 9, "name": "<img src=x onerror=alert(1)>", "category": "Crew", "external_ref": "", "status": "blocked", "tags": 1},
+    {"id": number, "name": name, "category": category, "external_ref": ref, "status": status, "tags": 1}
+    for number, name, category, ref, status in (
+        (7, "Müller, Zoë", "Delegate", "REG-0007", "active"),
+        (8, "أحمد الهاشمي", "VIP", "REG-0008", "active"),
+        (9, "<img src=x onerror=alert(1)>", "Crew", "", "blocked"),
+    )
 ]
 TRACK = [
-    {"time": "2026-11-30T13:40:02Z", "gate": "North 4", "zone": "Main Arena", "direction": "in", "verdict": "admitted", "counts": True},
-    {"time": "2026-11-30T13:12:44Z", "gate": "East 1", "zone": None, "direction": "out", "verdict": "admitted", "counts": False},
-    {"time": "2026-11-30T12:00:00Z", "gate": "South 2", "zone": "Backstage", "direction": "in", "verdict": "no-access", "counts": False},
+    {"time": time, "gate": gate, "zone": zone, "direction": way, "verdict": verdict, "counts": counts}
+    for time, gate, zone, way, verdict, counts in (
+        ("2026-11-30T13:40:02Z", "North 4", "Main Arena", "in", "admitted", True),
+        ("2026-11-30T13:12:44Z", "East 1", None, "out", "admitted", False),
+        ("2026-11-30T12:00:00Z", "South 2", "Backstage", "in", "no-access", False),
+    )
 ]
 REFUSAL = {
     "time": "2026-11-30T12:00:00Z",
@@ -33,4 +39,5 @@ def answer(key):
         return None
     if parts[4:] == ["refusals"]:
         return {"refusals": [REFUSAL]}
-    return {**found, "pass": "Day", "zone": "Main Arena", "since": TRACK[0]["time"], "as_of": TRACK[0]["time"], "track": TRACK}
+    now = TRACK[0]["time"]
+    return {**found, "pass": "Day", "zone": "Main Arena", "since": now, "as_of": now, "track": TRACK}

@@ -126,7 +126,8 @@ def fleet(scanners, chance) -> dict:
     for row in worst:
         is_late = row["state"] in ("catching-up", "silent")
         row.update(gate=f"North {1 + int(row['id'][5:]) % 40}", backlog=82 if is_late else 0)
-        row.update(catch_up_s=14 if row["state"] == "catching-up" else None, heard_s=65 if row["state"] == "silent" else 1)
+        row.update(catch_up_s=14 if row["state"] == "catching-up" else None)
+        row.update(heard_s=65 if row["state"] == "silent" else 1)
     return {
         "list": f"list-{scanners}",
         "counts": {name: states.count(name) for name in order if name in states},
@@ -186,7 +187,9 @@ def festival(seq=1, gates=40, scanners=1_000, zones=ZONES, seed=14) -> dict:
         "sparks": {
             "as_of": at,
             "step_s": 60,
-            "rows": {str(row["id"]): [max(0, row["in_min"] + chance.randint(-20, 20)) for _ in range(60)] for row in rows},
+            "rows": {
+                str(row["id"]): [max(0, row["in_min"] + chance.randint(-20, 20)) for _ in range(60)] for row in rows
+            },
         },
         "arrivals": {"as_of": at, **arrivals(start)},
         "refused": {
@@ -210,7 +213,7 @@ def festival(seq=1, gates=40, scanners=1_000, zones=ZONES, seed=14) -> dict:
             "scans_s": 148,
             "dead": 0,
             "quarantine_batches": 0,
-            "quarantine_full": 0,
+            "quarantine_full": False,
             "gaps": 0,
             "tracking_lag_ms": 340,
             "snapshot": {"version": 1_796_041_200, "age_s": 740, "expires_s": 86_400, "problem": None},
@@ -266,5 +269,6 @@ def empty(state) -> dict:
     state["arrivals"] = {"as_of": at, "arrived": 0, "expected": 0, "by_category": [], "by_pass": [], **curve}
     state["refused"] = {"as_of": at, "rows": []}
     state["doubles"] = {"as_of": at, "settled": 0, "unsettled": 0, "latest": []}
-    state["fleet"] = {"as_of": at, "list": "none", "counts": {}, "backlog": 0, "oldest_unsent_s": None, "worst": [], "cells": ""}
+    state["fleet"] = {"as_of": at, "list": "none", "counts": {}, "backlog": 0, "oldest_unsent_s": None}
+    state["fleet"].update(worst=[], cells="")
     return state

@@ -19,7 +19,8 @@ def festival(seq):
 
 def check(page, what):
     result = Axe().run(page, options=OPTIONS).response
-    found = [f"{what}: {v['id']}: {n['html']} {n.get('failureSummary')}" for v in result["violations"] for n in v["nodes"]]
+    places = [(rule["id"], place) for rule in result["violations"] for place in rule["nodes"]]
+    found = [f"{what}: {rule}: {place['html']} {place.get('failureSummary')}" for rule, place in places]
     assert not found, "\n".join(found[:10])
 
 

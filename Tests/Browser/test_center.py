@@ -26,8 +26,9 @@ OUTAGE = "Failed to load resource|ERR_"
 
 @pytest.fixture(scope="module")
 def site():
-    for name in ("TAPLINE_TEST_AMQP_URL", "TAPLINE_TEST_DATABASE_URL", "TAPLINE_SERVERS_DIR"):
-        assert os.environ.get(name), f"{name} is not set: scripts/servers start DIR, then . DIR/env"
+    names = ("TAPLINE_TEST_AMQP_URL", "TAPLINE_TEST_DATABASE_URL", "TAPLINE_SERVERS_DIR")
+    missing = [name for name in names if name not in os.environ]
+    assert not missing, "run scripts/servers start DIR, then . DIR/env"
     with Site(os.environ) as site:
         yield site
 

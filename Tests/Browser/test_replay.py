@@ -15,7 +15,7 @@ GROWTH_NODES = 100
 
 
 def hour():
-    """Yields an hour of states: other numbers each second, alarms and scanners that come and go, gates that are removed."""
+    """Yields an hour of states: other numbers each second; alarms, scanners and gates come and go."""
     kinds = []
     for seed in range(40):
         state = states.festival(gates=40 - seed % 3, scanners=1_000 - seed % 7, seed=seed)
@@ -50,7 +50,8 @@ def test_hour_of_states_does_not_grow_the_page(mock, wall, say):
             sizes[seq] = measured()
     first, last = sizes[WARM], sizes[STATES]
     names = ("JSHeapUsedSize", "Nodes", "JSEventListeners")
-    say(f"after {WARM} and {STATES} states: " + ", ".join(f"{name} {first[name]:.0f}, {last[name]:.0f}" for name in names))
+    values = ", ".join(f"{name} {first[name]:.0f}, {last[name]:.0f}" for name in names)
+    say(f"after {WARM} and {STATES} states: {values}")
     assert last["JSHeapUsedSize"] - first["JSHeapUsedSize"] < GROWTH_BYTES
     assert last["Nodes"] - first["Nodes"] < GROWTH_NODES
     assert last["JSEventListeners"] - first["JSEventListeners"] < GROWTH_NODES

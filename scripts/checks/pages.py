@@ -2,8 +2,8 @@
 
 usage: pages.py, in the project folder
 
-The content security policy of the center forbids all of these; a browser would only log an error. Each file must be embedded
-by Package.swift and served by WallPages.swift.
+The content security policy of the center forbids all of these; a browser would only log an error. Each file must be
+embedded by Package.swift and served by WallPages.swift.
 """
 
 import pathlib

@@ -70,7 +70,8 @@ function drawList() {
   show(byId("alarms-none"), rows.length === 0);
   show(byId("alarms-more"), rows.length > ROWS);
   setText(byId("alarms-more"), t("alarms-more", { n: number(rows.length - ROWS) }));
-  setAttribute(byId("alarms"), "data-worst", rows[0] ? (newest.some((a) => a.level === "alarm") ? "alarm" : "warn") : "none");
+  const worst = newest.some((alarm) => alarm.level === "alarm") ? "alarm" : newest.length > 0 ? "warn" : "none";
+  setAttribute(byId("alarms"), "data-worst", worst);
 }
 
 /** The servers are said as alarms even if the center has not made one of it yet. */

@@ -51,7 +51,8 @@ function match() {
   const name = el("bdi", { class: "name" });
   const details = el("small");
   let id = null;
-  const node = el("li", {}, el("button", { type: "button", onclick: (event) => open(id, event.currentTarget) }, name, details));
+  const onclick = (event) => open(id, event.currentTarget);
+  const node = el("li", {}, el("button", { type: "button", onclick }, name, details));
   function update(row) {
     id = row.id;
     setText(name, row.name || "–");
@@ -134,7 +135,8 @@ function drawPerson() {
     [verdictWords(row.verdict), trackNote(row)].filter(Boolean).join(" · "),
   ]);
   const refusals = (person.refusals ?? []).map((row) => [
-    clock(row.time), row.gate ?? "–", verdictWords(row.verdict), row.reason ?? row.rule ?? "–", row.snapshot ?? "–",
+    clock(row.time), row.gate ?? "–", verdictWords(row.verdict), row.reason ?? row.rule ?? "–",
+    row.snapshot ?? "–",
   ]);
   const back = el("button", { type: "button", onclick: closePerson, text: t("back-list") });
   const title = el("h3", { tabindex: "-1", class: "name", id: "person-name" }, el("bdi", { text: name }));

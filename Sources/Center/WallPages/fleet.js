@@ -50,7 +50,7 @@ function makeGrid() {
   return { node, shapes };
 }
 
-/** Draws all cells with five paths. Columns depend on the number of scanners, so that the grid stays about as wide as the panel. */
+/** Draws all cells with five paths. More scanners get more columns, so that the grid stays low. */
 function draw(cells) {
   grid ??= makeGrid();
   const columns = cells.length > 400 ? 56 : cells.length > 60 ? 40 : 20;
@@ -130,8 +130,8 @@ export function drawFleet(part) {
   setAttribute(grid.node, "aria-label", t("cells", { list: list || "–" }));
   show(byId("cells"), Boolean(part.cells));
   const backlog = { n: number(part.backlog), age: duration(part.oldest_unsent_s) };
-  const isComplete = part.backlog === 0;
-  setText(byId("fleet-backlog"), isComplete ? t("fleet-complete") : isKnown(part.backlog) ? t("fleet-backlog", backlog) : "");
+  const key = part.backlog === 0 ? "fleet-complete" : "fleet-backlog";
+  setText(byId("fleet-backlog"), isKnown(part.backlog) ? t(key, backlog) : "");
   const rows = (part.worst ?? []).slice(0, ROWS);
   keyed(byId("worst").tBodies[0], rows, (row) => row.id, worst);
   show(byId("worst"), rows.length > 0);

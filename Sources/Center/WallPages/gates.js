@@ -36,7 +36,8 @@ function row() {
   const [entered, left, refused, day, lanes, tap, hour] = cells;
   const line = el("polyline", { class: "spark" });
   const drop = el("strong", { class: "drop" });
-  const chart = el("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", "aria-hidden": "true" }, line);
+  const box = { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", "aria-hidden": "true" };
+  const chart = el("svg", box, line);
   hour.append(el("div", {}, drop, chart));
   const node = el("tr", {}, el("th", { scope: "row" }, name, note), ...cells);
   function update(gate) {

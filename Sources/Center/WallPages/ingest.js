@@ -34,14 +34,18 @@ export function drawIngest(part) {
   const queue = { ready: number(part.queue_ready), unacked: number(part.queue_unacked) };
   const [listText, listIs] = list(part.snapshot);
   const some = (count, level) => (count > 0 ? level : null);
-  const stuck = part.quarantine_full > 0 || part.quarantine_full === true;
-  const quarantine = t("batches", { n: number(part.quarantine_batches) }) + (stuck ? ` · ${t("quarantine-is-full")}` : "");
+  const stuck = Boolean(part.quarantine_full);
+  const kept = t("batches", { n: number(part.quarantine_batches) });
+  const lag = part.tracking_lag_ms;
   const rows = [
     { key: "scans-s", text: t("a-second", { n: number(part.scans_s) }) },
     { key: "queue", text: t("queue-of", queue), is: part.queue_ready > QUEUE_MANY ? "warn" : null },
-    { key: "lag", text: t("ms", { n: number(part.tracking_lag_ms) }), is: part.tracking_lag_ms > LATE_MS ? "warn" : null },
+    { key: "lag", text: t("ms", { n: number(lag) }), is: lag > LATE_MS ? "warn" : null },
     { key: "dead", text: number(part.dead), is: some(part.dead, "alarm") },
-    { key: "quarantine", text: quarantine, is: stuck ? "alarm" : some(part.quarantine_batches, "warn") },
+    {
+      key: "quarantine", text: stuck ? `${kept} · ${t("quarantine-is-full")}` : kept,
+      is: stuck ? "alarm" : some(part.quarantine_batches, "warn"),
+    },
     { key: "gaps", text: number(part.gaps), is: some(part.gaps, "warn") },
     { key: "list", text: listText, is: listIs },
   ];

@@ -7,7 +7,10 @@ import { onLanguage, startWords, t } from "./words.js";
 
 const NOTICE_MS = 250;
 
-/** Starts the page. `draw(state)` is called for each state, at most once a frame of the screen, and after a change of language. */
+/**
+ * Starts the page. `draw(state)` is called for each state, at most once a frame of the screen, and after a change of
+ * language.
+ */
 export function startPage(draw) {
   let state = null;
   let isDrawing = false;
@@ -44,7 +47,8 @@ export function startPage(draw) {
     const pulse = byId("pulse");
     if (pulse) setText(pulse, isStale || stream.isRefused ? words : isNew ? t("waiting") : t("live"));
     // Read aloud once when the data stop and once when they are back, not each second.
-    setText(byId("spoken"), stream.isRefused ? t("refused") : isStale ? t("data-stopped") : isNew ? "" : t("data-runs"));
+    const spoken = stream.isRefused ? "refused" : isStale ? "data-stopped" : isNew ? null : "data-runs";
+    setText(byId("spoken"), spoken ? t(spoken) : "");
   }
 
   startWords();

@@ -33,7 +33,7 @@ function double() {
   const words = el("span");
   function update(row) {
     setText(time, clock(row.at));
-    setText(words, t("double-at", { zone: row.zone, first: row.first_gate ?? "–", second: row.second_gate ?? "–" }));
+    setText(words, t("double-at", { zone: row.zone, first: row.first_gate, second: row.second_gate }));
   }
   return { node: el("li", {}, time, " ", words), update };
 }

@@ -1,8 +1,8 @@
 // One stream of states a browser, however many tabs. The leading tab holds it and passes each state on to the others.
 //
-// The leader holds a Web Lock, so that another tab leads as soon as the leader is closed or has crashed. Web Locks exist
-// only with HTTPS and on this machine; elsewhere the tabs agree by messages. A tab that hears nothing of a leader for
-// QUIET_MS takes over in both cases: the leading tab may be frozen.
+// The leader holds a Web Lock, so that another tab leads as soon as the leader is closed or has crashed. Web Locks
+// exist only with HTTPS and on this machine; elsewhere the tabs agree by messages. A tab that hears nothing of a leader
+// for QUIET_MS takes over in both cases: the leading tab may be frozen.
 
 const NAME = "tapline-stream";
 const QUIET_MS = 6000;
@@ -141,7 +141,7 @@ export class Stream {
 
   // The stream of the leader
 
-  /** Opens the stream, and opens it again when it has ended or is silent: the browser alone would give up after an error. */
+  /** Opens the stream, again when it has ended or is silent: the browser alone gives up after some errors. */
   watch() {
     const sinceOpened = now() - this.openedAt;
     const isClosed = !this.source || this.source.readyState === EventSource.CLOSED;

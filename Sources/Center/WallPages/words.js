@@ -1,4 +1,5 @@
-// The languages of the page, and its theme. Both are kept in this browser; an address may set them: ?lang=ar&theme=light.
+// The languages of the page, and its theme. Both are kept in this browser. An address may set them:
+// ?lang=ar&theme=light
 
 import ar from "./words-ar.js";
 import arMore from "./words-ar-more.js";

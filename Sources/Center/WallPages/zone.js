@@ -40,8 +40,8 @@ function draw(state) {
     load.mark(0, zone.busy_at / 100);
     load.mark(1, zone.full_at / 100);
   }
-  const people = [number(zone.inside_total), isKnown(zone.capacity) ? t("of", { n: number(zone.capacity) }) : t("inside")];
-  setText(byId("people"), isCapped ? people.join(" ") : t("inside"));
+  const people = `${number(zone.inside_total)} ${t("of", { n: number(zone.capacity) })}`;
+  setText(byId("people"), isCapped ? people : t("inside"));
   setText(byId("trend"), trend(zone).filter(Boolean).join(" · "));
   const [words, isMissing] = completeness(zone, state.at);
   setText(byId("complete"), words);

@@ -5,9 +5,10 @@ import { age, clock, duration, isKnown, number, percent, signed } from "./format
 import { t } from "./words.js";
 
 const QUIET_S = 60;
+const LEVELS = ["go", "busy", "full", "uncapped"];
 
 /** The name of a level in words; the colour only repeats it. */
-export const levelWords = (level) => t(`level-${["go", "busy", "full", "uncapped"].includes(level) ? level : "unknown"}`);
+export const levelWords = (level) => t(`level-${LEVELS.includes(level) ? level : "unknown"}`);
 
 /** How complete the number of a zone is: [text, whether something is missing]. */
 export function completeness(zone, at) {
