@@ -1,29 +1,33 @@
-"""A real center with a real lane: gate, publisher, broker, database."""
+"""A real center with real lanes: gates, publishers, broker, database."""
 
 import subprocess
 
 import harness
+import http_client
 from festival import Festival, FestivalLane
 from harness import ROOT
-from waiting import wait_equal, wait_until
+from waiting import wait_until
 
 PEOPLE = 320
+LANES = 10
 
 
 class Site(Festival):
-    """A festival with one lane whose gate takes taps, and whose publisher uploads them."""
+    """A festival with lanes whose gates take taps, and whose publishers upload them."""
 
     def _set_up(self):
         super()._set_up()
         rows = [f"{self.uid(i)},Person {i},vip,Festival,P-{i}" for i in range(PEOPLE)]
         self.import_list("uid,name,category,zones,external_ref", *rows)
-        self.lane = FestivalLane(self, "door")
+        lanes = [FestivalLane(self, f"door-{number}") for number in range(LANES)]
         wait_until(self.has_published_all, "the center has published a list with all people")
         center = f"http://127.0.0.1:{self.http_port}"
-        self.lane.install(center_url=center)
-        settings = self.lane.flags(amqp_url=self.lane.url, center_url=center, trust_key=self.folder / "event.pub")
-        self.publisher = self.lane.start_publisher(*settings, log=self.folder / "publisher.log")
-        self.door = self.lane.gate()
+        self.publishers, self.doors = [], []
+        for lane in lanes:
+            lane.install(center_url=center)
+            settings = lane.flags(amqp_url=lane.url, center_url=center, trust_key=self.folder / "event.pub")
+            self.publishers.append(lane.start_publisher(*settings, log=self.folder / f"{lane.name}.log"))
+            self.doors.append(lane.gate())
 
     def has_published_all(self) -> bool:
         """A list that was published after the last change of the registry."""
@@ -32,18 +36,17 @@ class Site(Festival):
         return people is not None and people >= PEOPLE
 
     def __exit__(self, *arguments):
-        for process in (getattr(self, "publisher", None), getattr(getattr(self, "door", None), "process", None)):
-            if process:
-                process.kill()
-                process.wait()
+        for process in [*getattr(self, "publishers", []), *(door.process for door in getattr(self, "doors", []))]:
+            process.kill()
+            process.wait()
         super().__exit__(*arguments)
 
     @property
     def url(self) -> str:
         return f"http://localhost:{self.http_port}"
 
-    def tap(self, person: int, way="in") -> dict:
-        return self.door.tap(f"{self.uid(person)},{way}")
+    def tap(self, person: int, lane=0) -> dict:
+        return self.doors[lane].tap(f"{self.uid(person)},in")
 
     def servers_do(self, command: str):
         subprocess.run([ROOT / "scripts/servers", command, self.servers], check=True, stdout=subprocess.DEVNULL)
@@ -54,13 +57,15 @@ class Site(Festival):
         monkeypatch.setattr(harness, "free_port", lambda: port)
         self.start_center()
 
-    def token(self, name: str, role="viewer-names") -> str:
-        return self.tapline_center("token", "make", name, "--role", role).stdout.splitlines()[0]
+    def token(self, name: str) -> str:
+        """Makes a token that shows names, and waits until the center accepts it."""
+        token = self.tapline_center("token", "make", name, "--role", "viewer-names").stdout.splitlines()[0]
+        header = {"Authorization": f"Bearer {token}"}
+        path = "/api/people?q=nothing"
+        wait_until(lambda: http_client.get(self, path, header).status == 200, f"the center accepts the token of {name}")
+        return token
 
     def metric(self, name: str) -> float:
-        text = harness.http_client.get(self, "/metrics").body.decode()
+        text = http_client.get(self, "/metrics").body.decode()
         return next(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name + " "))
 
-
-def await_stored(site: Site, count: int):
-    wait_equal(lambda: site.one("SELECT coalesce(sum(stored), 0) FROM tapline.journals"), count, "stored scans")

@@ -10,13 +10,14 @@ import pytest
 from playwright.sync_api import expect
 
 import states
-from center import Site
+from center import LANES, Site
 from test_stale import STALE, is_live
 
 pytestmark = pytest.mark.runs_last
 # A shared machine is slower than one that only runs a center: the limits of the times are those of the requirement.
 TAPS = 300
-PAUSE_S = 0.1
+# A turnstile lets a person in each 5.5 s. Here each lane has a tap a second.
+PAUSE_S = 1.05 / LANES
 MEDIAN_S, P99_S = 1.0, 2.0
 SAID_S = 5.0
 DELEGATES = 100_000
@@ -75,14 +76,14 @@ def test_tap_at_a_gate_is_on_the_wall_within_a_second(site, wall, say):
     )
     taps = []
     for person in range(10, 10 + TAPS):
-        assert site.tap(person)["verdict"] == 0
+        assert site.tap(person, lane=person % LANES)["verdict"] == 0
         taps.append(time.time())
         page.wait_for_timeout(1000 * PAUSE_S)
     expect(inside).to_have_text(str(before + TAPS))
     seen = page.evaluate("window.seen")
     delays = sorted(next(at for at, n in seen if n >= before + index) - tap for index, tap in enumerate(taps, 1))
     median, p99 = statistics.median(delays), delays[int(0.99 * len(delays))]
-    say(f"tap to wall: median {median:.2f} s, p99 {p99:.2f} s, max {delays[-1]:.2f} s over {TAPS} taps")
+    say(f"tap to wall: min {delays[0]:.2f} s, median {median:.2f} s, p99 {p99:.2f} s, max {delays[-1]:.2f} s, {TAPS} taps")
     assert median < MEDIAN_S and p99 < P99_S
 
 
@@ -188,7 +189,7 @@ def test_search_of_100000_delegates_takes_under_200_ms(site, wall, say):
         input.dispatchEvent(new KeyboardEvent("keydown", {key: "Enter"}));
     })"""
     # Part of a name without its diacritics, a whole name, a reference, and text without a match.
-    texts = [text for n in range(10) for text in (f"muller-{n}77", f"Müller {n}", f"BIG-{9_000 + n}", f"zzz {n}")]
+    texts = [text for n in range(1, 11) for text in (f"muller-{n}77", f"Müller {n}", f"BIG-{9_000 + n}", f"zzz {n}")]
     found = [page.evaluate(timed, text) for text in texts]
     assert sum("No match" in status for _, status in found) == 10, found
     delays = sorted(ms / 1000 for ms, _ in found)

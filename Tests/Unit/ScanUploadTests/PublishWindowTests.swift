@@ -131,7 +131,7 @@ struct PublishWindowTests {
         }
     }
 
-    @Test func singleScanIsPublishedWithinAgeLimit() {
+    @Test func scanAfterAPauseIsPublishedAtOnceAndTheNextWaits() {
         var model = PublishModel(seed: 1)
         model.newJournal()
         while model.heartbeats == 0 || model.window.inFlight > 0 { model.step() }
@@ -139,6 +139,10 @@ struct PublishWindowTests {
         model.tap(1)
         while model.batches.isEmpty { model.step() }
         #expect(model.batches == [1])
+        #expect(model.nowMs == tappedMs)
+        model.tap(2)
+        while model.batches.count == 1 { model.step() }
+        #expect(model.batches == [1, 2])
         #expect(model.nowMs - tappedMs == model.window.limits.ageMs)
     }
 

@@ -9,7 +9,7 @@ extension PublishWindow {
         /// Lower bound of the current limit. 50 scans are about 1 kB, which any link transfers between two
         /// disconnects.
         package var smallestBatchScans = 50
-        /// Maximum time a scan waits for others to fill its batch.
+        /// Minimum interval between two batches that are not full, and so the maximum time that a scan waits for others.
         package var ageMs: Int64 = 1_000
         /// Maximum number of batches that are published and not confirmed.
         package var windowBatches = 16

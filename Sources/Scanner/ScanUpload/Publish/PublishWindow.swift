@@ -39,8 +39,8 @@ package struct PublishWindow: Sendable {
     private var refusedLimitMs: Int64
     private var isRefusedTooLong = false
     private var lastPublishMs: Int64
-    /// Start of the period in which scans wait that do not fill a batch.
-    private var partialSinceMs: Int64?
+    /// Time of the last publish of new scans.
+    private var lastScansMs: Int64?
     private var heartbeatIsDue = true
     private var lastHeartbeatMs: Int64
     private var connectBackoff: Backoff
@@ -162,8 +162,7 @@ extension PublishWindow {
             heartbeatIsDue = false
             lastHeartbeatMs = nowMs
         } else {
-            // The scans that are left over exist already, so they wait from now on at the latest.
-            partialSinceMs = Int64(count) < slice.backlogFromFirst ? nowMs : nil
+            lastScansMs = nowMs
         }
     }
 
@@ -218,7 +217,6 @@ extension PublishWindow {
     private mutating func rewind() {
         if batches.hasHeartbeat { heartbeatIsDue = true }
         batches.rewind()
-        partialSinceMs = nil
     }
 }
 
@@ -277,17 +275,14 @@ extension PublishWindow {
     }
 
     /// Returns the oldest scans that were not published yet.
-    private mutating func nextScans(_ nowMs: Int64) -> Candidate? {
-        guard let index = batches.firstUnsent else {
-            partialSinceMs = nil
-            return nil
-        }
+    private func nextScans(_ nowMs: Int64) -> Candidate? {
+        guard let index = batches.firstUnsent else { return nil }
         let source = batches.sources[index]
         let available = batches.unsent(source)
         if available < Int64(batchScans), !source.isFinished {
-            let sinceMs = partialSinceMs ?? nowMs
-            partialSinceMs = sinceMs
-            guard nowMs >= sinceMs + limits.ageMs else { return .partial(dueMs: sinceMs + limits.ageMs) }
+            // A scan after a pause is published at once, so that the center knows of it soon. Those of a busy gate wait
+            // for others: at most one batch that is not full in each `ageMs`.
+            if let dueMs = lastScansMs.map({ $0 + limits.ageMs }), nowMs < dueMs { return .partial(dueMs: dueMs) }
         }
         return .ready(batches.slice(of: index, limit: Int(min(available, Int64(batchScans)))))
     }
