@@ -81,11 +81,11 @@ def test_each_path_has_its_role(system, tokens, network, role):
             equal(answer.status, 403 if role == "viewer" else 401, path)
             # The same answer for a person that does not exist.
             equal(answer.body, get(system, NAMES[-1], network, token).body, path)
-    # A token of a viewer is none of a scanner.
+    # A token of a viewer does not permit downloads of a scanner.
     equal(get(system, "/snapshot/manifest.json", PROXIED, token).status, 401)
 
 
-def test_token_of_a_scanner_is_none_of_a_viewer(system):
+def test_token_of_a_scanner_does_not_permit_counts(system):
     token = "f" * 64
     system.sql("INSERT INTO tapline.scanners (id, enabled) VALUES ('viewer-7', true) ON CONFLICT DO NOTHING")
     system.sql(
