@@ -133,7 +133,7 @@ struct DeadLetterTests {
 
     @Test func depthsOfTheQueuesAreReadEveryTwoSeconds() throws {
         let depths = try QueueDepths(settings, metrics: metrics)
-        #expect(depths.counts.dead == nil && !metrics.render().contains("tapline_broker_dead_letters "))
+        #expect(depths.counts.dead == nil && !metrics.render().contains("\ntapline_broker_dead_letters "))
         let service = RunningService(depths.service())
         try eventually("a reading before the topology exists") { depths.counts.ready == 0 }
         try killBatches([MadeJournal.admissions("s-1", count: 10).batch(1, 10)])
