@@ -122,6 +122,14 @@ final class LiveBoard: Sendable {
         }
     }
 
+    /// Whether counts are computed each second, so that a frame follows each of them.
+    var isCountedEachSecond: Bool {
+        state.withLock { state in
+            state.contents.failedSinceMicros == nil && state.contents.items[.counts] != nil
+                && state.contents.periodMs <= LiveState.frameMs + LiveState.frameGraceMs / 2
+        }
+    }
+
     /// Whether each part is known and as new as its interval permits. A failed database completes nothing more.
     func isComplete(nowMs: Int64) -> Bool { state.withLock { isComplete($0, nowMs: nowMs) } }
 

@@ -219,8 +219,8 @@ package final class LiveState: Sendable {
         while !stop.isStopped {
             let nowMs = SystemClock.monotonicMs()
             let isAwaited = board.isAwaited
-            // Counts begin once a second, so their frames are a second apart. Without them, the grace ends.
-            let dueMs = lastMs + LiveState.frameMs + LiveState.frameGraceMs
+            // Counts that begin once a second give frames that are a second apart.
+            let dueMs = lastMs + LiveState.frameMs + (board.isCountedEachSecond ? LiveState.frameGraceMs : 0)
             if nowMs < dueMs {
                 let isCounted =
                     Poll.wait([counted.descriptor, stop.descriptor], timeoutMs: Int(dueMs - nowMs)).first == true

@@ -167,6 +167,19 @@ import Testing
         #expect(isOver)
     }
 
+    @Test func frameWaitsForCountsOnlyIfTheyComeEachSecond() {
+        #expect(!LiveBoard().isCountedEachSecond)
+        let board = board()
+        #expect(board.isCountedEachSecond)
+        board.failed(nowMicros: LiveFramesTests.now)
+        #expect(!board.isCountedEachSecond)
+        var schedule = LiveSchedule()
+        schedule.finished(.counts, startMs: 0, tookMs: 60)
+        board.put(
+            LiveStore.Result(), .counts, intervals: schedule.intervals(.viewers, isBacklog: true), nowMs: 60)
+        #expect(!board.isCountedEachSecond)
+    }
+
     @Test func oldPartsAreForgottenWithoutViewers() {
         let board = board(atMs: 1_000)
         #expect(board.contents(nowMs: 60_000).items.count == 4)
