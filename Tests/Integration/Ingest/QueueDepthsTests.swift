@@ -16,7 +16,8 @@ struct QueueDepthsTests {
             try connection.publish(exchange: "", routingKey: queue, properties: AMQPProperties(), body: [1])
         }
         for queue in ["tapline.scans.0", "tapline.scans.1", "tapline.scans.1"] { try publish(to: queue) }
-        let depths = QueueDepths(IngestSettings(brokers: [address], databaseURL: "postgresql://localhost/none"))
+        let settings = IngestSettings(brokers: [address], databaseURL: "postgresql://localhost/none")
+        let depths = QueueDepths(settings, metrics: Metrics())
         #expect(depths.counts == QueueDepths.Counts())
         let service = RunningService(depths.service())
         try eventually("the depths of both queues") { depths.counts.ready == 3 }
