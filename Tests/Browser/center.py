@@ -17,9 +17,10 @@ class Site(Festival):
 
     def _set_up(self):
         super()._set_up()
+        lanes = [FestivalLane(self, f"door-{number}") for number in range(LANES)]
+        # The last change: a list with all people has the lanes, too.
         rows = [f"{self.uid(i)},Person {i},vip,Festival,P-{i}" for i in range(PEOPLE)]
         self.import_list("uid,name,category,zones,external_ref", *rows)
-        lanes = [FestivalLane(self, f"door-{number}") for number in range(LANES)]
         wait_until(self.has_published_all, "the center has published a list with all people")
         center = f"http://127.0.0.1:{self.http_port}"
         self.publishers, self.doors = [], []

@@ -87,6 +87,19 @@ def test_tap_at_a_gate_is_on_the_wall_within_a_second(site, wall, say):
     assert median < MEDIAN_S and p99 < P99_S
 
 
+def test_refusal_is_counted_and_its_reason_is_shown(site, wall):
+    # Hard anti-passback: the second entry is refused.
+    assert [site.tap(319)["verdict"], site.tap(319)["verdict"]] == [0, 5]
+    page = wall(site.url)
+    expect(page.locator("#refused-table tbody")).to_contain_text("Already inside")
+    page.context.add_cookies([{"name": "tapline_viewer", "value": site.token("reasons"), "url": site.url}])
+    page.locator("#find-open").click()
+    page.locator("#find-text").fill("P-319")
+    page.locator("#find-list button").click()
+    why = page.locator("#find-person table").last
+    expect(why.locator("tbody tr")).to_contain_text([re.compile("Main 1.*Already inside.*inside.*since", re.S)])
+
+
 def test_token_shows_names_until_it_is_revoked(site, wall):
     wall.expected = "status of 40[13]"
     page = wall(site.url)
