@@ -31,7 +31,8 @@ extension RegistryStore {
         try connection.query("SELECT key_fingerprint FROM tapline.event_settings").optionalText(0, 0)
     }
 
-    private func hasTags() throws -> Bool {
+    /// Whether any tag is registered.
+    func hasTags() throws -> Bool {
         try connection.query("SELECT EXISTS (SELECT FROM tapline.tags)").bool(0, 0)
     }
 }

@@ -42,6 +42,7 @@ extension RegistryStore {
                 [.text(person.name), .optional(person.category), .optional(person.reference), .optional(pass)])
             let id = made.int(0, 0)
             if let tag = person.tag {
+                let isFirst = try !hasTags()
                 let taken = try connection.query(
                     """
                     SELECT a.name FROM tapline.tags t JOIN tapline.attendees a ON a.id = t.attendee_id
@@ -53,6 +54,7 @@ extension RegistryStore {
                 try connection.query(
                     "INSERT INTO tapline.tags (tag_id, attendee_id) VALUES ($1, $2)",
                     [.int64(tag.rawValue), .int64(id)])
+                if isFirst, let key = person.keyFingerprint { try noteKey(key) }
             }
             return (id, made.int(0, 1))
         }
