@@ -29,13 +29,12 @@ CREATE FUNCTION tapline_internal.other_verdicts() RETURNS bytea LANGUAGE sql IMM
     WHERE verdict NOT BETWEEN 1 AND 63
 $$;
 
--- The refusals of a run. ltrim finds the next one: the work grows with the refusals and not with the scans.
+-- The refusals of a run. `others`: other_verdicts(), which readers may not call here. ltrim finds the next one: the work grows with the refusals and not with the scans.
 CREATE FUNCTION tapline_internal.refused_of(
-    verdicts bytea, scans integer, flags bytea, at_ms integer[], tags bigint[], received_us bigint[])
+    others bytea, verdicts bytea, scans integer, flags bytea, at_ms integer[], tags bigint[], received_us bigint[])
 RETURNS TABLE (place integer, verdict smallint, flag smallint, at integer, tag_id bigint, received bigint)
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE ROWS 10 AS $$
 DECLARE
-    others constant bytea := tapline_internal.other_verdicts();
     width constant integer := octet_length(verdicts);
     rest bytea := ltrim(verdicts, others);
 BEGIN
@@ -70,7 +69,7 @@ FROM (
         r.first_seq, r.last_seq, r.earliest, r.latest
     FROM tapline_internal.scan_runs r
     CROSS JOIN LATERAL tapline_internal.refused_of(
-        r.verdicts, (r.last_seq - r.first_seq + 1)::integer, r.flags, r.at_ms, r.tags, r.received_us) f) s;
+        tapline_internal.other_verdicts(), r.verdicts, (r.last_seq - r.first_seq + 1)::integer, r.flags, r.at_ms, r.tags, r.received_us) f) s;
 
 -- All scans of a span, also denied ones and lane events, in no order: a query over them begins to return rows at once.
 CREATE FUNCTION tapline.all_scans(since timestamptz, until timestamptz) RETURNS TABLE (

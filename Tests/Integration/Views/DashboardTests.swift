@@ -45,7 +45,9 @@ import Testing
     private func show(_ script: String, _ more: [String] = []) throws -> Run {
         try Run.it(
             "psql",
-            ["-X", "-v", "delegate=R-1"] + more + ["-f", "\(Package.folder)/dashboards/\(script)", database.url])
+            ["-X", "-v", "delegate=R-1", "-v", "report=muster"] + more + [
+                "-f", "\(Package.folder)/dashboards/\(script)", database.url,
+            ])
     }
 
     @Test(
@@ -53,6 +55,9 @@ import Testing
             ("live_zones.sql", "A zone with a very lon"), ("live_gates.sql", "A gate with a"),
             ("delegate_track.sql", "not-authentic"), ("scanner_health.sql", "NEVER HEARD"),
             ("double_admissions.sql", "A person with a ve"), ("ingest.sql", "199999998"),
+            ("wall_zones.sql", "A zone with a very long"), ("wall_gates.sql", "A gate with a"),
+            ("arrivals.sql", "Entries from off site"), ("expected.sql", "(none)"), ("fleet.sql", "never-heard"),
+            ("refusals.sql", "Refused taps"), ("report.sql", "Report muster"),
         ])
     func scriptFitsInAHundredColumns(_ script: String, _ expected: String) throws {
         let run = try show(script)
@@ -63,10 +68,13 @@ import Testing
         #expect(widest <= 100, "\(widest): \(run.lines)")
     }
 
-    @Test(arguments: [
-        "delegate_track.sql", "double_admissions.sql", "ingest.sql", "live_gates.sql", "live_zones.sql",
-        "scanner_health.sql",
-    ])
+    private static let scripts = [
+        "arrivals.sql", "delegate_track.sql", "double_admissions.sql", "expected.sql", "fleet.sql", "ingest.sql",
+        "live_gates.sql", "live_zones.sql", "refusals.sql", "report.sql", "scanner_health.sql", "wall_gates.sql",
+        "wall_zones.sql",
+    ]
+
+    @Test(arguments: scripts)
     func readerOfTheViewsRunsEachScript(_ script: String) throws {
         let run = try show(script, ["-v", "ON_ERROR_STOP=1", "-c", "SET ROLE tapline_reader_names"])
         #expect(run.end == .exit(0) && run.errors.isEmpty, "\(run.errors)")
@@ -85,11 +93,7 @@ import Testing
 
     @Test func allScriptsAreTested() throws {
         let scripts = try Files.list("\(Package.folder)/dashboards").filter { $0.hasSuffix(".sql") }
-        #expect(
-            scripts == [
-                "delegate_track.sql", "double_admissions.sql", "ingest.sql", "live_gates.sql", "live_zones.sql",
-                "scanner_health.sql",
-            ])
+        #expect(scripts == Self.scripts)
     }
 
     @Test func delegateIsFoundByNameInOtherUnicodeForm() throws {
@@ -101,6 +105,15 @@ import Testing
                 database.url,
             ])
         #expect(run.end == .exit(0) && run.lines.contains { $0.contains("not-authentic") }, "\(run.lines)")
+    }
+
+    @Test(arguments: [
+        "arrivals", "dwell", "no_shows", "refusals", "reentries", "late", "categories", "busiest", "muster",
+    ])
+    func reportIsShownByItsScript(_ report: String) throws {
+        let run = try show("report.sql", ["-v", "report=\(report)", "-v", "ON_ERROR_STOP=1", "-v", "day=2026-05-06"])
+        #expect(run.end == .exit(0) && run.lines.first?.contains("Report \(report)") == true, "\(run.errors)")
+        #expect(run.lines.allSatisfy { $0.count <= 100 }, "\(run.lines)")
     }
 
     /// The ways of docs/operating/monitoring.md.

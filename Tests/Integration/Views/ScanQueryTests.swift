@@ -45,7 +45,7 @@ import Tracking
     @Test(arguments: 1...4) func rowsAreThoseOfThePlainQuery(_ seed: Int) throws {
         var random = TestRandom(seed)
         for journal in MadeJournal.tracked(&random) {
-            _ = try fixture.store().store([journal.batch(1, journal.scans.count).delivery()])
+            for batch in journal.batches() { _ = try fixture.store().store([batch.delivery()]) }
         }
         let tracking = try TrackingStore(fixture.connection)
         try tracking.catchUp()

@@ -40,7 +40,8 @@ struct StatusScreen {
         let key = facts["event_key"].isEmpty ? "not known" : facts["event_key"]
         row(
             "event",
-            "key \(key), codes \(facts["code_case"]), schema \(facts["schema"]), shards \(facts["shards"])")
+            "key \(key), codes \(facts["code_case"]), schema \(facts["schema"]), shards \(facts["shards"].isEmpty ? "not declared" : facts["shards"])"
+        )
         let snapshot = StatusScreen.snapshot(facts, clock.text(0, 2))
         row("list", "\(facts["attendees"]) attendees, \(facts["tags"]) tags; \(snapshot)")
         let alarms = StatusScreen.alarms(

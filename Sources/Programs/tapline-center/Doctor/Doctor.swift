@@ -92,7 +92,8 @@ struct Doctor {
         }
         var lines: [String] = []
         for check in checks {
-            var texts = StatusScreen.wrap("\(check.found) (\(check.looked))", columns - margin)
+            let looked = check.state == .skipped ? "" : " (\(check.looked))"
+            var texts = StatusScreen.wrap(check.found + looked, columns - margin)
             if let remedy = check.remedy { texts += StatusScreen.wrap("do: \(remedy)", columns - margin) }
             for (number, text) in texts.enumerated() {
                 lines.append(
