@@ -62,7 +62,7 @@ import Testing
         #expect(written.contains { $0.contains(",133,passage without a tap,f,,,") }, "a lane event has no tag")
         #expect(written.contains { $0.contains("T11:10:00.000Z,'-door,,out,0,admitted,t,") }, "off site")
         #expect(!written.contains { $0.contains("HYPERLINK") })
-        #expect(Files.status(file)?.isPrivate == true)
+        #expect(Files.exposure(file) == nil)
     }
 
     @Test func rowsAreThoseOfTheTimeTheZoneAndTheGate() throws {

@@ -1,4 +1,5 @@
 package import AMQP
+import BrokerAPI
 package import Postgres
 
 /// What a broker has of the topology, read without changing anything.
@@ -57,7 +58,7 @@ package struct BrokerInspection: Sendable {
         guard let management = ManagementAPI(address, port: port), !queues.isEmpty else { return nil }
         var warnings: [BrokerWarning] = []
         for queue in queues {
-            guard let policy = try? management.policy(of: queue) else { return nil }
+            guard let policy = try? management.policy(of: queue, virtualHost: address.virtualHost) else { return nil }
             warnings += policy.warnings(queue: queue)
         }
         return warnings

@@ -89,8 +89,8 @@ struct FileChecks {
         guard let bytes = try? Files.read(path, limit: 4_096), let key = EventKey(bytes) else {
             return .fault(name, path, "not a key of \(EventKey.length) bytes", do: "give the file of `event key --out`")
         }
-        if let exposure = Files.status(path)?.exposure {
-            return .fault(name, path, exposure, do: "chmod 600 \(path)")
+        if let exposure = Files.exposure(path) {
+            return .fault(name, path, exposure, do: "run this command as the owner of the file")
         }
         let known = try? connection?.query("SELECT key_fingerprint FROM tapline.event_settings")
         guard let known, !known.isNull(0, 0) else { return .good(name, path, "fingerprint \(key.fingerprint)") }
