@@ -189,7 +189,7 @@ await_received() { # SCANS [SQL-CONDITION]
         read -rt 0.02 -u "$never" || true
     done
     # With a condition, other scanners keep publishing, so there are always unacknowledged deliveries.
-    until [ -n "${2:-}" ] || curl -fsS "http://$http/metrics" | grep -q '^tapline_ingest_unacknowledged_deliveries 0$'; do
+    until [ -n "${2:-}" ] || curl -fsS "http://$http/metrics" | grep '^tapline_ingest_unacknowledged_deliveries 0$' >/dev/null; do
         check_center
         [ $SECONDS -lt $deadline ] || die "deliveries are not acknowledged"
     done
