@@ -61,6 +61,16 @@ def test_people_and_machines_are_shown(mock, wall):
     expect(page.locator("#ingest-list")).to_contain_text("148 scans a second")
 
 
+def test_groups_without_a_name_are_counted_apart(mock, wall):
+    state = states.festival()
+    groups = [{"name": name, "arrived": n, "expected": 10} for name, n in (("Day", 1), (None, 2), (None, 3))]
+    state["arrivals"].update(by_category=groups, by_pass=groups[1:])
+    mock.send(state)
+    page = wall(mock.url)
+    expect(page.locator("#by-category li")).to_have_text(["Day1 / 10", "without a name2 / 10", "without a name3 / 10"])
+    expect(page.locator("#by-pass")).to_be_hidden()
+
+
 def test_unknown_parts_show_no_number(mock, wall):
     mock.send(states.unknown(states.festival()))
     page = wall(mock.url)

@@ -15,7 +15,7 @@ function group() {
   const load = bar();
   const node = el("li", {}, name, counts, load.node);
   function update(row) {
-    setText(name, row.name === "" || !isKnown(row.name) ? t("none-category") : row.name);
+    setText(name, row.name || t("no-name"));
     setText(counts, `${number(row.arrived)} / ${number(row.expected)}`);
     load.fill(row.expected > 0 ? row.arrived / row.expected : 0);
   }
@@ -30,6 +30,12 @@ function largest(rows) {
   const sum = (key) => rest.reduce((total, row) => total + (row[key] ?? 0), 0);
   const other = { name: t("more", { n: number(rest.length) }), arrived: sum("arrived"), expected: sum("expected") };
   return [...sorted.slice(0, ROWS - 1), other];
+}
+
+/** Draws groups by their place: several passes may have no name. Groups that all have none say nothing. */
+function drawGroups(id, rows) {
+  keyed(byId(id), rows.map((row, index) => ({ ...row, index })), (row) => row.index, group);
+  show(byId(id).parentNode, rows.some((row) => row.name));
 }
 
 let chart = null;
@@ -101,9 +107,8 @@ export function drawArrivals(part, state) {
   setText(byId("arrived"), number(part.arrived));
   setText(byId("expected"), isKnown(part.expected) ? t("arrived-of", { n: number(part.expected) }) : "");
   setText(byId("arrived-percent"), part.expected > 0 ? percent((100 * part.arrived) / part.expected) : "");
-  keyed(byId("by-category"), largest(part.by_category), (row) => row.name, group);
-  keyed(byId("by-pass"), largest(part.by_pass), (row) => row.name, group);
-  for (const id of ["by-category", "by-pass"]) show(byId(id).parentNode, byId(id).firstChild !== null);
+  drawGroups("by-category", largest(part.by_category));
+  drawGroups("by-pass", largest(part.by_pass));
   drawCurve(part, state);
   const words = [];
   if (part.peak) words.push(t("peak", { n: number(part.peak.per_hour), at: minute(part.peak.at) }));

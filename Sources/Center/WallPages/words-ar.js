@@ -22,7 +22,7 @@ export default {
   "refused-long": "مرفوض",
   arrivals: "الوصول", "arrived-of": "من {n} متوقَّع", "by-category": "حسب الفئة", "by-pass": "حسب التصريح", more: "{n} أخرى",
   curve: "الدخول من الخارج كل 15 د", yesterday: "أمس", peak: "الذروة {n} في الساعة عند {at}", "re-entries": "يشمل العودة",
-  "none-category": "بلا فئة",
+  "no-name": "بلا اسم",
   "refused-by": "المرفوض", reason: "السبب", hour: "آخر ساعة", day: "اليوم", "no-refused": "لا شيء اليوم.", total: "المجموع",
   doubles: "دخول مزدوج", "doubles-count": "محسوم: {settled}، غير محسوم بعد: {unsettled}", "no-doubles": "لا شيء اليوم.",
   "double-at": "{zone}: {first} ثم {second}",

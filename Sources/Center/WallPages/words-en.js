@@ -28,7 +28,7 @@ export default {
   // Arrivals.
   arrivals: "Arrivals", "arrived-of": "of {n} expected", "by-category": "By category", "by-pass": "By pass", more: "{n} more",
   curve: "Entries from outside, per 15 min", yesterday: "yesterday", peak: "peak {n} an hour at {at}", "re-entries": "re-entries included",
-  "none-category": "no category",
+  "no-name": "without a name",
   // Refused, doubles.
   "refused-by": "Refused", reason: "Reason", hour: "Last hour", day: "Today", "no-refused": "None today.", total: "Total",
   doubles: "Double admissions", "doubles-count": "{settled} settled, {unsettled} not settled yet", "no-doubles": "None today.",
