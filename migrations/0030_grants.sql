@@ -1,5 +1,10 @@
 -- Grants the rights of the roles (0019_roles.sql) on all objects of the schema. It is the last file.
 
+-- Scans by tag ID, and reports that count.
+INSERT INTO tapline_internal.objects_without_names SELECT unnest(ARRAY[
+    'placed_scans', 'refused_scans', 'scans_today', 'report_arrivals', 'report_busiest', 'report_categories',
+    'report_dwell', 'report_late', 'report_reentries', 'report_refusals']) ON CONFLICT DO NOTHING;
+
 -- A trigger needs no right of the user who writes. But who may execute its function can attach it to another table, and
 -- it then runs there with the rights of the owner.
 DO $$

@@ -33,7 +33,7 @@ extension DatabaseRoleTests {
             """
             INSERT INTO tapline.event (name) VALUES ('Fair');
             UPDATE tapline.attendees SET name = 'planted-name ' || id, external_ref = 'planted-ref ' || id,
-                category = 'planted-category ' || id;
+                category = 'kind ' || id % 2;
             INSERT INTO tapline_internal.scan_notes (journal_id, seq, note)
                 SELECT journal_id, min(seq), 'planted-note' FROM tapline.scans WHERE verdict = 0 GROUP BY 1
                 ON CONFLICT DO NOTHING;
