@@ -31,7 +31,7 @@ export function completeness(zone, at) {
 /** How the zone changes: [net rate, time until full]. */
 export function trend(zone) {
   const rate = isKnown(zone.net_hour) ? t("net-hour", { n: signed(zone.net_hour) }) : "";
-  const full = isKnown(zone.full_in_min) ? t("full-in", { age: duration(zone.full_in_min * 60) }) : "";
+  const full = zone.full_in_min > 0 ? t("full-in", { age: duration(zone.full_in_min * 60) }) : "";
   return [rate, full];
 }
 
