@@ -8,7 +8,7 @@ FROM (
         sum(backlog)::bigint AS backlog, NULL AS heard, NULL AS "unsent since", NULL AS scanner_id
     FROM tapline.fleet_states GROUP BY state, place
     UNION ALL
-    SELECT 1, state, place, '', left(scanner_id, 20), left(gate, 20), backlog, to_char(last_received_at, 'HH24:MI:SS'),
+    SELECT 1, state, place, '', left(scanner_id, 16), left(gate, 16), backlog, to_char(last_received_at, 'HH24:MI:SS'),
         to_char(unsent_since, 'MM-DD HH24:MI:SS'), scanner_id
     FROM (SELECT *, row_number() OVER (ORDER BY place, backlog DESC NULLS LAST, scanner_id) AS number
         FROM tapline.fleet_states WHERE state NOT IN ('live', 'disabled')) worst WHERE number <= 20

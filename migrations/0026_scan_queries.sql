@@ -150,4 +150,5 @@ BEGIN
     ORDER BY s.time, j.log, s.seq;
 END $$;
 
+INSERT INTO tapline_internal.objects_without_names VALUES ('placed_scans'), ('refused_scans'), ('scans_today');
 INSERT INTO tapline.schema_migrations (version, name) VALUES (26, 'scan_queries');

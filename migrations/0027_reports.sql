@@ -48,8 +48,8 @@ $$;
 -- A visit begins with a passage that leads into the zone from another place, and ends with the next one that leads
 -- elsewhere. A second admission into the same zone does not end it.
 CREATE FUNCTION tapline.report_dwell(for_day date DEFAULT NULL) RETURNS TABLE (
-    zone text, visits bigint, people bigint, open_visits bigint, mean_minutes numeric, median_minutes numeric,
-    p90_minutes numeric, longest_minutes numeric)
+    zone text, visits bigint, people bigint, open_visits bigint, mean_min numeric, median_min numeric,
+    p90_min numeric, longest_min numeric)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     WITH moves AS (
         SELECT *, lag(zone_id) OVER person AS before, place = 1 AS is_first FROM tapline_internal.day_passages(for_day)
@@ -106,7 +106,7 @@ $$;
 
 -- Runs that arrived in time are not unnested: `earliest` is no later than any time of the run.
 CREATE FUNCTION tapline.report_late(for_day date DEFAULT NULL) RETURNS TABLE (
-    scanner_id text, gate text, late_scans bigint, longest_minutes numeric, first_time timestamptz, last_time timestamptz,
+    scanner_id text, gate text, late_scans bigint, longest_min numeric, first_time timestamptz, last_time timestamptz,
     last_received_at timestamptz)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_nestloop = off
 SET max_parallel_workers_per_gather = 0 AS $$

@@ -102,7 +102,7 @@ COMMENT ON FUNCTION tapline.report_reentries(date) IS
     'one at this gate';
 COMMENT ON FUNCTION tapline.report_late(date) IS
     'Scans that arrived more than 5 minutes after their time, by scanner and gate: figures of their time have changed '
-    'after it. longest_minutes: from the scan to its arrival';
+    'after it. longest_min: from the scan to its arrival';
 COMMENT ON FUNCTION tapline.report_categories(date) IS
     'People of an event day by category; null: none, or tags without an attendee. expected: active attendees with a '
     'pass. percent: arrived ones of these, rounded down';
@@ -113,4 +113,6 @@ COMMENT ON FUNCTION tapline.report_muster() IS
     'The people inside now by zone, as tapline.live_zones counts them. Names. People who entered before the start of the '
     'event day are not in it';
 
+INSERT INTO tapline_internal.objects_without_names SELECT 'report_' || unnest(ARRAY[
+    'arrivals', 'dwell', 'refusals', 'reentries', 'late', 'categories', 'busiest']);
 INSERT INTO tapline.schema_migrations (version, name) VALUES (28, 'report_comments');

@@ -56,9 +56,9 @@ package struct Report: Sendable {
             "dwell", "how long people stayed in each zone, in minutes",
             [
                 ("zone", "zone", .text(width: 28)), ("visits", "visits", .number), ("people", "people", .number),
-                ("open_visits", "open", .number), ("mean_minutes", "mean", .number),
-                ("median_minutes", "median", .number), ("p90_minutes", "p90", .number),
-                ("longest_minutes", "longest", .number),
+                ("open_visits", "open", .number), ("mean_min", "mean", .number),
+                ("median_min", "median", .number), ("p90_min", "p90", .number),
+                ("longest_min", "longest", .number),
             ]),
         Report(
             "no-shows", "active attendees with a pass and without a passage", showsNames: true,
@@ -83,7 +83,7 @@ package struct Report: Sendable {
             "late", "scans that arrived more than 5 minutes after their time",
             [
                 ("scanner_id", "scanner", .text(width: 16)), ("gate", "gate", .text(width: 14)),
-                ("late_scans", "late", .number), ("longest_minutes", "longest", .number),
+                ("late_scans", "late", .number), ("longest_min", "longest", .number),
                 ("first_time", "first", .time), ("last_time", "last", .time), ("last_received_at", "arrived", .time),
             ]),
         Report(

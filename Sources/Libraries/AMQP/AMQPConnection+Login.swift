@@ -32,6 +32,7 @@ extension AMQPConnection {
         do throws(AMQPError) {
             try check(amqp_send_header(state), operation)
             try answer(operation, Method.connectionStart, on: 0) { (start) throws(AMQPError) in
+                product = AMQPConnection.product(in: start.server_properties)
                 try check(start, operation)
             }
             try send(operation, Method.connectionStartOK, on: 0) { arena in startOK(name, arena) }

@@ -61,6 +61,8 @@ package final class AMQPConnection {
     /// Whether a delivery that the library cannot decode is rejected to the dead-letter exchange, before the connection
     /// ends. A queue without such an exchange loses it.
     package var rejectsUndecodable = true
+    /// Product and version of the broker, for example `RabbitMQ 3.10.8`; `nil` if it does not tell them.
+    package internal(set) var product: String?
     /// The number of unacknowledged deliveries of each later consumer; 0 is unlimited.
     var prefetch = 0
     /// The number of deliveries without an acknowledgement that each consumer of the channel permits, by consumer tag.

@@ -55,7 +55,7 @@ import Testing
             ("live_zones.sql", "A zone with a very lon"), ("live_gates.sql", "A gate with a"),
             ("delegate_track.sql", "not-authentic"), ("scanner_health.sql", "NEVER HEARD"),
             ("double_admissions.sql", "A person with a ve"), ("ingest.sql", "199999998"),
-            ("wall_zones.sql", "A zone with a very long"), ("wall_gates.sql", "A gate with a"),
+            ("wall_zones.sql", "A zone with a very l"), ("wall_gates.sql", "A gate with a"),
             ("arrivals.sql", "Entries from off site"), ("expected.sql", "(none)"), ("fleet.sql", "never-heard"),
             ("refusals.sql", "Refused taps"), ("report.sql", "Report muster"),
         ])

@@ -68,9 +68,9 @@ import Testing
 
     @Test(
         arguments: [
-            ("tapline.site_track(now() - interval '4 hours', 'infinity')", 2_000),
-            ("tapline.gate_track('steps', now() - interval '4 hours', 'infinity')", 1_000),
-            ("tapline.refusals(now() - interval '4 hours', 'infinity')", 200),
+            ("tapline.site_track(now() - interval '5 hours', 'infinity')", 2_000),
+            ("tapline.gate_track('steps', now() - interval '5 hours', 'infinity')", 1_000),
+            ("tapline.refusals(now() - interval '5 hours', 'infinity')", 200),
             ("tapline.refusals(tapline.day_start(), 'infinity')", 100),
         ])
     func functionReadsOnlyThePartitionOfItsSpan(_ from: String, _ expected: Int64) throws {
@@ -78,7 +78,7 @@ import Testing
         #expect(try fixture.int("SELECT count(*) FROM \(from)") == expected)
         #expect(try fixture.rowsRead("SELECT * FROM \(from)").keys.sorted() == ["scan_runs_2000_3999"])
         // An older span reads both: a journal of today may hold late scans.
-        let old = from.replacing("now() - interval '4 hours'", with: "now() - interval '3 days'")
+        let old = from.replacing("now() - interval '5 hours'", with: "now() - interval '3 days'")
             .replacing("tapline.day_start()", with: "now() - interval '3 days'")
         #expect(try fixture.rowsRead("SELECT * FROM \(old)").count == 2)
     }

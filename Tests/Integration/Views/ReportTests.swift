@@ -81,7 +81,7 @@ import Tracking
     private func checkDwell(_ oracle: ReportOracle, _ day: String) throws {
         let rows = try connection.query(
             """
-            SELECT zone, visits, people, open_visits, mean_minutes, median_minutes, p90_minutes, longest_minutes
+            SELECT zone, visits, people, open_visits, mean_min, median_min, p90_min, longest_min
             FROM tapline.report_dwell('\(day)')
             """)
         let visits = oracle.visits
