@@ -171,7 +171,7 @@ struct DoctorTests {
         try expect("certificate", "WARN", "valid for ", in: soon)
         // A key of another event, which other users can read.
         try Files.writeAtomically([UInt8](repeating: 7, count: 32), to: folder.file("event"), mode: 0o644)
-        try expect("event key", "FAIL", "do: chmod 600", in: doctor("--event-key-file", folder.file("event")))
+        try expect("event key", "FAIL", "chmod 600", in: doctor("--event-key-file", folder.file("event")))
         try Files.writeAtomically([UInt8](repeating: 7, count: 32), to: folder.file("event"), mode: 0o600)
         try fixture.connection.execute(
             "INSERT INTO tapline.event (name, key_fingerprint) VALUES ('E', repeat('ab', 8))")
