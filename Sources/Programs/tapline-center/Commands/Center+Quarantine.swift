@@ -15,7 +15,7 @@ extension Center {
             CASE WHEN is_heartbeat THEN 'heartbeats' ELSE 'batch' END AS kind,
             coalesce(size, octet_length(body)) AS bytes, octet_length(body) AS kept, left(detail, 60) AS detail
         FROM tapline.quarantine ORDER BY id
-        """)
+        """, isCut: false)
 
     /// The rows that a command applies to: by id, by scanner, or all.
     private struct Selection: Sendable {

@@ -149,7 +149,7 @@ extension Center {
             try withRegistry(url) { _, connection in
                 let listing = try Listing(connection, scannerSQL, json: json)
                 if json { return TextOutput.json(listing.json) }
-                TextOutput.lines(listing.terminalTable)
+                TextOutput.lines(listing.table)
                 for name in try strangers(management, connection, relays) {
                     TextOutput.line("broker user \(name): no scanner has it")
                 }

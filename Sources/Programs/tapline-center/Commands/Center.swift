@@ -122,14 +122,17 @@ enum Center {
     }
 
     /// A command that prints the rows of a query.
-    static func list(_ words: String, _ summary: String, _ sql: String) -> Command {
+    ///
+    /// - Parameter isCut: whether texts are cut so that the lines fit a terminal.
+    static func list(_ words: String, _ summary: String, _ sql: String, isCut: Bool = true) -> Command {
         Command(words, summary, options: [databaseURL, .output]) { arguments in
             let url = try database(arguments)
             let json = try arguments.outputFormat() == .json
             return {
                 try withRegistry(url) { _, connection in
                     let listing = try Listing(connection, sql, json: json)
-                    if json { TextOutput.json(listing.json) } else { TextOutput.lines(listing.terminalTable) }
+                    if json { return TextOutput.json(listing.json) }
+                    TextOutput.lines(isCut ? listing.terminalTable : listing.table)
                 }
             }
         }
