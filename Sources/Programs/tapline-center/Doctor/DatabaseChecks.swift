@@ -72,14 +72,14 @@ struct DatabaseChecks {
         let found = values.map { "\($0.name) \($0.value)" }.joined(separator: ", ")
         // `remote_apply` and others wait for more than `on`.
         let wrong = values.filter { $0.name == "synchronous_commit" ? $0.value == "off" : $0.value != wanted[$0.name] }
-        guard let worst = wrong.first(where: { $0.name != "jit" }) ?? wrong.first else {
-            return .good(name, looked, found)
-        }
-        let remedy = "ALTER SYSTEM SET \(worst.name) = '\(wanted[worst.name] ?? "on")'; SELECT pg_reload_conf();"
-        return worst.name == "jit"
-            ? .warning(
+        guard !wrong.isEmpty else { return .good(name, looked, found) }
+        let risky = wrong.map(\.name).filter { $0 != "jit" }
+        guard !risky.isEmpty else {
+            return .warning(
                 name, looked, found, do: "ALTER DATABASE ... SET jit = off: it compiles short queries for minutes")
-            : .fault(name, looked, "\(found): confirmed scans can be lost", do: remedy)
+        }
+        let remedy = risky.map { "ALTER SYSTEM SET \($0) = 'on'; " }.joined() + "SELECT pg_reload_conf();"
+        return .fault(name, looked, "\(found): confirmed scans can be lost", do: remedy)
     }
 
     private func clock(_ name: String, _ looked: String) throws -> DoctorCheck {
