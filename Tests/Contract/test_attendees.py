@@ -21,7 +21,9 @@ def lane(festival):
         f"{ARABIC},فاطمة أحمد,vip,Festival,N-5",
     )
     lane.fetch()
-    return lane
+    yield lane
+    # Other tests count the scanners of this festival.
+    festival.tapline_center("scanner", "remove", lane.name)
 
 
 def verdicts(lane, *uids) -> list:

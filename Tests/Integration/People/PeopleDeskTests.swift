@@ -145,7 +145,10 @@ import Testing
         try eventually("the desk answers") { replies.all == [200] }
         // A database that goes away is noticed by the next request, and the one after it is answered again.
         try fixture.database.query(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'tapline-center people'")
+            """
+            SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE application_name = 'tapline-center people' AND datname = current_database()
+            """)
         for _ in 0..<2 { #expect(desk.accept("/api/people/5", [:]) { replies.record($0.status) }) }
         try eventually("the desk answers again") { replies.all == [200, 503, 200] }
         running.stop()

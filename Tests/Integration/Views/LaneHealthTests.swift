@@ -184,7 +184,9 @@ import Testing
         }
         let service = RunningService(liveness.service())
         func session() throws -> [String] {
-            try rows("SELECT pid FROM pg_stat_activity WHERE application_name = 'tapline-center liveness'")
+            try rows(
+                "SELECT pid FROM pg_stat_activity "
+                    + "WHERE application_name = 'tapline-center liveness' AND datname = current_database()")
         }
         func records() throws -> [String] { try rows("SELECT alive_at FROM tapline_internal.centers") }
         try eventually("the first record") { try !records().isEmpty }
