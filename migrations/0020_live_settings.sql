@@ -40,16 +40,19 @@ BEGIN
 END $$;
 CREATE TRIGGER note_shared_added AFTER INSERT ON tapline.tags REFERENCING NEW TABLE AS added
     FOR EACH STATEMENT EXECUTE FUNCTION tapline_internal.note_shared_tags();
-CREATE FUNCTION tapline_internal.note_moved_tag() RETURNS trigger LANGUAGE plpgsql
+-- Once for each statement: one UPDATE may move thousands of tags to one attendee.
+CREATE FUNCTION tapline_internal.note_moved_tags() RETURNS trigger LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     INSERT INTO tapline_internal.shared_tags
-    SELECT tag_id, attendee_id FROM tapline.tags WHERE attendee_id = NEW.attendee_id
+    SELECT tag_id, attendee_id FROM tapline.tags WHERE attendee_id IN (
+        SELECT m.attendee_id FROM moved m LEFT JOIN former f USING (tag_id)
+        WHERE f.attendee_id IS DISTINCT FROM m.attendee_id)
     ON CONFLICT (tag_id) DO UPDATE SET attendee_id = excluded.attendee_id;
     RETURN NULL;
 END $$;
-CREATE TRIGGER note_shared_moved AFTER UPDATE OF attendee_id ON tapline.tags
-    FOR EACH ROW WHEN (OLD.attendee_id <> NEW.attendee_id) EXECUTE FUNCTION tapline_internal.note_moved_tag();
+CREATE TRIGGER note_shared_moved AFTER UPDATE ON tapline.tags REFERENCING OLD TABLE AS former NEW TABLE AS moved
+    FOR EACH STATEMENT EXECUTE FUNCTION tapline_internal.note_moved_tags();
 
 -- People by the zone of their last passage in the current event day; null: off site. As live_delegates counts, without
 -- names and without a comparison of people with one tag.

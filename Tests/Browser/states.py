@@ -248,6 +248,8 @@ def server_away(state, name) -> dict:
     if name == "broker":
         state["servers"]["centers"] = {"state": "no broker", "running": 1}
     else:
+        # The database knows the centers.
+        state["servers"]["centers"] = None
         for part in ("zones", "gates", "arrivals", "refused", "doubles", "fleet", "ingest"):
             state[part]["as_of"] = rfc3339(away)
     return state

@@ -104,6 +104,15 @@ def test_slower_states_of_a_busy_center_are_not_old(mock, wall):
     expect(page.locator("#notice-words")).to_have_text(STALE)
 
 
+def test_slow_counts_do_not_delay_the_notice(mock, wall):
+    mock.send({**states.festival(gates=4, scanners=8), "period_ms": 30_000})
+    page = wall(mock.url)
+    is_live(page)
+    page.wait_for_function("() => performance.now() > 3500")
+    is_live(page)
+    expect(page.locator("#notice-words")).to_have_text(STALE)
+
+
 def test_server_away_is_an_alarm_and_its_counts_are_old(mock, wall):
     mock.send(states.server_away(states.festival(), "broker"))
     page = wall(mock.url)
@@ -114,6 +123,7 @@ def test_server_away_is_an_alarm_and_its_counts_are_old(mock, wall):
     mock.send(states.server_away(states.festival(seq=2), "database"))
     expect(page.locator("#alarm-list li").first).to_contain_text("The database is away.")
     expect(page.locator("#broker")).to_have_text("OK")
+    expect(page.locator("#center")).to_have_text("–")
     expect(page.locator("#zones .as-of")).to_have_text("old: as of 17:59:22, 40 s ago")
     assert "grayscale" in page.locator("#gate-tables").evaluate("node => getComputedStyle(node).filter")
     mock.send(states.festival(seq=3))

@@ -74,9 +74,9 @@ function drawHeader(state) {
   server("broker", servers?.broker);
   server("database", servers?.database);
   const centers = servers?.centers;
-  const text = t(`centers-${centers?.state ?? "stopped"}`, { n: centers?.running });
-  setText(byId("center"), text);
-  setAttribute(byId("center"), "data-is", centers?.state === "running" ? "ok" : "away");
+  // Without the database the number of centers is not known.
+  setText(byId("center"), centers ? t(`centers-${centers.state}`, { n: centers.running }) : "–");
+  setAttribute(byId("center"), "data-is", !centers ? "unknown" : centers.state === "running" ? "ok" : "away");
 }
 
 function server(id, value) {

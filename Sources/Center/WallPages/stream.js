@@ -44,9 +44,9 @@ export class Stream {
     return now() - this.frameAt;
   }
 
-  /** Whether the numbers on the screen are old. The center says how far apart its states are. */
+  /** Whether the numbers on the screen are old: after 3 s, and after at most 5 s while the center is slow. */
   get isStale() {
-    return this.ageMs > Math.max(1000, this.periodMs) + 2000;
+    return this.ageMs > Math.min(Math.max(1000, this.periodMs), 3000) + 2000;
   }
 
   /** Whether a state was received at all. */

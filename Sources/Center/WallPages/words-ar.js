@@ -10,6 +10,7 @@ export default {
   "data-stopped": "لا بيانات. الأرقام في هذه الصفحة قديمة.", "data-runs": "البيانات مباشرة.",
   broker: "وسيط الرسائل", database: "قاعدة البيانات", center: "المركز", ok: "يعمل", "away-since": "منقطع منذ {at}",
   "centers-running": "{n} يعمل", "centers-no broker": "بلا وسيط", "centers-stopped": "متوقف",
+  "centers-never run": "لم يبدأ",
   zones: "المناطق", inside: "في الداخل", "level-go": "متاح", "level-busy": "مزدحم", "level-full": "ممتلئ",
   "level-uncapped": "بلا حد", "level-unknown": "غير معروف",
   of: "من {n}", "net-hour": "{n} في الساعة", "full-in": "يمتلئ خلال {age}", "in-zone": "ضمن {zone}",

@@ -13,6 +13,7 @@ export default {
   // Servers.
   broker: "Broker", database: "Database", center: "Center", ok: "OK", "away-since": "away since {at}",
   "centers-running": "{n} running", "centers-no broker": "no broker", "centers-stopped": "stopped",
+  "centers-never run": "never started",
   // Zones.
   zones: "Zones", inside: "inside",
   "level-go": "GO", "level-busy": "BUSY", "level-full": "FULL", "level-uncapped": "NO LIMIT", "level-unknown": "NOT KNOWN",
