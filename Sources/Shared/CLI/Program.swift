@@ -152,9 +152,8 @@ package struct Program: Sendable {
         if nearest == nil, given[0] == "snapshot", name != "tapline-snapshot" {
             return .usage("unknown command 'snapshot': the program for snapshots is tapline-snapshot")
         }
-        return .usage(
-            "unknown command '\(given.joined(separator: " "))'" + (nearest.map { ": did you mean '\($0)'?" } ?? "")
-                + "; one of: \(known.joined(separator: ", ")) (\(name) --help)")
+        let choice = nearest.map { ": did you mean '\($0)'?" } ?? "; one of: \(known.joined(separator: ", "))"
+        return .usage("unknown command '\(given.joined(separator: " "))'\(choice) (\(name) --help)")
     }
 
     /// The flags that need no command.

@@ -94,6 +94,15 @@ import Testing
         #expect(chosen.tag == fixture.key.tagID(of: .code("A-17")))
     }
 
+    @Test func unknownReferenceSuggestsTheNearestReference() throws {
+        try connection.execute(
+            "INSERT INTO tapline.attendees (name, external_ref) VALUES ('Ann Lee', 'D-000105'), ('Bo Hill', 'D-200000')")
+        do {
+            _ = try fixture.registry.chooseAttendee("D-000106")
+            Issue.record("a person was chosen")
+        } catch RegistryError.attendeeMissing(let unknown) { #expect(unknown.near == ["D-000105"]) }
+    }
+
     /// The limit of the display. The fastest of five runs, because other tests run at the same time.
     @Test func hundredThousandPeopleAreSearchedWithin200Ms() throws {
         try connection.execute(

@@ -30,7 +30,7 @@ struct HelpTests {
             (["stauts"], "status"), (["scaner", "add", "lane-7"], "scanner add"), (["RUN", "--scanner", "x"], "run"),
         ] as [([String], String)] {
             let text = await message(words)
-            #expect(text.contains("did you mean '\(nearest)'?"), "\(text)")
+            #expect(text.hasSuffix(": did you mean '\(nearest)'? (program --help)"), "\(text)")
         }
         let unlike = await message(["frobnicate"])
         #expect(unlike.hasPrefix("unknown command 'frobnicate'; one of: run, status, scanner add"))

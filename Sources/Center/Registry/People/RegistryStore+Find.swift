@@ -42,8 +42,8 @@ extension RegistryStore {
     ///
     /// A reference decides first, then a tag, then a complete name, and then a part that fits one person only.
     ///
-    /// - Throws: `RegistryError.attendeeMissing` with the nearest names, `RegistryError.attendeeAmbiguous` with the
-    ///   matches, `RegistryError.searchTooLong`, `PostgresError`.
+    /// - Throws: `RegistryError.attendeeMissing` with the nearest names and references,
+    ///   `RegistryError.attendeeAmbiguous` with the matches, `RegistryError.searchTooLong`, `PostgresError`.
     package func chooseAttendee(_ text: String, key: EventKey? = nil) throws -> ChosenAttendee {
         let found = try findAttendees(text, atMost: Self.ambiguousLimit, key: key)
         for match in [FoundAttendee.Match.reference, .tag, .name] {
@@ -117,7 +117,7 @@ extension RegistryStore {
 
     // MARK: Typing errors
 
-    /// Returns the names that resemble a text that no person has, the nearest first.
+    /// Returns the names and references that resemble a text that no person has, the nearest first.
     private func nearNames(_ text: String) throws -> [String] {
         // A typing error leaves the first or the last letters of most words as they are.
         let rows = try connection.query(
@@ -138,9 +138,12 @@ extension RegistryStore {
         var names: [String: String] = [:]
         for row in 0..<rows.rowCount {
             let (name, folded) = (rows.text(row, 0), rows.text(row, 2))
-            var spellings = [folded, rows.text(row, 1)]
-            if !wanted.contains(" ") { spellings += folded.split(separator: " ").map(String.init) }
-            for spelling in spellings where !spelling.isEmpty && names[spelling] == nil { names[spelling] = name }
+            let reference = rows.text(row, 1)
+            var spellings = [(folded, name), (reference, reference)]
+            if !wanted.contains(" ") { spellings += folded.split(separator: " ").map { (String($0), name) } }
+            for (spelling, shown) in spellings where !spelling.isEmpty && names[spelling] == nil {
+                names[spelling] = shown
+            }
         }
         var seen: Set<String> = []
         return NearestName.matches(wanted, in: names.keys, limit: 6).compactMap { names[$0] }
